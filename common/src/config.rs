@@ -1,0 +1,123 @@
+//! Every limit of the network under its name, and what one servent is told when it starts.
+//!
+//! It holds numbers and their reasons; the code that keeps within a limit is where the thing limited lives.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::address::Neighbor;
+use crate::message::ServentId;
+
+// ---- what is said ----
+
+/// Longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 4 * 1024;
+/// Longest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// Largest frame body: a value of full length and the words around it.
+pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + 8 * 1024;
+/// Largest frame body before the peer has said hello: a hello is under 100 bytes, and a stranger gets no more room.
+pub const HELLO_FRAME_BYTES_MAX: usize = 256;
+/// Most addresses a query's path may hold: the contact and one for each hop of the largest TTL.
+pub const PATH_ADDRESSES_MAX: usize = TTL_MAX as usize + 2;
+
+// ---- how far it goes ----
+
+/// The TTL a contact starts a query with unless told otherwise.
+pub const TTL_DEFAULT: u8 = 3;
+/// The largest TTL that can be asked for; a query above it is dropped and counted.
+pub const TTL_MAX: u8 = 15;
+/// What the TTL of a query from others is cut down to, unless our own `--ttl` is larger.
+pub const TTL_FROM_OTHERS_MAX: u8 = 7;
+
+// ---- how much is held ----
+
+/// Query ids remembered. Full of live ids, the seen set refuses new queries: an id dropped too early would come back
+/// as a second answer and a loop.
+pub const SEEN_IDS_MAX: usize = 262_144;
+/// How long a query id is remembered.
+pub const SEEN_AGE_MAX: Duration = Duration::from_secs(120);
+/// Queries passed on whose echoes are still awaited. A query beyond that is answered but not passed on.
+pub const QUERIES_PENDING_MAX: usize = 65_536;
+/// What a whole flood may spend waiting for echoes, shared out evenly over its depth: every servent gives up before
+/// the one that asked it, and the contact before its client's 4 seconds are over.
+pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
+/// Queries one client may ask in a second, and at once.
+pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 10_000;
+
+// ---- who is at the other end ----
+
+/// Links to neighbors, dialled and accepted together.
+pub const NEIGHBORS_MAX: usize = 256;
+/// Connections of all kinds at once.
+pub const CONNECTIONS_MAX: usize = 16_384;
+/// How long the other end of a new link may take to say hello.
+pub const HELLO_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a frame may take from its first byte to its last.
+pub const FRAME_WAIT_MAX: Duration = Duration::from_secs(10);
+/// A neighbor not heard for this long is pinged.
+pub const PING_AFTER: Duration = Duration::from_secs(4);
+/// A neighbor not heard for this long is gone.
+pub const NEIGHBOR_QUIET_MAX: Duration = Duration::from_secs(12);
+/// The first pause before a neighbor is dialled again; it doubles with every failure.
+pub const REDIAL_PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The longest pause before a neighbor is dialled again.
+pub const REDIAL_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How long a dial may take to connect.
+pub const DIAL_WAIT_MAX: Duration = Duration::from_secs(2);
+
+// ---- answers on their way ----
+
+/// Dials to answer addresses under way at once, from the dial until the client has said hello.
+pub const ANSWER_DIALS_MAX: usize = 64;
+/// Answer addresses known at once, whether waiting for a dial, linked, or left alone after a failure.
+pub const ANSWER_ADDRESSES_MAX: usize = 4_096;
+/// Answer links kept for later answers; one more closes the one idle longest.
+pub const ANSWER_LINKS_MAX: usize = 1_024;
+/// An answer link unused for this long is closed.
+pub const ANSWER_IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long an answer address is left alone after its first failure; the pause doubles with every further one.
+pub const ANSWER_REST_MIN: Duration = Duration::from_millis(250);
+/// The longest an answer address is left alone.
+pub const ANSWER_REST_MAX: Duration = Duration::from_secs(8);
+/// Bytes of answers waiting for one client to be reached: two values of full length.
+pub const ANSWER_QUEUED_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// Bytes of answers waiting for all clients to be reached.
+pub const ANSWERS_QUEUED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+// ---- bytes queued to write, per class of peer ----
+
+/// Bytes unsent on a link whose other end has not said hello.
+pub const STRANGER_UNSENT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes unsent to a client on its own link to its contact.
+pub const CLIENT_UNSENT_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
+/// Bytes unsent to a neighbor.
+pub const NEIGHBOR_UNSENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes unsent on an answer link.
+pub const ANSWER_UNSENT_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
+
+// ---- the client ----
+
+/// How long a client waits after the last answer, unless told otherwise.
+pub const SILENCE_DEFAULT: Duration = Duration::from_secs(4);
+/// Longest command line a client reads: the longest key and the words around it.
+pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
+/// Connections a client accepts on its answer address at once.
+pub const CLIENT_CONNECTIONS_MAX: usize = 4_096;
+
+/// What one servent is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address the servent goes by in answers, paths and hellos.
+    pub advertised: SocketAddr,
+    /// Who it is: random, new at every start.
+    pub servent_id: ServentId,
+    /// The TTL of the queries its own clients ask.
+    pub ttl: u8,
+    /// Pass every query on once only, even when a later copy may go further.
+    pub forward_once: bool,
+    /// The neighbors to dial, and to dial again whenever they are lost.
+    pub neighbors: Vec<Neighbor>,
+    /// Where the jitter of redials starts from.
+    pub seed: u64,
+}

@@ -1,0 +1,19 @@
+//! What servents and clients mean, say and decide.
+//!
+//! Everything here is pure: no sockets, files, clocks or threads (`clippy.toml` beside this crate enforces it). The two
+//! minds, [`overlay::Overlay`] of a servent and [`session::Session`] of a client, take inputs and append outputs; a
+//! [`link::Link`] turns bytes into messages and back. The programs own the sockets, a simulator owns the time, and both
+//! run this same code. ARCHITECTURE.md follows one query through it.
+
+pub mod address;
+pub mod config;
+pub mod key;
+pub mod link;
+pub mod message;
+pub mod overlay;
+pub mod query;
+pub mod session;
+pub mod store;
+pub mod text;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,223 @@
+//! One connection without its socket: bytes in, messages, bytes out, all of it bounded.
+//!
+//! A link collects received bytes into frames and queues frames to be sent. It knows how much a peer of each kind may
+//! leave unread or unsent. It does not know what a message means (`overlay`, `session`), nor when anything happened.
+
+use std::fmt;
+
+use crate::address::Dialect;
+use crate::config::{
+    ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
+    NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
+};
+use crate::message::{Hello, Message, Role};
+use crate::wire::{self, EncodeError, Frame, Opening, WireError};
+
+/// Names a link between the shell that owns its connection and the mind that speaks on it. A shell never reuses one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+impl fmt::Display for LinkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "link {}", self.0)
+    }
+}
+
+/// What a link was opened for; it sets how much may wait to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A standing link of whatever kind the other end's hello says.
+    Standing,
+    /// A link we dialled to bring a client its answers.
+    Answers,
+}
+
+/// Why a message was not queued.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The other end leaves too much unread. What was queued stays; the link has no future.
+    #[error("it does not read: {0} bytes are the most that may wait for it")]
+    Full(usize),
+    /// The other end does not accept a frame of this length. Only this message is lost.
+    #[error("it accepts no frame of {0} bytes")]
+    TooLong(usize),
+    /// The message has no bytes in this dialect. Only this message is lost.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+/// Buffers above this are given back once they are empty: ten thousand idle links must cost next to nothing.
+const IDLE_BUFFER_BYTES_MAX: usize = 4 * 1024;
+
+/// One connection without its socket.
+#[derive(Debug)]
+pub struct Link {
+    dialect: Dialect,
+    purpose: Purpose,
+    received: Buffer,
+    unsent: Buffer,
+    unsent_bytes_max: usize,
+    /// What the other end said it accepts in a frame.
+    their_frame_bytes_max: usize,
+    said_preface: bool,
+    heard_preface: bool,
+    heard_hello: bool,
+    broken: Option<WireError>,
+}
+
+impl Link {
+    /// A link on which nothing has been said.
+    #[must_use]
+    pub fn new(dialect: Dialect, purpose: Purpose) -> Link {
+        Link {
+            dialect,
+            purpose,
+            received: Buffer::default(),
+            unsent: Buffer::default(),
+            unsent_bytes_max: STRANGER_UNSENT_BYTES_MAX,
+            their_frame_bytes_max: FRAME_BYTES_MAX,
+            said_preface: false,
+            heard_preface: false,
+            heard_hello: false,
+            broken: None,
+        }
+    }
+
+    /// The dialect spoken here.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Takes bytes as the socket gave them. Call [`Link::next_message`] until it has no more before the next call:
+    /// that is what bounds the bytes held to one frame and one call.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if self.broken.is_none() {
+            self.received.push(bytes);
+        }
+    }
+
+    /// The next whole message, or nothing while there is none. After an error there is nothing but that error.
+    pub fn next_message(&mut self) -> Result<Option<Message>, WireError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        self.read_message().inspect_err(|error| {
+            self.received = Buffer::default();
+            self.broken = Some(error.clone());
+        })
+    }
+
+    /// Whether the other end has begun a frame (or its preface) and not ended it.
+    #[must_use]
+    pub fn is_mid_frame(&self) -> bool {
+        !self.received.is_empty()
+    }
+
+    /// Queues a message.
+    pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
+        self.send_frame(&Frame::new(self.dialect, message)?)
+    }
+
+    /// Queues a message that is already encoded in this link's dialect.
+    pub fn send_frame(&mut self, frame: &Frame) -> Result<(), SendError> {
+        if frame.body_bytes_count() > self.their_frame_bytes_max {
+            return Err(SendError::TooLong(frame.body_bytes_count()));
+        }
+        let preface = if self.said_preface {
+            &[]
+        } else {
+            wire::opening(self.dialect)
+        };
+        if self.unsent.len() + preface.len() + frame.as_bytes().len() > self.unsent_bytes_max {
+            return Err(SendError::Full(self.unsent_bytes_max));
+        }
+        self.said_preface = true;
+        self.unsent.push(preface);
+        self.unsent.push(frame.as_bytes());
+        Ok(())
+    }
+
+    /// The bytes to be written next.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        self.unsent.as_slice()
+    }
+
+    /// Says that the first `count` bytes of [`Link::unsent`] were written.
+    pub fn sent(&mut self, count: usize) {
+        self.unsent.take(count);
+    }
+
+    fn read_message(&mut self) -> Result<Option<Message>, WireError> {
+        if !self.heard_preface {
+            match wire::read_opening(self.dialect, self.received.as_slice())? {
+                Opening::Unclear => return Ok(None),
+                Opening::Preface(length) => self.received.take(length),
+            }
+            self.heard_preface = true;
+        }
+        let frame_bytes_max = if self.heard_hello {
+            FRAME_BYTES_MAX
+        } else {
+            HELLO_FRAME_BYTES_MAX
+        };
+        let Some((message, length)) = wire::read_frame(self.dialect, self.received.as_slice(), frame_bytes_max)? else {
+            return Ok(None);
+        };
+        self.received.take(length);
+        if let Message::Hello(hello) = &message {
+            self.on_hello(hello);
+        }
+        Ok(Some(message))
+    }
+
+    fn on_hello(&mut self, hello: &Hello) {
+        self.heard_hello = true;
+        self.their_frame_bytes_max = usize::try_from(hello.frame_bytes_max).unwrap_or(usize::MAX);
+        self.unsent_bytes_max = match (self.purpose, hello.role) {
+            (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
+            (Purpose::Standing, Role::Servent { .. }) => NEIGHBOR_UNSENT_BYTES_MAX,
+            (Purpose::Standing, Role::Client { .. }) => CLIENT_UNSENT_BYTES_MAX,
+        };
+    }
+}
+
+/// Bytes that come in at one end and leave at the other.
+#[derive(Debug, Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Buffer {
+    fn push(&mut self, bytes: &[u8]) {
+        // Moving what is left costs at most what was taken since the last move.
+        if self.taken > self.bytes.len() / 2 {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn take(&mut self, count: usize) {
+        self.taken = (self.taken + count).min(self.bytes.len());
+        if self.is_empty() {
+            self.taken = 0;
+            self.bytes.clear();
+            self.bytes.shrink_to(IDLE_BUFFER_BYTES_MAX);
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

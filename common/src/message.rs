@@ -1,0 +1,165 @@
+//! Everything that can be said on a link, whatever the bytes look like.
+//!
+//! It knows no encoding (`wire`) and no rule of who may say what to whom (`overlay`, `session`).
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::config::FRAME_BYTES_MAX;
+use crate::query::{Answer, Ask, Query, QueryId, Tally};
+
+/// Who a servent is, whatever its addresses: random, new at every start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServentId(pub u128);
+
+/// One thing said on a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// First words, each way.
+    Hello(Hello),
+    /// Last words: why the link is about to close.
+    Goodbye(Farewell),
+    /// "Are you there?"
+    Ping,
+    /// "I am."
+    Pong,
+    /// Client to contact: ask this of everybody.
+    Request(Request),
+    /// Servent to servent: one copy of a flooded query.
+    Query(Query),
+    /// Servent to client.
+    Answer(Answer),
+    /// Servent to servent: what was passed to me has finished.
+    Echo(Echo),
+    /// Contact to client: the whole flood has finished.
+    Finished(Finished),
+}
+
+impl Message {
+    /// The name of the message, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Message::Hello(_) => "hello",
+            Message::Goodbye(_) => "goodbye",
+            Message::Ping => "ping",
+            Message::Pong => "pong",
+            Message::Request(_) => "request",
+            Message::Query(_) => "query",
+            Message::Answer(_) => "answer",
+            Message::Echo(_) => "echo",
+            Message::Finished(_) => "finished",
+        }
+    }
+}
+
+/// First words on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Who speaks.
+    pub role: Role,
+    /// What the speaker can do beyond this page, one bit each. None is defined yet; unknown bits are ignored.
+    pub features: u64,
+    /// The largest frame body the speaker accepts.
+    pub frame_bytes_max: u32,
+}
+
+impl Hello {
+    /// The hello of this implementation.
+    #[must_use]
+    pub fn new(role: Role) -> Hello {
+        Hello {
+            role,
+            features: 0,
+            frame_bytes_max: u32::try_from(FRAME_BYTES_MAX).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// Who speaks on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A servent.
+    Servent {
+        /// Who it is.
+        id: ServentId,
+        /// The address it goes by.
+        advertised: SocketAddr,
+    },
+    /// A client.
+    Client {
+        /// The port it hears answers on, at the ip its connection shows.
+        answer_port: u16,
+    },
+}
+
+/// Why a link is about to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The speaker is leaving.
+    Leaving,
+    /// The speaker does not know this version of the protocol.
+    Version,
+    /// The speaker does not deal with this role on such a link.
+    Role,
+    /// Both ends are the same servent.
+    Myself,
+    /// The two servents have another link, which stays.
+    Duplicate,
+    /// The speaker has as many links of this kind as it takes.
+    Full,
+    /// Something was said that the protocol does not allow.
+    Protocol,
+    /// More was asked than one client may ask.
+    TooFast,
+    /// Nothing was heard for too long.
+    Quiet,
+    /// The link has not been needed for a while.
+    Idle,
+}
+
+impl fmt::Display for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Farewell::Leaving => "it is leaving",
+            Farewell::Version => "it speaks another version of the protocol",
+            Farewell::Role => "it does not deal with this role here",
+            Farewell::Myself => "both ends are the same servent",
+            Farewell::Duplicate => "the two servents have another link",
+            Farewell::Full => "it has as many links as it takes",
+            Farewell::Protocol => "it heard something the protocol does not allow",
+            Farewell::TooFast => "it was asked more often than one client may",
+            Farewell::Quiet => "it heard nothing for too long",
+            Farewell::Idle => "the link was not needed any more",
+        })
+    }
+}
+
+/// A client's question to its contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The client's own number of the request.
+    pub sequence: u64,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// The answer to one copy of a query: its subtree has finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// Which query.
+    pub id: QueryId,
+    /// Which copy of it: the TTL it came with. No servent sends another the same query twice with the same TTL.
+    pub ttl: u8,
+    /// What came of it.
+    pub tally: Tally,
+}
+
+/// The contact's word to its client that the flood is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The client's own number of the request.
+    pub sequence: u64,
+    /// What came of it.
+    pub tally: Tally,
+}

@@ -1,0 +1,464 @@
+//! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
+//!
+//! It is a corridor with a door for each input, and four rooms that never call each other: `links` (who is there),
+//! `flood` (how a query travels), `search` (what is answered), `delivery` (how an answer reaches a client). It holds no
+//! socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
+
+mod delivery;
+mod flood;
+mod links;
+mod search;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::address::{AnswerAddress, Dialect};
+use crate::config::{Config, TTL_FROM_OTHERS_MAX, TTL_MAX};
+use crate::link::LinkId;
+use crate::message::{Echo, Farewell, Finished, Hello, Message, Request, Role};
+use crate::query::{Ask, Query, QueryId, Tally};
+use crate::store::Store;
+use crate::time::Time;
+use crate::wire::WireError;
+
+use delivery::Delivery;
+use flood::{Admission, Asker, Done, Flood, Passing};
+use links::{Greeting, Links, Peer};
+
+/// What the mind is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A link stands.
+    Opened {
+        /// The new link.
+        link: LinkId,
+        /// What it came from.
+        opening: Opening,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Which.
+        dial: Dial,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// A message came.
+    Received {
+        /// Over which link.
+        link: LinkId,
+        /// What.
+        message: Message,
+    },
+    /// Bytes came that are no message.
+    Malformed {
+        /// Over which link.
+        link: LinkId,
+        /// What is wrong with them.
+        error: WireError,
+    },
+    /// A link is gone. Not told for links the mind itself closed.
+    Closed {
+        /// Which.
+        link: LinkId,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// [`Overlay::deadline`] has come. Telling it early or twice changes nothing.
+    Deadline,
+    /// The data was read anew.
+    Reloaded(Arc<Store>),
+    /// The servent is to stop: say goodbye to everybody.
+    Leave,
+}
+
+/// What a link came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Somebody at this address connected to us.
+    Accepted(SocketAddr),
+    /// A dial of ours succeeded.
+    Dialled(Dial),
+}
+
+/// What is dialled, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    /// The configured neighbor of this number.
+    Neighbor(usize),
+    /// A client's answer address.
+    Answers(SocketAddr),
+}
+
+/// What the mind wants done. Outputs are performed once each, in order, and performing one never waits: what goes wrong
+/// comes back as an [`Input`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Say this.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: Message,
+    },
+    /// Say the same on many links; worth encoding once.
+    Flood {
+        /// On which links.
+        links: Vec<LinkId>,
+        /// What.
+        query: Query,
+    },
+    /// Connect; comes back as [`Input::Opened`] or, after [`DIAL_WAIT_MAX`](crate::config::DIAL_WAIT_MAX) at the
+    /// latest, as [`Input::DialFailed`].
+    Dial {
+        /// What this dial is for.
+        dial: Dial,
+        /// Where to connect.
+        address: SocketAddr,
+    },
+    /// Send what is queued, then close.
+    Close {
+        /// Which link.
+        link: LinkId,
+    },
+}
+
+/// Where a link the `links` room knows came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Accepted(SocketAddr),
+    Dialled(usize),
+}
+
+/// What happened that nobody is told of at the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Queries dropped because their TTL or hops were above every limit.
+    pub too_far: u64,
+    /// Queries refused because the seen set was full.
+    pub unseen: u64,
+    /// Answers a limit refused.
+    pub unanswered: u64,
+    /// Answers dropped because their client could not be reached.
+    pub undelivered: u64,
+}
+
+/// The servent's mind.
+#[derive(Debug)]
+pub struct Overlay {
+    advertised: SocketAddr,
+    ttl: u8,
+    store: Arc<Store>,
+    links: Links,
+    flood: Flood,
+    delivery: Delivery,
+    counters: Counters,
+}
+
+impl Overlay {
+    /// A mind that knows nobody yet. Its first [`Overlay::deadline`] is when it first dials its neighbors.
+    #[must_use]
+    pub fn new(config: &Config, store: Arc<Store>) -> Overlay {
+        let hello = Hello::new(Role::Servent {
+            id: config.servent_id,
+            advertised: config.advertised,
+        });
+        Overlay {
+            advertised: config.advertised,
+            ttl: config.ttl.min(TTL_MAX),
+            store,
+            links: Links::new(config, hello),
+            flood: Flood::new(config.forward_once),
+            delivery: Delivery::new(hello),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one input and appends what is to be done about it. It cannot fail and never waits.
+    pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
+            Input::DialFailed {
+                dial: Dial::Neighbor(target),
+                reason,
+            } => {
+                self.links.on_dial_failed(now, target, &reason);
+            }
+            Input::DialFailed {
+                dial: Dial::Answers(to),
+                reason,
+            } => {
+                self.delivery.on_dial_failed(now, to, &reason, out);
+            }
+            Input::Received { link, message } => self.on_message(now, link, message, out),
+            Input::Malformed { link, error } => self.on_malformed(now, link, &error, out),
+            Input::Closed { link, reason } => self.forget(now, link, &reason, out),
+            Input::Deadline => self.on_deadline(now, out),
+            Input::Reloaded(store) => self.store = store,
+            Input::Leave => self.on_leave(now, out),
+        }
+    }
+
+    /// When the mind next wants to hear [`Input::Deadline`]. It may be early, never late.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        [self.links.deadline(), self.flood.deadline(), self.delivery.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What happened that nobody was told of at the time.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            undelivered: self.delivery.undelivered_count,
+            ..self.counters
+        }
+    }
+
+    /// How many queries passed on are still to be echoed.
+    #[must_use]
+    pub fn pending_count(&self) -> usize {
+        self.flood.pending_count()
+    }
+
+    fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Vec<Output>) {
+        match opening {
+            Opening::Dialled(Dial::Answers(to)) => self.delivery.on_opened(now, to, link, out),
+            Opening::Dialled(Dial::Neighbor(target)) => {
+                self.links.on_opened(now, link, Origin::Dialled(target), out);
+            }
+            Opening::Accepted(from) => self.links.on_opened(now, link, Origin::Accepted(from), out),
+        }
+    }
+
+    fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Vec<Output>) {
+        if self.delivery.knows(link) {
+            return self.delivery.on_message(now, link, &message, out);
+        }
+        let Some(peer) = self.links.heard(now, link) else {
+            return;
+        };
+        match (peer, message) {
+            (Peer::Stranger, Message::Hello(hello)) => self.on_hello(now, link, &hello, out),
+            (Peer::Client, Message::Request(request)) => self.on_request(now, link, request, out),
+            (Peer::Neighbor, Message::Query(query)) => self.on_query(now, link, query, out),
+            (Peer::Neighbor, Message::Echo(echo)) => {
+                if let Some(done) = self.flood.on_echo(link, &echo) {
+                    finish(done, out);
+                }
+            }
+            (Peer::Client | Peer::Neighbor, Message::Ping) => out.push(Output::Send {
+                link,
+                message: Message::Pong,
+            }),
+            (Peer::Client | Peer::Neighbor, Message::Pong) => {}
+            (_, Message::Goodbye(farewell)) => {
+                out.push(Output::Close { link });
+                self.forget(now, link, &format!("it said goodbye, because {farewell}"), out);
+            }
+            (_, message) => {
+                let reason = format!("it sent an unexpected {}", message.name());
+                self.close(now, link, Farewell::Protocol, &reason, out);
+            }
+        }
+    }
+
+    // ---- the flood ----
+
+    fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Vec<Output>) {
+        let Some(client) = self.links.client_may_ask(now, link) else {
+            return self.close(now, link, Farewell::TooFast, "it asks too fast", out);
+        };
+        // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL says.
+        let query = Query {
+            sequence: request.sequence,
+            client: AnswerAddress {
+                socket: client,
+                dialect: Dialect::Native,
+            },
+            ttl: self.ttl + 1,
+            hops: 0,
+            ask: request.ask,
+            path: Vec::new(),
+        };
+        self.spread(now, Asker::Client { link }, query, out);
+    }
+
+    fn on_query(&mut self, now: Time, link: LinkId, mut query: Query, out: &mut Vec<Output>) {
+        if query.ttl > TTL_MAX || query.hops > TTL_MAX + 1 {
+            log::debug!("dropped a query with TTL {} after {} hops", query.ttl, query.hops);
+            self.counters.too_far += 1;
+            return;
+        }
+        // A longer path than the query has hops would grow, as it is passed on, into one that nobody accepts.
+        if query.path.len() > usize::from(query.hops) {
+            return self.close(now, link, Farewell::Protocol, "it sent a path longer than the way", out);
+        }
+        let asker = Asker::Neighbor { link, ttl: query.ttl };
+        query.ttl = query.ttl.min(TTL_FROM_OTHERS_MAX.max(self.ttl));
+        self.spread(now, asker, query, out);
+    }
+
+    /// What a servent does with a query, wherever it came from: remember, answer, pass on, report.
+    fn spread(&mut self, now: Time, asker: Asker, mut query: Query, out: &mut Vec<Output>) {
+        let id = query.id();
+        let mut tally = Tally::default();
+        match self.flood.admit(now, id, query.ttl) {
+            Admission::New => {
+                self.add_to_path(&mut query);
+                tally.reached = 1;
+                self.answer(now, asker, &query, &mut tally, out);
+            }
+            Admission::Further => self.add_to_path(&mut query),
+            Admission::Duplicate => {
+                tally.duplicates = 1;
+                return finish(Done { asker, id, tally }, out);
+            }
+            Admission::Refused => {
+                log::debug!("refused query {id}: the seen set is full");
+                self.counters.unseen += 1;
+                tally.lost = 1;
+                return finish(Done { asker, id, tally }, out);
+            }
+        }
+        let sender = matches!(asker, Asker::Neighbor { .. }).then_some(asker.link());
+        let others = self.links.neighbors_except(sender);
+        match self.flood.pass_on(now, asker, query, others, tally) {
+            Passing::On { query, links } => out.push(Output::Flood { links, query }),
+            Passing::Over(done) => finish(done, out),
+        }
+    }
+
+    fn add_to_path(&self, query: &mut Query) {
+        if query.ask == Ask::Topology {
+            query.path.push(self.advertised);
+        }
+    }
+
+    fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Vec<Output>) {
+        let Some(answer) = search::answer(query, &self.store, self.links.neighbor_addresses()) else {
+            return;
+        };
+        let taken = match asker {
+            Asker::Client { link } => {
+                out.push(Output::Send {
+                    link,
+                    message: Message::Answer(answer),
+                });
+                true
+            }
+            Asker::Neighbor { .. } => {
+                query.client.names_one_client() && self.delivery.deliver(now, query.client.socket, answer, out)
+            }
+        };
+        if taken {
+            tally.answers += 1;
+        } else {
+            tally.lost += 1;
+            self.counters.unanswered += 1;
+        }
+    }
+
+    // ---- links ----
+
+    fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Vec<Output>) {
+        match self.links.on_hello(now, link, hello, out) {
+            Greeting::Welcome => {}
+            Greeting::Instead(older) => {
+                self.close(
+                    now,
+                    older,
+                    Farewell::Duplicate,
+                    "the two servents have another link",
+                    out,
+                );
+            }
+            Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),
+        }
+    }
+
+    fn on_malformed(&mut self, now: Time, link: LinkId, error: &WireError, out: &mut Vec<Output>) {
+        // Whoever does not speak our protocol would not understand a goodbye either.
+        let farewell = match error {
+            WireError::NoPreface(_) => None,
+            WireError::Version(_) => Some(Farewell::Version),
+            WireError::FrameTooLong { .. } | WireError::Malformed(_) => Some(Farewell::Protocol),
+        };
+        if let Some(farewell) = farewell.filter(|_| !self.delivery.knows(link)) {
+            out.push(Output::Send {
+                link,
+                message: Message::Goodbye(farewell),
+            });
+        }
+        out.push(Output::Close { link });
+        self.forget(now, link, &error.to_string(), out);
+    }
+
+    fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
+        for link in self.links.on_deadline(now, out) {
+            self.close(
+                now,
+                link,
+                Farewell::Quiet,
+                "nothing was heard from it for too long",
+                out,
+            );
+        }
+        for done in self.flood.on_deadline(now) {
+            finish(done, out);
+        }
+        self.delivery.on_deadline(now, out);
+    }
+
+    fn on_leave(&mut self, now: Time, out: &mut Vec<Output>) {
+        let answer_links: Vec<(LinkId, bool)> = self.delivery.links().collect();
+        for (link, open) in answer_links {
+            if open {
+                out.push(Output::Send {
+                    link,
+                    message: Message::Goodbye(Farewell::Leaving),
+                });
+            }
+            out.push(Output::Close { link });
+        }
+        for link in self.links.all() {
+            self.close(now, link, Farewell::Leaving, "this servent is leaving", out);
+        }
+    }
+
+    fn close(&mut self, now: Time, link: LinkId, farewell: Farewell, reason: &str, out: &mut Vec<Output>) {
+        out.push(Output::Send {
+            link,
+            message: Message::Goodbye(farewell),
+        });
+        out.push(Output::Close { link });
+        self.forget(now, link, reason, out);
+    }
+
+    /// Tells every room that a link is gone.
+    fn forget(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Vec<Output>) {
+        self.delivery.on_closed(now, link, reason, out);
+        if self.links.on_closed(now, link, reason) == Some(Peer::Neighbor) {
+            for done in self.flood.on_closed(link) {
+                finish(done, out);
+            }
+        }
+    }
+}
+
+/// Tells whoever waits that a query has finished.
+fn finish(done: Done, out: &mut Vec<Output>) {
+    let Done { asker, id, tally } = done;
+    let QueryId { sequence, .. } = id;
+    out.push(match asker {
+        Asker::Client { link } => Output::Send {
+            link,
+            message: Message::Finished(Finished { sequence, tally }),
+        },
+        Asker::Neighbor { link, ttl } => Output::Send {
+            link,
+            message: Message::Echo(Echo { id, ttl, tally }),
+        },
+    });
+}

@@ -1,0 +1,348 @@
+//! How answers reach clients of other servents: a link to each answer address, dialled when needed and kept for later.
+//!
+//! The client speaks first on such a link: until it has said hello, the address receives no byte, so naming a
+//! stranger's address in a query makes nobody send it anything. An address that fails is left alone for a growing
+//! while. What is answered is `search`; a servent's own clients are answered over the link they asked on.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::config::{
+    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX,
+    ANSWER_REST_MAX, ANSWER_REST_MIN, ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX,
+};
+use crate::link::LinkId;
+use crate::message::{Farewell, Hello, Message, Role};
+use crate::overlay::{Dial, Output};
+use crate::query::{Answer, AnswerBody};
+use crate::time::Time;
+
+#[derive(Debug)]
+pub(super) struct Delivery {
+    hello: Hello,
+    destinations: BTreeMap<SocketAddr, Destination>,
+    by_link: BTreeMap<LinkId, SocketAddr>,
+    /// Destinations waiting for one of the [`ANSWER_DIALS_MAX`] dials.
+    waiting: VecDeque<SocketAddr>,
+    dials_count: usize,
+    queued_bytes: usize,
+    timers: BTreeSet<(Time, SocketAddr)>,
+    pub(super) undelivered_count: u64,
+}
+
+#[derive(Debug)]
+struct Destination {
+    state: State,
+    queue: Vec<Answer>,
+    queued_bytes: usize,
+    /// When the state ends by itself; kept in `timers` too.
+    timer: Option<Time>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// For a free dial.
+    Waiting,
+    Dialling,
+    /// Connected; the client has yet to speak.
+    Silent(LinkId),
+    Open(LinkId),
+    /// It failed and is left alone.
+    Resting,
+}
+
+impl Delivery {
+    pub(super) fn new(hello: Hello) -> Delivery {
+        Delivery {
+            hello,
+            destinations: BTreeMap::new(),
+            by_link: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            dials_count: 0,
+            queued_bytes: 0,
+            timers: BTreeSet::new(),
+            undelivered_count: 0,
+        }
+    }
+
+    /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it.
+    pub(super) fn deliver(&mut self, now: Time, to: SocketAddr, answer: Answer, out: &mut Vec<Output>) -> bool {
+        if let Some(Destination {
+            state: State::Open(link),
+            ..
+        }) = self.destinations.get(&to)
+        {
+            out.push(Output::Send {
+                link: *link,
+                message: Message::Answer(answer),
+            });
+            self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
+            return true;
+        }
+        let known = self.destinations.contains_key(&to);
+        if !known && self.destinations.len() >= ANSWER_ADDRESSES_MAX {
+            return false;
+        }
+        let bytes = weight(&answer);
+        let destination = self.destinations.entry(to).or_insert_with(Destination::new);
+        if destination.queued_bytes + bytes > ANSWER_QUEUED_BYTES_MAX
+            || self.queued_bytes + bytes > ANSWERS_QUEUED_BYTES_MAX
+        {
+            if !known {
+                self.destinations.remove(&to);
+            }
+            return false;
+        }
+        destination.queue.push(answer);
+        destination.queued_bytes += bytes;
+        self.queued_bytes += bytes;
+        if !known {
+            self.waiting.push_back(to);
+            self.dial_waiting(out);
+        }
+        true
+    }
+
+    /// Whether this link leads to a client's answer address.
+    pub(super) fn knows(&self, link: LinkId) -> bool {
+        self.by_link.contains_key(&link)
+    }
+
+    pub(super) fn on_opened(&mut self, now: Time, to: SocketAddr, link: LinkId, out: &mut Vec<Output>) {
+        match self.destinations.get_mut(&to) {
+            Some(destination) if destination.state == State::Dialling => {
+                destination.state = State::Silent(link);
+                self.by_link.insert(link, to);
+                self.set_timer(to, Some(now + HELLO_WAIT_MAX));
+            }
+            _ => out.push(Output::Close { link }),
+        }
+    }
+
+    pub(super) fn on_dial_failed(&mut self, now: Time, to: SocketAddr, reason: &str, out: &mut Vec<Output>) {
+        if self
+            .destinations
+            .get(&to)
+            .is_some_and(|destination| destination.state == State::Dialling)
+        {
+            log::info!("no answer to client {to}: {reason}");
+            self.fail(now, to);
+            self.dial_waiting(out);
+        }
+    }
+
+    pub(super) fn on_message(&mut self, now: Time, link: LinkId, message: &Message, out: &mut Vec<Output>) {
+        let Some(to) = self.by_link.get(&link).copied() else {
+            return;
+        };
+        let Some(destination) = self.destinations.get_mut(&to) else {
+            return;
+        };
+        match (destination.state, message) {
+            (
+                State::Silent(_),
+                Message::Hello(Hello {
+                    role: Role::Client { answer_port },
+                    ..
+                }),
+            ) if *answer_port == to.port() => {
+                destination.state = State::Open(link);
+                destination.failures = 0;
+                self.dials_count -= 1;
+                self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);
+                out.push(Output::Send {
+                    link,
+                    message: Message::Hello(self.hello),
+                });
+                let queue = std::mem::take(&mut destination.queue);
+                out.extend(queue.into_iter().map(|answer| Output::Send {
+                    link,
+                    message: Message::Answer(answer),
+                }));
+                self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
+                self.close_surplus(link, out);
+                self.dial_waiting(out);
+            }
+            (State::Open(_), Message::Ping) => out.push(Output::Send {
+                link,
+                message: Message::Pong,
+            }),
+            (_, Message::Goodbye(farewell)) => {
+                log::debug!("client {to} says goodbye: {farewell}");
+                out.push(Output::Close { link });
+                self.on_closed(now, link, "it said goodbye", out);
+            }
+            (_, message) => {
+                log::warn!("client {to} sent an unexpected {} on its answer link", message.name());
+                out.push(Output::Close { link });
+                self.on_closed(now, link, "it broke the protocol", out);
+            }
+        }
+    }
+
+    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Vec<Output>) {
+        let Some(to) = self.by_link.remove(&link) else { return };
+        match self.destinations.get(&to).map(|destination| destination.state) {
+            // A client that leaves is no failure: the next one there may be another.
+            Some(State::Open(_)) => self.forget(to),
+            Some(State::Silent(_)) => {
+                log::info!("no answer to client {to}: {reason}");
+                self.fail(now, to);
+            }
+            _ => {}
+        }
+        self.dial_waiting(out);
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
+        while let Some((due, to)) = self.timers.first().copied() {
+            if due > now {
+                break;
+            }
+            self.set_timer(to, None);
+            let Some(destination) = self.destinations.get_mut(&to) else {
+                continue;
+            };
+            match destination.state {
+                State::Silent(link) => {
+                    out.push(Output::Close { link });
+                    self.on_closed(now, link, "it did not say hello", out);
+                }
+                State::Open(link) => {
+                    out.push(Output::Send {
+                        link,
+                        message: Message::Goodbye(Farewell::Idle),
+                    });
+                    out.push(Output::Close { link });
+                    self.on_closed(now, link, "it was idle", out);
+                }
+                State::Resting if destination.queue.is_empty() => self.forget(to),
+                State::Resting => {
+                    destination.state = State::Waiting;
+                    self.waiting.push_back(to);
+                }
+                State::Waiting | State::Dialling => {}
+            }
+        }
+        self.dial_waiting(out);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// The links that stand, to say goodbye on.
+    pub(super) fn links(&self) -> impl Iterator<Item = (LinkId, bool)> {
+        self.by_link.iter().map(|(link, to)| {
+            let open = self
+                .destinations
+                .get(to)
+                .is_some_and(|destination| destination.state == State::Open(*link));
+            (*link, open)
+        })
+    }
+
+    fn dial_waiting(&mut self, out: &mut Vec<Output>) {
+        while self.dials_count < ANSWER_DIALS_MAX {
+            let Some(to) = self.waiting.pop_front() else { return };
+            let Some(destination) = self.destinations.get_mut(&to) else {
+                continue;
+            };
+            destination.state = State::Dialling;
+            self.dials_count += 1;
+            out.push(Output::Dial {
+                dial: Dial::Answers(to),
+                address: to,
+            });
+        }
+    }
+
+    /// Ends an attempt to reach a client: what waited for it is dropped, and the address is left alone for a while.
+    fn fail(&mut self, now: Time, to: SocketAddr) {
+        let Some(destination) = self.destinations.get_mut(&to) else {
+            return;
+        };
+        self.dials_count -= 1;
+        self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);
+        self.undelivered_count += destination.queue.len() as u64;
+        destination.queue.clear();
+        destination.state = State::Resting;
+        let rest = rest_after(destination.failures);
+        destination.failures += 1;
+        self.set_timer(to, Some(now + rest));
+    }
+
+    fn forget(&mut self, to: SocketAddr) {
+        self.set_timer(to, None);
+        if let Some(destination) = self.destinations.remove(&to) {
+            self.queued_bytes -= destination.queued_bytes;
+        }
+    }
+
+    /// Keeps the number of answer links within its limit by closing the one idle longest, never the one just opened.
+    fn close_surplus(&mut self, opened: LinkId, out: &mut Vec<Output>) {
+        if self.by_link.len() <= ANSWER_LINKS_MAX {
+            return;
+        }
+        let idle_longest = self
+            .timers
+            .iter()
+            .find_map(|(_, to)| match self.destinations.get(to)?.state {
+                State::Open(link) if link != opened => Some((*to, link)),
+                _ => None,
+            });
+        if let Some((to, link)) = idle_longest {
+            log::debug!("closing the answer link to client {to}: {ANSWER_LINKS_MAX} are the most");
+            out.push(Output::Send {
+                link,
+                message: Message::Goodbye(Farewell::Idle),
+            });
+            out.push(Output::Close { link });
+            self.by_link.remove(&link);
+            self.forget(to);
+        }
+    }
+
+    fn set_timer(&mut self, to: SocketAddr, timer: Option<Time>) {
+        let Some(destination) = self.destinations.get_mut(&to) else {
+            return;
+        };
+        if let Some(due) = std::mem::replace(&mut destination.timer, timer) {
+            self.timers.remove(&(due, to));
+        }
+        if let Some(due) = timer {
+            self.timers.insert((due, to));
+        }
+    }
+}
+
+impl Destination {
+    fn new() -> Destination {
+        Destination {
+            state: State::Waiting,
+            queue: Vec::new(),
+            queued_bytes: 0,
+            timer: None,
+            failures: 0,
+        }
+    }
+}
+
+/// The pause after this many earlier failures in a row.
+fn rest_after(failures: u32) -> Duration {
+    ANSWER_REST_MIN
+        .saturating_mul(1 << failures.min(16))
+        .min(ANSWER_REST_MAX)
+}
+
+/// What an answer counts for against the limits on waiting bytes.
+fn weight(answer: &Answer) -> usize {
+    size_of::<Answer>()
+        + match &answer.body {
+            AnswerBody::Value(value) => value.len(),
+            AnswerBody::Place { path, neighbors } => (path.len() + neighbors.len()) * size_of::<SocketAddr>(),
+        }
+}

@@ -1,0 +1,136 @@
+//! What is asked and what comes of it: the ask, the query that carries it, the answer, the tally.
+//!
+//! How a query travels is `overlay/flood`; how it looks on a wire is `wire`.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::address::AnswerAddress;
+use crate::key::Key;
+
+/// What a query asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The value of a key, of every servent that holds it.
+    Key(Key),
+    /// Its place in the overlay, of every servent.
+    Topology,
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ask::Key(key) => write!(f, "? {key}"),
+            Ask::Topology => f.write_str("T"),
+        }
+    }
+}
+
+/// What tells one query from every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId {
+    /// The client's own number of the request.
+    pub sequence: u64,
+    /// The client's ip and answer port.
+    pub client: SocketAddr,
+}
+
+impl fmt::Display for QueryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x} of client {}", self.sequence, self.client)
+    }
+}
+
+/// One copy of a query, as it crosses one link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The client's own number of the request.
+    pub sequence: u64,
+    /// Where the answers go.
+    pub client: AnswerAddress,
+    /// How many times the receiving side may still pass it on.
+    pub ttl: u8,
+    /// How many links it has crossed, this one included.
+    pub hops: u8,
+    /// What is asked.
+    pub ask: Ask,
+    /// For a topology query, the servents it has come through, contact first; otherwise empty.
+    pub path: Vec<SocketAddr>,
+}
+
+impl Query {
+    /// What tells this query from every other.
+    #[must_use]
+    pub fn id(&self) -> QueryId {
+        QueryId {
+            sequence: self.sequence,
+            client: self.client.socket,
+        }
+    }
+}
+
+/// What one servent answers one query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The client's own number of the request.
+    pub sequence: u64,
+    /// How many links the query had crossed when the servent first heard it.
+    pub hops: u8,
+    /// What it says.
+    pub body: AnswerBody,
+}
+
+/// What an answer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerBody {
+    /// The value of the key.
+    Value(Vec<u8>),
+    /// The servent's place in the overlay.
+    Place {
+        /// The servents the query came through: contact first, the answering servent last.
+        path: Vec<SocketAddr>,
+        /// The servents at the other ends of its links.
+        neighbors: Vec<SocketAddr>,
+    },
+}
+
+/// What a subtree of a flood came to. Tallies only ever add up, so an echo can be merged the moment it arrives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Servents the query came to.
+    pub reached: u64,
+    /// Answers sent to the client.
+    pub answers: u64,
+    /// Copies of the query sent over links.
+    pub copies: u64,
+    /// Copies dropped because they brought nothing new.
+    pub duplicates: u64,
+    /// Servents where the TTL ended it with neighbors unasked. A servent that is later given more TTL takes its one
+    /// back, so a subtree's count may be negative; the sum over the whole flood is not.
+    pub stopped: i64,
+    /// What was given up: links that closed, or stayed silent too long, before they echoed; answers and copies that a
+    /// limit refused.
+    pub lost: u64,
+    /// Copies sent to neighbors whose dialect has no echo.
+    pub silent: u64,
+}
+
+impl Tally {
+    /// Adds what another subtree came to.
+    pub fn add(&mut self, other: &Tally) {
+        // Tallies come from peers: a sum beyond the numbers stays at their end instead of wrapping into a small one.
+        self.reached = self.reached.saturating_add(other.reached);
+        self.answers = self.answers.saturating_add(other.answers);
+        self.copies = self.copies.saturating_add(other.copies);
+        self.duplicates = self.duplicates.saturating_add(other.duplicates);
+        self.stopped = self.stopped.saturating_add(other.stopped);
+        self.lost = self.lost.saturating_add(other.lost);
+        self.silent = self.silent.saturating_add(other.silent);
+    }
+
+    /// Whether every servent within the horizon was asked and has said so.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.lost == 0 && self.silent == 0
+    }
+}

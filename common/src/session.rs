@@ -1,0 +1,437 @@
+//! The client's mind: one query at a time, the answers to it, and the wait that ends it.
+//!
+//! It holds the resettable deadline and the rule that cuts it short. It does not know a terminal, a socket or how a
+//! report is shown; a client of any shape performs its outputs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::config::HELLO_WAIT_MAX;
+use crate::link::LinkId;
+use crate::message::{Farewell, Finished, Hello, Message, Request, Role};
+use crate::query::{Answer, AnswerBody, Ask, Tally};
+use crate::time::Time;
+use crate::wire::WireError;
+
+/// What the mind is told.
+#[derive(Debug)]
+pub enum Input {
+    /// The link to the contact stands.
+    Attached {
+        /// The link.
+        link: LinkId,
+        /// Where the contact is.
+        contact: SocketAddr,
+    },
+    /// A servent connected to the answer address.
+    Accepted {
+        /// The link.
+        link: LinkId,
+        /// Where it came from.
+        from: SocketAddr,
+    },
+    /// A message came.
+    Received {
+        /// Over which link.
+        link: LinkId,
+        /// What.
+        message: Message,
+    },
+    /// Bytes came that are no message.
+    Malformed {
+        /// Over which link.
+        link: LinkId,
+        /// What is wrong with them.
+        error: WireError,
+    },
+    /// A link is gone. Not told for links the mind itself closed.
+    Closed {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: String,
+    },
+    /// The person asks. Told only once the contact has said hello and no query is pending.
+    Ask(Ask),
+    /// The person has had enough of the pending query.
+    Interrupt,
+    /// [`Session::deadline`] has come. Telling it early or twice changes nothing.
+    Deadline,
+}
+
+/// What the mind wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Say this.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: Message,
+    },
+    /// Send what is queued, then close.
+    Close {
+        /// Which link.
+        link: LinkId,
+    },
+    /// Tell the person.
+    Tell(Report),
+}
+
+/// What the person is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The contact said hello: asking may begin.
+    Ready,
+    /// There is no servent at the contact's address, or it does not want us.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The contact is gone. A pending query goes on until its wait is over: answers do not come through the contact.
+    ContactLost {
+        /// Why.
+        reason: String,
+    },
+    /// An answer to the pending query.
+    Answer {
+        /// The answering servent's advertised address.
+        from: SocketAddr,
+        /// How many links the query crossed to it.
+        hops: u8,
+        /// What it says.
+        body: AnswerBody,
+        /// Since the query was asked.
+        elapsed: Duration,
+    },
+    /// Something that belongs to no pending query.
+    Unexpected {
+        /// Who sent it.
+        from: SocketAddr,
+        /// What kind of message it was.
+        message: &'static str,
+    },
+    /// The pending query is over.
+    Ended(Ending),
+}
+
+/// How a query ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Why.
+    pub reason: EndReason,
+    /// How many answers came.
+    pub answers: u64,
+    /// What the contact told about the flood. Where it did not come to that, the little that is certain: the answers
+    /// were sent by as many servents, and a contact that should have reported and did not counts as lost.
+    pub tally: Tally,
+    /// Whether `tally` is the contact's word.
+    pub tally_told: bool,
+    /// Since the query was asked.
+    pub elapsed: Duration,
+}
+
+/// Why a query ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The flood is over and every answer it sent has come.
+    Complete,
+    /// No answer came for as long as the client waits.
+    Silence,
+    /// As many answers came as were wanted.
+    Answers,
+    /// The person stopped it.
+    Interrupted,
+}
+
+/// Queries that ended without the contact's word on them; it may still come and is then no surprise.
+const OWED_MAX: usize = 64;
+
+/// The client's mind.
+#[derive(Debug)]
+pub struct Session {
+    answer_port: u16,
+    next_sequence: u64,
+    silence_max: Duration,
+    answers_wanted: Option<u64>,
+    contact: Contact,
+    peers: BTreeMap<LinkId, Peer>,
+    pending: Option<Pending>,
+    owed: VecDeque<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contact {
+    None,
+    Silent { link: LinkId, since: Time },
+    Ready { link: LinkId },
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    /// Its advertised address once it has said hello, until then the address of the connection.
+    address: SocketAddr,
+    greeted: bool,
+}
+
+#[derive(Debug)]
+struct Pending {
+    sequence: u64,
+    asked: Time,
+    /// When the wait last began anew.
+    heard: Time,
+    answers: u64,
+    told: Option<Tally>,
+}
+
+impl Session {
+    /// A mind that has no contact yet. `first_sequence` should be random, so that a client restarted on the same port
+    /// is never taken for its former self.
+    #[must_use]
+    pub fn new(answer_port: u16, first_sequence: u64, silence_max: Duration, answers_wanted: Option<u64>) -> Session {
+        Session {
+            answer_port,
+            next_sequence: first_sequence,
+            silence_max,
+            answers_wanted,
+            contact: Contact::None,
+            peers: BTreeMap::new(),
+            pending: None,
+            owed: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input and appends what is to be done about it. It cannot fail and never waits.
+    pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Attached { link, contact } => {
+                self.contact = Contact::Silent { link, since: now };
+                self.greet(link, contact, out);
+            }
+            Input::Accepted { link, from } => self.greet(link, from, out),
+            Input::Received { link, message } => self.on_message(now, link, message, out),
+            Input::Malformed { link, error } => {
+                out.push(Output::Close { link });
+                self.on_closed(link, &error.to_string(), out);
+            }
+            Input::Closed { link, reason } => self.on_closed(link, &reason, out),
+            Input::Ask(ask) => self.on_ask(now, ask, out),
+            Input::Interrupt => self.end(now, EndReason::Interrupted, out),
+            Input::Deadline => self.on_deadline(now, out),
+        }
+    }
+
+    /// When the mind next wants to hear [`Input::Deadline`].
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        let hello = match self.contact {
+            Contact::Silent { since, .. } => Some(since + HELLO_WAIT_MAX),
+            _ => None,
+        };
+        let silence = self.pending.as_ref().map(|pending| pending.heard + self.silence_max);
+        [hello, silence].into_iter().flatten().min()
+    }
+
+    /// Whether a query is pending.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    fn greet(&mut self, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
+        self.peers.insert(
+            link,
+            Peer {
+                address,
+                greeted: false,
+            },
+        );
+        let role = Role::Client {
+            answer_port: self.answer_port,
+        };
+        let hello = Hello {
+            role,
+            features: 0,
+            frame_bytes_max: FRAME_BYTES_MAX as u32,
+        };
+        out.push(Output::Send {
+            link,
+            message: Message::Hello(hello),
+        });
+    }
+
+    fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Vec<Output>) {
+        let Some(peer) = self.peers.get_mut(&link) else { return };
+        match message {
+            Message::Hello(Hello {
+                role: Role::Servent { advertised, .. },
+                ..
+            }) if !peer.greeted => {
+                *peer = Peer {
+                    address: advertised,
+                    greeted: true,
+                };
+                if matches!(self.contact, Contact::Silent { link: contact, .. } if contact == link) {
+                    self.contact = Contact::Ready { link };
+                    out.push(Output::Tell(Report::Ready));
+                }
+            }
+            Message::Goodbye(farewell) => {
+                out.push(Output::Close { link });
+                self.on_closed(link, &format!("it said goodbye, because {farewell}"), out);
+            }
+            message if !peer.greeted => {
+                let reason = format!("it sent a {} before saying hello as a servent", message.name());
+                out.push(Output::Send {
+                    link,
+                    message: Message::Goodbye(Farewell::Protocol),
+                });
+                out.push(Output::Close { link });
+                self.on_closed(link, &reason, out);
+            }
+            Message::Ping => out.push(Output::Send {
+                link,
+                message: Message::Pong,
+            }),
+            message => {
+                let from = peer.address;
+                self.on_report(now, link, from, message, out);
+            }
+        }
+    }
+
+    fn on_report(&mut self, now: Time, link: LinkId, from: SocketAddr, message: Message, out: &mut Vec<Output>) {
+        let is_contact = self.contact == Contact::Ready { link };
+        match (message, &mut self.pending) {
+            (Message::Answer(Answer { sequence, hops, body }), Some(pending)) if sequence == pending.sequence => {
+                pending.heard = now;
+                pending.answers += 1;
+                out.push(Output::Tell(Report::Answer {
+                    from,
+                    hops,
+                    body,
+                    elapsed: now.since(pending.asked),
+                }));
+                self.end_if_complete(now, out);
+            }
+            (Message::Finished(Finished { sequence, tally }), Some(pending))
+                if is_contact && sequence == pending.sequence && pending.told.is_none() =>
+            {
+                pending.told = Some(tally);
+                self.end_if_complete(now, out);
+            }
+            (Message::Finished(finished), _) if is_contact && self.owed.contains(&finished.sequence) => {
+                self.owed.retain(|owed| *owed != finished.sequence);
+            }
+            (message, _) => {
+                out.push(Output::Tell(Report::Unexpected {
+                    from,
+                    message: message.name(),
+                }));
+            }
+        }
+    }
+
+    fn on_closed(&mut self, link: LinkId, reason: &str, out: &mut Vec<Output>) {
+        self.peers.remove(&link);
+        match self.contact {
+            Contact::Silent { link: contact, .. } if contact == link => {
+                self.contact = Contact::Lost;
+                out.push(Output::Tell(Report::Refused {
+                    reason: reason.to_owned(),
+                }));
+            }
+            Contact::Ready { link: contact } if contact == link => {
+                self.contact = Contact::Lost;
+                out.push(Output::Tell(Report::ContactLost {
+                    reason: reason.to_owned(),
+                }));
+            }
+            _ => log::debug!("{link} closed: {reason}"),
+        }
+    }
+
+    fn on_ask(&mut self, now: Time, ask: Ask, out: &mut Vec<Output>) {
+        let sequence = self.next_sequence;
+        self.next_sequence = self.next_sequence.wrapping_add(1);
+        self.pending = Some(Pending {
+            sequence,
+            asked: now,
+            heard: now,
+            answers: 0,
+            told: None,
+        });
+        if let Contact::Ready { link } = self.contact {
+            out.push(Output::Send {
+                link,
+                message: Message::Request(Request { sequence, ask }),
+            });
+        }
+    }
+
+    fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
+        if let Contact::Silent { link, since } = self.contact
+            && now.since(since) >= HELLO_WAIT_MAX
+        {
+            out.push(Output::Close { link });
+            self.on_closed(
+                link,
+                &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()),
+                out,
+            );
+        }
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| now.since(pending.heard) >= self.silence_max)
+        {
+            self.end(now, EndReason::Silence, out);
+        }
+    }
+
+    fn end_if_complete(&mut self, now: Time, out: &mut Vec<Output>) {
+        let Some(pending) = &self.pending else { return };
+        if pending
+            .told
+            .is_some_and(|tally| tally.is_whole() && pending.answers >= tally.answers)
+        {
+            self.end(now, EndReason::Complete, out);
+        } else if self.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
+            self.end(now, EndReason::Answers, out);
+        }
+    }
+
+    fn end(&mut self, now: Time, reason: EndReason, out: &mut Vec<Output>) {
+        let Some(Pending {
+            sequence,
+            asked,
+            answers,
+            told,
+            ..
+        }) = self.pending.take()
+        else {
+            return;
+        };
+        if told.is_none() {
+            self.owed.push_back(sequence);
+            if self.owed.len() > OWED_MAX {
+                self.owed.pop_front();
+            }
+        }
+        let untold = Tally {
+            reached: answers,
+            answers,
+            lost: u64::from(reason == EndReason::Silence),
+            ..Tally::default()
+        };
+        out.push(Output::Tell(Report::Ended(Ending {
+            reason,
+            answers,
+            tally: told.unwrap_or(untold),
+            tally_told: told.is_some(),
+            elapsed: now.since(asked),
+        })));
+    }
+}

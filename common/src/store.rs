@@ -1,0 +1,612 @@
+//! The key-value data of a servent: one text file, read once, looked up often.
+//!
+//! It opens no file and watches none: the program reads the bytes and, on a reload, parses anew and
+//! puts the new store in the place of the old one. A store never changes and is never written back.
+//!
+//! The rules of the text:
+//!
+//! - The first word of a line is the key; the rest, from the first non-blank after it, is the value.
+//!   A blank is a space or a tab, and any run of them separates.
+//! - A line whose very first byte is `#` is skipped, and so is a blank line. Elsewhere a `#` is data,
+//!   in the value as in the key: a key that begins with one is written by indenting its line.
+//! - Of several lines with the same key the last one counts.
+//! - A key without a value has an empty value.
+//! - Blanks before the key and after the value are dropped, because a person cannot see them.
+//! - A line ends with LF or CRLF, the last one with or without. A UTF-8 byte order mark is skipped.
+//! - Keys and values are bytes: neither NUL nor broken UTF-8 is odd.
+
+use std::fmt::{self, Debug, Display, Formatter};
+use std::hash::BuildHasher;
+use std::iter;
+use std::ops::Range;
+
+use foldhash::fast::FixedState;
+use hashbrown::hash_table::{self, HashTable};
+use memchr::{memchr_iter, memchr2};
+
+use crate::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+
+/// The largest text a store takes: positions in it are kept in 32 bits.
+pub const STORE_BYTES_MAX: usize = u32::MAX as usize;
+
+/// How many warnings are kept. A file of the wrong kind has one for every line, and nobody reads the
+/// thousandth.
+pub const WARNINGS_MAX: usize = 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Keys and their values, as they were in one text.
+///
+/// It holds that text and, for each key, where in it the key and its value are: some 25 bytes, and no
+/// string of its own.
+#[derive(Clone, Default)]
+pub struct Store {
+    text: Vec<u8>,
+    /// One for each key, from the end of the text to its beginning.
+    entries: Vec<Entry>,
+    /// Positions in `entries`, by the hash of the key.
+    table: HashTable<u32>,
+    repeated_count: usize,
+}
+
+impl Store {
+    /// Reads `text` by the rules of this module. Content never makes it fail: a line beyond a limit is
+    /// skipped with a warning, and nothing else is lost.
+    pub fn parse(mut text: Vec<u8>) -> Result<(Self, Warnings), StoreError> {
+        check_size(text.len())?;
+        text.shrink_to_fit();
+        let mut warnings = Warnings::default();
+        let lines = read_lines(&text, &mut warnings);
+        Ok((Self::index(text, &lines), warnings))
+    }
+
+    /// Goes from the last line to the first, so that the first one met of a key is the one that counts
+    /// and no entry is ever replaced.
+    fn index(text: Vec<u8>, lines: &[Entry]) -> Self {
+        let mut entries: Vec<Entry> = Vec::with_capacity(lines.len());
+        let mut table = HashTable::with_capacity(lines.len());
+        for line in lines.iter().rev() {
+            let key = line.key(&text);
+            let place = table.entry(
+                hash(key),
+                |&at: &u32| entries[at as usize].key(&text) == key,
+                |&at| hash(entries[at as usize].key(&text)),
+            );
+            if let hash_table::Entry::Vacant(place) = place {
+                place.insert(narrow(entries.len()));
+                entries.push(*line);
+            }
+        }
+        // Both had room for the repeated lines too.
+        entries.shrink_to_fit();
+        table.shrink_to_fit(|&at| hash(entries[at as usize].key(&text)));
+        let repeated_count = lines.len() - entries.len();
+        Self {
+            text,
+            entries,
+            table,
+            repeated_count,
+        }
+    }
+
+    /// The value of `key`, if the store has it.
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        let entry = |at: u32| &self.entries[at as usize];
+        let at = self.table.find(hash(key), |&at| entry(at).key(&self.text) == key)?;
+        Some(entry(*at).value(&self.text))
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The memory it holds: the text and the table.
+    pub fn bytes_count(&self) -> usize {
+        self.text.capacity() + self.entries.capacity() * size_of::<Entry>() + self.table.allocation_size()
+    }
+
+    /// How many lines gave way to a later one with the same key. Nothing odd: `/etc/services` has one
+    /// line for TCP and one for UDP.
+    pub fn repeated_count(&self) -> usize {
+        self.repeated_count
+    }
+
+    /// The keys, in the order of the lines that count.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.entries.iter().rev().map(|entry| entry.key(&self.text))
+    }
+}
+
+/// A store may have a hundred thousand keys: its size is what a log line wants.
+impl Debug for Store {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("len", &self.len())
+            .field("bytes_count", &self.bytes_count())
+            .finish()
+    }
+}
+
+/// Where in the text a line has its key and its value.
+#[derive(Clone, Copy)]
+struct Entry {
+    key_at: u32,
+    value_at: u32,
+    value_bytes: u32,
+    key_bytes: u16,
+}
+
+// A longer key would need a wider length, and a wider length a larger entry.
+const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize && size_of::<Entry>() == 16);
+
+impl Entry {
+    fn new(key: Range<usize>, value: Range<usize>) -> Result<Self, Oddity> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Oddity::KeyTooLong { bytes_count: key.len() });
+        }
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(Oddity::ValueTooLong {
+                bytes_count: value.len(),
+            });
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "KEY_BYTES_MAX fits, which is asserted above"
+        )]
+        let key_bytes = key.len() as u16;
+        Ok(Self {
+            key_at: narrow(key.start),
+            value_at: narrow(value.start),
+            value_bytes: narrow(value.len()),
+            key_bytes,
+        })
+    }
+
+    fn key<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        &text[self.key_at as usize..][..usize::from(self.key_bytes)]
+    }
+
+    fn value<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        &text[self.value_at as usize..][..self.value_bytes as usize]
+    }
+}
+
+/// The seed is fixed on purpose. Every key in the table comes from the operator's own file; what
+/// strangers look up never enters it, so they cannot make a lookup longer.
+fn hash(key: &[u8]) -> u64 {
+    FixedState::default().hash_one(key)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "no place or length in a text exceeds STORE_BYTES_MAX, and no count of its lines"
+)]
+fn narrow(at: usize) -> u32 {
+    at as u32
+}
+
+fn check_size(bytes_count: usize) -> Result<(), StoreError> {
+    if bytes_count > STORE_BYTES_MAX {
+        Err(StoreError::TooLarge { bytes_count })
+    } else {
+        Ok(())
+    }
+}
+
+/// All lines with a key, repeated ones included.
+fn read_lines(text: &[u8], warnings: &mut Warnings) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut start = if text.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    };
+    // Without a final line feed the text ends its last line; with one, that line is empty.
+    let ends = memchr_iter(b'\n', text).chain(iter::once(text.len()));
+    for (end, line) in ends.zip(1..) {
+        match read_line(text, start..end) {
+            Ok(Some(entry)) => entries.push(entry),
+            Ok(None) => {}
+            Err(what) => warnings.add(Warning { line, what }),
+        }
+        start = end + 1;
+    }
+    entries
+}
+
+/// `None` where a line has no key: it is blank or a comment.
+fn read_line(text: &[u8], line: Range<usize>) -> Result<Option<Entry>, Oddity> {
+    let start = line.start;
+    let line = &text[line];
+    if line.starts_with(b"#") {
+        return Ok(None);
+    }
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let Some(last) = line.iter().rposition(|&byte| !is_blank(byte)) else {
+        return Ok(None);
+    };
+    let line = &line[..=last];
+    let key_at = skip_blanks(line, 0);
+    let key_end = memchr2(b' ', b'\t', &line[key_at..]).map_or(line.len(), |length| key_at + length);
+    let value_at = skip_blanks(line, key_end);
+    Entry::new(start + key_at..start + key_end, start + value_at..start + line.len()).map(Some)
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+fn skip_blanks(line: &[u8], at: usize) -> usize {
+    line[at..]
+        .iter()
+        .position(|&byte| !is_blank(byte))
+        .map_or(line.len(), |blanks| at + blanks)
+}
+
+/// What was odd in a text: the first few, and how many in all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Warnings {
+    /// The first ones, in the order of the lines; at most [`WARNINGS_MAX`].
+    pub first: Vec<Warning>,
+    /// How many there were, kept or not.
+    pub count: usize,
+}
+
+impl Warnings {
+    fn add(&mut self, warning: Warning) {
+        self.count += 1;
+        if self.first.len() < WARNINGS_MAX {
+            self.first.push(warning);
+        }
+    }
+}
+
+/// A line that was skipped, and why. Whoever knows the name of the file shows `name:line: what` instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The number of the line, counted from 1 as editors do.
+    pub line: usize,
+    /// What is odd about it.
+    pub what: Oddity,
+}
+
+impl Display for Warning {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+/// What can be odd about a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// The key is longer than [`KEY_BYTES_MAX`].
+    KeyTooLong {
+        /// How long it is.
+        bytes_count: usize,
+    },
+    /// The value is longer than [`VALUE_BYTES_MAX`].
+    ValueTooLong {
+        /// How long it is.
+        bytes_count: usize,
+    },
+}
+
+impl Display for Oddity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (what, bytes_count, limit) = match *self {
+            Self::KeyTooLong { bytes_count } => ("key", bytes_count, KEY_BYTES_MAX),
+            Self::ValueTooLong { bytes_count } => ("value", bytes_count, VALUE_BYTES_MAX),
+        };
+        write!(
+            f,
+            "skipped, its {what} has {bytes_count} bytes and the limit is {limit}"
+        )
+    }
+}
+
+/// Why a text could not become a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The text is larger than [`STORE_BYTES_MAX`].
+    #[error("a text of {bytes_count} bytes is larger than the {STORE_BYTES_MAX} bytes a store takes")]
+    TooLarge {
+        /// How large it is.
+        bytes_count: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Pair<'a> = (&'a [u8], &'a [u8]);
+    type OwnedPair = (Vec<u8>, Vec<u8>);
+
+    fn parse(text: impl Into<Vec<u8>>) -> (Store, Warnings) {
+        Store::parse(text.into()).unwrap()
+    }
+
+    fn pairs(store: &Store) -> Vec<Pair<'_>> {
+        store.keys().map(|key| (key, store.get(key).unwrap())).collect()
+    }
+
+    #[test]
+    fn every_rule() {
+        #[rustfmt::skip]
+        let table: &[(&str, &[u8], &[Pair])] = &[
+            ("empty file",              b"",                        &[]),
+            ("one line",                b"key value\n",             &[(b"key", b"value")]),
+            ("no final newline",        b"a 1\nb 2",                &[(b"a", b"1"), (b"b", b"2")]),
+            ("value of many words",     b"key one  two\tthree\n",   &[(b"key", b"one  two\tthree")]),
+            ("tab",                     b"key\tvalue\n",            &[(b"key", b"value")]),
+            ("run of blanks",           b"key \t \t value\n",       &[(b"key", b"value")]),
+            ("leading blanks",          b" \tkey value\n",          &[(b"key", b"value")]),
+            ("trailing blanks",         b"key value \t \n",         &[(b"key", b"value")]),
+            ("key alone",               b"key\n",                   &[(b"key", b"")]),
+            ("key alone at the end",    b"key",                     &[(b"key", b"")]),
+            ("key and blanks",          b"key \t\n",                &[(b"key", b"")]),
+            ("blank lines",             b"\n \n\t\n \t \nk v\n\n",  &[(b"k", b"v")]),
+            ("only newlines",           b"\n\n\n",                  &[]),
+            ("only comments",           b"# one\n#two\n#",          &[]),
+            ("# later in the line",     b"k v # w\nl #\nm#n o\n",   &[(b"k", b"v # w"), (b"l", b"#"), (b"m#n", b"o")]),
+            ("# after a blank",         b" #k v\n",                 &[(b"#k", b"v")]),
+            ("last line counts",        b"k 1\nl 2\nk 3\n",         &[(b"l", b"2"), (b"k", b"3")]),
+            ("last line counts, empty", b"k 1\nk\n",                &[(b"k", b"")]),
+            ("case matters",            b"k 1\nK 2\n",              &[(b"k", b"1"), (b"K", b"2")]),
+            ("CRLF",                    b"a 1\r\n\r\n# c\r\nb\r\n", &[(b"a", b"1"), (b"b", b"")]),
+            ("CRLF without LF at end",  b"a 1\r\nb 2\r",            &[(b"a", b"1"), (b"b", b"2")]),
+            ("blanks before CRLF",      b"a 1 \t\r\n \t\r\n",       &[(b"a", b"1")]),
+            ("one CR is the line end",  b"a 1\r\r\n",               &[(b"a", b"1\r")]),
+            ("CR within a line",        b"a\rb 1\r2\n",             &[(b"a\rb", b"1\r2")]),
+            ("BOM",                     b"\xef\xbb\xbfa 1\n",       &[(b"a", b"1")]),
+            ("BOM before a comment",    b"\xef\xbb\xbf# c\na 1\n",  &[(b"a", b"1")]),
+            ("BOM alone",               b"\xef\xbb\xbf",            &[]),
+            ("BOM later is data",       b"a 1\n\xef\xbb\xbfb 2\n",  &[(b"a", b"1"), (b"\xef\xbb\xbfb", b"2")]),
+            ("half a BOM is data",      b"\xef\xbba 1\n",           &[(b"\xef\xbba", b"1")]),
+            ("invalid UTF-8",           b"\xff\xfe \xc3\x28\n",     &[(b"\xff\xfe", b"\xc3\x28")]),
+            ("NUL",                     b"k\0l v\0w\n\0\n",         &[(b"k\0l", b"v\0w"), (b"\0", b"")]),
+            ("other spaces are data",   b"a\x0bb \x0c\xc2\xa0\n",   &[(b"a\x0bb", b"\x0c\xc2\xa0")]),
+            ("beyond ASCII",            "ação é\n".as_bytes(),      &[("ação".as_bytes(), "é".as_bytes())]),
+        ];
+        for (rule, text, expected) in table {
+            let (store, warnings) = parse(*text);
+            assert_eq!(pairs(&store), *expected, "{rule}");
+            assert_eq!(
+                (store.len(), store.is_empty()),
+                (expected.len(), expected.is_empty()),
+                "{rule}"
+            );
+            assert_eq!(warnings, Warnings::default(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        let (store, _) = parse("key value\nother\n# comment\n");
+        for key in ["", "ke", "keyy", "KEY", "value", "key value", " key", "#"] {
+            assert_eq!(store.get(key.as_bytes()), None, "{key:?}");
+        }
+        assert_eq!(Store::default().get(b"key"), None);
+        assert_eq!(Store::default().keys().next(), None);
+    }
+
+    #[test]
+    fn repeated_lines_are_counted_and_not_odd() {
+        let (store, warnings) = parse("a 1\nb 1\na 2\na 3\n");
+        assert_eq!((store.len(), store.repeated_count(), warnings.count), (2, 2, 0));
+    }
+
+    #[test]
+    fn a_key_at_the_limit_is_kept_and_beyond_it_skipped() {
+        let (longest, too_long) = ("k".repeat(KEY_BYTES_MAX), "l".repeat(KEY_BYTES_MAX + 1));
+        let (store, warnings) = parse(format!("a 1\n{longest} v\n{too_long} v\n{too_long}\nb 2"));
+        assert_eq!(store.keys().collect::<Vec<_>>(), [b"a", longest.as_bytes(), b"b"]);
+        assert_eq!(store.get(longest.as_bytes()), Some(&b"v"[..]));
+        let what = Oddity::KeyTooLong {
+            bytes_count: KEY_BYTES_MAX + 1,
+        };
+        assert_eq!(warnings.first, [Warning { line: 3, what }, Warning { line: 4, what }]);
+    }
+
+    #[test]
+    fn a_value_at_the_limit_is_kept_and_beyond_it_skipped() {
+        let longest = "v".repeat(VALUE_BYTES_MAX);
+        let (store, warnings) = parse(format!("a 1\nk {longest} \t\r\na {longest}v\r\nb 2"));
+        assert_eq!(store.get(b"k"), Some(longest.as_bytes()));
+        assert_eq!(
+            store.get(b"a"),
+            Some(&b"1"[..]),
+            "a skipped line does not replace one that counts"
+        );
+        assert_eq!(store.get(b"b"), Some(&b"2"[..]));
+        let what = Oddity::ValueTooLong {
+            bytes_count: VALUE_BYTES_MAX + 1,
+        };
+        assert_eq!(
+            warnings,
+            Warnings {
+                first: vec![Warning { line: 3, what }],
+                count: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_line_of_ten_megabytes_costs_only_itself() {
+        let bytes_count = 10_000_000;
+        let huge = "x".repeat(bytes_count);
+        for (line, oddity) in [
+            (huge.clone(), Some(Oddity::KeyTooLong { bytes_count })),
+            (format!("k {huge}"), Some(Oddity::ValueTooLong { bytes_count })),
+            (format!("#{huge}"), None),
+            (" ".repeat(bytes_count), None),
+        ] {
+            let (store, warnings) = parse(format!("# head\nbefore 1\n{line}\nafter 2\n"));
+            assert_eq!(pairs(&store), [(&b"before"[..], &b"1"[..]), (b"after", b"2")]);
+            let expected: Vec<Warning> = oddity.map(|what| Warning { line: 3, what }).into_iter().collect();
+            assert_eq!(
+                warnings,
+                Warnings {
+                    count: expected.len(),
+                    first: expected
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_first_warnings_are_kept_and_all_are_counted() {
+        let odd = format!("{}\nfine\n", "k".repeat(KEY_BYTES_MAX + 1));
+        let (store, warnings) = parse(odd.repeat(WARNINGS_MAX + 5));
+        assert_eq!(store.len(), 1);
+        assert_eq!(warnings.count, WARNINGS_MAX + 5);
+        let lines: Vec<usize> = warnings.first.iter().map(|warning| warning.line).collect();
+        assert_eq!(lines, (0..WARNINGS_MAX).map(|n| 2 * n + 1).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn warnings_and_errors_say_what_and_how_much() {
+        let key = Warning {
+            line: 3,
+            what: Oddity::KeyTooLong { bytes_count: 5000 },
+        };
+        assert_eq!(
+            key.to_string(),
+            "line 3: skipped, its key has 5000 bytes and the limit is 4096"
+        );
+        let value = Oddity::ValueTooLong { bytes_count: 2_000_000 };
+        assert_eq!(
+            value.to_string(),
+            "skipped, its value has 2000000 bytes and the limit is 1048576"
+        );
+        let error = StoreError::TooLarge { bytes_count: 7 };
+        assert_eq!(
+            error.to_string(),
+            "a text of 7 bytes is larger than the 4294967295 bytes a store takes"
+        );
+    }
+
+    /// The size alone: a test that allocates four gigabytes would be killed on a small machine.
+    #[test]
+    fn a_text_is_taken_up_to_the_limit() {
+        assert_eq!(check_size(STORE_BYTES_MAX), Ok(()));
+        if let Some(bytes_count) = STORE_BYTES_MAX.checked_add(1) {
+            assert_eq!(check_size(bytes_count), Err(StoreError::TooLarge { bytes_count }));
+        }
+    }
+
+    #[test]
+    fn memory_is_the_text_once_and_a_few_bytes_a_key() {
+        let keys_count = 10_000;
+        let mut text: Vec<u8> = (0..keys_count)
+            .flat_map(|n| format!("key-{n} value\n").into_bytes())
+            .collect();
+        let text_bytes = text.len();
+        text.reserve_exact(1_000_000);
+        let (store, _) = parse(text);
+        assert_eq!(store.len(), keys_count);
+        assert!(store.bytes_count() >= text_bytes + 20 * keys_count, "{store:?}");
+        assert!(store.bytes_count() <= text_bytes + 30 * keys_count, "{store:?}");
+
+        let (store, _) = parse("same value\n".repeat(keys_count));
+        assert!(
+            store.bytes_count() < 11 * keys_count + 200,
+            "repeated lines cost their text alone: {store:?}"
+        );
+        assert_eq!(Store::default().bytes_count(), 0);
+    }
+
+    #[test]
+    fn debug_is_short() {
+        let (store, _) = parse("secret value\n".repeat(1000));
+        assert_eq!(
+            format!("{store:?}"),
+            format!("Store {{ len: 1, bytes_count: {} }}", store.bytes_count())
+        );
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test may look at what the system brings")]
+    fn etc_services_loads_as_it_is() {
+        let Ok(text) = std::fs::read("/etc/services") else {
+            return;
+        };
+        let (store, warnings) = parse(text.clone());
+        assert_eq!(warnings, Warnings::default());
+        let ssh = store.get(b"ssh").unwrap();
+        // Where a system also lists ssh for UDP or SCTP, the last line counts.
+        assert!(ssh.starts_with(b"22/"), "{ssh:?}");
+        agrees_with_reference(&text).unwrap();
+    }
+
+    /// The rules said as plainly as possible: every byte a character, so that `str` does the work.
+    /// Gives the pairs in the order of their lines, and the numbers of the lines beyond a limit.
+    fn reference(bytes: &[u8]) -> (Vec<OwnedPair>, Vec<usize>) {
+        const BLANK: [char; 2] = [' ', '\t'];
+        let bytes_of = |text: &str| text.chars().map(|c| u8::try_from(c).unwrap()).collect::<Vec<u8>>();
+        let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+        let text = text.strip_prefix("\u{ef}\u{bb}\u{bf}").unwrap_or(&text);
+        let (mut pairs, mut skipped) = (Vec::<OwnedPair>::new(), Vec::new());
+        for (index, line) in text.split('\n').enumerate() {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let words = line.trim_matches(BLANK);
+            if line.starts_with('#') || words.is_empty() {
+                continue;
+            }
+            let (key, value) = words.split_once(BLANK).unwrap_or((words, ""));
+            let (key, value) = (bytes_of(key), bytes_of(value.trim_start_matches(BLANK)));
+            if key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
+                skipped.push(index + 1);
+                continue;
+            }
+            pairs.retain(|(earlier, _)| *earlier != key);
+            pairs.push((key, value));
+        }
+        (pairs, skipped)
+    }
+
+    fn agrees_with_reference(text: &[u8]) -> Result<(), TestCaseError> {
+        let (store, warnings) = parse(text);
+        let (expected, skipped) = reference(text);
+        let expected: Vec<Pair> = expected.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+        prop_assert_eq!(pairs(&store), expected);
+        prop_assert_eq!(warnings.count, skipped.len());
+        let lines: Vec<usize> = warnings.first.iter().map(|warning| warning.line).collect();
+        prop_assert_eq!(&lines[..], &skipped[..skipped.len().min(WARNINGS_MAX)]);
+        Ok(())
+    }
+
+    /// Pieces that meet each other at every seam of the rules.
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            12 => Just(b"\n".to_vec()),
+            20 => proptest::sample::select(b" \t\r#\0\xff".as_slice()).prop_map(|byte| vec![byte]),
+            20 => proptest::sample::select(b"abc".as_slice()).prop_map(|byte| vec![byte]),
+            3 => Just(BYTE_ORDER_MARK.to_vec()),
+            2 => Just("é".as_bytes().to_vec()),
+            3 => (KEY_BYTES_MAX - 1..=KEY_BYTES_MAX + 1).prop_map(|length| vec![b'a'; length]),
+        ];
+        proptest::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_the_reference(text in pieces()) {
+            agrees_with_reference(&text)?;
+        }
+
+        #[test]
+        fn any_bytes_will_do(text: Vec<u8>, key: Vec<u8>) {
+            agrees_with_reference(&text)?;
+            let (store, _) = parse(&text[..]);
+            prop_assert_eq!(store.get(&key).is_some(), store.keys().any(|known| known == key));
+        }
+    }
+}

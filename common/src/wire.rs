@@ -1,0 +1,105 @@
+//! Messages as bytes: which dialects there are, and what can be wrong with bytes that claim to be one.
+//!
+//! It turns whole messages into frames and back. Collecting bytes into frames is `link`; what a message means is for the
+//! minds above. A dialect stops here: nothing above knows how a message looks.
+
+mod native;
+
+use crate::address::Dialect;
+use crate::message::Message;
+
+pub use native::{PREFACE, VERSION};
+
+/// Why bytes are not what the dialect says.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The first bytes are not those of any dialect we speak.
+    #[error("it does not speak our protocol: its first bytes are {0}")]
+    NoPreface(String),
+    /// The other side speaks another version.
+    #[error("it speaks version {0} of the protocol, not {VERSION}")]
+    Version(u8),
+    /// A frame announces more bytes than it may have.
+    #[error("a frame of {length} bytes, where {max} is the most")]
+    FrameTooLong {
+        /// What the frame announces.
+        length: usize,
+        /// What it may have here.
+        max: usize,
+    },
+    /// A frame does not hold a message.
+    #[error("a frame that holds no message: {0}")]
+    Malformed(String),
+}
+
+/// Why a message cannot be said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// It is larger than a frame may be.
+    #[error("a message of {0} bytes does not fit a frame")]
+    TooLong(usize),
+    /// The dialect has no bytes for it.
+    #[error("a message that cannot be encoded: {0}")]
+    Unspeakable(String),
+}
+
+/// A message as the bytes of one whole frame, ready for any number of links of the same dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// Encodes a message.
+    pub fn new(dialect: Dialect, message: &Message) -> Result<Frame, EncodeError> {
+        match dialect {
+            Dialect::Native => native::encode(message).map(|bytes| Frame { bytes }),
+        }
+    }
+
+    /// The length a peer would measure against what it accepts in a frame.
+    #[must_use]
+    pub fn body_bytes_count(&self) -> usize {
+        self.bytes.len() - native::LENGTH_BYTES
+    }
+
+    /// The bytes to send.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What the first bytes of a connection turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// Too few to tell.
+    Unclear,
+    /// A preface of this many bytes.
+    Preface(usize),
+}
+
+/// Judges the first bytes that came over a connection, as soon as they can be judged.
+pub(crate) fn read_opening(dialect: Dialect, bytes: &[u8]) -> Result<Opening, WireError> {
+    match dialect {
+        Dialect::Native => native::read_preface(bytes),
+    }
+}
+
+/// What must be said before the first frame.
+pub(crate) fn opening(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Native => &PREFACE,
+    }
+}
+
+/// Finds the frame at the start of `bytes`: the message and the bytes it took, or nothing while the frame is not whole.
+pub(crate) fn read_frame(
+    dialect: Dialect,
+    bytes: &[u8],
+    frame_bytes_max: usize,
+) -> Result<Option<(Message, usize)>, WireError> {
+    match dialect {
+        Dialect::Native => native::read_frame(bytes, frame_bytes_max),
+    }
+}

@@ -1,0 +1,396 @@
+//! The native dialect: a 4-byte preface, then frames of a big-endian u32 length and a bincode body.
+//!
+//! docs/PROTOCOL.md describes the same bytes so that they can be produced without this crate. The types here are the
+//! format: their variants and fields may be appended to, never reordered. This is the only file that names bincode,
+//! and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
+
+use std::net::SocketAddr;
+
+use bincode::config::{BigEndian, Configuration, Limit, Varint};
+use bincode::{BorrowDecode, Encode};
+
+use crate::address::{AnswerAddress, Dialect, canonical};
+use crate::config::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
+use crate::key::Key;
+use crate::message::{Echo, Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use crate::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
+use crate::wire::{EncodeError, Opening, WireError};
+
+/// The version of everything below, outside the codec so that it can be read whatever the codec becomes.
+pub const VERSION: u8 = 1;
+
+/// The first bytes each side sends. The first is no ASCII and starts no other protocol we tell apart.
+pub const PREFACE: [u8; 4] = [0xA7, b'k', b'v', VERSION];
+
+pub(super) const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Without the limit a ten-byte frame can announce a vector that exhausts memory.
+const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> = bincode::config::standard()
+    .with_big_endian()
+    .with_limit::<FRAME_BYTES_MAX>();
+
+#[derive(Encode, BorrowDecode)]
+enum Body<'a> {
+    Hello {
+        role: WireRole,
+        features: u64,
+        frame_bytes_max: u32,
+    },
+    Goodbye(WireFarewell),
+    Ping,
+    Pong,
+    Request {
+        sequence: u64,
+        ask: WireAsk<'a>,
+    },
+    Query(WireQuery<'a>),
+    Answer {
+        sequence: u64,
+        hops: u8,
+        body: WireAnswer<'a>,
+    },
+    Echo {
+        sequence: u64,
+        client: SocketAddr,
+        ttl: u8,
+        tally: WireTally,
+    },
+    Finished {
+        sequence: u64,
+        tally: WireTally,
+    },
+}
+
+#[derive(Encode, BorrowDecode)]
+enum WireRole {
+    Servent { id: [u8; 16], advertised: SocketAddr },
+    Client { answer_port: u16 },
+}
+
+#[derive(Encode, BorrowDecode)]
+enum WireFarewell {
+    Leaving,
+    Version,
+    Role,
+    Myself,
+    Duplicate,
+    Full,
+    Protocol,
+    TooFast,
+    Quiet,
+    Idle,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum WireAsk<'a> {
+    Key(&'a [u8]),
+    Topology,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum WireDialect {
+    Native,
+}
+
+#[derive(Encode, BorrowDecode)]
+struct WireQuery<'a> {
+    sequence: u64,
+    client: SocketAddr,
+    dialect: WireDialect,
+    ttl: u8,
+    hops: u8,
+    ask: WireAsk<'a>,
+    path: Vec<SocketAddr>,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum WireAnswer<'a> {
+    Value(&'a [u8]),
+    Place {
+        path: Vec<SocketAddr>,
+        neighbors: Vec<SocketAddr>,
+    },
+}
+
+#[derive(Encode, BorrowDecode)]
+struct WireTally {
+    reached: u64,
+    answers: u64,
+    copies: u64,
+    duplicates: u64,
+    stopped: i64,
+    lost: u64,
+    silent: u64,
+}
+
+pub(super) fn read_preface(bytes: &[u8]) -> Result<Opening, WireError> {
+    let marker = &PREFACE[..3];
+    let common = bytes.len().min(marker.len());
+    if bytes[..common] != marker[..common] {
+        let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        return Err(WireError::NoPreface(shown.join(" ")));
+    }
+    match bytes.get(3) {
+        None => Ok(Opening::Unclear),
+        Some(&VERSION) => Ok(Opening::Preface(PREFACE.len())),
+        Some(&version) => Err(WireError::Version(version)),
+    }
+}
+
+pub(super) fn read_frame(bytes: &[u8], frame_bytes_max: usize) -> Result<Option<(Message, usize)>, WireError> {
+    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
+        return Ok(None);
+    };
+    let length = u32::from_be_bytes(*length) as usize;
+    // Judged before a byte of the body is waited for: a long frame is refused, never collected.
+    if length > frame_bytes_max {
+        return Err(WireError::FrameTooLong {
+            length,
+            max: frame_bytes_max,
+        });
+    }
+    let Some(body) = rest.get(..length) else {
+        return Ok(None);
+    };
+    Ok(Some((decode(body)?, LENGTH_BYTES + length)))
+}
+
+pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = vec![0; LENGTH_BYTES];
+    bincode::encode_into_std_write(to_wire(message), &mut bytes, CODEC)
+        .map_err(|error| EncodeError::Unspeakable(error.to_string()))?;
+    let length = bytes.len() - LENGTH_BYTES;
+    if length > FRAME_BYTES_MAX {
+        return Err(EncodeError::TooLong(length));
+    }
+    let announced = u32::try_from(length).map_err(|_| EncodeError::TooLong(length))?;
+    bytes[..LENGTH_BYTES].copy_from_slice(&announced.to_be_bytes());
+    Ok(bytes)
+}
+
+fn decode(body: &[u8]) -> Result<Message, WireError> {
+    let malformed = |what: String| WireError::Malformed(what);
+    let (wire, consumed) =
+        bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC).map_err(|error| malformed(error.to_string()))?;
+    if consumed != body.len() {
+        return Err(malformed(format!("{} bytes after the message", body.len() - consumed)));
+    }
+    from_wire(wire).map_err(malformed)
+}
+
+fn to_wire(message: &Message) -> Body<'_> {
+    match message {
+        Message::Hello(hello) => Body::Hello {
+            role: match hello.role {
+                Role::Servent { id, advertised } => WireRole::Servent {
+                    id: id.0.to_be_bytes(),
+                    advertised,
+                },
+                Role::Client { answer_port } => WireRole::Client { answer_port },
+            },
+            features: hello.features,
+            frame_bytes_max: hello.frame_bytes_max,
+        },
+        Message::Goodbye(farewell) => Body::Goodbye(match farewell {
+            Farewell::Leaving => WireFarewell::Leaving,
+            Farewell::Version => WireFarewell::Version,
+            Farewell::Role => WireFarewell::Role,
+            Farewell::Myself => WireFarewell::Myself,
+            Farewell::Duplicate => WireFarewell::Duplicate,
+            Farewell::Full => WireFarewell::Full,
+            Farewell::Protocol => WireFarewell::Protocol,
+            Farewell::TooFast => WireFarewell::TooFast,
+            Farewell::Quiet => WireFarewell::Quiet,
+            Farewell::Idle => WireFarewell::Idle,
+        }),
+        Message::Ping => Body::Ping,
+        Message::Pong => Body::Pong,
+        Message::Request(request) => Body::Request {
+            sequence: request.sequence,
+            ask: ask_to_wire(&request.ask),
+        },
+        Message::Query(query) => Body::Query(WireQuery {
+            sequence: query.sequence,
+            client: query.client.socket,
+            dialect: match query.client.dialect {
+                Dialect::Native => WireDialect::Native,
+            },
+            ttl: query.ttl,
+            hops: query.hops,
+            ask: ask_to_wire(&query.ask),
+            path: query.path.clone(),
+        }),
+        Message::Answer(answer) => Body::Answer {
+            sequence: answer.sequence,
+            hops: answer.hops,
+            body: match &answer.body {
+                AnswerBody::Value(value) => WireAnswer::Value(value),
+                AnswerBody::Place { path, neighbors } => WireAnswer::Place {
+                    path: path.clone(),
+                    neighbors: neighbors.clone(),
+                },
+            },
+        },
+        Message::Echo(echo) => Body::Echo {
+            sequence: echo.id.sequence,
+            client: echo.id.client,
+            ttl: echo.ttl,
+            tally: tally_to_wire(&echo.tally),
+        },
+        Message::Finished(finished) => Body::Finished {
+            sequence: finished.sequence,
+            tally: tally_to_wire(&finished.tally),
+        },
+    }
+}
+
+fn from_wire(body: Body<'_>) -> Result<Message, String> {
+    Ok(match body {
+        Body::Hello {
+            role,
+            features,
+            frame_bytes_max,
+        } => Message::Hello(Hello {
+            role: match role {
+                WireRole::Servent { id, advertised } => Role::Servent {
+                    id: ServentId(u128::from_be_bytes(id)),
+                    advertised: canonical(advertised),
+                },
+                WireRole::Client { answer_port } => Role::Client { answer_port },
+            },
+            features,
+            frame_bytes_max,
+        }),
+        Body::Goodbye(farewell) => Message::Goodbye(match farewell {
+            WireFarewell::Leaving => Farewell::Leaving,
+            WireFarewell::Version => Farewell::Version,
+            WireFarewell::Role => Farewell::Role,
+            WireFarewell::Myself => Farewell::Myself,
+            WireFarewell::Duplicate => Farewell::Duplicate,
+            WireFarewell::Full => Farewell::Full,
+            WireFarewell::Protocol => Farewell::Protocol,
+            WireFarewell::TooFast => Farewell::TooFast,
+            WireFarewell::Quiet => Farewell::Quiet,
+            WireFarewell::Idle => Farewell::Idle,
+        }),
+        Body::Ping => Message::Ping,
+        Body::Pong => Message::Pong,
+        Body::Request { sequence, ask } => Message::Request(Request {
+            sequence,
+            ask: ask_from_wire(&ask)?,
+        }),
+        Body::Query(query) => Message::Query(Query {
+            sequence: query.sequence,
+            client: AnswerAddress {
+                socket: canonical(query.client),
+                dialect: match query.dialect {
+                    WireDialect::Native => Dialect::Native,
+                },
+            },
+            ttl: query.ttl,
+            hops: query.hops,
+            ask: ask_from_wire(&query.ask)?,
+            path: addresses_from_wire(query.path, PATH_ADDRESSES_MAX)?,
+        }),
+        Body::Answer { sequence, hops, body } => Message::Answer(Answer {
+            sequence,
+            hops,
+            body: match body {
+                WireAnswer::Value(value) if value.len() > VALUE_BYTES_MAX => {
+                    return Err(format!(
+                        "a value of {} bytes, where {VALUE_BYTES_MAX} is the most",
+                        value.len()
+                    ));
+                }
+                WireAnswer::Value(value) => AnswerBody::Value(value.to_vec()),
+                WireAnswer::Place { path, neighbors } => AnswerBody::Place {
+                    path: addresses_from_wire(path, PATH_ADDRESSES_MAX)?,
+                    neighbors: addresses_from_wire(neighbors, NEIGHBORS_MAX)?,
+                },
+            },
+        }),
+        Body::Echo {
+            sequence,
+            client,
+            ttl,
+            tally,
+        } => Message::Echo(Echo {
+            id: QueryId {
+                sequence,
+                client: canonical(client),
+            },
+            ttl,
+            tally: tally_from_wire(&tally),
+        }),
+        Body::Finished { sequence, tally } => Message::Finished(Finished {
+            sequence,
+            tally: tally_from_wire(&tally),
+        }),
+    })
+}
+
+fn ask_to_wire(ask: &Ask) -> WireAsk<'_> {
+    match ask {
+        Ask::Key(key) => WireAsk::Key(key.as_bytes()),
+        Ask::Topology => WireAsk::Topology,
+    }
+}
+
+fn ask_from_wire(ask: &WireAsk<'_>) -> Result<Ask, String> {
+    match ask {
+        WireAsk::Key(bytes) => Key::new(bytes).map(Ask::Key).map_err(|error| error.to_string()),
+        WireAsk::Topology => Ok(Ask::Topology),
+    }
+}
+
+fn addresses_from_wire(mut addresses: Vec<SocketAddr>, count_max: usize) -> Result<Vec<SocketAddr>, String> {
+    if addresses.len() > count_max {
+        return Err(format!("{} addresses, where {count_max} is the most", addresses.len()));
+    }
+    for address in &mut addresses {
+        *address = canonical(*address);
+    }
+    Ok(addresses)
+}
+
+fn tally_to_wire(tally: &Tally) -> WireTally {
+    let Tally {
+        reached,
+        answers,
+        copies,
+        duplicates,
+        stopped,
+        lost,
+        silent,
+    } = *tally;
+    WireTally {
+        reached,
+        answers,
+        copies,
+        duplicates,
+        stopped,
+        lost,
+        silent,
+    }
+}
+
+fn tally_from_wire(tally: &WireTally) -> Tally {
+    let WireTally {
+        reached,
+        answers,
+        copies,
+        duplicates,
+        stopped,
+        lost,
+        silent,
+    } = *tally;
+    Tally {
+        reached,
+        answers,
+        copies,
+        duplicates,
+        stopped,
+        lost,
+        silent,
+    }
+}
