@@ -248,14 +248,9 @@ impl Session {
                 greeted: false,
             },
         );
-        let role = Role::Client {
+        let hello = Hello::new(Role::Client {
             answer_port: self.answer_port,
-        };
-        let hello = Hello {
-            role,
-            features: 0,
-            frame_bytes_max: FRAME_BYTES_MAX as u32,
-        };
+        });
         out.push(Output::Send {
             link,
             message: Message::Hello(hello),
