@@ -108,10 +108,7 @@ mod tests {
             ("255.255.255.255:9990", false),
             ("[ff02::1]:9990", false),
         ] {
-            let address = AnswerAddress {
-                socket: text.parse().unwrap(),
-                dialect: Dialect::Native,
-            };
+            let address = AnswerAddress { socket: text.parse().unwrap(), dialect: Dialect::Native };
             assert_eq!(address.names_one_client(), expected, "{text}");
         }
     }

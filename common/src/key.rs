@@ -59,13 +59,7 @@ mod tests {
     #[test]
     fn a_key_has_at_least_one_byte_and_at_most_the_limit() {
         assert_eq!(Key::new(b""), Err(KeyError::Empty));
-        assert_eq!(
-            Key::new(&[b'k'; KEY_BYTES_MAX]).map(|key| key.as_bytes().len()),
-            Ok(KEY_BYTES_MAX)
-        );
-        assert_eq!(
-            Key::new(&[b'k'; KEY_BYTES_MAX + 1]),
-            Err(KeyError::TooLong(KEY_BYTES_MAX + 1))
-        );
+        assert_eq!(Key::new(&[b'k'; KEY_BYTES_MAX]).map(|key| key.as_bytes().len()), Ok(KEY_BYTES_MAX));
+        assert_eq!(Key::new(&[b'k'; KEY_BYTES_MAX + 1]), Err(KeyError::TooLong(KEY_BYTES_MAX + 1)));
     }
 }

@@ -124,11 +124,7 @@ impl Link {
         if frame.body_bytes_count() > self.their_frame_bytes_max {
             return Err(SendError::TooLong(frame.body_bytes_count()));
         }
-        let preface = if self.said_preface {
-            &[]
-        } else {
-            wire::opening(self.dialect)
-        };
+        let preface = if self.said_preface { &[] } else { wire::opening(self.dialect) };
         if self.unsent.len() + preface.len() + frame.as_bytes().len() > self.unsent_bytes_max {
             return Err(SendError::Full(self.unsent_bytes_max));
         }
@@ -157,11 +153,7 @@ impl Link {
             }
             self.heard_preface = true;
         }
-        let frame_bytes_max = if self.heard_hello {
-            FRAME_BYTES_MAX
-        } else {
-            HELLO_FRAME_BYTES_MAX
-        };
+        let frame_bytes_max = if self.heard_hello { FRAME_BYTES_MAX } else { HELLO_FRAME_BYTES_MAX };
         let Some((message, length)) = wire::read_frame(self.dialect, self.received.as_slice(), frame_bytes_max)? else {
             return Ok(None);
         };

@@ -68,11 +68,7 @@ impl Hello {
     /// The hello of this implementation.
     #[must_use]
     pub fn new(role: Role) -> Hello {
-        Hello {
-            role,
-            features: 0,
-            frame_bytes_max: u32::try_from(FRAME_BYTES_MAX).unwrap_or(u32::MAX),
-        }
+        Hello { role, features: 0, frame_bytes_max: u32::try_from(FRAME_BYTES_MAX).unwrap_or(u32::MAX) }
     }
 }
 

@@ -158,10 +158,7 @@ impl Overlay {
     /// A mind that knows nobody yet. Its first [`Overlay::deadline`] is when it first dials its neighbors.
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Overlay {
-        let hello = Hello::new(Role::Servent {
-            id: config.servent_id,
-            advertised: config.advertised,
-        });
+        let hello = Hello::new(Role::Servent { id: config.servent_id, advertised: config.advertised });
         Overlay {
             advertised: config.advertised,
             ttl: config.ttl.min(TTL_MAX),
@@ -177,16 +174,10 @@ impl Overlay {
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
-            Input::DialFailed {
-                dial: Dial::Neighbor(target),
-                reason,
-            } => {
+            Input::DialFailed { dial: Dial::Neighbor(target), reason } => {
                 self.links.on_dial_failed(now, target, &reason);
             }
-            Input::DialFailed {
-                dial: Dial::Answers(to),
-                reason,
-            } => {
+            Input::DialFailed { dial: Dial::Answers(to), reason } => {
                 self.delivery.on_dial_failed(now, to, &reason, out);
             }
             Input::Received { link, message } => self.on_message(now, link, message, out),
@@ -201,19 +192,13 @@ impl Overlay {
     /// When the mind next wants to hear [`Input::Deadline`]. It may be early, never late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        [self.links.deadline(), self.flood.deadline(), self.delivery.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.links.deadline(), self.flood.deadline(), self.delivery.deadline()].into_iter().flatten().min()
     }
 
     /// What happened that nobody was told of at the time.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters {
-            undelivered: self.delivery.undelivered_count,
-            ..self.counters
-        }
+        Counters { undelivered: self.delivery.undelivered_count, ..self.counters }
     }
 
     /// How many queries passed on are still to be echoed.
@@ -248,10 +233,7 @@ impl Overlay {
                     finish(done, out);
                 }
             }
-            (Peer::Client | Peer::Neighbor, Message::Ping) => out.push(Output::Send {
-                link,
-                message: Message::Pong,
-            }),
+            (Peer::Client | Peer::Neighbor, Message::Ping) => out.push(Output::Send { link, message: Message::Pong }),
             (Peer::Client | Peer::Neighbor, Message::Pong) => {}
             (_, Message::Goodbye(farewell)) => {
                 out.push(Output::Close { link });
@@ -273,10 +255,7 @@ impl Overlay {
         // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL says.
         let query = Query {
             sequence: request.sequence,
-            client: AnswerAddress {
-                socket: client,
-                dialect: Dialect::Native,
-            },
+            client: AnswerAddress { socket: client, dialect: Dialect::Native },
             ttl: self.ttl + 1,
             hops: 0,
             ask: request.ask,
@@ -342,10 +321,7 @@ impl Overlay {
         };
         let taken = match asker {
             Asker::Client { link } => {
-                out.push(Output::Send {
-                    link,
-                    message: Message::Answer(answer),
-                });
+                out.push(Output::Send { link, message: Message::Answer(answer) });
                 true
             }
             Asker::Neighbor { .. } => {
@@ -366,13 +342,7 @@ impl Overlay {
         match self.links.on_hello(now, link, hello, out) {
             Greeting::Welcome => {}
             Greeting::Instead(older) => {
-                self.close(
-                    now,
-                    older,
-                    Farewell::Duplicate,
-                    "the two servents have another link",
-                    out,
-                );
+                self.close(now, older, Farewell::Duplicate, "the two servents have another link", out);
             }
             Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),
         }
@@ -386,10 +356,7 @@ impl Overlay {
             WireError::FrameTooLong { .. } | WireError::Malformed(_) => Some(Farewell::Protocol),
         };
         if let Some(farewell) = farewell.filter(|_| !self.delivery.knows(link)) {
-            out.push(Output::Send {
-                link,
-                message: Message::Goodbye(farewell),
-            });
+            out.push(Output::Send { link, message: Message::Goodbye(farewell) });
         }
         out.push(Output::Close { link });
         self.forget(now, link, &error.to_string(), out);
@@ -397,13 +364,7 @@ impl Overlay {
 
     fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
         for link in self.links.on_deadline(now, out) {
-            self.close(
-                now,
-                link,
-                Farewell::Quiet,
-                "nothing was heard from it for too long",
-                out,
-            );
+            self.close(now, link, Farewell::Quiet, "nothing was heard from it for too long", out);
         }
         for done in self.flood.on_deadline(now) {
             finish(done, out);
@@ -415,10 +376,7 @@ impl Overlay {
         let answer_links: Vec<(LinkId, bool)> = self.delivery.links().collect();
         for (link, open) in answer_links {
             if open {
-                out.push(Output::Send {
-                    link,
-                    message: Message::Goodbye(Farewell::Leaving),
-                });
+                out.push(Output::Send { link, message: Message::Goodbye(Farewell::Leaving) });
             }
             out.push(Output::Close { link });
         }
@@ -428,10 +386,7 @@ impl Overlay {
     }
 
     fn close(&mut self, now: Time, link: LinkId, farewell: Farewell, reason: &str, out: &mut Vec<Output>) {
-        out.push(Output::Send {
-            link,
-            message: Message::Goodbye(farewell),
-        });
+        out.push(Output::Send { link, message: Message::Goodbye(farewell) });
         out.push(Output::Close { link });
         self.forget(now, link, reason, out);
     }
@@ -452,13 +407,7 @@ fn finish(done: Done, out: &mut Vec<Output>) {
     let Done { asker, id, tally } = done;
     let QueryId { sequence, .. } = id;
     out.push(match asker {
-        Asker::Client { link } => Output::Send {
-            link,
-            message: Message::Finished(Finished { sequence, tally }),
-        },
-        Asker::Neighbor { link, ttl } => Output::Send {
-            link,
-            message: Message::Echo(Echo { id, ttl, tally }),
-        },
+        Asker::Client { link } => Output::Send { link, message: Message::Finished(Finished { sequence, tally }) },
+        Asker::Neighbor { link, ttl } => Output::Send { link, message: Message::Echo(Echo { id, ttl, tally }) },
     });
 }

@@ -62,10 +62,7 @@ impl Query {
     /// What tells this query from every other.
     #[must_use]
     pub fn id(&self) -> QueryId {
-        QueryId {
-            sequence: self.sequence,
-            client: self.client.socket,
-        }
+        QueryId { sequence: self.sequence, client: self.client.socket }
     }
 }
 

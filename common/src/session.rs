@@ -241,33 +241,16 @@ impl Session {
     }
 
     fn greet(&mut self, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
-        self.peers.insert(
-            link,
-            Peer {
-                address,
-                greeted: false,
-            },
-        );
-        let hello = Hello::new(Role::Client {
-            answer_port: self.answer_port,
-        });
-        out.push(Output::Send {
-            link,
-            message: Message::Hello(hello),
-        });
+        self.peers.insert(link, Peer { address, greeted: false });
+        let hello = Hello::new(Role::Client { answer_port: self.answer_port });
+        out.push(Output::Send { link, message: Message::Hello(hello) });
     }
 
     fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Vec<Output>) {
         let Some(peer) = self.peers.get_mut(&link) else { return };
         match message {
-            Message::Hello(Hello {
-                role: Role::Servent { advertised, .. },
-                ..
-            }) if !peer.greeted => {
-                *peer = Peer {
-                    address: advertised,
-                    greeted: true,
-                };
+            Message::Hello(Hello { role: Role::Servent { advertised, .. }, .. }) if !peer.greeted => {
+                *peer = Peer { address: advertised, greeted: true };
                 if matches!(self.contact, Contact::Silent { link: contact, .. } if contact == link) {
                     self.contact = Contact::Ready { link };
                     out.push(Output::Tell(Report::Ready));
@@ -279,17 +262,11 @@ impl Session {
             }
             message if !peer.greeted => {
                 let reason = format!("it sent a {} before saying hello as a servent", message.name());
-                out.push(Output::Send {
-                    link,
-                    message: Message::Goodbye(Farewell::Protocol),
-                });
+                out.push(Output::Send { link, message: Message::Goodbye(Farewell::Protocol) });
                 out.push(Output::Close { link });
                 self.on_closed(link, &reason, out);
             }
-            Message::Ping => out.push(Output::Send {
-                link,
-                message: Message::Pong,
-            }),
+            Message::Ping => out.push(Output::Send { link, message: Message::Pong }),
             message => {
                 let from = peer.address;
                 self.on_report(now, link, from, message, out);
@@ -303,12 +280,7 @@ impl Session {
             (Message::Answer(Answer { sequence, hops, body }), Some(pending)) if sequence == pending.sequence => {
                 pending.heard = now;
                 pending.answers += 1;
-                out.push(Output::Tell(Report::Answer {
-                    from,
-                    hops,
-                    body,
-                    elapsed: now.since(pending.asked),
-                }));
+                out.push(Output::Tell(Report::Answer { from, hops, body, elapsed: now.since(pending.asked) }));
                 self.end_if_complete(now, out);
             }
             (Message::Finished(Finished { sequence, tally }), Some(pending))
@@ -321,10 +293,7 @@ impl Session {
                 self.owed.retain(|owed| *owed != finished.sequence);
             }
             (message, _) => {
-                out.push(Output::Tell(Report::Unexpected {
-                    from,
-                    message: message.name(),
-                }));
+                out.push(Output::Tell(Report::Unexpected { from, message: message.name() }));
             }
         }
     }
@@ -334,15 +303,11 @@ impl Session {
         match self.contact {
             Contact::Silent { link: contact, .. } if contact == link => {
                 self.contact = Contact::Lost;
-                out.push(Output::Tell(Report::Refused {
-                    reason: reason.to_owned(),
-                }));
+                out.push(Output::Tell(Report::Refused { reason: reason.to_owned() }));
             }
             Contact::Ready { link: contact } if contact == link => {
                 self.contact = Contact::Lost;
-                out.push(Output::Tell(Report::ContactLost {
-                    reason: reason.to_owned(),
-                }));
+                out.push(Output::Tell(Report::ContactLost { reason: reason.to_owned() }));
             }
             _ => log::debug!("{link} closed: {reason}"),
         }
@@ -351,18 +316,9 @@ impl Session {
     fn on_ask(&mut self, now: Time, ask: Ask, out: &mut Vec<Output>) {
         let sequence = self.next_sequence;
         self.next_sequence = self.next_sequence.wrapping_add(1);
-        self.pending = Some(Pending {
-            sequence,
-            asked: now,
-            heard: now,
-            answers: 0,
-            told: None,
-        });
+        self.pending = Some(Pending { sequence, asked: now, heard: now, answers: 0, told: None });
         if let Contact::Ready { link } = self.contact {
-            out.push(Output::Send {
-                link,
-                message: Message::Request(Request { sequence, ask }),
-            });
+            out.push(Output::Send { link, message: Message::Request(Request { sequence, ask }) });
         }
     }
 
@@ -371,27 +327,16 @@ impl Session {
             && now.since(since) >= HELLO_WAIT_MAX
         {
             out.push(Output::Close { link });
-            self.on_closed(
-                link,
-                &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()),
-                out,
-            );
+            self.on_closed(link, &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()), out);
         }
-        if self
-            .pending
-            .as_ref()
-            .is_some_and(|pending| now.since(pending.heard) >= self.silence_max)
-        {
+        if self.pending.as_ref().is_some_and(|pending| now.since(pending.heard) >= self.silence_max) {
             self.end(now, EndReason::Silence, out);
         }
     }
 
     fn end_if_complete(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(pending) = &self.pending else { return };
-        if pending
-            .told
-            .is_some_and(|tally| tally.is_whole() && pending.answers >= tally.answers)
-        {
+        if pending.told.is_some_and(|tally| tally.is_whole() && pending.answers >= tally.answers) {
             self.end(now, EndReason::Complete, out);
         } else if self.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
             self.end(now, EndReason::Answers, out);
@@ -399,14 +344,7 @@ impl Session {
     }
 
     fn end(&mut self, now: Time, reason: EndReason, out: &mut Vec<Output>) {
-        let Some(Pending {
-            sequence,
-            asked,
-            answers,
-            told,
-            ..
-        }) = self.pending.take()
-        else {
+        let Some(Pending { sequence, asked, answers, told, .. }) = self.pending.take() else {
             return;
         };
         if told.is_none() {
@@ -415,12 +353,8 @@ impl Session {
                 self.owed.pop_front();
             }
         }
-        let untold = Tally {
-            reached: answers,
-            answers,
-            lost: u64::from(reason == EndReason::Silence),
-            ..Tally::default()
-        };
+        let untold =
+            Tally { reached: answers, answers, lost: u64::from(reason == EndReason::Silence), ..Tally::default() };
         out.push(Output::Tell(Report::Ended(Ending {
             reason,
             answers,

@@ -81,12 +81,7 @@ impl Store {
         entries.shrink_to_fit();
         table.shrink_to_fit(|&at| hash(entries[at as usize].key(&text)));
         let repeated_count = lines.len() - entries.len();
-        Self {
-            text,
-            entries,
-            table,
-            repeated_count,
-        }
+        Self { text, entries, table, repeated_count }
     }
 
     /// The value of `key`, if the store has it.
@@ -126,10 +121,7 @@ impl Store {
 /// A store may have a hundred thousand keys: its size is what a log line wants.
 impl Debug for Store {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("len", &self.len())
-            .field("bytes_count", &self.bytes_count())
-            .finish()
+        f.debug_struct("Store").field("len", &self.len()).field("bytes_count", &self.bytes_count()).finish()
     }
 }
 
@@ -151,14 +143,9 @@ impl Entry {
             return Err(Oddity::KeyTooLong { bytes_count: key.len() });
         }
         if value.len() > VALUE_BYTES_MAX {
-            return Err(Oddity::ValueTooLong {
-                bytes_count: value.len(),
-            });
+            return Err(Oddity::ValueTooLong { bytes_count: value.len() });
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "KEY_BYTES_MAX fits, which is asserted above"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "KEY_BYTES_MAX fits, which is asserted above")]
         let key_bytes = key.len() as u16;
         Ok(Self {
             key_at: narrow(key.start),
@@ -192,21 +179,13 @@ fn narrow(at: usize) -> u32 {
 }
 
 fn check_size(bytes_count: usize) -> Result<(), StoreError> {
-    if bytes_count > STORE_BYTES_MAX {
-        Err(StoreError::TooLarge { bytes_count })
-    } else {
-        Ok(())
-    }
+    if bytes_count > STORE_BYTES_MAX { Err(StoreError::TooLarge { bytes_count }) } else { Ok(()) }
 }
 
 /// All lines with a key, repeated ones included.
 fn read_lines(text: &[u8], warnings: &mut Warnings) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let mut start = if text.starts_with(BYTE_ORDER_MARK) {
-        BYTE_ORDER_MARK.len()
-    } else {
-        0
-    };
+    let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     // Without a final line feed the text ends its last line; with one, that line is empty.
     let ends = memchr_iter(b'\n', text).chain(iter::once(text.len()));
     for (end, line) in ends.zip(1..) {
@@ -243,10 +222,7 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn skip_blanks(line: &[u8], at: usize) -> usize {
-    line[at..]
-        .iter()
-        .position(|&byte| !is_blank(byte))
-        .map_or(line.len(), |blanks| at + blanks)
+    line[at..].iter().position(|&byte| !is_blank(byte)).map_or(line.len(), |blanks| at + blanks)
 }
 
 /// What was odd in a text: the first few, and how many in all.
@@ -303,10 +279,7 @@ impl Display for Oddity {
             Self::KeyTooLong { bytes_count } => ("key", bytes_count, KEY_BYTES_MAX),
             Self::ValueTooLong { bytes_count } => ("value", bytes_count, VALUE_BYTES_MAX),
         };
-        write!(
-            f,
-            "skipped, its {what} has {bytes_count} bytes and the limit is {limit}"
-        )
+        write!(f, "skipped, its {what} has {bytes_count} bytes and the limit is {limit}")
     }
 }
 
@@ -378,11 +351,7 @@ mod tests {
         for (rule, text, expected) in table {
             let (store, warnings) = parse(*text);
             assert_eq!(pairs(&store), *expected, "{rule}");
-            assert_eq!(
-                (store.len(), store.is_empty()),
-                (expected.len(), expected.is_empty()),
-                "{rule}"
-            );
+            assert_eq!((store.len(), store.is_empty()), (expected.len(), expected.is_empty()), "{rule}");
             assert_eq!(warnings, Warnings::default(), "{rule}");
         }
     }
@@ -409,9 +378,7 @@ mod tests {
         let (store, warnings) = parse(format!("a 1\n{longest} v\n{too_long} v\n{too_long}\nb 2"));
         assert_eq!(store.keys().collect::<Vec<_>>(), [b"a", longest.as_bytes(), b"b"]);
         assert_eq!(store.get(longest.as_bytes()), Some(&b"v"[..]));
-        let what = Oddity::KeyTooLong {
-            bytes_count: KEY_BYTES_MAX + 1,
-        };
+        let what = Oddity::KeyTooLong { bytes_count: KEY_BYTES_MAX + 1 };
         assert_eq!(warnings.first, [Warning { line: 3, what }, Warning { line: 4, what }]);
     }
 
@@ -420,22 +387,10 @@ mod tests {
         let longest = "v".repeat(VALUE_BYTES_MAX);
         let (store, warnings) = parse(format!("a 1\nk {longest} \t\r\na {longest}v\r\nb 2"));
         assert_eq!(store.get(b"k"), Some(longest.as_bytes()));
-        assert_eq!(
-            store.get(b"a"),
-            Some(&b"1"[..]),
-            "a skipped line does not replace one that counts"
-        );
+        assert_eq!(store.get(b"a"), Some(&b"1"[..]), "a skipped line does not replace one that counts");
         assert_eq!(store.get(b"b"), Some(&b"2"[..]));
-        let what = Oddity::ValueTooLong {
-            bytes_count: VALUE_BYTES_MAX + 1,
-        };
-        assert_eq!(
-            warnings,
-            Warnings {
-                first: vec![Warning { line: 3, what }],
-                count: 1
-            }
-        );
+        let what = Oddity::ValueTooLong { bytes_count: VALUE_BYTES_MAX + 1 };
+        assert_eq!(warnings, Warnings { first: vec![Warning { line: 3, what }], count: 1 });
     }
 
     #[test]
@@ -451,13 +406,7 @@ mod tests {
             let (store, warnings) = parse(format!("# head\nbefore 1\n{line}\nafter 2\n"));
             assert_eq!(pairs(&store), [(&b"before"[..], &b"1"[..]), (b"after", b"2")]);
             let expected: Vec<Warning> = oddity.map(|what| Warning { line: 3, what }).into_iter().collect();
-            assert_eq!(
-                warnings,
-                Warnings {
-                    count: expected.len(),
-                    first: expected
-                }
-            );
+            assert_eq!(warnings, Warnings { count: expected.len(), first: expected });
         }
     }
 
@@ -473,24 +422,12 @@ mod tests {
 
     #[test]
     fn warnings_and_errors_say_what_and_how_much() {
-        let key = Warning {
-            line: 3,
-            what: Oddity::KeyTooLong { bytes_count: 5000 },
-        };
-        assert_eq!(
-            key.to_string(),
-            "line 3: skipped, its key has 5000 bytes and the limit is 4096"
-        );
+        let key = Warning { line: 3, what: Oddity::KeyTooLong { bytes_count: 5000 } };
+        assert_eq!(key.to_string(), "line 3: skipped, its key has 5000 bytes and the limit is 4096");
         let value = Oddity::ValueTooLong { bytes_count: 2_000_000 };
-        assert_eq!(
-            value.to_string(),
-            "skipped, its value has 2000000 bytes and the limit is 1048576"
-        );
+        assert_eq!(value.to_string(), "skipped, its value has 2000000 bytes and the limit is 1048576");
         let error = StoreError::TooLarge { bytes_count: 7 };
-        assert_eq!(
-            error.to_string(),
-            "a text of 7 bytes is larger than the 4294967295 bytes a store takes"
-        );
+        assert_eq!(error.to_string(), "a text of 7 bytes is larger than the 4294967295 bytes a store takes");
     }
 
     /// The size alone: a test that allocates four gigabytes would be killed on a small machine.
@@ -505,9 +442,7 @@ mod tests {
     #[test]
     fn memory_is_the_text_once_and_a_few_bytes_a_key() {
         let keys_count = 10_000;
-        let mut text: Vec<u8> = (0..keys_count)
-            .flat_map(|n| format!("key-{n} value\n").into_bytes())
-            .collect();
+        let mut text: Vec<u8> = (0..keys_count).flat_map(|n| format!("key-{n} value\n").into_bytes()).collect();
         let text_bytes = text.len();
         text.reserve_exact(1_000_000);
         let (store, _) = parse(text);
@@ -516,20 +451,14 @@ mod tests {
         assert!(store.bytes_count() <= text_bytes + 30 * keys_count, "{store:?}");
 
         let (store, _) = parse("same value\n".repeat(keys_count));
-        assert!(
-            store.bytes_count() < 11 * keys_count + 200,
-            "repeated lines cost their text alone: {store:?}"
-        );
+        assert!(store.bytes_count() < 11 * keys_count + 200, "repeated lines cost their text alone: {store:?}");
         assert_eq!(Store::default().bytes_count(), 0);
     }
 
     #[test]
     fn debug_is_short() {
         let (store, _) = parse("secret value\n".repeat(1000));
-        assert_eq!(
-            format!("{store:?}"),
-            format!("Store {{ len: 1, bytes_count: {} }}", store.bytes_count())
-        );
+        assert_eq!(format!("{store:?}"), format!("Store {{ len: 1, bytes_count: {} }}", store.bytes_count()));
     }
 
     #[test]

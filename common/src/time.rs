@@ -18,9 +18,7 @@ impl Time {
     /// The moment this long after the start.
     #[must_use]
     pub fn after_start(elapsed: Duration) -> Time {
-        Time {
-            nanoseconds: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
-        }
+        Time { nanoseconds: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX) }
     }
 
     /// How long ago `earlier` was; nothing when it was not earlier.
@@ -35,9 +33,7 @@ impl Add<Duration> for Time {
 
     fn add(self, duration: Duration) -> Time {
         let added = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Time {
-            nanoseconds: self.nanoseconds.saturating_add(added),
-        }
+        Time { nanoseconds: self.nanoseconds.saturating_add(added) }
     }
 }
 

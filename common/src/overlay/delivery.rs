@@ -70,15 +70,8 @@ impl Delivery {
 
     /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it.
     pub(super) fn deliver(&mut self, now: Time, to: SocketAddr, answer: Answer, out: &mut Vec<Output>) -> bool {
-        if let Some(Destination {
-            state: State::Open(link),
-            ..
-        }) = self.destinations.get(&to)
-        {
-            out.push(Output::Send {
-                link: *link,
-                message: Message::Answer(answer),
-            });
+        if let Some(Destination { state: State::Open(link), .. }) = self.destinations.get(&to) {
+            out.push(Output::Send { link: *link, message: Message::Answer(answer) });
             self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
             return true;
         }
@@ -123,11 +116,7 @@ impl Delivery {
     }
 
     pub(super) fn on_dial_failed(&mut self, now: Time, to: SocketAddr, reason: &str, out: &mut Vec<Output>) {
-        if self
-            .destinations
-            .get(&to)
-            .is_some_and(|destination| destination.state == State::Dialling)
-        {
+        if self.destinations.get(&to).is_some_and(|destination| destination.state == State::Dialling) {
             log::info!("no answer to client {to}: {reason}");
             self.fail(now, to);
             self.dial_waiting(out);
@@ -142,34 +131,21 @@ impl Delivery {
             return;
         };
         match (destination.state, message) {
-            (
-                State::Silent(_),
-                Message::Hello(Hello {
-                    role: Role::Client { answer_port },
-                    ..
-                }),
-            ) if *answer_port == to.port() => {
+            (State::Silent(_), Message::Hello(Hello { role: Role::Client { answer_port }, .. }))
+                if *answer_port == to.port() =>
+            {
                 destination.state = State::Open(link);
                 destination.failures = 0;
                 self.dials_count -= 1;
                 self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);
-                out.push(Output::Send {
-                    link,
-                    message: Message::Hello(self.hello),
-                });
+                out.push(Output::Send { link, message: Message::Hello(self.hello) });
                 let queue = std::mem::take(&mut destination.queue);
-                out.extend(queue.into_iter().map(|answer| Output::Send {
-                    link,
-                    message: Message::Answer(answer),
-                }));
+                out.extend(queue.into_iter().map(|answer| Output::Send { link, message: Message::Answer(answer) }));
                 self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
                 self.close_surplus(link, out);
                 self.dial_waiting(out);
             }
-            (State::Open(_), Message::Ping) => out.push(Output::Send {
-                link,
-                message: Message::Pong,
-            }),
+            (State::Open(_), Message::Ping) => out.push(Output::Send { link, message: Message::Pong }),
             (_, Message::Goodbye(farewell)) => {
                 log::debug!("client {to} says goodbye: {farewell}");
                 out.push(Output::Close { link });
@@ -212,10 +188,7 @@ impl Delivery {
                     self.on_closed(now, link, "it did not say hello", out);
                 }
                 State::Open(link) => {
-                    out.push(Output::Send {
-                        link,
-                        message: Message::Goodbye(Farewell::Idle),
-                    });
+                    out.push(Output::Send { link, message: Message::Goodbye(Farewell::Idle) });
                     out.push(Output::Close { link });
                     self.on_closed(now, link, "it was idle", out);
                 }
@@ -237,10 +210,7 @@ impl Delivery {
     /// The links that stand, to say goodbye on.
     pub(super) fn links(&self) -> impl Iterator<Item = (LinkId, bool)> {
         self.by_link.iter().map(|(link, to)| {
-            let open = self
-                .destinations
-                .get(to)
-                .is_some_and(|destination| destination.state == State::Open(*link));
+            let open = self.destinations.get(to).is_some_and(|destination| destination.state == State::Open(*link));
             (*link, open)
         })
     }
@@ -253,10 +223,7 @@ impl Delivery {
             };
             destination.state = State::Dialling;
             self.dials_count += 1;
-            out.push(Output::Dial {
-                dial: Dial::Answers(to),
-                address: to,
-            });
+            out.push(Output::Dial { dial: Dial::Answers(to), address: to });
         }
     }
 
@@ -287,19 +254,13 @@ impl Delivery {
         if self.by_link.len() <= ANSWER_LINKS_MAX {
             return;
         }
-        let idle_longest = self
-            .timers
-            .iter()
-            .find_map(|(_, to)| match self.destinations.get(to)?.state {
-                State::Open(link) if link != opened => Some((*to, link)),
-                _ => None,
-            });
+        let idle_longest = self.timers.iter().find_map(|(_, to)| match self.destinations.get(to)?.state {
+            State::Open(link) if link != opened => Some((*to, link)),
+            _ => None,
+        });
         if let Some((to, link)) = idle_longest {
             log::debug!("closing the answer link to client {to}: {ANSWER_LINKS_MAX} are the most");
-            out.push(Output::Send {
-                link,
-                message: Message::Goodbye(Farewell::Idle),
-            });
+            out.push(Output::Send { link, message: Message::Goodbye(Farewell::Idle) });
             out.push(Output::Close { link });
             self.by_link.remove(&link);
             self.forget(to);
@@ -321,21 +282,13 @@ impl Delivery {
 
 impl Destination {
     fn new() -> Destination {
-        Destination {
-            state: State::Waiting,
-            queue: Vec::new(),
-            queued_bytes: 0,
-            timer: None,
-            failures: 0,
-        }
+        Destination { state: State::Waiting, queue: Vec::new(), queued_bytes: 0, timer: None, failures: 0 }
     }
 }
 
 /// The pause after this many earlier failures in a row.
 fn rest_after(failures: u32) -> Duration {
-    ANSWER_REST_MIN
-        .saturating_mul(1 << failures.min(16))
-        .min(ANSWER_REST_MAX)
+    ANSWER_REST_MIN.saturating_mul(1 << failures.min(16)).min(ANSWER_REST_MAX)
 }
 
 /// What an answer counts for against the limits on waiting bytes.

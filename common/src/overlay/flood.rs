@@ -85,20 +85,13 @@ struct Pending {
 
 impl Pending {
     fn done(self, id: QueryId) -> Done {
-        Done {
-            asker: self.asker,
-            id,
-            tally: self.tally,
-        }
+        Done { asker: self.asker, id, tally: self.tally }
     }
 }
 
 impl Flood {
     pub(super) fn new(forward_once: bool) -> Flood {
-        Flood {
-            forward_once,
-            ..Flood::default()
-        }
+        Flood { forward_once, ..Flood::default() }
     }
 
     /// Judges a copy of a query that came with this TTL, and remembers it.
@@ -152,42 +145,24 @@ impl Flood {
         query.hops += 1;
         let copy = CopyId { id, ttl: query.ttl };
         self.deadlines.insert((deadline, copy));
-        self.pending.insert(
-            copy,
-            Pending {
-                asker,
-                awaited: others.clone(),
-                tally,
-                deadline,
-            },
-        );
+        self.pending.insert(copy, Pending { asker, awaited: others.clone(), tally, deadline });
         Passing::On { query, links: others }
     }
 
     /// Takes the echo of a copy that was sent over `link`. One that nobody awaits changes nothing.
     pub(super) fn on_echo(&mut self, link: LinkId, echo: &Echo) -> Option<Done> {
-        let copy = CopyId {
-            id: echo.id,
-            ttl: echo.ttl,
-        };
+        let copy = CopyId { id: echo.id, ttl: echo.ttl };
         let pending = self.pending.get_mut(&copy)?;
         let place = pending.awaited.iter().position(|awaited| *awaited == link)?;
         pending.awaited.swap_remove(place);
         pending.tally.add(&echo.tally);
-        if pending.awaited.is_empty() {
-            self.end(copy)
-        } else {
-            None
-        }
+        if pending.awaited.is_empty() { self.end(copy) } else { None }
     }
 
     /// Gives up what was awaited from a neighbor that is gone, and what it awaited from us.
     pub(super) fn on_closed(&mut self, link: LinkId) -> Vec<Done> {
         let touched: Vec<CopyId> = self.deadlines.iter().map(|(_, copy)| *copy).collect();
-        touched
-            .into_iter()
-            .filter_map(|copy| self.give_up_link(copy, link))
-            .collect()
+        touched.into_iter().filter_map(|copy| self.give_up_link(copy, link)).collect()
     }
 
     /// Gives up what has been awaited for too long.
@@ -223,11 +198,7 @@ impl Flood {
         let place = pending.awaited.iter().position(|awaited| *awaited == link)?;
         pending.awaited.swap_remove(place);
         pending.tally.lost += 1;
-        if pending.awaited.is_empty() {
-            self.end(copy)
-        } else {
-            None
-        }
+        if pending.awaited.is_empty() { self.end(copy) } else { None }
     }
 
     fn end(&mut self, copy: CopyId) -> Option<Done> {
@@ -282,8 +253,6 @@ impl SeenSet {
 
     /// Sets the mark and says what it was.
     fn set_stopped(&mut self, id: QueryId, stopped: bool) -> bool {
-        self.by_id
-            .get_mut(&id)
-            .is_some_and(|seen| std::mem::replace(&mut seen.stopped, stopped))
+        self.by_id.get_mut(&id).is_some_and(|seen| std::mem::replace(&mut seen.stopped, stopped))
     }
 }

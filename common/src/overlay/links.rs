@@ -113,10 +113,7 @@ impl Links {
         if let Origin::Dialled(target) = origin {
             self.set_target(target, TargetState::Greeting(link));
             // The dialer speaks first; whoever accepts waits to learn what the other side speaks.
-            out.push(Output::Send {
-                link,
-                message: Message::Hello(self.hello),
-            });
+            out.push(Output::Send { link, message: Message::Hello(self.hello) });
         }
         self.strangers.insert(link, origin);
         self.strangers_since.push_back((now, link));
@@ -166,18 +163,8 @@ impl Links {
         let address = canonical(SocketAddr::new(from.ip(), answer_port));
         log::debug!("client {address} attached");
         self.strangers.remove(&link);
-        self.clients.insert(
-            link,
-            Client {
-                address,
-                allowance: CLIENT_QUERIES_PER_SECOND_MAX,
-                counted: now,
-            },
-        );
-        out.push(Output::Send {
-            link,
-            message: Message::Hello(self.hello),
-        });
+        self.clients.insert(link, Client { address, allowance: CLIENT_QUERIES_PER_SECOND_MAX, counted: now });
+        out.push(Output::Send { link, message: Message::Hello(self.hello) });
         Greeting::Welcome
     }
 
@@ -196,10 +183,7 @@ impl Links {
         };
         if dialled_target.is_none() && self.neighbors.len() < NEIGHBORS_MAX {
             // Said even on a link that is refused below, so that the other side reaches the same verdict by itself.
-            out.push(Output::Send {
-                link,
-                message: Message::Hello(self.hello),
-            });
+            out.push(Output::Send { link, message: Message::Hello(self.hello) });
         }
         if id == self.id {
             if let Some(target) = dialled_target {
@@ -222,14 +206,7 @@ impl Links {
             return Greeting::Refused(Farewell::Full);
         }
         self.strangers.remove(&link);
-        self.neighbors.push(NeighborLink {
-            link,
-            id,
-            advertised,
-            dialled_here,
-            heard: now,
-            pinged: false,
-        });
+        self.neighbors.push(NeighborLink { link, id, advertised, dialled_here, heard: now, pinged: false });
         if let Some(target) = dialled_target {
             self.set_target(target, TargetState::Linked(link));
         }
@@ -277,11 +254,7 @@ impl Links {
     // ---- who there is ----
 
     pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> Vec<LinkId> {
-        self.neighbors
-            .iter()
-            .map(|neighbor| neighbor.link)
-            .filter(|other| Some(*other) != link)
-            .collect()
+        self.neighbors.iter().map(|neighbor| neighbor.link).filter(|other| Some(*other) != link).collect()
     }
 
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
@@ -290,10 +263,7 @@ impl Links {
 
     pub(super) fn all(&self) -> Vec<LinkId> {
         let neighbors = self.neighbors.iter().map(|neighbor| neighbor.link);
-        neighbors
-            .chain(self.clients.keys().copied())
-            .chain(self.strangers.keys().copied())
-            .collect()
+        neighbors.chain(self.clients.keys().copied()).chain(self.strangers.keys().copied()).collect()
     }
 
     /// The answer address of a client that may ask once more, and the asking counted; nothing when it asks too fast.
@@ -303,10 +273,7 @@ impl Links {
         let earned = now.since(client.counted).as_micros().saturating_mul(u128::from(rate)) / 1_000_000;
         if earned > 0 {
             let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            client.allowance = client
-                .allowance
-                .saturating_add(earned)
-                .min(CLIENT_QUERIES_PER_SECOND_MAX);
+            client.allowance = client.allowance.saturating_add(earned).min(CLIENT_QUERIES_PER_SECOND_MAX);
             client.counted = now;
         }
         client.allowance = client.allowance.checked_sub(1)?;
@@ -341,10 +308,7 @@ impl Links {
                 quiet.push(neighbor.link);
             } else if silence >= PING_AFTER && !neighbor.pinged {
                 neighbor.pinged = true;
-                out.push(Output::Send {
-                    link: neighbor.link,
-                    message: Message::Ping,
-                });
+                out.push(Output::Send { link: neighbor.link, message: Message::Ping });
             }
         }
         for (index, target) in self.targets.iter_mut().enumerate() {
@@ -376,10 +340,7 @@ impl Links {
 
     fn give_up_on_myself(&mut self, target: usize) {
         if let Some(target) = self.targets.get_mut(target) {
-            log::warn!(
-                "neighbor {} is this servent itself: it will not be dialled again",
-                target.neighbor
-            );
+            log::warn!("neighbor {} is this servent itself: it will not be dialled again", target.neighbor);
             target.state = TargetState::Myself;
         }
     }
@@ -395,11 +356,7 @@ impl Links {
         };
         // A name with several addresses gets a try at each before the pause grows.
         let rounds = failures / u32::try_from(neighbor.addresses.len()).unwrap_or(u32::MAX).max(1);
-        let level = if *failures == 0 {
-            log::Level::Info
-        } else {
-            log::Level::Debug
-        };
+        let level = if *failures == 0 { log::Level::Info } else { log::Level::Debug };
         log::log!(level, "neighbor {neighbor} cannot be reached yet: {reason}");
         let pause = self.pause(rounds);
         if let Some(target) = self.targets.get_mut(target) {
@@ -411,9 +368,7 @@ impl Links {
     /// A pause that doubles with every round and is cut by up to half at random, so that servents that lost each other
     /// together do not come back in step.
     fn pause(&mut self, rounds: u32) -> Duration {
-        let full = REDIAL_PAUSE_MIN
-            .saturating_mul(1 << rounds.min(16))
-            .min(REDIAL_PAUSE_MAX);
+        let full = REDIAL_PAUSE_MIN.saturating_mul(1 << rounds.min(16)).min(REDIAL_PAUSE_MAX);
         // SplitMix64 (Steele, Lea and Flood 2014).
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;
@@ -443,10 +398,7 @@ impl Target {
         let turn = self.failures as usize % self.neighbor.addresses.len().max(1);
         if let Some(address) = self.neighbor.addresses.get(turn) {
             self.state = TargetState::Dialling;
-            out.push(Output::Dial {
-                dial: Dial::Neighbor(index),
-                address: *address,
-            });
+            out.push(Output::Dial { dial: Dial::Neighbor(index), address: *address });
         } else {
             // A name without addresses is refused before it gets here; without this it would be due for ever.
             self.state = TargetState::Myself;

@@ -12,14 +12,7 @@ use crate::store::Store;
 pub(super) fn answer(query: &Query, store: &Store, neighbors: impl Iterator<Item = SocketAddr>) -> Option<Answer> {
     let body = match &query.ask {
         Ask::Key(key) => AnswerBody::Value(store.get(key.as_bytes())?.to_vec()),
-        Ask::Topology => AnswerBody::Place {
-            path: query.path.clone(),
-            neighbors: neighbors.collect(),
-        },
+        Ask::Topology => AnswerBody::Place { path: query.path.clone(), neighbors: neighbors.collect() },
     };
-    Some(Answer {
-        sequence: query.sequence,
-        hops: query.hops,
-        body,
-    })
+    Some(Answer { sequence: query.sequence, hops: query.hops, body })
 }

@@ -25,40 +25,20 @@ pub const PREFACE: [u8; 4] = [0xA7, b'k', b'v', VERSION];
 pub(super) const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// Without the limit a ten-byte frame can announce a vector that exhausts memory.
-const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> = bincode::config::standard()
-    .with_big_endian()
-    .with_limit::<FRAME_BYTES_MAX>();
+const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> =
+    bincode::config::standard().with_big_endian().with_limit::<FRAME_BYTES_MAX>();
 
 #[derive(Encode, BorrowDecode)]
 enum Body<'a> {
-    Hello {
-        role: WireRole,
-        features: u64,
-        frame_bytes_max: u32,
-    },
+    Hello { role: WireRole, features: u64, frame_bytes_max: u32 },
     Goodbye(WireFarewell),
     Ping,
     Pong,
-    Request {
-        sequence: u64,
-        ask: WireAsk<'a>,
-    },
+    Request { sequence: u64, ask: WireAsk<'a> },
     Query(WireQuery<'a>),
-    Answer {
-        sequence: u64,
-        hops: u8,
-        body: WireAnswer<'a>,
-    },
-    Echo {
-        sequence: u64,
-        client: SocketAddr,
-        ttl: u8,
-        tally: WireTally,
-    },
-    Finished {
-        sequence: u64,
-        tally: WireTally,
-    },
+    Answer { sequence: u64, hops: u8, body: WireAnswer<'a> },
+    Echo { sequence: u64, client: SocketAddr, ttl: u8, tally: WireTally },
+    Finished { sequence: u64, tally: WireTally },
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -106,10 +86,7 @@ struct WireQuery<'a> {
 #[derive(Encode, BorrowDecode)]
 enum WireAnswer<'a> {
     Value(&'a [u8]),
-    Place {
-        path: Vec<SocketAddr>,
-        neighbors: Vec<SocketAddr>,
-    },
+    Place { path: Vec<SocketAddr>, neighbors: Vec<SocketAddr> },
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -144,10 +121,7 @@ pub(super) fn read_frame(bytes: &[u8], frame_bytes_max: usize) -> Result<Option<
     let length = u32::from_be_bytes(*length) as usize;
     // Judged before a byte of the body is waited for: a long frame is refused, never collected.
     if length > frame_bytes_max {
-        return Err(WireError::FrameTooLong {
-            length,
-            max: frame_bytes_max,
-        });
+        return Err(WireError::FrameTooLong { length, max: frame_bytes_max });
     }
     let Some(body) = rest.get(..length) else {
         return Ok(None);
@@ -182,10 +156,7 @@ fn to_wire(message: &Message) -> Body<'_> {
     match message {
         Message::Hello(hello) => Body::Hello {
             role: match hello.role {
-                Role::Servent { id, advertised } => WireRole::Servent {
-                    id: id.0.to_be_bytes(),
-                    advertised,
-                },
+                Role::Servent { id, advertised } => WireRole::Servent { id: id.0.to_be_bytes(), advertised },
                 Role::Client { answer_port } => WireRole::Client { answer_port },
             },
             features: hello.features,
@@ -205,10 +176,7 @@ fn to_wire(message: &Message) -> Body<'_> {
         }),
         Message::Ping => Body::Ping,
         Message::Pong => Body::Pong,
-        Message::Request(request) => Body::Request {
-            sequence: request.sequence,
-            ask: ask_to_wire(&request.ask),
-        },
+        Message::Request(request) => Body::Request { sequence: request.sequence, ask: ask_to_wire(&request.ask) },
         Message::Query(query) => Body::Query(WireQuery {
             sequence: query.sequence,
             client: query.client.socket,
@@ -225,10 +193,9 @@ fn to_wire(message: &Message) -> Body<'_> {
             hops: answer.hops,
             body: match &answer.body {
                 AnswerBody::Value(value) => WireAnswer::Value(value),
-                AnswerBody::Place { path, neighbors } => WireAnswer::Place {
-                    path: path.clone(),
-                    neighbors: neighbors.clone(),
-                },
+                AnswerBody::Place { path, neighbors } => {
+                    WireAnswer::Place { path: path.clone(), neighbors: neighbors.clone() }
+                }
             },
         },
         Message::Echo(echo) => Body::Echo {
@@ -237,25 +204,19 @@ fn to_wire(message: &Message) -> Body<'_> {
             ttl: echo.ttl,
             tally: tally_to_wire(&echo.tally),
         },
-        Message::Finished(finished) => Body::Finished {
-            sequence: finished.sequence,
-            tally: tally_to_wire(&finished.tally),
-        },
+        Message::Finished(finished) => {
+            Body::Finished { sequence: finished.sequence, tally: tally_to_wire(&finished.tally) }
+        }
     }
 }
 
 fn from_wire(body: Body<'_>) -> Result<Message, String> {
     Ok(match body {
-        Body::Hello {
-            role,
-            features,
-            frame_bytes_max,
-        } => Message::Hello(Hello {
+        Body::Hello { role, features, frame_bytes_max } => Message::Hello(Hello {
             role: match role {
-                WireRole::Servent { id, advertised } => Role::Servent {
-                    id: ServentId(u128::from_be_bytes(id)),
-                    advertised: canonical(advertised),
-                },
+                WireRole::Servent { id, advertised } => {
+                    Role::Servent { id: ServentId(u128::from_be_bytes(id)), advertised: canonical(advertised) }
+                }
                 WireRole::Client { answer_port } => Role::Client { answer_port },
             },
             features,
@@ -275,10 +236,7 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
         }),
         Body::Ping => Message::Ping,
         Body::Pong => Message::Pong,
-        Body::Request { sequence, ask } => Message::Request(Request {
-            sequence,
-            ask: ask_from_wire(&ask)?,
-        }),
+        Body::Request { sequence, ask } => Message::Request(Request { sequence, ask: ask_from_wire(&ask)? }),
         Body::Query(query) => Message::Query(Query {
             sequence: query.sequence,
             client: AnswerAddress {
@@ -297,10 +255,7 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             hops,
             body: match body {
                 WireAnswer::Value(value) if value.len() > VALUE_BYTES_MAX => {
-                    return Err(format!(
-                        "a value of {} bytes, where {VALUE_BYTES_MAX} is the most",
-                        value.len()
-                    ));
+                    return Err(format!("a value of {} bytes, where {VALUE_BYTES_MAX} is the most", value.len()));
                 }
                 WireAnswer::Value(value) => AnswerBody::Value(value.to_vec()),
                 WireAnswer::Place { path, neighbors } => AnswerBody::Place {
@@ -309,23 +264,12 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 },
             },
         }),
-        Body::Echo {
-            sequence,
-            client,
-            ttl,
-            tally,
-        } => Message::Echo(Echo {
-            id: QueryId {
-                sequence,
-                client: canonical(client),
-            },
+        Body::Echo { sequence, client, ttl, tally } => Message::Echo(Echo {
+            id: QueryId { sequence, client: canonical(client) },
             ttl,
             tally: tally_from_wire(&tally),
         }),
-        Body::Finished { sequence, tally } => Message::Finished(Finished {
-            sequence,
-            tally: tally_from_wire(&tally),
-        }),
+        Body::Finished { sequence, tally } => Message::Finished(Finished { sequence, tally: tally_from_wire(&tally) }),
     })
 }
 
@@ -354,43 +298,11 @@ fn addresses_from_wire(mut addresses: Vec<SocketAddr>, count_max: usize) -> Resu
 }
 
 fn tally_to_wire(tally: &Tally) -> WireTally {
-    let Tally {
-        reached,
-        answers,
-        copies,
-        duplicates,
-        stopped,
-        lost,
-        silent,
-    } = *tally;
-    WireTally {
-        reached,
-        answers,
-        copies,
-        duplicates,
-        stopped,
-        lost,
-        silent,
-    }
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = *tally;
+    WireTally { reached, answers, copies, duplicates, stopped, lost, silent }
 }
 
 fn tally_from_wire(tally: &WireTally) -> Tally {
-    let WireTally {
-        reached,
-        answers,
-        copies,
-        duplicates,
-        stopped,
-        lost,
-        silent,
-    } = *tally;
-    Tally {
-        reached,
-        answers,
-        copies,
-        duplicates,
-        stopped,
-        lost,
-        silent,
-    }
+    let WireTally { reached, answers, copies, duplicates, stopped, lost, silent } = *tally;
+    Tally { reached, answers, copies, duplicates, stopped, lost, silent }
 }
