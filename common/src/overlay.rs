@@ -353,7 +353,9 @@ impl Overlay {
         let farewell = match error {
             WireError::NoPreface(_) => None,
             WireError::Version(_) => Some(Farewell::Version),
-            WireError::FrameTooLong { .. } | WireError::Malformed(_) => Some(Farewell::Protocol),
+            WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => {
+                Some(Farewell::Protocol)
+            }
         };
         if let Some(farewell) = farewell.filter(|_| !self.delivery.knows(link)) {
             out.push(Output::Send { link, message: Message::Goodbye(farewell) });

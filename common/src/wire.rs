@@ -6,6 +6,7 @@
 mod native;
 
 use crate::address::Dialect;
+use crate::config::FRAME_WAIT_MAX;
 use crate::message::Message;
 
 pub use native::{PREFACE, VERSION};
@@ -27,6 +28,9 @@ pub enum WireError {
         /// What it may have here.
         max: usize,
     },
+    /// A frame has begun and does not end.
+    #[error("a frame that was begun and not ended within {} s", FRAME_WAIT_MAX.as_secs())]
+    Unfinished,
     /// A frame does not hold a message.
     #[error("a frame that holds no message: {0}")]
     Malformed(String),

@@ -1,1 +1,108 @@
+//! A servent: sockets, the poller, the clock, signals and files around the mind in `common::overlay`.
+//!
+//! Nothing here decides anything about queries, answers or neighbors. `server` is the loop; `connection` and `poller`
+//! are what the client uses of sockets too.
 
+pub mod connection;
+mod data;
+pub mod options;
+pub mod poller;
+mod server;
+pub mod sockets;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use common::config::Config;
+use common::message::ServentId;
+
+use options::Options;
+use server::Server;
+
+/// Runs the servent program with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    env_logger::Builder::new()
+        .filter_level(options.verbosity.level())
+        .parse_default_env()
+        .format_timestamp_millis()
+        .init();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "servent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    let store = data::load(&options.data)?;
+    let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    if options.check {
+        return print_check(options, &store);
+    }
+    let listener = sockets::listen(options.listen)?;
+    let listening = listener.local_addr().context("cannot tell the address listened on")?;
+    let config = Config {
+        advertised: advertised(options, listening)?,
+        servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
+        ttl: options.ttl,
+        forward_once: options.forward_once,
+        neighbors,
+        seed: u64::from_ne_bytes(random_bytes()?),
+    };
+    let server = Server::new(listener, &config, Arc::new(store), options.data.clone())?;
+    announce(listening).context("cannot say on stdout what address is listened on")?;
+    server.run()
+}
+
+/// The one line on stdout: whoever started us waits for it.
+fn announce(listening: SocketAddr) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {listening}")?;
+    stdout.flush()
+}
+
+/// The address to go by: the one given, else the one listened on, else (when listening on every address) the one this
+/// machine would use towards the rest of the world.
+fn advertised(options: &Options, listening: SocketAddr) -> anyhow::Result<SocketAddr> {
+    if let Some(advertised) = options.advertise {
+        return Ok(advertised);
+    }
+    if !listening.ip().is_unspecified() {
+        return Ok(listening);
+    }
+    let ip = sockets::outward_ip().ok_or_else(|| {
+        anyhow!("listening on every address, and none can be told to others: name one with --advertise IP:PORT")
+    })?;
+    let advertised = SocketAddr::new(ip, listening.port());
+    log::info!("going by {advertised}; --advertise names another address");
+    Ok(advertised)
+}
+
+fn random_bytes<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
+    let mut bytes = [0; COUNT];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(bytes)
+}
+
+fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Result<()> {
+    let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
+    let advertise = options.advertise.map_or("the address listened on".to_owned(), |address| address.to_string());
+    let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listen     {}", options.listen)?;
+    writeln!(stdout, "advertise  {advertise}")?;
+    writeln!(stdout, "data       {}: {} keys, {} bytes held", options.data, store.len(), store.bytes_count())?;
+    writeln!(stdout, "neighbors  {neighbors}")?;
+    writeln!(stdout, "ttl        {}", options.ttl)?;
+    writeln!(stdout, "pass on    {forward}")?;
+    stdout.flush()?;
+    Ok(())
+}

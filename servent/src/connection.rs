@@ -1,0 +1,118 @@
+//! A link with its socket: bytes move between the two, a bounded number at a turn.
+//!
+//! It knows no meaning: what a message is for is decided by the mind that gets it.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use common::link::Link;
+use common::message::Message;
+use common::wire::WireError;
+
+use crate::poller::{Interest, Watched};
+
+/// Bytes read in one call.
+pub const READ_BYTES: usize = 64 * 1024;
+
+/// Calls to read in one turn of one connection. What is left is read in the next turn: one that sends as fast as it can
+/// takes its share of the loop and no more.
+const READS_PER_TURN: usize = 4;
+
+/// What came over a connection.
+#[derive(Debug)]
+pub enum Heard {
+    /// A message.
+    Message(Message),
+    /// Bytes that are no message; nothing more will be heard.
+    Malformed(WireError),
+    /// The connection is over, for this reason.
+    Ended(String),
+}
+
+/// A link with its socket.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Watched<TcpStream>,
+    link: Link,
+    closing: bool,
+}
+
+impl Connection {
+    /// Puts a link and a socket together. The socket must not block.
+    #[must_use]
+    pub fn new(socket: Watched<TcpStream>, link: Link) -> Connection {
+        Connection { socket, link, closing: false }
+    }
+
+    /// The link.
+    pub fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
+    /// The socket.
+    #[must_use]
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Reads what has come, up to a turn's worth. `buffer` is scratch space of [`READ_BYTES`].
+    pub fn read(&mut self, buffer: &mut [u8], mut hear: impl FnMut(Heard)) {
+        for _ in 0..READS_PER_TURN {
+            let count = match (&*self.socket).read(buffer) {
+                Ok(0) => return hear(Heard::Ended("it closed the connection".to_owned())),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return hear(Heard::Ended(error.to_string())),
+            };
+            if !self.closing {
+                self.link.receive(buffer.get(..count).unwrap_or_default());
+                loop {
+                    match self.link.next_message() {
+                        Ok(Some(message)) => hear(Heard::Message(message)),
+                        Ok(None) => break,
+                        Err(error) => return hear(Heard::Malformed(error)),
+                    }
+                }
+            }
+            if count < buffer.len() {
+                return;
+            }
+        }
+    }
+
+    /// Writes what the socket takes, and arms it for the rest.
+    pub fn flush(&mut self) -> io::Result<()> {
+        while !self.link.unsent().is_empty() {
+            match (&*self.socket).write(self.link.unsent()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.link.sent(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.socket.set_interest(Interest::ReadWrite);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.closing {
+            // Half-closed, so that the other side reads our last words before it sees the end: closing outright while
+            // something of theirs is unread would reset the connection and take those words back.
+            match self.socket.shutdown(Shutdown::Write) {
+                Err(error) if error.kind() != io::ErrorKind::NotConnected => return Err(error),
+                _ => {}
+            }
+        }
+        self.socket.set_interest(Interest::Read)
+    }
+
+    /// Sends what is queued and nothing after it; what still comes is discarded.
+    pub fn close_gently(&mut self) {
+        self.closing = true;
+    }
+
+    /// Whether nothing is left to be sent.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.link.unsent().is_empty()
+    }
+}

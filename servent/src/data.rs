@@ -1,0 +1,56 @@
+//! The data file, from its name to a store.
+//!
+//! What a line means is `common::store`. Here is only what a file system can do to the one who reads it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use common::store::{STORE_BYTES_MAX, Store, Warnings};
+
+use crate::options::DataSource;
+
+/// Reads the data. Odd lines are logged with file and line; only a file that cannot be read is an error.
+pub(crate) fn load(source: &DataSource) -> anyhow::Result<Store> {
+    let DataSource::File(path) = source else { return Ok(Store::default()) };
+    let name = path.display();
+    let bytes = read(path).with_context(|| format!("cannot read data file {name}"))?;
+    let (store, warnings) = Store::parse(bytes).with_context(|| format!("cannot use data file {name}"))?;
+    log_warnings(path, &warnings);
+    log::info!("serving {} keys of {name}", store.len());
+    Ok(store)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    // Without O_NONBLOCK opening a FIFO waits for somebody to write to it.
+    let mut file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::from_ne_bytes(rustix::fs::OFlags::NONBLOCK.bits().to_ne_bytes()))
+        .open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        bail!("it is a directory");
+    }
+    if kind.is_fifo() {
+        bail!("it is a FIFO: only a regular file can be read again at SIGHUP");
+    }
+    if !kind.is_file() {
+        bail!("it is not a regular file (- stands for no data)");
+    }
+    let mut bytes = Vec::new();
+    // One byte over the limit is enough for the store to refuse it.
+    (&mut file).take(STORE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn log_warnings(path: &Path, warnings: &Warnings) {
+    for warning in &warnings.first {
+        log::warn!("{}:{}: {}", path.display(), warning.line, warning.what);
+    }
+    let unsaid = warnings.count - warnings.first.len();
+    if unsaid > 0 {
+        log::warn!("{}: {unsaid} more lines are odd", path.display());
+    }
+}

@@ -1,0 +1,147 @@
+//! The servent's command line.
+//!
+//! It says what can be asked for and refuses what cannot be; nothing is opened or resolved here.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser};
+use common::address::parse_listen;
+use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
+
+/// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "servent", version, max_term_width = 100)]
+pub struct Options {
+    /// PORT (means 127.0.0.1:PORT), IP:PORT or [IPv6]:PORT; port 0 takes any free one
+    #[arg(value_parser = parse_listen)]
+    pub listen: SocketAddr,
+
+    /// Key-value file: the first word of a line is a key, the rest its value; - for none
+    pub data: DataSource,
+
+    /// host:port of a servent to stay linked with; any number, in any start order
+    #[arg(value_name = "NEIGHBOR", num_args = 0..=NEIGHBORS_MAX)]
+    pub neighbors: Vec<String>,
+
+    /// How many times a query of an own client may be passed on after its first link
+    #[arg(long, value_name = "N", default_value_t = TTL_DEFAULT, value_parser = clap::value_parser!(u8).range(0..=i64::from(TTL_MAX)))]
+    pub ttl: u8,
+
+    /// The address others are told, where it is not the one listened on
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_advertise)]
+    pub advertise: Option<SocketAddr>,
+
+    /// Pass a query on once only, even when a later copy may go further
+    #[arg(long)]
+    pub forward_once: bool,
+
+    /// Read data and options, print what would be served, and exit
+    #[arg(long)]
+    pub check: bool,
+
+    /// How much is logged.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+}
+
+/// Where the data comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataSource {
+    /// There is none.
+    None,
+    /// A file, read at the start and again at every SIGHUP.
+    File(PathBuf),
+}
+
+impl From<std::ffi::OsString> for DataSource {
+    fn from(text: std::ffi::OsString) -> DataSource {
+        if text == "-" { DataSource::None } else { DataSource::File(text.into()) }
+    }
+}
+
+impl fmt::Display for DataSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DataSource::None => f.write_str("none"),
+            DataSource::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// How much is logged, on stderr.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verbosity {
+    /// Log more (-v debug, -vv trace); `RUST_LOG` chooses in detail
+    #[arg(short = 'v', long = "verbose", action = ArgAction::Count)]
+    more: u8,
+
+    /// Log less (-q warnings, -qq errors)
+    #[arg(short = 'q', long = "quiet", action = ArgAction::Count, conflicts_with = "more")]
+    less: u8,
+}
+
+impl Verbosity {
+    /// The level asked for; `RUST_LOG`, where set, has the last word.
+    #[must_use]
+    pub fn level(self) -> log::LevelFilter {
+        match (self.more, self.less) {
+            (0, 0) => log::LevelFilter::Info,
+            (1, _) => log::LevelFilter::Debug,
+            (0, 1) => log::LevelFilter::Warn,
+            (0, _) => log::LevelFilter::Error,
+            _ => log::LevelFilter::Trace,
+        }
+    }
+}
+
+fn parse_advertise(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "not IP:PORT or [IPv6]:PORT".to_owned())?;
+    if address.port() == 0 || address.ip().is_unspecified() {
+        return Err("nobody can connect to that address".to_owned());
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Options as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn what_can_be_said_and_what_cannot() {
+        for (line, fine) in [
+            ("servent 9000 data.txt", true),
+            ("servent 9000 -", true),
+            ("servent [::1]:0 - localhost:9001 127.0.0.1:9002 --ttl 0", true),
+            ("servent 9000 - --ttl 15 --forward-once -v", true),
+            ("servent 9000 - --advertise 10.0.0.1:9000", true),
+            ("servent 9000", false),
+            ("servent", false),
+            ("servent 65536 -", false),
+            ("servent nonsense -", false),
+            ("servent 9000 - --ttl 16", false),
+            ("servent 9000 - --ttl -1", false),
+            ("servent 9000 - --advertise 0.0.0.0:9000", false),
+            ("servent 9000 - --advertise 10.0.0.1:0", false),
+            ("servent 9000 - -v -q", false),
+        ] {
+            assert_eq!(Options::try_parse_from(line.split(' ')).is_ok(), fine, "{line}");
+        }
+    }
+
+    #[test]
+    fn more_neighbors_than_links_are_refused() {
+        let line = |count: usize| {
+            let neighbors = (0..count).map(|n| format!("127.0.0.1:{}", 1000 + n));
+            ["servent", "0", "-"].map(str::to_owned).into_iter().chain(neighbors)
+        };
+        assert!(Options::try_parse_from(line(NEIGHBORS_MAX)).is_ok());
+        assert!(Options::try_parse_from(line(NEIGHBORS_MAX + 1)).is_err());
+    }
+}

@@ -1,0 +1,504 @@
+//! The loop: wait, read, let the mind decide, do what it wants, write, wait again.
+//!
+//! It performs the outputs of the mind and reports what comes of them; it decides nothing about queries, answers or
+//! neighbors. What it does see to is what only a machine has: descriptors that run out, sockets that linger, signals.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use common::address::{Dialect, canonical};
+use common::config::{CONNECTIONS_MAX, Config, FRAME_WAIT_MAX};
+use common::link::{Link, LinkId, Purpose, SendError};
+use common::message::Message;
+use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::query::Query;
+use common::store::Store;
+use common::time::Time;
+use common::wire::{Frame, WireError};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use slotmap::{DefaultKey, Key, KeyData, SlotMap};
+
+use crate::connection::{Connection, Heard, READ_BYTES};
+use crate::data;
+use crate::options::DataSource;
+use crate::poller::{Interest, Poller, Ready, Watched};
+use crate::sockets;
+
+/// Connections accepted in one turn of the loop; the others wait for the next.
+const ACCEPTS_PER_TURN: usize = 128;
+/// How long nothing is accepted after descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a closed connection may take to send its last words and see the other side close.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+/// How long a servent that was told to stop may take to send its last words.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
+
+// Keys of what is watched besides connections, whose keys have the version of their slot (1 or more) in the upper half.
+const LISTENER: usize = 0;
+const LEAVE_SIGNAL: usize = 1;
+const RELOAD_SIGNAL: usize = 2;
+
+pub(crate) struct Server {
+    poller: Poller,
+    listener: Option<Watched<TcpListener>>,
+    leave_signal: Watched<UnixStream>,
+    reload_signal: Watched<UnixStream>,
+    connections: SlotMap<DefaultKey, Entry>,
+    timers: BTreeSet<(Time, LinkId)>,
+    unflushed: Vec<LinkId>,
+    overlay: Overlay,
+    inputs: VecDeque<Input>,
+    outputs: Vec<Output>,
+    data: DataSource,
+    started: Instant,
+    leaving_until: Option<Time>,
+    accept_again_at: Option<Time>,
+    full: bool,
+    /// Closed for a moment when descriptors run out, so that a connection can be accepted only to be closed: left in
+    /// the backlog it would wake the loop for ever.
+    spare: Option<File>,
+    buffer: Vec<u8>,
+}
+
+struct Entry {
+    connection: Connection,
+    stage: Stage,
+    /// When the stage has lasted too long; kept in `timers` too.
+    timer: Option<Time>,
+    unflushed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Our dial is under way. The mind does not know the link yet.
+    Connecting(Dial),
+    /// The mind speaks on it. A timer runs while a frame has begun and not ended.
+    Standing,
+    /// The mind has closed it; its last words are on their way. A timer always runs.
+    Closing,
+}
+
+impl Server {
+    pub(crate) fn new(
+        listener: TcpListener,
+        config: &Config,
+        store: Arc<Store>,
+        data: DataSource,
+    ) -> anyhow::Result<Server> {
+        raise_descriptor_limit();
+        let poller = Poller::new().context("cannot make a poller")?;
+        let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
+        let leave_signal = watch_signals(&poller, LEAVE_SIGNAL, &[SIGTERM, SIGINT])?;
+        let reload_signal = watch_signals(&poller, RELOAD_SIGNAL, &[SIGHUP])?;
+        Ok(Server {
+            poller,
+            listener: Some(listener),
+            leave_signal,
+            reload_signal,
+            connections: SlotMap::new(),
+            timers: BTreeSet::new(),
+            unflushed: Vec::new(),
+            overlay: Overlay::new(config, store),
+            inputs: VecDeque::new(),
+            outputs: Vec::new(),
+            data,
+            started: Instant::now(),
+            leaving_until: None,
+            accept_again_at: None,
+            full: false,
+            spare: open_spare(),
+            buffer: vec![0; READ_BYTES],
+        })
+    }
+
+    /// Serves until told to stop. An error is one that no waiting mends.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        let mut ready = Vec::new();
+        loop {
+            let timeout = self.deadline().map(|deadline| deadline.since(self.now()));
+            self.poller.wait(timeout, &mut ready).context("cannot wait for sockets")?;
+            for event in &ready {
+                self.on_ready(*event);
+                self.think();
+            }
+            self.on_time();
+            self.think();
+            self.flush();
+            if self.has_left() {
+                self.log_counters();
+                return Ok(());
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::after_start(self.started.elapsed())
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        if !self.inputs.is_empty() {
+            return Some(Time::START);
+        }
+        let mind = if self.leaving_until.is_none() { self.overlay.deadline() } else { None };
+        let timer = self.timers.first().map(|(due, _)| *due);
+        [mind, timer, self.accept_again_at, self.leaving_until].into_iter().flatten().min()
+    }
+
+    // ---- what happened ----
+
+    fn on_ready(&mut self, ready: Ready) {
+        match ready.key {
+            LISTENER => self.accept(),
+            LEAVE_SIGNAL => self.on_leave_signal(),
+            RELOAD_SIGNAL => self.on_reload_signal(),
+            // An event of a connection closed earlier in the same batch finds nothing: keys are never used again.
+            key => {
+                let link = LinkId(key as u64);
+                match self.entry(link).map(|entry| entry.stage) {
+                    Some(Stage::Connecting(dial)) => self.on_connected(link, dial),
+                    Some(stage) if ready.readable => self.on_readable(link, stage),
+                    _ => {}
+                }
+                if ready.writable {
+                    self.flush_later(link);
+                }
+            }
+        }
+    }
+
+    fn on_time(&mut self) {
+        let now = self.now();
+        while let Some((due, link)) = self.timers.first().copied() {
+            if due > now {
+                break;
+            }
+            self.set_timer(link, None);
+            match self.entry(link).map(|entry| entry.stage) {
+                Some(Stage::Standing) => self.inputs.push_back(Input::Malformed { link, error: WireError::Unfinished }),
+                Some(_) => self.remove(link),
+                None => {}
+            }
+        }
+        if self.accept_again_at.is_some_and(|again| again <= now) {
+            self.accept_again_at = None;
+            if let Some(listener) = &mut self.listener
+                && let Err(error) = listener.set_interest(Interest::Read)
+            {
+                log::error!("cannot watch the listener again: {error}");
+            }
+        }
+        if self.overlay.deadline().is_some_and(|deadline| deadline <= now) {
+            self.inputs.push_back(Input::Deadline);
+        }
+    }
+
+    fn on_leave_signal(&mut self) {
+        drain(&self.leave_signal);
+        if self.leaving_until.is_none() {
+            log::info!("told to stop: saying goodbye");
+            self.leaving_until = Some(self.now() + LEAVE_MAX);
+            self.listener = None;
+            self.connections.retain(|_, entry| !matches!(entry.stage, Stage::Connecting(_)));
+            self.inputs.push_back(Input::Leave);
+        }
+    }
+
+    fn on_reload_signal(&mut self) {
+        drain(&self.reload_signal);
+        match data::load(&self.data) {
+            Ok(store) => self.inputs.push_back(Input::Reloaded(Arc::new(store))),
+            Err(error) => log::error!("{error:#}; the data read before stays"),
+        }
+    }
+
+    fn on_readable(&mut self, link: LinkId, stage: Stage) {
+        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
+        let inputs = &mut self.inputs;
+        let mut ended = None;
+        let mut heard_message = false;
+        entry.connection.read(&mut self.buffer, |heard| match heard {
+            Heard::Message(message) => {
+                heard_message = true;
+                inputs.push_back(Input::Received { link, message });
+            }
+            Heard::Malformed(error) => inputs.push_back(Input::Malformed { link, error }),
+            Heard::Ended(reason) => ended = Some(reason),
+        });
+        let mid_frame = entry.connection.link().is_mid_frame();
+        if let Some(reason) = ended {
+            self.lose(link, stage, reason);
+        } else if stage == Stage::Standing {
+            match (mid_frame, self.entry(link).and_then(|entry| entry.timer)) {
+                (true, Some(_)) if !heard_message => {}
+                (true, _) => self.set_timer(link, Some(self.now() + FRAME_WAIT_MAX)),
+                (false, _) => self.set_timer(link, None),
+            }
+        }
+    }
+
+    /// A dial is over: the socket has become writable, or has failed.
+    fn on_connected(&mut self, link: LinkId, dial: Dial) {
+        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
+        match finish_connect(entry.connection.socket()) {
+            Ok(()) => {
+                entry.stage = Stage::Standing;
+                self.inputs.push_back(Input::Opened { link, opening: Opening::Dialled(dial) });
+                self.flush_later(link);
+            }
+            Err(error) => {
+                self.remove(link);
+                self.inputs.push_back(Input::DialFailed { dial, reason: error.to_string() });
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = &self.listener else { return };
+            match listener.accept() {
+                Ok((stream, from)) => self.on_accepted(stream, canonical(from)),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return,
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
+                    _ => return self.on_accept_failed(&error),
+                },
+            }
+        }
+    }
+
+    fn on_accepted(&mut self, stream: TcpStream, from: SocketAddr) {
+        if self.connections.len() >= CONNECTIONS_MAX {
+            if !self.full {
+                log::warn!("refusing {from} and whoever follows: {CONNECTIONS_MAX} connections are the most");
+            }
+            self.full = true;
+            return;
+        }
+        self.full = false;
+        match sockets::prepare(&stream).and_then(|()| self.insert(stream, Purpose::Standing, Stage::Standing)) {
+            Ok(link) => self.inputs.push_back(Input::Opened { link, opening: Opening::Accepted(from) }),
+            Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
+        }
+    }
+
+    fn on_accept_failed(&mut self, error: &io::Error) {
+        log::warn!("cannot accept: {error}; trying again in {} ms", ACCEPT_PAUSE.as_millis());
+        self.spare = None;
+        if let Some(listener) = &mut self.listener {
+            // Accepted with the spare descriptor and closed at once, so that somebody is told instead of left waiting.
+            let _ = listener.accept();
+            if let Err(error) = listener.pause() {
+                log::error!("cannot stop watching the listener: {error}");
+            }
+        }
+        self.spare = open_spare();
+        self.accept_again_at = Some(self.now() + ACCEPT_PAUSE);
+    }
+
+    // ---- what is to be done ----
+
+    /// Lets the mind take every input and performs what it wants, until it wants nothing more.
+    fn think(&mut self) {
+        while let Some(input) = self.inputs.pop_front() {
+            let now = self.now();
+            self.overlay.handle(now, input, &mut self.outputs);
+            let mut outputs = std::mem::take(&mut self.outputs);
+            for output in outputs.drain(..) {
+                self.perform(output);
+            }
+            self.outputs = outputs;
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send { link, message } => self.send(link, &message),
+            Output::Flood { links, query } => self.send_to_all(&links, query),
+            Output::Dial { dial, address } => self.dial(dial, address),
+            Output::Close { link } => self.close(link),
+        }
+    }
+
+    fn send(&mut self, link: LinkId, message: &Message) {
+        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
+        match Frame::new(entry.connection.link().dialect(), message) {
+            Ok(frame) => self.send_frame(link, &frame),
+            Err(error) => log::warn!("a {} was not sent: {error}", message.name()),
+        }
+    }
+
+    fn send_to_all(&mut self, links: &[LinkId], query: Query) {
+        match Frame::new(Dialect::Native, &Message::Query(query)) {
+            Ok(frame) => links.iter().for_each(|link| self.send_frame(*link, &frame)),
+            Err(error) => log::warn!("a query was not passed on: {error}"),
+        }
+    }
+
+    fn send_frame(&mut self, link: LinkId, frame: &Frame) {
+        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
+        if entry.stage != Stage::Standing {
+            return;
+        }
+        let mut sent = entry.connection.link().send_frame(frame);
+        if matches!(sent, Err(SendError::Full(_))) {
+            // Much was queued since the last flush: what counts is what the other end leaves unread, not our turn.
+            sent = match entry.connection.flush() {
+                Ok(()) => entry.connection.link().send_frame(frame),
+                Err(error) => return self.lose(link, Stage::Standing, error.to_string()),
+            };
+        }
+        match sent {
+            Ok(()) => self.flush_later(link),
+            Err(error @ SendError::Full(_)) => self.lose(link, Stage::Standing, error.to_string()),
+            Err(error) => log::warn!("a message was not sent: {error}"),
+        }
+    }
+
+    fn dial(&mut self, dial: Dial, address: SocketAddr) {
+        let purpose = match dial {
+            Dial::Neighbor(_) => Purpose::Standing,
+            Dial::Answers(_) => Purpose::Answers,
+        };
+        let dialled = if self.connections.len() >= CONNECTIONS_MAX {
+            Err(io::Error::other(format!("{CONNECTIONS_MAX} connections are the most")))
+        } else {
+            sockets::dial(address).and_then(|stream| self.insert(stream, purpose, Stage::Connecting(dial)))
+        };
+        if let Err(error) = dialled {
+            self.inputs.push_back(Input::DialFailed { dial, reason: error.to_string() });
+        }
+    }
+
+    fn close(&mut self, link: LinkId) {
+        let until = self.now() + LINGER_MAX;
+        if let Some(entry) = self.connections.get_mut(key_of(link)) {
+            entry.stage = Stage::Closing;
+            entry.connection.close_gently();
+            self.set_timer(link, Some(until));
+            self.flush_later(link);
+        }
+    }
+
+    /// Writes once to every connection something was queued for.
+    fn flush(&mut self) {
+        for link in std::mem::take(&mut self.unflushed) {
+            let Some(entry) = self.connections.get_mut(key_of(link)) else { continue };
+            entry.unflushed = false;
+            let stage = entry.stage;
+            if let Err(error) = entry.connection.flush() {
+                self.lose(link, stage, error.to_string());
+            }
+        }
+    }
+
+    fn flush_later(&mut self, link: LinkId) {
+        if let Some(entry) = self.connections.get_mut(key_of(link))
+            && !matches!(entry.stage, Stage::Connecting(_))
+            && !std::mem::replace(&mut entry.unflushed, true)
+        {
+            self.unflushed.push(link);
+        }
+    }
+
+    // ---- connections ----
+
+    fn entry(&self, link: LinkId) -> Option<&Entry> {
+        self.connections.get(key_of(link))
+    }
+
+    fn insert(&mut self, stream: TcpStream, purpose: Purpose, stage: Stage) -> io::Result<LinkId> {
+        let interest = if stage == Stage::Standing { Interest::Read } else { Interest::Write };
+        let poller = &self.poller;
+        let key = self.connections.try_insert_with_key(|key| {
+            let poller_key = usize::try_from(key.data().as_ffi()).map_err(io::Error::other)?;
+            let watched = poller.watch(stream, poller_key, interest)?;
+            let connection = Connection::new(watched, Link::new(Dialect::Native, purpose));
+            Ok::<_, io::Error>(Entry { connection, stage, timer: None, unflushed: false })
+        })?;
+        Ok(LinkId(key.data().as_ffi()))
+    }
+
+    /// A connection is over without the mind having wanted it.
+    fn lose(&mut self, link: LinkId, stage: Stage, reason: String) {
+        self.remove(link);
+        if stage == Stage::Standing {
+            self.inputs.push_back(Input::Closed { link, reason });
+        }
+    }
+
+    fn remove(&mut self, link: LinkId) {
+        self.set_timer(link, None);
+        self.connections.remove(key_of(link));
+    }
+
+    fn set_timer(&mut self, link: LinkId, timer: Option<Time>) {
+        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
+        if let Some(due) = std::mem::replace(&mut entry.timer, timer) {
+            self.timers.remove(&(due, link));
+        }
+        if let Some(due) = timer {
+            self.timers.insert((due, link));
+        }
+    }
+
+    fn has_left(&self) -> bool {
+        self.leaving_until.is_some_and(|until| {
+            until <= self.now() || self.connections.values().all(|entry| entry.connection.is_flushed())
+        })
+    }
+
+    fn log_counters(&self) {
+        log::debug!("{:?}", self.overlay.counters());
+    }
+}
+
+fn key_of(link: LinkId) -> DefaultKey {
+    KeyData::from_ffi(link.0).into()
+}
+
+fn finish_connect(stream: &TcpStream) -> io::Result<()> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    // Dialling a free port of this machine can, by chance, use that very port as its own: TCP's simultaneous open.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens there"));
+    }
+    sockets::prepare(stream)
+}
+
+fn watch_signals(poller: &Poller, key: usize, signals: &[i32]) -> anyhow::Result<Watched<UnixStream>> {
+    let watch = || -> io::Result<Watched<UnixStream>> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        for signal in signals {
+            signal_hook::low_level::pipe::register(*signal, write.try_clone()?)?;
+        }
+        poller.watch(read, key, Interest::Read)
+    };
+    watch().context("cannot watch for signals")
+}
+
+fn drain(signal: &Watched<UnixStream>) {
+    let mut bytes = [0; 64];
+    while (&**signal).read(&mut bytes).is_ok_and(|count| count > 0) {}
+}
+
+fn open_spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+/// Many systems allow a process few descriptors and more on request.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::debug!("the limit on descriptors stays at {:?}: {error}", limit.current);
+    }
+}

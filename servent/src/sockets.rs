@@ -1,0 +1,121 @@
+//! How sockets are opened: the options every connection of ours has, and names turned into addresses.
+//!
+//! Nothing is read or written here. Only [`resolve`] may wait, for a name server, and it is called before any loop.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use common::address::{Neighbor, canonical};
+use common::config::DIAL_WAIT_MAX;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 4_096;
+/// A connection silent for this long is asked by the system whether its other end is still there,
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(5);
+/// then again at this pace,
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(2);
+/// and is gone after this many questions without reply.
+const KEEPALIVE_TRIES: u32 = 3;
+/// How long written bytes may go without acknowledgement.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
+
+/// Opens a listener that does not block.
+pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    open_listener(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted servent takes its port back at once; a second servent on a port in use still fails.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Begins to connect and does not wait. The connect is over when the socket is writable; [`TcpStream::take_error`] then
+/// tells how it went.
+pub fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // Without it a dark address keeps the system trying for minutes.
+    socket.set_tcp_user_timeout(Some(DIAL_WAIT_MAX))?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(socket.into())
+}
+
+/// Gives a connection that stands, dialled or accepted, the options all of ours have.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY).with_retries(KEEPALIVE_TRIES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
+}
+
+/// Asks what addresses a `host:port` stands for.
+pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
+    let found = name.to_socket_addrs().with_context(|| format!("`{name}` is not the host:port of a servent"))?;
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found.map(canonical) {
+        if address.port() == 0 {
+            bail!("`{name}` is not the host:port of a servent: nobody listens on port 0");
+        }
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        bail!("`{name}` stands for no address");
+    }
+    Ok(Neighbor { name: name.to_owned(), addresses })
+}
+
+/// The address this machine would use towards the rest of the world. Nothing is sent: connecting a UDP socket only
+/// chooses a route (here towards TEST-NET-1 of RFC 5737 and the documentation prefix of RFC 3849).
+#[must_use]
+pub fn outward_ip() -> Option<IpAddr> {
+    let towards = |from: &str, to: &str| -> io::Result<IpAddr> {
+        let socket = UdpSocket::bind(from)?;
+        socket.connect(to)?;
+        Ok(socket.local_addr()?.ip())
+    };
+    towards("0.0.0.0:0", "192.0.2.1:9").or_else(|_| towards("[::]:0", "[2001:db8::1]:9")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_no_servents_are_refused_by_name() {
+        for name in ["", "9000", "localhost", "127.0.0.1:0", "127.0.0.1:99999", "a b:1"] {
+            let error = resolve(name).map_err(|error| format!("{error:#}")).unwrap_err();
+            assert!(error.contains(&format!("`{name}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_stand_for_several_addresses() {
+        assert_eq!(resolve("127.0.0.1:9000").unwrap().addresses, vec!["127.0.0.1:9000".parse().unwrap()]);
+        assert!(!resolve("localhost:9000").unwrap().addresses.is_empty());
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let first = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let taken = first.local_addr().unwrap();
+        let error = format!("{:#}", listen(taken).unwrap_err());
+        assert!(error.contains(&format!("cannot listen on {taken}")), "{error}");
+    }
+}
