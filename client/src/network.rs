@@ -1,0 +1,256 @@
+//! The client's sockets: the connection to its contact, the answer address, and the connections servents make to it.
+//!
+//! It performs what `common::session` wants and hands on its reports. Between two queries nothing is read: what came
+//! meanwhile waits in the system's buffers until [`Network::catch_up`] or the next query.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use common::address::{Dialect, Neighbor, canonical};
+use common::config::{CLIENT_CONNECTIONS_MAX, HELLO_WAIT_MAX};
+use common::link::{Link, LinkId, Purpose};
+use common::message::Message;
+use common::query::Ask;
+use common::session::{Input, Output, Report, Session};
+use common::time::Time;
+use servent::connection::{Connection, Heard, READ_BYTES};
+use servent::poller::{Interest, Poller, Ready, Watched};
+use servent::sockets;
+
+const LISTENER: usize = 0;
+const INTERRUPT: usize = 1;
+const FIRST_LINK: u64 = 2;
+
+/// Why there is no contact to ask.
+#[derive(Debug)]
+pub(crate) struct AttachError {
+    contact: String,
+    reason: String,
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no servent at contact {}: {}", self.contact, self.reason)
+    }
+}
+
+impl std::error::Error for AttachError {}
+
+/// A client's place in the network.
+pub(crate) struct Network {
+    poller: Poller,
+    listener: Watched<TcpListener>,
+    interrupt: Watched<UnixStream>,
+    /// In the order they came; a link's number is never used again.
+    connections: Vec<(LinkId, Connection)>,
+    next_link: u64,
+    session: Session,
+    reports: VecDeque<Report>,
+    started: Instant,
+    buffer: Vec<u8>,
+}
+
+impl Network {
+    /// Connects to a contact and waits until it has said hello. `interrupt` becomes readable when the person has had
+    /// enough of a query.
+    pub(crate) fn attach(
+        contact: &Neighbor,
+        answer_port: u16,
+        silence_max: Duration,
+        answers_wanted: Option<u64>,
+        interrupt: UnixStream,
+    ) -> anyhow::Result<Network> {
+        let stream = connect(contact)?;
+        // Heard on the address the contact sees us at, and on no other.
+        let own = stream.local_addr().context("cannot tell the own address")?;
+        let listener = sockets::listen(SocketAddr::new(own.ip(), answer_port)).context("no answer address")?;
+        let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();
+        let mut sequence = [0; 8];
+        getrandom::fill(&mut sequence)
+            .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+
+        let poller = Poller::new().context("cannot make a poller")?;
+        let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the answer address")?;
+        interrupt.set_nonblocking(true)?;
+        let interrupt = poller.watch(interrupt, INTERRUPT, Interest::Read).context("cannot watch for interrupts")?;
+        let mut network = Network {
+            poller,
+            listener,
+            interrupt,
+            connections: Vec::new(),
+            next_link: FIRST_LINK,
+            session: Session::new(answer_port, u64::from_ne_bytes(sequence), silence_max, answers_wanted),
+            reports: VecDeque::new(),
+            started: Instant::now(),
+            buffer: vec![0; READ_BYTES],
+        };
+        network.greet_contact(contact, stream)?;
+        Ok(network)
+    }
+
+    /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
+    pub(crate) fn ask(&mut self, ask: Ask) {
+        self.drain_interrupt();
+        self.handle(Input::Ask(ask));
+    }
+
+    /// The next thing to tell the person; waits for it.
+    pub(crate) fn next_report(&mut self) -> anyhow::Result<Report> {
+        loop {
+            if let Some(report) = self.reports.pop_front() {
+                return Ok(report);
+            }
+            self.turn(None)?;
+        }
+    }
+
+    /// What there is to tell of the time since the last query. Does not wait.
+    pub(crate) fn catch_up(&mut self) -> anyhow::Result<Vec<Report>> {
+        while self.turn(Some(Duration::ZERO))? {}
+        Ok(self.reports.drain(..).collect())
+    }
+
+    fn greet_contact(&mut self, contact: &Neighbor, stream: TcpStream) -> anyhow::Result<()> {
+        let address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
+        let link = self.insert(stream).context("cannot use the connection to the contact")?;
+        self.handle(Input::Attached { link, contact: address });
+        loop {
+            match self.next_report()? {
+                Report::Ready => return Ok(()),
+                Report::Refused { reason } => {
+                    return Err(AttachError { contact: contact.name.clone(), reason }.into());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::after_start(self.started.elapsed())
+    }
+
+    /// One round: wait, at most for so long, and deal with what there is. True when there was something.
+    fn turn(&mut self, at_most: Option<Duration>) -> anyhow::Result<bool> {
+        let due = self.session.deadline().map(|deadline| deadline.since(self.now()));
+        let mut ready = Vec::new();
+        self.poller.wait([due, at_most].into_iter().flatten().min(), &mut ready).context("cannot wait for sockets")?;
+        for event in &ready {
+            self.on_ready(*event);
+        }
+        if self.session.deadline().is_some_and(|deadline| deadline <= self.now()) {
+            self.handle(Input::Deadline);
+        }
+        Ok(!ready.is_empty())
+    }
+
+    fn on_ready(&mut self, ready: Ready) {
+        match ready.key {
+            LISTENER => self.accept(),
+            INTERRUPT => {
+                self.drain_interrupt();
+                self.handle(Input::Interrupt);
+            }
+            key => self.on_connection_ready(LinkId(key as u64), ready),
+        }
+    }
+
+    fn on_connection_ready(&mut self, link: LinkId, ready: Ready) {
+        let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) else { return };
+        let mut inputs = Vec::new();
+        let flushed = if ready.writable { connection.flush() } else { Ok(()) };
+        if ready.readable {
+            connection.read(&mut self.buffer, |heard| {
+                inputs.push(match heard {
+                    Heard::Message(message) => Input::Received { link, message },
+                    Heard::Malformed(error) => Input::Malformed { link, error },
+                    Heard::Ended(reason) => Input::Closed { link, reason },
+                });
+            });
+        }
+        if let Err(error) = flushed {
+            inputs.push(Input::Closed { link, reason: error.to_string() });
+        }
+        for input in inputs {
+            if matches!(input, Input::Closed { .. }) {
+                self.remove(link);
+            }
+            self.handle(input);
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, from)) = self.listener.accept() {
+            if self.connections.len() >= CLIENT_CONNECTIONS_MAX {
+                log::warn!("refused a connection from {from}: {CLIENT_CONNECTIONS_MAX} are the most");
+                continue;
+            }
+            match sockets::prepare(&stream).and_then(|()| self.insert(stream)) {
+                Ok(link) => self.handle(Input::Accepted { link, from: canonical(from) }),
+                Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let mut outputs = Vec::new();
+            self.session.handle(self.now(), input, &mut outputs);
+            for output in outputs {
+                match output {
+                    Output::Tell(report) => self.reports.push_back(report),
+                    Output::Close { link } => self.remove(link),
+                    Output::Send { link, message } => {
+                        if let Err(reason) = self.send(link, &message) {
+                            self.remove(link);
+                            inputs.push_back(Input::Closed { link, reason });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, link: LinkId, message: &Message) -> Result<(), String> {
+        let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) else { return Ok(()) };
+        connection.link().send(message).map_err(|error| error.to_string())?;
+        connection.flush().map_err(|error| error.to_string())
+    }
+
+    fn remove(&mut self, link: LinkId) {
+        self.connections.retain(|(id, _)| *id != link);
+    }
+
+    fn insert(&mut self, stream: TcpStream) -> io::Result<LinkId> {
+        let link = LinkId(self.next_link);
+        let key = usize::try_from(self.next_link).map_err(io::Error::other)?;
+        let watched = self.poller.watch(stream, key, Interest::Read)?;
+        self.next_link += 1;
+        self.connections.push((link, Connection::new(watched, Link::new(Dialect::Native, Purpose::Standing))));
+        Ok(link)
+    }
+
+    fn drain_interrupt(&mut self) {
+        let mut bytes = [0; 64];
+        while (&*self.interrupt).read(&mut bytes).is_ok_and(|count| count > 0) {}
+    }
+}
+
+/// Connects to the first of a contact's addresses that takes the connection.
+fn connect(contact: &Neighbor) -> anyhow::Result<TcpStream> {
+    let mut reason = String::new();
+    for address in &contact.addresses {
+        let connected = TcpStream::connect_timeout(address, HELLO_WAIT_MAX)
+            .and_then(|stream| sockets::prepare(&stream).map(|()| stream));
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Err(AttachError { contact: contact.name.clone(), reason }.into())
+}

@@ -1,0 +1,233 @@
+//! The form in which reports are shown: lines for people, JSON for programs, a summary on the side.
+//!
+//! Everything that comes from strangers passes through `Escaped` (or JSON's own escapes) on its way out. What is told,
+//! and when, is decided by the session.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use common::query::{AnswerBody, Ask};
+use common::session::{EndReason, Ending, Report};
+use common::text::Escaped;
+use serde::Serialize;
+
+/// Writes reports to stdout and, on a terminal, summaries to stderr.
+pub(crate) struct Renderer<Out: Write, Side: Write> {
+    pub(crate) out: Out,
+    /// Where summaries go, if anywhere.
+    pub(crate) side: Option<Side>,
+    pub(crate) json: bool,
+    /// What the pending query waits for after the last answer, for the summary.
+    pub(crate) silence_max: Duration,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum JsonLine<'a> {
+    Answer(JsonAnswer<'a>),
+    Finished(JsonFinished),
+    Unexpected { message: &'a str, from: SocketAddr },
+    Unknown { command: String },
+}
+
+#[derive(Default, Serialize)]
+struct JsonAnswer<'a> {
+    command: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
+    from: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a [SocketAddr]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neighbors: Option<&'a [SocketAddr]>,
+    hops: u8,
+    ms: f64,
+}
+
+#[derive(Serialize)]
+struct JsonFinished {
+    answers: u64,
+    reached: u64,
+    copies: u64,
+    duplicates: u64,
+    stopped: i64,
+    lost: u64,
+    silent: u64,
+    ms: f64,
+    reason: &'static str,
+}
+
+impl<Out: Write, Side: Write> Renderer<Out, Side> {
+    /// Shows what came of `ask`.
+    pub(crate) fn show(&mut self, ask: Option<&Ask>, report: &Report) -> io::Result<()> {
+        match report {
+            Report::Answer { from, hops, body, elapsed } if self.json => {
+                self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, body, *elapsed)))?;
+            }
+            Report::Answer { from, body, .. } => self.answer_line(*from, body)?,
+            Report::Unexpected { from, message } if self.json => {
+                self.json_line(&JsonLine::Unexpected { message, from: *from })?;
+            }
+            Report::Unexpected { from, .. } => writeln!(self.out, "Unexpected message from {from}")?,
+            Report::Ended(ending) => self.show_ending(ask, ending)?,
+            // The program says these itself, and leaves.
+            Report::Ready | Report::Refused { .. } | Report::ContactLost { .. } => {}
+        }
+        self.out.flush()
+    }
+
+    /// Says that a line is no command.
+    pub(crate) fn show_unknown(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.json {
+            let command = String::from_utf8_lossy(line.trim_ascii()).into_owned();
+            self.json_line(&JsonLine::Unknown { command })?;
+        } else {
+            writeln!(self.out, "Unknown command")?;
+        }
+        self.out.flush()
+    }
+
+    fn answer_line(&mut self, from: SocketAddr, body: &AnswerBody) -> io::Result<()> {
+        match body {
+            AnswerBody::Value(value) => writeln!(self.out, "{} {from}", Escaped(value)),
+            AnswerBody::Place { path, .. } => {
+                for address in path {
+                    write!(self.out, "{address} ")?;
+                }
+                writeln!(self.out, "{from}")
+            }
+        }
+    }
+
+    fn show_ending(&mut self, ask: Option<&Ask>, ending: &Ending) -> io::Result<()> {
+        if self.json {
+            self.json_line(&JsonLine::Finished(json_finished(ending)))?;
+        } else if ending.answers == 0 {
+            writeln!(self.out, "No answer received")?;
+        }
+        self.out.flush()?;
+        if let Some(side) = &mut self.side {
+            writeln!(side, "{}", summary(ask, ending, self.silence_max))?;
+        }
+        Ok(())
+    }
+
+    fn json_line(&mut self, line: &JsonLine<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        writeln!(self.out)
+    }
+}
+
+fn json_answer<'a>(
+    ask: Option<&'a Ask>,
+    from: SocketAddr,
+    hops: u8,
+    body: &'a AnswerBody,
+    elapsed: Duration,
+) -> JsonAnswer<'a> {
+    let mut line = JsonAnswer { from: from.to_string(), hops, ms: milliseconds(elapsed), ..JsonAnswer::default() };
+    match ask {
+        Some(Ask::Key(key)) => {
+            line.command = "?";
+            (line.key, line.key_base64) = text_or_base64(key.as_bytes());
+        }
+        Some(Ask::Topology) | None => line.command = "T",
+    }
+    match body {
+        AnswerBody::Value(value) => (line.value, line.value_base64) = text_or_base64(value),
+        AnswerBody::Place { path, neighbors } => {
+            (line.path, line.neighbors) = (Some(path.as_slice()), Some(neighbors.as_slice()));
+        }
+    }
+    line
+}
+
+fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text), None),
+        Err(_) => (None, Some(BASE64_STANDARD.encode(bytes))),
+    }
+}
+
+fn json_finished(ending: &Ending) -> JsonFinished {
+    let tally = &ending.tally;
+    JsonFinished {
+        answers: ending.answers,
+        reached: tally.reached,
+        copies: tally.copies,
+        duplicates: tally.duplicates,
+        stopped: tally.stopped,
+        lost: tally.lost,
+        silent: tally.silent,
+        ms: milliseconds(ending.elapsed),
+        reason: match ending.reason {
+            EndReason::Complete => "complete",
+            EndReason::Silence => "silence",
+            EndReason::Answers => "answers",
+            EndReason::Interrupted => "interrupted",
+        },
+    }
+}
+
+/// To the microsecond: what lies below is noise.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// One sentence about a query that is over, the doubts last.
+fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String {
+    let tally = &ending.tally;
+    let mut text = match (ending.answers, ending.tally_told) {
+        (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
+        (0, true) => format!("none of the {} servents within reach has it", tally.reached),
+        (0, false) => "no answer".to_owned(),
+        (answers, true) => match ask {
+            Some(Ask::Topology) if answers == tally.reached => count(answers, "servent"),
+            _ => format!("{} from {}", count(answers, "answer"), count(tally.reached, "servent")),
+        },
+        (answers, false) => count(answers, "answer"),
+    };
+    text.push_str(&format!(" in {}", humane(ending.elapsed)));
+    match ending.reason {
+        EndReason::Interrupted => text.push_str(", then interrupted"),
+        EndReason::Silence if !ending.tally_told => {
+            text.push_str(&format!("; the contact did not report within {} of silence", humane(silence_max)));
+        }
+        EndReason::Silence if tally.answers > ending.answers => {
+            text.push_str(&format!("; {} did not arrive", count(tally.answers - ending.answers, "more answer")));
+        }
+        EndReason::Silence | EndReason::Complete | EndReason::Answers => {}
+    }
+    if ending.tally_told && tally.lost > 0 {
+        text.push_str(&format!("; {} lost on the way: there may be more", count(tally.lost, "report")));
+    }
+    if tally.silent > 0 {
+        text.push_str(&format!("; {} cannot report: there may be more", count(tally.silent, "neighbor")));
+    }
+    if tally.stopped > 0 {
+        let stopped = u64::try_from(tally.stopped).unwrap_or_default();
+        text.push_str(&format!("; the TTL stopped it at {}: there may be more beyond", count(stopped, "servent")));
+    }
+    text
+}
+
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn humane(duration: Duration) -> String {
+    match duration.as_millis() {
+        0 => "less than 1 ms".to_owned(),
+        milliseconds @ 1..1_000 => format!("{milliseconds} ms"),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
+    }
+}

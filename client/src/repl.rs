@@ -1,0 +1,269 @@
+//! Where commands come from (arguments, a script, a person at a terminal) and what becomes of each.
+//!
+//! Prompt or collect, never both: while a line is edited nothing is printed, while a query is pending nothing is read.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use common::config::COMMAND_BYTES_MAX;
+use common::query::Ask;
+use common::session::{EndReason, Report};
+use etcetera::BaseStrategy;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{Config, Editor};
+use servent::sockets;
+use signal_hook::consts::SIGINT;
+
+use crate::command::Command;
+use crate::network::Network;
+use crate::options::Options;
+use crate::render::Renderer;
+use crate::terminal;
+
+/// What a run came to, the worst that happened in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    /// Every query was answered.
+    Answered,
+    /// Some query had no answer.
+    Unanswered,
+    /// The command line or a command made no sense.
+    Usage,
+    /// There is no servent to ask.
+    Unreachable,
+    /// The contact went away.
+    ContactLost,
+    /// Stopped by Ctrl-C.
+    Interrupted,
+    /// Nobody reads our output any more.
+    OutputClosed,
+}
+
+impl Outcome {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Outcome::Answered => 0,
+            Outcome::Unanswered => 1,
+            Outcome::Usage => 2,
+            Outcome::Unreachable => 3,
+            Outcome::ContactLost => 4,
+            // What a shell reports of a program ended by SIGINT or SIGPIPE.
+            Outcome::Interrupted => 130,
+            Outcome::OutputClosed => 141,
+        }
+    }
+}
+
+/// Attaches to the contact and runs commands until there are no more.
+pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
+    let contact = sockets::resolve(&options.contact)?;
+    let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
+    let network = Network::attach(&contact, options.answer_port, options.timeout, options.answers, interrupt)?;
+    let side = (!options.json && io::stderr().is_terminal()).then(io::stderr);
+    let renderer =
+        Renderer { out: io::BufWriter::new(io::stdout()), side, json: options.json, silence_max: options.timeout };
+    let mut repl = Repl { network, renderer, worst: Outcome::Answered, contact: options.contact.clone() };
+
+    let interactive = options.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+    // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
+    let idle = Arc::new(AtomicBool::new(!interactive));
+    signal_hook::flag::register_conditional_shutdown(
+        SIGINT,
+        i32::from(Outcome::Interrupted.exit_code()),
+        Arc::clone(&idle),
+    )
+    .context("cannot watch for Ctrl-C")?;
+    signal_hook::low_level::pipe::register(SIGINT, on_interrupt).context("cannot watch for Ctrl-C")?;
+
+    if interactive {
+        return repl.run_interactive();
+    }
+    if options.commands.is_empty() {
+        let mut script = io::stdin().lock();
+        while let Some(line) = read_line(&mut script)? {
+            if !repl.run_scripted(&line, &idle)? {
+                break;
+            }
+        }
+    } else {
+        for command in &options.commands {
+            if !repl.run_scripted(command.as_bytes(), &idle)? {
+                break;
+            }
+        }
+    }
+    Ok(repl.worst)
+}
+
+struct Repl<Out: Write, Side: Write> {
+    network: Network,
+    renderer: Renderer<Out, Side>,
+    worst: Outcome,
+    contact: String,
+}
+
+/// What a command leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Continue,
+    Interrupted,
+    Leave,
+}
+
+impl<Out: Write, Side: Write> Repl<Out, Side> {
+    /// Runs one command of a script; false when it was the last.
+    fn run_scripted(&mut self, line: &[u8], idle: &AtomicBool) -> anyhow::Result<bool> {
+        idle.store(false, Ordering::SeqCst);
+        let next = self.run_command(line)?;
+        idle.store(true, Ordering::SeqCst);
+        if next == Next::Interrupted {
+            self.worst = Outcome::Interrupted;
+        }
+        Ok(next == Next::Continue)
+    }
+
+    /// Edits and runs lines until the person leaves. Only a lost contact makes that a failure.
+    fn run_interactive(&mut self) -> anyhow::Result<Outcome> {
+        terminal::restore_on_signals()?;
+        let config = Config::builder().max_history_size(1_000)?.history_ignore_dups(true)?.build();
+        let mut editor: Editor<(), FileHistory> = Editor::with_config(config).context("cannot edit lines here")?;
+        let history = history_file();
+        if let Some(path) = &history
+            && let Err(error) = editor.load_history(path)
+        {
+            log::debug!("no history from {}: {error}", path.display());
+        }
+        let outcome = self.edit_and_run(&mut editor);
+        if let Some(path) = &history
+            && let Err(error) = editor.save_history(path)
+        {
+            log::debug!("no history to {}: {error}", path.display());
+        }
+        outcome
+    }
+
+    fn edit_and_run(&mut self, editor: &mut Editor<(), FileHistory>) -> anyhow::Result<Outcome> {
+        loop {
+            let pasted = match editor.readline("> ") {
+                Ok(pasted) => pasted,
+                Err(ReadlineError::Interrupted) => continue,
+                Err(ReadlineError::Eof) => return Ok(Outcome::Answered),
+                Err(error) => return Err(error).context("cannot read the terminal"),
+            };
+            // A bracketed paste arrives as one text of many lines.
+            for line in pasted.lines().filter(|line| !line.trim().is_empty()) {
+                editor.add_history_entry(line).context("cannot keep the history")?;
+                match self.run_command(line.as_bytes())? {
+                    Next::Continue => {}
+                    Next::Interrupted => break,
+                    Next::Leave if self.worst == Outcome::ContactLost => return Ok(Outcome::ContactLost),
+                    Next::Leave => return Ok(Outcome::Answered),
+                }
+            }
+        }
+    }
+
+    fn run_command(&mut self, line: &[u8]) -> anyhow::Result<Next> {
+        match Command::parse(line) {
+            Command::Nothing => Ok(Next::Continue),
+            Command::Quit => Ok(Next::Leave),
+            Command::Ask(ask) => self.ask(&ask),
+            Command::Unknown => {
+                self.renderer.show_unknown(line)?;
+                self.worsen(Outcome::Usage);
+                Ok(Next::Continue)
+            }
+            Command::BadKey(error) => {
+                writeln!(io::stderr(), "client: {error}")?;
+                self.worsen(Outcome::Usage);
+                Ok(Next::Continue)
+            }
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {
+        let mut contact_lost = false;
+        for report in self.network.catch_up()? {
+            contact_lost |= self.tell(None, &report)?;
+        }
+        if contact_lost {
+            return Ok(Next::Leave);
+        }
+        self.network.ask(ask.clone());
+        loop {
+            let report = self.network.next_report()?;
+            contact_lost |= self.tell(Some(ask), &report)?;
+            if let Report::Ended(ending) = report {
+                if ending.answers == 0 {
+                    self.worsen(Outcome::Unanswered);
+                }
+                return Ok(match ending.reason {
+                    _ if contact_lost => Next::Leave,
+                    EndReason::Interrupted => Next::Interrupted,
+                    _ => Next::Continue,
+                });
+            }
+        }
+    }
+
+    /// Shows a report. True when it says that the contact is gone.
+    fn tell(&mut self, ask: Option<&Ask>, report: &Report) -> anyhow::Result<bool> {
+        self.renderer.show(ask, report)?;
+        let Report::ContactLost { reason } = report else { return Ok(false) };
+        writeln!(io::stderr(), "client: contact {} is lost: {reason}", self.contact)?;
+        self.worsen(Outcome::ContactLost);
+        Ok(true)
+    }
+
+    fn worsen(&mut self, outcome: Outcome) {
+        self.worst = self.worst.max(outcome);
+    }
+}
+
+/// The next line of a script, without its end; nothing at the end of the file. A line too long to be a command is cut
+/// where it is too long, which leaves it too long to be one.
+fn read_line(script: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let limit = COMMAND_BYTES_MAX as u64 + 1;
+    if script.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let whole = line.last() == Some(&b'\n');
+    if !whole && line.len() > COMMAND_BYTES_MAX {
+        script.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
+}
+
+/// Where lines are remembered; nowhere when the system names no place or it cannot be made.
+fn history_file() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    let directory = strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("servent");
+    std::fs::create_dir_all(&directory).ok()?;
+    Some(directory.join("client-history"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_too_long_costs_itself_only() {
+        let long = [vec![b'x'; 3 * COMMAND_BYTES_MAX], b"\n".to_vec()].concat();
+        let script = [&b"? tea\n"[..], &long, b"Q"].concat();
+        let mut rest = &script[..];
+        let mut lines = Vec::new();
+        while let Some(line) = read_line(&mut rest).unwrap() {
+            lines.push(Command::parse(&line));
+        }
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[1], Command::Unknown);
+        assert_eq!(lines[2], Command::Quit);
+    }
+}

@@ -1,0 +1,29 @@
+//! The terminal as it was: saved before line editing changes it, given back if the program is told to end meanwhile.
+//!
+//! The editing itself is rustyline's; it restores the terminal whenever it returns, but not when a signal ends us.
+
+use std::io;
+use std::process;
+use std::thread;
+
+use anyhow::Context;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Ends the process on SIGTERM and SIGHUP as they would have, with the terminal as it is now.
+pub(crate) fn restore_on_signals() -> anyhow::Result<()> {
+    let saved: Termios = tcgetattr(io::stdin()).context("cannot read the terminal's settings")?;
+    let mut signals = Signals::new([SIGTERM, SIGHUP]).context("cannot watch for signals")?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                // A terminal that has gone away needs no settings.
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &saved);
+                process::exit(128 + signal);
+            }
+        })
+        .context("cannot start a thread for signals")?;
+    Ok(())
+}

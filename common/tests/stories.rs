@@ -1,0 +1,593 @@
+//! Protocol stories: commands a person would say, `----`, and what then happens, in `stories/*.txt`.
+//!
+//! `STORIES=record cargo test -p common --test stories` writes down what happens now; read the difference before you
+//! keep it. `STORIES=<part of a file name>` tells only those. The language is described in `stories/README.md`. A story
+//! says what is said and when; whether a flood of any shape comes out right is for `truth.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "stories are files, and a variable says to record them")]
+
+mod world;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::address::{AnswerAddress, Dialect};
+use common::key::Key;
+use common::message::{Hello, Message, Request, Role, ServentId};
+use common::query::{AnswerBody, Ask, Query, QueryId, Tally};
+use common::session::{EndReason, Ending, Report};
+use common::text::Escaped;
+use world::{ClientPlan, Delay, Hearing, NodeId, Record, ServentPlan, World};
+
+#[test]
+fn stories_are_told_as_they_are_written() {
+    let wanted = std::env::var("STORIES").unwrap_or_default();
+    let is_recording = wanted == "record";
+    let mut failures = String::new();
+    let mut told_count = 0;
+    for path in story_paths() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !is_recording && !name.contains(&wanted) {
+            continue;
+        }
+        told_count += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let retold = retell(&name, &text);
+        if is_recording {
+            if retold != text {
+                std::fs::write(&path, retold).unwrap();
+            }
+        } else if retold != text {
+            let _ = writeln!(failures, "{name}:\n{}", difference(&text, &retold));
+        }
+    }
+    assert!(told_count > 0, "no story is called *{wanted}*");
+    assert!(failures.is_empty(), "\n{failures}STORIES=record writes down what happens now\n");
+}
+
+#[test]
+fn a_story_is_told_the_same_whenever_it_is_told() {
+    for path in story_paths() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(retell("once", &text), retell("again", &text), "{}", path.display());
+    }
+}
+
+fn story_paths() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    paths.sort();
+    paths
+}
+
+/// The story with what happens now in the place of what was written.
+fn retell(name: &str, text: &str) -> String {
+    let mut story = Story::new();
+    let mut retold = String::new();
+    let mut commands: Vec<(usize, &str)> = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let _ = writeln!(retold, "{line}");
+        if line != "----" {
+            if line.is_empty() {
+                assert!(commands.is_empty(), "{name}:{number}: commands without a ----");
+            } else if !line.starts_with('#') {
+                commands.push((number + 1, line));
+            }
+            continue;
+        }
+        let _ = lines.find(|(_, line)| line.is_empty());
+        for (number, command) in commands.drain(..) {
+            story.place = format!("{name}:{number}");
+            story.command(command);
+        }
+        retold.push_str(&story.take_output());
+        retold.push('\n');
+    }
+    assert!(commands.is_empty(), "{name}: commands without a ----");
+    while retold.ends_with("\n\n") {
+        retold.pop();
+    }
+    retold
+}
+
+/// Both texts, with what was taken away and what was added; what both begin and end with is left out but for a few lines.
+fn difference(old: &str, new: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    // The longest common subsequence; stories are short.
+    let mut common = vec![vec![0_u32; new.len() + 1]; old.len() + 1];
+    for i in (0..old.len()).rev() {
+        for j in (0..new.len()).rev() {
+            common[i][j] =
+                if old[i] == new[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j) = (0, 0);
+    let mut lines: Vec<(char, usize, &str)> = Vec::new();
+    while i < old.len() || j < new.len() {
+        if i < old.len() && j < new.len() && old[i] == new[j] {
+            lines.push((' ', i + 1, old[i]));
+            (i, j) = (i + 1, j + 1);
+        } else if i < old.len() && (j == new.len() || common[i + 1][j] >= common[i][j + 1]) {
+            lines.push(('-', i + 1, old[i]));
+            i += 1;
+        } else {
+            lines.push(('+', i + 1, new[j]));
+            j += 1;
+        }
+    }
+    let changed: BTreeSet<usize> = (0..lines.len()).filter(|at| lines[*at].0 != ' ').collect();
+    let mut text = String::new();
+    let mut last_shown = None;
+    for (at, (sign, number, line)) in lines.iter().enumerate() {
+        if changed.range(at.saturating_sub(3)..=at + 3).next().is_some() {
+            if last_shown.is_some_and(|last| last + 1 != at) {
+                text.push_str("  ...\n");
+            }
+            last_shown = Some(at);
+            let _ = writeln!(text, "{number:>5} {sign} {line}");
+        }
+    }
+    text
+}
+
+struct Story {
+    world: World,
+    place: String,
+    started: bool,
+    output: String,
+    /// Records before this one were told.
+    told_count: usize,
+    /// Times are told since this moment.
+    since: Duration,
+    labels: Vec<QueryId>,
+    shown: BTreeSet<&'static str>,
+}
+
+/// Messages that are not told unless a story asks for them: they come on every link and would hide the rest.
+const HIDDEN: [&str; 4] = ["hello", "ping", "pong", "answer"];
+
+impl Story {
+    fn new() -> Story {
+        let mut world = World::new(1, Delay::Fixed(Duration::from_millis(10)));
+        world.recording = true;
+        Story {
+            world,
+            place: String::new(),
+            started: false,
+            output: String::new(),
+            told_count: 0,
+            since: Duration::ZERO,
+            labels: Vec::new(),
+            shown: BTreeSet::new(),
+        }
+    }
+
+    fn fail(&self, problem: &str) -> ! {
+        panic!("{}: {problem}", self.place)
+    }
+
+    fn command(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["servent", name, rest @ ..] => self.servent(name, rest),
+            ["link", from, to] => self.link(from, to),
+            ["start"] => self.start(false),
+            ["start", "aloud"] => self.start(true),
+            ["client", name, "at", contact, rest @ ..] => self.client(name, contact, rest),
+            ["stranger", name, "at", to] => {
+                let to = self.node(to);
+                self.world.stranger(name, to);
+                self.world.run();
+                self.skip();
+            }
+            ["say", name, rest @ ..] => self.say(name, rest),
+            ["ask", client, rest @ ..] => self.ask(client, rest),
+            ["run"] => {
+                self.world.run();
+                self.tell();
+            }
+            ["run", duration] => {
+                let duration = self.duration(duration);
+                self.world.run_for(duration);
+                self.tell();
+            }
+            ["interrupt", client] => {
+                let client = self.node(client);
+                self.world.interrupt(client);
+                self.tell();
+            }
+            ["cut", a, b] => {
+                let (a, b) = (self.node(a), self.node(b));
+                self.world.cut(a, b);
+            }
+            ["kill", name] => {
+                let node = self.node(name);
+                self.world.kill(node);
+            }
+            ["restart", name] => {
+                let node = self.node(name);
+                if self.world.session(node).is_some() {
+                    self.world.restart_client(node, None);
+                } else {
+                    self.world.kill(node);
+                    self.world.start(node);
+                }
+            }
+            ["restart", name, "with", "sequence", "of", "#1"] => {
+                let node = self.node(name);
+                let sequence = self.world.queries[0].sequence;
+                self.world.restart_client(node, Some(sequence));
+            }
+            ["pause", name] => {
+                let node = self.node(name);
+                self.world.pause(node);
+            }
+            ["resume", name] => {
+                let node = self.node(name);
+                self.world.resume(node);
+            }
+            ["leave", name] => {
+                let node = self.node(name);
+                self.world.leave(node);
+            }
+            ["delay", from, ">", to, delay] => {
+                let (from, to, delay) = (self.node(from), self.node(to), self.duration(delay));
+                self.world.set_delay(from, to, delay);
+            }
+            ["delay", a, b, delay] => {
+                let (a, b, delay) = (self.node(a), self.node(b), self.duration(delay));
+                self.world.set_delay(a, b, delay);
+                self.world.set_delay(b, a, delay);
+            }
+            ["show", kinds @ ..] => {
+                for kind in kinds {
+                    let known = HIDDEN.iter().find(|hidden| *hidden == kind);
+                    self.shown.insert(known.unwrap_or_else(|| self.fail("that is not hidden")));
+                }
+            }
+            ["links"] => self.tell_links(),
+            ["pending"] => {
+                let count = self.world.pending_count();
+                let _ = writeln!(self.output, "{count} pending");
+            }
+            ["heard", name] => {
+                let count = self.world.heard_bytes_count(self.node(name));
+                let _ = writeln!(self.output, "{name} was sent {count} bytes");
+            }
+            _ => self.fail(&format!("no such command: {line}")),
+        }
+    }
+
+    /// What was told since the last time. The next command begins a new count of time.
+    fn take_output(&mut self) -> String {
+        self.tell();
+        self.since = self.world.now();
+        let output = std::mem::take(&mut self.output);
+        if output.is_empty() { "nothing happens\n".to_owned() } else { output }
+    }
+
+    // ---- commands ----
+
+    fn servent(&mut self, name: &str, words: &[&str]) {
+        if self.started {
+            self.fail("servents come before the start");
+        }
+        let mut plan = ServentPlan::new(name, "");
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--ttl" => plan.ttl = words.next().unwrap().parse().unwrap(),
+                "--forward-once" => plan.forward_once = true,
+                pair => {
+                    let Some((key, value)) = pair.split_once('=') else {
+                        self.fail(&format!("not key=value: {pair}"));
+                    };
+                    let value = match value.split_once('*') {
+                        Some((byte, count)) => byte.repeat(count.parse().unwrap()),
+                        None => value.to_owned(),
+                    };
+                    let _ = writeln!(plan.data, "{key} {value}");
+                }
+            }
+        }
+        self.world.servent(plan);
+    }
+
+    fn link(&mut self, from: &str, to: &str) {
+        if self.started {
+            self.fail("links come before the start");
+        }
+        let from = self.node(from);
+        self.world.lists(from, to);
+    }
+
+    fn start(&mut self, aloud: bool) {
+        self.started = true;
+        self.world.start_all();
+        self.world.run();
+        if aloud {
+            self.shown.insert("hello");
+            self.tell();
+            self.shown.remove("hello");
+        } else {
+            self.skip();
+        }
+        let servents = self.world.everybody().filter(|node| self.world.overlay(*node).is_some());
+        let (servents, links) = (servents.count(), self.world.links().len());
+        let _ = writeln!(self.output, "{}, {}", counted(servents as u64, "servent"), counted(links as u64, "link"));
+    }
+
+    fn client(&mut self, name: &str, contact: &str, words: &[&str]) {
+        let mut plan = ClientPlan::new(name, self.node(contact));
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "-n" => plan.answers_wanted = Some(words.next().unwrap().parse().unwrap()),
+                "--silence" => plan.silence_max = self.duration(words.next().unwrap()),
+                "deaf" => plan.hearing = Hearing::Deaf,
+                "mute" => plan.hearing = Hearing::Mute,
+                "dark" => plan.hearing = Hearing::Dark,
+                other => self.fail(&format!("no such kind of client: {other}")),
+            }
+        }
+        self.world.client(plan);
+        self.world.run();
+        self.tell();
+    }
+
+    fn ask(&mut self, client: &str, words: &[&str]) {
+        let client = self.node(client);
+        let ask = self.ask_of(words);
+        if let ["?", _, "times", count] = words {
+            for _ in 0..count.parse::<u32>().unwrap() {
+                let query = self.world.ask(client, ask.clone());
+                self.label(query);
+                self.world.interrupt(client);
+            }
+            return;
+        }
+        let query = self.world.ask(client, ask);
+        self.label(query);
+    }
+
+    fn ask_of(&self, words: &[&str]) -> Ask {
+        match words {
+            ["T"] => Ask::Topology,
+            ["?", key, ..] => Ask::Key(Key::new(key.as_bytes()).unwrap()),
+            _ => self.fail("ask `? key` or `T`"),
+        }
+    }
+
+    fn say(&mut self, name: &str, words: &[&str]) {
+        let stranger = self.node(name);
+        let number = |text: &str| text.parse().unwrap_or_else(|_| self.fail("not a number"));
+        let message = match words {
+            ["bytes", hex @ ..] => {
+                let bytes: Vec<u8> = hex.iter().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+                return self.world.say_bytes(stranger, &bytes);
+            }
+            ["hello", "servent"] => Message::Hello(Hello::new(Role::Servent {
+                id: ServentId(stranger.0 as u128),
+                advertised: self.world.address(stranger),
+            })),
+            ["hello", "client"] => {
+                Message::Hello(Hello::new(Role::Client { answer_port: self.world.address(stranger).port() }))
+            }
+            ["ping"] => Message::Ping,
+            ["request", sequence, ask @ ..] => {
+                Message::Request(Request { sequence: number(sequence), ask: self.ask_of(ask) })
+            }
+            ["query", sequence, "for", client, "ttl", ttl, "hops", hops, ask @ ..] => Message::Query(Query {
+                sequence: number(sequence),
+                client: AnswerAddress { socket: self.world.address(self.node(client)), dialect: Dialect::Native },
+                ttl: u8::try_from(number(ttl)).unwrap(),
+                hops: u8::try_from(number(hops)).unwrap(),
+                ask: self.ask_of(ask),
+                path: Vec::new(),
+            }),
+            _ => self.fail("nothing anybody could say"),
+        };
+        self.world.say(stranger, &message);
+    }
+
+    fn tell_links(&mut self) {
+        let links = self.world.links();
+        for (from, to) in &links {
+            let _ = writeln!(self.output, "{} - {}", self.world.name(*from), self.world.name(*to));
+        }
+        if links.is_empty() {
+            self.output.push_str("no links\n");
+        }
+    }
+
+    fn node(&self, name: &str) -> NodeId {
+        if self.world.everybody().all(|node| self.world.name(node) != name) {
+            self.fail(&format!("nobody is called {name}"));
+        }
+        self.world.find(name)
+    }
+
+    fn duration(&self, text: &str) -> Duration {
+        let parse = |text: &str| text.parse().ok();
+        let duration = match text.strip_suffix("ms") {
+            Some(milliseconds) => parse(milliseconds).map(Duration::from_millis),
+            None => text.strip_suffix('s').and_then(parse).map(Duration::from_secs),
+        };
+        duration.unwrap_or_else(|| self.fail(&format!("no duration: {text}")))
+    }
+
+    // ---- telling ----
+
+    fn skip(&mut self) {
+        self.told_count = self.world.records.len();
+    }
+
+    fn tell(&mut self) {
+        for at in self.told_count..self.world.records.len() {
+            let (when, record) = self.world.records[at].clone();
+            if let Some(line) = self.line(&record) {
+                let since = (when.saturating_sub(self.since)).as_millis();
+                let _ = writeln!(self.output, "{:>7}  {line}", format!("{since}ms"));
+            }
+        }
+        self.skip();
+    }
+
+    fn line(&mut self, record: &Record) -> Option<String> {
+        Some(match record {
+            Record::Said { from, to, message } => {
+                if HIDDEN.contains(&message.name()) && !self.shown.contains(message.name()) {
+                    return None;
+                }
+                let said = self.said(message);
+                format!("{} -> {} {said}", self.name(*from), self.name(*to))
+            }
+            Record::Dialled { from, to } => format!("{} dials {}", self.name(*from), self.name_at(*to)),
+            Record::DialFailed { from, to, reason } => {
+                format!("{} cannot reach {}: {reason}", self.name(*from), self.name_at(*to))
+            }
+            Record::Closed { by, other } => format!("{} closes its link to {}", self.name(*by), self.name(*other)),
+            Record::Lost { at, other, reason } => {
+                format!("{} loses its link to {}: {reason}", self.name(*at), self.name(*other))
+            }
+            Record::Bad { at, from, error } => {
+                format!("{} -> {} something else: {error}", self.name(*from), self.name(*at))
+            }
+            Record::Unsendable { from, to, error } => {
+                format!("{} cannot send to {}: {error}", self.name(*from), self.name(*to))
+            }
+            Record::Told { client, report } => {
+                let client = self.name(*client);
+                let report = self.report(report);
+                format!("{client} {report}")
+            }
+        })
+    }
+
+    fn name(&self, node: NodeId) -> String {
+        self.world.name(node).to_owned()
+    }
+
+    fn name_at(&self, address: SocketAddr) -> String {
+        self.world.at_address(address).map_or(address.to_string(), |node| self.name(node))
+    }
+
+    fn names_at(&self, addresses: &[SocketAddr]) -> String {
+        let names: Vec<String> = addresses.iter().map(|address| self.name_at(*address)).collect();
+        names.join(" ")
+    }
+
+    fn label(&mut self, query: QueryId) -> String {
+        let place = self.labels.iter().position(|label| *label == query);
+        let place = place.unwrap_or_else(|| {
+            self.labels.push(query);
+            self.labels.len() - 1
+        });
+        format!("#{}", place + 1)
+    }
+
+    /// The label of a query of which a message only says the sequence. Clients of a world never share one.
+    fn label_of(&mut self, sequence: u64) -> String {
+        let place = self.labels.iter().position(|label| label.sequence == sequence);
+        place.map_or(format!("#({sequence})"), |place| format!("#{}", place + 1))
+    }
+
+    fn said(&mut self, message: &Message) -> String {
+        match message {
+            Message::Hello(hello) => match hello.role {
+                Role::Servent { .. } => "hello as a servent".to_owned(),
+                Role::Client { .. } => "hello as a client".to_owned(),
+            },
+            Message::Goodbye(farewell) => format!("goodbye: {farewell}"),
+            Message::Ping | Message::Pong => message.name().to_owned(),
+            Message::Request(request) => format!("request {} {}", self.label_of(request.sequence), request.ask),
+            Message::Query(query) => {
+                let label = self.label(query.id());
+                let path = match query.path.as_slice() {
+                    [] => String::new(),
+                    path => format!(" path {}", self.names_at(path)),
+                };
+                format!("query {label} ttl {} hops {}{path}", query.ttl, query.hops)
+            }
+            Message::Answer(answer) => {
+                format!("answer {} {}", self.label_of(answer.sequence), self.body(&answer.body))
+            }
+            Message::Echo(echo) => {
+                format!("echo {} of ttl {}: {}", self.label(echo.id), echo.ttl, tallied(&echo.tally))
+            }
+            Message::Finished(finished) => {
+                format!("finished {}: {}", self.label_of(finished.sequence), tallied(&finished.tally))
+            }
+        }
+    }
+
+    fn body(&self, body: &AnswerBody) -> String {
+        match body {
+            AnswerBody::Value(value) if value.len() > 40 => format!("{} bytes", value.len()),
+            AnswerBody::Value(value) => Escaped(value).to_string(),
+            AnswerBody::Place { path, neighbors } => {
+                format!("path {}, neighbors {}", self.names_at(path), self.names_at(neighbors))
+            }
+        }
+    }
+
+    fn report(&self, report: &Report) -> String {
+        match report {
+            Report::Ready => "is ready".to_owned(),
+            Report::Refused { reason } => format!("is refused: {reason}"),
+            Report::ContactLost { reason } => format!("loses its contact: {reason}"),
+            Report::Answer { from, hops, body, .. } => {
+                let hops = counted(u64::from(*hops), "hop");
+                format!("hears {} from {}, {hops} away", self.body(body), self.name_at(*from))
+            }
+            Report::Unexpected { from, message } => {
+                format!("hears an unexpected {message} from {}", self.name_at(*from))
+            }
+            Report::Ended(ending) => ended(ending),
+        }
+    }
+}
+
+fn ended(ending: &Ending) -> String {
+    let Ending { reason, answers, tally, tally_told, elapsed } = ending;
+    let reason = match reason {
+        EndReason::Complete => "complete",
+        EndReason::Silence => "ended by silence",
+        EndReason::Answers => "has answers enough",
+        EndReason::Interrupted => "interrupted",
+    };
+    let told = if *tally_told { tallied(tally) } else { format!("told nothing, {} lost", tally.lost) };
+    let answers = counted(*answers, "answer");
+    format!("{reason} after {}ms: heard {answers}; {told}", elapsed.as_millis())
+}
+
+fn tallied(tally: &Tally) -> String {
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = *tally;
+    let mut text = format!(
+        "{} from {}, {}, {}",
+        counted(answers, "answer"),
+        counted(reached, "servent"),
+        if copies == 1 { "1 copy".to_owned() } else { format!("{copies} copies") },
+        counted(duplicates, "duplicate")
+    );
+    if stopped != 0 {
+        let _ = write!(text, ", {stopped} stopped");
+    }
+    for (count, what) in [(lost, "lost"), (silent, "silent")] {
+        if count != 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    text
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
