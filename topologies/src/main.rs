@@ -1,1 +1,105 @@
-fn main() {}
+//! The topology program: brings a declared overlay to life, for a person or to be checked.
+//!
+//! It ends exactly the processes it started, also when it is interrupted itself.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use signal_hook::consts::SIGINT;
+use topologies::check::{check, verdict};
+use topologies::declared::Topology;
+use topologies::fleet::{Fleet, client, end_all_on_signals};
+
+/// Brings a declared overlay of servents to life on this machine
+#[derive(Debug, Parser)]
+#[command(name = "topology", version, max_term_width = 100)]
+struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Bring an overlay up, open the client on its first servent, and take it down afterwards
+    Run {
+        /// diamond, chain, ring, star, mesh, or the path of a .topo file
+        name: String,
+        /// Where the servents listen instead of on 127.0.0.1, such as 127.0.0.2
+        #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST, hide_default_value = true)]
+        address: Ipv4Addr,
+        /// Arguments of the client, such as -c '? kernel'
+        #[arg(last = true, value_name = "CLIENT_OPTIONS")]
+        client: Vec<String>,
+    },
+    /// Bring an overlay up, ask it, and compare what it says with what its declared graph says it must
+    Check {
+        /// diamond, chain, ring, star, mesh, or the path of a .topo file
+        name: String,
+        /// Where the servents listen instead of on an address of 127.0.0.0/8 chosen at random
+        #[arg(long, value_name = "IP")]
+        address: Option<Ipv4Addr>,
+    },
+}
+
+fn main() -> ExitCode {
+    let run = match Options::parse().what {
+        What::Run { name, address, client } => run(&name, address, &client),
+        What::Check { name, address } => run_check(&name, address.unwrap_or_else(some_loopback_address)),
+    };
+    run.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "topology: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Result<ExitCode> {
+    // Ctrl-C at the client's prompt is the client's; the overlay ends when the client does.
+    signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false))).context("cannot watch for Ctrl-C")?;
+    end_all_on_signals(&[])?;
+    let topology = Topology::load(name)?.moved_to(address);
+    let mut fleet = Fleet::start(&topology).context(
+        "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
+    )?;
+    fleet.wait_until_linked(&topology)?;
+    print_overlay(&topology)?;
+    let contact = topology.servents[0].options.listen.to_string();
+    let mut command = client(client_options.iter().cloned().chain([contact]))?;
+    let code = fleet.run_client(&mut command)?;
+    fleet.end()?;
+    Ok(ExitCode::from(code))
+}
+
+fn run_check(name: &str, address: Ipv4Addr) -> anyhow::Result<ExitCode> {
+    end_all_on_signals(&[SIGINT])?;
+    let topology = Topology::load(name)?;
+    let mut out = io::stdout().lock();
+    let differences = check(&topology, address, &mut out)?;
+    let well = verdict(&topology, differences, &mut out)?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a person needs to know to attach more clients. On stderr: stdout is the client's.
+fn print_overlay(topology: &Topology) -> io::Result<()> {
+    let addresses = topology.addresses();
+    let mut stderr = io::stderr().lock();
+    writeln!(stderr, "{}: {} servents, {} links", topology.name, addresses.len(), topology.links().len())?;
+    for (place, declared) in topology.servents.iter().enumerate() {
+        let neighbors: Vec<String> = declared.neighbors.iter().map(|other| addresses[*other].to_string()).collect();
+        writeln!(stderr, "  {}  {}  linked with {}", addresses[place], declared.options.data, neighbors.join(" "))?;
+    }
+    writeln!(stderr, "the client is attached to {}: ? KEY asks, T shows the topology, Q leaves", addresses[0])
+}
+
+/// An address of this machine that nobody else is likely to use, so that checks can run side by side.
+fn some_loopback_address() -> Ipv4Addr {
+    let random = RandomState::new().build_hasher().finish().to_be_bytes();
+    // 127.0.x.y is left to people; a last byte of 0 or 255 looks like a network's own address.
+    Ipv4Addr::new(127, 1 + random[0] % 254, random[1], 1 + random[2] % 254)
+}

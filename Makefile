@@ -1,0 +1,41 @@
+# What a person does with this project. Everything needs only a Rust toolchain and make.
+
+CARGO ?= cargo
+BUILD = $(CARGO) build --workspace --locked --quiet
+TOPOLOGY = target/debug/topology
+
+.PHONY: help run test check diamond chain topologies data clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Bring up a diamond of four servents and open the client on it
+	$(BUILD)
+	$(TOPOLOGY) run diamond
+
+diamond: ## Bring up the diamond, ask it, and compare with what it must say
+	$(BUILD)
+	$(TOPOLOGY) check diamond
+
+chain: ## The same with the chain of six, where the TTL stops a query before the last
+	$(BUILD)
+	$(TOPOLOGY) check chain
+
+topologies: ## The same with every declared topology
+	$(BUILD)
+	for name in $(notdir $(basename $(wildcard topologies/*.topo))); do $(TOPOLOGY) check $$name || exit 1; done
+
+test: ## Run every test
+	$(BUILD)
+	$(CARGO) test --workspace --locked
+
+check: ## Formatting, lints and docs, all without a warning
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
+
+data: ## Turn what this machine knows (services, countries, packages …) into key-value files in data/local
+	data/from-host
+
+clean: ## Remove what was built
+	$(CARGO) clean

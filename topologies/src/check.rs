@@ -1,0 +1,257 @@
+//! Whether an overlay of real processes does what its declared graph says it must.
+//!
+//! It asks through the client program, compares with `expected`, and writes a transcript a person can follow. It finds
+//! nothing out by itself: what must come of a query is known before it is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::fs;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use common::config::TTL_MAX;
+use common::store::Store;
+use servent::options::DataSource;
+
+use crate::asking::{Answer, Asking, Ending};
+use crate::declared::Topology;
+use crate::expected::Expected;
+use crate::fleet::Fleet;
+
+/// Brings a topology up at `ip`, asks, compares, takes it down. Returns how many differences there were; the transcript
+/// goes to `out`.
+pub fn check(topology: &Topology, ip: Ipv4Addr, out: &mut dyn Write) -> anyhow::Result<usize> {
+    let as_declared = topology.clone().moved_to(ip);
+    let mut differences = check_round(&as_declared, "as declared", out)?;
+    let servents = topology.servents.len();
+    if Expected::new(&as_declared, 0).exact {
+        return Ok(differences);
+    }
+    if servents > usize::from(TTL_MAX) + 1 {
+        writeln!(out, "\nwith {servents} servents no TTL leaves room for every way: no round of exact counts")?;
+        return Ok(differences);
+    }
+    let mut once = as_declared;
+    for declared in &mut once.servents {
+        declared.options.forward_once = true;
+        declared.options.ttl = TTL_MAX;
+    }
+    writeln!(out)?;
+    differences += check_round(&once, &format!("with --forward-once --ttl {TTL_MAX}"), out)?;
+    Ok(differences)
+}
+
+fn check_round(topology: &Topology, how: &str, out: &mut dyn Write) -> anyhow::Result<usize> {
+    let expected = Expected::new(topology, 0);
+    writeln!(
+        out,
+        "{}: {} servents, {} links, {how}; a query enters at {}",
+        topology.name,
+        topology.servents.len(),
+        topology.links().len(),
+        topology.servents[0].address(),
+    )?;
+    let mut fleet = Fleet::start(topology)?;
+    fleet.wait_until_linked(topology)?;
+    let mut round = Round { topology, expected, data: load_data(topology)?, out, differences: 0 };
+    round.ask_for_keys()?;
+    round.ask_for_topology()?;
+    let differences = round.differences;
+    fleet.end()?;
+    Ok(differences)
+}
+
+struct Round<'a> {
+    topology: &'a Topology,
+    expected: Expected,
+    data: Vec<Store>,
+    out: &'a mut dyn Write,
+    differences: usize,
+}
+
+/// What is asked for, and why.
+struct Question {
+    key: String,
+    why: String,
+}
+
+impl Round<'_> {
+    fn ask_for_keys(&mut self) -> anyhow::Result<()> {
+        for question in self.questions() {
+            let command = format!("? {}", question.key);
+            let asking = self.ask(&command, &question.why)?;
+            for answer in &asking.answers {
+                let value = answer.value.as_deref().unwrap_or("(bytes that are no text)");
+                writeln!(self.out, "      {value} {}", answer.from)?;
+            }
+            let holders = self.holders(&question.key);
+            let within = |place: &usize| self.expected.distances[*place].is_some();
+            let addresses = self.topology.addresses();
+            let mut wanted: Vec<(SocketAddr, Option<String>)> = holders
+                .into_iter()
+                .filter(within)
+                .map(|place| (addresses[place], self.value(place, &question.key)))
+                .collect();
+            let mut found: Vec<(SocketAddr, Option<String>)> =
+                asking.answers.iter().map(|answer| (answer.from, answer.value.clone())).collect();
+            wanted.sort();
+            found.sort();
+            self.compare("answers", &found, &wanted)?;
+            self.compare_ending(&asking, wanted.len())?;
+        }
+        Ok(())
+    }
+
+    fn ask_for_topology(&mut self) -> anyhow::Result<()> {
+        let asking = self.ask("T", "every servent's place")?;
+        let addresses = self.topology.addresses();
+        let mut found_links = BTreeSet::new();
+        let mut answered = BTreeSet::new();
+        for answer in &asking.answers {
+            let path: Vec<String> = answer.path.iter().map(ToString::to_string).collect();
+            writeln!(self.out, "      {} {}", path.join(" "), answer.from)?;
+            answered.insert(answer.from);
+            found_links.extend(answer.neighbors.iter().map(|neighbor| sorted(answer.from, *neighbor)));
+            self.compare_path(answer, &addresses)?;
+        }
+        let within = |place: &usize| self.expected.distances[*place].is_some();
+        let wanted: BTreeSet<SocketAddr> = (0..addresses.len()).filter(within).map(|place| addresses[place]).collect();
+        let links = self.topology.links().into_iter().filter(|(one, other)| within(one) || within(other));
+        let wanted_links: BTreeSet<_> = links.map(|(one, other)| sorted(addresses[one], addresses[other])).collect();
+        self.compare("servents that answered", &answered, &wanted)?;
+        self.compare("links discovered", &found_links, &wanted_links)?;
+        self.compare_ending(&asking, wanted.len())
+    }
+
+    fn ask(&mut self, command: &str, why: &str) -> anyhow::Result<Asking> {
+        writeln!(self.out, "  {command:<24} {why}")?;
+        let asking = Asking::run(self.topology.servents[0].options.listen, &[command], &[])?;
+        self.compare("unexpected lines", &asking.surprises, &Vec::new())?;
+        Ok(asking)
+    }
+
+    /// A path must lead from the contact to the answering servent over declared links.
+    fn compare_path(&mut self, answer: &Answer, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+        let place = |address: &SocketAddr| addresses.iter().position(|known| known == address);
+        let is_link = |pair: &[SocketAddr]| {
+            let [one, other] = pair else { return false };
+            place(one)
+                .zip(place(other))
+                .is_some_and(|(one, other)| self.topology.servents[one].neighbors.contains(&other))
+        };
+        let leads = answer.path.first() == addresses.first()
+            && answer.path.last() == Some(&answer.from)
+            && answer.path.windows(2).all(is_link)
+            && answer.hops + 1 == answer.path.len();
+        self.compare("path over declared links", &leads, &true)
+    }
+
+    fn compare_ending(&mut self, asking: &Asking, answers: usize) -> anyhow::Result<()> {
+        let ending = asking.ending()?;
+        let Ending { reached, copies, duplicates, stopped, ms, reason, .. } = ending;
+        writeln!(
+            self.out,
+            "      answers {}, reached {reached}, copies {copies}, duplicates {duplicates}, stopped {stopped}: {reason} \
+             after {ms} ms",
+            ending.answers
+        )?;
+        self.compare("how it ended", &ending.reason.as_str(), &"complete")?;
+        self.compare("answers counted", &ending.answers, &(answers as u64))?;
+        self.compare("reached", &ending.reached, &self.expected.reached.clone())?;
+        self.compare("stopped", &ending.stopped, &i64::try_from(self.expected.stopped)?)?;
+        self.compare("lost", &ending.lost, &0)?;
+        self.compare("silent", &ending.silent, &0)?;
+        if self.expected.exact {
+            self.compare("copies", &ending.copies, &self.expected.copies.clone())?;
+            self.compare("duplicates", &ending.duplicates, &self.expected.duplicates.clone())
+        } else {
+            // A copy that overtakes a shorter way makes others more; nothing makes them fewer.
+            let enough = ending.copies >= self.expected.copies && ending.duplicates < ending.copies;
+            let what = format!("{} copies or more, the rest of them duplicates or further-going", self.expected.copies);
+            self.compare(&what, &enough, &true)
+        }
+    }
+
+    fn compare<Found: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        found: &Found,
+        wanted: &Found,
+    ) -> anyhow::Result<()> {
+        if found != wanted {
+            self.differences += 1;
+            writeln!(self.out, "    DIFFERS {what}: {found:?}, where {wanted:?} is declared")?;
+        }
+        Ok(())
+    }
+
+    /// A key of each kind there is: of one servent, of several, of none in reach, of none at all.
+    fn questions(&self) -> Vec<Question> {
+        let mut holders: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, store) in self.data.iter().enumerate() {
+            for key in store.keys() {
+                if let Ok(key) = std::str::from_utf8(key) {
+                    holders.entry(key.to_owned()).or_default().push(place);
+                }
+            }
+        }
+        let within = |place: &&usize| self.expected.distances[**place].is_some();
+        let reachable = |places: &Vec<usize>| places.iter().filter(within).count();
+        let mut questions = Vec::new();
+        let mut pick = |why: &dyn Display, kind: &dyn Fn(usize, usize) -> bool| {
+            // The farthest holder makes the hardest question.
+            let farthest =
+                |places: &Vec<usize>| places.iter().filter_map(|place| self.expected.distances[*place]).max();
+            let fitting = holders.iter().filter(|(_, places)| kind(reachable(places), places.len()));
+            if let Some((key, _)) = fitting.max_by_key(|(_, places)| (reachable(places), farthest(places))) {
+                questions.push(Question { key: key.clone(), why: why.to_string() });
+            }
+        };
+        pick(&"held by one", &|reachable, all| reachable == 1 && all == 1);
+        pick(&"held by several", &|reachable, all| reachable > 1 && all < self.data.len());
+        pick(&"held by all", &|_, all| all == self.data.len());
+        pick(&"held by one out of reach of the TTL", &|reachable, _| reachable == 0);
+        let mut nobodys = "unicorn".to_owned();
+        while holders.contains_key(&nobodys) {
+            nobodys.push('n');
+        }
+        questions.push(Question { key: nobodys, why: "held by none".to_owned() });
+        questions
+    }
+
+    fn holders(&self, key: &str) -> Vec<usize> {
+        (0..self.data.len()).filter(|place| self.data[*place].get(key.as_bytes()).is_some()).collect()
+    }
+
+    fn value(&self, place: usize, key: &str) -> Option<String> {
+        let value = self.data[place].get(key.as_bytes())?;
+        String::from_utf8(value.to_vec()).ok()
+    }
+}
+
+/// What each servent serves, read by the same rules but not by the same process.
+fn load_data(topology: &Topology) -> anyhow::Result<Vec<Store>> {
+    let load = |source: &DataSource| match source {
+        DataSource::None => Ok(Store::default()),
+        DataSource::File(path) => {
+            let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(Store::parse(bytes)?.0)
+        }
+    };
+    topology.servents.iter().map(|declared| load(&declared.options.data)).collect()
+}
+
+fn sorted(one: SocketAddr, other: SocketAddr) -> (SocketAddr, SocketAddr) {
+    if one < other { (one, other) } else { (other, one) }
+}
+
+/// Says how a check came out, and whether well.
+pub fn verdict(topology: &Topology, differences: usize, out: &mut dyn Write) -> io::Result<bool> {
+    match differences {
+        0 => writeln!(out, "\n{}: as declared", topology.name)?,
+        1 => writeln!(out, "\n{}: 1 difference", topology.name)?,
+        _ => writeln!(out, "\n{}: {differences} differences", topology.name)?,
+    }
+    Ok(differences == 0)
+}

@@ -1,0 +1,251 @@
+//! A `.topo` file: the command lines of an overlay's servents, and the graph they declare.
+//!
+//! It reads and refuses; nothing is started here. What may stand on a line is what `servent --help` says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use clap::Parser;
+use servent::options::{DataSource, Options};
+
+/// Where the topologies that come with the project are, besides `topologies/` below the current directory.
+const HOME: &str = env!("CARGO_MANIFEST_DIR");
+
+/// An overlay as declared.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// What it is called.
+    pub name: String,
+    /// Its servents, in the order of the file; the first is where a query enters.
+    pub servents: Vec<Declared>,
+}
+
+/// One servent as declared.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// Its command line, the path of its data made independent of the current directory.
+    pub options: Options,
+    /// The servents it will be linked with, whichever of the two declares the link, as places in the file.
+    pub neighbors: BTreeSet<usize>,
+}
+
+impl Topology {
+    /// Finds a topology by name (`diamond`) or path (`./my.topo`) and reads it.
+    pub fn load(name: &str) -> anyhow::Result<Topology> {
+        let path = find(name)?;
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        Topology::parse(&name, &text, directory).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Reads the text of a `.topo` file. Relative data paths start at `directory`.
+    pub fn parse(name: &str, text: &str, directory: &Path) -> anyhow::Result<Topology> {
+        let mut servents = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let options = parse_line(line, directory).with_context(|| format!("line {}", index + 1))?;
+            servents.push(Declared { options, neighbors: BTreeSet::new() });
+        }
+        if servents.is_empty() {
+            bail!("no servent is declared");
+        }
+        let mut topology = Topology { name: name.to_owned(), servents };
+        topology.link()?;
+        Ok(topology)
+    }
+
+    /// The same overlay on another address of this machine, so that two of them can run side by side. Only addresses
+    /// on 127.0.0.1 are moved.
+    #[must_use]
+    pub fn moved_to(mut self, ip: Ipv4Addr) -> Topology {
+        let moved = |mut address: SocketAddr| {
+            if address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+                address.set_ip(ip.into());
+            }
+            address
+        };
+        for declared in &mut self.servents {
+            let options = &mut declared.options;
+            options.listen = moved(options.listen);
+            options.advertise = options.advertise.map(moved);
+            for neighbor in &mut options.neighbors {
+                if let Ok(address) = neighbor.parse() {
+                    *neighbor = moved(address).to_string();
+                }
+            }
+        }
+        self
+    }
+
+    /// The links of the overlay, each once, the servent that comes first in the file first.
+    #[must_use]
+    pub fn links(&self) -> BTreeSet<(usize, usize)> {
+        let ends = self.servents.iter().enumerate();
+        ends.flat_map(|(place, declared)| declared.neighbors.range(place..).map(move |other| (place, *other))).collect()
+    }
+
+    /// The addresses the servents go by, in the order of the file.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.servents.iter().map(Declared::address).collect()
+    }
+
+    fn link(&mut self) -> anyhow::Result<()> {
+        let mut places = BTreeMap::new();
+        for (place, declared) in self.servents.iter().enumerate() {
+            if declared.options.listen.port() == 0 {
+                bail!("servent {} has port 0: its neighbors could not be told where it is", place + 1);
+            }
+            if places.insert(declared.options.listen, place).is_some() {
+                bail!("two servents on {}", declared.options.listen);
+            }
+        }
+        for place in 0..self.servents.len() {
+            for name in self.servents[place].options.neighbors.clone() {
+                let known = servent::sockets::resolve(&name)?
+                    .addresses
+                    .iter()
+                    .find_map(|address| places.get(address).copied())
+                    .ok_or_else(|| anyhow!("neighbor {name} is none of the servents declared here"))?;
+                if known != place {
+                    self.servents[place].neighbors.insert(known);
+                    self.servents[known].neighbors.insert(place);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Declared {
+    /// The address the servent goes by.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.options.advertise.unwrap_or(self.options.listen)
+    }
+
+    /// The arguments to start it with.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let options = &self.options;
+        let data = match &options.data {
+            DataSource::None => "-".to_owned(),
+            DataSource::File(path) => path.display().to_string(),
+        };
+        let mut words = vec![options.listen.to_string(), data];
+        words.extend(options.neighbors.iter().cloned());
+        words.extend(["--ttl".to_owned(), options.ttl.to_string()]);
+        if let Some(advertise) = options.advertise {
+            words.extend(["--advertise".to_owned(), advertise.to_string()]);
+        }
+        if options.forward_once {
+            words.push("--forward-once".to_owned());
+        }
+        words
+    }
+}
+
+fn parse_line(line: &str, directory: &Path) -> anyhow::Result<Options> {
+    let mut words = line.split_whitespace().peekable();
+    // A line may be written as it would be typed, or without the program's name.
+    if words.peek() == Some(&"servent") {
+        words.next();
+    }
+    let mut options = Options::try_parse_from(std::iter::once("servent").chain(words)).map_err(|error| {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        anyhow!("{}", first.strip_prefix("error: ").unwrap_or(first).to_owned())
+    })?;
+    if let DataSource::File(path) = &mut options.data {
+        *path = directory.join(&*path);
+    }
+    Ok(options)
+}
+
+fn find(name: &str) -> anyhow::Result<PathBuf> {
+    if name.contains('/') || name.ends_with(".topo") {
+        return Ok(PathBuf::from(name));
+    }
+    let homes = [PathBuf::from("topologies"), PathBuf::from(HOME)];
+    let found = homes.iter().map(|home| home.join(name).with_extension("topo")).find(|path| path.is_file());
+    found.ok_or_else(|| anyhow!("no topology is called `{name}`; there are {}", known_names(&homes).join(", ")))
+}
+
+fn known_names(homes: &[PathBuf]) -> Vec<String> {
+    let files = homes.iter().filter_map(|home| fs::read_dir(home).ok()).flatten().flatten().map(|entry| entry.path());
+    let topologies = files.filter(|path| path.extension().is_some_and(|extension| extension == "topo"));
+    let names: BTreeSet<String> =
+        topologies.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    names.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> anyhow::Result<Topology> {
+        Topology::parse("test", text, Path::new("/somewhere"))
+    }
+
+    #[test]
+    fn a_link_is_a_link_whoever_declares_it() {
+        let topology = parse(
+            "# three in a row, the middle link declared twice\n\
+             servent 9001 a.txt 127.0.0.1:9002\n\
+             9002 - 127.0.0.1:9001 127.0.0.1:9003 127.0.0.1:9002 --ttl 5\n\n\
+             servent 9003 /b.txt\n",
+        )
+        .unwrap();
+        assert_eq!(topology.links(), BTreeSet::from([(0, 1), (1, 2)]));
+        let arguments: Vec<String> = topology.servents.iter().map(|declared| declared.arguments().join(" ")).collect();
+        assert_eq!(arguments[0], "127.0.0.1:9001 /somewhere/a.txt 127.0.0.1:9002 --ttl 3");
+        assert_eq!(arguments[1], "127.0.0.1:9002 - 127.0.0.1:9001 127.0.0.1:9003 127.0.0.1:9002 --ttl 5");
+        assert_eq!(arguments[2], "127.0.0.1:9003 /b.txt --ttl 3");
+    }
+
+    #[test]
+    fn a_moved_topology_is_the_same_elsewhere() {
+        let topology = parse("9001 - 127.0.0.1:9002\n[::1]:9003 - 127.0.0.1:9001\n9002 -\n").unwrap();
+        let moved = topology.clone().moved_to(Ipv4Addr::new(127, 4, 5, 6));
+        assert_eq!(moved.links(), topology.links());
+        assert_eq!(moved.addresses()[0].to_string(), "127.4.5.6:9001");
+        assert_eq!(moved.addresses()[1].to_string(), "[::1]:9003");
+        assert_eq!(moved.servents[1].options.neighbors, ["127.4.5.6:9001"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        for (text, expected) in [
+            ("", "no servent is declared"),
+            ("# nothing\n\n", "no servent is declared"),
+            ("9001 -\n9001 -\n", "two servents on 127.0.0.1:9001"),
+            ("0 -\n", "servent 1 has port 0"),
+            ("9001 - 127.0.0.1:9002\n", "neighbor 127.0.0.1:9002 is none of the servents declared here"),
+            ("9001 -\n9002\n", "line 2: the following required arguments were not provided"),
+            ("\n9001 - --ttl 99\n", "line 2: invalid value '99' for '--ttl <N>'"),
+        ] {
+            let error = format!("{:#}", parse(text).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_topologies_that_come_with_the_project_are_sound() {
+        for name in known_names(&[PathBuf::from(HOME)]) {
+            let topology = Topology::load(&name).unwrap();
+            assert!(topology.servents.len() > 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_gets_the_names_there_are() {
+        let error = format!("{:#}", Topology::load("dimond").unwrap_err());
+        assert!(error.contains("no topology is called `dimond`; there are chain, diamond"), "{error}");
+    }
+}
