@@ -43,7 +43,6 @@ pub fn check(topology: &Topology, ip: Ipv4Addr, out: &mut dyn Write) -> anyhow::
 }
 
 fn check_round(topology: &Topology, how: &str, out: &mut dyn Write) -> anyhow::Result<usize> {
-    let expected = Expected::new(topology, 0);
     writeln!(
         out,
         "{}: {} servents, {} links, {how}; a query enters at {}",
@@ -54,12 +53,18 @@ fn check_round(topology: &Topology, how: &str, out: &mut dyn Write) -> anyhow::R
     )?;
     let mut fleet = Fleet::start(topology)?;
     fleet.wait_until_linked(topology)?;
+    let differences = compare(topology, out)?;
+    fleet.end()?;
+    Ok(differences)
+}
+
+/// Asks an overlay that is up and compares it with what is declared. Returns how many differences there were.
+pub fn compare(topology: &Topology, out: &mut dyn Write) -> anyhow::Result<usize> {
+    let expected = Expected::new(topology, 0);
     let mut round = Round { topology, expected, data: load_data(topology)?, out, differences: 0 };
     round.ask_for_keys()?;
     round.ask_for_topology()?;
-    let differences = round.differences;
-    fleet.end()?;
-    Ok(differences)
+    Ok(round.differences)
 }
 
 struct Round<'a> {

@@ -1,0 +1,148 @@
+//! The declared topologies as real processes, and the proof that a check can fail.
+//!
+//! What a flood must come to is computed in `expected`; here nothing is expected that is not declared.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use topologies::check::compare;
+use topologies::declared::Topology;
+use topologies::fleet::Fleet;
+
+fn topology(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_topology")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn check_by_name(name: &str) -> String {
+    let output = topology(&["check", name]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.ends_with(&format!("\n{name}: as declared\n")), "{text}");
+    text
+}
+
+#[test]
+fn the_diamond_is_as_declared() {
+    let text = check_by_name("diamond");
+    let exact = text.split("with --forward-once").nth(1).expect("a round of exact counts");
+    assert!(exact.contains("reached 4, copies 5, duplicates 2, stopped 0: complete"), "{text}");
+}
+
+#[test]
+fn the_chain_is_as_declared() {
+    let text = check_by_name("chain");
+    assert!(text.contains("answers 5, reached 5, copies 4, duplicates 0, stopped 1: complete"), "{text}");
+    assert!(text.contains("held by one out of reach of the TTL\n      answers 0, reached 5"), "{text}");
+}
+
+#[test]
+fn the_ring_is_as_declared() {
+    check_by_name("ring");
+}
+
+#[test]
+fn the_star_is_as_declared() {
+    check_by_name("star");
+}
+
+#[test]
+fn the_mesh_is_as_declared() {
+    check_by_name("mesh");
+}
+
+/// An overlay that is up, compared with a declaration that says otherwise.
+fn differences(real: &str, declared: &str) -> (usize, String) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("tea.txt"), "tea green\n").unwrap();
+    std::fs::write(directory.path().join("mate.txt"), "tea mate\n").unwrap();
+    let address = Ipv4Addr::new(127, 200, 0, 1);
+    let parse = |text| Topology::parse("test", text, directory.path()).unwrap().moved_to(address);
+    let (real, declared) = (parse(real), parse(declared));
+    let mut fleet = Fleet::start(&real).unwrap();
+    fleet.wait_until_linked(&real).unwrap();
+    let mut transcript = Vec::new();
+    let count = compare(&declared, &mut transcript).unwrap();
+    fleet.end().unwrap();
+    (count, String::from_utf8(transcript).unwrap())
+}
+
+#[test]
+fn a_check_notices_what_is_not_as_declared() {
+    let row = "9301 - 127.0.0.1:9302\n9302 tea.txt 127.0.0.1:9303\n9303 mate.txt\n";
+    for (what, declared, expected) in [
+        ("nothing", row, ""),
+        ("another value", "9301 - 127.0.0.1:9302\n9302 mate.txt 127.0.0.1:9303\n9303 mate.txt\n", "DIFFERS answers:"),
+        ("a holder less", "9301 - 127.0.0.1:9302\n9302 tea.txt 127.0.0.1:9303\n9303 -\n", "DIFFERS answers counted:"),
+        (
+            "a link more",
+            &format!("{row}# closed\n").replace("9303 mate.txt", "9303 mate.txt 127.0.0.1:9301"),
+            "links discovered",
+        ),
+        ("a smaller TTL", &row.replace("9301 -", "9301 - --ttl 0"), "DIFFERS reached: 3, where 2 is declared"),
+    ] {
+        let (count, transcript) = differences(row, declared);
+        assert_eq!(count == 0, expected.is_empty(), "{what}:\n{transcript}");
+        assert!(transcript.contains(expected), "{what}:\n{transcript}");
+    }
+}
+
+#[test]
+fn what_cannot_be_brought_up_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("broken.topo");
+    std::fs::write(&path, "127.200.0.2:9311 no-such-file.txt\n").unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("no-such-file.txt"), "{error}");
+
+    let output = topology(&["check", "dimond"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("no topology is called `dimond`"), "{error}");
+}
+
+#[test]
+fn run_opens_the_client_and_takes_down_what_it_started() {
+    let arguments = ["run", "diamond", "--address", "127.200.0.3", "--", "-c", "? coffee", "-c", "? unicorn"];
+    let output = topology(&arguments);
+    let mut lines: Vec<String> = stdout(&output).lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("espresso") && line.ends_with("127.200.0.3:9002")), "{lines:?}");
+    assert!(lines.contains(&"No answer received".to_owned()), "{lines:?}");
+    // The client's own exit code: some query had no answer.
+    assert_eq!(output.status.code(), Some(1));
+    // Nothing listens there any more, so the same can be brought up again at once.
+    let again = topology(&["run", "diamond", "--address", "127.200.0.3"]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+}
+
+#[test]
+fn run_names_a_port_in_use_and_the_way_out() {
+    let taken = std::net::TcpListener::bind("127.200.0.4:9003").unwrap();
+    let output = topology(&["run", "diamond", "--address", "127.200.0.4"]);
+    drop(taken);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("cannot listen on 127.200.0.4:9003"), "{error}");
+    assert!(error.contains("--address"), "{error}");
+}
+
+#[test]
+fn every_topology_file_is_checked_above() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "topo"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["chain", "diamond", "mesh", "ring", "star"]);
+}
