@@ -93,7 +93,16 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         } else {
             writeln!(self.out, "Unknown command")?;
         }
-        self.out.flush()
+        self.out.flush()?;
+        self.show_help()
+    }
+
+    /// Reminds a person of the commands there are.
+    pub(crate) fn show_help(&mut self) -> io::Result<()> {
+        match &mut self.side {
+            Some(side) => writeln!(side, "? KEY asks every servent within reach, T shows the topology, Q leaves"),
+            None => Ok(()),
+        }
     }
 
     fn answer_line(&mut self, from: SocketAddr, body: &AnswerBody) -> io::Result<()> {
@@ -186,17 +195,19 @@ fn milliseconds(duration: Duration) -> f64 {
 /// One sentence about a query that is over, the doubts last.
 fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String {
     let tally = &ending.tally;
+    let took = humane(ending.elapsed);
     let mut text = match (ending.answers, ending.tally_told) {
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} servents within reach has it", tally.reached),
-        (0, false) => "no answer".to_owned(),
-        (answers, true) => match ask {
-            Some(Ask::Topology) if answers == tally.reached => count(answers, "servent"),
-            _ => format!("{} from {}", count(answers, "answer"), count(tally.reached, "servent")),
-        },
-        (answers, false) => count(answers, "answer"),
+        (0, false) => format!("no answer in {took}"),
+        (answers, true) if ask == Some(&Ask::Topology) && answers == tally.reached => {
+            format!("{} in {took}", count(answers, "servent"))
+        }
+        (answers, true) => {
+            format!("{} from {} in {took}", count(answers, "answer"), count(tally.reached, "servent"))
+        }
+        (answers, false) => format!("{} in {took}", count(answers, "answer")),
     };
-    text.push_str(&format!(" in {}", humane(ending.elapsed)));
     match ending.reason {
         EndReason::Interrupted => text.push_str(", then interrupted"),
         EndReason::Silence if !ending.tally_told => {
@@ -225,9 +236,10 @@ fn count(number: u64, what: &str) -> String {
 }
 
 fn humane(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
     match duration.as_millis() {
-        0 => "less than 1 ms".to_owned(),
-        milliseconds @ 1..1_000 => format!("{milliseconds} ms"),
-        _ => format!("{:.1} s", duration.as_secs_f64()),
+        0 => format!("{:.1} ms", seconds * 1e3),
+        1..1_000 => format!("{:.0} ms", seconds * 1e3),
+        _ => format!("{seconds:.1} s"),
     }
 }

@@ -139,6 +139,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         {
             log::debug!("no history from {}: {error}", path.display());
         }
+        if let Some(side) = &mut self.renderer.side {
+            writeln!(side, "attached to {}", self.contact)?;
+        }
+        self.renderer.show_help()?;
         let outcome = self.edit_and_run(&mut editor);
         if let Some(path) = &history
             && let Err(error) = editor.save_history(path)

@@ -163,9 +163,17 @@ fn parse_line(line: &str, directory: &Path) -> anyhow::Result<Options> {
         anyhow!("{}", first.strip_prefix("error: ").unwrap_or(first).to_owned())
     })?;
     if let DataSource::File(path) = &mut options.data {
-        *path = directory.join(&*path);
+        *path = below(directory, path);
     }
     Ok(options)
+}
+
+/// A path as seen from the current directory; `topologies` and `../data/x` make `data/x`, which reads better in a log.
+fn below(directory: &Path, path: &Path) -> PathBuf {
+    match (directory.file_name(), directory.parent(), path.strip_prefix("..")) {
+        (Some(_), Some(parent), Ok(rest)) => parent.join(rest),
+        _ => directory.join(path),
+    }
 }
 
 fn find(name: &str) -> anyhow::Result<PathBuf> {
