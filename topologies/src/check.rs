@@ -9,8 +9,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::Context;
-use common::config::TTL_MAX;
+use anyhow::{Context, bail};
+use common::config::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::store::Store;
 use servent::options::DataSource;
 
@@ -22,6 +22,7 @@ use crate::fleet::Fleet;
 /// Brings a topology up at `ip`, asks, compares, takes it down. Returns how many differences there were; the transcript
 /// goes to `out`.
 pub fn check(topology: &Topology, ip: Ipv4Addr, out: &mut dyn Write) -> anyhow::Result<usize> {
+    refuse_uneven_ttl(topology)?;
     let as_declared = topology.clone().moved_to(ip);
     let mut differences = check_round(&as_declared, "as declared", out)?;
     let servents = topology.servents.len();
@@ -40,6 +41,18 @@ pub fn check(topology: &Topology, ip: Ipv4Addr, out: &mut dyn Write) -> anyhow::
     writeln!(out)?;
     differences += check_round(&once, &format!("with --forward-once --ttl {TTL_MAX}"), out)?;
     Ok(differences)
+}
+
+/// A servent cuts down a TTL that is larger than it would use itself; what is then reached depends on where, which is more
+/// than a search by distance can tell.
+fn refuse_uneven_ttl(topology: &Topology) -> anyhow::Result<()> {
+    let ttl = topology.servents[0].options.ttl;
+    for declared in &topology.servents {
+        if declared.options.ttl.max(TTL_FROM_OTHERS_MAX) < ttl {
+            bail!("{} would cut the TTL of {ttl} a query starts with: give it --ttl {ttl} too", declared.address());
+        }
+    }
+    Ok(())
 }
 
 fn check_round(topology: &Topology, how: &str, out: &mut dyn Write) -> anyhow::Result<usize> {

@@ -103,6 +103,12 @@ fn what_cannot_be_brought_up_is_said() {
     assert!(!output.status.success());
     assert!(error.contains("no-such-file.txt"), "{error}");
 
+    std::fs::write(&path, "9001 - 127.0.0.1:9002 --ttl 9\n9002 - --ttl 8\n").unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("127.0.0.1:9002 would cut the TTL of 9"), "{error}");
+
     let output = topology(&["check", "dimond"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("no topology is called `dimond`"), "{error}");
