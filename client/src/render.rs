@@ -243,3 +243,66 @@ fn humane(duration: Duration) -> String {
         _ => format!("{seconds:.1} s"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::key::Key;
+    use common::query::Tally;
+
+    fn ending(reason: EndReason, answers: u64, tally: Tally) -> Ending {
+        Ending { reason, answers, tally, tally_told: true, elapsed: Duration::from_millis(3) }
+    }
+
+    fn tally(reached: u64, answers: u64) -> Tally {
+        Tally { reached, answers, ..Tally::default() }
+    }
+
+    #[test]
+    fn one_sentence_for_every_way_a_query_can_end() {
+        let key = Ask::Key(Key::new(b"tea").unwrap());
+        let silence = |ending: Ending| Ending { elapsed: Duration::from_millis(4_003), ..ending };
+        let untold = |ending: Ending| Ending { tally_told: false, ..ending };
+        for (ask, ending, expected) in [
+            (&key, ending(EndReason::Complete, 2, tally(12, 2)), "2 answers from 12 servents in 3 ms"),
+            (&key, ending(EndReason::Complete, 1, tally(1, 1)), "1 answer from 1 servent in 3 ms"),
+            (&key, ending(EndReason::Complete, 0, tally(12, 0)), "none of the 12 servents within reach has it"),
+            (&key, ending(EndReason::Complete, 0, tally(1, 0)), "the one servent within reach does not have it"),
+            (&Ask::Topology, ending(EndReason::Complete, 12, tally(12, 12)), "12 servents in 3 ms"),
+            (&key, untold(ending(EndReason::Answers, 1, tally(1, 1))), "1 answer in 3 ms"),
+            (&key, untold(ending(EndReason::Interrupted, 0, tally(0, 0))), "no answer in 3 ms, then interrupted"),
+            (
+                &key,
+                ending(EndReason::Complete, 2, Tally { stopped: 2, ..tally(12, 2) }),
+                "2 answers from 12 servents in 3 ms; the TTL stopped it at 2 servents: there may be more beyond",
+            ),
+            (
+                &key,
+                ending(EndReason::Complete, 0, Tally { stopped: 1, ..tally(5, 0) }),
+                "none of the 5 servents within reach has it; the TTL stopped it at 1 servent: there may be more beyond",
+            ),
+            (
+                &key,
+                silence(ending(EndReason::Silence, 1, Tally { lost: 1, ..tally(3, 1) })),
+                "1 answer from 3 servents in 4.0 s; 1 report lost on the way: there may be more",
+            ),
+            (
+                &key,
+                silence(ending(EndReason::Silence, 1, tally(3, 2))),
+                "1 answer from 3 servents in 4.0 s; 1 more answer did not arrive",
+            ),
+            (
+                &key,
+                silence(ending(EndReason::Silence, 1, Tally { silent: 2, ..tally(3, 1) })),
+                "1 answer from 3 servents in 4.0 s; 2 neighbors cannot report: there may be more",
+            ),
+            (
+                &key,
+                silence(untold(ending(EndReason::Silence, 0, Tally { lost: 1, ..tally(0, 0) }))),
+                "no answer in 4.0 s; the contact did not report within 4.0 s of silence",
+            ),
+        ] {
+            assert_eq!(summary(Some(ask), &ending, Duration::from_secs(4)), expected);
+        }
+    }
+}
