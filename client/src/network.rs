@@ -231,7 +231,7 @@ impl Network {
         let key = usize::try_from(self.next_link).map_err(io::Error::other)?;
         let watched = self.poller.watch(stream, key, Interest::Read)?;
         self.next_link += 1;
-        self.connections.push((link, Connection::new(watched, Link::new(Dialect::Native, Purpose::Standing))));
+        self.connections.push((link, Connection::new(watched, Link::new(Dialect::Native, Purpose::Asking))));
         Ok(link)
     }
 

@@ -16,6 +16,8 @@ pub const KEY_BYTES_MAX: usize = 4 * 1024;
 pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest frame body: a value of full length and the words around it.
 pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + 8 * 1024;
+/// Largest frame body a servent accepts: a query with the longest key and path. Values only ever go to clients.
+pub const SERVENT_FRAME_BYTES_MAX: usize = KEY_BYTES_MAX + 4 * 1024;
 /// Largest frame body before the peer has said hello: a hello is under 100 bytes, and a stranger gets no more room.
 pub const HELLO_FRAME_BYTES_MAX: usize = 256;
 /// Most addresses a query's path may hold: the contact and one for each hop of the largest TTL.
@@ -78,7 +80,7 @@ pub const ANSWER_LINKS_MAX: usize = 1_024;
 pub const ANSWER_IDLE_MAX: Duration = Duration::from_secs(60);
 /// How long an answer address is left alone after its first failure; the pause doubles with every further one.
 pub const ANSWER_REST_MIN: Duration = Duration::from_millis(250);
-/// The longest an answer address is left alone.
+/// The longest an answer address is left alone, and how long after that its failures are remembered.
 pub const ANSWER_REST_MAX: Duration = Duration::from_secs(8);
 /// Bytes of answers waiting for one client to be reached: two values of full length.
 pub const ANSWER_QUEUED_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;

@@ -8,7 +8,7 @@ use std::fmt;
 use crate::address::Dialect;
 use crate::config::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
-    NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
+    NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
 use crate::wire::{self, EncodeError, Frame, Opening, WireError};
@@ -23,13 +23,15 @@ impl fmt::Display for LinkId {
     }
 }
 
-/// What a link was opened for; it sets how much may wait to be sent.
+/// What a link is for to the one at this end; it sets how much may be received and how much may wait to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A standing link of whatever kind the other end's hello says.
+    /// A servent's standing link, of whatever kind the other end's hello says.
     Standing,
-    /// A link we dialled to bring a client its answers.
+    /// A servent's link to bring a client its answers.
     Answers,
+    /// Any link of a client.
+    Asking,
 }
 
 /// Why a message was not queued.
@@ -153,7 +155,11 @@ impl Link {
             }
             self.heard_preface = true;
         }
-        let frame_bytes_max = if self.heard_hello { FRAME_BYTES_MAX } else { HELLO_FRAME_BYTES_MAX };
+        let frame_bytes_max = match self.purpose {
+            _ if !self.heard_hello => HELLO_FRAME_BYTES_MAX,
+            Purpose::Standing | Purpose::Answers => SERVENT_FRAME_BYTES_MAX,
+            Purpose::Asking => FRAME_BYTES_MAX,
+        };
         let Some((message, length)) = wire::read_frame(self.dialect, self.received.as_slice(), frame_bytes_max)? else {
             return Ok(None);
         };
@@ -170,7 +176,7 @@ impl Link {
         self.unsent_bytes_max = match (self.purpose, hello.role) {
             (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
             (Purpose::Standing, Role::Servent { .. }) => NEIGHBOR_UNSENT_BYTES_MAX,
-            (Purpose::Standing, Role::Client { .. }) => CLIENT_UNSENT_BYTES_MAX,
+            (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
         };
     }
 }

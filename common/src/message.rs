@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::config::FRAME_BYTES_MAX;
+use crate::config::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use crate::query::{Answer, Ask, Query, QueryId, Tally};
 
 /// Who a servent is, whatever its addresses: random, new at every start.
@@ -68,7 +68,11 @@ impl Hello {
     /// The hello of this implementation.
     #[must_use]
     pub fn new(role: Role) -> Hello {
-        Hello { role, features: 0, frame_bytes_max: u32::try_from(FRAME_BYTES_MAX).unwrap_or(u32::MAX) }
+        let frame_bytes_max = match role {
+            Role::Servent { .. } => SERVENT_FRAME_BYTES_MAX,
+            Role::Client { .. } => FRAME_BYTES_MAX,
+        };
+        Hello { role, features: 0, frame_bytes_max: u32::try_from(frame_bytes_max).unwrap_or(u32::MAX) }
     }
 }
 

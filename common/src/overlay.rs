@@ -132,7 +132,7 @@ enum Origin {
 /// What happened that nobody is told of at the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Queries dropped because their TTL or hops were above every limit.
+    /// Queries dropped because their TTL and hops were above every limit.
     pub too_far: u64,
     /// Queries refused because the seen set was full.
     pub unseen: u64,
@@ -265,13 +265,15 @@ impl Overlay {
     }
 
     fn on_query(&mut self, now: Time, link: LinkId, mut query: Query, out: &mut Vec<Output>) {
-        if query.ttl > TTL_MAX || query.hops > TTL_MAX + 1 {
+        // Hops plus TTL is the same all over a flood, and no contact starts one with more.
+        if u16::from(query.ttl) + u16::from(query.hops) > u16::from(TTL_MAX) + 1 {
             log::debug!("dropped a query with TTL {} after {} hops", query.ttl, query.hops);
             self.counters.too_far += 1;
             return;
         }
-        // A longer path than the query has hops would grow, as it is passed on, into one that nobody accepts.
-        if query.path.len() > usize::from(query.hops) {
+        // A path longer than the way would grow, as it is passed on, into one that nobody accepts.
+        let path_addresses_max = if query.ask == Ask::Topology { usize::from(query.hops) } else { 0 };
+        if query.path.len() > path_addresses_max {
             return self.close(now, link, Farewell::Protocol, "it sent a path longer than the way", out);
         }
         let asker = Asker::Neighbor { link, ttl: query.ttl };
@@ -396,6 +398,7 @@ impl Overlay {
     /// Tells every room that a link is gone.
     fn forget(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Vec<Output>) {
         self.delivery.on_closed(now, link, reason, out);
+        // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
         if self.links.on_closed(now, link, reason) == Some(Peer::Neighbor) {
             for done in self.flood.on_closed(link) {
                 finish(done, out);

@@ -125,6 +125,11 @@ impl Tally {
         self.silent = self.silent.saturating_add(other.silent);
     }
 
+    /// Counts as many things given up.
+    pub fn add_lost(&mut self, count: usize) {
+        self.add(&Tally { lost: count as u64, ..Tally::default() });
+    }
+
     /// Whether every servent within the horizon was asked and has said so.
     #[must_use]
     pub fn is_whole(&self) -> bool {

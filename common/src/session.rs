@@ -157,6 +157,8 @@ pub struct Session {
     answers_wanted: Option<u64>,
     contact: Contact,
     peers: BTreeMap<LinkId, Peer>,
+    /// When each link came, oldest first. The first is always one that has yet to say hello.
+    came: VecDeque<(Time, LinkId)>,
     pending: Option<Pending>,
     owed: VecDeque<u64>,
 }
@@ -164,8 +166,9 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contact {
     None,
-    Silent { link: LinkId, since: Time },
-    Ready { link: LinkId },
+    /// It has yet to say hello.
+    Silent(LinkId),
+    Ready(LinkId),
     Lost,
 }
 
@@ -198,6 +201,7 @@ impl Session {
             answers_wanted,
             contact: Contact::None,
             peers: BTreeMap::new(),
+            came: VecDeque::new(),
             pending: None,
             owed: VecDeque::new(),
         }
@@ -207,10 +211,10 @@ impl Session {
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Attached { link, contact } => {
-                self.contact = Contact::Silent { link, since: now };
-                self.greet(link, contact, out);
+                self.contact = Contact::Silent(link);
+                self.greet(now, link, contact, out);
             }
-            Input::Accepted { link, from } => self.greet(link, from, out),
+            Input::Accepted { link, from } => self.greet(now, link, from, out),
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => {
                 out.push(Output::Close { link });
@@ -226,10 +230,7 @@ impl Session {
     /// When the mind next wants to hear [`Input::Deadline`].
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let hello = match self.contact {
-            Contact::Silent { since, .. } => Some(since + HELLO_WAIT_MAX),
-            _ => None,
-        };
+        let hello = self.came.front().map(|(since, _)| *since + HELLO_WAIT_MAX);
         let silence = self.pending.as_ref().map(|pending| pending.heard + self.silence_max);
         [hello, silence].into_iter().flatten().min()
     }
@@ -240,8 +241,9 @@ impl Session {
         self.pending.is_some()
     }
 
-    fn greet(&mut self, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
+    fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
         self.peers.insert(link, Peer { address, greeted: false });
+        self.came.push_back((now, link));
         let hello = Hello::new(Role::Client { answer_port: self.answer_port });
         out.push(Output::Send { link, message: Message::Hello(hello) });
     }
@@ -251,8 +253,9 @@ impl Session {
         match message {
             Message::Hello(Hello { role: Role::Servent { advertised, .. }, .. }) if !peer.greeted => {
                 *peer = Peer { address: advertised, greeted: true };
-                if matches!(self.contact, Contact::Silent { link: contact, .. } if contact == link) {
-                    self.contact = Contact::Ready { link };
+                self.forget_greeted();
+                if self.contact == Contact::Silent(link) {
+                    self.contact = Contact::Ready(link);
                     out.push(Output::Tell(Report::Ready));
                 }
             }
@@ -274,8 +277,17 @@ impl Session {
         }
     }
 
+    fn forget_greeted(&mut self) {
+        while let Some((_, link)) = self.came.front() {
+            if self.peers.get(link).is_some_and(|peer| !peer.greeted) {
+                break;
+            }
+            self.came.pop_front();
+        }
+    }
+
     fn on_report(&mut self, now: Time, link: LinkId, from: SocketAddr, message: Message, out: &mut Vec<Output>) {
-        let is_contact = self.contact == Contact::Ready { link };
+        let is_contact = self.contact == Contact::Ready(link);
         match (message, &mut self.pending) {
             (Message::Answer(Answer { sequence, hops, body }), Some(pending)) if sequence == pending.sequence => {
                 pending.heard = now;
@@ -300,12 +312,13 @@ impl Session {
 
     fn on_closed(&mut self, link: LinkId, reason: &str, out: &mut Vec<Output>) {
         self.peers.remove(&link);
+        self.forget_greeted();
         match self.contact {
-            Contact::Silent { link: contact, .. } if contact == link => {
+            Contact::Silent(contact) if contact == link => {
                 self.contact = Contact::Lost;
                 out.push(Output::Tell(Report::Refused { reason: reason.to_owned() }));
             }
-            Contact::Ready { link: contact } if contact == link => {
+            Contact::Ready(contact) if contact == link => {
                 self.contact = Contact::Lost;
                 out.push(Output::Tell(Report::ContactLost { reason: reason.to_owned() }));
             }
@@ -317,15 +330,16 @@ impl Session {
         let sequence = self.next_sequence;
         self.next_sequence = self.next_sequence.wrapping_add(1);
         self.pending = Some(Pending { sequence, asked: now, heard: now, answers: 0, told: None });
-        if let Contact::Ready { link } = self.contact {
+        if let Contact::Ready(link) = self.contact {
             out.push(Output::Send { link, message: Message::Request(Request { sequence, ask }) });
         }
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
-        if let Contact::Silent { link, since } = self.contact
-            && now.since(since) >= HELLO_WAIT_MAX
-        {
+        while let Some((since, link)) = self.came.front().copied() {
+            if now.since(since) < HELLO_WAIT_MAX {
+                break;
+            }
             out.push(Output::Close { link });
             self.on_closed(link, &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()), out);
         }

@@ -202,7 +202,7 @@ fn the_length_of_a_frame_allocates_nothing() {
 
 #[test]
 fn a_stranger_makes_a_link_hold_a_hello_frame_and_one_segment() {
-    let mut link = Link::new(Dialect::Native, Purpose::Standing);
+    let mut link = Link::new(Dialect::Native, Purpose::Asking);
     let body = [vec![5; HELLO_FRAME_BYTES_MAX - 1], vec![0]].concat();
     let stream = [PREFACE.as_slice(), &framed(&body)].concat();
     let ((), cost) = cost_of(|| {
@@ -276,6 +276,27 @@ fn an_idle_link_costs_next_to_nothing() {
 }
 
 #[test]
+fn a_link_that_never_comes_to_rest_does_not_grow() {
+    let mut link = greeted();
+    let ping = frame(&Message::Ping);
+    let (first, last) = ping.split_at(2);
+    assert_eq!(heard_by(&mut link, first), Ok(0));
+    assert_eq!(link.send(&Message::Pong), Ok(()));
+    let segment = [last, first].concat();
+    let ((), cost) = cost_of(|| {
+        for _ in 0..10_000 {
+            // Always in the middle of a frame, and never everything written.
+            assert_eq!(heard_by(&mut link, &segment), Ok(1));
+            assert_eq!(link.send(&Message::Pong), Ok(()));
+            link.sent(ping.len());
+        }
+    });
+    assert!(link.is_mid_frame());
+    assert!(!link.unsent().is_empty());
+    assert!(cost.most <= SLACK_BYTES, "{cost:?}");
+}
+
+#[test]
 fn a_refused_message_is_not_kept() {
     let mut link = stranger();
     let message = answer_of(STRANGER_UNSENT_BYTES_MAX);
@@ -341,7 +362,7 @@ proptest! {
 
 /// A link that has heard a preface.
 fn stranger() -> Link {
-    let mut link = Link::new(Dialect::Native, Purpose::Standing);
+    let mut link = Link::new(Dialect::Native, Purpose::Asking);
     assert_eq!(heard_by(&mut link, &PREFACE), Ok(0));
     link
 }

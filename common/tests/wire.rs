@@ -47,14 +47,14 @@ fn golden_messages() -> Vec<Golden> {
     vec![
         golden(
             "hello of a servent",
-            "00000020  00  00 00112233445566778899aabbccddeeff 00 7f000001 fb2328  00  fc00102000",
+            "0000001e  00  00 00112233445566778899aabbccddeeff 00 7f000001 fb2328  00  fb2000",
             Message::Hello(Hello {
                 role: Role::Servent {
                     id: ServentId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
                     advertised: address("127.0.0.1:9000"),
                 },
                 features: 0,
-                frame_bytes_max: 1_056_768,
+                frame_bytes_max: 8_192,
             }),
         ),
         golden(
@@ -363,6 +363,7 @@ fn limits() -> Vec<(&'static str, String)> {
         KEY_BYTES_MAX,
         VALUE_BYTES_MAX,
         FRAME_BYTES_MAX,
+        SERVENT_FRAME_BYTES_MAX,
         HELLO_FRAME_BYTES_MAX,
         PATH_ADDRESSES_MAX,
         SEEN_IDS_MAX,
@@ -379,6 +380,7 @@ fn limits() -> Vec<(&'static str, String)> {
         NEIGHBOR_UNSENT_BYTES_MAX,
         ANSWER_UNSENT_BYTES_MAX,
         CLIENT_CONNECTIONS_MAX,
+        COMMAND_BYTES_MAX,
     );
     let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX);
     let rates =
@@ -424,7 +426,7 @@ fn a_stream_cut_in_two_anywhere_is_the_same() {
         let stream = [PREFACE.to_vec(), frame(&message), frame(&Message::Ping)].concat();
         for cut in 0..=stream.len() {
             let (first, second) = stream.split_at(cut);
-            let mut link = Link::new(Dialect::Native, Purpose::Standing);
+            let mut link = Link::new(Dialect::Native, Purpose::Asking);
             let mut heard = heard_by(&mut link, first).expect("the first part is no error");
             heard.extend(heard_by(&mut link, second).expect("the second part is no error"));
             assert_eq!(heard, [message.clone(), Message::Ping], "{name} cut at {cut}");
@@ -498,7 +500,7 @@ fn what_is_wrong_is_said_in_words() {
     let heard = heard_by(&mut greeted(), &framed(&bytes("02 00 00")));
     assert_eq!(
         heard.expect_err("two bytes too many").to_string(),
-        "a frame that holds no message: 2 bytes after the message"
+        "a frame that holds no message: its message ends after 1 of 3 bytes"
     );
     let heard = heard_by(&mut greeted(), &framed(&bytes("04 00 00 00")));
     assert_eq!(heard.expect_err("no key").to_string(), "a frame that holds no message: the key is empty");
@@ -647,7 +649,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
         cuts.extend([0, stream.len()]);
         cuts.sort_unstable();
-        let mut link = Link::new(Dialect::Native, Purpose::Standing);
+        let mut link = Link::new(Dialect::Native, Purpose::Asking);
         let mut heard = Vec::new();
         for ends in cuts.windows(2) {
             heard.extend(heard_by(&mut link, &stream[ends[0]..ends[1]])?);
@@ -671,7 +673,7 @@ proptest! {
     ) {
         // Noise at the very start, noise where a hello belongs, and noise from a peer that said hello.
         let mut link = match opening {
-            0 => Link::new(Dialect::Native, Purpose::Standing),
+            0 => Link::new(Dialect::Native, Purpose::Asking),
             1 => stranger(),
             _ => greeted(),
         };
@@ -858,7 +860,7 @@ fn noisy_body() -> impl Strategy<Value = Vec<u8>> {
 
 /// A link that has heard a preface.
 fn stranger() -> Link {
-    let mut link = Link::new(Dialect::Native, Purpose::Standing);
+    let mut link = Link::new(Dialect::Native, Purpose::Asking);
     link.receive(&PREFACE);
     assert_eq!(link.next_message(), Ok(None));
     link
@@ -894,7 +896,7 @@ fn heard_by(link: &mut Link, bytes: &[u8]) -> Result<Vec<Message>, WireError> {
 }
 
 fn heard_in_segments(stream: &[u8], segment_bytes: usize) -> Result<Vec<Message>, WireError> {
-    let mut link = Link::new(Dialect::Native, Purpose::Standing);
+    let mut link = Link::new(Dialect::Native, Purpose::Asking);
     let mut heard = Vec::new();
     for segment in stream.chunks(segment_bytes) {
         heard.extend(heard_by(&mut link, segment)?);

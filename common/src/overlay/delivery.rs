@@ -52,6 +52,8 @@ enum State {
     Open(LinkId),
     /// It failed and is left alone.
     Resting,
+    /// It failed not long ago; the next answer is dialled for, and the next failure counts on.
+    Remembered,
 }
 
 impl Delivery {
@@ -76,7 +78,7 @@ impl Delivery {
             return true;
         }
         let known = self.destinations.contains_key(&to);
-        if !known && self.destinations.len() >= ANSWER_ADDRESSES_MAX {
+        if !known && self.destinations.len() >= ANSWER_ADDRESSES_MAX && !self.forget_one_failure() {
             return false;
         }
         let bytes = weight(&answer);
@@ -92,7 +94,9 @@ impl Delivery {
         destination.queue.push(answer);
         destination.queued_bytes += bytes;
         self.queued_bytes += bytes;
-        if !known {
+        if !known || destination.state == State::Remembered {
+            destination.state = State::Waiting;
+            self.set_timer(to, None);
             self.waiting.push_back(to);
             self.dial_waiting(out);
         }
@@ -192,7 +196,11 @@ impl Delivery {
                     out.push(Output::Close { link });
                     self.on_closed(now, link, "it was idle", out);
                 }
-                State::Resting if destination.queue.is_empty() => self.forget(to),
+                State::Resting if destination.queue.is_empty() => {
+                    destination.state = State::Remembered;
+                    self.set_timer(to, Some(now + ANSWER_REST_MAX));
+                }
+                State::Remembered => self.forget(to),
                 State::Resting => {
                     destination.state = State::Waiting;
                     self.waiting.push_back(to);
@@ -240,6 +248,15 @@ impl Delivery {
         let rest = rest_after(destination.failures);
         destination.failures += 1;
         self.set_timer(to, Some(now + rest));
+    }
+
+    /// Makes room for another address. False when every one here is waited for, spoken to or left alone.
+    fn forget_one_failure(&mut self) -> bool {
+        let is_remembered = |to: &SocketAddr| {
+            self.destinations.get(to).is_some_and(|destination| destination.state == State::Remembered)
+        };
+        let oldest = self.timers.iter().map(|(_, to)| *to).find(is_remembered);
+        oldest.map(|to| self.forget(to)).is_some()
     }
 
     fn forget(&mut self, to: SocketAddr) {

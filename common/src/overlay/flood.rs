@@ -1,8 +1,9 @@
 //! The mechanism of the flood: which queries were seen, to whom one is passed on, and when its subtree has finished.
 //!
 //! It does not know what is asked or who answers (`search`), nor who is at the other end of a link (`links`). After
-//! "A Distributed Algorithm for Detecting the Termination of ... a Diffusing Computation" (Dijkstra and Scholten 1980)
-//! every copy is echoed exactly once, so the contact learns when nothing is on its way any more.
+//! "Termination detection for diffusing computations" (Dijkstra and Scholten 1980) every copy is echoed exactly once, so
+//! the contact learns when nothing is on its way any more; the tree of echoes is that of "Echo algorithms: depth parallel
+//! operations on general graphs" (Chang 1982).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -173,7 +174,7 @@ impl Flood {
                 break;
             }
             if let Some(pending) = self.pending.get_mut(&copy) {
-                pending.tally.lost += pending.awaited.len() as u64;
+                pending.tally.add_lost(pending.awaited.len());
             }
             self.deadlines.pop_first();
             done.extend(self.end(copy));
@@ -197,7 +198,7 @@ impl Flood {
         }
         let place = pending.awaited.iter().position(|awaited| *awaited == link)?;
         pending.awaited.swap_remove(place);
-        pending.tally.lost += 1;
+        pending.tally.add_lost(1);
         if pending.awaited.is_empty() { self.end(copy) } else { None }
     }
 

@@ -147,7 +147,7 @@ fn decode(body: &[u8]) -> Result<Message, WireError> {
     let (wire, consumed) =
         bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC).map_err(|error| malformed(error.to_string()))?;
     if consumed != body.len() {
-        return Err(malformed(format!("{} bytes after the message", body.len() - consumed)));
+        return Err(malformed(format!("its message ends after {consumed} of {} bytes", body.len())));
     }
     from_wire(wire).map_err(malformed)
 }
