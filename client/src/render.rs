@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use common::query::{AnswerBody, Ask};
 use common::session::{EndReason, Ending, Report};
-use common::text::Escaped;
+use common::text::{Escaped, misleads};
 use serde::Serialize;
 
 /// Writes reports to stdout and, on a terminal, summaries to stderr.
@@ -131,8 +131,26 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     }
 
     fn json_line(&mut self, line: &JsonLine<'_>) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
+        line.serialize(&mut serde_json::Serializer::with_formatter(&mut self.out, SafeJson))?;
         writeln!(self.out)
+    }
+}
+
+/// JSON of one line, in which what a terminal might obey is escaped too, beyond what JSON demands. A program that reads
+/// it gets the same text.
+struct SafeJson;
+
+impl serde_json::ser::Formatter for SafeJson {
+    fn write_string_fragment<Out: ?Sized + Write>(&mut self, out: &mut Out, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, character)) = rest.char_indices().find(|(_, character)| misleads(*character)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + character.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
     }
 }
 
@@ -256,6 +274,25 @@ mod tests {
 
     fn tally(reached: u64, answers: u64) -> Tally {
         Tally { reached, answers, ..Tally::default() }
+    }
+
+    #[test]
+    fn json_is_safe_to_look_at_and_says_the_same() {
+        let value = "plain \"quoted\" \u{9b}2J \u{202e}live\u{202c} \u{7f}\u{feff}\u{e0041} caf\u{e9}\n";
+        let report = Report::Answer {
+            from: "127.0.0.1:9000".parse().unwrap(),
+            hops: 1,
+            body: AnswerBody::Value(value.as_bytes().to_vec()),
+            elapsed: Duration::from_micros(1_500),
+        };
+        let side: Option<Vec<u8>> = None;
+        let mut renderer = Renderer { out: Vec::new(), side, json: true, silence_max: Duration::from_secs(4) };
+        renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &report).unwrap();
+        let line = String::from_utf8(renderer.out).unwrap();
+        assert!(!line.trim_end_matches('\n').chars().any(misleads), "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["value"], value);
+        assert_eq!(read["ms"], 1.5);
     }
 
     #[test]

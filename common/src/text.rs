@@ -60,7 +60,8 @@ fn write_escape(character: char, out: &mut impl Write) -> fmt::Result {
 }
 
 /// Whether a terminal may obey `character`, or a reader be deceived by it, instead of seeing it.
-fn misleads(character: char) -> bool {
+#[must_use]
+pub fn misleads(character: char) -> bool {
     let ends_line = matches!(character, '\u{2028}' | '\u{2029}');
     let turns_direction = matches!(
         character,
