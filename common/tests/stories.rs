@@ -188,6 +188,10 @@ impl Story {
                 self.skip();
             }
             ["say", name, rest @ ..] => self.say(name, rest),
+            ["inject", from, to, hex @ ..] => {
+                let (from, to) = (self.node(from), self.node(to));
+                self.world.inject(from, to, &bytes_of(hex));
+            }
             ["ask", client, rest @ ..] => self.ask(client, rest),
             ["run"] => {
                 self.world.run();
@@ -213,7 +217,7 @@ impl Story {
             }
             ["restart", name] => {
                 let node = self.node(name);
-                if self.world.session(node).is_some() {
+                if self.world.is_client(node) {
                     self.world.restart_client(node, None);
                 } else {
                     self.world.kill(node);
@@ -337,21 +341,26 @@ impl Story {
                 other => self.fail(&format!("no such kind of client: {other}")),
             }
         }
-        self.world.client(plan);
+        let client = self.world.client(plan);
         self.world.run();
-        self.tell();
+        // That a client attached is no news; that it did not is.
+        if self.world.is_attached(client) {
+            self.skip();
+            self.since = self.world.now();
+        }
     }
 
     fn ask(&mut self, client: &str, words: &[&str]) {
         let client = self.node(client);
         let ask = self.ask_of(words);
         if let ["?", _, "times", count] = words {
+            self.tell();
             for _ in 0..count.parse::<u32>().unwrap() {
                 let query = self.world.ask(client, ask.clone());
                 self.label(query);
                 self.world.interrupt(client);
             }
-            return;
+            return self.skip();
         }
         let query = self.world.ask(client, ask);
         self.label(query);
@@ -367,11 +376,10 @@ impl Story {
 
     fn say(&mut self, name: &str, words: &[&str]) {
         let stranger = self.node(name);
-        let number = |text: &str| text.parse().unwrap_or_else(|_| self.fail("not a number"));
+        let number = |text: &str| text.parse().expect("a number");
         let message = match words {
             ["bytes", hex @ ..] => {
-                let bytes: Vec<u8> = hex.iter().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-                return self.world.say_bytes(stranger, &bytes);
+                return self.world.say_bytes(stranger, &bytes_of(hex));
             }
             ["hello", "servent"] => Message::Hello(Hello::new(Role::Servent {
                 id: ServentId(stranger.0 as u128),
@@ -382,7 +390,10 @@ impl Story {
             }
             ["ping"] => Message::Ping,
             ["request", sequence, ask @ ..] => {
-                Message::Request(Request { sequence: number(sequence), ask: self.ask_of(ask) })
+                let sequence = number(sequence);
+                let client = self.world.address(stranger);
+                self.label(QueryId { sequence, client });
+                Message::Request(Request { sequence, ask: self.ask_of(ask) })
             }
             ["query", sequence, "for", client, "ttl", ttl, "hops", hops, ask @ ..] => Message::Query(Query {
                 sequence: number(sequence),
@@ -425,6 +436,7 @@ impl Story {
 
     // ---- telling ----
 
+    /// Passes over what happened since the last time.
     fn skip(&mut self) {
         self.told_count = self.world.records.len();
     }
@@ -446,7 +458,13 @@ impl Story {
                 if HIDDEN.contains(&message.name()) && !self.shown.contains(message.name()) {
                     return None;
                 }
-                let said = self.said(message);
+                let mut said = self.said(message);
+                if let Message::Finished(finished) = message
+                    && !self.world.is_client(*to)
+                {
+                    // A client of ours tells this itself.
+                    let _ = write!(said, ": {}", tallied(&finished.tally));
+                }
                 format!("{} -> {} {said}", self.name(*from), self.name(*to))
             }
             Record::Dialled { from, to } => format!("{} dials {}", self.name(*from), self.name_at(*to)),
@@ -480,6 +498,9 @@ impl Story {
     }
 
     fn names_at(&self, addresses: &[SocketAddr]) -> String {
+        if addresses.is_empty() {
+            return "none".to_owned();
+        }
         let names: Vec<String> = addresses.iter().map(|address| self.name_at(*address)).collect();
         names.join(" ")
     }
@@ -522,9 +543,7 @@ impl Story {
             Message::Echo(echo) => {
                 format!("echo {} of ttl {}: {}", self.label(echo.id), echo.ttl, tallied(&echo.tally))
             }
-            Message::Finished(finished) => {
-                format!("finished {}: {}", self.label_of(finished.sequence), tallied(&finished.tally))
-            }
+            Message::Finished(finished) => format!("finished {}", self.label_of(finished.sequence)),
         }
     }
 
@@ -563,9 +582,16 @@ fn ended(ending: &Ending) -> String {
         EndReason::Answers => "has answers enough",
         EndReason::Interrupted => "interrupted",
     };
-    let told = if *tally_told { tallied(tally) } else { format!("told nothing, {} lost", tally.lost) };
-    let answers = counted(*answers, "answer");
-    format!("{reason} after {}ms: heard {answers}; {told}", elapsed.as_millis())
+    let mut text = format!("{reason} after {}ms: ", elapsed.as_millis());
+    if !tally_told || *answers != tally.answers {
+        let _ = write!(text, "heard {}, told of ", counted(*answers, "answer"));
+    }
+    if *tally_told {
+        text.push_str(&tallied(tally));
+    } else {
+        let _ = write!(text, "nothing, {} lost", tally.lost);
+    }
+    text
 }
 
 fn tallied(tally: &Tally) -> String {
@@ -586,6 +612,10 @@ fn tallied(tally: &Tally) -> String {
         }
     }
     text
+}
+
+fn bytes_of(hex: &[&str]) -> Vec<u8> {
+    hex.iter().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
 fn counted(count: u64, what: &str) -> String {

@@ -35,7 +35,7 @@ const RUN_MAX: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) usize);
 
-/// Random numbers that come out the same for the same seed: SplitMix64 (Steele, Lea and Flood 2014).
+/// Random numbers that come out the same for the same seed: `SplitMix64` (Steele, Lea and Flood 2014).
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -504,6 +504,16 @@ impl World {
         }
     }
 
+    /// Whether it is a client, dead or alive.
+    pub(crate) fn is_client(&self, node: NodeId) -> bool {
+        matches!(self.nodes[node.0].plan, Plan::Client(_))
+    }
+
+    /// Whether its contact has greeted a client.
+    pub(crate) fn is_attached(&self, client: NodeId) -> bool {
+        self.nodes[client.0].attached
+    }
+
     /// What a client told its person, and when.
     pub(crate) fn reports(&self, client: NodeId) -> &[(Duration, Report)] {
         &self.nodes[client.0].reports
@@ -871,7 +881,12 @@ impl World {
         let acceptor = acceptor.expect("somebody there");
         let purpose = match target {
             DialTarget::Mind(Dial::Answers(_)) => Purpose::Answers,
-            _ => Purpose::Standing,
+            DialTarget::Mind(Dial::Neighbor(_)) => Purpose::Standing,
+            DialTarget::Contact | DialTarget::Stranger => Purpose::Asking,
+        };
+        let acceptor_purpose = match self.nodes[acceptor.0].mind {
+            Mind::Servent(_) => Purpose::Standing,
+            _ => Purpose::Asking,
         };
         let connection = self.connections.len();
         let end = |node, id, purpose, has_mind| End {
@@ -894,7 +909,7 @@ impl World {
         self.connections.push(Connection {
             ends: [
                 end(dialler, id, purpose, dialler_has_mind),
-                end(acceptor, id + 1, Purpose::Standing, acceptor_has_mind),
+                end(acceptor, id + 1, acceptor_purpose, acceptor_has_mind),
             ],
             is_cut: false,
         });
@@ -1024,6 +1039,7 @@ impl World {
                 session::Output::Tell(report) => {
                     match report {
                         Report::Ready => self.nodes[node.0].attached = true,
+                        Report::ContactLost { .. } => self.nodes[node.0].attached = false,
                         Report::Ended(_) => {
                             let session = self.session(node).expect("a client that lives");
                             assert!(!session.is_waiting(), "it ended and waits");

@@ -1,0 +1,1252 @@
+//! The servent's mind at its doors: every limit reached, every role kept to, every deadline met.
+//!
+//! Inputs go in, outputs come out; there is no world here and no bytes. How minds work together is told by the stories
+//! and judged by the truth.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod world;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::address::{AnswerAddress, Dialect, Neighbor};
+use common::config::*;
+use common::key::Key;
+use common::link::LinkId;
+use common::message::{Echo, Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
+use common::store::Store;
+use common::time::Time;
+use common::wire::WireError;
+use world::Random;
+
+const OWN_ID: u128 = 1_000;
+const TICK: Duration = Duration::from_nanos(1);
+
+/// A mind under test, and the time it lives in.
+struct Mind {
+    overlay: Overlay,
+    now: Time,
+    next_link: u64,
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn own_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(10, 0, 0, 1), 9000))
+}
+
+/// The answer address of one client of many.
+fn client_address(number: usize) -> SocketAddr {
+    let [_, b, c, d] = u32::try_from(number).unwrap().to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(11, b, c, d), 7000))
+}
+
+/// Where one servent of many is.
+fn servent_address(number: u128) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(10, 1, 0, 0), u16::try_from(number % 60_000).unwrap()))
+}
+
+fn store(text: &str) -> Arc<Store> {
+    Arc::new(Store::parse(text.as_bytes().to_vec()).unwrap().0)
+}
+
+fn config() -> Config {
+    Config {
+        advertised: own_address(),
+        servent_id: ServentId(OWN_ID),
+        ttl: TTL_DEFAULT,
+        forward_once: false,
+        neighbors: Vec::new(),
+        seed: 7,
+    }
+}
+
+fn config_with_neighbor(addresses: &[SocketAddr]) -> Config {
+    let neighbor = Neighbor { name: "there".to_owned(), addresses: addresses.to_vec() };
+    Config { neighbors: vec![neighbor], ..config() }
+}
+
+impl Mind {
+    fn new() -> Mind {
+        Mind::with(&config(), store("tea green"))
+    }
+
+    fn with(config: &Config, store: Arc<Store>) -> Mind {
+        Mind { overlay: Overlay::new(config, store), now: Time::START, next_link: 1 }
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.overlay.handle(self.now, input, &mut out);
+        out
+    }
+
+    fn hear(&mut self, link: LinkId, message: Message) -> Vec<Output> {
+        self.tell(Input::Received { link, message })
+    }
+
+    fn closed(&mut self, link: LinkId) -> Vec<Output> {
+        self.tell(Input::Closed { link, reason: "it is a test".to_owned() })
+    }
+
+    fn new_link(&mut self) -> LinkId {
+        self.next_link += 1;
+        LinkId(self.next_link)
+    }
+
+    fn stranger(&mut self) -> LinkId {
+        let link = self.new_link();
+        let from = SocketAddr::from((Ipv4Addr::new(10, 2, 0, 0), 40_000));
+        assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
+        link
+    }
+
+    /// A link to a servent of this id, which dialled us.
+    fn neighbor(&mut self, id: u128) -> LinkId {
+        let link = self.stranger();
+        assert_eq!(self.hear(link, servent_hello(id)), [send(link, own_hello())]);
+        link
+    }
+
+    /// A link to a client at an ip of this number, which hears answers at port 7000.
+    fn client(&mut self, number: usize) -> LinkId {
+        let link = self.new_link();
+        let from = SocketAddr::new(client_address(number).ip(), 40_000);
+        assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
+        assert_eq!(self.hear(link, client_hello(7000)), [send(link, own_hello())]);
+        link
+    }
+
+    fn dialled(&mut self, dial: Dial) -> (LinkId, Vec<Output>) {
+        let link = self.new_link();
+        let out = self.tell(Input::Opened { link, opening: Opening::Dialled(dial) });
+        (link, out)
+    }
+
+    fn dial_failed(&mut self, dial: Dial) -> Vec<Output> {
+        self.tell(Input::DialFailed { dial, reason: "it is a test".to_owned() })
+    }
+
+    /// An answer link to this client, opened and greeted; gives what was sent once it was.
+    fn answer_link(&mut self, number: usize) -> (LinkId, Vec<Output>) {
+        let (link, out) = self.dialled(Dial::Answers(client_address(number)));
+        assert_eq!(out, [], "the client speaks first");
+        let out = self.hear(link, client_hello(7000));
+        (link, out)
+    }
+
+    /// Lets time pass, and gives what the mind does at its deadlines. No deadline may be late, and none may spin.
+    fn pass(&mut self, duration: Duration) -> Vec<(Duration, Output)> {
+        let start = self.now;
+        let end = self.now + duration;
+        let mut outputs = Vec::new();
+        while let Some(due) = self.overlay.deadline().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            let out = self.tell(Input::Deadline);
+            let next = self.overlay.deadline();
+            assert!(!out.is_empty() || next.is_none_or(|next| next > due), "told at {due:?}, it wants {next:?}");
+            outputs.extend(out.into_iter().map(|output| (self.now.since(start), output)));
+        }
+        self.now = end;
+        assert_eq!(self.tell(Input::Deadline), [], "something was due and no deadline said so");
+        outputs
+    }
+
+    /// As [`Mind::pass`], where it does not matter when in that time something is done.
+    fn pass_and_see(&mut self, duration: Duration) -> Vec<Output> {
+        self.pass(duration).into_iter().map(|(_, output)| output).collect()
+    }
+}
+
+fn servent_hello(id: u128) -> Message {
+    Message::Hello(Hello::new(Role::Servent { id: ServentId(id), advertised: servent_address(id) }))
+}
+
+fn client_hello(answer_port: u16) -> Message {
+    Message::Hello(Hello::new(Role::Client { answer_port }))
+}
+
+fn own_hello() -> Message {
+    Message::Hello(Hello::new(Role::Servent { id: ServentId(OWN_ID), advertised: own_address() }))
+}
+
+fn send(link: LinkId, message: Message) -> Output {
+    Output::Send { link, message }
+}
+
+fn goodbye(link: LinkId, farewell: Farewell) -> [Output; 2] {
+    [send(link, Message::Goodbye(farewell)), Output::Close { link }]
+}
+
+fn dial_neighbor(target: usize, address: SocketAddr) -> Output {
+    Output::Dial { dial: Dial::Neighbor(target), address }
+}
+
+fn dial_client(number: usize) -> Output {
+    let address = client_address(number);
+    Output::Dial { dial: Dial::Answers(address), address }
+}
+
+fn tea() -> Ask {
+    Ask::Key(Key::new(b"tea").unwrap())
+}
+
+fn milk() -> Ask {
+    Ask::Key(Key::new(b"milk").unwrap())
+}
+
+fn query(sequence: u64, client: usize, ask: Ask) -> Query {
+    let client = AnswerAddress { socket: client_address(client), dialect: Dialect::Native };
+    Query { sequence, client, ttl: 3, hops: 1, ask, path: Vec::new() }
+}
+
+fn echo_of(query: &Query, tally: Tally) -> Message {
+    Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally })
+}
+
+fn request(sequence: u64) -> Message {
+    Message::Request(Request { sequence, ask: milk() })
+}
+
+fn finished(sequence: u64, tally: Tally) -> Message {
+    Message::Finished(Finished { sequence, tally })
+}
+
+fn value(sequence: u64, text: &str) -> Message {
+    Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(text.as_bytes().to_vec()) })
+}
+
+fn reached(count: u64) -> Tally {
+    Tally { reached: count, ..Tally::default() }
+}
+
+/// A tally of one copy passed on.
+fn passed_on() -> Tally {
+    Tally { reached: 1, copies: 1, ..Tally::default() }
+}
+
+// ---- the flood and its limits ----
+
+#[test]
+fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let ask = |mind: &mut Mind, sequence: u64, ask: Ask| {
+        let query = query(sequence, 1, ask);
+        let out = mind.hear(neighbor, Message::Query(query.clone()));
+        let [Output::Send { message: Message::Echo(echo), .. }] = out.as_slice() else {
+            panic!("not one echo: {out:?}");
+        };
+        assert_eq!((echo.id, echo.ttl), (query.id(), query.ttl));
+        echo.tally
+    };
+    let refused = Tally { lost: 1, ..Tally::default() };
+    let duplicate = Tally { duplicates: 1, ..Tally::default() };
+    assert_eq!(ask(&mut mind, 0, milk()), reached(1));
+    mind.now = mind.now + seconds(1);
+    for sequence in 1..SEEN_IDS_MAX as u64 {
+        assert_eq!(ask(&mut mind, sequence, milk()), reached(1));
+    }
+    assert_eq!(mind.overlay.counters().unseen, 0);
+    assert_eq!(ask(&mut mind, u64::MAX, tea()), refused, "not even answered");
+    assert_eq!(mind.overlay.counters().unseen, 1);
+    assert_eq!(ask(&mut mind, 5, milk()), duplicate, "what is remembered is remembered");
+
+    mind.now = Time::START + SEEN_AGE_MAX;
+    mind.hear(neighbor, Message::Pong);
+    assert_eq!(ask(&mut mind, 0, milk()), reached(1), "the oldest is forgotten, and makes room for one");
+    assert_eq!(ask(&mut mind, u64::MAX, milk()), refused);
+    assert_eq!(ask(&mut mind, 1, milk()), duplicate);
+    mind.now = Time::START + SEEN_AGE_MAX + seconds(1);
+    assert_eq!(ask(&mut mind, u64::MAX, milk()), reached(1));
+    assert_eq!(mind.overlay.counters().unseen, 2);
+}
+
+#[test]
+fn a_query_is_remembered_for_two_minutes_and_no_longer() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let query = query(5, 1, milk());
+    let hear = |mind: &mut Mind| mind.hear(neighbor, Message::Query(query.clone()));
+    assert_eq!(hear(&mut mind), [send(neighbor, echo_of(&query, reached(1)))]);
+    mind.now = Time::START + (SEEN_AGE_MAX - TICK);
+    let duplicate = Tally { duplicates: 1, ..Tally::default() };
+    assert_eq!(hear(&mut mind), [send(neighbor, echo_of(&query, duplicate))]);
+    mind.now = Time::START + SEEN_AGE_MAX;
+    assert_eq!(hear(&mut mind), [send(neighbor, echo_of(&query, reached(1)))]);
+}
+
+#[test]
+fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
+    let mut mind = Mind::new();
+    let asker = mind.neighbor(1);
+    let other = mind.neighbor(2);
+    for sequence in 0..QUERIES_PENDING_MAX as u64 {
+        let out = mind.hear(asker, Message::Query(query(sequence, 1, milk())));
+        assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]));
+    }
+    assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
+    let surplus = query(u64::MAX, 1, tea());
+    let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
+    let out = mind.hear(asker, Message::Query(surplus.clone()));
+    assert_eq!(out, [dial_client(1), send(asker, echo_of(&surplus, tally))]);
+    assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
+
+    // One echo makes room for one.
+    let first = query(0, 1, milk());
+    let passed = Query { ttl: 2, hops: 2, ..first.clone() };
+    let out = mind.hear(other, echo_of(&passed, reached(1)));
+    assert_eq!(out, [send(asker, echo_of(&first, Tally { reached: 2, copies: 1, ..Tally::default() }))]);
+    let out = mind.hear(asker, Message::Query(query(u64::MAX - 1, 1, milk())));
+    assert!(matches!(out.as_slice(), [Output::Flood { .. }]));
+
+    // And time makes room for all.
+    let echoes = mind.pass_and_see(ECHO_WAIT_MAX);
+    assert_eq!(mind.overlay.pending_count(), 0);
+    let given_up = Tally { lost: 1, ..passed_on() };
+    let is_echo = |output: &&Output| matches!(output, Output::Send { link, message: Message::Echo(echo) } if *link == asker && echo.tally == given_up);
+    assert_eq!(echoes.iter().filter(is_echo).count(), QUERIES_PENDING_MAX);
+}
+
+#[test]
+fn a_ttl_of_others_is_cut_down_or_refused() {
+    // Our own TTL, the TTL and hops that come; the TTL passed on, or nothing when the query is dropped.
+    for (own, ttl, hops, passed) in [
+        (3, 0, 1, None),
+        (3, 1, 1, Some(0)),
+        (3, TTL_FROM_OTHERS_MAX, 1, Some(TTL_FROM_OTHERS_MAX - 1)),
+        (3, TTL_FROM_OTHERS_MAX + 1, 1, Some(TTL_FROM_OTHERS_MAX - 1)),
+        (3, TTL_MAX, 1, Some(TTL_FROM_OTHERS_MAX - 1)),
+        (0, TTL_MAX, 1, Some(TTL_FROM_OTHERS_MAX - 1)),
+        (12, 12, 1, Some(11)),
+        (12, 13, 1, Some(11)),
+        (12, TTL_MAX, 1, Some(11)),
+        (TTL_MAX, TTL_MAX, 1, Some(TTL_MAX - 1)),
+        (3, 1, TTL_MAX, Some(0)),
+        (3, 0, TTL_MAX + 1, None),
+    ] {
+        let mut mind = Mind::with(&Config { ttl: own, ..config() }, store("tea green"));
+        let asker = mind.neighbor(1);
+        let other = mind.neighbor(2);
+        let came = Query { ttl, hops, ..query(5, 1, milk()) };
+        let out = mind.hear(asker, Message::Query(came.clone()));
+        let Some(passed) = passed else {
+            let tally = Tally { reached: 1, stopped: 1, ..Tally::default() };
+            assert_eq!(out, [send(asker, echo_of(&came, tally))], "{own} {ttl}");
+            continue;
+        };
+        let onward = Query { ttl: passed, hops: hops + 1, ..came.clone() };
+        assert_eq!(out, [Output::Flood { links: vec![other], query: onward.clone() }], "{own} {ttl}");
+        // The echo names the TTL the copy came with, not what we made of it.
+        let out = mind.hear(other, echo_of(&onward, reached(1)));
+        assert_eq!(out, [send(asker, echo_of(&came, Tally { reached: 2, ..passed_on() }))]);
+        // What differs only above the limit brings nothing new.
+        if ttl > TTL_FROM_OTHERS_MAX.max(own) {
+            let again = Query { ttl: ttl - 1, ..came.clone() };
+            let out = mind.hear(other, Message::Query(again.clone()));
+            let tally = Tally { duplicates: 1, ..Tally::default() };
+            assert_eq!(out, [send(other, echo_of(&again, tally))]);
+        }
+        assert_eq!(mind.overlay.counters().too_far, 0);
+    }
+    // Hops plus TTL is the same all over a flood.
+    for (ttl, hops) in [
+        (TTL_MAX + 1, 1),
+        (TTL_MAX, 2),
+        (1, TTL_MAX + 1),
+        (0, TTL_MAX + 2),
+        (u8::MAX, 1),
+        (3, u8::MAX),
+        (u8::MAX, u8::MAX),
+    ] {
+        let mut mind = Mind::with(&Config { ttl: TTL_MAX, ..config() }, store("tea green"));
+        let asker = mind.neighbor(1);
+        mind.neighbor(2);
+        assert_eq!(mind.hear(asker, Message::Query(Query { ttl, hops, ..query(5, 1, tea()) })), []);
+        assert_eq!(mind.overlay.counters().too_far, 1, "ttl {ttl} hops {hops}");
+    }
+}
+
+#[test]
+fn a_contact_starts_with_its_own_ttl_and_no_more_than_the_largest() {
+    for (own, first) in [(0, 0), (3, 3), (TTL_MAX, TTL_MAX), (TTL_MAX + 1, TTL_MAX), (u8::MAX, TTL_MAX)] {
+        let mut mind = Mind::with(&Config { ttl: own, ..config() }, store(""));
+        let neighbor = mind.neighbor(1);
+        let client = mind.client(1);
+        let out = mind.hear(client, request(5));
+        let expected = Query { ttl: first, hops: 1, ..query(5, 1, milk()) };
+        assert_eq!(out, [Output::Flood { links: vec![neighbor], query: expected }]);
+    }
+}
+
+#[test]
+fn a_path_longer_than_the_way_costs_its_sender_the_link() {
+    let mut mind = Mind::new();
+    let asker = mind.neighbor(1);
+    let other = mind.neighbor(2);
+    let milk_query = query(8, 1, milk());
+    let with_path = |sequence: u64, length: usize| {
+        let path = vec![servent_address(9); length];
+        Message::Query(Query { hops: 2, path, ..query(sequence, 1, Ask::Topology) })
+    };
+    let out = mind.hear(asker, with_path(5, 2));
+    let Some(Output::Flood { links, query }) = out.last() else { panic!("it was not passed on: {out:?}") };
+    assert_eq!(*links, [other]);
+    assert_eq!(query.path, [servent_address(9), servent_address(9), own_address()]);
+    assert!(mind.hear(other, with_path(6, 3)).starts_with(&goodbye(other, Farewell::Protocol)));
+    // What asks for a key has no path at all.
+    let path = vec![servent_address(9)];
+    let third = mind.neighbor(3);
+    let out = mind.hear(third, Message::Query(Query { hops: 2, path, ..milk_query }));
+    assert!(out.starts_with(&goodbye(third, Farewell::Protocol)), "{out:?}");
+    // Only that link: the other still floods, to nobody now.
+    assert!(matches!(mind.hear(asker, with_path(7, 0)).as_slice(), [Output::Send { link, .. }] if *link == asker));
+}
+
+#[test]
+fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
+    for forward_once in [false, true] {
+        let mut mind = Mind::with(&Config { forward_once, ..config() }, store("tea green"));
+        let [a, b, c] = [1, 2, 3].map(|id| mind.neighbor(id));
+        let first = Query { ttl: 0, ..query(5, 1, tea()) };
+        let out = mind.hear(a, Message::Query(first.clone()));
+        let tally = Tally { reached: 1, answers: 1, stopped: 1, ..Tally::default() };
+        assert_eq!(out, [dial_client(1), send(a, echo_of(&first, tally))]);
+
+        let second = Query { ttl: 2, ..first.clone() };
+        let out = mind.hear(b, Message::Query(second.clone()));
+        if forward_once {
+            assert_eq!(out, [send(b, echo_of(&second, Tally { duplicates: 1, ..Tally::default() }))]);
+            continue;
+        }
+        let onward = Query { ttl: 1, hops: 2, ..second.clone() };
+        assert_eq!(out, [Output::Flood { links: vec![a, c], query: onward.clone() }]);
+        assert_eq!(mind.hear(c, echo_of(&onward, reached(1))), []);
+        // Neither an echo of another copy, nor one of a link that owes none, nor one said twice ends the wait.
+        assert_eq!(mind.hear(a, echo_of(&first, reached(9))), []);
+        assert_eq!(mind.hear(b, echo_of(&onward, reached(9))), []);
+        assert_eq!(mind.hear(c, echo_of(&onward, reached(9))), []);
+        let out = mind.hear(a, echo_of(&onward, Tally::default()));
+        let tally = Tally { reached: 1, copies: 2, stopped: -1, ..Tally::default() };
+        assert_eq!(out, [send(b, echo_of(&second, tally))]);
+
+        // With as much TTL as before it is a duplicate.
+        let out = mind.hear(c, Message::Query(second.clone()));
+        assert_eq!(out, [send(c, echo_of(&second, Tally { duplicates: 1, ..Tally::default() }))]);
+        assert_eq!(mind.overlay.pending_count(), 0);
+    }
+}
+
+#[test]
+fn every_servent_gives_up_before_the_one_that_waits_for_it() {
+    let mut earlier = Duration::MAX;
+    for (ttl, hops) in [(3, 1), (2, 2), (1, 3)] {
+        let mut mind = Mind::new();
+        let asker = mind.neighbor(1);
+        mind.neighbor(2);
+        let came = Query { ttl, hops, ..query(5, 1, milk()) };
+        mind.hear(asker, Message::Query(came.clone()));
+        let wait = ECHO_WAIT_MAX * (u32::from(ttl) + 1) / 5;
+        assert!(wait < earlier && wait < ECHO_WAIT_MAX);
+        earlier = wait;
+        assert_eq!(mind.pass(wait - TICK), []);
+        let tally = Tally { lost: 1, ..passed_on() };
+        assert_eq!(mind.pass(TICK), [(TICK, send(asker, echo_of(&came, tally)))]);
+    }
+    let mut mind = Mind::new();
+    mind.neighbor(1);
+    mind.neighbor(2);
+    let client = mind.client(1);
+    mind.hear(client, request(5));
+    assert_eq!(mind.pass(ECHO_WAIT_MAX - TICK), []);
+    let tally = Tally { reached: 1, copies: 2, lost: 2, ..Tally::default() };
+    assert_eq!(mind.pass(TICK), [(TICK, send(client, finished(5, tally)))]);
+    assert_eq!(mind.overlay.pending_count(), 0);
+}
+
+#[test]
+fn a_link_that_closes_is_not_waited_for_and_asks_for_nothing_any_more() {
+    let mut mind = Mind::new();
+    let [a, b, c] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let of_a = query(5, 1, milk());
+    let of_b = query(6, 1, milk());
+    mind.hear(a, Message::Query(of_a.clone()));
+    mind.hear(b, Message::Query(of_b.clone()));
+    assert_eq!(mind.overlay.pending_count(), 2);
+    // What b asked is nobody's any more; what a asked still waits for c.
+    assert_eq!(mind.closed(b), []);
+    assert_eq!(mind.overlay.pending_count(), 1);
+    let out = mind.closed(c);
+    assert_eq!(out, [send(a, echo_of(&of_a, Tally { reached: 1, copies: 2, lost: 2, ..Tally::default() }))]);
+    assert_eq!(mind.overlay.pending_count(), 0);
+    assert_eq!(mind.hear(b, Message::Query(of_b)), [], "a link that is gone is not heard");
+}
+
+#[test]
+fn a_tally_at_its_end_is_not_wrapped_into_a_whole_one() {
+    for last in ["a link closes", "time passes"] {
+        let mut mind = Mind::new();
+        let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+        let client = mind.client(1);
+        mind.hear(client, request(5));
+        let onward = query(5, 1, milk());
+        let tally = Tally { lost: u64::MAX, ..Tally::default() };
+        assert_eq!(mind.hear(a, echo_of(&onward, tally)), []);
+        let out = if last == "a link closes" { mind.closed(b) } else { mind.pass_and_see(ECHO_WAIT_MAX) };
+        let tally = Tally { reached: 1, copies: 2, lost: u64::MAX, ..Tally::default() };
+        assert_eq!(out, [send(client, finished(5, tally))], "{last}");
+    }
+}
+
+#[test]
+fn data_read_anew_is_answered_from() {
+    let mut mind = Mind::new();
+    let client = mind.client(1);
+    let ask = |mind: &mut Mind, sequence| {
+        let out = mind.hear(client, Message::Request(Request { sequence, ask: tea() }));
+        match &out[0] {
+            Output::Send { message: Message::Answer(Answer { body: AnswerBody::Value(value), .. }), .. } => {
+                value.clone()
+            }
+            other => panic!("no answer: {other:?}"),
+        }
+    };
+    assert_eq!(ask(&mut mind, 1), b"green");
+    assert_eq!(mind.tell(Input::Reloaded(store("tea black"))), []);
+    assert_eq!(ask(&mut mind, 2), b"black");
+}
+
+#[test]
+fn a_client_is_known_by_the_one_spelling_of_its_address() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let link = mind.new_link();
+    let from = "[::ffff:11.0.0.1]:40000".parse().unwrap();
+    mind.tell(Input::Opened { link, opening: Opening::Accepted(from) });
+    mind.hear(link, client_hello(7000));
+    let out = mind.hear(link, request(5));
+    assert_eq!(out, [Output::Flood { links: vec![neighbor], query: query(5, 1, milk()) }]);
+}
+
+// ---- who is there ----
+
+#[test]
+fn one_neighbor_more_than_the_limit_is_refused_without_a_hello() {
+    let mut mind = Mind::new();
+    let links: Vec<LinkId> = (1..=NEIGHBORS_MAX as u128).map(|id| mind.neighbor(id)).collect();
+    let surplus = mind.stranger();
+    assert_eq!(mind.hear(surplus, servent_hello(999)), goodbye(surplus, Farewell::Full));
+    let client = mind.client(1);
+    assert!(
+        matches!(mind.hear(client, request(5)).as_slice(), [Output::Flood { links, .. }] if links.len() == NEIGHBORS_MAX)
+    );
+    assert_eq!(mind.closed(links[0]), []);
+    mind.neighbor(999);
+
+    // A dial of our own that comes to one too many is closed too, and tried again later.
+    let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store(""));
+    assert_eq!(mind.pass(Duration::ZERO).len(), 1);
+    for id in 1..=NEIGHBORS_MAX as u128 {
+        mind.neighbor(2_000 + id);
+    }
+    let (link, _) = mind.dialled(Dial::Neighbor(0));
+    assert_eq!(mind.hear(link, servent_hello(5)), goodbye(link, Farewell::Full));
+    assert_eq!(mind.pass_and_see(REDIAL_PAUSE_MIN), [dial_neighbor(0, servent_address(5))]);
+}
+
+#[test]
+fn a_stranger_has_five_seconds_to_say_hello() {
+    let mut mind = Mind::new();
+    let silent = mind.stranger();
+    let late = mind.stranger();
+    assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), []);
+    mind.hear(late, client_hello(7000));
+    let out = mind.pass(TICK);
+    assert_eq!(out.iter().map(|(_, output)| output.clone()).collect::<Vec<_>>(), goodbye(silent, Farewell::Quiet));
+    assert_eq!(mind.pass(seconds(60)), [], "a client may be silent for as long as it likes");
+    assert_eq!(mind.overlay.deadline(), None);
+    assert_eq!(mind.hear(silent, client_hello(7000)), [], "that link is gone");
+}
+
+#[test]
+fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    assert_eq!(mind.pass(PING_AFTER - TICK), []);
+    assert_eq!(mind.pass(TICK), [(TICK, send(neighbor, Message::Ping))]);
+    assert_eq!(mind.pass(seconds(1)), []);
+    // Any word of it will do.
+    assert_eq!(mind.hear(neighbor, Message::Pong), []);
+    assert_eq!(mind.pass(PING_AFTER), [(PING_AFTER, send(neighbor, Message::Ping))]);
+    mind.hear(neighbor, Message::Ping);
+    assert_eq!(mind.pass(PING_AFTER), [(PING_AFTER, send(neighbor, Message::Ping))]);
+    let rest = NEIGHBOR_QUIET_MAX - PING_AFTER;
+    assert_eq!(mind.pass(rest - TICK), []);
+    assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Farewell::Quiet));
+    assert_eq!(mind.overlay.deadline(), None);
+    assert_eq!(mind.hear(neighbor, Message::Ping), []);
+}
+
+#[test]
+fn a_ping_is_answered() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let client = mind.client(1);
+    for link in [neighbor, client] {
+        assert_eq!(mind.hear(link, Message::Ping), [send(link, Message::Pong)]);
+    }
+}
+
+/// When the next dial to a configured neighbor comes, and where it goes.
+fn next_dial(mind: &mut Mind) -> (Duration, SocketAddr) {
+    let start = mind.now;
+    let due = mind.overlay.deadline().expect("a dial to come");
+    mind.now = due;
+    let out = mind.tell(Input::Deadline);
+    let [Output::Dial { dial: Dial::Neighbor(0), address }] = out.as_slice() else { panic!("no dial: {out:?}") };
+    (due.since(start), *address)
+}
+
+#[test]
+fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
+    let mut firsts = Vec::new();
+    for seed in 0..20 {
+        let config = Config { seed, ..config_with_neighbor(&[servent_address(5)]) };
+        let mut mind = Mind::with(&config, store(""));
+        assert_eq!(next_dial(&mut mind), (Duration::ZERO, servent_address(5)));
+        let mut full = REDIAL_PAUSE_MIN;
+        for round in 0..70 {
+            assert_eq!(mind.dial_failed(Dial::Neighbor(0)), []);
+            let (pause, _) = next_dial(&mut mind);
+            assert!(full / 2 <= pause && pause <= full, "round {round}: {pause:?}");
+            if round == 0 {
+                firsts.push(pause);
+            }
+            full = (full * 2).min(REDIAL_PAUSE_MAX);
+        }
+        assert_eq!(full, REDIAL_PAUSE_MAX);
+        // A link that stands makes it forget its failures.
+        let (link, out) = mind.dialled(Dial::Neighbor(0));
+        assert_eq!(out, [send(link, own_hello())], "the dialler speaks first");
+        assert_eq!(mind.hear(link, servent_hello(5)), []);
+        assert_eq!(mind.closed(link), []);
+        let (pause, _) = next_dial(&mut mind);
+        assert!(REDIAL_PAUSE_MIN / 2 <= pause && pause <= REDIAL_PAUSE_MIN);
+        // One that closed before a hello is another failure, and so are the next two.
+        for rounds in 0..3 {
+            let (link, _) = mind.dialled(Dial::Neighbor(0));
+            let _ = mind.closed(link);
+            let (pause, _) = next_dial(&mut mind);
+            let full = REDIAL_PAUSE_MIN * 2_u32.pow(rounds);
+            assert!(full / 2 <= pause && pause <= full, "{pause:?}");
+        }
+    }
+    firsts.sort_unstable();
+    firsts.dedup();
+    assert!(firsts.len() > 10, "servents that lost each other together must not come back in step: {firsts:?}");
+}
+
+#[test]
+fn a_name_with_several_addresses_gets_a_try_at_each_before_the_pause_grows() {
+    let addresses = [5, 6, 7].map(servent_address);
+    let mut mind = Mind::with(&config_with_neighbor(&addresses), store(""));
+    let mut full = REDIAL_PAUSE_MIN;
+    let (_, first) = next_dial(&mut mind);
+    assert_eq!(first, addresses[0]);
+    for round in 0..4 {
+        for turn in 1..=3 {
+            mind.dial_failed(Dial::Neighbor(0));
+            let (pause, address) = next_dial(&mut mind);
+            assert_eq!(address, addresses[turn % 3], "round {round}");
+            assert!(full / 2 <= pause && pause <= full, "round {round}: {pause:?}");
+        }
+        full *= 2;
+    }
+    // A name without addresses is never due.
+    let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
+    assert_eq!(mind.pass(seconds(60)), []);
+    assert_eq!(mind.overlay.deadline(), None);
+}
+
+#[test]
+fn a_dialled_link_without_a_hello_is_closed_and_dialled_again() {
+    let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store(""));
+    next_dial(&mut mind);
+    let (link, _) = mind.dialled(Dial::Neighbor(0));
+    assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), []);
+    assert_eq!(mind.pass_and_see(TICK), goodbye(link, Farewell::Quiet));
+    assert_eq!(mind.pass_and_see(REDIAL_PAUSE_MIN), [dial_neighbor(0, servent_address(5))]);
+}
+
+#[test]
+fn of_two_links_between_two_servents_both_sides_keep_the_same_one() {
+    // Ours is the smaller id or the larger; who dialled the first link and who the second; what happens to the second.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Second {
+        Refused,
+        Instead,
+        Beside,
+    }
+    for (other, first_ours, second_ours, second) in [
+        (OWN_ID + 1, true, false, Second::Refused),
+        (OWN_ID + 1, false, true, Second::Instead),
+        (OWN_ID - 1, true, false, Second::Instead),
+        (OWN_ID - 1, false, true, Second::Refused),
+        (OWN_ID + 1, true, true, Second::Refused),
+        (OWN_ID - 1, true, true, Second::Refused),
+        (OWN_ID + 1, false, false, Second::Beside),
+        (OWN_ID - 1, false, false, Second::Beside),
+    ] {
+        let address = servent_address(5);
+        let neighbor = Neighbor { name: "there".to_owned(), addresses: vec![address] };
+        let config = Config { neighbors: vec![neighbor.clone(), neighbor], ..config() };
+        let mut mind = Mind::with(&config, store(""));
+        assert_eq!(mind.pass_and_see(Duration::ZERO), [dial_neighbor(0, address), dial_neighbor(1, address)]);
+        let open = |mind: &mut Mind, ours: bool, target: usize| {
+            let link = if ours { mind.dialled(Dial::Neighbor(target)).0 } else { mind.stranger() };
+            (link, mind.hear(link, servent_hello(other)))
+        };
+        // Said by the acceptor even on a link it refuses, so that the other side reaches the same verdict.
+        let hello = |link, ours| if ours { Vec::new() } else { vec![send(link, own_hello())] };
+        let (one, out) = open(&mut mind, first_ours, 0);
+        assert_eq!(out, hello(one, first_ours));
+        let (two, out) = open(&mut mind, second_ours, 1);
+        let mut expected = hello(two, second_ours);
+        let kept = match second {
+            Second::Refused => {
+                expected.extend(goodbye(two, Farewell::Duplicate));
+                vec![one]
+            }
+            Second::Instead => {
+                expected.extend(goodbye(one, Farewell::Duplicate));
+                vec![two]
+            }
+            Second::Beside => vec![one, two],
+        };
+        assert_eq!(out, expected, "{other} {first_ours} {second_ours}");
+        let client = mind.client(1);
+        let out = mind.hear(client, request(5));
+        assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == kept));
+
+        assert_eq!(mind.pass(REDIAL_PAUSE_MIN), [], "a link stands, so nobody is dialled");
+        // A dial of ours that led to a link counts as linked, whichever link stayed: only its loss brings dials.
+        let dials = usize::from(first_ours) + usize::from(second_ours);
+        for link in kept {
+            mind.closed(link);
+        }
+        let out = mind.pass_and_see(REDIAL_PAUSE_MIN);
+        let count = out.iter().filter(|output| matches!(output, Output::Dial { .. })).count();
+        assert_eq!(count, dials, "{other} {first_ours} {second_ours}");
+    }
+}
+
+#[test]
+fn a_servent_that_meets_itself_hangs_up_and_does_not_dial_again() {
+    let mut mind = Mind::with(&config_with_neighbor(&[own_address()]), store(""));
+    next_dial(&mut mind);
+    let (dialling, _) = mind.dialled(Dial::Neighbor(0));
+    let accepting = mind.stranger();
+    let [one, two] = goodbye(accepting, Farewell::Myself);
+    assert_eq!(mind.hear(accepting, servent_hello(OWN_ID)), [send(accepting, own_hello()), one, two]);
+    assert_eq!(mind.hear(dialling, servent_hello(OWN_ID)), goodbye(dialling, Farewell::Myself));
+    assert_eq!(mind.pass(seconds(60)), []);
+    assert_eq!(mind.overlay.deadline(), None);
+}
+
+#[test]
+fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does() {
+    let messages = || {
+        [
+            client_hello(7000),
+            servent_hello(5),
+            Message::Ping,
+            Message::Pong,
+            request(5),
+            Message::Query(query(5, 1, milk())),
+            value(5, "green"),
+            Message::Echo(Echo { id: QueryId { sequence: 9, client: client_address(9) }, ttl: 1, tally: reached(1) }),
+            finished(5, reached(1)),
+        ]
+    };
+    for (who, allowed) in [
+        ("an accepted stranger", vec!["client hello", "servent hello"]),
+        ("a dialled stranger", vec!["servent hello"]),
+        ("a client", vec!["ping", "pong", "request"]),
+        ("a neighbor", vec!["ping", "pong", "query", "echo"]),
+    ] {
+        for message in messages() {
+            let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store(""));
+            mind.pass(Duration::ZERO);
+            let witnesses = [mind.neighbor(50), mind.neighbor(51), mind.client(50)];
+            let link = match who {
+                "an accepted stranger" => mind.stranger(),
+                "a dialled stranger" => mind.dialled(Dial::Neighbor(0)).0,
+                "a client" => mind.client(1),
+                _ => mind.neighbor(1),
+            };
+            let name = match &message {
+                Message::Hello(Hello { role: Role::Client { .. }, .. }) => "client hello",
+                Message::Hello(Hello { role: Role::Servent { .. }, .. }) => "servent hello",
+                message => message.name(),
+            };
+            let out = mind.hear(link, message.clone());
+            let closes: Vec<&Output> = out.iter().filter(|output| matches!(output, Output::Close { .. })).collect();
+            if allowed.contains(&name) {
+                assert!(closes.is_empty(), "{who} may say {name}: {out:?}");
+            } else {
+                let farewell = if (who, name) == ("a dialled stranger", "client hello") {
+                    Farewell::Role
+                } else {
+                    Farewell::Protocol
+                };
+                assert_eq!(out, goodbye(link, farewell), "{who} says {name}");
+                assert_eq!(mind.hear(link, Message::Ping), [], "that link is gone");
+            }
+            for witness in witnesses {
+                assert_eq!(mind.hear(witness, Message::Ping), [send(witness, Message::Pong)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_that_cannot_be_answered_is_refused() {
+    let mut mind = Mind::new();
+    let link = mind.stranger();
+    assert_eq!(mind.hear(link, client_hello(0)), goodbye(link, Farewell::Protocol));
+}
+
+#[test]
+fn bytes_that_are_no_message_cost_their_sender_the_link() {
+    let too_long = WireError::FrameTooLong { length: 9, max: 8 };
+    for (error, farewell) in [
+        (WireError::NoPreface("47 45".to_owned()), None),
+        (WireError::Version(9), Some(Farewell::Version)),
+        (too_long, Some(Farewell::Protocol)),
+        (WireError::Malformed("odd".to_owned()), Some(Farewell::Protocol)),
+    ] {
+        for who in ["stranger", "client", "neighbor"] {
+            let mut mind = Mind::new();
+            let link = match who {
+                "stranger" => mind.stranger(),
+                "client" => mind.client(1),
+                _ => mind.neighbor(1),
+            };
+            let out = mind.tell(Input::Malformed { link, error: error.clone() });
+            let expected = match farewell {
+                Some(farewell) => goodbye(link, farewell).to_vec(),
+                None => vec![Output::Close { link }],
+            };
+            assert_eq!(out, expected, "{who}: {error}");
+            assert_eq!(mind.hear(link, Message::Ping), []);
+        }
+        let mut mind = Mind::new();
+        let neighbor = mind.neighbor(1);
+        mind.hear(neighbor, Message::Query(query(5, 1, tea())));
+        let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
+        assert_eq!(mind.tell(Input::Malformed { link, error }), [Output::Close { link }], "no byte goes there");
+    }
+}
+
+#[test]
+fn a_client_that_asks_too_fast_is_hung_up_on() {
+    let mut mind = Mind::new();
+    let other = mind.client(2);
+    let client = mind.client(1);
+    let mut sequence = 0;
+    let mut ask = |mind: &mut Mind, link| {
+        sequence += 1;
+        mind.hear(link, request(sequence))
+    };
+    for _ in 0..CLIENT_QUERIES_PER_SECOND_MAX {
+        assert!(matches!(ask(&mut mind, client).as_slice(), [Output::Send { message: Message::Finished(_), .. }]));
+    }
+    // Half a second earns half of them, and what is not used is not saved up.
+    mind.now = mind.now + milliseconds(500);
+    for _ in 0..CLIENT_QUERIES_PER_SECOND_MAX / 2 {
+        assert_eq!(ask(&mut mind, client).len(), 1);
+    }
+    mind.now = mind.now + seconds(3600);
+    for _ in 0..CLIENT_QUERIES_PER_SECOND_MAX {
+        assert_eq!(ask(&mut mind, client).len(), 1);
+    }
+    assert_eq!(ask(&mut mind, client), goodbye(client, Farewell::TooFast));
+    assert_eq!(ask(&mut mind, other).len(), 1);
+
+    // Asking steadily, at just the rate it may, it goes on for ever.
+    let steady = mind.client(3);
+    for _ in 0..3 * CLIENT_QUERIES_PER_SECOND_MAX {
+        mind.now = mind.now + seconds(1) / CLIENT_QUERIES_PER_SECOND_MAX;
+        assert_eq!(ask(&mut mind, steady).len(), 1);
+    }
+}
+
+#[test]
+fn a_servent_that_leaves_says_goodbye_to_all() {
+    let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store("tea green"));
+    mind.pass(Duration::ZERO);
+    let [accepted, asker] = [1, 2].map(|id| mind.neighbor(id));
+    let (dialled, _) = mind.dialled(Dial::Neighbor(0));
+    mind.hear(dialled, servent_hello(5));
+    let client = mind.client(1);
+    let stranger = mind.stranger();
+    mind.hear(asker, Message::Query(Query { ttl: 0, ..query(5, 2, tea()) }));
+    mind.hear(asker, Message::Query(Query { ttl: 0, ..query(6, 3, tea()) }));
+    let (open, _) = mind.answer_link(2);
+    let (silent, _) = mind.dialled(Dial::Answers(client_address(3)));
+    // Something is pending for the client; it is told before the goodbye.
+    mind.hear(client, request(7));
+
+    let out = mind.tell(Input::Leave);
+    for link in [accepted, asker, dialled, client, stranger, open] {
+        let place = out.windows(2).position(|pair| pair == goodbye(link, Farewell::Leaving));
+        assert!(place.is_some(), "{link}: {out:?}");
+    }
+    assert!(out.contains(&Output::Close { link: silent }));
+    let to_silent = |output: &Output| matches!(output, Output::Send { link, .. } if *link == silent);
+    assert!(!out.iter().any(to_silent), "an address that never spoke receives no byte");
+    let closes = out.iter().filter(|output| matches!(output, Output::Close { .. })).count();
+    assert_eq!(closes, 7, "each link once");
+    let is_close = |output: &Output| matches!(output, Output::Close { link } if *link == client);
+    let is_word =
+        |output: &Output| matches!(output, Output::Send { link, message: Message::Finished(_) } if *link == client);
+    assert!(out.iter().position(is_word).unwrap() < out.iter().position(is_close).unwrap());
+}
+
+// ---- answers on their way ----
+
+/// A mind with a neighbor that asks for clients far away, and what it says to a query of client `number`.
+fn asked_for(mind: &mut Mind, neighbor: LinkId, sequence: u64, number: usize) -> (Vec<Output>, Tally) {
+    let mut out = mind.hear(neighbor, Message::Query(query(sequence, number, tea())));
+    match out.pop() {
+        Some(Output::Send { link, message: Message::Echo(echo) }) if link == neighbor => (out, echo.tally),
+        other => panic!("no echo: {other:?}"),
+    }
+}
+
+fn answered() -> Tally {
+    Tally { reached: 1, answers: 1, ..Tally::default() }
+}
+
+fn unanswered() -> Tally {
+    Tally { reached: 1, lost: 1, ..Tally::default() }
+}
+
+#[test]
+fn one_dial_brings_all_answers_in_order_and_the_link_is_kept() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    assert_eq!(asked_for(&mut mind, neighbor, 1, 1), (vec![dial_client(1)], answered()));
+    assert_eq!(asked_for(&mut mind, neighbor, 2, 1), (vec![], answered()));
+    let (link, out) = mind.dialled(Dial::Answers(client_address(1)));
+    assert_eq!(out, []);
+    assert_eq!(asked_for(&mut mind, neighbor, 3, 1), (vec![], answered()));
+    let out = mind.hear(link, client_hello(7000));
+    let expected = [own_hello(), value(1, "green"), value(2, "green"), value(3, "green")];
+    assert_eq!(out, expected.map(|message| send(link, message)));
+    assert_eq!(asked_for(&mut mind, neighbor, 4, 1), (vec![send(link, value(4, "green"))], answered()));
+    assert_eq!(mind.hear(link, Message::Ping), [send(link, Message::Pong)]);
+
+    // A client that leaves is no failure: the next answer is a new dial at once.
+    assert_eq!(mind.closed(link), []);
+    assert_eq!(asked_for(&mut mind, neighbor, 5, 1), (vec![dial_client(1)], answered()));
+    assert_eq!(mind.overlay.counters().undelivered, 0);
+}
+
+#[test]
+fn an_answer_address_that_is_not_the_client_asked_for_receives_no_byte() {
+    for message in [
+        client_hello(7001),
+        servent_hello(5),
+        Message::Ping,
+        Message::Goodbye(Farewell::Role),
+        request(1),
+        value(1, "green"),
+    ] {
+        let mut mind = Mind::new();
+        let neighbor = mind.neighbor(1);
+        asked_for(&mut mind, neighbor, 1, 1);
+        let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
+        assert_eq!(mind.hear(link, message.clone()), [Output::Close { link }], "{}", message.name());
+        assert_eq!(mind.overlay.counters().undelivered, 1);
+        assert_eq!(mind.hear(link, client_hello(7000)), [], "that link is gone");
+    }
+    // One that never speaks is hung up on.
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    asked_for(&mut mind, neighbor, 1, 1);
+    let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
+    let out = mind.pass(HELLO_WAIT_MAX);
+    assert_eq!(out, [(PING_AFTER, send(neighbor, Message::Ping)), (HELLO_WAIT_MAX, Output::Close { link })]);
+}
+
+#[test]
+fn a_client_that_breaks_the_protocol_on_its_answer_link_loses_it() {
+    for message in [client_hello(7000), servent_hello(5), request(1), Message::Pong, value(1, "green")] {
+        let mut mind = Mind::new();
+        let neighbor = mind.neighbor(1);
+        asked_for(&mut mind, neighbor, 1, 1);
+        let (link, _) = mind.answer_link(1);
+        assert_eq!(mind.hear(link, message.clone()), [Output::Close { link }], "{}", message.name());
+    }
+}
+
+#[test]
+fn an_address_that_names_no_client_is_not_dialled() {
+    for address in ["0.0.0.0:7000", "11.0.0.1:0", "255.255.255.255:7000", "224.0.0.1:7000", "[::]:7000"] {
+        let mut mind = Mind::new();
+        let neighbor = mind.neighbor(1);
+        let other = mind.neighbor(2);
+        let client = AnswerAddress { socket: address.parse().unwrap(), dialect: Dialect::Native };
+        let out = mind.hear(neighbor, Message::Query(Query { client, ..query(5, 1, tea()) }));
+        assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]), "{address}: {out:?}");
+        assert_eq!(mind.overlay.counters().unanswered, 1);
+    }
+}
+
+#[test]
+fn so_many_dials_are_under_way_and_no_more() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    for number in 0..ANSWER_DIALS_MAX {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number), (vec![dial_client(number)], answered()));
+    }
+    let next = ANSWER_DIALS_MAX;
+    for number in next..next + 3 {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number), (vec![], answered()));
+    }
+    // A failure, a greeting and a link that breaks make room; a link on which nobody spoke yet does not.
+    assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), [dial_client(next)]);
+    let (link, out) = mind.answer_link(1);
+    assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green")), dial_client(next + 1)]);
+    let (silent, out) = mind.dialled(Dial::Answers(client_address(2)));
+    assert_eq!(out, []);
+    assert_eq!(mind.closed(silent), [dial_client(next + 2)]);
+    // A failure told twice counts once.
+    assert_eq!(asked_for(&mut mind, neighbor, 1, next + 3), (vec![], answered()));
+    assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), []);
+    assert_eq!(mind.overlay.counters().undelivered, 2);
+}
+
+#[test]
+fn so_many_answer_addresses_are_known_and_no_more() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    for number in 0..ANSWER_ADDRESSES_MAX {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number).1, answered());
+    }
+    assert_eq!(asked_for(&mut mind, neighbor, 1, ANSWER_ADDRESSES_MAX), (vec![], unanswered()));
+    assert_eq!(mind.overlay.counters().unanswered, 1);
+    assert_eq!(asked_for(&mut mind, neighbor, 2, 0).1, answered(), "a known one may have more");
+    // One that failed is known until its rest is over.
+    mind.dial_failed(Dial::Answers(client_address(1)));
+    assert_eq!(asked_for(&mut mind, neighbor, 2, ANSWER_ADDRESSES_MAX).1, unanswered());
+    mind.pass(ANSWER_REST_MIN);
+    assert_eq!(asked_for(&mut mind, neighbor, 3, ANSWER_ADDRESSES_MAX).1, answered());
+}
+
+#[test]
+fn one_answer_link_too_many_closes_the_one_idle_longest() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let mut links = Vec::new();
+    for number in 0..ANSWER_LINKS_MAX {
+        asked_for(&mut mind, neighbor, 1, number);
+        let (link, out) = mind.answer_link(number);
+        assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green"))]);
+        links.push(link);
+        mind.now = mind.now + milliseconds(1);
+    }
+    // The first is used once more, so the second is idle longest.
+    assert_eq!(asked_for(&mut mind, neighbor, 2, 0).0, [send(links[0], value(2, "green"))]);
+    asked_for(&mut mind, neighbor, 1, ANSWER_LINKS_MAX);
+    let (link, out) = mind.answer_link(ANSWER_LINKS_MAX);
+    let [one, two] = goodbye(links[1], Farewell::Idle);
+    assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green")), one, two]);
+    // It is forgotten, not left alone: an answer for it is a dial.
+    assert_eq!(asked_for(&mut mind, neighbor, 2, 1).0, [dial_client(1)]);
+}
+
+#[test]
+fn an_answer_link_unused_for_a_minute_is_closed() {
+    let mut mind = Mind::new();
+    // A client's query, so that no neighbor needs to be pinged: the link outlives it.
+    let neighbor = mind.neighbor(1);
+    asked_for(&mut mind, neighbor, 1, 1);
+    let (link, _) = mind.answer_link(1);
+    mind.now = mind.now + (ANSWER_IDLE_MAX - TICK);
+    assert_eq!(asked_for(&mut mind, neighbor, 2, 1).0, [send(link, value(2, "green"))]);
+    mind.closed(neighbor);
+    assert_eq!(mind.pass(ANSWER_IDLE_MAX - TICK), []);
+    assert_eq!(mind.pass_and_see(TICK), goodbye(link, Farewell::Idle));
+    assert_eq!(mind.overlay.deadline(), None);
+}
+
+#[test]
+fn an_address_that_fails_is_left_alone_for_a_growing_while() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    assert_eq!(asked_for(&mut mind, neighbor, 0, 1).0, [dial_client(1)]);
+    let mut rest = ANSWER_REST_MIN;
+    for sequence in 1..12 {
+        assert_eq!(mind.dial_failed(Dial::Answers(client_address(1))), []);
+        assert_eq!(mind.overlay.counters().undelivered, sequence, "what waited is dropped");
+        assert_eq!(asked_for(&mut mind, neighbor, sequence, 1), (vec![], answered()), "it waits for the rest to end");
+        mind.hear(neighbor, Message::Pong);
+        let mut left = rest - TICK;
+        while !left.is_zero() {
+            let part = left.min(seconds(3));
+            assert_eq!(mind.pass(part), []);
+            mind.hear(neighbor, Message::Pong);
+            left -= part;
+        }
+        assert_eq!(mind.pass(TICK), [(TICK, dial_client(1))]);
+        rest = (rest * 2).min(ANSWER_REST_MAX);
+    }
+    assert_eq!(rest, ANSWER_REST_MAX);
+    // Once it spoke, its failures are forgotten.
+    let (link, out) = mind.answer_link(1);
+    assert_eq!(out, [send(link, own_hello()), send(link, value(11, "green"))]);
+    mind.closed(link);
+    assert_eq!(asked_for(&mut mind, neighbor, 20, 1).0, [dial_client(1)]);
+    mind.dial_failed(Dial::Answers(client_address(1)));
+    assert_eq!(asked_for(&mut mind, neighbor, 21, 1).0, []);
+    assert_eq!(mind.pass(ANSWER_REST_MIN), [(ANSWER_REST_MIN, dial_client(1))]);
+}
+
+#[test]
+fn answers_that_wait_are_bounded_for_each_client_and_for_all() {
+    let big = "x".repeat(VALUE_BYTES_MAX);
+    let mut mind = Mind::with(&config(), store(&format!("tea {big}")));
+    let neighbor = mind.neighbor(1);
+    let mut taken = 0;
+    let (mut number, mut sequence) = (0, 0);
+    loop {
+        sequence += 1;
+        let (_, tally) = asked_for(&mut mind, neighbor, sequence, number);
+        if tally == answered() {
+            taken += 1;
+        } else {
+            assert_eq!(tally, unanswered());
+            if sequence == 1 {
+                break;
+            }
+            // Two values of full length fit one client.
+            assert_eq!(sequence, 3, "client {number}");
+            (number, sequence) = (number + 1, 0);
+        }
+        // Every value weighs a little more than its bytes.
+        assert!(taken < ANSWERS_QUEUED_BYTES_MAX / VALUE_BYTES_MAX);
+        if taken == ANSWERS_QUEUED_BYTES_MAX / VALUE_BYTES_MAX - 1 {
+            assert_eq!(asked_for(&mut mind, neighbor, 77, number + 1).1, unanswered());
+            break;
+        }
+    }
+    let refused = mind.overlay.counters().unanswered;
+    assert!(refused > 0);
+    // One that is refused leaves no trace: nothing waits for it, and its address is not known.
+    assert_eq!(asked_for(&mut mind, neighbor, 78, 5_000).0, []);
+    // A client that is reached, and one that is not, both make room.
+    let (_, out) = mind.answer_link(0);
+    assert_eq!(out.len(), 3);
+    assert_eq!(asked_for(&mut mind, neighbor, 79, 5_001).1, answered());
+    assert_eq!(asked_for(&mut mind, neighbor, 79, 5_002).1, answered());
+    assert_eq!(asked_for(&mut mind, neighbor, 79, 5_003).1, unanswered());
+    mind.dial_failed(Dial::Answers(client_address(1)));
+    assert_eq!(asked_for(&mut mind, neighbor, 79, 5_004).1, answered());
+    assert_eq!(asked_for(&mut mind, neighbor, 79, 5_005).1, answered());
+    assert_eq!(asked_for(&mut mind, neighbor, 79, 5_006).1, unanswered());
+}
+
+#[test]
+fn an_opened_answer_link_nobody_waits_for_is_closed() {
+    let mut mind = Mind::new();
+    let (link, out) = mind.dialled(Dial::Answers(client_address(1)));
+    assert_eq!(out, [Output::Close { link }]);
+}
+
+// ---- deadlines ----
+
+/// Whatever happened to it, a mind that is told its deadline makes progress, one that is told too early does nothing,
+/// and nothing was due that no deadline spoke of.
+#[test]
+fn a_deadline_is_never_late_and_never_in_vain() {
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let addresses: Vec<SocketAddr> = (0..random.below(3)).map(|port| servent_address(u128::from(port))).collect();
+        let neighbor = Neighbor { name: "there".to_owned(), addresses };
+        let config = Config { neighbors: vec![neighbor; random.index(4)], seed, ..config() };
+        let mut mind = Mind::with(&config, store("tea green"));
+        let mut links: Vec<LinkId> = Vec::new();
+        for _ in 0..200 {
+            let link = if links.is_empty() { LinkId(0) } else { links[random.index(links.len())] };
+            let outputs = match random.below(16) {
+                0 => {
+                    let link = mind.new_link();
+                    links.push(link);
+                    mind.tell(Input::Opened { link, opening: Opening::Accepted(client_address(1)) })
+                }
+                1 => mind.hear(link, servent_hello(u128::from(random.below(6)) + OWN_ID - 2)),
+                2 => mind.hear(link, client_hello(7000)),
+                3 => mind.closed(link),
+                4..=6 => {
+                    let ttl = u8::try_from(random.below(5)).unwrap();
+                    let query = Query { ttl, ..query(random.below(9), random.index(5), tea()) };
+                    mind.hear(link, Message::Query(query))
+                }
+                7 => mind.hear(link, request(random.below(100))),
+                8 => {
+                    let ttl = u8::try_from(random.below(5)).unwrap();
+                    let query = Query { ttl, ..query(random.below(9), random.index(5), tea()) };
+                    mind.hear(link, echo_of(&query, reached(1)))
+                }
+                9 => mind.hear(link, Message::Pong),
+                10 => mind.tell(Input::Malformed { link, error: WireError::Version(3) }),
+                11 => mind.hear(link, Message::Goodbye(Farewell::Leaving)),
+                // Too early, between two deadlines.
+                12 => {
+                    let due = mind.overlay.deadline();
+                    if let Some(due) = due.filter(|due| *due > mind.now) {
+                        let wait = due.since(mind.now).saturating_sub(TICK);
+                        mind.now = mind.now + wait;
+                    }
+                    if due.is_some_and(|due| due > mind.now) {
+                        assert_eq!(mind.tell(Input::Deadline), [], "seed {seed}");
+                        assert!(mind.overlay.deadline().is_none_or(|next| Some(next) >= due), "seed {seed}");
+                    }
+                    Vec::new()
+                }
+                _ => {
+                    let wait = random.duration(milliseconds(3000));
+                    mind.pass_and_see(wait)
+                }
+            };
+            // Dials are performed: some fail, some stand.
+            for output in outputs {
+                if let Output::Dial { dial, .. } = output {
+                    if random.chance(50) {
+                        let _ = mind.dial_failed(dial);
+                    } else {
+                        let (link, _) = mind.dialled(dial);
+                        links.push(link);
+                    }
+                }
+            }
+        }
+        for link in links {
+            mind.closed(link);
+        }
+        mind.pass(seconds(10));
+        assert_eq!(mind.overlay.pending_count(), 0, "seed {seed}");
+    }
+}
