@@ -93,7 +93,7 @@ pub enum Dial {
 /// comes back as an [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Say this.
+    /// Say this. The link may be gone by then; there is nobody to tell.
     Send {
         /// On which link.
         link: LinkId,
@@ -383,6 +383,10 @@ impl Overlay {
                 out.push(Output::Send { link, message: Message::Goodbye(Farewell::Leaving) });
             }
             out.push(Output::Close { link });
+        }
+        // Whoever waits for us is told what came of it so far.
+        for done in self.flood.give_up() {
+            finish(done, out);
         }
         for link in self.links.all() {
             self.close(now, link, Farewell::Leaving, "this servent is leaving", out);

@@ -635,15 +635,22 @@ fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
             full = (full * 2).min(REDIAL_PAUSE_MAX);
         }
         assert_eq!(full, REDIAL_PAUSE_MAX);
-        // A link that stands makes it forget its failures.
+        // A link that falls as soon as it stands is one more failure.
+        let (link, _) = mind.dialled(Dial::Neighbor(0));
+        mind.hear(link, servent_hello(5));
+        assert_eq!(mind.closed(link), []);
+        let (pause, _) = next_dial(&mut mind);
+        assert!(REDIAL_PAUSE_MAX / 2 <= pause && pause <= REDIAL_PAUSE_MAX);
+        // One that stands a while makes it forget them all.
         let (link, out) = mind.dialled(Dial::Neighbor(0));
         assert_eq!(out, [send(link, own_hello())], "the dialler speaks first");
         assert_eq!(mind.hear(link, servent_hello(5)), []);
+        assert!(mind.pass(REDIAL_PAUSE_MAX).iter().all(|(_, output)| *output == send(link, Message::Ping)));
         assert_eq!(mind.closed(link), []);
         let (pause, _) = next_dial(&mut mind);
         assert!(REDIAL_PAUSE_MIN / 2 <= pause && pause <= REDIAL_PAUSE_MIN);
         // One that closed before a hello is another failure, and so are the next two.
-        for rounds in 0..3 {
+        for rounds in 1..=3 {
             let (link, _) = mind.dialled(Dial::Neighbor(0));
             let _ = mind.closed(link);
             let (pause, _) = next_dial(&mut mind);

@@ -182,6 +182,12 @@ impl Flood {
         done
     }
 
+    /// Gives up everything that is awaited.
+    pub(super) fn give_up(&mut self) -> Vec<Done> {
+        let last = self.deadlines.last().map(|(deadline, _)| *deadline);
+        last.map(|last| self.on_deadline(last)).unwrap_or_default()
+    }
+
     pub(super) fn deadline(&self) -> Option<Time> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }

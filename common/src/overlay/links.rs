@@ -22,7 +22,7 @@ pub(super) struct Links {
     hello: Hello,
     id: ServentId,
     strangers: BTreeMap<LinkId, Origin>,
-    /// When each stranger came, oldest first; those that are strangers no more are skipped.
+    /// When each link came, oldest first. The first is always one that has yet to say hello.
     strangers_since: VecDeque<(Time, LinkId)>,
     clients: BTreeMap<LinkId, Client>,
     neighbors: Vec<NeighborLink>,
@@ -55,6 +55,7 @@ struct NeighborLink {
     id: ServentId,
     advertised: SocketAddr,
     dialled_here: bool,
+    linked: Time,
     heard: Time,
     pinged: bool,
 }
@@ -72,6 +73,7 @@ struct Client {
 struct Target {
     neighbor: Neighbor,
     state: TargetState,
+    /// Dials that failed and links that fell at once, since one last stood a while.
     failures: u32,
 }
 
@@ -120,7 +122,11 @@ impl Links {
     }
 
     pub(super) fn on_dial_failed(&mut self, now: Time, target: usize, reason: &str) {
-        self.retry_later(now, target, reason);
+        if let Some(Target { neighbor, failures, .. }) = self.targets.get(target) {
+            let level = if *failures == 0 { log::Level::Info } else { log::Level::Debug };
+            log::log!(level, "neighbor {neighbor} cannot be reached yet: {reason}");
+        }
+        self.dial_later(now, target);
     }
 
     /// Notes that something came over a link, and says from whom.
@@ -162,7 +168,7 @@ impl Links {
         }
         let address = canonical(SocketAddr::new(from.ip(), answer_port));
         log::debug!("client {address} attached");
-        self.strangers.remove(&link);
+        self.forget_stranger(link);
         self.clients.insert(link, Client { address, allowance: CLIENT_QUERIES_PER_SECOND_MAX, counted: now });
         out.push(Output::Send { link, message: Message::Hello(self.hello) });
         Greeting::Welcome
@@ -205,8 +211,16 @@ impl Links {
         if self.neighbors.len() >= NEIGHBORS_MAX {
             return Greeting::Refused(Farewell::Full);
         }
-        self.strangers.remove(&link);
-        self.neighbors.push(NeighborLink { link, id, advertised, dialled_here, heard: now, pinged: false });
+        self.forget_stranger(link);
+        self.neighbors.push(NeighborLink {
+            link,
+            id,
+            advertised,
+            dialled_here,
+            linked: now,
+            heard: now,
+            pinged: false,
+        });
         if let Some(target) = dialled_target {
             self.set_target(target, TargetState::Linked(link));
         }
@@ -224,15 +238,33 @@ impl Links {
 
     /// Forgets a link that is closed or about to be, and says who it was. Targets that counted on it are dialled again.
     pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str) -> Option<Peer> {
+        let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
+        // A link that falls as soon as it stands is one more failure: else both ends would greet each other in a circle.
+        let has_stood = neighbor.is_some_and(|neighbor| now.since(neighbor.linked) >= REDIAL_PAUSE_MAX);
         let peer = self.remove(link, reason);
-        for target in 0..self.targets.len() {
-            match self.targets.get(target).map(|target| target.state) {
-                Some(TargetState::Linked(linked)) if linked == link => self.redial(now, target),
-                Some(TargetState::Greeting(greeting)) if greeting == link => self.retry_later(now, target, reason),
+        for index in 0..self.targets.len() {
+            let Some(target) = self.targets.get_mut(index) else { continue };
+            match target.state {
+                TargetState::Linked(linked) if linked == link => {
+                    if has_stood {
+                        target.failures = 0;
+                    }
+                    self.dial_later(now, index);
+                }
+                TargetState::Greeting(greeting) if greeting == link => self.on_dial_failed(now, index, reason),
                 _ => {}
             }
         }
         peer
+    }
+
+    /// A link is no stranger any more.
+    fn forget_stranger(&mut self, link: LinkId) -> Option<Origin> {
+        let origin = self.strangers.remove(&link);
+        while self.strangers_since.front().is_some_and(|(_, link)| !self.strangers.contains_key(link)) {
+            self.strangers_since.pop_front();
+        }
+        origin
     }
 
     fn remove(&mut self, link: LinkId, reason: &str) -> Option<Peer> {
@@ -245,7 +277,7 @@ impl Links {
             log::debug!("client {} left: {reason}", client.address);
             return Some(Peer::Client);
         }
-        if let Origin::Accepted(from) = self.strangers.remove(&link)? {
+        if let Origin::Accepted(from) = self.forget_stranger(link)? {
             log::info!("no link with {from}: {reason}");
         }
         Some(Peer::Stranger)
@@ -292,14 +324,12 @@ impl Links {
     /// Pings, dials, and names the links whose other end has been quiet for too long.
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) -> Vec<LinkId> {
         let mut quiet = Vec::new();
-        while let Some((since, link)) = self.strangers_since.front().copied() {
-            let stays = self.strangers.contains_key(&link);
-            if stays && now.since(since) < HELLO_WAIT_MAX {
+        for (since, link) in &self.strangers_since {
+            if now.since(*since) < HELLO_WAIT_MAX {
                 break;
             }
-            self.strangers_since.pop_front();
-            if stays {
-                quiet.push(link);
+            if self.strangers.contains_key(link) {
+                quiet.push(*link);
             }
         }
         for neighbor in &mut self.neighbors {
@@ -323,9 +353,6 @@ impl Links {
 
     fn set_target(&mut self, target: usize, state: TargetState) {
         if let Some(target) = self.targets.get_mut(target) {
-            if matches!(state, TargetState::Linked(_)) {
-                target.failures = 0;
-            }
             target.state = state;
         }
     }
@@ -345,19 +372,11 @@ impl Links {
         }
     }
 
-    fn redial(&mut self, now: Time, target: usize) {
-        let pause = self.pause(0);
-        self.set_target(target, TargetState::Lost(now + pause));
-    }
-
-    fn retry_later(&mut self, now: Time, target: usize, reason: &str) {
-        let Some(Target { neighbor, failures, .. }) = self.targets.get(target) else {
-            return;
-        };
+    /// Has a target dialled again after a pause that grows with every failure since a link to it last stood a while.
+    fn dial_later(&mut self, now: Time, target: usize) {
+        let Some(Target { neighbor, failures, .. }) = self.targets.get(target) else { return };
         // A name with several addresses gets a try at each before the pause grows.
         let rounds = failures / u32::try_from(neighbor.addresses.len()).unwrap_or(u32::MAX).max(1);
-        let level = if *failures == 0 { log::Level::Info } else { log::Level::Debug };
-        log::log!(level, "neighbor {neighbor} cannot be reached yet: {reason}");
         let pause = self.pause(rounds);
         if let Some(target) = self.targets.get_mut(target) {
             target.failures = target.failures.saturating_add(1);

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 
 use bincode::config::{BigEndian, Configuration, Limit, Varint};
+use bincode::error::DecodeError;
 use bincode::{BorrowDecode, Encode};
 
 use crate::address::{AnswerAddress, Dialect, canonical};
@@ -144,12 +145,23 @@ pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
 
 fn decode(body: &[u8]) -> Result<Message, WireError> {
     let malformed = |what: String| WireError::Malformed(what);
-    let (wire, consumed) =
-        bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC).map_err(|error| malformed(error.to_string()))?;
+    let (wire, consumed) = bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC)
+        .map_err(|error| malformed(in_words(&error).to_owned()))?;
     if consumed != body.len() {
         return Err(malformed(format!("its message ends after {consumed} of {} bytes", body.len())));
     }
     from_wire(wire).map_err(malformed)
+}
+
+/// What is wrong, in the words of docs/PROTOCOL.md and not of the codec.
+fn in_words(error: &DecodeError) -> &'static str {
+    match error {
+        DecodeError::UnexpectedEnd { .. } => "it ends before its message does",
+        DecodeError::LimitExceeded => "a length inside it is more than a frame may hold",
+        DecodeError::InvalidIntegerType { .. } => "a number is too wide for its field",
+        DecodeError::UnexpectedVariant { .. } => "a variant is unknown",
+        _ => "it does not follow the layout",
+    }
 }
 
 fn to_wire(message: &Message) -> Body<'_> {
