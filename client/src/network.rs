@@ -93,9 +93,19 @@ impl Network {
         Ok(network)
     }
 
+    /// Whether the person interrupted since the last query was asked or this was last told.
+    pub(crate) fn take_interrupt(&mut self) -> bool {
+        let mut interrupted = false;
+        let mut bytes = [0; 64];
+        while (&*self.interrupt).read(&mut bytes).is_ok_and(|count| count > 0) {
+            interrupted = true;
+        }
+        interrupted
+    }
+
     /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
     pub(crate) fn ask(&mut self, ask: Ask) {
-        self.drain_interrupt();
+        self.take_interrupt();
         self.handle(Input::Ask(ask));
     }
 
@@ -152,7 +162,7 @@ impl Network {
         match ready.key {
             LISTENER => self.accept(),
             INTERRUPT => {
-                self.drain_interrupt();
+                self.take_interrupt();
                 self.handle(Input::Interrupt);
             }
             key => self.on_connection_ready(LinkId(key as u64), ready),
@@ -233,11 +243,6 @@ impl Network {
         self.next_link += 1;
         self.connections.push((link, Connection::new(watched, Link::new(Dialect::Native, Purpose::Asking))));
         Ok(link)
-    }
-
-    fn drain_interrupt(&mut self) {
-        let mut bytes = [0; 64];
-        while (&*self.interrupt).read(&mut bytes).is_ok_and(|count| count > 0) {}
     }
 }
 

@@ -122,8 +122,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         idle.store(false, Ordering::SeqCst);
         let next = self.run_command(line)?;
         idle.store(true, Ordering::SeqCst);
-        if next == Next::Interrupted {
+        // From here on Ctrl-C ends the program at once; one that came before is in the pipe.
+        if next == Next::Interrupted || self.network.take_interrupt() {
             self.worst = Outcome::Interrupted;
+            return Ok(false);
         }
         Ok(next == Next::Continue)
     }
@@ -164,8 +166,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             for line in pasted.lines().filter(|line| !line.trim().is_empty()) {
                 editor.add_history_entry(line).context("cannot keep the history")?;
                 match self.run_command(line.as_bytes())? {
-                    Next::Continue => {}
                     Next::Interrupted => break,
+                    Next::Continue if self.network.take_interrupt() => break,
+                    Next::Continue => {}
                     Next::Leave if self.worst == Outcome::ContactLost => return Ok(Outcome::ContactLost),
                     Next::Leave => return Ok(Outcome::Answered),
                 }
@@ -230,20 +233,23 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 }
 
-/// The next line of a script, without its end; nothing at the end of the file. A line too long to be a command is cut
-/// where it is too long, which leaves it too long to be one.
+/// The next line of a script; nothing at the end of the file. Of a line too long to be a command only a mark is left,
+/// which is none either: its beginning might be one.
 fn read_line(script: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let limit = COMMAND_BYTES_MAX as u64 + 1;
     if script.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
-    let whole = line.last() == Some(&b'\n');
-    if !whole && line.len() > COMMAND_BYTES_MAX {
+    if line.last() != Some(&b'\n') && line.len() > COMMAND_BYTES_MAX {
         script.skip_until(b'\n')?;
+        line = TOO_LONG.to_vec();
     }
     Ok(Some(line))
 }
+
+/// Stands for a line that is too long, also where an unknown command is repeated.
+const TOO_LONG: &[u8] = b"(a line too long)";
 
 /// Where lines are remembered; nowhere when the system names no place or it cannot be made.
 fn history_file() -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 //!
 //! The editing itself is rustyline's; it restores the terminal whenever it returns, but not when a signal ends us.
 
-use std::io;
+use std::io::{self, Write};
 use std::process;
 use std::thread;
 
@@ -10,6 +10,9 @@ use anyhow::Context;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
+
+/// Ends the editing of a line: pastes come without marks again (DEC mode 2004), and the shell's prompt begins a line.
+const LEAVE_LINE: &[u8] = b"\x1b[?2004l\r\n";
 
 /// Ends the process on SIGTERM and SIGHUP as they would have, with the terminal as it is now.
 pub(crate) fn restore_on_signals() -> anyhow::Result<()> {
@@ -21,6 +24,8 @@ pub(crate) fn restore_on_signals() -> anyhow::Result<()> {
             if let Some(signal) = signals.forever().next() {
                 // A terminal that has gone away needs no settings.
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &saved);
+                let _ = io::stdout().write_all(LEAVE_LINE);
+                let _ = io::stdout().flush();
                 process::exit(128 + signal);
             }
         })

@@ -182,6 +182,8 @@ struct Peer {
 #[derive(Debug)]
 struct Pending {
     sequence: u64,
+    /// Whether places are asked for, and not values.
+    for_places: bool,
     asked: Time,
     /// When the wait last began anew.
     heard: Time,
@@ -289,7 +291,9 @@ impl Session {
     fn on_report(&mut self, now: Time, link: LinkId, from: SocketAddr, message: Message, out: &mut Vec<Output>) {
         let is_contact = self.contact == Contact::Ready(link);
         match (message, &mut self.pending) {
-            (Message::Answer(Answer { sequence, hops, body }), Some(pending)) if sequence == pending.sequence => {
+            (Message::Answer(Answer { sequence, hops, body }), Some(pending))
+                if sequence == pending.sequence && pending.for_places == matches!(body, AnswerBody::Place { .. }) =>
+            {
                 pending.heard = now;
                 pending.answers += 1;
                 out.push(Output::Tell(Report::Answer { from, hops, body, elapsed: now.since(pending.asked) }));
@@ -329,7 +333,14 @@ impl Session {
     fn on_ask(&mut self, now: Time, ask: Ask, out: &mut Vec<Output>) {
         let sequence = self.next_sequence;
         self.next_sequence = self.next_sequence.wrapping_add(1);
-        self.pending = Some(Pending { sequence, asked: now, heard: now, answers: 0, told: None });
+        self.pending = Some(Pending {
+            sequence,
+            for_places: ask == Ask::Topology,
+            asked: now,
+            heard: now,
+            answers: 0,
+            told: None,
+        });
         if let Contact::Ready(link) = self.contact {
             out.push(Output::Send { link, message: Message::Request(Request { sequence, ask }) });
         }

@@ -1,0 +1,149 @@
+//! Servents that a test plays itself, over blocking sockets: what no real servent would say, or only after a while.
+//!
+//! A fake has no mind: it says what the test tells it to, when the test tells it to.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use common::address::Dialect;
+use common::link::{Link, Purpose};
+use common::message::{Finished, Hello, Message, Request, Role, ServentId};
+use common::query::{Answer, AnswerBody, Tally};
+
+use super::PATIENCE;
+
+/// A place where a client can look for its contact.
+#[derive(Debug)]
+pub(crate) struct Fake {
+    address: SocketAddr,
+    accepted: Receiver<TcpStream>,
+}
+
+impl Fake {
+    /// Listens on a free port.
+    pub(crate) fn listen() -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, accepted) = channel();
+        thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                if sender.send(stream).is_err() {
+                    return;
+                }
+            }
+        });
+        Fake { address, accepted }
+    }
+
+    /// Where it listens, and the address it goes by.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens, as an argument.
+    pub(crate) fn name(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The next connection to it, on which nothing has been said.
+    pub(crate) fn accept(&self) -> Peer {
+        let stream = self.accepted.recv_timeout(PATIENCE).expect("nobody connects");
+        Peer::new(stream, self.address)
+    }
+
+    /// The next connection to it, once both sides have said hello.
+    pub(crate) fn attach(&self) -> Peer {
+        let mut peer = self.accept();
+        peer.greet();
+        peer
+    }
+}
+
+/// The fake's end of a connection with a client.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    stream: TcpStream,
+    link: Link,
+    advertised: SocketAddr,
+    /// Where the client hears answers; known once it has said hello.
+    pub(crate) answer_address: Option<SocketAddr>,
+}
+
+impl Peer {
+    fn new(stream: TcpStream, advertised: SocketAddr) -> Peer {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Peer { stream, link: Link::new(Dialect::Native, Purpose::Standing), advertised, answer_address: None }
+    }
+
+    /// Connects to a client's answer address and exchanges hellos, as a servent that goes by `advertised`.
+    pub(crate) fn dial(client: SocketAddr, advertised: &str) -> Peer {
+        let mut peer = Peer::new(TcpStream::connect(client).unwrap(), advertised.parse().unwrap());
+        peer.greet();
+        peer
+    }
+
+    /// Hears the client's hello, then says its own: the client speaks first.
+    pub(crate) fn greet(&mut self) {
+        let Some(Message::Hello(Hello { role: Role::Client { answer_port }, .. })) = self.receive() else {
+            panic!("a client says hello first, and as a client");
+        };
+        let ip = self.stream.peer_addr().unwrap().ip();
+        self.answer_address = Some(SocketAddr::new(ip, answer_port));
+        let role = Role::Servent { id: ServentId(7), advertised: self.advertised };
+        self.send(&Message::Hello(Hello::new(role)));
+    }
+
+    /// The next message; nothing when the client has closed the connection.
+    pub(crate) fn receive(&mut self) -> Option<Message> {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(message) = self.link.next_message().unwrap() {
+                return Some(message);
+            }
+            match self.stream.read(&mut buffer).expect("the client says nothing") {
+                0 => return None,
+                count => self.link.receive(&buffer[..count]),
+            }
+        }
+    }
+
+    /// The next message, which must be a request.
+    pub(crate) fn request(&mut self) -> Request {
+        match self.receive() {
+            Some(Message::Request(request)) => request,
+            other => panic!("a request was to come and not {other:?}"),
+        }
+    }
+
+    /// Says something.
+    pub(crate) fn send(&mut self, message: &Message) {
+        self.link.send(message).unwrap();
+        let count = self.link.unsent().len();
+        self.stream.write_all(self.link.unsent()).unwrap();
+        self.link.sent(count);
+    }
+
+    /// Sends bytes that need not be a message.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Answers with a value.
+    pub(crate) fn answer(&mut self, sequence: u64, value: &[u8]) {
+        self.send(&Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(value.to_vec()) }));
+    }
+
+    /// Says that the flood is over.
+    pub(crate) fn finish(&mut self, sequence: u64, tally: Tally) {
+        self.send(&Message::Finished(Finished { sequence, tally }));
+    }
+}
+
+/// The tally of a flood on which nothing went wrong.
+pub(crate) fn tally(reached: u64, answers: u64) -> Tally {
+    Tally { reached, answers, ..Tally::default() }
+}

@@ -1,0 +1,63 @@
+//! Real servents on loopback for a client to ask, each on a port the system chose.
+//!
+//! They are small: overlays of every shape are brought up by the tests of `topologies`.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tempfile::TempDir;
+use topologies::asking::Asking;
+use topologies::fleet::Servent;
+
+use super::PATIENCE;
+
+/// Servents in a chain, the first of them the contact. Ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) servents: Vec<Servent>,
+    _data: TempDir,
+}
+
+impl Chain {
+    /// Starts one servent for each text, which is its data, and waits until they are linked.
+    pub(crate) fn start<Text: AsRef<[u8]>>(texts: impl IntoIterator<Item = Text>) -> Chain {
+        Chain::start_on("127.0.0.1:0", texts)
+    }
+
+    /// The same on another address.
+    pub(crate) fn start_on<Text: AsRef<[u8]>>(listen: &str, texts: impl IntoIterator<Item = Text>) -> Chain {
+        let data = TempDir::new().unwrap();
+        let mut servents: Vec<Servent> = Vec::new();
+        for (place, text) in texts.into_iter().enumerate() {
+            let path = data.path().join(format!("{place}.txt"));
+            std::fs::write(&path, text).unwrap();
+            let mut arguments = vec![listen.to_owned(), path.display().to_string()];
+            arguments.extend(servents.last().map(|previous| previous.address().to_string()));
+            servents.push(Servent::start(&arguments).unwrap());
+        }
+        let chain = Chain { servents, _data: data };
+        chain.wait_until_linked();
+        chain
+    }
+
+    /// The address of a servent.
+    pub(crate) fn address(&self, place: usize) -> SocketAddr {
+        self.servents[place].address()
+    }
+
+    /// The first servent, as an argument.
+    pub(crate) fn contact(&self) -> String {
+        self.address(0).to_string()
+    }
+
+    fn wait_until_linked(&self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let asking = Asking::run(self.address(0), &["T"], &[]).unwrap();
+            if asking.answers.len() == self.servents.len() {
+                return;
+            }
+            assert!(Instant::now() < until, "the servents do not link: {asking:?}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The client program as a process of which stdin, stdout and stderr are pipes.
+//!
+//! It collects what the program prints, to the byte, and its exit code. A client at a terminal is `terminal`.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use topologies::fleet;
+
+use super::PATIENCE;
+
+/// What the environment may say about where a program keeps its files.
+const PLACES: [&str; 5] = ["HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"];
+
+/// A client that would keep its history below `home`, ready to be started.
+pub(crate) fn client<Word: AsRef<OsStr>>(home: &Path, arguments: impl IntoIterator<Item = Word>) -> Command {
+    let mut command = fleet::client(arguments).unwrap();
+    for place in PLACES {
+        command.env(place, home);
+    }
+    command.env("COLUMNS", "100").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A client that runs. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Client {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    out: Lines,
+    log: Lines,
+    _home: TempDir,
+}
+
+/// What a client came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// What it printed on stdout and was not yet taken.
+    pub(crate) out: String,
+    /// What it printed on stderr and was not yet taken.
+    pub(crate) log: String,
+    /// Its exit code, as a shell would report it.
+    pub(crate) code: i32,
+}
+
+impl Client {
+    /// Starts a client with a script to be written to its stdin.
+    pub(crate) fn start<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> Client {
+        let home = TempDir::new().unwrap();
+        let mut child = client(home.path(), arguments).stdin(Stdio::piped()).spawn().unwrap();
+        Client {
+            stdin: child.stdin.take(),
+            out: Lines::read(child.stdout.take().unwrap()),
+            log: Lines::read(child.stderr.take().unwrap()),
+            child,
+            _home: home,
+        }
+    }
+
+    /// Runs a client on a script until it ends.
+    pub(crate) fn run<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>, script: impl AsRef<[u8]>) -> Run {
+        let mut client = Client::start(arguments);
+        client.write(script);
+        client.finish()
+    }
+
+    /// Writes a part of the script.
+    pub(crate) fn write(&mut self, script: impl AsRef<[u8]>) {
+        match self.stdin.as_mut().unwrap().write_all(script.as_ref()) {
+            // A client that has already left reads no more of its script.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            written => written.unwrap(),
+        }
+    }
+
+    /// The next line on stdout, without its end.
+    pub(crate) fn next_line(&mut self) -> String {
+        self.out.next().unwrap_or_else(|| panic!("the client printed no further line; its stderr: {}", self.log.rest()))
+    }
+
+    /// The next line on stdout, which must be JSON.
+    pub(crate) fn next_json(&mut self) -> Value {
+        json(&self.next_line())
+    }
+
+    /// The next line on stderr, without its end.
+    pub(crate) fn next_log(&mut self) -> String {
+        self.log.next().expect("the client said nothing further on stderr")
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        // It is our child and has not been waited for, so the id is still its own.
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends the script and waits until the client has ended.
+    pub(crate) fn finish(mut self) -> Run {
+        drop(self.stdin.take());
+        let out = self.out.rest();
+        let log = self.log.rest();
+        // Both pipes are closed, which only its end does.
+        let status = self.child.wait().unwrap();
+        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap();
+        Run { out, log, code }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // One that has ended needs no killing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pipe as the lines that come out of it.
+#[derive(Debug)]
+struct Lines(Receiver<Vec<u8>>);
+
+impl Lines {
+    fn read(pipe: impl Read + Send + 'static) -> Lines {
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            loop {
+                let mut line = Vec::new();
+                match pipe.read_until(b'\n', &mut line) {
+                    Ok(count) if count > 0 => drop(sender.send(line)),
+                    _ => return,
+                }
+            }
+        });
+        Lines(lines)
+    }
+
+    /// The next line without its end; nothing when there are no more.
+    fn next(&mut self) -> Option<String> {
+        let mut line = self.next_raw()?;
+        assert_eq!(line.pop(), Some('\n'), "a line without an end: {line:?}");
+        Some(line)
+    }
+
+    /// All that is still to come, line ends included.
+    fn rest(&mut self) -> String {
+        std::iter::from_fn(|| self.next_raw()).collect()
+    }
+
+    fn next_raw(&mut self) -> Option<String> {
+        match self.0.recv_timeout(PATIENCE) {
+            Ok(line) => Some(String::from_utf8(line).expect("the client prints UTF-8 only")),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the client neither says anything nor ends"),
+        }
+    }
+}
+
+/// Reads a line of JSON.
+pub(crate) fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+}
+
+/// The names of an object's fields, in the order of the alphabet.
+pub(crate) fn fields(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}

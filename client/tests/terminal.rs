@@ -1,0 +1,357 @@
+//! The client at a terminal: what a person types, and the screen that person then sees.
+//!
+//! Screens are those of a terminal emulator, compared whole. Commands without a terminal are in `script.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use common::query::Tally;
+use rustix::process::Signal;
+use support::fake::{Fake, Peer, tally};
+use support::overlay::Chain;
+use support::terminal::{HELP, Terminal};
+use tempfile::TempDir;
+
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const UP: &str = "\x1b[A";
+
+fn home() -> TempDir {
+    TempDir::new().unwrap()
+}
+
+/// A client at its first prompt, and the contact it is attached to.
+fn attached(home: &TempDir, options: &[&str]) -> (Fake, Peer, Terminal) {
+    let fake = Fake::listen();
+    let name = fake.name();
+    let mut terminal = Terminal::start(home.path(), &[&[&*name], options].concat());
+    let contact = fake.attach();
+    terminal.wait_for_greeting(&name);
+    (fake, contact, terminal)
+}
+
+/// The same with a real contact.
+fn attached_to(chain: &Chain, home: &TempDir) -> Terminal {
+    let mut terminal = Terminal::start(home.path(), &[&chain.contact()]);
+    terminal.wait_for_greeting(&chain.contact());
+    terminal
+}
+
+#[test]
+fn a_person_asks_and_leaves() {
+    let chain = Chain::start(["tea green\n", "sugar brown\n"]);
+    let (first, second) = (chain.address(0), chain.address(1));
+    let home = home();
+    let mut terminal = attached_to(&chain, &home);
+    terminal.press("? sugar\r");
+    let mut screen = format!("> ? sugar\nbrown {second}\n1 answer from 2 servents in TIME\n> ");
+    terminal.wait_for_screen(&screen);
+    terminal.press("? nowhere\r");
+    screen += "? nowhere\nNo answer received\nnone of the 2 servents within reach has it\n> ";
+    terminal.wait_for_screen(&screen);
+    terminal.press("\r");
+    screen += "\n> ";
+    terminal.wait_for_screen(&screen);
+    terminal.press("nonsense\r");
+    screen += &format!("nonsense\nUnknown command\n{HELP}> ");
+    terminal.wait_for_screen(&screen);
+    terminal.press("T\r");
+    // Who answers first is not said.
+    terminal.wait_for_text(&format!("\n{first} {first}\n"));
+    terminal.wait_for_text(&format!("\n{first} {second} {second}\n"));
+    terminal.wait_for_text("\n2 servents in TIME\n> ");
+    terminal.press("Q\r");
+    assert_eq!(terminal.exit_code(), 0, "what had no answer is no failure of the one who asked");
+    assert!(terminal.is_cooked());
+}
+
+#[test]
+fn the_one_servent_there_is() {
+    let chain = Chain::start(["tea green\n"]);
+    let home = home();
+    let mut terminal = attached_to(&chain, &home);
+    terminal.press("? sugar\r");
+    terminal.wait_for_text("\nNo answer received\nthe one servent within reach does not have it\n> ");
+    terminal.press("T\r");
+    terminal.wait_for_text("\n1 servent in TIME\n> ");
+    terminal.press("? tea\r");
+    terminal.wait_for_text("\n1 answer from 1 servent in TIME\n> ");
+}
+
+#[test]
+fn the_summary_says_what_is_doubtful() {
+    let home = home();
+    let (_fake, mut contact, mut terminal) = attached(&home, &["--timeout", "100ms"]);
+    for (told, said) in [
+        (
+            Tally { stopped: 2, ..tally(12, 0) },
+            "none of the 12 servents within reach has it; the TTL stopped it at 2 servents: there may be more beyond",
+        ),
+        (
+            Tally { stopped: 1, ..tally(1, 0) },
+            "the one servent within reach does not have it; the TTL stopped it at 1 servent: there may be more beyond",
+        ),
+        (
+            Tally { lost: 1, ..tally(3, 0) },
+            "none of the 3 servents within reach has it; 1 report lost on the way: there may be more",
+        ),
+        (
+            Tally { silent: 2, ..tally(3, 0) },
+            "none of the 3 servents within reach has it; 2 neighbors cannot report: there may be more",
+        ),
+        (tally(3, 2), "2 more answers did not arrive"),
+    ] {
+        terminal.press("? k\r");
+        let sequence = contact.request().sequence;
+        contact.finish(sequence, told);
+        terminal.wait_for_text(&format!("{said}\n> "));
+    }
+    terminal.press("? k\r");
+    contact.request();
+    terminal.wait_for_text("no answer in TIME; the contact did not report within 100 ms of silence\n> ");
+}
+
+#[test]
+fn the_summary_of_one_command_is_on_the_terminal_too() {
+    let chain = Chain::start(["tea green\n"]);
+    let home = home();
+    let contact = chain.contact();
+    let mut terminal = Terminal::start(home.path(), &[&contact, "-c", "? tea", "-c", "? sugar"]);
+    terminal.wait_for_screen(&format!(
+        "green {contact}\n1 answer from 1 servent in TIME\nNo answer received\n\
+         the one servent within reach does not have it\n"
+    ));
+    assert_eq!(terminal.exit_code(), 1);
+    let mut terminal = Terminal::start(home.path(), &[&contact, "--json", "-c", "? tea"]);
+    terminal.wait_for_text("\"reason\":\"complete\"}\n");
+    assert_eq!(terminal.exit_code(), 0);
+    assert!(!terminal.contents().contains("1 answer from"), "JSON says it all");
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_drops_the_line_and_keeps_the_program() {
+    let home = home();
+    let (_fake, mut contact, mut terminal) = attached(&home, &[]);
+    terminal.press("? never-as");
+    terminal.wait_for_screen("> ? never-as");
+    terminal.press(CTRL_C);
+    terminal.wait_for_screen("> ? never-as\n> ");
+    terminal.press(CTRL_C);
+    terminal.wait_for_screen("> ? never-as\n> \n> ");
+    terminal.press("? k\r");
+    let request = contact.request();
+    assert_eq!(request.ask.to_string(), "? k");
+    contact.finish(request.sequence, tally(1, 0));
+    terminal.wait_for_text("No answer received\n");
+}
+
+#[test]
+fn ctrl_c_ends_a_query_and_not_the_program() {
+    let home = home();
+    let (fake, mut contact, mut terminal) = attached(&home, &[]);
+    terminal.press("? k\r");
+    let sequence = contact.request().sequence;
+    contact.answer(sequence, b"v");
+    terminal.wait_for_screen(&format!("> ? k\nv {}\n", fake.address()));
+    terminal.press(CTRL_C);
+    terminal.wait_for_text("1 answer in TIME, then interrupted\n> ");
+    terminal.press("? j\r");
+    let sequence = contact.request().sequence;
+    terminal.wait_for_text("then interrupted\n> ? j\n");
+    terminal.press(CTRL_C);
+    terminal.wait_for_text("No answer received\nno answer in TIME, then interrupted\n> ");
+    // The contact's word comes late, and the next query is as good as any.
+    contact.finish(sequence, tally(1, 0));
+    terminal.press("? i\r");
+    let sequence = contact.request().sequence;
+    contact.answer(sequence, b"w");
+    contact.finish(sequence, tally(1, 1));
+    terminal.wait_for_text(&format!("\n> ? i\nw {}\n1 answer from 1 servent in TIME\n> ", fake.address()));
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.exit_code(), 0);
+}
+
+#[test]
+fn ctrl_d_leaves() {
+    let home = home();
+    let (_fake, _contact, mut terminal) = attached(&home, &[]);
+    assert!(!terminal.is_cooked(), "a line is being edited");
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.exit_code(), 0);
+    assert!(terminal.is_cooked());
+    terminal.wait_for_plain_pastes();
+}
+
+#[test]
+fn pasted_lines_all_run() {
+    let chain = Chain::start(["tea green\ncoffee black\n"]);
+    let contact = chain.contact();
+    let home = home();
+    let mut terminal = attached_to(&chain, &home);
+    assert!(terminal.marks_pastes());
+    terminal.press("\x1b[200~? tea\r\r? coffee\r? tea\x1b[201~\r");
+    let answers =
+        ["green", "black", "green"].map(|value| format!("{value} {contact}\n1 answer from 1 servent in TIME\n"));
+    terminal.wait_for_text(&format!("{}> ", answers.concat()));
+    // A paste the terminal does not mark, which is also what typing ahead looks like.
+    terminal.press("nonsense\r? coffee\rnonsense\r? tea\r");
+    let [tea, coffee, _] = answers;
+    let unknown = format!("nonsense\nUnknown command\n{HELP}");
+    terminal.wait_for_text(&format!("> {unknown}> ? coffee\n{coffee}> {unknown}> ? tea\n{tea}> "));
+    terminal.press("Q\r");
+    assert_eq!(terminal.exit_code(), 0);
+}
+
+#[test]
+fn what_is_typed_during_a_query_runs_after_it() {
+    let home = home();
+    let (fake, mut contact, mut terminal) = attached(&home, &[]);
+    terminal.press("? one\r");
+    let first = contact.request();
+    terminal.press("? two\rQ\r");
+    // The terminal shows what is typed when it comes, which is to be before the answer.
+    terminal.wait_for_screen("> ? one\n? two\nQ\n");
+    contact.answer(first.sequence, b"v");
+    contact.finish(first.sequence, tally(1, 1));
+    let second = contact.request();
+    assert_eq!(second.ask.to_string(), "? two");
+    contact.finish(second.sequence, tally(1, 0));
+    assert_eq!(terminal.exit_code(), 0);
+    terminal.wait_for_text(&format!("v {}\n1 answer from 1 servent in TIME\n", fake.address()));
+}
+
+#[test]
+fn a_paste_ends_at_its_q_and_at_ctrl_c() {
+    let home = home();
+    let (_fake, mut contact, mut terminal) = attached(&home, &[]);
+    terminal.press("\x1b[200~? one\r? never-asked\x1b[201~\r");
+    contact.request();
+    terminal.wait_for_screen("> ? one\n? never-asked\n");
+    terminal.press(CTRL_C);
+    terminal.wait_for_text("then interrupted\n> ");
+    terminal.press("\x1b[200~Q\r? never-asked\x1b[201~\r");
+    assert_eq!(terminal.exit_code(), 0);
+    assert_eq!(contact.receive(), None, "nothing more was asked");
+}
+
+#[test]
+fn lines_are_remembered_within_a_run_and_by_the_next() {
+    let home = home();
+    let (_fake, mut contact, mut terminal) = attached(&home, &[]);
+    terminal.press("nonsense\r? k\r");
+    let sequence = contact.request().sequence;
+    contact.finish(sequence, tally(1, 0));
+    let screen = format!(
+        "> nonsense\nUnknown command\n{HELP}> ? k\nNo answer received\n\
+         the one servent within reach does not have it\n> "
+    );
+    terminal.wait_for_screen(&screen);
+    terminal.press(UP);
+    terminal.wait_for_screen(&format!("{screen}? k"));
+    terminal.press(UP);
+    terminal.wait_for_screen(&format!("{screen}nonsense"));
+    terminal.press(CTRL_C);
+    terminal.wait_for_screen(&format!("{screen}nonsense\n> "));
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.exit_code(), 0);
+    assert!(home.path().join("state/servent/client-history").is_file(), "where the system keeps such things");
+
+    let (_fake, mut contact, mut terminal) = attached(&home, &[]);
+    terminal.press(UP);
+    terminal.wait_for_screen("> ? k");
+    terminal.press("\r");
+    assert_eq!(contact.request().ask.to_string(), "? k");
+}
+
+#[test]
+fn a_place_for_the_history_that_cannot_be_had_is_no_hindrance() {
+    let home = home();
+    std::fs::write(home.path().join("state"), "a file where a directory should be").unwrap();
+    let (_fake, _contact, mut terminal) = attached(&home, &[]);
+    terminal.press("nonsense\r");
+    terminal.wait_for_screen(&format!("> nonsense\nUnknown command\n{HELP}> "));
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.exit_code(), 0);
+}
+
+#[test]
+fn a_hostile_value_stays_on_its_line() {
+    let home = home();
+    let (fake, mut contact, mut terminal) = attached(&home, &[]);
+    terminal.press("? k\r");
+    let sequence = contact.request().sequence;
+    contact.answer(sequence, b"\x1b[2J\x1b[Hgone\r\n> Q\x1b]0;title\x07\x9b2J\x1b[?1049h\x1b[8mhidden");
+    contact.finish(sequence, tally(1, 1));
+    terminal.wait_for_screen(&format!(
+        "> ? k\n\\x1b[2J\\x1b[Hgone\\r\\n> Q\\x1b]0;title\\x07\\x9b2J\\x1b[?1049h\\x1b[8mhidden {}\n\
+         1 answer from 1 servent in TIME\n> ",
+        fake.address()
+    ));
+}
+
+#[test]
+fn a_client_told_to_end_gives_the_terminal_back_as_it_was() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let home = home();
+        let (_fake, _contact, mut terminal) = attached(&home, &[]);
+        assert!(!terminal.is_cooked() && terminal.marks_pastes(), "a line is being edited");
+        terminal.signal(signal);
+        assert_eq!(terminal.exit_code(), code);
+        assert!(terminal.is_cooked());
+    }
+}
+
+#[test]
+fn a_client_told_to_end_tidies_up_after_the_line_editor() {
+    let home = home();
+    let (_fake, _contact, mut terminal) = attached(&home, &[]);
+    terminal.press("? never-as");
+    terminal.wait_for_screen("> ? never-as");
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.exit_code(), 143);
+    terminal.wait_for_plain_pastes();
+    // What the shell shows next begins a line of its own.
+    terminal.wait_for_screen("> ? never-as\n");
+}
+
+#[test]
+fn a_contact_lost_at_the_prompt_is_told_with_the_next_command() {
+    let mut chain = Chain::start(["tea green\n"]);
+    let contact = chain.contact();
+    let home = home();
+    let mut terminal = attached_to(&chain, &home);
+    terminal.press("? tea\r");
+    let screen = format!("> ? tea\ngreen {contact}\n1 answer from 1 servent in TIME\n> ");
+    terminal.wait_for_screen(&screen);
+    chain.servents[0].kill().unwrap();
+    terminal.press("nonsense\r");
+    terminal.wait_for_screen(&format!("{screen}nonsense\nUnknown command\n{HELP}> "));
+    terminal.press("? tea\r");
+    terminal.wait_for_text(&format!("> ? tea\nclient: contact {contact} is lost: it closed the connection\n"));
+    assert_eq!(terminal.exit_code(), 4);
+    assert!(terminal.is_cooked());
+}
+
+#[test]
+fn a_contact_lost_during_a_query_ends_the_program_with_it() {
+    let home = home();
+    let (fake, mut contact, mut terminal) = attached(&home, &["--timeout", "300ms"]);
+    terminal.press("? k\r");
+    contact.request();
+    drop(contact);
+    terminal.wait_for_screen(&format!(
+        "> ? k\nclient: contact {} is lost: it closed the connection\nNo answer received\n\
+         no answer in TIME; the contact did not report within 300 ms of silence\n",
+        fake.address()
+    ));
+    assert_eq!(terminal.exit_code(), 4);
+}
+
+#[test]
+fn a_contact_that_is_not_there_is_said_before_any_prompt() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let home = home();
+    let mut terminal = Terminal::start(home.path(), &[&address.to_string()]);
+    terminal.wait_for_screen(&format!("client: no servent at contact {address}: Connection refused (os error 111)\n"));
+    assert_eq!(terminal.exit_code(), 3);
+}
