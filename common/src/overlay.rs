@@ -267,7 +267,8 @@ impl Overlay {
     fn on_query(&mut self, now: Time, link: LinkId, mut query: Query, out: &mut Vec<Output>) {
         // Hops plus TTL is the same all over a flood, and no contact starts one with more.
         if u16::from(query.ttl) + u16::from(query.hops) > u16::from(TTL_MAX) + 1 {
-            log::debug!("dropped a query with TTL {} after {} hops", query.ttl, query.hops);
+            let from = self.links.neighbor_name(link);
+            log::debug!("dropped a query with TTL {} after {} hops, from neighbor {from}", query.ttl, query.hops);
             self.counters.too_far += 1;
             return;
         }

@@ -151,14 +151,12 @@ impl Delivery {
             }
             (State::Open(_), Message::Ping) => out.push(Output::Send { link, message: Message::Pong }),
             (_, Message::Goodbye(farewell)) => {
-                log::debug!("client {to} says goodbye: {farewell}");
                 out.push(Output::Close { link });
-                self.on_closed(now, link, "it said goodbye", out);
+                self.on_closed(now, link, &format!("it said goodbye, because {farewell}"), out);
             }
             (_, message) => {
-                log::warn!("client {to} sent an unexpected {} on its answer link", message.name());
                 out.push(Output::Close { link });
-                self.on_closed(now, link, "it broke the protocol", out);
+                self.on_closed(now, link, &format!("it sent an unexpected {}", message.name()), out);
             }
         }
     }
@@ -167,7 +165,10 @@ impl Delivery {
         let Some(to) = self.by_link.remove(&link) else { return };
         match self.destinations.get(&to).map(|destination| destination.state) {
             // A client that leaves is no failure: the next one there may be another.
-            Some(State::Open(_)) => self.forget(to),
+            Some(State::Open(_)) => {
+                log::debug!("the answer link to client {to} is gone: {reason}");
+                self.forget(to);
+            }
             Some(State::Silent(_)) => {
                 log::info!("no answer to client {to}: {reason}");
                 self.fail(now, to);

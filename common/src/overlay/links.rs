@@ -4,6 +4,7 @@
 //! servents (`delivery`).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -291,6 +292,12 @@ impl Links {
 
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.neighbors.iter().map(|neighbor| neighbor.advertised)
+    }
+
+    /// How a neighbor is called in the log.
+    pub(super) fn neighbor_name(&self, link: LinkId) -> impl Display {
+        let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
+        neighbor.map_or_else(|| link.to_string(), |neighbor| neighbor.advertised.to_string())
     }
 
     pub(super) fn all(&self) -> Vec<LinkId> {

@@ -1,0 +1,242 @@
+//! Data files of every odd kind, from the file system through a servent to a client.
+//!
+//! What a line means is tested where it is decided, in `common::store`; here the files are real and so is the program.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use common::query::Ask;
+use topologies::fleet::program;
+
+use support::{DataFile, Peer, logged, run, serve, stderr, stdout};
+
+/// A port nobody listens on: no peer of these tests is reached over it.
+const ANSWER_PORT: u16 = 9;
+
+/// That a servent refuses to start with this file, whether it is to serve it or to check it, and says why.
+fn refused(path: &Path, reason: &str) {
+    let path = path.to_str().unwrap();
+    for arguments in [&["0", path][..], &["0", path, "--check"]] {
+        explained(&run(arguments), path, reason);
+    }
+}
+
+fn explained(output: &Output, path: &str, reason: &str) {
+    let said = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(stdout(output), "");
+    assert!(said.contains(&format!("servent: cannot read data file {path}: ")), "{said}");
+    assert!(said.contains(reason), "{said}");
+}
+
+#[test]
+fn a_file_that_is_missing_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    refused(&directory.path().join("nothing.txt"), "No such file or directory");
+}
+
+#[test]
+fn a_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    refused(directory.path(), "it is a directory");
+}
+
+/// Opening a FIFO nobody writes to waits for ever, and so would this test.
+#[test]
+fn a_fifo_is_refused_and_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    refused(&path, "it is a FIFO");
+}
+
+#[test]
+fn a_device_is_refused() {
+    refused(Path::new("/dev/zero"), "it is not a regular file");
+}
+
+/// A file that opens and does not read: nothing is mapped at the first byte of a process's memory.
+#[test]
+fn a_file_that_fails_while_it_is_read_is_refused() {
+    let path = Path::new("/proc/self/mem");
+    if path.exists() {
+        refused(path, "Input/output error");
+    } else {
+        println!("not run: there is no {}", path.display());
+    }
+}
+
+/// Permissions do not bind root. There the servent is run as nobody, from a copy nobody may execute.
+#[test]
+fn a_file_without_permission_is_refused() {
+    const NOBODY: u32 = 65_534;
+    let file = DataFile::new("tea green\n");
+    fs::set_permissions(file.path(), Permissions::from_mode(0o000)).unwrap();
+    if File::open(file.path()).is_err() {
+        return refused(Path::new(file.path()), "Permission denied");
+    }
+    let directory = Path::new(file.path()).parent().unwrap();
+    fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+    let copy = directory.join("servent");
+    fs::copy(program("servent").unwrap(), &copy).unwrap();
+    match Command::new(&copy).args(["0", file.path()]).uid(NOBODY).gid(NOBODY).output() {
+        Ok(output) => explained(&output, file.path(), "Permission denied"),
+        Err(error) => println!("not run: this is root, and it cannot start a program as nobody: {error}"),
+    }
+}
+
+#[test]
+fn odd_content_is_served_to_the_byte() {
+    type Row = (&'static str, &'static [u8], &'static [(&'static [u8], Option<&'static [u8]>)]);
+    let rows: &[Row] = &[
+        ("CRLF", b"tea green\r\nmate\r\n\r\n", &[(b"tea", Some(b"green")), (b"mate", Some(b"")), (b"mate\r", None)]),
+        ("a byte order mark", b"\xef\xbb\xbftea green\n", &[(b"tea", Some(b"green")), (b"\xef\xbb\xbftea", None)]),
+        ("invalid UTF-8", b"t\xff \xc3\x28\xfe\n", &[(b"t\xff", Some(b"\xc3\x28\xfe")), (b"t", None)]),
+        ("NUL", b"a\0b c\0d\0\n\0 1\n", &[(b"a\0b", Some(b"c\0d\0")), (b"a", None), (b"\0", Some(b"1"))]),
+        (
+            "no value",
+            b"alone\nblanks  \t\ntea green",
+            &[(b"alone", Some(b"")), (b"blanks", Some(b"")), (b"tea", Some(b"green"))],
+        ),
+        ("duplicates", b"tea green\ntea black\nmate\ntea white\n", &[(b"tea", Some(b"white"))]),
+        (
+            "tabs",
+            b"tea\tgreen\nmate \t \tof  two\twords\n\tindented yes\n",
+            &[(b"tea", Some(b"green")), (b"mate", Some(b"of  two\twords")), (b"indented", Some(b"yes"))],
+        ),
+        (
+            "comments",
+            b"# tea no\n#tea no\n #tea yes\ntea green # leaf\n",
+            &[(b"tea", Some(b"green # leaf")), (b"#tea", Some(b"yes")), (b"#", None)],
+        ),
+        ("nothing at all", b"", &[(b"tea", None)]),
+        ("no line but blank ones", b"\n\r\n \n\t\n", &[(b"tea", None)]),
+    ];
+    for (name, content, expected) in rows {
+        let file = DataFile::new(content);
+        let servent = serve(&[file.path()]);
+        let mut client = Peer::client(servent.address(), ANSWER_PORT);
+        for (key, value) in *expected {
+            let values: Vec<&[u8]> = value.iter().copied().collect();
+            assert_eq!(client.values(key), values, "{name}: {}", key.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn a_line_beyond_a_limit_is_warned_of_with_its_place_and_costs_no_other_line() {
+    let long_value = "v".repeat(10 * 1024 * 1024);
+    let long_key = "k".repeat(KEY_BYTES_MAX + 1);
+    let full_key = "K".repeat(KEY_BYTES_MAX);
+    let full_value = "V".repeat(VALUE_BYTES_MAX);
+    let content = format!("before 1\nlong {long_value}\nbetween 2\n{long_key} x\n{full_key} {full_value}\nafter 3\n");
+    let file = DataFile::new(content);
+    let mut servent = serve(&[file.path()]);
+    let value_warning = format!("{}:2: skipped, its value has {} bytes", file.path(), long_value.len());
+    let key_warning = format!("{}:4: skipped, its key has {} bytes", file.path(), long_key.len());
+    for warning in [&value_warning, &key_warning] {
+        assert!(logged(&mut servent, warning).contains("WARN"));
+    }
+    let mut client = Peer::client(servent.address(), ANSWER_PORT);
+    for (key, value) in [("before", "1"), ("between", "2"), ("after", "3"), (&full_key, &full_value)] {
+        assert_eq!(client.values(key), [value.as_bytes()], "{:.10}", key);
+    }
+    assert!(client.values("long").is_empty());
+
+    let check = run(&["0", file.path(), "--check"]);
+    let said = stderr(&check);
+    assert_eq!(check.status.code(), Some(0), "{said}");
+    assert!(said.contains(&value_warning) && said.contains(&key_warning), "{said}");
+    assert!(stdout(&check).contains(&format!("{}: 4 keys", file.path())), "{}", stdout(&check));
+}
+
+#[test]
+fn a_file_of_the_wrong_kind_is_not_warned_of_line_by_line_for_ever() {
+    let line = format!("{} x\n", "k".repeat(KEY_BYTES_MAX + 1));
+    let file = DataFile::new(line.repeat(1_000));
+    let check = run(&["0", file.path(), "--check"]);
+    let said = stderr(&check);
+    assert_eq!(check.status.code(), Some(0), "{said}");
+    assert!(said.contains(&format!("{}: 980 more lines are odd", file.path())), "{said}");
+    assert_eq!(said.matches(&format!("{}:", file.path())).count(), 21, "{said}");
+}
+
+#[test]
+fn the_services_file_loads_as_it_is() {
+    let path = "/etc/services";
+    let Ok(text) = fs::read_to_string(path) else {
+        println!("not run: there is no {path} to read");
+        return;
+    };
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let services: BTreeMap<&str, &str> = lines
+        .map(|line| {
+            let line = line.trim();
+            let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            (key, value.trim_start())
+        })
+        .collect();
+    let servent = serve(&[path]);
+    let mut client = Peer::client(servent.address(), ANSWER_PORT);
+    for (key, value) in &services {
+        assert_eq!(client.values(key), [value.as_bytes()], "{key}");
+    }
+    let check = run(&["0", path, "--check"]);
+    assert_eq!(stderr(&check).matches("WARN").count(), 0, "{}", stderr(&check));
+    assert!(stdout(&check).contains(&format!("{path}: {} keys", services.len())), "{}", stdout(&check));
+}
+
+#[test]
+fn a_servent_without_data_has_its_place_and_no_key() {
+    let servent = serve(&["-"]);
+    let mut client = Peer::client(servent.address(), ANSWER_PORT);
+    assert!(client.values("tea").is_empty());
+    client.request(Ask::Topology);
+    client.expect_answer();
+    assert_eq!(client.expect_finished().tally.answers, 1);
+    assert!(stdout(&run(&["0", "-", "--check"])).contains("none: 0 keys"));
+}
+
+#[test]
+fn a_check_tells_what_would_be_served_and_takes_no_port() {
+    let file = DataFile::new("tea green\nmate bitter\ntea black\n");
+    let servent = serve(&["-"]);
+    let taken = servent.address().to_string();
+    let options =
+        [taken.as_str(), file.path(), "127.0.0.1:9001", "localhost:9002", "--ttl", "7", "--advertise", "10.0.0.1:9000"];
+    let check = run(&[&options[..], &["--forward-once", "--check"]].concat());
+    let said = stdout(&check);
+    assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+    let words: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
+    let data = format!("{}:", file.path());
+    for expected in [
+        &["listen", &taken][..],
+        &["advertise", "10.0.0.1:9000"],
+        &["data", &data, "2", "keys,"],
+        &["neighbors", "127.0.0.1:9001", "localhost:9002"],
+        &["ttl", "7"],
+        &["pass", "on", "once"],
+    ] {
+        assert!(words.iter().any(|line| line.starts_with(expected)), "{expected:?} is not in\n{said}");
+    }
+    assert!(!said.contains("listening"), "{said}");
+}
+
+#[test]
+fn a_neighbor_that_has_no_address_is_refused_by_name() {
+    for check in [&["--check"][..], &[]] {
+        let output = run(&[&["0", "-", "127.0.0.1:9001", "nonsense"], check].concat());
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("`nonsense` is not the host:port of a servent"), "{}", stderr(&output));
+    }
+}

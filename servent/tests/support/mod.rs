@@ -1,0 +1,502 @@
+//! Peers made by hand for the tests of the servent program: they say what they are told, whole or byte by byte, and
+//! hear what the servent says.
+//!
+//! A peer decides nothing: it does not flood, echo or answer. Nothing here sleeps; [`PATIENCE`] bounds every wait, so
+//! that what never comes fails a test instead of hanging it.
+
+// Each test crate takes what it needs.
+#![allow(dead_code)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::address::{AnswerAddress, Dialect};
+use common::key::Key;
+use common::link::{Link, Purpose};
+use common::message::{Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use common::query::{Answer, AnswerBody, Ask, Query};
+use common::wire::Frame;
+use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tempfile::TempDir;
+use topologies::fleet::{Servent, program};
+
+/// The longest anything may take. Longer than every limit of the servent that a test waits for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The receive buffer of those that do not read: the less the system takes in for them, the sooner the servent is
+/// left with the rest.
+const SMALL_BUFFER_BYTES: usize = 4 * 1024;
+
+// ---- names that nobody else uses ----
+
+/// A number no other peer of this process uses.
+fn unique() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// An address on which nobody listens, on an ip of its own: its port can be given up and taken again without another
+/// test getting it in between.
+pub(crate) fn free_address() -> SocketAddr {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let [.., process_high, process_low] = std::process::id().to_be_bytes();
+    let place = u8::try_from(NEXT.fetch_add(1, Ordering::Relaxed)).expect("fewer than 256 addresses in one crate");
+    // 127.0.x.x is left to those who name their addresses themselves.
+    let ip = Ipv4Addr::new(127, 1 + process_high % 100, process_low, place);
+    TcpListener::bind((ip, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+// ---- the servent ----
+
+/// Starts a servent on a free port of 127.0.0.1 that logs what becomes of clients too. `arguments` follow the port.
+pub(crate) fn serve(arguments: &[&str]) -> Servent {
+    serve_on("127.0.0.1:0", arguments)
+}
+
+/// The same on an address of one's choice.
+pub(crate) fn serve_on(address: &str, arguments: &[&str]) -> Servent {
+    Servent::start(&[&[address], arguments, &["-v"]].concat()).unwrap()
+}
+
+/// Runs a servent that is expected to end by itself.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(program("servent").unwrap());
+    command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (sender, ended) = channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    ended.recv_timeout(PATIENCE).map(Result::unwrap).unwrap_or_else(|_| {
+        kill_process(pid, Signal::KILL).unwrap();
+        panic!("`servent {}` does not end", arguments.join(" "))
+    })
+}
+
+/// What a program said on stderr.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What a program said on stdout.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Waits until the log has a line that contains `text`, early or late, and returns that line.
+pub(crate) fn logged(servent: &mut Servent, text: &str) -> String {
+    let so_far = servent.log_text();
+    match so_far.lines().find(|line| line.contains(text)) {
+        Some(line) => line.to_owned(),
+        None => servent.wait_for_log(text).unwrap(),
+    }
+}
+
+/// A servent under a command of one's choice, for what [`Servent`] does not show: its process id and its stdout.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<Line>,
+    pub(crate) out: Vec<String>,
+    pub(crate) log: Vec<String>,
+    pub(crate) address: SocketAddr,
+}
+
+enum Line {
+    Out(String),
+    Log(String),
+}
+
+impl Process {
+    /// Starts it and waits until it says on stdout where it listens.
+    pub(crate) fn start(command: &mut Command) -> Process {
+        command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = channel();
+        let (out, log) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let log_sender = sender.clone();
+        thread::spawn(move || BufReader::new(out).lines().try_for_each(|line| sender.send(Line::Out(line.unwrap()))));
+        thread::spawn(move || {
+            BufReader::new(log).lines().try_for_each(|line| log_sender.send(Line::Log(line.unwrap())))
+        });
+        let mut process = Process { child, lines, out: Vec::new(), log: Vec::new(), address: ([0; 4], 0).into() };
+        while process.out.is_empty() {
+            process.hear();
+        }
+        process.address = process.out[0].strip_prefix("listening on ").unwrap().parse().unwrap();
+        process
+    }
+
+    /// Waits until this many lines of its log contain `text`.
+    pub(crate) fn wait_for_log(&mut self, text: &str, count: usize) {
+        while self.log.iter().filter(|line| line.contains(text)).count() < count {
+            self.hear();
+        }
+    }
+
+    /// The processor time it has used, in clock ticks.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // The second field is the program's name in brackets; user and system time are the 14th and 15th.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it has ended and everything it said was heard.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.keep(line);
+        }
+        assert!(Instant::now() < until, "it does not end:\n{}", self.log.join("\n"));
+        self.child.wait().unwrap()
+    }
+
+    fn hear(&mut self) {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => self.keep(line),
+            Err(error) => panic!("{error}; it logged:\n{}", self.log.join("\n")),
+        }
+    }
+
+    fn keep(&mut self, line: Line) {
+        match line {
+            Line::Out(line) => self.out.push(line),
+            Line::Log(line) => self.log.push(line),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended and was waited for is left alone by `kill`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+// ---- data ----
+
+/// A data file that is gone with this value.
+pub(crate) struct DataFile {
+    directory: TempDir,
+    path: PathBuf,
+}
+
+impl DataFile {
+    pub(crate) fn new(content: impl AsRef<[u8]>) -> DataFile {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data.txt");
+        fs::write(&path, content).unwrap();
+        DataFile { directory, path }
+    }
+
+    /// Puts something else into the file.
+    pub(crate) fn write(&self, content: impl AsRef<[u8]>) {
+        fs::write(&self.path, content).unwrap();
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+}
+
+// ---- peers ----
+
+/// The other end of a link with a servent.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    link: Link,
+    /// Whether a ping is answered, and kept from the test, on its way.
+    pongs: bool,
+}
+
+/// What a peer hears.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Message(Message),
+    /// The servent has closed the connection.
+    End,
+}
+
+impl Peer {
+    /// Connects, and says nothing.
+    pub(crate) fn stranger(to: SocketAddr) -> Peer {
+        Peer::over(TcpStream::connect(to).unwrap())
+    }
+
+    /// The same for one that is not going to read much.
+    pub(crate) fn deaf_stranger(to: SocketAddr) -> Peer {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
+        socket.connect(&to.into()).unwrap();
+        Peer::over(socket.into())
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Peer {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        // Of all purposes the one that takes the longest frames, whatever part the peer plays.
+        Peer { stream, link: Link::new(Dialect::Native, Purpose::Asking), pongs: true }
+    }
+
+    /// A client attached to its contact.
+    pub(crate) fn client(contact: SocketAddr, answer_port: u16) -> Peer {
+        let mut peer = Peer::stranger(contact);
+        peer.greet(Role::Client { answer_port });
+        peer
+    }
+
+    /// A servent linked with its neighbor.
+    pub(crate) fn neighbor(servent: SocketAddr) -> Peer {
+        let mut peer = Peer::stranger(servent);
+        peer.greet(peer.as_servent());
+        peer
+    }
+
+    /// A servent in its own words. It goes by the address of its connection, which no other peer has.
+    pub(crate) fn as_servent(&self) -> Role {
+        Role::Servent { id: ServentId(unique().into()), advertised: self.address() }
+    }
+
+    /// Says hello, and hears the servent's.
+    pub(crate) fn greet(&mut self, role: Role) -> SocketAddr {
+        self.say(&Message::Hello(Hello::new(role)));
+        self.expect_hello()
+    }
+
+    /// Where the servent sees it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    /// From now on pings are for the test to see, and not answered.
+    pub(crate) fn fall_silent(&mut self) {
+        self.pongs = false;
+    }
+
+    // ---- to the servent ----
+
+    pub(crate) fn say(&mut self, message: &Message) {
+        self.link.send(message).unwrap();
+        while !self.link.unsent().is_empty() {
+            let count = self.stream.write(self.link.unsent()).unwrap();
+            self.link.sent(count);
+        }
+    }
+
+    /// Says what is not for a [`Link`] to say.
+    pub(crate) fn say_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Says a message in pieces of one byte.
+    pub(crate) fn say_byte_by_byte(&mut self, message: &Message) {
+        self.link.send(message).unwrap();
+        while let Some(byte) = self.link.unsent().first() {
+            self.stream.write_all(&[*byte]).unwrap();
+            self.link.sent(1);
+        }
+    }
+
+    /// Asks as a client does, and returns the sequence.
+    pub(crate) fn request(&mut self, ask: Ask) -> u64 {
+        let sequence = unique();
+        self.say(&Message::Request(Request { sequence, ask }));
+        sequence
+    }
+
+    /// Passes a query on as a servent does that is the contact of `client`.
+    pub(crate) fn pass_on(&mut self, client: SocketAddr, ask: Ask, ttl: u8) -> Query {
+        let query = query(client, ask, ttl);
+        self.say(&Message::Query(query.clone()));
+        query
+    }
+
+    // ---- from the servent ----
+
+    /// What comes next. Pings are answered on the way.
+    pub(crate) fn hear(&mut self) -> Heard {
+        let mut bytes = [0; 64 * 1024];
+        loop {
+            match self.link.next_message().unwrap() {
+                Some(Message::Ping) if self.pongs => self.say(&Message::Pong),
+                Some(message) => return Heard::Message(message),
+                None => match self.stream.read(&mut bytes) {
+                    Ok(0) => return Heard::End,
+                    Ok(count) => self.link.receive(&bytes[..count]),
+                    // What we sent and the servent did not read turns the end into a reset.
+                    Err(error) if error.kind() == ErrorKind::ConnectionReset => return Heard::End,
+                    Err(error) => panic!("nothing to hear: {error}"),
+                },
+            }
+        }
+    }
+
+    pub(crate) fn expect(&mut self) -> Message {
+        match self.hear() {
+            Heard::Message(message) => message,
+            Heard::End => panic!("the servent closed the connection"),
+        }
+    }
+
+    /// The advertised address in the servent's hello.
+    pub(crate) fn expect_hello(&mut self) -> SocketAddr {
+        match self.expect() {
+            Message::Hello(Hello { role: Role::Servent { advertised, .. }, .. }) => advertised,
+            message => panic!("{message:?} and no hello of a servent"),
+        }
+    }
+
+    pub(crate) fn expect_query(&mut self) -> Query {
+        match self.expect() {
+            Message::Query(query) => query,
+            message => panic!("{message:?} and no query"),
+        }
+    }
+
+    pub(crate) fn expect_answer(&mut self) -> Answer {
+        match self.expect() {
+            Message::Answer(answer) => answer,
+            message => panic!("{message:?} and no answer"),
+        }
+    }
+
+    pub(crate) fn expect_finished(&mut self) -> Finished {
+        match self.expect() {
+            Message::Finished(finished) => finished,
+            message => panic!("{message:?} and no finished"),
+        }
+    }
+
+    /// Last words, and nothing after them.
+    pub(crate) fn expect_goodbye(&mut self, farewell: Farewell) {
+        assert_eq!(self.hear(), Heard::Message(Message::Goodbye(farewell)));
+        self.expect_end();
+    }
+
+    pub(crate) fn expect_end(&mut self) {
+        assert_eq!(self.hear(), Heard::End);
+    }
+
+    /// Everything the servent still sends, as bytes, until it closes the connection.
+    pub(crate) fn bytes_until_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.stream.read_to_end(&mut bytes) {
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("no end: {error}"),
+            _ => bytes,
+        }
+    }
+
+    /// Says one more byte of `bytes` whenever nothing was heard for `pause`, until the servent says something.
+    pub(crate) fn drip_until_heard(&mut self, bytes: &[u8], pause: Duration) -> Heard {
+        self.stream.set_read_timeout(Some(pause)).unwrap();
+        for byte in bytes {
+            self.say_bytes(&[*byte]);
+            let timed_out =
+                |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            match self.stream.peek(&mut [0]) {
+                Err(error) if timed_out(&error) => {}
+                _ => break,
+            }
+        }
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.hear()
+    }
+
+    // ---- as a client ----
+
+    /// Asks for a key, and returns the values that come over this link until the contact says it has finished.
+    pub(crate) fn values(&mut self, key: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
+        let sequence = self.request(ask(key));
+        let mut values = Vec::new();
+        loop {
+            match self.expect() {
+                Message::Answer(Answer { sequence: answered, body: AnswerBody::Value(value), .. }) => {
+                    assert_eq!(answered, sequence);
+                    values.push(value);
+                }
+                Message::Finished(finished) => {
+                    assert_eq!(finished.sequence, sequence);
+                    return values;
+                }
+                message => panic!("an unexpected {message:?}"),
+            }
+        }
+    }
+}
+
+/// Asks for a key.
+pub(crate) fn ask(key: impl AsRef<[u8]>) -> Ask {
+    Ask::Key(Key::new(key.as_ref()).unwrap())
+}
+
+/// A query as the contact of `client` would pass it on.
+pub(crate) fn query(client: SocketAddr, ask: Ask, ttl: u8) -> Query {
+    let client = AnswerAddress { socket: client, dialect: Dialect::Native };
+    Query { sequence: unique(), client, ttl, hops: 1, ask, path: Vec::new() }
+}
+
+/// The bytes of a message, without a preface.
+pub(crate) fn frame(message: &Message) -> Vec<u8> {
+    Frame::new(Dialect::Native, message).unwrap().as_bytes().to_vec()
+}
+
+/// Where a client hears answers.
+pub(crate) struct AnswerPort(TcpListener);
+
+impl AnswerPort {
+    pub(crate) fn open() -> AnswerPort {
+        AnswerPort::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+
+    pub(crate) fn open_at(address: SocketAddr) -> AnswerPort {
+        let listener = TcpListener::bind(address).unwrap();
+        // On a listener it bounds how long an accept waits.
+        SockRef::from(&listener).set_read_timeout(Some(PATIENCE)).unwrap();
+        AnswerPort(listener)
+    }
+
+    /// The answer port of one that is not going to read much.
+    pub(crate) fn open_deaf() -> AnswerPort {
+        let port = AnswerPort::open();
+        // Connections inherit it.
+        SockRef::from(&port.0).set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
+        port
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// The next servent that connects; nothing has been said to it.
+    pub(crate) fn accept(&self) -> Peer {
+        let (stream, _) = self.0.accept().unwrap();
+        Peer::over(stream)
+    }
+
+    /// The next servent that connects, and the address it goes by in its hello.
+    pub(crate) fn accept_and_greet(&self) -> (Peer, SocketAddr) {
+        let mut peer = self.accept();
+        let from = peer.greet(Role::Client { answer_port: self.address().port() });
+        (peer, from)
+    }
+
+    /// That nobody is waiting to be accepted.
+    pub(crate) fn expect_nobody(&self) {
+        self.0.set_nonblocking(true).unwrap();
+        assert_eq!(self.0.accept().map_err(|error| error.kind()).err(), Some(ErrorKind::WouldBlock));
+        self.0.set_nonblocking(false).unwrap();
+    }
+}
