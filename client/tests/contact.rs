@@ -499,13 +499,22 @@ fn an_output_nobody_reads_any_more_ends_the_client_without_a_word() {
         let fake = Fake::listen();
         let home = tempfile::TempDir::new().unwrap();
         let name = fake.name();
-        let arguments = [&[&*name, "-c", "? k", "-c", "? k"], options].concat();
-        let mut child = process::client(home.path(), arguments).spawn().unwrap();
+        let mut command = process::client(home.path(), [&[&*name], options].concat());
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut contact = fake.attach();
-        let sequence = contact.request().sequence;
         drop(child.stdout.take());
-        contact.answer(sequence, b"v");
-        assert_eq!(contact.receive(), None, "the client leaves");
+        let commands_count = 1_000;
+        child.stdin.as_mut().unwrap().write_all("? k\n".repeat(commands_count).as_bytes()).unwrap();
+        let mut answers_count = 0;
+        // A process that another test is just starting may hold the pipe open for a moment, so the first answer need not
+        // be the last.
+        while let Some(message) = contact.receive() {
+            let Message::Request(Request { sequence, .. }) = message else { panic!("not {message:?}") };
+            contact.answer(sequence, b"v");
+            contact.finish(sequence, tally(1, 1));
+            answers_count += 1;
+        }
+        assert!(answers_count < commands_count, "it stops before its script is over");
         let output = child.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         // As a shell reports a program ended by SIGPIPE.
@@ -550,6 +559,36 @@ fn an_interrupt_while_a_script_waits_for_its_next_line_ends_it() {
     // It leaves while its stdin is still open.
     assert_eq!(contact.receive(), None);
     assert_eq!(client.finish(), quiet("", 130));
+}
+
+#[test]
+fn an_interrupt_that_comes_just_before_a_query_is_not_lost() {
+    let fake = Fake::listen();
+    let home = tempfile::TempDir::new().unwrap();
+    let mut child =
+        process::client(home.path(), [&*fake.name(), "--timeout", "1s"]).stdin(Stdio::piped()).spawn().unwrap();
+    let (mut script, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut contact = fake.attach();
+    script.write_all(b"? k\n").unwrap();
+    let sequence = contact.request().sequence;
+    contact.finish(sequence, tally(1, 0));
+    let mut line = [0; "No answer received\n".len()];
+    out.read_exact(&mut line).unwrap();
+    // More surprises than a pipe holds lines about: they are told before the next query is asked.
+    for _ in 0..5_000 {
+        contact.send(&Message::Pong);
+    }
+    script.write_all(b"? k\n? never-asked\n").unwrap();
+    drop(script);
+    // Once one of them is told the client is telling the others, and stays so until they are read.
+    out.read_exact(&mut [0]).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    while let Some(message) = contact.receive() {
+        assert!(!matches!(&message, Message::Request(request) if request.ask == key("never-asked")), "{message:?}");
+    }
 }
 
 #[test]

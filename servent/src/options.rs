@@ -14,8 +14,11 @@ use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "servent", version, max_term_width = 100)]
 pub struct Options {
-    /// PORT (means 127.0.0.1:PORT), IP:PORT or [IPv6]:PORT; port 0 takes any free one
-    #[arg(value_parser = parse_listen)]
+    /// Where to listen.
+    #[arg(
+        value_parser = parse_listen,
+        help = "PORT (means 127.0.0.1:PORT), IP:PORT or [IPv6]:PORT; port 0 takes any free one"
+    )]
     pub listen: SocketAddr,
 
     /// Key-value file: the first word of a line is a key, the rest its value; - for none
@@ -73,8 +76,13 @@ impl fmt::Display for DataSource {
 /// How much is logged, on stderr.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verbosity {
-    /// Log more (-v debug, -vv trace); `RUST_LOG` chooses in detail
-    #[arg(short = 'v', long = "verbose", action = ArgAction::Count)]
+    /// How many times `-v` was given.
+    #[arg(
+        short = 'v',
+        long = "verbose",
+        action = ArgAction::Count,
+        help = "Log more (-v debug, -vv trace); RUST_LOG chooses in detail"
+    )]
     more: u8,
 
     /// Log less (-q warnings, -qq errors)

@@ -3,7 +3,7 @@
 //! A fake has no mind: it says what the test tells it to, when the test tells it to.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -140,6 +140,13 @@ impl Peer {
     /// Says that the flood is over.
     pub(crate) fn finish(&mut self, sequence: u64, tally: Tally) {
         self.send(&Message::Finished(Finished { sequence, tally }));
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Dropping the socket is not enough: a process that another test is just starting may hold it open for a moment.
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 
