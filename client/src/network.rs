@@ -26,11 +26,22 @@ const LISTENER: usize = 0;
 const INTERRUPT: usize = 1;
 const FIRST_LINK: u64 = 2;
 
+/// Turns spent on what came since the last query: somebody who never stops sending must not keep the next from being
+/// asked.
+const CATCH_UP_TURNS_MAX: usize = 64;
+
 /// Why there is no contact to ask.
 #[derive(Debug)]
 pub(crate) struct AttachError {
     contact: String,
     reason: String,
+}
+
+impl AttachError {
+    /// The contact's name stands for nothing.
+    pub(crate) fn unknown(contact: &str, cause: &io::Error) -> AttachError {
+        AttachError { contact: contact.to_owned(), reason: cause.to_string() }
+    }
 }
 
 impl fmt::Display for AttachError {
@@ -46,6 +57,7 @@ pub(crate) struct Network {
     poller: Poller,
     listener: Watched<TcpListener>,
     interrupt: Watched<UnixStream>,
+    interrupted: bool,
     /// In the order they came; a link's number is never used again.
     connections: Vec<(LinkId, Connection)>,
     next_link: u64,
@@ -82,6 +94,7 @@ impl Network {
             poller,
             listener,
             interrupt,
+            interrupted: false,
             connections: Vec::new(),
             next_link: FIRST_LINK,
             session: Session::new(answer_port, u64::from_ne_bytes(sequence), silence_max, answers_wanted),
@@ -93,9 +106,9 @@ impl Network {
         Ok(network)
     }
 
-    /// Whether the person interrupted since the last query was asked or this was last told.
+    /// Whether the person interrupted since this was last told.
     pub(crate) fn take_interrupt(&mut self) -> bool {
-        let mut interrupted = false;
+        let mut interrupted = std::mem::take(&mut self.interrupted);
         let mut bytes = [0; 64];
         while (&*self.interrupt).read(&mut bytes).is_ok_and(|count| count > 0) {
             interrupted = true;
@@ -105,7 +118,6 @@ impl Network {
 
     /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
     pub(crate) fn ask(&mut self, ask: Ask) {
-        self.take_interrupt();
         self.handle(Input::Ask(ask));
     }
 
@@ -121,7 +133,11 @@ impl Network {
 
     /// What there is to tell of the time since the last query. Does not wait.
     pub(crate) fn catch_up(&mut self) -> anyhow::Result<Vec<Report>> {
-        while self.turn(Some(Duration::ZERO))? {}
+        for _ in 0..CATCH_UP_TURNS_MAX {
+            if !self.turn(Some(Duration::ZERO))? {
+                break;
+            }
+        }
         Ok(self.reports.drain(..).collect())
     }
 
@@ -162,7 +178,8 @@ impl Network {
         match ready.key {
             LISTENER => self.accept(),
             INTERRUPT => {
-                self.take_interrupt();
+                // Noted as well, because the query may have ended in the same round, or not begun.
+                self.interrupted = self.take_interrupt();
                 self.handle(Input::Interrupt);
             }
             key => self.on_connection_ready(LinkId(key as u64), ready),

@@ -118,6 +118,10 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     }
 
     fn show_ending(&mut self, ask: Option<&Ask>, ending: &Ending) -> io::Result<()> {
+        if let (Some(side), EndReason::Interrupted) = (&mut self.side, ending.reason) {
+            // The terminal has shown ^C and left the cursor behind it.
+            writeln!(side)?;
+        }
         if self.json {
             self.json_line(&JsonLine::Finished(json_finished(ending)))?;
         } else if ending.answers == 0 {
@@ -217,6 +221,9 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
     let mut text = match (ending.answers, ending.tally_told) {
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} servents within reach has it", tally.reached),
+        (0, false) if ending.reason == EndReason::Silence => {
+            format!("no answer and no report within {}", humane(silence_max))
+        }
         (0, false) => format!("no answer in {took}"),
         (answers, true) if ask == Some(&Ask::Topology) && answers == tally.reached => {
             format!("{} in {took}", count(answers, "servent"))
@@ -228,8 +235,8 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
     };
     match ending.reason {
         EndReason::Interrupted => text.push_str(", then interrupted"),
-        EndReason::Silence if !ending.tally_told => {
-            text.push_str(&format!("; the contact did not report within {} of silence", humane(silence_max)));
+        EndReason::Silence if !ending.tally_told && ending.answers > 0 => {
+            text.push_str("; the contact did not report: there may be more");
         }
         EndReason::Silence if tally.answers > ending.answers => {
             text.push_str(&format!("; {} did not arrive", count(tally.answers - ending.answers, "more answer")));
@@ -258,6 +265,7 @@ fn humane(duration: Duration) -> String {
     match duration.as_millis() {
         0 => format!("{:.1} ms", seconds * 1e3),
         1..1_000 => format!("{:.0} ms", seconds * 1e3),
+        milliseconds if milliseconds % 1_000 == 0 => format!("{} s", milliseconds / 1_000),
         _ => format!("{seconds:.1} s"),
     }
 }
@@ -336,7 +344,12 @@ mod tests {
             (
                 &key,
                 silence(untold(ending(EndReason::Silence, 0, Tally { lost: 1, ..tally(0, 0) }))),
-                "no answer in 4.0 s; the contact did not report within 4.0 s of silence",
+                "no answer and no report within 4 s",
+            ),
+            (
+                &key,
+                silence(untold(ending(EndReason::Silence, 2, Tally { lost: 1, ..tally(2, 2) }))),
+                "2 answers in 4.0 s; the contact did not report: there may be more",
             ),
         ] {
             assert_eq!(summary(Some(ask), &ending, Duration::from_secs(4)), expected);

@@ -21,7 +21,7 @@ use servent::sockets;
 use signal_hook::consts::SIGINT;
 
 use crate::command::Command;
-use crate::network::Network;
+use crate::network::{AttachError, Network};
 use crate::options::Options;
 use crate::render::Renderer;
 use crate::terminal;
@@ -62,7 +62,13 @@ impl Outcome {
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
-    let contact = sockets::resolve(&options.contact)?;
+    let contact = sockets::resolve(&options.contact).map_err(|error| match error.downcast_ref::<io::Error>() {
+        // A name that means nothing is a contact that cannot be reached, and no slip of the pen.
+        Some(cause) if cause.kind() != io::ErrorKind::InvalidInput => {
+            AttachError::unknown(&options.contact, cause).into()
+        }
+        _ => error,
+    })?;
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
     let network = Network::attach(&contact, options.answer_port, options.timeout, options.answers, interrupt)?;
     let side = (!options.json && io::stderr().is_terminal()).then(io::stderr);
@@ -162,6 +168,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 Err(ReadlineError::Eof) => return Ok(Outcome::Answered),
                 Err(error) => return Err(error).context("cannot read the terminal"),
             };
+            // What came at the prompt was for the line, and there is a new one.
+            self.network.take_interrupt();
             // A bracketed paste arrives as one text of many lines.
             for line in pasted.lines().filter(|line| !line.trim().is_empty()) {
                 editor.add_history_entry(line).context("cannot keep the history")?;
@@ -201,6 +209,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         if contact_lost {
             return Ok(Next::Leave);
+        }
+        if self.network.take_interrupt() {
+            return Ok(Next::Interrupted);
         }
         self.network.ask(ask.clone());
         loop {

@@ -44,7 +44,8 @@ pub const QUERIES_PENDING_MAX: usize = 65_536;
 /// What a whole flood may spend waiting for echoes, shared out evenly over its depth: every servent gives up before
 /// the one that asked it, and the contact before its client's 4 seconds are over.
 pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
-/// Queries one client may ask in a second, and at once.
+/// Queries one client may ask in a second, and at once. A link that brought more is not read until that many would have
+/// been due: a fast script is slowed down, not thrown out.
 pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 10_000;
 
 // ---- who is at the other end ----

@@ -110,8 +110,6 @@ pub enum Farewell {
     Full,
     /// Something was said that the protocol does not allow.
     Protocol,
-    /// More was asked than one client may ask.
-    TooFast,
     /// Nothing was heard for too long.
     Quiet,
     /// The link has not been needed for a while.
@@ -128,7 +126,6 @@ impl fmt::Display for Farewell {
             Farewell::Duplicate => "the two servents have another link",
             Farewell::Full => "it has as many links as it takes",
             Farewell::Protocol => "it heard something the protocol does not allow",
-            Farewell::TooFast => "it was asked more often than one client may",
             Farewell::Quiet => "it heard nothing for too long",
             Farewell::Idle => "the link was not needed any more",
         })

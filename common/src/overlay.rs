@@ -115,6 +115,13 @@ pub enum Output {
         /// Where to connect.
         address: SocketAddr,
     },
+    /// Read nothing from this link before then: its other end asks faster than it may.
+    Rest {
+        /// Which link.
+        link: LinkId,
+        /// Until when.
+        until: Time,
+    },
     /// Send what is queued, then close.
     Close {
         /// Which link.
@@ -249,9 +256,10 @@ impl Overlay {
     // ---- the flood ----
 
     fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Vec<Output>) {
-        let Some(client) = self.links.client_may_ask(now, link) else {
-            return self.close(now, link, Farewell::TooFast, "it asks too fast", out);
-        };
+        let Some((client, rest)) = self.links.on_client_asks(now, link) else { return };
+        if let Some(until) = rest {
+            out.push(Output::Rest { link, until });
+        }
         // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL says.
         let query = Query {
             sequence: request.sequence,

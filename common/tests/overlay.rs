@@ -866,7 +866,7 @@ fn bytes_that_are_no_message_cost_their_sender_the_link() {
 }
 
 #[test]
-fn a_client_that_asks_too_fast_is_hung_up_on() {
+fn a_client_that_asks_too_fast_is_not_read_for_a_while() {
     let mut mind = Mind::new();
     let other = mind.client(2);
     let client = mind.client(1);
@@ -887,7 +887,13 @@ fn a_client_that_asks_too_fast_is_hung_up_on() {
     for _ in 0..CLIENT_QUERIES_PER_SECOND_MAX {
         assert_eq!(ask(&mut mind, client).len(), 1);
     }
-    assert_eq!(ask(&mut mind, client), goodbye(client, Farewell::TooFast));
+    // What was read already is still asked, and each such query makes the rest longer by its share of a second.
+    for ahead in 1..=3 {
+        let until = mind.now + seconds(1) / CLIENT_QUERIES_PER_SECOND_MAX * ahead;
+        let out = ask(&mut mind, client);
+        let [rest, Output::Send { message: Message::Finished(_), .. }] = out.as_slice() else { panic!("{out:?}") };
+        assert_eq!(*rest, Output::Rest { link: client, until });
+    }
     assert_eq!(ask(&mut mind, other).len(), 1);
 
     // Asking steadily, at just the rate it may, it goes on for ever.

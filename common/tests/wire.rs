@@ -82,9 +82,8 @@ fn golden_messages() -> Vec<Golden> {
         goodbye("goodbye, duplicate", "00000002  01 04", Farewell::Duplicate),
         goodbye("goodbye, full", "00000002  01 05", Farewell::Full),
         goodbye("goodbye, protocol", "00000002  01 06", Farewell::Protocol),
-        goodbye("goodbye, too fast", "00000002  01 07", Farewell::TooFast),
-        goodbye("goodbye, quiet", "00000002  01 08", Farewell::Quiet),
-        goodbye("goodbye, idle", "00000002  01 09", Farewell::Idle),
+        goodbye("goodbye, quiet", "00000002  01 07", Farewell::Quiet),
+        goodbye("goodbye, idle", "00000002  01 08", Farewell::Idle),
         golden("ping", "00000001  02", Message::Ping),
         golden("pong", "00000001  03", Message::Pong),
         golden("request", "00000012  04  fd 0123456789abcdef  00 06 6b65726e656c", request(SEQUENCE, key("kernel"))),
@@ -213,30 +212,29 @@ fn kind(message: &Message) -> usize {
             Farewell::Duplicate => 6,
             Farewell::Full => 7,
             Farewell::Protocol => 8,
-            Farewell::TooFast => 9,
-            Farewell::Quiet => 10,
-            Farewell::Idle => 11,
+            Farewell::Quiet => 9,
+            Farewell::Idle => 10,
         },
-        Message::Ping => 12,
-        Message::Pong => 13,
+        Message::Ping => 11,
+        Message::Pong => 12,
         Message::Request(request) => match request.ask {
-            Ask::Key(_) => 14,
-            Ask::Topology => 15,
+            Ask::Key(_) => 13,
+            Ask::Topology => 14,
         },
         Message::Query(query) => match query.ask {
-            Ask::Key(_) => 16,
-            Ask::Topology => 17,
+            Ask::Key(_) => 15,
+            Ask::Topology => 16,
         },
         Message::Answer(answer) => match answer.body {
-            AnswerBody::Value(_) => 18,
-            AnswerBody::Place { .. } => 19,
+            AnswerBody::Value(_) => 17,
+            AnswerBody::Place { .. } => 18,
         },
-        Message::Echo(_) => 20,
+        Message::Echo(_) => 19,
         Message::Finished(_) => KINDS_COUNT - 1,
     }
 }
 
-const KINDS_COUNT: usize = 22;
+const KINDS_COUNT: usize = 21;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
@@ -773,7 +771,6 @@ fn message_of(
         Farewell::Duplicate,
         Farewell::Full,
         Farewell::Protocol,
-        Farewell::TooFast,
         Farewell::Quiet,
         Farewell::Idle,
     ]);

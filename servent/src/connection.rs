@@ -34,6 +34,7 @@ pub enum Heard {
 pub struct Connection {
     socket: Watched<TcpStream>,
     link: Link,
+    reading: bool,
     closing: bool,
 }
 
@@ -41,7 +42,7 @@ impl Connection {
     /// Puts a link and a socket together. The socket must not block.
     #[must_use]
     pub fn new(socket: Watched<TcpStream>, link: Link) -> Connection {
-        Connection { socket, link, closing: false }
+        Connection { socket, link, reading: true, closing: false }
     }
 
     /// The link.
@@ -87,9 +88,7 @@ impl Connection {
             match (&*self.socket).write(self.link.unsent()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.link.sent(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.socket.set_interest(Interest::ReadWrite);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.watch(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -102,17 +101,33 @@ impl Connection {
                 _ => {}
             }
         }
-        self.socket.set_interest(Interest::Read)
+        self.watch()
+    }
+
+    /// Stops or goes on reading. What comes meanwhile waits in the system, and then at the other end.
+    pub fn set_reading(&mut self, reading: bool) -> io::Result<()> {
+        self.reading = reading;
+        self.watch()
     }
 
     /// Sends what is queued and nothing after it; what still comes is discarded.
     pub fn close_gently(&mut self) {
         self.closing = true;
+        self.reading = true;
     }
 
     /// Whether nothing is left to be sent.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.link.unsent().is_empty()
+    }
+
+    fn watch(&mut self) -> io::Result<()> {
+        match (self.reading, self.is_flushed()) {
+            (true, true) => self.socket.set_interest(Interest::Read),
+            (true, false) => self.socket.set_interest(Interest::ReadWrite),
+            (false, false) => self.socket.set_interest(Interest::Write),
+            (false, true) => self.socket.pause(),
+        }
     }
 }

@@ -80,8 +80,17 @@ enum Stage {
     Connecting(Dial),
     /// The mind speaks on it. A timer runs while a frame has begun and not ended.
     Standing,
+    /// The same, but nothing is read from it until its timer ends.
+    Resting,
     /// The mind has closed it; its last words are on their way. A timer always runs.
     Closing,
+}
+
+impl Stage {
+    /// Whether the mind knows the link and counts on it.
+    fn is_known(self) -> bool {
+        matches!(self, Stage::Standing | Stage::Resting)
+    }
 }
 
 impl Server {
@@ -162,7 +171,7 @@ impl Server {
                 let link = LinkId(key as u64);
                 match self.entry(link).map(|entry| entry.stage) {
                     Some(Stage::Connecting(dial)) => self.on_connected(link, dial),
-                    Some(stage) if ready.readable => self.on_readable(link, stage),
+                    Some(stage) if ready.readable && stage != Stage::Resting => self.on_readable(link, stage),
                     _ => {}
                 }
                 if ready.writable {
@@ -181,6 +190,7 @@ impl Server {
             self.set_timer(link, None);
             match self.entry(link).map(|entry| entry.stage) {
                 Some(Stage::Standing) => self.inputs.push_back(Input::Malformed { link, error: WireError::Unfinished }),
+                Some(Stage::Resting) => self.set_reading(link, true),
                 Some(_) => self.remove(link),
                 None => {}
             }
@@ -321,6 +331,7 @@ impl Server {
             Output::Send { link, message } => self.send(link, &message),
             Output::Flood { links, query } => self.send_to_all(&links, query),
             Output::Dial { dial, address } => self.dial(dial, address),
+            Output::Rest { link, until } => self.rest(link, until),
             Output::Close { link } => self.close(link),
         }
     }
@@ -342,7 +353,7 @@ impl Server {
 
     fn send_frame(&mut self, link: LinkId, frame: &Frame) {
         let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
-        if entry.stage != Stage::Standing {
+        if !entry.stage.is_known() {
             return;
         }
         let mut sent = entry.connection.link().send_frame(frame);
@@ -372,6 +383,25 @@ impl Server {
         };
         if let Err(error) = dialled {
             self.inputs.push_back(Input::DialFailed { dial, reason: error.to_string() });
+        }
+    }
+
+    fn rest(&mut self, link: LinkId, until: Time) {
+        if self.entry(link).is_some_and(|entry| entry.stage == Stage::Standing) {
+            log::debug!("{link} asks faster than it may: it is not read for a while");
+        }
+        self.set_timer(link, Some(until));
+        self.set_reading(link, false);
+    }
+
+    fn set_reading(&mut self, link: LinkId, reading: bool) {
+        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
+        if !entry.stage.is_known() {
+            return;
+        }
+        entry.stage = if reading { Stage::Standing } else { Stage::Resting };
+        if let Err(error) = entry.connection.set_reading(reading) {
+            self.lose(link, Stage::Standing, error.to_string());
         }
     }
 
@@ -427,7 +457,7 @@ impl Server {
     /// A connection is over without the mind having wanted it.
     fn lose(&mut self, link: LinkId, stage: Stage, reason: String) {
         self.remove(link);
-        if stage == Stage::Standing {
+        if stage.is_known() {
             self.inputs.push_back(Input::Closed { link, reason });
         }
     }

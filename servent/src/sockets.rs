@@ -65,7 +65,11 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// Asks what addresses a `host:port` stands for.
 pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
-    let found = name.to_socket_addrs().with_context(|| format!("`{name}` is not the host:port of a servent"))?;
+    let found = name.to_socket_addrs().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => anyhow::Error::new(error)
+            .context(format!("`{name}` is not the host:port of a servent, such as localhost:9000")),
+        _ => anyhow::Error::new(error).context(format!("cannot tell what address `{name}` stands for")),
+    })?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found.map(canonical) {
         if address.port() == 0 {

@@ -64,9 +64,8 @@ struct NeighborLink {
 #[derive(Debug)]
 struct Client {
     address: SocketAddr,
-    /// Queries it may still ask at once; grows back with time.
-    allowance: u32,
-    counted: Time,
+    /// When it would have asked all it did, had it asked at the most even pace it may.
+    paced: Time,
 }
 
 /// A neighbor we were told to keep.
@@ -170,7 +169,7 @@ impl Links {
         let address = canonical(SocketAddr::new(from.ip(), answer_port));
         log::debug!("client {address} attached");
         self.forget_stranger(link);
-        self.clients.insert(link, Client { address, allowance: CLIENT_QUERIES_PER_SECOND_MAX, counted: now });
+        self.clients.insert(link, Client { address, paced: now });
         out.push(Output::Send { link, message: Message::Hello(self.hello) });
         Greeting::Welcome
     }
@@ -305,18 +304,15 @@ impl Links {
         neighbors.chain(self.clients.keys().copied()).chain(self.strangers.keys().copied()).collect()
     }
 
-    /// The answer address of a client that may ask once more, and the asking counted; nothing when it asks too fast.
-    pub(super) fn client_may_ask(&mut self, now: Time, link: LinkId) -> Option<SocketAddr> {
+    /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too fast
+    /// (the generic cell rate algorithm of ITU-T I.371, with a burst of one second).
+    pub(super) fn on_client_asks(&mut self, now: Time, link: LinkId) -> Option<(SocketAddr, Option<Time>)> {
+        const BURST: Duration = Duration::from_secs(1);
         let client = self.clients.get_mut(&link)?;
-        let rate = u64::from(CLIENT_QUERIES_PER_SECOND_MAX);
-        let earned = now.since(client.counted).as_micros().saturating_mul(u128::from(rate)) / 1_000_000;
-        if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            client.allowance = client.allowance.saturating_add(earned).min(CLIENT_QUERIES_PER_SECOND_MAX);
-            client.counted = now;
-        }
-        client.allowance = client.allowance.checked_sub(1)?;
-        Some(client.address)
+        client.paced = client.paced.max(now) + BURST / CLIENT_QUERIES_PER_SECOND_MAX;
+        let ahead = client.paced.since(now);
+        let rest = (ahead > BURST).then(|| now + (ahead - BURST));
+        Some((client.address, rest))
     }
 
     // ---- time ----

@@ -57,7 +57,6 @@ enum WireFarewell {
     Duplicate,
     Full,
     Protocol,
-    TooFast,
     Quiet,
     Idle,
 }
@@ -182,7 +181,6 @@ fn to_wire(message: &Message) -> Body<'_> {
             Farewell::Duplicate => WireFarewell::Duplicate,
             Farewell::Full => WireFarewell::Full,
             Farewell::Protocol => WireFarewell::Protocol,
-            Farewell::TooFast => WireFarewell::TooFast,
             Farewell::Quiet => WireFarewell::Quiet,
             Farewell::Idle => WireFarewell::Idle,
         }),
@@ -242,7 +240,6 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             WireFarewell::Duplicate => Farewell::Duplicate,
             WireFarewell::Full => Farewell::Full,
             WireFarewell::Protocol => Farewell::Protocol,
-            WireFarewell::TooFast => Farewell::TooFast,
             WireFarewell::Quiet => Farewell::Quiet,
             WireFarewell::Idle => Farewell::Idle,
         }),

@@ -1007,6 +1007,8 @@ impl World {
                     }
                 }
                 overlay::Output::Dial { dial, address } => self.dial(node, DialTarget::Mind(dial), address),
+                // A world reads on: nobody here asks fast enough for it to matter.
+                overlay::Output::Rest { .. } => {}
                 overlay::Output::Close { link } => self.close(node, link),
             }
         }

@@ -140,6 +140,14 @@ impl Process {
         }
     }
 
+    /// What it has logged by now.
+    pub(crate) fn log_so_far(&mut self) -> &[String] {
+        while let Ok(line) = self.lines.try_recv() {
+            self.keep(line);
+        }
+        &self.log
+    }
+
     /// The processor time it has used, in clock ticks.
     pub(crate) fn ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();

@@ -1,0 +1,27 @@
+//! A client that asks faster than it may: it is slowed down, loses nothing, and nobody else notices.
+//!
+//! How the pace is counted is tested at the doors of the mind, in `common`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use common::config::CLIENT_QUERIES_PER_SECOND_MAX;
+
+use support::{DataFile, Peer, ask, logged, serve};
+
+#[test]
+fn a_client_that_asks_too_fast_waits_and_gets_every_answer() {
+    let file = DataFile::new("tea green\n");
+    let mut servent = serve(&[file.path()]);
+    let mut hasty = Peer::client(servent.address(), 1);
+    let mut other = Peer::client(servent.address(), 2);
+    let count = 2 * CLIENT_QUERIES_PER_SECOND_MAX;
+    let sequences: Vec<u64> = (0..count).map(|_| hasty.request(ask("milk"))).collect();
+    logged(&mut servent, "asks faster than it may");
+    // Somebody else is served while it waits.
+    assert_eq!(other.values("tea"), [b"green"]);
+    for sequence in sequences {
+        assert_eq!(hasty.expect_finished().sequence, sequence);
+    }
+}
