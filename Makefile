@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 BUILD = $(CARGO) build --workspace --locked --quiet
-TOPOLOGY = target/debug/topology
+TOPOLOGY = $(CARGO) run --locked --quiet --bin topology --
 
 .PHONY: help run test check diamond chain topologies data clean
 

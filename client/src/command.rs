@@ -22,7 +22,10 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn parse(line: &[u8]) -> Command {
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // The blanks of the data files, so that every key there is can be asked for.
+        let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         match (words.next(), words.next(), words.next()) {
             (None, _, _) => Command::Nothing,
             (Some(b"?"), Some(key), None) => match Key::new(key) {
@@ -54,6 +57,7 @@ mod tests {
             (b"  ? tea  ", key(b"tea")),
             (b"? caf\xc3\xa9", key("café".as_bytes())),
             (b"? \xff\xfe", key(b"\xff\xfe")),
+            (b"? form\x0cfeed\r\n", key(b"form\x0cfeed")),
             (b"? ?", key(b"?")),
             (b"T", Command::Ask(Ask::Topology)),
             (b" T\n", Command::Ask(Ask::Topology)),

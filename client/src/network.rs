@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -77,10 +77,12 @@ impl Network {
         answers_wanted: Option<u64>,
         interrupt: UnixStream,
     ) -> anyhow::Result<Network> {
+        sockets::raise_descriptor_limit();
         let stream = connect(contact)?;
         // Heard on the address the contact sees us at, and on no other.
-        let own = stream.local_addr().context("cannot tell the own address")?;
-        let listener = sockets::listen(SocketAddr::new(own.ip(), answer_port)).context("no answer address")?;
+        let mut own = stream.local_addr().context("cannot tell the own address")?;
+        own.set_port(answer_port);
+        let listener = sockets::listen(own).context("no answer address")?;
         let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();
         let mut sequence = [0; 8];
         getrandom::fill(&mut sequence)
@@ -118,6 +120,9 @@ impl Network {
 
     /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
     pub(crate) fn ask(&mut self, ask: Ask) {
+        if let Err(error) = self.listener.set_interest(Interest::Read) {
+            log::warn!("cannot watch the answer address: {error}");
+        }
         self.handle(Input::Ask(ask));
     }
 
@@ -211,7 +216,15 @@ impl Network {
     }
 
     fn accept(&mut self) {
-        while let Ok((stream, from)) = self.listener.accept() {
+        loop {
+            let (stream, from) = match self.listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return,
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => continue,
+                    _ => return self.on_accept_failed(&error),
+                },
+            };
             if self.connections.len() >= CLIENT_CONNECTIONS_MAX {
                 log::warn!("refused a connection from {from}: {CLIENT_CONNECTIONS_MAX} are the most");
                 continue;
@@ -220,6 +233,15 @@ impl Network {
                 Ok(link) => self.handle(Input::Accepted { link, from: canonical(from) }),
                 Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
             }
+        }
+    }
+
+    /// Mostly there are no descriptors left. A listener that is watched meanwhile would report the same without end, so it
+    /// is looked at again with the next query.
+    fn on_accept_failed(&mut self, error: &io::Error) {
+        log::warn!("cannot take answers of others any more: {error}");
+        if let Err(error) = self.listener.pause() {
+            log::warn!("cannot stop watching the answer address: {error}");
         }
     }
 

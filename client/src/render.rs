@@ -219,6 +219,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
     let tally = &ending.tally;
     let took = humane(ending.elapsed);
     let mut text = match (ending.answers, ending.tally_told) {
+        (0, true) if !tally.is_whole() => format!("no answer from {} that reported", count(tally.reached, "servent")),
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} servents within reach has it", tally.reached),
         (0, false) if ending.reason == EndReason::Silence => {
@@ -330,6 +331,11 @@ mod tests {
                 &key,
                 silence(ending(EndReason::Silence, 1, Tally { lost: 1, ..tally(3, 1) })),
                 "1 answer from 3 servents in 4.0 s; 1 report lost on the way: there may be more",
+            ),
+            (
+                &key,
+                silence(ending(EndReason::Silence, 0, Tally { lost: 1, ..tally(1, 0) })),
+                "no answer from 1 servent that reported; 1 report lost on the way: there may be more",
             ),
             (
                 &key,

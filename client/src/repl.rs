@@ -196,6 +196,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             }
             Command::BadKey(error) => {
                 writeln!(io::stderr(), "client: {error}")?;
+                if self.renderer.json {
+                    self.renderer.show_unknown(line)?;
+                }
                 self.worsen(Outcome::Usage);
                 Ok(Next::Continue)
             }

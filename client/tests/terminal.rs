@@ -93,7 +93,7 @@ fn the_summary_says_what_is_doubtful() {
         ),
         (
             Tally { lost: 1, ..tally(3, 0) },
-            "none of the 3 servents within reach has it; 1 report lost on the way: there may be more",
+            "no answer from 3 servents that reported; 1 report lost on the way: there may be more",
         ),
         (
             Tally { silent: 2, ..tally(3, 0) },

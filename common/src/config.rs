@@ -44,9 +44,18 @@ pub const QUERIES_PENDING_MAX: usize = 65_536;
 /// What a whole flood may spend waiting for echoes, shared out evenly over its depth: every servent gives up before
 /// the one that asked it, and the contact before its client's 4 seconds are over.
 pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
-/// Queries one client may ask in a second, and at once. A link that brought more is not read until that many would have
-/// been due: a fast script is slowed down, not thrown out.
-pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 10_000;
+/// Queries one client may ask in a second, in the long run. A link that brought more is not read until that many would
+/// have been due: a fast script is slowed down, not thrown out.
+pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 1_000;
+/// Queries one client may ask before its pace is looked at.
+pub const CLIENT_QUERIES_AT_ONCE_MAX: u32 = 10_000;
+
+// Every query takes a place in the seen set of every servent it comes to, and keeps it until it is old. One client, however
+// busy, must leave half of it to the others.
+const _: () = {
+    let queries = CLIENT_QUERIES_AT_ONCE_MAX as u64 + CLIENT_QUERIES_PER_SECOND_MAX as u64 * SEEN_AGE_MAX.as_secs();
+    assert!(queries * 2 <= SEEN_IDS_MAX as u64);
+};
 
 // ---- who is at the other end ----
 

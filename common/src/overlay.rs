@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::address::{AnswerAddress, Dialect};
-use crate::config::{Config, TTL_FROM_OTHERS_MAX, TTL_MAX};
+use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
 use crate::message::{Echo, Farewell, Finished, Hello, Message, Request, Role};
 use crate::query::{Ask, Query, QueryId, Tally};
@@ -306,9 +306,19 @@ impl Overlay {
                 return finish(Done { asker, id, tally }, out);
             }
             Admission::Refused => {
-                log::debug!("refused query {id}: the seen set is full");
+                let level = if self.counters.unseen == 0 { log::Level::Warn } else { log::Level::Debug };
+                log::log!(
+                    level,
+                    "refused query {id}, and perhaps more: {SEEN_IDS_MAX} queries are the most to remember"
+                );
                 self.counters.unseen += 1;
                 tally.lost = 1;
+                if matches!(asker, Asker::Client { .. }) {
+                    // What this servent has itself takes no place: the query goes nowhere, so it cannot come back.
+                    self.add_to_path(&mut query);
+                    tally.reached = 1;
+                    self.answer(now, asker, &query, &mut tally, out);
+                }
                 return finish(Done { asker, id, tally }, out);
             }
         }

@@ -381,8 +381,11 @@ fn limits() -> Vec<(&'static str, String)> {
         COMMAND_BYTES_MAX,
     );
     let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX);
-    let rates =
-        named!(|rate: u32| grouped(usize::try_from(rate).expect("a rate is small")), CLIENT_QUERIES_PER_SECOND_MAX,);
+    let rates = named!(
+        |rate: u32| grouped(usize::try_from(rate).expect("a rate is small")),
+        CLIENT_QUERIES_PER_SECOND_MAX,
+        CLIENT_QUERIES_AT_ONCE_MAX,
+    );
     let times = named!(
         |time: std::time::Duration| format!("{} s", time.as_secs_f64()),
         SEEN_AGE_MAX,

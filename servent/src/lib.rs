@@ -94,12 +94,19 @@ fn random_bytes<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
 
 fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Result<()> {
     let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
-    let advertise = options.advertise.map_or("the address listened on".to_owned(), |address| address.to_string());
+    let advertise = advertised(options, options.listen)?;
     let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "listen     {}", options.listen)?;
     writeln!(stdout, "advertise  {advertise}")?;
-    writeln!(stdout, "data       {}: {} keys, {} bytes held", options.data, store.len(), store.bytes_count())?;
+    writeln!(
+        stdout,
+        "data       {}: {} keys ({} more lines repeat one), {} bytes held",
+        options.data,
+        store.len(),
+        store.repeated_count(),
+        store.bytes_count()
+    )?;
     writeln!(stdout, "neighbors  {neighbors}")?;
     writeln!(stdout, "ttl        {}", options.ttl)?;
     writeln!(stdout, "pass on    {forward}")?;

@@ -100,7 +100,7 @@ impl Server {
         store: Arc<Store>,
         data: DataSource,
     ) -> anyhow::Result<Server> {
-        raise_descriptor_limit();
+        sockets::raise_descriptor_limit();
         let poller = Poller::new().context("cannot make a poller")?;
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
         let leave_signal = watch_signals(&poller, LEAVE_SIGNAL, &[SIGTERM, SIGINT])?;
@@ -190,7 +190,7 @@ impl Server {
             self.set_timer(link, None);
             match self.entry(link).map(|entry| entry.stage) {
                 Some(Stage::Standing) => self.inputs.push_back(Input::Malformed { link, error: WireError::Unfinished }),
-                Some(Stage::Resting) => self.set_reading(link, true),
+                Some(Stage::Resting) => self.end_rest(link),
                 Some(_) => self.remove(link),
                 None => {}
             }
@@ -387,18 +387,25 @@ impl Server {
     }
 
     fn rest(&mut self, link: LinkId, until: Time) {
-        if self.entry(link).is_some_and(|entry| entry.stage == Stage::Standing) {
-            log::debug!("{link} asks faster than it may: it is not read for a while");
+        match self.entry(link).map(|entry| entry.stage) {
+            Some(Stage::Standing) => log::debug!("{link} asks faster than it may: it is not read for a while"),
+            Some(Stage::Resting) => {}
+            _ => return,
         }
         self.set_timer(link, Some(until));
         self.set_reading(link, false);
     }
 
+    fn end_rest(&mut self, link: LinkId) {
+        self.set_reading(link, true);
+        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
+        // A frame that had begun before is timed from now on: nobody could have ended it meanwhile.
+        let mid_frame = entry.connection.link().is_mid_frame();
+        self.set_timer(link, mid_frame.then(|| self.now() + FRAME_WAIT_MAX));
+    }
+
     fn set_reading(&mut self, link: LinkId, reading: bool) {
         let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
-        if !entry.stage.is_known() {
-            return;
-        }
         entry.stage = if reading { Stage::Standing } else { Stage::Resting };
         if let Err(error) = entry.connection.set_reading(reading) {
             self.lose(link, Stage::Standing, error.to_string());
@@ -522,13 +529,4 @@ fn drain(signal: &Watched<UnixStream>) {
 
 fn open_spare() -> Option<File> {
     File::open("/dev/null").ok()
-}
-
-/// Many systems allow a process few descriptors and more on request.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        log::debug!("the limit on descriptors stays at {:?}: {error}", limit.current);
-    }
 }

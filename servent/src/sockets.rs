@@ -7,8 +7,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSoc
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use common::address::{Neighbor, canonical};
+use common::address::Neighbor;
 use common::config::DIAL_WAIT_MAX;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// How many connections may wait to be accepted.
@@ -63,6 +64,14 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
 }
 
+/// Allows this process as many descriptors as the system grants on request; the default is often few.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::debug!("the limit on descriptors stays at {:?}: {error}", limit.current);
+    }
+}
+
 /// Asks what addresses a `host:port` stands for.
 pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
     let found = name.to_socket_addrs().map_err(|error| match error.kind() {
@@ -71,7 +80,9 @@ pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
         _ => anyhow::Error::new(error).context(format!("cannot tell what address `{name}` stands for")),
     })?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found.map(canonical) {
+    for mut address in found {
+        // The scope of a link-local address stays: without it nobody here can dial it.
+        address.set_ip(address.ip().to_canonical());
         if address.port() == 0 {
             bail!("`{name}` is not the host:port of a servent: nobody listens on port 0");
         }

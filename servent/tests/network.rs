@@ -316,7 +316,7 @@ fn a_neighbor_that_never_reads_loses_its_link_and_nobody_else_notices() {
     }
     let line = logged(&mut servent, &gone);
     assert!(line.contains("16777216 bytes are the most that may wait for it"), "{line}");
-    while deaf.hear() != Heard::End {}
+    deaf.hear_out();
 
     // Everybody else is where they were, and every copy the deaf one did not echo is reported as lost.
     let mut lost = 0;
@@ -348,8 +348,25 @@ fn a_client_that_never_reads_loses_its_link_and_nobody_else_notices() {
     }
     let line = logged(&mut servent, &format!("client {} left: it does not read: ", port.address()));
     assert!(line.contains(&format!("{} bytes are the most that may wait for it", 4 * FRAME_BYTES_MAX)), "{line}");
-    while deaf.hear() != Heard::End {}
+    deaf.hear_out();
     still_serves(servent.address());
+}
+
+#[test]
+fn a_client_that_reads_late_gets_everything() {
+    let long = "v".repeat(VALUE_BYTES_MAX);
+    let file = DataFile::new(format!("tea green\nlong {long}\n"));
+    let servent = serve(&[file.path()]);
+    let mut late = Peer::deaf_stranger(servent.address());
+    late.greet(Role::Client { answer_port: ANSWER_PORT });
+    // As many as may wait for it, and more than the system takes in.
+    let sequences: Vec<u64> = (0..4).map(|_| late.request(ask("long"))).collect();
+    still_serves(servent.address());
+    for sequence in sequences {
+        let answer = late.expect_answer();
+        assert!(answer.sequence == sequence && value(&answer) == long.as_bytes());
+        assert_eq!(late.expect_finished().sequence, sequence);
+    }
 }
 
 #[test]
@@ -364,7 +381,7 @@ fn a_client_that_never_reads_its_answer_link_loses_it_and_nobody_else_notices() 
         source.pass_on(port.address(), ask("long"), 0);
     }
     still_serves(servent.address());
-    while deaf.hear() != Heard::End {}
+    deaf.hear_out();
     let line = logged(&mut servent, &format!("client {}", port.address()));
     assert!(line.contains("it does not read: "), "{line}");
 }

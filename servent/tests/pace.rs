@@ -6,7 +6,8 @@
 
 mod support;
 
-use common::config::CLIENT_QUERIES_PER_SECOND_MAX;
+use common::config::CLIENT_QUERIES_AT_ONCE_MAX;
+use common::message::Farewell;
 
 use support::{DataFile, Peer, ask, logged, serve};
 
@@ -16,7 +17,7 @@ fn a_client_that_asks_too_fast_waits_and_gets_every_answer() {
     let mut servent = serve(&[file.path()]);
     let mut hasty = Peer::client(servent.address(), 1);
     let mut other = Peer::client(servent.address(), 2);
-    let count = 2 * CLIENT_QUERIES_PER_SECOND_MAX;
+    let count = CLIENT_QUERIES_AT_ONCE_MAX + 2_000;
     let sequences: Vec<u64> = (0..count).map(|_| hasty.request(ask("milk"))).collect();
     logged(&mut servent, "asks faster than it may");
     // Somebody else is served while it waits.
@@ -24,4 +25,20 @@ fn a_client_that_asks_too_fast_waits_and_gets_every_answer() {
     for sequence in sequences {
         assert_eq!(hasty.expect_finished().sequence, sequence);
     }
+}
+
+#[test]
+fn half_a_frame_behind_too_many_queries_is_not_waited_for_for_ever() {
+    let file = DataFile::new("tea green\n");
+    let servent = serve(&[file.path()]);
+    let mut hasty = Peer::client(servent.address(), 1);
+    let count = CLIENT_QUERIES_AT_ONCE_MAX + 500;
+    for _ in 0..count {
+        hasty.request(ask("milk"));
+    }
+    hasty.say_bytes(&[0, 0, 0]);
+    for _ in 0..count {
+        hasty.expect_finished();
+    }
+    hasty.expect_goodbye(Farewell::Protocol);
 }

@@ -2,10 +2,12 @@
 //!
 //! It knows programs and pipes; what the overlay is asked is `asking`, what it must answer is `check`.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -54,9 +56,18 @@ pub struct Fleet {
 impl Fleet {
     /// Starts every servent of a topology and waits until all are listening.
     pub fn start(topology: &Topology) -> anyhow::Result<Fleet> {
+        Fleet::start_in(topology, Group::Own)
+    }
+
+    /// The same, with the terminal left to a client: Ctrl-C there is not meant for the servents.
+    pub fn start_behind_client(topology: &Topology) -> anyhow::Result<Fleet> {
+        Fleet::start_in(topology, Group::Apart)
+    }
+
+    fn start_in(topology: &Topology, group: Group) -> anyhow::Result<Fleet> {
         let mut fleet = Fleet { servents: Vec::new() };
         for declared in &topology.servents {
-            fleet.servents.push(Servent::spawn(declared.arguments())?);
+            fleet.servents.push(Servent::spawn(declared.arguments(), group)?);
         }
         for servent in &mut fleet.servents {
             servent.wait_until_listening()?;
@@ -133,6 +144,15 @@ impl Drop for Fleet {
     }
 }
 
+/// What a terminal's Ctrl-C ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// This program and what it started, together.
+    Own,
+    /// This program without what it started, which it ends itself.
+    Apart,
+}
+
 /// Processes of ours that run, for the case that this program is told to end.
 static STARTED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
@@ -196,21 +216,23 @@ enum Line {
 impl Servent {
     /// Starts a servent and waits until it listens.
     pub fn start<Word: AsRef<str>>(arguments: &[Word]) -> anyhow::Result<Servent> {
-        let mut servent = Servent::spawn(arguments.iter().map(|word| word.as_ref().to_owned()).collect())?;
+        let mut servent = Servent::spawn(arguments.iter().map(|word| word.as_ref().to_owned()).collect(), Group::Own)?;
         servent.wait_until_listening()?;
         Ok(servent)
     }
 
-    fn spawn(arguments: Vec<String>) -> anyhow::Result<Servent> {
+    fn spawn(arguments: Vec<String>, group: Group) -> anyhow::Result<Servent> {
         let path = program("servent")?;
-        let mut child = Command::new(&path)
+        let mut command = Command::new(&path);
+        if group == Group::Apart {
+            command.process_group(0);
+        }
+        let mut child = command
             .args(&arguments)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Out of the terminal's foreground group: Ctrl-C in a client is not meant for the servents.
-            .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {}", path.display()))?;
         let (sender, lines) = channel();
@@ -363,4 +385,12 @@ pub fn client<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> 
     let mut command = Command::new(program("client")?);
     command.args(arguments).env_remove("RUST_LOG");
     Ok(command)
+}
+
+/// An address of this machine that nobody else is likely to use, so that checks can run side by side.
+#[must_use]
+pub fn some_loopback_address() -> Ipv4Addr {
+    let random = RandomState::new().build_hasher().finish().to_be_bytes();
+    // 127.0.x.y is left to people; a last byte of 0 or 255 looks like a network's own address.
+    Ipv4Addr::new(127, 1 + random[0] % 254, random[1], 1 + random[2] % 254)
 }

@@ -2,8 +2,6 @@
 //!
 //! It ends exactly the processes it started, also when it is interrupted itself.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -15,7 +13,7 @@ use clap::{Parser, Subcommand};
 use signal_hook::consts::SIGINT;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
-use topologies::fleet::{Fleet, client, end_all_on_signals};
+use topologies::fleet::{Fleet, client, end_all_on_signals, some_loopback_address};
 
 /// Brings a declared overlay of servents to life on this machine
 #[derive(Debug, Parser)]
@@ -64,7 +62,7 @@ fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Resu
     signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false))).context("cannot watch for Ctrl-C")?;
     end_all_on_signals(&[])?;
     let topology = Topology::load(name)?.moved_to(address);
-    let mut fleet = Fleet::start(&topology).context(
+    let mut fleet = Fleet::start_behind_client(&topology).context(
         "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
     )?;
     fleet.wait_until_linked(&topology)?;
@@ -95,11 +93,4 @@ fn print_overlay(topology: &Topology) -> io::Result<()> {
         writeln!(stderr, "  {}  {}  linked with {}", addresses[place], declared.options.data, neighbors.join(" "))?;
     }
     Ok(())
-}
-
-/// An address of this machine that nobody else is likely to use, so that checks can run side by side.
-fn some_loopback_address() -> Ipv4Addr {
-    let random = RandomState::new().build_hasher().finish().to_be_bytes();
-    // 127.0.x.y is left to people; a last byte of 0 or 255 looks like a network's own address.
-    Ipv4Addr::new(127, 1 + random[0] % 254, random[1], 1 + random[2] % 254)
 }

@@ -4,13 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use topologies::check::compare;
 use topologies::declared::Topology;
-use topologies::fleet::Fleet;
+use topologies::fleet::{Fleet, some_loopback_address};
 
 fn topology(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_topology")).args(arguments).stdin(Stdio::null()).output().unwrap()
@@ -62,7 +61,7 @@ fn differences(real: &str, declared: &str) -> (usize, String) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("tea.txt"), "tea green\n").unwrap();
     std::fs::write(directory.path().join("mate.txt"), "tea mate\n").unwrap();
-    let address = Ipv4Addr::new(127, 200, 0, 1);
+    let address = some_loopback_address();
     let parse = |text| Topology::parse("test", text, directory.path()).unwrap().moved_to(address);
     let (real, declared) = (parse(real), parse(declared));
     let mut fleet = Fleet::start(&real).unwrap();
@@ -97,7 +96,7 @@ fn a_check_notices_what_is_not_as_declared() {
 fn what_cannot_be_brought_up_is_said() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("broken.topo");
-    std::fs::write(&path, "127.200.0.2:9311 no-such-file.txt\n").unwrap();
+    std::fs::write(&path, "9311 no-such-file.txt\n").unwrap();
     let output = topology(&["check", path.to_str().unwrap()]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
@@ -116,28 +115,32 @@ fn what_cannot_be_brought_up_is_said() {
 
 #[test]
 fn run_opens_the_client_and_takes_down_what_it_started() {
-    let arguments = ["run", "diamond", "--address", "127.200.0.3", "--", "-c", "? coffee", "-c", "? unicorn"];
-    let output = topology(&arguments);
+    let ip = some_loopback_address().to_string();
+    let output = topology(&["run", "diamond", "--address", &ip, "--", "-c", "? coffee", "-c", "? unicorn"]);
     let mut lines: Vec<String> = stdout(&output).lines().map(str::to_owned).collect();
     lines.sort();
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(lines.iter().any(|line| line.starts_with("espresso") && line.ends_with("127.200.0.3:9002")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("espresso") && line.ends_with(&format!(" {ip}:9002"))),
+        "{lines:?}"
+    );
     assert!(lines.contains(&"No answer received".to_owned()), "{lines:?}");
     // The client's own exit code: some query had no answer.
     assert_eq!(output.status.code(), Some(1));
     // Nothing listens there any more, so the same can be brought up again at once.
-    let again = topology(&["run", "diamond", "--address", "127.200.0.3"]);
+    let again = topology(&["run", "diamond", "--address", &ip]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
 }
 
 #[test]
 fn run_names_a_port_in_use_and_the_way_out() {
-    let taken = std::net::TcpListener::bind("127.200.0.4:9003").unwrap();
-    let output = topology(&["run", "diamond", "--address", "127.200.0.4"]);
+    let ip = some_loopback_address().to_string();
+    let taken = std::net::TcpListener::bind(format!("{ip}:9003")).unwrap();
+    let output = topology(&["run", "diamond", "--address", &ip]);
     drop(taken);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(error.contains("cannot listen on 127.200.0.4:9003"), "{error}");
+    assert!(error.contains(&format!("cannot listen on {ip}:9003")), "{error}");
     assert!(error.contains("--address"), "{error}");
 }
 

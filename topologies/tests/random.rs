@@ -6,12 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
 use std::path::Path;
 
 use topologies::check::compare;
 use topologies::declared::Topology;
-use topologies::fleet::Fleet;
+use topologies::fleet::{Fleet, some_loopback_address};
 
 /// Random numbers that come out the same for the same seed: xorshift64* (Vigna 2014).
 struct Random(u64);
@@ -65,7 +64,7 @@ fn random_topology(seed: u64, servents_max: usize, directory: &Path) -> Topology
 
 fn check_seed(seed: u64, servents_max: usize) {
     let directory = tempfile::tempdir().unwrap();
-    let address = Ipv4Addr::new(127, 201, u8::try_from(seed >> 8 & 0xff).unwrap(), u8::try_from(seed & 0xff).unwrap());
+    let address = some_loopback_address();
     let topology = random_topology(seed, servents_max, directory.path()).moved_to(address);
     let mut fleet = Fleet::start(&topology).unwrap();
     fleet.wait_until_linked(&topology).unwrap();
@@ -80,7 +79,9 @@ fn random_overlays_answer_as_their_graph_says() {
     if let Ok(seed) = std::env::var("OVERLAY_SEED") {
         return check_seed(seed.parse().expect("OVERLAY_SEED is a number"), 30);
     }
-    for seed in 1..=12 {
+    // The same dozen every time, so that a change that breaks one is found by whoever makes it; and one never seen before.
+    let fresh = u64::from(u32::from(some_loopback_address())) << 16;
+    for seed in (1..=12).chain([fresh]) {
         check_seed(seed, 30);
     }
 }

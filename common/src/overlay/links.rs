@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::address::{Neighbor, canonical};
 use crate::config::{
-    CLIENT_QUERIES_PER_SECOND_MAX, Config, HELLO_WAIT_MAX, NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, PING_AFTER,
-    REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN,
+    CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, Config, HELLO_WAIT_MAX, NEIGHBOR_QUIET_MAX,
+    NEIGHBORS_MAX, PING_AFTER, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN,
 };
 use crate::link::LinkId;
 use crate::message::{Farewell, Hello, Message, Role, ServentId};
@@ -305,13 +305,14 @@ impl Links {
     }
 
     /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too fast
-    /// (the generic cell rate algorithm of ITU-T I.371, with a burst of one second).
+    /// (the generic cell rate algorithm of ITU-T I.371).
     pub(super) fn on_client_asks(&mut self, now: Time, link: LinkId) -> Option<(SocketAddr, Option<Time>)> {
-        const BURST: Duration = Duration::from_secs(1);
+        const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
+        let at_once = INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX;
         let client = self.clients.get_mut(&link)?;
-        client.paced = client.paced.max(now) + BURST / CLIENT_QUERIES_PER_SECOND_MAX;
+        client.paced = client.paced.max(now) + INTERVAL;
         let ahead = client.paced.since(now);
-        let rest = (ahead > BURST).then(|| now + (ahead - BURST));
+        let rest = (ahead > at_once).then(|| now + (ahead - at_once));
         Some((client.address, rest))
     }
 

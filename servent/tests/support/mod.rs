@@ -337,9 +337,14 @@ impl Peer {
     /// What comes next. Pings are answered on the way.
     pub(crate) fn hear(&mut self) -> Heard {
         let mut bytes = [0; 64 * 1024];
+        let until = Instant::now() + PATIENCE;
         loop {
             match self.link.next_message().unwrap() {
-                Some(Message::Ping) if self.pongs => self.say(&Message::Pong),
+                Some(Message::Ping) if self.pongs => {
+                    // Pings alone would go on for ever.
+                    assert!(Instant::now() < until, "nothing to hear but pings");
+                    self.say(&Message::Pong);
+                }
                 Some(message) => return Heard::Message(message),
                 None => match self.stream.read(&mut bytes) {
                     Ok(0) => return Heard::End,
@@ -396,6 +401,14 @@ impl Peer {
 
     pub(crate) fn expect_end(&mut self) {
         assert_eq!(self.hear(), Heard::End);
+    }
+
+    /// Hears whatever is still to come, and the end.
+    pub(crate) fn hear_out(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        while self.hear() != Heard::End {
+            assert!(Instant::now() < until, "there is no end");
+        }
     }
 
     /// Everything the servent still sends, as bytes, until it closes the connection.
