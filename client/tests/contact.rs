@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use common::address::{AnswerAddress, Dialect};
 use common::key::Key;
-use common::message::{Echo, Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
 use common::wire::{PREFACE, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
@@ -101,7 +101,7 @@ fn a_contact_that_closes_without_a_word() {
 
 #[test]
 fn the_reason_of_a_goodbye_is_shown() {
-    for farewell in [Farewell::Full, Farewell::Version, Farewell::Role, Farewell::Leaving] {
+    for farewell in [Goodbye::Full, Goodbye::Version, Goodbye::Role, Goodbye::Leaving] {
         let reason = refusal(|contact| contact.send(&Message::Goodbye(farewell)));
         assert_eq!(reason, format!("it said goodbye, because {farewell}"));
     }
@@ -133,7 +133,7 @@ fn loss(act: impl FnOnce(&mut Peer, u64)) -> String {
 #[test]
 fn a_contact_lost_in_the_middle_of_a_query() {
     assert_eq!(loss(|_, _| {}), "it closed the connection");
-    let reason = loss(|contact, _| contact.send(&Message::Goodbye(Farewell::Leaving)));
+    let reason = loss(|contact, _| contact.send(&Message::Goodbye(Goodbye::Leaving)));
     assert_eq!(reason, "it said goodbye, because it is leaving");
     let reason = loss(|contact, _| contact.send_bytes(&[0, 0, 0, 99, 6, 1]));
     assert_eq!(reason, "it closed the connection", "in the middle of a frame");

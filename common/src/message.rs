@@ -18,7 +18,7 @@ pub enum Message {
     /// First words, each way.
     Hello(Hello),
     /// Last words: why the link is about to close.
-    Goodbye(Farewell),
+    Goodbye(Goodbye),
     /// "Are you there?"
     Ping,
     /// "I am."
@@ -95,7 +95,7 @@ pub enum Role {
 
 /// Why a link is about to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum Goodbye {
     /// The speaker is leaving.
     Leaving,
     /// The speaker does not know this version of the protocol.
@@ -116,18 +116,18 @@ pub enum Farewell {
     Idle,
 }
 
-impl fmt::Display for Farewell {
+impl fmt::Display for Goodbye {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Farewell::Leaving => "it is leaving",
-            Farewell::Version => "it speaks another version of the protocol",
-            Farewell::Role => "it does not deal with this role here",
-            Farewell::Myself => "both ends are the same servent",
-            Farewell::Duplicate => "the two servents have another link",
-            Farewell::Full => "it has as many links as it takes",
-            Farewell::Protocol => "it heard something the protocol does not allow",
-            Farewell::Quiet => "it heard nothing for too long",
-            Farewell::Idle => "the link was not needed any more",
+            Goodbye::Leaving => "it is leaving",
+            Goodbye::Version => "it speaks another version of the protocol",
+            Goodbye::Role => "it does not deal with this role here",
+            Goodbye::Myself => "both ends are the same servent",
+            Goodbye::Duplicate => "the two servents have another link",
+            Goodbye::Full => "it has as many links as it takes",
+            Goodbye::Protocol => "it heard something the protocol does not allow",
+            Goodbye::Quiet => "it heard nothing for too long",
+            Goodbye::Idle => "the link was not needed any more",
         })
     }
 }

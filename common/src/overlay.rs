@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::address::{AnswerAddress, Dialect};
 use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
-use crate::message::{Echo, Farewell, Finished, Hello, Message, Request, Role};
+use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
 use crate::query::{Ask, Query, QueryId, Tally};
 use crate::store::Store;
 use crate::time::Time;
@@ -248,7 +248,7 @@ impl Overlay {
             }
             (_, message) => {
                 let reason = format!("it sent an unexpected {}", message.name());
-                self.close(now, link, Farewell::Protocol, &reason, out);
+                self.close(now, link, Goodbye::Protocol, &reason, out);
             }
         }
     }
@@ -283,7 +283,7 @@ impl Overlay {
         // A path longer than the way would grow, as it is passed on, into one that nobody accepts.
         let path_addresses_max = if query.ask == Ask::Topology { usize::from(query.hops) } else { 0 };
         if query.path.len() > path_addresses_max {
-            return self.close(now, link, Farewell::Protocol, "it sent a path longer than the way", out);
+            return self.close(now, link, Goodbye::Protocol, "it sent a path longer than the way", out);
         }
         let asker = Asker::Neighbor { link, ttl: query.ttl };
         query.ttl = query.ttl.min(TTL_FROM_OTHERS_MAX.max(self.ttl));
@@ -363,7 +363,7 @@ impl Overlay {
         match self.links.on_hello(now, link, hello, out) {
             Greeting::Welcome => {}
             Greeting::Instead(older) => {
-                self.close(now, older, Farewell::Duplicate, "the two servents have another link", out);
+                self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
             }
             Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),
         }
@@ -373,10 +373,8 @@ impl Overlay {
         // Whoever does not speak our protocol would not understand a goodbye either.
         let farewell = match error {
             WireError::NoPreface(_) => None,
-            WireError::Version(_) => Some(Farewell::Version),
-            WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => {
-                Some(Farewell::Protocol)
-            }
+            WireError::Version(_) => Some(Goodbye::Version),
+            WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => Some(Goodbye::Protocol),
         };
         if let Some(farewell) = farewell.filter(|_| !self.delivery.knows(link)) {
             out.push(Output::Send { link, message: Message::Goodbye(farewell) });
@@ -387,7 +385,7 @@ impl Overlay {
 
     fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
         for link in self.links.on_deadline(now, out) {
-            self.close(now, link, Farewell::Quiet, "nothing was heard from it for too long", out);
+            self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", out);
         }
         for done in self.flood.on_deadline(now) {
             finish(done, out);
@@ -399,7 +397,7 @@ impl Overlay {
         let answer_links: Vec<(LinkId, bool)> = self.delivery.links().collect();
         for (link, open) in answer_links {
             if open {
-                out.push(Output::Send { link, message: Message::Goodbye(Farewell::Leaving) });
+                out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Leaving) });
             }
             out.push(Output::Close { link });
         }
@@ -408,11 +406,11 @@ impl Overlay {
             finish(done, out);
         }
         for link in self.links.all() {
-            self.close(now, link, Farewell::Leaving, "this servent is leaving", out);
+            self.close(now, link, Goodbye::Leaving, "this servent is leaving", out);
         }
     }
 
-    fn close(&mut self, now: Time, link: LinkId, farewell: Farewell, reason: &str, out: &mut Vec<Output>) {
+    fn close(&mut self, now: Time, link: LinkId, farewell: Goodbye, reason: &str, out: &mut Vec<Output>) {
         out.push(Output::Send { link, message: Message::Goodbye(farewell) });
         out.push(Output::Close { link });
         self.forget(now, link, reason, out);

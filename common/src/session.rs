@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::config::HELLO_WAIT_MAX;
 use crate::link::LinkId;
-use crate::message::{Farewell, Finished, Hello, Message, Request, Role};
+use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
 use crate::query::{Answer, AnswerBody, Ask, Tally};
 use crate::time::Time;
 use crate::wire::WireError;
@@ -267,7 +267,7 @@ impl Session {
             }
             message if !peer.greeted => {
                 let reason = format!("it sent a {} before saying hello as a servent", message.name());
-                out.push(Output::Send { link, message: Message::Goodbye(Farewell::Protocol) });
+                out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Protocol) });
                 out.push(Output::Close { link });
                 self.on_closed(link, &reason, out);
             }

@@ -13,7 +13,7 @@ use common::config::{
 };
 use common::key::Key;
 use common::link::{Link, Purpose, SendError};
-use common::message::{Farewell, Hello, Message, Request, Role, ServentId};
+use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask};
 use common::wire::{Frame, PREFACE, VERSION, WireError};
 use proptest::prelude::*;
@@ -178,7 +178,7 @@ fn after_an_error_there_is_only_that_error() {
             link.receive(&[PREFACE.as_slice(), &PING_FRAME].concat());
         }
         // The other direction still works: a goodbye can say why.
-        assert_eq!(link.send(&Message::Goodbye(Farewell::Protocol)), Ok(()));
+        assert_eq!(link.send(&Message::Goodbye(Goodbye::Protocol)), Ok(()));
         assert_eq!(link.unsent(), [PREFACE.as_slice(), &[0, 0, 0, 2, 1, 6]].concat());
     }
 }

@@ -15,7 +15,7 @@ use common::address::{AnswerAddress, Dialect, Neighbor};
 use common::config::*;
 use common::key::Key;
 use common::link::LinkId;
-use common::message::{Echo, Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Dial, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
 use common::store::Store;
@@ -184,7 +184,7 @@ fn send(link: LinkId, message: Message) -> Output {
     Output::Send { link, message }
 }
 
-fn goodbye(link: LinkId, farewell: Farewell) -> [Output; 2] {
+fn goodbye(link: LinkId, farewell: Goodbye) -> [Output; 2] {
     [send(link, Message::Goodbye(farewell)), Output::Close { link }]
 }
 
@@ -409,12 +409,12 @@ fn a_path_longer_than_the_way_costs_its_sender_the_link() {
     let Some(Output::Flood { links, query }) = out.last() else { panic!("it was not passed on: {out:?}") };
     assert_eq!(*links, [other]);
     assert_eq!(query.path, [servent_address(9), servent_address(9), own_address()]);
-    assert!(mind.hear(other, with_path(6, 3)).starts_with(&goodbye(other, Farewell::Protocol)));
+    assert!(mind.hear(other, with_path(6, 3)).starts_with(&goodbye(other, Goodbye::Protocol)));
     // What asks for a key has no path at all.
     let path = vec![servent_address(9)];
     let third = mind.neighbor(3);
     let out = mind.hear(third, Message::Query(Query { hops: 2, path, ..milk_query }));
-    assert!(out.starts_with(&goodbye(third, Farewell::Protocol)), "{out:?}");
+    assert!(out.starts_with(&goodbye(third, Goodbye::Protocol)), "{out:?}");
     // Only that link: the other still floods, to nobody now.
     assert!(matches!(mind.hear(asker, with_path(7, 0)).as_slice(), [Output::Send { link, .. }] if *link == asker));
 }
@@ -551,7 +551,7 @@ fn one_neighbor_more_than_the_limit_is_refused_without_a_hello() {
     let mut mind = Mind::new();
     let links: Vec<LinkId> = (1..=NEIGHBORS_MAX as u128).map(|id| mind.neighbor(id)).collect();
     let surplus = mind.stranger();
-    assert_eq!(mind.hear(surplus, servent_hello(999)), goodbye(surplus, Farewell::Full));
+    assert_eq!(mind.hear(surplus, servent_hello(999)), goodbye(surplus, Goodbye::Full));
     let client = mind.client(1);
     assert!(
         matches!(mind.hear(client, request(5)).as_slice(), [Output::Flood { links, .. }] if links.len() == NEIGHBORS_MAX)
@@ -566,7 +566,7 @@ fn one_neighbor_more_than_the_limit_is_refused_without_a_hello() {
         mind.neighbor(2_000 + id);
     }
     let (link, _) = mind.dialled(Dial::Neighbor(0));
-    assert_eq!(mind.hear(link, servent_hello(5)), goodbye(link, Farewell::Full));
+    assert_eq!(mind.hear(link, servent_hello(5)), goodbye(link, Goodbye::Full));
     assert_eq!(mind.pass_and_see(REDIAL_PAUSE_MIN), [dial_neighbor(0, servent_address(5))]);
 }
 
@@ -578,7 +578,7 @@ fn a_stranger_has_five_seconds_to_say_hello() {
     assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), []);
     mind.hear(late, client_hello(7000));
     let out = mind.pass(TICK);
-    assert_eq!(out.iter().map(|(_, output)| output.clone()).collect::<Vec<_>>(), goodbye(silent, Farewell::Quiet));
+    assert_eq!(out.iter().map(|(_, output)| output.clone()).collect::<Vec<_>>(), goodbye(silent, Goodbye::Quiet));
     assert_eq!(mind.pass(seconds(60)), [], "a client may be silent for as long as it likes");
     assert_eq!(mind.overlay.deadline(), None);
     assert_eq!(mind.hear(silent, client_hello(7000)), [], "that link is gone");
@@ -598,7 +598,7 @@ fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
     assert_eq!(mind.pass(PING_AFTER), [(PING_AFTER, send(neighbor, Message::Ping))]);
     let rest = NEIGHBOR_QUIET_MAX - PING_AFTER;
     assert_eq!(mind.pass(rest - TICK), []);
-    assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Farewell::Quiet));
+    assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Goodbye::Quiet));
     assert_eq!(mind.overlay.deadline(), None);
     assert_eq!(mind.hear(neighbor, Message::Ping), []);
 }
@@ -697,7 +697,7 @@ fn a_dialled_link_without_a_hello_is_closed_and_dialled_again() {
     next_dial(&mut mind);
     let (link, _) = mind.dialled(Dial::Neighbor(0));
     assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), []);
-    assert_eq!(mind.pass_and_see(TICK), goodbye(link, Farewell::Quiet));
+    assert_eq!(mind.pass_and_see(TICK), goodbye(link, Goodbye::Quiet));
     assert_eq!(mind.pass_and_see(REDIAL_PAUSE_MIN), [dial_neighbor(0, servent_address(5))]);
 }
 
@@ -737,11 +737,11 @@ fn of_two_links_between_two_servents_both_sides_keep_the_same_one() {
         let mut expected = hello(two, second_ours);
         let kept = match second {
             Second::Refused => {
-                expected.extend(goodbye(two, Farewell::Duplicate));
+                expected.extend(goodbye(two, Goodbye::Duplicate));
                 vec![one]
             }
             Second::Instead => {
-                expected.extend(goodbye(one, Farewell::Duplicate));
+                expected.extend(goodbye(one, Goodbye::Duplicate));
                 vec![two]
             }
             Second::Beside => vec![one, two],
@@ -769,9 +769,9 @@ fn a_servent_that_meets_itself_hangs_up_and_does_not_dial_again() {
     next_dial(&mut mind);
     let (dialling, _) = mind.dialled(Dial::Neighbor(0));
     let accepting = mind.stranger();
-    let [one, two] = goodbye(accepting, Farewell::Myself);
+    let [one, two] = goodbye(accepting, Goodbye::Myself);
     assert_eq!(mind.hear(accepting, servent_hello(OWN_ID)), [send(accepting, own_hello()), one, two]);
-    assert_eq!(mind.hear(dialling, servent_hello(OWN_ID)), goodbye(dialling, Farewell::Myself));
+    assert_eq!(mind.hear(dialling, servent_hello(OWN_ID)), goodbye(dialling, Goodbye::Myself));
     assert_eq!(mind.pass(seconds(60)), []);
     assert_eq!(mind.overlay.deadline(), None);
 }
@@ -818,9 +818,9 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
                 assert!(closes.is_empty(), "{who} may say {name}: {out:?}");
             } else {
                 let farewell = if (who, name) == ("a dialled stranger", "client hello") {
-                    Farewell::Role
+                    Goodbye::Role
                 } else {
-                    Farewell::Protocol
+                    Goodbye::Protocol
                 };
                 assert_eq!(out, goodbye(link, farewell), "{who} says {name}");
                 assert_eq!(mind.hear(link, Message::Ping), [], "that link is gone");
@@ -836,7 +836,7 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
 fn a_client_that_cannot_be_answered_is_refused() {
     let mut mind = Mind::new();
     let link = mind.stranger();
-    assert_eq!(mind.hear(link, client_hello(0)), goodbye(link, Farewell::Protocol));
+    assert_eq!(mind.hear(link, client_hello(0)), goodbye(link, Goodbye::Protocol));
 }
 
 #[test]
@@ -844,9 +844,9 @@ fn bytes_that_are_no_message_cost_their_sender_the_link() {
     let too_long = WireError::FrameTooLong { length: 9, max: 8 };
     for (error, farewell) in [
         (WireError::NoPreface("47 45".to_owned()), None),
-        (WireError::Version(9), Some(Farewell::Version)),
-        (too_long, Some(Farewell::Protocol)),
-        (WireError::Malformed("odd".to_owned()), Some(Farewell::Protocol)),
+        (WireError::Version(9), Some(Goodbye::Version)),
+        (too_long, Some(Goodbye::Protocol)),
+        (WireError::Malformed("odd".to_owned()), Some(Goodbye::Protocol)),
     ] {
         for who in ["stranger", "client", "neighbor"] {
             let mut mind = Mind::new();
@@ -928,7 +928,7 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
 
     let out = mind.tell(Input::Leave);
     for link in [accepted, asker, dialled, client, stranger, open] {
-        let place = out.windows(2).position(|pair| pair == goodbye(link, Farewell::Leaving));
+        let place = out.windows(2).position(|pair| pair == goodbye(link, Goodbye::Leaving));
         assert!(place.is_some(), "{link}: {out:?}");
     }
     assert!(out.contains(&Output::Close { link: silent }));
@@ -988,7 +988,7 @@ fn an_answer_address_that_is_not_the_client_asked_for_receives_no_byte() {
         client_hello(7001),
         servent_hello(5),
         Message::Ping,
-        Message::Goodbye(Farewell::Role),
+        Message::Goodbye(Goodbye::Role),
         request(1),
         value(1, "green"),
     ] {
@@ -1090,7 +1090,7 @@ fn one_answer_link_too_many_closes_the_one_idle_longest() {
     assert_eq!(asked_for(&mut mind, neighbor, 2, 0).0, [send(links[0], value(2, "green"))]);
     asked_for(&mut mind, neighbor, 1, ANSWER_LINKS_MAX);
     let (link, out) = mind.answer_link(ANSWER_LINKS_MAX);
-    let [one, two] = goodbye(links[1], Farewell::Idle);
+    let [one, two] = goodbye(links[1], Goodbye::Idle);
     assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green")), one, two]);
     // It is forgotten, not left alone: an answer for it is a dial.
     assert_eq!(asked_for(&mut mind, neighbor, 2, 1).0, [dial_client(1)]);
@@ -1107,7 +1107,7 @@ fn an_answer_link_unused_for_a_minute_is_closed() {
     assert_eq!(asked_for(&mut mind, neighbor, 2, 1).0, [send(link, value(2, "green"))]);
     mind.closed(neighbor);
     assert_eq!(mind.pass(ANSWER_IDLE_MAX - TICK), []);
-    assert_eq!(mind.pass_and_see(TICK), goodbye(link, Farewell::Idle));
+    assert_eq!(mind.pass_and_see(TICK), goodbye(link, Goodbye::Idle));
     assert_eq!(mind.overlay.deadline(), None);
 }
 
@@ -1231,7 +1231,7 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                 }
                 9 => mind.hear(link, Message::Pong),
                 10 => mind.tell(Input::Malformed { link, error: WireError::Version(3) }),
-                11 => mind.hear(link, Message::Goodbye(Farewell::Leaving)),
+                11 => mind.hear(link, Message::Goodbye(Goodbye::Leaving)),
                 // Too early, between two deadlines.
                 12 => {
                     let due = mind.overlay.deadline();

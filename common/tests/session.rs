@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::config::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use common::key::Key;
 use common::link::LinkId;
-use common::message::{Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Tally};
 use common::session::{EndReason, Ending, Input, Output, Report, Session};
 use common::time::Time;
@@ -171,14 +171,14 @@ fn a_contact_that_does_not_is_refused() {
     let out = attached().pass(HELLO_WAIT_MAX);
     assert_eq!(out, [close.clone(), refused("it did not say hello within 5 s")]);
     assert_eq!(attached().closed(CONTACT), [refused("a test")]);
-    let out = attached().hear(CONTACT, Message::Goodbye(Farewell::Full));
+    let out = attached().hear(CONTACT, Message::Goodbye(Goodbye::Full));
     assert_eq!(out, [close.clone(), refused("it said goodbye, because it has as many links as it takes")]);
     let out = attached().tell(Input::Malformed { link: CONTACT, error: WireError::Version(7) });
     let Output::Tell(Report::Refused { reason }) = &out[1] else { panic!("{out:?}") };
     assert!(reason.contains("version 7"));
     for message in [own_hello(), Message::Ping, answer(FIRST), request(FIRST)] {
         let out = attached().hear(CONTACT, message);
-        assert_eq!(out[..2], [send(CONTACT, Message::Goodbye(Farewell::Protocol)), close.clone()]);
+        assert_eq!(out[..2], [send(CONTACT, Message::Goodbye(Goodbye::Protocol)), close.clone()]);
         assert!(matches!(out[2..], [Output::Tell(Report::Refused { .. })]));
     }
 }
@@ -193,11 +193,11 @@ fn a_contact_that_is_lost_is_told_and_a_pending_query_goes_on() {
     let elapsed = Duration::from_secs(1) + SILENCE_DEFAULT;
     assert_eq!(mind.pass(SILENCE_DEFAULT), [ended(EndReason::Silence, 1, None, elapsed)]);
 
-    assert!(lost(&Mind::ready(None).hear(CONTACT, Message::Goodbye(Farewell::Leaving))));
+    assert!(lost(&Mind::ready(None).hear(CONTACT, Message::Goodbye(Goodbye::Leaving))));
     assert!(lost(&Mind::ready(None).tell(Input::Malformed { link: CONTACT, error: WireError::Version(7) })));
     // An answer link that closes is nothing to tell.
     assert_eq!(Mind::ready(None).closed(OTHER), []);
-    assert_eq!(Mind::ready(None).hear(OTHER, Message::Goodbye(Farewell::Idle)), [Output::Close { link: OTHER }]);
+    assert_eq!(Mind::ready(None).hear(OTHER, Message::Goodbye(Goodbye::Idle)), [Output::Close { link: OTHER }]);
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn nobody_is_believed_before_a_servents_hello() {
         let link = LinkId(3);
         assert_eq!(mind.tell(Input::Accepted { link, from: address(3) }), [send(link, own_hello())]);
         let out = mind.hear(link, message);
-        assert_eq!(out, [send(link, Message::Goodbye(Farewell::Protocol)), Output::Close { link }]);
+        assert_eq!(out, [send(link, Message::Goodbye(Goodbye::Protocol)), Output::Close { link }]);
         assert_eq!(mind.hear(link, servent_hello(3)), [], "that link is gone");
         assert!(mind.session.is_waiting());
     }

@@ -23,7 +23,7 @@ use common::address::{AnswerAddress, Dialect, canonical};
 use common::config::{self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use common::key::Key;
 use common::link::{Link, Purpose};
-use common::message::{Echo, Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
 use common::wire::{Frame, PREFACE, VERSION, WireError};
 use proptest::prelude::*;
@@ -75,15 +75,15 @@ fn golden_messages() -> Vec<Golden> {
             "0000000b  00  01 fb2706  00  fc00102000",
             Message::Hello(Hello { role: Role::Client { answer_port: 9990 }, features: 0, frame_bytes_max: 1_056_768 }),
         ),
-        goodbye("goodbye, leaving", "00000002  01 00", Farewell::Leaving),
-        goodbye("goodbye, version", "00000002  01 01", Farewell::Version),
-        goodbye("goodbye, role", "00000002  01 02", Farewell::Role),
-        goodbye("goodbye, myself", "00000002  01 03", Farewell::Myself),
-        goodbye("goodbye, duplicate", "00000002  01 04", Farewell::Duplicate),
-        goodbye("goodbye, full", "00000002  01 05", Farewell::Full),
-        goodbye("goodbye, protocol", "00000002  01 06", Farewell::Protocol),
-        goodbye("goodbye, quiet", "00000002  01 07", Farewell::Quiet),
-        goodbye("goodbye, idle", "00000002  01 08", Farewell::Idle),
+        goodbye("goodbye, leaving", "00000002  01 00", Goodbye::Leaving),
+        goodbye("goodbye, version", "00000002  01 01", Goodbye::Version),
+        goodbye("goodbye, role", "00000002  01 02", Goodbye::Role),
+        goodbye("goodbye, myself", "00000002  01 03", Goodbye::Myself),
+        goodbye("goodbye, duplicate", "00000002  01 04", Goodbye::Duplicate),
+        goodbye("goodbye, full", "00000002  01 05", Goodbye::Full),
+        goodbye("goodbye, protocol", "00000002  01 06", Goodbye::Protocol),
+        goodbye("goodbye, quiet", "00000002  01 07", Goodbye::Quiet),
+        goodbye("goodbye, idle", "00000002  01 08", Goodbye::Idle),
         golden("ping", "00000001  02", Message::Ping),
         golden("pong", "00000001  03", Message::Pong),
         golden("request", "00000012  04  fd 0123456789abcdef  00 06 6b65726e656c", request(SEQUENCE, key("kernel"))),
@@ -205,15 +205,15 @@ fn kind(message: &Message) -> usize {
             Role::Client { .. } => 1,
         },
         Message::Goodbye(farewell) => match farewell {
-            Farewell::Leaving => 2,
-            Farewell::Version => 3,
-            Farewell::Role => 4,
-            Farewell::Myself => 5,
-            Farewell::Duplicate => 6,
-            Farewell::Full => 7,
-            Farewell::Protocol => 8,
-            Farewell::Quiet => 9,
-            Farewell::Idle => 10,
+            Goodbye::Leaving => 2,
+            Goodbye::Version => 3,
+            Goodbye::Role => 4,
+            Goodbye::Myself => 5,
+            Goodbye::Duplicate => 6,
+            Goodbye::Full => 7,
+            Goodbye::Protocol => 8,
+            Goodbye::Quiet => 9,
+            Goodbye::Idle => 10,
         },
         Message::Ping => 11,
         Message::Pong => 12,
@@ -767,15 +767,15 @@ fn message_of(
         any::<u16>().prop_map(|answer_port| Role::Client { answer_port }),
     ];
     let farewell = prop::sample::select(vec![
-        Farewell::Leaving,
-        Farewell::Version,
-        Farewell::Role,
-        Farewell::Myself,
-        Farewell::Duplicate,
-        Farewell::Full,
-        Farewell::Protocol,
-        Farewell::Quiet,
-        Farewell::Idle,
+        Goodbye::Leaving,
+        Goodbye::Version,
+        Goodbye::Role,
+        Goodbye::Myself,
+        Goodbye::Duplicate,
+        Goodbye::Full,
+        Goodbye::Protocol,
+        Goodbye::Quiet,
+        Goodbye::Idle,
     ]);
     let query = (number(), any_address(), any::<u8>(), any::<u8>(), ask.clone(), addresses(path_addresses_max))
         .prop_map(|(sequence, client, ttl, hops, ask, path)| Query {

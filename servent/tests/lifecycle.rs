@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Instant;
 
 use common::config::KEY_BYTES_MAX;
-use common::message::{Farewell, Hello, Message, Role, ServentId};
+use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask};
 use rustix::process::Signal;
 use topologies::asking::Asking;
@@ -67,7 +67,7 @@ fn leaves_well_on(signal: Signal) {
 
     servent.signal(signal);
     for peer in [&mut client, &mut neighbor, &mut answered] {
-        peer.expect_goodbye(Farewell::Leaving);
+        peer.expect_goodbye(Goodbye::Leaving);
     }
     logged(&mut servent, "told to stop: saying goodbye");
     assert!(servent.wait().unwrap().success(), "{}", servent.log_text());
@@ -106,7 +106,7 @@ fn a_neighbor_that_does_not_read_keeps_nobody_from_leaving() {
             message => break message,
         }
     };
-    assert_eq!(last, Message::Goodbye(Farewell::Leaving));
+    assert_eq!(last, Message::Goodbye(Goodbye::Leaving));
     assert!(servent.wait().unwrap().success(), "{}", servent.log_text());
 }
 
@@ -192,7 +192,7 @@ fn start(address: SocketAddr, neighbors: &[SocketAddr]) -> Servent {
 
 /// Waits for something that takes a servent longer than several redials: a stranger's time to say hello.
 fn wait_longer_than_redials(servent: &Servent) {
-    Peer::stranger(servent.address()).expect_goodbye(Farewell::Quiet);
+    Peer::stranger(servent.address()).expect_goodbye(Goodbye::Quiet);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn of_two_links_dialled_from_both_ends_the_one_of_the_smaller_id_stays() {
                 ours.greet(role);
             }
             let (stays, goes) = if ours_stays { (&mut ours, &mut theirs) } else { (&mut theirs, &mut ours) };
-            goes.expect_goodbye(Farewell::Duplicate);
+            goes.expect_goodbye(Goodbye::Duplicate);
             stays.say(&Message::Ping);
             assert_eq!(stays.expect(), Message::Pong, "{ours_stays} {ours_first}");
             // The servent counts on the link that stays, whoever dialled it, and does not dial again.
@@ -346,12 +346,12 @@ fn a_neighbor_that_is_no_servent_is_named_and_dialled_again() {
     let mut later = neighbor.accept();
     later.expect_hello();
     later.say_bytes(&[0xA7, b'k', b'v', 2]);
-    later.expect_goodbye(Farewell::Version);
+    later.expect_goodbye(Goodbye::Version);
 
     let mut client = neighbor.accept();
     client.expect_hello();
     client.say(&Message::Hello(Hello::new(Role::Client { answer_port: ANSWER_PORT })));
-    client.expect_goodbye(Farewell::Role);
+    client.expect_goodbye(Goodbye::Role);
 
     let mut other = neighbor.accept();
     other.expect_hello();
@@ -449,7 +449,7 @@ fn the_second_link_of_the_same_servent_waits_for_its_diallers_word() {
     first.greet(role);
     let mut second = Peer::stranger(servent.address());
     second.greet(role);
-    second.say(&Message::Goodbye(Farewell::Duplicate));
+    second.say(&Message::Goodbye(Goodbye::Duplicate));
     second.expect_end();
     first.say(&Message::Ping);
     assert_eq!(first.hear(), Heard::Message(Message::Pong));

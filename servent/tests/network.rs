@@ -18,7 +18,7 @@ use common::config::{
     FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SERVENT_FRAME_BYTES_MAX,
     TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX, VALUE_BYTES_MAX,
 };
-use common::message::{Echo, Farewell, Finished, Hello, Message, Request, Role};
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
 use common::query::{Answer, AnswerBody, Ask, Query, Tally};
 use rustix::process::Signal;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -97,7 +97,7 @@ fn another_version_is_told_so() {
     for version in [0, 2, 255] {
         let mut peer = Peer::stranger(servent.address());
         peer.say_bytes(&[PREFACE[0], PREFACE[1], PREFACE[2], version]);
-        peer.expect_goodbye(Farewell::Version);
+        peer.expect_goodbye(Goodbye::Version);
         let reason = format!("it speaks version {version} of the protocol, not 1");
         logged(&mut servent, &format!("no link with {}: {reason}", peer.address()));
     }
@@ -112,7 +112,7 @@ fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
 
     let mut stranger = Peer::stranger(servent.address());
     stranger.say_bytes(&[PREFACE, length(HELLO_FRAME_BYTES_MAX + 1)].concat());
-    stranger.expect_goodbye(Farewell::Protocol);
+    stranger.expect_goodbye(Goodbye::Protocol);
     let reason = too_long(HELLO_FRAME_BYTES_MAX + 1, HELLO_FRAME_BYTES_MAX);
     logged(&mut servent, &format!("no link with {}: {reason}", stranger.address()));
 
@@ -121,12 +121,12 @@ fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
         let port = AnswerPort::open();
         let mut client = Peer::client(servent.address(), port.address().port());
         client.say_bytes(&length(bytes_count));
-        client.expect_goodbye(Farewell::Protocol);
+        client.expect_goodbye(Goodbye::Protocol);
         logged(&mut servent, &format!("client {} left: {reason}", port.address()));
 
         let mut neighbor = Peer::neighbor(servent.address());
         neighbor.say_bytes(&length(bytes_count));
-        neighbor.expect_goodbye(Farewell::Protocol);
+        neighbor.expect_goodbye(Goodbye::Protocol);
         logged(&mut servent, &format!("link with neighbor {} is gone: {reason}", neighbor.address()));
     }
     still_serves(servent.address());
@@ -151,7 +151,7 @@ fn a_frame_that_holds_no_message_ends_that_link_only() {
     for (bytes, reason) in rows {
         let mut peer = Peer::neighbor(servent.address());
         peer.say_bytes(bytes);
-        peer.expect_goodbye(Farewell::Protocol);
+        peer.expect_goodbye(Goodbye::Protocol);
         let line = logged(&mut servent, &format!("link with neighbor {} is gone: ", peer.address()));
         assert!(line.contains(reason), "{line}");
     }
@@ -190,7 +190,7 @@ fn those_who_fall_silent_are_closed_with_a_reason() {
         let bytes = [&length(1_000)[..], &[0; 1_000]].concat();
         assert_eq!(
             dripping.drip_until_heard(&bytes, Duration::from_millis(200)),
-            Heard::Message(Message::Goodbye(Farewell::Protocol))
+            Heard::Message(Message::Goodbye(Goodbye::Protocol))
         );
         dripping.expect_end();
     });
@@ -204,16 +204,16 @@ fn those_who_fall_silent_are_closed_with_a_reason() {
     let mut mute_neighbor_peer = mute_neighbor.accept();
     mute_neighbor_peer.expect_hello();
 
-    without_hello.expect_goodbye(Farewell::Quiet);
-    half_preface.expect_goodbye(Farewell::Quiet);
-    mute_neighbor_peer.expect_goodbye(Farewell::Quiet);
+    without_hello.expect_goodbye(Goodbye::Quiet);
+    half_preface.expect_goodbye(Goodbye::Quiet);
+    mute_neighbor_peer.expect_goodbye(Goodbye::Quiet);
     assert_eq!(mute.bytes_until_end(), b"");
-    half_client.expect_goodbye(Farewell::Protocol);
+    half_client.expect_goodbye(Goodbye::Protocol);
     assert_eq!(half_neighbor.expect(), Message::Ping);
-    half_neighbor.expect_goodbye(Farewell::Protocol);
+    half_neighbor.expect_goodbye(Goodbye::Protocol);
     dripping.join().unwrap();
     assert_eq!(quiet_neighbor.expect(), Message::Ping);
-    quiet_neighbor.expect_goodbye(Farewell::Quiet);
+    quiet_neighbor.expect_goodbye(Goodbye::Quiet);
 
     let quiet = "nothing was heard from it for too long";
     let unfinished = "a frame that was begun and not ended within 10 s";
@@ -405,7 +405,7 @@ fn an_answer_link_is_kept_for_later_answers() {
     }
     port.expect_nobody();
     // Closed by the client and needed once more, it is dialled once more.
-    answers.say(&Message::Goodbye(Farewell::Leaving));
+    answers.say(&Message::Goodbye(Goodbye::Leaving));
     answers.expect_end();
     let last = source.pass_on(port.address(), ask("tea"), 0);
     let (mut answers, _) = port.accept_and_greet();
@@ -579,7 +579,7 @@ fn a_client_without_a_port_is_refused() {
     let mut servent = serve(&[file.path()]);
     let mut client = Peer::stranger(servent.address());
     client.say(&hello(Role::Client { answer_port: 0 }));
-    client.expect_goodbye(Farewell::Protocol);
+    client.expect_goodbye(Goodbye::Protocol);
     logged(&mut servent, &format!("no link with {}: it heard something the protocol", client.address()));
     still_serves(servent.address());
 }
@@ -605,19 +605,19 @@ fn roles_that_are_confused_end_that_link_only() {
         if !matches!(message, Message::Hello(_)) {
             let mut stranger = Peer::stranger(servent.address());
             stranger.say(message);
-            stranger.expect_goodbye(Farewell::Protocol);
+            stranger.expect_goodbye(Goodbye::Protocol);
             logged(&mut servent, &format!("no link with {}: {unexpected}", stranger.address()));
         }
         if !matches!(message, Message::Request(_) | Message::Ping) {
             let mut client = Peer::client(servent.address(), port.address().port());
             client.say(message);
-            client.expect_goodbye(Farewell::Protocol);
+            client.expect_goodbye(Goodbye::Protocol);
             servent.wait_for_log(&format!("client {} left: {unexpected}", port.address())).unwrap();
         }
         if !matches!(message, Message::Query(_) | Message::Echo(_) | Message::Ping) {
             let mut neighbor = Peer::neighbor(servent.address());
             neighbor.say(message);
-            neighbor.expect_goodbye(Farewell::Protocol);
+            neighbor.expect_goodbye(Goodbye::Protocol);
             logged(&mut servent, &format!("link with neighbor {} is gone: {unexpected}", neighbor.address()));
         }
     }
@@ -638,7 +638,7 @@ fn a_path_longer_than_the_way_ends_that_link_only() {
         let mut neighbor = Peer::neighbor(servent.address());
         let path = vec![free_address(); count];
         neighbor.say(&Message::Query(Query { path, ..query(free_address(), Ask::Topology, 3) }));
-        neighbor.expect_goodbye(Farewell::Protocol);
+        neighbor.expect_goodbye(Goodbye::Protocol);
         let line = logged(&mut servent, &format!("link with neighbor {} is gone: ", neighbor.address()));
         assert!(line.contains(reason), "{line}");
     }
@@ -653,7 +653,7 @@ fn one_neighbor_more_than_it_takes_is_told_so() {
     let mut neighbors: Vec<Peer> = (0..NEIGHBORS_MAX).map(|_| Peer::neighbor(servent.address())).collect();
     let mut surplus = Peer::stranger(servent.address());
     surplus.say(&hello(surplus.as_servent()));
-    surplus.expect_goodbye(Farewell::Full);
+    surplus.expect_goodbye(Goodbye::Full);
     logged(&mut servent, &format!("no link with {}: it has as many links as it takes", surplus.address()));
     // One that goes makes room for another.
     let gone = neighbors.pop().unwrap();

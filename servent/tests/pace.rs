@@ -7,7 +7,7 @@
 mod support;
 
 use common::config::CLIENT_QUERIES_AT_ONCE_MAX;
-use common::message::Farewell;
+use common::message::Goodbye;
 
 use support::{DataFile, Peer, ask, logged, serve};
 
@@ -40,5 +40,5 @@ fn half_a_frame_behind_too_many_queries_is_not_waited_for_for_ever() {
     for _ in 0..count {
         hasty.expect_finished();
     }
-    hasty.expect_goodbye(Farewell::Protocol);
+    hasty.expect_goodbye(Goodbye::Protocol);
 }

@@ -13,7 +13,7 @@ use crate::config::{
     ANSWER_REST_MAX, ANSWER_REST_MIN, ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX,
 };
 use crate::link::LinkId;
-use crate::message::{Farewell, Hello, Message, Role};
+use crate::message::{Goodbye, Hello, Message, Role};
 use crate::overlay::{Dial, Output};
 use crate::query::{Answer, AnswerBody};
 use crate::time::Time;
@@ -193,7 +193,7 @@ impl Delivery {
                     self.on_closed(now, link, "it did not say hello", out);
                 }
                 State::Open(link) => {
-                    out.push(Output::Send { link, message: Message::Goodbye(Farewell::Idle) });
+                    out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Idle) });
                     out.push(Output::Close { link });
                     self.on_closed(now, link, "it was idle", out);
                 }
@@ -278,7 +278,7 @@ impl Delivery {
         });
         if let Some((to, link)) = idle_longest {
             log::debug!("closing the answer link to client {to}: {ANSWER_LINKS_MAX} are the most");
-            out.push(Output::Send { link, message: Message::Goodbye(Farewell::Idle) });
+            out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Idle) });
             out.push(Output::Close { link });
             self.by_link.remove(&link);
             self.forget(to);

@@ -215,8 +215,8 @@ impl Flood {
     }
 }
 
-/// How long to wait for the echoes of a query that came like this. Hops plus TTL is the same all over a flood, so each
-/// servent knows its share of [`ECHO_WAIT_MAX`] and gives up before the one that waits for it does.
+/// How long to wait for the echoes of a query that came like this: a share of [`ECHO_WAIT_MAX`] that shrinks with every hop
+/// and with every TTL less, so that each servent gives up before the one that waits for it does.
 fn patience(query: &Query) -> Duration {
     let depth_left = u32::from(query.ttl) + 1;
     let depth = depth_left + u32::from(query.hops);

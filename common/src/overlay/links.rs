@@ -14,7 +14,7 @@ use crate::config::{
     NEIGHBORS_MAX, PING_AFTER, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN,
 };
 use crate::link::LinkId;
-use crate::message::{Farewell, Hello, Message, Role, ServentId};
+use crate::message::{Goodbye, Hello, Message, Role, ServentId};
 use crate::overlay::{Dial, Origin, Output};
 use crate::time::Time;
 
@@ -47,7 +47,7 @@ pub(super) enum Greeting {
     /// It stays, and this older link to the same servent goes.
     Instead(LinkId),
     /// It goes.
-    Refused(Farewell),
+    Refused(Goodbye),
 }
 
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl Links {
 
     pub(super) fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Vec<Output>) -> Greeting {
         let Some(origin) = self.strangers.get(&link).copied() else {
-            return Greeting::Refused(Farewell::Protocol);
+            return Greeting::Refused(Goodbye::Protocol);
         };
         match hello.role {
             Role::Client { answer_port } => self.on_client_hello(now, link, origin, answer_port, out),
@@ -161,10 +161,10 @@ impl Links {
         out: &mut Vec<Output>,
     ) -> Greeting {
         let Origin::Accepted(from) = origin else {
-            return Greeting::Refused(Farewell::Role);
+            return Greeting::Refused(Goodbye::Role);
         };
         if answer_port == 0 {
-            return Greeting::Refused(Farewell::Protocol);
+            return Greeting::Refused(Goodbye::Protocol);
         }
         let address = canonical(SocketAddr::new(from.ip(), answer_port));
         log::debug!("client {address} attached");
@@ -195,7 +195,7 @@ impl Links {
             if let Some(target) = dialled_target {
                 self.give_up_on_myself(target);
             }
-            return Greeting::Refused(Farewell::Myself);
+            return Greeting::Refused(Goodbye::Myself);
         }
         let dialled_here = dialled_target.is_some();
         let twin = self.neighbors.iter().position(|neighbor| neighbor.id == id);
@@ -206,10 +206,10 @@ impl Links {
             if let Some(target) = dialled_target {
                 self.set_target(target, TargetState::Linked(older));
             }
-            return Greeting::Refused(Farewell::Duplicate);
+            return Greeting::Refused(Goodbye::Duplicate);
         }
         if self.neighbors.len() >= NEIGHBORS_MAX {
-            return Greeting::Refused(Farewell::Full);
+            return Greeting::Refused(Goodbye::Full);
         }
         self.forget_stranger(link);
         self.neighbors.push(NeighborLink {

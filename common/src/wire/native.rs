@@ -13,7 +13,7 @@ use bincode::{BorrowDecode, Encode};
 use crate::address::{AnswerAddress, Dialect, canonical};
 use crate::config::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::key::Key;
-use crate::message::{Echo, Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
 use crate::wire::{EncodeError, Opening, WireError};
 
@@ -32,7 +32,7 @@ const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> =
 #[derive(Encode, BorrowDecode)]
 enum Body<'a> {
     Hello { role: WireRole, features: u64, frame_bytes_max: u32 },
-    Goodbye(WireFarewell),
+    Goodbye(WireGoodbye),
     Ping,
     Pong,
     Request { sequence: u64, ask: WireAsk<'a> },
@@ -49,7 +49,7 @@ enum WireRole {
 }
 
 #[derive(Encode, BorrowDecode)]
-enum WireFarewell {
+enum WireGoodbye {
     Leaving,
     Version,
     Role,
@@ -174,15 +174,15 @@ fn to_wire(message: &Message) -> Body<'_> {
             frame_bytes_max: hello.frame_bytes_max,
         },
         Message::Goodbye(farewell) => Body::Goodbye(match farewell {
-            Farewell::Leaving => WireFarewell::Leaving,
-            Farewell::Version => WireFarewell::Version,
-            Farewell::Role => WireFarewell::Role,
-            Farewell::Myself => WireFarewell::Myself,
-            Farewell::Duplicate => WireFarewell::Duplicate,
-            Farewell::Full => WireFarewell::Full,
-            Farewell::Protocol => WireFarewell::Protocol,
-            Farewell::Quiet => WireFarewell::Quiet,
-            Farewell::Idle => WireFarewell::Idle,
+            Goodbye::Leaving => WireGoodbye::Leaving,
+            Goodbye::Version => WireGoodbye::Version,
+            Goodbye::Role => WireGoodbye::Role,
+            Goodbye::Myself => WireGoodbye::Myself,
+            Goodbye::Duplicate => WireGoodbye::Duplicate,
+            Goodbye::Full => WireGoodbye::Full,
+            Goodbye::Protocol => WireGoodbye::Protocol,
+            Goodbye::Quiet => WireGoodbye::Quiet,
+            Goodbye::Idle => WireGoodbye::Idle,
         }),
         Message::Ping => Body::Ping,
         Message::Pong => Body::Pong,
@@ -233,15 +233,15 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             frame_bytes_max,
         }),
         Body::Goodbye(farewell) => Message::Goodbye(match farewell {
-            WireFarewell::Leaving => Farewell::Leaving,
-            WireFarewell::Version => Farewell::Version,
-            WireFarewell::Role => Farewell::Role,
-            WireFarewell::Myself => Farewell::Myself,
-            WireFarewell::Duplicate => Farewell::Duplicate,
-            WireFarewell::Full => Farewell::Full,
-            WireFarewell::Protocol => Farewell::Protocol,
-            WireFarewell::Quiet => Farewell::Quiet,
-            WireFarewell::Idle => Farewell::Idle,
+            WireGoodbye::Leaving => Goodbye::Leaving,
+            WireGoodbye::Version => Goodbye::Version,
+            WireGoodbye::Role => Goodbye::Role,
+            WireGoodbye::Myself => Goodbye::Myself,
+            WireGoodbye::Duplicate => Goodbye::Duplicate,
+            WireGoodbye::Full => Goodbye::Full,
+            WireGoodbye::Protocol => Goodbye::Protocol,
+            WireGoodbye::Quiet => Goodbye::Quiet,
+            WireGoodbye::Idle => Goodbye::Idle,
         }),
         Body::Ping => Message::Ping,
         Body::Pong => Message::Pong,

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use common::address::{AnswerAddress, Dialect};
 use common::key::Key;
 use common::link::{Link, Purpose};
-use common::message::{Farewell, Finished, Hello, Message, Request, Role, ServentId};
+use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Query};
 use common::wire::Frame;
 use rustix::process::{Pid, Signal, kill_process};
@@ -394,7 +394,7 @@ impl Peer {
     }
 
     /// Last words, and nothing after them.
-    pub(crate) fn expect_goodbye(&mut self, farewell: Farewell) {
+    pub(crate) fn expect_goodbye(&mut self, farewell: Goodbye) {
         assert_eq!(self.hear(), Heard::Message(Message::Goodbye(farewell)));
         self.expect_end();
     }
