@@ -219,7 +219,9 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
     let tally = &ending.tally;
     let took = humane(ending.elapsed);
     let mut text = match (ending.answers, ending.tally_told) {
-        (0, true) if !tally.is_whole() => format!("no answer from {} that reported", count(tally.reached, "servent")),
+        (0, true) if !tally.is_whole() || tally.answers > 0 => {
+            format!("no answer from {} that reported", count(tally.reached, "servent"))
+        }
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} servents within reach has it", tally.reached),
         (0, false) if ending.reason == EndReason::Silence => {
@@ -240,7 +242,8 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
             text.push_str("; the contact did not report: there may be more");
         }
         EndReason::Silence if tally.answers > ending.answers => {
-            text.push_str(&format!("; {} did not arrive", count(tally.answers - ending.answers, "more answer")));
+            let what = if ending.answers == 0 { "answer" } else { "more answer" };
+            text.push_str(&format!("; {} did not arrive", count(tally.answers - ending.answers, what)));
         }
         EndReason::Silence | EndReason::Complete | EndReason::Answers => {}
     }

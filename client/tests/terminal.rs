@@ -97,9 +97,9 @@ fn the_summary_says_what_is_doubtful() {
         ),
         (
             Tally { silent: 2, ..tally(3, 0) },
-            "none of the 3 servents within reach has it; 2 neighbors cannot report: there may be more",
+            "no answer from 3 servents that reported; 2 neighbors cannot report: there may be more",
         ),
-        (tally(3, 2), "2 more answers did not arrive"),
+        (tally(3, 2), "no answer from 3 servents that reported; 2 answers did not arrive"),
     ] {
         terminal.press("? k\r");
         let sequence = contact.request().sequence;
