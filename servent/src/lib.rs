@@ -101,7 +101,7 @@ fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Resul
     writeln!(stdout, "advertise  {advertise}")?;
     writeln!(
         stdout,
-        "data       {}: {} keys ({} more lines repeat one), {} bytes held",
+        "data       {}: {} keys ({} repeated), {} bytes held",
         options.data,
         store.len(),
         store.repeated_count(),

@@ -222,7 +222,7 @@ fn a_check_tells_what_would_be_served_and_takes_no_port() {
     for expected in [
         &["listen", &taken][..],
         &["advertise", "10.0.0.1:9000"],
-        &["data", &data, "2", "keys", "(1", "more"],
+        &["data", &data, "2", "keys", "(1", "repeated),"],
         &["neighbors", "127.0.0.1:9001", "localhost:9002"],
         &["ttl", "7"],
         &["pass", "on", "once"],
