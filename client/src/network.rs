@@ -14,10 +14,11 @@ use anyhow::Context;
 use common::address::{Dialect, Neighbor, canonical};
 use common::config::{CLIENT_CONNECTIONS_MAX, HELLO_WAIT_MAX};
 use common::link::{Link, LinkId, Purpose};
-use common::message::Message;
+use common::message::{Message, Request};
 use common::query::Ask;
 use common::session::{Input, Output, Report, Session};
 use common::time::Time;
+use common::wire::{Accepts, EncodeError, Frame};
 use servent::connection::{Connection, Heard, READ_BYTES};
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
@@ -62,6 +63,10 @@ pub(crate) struct Network {
     connections: Vec<(LinkId, Connection)>,
     next_link: u64,
     session: Session,
+    /// What the contact speaks.
+    dialect: Dialect,
+    /// The dialects of those who connect to the answer address.
+    accepts: Accepts,
     reports: VecDeque<Report>,
     started: Instant,
     buffer: Vec<u8>,
@@ -84,10 +89,19 @@ impl Network {
         own.set_port(answer_port);
         let listener = sockets::listen(own).context("no answer address")?;
         let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();
-        let mut sequence = [0; 8];
+        let mut sequence = [0; 4];
         getrandom::fill(&mut sequence)
             .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
 
+        let (session, accepts) = match contact.dialect {
+            Dialect::Native => {
+                // What asks across TP3 links has to fit their sequence numbers, and so do all of ours.
+                let first = u64::from(u32::from_ne_bytes(sequence));
+                // Our contact may have TP3 neighbors, and they answer in their dialect.
+                (Session::new(answer_port, first, silence_max, answers_wanted), Accepts::Both)
+            }
+            Dialect::Tp3 => (Session::tp3(answer_port, silence_max, answers_wanted), Accepts::Tp3),
+        };
         let poller = Poller::new().context("cannot make a poller")?;
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the answer address")?;
         interrupt.set_nonblocking(true)?;
@@ -99,7 +113,9 @@ impl Network {
             interrupted: false,
             connections: Vec::new(),
             next_link: FIRST_LINK,
-            session: Session::new(answer_port, u64::from_ne_bytes(sequence), silence_max, answers_wanted),
+            session,
+            dialect: contact.dialect,
+            accepts,
             reports: VecDeque::new(),
             started: Instant::now(),
             buffer: vec![0; READ_BYTES],
@@ -119,11 +135,14 @@ impl Network {
     }
 
     /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
-    pub(crate) fn ask(&mut self, ask: Ask) {
+    pub(crate) fn ask(&mut self, ask: Ask) -> Result<(), EncodeError> {
+        // Told here, because what cannot be said would otherwise end as a silence.
+        Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: ask.clone() }))?;
         if let Err(error) = self.listener.set_interest(Interest::Read) {
             log::warn!("cannot watch the answer address: {error}");
         }
         self.handle(Input::Ask(ask));
+        Ok(())
     }
 
     /// The next thing to tell the person; waits for it.
@@ -148,8 +167,12 @@ impl Network {
 
     fn greet_contact(&mut self, contact: &Neighbor, stream: TcpStream) -> anyhow::Result<()> {
         let address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
-        let link = self.insert(stream).context("cannot use the connection to the contact")?;
+        let link = self
+            .insert(stream, Link::new(contact.dialect, Purpose::Asking))
+            .context("cannot use the connection to the contact")?;
         self.handle(Input::Attached { link, contact: address });
+        // In a dialect where whoever is dialled says nothing there is something to hear at once.
+        self.on_connection_ready(link, Ready { key: 0, readable: true, writable: false });
         loop {
             match self.next_report()? {
                 Report::Ready => return Ok(()),
@@ -193,17 +216,8 @@ impl Network {
 
     fn on_connection_ready(&mut self, link: LinkId, ready: Ready) {
         let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) else { return };
-        let mut inputs = Vec::new();
         let flushed = if ready.writable { connection.flush() } else { Ok(()) };
-        if ready.readable {
-            connection.read(&mut self.buffer, |heard| {
-                inputs.push(match heard {
-                    Heard::Message(message) => Input::Received { link, message },
-                    Heard::Malformed(error) => Input::Malformed { link, error },
-                    Heard::Ended(reason) => Input::Closed { link, reason },
-                });
-            });
-        }
+        let mut inputs = if ready.readable { self.read(link) } else { Vec::new() };
         if let Err(error) = flushed {
             inputs.push(Input::Closed { link, reason: error.to_string() });
         }
@@ -213,6 +227,20 @@ impl Network {
             }
             self.handle(input);
         }
+    }
+
+    fn read(&mut self, link: LinkId) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        if let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) {
+            connection.read(&mut self.buffer, |heard| {
+                inputs.push(match heard {
+                    Heard::Message(message) => Input::Received { link, message },
+                    Heard::Malformed(error) => Input::Malformed { link, error },
+                    Heard::Ended(reason) => Input::Closed { link, reason },
+                });
+            });
+        }
+        inputs
     }
 
     fn accept(&mut self) {
@@ -229,7 +257,8 @@ impl Network {
                 log::warn!("refused a connection from {from}: {CLIENT_CONNECTIONS_MAX} are the most");
                 continue;
             }
-            match sockets::prepare(&stream).and_then(|()| self.insert(stream)) {
+            let link = Link::accepted(self.accepts, Purpose::Asking);
+            match sockets::prepare(&stream).and_then(|()| self.insert(stream, link)) {
                 Ok(link) => self.handle(Input::Accepted { link, from: canonical(from) }),
                 Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
             }
@@ -256,6 +285,8 @@ impl Network {
                     Output::Close { link } => self.remove(link),
                     Output::Send { link, message } => {
                         if let Err(reason) = self.send(link, &message) {
+                            // Whoever brought an answer and left did not stay for what we say; the answer counts.
+                            inputs.extend(self.read(link));
                             self.remove(link);
                             inputs.push_back(Input::Closed { link, reason });
                         }
@@ -275,13 +306,13 @@ impl Network {
         self.connections.retain(|(id, _)| *id != link);
     }
 
-    fn insert(&mut self, stream: TcpStream) -> io::Result<LinkId> {
-        let link = LinkId(self.next_link);
+    fn insert(&mut self, stream: TcpStream, link: Link) -> io::Result<LinkId> {
+        let id = LinkId(self.next_link);
         let key = usize::try_from(self.next_link).map_err(io::Error::other)?;
         let watched = self.poller.watch(stream, key, Interest::Read)?;
         self.next_link += 1;
-        self.connections.push((link, Connection::new(watched, Link::new(Dialect::Native, Purpose::Asking))));
-        Ok(link)
+        self.connections.push((id, Connection::new(watched, link)));
+        Ok(id)
     }
 }
 

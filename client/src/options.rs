@@ -20,7 +20,7 @@ pub(crate) struct Options {
     #[arg(value_name = "ANSWER_PORT", default_value_t = 0, hide_default_value = true)]
     pub(crate) answer_port: u16,
 
-    /// host:port of any servent
+    /// host:port of any servent, tp3://host:port of one that speaks TP3
     #[arg(value_name = "CONTACT")]
     pub(crate) contact: String,
 

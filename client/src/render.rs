@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use common::query::{AnswerBody, Ask};
+use common::query::{AnswerBody, Ask, Path};
 use common::session::{EndReason, Ending, Report};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
@@ -46,10 +46,11 @@ struct JsonAnswer<'a> {
     value_base64: Option<String>,
     from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a [SocketAddr]>,
+    path: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     neighbors: Option<&'a [SocketAddr]>,
-    hops: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hops: Option<u8>,
     ms: f64,
 }
 
@@ -109,8 +110,8 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         match body {
             AnswerBody::Value(value) => writeln!(self.out, "{} {from}", Escaped(value)),
             AnswerBody::Place { path, .. } => {
-                for address in path {
-                    write!(self.out, "{address} ")?;
+                for word in words(path) {
+                    write!(self.out, "{word} ")?;
                 }
                 writeln!(self.out, "{from}")
             }
@@ -161,7 +162,7 @@ impl serde_json::ser::Formatter for SafeJson {
 fn json_answer<'a>(
     ask: Option<&'a Ask>,
     from: SocketAddr,
-    hops: u8,
+    hops: Option<u8>,
     body: &'a AnswerBody,
     elapsed: Duration,
 ) -> JsonAnswer<'a> {
@@ -176,10 +177,23 @@ fn json_answer<'a>(
     match body {
         AnswerBody::Value(value) => (line.value, line.value_base64) = text_or_base64(value),
         AnswerBody::Place { path, neighbors } => {
-            (line.path, line.neighbors) = (Some(path.as_slice()), Some(neighbors.as_slice()));
+            line.path = Some(words(path));
+            // Where servents do not say who they are, nobody tells of neighbors.
+            line.neighbors = matches!(path, Path::Addresses(_)).then_some(neighbors.as_slice());
         }
     }
     line
+}
+
+/// The servents on a path, fit to be shown: a path that came as text may hold anything.
+fn words(path: &Path) -> Vec<String> {
+    match path {
+        Path::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect(),
+        Path::Text(text) => {
+            let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+            words.map(|word| Escaped(word).to_string()).collect()
+        }
+    }
 }
 
 fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
@@ -293,7 +307,7 @@ mod tests {
         let value = "plain \"quoted\" \u{9b}2J \u{202e}live\u{202c} \u{7f}\u{feff}\u{e0041} caf\u{e9}\n";
         let report = Report::Answer {
             from: "127.0.0.1:9000".parse().unwrap(),
-            hops: 1,
+            hops: Some(1),
             body: AnswerBody::Value(value.as_bytes().to_vec()),
             elapsed: Duration::from_micros(1_500),
         };

@@ -216,7 +216,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if self.network.take_interrupt() {
             return Ok(Next::Interrupted);
         }
-        self.network.ask(ask.clone());
+        if let Err(error) = self.network.ask(ask.clone()) {
+            writeln!(io::stderr(), "client: {} does not understand that: {error}", self.contact)?;
+            self.worsen(Outcome::Usage);
+            return Ok(Next::Continue);
+        }
         loop {
             let report = self.network.next_report()?;
             contact_lost |= self.tell(Some(ask), &report)?;

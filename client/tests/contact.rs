@@ -14,7 +14,7 @@ use std::time::Instant;
 use common::address::{AnswerAddress, Dialect};
 use common::key::Key;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::wire::{PREFACE, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -82,7 +82,9 @@ fn a_contact_that_is_no_servent() {
     assert_eq!(reason, format!("a frame of {} bytes, where 256 is the most", u32::MAX));
     let reason = refusal(|contact| contact.send_bytes(&[&PREFACE[..], &[0, 0, 0, 1, 0xee]].concat()));
     assert!(reason.starts_with("a frame that holds no message"), "{reason}");
-    let reason = refusal(|contact| contact.send(&Message::Hello(Hello::new(Role::Client { answer_port: 9 }))));
+    let reason = refusal(|contact| {
+        contact.send(&Message::Hello(Hello::new(Role::Client { answer_port: 9, dialect: Dialect::Native })));
+    });
     assert_eq!(reason, "it sent a hello before saying hello as a servent");
     let reason = refusal(|contact| contact.send(&Message::Ping));
     assert_eq!(reason, "it sent a ping before saying hello as a servent");
@@ -347,7 +349,7 @@ fn unexpected_messages(sequence: u64) -> Vec<Message> {
         ttl: 3,
         hops: 1,
         ask: key("k"),
-        path: Vec::new(),
+        path: Path::default(),
     };
     vec![
         value(sequence.wrapping_add(1)),
@@ -388,7 +390,7 @@ fn an_answer_to_another_question_is_unexpected_whatever_its_sequence() {
     let mut client = Client::start([&*fake.name(), "--timeout", "1s", "-c", "? k", "-c", "T"]);
     let mut contact = fake.attach();
     let surprise = format!("Unexpected message from {}", fake.address());
-    let place = AnswerBody::Place { path: vec![fake.address()], neighbors: Vec::new() };
+    let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
     for (body, right) in [(place.clone(), AnswerBody::Value(b"v".to_vec())), (AnswerBody::Value(b"v".to_vec()), place)]
     {
         let sequence = contact.request().sequence;

@@ -11,6 +11,8 @@ pub enum Dialect {
     /// Our own, described in docs/PROTOCOL.md.
     #[default]
     Native,
+    /// The course protocol the network descends from, described in docs/TP3.md.
+    Tp3,
 }
 
 /// Where a client hears answers, and the dialect it hears them in.
@@ -39,6 +41,8 @@ pub struct Neighbor {
     pub name: String,
     /// What the name stands for, to be tried in turn.
     pub addresses: Vec<SocketAddr>,
+    /// The dialect it speaks: a dialer has to know.
+    pub dialect: Dialect,
 }
 
 impl fmt::Display for Neighbor {

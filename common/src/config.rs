@@ -5,6 +5,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::address::Neighbor;
 use crate::message::ServentId;
 
@@ -12,6 +14,8 @@ use crate::message::ServentId;
 
 /// Longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 4 * 1024;
+/// Longest text in a TP3 message, in bytes: a key, a value or a path.
+pub const TP3_TEXT_BYTES_MAX: usize = 400;
 /// Longest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest frame body: a value of full length and the words around it.
@@ -39,6 +43,8 @@ pub const TTL_FROM_OTHERS_MAX: u8 = 7;
 pub const SEEN_IDS_MAX: usize = 262_144;
 /// How long a query id is remembered.
 pub const SEEN_AGE_MAX: Duration = Duration::from_secs(120);
+/// How long a query id of a TP3 client is remembered: a restarted one counts from zero again.
+pub const SEEN_TP3_AGE_MAX: Duration = Duration::from_secs(30);
 /// Queries passed on whose echoes are still awaited. A query beyond that is answered but not passed on.
 pub const QUERIES_PENDING_MAX: usize = 65_536;
 /// What a whole flood may spend waiting for echoes, shared out evenly over its depth: every servent gives up before
@@ -92,6 +98,10 @@ pub const ANSWER_IDLE_MAX: Duration = Duration::from_secs(60);
 pub const ANSWER_REST_MIN: Duration = Duration::from_millis(250);
 /// The longest an answer address is left alone, and how long after that its failures are remembered.
 pub const ANSWER_REST_MAX: Duration = Duration::from_secs(8);
+/// How often a TP3 client that refuses an answer is tried again: most open their port only after they have asked.
+pub const TP3_ANSWER_TRIES_MAX: u32 = 10;
+/// The pause between two such tries.
+pub const TP3_ANSWER_PAUSE: Duration = Duration::from_millis(30);
 /// Bytes of answers waiting for one client to be reached: two values of full length.
 pub const ANSWER_QUEUED_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// Bytes of answers waiting for all clients to be reached.
@@ -132,4 +142,7 @@ pub struct Config {
     pub neighbors: Vec<Neighbor>,
     /// Where the jitter of redials starts from.
     pub seed: u64,
+    /// Where TP3 clients may be for an answer to be dialled to them. In that dialect whoever is dialled is sent the
+    /// answer, so anybody could have it sent to anybody.
+    pub tp3_answers: Vec<IpNet>,
 }

@@ -11,7 +11,7 @@ use crate::config::{
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
-use crate::wire::{self, EncodeError, Frame, Opening, WireError};
+use crate::wire::{self, Accepts, EncodeError, End, Frame, Opening, WireError};
 
 /// Names a link between the shell that owns its connection and the mind that speaks on it. A shell never reuses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +54,10 @@ const IDLE_BUFFER_BYTES_MAX: usize = 4 * 1024;
 /// One connection without its socket.
 #[derive(Debug)]
 pub struct Link {
-    dialect: Dialect,
+    /// Decided by the first bytes received, where the other end connected to this one.
+    dialect: Option<Dialect>,
+    accepts: Accepts,
+    is_dialled: bool,
     purpose: Purpose,
     received: Buffer,
     unsent: Buffer,
@@ -64,15 +67,34 @@ pub struct Link {
     said_preface: bool,
     heard_preface: bool,
     heard_hello: bool,
+    /// In TP3 only whoever dials says who it is; the hello of whoever was dialled, or brings an answer, is taken as said.
+    owes_hello: bool,
     broken: Option<WireError>,
 }
 
 impl Link {
-    /// A link on which nothing has been said.
+    /// A link we dialled, on which nothing has been said.
     #[must_use]
     pub fn new(dialect: Dialect, purpose: Purpose) -> Link {
+        let accepts = match dialect {
+            Dialect::Native => Accepts::Native,
+            Dialect::Tp3 => Accepts::Tp3,
+        };
         Link {
-            dialect,
+            dialect: Some(dialect),
+            is_dialled: true,
+            owes_hello: dialect == Dialect::Tp3 && purpose != Purpose::Answers,
+            ..Link::accepted(accepts, purpose)
+        }
+    }
+
+    /// A link somebody else dialled, on which nothing has been said.
+    #[must_use]
+    pub fn accepted(accepts: Accepts, purpose: Purpose) -> Link {
+        Link {
+            dialect: None,
+            accepts,
+            is_dialled: false,
             purpose,
             received: Buffer::default(),
             unsent: Buffer::default(),
@@ -81,14 +103,18 @@ impl Link {
             said_preface: false,
             heard_preface: false,
             heard_hello: false,
+            owes_hello: false,
             broken: None,
         }
     }
 
-    /// The dialect spoken here.
+    /// The dialect to speak here. Where that is not decided yet it is the native one, in which a client speaks first.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        self.dialect.unwrap_or(match self.accepts {
+            Accepts::Native | Accepts::Both => Dialect::Native,
+            Accepts::Tp3 => Dialect::Tp3,
+        })
     }
 
     /// Takes bytes as the socket gave them. Call [`Link::next_message`] until it has no more before the next call:
@@ -118,15 +144,26 @@ impl Link {
 
     /// Queues a message.
     pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
-        self.send_frame(&Frame::new(self.dialect, message)?)
+        // What has begun may yet be TP3, and whoever speaks that does not understand a word of ours.
+        if self.dialect.is_none() && self.purpose != Purpose::Asking && !self.received.is_empty() {
+            return Ok(());
+        }
+        // In TP3 nobody answers a hello.
+        if matches!(message, Message::Hello(_)) && self.dialect() == Dialect::Tp3 && !self.is_dialled {
+            return Ok(());
+        }
+        self.send_frame(&Frame::new(self.dialect(), message)?)
     }
 
     /// Queues a message that is already encoded in this link's dialect.
     pub fn send_frame(&mut self, frame: &Frame) -> Result<(), SendError> {
+        if frame.is_empty() {
+            return Ok(());
+        }
         if frame.body_bytes_count() > self.their_frame_bytes_max {
             return Err(SendError::TooLong(frame.body_bytes_count()));
         }
-        let preface = if self.said_preface { &[] } else { wire::opening(self.dialect) };
+        let preface = if self.said_preface { &[] } else { wire::opening(self.dialect()) };
         if self.unsent.len() + preface.len() + frame.as_bytes().len() > self.unsent_bytes_max {
             return Err(SendError::Full(self.unsent_bytes_max));
         }
@@ -148,8 +185,14 @@ impl Link {
     }
 
     fn read_message(&mut self) -> Result<Option<Message>, WireError> {
+        let Some(dialect) = self.decide_dialect()? else { return Ok(None) };
+        if std::mem::take(&mut self.owes_hello) {
+            let hello = Hello::new(Role::Nameless);
+            self.on_hello(&hello);
+            return Ok(Some(Message::Hello(hello)));
+        }
         if !self.heard_preface {
-            match wire::read_opening(self.dialect, self.received.as_slice())? {
+            match wire::read_opening(dialect, self.received.as_slice())? {
                 Opening::Unclear => return Ok(None),
                 Opening::Preface(length) => self.received.take(length),
             }
@@ -160,14 +203,26 @@ impl Link {
             Purpose::Standing | Purpose::Answers => SERVENT_FRAME_BYTES_MAX,
             Purpose::Asking => FRAME_BYTES_MAX,
         };
-        let Some((message, length)) = wire::read_frame(self.dialect, self.received.as_slice(), frame_bytes_max)? else {
-            return Ok(None);
-        };
-        self.received.take(length);
-        if let Message::Hello(hello) = &message {
-            self.on_hello(hello);
+        while let Some((message, length)) = wire::read_frame(dialect, self.received.as_slice(), frame_bytes_max)? {
+            self.received.take(length);
+            if let Some(Message::Hello(hello)) = &message {
+                self.on_hello(hello);
+            }
+            if message.is_some() {
+                return Ok(message);
+            }
         }
-        Ok(Some(message))
+        Ok(None)
+    }
+
+    /// Tells from the first bytes which dialect the other end speaks, where it was the one to connect.
+    fn decide_dialect(&mut self) -> Result<Option<Dialect>, WireError> {
+        if self.dialect.is_none() {
+            let end = if self.purpose == Purpose::Asking { End::Client } else { End::Servent };
+            self.dialect = wire::tell_dialect(self.received.as_slice(), end, self.accepts)?;
+            self.owes_hello = end == End::Client && self.dialect == Some(Dialect::Tp3);
+        }
+        Ok(self.dialect)
     }
 
     fn on_hello(&mut self, hello: &Hello) {
@@ -175,7 +230,7 @@ impl Link {
         self.their_frame_bytes_max = usize::try_from(hello.frame_bytes_max).unwrap_or(usize::MAX);
         self.unsent_bytes_max = match (self.purpose, hello.role) {
             (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
-            (Purpose::Standing, Role::Servent { .. }) => NEIGHBOR_UNSENT_BYTES_MAX,
+            (Purpose::Standing, Role::Servent { .. } | Role::Nameless) => NEIGHBOR_UNSENT_BYTES_MAX,
             (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
         };
     }

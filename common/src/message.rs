@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::address::Dialect;
 use crate::config::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use crate::query::{Answer, Ask, Query, QueryId, Tally};
 
@@ -69,7 +70,7 @@ impl Hello {
     #[must_use]
     pub fn new(role: Role) -> Hello {
         let frame_bytes_max = match role {
-            Role::Servent { .. } => SERVENT_FRAME_BYTES_MAX,
+            Role::Servent { .. } | Role::Nameless => SERVENT_FRAME_BYTES_MAX,
             Role::Client { .. } => FRAME_BYTES_MAX,
         };
         Hello { role, features: 0, frame_bytes_max: u32::try_from(frame_bytes_max).unwrap_or(u32::MAX) }
@@ -86,10 +87,14 @@ pub enum Role {
         /// The address it goes by.
         advertised: SocketAddr,
     },
+    /// A servent of a dialect in which servents do not say who they are. It cannot echo, nor answer a ping.
+    Nameless,
     /// A client.
     Client {
         /// The port it hears answers on, at the ip its connection shows.
         answer_port: u16,
+        /// The dialect it hears them in.
+        dialect: Dialect,
     },
 }
 

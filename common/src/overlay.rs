@@ -12,11 +12,13 @@ mod search;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::address::{AnswerAddress, Dialect};
 use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
-use crate::query::{Ask, Query, QueryId, Tally};
+use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::store::Store;
 use crate::time::Time;
 use crate::wire::WireError;
@@ -114,6 +116,8 @@ pub enum Output {
         dial: Dial,
         /// Where to connect.
         address: SocketAddr,
+        /// What will be spoken.
+        dialect: Dialect,
     },
     /// Read nothing from this link before then: its other end asks faster than it may.
     Rest {
@@ -155,6 +159,7 @@ pub struct Overlay {
     advertised: SocketAddr,
     ttl: u8,
     store: Arc<Store>,
+    tp3_answers: Vec<IpNet>,
     links: Links,
     flood: Flood,
     delivery: Delivery,
@@ -170,6 +175,7 @@ impl Overlay {
             advertised: config.advertised,
             ttl: config.ttl.min(TTL_MAX),
             store,
+            tp3_answers: config.tp3_answers.clone(),
             links: Links::new(config, hello),
             flood: Flood::new(config.forward_once),
             delivery: Delivery::new(hello),
@@ -263,11 +269,15 @@ impl Overlay {
         // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL says.
         let query = Query {
             sequence: request.sequence,
-            client: AnswerAddress { socket: client, dialect: Dialect::Native },
+            client,
             ttl: self.ttl + 1,
             hops: 0,
             ask: request.ask,
-            path: Vec::new(),
+            // In a dialect where a path is text it starts as text.
+            path: match client.dialect {
+                Dialect::Native => Path::default(),
+                Dialect::Tp3 => Path::Text(Vec::new()),
+            },
         };
         self.spread(now, Asker::Client { link }, query, out);
     }
@@ -282,7 +292,7 @@ impl Overlay {
         }
         // A path longer than the way would grow, as it is passed on, into one that nobody accepts.
         let path_addresses_max = if query.ask == Ask::Topology { usize::from(query.hops) } else { 0 };
-        if query.path.len() > path_addresses_max {
+        if matches!(&query.path, Path::Addresses(path) if path.len() > path_addresses_max) {
             return self.close(now, link, Goodbye::Protocol, "it sent a path longer than the way", out);
         }
         let asker = Asker::Neighbor { link, ttl: query.ttl };
@@ -294,7 +304,7 @@ impl Overlay {
     fn spread(&mut self, now: Time, asker: Asker, mut query: Query, out: &mut Vec<Output>) {
         let id = query.id();
         let mut tally = Tally::default();
-        match self.flood.admit(now, id, query.ttl) {
+        match self.flood.admit(now, id, query.client.dialect, query.ttl) {
             Admission::New => {
                 self.add_to_path(&mut query);
                 tally.reached = 1;
@@ -324,8 +334,12 @@ impl Overlay {
         }
         let sender = matches!(asker, Asker::Neighbor { .. }).then_some(asker.link());
         let others = self.links.neighbors_except(sender);
-        match self.flood.pass_on(now, asker, query, others, tally) {
-            Passing::On { query, links } => out.push(Output::Flood { links, query }),
+        let echoing = self.links.echoing(&others);
+        match self.flood.pass_on(now, asker, query, others, echoing, tally) {
+            Passing::On { query, links, done } => {
+                out.push(Output::Flood { links, query });
+                done.into_iter().for_each(|done| finish(done, out));
+            }
             Passing::Over(done) => finish(done, out),
         }
     }
@@ -341,13 +355,11 @@ impl Overlay {
             return;
         };
         let taken = match asker {
-            Asker::Client { link } => {
+            Asker::Client { link } if query.client.dialect == Dialect::Native => {
                 out.push(Output::Send { link, message: Message::Answer(answer) });
                 true
             }
-            Asker::Neighbor { .. } => {
-                query.client.names_one_client() && self.delivery.deliver(now, query.client.socket, answer, out)
-            }
+            _ => self.may_be_dialled(query.client) && self.delivery.deliver(now, query.client, answer, out),
         };
         if taken {
             tally.answers += 1;
@@ -357,11 +369,27 @@ impl Overlay {
         }
     }
 
+    fn may_be_dialled(&self, client: AnswerAddress) -> bool {
+        let is_allowed = match client.dialect {
+            Dialect::Native => true,
+            Dialect::Tp3 => self.tp3_answers.iter().any(|network| network.contains(&client.socket.ip())),
+        };
+        if !is_allowed {
+            log::info!("no answer to client {}: it is in no network that --tp3-answers names", client.socket);
+        }
+        is_allowed && client.names_one_client()
+    }
+
     // ---- links ----
 
     fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Vec<Output>) {
         match self.links.on_hello(now, link, hello, out) {
-            Greeting::Welcome => {}
+            Greeting::Welcome => {
+                // A TP3 client that comes anew counts from zero again, as its former self did.
+                if let Some(AnswerAddress { socket, dialect: Dialect::Tp3 }) = self.links.client_address(link) {
+                    self.flood.forget_client(socket);
+                }
+            }
             Greeting::Instead(older) => {
                 self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
             }
@@ -372,7 +400,7 @@ impl Overlay {
     fn on_malformed(&mut self, now: Time, link: LinkId, error: &WireError, out: &mut Vec<Output>) {
         // Whoever does not speak our protocol would not understand a goodbye either.
         let farewell = match error {
-            WireError::NoPreface(_) => None,
+            WireError::NoPreface(_) | WireError::Tp3Refused => None,
             WireError::Version(_) => Some(Goodbye::Version),
             WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => Some(Goodbye::Protocol),
         };

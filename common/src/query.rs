@@ -55,7 +55,7 @@ pub struct Query {
     /// What is asked.
     pub ask: Ask,
     /// For a topology query, the servents it has come through, contact first; otherwise empty.
-    pub path: Vec<SocketAddr>,
+    pub path: Path,
 }
 
 impl Query {
@@ -63,6 +63,66 @@ impl Query {
     #[must_use]
     pub fn id(&self) -> QueryId {
         QueryId { sequence: self.sequence, client: self.client.socket }
+    }
+}
+
+/// The way a topology query took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// The advertised addresses of the servents on it.
+    Addresses(Vec<SocketAddr>),
+    /// The same as text, one blank between two, from where a path is text and may hold anything.
+    Text(Vec<u8>),
+}
+
+impl Path {
+    /// Adds the next servent.
+    pub fn push(&mut self, address: SocketAddr) {
+        match self {
+            Path::Addresses(addresses) => addresses.push(address),
+            Path::Text(text) => {
+                if !text.is_empty() {
+                    text.push(b' ');
+                }
+                text.extend_from_slice(address.to_string().as_bytes());
+            }
+        }
+    }
+
+    /// The addresses on it; words that are none are left out.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        match self {
+            Path::Addresses(addresses) => addresses.clone(),
+            Path::Text(text) => {
+                let words = text.split(|byte| *byte == b' ');
+                words.filter_map(|word| std::str::from_utf8(word).ok()?.parse().ok()).collect()
+            }
+        }
+    }
+
+    /// The words of it, as text.
+    #[must_use]
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            Path::Addresses(addresses) => {
+                let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                words.join(" ").into_bytes()
+            }
+            Path::Text(text) => text.clone(),
+        }
+    }
+}
+
+impl Default for Path {
+    fn default() -> Path {
+        Path::Addresses(Vec::new())
+    }
+}
+
+impl From<Vec<SocketAddr>> for Path {
+    fn from(addresses: Vec<SocketAddr>) -> Path {
+        Path::Addresses(addresses)
     }
 }
 
@@ -85,7 +145,7 @@ pub enum AnswerBody {
     /// The servent's place in the overlay.
     Place {
         /// The servents the query came through: contact first, the answering servent last.
-        path: Vec<SocketAddr>,
+        path: Path,
         /// The servents at the other ends of its links.
         neighbors: Vec<SocketAddr>,
     },

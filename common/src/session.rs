@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::address::Dialect;
 use crate::config::HELLO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
-use crate::query::{Answer, AnswerBody, Ask, Tally};
+use crate::query::{Answer, AnswerBody, Ask, Path, Tally};
 use crate::time::Time;
 use crate::wire::WireError;
 
@@ -98,8 +99,8 @@ pub enum Report {
     Answer {
         /// The answering servent's advertised address.
         from: SocketAddr,
-        /// How many links the query crossed to it.
-        hops: u8,
+        /// How many links the query crossed to it, where that is told.
+        hops: Option<u8>,
         /// What it says.
         body: AnswerBody,
         /// Since the query was asked.
@@ -151,6 +152,7 @@ const OWED_MAX: usize = 64;
 /// The client's mind.
 #[derive(Debug)]
 pub struct Session {
+    dialect: Dialect,
     answer_port: u16,
     next_sequence: u64,
     silence_max: Duration,
@@ -177,6 +179,8 @@ struct Peer {
     /// Its advertised address once it has said hello, until then the address of the connection.
     address: SocketAddr,
     greeted: bool,
+    /// It does not say who it is, what kind of answer it brings, or how far away it is.
+    nameless: bool,
 }
 
 #[derive(Debug)]
@@ -192,11 +196,18 @@ struct Pending {
 }
 
 impl Session {
+    /// A mind whose contact will speak TP3. By that protocol's rules its requests are numbered from zero.
+    #[must_use]
+    pub fn tp3(answer_port: u16, silence_max: Duration, answers_wanted: Option<u64>) -> Session {
+        Session { dialect: Dialect::Tp3, ..Session::new(answer_port, 0, silence_max, answers_wanted) }
+    }
+
     /// A mind that has no contact yet. `first_sequence` should be random, so that a client restarted on the same port
     /// is never taken for its former self.
     #[must_use]
     pub fn new(answer_port: u16, first_sequence: u64, silence_max: Duration, answers_wanted: Option<u64>) -> Session {
         Session {
+            dialect: Dialect::Native,
             answer_port,
             next_sequence: first_sequence,
             silence_max,
@@ -219,6 +230,11 @@ impl Session {
             Input::Accepted { link, from } => self.greet(now, link, from, out),
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => {
+                // Where a connection carries one message, one that is none is still what came.
+                if let Some(Peer { address: from, nameless: true, .. }) = self.peers.get(&link).copied() {
+                    let message = "message of an unknown type";
+                    out.push(Output::Tell(Report::Unexpected { from, message }));
+                }
                 out.push(Output::Close { link });
                 self.on_closed(link, &error.to_string(), out);
             }
@@ -244,9 +260,9 @@ impl Session {
     }
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
-        self.peers.insert(link, Peer { address, greeted: false });
+        self.peers.insert(link, Peer { address, greeted: false, nameless: false });
         self.came.push_back((now, link));
-        let hello = Hello::new(Role::Client { answer_port: self.answer_port });
+        let hello = Hello::new(Role::Client { answer_port: self.answer_port, dialect: self.dialect });
         out.push(Output::Send { link, message: Message::Hello(hello) });
     }
 
@@ -254,12 +270,12 @@ impl Session {
         let Some(peer) = self.peers.get_mut(&link) else { return };
         match message {
             Message::Hello(Hello { role: Role::Servent { advertised, .. }, .. }) if !peer.greeted => {
-                *peer = Peer { address: advertised, greeted: true };
-                self.forget_greeted();
-                if self.contact == Contact::Silent(link) {
-                    self.contact = Contact::Ready(link);
-                    out.push(Output::Tell(Report::Ready));
-                }
+                *peer = Peer { address: advertised, greeted: true, nameless: false };
+                self.on_greeted(link, out);
+            }
+            Message::Hello(Hello { role: Role::Nameless, .. }) if !peer.greeted => {
+                *peer = Peer { greeted: true, nameless: true, ..*peer };
+                self.on_greeted(link, out);
             }
             Message::Goodbye(farewell) => {
                 out.push(Output::Close { link });
@@ -273,9 +289,17 @@ impl Session {
             }
             Message::Ping => out.push(Output::Send { link, message: Message::Pong }),
             message => {
-                let from = peer.address;
-                self.on_report(now, link, from, message, out);
+                let peer = *peer;
+                self.on_report(now, link, peer, message, out);
             }
+        }
+    }
+
+    fn on_greeted(&mut self, link: LinkId, out: &mut Vec<Output>) {
+        self.forget_greeted();
+        if self.contact == Contact::Silent(link) {
+            self.contact = Contact::Ready(link);
+            out.push(Output::Tell(Report::Ready));
         }
     }
 
@@ -288,15 +312,20 @@ impl Session {
         }
     }
 
-    fn on_report(&mut self, now: Time, link: LinkId, from: SocketAddr, message: Message, out: &mut Vec<Output>) {
+    fn on_report(&mut self, now: Time, link: LinkId, peer: Peer, message: Message, out: &mut Vec<Output>) {
+        let from = peer.address;
         let is_contact = self.contact == Contact::Ready(link);
         match (message, &mut self.pending) {
-            (Message::Answer(Answer { sequence, hops, body }), Some(pending))
-                if sequence == pending.sequence && pending.for_places == matches!(body, AnswerBody::Place { .. }) =>
-            {
+            (Message::Answer(answer), Some(pending)) if pending.is_for(&answer, peer) => {
                 pending.heard = now;
                 pending.answers += 1;
-                out.push(Output::Tell(Report::Answer { from, hops, body, elapsed: now.since(pending.asked) }));
+                let elapsed = now.since(pending.asked);
+                let Answer { hops, body, .. } = answer;
+                let report = match body {
+                    AnswerBody::Value(text) if pending.for_places => place_of_nameless(from, text, elapsed),
+                    body => Report::Answer { from, hops: (!peer.nameless).then_some(hops), body, elapsed },
+                };
+                out.push(Output::Tell(report));
                 self.end_if_complete(now, out);
             }
             (Message::Finished(Finished { sequence, tally }), Some(pending))
@@ -372,14 +401,20 @@ impl Session {
         let Some(Pending { sequence, asked, answers, told, .. }) = self.pending.take() else {
             return;
         };
-        if told.is_none() {
+        if told.is_none() && self.dialect == Dialect::Native {
             self.owed.push_back(sequence);
             if self.owed.len() > OWED_MAX {
                 self.owed.pop_front();
             }
         }
-        let untold =
-            Tally { reached: answers, answers, lost: u64::from(reason == EndReason::Silence), ..Tally::default() };
+        let is_silent = self.dialect == Dialect::Tp3;
+        let untold = Tally {
+            reached: answers,
+            answers,
+            lost: u64::from(reason == EndReason::Silence && !is_silent),
+            silent: u64::from(is_silent),
+            ..Tally::default()
+        };
         out.push(Output::Tell(Report::Ended(Ending {
             reason,
             answers,
@@ -388,4 +423,20 @@ impl Session {
             elapsed: now.since(asked),
         })));
     }
+}
+
+impl Pending {
+    /// Whether an answer is one to this query. The nameless do not say which kind of answer they bring.
+    fn is_for(&self, answer: &Answer, peer: Peer) -> bool {
+        let brings_place = matches!(answer.body, AnswerBody::Place { .. });
+        answer.sequence == self.sequence && (peer.nameless || brings_place == self.for_places)
+    }
+}
+
+/// A place told as the text of its path.
+fn place_of_nameless(from: SocketAddr, text: Vec<u8>, elapsed: Duration) -> Report {
+    let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count();
+    let hops = u8::try_from(words.saturating_sub(1)).ok();
+    let body = AnswerBody::Place { path: Path::Text(text), neighbors: Vec::new() };
+    Report::Answer { from, hops, body, elapsed }
 }

@@ -400,7 +400,7 @@ fn roles() -> [(Purpose, Role, usize); 4] {
 }
 
 fn client() -> Role {
-    Role::Client { answer_port: 9990 }
+    Role::Client { answer_port: 9990, dialect: Dialect::Native }
 }
 
 fn servent() -> Role {

@@ -17,7 +17,7 @@ use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Dial, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
 use common::wire::WireError;
@@ -67,12 +67,13 @@ fn config() -> Config {
         ttl: TTL_DEFAULT,
         forward_once: false,
         neighbors: Vec::new(),
+        tp3_answers: Vec::new(),
         seed: 7,
     }
 }
 
 fn config_with_neighbor(addresses: &[SocketAddr]) -> Config {
-    let neighbor = Neighbor { name: "there".to_owned(), addresses: addresses.to_vec() };
+    let neighbor = Neighbor { name: "there".to_owned(), addresses: addresses.to_vec(), dialect: Dialect::Native };
     Config { neighbors: vec![neighbor], ..config() }
 }
 
@@ -173,7 +174,7 @@ fn servent_hello(id: u128) -> Message {
 }
 
 fn client_hello(answer_port: u16) -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port }))
+    Message::Hello(Hello::new(Role::Client { answer_port, dialect: Dialect::Native }))
 }
 
 fn own_hello() -> Message {
@@ -189,12 +190,12 @@ fn goodbye(link: LinkId, farewell: Goodbye) -> [Output; 2] {
 }
 
 fn dial_neighbor(target: usize, address: SocketAddr) -> Output {
-    Output::Dial { dial: Dial::Neighbor(target), address }
+    Output::Dial { dial: Dial::Neighbor(target), address, dialect: Dialect::Native }
 }
 
 fn dial_client(number: usize) -> Output {
     let address = client_address(number);
-    Output::Dial { dial: Dial::Answers(address), address }
+    Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Native }
 }
 
 fn tea() -> Ask {
@@ -207,7 +208,7 @@ fn milk() -> Ask {
 
 fn query(sequence: u64, client: usize, ask: Ask) -> Query {
     let client = AnswerAddress { socket: client_address(client), dialect: Dialect::Native };
-    Query { sequence, client, ttl: 3, hops: 1, ask, path: Vec::new() }
+    Query { sequence, client, ttl: 3, hops: 1, ask, path: Path::default() }
 }
 
 fn echo_of(query: &Query, tally: Tally) -> Message {
@@ -402,16 +403,16 @@ fn a_path_longer_than_the_way_costs_its_sender_the_link() {
     let other = mind.neighbor(2);
     let milk_query = query(8, 1, milk());
     let with_path = |sequence: u64, length: usize| {
-        let path = vec![servent_address(9); length];
+        let path = vec![servent_address(9); length].into();
         Message::Query(Query { hops: 2, path, ..query(sequence, 1, Ask::Topology) })
     };
     let out = mind.hear(asker, with_path(5, 2));
     let Some(Output::Flood { links, query }) = out.last() else { panic!("it was not passed on: {out:?}") };
     assert_eq!(*links, [other]);
-    assert_eq!(query.path, [servent_address(9), servent_address(9), own_address()]);
+    assert_eq!(query.path, vec![servent_address(9), servent_address(9), own_address()].into());
     assert!(mind.hear(other, with_path(6, 3)).starts_with(&goodbye(other, Goodbye::Protocol)));
     // What asks for a key has no path at all.
-    let path = vec![servent_address(9)];
+    let path = vec![servent_address(9)].into();
     let third = mind.neighbor(3);
     let out = mind.hear(third, Message::Query(Query { hops: 2, path, ..milk_query }));
     assert!(out.starts_with(&goodbye(third, Goodbye::Protocol)), "{out:?}");
@@ -619,7 +620,9 @@ fn next_dial(mind: &mut Mind) -> (Duration, SocketAddr) {
     let due = mind.overlay.deadline().expect("a dial to come");
     mind.now = due;
     let out = mind.tell(Input::Deadline);
-    let [Output::Dial { dial: Dial::Neighbor(0), address }] = out.as_slice() else { panic!("no dial: {out:?}") };
+    let [Output::Dial { dial: Dial::Neighbor(0), address, dialect: Dialect::Native }] = out.as_slice() else {
+        panic!("no dial: {out:?}")
+    };
     (due.since(start), *address)
 }
 
@@ -721,7 +724,7 @@ fn of_two_links_between_two_servents_both_sides_keep_the_same_one() {
         (OWN_ID - 1, false, false, Second::Beside),
     ] {
         let address = servent_address(5);
-        let neighbor = Neighbor { name: "there".to_owned(), addresses: vec![address] };
+        let neighbor = Neighbor { name: "there".to_owned(), addresses: vec![address], dialect: Dialect::Native };
         let config = Config { neighbors: vec![neighbor.clone(), neighbor], ..config() };
         let mut mind = Mind::with(&config, store(""));
         assert_eq!(mind.pass_and_see(Duration::ZERO), [dial_neighbor(0, address), dial_neighbor(1, address)]);
@@ -1203,7 +1206,7 @@ fn a_deadline_is_never_late_and_never_in_vain() {
     for seed in 0..150 {
         let mut random = Random::new(seed);
         let addresses: Vec<SocketAddr> = (0..random.below(3)).map(|port| servent_address(u128::from(port))).collect();
-        let neighbor = Neighbor { name: "there".to_owned(), addresses };
+        let neighbor = Neighbor { name: "there".to_owned(), addresses, dialect: Dialect::Native };
         let config = Config { neighbors: vec![neighbor; random.index(4)], seed, ..config() };
         let mut mind = Mind::with(&config, store("tea green"));
         let mut links: Vec<LinkId> = Vec::new();

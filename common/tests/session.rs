@@ -9,6 +9,7 @@ mod world;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use common::address::Dialect;
 use common::config::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use common::key::Key;
 use common::link::LinkId;
@@ -39,7 +40,7 @@ fn servent_hello(number: u8) -> Message {
 }
 
 fn own_hello() -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port: PORT }))
+    Message::Hello(Hello::new(Role::Client { answer_port: PORT, dialect: Dialect::Native }))
 }
 
 fn send(link: LinkId, message: Message) -> Output {
@@ -76,7 +77,7 @@ fn unexpected(from: u8, message: &'static str) -> Output {
 }
 
 fn heard(from: u8, elapsed: Duration) -> Output {
-    Output::Tell(Report::Answer { from: address(from), hops: 2, body: green(), elapsed })
+    Output::Tell(Report::Answer { from: address(from), hops: Some(2), body: green(), elapsed })
 }
 
 fn ended(reason: EndReason, answers: u64, told: Option<Tally>, elapsed: Duration) -> Output {

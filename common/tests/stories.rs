@@ -18,7 +18,7 @@ use std::time::Duration;
 use common::address::{AnswerAddress, Dialect};
 use common::key::Key;
 use common::message::{Hello, Message, Request, Role, ServentId};
-use common::query::{AnswerBody, Ask, Query, QueryId, Tally};
+use common::query::{self, AnswerBody, Ask, Query, QueryId, Tally};
 use common::session::{EndReason, Ending, Report};
 use common::text::Escaped;
 use world::{ClientPlan, Delay, Hearing, NodeId, Record, ServentPlan, World};
@@ -385,9 +385,10 @@ impl Story {
                 id: ServentId(stranger.0 as u128),
                 advertised: self.world.address(stranger),
             })),
-            ["hello", "client"] => {
-                Message::Hello(Hello::new(Role::Client { answer_port: self.world.address(stranger).port() }))
-            }
+            ["hello", "client"] => Message::Hello(Hello::new(Role::Client {
+                answer_port: self.world.address(stranger).port(),
+                dialect: Dialect::Native,
+            })),
             ["ping"] => Message::Ping,
             ["request", sequence, ask @ ..] => {
                 let sequence = number(sequence);
@@ -401,7 +402,7 @@ impl Story {
                 ttl: u8::try_from(number(ttl)).unwrap(),
                 hops: u8::try_from(number(hops)).unwrap(),
                 ask: self.ask_of(ask),
-                path: Vec::new(),
+                path: query::Path::default(),
             }),
             _ => self.fail("nothing anybody could say"),
         };
@@ -524,6 +525,7 @@ impl Story {
         match message {
             Message::Hello(hello) => match hello.role {
                 Role::Servent { .. } => "hello as a servent".to_owned(),
+                Role::Nameless => unreachable!("everybody here says who they are"),
                 Role::Client { .. } => "hello as a client".to_owned(),
             },
             Message::Goodbye(farewell) => format!("goodbye: {farewell}"),
@@ -531,7 +533,7 @@ impl Story {
             Message::Request(request) => format!("request {} {}", self.label_of(request.sequence), request.ask),
             Message::Query(query) => {
                 let label = self.label(query.id());
-                let path = match query.path.as_slice() {
+                let path = match query.path.addresses().as_slice() {
                     [] => String::new(),
                     path => format!(" path {}", self.names_at(path)),
                 };
@@ -552,7 +554,7 @@ impl Story {
             AnswerBody::Value(value) if value.len() > 40 => format!("{} bytes", value.len()),
             AnswerBody::Value(value) => Escaped(value).to_string(),
             AnswerBody::Place { path, neighbors } => {
-                format!("path {}, neighbors {}", self.names_at(path), self.names_at(neighbors))
+                format!("path {}, neighbors {}", self.names_at(&path.addresses()), self.names_at(neighbors))
             }
         }
     }
@@ -563,7 +565,7 @@ impl Story {
             Report::Refused { reason } => format!("is refused: {reason}"),
             Report::ContactLost { reason } => format!("loses its contact: {reason}"),
             Report::Answer { from, hops, body, .. } => {
-                let hops = counted(u64::from(*hops), "hop");
+                let hops = counted(u64::from(hops.unwrap()), "hop");
                 format!("hears {} from {}, {hops} away", self.body(body), self.name_at(*from))
             }
             Report::Unexpected { from, message } => {

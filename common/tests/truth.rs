@@ -249,7 +249,8 @@ fn heard(world: &World, shape: &Shape, asked: &Asked) -> (Vec<(usize, u8)>, Endi
         match report {
             Report::Answer { from, hops, body, .. } => {
                 let from = world.at_address(*from).unwrap().0;
-                answers.push((from, *hops));
+                let hops = hops.expect("a native answer tells its hops");
+                answers.push((from, hops));
                 match body {
                     AnswerBody::Value(value) => {
                         assert!(!asked.is_topology && shape.holders.contains(&from));
@@ -260,10 +261,10 @@ fn heard(world: &World, shape: &Shape, asked: &Asked) -> (Vec<(usize, u8)>, Endi
                         let servents = |addresses: &[_]| -> Vec<usize> {
                             addresses.iter().map(|address| world.at_address(*address).unwrap().0).collect()
                         };
-                        let path = servents(path);
+                        let path = servents(&path.addresses());
                         assert_eq!(path.first(), Some(&asked.contact));
                         assert_eq!(path.last(), Some(&from));
-                        assert_eq!(path.len(), usize::from(*hops) + 1);
+                        assert_eq!(path.len(), usize::from(hops) + 1);
                         assert!(path.windows(2).all(|pair| shape.neighbors[pair[0]].contains(&pair[1])));
                         for neighbor in servents(neighbors) {
                             assert!(shape.neighbors[from].contains(&neighbor));

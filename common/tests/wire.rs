@@ -24,7 +24,7 @@ use common::config::{self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_A
 use common::key::Key;
 use common::link::{Link, Purpose};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::wire::{Frame, PREFACE, VERSION, WireError};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -73,7 +73,11 @@ fn golden_messages() -> Vec<Golden> {
         golden(
             "hello of a client",
             "0000000b  00  01 fb2706  00  fc00102000",
-            Message::Hello(Hello { role: Role::Client { answer_port: 9990 }, features: 0, frame_bytes_max: 1_056_768 }),
+            Message::Hello(Hello {
+                role: Role::Client { answer_port: 9990, dialect: Dialect::Native },
+                features: 0,
+                frame_bytes_max: 1_056_768,
+            }),
         ),
         goodbye("goodbye, leaving", "00000002  01 00", Goodbye::Leaving),
         goodbye("goodbye, version", "00000002  01 01", Goodbye::Version),
@@ -97,7 +101,7 @@ fn golden_messages() -> Vec<Golden> {
                 ttl: 3,
                 hops: 1,
                 ask: key("kernel"),
-                path: Vec::new(),
+                path: Path::default(),
             }),
         ),
         golden(
@@ -110,7 +114,19 @@ fn golden_messages() -> Vec<Golden> {
                 ttl: 2,
                 hops: 2,
                 ask: Ask::Topology,
-                path: vec![address("192.0.2.1:9000"), address("[2001:db8::2]:9001")],
+                path: vec![address("192.0.2.1:9000"), address("[2001:db8::2]:9001")].into(),
+            }),
+        ),
+        golden(
+            "query of a client that hears TP3",
+            "0000001e  05  fd 0123456789abcdef  00 c0000207 fb2706 01  03 01  00 06 6b65726e656c  00",
+            Message::Query(Query {
+                sequence: SEQUENCE,
+                client: AnswerAddress { dialect: Dialect::Tp3, ..client("192.0.2.7:9990") },
+                ttl: 3,
+                hops: 1,
+                ask: key("kernel"),
+                path: Path::default(),
             }),
         ),
         golden(
@@ -122,7 +138,7 @@ fn golden_messages() -> Vec<Golden> {
                 ttl: 255,
                 hops: 251,
                 ask: Ask::Topology,
-                path: Vec::new(),
+                path: Path::default(),
             }),
         ),
         golden(
@@ -148,7 +164,7 @@ fn golden_messages() -> Vec<Golden> {
                 7,
                 1,
                 AnswerBody::Place {
-                    path: vec![address("192.0.2.1:9000"), address("192.0.2.2:9000")],
+                    path: vec![address("192.0.2.1:9000"), address("192.0.2.2:9000")].into(),
                     neighbors: vec![address("[2001:db8::3]:9000")],
                 },
             ),
@@ -156,7 +172,7 @@ fn golden_messages() -> Vec<Golden> {
         golden(
             "answer with the place of a servent that stands alone",
             "0000000e  06  07  00  01  01  00 7f000001 fb2328  00",
-            answer(7, 0, AnswerBody::Place { path: vec![address("127.0.0.1:9000")], neighbors: Vec::new() }),
+            answer(7, 0, AnswerBody::Place { path: vec![address("127.0.0.1:9000")].into(), neighbors: Vec::new() }),
         ),
         golden(
             "echo",
@@ -202,6 +218,7 @@ fn kind(message: &Message) -> usize {
     match message {
         Message::Hello(hello) => match hello.role {
             Role::Servent { .. } => 0,
+            Role::Nameless => unreachable!("it has no native words"),
             Role::Client { .. } => 1,
         },
         Message::Goodbye(farewell) => match farewell {
@@ -594,7 +611,7 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
             ttl: u8::MAX,
             hops: u8::MAX,
             ask: Ask::Key(Key::new(&[0xff; KEY_BYTES_MAX]).expect("the limit is allowed")),
-            path: addresses(PATH_ADDRESSES_MAX),
+            path: addresses(PATH_ADDRESSES_MAX).into(),
         }),
         Message::Answer(Answer {
             sequence: u64::MAX,
@@ -604,7 +621,7 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
         Message::Answer(Answer {
             sequence: u64::MAX,
             hops: u8::MAX,
-            body: AnswerBody::Place { path: addresses(PATH_ADDRESSES_MAX), neighbors: addresses(NEIGHBORS_MAX) },
+            body: AnswerBody::Place { path: addresses(PATH_ADDRESSES_MAX).into(), neighbors: addresses(NEIGHBORS_MAX) },
         }),
     ];
     for message in largest {
@@ -743,7 +760,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         8 => short_body(),
         1 => (any::<u8>(), 0..=VALUE_BYTES_MAX).prop_map(|(byte, length)| AnswerBody::Value(vec![byte; length])),
         1 => (addresses(PATH_ADDRESSES_MAX), addresses(NEIGHBORS_MAX))
-            .prop_map(|(path, neighbors)| AnswerBody::Place { path, neighbors }),
+            .prop_map(|(path, neighbors)| AnswerBody::Place { path: path.into(), neighbors }),
     ];
     let any_ask = prop_oneof![
         8 => short_ask(),
@@ -764,7 +781,7 @@ fn message_of(
 ) -> impl Strategy<Value = Message> {
     let role = prop_oneof![
         (any::<u128>(), any_address()).prop_map(|(id, advertised)| Role::Servent { id: ServentId(id), advertised }),
-        any::<u16>().prop_map(|answer_port| Role::Client { answer_port }),
+        any::<u16>().prop_map(|answer_port| Role::Client { answer_port, dialect: Dialect::Native }),
     ];
     let farewell = prop::sample::select(vec![
         Goodbye::Leaving,
@@ -784,7 +801,7 @@ fn message_of(
             ttl,
             hops,
             ask,
-            path,
+            path: path.into(),
         });
     prop_oneof![
         (role, number(), any::<u32>()).prop_map(|(role, features, frame_bytes_max)| Message::Hello(Hello {
@@ -837,7 +854,7 @@ fn short_ask() -> impl Strategy<Value = Ask> {
 fn short_body() -> impl Strategy<Value = AnswerBody> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..300).prop_map(AnswerBody::Value),
-        (addresses(3), addresses(3)).prop_map(|(path, neighbors)| AnswerBody::Place { path, neighbors }),
+        (addresses(3), addresses(3)).prop_map(|(path, neighbors)| AnswerBody::Place { path: path.into(), neighbors }),
     ]
 }
 
@@ -875,7 +892,7 @@ fn greeted() -> Link {
 }
 
 fn opening_hello() -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port: 9990 }))
+    Message::Hello(Hello::new(Role::Client { answer_port: 9990, dialect: Dialect::Native }))
 }
 
 /// A preface and a hello, because before a hello no long frame may come; then the messages.

@@ -58,6 +58,10 @@ impl Connection {
 
     /// Reads what has come, up to a turn's worth. `buffer` is scratch space of [`READ_BYTES`].
     pub fn read(&mut self, buffer: &mut [u8], mut hear: impl FnMut(Heard)) {
+        // Some things are heard without a byte: what a dialect takes as said.
+        if !self.closing && !self.hear_messages(&mut hear) {
+            return;
+        }
         for _ in 0..READS_PER_TURN {
             let count = match (&*self.socket).read(buffer) {
                 Ok(0) => return hear(Heard::Ended("it closed the connection".to_owned())),
@@ -68,16 +72,26 @@ impl Connection {
             };
             if !self.closing {
                 self.link.receive(buffer.get(..count).unwrap_or_default());
-                loop {
-                    match self.link.next_message() {
-                        Ok(Some(message)) => hear(Heard::Message(message)),
-                        Ok(None) => break,
-                        Err(error) => return hear(Heard::Malformed(error)),
-                    }
+                if !self.hear_messages(&mut hear) {
+                    return;
                 }
             }
             if count < buffer.len() {
                 return;
+            }
+        }
+    }
+
+    /// Hands on the messages that are whole. False when nothing more will be heard.
+    fn hear_messages(&mut self, hear: &mut impl FnMut(Heard)) -> bool {
+        loop {
+            match self.link.next_message() {
+                Ok(Some(message)) => hear(Heard::Message(message)),
+                Ok(None) => return true,
+                Err(error) => {
+                    hear(Heard::Malformed(error));
+                    return false;
+                }
             }
         }
     }

@@ -15,8 +15,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Parser;
+use common::address::Dialect;
 use common::config::Config;
 use common::message::ServentId;
 
@@ -44,6 +45,9 @@ pub fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<()> {
     let store = data::load(&options.data)?;
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(neighbor) = neighbors.iter().find(|neighbor| neighbor.dialect == Dialect::Tp3 && !options.tp3) {
+        bail!("neighbor {neighbor} speaks TP3: say --tp3 to speak it too");
+    }
     if options.check {
         return print_check(options, &store);
     }
@@ -56,8 +60,12 @@ fn run(options: &Options) -> anyhow::Result<()> {
         forward_once: options.forward_once,
         neighbors,
         seed: u64::from_ne_bytes(random_bytes()?),
+        tp3_answers: [sockets::own_networks(), options.tp3_answers.clone()].concat(),
     };
-    let server = Server::new(listener, &config, Arc::new(store), options.data.clone())?;
+    if options.tp3 {
+        sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
+    }
+    let server = Server::new(listener, &config, Arc::new(store), options)?;
     announce(listening).context("cannot say on stdout what address is listened on")?;
     server.run()
 }
@@ -109,6 +117,7 @@ fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Resul
     )?;
     writeln!(stdout, "neighbors  {neighbors}")?;
     writeln!(stdout, "ttl        {}", options.ttl)?;
+    writeln!(stdout, "tp3        {}", if options.tp3 { "spoken too" } else { "refused" })?;
     writeln!(stdout, "pass on    {forward}")?;
     stdout.flush()?;
     Ok(())

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser};
 use common::address::parse_listen;
 use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
+use ipnet::IpNet;
 
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
 #[derive(Clone, Debug, Parser)]
@@ -24,7 +25,7 @@ pub struct Options {
     /// Key-value file: the first word of a line is a key, the rest its value; - for none
     pub data: DataSource,
 
-    /// host:port of a servent to stay linked with; any number, in any start order
+    /// host:port of a servent to stay linked with, tp3://host:port where it speaks TP3; any number, in any start order
     #[arg(value_name = "NEIGHBOR", num_args = 0..=NEIGHBORS_MAX)]
     pub neighbors: Vec<String>,
 
@@ -39,6 +40,14 @@ pub struct Options {
     /// Pass a query on once only, even when a later copy may go further
     #[arg(long)]
     pub forward_once: bool,
+
+    /// Speak TP3 too: accept it on the same port, and dial neighbors written tp3://host:port
+    #[arg(long)]
+    pub tp3: bool,
+
+    /// A network that answers are dialled to in TP3, besides loopback and the own networks; may repeat
+    #[arg(long, value_name = "CIDR", requires = "tp3", value_parser = parse_network)]
+    pub tp3_answers: Vec<IpNet>,
 
     /// Read data and options, print what would be served, and exit
     #[arg(long)]
@@ -104,6 +113,10 @@ impl Verbosity {
     }
 }
 
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| "not a network such as 192.168.0.0/16 or fd00::/8".to_owned())
+}
+
 fn parse_advertise(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| "not IP:PORT or [IPv6]:PORT".to_owned())?;
     if address.port() == 0 || address.ip().is_unspecified() {
@@ -138,6 +151,10 @@ mod tests {
             ("servent 9000 - --advertise 0.0.0.0:9000", false),
             ("servent 9000 - --advertise 10.0.0.1:0", false),
             ("servent 9000 - -v -q", false),
+            ("servent 9000 - tp3://127.0.0.1:9001 --tp3 --tp3-answers 10.0.0.0/8 --tp3-answers fd00::/8", true),
+            ("servent 9000 - --tp3-answers 10.0.0.0/8", false),
+            ("servent 9000 - --tp3 --tp3-answers 10.0.0.0/33", false),
+            ("servent 9000 - --tp3 --tp3-answers everywhere", false),
         ] {
             assert_eq!(Options::try_parse_from(line.split(' ')).is_ok(), fine, "{line}");
         }

@@ -20,13 +20,13 @@ use common::overlay::{Dial, Input, Opening, Output, Overlay};
 use common::query::Query;
 use common::store::Store;
 use common::time::Time;
-use common::wire::{Frame, WireError};
+use common::wire::{Accepts, EncodeError, Frame, WireError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use slotmap::{DefaultKey, Key, KeyData, SlotMap};
 
 use crate::connection::{Connection, Heard, READ_BYTES};
 use crate::data;
-use crate::options::DataSource;
+use crate::options::{DataSource, Options};
 use crate::poller::{Interest, Poller, Ready, Watched};
 use crate::sockets;
 
@@ -56,6 +56,8 @@ pub(crate) struct Server {
     inputs: VecDeque<Input>,
     outputs: Vec<Output>,
     data: DataSource,
+    accepts: Accepts,
+    listening: SocketAddr,
     started: Instant,
     leaving_until: Option<Time>,
     accept_again_at: Option<Time>,
@@ -98,10 +100,11 @@ impl Server {
         listener: TcpListener,
         config: &Config,
         store: Arc<Store>,
-        data: DataSource,
+        options: &Options,
     ) -> anyhow::Result<Server> {
         sockets::raise_descriptor_limit();
         let poller = Poller::new().context("cannot make a poller")?;
+        let listening = listener.local_addr().context("cannot tell the address listened on")?;
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
         let leave_signal = watch_signals(&poller, LEAVE_SIGNAL, &[SIGTERM, SIGINT])?;
         let reload_signal = watch_signals(&poller, RELOAD_SIGNAL, &[SIGHUP])?;
@@ -116,7 +119,9 @@ impl Server {
             overlay: Overlay::new(config, store),
             inputs: VecDeque::new(),
             outputs: Vec::new(),
-            data,
+            data: options.data.clone(),
+            accepts: if options.tp3 { Accepts::Both } else { Accepts::Native },
+            listening,
             started: Instant::now(),
             leaving_until: None,
             accept_again_at: None,
@@ -260,6 +265,8 @@ impl Server {
                 entry.stage = Stage::Standing;
                 self.inputs.push_back(Input::Opened { link, opening: Opening::Dialled(dial) });
                 self.flush_later(link);
+                // In a dialect where whoever is dialled says nothing there is something to hear at once.
+                self.on_readable(link, Stage::Standing);
             }
             Err(error) => {
                 self.remove(link);
@@ -291,7 +298,8 @@ impl Server {
             return;
         }
         self.full = false;
-        match sockets::prepare(&stream).and_then(|()| self.insert(stream, Purpose::Standing, Stage::Standing)) {
+        let link = Link::accepted(self.accepts, Purpose::Standing);
+        match sockets::prepare(&stream).and_then(|()| self.insert(stream, link, Stage::Standing)) {
             Ok(link) => self.inputs.push_back(Input::Opened { link, opening: Opening::Accepted(from) }),
             Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
         }
@@ -330,48 +338,52 @@ impl Server {
         match output {
             Output::Send { link, message } => self.send(link, &message),
             Output::Flood { links, query } => self.send_to_all(&links, query),
-            Output::Dial { dial, address } => self.dial(dial, address),
+            Output::Dial { dial, address, dialect } => self.dial(dial, address, dialect),
             Output::Rest { link, until } => self.rest(link, until),
             Output::Close { link } => self.close(link),
         }
     }
 
     fn send(&mut self, link: LinkId, message: &Message) {
-        let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
-        match Frame::new(entry.connection.link().dialect(), message) {
-            Ok(frame) => self.send_frame(link, &frame),
-            Err(error) => log::warn!("a {} was not sent: {error}", message.name()),
-        }
+        self.queue(link, |link| link.send(message));
     }
 
     fn send_to_all(&mut self, links: &[LinkId], query: Query) {
-        match Frame::new(Dialect::Native, &Message::Query(query)) {
-            Ok(frame) => links.iter().for_each(|link| self.send_frame(*link, &frame)),
-            Err(error) => log::warn!("a query was not passed on: {error}"),
+        let message = Message::Query(query);
+        let mut frames: Vec<(Dialect, Result<Frame, EncodeError>)> = Vec::new();
+        for link in links {
+            let Some(entry) = self.connections.get_mut(key_of(*link)) else { continue };
+            let dialect = entry.connection.link().dialect();
+            if !frames.iter().any(|(encoded, _)| *encoded == dialect) {
+                frames.push((dialect, Frame::new(dialect, &message)));
+            }
+            let Some((_, frame)) = frames.iter().find(|(encoded, _)| *encoded == dialect) else { continue };
+            self.queue(*link, |link| link.send_frame(frame.as_ref().map_err(Clone::clone)?));
         }
     }
 
-    fn send_frame(&mut self, link: LinkId, frame: &Frame) {
+    /// Queues something on a link. What cannot be said there is dropped; a link that takes no more is closed.
+    fn queue(&mut self, link: LinkId, say: impl Fn(&mut Link) -> Result<(), SendError>) {
         let Some(entry) = self.connections.get_mut(key_of(link)) else { return };
         if !entry.stage.is_known() {
             return;
         }
-        let mut sent = entry.connection.link().send_frame(frame);
-        if matches!(sent, Err(SendError::Full(_))) {
+        let mut said = say(entry.connection.link());
+        if matches!(said, Err(SendError::Full(_))) {
             // Much was queued since the last flush: what counts is what the other end leaves unread, not our turn.
-            sent = match entry.connection.flush() {
-                Ok(()) => entry.connection.link().send_frame(frame),
+            said = match entry.connection.flush() {
+                Ok(()) => say(entry.connection.link()),
                 Err(error) => return self.lose(link, Stage::Standing, error.to_string()),
             };
         }
-        match sent {
+        match said {
             Ok(()) => self.flush_later(link),
             Err(error @ SendError::Full(_)) => self.lose(link, Stage::Standing, error.to_string()),
-            Err(error) => log::warn!("a message was not sent: {error}"),
+            Err(error) => log::warn!("not said on {link}: {error}"),
         }
     }
 
-    fn dial(&mut self, dial: Dial, address: SocketAddr) {
+    fn dial(&mut self, dial: Dial, address: SocketAddr, dialect: Dialect) {
         let purpose = match dial {
             Dial::Neighbor(_) => Purpose::Standing,
             Dial::Answers(_) => Purpose::Answers,
@@ -379,7 +391,12 @@ impl Server {
         let dialled = if self.connections.len() >= CONNECTIONS_MAX {
             Err(io::Error::other(format!("{CONNECTIONS_MAX} connections are the most")))
         } else {
-            sockets::dial(address).and_then(|stream| self.insert(stream, purpose, Stage::Connecting(dial)))
+            // A TP3 client knows a servent only by the address its answer comes from.
+            let dialled = match (dialect, dial) {
+                (Dialect::Tp3, Dial::Answers(_)) => sockets::dial_from(self.listening, address),
+                _ => sockets::dial(address),
+            };
+            dialled.and_then(|stream| self.insert(stream, Link::new(dialect, purpose), Stage::Connecting(dial)))
         };
         if let Err(error) = dialled {
             self.inputs.push_back(Input::DialFailed { dial, reason: error.to_string() });
@@ -449,13 +466,13 @@ impl Server {
         self.connections.get(key_of(link))
     }
 
-    fn insert(&mut self, stream: TcpStream, purpose: Purpose, stage: Stage) -> io::Result<LinkId> {
+    fn insert(&mut self, stream: TcpStream, link: Link, stage: Stage) -> io::Result<LinkId> {
         let interest = if stage == Stage::Standing { Interest::Read } else { Interest::Write };
         let poller = &self.poller;
         let key = self.connections.try_insert_with_key(|key| {
             let poller_key = usize::try_from(key.data().as_ffi()).map_err(io::Error::other)?;
             let watched = poller.watch(stream, poller_key, interest)?;
-            let connection = Connection::new(watched, Link::new(Dialect::Native, purpose));
+            let connection = Connection::new(watched, link);
             Ok::<_, io::Error>(Entry { connection, stage, timer: None, unflushed: false })
         })?;
         Ok(LinkId(key.data().as_ffi()))

@@ -3,15 +3,20 @@
 //! Nothing is read or written here. Only [`resolve`] may wait, for a name server, and it is called before any loop.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use common::address::Neighbor;
+use common::address::{Dialect, Neighbor};
 use common::config::DIAL_WAIT_MAX;
+use ipnet::{IpNet, Ipv4Net};
+use nix::sys::socket::SockaddrStorage;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
+const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+/// What stands before the host:port of whoever speaks TP3.
+pub const TP3_SCHEME: &str = "tp3://";
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4_096;
 /// A connection silent for this long is asked by the system whether its other end is still there,
@@ -38,13 +43,40 @@ fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Lets connections leave from the port that is listened on, so that whoever sees one can tell whose it is. Done only now:
+/// had the port been bound like this, a second servent could have taken it too.
+pub fn share_port(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).set_reuse_port(true)
+}
+
+/// As [`dial`], from this address where the system allows it.
+pub fn dial_from(own: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let from_own = || -> io::Result<TcpStream> {
+        let socket = open_for_dial(address)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&own.into())?;
+        begin_connect(socket, address)
+    };
+    // A connection between the same two ports that has just ended stands in the way for a while.
+    from_own().or_else(|_| dial(address))
+}
+
 /// Begins to connect and does not wait. The connect is over when the socket is writable; [`TcpStream::take_error`] then
 /// tells how it went.
 pub fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    begin_connect(open_for_dial(address)?, address)
+}
+
+fn open_for_dial(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     // Without it a dark address keeps the system trying for minutes.
     socket.set_tcp_user_timeout(Some(DIAL_WAIT_MAX))?;
+    Ok(socket)
+}
+
+fn begin_connect(socket: Socket, address: SocketAddr) -> io::Result<TcpStream> {
     match socket.connect(&address.into()) {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
@@ -74,7 +106,15 @@ pub fn raise_descriptor_limit() {
 
 /// Asks what addresses a `host:port` stands for.
 pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
-    let found = name.to_socket_addrs().map_err(|error| match error.kind() {
+    let (host, dialect) = match name.strip_prefix(TP3_SCHEME) {
+        Some(host) => (host, Dialect::Tp3),
+        None => (name, Dialect::Native),
+    };
+    if let Some((scheme, _)) = host.split_once("://") {
+        let error = io::Error::from(io::ErrorKind::InvalidInput);
+        return Err(anyhow::Error::new(error).context(format!("`{name}`: there is no dialect called {scheme}")));
+    }
+    let found = host.to_socket_addrs().map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => anyhow::Error::new(error)
             .context(format!("`{name}` is not the host:port of a servent, such as localhost:9000")),
         _ => anyhow::Error::new(error).context(format!("cannot tell what address `{name}` stands for")),
@@ -93,7 +133,28 @@ pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
     if addresses.is_empty() {
         bail!("`{name}` stands for no address");
     }
-    Ok(Neighbor { name: name.to_owned(), addresses })
+    Ok(Neighbor { name: name.to_owned(), addresses, dialect })
+}
+
+/// The networks this machine is in, loopback among them.
+#[must_use]
+pub fn own_networks() -> Vec<IpNet> {
+    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let mut networks: Vec<IpNet> = interfaces
+        .filter_map(|interface| {
+            let ip = ip_of(interface.address.as_ref()?)?;
+            IpNet::with_netmask(ip, ip_of(interface.netmask.as_ref()?)?).ok()
+        })
+        .collect();
+    networks.push(IpNet::V4(LOOPBACK));
+    networks.sort_unstable();
+    networks.dedup();
+    networks
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
 /// The address this machine would use towards the rest of the world. Nothing is sent: connecting a UDP socket only
@@ -114,7 +175,17 @@ mod tests {
 
     #[test]
     fn names_that_are_no_servents_are_refused_by_name() {
-        for name in ["", "9000", "localhost", "127.0.0.1:0", "127.0.0.1:99999", "a b:1"] {
+        for name in [
+            "tp4://127.0.0.1:9000",
+            "tp3://",
+            "tp3://tp3://127.0.0.1:1",
+            "",
+            "9000",
+            "localhost",
+            "127.0.0.1:0",
+            "127.0.0.1:99999",
+            "a b:1",
+        ] {
             let error = resolve(name).map_err(|error| format!("{error:#}")).unwrap_err();
             assert!(error.contains(&format!("`{name}`")), "{error}");
         }

@@ -9,6 +9,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use common::address::Dialect;
 use common::config::CONNECTIONS_MAX;
 use common::message::{Hello, Message, Role};
 use common::wire::PREFACE;
@@ -32,7 +33,9 @@ fn one_connection_more_than_it_takes_is_closed_and_all_others_are_served() {
 
     // Its place is another's as soon as one has left; that it has left is seen by the servent in its own time.
     drop(crowd.pop());
-    let hello = [&PREFACE[..], &frame(&Message::Hello(Hello::new(Role::Client { answer_port: 1 })))].concat();
+    let hello =
+        [&PREFACE[..], &frame(&Message::Hello(Hello::new(Role::Client { answer_port: 1, dialect: Dialect::Native })))]
+            .concat();
     let is_greeted = |_| {
         let mut stream = TcpStream::connect(servent.address()).unwrap();
         stream.write_all(&hello).is_ok() && stream.read(&mut [0]).is_ok_and(|count| count > 0)

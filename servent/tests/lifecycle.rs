@@ -14,6 +14,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
+use common::address::Dialect;
 use common::config::KEY_BYTES_MAX;
 use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask};
@@ -350,7 +351,7 @@ fn a_neighbor_that_is_no_servent_is_named_and_dialled_again() {
 
     let mut client = neighbor.accept();
     client.expect_hello();
-    client.say(&Message::Hello(Hello::new(Role::Client { answer_port: ANSWER_PORT })));
+    client.say(&Message::Hello(Hello::new(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native })));
     client.expect_goodbye(Goodbye::Role);
 
     let mut other = neighbor.accept();
@@ -428,9 +429,9 @@ fn the_address_it_is_told_to_go_by_is_what_everybody_sees() {
     let servent = serve(&[file.path(), "--advertise", &advertised.to_string()]);
     // In the hello to a client, in the place it answers, in its neighbor's list, on an answer link.
     let mut client = Peer::stranger(servent.address());
-    assert_eq!(client.greet(Role::Client { answer_port: ANSWER_PORT }), advertised);
+    assert_eq!(client.greet(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }), advertised);
     client.request(Ask::Topology);
-    assert_eq!(client.expect_answer().body, AnswerBody::Place { path: vec![advertised], neighbors: vec![] });
+    assert_eq!(client.expect_answer().body, AnswerBody::Place { path: vec![advertised].into(), neighbors: vec![] });
     let mut neighbor = serve(&["-", &servent.address().to_string()]);
     logged(&mut neighbor, &format!("linked with neighbor {advertised}"));
     let port = AnswerPort::open();

@@ -14,6 +14,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::address::Dialect;
 use common::config::{
     FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SERVENT_FRAME_BYTES_MAX,
     TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX, VALUE_BYTES_MAX,
@@ -243,7 +244,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
     neighbor.expect_hello();
 
     let mut client = Peer::stranger(servent.address());
-    client.say_byte_by_byte(&hello(Role::Client { answer_port: ANSWER_PORT }));
+    client.say_byte_by_byte(&hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }));
     client.expect_hello();
     client.say_byte_by_byte(&Message::Request(Request { sequence: 7, ask: ask("tea") }));
     assert_eq!(value(&client.expect_answer()), b"green");
@@ -255,7 +256,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
     let port = AnswerPort::open();
     neighbor.say_byte_by_byte(&Message::Query(support::query(port.address(), ask("tea"), 0)));
     let mut answered = port.accept();
-    answered.say_byte_by_byte(&hello(Role::Client { answer_port: port.address().port() }));
+    answered.say_byte_by_byte(&hello(Role::Client { answer_port: port.address().port(), dialect: Dialect::Native }));
     answered.expect_hello();
     assert_eq!(value(&answered.expect_answer()), b"green");
     answered.say_byte_by_byte(&Message::Ping);
@@ -266,7 +267,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
 fn many_messages_may_come_in_one_piece() {
     let servent = serve(&["-"]);
     let mut bytes = PREFACE.to_vec();
-    bytes.extend(frame(&hello(Role::Client { answer_port: ANSWER_PORT })));
+    bytes.extend(frame(&hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native })));
     for sequence in 0..5_000 {
         bytes.extend(frame(&Message::Request(Request { sequence, ask: ask("tea") })));
     }
@@ -342,7 +343,7 @@ fn a_client_that_never_reads_loses_its_link_and_nobody_else_notices() {
     let mut servent = serve(&[file.path()]);
     let port = AnswerPort::open();
     let mut deaf = Peer::deaf_stranger(servent.address());
-    deaf.greet(Role::Client { answer_port: port.address().port() });
+    deaf.greet(Role::Client { answer_port: port.address().port(), dialect: Dialect::Native });
     for _ in 0..60 {
         deaf.request(ask("long"));
     }
@@ -358,7 +359,7 @@ fn a_client_that_reads_late_gets_everything() {
     let file = DataFile::new(format!("tea green\nlong {long}\n"));
     let servent = serve(&[file.path()]);
     let mut late = Peer::deaf_stranger(servent.address());
-    late.greet(Role::Client { answer_port: ANSWER_PORT });
+    late.greet(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native });
     // As many as may wait for it, and more than the system takes in.
     let sequences: Vec<u64> = (0..4).map(|_| late.request(ask("long"))).collect();
     still_serves(servent.address());
@@ -488,7 +489,7 @@ fn what_is_odd_on_an_answer_link_ends_that_link_only() {
     let mut servent = serve(&[file.path()]);
     let mut source = Peer::neighbor(servent.address());
     let request = Message::Request(Request { sequence: 1, ask: ask("tea") });
-    let wrong_port = hello(Role::Client { answer_port: ANSWER_PORT });
+    let wrong_port = hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native });
     let a_servent = hello(Peer::stranger(servent.address()).as_servent());
     for first in [&request, &wrong_port, &a_servent] {
         let port = AnswerPort::open();
@@ -578,7 +579,7 @@ fn a_client_without_a_port_is_refused() {
     let file = tea();
     let mut servent = serve(&[file.path()]);
     let mut client = Peer::stranger(servent.address());
-    client.say(&hello(Role::Client { answer_port: 0 }));
+    client.say(&hello(Role::Client { answer_port: 0, dialect: Dialect::Native }));
     client.expect_goodbye(Goodbye::Protocol);
     logged(&mut servent, &format!("no link with {}: it heard something the protocol", client.address()));
     still_serves(servent.address());
@@ -596,7 +597,7 @@ fn roles_that_are_confused_end_that_link_only() {
         Message::Echo(Echo { id: query.id(), ttl: 3, tally: Tally::default() }),
         Message::Answer(Answer { sequence: 1, hops: 1, body: AnswerBody::Value(b"green".to_vec()) }),
         Message::Finished(Finished { sequence: 1, tally: Tally::default() }),
-        hello(Role::Client { answer_port: ANSWER_PORT }),
+        hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }),
         Message::Ping,
     ];
     let mut bystander = Peer::neighbor(servent.address());
@@ -636,7 +637,7 @@ fn a_path_longer_than_the_way_ends_that_link_only() {
         [(2, "it sent a path longer than the way"), (PATH_ADDRESSES_MAX + 1, "18 addresses, where 17 is the most")]
     {
         let mut neighbor = Peer::neighbor(servent.address());
-        let path = vec![free_address(); count];
+        let path = vec![free_address(); count].into();
         neighbor.say(&Message::Query(Query { path, ..query(free_address(), Ask::Topology, 3) }));
         neighbor.expect_goodbye(Goodbye::Protocol);
         let line = logged(&mut servent, &format!("link with neighbor {} is gone: ", neighbor.address()));
@@ -787,7 +788,7 @@ fn without_descriptors_it_serves_whom_it_has_and_takes_others_later() {
     let until = Instant::now() + PATIENCE;
     loop {
         let mut peer = Peer::stranger(servent.address);
-        peer.say(&hello(Role::Client { answer_port: ANSWER_PORT }));
+        peer.say(&hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }));
         match peer.hear() {
             Heard::Message(Message::Hello(_)) => break,
             // The servent has not noticed yet that they are gone.

@@ -88,7 +88,9 @@ impl Peer {
 
     /// Hears the client's hello, then says its own: the client speaks first.
     pub(crate) fn greet(&mut self) {
-        let Some(Message::Hello(Hello { role: Role::Client { answer_port }, .. })) = self.receive() else {
+        let Some(Message::Hello(Hello { role: Role::Client { answer_port, dialect: Dialect::Native }, .. })) =
+            self.receive()
+        else {
             panic!("a client says hello first, and as a client");
         };
         let ip = self.stream.peer_addr().unwrap().ip();

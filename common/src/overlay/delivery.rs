@@ -2,15 +2,17 @@
 //!
 //! The client speaks first on such a link: until it has said hello, the address receives no byte, so naming a
 //! stranger's address in a query makes nobody send it anything. An address that fails is left alone for a growing
-//! while. What is answered is `search`; a servent's own clients are answered over the link they asked on.
+//! while. A TP3 client never speaks: it gets each answer over a connection of its own, tried several times because most
+//! open their port late. What is answered is `search`; a servent's own clients are answered over the link they asked on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::address::{AnswerAddress, Dialect};
 use crate::config::{
     ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX,
-    ANSWER_REST_MAX, ANSWER_REST_MIN, ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX,
+    ANSWER_REST_MAX, ANSWER_REST_MIN, ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
@@ -33,13 +35,16 @@ pub(super) struct Delivery {
 
 #[derive(Debug)]
 struct Destination {
+    dialect: Dialect,
     state: State,
-    queue: Vec<Answer>,
+    queue: VecDeque<Answer>,
     queued_bytes: usize,
     /// When the state ends by itself; kept in `timers` too.
     timer: Option<Time>,
-    /// Failures in a row.
+    /// Failures in a row, each of them after all tries.
     failures: u32,
+    /// Failed tries in a row.
+    tries: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +76,8 @@ impl Delivery {
     }
 
     /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it.
-    pub(super) fn deliver(&mut self, now: Time, to: SocketAddr, answer: Answer, out: &mut Vec<Output>) -> bool {
+    pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Vec<Output>) -> bool {
+        let AnswerAddress { socket: to, dialect } = to;
         if let Some(Destination { state: State::Open(link), .. }) = self.destinations.get(&to) {
             out.push(Output::Send { link: *link, message: Message::Answer(answer) });
             self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
@@ -82,7 +88,7 @@ impl Delivery {
             return false;
         }
         let bytes = weight(&answer);
-        let destination = self.destinations.entry(to).or_insert_with(Destination::new);
+        let destination = self.destinations.entry(to).or_insert_with(|| Destination::new(dialect));
         if destination.queued_bytes + bytes > ANSWER_QUEUED_BYTES_MAX
             || self.queued_bytes + bytes > ANSWERS_QUEUED_BYTES_MAX
         {
@@ -91,7 +97,7 @@ impl Delivery {
             }
             return false;
         }
-        destination.queue.push(answer);
+        destination.queue.push_back(answer);
         destination.queued_bytes += bytes;
         self.queued_bytes += bytes;
         if !known || destination.state == State::Remembered {
@@ -110,6 +116,13 @@ impl Delivery {
 
     pub(super) fn on_opened(&mut self, now: Time, to: SocketAddr, link: LinkId, out: &mut Vec<Output>) {
         match self.destinations.get_mut(&to) {
+            Some(destination) if destination.state == State::Dialling && destination.dialect == Dialect::Tp3 => {
+                destination.failures = 0;
+                destination.tries = 0;
+                self.dials_count -= 1;
+                self.deliver_alone(to, link, out);
+                self.dial_waiting(out);
+            }
             Some(destination) if destination.state == State::Dialling => {
                 destination.state = State::Silent(link);
                 self.by_link.insert(link, to);
@@ -121,8 +134,7 @@ impl Delivery {
 
     pub(super) fn on_dial_failed(&mut self, now: Time, to: SocketAddr, reason: &str, out: &mut Vec<Output>) {
         if self.destinations.get(&to).is_some_and(|destination| destination.state == State::Dialling) {
-            log::info!("no answer to client {to}: {reason}");
-            self.fail(now, to);
+            self.fail(now, to, reason);
             self.dial_waiting(out);
         }
     }
@@ -135,7 +147,7 @@ impl Delivery {
             return;
         };
         match (destination.state, message) {
-            (State::Silent(_), Message::Hello(Hello { role: Role::Client { answer_port }, .. }))
+            (State::Silent(_), Message::Hello(Hello { role: Role::Client { answer_port, .. }, .. }))
                 if *answer_port == to.port() =>
             {
                 destination.state = State::Open(link);
@@ -170,8 +182,7 @@ impl Delivery {
                 self.forget(to);
             }
             Some(State::Silent(_)) => {
-                log::info!("no answer to client {to}: {reason}");
-                self.fail(now, to);
+                self.fail(now, to, reason);
             }
             _ => {}
         }
@@ -232,16 +243,40 @@ impl Delivery {
             };
             destination.state = State::Dialling;
             self.dials_count += 1;
-            out.push(Output::Dial { dial: Dial::Answers(to), address: to });
+            let dialect = destination.dialect;
+            out.push(Output::Dial { dial: Dial::Answers(to), address: to, dialect });
+        }
+    }
+
+    /// Brings a TP3 client one answer: in that dialect a connection carries no other.
+    fn deliver_alone(&mut self, to: SocketAddr, link: LinkId, out: &mut Vec<Output>) {
+        let Some(destination) = self.destinations.get_mut(&to) else { return };
+        if let Some(answer) = destination.queue.pop_front() {
+            let bytes = weight(&answer);
+            destination.queued_bytes -= bytes;
+            self.queued_bytes -= bytes;
+            out.push(Output::Send { link, message: Message::Answer(answer) });
+        }
+        out.push(Output::Close { link });
+        if destination.queue.is_empty() {
+            self.forget(to);
+        } else {
+            destination.state = State::Waiting;
+            self.waiting.push_back(to);
         }
     }
 
     /// Ends an attempt to reach a client: what waited for it is dropped, and the address is left alone for a while.
-    fn fail(&mut self, now: Time, to: SocketAddr) {
-        let Some(destination) = self.destinations.get_mut(&to) else {
-            return;
-        };
+    fn fail(&mut self, now: Time, to: SocketAddr, reason: &str) {
+        let Some(destination) = self.destinations.get_mut(&to) else { return };
         self.dials_count -= 1;
+        if destination.dialect == Dialect::Tp3 && destination.tries < TP3_ANSWER_TRIES_MAX {
+            destination.tries += 1;
+            destination.state = State::Resting;
+            return self.set_timer(to, Some(now + TP3_ANSWER_PAUSE));
+        }
+        log::info!("no answer to client {to}: {reason}");
+        destination.tries = 0;
         self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);
         self.undelivered_count += destination.queue.len() as u64;
         destination.queue.clear();
@@ -299,8 +334,16 @@ impl Delivery {
 }
 
 impl Destination {
-    fn new() -> Destination {
-        Destination { state: State::Waiting, queue: Vec::new(), queued_bytes: 0, timer: None, failures: 0 }
+    fn new(dialect: Dialect) -> Destination {
+        Destination {
+            dialect,
+            state: State::Waiting,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            timer: None,
+            failures: 0,
+            tries: 0,
+        }
     }
 }
 
@@ -314,6 +357,6 @@ fn weight(answer: &Answer) -> usize {
     size_of::<Answer>()
         + match &answer.body {
             AnswerBody::Value(value) => value.len(),
-            AnswerBody::Place { path, neighbors } => (path.len() + neighbors.len()) * size_of::<SocketAddr>(),
+            AnswerBody::Place { path, neighbors } => path.text().len() + neighbors.len() * size_of::<SocketAddr>(),
         }
 }

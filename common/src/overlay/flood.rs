@@ -6,9 +6,11 @@
 //! operations on general graphs" (Chang 1982).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::{ECHO_WAIT_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX};
+use crate::address::Dialect;
+use crate::config::{ECHO_WAIT_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX};
 use crate::link::LinkId;
 use crate::message::Echo;
 use crate::query::{Query, QueryId, Tally};
@@ -47,8 +49,8 @@ pub(super) enum Admission {
 /// What became of a query that was to be passed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passing {
-    /// These copies go out; the echoes are awaited.
-    On { query: Query, links: Vec<LinkId> },
+    /// These copies go out; the echoes are awaited, unless nobody will echo: then the asker is told at once.
+    On { query: Query, links: Vec<LinkId>, done: Option<Done> },
     /// It ends here: this is what the asker is told.
     Over(Done),
 }
@@ -96,7 +98,7 @@ impl Flood {
     }
 
     /// Judges a copy of a query that came with this TTL, and remembers it.
-    pub(super) fn admit(&mut self, now: Time, id: QueryId, ttl: u8) -> Admission {
+    pub(super) fn admit(&mut self, now: Time, id: QueryId, dialect: Dialect, ttl: u8) -> Admission {
         self.seen.forget_old(now);
         match self.seen.by_id.get_mut(&id) {
             Some(seen) if ttl > seen.ttl && !self.forward_once => {
@@ -105,7 +107,7 @@ impl Flood {
             }
             Some(_) => Admission::Duplicate,
             None => {
-                if self.seen.remember(now, id, ttl) {
+                if self.seen.remember(now, id, dialect, ttl) {
                     Admission::New
                 } else {
                     Admission::Refused
@@ -114,13 +116,19 @@ impl Flood {
         }
     }
 
-    /// Passes a query on to `others`. `query` is as it came; `tally` is what this servent itself has to report.
+    /// Forgets what a TP3 client asked: it has come anew, and counts from zero.
+    pub(super) fn forget_client(&mut self, client: SocketAddr) {
+        self.seen.forget_client(client);
+    }
+
+    /// Passes a query on to `others`, of whom `echoing` will echo. `query` is as it came; `tally` is what this servent itself has to report.
     pub(super) fn pass_on(
         &mut self,
         now: Time,
         asker: Asker,
         mut query: Query,
         others: Vec<LinkId>,
+        echoing: Vec<LinkId>,
         mut tally: Tally,
     ) -> Passing {
         let id = query.id();
@@ -141,13 +149,19 @@ impl Flood {
             tally.stopped -= 1;
         }
         tally.copies += others.len() as u64;
+        tally.silent += (others.len() - echoing.len()) as u64;
         let deadline = now + patience(&query);
         query.ttl -= 1;
         query.hops += 1;
         let copy = CopyId { id, ttl: query.ttl };
-        self.deadlines.insert((deadline, copy));
-        self.pending.insert(copy, Pending { asker, awaited: others.clone(), tally, deadline });
-        Passing::On { query, links: others }
+        let done = if echoing.is_empty() {
+            Some(Done { asker, id, tally })
+        } else {
+            self.deadlines.insert((deadline, copy));
+            self.pending.insert(copy, Pending { asker, awaited: echoing, tally, deadline });
+            None
+        };
+        Passing::On { query, links: others, done }
     }
 
     /// Takes the echo of a copy that was sent over `link`. One that nobody awaits changes nothing.
@@ -223,11 +237,12 @@ fn patience(query: &Query) -> Duration {
     ECHO_WAIT_MAX * depth_left / depth
 }
 
-/// The query ids of the last two minutes.
+/// The query ids of the last two minutes, or of the last half where the client speaks TP3.
 #[derive(Debug, Default)]
 struct SeenSet {
     by_id: HashMap<QueryId, Seen>,
-    by_age: VecDeque<(Time, QueryId)>,
+    native_by_age: VecDeque<(Time, QueryId)>,
+    tp3_by_age: VecDeque<(Time, QueryId)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -239,23 +254,40 @@ struct Seen {
 }
 
 impl SeenSet {
-    fn remember(&mut self, now: Time, id: QueryId, ttl: u8) -> bool {
+    fn remember(&mut self, now: Time, id: QueryId, dialect: Dialect, ttl: u8) -> bool {
         if self.by_id.len() >= SEEN_IDS_MAX {
             return false;
         }
         self.by_id.insert(id, Seen { ttl, stopped: false });
-        self.by_age.push_back((now, id));
+        match dialect {
+            Dialect::Native => self.native_by_age.push_back((now, id)),
+            Dialect::Tp3 => self.tp3_by_age.push_back((now, id)),
+        }
         true
     }
 
     fn forget_old(&mut self, now: Time) {
-        while let Some((since, id)) = self.by_age.front() {
-            if now.since(*since) < SEEN_AGE_MAX {
-                break;
+        let ages = [(&mut self.native_by_age, SEEN_AGE_MAX), (&mut self.tp3_by_age, SEEN_TP3_AGE_MAX)];
+        for (by_age, age_max) in ages {
+            while let Some((since, id)) = by_age.front() {
+                if now.since(*since) < age_max {
+                    break;
+                }
+                self.by_id.remove(id);
+                by_age.pop_front();
             }
-            self.by_id.remove(id);
-            self.by_age.pop_front();
         }
+    }
+
+    fn forget_client(&mut self, client: SocketAddr) {
+        let by_id = &mut self.by_id;
+        self.tp3_by_age.retain(|(_, id)| {
+            let stays = id.client != client;
+            if !stays {
+                by_id.remove(id);
+            }
+            stays
+        });
     }
 
     /// Sets the mark and says what it was.

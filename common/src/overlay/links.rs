@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::address::{Neighbor, canonical};
+use crate::address::{AnswerAddress, Dialect, Neighbor, canonical};
 use crate::config::{
     CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, Config, HELLO_WAIT_MAX, NEIGHBOR_QUIET_MAX,
     NEIGHBORS_MAX, PING_AFTER, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN,
@@ -17,6 +17,8 @@ use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
 use crate::overlay::{Dial, Origin, Output};
 use crate::time::Time;
+
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 #[derive(Debug)]
 pub(super) struct Links {
@@ -53,7 +55,8 @@ pub(super) enum Greeting {
 #[derive(Debug)]
 struct NeighborLink {
     link: LinkId,
-    id: ServentId,
+    /// Who it is, if it says so.
+    id: Option<ServentId>,
     advertised: SocketAddr,
     dialled_here: bool,
     linked: Time,
@@ -63,7 +66,7 @@ struct NeighborLink {
 
 #[derive(Debug)]
 struct Client {
-    address: SocketAddr,
+    address: AnswerAddress,
     /// When it would have asked all it did, had it asked at the most even pace it may.
     paced: Time,
 }
@@ -73,6 +76,8 @@ struct Client {
 struct Target {
     neighbor: Neighbor,
     state: TargetState,
+    /// Where it was last dialled.
+    dialled: SocketAddr,
     /// Dials that failed and links that fell at once, since one last stood a while.
     failures: u32,
 }
@@ -95,6 +100,7 @@ impl Links {
         let target = |neighbor: &Neighbor| Target {
             neighbor: neighbor.clone(),
             state: TargetState::Lost(Time::START),
+            dialled: NOWHERE,
             failures: 0,
         };
         Links {
@@ -147,8 +153,15 @@ impl Links {
             return Greeting::Refused(Goodbye::Protocol);
         };
         match hello.role {
-            Role::Client { answer_port } => self.on_client_hello(now, link, origin, answer_port, out),
-            Role::Servent { id, advertised } => self.on_servent_hello(now, link, origin, id, advertised, out),
+            Role::Client { answer_port, dialect } => self.on_client_hello(now, link, origin, answer_port, dialect, out),
+            Role::Servent { id, advertised } => self.on_servent_hello(now, link, origin, Some(id), advertised, out),
+            Role::Nameless => {
+                let address = match origin {
+                    Origin::Accepted(from) => from,
+                    Origin::Dialled(target) => self.dialled_address(target),
+                };
+                self.on_servent_hello(now, link, origin, None, address, out)
+            }
         }
     }
 
@@ -158,6 +171,7 @@ impl Links {
         link: LinkId,
         origin: Origin,
         answer_port: u16,
+        dialect: Dialect,
         out: &mut Vec<Output>,
     ) -> Greeting {
         let Origin::Accepted(from) = origin else {
@@ -166,8 +180,8 @@ impl Links {
         if answer_port == 0 {
             return Greeting::Refused(Goodbye::Protocol);
         }
-        let address = canonical(SocketAddr::new(from.ip(), answer_port));
-        log::debug!("client {address} attached");
+        let address = AnswerAddress { socket: canonical(SocketAddr::new(from.ip(), answer_port)), dialect };
+        log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
         self.clients.insert(link, Client { address, paced: now });
         out.push(Output::Send { link, message: Message::Hello(self.hello) });
@@ -179,7 +193,7 @@ impl Links {
         now: Time,
         link: LinkId,
         origin: Origin,
-        id: ServentId,
+        id: Option<ServentId>,
         advertised: SocketAddr,
         out: &mut Vec<Output>,
     ) -> Greeting {
@@ -191,15 +205,16 @@ impl Links {
             // Said even on a link that is refused below, so that the other side reaches the same verdict by itself.
             out.push(Output::Send { link, message: Message::Hello(self.hello) });
         }
-        if id == self.id {
+        if id == Some(self.id) {
             if let Some(target) = dialled_target {
                 self.give_up_on_myself(target);
             }
             return Greeting::Refused(Goodbye::Myself);
         }
         let dialled_here = dialled_target.is_some();
-        let twin = self.neighbors.iter().position(|neighbor| neighbor.id == id);
-        if let Some(older) = twin.and_then(|place| self.neighbors.get(place))
+        // Those who do not say who they are cannot be told to be the same.
+        let twin = id.and_then(|id| self.neighbors.iter().position(|neighbor| neighbor.id == Some(id)));
+        if let (Some(id), Some(older)) = (id, twin.and_then(|place| self.neighbors.get(place)))
             && !keeps_second(self.id, id, older.dialled_here, dialled_here)
         {
             let older = older.link;
@@ -274,7 +289,7 @@ impl Links {
             return Some(Peer::Neighbor);
         }
         if let Some(client) = self.clients.remove(&link) {
-            log::debug!("client {} left: {reason}", client.address);
+            log::debug!("client {} left: {reason}", client.address.socket);
             return Some(Peer::Client);
         }
         if let Origin::Accepted(from) = self.forget_stranger(link)? {
@@ -287,6 +302,17 @@ impl Links {
 
     pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> Vec<LinkId> {
         self.neighbors.iter().map(|neighbor| neighbor.link).filter(|other| Some(*other) != link).collect()
+    }
+
+    /// Those among these neighbors that will echo what is passed to them.
+    pub(super) fn echoing(&self, links: &[LinkId]) -> Vec<LinkId> {
+        let echoes = |neighbor: &&NeighborLink| neighbor.id.is_some() && links.contains(&neighbor.link);
+        self.neighbors.iter().filter(echoes).map(|neighbor| neighbor.link).collect()
+    }
+
+    /// The answer address of a client.
+    pub(super) fn client_address(&self, link: LinkId) -> Option<AnswerAddress> {
+        self.clients.get(&link).map(|client| client.address)
     }
 
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
@@ -306,7 +332,7 @@ impl Links {
 
     /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too fast
     /// (the generic cell rate algorithm of ITU-T I.371).
-    pub(super) fn on_client_asks(&mut self, now: Time, link: LinkId) -> Option<(SocketAddr, Option<Time>)> {
+    pub(super) fn on_client_asks(&mut self, now: Time, link: LinkId) -> Option<(AnswerAddress, Option<Time>)> {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
         let at_once = INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX;
         let client = self.clients.get_mut(&link)?;
@@ -321,7 +347,7 @@ impl Links {
     pub(super) fn deadline(&self) -> Option<Time> {
         let stranger = self.strangers_since.front().map(|(since, _)| *since + HELLO_WAIT_MAX);
         let dial = self.targets.iter().filter_map(Target::due).min();
-        let quiet = self.neighbors.iter().map(NeighborLink::due).min();
+        let quiet = self.neighbors.iter().filter_map(NeighborLink::due).min();
         [stranger, dial, quiet].into_iter().flatten().min()
     }
 
@@ -336,7 +362,7 @@ impl Links {
                 quiet.push(*link);
             }
         }
-        for neighbor in &mut self.neighbors {
+        for neighbor in self.neighbors.iter_mut().filter(|neighbor| neighbor.id.is_some()) {
             let silence = now.since(neighbor.heard);
             if silence >= NEIGHBOR_QUIET_MAX {
                 quiet.push(neighbor.link);
@@ -354,6 +380,10 @@ impl Links {
     }
 
     // ---- targets ----
+
+    fn dialled_address(&self, target: usize) -> SocketAddr {
+        self.targets.get(target).map_or(NOWHERE, |target| target.dialled)
+    }
 
     fn set_target(&mut self, target: usize, state: TargetState) {
         if let Some(target) = self.targets.get_mut(target) {
@@ -404,8 +434,10 @@ impl Links {
 }
 
 impl NeighborLink {
-    fn due(&self) -> Time {
-        self.heard + if self.pinged { NEIGHBOR_QUIET_MAX } else { PING_AFTER }
+    /// When it should have been heard. One that cannot answer a ping may be quiet; the system's keepalive has to do.
+    fn due(&self) -> Option<Time> {
+        let wait = if self.pinged { NEIGHBOR_QUIET_MAX } else { PING_AFTER };
+        self.id.is_some().then(|| self.heard + wait)
     }
 }
 
@@ -421,7 +453,9 @@ impl Target {
         let turn = self.failures as usize % self.neighbor.addresses.len().max(1);
         if let Some(address) = self.neighbor.addresses.get(turn) {
             self.state = TargetState::Dialling;
-            out.push(Output::Dial { dial: Dial::Neighbor(index), address: *address });
+            self.dialled = *address;
+            let dialect = self.neighbor.dialect;
+            out.push(Output::Dial { dial: Dial::Neighbor(index), address: *address, dialect });
         } else {
             // A name without addresses is refused before it gets here; without this it would be due for ever.
             self.state = TargetState::Myself;

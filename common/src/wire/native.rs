@@ -14,7 +14,7 @@ use crate::address::{AnswerAddress, Dialect, canonical};
 use crate::config::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::key::Key;
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use crate::query::{Answer, AnswerBody, Ask, Query, QueryId, Tally};
+use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use crate::wire::{EncodeError, Opening, WireError};
 
 /// The version of everything below, outside the codec so that it can be read whatever the codec becomes.
@@ -70,6 +70,7 @@ enum WireAsk<'a> {
 #[derive(Encode, BorrowDecode)]
 enum WireDialect {
     Native,
+    Tp3,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -131,7 +132,7 @@ pub(super) fn read_frame(bytes: &[u8], frame_bytes_max: usize) -> Result<Option<
 
 pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = vec![0; LENGTH_BYTES];
-    bincode::encode_into_std_write(to_wire(message), &mut bytes, CODEC)
+    bincode::encode_into_std_write(to_wire(message)?, &mut bytes, CODEC)
         .map_err(|error| EncodeError::Unspeakable(error.to_string()))?;
     let length = bytes.len() - LENGTH_BYTES;
     if length > FRAME_BYTES_MAX {
@@ -163,12 +164,15 @@ fn in_words(error: &DecodeError) -> &'static str {
     }
 }
 
-fn to_wire(message: &Message) -> Body<'_> {
-    match message {
+fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
+    Ok(match message {
         Message::Hello(hello) => Body::Hello {
             role: match hello.role {
                 Role::Servent { id, advertised } => WireRole::Servent { id: id.0.to_be_bytes(), advertised },
-                Role::Client { answer_port } => WireRole::Client { answer_port },
+                Role::Client { answer_port, dialect: Dialect::Native } => WireRole::Client { answer_port },
+                Role::Client { dialect: Dialect::Tp3, .. } | Role::Nameless => {
+                    return Err(EncodeError::Unspeakable("a hello of another dialect".to_owned()));
+                }
             },
             features: hello.features,
             frame_bytes_max: hello.frame_bytes_max,
@@ -192,11 +196,12 @@ fn to_wire(message: &Message) -> Body<'_> {
             client: query.client.socket,
             dialect: match query.client.dialect {
                 Dialect::Native => WireDialect::Native,
+                Dialect::Tp3 => WireDialect::Tp3,
             },
             ttl: query.ttl,
             hops: query.hops,
             ask: ask_to_wire(&query.ask),
-            path: query.path.clone(),
+            path: path_to_wire(&query.path, query.hops),
         }),
         Message::Answer(answer) => Body::Answer {
             sequence: answer.sequence,
@@ -204,7 +209,7 @@ fn to_wire(message: &Message) -> Body<'_> {
             body: match &answer.body {
                 AnswerBody::Value(value) => WireAnswer::Value(value),
                 AnswerBody::Place { path, neighbors } => {
-                    WireAnswer::Place { path: path.clone(), neighbors: neighbors.clone() }
+                    WireAnswer::Place { path: path_to_wire(path, u8::MAX), neighbors: neighbors.clone() }
                 }
             },
         },
@@ -217,7 +222,7 @@ fn to_wire(message: &Message) -> Body<'_> {
         Message::Finished(finished) => {
             Body::Finished { sequence: finished.sequence, tally: tally_to_wire(&finished.tally) }
         }
-    }
+    })
 }
 
 fn from_wire(body: Body<'_>) -> Result<Message, String> {
@@ -227,7 +232,7 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 WireRole::Servent { id, advertised } => {
                     Role::Servent { id: ServentId(u128::from_be_bytes(id)), advertised: canonical(advertised) }
                 }
-                WireRole::Client { answer_port } => Role::Client { answer_port },
+                WireRole::Client { answer_port } => Role::Client { answer_port, dialect: Dialect::Native },
             },
             features,
             frame_bytes_max,
@@ -252,12 +257,13 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 socket: canonical(query.client),
                 dialect: match query.dialect {
                     WireDialect::Native => Dialect::Native,
+                    WireDialect::Tp3 => Dialect::Tp3,
                 },
             },
             ttl: query.ttl,
             hops: query.hops,
             ask: ask_from_wire(&query.ask)?,
-            path: addresses_from_wire(query.path, PATH_ADDRESSES_MAX)?,
+            path: addresses_from_wire(query.path, PATH_ADDRESSES_MAX)?.into(),
         }),
         Body::Answer { sequence, hops, body } => Message::Answer(Answer {
             sequence,
@@ -268,7 +274,7 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 }
                 WireAnswer::Value(value) => AnswerBody::Value(value.to_vec()),
                 WireAnswer::Place { path, neighbors } => AnswerBody::Place {
-                    path: addresses_from_wire(path, PATH_ADDRESSES_MAX)?,
+                    path: addresses_from_wire(path, PATH_ADDRESSES_MAX)?.into(),
                     neighbors: addresses_from_wire(neighbors, NEIGHBORS_MAX)?,
                 },
             },
@@ -280,6 +286,15 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
         }),
         Body::Finished { sequence, tally } => Message::Finished(Finished { sequence, tally: tally_from_wire(&tally) }),
     })
+}
+
+/// A path that came as text may be longer than the way; whoever gets it as addresses would not believe it.
+fn path_to_wire(path: &Path, hops: u8) -> Vec<SocketAddr> {
+    let mut addresses = path.addresses();
+    if matches!(path, Path::Text(_)) {
+        addresses.truncate(PATH_ADDRESSES_MAX.min(usize::from(hops)));
+    }
+    addresses
 }
 
 fn ask_to_wire(ask: &Ask) -> WireAsk<'_> {

@@ -372,7 +372,11 @@ impl World {
         let neighbors = plan
             .neighbors
             .iter()
-            .map(|name| Neighbor { name: name.clone(), addresses: vec![self.nodes[self.find(name).0].address] })
+            .map(|name| Neighbor {
+                name: name.clone(),
+                addresses: vec![self.nodes[self.find(name).0].address],
+                dialect: Dialect::Native,
+            })
             .collect();
         let (store, warnings) = Store::parse(plan.data.into_bytes()).unwrap();
         assert_eq!(warnings.count, 0);
@@ -384,6 +388,7 @@ impl World {
             ttl: plan.ttl,
             forward_once: plan.forward_once,
             neighbors,
+            tp3_answers: Vec::new(),
             seed: servent.0 as u64,
         };
         let overlay = Overlay::new(&config, Arc::new(store));
@@ -1006,7 +1011,10 @@ impl World {
                         }
                     }
                 }
-                overlay::Output::Dial { dial, address } => self.dial(node, DialTarget::Mind(dial), address),
+                overlay::Output::Dial { dial, address, dialect } => {
+                    assert_eq!(dialect, Dialect::Native);
+                    self.dial(node, DialTarget::Mind(dial), address);
+                }
                 // A world reads on: nobody here asks fast enough for it to matter.
                 overlay::Output::Rest { .. } => {}
                 overlay::Output::Close { link } => self.close(node, link),

@@ -21,7 +21,7 @@ use common::address::{AnswerAddress, Dialect};
 use common::key::Key;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Query};
+use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::wire::Frame;
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -262,7 +262,7 @@ impl Peer {
     /// A client attached to its contact.
     pub(crate) fn client(contact: SocketAddr, answer_port: u16) -> Peer {
         let mut peer = Peer::stranger(contact);
-        peer.greet(Role::Client { answer_port });
+        peer.greet(Role::Client { answer_port, dialect: Dialect::Native });
         peer
     }
 
@@ -466,7 +466,7 @@ pub(crate) fn ask(key: impl AsRef<[u8]>) -> Ask {
 /// A query as the contact of `client` would pass it on.
 pub(crate) fn query(client: SocketAddr, ask: Ask, ttl: u8) -> Query {
     let client = AnswerAddress { socket: client, dialect: Dialect::Native };
-    Query { sequence: unique(), client, ttl, hops: 1, ask, path: Vec::new() }
+    Query { sequence: unique(), client, ttl, hops: 1, ask, path: Path::default() }
 }
 
 /// The bytes of a message, without a preface.
@@ -510,7 +510,7 @@ impl AnswerPort {
     /// The next servent that connects, and the address it goes by in its hello.
     pub(crate) fn accept_and_greet(&self) -> (Peer, SocketAddr) {
         let mut peer = self.accept();
-        let from = peer.greet(Role::Client { answer_port: self.address().port() });
+        let from = peer.greet(Role::Client { answer_port: self.address().port(), dialect: Dialect::Native });
         (peer, from)
     }
 

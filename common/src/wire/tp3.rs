@@ -1,0 +1,226 @@
+//! The TP3 dialect: the messages of the course protocol this network descends from, byte for byte.
+//!
+//! docs/TP3.md describes them and the rules that come with them. What this dialect has no words for (an echo, a ping, a
+//! goodbye) is encoded as nothing at all: most other implementations break on a message they do not know. Who may say
+//! what, and that a fresh connection carries each answer, is decided above.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::address::{AnswerAddress, Dialect};
+use crate::config::{TP3_TEXT_BYTES_MAX, TTL_MAX};
+use crate::key::{Key, KeyError};
+use crate::message::{Hello, Message, Request, Role};
+use crate::query::{Answer, AnswerBody, Ask, Path, Query};
+use crate::wire::{EncodeError, WireError};
+
+const ID: u16 = 4;
+const KEYREQ: u16 = 5;
+const TOPOREQ: u16 = 6;
+const KEYFLOOD: u16 = 7;
+const TOPOFLOOD: u16 = 8;
+const RESP: u16 = 9;
+
+/// What stands at the end of a text that had to be cut.
+const CUT_MARK: &[u8] = b"...";
+
+/// How a servent sees one of these messages begin; whoever accepts connections tells the dialects apart by it.
+pub(super) const SERVENT_OPENING: [u8; 2] = ID.to_be_bytes();
+/// How a client sees one of these messages begin.
+pub(super) const CLIENT_OPENING: [u8; 2] = RESP.to_be_bytes();
+
+pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
+    let mut out = Vec::new();
+    match message {
+        Message::Hello(Hello { role, .. }) => {
+            let port = match role {
+                Role::Servent { .. } | Role::Nameless => 0,
+                Role::Client { answer_port, .. } => *answer_port,
+            };
+            put(&mut out, &[&ID.to_be_bytes(), &port.to_be_bytes()]);
+        }
+        Message::Request(Request { sequence, ask: Ask::Key(key) }) => {
+            put(&mut out, &[&KEYREQ.to_be_bytes(), &short(*sequence)?]);
+            put_text(&mut out, whole(key.as_bytes())?);
+        }
+        Message::Request(Request { sequence, ask: Ask::Topology }) => {
+            put(&mut out, &[&TOPOREQ.to_be_bytes(), &short(*sequence)?]);
+        }
+        Message::Query(query) => {
+            let (kind, info) = match &query.ask {
+                Ask::Key(key) => (KEYFLOOD, whole(key.as_bytes())?.to_vec()),
+                Ask::Topology => (TOPOFLOOD, cut(query.path.text())),
+            };
+            let IpAddr::V4(ip) = query.client.socket.ip() else {
+                return Err(EncodeError::Unspeakable("a client that is not on IPv4".to_owned()));
+            };
+            let port = query.client.socket.port();
+            put(&mut out, &[&kind.to_be_bytes(), &u16::from(query.ttl).to_be_bytes(), &short(query.sequence)?]);
+            put(&mut out, &[&ip.octets(), &port.to_be_bytes()]);
+            put_text(&mut out, &info);
+        }
+        Message::Answer(Answer { sequence, body, .. }) => {
+            let text = match body {
+                AnswerBody::Value(value) => cut(value.clone()),
+                AnswerBody::Place { path, .. } => cut(path.text()),
+            };
+            put(&mut out, &[&RESP.to_be_bytes(), &short(*sequence)?]);
+            put_text(&mut out, &text);
+        }
+        Message::Goodbye(_) | Message::Ping | Message::Pong | Message::Echo(_) | Message::Finished(_) => {}
+    }
+    Ok(out)
+}
+
+pub(super) fn read_message(bytes: &[u8]) -> Result<Option<(Option<Message>, usize)>, WireError> {
+    let mut reader = Reader { bytes, at: 0 };
+    let Some(said) = reader.message()? else { return Ok(None) };
+    let message = match said {
+        Said::Message(message) => Some(message),
+        Said::Nothing => None,
+    };
+    Ok(Some((message, reader.at)))
+}
+
+/// What a whole message comes to.
+enum Said {
+    Message(Message),
+    /// It asks for a key without a byte, which nobody holds. Its sender is no worse for it.
+    Nothing,
+}
+
+/// Takes a message apart; nothing while a part of it is missing.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn message(&mut self) -> Result<Option<Said>, WireError> {
+        let Some(kind) = self.u16() else { return Ok(None) };
+        let message = match kind {
+            ID => {
+                let Some(port) = self.u16() else { return Ok(None) };
+                hello(port)
+            }
+            KEYREQ => {
+                let Some(sequence) = self.u32() else { return Ok(None) };
+                let Some(text) = self.text()? else { return Ok(None) };
+                let Some(key) = key(text)? else { return Ok(Some(Said::Nothing)) };
+                Message::Request(Request { sequence, ask: Ask::Key(key) })
+            }
+            TOPOREQ => {
+                let Some(sequence) = self.u32() else { return Ok(None) };
+                Message::Request(Request { sequence, ask: Ask::Topology })
+            }
+            KEYFLOOD | TOPOFLOOD => return self.query(kind),
+            RESP => {
+                let Some(sequence) = self.u32() else { return Ok(None) };
+                let Some(text) = self.text()? else { return Ok(None) };
+                Message::Answer(Answer { sequence, hops: 0, body: AnswerBody::Value(text.to_vec()) })
+            }
+            kind => return Err(WireError::Malformed(format!("TP3 has no type {kind}"))),
+        };
+        Ok(Some(Said::Message(message)))
+    }
+
+    fn query(&mut self, kind: u16) -> Result<Option<Said>, WireError> {
+        let Some(ttl) = self.u16() else { return Ok(None) };
+        let Some(sequence) = self.u32() else { return Ok(None) };
+        let Some(ip) = self.take::<4>() else { return Ok(None) };
+        let Some(port) = self.u16() else { return Ok(None) };
+        let Some(info) = self.text()? else { return Ok(None) };
+        let (ask, path) = if kind == KEYFLOOD {
+            let Some(key) = key(info)? else { return Ok(Some(Said::Nothing)) };
+            (Ask::Key(key), Path::default())
+        } else {
+            (Ask::Topology, Path::Text(info.to_vec()))
+        };
+        let ttl = u8::try_from(ttl).unwrap_or(u8::MAX);
+        let client = SocketAddr::from((Ipv4Addr::from(ip), port));
+        Ok(Some(Said::Message(Message::Query(Query {
+            sequence,
+            client: AnswerAddress { socket: client, dialect: Dialect::Tp3 },
+            // Beyond what one byte holds it is beyond every limit as well.
+            ttl,
+            hops: hops(ttl, &path),
+            ask,
+            path,
+        }))))
+    }
+
+    fn take<const COUNT: usize>(&mut self) -> Option<[u8; COUNT]> {
+        let taken = self.bytes.get(self.at..)?.first_chunk::<COUNT>()?;
+        self.at += COUNT;
+        Some(*taken)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_be_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u64> {
+        self.take().map(u32::from_be_bytes).map(u64::from)
+    }
+
+    fn text(&mut self) -> Result<Option<&'a [u8]>, WireError> {
+        let Some(length) = self.u16().map(usize::from) else { return Ok(None) };
+        // Judged before a byte of it is waited for.
+        if length > TP3_TEXT_BYTES_MAX {
+            return Err(WireError::FrameTooLong { length, max: TP3_TEXT_BYTES_MAX });
+        }
+        let Some(text) = self.bytes.get(self.at..self.at + length) else { return Ok(None) };
+        self.at += length;
+        Ok(Some(text))
+    }
+}
+
+/// How far a query has come is not told. A path tells it all the same, unless it is longer than any way of ours.
+fn hops(ttl: u8, path: &Path) -> u8 {
+    let left = (TTL_MAX + 1).saturating_sub(ttl).max(1);
+    u8::try_from(path.addresses().len()).unwrap_or(u8::MAX).clamp(1, left)
+}
+
+fn hello(port: u16) -> Message {
+    Message::Hello(Hello::new(match port {
+        0 => Role::Nameless,
+        answer_port => Role::Client { answer_port, dialect: Dialect::Tp3 },
+    }))
+}
+
+fn key(text: &[u8]) -> Result<Option<Key>, WireError> {
+    match Key::new(text) {
+        Ok(key) => Ok(Some(key)),
+        Err(KeyError::Empty) => Ok(None),
+        Err(error) => Err(WireError::Malformed(error.to_string())),
+    }
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    // Both ways to get here keep texts within 400 bytes, which a u16 holds.
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    put(out, &[&length.to_be_bytes(), text]);
+}
+
+fn short(sequence: u64) -> Result<[u8; 4], EncodeError> {
+    let sequence = u32::try_from(sequence)
+        .map_err(|_| EncodeError::Unspeakable(format!("the sequence number {sequence}, in TP3")))?;
+    Ok(sequence.to_be_bytes())
+}
+
+fn whole(text: &[u8]) -> Result<&[u8], EncodeError> {
+    if text.len() > TP3_TEXT_BYTES_MAX { Err(EncodeError::TooLong(text.len())) } else { Ok(text) }
+}
+
+fn cut(mut text: Vec<u8>) -> Vec<u8> {
+    if text.len() > TP3_TEXT_BYTES_MAX {
+        text.truncate(TP3_TEXT_BYTES_MAX - CUT_MARK.len());
+        text.extend_from_slice(CUT_MARK);
+    }
+    text
+}

@@ -1,0 +1,314 @@
+//! TP3 at the link and at the door of the mind: the bytes of docs/TP3.md, and the rules that need a clock.
+//!
+//! How a servent and a client behave on real sockets, driven by peers that share no code with this dialect, is tested
+//! with the programs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::address::{AnswerAddress, Dialect};
+use common::config::{
+    Config, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
+    TP3_TEXT_BYTES_MAX,
+};
+use common::key::Key;
+use common::link::{Link, LinkId, Purpose};
+use common::message::{Finished, Hello, Message, Request, Role, ServentId};
+use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, Tally};
+use common::store::Store;
+use common::time::Time;
+use common::wire::{Accepts, Frame, WireError};
+use proptest::prelude::*;
+
+const TEXT: &[u8] = b"rtmp";
+
+fn key() -> Ask {
+    Ask::Key(Key::new(TEXT).unwrap())
+}
+
+fn client(port: u16) -> AnswerAddress {
+    AnswerAddress { socket: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), dialect: Dialect::Tp3 }
+}
+
+fn query(sequence: u64, ttl: u8, ask: Ask, path: Path) -> Query {
+    Query { sequence, client: client(9990), ttl, hops: 1, ask, path }
+}
+
+fn value(sequence: u64, text: &[u8]) -> Message {
+    Message::Answer(Answer { sequence, hops: 0, body: AnswerBody::Value(text.to_vec()) })
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+fn said(message: &Message) -> Vec<u8> {
+    Frame::new(Dialect::Tp3, message).unwrap().as_bytes().to_vec()
+}
+
+/// Every message with its bytes. The third is the example of docs/TP3.md.
+fn golden() -> Vec<(&'static str, Message)> {
+    let servent = Message::Hello(Hello::new(Role::Nameless));
+    let path = Path::Text(b"127.0.0.1:1 x".to_vec());
+    vec![
+        ("00 04 00 00", servent),
+        ("00 04 27 06", Message::Hello(Hello::new(Role::Client { answer_port: 9990, dialect: Dialect::Tp3 }))),
+        (
+            "00 07 00 03 00 00 00 01 7f 00 00 01 27 06 00 04 72 74 6d 70",
+            Message::Query(query(1, 3, key(), Path::default())),
+        ),
+        (
+            "00 08 00 00 ff ff ff ff 7f 00 00 01 27 06 00 0d 31 32 37 2e 30 2e 30 2e 31 3a 31 20 78",
+            Message::Query(query(0xffff_ffff, 0, Ask::Topology, path)),
+        ),
+        ("00 05 00 00 00 00 00 04 72 74 6d 70", Message::Request(Request { sequence: 0, ask: key() })),
+        ("00 06 00 00 00 07", Message::Request(Request { sequence: 7, ask: Ask::Topology })),
+        ("00 09 00 00 00 07 00 02 ff 00", value(7, b"\xff\x00")),
+    ]
+}
+
+fn heard(link: &mut Link, bytes: &[u8]) -> Result<Vec<Message>, WireError> {
+    link.receive(bytes);
+    let mut messages = Vec::new();
+    while let Some(message) = link.next_message()? {
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
+#[test]
+fn every_message_is_these_bytes_and_may_be_cut_anywhere() {
+    for (hex, message) in golden() {
+        let bytes = bytes(hex);
+        assert_eq!(said(&message), bytes, "{}", message.name());
+        for cut in 0..=bytes.len() {
+            let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
+            let hello = Message::Hello(Hello::new(Role::Nameless));
+            assert_eq!(heard(&mut link, &bytes[..cut]).unwrap().first(), Some(&hello), "taken as said");
+            let whole = cut == bytes.len();
+            let rest = heard(&mut link, &bytes[cut..]).unwrap();
+            assert!(whole || rest == [message.clone()], "{hex} cut at {cut}: {rest:?}");
+            assert!(!link.is_mid_frame());
+        }
+    }
+}
+
+#[test]
+fn what_the_dialect_has_no_words_for_is_said_as_nothing() {
+    let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
+    let finished = Message::Finished(Finished { sequence: 1, tally: Tally::default() });
+    for message in [Message::Ping, Message::Pong, finished] {
+        assert_eq!(link.send(&message), Ok(()));
+    }
+    assert_eq!(link.unsent(), b"");
+    // Nobody answers an ID.
+    let mut accepted = Link::accepted(Accepts::Both, Purpose::Standing);
+    assert_eq!(heard(&mut accepted, &[0, 4, 0, 0]).unwrap(), [Message::Hello(Hello::new(Role::Nameless))]);
+    let hello = Hello::new(Role::Servent { id: ServentId(1), advertised: client(1).socket });
+    assert_eq!(accepted.send(&Message::Hello(hello)), Ok(()));
+    assert_eq!(accepted.unsent(), b"");
+}
+
+#[test]
+fn texts_are_cut_or_refused_at_400_bytes() {
+    let longest = vec![b'v'; TP3_TEXT_BYTES_MAX];
+    assert_eq!(said(&value(1, &longest))[8..], longest);
+    let cut = [&longest[..TP3_TEXT_BYTES_MAX - 3], b"..."].concat();
+    assert_eq!(said(&value(1, &[&longest[..], b"v"].concat()))[8..], cut);
+    let long_key = Ask::Key(Key::new(&[&longest[..], b"v"].concat()).unwrap());
+    assert!(Frame::new(Dialect::Tp3, &Message::Query(query(1, 3, long_key, Path::default()))).is_err());
+    assert!(Frame::new(Dialect::Tp3, &Message::Query(query(1 << 32, 3, key(), Path::default()))).is_err());
+    let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
+    let error = WireError::FrameTooLong { length: 401, max: TP3_TEXT_BYTES_MAX };
+    assert_eq!(heard(&mut link, &bytes("00 05 00 00 00 00 01 91")), Err(error));
+}
+
+#[test]
+fn without_the_option_tp3_is_told_apart_and_refused() {
+    let mut link = Link::accepted(Accepts::Native, Purpose::Standing);
+    assert_eq!(heard(&mut link, &[0]), Ok(Vec::new()), "too little to tell");
+    assert_eq!(heard(&mut link, &[4]), Err(WireError::Tp3Refused));
+}
+
+#[test]
+fn a_ttl_beyond_a_byte_does_not_come_round() {
+    let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
+    let flood = bytes("00 07 01 00 00 00 00 01 7f 00 00 01 27 06 00 04 72 74 6d 70");
+    let messages = heard(&mut link, &flood).unwrap();
+    assert!(matches!(&messages[1], Message::Query(query) if query.ttl == u8::MAX), "{messages:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_are_messages_or_one_lasting_error(
+        opening in prop::sample::select(vec![Accepts::Native, Accepts::Both, Accepts::Tp3]),
+        asking in any::<bool>(),
+        noise in prop::collection::vec(prop_oneof![0_u8..12, any::<u8>()], 0..600),
+        segment_bytes in 1_usize..64,
+    ) {
+        let purpose = if asking { Purpose::Asking } else { Purpose::Standing };
+        let mut link = Link::accepted(opening, purpose);
+        for segment in noise.chunks(segment_bytes) {
+            if let Err(error) = heard(&mut link, segment) {
+                prop_assert_eq!(link.next_message(), Err(error));
+                prop_assert!(!link.is_mid_frame());
+            }
+        }
+    }
+}
+
+// ---- the mind ----
+
+struct Mind {
+    overlay: Overlay,
+    now: Time,
+}
+
+const NEIGHBOR: LinkId = LinkId(1);
+const OTHER: LinkId = LinkId(2);
+const CLIENT: LinkId = LinkId(3);
+
+impl Mind {
+    /// A mind that holds the key, with two TP3 neighbors.
+    fn new() -> Mind {
+        let config = Config {
+            advertised: client(9000).socket,
+            servent_id: ServentId(1),
+            ttl: 3,
+            forward_once: false,
+            neighbors: Vec::new(),
+            seed: 1,
+            tp3_answers: vec!["127.0.0.0/8".parse().unwrap()],
+        };
+        let store = Store::parse(b"rtmp 1935/tcp\n".to_vec()).unwrap().0;
+        let mut mind = Mind { overlay: Overlay::new(&config, Arc::new(store)), now: Time::START };
+        for link in [NEIGHBOR, OTHER] {
+            mind.open(link, Role::Nameless);
+        }
+        mind
+    }
+
+    fn open(&mut self, link: LinkId, role: Role) {
+        let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+        self.tell(Input::Opened { link, opening: Opening::Accepted(from) });
+        self.tell(Input::Received { link, message: Message::Hello(Hello::new(role)) });
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.overlay.handle(self.now, input, &mut out);
+        out
+    }
+
+    fn ask(&mut self, query: Query) -> Vec<Output> {
+        self.tell(Input::Received { link: NEIGHBOR, message: Message::Query(query) })
+    }
+
+    fn pass(&mut self, duration: Duration) -> Vec<Output> {
+        self.now = self.now + duration;
+        self.tell(Input::Deadline)
+    }
+}
+
+fn dial(port: u16) -> Output {
+    let address = client(port).socket;
+    Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Tp3 }
+}
+
+fn is_passed_on(out: &[Output]) -> bool {
+    out.iter().any(|output| matches!(output, Output::Flood { links, .. } if *links == [OTHER]))
+}
+
+#[test]
+fn each_answer_goes_alone_and_the_next_waits_for_a_connection_of_its_own() {
+    let mut mind = Mind::new();
+    assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
+    assert!(!mind.ask(query(2, 3, key(), Path::default())).contains(&dial(9990)), "one dial at a time");
+    for (sequence, link) in [(1, LinkId(7)), (2, LinkId(8))] {
+        let opening = Opening::Dialled(Dial::Answers(client(9990).socket));
+        let mut out = mind.tell(Input::Opened { link, opening });
+        let next = out.iter().position(|output| *output == dial(9990)).map(|place| out.remove(place));
+        let Some(Output::Send { message: Message::Answer(answer), .. }) = out.first() else { panic!("{out:?}") };
+        assert_eq!((answer.sequence, &answer.body), (sequence, &AnswerBody::Value(b"1935/tcp".to_vec())));
+        assert_eq!(out[1..], [Output::Close { link }]);
+        assert_eq!(next.is_some(), sequence == 1);
+    }
+}
+
+#[test]
+fn a_refused_answer_is_tried_again_so_often_and_then_dropped() {
+    let mut mind = Mind::new();
+    let refuse = |mind: &mut Mind| {
+        let dial = Dial::Answers(client(9990).socket);
+        mind.tell(Input::DialFailed { dial, reason: "refused".to_owned() })
+    };
+    assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
+    for _ in 0..TP3_ANSWER_TRIES_MAX {
+        assert_eq!(refuse(&mut mind), []);
+        assert_eq!(mind.pass(TP3_ANSWER_PAUSE - Duration::from_millis(1)), []);
+        assert_eq!(mind.pass(Duration::from_millis(1)), [dial(9990)]);
+    }
+    assert_eq!(mind.overlay.counters().undelivered, 0);
+    refuse(&mut mind);
+    assert_eq!(mind.overlay.counters().undelivered, 1);
+    assert_eq!(mind.pass(TP3_ANSWER_PAUSE), [], "it is left alone");
+}
+
+#[test]
+fn a_tp3_client_is_remembered_for_half_a_minute_and_forgotten_when_it_comes_anew() {
+    let mut mind = Mind::new();
+    let ask = |mind: &mut Mind| is_passed_on(&mind.ask(query(1, 3, key(), Path::default())));
+    assert!(ask(&mut mind));
+    assert!(!ask(&mut mind));
+    mind.now = Time::START + (SEEN_TP3_AGE_MAX - Duration::from_millis(1));
+    assert!(!ask(&mut mind));
+    mind.now = Time::START + SEEN_TP3_AGE_MAX;
+    assert!(ask(&mut mind));
+    assert!(SEEN_TP3_AGE_MAX < SEEN_AGE_MAX);
+    // Another client's hello changes nothing, its own does.
+    mind.open(CLIENT, Role::Client { answer_port: 9991, dialect: Dialect::Tp3 });
+    assert!(!ask(&mut mind));
+    mind.open(LinkId(4), Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    assert!(ask(&mut mind));
+}
+
+#[test]
+fn an_answer_to_where_no_client_was_allowed_is_lost_and_the_query_goes_on() {
+    let mut mind = Mind::new();
+    let outside = AnswerAddress { socket: "203.0.113.9:9990".parse().unwrap(), dialect: Dialect::Tp3 };
+    let out = mind.ask(Query { client: outside, ..query(1, 3, key(), Path::default()) });
+    assert!(!out.iter().any(|output| matches!(output, Output::Dial { .. })), "{out:?}");
+    assert!(is_passed_on(&out));
+    assert_eq!(mind.overlay.counters().unanswered, 1);
+}
+
+#[test]
+fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
+    let mut mind = Mind::new();
+    mind.open(CLIENT, Role::Client { answer_port: 9992, dialect: Dialect::Native });
+    let request = Message::Request(Request { sequence: 9, ask: Ask::Topology });
+    let out = mind.tell(Input::Received { link: CLIENT, message: request });
+    let tally = Tally { reached: 1, answers: 1, copies: 2, silent: 2, ..Tally::default() };
+    let finished = Message::Finished(Finished { sequence: 9, tally });
+    assert!(out.contains(&Output::Send { link: CLIENT, message: finished }), "{out:?}");
+    assert_eq!(mind.overlay.pending_count(), 0);
+    // Nor are they pinged, or given up for being quiet.
+    assert_eq!(mind.pass(NEIGHBOR_QUIET_MAX * 2), []);
+}
+
+#[test]
+fn a_path_grows_as_the_text_it_came_as() {
+    let mut mind = Mind::new();
+    let out = mind.ask(query(1, 3, Ask::Topology, Path::Text(b" a  b".to_vec())));
+    let passed_on = out.iter().find_map(|output| match output {
+        Output::Flood { query, .. } => Some(query.path.text()),
+        _ => None,
+    });
+    assert_eq!(passed_on.unwrap(), b" a  b 127.0.0.1:9000");
+}
