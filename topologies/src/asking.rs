@@ -39,8 +39,9 @@ pub struct Answer {
     /// The answering servent's links, for the topology.
     #[serde(default)]
     pub neighbors: Vec<SocketAddr>,
-    /// How many links the query crossed.
-    pub hops: usize,
+    /// How many links the query crossed, where that is told.
+    #[serde(default)]
+    pub hops: Option<usize>,
     /// Milliseconds since the query was asked.
     pub ms: f64,
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use clap::Parser;
 use servent::options::{DataSource, Options};
+use servent::sockets::TP3_SCHEME;
 
 /// Where the topologies that come with the project are, besides `topologies/` below the current directory.
 const HOME: &str = env!("CARGO_MANIFEST_DIR");
@@ -75,8 +76,10 @@ impl Topology {
             options.listen = moved(options.listen);
             options.advertise = options.advertise.map(moved);
             for neighbor in &mut options.neighbors {
-                if let Ok(address) = neighbor.parse() {
-                    *neighbor = moved(address).to_string();
+                let (scheme, host) = neighbor.rsplit_once('/').unwrap_or(("", neighbor));
+                if let Ok(address) = host.parse() {
+                    let slash = if scheme.is_empty() { "" } else { "/" };
+                    *neighbor = format!("{scheme}{slash}{}", moved(address));
                 }
             }
         }
@@ -88,6 +91,13 @@ impl Topology {
     pub fn links(&self) -> BTreeSet<(usize, usize)> {
         let ends = self.servents.iter().enumerate();
         ends.flat_map(|(place, declared)| declared.neighbors.range(place..).map(move |other| (place, *other))).collect()
+    }
+
+    /// Whether every link speaks the native dialect, in which a flood reports what came of it.
+    #[must_use]
+    pub fn reports(&self) -> bool {
+        let mut names = self.servents.iter().flat_map(|declared| &declared.options.neighbors);
+        names.all(|name| !name.starts_with(TP3_SCHEME))
     }
 
     /// The addresses the servents go by, in the order of the file.
@@ -113,6 +123,14 @@ impl Topology {
                     .iter()
                     .find_map(|address| places.get(address).copied())
                     .ok_or_else(|| anyhow!("neighbor {name} is none of the servents declared here"))?;
+                if name.starts_with(TP3_SCHEME) {
+                    for (end, what) in [(place, "has"), (known, "is")] {
+                        let options = &self.servents[end].options;
+                        if !options.tp3 {
+                            bail!("{} {what} a TP3 neighbor and does not say --tp3", options.listen);
+                        }
+                    }
+                }
                 if known != place {
                     self.servents[place].neighbors.insert(known);
                     self.servents[known].neighbors.insert(place);
@@ -146,6 +164,12 @@ impl Declared {
         }
         if options.forward_once {
             words.push("--forward-once".to_owned());
+        }
+        if options.tp3 {
+            words.push("--tp3".to_owned());
+        }
+        for network in &options.tp3_answers {
+            words.extend(["--tp3-answers".to_owned(), network.to_string()]);
         }
         words
     }
@@ -225,6 +249,10 @@ mod tests {
         assert_eq!(moved.addresses()[0].to_string(), "127.4.5.6:9001");
         assert_eq!(moved.addresses()[1].to_string(), "[::1]:9003");
         assert_eq!(moved.servents[1].options.neighbors, ["127.4.5.6:9001"]);
+        let moved =
+            parse("9001 - tp3://127.0.0.1:9002 --tp3\n9002 - --tp3\n").unwrap().moved_to(Ipv4Addr::new(127, 4, 5, 6));
+        assert_eq!(moved.servents[0].arguments()[2], "tp3://127.4.5.6:9002");
+        assert!(!moved.reports() && topology.reports());
     }
 
     #[test]
@@ -236,6 +264,8 @@ mod tests {
             ("0 -\n", "servent 1 has port 0"),
             ("9001 - 127.0.0.1:9002\n", "neighbor 127.0.0.1:9002 is none of the servents declared here"),
             ("9001 -\n9002\n", "line 2: the following required arguments were not provided"),
+            ("9001 - tp3://127.0.0.1:9002\n9002 - --tp3\n", "127.0.0.1:9001 has a TP3 neighbor and does not say --tp3"),
+            ("9001 - tp3://127.0.0.1:9002 --tp3\n9002 -\n", "127.0.0.1:9002 is a TP3 neighbor and does not say --tp3"),
             ("\n9001 - --ttl 99\n", "line 2: invalid value '99' for '--ttl <N>'"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());

@@ -21,6 +21,8 @@ pub struct Expected {
     pub duplicates: u64,
     /// Whether `copies` and `duplicates` hold however long each link takes.
     pub exact: bool,
+    /// Whether any of the counts is told at all: not where some link speaks TP3, which has no word for them.
+    pub told: bool,
 }
 
 impl Expected {
@@ -43,7 +45,15 @@ impl Expected {
         let is_tree = topology.links().len() + 1 == all.iter().flatten().count();
         let once = topology.servents.iter().all(|declared| declared.options.forward_once);
         let exact = is_tree || (once && ttl + 1 >= topology.servents.len());
-        Expected { reached, stopped, copies, duplicates: copies + 1 - reached, exact, distances }
+        Expected {
+            reached,
+            stopped,
+            copies,
+            duplicates: copies + 1 - reached,
+            exact,
+            told: topology.reports(),
+            distances,
+        }
     }
 }
 

@@ -56,6 +56,22 @@ fn the_mesh_is_as_declared() {
     check_by_name("mesh");
 }
 
+#[test]
+fn the_mixed_ring_is_as_declared() {
+    check_by_name("mixed");
+}
+
+#[test]
+fn the_tp3_chain_answers_as_the_native_one() {
+    let text = check_by_name("tp3-chain");
+    assert!(text.contains("held by one out of reach of the TTL\n      answers 0, reached 1"), "{text}");
+}
+
+#[test]
+fn the_tp3_diamond_answers_as_the_native_one() {
+    check_by_name("tp3-diamond");
+}
+
 /// An overlay that is up, compared with a declaration that says otherwise.
 fn differences(real: &str, declared: &str) -> (usize, String) {
     let directory = tempfile::tempdir().unwrap();
@@ -153,5 +169,5 @@ fn every_topology_file_is_checked_above() {
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
-    assert_eq!(names, ["chain", "diamond", "mesh", "ring", "star"]);
+    assert_eq!(names, ["chain", "diamond", "mesh", "mixed", "ring", "star", "tp3-chain", "tp3-diamond"]);
 }
