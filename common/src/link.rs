@@ -11,7 +11,7 @@ use crate::config::{
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
-use crate::wire::{self, Accepts, EncodeError, End, Frame, Opening, WireError};
+use crate::wire::{self, Accepts, EncodeError, End, FirstBytes, Frame, WireError};
 
 /// Names a link between the shell that owns its connection and the mind that speaks on it. A shell never reuses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,8 +193,8 @@ impl Link {
         }
         if !self.heard_preface {
             match wire::read_opening(dialect, self.received.as_slice())? {
-                Opening::Unclear => return Ok(None),
-                Opening::Preface(length) => self.received.take(length),
+                FirstBytes::Unclear => return Ok(None),
+                FirstBytes::Preface(length) => self.received.take(length),
             }
             self.heard_preface = true;
         }

@@ -89,7 +89,7 @@ impl Frame {
 
 /// What the first bytes of a connection turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Opening {
+pub(crate) enum FirstBytes {
     /// Too few to tell.
     Unclear,
     /// A preface of this many bytes.
@@ -136,10 +136,10 @@ pub(crate) fn tell_dialect(bytes: &[u8], end: End, accepts: Accepts) -> Result<O
 }
 
 /// Judges the first bytes that came over a connection, as soon as they can be judged.
-pub(crate) fn read_opening(dialect: Dialect, bytes: &[u8]) -> Result<Opening, WireError> {
+pub(crate) fn read_opening(dialect: Dialect, bytes: &[u8]) -> Result<FirstBytes, WireError> {
     match dialect {
         Dialect::Native => native::read_preface(bytes),
-        Dialect::Tp3 => Ok(Opening::Preface(0)),
+        Dialect::Tp3 => Ok(FirstBytes::Preface(0)),
     }
 }
 

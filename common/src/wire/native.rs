@@ -15,7 +15,7 @@ use crate::config::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BY
 use crate::key::Key;
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use crate::wire::{EncodeError, Opening, WireError};
+use crate::wire::{EncodeError, FirstBytes, WireError};
 
 /// The version of everything below, outside the codec so that it can be read whatever the codec becomes.
 pub const VERSION: u8 = 1;
@@ -101,7 +101,7 @@ struct WireTally {
     silent: u64,
 }
 
-pub(super) fn read_preface(bytes: &[u8]) -> Result<Opening, WireError> {
+pub(super) fn read_preface(bytes: &[u8]) -> Result<FirstBytes, WireError> {
     let marker = &PREFACE[..3];
     let common = bytes.len().min(marker.len());
     if bytes[..common] != marker[..common] {
@@ -109,8 +109,8 @@ pub(super) fn read_preface(bytes: &[u8]) -> Result<Opening, WireError> {
         return Err(WireError::NoPreface(shown.join(" ")));
     }
     match bytes.get(3) {
-        None => Ok(Opening::Unclear),
-        Some(&VERSION) => Ok(Opening::Preface(PREFACE.len())),
+        None => Ok(FirstBytes::Unclear),
+        Some(&VERSION) => Ok(FirstBytes::Preface(PREFACE.len())),
         Some(&version) => Err(WireError::Version(version)),
     }
 }
