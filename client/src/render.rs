@@ -245,6 +245,8 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         (answers, true) if ask == Some(&Ask::Topology) && answers == tally.reached => {
             format!("{} in {took}", count(answers, "servent"))
         }
+        // Of servents behind those that cannot report nobody knows how many there are.
+        (answers, true) if tally.silent > 0 => format!("{} in {took}", count(answers, "answer")),
         (answers, true) => {
             format!("{} from {} in {took}", count(answers, "answer"), count(tally.reached, "servent"))
         }
@@ -362,7 +364,7 @@ mod tests {
             (
                 &key,
                 silence(ending(EndReason::Silence, 1, Tally { silent: 2, ..tally(3, 1) })),
-                "1 answer from 3 servents in 4.0 s; 2 neighbors cannot report: there may be more",
+                "1 answer in 4.0 s; 2 neighbors cannot report: there may be more",
             ),
             (
                 &key,
