@@ -283,7 +283,7 @@ impl Overlay {
     }
 
     fn on_query(&mut self, now: Time, link: LinkId, mut query: Query, out: &mut Vec<Output>) {
-        // Hops plus TTL is the same all over a flood, and no contact starts one with more.
+        // Hops plus TTL never grows on the way, and no contact starts with more.
         if u16::from(query.ttl) + u16::from(query.hops) > u16::from(TTL_MAX) + 1 {
             let from = self.links.neighbor_name(link);
             log::debug!("dropped a query with TTL {} after {} hops, from neighbor {from}", query.ttl, query.hops);
@@ -375,7 +375,9 @@ impl Overlay {
             Dialect::Tp3 => self.tp3_answers.iter().any(|network| network.contains(&client.socket.ip())),
         };
         if !is_allowed {
-            log::info!("no answer to client {}: it is in no network that --tp3-answers names", client.socket);
+            // Whoever forges addresses must not fill the log with them.
+            let level = if self.counters.unanswered == 0 { log::Level::Info } else { log::Level::Debug };
+            log::log!(level, "no answer to client {}: it is in no network that --tp3-answers names", client.socket);
         }
         is_allowed && client.names_one_client()
     }
