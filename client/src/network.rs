@@ -221,6 +221,10 @@ impl Network {
         if let Err(error) = flushed {
             inputs.push(Input::Closed { link, reason: error.to_string() });
         }
+        self.handle_all(link, inputs);
+    }
+
+    fn handle_all(&mut self, link: LinkId, inputs: Vec<Input>) {
         for input in inputs {
             if matches!(input, Input::Closed { .. }) {
                 self.remove(link);
@@ -259,7 +263,12 @@ impl Network {
             }
             let link = Link::accepted(self.accepts, Purpose::Asking);
             match sockets::prepare(&stream).and_then(|()| self.insert(stream, link)) {
-                Ok(link) => self.handle(Input::Accepted { link, from: canonical(from) }),
+                Ok(link) => {
+                    // Whoever brings an answer in TP3 says so at once, and must not be spoken to.
+                    let brought = self.read(link);
+                    self.handle(Input::Accepted { link, from: canonical(from) });
+                    self.handle_all(link, brought);
+                }
                 Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
             }
         }

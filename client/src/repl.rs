@@ -217,7 +217,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             return Ok(Next::Interrupted);
         }
         if let Err(error) = self.network.ask(ask.clone()) {
-            writeln!(io::stderr(), "client: {} does not understand that: {error}", self.contact)?;
+            writeln!(io::stderr(), "client: {error}")?;
             self.worsen(Outcome::Usage);
             return Ok(Next::Continue);
         }

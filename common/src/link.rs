@@ -144,8 +144,9 @@ impl Link {
 
     /// Queues a message.
     pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
-        // What has begun may yet be TP3, and whoever speaks that does not understand a word of ours.
-        if self.dialect.is_none() && self.purpose != Purpose::Asking && !self.received.is_empty() {
+        // Whoever has not said enough to tell may yet speak TP3, and would not understand a word of ours.
+        let may_be_tp3 = self.dialect.is_none() && (self.accepts == Accepts::Both || !self.received.is_empty());
+        if may_be_tp3 && self.purpose != Purpose::Asking {
             return Ok(());
         }
         // In TP3 nobody answers a hello.

@@ -41,6 +41,8 @@ pub enum Input {
     DialFailed {
         /// Which.
         dial: Dial,
+        /// Whether somebody is there, but nobody listens.
+        refused: bool,
         /// Why, for the log.
         reason: String,
     },
@@ -187,11 +189,11 @@ impl Overlay {
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
-            Input::DialFailed { dial: Dial::Neighbor(target), reason } => {
+            Input::DialFailed { dial: Dial::Neighbor(target), reason, .. } => {
                 self.links.on_dial_failed(now, target, &reason);
             }
-            Input::DialFailed { dial: Dial::Answers(to), reason } => {
-                self.delivery.on_dial_failed(now, to, &reason, out);
+            Input::DialFailed { dial: Dial::Answers(to), refused, reason } => {
+                self.delivery.on_dial_failed(now, to, refused, &reason, out);
             }
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => self.on_malformed(now, link, &error, out),
@@ -333,8 +335,7 @@ impl Overlay {
             }
         }
         let sender = matches!(asker, Asker::Neighbor { .. }).then_some(asker.link());
-        let others = self.links.neighbors_except(sender);
-        let echoing = self.links.echoing(&others);
+        let (others, echoing) = self.links.neighbors_except(sender);
         match self.flood.pass_on(now, asker, query, others, echoing, tally) {
             Passing::On { query, links, done } => {
                 out.push(Output::Flood { links, query });

@@ -47,7 +47,7 @@ pub enum EncodeError {
     #[error("a message of {0} bytes does not fit a frame")]
     TooLong(usize),
     /// The dialect has no bytes for it.
-    #[error("a message that cannot be encoded: {0}")]
+    #[error("it cannot be said: {0}")]
     Unspeakable(String),
 }
 

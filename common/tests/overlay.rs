@@ -135,7 +135,7 @@ impl Mind {
     }
 
     fn dial_failed(&mut self, dial: Dial) -> Vec<Output> {
-        self.tell(Input::DialFailed { dial, reason: "it is a test".to_owned() })
+        self.tell(Input::DialFailed { dial, refused: true, reason: "it is a test".to_owned() })
     }
 
     /// An answer link to this client, opened and greeted; gives what was sent once it was.

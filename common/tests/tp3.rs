@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Dialect};
 use common::config::{
-    Config, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
-    TP3_TEXT_BYTES_MAX,
+    ANSWER_REST_MIN, Config, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE,
+    TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX,
 };
 use common::key::Key;
 use common::link::{Link, LinkId, Purpose};
@@ -246,7 +246,7 @@ fn a_refused_answer_is_tried_again_so_often_and_then_dropped() {
     let mut mind = Mind::new();
     let refuse = |mind: &mut Mind| {
         let dial = Dial::Answers(client(9990).socket);
-        mind.tell(Input::DialFailed { dial, reason: "refused".to_owned() })
+        mind.tell(Input::DialFailed { dial, refused: true, reason: "refused".to_owned() })
     };
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
     for _ in 0..TP3_ANSWER_TRIES_MAX {
@@ -258,6 +258,29 @@ fn a_refused_answer_is_tried_again_so_often_and_then_dropped() {
     refuse(&mut mind);
     assert_eq!(mind.overlay.counters().undelivered, 1);
     assert_eq!(mind.pass(TP3_ANSWER_PAUSE), [], "it is left alone");
+}
+
+#[test]
+fn an_address_that_does_not_even_refuse_is_not_tried_again() {
+    let mut mind = Mind::new();
+    assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
+    let failed = Dial::Answers(client(9990).socket);
+    mind.tell(Input::DialFailed { dial: failed, refused: false, reason: "timed out".to_owned() });
+    assert_eq!(mind.overlay.counters().undelivered, 1);
+    assert_eq!(mind.pass(TP3_ANSWER_PAUSE), []);
+}
+
+#[test]
+fn a_client_of_the_other_dialect_may_come_to_the_same_address() {
+    let mut mind = Mind::new();
+    let native = AnswerAddress { dialect: Dialect::Native, ..client(9990) };
+    let address = native.socket;
+    let out = mind.ask(Query { client: native, ..query(1, 3, key(), Path::default()) });
+    assert!(out.contains(&Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Native }));
+    mind.tell(Input::DialFailed { dial: Dial::Answers(address), refused: true, reason: "refused".to_owned() });
+    // While the address is left alone, and after.
+    mind.ask(query(2, 3, key(), Path::default()));
+    assert_eq!(mind.pass(ANSWER_REST_MIN), [dial(9990)]);
 }
 
 #[test]

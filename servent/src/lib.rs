@@ -20,6 +20,7 @@ use clap::Parser;
 use common::address::Dialect;
 use common::config::Config;
 use common::message::ServentId;
+use ipnet::IpNet;
 
 use options::Options;
 use server::Server;
@@ -60,7 +61,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         forward_once: options.forward_once,
         neighbors,
         seed: u64::from_ne_bytes(random_bytes()?),
-        tp3_answers: [sockets::own_networks(), options.tp3_answers.clone()].concat(),
+        tp3_answers: tp3_answers(options),
     };
     if options.tp3 {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
@@ -68,6 +69,11 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let server = Server::new(listener, &config, Arc::new(store), options)?;
     announce(listening).context("cannot say on stdout what address is listened on")?;
     server.run()
+}
+
+/// Where TP3 clients may be; nowhere unless the dialect is asked for.
+fn tp3_answers(options: &Options) -> Vec<IpNet> {
+    if options.tp3 { [sockets::own_networks(), options.tp3_answers.clone()].concat() } else { Vec::new() }
 }
 
 /// The one line on stdout: whoever started us waits for it.
@@ -117,7 +123,10 @@ fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Resul
     )?;
     writeln!(stdout, "neighbors  {neighbors}")?;
     writeln!(stdout, "ttl        {}", options.ttl)?;
-    writeln!(stdout, "tp3        {}", if options.tp3 { "spoken too" } else { "refused" })?;
+    let networks: Vec<String> = tp3_answers(options).iter().map(ToString::to_string).collect();
+    let tp3 =
+        if options.tp3 { format!("spoken too, with clients in {}", networks.join(" ")) } else { "refused".to_owned() };
+    writeln!(stdout, "tp3        {tp3}")?;
     writeln!(stdout, "pass on    {forward}")?;
     stdout.flush()?;
     Ok(())

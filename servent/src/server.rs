@@ -3,7 +3,7 @@
 //! It performs the outputs of the mind and reports what comes of them; it decides nothing about queries, answers or
 //! neighbors. What it does see to is what only a machine has: descriptors that run out, sockets that linger, signals.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -32,6 +32,8 @@ use crate::sockets;
 
 /// Connections accepted in one turn of the loop; the others wait for the next.
 const ACCEPTS_PER_TURN: usize = 128;
+/// How long the listening port is not used again towards one client.
+const SAME_PORTS_PAUSE: Duration = Duration::from_millis(100);
 /// How long nothing is accepted after descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a closed connection may take to send its last words and see the other side close.
@@ -58,6 +60,10 @@ pub(crate) struct Server {
     data: DataSource,
     accepts: Accepts,
     listening: SocketAddr,
+    /// The clients answered from the listening port in the last moment.
+    dialled_from_listening: BTreeMap<SocketAddr, Time>,
+    /// Messages left out because the dialect of their link cannot say them.
+    unsaid_count: u64,
     started: Instant,
     leaving_until: Option<Time>,
     accept_again_at: Option<Time>,
@@ -122,6 +128,8 @@ impl Server {
             data: options.data.clone(),
             accepts: if options.tp3 { Accepts::Both } else { Accepts::Native },
             listening,
+            dialled_from_listening: BTreeMap::new(),
+            unsaid_count: 0,
             started: Instant::now(),
             leaving_until: None,
             accept_again_at: None,
@@ -270,7 +278,7 @@ impl Server {
             }
             Err(error) => {
                 self.remove(link);
-                self.inputs.push_back(Input::DialFailed { dial, reason: error.to_string() });
+                self.inputs.push_back(dial_failed(dial, &error));
             }
         }
     }
@@ -379,7 +387,10 @@ impl Server {
         match said {
             Ok(()) => self.flush_later(link),
             Err(error @ SendError::Full(_)) => self.lose(link, Stage::Standing, error.to_string()),
-            Err(error) => log::warn!("not said on {link}: {error}"),
+            Err(error) => {
+                self.unsaid_count += 1;
+                log::debug!("not said on {link}: {error}");
+            }
         }
     }
 
@@ -393,13 +404,15 @@ impl Server {
         } else {
             // A TP3 client knows a servent only by the address its answer comes from.
             let dialled = match (dialect, dial) {
-                (Dialect::Tp3, Dial::Answers(_)) => sockets::dial_from(self.listening, address),
+                (Dialect::Tp3, Dial::Answers(_)) if self.may_dial_from_listening(address) => {
+                    sockets::dial_from(self.listening, address)
+                }
                 _ => sockets::dial(address),
             };
             dialled.and_then(|stream| self.insert(stream, Link::new(dialect, purpose), Stage::Connecting(dial)))
         };
         if let Err(error) = dialled {
-            self.inputs.push_back(Input::DialFailed { dial, reason: error.to_string() });
+            self.inputs.push_back(dial_failed(dial, &error));
         }
     }
 
@@ -419,6 +432,20 @@ impl Server {
         // A frame that had begun before is timed from now on: nobody could have ended it meanwhile.
         let mid_frame = entry.connection.link().is_mid_frame();
         self.set_timer(link, mid_frame.then(|| self.now() + FRAME_WAIT_MAX));
+    }
+
+    /// Whether the listening port may be used towards this address: not again at once. The end of the connection before may
+    /// not have passed yet, and a connection between the same two ports would then wait a second for its first packet to be
+    /// taken.
+    fn may_dial_from_listening(&mut self, address: SocketAddr) -> bool {
+        let now = self.now();
+        let is_recent = |since: &Time| now.since(*since) < SAME_PORTS_PAUSE;
+        if self.dialled_from_listening.get(&address).is_some_and(is_recent) {
+            return false;
+        }
+        self.dialled_from_listening.retain(|_, since| is_recent(since));
+        self.dialled_from_listening.insert(address, now);
+        true
     }
 
     fn set_reading(&mut self, link: LinkId, reading: bool) {
@@ -508,12 +535,17 @@ impl Server {
     }
 
     fn log_counters(&self) {
-        log::debug!("{:?}", self.overlay.counters());
+        log::debug!("{:?}, {} messages unsaid", self.overlay.counters(), self.unsaid_count);
     }
 }
 
 fn key_of(link: LinkId) -> DefaultKey {
     KeyData::from_ffi(link.0).into()
+}
+
+fn dial_failed(dial: Dial, error: &io::Error) -> Input {
+    let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+    Input::DialFailed { dial, refused, reason: error.to_string() }
 }
 
 fn finish_connect(stream: &TcpStream) -> io::Result<()> {

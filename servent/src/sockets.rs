@@ -51,6 +51,13 @@ pub fn share_port(listener: &TcpListener) -> io::Result<()> {
 
 /// As [`dial`], from this address where the system allows it.
 pub fn dial_from(own: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    // Listening on every IPv6 address takes in every IPv4 address too; leaving from there has to be said in its own family.
+    let own = match (own, address) {
+        (SocketAddr::V6(own), SocketAddr::V4(_)) if own.ip().is_unspecified() => {
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, own.port()))
+        }
+        _ => own,
+    };
     let from_own = || -> io::Result<TcpStream> {
         let socket = open_for_dial(address)?;
         socket.set_reuse_address(true)?;
@@ -111,8 +118,7 @@ pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
         None => (name, Dialect::Native),
     };
     if let Some((scheme, _)) = host.split_once("://") {
-        let error = io::Error::from(io::ErrorKind::InvalidInput);
-        return Err(anyhow::Error::new(error).context(format!("`{name}`: there is no dialect called {scheme}")));
+        bail!("`{name}` is not the host:port of a servent: there is no dialect called {scheme}");
     }
     let found = host.to_socket_addrs().map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => anyhow::Error::new(error)

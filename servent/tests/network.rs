@@ -14,7 +14,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::address::Dialect;
+use common::address::{AnswerAddress, Dialect};
 use common::config::{
     FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SERVENT_FRAME_BYTES_MAX,
     TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX, VALUE_BYTES_MAX,
@@ -745,6 +745,22 @@ fn the_sender_of_a_query_that_is_dropped_is_named_in_the_log() {
     source.pass_on(free_address(), ask("tea"), TTL_MAX + 1);
     let line = logged(&mut servent, "dropped a query with TTL 16");
     assert!(line.contains(&source.address().to_string()), "who sent it is not in `{line}`");
+}
+
+#[test]
+fn an_answer_in_tp3_is_not_dialled_by_a_servent_that_does_not_speak_it() {
+    let file = tea();
+    let servent = serve(&[file.path()]);
+    let mut source = Peer::neighbor(servent.address());
+    let port = AnswerPort::open();
+    let client = AnswerAddress { socket: port.address(), dialect: Dialect::Tp3 };
+    let query = Query { client, ..query(port.address(), ask("tea"), 0) };
+    source.say(&Message::Query(query.clone()));
+    let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
+    assert_eq!(source.expect(), Message::Echo(Echo { id: query.id(), ttl: 0, tally }));
+    // Had it been dialled, this one would not be the first there.
+    source.pass_on(port.address(), ask("tea"), 0);
+    port.accept_and_greet().0.expect_answer();
 }
 
 // ---- the machine ----

@@ -97,6 +97,10 @@ impl Delivery {
             }
             return false;
         }
+        if destination.queue.is_empty() && destination.state != State::Dialling {
+            // The client there may be another than the one the address was first known for.
+            destination.dialect = dialect;
+        }
         destination.queue.push_back(answer);
         destination.queued_bytes += bytes;
         self.queued_bytes += bytes;
@@ -132,11 +136,28 @@ impl Delivery {
         }
     }
 
-    pub(super) fn on_dial_failed(&mut self, now: Time, to: SocketAddr, reason: &str, out: &mut Vec<Output>) {
-        if self.destinations.get(&to).is_some_and(|destination| destination.state == State::Dialling) {
-            self.fail(now, to, reason);
-            self.dial_waiting(out);
+    pub(super) fn on_dial_failed(
+        &mut self,
+        now: Time,
+        to: SocketAddr,
+        refused: bool,
+        reason: &str,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(destination) = self.destinations.get_mut(&to) else { return };
+        if destination.state != State::Dialling {
+            return;
         }
+        // An address that does not even refuse is not tried again at once: each try would hold one of the dials for long.
+        if refused && destination.dialect == Dialect::Tp3 && destination.tries < TP3_ANSWER_TRIES_MAX {
+            self.dials_count -= 1;
+            destination.tries += 1;
+            destination.state = State::Resting;
+            self.set_timer(to, Some(now + TP3_ANSWER_PAUSE));
+        } else {
+            self.fail(now, to, reason);
+        }
+        self.dial_waiting(out);
     }
 
     pub(super) fn on_message(&mut self, now: Time, link: LinkId, message: &Message, out: &mut Vec<Output>) {
@@ -270,11 +291,6 @@ impl Delivery {
     fn fail(&mut self, now: Time, to: SocketAddr, reason: &str) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
         self.dials_count -= 1;
-        if destination.dialect == Dialect::Tp3 && destination.tries < TP3_ANSWER_TRIES_MAX {
-            destination.tries += 1;
-            destination.state = State::Resting;
-            return self.set_timer(to, Some(now + TP3_ANSWER_PAUSE));
-        }
         log::info!("no answer to client {to}: {reason}");
         destination.tries = 0;
         self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);

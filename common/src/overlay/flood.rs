@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::address::Dialect;
-use crate::config::{ECHO_WAIT_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX};
+use crate::config::{ECHO_WAIT_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX, TTL_MAX};
 use crate::link::LinkId;
 use crate::message::Echo;
 use crate::query::{Query, QueryId, Tally};
@@ -118,7 +118,12 @@ impl Flood {
 
     /// Forgets what a TP3 client asked: it has come anew, and counts from zero.
     pub(super) fn forget_client(&mut self, client: SocketAddr) {
-        self.seen.forget_client(client);
+        for id in self.seen.forget_client(client) {
+            // Asked again, they may be passed on again with the same TTL.
+            for ttl in 0..=TTL_MAX {
+                self.end(CopyId { id, ttl });
+            }
+        }
     }
 
     /// Passes a query on to `others`, of whom `echoing` will echo. `query` is as it came; `tally` is what this servent itself has to report.
@@ -279,15 +284,15 @@ impl SeenSet {
         }
     }
 
-    fn forget_client(&mut self, client: SocketAddr) {
-        let by_id = &mut self.by_id;
-        self.tp3_by_age.retain(|(_, id)| {
-            let stays = id.client != client;
-            if !stays {
-                by_id.remove(id);
-            }
-            stays
-        });
+    fn forget_client(&mut self, client: SocketAddr) -> Vec<QueryId> {
+        let ids: Vec<QueryId> = self.tp3_by_age.iter().map(|(_, id)| *id).filter(|id| id.client == client).collect();
+        if !ids.is_empty() {
+            self.tp3_by_age.retain(|(_, id)| id.client != client);
+        }
+        for id in &ids {
+            self.by_id.remove(id);
+        }
+        ids
     }
 
     /// Sets the mark and says what it was.

@@ -300,14 +300,11 @@ impl Links {
 
     // ---- who there is ----
 
-    pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> Vec<LinkId> {
-        self.neighbors.iter().map(|neighbor| neighbor.link).filter(|other| Some(*other) != link).collect()
-    }
-
-    /// Those among these neighbors that will echo what is passed to them.
-    pub(super) fn echoing(&self, links: &[LinkId]) -> Vec<LinkId> {
-        let echoes = |neighbor: &&NeighborLink| neighbor.id.is_some() && links.contains(&neighbor.link);
-        self.neighbors.iter().filter(echoes).map(|neighbor| neighbor.link).collect()
+    /// The neighbors but this one, and those among them that will echo what is passed to them.
+    pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> (Vec<LinkId>, Vec<LinkId>) {
+        let others = || self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != link);
+        let echoing = others().filter(|neighbor| neighbor.id.is_some());
+        (others().map(|neighbor| neighbor.link).collect(), echoing.map(|neighbor| neighbor.link).collect())
     }
 
     /// The answer address of a client.

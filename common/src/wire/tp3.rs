@@ -135,12 +135,12 @@ impl<'a> Reader<'a> {
         } else {
             (Ask::Topology, Path::Text(info.to_vec()))
         };
+        // Beyond what one byte holds it is beyond every limit as well.
         let ttl = u8::try_from(ttl).unwrap_or(u8::MAX);
         let client = SocketAddr::from((Ipv4Addr::from(ip), port));
         Ok(Some(Said::Message(Message::Query(Query {
             sequence,
             client: AnswerAddress { socket: client, dialect: Dialect::Tp3 },
-            // Beyond what one byte holds it is beyond every limit as well.
             ttl,
             hops: hops(ttl, &path),
             ask,
@@ -214,7 +214,11 @@ fn short(sequence: u64) -> Result<[u8; 4], EncodeError> {
 }
 
 fn whole(text: &[u8]) -> Result<&[u8], EncodeError> {
-    if text.len() > TP3_TEXT_BYTES_MAX { Err(EncodeError::TooLong(text.len())) } else { Ok(text) }
+    if text.len() > TP3_TEXT_BYTES_MAX {
+        let what = format!("a key of {} bytes, where TP3 takes {TP3_TEXT_BYTES_MAX}", text.len());
+        return Err(EncodeError::Unspeakable(what));
+    }
+    Ok(text)
 }
 
 fn cut(mut text: Vec<u8>) -> Vec<u8> {

@@ -879,7 +879,7 @@ impl World {
             let reason = reason.to_owned();
             self.record(Record::DialFailed { from: dialler, to: address, reason: reason.clone() });
             if let DialTarget::Mind(dial) = target {
-                self.tell_servent(dialler, overlay::Input::DialFailed { dial, reason });
+                self.tell_servent(dialler, overlay::Input::DialFailed { dial, refused: true, reason });
             }
             return;
         }
