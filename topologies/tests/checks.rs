@@ -4,8 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use topologies::check::compare;
 use topologies::declared::Topology;
@@ -146,6 +151,30 @@ fn run_opens_the_client_and_takes_down_what_it_started() {
     // Nothing listens there any more, so the same can be brought up again at once.
     let again = topology(&["run", "diamond", "--address", &ip]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+}
+
+#[test]
+fn run_takes_its_servents_with_it_when_it_is_told_to_end() {
+    let ip = some_loopback_address().to_string();
+    let mut topology = Command::new(env!("CARGO_BIN_EXE_topology"))
+        .args(["run", "diamond", "--address", &ip])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first_line = String::new();
+    BufReader::new(topology.stderr.take().unwrap()).read_line(&mut first_line).unwrap();
+    assert_eq!(first_line, "diamond: 4 servents, 4 links\n", "it is up");
+    let connections: Vec<TcpStream> =
+        (9001..=9004).map(|port| TcpStream::connect(format!("{ip}:{port}")).unwrap()).collect();
+    kill_process(Pid::from_child(&topology), Signal::TERM).unwrap();
+    assert_eq!(topology.wait().unwrap().code(), Some(143));
+    for mut connection in connections {
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // Whatever is said, it ends, although nothing was said here: the servent is gone.
+        connection.read_to_end(&mut Vec::new()).unwrap();
+    }
 }
 
 #[test]
