@@ -21,7 +21,7 @@ use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::store::Store;
 use crate::time::Time;
-use crate::wire::WireError;
+use crate::wire::{self, WireError};
 
 use delivery::Delivery;
 use flood::{Admission, Asker, Done, Flood, Passing};
@@ -149,6 +149,8 @@ pub struct Counters {
     pub too_far: u64,
     /// Queries refused because the seen set was full.
     pub unseen: u64,
+    /// Copies left out because the neighbor's dialect has no words for the query.
+    pub unsaid: u64,
     /// Answers a limit refused.
     pub unanswered: u64,
     /// Answers dropped because their client could not be reached.
@@ -335,7 +337,14 @@ impl Overlay {
             }
         }
         let sender = matches!(asker, Asker::Neighbor { .. }).then_some(asker.link());
-        let (others, echoing) = self.links.neighbors_except(sender);
+        let (mut others, echoing) = self.links.neighbors_except(sender);
+        let unsaid_count = if wire::can_say(Dialect::Tp3, &query) { 0 } else { others.len() - echoing.len() };
+        if unsaid_count > 0 && query.ttl > 0 {
+            // The nameless speak TP3, which has no words for this query: they are not asked, and that is told.
+            others.clone_from(&echoing);
+            tally.add_lost(unsaid_count);
+            self.counters.unsaid += unsaid_count as u64;
+        }
         match self.flood.pass_on(now, asker, query, others, echoing, tally) {
             Passing::On { query, links, done } => {
                 out.push(Output::Flood { links, query });

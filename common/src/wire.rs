@@ -9,6 +9,7 @@ mod tp3;
 use crate::address::Dialect;
 use crate::config::FRAME_WAIT_MAX;
 use crate::message::Message;
+use crate::query::Query;
 
 pub use native::{PREFACE, VERSION};
 
@@ -84,6 +85,15 @@ impl Frame {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// Whether a dialect has words for a query.
+#[must_use]
+pub(crate) fn can_say(dialect: Dialect, query: &Query) -> bool {
+    match dialect {
+        Dialect::Native => true,
+        Dialect::Tp3 => tp3::can_say(query),
     }
 }
 

@@ -1399,7 +1399,16 @@ fn what_tp3_cannot_say_is_left_out_and_closes_nothing() {
     let mut echoes = 0;
     while echoes < 4 {
         match native.hear() {
-            Heard::Message(Message::Echo(_)) => echoes += 1,
+            Heard::Message(Message::Echo(echo)) => {
+                // What was not said is no copy, and whoever asks is told that something is missing.
+                let tally = if echoes < 3 {
+                    Tally { reached: 1, lost: 1, ..Tally::default() }
+                } else {
+                    Tally { reached: 1, copies: 1, silent: 1, ..Tally::default() }
+                };
+                assert_eq!(echo.tally, tally);
+                echoes += 1;
+            }
             Heard::Message(Message::Pong) => {}
             other => panic!("{other:?}"),
         }

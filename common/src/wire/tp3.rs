@@ -71,6 +71,15 @@ pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
     Ok(out)
 }
 
+/// Whether there are words for a query: not for a long key, a client on IPv6 or a large sequence.
+pub(super) fn can_say(query: &Query) -> bool {
+    let key_fits = match &query.ask {
+        Ask::Key(key) => whole(key.as_bytes()).is_ok(),
+        Ask::Topology => true,
+    };
+    key_fits && query.client.socket.is_ipv4() && short(query.sequence).is_ok()
+}
+
 pub(super) fn read_message(bytes: &[u8]) -> Result<Option<(Option<Message>, usize)>, WireError> {
     let mut reader = Reader { bytes, at: 0 };
     let Some(said) = reader.message()? else { return Ok(None) };
