@@ -1,7 +1,7 @@
 # What a person does with this project. Everything needs only a Rust toolchain and make.
 
 CARGO ?= cargo
-BUILD = $(CARGO) build --workspace --locked --quiet
+BUILD = $(CARGO) build --workspace --locked
 TOPOLOGY = $(CARGO) run --locked --quiet --bin topology --
 
 .PHONY: help run test check diamond chain topologies data clean

@@ -11,10 +11,11 @@ use clap::Parser;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "client", version, max_term_width = 100, allow_missing_positional = true)]
 #[command(after_help = "\
-Commands: ? KEY asks for a key, T for the topology, Q (or end of file) leaves.\n\n\
+Commands: ? KEY asks for a key, T for the topology, Q (or end of file) leaves. Where stdin is no terminal it is \
+read as a script of them.\n\n\
 Exit code with -c or a script: 0 every query was answered, 1 some query had no answer, 2 usage or an \
 unknown command, 3 the contact cannot be reached or is no servent, 4 the contact was lost; the highest \
-that applies.")]
+that applies. 130 after Ctrl-C.")]
 pub(crate) struct Options {
     /// Port to hear answers on; any free one by default
     #[arg(value_name = "ANSWER_PORT", default_value_t = 0, hide_default_value = true)]
@@ -28,7 +29,7 @@ pub(crate) struct Options {
     #[arg(short, long = "command", value_name = "CMD")]
     pub(crate) commands: Vec<OsString>,
 
-    /// How long to wait after the last answer
+    /// How long to wait after the last answer, such as 250ms or 1.5 (seconds)
     #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = parse_timeout)]
     pub(crate) timeout: Duration,
 

@@ -238,7 +238,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         }
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} servents within reach has it", tally.reached),
-        (0, false) if ending.reason == EndReason::Silence => {
+        (0, false) if ending.reason == EndReason::Silence && tally.silent == 0 => {
             format!("no answer and no report within {}", humane(silence_max))
         }
         (0, false) => format!("no answer in {took}"),
@@ -254,6 +254,9 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
     };
     match ending.reason {
         EndReason::Interrupted => text.push_str(", then interrupted"),
+        EndReason::Silence if !ending.tally_told && tally.silent > 0 => {
+            text.push_str("; the contact cannot report: there may be more");
+        }
         EndReason::Silence if !ending.tally_told && ending.answers > 0 => {
             text.push_str("; the contact did not report: there may be more");
         }
@@ -266,7 +269,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
     if ending.tally_told && tally.lost > 0 {
         text.push_str(&format!("; {} lost on the way: there may be more", count(tally.lost, "report")));
     }
-    if tally.silent > 0 {
+    if ending.tally_told && tally.silent > 0 {
         text.push_str(&format!("; {} cannot report: there may be more", count(tally.silent, "neighbor")));
     }
     if tally.stopped > 0 {
@@ -285,7 +288,6 @@ fn humane(duration: Duration) -> String {
     match duration.as_millis() {
         0 => format!("{:.1} ms", seconds * 1e3),
         1..1_000 => format!("{:.0} ms", seconds * 1e3),
-        milliseconds if milliseconds % 1_000 == 0 => format!("{} s", milliseconds / 1_000),
         _ => format!("{seconds:.1} s"),
     }
 }
@@ -369,7 +371,12 @@ mod tests {
             (
                 &key,
                 silence(untold(ending(EndReason::Silence, 0, Tally { lost: 1, ..tally(0, 0) }))),
-                "no answer and no report within 4 s",
+                "no answer and no report within 4.0 s",
+            ),
+            (
+                &key,
+                silence(untold(ending(EndReason::Silence, 2, Tally { silent: 1, ..tally(2, 2) }))),
+                "2 answers in 4.0 s; the contact cannot report: there may be more",
             ),
             (
                 &key,

@@ -17,7 +17,7 @@ use etcetera::BaseStrategy;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
-use servent::sockets;
+use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
 use crate::command::Command;
@@ -241,7 +241,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     fn tell(&mut self, ask: Option<&Ask>, report: &Report) -> anyhow::Result<bool> {
         self.renderer.show(ask, report)?;
         let Report::ContactLost { reason } = report else { return Ok(false) };
-        writeln!(io::stderr(), "client: contact {} is lost: {reason}", self.contact)?;
+        // A servent that does not speak it closes without a word: it has none in that dialect.
+        let is_tp3 = self.contact.starts_with(TP3_SCHEME);
+        let hint = if is_tp3 { " (does it speak TP3? a servent does with --tp3)" } else { "" };
+        writeln!(io::stderr(), "client: contact {} is lost: {reason}{hint}", self.contact)?;
         self.worsen(Outcome::ContactLost);
         Ok(true)
     }

@@ -14,6 +14,10 @@ use ipnet::IpNet;
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "servent", version, max_term_width = 100)]
+#[command(after_help = "\
+Says `listening on IP:PORT` on stdout once it accepts connections, and logs to stderr. SIGHUP reads the data \
+again; SIGTERM and SIGINT say goodbye and end it.\n\n\
+Example: servent 9000 /etc/services other-host:9000")]
 pub struct Options {
     /// Where to listen.
     #[arg(
@@ -25,12 +29,13 @@ pub struct Options {
     /// Key-value file: the first word of a line is a key, the rest its value; - for none
     pub data: DataSource,
 
-    /// host:port of a servent to stay linked with, tp3://host:port where it speaks TP3; any number, in any start order
+    /// host:port of a servent to stay linked with, tp3://host:port where it speaks TP3; up to 256, in any start order
     #[arg(value_name = "NEIGHBOR", num_args = 0..=NEIGHBORS_MAX)]
     pub neighbors: Vec<String>,
 
-    /// How many times a query of an own client may be passed on after its first link
-    #[arg(long, value_name = "N", default_value_t = TTL_DEFAULT, value_parser = clap::value_parser!(u8).range(0..=i64::from(TTL_MAX)))]
+    /// How many times a query of one of its own clients may be passed on after its first link (0 to 15)
+    #[arg(long, value_name = "N", default_value_t = TTL_DEFAULT)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=i64::from(TTL_MAX)))]
     pub ttl: u8,
 
     /// The address others are told, where it is not the one listened on
@@ -45,7 +50,7 @@ pub struct Options {
     #[arg(long)]
     pub tp3: bool,
 
-    /// A network that answers are dialled to in TP3, besides loopback and the own networks; may repeat
+    /// A network that answers are dialled to in TP3, besides loopback and this machine's own networks; may repeat
     #[arg(long, value_name = "CIDR", requires = "tp3", value_parser = parse_network)]
     pub tp3_answers: Vec<IpNet>,
 

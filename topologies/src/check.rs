@@ -173,10 +173,11 @@ impl Round<'_> {
     fn compare_ending(&mut self, asking: &Asking, answers: usize) -> anyhow::Result<()> {
         let ending = asking.ending()?;
         let Ending { reached, copies, duplicates, stopped, ms, reason, .. } = ending;
+        let silent = if ending.silent > 0 { format!(", silent {}", ending.silent) } else { String::new() };
         writeln!(
             self.out,
-            "      answers {}, reached {reached}, copies {copies}, duplicates {duplicates}, stopped {stopped}: {reason} \
-             after {ms} ms",
+            "      answers {}, reached {reached}, copies {copies}, duplicates {duplicates}, stopped {stopped}{silent}: \
+             {reason} after {ms} ms",
             ending.answers
         )?;
         self.compare("answers counted", &ending.answers, &(answers as u64))?;

@@ -18,6 +18,10 @@ use topologies::fleet::{Fleet, client, end_all_on_signals, some_loopback_address
 /// Brings a declared overlay of servents to life on this machine
 #[derive(Debug, Parser)]
 #[command(name = "topology", version, max_term_width = 100)]
+#[command(after_help = "\
+A .topo file holds one servent's command line per line. Exit code: of run the client's, of check 1 on any \
+difference.\n\n\
+Example: topology run diamond -- -c '? kernel'")]
 struct Options {
     #[command(subcommand)]
     what: What,
@@ -27,7 +31,7 @@ struct Options {
 enum What {
     /// Bring an overlay up, open the client on its first servent, and take it down afterwards
     Run {
-        /// diamond, chain, ring, star, mesh, or the path of a .topo file
+        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, or the path of a .topo file
         name: String,
         /// Where the servents listen instead of on 127.0.0.1, such as 127.0.0.2
         #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST, hide_default_value = true)]
@@ -38,7 +42,7 @@ enum What {
     },
     /// Bring an overlay up, ask it, and compare what it says with what its declared graph says it must
     Check {
-        /// diamond, chain, ring, star, mesh, or the path of a .topo file
+        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, or the path of a .topo file
         name: String,
         /// Where the servents listen instead of on an address of 127.0.0.0/8 chosen at random
         #[arg(long, value_name = "IP")]

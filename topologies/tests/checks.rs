@@ -198,5 +198,9 @@ fn every_topology_file_is_checked_above() {
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
+    for what in ["run", "check"] {
+        let help = stdout(&topology(&[what, "--help"])).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&names.join(", ")), "{help}");
+    }
     assert_eq!(names, ["chain", "diamond", "mesh", "mixed", "ring", "star", "tp3-chain", "tp3-diamond"]);
 }

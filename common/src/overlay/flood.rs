@@ -126,7 +126,8 @@ impl Flood {
         }
     }
 
-    /// Passes a query on to `others`, of whom `echoing` will echo. `query` is as it came; `tally` is what this servent itself has to report.
+    /// Passes a query on to `others`, of whom `echoing` will echo. `query` is as it came; `tally` is what this servent
+    /// itself has to report.
     pub(super) fn pass_on(
         &mut self,
         now: Time,
