@@ -172,7 +172,8 @@ impl Network {
             .context("cannot use the connection to the contact")?;
         self.handle(Input::Attached { link, contact: address });
         // In a dialect where whoever is dialled says nothing there is something to hear at once.
-        self.on_connection_ready(link, Ready { key: 0, readable: true, writable: false });
+        let brought = self.read(link);
+        self.handle_all(link, brought);
         loop {
             match self.next_report()? {
                 Report::Ready => return Ok(()),
@@ -274,8 +275,8 @@ impl Network {
         }
     }
 
-    /// Mostly there are no descriptors left. A listener that is watched meanwhile would report the same without end, so it
-    /// is looked at again with the next query.
+    /// Mostly there are no descriptors left. A listener that is watched meanwhile would report the same without end, so
+    /// it is looked at again with the next query.
     fn on_accept_failed(&mut self, error: &io::Error) {
         log::warn!("cannot take answers of others any more: {error}");
         if let Err(error) = self.listener.pause() {

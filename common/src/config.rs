@@ -56,8 +56,8 @@ pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 1_000;
 /// Queries one client may ask before its pace is looked at.
 pub const CLIENT_QUERIES_AT_ONCE_MAX: u32 = 10_000;
 
-// Every query takes a place in the seen set of every servent it comes to, and keeps it until it is old. One client, however
-// busy, must leave half of it to the others.
+// Every query takes a place in the seen set of every servent it comes to, and keeps it until it is old. One client,
+// however busy, must leave half of it to the others.
 const _: () = {
     let queries = CLIENT_QUERIES_AT_ONCE_MAX as u64 + CLIENT_QUERIES_PER_SECOND_MAX as u64 * SEEN_AGE_MAX.as_secs();
     assert!(queries * 2 <= SEEN_IDS_MAX as u64);

@@ -67,7 +67,8 @@ pub struct Link {
     said_preface: bool,
     heard_preface: bool,
     heard_hello: bool,
-    /// In TP3 only whoever dials says who it is; the hello of whoever was dialled, or brings an answer, is taken as said.
+    /// In TP3 only whoever dials says who it is; the hello of whoever was dialled, or brings an answer, is taken as
+    /// said.
     owes_hello: bool,
     broken: Option<WireError>,
 }

@@ -270,7 +270,8 @@ impl Overlay {
         if let Some(until) = rest {
             out.push(Output::Rest { link, until });
         }
-        // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL says.
+        // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL
+        // says.
         let query = Query {
             sequence: request.sequence,
             client,

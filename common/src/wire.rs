@@ -1,7 +1,7 @@
 //! Messages as bytes: which dialects there are, and what can be wrong with bytes that claim to be one.
 //!
-//! It turns whole messages into frames and back. Collecting bytes into frames is `link`; what a message means is for the
-//! minds above. A dialect stops here: nothing above knows how a message looks.
+//! It turns whole messages into frames and back. Collecting bytes into frames is `link`; what a message means is for
+//! the minds above. A dialect stops here: nothing above knows how a message looks.
 
 mod native;
 mod tp3;
@@ -124,8 +124,8 @@ pub(crate) enum End {
     Client,
 }
 
-/// Tells from the first bytes of an accepted connection which dialect it speaks; nothing while they are too few. Bytes of
-/// neither are left to the native dialect, which refuses them.
+/// Tells from the first bytes of an accepted connection which dialect it speaks; nothing while they are too few. Bytes
+/// of neither are left to the native dialect, which refuses them.
 pub(crate) fn tell_dialect(bytes: &[u8], end: End, accepts: Accepts) -> Result<Option<Dialect>, WireError> {
     if accepts == Accepts::Tp3 {
         return Ok(Some(Dialect::Tp3));

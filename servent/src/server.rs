@@ -34,6 +34,8 @@ use crate::sockets;
 const ACCEPTS_PER_TURN: usize = 128;
 /// How long the listening port is not used again towards one client.
 const SAME_PORTS_PAUSE: Duration = Duration::from_millis(100);
+/// Clients remembered for that; while there are so many, another is answered from any port.
+const SAME_PORTS_MAX: usize = 1_024;
 /// How long nothing is accepted after descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a closed connection may take to send its last words and see the other side close.
@@ -62,8 +64,6 @@ pub(crate) struct Server {
     listening: SocketAddr,
     /// The clients answered from the listening port in the last moment.
     dialled_from_listening: BTreeMap<SocketAddr, Time>,
-    /// Messages left out because the dialect of their link cannot say them.
-    unsaid_count: u64,
     started: Instant,
     leaving_until: Option<Time>,
     accept_again_at: Option<Time>,
@@ -129,7 +129,6 @@ impl Server {
             accepts: if options.tp3 { Accepts::Both } else { Accepts::Native },
             listening,
             dialled_from_listening: BTreeMap::new(),
-            unsaid_count: 0,
             started: Instant::now(),
             leaving_until: None,
             accept_again_at: None,
@@ -216,7 +215,8 @@ impl Server {
                 log::error!("cannot watch the listener again: {error}");
             }
         }
-        if self.overlay.deadline().is_some_and(|deadline| deadline <= now) {
+        // A servent that leaves dials nobody any more.
+        if self.leaving_until.is_none() && self.overlay.deadline().is_some_and(|deadline| deadline <= now) {
             self.inputs.push_back(Input::Deadline);
         }
     }
@@ -387,10 +387,7 @@ impl Server {
         match said {
             Ok(()) => self.flush_later(link),
             Err(error @ SendError::Full(_)) => self.lose(link, Stage::Standing, error.to_string()),
-            Err(error) => {
-                self.unsaid_count += 1;
-                log::debug!("not said on {link}: {error}");
-            }
+            Err(error) => log::debug!("not said on {link}: {error}"),
         }
     }
 
@@ -434,18 +431,23 @@ impl Server {
         self.set_timer(link, mid_frame.then(|| self.now() + FRAME_WAIT_MAX));
     }
 
-    /// Whether the listening port may be used towards this address: not again at once. The end of the connection before may
-    /// not have passed yet, and a connection between the same two ports would then wait a second for its first packet to be
-    /// taken.
+    /// Whether the listening port may be used towards this address: not again at once. The end of the connection before
+    /// may not have passed yet, and a connection between the same two ports would then wait a second for its first
+    /// packet to be taken.
     fn may_dial_from_listening(&mut self, address: SocketAddr) -> bool {
         let now = self.now();
         let is_recent = |since: &Time| now.since(*since) < SAME_PORTS_PAUSE;
         if self.dialled_from_listening.get(&address).is_some_and(is_recent) {
             return false;
         }
-        self.dialled_from_listening.retain(|_, since| is_recent(since));
-        self.dialled_from_listening.insert(address, now);
-        true
+        if self.dialled_from_listening.len() >= SAME_PORTS_MAX {
+            self.dialled_from_listening.retain(|_, since| is_recent(since));
+        }
+        let has_room = self.dialled_from_listening.len() < SAME_PORTS_MAX;
+        if has_room {
+            self.dialled_from_listening.insert(address, now);
+        }
+        has_room
     }
 
     fn set_reading(&mut self, link: LinkId, reading: bool) {
@@ -535,7 +537,7 @@ impl Server {
     }
 
     fn log_counters(&self) {
-        log::debug!("{:?}, {} messages unsaid", self.overlay.counters(), self.unsaid_count);
+        log::debug!("{:?}", self.overlay.counters());
     }
 }
 

@@ -43,15 +43,16 @@ fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Lets connections leave from the port that is listened on, so that whoever sees one can tell whose it is. Done only now:
-/// had the port been bound like this, a second servent could have taken it too.
+/// Lets connections leave from the port that is listened on, so that whoever sees one can tell whose it is. Done only
+/// now: had the port been bound like this, a second servent could have taken it too.
 pub fn share_port(listener: &TcpListener) -> io::Result<()> {
     SockRef::from(listener).set_reuse_port(true)
 }
 
 /// As [`dial`], from this address where the system allows it.
 pub fn dial_from(own: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> {
-    // Listening on every IPv6 address takes in every IPv4 address too; leaving from there has to be said in its own family.
+    // Listening on every IPv6 address takes in every IPv4 address too; leaving from there has to be said in its own
+    // family.
     let own = match (own, address) {
         (SocketAddr::V6(own), SocketAddr::V4(_)) if own.ip().is_unspecified() => {
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, own.port()))

@@ -44,8 +44,8 @@ pub fn check(topology: &Topology, ip: Ipv4Addr, out: &mut dyn Write) -> anyhow::
     Ok(differences)
 }
 
-/// A servent cuts down a TTL that is larger than it would use itself; what is then reached depends on where, which is more
-/// than a search by distance can tell.
+/// A servent cuts down a TTL that is larger than it would use itself; what is then reached depends on where, which is
+/// more than a search by distance can tell.
 fn refuse_uneven_ttl(topology: &Topology) -> anyhow::Result<()> {
     let ttl = topology.servents[0].options.ttl;
     for declared in &topology.servents {

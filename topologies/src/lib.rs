@@ -1,7 +1,7 @@
 //! Declared shapes of overlays, and what it takes to bring one to life as real processes.
 //!
-//! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to, `fleet` starts and
-//! ends the processes, `asking` runs the client, `check` compares. Tests of the programs stand on the same modules.
+//! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to, `fleet` starts
+//! and ends the processes, `asking` runs the client, `check` compares. Tests of the programs stand on the same modules.
 //! The flood itself is in `common`, and nothing here shares code with it.
 
 pub mod asking;

@@ -3,7 +3,8 @@
 //! The client speaks first on such a link: until it has said hello, the address receives no byte, so naming a
 //! stranger's address in a query makes nobody send it anything. An address that fails is left alone for a growing
 //! while. A TP3 client never speaks: it gets each answer over a connection of its own, tried several times because most
-//! open their port late. What is answered is `search`; a servent's own clients are answered over the link they asked on.
+//! open their port late. What is answered is `search`; a servent's own clients are answered over the link they asked
+//! on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -148,7 +149,8 @@ impl Delivery {
         if destination.state != State::Dialling {
             return;
         }
-        // An address that does not even refuse is not tried again at once: each try would hold one of the dials for long.
+        // An address that does not even refuse is not tried again at once: each try would hold one of the dials for
+        // long.
         if refused && destination.dialect == Dialect::Tp3 && destination.tries < TP3_ANSWER_TRIES_MAX {
             self.dials_count -= 1;
             destination.tries += 1;

@@ -1,9 +1,9 @@
 //! The mechanism of the flood: which queries were seen, to whom one is passed on, and when its subtree has finished.
 //!
 //! It does not know what is asked or who answers (`search`), nor who is at the other end of a link (`links`). After
-//! "Termination detection for diffusing computations" (Dijkstra and Scholten 1980) every copy is echoed exactly once, so
-//! the contact learns when nothing is on its way any more; the tree of echoes is that of "Echo algorithms: depth parallel
-//! operations on general graphs" (Chang 1982).
+//! "Termination detection for diffusing computations" (Dijkstra and Scholten 1980) every copy is echoed exactly once,
+//! so the contact learns when nothing is on its way any more; the tree of echoes is that of "Echo algorithms: depth
+//! parallel operations on general graphs" (Chang 1982).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -235,8 +235,8 @@ impl Flood {
     }
 }
 
-/// How long to wait for the echoes of a query that came like this: a share of [`ECHO_WAIT_MAX`] that shrinks with every hop
-/// and with every TTL less, so that each servent gives up before the one that waits for it does.
+/// How long to wait for the echoes of a query that came like this: a share of [`ECHO_WAIT_MAX`] that shrinks with every
+/// hop and with every TTL less, so that each servent gives up before the one that waits for it does.
 fn patience(query: &Query) -> Duration {
     let depth_left = u32::from(query.ttl) + 1;
     let depth = depth_left + u32::from(query.hops);

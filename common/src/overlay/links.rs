@@ -254,7 +254,8 @@ impl Links {
     /// Forgets a link that is closed or about to be, and says who it was. Targets that counted on it are dialled again.
     pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str) -> Option<Peer> {
         let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
-        // A link that falls as soon as it stands is one more failure: else both ends would greet each other in a circle.
+        // A link that falls as soon as it stands is one more failure: else both ends would greet each other in a
+        // circle.
         let has_stood = neighbor.is_some_and(|neighbor| now.since(neighbor.linked) >= REDIAL_PAUSE_MAX);
         let peer = self.remove(link, reason);
         for index in 0..self.targets.len() {
@@ -327,8 +328,8 @@ impl Links {
         neighbors.chain(self.clients.keys().copied()).chain(self.strangers.keys().copied()).collect()
     }
 
-    /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too fast
-    /// (the generic cell rate algorithm of ITU-T I.371).
+    /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too
+    /// fast (the generic cell rate algorithm of ITU-T I.371).
     pub(super) fn on_client_asks(&mut self, now: Time, link: LinkId) -> Option<(AnswerAddress, Option<Time>)> {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
         let at_once = INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX;
