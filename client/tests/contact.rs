@@ -356,7 +356,7 @@ fn unexpected_messages(sequence: u64) -> Vec<Message> {
         value(sequence.wrapping_sub(1)),
         value(0),
         Message::Finished(Finished { sequence: sequence.wrapping_add(1), tally: tally(9, 0) }),
-        Message::Query(query),
+        Message::query(query),
         Message::Echo(Echo { id: QueryId { sequence, client }, ttl: 3, tally: tally(1, 1) }),
         Message::Request(Request { sequence, ask: key("k") }),
         Message::Hello(Hello::new(Role::Servent { id: ServentId(1), advertised: client })),

@@ -3,7 +3,7 @@
 //! It parses and judges; asking a name server is left to the programs, because that waits.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// How bytes on a link are to be read, and how a client wants its answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +71,19 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// An address in two parts, for whoever keeps millions: the first is small, and the second is nearly always nothing.
+pub(crate) fn split(address: SocketAddr) -> (SocketAddrV4, Option<Box<SocketAddrV6>>) {
+    match address {
+        SocketAddr::V4(v4) => (v4, None),
+        SocketAddr::V6(v6) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(v6))),
+    }
+}
+
+/// The address that was split into these parts.
+pub(crate) fn join(v4: SocketAddrV4, v6: Option<&SocketAddrV6>) -> SocketAddr {
+    v6.map_or(SocketAddr::V4(v4), |v6| SocketAddr::V6(*v6))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +110,7 @@ mod tests {
     fn a_dual_stack_spelling_is_undone() {
         let shown: SocketAddr = "[::ffff:10.1.2.3]:7".parse().unwrap();
         assert_eq!(canonical(shown).to_string(), "10.1.2.3:7");
-        let scoped = SocketAddr::V6(std::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 3, 4));
+        let scoped = SocketAddr::V6(SocketAddrV6::new("fe80::1".parse().unwrap(), 7, 3, 4));
         assert_eq!(canonical(scoped).to_string(), "[fe80::1]:7");
     }
 

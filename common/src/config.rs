@@ -47,6 +47,12 @@ pub const SEEN_AGE_MAX: Duration = Duration::from_secs(120);
 pub const SEEN_TP3_AGE_MAX: Duration = Duration::from_secs(30);
 /// Queries passed on whose echoes are still awaited. A query beyond that is answered but not passed on.
 pub const QUERIES_PENDING_MAX: usize = 65_536;
+/// Finished queries whose echo is kept for [`ECHO_WAIT_MAX`], to be said again should it be lost with its link. Of one
+/// beyond that a copy offered again counts as lost.
+pub const ECHOES_KEPT_MAX: usize = 65_536;
+/// Bytes of queries kept while their echoes are awaited, to be offered again to a neighbor whose link was lost. One
+/// beyond that is not offered again.
+pub const OFFERS_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a whole flood may spend waiting for echoes, shared out evenly over its depth: every servent gives up before
 /// the one that asked it, and the contact before its client's 4 seconds are over.
 pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
@@ -73,9 +79,12 @@ pub const CONNECTIONS_MAX: usize = 16_384;
 pub const HELLO_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a frame may take from its first byte to its last.
 pub const FRAME_WAIT_MAX: Duration = Duration::from_secs(10);
-/// A neighbor not heard for this long is pinged.
+/// How often a servent looks at how long its neighbors have been quiet. The two waits below are counted in these beats,
+/// so each may take up to one beat longer.
+pub const NEIGHBOR_BEAT: Duration = Duration::from_secs(2);
+/// A neighbor not heard for this long is pinged at the next beat.
 pub const PING_AFTER: Duration = Duration::from_secs(4);
-/// A neighbor not heard for this long is gone.
+/// A neighbor not heard for this long is gone at the next beat.
 pub const NEIGHBOR_QUIET_MAX: Duration = Duration::from_secs(12);
 /// The first pause before a neighbor is dialled again; it doubles with every failure.
 pub const REDIAL_PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -132,7 +141,7 @@ pub const CLIENT_CONNECTIONS_MAX: usize = 4_096;
 pub struct Config {
     /// The address the servent goes by in answers, paths and hellos.
     pub advertised: SocketAddr,
-    /// Who it is: random, new at every start.
+    /// Who it is: random, new at every start. The jitter of redials comes from it too.
     pub servent_id: ServentId,
     /// The TTL of the queries its own clients ask.
     pub ttl: u8,
@@ -140,8 +149,6 @@ pub struct Config {
     pub forward_once: bool,
     /// The neighbors to dial, and to dial again whenever they are lost.
     pub neighbors: Vec<Neighbor>,
-    /// Where the jitter of redials starts from.
-    pub seed: u64,
     /// Where TP3 clients may be for an answer to be dialled to them. In that dialect whoever is dialled is sent the
     /// answer, so anybody could have it sent to anybody.
     pub tp3_answers: Vec<IpNet>,

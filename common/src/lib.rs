@@ -12,6 +12,7 @@ pub mod link;
 pub mod message;
 pub mod overlay;
 pub mod query;
+mod rare;
 pub mod session;
 pub mod store;
 pub mod text;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::address::Dialect;
 use crate::config::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
@@ -12,6 +13,14 @@ use crate::query::{Answer, Ask, Query, QueryId, Tally};
 /// Who a servent is, whatever its addresses: random, new at every start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServentId(pub u128);
+
+impl ServentId {
+    /// The two halves in one: as random as either.
+    pub(crate) fn folded(self) -> u64 {
+        let half = |shift| u64::try_from((self.0 >> shift) & u128::from(u64::MAX)).unwrap_or_default();
+        half(64) ^ half(0)
+    }
+}
 
 /// One thing said on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +35,8 @@ pub enum Message {
     Pong,
     /// Client to contact: ask this of everybody.
     Request(Request),
-    /// Servent to servent: one copy of a flooded query.
-    Query(Query),
+    /// Servent to servent: one copy of a flooded query. In one process the copies of a flood share it.
+    Query(Arc<Query>),
     /// Servent to client.
     Answer(Answer),
     /// Servent to servent: what was passed to me has finished.
@@ -37,6 +46,12 @@ pub enum Message {
 }
 
 impl Message {
+    /// A copy of this query.
+    #[must_use]
+    pub fn query(query: Query) -> Message {
+        Message::Query(Arc::new(query))
+    }
+
     /// The name of the message, for logs.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -9,23 +9,24 @@ mod flood;
 mod links;
 mod search;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::address::{AnswerAddress, Dialect};
+use crate::address::{AnswerAddress, Dialect, join, split};
 use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
-use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
+use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
+use crate::rare::Rare;
 use crate::store::Store;
 use crate::time::Time;
 use crate::wire::{self, WireError};
 
 use delivery::Delivery;
 use flood::{Admission, Asker, Done, Flood, Passing};
-use links::{Greeting, Links, Peer};
+use links::{Greeting, Identity, Links, Peer};
 
 /// What the mind is told.
 #[derive(Debug)]
@@ -109,7 +110,7 @@ pub enum Output {
         /// On which links.
         links: Vec<LinkId>,
         /// What.
-        query: Query,
+        query: Arc<Query>,
     },
     /// Connect; comes back as [`Input::Opened`] or, after [`DIAL_WAIT_MAX`](crate::config::DIAL_WAIT_MAX) at the
     /// latest, as [`Input::DialFailed`].
@@ -157,33 +158,73 @@ pub struct Counters {
     pub undelivered: u64,
 }
 
-/// The servent's mind.
+/// How much a mind holds of each thing that has a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Links to neighbors; [`NEIGHBORS_MAX`](crate::config::NEIGHBORS_MAX) at most.
+    pub neighbors: usize,
+    /// Clients attached; [`CONNECTIONS_MAX`](crate::config::CONNECTIONS_MAX) connections of all kinds at most.
+    pub clients: usize,
+    /// Links whose other end has yet to say who it is; they count as connections too.
+    pub strangers: usize,
+    /// Queries remembered; [`SEEN_IDS_MAX`] at most.
+    pub seen: usize,
+    /// Queries passed on whose echoes are awaited; [`QUERIES_PENDING_MAX`](crate::config::QUERIES_PENDING_MAX) at most.
+    pub pending: usize,
+    /// Echoes kept to be said again; [`ECHOES_KEPT_MAX`](crate::config::ECHOES_KEPT_MAX) at most.
+    pub echoes_kept: usize,
+    /// Bytes of queries kept to be offered again;
+    /// [`OFFERS_KEPT_BYTES_MAX`](crate::config::OFFERS_KEPT_BYTES_MAX) at most.
+    pub offers_kept_bytes: usize,
+    /// Answer addresses known; [`ANSWER_ADDRESSES_MAX`](crate::config::ANSWER_ADDRESSES_MAX) at most.
+    pub answer_addresses: usize,
+    /// Links to answer addresses; [`ANSWER_LINKS_MAX`](crate::config::ANSWER_LINKS_MAX) at most, and those that have yet
+    /// to say hello.
+    pub answer_links: usize,
+    /// Dials to answer addresses under way; [`ANSWER_DIALS_MAX`](crate::config::ANSWER_DIALS_MAX) at most.
+    pub answer_dials: usize,
+    /// Bytes of answers that wait; [`ANSWERS_QUEUED_BYTES_MAX`](crate::config::ANSWERS_QUEUED_BYTES_MAX) at most.
+    pub answers_queued_bytes: usize,
+}
+
+/// The servent's mind. What only some servents need at some times is made when they do, so that a million idle ones fit
+/// into one process.
 #[derive(Debug)]
 pub struct Overlay {
-    advertised: SocketAddr,
+    id: ServentId,
+    advertised_v6: Option<Box<SocketAddrV6>>,
+    advertised_v4: SocketAddrV4,
     ttl: u8,
+    forward_once: bool,
     store: Arc<Store>,
-    tp3_answers: Vec<IpNet>,
+    tp3_answers: Rare<Vec<IpNet>>,
     links: Links,
-    flood: Flood,
-    delivery: Delivery,
-    counters: Counters,
+    flood: Rare<Flood>,
+    delivery: Rare<Delivery>,
+    counters: Rare<Counters>,
 }
 
 impl Overlay {
     /// A mind that knows nobody yet. Its first [`Overlay::deadline`] is when it first dials its neighbors.
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Overlay {
-        let hello = Hello::new(Role::Servent { id: config.servent_id, advertised: config.advertised });
+        let (advertised_v4, advertised_v6) = split(config.advertised);
+        let mut tp3_answers: Rare<Vec<IpNet>> = Rare::default();
+        if !config.tp3_answers.is_empty() {
+            tp3_answers.needed().clone_from(&config.tp3_answers);
+        }
         Overlay {
-            advertised: config.advertised,
+            id: config.servent_id,
+            advertised_v6,
+            advertised_v4,
             ttl: config.ttl.min(TTL_MAX),
+            forward_once: config.forward_once,
             store,
-            tp3_answers: config.tp3_answers.clone(),
-            links: Links::new(config, hello),
-            flood: Flood::new(config.forward_once),
-            delivery: Delivery::new(hello),
-            counters: Counters::default(),
+            tp3_answers,
+            links: Links::new(config),
+            flood: Rare::default(),
+            delivery: Rare::default(),
+            counters: Rare::default(),
         }
     }
 
@@ -192,14 +233,16 @@ impl Overlay {
         match input {
             Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
             Input::DialFailed { dial: Dial::Neighbor(target), reason, .. } => {
-                self.links.on_dial_failed(now, target, &reason);
+                self.links.on_dial_failed(now, target, &reason, self.random(now));
             }
             Input::DialFailed { dial: Dial::Answers(to), refused, reason } => {
-                self.delivery.on_dial_failed(now, to, refused, &reason, out);
+                if let Some(delivery) = self.delivery.get_mut() {
+                    delivery.on_dial_failed(now, to, refused, &reason, out);
+                }
             }
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => self.on_malformed(now, link, &error, out),
-            Input::Closed { link, reason } => self.forget(now, link, &reason, out),
+            Input::Closed { link, reason } => self.forget(now, link, Ending::Passing, &reason, out),
             Input::Deadline => self.on_deadline(now, out),
             Input::Reloaded(store) => self.store = store,
             Input::Leave => self.on_leave(now, out),
@@ -209,52 +252,102 @@ impl Overlay {
     /// When the mind next wants to hear [`Input::Deadline`]. It may be early, never late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        [self.links.deadline(), self.flood.deadline(), self.delivery.deadline()].into_iter().flatten().min()
+        let flood = self.flood.get().and_then(Flood::deadline);
+        let delivery = self.delivery.get().and_then(Delivery::deadline);
+        [self.links.deadline(), flood, delivery].into_iter().flatten().min()
     }
 
     /// What happened that nobody was told of at the time.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { undelivered: self.delivery.undelivered_count, ..self.counters }
+        let undelivered = self.delivery.get().map_or(0, |delivery| delivery.undelivered_count);
+        Counters { undelivered, ..self.counters.get().copied().unwrap_or_default() }
     }
 
     /// How many queries passed on are still to be echoed.
     #[must_use]
     pub fn pending_count(&self) -> usize {
-        self.flood.pending_count()
+        self.flood.get().map_or(0, Flood::pending_count)
+    }
+
+    /// How much the mind holds of each thing that has a limit.
+    #[must_use]
+    pub fn holdings(&self) -> Holdings {
+        let mut holdings = Holdings {
+            neighbors: self.links.neighbors_count(),
+            clients: self.links.clients_count(),
+            strangers: self.links.strangers_count(),
+            ..Holdings::default()
+        };
+        if let Some(flood) = self.flood.get() {
+            holdings.seen = flood.seen_count();
+            holdings.pending = flood.pending_count();
+            holdings.echoes_kept = flood.kept_count();
+            holdings.offers_kept_bytes = flood.offers_kept_bytes();
+        }
+        if let Some(delivery) = self.delivery.get() {
+            delivery.hold(&mut holdings);
+        }
+        holdings
+    }
+
+    fn advertised(&self) -> SocketAddr {
+        join(self.advertised_v4, self.advertised_v6.as_deref())
+    }
+
+    fn hello(&self) -> Hello {
+        Hello::new(Role::Servent { id: self.id, advertised: self.advertised() })
+    }
+
+    /// A number that differs from servent to servent and from moment to moment (`SplitMix64`, Steele, Lea and Flood
+    /// 2014).
+    fn random(&self, now: Time) -> u64 {
+        let mut mixed = self.id.folded().wrapping_add(now.nanoseconds()).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Vec<Output>) {
         match opening {
-            Opening::Dialled(Dial::Answers(to)) => self.delivery.on_opened(now, to, link, out),
+            Opening::Dialled(Dial::Answers(to)) => self.delivery.needed().on_opened(now, to, link, out),
             Opening::Dialled(Dial::Neighbor(target)) => {
-                self.links.on_opened(now, link, Origin::Dialled(target), out);
+                let own = self.hello();
+                self.links.on_opened(now, link, Origin::Dialled(target), &own, out);
             }
-            Opening::Accepted(from) => self.links.on_opened(now, link, Origin::Accepted(from), out),
+            Opening::Accepted(from) => {
+                let own = self.hello();
+                self.links.on_opened(now, link, Origin::Accepted(from), &own, out);
+            }
         }
     }
 
     fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Vec<Output>) {
-        if self.delivery.knows(link) {
-            return self.delivery.on_message(now, link, &message, out);
+        if self.delivery.get().is_some_and(|delivery| delivery.knows(link)) {
+            let own = self.hello();
+            return self.delivery.needed().on_message(now, link, &message, &own, out);
         }
-        let Some(peer) = self.links.heard(now, link) else {
+        let Some(peer) = self.links.heard(link) else {
             return;
         };
         match (peer, message) {
             (Peer::Stranger, Message::Hello(hello)) => self.on_hello(now, link, &hello, out),
             (Peer::Client, Message::Request(request)) => self.on_request(now, link, request, out),
-            (Peer::Neighbor, Message::Query(query)) => self.on_query(now, link, query, out),
-            (Peer::Neighbor, Message::Echo(echo)) => {
-                if let Some(done) = self.flood.on_echo(link, &echo) {
+            (Peer::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),
+            (Peer::Neighbor(_), Message::Echo(echo)) => {
+                if let Some(done) = self.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
                     finish(done, out);
                 }
             }
-            (Peer::Client | Peer::Neighbor, Message::Ping) => out.push(Output::Send { link, message: Message::Pong }),
-            (Peer::Client | Peer::Neighbor, Message::Pong) => {}
+            (Peer::Client | Peer::Neighbor(_), Message::Ping) => {
+                out.push(Output::Send { link, message: Message::Pong });
+            }
+            (Peer::Client | Peer::Neighbor(_), Message::Pong) => {}
             (_, Message::Goodbye(farewell)) => {
                 out.push(Output::Close { link });
-                self.forget(now, link, &format!("it said goodbye, because {farewell}"), out);
+                let reason = format!("it said goodbye, because {farewell}");
+                let ending = if farewell == Goodbye::Leaving { Ending::Final } else { Ending::Passing };
+                self.forget(now, link, ending, &reason, out);
             }
             (_, message) => {
                 let reason = format!("it sent an unexpected {}", message.name());
@@ -284,15 +377,23 @@ impl Overlay {
                 Dialect::Tp3 => Path::Text(Vec::new()),
             },
         };
-        self.spread(now, Asker::Client { link }, query, out);
+        let ttl = query.ttl;
+        self.spread(now, Asker::Client { link }, Arc::new(query), ttl, out);
     }
 
-    fn on_query(&mut self, now: Time, link: LinkId, mut query: Query, out: &mut Vec<Output>) {
+    fn on_query(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        identity: Option<Identity>,
+        query: Arc<Query>,
+        out: &mut Vec<Output>,
+    ) {
         // Hops plus TTL never grows on the way, and no contact starts with more.
         if u16::from(query.ttl) + u16::from(query.hops) > u16::from(TTL_MAX) + 1 {
             let from = self.links.neighbor_name(link);
             log::debug!("dropped a query with TTL {} after {} hops, from neighbor {from}", query.ttl, query.hops);
-            self.counters.too_far += 1;
+            self.counters.needed().too_far += 1;
             return;
         }
         // A path longer than the way would grow, as it is passed on, into one that nobody accepts.
@@ -300,53 +401,52 @@ impl Overlay {
         if matches!(&query.path, Path::Addresses(path) if path.len() > path_addresses_max) {
             return self.close(now, link, Goodbye::Protocol, "it sent a path longer than the way", out);
         }
-        let asker = Asker::Neighbor { link, ttl: query.ttl };
-        query.ttl = query.ttl.min(TTL_FROM_OTHERS_MAX.max(self.ttl));
-        self.spread(now, asker, query, out);
+        let asker = Asker::Neighbor { link, ttl: query.ttl, identity };
+        let ttl = query.ttl.min(TTL_FROM_OTHERS_MAX.max(self.ttl));
+        self.spread(now, asker, query, ttl, out);
     }
 
     /// What a servent does with a query, wherever it came from: remember, answer, pass on, report.
-    fn spread(&mut self, now: Time, asker: Asker, mut query: Query, out: &mut Vec<Output>) {
+    fn spread(&mut self, now: Time, asker: Asker, query: Arc<Query>, ttl: u8, out: &mut Vec<Output>) {
         let id = query.id();
         let mut tally = Tally::default();
-        match self.flood.admit(now, id, query.client.dialect, query.ttl) {
-            Admission::New => {
-                self.add_to_path(&mut query);
-                tally.reached = 1;
-                self.answer(now, asker, &query, &mut tally, out);
-            }
-            Admission::Further => self.add_to_path(&mut query),
+        let admission = self.flood.needed().admit(now, asker, &query, ttl, self.forward_once);
+        match admission {
+            Admission::New | Admission::Further | Admission::Refused => {}
             Admission::Duplicate => {
                 tally.duplicates = 1;
                 return finish(Done { asker, id, tally }, out);
             }
-            Admission::Refused => {
-                let level = if self.counters.unseen == 0 { log::Level::Warn } else { log::Level::Debug };
-                log::log!(
-                    level,
-                    "refused query {id}, and perhaps more: {SEEN_IDS_MAX} queries are the most to remember"
-                );
-                self.counters.unseen += 1;
-                tally.lost = 1;
-                if matches!(asker, Asker::Client { .. }) {
-                    // What this servent has itself takes no place: the query goes nowhere, so it cannot come back.
-                    self.add_to_path(&mut query);
-                    tally.reached = 1;
-                    self.answer(now, asker, &query, &mut tally, out);
-                }
+            Admission::Unsure => {
+                (tally.duplicates, tally.lost) = (1, 1);
                 return finish(Done { asker, id, tally }, out);
             }
+            Admission::Again(Some(tally)) => return finish(Done { asker, id, tally }, out),
+            // Its echo is still to come, and will go to where the copy came from this time.
+            Admission::Again(None) => return,
         }
-        let sender = matches!(asker, Asker::Neighbor { .. }).then_some(asker.link());
+        let mut query = Query { ttl, ..Arc::unwrap_or_clone(query) };
+        self.add_to_path(&mut query);
+        if admission == Admission::New {
+            tally.reached = 1;
+            self.answer(now, asker, &query, &mut tally, out);
+        }
+        if admission == Admission::Refused {
+            return self.refuse(now, asker, &query, out);
+        }
+        let sender = match asker {
+            Asker::Neighbor { link, .. } => Some(link),
+            Asker::Client { .. } | Asker::Gone { .. } => None,
+        };
         let (mut others, echoing) = self.links.neighbors_except(sender);
         let unsaid_count = if wire::can_say(Dialect::Tp3, &query) { 0 } else { others.len() - echoing.len() };
         if unsaid_count > 0 && query.ttl > 0 {
             // The nameless speak TP3, which has no words for this query: they are not asked, and that is told.
             others.clone_from(&echoing);
             tally.add_lost(unsaid_count);
-            self.counters.unsaid += unsaid_count as u64;
+            self.counters.needed().unsaid += unsaid_count as u64;
         }
-        match self.flood.pass_on(now, asker, query, others, echoing, tally) {
+        match self.flood.needed().pass_on(now, asker, query, others, echoing, tally) {
             Passing::On { query, links, done } => {
                 out.push(Output::Flood { links, query });
                 done.into_iter().for_each(|done| finish(done, out));
@@ -355,9 +455,25 @@ impl Overlay {
         }
     }
 
+    /// What a servent does with a query it has no room to remember.
+    fn refuse(&mut self, now: Time, asker: Asker, query: &Query, out: &mut Vec<Output>) {
+        let id = query.id();
+        let counters = self.counters.needed();
+        let level = if counters.unseen == 0 { log::Level::Warn } else { log::Level::Debug };
+        log::log!(level, "refused query {id}, and perhaps more: {SEEN_IDS_MAX} queries are the most to remember");
+        counters.unseen += 1;
+        let mut tally = Tally { lost: 1, ..Tally::default() };
+        if matches!(asker, Asker::Client { .. }) {
+            // What this servent has itself takes no place: the query goes nowhere, so it cannot come back.
+            tally.reached = 1;
+            self.answer(now, asker, query, &mut tally, out);
+        }
+        finish(Done { asker, id, tally }, out);
+    }
+
     fn add_to_path(&self, query: &mut Query) {
         if query.ask == Ask::Topology {
-            query.path.push(self.advertised);
+            query.path.push(self.advertised());
         }
     }
 
@@ -370,24 +486,27 @@ impl Overlay {
                 out.push(Output::Send { link, message: Message::Answer(answer) });
                 true
             }
-            _ => self.may_be_dialled(query.client) && self.delivery.deliver(now, query.client, answer, out),
+            _ => self.may_be_dialled(query.client) && self.delivery.needed().deliver(now, query.client, answer, out),
         };
         if taken {
             tally.answers += 1;
         } else {
             tally.lost += 1;
-            self.counters.unanswered += 1;
+            self.counters.needed().unanswered += 1;
         }
     }
 
     fn may_be_dialled(&self, client: AnswerAddress) -> bool {
         let is_allowed = match client.dialect {
             Dialect::Native => true,
-            Dialect::Tp3 => self.tp3_answers.iter().any(|network| network.contains(&client.socket.ip())),
+            Dialect::Tp3 => {
+                let networks = self.tp3_answers.get().map(Vec::as_slice).unwrap_or_default();
+                networks.iter().any(|network| network.contains(&client.socket.ip()))
+            }
         };
         if !is_allowed {
             // Whoever forges addresses must not fill the log with them.
-            let level = if self.counters.unanswered == 0 { log::Level::Info } else { log::Level::Debug };
+            let level = if self.counters().unanswered == 0 { log::Level::Info } else { log::Level::Debug };
             log::log!(level, "no answer to client {}: it is in no network that --tp3-answers names", client.socket);
         }
         is_allowed && client.names_one_client()
@@ -396,15 +515,23 @@ impl Overlay {
     // ---- links ----
 
     fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Vec<Output>) {
-        match self.links.on_hello(now, link, hello, out) {
-            Greeting::Welcome => {
-                // A TP3 client that comes anew counts from zero again, as its former self did.
-                if let Some(AnswerAddress { socket, dialect: Dialect::Tp3 }) = self.links.client_address(link) {
-                    self.flood.forget_client(socket);
+        let own = self.hello();
+        match self.links.on_hello(now, link, hello, &own, out) {
+            // A TP3 client that comes anew counts from zero again, as its former self did.
+            Greeting::Client(AnswerAddress { socket, dialect: Dialect::Tp3 }) => {
+                if let Some(flood) = self.flood.get_mut() {
+                    flood.forget_client(socket);
                 }
             }
-            Greeting::Instead(older) => {
-                self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
+            Greeting::Client(_) => {}
+            Greeting::Neighbor(identity, older) => {
+                if let Some(older) = older {
+                    self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
+                }
+                if let (Some(identity), Some(flood)) = (identity, self.flood.get_mut()) {
+                    let offers = flood.on_linked(link, identity).into_iter();
+                    out.extend(offers.map(|query| Output::Flood { links: vec![link], query }));
+                }
             }
             Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),
         }
@@ -417,25 +544,27 @@ impl Overlay {
             WireError::Version(_) => Some(Goodbye::Version),
             WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => Some(Goodbye::Protocol),
         };
-        if let Some(farewell) = farewell.filter(|_| !self.delivery.knows(link)) {
+        if let Some(farewell) = farewell.filter(|_| !self.delivery.get().is_some_and(|delivery| delivery.knows(link))) {
             out.push(Output::Send { link, message: Message::Goodbye(farewell) });
         }
         out.push(Output::Close { link });
-        self.forget(now, link, &error.to_string(), out);
+        self.forget(now, link, Ending::Passing, &error.to_string(), out);
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
         for link in self.links.on_deadline(now, out) {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", out);
         }
-        for done in self.flood.on_deadline(now) {
-            finish(done, out);
+        if let Some(flood) = self.flood.get_mut() {
+            flood.on_deadline(now).into_iter().for_each(|done| finish(done, out));
         }
-        self.delivery.on_deadline(now, out);
+        if let Some(delivery) = self.delivery.get_mut() {
+            delivery.on_deadline(now, out);
+        }
     }
 
     fn on_leave(&mut self, now: Time, out: &mut Vec<Output>) {
-        let answer_links: Vec<(LinkId, bool)> = self.delivery.links().collect();
+        let answer_links: Vec<(LinkId, bool)> = self.delivery.get().into_iter().flat_map(Delivery::links).collect();
         for (link, open) in answer_links {
             if open {
                 out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Leaving) });
@@ -443,8 +572,8 @@ impl Overlay {
             out.push(Output::Close { link });
         }
         // Whoever waits for us is told what came of it so far.
-        for done in self.flood.give_up() {
-            finish(done, out);
+        if let Some(flood) = self.flood.get_mut() {
+            flood.give_up_all().into_iter().for_each(|done| finish(done, out));
         }
         for link in self.links.all() {
             self.close(now, link, Goodbye::Leaving, "this servent is leaving", out);
@@ -454,27 +583,39 @@ impl Overlay {
     fn close(&mut self, now: Time, link: LinkId, farewell: Goodbye, reason: &str, out: &mut Vec<Output>) {
         out.push(Output::Send { link, message: Message::Goodbye(farewell) });
         out.push(Output::Close { link });
-        self.forget(now, link, reason, out);
+        self.forget(now, link, Ending::Passing, reason, out);
     }
 
     /// Tells every room that a link is gone.
-    fn forget(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Vec<Output>) {
-        self.delivery.on_closed(now, link, reason, out);
+    fn forget(&mut self, now: Time, link: LinkId, ending: Ending, reason: &str, out: &mut Vec<Output>) {
+        if let Some(delivery) = self.delivery.get_mut() {
+            delivery.on_closed(now, link, reason, out);
+        }
         // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
-        if self.links.on_closed(now, link, reason) == Some(Peer::Neighbor) {
-            for done in self.flood.on_closed(link) {
-                finish(done, out);
-            }
+        let Some(Peer::Neighbor(identity)) = self.links.on_closed(now, link, reason, self.random(now)) else { return };
+        let returns = identity.filter(|_| ending == Ending::Passing);
+        if let Some(flood) = self.flood.get_mut() {
+            flood.on_closed(link, returns).into_iter().for_each(|done| finish(done, out));
         }
     }
+}
+
+/// Whether whoever was at the other end of a link may come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Passing,
+    Final,
 }
 
 /// Tells whoever waits that a query has finished.
 fn finish(done: Done, out: &mut Vec<Output>) {
     let Done { asker, id, tally } = done;
     let QueryId { sequence, .. } = id;
-    out.push(match asker {
-        Asker::Client { link } => Output::Send { link, message: Message::Finished(Finished { sequence, tally }) },
-        Asker::Neighbor { link, ttl } => Output::Send { link, message: Message::Echo(Echo { id, ttl, tally }) },
+    out.extend(match asker {
+        Asker::Client { link } => Some(Output::Send { link, message: Message::Finished(Finished { sequence, tally }) }),
+        Asker::Neighbor { link, ttl, .. } => {
+            Some(Output::Send { link, message: Message::Echo(Echo { id, ttl, tally }) })
+        }
+        Asker::Gone { .. } => None,
     });
 }

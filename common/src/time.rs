@@ -21,6 +21,12 @@ impl Time {
         Time { nanoseconds: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX) }
     }
 
+    /// Nanoseconds after the start.
+    #[must_use]
+    pub fn nanoseconds(self) -> u64 {
+        self.nanoseconds
+    }
+
     /// How long ago `earlier` was; nothing when it was not earlier.
     #[must_use]
     pub fn since(self, earlier: Time) -> Duration {

@@ -68,7 +68,6 @@ fn config() -> Config {
         forward_once: false,
         neighbors: Vec::new(),
         tp3_answers: Vec::new(),
-        seed: 7,
     }
 }
 
@@ -244,7 +243,7 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     let neighbor = mind.neighbor(1);
     let ask = |mind: &mut Mind, sequence: u64, ask: Ask| {
         let query = query(sequence, 1, ask);
-        let out = mind.hear(neighbor, Message::Query(query.clone()));
+        let out = mind.hear(neighbor, Message::query(query.clone()));
         let [Output::Send { message: Message::Echo(echo), .. }] = out.as_slice() else {
             panic!("not one echo: {out:?}");
         };
@@ -284,7 +283,7 @@ fn a_query_is_remembered_for_two_minutes_and_no_longer() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     let query = query(5, 1, milk());
-    let hear = |mind: &mut Mind| mind.hear(neighbor, Message::Query(query.clone()));
+    let hear = |mind: &mut Mind| mind.hear(neighbor, Message::query(query.clone()));
     assert_eq!(hear(&mut mind), [send(neighbor, echo_of(&query, reached(1)))]);
     mind.now = Time::START + (SEEN_AGE_MAX - TICK);
     let duplicate = Tally { duplicates: 1, ..Tally::default() };
@@ -299,13 +298,13 @@ fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
     let asker = mind.neighbor(1);
     let other = mind.neighbor(2);
     for sequence in 0..QUERIES_PENDING_MAX as u64 {
-        let out = mind.hear(asker, Message::Query(query(sequence, 1, milk())));
+        let out = mind.hear(asker, Message::query(query(sequence, 1, milk())));
         assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]));
     }
     assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
     let surplus = query(u64::MAX, 1, tea());
     let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
-    let out = mind.hear(asker, Message::Query(surplus.clone()));
+    let out = mind.hear(asker, Message::query(surplus.clone()));
     assert_eq!(out, [dial_client(1), send(asker, echo_of(&surplus, tally))]);
     assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
 
@@ -314,7 +313,7 @@ fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
     let passed = Query { ttl: 2, hops: 2, ..first.clone() };
     let out = mind.hear(other, echo_of(&passed, reached(1)));
     assert_eq!(out, [send(asker, echo_of(&first, Tally { reached: 2, copies: 1, ..Tally::default() }))]);
-    let out = mind.hear(asker, Message::Query(query(u64::MAX - 1, 1, milk())));
+    let out = mind.hear(asker, Message::query(query(u64::MAX - 1, 1, milk())));
     assert!(matches!(out.as_slice(), [Output::Flood { .. }]));
 
     // And time makes room for all.
@@ -346,21 +345,21 @@ fn a_ttl_of_others_is_cut_down_or_refused() {
         let asker = mind.neighbor(1);
         let other = mind.neighbor(2);
         let came = Query { ttl, hops, ..query(5, 1, milk()) };
-        let out = mind.hear(asker, Message::Query(came.clone()));
+        let out = mind.hear(asker, Message::query(came.clone()));
         let Some(passed) = passed else {
             let tally = Tally { reached: 1, stopped: 1, ..Tally::default() };
             assert_eq!(out, [send(asker, echo_of(&came, tally))], "{own} {ttl}");
             continue;
         };
         let onward = Query { ttl: passed, hops: hops + 1, ..came.clone() };
-        assert_eq!(out, [Output::Flood { links: vec![other], query: onward.clone() }], "{own} {ttl}");
+        assert_eq!(out, [Output::Flood { links: vec![other], query: onward.clone().into() }], "{own} {ttl}");
         // The echo names the TTL the copy came with, not what we made of it.
         let out = mind.hear(other, echo_of(&onward, reached(1)));
         assert_eq!(out, [send(asker, echo_of(&came, Tally { reached: 2, ..passed_on() }))]);
         // What differs only above the limit brings nothing new.
         if ttl > TTL_FROM_OTHERS_MAX.max(own) {
             let again = Query { ttl: ttl - 1, ..came.clone() };
-            let out = mind.hear(other, Message::Query(again.clone()));
+            let out = mind.hear(other, Message::query(again.clone()));
             let tally = Tally { duplicates: 1, ..Tally::default() };
             assert_eq!(out, [send(other, echo_of(&again, tally))]);
         }
@@ -379,7 +378,7 @@ fn a_ttl_of_others_is_cut_down_or_refused() {
         let mut mind = Mind::with(&Config { ttl: TTL_MAX, ..config() }, store("tea green"));
         let asker = mind.neighbor(1);
         mind.neighbor(2);
-        assert_eq!(mind.hear(asker, Message::Query(Query { ttl, hops, ..query(5, 1, tea()) })), []);
+        assert_eq!(mind.hear(asker, Message::query(Query { ttl, hops, ..query(5, 1, tea()) })), []);
         assert_eq!(mind.overlay.counters().too_far, 1, "ttl {ttl} hops {hops}");
     }
 }
@@ -392,7 +391,7 @@ fn a_contact_starts_with_its_own_ttl_and_no_more_than_the_largest() {
         let client = mind.client(1);
         let out = mind.hear(client, request(5));
         let expected = Query { ttl: first, hops: 1, ..query(5, 1, milk()) };
-        assert_eq!(out, [Output::Flood { links: vec![neighbor], query: expected }]);
+        assert_eq!(out, [Output::Flood { links: vec![neighbor], query: expected.into() }]);
     }
 }
 
@@ -404,7 +403,7 @@ fn a_path_longer_than_the_way_costs_its_sender_the_link() {
     let milk_query = query(8, 1, milk());
     let with_path = |sequence: u64, length: usize| {
         let path = vec![servent_address(9); length].into();
-        Message::Query(Query { hops: 2, path, ..query(sequence, 1, Ask::Topology) })
+        Message::query(Query { hops: 2, path, ..query(sequence, 1, Ask::Topology) })
     };
     let out = mind.hear(asker, with_path(5, 2));
     let Some(Output::Flood { links, query }) = out.last() else { panic!("it was not passed on: {out:?}") };
@@ -414,7 +413,7 @@ fn a_path_longer_than_the_way_costs_its_sender_the_link() {
     // What asks for a key has no path at all.
     let path = vec![servent_address(9)].into();
     let third = mind.neighbor(3);
-    let out = mind.hear(third, Message::Query(Query { hops: 2, path, ..milk_query }));
+    let out = mind.hear(third, Message::query(Query { hops: 2, path, ..milk_query }));
     assert!(out.starts_with(&goodbye(third, Goodbye::Protocol)), "{out:?}");
     // Only that link: the other still floods, to nobody now.
     assert!(matches!(mind.hear(asker, with_path(7, 0)).as_slice(), [Output::Send { link, .. }] if *link == asker));
@@ -426,18 +425,18 @@ fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
         let mut mind = Mind::with(&Config { forward_once, ..config() }, store("tea green"));
         let [a, b, c] = [1, 2, 3].map(|id| mind.neighbor(id));
         let first = Query { ttl: 0, ..query(5, 1, tea()) };
-        let out = mind.hear(a, Message::Query(first.clone()));
+        let out = mind.hear(a, Message::query(first.clone()));
         let tally = Tally { reached: 1, answers: 1, stopped: 1, ..Tally::default() };
         assert_eq!(out, [dial_client(1), send(a, echo_of(&first, tally))]);
 
         let second = Query { ttl: 2, ..first.clone() };
-        let out = mind.hear(b, Message::Query(second.clone()));
+        let out = mind.hear(b, Message::query(second.clone()));
         if forward_once {
             assert_eq!(out, [send(b, echo_of(&second, Tally { duplicates: 1, ..Tally::default() }))]);
             continue;
         }
         let onward = Query { ttl: 1, hops: 2, ..second.clone() };
-        assert_eq!(out, [Output::Flood { links: vec![a, c], query: onward.clone() }]);
+        assert_eq!(out, [Output::Flood { links: vec![a, c], query: onward.clone().into() }]);
         assert_eq!(mind.hear(c, echo_of(&onward, reached(1))), []);
         // Neither an echo of another copy, nor one of a link that owes none, nor one said twice ends the wait.
         assert_eq!(mind.hear(a, echo_of(&first, reached(9))), []);
@@ -448,7 +447,7 @@ fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
         assert_eq!(out, [send(b, echo_of(&second, tally))]);
 
         // With as much TTL as before it is a duplicate.
-        let out = mind.hear(c, Message::Query(second.clone()));
+        let out = mind.hear(c, Message::query(second.clone()));
         assert_eq!(out, [send(c, echo_of(&second, Tally { duplicates: 1, ..Tally::default() }))]);
         assert_eq!(mind.overlay.pending_count(), 0);
     }
@@ -462,7 +461,7 @@ fn every_servent_gives_up_before_the_one_that_waits_for_it() {
         let asker = mind.neighbor(1);
         mind.neighbor(2);
         let came = Query { ttl, hops, ..query(5, 1, milk()) };
-        mind.hear(asker, Message::Query(came.clone()));
+        mind.hear(asker, Message::query(came.clone()));
         let wait = ECHO_WAIT_MAX * (u32::from(ttl) + 1) / 5;
         assert!(wait < earlier && wait < ECHO_WAIT_MAX);
         earlier = wait;
@@ -482,26 +481,148 @@ fn every_servent_gives_up_before_the_one_that_waits_for_it() {
 }
 
 #[test]
-fn a_link_that_closes_is_not_waited_for_and_asks_for_nothing_any_more() {
+fn a_copy_in_flight_on_a_link_that_fell_is_offered_again_when_the_link_returns() {
     let mut mind = Mind::new();
     let [a, b, c] = [1, 2, 3].map(|id| mind.neighbor(id));
-    let of_a = query(5, 1, milk());
-    let of_b = query(6, 1, milk());
-    mind.hear(a, Message::Query(of_a.clone()));
-    mind.hear(b, Message::Query(of_b.clone()));
-    assert_eq!(mind.overlay.pending_count(), 2);
-    // What b asked is nobody's any more; what a asked still waits for c.
-    assert_eq!(mind.closed(b), []);
-    assert_eq!(mind.overlay.pending_count(), 1);
-    let out = mind.closed(c);
-    assert_eq!(out, [send(a, echo_of(&of_a, Tally { reached: 1, copies: 2, lost: 2, ..Tally::default() }))]);
+    let came = query(5, 1, milk());
+    let onward = Query { ttl: 2, hops: 2, ..came.clone() };
+    mind.hear(a, Message::query(came.clone()));
+    assert_eq!(mind.closed(c), []);
+    assert_eq!(mind.hear(b, echo_of(&onward, reached(1))), []);
+    assert_eq!(mind.overlay.pending_count(), 1, "the other may come back");
+    let again = mind.stranger();
+    let offer = Output::Flood { links: vec![again], query: onward.clone().into() };
+    assert_eq!(mind.hear(again, servent_hello(3)), [send(again, own_hello()), offer]);
+    // Each link is told its own: an echo over the one that fell is none.
+    assert_eq!(mind.hear(c, echo_of(&onward, reached(7))), []);
+    let tally = Tally { reached: 3, copies: 3, ..Tally::default() };
+    assert_eq!(mind.hear(again, echo_of(&onward, reached(1))), [send(a, echo_of(&came, tally))]);
     assert_eq!(mind.overlay.pending_count(), 0);
-    assert_eq!(mind.hear(b, Message::Query(of_b)), [], "a link that is gone is not heard");
+    assert_eq!(mind.closed(again), []);
+    let once_more = mind.stranger();
+    assert_eq!(mind.hear(once_more, servent_hello(3)), [send(once_more, own_hello())], "nothing is in flight");
+}
+
+#[test]
+fn a_neighbor_that_does_not_come_back_in_time_is_lost() {
+    for returns_as in [None, Some(4)] {
+        let mut mind = Mind::new();
+        let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+        let came = query(5, 1, milk());
+        mind.hear(a, Message::query(came.clone()));
+        assert_eq!(mind.closed(b), []);
+        if let Some(id) = returns_as {
+            // Whoever starts anew has forgotten the query, and might answer it twice.
+            let again = mind.stranger();
+            assert_eq!(mind.hear(again, servent_hello(id)), [send(again, own_hello())]);
+        }
+        let patience = ECHO_WAIT_MAX * 4 / 5;
+        let tally = Tally { lost: 1, ..passed_on() };
+        assert_eq!(mind.pass(patience), [(patience, send(a, echo_of(&came, tally)))]);
+        let late = mind.stranger();
+        assert_eq!(mind.hear(late, servent_hello(2)), [send(late, own_hello())], "it is over");
+    }
+}
+
+#[test]
+fn a_neighbor_that_says_it_leaves_is_not_waited_for() {
+    let mut mind = Mind::new();
+    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let came = query(5, 1, milk());
+    mind.hear(a, Message::query(came.clone()));
+    let out = mind.hear(b, Message::Goodbye(Goodbye::Leaving));
+    assert_eq!(out, [Output::Close { link: b }, send(a, echo_of(&came, Tally { lost: 1, ..passed_on() }))]);
+}
+
+#[test]
+fn a_copy_offered_again_gets_the_echo_of_the_first() {
+    let came = Query { ttl: 2, ..query(5, 1, milk()) };
+    let onward = Query { ttl: 1, hops: 2, ..came.clone() };
+    let tally = Tally { reached: 4, copies: 1, ..Tally::default() };
+    // The echo may have been lost on its way, or have found nobody to go to, or be still to come.
+    for finished_when in ["before the link fell", "while it was down", "after it was back"] {
+        let mut mind = Mind::new();
+        let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+        mind.hear(a, Message::query(came.clone()));
+        if finished_when == "before the link fell" {
+            assert_eq!(mind.hear(b, echo_of(&onward, reached(3))), [send(a, echo_of(&came, tally))]);
+        }
+        assert_eq!(mind.closed(a), []);
+        if finished_when == "while it was down" {
+            assert_eq!(mind.hear(b, echo_of(&onward, reached(3))), []);
+        }
+        let again = mind.neighbor(1);
+        let mut out = mind.hear(again, Message::query(came.clone()));
+        if finished_when == "after it was back" {
+            assert_eq!(out, []);
+            out = mind.hear(b, echo_of(&onward, reached(3)));
+        }
+        assert_eq!(out, [send(again, echo_of(&came, tally))], "{finished_when}");
+        // Said twice on one link it is a duplicate, and so it is from anybody else.
+        let duplicate = Tally { duplicates: 1, ..Tally::default() };
+        assert_eq!(mind.hear(again, Message::query(came.clone())), [send(again, echo_of(&came, duplicate))]);
+        let other = mind.neighbor(3);
+        assert_eq!(mind.hear(other, Message::query(came.clone())), [send(other, echo_of(&came, duplicate))]);
+    }
+}
+
+#[test]
+fn a_servent_with_nobody_to_ask_repeats_its_echo_too() {
+    let mut mind = Mind::new();
+    let a = mind.neighbor(1);
+    let came = query(5, 1, milk());
+    assert_eq!(mind.hear(a, Message::query(came.clone())), [send(a, echo_of(&came, reached(1)))]);
+    mind.closed(a);
+    let again = mind.neighbor(1);
+    assert_eq!(mind.hear(again, Message::query(came.clone())), [send(again, echo_of(&came, reached(1)))]);
+    // For as long as anybody may wait for it.
+    mind.closed(again);
+    mind.pass(ECHO_WAIT_MAX);
+    let late = mind.neighbor(1);
+    let duplicate = Tally { duplicates: 1, ..Tally::default() };
+    assert_eq!(mind.hear(late, Message::query(came.clone())), [send(late, echo_of(&came, duplicate))]);
+}
+
+#[test]
+fn an_echo_that_could_not_be_kept_is_told_as_lost() {
+    let mut mind = Mind::new();
+    let a = mind.neighbor(1);
+    for sequence in 0..=ECHOES_KEPT_MAX as u64 {
+        mind.hear(a, Message::query(query(sequence, 1, milk())));
+    }
+    assert_eq!(mind.overlay.holdings().echoes_kept, ECHOES_KEPT_MAX);
+    mind.closed(a);
+    let again = mind.neighbor(1);
+    let unsure = Tally { duplicates: 1, lost: 1, ..Tally::default() };
+    for (sequence, tally) in [(ECHOES_KEPT_MAX as u64 - 1, reached(1)), (ECHOES_KEPT_MAX as u64, unsure)] {
+        let offered = query(sequence, 1, milk());
+        assert_eq!(mind.hear(again, Message::query(offered.clone())), [send(again, echo_of(&offered, tally))]);
+    }
+    mind.pass(ECHO_WAIT_MAX);
+    assert_eq!(mind.overlay.holdings().echoes_kept, 0);
+}
+
+#[test]
+fn queries_are_kept_to_be_offered_again_up_to_so_many_bytes() {
+    let mut mind = Mind::new();
+    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let key = || Ask::Key(Key::new(&[b'k'; KEY_BYTES_MAX]).unwrap());
+    let most = OFFERS_KEPT_BYTES_MAX / KEY_BYTES_MAX;
+    for sequence in 0..most as u64 {
+        mind.hear(a, Message::query(query(sequence, 1, key())));
+    }
+    let kept = mind.overlay.holdings().offers_kept_bytes;
+    assert!(kept <= OFFERS_KEPT_BYTES_MAX && kept + 2 * KEY_BYTES_MAX > OFFERS_KEPT_BYTES_MAX, "{kept}");
+    let lost = mind.closed(b).len();
+    assert!(0 < lost && lost < most / 10, "{lost} of {most} are lost at once");
+    assert_eq!(mind.overlay.pending_count(), most - lost);
+    mind.pass(ECHO_WAIT_MAX);
+    assert_eq!(mind.overlay.holdings().offers_kept_bytes, 0);
 }
 
 #[test]
 fn a_tally_at_its_end_is_not_wrapped_into_a_whole_one() {
-    for last in ["a link closes", "time passes"] {
+    for last in ["a neighbor leaves", "time passes"] {
         let mut mind = Mind::new();
         let [a, b] = [1, 2].map(|id| mind.neighbor(id));
         let client = mind.client(1);
@@ -509,7 +630,10 @@ fn a_tally_at_its_end_is_not_wrapped_into_a_whole_one() {
         let onward = query(5, 1, milk());
         let tally = Tally { lost: u64::MAX, ..Tally::default() };
         assert_eq!(mind.hear(a, echo_of(&onward, tally)), []);
-        let out = if last == "a link closes" { mind.closed(b) } else { mind.pass_and_see(ECHO_WAIT_MAX) };
+        let out = match last {
+            "a neighbor leaves" => mind.hear(b, Message::Goodbye(Goodbye::Leaving))[1..].to_vec(),
+            _ => mind.pass_and_see(ECHO_WAIT_MAX),
+        };
         let tally = Tally { reached: 1, copies: 2, lost: u64::MAX, ..Tally::default() };
         assert_eq!(out, [send(client, finished(5, tally))], "{last}");
     }
@@ -542,7 +666,7 @@ fn a_client_is_known_by_the_one_spelling_of_its_address() {
     mind.tell(Input::Opened { link, opening: Opening::Accepted(from) });
     mind.hear(link, client_hello(7000));
     let out = mind.hear(link, request(5));
-    assert_eq!(out, [Output::Flood { links: vec![neighbor], query: query(5, 1, milk()) }]);
+    assert_eq!(out, [Output::Flood { links: vec![neighbor], query: query(5, 1, milk()).into() }]);
 }
 
 // ---- who is there ----
@@ -589,14 +713,17 @@ fn a_stranger_has_five_seconds_to_say_hello() {
 fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
-    assert_eq!(mind.pass(PING_AFTER - TICK), []);
+    // Heard at the very beginning of a beat, it is given the whole of it.
+    let pinged = PING_AFTER + NEIGHBOR_BEAT;
+    assert_eq!(mind.pass(pinged - TICK), []);
     assert_eq!(mind.pass(TICK), [(TICK, send(neighbor, Message::Ping))]);
     assert_eq!(mind.pass(seconds(1)), []);
     // Any word of it will do.
     assert_eq!(mind.hear(neighbor, Message::Pong), []);
-    assert_eq!(mind.pass(PING_AFTER), [(PING_AFTER, send(neighbor, Message::Ping))]);
+    let next = pinged - seconds(1);
+    assert_eq!(mind.pass(next), [(next, send(neighbor, Message::Ping))]);
     mind.hear(neighbor, Message::Ping);
-    assert_eq!(mind.pass(PING_AFTER), [(PING_AFTER, send(neighbor, Message::Ping))]);
+    assert_eq!(mind.pass(pinged), [(pinged, send(neighbor, Message::Ping))]);
     let rest = NEIGHBOR_QUIET_MAX - PING_AFTER;
     assert_eq!(mind.pass(rest - TICK), []);
     assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Goodbye::Quiet));
@@ -629,8 +756,9 @@ fn next_dial(mind: &mut Mind) -> (Duration, SocketAddr) {
 #[test]
 fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
     let mut firsts = Vec::new();
-    for seed in 0..20 {
-        let config = Config { seed, ..config_with_neighbor(&[servent_address(5)]) };
+    for number in 0..20 {
+        let servent_id = ServentId(OWN_ID + number);
+        let config = Config { servent_id, ..config_with_neighbor(&[servent_address(5)]) };
         let mut mind = Mind::with(&config, store(""));
         assert_eq!(next_dial(&mut mind), (Duration::ZERO, servent_address(5)));
         let mut full = REDIAL_PAUSE_MIN;
@@ -652,7 +780,8 @@ fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
         assert!(REDIAL_PAUSE_MAX / 2 <= pause && pause <= REDIAL_PAUSE_MAX);
         // One that stands a while makes it forget them all.
         let (link, out) = mind.dialled(Dial::Neighbor(0));
-        assert_eq!(out, [send(link, own_hello())], "the dialler speaks first");
+        let hello = Message::Hello(Hello::new(Role::Servent { id: servent_id, advertised: own_address() }));
+        assert_eq!(out, [send(link, hello)], "the dialler speaks first");
         assert_eq!(mind.hear(link, servent_hello(5)), []);
         assert!(mind.pass(REDIAL_PAUSE_MAX).iter().all(|(_, output)| *output == send(link, Message::Ping)));
         assert_eq!(mind.closed(link), []);
@@ -788,7 +917,7 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
             Message::Ping,
             Message::Pong,
             request(5),
-            Message::Query(query(5, 1, milk())),
+            Message::query(query(5, 1, milk())),
             value(5, "green"),
             Message::Echo(Echo { id: QueryId { sequence: 9, client: client_address(9) }, ttl: 1, tally: reached(1) }),
             finished(5, reached(1)),
@@ -868,7 +997,7 @@ fn bytes_that_are_no_message_cost_their_sender_the_link() {
         }
         let mut mind = Mind::new();
         let neighbor = mind.neighbor(1);
-        mind.hear(neighbor, Message::Query(query(5, 1, tea())));
+        mind.hear(neighbor, Message::query(query(5, 1, tea())));
         let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
         assert_eq!(mind.tell(Input::Malformed { link, error }), [Output::Close { link }], "no byte goes there");
     }
@@ -922,8 +1051,8 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
     mind.hear(dialled, servent_hello(5));
     let client = mind.client(1);
     let stranger = mind.stranger();
-    mind.hear(asker, Message::Query(Query { ttl: 0, ..query(5, 2, tea()) }));
-    mind.hear(asker, Message::Query(Query { ttl: 0, ..query(6, 3, tea()) }));
+    mind.hear(asker, Message::query(Query { ttl: 0, ..query(5, 2, tea()) }));
+    mind.hear(asker, Message::query(Query { ttl: 0, ..query(6, 3, tea()) }));
     let (open, _) = mind.answer_link(2);
     let (silent, _) = mind.dialled(Dial::Answers(client_address(3)));
     // Something is pending for the client; it is told before the goodbye.
@@ -949,7 +1078,7 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
 
 /// A mind with a neighbor that asks for clients far away, and what it says to a query of client `number`.
 fn asked_for(mind: &mut Mind, neighbor: LinkId, sequence: u64, number: usize) -> (Vec<Output>, Tally) {
-    let mut out = mind.hear(neighbor, Message::Query(query(sequence, number, tea())));
+    let mut out = mind.hear(neighbor, Message::query(query(sequence, number, tea())));
     match out.pop() {
         Some(Output::Send { link, message: Message::Echo(echo) }) if link == neighbor => (out, echo.tally),
         other => panic!("no echo: {other:?}"),
@@ -1009,7 +1138,7 @@ fn an_answer_address_that_is_not_the_client_asked_for_receives_no_byte() {
     asked_for(&mut mind, neighbor, 1, 1);
     let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
     let out = mind.pass(HELLO_WAIT_MAX);
-    assert_eq!(out, [(PING_AFTER, send(neighbor, Message::Ping)), (HELLO_WAIT_MAX, Output::Close { link })]);
+    assert_eq!(out, [(HELLO_WAIT_MAX, Output::Close { link })]);
 }
 
 #[test]
@@ -1030,7 +1159,7 @@ fn an_address_that_names_no_client_is_not_dialled() {
         let neighbor = mind.neighbor(1);
         let other = mind.neighbor(2);
         let client = AnswerAddress { socket: address.parse().unwrap(), dialect: Dialect::Native };
-        let out = mind.hear(neighbor, Message::Query(Query { client, ..query(5, 1, tea()) }));
+        let out = mind.hear(neighbor, Message::query(Query { client, ..query(5, 1, tea()) }));
         assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]), "{address}: {out:?}");
         assert_eq!(mind.overlay.counters().unanswered, 1);
     }
@@ -1207,7 +1336,8 @@ fn a_deadline_is_never_late_and_never_in_vain() {
         let mut random = Random::new(seed);
         let addresses: Vec<SocketAddr> = (0..random.below(3)).map(|port| servent_address(u128::from(port))).collect();
         let neighbor = Neighbor { name: "there".to_owned(), addresses, dialect: Dialect::Native };
-        let config = Config { neighbors: vec![neighbor; random.index(4)], seed, ..config() };
+        let config =
+            Config { neighbors: vec![neighbor; random.index(4)], servent_id: ServentId(seed.into()), ..config() };
         let mut mind = Mind::with(&config, store("tea green"));
         let mut links: Vec<LinkId> = Vec::new();
         for _ in 0..200 {
@@ -1224,7 +1354,7 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                 4..=6 => {
                     let ttl = u8::try_from(random.below(5)).unwrap();
                     let query = Query { ttl, ..query(random.below(9), random.index(5), tea()) };
-                    mind.hear(link, Message::Query(query))
+                    mind.hear(link, Message::query(query))
                 }
                 7 => mind.hear(link, request(random.below(100))),
                 8 => {

@@ -396,7 +396,7 @@ impl Story {
                 self.label(QueryId { sequence, client });
                 Message::Request(Request { sequence, ask: self.ask_of(ask) })
             }
-            ["query", sequence, "for", client, "ttl", ttl, "hops", hops, ask @ ..] => Message::Query(Query {
+            ["query", sequence, "for", client, "ttl", ttl, "hops", hops, ask @ ..] => Message::query(Query {
                 sequence: number(sequence),
                 client: AnswerAddress { socket: self.world.address(self.node(client)), dialect: Dialect::Native },
                 ttl: u8::try_from(number(ttl)).unwrap(),

@@ -59,11 +59,11 @@ fn golden() -> Vec<(&'static str, Message)> {
         ("00 04 27 06", Message::Hello(Hello::new(Role::Client { answer_port: 9990, dialect: Dialect::Tp3 }))),
         (
             "00 07 00 03 00 00 00 01 7f 00 00 01 27 06 00 04 72 74 6d 70",
-            Message::Query(query(1, 3, key(), Path::default())),
+            Message::query(query(1, 3, key(), Path::default())),
         ),
         (
             "00 08 00 00 ff ff ff ff 7f 00 00 01 27 06 00 0d 31 32 37 2e 30 2e 30 2e 31 3a 31 20 78",
-            Message::Query(query(0xffff_ffff, 0, Ask::Topology, path)),
+            Message::query(query(0xffff_ffff, 0, Ask::Topology, path)),
         ),
         ("00 05 00 00 00 00 00 04 72 74 6d 70", Message::Request(Request { sequence: 0, ask: key() })),
         ("00 06 00 00 00 07", Message::Request(Request { sequence: 7, ask: Ask::Topology })),
@@ -120,8 +120,8 @@ fn texts_are_cut_or_refused_at_400_bytes() {
     let cut = [&longest[..TP3_TEXT_BYTES_MAX - 3], b"..."].concat();
     assert_eq!(said(&value(1, &[&longest[..], b"v"].concat()))[8..], cut);
     let long_key = Ask::Key(Key::new(&[&longest[..], b"v"].concat()).unwrap());
-    assert!(Frame::new(Dialect::Tp3, &Message::Query(query(1, 3, long_key, Path::default()))).is_err());
-    assert!(Frame::new(Dialect::Tp3, &Message::Query(query(1 << 32, 3, key(), Path::default()))).is_err());
+    assert!(Frame::new(Dialect::Tp3, &Message::query(query(1, 3, long_key, Path::default()))).is_err());
+    assert!(Frame::new(Dialect::Tp3, &Message::query(query(1 << 32, 3, key(), Path::default()))).is_err());
     let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
     let error = WireError::FrameTooLong { length: 401, max: TP3_TEXT_BYTES_MAX };
     assert_eq!(heard(&mut link, &bytes("00 05 00 00 00 00 01 91")), Err(error));
@@ -183,7 +183,6 @@ impl Mind {
             ttl: 3,
             forward_once: false,
             neighbors: Vec::new(),
-            seed: 1,
             tp3_answers: vec!["127.0.0.0/8".parse().unwrap()],
         };
         let store = Store::parse(b"rtmp 1935/tcp\n".to_vec()).unwrap().0;
@@ -207,7 +206,7 @@ impl Mind {
     }
 
     fn ask(&mut self, query: Query) -> Vec<Output> {
-        self.tell(Input::Received { link: NEIGHBOR, message: Message::Query(query) })
+        self.tell(Input::Received { link: NEIGHBOR, message: Message::query(query) })
     }
 
     fn pass(&mut self, duration: Duration) -> Vec<Output> {

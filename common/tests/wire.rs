@@ -95,7 +95,7 @@ fn golden_messages() -> Vec<Golden> {
         golden(
             "query",
             "0000001e  05  fd 0123456789abcdef  00 c0000207 fb2706 00  03 01  00 06 6b65726e656c  00",
-            Message::Query(Query {
+            Message::query(Query {
                 sequence: SEQUENCE,
                 client: client("192.0.2.7:9990"),
                 ttl: 3,
@@ -108,7 +108,7 @@ fn golden_messages() -> Vec<Golden> {
             "query for the topology, from a client on IPv6",
             "00000037  05  fa  01 20010db8000000000000000000000007 fb2706 00  02 02  01
              02  00 c0000201 fb2328  01 20010db8000000000000000000000002 fb2329",
-            Message::Query(Query {
+            Message::query(Query {
                 sequence: 250,
                 client: client("[2001:db8::7]:9990"),
                 ttl: 2,
@@ -120,7 +120,7 @@ fn golden_messages() -> Vec<Golden> {
         golden(
             "query of a client that hears TP3",
             "0000001e  05  fd 0123456789abcdef  00 c0000207 fb2706 01  03 01  00 06 6b65726e656c  00",
-            Message::Query(Query {
+            Message::query(Query {
                 sequence: SEQUENCE,
                 client: AnswerAddress { dialect: Dialect::Tp3, ..client("192.0.2.7:9990") },
                 ttl: 3,
@@ -132,7 +132,7 @@ fn golden_messages() -> Vec<Golden> {
         golden(
             "query whose ttl and hops would be longer as numbers",
             "0000000d  05  00  00 7f000001 00 00  ff fb  01  00",
-            Message::Query(Query {
+            Message::query(Query {
                 sequence: 0,
                 client: client("127.0.0.1:0"),
                 ttl: 255,
@@ -383,6 +383,8 @@ fn limits() -> Vec<(&'static str, String)> {
         PATH_ADDRESSES_MAX,
         SEEN_IDS_MAX,
         QUERIES_PENDING_MAX,
+        ECHOES_KEPT_MAX,
+        OFFERS_KEPT_BYTES_MAX,
         NEIGHBORS_MAX,
         CONNECTIONS_MAX,
         ANSWER_DIALS_MAX,
@@ -409,6 +411,7 @@ fn limits() -> Vec<(&'static str, String)> {
         ECHO_WAIT_MAX,
         HELLO_WAIT_MAX,
         FRAME_WAIT_MAX,
+        NEIGHBOR_BEAT,
         PING_AFTER,
         NEIGHBOR_QUIET_MAX,
         REDIAL_PAUSE_MIN,
@@ -605,7 +608,7 @@ fn a_run_of_addresses_may_have_its_limit_and_not_one_more() {
 fn the_largest_message_of_each_kind_fits_a_frame() {
     let addresses = |count: usize| vec![address("[2001:db8::7]:65535"); count];
     let largest = [
-        Message::Query(Query {
+        Message::query(Query {
             sequence: u64::MAX,
             client: client("[2001:db8::7]:65535"),
             ttl: u8::MAX,
@@ -813,7 +816,7 @@ fn message_of(
         Just(Message::Ping),
         Just(Message::Pong),
         (number(), ask).prop_map(|(sequence, ask)| Message::Request(Request { sequence, ask })),
-        query.prop_map(Message::Query),
+        query.prop_map(Message::query),
         (number(), any::<u8>(), body).prop_map(|(sequence, hops, body)| Message::Answer(Answer {
             sequence,
             hops,

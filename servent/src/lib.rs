@@ -60,7 +60,6 @@ fn run(options: &Options) -> anyhow::Result<()> {
         ttl: options.ttl,
         forward_once: options.forward_once,
         neighbors,
-        seed: u64::from_ne_bytes(random_bytes()?),
         tp3_answers: tp3_answers(options),
     };
     if options.tp3 {

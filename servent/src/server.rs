@@ -356,7 +356,7 @@ impl Server {
         self.queue(link, |link| link.send(message));
     }
 
-    fn send_to_all(&mut self, links: &[LinkId], query: Query) {
+    fn send_to_all(&mut self, links: &[LinkId], query: Arc<Query>) {
         let message = Message::Query(query);
         let mut frames: Vec<(Dialect, Result<Frame, EncodeError>)> = Vec::new();
         for link in links {

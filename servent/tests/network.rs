@@ -254,7 +254,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
     assert_eq!(client.expect_finished().tally, Tally { reached: 1, answers: 1, copies: 1, ..Tally::default() });
 
     let port = AnswerPort::open();
-    neighbor.say_byte_by_byte(&Message::Query(support::query(port.address(), ask("tea"), 0)));
+    neighbor.say_byte_by_byte(&Message::query(support::query(port.address(), ask("tea"), 0)));
     let mut answered = port.accept();
     answered.say_byte_by_byte(&hello(Role::Client { answer_port: port.address().port(), dialect: Dialect::Native }));
     answered.expect_hello();
@@ -593,7 +593,7 @@ fn roles_that_are_confused_end_that_link_only() {
     let query = query(port.address(), ask("tea"), 3);
     let messages = [
         Message::Request(Request { sequence: 1, ask: ask("tea") }),
-        Message::Query(query.clone()),
+        Message::query(query.clone()),
         Message::Echo(Echo { id: query.id(), ttl: 3, tally: Tally::default() }),
         Message::Answer(Answer { sequence: 1, hops: 1, body: AnswerBody::Value(b"green".to_vec()) }),
         Message::Finished(Finished { sequence: 1, tally: Tally::default() }),
@@ -638,7 +638,7 @@ fn a_path_longer_than_the_way_ends_that_link_only() {
     {
         let mut neighbor = Peer::neighbor(servent.address());
         let path = vec![free_address(); count].into();
-        neighbor.say(&Message::Query(Query { path, ..query(free_address(), Ask::Topology, 3) }));
+        neighbor.say(&Message::query(Query { path, ..query(free_address(), Ask::Topology, 3) }));
         neighbor.expect_goodbye(Goodbye::Protocol);
         let line = logged(&mut servent, &format!("link with neighbor {} is gone: ", neighbor.address()));
         assert!(line.contains(reason), "{line}");
@@ -679,8 +679,8 @@ fn a_client_is_told_finished_when_a_neighbor_dies_in_the_middle_of_its_flood() {
         Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally })
     };
 
-    // The first query waits for an echo that never comes, so it ends when the servent's patience does. The second,
-    // asked later, ends earlier: the dead neighbor is not waited for.
+    // The first query waits for an echo that never comes. The second waits for the dead neighbor, which might come back.
+    // Both end when the servent's patience does.
     let first = client.request(ask("mate"));
     let query = dying.expect_query();
     dying.say(&echo(&query, 1));
@@ -693,11 +693,33 @@ fn a_client_is_told_finished_when_a_neighbor_dies_in_the_middle_of_its_flood() {
     staying.say(&echo(&query, 5));
 
     assert_eq!(client.expect_answer().sequence, second);
-    let tally = Tally { reached: 6, answers: 1, copies: 2, lost: 1, ..Tally::default() };
-    assert_eq!(client.expect_finished(), Finished { sequence: second, tally });
     let tally = Tally { reached: 2, copies: 2, lost: 1, ..Tally::default() };
     assert_eq!(client.expect_finished(), Finished { sequence: first, tally });
+    let tally = Tally { reached: 6, answers: 1, copies: 2, lost: 1, ..Tally::default() };
+    assert_eq!(client.expect_finished(), Finished { sequence: second, tally });
     logged(&mut servent, &format!("link with neighbor {died} is gone: "));
+}
+
+#[test]
+fn a_neighbor_that_comes_back_is_offered_the_query_again() {
+    let mut servent = serve(&["-"]);
+    let mut lost = Peer::stranger(servent.address());
+    let role = lost.as_servent();
+    lost.greet(role);
+    let mut client = Peer::client(servent.address(), ANSWER_PORT);
+    let sequence = client.request(ask("tea"));
+    let query = lost.expect_query();
+    let address = lost.address();
+    drop(lost);
+    logged(&mut servent, &format!("link with neighbor {address} is gone: "));
+
+    let mut back = Peer::stranger(servent.address());
+    back.greet(role);
+    assert_eq!(back.expect_query(), query);
+    let tally = Tally { reached: 1, ..Tally::default() };
+    back.say(&Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally }));
+    let tally = Tally { reached: 2, copies: 2, ..Tally::default() };
+    assert_eq!(client.expect_finished(), Finished { sequence, tally });
 }
 
 #[test]
@@ -722,7 +744,7 @@ fn the_ttl_of_others_is_cut_down_and_beyond_the_limit_dropped() {
             source.pass_on(nobody, ask("tea"), ttl);
             logged(&mut servent, &format!("dropped a query with TTL {ttl} after 1 hops"));
         }
-        source.say(&Message::Query(Query { hops: TTL_MAX + 2, ..query(nobody, ask("tea"), 3) }));
+        source.say(&Message::query(Query { hops: TTL_MAX + 2, ..query(nobody, ask("tea"), 3) }));
         logged(&mut servent, "dropped a query with TTL 3 after 17 hops");
         let far = source.pass_on(nobody, ask("tea"), TTL_MAX);
         let near = source.pass_on(nobody, ask("tea"), 1);
@@ -755,7 +777,7 @@ fn an_answer_in_tp3_is_not_dialled_by_a_servent_that_does_not_speak_it() {
     let port = AnswerPort::open();
     let client = AnswerAddress { socket: port.address(), dialect: Dialect::Tp3 };
     let query = Query { client, ..query(port.address(), ask("tea"), 0) };
-    source.say(&Message::Query(query.clone()));
+    source.say(&Message::query(query.clone()));
     let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
     assert_eq!(source.expect(), Message::Echo(Echo { id: query.id(), ttl: 0, tally }));
     // Had it been dialled, this one would not be the first there.

@@ -1262,7 +1262,7 @@ fn a_query_that_comes_in_both_dialects_is_answered_once() {
     tp3.pass_on(&flood);
     assert_eq!(answers.next().sequence, flood.sequence);
     let query = native.expect_query();
-    native.say(&Message::Query(query.clone()));
+    native.say(&Message::query(query.clone()));
     match native.expect() {
         Message::Echo(Echo { id, tally, .. }) if id == query.id() => {
             assert_eq!((tally.duplicates, tally.answers), (1, 0));
@@ -1273,7 +1273,7 @@ fn a_query_that_comes_in_both_dialects_is_answered_once() {
 
     // Natively first, then by TP3: answered in the dialect of its client.
     let next = Query { sequence: query.sequence + 500_000, ..query };
-    native.say(&Message::Query(next));
+    native.say(&Message::query(next));
     let answer = answers.next();
     assert_eq!((answer.sequence, &answer.value[..]), (flood.sequence + 500_000, &b"green"[..]));
     let passed_on = tp3.hear_flood();

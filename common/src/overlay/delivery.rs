@@ -17,13 +17,12 @@ use crate::config::{
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
-use crate::overlay::{Dial, Output};
+use crate::overlay::{Dial, Holdings, Output};
 use crate::query::{Answer, AnswerBody};
 use crate::time::Time;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Delivery {
-    hello: Hello,
     destinations: BTreeMap<SocketAddr, Destination>,
     by_link: BTreeMap<LinkId, SocketAddr>,
     /// Destinations waiting for one of the [`ANSWER_DIALS_MAX`] dials.
@@ -63,19 +62,6 @@ enum State {
 }
 
 impl Delivery {
-    pub(super) fn new(hello: Hello) -> Delivery {
-        Delivery {
-            hello,
-            destinations: BTreeMap::new(),
-            by_link: BTreeMap::new(),
-            waiting: VecDeque::new(),
-            dials_count: 0,
-            queued_bytes: 0,
-            timers: BTreeSet::new(),
-            undelivered_count: 0,
-        }
-    }
-
     /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it.
     pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Vec<Output>) -> bool {
         let AnswerAddress { socket: to, dialect } = to;
@@ -162,7 +148,14 @@ impl Delivery {
         self.dial_waiting(out);
     }
 
-    pub(super) fn on_message(&mut self, now: Time, link: LinkId, message: &Message, out: &mut Vec<Output>) {
+    pub(super) fn on_message(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        message: &Message,
+        own: &Hello,
+        out: &mut Vec<Output>,
+    ) {
         let Some(to) = self.by_link.get(&link).copied() else {
             return;
         };
@@ -177,7 +170,7 @@ impl Delivery {
                 destination.failures = 0;
                 self.dials_count -= 1;
                 self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);
-                out.push(Output::Send { link, message: Message::Hello(self.hello) });
+                out.push(Output::Send { link, message: Message::Hello(*own) });
                 let queue = std::mem::take(&mut destination.queue);
                 out.extend(queue.into_iter().map(|answer| Output::Send { link, message: Message::Answer(answer) }));
                 self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
@@ -256,6 +249,14 @@ impl Delivery {
             let open = self.destinations.get(to).is_some_and(|destination| destination.state == State::Open(*link));
             (*link, open)
         })
+    }
+
+    /// Adds what is held here.
+    pub(super) fn hold(&self, holdings: &mut Holdings) {
+        holdings.answer_addresses = self.destinations.len();
+        holdings.answer_links = self.by_link.len();
+        holdings.answer_dials = self.dials_count;
+        holdings.answers_queued_bytes = self.queued_bytes;
     }
 
     fn dial_waiting(&mut self, out: &mut Vec<Output>) {

@@ -4,17 +4,27 @@
 //! "Termination detection for diffusing computations" (Dijkstra and Scholten 1980) every copy is echoed exactly once,
 //! so the contact learns when nothing is on its way any more; the tree of echoes is that of "Echo algorithms: depth
 //! parallel operations on general graphs" (Chang 1982).
+//!
+//! Neither algorithm survives the loss of a link. Here a copy whose echo has not come when its link falls is offered
+//! again when the neighbor is linked again, and a copy that is offered again gets the echo of the first: so nothing is
+//! lost that comes back in time, and nothing is counted or answered twice.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod seen;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::Dialect;
-use crate::config::{ECHO_WAIT_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX, TTL_MAX};
+use crate::config::{ECHO_WAIT_MAX, ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX};
 use crate::link::LinkId;
 use crate::message::Echo;
-use crate::query::{Query, QueryId, Tally};
+use crate::overlay::links::Identity;
+use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::time::Time;
+
+use seen::{Place, SeenSet};
 
 /// Who waits to hear that a query has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +32,23 @@ pub(super) enum Asker {
     /// Our own client.
     Client { link: LinkId },
     /// The neighbor that sent us a copy, which came with this TTL.
-    Neighbor { link: LinkId, ttl: u8 },
+    Neighbor { link: LinkId, ttl: u8, identity: Option<Identity> },
+    /// The same, and its link has fallen since. It may come back and offer the copy again.
+    Gone { identity: Option<Identity> },
 }
 
 impl Asker {
-    pub(super) fn link(self) -> LinkId {
+    fn link(self) -> Option<LinkId> {
         match self {
-            Asker::Client { link } | Asker::Neighbor { link, .. } => link,
+            Asker::Client { link } | Asker::Neighbor { link, .. } => Some(link),
+            Asker::Gone { .. } => None,
+        }
+    }
+
+    fn identity(self) -> Option<Identity> {
+        match self {
+            Asker::Client { .. } => None,
+            Asker::Neighbor { identity, .. } | Asker::Gone { identity } => identity,
         }
     }
 }
@@ -42,6 +62,10 @@ pub(super) enum Admission {
     Further,
     /// Seen, and this copy brings nothing.
     Duplicate,
+    /// Seen, and what came of it was not kept: it may be a duplicate, or offered again.
+    Unsure,
+    /// The copy that came before over a link that fell. What came of it, if that is known yet.
+    Again(Option<Tally>),
     /// Not seen, and there is no room to remember it.
     Refused,
 }
@@ -50,7 +74,7 @@ pub(super) enum Admission {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passing {
     /// These copies go out; the echoes are awaited, unless nobody will echo: then the asker is told at once.
-    On { query: Query, links: Vec<LinkId>, done: Option<Done> },
+    On { query: Arc<Query>, links: Vec<LinkId>, done: Option<Done> },
     /// It ends here: this is what the asker is told.
     Over(Done),
 }
@@ -65,64 +89,81 @@ pub(super) struct Done {
 
 #[derive(Debug, Default)]
 pub(super) struct Flood {
-    forward_once: bool,
     seen: SeenSet,
-    pending: HashMap<CopyId, Pending>,
-    deadlines: BTreeSet<(Time, CopyId)>,
+    /// When each pass is looked at next.
+    looks: BinaryHeap<Reverse<(Time, Place, u8)>>,
+    pending_count: usize,
+    kept_count: usize,
+    offers_kept_bytes: usize,
 }
 
-/// One passing-on of a query: each has a TTL of its own, because only more TTL is ever passed on again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct CopyId {
-    id: QueryId,
-    ttl: u8,
-}
-
+/// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
+/// ever admitted again.
 #[derive(Debug)]
-struct Pending {
+struct Pass {
+    /// With which it came, after it was cut down.
+    ttl: u8,
     asker: Asker,
+    came: Time,
+    /// The copy as it was passed on, for neighbors that come back.
+    offer: Option<Arc<Query>>,
+    /// The links whose echo is awaited.
     awaited: Vec<LinkId>,
+    /// The neighbors whose echo is awaited, and whose link fell.
+    absent: Vec<Identity>,
     tally: Tally,
-    deadline: Time,
+    is_done: bool,
 }
 
-impl Pending {
-    fn done(self, id: QueryId) -> Done {
-        Done { asker: self.asker, id, tally: self.tally }
+impl Pass {
+    fn new(ttl: u8, asker: Asker, came: Time) -> Pass {
+        Pass {
+            ttl,
+            asker,
+            came,
+            offer: None,
+            awaited: Vec::new(),
+            absent: Vec::new(),
+            tally: Tally::default(),
+            is_done: false,
+        }
     }
 }
 
 impl Flood {
-    pub(super) fn new(forward_once: bool) -> Flood {
-        Flood { forward_once, ..Flood::default() }
-    }
-
-    /// Judges a copy of a query that came with this TTL, and remembers it.
-    pub(super) fn admit(&mut self, now: Time, id: QueryId, dialect: Dialect, ttl: u8) -> Admission {
-        self.seen.forget_old(now);
-        match self.seen.by_id.get_mut(&id) {
-            Some(seen) if ttl > seen.ttl && !self.forward_once => {
-                seen.ttl = ttl;
-                Admission::Further
+    /// Judges a copy of a query that may be passed on `ttl` times, and remembers it.
+    pub(super) fn admit(&mut self, now: Time, asker: Asker, query: &Query, ttl: u8, forward_once: bool) -> Admission {
+        self.forget_old(now);
+        let id = query.id();
+        let Some(entry) = self.seen.find(id).and_then(|place| self.seen.get_mut(place)) else {
+            let is_remembered = self.seen.remember(now, id, query.client.dialect, ttl);
+            return if is_remembered { Admission::New } else { Admission::Refused };
+        };
+        if ttl > entry.ttl && !forward_once {
+            entry.ttl = ttl;
+            return Admission::Further;
+        }
+        let is_again = |pass: &&mut Pass| {
+            // Over the same link it is no second offer but the same thing said twice.
+            pass.ttl == ttl
+                && asker.identity().is_some()
+                && pass.asker.identity() == asker.identity()
+                && pass.asker.link() != asker.link()
+        };
+        match entry.passes.iter_mut().find(is_again) {
+            Some(pass) => {
+                pass.asker = asker;
+                Admission::Again(pass.is_done.then_some(pass.tally))
             }
-            Some(_) => Admission::Duplicate,
-            None => {
-                if self.seen.remember(now, id, dialect, ttl) {
-                    Admission::New
-                } else {
-                    Admission::Refused
-                }
-            }
+            None if entry.is_unsure && asker.identity().is_some() => Admission::Unsure,
+            None => Admission::Duplicate,
         }
     }
 
     /// Forgets what a TP3 client asked: it has come anew, and counts from zero.
     pub(super) fn forget_client(&mut self, client: SocketAddr) {
-        for id in self.seen.forget_client(client) {
-            // Asked again, they may be passed on again with the same TTL.
-            for ttl in 0..=TTL_MAX {
-                self.end(CopyId { id, ttl });
-            }
+        for pass in self.seen.forget_client(client) {
+            self.drop_pass(&pass);
         }
     }
 
@@ -138,100 +179,226 @@ impl Flood {
         mut tally: Tally,
     ) -> Passing {
         let id = query.id();
-        let over = |tally| Passing::Over(Done { asker, id, tally });
-        if others.is_empty() {
-            return over(tally);
-        }
-        if query.ttl == 0 {
-            tally.stopped += 1;
-            self.seen.set_stopped(id, true);
-            return over(tally);
-        }
-        if self.pending.len() >= QUERIES_PENDING_MAX {
-            tally.lost += 1;
-            return over(tally);
-        }
-        if self.seen.set_stopped(id, false) {
-            tally.stopped -= 1;
-        }
-        tally.copies += others.len() as u64;
-        tally.silent += (others.len() - echoing.len()) as u64;
-        let deadline = now + patience(&query);
-        query.ttl -= 1;
-        query.hops += 1;
-        let copy = CopyId { id, ttl: query.ttl };
-        let done = if echoing.is_empty() {
-            Some(Done { asker, id, tally })
-        } else {
-            self.deadlines.insert((deadline, copy));
-            self.pending.insert(copy, Pending { asker, awaited: echoing, tally, deadline });
-            None
+        let Some(place) = self.seen.find(id) else {
+            return Passing::Over(Done { asker, id, tally });
         };
-        Passing::On { query, links: others, done }
+        let mut pass = Pass::new(query.ttl, asker, now);
+        let over = others.is_empty() || query.ttl == 0 || self.pending_count >= QUERIES_PENDING_MAX;
+        if over {
+            if !others.is_empty() && query.ttl == 0 {
+                tally.stopped += 1;
+                self.seen.set_stopped(place, true);
+            } else if !others.is_empty() {
+                tally.lost += 1;
+            }
+        } else {
+            if self.seen.set_stopped(place, false) {
+                tally.stopped -= 1;
+            }
+            tally.copies += others.len() as u64;
+            tally.silent += (others.len() - echoing.len()) as u64;
+        }
+        pass.tally = tally;
+        let patience = patience(&query);
+        query.ttl = query.ttl.saturating_sub(1);
+        query.hops = query.hops.saturating_add(1);
+        let query = Arc::new(query);
+        if !over && !echoing.is_empty() {
+            pass.awaited = echoing;
+            self.begin(place, pass, now + patience, &query);
+            return Passing::On { query, links: others, done: None };
+        }
+        self.keep(place, pass);
+        let done = Done { asker, id, tally };
+        if over { Passing::Over(done) } else { Passing::On { query, links: others, done: Some(done) } }
     }
 
     /// Takes the echo of a copy that was sent over `link`. One that nobody awaits changes nothing.
     pub(super) fn on_echo(&mut self, link: LinkId, echo: &Echo) -> Option<Done> {
-        let copy = CopyId { id: echo.id, ttl: echo.ttl };
-        let pending = self.pending.get_mut(&copy)?;
-        let place = pending.awaited.iter().position(|awaited| *awaited == link)?;
-        pending.awaited.swap_remove(place);
-        pending.tally.add(&echo.tally);
-        if pending.awaited.is_empty() { self.end(copy) } else { None }
+        let place = self.seen.find(echo.id)?;
+        let ttl = echo.ttl.checked_add(1)?;
+        let pass = self.seen.pass_mut(place, ttl)?;
+        let index = pass.awaited.iter().position(|awaited| *awaited == link)?;
+        pass.awaited.swap_remove(index);
+        pass.tally.add(&echo.tally);
+        self.end_if_done(place, ttl)
     }
 
-    /// Gives up what was awaited from a neighbor that is gone, and what it awaited from us.
-    pub(super) fn on_closed(&mut self, link: LinkId) -> Vec<Done> {
-        let touched: Vec<CopyId> = self.deadlines.iter().map(|(_, copy)| *copy).collect();
-        touched.into_iter().filter_map(|copy| self.give_up_link(copy, link)).collect()
+    /// A link to a neighbor is gone. What was awaited from it is awaited for as long as it would have been, if it may
+    /// come back; what it awaited from us is kept as long.
+    pub(super) fn on_closed(&mut self, link: LinkId, returns: Option<Identity>) -> Vec<Done> {
+        let mut done = Vec::new();
+        for (place, ttl) in self.passes() {
+            let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
+            if let Asker::Neighbor { link: asker, identity, .. } = pass.asker
+                && asker == link
+            {
+                pass.asker = Asker::Gone { identity };
+            }
+            if let Some(index) = pass.awaited.iter().position(|awaited| *awaited == link) {
+                pass.awaited.swap_remove(index);
+                match returns {
+                    Some(identity) if pass.offer.is_some() => pass.absent.push(identity),
+                    _ => pass.tally.add_lost(1),
+                }
+                done.extend(self.end_if_done(place, ttl));
+            }
+        }
+        done
     }
 
-    /// Gives up what has been awaited for too long.
+    /// A neighbor is linked that may have been lost before: what of ours it may not have heard, or not have echoed.
+    pub(super) fn on_linked(&mut self, link: LinkId, identity: Identity) -> Vec<Arc<Query>> {
+        let mut offers = Vec::new();
+        if self.pending_count == 0 {
+            return offers;
+        }
+        for (place, ttl) in self.passes() {
+            let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
+            let (Some(index), Some(offer)) = (pass.absent.iter().position(|absent| *absent == identity), &pass.offer)
+            else {
+                continue;
+            };
+            offers.push(Arc::clone(offer));
+            pass.absent.swap_remove(index);
+            pass.awaited.push(link);
+            pass.tally.copies += 1;
+        }
+        offers
+    }
+
+    /// Gives up what has been awaited for too long, and forgets what was kept long enough.
     pub(super) fn on_deadline(&mut self, now: Time) -> Vec<Done> {
         let mut done = Vec::new();
-        while let Some((deadline, copy)) = self.deadlines.first().copied() {
-            if deadline > now {
+        while let Some(Reverse((look, place, ttl))) = self.looks.peek().copied() {
+            if look > now {
                 break;
             }
-            if let Some(pending) = self.pending.get_mut(&copy) {
-                pending.tally.add_lost(pending.awaited.len());
+            self.looks.pop();
+            done.extend(self.give_up(place, ttl));
+            // Given up or echoed, it is kept for as long as the one that waits for its echo may offer it again.
+            match self.seen.pass_mut(place, ttl).map(|pass| pass.came + ECHO_WAIT_MAX) {
+                Some(until) if until > now => self.looks.push(Reverse((until, place, ttl))),
+                Some(_) => {
+                    if let Some(pass) = self.seen.remove_pass(place, ttl) {
+                        self.drop_pass(&pass);
+                    }
+                }
+                None => {}
             }
-            self.deadlines.pop_first();
-            done.extend(self.end(copy));
         }
         done
     }
 
     /// Gives up everything that is awaited.
-    pub(super) fn give_up(&mut self) -> Vec<Done> {
-        let last = self.deadlines.last().map(|(deadline, _)| *deadline);
-        last.map(|last| self.on_deadline(last)).unwrap_or_default()
+    pub(super) fn give_up_all(&mut self) -> Vec<Done> {
+        self.passes().into_iter().filter_map(|(place, ttl)| self.give_up(place, ttl)).collect()
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.looks.peek().map(|Reverse((look, ..))| *look)
+    }
+
+    pub(super) fn seen_count(&self) -> usize {
+        self.seen.len()
     }
 
     pub(super) fn pending_count(&self) -> usize {
-        self.pending.len()
+        self.pending_count
     }
 
-    fn give_up_link(&mut self, copy: CopyId, link: LinkId) -> Option<Done> {
-        let pending = self.pending.get_mut(&copy)?;
-        if pending.asker.link() == link {
-            self.end(copy);
+    pub(super) fn kept_count(&self) -> usize {
+        self.kept_count
+    }
+
+    pub(super) fn offers_kept_bytes(&self) -> usize {
+        self.offers_kept_bytes
+    }
+
+    /// Every pass that is pending or kept, in the order in which they are looked at.
+    fn passes(&self) -> Vec<(Place, u8)> {
+        let mut looks: Vec<(Time, Place, u8)> = self.looks.iter().map(|Reverse(look)| *look).collect();
+        looks.sort_unstable();
+        looks.into_iter().map(|(_, place, ttl)| (place, ttl)).collect()
+    }
+
+    fn give_up(&mut self, place: Place, ttl: u8) -> Option<Done> {
+        let pass = self.seen.pass_mut(place, ttl)?;
+        pass.tally.add_lost(pass.awaited.len() + pass.absent.len());
+        pass.awaited.clear();
+        pass.absent.clear();
+        self.end_if_done(place, ttl)
+    }
+
+    /// Adds a pass whose echoes are awaited until then.
+    fn begin(&mut self, place: Place, mut pass: Pass, until: Time, query: &Arc<Query>) {
+        let bytes = weight(query);
+        if self.offers_kept_bytes + bytes <= OFFERS_KEPT_BYTES_MAX {
+            self.offers_kept_bytes += bytes;
+            pass.offer = Some(Arc::clone(query));
+        }
+        self.pending_count += 1;
+        self.looks.push(Reverse((until, place, pass.ttl)));
+        self.seen.add_pass(place, pass);
+    }
+
+    /// Ends a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that is
+    /// due anyway finds out.
+    fn end_if_done(&mut self, place: Place, ttl: u8) -> Option<Done> {
+        let id = self.seen.get_mut(place)?.id;
+        let pass = self.seen.pass_mut(place, ttl)?;
+        if pass.is_done || !pass.awaited.is_empty() || !pass.absent.is_empty() {
             return None;
         }
-        let place = pending.awaited.iter().position(|awaited| *awaited == link)?;
-        pending.awaited.swap_remove(place);
-        pending.tally.add_lost(1);
-        if pending.awaited.is_empty() { self.end(copy) } else { None }
+        let done = Done { asker: pass.asker, id, tally: pass.tally };
+        let mut pass = self.seen.remove_pass(place, ttl)?;
+        self.drop_pass(&pass);
+        if self.may_keep(place, &pass) {
+            self.kept_count += 1;
+            (pass.is_done, pass.offer, pass.awaited, pass.absent) = (true, None, Vec::new(), Vec::new());
+            self.seen.add_pass(place, pass);
+        }
+        Some(done)
     }
 
-    fn end(&mut self, copy: CopyId) -> Option<Done> {
-        let pending = self.pending.remove(&copy)?;
-        self.deadlines.remove(&(pending.deadline, copy));
-        Some(pending.done(copy.id))
+    /// Keeps the echo of a pass that ended where it began.
+    fn keep(&mut self, place: Place, mut pass: Pass) {
+        if self.may_keep(place, &pass) {
+            self.kept_count += 1;
+            self.looks.push(Reverse((pass.came + ECHO_WAIT_MAX, place, pass.ttl)));
+            pass.is_done = true;
+            self.seen.add_pass(place, pass);
+        }
+    }
+
+    /// Whether the echo of a pass can be kept. Whoever does not say who it is cannot be known again.
+    fn may_keep(&mut self, place: Place, pass: &Pass) -> bool {
+        let has_room = self.kept_count < ECHOES_KEPT_MAX;
+        if !has_room {
+            self.seen.set_unsure(place);
+        }
+        has_room && pass.asker.identity().is_some()
+    }
+
+    fn forget_old(&mut self, now: Time) {
+        while let Some(entry) = self.seen.forget_oldest(now) {
+            // A shell that was held up for long may bring a query before the deadline it is late for.
+            for pass in &entry.passes {
+                self.drop_pass(pass);
+            }
+        }
+    }
+
+    /// Counts a pass out.
+    fn drop_pass(&mut self, pass: &Pass) {
+        if pass.is_done {
+            self.kept_count -= 1;
+        } else {
+            self.pending_count -= 1;
+        }
+        if let Some(offer) = &pass.offer {
+            self.offers_kept_bytes -= weight(offer);
+        }
     }
 }
 
@@ -243,61 +410,15 @@ fn patience(query: &Query) -> Duration {
     ECHO_WAIT_MAX * depth_left / depth
 }
 
-/// The query ids of the last two minutes, or of the last half where the client speaks TP3.
-#[derive(Debug, Default)]
-struct SeenSet {
-    by_id: HashMap<QueryId, Seen>,
-    native_by_age: VecDeque<(Time, QueryId)>,
-    tp3_by_age: VecDeque<(Time, QueryId)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    /// The highest TTL it came with.
-    ttl: u8,
-    /// Whether this servent was counted as one where the TTL ended it.
-    stopped: bool,
-}
-
-impl SeenSet {
-    fn remember(&mut self, now: Time, id: QueryId, dialect: Dialect, ttl: u8) -> bool {
-        if self.by_id.len() >= SEEN_IDS_MAX {
-            return false;
-        }
-        self.by_id.insert(id, Seen { ttl, stopped: false });
-        match dialect {
-            Dialect::Native => self.native_by_age.push_back((now, id)),
-            Dialect::Tp3 => self.tp3_by_age.push_back((now, id)),
-        }
-        true
-    }
-
-    fn forget_old(&mut self, now: Time) {
-        let ages = [(&mut self.native_by_age, SEEN_AGE_MAX), (&mut self.tp3_by_age, SEEN_TP3_AGE_MAX)];
-        for (by_age, age_max) in ages {
-            while let Some((since, id)) = by_age.front() {
-                if now.since(*since) < age_max {
-                    break;
-                }
-                self.by_id.remove(id);
-                by_age.pop_front();
-            }
-        }
-    }
-
-    fn forget_client(&mut self, client: SocketAddr) -> Vec<QueryId> {
-        let ids: Vec<QueryId> = self.tp3_by_age.iter().map(|(_, id)| *id).filter(|id| id.client == client).collect();
-        if !ids.is_empty() {
-            self.tp3_by_age.retain(|(_, id)| id.client != client);
-        }
-        for id in &ids {
-            self.by_id.remove(id);
-        }
-        ids
-    }
-
-    /// Sets the mark and says what it was.
-    fn set_stopped(&mut self, id: QueryId, stopped: bool) -> bool {
-        self.by_id.get_mut(&id).is_some_and(|seen| std::mem::replace(&mut seen.stopped, stopped))
-    }
+/// What a query kept counts for against the limit on bytes.
+fn weight(query: &Query) -> usize {
+    let ask = match &query.ask {
+        Ask::Key(key) => key.as_bytes().len(),
+        Ask::Topology => 0,
+    };
+    let path = match &query.path {
+        Path::Addresses(addresses) => size_of_val(addresses.as_slice()),
+        Path::Text(text) => text.len(),
+    };
+    size_of::<Query>() + ask + path
 }

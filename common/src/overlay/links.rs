@@ -1,36 +1,50 @@
-//! Who is at the other end of each standing link, and how the configured neighbors are kept: hello, ping, redial.
+//! Who is at the other end of each standing link: strangers, clients, neighbors; hello, ping, and what becomes of two
+//! links between the same servents.
 //!
 //! It does not know what is asked over a link (`flood`, `search`), nor the links that carry answers to clients of other
-//! servents (`delivery`).
+//! servents (`delivery`). How a lost neighbor is dialled again is in `targets`.
+
+mod neighbors;
+mod targets;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::address::{AnswerAddress, Dialect, Neighbor, canonical};
+use crate::address::{AnswerAddress, canonical};
 use crate::config::{
-    CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, Config, HELLO_WAIT_MAX, NEIGHBOR_QUIET_MAX,
-    NEIGHBORS_MAX, PING_AFTER, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN,
+    CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, Config, HELLO_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX,
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
-use crate::overlay::{Dial, Origin, Output};
+use crate::overlay::{Origin, Output};
+use crate::rare::Rare;
 use crate::time::Time;
+
+use neighbors::{NeighborLink, Silence};
+use targets::{Target, TargetState};
+
+pub(super) use neighbors::Identity;
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 #[derive(Debug)]
 pub(super) struct Links {
-    hello: Hello,
-    id: ServentId,
+    guests: Rare<Guests>,
+    neighbors: Box<[NeighborLink]>,
+    targets: Box<[Target]>,
+    /// When the neighbors are looked at next; of no meaning while there are none.
+    beat: Time,
+}
+
+/// Everybody on a standing link who is no neighbor.
+#[derive(Debug, Default)]
+struct Guests {
     strangers: BTreeMap<LinkId, Origin>,
     /// When each link came, oldest first. The first is always one that has yet to say hello.
     strangers_since: VecDeque<(Time, LinkId)>,
     clients: BTreeMap<LinkId, Client>,
-    neighbors: Vec<NeighborLink>,
-    targets: Vec<Target>,
-    random: u64,
 }
 
 /// Who speaks on a link.
@@ -38,30 +52,19 @@ pub(super) struct Links {
 pub(super) enum Peer {
     Stranger,
     Client,
-    Neighbor,
+    /// With who it is, if it says so.
+    Neighbor(Option<Identity>),
 }
 
 /// What a hello made of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Greeting {
-    /// It stays.
-    Welcome,
-    /// It stays, and this older link to the same servent goes.
-    Instead(LinkId),
+    /// A client came.
+    Client(AnswerAddress),
+    /// A neighbor came; if there was an older link to the same servent, that goes.
+    Neighbor(Option<Identity>, Option<LinkId>),
     /// It goes.
     Refused(Goodbye),
-}
-
-#[derive(Debug)]
-struct NeighborLink {
-    link: LinkId,
-    /// Who it is, if it says so.
-    id: Option<ServentId>,
-    advertised: SocketAddr,
-    dialled_here: bool,
-    linked: Time,
-    heard: Time,
-    pinged: bool,
 }
 
 #[derive(Debug)]
@@ -71,96 +74,78 @@ struct Client {
     paced: Time,
 }
 
-/// A neighbor we were told to keep.
-#[derive(Debug)]
-struct Target {
-    neighbor: Neighbor,
-    state: TargetState,
-    /// Where it was last dialled.
-    dialled: SocketAddr,
-    /// Dials that failed and links that fell at once, since one last stood a while.
-    failures: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TargetState {
-    /// To be dialled at this moment.
-    Lost(Time),
-    Dialling,
-    /// Connected, not yet greeted.
-    Greeting(LinkId),
-    /// Linked, by our dial or by theirs.
-    Linked(LinkId),
-    /// It is this servent itself.
-    Myself,
-}
-
 impl Links {
-    pub(super) fn new(config: &Config, hello: Hello) -> Links {
-        let target = |neighbor: &Neighbor| Target {
-            neighbor: neighbor.clone(),
-            state: TargetState::Lost(Time::START),
-            dialled: NOWHERE,
-            failures: 0,
-        };
+    pub(super) fn new(config: &Config) -> Links {
         Links {
-            hello,
-            id: config.servent_id,
-            strangers: BTreeMap::new(),
-            strangers_since: VecDeque::new(),
-            clients: BTreeMap::new(),
-            neighbors: Vec::new(),
-            targets: config.neighbors.iter().map(target).collect(),
-            random: config.seed,
+            guests: Rare::default(),
+            neighbors: Box::default(),
+            targets: config.neighbors.iter().map(Target::new).collect(),
+            beat: Time::START,
         }
     }
 
     // ---- links come and go ----
 
-    pub(super) fn on_opened(&mut self, now: Time, link: LinkId, origin: Origin, out: &mut Vec<Output>) {
+    pub(super) fn on_opened(&mut self, now: Time, link: LinkId, origin: Origin, own: &Hello, out: &mut Vec<Output>) {
         if let Origin::Dialled(target) = origin {
             self.set_target(target, TargetState::Greeting(link));
             // The dialer speaks first; whoever accepts waits to learn what the other side speaks.
-            out.push(Output::Send { link, message: Message::Hello(self.hello) });
+            out.push(Output::Send { link, message: Message::Hello(*own) });
         }
-        self.strangers.insert(link, origin);
-        self.strangers_since.push_back((now, link));
+        let guests = self.guests.needed();
+        guests.strangers.insert(link, origin);
+        guests.strangers_since.push_back((now, link));
     }
 
-    pub(super) fn on_dial_failed(&mut self, now: Time, target: usize, reason: &str) {
-        if let Some(Target { neighbor, failures, .. }) = self.targets.get(target) {
-            let level = if *failures == 0 { log::Level::Info } else { log::Level::Debug };
-            log::log!(level, "neighbor {neighbor} cannot be reached yet: {reason}");
+    pub(super) fn on_dial_failed(&mut self, now: Time, index: usize, reason: &str, random: u64) {
+        if let Some(target) = self.targets.get_mut(index) {
+            let level = if target.has_failed() { log::Level::Debug } else { log::Level::Info };
+            log::log!(level, "neighbor {} cannot be reached yet: {reason}", target.name());
+            target.dial_later(now, random_of(random, index));
         }
-        self.dial_later(now, target);
     }
 
     /// Notes that something came over a link, and says from whom.
-    pub(super) fn heard(&mut self, now: Time, link: LinkId) -> Option<Peer> {
+    pub(super) fn heard(&mut self, link: LinkId) -> Option<Peer> {
         if let Some(neighbor) = self.neighbors.iter_mut().find(|neighbor| neighbor.link == link) {
-            neighbor.heard = now;
-            neighbor.pinged = false;
-            return Some(Peer::Neighbor);
+            neighbor.on_heard();
+            return Some(Peer::Neighbor(neighbor.identity));
         }
-        if self.clients.contains_key(&link) {
+        let guests = self.guests.get()?;
+        if guests.clients.contains_key(&link) {
             return Some(Peer::Client);
         }
-        self.strangers.contains_key(&link).then_some(Peer::Stranger)
+        guests.strangers.contains_key(&link).then_some(Peer::Stranger)
     }
 
-    pub(super) fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Vec<Output>) -> Greeting {
-        let Some(origin) = self.strangers.get(&link).copied() else {
+    pub(super) fn on_hello(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        hello: &Hello,
+        own: &Hello,
+        out: &mut Vec<Output>,
+    ) -> Greeting {
+        let Some(origin) = self.guests.get().and_then(|guests| guests.strangers.get(&link).copied()) else {
             return Greeting::Refused(Goodbye::Protocol);
         };
         match hello.role {
-            Role::Client { answer_port, dialect } => self.on_client_hello(now, link, origin, answer_port, dialect, out),
-            Role::Servent { id, advertised } => self.on_servent_hello(now, link, origin, Some(id), advertised, out),
+            Role::Client { answer_port, dialect } => {
+                let Origin::Accepted(from) = origin else {
+                    return Greeting::Refused(Goodbye::Role);
+                };
+                let socket = canonical(SocketAddr::new(from.ip(), answer_port));
+                self.on_client_hello(now, link, AnswerAddress { socket, dialect }, own, out)
+            }
+            Role::Servent { id, advertised } => {
+                self.on_servent_hello(now, link, origin, Some(id), advertised, own, out)
+            }
             Role::Nameless => {
                 let address = match origin {
                     Origin::Accepted(from) => from,
-                    Origin::Dialled(target) => self.dialled_address(target),
+                    Origin::Dialled(target) => self.targets.get(target).and_then(Target::address).unwrap_or(NOWHERE),
                 };
-                self.on_servent_hello(now, link, origin, None, address, out)
+                self.on_servent_hello(now, link, origin, None, address, own, out)
             }
         }
     }
@@ -169,25 +154,21 @@ impl Links {
         &mut self,
         now: Time,
         link: LinkId,
-        origin: Origin,
-        answer_port: u16,
-        dialect: Dialect,
+        address: AnswerAddress,
+        own: &Hello,
         out: &mut Vec<Output>,
     ) -> Greeting {
-        let Origin::Accepted(from) = origin else {
-            return Greeting::Refused(Goodbye::Role);
-        };
-        if answer_port == 0 {
+        if address.socket.port() == 0 {
             return Greeting::Refused(Goodbye::Protocol);
         }
-        let address = AnswerAddress { socket: canonical(SocketAddr::new(from.ip(), answer_port)), dialect };
         log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
-        self.clients.insert(link, Client { address, paced: now });
-        out.push(Output::Send { link, message: Message::Hello(self.hello) });
-        Greeting::Welcome
+        self.guests.needed().clients.insert(link, Client { address, paced: now });
+        out.push(Output::Send { link, message: Message::Hello(*own) });
+        Greeting::Client(address)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "who it is and where it came from, and who we are")]
     fn on_servent_hello(
         &mut self,
         now: Time,
@@ -195,31 +176,37 @@ impl Links {
         origin: Origin,
         id: Option<ServentId>,
         advertised: SocketAddr,
+        own: &Hello,
         out: &mut Vec<Output>,
     ) -> Greeting {
+        let Role::Servent { id: own_id, .. } = own.role else {
+            return Greeting::Refused(Goodbye::Role);
+        };
         let dialled_target = match origin {
             Origin::Dialled(target) => Some(target),
             Origin::Accepted(_) => None,
         };
         if dialled_target.is_none() && self.neighbors.len() < NEIGHBORS_MAX {
             // Said even on a link that is refused below, so that the other side reaches the same verdict by itself.
-            out.push(Output::Send { link, message: Message::Hello(self.hello) });
+            out.push(Output::Send { link, message: Message::Hello(*own) });
         }
-        if id == Some(self.id) {
-            if let Some(target) = dialled_target {
-                self.give_up_on_myself(target);
+        if id == Some(own_id) {
+            if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
+                log::warn!("neighbor {} is this servent itself: it will not be dialled again", target.name());
+                target.state = TargetState::Myself;
             }
             return Greeting::Refused(Goodbye::Myself);
         }
         let dialled_here = dialled_target.is_some();
+        let identity = id.map(Identity::from);
         // Those who do not say who they are cannot be told to be the same.
-        let twin = id.and_then(|id| self.neighbors.iter().position(|neighbor| neighbor.id == Some(id)));
-        if let (Some(id), Some(older)) = (id, twin.and_then(|place| self.neighbors.get(place)))
-            && !keeps_second(self.id, id, older.dialled_here, dialled_here)
+        let is_twin = |neighbor: &&NeighborLink| identity.is_some() && neighbor.identity == identity;
+        let twin = self.neighbors.iter().find(is_twin).map(|older| (older.link, older.dialled_here));
+        if let (Some(id), Some((older, older_dialled_here))) = (id, twin)
+            && !keeps_second(own_id, id, older_dialled_here, dialled_here)
         {
-            let older = older.link;
-            if let Some(target) = dialled_target {
-                self.set_target(target, TargetState::Linked(older));
+            if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
+                target.on_linked(older);
             }
             return Greeting::Refused(Goodbye::Duplicate);
         }
@@ -227,47 +214,32 @@ impl Links {
             return Greeting::Refused(Goodbye::Full);
         }
         self.forget_stranger(link);
-        self.neighbors.push(NeighborLink {
-            link,
-            id,
-            advertised,
-            dialled_here,
-            linked: now,
-            heard: now,
-            pinged: false,
-        });
-        if let Some(target) = dialled_target {
-            self.set_target(target, TargetState::Linked(link));
+        if self.neighbors.is_empty() {
+            self.beat = now + NEIGHBOR_BEAT;
+        }
+        self.add(NeighborLink::new(link, identity, advertised, dialled_here));
+        if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
+            target.on_linked(link);
         }
         log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         // Two links dialled by the same side are that side's to sort out, so the acceptor lets both stand.
-        match twin.and_then(|place| self.neighbors.get(place)) {
-            Some(older) if older.dialled_here != dialled_here => {
-                let older = older.link;
-                self.move_targets(older, link);
-                Greeting::Instead(older)
-            }
-            _ => Greeting::Welcome,
+        let superseded = twin.filter(|(_, older_dialled_here)| *older_dialled_here != dialled_here);
+        if let Some((older, _)) = superseded {
+            self.move_targets(older, link);
         }
+        Greeting::Neighbor(identity, superseded.map(|(older, _)| older))
     }
 
     /// Forgets a link that is closed or about to be, and says who it was. Targets that counted on it are dialled again.
-    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str) -> Option<Peer> {
-        let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
-        // A link that falls as soon as it stands is one more failure: else both ends would greet each other in a
-        // circle.
-        let has_stood = neighbor.is_some_and(|neighbor| now.since(neighbor.linked) >= REDIAL_PAUSE_MAX);
+    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, random: u64) -> Option<Peer> {
         let peer = self.remove(link, reason);
         for index in 0..self.targets.len() {
             let Some(target) = self.targets.get_mut(index) else { continue };
             match target.state {
-                TargetState::Linked(linked) if linked == link => {
-                    if has_stood {
-                        target.failures = 0;
-                    }
-                    self.dial_later(now, index);
+                TargetState::Linked { link: linked, .. } if linked == link => {
+                    target.dial_later(now, random_of(random, index));
                 }
-                TargetState::Greeting(greeting) if greeting == link => self.on_dial_failed(now, index, reason),
+                TargetState::Greeting(greeting) if greeting == link => self.on_dial_failed(now, index, reason, random),
                 _ => {}
             }
         }
@@ -276,20 +248,34 @@ impl Links {
 
     /// A link is no stranger any more.
     fn forget_stranger(&mut self, link: LinkId) -> Option<Origin> {
-        let origin = self.strangers.remove(&link);
-        while self.strangers_since.front().is_some_and(|(_, link)| !self.strangers.contains_key(link)) {
-            self.strangers_since.pop_front();
+        let guests = self.guests.get_mut()?;
+        let origin = guests.strangers.remove(&link);
+        while guests.strangers_since.front().is_some_and(|(_, link)| !guests.strangers.contains_key(link)) {
+            guests.strangers_since.pop_front();
+        }
+        if guests.strangers.is_empty() && guests.clients.is_empty() {
+            self.guests.clear();
         }
         origin
     }
 
+    /// Adds a neighbor without a byte to spare: it happens seldom.
+    fn add(&mut self, neighbor: NeighborLink) {
+        let mut neighbors = std::mem::take(&mut self.neighbors).into_vec();
+        neighbors.reserve_exact(1);
+        neighbors.push(neighbor);
+        self.neighbors = neighbors.into_boxed_slice();
+    }
+
     fn remove(&mut self, link: LinkId, reason: &str) -> Option<Peer> {
         if let Some(place) = self.neighbors.iter().position(|neighbor| neighbor.link == link) {
-            let neighbor = self.neighbors.remove(place);
-            log::info!("link with neighbor {} is gone: {reason}", neighbor.advertised);
-            return Some(Peer::Neighbor);
+            let mut neighbors = std::mem::take(&mut self.neighbors).into_vec();
+            let neighbor = neighbors.remove(place);
+            self.neighbors = neighbors.into_boxed_slice();
+            log::info!("link with neighbor {} is gone: {reason}", neighbor.advertised());
+            return Some(Peer::Neighbor(neighbor.identity));
         }
-        if let Some(client) = self.clients.remove(&link) {
+        if let Some(client) = self.guests.get_mut().and_then(|guests| guests.clients.remove(&link)) {
             log::debug!("client {} left: {reason}", client.address.socket);
             return Some(Peer::Client);
         }
@@ -304,28 +290,25 @@ impl Links {
     /// The neighbors but this one, and those among them that will echo what is passed to them.
     pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> (Vec<LinkId>, Vec<LinkId>) {
         let others = || self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != link);
-        let echoing = others().filter(|neighbor| neighbor.id.is_some());
+        let echoing = others().filter(|neighbor| neighbor.identity.is_some());
         (others().map(|neighbor| neighbor.link).collect(), echoing.map(|neighbor| neighbor.link).collect())
     }
 
-    /// The answer address of a client.
-    pub(super) fn client_address(&self, link: LinkId) -> Option<AnswerAddress> {
-        self.clients.get(&link).map(|client| client.address)
-    }
-
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.neighbors.iter().map(|neighbor| neighbor.advertised)
+        self.neighbors.iter().map(NeighborLink::advertised)
     }
 
     /// How a neighbor is called in the log.
     pub(super) fn neighbor_name(&self, link: LinkId) -> impl Display {
         let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
-        neighbor.map_or_else(|| link.to_string(), |neighbor| neighbor.advertised.to_string())
+        neighbor.map_or_else(|| link.to_string(), |neighbor| neighbor.advertised().to_string())
     }
 
     pub(super) fn all(&self) -> Vec<LinkId> {
         let neighbors = self.neighbors.iter().map(|neighbor| neighbor.link);
-        neighbors.chain(self.clients.keys().copied()).chain(self.strangers.keys().copied()).collect()
+        let guests = self.guests.get().into_iter();
+        let guests = guests.flat_map(|guests| guests.clients.keys().chain(guests.strangers.keys()).copied());
+        neighbors.chain(guests).collect()
     }
 
     /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too
@@ -333,41 +316,52 @@ impl Links {
     pub(super) fn on_client_asks(&mut self, now: Time, link: LinkId) -> Option<(AnswerAddress, Option<Time>)> {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
         let at_once = INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX;
-        let client = self.clients.get_mut(&link)?;
+        let client = self.guests.get_mut()?.clients.get_mut(&link)?;
         client.paced = client.paced.max(now) + INTERVAL;
         let ahead = client.paced.since(now);
         let rest = (ahead > at_once).then(|| now + (ahead - at_once));
         Some((client.address, rest))
     }
 
+    pub(super) fn neighbors_count(&self) -> usize {
+        self.neighbors.len()
+    }
+
+    pub(super) fn clients_count(&self) -> usize {
+        self.guests.get().map_or(0, |guests| guests.clients.len())
+    }
+
+    pub(super) fn strangers_count(&self) -> usize {
+        self.guests.get().map_or(0, |guests| guests.strangers.len())
+    }
+
     // ---- time ----
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        let stranger = self.strangers_since.front().map(|(since, _)| *since + HELLO_WAIT_MAX);
+        let oldest = self.guests.get().and_then(|guests| guests.strangers_since.front());
+        let stranger = oldest.map(|(since, _)| *since + HELLO_WAIT_MAX);
         let dial = self.targets.iter().filter_map(Target::due).min();
-        let quiet = self.neighbors.iter().filter_map(NeighborLink::due).min();
-        [stranger, dial, quiet].into_iter().flatten().min()
+        let beat = (!self.neighbors.is_empty()).then_some(self.beat);
+        [stranger, dial, beat].into_iter().flatten().min()
     }
 
     /// Pings, dials, and names the links whose other end has been quiet for too long.
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) -> Vec<LinkId> {
         let mut quiet = Vec::new();
-        for (since, link) in &self.strangers_since {
-            if now.since(*since) < HELLO_WAIT_MAX {
-                break;
-            }
-            if self.strangers.contains_key(link) {
-                quiet.push(*link);
-            }
+        if let Some(guests) = self.guests.get() {
+            let waited = guests.strangers_since.iter().take_while(|(since, _)| now.since(*since) >= HELLO_WAIT_MAX);
+            quiet.extend(waited.map(|(_, link)| *link).filter(|link| guests.strangers.contains_key(link)));
         }
-        for neighbor in self.neighbors.iter_mut().filter(|neighbor| neighbor.id.is_some()) {
-            let silence = now.since(neighbor.heard);
-            if silence >= NEIGHBOR_QUIET_MAX {
-                quiet.push(neighbor.link);
-            } else if silence >= PING_AFTER && !neighbor.pinged {
-                neighbor.pinged = true;
-                out.push(Output::Send { link: neighbor.link, message: Message::Ping });
+        if !self.neighbors.is_empty() && self.beat <= now {
+            self.beat = now + NEIGHBOR_BEAT;
+            for neighbor in &mut self.neighbors {
+                match neighbor.on_beat() {
+                    Some(Silence::Ping) => out.push(Output::Send { link: neighbor.link, message: Message::Ping }),
+                    Some(Silence::Gone) => quiet.push(neighbor.link),
+                    None => {}
+                }
             }
+            self.targets.iter_mut().for_each(Target::on_beat);
         }
         for (index, target) in self.targets.iter_mut().enumerate() {
             if target.due().is_some_and(|due| due <= now) {
@@ -379,10 +373,6 @@ impl Links {
 
     // ---- targets ----
 
-    fn dialled_address(&self, target: usize) -> SocketAddr {
-        self.targets.get(target).map_or(NOWHERE, |target| target.dialled)
-    }
-
     fn set_target(&mut self, target: usize, state: TargetState) {
         if let Some(target) = self.targets.get_mut(target) {
             target.state = state;
@@ -391,74 +381,18 @@ impl Links {
 
     fn move_targets(&mut self, from: LinkId, to: LinkId) {
         for target in &mut self.targets {
-            if target.state == TargetState::Linked(from) {
-                target.state = TargetState::Linked(to);
+            if let TargetState::Linked { link, .. } = &mut target.state
+                && *link == from
+            {
+                *link = to;
             }
         }
     }
-
-    fn give_up_on_myself(&mut self, target: usize) {
-        if let Some(target) = self.targets.get_mut(target) {
-            log::warn!("neighbor {} is this servent itself: it will not be dialled again", target.neighbor);
-            target.state = TargetState::Myself;
-        }
-    }
-
-    /// Has a target dialled again after a pause that grows with every failure since a link to it last stood a while.
-    fn dial_later(&mut self, now: Time, target: usize) {
-        let Some(Target { neighbor, failures, .. }) = self.targets.get(target) else { return };
-        // A name with several addresses gets a try at each before the pause grows.
-        let rounds = failures / u32::try_from(neighbor.addresses.len()).unwrap_or(u32::MAX).max(1);
-        let pause = self.pause(rounds);
-        if let Some(target) = self.targets.get_mut(target) {
-            target.failures = target.failures.saturating_add(1);
-            target.state = TargetState::Lost(now + pause);
-        }
-    }
-
-    /// A pause that doubles with every round and is cut by up to half at random, so that servents that lost each other
-    /// together do not come back in step.
-    fn pause(&mut self, rounds: u32) -> Duration {
-        let full = REDIAL_PAUSE_MIN.saturating_mul(1 << rounds.min(16)).min(REDIAL_PAUSE_MAX);
-        // SplitMix64 (Steele, Lea and Flood 2014).
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        let cut = (mixed % 512) as u32;
-        full - full * cut / 1024
-    }
 }
 
-impl NeighborLink {
-    /// When it should have been heard. One that cannot answer a ping may be quiet; the system's keepalive has to do.
-    fn due(&self) -> Option<Time> {
-        let wait = if self.pinged { NEIGHBOR_QUIET_MAX } else { PING_AFTER };
-        self.id.is_some().then(|| self.heard + wait)
-    }
-}
-
-impl Target {
-    fn due(&self) -> Option<Time> {
-        match self.state {
-            TargetState::Lost(due) => Some(due),
-            _ => None,
-        }
-    }
-
-    fn dial(&mut self, index: usize, out: &mut Vec<Output>) {
-        let turn = self.failures as usize % self.neighbor.addresses.len().max(1);
-        if let Some(address) = self.neighbor.addresses.get(turn) {
-            self.state = TargetState::Dialling;
-            self.dialled = *address;
-            let dialect = self.neighbor.dialect;
-            out.push(Output::Dial { dial: Dial::Neighbor(index), address: *address, dialect });
-        } else {
-            // A name without addresses is refused before it gets here; without this it would be due for ever.
-            self.state = TargetState::Myself;
-        }
-    }
+/// Another random number for every target, so that two that fail at once are not dialled at once.
+fn random_of(random: u64, target: usize) -> u64 {
+    random.wrapping_add(target as u64).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32
 }
 
 /// Whether the second of two links between the same servents may stay. When each side dialled one, the one dialled by

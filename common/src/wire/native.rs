@@ -251,7 +251,7 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
         Body::Ping => Message::Ping,
         Body::Pong => Message::Pong,
         Body::Request { sequence, ask } => Message::Request(Request { sequence, ask: ask_from_wire(&ask)? }),
-        Body::Query(query) => Message::Query(Query {
+        Body::Query(query) => Message::query(Query {
             sequence: query.sequence,
             client: AnswerAddress {
                 socket: canonical(query.client),

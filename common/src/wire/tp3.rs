@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         // Beyond what one byte holds it is beyond every limit as well.
         let ttl = u8::try_from(ttl).unwrap_or(u8::MAX);
         let client = SocketAddr::from((Ipv4Addr::from(ip), port));
-        Ok(Some(Said::Message(Message::Query(Query {
+        Ok(Some(Said::Message(Message::query(Query {
             sequence,
             client: AnswerAddress { socket: client, dialect: Dialect::Tp3 },
             ttl,

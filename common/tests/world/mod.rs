@@ -389,7 +389,6 @@ impl World {
             forward_once: plan.forward_once,
             neighbors,
             tp3_answers: Vec::new(),
-            seed: servent.0 as u64,
         };
         let overlay = Overlay::new(&config, Arc::new(store));
         node.deadline = overlay.deadline().map(|due| due.since(Time::START));

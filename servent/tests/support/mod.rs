@@ -328,7 +328,7 @@ impl Peer {
     /// Passes a query on as a servent does that is the contact of `client`.
     pub(crate) fn pass_on(&mut self, client: SocketAddr, ask: Ask, ttl: u8) -> Query {
         let query = query(client, ask, ttl);
-        self.say(&Message::Query(query.clone()));
+        self.say(&Message::query(query.clone()));
         query
     }
 
@@ -374,7 +374,7 @@ impl Peer {
 
     pub(crate) fn expect_query(&mut self) -> Query {
         match self.expect() {
-            Message::Query(query) => query,
+            Message::Query(query) => std::sync::Arc::unwrap_or_clone(query),
             message => panic!("{message:?} and no query"),
         }
     }

@@ -1,0 +1,154 @@
+//! The neighbors a servent was told to keep: when each is dialled, and dialled again after it was lost.
+//!
+//! It does not know what is said on a link, nor the neighbors that dialled this servent (`neighbors`).
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use super::neighbors::beats;
+use crate::address::{Dialect, Neighbor};
+use crate::config::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
+use crate::link::LinkId;
+use crate::overlay::{Dial, Output};
+use crate::time::Time;
+
+/// A neighbor to be kept.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) state: TargetState,
+    /// What there is to know beyond one IPv4 address whose name it is itself, and the native dialect.
+    other: Option<Box<Neighbor>>,
+    plain: SocketAddrV4,
+    /// Dials that failed and links that fell at once, since one last stood a while.
+    failures: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TargetState {
+    /// To be dialled at this moment.
+    Lost(Time),
+    Dialling,
+    /// Connected, not yet greeted.
+    Greeting(LinkId),
+    /// Linked, by our dial or by theirs, for so many beats.
+    Linked {
+        link: LinkId,
+        beats: u8,
+    },
+    /// It is this servent itself.
+    Myself,
+}
+
+/// Where the count of failures goes on when there is no higher number: still at the longest pause, and still counting,
+/// so that every address of a name keeps having its turn.
+const FAILURES_AGAIN: u16 = 1 << 15;
+
+impl Target {
+    pub(super) fn new(neighbor: &Neighbor) -> Target {
+        let is_plain =
+            |address: &SocketAddr| neighbor.dialect == Dialect::Native && neighbor.name == address.to_string();
+        let (plain, other) = match neighbor.addresses.as_slice() {
+            [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
+            _ => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(neighbor.clone()))),
+        };
+        Target { state: TargetState::Lost(Time::START), other, plain, failures: 0 }
+    }
+
+    /// How the operator called it.
+    pub(super) fn name(&self) -> String {
+        self.other.as_ref().map_or_else(|| self.plain.to_string(), ToString::to_string)
+    }
+
+    /// How many addresses its name stands for.
+    fn addresses_count(&self) -> usize {
+        self.other.as_ref().map_or(1, |neighbor| neighbor.addresses.len())
+    }
+
+    /// Where it is dialled next, or was dialled last.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match &self.other {
+            None => Some(self.plain.into()),
+            Some(neighbor) => {
+                neighbor.addresses.get(usize::from(self.failures) % neighbor.addresses.len().max(1)).copied()
+            }
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    pub(super) fn on_linked(&mut self, link: LinkId) {
+        self.state = TargetState::Linked { link, beats: 0 };
+    }
+
+    /// Counts a beat of the link that stands, if one does.
+    pub(super) fn on_beat(&mut self) {
+        if let TargetState::Linked { beats: stood, .. } = &mut self.state {
+            *stood = stood.saturating_add(1);
+            // A link that falls as soon as it stands is one more failure: else both ends would greet each other in a
+            // circle.
+            if u64::from(*stood) == beats(REDIAL_PAUSE_MAX) {
+                self.failures = 0;
+            }
+        }
+    }
+
+    /// When it is to be dialled.
+    pub(super) fn due(&self) -> Option<Time> {
+        match self.state {
+            TargetState::Lost(due) => Some(due),
+            _ => None,
+        }
+    }
+
+    pub(super) fn dial(&mut self, index: usize, out: &mut Vec<Output>) {
+        if let Some(address) = self.address() {
+            self.state = TargetState::Dialling;
+            let dialect = self.other.as_ref().map_or(Dialect::Native, |neighbor| neighbor.dialect);
+            out.push(Output::Dial { dial: Dial::Neighbor(index), address, dialect });
+        } else {
+            // A name without addresses is refused before it gets here; without this it would be due for ever.
+            self.state = TargetState::Myself;
+        }
+    }
+
+    /// Has it dialled again after a pause that grows with every failure since a link to it last stood a while.
+    pub(super) fn dial_later(&mut self, now: Time, random: u64) {
+        // A name with several addresses gets a try at each before the pause grows.
+        let rounds = usize::from(self.failures) / self.addresses_count().max(1);
+        self.failures = self.failures.checked_add(1).unwrap_or(FAILURES_AGAIN);
+        self.state = TargetState::Lost(now + pause(rounds, random));
+    }
+}
+
+/// A pause that doubles with every round and is cut by up to half at random, so that servents that lost each other
+/// together do not come back in step.
+fn pause(rounds: usize, random: u64) -> Duration {
+    let full = REDIAL_PAUSE_MIN.saturating_mul(1 << rounds.min(16)).min(REDIAL_PAUSE_MAX);
+    let cut = (random % 512) as u32;
+    full - full * cut / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_no_larger_than_it_has_to_be() {
+        assert_eq!(size_of::<Target>(), 32);
+    }
+
+    #[test]
+    fn counting_failures_never_ends_and_never_shortens_the_pause() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+        let mut target =
+            Target::new(&Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native });
+        target.failures = u16::MAX - 1;
+        for _ in 0..4 {
+            target.dial_later(Time::START, 0);
+            assert_eq!(target.due(), Some(Time::START + REDIAL_PAUSE_MAX));
+        }
+        assert_eq!(target.failures, FAILURES_AGAIN + 2);
+    }
+}

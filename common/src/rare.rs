@@ -1,0 +1,33 @@
+//! Something that most servents have none of at most times, and that costs a pointer until they do.
+
+/// A value that is made when it is first needed.
+#[derive(Debug)]
+pub(crate) struct Rare<T>(Option<Box<T>>);
+
+impl<T> Default for Rare<T> {
+    fn default() -> Rare<T> {
+        Rare(None)
+    }
+}
+
+impl<T: Default> Rare<T> {
+    /// The value, if there is one.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_deref()
+    }
+
+    /// The value to change, if there is one.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.0.as_deref_mut()
+    }
+
+    /// The value, made now if there is none.
+    pub(crate) fn needed(&mut self) -> &mut T {
+        self.0.get_or_insert_default()
+    }
+
+    /// Gives the value up.
+    pub(crate) fn clear(&mut self) {
+        self.0 = None;
+    }
+}
