@@ -270,6 +270,13 @@ impl Overlay {
         self.flood.get().map_or(0, Flood::pending_count)
     }
 
+    /// A number over who the neighbors are and what became of the latest query: different where these are, so that
+    /// two runs can be told to be the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.links.fingerprint() ^ self.flood.get().map_or(0, Flood::fingerprint)
+    }
+
     /// How much the mind holds of each thing that has a limit.
     #[must_use]
     pub fn holdings(&self) -> Holdings {
@@ -289,6 +296,20 @@ impl Overlay {
             delivery.hold(&mut holdings);
         }
         holdings
+    }
+
+    /// What the mind holds in memory, in bytes, without the store it may share and without what waits to be delivered.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let flood = self.flood.get().map_or(0, Flood::memory_bytes);
+        let others = self.delivery.get().map_or(0, size_of_val) + self.counters.get().map_or(0, size_of_val);
+        let networks = self.tp3_answers.get().map_or(0, |networks| size_of_val(networks) + size_of_val(&networks[..]));
+        size_of::<Overlay>()
+            + self.advertised_v6.as_deref().map_or(0, size_of_val)
+            + self.links.memory_bytes()
+            + flood
+            + others
+            + networks
     }
 
     fn advertised(&self) -> SocketAddr {

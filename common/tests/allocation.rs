@@ -1,6 +1,7 @@
 //! How much memory bytes from strangers can cost: an allocator that counts, and bytes that ask for too much.
 //!
-//! It measures a link and the decoding inside it, and nothing else: what the minds above keep has limits of its own.
+//! It measures a link and the decoding inside it, and an idle servent's mind; what the minds keep of what they are told
+//! has limits of its own.
 //! It is a test binary of its own because a program has one allocator.
 
 // An allocator can only be written with `unsafe`; this one hands everything to the system's and counts.
@@ -10,12 +11,17 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use common::address::Dialect;
-use common::config::{FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
-use common::link::{Link, Purpose, SendError};
-use common::message::{Hello, Message, Role};
+use common::address::{Dialect, Neighbor};
+use common::config::{Config, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
+use common::link::{Link, LinkId, Purpose, SendError};
+use common::message::{Hello, Message, Role, ServentId};
+use common::overlay::{Dial, Input, Opening, Overlay};
 use common::query::{Answer, AnswerBody};
+use common::store::Store;
+use common::time::Time;
 use common::wire::{Frame, PREFACE, WireError};
 use proptest::prelude::*;
 
@@ -273,6 +279,49 @@ fn an_idle_link_costs_next_to_nothing() {
         link
     });
     assert!(cost.kept <= IDLE_LINK_BYTES_MAX, "{cost:?}");
+}
+
+/// A servent that has dialled half of its neighbors and was dialled by the other half.
+fn linked_servent(neighbors: u64) -> Overlay {
+    let address = |number: u64| SocketAddr::from(([10, 0, 0, u8::try_from(number).expect("few")], 9000));
+    let dialled = |number| {
+        let address = address(number);
+        Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native }
+    };
+    let config = Config {
+        advertised: address(0),
+        servent_id: ServentId(1),
+        ttl: 3,
+        forward_once: false,
+        neighbors: (0..neighbors / 2).map(dialled).collect(),
+        tp3_answers: Vec::new(),
+    };
+    let mut overlay = Overlay::new(&config, Arc::new(Store::default()));
+    let mut out = Vec::new();
+    overlay.handle(Time::START, Input::Deadline, &mut out);
+    for number in 0..neighbors {
+        let opening = match usize::try_from(number) {
+            Ok(target) if number < neighbors / 2 => Opening::Dialled(Dial::Neighbor(target)),
+            _ => Opening::Accepted(address(number)),
+        };
+        let link = LinkId(number);
+        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
+        let role = Role::Servent { id: ServentId(100 + u128::from(number)), advertised: address(number) };
+        let message = Message::Hello(Hello::new(role));
+        overlay.handle(Time::START, Input::Received { link, message }, &mut out);
+    }
+    overlay
+}
+
+#[test]
+fn an_idle_servent_with_eight_neighbors_holds_512_bytes_at_most_and_knows_how_many() {
+    let store_bytes = cost_of(|| Arc::new(Store::default())).1.kept;
+    let (overlay, cost) = cost_of(|| linked_servent(8));
+    assert_eq!(overlay.holdings().neighbors, 8);
+    let held = overlay.memory_bytes();
+    assert!(held <= 512, "{held}");
+    // What is counted is what was allocated: all but the struct itself, which is here, and the store.
+    assert_eq!(held - size_of::<Overlay>(), cost.kept - store_bytes);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::link::LinkId;
 use crate::message::Echo;
 use crate::overlay::links::Identity;
 use crate::query::{Ask, Path, Query, QueryId, Tally};
+use crate::rare::Rare;
 use crate::time::Time;
 
 use seen::{Place, SeenSet};
@@ -110,7 +111,7 @@ struct Pass {
     /// The links whose echo is awaited.
     awaited: Vec<LinkId>,
     /// The neighbors whose echo is awaited, and whose link fell.
-    absent: Vec<Identity>,
+    absent: Rare<Vec<Identity>>,
     tally: Tally,
     is_done: bool,
 }
@@ -123,10 +124,14 @@ impl Pass {
             came,
             offer: None,
             awaited: Vec::new(),
-            absent: Vec::new(),
+            absent: Rare::default(),
             tally: Tally::default(),
             is_done: false,
         }
+    }
+
+    fn absent_count(&self) -> usize {
+        self.absent.get().map_or(0, Vec::len)
     }
 }
 
@@ -238,7 +243,7 @@ impl Flood {
             if let Some(index) = pass.awaited.iter().position(|awaited| *awaited == link) {
                 pass.awaited.swap_remove(index);
                 match returns {
-                    Some(identity) if pass.offer.is_some() => pass.absent.push(identity),
+                    Some(identity) if pass.offer.is_some() => pass.absent.needed().push(identity),
                     _ => pass.tally.add_lost(1),
                 }
                 done.extend(self.end_if_done(place, ttl));
@@ -255,12 +260,12 @@ impl Flood {
         }
         for (place, ttl) in self.passes() {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
-            let (Some(index), Some(offer)) = (pass.absent.iter().position(|absent| *absent == identity), &pass.offer)
-            else {
+            let Some(absent) = pass.absent.get_mut() else { continue };
+            let (Some(index), Some(offer)) = (absent.iter().position(|absent| *absent == identity), &pass.offer) else {
                 continue;
             };
             offers.push(Arc::clone(offer));
-            pass.absent.swap_remove(index);
+            absent.swap_remove(index);
             pass.awaited.push(link);
             pass.tally.copies += 1;
         }
@@ -315,6 +320,15 @@ impl Flood {
         self.offers_kept_bytes
     }
 
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.seen.fingerprint() ^ (self.pending_count as u64) << 32
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let looks = self.looks.capacity() * size_of::<Reverse<(Time, Place, u8)>>();
+        size_of_val(self) + self.seen.memory_bytes() + looks + self.offers_kept_bytes
+    }
+
     /// Every pass that is pending or kept, in the order in which they are looked at.
     fn passes(&self) -> Vec<(Place, u8)> {
         let mut looks: Vec<(Time, Place, u8)> = self.looks.iter().map(|Reverse(look)| *look).collect();
@@ -324,7 +338,7 @@ impl Flood {
 
     fn give_up(&mut self, place: Place, ttl: u8) -> Option<Done> {
         let pass = self.seen.pass_mut(place, ttl)?;
-        pass.tally.add_lost(pass.awaited.len() + pass.absent.len());
+        pass.tally.add_lost(pass.awaited.len() + pass.absent_count());
         pass.awaited.clear();
         pass.absent.clear();
         self.end_if_done(place, ttl)
@@ -338,6 +352,9 @@ impl Flood {
             pass.offer = Some(Arc::clone(query));
         }
         self.pending_count += 1;
+        if self.looks.is_empty() {
+            self.looks.reserve_exact(1);
+        }
         self.looks.push(Reverse((until, place, pass.ttl)));
         self.seen.add_pass(place, pass);
     }
@@ -347,7 +364,7 @@ impl Flood {
     fn end_if_done(&mut self, place: Place, ttl: u8) -> Option<Done> {
         let id = self.seen.get_mut(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
-        if pass.is_done || !pass.awaited.is_empty() || !pass.absent.is_empty() {
+        if pass.is_done || !pass.awaited.is_empty() || pass.absent_count() > 0 {
             return None;
         }
         let done = Done { asker: pass.asker, id, tally: pass.tally };
@@ -355,7 +372,7 @@ impl Flood {
         self.drop_pass(&pass);
         if self.may_keep(place, &pass) {
             self.kept_count += 1;
-            (pass.is_done, pass.offer, pass.awaited, pass.absent) = (true, None, Vec::new(), Vec::new());
+            (pass.is_done, pass.offer, pass.awaited, pass.absent) = (true, None, Vec::new(), Rare::default());
             self.seen.add_pass(place, pass);
         }
         Some(done)

@@ -289,9 +289,15 @@ impl Links {
 
     /// The neighbors but this one, and those among them that will echo what is passed to them.
     pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> (Vec<LinkId>, Vec<LinkId>) {
-        let others = || self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != link);
-        let echoing = others().filter(|neighbor| neighbor.identity.is_some());
-        (others().map(|neighbor| neighbor.link).collect(), echoing.map(|neighbor| neighbor.link).collect())
+        let mut others = Vec::with_capacity(self.neighbors.len());
+        let mut echoing = Vec::with_capacity(self.neighbors.len());
+        for neighbor in self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != link) {
+            others.push(neighbor.link);
+            if neighbor.identity.is_some() {
+                echoing.push(neighbor.link);
+            }
+        }
+        (others, echoing)
     }
 
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
@@ -323,6 +329,10 @@ impl Links {
         Some((client.address, rest))
     }
 
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.neighbors.iter().fold(self.neighbors.len() as u64, |sum, neighbor| sum.rotate_left(7) ^ neighbor.link.0)
+    }
+
     pub(super) fn neighbors_count(&self) -> usize {
         self.neighbors.len()
     }
@@ -333,6 +343,13 @@ impl Links {
 
     pub(super) fn strangers_count(&self) -> usize {
         self.guests.get().map_or(0, |guests| guests.strangers.len())
+    }
+
+    /// What is held beside the struct itself.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let neighbors = self.neighbors.iter().map(NeighborLink::memory_bytes).sum::<usize>();
+        let targets = self.targets.iter().map(Target::memory_bytes).sum::<usize>();
+        neighbors + targets + self.guests.get().map_or(0, size_of_val)
     }
 
     // ---- time ----

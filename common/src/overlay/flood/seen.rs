@@ -13,7 +13,9 @@ use hashbrown::HashTable;
 use super::Pass;
 use crate::address::Dialect;
 use crate::config::{SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX};
+use crate::link::LinkId;
 use crate::query::QueryId;
+use crate::rare::Rare;
 use crate::time::Time;
 
 /// Where an entry is: good for as long as the entry is remembered, and for none after it.
@@ -38,11 +40,10 @@ pub(super) struct Seen {
     pub(super) passes: Vec<Pass>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct SeenSet {
     native: Ring,
-    tp3: Ring,
-    hasher: RandomState,
+    tp3: Rare<Ring>,
 }
 
 /// Entries of one age limit, in the order in which they came, which is the one in which they go.
@@ -51,34 +52,46 @@ struct Ring {
     entries: VecDeque<Seen>,
     /// The number of the first entry.
     first: u32,
-    /// The numbers of the entries, by the hash of their ids. The ids come from the network, hence the keyed hash.
+    index: Rare<Index>,
+}
+
+/// The numbers of the entries, by the hash of their ids. The ids come from the network, hence the keyed hash.
+#[derive(Debug, Default)]
+struct Index {
     numbers: HashTable<u32>,
+    hasher: RandomState,
 }
 
-/// The copies of one query come close together: as many of the latest entries are looked at before anything is hashed.
+/// The copies of one query come close together: as many of the latest entries are looked at before anything is hashed,
+/// and where there are no more, nothing is.
 const LATEST: usize = 4;
-
-impl Default for SeenSet {
-    fn default() -> SeenSet {
-        SeenSet { native: Ring::default(), tp3: Ring::default(), hasher: RandomState::new() }
-    }
-}
 
 impl SeenSet {
     /// How many there are. Those forgotten early take their place until they are old.
     pub(super) fn len(&self) -> usize {
-        self.native.entries.len() + self.tp3.entries.len()
+        self.native.entries.len() + self.tp3.get().map_or(0, |ring| ring.entries.len())
+    }
+
+    pub(super) fn fingerprint(&self) -> u64 {
+        let Some(latest) = self.native.entries.back() else { return 0 };
+        let passes = latest.passes.last().map_or(0, |pass| pass.tally.reached ^ (pass.awaited.len() as u64) << 8);
+        passes ^ latest.id.sequence ^ u64::from(latest.ttl) << 56
+    }
+
+    /// What is held beside the struct itself.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.native.memory_bytes() + self.tp3.get().map_or(0, |ring| size_of_val(ring) + ring.memory_bytes())
     }
 
     pub(super) fn find(&self, id: QueryId) -> Option<Place> {
         [Dialect::Native, Dialect::Tp3].into_iter().find_map(|dialect| {
-            let number = self.ring(dialect).find(id, &self.hasher)?;
+            let number = self.ring(dialect)?.find(id)?;
             Some(Place { dialect, number })
         })
     }
 
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Seen> {
-        self.ring_mut(place.dialect).get_mut(place.number)
+        self.ring_mut(place.dialect)?.get_mut(place.number)
     }
 
     /// Remembers a query. False when there are too many.
@@ -86,33 +99,33 @@ impl SeenSet {
         if self.len() >= SEEN_IDS_MAX {
             return false;
         }
-        let SeenSet { native, tp3, hasher } = self;
         let ring = match dialect {
-            Dialect::Native => native,
-            Dialect::Tp3 => tp3,
+            Dialect::Native => &mut self.native,
+            Dialect::Tp3 => self.tp3.needed(),
         };
         let entry =
             Seen { id, since: now, ttl, is_stopped: false, is_unsure: false, is_forgotten: false, passes: Vec::new() };
-        ring.push(entry, hasher);
+        ring.push(entry);
         true
     }
 
     /// Forgets the oldest query that is old enough, and gives it, if there is one.
     pub(super) fn forget_oldest(&mut self, now: Time) -> Option<Seen> {
-        let SeenSet { native, tp3, hasher } = self;
-        native.pop_older(now, SEEN_AGE_MAX, hasher).or_else(|| tp3.pop_older(now, SEEN_TP3_AGE_MAX, hasher))
+        let native = self.native.pop_older(now, SEEN_AGE_MAX);
+        native.or_else(|| self.tp3.get_mut()?.pop_older(now, SEEN_TP3_AGE_MAX))
     }
 
     /// Forgets what a TP3 client asked, and gives what was awaited or kept of it.
     pub(super) fn forget_client(&mut self, client: SocketAddr) -> Vec<Pass> {
-        let SeenSet { tp3, hasher, .. } = self;
         let mut passes = Vec::new();
+        let Some(tp3) = self.tp3.get_mut() else { return passes };
         for place in 0..tp3.entries.len() {
-            let Some(entry) = tp3.entries.get_mut(place) else { break };
-            if entry.id.client == client && !entry.is_forgotten {
+            if tp3.entries.get(place).is_some_and(|entry| entry.id.client == client) {
+                tp3.unindex(place);
+            }
+            if let Some(entry) = tp3.entries.get_mut(place).filter(|entry| entry.id.client == client) {
                 entry.is_forgotten = true;
                 passes.append(&mut entry.passes);
-                tp3.remove_number(place, hasher);
             }
         }
         passes
@@ -148,33 +161,38 @@ impl SeenSet {
         Some(passes.swap_remove(index))
     }
 
-    fn ring(&self, dialect: Dialect) -> &Ring {
+    fn ring(&self, dialect: Dialect) -> Option<&Ring> {
         match dialect {
-            Dialect::Native => &self.native,
-            Dialect::Tp3 => &self.tp3,
+            Dialect::Native => Some(&self.native),
+            Dialect::Tp3 => self.tp3.get(),
         }
     }
 
-    fn ring_mut(&mut self, dialect: Dialect) -> &mut Ring {
+    fn ring_mut(&mut self, dialect: Dialect) -> Option<&mut Ring> {
         match dialect {
-            Dialect::Native => &mut self.native,
-            Dialect::Tp3 => &mut self.tp3,
+            Dialect::Native => Some(&mut self.native),
+            Dialect::Tp3 => self.tp3.get_mut(),
         }
     }
 }
 
 impl Ring {
-    fn find(&self, id: QueryId, hasher: &RandomState) -> Option<u32> {
+    fn find(&self, id: QueryId) -> Option<u32> {
         let latest = self.entries.iter().enumerate().rev().take(LATEST);
         let is_it = |entry: &Seen| entry.id == id && !entry.is_forgotten;
         if let Some((place, _)) = latest.into_iter().find(|(_, entry)| is_it(entry)) {
             return Some(self.number_at(place));
         }
-        if self.entries.len() <= LATEST {
-            return None;
-        }
+        let Index { numbers, hasher } = self.index.get()?;
         let has_id = |number: &u32| self.get(*number).is_some_and(is_it);
-        self.numbers.find(hasher.hash_one(id), has_id).copied()
+        numbers.find(hasher.hash_one(id), has_id).copied()
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let pass = |pass: &Pass| size_of_val(pass) + pass.awaited.capacity() * size_of::<LinkId>();
+        let passes = self.entries.iter().flat_map(|entry| &entry.passes).map(pass).sum::<usize>();
+        let index = self.index.get().map_or(0, |index| size_of_val(index) + index.numbers.allocation_size());
+        self.entries.capacity() * size_of::<Seen>() + index + passes
     }
 
     fn get(&self, number: u32) -> Option<&Seen> {
@@ -190,34 +208,45 @@ impl Ring {
         self.first.wrapping_add(u32::try_from(place).unwrap_or_default())
     }
 
-    fn push(&mut self, entry: Seen, hasher: &RandomState) {
-        let number = self.number_at(self.entries.len());
-        let hash = hasher.hash_one(entry.id);
+    fn push(&mut self, entry: Seen) {
+        if self.entries.is_empty() {
+            self.entries.reserve_exact(1);
+        }
         self.entries.push_back(entry);
-        let Ring { entries, first, numbers } = self;
+        match self.entries.len() {
+            0..=LATEST if self.index.get().is_none() => {}
+            // Those that are no longer among the latest have to be found too.
+            length if self.index.get().is_none() => (0..length).for_each(|place| self.index_one(place)),
+            length => self.index_one(length - 1),
+        }
+    }
+
+    fn index_one(&mut self, place: usize) {
+        let number = self.number_at(place);
+        let Ring { entries, first, index } = self;
+        let Index { numbers, hasher } = index.needed();
         let hash_of = |number: &u32| {
             let entry = entries.get(number.wrapping_sub(*first) as usize);
             entry.map_or(0, |entry| hasher.hash_one(entry.id))
         };
-        numbers.insert_unique(hash, number, hash_of);
+        numbers.insert_unique(hash_of(&number), number, hash_of);
     }
 
-    fn pop_older(&mut self, now: Time, age_max: Duration, hasher: &RandomState) -> Option<Seen> {
-        let oldest = self.entries.front()?;
-        if now.since(oldest.since) < age_max {
-            return None;
-        }
-        if !oldest.is_forgotten {
-            self.remove_number(0, hasher);
-        }
-        self.first = self.first.wrapping_add(1);
-        self.entries.pop_front()
-    }
-
-    fn remove_number(&mut self, place: usize, hasher: &RandomState) {
+    fn unindex(&mut self, place: usize) {
         let (number, Some(entry)) = (self.number_at(place), self.entries.get(place)) else { return };
-        if let Ok(found) = self.numbers.find_entry(hasher.hash_one(entry.id), |other| *other == number) {
+        if let Some(Index { numbers, hasher }) = self.index.get_mut()
+            && let Ok(found) = numbers.find_entry(hasher.hash_one(entry.id), |other| *other == number)
+        {
             found.remove();
         }
+    }
+
+    fn pop_older(&mut self, now: Time, age_max: Duration) -> Option<Seen> {
+        if now.since(self.entries.front()?.since) < age_max {
+            return None;
+        }
+        self.unindex(0);
+        self.first = self.first.wrapping_add(1);
+        self.entries.pop_front()
     }
 }

@@ -59,8 +59,15 @@ impl NeighborLink {
         join(self.v4, self.v6.as_deref())
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of_val(self) + self.v6.as_deref().map_or(0, size_of_val)
+    }
+
     pub(super) fn on_heard(&mut self) {
-        self.quiet = 0;
+        // Most are heard often: what is not changed need not be written.
+        if self.quiet > 0 {
+            self.quiet = 0;
+        }
     }
 
     /// Counts a beat. One that cannot answer a ping may be quiet; the system's keepalive has to do.

@@ -54,6 +54,13 @@ impl Target {
         Target { state: TargetState::Lost(Time::START), other, plain, failures: 0 }
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        let other = self.other.as_deref().map_or(0, |neighbor| {
+            size_of_val(neighbor) + neighbor.name.capacity() + size_of_val(neighbor.addresses.as_slice())
+        });
+        size_of_val(self) + other
+    }
+
     /// How the operator called it.
     pub(super) fn name(&self) -> String {
         self.other.as_ref().map_or_else(|| self.plain.to_string(), ToString::to_string)
