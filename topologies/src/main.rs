@@ -1,26 +1,33 @@
-//! The topology program: brings a declared overlay to life, for a person or to be checked.
+//! The topology program: brings a declared overlay to life, for a person or to be checked, and simulates any.
 //!
-//! It ends exactly the processes it started, also when it is interrupted itself.
+//! It ends exactly the processes it started, also when it is interrupted itself; a simulation starts none.
 
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Instant;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use signal_hook::consts::SIGINT;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, end_all_on_signals, some_loopback_address};
+use topologies::sim::batch;
+use topologies::sim::options::Options as SimOptions;
+use topologies::sim::report::{Printer, Sum};
 
-/// Brings a declared overlay of servents to life on this machine
+/// Brings a declared overlay of servents to life on this machine, or simulates one of any size
 #[derive(Debug, Parser)]
 #[command(name = "topology", version, max_term_width = 100)]
 #[command(after_help = "\
 A .topo file holds one servent's command line per line. Exit code: of run the client's, of check 1 on any \
-difference.\n\n\
+difference, of sim 1 when an invariant broke.\n\n\
 Example: topology run diamond -- -c '? kernel'")]
 struct Options {
     #[command(subcommand)]
@@ -48,12 +55,16 @@ enum What {
         #[arg(long, value_name = "IP")]
         address: Option<Ipv4Addr>,
     },
+    /// Run the code of the servents without sockets and without waiting, at any size and under faults
+    #[command(after_help = SimOptions::more_help())]
+    Sim(Box<SimOptions>),
 }
 
 fn main() -> ExitCode {
     let run = match Options::parse().what {
         What::Run { name, address, client } => run(&name, address, &client),
         What::Check { name, address } => run_check(&name, address.unwrap_or_else(some_loopback_address)),
+        What::Sim(options) => run_sim(&options),
     };
     run.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "topology: {error:#}");
@@ -85,6 +96,55 @@ fn run_check(name: &str, address: Ipv4Addr) -> anyhow::Result<ExitCode> {
     let differences = check(&topology, address, &mut out)?;
     let well = verdict(&topology, differences, &mut out)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_sim(options: &SimOptions) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let plans = match options.plans() {
+        Ok(plans) => plans,
+        Err(error) => refuse("sim", &format!("{error:#}")),
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut printer = Printer::new(io::stdout().lock(), options.json);
+    let mut failed = None;
+    batch::in_order(
+        plans,
+        threads,
+        |plan| batch::run(&plan, options.bare),
+        |report| match report.and_then(|report| Ok(printer.add(&report)?)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    );
+    let sum: anyhow::Result<Sum> = match failed {
+        Some(error) => Err(error),
+        None => printer.end().map_err(Into::into),
+    };
+    match sum {
+        Ok(sum) => {
+            let whole = if options.json && sum.runs > 1 { format!("{sum}\n") } else { String::new() };
+            let _ = writeln!(io::stderr(), "{whole}{}", sum.speed(started.elapsed()));
+            Ok(if sum.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        // Whoever closed the pipe has seen enough.
+        Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Ends the program as a wrong option does.
+fn refuse(subcommand: &str, why: &str) -> ! {
+    let mut command = Options::command();
+    command.build();
+    let mut command = command.find_subcommand_mut(subcommand).map(std::mem::take).unwrap_or_default();
+    command.error(ErrorKind::InvalidValue, why).exit()
 }
 
 /// What a person needs to know to attach more clients. On stderr: stdout is the client's.

@@ -1,0 +1,33 @@
+//! The simulator: the minds, links and codecs of `common` around a clock, a network and a randomness of its own.
+//!
+//! It replaces nothing of what it runs. `plan` says what is to be run and `scene` draws it from the seed; `crowd` runs
+//! it as messages alone, for size and speed, and `world` runs it as connections that carry bytes and fail; `oracle`
+//! says what must come of it, without a line of the code it judges; `report` tells what did. `options` is the command
+//! line, `batch` runs many plans at once, `chart` draws what many reports say together.
+
+pub mod bare;
+pub mod batch;
+pub mod chart;
+pub mod crowd;
+pub mod faults;
+pub mod graph;
+pub mod options;
+pub mod oracle;
+pub mod outcome;
+pub mod plan;
+pub mod random;
+pub mod report;
+pub mod scene;
+pub mod shapes;
+pub mod verdict;
+pub mod world;
+
+use outcome::Outcome;
+use plan::Wire;
+use scene::Scene;
+
+/// Runs a scene with the engine it asks for.
+#[must_use]
+pub fn run(scene: &Scene) -> Outcome {
+    if scene.plan.wire == Wire::None && scene.plan.faults.is_none() { crowd::run(scene) } else { world::run(scene) }
+}

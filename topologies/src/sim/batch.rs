@@ -1,0 +1,186 @@
+//! Many runs at once, over the cores of the machine, told in the order in which they were asked for.
+//!
+//! A run stays on one thread; nothing of it depends on how many there are. What is told of a run is `report`'s.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::bare;
+use super::outcome::Outcome;
+use super::plan::Plan;
+use super::report::Report;
+use super::scene::{Asking, Scene};
+
+/// How many runs per thread are started before the oldest is told: a long one must not fill the memory with others.
+const AHEAD_MAX: usize = 16;
+
+/// Draws a plan, runs it, and reports. A panic of what is run is an invariant that broke. Where it is asked for, a bare
+/// model of the same floods is timed, too.
+pub fn run(plan: &Plan, bare: bool) -> anyhow::Result<Report> {
+    let scene = Scene::draw(plan)?;
+    let mut outcome = catch_unwind(|| super::run(&scene)).unwrap_or_else(|panic| Outcome {
+        servents: scene.graph.servents(),
+        links: scene.graph.links_count(),
+        queries: scene.queries.len(),
+        broken: vec![format!("panicked: {}", words_of(&*panic))],
+        ..Outcome::default()
+    });
+    if bare {
+        let flood = |asking: &Asking| {
+            let contact = asking.contact as usize;
+            bare::flood(&scene.graph, contact, scene.ttls[contact]).seconds
+        };
+        outcome.bare_seconds = Some(scene.queries.iter().map(flood).sum());
+    }
+    Ok(Report::new(plan, &scene, outcome))
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no reason it gave")
+}
+
+/// What the threads share.
+struct Shared<I, T> {
+    items: I,
+    /// How many were taken, and how many told.
+    taken: usize,
+    told: usize,
+    done: BTreeMap<usize, T>,
+    /// No more are to be taken: there are none, or nobody wants to know.
+    over: bool,
+}
+
+/// Works on items on some threads and hands each result on, in the order of the items, until there are no more or
+/// `each` has enough.
+pub fn in_order<I, T>(
+    items: I,
+    threads: usize,
+    work: impl Fn(I::Item) -> T + Sync,
+    mut each: impl FnMut(T) -> ControlFlow<()>,
+) where
+    I: Iterator + Send,
+    T: Send,
+{
+    let threads = threads.max(1);
+    let ahead_max = threads * AHEAD_MAX;
+    let shared = Mutex::new(Shared { items, taken: 0, told: 0, done: BTreeMap::new(), over: false });
+    let changed = Condvar::new();
+    let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let wait = |guard| changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+    let take = || {
+        let mut shared: MutexGuard<'_, Shared<I, T>> = lock();
+        while !shared.over && shared.taken - shared.told >= ahead_max {
+            shared = wait(shared);
+        }
+        let item = if shared.over { None } else { shared.items.next() };
+        if item.is_none() {
+            shared.over = true;
+            changed.notify_all();
+        }
+        let place = shared.taken;
+        shared.taken += usize::from(item.is_some());
+        Some((place, item?))
+    };
+    let worker = || {
+        while let Some((place, item)) = take() {
+            let result = catch_unwind(AssertUnwindSafe(|| work(item)));
+            let mut shared = lock();
+            match result {
+                Ok(result) => shared.done.insert(place, result),
+                Err(panic) => {
+                    // Whoever waits for this result must not wait for ever.
+                    shared.over = true;
+                    shared.taken = shared.taken.min(place);
+                    changed.notify_all();
+                    drop(shared);
+                    resume_unwind(panic);
+                }
+            };
+            changed.notify_all();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(worker);
+        }
+        let mut shared = lock();
+        loop {
+            let next = shared.told;
+            if let Some(result) = shared.done.remove(&next) {
+                drop(shared);
+                let flow = each(result);
+                shared = lock();
+                shared.told += 1;
+                if flow.is_break() {
+                    shared.over = true;
+                }
+                changed.notify_all();
+                if flow.is_break() {
+                    return;
+                }
+            } else if shared.over && next >= shared.taken {
+                return;
+            } else {
+                shared = wait(shared);
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        for threads in [0, 1, 2, 7] {
+            let mut seen = Vec::new();
+            let work = |item: u64| {
+                // Some take long, so that later ones are done before them.
+                (0..(item % 7) * 2000).fold(0_u64, |sum, n| sum.wrapping_add(std::hint::black_box(n)));
+                item
+            };
+            in_order(0..500, threads, work, |item| {
+                seen.push(item);
+                ControlFlow::Continue(())
+            });
+            assert!(seen.into_iter().eq(0..500));
+        }
+    }
+
+    #[test]
+    fn nothing_is_nothing() {
+        in_order(std::iter::empty::<u8>(), 3, |item| item, |_| panic!("there was nothing"));
+    }
+
+    #[test]
+    fn whoever_has_enough_gets_no_more_and_little_is_done_for_nothing() {
+        let started = AtomicUsize::new(0);
+        let mut told = 0;
+        let work = |_| started.fetch_add(1, Ordering::SeqCst);
+        in_order(0..u64::MAX, 2, work, |_| {
+            told += 1;
+            if told == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(told, 10);
+        assert!(started.load(Ordering::SeqCst) <= 10 + 2 * AHEAD_MAX);
+    }
+
+    #[test]
+    fn a_panic_is_passed_on_and_nobody_waits() {
+        let result = catch_unwind(|| {
+            let work = |item| if item == 30 { resume_unwind(Box::new("enough")) } else { item };
+            in_order(0..1000, 3, work, |_| ControlFlow::Continue(()));
+        });
+        assert!(result.is_err());
+        assert_eq!(words_of(&"so"), "so");
+        assert_eq!(words_of(&"so".to_owned()), "so");
+        assert_eq!(words_of(&1), "for no reason it gave");
+    }
+}

@@ -1,0 +1,194 @@
+//! What goes wrong in a run, and when: drawn from the plan's ranges, performed by `world`.
+//!
+//! Every fault is drawn from a stream of its own, and what it befalls is chosen by lot among all there is, each with a
+//! ticket of its own. So a run from which a servent, a link or another fault was taken keeps the faults it has left.
+//! The ranges, after the moment the overlay stands:
+//!
+//! | fault | begins | lasts | befalls |
+//! |---|---|---|---|
+//! | link-down | 0..8 s | 50 ms..15 s | the two ends of a link |
+//! | flap | 0..8 s | 1..10 s | the two ends of a link |
+//! | clog | 0..8 s | 50 ms..15 s | the two ends of a link; from the first to the second nothing crosses |
+//! | slow-reader | 0..8 s | 50 ms..15 s | one servent |
+//! | partition | 0..8 s | 50 ms..15 s | one side: half of the time one servent, else each with even chances |
+//! | crash | 0..8 s | 50 ms..15 s | one servent |
+//! | pause | 0..8 s | 50 ms..15 s | one servent |
+//! | dial-refused | 0..8 s | 50 ms..15 s | dials to one servent; one time in four, to all clients |
+//! | dial-silent | 0..8 s | 50 ms..15 s | as dial-refused |
+//! | hostile | 0..8 s | 1..10 s | the servent it attaches to |
+//!
+//! What a fault does while it lasts (the pauses of a flapping link, how a servent crashes, what a hostile one says) is
+//! drawn where it is performed, from a stream of its own too.
+
+use std::time::Duration;
+
+use super::graph::{Graph, number};
+use super::plan::{FaultKind, Item, Plan};
+use super::random::Random;
+
+/// The latest a fault begins.
+const BEGINS_MAX: Duration = Duration::from_secs(8);
+/// The shortest and the longest a fault lasts, and the same for those that do something again and again.
+const LASTS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(15));
+const LASTS_BUSY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+
+// What the streams are for; each takes the number of a kind or of a fault on top.
+const COUNTS: u64 = 0x6661_756c_7401_0000;
+const DRAWS: u64 = 0x6661_756c_7402_0000;
+const DETAILS: u64 = 0x6661_756c_7403_0000;
+
+/// One thing that goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its number among those drawn.
+    pub number: u32,
+    /// What it is.
+    pub kind: FaultKind,
+    /// When it begins, after the overlay stands.
+    pub at: Duration,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// The servents it befalls: one, the two ends of a link, or one side of a partition.
+    pub servents: Vec<u32>,
+    /// Whether it works in one direction only, where it has one.
+    pub one_way: bool,
+}
+
+impl Fault {
+    /// When it is over, after the overlay stands.
+    #[must_use]
+    pub fn ends(&self) -> Duration {
+        self.at + self.lasts
+    }
+}
+
+/// The faults of a run. Those the plan leaves out are left out; the others keep their numbers.
+#[must_use]
+pub fn draw(plan: &Plan, graph: &Graph) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    // A number says which kind it is and which of its kind, so that more of one kind move no other.
+    for (kind, counts) in &plan.faults.counts {
+        let place = FaultKind::ALL.iter().position(|(known, ..)| known == kind).unwrap_or_default() as u64;
+        let count = Random::of(plan.seed, COUNTS + place).within((*counts.start()).into(), (*counts.end()).into());
+        for turn in 0..count {
+            let Ok(number) = u32::try_from(place * 1_000 + turn) else { continue };
+            if plan.without.contains(&Item::Fault(number)) {
+                continue;
+            }
+            faults.extend(draw_one(plan.seed, *kind, number, graph));
+        }
+    }
+    faults.sort_by_key(|fault| fault.number);
+    faults
+}
+
+/// The stream a fault's doings are drawn from while it lasts.
+pub(super) fn details(seed: u64, fault: &Fault) -> Random {
+    Random::of(seed, DETAILS + u64::from(fault.number))
+}
+
+fn draw_one(seed: u64, kind: FaultKind, number: u32, graph: &Graph) -> Option<Fault> {
+    let mut random = Random::of(seed, DRAWS + u64::from(number));
+    let at = random.duration(BEGINS_MAX);
+    let (least, most) = match kind {
+        FaultKind::Flap | FaultKind::Hostile => LASTS_BUSY,
+        _ => LASTS,
+    };
+    // Short ones as often as long ones: what matters happens on all scales.
+    let most = if random.chance(50) { least * 10 } else { most };
+    let lasts = least + random.duration(most.saturating_sub(least));
+    let (one_way, turned) = (random.chance(50), random.chance(50));
+    let kind_of_target = random.below(100);
+    let lots = random.number();
+    let servents = match kind {
+        FaultKind::LinkDown | FaultKind::Flap | FaultKind::Clog => {
+            let ticket = |(a, b): &(u32, u32)| Random::of(lots, u64::from(*a) << 32 | u64::from(*b)).number();
+            let (a, b) = graph.links().min_by_key(ticket)?;
+            if turned { vec![b, a] } else { vec![a, b] }
+        }
+        FaultKind::Partition if kind_of_target < 50 => {
+            let side: Vec<u32> = servents(graph).filter(|servent| ticket(lots, *servent).is_multiple_of(2)).collect();
+            if side.is_empty() { vec![one_servent(graph, lots)?] } else { side }
+        }
+        // Nobody in particular: the clients.
+        FaultKind::DialRefused | FaultKind::DialSilent if kind_of_target < 25 => Vec::new(),
+        _ => vec![one_servent(graph, lots)?],
+    };
+    Some(Fault { number, kind, at, lasts, servents, one_way })
+}
+
+/// Those with links: the others are left out, or cannot be told from it.
+fn servents(graph: &Graph) -> impl Iterator<Item = u32> + '_ {
+    (0..graph.servents()).filter(|servent| !graph.neighbors(*servent).is_empty()).map(number)
+}
+
+fn one_servent(graph: &Graph, lots: u64) -> Option<u32> {
+    servents(graph).min_by_key(|servent| ticket(lots, *servent))
+}
+
+fn ticket(lots: u64, servent: u32) -> u64 {
+    Random::of(lots, servent.into()).number()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::plan::{Delays, Faults, Shape, Wire};
+    use super::*;
+
+    fn plan(seed: u64) -> Plan {
+        Plan {
+            shape: Shape::Ring,
+            servents: 8,
+            degree: 2,
+            ttl: 3,
+            queries: 1,
+            holders: 1,
+            seed,
+            delays: Delays::Equal,
+            faults: Faults::wild(),
+            wire: Wire::Native,
+            without: BTreeSet::new(),
+        }
+    }
+
+    fn ring(servents: u32) -> Graph {
+        let links: Vec<(u32, u32)> = (0..servents).map(|a| (a, (a + 1) % servents)).collect();
+        Graph::from_links(servents as usize, &links)
+    }
+
+    #[test]
+    fn faults_keep_to_their_ranges() {
+        let graph = ring(8);
+        let mut kinds = BTreeSet::new();
+        for seed in 0..200 {
+            for fault in draw(&plan(seed), &graph) {
+                kinds.insert(fault.kind);
+                assert!(fault.at <= BEGINS_MAX && fault.lasts >= LASTS.0 && fault.lasts <= LASTS.1);
+                assert!(fault.servents.iter().all(|servent| *servent < 8));
+                if let FaultKind::LinkDown | FaultKind::Flap | FaultKind::Clog = fault.kind {
+                    assert!(graph.neighbors(fault.servents[0] as usize).contains(&fault.servents[1]));
+                }
+            }
+        }
+        assert_eq!(kinds.len(), FaultKind::ALL.len());
+    }
+
+    #[test]
+    fn what_is_left_out_moves_nothing_else() {
+        for seed in 0..50 {
+            let all = draw(&plan(seed), &ring(8));
+            let Some(gone) = all.first().cloned() else { continue };
+            let mut without = plan(seed);
+            without.without.insert(Item::Fault(gone.number));
+            assert_eq!(draw(&without, &ring(8)), all[1..]);
+        }
+    }
+
+    #[test]
+    fn nobody_to_befall_is_no_fault() {
+        let nobody = draw(&plan(3), &Graph::from_links(2, &[]));
+        assert!(nobody.iter().all(|fault| fault.servents.is_empty()));
+    }
+}

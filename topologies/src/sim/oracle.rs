@@ -1,0 +1,55 @@
+//! What a flood must come to: breadth-first search within the horizon, and nothing of the code it judges.
+
+use super::graph::Graph;
+
+/// What must come of one query on a healthy overlay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The distance of each servent from the contact, within the horizon; `u32::MAX` beyond it.
+    pub distances: Vec<u32>,
+    /// How many servents the query comes to.
+    pub reached: u64,
+    /// Copies when none overtakes another; never fewer.
+    pub copies: u64,
+    /// Servents where the TTL ends it with neighbors unasked.
+    pub stopped: u64,
+}
+
+impl Expected {
+    /// What must come of a query that enters at `contact` with this TTL.
+    #[must_use]
+    pub fn new(graph: &Graph, contact: usize, ttl: u8) -> Expected {
+        // A neighbor of the contact gets the query with the whole TTL, so a TTL of n reaches n + 1 links far.
+        let horizon = u32::from(ttl) + 1;
+        let mut distances = vec![u32::MAX; graph.servents()];
+        distances[contact] = 0;
+        let mut ball = vec![contact];
+        let mut next = 0;
+        while let Some(at) = ball.get(next).copied() {
+            next += 1;
+            let distance = distances[at] + 1;
+            if distance > horizon {
+                continue;
+            }
+            for neighbor in graph.neighbors(at) {
+                let neighbor = *neighbor as usize;
+                if distances[neighbor] == u32::MAX {
+                    distances[neighbor] = distance;
+                    ball.push(neighbor);
+                }
+            }
+        }
+        let degree = |servent: &usize| graph.neighbors(*servent).len() as u64;
+        let passing = ball.iter().filter(|servent| distances[**servent] < horizon);
+        let copies = passing.map(|servent| degree(servent) - u64::from(*servent != contact)).sum();
+        let stopped =
+            ball.iter().filter(|servent| distances[**servent] == horizon && degree(servent) > 1).count() as u64;
+        Expected { distances, reached: ball.len() as u64, copies, stopped }
+    }
+
+    /// Whether a servent is within the horizon.
+    #[must_use]
+    pub fn reaches(&self, servent: usize) -> bool {
+        self.distances.get(servent).is_some_and(|distance| *distance != u32::MAX)
+    }
+}

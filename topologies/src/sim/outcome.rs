@@ -1,0 +1,55 @@
+//! What came of a run, as its engine saw it; how it is shown is `report`.
+
+use std::time::Duration;
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Servents of the run.
+    pub servents: usize,
+    /// Links of the run.
+    pub links: usize,
+    /// Queries asked.
+    pub queries: usize,
+    /// Answers the oracle demands, over all queries.
+    pub expected: u64,
+    /// Answers it demands that did not come.
+    pub missed: u64,
+    /// Answers that came again from the same servent.
+    pub doubled: u64,
+    /// The tallies of all queries, as their contacts told them, added up.
+    pub reached: u64,
+    /// As `reached`.
+    pub copies: u64,
+    /// As `reached`.
+    pub duplicates: u64,
+    /// Echoes that crossed a link.
+    pub echoes: u64,
+    /// As `reached`.
+    pub lost: u64,
+    /// As `reached`.
+    pub stopped: i64,
+    /// As `reached`.
+    pub silent: u64,
+    /// Answers that came.
+    pub answers: u64,
+    /// Links crossed to the servents that answered, added up over the answers.
+    pub hops_sum: u64,
+    /// The most links crossed to one of them.
+    pub hops_most: u8,
+    /// Things that happened: a message or some bytes arrived, a deadline came, a fault struck.
+    pub events: u64,
+    /// How long it took, by the clock of the simulated network.
+    pub simulated: Duration,
+    /// How long it took the machine that ran it, from the first query to the last. This and the next are the only
+    /// figures here that the seed does not decide.
+    pub seconds: f64,
+    /// How long a bare queue and set took for the same floods, if that was asked for.
+    pub bare_seconds: Option<f64>,
+    /// What one idle, linked servent holds in memory, on average.
+    pub bytes_per_servent: u64,
+    /// A hash over everything that happened, in its order.
+    pub trace_hash: u64,
+    /// The invariants that broke, each with when and where. Empty for a run that is well.
+    pub broken: Vec<String>,
+}

@@ -1,0 +1,940 @@
+//! What must hold, at every event and at the end: told what happens, it says what broke.
+//!
+//! It knows the scene and the oracle, and nothing of the code it judges. What is claimed:
+//!
+//! - No life of a servent puts two answers to one query on links, and none sends the same copy (query and TTL) twice over
+//!   one link. So one query crosses a link in one direction at most once per TTL: TTL + 1 times at most, as its contact
+//!   started it, and the sum over the links of a servent is what it costs there. There are two exceptions: a servent may
+//!   forget a query for its age, and what a forger asked in the name of a TP3 client before that client's hello was read.
+//! - Copies never carry more TTL than the overlay allows: TTL and hops together stay below the contact's TTL plus two.
+//! - Every answer a client reports comes from a holder and is its value; every path it reports is one of links that are
+//!   in the graph, from the contact to who answers.
+//! - A session ends at the latest one silence after it asked or last heard an answer.
+//! - A query that ends as complete has heard every holder that the oracle demands of the links that stood all the while
+//!   from its asking to its end. Of one that a hostile servent forged or said again nothing of this is claimed, since
+//!   what was told to the forger's copies is missing in its tally.
+//! - With no faults at all, everything is exactly as the oracle says.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use common::config::{
+    QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX,
+};
+use common::link::LinkId;
+use common::query::{AnswerBody, QueryId, Tally};
+use common::session::{EndReason, Ending};
+
+use super::super::graph::{Graph, number};
+use super::super::oracle::Expected;
+use super::super::outcome::Outcome;
+use super::super::plan::{Delays, Wire};
+use super::super::scene::{Asking, Scene};
+use super::{Nanos, SECOND, nanos};
+
+/// Broken invariants kept; whoever has so many needs no more.
+const BROKEN_MAX: usize = 20;
+
+/// How a servent or a link fared.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fate {
+    /// Connections that stand.
+    standing: u32,
+    /// When one last came to stand, or fell.
+    touched: Nanos,
+    /// Faults that befall it now.
+    troubles: u32,
+    /// When one last began or ended.
+    troubled: Nanos,
+}
+
+impl Fate {
+    fn has_stood_since(&self, since: Nanos) -> bool {
+        self.standing > 0 && self.touched < since
+    }
+
+    fn is_untroubled_since(&self, since: Nanos) -> bool {
+        self.troubles == 0 && (self.troubled < since || self.troubled == 0)
+    }
+
+    fn trouble(&mut self, now: Nanos, begins: bool) {
+        self.troubled = now;
+        self.troubles = if begins { self.troubles + 1 } else { self.troubles.saturating_sub(1) };
+    }
+}
+
+/// A query and what it came to.
+struct Asked {
+    asking: Asking,
+    is_probe: bool,
+    ttl: u8,
+    client: Option<(usize, SocketAddr)>,
+    is_ready: bool,
+    /// It was to be asked before its client was ready.
+    is_late: bool,
+    /// It never will be asked.
+    is_off: bool,
+    attached: Nanos,
+    asked: Option<Nanos>,
+    sequence: Option<u64>,
+    /// When its session last had a reason to go on waiting.
+    heard: Nanos,
+    answered: Vec<bool>,
+    answers: u64,
+    doubled: u64,
+    copies: u64,
+    echoes: u64,
+    is_forged: bool,
+    ended: Option<(Nanos, Ending)>,
+    expected: u64,
+    missed: Vec<u32>,
+    hops_wrong: Option<(usize, u8)>,
+}
+
+impl Asked {
+    fn name(&self) -> Name {
+        if self.is_probe { Name::Probe } else { Name::Query(self.asking.number) }
+    }
+}
+
+/// What a query is called.
+#[derive(Clone, Copy, Debug)]
+enum Name {
+    Query(u32),
+    Probe,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Query(number) => write!(f, "query {number}"),
+            Name::Probe => f.write_str("the query after healing"),
+        }
+    }
+}
+
+/// The nodes an answer of a place names; nothing for an address nobody has.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) path: Vec<Option<usize>>,
+    pub(super) neighbors: Vec<Option<usize>>,
+}
+
+/// The one who sees everything.
+pub(super) struct Witness<'s> {
+    scene: &'s Scene,
+    pub(super) broken: Vec<String>,
+    queries: Vec<Asked>,
+    /// Which query each client asked, by the client's number of node.
+    by_client: Vec<Option<usize>>,
+    answered: HashMap<(usize, u32, QueryId), Nanos>,
+    /// Which TTLs a query crossed a link with, and since when.
+    crossed: HashMap<(LinkId, QueryId), (u32, Nanos)>,
+    /// By where the link stands among the neighbors of its smaller end.
+    links: Vec<Fate>,
+    servents: Vec<Fate>,
+    clients: Fate,
+    fallen_count: usize,
+    /// The overlay has stood.
+    pub(super) has_risen: bool,
+    /// When a link last came or fell.
+    pub(super) touched_last: Nanos,
+    /// When a session last ended.
+    pub(super) ended_last: Nanos,
+    ttl_most: u8,
+    pub(super) hops_sum: u64,
+    pub(super) hops_most: u8,
+}
+
+impl<'s> Witness<'s> {
+    pub(super) fn new(scene: &'s Scene) -> Witness<'s> {
+        let ttl_most = scene.ttls.iter().copied().max().unwrap_or_default();
+        Witness {
+            scene,
+            broken: Vec::new(),
+            queries: Vec::with_capacity(scene.queries.len() + 1),
+            by_client: Vec::new(),
+            answered: HashMap::new(),
+            crossed: HashMap::new(),
+            links: vec![Fate::default(); scene.graph.ends().len()],
+            servents: vec![Fate::default(); scene.graph.servents()],
+            clients: Fate::default(),
+            fallen_count: scene.graph.links_count(),
+            has_risen: false,
+            touched_last: 0,
+            ended_last: 0,
+            ttl_most: ttl_most.clamp(TTL_FROM_OTHERS_MAX, TTL_MAX),
+            hops_sum: 0,
+            hops_most: 0,
+        }
+    }
+
+    pub(super) fn broke(&mut self, now: Nanos, text: &str) {
+        if self.broken.len() < BROKEN_MAX {
+            self.broken.push(format!("at {}.{:06} s: {text}", now / SECOND, now % SECOND / 1_000));
+        }
+    }
+
+    // ---- limits ----
+
+    pub(super) fn check_pending(&mut self, now: Nanos, servent: usize, pending_count: usize) {
+        if pending_count > QUERIES_PENDING_MAX {
+            self.broke(now, &format!("s{servent} has {pending_count} queries pending"));
+        }
+    }
+
+    // ---- links ----
+
+    fn link(&mut self, a: usize, b: usize) -> Option<&mut Fate> {
+        let place = place_of(&self.scene.graph, a, b)?;
+        self.links.get_mut(place)
+    }
+
+    pub(super) fn on_link_stands(&mut self, now: Nanos, a: usize, b: usize) {
+        self.touched_last = now;
+        let Some(link) = self.link(a, b) else {
+            return self.broke(now, &format!("s{a} and s{b} are linked, and nobody listed the other"));
+        };
+        link.touched = now;
+        link.standing += 1;
+        let is_first = link.standing == 1;
+        self.fallen_count -= usize::from(is_first);
+    }
+
+    /// A connection between two servents has gone, at one of its ends at least; it may not have stood.
+    pub(super) fn on_link_falls(&mut self, now: Nanos, a: usize, b: usize, was_standing: bool) {
+        self.touched_last = now;
+        let Some(link) = self.link(a, b) else { return };
+        link.touched = now;
+        if was_standing && link.standing > 0 {
+            link.standing -= 1;
+            let is_last = link.standing == 0;
+            self.fallen_count += usize::from(is_last);
+            // While the overlay rises, the second of two links between the same servents goes.
+            if is_last && self.scene.faults.is_empty() && self.has_risen {
+                self.broke(now, &format!("the link between s{a} and s{b} falls, and nothing befell it"));
+            }
+        }
+    }
+
+    pub(super) fn all_links_stand(&self) -> bool {
+        self.fallen_count == 0
+    }
+
+    pub(super) fn missing_links(&self) -> String {
+        let missing = self.scene.graph.links().filter(|(a, b)| {
+            let place = place_of(&self.scene.graph, *a as usize, *b as usize);
+            place.and_then(|place| self.links.get(place)).is_none_or(|link| link.standing == 0)
+        });
+        missing.map(|(a, b)| format!("no link between s{a} and s{b}, ")).collect()
+    }
+
+    pub(super) fn trouble_link(&mut self, now: Nanos, a: usize, b: usize, begins: bool) {
+        if let Some(link) = self.link(a, b) {
+            link.trouble(now, begins);
+        }
+    }
+
+    pub(super) fn trouble_servent(&mut self, now: Nanos, servent: usize, begins: bool) {
+        if let Some(servent) = self.servents.get_mut(servent) {
+            servent.trouble(now, begins);
+        }
+    }
+
+    pub(super) fn trouble_clients(&mut self, now: Nanos, begins: bool) {
+        self.clients.trouble(now, begins);
+    }
+
+    /// The overlay of the links that stood from then on until now; without those in trouble as well, if so asked.
+    fn untouched(&self, since: Nanos, without_troubled: bool) -> Graph {
+        let graph = &self.scene.graph;
+        let is_sound = |a: u32, b: u32| {
+            let place = place_of(graph, a as usize, b as usize);
+            let Some(link) = place.and_then(|place| self.links.get(place)) else { return false };
+            let ends = [a, b].map(|servent| self.servents.get(servent as usize).copied().unwrap_or_default());
+            link.has_stood_since(since)
+                && (!without_troubled
+                    || link.is_untroubled_since(since) && ends.iter().all(|end| end.is_untroubled_since(since)))
+        };
+        let links: Vec<(u32, u32)> = graph.links().filter(|(a, b)| is_sound(*a, *b)).collect();
+        Graph::from_links(graph.servents(), &links)
+    }
+
+    // ---- queries come ----
+
+    pub(super) fn on_announced(&mut self, asking: Asking, is_probe: bool) -> usize {
+        let ttl = self.scene.ttls.get(asking.contact as usize).copied().unwrap_or(self.scene.plan.ttl);
+        self.queries.push(Asked {
+            asking,
+            is_probe,
+            ttl: ttl.min(TTL_MAX),
+            client: None,
+            is_ready: false,
+            is_late: false,
+            is_off: false,
+            attached: 0,
+            asked: None,
+            sequence: None,
+            heard: 0,
+            answered: vec![false; self.scene.graph.servents()],
+            answers: 0,
+            doubled: 0,
+            copies: 0,
+            echoes: 0,
+            is_forged: false,
+            ended: None,
+            expected: 0,
+            missed: Vec::new(),
+            hops_wrong: None,
+        });
+        self.queries.len() - 1
+    }
+
+    pub(super) fn on_attaching(&mut self, now: Nanos, query: usize, node: usize, address: SocketAddr) {
+        if let Some(asked) = self.queries.get_mut(query) {
+            asked.attached = now;
+            asked.client = Some((node, address));
+            self.by_client.resize(self.by_client.len().max(node + 1), None);
+            if let Some(place) = self.by_client.get_mut(node) {
+                *place = Some(query);
+            }
+        }
+    }
+
+    pub(super) fn contact_of(&self, query: usize) -> Option<usize> {
+        self.queries.get(query).map(|asked| asked.asking.contact as usize)
+    }
+
+    pub(super) fn client_of(&self, query: usize) -> Option<usize> {
+        self.queries.get(query).and_then(|asked| asked.client).map(|(node, _)| node)
+    }
+
+    pub(super) fn is_topology(&self, query: usize) -> bool {
+        self.queries.get(query).is_some_and(|asked| asked.asking.topology)
+    }
+
+    /// The client's contact has greeted it. Whether it should have asked by now.
+    pub(super) fn on_ready(&mut self, query: usize) -> bool {
+        let Some(asked) = self.queries.get_mut(query) else { return false };
+        asked.is_ready = true;
+        asked.is_late
+    }
+
+    /// There is no contact to ask.
+    pub(super) fn on_refused(&mut self, query: usize) {
+        if let Some(asked) = self.queries.get_mut(query) {
+            asked.is_off = true;
+        }
+    }
+
+    /// The contact is gone; whoever has not asked by then does not.
+    pub(super) fn on_contact_lost(&mut self, query: usize) {
+        if let Some(asked) = self.queries.get_mut(query)
+            && asked.asked.is_none()
+        {
+            asked.is_off = true;
+        }
+    }
+
+    /// Whether a client may ask now. If it is not ready it asks as soon as it is.
+    pub(super) fn may_ask(&mut self, now: Nanos, query: usize) -> bool {
+        let Some(asked) = self.queries.get_mut(query) else { return false };
+        asked.is_late = true;
+        if !asked.is_ready || asked.is_off || asked.asked.is_some() {
+            return false;
+        }
+        asked.asked = Some(now);
+        asked.heard = now;
+        true
+    }
+
+    pub(super) fn on_request(&mut self, query: usize, sequence: u64) {
+        if let Some(asked) = self.queries.get_mut(query) {
+            asked.sequence = Some(sequence);
+        }
+    }
+
+    /// The queries of real clients that a hostile servent might guess.
+    pub(super) fn asked_by_now(&self) -> Vec<QueryId> {
+        let id = |asked: &Asked| Some(QueryId { sequence: asked.sequence?, client: asked.client?.1 });
+        self.queries.iter().filter_map(id).collect()
+    }
+
+    fn query_of(&mut self, client: Option<usize>, id: QueryId) -> Option<&mut Asked> {
+        let query = self.by_client.get(client?).copied().flatten()?;
+        self.queries.get_mut(query).filter(|asked| asked.sequence == Some(id.sequence))
+    }
+
+    /// A hostile servent says a copy of this.
+    pub(super) fn on_forged(&mut self, client: Option<usize>, id: QueryId) {
+        if let Some(asked) = self.query_of(client, id) {
+            asked.is_forged = true;
+        }
+    }
+
+    // ---- the flood ----
+
+    fn forgets_after(&self) -> Nanos {
+        nanos(if self.scene.plan.wire == Wire::Tp3 { SEEN_TP3_AGE_MAX } else { SEEN_AGE_MAX })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "they are the facts of one copy")]
+    pub(super) fn on_copy(
+        &mut self,
+        now: Nanos,
+        servent: usize,
+        link: LinkId,
+        client: Option<usize>,
+        id: QueryId,
+        ttl: u8,
+        hops: u8,
+    ) {
+        let forgets_after = self.forgets_after();
+        let ttl_most = self.ttl_most;
+        let mut limit = None;
+        if let Some(asked) = self.query_of(client, id) {
+            asked.copies += 1;
+            limit = (!asked.is_forged).then_some(u16::from(asked.ttl) + 1);
+        }
+        let (ttls, since) = self.crossed.entry((link, id)).or_insert((0, now));
+        if now.saturating_sub(*since) >= forgets_after {
+            (*ttls, *since) = (0, now);
+        }
+        let mark = 1_u32.checked_shl(ttl.into()).unwrap_or_default();
+        let again = *ttls & mark != 0;
+        *ttls |= mark;
+        if again && !client.is_some_and(|client| self.may_have_come_anew(servent, client, id)) {
+            self.broke(now, &format!("s{servent} sends query {id} with TTL {ttl} over {link} a second time"));
+        }
+        // In TP3 a copy does not say how far it has come.
+        let far = u16::from(ttl) + if self.scene.plan.wire == Wire::Tp3 { 1 } else { u16::from(hops) };
+        if ttl > ttl_most || limit.is_some_and(|limit| far > limit) {
+            let text =
+                format!("s{servent} passes query {id} on with TTL {ttl} after {hops} hops: more than it began with");
+            self.broke(now, &text);
+        }
+    }
+
+    pub(super) fn on_echo(&mut self, client: Option<usize>, id: QueryId) {
+        if let Some(asked) = self.query_of(client, id) {
+            asked.echoes += 1;
+        }
+    }
+
+    pub(super) fn on_answer_said(&mut self, now: Nanos, servent: usize, life: u32, client: usize, id: QueryId) {
+        let forgets_after = self.forgets_after();
+        if let Some(before) = self.answered.insert((servent, life, id), now)
+            && now.saturating_sub(before) < forgets_after
+            && !self.may_have_come_anew(servent, client, id)
+        {
+            self.broke(now, &format!("s{servent} answers query {id} twice"));
+        }
+    }
+
+    /// A TP3 client that says hello counts from zero again, so its contact forgets what it has asked; and if that was
+    /// said by a forger before the hello was read, it is answered again.
+    fn may_have_come_anew(&mut self, servent: usize, client: usize, id: QueryId) -> bool {
+        let is_forged = self.query_of(Some(client), id).is_none_or(|asked| asked.is_forged);
+        let query = self.by_client.get(client).copied().flatten();
+        let is_contact = query.and_then(|query| self.contact_of(query)) == Some(servent);
+        self.scene.plan.wire == Wire::Tp3 && is_contact && is_forged
+    }
+
+    // ---- what clients are told ----
+
+    /// A client reports an answer.
+    pub(super) fn on_answer(
+        &mut self,
+        now: Nanos,
+        query: usize,
+        from: Option<usize>,
+        hops: Option<u8>,
+        body: &AnswerBody,
+        place: Option<&Place>,
+    ) {
+        let scene = self.scene;
+        let Some(asked) = self.queries.get_mut(query) else { return };
+        asked.heard = now;
+        asked.answers += 1;
+        let name = asked.name();
+        let Some(from) = from else {
+            return self.broke(now, &format!("{name} is answered by nobody there is"));
+        };
+        if let Some(answered) = asked.answered.get_mut(from)
+            && std::mem::replace(answered, true)
+        {
+            asked.doubled += 1;
+        }
+        if !asked.is_probe {
+            self.hops_sum += u64::from(hops.unwrap_or_default());
+            self.hops_most = self.hops_most.max(hops.unwrap_or_default());
+        }
+        if let Some(hops) = hops
+            && hops > asked.ttl + 1
+            && !asked.is_forged
+        {
+            asked.hops_wrong = Some((from, hops));
+        }
+        let contact = asked.asking.contact as usize;
+        let (is_topology, is_forged, hops_wrong) = (asked.asking.topology, asked.is_forged, asked.hops_wrong.take());
+        if let Some((from, hops)) = hops_wrong {
+            self.broke(now, &format!("the answer of s{from} to {name} came {hops} hops far"));
+        }
+        // Where answers do not say what they answer, a forger can have another question answered in a query's name.
+        let may_answer_another = is_forged && scene.plan.wire == Wire::Tp3;
+        let is_true = match (body, place) {
+            _ if may_answer_another => true,
+            (AnswerBody::Value(value), _) => {
+                !is_topology
+                    && scene.holders.binary_search(&number(from)).is_ok()
+                    && *value == format!("of {from}").into_bytes()
+            }
+            // A forger says of the way whatever it likes.
+            (AnswerBody::Place { .. }, Some(Place { path, neighbors })) => {
+                let must_be_linked = scene.faults.is_empty() && scene.plan.wire != Wire::Tp3;
+                is_topology
+                    && (is_forged || is_way(&scene.graph, contact, from, hops, path))
+                    && (!must_be_linked || are_neighbors(&scene.graph, from, neighbors))
+            }
+            (AnswerBody::Place { .. }, None) => false,
+        };
+        if !is_true {
+            self.broke(now, &format!("the answer of s{from} to {name} is not true: {body:?}"));
+        }
+    }
+
+    pub(super) fn on_ended(&mut self, now: Nanos, query: usize, ending: &Ending) {
+        self.ended_last = now;
+        let Some(asked) = self.queries.get_mut(query) else { return };
+        asked.ended = Some((now, *ending));
+        let name = asked.name();
+        let (since, silence) = (asked.heard, now.saturating_sub(asked.heard));
+        if silence > nanos(SILENCE_DEFAULT) {
+            let text = format!("{name} ends {silence} ns after its client last heard of it, at {since} ns");
+            self.broke(now, &text);
+        }
+        let Some(asked) = self.queries.get(query) else { return };
+        let (contact, ttl, asked_at) = (asked.asking.contact as usize, asked.ttl, asked.asked.unwrap_or(now));
+        let is_exact = self.is_exact(contact, ttl);
+        // What is demanded for the figures: of whatever no fault had anything to do with.
+        let untroubled = if self.scene.faults.is_empty() {
+            Expected::new(&self.scene.graph, contact, ttl)
+        } else {
+            Expected::new(&self.untouched(asked_at, true), contact, ttl)
+        };
+        let answers_pass = self.clients.is_untroubled_since(asked_at);
+        let contact_is_well = self.servents.get(contact).is_some_and(|fate| fate.is_untroubled_since(asked.attached));
+        let mut demanded = self.demanded(asked, &untroubled);
+        // Only a native client gets an answer without being dialled: that of its contact.
+        let needs_no_dial = |servent: u32| servent as usize == contact && self.scene.plan.wire != Wire::Tp3;
+        let is_well = contact_is_well && !asked.is_forged;
+        demanded.retain(|servent| is_well && (answers_pass || needs_no_dial(*servent)));
+        let missed: Vec<u32> = demanded.iter().copied().filter(|servent| !has_answered(asked, *servent)).collect();
+        let is_complete = ending.reason == EndReason::Complete;
+        let mut lies = Vec::new();
+        if is_complete && is_exact && !asked.is_forged {
+            let stood = if self.scene.faults.is_empty() {
+                Expected::new(&self.scene.graph, contact, ttl)
+            } else {
+                Expected::new(&self.untouched(asked_at, false), contact, ttl)
+            };
+            lies = self.demanded(asked, &stood);
+            lies.retain(|servent| !has_answered(asked, *servent));
+        }
+        if is_complete && !(ending.tally_told && ending.tally.is_whole() && ending.answers >= ending.tally.answers) {
+            self.broke(now, &format!("{name} ends as complete, and its tally does not say so: {:?}", ending.tally));
+        }
+        if !lies.is_empty() {
+            self.broke(now, &format!("{name} ends as complete, and yet it missed {lies:?}"));
+        }
+        if let Some(asked) = self.queries.get_mut(query) {
+            asked.expected = demanded.len() as u64;
+            asked.missed = missed;
+        }
+    }
+
+    /// Whom the oracle demands an answer of.
+    fn demanded(&self, asked: &Asked, expected: &Expected) -> Vec<u32> {
+        let is_present = |servent: &u32| {
+            !self.scene.absent.get(*servent as usize).copied().unwrap_or(false) && expected.reaches(*servent as usize)
+        };
+        if asked.asking.topology {
+            (0..number(self.scene.graph.servents())).filter(is_present).collect()
+        } else {
+            self.scene.holders.iter().copied().filter(is_present).collect()
+        }
+    }
+
+    /// Whether the oracle knows what a query from here comes to. A servent that passes on once only lets a fast long way
+    /// shadow a slow short one, and one whose own TTL is small cuts a large one down.
+    fn is_exact(&self, contact: usize, ttl: u8) -> bool {
+        let is_absent = |servent: usize| self.scene.absent.get(servent).copied().unwrap_or(false);
+        let others = || (0..self.scene.graph.servents()).filter(|other| *other != contact && !is_absent(*other));
+        let once = others().any(|other| self.scene.forward_once.get(other).copied().unwrap_or(false));
+        let cuts = ttl > TTL_FROM_OTHERS_MAX
+            && others().any(|other| self.scene.ttls.get(other).copied().unwrap_or(self.scene.plan.ttl) < ttl);
+        !cuts && (!once || self.is_even())
+    }
+
+    /// Whether no copy can overtake another.
+    fn is_even(&self) -> bool {
+        self.scene.plan.delays == Delays::Equal && self.scene.faults.is_empty()
+    }
+
+    pub(super) fn has_ended(&self, query: usize) -> bool {
+        self.queries.get(query).is_none_or(|asked| asked.is_off || asked.ended.is_some())
+    }
+
+    /// Whether every session that began has ended.
+    pub(super) fn all_ended(&self) -> bool {
+        (0..self.queries.len()).all(|query| self.has_ended(query))
+    }
+
+    /// Whether a link came or fell while a query was under way, or while its client attached.
+    pub(super) fn was_disturbed(&self, query: usize) -> bool {
+        self.queries.get(query).is_some_and(|asked| asked.asked.is_none_or(|since| self.touched_last >= since))
+    }
+
+    /// What of a query is not as it must be where nothing goes wrong.
+    pub(super) fn what_is_wrong(&self, query: usize) -> Vec<String> {
+        let Some(asked) = self.queries.get(query) else { return Vec::new() };
+        let (Some((_, ending)), Some(_)) = (asked.ended, asked.asked) else {
+            return vec!["its contact did not take it".to_owned()];
+        };
+        let contact = asked.asking.contact as usize;
+        let mut wrong = Vec::new();
+        if asked.doubled > 0 {
+            wrong.push(format!("{} answers came again", asked.doubled));
+        }
+        if !self.is_exact(contact, asked.ttl) {
+            return wrong;
+        }
+        let expected = Expected::new(&self.scene.graph, contact, asked.ttl);
+        let demanded = self.demanded(asked, &expected);
+        for servent in 0..number(asked.answered.len()) {
+            match (demanded.binary_search(&servent).is_ok(), has_answered(asked, servent)) {
+                (true, false) => wrong.push(format!("s{servent} did not answer")),
+                (false, true) => wrong.push(format!("s{servent} answered from beyond the horizon")),
+                _ => {}
+            }
+        }
+        if self.scene.plan.wire == Wire::Tp3 {
+            return wrong;
+        }
+        let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = ending.tally;
+        let is_even = self.is_even();
+        let mut demand = |is: bool, what: String| {
+            if !is {
+                wrong.push(what);
+            }
+        };
+        demand(ending.reason == EndReason::Complete, format!("it ended for {:?}", ending.reason));
+        demand(reached == expected.reached, format!("it reached {reached}, not {}", expected.reached));
+        demand(answers == asked.answers, format!("{answers} answers told, {} heard", asked.answers));
+        demand(lost == 0 && silent == 0, format!("lost {lost}, silent {silent}"));
+        demand(u64::try_from(stopped) == Ok(expected.stopped), format!("stopped {stopped}, not {}", expected.stopped));
+        let is_right = if is_even { copies == expected.copies } else { copies >= expected.copies };
+        demand(is_right, format!("{copies} copies, where {} are the least", expected.copies));
+        let new_count = expected.reached.saturating_sub(1);
+        let least = copies.saturating_sub(new_count);
+        let is_right = if is_even { duplicates == least } else { duplicates <= least };
+        demand(is_right, format!("{duplicates} duplicates of {copies} copies"));
+        demand(asked.copies == copies, format!("{copies} copies told, {} sent", asked.copies));
+        demand(asked.echoes == copies, format!("{} echoes of {copies} copies", asked.echoes));
+        wrong
+    }
+
+    /// Judges what can only be judged at the end, and tells what all came to.
+    pub(super) fn on_end(&mut self, now: Nanos, outcome: &mut Outcome) {
+        for query in 0..self.queries.len() {
+            let Some(asked) = self.queries.get(query) else { continue };
+            let name = asked.name();
+            if asked.asked.is_some() && asked.ended.is_none() {
+                self.broke(now, &format!("{name} never ends"));
+                continue;
+            }
+            if asked.is_probe {
+                continue;
+            }
+            if self.scene.faults.is_empty() {
+                let wrong = self.what_is_wrong(query);
+                if !wrong.is_empty() {
+                    self.broke(now, &format!("{name}, on a healthy overlay: {}", wrong.join("; ")));
+                }
+            }
+            let Some(asked) = self.queries.get(query) else { continue };
+            let Some((_, ending)) = asked.ended else { continue };
+            let tally = ending.tally;
+            outcome.queries += 1;
+            outcome.expected += asked.expected;
+            outcome.missed += asked.missed.len() as u64;
+            outcome.doubled += asked.doubled;
+            outcome.answers += asked.answers;
+            // A hostile servent may have tallied anything.
+            outcome.reached = outcome.reached.saturating_add(tally.reached);
+            outcome.copies = outcome.copies.saturating_add(tally.copies);
+            outcome.duplicates = outcome.duplicates.saturating_add(tally.duplicates);
+            outcome.stopped = outcome.stopped.saturating_add(tally.stopped);
+            outcome.lost = outcome.lost.saturating_add(tally.lost);
+            outcome.silent = outcome.silent.saturating_add(tally.silent);
+        }
+        outcome.hops_sum = self.hops_sum;
+        outcome.hops_most = self.hops_most;
+    }
+}
+
+fn has_answered(asked: &Asked, servent: u32) -> bool {
+    asked.answered.get(servent as usize).copied().unwrap_or(false)
+}
+
+/// Where a link stands among the neighbors of its smaller end.
+fn place_of(graph: &Graph, a: usize, b: usize) -> Option<usize> {
+    let (small, large) = (a.min(b), a.max(b));
+    if large >= graph.servents() {
+        return None;
+    }
+    let place = graph.neighbors(small).binary_search(&number(large)).ok()?;
+    Some(graph.range(small).start + place)
+}
+
+/// Whether these are the neighbors of a servent, each once.
+fn are_neighbors(graph: &Graph, of: usize, neighbors: &[Option<usize>]) -> bool {
+    let mut neighbors: Vec<Option<usize>> = neighbors.to_vec();
+    neighbors.sort_unstable();
+    neighbors.into_iter().eq(graph.neighbors(of).iter().map(|neighbor| Some(*neighbor as usize)))
+}
+
+/// Whether a path leads over real links from the contact to who answers, as many as it says.
+fn is_way(graph: &Graph, contact: usize, from: usize, hops: Option<u8>, path: &[Option<usize>]) -> bool {
+    let Some(path) = path.iter().copied().collect::<Option<Vec<usize>>>() else { return false };
+    path.first() == Some(&contact)
+        && path.last() == Some(&from)
+        && hops.is_none_or(|hops| path.len() == usize::from(hops) + 1)
+        && path.windows(2).all(|pair| matches!(*pair, [a, b] if place_of(graph, a, b).is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::super::super::faults::Fault;
+    use super::super::super::plan::FaultKind;
+    use super::super::tests::chain;
+    use super::*;
+
+    const CLIENT: usize = 3;
+
+    fn client() -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::new(11, 0, 0, 0), 7000))
+    }
+
+    fn id() -> QueryId {
+        QueryId { sequence: 5, client: client() }
+    }
+
+    /// The chain of three, in which some fault is to come.
+    fn troubled() -> Scene {
+        let fault = Fault {
+            number: 0,
+            kind: FaultKind::LinkDown,
+            at: Duration::from_secs(1),
+            lasts: Duration::from_secs(1),
+            servents: vec![1, 2],
+            one_way: false,
+        };
+        Scene { faults: vec![fault], ..chain() }
+    }
+
+    /// A witness who has seen both links stand, and the query asked at the first after a second.
+    fn asked(scene: &Scene) -> Witness<'_> {
+        let mut witness = Witness::new(scene);
+        witness.on_link_stands(1, 0, 1);
+        witness.on_link_stands(1, 2, 1);
+        assert!(witness.all_links_stand());
+        witness.has_risen = true;
+        let query = witness.on_announced(scene.queries[0], false);
+        witness.on_attaching(SECOND / 2, query, CLIENT, client());
+        assert!(!witness.on_ready(query));
+        assert!(witness.may_ask(SECOND, query));
+        witness.on_request(query, id().sequence);
+        witness
+    }
+
+    fn value(of: usize) -> AnswerBody {
+        AnswerBody::Value(format!("of {of}").into_bytes())
+    }
+
+    fn complete(answers: u64) -> Ending {
+        let tally = Tally { reached: 3, answers, copies: 2, ..Tally::default() };
+        let elapsed = Duration::from_millis(100);
+        Ending { reason: EndReason::Complete, answers, tally, tally_told: true, elapsed }
+    }
+
+    #[track_caller]
+    fn assert_broke(witness: &Witness<'_>, what: &[&str]) {
+        let matches = witness.broken.len() == what.len()
+            && witness.broken.iter().zip(what).all(|(text, what)| text.contains(what));
+        assert!(matches, "{:?}, not {what:?}", witness.broken);
+    }
+
+    #[test]
+    fn what_is_well_is_well() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        for (servent, link, ttl, hops) in [(0, 0, 3, 1), (1, 2, 2, 2)] {
+            witness.on_copy(SECOND, servent, LinkId(link), Some(CLIENT), id(), ttl, hops);
+            witness.on_echo(Some(CLIENT), id());
+        }
+        witness.on_answer_said(SECOND, 2, 1, CLIENT, id());
+        witness.on_answer(SECOND + 1, 0, Some(2), Some(2), &value(2), None);
+        witness.on_ended(SECOND + 2, 0, &complete(1));
+        let mut outcome = Outcome::default();
+        witness.on_end(SECOND + 3, &mut outcome);
+        assert_broke(&witness, &[]);
+        assert_eq!((outcome.queries, outcome.expected, outcome.missed, outcome.answers), (1, 1, 0, 1));
+        assert_eq!((outcome.hops_sum, outcome.hops_most), (2, 2));
+    }
+
+    #[test]
+    fn a_second_answer_of_the_same_life_is_noticed() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_answer_said(SECOND, 2, 1, CLIENT, id());
+        witness.on_answer_said(SECOND, 2, 3, CLIENT, id());
+        witness.on_answer_said(SECOND, 2, 1, CLIENT, QueryId { sequence: 6, ..id() });
+        assert_broke(&witness, &[]);
+        witness.on_answer_said(2 * SECOND, 2, 1, CLIENT, id());
+        assert_broke(&witness, &["s2 answers query"]);
+        witness.on_answer_said(2 * SECOND + nanos(SEEN_AGE_MAX), 2, 1, CLIENT, id());
+        assert_broke(&witness, &["s2 answers query"]);
+    }
+
+    #[test]
+    fn a_second_copy_and_one_that_goes_too_far_are_noticed() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_copy(SECOND, 0, LinkId(0), Some(CLIENT), id(), 2, 1);
+        witness.on_copy(SECOND, 0, LinkId(0), Some(CLIENT), id(), 3, 1);
+        witness.on_copy(SECOND, 0, LinkId(2), Some(CLIENT), id(), 3, 1);
+        assert_broke(&witness, &[]);
+        witness.on_copy(SECOND, 0, LinkId(0), Some(CLIENT), id(), 2, 1);
+        witness.on_copy(SECOND, 0, LinkId(4), Some(CLIENT), id(), 3, 2);
+        // Of a forged one only what the overlay allows anybody is claimed.
+        witness.on_forged(Some(CLIENT), id());
+        witness.on_copy(SECOND, 0, LinkId(6), Some(CLIENT), id(), 6, 2);
+        witness.on_copy(SECOND, 0, LinkId(8), None, id(), 8, 2);
+        assert_broke(&witness, &["a second time", "more than it began with", "more than it began with"]);
+    }
+
+    #[test]
+    fn answers_that_are_not_true_are_noticed() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(1), None);
+        witness.on_answer(SECOND, 0, Some(1), Some(1), &value(1), None);
+        witness.on_answer(SECOND, 0, None, Some(1), &value(1), None);
+        witness.on_answer(SECOND, 0, Some(2), Some(5), &value(2), None);
+        assert_broke(&witness, &["s2 to query 0 is not true", "s1 to query 0 is not true", "nobody", "5 hops far"]);
+        assert_eq!(witness.queries[0].doubled, 1);
+    }
+
+    #[test]
+    fn ways_that_do_not_exist_are_noticed() {
+        let graph = chain().graph;
+        assert!(is_way(&graph, 0, 2, Some(2), &[Some(0), Some(1), Some(2)]));
+        assert!(is_way(&graph, 0, 0, None, &[Some(0)]));
+        assert!(!is_way(&graph, 0, 2, Some(1), &[Some(0), Some(2)]));
+        assert!(!is_way(&graph, 0, 2, Some(3), &[Some(0), Some(1), Some(2)]));
+        assert!(!is_way(&graph, 1, 2, Some(2), &[Some(0), Some(1), Some(2)]));
+        assert!(!is_way(&graph, 0, 1, Some(2), &[Some(0), Some(1), Some(2)]));
+        assert!(!is_way(&graph, 0, 2, None, &[Some(0), None, Some(2)]));
+        assert!(are_neighbors(&graph, 1, &[Some(2), Some(0)]));
+        assert!(!are_neighbors(&graph, 1, &[Some(2)]) && !are_neighbors(&graph, 0, &[Some(1), Some(1)]));
+    }
+
+    #[test]
+    fn complete_without_a_holder_is_noticed() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &complete(0));
+        assert_broke(&witness, &["complete, and yet it missed [2]"]);
+        assert_eq!((witness.queries[0].expected, witness.queries[0].missed.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_holder_behind_a_link_that_fell_may_be_missing() {
+        let scene = troubled();
+        for begins_anew in [false, true] {
+            let mut witness = asked(&scene);
+            witness.on_link_falls(SECOND + 1, 1, 2, true);
+            if begins_anew {
+                witness.on_link_stands(SECOND + 2, 1, 2);
+            }
+            witness.on_ended(SECOND + 3, 0, &complete(0));
+            assert_broke(&witness, &[]);
+            assert_eq!(witness.queries[0].expected, 0);
+            assert!(witness.was_disturbed(0));
+        }
+    }
+
+    #[test]
+    fn a_fault_that_fells_nothing_excuses_no_lie_and_counts_as_no_miss() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.trouble_servent(SECOND + 1, 2, true);
+        witness.on_ended(SECOND + 3, 0, &complete(0));
+        assert_broke(&witness, &["complete, and yet it missed [2]"]);
+        assert_eq!(witness.queries[0].expected, 0);
+    }
+
+    #[test]
+    fn a_tally_that_is_not_whole_is_not_complete() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        let lossy = Ending { tally: Tally { lost: 1, ..complete(1).tally }, ..complete(1) };
+        witness.on_ended(SECOND + 1, 0, &lossy);
+        assert_broke(&witness, &["its tally does not say so"]);
+    }
+
+    #[test]
+    fn sessions_that_end_late_or_never_are_noticed() {
+        let scene = troubled();
+        let silence = nanos(SILENCE_DEFAULT);
+        let quiet = Ending { reason: EndReason::Silence, tally: Tally { lost: 1, ..Tally::default() }, ..complete(0) };
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + silence, 0, &quiet);
+        assert_broke(&witness, &[]);
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + silence + 1, 0, &quiet);
+        assert_broke(&witness, &["after its client last heard"]);
+        let mut witness = asked(&scene);
+        witness.on_end(60 * SECOND, &mut Outcome::default());
+        assert_broke(&witness, &["query 0 never ends"]);
+    }
+
+    #[test]
+    fn limits_and_links_are_watched() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.check_pending(SECOND, 1, QUERIES_PENDING_MAX);
+        assert_broke(&witness, &[]);
+        witness.check_pending(SECOND, 1, QUERIES_PENDING_MAX + 1);
+        witness.on_link_stands(SECOND, 0, 2);
+        witness.on_link_falls(SECOND, 0, 1, true);
+        assert_broke(&witness, &["s1 has 65537 queries pending", "nobody listed the other", "nothing befell it"]);
+        assert!(witness.missing_links().contains("no link between s0 and s1"));
+    }
+
+    #[test]
+    fn a_healthy_query_must_be_exact() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        witness.on_ended(SECOND + 1, 0, &Ending { tally: Tally { reached: 2, ..complete(1).tally }, ..complete(1) });
+        let wrong = witness.what_is_wrong(0).join("; ");
+        assert_eq!(wrong, "it reached 2, not 3; 2 copies told, 0 sent; 0 echoes of 2 copies");
+    }
+}
