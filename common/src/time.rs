@@ -14,6 +14,8 @@ pub struct Time {
 impl Time {
     /// The moment a shell counts from.
     pub const START: Time = Time { nanoseconds: 0 };
+    /// A moment that does not come.
+    pub const NEVER: Time = Time { nanoseconds: u64::MAX };
 
     /// The moment this long after the start.
     #[must_use]

@@ -368,19 +368,22 @@ impl Flood {
             return None;
         }
         let done = Done { asker: pass.asker, id, tally: pass.tally };
-        let mut pass = self.seen.remove_pass(place, ttl)?;
-        self.drop_pass(&pass);
-        if self.may_keep(place, &pass) {
+        pass.is_done = true;
+        if let Some(offer) = pass.offer.take() {
+            self.offers_kept_bytes -= weight(&offer);
+        }
+        self.pending_count -= 1;
+        if self.may_keep(place, done.asker) {
             self.kept_count += 1;
-            (pass.is_done, pass.offer, pass.awaited, pass.absent) = (true, None, Vec::new(), Rare::default());
-            self.seen.add_pass(place, pass);
+        } else {
+            self.seen.remove_pass(place, ttl);
         }
         Some(done)
     }
 
     /// Keeps the echo of a pass that ended where it began.
     fn keep(&mut self, place: Place, mut pass: Pass) {
-        if self.may_keep(place, &pass) {
+        if self.may_keep(place, pass.asker) {
             self.kept_count += 1;
             self.looks.push(Reverse((pass.came + ECHO_WAIT_MAX, place, pass.ttl)));
             pass.is_done = true;
@@ -389,12 +392,12 @@ impl Flood {
     }
 
     /// Whether the echo of a pass can be kept. Whoever does not say who it is cannot be known again.
-    fn may_keep(&mut self, place: Place, pass: &Pass) -> bool {
+    fn may_keep(&mut self, place: Place, asker: Asker) -> bool {
         let has_room = self.kept_count < ECHOES_KEPT_MAX;
         if !has_room {
             self.seen.set_unsure(place);
         }
-        has_room && pass.asker.identity().is_some()
+        has_room && asker.identity().is_some()
     }
 
     fn forget_old(&mut self, now: Time) {

@@ -36,6 +36,8 @@ pub(super) struct Links {
     targets: Box<[Target]>,
     /// When the neighbors are looked at next; of no meaning while there are none.
     beat: Time,
+    /// When a target is to be dialled, or earlier.
+    next_dial: Time,
 }
 
 /// Everybody on a standing link who is no neighbor.
@@ -81,6 +83,7 @@ impl Links {
             neighbors: Box::default(),
             targets: config.neighbors.iter().map(Target::new).collect(),
             beat: Time::START,
+            next_dial: if config.neighbors.is_empty() { Time::NEVER } else { Time::START },
         }
     }
 
@@ -102,6 +105,7 @@ impl Links {
             let level = if target.has_failed() { log::Level::Debug } else { log::Level::Info };
             log::log!(level, "neighbor {} cannot be reached yet: {reason}", target.name());
             target.dial_later(now, random_of(random, index));
+            self.next_dial = self.next_dial.min(target.due().unwrap_or(Time::NEVER));
         }
     }
 
@@ -238,6 +242,7 @@ impl Links {
             match target.state {
                 TargetState::Linked { link: linked, .. } if linked == link => {
                     target.dial_later(now, random_of(random, index));
+                    self.next_dial = self.next_dial.min(target.due().unwrap_or(Time::NEVER));
                 }
                 TargetState::Greeting(greeting) if greeting == link => self.on_dial_failed(now, index, reason, random),
                 _ => {}
@@ -357,7 +362,7 @@ impl Links {
     pub(super) fn deadline(&self) -> Option<Time> {
         let oldest = self.guests.get().and_then(|guests| guests.strangers_since.front());
         let stranger = oldest.map(|(since, _)| *since + HELLO_WAIT_MAX);
-        let dial = self.targets.iter().filter_map(Target::due).min();
+        let dial = (self.next_dial != Time::NEVER).then_some(self.next_dial);
         let beat = (!self.neighbors.is_empty()).then_some(self.beat);
         [stranger, dial, beat].into_iter().flatten().min()
     }
@@ -380,10 +385,13 @@ impl Links {
             }
             self.targets.iter_mut().for_each(Target::on_beat);
         }
-        for (index, target) in self.targets.iter_mut().enumerate() {
-            if target.due().is_some_and(|due| due <= now) {
-                target.dial(index, out);
+        if self.next_dial <= now {
+            for (index, target) in self.targets.iter_mut().enumerate() {
+                if target.due().is_some_and(|due| due <= now) {
+                    target.dial(index, out);
+                }
             }
+            self.next_dial = self.targets.iter().filter_map(Target::due).min().unwrap_or(Time::NEVER);
         }
         quiet
     }

@@ -21,6 +21,12 @@ const AHEAD_MAX: usize = 16;
 /// model of the same floods is timed, too.
 pub fn run(plan: &Plan, bare: bool) -> anyhow::Result<Report> {
     let scene = Scene::draw(plan)?;
+    let flood = |asking: &Asking| {
+        let contact = asking.contact as usize;
+        bare::flood(&scene.graph, contact, scene.ttls[contact]).seconds
+    };
+    // First, while the memory is as fresh as it will be for the run.
+    let bare_seconds = bare.then(|| scene.queries.iter().map(flood).sum());
     let mut outcome = catch_unwind(|| super::run(&scene)).unwrap_or_else(|panic| Outcome {
         servents: scene.graph.servents(),
         links: scene.graph.links_count(),
@@ -28,13 +34,7 @@ pub fn run(plan: &Plan, bare: bool) -> anyhow::Result<Report> {
         broken: vec![format!("panicked: {}", words_of(&*panic))],
         ..Outcome::default()
     });
-    if bare {
-        let flood = |asking: &Asking| {
-            let contact = asking.contact as usize;
-            bare::flood(&scene.graph, contact, scene.ttls[contact]).seconds
-        };
-        outcome.bare_seconds = Some(scene.queries.iter().map(flood).sum());
-    }
+    outcome.bare_seconds = bare_seconds;
     Ok(Report::new(plan, &scene, outcome))
 }
 

@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_micros(250);
 /// Ticks that anything may take, and one more.
 const TICKS: usize = 401;
 /// Parcels handed out between two looks.
-const BATCH: usize = 64;
+const BATCH: usize = 128;
 /// A healthy query that takes longer will not end.
 const QUERY_MAX: Duration = Duration::from_secs(60);
 
@@ -49,10 +49,19 @@ struct Parcel {
 
 /// What a parcel is, in the two highest bits of `what`; the others say which.
 const COPY: u32 = 0;
+/// An echo of the latest query that says nothing but that the copy was a duplicate; the rest is its TTL.
 const DUPLICATE: u32 = 1 << 30;
-const OTHER: u32 = 2 << 30;
-const DIAL: u32 = 3 << 30;
+/// Any other echo of the latest query.
+const ECHO: u32 = 2 << 30;
+const OTHER: u32 = 3 << 30;
 const KIND: u32 = 3 << 30;
+
+/// What is seldom on its way.
+enum Other {
+    Message(Message),
+    /// A dial to a client.
+    Dial,
+}
 
 /// A link between a servent and a client.
 struct ClientLink {
@@ -79,7 +88,8 @@ struct Crowd<'a> {
     /// What arrives in each of the coming ticks.
     coming: Vec<Vec<Parcel>>,
     coming_count: usize,
-    sorted: Vec<Parcel>,
+    /// Room of ticks that are over, for those to come.
+    spare: Vec<Vec<Parcel>>,
     random: Random,
     servents: Vec<Overlay>,
     /// Whose each link is, and the same link at its other end.
@@ -89,9 +99,10 @@ struct Crowd<'a> {
     last: Vec<u64>,
     /// What copies say. Those that say the same are the same: without a path there are few of them.
     copies: Vec<Arc<Query>>,
-    others: Slab<Message>,
-    /// The ids of queries, so that a duplicate's echo needs no place of its own.
-    ids: Vec<QueryId>,
+    /// What echoes of the latest query say, without its id: there may be a million on their way.
+    echoes: Slab<(u8, Tally)>,
+    others: Slab<Other>,
+    latest: Option<QueryId>,
     client_links: Vec<ClientLink>,
     clients: Vec<Client>,
     by_address: BTreeMap<SocketAddr, usize>,
@@ -159,20 +170,21 @@ impl<'a> Crowd<'a> {
             now: 0,
             coming: (0..TICKS).map(|_| Vec::new()).collect(),
             coming_count: 0,
-            sorted: Vec::new(),
+            spare: Vec::new(),
             random,
             servents,
             owners,
             mates,
             last: vec![0; if is_equal { 0 } else { ends }],
             copies: Vec::new(),
+            echoes: Slab::default(),
             others: Slab::default(),
-            ids: Vec::new(),
+            latest: None,
             client_links: Vec::new(),
             clients: Vec::new(),
             by_address: BTreeMap::new(),
             deadlines: BinaryHeap::new(),
-            armed: vec![Time::after_start(Duration::MAX); graph.servents()],
+            armed: vec![Time::NEVER; graph.servents()],
             outputs: Vec::new(),
             outcome: Outcome::default(),
             hash: scene.plan.seed,
@@ -239,7 +251,7 @@ impl<'a> Crowd<'a> {
         self.clients.push(Client { session, contact: asking.contact, answered: Vec::new(), ending: None });
         self.by_address.insert(address, client);
         self.copies.clear();
-        self.ids.push(QueryId { sequence: first_sequence, client: address });
+        self.latest = Some(QueryId { sequence: first_sequence, client: address });
         let contact = asking.contact as usize;
         let link = self.open_client_link(asking.contact, client, None);
         let from = SocketAddr::new(address.ip(), 40_000);
@@ -301,7 +313,10 @@ impl<'a> Crowd<'a> {
         let slot = self.slot(self.now);
         let mut parcels = std::mem::take(&mut self.coming[slot]);
         self.coming_count -= parcels.len();
-        sort(&mut parcels, &mut self.sorted);
+        let mut sorted = self.spare.pop().unwrap_or_default();
+        sort(&mut parcels, &mut sorted);
+        sorted.clear();
+        self.spare.push(sorted);
         let mut last = None;
         for (place, parcel) in parcels.iter().enumerate() {
             if place.is_multiple_of(BATCH) {
@@ -316,8 +331,7 @@ impl<'a> Crowd<'a> {
         }
         self.arm_again(last);
         parcels.clear();
-        // What was sent with no delay at all arrives a tick later, so nothing has come into this slot meanwhile.
-        self.coming[slot] = parcels;
+        self.spare.push(parcels);
         self.now += 1;
         true
     }
@@ -351,16 +365,19 @@ impl<'a> Crowd<'a> {
                 Message::Query(Arc::clone(query))
             }
             DUPLICATE => {
-                let (query, ttl) = (which >> 8, which & 0xff);
-                let Some(id) = self.ids.get(query as usize).copied() else { return };
+                let Some(id) = self.latest else { return };
                 let tally = Tally { duplicates: 1, ..Tally::default() };
-                Message::Echo(Echo { id, ttl: u8::try_from(ttl).unwrap_or_default(), tally })
+                Message::Echo(Echo { id, ttl: u8::try_from(which).unwrap_or_default(), tally })
             }
-            OTHER => match self.others.take(which) {
-                Some(message) => message,
+            ECHO => {
+                let (Some(id), Some((ttl, tally))) = (self.latest, self.echoes.take(which)) else { return };
+                Message::Echo(Echo { id, ttl, tally })
+            }
+            _ => match self.others.take(which) {
+                Some(Other::Message(message)) => message,
+                Some(Other::Dial) => return self.on_dialled(parcel.to),
                 None => return,
             },
-            _ => return self.on_dialled(parcel.to),
         };
         if let Message::Echo(echo) = &message {
             self.outcome.echoes += 1;
@@ -398,7 +415,8 @@ impl<'a> Crowd<'a> {
             overlay::Output::Dial { dial: Dial::Answers(to), .. } => {
                 let Some(client) = self.by_address.get(&to).copied() else { return };
                 let link = self.open_client_link(number(servent), client, Some(to));
-                self.send(mate_of(link), DIAL);
+                let what = OTHER | self.others.add(Other::Dial);
+                self.send(mate_of(link), what);
             }
             overlay::Output::Close { link } => {
                 if let Some(client_link) = self.client_link(link) {
@@ -413,10 +431,11 @@ impl<'a> Crowd<'a> {
     fn say(&mut self, link: LinkId, message: Message) {
         let duplicate = Tally { duplicates: 1, ..Tally::default() };
         let what = match &message {
-            Message::Echo(echo) if echo.tally == duplicate && self.ids.last() == Some(&echo.id) => {
-                DUPLICATE | (number(self.ids.len() - 1) << 8) | u32::from(echo.ttl)
+            Message::Echo(echo) if self.latest == Some(echo.id) && echo.tally == duplicate => {
+                DUPLICATE | u32::from(echo.ttl)
             }
-            _ => OTHER | self.others.add(message),
+            Message::Echo(echo) if self.latest == Some(echo.id) => ECHO | self.echoes.add((echo.ttl, echo.tally)),
+            _ => OTHER | self.others.add(Other::Message(message)),
         };
         self.send(link, what);
     }
@@ -450,6 +469,11 @@ impl<'a> Crowd<'a> {
             *last = at;
         }
         let slot = self.slot(at);
+        if self.coming[slot].is_empty()
+            && let Some(spare) = self.spare.pop()
+        {
+            self.coming[slot] = spare;
+        }
         self.coming[slot].push(Parcel { to, what });
         self.coming_count += 1;
     }
@@ -563,7 +587,7 @@ impl<'a> Crowd<'a> {
             self.deadlines.pop();
             let servent = servent as usize;
             if self.armed[servent] == due {
-                self.armed[servent] = Time::after_start(Duration::MAX);
+                self.armed[servent] = Time::NEVER;
                 self.outcome.events += 1;
                 self.tell_servent(servent, overlay::Input::Deadline);
                 self.arm(servent);
