@@ -153,7 +153,7 @@ fn a_length_inside_a_frame_allocates_at_most_a_frame() {
         ("path of an answer", &[6, 0, 0, 1]),
         ("neighbors of an answer", &[6, 0, 0, 1, 0]),
     ];
-    let bytes_of_an_address = size_of::<std::net::SocketAddr>();
+    let bytes_of_an_address = size_of::<SocketAddr>();
     let lengths = [
         17,
         18,
