@@ -112,15 +112,19 @@ pub fn in_order<I, T>(
             let next = shared.told;
             if let Some(result) = shared.done.remove(&next) {
                 drop(shared);
-                let flow = each(result);
+                let flow = catch_unwind(AssertUnwindSafe(|| each(result)));
                 shared = lock();
                 shared.told += 1;
-                if flow.is_break() {
-                    shared.over = true;
-                }
+                // Whoever has enough, or cannot go on, must not leave the others waiting.
+                shared.over |= !matches!(flow, Ok(ControlFlow::Continue(())));
                 changed.notify_all();
-                if flow.is_break() {
-                    return;
+                match flow {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => return,
+                    Err(panic) => {
+                        drop(shared);
+                        resume_unwind(panic);
+                    }
                 }
             } else if shared.over && next >= shared.taken {
                 return;
@@ -179,6 +183,15 @@ mod tests {
             in_order(0..1000, 3, work, |_| ControlFlow::Continue(()));
         });
         assert!(result.is_err());
+        let told = catch_unwind(|| {
+            in_order(
+                0..1000,
+                3,
+                |item| item,
+                |item| if item == 30 { resume_unwind(Box::new("enough")) } else { ControlFlow::Continue(()) },
+            );
+        });
+        assert!(told.is_err());
         assert_eq!(words_of(&"so"), "so");
         assert_eq!(words_of(&"so".to_owned()), "so");
         assert_eq!(words_of(&1), "for no reason it gave");

@@ -20,9 +20,12 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use common::config::{
-    QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX,
+    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, CONNECTIONS_MAX,
+    ECHOES_KEPT_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
+    SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX,
 };
 use common::link::LinkId;
+use common::overlay::Holdings;
 use common::query::{AnswerBody, QueryId, Tally};
 use common::session::{EndReason, Ending};
 
@@ -178,9 +181,25 @@ impl<'s> Witness<'s> {
 
     // ---- limits ----
 
-    pub(super) fn check_pending(&mut self, now: Nanos, servent: usize, pending_count: usize) {
-        if pending_count > QUERIES_PENDING_MAX {
-            self.broke(now, &format!("s{servent} has {pending_count} queries pending"));
+    /// Whether a mind holds no more of anything than it may.
+    pub(super) fn check_holdings(&mut self, now: Nanos, servent: usize, holdings: &Holdings) {
+        let Holdings { neighbors, clients, strangers, seen, pending, echoes_kept, offers_kept_bytes, .. } = *holdings;
+        let Holdings { answer_addresses, answer_links, answer_dials, answers_queued_bytes, .. } = *holdings;
+        for (held, most, what) in [
+            (neighbors, NEIGHBORS_MAX, "neighbors"),
+            (neighbors + clients + strangers + answer_links, CONNECTIONS_MAX, "links"),
+            (seen, SEEN_IDS_MAX, "query ids"),
+            (pending, QUERIES_PENDING_MAX, "queries pending"),
+            (echoes_kept, ECHOES_KEPT_MAX, "echoes kept"),
+            (offers_kept_bytes, OFFERS_KEPT_BYTES_MAX, "bytes of queries kept"),
+            (answer_addresses, ANSWER_ADDRESSES_MAX, "answer addresses"),
+            (answer_links, ANSWER_LINKS_MAX + ANSWER_DIALS_MAX, "answer links"),
+            (answer_dials, ANSWER_DIALS_MAX, "dials to clients"),
+            (answers_queued_bytes, ANSWERS_QUEUED_BYTES_MAX, "bytes of answers waiting"),
+        ] {
+            if held > most {
+                self.broke(now, &format!("s{servent} has {held} {what}, and {most} are the most"));
+            }
         }
     }
 
@@ -548,6 +567,10 @@ impl<'s> Witness<'s> {
         if !lies.is_empty() {
             self.broke(now, &format!("{name} ends as complete, and yet it missed {lies:?}"));
         }
+        // Whatever befell others: a servent that can be reached without them is never lost.
+        if is_exact && !missed.is_empty() {
+            self.broke(now, &format!("{name} missed {missed:?}, which no fault had anything to do with"));
+        }
         if let Some(asked) = self.queries.get_mut(query) {
             asked.expected = demanded.len() as u64;
             asked.missed = missed;
@@ -859,8 +882,13 @@ mod tests {
         let scene = troubled();
         let mut witness = asked(&scene);
         witness.on_ended(SECOND + 1, 0, &complete(0));
-        assert_broke(&witness, &["complete, and yet it missed [2]"]);
+        let missed = "missed [2], which no fault had anything to do with";
+        assert_broke(&witness, &["complete, and yet it missed [2]", missed]);
         assert_eq!((witness.queries[0].expected, witness.queries[0].missed.len()), (1, 1));
+        // It is missed however the query ended.
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &Ending { reason: EndReason::Silence, ..complete(0) });
+        assert_broke(&witness, &[missed]);
     }
 
     #[test]
@@ -903,11 +931,16 @@ mod tests {
     fn sessions_that_end_late_or_never_are_noticed() {
         let scene = troubled();
         let silence = nanos(SILENCE_DEFAULT);
-        let quiet = Ending { reason: EndReason::Silence, tally: Tally { lost: 1, ..Tally::default() }, ..complete(0) };
-        let mut witness = asked(&scene);
+        let quiet = Ending { reason: EndReason::Silence, tally: Tally { lost: 1, ..Tally::default() }, ..complete(1) };
+        let answered = || {
+            let mut witness = asked(&scene);
+            witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+            witness
+        };
+        let mut witness = answered();
         witness.on_ended(SECOND + silence, 0, &quiet);
         assert_broke(&witness, &[]);
-        let mut witness = asked(&scene);
+        let mut witness = answered();
         witness.on_ended(SECOND + silence + 1, 0, &quiet);
         assert_broke(&witness, &["after its client last heard"]);
         let mut witness = asked(&scene);
@@ -919,12 +952,15 @@ mod tests {
     fn limits_and_links_are_watched() {
         let scene = chain();
         let mut witness = asked(&scene);
-        witness.check_pending(SECOND, 1, QUERIES_PENDING_MAX);
+        witness.check_holdings(SECOND, 1, &Holdings { pending: QUERIES_PENDING_MAX, ..Holdings::default() });
         assert_broke(&witness, &[]);
-        witness.check_pending(SECOND, 1, QUERIES_PENDING_MAX + 1);
+        witness.check_holdings(SECOND, 1, &Holdings { pending: QUERIES_PENDING_MAX + 1, ..Holdings::default() });
         witness.on_link_stands(SECOND, 0, 2);
         witness.on_link_falls(SECOND, 0, 1, true);
-        assert_broke(&witness, &["s1 has 65537 queries pending", "nobody listed the other", "nothing befell it"]);
+        assert_broke(
+            &witness,
+            &["s1 has 65537 queries pending, and 65536 are the most", "nobody listed the other", "nothing befell it"],
+        );
         assert!(witness.missing_links().contains("no link between s0 and s1"));
     }
 
