@@ -4,7 +4,13 @@ CARGO ?= cargo
 BUILD = $(CARGO) build --workspace --locked
 TOPOLOGY = $(CARGO) run --locked --quiet --bin topology --
 
-.PHONY: help run test check diamond chain topologies data clean
+SIMULATOR = $(CARGO) run --locked --quiet --release --bin topology -- sim
+
+# Runs many seeds and shows the sum, or what broke.
+seeds = $(SIMULATOR) any --seeds 0..20000 $(1) > target/seeds.txt \
+	&& tail -n 1 target/seeds.txt || { grep -E 'broken|again|smallest|runs,' target/seeds.txt; exit 1; }
+
+.PHONY: help run test test-long bench check diamond chain topologies data clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +34,13 @@ topologies: ## The same with every declared topology
 test: ## Run every test
 	$(BUILD)
 	$(CARGO) test --workspace --locked
+
+test-long: ## Simulate 20,000 overlays with every fault at once, and 20,000 with none
+	$(call seeds,--faults wild)
+	$(call seeds,--faults none --servents 40 --ttl 4 --queries 3 --wire native)
+
+bench: ## Flood a million servents, beside a bare queue and set that pass the same messages
+	$(SIMULATOR) random --servents 1000000 --degree 8 --ttl 15 --bare
 
 check: ## Formatting, lints and docs, all without a warning
 	$(CARGO) fmt --all --check

@@ -39,3 +39,12 @@ fn a_link_that_flaps_loses_no_live_query() {
     let sum = sum("any --seeds 0..500 --faults flap=1 --wire native");
     assert!(sum.ends_with(" 0 missed, 0 doubled, 0 lost, 0 broken invariants"), "{sum}");
 }
+
+#[test]
+fn the_run_in_the_readme_is_what_is_printed() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let shown = readme.split_once("$ target/release/topology sim chain --servents 6\n").unwrap().1;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
+    let output = command.args(["sim", "chain", "--servents", "6"]).output().unwrap();
+    assert!(shown.starts_with(std::str::from_utf8(&output.stdout).unwrap()), "{shown}");
+}

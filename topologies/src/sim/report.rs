@@ -179,8 +179,7 @@ impl Sum {
         self.expected += report.expected;
         self.missed += report.missed;
         self.doubled += report.doubled;
-        // A hostile servent may have tallied anything.
-        self.lost = self.lost.saturating_add(report.lost);
+        self.lost += report.lost;
         self.broken += report.broken.len() as u64;
         self.events += report.events;
         self.seconds += report.seconds;

@@ -694,13 +694,14 @@ impl<'s> Witness<'s> {
             outcome.missed += asked.missed.len() as u64;
             outcome.doubled += asked.doubled;
             outcome.answers += asked.answers;
-            // A hostile servent may have tallied anything.
-            outcome.reached = outcome.reached.saturating_add(tally.reached);
-            outcome.copies = outcome.copies.saturating_add(tally.copies);
-            outcome.duplicates = outcome.duplicates.saturating_add(tally.duplicates);
-            outcome.stopped = outcome.stopped.saturating_add(tally.stopped);
-            outcome.lost = outcome.lost.saturating_add(tally.lost);
-            outcome.silent = outcome.silent.saturating_add(tally.silent);
+            // A hostile servent may have tallied anything; what cannot be is left out.
+            let servents = self.scene.graph.servents() as u64;
+            outcome.reached += tally.reached.min(servents);
+            outcome.copies += tally.copies.min(asked.copies);
+            outcome.duplicates += tally.duplicates.min(asked.copies);
+            outcome.stopped += tally.stopped.clamp(0, i64::try_from(servents).unwrap_or(i64::MAX));
+            outcome.lost += tally.lost.min(asked.copies + servents);
+            outcome.silent += tally.silent.min(asked.copies);
         }
         outcome.hops_sum = self.hops_sum;
         outcome.hops_most = self.hops_most;
