@@ -4,12 +4,9 @@
 
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
-use std::time::Instant;
 
 use anyhow::Context;
 use clap::error::ErrorKind;
@@ -18,9 +15,8 @@ use signal_hook::consts::SIGINT;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, end_all_on_signals, some_loopback_address};
-use topologies::sim::batch;
 use topologies::sim::options::Options as SimOptions;
-use topologies::sim::report::{Printer, Sum};
+use topologies::sim::{self, runner};
 
 /// Brings a declared overlay of servents to life on this machine, or simulates one of any size
 #[derive(Debug, Parser)]
@@ -99,44 +95,12 @@ fn run_check(name: &str, address: Ipv4Addr) -> anyhow::Result<ExitCode> {
 }
 
 fn run_sim(options: &SimOptions) -> anyhow::Result<ExitCode> {
-    let started = Instant::now();
     let plans = match options.plans() {
         Ok(plans) => plans,
         Err(error) => refuse("sim", &format!("{error:#}")),
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut printer = Printer::new(io::stdout().lock(), options.json);
-    let mut failed = None;
-    batch::in_order(
-        plans,
-        threads,
-        |plan| batch::run(&plan, options.bare),
-        |report| match report.and_then(|report| Ok(printer.add(&report)?)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        },
-    );
-    let sum: anyhow::Result<Sum> = match failed {
-        Some(error) => Err(error),
-        None => printer.end().map_err(Into::into),
-    };
-    match sum {
-        Ok(sum) => {
-            let whole = if options.json && sum.runs > 1 { format!("{sum}\n") } else { String::new() };
-            let _ = writeln!(io::stderr(), "{whole}{}", sum.speed(started.elapsed()));
-            Ok(if sum.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-        // Whoever closed the pipe has seen enough.
-        Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let well = runner::run(options, plans, sim::run, io::stdout().lock(), io::stderr())?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Ends the program as a wrong option does.

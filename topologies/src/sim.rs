@@ -3,7 +3,8 @@
 //! It replaces nothing of what it runs. `plan` says what is to be run and `scene` draws it from the seed; `crowd` runs
 //! it as messages alone, for size and speed, and `world` runs it as connections that carry bytes and fail; `oracle`
 //! says what must come of it, without a line of the code it judges; `report` tells what did. `options` is the command
-//! line, `batch` runs many plans at once, `chart` draws what many reports say together.
+//! line, `batch` runs many plans at once, `shrink` makes a failing one small and `story` writes it down; `runner` is
+//! all of that together. `chart` draws what many reports say together.
 
 pub mod bare;
 pub mod batch;
@@ -17,14 +18,20 @@ pub mod outcome;
 pub mod plan;
 pub mod random;
 pub mod report;
+pub mod runner;
 pub mod scene;
 pub mod shapes;
+pub mod shrink;
+pub mod story;
 pub mod verdict;
 pub mod world;
 
 use outcome::Outcome;
 use plan::Wire;
 use scene::Scene;
+
+/// Whatever runs a scene.
+pub type Engine = fn(&Scene) -> Outcome;
 
 /// Runs a scene with the engine it asks for.
 #[must_use]

@@ -2,12 +2,14 @@
 //!
 //! A run stays on one thread; nothing of it depends on how many there are. What is told of a run is `report`'s.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 
+use super::Engine;
 use super::bare;
 use super::outcome::Outcome;
 use super::plan::Plan;
@@ -17,9 +19,31 @@ use super::scene::{Asking, Scene};
 /// How many runs per thread are started before the oldest is told: a long one must not fill the memory with others.
 const AHEAD_MAX: usize = 16;
 
+thread_local! {
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something without a word on stderr for each panic in it: whoever makes a run small meets the same one a hundred
+/// times.
+pub fn quietly<T>(what: impl FnOnce() -> T) -> T {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !IS_QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    let was_quiet = IS_QUIET.replace(true);
+    let done = what();
+    IS_QUIET.set(was_quiet);
+    done
+}
+
 /// Draws a plan, runs it, and reports. A panic of what is run is an invariant that broke. Where it is asked for, a bare
 /// model of the same floods is timed, too.
-pub fn run(plan: &Plan, bare: bool) -> anyhow::Result<Report> {
+pub fn run(plan: &Plan, bare: bool, engine: Engine) -> anyhow::Result<Report> {
     let scene = Scene::draw(plan)?;
     let flood = |asking: &Asking| {
         let contact = asking.contact as usize;
@@ -27,11 +51,11 @@ pub fn run(plan: &Plan, bare: bool) -> anyhow::Result<Report> {
     };
     // First, while the memory is as fresh as it will be for the run.
     let bare_seconds = bare.then(|| scene.queries.iter().map(flood).sum());
-    let mut outcome = catch_unwind(|| super::run(&scene)).unwrap_or_else(|panic| Outcome {
+    let mut outcome = catch_unwind(|| engine(&scene)).unwrap_or_else(|panic| Outcome {
         servents: scene.graph.servents(),
         links: scene.graph.links_count(),
         queries: scene.queries.len(),
-        broken: vec![format!("panicked: {}", words_of(&*panic))],
+        broken: vec![format!("panicked: {}", in_one_line(words_of(&*panic)))],
         ..Outcome::default()
     });
     outcome.bare_seconds = bare_seconds;
@@ -41,6 +65,10 @@ pub fn run(plan: &Plan, bare: bool) -> anyhow::Result<Report> {
 fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no reason it gave")
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What the threads share.
@@ -195,5 +223,6 @@ mod tests {
         assert_eq!(words_of(&"so"), "so");
         assert_eq!(words_of(&"so".to_owned()), "so");
         assert_eq!(words_of(&1), "for no reason it gave");
+        assert_eq!(in_one_line("not equal\n  left: 1\n right: 2"), "not equal left: 1 right: 2");
     }
 }

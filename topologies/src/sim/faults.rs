@@ -23,7 +23,7 @@
 use std::time::Duration;
 
 use super::graph::{Graph, number};
-use super::plan::{FaultKind, Item, Plan};
+use super::plan::{FaultKind, Faults, Item, Plan};
 use super::random::Random;
 
 /// The latest a fault begins.
@@ -36,6 +36,9 @@ const LASTS_BUSY: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 const COUNTS: u64 = 0x6661_756c_7401_0000;
 const DRAWS: u64 = 0x6661_756c_7402_0000;
 const DETAILS: u64 = 0x6661_756c_7403_0000;
+
+/// The numbers each kind has for its faults.
+const PER_KIND: u64 = 1_000;
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +74,7 @@ pub fn draw(plan: &Plan, graph: &Graph) -> Vec<Fault> {
         let place = FaultKind::ALL.iter().position(|(known, ..)| known == kind).unwrap_or_default() as u64;
         let count = Random::of(plan.seed, COUNTS + place).within((*counts.start()).into(), (*counts.end()).into());
         for turn in 0..count {
-            let Ok(number) = u32::try_from(place * 1_000 + turn) else { continue };
+            let Ok(number) = u32::try_from(place * PER_KIND + turn) else { continue };
             if plan.without.contains(&Item::Fault(number)) {
                 continue;
             }
@@ -80,6 +83,26 @@ pub fn draw(plan: &Plan, graph: &Graph) -> Vec<Fault> {
     }
     faults.sort_by_key(|fault| fault.number);
     faults
+}
+
+/// The fewest faults of each kind that still draw all of these, each as it is.
+#[must_use]
+pub fn fewest(faults: &[Fault]) -> Faults {
+    let mut fewest = Faults::default();
+    // In the order of their numbers, so the last of a kind decides.
+    for fault in faults {
+        let count = u32::try_from(u64::from(fault.number) % PER_KIND).unwrap_or_default() + 1;
+        fewest.set(fault.kind, count..=count);
+    }
+    fewest
+}
+
+/// Whether a fault of this number can be drawn at all.
+#[must_use]
+pub fn can_be_drawn(faults: &Faults, number: u32) -> bool {
+    let (place, turn) = (u64::from(number) / PER_KIND, u64::from(number) % PER_KIND);
+    let kind = FaultKind::ALL.into_iter().zip(0..).find(|(_, other)| *other == place).map(|((kind, ..), _)| kind);
+    faults.counts.iter().any(|(other, counts)| Some(*other) == kind && turn < u64::from(*counts.end()))
 }
 
 /// The stream a fault's doings are drawn from while it lasts.
@@ -134,7 +157,7 @@ fn ticket(lots: u64, servent: u32) -> u64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::plan::{Delays, Faults, Shape, Wire};
+    use super::super::plan::{Delays, Shape, Wire};
     use super::*;
 
     fn plan(seed: u64) -> Plan {
@@ -184,6 +207,21 @@ mod tests {
             without.without.insert(Item::Fault(gone.number));
             assert_eq!(draw(&without, &ring(8)), all[1..]);
         }
+    }
+
+    #[test]
+    fn the_fewest_faults_are_the_same_faults() {
+        for seed in 0..50 {
+            let all = draw(&plan(seed), &ring(8));
+            let (left, gone): (Vec<Fault>, Vec<Fault>) = all.into_iter().partition(|fault| fault.number % 3 == 1);
+            let mut few = Plan { faults: fewest(&left), ..plan(seed) };
+            assert!(left.iter().all(|fault| can_be_drawn(&few.faults, fault.number)));
+            few.without = gone.iter().map(|fault| Item::Fault(fault.number)).collect();
+            assert_eq!(draw(&few, &ring(8)), left);
+            few.without.retain(|item| can_be_drawn(&few.faults, item.number()));
+            assert_eq!(draw(&few, &ring(8)), left);
+        }
+        assert!(fewest(&[]).is_none() && !can_be_drawn(&Faults::wild(), 99_000));
     }
 
     #[test]

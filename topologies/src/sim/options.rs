@@ -85,7 +85,11 @@ pub struct Options {
     #[arg(long)]
     pub bare: bool,
 
-    /// What was drawn and is left out: servents, queries, faults, such as s3,q0,f2
+    /// Write what is left of a failing run, made small, to this directory as a story
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+
+    /// What was drawn and is left out: servents, queries, faults, such as s3,q0,f2 or s3..9 with both ends included
     #[arg(long, value_name = "ITEMS", conflicts_with = "seeds", value_parser = parse_items)]
     without: Option<Items>,
 }
@@ -119,7 +123,8 @@ impl Options {
 With --seeds and --faults and without --servents each seed draws what is not said: 10 to 50 servents, degree 2 to 8, \
 TTL 1 to 7, 1 to 4 queries, any number of holders, any delays, mostly the native wire.\n\n\
 The same seed prints the same run, whatever the machine; only `seconds` of --json and the last line, on stderr, depend \
-on it. Exit code: 1 when an invariant broke, with the command line that shows it, 2 for a wrong command line.\n\n\
+on it. Exit code: 1 when an invariant broke, with the command line that shows it and the smallest one that does, 2 for \
+a wrong command line.\n\n\
 Examples:\n  \
 topology sim random --servents 1000000 --degree 8 --ttl 15\n  \
 topology sim any --seeds 0..500 --faults wild\n  \
@@ -292,17 +297,22 @@ fn parse_count(text: &str) -> Result<RangeInclusive<u32>, String> {
 }
 
 fn parse_items(text: &str) -> Result<Items, String> {
-    let item = |word: &str| {
-        let number = word.get(1..)?.parse().ok()?;
-        match word.get(..1)? {
-            "s" => Some(Item::Servent(number)),
-            "q" => Some(Item::Query(number)),
-            "f" => Some(Item::Fault(number)),
-            _ => None,
-        }
+    let run = |word: &str| {
+        let (first, last) = word.get(1..)?.split_once("..").map_or((word.get(1..)?, None), |(a, b)| (a, Some(b)));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.unwrap_or(first).parse().ok()?);
+        let item = match word.get(..1)? {
+            "s" => Item::Servent,
+            "q" => Item::Query,
+            "f" => Item::Fault,
+            _ => return None,
+        };
+        (first <= last && i64::from(last) < SERVENTS_MAX).then(|| (first..=last).map(item))
     };
-    let items = text.split(',').map(|word| item(word).ok_or(format!("`{word}` is not an item such as s3, q0 or f2")));
-    items.collect::<Result<_, _>>().map(Items)
+    let mut items = BTreeSet::new();
+    for word in text.split(',') {
+        items.extend(run(word).ok_or(format!("`{word}` is not an item such as s3, q0 or f2, nor several, as s3..9"))?);
+    }
+    Ok(Items(items))
 }
 
 #[cfg(test)]
@@ -451,6 +461,9 @@ mod tests {
             ("topology sim ring --without x3", "`x3` is not an item such as s3, q0 or f2"),
             ("topology sim ring --without s", "`s` is not an item"),
             ("topology sim ring --without é", "`é` is not an item"),
+            ("topology sim ring --without s9..3", "`s9..3` is not an item"),
+            ("topology sim ring --without s9..", "`s9..` is not an item"),
+            ("topology sim ring --without s0..4294967295", "is not an item"),
         ] {
             let error = plans(line).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");
@@ -499,6 +512,7 @@ mod tests {
             "topology sim diamond --seeds 0..9 --faults wild",
             "topology sim topologies/ring.topo --seed 4",
             "topology sim ring --servents 3 --without s0,s2,q0,f7 --seed 18446744073709551615",
+            "topology sim ring --without s1..9,q0..1,f3",
         ];
         // Cargo runs tests in the directory of the crate.
         for line in lines.map(|line| line.replace("topologies/", "./")) {
@@ -506,6 +520,8 @@ mod tests {
                 assert_eq!(plan(&drawn.command_line()), drawn);
             }
         }
+        let runs = plan("topology sim ring --without s7,s1..3,s2..5,s9,s10,q0").command_line();
+        assert!(runs.ends_with(" --without s1..5,s7,s9,s10,q0"), "{runs}");
         let declared = plan("topology sim diamond");
         assert_eq!(declared.servents, 4);
         let line = "topology sim diamond --queries 1 --holders 4 --seed 1 --delays equal --faults none --wire none";

@@ -146,11 +146,28 @@ impl Plan {
         words.push(format!("--queries {} --holders {} --seed {}", self.queries, self.holders, self.seed));
         words.push(format!("--delays {} --faults {} --wire {}", self.delays, self.faults, self.wire));
         if !self.without.is_empty() {
-            let items: Vec<String> = self.without.iter().map(Item::to_string).collect();
-            words.push(format!("--without {}", items.join(",")));
+            words.push(format!("--without {}", in_runs(&self.without)));
         }
         words.join(" ")
     }
+}
+
+/// Items as the command line takes them, those that follow each other as one word: what is left of a large run would
+/// not fit a line otherwise.
+fn in_runs(items: &BTreeSet<Item>) -> String {
+    let mut runs: Vec<(Item, Item)> = Vec::new();
+    for item in items {
+        match runs.last_mut() {
+            Some((_, last)) if last.next() == Some(*item) => *last = *item,
+            _ => runs.push((*item, *item)),
+        }
+    }
+    let words = runs.into_iter().map(|(first, last)| match first.next() {
+        _ if first == last => first.to_string(),
+        Some(second) if second == last => format!("{first},{last}"),
+        _ => format!("{first}..{}", last.number()),
+    });
+    words.collect::<Vec<_>>().join(",")
 }
 
 /// A word as a shell reads it back.
@@ -226,6 +243,27 @@ impl Faults {
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.counts.iter().all(|(_, range)| *range.end() == 0)
+    }
+}
+
+impl Item {
+    /// Its number among those of its sort.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Item::Servent(number) | Item::Query(number) | Item::Fault(number) => number,
+        }
+    }
+
+    /// The one that follows it.
+    #[must_use]
+    pub fn next(self) -> Option<Item> {
+        let next = self.number().checked_add(1)?;
+        Some(match self {
+            Item::Servent(_) => Item::Servent(next),
+            Item::Query(_) => Item::Query(next),
+            Item::Fault(_) => Item::Fault(next),
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use super::scene::Scene;
 pub struct Report {
     /// As on the command line.
     pub shape: String,
-    /// As in [`Outcome`].
+    /// How many servents there are, without those left out.
     pub servents: usize,
     /// As in [`Outcome`].
     pub links: usize,
@@ -81,6 +81,12 @@ pub struct Report {
     pub broken: Vec<String>,
     /// What runs the same again.
     pub command: String,
+    /// What runs the smallest run that still fails, where one was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smallest: Option<String>,
+    /// Where that was written down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
 }
 
 impl Report {
@@ -90,7 +96,7 @@ impl Report {
         let hops_mean = if outcome.answers == 0 { 0.0 } else { outcome.hops_sum as f64 / outcome.answers as f64 };
         Report {
             shape: plan.shape.to_string(),
-            servents: outcome.servents,
+            servents: scene.servents_here(),
             links: outcome.links,
             ttl: plan.ttl,
             queries: outcome.queries,
@@ -121,6 +127,8 @@ impl Report {
             simulated_ms: u64::try_from(outcome.simulated.as_millis()).unwrap_or(u64::MAX),
             broken: outcome.broken,
             command: plan.command_line(),
+            smallest: None,
+            kept: None,
         }
     }
 
@@ -248,6 +256,12 @@ impl<W: Write> Printer<W> {
         if !report.broken.is_empty() {
             writeln!(self.out, "  to see it again: {}", report.command)?;
         }
+        if let Some(smallest) = &report.smallest {
+            writeln!(self.out, "  smallest: {}", if *smallest == report.command { "the same" } else { smallest })?;
+        }
+        if let Some(kept) = &report.kept {
+            writeln!(self.out, "  kept: {kept}")?;
+        }
         Ok(())
     }
 
@@ -358,6 +372,21 @@ mod tests {
         assert_eq!(sum.broken, 2);
         let speed = sum.speed(Duration::from_millis(1500));
         assert_eq!(speed, "1024 events in 0.247 s of computing, 4147 a second; 1.500 s in all");
+    }
+
+    #[test]
+    fn the_smallest_is_told_beside_the_first() {
+        let mut report = report(5, &["it broke"]);
+        assert!(!printed(true, std::slice::from_ref(&report)).0.contains("smallest"));
+        report.smallest = Some("topology sim ring --servents 3".to_owned());
+        report.kept = Some("stories/grid-5.txt".to_owned());
+        let (text, _) = printed(false, std::slice::from_ref(&report));
+        assert!(text.ends_with("\n  smallest: topology sim ring --servents 3\n  kept: stories/grid-5.txt\n"), "{text}");
+        let (json, _) = printed(true, std::slice::from_ref(&report));
+        let end = "\"smallest\":\"topology sim ring --servents 3\",\"kept\":\"stories/grid-5.txt\"}\n";
+        assert!(json.ends_with(end), "{json}");
+        report.smallest = Some(report.command.clone());
+        assert!(printed(false, &[report]).0.contains("\n  smallest: the same\n"));
     }
 
     #[test]

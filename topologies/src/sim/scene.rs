@@ -94,6 +94,12 @@ impl Scene {
         Ok(scene)
     }
 
+    /// How many servents are not left out.
+    #[must_use]
+    pub fn servents_here(&self) -> usize {
+        self.absent.iter().filter(|absent| !**absent).count()
+    }
+
     fn take_away(&mut self) {
         let Scene { plan, graph, absent, holders, queries, faults, .. } = self;
         for item in &plan.without {
