@@ -1,11 +1,11 @@
 //! The servent's mind at its doors: every limit reached, every role kept to, every deadline met.
 //!
 //! Inputs go in, outputs come out; there is no world here and no bytes. How minds work together is told by the stories
-//! and judged by the truth.
+//! and judged by the simulator.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod world;
+mod random;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
 use common::wire::WireError;
-use world::Random;
+use random::Random;
 
 const OWN_ID: u128 = 1_000;
 const TICK: Duration = Duration::from_nanos(1);

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod world;
+mod random;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use common::query::{Answer, AnswerBody, Ask, Tally};
 use common::session::{EndReason, Ending, Input, Output, Report, Session};
 use common::time::Time;
 use common::wire::WireError;
-use world::Random;
+use random::Random;
 
 const CONTACT: LinkId = LinkId(1);
 const OTHER: LinkId = LinkId(2);

@@ -2,7 +2,7 @@
 //!
 //! `STORIES=record cargo test -p common --test stories` writes down what happens now; read the difference before you
 //! keep it. `STORIES=<part of a file name>` tells only those. The language is described in `stories/README.md`. A story
-//! says what is said and when; whether a flood of any shape comes out right is for `truth.rs`.
+//! says what is said and when; whether a flood of any shape comes out right is for the simulator, in `topologies`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "stories are files, and a variable says to record them")]
@@ -21,7 +21,7 @@ use common::message::{Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, Query, QueryId, Tally};
 use common::session::{EndReason, Ending, Report};
 use common::text::Escaped;
-use world::{ClientPlan, Delay, Hearing, NodeId, Record, ServentPlan, World};
+use world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, World};
 
 #[test]
 fn stories_are_told_as_they_are_written() {
@@ -155,7 +155,7 @@ const HIDDEN: [&str; 4] = ["hello", "ping", "pong", "answer"];
 
 impl Story {
     fn new() -> Story {
-        let mut world = World::new(1, Delay::Fixed(Duration::from_millis(10)));
+        let mut world = World::new(Duration::from_millis(10));
         world.recording = true;
         Story {
             world,

@@ -136,6 +136,25 @@ fn healthy_overlays_are_exact() {
 }
 
 #[test]
+fn passing_on_once_costs_what_the_formula_says_whatever_the_delays() {
+    for seed in seeds(0..100) {
+        // No way through sixteen servents is longer than the largest TTL, so nothing is cut.
+        let mut scene = drawn(seed, 2..17, Faults::default());
+        scene.plan.wire = WIRES[usize::try_from(seed % 2).unwrap()];
+        scene.forward_once.fill(true);
+        scene.ttls.fill(15);
+        scene.queries.truncate(1);
+        let outcome = run(&scene);
+        assert_well("once", seed, &outcome);
+        let (links, servents) = (scene.graph.links_count() as u64, scene.graph.servents() as u64);
+        assert_eq!(outcome.reached, servents, "seed {seed}");
+        assert_eq!(outcome.copies, 2 * links - (servents - 1), "seed {seed}");
+        assert_eq!(outcome.duplicates, outcome.copies - (servents - 1), "seed {seed}");
+        assert_eq!(outcome.missed, 0, "seed {seed}");
+    }
+}
+
+#[test]
 fn every_kind_of_fault_alone_breaks_nothing() {
     let wanted = std::env::var("WORLD_KIND").ok();
     for (kind, name, ..) in FaultKind::ALL {
@@ -187,36 +206,4 @@ fn what_a_scene_is_without_is_not_missed() {
         scene.queries.clear();
         assert_eq!(run(&scene).queries, 0);
     }
-}
-
-/// Not a judgement: what a run costs and what it comes to. `cargo test --release --test worlds -- --ignored --nocapture`
-#[test]
-#[ignore = "it prints figures"]
-fn figures_of_wild_runs() {
-    let mut all = Outcome::default();
-    let mut slowest = (0.0, 0);
-    let range = seeds(0..1_000);
-    let count = range.end - range.start;
-    for seed in range {
-        let outcome = run(&drawn(seed, 10..51, Faults::wild()));
-        if !outcome.broken.is_empty() {
-            println!("seed {seed}: {:#?}", outcome.broken);
-        }
-        if outcome.missed > 0 && std::env::var("WORLD_MISSED").is_ok() {
-            println!("seed {seed}: missed {} of {}", outcome.missed, outcome.expected);
-        }
-        all.seconds += outcome.seconds;
-        if outcome.seconds > slowest.0 {
-            slowest = (outcome.seconds, seed);
-        }
-        all.events += outcome.events;
-        all.queries += outcome.queries;
-        all.expected += outcome.expected;
-        all.missed += outcome.missed;
-        all.doubled += outcome.doubled;
-        all.answers += outcome.answers;
-        all.lost = all.lost.saturating_add(outcome.lost);
-        all.simulated += outcome.simulated;
-    }
-    println!("{count} runs, {:.2} ms each, slowest {slowest:?}: {all:#?}", all.seconds * 1e3 / count as f64);
 }

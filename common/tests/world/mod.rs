@@ -2,10 +2,8 @@
 //! with bytes in flight between them, under a clock that only moves from one event to the next.
 //!
 //! It does what a servent and a client must do with outputs, exactly, and it makes trouble on demand. It knows nothing
-//! of what the minds ought to decide: stories and truth tests judge that. It runs no sockets, threads or clocks, and
-//! draws every random number from the seed it was given.
-
-#![allow(dead_code, reason = "each test crate lives in its own part of the world")]
+//! of what the minds ought to decide: stories judge that. It runs no sockets, threads or clocks, and nothing in it is
+//! random: overlays of any shape, delays and faults drawn from seeds are the simulator's, in `topologies`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -34,52 +32,6 @@ const RUN_MAX: Duration = Duration::from_secs(600);
 /// Somebody in the world: a servent, a client or a stranger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) usize);
-
-/// Random numbers that come out the same for the same seed: `SplitMix64` (Steele, Lea and Flood 2014).
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`, which is not 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub(crate) fn index(&mut self, count: usize) -> usize {
-        usize::try_from(self.below(count as u64)).unwrap()
-    }
-
-    /// True `percent` times in a hundred.
-    pub(crate) fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    pub(crate) fn duration(&mut self, max: Duration) -> Duration {
-        Duration::from_nanos(self.below(u64::try_from(max.as_nanos()).unwrap() + 1))
-    }
-}
-
-/// How long bytes take from one end of a connection to the other.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Delay {
-    /// Always this long, unless a direction was told otherwise.
-    Fixed(Duration),
-    /// Every write draws anew: half of them next to nothing, half of them anything up to this. Bytes of one direction
-    /// never overtake each other.
-    Random(Duration),
-}
 
 /// What a servent is started with.
 #[derive(Clone, Debug)]
@@ -164,23 +116,6 @@ pub(crate) enum Record {
     Told { client: NodeId, report: Report },
 }
 
-/// What one query came to, as the world saw it from outside.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Count {
-    /// Copies put on links.
-    pub(crate) copies_sent: u64,
-    /// Copies that came out at the other end.
-    pub(crate) copies_heard: u64,
-    /// Echoes put on links.
-    pub(crate) echoes_sent: u64,
-    /// Echoes that came out at the other end.
-    pub(crate) echoes_heard: u64,
-    /// Who put an answer on a link, in which of its lives.
-    pub(crate) answers: Vec<(NodeId, u32)>,
-    /// Who was sent a copy and heard it.
-    pub(crate) heard_by: BTreeSet<NodeId>,
-}
-
 pub(crate) struct World {
     now: Duration,
     events: BTreeMap<(Duration, u64), Event>,
@@ -190,17 +125,17 @@ pub(crate) struct World {
     connections: Vec<Connection>,
     /// Ends with something to write once the input at hand has been dealt with.
     dirty: BTreeSet<(usize, usize)>,
-    random: Random,
-    delay: Delay,
+    /// How long bytes take from one end of a connection to the other, unless a direction was told otherwise.
+    delay: Duration,
     delays: BTreeMap<(NodeId, NodeId), Duration>,
-    chopping: bool,
     steps: u64,
     /// What happened and when; only kept while [`World::recording`] is set.
     pub(crate) records: Vec<(Duration, Record)>,
     pub(crate) recording: bool,
     /// Every query there was, in the order in which they were asked.
     pub(crate) queries: Vec<QueryId>,
-    counts: BTreeMap<QueryId, Count>,
+    /// Who put an answer to which query on a link, in which of its lives.
+    answers: BTreeSet<(QueryId, NodeId, u32)>,
     /// The most bytes that ever waited unsent on one link.
     pub(crate) unsent_bytes_most: usize,
     /// Messages for links that were gone by then.
@@ -219,7 +154,6 @@ struct Node {
     deadline: Option<Duration>,
     /// The links its mind knows.
     links: BTreeMap<LinkId, (usize, usize)>,
-    reports: Vec<(Duration, Report)>,
     attached: bool,
     /// Bytes that came over connections no mind has.
     heard_bytes_count: usize,
@@ -312,7 +246,7 @@ enum News {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, delay: Delay) -> World {
+    pub(crate) fn new(delay: Duration) -> World {
         World {
             now: Duration::ZERO,
             events: BTreeMap::new(),
@@ -321,23 +255,16 @@ impl World {
             by_address: BTreeMap::new(),
             connections: Vec::new(),
             dirty: BTreeSet::new(),
-            random: Random::new(seed),
             delay,
             delays: BTreeMap::new(),
-            chopping: false,
             steps: 0,
             records: Vec::new(),
             recording: false,
             queries: Vec::new(),
-            counts: BTreeMap::new(),
+            answers: BTreeSet::new(),
             unsent_bytes_most: 0,
             sent_to_nobody_count: 0,
         }
-    }
-
-    /// From now on bytes are cut anywhere on their way.
-    pub(crate) fn chop(&mut self) {
-        self.chopping = true;
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -465,7 +392,6 @@ impl World {
             postponed: VecDeque::new(),
             deadline: None,
             links: BTreeMap::new(),
-            reports: Vec::new(),
             attached: false,
             heard_bytes_count: 0,
         });
@@ -518,19 +444,9 @@ impl World {
         self.nodes[client.0].attached
     }
 
-    /// What a client told its person, and when.
-    pub(crate) fn reports(&self, client: NodeId) -> &[(Duration, Report)] {
-        &self.nodes[client.0].reports
-    }
-
     /// Bytes that came to a node over connections that no mind of ours has.
     pub(crate) fn heard_bytes_count(&self, node: NodeId) -> usize {
         self.nodes[node.0].heard_bytes_count
-    }
-
-    /// What a query came to so far.
-    pub(crate) fn count(&self, query: QueryId) -> Count {
-        self.counts.get(&query).cloned().unwrap_or_default()
     }
 
     /// The standing connections, dialler first.
@@ -585,7 +501,7 @@ impl World {
             if between && !self.connections[index].is_cut {
                 self.connections[index].is_cut = true;
                 for end in 0..2 {
-                    let delay = self.draw_delay(index, 1 - end);
+                    let delay = self.delay_of(index, 1 - end);
                     let reason = "the connection broke".to_owned();
                     self.schedule(self.now + delay, Event::Broken { connection: index, end, reason });
                 }
@@ -736,20 +652,16 @@ impl World {
         self.events.insert((at, self.events_count), event);
     }
 
-    fn draw_delay(&mut self, connection: usize, from_end: usize) -> Duration {
+    fn delay_of(&mut self, connection: usize, from_end: usize) -> Duration {
         let ends = &self.connections[connection].ends;
-        self.draw_delay_between(ends[from_end].node, Some(ends[1 - from_end].node))
+        self.delay_between(ends[from_end].node, Some(ends[1 - from_end].node))
     }
 
-    fn draw_delay_between(&mut self, from: NodeId, to: Option<NodeId>) -> Duration {
+    fn delay_between(&mut self, from: NodeId, to: Option<NodeId>) -> Duration {
         if let Some(delay) = to.and_then(|to| self.delays.get(&(from, to))) {
             return *delay;
         }
-        match self.delay {
-            Delay::Fixed(delay) => delay,
-            Delay::Random(max) if self.random.chance(50) => self.random.duration(max),
-            Delay::Random(max) => self.random.duration(max / 100),
-        }
+        self.delay
     }
 
     // ---- what happens ----
@@ -810,7 +722,6 @@ impl World {
             let from = self.connections[connection].ends[1 - end].node;
             match &news {
                 News::Message(message) => {
-                    self.count_heard(node, message);
                     let message = message.clone();
                     self.record(Record::Said { from, to: node, message });
                 }
@@ -858,7 +769,7 @@ impl World {
         let is_dark = to.is_some_and(|to| {
             matches!(&self.nodes[to.0].plan, Plan::Client(ClientPlan { hearing: Hearing::Dark, .. }))
         });
-        let delay = if is_dark { DIAL_WAIT_MAX } else { self.draw_delay_between(node, to) };
+        let delay = if is_dark { DIAL_WAIT_MAX } else { self.delay_between(node, to) };
         let life = self.nodes[node.0].life;
         self.schedule(self.now + delay, Event::DialDone { node, life, target, address });
     }
@@ -997,17 +908,14 @@ impl World {
                     }
                     let frame = Frame::new(Dialect::Native, &message).unwrap();
                     if self.send(node, link, &frame, &mut broken) {
-                        self.count_sent(node, link, &message);
+                        self.look_at_sent(node, link, &message);
                     }
                 }
                 overlay::Output::Flood { links, query } => {
-                    let id = query.id();
                     let message = Message::Query(query);
                     let frame = Frame::new(Dialect::Native, &message).unwrap();
                     for link in links {
-                        if self.send(node, link, &frame, &mut broken) {
-                            self.counts.entry(id).or_default().copies_sent += 1;
-                        }
+                        self.send(node, link, &frame, &mut broken);
                     }
                 }
                 overlay::Output::Dial { dial, address, dialect } => {
@@ -1055,7 +963,6 @@ impl World {
                         }
                         _ => {}
                     }
-                    self.nodes[node.0].reports.push((self.now, report.clone()));
                     self.record(Record::Told { client: node, report });
                 }
             }
@@ -1141,15 +1048,9 @@ impl World {
         if self.connections[connection].is_cut {
             return;
         }
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let length = if self.chopping { 1 + self.random.index(rest.len()) } else { rest.len() };
-            let tail = rest.split_off(length);
-            let at = self.arrival(connection, from_end);
-            self.connections[connection].ends[from_end].in_flight_bytes += length;
-            self.schedule(at, Event::Arrive { connection, end: 1 - from_end, bytes: rest });
-            rest = tail;
-        }
+        let at = self.arrival(connection, from_end);
+        self.connections[connection].ends[from_end].in_flight_bytes += bytes.len();
+        self.schedule(at, Event::Arrive { connection, end: 1 - from_end, bytes });
     }
 
     fn send_end(&mut self, connection: usize, from_end: usize, reason: &str) {
@@ -1159,7 +1060,7 @@ impl World {
     }
 
     fn arrival(&mut self, connection: usize, from_end: usize) -> Duration {
-        let delay = self.draw_delay(connection, from_end);
+        let delay = self.delay_of(connection, from_end);
         let this = &mut self.connections[connection].ends[from_end];
         this.last_arrival = this.last_arrival.max(self.now + delay);
         this.last_arrival
@@ -1173,31 +1074,14 @@ impl World {
         }
     }
 
-    fn count_sent(&mut self, node: NodeId, link: LinkId, message: &Message) {
-        match message {
-            Message::Echo(echo) => self.counts.entry(echo.id).or_default().echoes_sent += 1,
-            Message::Answer(answer) => {
-                let (connection, end) = self.nodes[node.0].links[&link];
-                let client = self.connections[connection].ends[1 - end].node;
-                let id = QueryId { sequence: answer.sequence, client: self.nodes[client.0].address };
-                let answerer = (node, self.nodes[node.0].life);
-                let answers = &mut self.counts.entry(id).or_default().answers;
-                assert!(!answers.contains(&answerer), "servent {} answers {id} twice", self.nodes[node.0].name);
-                answers.push(answerer);
-            }
-            _ => {}
-        }
-    }
-
-    fn count_heard(&mut self, node: NodeId, message: &Message) {
-        match message {
-            Message::Query(query) => {
-                let count = self.counts.entry(query.id()).or_default();
-                count.copies_heard += 1;
-                count.heard_by.insert(node);
-            }
-            Message::Echo(echo) => self.counts.entry(echo.id).or_default().echoes_heard += 1,
-            _ => {}
+    /// No life of a servent answers a query twice.
+    fn look_at_sent(&mut self, node: NodeId, link: LinkId, message: &Message) {
+        if let Message::Answer(answer) = message {
+            let (connection, end) = self.nodes[node.0].links[&link];
+            let client = self.connections[connection].ends[1 - end].node;
+            let id = QueryId { sequence: answer.sequence, client: self.nodes[client.0].address };
+            let is_first = self.answers.insert((id, node, self.nodes[node.0].life));
+            assert!(is_first, "servent {} answers {id} twice", self.nodes[node.0].name);
         }
     }
 

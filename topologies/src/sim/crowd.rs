@@ -261,7 +261,7 @@ impl<'a> Crowd<'a> {
         self.tell_client(client, input);
         self.run_until_quiet();
         let asked_at = self.time();
-        let (copies, echoes) = (self.outcome.copies, self.outcome.echoes);
+        let echoes = self.outcome.echoes;
         let ask = if asking.topology { Some(Ask::Topology) } else { Key::new(b"tea").ok().map(Ask::Key) };
         if let Some(ask) = ask {
             self.tell_client(client, session::Input::Ask(ask));
@@ -281,10 +281,8 @@ impl<'a> Crowd<'a> {
             expected: &expected,
             answered: &client.answered,
             ending: client.ending.as_ref(),
-            copies_sent: None,
-            echoes_heard: Some(self.outcome.echoes - echoes),
+            echoes_heard: self.outcome.echoes - echoes,
         };
-        let _ = copies;
         verdict::judge_healthy(&asked, &mut self.outcome);
         if self.servents.iter().any(|servent| servent.pending_count() > 0) {
             self.outcome.broken.push(format!("query {}: some servent still awaits an echo", asking.number));

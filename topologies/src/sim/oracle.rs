@@ -53,3 +53,24 @@ impl Expected {
         self.distances.get(servent).is_some_and(|distance| *distance != u32::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diamond_a_chain_and_what_is_out_of_reach() {
+        let diamond = Graph::from_links(5, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
+        let expected = Expected::new(&diamond, 0, 3);
+        assert_eq!((expected.reached, expected.copies, expected.stopped), (4, 5, 0));
+        assert_eq!(expected.distances, [0, 1, 1, 2, u32::MAX]);
+        assert!(expected.reaches(3) && !expected.reaches(4) && !expected.reaches(5));
+
+        let chain = Graph::from_links(6, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]);
+        let expected = Expected::new(&chain, 0, 3);
+        assert_eq!((expected.reached, expected.copies, expected.stopped), (5, 4, 1));
+        // Nobody is left unasked where the chain itself ends.
+        assert_eq!(Expected::new(&chain, 0, 4).stopped, 0);
+        assert_eq!(Expected::new(&chain, 2, 0).reached, 3);
+    }
+}

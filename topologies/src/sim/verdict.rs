@@ -1,15 +1,17 @@
 //! Whether a query on a healthy overlay came to what the oracle says it must.
 //!
-//! Both engines ask it. What is claimed under faults is in `world`.
+//! `crowd` asks it. What is claimed where connections carry bytes and fail is `world`'s own witness's.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use common::query::AnswerBody;
 use common::session::{EndReason, Ending};
 
+use super::crowd::servent_at;
 use super::oracle::Expected;
 use super::outcome::Outcome;
-use super::plan::{Delays, Wire};
+use super::plan::Delays;
 use super::scene::{Asking, Scene};
 
 /// An answer a client reported.
@@ -36,10 +38,8 @@ pub struct Asked<'a> {
     pub answered: &'a [Answered],
     /// How it ended, if it did.
     pub ending: Option<&'a Ending>,
-    /// Copies put on links, where they were counted.
-    pub copies_sent: Option<u64>,
-    /// Echoes that arrived, where they were counted.
-    pub echoes_heard: Option<u64>,
+    /// Echoes that arrived.
+    pub echoes_heard: u64,
 }
 
 /// Adds a query to the sums of its run, and whatever of it is not as it must be on a healthy overlay.
@@ -64,7 +64,7 @@ pub fn judge_healthy(asked: &Asked<'_>, outcome: &mut Outcome) {
         }
         let least = expected.distances.get(*from).copied().unwrap_or(u32::MAX);
         let is_shortest = scene.plan.delays != Delays::Equal || u32::from(*hops) == least;
-        if scene.plan.wire != Wire::Tp3 && (u32::from(*hops) < least || !is_shortest) {
+        if u32::from(*hops) < least || !is_shortest {
             wrong.push(format!("servent {from} is {least} links away and was reached over {hops}"));
         }
     }
@@ -82,9 +82,7 @@ pub fn judge_healthy(asked: &Asked<'_>, outcome: &mut Outcome) {
         None => wrong.push("it did not end".to_owned()),
         Some(ending) => {
             add_tally(ending, outcome);
-            if scene.plan.wire != Wire::Tp3 {
-                judge_tally(asked, ending, &mut wrong);
-            }
+            judge_tally(asked, ending, &mut wrong);
         }
     }
     outcome.broken.extend(wrong.into_iter().map(|what| {
@@ -94,7 +92,7 @@ pub fn judge_healthy(asked: &Asked<'_>, outcome: &mut Outcome) {
 }
 
 /// Adds what a contact told to the sums of the run.
-pub fn add_tally(ending: &Ending, outcome: &mut Outcome) {
+fn add_tally(ending: &Ending, outcome: &mut Outcome) {
     outcome.reached += ending.tally.reached;
     outcome.copies += ending.tally.copies;
     outcome.duplicates += ending.tally.duplicates;
@@ -104,9 +102,7 @@ pub fn add_tally(ending: &Ending, outcome: &mut Outcome) {
 }
 
 /// Whether an answer is what that servent must say.
-#[must_use]
-pub fn is_true(scene: &Scene, asking: Asking, from: usize, body: &AnswerBody) -> bool {
-    use super::crowd::servent_at;
+fn is_true(scene: &Scene, asking: Asking, from: usize, body: &AnswerBody) -> bool {
     match body {
         AnswerBody::Value(value) => {
             let is_holder = u32::try_from(from).is_ok_and(|from| scene.holders.binary_search(&from).is_ok());
@@ -121,9 +117,16 @@ pub fn is_true(scene: &Scene, asking: Asking, from: usize, body: &AnswerBody) ->
                 && path.first() == Some(&(asking.contact as usize))
                 && path.last() == Some(&from)
                 && path.windows(2).all(|pair| is_link(pair[0], pair[1]))
-                && neighbors.iter().all(|address| is_link(from, servent_at(*address)))
+                && are_neighbors(scene, from, neighbors)
         }
     }
+}
+
+/// Whether these are the neighbors of a servent, each once.
+fn are_neighbors(scene: &Scene, of: usize, neighbors: &[SocketAddr]) -> bool {
+    let mut neighbors: Vec<usize> = neighbors.iter().copied().map(servent_at).collect();
+    neighbors.sort_unstable();
+    neighbors.into_iter().eq(scene.graph.neighbors(of).iter().map(|neighbor| *neighbor as usize))
 }
 
 fn judge_tally(asked: &Asked<'_>, ending: &Ending, wrong: &mut Vec<String>) {
@@ -148,9 +151,6 @@ fn judge_tally(asked: &Asked<'_>, ending: &Ending, wrong: &mut Vec<String>) {
         must(tally.copies >= expected.copies, format!("{} copies, fewer than {}", tally.copies, expected.copies));
         must(tally.duplicates + new <= tally.copies, format!("{} of them duplicates", tally.duplicates));
     }
-    for (counted, what) in [(asked.copies_sent, "copies sent"), (asked.echoes_heard, "echoes")] {
-        if let Some(counted) = counted {
-            must(counted == tally.copies, format!("{counted} {what} and {} copies told of", tally.copies));
-        }
-    }
+    let echoes = asked.echoes_heard;
+    must(echoes == tally.copies, format!("{echoes} echoes and {} copies told of", tally.copies));
 }
