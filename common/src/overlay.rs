@@ -303,7 +303,10 @@ impl Overlay {
     pub fn memory_bytes(&self) -> usize {
         let flood = self.flood.get().map_or(0, Flood::memory_bytes);
         let others = self.delivery.get().map_or(0, size_of_val) + self.counters.get().map_or(0, size_of_val);
-        let networks = self.tp3_answers.get().map_or(0, |networks| size_of_val(networks) + size_of_val(&networks[..]));
+        let networks = self
+            .tp3_answers
+            .get()
+            .map_or(0, |networks| size_of_val(networks) + networks.capacity() * size_of::<IpNet>());
         size_of::<Overlay>()
             + self.advertised_v6.as_deref().map_or(0, size_of_val)
             + self.links.memory_bytes()

@@ -14,15 +14,17 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::address::{Dialect, Neighbor};
+use common::address::{AnswerAddress, Dialect, Neighbor};
 use common::config::{Config, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
+use common::key::Key;
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Hello, Message, Role, ServentId};
 use common::overlay::{Dial, Input, Opening, Overlay};
-use common::query::{Answer, AnswerBody};
+use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Frame, PREFACE, WireError};
+use ipnet::IpNet;
 use proptest::prelude::*;
 
 /// What small things around the measured one may take: the words of an error, the names of its parts.
@@ -322,6 +324,66 @@ fn an_idle_servent_with_eight_neighbors_holds_512_bytes_at_most_and_knows_how_ma
     assert!(held <= 512, "{held}");
     // What is counted is what was allocated: all but the struct itself, which is here, and the store.
     assert_eq!(held - size_of::<Overlay>(), cost.kept - store_bytes);
+}
+
+/// A servent of its own address, with a neighbor it knows by name and another that dialled it, and what it heard.
+fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl: u8, dialect: Dialect) -> Overlay {
+    let address = |port| SocketAddr::new(advertised.ip(), port);
+    let named = Neighbor { name: "north.example".to_owned(), addresses: vec![address(1), address(2)], dialect };
+    let config = Config {
+        advertised,
+        servent_id: ServentId(1),
+        ttl: 3,
+        forward_once: false,
+        neighbors: vec![named],
+        tp3_answers: tp3_answers.to_vec(),
+    };
+    let mut overlay = Overlay::new(&config, Arc::new(Store::default()));
+    let mut out = Vec::new();
+    overlay.handle(Time::START, Input::Deadline, &mut out);
+    for (link, opening) in [(0, Opening::Dialled(Dial::Neighbor(0))), (1, Opening::Accepted(address(9)))] {
+        let link = LinkId(link);
+        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
+        let role = Role::Servent { id: ServentId(100 + u128::from(link.0)), advertised: address(10) };
+        let message = Message::Hello(Hello::new(role));
+        overlay.handle(Time::START, Input::Received { link, message }, &mut out);
+    }
+    for sequence in 0..queries {
+        let client = AnswerAddress { socket: address(7000), dialect };
+        let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+        let query = Query { sequence, client, ttl, hops: 1, ask, path: Path::default() };
+        let message = Message::query(query);
+        overlay.handle(Time::START, Input::Received { link: LinkId(1), message }, &mut out);
+    }
+    overlay
+}
+
+#[test]
+fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
+    let v4 = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let v6 = SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 9000));
+    let network: IpNet = "10.0.0.0/8".parse().expect("a network");
+    let store_bytes = cost_of(|| Arc::new(Store::default())).1.kept;
+    for (advertised, networks) in [(v4, 0), (v6, 0), (v4, 1), (v6, 2)] {
+        for dialect in [Dialect::Native, Dialect::Tp3] {
+            let uncounted = |queries, ttl| {
+                let networks = vec![network; networks];
+                let (overlay, cost) = cost_of(|| busy_servent(advertised, &networks, queries, ttl, dialect));
+                assert_eq!(overlay.holdings().seen as u64, queries);
+                let held = overlay.memory_bytes() - size_of::<Overlay>();
+                (cost.kept - store_bytes).checked_sub(held).expect("no more than there is")
+            };
+            for queries in [0, 1, 3, 4, 5, 6, 100] {
+                assert_eq!(uncounted(queries, 0), 0, "{queries} queries that end here");
+            }
+            // A query that is kept to be offered again counts for what it says; what is around it is the same for all.
+            let each = uncounted(1, 3);
+            assert!(each <= 64, "{each}");
+            for queries in [3, 5, 100] {
+                assert_eq!(uncounted(queries, 3) as u64, each as u64 * queries, "{queries} queries that go on");
+            }
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod random;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use common::config::*;
 use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::overlay::{Dial, Holdings, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
@@ -1324,6 +1325,66 @@ fn an_opened_answer_link_nobody_waits_for_is_closed() {
     let mut mind = Mind::new();
     let (link, out) = mind.dialled(Dial::Answers(client_address(1)));
     assert_eq!(out, [Output::Close { link }]);
+}
+
+// ---- what it says of itself ----
+
+#[test]
+fn what_it_holds_is_counted() {
+    let mut mind = Mind::new();
+    assert_eq!(mind.overlay.holdings(), Holdings::default());
+    let neighbors = [mind.neighbor(1), mind.neighbor(2), mind.neighbor(3)];
+    for number in 0..2 {
+        mind.client(number);
+    }
+    for _ in 0..4 {
+        mind.stranger();
+    }
+    let tally = passed_on();
+    for sequence in 0..5 {
+        let query = query(sequence, 9, milk());
+        mind.hear(neighbors[0], Message::query(query.clone()));
+        // Of two of them every echo comes.
+        for neighbor in neighbors[1..].iter().filter(|_| sequence < 2) {
+            let echoed = Query { ttl: 2, ..query.clone() };
+            mind.hear(*neighbor, echo_of(&echoed, tally));
+        }
+    }
+    mind.hear(neighbors[0], Message::query(query(5, 9, tea())));
+    let holdings = mind.overlay.holdings();
+    let Holdings { neighbors, clients, strangers, seen, pending, echoes_kept, .. } = holdings;
+    assert_eq!((neighbors, clients, strangers), (3, 2, 4));
+    assert_eq!((seen, pending, echoes_kept), (6, 4, 2));
+    assert_eq!((holdings.answer_addresses, holdings.answer_dials), (1, 1));
+    assert!(holdings.offers_kept_bytes > 0 && holdings.answers_queued_bytes > "green".len());
+}
+
+/// The fingerprint of a mind with these neighbors, in the order in which they came, that heard one query.
+fn fingerprint(neighbors: &[u64], sequence: u64, ttl: u8) -> u64 {
+    let mut mind = Mind::new();
+    for link in neighbors {
+        mind.next_link = *link - 1;
+        mind.neighbor(u128::from(*link));
+    }
+    if let Some(first) = neighbors.first() {
+        mind.hear(LinkId(*first), Message::query(Query { ttl, ..query(sequence, 9, milk()) }));
+    }
+    mind.overlay.fingerprint()
+}
+
+#[test]
+fn minds_that_differ_in_neighbors_or_in_the_latest_query_are_told_apart() {
+    const NEIGHBORS: [&[u64]; 5] = [&[], &[2, 3], &[3, 2], &[2, 4], &[2, 3, 4]];
+    let all: BTreeSet<u64> = NEIGHBORS.iter().map(|neighbors| fingerprint(neighbors, 1, 3)).collect();
+    assert_eq!(all.len(), NEIGHBORS.len());
+    for neighbors in &NEIGHBORS[1..] {
+        let mut seen = BTreeSet::new();
+        for (sequence, ttl) in (1..200).flat_map(|sequence| (0..6).map(move |ttl| (sequence, ttl))) {
+            let number = fingerprint(neighbors, sequence, ttl);
+            assert_eq!(fingerprint(neighbors, sequence, ttl), number, "equal minds are equal");
+            assert!(seen.insert(number), "{neighbors:?}, sequence {sequence}, ttl {ttl}");
+        }
+    }
 }
 
 // ---- deadlines ----
