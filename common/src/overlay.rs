@@ -323,13 +323,9 @@ impl Overlay {
         Hello::new(Role::Servent { id: self.id, advertised: self.advertised() })
     }
 
-    /// A number that differs from servent to servent and from moment to moment (`SplitMix64`, Steele, Lea and Flood
-    /// 2014).
+    /// A number that differs from servent to servent and from moment to moment.
     fn random(&self, now: Time) -> u64 {
-        let mut mixed = self.id.folded().wrapping_add(now.nanoseconds()).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        split_mix(self.id.folded().wrapping_add(now.nanoseconds()))
     }
 
     fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Vec<Output>) {
@@ -642,4 +638,24 @@ fn finish(done: Done, out: &mut Vec<Output>) {
         }
         Asker::Gone { .. } => None,
     });
+}
+
+/// The first number of `SplitMix64` (Steele, Lea and Flood 2014) from a seed.
+fn split_mix(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn split_mix_is_the_published_one() {
+        // The first outputs of the reference implementation (Vigna, splitmix64.c) for these seeds.
+        assert_eq!(split_mix(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(split_mix(1_234_567), 6_457_827_717_110_365_317);
+    }
 }

@@ -294,6 +294,33 @@ fn a_query_is_remembered_for_two_minutes_and_no_longer() {
 }
 
 #[test]
+fn what_is_remembered_is_found_whatever_was_forgotten_before() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let hear = |mind: &mut Mind, sequence| {
+        let out = mind.hear(neighbor, Message::query(query(sequence, 1, milk())));
+        let [Output::Send { message: Message::Echo(echo), .. }] = out.as_slice() else {
+            panic!("not one echo: {out:?}")
+        };
+        echo.tally
+    };
+    let duplicate = Tally { duplicates: 1, ..Tally::default() };
+    // Enough to need an index, then fewer, then more again.
+    let mut first = 0;
+    for count in [10, 2, 3, 8, 1, 12] {
+        for sequence in first..first + count {
+            assert_eq!(hear(&mut mind, sequence), reached(1));
+        }
+        for sequence in first..first + count {
+            assert_eq!(hear(&mut mind, sequence), duplicate, "{sequence}");
+        }
+        first += count;
+        mind.now = mind.now + SEEN_AGE_MAX;
+        mind.hear(neighbor, Message::Pong);
+    }
+}
+
+#[test]
 fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
     let mut mind = Mind::new();
     let asker = mind.neighbor(1);
@@ -832,6 +859,18 @@ fn a_dialled_link_without_a_hello_is_closed_and_dialled_again() {
     assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), []);
     assert_eq!(mind.pass_and_see(TICK), goodbye(link, Goodbye::Quiet));
     assert_eq!(mind.pass_and_see(REDIAL_PAUSE_MIN), [dial_neighbor(0, servent_address(5))]);
+}
+
+#[test]
+fn a_link_that_is_being_greeted_does_not_fail_with_another() {
+    let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store(""));
+    next_dial(&mut mind);
+    let (link, _) = mind.dialled(Dial::Neighbor(0));
+    let stranger = mind.stranger();
+    assert_eq!(mind.closed(stranger), []);
+    assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), [], "it is not dialled again");
+    assert_eq!(mind.hear(link, servent_hello(5)), []);
+    assert_eq!(mind.overlay.holdings().neighbors, 1);
 }
 
 #[test]

@@ -16,9 +16,9 @@ use common::config::{
 };
 use common::key::Key;
 use common::link::{Link, LinkId, Purpose};
-use common::message::{Finished, Hello, Message, Request, Role, ServentId};
+use common::message::{Echo, Finished, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Dial, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, Tally};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, Frame, WireError};
@@ -250,6 +250,7 @@ fn a_refused_answer_is_tried_again_so_often_and_then_dropped() {
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
     for _ in 0..TP3_ANSWER_TRIES_MAX {
         assert_eq!(refuse(&mut mind), []);
+        assert_eq!(mind.overlay.holdings().answer_dials, 0);
         assert_eq!(mind.pass(TP3_ANSWER_PAUSE - Duration::from_millis(1)), []);
         assert_eq!(mind.pass(Duration::from_millis(1)), [dial(9990)]);
     }
@@ -322,6 +323,52 @@ fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
     assert_eq!(mind.overlay.pending_count(), 0);
     // Nor are they pinged, or given up for being quiet.
     assert_eq!(mind.pass(NEIGHBOR_QUIET_MAX * 2), []);
+}
+
+#[test]
+fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lost() {
+    let mut mind = Mind::new();
+    let (asker, native) = (LinkId(4), LinkId(5));
+    for link in [asker, native] {
+        let advertised = SocketAddr::from((Ipv4Addr::LOCALHOST, 9001));
+        mind.open(link, Role::Servent { id: ServentId(100 + u128::from(link.0)), advertised });
+    }
+    let long = Ask::Key(Key::new(&[b'k'; TP3_TEXT_BYTES_MAX + 1]).unwrap());
+    let ask = |mind: &mut Mind, sequence, ttl, ask: &Ask| {
+        let query = query(sequence, ttl, ask.clone(), Path::default());
+        mind.tell(Input::Received { link: asker, message: Message::query(query) })
+    };
+    let asked = |out: &[Output]| match out {
+        [Output::Flood { links, .. }, ..] => links.clone(),
+        _ => Vec::new(),
+    };
+    let echoed = |id, ttl, tally| {
+        let message = Message::Echo(Echo { id, ttl, tally });
+        Output::Send { link: asker, message }
+    };
+    let id = |sequence| QueryId { sequence, client: client(9990).socket };
+
+    assert_eq!(asked(&ask(&mut mind, 1, 2, &long)), [native]);
+    let echo = Echo { id: id(1), ttl: 1, tally: Tally { reached: 1, ..Tally::default() } };
+    let out = mind.tell(Input::Received { link: native, message: Message::Echo(echo) });
+    let tally = Tally { reached: 2, copies: 1, lost: 2, ..Tally::default() };
+    assert_eq!(out, [echoed(id(1), 2, tally)]);
+    assert_eq!(mind.overlay.counters().unsaid, 2);
+
+    // Where it ends in any case nobody is left out.
+    let tally = Tally { reached: 1, stopped: 1, ..Tally::default() };
+    assert_eq!(ask(&mut mind, 2, 0, &long), [echoed(id(2), 0, tally)]);
+    assert_eq!(mind.overlay.counters().unsaid, 2);
+
+    // What can be said goes to all.
+    let short = Ask::Key(Key::new(&[b'k'; TP3_TEXT_BYTES_MAX]).unwrap());
+    assert_eq!(asked(&ask(&mut mind, 3, 2, &short)), [NEIGHBOR, OTHER, native]);
+
+    // Where nobody has words for it nobody is asked.
+    mind.tell(Input::Closed { link: native, reason: "it is a test".to_owned() });
+    let tally = Tally { reached: 1, lost: 2, ..Tally::default() };
+    assert_eq!(ask(&mut mind, 4, 2, &long), [echoed(id(4), 2, tally)]);
+    assert_eq!(mind.overlay.counters().unsaid, 4);
 }
 
 #[test]

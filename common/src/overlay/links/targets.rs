@@ -158,4 +158,23 @@ mod tests {
         }
         assert_eq!(target.failures, FAILURES_AGAIN + 2);
     }
+
+    #[test]
+    fn a_target_goes_by_the_name_it_was_given() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+        for name in ["10.0.0.1:9000", "north.example:9000"] {
+            let neighbor = Neighbor { name: name.to_owned(), addresses: vec![address], dialect: Dialect::Native };
+            assert_eq!(Target::new(&neighbor).name(), neighbor.to_string());
+        }
+    }
+
+    #[test]
+    fn only_what_failed_has_failed() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+        let neighbor = Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native };
+        let mut target = Target::new(&neighbor);
+        assert!(!target.has_failed());
+        target.dial_later(Time::START, 0);
+        assert!(target.has_failed());
+    }
 }
