@@ -95,8 +95,9 @@ pub const DIAL_WAIT_MAX: Duration = Duration::from_secs(2);
 
 // ---- answers on their way ----
 
-/// Dials to answer addresses under way at once, from the dial until the client has said hello.
-pub const ANSWER_DIALS_MAX: usize = 64;
+/// Dials to answer addresses under way at once, from the dial until the client has said hello. Many, because each to an
+/// address that swallows packets takes [`DIAL_WAIT_MAX`]; no network has more of them than are left for all others.
+pub const ANSWER_DIALS_MAX: usize = 2_048;
 /// Answer addresses known at once, whether waiting for a dial, linked, or left alone after a failure.
 pub const ANSWER_ADDRESSES_MAX: usize = 4_096;
 /// Answer links kept for later answers; one more closes the one idle longest.

@@ -8,7 +8,7 @@
 mod random;
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -1118,7 +1118,13 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
 
 /// A mind with a neighbor that asks for clients far away, and what it says to a query of client `number`.
 fn asked_for(mind: &mut Mind, neighbor: LinkId, sequence: u64, number: usize) -> (Vec<Output>, Tally) {
-    let mut out = mind.hear(neighbor, Message::query(query(sequence, number, tea())));
+    asked_for_at(mind, neighbor, sequence, client_address(number))
+}
+
+/// The same for a client at an address of one's choice.
+fn asked_for_at(mind: &mut Mind, neighbor: LinkId, sequence: u64, client: SocketAddr) -> (Vec<Output>, Tally) {
+    let client = AnswerAddress { socket: client, dialect: Dialect::Native };
+    let mut out = mind.hear(neighbor, Message::query(Query { client, ..query(sequence, 0, tea()) }));
     match out.pop() {
         Some(Output::Send { link, message: Message::Echo(echo) }) if link == neighbor => (out, echo.tally),
         other => panic!("no echo: {other:?}"),
@@ -1216,17 +1222,134 @@ fn so_many_dials_are_under_way_and_no_more() {
     for number in next..next + 3 {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number), (vec![], answered()));
     }
-    // A failure, a greeting and a link that breaks make room; a link on which nobody spoke yet does not.
-    assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), [dial_client(next)]);
+    // A failure, a greeting and a link that breaks make room; a link on which nobody spoke yet does not. The newest is
+    // next: its client surely still waits.
+    assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), [dial_client(next + 2)]);
     let (link, out) = mind.answer_link(1);
     assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green")), dial_client(next + 1)]);
     let (silent, out) = mind.dialled(Dial::Answers(client_address(2)));
     assert_eq!(out, []);
-    assert_eq!(mind.closed(silent), [dial_client(next + 2)]);
+    assert_eq!(mind.closed(silent), [dial_client(next)]);
     // A failure told twice counts once.
     assert_eq!(asked_for(&mut mind, neighbor, 1, next + 3), (vec![], answered()));
     assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), []);
     assert_eq!(mind.overlay.counters().undelivered, 2);
+}
+
+fn dial_at(client: SocketAddr) -> Output {
+    Output::Dial { dial: Dial::Answers(client), address: client, dialect: Dialect::Native }
+}
+
+/// One port of many at one ip. In IPv6 the ip differs too, within one network.
+fn ports_of(ip: &str) -> impl Fn(usize) -> SocketAddr + use<> {
+    let ip: IpAddr = ip.parse().unwrap();
+    move |number| {
+        let ip = match ip {
+            IpAddr::V4(_) => ip,
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() | number as u128).into(),
+        };
+        SocketAddr::new(ip, u16::try_from(number + 1).unwrap())
+    }
+}
+
+#[test]
+fn no_network_has_more_dials_than_are_left_for_all_others() {
+    for (ip, others) in [("12.0.0.1", "12.0.0.2"), ("2001:db8::", "2001:db8:0:1::")] {
+        let (here, elsewhere) = (ports_of(ip), ports_of(others));
+        let mut mind = Mind::new();
+        let neighbor = mind.neighbor(1);
+        let half = ANSWER_DIALS_MAX / 2;
+        for number in 0..half {
+            assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)), (vec![dial_at(here(number))], answered()));
+        }
+        for number in half..half + 3 {
+            assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)), (vec![], answered()), "it waits");
+        }
+        // Others are dialled at once, half of what is left of them.
+        for number in 0..half / 2 {
+            let out = asked_for_at(&mut mind, neighbor, 1, elsewhere(number)).0;
+            assert_eq!(out, [dial_at(elsewhere(number))]);
+        }
+        let waiting = elsewhere(half);
+        assert_eq!(asked_for_at(&mut mind, neighbor, 1, waiting), (vec![], answered()));
+        // A dial that is over is for whoever has fewest under way, and has no more of them for it than are left.
+        assert_eq!(mind.dial_failed(Dial::Answers(here(0))), [dial_at(waiting)]);
+        assert_eq!(mind.dial_failed(Dial::Answers(here(1))), []);
+        for number in 2..half {
+            let out = mind.dial_failed(Dial::Answers(here(number)));
+            match out.as_slice() {
+                [] => {}
+                [next] => {
+                    assert_eq!(*next, dial_at(here(half + 2)), "the newest is first");
+                    break;
+                }
+                _ => panic!("{out:?}"),
+            }
+            assert!(number < half - 1, "those that wait are forgotten");
+        }
+    }
+}
+
+#[test]
+fn those_that_failed_have_no_more_dials_than_are_left_for_all_others() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    // A crowd behind as many ips that all fail, wait out their rest and are asked for again.
+    let crowd = ANSWER_DIALS_MAX - 1;
+    for number in 0..crowd {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
+    }
+    for number in 0..crowd {
+        assert_eq!(mind.dial_failed(Dial::Answers(client_address(number))), []);
+    }
+    for number in 0..crowd {
+        assert_eq!(asked_for(&mut mind, neighbor, 2, number), (vec![], answered()));
+    }
+    let out = mind.pass(ANSWER_REST_MIN);
+    assert_eq!(out.len(), ANSWER_DIALS_MAX / 2);
+    assert!(out.iter().all(|(_, output)| matches!(output, Output::Dial { .. })));
+    // Whoever has not failed is dialled at once.
+    for number in crowd..crowd + ANSWER_DIALS_MAX / 2 {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
+    }
+    assert_eq!(asked_for(&mut mind, neighbor, 1, ANSWER_ADDRESSES_MAX - 1), (vec![], answered()));
+}
+
+#[test]
+fn no_network_has_more_addresses_known_than_are_left_for_all_others() {
+    let here = ports_of("12.0.0.1");
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let half = ANSWER_ADDRESSES_MAX / 2;
+    for number in 0..half {
+        assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)).1, answered());
+    }
+    assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(half)).1, unanswered());
+    assert_eq!(asked_for(&mut mind, neighbor, 1, 0), (vec![dial_client(0)], answered()));
+    // It makes room for its own among its own: the failure of somebody else stays known.
+    mind.dial_failed(Dial::Answers(client_address(0)));
+    mind.pass(ANSWER_REST_MIN);
+    assert_eq!(asked_for_at(&mut mind, neighbor, 2, here(half)).1, unanswered());
+    mind.dial_failed(Dial::Answers(here(0)));
+    assert_eq!(asked_for_at(&mut mind, neighbor, 3, here(half)).1, unanswered(), "it is left alone and not forgotten");
+    mind.pass(ANSWER_REST_MIN);
+    assert_eq!(asked_for_at(&mut mind, neighbor, 4, here(half)).1, answered());
+}
+
+#[test]
+fn no_network_has_more_bytes_waiting_than_are_left_for_all_others() {
+    let big = "x".repeat(VALUE_BYTES_MAX);
+    let here = ports_of("12.0.0.1");
+    let mut mind = Mind::with(&config(), store(&format!("tea {big}")));
+    let neighbor = mind.neighbor(1);
+    let half = ANSWERS_QUEUED_BYTES_MAX / 2 / VALUE_BYTES_MAX;
+    for number in 0..half {
+        assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)).1, answered());
+    }
+    assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(half)).1, unanswered());
+    for number in 0..half - 1 {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number).1, answered());
+    }
 }
 
 #[test]

@@ -5,6 +5,12 @@
 //! while. A TP3 client never speaks: it gets each answer over a connection of its own, tried several times because most
 //! open their port late. What is answered is `search`; a servent's own clients are answered over the link they asked
 //! on.
+//!
+//! Whoever names addresses can name many, and addresses that swallow packets: dials, addresses and waiting bytes are
+//! [`Shares`], so that others find what they need all the same.
+
+mod dials;
+mod shares;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -12,8 +18,8 @@ use std::time::Duration;
 
 use crate::address::{AnswerAddress, Dialect};
 use crate::config::{
-    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX,
-    ANSWER_REST_MAX, ANSWER_REST_MIN, ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
+    ANSWER_ADDRESSES_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX, ANSWER_REST_MAX, ANSWER_REST_MIN,
+    ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
@@ -21,14 +27,17 @@ use crate::overlay::{Dial, Holdings, Output};
 use crate::query::{Answer, AnswerBody};
 use crate::time::Time;
 
-#[derive(Debug, Default)]
+use dials::Dials;
+use shares::{Network, Shares};
+
+#[derive(Debug)]
 pub(super) struct Delivery {
     destinations: BTreeMap<SocketAddr, Destination>,
+    /// The same, as counted.
+    addresses: Shares<Network>,
     by_link: BTreeMap<LinkId, SocketAddr>,
-    /// Destinations waiting for one of the [`ANSWER_DIALS_MAX`] dials.
-    waiting: VecDeque<SocketAddr>,
-    dials_count: usize,
-    queued_bytes: usize,
+    dials: Dials,
+    queued_bytes: Shares<Network>,
     timers: BTreeSet<(Time, SocketAddr)>,
     pub(super) undelivered_count: u64,
 }
@@ -61,6 +70,20 @@ enum State {
     Remembered,
 }
 
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery {
+            destinations: BTreeMap::new(),
+            addresses: Shares::new(ANSWER_ADDRESSES_MAX),
+            by_link: BTreeMap::new(),
+            dials: Dials::default(),
+            queued_bytes: Shares::new(ANSWERS_QUEUED_BYTES_MAX),
+            timers: BTreeSet::new(),
+            undelivered_count: 0,
+        }
+    }
+}
+
 impl Delivery {
     /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it.
     pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Vec<Output>) -> bool {
@@ -70,31 +93,30 @@ impl Delivery {
             self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
             return true;
         }
-        let known = self.destinations.contains_key(&to);
-        if !known && self.destinations.len() >= ANSWER_ADDRESSES_MAX && !self.forget_one_failure() {
-            return false;
-        }
+        let network = Network::of(to.ip());
         let bytes = weight(&answer);
-        let destination = self.destinations.entry(to).or_insert_with(|| Destination::new(dialect));
-        if destination.queued_bytes + bytes > ANSWER_QUEUED_BYTES_MAX
-            || self.queued_bytes + bytes > ANSWERS_QUEUED_BYTES_MAX
-        {
-            if !known {
-                self.destinations.remove(&to);
-            }
+        let queued_bytes = self.destinations.get(&to).map_or(0, |destination| destination.queued_bytes);
+        if queued_bytes + bytes > ANSWER_QUEUED_BYTES_MAX || !self.queued_bytes.has_room(network, bytes) {
             return false;
         }
+        let known = self.destinations.contains_key(&to);
+        if !known {
+            if !self.has_room_for_another(network) {
+                return false;
+            }
+            self.addresses.take(network, 1);
+        }
+        let destination = self.destinations.entry(to).or_insert_with(|| Destination::new(dialect));
         if destination.queue.is_empty() && destination.state != State::Dialling {
             // The client there may be another than the one the address was first known for.
             destination.dialect = dialect;
         }
         destination.queue.push_back(answer);
         destination.queued_bytes += bytes;
-        self.queued_bytes += bytes;
+        self.queued_bytes.take(network, bytes);
         if !known || destination.state == State::Remembered {
-            destination.state = State::Waiting;
             self.set_timer(to, None);
-            self.waiting.push_back(to);
+            self.ask_for_dial(to);
             self.dial_waiting(out);
         }
         true
@@ -110,7 +132,7 @@ impl Delivery {
             Some(destination) if destination.state == State::Dialling && destination.dialect == Dialect::Tp3 => {
                 destination.failures = 0;
                 destination.tries = 0;
-                self.dials_count -= 1;
+                self.dials.end(to);
                 self.deliver_alone(to, link, out);
                 self.dial_waiting(out);
             }
@@ -138,7 +160,7 @@ impl Delivery {
         // An address that does not even refuse is not tried again at once: each try would hold one of the dials for
         // long.
         if refused && destination.dialect == Dialect::Tp3 && destination.tries < TP3_ANSWER_TRIES_MAX {
-            self.dials_count -= 1;
+            self.dials.end(to);
             destination.tries += 1;
             destination.state = State::Resting;
             self.set_timer(to, Some(now + TP3_ANSWER_PAUSE));
@@ -168,8 +190,8 @@ impl Delivery {
             {
                 destination.state = State::Open(link);
                 destination.failures = 0;
-                self.dials_count -= 1;
-                self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);
+                self.dials.end(to);
+                self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
                 out.push(Output::Send { link, message: Message::Hello(*own) });
                 let queue = std::mem::take(&mut destination.queue);
                 out.extend(queue.into_iter().map(|answer| Output::Send { link, message: Message::Answer(answer) }));
@@ -229,10 +251,7 @@ impl Delivery {
                     self.set_timer(to, Some(now + ANSWER_REST_MAX));
                 }
                 State::Remembered => self.forget(to),
-                State::Resting => {
-                    destination.state = State::Waiting;
-                    self.waiting.push_back(to);
-                }
+                State::Resting => self.ask_for_dial(to),
                 State::Waiting | State::Dialling => {}
             }
         }
@@ -255,18 +274,20 @@ impl Delivery {
     pub(super) fn hold(&self, holdings: &mut Holdings) {
         holdings.answer_addresses = self.destinations.len();
         holdings.answer_links = self.by_link.len();
-        holdings.answer_dials = self.dials_count;
-        holdings.answers_queued_bytes = self.queued_bytes;
+        holdings.answer_dials = self.dials.count();
+        holdings.answers_queued_bytes = self.queued_bytes.taken();
+    }
+
+    fn ask_for_dial(&mut self, to: SocketAddr) {
+        let Some(destination) = self.destinations.get_mut(&to) else { return };
+        destination.state = State::Waiting;
+        self.dials.ask(to, destination.failures > 0);
     }
 
     fn dial_waiting(&mut self, out: &mut Vec<Output>) {
-        while self.dials_count < ANSWER_DIALS_MAX {
-            let Some(to) = self.waiting.pop_front() else { return };
-            let Some(destination) = self.destinations.get_mut(&to) else {
-                continue;
-            };
+        while let Some(to) = self.dials.begin() {
+            let Some(destination) = self.destinations.get_mut(&to) else { return self.dials.end(to) };
             destination.state = State::Dialling;
-            self.dials_count += 1;
             let dialect = destination.dialect;
             out.push(Output::Dial { dial: Dial::Answers(to), address: to, dialect });
         }
@@ -278,25 +299,24 @@ impl Delivery {
         if let Some(answer) = destination.queue.pop_front() {
             let bytes = weight(&answer);
             destination.queued_bytes -= bytes;
-            self.queued_bytes -= bytes;
+            self.queued_bytes.give_back(Network::of(to.ip()), bytes);
             out.push(Output::Send { link, message: Message::Answer(answer) });
         }
         out.push(Output::Close { link });
         if destination.queue.is_empty() {
             self.forget(to);
         } else {
-            destination.state = State::Waiting;
-            self.waiting.push_back(to);
+            self.ask_for_dial(to);
         }
     }
 
     /// Ends an attempt to reach a client: what waited for it is dropped, and the address is left alone for a while.
     fn fail(&mut self, now: Time, to: SocketAddr, reason: &str) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
-        self.dials_count -= 1;
+        self.dials.end(to);
         log::info!("no answer to client {to}: {reason}");
         destination.tries = 0;
-        self.queued_bytes -= std::mem::take(&mut destination.queued_bytes);
+        self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
         self.undelivered_count += destination.queue.len() as u64;
         destination.queue.clear();
         destination.state = State::Resting;
@@ -305,19 +325,31 @@ impl Delivery {
         self.set_timer(to, Some(now + rest));
     }
 
-    /// Makes room for another address. False when every one here is waited for, spoken to or left alone.
-    fn forget_one_failure(&mut self) -> bool {
-        let is_remembered = |to: &SocketAddr| {
-            self.destinations.get(to).is_some_and(|destination| destination.state == State::Remembered)
+    /// Whether another address of this network may be known, if need be in place of one that failed and is only
+    /// remembered. False when all are waited for, spoken to or left alone.
+    fn has_room_for_another(&mut self, network: Network) -> bool {
+        if self.addresses.has_room(network, 1) {
+            return true;
+        }
+        // A network that has its share makes room among its own.
+        let is_full = self.addresses.left() == 0;
+        let may_go = |to: &SocketAddr| {
+            (is_full || Network::of(to.ip()) == network)
+                && self.destinations.get(to).is_some_and(|destination| destination.state == State::Remembered)
         };
-        let oldest = self.timers.iter().map(|(_, to)| *to).find(is_remembered);
-        oldest.map(|to| self.forget(to)).is_some()
+        let oldest = self.timers.iter().map(|(_, to)| *to).find(may_go);
+        oldest.is_some_and(|to| {
+            self.forget(to);
+            self.addresses.has_room(network, 1)
+        })
     }
 
     fn forget(&mut self, to: SocketAddr) {
         self.set_timer(to, None);
         if let Some(destination) = self.destinations.remove(&to) {
-            self.queued_bytes -= destination.queued_bytes;
+            let network = Network::of(to.ip());
+            self.addresses.give_back(network, 1);
+            self.queued_bytes.give_back(network, destination.queued_bytes);
         }
     }
 
