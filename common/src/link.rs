@@ -48,8 +48,9 @@ pub enum SendError {
     Encode(#[from] EncodeError),
 }
 
-/// Buffers above this are given back once they are empty: ten thousand idle links must cost next to nothing.
-const IDLE_BUFFER_BYTES_MAX: usize = 4 * 1024;
+/// Buffers above this are given back once they are empty: ten thousand links that were busy once must cost next to
+/// nothing, and most messages are shorter.
+const IDLE_BUFFER_BYTES_MAX: usize = 256;
 
 /// One connection without its socket.
 #[derive(Debug)]
@@ -260,7 +261,10 @@ impl Buffer {
         if self.is_empty() {
             self.taken = 0;
             self.bytes.clear();
-            self.bytes.shrink_to(IDLE_BUFFER_BYTES_MAX);
+            if self.bytes.capacity() > IDLE_BUFFER_BYTES_MAX {
+                // Given back whole: what shrinks where it lies leaves a hole too small for the next one.
+                self.bytes = Vec::new();
+            }
         }
     }
 
