@@ -133,6 +133,18 @@ impl Process {
         process
     }
 
+    /// Starts a servent on a free port of 127.0.0.1. `arguments` follow the port.
+    pub(crate) fn serve(arguments: &[&str]) -> Process {
+        Process::start(Command::new(program("servent").unwrap()).arg("127.0.0.1:0").args(arguments))
+    }
+
+    /// Starts one that may have so many descriptors and no more.
+    pub(crate) fn serve_with_descriptors(count: u32, arguments: &[&str]) -> Process {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {count}; exec \"$0\" 127.0.0.1:0 \"$@\"")]);
+        Process::start(command.arg(program("servent").unwrap()).args(arguments))
+    }
+
     /// Waits until this many lines of its log contain `text`.
     pub(crate) fn wait_for_log(&mut self, text: &str, count: usize) {
         while self.log.iter().filter(|line| line.contains(text)).count() < count {
@@ -146,6 +158,16 @@ impl Process {
             self.keep(line);
         }
         &self.log
+    }
+
+    /// The memory it has now, and the most it ever had, in KiB.
+    pub(crate) fn resident_kib(&self) -> (u64, u64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+        };
+        (field("VmRSS:"), field("VmHWM:"))
     }
 
     /// The processor time it has used, in clock ticks.
