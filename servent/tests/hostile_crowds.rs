@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use common::address::Dialect;
 use common::config::{CONNECTIONS_MAX, KEY_BYTES_MAX};
-use common::message::{Hello, Message, Role};
+use common::message::{Echo, Hello, Message, Role};
+use common::query::Tally;
 use common::wire::PREFACE;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Signal, getrlimit};
 use servent::sockets::raise_descriptor_limit;
 
-use support::{DataFile, Peer, Process, ask, frame, logged, serve};
+use support::{AnswerPort, DataFile, Peer, Process, ask, frame, logged, serve};
 
 /// A port nobody listens on, for clients whose answers all come over the link to their contact.
 const ANSWER_PORT: u16 = 9;
@@ -38,6 +39,10 @@ fn client_role() -> Role {
     Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }
 }
 
+fn say_hello(peer: &mut Peer) {
+    peer.say(&Message::Hello(Hello::new(client_role())));
+}
+
 /// Attaches so many clients, many at a time.
 fn attach(to: SocketAddr, count: usize) -> Vec<Peer> {
     const AT_ONCE: usize = 1_000;
@@ -46,7 +51,7 @@ fn attach(to: SocketAddr, count: usize) -> Vec<Peer> {
         let first = crowd.len();
         crowd.extend((first..count.min(first + AT_ONCE)).map(|_| Peer::stranger(to)));
         let new = &mut crowd[first..];
-        new.iter_mut().for_each(|peer| peer.say(&Message::Hello(Hello::new(client_role()))));
+        new.iter_mut().for_each(say_hello);
         for peer in new {
             peer.expect_hello();
         }
@@ -113,4 +118,57 @@ fn one_connection_more_than_it_takes_is_closed_and_all_others_are_served() {
         stream.write_all(&hello).is_ok() && stream.read(&mut [0]).is_ok_and(|count| count > 0)
     };
     assert!((0..1_000).any(is_greeted), "a place that is free is never given away");
+}
+
+#[test]
+fn without_descriptors_it_serves_whom_it_has_and_takes_others_a_second_after_there_are_some() {
+    const CROWD: usize = 260;
+    const TRIES: usize = 10;
+    let _alone = alone(CROWD);
+    let file = DataFile::new("tea green\n");
+    let mut servent = Process::serve_with_descriptors(200, &[file.path(), "-v"]);
+    let mut client = Peer::client(servent.address, ANSWER_PORT);
+    let mut source = Peer::neighbor(servent.address);
+    let is_served = |client: &mut Peer, source: &mut Peer| {
+        let sequence = client.request(ask("tea"));
+        assert_eq!(client.expect_answer().sequence, sequence);
+        let query = source.expect_query();
+        source.say(&Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally: Tally::default() }));
+        assert_eq!(client.expect_finished().sequence, sequence);
+    };
+
+    let mut crowd: Vec<Peer> = (0..CROWD).map(|_| Peer::stranger(servent.address)).collect();
+    crowd.iter_mut().for_each(say_hello);
+    servent.wait_for_log("cannot accept: Too many open files", 1);
+
+    // It tries now and then, and not as fast as it can. Ticks are hundredths of a second.
+    let (started, ticks) = (Instant::now(), servent.ticks());
+    servent.wait_for_log("cannot accept", 1 + TRIES);
+    let (elapsed, ticks) = (started.elapsed(), servent.ticks() - ticks);
+    eprintln!("{TRIES} tries in {elapsed:?}, {ticks} ticks");
+    assert!(u128::from(ticks) * 10 < elapsed.as_millis() / 5, "{ticks} ticks in {elapsed:?}");
+
+    // Whoever is attached is served, and what needs a descriptor fails by name.
+    is_served(&mut client, &mut source);
+    let nobody = AnswerPort::open();
+    source.pass_on(nobody.address(), ask("tea"), 0);
+    assert!(matches!(source.expect(), Message::Echo(_)));
+    servent.wait_for_log(&format!("no answer to client {}: Too many open files", nobody.address()), 1);
+    servent.signal(Signal::HUP);
+    servent.wait_for_log("Too many open files (os error 24); the data read before stays", 1);
+    is_served(&mut client, &mut source);
+
+    // Those it cannot take are told, one at each try. Once some of the others go, it takes those that still wait.
+    let most = servent.log_so_far().iter().filter(|line| line.contains("cannot accept")).count();
+    assert!(most < CROWD - 200, "{most} tries: nobody is left that waits");
+    let freed = Instant::now();
+    crowd.drain(..150);
+    let mut last = crowd.pop().unwrap();
+    last.expect_hello();
+    eprintln!("the last of those that waited is greeted {:?} after descriptors are free", freed.elapsed());
+    assert!(freed.elapsed() < Duration::from_secs(1), "{:?}", freed.elapsed());
+    is_served(&mut last, &mut source);
+    is_served(&mut client, &mut source);
+    servent.signal(Signal::TERM);
+    assert_eq!(servent.wait().code(), Some(0), "{}", servent.log.join("\n"));
 }

@@ -10,9 +10,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::address::{AnswerAddress, Dialect};
 use common::config::{
@@ -21,11 +20,10 @@ use common::config::{
 };
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
 use common::query::{Answer, AnswerBody, Ask, Query, Tally};
-use rustix::process::Signal;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use topologies::fleet::{Servent, program};
+use topologies::fleet::Servent;
 
-use support::{AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, frame, free_address, logged, query, serve};
+use support::{AnswerPort, DataFile, Heard, Peer, ask, frame, free_address, logged, query, serve};
 
 /// A port nobody listens on, for clients whose answers all come over the link to their contact.
 const ANSWER_PORT: u16 = 9;
@@ -785,59 +783,7 @@ fn an_answer_in_tp3_is_not_dialled_by_a_servent_that_does_not_speak_it() {
     port.accept_and_greet().0.expect_answer();
 }
 
-// ---- the machine ----
-
-#[test]
-fn without_descriptors_it_serves_whom_it_has_and_takes_others_later() {
-    const CROWD: usize = 40;
-    let file = tea();
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 30; exec \"$0\" \"$@\""]).arg(program("servent").unwrap());
-    let mut servent = Process::start(command.args(["127.0.0.1:0", file.path(), "-v"]));
-    let mut client = Peer::client(servent.address, ANSWER_PORT);
-    let mut source = Peer::neighbor(servent.address);
-
-    let mut crowd: Vec<TcpStream> = (0..CROWD).map(|_| TcpStream::connect(servent.address).unwrap()).collect();
-    servent.wait_for_log("cannot accept: Too many open files", 1);
-    let (started, ticks) = (Instant::now(), servent.ticks());
-
-    // Whoever is attached is served, and what needs a descriptor fails by name.
-    let sequence = client.request(ask("tea"));
-    assert_eq!(client.expect_answer().sequence, sequence);
-    let query = source.expect_query();
-    source.say(&Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally: Tally::default() }));
-    assert_eq!(client.expect_finished().sequence, sequence);
-    let nobody = AnswerPort::open();
-    source.pass_on(nobody.address(), ask("tea"), 0);
-    servent.wait_for_log(&format!("no answer to client {}: Too many open files", nobody.address()), 1);
-    servent.signal(Signal::HUP);
-    servent.wait_for_log("Too many open files (os error 24); the data read before stays", 1);
-
-    // Those it cannot take are told, one at each try, the last of the crowd after all the others.
-    Peer::over(crowd.pop().unwrap()).expect_end();
-    let (elapsed, ticks) = (started.elapsed(), servent.ticks() - ticks);
-    let tries = servent.log_so_far().iter().filter(|line| line.contains("cannot accept")).count();
-    assert!((2..=CROWD).contains(&tries), "{tries} tries for {CROWD} connections");
-    // It tries now and then, and not as fast as it can. Ticks are hundredths of a second.
-    assert!(u128::from(ticks) * 10 < elapsed.as_millis() / 2, "{ticks} ticks in {elapsed:?}");
-
-    // Once those that it could take go, there is room again.
-    crowd.clear();
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let mut peer = Peer::stranger(servent.address);
-        peer.say(&hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }));
-        match peer.hear() {
-            Heard::Message(Message::Hello(_)) => break,
-            // The servent has not noticed yet that they are gone.
-            _ => assert!(Instant::now() < until, "{}", servent.log.join("\n")),
-        }
-    }
-    let sequence = client.request(ask("tea"));
-    assert_eq!(client.expect_answer().sequence, sequence);
-    servent.signal(Signal::TERM);
-    assert_eq!(servent.wait().code(), Some(0), "{}", servent.log.join("\n"));
-}
+// ---- coming and going ----
 
 /// Many clients come, ask and go at once, some of them without a word: nobody gets another's answers.
 #[test]
