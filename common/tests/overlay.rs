@@ -724,6 +724,20 @@ fn one_neighbor_more_than_the_limit_is_refused_without_a_hello() {
 }
 
 #[test]
+fn strangers_that_came_at_once_are_not_all_closed_before_anybody_else_is_served() {
+    let mut mind = Mind::new();
+    let count = 1_000;
+    let strangers: Vec<LinkId> = (0..count).map(|_| mind.stranger()).collect();
+    mind.now = mind.now + HELLO_WAIT_MAX;
+    let first = mind.tell(Input::Deadline);
+    assert!(first.len() < count, "{} of {} outputs at once", first.len(), 2 * count);
+    assert_eq!(mind.overlay.deadline(), Some(mind.now), "the others are due");
+    let rest = mind.pass_and_see(Duration::ZERO);
+    let closed = [first, rest].concat();
+    assert_eq!(closed, strangers.into_iter().flat_map(|link| goodbye(link, Goodbye::Quiet)).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_stranger_has_five_seconds_to_say_hello() {
     let mut mind = Mind::new();
     let silent = mind.stranger();

@@ -32,6 +32,9 @@ use crate::sockets;
 
 /// Connections accepted in one turn of the loop; the others wait for the next.
 const ACCEPTS_PER_TURN: usize = 128;
+/// Timers that ended, as they do all at once for a crowd that came at once, seen to in one turn of the loop; the others
+/// wait for the next.
+const TIMERS_PER_TURN: usize = 128;
 /// How long the listening port is not used again towards one client.
 const SAME_PORTS_PAUSE: Duration = Duration::from_millis(100);
 /// Clients remembered for that; while there are so many, another is answered from any port.
@@ -195,10 +198,8 @@ impl Server {
 
     fn on_time(&mut self) {
         let now = self.now();
-        while let Some((due, link)) = self.timers.first().copied() {
-            if due > now {
-                break;
-            }
+        for _ in 0..TIMERS_PER_TURN {
+            let Some((_, link)) = self.timers.first().copied().filter(|(due, _)| *due <= now) else { break };
             self.set_timer(link, None);
             match self.entry(link).map(|entry| entry.stage) {
                 Some(Stage::Standing) => self.inputs.push_back(Input::Malformed { link, error: WireError::Unfinished }),

@@ -29,6 +29,10 @@ pub(super) use neighbors::Identity;
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
+/// Strangers that said no hello in time, as those of a crowd do all at once, closed at one deadline; the next deadline
+/// is due at once. Whoever is served meanwhile is not to wait for all of them.
+const CLOSED_AT_ONCE_MAX: usize = 128;
+
 #[derive(Debug)]
 pub(super) struct Links {
     guests: Rare<Guests>,
@@ -372,7 +376,8 @@ impl Links {
         let mut quiet = Vec::new();
         if let Some(guests) = self.guests.get() {
             let waited = guests.strangers_since.iter().take_while(|(since, _)| now.since(*since) >= HELLO_WAIT_MAX);
-            quiet.extend(waited.map(|(_, link)| *link).filter(|link| guests.strangers.contains_key(link)));
+            let strangers = waited.map(|(_, link)| *link).filter(|link| guests.strangers.contains_key(link));
+            quiet.extend(strangers.take(CLOSED_AT_ONCE_MAX));
         }
         if !self.neighbors.is_empty() && self.beat <= now {
             self.beat = now + NEIGHBOR_BEAT;
