@@ -7,9 +7,9 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::address::Dialect;
@@ -18,6 +18,7 @@ use common::message::{Echo, Hello, Message, Role};
 use common::query::Tally;
 use common::wire::PREFACE;
 use rustix::process::{Resource, Signal, getrlimit};
+use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets::raise_descriptor_limit;
 
 use support::{AnswerPort, DataFile, Peer, Process, ask, frame, logged, serve};
@@ -171,4 +172,105 @@ fn without_descriptors_it_serves_whom_it_has_and_takes_others_a_second_after_the
     is_served(&mut client, &mut source);
     servent.signal(Signal::TERM);
     assert_eq!(servent.wait().code(), Some(0), "{}", servent.log.join("\n"));
+}
+
+// ---- a byte a second ----
+
+/// Connections that each send a byte a second, until they are closed.
+struct Drips {
+    poller: Poller,
+    drips: Vec<Option<Drip>>,
+    next_byte_at: Instant,
+}
+
+struct Drip {
+    stream: Watched<TcpStream>,
+    bytes: Arc<[u8]>,
+    sent: usize,
+}
+
+impl Drips {
+    fn start() -> Drips {
+        Drips { poller: Poller::new().unwrap(), drips: Vec::new(), next_byte_at: Instant::now() }
+    }
+
+    fn add(&mut self, stream: TcpStream, bytes: &Arc<[u8]>) {
+        stream.set_nonblocking(true).unwrap();
+        let stream = self.poller.watch(stream, self.drips.len(), Interest::Read).unwrap();
+        self.drips.push(Some(Drip { stream, bytes: Arc::clone(bytes), sent: 0 }));
+    }
+
+    fn count(&self) -> usize {
+        self.drips.iter().flatten().count()
+    }
+
+    /// Lets a hundredth of a second pass, in which the next byte may be due. This is the attack's own clock.
+    fn drip(&mut self) {
+        let mut ready = Vec::new();
+        self.poller.wait(Some(Duration::from_millis(10)), &mut ready).unwrap();
+        for Ready { key, .. } in ready {
+            let Some(drip) = &mut self.drips[key] else { continue };
+            match (&*drip.stream).read(&mut [0; 1_024]) {
+                Ok(0) => self.drips[key] = None,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => self.drips[key] = None,
+                _ => {}
+            }
+        }
+        if self.next_byte_at <= Instant::now() {
+            self.next_byte_at += Duration::from_secs(1);
+            for drip in self.drips.iter_mut().flatten() {
+                // One that has been closed meanwhile is noticed above.
+                let _ = (&*drip.stream).write(&drip.bytes[drip.sent..][..1]);
+                drip.sent += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn those_who_send_a_byte_a_second_are_closed_within_fifteen_and_nobody_else_notices() {
+    const CROWD: usize = 5_000;
+    const NEIGHBORS: usize = 100;
+    let _alone = alone(CROWD);
+    let file = DataFile::new("tea green\n");
+    let servent = Process::serve(&[file.path()]);
+    let mut client = Peer::client(servent.address, ANSWER_PORT);
+    // Neighbors that cannot end a frame echo nothing, so what is finished is told later. Answers are not kept for that.
+    let mut ask = || {
+        let asked = Instant::now();
+        let sequence = client.request(ask("tea"));
+        while !matches!(client.expect(), Message::Answer(answer) if answer.sequence == sequence) {}
+        asked.elapsed()
+    };
+    let mut calm: Vec<Duration> = (0..1_000).map(|_| ask()).collect();
+
+    // Half of them say hello like that; others have said it, and never end what they say after it.
+    let hello: Arc<[u8]> = [&PREFACE[..], &frame(&Message::Hello(Hello::new(client_role())))].concat().into();
+    let endless: Arc<[u8]> = [&1_000_u32.to_be_bytes()[..], &[0; 1_000]].concat().into();
+    let clients = attach(servent.address, CROWD / 2 - NEIGHBORS);
+    let neighbors = (0..NEIGHBORS).map(|_| Peer::neighbor(servent.address));
+    let mut drips = Drips::start();
+    clients.into_iter().chain(neighbors).for_each(|peer| drips.add(peer.into_stream(), &endless));
+    (0..CROWD / 2).for_each(|_| drips.add(TcpStream::connect(servent.address).unwrap(), &hello));
+
+    let (started, ticks) = (Instant::now(), servent.ticks());
+    let mut during = Vec::new();
+    while drips.count() > 0 && started.elapsed() < Duration::from_secs(15) {
+        drips.drip();
+        during.push(ask());
+    }
+    let (elapsed, ticks) = (started.elapsed(), servent.ticks() - ticks);
+    assert_eq!(drips.count(), 0, "so many are not closed after {elapsed:?}");
+    calm.sort_unstable();
+    during.sort_unstable();
+    let (slowest, median) = (during[during.len() - 1], during[during.len() / 2]);
+    eprintln!(
+        "all closed in {elapsed:?}, {ticks} ticks; an answer took {:?} before and {median:?} meanwhile, {:?} and \
+         {slowest:?} at most, of {} asked for",
+        calm[calm.len() / 2],
+        calm[calm.len() - 1],
+        during.len(),
+    );
+    // An answer later than the next byte would be one that they held up.
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }

@@ -311,6 +311,11 @@ impl Peer {
         self.stream.local_addr().unwrap()
     }
 
+    /// The connection without the peer, which has heard all that has come by now.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// From now on pings are for the test to see, and not answered.
     pub(crate) fn fall_silent(&mut self) {
         self.pongs = false;
