@@ -10,6 +10,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -24,7 +25,7 @@ use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentI
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::wire::Frame;
 use rustix::process::{Pid, Signal, kill_process};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tempfile::TempDir;
 use topologies::fleet::{Servent, program};
 
@@ -241,6 +242,15 @@ impl DataFile {
     }
 }
 
+// ---- packets that vanish ----
+
+/// Has the system drop every packet that comes to this socket. Nothing is acknowledged or refused any more, as if the
+/// machine behind it had lost its power.
+fn swallow(socket: &impl AsFd) {
+    const RETURN_CONSTANT: u16 = 0x06;
+    SockRef::from(socket).attach_filter(&[SockFilter::new(RETURN_CONSTANT, 0, 0, 0)]).unwrap();
+}
+
 // ---- peers ----
 
 /// The other end of a link with a servent.
@@ -288,6 +298,16 @@ impl Peer {
         peer
     }
 
+    /// A client that hears answers at this address, and asks from its ip.
+    pub(crate) fn client_at(contact: SocketAddr, answers: SocketAddr) -> Peer {
+        let socket = Socket::new(Domain::for_address(contact), Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.bind(&SocketAddr::new(answers.ip(), 0).into()).unwrap();
+        socket.connect(&contact.into()).unwrap();
+        let mut peer = Peer::over(socket.into());
+        peer.greet(Role::Client { answer_port: answers.port(), dialect: Dialect::Native });
+        peer
+    }
+
     /// A servent linked with its neighbor.
     pub(crate) fn neighbor(servent: SocketAddr) -> Peer {
         let mut peer = Peer::stranger(servent);
@@ -319,6 +339,11 @@ impl Peer {
     /// From now on pings are for the test to see, and not answered.
     pub(crate) fn fall_silent(&mut self) {
         self.pongs = false;
+    }
+
+    /// From now on its machine is gone: what comes is swallowed, and it can say no more than it does by itself.
+    pub(crate) fn vanish(&self) {
+        swallow(&self.stream);
     }
 
     // ---- to the servent ----
@@ -483,6 +508,23 @@ impl Peer {
             }
         }
     }
+
+    /// Asks for a key, and returns the first value that comes, whatever else is still to come.
+    pub(crate) fn first_value(&mut self, key: impl AsRef<[u8]>) -> Vec<u8> {
+        let sequence = self.request(ask(key));
+        loop {
+            match self.expect() {
+                Message::Answer(Answer { sequence: answered, body: AnswerBody::Value(value), .. })
+                    if answered == sequence =>
+                {
+                    return value;
+                }
+                // Of what was asked before.
+                Message::Answer(_) | Message::Finished(_) => {}
+                message => panic!("an unexpected {message:?}"),
+            }
+        }
+    }
 }
 
 /// Asks for a key.
@@ -526,6 +568,11 @@ impl AnswerPort {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
+    }
+
+    /// From now on it is dark: whoever connects hears nothing, neither yes nor no.
+    pub(crate) fn swallow(&self) {
+        swallow(&self.0);
     }
 
     /// The next servent that connects; nothing has been said to it.
