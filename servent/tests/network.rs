@@ -8,7 +8,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use common::config::{
 };
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
 use common::query::{Answer, AnswerBody, Ask, Query, Tally};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use topologies::fleet::Servent;
 
 use support::{AnswerPort, DataFile, Heard, Peer, ask, frame, free_address, logged, query, serve};
@@ -442,30 +441,14 @@ fn an_answer_address_that_names_no_client_is_not_dialled_and_reported() {
     still_serves(servent.address());
 }
 
-/// A listener whose queue is full, and what fills it. Whoever connects to it hears nothing, neither yes nor no.
-fn dark_address() -> (Socket, Vec<TcpStream>) {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap().as_socket().unwrap();
-    let mut queue = Vec::new();
-    loop {
-        // The queue is full when a connect does not end; on loopback one that ends does so at once.
-        match TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
-            Ok(stream) => queue.push(stream),
-            Err(error) if error.kind() == ErrorKind::TimedOut => return (listener, queue),
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
 #[test]
 fn an_answer_address_that_is_dark_delays_no_other_answer() {
     let file = tea();
     let mut servent = serve(&[file.path()]);
     let mut source = Peer::neighbor(servent.address());
-    let (listener, _queue) = dark_address();
-    let dark = listener.local_addr().unwrap().as_socket().unwrap();
+    let dark_port = AnswerPort::open();
+    dark_port.swallow();
+    let dark = dark_port.address();
     let failure = format!("no answer to client {dark}: ");
 
     source.pass_on(dark, ask("tea"), 0);

@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -275,6 +275,14 @@ impl Peer {
         Peer::over(TcpStream::connect(to).unwrap())
     }
 
+    /// The same from an ip of one's choice.
+    pub(crate) fn stranger_from(ip: IpAddr, to: SocketAddr) -> Peer {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.bind(&SocketAddr::new(ip, 0).into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        Peer::over(socket.into())
+    }
+
     /// The same for one that is not going to read much.
     pub(crate) fn deaf_stranger(to: SocketAddr) -> Peer {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
@@ -300,10 +308,7 @@ impl Peer {
 
     /// A client that hears answers at this address, and asks from its ip.
     pub(crate) fn client_at(contact: SocketAddr, answers: SocketAddr) -> Peer {
-        let socket = Socket::new(Domain::for_address(contact), Type::STREAM, Some(Protocol::TCP)).unwrap();
-        socket.bind(&SocketAddr::new(answers.ip(), 0).into()).unwrap();
-        socket.connect(&contact.into()).unwrap();
-        let mut peer = Peer::over(socket.into());
+        let mut peer = Peer::stranger_from(answers.ip(), contact);
         peer.greet(Role::Client { answer_port: answers.port(), dialect: Dialect::Native });
         peer
     }
