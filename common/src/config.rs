@@ -98,6 +98,8 @@ pub const DIAL_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Dials to answer addresses under way at once, from the dial until the client has said hello. Many, because each to an
 /// address that swallows packets takes [`DIAL_WAIT_MAX`]; no network has more of them than are left for all others.
 pub const ANSWER_DIALS_MAX: usize = 2_048;
+/// Dials of them to one network, so that nobody can have this servent dial an ip more often than a crowd behind it might.
+pub const ANSWER_DIALS_PER_NETWORK_MAX: usize = 64;
 /// Answer addresses known at once, whether waiting for a dial, linked, or left alone after a failure.
 pub const ANSWER_ADDRESSES_MAX: usize = 4_096;
 /// Answer links kept for later answers; one more closes the one idle longest.

@@ -1267,45 +1267,55 @@ fn ports_of(ip: &str) -> impl Fn(usize) -> SocketAddr + use<> {
 }
 
 #[test]
-fn no_network_has_more_dials_than_are_left_for_all_others() {
+fn no_network_has_more_than_so_many_dials() {
     for (ip, others) in [("12.0.0.1", "12.0.0.2"), ("2001:db8::", "2001:db8:0:1::")] {
         let (here, elsewhere) = (ports_of(ip), ports_of(others));
         let mut mind = Mind::new();
         let neighbor = mind.neighbor(1);
-        let half = ANSWER_DIALS_MAX / 2;
-        for number in 0..half {
+        let most = ANSWER_DIALS_PER_NETWORK_MAX;
+        for number in 0..most {
             assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)), (vec![dial_at(here(number))], answered()));
         }
-        for number in half..half + 3 {
+        for number in most..most + 3 {
             assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)), (vec![], answered()), "it waits");
         }
-        // Others are dialled at once, half of what is left of them.
-        for number in 0..half / 2 {
-            let out = asked_for_at(&mut mind, neighbor, 1, elsewhere(number)).0;
-            assert_eq!(out, [dial_at(elsewhere(number))]);
+        // Others are dialled at once.
+        for number in 0..most {
+            assert_eq!(asked_for_at(&mut mind, neighbor, 1, elsewhere(number)).0, [dial_at(elsewhere(number))]);
         }
-        let waiting = elsewhere(half);
-        assert_eq!(asked_for_at(&mut mind, neighbor, 1, waiting), (vec![], answered()));
-        // A dial that is over is for whoever has fewest under way, and has no more of them for it than are left.
-        assert_eq!(mind.dial_failed(Dial::Answers(here(0))), [dial_at(waiting)]);
-        assert_eq!(mind.dial_failed(Dial::Answers(here(1))), []);
-        for number in 2..half {
-            let out = mind.dial_failed(Dial::Answers(here(number)));
-            match out.as_slice() {
-                [] => {}
-                [next] => {
-                    assert_eq!(*next, dial_at(here(half + 2)), "the newest is first");
-                    break;
-                }
-                _ => panic!("{out:?}"),
-            }
-            assert!(number < half - 1, "those that wait are forgotten");
-        }
+        assert_eq!(mind.dial_failed(Dial::Answers(here(0))), [dial_at(here(most + 2))], "the newest is first");
+        assert_eq!(mind.dial_failed(Dial::Answers(elsewhere(0))), [], "the others have their part already");
+        assert_eq!(mind.dial_failed(Dial::Answers(here(1))), [dial_at(here(most + 1))]);
     }
 }
 
 #[test]
-fn those_that_failed_have_no_more_dials_than_are_left_for_all_others() {
+fn no_network_has_more_dials_than_are_left_for_all_others() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let most = ANSWER_DIALS_PER_NETWORK_MAX;
+    let networks = ANSWER_DIALS_MAX / most;
+    let port = |network: usize, number: usize| ports_of(&format!("12.0.1.{network}"))(number);
+    // All networks but one have all they may, so what is left would be the part of one.
+    for (network, number) in (1..networks).flat_map(|network| (0..most).map(move |number| (network, number))) {
+        let to = port(network, number);
+        assert_eq!(asked_for_at(&mut mind, neighbor, 1, to).0, [dial_at(to)]);
+    }
+    // The last has half of it, another half of the rest.
+    for (network, share) in [(networks, most / 2), (networks + 1, most / 4)] {
+        for number in 0..share {
+            let to = port(network, number);
+            assert_eq!(asked_for_at(&mut mind, neighbor, 1, to).0, [dial_at(to)]);
+        }
+        assert_eq!(asked_for_at(&mut mind, neighbor, 1, port(network, share)), (vec![], answered()), "it waits");
+    }
+    // A dial that is over is for whoever has fewest under way, and has no more of them for it than are left.
+    assert_eq!(mind.dial_failed(Dial::Answers(port(1, 0))), [dial_at(port(networks + 1, most / 4))]);
+    assert_eq!(mind.dial_failed(Dial::Answers(port(1, 1))), []);
+}
+
+#[test]
+fn those_that_failed_have_no_more_dials_than_one_network() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     // A crowd behind as many ips that all fail, wait out their rest and are asked for again.
@@ -1320,10 +1330,10 @@ fn those_that_failed_have_no_more_dials_than_are_left_for_all_others() {
         assert_eq!(asked_for(&mut mind, neighbor, 2, number), (vec![], answered()));
     }
     let out = mind.pass(ANSWER_REST_MIN);
-    assert_eq!(out.len(), ANSWER_DIALS_MAX / 2);
+    assert_eq!(out.len(), ANSWER_DIALS_PER_NETWORK_MAX);
     assert!(out.iter().all(|(_, output)| matches!(output, Output::Dial { .. })));
     // Whoever has not failed is dialled at once.
-    for number in crowd..crowd + ANSWER_DIALS_MAX / 2 {
+    for number in crowd..crowd + ANSWER_DIALS_MAX - ANSWER_DIALS_PER_NETWORK_MAX {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
     }
     assert_eq!(asked_for(&mut mind, neighbor, 1, ANSWER_ADDRESSES_MAX - 1), (vec![], answered()));

@@ -388,6 +388,7 @@ fn limits() -> Vec<(&'static str, String)> {
         NEIGHBORS_MAX,
         CONNECTIONS_MAX,
         ANSWER_DIALS_MAX,
+        ANSWER_DIALS_PER_NETWORK_MAX,
         ANSWER_ADDRESSES_MAX,
         ANSWER_LINKS_MAX,
         ANSWER_QUEUED_BYTES_MAX,

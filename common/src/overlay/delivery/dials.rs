@@ -1,15 +1,15 @@
 //! Whose turn it is to be dialled: so many dials at once, and those who never answer do not keep others waiting.
 //!
 //! A dial to an address that swallows packets takes as long as a dial may take, and anybody can name many such
-//! addresses. So dials are [`Shares`]: while at most half of them are under way everybody is dialled at once, and after
-//! that whoever has fewest goes first. What is dialled for, and what comes of it, is known to `delivery`.
+//! addresses. So dials are [`Shares`], of which nobody has more than a few: while others leave enough everybody is
+//! dialled at once, and after that whoever has fewest goes first. What is dialled for, and what comes of it, is known to `delivery`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::shares::{Network, Shares};
-use crate::config::ANSWER_DIALS_MAX;
+use crate::config::{ANSWER_DIALS_MAX, ANSWER_DIALS_PER_NETWORK_MAX};
 
 /// Whose share a dial is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +60,7 @@ impl Dials {
     pub(super) fn begin(&mut self) -> Option<SocketAddr> {
         let (_, _, owner) = *self.order.first()?;
         // Whoever has the smallest share has the best chance.
-        if !self.shares.has_room(owner, 1) {
+        if !self.shares.has_room(owner, 1) || self.shares.of(owner) >= ANSWER_DIALS_PER_NETWORK_MAX {
             return None;
         }
         self.change(owner, |dials| {
