@@ -1315,7 +1315,7 @@ fn no_network_has_more_dials_than_are_left_for_all_others() {
 }
 
 #[test]
-fn those_that_failed_have_no_more_dials_than_one_network() {
+fn those_that_failed_have_no_more_dials_than_are_left_for_all_others() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     // A crowd behind as many ips that all fail, wait out their rest and are asked for again.
@@ -1330,13 +1330,30 @@ fn those_that_failed_have_no_more_dials_than_one_network() {
         assert_eq!(asked_for(&mut mind, neighbor, 2, number), (vec![], answered()));
     }
     let out = mind.pass(ANSWER_REST_MIN);
-    assert_eq!(out.len(), ANSWER_DIALS_PER_NETWORK_MAX);
+    assert_eq!(out.len(), ANSWER_DIALS_MAX / 2);
     assert!(out.iter().all(|(_, output)| matches!(output, Output::Dial { .. })));
     // Whoever has not failed is dialled at once.
-    for number in crowd..crowd + ANSWER_DIALS_MAX - ANSWER_DIALS_PER_NETWORK_MAX {
+    for number in crowd..crowd + ANSWER_DIALS_MAX / 2 {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
     }
     assert_eq!(asked_for(&mut mind, neighbor, 1, ANSWER_ADDRESSES_MAX - 1), (vec![], answered()));
+}
+
+#[test]
+fn those_that_failed_do_not_wait_for_a_network_that_has_its_part() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let here = ports_of("12.0.0.1");
+    let failed = ANSWER_DIALS_PER_NETWORK_MAX + 10;
+    for number in 0..failed {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
+        assert_eq!(mind.dial_failed(Dial::Answers(client_address(number))), []);
+        assert_eq!(asked_for(&mut mind, neighbor, 2, number).0, []);
+    }
+    for number in 0..=ANSWER_DIALS_PER_NETWORK_MAX {
+        asked_for_at(&mut mind, neighbor, 1, here(number));
+    }
+    assert_eq!(mind.pass(ANSWER_REST_MIN).len(), failed);
 }
 
 #[test]

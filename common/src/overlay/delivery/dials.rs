@@ -58,17 +58,20 @@ impl Dials {
 
     /// The next address that may be dialled; its dial is under way from now on.
     pub(super) fn begin(&mut self) -> Option<SocketAddr> {
-        let (_, _, owner) = *self.order.first()?;
-        // Whoever has the smallest share has the best chance.
-        if !self.shares.has_room(owner, 1) || self.shares.of(owner) >= ANSWER_DIALS_PER_NETWORK_MAX {
-            return None;
-        }
+        let (_, _, first) = *self.order.first()?;
+        // Whoever has the smallest share has the best chance, but those that failed, being many, may have more.
+        let owner = [first, Owner::Failed].into_iter().find(|owner| self.may_begin(*owner))?;
         self.change(owner, |dials| {
             let (_, to) = dials.waiting.get_mut(&owner)?.pop()?;
             dials.shares.take(owner, 1);
             dials.under_way.insert(to, owner);
             Some(to)
         })
+    }
+
+    fn may_begin(&self, owner: Owner) -> bool {
+        let is_below_most = owner == Owner::Failed || self.shares.of(owner) < ANSWER_DIALS_PER_NETWORK_MAX;
+        is_below_most && self.shares.has_room(owner, 1) && self.waiting.contains_key(&owner)
     }
 
     /// A dial is over, whatever came of it.
