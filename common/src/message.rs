@@ -180,3 +180,38 @@ pub struct Finished {
     /// What came of it.
     pub tally: Tally,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Tally;
+
+    #[test]
+    fn both_halves_of_a_servent_id_tell_it_apart() {
+        let folded = |high: u64, low: u64| ServentId(u128::from(high) << 64 | u128::from(low)).folded();
+        assert_eq!(folded(0b0110, 0b0101), 0b0011);
+        assert_eq!(folded(1 << 63, 1), 1 << 63 | 1);
+        assert_eq!(folded(7, 7), 0);
+    }
+
+    #[test]
+    fn messages_go_by_the_names_of_the_protocol_page() {
+        let finished = Message::Finished(Finished { sequence: 1, tally: Tally::default() });
+        let request = Message::Request(Request { sequence: 1, ask: Ask::Topology });
+        for (message, name) in [
+            (Message::Goodbye(Goodbye::Idle), "goodbye"),
+            (Message::Ping, "ping"),
+            (Message::Pong, "pong"),
+            (request, "request"),
+            (finished, "finished"),
+        ] {
+            assert_eq!(message.name(), name);
+        }
+    }
+
+    #[test]
+    fn a_goodbye_says_why() {
+        assert_eq!(Goodbye::Leaving.to_string(), "it is leaving");
+        assert_eq!(Goodbye::Full.to_string(), "it has as many links as it takes");
+    }
+}

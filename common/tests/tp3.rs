@@ -128,6 +128,25 @@ fn texts_are_cut_or_refused_at_400_bytes() {
 }
 
 #[test]
+fn how_far_a_query_has_come_is_told_by_its_path_within_what_its_ttl_leaves() {
+    let hops = |ttl, path: &[u8]| {
+        let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
+        let flood = said(&Message::query(query(1, ttl, Ask::Topology, Path::Text(path.to_vec()))));
+        match heard(&mut link, &flood).unwrap().pop() {
+            Some(Message::Query(query)) => query.hops,
+            other => panic!("{other:?}"),
+        }
+    };
+    let addresses = |count| ["127.0.0.1:9001"; 20][..count].join(" ").into_bytes();
+    assert_eq!(hops(3, b""), 1);
+    assert_eq!(hops(3, &addresses(2)), 2);
+    assert_eq!(hops(3, &addresses(13)), 13);
+    assert_eq!(hops(3, &addresses(14)), 13, "no way of ours is longer");
+    assert_eq!(hops(15, &addresses(5)), 1);
+    assert_eq!(hops(200, &addresses(5)), 1);
+}
+
+#[test]
 fn without_the_option_tp3_is_told_apart_and_refused() {
     let mut link = Link::accepted(Accepts::Native, Purpose::Standing);
     assert_eq!(heard(&mut link, &[0]), Ok(Vec::new()), "too little to tell");

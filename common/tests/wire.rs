@@ -25,7 +25,7 @@ use common::key::Key;
 use common::link::{Link, Purpose};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use common::wire::{Frame, PREFACE, VERSION, WireError};
+use common::wire::{EncodeError, Frame, PREFACE, VERSION, WireError};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -526,6 +526,25 @@ fn what_is_wrong_is_said_in_words() {
     );
     let heard = heard_by(&mut greeted(), &framed(&bytes("04 00 00 00")));
     assert_eq!(heard.expect_err("no key").to_string(), "a frame that holds no message: the key is empty");
+    for (body, words) in [
+        ("01", "it ends before its message does"),
+        ("04 00 00 fd ffffffffffffffff 6b6579", "a length inside it is more than a frame may hold"),
+        ("05 00 00 7f000001 fc00010000 00 00 00 01 00", "a number is too wide for its field"),
+        ("fa", "a variant is unknown"),
+    ] {
+        let heard = heard_by(&mut greeted(), &framed(&bytes(body)));
+        assert_eq!(heard.expect_err(body), WireError::Malformed(words.to_owned()));
+    }
+}
+
+#[test]
+fn a_frame_knows_its_length_and_whether_it_says_anything() {
+    let ping = Frame::new(Dialect::Native, &Message::Ping).unwrap();
+    assert_eq!((ping.body_bytes_count(), ping.as_bytes().len(), ping.is_empty()), (1, 5, false));
+    let value = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(b"green".to_vec()) });
+    let value = Frame::new(Dialect::Tp3, &value).unwrap();
+    assert_eq!((value.body_bytes_count(), value.is_empty()), (value.as_bytes().len(), false));
+    assert!(Frame::new(Dialect::Tp3, &Message::Ping).unwrap().is_empty());
 }
 
 #[test]
@@ -639,6 +658,15 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
 fn a_message_too_large_for_any_frame_is_not_encoded() {
     let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]) });
     assert!(Frame::new(Dialect::Native, &message).is_err());
+    // Around a value of this length there are nine bytes: of the kind, the sequence, the hops, the kind of answer, and
+    // five of the length.
+    let answer = |length| {
+        let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; length]) });
+        Frame::new(Dialect::Native, &message).map(|frame| frame.body_bytes_count())
+    };
+    let most = FRAME_BYTES_MAX - 9;
+    assert_eq!(answer(most), Ok(FRAME_BYTES_MAX));
+    assert_eq!(answer(most + 1), Err(EncodeError::TooLong(FRAME_BYTES_MAX + 1)));
 }
 
 // ---- what holds for all messages and all bytes ----
