@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use common::config::NEIGHBORS_MAX;
+
 use super::graph::{Graph, number};
 use super::plan::Shape;
 use super::random::Random;
@@ -163,12 +165,15 @@ fn small_world(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
 }
 
 /// The first few all know each other; everybody who comes later links with `degree / 2` others, at least one, chosen
-/// as often as they have neighbors. An odd degree takes one more at every other servent.
+/// as often as they have neighbors. An odd degree takes one more at every other servent. Whoever has as many neighbors as
+/// a servent takes is chosen no more.
 fn scale_free(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
     let degree = u64::from(degree).min(u64::from(count.saturating_sub(1)) * 2);
     let first = (low(degree.div_ceil(2)) + 1).max(2).min(count);
     let mut links: Vec<Link> = (0..first).flat_map(|a| (0..a).map(move |b| (b, a))).collect();
     let mut ends: Vec<u32> = links.iter().flat_map(|(a, b)| [*a, *b]).collect();
+    let mut neighbors = vec![0; count as usize];
+    ends.iter().for_each(|end| neighbors[*end as usize] += 1);
     let mut chosen: Vec<u32> = Vec::new();
     for servent in first..count {
         let before = u64::from(servent) * degree / 2;
@@ -176,7 +181,7 @@ fn scale_free(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
         chosen.clear();
         for _ in 0..wanted * TRIES_MAX {
             let other = ends[random.index(ends.len())];
-            if !chosen.contains(&other) {
+            if neighbors[other as usize] < NEIGHBORS_MAX && !chosen.contains(&other) {
                 chosen.push(other);
             }
             if chosen.len() == wanted {
@@ -186,6 +191,8 @@ fn scale_free(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
         for other in &chosen {
             links.push((*other, servent));
             ends.extend([*other, servent]);
+            neighbors[*other as usize] += 1;
+            neighbors[servent as usize] += 1;
         }
     }
     links
@@ -411,6 +418,15 @@ mod tests {
         let mut degrees = degrees(&drawn(&Shape::ScaleFree, 10_000, 4, 5));
         degrees.sort_unstable();
         assert!(degrees[0] == 2 && degrees[5000] <= 4 && degrees[9999] > 100, "{:?}", degrees.last());
+    }
+
+    #[test]
+    fn no_hub_has_more_neighbors_than_a_servent_takes() {
+        for seed in 0..3 {
+            let graph = drawn(&Shape::ScaleFree, 20_000, 16, seed);
+            assert_eq!(degrees(&graph).into_iter().max(), Some(NEIGHBORS_MAX));
+            assert_eq!((graph.links_count(), pieces(&graph)), (36 + 19_991 * 8, 1));
+        }
     }
 
     #[test]
