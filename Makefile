@@ -10,7 +10,7 @@ SIMULATOR = $(CARGO) run --locked --quiet --release --bin topology -- sim
 seeds = $(SIMULATOR) any --seeds 0..20000 $(1) > target/seeds.txt \
 	&& tail -n 1 target/seeds.txt || { grep -E 'broken|again|smallest|runs,' target/seeds.txt; exit 1; }
 
-.PHONY: help run test test-long bench check diamond chain topologies data clean
+.PHONY: help run test test-long bench scale check diamond chain topologies data clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-long: ## Simulate 20,000 overlays with every fault at once, and 20,000 with
 
 bench: ## Flood a million servents, beside a bare queue and set that pass the same messages
 	$(SIMULATOR) random --servents 1000000 --degree 8 --ttl 15 --bare
+
+scale: ## Measure how a flood grows, and write the charts and tables of docs/SCALE.md
+	$(CARGO) run --locked --quiet --release --bin topology -- scale
 
 check: ## Formatting, lints and docs, all without a warning
 	$(CARGO) fmt --all --check

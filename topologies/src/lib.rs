@@ -2,11 +2,13 @@
 //!
 //! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to, `fleet` starts
 //! and ends the processes, `asking` runs the client, `check` compares. Tests of the programs stand on the same modules.
-//! The flood itself is in `common`, and nothing of these shares code with it; `sim` runs that very code, without sockets.
+//! The flood itself is in `common`, and nothing of these shares code with it; `sim` runs that very code, without sockets, and
+//! `scale` makes of many such runs the charts and tables of docs/SCALE.md.
 
 pub mod asking;
 pub mod check;
 pub mod declared;
 pub mod expected;
 pub mod fleet;
+pub mod scale;
 pub mod sim;

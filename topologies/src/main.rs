@@ -15,6 +15,7 @@ use signal_hook::consts::SIGINT;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, end_all_on_signals, some_loopback_address};
+use topologies::scale;
 use topologies::sim::options::Options as SimOptions;
 use topologies::sim::{self, runner};
 
@@ -54,6 +55,8 @@ enum What {
     /// Run the code of the servents without sockets and without waiting, at any size and under faults
     #[command(after_help = SimOptions::more_help())]
     Sim(Box<SimOptions>),
+    /// Measure how a flood grows with TTL, degree and size, and write the charts and tables of docs/SCALE.md
+    Scale(scale::Options),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         What::Run { name, address, client } => run(&name, address, &client),
         What::Check { name, address } => run_check(&name, address.unwrap_or_else(some_loopback_address)),
         What::Sim(options) => run_sim(&options),
+        What::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
     };
     run.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "topology: {error:#}");
