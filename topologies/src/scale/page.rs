@@ -294,7 +294,7 @@ fn gnutella_table(runs: &Runs) -> anyhow::Result<String> {
             grouped(servents as f64),
             grouped(bound.min(servents as f64)),
             grouped(mean.reached),
-            format!("{} %", significant(100.0 * mean.reached / servents as f64)),
+            of_all(mean.reached, servents),
             grouped(mean.copies),
             format!("{:.1} %", 100.0 * mean.duplicates / mean.copies),
         ]);
@@ -302,6 +302,12 @@ fn gnutella_table(runs: &Runs) -> anyhow::Result<String> {
     let head = head(&["servents", "bound", "reached", "of all", "copies", "duplicates"]);
     let last = SIZES[SIZES.len() - 1];
     Ok(command(&plan(&Shape::Random, last, degree, ttl, 1)) + &table(&head, &rows))
+}
+
+/// A part of all servents. What is nearly all is not shown as all.
+fn of_all(reached: f64, servents: usize) -> String {
+    let percent = 100.0 * reached / servents as f64;
+    if (99.5..100.0).contains(&percent) { format!("{percent:.2} %") } else { format!("{} %", significant(percent)) }
 }
 
 /// The most a TTL can reach where everybody has so many neighbors: a tree, and the contact.
@@ -375,7 +381,7 @@ fn horizon_table(runs: &Runs) -> anyhow::Result<String> {
             degree.to_string(),
             ttl.to_string(),
             grouped(mean.reached),
-            format!("{} %", significant(100.0 * mean.reached / servents as f64)),
+            of_all(mean.reached, servents),
             grouped(mean.copies),
             significant(2.0 * mean.copies / 60.0),
             format!("{}bit/s", with_unit(bytes * 8.0)),
