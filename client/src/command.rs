@@ -7,7 +7,7 @@ use common::query::Ask;
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Command {
+pub enum Command {
     /// Nothing: the line is blank.
     Nothing,
     /// This, of everybody.
@@ -21,7 +21,9 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn parse(line: &[u8]) -> Command {
+    /// Reads one line, with or without its end.
+    #[must_use]
+    pub fn parse(line: &[u8]) -> Command {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // The blanks of the data files, so that every key there is can be asked for.

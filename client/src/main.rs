@@ -1,46 +1,7 @@
-//! The client program: reads commands, asks a contact, prints what comes.
-//!
-//! What a query means and when it is over is decided in `common::session`; here are a command line (`options`), the
-//! sources of commands (`repl`, `terminal`), sockets (`network`) and the form in which reports are shown (`render`).
+//! The client program; all of it is in the library, so that its command line can be run through without a process.
 
-mod command;
-mod network;
-mod options;
-mod render;
-mod repl;
-mod terminal;
-
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use options::Options;
-use repl::Outcome;
-
 fn main() -> ExitCode {
-    let options = Options::parse();
-    env_logger::Builder::new()
-        .filter_level(log::LevelFilter::Warn)
-        // Its debug log is about keystrokes and would be drawn over the line being edited.
-        .filter_module("rustyline", log::LevelFilter::Warn)
-        .parse_default_env()
-        .format_timestamp_millis()
-        .init();
-    let outcome = repl::run(&options).unwrap_or_else(|error| {
-        if is_broken_pipe(&error) {
-            // Whoever read our output has seen enough; that is no error of ours to report.
-            return Outcome::OutputClosed;
-        }
-        let _ = writeln!(io::stderr(), "client: {error:#}");
-        error.downcast_ref::<network::AttachError>().map_or(Outcome::Usage, |_| Outcome::Unreachable)
-    });
-    ExitCode::from(outcome.exit_code())
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    client::main()
 }

@@ -16,30 +16,30 @@ read as a script of them.\n\n\
 Exit code with -c or a script: 0 every query was answered, 1 some query had no answer, 2 usage or an \
 unknown command, 3 the contact cannot be reached or is no servent, 4 the contact was lost; the highest \
 that applies. 130 after Ctrl-C.")]
-pub(crate) struct Options {
+pub struct Options {
     /// Port to hear answers on; any free one by default
     #[arg(value_name = "ANSWER_PORT", default_value_t = 0, hide_default_value = true)]
-    pub(crate) answer_port: u16,
+    pub answer_port: u16,
 
     /// host:port of any servent, tp3://host:port of one that speaks TP3
     #[arg(value_name = "CONTACT")]
-    pub(crate) contact: String,
+    pub contact: String,
 
     /// Run this command and exit; may repeat
     #[arg(short, long = "command", value_name = "CMD")]
-    pub(crate) commands: Vec<OsString>,
+    pub commands: Vec<OsString>,
 
     /// How long to wait after the last answer, such as 250ms or 1.5 (seconds)
     #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = parse_timeout)]
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 
     /// End each query after N answers
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) answers: Option<u64>,
+    pub answers: Option<u64>,
 
     /// Print one JSON object per line
     #[arg(long)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 /// Longer than anybody waits; without a bound the sum with the present moment would have none either.

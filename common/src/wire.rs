@@ -163,7 +163,7 @@ pub(crate) fn opening(dialect: Dialect) -> &'static [u8] {
 
 /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while the
 /// frame is not whole.
-pub(crate) fn read_frame(
+pub fn read_frame(
     dialect: Dialect,
     bytes: &[u8],
     frame_bytes_max: usize,

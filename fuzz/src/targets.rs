@@ -1,0 +1,13 @@
+//! The doors, a file for each. What two of them share is `reader`.
+
+pub(crate) mod arguments;
+pub(crate) mod command;
+pub(crate) mod data;
+pub(crate) mod declared;
+pub(crate) mod escaped;
+pub(crate) mod framer;
+pub(crate) mod native;
+pub(crate) mod overlay;
+pub(crate) mod session;
+pub(crate) mod tp3;
+mod words;

@@ -1,0 +1,57 @@
+//! A line of the client's prompt or script.
+
+use client::command::Command;
+use common::key::{Key, KeyError};
+use common::query::Ask;
+
+use crate::Outcome;
+
+pub(crate) fn run(line: &[u8]) -> Outcome {
+    let command = Command::parse(line);
+    assert_eq!(command, read(line));
+    if !line.ends_with(b"\n") && !line.ends_with(b"\r") {
+        for end in [b"\n".as_slice(), b"\r\n"] {
+            assert_eq!(Command::parse(&[line, end].concat()), command, "a line means the same with its end");
+        }
+        let blanks = [b" \t".as_slice(), line, b"\t "].concat();
+        assert_eq!(Command::parse(&blanks), command, "a line means the same between blanks");
+    }
+    match &command {
+        // What a key is called is what the data file calls it: one word.
+        Command::Ask(Ask::Key(key)) => {
+            assert!(!key.as_bytes().iter().any(|byte| matches!(byte, b' ' | b'\t')));
+            assert_eq!(Command::parse(&[b"? ", key.as_bytes(), b"\r\n"].concat()), command);
+        }
+        Command::BadKey(error) => assert!(matches!(error, KeyError::TooLong(_)), "{error}"),
+        _ => {}
+    }
+    Outcome::taken_if(command != Command::Unknown)
+}
+
+/// The rules, once more.
+fn read(line: &[u8]) -> Command {
+    let mut line = line.to_vec();
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    let mut words: Vec<Vec<u8>> = vec![Vec::new()];
+    for byte in line {
+        if byte == b' ' || byte == b'\t' {
+            words.push(Vec::new());
+        } else if let Some(word) = words.last_mut() {
+            word.push(byte);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+    match words[..] {
+        [] => Command::Nothing,
+        [b"T"] => Command::Ask(Ask::Topology),
+        [b"Q"] => Command::Quit,
+        [b"?", key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
+        _ => Command::Unknown,
+    }
+}

@@ -1,0 +1,47 @@
+//! The native decoder: the body of a frame, of any bytes.
+//!
+//! Lengths of frames are `framer`'s: here the frame is always whole, so that what is inside it is reached.
+
+use common::address::Dialect;
+use common::config::{FRAME_BYTES_MAX, TP3_TEXT_BYTES_MAX};
+use common::message::Message;
+use common::wire::{Frame, read_frame};
+
+use crate::Outcome;
+
+/// The length before a native body.
+const LENGTH_BYTES: usize = 4;
+/// The longest head of a TP3 message: type, TTL, sequence, ip, port and length of a query.
+const TP3_HEAD_BYTES_MAX: usize = 2 + 2 + 4 + 4 + 2 + 2;
+
+pub(crate) fn run(body: &[u8]) -> Outcome {
+    let length = u32::try_from(body.len()).expect("an input of less than 4 GiB");
+    let frame = [&length.to_be_bytes(), body].concat();
+    // It says why, and that is all.
+    let Ok(read) = read_frame(Dialect::Native, &frame, FRAME_BYTES_MAX) else { return Outcome::Refused };
+    let (message, consumed) = read.expect("the frame is whole");
+    let message = message.expect("every native frame says something");
+    assert_eq!(consumed, frame.len(), "a message ends where its frame does: {message:?}");
+
+    let again = Frame::new(Dialect::Native, &message).expect("what was heard can be said");
+    // Bytes that mean the same have one spelling of ours, and it is the shortest.
+    assert!(again.body_bytes_count() <= body.len(), "{message:?} grew from {} bytes to {again:?}", body.len());
+    assert_eq!(again.as_bytes().len(), again.body_bytes_count() + LENGTH_BYTES);
+    let heard = read_frame(Dialect::Native, again.as_bytes(), FRAME_BYTES_MAX);
+    assert_eq!(heard, Ok(Some((Some(message.clone()), again.as_bytes().len()))), "said again it is something else");
+
+    say_in_tp3(&message);
+    Outcome::Taken
+}
+
+/// Whatever came from a native link may have to be passed on to a TP3 one.
+fn say_in_tp3(message: &Message) {
+    let Ok(frame) = Frame::new(Dialect::Tp3, message) else { return };
+    assert!(frame.as_bytes().len() <= TP3_HEAD_BYTES_MAX + TP3_TEXT_BYTES_MAX, "{message:?} is {frame:?} in TP3");
+    if frame.is_empty() {
+        return;
+    }
+    let heard = read_frame(Dialect::Tp3, frame.as_bytes(), FRAME_BYTES_MAX);
+    let Ok(Some((Some(_), consumed))) = heard else { panic!("{message:?}, said in TP3, is heard as {heard:?}") };
+    assert_eq!(consumed, frame.as_bytes().len(), "{message:?} in TP3");
+}

@@ -1,0 +1,323 @@
+//! The servent's mind, told anything in any order that a shell could tell it.
+//!
+//! The shell around it keeps its own contract: it names links once, ends each dial in time, and lets time go forward
+//! only. What others say is up to the input.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::address::{Dialect, Neighbor, canonical};
+use common::config::{
+    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, Config, DIAL_WAIT_MAX,
+    ECHOES_KEPT_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
+    SEEN_TP3_AGE_MAX, TTL_MAX,
+};
+use common::link::LinkId;
+use common::message::{Hello, Message, Role, ServentId};
+use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::query::QueryId;
+use common::store::Store;
+use common::time::Time;
+
+use super::words;
+use crate::Outcome;
+use crate::reader::Reader;
+
+/// How far time may go: beyond it a sum of moments has no room.
+const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
+
+pub(crate) fn run(bytes: &[u8]) -> Outcome {
+    let mut reader = Reader::new(bytes);
+    let mut shell = Shell::new(&mut reader);
+    while !reader.is_over() && !shell.has_left {
+        shell.step(&mut reader);
+        shell.check_holdings();
+    }
+    if !shell.has_left {
+        shell.leave();
+    }
+    Outcome::taken_if(shell.answers_count + shell.floods_count > 0)
+}
+
+struct Shell {
+    mind: Overlay,
+    now: Time,
+    open: BTreeMap<LinkId, End>,
+    links_count: u64,
+    dials: Vec<(Dial, Time)>,
+    heard: BTreeMap<QueryId, Heard>,
+    answers_count: usize,
+    floods_count: usize,
+    has_left: bool,
+}
+
+/// Who is at the other end of a link, as far as the shell can tell.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// Where it came from, if it came.
+    from: Option<SocketAddr>,
+    /// Where its answers go to, if it is a client.
+    client: Option<SocketAddr>,
+    has_spoken: bool,
+}
+
+/// How often a servent may answer a query: once, and once more when it may have forgotten it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    since: Option<Time>,
+    from_tp3: bool,
+    may_answer: u32,
+    answers: u32,
+}
+
+impl Heard {
+    fn hear(&mut self, now: Time, dialect: Dialect) {
+        self.from_tp3 |= dialect == Dialect::Tp3;
+        let age_max = if self.from_tp3 { SEEN_TP3_AGE_MAX } else { SEEN_AGE_MAX };
+        if self.since.is_none_or(|since| now.since(since) >= age_max) {
+            self.since = Some(now);
+            self.may_answer += 1;
+        }
+    }
+}
+
+fn store(reader: &mut Reader<'_>) -> Arc<Store> {
+    let texts: [&[u8]; 3] = [b"", b"tea 1\n", b"tea 2\ncoffee 3\n\xff\x00 4\n"];
+    let (store, _) = Store::parse(reader.one_of(&texts).to_vec()).expect("it is small");
+    Arc::new(store)
+}
+
+impl Shell {
+    fn new(reader: &mut Reader<'_>) -> Shell {
+        let neighbors = (0..reader.below(4)).map(|_| {
+            let address = words::address(reader);
+            Neighbor { name: address.to_string(), addresses: vec![address], dialect: words::dialect(reader) }
+        });
+        let config = Config {
+            neighbors: neighbors.collect(),
+            servent_id: ServentId(1),
+            advertised: words::address(reader),
+            ttl: reader.byte() % (TTL_MAX + 1),
+            forward_once: reader.flag(),
+            tp3_answers: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
+        };
+        let mind = Overlay::new(&config, store(reader));
+        Shell {
+            mind,
+            now: Time::START,
+            open: BTreeMap::new(),
+            links_count: 0,
+            dials: Vec::new(),
+            heard: BTreeMap::new(),
+            answers_count: 0,
+            floods_count: 0,
+            has_left: false,
+        }
+    }
+
+    fn step(&mut self, reader: &mut Reader<'_>) {
+        match reader.byte() % 16 {
+            0 | 1 => {
+                let from = words::address(reader);
+                self.on_opened(Opening::Accepted(from));
+            }
+            2 | 3 => {
+                let place = reader.below(self.dials.len());
+                if place < self.dials.len() {
+                    let (dial, _) = self.dials.remove(place);
+                    if reader.byte() % 4 == 3 {
+                        self.fail(dial, reader.flag());
+                    } else {
+                        self.on_opened(Opening::Dialled(dial));
+                    }
+                }
+            }
+            4..=10 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    self.on_message(link, words::message(reader));
+                }
+            }
+            11 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    let error = words::error(reader);
+                    self.tell(Input::Malformed { link, error });
+                    assert!(!self.open.contains_key(&link), "a link that makes no sense stays");
+                }
+            }
+            12 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    self.open.remove(&link);
+                    self.tell(Input::Closed { link, reason: "the input says so".to_owned() });
+                }
+            }
+            13 => {
+                let later = self.now + words::duration(reader);
+                self.go_to(later);
+                if reader.flag() {
+                    self.tell_deadline();
+                }
+            }
+            14 => {
+                if let Some(due) = self.mind.deadline() {
+                    self.go_to(self.now.max(due));
+                }
+                self.tell_deadline();
+            }
+            _ => match reader.byte() % 16 {
+                0 => self.leave(),
+                _ => {
+                    let store = store(reader);
+                    self.tell(Input::Reloaded(store));
+                }
+            },
+        }
+    }
+
+    fn on_opened(&mut self, opening: Opening) {
+        self.links_count += 1;
+        let link = LinkId(self.links_count);
+        let (from, client) = match opening {
+            Opening::Accepted(from) => (Some(from), None),
+            Opening::Dialled(Dial::Answers(client)) => (None, Some(client)),
+            Opening::Dialled(Dial::Neighbor(_)) => (None, None),
+        };
+        self.open.insert(link, End { from, client, has_spoken: false });
+        self.tell(Input::Opened { link, opening });
+    }
+
+    fn on_message(&mut self, link: LinkId, message: Message) {
+        let Some(end) = self.open.get_mut(&link) else { return };
+        if let (false, Some(from), Message::Hello(Hello { role: Role::Client { answer_port, dialect }, .. })) =
+            (end.has_spoken, end.from, &message)
+        {
+            let client = canonical(SocketAddr::new(from.ip(), *answer_port));
+            end.client = Some(client);
+            if *dialect == Dialect::Tp3 {
+                // It counts from zero again, and so does a servent with it.
+                for (_, heard) in self.heard.iter_mut().filter(|(id, _)| id.client == client) {
+                    heard.since = None;
+                }
+            }
+        }
+        end.has_spoken = true;
+        let asked = match &message {
+            Message::Query(query) => Some((query.id(), query.client.dialect)),
+            // Of which dialect the client is makes no difference here: the shorter age is the safe one.
+            Message::Request(request) => {
+                end.client.map(|client| (QueryId { sequence: request.sequence, client }, Dialect::Tp3))
+            }
+            _ => None,
+        };
+        if let Some((id, dialect)) = asked {
+            self.heard.entry(id).or_default().hear(self.now, dialect);
+        }
+        let is_query = matches!(message, Message::Query(_));
+        let out = self.tell(Input::Received { link, message });
+        for output in &out {
+            if let (true, Output::Flood { links, .. }) = (is_query, output) {
+                assert!(!links.contains(&link), "a query goes back to where it came from");
+            }
+        }
+    }
+
+    /// Ends the dials that have taken too long, at their time, and lets time go on.
+    fn go_to(&mut self, later: Time) {
+        let later = later.min(Time::after_start(LATEST));
+        while let Some(place) = self.dials.iter().position(|(_, due)| *due <= later) {
+            let (dial, due) = self.dials.remove(place);
+            self.now = self.now.max(due);
+            self.fail(dial, false);
+        }
+        self.now = self.now.max(later);
+    }
+
+    fn fail(&mut self, dial: Dial, refused: bool) {
+        self.tell(Input::DialFailed { dial, refused, reason: "the input says so".to_owned() });
+    }
+
+    fn tell_deadline(&mut self) {
+        let due = self.mind.deadline();
+        let before = (self.mind.fingerprint(), self.mind.holdings());
+        let out = self.tell(Input::Deadline);
+        if due.is_none_or(|due| due > self.now) {
+            let after = (self.mind.fingerprint(), self.mind.holdings());
+            assert_eq!((out.as_slice(), after), (&[][..], before), "a deadline told early changes something");
+            assert_eq!(self.mind.deadline(), due, "a deadline told early is another one");
+        }
+        // Or the loop around it would turn for ever.
+        let next = self.mind.deadline();
+        assert!(next.is_none_or(|next| next > self.now), "{next:?} is due again at {:?}", self.now);
+    }
+
+    fn leave(&mut self) {
+        self.has_left = true;
+        self.tell(Input::Leave);
+        assert!(self.open.is_empty(), "it leaves and keeps {:?}", self.open);
+    }
+
+    /// Tells the mind something and performs what it wants, as far as it can be performed here.
+    fn tell(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.mind.handle(self.now, input, &mut out);
+        for output in &out {
+            match output {
+                Output::Send { link, message } => self.on_send(*link, message),
+                Output::Flood { links, query } => {
+                    assert!(!links.is_empty(), "a flood to nobody");
+                    for link in links {
+                        assert!(self.open.contains_key(link), "{query:?} goes to {link}, which is closed");
+                    }
+                    assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), links.len(), "a flood says it twice");
+                    let far = u16::from(query.ttl) + u16::from(query.hops);
+                    assert!(query.hops > 0 && far <= u16::from(TTL_MAX) + 1, "{query:?} goes too far");
+                    self.floods_count += 1;
+                }
+                Output::Dial { dial, .. } => {
+                    assert!(self.dials.iter().all(|(other, _)| other != dial), "{dial:?} is dialled twice at once");
+                    self.dials.push((*dial, self.now + DIAL_WAIT_MAX));
+                }
+                Output::Rest { link, until } => {
+                    assert!(self.open.contains_key(link) && *until > self.now, "{link} rests until {until:?}");
+                }
+                Output::Close { link } => {
+                    assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
+                }
+            }
+        }
+        out
+    }
+
+    fn on_send(&mut self, link: LinkId, message: &Message) {
+        let Some(end) = self.open.get(&link) else { panic!("{message:?} goes to {link}, which is closed") };
+        let Message::Answer(answer) = message else { return };
+        self.answers_count += 1;
+        let Some(client) = end.client else { panic!("{answer:?} goes to {link}, where no client is") };
+        let id = QueryId { sequence: answer.sequence, client };
+        let Some(heard) = self.heard.get_mut(&id) else { panic!("{answer:?} to {client}, who did not ask") };
+        heard.answers += 1;
+        assert!(heard.answers <= heard.may_answer, "query {id} is answered again: {answer:?}, {heard:?}");
+        assert!(!matches!(client.ip(), IpAddr::V4(ip) if ip.is_multicast()) || end.from.is_some());
+    }
+
+    fn check_holdings(&self) {
+        let held = self.mind.holdings();
+        for (what, count, most) in [
+            ("neighbors", held.neighbors, NEIGHBORS_MAX),
+            ("seen", held.seen, SEEN_IDS_MAX),
+            ("pending", held.pending, QUERIES_PENDING_MAX),
+            ("echoes kept", held.echoes_kept, ECHOES_KEPT_MAX),
+            ("bytes of offers", held.offers_kept_bytes, OFFERS_KEPT_BYTES_MAX),
+            ("answer addresses", held.answer_addresses, ANSWER_ADDRESSES_MAX),
+            ("answer links", held.answer_links, ANSWER_LINKS_MAX + ANSWER_DIALS_MAX),
+            ("answer dials", held.answer_dials, ANSWER_DIALS_MAX),
+            ("bytes of answers", held.answers_queued_bytes, ANSWERS_QUEUED_BYTES_MAX),
+        ] {
+            assert!(count <= most, "{count} {what}, where {most} are the most");
+        }
+        let links = held.neighbors + held.clients + held.strangers + held.answer_links;
+        assert_eq!(links, self.open.len(), "the mind and its shell know of different links: {held:?}");
+        assert!(held.pending == 0 || self.mind.deadline().is_some(), "echoes are awaited for ever");
+    }
+}

@@ -1,0 +1,182 @@
+//! The client's mind, told anything in any order that a shell could tell it.
+//!
+//! The shell keeps the contract: it attaches once, asks when it has been told "ready" and nothing is pending, names
+//! links once, and lets time go forward only.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use common::link::LinkId;
+use common::session::{EndReason, Input, Output, Report, Session};
+use common::time::Time;
+
+use super::words;
+use crate::Outcome;
+use crate::reader::Reader;
+
+/// How far time may go: beyond it a sum of moments has no room.
+const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
+
+pub(crate) fn run(bytes: &[u8]) -> Outcome {
+    let mut reader = Reader::new(bytes);
+    let mut shell = Shell::new(&mut reader);
+    while !reader.is_over() {
+        shell.step(&mut reader);
+    }
+    // Whatever was said, a query ends by itself.
+    if shell.mind.is_waiting() {
+        let due = shell.mind.deadline();
+        assert!(due.is_some(), "a query waits for ever");
+        shell.now = shell.now + shell.silence_max;
+        shell.tell_deadline();
+        assert!(!shell.mind.is_waiting(), "a query goes on beyond its wait");
+    }
+    Outcome::taken_if(shell.endings_count > 0)
+}
+
+struct Shell {
+    mind: Session,
+    now: Time,
+    silence_max: Duration,
+    answers_wanted: Option<u64>,
+    open: BTreeMap<LinkId, ()>,
+    links_count: u64,
+    is_ready: bool,
+    asked: Time,
+    answers_count: u64,
+    endings_count: u64,
+}
+
+impl Shell {
+    fn new(reader: &mut Reader<'_>) -> Shell {
+        let answers_wanted = match reader.byte() % 4 {
+            0 => None,
+            wanted => Some(u64::from(wanted)),
+        };
+        let silence_max = Duration::from_millis(1 + 100 * u64::from(reader.byte()));
+        let port = words::address(reader).port();
+        let mind = match words::dialect(reader) {
+            common::address::Dialect::Native => Session::new(port, reader.u64(), silence_max, answers_wanted),
+            common::address::Dialect::Tp3 => Session::tp3(port, silence_max, answers_wanted),
+        };
+        let mut shell = Shell {
+            mind,
+            now: Time::START,
+            silence_max,
+            answers_wanted,
+            open: BTreeMap::new(),
+            links_count: 0,
+            is_ready: false,
+            asked: Time::START,
+            answers_count: 0,
+            endings_count: 0,
+        };
+        let link = shell.link();
+        shell.tell(Input::Attached { link, contact: words::address(reader) });
+        shell
+    }
+
+    fn link(&mut self) -> LinkId {
+        self.links_count += 1;
+        let link = LinkId(self.links_count);
+        self.open.insert(link, ());
+        link
+    }
+
+    fn step(&mut self, reader: &mut Reader<'_>) {
+        match reader.byte() % 12 {
+            0 => {
+                let link = self.link();
+                self.tell(Input::Accepted { link, from: words::address(reader) });
+            }
+            1 | 2 => {
+                if self.is_ready && !self.mind.is_waiting() {
+                    (self.asked, self.answers_count) = (self.now, 0);
+                    self.tell(Input::Ask(words::ask(reader)));
+                    assert!(self.mind.is_waiting(), "what is asked is not pending");
+                }
+            }
+            3..=7 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    self.tell(Input::Received { link, message: words::message(reader) });
+                }
+            }
+            8 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    self.tell(Input::Malformed { link, error: words::error(reader) });
+                    assert!(!self.open.contains_key(&link), "a link that makes no sense stays");
+                }
+            }
+            9 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    self.open.remove(&link);
+                    self.tell(Input::Closed { link, reason: "the input says so".to_owned() });
+                }
+            }
+            10 => {
+                self.now = (self.now + words::duration(reader)).min(Time::after_start(LATEST));
+                self.tell_deadline();
+            }
+            _ if reader.flag() => {
+                let was_waiting = self.mind.is_waiting();
+                let out = self.tell(Input::Interrupt);
+                assert_eq!(out.is_empty(), !was_waiting, "an interrupt ends what is pending, and nothing else");
+            }
+            _ => {
+                if let Some(due) = self.mind.deadline() {
+                    self.now = self.now.max(due);
+                }
+                self.tell_deadline();
+            }
+        }
+    }
+
+    fn tell_deadline(&mut self) {
+        let due = self.mind.deadline();
+        let out = self.tell(Input::Deadline);
+        if due.is_none_or(|due| due > self.now) {
+            assert_eq!((out.as_slice(), self.mind.deadline()), (&[][..], due), "a deadline told early does something");
+        }
+        let next = self.mind.deadline();
+        assert!(next.is_none_or(|next| next > self.now), "{next:?} is due again at {:?}", self.now);
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Output> {
+        let was_waiting = self.mind.is_waiting() || matches!(input, Input::Ask(_));
+        let mut endings_count = 0;
+        let mut out = Vec::new();
+        self.mind.handle(self.now, input, &mut out);
+        for output in &out {
+            match output {
+                Output::Send { link, message } => {
+                    assert!(self.open.contains_key(link), "{message:?} goes to {link}, which is closed");
+                }
+                Output::Close { link } => {
+                    assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
+                }
+                Output::Tell(Report::Ready) => {
+                    assert!(!self.is_ready, "it is ready twice");
+                    self.is_ready = true;
+                }
+                Output::Tell(Report::Answer { elapsed, .. }) => {
+                    assert!(was_waiting && endings_count == 0, "an answer to nothing");
+                    assert_eq!(*elapsed, self.now.since(self.asked));
+                    self.answers_count += 1;
+                }
+                Output::Tell(Report::Ended(ending)) => {
+                    endings_count += 1;
+                    assert_eq!(ending.answers, self.answers_count);
+                    let wanted = self.answers_wanted.unwrap_or(u64::MAX);
+                    assert!(ending.answers <= wanted, "more answers than were wanted: {ending:?}");
+                    assert!(ending.reason != EndReason::Answers || ending.answers == wanted, "{ending:?}");
+                    assert!(ending.reason != EndReason::Complete || ending.tally.is_whole(), "{ending:?}");
+                }
+                Output::Tell(Report::Refused { .. } | Report::ContactLost { .. } | Report::Unexpected { .. }) => {}
+            }
+        }
+        let ended = u64::from(was_waiting && !self.mind.is_waiting());
+        assert_eq!(endings_count, ended, "a query ends once");
+        self.endings_count += ended;
+        out
+    }
+}

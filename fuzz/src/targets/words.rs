@@ -1,0 +1,179 @@
+//! Messages, addresses and moments chosen by the bytes of an input, for the two minds.
+//!
+//! There are few of each, so that one input names the same ones again and again.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use common::address::{AnswerAddress, Dialect};
+use common::key::Key;
+use common::link::LinkId;
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::wire::WireError;
+
+use crate::reader::Reader;
+
+const GOODBYES: [Goodbye; 9] = [
+    Goodbye::Leaving,
+    Goodbye::Version,
+    Goodbye::Role,
+    Goodbye::Myself,
+    Goodbye::Duplicate,
+    Goodbye::Full,
+    Goodbye::Protocol,
+    Goodbye::Quiet,
+    Goodbye::Idle,
+];
+
+/// The keys that are asked for. Who holds which is up to the target.
+pub(super) const KEYS: [&[u8]; 3] = [b"tea", b"coffee", b"\xff\x00"];
+
+/// A mind's own id, and those of others.
+pub(super) fn servent_id(reader: &mut Reader<'_>) -> ServentId {
+    ServentId(u128::from(reader.byte() % 5))
+}
+
+/// An address of a machine like others, or one that means nobody.
+pub(super) fn address(reader: &mut Reader<'_>) -> SocketAddr {
+    match reader.byte() % 10 {
+        place @ 0..6 => SocketAddr::from((Ipv4Addr::LOCALHOST, 9000 + u16::from(place))),
+        6 => SocketAddr::from(([10, 0, 0, 1], 9000)),
+        7 => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 9001)),
+        8 => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        _ => SocketAddr::from(([224, 0, 0, 1], 9000)),
+    }
+}
+
+pub(super) fn dialect(reader: &mut Reader<'_>) -> Dialect {
+    reader.one_of(&[Dialect::Native, Dialect::Native, Dialect::Tp3])
+}
+
+fn sequence(reader: &mut Reader<'_>) -> u64 {
+    match reader.byte() % 8 {
+        7 => u64::MAX,
+        6 => reader.u64(),
+        small => u64::from(small),
+    }
+}
+
+pub(super) fn ask(reader: &mut Reader<'_>) -> Ask {
+    match reader.byte() % 4 {
+        3 => Ask::Topology,
+        place => Ask::Key(Key::new(KEYS[usize::from(place)]).expect("it is short")),
+    }
+}
+
+/// An extreme number more often than chance would have it.
+fn count(reader: &mut Reader<'_>) -> u64 {
+    match reader.byte() {
+        255 => u64::MAX,
+        254 => u64::MAX / 2,
+        253 => i64::MAX.unsigned_abs(),
+        small => u64::from(small % 8),
+    }
+}
+
+fn tally(reader: &mut Reader<'_>) -> Tally {
+    if reader.flag() {
+        return Tally { reached: 1, ..Tally::default() };
+    }
+    Tally {
+        reached: count(reader),
+        answers: count(reader),
+        copies: count(reader),
+        duplicates: count(reader),
+        stopped: count(reader).cast_signed(),
+        lost: count(reader),
+        silent: count(reader),
+    }
+}
+
+fn path(reader: &mut Reader<'_>) -> Path {
+    if reader.byte() % 4 == 3 {
+        let length = reader.below(32);
+        return Path::Text(reader.take(length).to_vec());
+    }
+    Path::Addresses((0..reader.below(4)).map(|_| address(reader)).collect())
+}
+
+fn body(reader: &mut Reader<'_>) -> AnswerBody {
+    if reader.flag() {
+        return AnswerBody::Place { path: path(reader), neighbors: vec![address(reader)] };
+    }
+    let length = reader.below(8);
+    AnswerBody::Value(reader.take(length).to_vec())
+}
+
+fn role(reader: &mut Reader<'_>) -> Role {
+    match reader.byte() % 8 {
+        0..4 => Role::Servent { id: servent_id(reader), advertised: address(reader) },
+        7 => Role::Nameless,
+        _ => Role::Client { answer_port: address(reader).port(), dialect: dialect(reader) },
+    }
+}
+
+/// Anything that can be said.
+pub(super) fn message(reader: &mut Reader<'_>) -> Message {
+    match reader.byte() % 12 {
+        0 | 1 => Message::Hello(Hello::new(role(reader))),
+        2 => Message::Goodbye(reader.one_of(&GOODBYES)),
+        3 => Message::Ping,
+        4 => Message::Pong,
+        5 | 6 => Message::Request(Request { sequence: sequence(reader), ask: ask(reader) }),
+        7 | 8 => Message::query(Query {
+            sequence: sequence(reader),
+            client: AnswerAddress { socket: address(reader), dialect: dialect(reader) },
+            ttl: ttl(reader),
+            hops: ttl(reader),
+            ask: ask(reader),
+            path: path(reader),
+        }),
+        9 => {
+            Message::Answer(Answer { sequence: sequence(reader), hops: ttl(reader), body: body(reader) })
+        }
+        10 => Message::Echo(Echo {
+            id: QueryId { sequence: sequence(reader), client: address(reader) },
+            ttl: ttl(reader),
+            tally: tally(reader),
+        }),
+        _ => Message::Finished(Finished { sequence: sequence(reader), tally: tally(reader) }),
+    }
+}
+
+fn ttl(reader: &mut Reader<'_>) -> u8 {
+    match reader.byte() {
+        any @ 250.. => any,
+        small => small % 18,
+    }
+}
+
+pub(super) fn error(reader: &mut Reader<'_>) -> WireError {
+    match reader.byte() % 6 {
+        0 => WireError::NoPreface("00".to_owned()),
+        1 => WireError::Tp3Refused,
+        2 => WireError::Version(9),
+        3 => WireError::FrameTooLong { length: 9, max: 8 },
+        4 => WireError::Unfinished,
+        _ => WireError::Malformed("it is odd".to_owned()),
+    }
+}
+
+/// From a nanosecond to a year.
+pub(super) fn duration(reader: &mut Reader<'_>) -> Duration {
+    let number = u64::from(reader.byte());
+    match reader.byte() % 8 {
+        0 => Duration::from_nanos(number),
+        1 => Duration::from_micros(number),
+        2 | 3 => Duration::from_millis(number),
+        4 => Duration::from_millis(100 * number),
+        5 | 6 => Duration::from_secs(number),
+        _ => Duration::from_secs(number * 24 * 60 * 60),
+    }
+}
+
+/// One of the links that are open, if there is one.
+pub(super) fn open_link<T>(reader: &mut Reader<'_>, open: &std::collections::BTreeMap<LinkId, T>) -> Option<LinkId> {
+    let place = reader.below(open.len());
+    open.keys().nth(place).copied()
+}
