@@ -10,7 +10,16 @@ SIMULATOR = $(CARGO) run --locked --quiet --release --bin topology -- sim
 seeds = $(SIMULATOR) any --seeds 0..20000 $(1) > target/seeds.txt \
 	&& tail -n 1 target/seeds.txt || { grep -E 'broken|again|smallest|runs,' target/seeds.txt; exit 1; }
 
-.PHONY: help run test test-long bench scale check diamond chain topologies data clean
+# What fuzzing needs besides a Rust toolchain: a nightly one (`rustup toolchain install nightly`) and a C++ compiler.
+FUZZ_TARGETS = $(notdir $(wildcard fuzz/corpus/*))
+FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= 1000000000
+
+# Runs one target; what it finds new goes to target/fuzz, not among what is kept.
+fuzz = mkdir -p target/fuzz/$(1) && $(CARGO) +nightly fuzz run --fuzz-dir fuzz/libfuzzer $(1) target/fuzz/$(1) fuzz/corpus/$(1) \
+	-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=1024
+
+.PHONY: help run test test-long fuzz fuzz-long bench scale mutants check diamond chain topologies data clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +47,14 @@ test: ## Run every test
 test-long: ## Simulate 20,000 overlays with every fault at once, and 20,000 with none
 	$(call seeds,--faults wild)
 	$(call seeds,--faults none --servents 40 --ttl 4 --queries 3 --wire native)
+
+fuzz: ## Run each fuzz target under libFuzzer for FUZZ_SECONDS (60)
+	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
+	for target in $(FUZZ_TARGETS); do $(call fuzz,$$target) || exit 1; done
+
+fuzz-long: ## Run the three decoders FUZZ_RUNS times each (1,000,000,000: half an hour), on stable
+	for target in native tp3 framer; do \
+		$(CARGO) run --locked --quiet --release -p fuzz -- $$target --runs $(FUZZ_RUNS) || exit 1; done
 
 bench: ## Flood a million servents, beside a bare queue and set that pass the same messages
 	$(SIMULATOR) random --servents 1000000 --degree 8 --ttl 15 --bare

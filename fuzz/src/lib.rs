@@ -97,7 +97,7 @@ pub const TARGETS: [Target; 10] = [
         input_bytes_max: 8 * 1024,
         held_bytes_max: 16 * 1024,
         held_per_byte_max: 64,
-        test_runs: 40_000,
+        test_runs: 20_000,
         run: targets::command::run,
     },
     Target {
@@ -124,7 +124,7 @@ pub const TARGETS: [Target; 10] = [
         input_bytes_max: 4 * 1024,
         held_bytes_max: 16 * 1024,
         held_per_byte_max: 32,
-        test_runs: 40_000,
+        test_runs: 20_000,
         run: targets::escaped::run,
     },
     Target {
@@ -153,15 +153,16 @@ pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
 
-impl Target {
-    /// Runs it once and panics where it breaks, or takes more memory than it may. This is how libFuzzer calls it.
-    pub fn check(&self, bytes: &[u8]) {
-        let (_, cost) = memory::cost_of(|| (self.run)(bytes));
-        if let Some(excess) = self.excess(bytes, cost) {
-            panic!("{excess}");
-        }
+/// Runs a target once, and panics where it breaks or takes more memory than it may. This is how libFuzzer calls it.
+pub fn check(name: &str, bytes: &[u8]) {
+    let target = target(name).expect("a target of this name");
+    let (_, cost) = memory::cost_of(|| (target.run)(bytes));
+    if let Some(excess) = target.excess(bytes, cost) {
+        panic!("{excess}");
     }
+}
 
+impl Target {
     /// What was too much about the memory an execution took.
     fn excess(&self, bytes: &[u8], cost: memory::Cost) -> Option<String> {
         let most = self.held_bytes_max + self.held_per_byte_max * bytes.len();

@@ -29,28 +29,8 @@ impl Random {
 }
 
 /// Numbers at the seams of one, two, four and eight bytes, and of limits.
-const NUMBERS: [u64; 20] = [
-    0,
-    1,
-    2,
-    15,
-    16,
-    17,
-    127,
-    128,
-    250,
-    251,
-    252,
-    253,
-    255,
-    256,
-    400,
-    401,
-    4096,
-    65_535,
-    u32::MAX as u64,
-    u64::MAX,
-];
+const NUMBERS: [u64; 20] =
+    [0, 1, 2, 15, 16, 17, 127, 128, 250, 251, 252, 253, 255, 256, 400, 401, 4096, 65_535, u32::MAX as u64, u64::MAX];
 
 /// Most changes to one input.
 const CHANGES_MAX: usize = 6;

@@ -129,9 +129,7 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Message {
             ask: ask(reader),
             path: path(reader),
         }),
-        9 => {
-            Message::Answer(Answer { sequence: sequence(reader), hops: ttl(reader), body: body(reader) })
-        }
+        9 => Message::Answer(Answer { sequence: sequence(reader), hops: ttl(reader), body: body(reader) }),
         10 => Message::Echo(Echo {
             id: QueryId { sequence: sequence(reader), client: address(reader) },
             ttl: ttl(reader),
