@@ -15,13 +15,20 @@ const LENGTH_BYTES: usize = 4;
 const TP3_HEAD_BYTES_MAX: usize = 2 + 2 + 4 + 4 + 2 + 2;
 
 pub(crate) fn run(body: &[u8]) -> Outcome {
-    let length = u32::try_from(body.len()).expect("an input of less than 4 GiB");
-    let frame = [&length.to_be_bytes(), body].concat();
+    let frame = framed(body);
     // It says why, and that is all.
     let Ok(read) = read_frame(Dialect::Native, &frame, FRAME_BYTES_MAX) else { return Outcome::Refused };
     let (message, consumed) = read.expect("the frame is whole");
     let message = message.expect("every native frame says something");
-    assert_eq!(consumed, frame.len(), "a message ends where its frame does: {message:?}");
+    assert_eq!(consumed, frame.len(), "a frame is as long as it announces: {message:?}");
+    for other in [&body[..body.len() - 1], &[body, b"\0"].concat()] {
+        let read = read_frame(Dialect::Native, &framed(other), FRAME_BYTES_MAX);
+        assert!(
+            read.is_err(),
+            "a message ends where its frame does, and {message:?} of {} bytes is {read:?}",
+            other.len()
+        );
+    }
 
     let again = Frame::new(Dialect::Native, &message).expect("what was heard can be said");
     // Bytes that mean the same have one spelling of ours, and it is the shortest.
@@ -32,6 +39,11 @@ pub(crate) fn run(body: &[u8]) -> Outcome {
 
     say_in_tp3(&message);
     Outcome::Taken
+}
+
+fn framed(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("an input of less than 4 GiB");
+    [&length.to_be_bytes(), body].concat()
 }
 
 /// Whatever came from a native link may have to be passed on to a TP3 one.
