@@ -63,6 +63,8 @@ struct End {
     /// Where its answers go to, if it is a client.
     client: Option<SocketAddr>,
     has_spoken: bool,
+    /// Whether the mind has said hello on it.
+    was_greeted: bool,
 }
 
 /// How often a servent may answer a query: once, and once more when it may have forgotten it.
@@ -185,7 +187,7 @@ impl Shell {
             Opening::Dialled(Dial::Answers(client)) => (None, Some(client)),
             Opening::Dialled(Dial::Neighbor(_)) => (None, None),
         };
-        self.open.insert(link, End { from, client, has_spoken: false });
+        self.open.insert(link, End { from, client, has_spoken: false, was_greeted: false });
         self.tell(Input::Opened { link, opening });
     }
 
@@ -294,11 +296,12 @@ impl Shell {
     }
 
     fn on_send(&mut self, link: LinkId, message: &Message) {
-        let Some(end) = self.open.get(&link) else {
+        let Some(end) = self.open.get_mut(&link) else {
             // What a client asked goes on without it, and its end finds nobody to tell.
             assert!(matches!(message, Message::Finished(_)), "{message:?} goes to {link}, which is closed");
             return;
         };
+        end.was_greeted |= matches!(message, Message::Hello(_));
         let Message::Answer(answer) = message else { return };
         self.answers_count += 1;
         let Some(client) = end.client else { panic!("{answer:?} goes to {link}, where no client is") };
@@ -325,6 +328,12 @@ impl Shell {
         }
         let links = held.neighbors + held.clients + held.strangers + held.answer_links;
         assert_eq!(links, self.open.len(), "the mind and its shell know of different links: {held:?}");
+        // A dial for an answer is over when it has failed, or when the client has said hello and been greeted.
+        let dials = self.dials.iter().filter(|(dial, _)| matches!(dial, Dial::Answers(_))).count();
+        let silent = |end: &&End| end.from.is_none() && end.client.is_some() && !end.was_greeted;
+        assert_eq!(held.answer_dials, dials + self.open.values().filter(silent).count(), "{held:?}");
+        assert!(held.answer_addresses > 0 || held.answers_queued_bytes == 0, "answers wait for nobody: {held:?}");
+        assert!(held.pending > 0 || held.offers_kept_bytes == 0, "queries are kept for nobody: {held:?}");
         assert!(held.pending == 0 || self.mind.deadline().is_some(), "echoes are awaited for ever");
     }
 }
