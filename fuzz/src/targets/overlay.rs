@@ -62,6 +62,8 @@ struct End {
     from: Option<SocketAddr>,
     /// Where its answers go to, if it is a client.
     client: Option<SocketAddr>,
+    /// What that client speaks, if it asks here.
+    dialect: Dialect,
     has_spoken: bool,
     /// Whether the mind has said hello on it.
     was_greeted: bool,
@@ -187,7 +189,7 @@ impl Shell {
             Opening::Dialled(Dial::Answers(client)) => (None, Some(client)),
             Opening::Dialled(Dial::Neighbor(_)) => (None, None),
         };
-        self.open.insert(link, End { from, client, has_spoken: false, was_greeted: false });
+        self.open.insert(link, End { from, client, dialect: Dialect::Native, has_spoken: false, was_greeted: false });
         self.tell(Input::Opened { link, opening });
     }
 
@@ -197,7 +199,7 @@ impl Shell {
             (end.has_spoken, end.from, &message)
         {
             let client = canonical(SocketAddr::new(from.ip(), *answer_port));
-            end.client = Some(client);
+            (end.client, end.dialect) = (Some(client), *dialect);
             if *dialect == Dialect::Tp3 {
                 // It counts from zero again, and so does a servent with it.
                 for (_, heard) in self.heard.iter_mut().filter(|(id, _)| id.client == client) {
@@ -208,9 +210,8 @@ impl Shell {
         end.has_spoken = true;
         let asked = match &message {
             Message::Query(query) => Some((query.id(), query.client.dialect)),
-            // Of which dialect the client is makes no difference here: the shorter age is the safe one.
             Message::Request(request) => {
-                end.client.map(|client| (QueryId { sequence: request.sequence, client }, Dialect::Tp3))
+                end.client.map(|client| (QueryId { sequence: request.sequence, client }, end.dialect))
             }
             _ => None,
         };
