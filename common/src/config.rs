@@ -41,6 +41,8 @@ pub const TTL_FROM_OTHERS_MAX: u8 = 7;
 /// Query ids remembered. Full of live ids, the seen set refuses new queries: an id dropped too early would come back
 /// as a second answer and a loop.
 pub const SEEN_IDS_MAX: usize = 262_144;
+/// Query ids up to which one is remembered whoever brings it. Beyond that every neighbor has a pace.
+pub const SEEN_FREELY_MAX: usize = SEEN_IDS_MAX / 8;
 /// How long a query id is remembered.
 pub const SEEN_AGE_MAX: Duration = Duration::from_secs(120);
 /// How long a query id of a TP3 client is remembered: a restarted one counts from zero again.
@@ -59,14 +61,31 @@ pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
 /// Queries one client may ask in a second, in the long run. A link that brought more is not read until that many would
 /// have been due: a fast script is slowed down, not thrown out.
 pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 1_000;
+/// The longest a query costs of a link's time, however little room there is: a person can always ask.
+pub const QUERY_COST_MAX: Duration = Duration::from_secs(1);
 /// Queries one client may ask before its pace is looked at.
 pub const CLIENT_QUERIES_AT_ONCE_MAX: u32 = 10_000;
+
+/// New queries one neighbor may bring in a second, in the long run: those of two clients that ask as fast as they may.
+/// More are refused. A query that has crossed more links counts for less, down to a half.
+pub const NEIGHBOR_QUERIES_PER_SECOND_MAX: u32 = 2_000;
+/// New queries one neighbor may bring at once.
+pub const NEIGHBOR_QUERIES_AT_ONCE_MAX: u32 = 12_000;
 
 // Every query takes a place in the seen set of every servent it comes to, and keeps it until it is old. One client,
 // however busy, must leave half of it to the others.
 const _: () = {
     let queries = CLIENT_QUERIES_AT_ONCE_MAX as u64 + CLIENT_QUERIES_PER_SECOND_MAX as u64 * SEEN_AGE_MAX.as_secs();
     assert!(queries * 2 <= SEEN_IDS_MAX as u64);
+};
+
+// What one neighbor brings at once must leave room where echoes are awaited and kept, besides what is taken freely.
+const _: () = {
+    let at_once = SEEN_FREELY_MAX + 2 * NEIGHBOR_QUERIES_AT_ONCE_MAX as usize;
+    assert!(at_once < QUERIES_PENDING_MAX && at_once < ECHOES_KEPT_MAX);
+    // A client at its full pace is one that no neighbor on the way refuses.
+    assert!(CLIENT_QUERIES_PER_SECOND_MAX <= NEIGHBOR_QUERIES_PER_SECOND_MAX);
+    assert!(CLIENT_QUERIES_AT_ONCE_MAX <= NEIGHBOR_QUERIES_AT_ONCE_MAX);
 };
 
 // ---- who is at the other end ----

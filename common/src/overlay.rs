@@ -7,6 +7,7 @@
 mod delivery;
 mod flood;
 mod links;
+mod pace;
 mod search;
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -150,6 +151,8 @@ pub struct Counters {
     pub too_far: u64,
     /// Queries refused because the seen set was full.
     pub unseen: u64,
+    /// Queries refused because their neighbor brought more than its share.
+    pub hasty: u64,
     /// Copies left out because the neighbor's dialect has no words for the query.
     pub unsaid: u64,
     /// Answers a limit refused.
@@ -379,7 +382,8 @@ impl Overlay {
     // ---- the flood ----
 
     fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Vec<Output>) {
-        let Some((client, rest)) = self.links.on_client_asks(now, link) else { return };
+        let room = self.flood.needed().room();
+        let Some((client, rest)) = self.links.on_client_asks(now, link, room) else { return };
         if let Some(until) = rest {
             out.push(Output::Rest { link, until });
         }
@@ -433,6 +437,7 @@ impl Overlay {
         let admission = self.flood.needed().admit(now, asker, &query, ttl, self.forward_once);
         match admission {
             Admission::New | Admission::Further | Admission::Refused => {}
+            Admission::Hasty => return self.turn_away(asker, id, out),
             Admission::Duplicate => {
                 tally.duplicates = 1;
                 return finish(Done { asker, id, tally }, out);
@@ -473,6 +478,17 @@ impl Overlay {
             }
             Passing::Over(done) => finish(done, out),
         }
+    }
+
+    /// What a servent does with a query whose neighbor has brought more than its share.
+    fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Vec<Output>) {
+        let counters = self.counters.needed();
+        counters.hasty += 1;
+        if counters.hasty == 1 {
+            let from = asker.link().map(|link| self.links.neighbor_name(link).to_string()).unwrap_or_default();
+            log::warn!("neighbor {from} brings queries faster than it may: some are refused, and perhaps others' too");
+        }
+        finish(Done { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
     }
 
     /// What a servent does with a query it has no room to remember.

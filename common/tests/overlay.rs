@@ -17,7 +17,7 @@ use common::config::*;
 use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Dial, Holdings, Input, Opening, Output, Overlay};
+use common::overlay::{Counters, Dial, Holdings, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
@@ -241,6 +241,13 @@ fn passed_on() -> Tally {
 #[test]
 fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     let mut mind = Mind::new();
+    // No neighbor can fill it, and no client that is read only when it may be: this one is read all the same.
+    let hasty = mind.client(1);
+    for sequence in 0..SEEN_IDS_MAX as u64 {
+        let out = mind.hear(hasty, request(sequence));
+        assert_eq!(out.last(), Some(&send(hasty, finished(sequence, reached(1)))));
+        mind.now = Time::START + seconds(1);
+    }
     let neighbor = mind.neighbor(1);
     let ask = |mind: &mut Mind, sequence: u64, ask: Ask| {
         let query = query(sequence, 1, ask);
@@ -253,11 +260,6 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     };
     let refused = Tally { lost: 1, ..Tally::default() };
     let duplicate = Tally { duplicates: 1, ..Tally::default() };
-    assert_eq!(ask(&mut mind, 0, milk()), reached(1));
-    mind.now = mind.now + seconds(1);
-    for sequence in 1..SEEN_IDS_MAX as u64 {
-        assert_eq!(ask(&mut mind, sequence, milk()), reached(1));
-    }
     assert_eq!(mind.overlay.counters().unseen, 0);
     assert_eq!(ask(&mut mind, u64::MAX, tea()), refused, "not even answered");
     assert_eq!(mind.overlay.counters().unseen, 1);
@@ -267,7 +269,9 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
     let out = mind.hear(client, Message::Request(Request { sequence: 77, ask: tea() }));
     let answer = Answer { sequence: 77, hops: 0, body: AnswerBody::Value(b"green".to_vec()) };
-    assert_eq!(out, [send(client, Message::Answer(answer)), send(client, finished(77, tally))]);
+    let [rests, told @ ..] = out.as_slice() else { panic!("nothing is said") };
+    assert!(matches!(rests, Output::Rest { link, until } if *link == client && *until <= mind.now + QUERY_COST_MAX));
+    assert_eq!(told, [send(client, Message::Answer(answer)), send(client, finished(77, tally))]);
 
     mind.now = Time::START + SEEN_AGE_MAX;
     mind.hear(neighbor, Message::Pong);
@@ -276,7 +280,171 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     assert_eq!(ask(&mut mind, 1, milk()), duplicate);
     mind.now = Time::START + SEEN_AGE_MAX + seconds(1);
     assert_eq!(ask(&mut mind, u64::MAX, milk()), reached(1));
-    assert_eq!(mind.overlay.counters().unseen, 3);
+    let Counters { unseen, hasty, .. } = mind.overlay.counters();
+    assert_eq!((unseen, hasty), (2, 1), "the place that was free cost the neighbor a second");
+}
+
+/// A neighbor that brings queries nobody asked, all different, and the mind it is linked with.
+struct Flooder {
+    link: LinkId,
+    next: u64,
+    ttl: u8,
+}
+
+impl Flooder {
+    fn new(mind: &mut Mind, id: u128, ttl: u8) -> Flooder {
+        Flooder { link: mind.neighbor(id), next: u64::try_from(id << 40).unwrap(), ttl }
+    }
+
+    /// A query of a client nobody has heard of, said to have come over so many links.
+    fn forged(&mut self, hops: u8) -> Query {
+        self.next += 1;
+        let client = usize::try_from(self.next % (1 << 24)).unwrap();
+        Query { hops, ttl: self.ttl, ..query(self.next, client, milk()) }
+    }
+
+    /// Brings one after the other until one is refused, and says how many were not.
+    fn flood(&mut self, mind: &mut Mind, hops: u8) -> usize {
+        let refused = mind.overlay.counters().hasty;
+        for count in 0..=SEEN_IDS_MAX {
+            let query = self.forged(hops);
+            mind.hear(self.link, Message::query(query));
+            if mind.overlay.counters().hasty > refused {
+                return count;
+            }
+        }
+        panic!("nothing is ever refused");
+    }
+}
+
+#[test]
+fn a_neighbor_that_hurries_is_refused_what_is_beyond_its_pace() {
+    // With no hop the pace is that of the limit; the further a query has come, the more may come, twice as many at
+    // the most.
+    for (hops, more) in [(0, 16), (1, 17), (9, 25), (13, 29)] {
+        let mut mind = Mind::new();
+        let other = mind.neighbor(2);
+        let mut hasty = Flooder::new(&mut mind, 1, 0);
+        let share = |count: u32| usize::try_from(count * more / 16).unwrap();
+        let count = hasty.flood(&mut mind, hops);
+        let at_once = share(NEIGHBOR_QUERIES_AT_ONCE_MAX);
+        assert!((0..=1).contains(&(count - SEEN_FREELY_MAX - at_once)), "{count} at once, of {hops} hops");
+        let refused = hasty.forged(hops);
+        let out = mind.hear(hasty.link, Message::query(refused.clone()));
+        assert_eq!(out, [send(hasty.link, echo_of(&refused, Tally { lost: 1, ..Tally::default() }))]);
+        assert_eq!(mind.overlay.counters().hasty, 2);
+
+        mind.now = mind.now + seconds(1);
+        let count = hasty.flood(&mut mind, hops);
+        let in_a_second = share(NEIGHBOR_QUERIES_PER_SECOND_MAX);
+        assert!((in_a_second - 1..=in_a_second + 1).contains(&count), "{count} in a second, of {hops} hops");
+
+        // What it was refused is no secret to others: who brings it in time has it taken.
+        let out = mind.hear(other, Message::query(refused.clone()));
+        assert_eq!(out, [send(other, echo_of(&refused, Tally { stopped: 1, ..reached(1) }))]);
+        // And what is known already takes no place.
+        let out = mind.hear(hasty.link, Message::query(refused.clone()));
+        assert_eq!(out, [send(hasty.link, echo_of(&refused, Tally { duplicates: 1, ..Tally::default() }))]);
+    }
+}
+
+#[test]
+fn neighbors_that_hurry_for_ever_leave_room_to_everybody_else() {
+    // How many hurry, and how often in a second somebody else asks.
+    for (hasty_count, per_second) in [(1, 10), (8, 1)] {
+        let mut mind = Mind::new();
+        let mut honest = Flooder::new(&mut mind, 100, 0);
+        let client = mind.client(9);
+        let mut hasty: Vec<Flooder> = (1..=hasty_count).map(|id| Flooder::new(&mut mind, id, 0)).collect();
+        let mut fullest = 0;
+        for step in 0..180 * per_second {
+            mind.now = mind.now + seconds(1) / u32::try_from(per_second).unwrap();
+            for neighbor in &mut hasty {
+                // One that comes anew gains nothing by it.
+                if step % 20 == 0 {
+                    mind.closed(neighbor.link);
+                    neighbor.link = mind.stranger();
+                    mind.hear(neighbor.link, servent_hello(u128::from(neighbor.next >> 40)));
+                }
+                neighbor.flood(&mut mind, 13);
+            }
+            let refused = mind.overlay.counters();
+            mind.hear(honest.link, Message::query(honest.forged(1)));
+            let out = mind.hear(client, request(step));
+            assert!(matches!(out.last(), Some(Output::Flood { .. })), "{out:?}");
+            assert_eq!(mind.overlay.counters(), refused, "{hasty_count} hasty ones, at {:?}", mind.now);
+            fullest = fullest.max(mind.overlay.holdings().seen);
+            mind.pass(Duration::ZERO);
+        }
+        println!("{hasty_count} hasty neighbors: {fullest} of {SEEN_IDS_MAX} places taken at most");
+        assert!(fullest < SEEN_IDS_MAX, "{fullest}");
+    }
+}
+
+/// What a servent takes from one that hurries, and a little beside it, the servents behind it take as well: they know
+/// the honest from the forged no more than it did, and hear both from the one they trust.
+#[test]
+fn behind_an_honest_neighbor_of_a_hasty_one_nothing_is_refused() {
+    const LENGTH: usize = 3;
+    let mut chain: Vec<Mind> = (0..LENGTH).map(|_| Mind::new()).collect();
+    let mut hasty = Flooder::new(&mut chain[0], 1, 3);
+    let mut honest = Flooder::new(&mut chain[0], 2, 3);
+    let left: Vec<LinkId> = chain.iter_mut().map(|mind| mind.neighbor(3)).collect();
+    let right: Vec<LinkId> = chain.iter_mut().map(|mind| mind.neighbor(4)).collect();
+    // The first has no left neighbor but those two.
+    chain[0].closed(left[0]);
+    for step in 0..1_250 {
+        let refused = chain[0].overlay.counters().hasty;
+        let mut brought = vec![(honest.link, honest.forged(1))];
+        while chain[0].overlay.counters().hasty == refused {
+            let mut on_the_way: Vec<(LinkId, Query)> = std::mem::take(&mut brought);
+            on_the_way.push((hasty.link, hasty.forged(1)));
+            for (number, mind) in chain.iter_mut().enumerate() {
+                mind.now = Time::START + milliseconds(100) * step;
+                let mut passed = Vec::new();
+                for (link, query) in on_the_way {
+                    for output in mind.hear(link, Message::query(query)) {
+                        let Output::Flood { links, query } = output else { continue };
+                        let echoes = links.iter().map(|link| (*link, echo_of(&query, Tally::default())));
+                        echoes.for_each(|(link, echo)| drop(mind.hear(link, echo)));
+                        if let (true, Some(next)) = (links.contains(&right[number]), left.get(number + 1)) {
+                            passed.push((*next, Arc::unwrap_or_clone(query)));
+                        }
+                    }
+                }
+                on_the_way = passed;
+            }
+        }
+        for mind in &chain[1..] {
+            assert_eq!(mind.overlay.counters().hasty, 0, "at {:?}", mind.now);
+        }
+    }
+    println!("{} refused at the first", chain[0].overlay.counters().hasty);
+}
+
+#[test]
+fn clients_that_hurry_are_slowed_down_the_more_the_less_room_there_is() {
+    let mut mind = Mind::new();
+    let mut sequence = 0;
+    let mut fullest = 0;
+    // Every client asks until it is not read, leaves, and another comes.
+    for number in 0..3_000 {
+        let client = mind.client(number);
+        for count in 0.. {
+            sequence += 1;
+            let out = mind.hear(client, request(sequence));
+            assert_eq!(out.last(), Some(&send(client, finished(sequence, reached(1)))), "client {number}");
+            if out.len() > 1 {
+                break;
+            }
+            assert!(count <= CLIENT_QUERIES_AT_ONCE_MAX);
+        }
+        mind.closed(client);
+        mind.now = mind.now + milliseconds(10);
+        fullest = fullest.max(mind.overlay.holdings().seen);
+    }
+    println!("{fullest} of {SEEN_IDS_MAX} places taken after 3,000 hasty clients, one after the other");
+    assert_eq!(mind.overlay.counters().unseen, 0);
 }
 
 #[test]
@@ -323,12 +491,13 @@ fn what_is_remembered_is_found_whatever_was_forgotten_before() {
 #[test]
 fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
     let mut mind = Mind::new();
-    let asker = mind.neighbor(1);
+    let client = mind.client(9);
     let other = mind.neighbor(2);
     for sequence in 0..QUERIES_PENDING_MAX as u64 {
-        let out = mind.hear(asker, Message::query(query(sequence, 1, milk())));
-        assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]));
+        let out = mind.hear(client, request(sequence));
+        assert!(matches!(out.last(), Some(Output::Flood { links, .. }) if *links == [other]));
     }
+    let asker = mind.neighbor(1);
     assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
     let surplus = query(u64::MAX, 1, tea());
     let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
@@ -337,10 +506,9 @@ fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
     assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
 
     // One echo makes room for one.
-    let first = query(0, 1, milk());
-    let passed = Query { ttl: 2, hops: 2, ..first.clone() };
+    let passed = Query { ttl: TTL_DEFAULT, ..query(0, 9, milk()) };
     let out = mind.hear(other, echo_of(&passed, reached(1)));
-    assert_eq!(out, [send(asker, echo_of(&first, Tally { reached: 2, copies: 1, ..Tally::default() }))]);
+    assert_eq!(out, [send(client, finished(0, Tally { reached: 2, copies: 1, ..Tally::default() }))]);
     let out = mind.hear(asker, Message::query(query(u64::MAX - 1, 1, milk())));
     assert!(matches!(out.as_slice(), [Output::Flood { .. }]));
 
@@ -348,8 +516,14 @@ fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
     let echoes = mind.pass_and_see(ECHO_WAIT_MAX);
     assert_eq!(mind.overlay.pending_count(), 0);
     let given_up = Tally { lost: 1, ..passed_on() };
-    let is_echo = |output: &&Output| matches!(output, Output::Send { link, message: Message::Echo(echo) } if *link == asker && echo.tally == given_up);
-    assert_eq!(echoes.iter().filter(is_echo).count(), QUERIES_PENDING_MAX);
+    let is_told = |output: &&Output| match output {
+        Output::Send { link, message: Message::Finished(Finished { tally, .. }) } => {
+            *link == client && *tally == given_up
+        }
+        Output::Send { link, message: Message::Echo(echo) } => *link == asker && echo.tally == given_up,
+        _ => false,
+    };
+    assert_eq!(echoes.iter().filter(is_told).count(), QUERIES_PENDING_MAX);
 }
 
 #[test]
@@ -614,16 +788,21 @@ fn a_servent_with_nobody_to_ask_repeats_its_echo_too() {
 #[test]
 fn an_echo_that_could_not_be_kept_is_told_as_lost() {
     let mut mind = Mind::new();
+    // No single neighbor can bring so many at once.
     let a = mind.neighbor(1);
-    for sequence in 0..=ECHOES_KEPT_MAX as u64 {
-        mind.hear(a, Message::query(query(sequence, 1, milk())));
+    let others = [2, 3, 4, 5, 6, 7].map(|id| mind.neighbor(id));
+    let last = |sequence| Query { ttl: 0, ..query(sequence, 1, milk()) };
+    for sequence in 0..=ECHOES_KEPT_MAX {
+        let asker = if sequence < ECHOES_KEPT_MAX - 1 { others[sequence % others.len()] } else { a };
+        mind.hear(asker, Message::query(last(sequence as u64)));
     }
     assert_eq!(mind.overlay.holdings().echoes_kept, ECHOES_KEPT_MAX);
     mind.closed(a);
     let again = mind.neighbor(1);
     let unsure = Tally { duplicates: 1, lost: 1, ..Tally::default() };
-    for (sequence, tally) in [(ECHOES_KEPT_MAX as u64 - 1, reached(1)), (ECHOES_KEPT_MAX as u64, unsure)] {
-        let offered = query(sequence, 1, milk());
+    let stopped = Tally { stopped: 1, ..reached(1) };
+    for (sequence, tally) in [(ECHOES_KEPT_MAX as u64 - 1, stopped), (ECHOES_KEPT_MAX as u64, unsure)] {
+        let offered = last(sequence);
         assert_eq!(mind.hear(again, Message::query(offered.clone())), [send(again, echo_of(&offered, tally))]);
     }
     mind.pass(ECHO_WAIT_MAX);

@@ -382,6 +382,7 @@ fn limits() -> Vec<(&'static str, String)> {
         HELLO_FRAME_BYTES_MAX,
         PATH_ADDRESSES_MAX,
         SEEN_IDS_MAX,
+        SEEN_FREELY_MAX,
         QUERIES_PENDING_MAX,
         ECHOES_KEPT_MAX,
         OFFERS_KEPT_BYTES_MAX,
@@ -405,10 +406,13 @@ fn limits() -> Vec<(&'static str, String)> {
         |rate: u32| grouped(usize::try_from(rate).expect("a rate is small")),
         CLIENT_QUERIES_PER_SECOND_MAX,
         CLIENT_QUERIES_AT_ONCE_MAX,
+        NEIGHBOR_QUERIES_PER_SECOND_MAX,
+        NEIGHBOR_QUERIES_AT_ONCE_MAX,
     );
     let times = named!(
         |time: std::time::Duration| format!("{} s", time.as_secs_f64()),
         SEEN_AGE_MAX,
+        QUERY_COST_MAX,
         ECHO_WAIT_MAX,
         HELLO_WAIT_MAX,
         FRAME_WAIT_MAX,

@@ -17,10 +17,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{ECHO_WAIT_MAX, ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX};
+use crate::config::{ECHO_WAIT_MAX, ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX};
 use crate::link::LinkId;
 use crate::message::Echo;
 use crate::overlay::links::Identity;
+use crate::overlay::pace::{Paces, Room};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::rare::Rare;
 use crate::time::Time;
@@ -39,7 +40,7 @@ pub(super) enum Asker {
 }
 
 impl Asker {
-    fn link(self) -> Option<LinkId> {
+    pub(super) fn link(self) -> Option<LinkId> {
         match self {
             Asker::Client { link } | Asker::Neighbor { link, .. } => Some(link),
             Asker::Gone { .. } => None,
@@ -69,6 +70,8 @@ pub(super) enum Admission {
     Again(Option<Tally>),
     /// Not seen, and there is no room to remember it.
     Refused,
+    /// Not seen, and its neighbor has brought more than its share.
+    Hasty,
 }
 
 /// What became of a query that was to be passed on.
@@ -96,6 +99,7 @@ pub(super) struct Flood {
     pending_count: usize,
     kept_count: usize,
     offers_kept_bytes: usize,
+    paces: Rare<Paces>,
 }
 
 /// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
@@ -141,6 +145,9 @@ impl Flood {
         self.forget_old(now);
         let id = query.id();
         let Some(entry) = self.seen.find(id).and_then(|place| self.seen.get_mut(place)) else {
+            if !self.is_in_time(now, asker, query.hops) {
+                return Admission::Hasty;
+            }
             let is_remembered = self.seen.remember(now, id, query.client.dialect, ttl);
             return if is_remembered { Admission::New } else { Admission::Refused };
         };
@@ -163,6 +170,22 @@ impl Flood {
             None if entry.is_unsure && asker.identity().is_some() => Admission::Unsure,
             None => Admission::Duplicate,
         }
+    }
+
+    /// Whether a new query may take a place in the seen set. What clients ask is slowed down before it comes here.
+    fn is_in_time(&mut self, now: Time, asker: Asker, hops: u8) -> bool {
+        match asker {
+            Asker::Neighbor { link, .. } if self.seen.len() >= SEEN_FREELY_MAX => {
+                let room = self.room();
+                self.paces.needed().take(now, link, hops, room)
+            }
+            _ => true,
+        }
+    }
+
+    /// How much room there is for new queries.
+    pub(super) fn room(&self) -> Room {
+        Room::beside(self.seen.len())
     }
 
     /// Forgets what a TP3 client asked: it has come anew, and counts from zero.
@@ -232,6 +255,9 @@ impl Flood {
     /// A link to a neighbor is gone. What was awaited from it is awaited for as long as it would have been, if it may
     /// come back; what it awaited from us is kept as long.
     pub(super) fn on_closed(&mut self, link: LinkId, returns: Option<Identity>) -> Vec<Done> {
+        if let Some(paces) = self.paces.get_mut() {
+            paces.forget(link);
+        }
         let mut done = Vec::new();
         for (place, ttl) in self.passes() {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };

@@ -18,6 +18,7 @@ use crate::config::{
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
+use crate::overlay::pace::Room;
 use crate::overlay::{Origin, Output};
 use crate::rare::Rare;
 use crate::time::Time;
@@ -328,11 +329,16 @@ impl Links {
 
     /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too
     /// fast (the generic cell rate algorithm of ITU-T I.371).
-    pub(super) fn on_client_asks(&mut self, now: Time, link: LinkId) -> Option<(AnswerAddress, Option<Time>)> {
+    pub(super) fn on_client_asks(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        room: Room,
+    ) -> Option<(AnswerAddress, Option<Time>)> {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
-        let at_once = INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX;
+        let at_once = room.shorten(INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX);
         let client = self.guests.get_mut()?.clients.get_mut(&link)?;
-        client.paced = client.paced.max(now) + INTERVAL;
+        client.paced = client.paced.max(now) + room.lengthen(INTERVAL);
         let ahead = client.paced.since(now);
         let rest = (ahead > at_once).then(|| now + (ahead - at_once));
         Some((client.address, rest))
