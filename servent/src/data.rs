@@ -3,8 +3,8 @@
 //! What a line means is `common::store`. Here is only what a file system can do to the one who reads it.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -39,10 +39,21 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     if !kind.is_file() {
         bail!("it is not a regular file (- stands for no data)");
     }
+    let before = state(&file)?;
     let mut bytes = Vec::new();
     // One byte over the limit is enough for the store to refuse it.
     (&mut file).take(STORE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if state(&file)? != before || (before.0 != bytes.len() as u64 && bytes.len() <= STORE_BYTES_MAX) {
+        bail!("it was written to while it was read");
+    }
     Ok(bytes)
+}
+
+/// What changes when a file is written to: its length and its times. A part of two versions is seen by that, unless both
+/// are of one length and of one tick of the file system's clock.
+fn state(file: &File) -> io::Result<(u64, i64, i64)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 fn log_warnings(path: &Path, warnings: &Warnings) {
