@@ -6,6 +6,7 @@
 pub mod connection;
 mod data;
 pub mod options;
+mod pauses;
 pub mod poller;
 mod server;
 pub mod sockets;

@@ -27,6 +27,7 @@ use slotmap::{DefaultKey, Key, KeyData, SlotMap};
 use crate::connection::{Connection, Heard, READ_BYTES};
 use crate::data;
 use crate::options::{DataSource, Options};
+use crate::pauses::Pauses;
 use crate::poller::{Interest, Poller, Ready, Watched};
 use crate::sockets;
 
@@ -75,6 +76,7 @@ pub(crate) struct Server {
     /// the backlog it would wake the loop for ever.
     spare: Option<File>,
     buffer: Vec<u8>,
+    pauses: Pauses,
 }
 
 struct Entry {
@@ -138,6 +140,7 @@ impl Server {
             full: false,
             spare: open_spare(),
             buffer: vec![0; READ_BYTES],
+            pauses: Pauses::default(),
         })
     }
 
@@ -147,6 +150,7 @@ impl Server {
         loop {
             let timeout = self.deadline().map(|deadline| deadline.since(self.now()));
             self.poller.wait(timeout, &mut ready).context("cannot wait for sockets")?;
+            let woken = Instant::now();
             for event in &ready {
                 self.on_ready(*event);
                 self.think();
@@ -154,6 +158,7 @@ impl Server {
             self.on_time();
             self.think();
             self.flush();
+            self.pauses.add(woken.elapsed());
             if self.has_left() {
                 self.log_counters();
                 return Ok(());
@@ -539,6 +544,7 @@ impl Server {
 
     fn log_counters(&self) {
         log::debug!("{:?}", self.overlay.counters());
+        log::debug!("{}", self.pauses);
     }
 }
 
