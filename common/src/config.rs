@@ -42,7 +42,7 @@ pub const TTL_FROM_OTHERS_MAX: u8 = 7;
 /// as a second answer and a loop.
 pub const SEEN_IDS_MAX: usize = 262_144;
 /// Query ids up to which one is remembered whoever brings it. Beyond that every neighbor has a pace.
-pub const SEEN_FREELY_MAX: usize = SEEN_IDS_MAX / 8;
+pub const SEEN_FREELY_MAX: usize = SEEN_IDS_MAX / 32;
 /// How long a query id is remembered.
 pub const SEEN_AGE_MAX: Duration = Duration::from_secs(120);
 /// How long a query id of a TP3 client is remembered: a restarted one counts from zero again.

@@ -11,12 +11,9 @@ use common::wire::WireError;
 
 use crate::poller::{Interest, Watched};
 
-/// Bytes read in one call.
-pub const READ_BYTES: usize = 64 * 1024;
-
-/// Calls to read in one turn of one connection. What is left is read in the next turn: one that sends as fast as it can
-/// takes its share of the loop and no more.
-const READS_PER_TURN: usize = 4;
+/// Bytes read in one turn of one connection: some hundred queries. What is left is read in the next turn: one that sends
+/// as fast as it can takes its share of the loop and no more, and everybody else waits for no more than that.
+pub const READ_BYTES: usize = 16 * 1024;
 
 /// What came over a connection.
 #[derive(Debug)]
@@ -62,23 +59,16 @@ impl Connection {
         if !self.closing && !self.hear_messages(&mut hear) {
             return;
         }
-        for _ in 0..READS_PER_TURN {
-            let count = match (&*self.socket).read(buffer) {
-                Ok(0) => return hear(Heard::Ended("it closed the connection".to_owned())),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return hear(Heard::Ended(error.to_string())),
-            };
-            if !self.closing {
+        match (&*self.socket).read(buffer) {
+            Ok(0) => hear(Heard::Ended("it closed the connection".to_owned())),
+            Ok(count) if !self.closing => {
                 self.link.receive(buffer.get(..count).unwrap_or_default());
-                if !self.hear_messages(&mut hear) {
-                    return;
-                }
+                self.hear_messages(&mut hear);
             }
-            if count < buffer.len() {
-                return;
-            }
+            Ok(_) => {}
+            // What was interrupted is still there in the next turn.
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => hear(Heard::Ended(error.to_string())),
         }
     }
 

@@ -544,7 +544,7 @@ impl Server {
 
     fn log_counters(&self) {
         log::debug!("{:?}", self.overlay.counters());
-        log::debug!("{}", self.pauses);
+        log::info!("{}", self.pauses);
     }
 }
 

@@ -13,12 +13,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use common::address::{AnswerAddress, Dialect};
+use common::config::SILENCE_DEFAULT;
 use common::key::Key;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
@@ -177,6 +179,13 @@ impl Process {
         // The second field is the program's name in brackets; user and system time are the 14th and 15th.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// Bytes of memory it has in use.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -431,7 +440,7 @@ impl Peer {
 
     pub(crate) fn expect_query(&mut self) -> Query {
         match self.expect() {
-            Message::Query(query) => std::sync::Arc::unwrap_or_clone(query),
+            Message::Query(query) => Arc::unwrap_or_clone(query),
             message => panic!("{message:?} and no query"),
         }
     }
@@ -598,5 +607,89 @@ impl AnswerPort {
         self.0.set_nonblocking(true).unwrap();
         assert_eq!(self.0.accept().map_err(|error| error.kind()).err(), Some(ErrorKind::WouldBlock));
         self.0.set_nonblocking(false).unwrap();
+    }
+}
+
+// ---- under attack ----
+
+/// Somebody who says one thing after the other as fast as it is taken, and drops what it hears.
+pub(crate) struct Attack {
+    stop: Arc<AtomicBool>,
+    said: JoinHandle<u64>,
+}
+
+impl Attack {
+    /// Greets in this role, and says whatever `next` makes of the numbers from 0.
+    pub(crate) fn start(to: SocketAddr, as_client: bool, next: impl Fn(u64) -> Message + Send + 'static) -> Attack {
+        let mut peer = Peer::stranger(to);
+        let client = Role::Client { answer_port: 9, dialect: Dialect::Native };
+        let role = if as_client { client } else { peer.as_servent() };
+        peer.greet(role);
+        let mut stream = peer.stream;
+        let mut heard = stream.try_clone().unwrap();
+        thread::spawn(move || {
+            let mut bytes = vec![0; 256 * 1024];
+            while heard.read(&mut bytes).is_ok_and(|count| count > 0) {}
+        });
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let said = thread::spawn(move || {
+            let mut said = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let bytes: Vec<u8> = (said..said + 100).flat_map(|number| frame(&next(number))).collect();
+                // The servent may have had enough of it.
+                if stream.write_all(&bytes).is_err() {
+                    break;
+                }
+                said += 100;
+            }
+            said
+        });
+        Attack { stop, said }
+    }
+
+    /// Ends it, and says how many messages it was.
+    pub(crate) fn end(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.said.join().unwrap()
+    }
+}
+
+/// An honest client that asks for `tea` and must hear it from so many servents other than its contact, every time.
+pub(crate) struct Honest {
+    client: Peer,
+    links: Vec<Peer>,
+    waits: Vec<Duration>,
+}
+
+impl Honest {
+    pub(crate) fn new(contact: SocketAddr, holders_count: usize) -> Honest {
+        let port = AnswerPort::open();
+        let mut client = Peer::client(contact, port.address().port());
+        client.request(ask("tea"));
+        let mut links: Vec<Peer> = (0..holders_count).map(|_| port.accept_and_greet().0).collect();
+        links.iter_mut().for_each(|link| drop(link.expect_answer()));
+        client.expect_finished();
+        Honest { client, links, waits: Vec::new() }
+    }
+
+    /// Asks once, and hears every answer before a client would give up.
+    pub(crate) fn ask(&mut self) {
+        let start = Instant::now();
+        let sequence = self.client.request(ask("tea"));
+        for link in &mut self.links {
+            assert_eq!(link.expect_answer().sequence, sequence);
+        }
+        let wait = start.elapsed();
+        assert!(wait < SILENCE_DEFAULT, "an answer took {wait:?}");
+        self.waits.push(wait);
+    }
+
+    /// Says how long its answers took.
+    pub(crate) fn report(mut self, what: &str) {
+        self.waits.sort_unstable();
+        let at_most = |per_mille: usize| self.waits[(self.waits.len() * per_mille).div_ceil(1_000) - 1];
+        let [half, p99, p999] = [500, 990, 999].map(at_most);
+        println!("{what}: {} queries, all answered: p50 {half:?}, p99 {p99:?}, p99.9 {p999:?}", self.waits.len());
     }
 }

@@ -1,0 +1,138 @@
+//! What a file, a user and a signal do to a servent while it is busy.
+//!
+//! Neighbors and clients that mean harm are in `hostile_peers.rs`; what a single signal does is in `lifecycle.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::message::{Goodbye, Message, Request};
+use rustix::process::Signal;
+use topologies::fleet::program;
+
+use support::{Attack, DataFile, Peer, Process, ask, query};
+
+/// A port nobody listens on: no peer of these tests is reached over it.
+const ANSWER_PORT: u16 = 9;
+
+/// How often the data is written anew.
+const VERSIONS: usize = 10_000;
+
+/// How long a servent that is told to stop may take.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+fn start(data: &str) -> Process {
+    Process::start(Command::new(program("servent").unwrap()).args(["0", data, "-q"]))
+}
+
+/// Every key of a version holds its number, at both ends of a value too long to be read or written in one piece with
+/// the next one.
+fn version(number: usize) -> String {
+    (0..16).map(|key| format!("key{key} {number}:{}:{number}\n", "v".repeat(2_000))).collect()
+}
+
+/// The version a value is of, which has no part of another.
+fn version_of(value: &[u8]) -> usize {
+    let text = std::str::from_utf8(value).unwrap();
+    let parts: Vec<&str> = text.split(':').collect();
+    let [first, filling, last] = parts[..] else { panic!("{text:?} is of no version") };
+    assert_eq!((first, filling.len()), (last, 2_000));
+    first.parse().unwrap()
+}
+
+/// Writes version after version with `write` and tells the servent, while clients ask. Nobody hears a part of two
+/// versions, nor an older one after a newer one; and in the end the last one is heard.
+fn rewritten(write: impl Fn(&DataFile, &str), waits: bool) {
+    let file = DataFile::new(version(0));
+    let servent = start(file.path());
+    let attack =
+        Attack::start(servent.address, true, |sequence| Message::Request(Request { sequence, ask: ask("nothing") }));
+    let done = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..2).map(|_| reader(servent.address, &done)).collect();
+    let start = Instant::now();
+    let mut client = Peer::client(servent.address, ANSWER_PORT);
+    for number in 1..=VERSIONS {
+        if number % 1_000 == 0 {
+            // One client that asks so much is slowed down.
+            client = Peer::client(servent.address, ANSWER_PORT);
+        }
+        write(&file, &version(number));
+        servent.signal(Signal::HUP);
+        // Where the file is written in place, its writer waits until it has been read.
+        while waits && version_of(&client.values("key0")[0]) < number {}
+    }
+    while version_of(&client.values("key15")[0]) < VERSIONS {}
+    println!("{VERSIONS} versions in {:?}", start.elapsed());
+    done.store(true, Ordering::Relaxed);
+    let heard: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+    println!("{heard} answers, each of one version, beside {} requests of a hasty client", attack.end());
+}
+
+/// Asks for all keys in turn until it is done, and says how many answers it heard.
+fn reader(servent: SocketAddr, done: &Arc<AtomicBool>) -> thread::JoinHandle<usize> {
+    let mut client = Peer::client(servent, ANSWER_PORT);
+    let done = Arc::clone(done);
+    thread::spawn(move || {
+        let mut latest = 0;
+        let mut heard = 0;
+        while !done.load(Ordering::Relaxed) {
+            let values = client.values(format!("key{}", heard % 16));
+            let [value] = &values[..] else { panic!("key{} is gone after version {latest}", heard % 16) };
+            let version = version_of(value);
+            assert!(version >= latest, "version {version} after {latest}");
+            latest = version;
+            heard += 1;
+        }
+        heard
+    })
+}
+
+#[test]
+fn data_replaced_ten_thousand_times_is_served_in_whole_versions() {
+    rewritten(
+        |file, content| {
+            let beside = format!("{}.new", file.path());
+            fs::write(&beside, content).unwrap();
+            fs::rename(&beside, file.path()).unwrap();
+        },
+        false,
+    );
+}
+
+#[test]
+fn data_rewritten_in_place_ten_thousand_times_is_served_in_whole_versions() {
+    rewritten(|file, content| file.write(content), true);
+}
+
+#[test]
+fn told_to_stop_under_load_it_says_goodbye_and_ends_in_time() {
+    let file = DataFile::new("tea green\n");
+    let mut servent = start(file.path());
+    let forge = |number| query(([127, 0, 0, 1], ANSWER_PORT).into(), ask(format!("milk{number}")), 3);
+    let attacks = [
+        Attack::start(servent.address, true, |sequence| Message::Request(Request { sequence, ask: ask("tea") })),
+        Attack::start(servent.address, false, move |number| Message::query(forge(number))),
+    ];
+    let mut clients: Vec<Peer> = (0..100).map(|_| Peer::client(servent.address, ANSWER_PORT)).collect();
+    for client in &mut clients {
+        assert_eq!(client.values("tea"), [b"green"]);
+    }
+    let told = Instant::now();
+    servent.signal(Signal::TERM);
+    for client in &mut clients {
+        client.expect_goodbye(Goodbye::Leaving);
+    }
+    assert_eq!(servent.wait().code(), Some(0), "{:?}", servent.log);
+    let took = told.elapsed();
+    println!("100 clients heard goodbye, and it ended after {took:?}");
+    assert!(took < LEAVE_MAX, "{took:?}");
+    attacks.into_iter().for_each(|attack| drop(attack.end()));
+}

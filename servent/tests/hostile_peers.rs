@@ -1,0 +1,213 @@
+//! Neighbors and clients that mean harm, against real servents: they flood, forge, and stop reading.
+//!
+//! While they do, honest clients ask and must hear every answer. What the mind itself makes of a flood is tested at its
+//! doors, in `common`; what a file and the machine do to a servent is in `hostile_load.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::address::{AnswerAddress, Dialect};
+use common::config::{ANSWER_REST_MIN, KEY_BYTES_MAX, NEIGHBOR_UNSENT_BYTES_MAX, OFFERS_KEPT_BYTES_MAX, SEEN_IDS_MAX};
+use common::message::{Echo, Message, Request};
+use common::query::{Ask, Path, Query, QueryId, Tally};
+use rustix::process::Signal;
+use topologies::fleet::program;
+
+use support::{AnswerPort, Attack, DataFile, Honest, PATIENCE, Peer, Process, ask};
+
+/// How long an attack goes on.
+const ATTACK: Duration = Duration::from_secs(5);
+
+/// What a query remembered may cost, with its places in every table.
+const SEEN_BYTES_MAX: usize = 512;
+
+/// What a servent may take in memory while it is attacked: its seen set full, and what is read and written at a turn.
+const MEMORY_BYTES_MAX: usize = SEEN_IDS_MAX * SEEN_BYTES_MAX + 32 * 1024 * 1024;
+
+fn start(data: &str, neighbors: &[SocketAddr]) -> Process {
+    let mut command = Command::new(program("servent").unwrap());
+    command.args(["0", data]).args(neighbors.iter().map(SocketAddr::to_string));
+    let mut servent = Process::start(&mut command);
+    servent.wait_for_log("linked with neighbor", neighbors.len());
+    servent
+}
+
+/// A number that looks like any other, made of this one.
+fn scrambled(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
+}
+
+/// A query nobody asked, of a client that is nowhere.
+fn forged(number: u64, ask: Ask) -> Query {
+    let random = scrambled(number + 1);
+    let [a, b, c, port_high, port_low, ttl, ..] = random.to_be_bytes();
+    let socket = SocketAddr::from((Ipv4Addr::new(127, a | 128, b, c), u16::from_be_bytes([port_high | 128, port_low])));
+    let client = AnswerAddress { socket, dialect: Dialect::Native };
+    Query { sequence: random, client, ttl: ttl % 8, hops: 1 + ttl % 7, ask, path: Path::default() }
+}
+
+/// A chain of three: nothing, nothing, and the one that holds tea.
+fn chain(data: &DataFile) -> [Process; 3] {
+    let holder = start(data.path(), &[]);
+    let middle = start("-", &[holder.address]);
+    let first = start("-", &[middle.address]);
+    [first, middle, holder]
+}
+
+/// Ends a servent that was attacked and must not have noticed, and says what its loop took.
+fn end(mut servent: Process, what: &str) {
+    servent.signal(Signal::TERM);
+    assert_eq!(servent.wait().code(), Some(0), "{:?}", servent.log);
+    let pauses = servent
+        .log
+        .iter()
+        .find_map(|line| Some(line.split_once("] ")?.1).filter(|said| said.contains("turns of the loop")));
+    println!("{what}: {}", pauses.unwrap());
+}
+
+/// Attacks the middle of a chain while clients of both its first and its middle ask.
+fn attacked(what: &str, as_client: bool, next: impl Fn(u64) -> Message + Send + 'static) {
+    let data = DataFile::new("tea green\n");
+    let servents = chain(&data);
+    let [first, middle, _] = &servents;
+    let mut clients = [Honest::new(first.address, 1), Honest::new(middle.address, 1)];
+    let attack = Attack::start(middle.address, as_client, next);
+    let until = Instant::now() + ATTACK;
+    while Instant::now() < until {
+        clients.iter_mut().for_each(Honest::ask);
+    }
+    let said = attack.end();
+    let [far, near] = clients;
+    far.report(&format!("{what}, {said} messages, a client one link away"));
+    near.report(&format!("{what}, {said} messages, a client of the same servent"));
+    for servent in &servents {
+        let bytes = servent.resident_bytes();
+        println!("{what}: {} MiB", bytes >> 20);
+        assert!(bytes < MEMORY_BYTES_MAX, "{bytes}");
+    }
+    let [_, middle, _] = servents;
+    end(middle, what);
+}
+
+#[test]
+fn without_an_attack_this_is_what_it_takes() {
+    attacked("idle", false, |_| {
+        thread::park_timeout(Duration::from_millis(10));
+        Message::Ping
+    });
+}
+
+#[test]
+fn a_neighbor_that_forges_queries_without_end_harms_nobody() {
+    attacked("forged queries", false, |number| Message::query(forged(number, ask("milk"))));
+}
+
+#[test]
+fn a_neighbor_that_says_anything_it_may_without_end_harms_nobody() {
+    attacked("pings, echoes, duplicates", false, |number| match number % 4 {
+        0 => Message::Ping,
+        1 => Message::Pong,
+        2 => Message::query(forged(number % 64, ask("milk"))),
+        _ => {
+            let random = scrambled(number);
+            let id = QueryId { sequence: random, client: forged(number, ask("milk")).client.socket };
+            Message::Echo(Echo { id, ttl: 2, tally: Tally { reached: random, answers: random, ..Tally::default() } })
+        }
+    });
+}
+
+#[test]
+fn a_client_that_asks_without_end_harms_nobody() {
+    attacked("a hasty client", true, |sequence| Message::Request(Request { sequence, ask: ask("milk") }));
+}
+
+/// The first programs of this kind could be made to dial somebody a thousand times by one forged packet.
+#[test]
+fn forged_addresses_are_dialled_a_bounded_number_of_times() {
+    let data = DataFile::new("tea green\n");
+    let servents = [start(data.path(), &[]), start("-", &[])];
+    let holder = start(data.path(), &[servents[0].address, servents[1].address]);
+    let mut honest = Honest::new(servents[1].address, 2);
+    let victim = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let victim_address = victim.local_addr().unwrap();
+    let came = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&came);
+    thread::spawn(move || {
+        victim.incoming().for_each(|_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        })
+    });
+    let start = Instant::now();
+    let attack = Attack::start(servents[1].address, false, move |number| {
+        let mut query = forged(number, ask("tea"));
+        if number % 2 == 0 {
+            query.client.socket = victim_address;
+        }
+        Message::query(query)
+    });
+    while start.elapsed() < ATTACK {
+        honest.ask();
+    }
+    let said = attack.end();
+    honest.report(&format!("forged addresses, {said} queries"));
+    // Each of the two that hold tea dials at once, and then after pauses that double.
+    let mut dials = 0;
+    let mut due = Duration::ZERO;
+    while due <= start.elapsed() {
+        due += ANSWER_REST_MIN * 2u32.pow(dials);
+        dials += 1;
+    }
+    let came = came.load(Ordering::Relaxed);
+    println!("forged addresses: {said} queries made 2 servents dial {came} times, {} is the most", 2 * dials);
+    assert!((1..=2 * usize::try_from(dials).unwrap()).contains(&came), "{came} dials, and {dials} each are the most");
+    assert!(holder.resident_bytes() < MEMORY_BYTES_MAX);
+    end(holder, "forged addresses");
+}
+
+#[test]
+fn neighbors_that_are_stopped_cost_a_bounded_memory_and_come_back() {
+    let (tea, mate) = (DataFile::new("tea green\n"), DataFile::new("mate bitter\n"));
+    let holder = start(tea.path(), &[]);
+    let stopped = [start(mate.path(), &[]), start(mate.path(), &[])];
+    let mut contact = start("-", &[holder.address, stopped[0].address, stopped[1].address]);
+    let mut honest = Honest::new(contact.address, 1);
+    stopped.iter().for_each(|servent| servent.signal(Signal::STOP));
+    let attack = Attack::start(contact.address, false, |number| {
+        let query = forged(number, ask(format!("{number:0>KEY_BYTES_MAX$}")));
+        Message::query(Query { ttl: 3, ..query })
+    });
+    let most = NEIGHBOR_UNSENT_BYTES_MAX * stopped.len() + OFFERS_KEPT_BYTES_MAX + MEMORY_BYTES_MAX;
+    let mut peak = 0;
+    let until = Instant::now() + ATTACK;
+    while Instant::now() < until {
+        honest.ask();
+        peak = peak.max(contact.resident_bytes());
+    }
+    let said = attack.end();
+    println!("stopped neighbors: {said} queries, {} MiB at most, {} MiB are allowed", peak >> 20, most >> 20);
+    assert!(peak < most, "{peak}");
+    honest.report("stopped neighbors");
+
+    stopped.iter().for_each(|servent| servent.signal(Signal::CONT));
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let port = AnswerPort::open();
+        let mut client = Peer::client(contact.address, port.address().port());
+        client.request(ask("mate"));
+        if client.expect_finished().tally.answers == 2 {
+            (0..2).for_each(|_| drop(port.accept_and_greet().0.expect_answer()));
+            break;
+        }
+        assert!(Instant::now() < until, "they do not come back: {:?}", contact.log_so_far());
+    }
+    end(contact, "stopped neighbors");
+}
