@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -615,6 +615,7 @@ impl AnswerPort {
 /// Somebody who says one thing after the other as fast as it is taken, and drops what it hears.
 pub(crate) struct Attack {
     stop: Arc<AtomicBool>,
+    stream: TcpStream,
     said: JoinHandle<u64>,
 }
 
@@ -627,6 +628,7 @@ impl Attack {
         peer.greet(role);
         let mut stream = peer.stream;
         let mut heard = stream.try_clone().unwrap();
+        let ours = stream.try_clone().unwrap();
         thread::spawn(move || {
             let mut bytes = vec![0; 256 * 1024];
             while heard.read(&mut bytes).is_ok_and(|count| count > 0) {}
@@ -645,12 +647,14 @@ impl Attack {
             }
             said
         });
-        Attack { stop, said }
+        Attack { stop, stream: ours, said }
     }
 
     /// Ends it, and says how many messages it was.
     pub(crate) fn end(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
+        // It may be waiting to be read; the servent may have closed it already.
+        let _ = self.stream.shutdown(Shutdown::Both);
         self.said.join().unwrap()
     }
 }
