@@ -82,7 +82,8 @@ const _: () = {
 // What one neighbor brings at once must leave room where echoes are awaited and kept, besides what is taken freely.
 const _: () = {
     let at_once = SEEN_FREELY_MAX + 2 * NEIGHBOR_QUERIES_AT_ONCE_MAX as usize;
-    assert!(at_once < QUERIES_PENDING_MAX && at_once < ECHOES_KEPT_MAX);
+    assert!(at_once < QUERIES_PENDING_MAX);
+    assert!(at_once < ECHOES_KEPT_MAX);
     // A client at its full pace is one that no neighbor on the way refuses.
     assert!(CLIENT_QUERIES_PER_SECOND_MAX <= NEIGHBOR_QUERIES_PER_SECOND_MAX);
     assert!(CLIENT_QUERIES_AT_ONCE_MAX <= NEIGHBOR_QUERIES_AT_ONCE_MAX);

@@ -13,7 +13,8 @@ use crate::link::LinkId;
 use crate::time::Time;
 
 /// How much of the seen set must be free for everybody to have the full pace.
-const AMPLE: u32 = SEEN_IDS_MAX as u32 / 2;
+#[allow(clippy::cast_possible_truncation, reason = "a limit far below")]
+const AMPLE: u32 = (SEEN_IDS_MAX / 2) as u32;
 
 /// How much room the seen set has: the places that are free, up to what is ample.
 ///
