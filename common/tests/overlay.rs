@@ -376,8 +376,8 @@ fn neighbors_that_hurry_for_ever_leave_room_to_everybody_else() {
             fullest = fullest.max(mind.overlay.holdings().seen);
             mind.pass(Duration::ZERO);
         }
-        println!("{hasty_count} hasty neighbors: {fullest} of {SEEN_IDS_MAX} places taken at most");
-        assert!(fullest < SEEN_IDS_MAX, "{fullest}");
+        let most = if hasty_count == 1 { SEEN_IDS_MAX / 8 * 7 } else { SEEN_IDS_MAX / 32 * 31 + 2_048 };
+        assert!(fullest < most, "{hasty_count} hasty neighbors take {fullest} places");
     }
 }
 
@@ -419,7 +419,6 @@ fn behind_an_honest_neighbor_of_a_hasty_one_nothing_is_refused() {
             assert_eq!(mind.overlay.counters().hasty, 0, "at {:?}", mind.now);
         }
     }
-    println!("{} refused at the first", chain[0].overlay.counters().hasty);
 }
 
 #[test]
@@ -443,7 +442,7 @@ fn clients_that_hurry_are_slowed_down_the_more_the_less_room_there_is() {
         mind.now = mind.now + milliseconds(10);
         fullest = fullest.max(mind.overlay.holdings().seen);
     }
-    println!("{fullest} of {SEEN_IDS_MAX} places taken after 3,000 hasty clients, one after the other");
+    assert!(fullest < SEEN_IDS_MAX / 100 * 99, "{fullest}");
     assert_eq!(mind.overlay.counters().unseen, 0);
 }
 
