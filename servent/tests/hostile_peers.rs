@@ -144,7 +144,7 @@ fn forged_addresses_are_dialled_a_bounded_number_of_times() {
     thread::spawn(move || {
         victim.incoming().for_each(|_| {
             count.fetch_add(1, Ordering::Relaxed);
-        })
+        });
     });
     let start = Instant::now();
     let attack = Attack::start(servents[1].address, false, move |number| {
