@@ -14,7 +14,7 @@ use common::config::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use common::key::Key;
 use common::link::LinkId;
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Tally};
+use common::query::{Answer, AnswerBody, Ask, Path, Tally};
 use common::session::{EndReason, Ending, Input, Output, Report, Session};
 use common::time::Time;
 use common::wire::WireError;
@@ -412,6 +412,69 @@ fn sequences_count_up_and_around() {
         assert_eq!(mind.ask(), [send(CONTACT, request(sequence))]);
         mind.tell(Input::Interrupt);
     }
+}
+
+// ---- with a contact that speaks TP3 ----
+
+fn nameless_hello() -> Message {
+    Message::Hello(Hello::new(Role::Nameless))
+}
+
+/// A mind whose contact is a TP3 node, with an answer link from another.
+fn tp3() -> Mind {
+    let mut mind = Mind { session: Session::tp3(PORT, SILENCE_DEFAULT, None), now: Time::START };
+    let hello = Message::Hello(Hello::new(Role::Client { answer_port: PORT, dialect: Dialect::Tp3 }));
+    assert_eq!(mind.attach(), [send(CONTACT, hello.clone())]);
+    assert_eq!(mind.hear(CONTACT, nameless_hello()), [Output::Tell(Report::Ready)]);
+    assert_eq!(mind.tell(Input::Accepted { link: OTHER, from: address(2) }), [send(OTHER, hello)]);
+    assert_eq!(mind.hear(OTHER, nameless_hello()), []);
+    mind
+}
+
+#[test]
+fn a_tp3_node_goes_by_where_it_dialled_from_and_does_not_say_how_far_it_is() {
+    let mut mind = tp3();
+    assert_eq!(mind.ask(), [send(CONTACT, request(0))]);
+    let elapsed = Duration::ZERO;
+    let told = Report::Answer { from: address(2), hops: None, body: green(), elapsed };
+    assert_eq!(mind.hear(OTHER, answer(0)), [Output::Tell(told)]);
+    // Said again, a hello is no news; and it makes nobody's name of it.
+    assert_eq!(mind.hear(OTHER, nameless_hello()), [unexpected(2, "hello")]);
+    assert_eq!(mind.hear(OTHER, servent_hello(7)), [unexpected(2, "hello")]);
+    let tally = Tally { reached: 1, answers: 1, silent: 1, ..Tally::default() };
+    let ending = Ending { reason: EndReason::Silence, answers: 1, tally, tally_told: false, elapsed: SILENCE_DEFAULT };
+    mind.now = mind.now + SILENCE_DEFAULT;
+    assert_eq!(mind.tell(Input::Deadline), [Output::Tell(Report::Ended(ending))]);
+    // Nobody owes a TP3 client the end of a query.
+    assert_eq!(
+        mind.hear(CONTACT, finished(0, whole(0))),
+        [Output::Tell(Report::Unexpected { from: address(100), message: "finished" })]
+    );
+}
+
+#[test]
+fn a_place_told_as_text_counts_its_addresses() {
+    for (text, hops) in [("10.0.0.1:9000", 0), ("10.0.0.1:9000 10.0.0.2:9000", 1), (" a  b c ", 2), ("", 0)] {
+        let mut mind = tp3();
+        mind.tell(Input::Ask(Ask::Topology));
+        let body = AnswerBody::Value(text.as_bytes().to_vec());
+        let place = AnswerBody::Place { path: Path::Text(text.as_bytes().to_vec()), neighbors: Vec::new() };
+        let told = Report::Answer { from: address(2), hops: Some(hops), body: place, elapsed: Duration::ZERO };
+        let heard = mind.hear(OTHER, Message::Answer(Answer { sequence: 0, hops: 0, body }));
+        assert_eq!(heard, [Output::Tell(told)], "{text:?}");
+    }
+}
+
+#[test]
+fn another_link_that_closes_is_not_the_contact() {
+    let mut mind = Mind::new(None);
+    mind.attach();
+    mind.tell(Input::Accepted { link: OTHER, from: address(200) });
+    assert_eq!(mind.closed(OTHER), []);
+    assert_eq!(mind.hear(CONTACT, servent_hello(1)), [Output::Tell(Report::Ready)]);
+    mind.tell(Input::Accepted { link: OTHER, from: address(200) });
+    assert_eq!(mind.closed(OTHER), []);
+    assert_eq!(mind.ask(), [send(CONTACT, request(FIRST))]);
 }
 
 #[test]
