@@ -1740,6 +1740,21 @@ fn what_it_holds_is_counted() {
     assert!(holdings.offers_kept_bytes > 0 && holdings.answers_queued_bytes > "green".len());
 }
 
+#[test]
+fn an_answer_that_waits_counts_for_all_it_says() {
+    let waiting = |ask, path| {
+        let mut mind = Mind::new();
+        let neighbor = mind.neighbor(1);
+        mind.neighbor(2);
+        mind.hear(neighbor, Message::query(Query { hops: 2, path, ..query(1, 9, ask) }));
+        mind.overlay.holdings().answers_queued_bytes - size_of::<Answer>()
+    };
+    assert_eq!(waiting(tea(), Path::default()), "green".len());
+    let path = [servent_address(1), servent_address(3), own_address()].map(|address| address.to_string()).join(" ");
+    let passed = Path::Addresses(vec![servent_address(1), servent_address(3)]);
+    assert_eq!(waiting(Ask::Topology, passed), path.len() + 2 * size_of::<SocketAddr>());
+}
+
 /// The fingerprint of a mind with these neighbors, in the order in which they came, that heard one query.
 fn fingerprint(neighbors: &[u64], sequence: u64, ttl: u8) -> u64 {
     let mut mind = Mind::new();

@@ -255,6 +255,8 @@ fn each_answer_goes_alone_and_the_next_waits_for_a_connection_of_its_own() {
         let Some(Output::Send { message: Message::Answer(answer), .. }) = out.first() else { panic!("{out:?}") };
         assert_eq!((answer.sequence, &answer.body), (sequence, &AnswerBody::Value(b"1935/tcp".to_vec())));
         assert_eq!(out[1..], [Output::Close { link }]);
+        let waiting = mind.overlay.holdings().answers_queued_bytes;
+        assert_eq!(waiting, if sequence == 1 { size_of::<Answer>() + b"1935/tcp".len() } else { 0 });
         assert_eq!(next.is_some(), sequence == 1);
     }
 }
@@ -342,6 +344,16 @@ fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
     assert_eq!(mind.overlay.pending_count(), 0);
     // Nor are they pinged, or given up for being quiet.
     assert_eq!(mind.pass(NEIGHBOR_QUIET_MAX * 2), []);
+}
+
+#[test]
+fn a_client_of_this_contact_is_dialled_for_its_answer_too() {
+    let mut mind = Mind::new();
+    mind.open(CLIENT, Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    let request = Message::Request(Request { sequence: 0, ask: key() });
+    let out = mind.tell(Input::Received { link: CLIENT, message: request });
+    assert!(out.contains(&dial(9990)), "{out:?}");
+    assert!(!out.iter().any(|output| matches!(output, Output::Send { message: Message::Answer(_), .. })), "{out:?}");
 }
 
 #[test]
