@@ -19,6 +19,12 @@ FUZZ_RUNS ?= 1000000000
 fuzz = mkdir -p target/fuzz/$(1) && $(CARGO) +nightly fuzz run --fuzz-dir fuzz/libfuzzer $(1) target/fuzz/$(1) fuzz/corpus/$(1) \
 	-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=1024
 
+# A mutant that lives through the quick tests is tried again with all of them.
+SLOW_TESTS = a_full_seen_set beyond_the_limit_of_pending an_echo_that_could_not every_character_is_shown \
+	it_agrees_with_the_reference a_line_of_ten_megabytes arbitrary_bodies arbitrary_bytes it_does_not_matter_where \
+	what_one_link_says a_deadline_is_never_late
+MUTANTS = CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 $(CARGO) mutants -p common -o target --timeout 30
+
 .PHONY: help run test test-long fuzz fuzz-long bench scale mutants check diamond chain topologies data clean
 
 help: ## Show what can be made
@@ -55,6 +61,11 @@ fuzz: ## Run each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 fuzz-long: ## Run the three decoders FUZZ_RUNS times each (1,000,000,000: half an hour), on stable
 	for target in native tp3 framer; do \
 		$(CARGO) run --locked --quiet --release -p fuzz -- $$target --runs $(FUZZ_RUNS) || exit 1; done
+
+mutants: ## Change the pure core in a thousand small ways and list what no test notices (an hour or two)
+	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --locked
+	$(MUTANTS) -- --tests -- $(addprefix --skip ,$(SLOW_TESTS)) || test $$? -le 3
+	$(MUTANTS) --iterate -- --tests || test $$? -le 3
 
 bench: ## Flood a million servents, beside a bare queue and set that pass the same messages
 	$(SIMULATOR) random --servents 1000000 --degree 8 --ttl 15 --bare
