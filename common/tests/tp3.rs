@@ -412,3 +412,51 @@ fn a_path_grows_as_the_text_it_came_as() {
     });
     assert_eq!(passed_on.unwrap(), b" a  b 127.0.0.1:9000");
 }
+
+// ---- when a link speaks ----
+
+#[test]
+fn nothing_is_said_to_whoever_may_yet_turn_out_to_speak_tp3() {
+    let unsent = |accepts, purpose, heard: &[u8]| {
+        let mut link = Link::accepted(accepts, purpose);
+        link.receive(heard);
+        assert_eq!(link.next_message(), Ok(None));
+        link.send(&Message::Ping).unwrap();
+        !link.unsent().is_empty()
+    };
+    assert!(!unsent(Accepts::Both, Purpose::Standing, &[]), "it may be");
+    assert!(!unsent(Accepts::Both, Purpose::Standing, &[0]), "it may be");
+    assert!(!unsent(Accepts::Native, Purpose::Standing, &[0]), "it most likely is");
+    assert!(unsent(Accepts::Native, Purpose::Standing, &[]), "it must not be");
+    assert!(unsent(Accepts::Both, Purpose::Asking, &[]), "a client speaks first");
+}
+
+#[test]
+fn a_tp3_neighbor_that_dialled_is_told_everything_but_a_hello() {
+    let mut link = Link::accepted(Accepts::Both, Purpose::Standing);
+    heard(&mut link, &[0, 4, 0, 0]).unwrap();
+    let flood = Message::query(query(1, 3, key(), Path::default()));
+    link.send(&flood).unwrap();
+    assert_eq!(link.unsent(), said(&flood));
+    // And one that was dialled is told even that.
+    let mut dialled = Link::new(Dialect::Tp3, Purpose::Standing);
+    dialled.send(&Message::Hello(Hello::new(Role::Nameless))).unwrap();
+    assert_eq!(dialled.unsent(), [0, 4, 0, 0]);
+}
+
+#[test]
+fn only_an_answer_in_tp3_comes_without_a_hello() {
+    let mut asking = Link::accepted(Accepts::Both, Purpose::Asking);
+    let messages = heard(&mut asking, &said(&value(1, b"green"))).unwrap();
+    assert_eq!(messages, [Message::Hello(Hello::new(Role::Nameless)), value(1, b"green")]);
+    let mut native = Link::accepted(Accepts::Both, Purpose::Asking);
+    assert_eq!(heard(&mut native, &common::wire::PREFACE), Ok(Vec::new()));
+}
+
+#[test]
+fn names_in_the_log_are_short_and_different() {
+    assert_ne!(LinkId(1).to_string(), LinkId(2).to_string());
+    let id = QueryId { sequence: 7, client: client(9990).socket };
+    assert!(id.to_string().contains('7') && id.to_string().contains("127.0.0.1:9990"), "{id}");
+    assert!(format!("{:?}", Key::new(TEXT).unwrap()).contains("rtmp"));
+}
