@@ -255,9 +255,10 @@ impl Overlay {
     /// When the mind next wants to hear [`Input::Deadline`]. It may be early, never late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let flood = self.flood.get().and_then(Flood::deadline);
-        let delivery = self.delivery.get().and_then(Delivery::deadline);
-        [self.links.deadline(), flood, delivery].into_iter().flatten().min()
+        let flood = self.flood.get().map_or(Time::NEVER, Flood::deadline);
+        let delivery = self.delivery.get().map_or(Time::NEVER, Delivery::deadline);
+        let earliest = self.links.deadline().min(flood).min(delivery);
+        (earliest != Time::NEVER).then_some(earliest)
     }
 
     /// What happened that nobody was told of at the time.

@@ -258,8 +258,8 @@ impl Delivery {
         self.dial_waiting(out);
     }
 
-    pub(super) fn deadline(&self) -> Option<Time> {
-        self.timers.first().map(|(due, _)| *due)
+    pub(super) fn deadline(&self) -> Time {
+        self.timers.first().map_or(Time::NEVER, |(due, _)| *due)
     }
 
     /// The links that stand, to say goodbye on.

@@ -249,7 +249,8 @@ impl Flood {
         let index = pass.awaited.iter().position(|awaited| *awaited == link)?;
         pass.awaited.swap_remove(index);
         pass.tally.add(&echo.tally);
-        self.end_if_done(place, ttl)
+        // Most echoes are not the last: there is nothing to end.
+        if pass.awaited.is_empty() { self.end_if_done(place, ttl) } else { None }
     }
 
     /// A link to a neighbor is gone. What was awaited from it is awaited for as long as it would have been, if it may
@@ -326,8 +327,8 @@ impl Flood {
         self.passes().into_iter().filter_map(|(place, ttl)| self.give_up(place, ttl)).collect()
     }
 
-    pub(super) fn deadline(&self) -> Option<Time> {
-        self.looks.peek().map(|Reverse((look, ..))| *look)
+    pub(super) fn deadline(&self) -> Time {
+        self.looks.peek().map_or(Time::NEVER, |Reverse((look, ..))| *look)
     }
 
     pub(super) fn seen_count(&self) -> usize {

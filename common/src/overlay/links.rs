@@ -369,12 +369,11 @@ impl Links {
 
     // ---- time ----
 
-    pub(super) fn deadline(&self) -> Option<Time> {
+    pub(super) fn deadline(&self) -> Time {
         let oldest = self.guests.get().and_then(|guests| guests.strangers_since.front());
-        let stranger = oldest.map(|(since, _)| *since + HELLO_WAIT_MAX);
-        let dial = (self.next_dial != Time::NEVER).then_some(self.next_dial);
-        let beat = (!self.neighbors.is_empty()).then_some(self.beat);
-        [stranger, dial, beat].into_iter().flatten().min()
+        let stranger = oldest.map_or(Time::NEVER, |(since, _)| *since + HELLO_WAIT_MAX);
+        let beat = if self.neighbors.is_empty() { Time::NEVER } else { self.beat };
+        stranger.min(beat).min(self.next_dial)
     }
 
     /// Pings, dials, and names the links whose other end has been quiet for too long.

@@ -82,8 +82,8 @@ struct Shared<I, T> {
     over: bool,
 }
 
-/// Works on items on some threads and hands each result on, in the order of the items, until there are no more or
-/// `each` has enough.
+/// Works on items on some threads, or on the caller's where one is enough, and hands each result on, in the order of the
+/// items, until there are no more or `each` has enough.
 pub fn in_order<I, T>(
     items: I,
     threads: usize,
@@ -93,7 +93,12 @@ pub fn in_order<I, T>(
     I: Iterator + Send,
     T: Send,
 {
-    let threads = threads.max(1);
+    let threads = threads.min(items.size_hint().1.unwrap_or(usize::MAX));
+    if threads <= 1 {
+        // Not on a thread of its own: that would get its memory from a slower corner of glibc's allocator.
+        let _ = items.into_iter().map(work).try_for_each(each);
+        return;
+    }
     let ahead_max = threads * AHEAD_MAX;
     let shared = Mutex::new(Shared { items, taken: 0, told: 0, done: BTreeMap::new(), over: false });
     let changed = Condvar::new();

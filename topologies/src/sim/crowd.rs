@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_micros(250);
 /// Ticks that anything may take, and one more.
 const TICKS: usize = 401;
 /// Parcels handed out between two looks.
-const BATCH: usize = 128;
+const BATCH: usize = 256;
 /// A healthy query that takes longer will not end.
 const QUERY_MAX: Duration = Duration::from_secs(60);
 
@@ -110,6 +110,8 @@ struct Crowd<'a> {
     /// The deadline of each servent that is in the heap.
     armed: Vec<Time>,
     outputs: Vec<overlay::Output>,
+    /// Room for those that are looked at.
+    looked_at: Vec<u32>,
     outcome: Outcome,
     hash: u64,
 }
@@ -186,6 +188,7 @@ impl<'a> Crowd<'a> {
             deadlines: BinaryHeap::new(),
             armed: vec![Time::NEVER; graph.servents()],
             outputs: Vec::new(),
+            looked_at: Vec::new(),
             outcome: Outcome::default(),
             hash: scene.plan.seed,
         }
@@ -316,16 +319,16 @@ impl<'a> Crowd<'a> {
         sorted.clear();
         self.spare.push(sorted);
         let mut last = None;
-        for (place, parcel) in parcels.iter().enumerate() {
-            if place.is_multiple_of(BATCH) {
-                self.look_at(parcels.iter().skip(place).take(BATCH));
+        for batch in parcels.chunks(BATCH) {
+            self.look_at(batch);
+            for parcel in batch {
+                let owner = self.owners.get(parcel.to as usize).copied();
+                if owner != last {
+                    self.arm_again(last);
+                    last = owner;
+                }
+                self.deliver(*parcel);
             }
-            let owner = self.owners.get(parcel.to as usize).copied();
-            if owner != last {
-                self.arm_again(last);
-                last = owner;
-            }
-            self.deliver(*parcel);
         }
         self.arm_again(last);
         parcels.clear();
@@ -334,19 +337,18 @@ impl<'a> Crowd<'a> {
         true
     }
 
-    /// Adds to the trace what the servents are that are about to be told something. To look at many of them at once is
-    /// also what brings them into the cache side by side and not one after another.
-    fn look_at<'p>(&mut self, parcels: impl Iterator<Item = &'p Parcel>) {
-        let mut seen = 0;
-        let mut last = None;
-        for parcel in parcels {
-            let owner = self.owners.get(parcel.to as usize);
-            if let Some(servent) = owner.filter(|_| owner.copied() != last) {
-                seen ^= self.servents[*servent as usize].fingerprint();
-                last = owner.copied();
-            }
-        }
+    /// Adds to the trace what the servents are that are about to be told something. To look at many of them at once, and
+    /// first at what leads to the rest, is also what brings them into the cache side by side and not one after another.
+    fn look_at(&mut self, parcels: &[Parcel]) {
+        let mut owners = std::mem::take(&mut self.looked_at);
+        owners.extend(parcels.iter().filter_map(|parcel| self.owners.get(parcel.to as usize)));
+        owners.dedup();
+        let servents = || owners.iter().map(|owner| &self.servents[*owner as usize]);
+        let pending: usize = servents().map(Overlay::pending_count).sum();
+        let seen = servents().fold(pending as u64, |seen, servent| seen.rotate_left(1) ^ servent.fingerprint());
         self.hash = mix(self.hash, seen);
+        owners.clear();
+        self.looked_at = owners;
     }
 
     fn slot(&self, tick: u64) -> usize {

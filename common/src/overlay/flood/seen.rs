@@ -178,9 +178,10 @@ impl SeenSet {
 
 impl Ring {
     fn find(&self, id: QueryId) -> Option<u32> {
-        let latest = self.entries.iter().enumerate().rev().take(LATEST);
         let is_it = |entry: &Seen| entry.id == id && !entry.is_forgotten;
-        if let Some((place, _)) = latest.into_iter().find(|(_, entry)| is_it(entry)) {
+        let length = self.entries.len();
+        let mut latest = (length.saturating_sub(LATEST)..length).rev();
+        if let Some(place) = latest.find(|place| self.entries.get(*place).is_some_and(is_it)) {
             return Some(self.number_at(place));
         }
         let Index { numbers, hasher } = self.index.get()?;
