@@ -10,6 +10,7 @@
 //! [`Shares`], so that others find what they need all the same.
 
 mod dials;
+mod remembered;
 mod shares;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,6 +29,7 @@ use crate::query::{Answer, AnswerBody};
 use crate::time::Time;
 
 use dials::Dials;
+use remembered::Remembered;
 use shares::{Network, Shares};
 
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(super) struct Delivery {
     dials: Dials,
     queued_bytes: Shares<Network>,
     timers: BTreeSet<(Time, SocketAddr)>,
+    remembered: Remembered,
     pub(super) undelivered_count: u64,
 }
 
@@ -79,6 +82,7 @@ impl Default for Delivery {
             dials: Dials::default(),
             queued_bytes: Shares::new(ANSWERS_QUEUED_BYTES_MAX),
             timers: BTreeSet::new(),
+            remembered: Remembered::default(),
             undelivered_count: 0,
         }
     }
@@ -333,11 +337,7 @@ impl Delivery {
         }
         // A network that has its share makes room among its own.
         let is_full = self.addresses.left() == 0;
-        let may_go = |to: &SocketAddr| {
-            (is_full || Network::of(to.ip()) == network)
-                && self.destinations.get(to).is_some_and(|destination| destination.state == State::Remembered)
-        };
-        let oldest = self.timers.iter().map(|(_, to)| *to).find(may_go);
+        let oldest = if is_full { self.remembered.oldest() } else { self.remembered.oldest_of(network) };
         oldest.is_some_and(|to| {
             self.forget(to);
             self.addresses.has_room(network, 1)
@@ -377,9 +377,13 @@ impl Delivery {
         };
         if let Some(due) = std::mem::replace(&mut destination.timer, timer) {
             self.timers.remove(&(due, to));
+            self.remembered.remove(due, to);
         }
         if let Some(due) = timer {
             self.timers.insert((due, to));
+            if destination.state == State::Remembered {
+                self.remembered.insert(due, to);
+            }
         }
     }
 }
