@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use common::address::{AnswerAddress, Dialect, Neighbor};
-use common::config::{Config, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
+use common::config::{
+    Config, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SEEN_AGE_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
+};
 use common::key::Key;
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Hello, Message, Role, ServentId};
@@ -387,6 +389,35 @@ fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
                 assert_eq!(uncounted(queries, 3) as u64, each as u64 * queries, "{queries} queries that go on");
             }
         }
+    }
+}
+
+#[test]
+fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
+    let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    for dialect in [Dialect::Native, Dialect::Tp3] {
+        let mut overlay = busy_servent(address(9000), &[], 0, 0, dialect);
+        let (mut now, mut sequence) = (Time::START, 0);
+        let mut remember = |count: u64| {
+            let mut hear = |link, message| {
+                overlay.handle(now, Input::Received { link: LinkId(link), message }, &mut Vec::new());
+            };
+            hear(0, Message::Pong);
+            for _ in 0..count {
+                sequence += 1;
+                let client = AnswerAddress { socket: address(7000), dialect };
+                let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+                let query = Query { sequence, client, ttl: 0, hops: 1, ask, path: Path::default() };
+                hear(1, Message::query(query));
+            }
+            assert_eq!(overlay.holdings().seen as u64, count);
+            now = now + SEEN_AGE_MAX;
+            overlay.handle(now, Input::Deadline, &mut Vec::new());
+            overlay.memory_bytes()
+        };
+        let first = (0..3).map(|_| remember(50)).max();
+        let last = (0..40).map(|_| remember(50)).max();
+        assert_eq!(first, last, "{dialect:?}");
     }
 }
 

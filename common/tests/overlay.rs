@@ -768,6 +768,21 @@ fn a_copy_offered_again_gets_the_echo_of_the_first() {
 }
 
 #[test]
+fn what_came_of_a_copy_is_kept_after_its_echoes_were_given_up() {
+    let mut mind = Mind::new();
+    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let came = query(5, 1, milk());
+    mind.hear(a, Message::query(came.clone()));
+    mind.hear(b, Message::Ping);
+    let patience = ECHO_WAIT_MAX * 4 / 5;
+    let tally = Tally { lost: 1, ..passed_on() };
+    assert!(mind.pass_and_see(patience).contains(&send(a, echo_of(&came, tally))));
+    mind.closed(a);
+    let again = mind.neighbor(1);
+    assert_eq!(mind.hear(again, Message::query(came.clone())), [send(again, echo_of(&came, tally))]);
+}
+
+#[test]
 fn a_servent_with_nobody_to_ask_repeats_its_echo_too() {
     let mut mind = Mind::new();
     let a = mind.neighbor(1);
@@ -1611,6 +1626,34 @@ fn one_answer_link_too_many_closes_the_one_idle_longest() {
 }
 
 #[test]
+fn the_answer_link_just_opened_is_not_the_one_too_many() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    // All at the same time, and the last at the first address.
+    for number in 1..=ANSWER_LINKS_MAX {
+        asked_for(&mut mind, neighbor, 1, number);
+        mind.answer_link(number);
+    }
+    asked_for(&mut mind, neighbor, 1, 0);
+    let (link, out) = mind.answer_link(0);
+    assert!(!out.contains(&Output::Close { link }));
+    assert_eq!(asked_for(&mut mind, neighbor, 2, 0).0, [send(link, value(2, "green"))]);
+    assert_eq!(mind.overlay.holdings().answer_links, ANSWER_LINKS_MAX);
+}
+
+#[test]
+fn an_answer_address_is_not_reached_twice() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    asked_for(&mut mind, neighbor, 1, 1);
+    let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
+    let (second, out) = mind.dialled(Dial::Answers(client_address(1)));
+    assert_eq!(out, [Output::Close { link: second }]);
+    let out = mind.hear(link, client_hello(7000));
+    assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green"))]);
+}
+
+#[test]
 fn an_answer_link_unused_for_a_minute_is_closed() {
     let mut mind = Mind::new();
     // A client's query, so that no neighbor needs to be pinged: the link outlives it.
@@ -1738,6 +1781,20 @@ fn what_it_holds_is_counted() {
     assert_eq!((seen, pending, echoes_kept), (6, 4, 2));
     assert_eq!((holdings.answer_addresses, holdings.answer_dials), (1, 1));
     assert!(holdings.offers_kept_bytes > 0 && holdings.answers_queued_bytes > "green".len());
+}
+
+#[test]
+fn a_query_that_is_kept_counts_for_all_it_says_until_it_is_echoed() {
+    let mut mind = Mind::new();
+    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let came = query(1, 9, milk());
+    mind.hear(a, Message::query(came.clone()));
+    assert_eq!(mind.overlay.holdings().offers_kept_bytes, size_of::<Query>() + "milk".len());
+    mind.hear(b, echo_of(&Query { ttl: 2, ..came }, reached(1)));
+    assert_eq!(mind.overlay.holdings().offers_kept_bytes, 0);
+    let path = Path::Addresses(vec![servent_address(3), servent_address(1)]);
+    mind.hear(a, Message::query(Query { hops: 2, path, ..query(2, 9, Ask::Topology) }));
+    assert_eq!(mind.overlay.holdings().offers_kept_bytes, size_of::<Query>() + 3 * size_of::<SocketAddr>());
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Dialect};
 use common::config::{
-    ANSWER_REST_MIN, Config, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE,
-    TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX,
+    ANSWER_DIALS_PER_NETWORK_MAX, ANSWER_REST_MIN, Config, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX,
+    TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX,
 };
 use common::key::Key;
 use common::link::{Link, LinkId, Purpose};
@@ -123,6 +123,9 @@ fn texts_are_cut_or_refused_at_400_bytes() {
     assert!(Frame::new(Dialect::Tp3, &Message::query(query(1, 3, long_key, Path::default()))).is_err());
     assert!(Frame::new(Dialect::Tp3, &Message::query(query(1 << 32, 3, key(), Path::default()))).is_err());
     let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
+    let whole = Message::query(query(1, 3, Ask::Key(Key::new(&longest).unwrap()), Path::default()));
+    let Message::Query(heard_query) = &heard(&mut link, &said(&whole)).unwrap()[1] else { panic!() };
+    assert_eq!(heard_query.ask, Ask::Key(Key::new(&longest).unwrap()));
     let error = WireError::FrameTooLong { length: 401, max: TP3_TEXT_BYTES_MAX };
     assert_eq!(heard(&mut link, &bytes("00 05 00 00 00 00 01 91")), Err(error));
 }
@@ -292,6 +295,34 @@ fn an_address_that_does_not_even_refuse_is_not_tried_again() {
 }
 
 #[test]
+fn of_a_client_that_cannot_be_reached_for_the_rest_nothing_waits_any_more() {
+    let mut mind = Mind::new();
+    mind.ask(query(1, 3, key(), Path::default()));
+    mind.ask(query(2, 3, key(), Path::default()));
+    let dial = Dial::Answers(client(9990).socket);
+    mind.tell(Input::Opened { link: LinkId(7), opening: Opening::Dialled(dial) });
+    mind.tell(Input::DialFailed { dial, refused: false, reason: "timed out".to_owned() });
+    assert_eq!(mind.overlay.counters().undelivered, 1);
+    assert_eq!(mind.overlay.holdings().answers_queued_bytes, 0);
+}
+
+#[test]
+fn an_answer_that_waits_is_brought_in_the_dialect_it_was_asked_for_in() {
+    let mut mind = Mind::new();
+    let native = |port| AnswerAddress { dialect: Dialect::Native, ..client(port) };
+    let last = 9000 + u16::try_from(ANSWER_DIALS_PER_NETWORK_MAX).unwrap();
+    for port in 9000..=last {
+        mind.ask(Query { client: native(port), ..query(port.into(), 3, key(), Path::default()) });
+    }
+    // Another client has the same address by now, but whoever asked first may still be there.
+    assert!(!mind.ask(Query { client: client(last), ..query(1, 3, key(), Path::default()) }).contains(&dial(last)));
+    let failed = Dial::Answers(client(9000).socket);
+    let out = mind.tell(Input::DialFailed { dial: failed, refused: true, reason: "refused".to_owned() });
+    let address = client(last).socket;
+    assert_eq!(out, [Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Native }]);
+}
+
+#[test]
 fn a_client_of_the_other_dialect_may_come_to_the_same_address() {
     let mut mind = Mind::new();
     let native = AnswerAddress { dialect: Dialect::Native, ..client(9990) };
@@ -320,6 +351,44 @@ fn a_tp3_client_is_remembered_for_half_a_minute_and_forgotten_when_it_comes_anew
     assert!(!ask(&mut mind));
     mind.open(LinkId(4), Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
     assert!(ask(&mut mind));
+}
+
+#[test]
+fn with_what_a_client_asked_goes_all_that_was_kept_of_it() {
+    let mut mind = Mind::new();
+    let [asker, other] = [LinkId(5), LinkId(6)];
+    for link in [asker, other] {
+        mind.open(link, Role::Servent { id: ServentId(link.0.into()), advertised: client(9000).socket });
+    }
+    for sequence in [1, 2] {
+        let came = query(sequence, 3, key(), Path::default());
+        mind.tell(Input::Received { link: asker, message: Message::query(came) });
+    }
+    let id = QueryId { sequence: 1, client: client(9990).socket };
+    let echo = Message::Echo(Echo { id, ttl: 2, tally: Tally::default() });
+    mind.tell(Input::Received { link: other, message: echo });
+    let held = mind.overlay.holdings();
+    assert_eq!((held.echoes_kept, held.pending), (1, 1));
+    assert!(held.offers_kept_bytes > 0);
+    mind.open(CLIENT, Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    let held = mind.overlay.holdings();
+    assert_eq!((held.echoes_kept, held.pending, held.offers_kept_bytes), (0, 0, 0));
+}
+
+#[test]
+fn a_client_that_comes_anew_makes_nobody_forget_what_others_asked() {
+    let mut mind = Mind::new();
+    let ask = |mind: &mut Mind, sequence| {
+        is_passed_on(&mind.ask(Query { client: client(9991), ..query(sequence, 3, key(), Path::default()) }))
+    };
+    for sequence in 0..6 {
+        assert!(ask(&mut mind, sequence));
+    }
+    mind.ask(query(6, 3, key(), Path::default()));
+    mind.open(CLIENT, Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    for sequence in 0..6 {
+        assert!(!ask(&mut mind, sequence), "{sequence}");
+    }
 }
 
 #[test]

@@ -136,6 +136,9 @@ fn a_client_that_asks_without_end_harms_nobody() {
     attacked("a hasty client", true, |sequence| Message::Request(Request { sequence, ask: ask("milk") }));
 }
 
+/// A debug build takes ten times as long for a dial, so it is spared some: what is measured is not how it is built.
+const ONE_IN: u64 = if cfg!(debug_assertions) { 8 } else { 2 };
+
 /// The first programs of this kind could be made to dial somebody a thousand times by one forged packet.
 #[test]
 fn forged_addresses_are_dialled_a_bounded_number_of_times() {
@@ -154,9 +157,9 @@ fn forged_addresses_are_dialled_a_bounded_number_of_times() {
     });
     let start = Instant::now();
     let attack = Attack::start(servents[1].address, false, move |number| {
-        // One in eight is answered to the victim, one to somebody who is not there.
-        let mut query = forged(number, ask(if number % 8 < 2 { "tea" } else { "milk" }));
-        if number % 8 == 0 {
+        // One in so many is answered to the victim, one to somebody who is not there.
+        let mut query = forged(number, ask(if number % ONE_IN < 2 { "tea" } else { "milk" }));
+        if number % ONE_IN == 0 {
             query.client.socket = victim_address;
         }
         Message::query(query)

@@ -169,6 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_counts_until_a_link_has_stood_a_while() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+        let neighbor = Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native };
+        let mut target = Target::new(&neighbor);
+        target.dial_later(Time::START, 0);
+        target.on_linked(LinkId(1));
+        for _ in 1..beats(REDIAL_PAUSE_MAX) {
+            target.on_beat();
+            assert!(target.has_failed());
+        }
+        target.on_beat();
+        assert!(!target.has_failed());
+    }
+
+    #[test]
     fn only_what_failed_has_failed() {
         let address = SocketAddr::from(([10, 0, 0, 1], 9000));
         let neighbor = Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native };
