@@ -63,6 +63,16 @@ fn a_wrong_command_line_is_refused_with_a_reason() {
 }
 
 #[test]
+fn nobody_is_drawn_more_neighbors_than_a_servent_takes() {
+    assert_eq!(fine("star --servents 257 --json").lines().count(), 1);
+    for arguments in ["star --servents 258", "small-world --servents 2000 --degree 256"] {
+        let output = sim(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        assert!(text(&output.stderr).contains("neighbors, and 256 are the most: ask for"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn one_run_is_a_header_and_a_line() {
     let output = sim("ring --servents 20");
     assert!(output.status.success());

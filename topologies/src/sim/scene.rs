@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use common::config::NEIGHBORS_MAX;
 
 use super::faults::{self, Fault};
 use super::graph::{Graph, number};
@@ -83,6 +84,13 @@ impl Scene {
         };
         if graph.servents() == 0 {
             bail!("there is no servent");
+        }
+        if let Some(servent) = (0..graph.servents()).find(|servent| graph.neighbors(*servent).len() > NEIGHBORS_MAX) {
+            let count = graph.neighbors(servent).len();
+            bail!(
+                "servent {servent} would have {count} neighbors, and {NEIGHBORS_MAX} are the most: ask for fewer servents, a \
+                 smaller degree, or another shape"
+            );
         }
         let holders = draw_holders(graph.servents(), plan.holders, &mut stream(purpose::HOLDERS));
         let queries = draw_queries(&plan, graph.servents(), &mut stream(purpose::QUERIES));
