@@ -18,7 +18,7 @@ use common::message::{Goodbye, Message, Request};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
-use support::{Attack, DataFile, Peer, Process, ask, query};
+use support::{Attack, DataFile, PATIENCE, Peer, Process, ask, query};
 
 /// A port nobody listens on: no peer of these tests is reached over it.
 const ANSWER_PORT: u16 = 9;
@@ -69,13 +69,23 @@ fn rewritten(write: impl Fn(&DataFile, &str), waits: bool) {
         write(&file, &version(number));
         servent.signal(Signal::HUP);
         // Where the file is written in place, its writer waits until it has been read.
-        while waits && version_of(&client.values("key0")[0]) < number {}
+        if waits {
+            wait_for(&mut client, "key0", number);
+        }
     }
-    while version_of(&client.values("key15")[0]) < VERSIONS {}
+    wait_for(&mut client, "key15", VERSIONS);
     println!("{VERSIONS} versions in {:?}", start.elapsed());
     done.store(true, Ordering::Relaxed);
     let heard: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
     println!("{heard} answers, each of one version, beside {} requests of a hasty client", attack.end());
+}
+
+/// Asks for a key until it is of a version.
+fn wait_for(client: &mut Peer, key: &str, number: usize) {
+    let until = Instant::now() + PATIENCE;
+    while version_of(&client.values(key)[0]) < number {
+        assert!(Instant::now() < until, "version {number} is not served");
+    }
 }
 
 /// Asks for all keys in turn until it is done, and says how many answers it heard.

@@ -38,6 +38,9 @@ const SEEN_BYTES_MAX: usize = 512;
 /// What a servent may take in memory while it is attacked: its seen set full, and what is read and written at a turn.
 const MEMORY_BYTES_MAX: usize = SEEN_IDS_MAX * SEEN_BYTES_MAX + 32 * 1024 * 1024;
 
+/// How much of it may come in the second half of an attack: what one neighbor may bring meanwhile at its pace, and some.
+const GROWTH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 fn start(data: &str, neighbors: &[SocketAddr]) -> Process {
     let mut command = Command::new(program("servent").unwrap());
     command.args(["0", data]).args(neighbors.iter().map(SocketAddr::to_string));
@@ -87,18 +90,22 @@ fn attacked(what: &str, as_client: bool, next: impl Fn(u64) -> Message + Send + 
     let [first, middle, _] = &servents;
     let mut clients = [Honest::new(first.address, 1), Honest::new(middle.address, 1)];
     let attack = Attack::start(middle.address, as_client, next);
+    let mut ask_until = |until| {
+        while Instant::now() < until {
+            clients.iter_mut().for_each(Honest::ask);
+        }
+        servents.each_ref().map(Process::resident_bytes)
+    };
     let until = Instant::now() + ATTACK;
-    while Instant::now() < until {
-        clients.iter_mut().for_each(Honest::ask);
-    }
+    let half_way = ask_until(until - ATTACK / 2);
+    let at_the_end = ask_until(until);
     let said = attack.end();
     let [far, near] = clients;
     far.report(&format!("{what}, {said} messages, a client one link away"));
     near.report(&format!("{what}, {said} messages, a client of the same servent"));
-    for servent in &servents {
-        let bytes = servent.resident_bytes();
-        println!("{what}: {} MiB", bytes >> 20);
-        assert!(bytes < MEMORY_BYTES_MAX, "{bytes}");
+    for (half_way, at_the_end) in std::iter::zip(half_way, at_the_end) {
+        println!("{what}: {} KiB half way, {} KiB at the end", half_way >> 10, at_the_end >> 10);
+        assert!(at_the_end < MEMORY_BYTES_MAX.min(half_way + GROWTH_BYTES_MAX), "{half_way}, {at_the_end}");
     }
     let [_, middle, _] = servents;
     end(middle, what);
