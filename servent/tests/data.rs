@@ -7,17 +7,21 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use common::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::query::Ask;
 use topologies::fleet::program;
 
-use support::{DataFile, Peer, logged, run, serve, stderr, stdout};
+use support::{DataFile, PATIENCE, Peer, logged, run, serve, stderr, stdout};
 
 /// A port nobody listens on: no peer of these tests is reached over it.
 const ANSWER_PORT: u16 = 9;
@@ -48,6 +52,29 @@ fn a_file_that_is_missing_is_refused() {
 fn a_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     refused(directory.path(), "it is a directory");
+}
+
+/// What is read of it may be a part of what is being written.
+#[test]
+fn a_file_that_is_written_to_while_it_is_read_is_refused() {
+    let file = DataFile::new("tea green\n".repeat(1 << 20));
+    let mut end = OpenOptions::new().append(true).open(file.path()).unwrap();
+    let done = AtomicBool::new(false);
+    let until = Instant::now() + PATIENCE;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                end.write_all(b"tea black\n").unwrap();
+            }
+        });
+        // The machine may have something else to do just then than to write.
+        let mut output = run(&["0", file.path(), "--check"]);
+        while output.status.success() && Instant::now() < until {
+            output = run(&["0", file.path(), "--check"]);
+        }
+        done.store(true, Ordering::Relaxed);
+        explained(&output, file.path(), "it was written to while it was read");
+    });
 }
 
 /// Opening a FIFO nobody writes to waits for ever, and so would this test.
