@@ -58,7 +58,7 @@ fuzz: ## Run each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
 	for target in $(FUZZ_TARGETS); do $(call fuzz,$$target) || exit 1; done
 
-fuzz-long: ## Run the three decoders FUZZ_RUNS times each (1,000,000,000: half an hour), on stable
+fuzz-long: ## Run the three decoders FUZZ_RUNS times each (1,000,000,000: an hour or two), on stable
 	for target in native tp3 framer; do \
 		$(CARGO) run --locked --quiet --release -p fuzz -- $$target --runs $(FUZZ_RUNS) || exit 1; done
 
