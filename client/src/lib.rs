@@ -1,13 +1,17 @@
 //! A client: reads commands, asks a contact, prints what comes.
 //!
 //! What a query means and when it is over is decided in `common::session`; here are a command line (`options`), the
-//! sources of commands (`repl`, `terminal`), sockets (`network`) and the form in which reports are shown (`render`).
+//! sources of commands (`repl`, `script`, `terminal`, `history`), sockets (`network`), the form in which reports are shown
+//! (`render`) and what a run came to (`outcome`).
 
 pub mod command;
+mod history;
 mod network;
 pub mod options;
+mod outcome;
 mod render;
 mod repl;
+mod script;
 mod terminal;
 
 use std::io::{self, Write};
@@ -16,7 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use options::Options;
-use repl::Outcome;
+use outcome::Outcome;
 
 /// Runs the client program with the arguments of this process.
 #[must_use]

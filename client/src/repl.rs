@@ -2,18 +2,15 @@
 //!
 //! Prompt or collect, never both: while a line is edited nothing is printed, while a query is pending nothing is read.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use common::config::COMMAND_BYTES_MAX;
 use common::query::Ask;
 use common::session::{EndReason, Report};
-use etcetera::BaseStrategy;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
@@ -21,44 +18,13 @@ use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
 use crate::command::Command;
+use crate::history::history_file;
 use crate::network::{AttachError, Network};
 use crate::options::Options;
+use crate::outcome::Outcome;
 use crate::render::Renderer;
+use crate::script::read_line;
 use crate::terminal;
-
-/// What a run came to, the worst that happened in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
-    /// Every query was answered.
-    Answered,
-    /// Some query had no answer.
-    Unanswered,
-    /// The command line or a command made no sense.
-    Usage,
-    /// There is no servent to ask.
-    Unreachable,
-    /// The contact went away.
-    ContactLost,
-    /// Stopped by Ctrl-C.
-    Interrupted,
-    /// Nobody reads our output any more.
-    OutputClosed,
-}
-
-impl Outcome {
-    pub(crate) fn exit_code(self) -> u8 {
-        match self {
-            Outcome::Answered => 0,
-            Outcome::Unanswered => 1,
-            Outcome::Usage => 2,
-            Outcome::Unreachable => 3,
-            Outcome::ContactLost => 4,
-            // What a shell reports of a program ended by SIGINT or SIGPIPE.
-            Outcome::Interrupted => 130,
-            Outcome::OutputClosed => 141,
-        }
-    }
-}
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
@@ -251,50 +217,5 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     fn worsen(&mut self, outcome: Outcome) {
         self.worst = self.worst.max(outcome);
-    }
-}
-
-/// The next line of a script; nothing at the end of the file. Of a line too long to be a command only a mark is left,
-/// which is none either: its beginning might be one.
-fn read_line(script: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let limit = COMMAND_BYTES_MAX as u64 + 1;
-    if script.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.last() != Some(&b'\n') && line.len() > COMMAND_BYTES_MAX {
-        script.skip_until(b'\n')?;
-        line = TOO_LONG.to_vec();
-    }
-    Ok(Some(line))
-}
-
-/// Stands for a line that is too long, also where an unknown command is repeated.
-const TOO_LONG: &[u8] = b"(a line too long)";
-
-/// Where lines are remembered; nowhere when the system names no place or it cannot be made.
-fn history_file() -> Option<PathBuf> {
-    let strategy = etcetera::choose_base_strategy().ok()?;
-    let directory = strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("servent");
-    std::fs::create_dir_all(&directory).ok()?;
-    Some(directory.join("client-history"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_too_long_costs_itself_only() {
-        let long = [vec![b'x'; 3 * COMMAND_BYTES_MAX], b"\n".to_vec()].concat();
-        let script = [&b"? tea\n"[..], &long, b"Q"].concat();
-        let mut rest = &script[..];
-        let mut lines = Vec::new();
-        while let Some(line) = read_line(&mut rest).unwrap() {
-            lines.push(Command::parse(&line));
-        }
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[1], Command::Unknown);
-        assert_eq!(lines[2], Command::Quit);
     }
 }
