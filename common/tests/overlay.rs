@@ -1549,6 +1549,85 @@ fn those_that_failed_do_not_wait_for_a_network_that_has_its_part() {
     assert_eq!(mind.pass(ANSWER_REST_MIN).len(), failed);
 }
 
+/// Has the mind dial these, lets every dial fail, and asks for each again, so that all wait for the end of their rest.
+fn fail_and_ask_again(mind: &mut Mind, neighbor: LinkId, addresses: &[SocketAddr]) {
+    for to in addresses {
+        assert_eq!(asked_for_at(mind, neighbor, 1, *to).0, [dial_at(*to)]);
+        assert_eq!(mind.dial_failed(Dial::Answers(*to)), []);
+    }
+    for to in addresses {
+        assert_eq!(asked_for_at(mind, neighbor, 2, *to), (vec![], answered()));
+    }
+}
+
+fn dialled_in(out: &[Output]) -> Vec<SocketAddr> {
+    let dial = |output: &Output| match output {
+        Output::Dial { dial: Dial::Answers(to), .. } => *to,
+        output => panic!("no dial: {output:?}"),
+    };
+    out.iter().map(dial).collect()
+}
+
+#[test]
+fn no_network_has_more_than_so_many_dials_though_its_addresses_failed() {
+    for (ip, others) in [("12.0.0.1", "12.0.0.2"), ("2001:db8::", "2001:db8:0:1::")] {
+        let (here, elsewhere) = (ports_of(ip), ports_of(others));
+        let mut mind = Mind::new();
+        let neighbor = mind.neighbor(1);
+        let most = ANSWER_DIALS_PER_NETWORK_MAX;
+        let dark: Vec<SocketAddr> = (0..240).map(&here).collect();
+        fail_and_ask_again(&mut mind, neighbor, &dark);
+        let rested = dialled_in(&mind.pass_and_see(ANSWER_REST_MIN));
+        assert_eq!(rested.len(), most);
+        // Whoever never failed counts with them at that ip, and waits for nothing elsewhere.
+        let never_failed = here(240);
+        assert_eq!(asked_for_at(&mut mind, neighbor, 3, never_failed), (vec![], answered()), "it waits");
+        for number in 0..most {
+            assert_eq!(asked_for_at(&mut mind, neighbor, 3, elsewhere(number)).0, [dial_at(elsewhere(number))]);
+        }
+        // It is the first there when a dial is over, and then those that failed go on, one for one.
+        assert_eq!(mind.dial_failed(Dial::Answers(rested[0])), [dial_at(never_failed)]);
+        for to in &rested[1..] {
+            let next = dialled_in(&mind.dial_failed(Dial::Answers(*to)));
+            assert!(matches!(next.as_slice(), [next] if dark.contains(next)), "{next:?}");
+        }
+        assert_eq!(mind.overlay.holdings().answer_dials, 2 * most);
+    }
+}
+
+#[test]
+fn those_that_failed_do_not_wait_for_newer_ones_of_a_network_that_has_its_part() {
+    let (here, elsewhere) = (ports_of("12.0.0.1"), ports_of("12.0.0.2"));
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let most = ANSWER_DIALS_PER_NETWORK_MAX;
+    let dark: Vec<SocketAddr> = (0..2 * most).map(&here).collect();
+    fail_and_ask_again(&mut mind, neighbor, &[elsewhere(0)]);
+    fail_and_ask_again(&mut mind, neighbor, &dark);
+    let rested = dialled_in(&mind.pass_and_see(ANSWER_REST_MIN));
+    assert_eq!(rested.len(), most + 1);
+    assert!(rested.contains(&elsewhere(0)));
+}
+
+#[test]
+fn those_that_failed_have_no_more_of_one_network_than_are_left_for_all_others() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let here = ports_of("12.0.0.1");
+    let dark: Vec<SocketAddr> = (0..8).map(&here).collect();
+    fail_and_ask_again(&mut mind, neighbor, &dark);
+    // All dials but eight are taken, half of what was left then by that very network.
+    for number in 0..ANSWER_DIALS_MAX - 16 {
+        assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
+    }
+    for number in 8..16 {
+        assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)).0, [dial_at(here(number))]);
+    }
+    assert_eq!(mind.pass(ANSWER_REST_MIN), [], "they would be nine of it, and seven left");
+    let out = mind.dial_failed(Dial::Answers(here(8)));
+    assert_eq!(dialled_in(&out).len(), 1, "one for one");
+}
+
 #[test]
 fn no_network_has_more_addresses_known_than_are_left_for_all_others() {
     let here = ports_of("12.0.0.1");

@@ -1,8 +1,9 @@
 //! Whose turn it is to be dialled: so many dials at once, and those who never answer do not keep others waiting.
 //!
 //! A dial to an address that swallows packets takes as long as a dial may take, and anybody can name many such
-//! addresses. So dials are [`Shares`], of which nobody has more than a few: while others leave enough everybody is
-//! dialled at once, and after that whoever has fewest goes first. What is dialled for, and what comes of it, is known to `delivery`.
+//! addresses. So dials are [`Shares`], of which no network has more than a few, and of which all addresses that failed
+//! before have no more than are left for all others: while others leave enough everybody is dialled at once, and after
+//! that whoever has fewest goes first. What is dialled for, and what comes of it, is known to `delivery`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,32 +12,46 @@ use std::net::SocketAddr;
 use super::shares::{Network, Shares};
 use crate::config::{ANSWER_DIALS_MAX, ANSWER_DIALS_PER_NETWORK_MAX};
 
-/// Whose share a dial is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
-    Network(Network),
-    /// All addresses together whose last dial failed, wherever they are.
+#[derive(Debug)]
+pub(super) struct Dials {
+    /// Of every dial, whether its address failed before or not: a network is an ip that somebody may want to have
+    /// dialled by many.
+    shares: Shares<Network>,
+    /// How many of them are to addresses that failed before, wherever they are.
+    failed_count: usize,
+    under_way: BTreeMap<SocketAddr, Past>,
+    unknown: Queue,
+    failed: Queue,
+    asked_count: u64,
+}
+
+/// What came of the last dial to an address, as far as is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    Unknown,
     Failed,
 }
 
-#[derive(Debug)]
-pub(super) struct Dials {
-    shares: Shares<Owner>,
-    under_way: BTreeMap<SocketAddr, Owner>,
+/// Addresses that wait for a dial.
+#[derive(Debug, Default)]
+struct Queue {
     /// The newest at the end: it is the one whose client surely still waits.
-    waiting: BTreeMap<Owner, Vec<(u64, SocketAddr)>>,
-    /// Those for whom somebody waits: the smallest share first, and among equals the newest.
-    order: BTreeSet<(usize, Reverse<u64>, Owner)>,
-    asked_count: u64,
+    waiting: BTreeMap<Network, Vec<(u64, SocketAddr)>>,
+    /// The networks of those, but for networks that have as many dials as one may: the smallest share first, and among
+    /// equals the newest. So the first of them is found without a look at any other.
+    order: BTreeSet<Place>,
 }
+
+type Place = (usize, Reverse<u64>, Network);
 
 impl Default for Dials {
     fn default() -> Dials {
         Dials {
             shares: Shares::new(ANSWER_DIALS_MAX),
+            failed_count: 0,
             under_way: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            order: BTreeSet::new(),
+            unknown: Queue::default(),
+            failed: Queue::default(),
             asked_count: 0,
         }
     }
@@ -50,56 +65,90 @@ impl Dials {
 
     /// An address is to be dialled when it may.
     pub(super) fn ask(&mut self, to: SocketAddr, has_failed: bool) {
-        let owner = if has_failed { Owner::Failed } else { Owner::Network(Network::of(to.ip())) };
+        let past = if has_failed { Past::Failed } else { Past::Unknown };
+        let network = Network::of(to.ip());
         self.asked_count += 1;
         let asked = (self.asked_count, to);
-        self.change(owner, |dials| dials.waiting.entry(owner).or_default().push(asked));
+        self.change(network, |dials| dials.queue(past).waiting.entry(network).or_default().push(asked));
     }
 
     /// The next address that may be dialled; its dial is under way from now on.
     pub(super) fn begin(&mut self) -> Option<SocketAddr> {
-        let (_, _, first) = *self.order.first()?;
-        // Whoever has the smallest share has the best chance, but those that failed, being many, may have more.
-        let owner = [first, Owner::Failed].into_iter().find(|owner| self.may_begin(*owner))?;
-        self.change(owner, |dials| {
-            let (_, to) = dials.waiting.get_mut(&owner)?.pop()?;
-            dials.shares.take(owner, 1);
-            dials.under_way.insert(to, owner);
+        let unknown = self.unknown.order.first().map(|(share, _, network)| (*share, Past::Unknown, *network));
+        // All that failed before are as one: they go when nobody else has less than they have together.
+        let failed = self.failed.order.first().map(|(_, _, network)| (self.failed_count, Past::Failed, *network));
+        let turns = match (unknown, failed) {
+            (Some(unknown), Some(failed)) if failed.0 < unknown.0 => [Some(failed), Some(unknown)],
+            _ => [unknown, failed],
+        };
+        let (_, past, network) =
+            turns.into_iter().flatten().find(|(_, past, network)| self.has_room(*past, *network))?;
+        self.change(network, |dials| {
+            let (_, to) = dials.queue(past).waiting.get_mut(&network)?.pop()?;
+            dials.shares.take(network, 1);
+            dials.failed_count += usize::from(past == Past::Failed);
+            dials.under_way.insert(to, past);
             Some(to)
         })
     }
 
-    fn may_begin(&self, owner: Owner) -> bool {
-        let is_below_most = owner == Owner::Failed || self.shares.of(owner) < ANSWER_DIALS_PER_NETWORK_MAX;
-        is_below_most && self.shares.has_room(owner, 1) && self.waiting.contains_key(&owner)
+    fn has_room(&self, past: Past, network: Network) -> bool {
+        let failed_have_room = past == Past::Unknown || self.failed_count < self.shares.left();
+        failed_have_room && self.shares.has_room(network, 1)
     }
 
     /// A dial is over, whatever came of it.
     pub(super) fn end(&mut self, to: SocketAddr) {
-        if let Some(owner) = self.under_way.remove(&to) {
-            self.change(owner, |dials| dials.shares.give_back(owner, 1));
+        if let Some(past) = self.under_way.remove(&to) {
+            let network = Network::of(to.ip());
+            self.failed_count -= usize::from(past == Past::Failed);
+            self.change(network, |dials| dials.shares.give_back(network, 1));
         }
     }
 
-    /// Changes what one owner has or waits for, and its place in the order with it.
-    fn change<T>(&mut self, owner: Owner, change: impl FnOnce(&mut Dials) -> T) -> T {
-        if let Some(place) = self.place(owner) {
-            self.order.remove(&place);
+    fn queue(&mut self, past: Past) -> &mut Queue {
+        match past {
+            Past::Unknown => &mut self.unknown,
+            Past::Failed => &mut self.failed,
+        }
+    }
+
+    /// Changes what one network has or waits for, and its places in the orders with it.
+    fn change<T>(&mut self, network: Network, change: impl FnOnce(&mut Dials) -> T) -> T {
+        let share = self.shares.of(network);
+        for queue in [&mut self.unknown, &mut self.failed] {
+            queue.leave_order(share, network);
         }
         let result = change(self);
-        match self.place(owner) {
-            Some(place) => {
-                self.order.insert(place);
-            }
-            None => {
-                self.waiting.remove(&owner);
-            }
+        let share = self.shares.of(network);
+        for queue in [&mut self.unknown, &mut self.failed] {
+            queue.enter_order(share, network);
         }
         result
     }
+}
 
-    fn place(&self, owner: Owner) -> Option<(usize, Reverse<u64>, Owner)> {
-        let (asked, _) = self.waiting.get(&owner)?.last()?;
-        Some((self.shares.of(owner), Reverse(*asked), owner))
+impl Queue {
+    fn leave_order(&mut self, share: usize, network: Network) {
+        if let Some(place) = self.place(share, network) {
+            self.order.remove(&place);
+        }
+    }
+
+    fn enter_order(&mut self, share: usize, network: Network) {
+        match self.place(share, network) {
+            Some(place) if share < ANSWER_DIALS_PER_NETWORK_MAX => {
+                self.order.insert(place);
+            }
+            Some(_) => {}
+            None => {
+                self.waiting.remove(&network);
+            }
+        }
+    }
+
+    fn place(&self, share: usize, network: Network) -> Option<Place> {
+        let (asked, _) = self.waiting.get(&network)?.last()?;
+        Some((share, Reverse(*asked), network))
     }
 }
