@@ -24,8 +24,10 @@ use signal_hook::iterator::Signals;
 use crate::asking::Asking;
 use crate::declared::Topology;
 
-/// How long a servent may take to listen, and an overlay to be linked.
-const START_MAX: Duration = Duration::from_secs(20);
+/// How long a servent may take to listen, and an overlay to be linked. A machine with much else to do takes long.
+const START_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked whether all servents are alive while one of them is waited for.
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// How long a servent may take to leave when told to; it gives itself 2 s.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// Lines of a servent's log kept to be shown if it fails.
@@ -75,30 +77,47 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Waits until every servent says that it is linked as declared.
+    /// Waits until the overlay is linked as declared and no link is going to change by itself any more.
+    ///
+    /// A link that both its ends were told is dialled twice, and the second dial may come seconds after the first, when
+    /// the other end was not up yet; which of the two stays is known only then. So each servent is waited for until it
+    /// has greeted every neighbor it was told, which settles such pairs at both ends; and then until all of them, asked
+    /// one after the other, name the neighbors declared and none twice.
     pub fn wait_until_linked(&mut self, topology: &Topology) -> anyhow::Result<()> {
         let until = Instant::now() + START_MAX;
+        for (place, declared) in topology.servents.iter().enumerate() {
+            while !declared.options.neighbors.is_empty() && !self.servents[place].is_complete_within(ALIVE_EVERY) {
+                self.check_alive()?;
+                if Instant::now() > until {
+                    return Err(self.servents[place].failure("is not linked with every neighbor it was told"));
+                }
+            }
+        }
+        while let Some((place, what)) = self.first_not_linked(topology)? {
+            self.check_alive()?;
+            if Instant::now() > until {
+                return Err(self.servents[place].failure(&what));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first servent that says that it is not linked as declared, and with whom it is instead.
+    fn first_not_linked(&self, topology: &Topology) -> anyhow::Result<Option<(usize, String)>> {
         let addresses = topology.addresses();
         for (place, declared) in topology.servents.iter().enumerate() {
             let mut wanted: Vec<SocketAddr> = declared.neighbors.iter().map(|other| addresses[*other]).collect();
             wanted.sort_unstable();
-            loop {
-                let asking = Asking::run(declared.options.listen, &["T"], &["--timeout", "500ms"])?;
-                let own = asking.answers.iter().find(|answer| answer.hops == Some(0));
-                let mut found = own.map(|answer| answer.neighbors.clone()).unwrap_or_default();
-                found.sort_unstable();
-                // Who accepted a TP3 link does not know the address the other end goes by.
-                if found == wanted || (!topology.reports() && found.len() == wanted.len()) {
-                    break;
-                }
-                self.check_alive()?;
-                if Instant::now() > until {
-                    let what = format!("is linked with {found:?} and not with {wanted:?}");
-                    return Err(self.servents[place].failure(&what));
-                }
+            let asking = Asking::run(declared.options.listen, &["T"], &["--timeout", "500ms"])?;
+            let own = asking.answers.iter().find(|answer| answer.hops == Some(0));
+            let mut found = own.map(|answer| answer.neighbors.clone()).unwrap_or_default();
+            found.sort_unstable();
+            // Who accepted a TP3 link does not know the address the other end goes by.
+            if found != wanted && (topology.reports() || found.len() != wanted.len()) {
+                return Ok(Some((place, format!("is linked with {found:?} and not with {wanted:?}"))));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Runs a client in this terminal until it ends, and returns its exit code.
@@ -203,6 +222,8 @@ pub struct Servent {
     arguments: Vec<String>,
     lines: Receiver<Line>,
     log: VecDeque<String>,
+    /// Whether it has said that it is linked with every neighbor it was told.
+    complete: bool,
     ended: bool,
 }
 
@@ -243,7 +264,7 @@ impl Servent {
         read_lines(log, sender, Line::Log, Some(Line::End))?;
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         let started = Some(Started::note(&child));
-        Ok(Servent { child, started, address, arguments, lines, log: VecDeque::new(), ended: false })
+        Ok(Servent { child, started, address, arguments, lines, log: VecDeque::new(), complete: false, ended: false })
     }
 
     fn wait_until_listening(&mut self) -> anyhow::Result<()> {
@@ -261,6 +282,13 @@ impl Servent {
                 }
             }
         }
+    }
+
+    /// Waits so long, or until it has said that it is linked with every neighbor it was told.
+    fn is_complete_within(&mut self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        while !self.complete && matches!(self.next_line(until), Some(Line::Out(_) | Line::Log(_))) {}
+        self.complete
     }
 
     /// Where it listens.
@@ -346,6 +374,7 @@ impl Servent {
                 if self.log.len() >= LOG_LINES_MAX {
                     self.log.pop_front();
                 }
+                self.complete |= line.contains("linked with every neighbor it was told");
                 self.log.push_back(line.clone());
             }
             Line::End => self.ended = true,

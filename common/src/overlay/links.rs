@@ -203,6 +203,7 @@ impl Links {
             if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
                 log::warn!("neighbor {} is this servent itself: it will not be dialled again", target.name());
                 target.state = TargetState::Myself;
+                self.say_when_complete();
             }
             return Greeting::Refused(Goodbye::Myself);
         }
@@ -216,6 +217,7 @@ impl Links {
         {
             if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
                 target.on_linked(older);
+                self.say_when_complete();
             }
             return Greeting::Refused(Goodbye::Duplicate);
         }
@@ -227,10 +229,11 @@ impl Links {
             self.beat = now + NEIGHBOR_BEAT;
         }
         self.add(NeighborLink::new(link, identity, advertised, dialled_here));
+        log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
             target.on_linked(link);
+            self.say_when_complete();
         }
-        log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         // Two links dialled by the same side are that side's to sort out, so the acceptor lets both stand.
         let superseded = twin.filter(|(_, older_dialled_here)| *older_dialled_here != dialled_here);
         if let Some((older, _)) = superseded {
@@ -407,6 +410,16 @@ impl Links {
     }
 
     // ---- targets ----
+
+    /// Says so once every neighbor this servent was told has been dialled and greeted. One that dialled this servent
+    /// does not count until then: it may be any other that goes by the same address, and until our own dial has shown
+    /// which of the two links stays, a query may be offered over both.
+    fn say_when_complete(&self) {
+        let is_kept = |target: &Target| matches!(target.state, TargetState::Linked { .. } | TargetState::Myself);
+        if self.targets.iter().all(is_kept) {
+            log::info!("linked with every neighbor it was told");
+        }
+    }
 
     fn set_target(&mut self, target: usize, state: TargetState) {
         if let Some(target) = self.targets.get_mut(target) {
