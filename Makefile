@@ -48,7 +48,7 @@ topologies: ## The same with every declared topology
 
 test: ## Run every test
 	$(BUILD)
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-fail-fast
 
 test-long: ## Simulate 20,000 overlays with every fault at once, and 20,000 with none
 	$(call seeds,--faults wild)
