@@ -10,6 +10,7 @@ pub mod config;
 pub mod key;
 pub mod link;
 pub mod message;
+mod newcomers;
 pub mod overlay;
 pub mod query;
 mod rare;

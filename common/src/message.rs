@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::address::Dialect;
@@ -19,6 +20,16 @@ impl ServentId {
     pub(crate) fn folded(self) -> u64 {
         let half = |shift| u64::try_from((self.0 >> shift) & u128::from(u64::MAX)).unwrap_or_default();
         half(64) ^ half(0)
+    }
+}
+
+/// Half of a servent id: enough to tell one servent from another, though not to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity(NonZeroU64);
+
+impl From<ServentId> for Identity {
+    fn from(id: ServentId) -> Identity {
+        Identity(NonZeroU64::new(id.folded()).unwrap_or(NonZeroU64::MAX))
     }
 }
 

@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use crate::address::{AnswerAddress, Dialect, join, split};
 use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
-use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use crate::message::{Echo, Finished, Goodbye, Hello, Identity, Message, Request, Role, ServentId};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::rare::Rare;
 use crate::store::Store;
@@ -27,7 +27,7 @@ use crate::wire::{self, WireError};
 
 use delivery::Delivery;
 use flood::{Admission, Asker, Done, Flood, Passing};
-use links::{Greeting, Identity, Links, Peer};
+use links::{Greeting, Links, Peer};
 
 /// What the mind is told.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use crate::address::Dialect;
 use crate::config::HELLO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
+use crate::newcomers::Newcomers;
 use crate::query::{Answer, AnswerBody, Ask, Path, Tally};
 use crate::time::Time;
 use crate::wire::WireError;
@@ -159,8 +160,8 @@ pub struct Session {
     answers_wanted: Option<u64>,
     contact: Contact,
     peers: BTreeMap<LinkId, Peer>,
-    /// When each link came, oldest first. The first is always one that has yet to say hello.
-    came: VecDeque<(Time, LinkId)>,
+    /// Those of them that have yet to say hello.
+    newcomers: Newcomers<()>,
     pending: Option<Pending>,
     owed: VecDeque<u64>,
 }
@@ -214,7 +215,7 @@ impl Session {
             answers_wanted,
             contact: Contact::None,
             peers: BTreeMap::new(),
-            came: VecDeque::new(),
+            newcomers: Newcomers::default(),
             pending: None,
             owed: VecDeque::new(),
         }
@@ -248,9 +249,8 @@ impl Session {
     /// When the mind next wants to hear [`Input::Deadline`].
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let hello = self.came.front().map(|(since, _)| *since + HELLO_WAIT_MAX);
-        let silence = self.pending.as_ref().map(|pending| pending.heard + self.silence_max);
-        [hello, silence].into_iter().flatten().min()
+        let silence = self.pending.as_ref().map_or(Time::NEVER, |pending| pending.heard + self.silence_max);
+        Some(self.newcomers.deadline().min(silence)).filter(|deadline| *deadline != Time::NEVER)
     }
 
     /// Whether a query is pending.
@@ -261,7 +261,7 @@ impl Session {
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
         self.peers.insert(link, Peer { address, greeted: false, nameless: false });
-        self.came.push_back((now, link));
+        self.newcomers.insert(now, link, ());
         let hello = Hello::new(Role::Client { answer_port: self.answer_port, dialect: self.dialect });
         out.push(Output::Send { link, message: Message::Hello(hello) });
     }
@@ -296,19 +296,10 @@ impl Session {
     }
 
     fn on_greeted(&mut self, link: LinkId, out: &mut Vec<Output>) {
-        self.forget_greeted();
+        self.newcomers.remove(link);
         if self.contact == Contact::Silent(link) {
             self.contact = Contact::Ready(link);
             out.push(Output::Tell(Report::Ready));
-        }
-    }
-
-    fn forget_greeted(&mut self) {
-        while let Some((_, link)) = self.came.front() {
-            if self.peers.get(link).is_some_and(|peer| !peer.greeted) {
-                break;
-            }
-            self.came.pop_front();
         }
     }
 
@@ -345,7 +336,7 @@ impl Session {
 
     fn on_closed(&mut self, link: LinkId, reason: &str, out: &mut Vec<Output>) {
         self.peers.remove(&link);
-        self.forget_greeted();
+        self.newcomers.remove(link);
         match self.contact {
             Contact::Silent(contact) if contact == link => {
                 self.contact = Contact::Lost;
@@ -376,10 +367,7 @@ impl Session {
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some((since, link)) = self.came.front().copied() {
-            if now.since(since) < HELLO_WAIT_MAX {
-                break;
-            }
+        for link in self.newcomers.overdue(now).collect::<Vec<_>>() {
             out.push(Output::Close { link });
             self.on_closed(link, &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()), out);
         }

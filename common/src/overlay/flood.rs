@@ -19,8 +19,7 @@ use std::time::Duration;
 
 use crate::config::{ECHO_WAIT_MAX, ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX};
 use crate::link::LinkId;
-use crate::message::Echo;
-use crate::overlay::links::Identity;
+use crate::message::{Echo, Identity};
 use crate::overlay::pace::{Paces, Room};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::rare::Rare;

@@ -7,17 +7,16 @@
 mod neighbors;
 mod targets;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::address::{AnswerAddress, canonical};
-use crate::config::{
-    CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, Config, HELLO_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX,
-};
+use crate::config::{CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, Config, NEIGHBOR_BEAT, NEIGHBORS_MAX};
 use crate::link::LinkId;
-use crate::message::{Goodbye, Hello, Message, Role, ServentId};
+use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
+use crate::newcomers::Newcomers;
 use crate::overlay::pace::Room;
 use crate::overlay::{Origin, Output};
 use crate::rare::Rare;
@@ -25,8 +24,6 @@ use crate::time::Time;
 
 use neighbors::{NeighborLink, Silence};
 use targets::{Target, TargetState};
-
-pub(super) use neighbors::Identity;
 
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -48,9 +45,7 @@ pub(super) struct Links {
 /// Everybody on a standing link who is no neighbor.
 #[derive(Debug, Default)]
 struct Guests {
-    strangers: BTreeMap<LinkId, Origin>,
-    /// When each link came, oldest first. The first is always one that has yet to say hello.
-    strangers_since: VecDeque<(Time, LinkId)>,
+    strangers: Newcomers<Origin>,
     clients: BTreeMap<LinkId, Client>,
 }
 
@@ -100,9 +95,7 @@ impl Links {
             // The dialer speaks first; whoever accepts waits to learn what the other side speaks.
             out.push(Output::Send { link, message: Message::Hello(*own) });
         }
-        let guests = self.guests.needed();
-        guests.strangers.insert(link, origin);
-        guests.strangers_since.push_back((now, link));
+        self.guests.needed().strangers.insert(now, link, origin);
     }
 
     pub(super) fn on_dial_failed(&mut self, now: Time, index: usize, reason: &str, random: u64) {
@@ -124,7 +117,7 @@ impl Links {
         if guests.clients.contains_key(&link) {
             return Some(Peer::Client);
         }
-        guests.strangers.contains_key(&link).then_some(Peer::Stranger)
+        guests.strangers.get(link).map(|_| Peer::Stranger)
     }
 
     pub(super) fn on_hello(
@@ -135,7 +128,7 @@ impl Links {
         own: &Hello,
         out: &mut Vec<Output>,
     ) -> Greeting {
-        let Some(origin) = self.guests.get().and_then(|guests| guests.strangers.get(&link).copied()) else {
+        let Some(origin) = self.guests.get().and_then(|guests| guests.strangers.get(link).copied()) else {
             return Greeting::Refused(Goodbye::Protocol);
         };
         match hello.role {
@@ -262,10 +255,7 @@ impl Links {
     /// A link is no stranger any more.
     fn forget_stranger(&mut self, link: LinkId) -> Option<Origin> {
         let guests = self.guests.get_mut()?;
-        let origin = guests.strangers.remove(&link);
-        while guests.strangers_since.front().is_some_and(|(_, link)| !guests.strangers.contains_key(link)) {
-            guests.strangers_since.pop_front();
-        }
+        let origin = guests.strangers.remove(link);
         if guests.strangers.is_empty() && guests.clients.is_empty() {
             self.guests.clear();
         }
@@ -326,7 +316,7 @@ impl Links {
     pub(super) fn all(&self) -> Vec<LinkId> {
         let neighbors = self.neighbors.iter().map(|neighbor| neighbor.link);
         let guests = self.guests.get().into_iter();
-        let guests = guests.flat_map(|guests| guests.clients.keys().chain(guests.strangers.keys()).copied());
+        let guests = guests.flat_map(|guests| guests.clients.keys().copied().chain(guests.strangers.links()));
         neighbors.chain(guests).collect()
     }
 
@@ -373,8 +363,7 @@ impl Links {
     // ---- time ----
 
     pub(super) fn deadline(&self) -> Time {
-        let oldest = self.guests.get().and_then(|guests| guests.strangers_since.front());
-        let stranger = oldest.map_or(Time::NEVER, |(since, _)| *since + HELLO_WAIT_MAX);
+        let stranger = self.guests.get().map_or(Time::NEVER, |guests| guests.strangers.deadline());
         let beat = if self.neighbors.is_empty() { Time::NEVER } else { self.beat };
         stranger.min(beat).min(self.next_dial)
     }
@@ -383,9 +372,7 @@ impl Links {
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) -> Vec<LinkId> {
         let mut quiet = Vec::new();
         if let Some(guests) = self.guests.get() {
-            let waited = guests.strangers_since.iter().take_while(|(since, _)| now.since(*since) >= HELLO_WAIT_MAX);
-            let strangers = waited.map(|(_, link)| *link).filter(|link| guests.strangers.contains_key(link));
-            quiet.extend(strangers.take(CLOSED_AT_ONCE_MAX));
+            quiet.extend(guests.strangers.overdue(now).take(CLOSED_AT_ONCE_MAX));
         }
         if !self.neighbors.is_empty() && self.beat <= now {
             self.beat = now + NEIGHBOR_BEAT;

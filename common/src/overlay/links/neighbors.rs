@@ -4,23 +4,12 @@
 //! a million servents.
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::address::{join, split};
 use crate::config::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER};
 use crate::link::LinkId;
-use crate::message::ServentId;
-
-/// Half of a servent id: enough to tell one servent from another, though not to be one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::overlay) struct Identity(NonZeroU64);
-
-impl From<ServentId> for Identity {
-    fn from(id: ServentId) -> Identity {
-        Identity(NonZeroU64::new(id.folded()).unwrap_or(NonZeroU64::MAX))
-    }
-}
+use crate::message::Identity;
 
 /// A link to a neighbor.
 #[derive(Debug)]
@@ -94,6 +83,7 @@ pub(super) const fn beats(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::ServentId;
 
     #[test]
     fn a_link_is_no_larger_than_it_has_to_be() {
