@@ -1,7 +1,7 @@
 //! Readiness of many sources in one wait, with the contract of the `polling` crate kept in one place.
 //!
 //! A source is watched by a [`Watched`], which owns it: it leaves the poller before it is closed, always. This is the
-//! only `unsafe` in the workspace. Every source is level-triggered: what is left unread is reported again.
+//! only `unsafe` in what ships. Every source is level-triggered: what is left unread is reported again.
 
 use std::io;
 use std::ops::Deref;
