@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod config;
+pub mod counted;
 pub mod key;
 pub mod link;
 pub mod message;

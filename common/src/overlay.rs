@@ -8,6 +8,7 @@ mod delivery;
 mod flood;
 mod links;
 mod pace;
+mod query_log;
 mod search;
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 
 use crate::address::{AnswerAddress, Dialect, join, split};
 use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
+use crate::counted::counted;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Hello, Identity, Message, Request, Role, ServentId};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
@@ -28,6 +30,7 @@ use crate::wire::{self, WireError};
 use delivery::Delivery;
 use flood::{Admission, Asker, Done, Flood, Passing};
 use links::{Greeting, Links, Peer};
+use query_log::QUERY_LOG;
 
 /// What the mind is told.
 #[derive(Debug)]
@@ -360,7 +363,7 @@ impl Overlay {
             (Peer::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),
             (Peer::Neighbor(_), Message::Echo(echo)) => {
                 if let Some(done) = self.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
-                    finish(done, out);
+                    finish(&self.links, done, out);
                 }
             }
             (Peer::Client | Peer::Neighbor(_), Message::Ping) => {
@@ -403,6 +406,7 @@ impl Overlay {
             },
         };
         let ttl = query.ttl;
+        log::debug!(target: QUERY_LOG, "{} asked with TTL {ttl}: {}", query.id(), query.ask);
         self.spread(now, Asker::Client { link }, Arc::new(query), ttl, out);
     }
 
@@ -416,8 +420,11 @@ impl Overlay {
     ) {
         // Hops plus TTL never grows on the way, and no contact starts with more.
         if u16::from(query.ttl) + u16::from(query.hops) > u16::from(TTL_MAX) + 1 {
-            let from = self.links.neighbor_name(link);
-            log::debug!("dropped a query with TTL {} after {} hops, from neighbor {from}", query.ttl, query.hops);
+            log::debug!(
+                target: QUERY_LOG,
+                "{} dropped, from {} with TTL {} after {} hops: no contact allows so many",
+                query.id(), self.links.neighbor_name(link), query.ttl, query.hops
+            );
             self.counters.needed().too_far += 1;
             return;
         }
@@ -436,18 +443,21 @@ impl Overlay {
         let id = query.id();
         let mut tally = Tally::default();
         let admission = self.flood.needed().admit(now, asker, &query, ttl, self.forward_once);
+        if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
+            self.log_admission(asker, &query, ttl, admission);
+        }
         match admission {
             Admission::New | Admission::Further | Admission::Refused => {}
             Admission::Hasty => return self.turn_away(asker, id, out),
             Admission::Duplicate => {
                 tally.duplicates = 1;
-                return finish(Done { asker, id, tally }, out);
+                return finish(&self.links, Done { asker, id, tally }, out);
             }
             Admission::Unsure => {
                 (tally.duplicates, tally.lost) = (1, 1);
-                return finish(Done { asker, id, tally }, out);
+                return finish(&self.links, Done { asker, id, tally }, out);
             }
-            Admission::Again(Some(tally)) => return finish(Done { asker, id, tally }, out),
+            Admission::Again(Some(tally)) => return finish(&self.links, Done { asker, id, tally }, out),
             // Its echo is still to come, and will go to where the copy came from this time.
             Admission::Again(None) => return,
         }
@@ -474,10 +484,19 @@ impl Overlay {
         }
         match self.flood.needed().pass_on(now, asker, query, others, echoing, tally) {
             Passing::On { query, links, done } => {
+                if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
+                    let names: Vec<String> =
+                        links.iter().map(|link| self.links.neighbor_name(*link).to_string()).collect();
+                    log::debug!(
+                        target: QUERY_LOG,
+                        "{id} passed on to {} with TTL {}: {}",
+                        counted(links.len(), "neighbor"), query.ttl, names.join(" ")
+                    );
+                }
                 out.push(Output::Flood { links, query });
-                done.into_iter().for_each(|done| finish(done, out));
+                done.into_iter().for_each(|done| finish(&self.links, done, out));
             }
-            Passing::Over(done) => finish(done, out),
+            Passing::Over(done) => finish(&self.links, done, out),
         }
     }
 
@@ -489,7 +508,7 @@ impl Overlay {
             let from = asker.link().map(|link| self.links.neighbor_name(link).to_string()).unwrap_or_default();
             log::warn!("neighbor {from} brings queries faster than it may: some are refused, and perhaps others' too");
         }
-        finish(Done { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
+        finish(&self.links, Done { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
     }
 
     /// What a servent does with a query it has no room to remember.
@@ -505,7 +524,7 @@ impl Overlay {
             tally.reached = 1;
             self.answer(now, asker, query, &mut tally, out);
         }
-        finish(Done { asker, id, tally }, out);
+        finish(&self.links, Done { asker, id, tally }, out);
     }
 
     fn add_to_path(&self, query: &mut Query) {
@@ -518,6 +537,7 @@ impl Overlay {
         let Some(answer) = search::answer(query, &self.store, self.links.neighbor_addresses()) else {
             return;
         };
+        log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let taken = match asker {
             Asker::Client { link } if query.client.dialect == Dialect::Native => {
                 out.push(Output::Send { link, message: Message::Answer(answer) });
@@ -528,6 +548,7 @@ impl Overlay {
         if taken {
             tally.answers += 1;
         } else {
+            log::debug!(target: QUERY_LOG, "{} answer dropped: a limit or a rule keeps it from its client", query.id());
             tally.lost += 1;
             self.counters.needed().unanswered += 1;
         }
@@ -566,8 +587,11 @@ impl Overlay {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
                 }
                 if let (Some(identity), Some(flood)) = (identity, self.flood.get_mut()) {
-                    let offers = flood.on_linked(link, identity).into_iter();
-                    out.extend(offers.map(|query| Output::Flood { links: vec![link], query }));
+                    for query in flood.on_linked(link, identity) {
+                        let to = self.links.neighbor_name(link);
+                        log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
+                        out.push(Output::Flood { links: vec![link], query });
+                    }
                 }
             }
             Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),
@@ -593,7 +617,7 @@ impl Overlay {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", out);
         }
         if let Some(flood) = self.flood.get_mut() {
-            flood.on_deadline(now).into_iter().for_each(|done| finish(done, out));
+            flood.on_deadline(now).into_iter().for_each(|done| finish(&self.links, done, out));
         }
         if let Some(delivery) = self.delivery.get_mut() {
             delivery.on_deadline(now, out);
@@ -610,7 +634,7 @@ impl Overlay {
         }
         // Whoever waits for us is told what came of it so far.
         if let Some(flood) = self.flood.get_mut() {
-            flood.give_up_all().into_iter().for_each(|done| finish(done, out));
+            flood.give_up_all().into_iter().for_each(|done| finish(&self.links, done, out));
         }
         for link in self.links.all() {
             self.close(now, link, Goodbye::Leaving, "this servent is leaving", out);
@@ -632,7 +656,7 @@ impl Overlay {
         let Some(Peer::Neighbor(identity)) = self.links.on_closed(now, link, reason, self.random(now)) else { return };
         let returns = identity.filter(|_| ending == Ending::Passing);
         if let Some(flood) = self.flood.get_mut() {
-            flood.on_closed(link, returns).into_iter().for_each(|done| finish(done, out));
+            flood.on_closed(link, returns).into_iter().for_each(|done| finish(&self.links, done, out));
         }
     }
 }
@@ -645,9 +669,16 @@ enum Ending {
 }
 
 /// Tells whoever waits that a query has finished.
-fn finish(done: Done, out: &mut Vec<Output>) {
+fn finish(links: &Links, done: Done, out: &mut Vec<Output>) {
     let Done { asker, id, tally } = done;
     let QueryId { sequence, .. } = id;
+    match asker {
+        Asker::Client { .. } => log::debug!(target: QUERY_LOG, "{id} finished: {tally}"),
+        Asker::Neighbor { link, .. } => {
+            log::debug!(target: QUERY_LOG, "{id} echoed to {}: {tally}", links.neighbor_name(link));
+        }
+        Asker::Gone { .. } => log::debug!(target: QUERY_LOG, "{id} not echoed, its asker is gone: {tally}"),
+    }
     out.extend(match asker {
         Asker::Client { link } => Some(Output::Send { link, message: Message::Finished(Finished { sequence, tally }) }),
         Asker::Neighbor { link, ttl, .. } => {

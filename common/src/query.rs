@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::address::AnswerAddress;
+use crate::counted::counted;
 use crate::key::Key;
 
 /// What a query asks for.
@@ -35,9 +36,10 @@ pub struct QueryId {
     pub client: SocketAddr,
 }
 
+/// One word, so that logs can be searched for it: `1f3a9c02@127.0.0.1:40022`.
 impl fmt::Display for QueryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x} of client {}", self.sequence, self.client)
+        write!(f, "{:08x}@{}", self.sequence, self.client)
     }
 }
 
@@ -151,6 +153,18 @@ pub enum AnswerBody {
     },
 }
 
+/// How much it is, for the log.
+impl fmt::Display for AnswerBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AnswerBody::Value(value) => write!(f, "{}", counted(value.len(), "byte")),
+            AnswerBody::Place { neighbors, .. } => {
+                write!(f, "its place beside {}", counted(neighbors.len(), "neighbor"))
+            }
+        }
+    }
+}
+
 /// What a subtree of a flood came to. Tallies only ever add up, so an echo can be merged the moment it arrives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -194,5 +208,27 @@ impl Tally {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.lost == 0 && self.silent == 0
+    }
+}
+
+/// What there is of it, each with its name: `reached 4, answers 1, copies 5, duplicates 2`.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = *self;
+        write!(f, "reached {reached}")?;
+        for (name, count) in [("answers", answers), ("copies", copies), ("duplicates", duplicates)] {
+            if count > 0 {
+                write!(f, ", {name} {count}")?;
+            }
+        }
+        if stopped != 0 {
+            write!(f, ", stopped {stopped}")?;
+        }
+        for (name, count) in [("lost", lost), ("silent", silent)] {
+            if count > 0 {
+                write!(f, ", {name} {count}")?;
+            }
+        }
+        Ok(())
     }
 }

@@ -24,8 +24,9 @@ use crate::config::{
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
+use crate::overlay::query_log::QUERY_LOG;
 use crate::overlay::{Dial, Holdings, Output};
-use crate::query::{Answer, AnswerBody};
+use crate::query::{Answer, AnswerBody, QueryId};
 use crate::time::Time;
 
 use dials::Dials;
@@ -93,7 +94,7 @@ impl Delivery {
     pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Vec<Output>) -> bool {
         let AnswerAddress { socket: to, dialect } = to;
         if let Some(Destination { state: State::Open(link), .. }) = self.destinations.get(&to) {
-            out.push(Output::Send { link: *link, message: Message::Answer(answer) });
+            out.push(say(*link, to, answer));
             self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
             return true;
         }
@@ -198,7 +199,7 @@ impl Delivery {
                 self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
                 out.push(Output::Send { link, message: Message::Hello(*own) });
                 let queue = std::mem::take(&mut destination.queue);
-                out.extend(queue.into_iter().map(|answer| Output::Send { link, message: Message::Answer(answer) }));
+                out.extend(queue.into_iter().map(|answer| say(link, to, answer)));
                 self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
                 self.close_surplus(link, out);
                 self.dial_waiting(out);
@@ -304,7 +305,7 @@ impl Delivery {
             let bytes = weight(&answer);
             destination.queued_bytes -= bytes;
             self.queued_bytes.give_back(Network::of(to.ip()), bytes);
-            out.push(Output::Send { link, message: Message::Answer(answer) });
+            out.push(say(link, to, answer));
         }
         out.push(Output::Close { link });
         if destination.queue.is_empty() {
@@ -322,7 +323,9 @@ impl Delivery {
         destination.tries = 0;
         self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
         self.undelivered_count += destination.queue.len() as u64;
-        destination.queue.clear();
+        for Answer { sequence, .. } in destination.queue.drain(..) {
+            log::debug!(target: QUERY_LOG, "{} answer dropped: {reason}", QueryId { sequence, client: to });
+        }
         destination.state = State::Resting;
         let rest = rest_after(destination.failures);
         destination.failures += 1;
@@ -400,6 +403,12 @@ impl Destination {
             tries: 0,
         }
     }
+}
+
+/// Brings an answer to its client, over a link that leads there.
+fn say(link: LinkId, to: SocketAddr, answer: Answer) -> Output {
+    log::debug!(target: QUERY_LOG, "{} answer sent", QueryId { sequence: answer.sequence, client: to });
+    Output::Send { link, message: Message::Answer(answer) }
 }
 
 /// The pause after this many earlier failures in a row.

@@ -18,9 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{ECHO_WAIT_MAX, ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX};
+use crate::counted::counted;
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
 use crate::overlay::pace::{Paces, Room};
+use crate::overlay::query_log::QUERY_LOG;
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::rare::Rare;
 use crate::time::Time;
@@ -71,6 +73,15 @@ pub(super) enum Admission {
     Refused,
     /// Not seen, and its neighbor has brought more than its share.
     Hasty,
+}
+
+/// How the first copy of a query came, as far as that is still known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct First {
+    /// From whom.
+    pub(super) asker: Option<Asker>,
+    /// With which TTL, after it was cut down; where it is not known from whom, the highest of all.
+    pub(super) ttl: u8,
 }
 
 /// What became of a query that was to be passed on.
@@ -171,6 +182,13 @@ impl Flood {
         }
     }
 
+    /// How a query came first, for the log.
+    pub(super) fn first_copy(&self, id: QueryId) -> Option<First> {
+        let entry = self.seen.get(self.seen.find(id)?)?;
+        let first = entry.passes.iter().find(|pass| pass.came == entry.since);
+        Some(First { asker: first.map(|pass| pass.asker), ttl: first.map_or(entry.ttl, |pass| pass.ttl) })
+    }
+
     /// Whether a new query may take a place in the seen set. What clients ask is slowed down before it comes here.
     fn is_in_time(&mut self, now: Time, asker: Asker, hops: u8) -> bool {
         match asker {
@@ -213,9 +231,15 @@ impl Flood {
         let over = others.is_empty() || query.ttl == 0 || self.pending_count >= QUERIES_PENDING_MAX;
         if over {
             if !others.is_empty() && query.ttl == 0 {
+                log::debug!(
+                    target: QUERY_LOG,
+                    "{id} ended by the TTL: {} not asked",
+                    counted(others.len(), "neighbor")
+                );
                 tally.stopped += 1;
                 self.seen.set_stopped(place, true);
             } else if !others.is_empty() {
+                log::debug!(target: QUERY_LOG, "{id} not passed on: {QUERIES_PENDING_MAX} pending are the most");
                 tally.lost += 1;
             }
         } else {
@@ -268,9 +292,16 @@ impl Flood {
             }
             if let Some(index) = pass.awaited.iter().position(|awaited| *awaited == link) {
                 pass.awaited.swap_remove(index);
+                let mut given_up = false;
                 match returns {
                     Some(identity) if pass.offer.is_some() => pass.absent.needed().push(identity),
-                    _ => pass.tally.add_lost(1),
+                    _ => {
+                        pass.tally.add_lost(1);
+                        given_up = true;
+                    }
+                }
+                if given_up && let Some(entry) = self.seen.get(place) {
+                    log::debug!(target: QUERY_LOG, "{} lost an echo: the link it was awaited on is gone", entry.id);
                 }
                 done.extend(self.end_if_done(place, ttl));
             }
@@ -363,8 +394,13 @@ impl Flood {
     }
 
     fn give_up(&mut self, place: Place, ttl: u8) -> Option<Done> {
+        let id = self.seen.get(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
-        pass.tally.add_lost(pass.awaited.len() + pass.absent_count());
+        let lost_count = pass.awaited.len() + pass.absent_count();
+        if lost_count > 0 {
+            log::debug!(target: QUERY_LOG, "{id} lost {}: waited for too long", counted(lost_count, "echo"));
+        }
+        pass.tally.add_lost(lost_count);
         pass.awaited.clear();
         pass.absent.clear();
         self.end_if_done(place, ttl)

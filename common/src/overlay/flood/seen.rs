@@ -28,7 +28,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) id: QueryId,
-    since: Time,
+    pub(super) since: Time,
     /// The highest TTL it came with.
     pub(super) ttl: u8,
     /// Whether this servent was counted as one where the TTL ended it.
@@ -88,6 +88,10 @@ impl SeenSet {
             let number = self.ring(dialect)?.find(id)?;
             Some(Place { dialect, number })
         })
+    }
+
+    pub(super) fn get(&self, place: Place) -> Option<&Seen> {
+        self.ring(place.dialect)?.get(place.number).filter(|entry| !entry.is_forgotten)
     }
 
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Seen> {

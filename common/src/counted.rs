@@ -1,0 +1,96 @@
+//! Numbers as people read them: `1 servent`, `1,204 servents`.
+//!
+//! It is for sentences. What programs read (JSON, tables, tallies) has bare digits.
+
+use std::fmt::{self, Display, Formatter};
+
+/// So many of something, which is named in the singular.
+///
+/// ```
+/// # use common::counted::counted;
+/// assert_eq!(counted(1_u32, "query").to_string(), "1 query");
+/// assert_eq!(counted(1_204_u32, "query").to_string(), "1,204 queries");
+/// ```
+pub fn counted(number: impl TryInto<u64>, what: &'static str) -> Counted {
+    Counted { number: grouped(number), what }
+}
+
+/// A number with a comma between each three digits.
+pub fn grouped(number: impl TryInto<u64>) -> Grouped {
+    Grouped(number.try_into().unwrap_or(u64::MAX))
+}
+
+/// Made by [`counted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    number: Grouped,
+    what: &'static str,
+}
+
+impl Display for Counted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Counted { number, what } = *self;
+        // The few rules that the nouns of this project need.
+        let (stem, end) = match (number.0, what.strip_suffix('y')) {
+            (1, _) => (what, ""),
+            (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => (stem, "ies"),
+            _ if what.ends_with(['s', 'x', 'o']) || what.ends_with("ch") => (what, "es"),
+            _ => (what, "s"),
+        };
+        write!(f, "{number} {stem}{end}")
+    }
+}
+
+/// Made by [`grouped`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grouped(u64);
+
+impl Display for Grouped {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (place, digit) in digits.char_indices() {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
+                f.write_str(",")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nouns_agree_with_their_number() {
+        for (what, one, two) in [
+            ("servent", "1 servent", "2 servents"),
+            ("query", "1 query", "2 queries"),
+            ("copy", "1 copy", "2 copies"),
+            ("key", "1 key", "2 keys"),
+            ("echo", "1 echo", "2 echoes"),
+            ("address", "1 address", "2 addresses"),
+            ("other line", "1 other line", "2 other lines"),
+        ] {
+            assert_eq!([counted(1_u8, what).to_string(), counted(2_u8, what).to_string()], [one, two]);
+        }
+        assert_eq!(counted(0_u8, "link").to_string(), "0 links");
+    }
+
+    #[test]
+    fn long_numbers_are_grouped_by_three() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (31_343, "31,343"),
+            (999_999, "999,999"),
+            (1_000_000, "1,000,000"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(grouped(number).to_string(), text);
+        }
+        assert_eq!(counted(u128::MAX, "key").to_string(), "18,446,744,073,709,551,615 keys");
+    }
+}

@@ -1,0 +1,59 @@
+//! What became of one query, in the log: a line for each event, at debug, under the name `query`.
+//!
+//! A line begins with the query's id and a verb, and both are the same in every servent: whoever looks for one id in all
+//! the logs of an overlay reads its story. The lines stand where the decisions are made; what takes more than one line
+//! of code to say is said here. Where nobody listens, a line costs one comparison.
+
+use super::Overlay;
+use super::flood::{Admission, Asker, First};
+use crate::config::SEEN_IDS_MAX;
+use crate::query::{Query, QueryId};
+
+/// The log's name for these lines.
+pub(super) const QUERY_LOG: &str = "query";
+
+impl Overlay {
+    /// Says from whom a copy came, and what it is to us.
+    #[cold]
+    pub(super) fn log_admission(&self, asker: Asker, query: &Query, ttl: u8, admission: Admission) {
+        let id = query.id();
+        let (from, came_ttl) = match asker {
+            // That it asked was said when it did.
+            Asker::Client { .. } if admission == Admission::New => return,
+            Asker::Client { .. } => ("its client".to_owned(), ttl),
+            Asker::Neighbor { link, ttl, .. } => (self.links.neighbor_name(link).to_string(), ttl),
+            Asker::Gone { .. } => return,
+        };
+        let cut = if came_ttl > ttl { format!(", cut to {ttl}") } else { String::new() };
+        let from = format!("from {from} with TTL {came_ttl}{cut}");
+        match admission {
+            Admission::New => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", query.ask),
+            Admission::Further => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
+            Admission::Duplicate | Admission::Unsure => {
+                log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", self.first_copy(id));
+            }
+            Admission::Again(_) => {
+                log::debug!(target: QUERY_LOG, "{id} offered again {from}: it came before over a link that fell");
+            }
+            Admission::Refused => {
+                log::debug!(target: QUERY_LOG, "{id} refused {from}: {SEEN_IDS_MAX} queries are the most to remember");
+            }
+            Admission::Hasty => log::debug!(target: QUERY_LOG, "{id} refused {from}: it brings more than its share"),
+        }
+    }
+
+    /// How a query that is known came before.
+    fn first_copy(&self, id: QueryId) -> String {
+        match self.flood.get().and_then(|flood| flood.first_copy(id)) {
+            Some(First { asker: Some(Asker::Client { .. }), .. }) => "asked first by its client".to_owned(),
+            Some(First { asker: Some(Asker::Neighbor { link, ttl, .. }), .. }) => {
+                format!("heard first from {} with TTL {ttl}", self.links.neighbor_name(link))
+            }
+            Some(First { asker: Some(Asker::Gone { .. }), ttl }) => {
+                format!("heard first from a neighbor that is gone, with TTL {ttl}")
+            }
+            Some(First { asker: None, ttl }) => format!("heard before with TTL {ttl}"),
+            None => "heard before".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What the log says of one query: the lines that whoever looks for its id finds, in the order in which they were said.
+
+// A test of its own uses only some of what there is.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod world;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use common::key::Key;
+use common::query::Ask;
+
+use world::{ClientPlan, NodeId, ServentPlan, World};
+
+const DELAY: Duration = Duration::from_millis(10);
+
+thread_local! {
+    static SAID: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what is said of queries, each thread its own: a world lives in one.
+struct Keeper;
+
+impl log::Log for Keeper {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() == "query"
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            assert_eq!(record.level(), log::Level::Debug);
+            SAID.with_borrow_mut(|said| said.push(record.args().to_string()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// A world of servents with these names and data, linked like this.
+fn world(servents: &[(&str, &str)], links: &[(&str, &str)]) -> World {
+    // Whichever test comes first.
+    let _ = log::set_logger(&Keeper);
+    log::set_max_level(log::LevelFilter::Debug);
+    let mut world = World::new(DELAY);
+    for (name, data) in servents {
+        world.servent(ServentPlan::new(name, data));
+    }
+    for (from, to) in links {
+        let from = world.find(from);
+        world.lists(from, to);
+    }
+    world.start_all();
+    world.run();
+    world
+}
+
+/// Asks for tea at a servent, lets everything come to its end, and returns what was said of the query without its id,
+/// with names for addresses.
+fn story(world: &mut World, contact: &str) -> Vec<String> {
+    let client = client(world, contact);
+    let id = world.ask(client, tea()).to_string();
+    world.run();
+    told(world, &id)
+}
+
+fn client(world: &mut World, contact: &str) -> NodeId {
+    let client = world.client(ClientPlan::new("client", world.find(contact)));
+    world.run();
+    client
+}
+
+fn tea() -> Ask {
+    Ask::Key(Key::new(b"tea").unwrap())
+}
+
+fn told(world: &World, id: &str) -> Vec<String> {
+    assert!(!id.contains(' '), "one word");
+    let said = SAID.take();
+    let of_it = said.iter().filter_map(|line| line.strip_prefix(id)?.strip_prefix(' '));
+    let named = of_it.map(|line| {
+        let name = |line: String, node| line.replace(&world.address(node).to_string(), world.name(node));
+        world.everybody().fold(line.to_owned(), name)
+    });
+    named.collect()
+}
+
+#[test]
+fn a_diamond() {
+    let mut world = world(
+        &[("top", ""), ("left", ""), ("right", ""), ("bottom", "tea green")],
+        &[("top", "left"), ("top", "right"), ("left", "bottom"), ("right", "bottom")],
+    );
+    assert_eq!(
+        story(&mut world, "top"),
+        [
+            "asked with TTL 4: ? tea",
+            "passed on to 2 neighbors with TTL 3: left right",
+            "heard from top with TTL 3: ? tea",
+            "passed on to 1 neighbor with TTL 2: bottom",
+            "heard from top with TTL 3: ? tea",
+            "passed on to 1 neighbor with TTL 2: bottom",
+            "heard from left with TTL 2: ? tea",
+            "answered with 5 bytes",
+            "passed on to 1 neighbor with TTL 1: right",
+            "duplicate from right with TTL 2, heard first from left with TTL 2",
+            "echoed to right: reached 0, duplicates 1",
+            "duplicate from bottom with TTL 1, heard first from top with TTL 3",
+            "echoed to bottom: reached 0, duplicates 1",
+            "echoed to top: reached 1, copies 1, duplicates 1",
+            "answer sent",
+            "echoed to left: reached 1, answers 1, copies 1, duplicates 1",
+            "echoed to top: reached 2, answers 1, copies 2, duplicates 1",
+            "finished: reached 4, answers 1, copies 5, duplicates 2",
+        ]
+    );
+}
+
+#[test]
+fn a_chain_longer_than_the_ttl() {
+    let mut world = world(
+        &[("a", ""), ("b", ""), ("c", ""), ("d", ""), ("e", ""), ("f", "tea green")],
+        &[("a", "b"), ("b", "c"), ("c", "d"), ("d", "e"), ("e", "f")],
+    );
+    assert_eq!(
+        story(&mut world, "a"),
+        [
+            "asked with TTL 4: ? tea",
+            "passed on to 1 neighbor with TTL 3: b",
+            "heard from a with TTL 3: ? tea",
+            "passed on to 1 neighbor with TTL 2: c",
+            "heard from b with TTL 2: ? tea",
+            "passed on to 1 neighbor with TTL 1: d",
+            "heard from c with TTL 1: ? tea",
+            "passed on to 1 neighbor with TTL 0: e",
+            "heard from d with TTL 0: ? tea",
+            "ended by the TTL: 1 neighbor not asked",
+            "echoed to d: reached 1, stopped 1",
+            "echoed to c: reached 2, copies 1, stopped 1",
+            "echoed to b: reached 3, copies 2, stopped 1",
+            "echoed to a: reached 4, copies 3, stopped 1",
+            "finished: reached 5, copies 4, stopped 1",
+        ]
+    );
+}
+
+/// The copy that took the short way arrives later, and with more TTL.
+#[test]
+fn a_fast_long_way() {
+    let mut world = world(
+        &[("a", ""), ("b", ""), ("c", ""), ("d", ""), ("e", "tea green")],
+        &[("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"), ("d", "e")],
+    );
+    let (a, d) = (world.find("a"), world.find("d"));
+    world.set_delay(a, d, Duration::from_millis(300));
+    assert_eq!(
+        story(&mut world, "a"),
+        [
+            "asked with TTL 4: ? tea",
+            "passed on to 2 neighbors with TTL 3: b d",
+            "heard from a with TTL 3: ? tea",
+            "passed on to 1 neighbor with TTL 2: c",
+            "heard from b with TTL 2: ? tea",
+            "passed on to 1 neighbor with TTL 1: d",
+            "heard from c with TTL 1: ? tea",
+            "passed on to 2 neighbors with TTL 0: a e",
+            "duplicate from d with TTL 0, asked first by its client",
+            "echoed to d: reached 0, duplicates 1",
+            "heard from d with TTL 0: ? tea",
+            "answered with 5 bytes",
+            "echoed to d: reached 1, answers 1",
+            "answer sent",
+            "heard again from a with TTL 3: it may go further",
+            "passed on to 2 neighbors with TTL 2: c e",
+            "duplicate from d with TTL 2, heard first from b with TTL 2",
+            "echoed to d: reached 0, duplicates 1",
+            "heard again from d with TTL 2: it may go further",
+            "echoed to d: reached 0",
+            "echoed to a: reached 0, copies 2, duplicates 1",
+            "echoed to c: reached 2, answers 1, copies 2, duplicates 1",
+            "echoed to b: reached 3, answers 1, copies 3, duplicates 1",
+            "echoed to a: reached 4, answers 1, copies 4, duplicates 1",
+            "finished: reached 5, answers 1, copies 8, duplicates 2",
+        ]
+    );
+}
+
+#[test]
+fn a_link_that_falls_under_a_copy() {
+    let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
+    let (a, b) = (world.find("a"), world.find("b"));
+    let client = client(&mut world, "a");
+    let id = world.ask(client, tea()).to_string();
+    world.run_for(DELAY + DELAY / 2);
+    world.cut(a, b);
+    world.run();
+    assert_eq!(
+        told(&world, &id),
+        [
+            "asked with TTL 4: ? tea",
+            "passed on to 1 neighbor with TTL 3: b",
+            "offered again to b with TTL 3",
+            "heard from a with TTL 3: ? tea",
+            "answered with 5 bytes",
+            "echoed to a: reached 1, answers 1",
+            "finished: reached 2, answers 1, copies 2",
+            "answer sent",
+        ]
+    );
+}
+
+#[test]
+fn a_neighbor_that_is_lost_under_a_copy() {
+    let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
+    let (a, b) = (world.find("a"), world.find("b"));
+    let client = client(&mut world, "a");
+    let id = world.ask(client, tea()).to_string();
+    world.run_for(DELAY + DELAY / 2);
+    world.cut(a, b);
+    world.kill(b);
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(
+        told(&world, &id),
+        [
+            "asked with TTL 4: ? tea",
+            "passed on to 1 neighbor with TTL 3: b",
+            "lost 1 echo: waited for too long",
+            "finished: reached 1, copies 1, lost 1",
+        ]
+    );
+}
+
+#[test]
+fn a_client_that_no_answer_reaches() {
+    let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
+    let client =
+        world.client(ClientPlan { hearing: world::Hearing::Deaf, ..ClientPlan::new("client", world.find("a")) });
+    world.run();
+    let id = world.ask(client, tea()).to_string();
+    world.run();
+    assert_eq!(
+        told(&world, &id),
+        [
+            "asked with TTL 4: ? tea",
+            "passed on to 1 neighbor with TTL 3: b",
+            "heard from a with TTL 3: ? tea",
+            "answered with 5 bytes",
+            "echoed to a: reached 1, answers 1",
+            "answer dropped: connection refused",
+            "finished: reached 2, answers 1, copies 1",
+        ]
+    );
+}
