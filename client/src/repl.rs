@@ -12,13 +12,13 @@ use anyhow::Context;
 use common::query::Ask;
 use common::session::{EndReason, Report};
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
+use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
 use crate::command::Command;
-use crate::history::history_file;
+use crate::history::{self, History};
 use crate::network::{AttachError, Network};
 use crate::options::Options;
 use crate::outcome::Outcome;
@@ -105,28 +105,22 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Edits and runs lines until the person leaves. Only a lost contact makes that a failure.
     fn run_interactive(&mut self) -> anyhow::Result<Outcome> {
         terminal::restore_on_signals()?;
-        let config = Config::builder().max_history_size(1_000)?.history_ignore_dups(true)?.build();
-        let mut editor: Editor<(), FileHistory> = Editor::with_config(config).context("cannot edit lines here")?;
-        let history = history_file();
-        if let Some(path) = &history
-            && let Err(error) = editor.load_history(path)
-        {
-            log::debug!("no history from {}: {error}", path.display());
+        let config = Config::builder().max_history_size(history::LINES_MAX)?.history_ignore_dups(true)?.build();
+        let remembered = MemHistory::with_config(&config);
+        let mut editor: Editor<(), MemHistory> =
+            Editor::with_history(config, remembered).context("cannot edit lines here")?;
+        let (history, lines) = History::open();
+        for line in lines {
+            editor.add_history_entry(line).context("cannot keep the history")?;
         }
         if let Some(side) = &mut self.renderer.side {
             writeln!(side, "attached to {}", self.contact)?;
         }
         self.renderer.show_help()?;
-        let outcome = self.edit_and_run(&mut editor);
-        if let Some(path) = &history
-            && let Err(error) = editor.save_history(path)
-        {
-            log::debug!("no history to {}: {error}", path.display());
-        }
-        outcome
+        self.edit_and_run(&mut editor, &history)
     }
 
-    fn edit_and_run(&mut self, editor: &mut Editor<(), FileHistory>) -> anyhow::Result<Outcome> {
+    fn edit_and_run(&mut self, editor: &mut Editor<(), MemHistory>, history: &History) -> anyhow::Result<Outcome> {
         loop {
             let pasted = match editor.readline("> ") {
                 Ok(pasted) => pasted,
@@ -138,7 +132,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             self.network.take_interrupt();
             // A bracketed paste arrives as one text of many lines.
             for line in pasted.lines().filter(|line| !line.trim().is_empty()) {
-                editor.add_history_entry(line).context("cannot keep the history")?;
+                if editor.add_history_entry(line).context("cannot keep the history")? {
+                    history.remember(line.as_bytes());
+                }
                 match self.run_command(line.as_bytes())? {
                     Next::Interrupted => break,
                     Next::Continue if self.network.take_interrupt() => break,

@@ -3,6 +3,7 @@
 //! Whole screens are compared, because what a person sees is a screen and not a stream: an escape sequence that slips
 //! through shows as a screen that is not the expected one.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -39,11 +40,17 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts a client that keeps its history below `home`.
     pub(crate) fn start(home: &Path, arguments: &[&str]) -> Terminal {
+        Terminal::of_kind("xterm-256color", home, &[], arguments)
+    }
+
+    /// Starts a client behind a program that changes something and then becomes the client, at a terminal of this kind.
+    pub(crate) fn of_kind(kind: &str, home: &Path, before: &[&str], arguments: &[&str]) -> Terminal {
         let size = PtySize { rows: ROWS, cols: COLUMNS, ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(fleet::program("client").unwrap());
-        command.args(arguments);
-        command.env("TERM", "xterm-256color");
+        let client = fleet::program("client").unwrap();
+        let words = before.iter().map(OsStr::new).chain([client.as_os_str()]).chain(arguments.iter().map(OsStr::new));
+        let mut command = CommandBuilder::from_argv(words.map(OsStr::to_owned).collect());
+        command.env("TERM", kind);
         command.env("HOME", home);
         command.env("XDG_STATE_HOME", home.join("state"));
         command.env_remove("RUST_LOG");
@@ -75,8 +82,8 @@ impl Terminal {
     }
 
     /// Presses keys; Enter is `\r`.
-    pub(crate) fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    pub(crate) fn press(&mut self, keys: impl AsRef<[u8]>) {
+        self.keyboard.write_all(keys.as_ref()).unwrap();
         self.keyboard.flush().unwrap();
     }
 
