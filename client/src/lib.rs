@@ -1,7 +1,7 @@
 //! A client: reads commands, asks a contact, prints what comes.
 //!
 //! What a query means and when it is over is decided in `common::session`; here are a command line (`options`), the
-//! sources of commands (`repl`, `script`, `terminal`, `history`), sockets (`network`), the form in which reports are shown
+//! sources of commands (`repl`, `script`, `prompt`, `terminal`, `history`), sockets (`network`), the form in which reports are shown
 //! (`render`) and what a run came to (`outcome`).
 
 pub mod command;
@@ -9,6 +9,7 @@ mod history;
 mod network;
 pub mod options;
 mod outcome;
+mod prompt;
 mod render;
 mod repl;
 mod script;

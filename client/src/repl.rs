@@ -11,20 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use common::query::Ask;
 use common::session::{EndReason, Report};
-use rustyline::error::ReadlineError;
-use rustyline::history::MemHistory;
-use rustyline::{Config, Editor};
 use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
 use crate::command::Command;
-use crate::history::{self, History};
 use crate::network::{AttachError, Network};
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::prompt::{Entered, Prompt};
 use crate::render::Renderer;
 use crate::script::read_line;
-use crate::terminal;
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
@@ -102,40 +98,29 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(next == Next::Continue)
     }
 
-    /// Edits and runs lines until the person leaves. Only a lost contact makes that a failure.
+    /// Runs what a person enters until that person leaves. Only a lost contact makes that a failure.
     fn run_interactive(&mut self) -> anyhow::Result<Outcome> {
-        terminal::restore_on_signals()?;
-        let config = Config::builder().max_history_size(history::LINES_MAX)?.history_ignore_dups(true)?.build();
-        let remembered = MemHistory::with_config(&config);
-        let mut editor: Editor<(), MemHistory> =
-            Editor::with_history(config, remembered).context("cannot edit lines here")?;
-        let (history, lines) = History::open();
-        for line in lines {
-            editor.add_history_entry(line).context("cannot keep the history")?;
-        }
+        let mut prompt = Prompt::new()?;
         if let Some(side) = &mut self.renderer.side {
             writeln!(side, "attached to {}", self.contact)?;
         }
         self.renderer.show_help()?;
-        self.edit_and_run(&mut editor, &history)
-    }
-
-    fn edit_and_run(&mut self, editor: &mut Editor<(), MemHistory>, history: &History) -> anyhow::Result<Outcome> {
         loop {
-            let pasted = match editor.readline("> ") {
-                Ok(pasted) => pasted,
-                Err(ReadlineError::Interrupted) => continue,
-                Err(ReadlineError::Eof) => return Ok(Outcome::Answered),
-                Err(error) => return Err(error).context("cannot read the terminal"),
+            let entered = match prompt.read()? {
+                Entered::Text(entered) => entered,
+                Entered::Dropped => continue,
+                Entered::Garbled => {
+                    writeln!(io::stderr(), "client: that was not UTF-8; it is dropped, and not asked")?;
+                    continue;
+                }
+                Entered::End => return Ok(Outcome::Answered),
             };
             // What came at the prompt was for the line, and there is a new one.
             self.network.take_interrupt();
             // A bracketed paste arrives as one text of many lines.
-            for line in pasted.lines().filter(|line| !line.trim().is_empty()) {
-                if editor.add_history_entry(line).context("cannot keep the history")? {
-                    history.remember(line.as_bytes());
-                }
-                match self.run_command(line.as_bytes())? {
+            for line in entered.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+                prompt.remember(line)?;
+                match self.run_command(line)? {
                     Next::Interrupted => break,
                     Next::Continue if self.network.take_interrupt() => break,
                     Next::Continue => {}

@@ -14,8 +14,9 @@ use signal_hook::iterator::Signals;
 /// Ends the editing of a line: pastes come without marks again (DEC mode 2004), and the shell's prompt begins a line.
 const LEAVE_LINE: &[u8] = b"\x1b[?2004l\r\n";
 
-/// Ends the process on SIGTERM and SIGHUP as they would have, with the terminal as it is now.
-pub(crate) fn restore_on_signals() -> anyhow::Result<()> {
+/// Ends the process on SIGTERM and SIGHUP as they would have, with the terminal as it is now. One that is plain was not
+/// changed, and would show what it is told.
+pub(crate) fn restore_on_signals(is_plain: bool) -> anyhow::Result<()> {
     let saved: Termios = tcgetattr(io::stdin()).context("cannot read the terminal's settings")?;
     let mut signals = Signals::new([SIGTERM, SIGHUP]).context("cannot watch for signals")?;
     thread::Builder::new()
@@ -24,7 +25,7 @@ pub(crate) fn restore_on_signals() -> anyhow::Result<()> {
             if let Some(signal) = signals.forever().next() {
                 // A terminal that has gone away needs no settings.
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &saved);
-                let _ = io::stdout().write_all(LEAVE_LINE);
+                let _ = io::stdout().write_all(if is_plain { b"\n" } else { LEAVE_LINE });
                 let _ = io::stdout().flush();
                 process::exit(128 + signal);
             }

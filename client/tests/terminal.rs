@@ -5,7 +5,8 @@
 
 mod support;
 
-use common::query::Tally;
+use common::key::Key;
+use common::query::{Ask, Tally};
 use rustix::process::Signal;
 use support::fake::{Fake, Peer, tally};
 use support::overlay::Chain;
@@ -15,6 +16,9 @@ use tempfile::TempDir;
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const UP: &str = "\x1b[A";
+
+/// What is said of a line that is no text.
+const NOT_UTF8: &str = "client: that was not UTF-8; it is dropped, and not asked\n";
 
 fn home() -> TempDir {
     TempDir::new().unwrap()
@@ -200,6 +204,56 @@ fn pasted_lines_all_run() {
     terminal.wait_for_text(&format!("> {unknown}> ? coffee\n{coffee}> {unknown}> ? tea\n{tea}> "));
     terminal.press("Q\r");
     assert_eq!(terminal.exit_code(), 0);
+}
+
+#[test]
+fn what_is_not_utf8_costs_its_line_only() {
+    let home = home();
+    let (_fake, mut contact, mut terminal) = attached(&home, &[]);
+    let mut screen = String::from("> ");
+    // A byte of another encoding, half a character, and what was never the beginning of one.
+    for (keys, shown) in [(&b"? caf\xe9\r"[..], "? caf"), (b"? caf\xc3\r", "? caf"), (b"? caf\xff\r", "? caf")] {
+        terminal.press(keys);
+        screen += &format!("{shown}\n{NOT_UTF8}> ");
+        terminal.wait_for_screen(&screen);
+    }
+    // Pasted, and among lines that are.
+    terminal.press(b"\x1b[200~? one\r? caf\xe9\r? two\x1b[201~\r");
+    screen += &format!("\n{NOT_UTF8}> ");
+    terminal.wait_for_screen(&screen);
+    terminal.press("? caf\u{e9}\r");
+    let request = contact.request();
+    assert_eq!(request.ask.to_string(), "? caf\u{e9}");
+    contact.finish(request.sequence, tally(1, 0));
+    screen += "? caf\u{e9}\nNo answer received\nthe one servent within reach does not have it\n> ";
+    terminal.wait_for_screen(&screen);
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.exit_code(), 0);
+}
+
+#[test]
+fn at_a_plain_terminal_lines_are_bytes() {
+    let home = home();
+    for kind in ["dumb", "emacs"] {
+        let fake = Fake::listen();
+        let name = fake.name();
+        let mut terminal = Terminal::of_kind(kind, home.path(), &[], &[&name]);
+        let mut contact = fake.attach();
+        terminal.wait_for_greeting(&name);
+        assert!(terminal.is_cooked() && !terminal.marks_pastes(), "no line editor is at work");
+        terminal.press(b"? caf\xe9\n? half \xc3\n");
+        let request = contact.request();
+        assert_eq!(request.ask, Ask::Key(Key::new(b"caf\xe9").unwrap()));
+        contact.finish(request.sequence, tally(1, 0));
+        terminal.wait_for_text("\nNo answer received\n");
+        terminal.wait_for_text("Unknown command\n");
+        terminal.press("\n? tea\n");
+        let request = contact.request();
+        assert_eq!(request.ask.to_string(), "? tea");
+        contact.finish(request.sequence, tally(1, 0));
+        terminal.press(CTRL_D);
+        assert_eq!(terminal.exit_code(), 0);
+    }
 }
 
 #[test]
