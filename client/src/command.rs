@@ -8,17 +8,31 @@ use common::query::Ask;
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Nothing: the line is blank.
+    /// Nothing: the line is blank, or a comment.
     Nothing,
     /// This, of everybody.
     Ask(Ask),
+    /// To be told what there is to ask for.
+    Help,
     /// To leave.
     Quit,
     /// Something there is not.
     Unknown,
     /// A key that cannot be one.
     BadKey(KeyError),
+    /// More than one word where there should be a key.
+    ManyWords,
+    /// All keys that begin so, which cannot be asked for yet.
+    Prefix,
 }
+
+/// Every command there is, for a person.
+pub const HELP: &str = "\
+? KEY  asks every servent within reach for a key, such as: ? coffee
+T      shows the topology: the way to every servent within reach
+help   shows this; a lone ? does too
+Q      leaves; q, quit, exit and Ctrl-D do too
+";
 
 impl Command {
     /// Reads one line, with or without its end.
@@ -28,15 +42,33 @@ impl Command {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // The blanks of the data files, so that every key there is can be asked for.
         let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
-        match (words.next(), words.next(), words.next()) {
-            (None, _, _) => Command::Nothing,
-            (Some(b"?"), Some(key), None) => match Key::new(key) {
-                Ok(key) => Command::Ask(Ask::Key(key)),
-                Err(error) => Command::BadKey(error),
+        let Some(first) = words.next() else { return Command::Nothing };
+        match first {
+            [b'#', ..] => Command::Nothing,
+            [b'?', b'*', ..] => Command::Prefix,
+            [b'?', word @ ..] => match ((!word.is_empty()).then_some(word).or_else(|| words.next()), words.next()) {
+                (None, _) => Command::Help,
+                (Some(key), None) => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
+                (Some(_), Some(_)) => Command::ManyWords,
             },
-            (Some(b"T"), None, _) => Command::Ask(Ask::Topology),
-            (Some(b"Q"), None, _) => Command::Quit,
+            _ if words.next().is_some() => Command::Unknown,
+            b"T" => Command::Ask(Ask::Topology),
+            b"Q" | b"q" | b"quit" | b"exit" => Command::Quit,
+            b"help" => Command::Help,
             _ => Command::Unknown,
+        }
+    }
+
+    /// What is wrong with it, where there is more to say than that it is unknown.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Command::BadKey(error) => Some(error.to_string()),
+            Command::ManyWords => Some("a key is one word, without blanks".to_owned()),
+            Command::Prefix => Some(
+                "?* is kept for keys that begin alike; a key that begins with a star is asked as ? *KEY".to_owned(),
+            ),
+            Command::Nothing | Command::Ask(_) | Command::Help | Command::Quit | Command::Unknown => None,
         }
     }
 }
@@ -66,14 +98,34 @@ mod tests {
             (b"Q", Command::Quit),
             (b"", Command::Nothing),
             (b" \t\r\n", Command::Nothing),
-            (b"?tea", Command::Unknown),
-            (b"?", Command::Unknown),
-            (b"? two words", Command::Unknown),
+            (b"?tea", key(b"tea")),
+            (b"?caf\xe9\n", key(b"caf\xe9")),
+            (b"??", key(b"?")),
+            (b"? *", key(b"*")),
+            (b"? #1", key(b"#1")),
+            (b"?#1", key(b"#1")),
+            (b"? two words", Command::ManyWords),
+            (b"?two words", Command::ManyWords),
+            (b"?? tea", Command::ManyWords),
+            (b"? two # words", Command::ManyWords),
+            (b"?*", Command::Prefix),
+            (b"?* te", Command::Prefix),
+            (b"?*te", Command::Prefix),
+            (b"?", Command::Help),
+            (b" ? \n", Command::Help),
+            (b"help", Command::Help),
+            (b"q", Command::Quit),
+            (b"quit", Command::Quit),
+            (b"exit\r\n", Command::Quit),
+            (b"#", Command::Nothing),
+            (b" #? tea", Command::Nothing),
+            (b"# Q", Command::Nothing),
             (b"T now", Command::Unknown),
+            (b"T # now", Command::Unknown),
             (b"Q now", Command::Unknown),
+            (b"help me", Command::Unknown),
             (b"t", Command::Unknown),
-            (b"q", Command::Unknown),
-            (b"help", Command::Unknown),
+            (b"tea", Command::Unknown),
         ] {
             assert_eq!(Command::parse(line), expected, "{}", String::from_utf8_lossy(line));
         }
@@ -81,7 +133,9 @@ mod tests {
 
     #[test]
     fn a_key_that_is_too_long_is_told_apart_from_an_unknown_command() {
-        let line = [b"? ".as_slice(), &[b'k'; KEY_BYTES_MAX + 1]].concat();
-        assert_eq!(Command::parse(&line), Command::BadKey(KeyError::TooLong(KEY_BYTES_MAX + 1)));
+        for start in [&b"? "[..], b"?"] {
+            let line = [start, &[b'k'; KEY_BYTES_MAX + 1]].concat();
+            assert_eq!(Command::parse(&line), Command::BadKey(KeyError::TooLong(KEY_BYTES_MAX + 1)));
+        }
     }
 }

@@ -11,8 +11,8 @@ use clap::Parser;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "client", version, max_term_width = 100, allow_missing_positional = true)]
 #[command(after_help = "\
-Commands: ? KEY asks for a key, T for the topology, Q (or end of file) leaves. Where stdin is no terminal it is \
-read as a script of them.\n\n\
+Commands: ? KEY asks for a key, T for the topology, help tells them, Q (or end of file) leaves. Where stdin is no \
+terminal it is read as a script of them, in which lines that begin with # are comments.\n\n\
 Exit code with -c or a script: 0 every query was answered, 1 some query had no answer, 2 usage or an \
 unknown command, 3 the contact cannot be reached or is no servent, 4 the contact was lost; the highest \
 that applies. 130 after Ctrl-C.")]

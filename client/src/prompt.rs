@@ -11,7 +11,7 @@ use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 
 use crate::history::{self, History};
-use crate::script::read_line;
+use crate::script::{Line, read_line};
 use crate::terminal;
 
 const PROMPT: &str = "> ";
@@ -63,7 +63,12 @@ impl Prompt {
             out.write_all(PROMPT.as_bytes())?;
             out.flush()?;
             let line = read_line(&mut io::stdin().lock()).context("cannot read the terminal")?;
-            return Ok(line.map_or(Entered::End, Entered::Text));
+            return Ok(match line {
+                Some(Line::Whole(line)) => Entered::Text(line),
+                // No terminal hands on a line of so many bytes.
+                Some(Line::TooLong) => Entered::Dropped,
+                None => Entered::End,
+            });
         }
         match self.editor.readline(PROMPT) {
             Ok(text) => Ok(Entered::Text(text.into_bytes())),

@@ -94,8 +94,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         } else {
             writeln!(self.out, "Unknown command")?;
         }
-        self.out.flush()?;
-        self.show_help()
+        self.out.flush()
     }
 
     /// Reminds a person of the commands there are.

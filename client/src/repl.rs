@@ -9,18 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use common::config::COMMAND_BYTES_MAX;
 use common::query::Ask;
 use common::session::{EndReason, Report};
 use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
-use crate::command::Command;
+use crate::command::{Command, HELP};
 use crate::network::{AttachError, Network};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::prompt::{Entered, Prompt};
 use crate::render::Renderer;
-use crate::script::read_line;
+use crate::script::{Line, Script};
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
@@ -53,15 +54,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         return repl.run_interactive();
     }
     if options.commands.is_empty() {
-        let mut script = io::stdin().lock();
-        while let Some(line) = read_line(&mut script)? {
-            if !repl.run_scripted(&line, &idle)? {
+        let mut script = Script::new(io::stdin().lock());
+        while let Some(line) = script.next()? {
+            if !repl.run_scripted(line, &idle)? {
                 break;
             }
         }
     } else {
         for command in &options.commands {
-            if !repl.run_scripted(command.as_bytes(), &idle)? {
+            if !repl.run_scripted(Line::Whole(command.as_bytes().to_vec()), &idle)? {
                 break;
             }
         }
@@ -86,9 +87,15 @@ enum Next {
 
 impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Runs one command of a script; false when it was the last.
-    fn run_scripted(&mut self, line: &[u8], idle: &AtomicBool) -> anyhow::Result<bool> {
+    fn run_scripted(&mut self, line: Line, idle: &AtomicBool) -> anyhow::Result<bool> {
         idle.store(false, Ordering::SeqCst);
-        let next = self.run_command(line)?;
+        let next = match line {
+            Line::Whole(line) => self.run_command(&line)?,
+            Line::TooLong => {
+                self.refuse(b"(a line too long)", &format!("a line has at most {COMMAND_BYTES_MAX} bytes"))?;
+                Next::Continue
+            }
+        };
         idle.store(true, Ordering::SeqCst);
         // From here on Ctrl-C ends the program at once; one that came before is in the pipe.
         if next == Next::Interrupted || self.network.take_interrupt() {
@@ -132,24 +139,30 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     fn run_command(&mut self, line: &[u8]) -> anyhow::Result<Next> {
-        match Command::parse(line) {
-            Command::Nothing => Ok(Next::Continue),
-            Command::Quit => Ok(Next::Leave),
-            Command::Ask(ask) => self.ask(&ask),
+        let command = Command::parse(line);
+        match &command {
+            Command::Nothing => {}
+            Command::Quit => return Ok(Next::Leave),
+            Command::Ask(ask) => return self.ask(ask),
+            Command::Help => write!(io::stderr(), "{HELP}")?,
             Command::Unknown => {
                 self.renderer.show_unknown(line)?;
+                self.renderer.show_help()?;
                 self.worsen(Outcome::Usage);
-                Ok(Next::Continue)
             }
-            Command::BadKey(error) => {
-                writeln!(io::stderr(), "client: {error}")?;
-                if self.renderer.json {
-                    self.renderer.show_unknown(line)?;
-                }
-                self.worsen(Outcome::Usage);
-                Ok(Next::Continue)
+            Command::BadKey(_) | Command::ManyWords | Command::Prefix => {
+                self.refuse(line, &command.fault().unwrap_or_default())?;
             }
         }
+        Ok(Next::Continue)
+    }
+
+    /// Says that a line is no command, and why.
+    fn refuse(&mut self, line: &[u8], fault: &str) -> anyhow::Result<()> {
+        self.renderer.show_unknown(line)?;
+        writeln!(io::stderr(), "client: {fault}")?;
+        self.worsen(Outcome::Usage);
+        Ok(())
     }
 
     fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {

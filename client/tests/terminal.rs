@@ -5,6 +5,7 @@
 
 mod support;
 
+use client::command::HELP as COMMANDS;
 use common::key::Key;
 use common::query::{Ask, Tally};
 use rustix::process::Signal;
@@ -58,6 +59,12 @@ fn a_person_asks_and_leaves() {
     terminal.wait_for_screen(&screen);
     terminal.press("nonsense\r");
     screen += &format!("nonsense\nUnknown command\n{HELP}> ");
+    terminal.wait_for_screen(&screen);
+    terminal.press("help\r");
+    screen += &format!("help\n{COMMANDS}> ");
+    terminal.wait_for_screen(&screen);
+    terminal.press("? two words\r");
+    screen += "? two words\nUnknown command\nclient: a key is one word, without blanks\n> ";
     terminal.wait_for_screen(&screen);
     terminal.press("T\r");
     // Who answers first is not said.

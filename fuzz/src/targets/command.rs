@@ -21,11 +21,16 @@ pub(crate) fn run(line: &[u8]) -> Outcome {
         Command::Ask(Ask::Key(key)) => {
             assert!(!key.as_bytes().iter().any(|byte| matches!(byte, b' ' | b'\t')));
             assert_eq!(Command::parse(&[b"? ", key.as_bytes(), b"\r\n"].concat()), command);
+            if !key.as_bytes().starts_with(b"*") {
+                assert_eq!(Command::parse(&[b"?", key.as_bytes(), b"\r\n"].concat()), command);
+            }
         }
         Command::BadKey(error) => assert!(matches!(error, KeyError::TooLong(_)), "{error}"),
         _ => {}
     }
-    Outcome::taken_if(command != Command::Unknown)
+    let is_refused = matches!(command, Command::BadKey(_) | Command::ManyWords | Command::Prefix);
+    assert_eq!(command.fault().is_some(), is_refused, "who is refused is told why");
+    Outcome::taken_if(!is_refused && command != Command::Unknown)
 }
 
 /// The rules, once more.
@@ -46,12 +51,24 @@ fn read(line: &[u8]) -> Command {
         }
     }
     words.retain(|word| !word.is_empty());
+    if words.first().is_some_and(|word| word[0] == b'?' && word.len() > 1) {
+        // A question mark and what follows at once are two words, but for the star that is kept.
+        let word = words.remove(0).split_off(1);
+        if word[0] == b'*' {
+            return Command::Prefix;
+        }
+        words.insert(0, word);
+        words.insert(0, vec![b'?']);
+    }
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     match words[..] {
         [] => Command::Nothing,
+        [word, ..] if word[0] == b'#' => Command::Nothing,
         [b"T"] => Command::Ask(Ask::Topology),
-        [b"Q"] => Command::Quit,
+        [b"Q" | b"q" | b"quit" | b"exit"] => Command::Quit,
+        [b"help" | b"?"] => Command::Help,
         [b"?", key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
+        [b"?", ..] => Command::ManyWords,
         _ => Command::Unknown,
     }
 }
