@@ -34,7 +34,8 @@ pub fn main() -> ExitCode {
         .parse_default_env()
         .format_timestamp_millis()
         .init();
-    let outcome = repl::run(&options).unwrap_or_else(|error| {
+    let started = options.with_parent.map_or(Ok(()), servent::parent::end_with);
+    let outcome = started.and_then(|()| repl::run(&options)).unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
             // Whoever read our output has seen enough; that is no error of ours to report.
             return Outcome::OutputClosed;

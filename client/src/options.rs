@@ -40,6 +40,10 @@ pub struct Options {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
+
+    /// The process that starts this one and that it is not to outlive.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub with_parent: Option<i32>,
 }
 
 /// Longer than anybody waits; without a bound the sum with the present moment would have none either.

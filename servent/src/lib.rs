@@ -6,6 +6,7 @@
 pub mod connection;
 mod data;
 pub mod options;
+pub mod parent;
 mod pauses;
 pub mod poller;
 mod server;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> anyhow::Result<()> {
+    options.with_parent.map_or(Ok(()), parent::end_with)?;
     let store = data::load(&options.data)?;
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<anyhow::Result<Vec<_>>>()?;
     if let Some(neighbor) = neighbors.iter().find(|neighbor| neighbor.dialect == Dialect::Tp3 && !options.tp3) {

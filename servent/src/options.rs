@@ -58,6 +58,10 @@ pub struct Options {
     #[arg(long)]
     pub check: bool,
 
+    /// The process that starts this one and that it is not to outlive.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub with_parent: Option<i32>,
+
     /// How much is logged.
     #[command(flatten)]
     pub verbosity: Verbosity,

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::fleet::client;
+use crate::processes::Process;
 
 /// What came of one run of the client.
 #[derive(Debug, Default)]
@@ -82,7 +83,9 @@ impl Asking {
         let contact = contact.to_string();
         let words = [contact.as_str(), "--json"].into_iter().chain(options.iter().copied());
         let commands = commands.iter().flat_map(|command| ["-c", command]);
-        let output = client(words.chain(commands))?.stdin(Stdio::null()).output().context("cannot run the client")?;
+        let mut client = client(words.chain(commands))?;
+        client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = Process::start(&mut client).and_then(Process::output).context("cannot run the client")?;
         let mut asking = Asking {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             code: output.status.code(),

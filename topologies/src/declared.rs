@@ -76,10 +76,9 @@ impl Topology {
             options.listen = moved(options.listen);
             options.advertise = options.advertise.map(moved);
             for neighbor in &mut options.neighbors {
-                let (scheme, host) = neighbor.rsplit_once('/').unwrap_or(("", neighbor));
+                let (scheme, host) = scheme_and_host(neighbor);
                 if let Ok(address) = host.parse() {
-                    let slash = if scheme.is_empty() { "" } else { "/" };
-                    *neighbor = format!("{scheme}{slash}{}", moved(address));
+                    *neighbor = format!("{scheme}{}", moved(address));
                 }
             }
         }
@@ -106,18 +105,24 @@ impl Topology {
         self.servents.iter().map(Declared::address).collect()
     }
 
+    /// Finds out who is whose neighbor. From then on a neighbor is called by the address it listens on, whatever name it
+    /// had: what is started, here or moved elsewhere, is what was found here.
     fn link(&mut self) -> anyhow::Result<()> {
         let mut places = BTreeMap::new();
         for (place, declared) in self.servents.iter().enumerate() {
-            if declared.options.listen.port() == 0 {
+            let listen = declared.options.listen;
+            if listen.port() == 0 {
                 bail!("servent {} has port 0: its neighbors could not be told where it is", place + 1);
+            }
+            if listen.ip().is_unspecified() {
+                bail!("servent {} listens on every address: name the one its neighbors find it at", place + 1);
             }
             if places.insert(declared.options.listen, place).is_some() {
                 bail!("two servents on {}", declared.options.listen);
             }
         }
         for place in 0..self.servents.len() {
-            for name in self.servents[place].options.neighbors.clone() {
+            for (index, name) in self.servents[place].options.neighbors.clone().into_iter().enumerate() {
                 let known = servent::sockets::resolve(&name)?
                     .addresses
                     .iter()
@@ -131,6 +136,9 @@ impl Topology {
                         }
                     }
                 }
+                let (scheme, _) = scheme_and_host(&name);
+                self.servents[place].options.neighbors[index] =
+                    format!("{scheme}{}", self.servents[known].options.listen);
                 if known != place {
                     self.servents[place].neighbors.insert(known);
                     self.servents[known].neighbors.insert(place);
@@ -173,6 +181,11 @@ impl Declared {
         }
         words
     }
+}
+
+/// A neighbor's name in its two parts, of which the first may be empty.
+fn scheme_and_host(neighbor: &str) -> (&str, &str) {
+    neighbor.strip_prefix(TP3_SCHEME).map_or(("", neighbor), |host| (TP3_SCHEME, host))
 }
 
 fn parse_line(line: &str, directory: &Path) -> anyhow::Result<Options> {
@@ -256,12 +269,23 @@ mod tests {
     }
 
     #[test]
+    fn a_neighbor_that_is_called_by_a_name_is_moved_too() {
+        let topology = parse("9001 - localhost:9002 tp3://localhost:9003 --tp3\n9002 -\n9003 - --tp3\n").unwrap();
+        assert_eq!(topology.links(), BTreeSet::from([(0, 1), (0, 2)]));
+        assert_eq!(topology.servents[0].options.neighbors, ["127.0.0.1:9002", "tp3://127.0.0.1:9003"]);
+        let moved = topology.moved_to(Ipv4Addr::new(127, 4, 5, 6));
+        assert_eq!(moved.servents[0].options.neighbors, ["127.4.5.6:9002", "tp3://127.4.5.6:9003"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_line() {
         for (text, expected) in [
             ("", "no servent is declared"),
             ("# nothing\n\n", "no servent is declared"),
             ("9001 -\n9001 -\n", "two servents on 127.0.0.1:9001"),
             ("0 -\n", "servent 1 has port 0"),
+            ("0.0.0.0:9001 -\n", "servent 1 listens on every address"),
+            ("9001 -\n[::]:9002 -\n", "servent 2 listens on every address"),
             ("9001 - 127.0.0.1:9002\n", "neighbor 127.0.0.1:9002 is none of the servents declared here"),
             ("9001 -\n9002\n", "line 2: the following required arguments were not provided"),
             ("9001 - tp3://127.0.0.1:9002\n9002 - --tp3\n", "127.0.0.1:9001 has a TP3 neighbor and does not say --tp3"),

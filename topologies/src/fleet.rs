@@ -1,35 +1,32 @@
-//! The processes of an overlay: started, watched, and ended one by one, and never any other.
+//! The servents of an overlay as processes: what they say, and when they listen, are linked and have left.
 //!
-//! It knows programs and pipes; what the overlay is asked is `asking`, what it must answer is `check`.
+//! It knows our programs and pipes; how a process is started so that it ends with this one is `processes`, what the
+//! overlay is asked is `asking`, what it must answer is `check`.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGHUP, SIGTERM};
-use signal_hook::iterator::Signals;
+use rustix::process::Signal;
 
 use crate::asking::Asking;
 use crate::declared::Topology;
+use crate::processes::{self, LEAVE_MAX, Process};
 
 /// How long a servent may take to listen, and an overlay to be linked. A machine with much else to do takes long.
 const START_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether all servents are alive while one of them is waited for.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
-/// How long a servent may take to leave when told to; it gives itself 2 s.
-const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// Lines of a servent's log kept to be shown if it fails.
 const LOG_LINES_MAX: usize = 200;
 
@@ -58,18 +55,9 @@ pub struct Fleet {
 impl Fleet {
     /// Starts every servent of a topology and waits until all are listening.
     pub fn start(topology: &Topology) -> anyhow::Result<Fleet> {
-        Fleet::start_in(topology, Group::Own)
-    }
-
-    /// The same, with the terminal left to a client: Ctrl-C there is not meant for the servents.
-    pub fn start_behind_client(topology: &Topology) -> anyhow::Result<Fleet> {
-        Fleet::start_in(topology, Group::Apart)
-    }
-
-    fn start_in(topology: &Topology, group: Group) -> anyhow::Result<Fleet> {
         let mut fleet = Fleet { servents: Vec::new() };
         for declared in &topology.servents {
-            fleet.servents.push(Servent::spawn(declared.arguments(), group)?);
+            fleet.servents.push(Servent::spawn(declared.arguments())?);
         }
         for servent in &mut fleet.servents {
             servent.wait_until_listening()?;
@@ -98,6 +86,8 @@ impl Fleet {
             if Instant::now() > until {
                 return Err(self.servents[place].failure(&what));
             }
+            // It says so when that changes; asking all the while would take what the servents need.
+            self.servents[place].next_line(Instant::now() + ALIVE_EVERY);
         }
         Ok(())
     }
@@ -122,10 +112,7 @@ impl Fleet {
 
     /// Runs a client in this terminal until it ends, and returns its exit code.
     pub fn run_client(&mut self, command: &mut Command) -> anyhow::Result<u8> {
-        let mut child = command.spawn().context("cannot start the client")?;
-        let started = Started::note(&child);
-        let status = child.wait()?;
-        drop(started);
+        let status = Process::start_in_front(command).context("cannot start the client")?.wait()?;
         // A client ended by a signal is reported as a shell would.
         let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
         Ok(u8::try_from(code).unwrap_or(1))
@@ -147,7 +134,7 @@ impl Fleet {
 
     fn check_alive(&mut self) -> anyhow::Result<()> {
         for servent in &mut self.servents {
-            if let Some(status) = servent.child.try_wait()? {
+            if let Some(status) = servent.process.try_wait()? {
                 return Err(servent.failure(&format!("ended with {status}")));
             }
         }
@@ -164,59 +151,10 @@ impl Drop for Fleet {
     }
 }
 
-/// What a terminal's Ctrl-C ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Group {
-    /// This program and what it started, together.
-    Own,
-    /// This program without what it started, which it ends itself.
-    Apart,
-}
-
-/// Processes of ours that run, for the case that this program is told to end.
-static STARTED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-
-/// A process noted in [`STARTED`] until it is waited for, after which its id may be another's.
-#[derive(Debug)]
-struct Started(Pid);
-
-impl Started {
-    fn note(child: &Child) -> Started {
-        let pid = Pid::from_child(child);
-        STARTED.lock().unwrap_or_else(PoisonError::into_inner).insert(pid.as_raw_nonzero().get());
-        Started(pid)
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        STARTED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0.as_raw_nonzero().get());
-    }
-}
-
-/// Ends every process this program started, and then this program, on SIGTERM, SIGHUP and `others`.
-pub fn end_all_on_signals(others: &[i32]) -> anyhow::Result<()> {
-    let watched = [&[SIGTERM, SIGHUP], others].concat();
-    let mut signals = Signals::new(watched).context("cannot watch for signals")?;
-    let end_all = move || {
-        let Some(signal) = signals.forever().next() else { return };
-        for pid in STARTED.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Some(pid) = Pid::from_raw(*pid) {
-                // One that has just ended by itself needs no telling.
-                let _ = kill_process(pid, Signal::TERM);
-            }
-        }
-        std::process::exit(128 + signal);
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(end_all).context("cannot start a thread for signals")?;
-    Ok(())
-}
-
 /// One servent as a process. Ended when dropped.
 #[derive(Debug)]
 pub struct Servent {
-    child: Child,
-    started: Option<Started>,
+    process: Process,
     /// Where it listens; known once it does.
     address: SocketAddr,
     arguments: Vec<String>,
@@ -238,33 +176,22 @@ enum Line {
 impl Servent {
     /// Starts a servent and waits until it listens.
     pub fn start<Word: AsRef<str>>(arguments: &[Word]) -> anyhow::Result<Servent> {
-        let mut servent = Servent::spawn(arguments.iter().map(|word| word.as_ref().to_owned()).collect(), Group::Own)?;
+        let mut servent = Servent::spawn(arguments.iter().map(|word| word.as_ref().to_owned()).collect())?;
         servent.wait_until_listening()?;
         Ok(servent)
     }
 
-    fn spawn(arguments: Vec<String>, group: Group) -> anyhow::Result<Servent> {
-        let path = program("servent")?;
-        let mut command = Command::new(&path);
-        if group == Group::Apart {
-            command.process_group(0);
-        }
-        let mut child = command
-            .args(&arguments)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", path.display()))?;
+    fn spawn(arguments: Vec<String>) -> anyhow::Result<Servent> {
+        let mut command = command("servent")?;
+        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::start(&mut command).context("cannot start a servent")?;
         let (sender, lines) = channel();
-        let out = child.stdout.take().ok_or_else(|| anyhow!("the servent has no stdout"))?;
-        let log = child.stderr.take().ok_or_else(|| anyhow!("the servent has no stderr"))?;
+        let out = process.take_stdout().ok_or_else(|| anyhow!("the servent has no stdout"))?;
+        let log = process.take_stderr().ok_or_else(|| anyhow!("the servent has no stderr"))?;
         read_lines(out, sender.clone(), Line::Out, None)?;
         read_lines(log, sender, Line::Log, Some(Line::End))?;
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
-        let started = Some(Started::note(&child));
-        Ok(Servent { child, started, address, arguments, lines, log: VecDeque::new(), complete: false, ended: false })
+        Ok(Servent { process, address, arguments, lines, log: VecDeque::new(), complete: false, ended: false })
     }
 
     fn wait_until_listening(&mut self) -> anyhow::Result<()> {
@@ -299,17 +226,13 @@ impl Servent {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        if !self.ended {
-            // It is our child and has not been waited for, so the id is still its own.
-            let _ = kill_process(Pid::from_child(&self.child), signal);
-        }
+        self.process.signal(signal);
     }
 
     /// Ends it at once, as a crash would.
     pub fn kill(&mut self) -> anyhow::Result<()> {
-        self.child.kill()?;
-        self.started = None;
-        self.child.wait()?;
+        self.signal(Signal::KILL);
+        self.process.wait()?;
         self.ended = true;
         Ok(())
     }
@@ -323,11 +246,10 @@ impl Servent {
             }
         }
         if !self.ended {
-            self.child.kill()?;
+            self.signal(Signal::KILL);
         }
         self.ended = true;
-        self.started = None;
-        Ok(self.child.wait()?)
+        Ok(self.process.wait()?)
     }
 
     /// Waits until it logs a line that contains `text`, and returns that line. Lines before it are skipped.
@@ -412,8 +334,15 @@ fn read_lines(
 
 /// A client as a process, ready to be started.
 pub fn client<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> anyhow::Result<Command> {
-    let mut command = Command::new(program("client")?);
-    command.args(arguments).env_remove("RUST_LOG");
+    let mut command = command("client")?;
+    command.args(arguments);
+    Ok(command)
+}
+
+/// One of our programs, told not to outlive this one where this one is a person's.
+fn command(name: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(program(name)?);
+    command.args(processes::with_parent()).env_remove("RUST_LOG");
     Ok(command)
 }
 

@@ -1,7 +1,7 @@
 //! Declared shapes of overlays, and what it takes to bring one to life as real processes.
 //!
-//! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to, `fleet` starts
-//! and ends the processes, `asking` runs the client, `check` compares. Tests of the programs stand on the same modules.
+//! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to, `processes`
+//! starts and ends programs, `fleet` makes servents of them, `asking` runs the client, `check` compares. Tests of the programs stand on the same modules.
 //! The flood itself is in `common`, and nothing of these shares code with it; `sim` runs that very code, without sockets, and
 //! `scale` makes of many such runs the charts and tables of docs/SCALE.md.
 
@@ -10,5 +10,6 @@ pub mod check;
 pub mod declared;
 pub mod expected;
 pub mod fleet;
+pub mod processes;
 pub mod scale;
 pub mod sim;

@@ -5,16 +5,14 @@
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use signal_hook::consts::SIGINT;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
-use topologies::fleet::{Fleet, client, end_all_on_signals, some_loopback_address};
+use topologies::fleet::{Fleet, client, some_loopback_address};
+use topologies::processes;
 use topologies::scale;
 use topologies::sim::options::Options as SimOptions;
 use topologies::sim::{self, runner};
@@ -66,6 +64,8 @@ fn main() -> ExitCode {
         What::Sim(options) => run_sim(&options),
         What::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
     };
+    // What went wrong because everything is being ended is not worth a word.
+    processes::stay_if_told_to_end();
     run.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr(), "topology: {error:#}");
         ExitCode::FAILURE
@@ -74,10 +74,9 @@ fn main() -> ExitCode {
 
 fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Result<ExitCode> {
     // Ctrl-C at the client's prompt is the client's; the overlay ends when the client does.
-    signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false))).context("cannot watch for Ctrl-C")?;
-    end_all_on_signals(&[])?;
+    processes::end_all_on_signals()?;
     let topology = Topology::load(name)?.moved_to(address);
-    let mut fleet = Fleet::start_behind_client(&topology).context(
+    let mut fleet = Fleet::start(&topology).context(
         "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
     )?;
     fleet.wait_until_linked(&topology)?;
@@ -90,7 +89,7 @@ fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Resu
 }
 
 fn run_check(name: &str, address: Ipv4Addr) -> anyhow::Result<ExitCode> {
-    end_all_on_signals(&[SIGINT])?;
+    processes::end_all_on_signals()?;
     let topology = Topology::load(name)?;
     let mut out = io::stdout().lock();
     let differences = check(&topology, address, &mut out)?;

@@ -114,6 +114,17 @@ fn a_check_notices_what_is_not_as_declared() {
 }
 
 #[test]
+fn a_neighbor_may_be_called_by_a_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("named.topo");
+    std::fs::write(&path, "9321 - localhost:9322\n9322 -\n").unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.ends_with("\nnamed: as declared\n"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_brought_up_is_said() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("broken.topo");

@@ -1,0 +1,237 @@
+//! The processes this program started, none of which outlives it.
+//!
+//! One is started and noted in a single step, under the lock that ending takes too: whoever is told to end knows all
+//! that run, and nothing is started after that. A process is reaped under the same lock, so an id that is signalled is
+//! still its own. Of an end that nobody can see coming (SIGKILL) the system tells what we started, because we asked for
+//! it by `--with-parent`. What the processes are for is `fleet`'s and `asking`'s.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// How long what we started may take to leave when told to; a servent gives itself 2 s.
+pub const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// What runs, and whether more may.
+#[derive(Debug)]
+struct Running {
+    pids: BTreeSet<i32>,
+    /// This program is a person's: what it starts ends with it, and leaves the keys of the terminal to it.
+    ends_with_us: bool,
+    /// Somebody else has the terminal: an interrupt there is not meant for us.
+    in_front: bool,
+    /// We were told to end: nothing more is started.
+    ending: bool,
+}
+
+static RUNNING: Mutex<Running> =
+    Mutex::new(Running { pids: BTreeSet::new(), ends_with_us: false, in_front: false, ending: false });
+
+fn running() -> MutexGuard<'static, Running> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Running {
+    fn tell_all(&self, signal: Signal) {
+        for pid in self.pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+            // One that has just ended by itself needs no telling.
+            let _ = kill_process(pid, signal);
+            // One that is stopped hears of it when it goes on.
+            let _ = kill_process(pid, Signal::CONT);
+        }
+    }
+}
+
+/// A process of ours. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    pid: Pid,
+    in_front: bool,
+    status: Option<ExitStatus>,
+}
+
+impl Process {
+    /// Starts a process. Where this program is told to end, it does not return.
+    ///
+    /// The system ends what was started when the *thread* that started it ends, so once [`end_all_on_signals`] was
+    /// called this belongs into the main thread.
+    pub fn start(command: &mut Command) -> io::Result<Process> {
+        Process::start_under(running(), command, false)
+    }
+
+    /// Starts the process that has the terminal, and with it Ctrl-C, until it ends.
+    pub fn start_in_front(command: &mut Command) -> io::Result<Process> {
+        Process::start_under(running(), command, true)
+    }
+
+    fn start_under(running: MutexGuard<'_, Running>, command: &mut Command, in_front: bool) -> io::Result<Process> {
+        let mut running = stay_if_ending(running);
+        if running.ends_with_us && !in_front {
+            command.process_group(0);
+        }
+        let child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        running.pids.insert(pid.as_raw_nonzero().get());
+        running.in_front |= in_front;
+        Ok(Process { child, pid, in_front, status: None })
+    }
+
+    /// Its stdout, where that is a pipe and was not taken before.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Its stderr, where that is a pipe and was not taken before.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
+    }
+
+    /// Sends it a signal, unless it is known to have ended.
+    pub fn signal(&self, signal: Signal) {
+        let _running = running();
+        if self.status.is_none() {
+            // It has not been reaped, so the id is still its own.
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        if self.status.is_none() {
+            // Not reaped here: until the lock is held, somebody may be about to signal it.
+            let _ = retry_on_intr(|| waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
+        }
+        self.reap(Child::wait)
+    }
+
+    /// How it ended, if it has.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.reap(Child::try_wait)
+    }
+
+    fn reap<Status: Copy + Into<Option<ExitStatus>>>(
+        &mut self,
+        wait: fn(&mut Child) -> io::Result<Status>,
+    ) -> io::Result<Status> {
+        let mut running = running();
+        let status = wait(&mut self.child)?;
+        if let Some(status) = status.into() {
+            self.status = Some(status);
+            running.pids.remove(&self.pid.as_raw_nonzero().get());
+            running.in_front &= !self.in_front;
+        }
+        Ok(status)
+    }
+
+    /// All it prints on stdout and stderr, which are pipes, and how it ended. Where this program is told to end, it does
+    /// not return: the end of others is not theirs.
+    pub fn output(mut self) -> io::Result<Output> {
+        let stderr = self.take_stderr();
+        let reader = thread::Builder::new().name("pipe".to_owned()).spawn(move || read_all(stderr))?;
+        let stdout = read_all(self.take_stdout())?;
+        let stderr = reader.join().map_err(|_| io::Error::other("the thread that read stderr failed"))??;
+        let status = self.wait()?;
+        stay_if_told_to_end();
+        Ok(Output { status, stdout, stderr })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            self.signal(Signal::KILL);
+            let _ = self.wait();
+        }
+    }
+}
+
+fn read_all(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes))?;
+    Ok(bytes)
+}
+
+/// What a program of ours is to be told first, so that it does not outlive this one.
+#[must_use]
+pub fn with_parent() -> Option<String> {
+    running().ends_with_us.then(|| format!("--with-parent={}", std::process::id()))
+}
+
+/// From now on, everything this program starts ends with it: on SIGTERM and SIGHUP, on SIGINT unless somebody else has
+/// the terminal, and by the system where this program is ended without a word.
+///
+/// Told once, everybody is told to leave and waited for; told again, all are killed. Then the program exits as one that
+/// a signal ended.
+pub fn end_all_on_signals() -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT]).context("cannot watch for signals")?;
+    running().ends_with_us = true;
+    let listen = move || signals.forever().for_each(on_signal);
+    thread::Builder::new().name("signals".to_owned()).spawn(listen).context("cannot start a thread for signals")?;
+    Ok(())
+}
+
+fn on_signal(signal: i32) {
+    let mut running = running();
+    if signal == SIGINT && running.in_front {
+        return;
+    }
+    if running.ending {
+        return running.tell_all(Signal::KILL);
+    }
+    running.ending = true;
+    running.tell_all(Signal::TERM);
+    let (sender, gone) = channel();
+    let pids = running.pids.clone();
+    let wait = move || {
+        for pid in pids.into_iter().filter_map(Pid::from_raw) {
+            // One that is no child any more was reaped meanwhile.
+            let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
+        }
+        sender.send(())
+    };
+    // Threads of their own, so that this one hears of a second signal.
+    let waits = thread::Builder::new().name("ending".to_owned()).spawn(wait);
+    let leaves = waits.and_then(|_| {
+        let leave = move || leave(signal, &gone);
+        thread::Builder::new().name("leaving".to_owned()).spawn(leave)
+    });
+    if leaves.is_err() {
+        running.tell_all(Signal::KILL);
+        std::process::exit(128 + signal);
+    }
+}
+
+fn leave(signal: i32, gone: &Receiver<()>) {
+    if gone.recv_timeout(LEAVE_MAX).is_err() {
+        running().tell_all(Signal::KILL);
+        let _ = gone.recv();
+    }
+    std::process::exit(128 + signal);
+}
+
+/// Returns at once, unless this program was told to end: then it never does, and another thread exits.
+pub fn stay_if_told_to_end() {
+    drop(stay_if_ending(running()));
+}
+
+fn stay_if_ending(running: MutexGuard<'_, Running>) -> MutexGuard<'_, Running> {
+    if running.ending {
+        drop(running);
+        loop {
+            thread::park();
+        }
+    }
+    running
+}

@@ -1,0 +1,227 @@
+//! How the topology program is ended: by a person, by a signal, by force, at any moment. Nothing it started outlives it.
+//!
+//! What it started is found by a mark in the environment, which every process inherits, so that one that nobody noted
+//! is found as well.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::hash_map::RandomState;
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use tempfile::TempDir;
+use topologies::fleet::some_loopback_address;
+
+/// The longest anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So many that a signal comes while some are started and some are not.
+const SERVENTS: usize = 12;
+
+/// A topology program that runs, and a way to find what it started.
+struct Program {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    mark: String,
+    _directory: TempDir,
+}
+
+/// One process that carries the mark.
+#[derive(Debug)]
+struct Marked {
+    pid: Pid,
+    name: String,
+}
+
+impl Program {
+    /// Starts `topology run` or `check` with a row of servents.
+    fn start(what: &str) -> Program {
+        let directory = tempfile::tempdir().unwrap();
+        let mut row = String::new();
+        for place in 0..SERVENTS {
+            let next = if place + 1 < SERVENTS { format!("127.0.0.1:{}", 9501 + place) } else { String::new() };
+            writeln!(row, "servent {} - {next}", 9500 + place).unwrap();
+        }
+        let path = directory.path().join("row.topo");
+        fs::write(&path, row).unwrap();
+        let mark = format!("TOPOLOGY_TEST_MARK={:016x}", RandomState::new().build_hasher().finish());
+        let (name, value) = mark.split_once('=').unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_topology"))
+            .arg(what)
+            .arg(path)
+            .args(["--address", &some_loopback_address().to_string()])
+            .env(name, value)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Program { child, stderr, mark, _directory: directory }
+    }
+
+    /// What it started and still runs.
+    fn started(&self) -> Vec<Marked> {
+        let own = Pid::from_child(&self.child);
+        let ids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        ids.filter_map(Pid::from_raw).filter(|pid| *pid != own).filter_map(|pid| self.marked(pid)).collect()
+    }
+
+    fn marked(&self, pid: Pid) -> Option<Marked> {
+        let place = format!("/proc/{}", pid.as_raw_nonzero());
+        // One that has ended meanwhile has none.
+        let environment = fs::read(format!("{place}/environ")).ok()?;
+        let has_mark = environment.split(|byte| *byte == 0).any(|word| word == self.mark.as_bytes());
+        let name = fs::read_to_string(format!("{place}/comm")).ok()?.trim().to_owned();
+        has_mark.then_some(Marked { pid, name })
+    }
+
+    /// Waits until so many servents run. Fewer only where it ended before.
+    fn wait_for_servents(&mut self, count: usize) -> Vec<Marked> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let mut servents = self.started();
+            // Until it is one, it is a second topology.
+            servents.retain(|process| process.name == "servent");
+            if servents.len() >= count || self.child.try_wait().unwrap().is_some() {
+                return servents;
+            }
+            assert!(Instant::now() < until, "{count} servents are not started: {servents:?}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn wait_until_up(&mut self) {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("row: {SERVENTS} servents, {} links\n", SERVENTS - 1));
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it has ended, and returns what it had still to say on stderr.
+    fn wait(&mut self) -> (ExitStatus, String) {
+        await_end(Pid::from_child(&self.child));
+        let status = self.child.wait().unwrap();
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).unwrap();
+        (status, rest)
+    }
+
+    fn assert_nothing_is_left(&self) {
+        let left = self.started();
+        assert!(left.is_empty(), "it left {left:?}");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Also where a test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for process in self.started() {
+            let _ = kill_process(process.pid, Signal::KILL);
+        }
+    }
+}
+
+fn await_end(pid: Pid) {
+    // One that is gone has ended.
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    let patience = Timespec { tv_sec: PATIENCE.as_secs().try_into().unwrap(), tv_nsec: 0 };
+    let ended = poll(&mut [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)], Some(&patience)).unwrap();
+    assert_eq!(ended, 1, "{pid:?} does not end");
+}
+
+/// One that is coming up and cannot, because a servent of it is stopped.
+fn stuck(what: &str) -> Program {
+    for _ in 0..20 {
+        let mut program = Program::start(what);
+        let first = program.wait_for_servents(1).remove(0);
+        kill_process(first.pid, Signal::STOP).unwrap();
+        // While some are not even started, it is not up; and now it will not be.
+        if program.wait_for_servents(0).len() < SERVENTS {
+            return program;
+        }
+    }
+    panic!("the overlay comes up before a servent can be stopped")
+}
+
+#[test]
+fn an_interrupt_while_the_overlay_comes_up_ends_it_at_once() {
+    for what in ["run", "check"] {
+        let mut program = stuck(what);
+        program.signal(Signal::INT);
+        let (status, said) = program.wait();
+        assert_eq!(status.code(), Some(130), "{said}");
+        assert_eq!(said, "");
+        program.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn told_to_end_while_it_starts_servents_it_leaves_none() {
+    for count in 1..=SERVENTS {
+        for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+            let mut program = Program::start("run");
+            program.wait_for_servents(count);
+            // Whoever is told again kills; whoever is told once lets them leave.
+            let times = if count % 2 == 0 { 60 } else { 1 };
+            (0..times).for_each(|_| program.signal(signal));
+            let (status, said) = program.wait();
+            assert_eq!(status.code(), Some(code), "{said}");
+            assert_eq!(said, "");
+            program.assert_nothing_is_left();
+        }
+    }
+}
+
+#[test]
+fn what_it_started_ends_when_it_is_killed() {
+    for count in [1, SERVENTS / 2, SERVENTS, usize::MAX] {
+        let mut program = Program::start("run");
+        if count > SERVENTS {
+            program.wait_until_up()
+        } else {
+            drop(program.wait_for_servents(count))
+        }
+        program.signal(Signal::KILL);
+        program.child.wait().unwrap();
+        // Those are told by the system, and leave in their own time.
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = program.started();
+            left.iter().for_each(|process| await_end(process.pid));
+            if left.is_empty() {
+                break;
+            }
+            assert!(Instant::now() < until, "it left {left:?}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_while_the_client_has_the_terminal_is_not_ours() {
+    let mut program = Program::start("run");
+    program.wait_until_up();
+    let mut lines = BufReader::new(program.child.stdout.take().unwrap()).lines();
+    let mut script = program.child.stdin.take().unwrap();
+    script.write_all(b"? tea\n").unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "No answer received", "the client has the terminal");
+    program.signal(Signal::INT);
+    script.write_all(b"? tea\n").unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "No answer received");
+    drop(script);
+    let (status, said) = program.wait();
+    assert_eq!(status.code(), Some(1), "the client's own: {said}");
+    program.assert_nothing_is_left();
+}
