@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -31,18 +32,35 @@ struct Running {
     ends_with_us: bool,
     /// Somebody else has the terminal: an interrupt there is not meant for us.
     in_front: bool,
+    /// Set when an interrupt comes, which may be long before anybody looks at it.
+    interrupted: Option<Arc<AtomicBool>>,
     /// We were told to end: nothing more is started.
     ending: bool,
 }
 
-static RUNNING: Mutex<Running> =
-    Mutex::new(Running { pids: BTreeSet::new(), ends_with_us: false, in_front: false, ending: false });
+static RUNNING: Mutex<Running> = Mutex::new(Running {
+    pids: BTreeSet::new(),
+    ends_with_us: false,
+    in_front: false,
+    interrupted: None,
+    ending: false,
+});
 
 fn running() -> MutexGuard<'static, Running> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Running {
+    /// Whether an interrupt is meant for us: not while somebody else has the terminal, nor if it came when they had.
+    fn take_interrupt(&self) -> bool {
+        !self.in_front && self.interrupted.as_ref().is_some_and(|flag| flag.swap(false, Ordering::SeqCst))
+    }
+
+    fn take_terminal_back(&mut self) {
+        self.in_front = false;
+        self.interrupted.iter().for_each(|flag| flag.store(false, Ordering::SeqCst));
+    }
+
     fn tell_all(&self, signal: Signal) {
         for pid in self.pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
             // One that has just ended by itself needs no telling.
@@ -130,7 +148,9 @@ impl Process {
         if let Some(status) = status.into() {
             self.status = Some(status);
             running.pids.remove(&self.pid.as_raw_nonzero().get());
-            running.in_front &= !self.in_front;
+            if self.in_front {
+                running.take_terminal_back();
+            }
         }
         Ok(status)
     }
@@ -175,8 +195,14 @@ pub fn with_parent() -> Option<String> {
 /// Told once, everybody is told to leave and waited for; told again, all are killed. Then the program exits as one that
 /// a signal ended.
 pub fn end_all_on_signals() -> anyhow::Result<()> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    // Before the other: by the time that one tells of it, this has it.
+    signal_hook::flag::register(SIGINT, Arc::clone(&interrupted)).context("cannot watch for Ctrl-C")?;
     let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT]).context("cannot watch for signals")?;
-    running().ends_with_us = true;
+    let mut running = running();
+    running.ends_with_us = true;
+    running.interrupted = Some(interrupted);
+    drop(running);
     let listen = move || signals.forever().for_each(on_signal);
     thread::Builder::new().name("signals".to_owned()).spawn(listen).context("cannot start a thread for signals")?;
     Ok(())
@@ -184,7 +210,7 @@ pub fn end_all_on_signals() -> anyhow::Result<()> {
 
 fn on_signal(signal: i32) {
     let mut running = running();
-    if signal == SIGINT && running.in_front {
+    if signal == SIGINT && !running.take_interrupt() {
         return;
     }
     if running.ending {

@@ -190,9 +190,9 @@ fn what_it_started_ends_when_it_is_killed() {
     for count in [1, SERVENTS / 2, SERVENTS, usize::MAX] {
         let mut program = Program::start("run");
         if count > SERVENTS {
-            program.wait_until_up()
+            program.wait_until_up();
         } else {
-            drop(program.wait_for_servents(count))
+            program.wait_for_servents(count);
         }
         program.signal(Signal::KILL);
         program.child.wait().unwrap();
