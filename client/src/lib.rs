@@ -1,10 +1,12 @@
 //! A client: reads commands, asks a contact, prints what comes.
 //!
 //! What a query means and when it is over is decided in `common::session`; here are a command line (`options`), the
-//! sources of commands (`repl`, `script`, `prompt`, `terminal`, `history`), sockets (`network`), the form in which reports are shown
-//! (`render`) and what a run came to (`outcome`).
+//! sources of commands (`repl`, `script`, `prompt`, `terminal`, `history`), sockets (`network`), the form in which
+//! reports are shown (`render`), what a run came to (`outcome`), and what is said of answers that did not arrive
+//! (`hint`).
 
 pub mod command;
+mod hint;
 mod history;
 mod network;
 pub mod options;
@@ -18,8 +20,6 @@ mod terminal;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use options::Options;
 use outcome::Outcome;
 
@@ -28,7 +28,7 @@ use outcome::Outcome;
 pub fn main() -> ExitCode {
     let options = Options::parse();
     env_logger::Builder::new()
-        .filter_level(log::LevelFilter::Warn)
+        .filter_level(if options.quiet { log::LevelFilter::Error } else { log::LevelFilter::Warn })
         // Its debug log is about keystrokes and would be drawn over the line being edited.
         .filter_module("rustyline", log::LevelFilter::Warn)
         .parse_default_env()
@@ -36,19 +36,12 @@ pub fn main() -> ExitCode {
         .init();
     let started = options.with_parent.map_or(Ok(()), servent::parent::end_with);
     let outcome = started.and_then(|()| repl::run(&options)).unwrap_or_else(|error| {
-        if is_broken_pipe(&error) {
-            // Whoever read our output has seen enough; that is no error of ours to report.
-            return Outcome::OutputClosed;
+        let outcome = Outcome::of_error(&error);
+        // Whoever read our output has seen enough; that is no error of ours to report.
+        if outcome != Outcome::OutputClosed {
+            let _ = writeln!(io::stderr(), "client: {error:#}");
         }
-        let _ = writeln!(io::stderr(), "client: {error:#}");
-        error.downcast_ref::<network::AttachError>().map_or(Outcome::Usage, |_| Outcome::Unreachable)
+        outcome
     });
     ExitCode::from(outcome.exit_code())
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use common::wire::{Accepts, EncodeError, Frame};
 use servent::connection::{Connection, Heard, READ_BYTES};
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
+
+use crate::outcome::is_of_this_machine;
 
 const LISTENER: usize = 0;
 const INTERRUPT: usize = 1;
@@ -39,9 +41,8 @@ pub(crate) struct AttachError {
 }
 
 impl AttachError {
-    /// The contact's name stands for nothing.
-    pub(crate) fn unknown(contact: &str, cause: &io::Error) -> AttachError {
-        AttachError { contact: contact.to_owned(), reason: cause.to_string() }
+    pub(crate) fn new(contact: impl Into<String>, reason: impl fmt::Display) -> AttachError {
+        AttachError { contact: contact.into(), reason: format!("{reason}") }
     }
 }
 
@@ -59,6 +60,11 @@ pub(crate) struct Network {
     listener: Watched<TcpListener>,
     interrupt: Watched<UnixStream>,
     interrupted: bool,
+    /// Whether answers could not be taken because of this machine.
+    failed: bool,
+    /// Where answers are heard.
+    answers_at: SocketAddr,
+    contact_address: SocketAddr,
     /// In the order they came; a link's number is never used again.
     connections: Vec<(LinkId, Connection)>,
     next_link: u64,
@@ -85,10 +91,12 @@ impl Network {
         sockets::raise_descriptor_limit();
         let stream = connect(contact)?;
         // Heard on the address the contact sees us at, and on no other.
-        let mut own = stream.local_addr().context("cannot tell the own address")?;
+        let mut own = canonical(stream.local_addr().context("cannot tell the own address")?);
+        let contact_address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
         own.set_port(answer_port);
         let listener = sockets::listen(own).context("no answer address")?;
         let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();
+        own.set_port(answer_port);
         let mut sequence = [0; 4];
         getrandom::fill(&mut sequence)
             .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
@@ -111,6 +119,9 @@ impl Network {
             listener,
             interrupt,
             interrupted: false,
+            failed: false,
+            answers_at: own,
+            contact_address,
             connections: Vec::new(),
             next_link: FIRST_LINK,
             session,
@@ -132,6 +143,21 @@ impl Network {
             interrupted = true;
         }
         interrupted
+    }
+
+    /// Whether this machine failed to take answers since this was last told.
+    pub(crate) fn take_failure(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Where answers are heard, as the contact sees it.
+    pub(crate) fn answers_at(&self) -> SocketAddr {
+        self.answers_at
+    }
+
+    /// Which of the contact's addresses it is attached to.
+    pub(crate) fn contact_address(&self) -> SocketAddr {
+        self.contact_address
     }
 
     /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
@@ -166,7 +192,7 @@ impl Network {
     }
 
     fn greet_contact(&mut self, contact: &Neighbor, stream: TcpStream) -> anyhow::Result<()> {
-        let address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
+        let address = self.contact_address;
         let link = self
             .insert(stream, Link::new(contact.dialect, Purpose::Asking))
             .context("cannot use the connection to the contact")?;
@@ -178,7 +204,7 @@ impl Network {
             match self.next_report()? {
                 Report::Ready => return Ok(()),
                 Report::Refused { reason } => {
-                    return Err(AttachError { contact: contact.name.clone(), reason }.into());
+                    return Err(AttachError::new(&contact.name, reason).into());
                 }
                 _ => {}
             }
@@ -279,6 +305,7 @@ impl Network {
     /// it is looked at again with the next query.
     fn on_accept_failed(&mut self, error: &io::Error) {
         log::warn!("cannot take answers of others any more: {error}");
+        self.failed = true;
         if let Err(error) = self.listener.pause() {
             log::warn!("cannot stop watching the answer address: {error}");
         }
@@ -334,8 +361,9 @@ fn connect(contact: &Neighbor) -> anyhow::Result<TcpStream> {
             .and_then(|stream| sockets::prepare(&stream).map(|()| stream));
         match connected {
             Ok(stream) => return Ok(stream),
+            Err(error) if is_of_this_machine(&error) => return Err(error).context("cannot connect"),
             Err(error) => reason = error.to_string(),
         }
     }
-    Err(AttachError { contact: contact.name.clone(), reason }.into())
+    Err(AttachError::new(&contact.name, reason).into())
 }

@@ -5,60 +5,159 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+/// What the client was asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The port to hear answers on, where one was named; 0 is any.
+    pub answer_port: Option<u16>,
+    /// The contact as it was named.
+    pub contact: String,
+    /// The commands to run instead of a script or a person's.
+    pub commands: Vec<OsString>,
+    /// How long to wait after the last answer.
+    pub timeout: Duration,
+    /// With how many answers a query ends.
+    pub answers: Option<u64>,
+    /// Whether to print JSON.
+    pub json: bool,
+    /// Whether to say nothing on stderr but what went wrong.
+    pub quiet: bool,
+    /// The process that starts this one and that it is not to outlive.
+    pub with_parent: Option<i32>,
+}
+
+impl Options {
+    /// Reads the arguments of this process; ends it where they make no sense, or ask for help.
+    #[must_use]
+    pub fn parse() -> Options {
+        Options::try_parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads arguments, the program's name first.
+    pub fn try_parse_from<Word: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = Word>,
+    ) -> Result<Options, clap::Error> {
+        let line = Line::try_parse_from(words)?;
+        let (answer_port, contact) =
+            places(line.answer_port, &line.places).map_err(|(kind, message)| Line::command().error(kind, message))?;
+        let Line { commands, timeout, answers, json, quiet, with_parent, .. } = line;
+        Ok(Options { answer_port, contact, commands, timeout, answers, json, quiet, with_parent })
+    }
+}
 
 /// Asks an overlay of servents: `? KEY` for a key, `T` for the topology, `Q` to leave
-#[derive(Clone, Debug, Parser)]
-#[command(name = "client", version, max_term_width = 100, allow_missing_positional = true)]
+#[derive(Debug, Parser)]
+#[command(name = "client", version, max_term_width = 100)]
+#[command(override_usage = "client [OPTIONS] [ANSWER_PORT] <CONTACT>")]
+#[command(help_template = "\
+{about}
+
+{usage-heading} {usage}
+
+Arguments:
+  [ANSWER_PORT]  Port to hear answers on; any free one by default
+  <CONTACT>      host:port of any servent, tp3://host:port of one that speaks TP3
+
+Options:
+{options}{after-help}
+")]
 #[command(after_help = "\
 Commands: ? KEY asks for a key, T for the topology, help tells them, Q (or end of file) leaves. Where stdin is no \
 terminal it is read as a script of them, in which lines that begin with # are comments.\n\n\
-Exit code with -c or a script: 0 every query was answered, 1 some query had no answer, 2 usage or an \
-unknown command, 3 the contact cannot be reached or is no servent, 4 the contact was lost; the highest \
-that applies. 130 after Ctrl-C.")]
-pub struct Options {
-    /// Port to hear answers on; any free one by default
-    #[arg(value_name = "ANSWER_PORT", default_value_t = 0, hide_default_value = true)]
-    pub answer_port: u16,
+Exit code with -c or a script, the highest that applies:
+    0  every query was answered and nothing is missing
+    1  nobody within reach has it (some query)
+    2  usage, or an unknown command
+    3  the contact cannot be reached or is no servent
+    4  the contact was lost
+    5  incomplete: answers or reports were lost on their way
+    6  this machine failed: no output, descriptor or answer port to be had
+  130  after Ctrl-C
+  141  nobody reads the output any more (a broken pipe)")]
+struct Line {
+    // Options may stand between the two, so what each word is can be told only once all are known.
+    #[arg(value_name = "[ANSWER_PORT] CONTACT", hide = true)]
+    places: Vec<String>,
 
-    /// host:port of any servent, tp3://host:port of one that speaks TP3
-    #[arg(value_name = "CONTACT")]
-    pub contact: String,
+    #[arg(long, help = "Port to hear answers on, as ANSWER_PORT; 0 takes any free one", value_name = "PORT")]
+    #[arg(value_parser = parse_port, allow_negative_numbers = true)]
+    answer_port: Option<u16>,
 
     /// Run this command and exit; may repeat
     #[arg(short, long = "command", value_name = "CMD")]
-    pub commands: Vec<OsString>,
+    commands: Vec<OsString>,
 
     /// How long to wait after the last answer, such as 250ms or 1.5 (seconds)
-    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = parse_timeout)]
-    pub timeout: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "4s")]
+    #[arg(value_parser = parse_timeout, allow_negative_numbers = true)]
+    timeout: Duration,
 
     /// End each query after N answers
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub answers: Option<u64>,
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_answers, allow_negative_numbers = true)]
+    answers: Option<u64>,
 
     /// Print one JSON object per line
     #[arg(long)]
-    pub json: bool,
+    json: bool,
+
+    /// Say nothing on stderr but what went wrong
+    #[arg(short, long)]
+    quiet: bool,
 
     /// The process that starts this one and that it is not to outlive.
     #[arg(long, value_name = "PID", hide = true)]
-    pub with_parent: Option<i32>,
+    with_parent: Option<i32>,
+}
+
+/// What words that are no options say: a contact, and before it perhaps a port.
+fn places(option: Option<u16>, words: &[String]) -> Result<(Option<u16>, String), (ErrorKind, String)> {
+    const ORDER: &str = "the order is: client [ANSWER_PORT] CONTACT";
+    match words {
+        [] => Err((ErrorKind::MissingRequiredArgument, format!("there is no CONTACT to ask; {ORDER}"))),
+        // A port alone is a contact on this machine.
+        [contact] => Ok((option, contact.clone())),
+        [port, contact] => match (parse_port(port), option) {
+            (Ok(_), Some(option)) => {
+                let message =
+                    format!("both ANSWER_PORT ({port}) and --answer-port ({option}) were given; one is enough");
+                Err((ErrorKind::ArgumentConflict, message))
+            }
+            (Ok(port), None) => Ok((Some(port), contact.clone())),
+            (Err(_), _) if parse_port(contact).is_ok() => {
+                let message = format!("ANSWER_PORT comes before CONTACT: client {contact} {port}");
+                Err((ErrorKind::ValueValidation, message))
+            }
+            (Err(error), _) => {
+                Err((ErrorKind::ValueValidation, format!("`{port}` is no ANSWER_PORT, {error}; {ORDER}")))
+            }
+        },
+        [_, _, more, ..] => Err((ErrorKind::UnknownArgument, format!("`{more}` is one argument too many; {ORDER}"))),
+    }
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "which is a number from 1 to 65535, or 0 for any free port".to_owned())
+}
+
+fn parse_answers(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|answers| *answers > 0).ok_or_else(|| format!("a number from 1 to {}", u64::MAX))
 }
 
 /// Longer than anybody waits; without a bound the sum with the present moment would have none either.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let timeout: Duration = match text.parse::<f64>() {
+    let timeout: Option<Duration> = match text.parse::<f64>() {
         // A bare number means seconds, as it does for ping and curl.
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?,
-        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?,
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => humantime::parse_duration(text).ok(),
     };
-    if timeout.is_zero() || timeout > TIMEOUT_MAX {
-        return Err("more than nothing and at most a day".to_owned());
-    }
-    Ok(timeout)
+    timeout.filter(|timeout| !timeout.is_zero() && *timeout <= TIMEOUT_MAX).ok_or_else(|| {
+        "a duration such as 250ms, 4s or 1.5 (seconds), longer than nothing and at most a day (24h)".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -67,19 +166,63 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        <Options as clap::CommandFactory>::command().debug_assert();
+        Line::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<(Option<u16>, String), clap::Error> {
+        let words = std::iter::once("client").chain(line.split_whitespace());
+        Options::try_parse_from(words).map(|options| (options.answer_port, options.contact))
     }
 
     #[test]
-    fn the_answer_port_may_be_left_out() {
-        let parse =
-            |line: &str| Options::try_parse_from(line.split(' ')).map(|options| (options.answer_port, options.contact));
-        assert_eq!(parse("client 127.0.0.1:9000").unwrap(), (0, "127.0.0.1:9000".to_owned()));
-        assert_eq!(parse("client 9990 127.0.0.1:9000").unwrap(), (9990, "127.0.0.1:9000".to_owned()));
-        assert_eq!(parse("client 9990 localhost:9000 --json").unwrap(), (9990, "localhost:9000".to_owned()));
-        assert!(parse("client").is_err());
-        assert!(parse("client 99999 127.0.0.1:9000").is_err());
-        assert!(parse("client nonsense 127.0.0.1:9000").is_err());
+    fn the_answer_port_may_be_left_out_and_options_stand_anywhere() {
+        for (line, answer_port, contact) in [
+            ("127.0.0.1:9000", None, "127.0.0.1:9000"),
+            ("9000", None, "9000"),
+            ("9990 9000", Some(9990), "9000"),
+            ("0 9000", Some(0), "9000"),
+            ("9990 127.0.0.1:9000", Some(9990), "127.0.0.1:9000"),
+            ("9990 localhost:9000 --json", Some(9990), "localhost:9000"),
+            ("9990 --json 127.0.0.1:9000", Some(9990), "127.0.0.1:9000"),
+            ("9990 --timeout 2s -c T 127.0.0.1:9000 -n 1", Some(9990), "127.0.0.1:9000"),
+            ("-q 9990 -c T 127.0.0.1:9000", Some(9990), "127.0.0.1:9000"),
+            ("--answer-port 9990 127.0.0.1:9000", Some(9990), "127.0.0.1:9000"),
+            ("127.0.0.1:9000 --answer-port=9990", Some(9990), "127.0.0.1:9000"),
+            ("9000 --answer-port 0", Some(0), "9000"),
+        ] {
+            assert_eq!(parse(line).unwrap(), (answer_port, contact.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_in_words() {
+        for (line, said) in [
+            ("", "there is no CONTACT to ask; the order is: client [ANSWER_PORT] CONTACT"),
+            ("127.0.0.1:9000 9990", "ANSWER_PORT comes before CONTACT: client 9990 127.0.0.1:9000"),
+            ("127.0.0.1:9000 --json 9990", "ANSWER_PORT comes before CONTACT: client 9990 127.0.0.1:9000"),
+            (
+                "99999 h:1",
+                "`99999` is no ANSWER_PORT, which is a number from 1 to 65535, or 0 for any free port; the order",
+            ),
+            ("nonsense h:1", "`nonsense` is no ANSWER_PORT"),
+            ("1 2 3", "`3` is one argument too many; the order is: client [ANSWER_PORT] CONTACT"),
+            ("--answer-port 1 2 h:3", "both ANSWER_PORT (2) and --answer-port (1) were given; one is enough"),
+            ("--answer-port 65536 h:1", "'65536' for '--answer-port <PORT>': which is a number from 1 to 65535"),
+            ("--answer-port -1 h:1", "'-1' for '--answer-port <PORT>'"),
+            ("h:1 -n 0", "'0' for '--answers <N>': a number from 1 to 18446744073709551615"),
+            ("h:1 -n -1", "'-1' for '--answers <N>': a number from 1"),
+            ("h:1 -n 18446744073709551616", "a number from 1 to 18446744073709551615"),
+            ("h:1 -n many", "a number from 1"),
+            ("h:1 --timeout inf", "'inf' for '--timeout <DURATION>': a duration such as 250ms, 4s or 1.5 (seconds)"),
+            ("h:1 --timeout -1", "'-1' for '--timeout <DURATION>': a duration such as"),
+            ("h:1 --timeout 25h", "at most a day (24h)"),
+        ] {
+            let error = parse(line).expect_err(line);
+            let text = error.to_string();
+            assert!(text.contains(said), "{line}: {text}");
+            assert!(text.contains("client [OPTIONS] [ANSWER_PORT] <CONTACT>") || text.contains("--help"), "{text}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
     }
 
     #[test]
@@ -94,6 +237,10 @@ mod tests {
             ("-1", None),
             ("NaN", None),
             ("inf", None),
+            ("-inf", None),
+            ("1e300", None),
+            ("24h", Some(86_400_000)),
+            ("24h 1ns", None),
             ("1year", None),
             ("soon", None),
         ] {

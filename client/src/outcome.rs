@@ -1,11 +1,19 @@
 //! What a run of the client came to, and the exit code that says so.
 
+use std::fmt;
+use std::io;
+
+use common::session::{EndReason, Ending};
+use rustix::io::Errno;
+
+use crate::network::AttachError;
+
 /// What a run came to, the worst that happened in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// Every query was answered.
+    /// Every query was answered, and nothing is missing.
     Answered,
-    /// Some query had no answer.
+    /// Nobody has what some query asked for.
     Unanswered,
     /// The command line or a command made no sense.
     Usage,
@@ -13,6 +21,10 @@ pub(crate) enum Outcome {
     Unreachable,
     /// The contact went away.
     ContactLost,
+    /// Of some query answers are missing, or something of it was lost on its way.
+    Incomplete,
+    /// This machine failed: its output, its descriptors, its ports.
+    MachineFailed,
     /// Stopped by Ctrl-C.
     Interrupted,
     /// Nobody reads our output any more.
@@ -27,9 +39,158 @@ impl Outcome {
             Outcome::Usage => 2,
             Outcome::Unreachable => 3,
             Outcome::ContactLost => 4,
+            Outcome::Incomplete => 5,
+            Outcome::MachineFailed => 6,
             // What a shell reports of a program ended by SIGINT or SIGPIPE.
             Outcome::Interrupted => 130,
             Outcome::OutputClosed => 141,
         }
+    }
+
+    /// What a query came to. A query of a contact that went away before it could report is not called incomplete as
+    /// well: what is the matter is that the contact is lost.
+    pub(crate) fn of_query(ending: &Ending, contact_lost: bool) -> Outcome {
+        let is_blamed_on_contact = contact_lost && !ending.tally_told;
+        match ending.reason {
+            EndReason::Interrupted => Outcome::Interrupted,
+            // What came is all that was wanted.
+            EndReason::Answers => Outcome::Answered,
+            EndReason::Complete | EndReason::Silence => {
+                if is_blamed_on_contact {
+                    Outcome::ContactLost
+                } else if ending.missing > 0 || ending.tally.lost > 0 {
+                    Outcome::Incomplete
+                } else if ending.answers == 0 {
+                    Outcome::Unanswered
+                } else {
+                    Outcome::Answered
+                }
+            }
+        }
+    }
+
+    /// What a run came to that an error ended.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Outcome {
+        let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+        if causes().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
+            // Of all that is written only stdout ends a run.
+            Outcome::OutputClosed
+        } else if error.is::<UsageError>() {
+            Outcome::Usage
+        } else if error.is::<AttachError>() {
+            Outcome::Unreachable
+        } else {
+            Outcome::MachineFailed
+        }
+    }
+}
+
+/// Somebody asked for what cannot be.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) anyhow::Error);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Whether an error is about what this machine has left, and not about whom we wanted to reach.
+pub(crate) fn is_of_this_machine(error: &io::Error) -> bool {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error.raw_os_error().is_some_and(|code| own.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+    use common::query::Tally;
+    use std::time::Duration;
+
+    const ALL: [Outcome; 9] = [
+        Outcome::Answered,
+        Outcome::Unanswered,
+        Outcome::Usage,
+        Outcome::Unreachable,
+        Outcome::ContactLost,
+        Outcome::Incomplete,
+        Outcome::MachineFailed,
+        Outcome::Interrupted,
+        Outcome::OutputClosed,
+    ];
+
+    #[test]
+    fn the_highest_exit_code_is_that_of_the_worst() {
+        assert_eq!(ALL.map(Outcome::exit_code), [0, 1, 2, 3, 4, 5, 6, 130, 141]);
+        assert!(ALL.is_sorted());
+    }
+
+    fn ending(reason: EndReason, answers: u64, missing: u64, told: Option<Tally>) -> Ending {
+        let untold = Tally { answers, reached: answers, ..Tally::default() };
+        let tally = told.unwrap_or(untold);
+        Ending { reason, answers, missing, tally, tally_told: told.is_some(), elapsed: Duration::ZERO }
+    }
+
+    #[test]
+    fn what_each_end_of_a_query_comes_to() {
+        use EndReason::{Answers, Complete, Interrupted, Silence};
+        let told = |answers| Tally { answers, reached: 3, ..Tally::default() };
+        let untold = |lost, silent| Tally { lost, silent, ..Tally::default() };
+        for (ending, expected) in [
+            (ending(Complete, 2, 0, Some(told(2))), Outcome::Answered),
+            (ending(Complete, 0, 0, Some(told(0))), Outcome::Unanswered),
+            // The TTL ended it: that is how far was asked.
+            (ending(Complete, 0, 0, Some(Tally { stopped: 2, ..told(0) })), Outcome::Unanswered),
+            (ending(Complete, 1, 0, Some(Tally { stopped: 2, ..told(1) })), Outcome::Answered),
+            // Some neighbors cannot report.
+            (ending(Silence, 1, 0, Some(Tally { silent: 2, ..told(1) })), Outcome::Answered),
+            (ending(Silence, 0, 0, Some(Tally { silent: 2, ..told(0) })), Outcome::Unanswered),
+            (ending(Silence, 1, 1, Some(Tally { silent: 2, ..told(2) })), Outcome::Incomplete),
+            (ending(Silence, 1, 1, Some(told(2))), Outcome::Incomplete),
+            (ending(Silence, 0, 1, Some(told(1))), Outcome::Incomplete),
+            (ending(Silence, 2, 0, Some(Tally { lost: 1, ..told(2) })), Outcome::Incomplete),
+            (ending(Silence, 0, 0, Some(Tally { lost: 1, ..told(0) })), Outcome::Incomplete),
+            (ending(Answers, 1, 0, Some(Tally { lost: 1, ..told(7) })), Outcome::Answered),
+            (ending(Answers, 1, 0, None), Outcome::Answered),
+            (ending(Interrupted, 1, 6, Some(told(7))), Outcome::Interrupted),
+        ] {
+            for contact_lost in [false, true] {
+                let outcome = Outcome::of_query(&ending, contact_lost);
+                assert!(outcome == expected || (contact_lost && !ending.tally_told), "{ending:?}: {outcome:?}");
+            }
+        }
+        // No report came: it is lost, unless the contact cannot report.
+        for (tally, answers, contact_lost, expected) in [
+            (untold(1, 0), 0, false, Outcome::Incomplete),
+            (untold(1, 0), 2, false, Outcome::Incomplete),
+            (untold(1, 0), 0, true, Outcome::ContactLost),
+            (untold(1, 0), 2, true, Outcome::ContactLost),
+            (untold(0, 1), 0, false, Outcome::Unanswered),
+            (untold(0, 1), 2, false, Outcome::Answered),
+            (untold(0, 1), 2, true, Outcome::ContactLost),
+        ] {
+            let ending = Ending { tally, tally_told: false, ..ending(Silence, answers, 0, Some(tally)) };
+            assert_eq!(Outcome::of_query(&ending, contact_lost), expected, "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn what_each_error_comes_to() {
+        let of = |error: anyhow::Error| Outcome::of_error(&error);
+        let io = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        assert_eq!(of(io(Errno::PIPE).into()), Outcome::OutputClosed);
+        assert_eq!(of(io(Errno::NOSPC).into()), Outcome::MachineFailed);
+        assert_eq!(
+            of(Err::<(), _>(io(Errno::ADDRINUSE)).context("no answer address").unwrap_err()),
+            Outcome::MachineFailed
+        );
+        assert_eq!(of(UsageError(anyhow::anyhow!("no contact")).into()), Outcome::Usage);
+        assert_eq!(of(AttachError::new("nowhere:1", "refused").into()), Outcome::Unreachable);
+        assert!(is_of_this_machine(&io(Errno::MFILE)));
+        assert!(!is_of_this_machine(&io(Errno::CONNREFUSED)));
+        assert!(!is_of_this_machine(&io::Error::other("anything")));
     }
 }

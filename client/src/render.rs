@@ -3,6 +3,7 @@
 //! Everything that comes from strangers passes through `Escaped` (or JSON's own escapes) on its way out. What is told,
 //! and when, is decided by the session.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -57,6 +58,7 @@ struct JsonAnswer<'a> {
 #[derive(Serialize)]
 struct JsonFinished {
     answers: u64,
+    missing: u64,
     reached: u64,
     copies: u64,
     duplicates: u64,
@@ -98,10 +100,14 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     }
 
     /// Reminds a person of the commands there are.
-    pub(crate) fn show_help(&mut self) -> io::Result<()> {
-        match &mut self.side {
-            Some(side) => writeln!(side, "? KEY asks every servent within reach, T shows the topology, Q leaves"),
-            None => Ok(()),
+    pub(crate) fn show_help(&mut self) {
+        self.show_aside("? KEY asks every servent within reach, T shows the topology, Q leaves");
+    }
+
+    /// Says something to a person. What cannot be said is not: it changes nothing about what was found.
+    pub(crate) fn show_aside(&mut self, text: impl fmt::Display) {
+        if let Some(side) = &mut self.side {
+            let _ = writeln!(side, "{text}");
         }
     }
 
@@ -118,9 +124,9 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     }
 
     fn show_ending(&mut self, ask: Option<&Ask>, ending: &Ending) -> io::Result<()> {
-        if let (Some(side), EndReason::Interrupted) = (&mut self.side, ending.reason) {
+        if ending.reason == EndReason::Interrupted {
             // The terminal has shown ^C and left the cursor behind it.
-            writeln!(side)?;
+            self.show_aside("");
         }
         if self.json {
             self.json_line(&JsonLine::Finished(json_finished(ending)))?;
@@ -128,9 +134,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             writeln!(self.out, "No answer received")?;
         }
         self.out.flush()?;
-        if let Some(side) = &mut self.side {
-            writeln!(side, "{}", summary(ask, ending, self.silence_max))?;
-        }
+        self.show_aside(summary(ask, ending, self.silence_max));
         Ok(())
     }
 
@@ -206,6 +210,7 @@ fn json_finished(ending: &Ending) -> JsonFinished {
     let tally = &ending.tally;
     JsonFinished {
         answers: ending.answers,
+        missing: ending.missing,
         reached: tally.reached,
         copies: tally.copies,
         duplicates: tally.duplicates,
@@ -227,7 +232,7 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// One sentence about a query that is over, the doubts last.
+/// One sentence about a query that is over, the doubts last. What did not arrive is told by `hint`.
 fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String {
     let tally = &ending.tally;
     let took = humane(ending.elapsed);
@@ -258,10 +263,6 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         }
         EndReason::Silence if !ending.tally_told && ending.answers > 0 => {
             text.push_str("; the contact did not report: there may be more");
-        }
-        EndReason::Silence if tally.answers > ending.answers => {
-            let what = if ending.answers == 0 { "answer" } else { "more answer" };
-            text.push_str(&format!("; {} did not arrive", count(tally.answers - ending.answers, what)));
         }
         EndReason::Silence | EndReason::Complete | EndReason::Answers => {}
     }
@@ -298,7 +299,8 @@ mod tests {
     use common::query::Tally;
 
     fn ending(reason: EndReason, answers: u64, tally: Tally) -> Ending {
-        Ending { reason, answers, tally, tally_told: true, elapsed: Duration::from_millis(3) }
+        let missing = tally.answers.saturating_sub(answers);
+        Ending { reason, answers, missing, tally, tally_told: true, elapsed: Duration::from_millis(3) }
     }
 
     fn tally(reached: u64, answers: u64) -> Tally {
@@ -357,11 +359,7 @@ mod tests {
                 silence(ending(EndReason::Silence, 0, Tally { lost: 1, ..tally(1, 0) })),
                 "no answer from 1 servent that reported; 1 report lost on the way: there may be more",
             ),
-            (
-                &key,
-                silence(ending(EndReason::Silence, 1, tally(3, 2))),
-                "1 answer from 3 servents in 4.0 s; 1 more answer did not arrive",
-            ),
+            (&key, silence(ending(EndReason::Silence, 1, tally(3, 2))), "1 answer from 3 servents in 4.0 s"),
             (
                 &key,
                 silence(ending(EndReason::Silence, 1, Tally { silent: 2, ..tally(3, 1) })),

@@ -2,6 +2,7 @@
 //!
 //! Prompt or collect, never both: while a line is edited nothing is printed, while a query is pending nothing is read.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -16,9 +17,10 @@ use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
 use crate::command::{Command, HELP};
+use crate::hint::{Place, not_arrived};
 use crate::network::{AttachError, Network};
 use crate::options::Options;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, UsageError, is_of_this_machine};
 use crate::prompt::{Entered, Prompt};
 use crate::render::Renderer;
 use crate::script::{Line, Script};
@@ -26,18 +28,24 @@ use crate::script::{Line, Script};
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     let contact = sockets::resolve(&options.contact).map_err(|error| match error.downcast_ref::<io::Error>() {
+        Some(cause) if is_of_this_machine(cause) => error,
         // A name that means nothing is a contact that cannot be reached, and no slip of the pen.
-        Some(cause) if cause.kind() != io::ErrorKind::InvalidInput => {
-            AttachError::unknown(&options.contact, cause).into()
-        }
-        _ => error,
+        Some(cause) if cause.kind() != io::ErrorKind::InvalidInput => AttachError::new(&options.contact, cause).into(),
+        _ => UsageError(error).into(),
     })?;
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
-    let network = Network::attach(&contact, options.answer_port, options.timeout, options.answers, interrupt)?;
-    let side = (!options.json && io::stderr().is_terminal()).then(io::stderr);
+    let network =
+        Network::attach(&contact, options.answer_port.unwrap_or(0), options.timeout, options.answers, interrupt)?;
+    let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(io::stderr);
     let renderer =
         Renderer { out: io::BufWriter::new(io::stdout()), side, json: options.json, silence_max: options.timeout };
-    let mut repl = Repl { network, renderer, worst: Outcome::Answered, contact: options.contact.clone() };
+    let place = Place {
+        contact: options.contact.clone(),
+        contact_address: network.contact_address(),
+        answers_at: network.answers_at(),
+        port_was_named: options.answer_port.is_some_and(|port| port != 0),
+    };
+    let mut repl = Repl { network, renderer, worst: Outcome::Answered, place, is_quiet: options.quiet };
 
     let interactive = options.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
     // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
@@ -74,7 +82,8 @@ struct Repl<Out: Write, Side: Write> {
     network: Network,
     renderer: Renderer<Out, Side>,
     worst: Outcome,
-    contact: String,
+    place: Place,
+    is_quiet: bool,
 }
 
 /// What a command leaves to do.
@@ -82,6 +91,8 @@ struct Repl<Out: Write, Side: Write> {
 enum Next {
     Continue,
     Interrupted,
+    /// The contact is gone.
+    Lost,
     Leave,
 }
 
@@ -108,16 +119,14 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Runs what a person enters until that person leaves. Only a lost contact makes that a failure.
     fn run_interactive(&mut self) -> anyhow::Result<Outcome> {
         let mut prompt = Prompt::new()?;
-        if let Some(side) = &mut self.renderer.side {
-            writeln!(side, "attached to {}", self.contact)?;
-        }
-        self.renderer.show_help()?;
+        self.renderer.show_aside(format_args!("attached to {}", self.place.contact));
+        self.renderer.show_help();
         loop {
             let entered = match prompt.read()? {
                 Entered::Text(entered) => entered,
                 Entered::Dropped => continue,
                 Entered::Garbled => {
-                    writeln!(io::stderr(), "client: that was not UTF-8; it is dropped, and not asked")?;
+                    say("client: that was not UTF-8; it is dropped, and not asked");
                     continue;
                 }
                 Entered::End => return Ok(Outcome::Answered),
@@ -131,7 +140,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     Next::Interrupted => break,
                     Next::Continue if self.network.take_interrupt() => break,
                     Next::Continue => {}
-                    Next::Leave if self.worst == Outcome::ContactLost => return Ok(Outcome::ContactLost),
+                    Next::Lost => return Ok(Outcome::ContactLost),
                     Next::Leave => return Ok(Outcome::Answered),
                 }
             }
@@ -144,10 +153,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::Nothing => {}
             Command::Quit => return Ok(Next::Leave),
             Command::Ask(ask) => return self.ask(ask),
-            Command::Help => write!(io::stderr(), "{HELP}")?,
+            Command::Help => say(HELP.trim_end()),
             Command::Unknown => {
                 self.renderer.show_unknown(line)?;
-                self.renderer.show_help()?;
+                self.renderer.show_help();
                 self.worsen(Outcome::Usage);
             }
             Command::BadKey(_) | Command::ManyWords | Command::Prefix => {
@@ -160,7 +169,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Says that a line is no command, and why.
     fn refuse(&mut self, line: &[u8], fault: &str) -> anyhow::Result<()> {
         self.renderer.show_unknown(line)?;
-        writeln!(io::stderr(), "client: {fault}")?;
+        say(format_args!("client: {fault}"));
         self.worsen(Outcome::Usage);
         Ok(())
     }
@@ -171,13 +180,13 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             contact_lost |= self.tell(None, &report)?;
         }
         if contact_lost {
-            return Ok(Next::Leave);
+            return Ok(Next::Lost);
         }
         if self.network.take_interrupt() {
             return Ok(Next::Interrupted);
         }
         if let Err(error) = self.network.ask(ask.clone()) {
-            writeln!(io::stderr(), "client: {error}")?;
+            say(format_args!("client: {error}"));
             self.worsen(Outcome::Usage);
             return Ok(Next::Continue);
         }
@@ -185,11 +194,16 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             let report = self.network.next_report()?;
             contact_lost |= self.tell(Some(ask), &report)?;
             if let Report::Ended(ending) = report {
-                if ending.answers == 0 {
-                    self.worsen(Outcome::Unanswered);
+                let machine_failed = self.network.take_failure();
+                self.worsen(Outcome::of_query(&ending, contact_lost));
+                if machine_failed {
+                    self.worsen(Outcome::MachineFailed);
+                }
+                if ending.missing > 0 && ending.reason == EndReason::Silence && !self.is_quiet {
+                    say(if machine_failed { not_arrived(&ending) } else { self.place.hint(&ending) });
                 }
                 return Ok(match ending.reason {
-                    _ if contact_lost => Next::Leave,
+                    _ if contact_lost => Next::Lost,
                     EndReason::Interrupted => Next::Interrupted,
                     _ => Next::Continue,
                 });
@@ -202,9 +216,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         self.renderer.show(ask, report)?;
         let Report::ContactLost { reason } = report else { return Ok(false) };
         // A servent that does not speak it closes without a word: it has none in that dialect.
-        let is_tp3 = self.contact.starts_with(TP3_SCHEME);
+        let is_tp3 = self.place.contact.starts_with(TP3_SCHEME);
         let hint = if is_tp3 { " (does it speak TP3? a servent does with --tp3)" } else { "" };
-        writeln!(io::stderr(), "client: contact {} is lost: {reason}{hint}", self.contact)?;
+        say(format_args!("client: contact {} is lost: {reason}{hint}", self.place.contact));
         self.worsen(Outcome::ContactLost);
         Ok(true)
     }
@@ -212,4 +226,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     fn worsen(&mut self, outcome: Outcome) {
         self.worst = self.worst.max(outcome);
     }
+}
+
+/// Says something on stderr. What cannot be said there is not: it changes nothing about what was found.
+fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

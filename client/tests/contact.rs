@@ -186,9 +186,10 @@ fn silence_ends_a_query() {
     let (_fake, contact, _, client) = asked(&["--timeout", "300ms", "--json"]);
     let run = client.finish();
     let finished = json(run.out.trim_end());
-    let expected = json!({"type": "finished", "answers": 0, "reached": 0, "copies": 0, "duplicates": 0, "stopped": 0,
+    let expected = json!({"type": "finished", "answers": 0, "missing": 0, "reached": 0, "copies": 0, "duplicates": 0, "stopped": 0,
                           "lost": 1, "silent": 0, "ms": finished["ms"], "reason": "silence"});
-    assert_eq!((finished.clone(), run.code, run.log.as_str()), (expected, 1, ""));
+    // That the contact did not report is a report lost.
+    assert_eq!((finished.clone(), run.code, run.log.as_str()), (expected, 5, ""));
     assert!((300.0..4_000.0).contains(&milliseconds(&finished)), "{finished}");
     drop(contact);
 }
@@ -201,7 +202,7 @@ fn silence_is_four_seconds_unless_told_otherwise() {
     let finished = client.next_json();
     assert_eq!(finished["reason"], "silence");
     assert!((4_000.0..8_000.0).contains(&(milliseconds(&finished) - answered)), "{finished}");
-    assert_eq!(client.finish(), quiet("", 0));
+    assert_eq!(client.finish(), quiet("", 5));
 }
 
 #[test]
@@ -223,7 +224,7 @@ fn each_answer_begins_the_wait_anew() {
     let finished = client.next_json();
     assert_eq!((&finished["reason"], &finished["answers"]), (&json!("silence"), &json!(answers)));
     assert!((silence..silence + 4_000.0).contains(&(milliseconds(&finished) - last)), "{last} {finished}");
-    assert_eq!(client.finish(), quiet("", 0));
+    assert_eq!(client.finish(), quiet("", 5));
 }
 
 #[test]
@@ -262,7 +263,7 @@ fn the_tally_ends_a_query_once_its_answers_have_come() {
     servent.answer(sequence, b"two");
     assert_eq!(client.next_json()["value"], "two");
     let finished = client.next_json();
-    let expected = json!({"type": "finished", "answers": 2, "reached": 12, "copies": 14, "duplicates": 3, "stopped": 2,
+    let expected = json!({"type": "finished", "answers": 2, "missing": 0, "reached": 12, "copies": 14, "duplicates": 3, "stopped": 2,
                           "lost": 0, "silent": 0, "ms": finished["ms"], "reason": "complete"});
     assert_eq!(finished, expected);
     assert_eq!(client.finish(), quiet("", 0));
@@ -270,17 +271,207 @@ fn the_tally_ends_a_query_once_its_answers_have_come() {
 
 #[test]
 fn a_tally_with_gaps_does_not_cut_the_wait_short() {
-    for told in [Tally { lost: 1, ..tally(3, 1) }, Tally { silent: 1, ..tally(3, 1) }, tally(3, 2)] {
-        let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", "300ms", "--json"]);
+    for (told, missing, code) in [
+        (Tally { lost: 1, ..tally(3, 1) }, 0, 5),
+        (Tally { silent: 1, ..tally(3, 1) }, 0, 0),
+        (Tally { stopped: 1, silent: 1, ..tally(3, 1) }, 0, 0),
+        (tally(3, 2), 1, 5),
+    ] {
+        let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", "300ms", "--json", "--quiet"]);
         contact.answer(sequence, b"v");
         contact.finish(sequence, told);
         let answered = milliseconds(&client.next_json());
         let finished = client.next_json();
         assert!(milliseconds(&finished) - answered >= 300.0, "{finished}");
-        let numbers = ["reached", "answers", "lost", "silent"].map(|name| finished[name].as_u64().unwrap());
-        assert_eq!((numbers, &finished["reason"]), ([3, 1, told.lost, told.silent], &json!("silence")));
-        assert_eq!(client.finish(), quiet("", 0));
+        let numbers = ["reached", "answers", "missing", "lost", "silent"].map(|name| finished[name].as_u64().unwrap());
+        let expected = [3, 1, missing, told.lost, told.silent];
+        assert_eq!((numbers, &finished["reason"]), (expected, &json!("silence")));
+        assert_eq!(client.finish(), quiet("", code));
     }
+}
+
+// ---- nobody has it, or it did not arrive ----
+
+/// What is said of so many answers that did not arrive at a client attached over loopback.
+fn did_not_arrive(count: &str, contact: SocketAddr) -> impl Fn(&str) -> bool {
+    let start = format!("{count} did not arrive: other hosts cannot reach 127.0.0.1; ask this machine's own address");
+    let outward = servent::sockets::outward_ip().filter(|ip| !ip.is_loopback() && ip.is_ipv4());
+    move |line| match (line.strip_prefix(&start), outward) {
+        (Some(rest), Some(ip)) => rest == format!(", such as client {ip}:{}", contact.port()),
+        (Some(rest), None) => rest.is_empty() || rest.starts_with(", such as client "),
+        (None, _) => false,
+    }
+}
+
+#[test]
+fn nobody_has_it_and_it_did_not_arrive_are_two_things() {
+    let nobody = {
+        let (_fake, mut contact, sequence, client) = asked(&["--timeout", "300ms"]);
+        contact.finish(sequence, tally(3, 0));
+        client.finish()
+    };
+    assert_eq!(nobody, quiet("No answer received\n", 1));
+    for (promised, came, said) in
+        [(1, 0, "1 of 1 answer"), (3, 0, "3 of 3 answers"), (3, 1, "2 of 3 answers"), (2, 1, "1 of 2 answers")]
+    {
+        let (fake, mut contact, sequence, client) = asked(&["--timeout", "300ms"]);
+        for _ in 0..came {
+            contact.answer(sequence, b"v");
+        }
+        contact.finish(sequence, tally(3, promised));
+        let run = client.finish();
+        assert_eq!(run.code, 5, "{run:?}");
+        let said_so = did_not_arrive(said, fake.address());
+        assert!(run.log.ends_with('\n') && said_so(run.log.trim_end()), "{run:?}");
+    }
+}
+
+#[test]
+fn who_wants_to_hear_nothing_on_stderr_has_the_exit_code() {
+    for option in ["-q", "--quiet"] {
+        let (_fake, mut contact, sequence, client) = asked(&["--timeout", "300ms", option]);
+        contact.finish(sequence, tally(3, 1));
+        assert_eq!(client.finish(), quiet("No answer received\n", 5));
+    }
+    // What went wrong is said all the same.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = Client::run([&*address.to_string(), "-q", "-c", "? k"], "");
+    assert_eq!((run.log.lines().count(), run.code), (1, 3), "{run:?}");
+}
+
+#[test]
+fn of_the_topology_servents_can_be_missing_too() {
+    let fake = Fake::listen();
+    let client = Client::start([&*fake.name(), "--timeout", "300ms", "-c", "T"]);
+    let mut contact = fake.attach();
+    let sequence = contact.request().sequence;
+    let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
+    contact.send(&Message::Answer(Answer { sequence, hops: 0, body: place }));
+    contact.finish(sequence, tally(3, 3));
+    let run = client.finish();
+    assert_eq!((run.out, run.code), (format!("{0} {0}\n", fake.address()), 5));
+    assert!(did_not_arrive("2 of 3 answers", fake.address())(run.log.trim_end()), "{}", run.log);
+}
+
+#[test]
+fn the_worst_of_a_script_is_its_exit_code() {
+    // What becomes of one query after the other, and what the run comes to.
+    let complete = |answers| (tally(3, answers), answers);
+    let missing = (tally(3, 2), 1);
+    let lost = (Tally { lost: 1, ..tally(3, 1) }, 1);
+    let silent = (Tally { silent: 1, ..tally(3, 0) }, 0);
+    for (queries, last, code) in [
+        (&[complete(1), complete(1)][..], "", 0),
+        (&[complete(1), complete(0)], "", 1),
+        (&[silent], "", 1),
+        (&[complete(0)], "nonsense\n", 2),
+        (&[missing], "nonsense\n", 5),
+        (&[complete(0), lost, complete(1)], "", 5),
+    ] {
+        let fake = Fake::listen();
+        let mut client = Client::start([&*fake.name(), "--timeout", "200ms", "-q"]);
+        client.write("? k\n".repeat(queries.len()));
+        client.write(last);
+        let mut contact = fake.attach();
+        for (told, came) in queries {
+            let sequence = contact.request().sequence;
+            for _ in 0..*came {
+                contact.answer(sequence, b"v");
+            }
+            contact.finish(sequence, *told);
+        }
+        assert_eq!(client.finish().code, code, "{queries:?} {last:?}");
+    }
+}
+
+#[test]
+fn a_contact_lost_after_something_was_missing_leaves_it_incomplete() {
+    let (_fake, mut contact, sequence, client) = asked(&["--timeout", "300ms", "-q", "-c", "? never-asked"]);
+    contact.finish(sequence, tally(3, 1));
+    drop(contact);
+    let run = client.finish();
+    assert_eq!((run.out.as_str(), run.code), ("No answer received\n", 5), "{run:?}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_this_machines_failure() {
+    let fake = Fake::listen();
+    let home = tempfile::TempDir::new().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = process::client(home.path(), [&*fake.name(), "-c", "? k"]);
+    let child = command.stdin(Stdio::null()).stdout(full).spawn().unwrap();
+    let mut contact = fake.attach();
+    let sequence = contact.request().sequence;
+    contact.answer(sequence, b"v");
+    contact.finish(sequence, tally(1, 1));
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((log.as_str(), output.status.code()), ("client: No space left on device (os error 28)\n", Some(6)));
+}
+
+#[test]
+fn a_script_that_cannot_be_read_is_this_machines_failure() {
+    let fake = Fake::listen();
+    let home = tempfile::TempDir::new().unwrap();
+    let mut command = process::client(home.path(), [&*fake.name()]);
+    let child = command.stdin(std::fs::File::open(home.path()).unwrap()).spawn().unwrap();
+    let _contact = fake.attach();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stderr.iter().filter(|byte| **byte == b'\n').count(), 1);
+}
+
+#[test]
+fn a_stderr_nobody_reads_changes_nothing() {
+    let fake = Fake::listen();
+    let home = tempfile::TempDir::new().unwrap();
+    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "300ms", "-c", "? k"]);
+    let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+    drop(child.stderr.take());
+    let mut contact = fake.attach();
+    let sequence = contact.request().sequence;
+    contact.finish(sequence, tally(3, 1));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((&output.stdout[..], output.status.code()), (&b"No answer received\n"[..], Some(5)));
+}
+
+#[test]
+fn answers_that_no_descriptor_is_left_for_are_this_machines_failure() {
+    // As many descriptors as it takes to attach, and none for those who bring answers: found out by trying.
+    let mut codes = Vec::new();
+    for descriptors in 5..40 {
+        let fake = Fake::listen();
+        let home = tempfile::TempDir::new().unwrap();
+        let client = process::client(home.path(), [&*fake.name(), "--timeout", "300ms", "-c", "? k"]);
+        let mut limited = std::process::Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")]);
+        limited.arg(client.get_program()).args(client.get_args());
+        limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = limited.spawn().unwrap();
+        let Some(mut contact) = fake.attach_unless_ended(child.id()) else {
+            let output = child.wait_with_output().unwrap();
+            let log = String::from_utf8_lossy(&output.stderr).into_owned();
+            // Too few even to be started at all are the system's to report.
+            if log.starts_with("client: ") {
+                assert_eq!(output.status.code(), Some(6), "{descriptors}: {log}");
+            }
+            codes.push(output.status.code());
+            continue;
+        };
+        let sequence = contact.request().sequence;
+        // Whether it is taken or not: the connection waits in the system.
+        let _servent = std::net::TcpStream::connect(contact.answer_address.unwrap()).unwrap();
+        contact.finish(sequence, tally(2, 1));
+        let output = child.wait_with_output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        if log.contains("cannot take answers of others") {
+            assert_eq!(output.status.code(), Some(6), "{log}");
+            assert!(log.contains("\n1 of 1 answer did not arrive\n"), "no firewall is to blame: {log}");
+            return;
+        }
+        codes.push(output.status.code());
+    }
+    panic!("it never ran out of descriptors while it asked: {codes:?}");
 }
 
 #[test]
@@ -295,8 +486,13 @@ fn as_many_answers_as_wanted_end_a_query() {
         (&finished["reason"], &finished["answers"], &finished["lost"]),
         (&json!("answers"), &json!(2), &json!(0))
     );
-    // The contact's word on a query that ended without it is no surprise.
-    contact.finish(sequence, tally(2, 2));
+    // Nothing more was wanted, so what still comes is no surprise, from whomever.
+    contact.answer(sequence, b"three");
+    contact.finish(sequence, Tally { lost: 1, ..tally(7, 7) });
+    let mut servent = Peer::dial(contact.answer_address.unwrap(), "192.0.2.7:9");
+    servent.answer(sequence, b"four");
+    servent.send(&Message::Ping);
+    assert_eq!(servent.receive(), Some(Message::Pong), "it has been heard");
     let Request { sequence, ask } = contact.request();
     assert_eq!(ask, key("next"));
     contact.finish(sequence, tally(2, 0));
@@ -317,7 +513,7 @@ fn the_contacts_late_word_on_one_query_is_neither_a_surprise_nor_the_end_of_the_
     contact.answer(second.sequence, b"v");
     contact.finish(second.sequence, tally(1, 1));
     let run = client.finish();
-    assert_eq!(run, quiet(format!("No answer received\nv {}\n", fake.address()), 1));
+    assert_eq!(run, quiet(format!("No answer received\nv {}\n", fake.address()), 5));
 }
 
 #[test]
@@ -413,7 +609,7 @@ fn json_of_what_was_not_asked_for() {
         assert_eq!(line, expected);
     }
     contact.finish(sequence, tally(1, 0));
-    assert_eq!(fields(&client.next_json()).len(), 10);
+    assert_eq!(fields(&client.next_json()).len(), 11);
 }
 
 #[test]

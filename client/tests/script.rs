@@ -258,7 +258,7 @@ fn json_of_an_answer_and_of_an_end() {
                           "ms": answer["ms"]});
     assert_eq!(answer, expected);
     let finished = client.next_json();
-    let expected = json!({"type": "finished", "answers": 1, "reached": 2, "copies": 1, "duplicates": 0, "stopped": 0,
+    let expected = json!({"type": "finished", "answers": 1, "missing": 0, "reached": 2, "copies": 1, "duplicates": 0, "stopped": 0,
                           "lost": 0, "silent": 0, "ms": finished["ms"], "reason": "complete"});
     assert_eq!(finished, expected);
     let [answered, ended] = [&answer, &finished].map(|line| line["ms"].as_f64().unwrap());
@@ -367,14 +367,21 @@ fn unused_port() -> u16 {
 #[test]
 fn the_answer_port_is_the_one_asked_for() {
     let (fake, port) = (Fake::listen(), unused_port());
-    let client = Client::start([&*port.to_string(), &*fake.name(), "-c", "? k"]);
-    let mut contact = fake.attach();
-    assert_eq!(contact.answer_address, Some(SocketAddr::from(([127, 0, 0, 1], port))));
-    let sequence = contact.request().sequence;
-    let mut servent = support::fake::Peer::dial(contact.answer_address.unwrap(), "192.0.2.7:9");
-    servent.answer(sequence, b"v");
-    contact.finish(sequence, tally(2, 1));
-    assert_eq!(client.finish(), quiet("v 192.0.2.7:9\n", 0));
+    let (name, port_text) = (fake.name(), port.to_string());
+    for line in [
+        [&*port_text, &name, "-c", "? k"],
+        [&*port_text, "-c", "? k", &name],
+        ["-c", "? k", &*format!("--answer-port={port}"), &name],
+    ] {
+        let client = Client::start(line);
+        let mut contact = fake.attach();
+        assert_eq!(contact.answer_address, Some(SocketAddr::from(([127, 0, 0, 1], port))));
+        let sequence = contact.request().sequence;
+        let mut servent = support::fake::Peer::dial(contact.answer_address.unwrap(), "192.0.2.7:9");
+        servent.answer(sequence, b"v");
+        contact.finish(sequence, tally(2, 1));
+        assert_eq!(client.finish(), quiet("v 192.0.2.7:9\n", 0));
+    }
 }
 
 #[test]
@@ -392,7 +399,7 @@ fn an_answer_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let run = Client::run([&*address.port().to_string(), &*chain.contact(), "-c", "? tea"], "");
-    assert_eq!((run.out.as_str(), run.code), ("", 2));
+    assert_eq!((run.out.as_str(), run.code), ("", 6));
     assert!(
         run.log.starts_with("client: ") && run.log.contains(&format!("{address}: Address already in use")),
         "{run:?}"
@@ -408,7 +415,10 @@ fn command_lines_that_make_no_sense() {
         (&["127.0.0.1:9000", "--timeout", "0"], "--timeout"),
         (&["127.0.0.1:9000", "-n", "0"], "--answers"),
         (&["127.0.0.1:9000", "--nonsense"], "--nonsense"),
+        (&["127.0.0.1:9000", "--timeout", "inf"], "at most a day"),
         (&["99999", "127.0.0.1:9000"], "99999"),
+        (&["127.0.0.1:9000", "9990"], "client 9990 127.0.0.1:9000"),
+        (&["--answer-port", "9990", "9990", "127.0.0.1:9000"], "both ANSWER_PORT"),
         (&["127.0.0.1"], "`127.0.0.1`"),
         (&["127.0.0.1:0"], "`127.0.0.1:0`"),
         (&["127.0.0.1:99999"], "`127.0.0.1:99999`"),
@@ -422,7 +432,19 @@ fn command_lines_that_make_no_sense() {
 #[test]
 fn help_and_version_are_asked_for_and_no_failure() {
     let help = Client::run(["--help"], "");
-    for word in ["ANSWER_PORT", "CONTACT", "--command", "--timeout", "4s", "--answers", "--json", "? KEY"] {
+    for word in [
+        "ANSWER_PORT",
+        "CONTACT",
+        "--command",
+        "--timeout",
+        "4s",
+        "--answers",
+        "--json",
+        "--quiet",
+        "? KEY",
+        "  5  incomplete",
+        "130  after Ctrl-C",
+    ] {
         assert!(help.out.contains(word), "{word} is not in {}", help.out);
     }
     assert_eq!((help.log.as_str(), help.code), ("", 0));

@@ -125,6 +125,8 @@ pub struct Ending {
     pub reason: EndReason,
     /// How many answers came.
     pub answers: u64,
+    /// How many answers the contact said were sent that did not come. Nothing is missing where no more were wanted.
+    pub missing: u64,
     /// What the contact told about the flood. Where it did not come to that, the little that is certain: the answers
     /// were sent by as many servents, and a contact that should have reported and did not counts as lost.
     pub tally: Tally,
@@ -149,6 +151,8 @@ pub enum EndReason {
 
 /// Queries that ended without the contact's word on them; it may still come and is then no surprise.
 const OWED_MAX: usize = 64;
+/// Queries that ended with as many answers as were wanted; what still comes for them is not told.
+const SATISFIED_MAX: usize = 1_024;
 
 /// The client's mind.
 #[derive(Debug)]
@@ -164,6 +168,7 @@ pub struct Session {
     newcomers: Newcomers<()>,
     pending: Option<Pending>,
     owed: VecDeque<u64>,
+    satisfied: VecDeque<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +198,9 @@ struct Pending {
     /// When the wait last began anew.
     heard: Time,
     answers: u64,
+    /// Those of them that say who sent them. What a contact promises are such: behind a dialect without names nobody
+    /// reports.
+    named_answers: u64,
     told: Option<Tally>,
 }
 
@@ -218,6 +226,7 @@ impl Session {
             newcomers: Newcomers::default(),
             pending: None,
             owed: VecDeque::new(),
+            satisfied: VecDeque::new(),
         }
     }
 
@@ -310,6 +319,7 @@ impl Session {
             (Message::Answer(answer), Some(pending)) if pending.is_for(&answer, peer) => {
                 pending.heard = now;
                 pending.answers += 1;
+                pending.named_answers += u64::from(!peer.nameless);
                 let elapsed = now.since(pending.asked);
                 let Answer { hops, body, .. } = answer;
                 let report = match body {
@@ -328,6 +338,9 @@ impl Session {
             (Message::Finished(finished), _) if is_contact && self.owed.contains(&finished.sequence) => {
                 self.owed.retain(|owed| *owed != finished.sequence);
             }
+            // No more was wanted.
+            (Message::Answer(Answer { sequence, .. }), _) if self.satisfied.contains(&sequence) => {}
+            (Message::Finished(Finished { sequence, .. }), _) if is_contact && self.satisfied.contains(&sequence) => {}
             (message, _) => {
                 out.push(Output::Tell(Report::Unexpected { from, message: message.name() }));
             }
@@ -359,6 +372,7 @@ impl Session {
             asked: now,
             heard: now,
             answers: 0,
+            named_answers: 0,
             told: None,
         });
         if let Contact::Ready(link) = self.contact {
@@ -378,7 +392,7 @@ impl Session {
 
     fn end_if_complete(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(pending) = &self.pending else { return };
-        if pending.told.is_some_and(|tally| tally.is_whole() && pending.answers >= tally.answers) {
+        if pending.told.is_some_and(|tally| tally.is_whole() && pending.named_answers >= tally.answers) {
             self.end(now, EndReason::Complete, out);
         } else if self.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
             self.end(now, EndReason::Answers, out);
@@ -386,14 +400,13 @@ impl Session {
     }
 
     fn end(&mut self, now: Time, reason: EndReason, out: &mut Vec<Output>) {
-        let Some(Pending { sequence, asked, answers, told, .. }) = self.pending.take() else {
+        let Some(Pending { sequence, asked, answers, named_answers, told, .. }) = self.pending.take() else {
             return;
         };
-        if told.is_none() && self.dialect == Dialect::Native {
-            self.owed.push_back(sequence);
-            if self.owed.len() > OWED_MAX {
-                self.owed.pop_front();
-            }
+        if reason == EndReason::Answers {
+            remember(&mut self.satisfied, sequence, SATISFIED_MAX);
+        } else if told.is_none() && self.dialect == Dialect::Native {
+            remember(&mut self.owed, sequence, OWED_MAX);
         }
         let is_silent = self.dialect == Dialect::Tp3;
         let untold = Tally {
@@ -406,10 +419,22 @@ impl Session {
         out.push(Output::Tell(Report::Ended(Ending {
             reason,
             answers,
+            missing: match (reason, told) {
+                (EndReason::Answers, _) | (_, None) => 0,
+                (_, Some(told)) => told.answers.saturating_sub(named_answers),
+            },
             tally: told.unwrap_or(untold),
             tally_told: told.is_some(),
             elapsed: now.since(asked),
         })));
+    }
+}
+
+/// Adds a query to those that are over, the oldest of which are forgotten.
+fn remember(queries: &mut VecDeque<u64>, sequence: u64, at_most: usize) {
+    queries.push_back(sequence);
+    if queries.len() > at_most {
+        queries.pop_front();
     }
 }
 

@@ -82,8 +82,10 @@ fn heard(from: u8, elapsed: Duration) -> Output {
 
 fn ended(reason: EndReason, answers: u64, told: Option<Tally>, elapsed: Duration) -> Output {
     let untold = Tally { reached: answers, answers, lost: u64::from(reason == EndReason::Silence), ..Tally::default() };
+    let missing =
+        if reason == EndReason::Answers { 0 } else { told.map_or(0, |told| told.answers - told.answers.min(answers)) };
     let (tally, tally_told) = (told.unwrap_or(untold), told.is_some());
-    Output::Tell(Report::Ended(Ending { reason, answers, tally, tally_told, elapsed }))
+    Output::Tell(Report::Ended(Ending { reason, answers, missing, tally, tally_told, elapsed }))
 }
 
 impl Mind {
@@ -307,7 +309,6 @@ fn as_many_answers_as_wanted_end_a_query() {
     assert_eq!(mind.hear(OTHER, answer(FIRST)), [heard(2, Duration::ZERO)]);
     let out = mind.hear(OTHER, answer(FIRST));
     assert_eq!(out, [heard(2, Duration::ZERO), ended(EndReason::Answers, 2, None, Duration::ZERO)]);
-    assert_eq!(mind.hear(OTHER, answer(FIRST)), [unexpected(2, "answer")]);
     // When all there are have come as well, that is what is told.
     let mut mind = Mind::asking(Some(1));
     assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(1))), []);
@@ -316,6 +317,90 @@ fn as_many_answers_as_wanted_end_a_query() {
     // And every query wants as many again.
     assert_eq!(mind.ask(), [send(CONTACT, request(FIRST + 1))]);
     assert_eq!(mind.hear(OTHER, answer(FIRST + 1)).len(), 2);
+}
+
+#[test]
+fn what_comes_after_as_many_answers_as_wanted_is_dropped() {
+    let mut mind = Mind::asking(Some(1));
+    mind.hear(OTHER, answer(FIRST));
+    // Neither while nothing is pending nor while something else is, and as often as it comes.
+    for _ in 0..2 {
+        assert_eq!(mind.hear(OTHER, answer(FIRST)), []);
+        assert_eq!(mind.hear(CONTACT, answer(FIRST)), []);
+        assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(9))), []);
+        assert_eq!(mind.hear(OTHER, finished(FIRST, whole(9))), [unexpected(2, "finished")], "only the contact's word");
+        assert_eq!(mind.hear(OTHER, answer(FIRST + 7)), [unexpected(2, "answer")]);
+        if !mind.session.is_waiting() {
+            mind.ask();
+        }
+    }
+    assert!(mind.session.is_waiting(), "what is dropped ends nothing");
+}
+
+#[test]
+fn of_the_last_1024_queries_it_is_known_that_no_more_was_wanted() {
+    let mut mind = Mind::ready(Some(1));
+    for sequence in FIRST..FIRST + 1_025 {
+        mind.ask();
+        mind.hear(OTHER, answer(sequence));
+    }
+    assert_eq!(mind.hear(OTHER, answer(FIRST)), [unexpected(2, "answer")]);
+    for sequence in FIRST + 1..FIRST + 1_025 {
+        assert_eq!(mind.hear(OTHER, answer(sequence)), []);
+        assert_eq!(mind.hear(CONTACT, finished(sequence, whole(3))), []);
+    }
+}
+
+#[test]
+fn what_was_promised_and_did_not_come_is_missing() {
+    let missing = |out: &[Output]| match out.last() {
+        Some(Output::Tell(Report::Ended(ending))) => ending.missing,
+        other => panic!("{other:?}"),
+    };
+    for came in 0..=2 {
+        let mut mind = Mind::asking(None);
+        mind.hear(CONTACT, finished(FIRST, whole(3)));
+        for _ in 0..came {
+            mind.hear(OTHER, answer(FIRST));
+        }
+        assert_eq!(missing(&mind.pass(SILENCE_DEFAULT)), 3 - came);
+    }
+    // More than were promised: what was lost on the way may have answered too.
+    let mut mind = Mind::asking(None);
+    mind.hear(OTHER, answer(FIRST));
+    mind.hear(CONTACT, finished(FIRST, Tally { lost: 1, ..whole(0) }));
+    assert_eq!(missing(&mind.pass(SILENCE_DEFAULT)), 0);
+    // Where nobody promised, nothing is missing; nor where no more was wanted.
+    assert_eq!(missing(&Mind::asking(None).pass(SILENCE_DEFAULT)), 0);
+    let mut mind = Mind::asking(Some(1));
+    mind.hear(CONTACT, finished(FIRST, whole(3)));
+    assert_eq!(missing(&mind.hear(OTHER, answer(FIRST))), 0);
+    // Who stops waiting is told what had not come.
+    let mut mind = Mind::asking(None);
+    mind.hear(CONTACT, finished(FIRST, whole(3)));
+    assert_eq!(missing(&mind.tell(Input::Interrupt)), 3);
+}
+
+#[test]
+fn an_answer_of_nobody_in_particular_is_none_of_those_promised() {
+    let nameless = LinkId(3);
+    let mut mind = Mind::asking(None);
+    mind.tell(Input::Accepted { link: nameless, from: address(3) });
+    mind.hear(nameless, nameless_hello());
+    mind.hear(CONTACT, finished(FIRST, Tally { silent: 1, ..whole(1) }));
+    mind.hear(nameless, answer(FIRST));
+    let out = mind.pass(SILENCE_DEFAULT);
+    let Some(Output::Tell(Report::Ended(ending))) = out.last() else { panic!("{out:?}") };
+    assert_eq!((ending.answers, ending.missing), (1, 1));
+    // Nor does it make a query complete.
+    let mut mind = Mind::asking(None);
+    mind.tell(Input::Accepted { link: nameless, from: address(3) });
+    mind.hear(nameless, nameless_hello());
+    mind.hear(CONTACT, finished(FIRST, whole(1)));
+    mind.hear(nameless, answer(FIRST));
+    assert!(mind.session.is_waiting());
+    mind.hear(OTHER, answer(FIRST));
+    assert!(!mind.session.is_waiting());
 }
 
 #[test]
@@ -442,7 +527,8 @@ fn a_tp3_node_goes_by_where_it_dialled_from_and_does_not_say_how_far_it_is() {
     assert_eq!(mind.hear(OTHER, nameless_hello()), [unexpected(2, "hello")]);
     assert_eq!(mind.hear(OTHER, servent_hello(7)), [unexpected(2, "hello")]);
     let tally = Tally { reached: 1, answers: 1, silent: 1, ..Tally::default() };
-    let ending = Ending { reason: EndReason::Silence, answers: 1, tally, tally_told: false, elapsed: SILENCE_DEFAULT };
+    let (reason, elapsed) = (EndReason::Silence, SILENCE_DEFAULT);
+    let ending = Ending { reason, answers: 1, missing: 0, tally, tally_told: false, elapsed };
     mind.now = mind.now + SILENCE_DEFAULT;
     assert_eq!(mind.tell(Input::Deadline), [Output::Tell(Report::Ended(ending))]);
     // Nobody owes a TP3 client the end of a query.

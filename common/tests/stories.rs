@@ -577,7 +577,7 @@ impl Story {
 }
 
 fn ended(ending: &Ending) -> String {
-    let Ending { reason, answers, tally, tally_told, elapsed } = ending;
+    let Ending { reason, answers, missing: _, tally, tally_told, elapsed } = ending;
     let reason = match reason {
         EndReason::Complete => "complete",
         EndReason::Silence => "ended by silence",

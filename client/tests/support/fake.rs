@@ -53,6 +53,22 @@ impl Fake {
         Peer::new(stream, self.address)
     }
 
+    /// The same as [`Fake::attach`], of a process that may end instead of coming so far. It must not have been waited
+    /// for.
+    pub(crate) fn attach_unless_ended(&self, process: u32) -> Option<Peer> {
+        let until = std::time::Instant::now() + PATIENCE;
+        loop {
+            match self.accepted.recv_timeout(std::time::Duration::from_millis(20)) {
+                Ok(stream) => {
+                    let mut peer = Peer::new(stream, self.address);
+                    return peer.try_greet().then_some(peer);
+                }
+                Err(_) if has_ended(process) => return None,
+                Err(_) => assert!(std::time::Instant::now() < until, "it neither comes nor ends"),
+            }
+        }
+    }
+
     /// The next connection to it, once both sides have said hello.
     pub(crate) fn attach(&self) -> Peer {
         let mut peer = self.accept();
@@ -88,15 +104,20 @@ impl Peer {
 
     /// Hears the client's hello, then says its own: the client speaks first.
     pub(crate) fn greet(&mut self) {
+        assert!(self.try_greet(), "a client says hello first, and as a client");
+    }
+
+    fn try_greet(&mut self) -> bool {
         let Some(Message::Hello(Hello { role: Role::Client { answer_port, dialect: Dialect::Native }, .. })) =
             self.receive()
         else {
-            panic!("a client says hello first, and as a client");
+            return false;
         };
         let ip = self.stream.peer_addr().unwrap().ip();
         self.answer_address = Some(SocketAddr::new(ip, answer_port));
         let role = Role::Servent { id: ServentId(7), advertised: self.advertised };
         self.send(&Message::Hello(Hello::new(role)));
+        true
     }
 
     /// The next message; nothing when the client has closed the connection.
@@ -150,6 +171,12 @@ impl Drop for Peer {
         // Dropping the socket is not enough: a process that another test is just starting may hold it open for a moment.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
+}
+
+/// Whether a child of ours has ended, by its state in the system.
+fn has_ended(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 /// The tally of a flood on which nothing went wrong.

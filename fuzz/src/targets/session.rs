@@ -170,6 +170,9 @@ impl Shell {
                     assert!(ending.answers <= wanted, "more answers than were wanted: {ending:?}");
                     assert!(ending.reason != EndReason::Answers || ending.answers == wanted, "{ending:?}");
                     assert!(ending.reason != EndReason::Complete || ending.tally.is_whole(), "{ending:?}");
+                    let may_miss = matches!(ending.reason, EndReason::Silence | EndReason::Interrupted);
+                    assert!(ending.missing == 0 || (may_miss && ending.tally_told), "{ending:?}");
+                    assert!(ending.missing <= ending.tally.answers, "{ending:?}");
                 }
                 Output::Tell(Report::Refused { .. } | Report::ContactLost { .. } | Report::Unexpected { .. }) => {}
             }

@@ -561,7 +561,8 @@ impl<'s> Witness<'s> {
             lies = self.demanded(asked, &stood);
             lies.retain(|servent| !has_answered(asked, *servent));
         }
-        if is_complete && !(ending.tally_told && ending.tally.is_whole() && ending.answers >= ending.tally.answers) {
+        let is_whole = ending.tally_told && ending.tally.is_whole() && ending.missing == 0;
+        if is_complete && !(is_whole && ending.answers >= ending.tally.answers) {
             self.broke(now, &format!("{name} ends as complete, and its tally does not say so: {:?}", ending.tally));
         }
         if !lies.is_empty() {
@@ -793,7 +794,7 @@ mod tests {
     fn complete(answers: u64) -> Ending {
         let tally = Tally { reached: 3, answers, copies: 2, ..Tally::default() };
         let elapsed = Duration::from_millis(100);
-        Ending { reason: EndReason::Complete, answers, tally, tally_told: true, elapsed }
+        Ending { reason: EndReason::Complete, answers, missing: 0, tally, tally_told: true, elapsed }
     }
 
     #[track_caller]

@@ -1,0 +1,144 @@
+//! What is said of answers that did not arrive: where they were sent, and what a person can do about it.
+//!
+//! That answers are missing is known from the tally; why, only the one who knows the hosts and networks between can
+//! tell, so it asks and does not claim.
+
+use std::net::{IpAddr, SocketAddr};
+
+use common::session::Ending;
+use servent::sockets;
+
+/// A port that is proposed to somebody who named none.
+const PORT_EXAMPLE: u16 = 9_990;
+
+/// Where a client stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The contact as it was named.
+    pub(crate) contact: String,
+    /// The contact's address.
+    pub(crate) contact_address: SocketAddr,
+    /// Where answers are heard.
+    pub(crate) answers_at: SocketAddr,
+    /// Whether the answer port was asked for.
+    pub(crate) port_was_named: bool,
+}
+
+impl Place {
+    /// What is said of a query to which answers are missing.
+    pub(crate) fn hint(&self, ending: &Ending) -> String {
+        let ip = self.answers_at.ip();
+        let own = ip.is_loopback().then(|| address_of_this_machine(ip, &own_ips(), sockets::outward_ip())).flatten();
+        self.hint_with(ending, own)
+    }
+
+    fn hint_with(&self, ending: &Ending, own: Option<IpAddr>) -> String {
+        let what = not_arrived(ending);
+        let Place { contact, answers_at, .. } = self;
+        if answers_at.ip().is_loopback() {
+            let cause = format!("other hosts cannot reach {}; ask this machine's own address", answers_at.ip());
+            return match own {
+                Some(ip) => {
+                    let example = SocketAddr::new(ip, self.contact_address.port());
+                    format!("{what}: {cause}, such as client {example}")
+                }
+                None => format!("{what}: {cause}"),
+            };
+        }
+        let question = format!("{what} at {answers_at}: does a firewall keep them out?");
+        if self.port_was_named {
+            return question;
+        }
+        format!("{question} client --answer-port {PORT_EXAMPLE} {contact} uses a port you can open")
+    }
+}
+
+/// How many answers of how many are missing.
+pub(crate) fn not_arrived(ending: &Ending) -> String {
+    let promised = ending.tally.answers;
+    let answers = if promised == 1 { "answer" } else { "answers" };
+    format!("{} of {promised} {answers} did not arrive", ending.missing)
+}
+
+/// An address that other hosts may reach instead of a loopback one: the one used towards the rest of the world, or else
+/// any; of the same family, because the contact listens in that one.
+fn address_of_this_machine(loopback: IpAddr, own: &[IpAddr], outward: Option<IpAddr>) -> Option<IpAddr> {
+    let is_fit = |ip: &IpAddr| {
+        let is_of_one_link = match ip {
+            IpAddr::V4(ip) => ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        ip.is_ipv4() == loopback.is_ipv4() && !ip.is_loopback() && !ip.is_unspecified() && !is_of_one_link
+    };
+    outward.filter(is_fit).or_else(|| own.iter().copied().find(is_fit))
+}
+
+fn own_ips() -> Vec<IpAddr> {
+    sockets::own_networks().iter().map(ipnet::IpNet::addr).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::query::Tally;
+    use common::session::EndReason;
+    use std::time::Duration;
+
+    fn ending(missing: u64, promised: u64) -> Ending {
+        let tally = Tally { reached: 4, answers: promised, ..Tally::default() };
+        let (answers, elapsed) = (promised - missing, Duration::ZERO);
+        Ending { reason: EndReason::Silence, answers, missing, tally, tally_told: true, elapsed }
+    }
+
+    fn place(contact: &str, answers_at: &str) -> Place {
+        let contact_address = contact.parse().unwrap();
+        let (contact, answers_at) = (contact.to_owned(), answers_at.parse().unwrap());
+        Place { contact, contact_address, answers_at, port_was_named: false }
+    }
+
+    #[test]
+    fn loopback_is_what_other_hosts_cannot_reach() {
+        let place = place("127.0.0.1:9000", "127.0.0.1:41895");
+        assert_eq!(
+            place.hint_with(&ending(2, 3), Some("192.0.2.7".parse().unwrap())),
+            "2 of 3 answers did not arrive: other hosts cannot reach 127.0.0.1; ask this machine's own address, such as \
+             client 192.0.2.7:9000"
+        );
+        assert_eq!(
+            place.hint_with(&ending(1, 1), None),
+            "1 of 1 answer did not arrive: other hosts cannot reach 127.0.0.1; ask this machine's own address"
+        );
+    }
+
+    #[test]
+    fn in_a_network_it_may_be_a_firewall() {
+        let mut place = place("192.0.2.7:9000", "192.0.2.7:41895");
+        assert_eq!(
+            place.hint_with(&ending(2, 3), None),
+            "2 of 3 answers did not arrive at 192.0.2.7:41895: does a firewall keep them out? \
+             client --answer-port 9990 192.0.2.7:9000 uses a port you can open"
+        );
+        // Who named a port has one that could be opened.
+        place.port_was_named = true;
+        assert_eq!(
+            place.hint_with(&ending(1, 2), None),
+            "1 of 2 answers did not arrive at 192.0.2.7:41895: does a firewall keep them out?"
+        );
+    }
+
+    #[test]
+    fn the_address_proposed_is_one_that_others_may_reach() {
+        let ips = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let loopback: IpAddr = "127.0.0.1".parse().unwrap();
+        let own = ips(&["127.0.0.1", "169.254.3.4", "172.17.0.1", "192.0.2.7", "::1", "fe80::1", "2001:db8::7"]);
+        let outward = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let proposed = |own: &[IpAddr], outward| address_of_this_machine(loopback, own, outward);
+        assert_eq!(proposed(&own, outward("192.0.2.7")), outward("192.0.2.7"));
+        assert_eq!(proposed(&own, outward("2001:db8::7")), outward("172.17.0.1"), "the contact listens in one family");
+        assert_eq!(proposed(&own, None), outward("172.17.0.1"));
+        assert_eq!(proposed(&own[..2], None), None);
+        assert_eq!(proposed(&own[..2], Some(loopback)), None);
+        let six = address_of_this_machine("::1".parse().unwrap(), &own, None);
+        assert_eq!(six, outward("2001:db8::7"));
+    }
+}
