@@ -6,9 +6,11 @@ use std::env;
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context;
+use common::text::Escaped;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
+use unicode_width::UnicodeWidthChar;
 
 use crate::history::{self, History};
 use crate::script::{Line, read_line};
@@ -64,7 +66,10 @@ impl Prompt {
             out.flush()?;
             let line = read_line(&mut io::stdin().lock()).context("cannot read the terminal")?;
             return Ok(match line {
-                Some(Line::Whole(line)) => Entered::Text(line),
+                Some(Line::Whole(mut line)) => {
+                    line.pop_if(|end| *end == b'\n');
+                    Entered::Text(line)
+                }
                 // No terminal hands on a line of so many bytes.
                 Some(Line::TooLong) => Entered::Dropped,
                 None => Entered::End,
@@ -79,6 +84,25 @@ impl Prompt {
         }
     }
 
+    /// Takes what was entered off the screen again, where it is of several lines: each is to be shown where it is run, as
+    /// if it had been typed there. Not where nobody can tell how much of the screen it takes, or there is not enough.
+    pub(crate) fn take_back(&mut self, text: &str) -> io::Result<()> {
+        let Some((columns, rows)) = self.editor.dimensions() else { return Ok(()) };
+        if let Some(taken) = rows_taken(text, columns.into()).filter(|taken| *taken < rows.into()) {
+            let mut out = io::stdout();
+            write!(out, "\x1b[{taken}A\r\x1b[J")?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Shows a line as if it had been typed.
+    pub(crate) fn show(&self, line: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout();
+        writeln!(out, "{PROMPT}{}", Escaped(line))?;
+        out.flush()
+    }
+
     /// Remembers a line, here and for later sessions, unless it is the same as the last.
     pub(crate) fn remember(&mut self, line: &[u8]) -> anyhow::Result<()> {
         let is_new = match str::from_utf8(line) {
@@ -90,5 +114,51 @@ impl Prompt {
             self.history.remember(line);
         }
         Ok(())
+    }
+}
+
+/// How many rows the line editor filled with the prompt and a text, in as many columns.
+fn rows_taken(text: &str, columns: usize) -> Option<usize> {
+    let mut rows = 1;
+    let mut column = PROMPT.len();
+    for character in text.chars() {
+        if character == '\n' {
+            (rows, column) = (rows + 1, 0);
+            continue;
+        }
+        // How wide the others are depends on the terminal.
+        let width = character.width().filter(|width| (1..=2).contains(width))?;
+        column += width;
+        if column > columns {
+            (rows, column) = (rows + 1, width);
+        }
+    }
+    // The cursor does not stay behind the last column.
+    Some(rows + usize::from(column == columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_as_the_line_editor_fills_them() {
+        for (text, columns, rows) in [
+            ("", 10, Some(1)),
+            ("? tea", 10, Some(1)),
+            ("? tea\n? tea", 10, Some(2)),
+            ("1234567", 10, Some(1)),
+            ("12345678", 10, Some(2)),
+            ("123456789", 10, Some(2)),
+            ("12345678\n1234567890\n1", 10, Some(3)),
+            ("\n1234567890123\n", 10, Some(4)),
+            ("caf\u{e9}6789", 10, Some(2)),
+            ("1234567\u{8336}", 10, Some(2)),
+            ("tab\t", 10, None),
+            ("\x1b[A", 10, None),
+            ("e\u{301}", 10, None),
+        ] {
+            assert_eq!(rows_taken(text, columns), rows, "{text:?}");
+        }
     }
 }

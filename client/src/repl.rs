@@ -133,8 +133,15 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             };
             // What came at the prompt was for the line, and there is a new one.
             self.network.take_interrupt();
-            // A bracketed paste arrives as one text of many lines.
+            // A bracketed paste arrives as one text of many lines. What comes of each is to stand below it.
+            let is_many = entered.contains(&b'\n');
+            if is_many && let Ok(text) = str::from_utf8(&entered) {
+                prompt.take_back(text)?;
+            }
             for line in entered.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+                if is_many {
+                    prompt.show(line)?;
+                }
                 prompt.remember(line)?;
                 match self.run_command(line)? {
                     Next::Interrupted => break,

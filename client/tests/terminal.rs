@@ -210,7 +210,9 @@ fn pasted_lines_all_run() {
     terminal.press("\x1b[200~? tea\r\r? coffee\r? tea\x1b[201~\r");
     let answers =
         ["green", "black", "green"].map(|value| format!("{value} {contact}\n1 answer from 1 servent in TIME\n"));
-    terminal.wait_for_text(&format!("{}> ", answers.concat()));
+    // What comes of each stands under it, as if it had been typed.
+    let [tea, coffee, _] = &answers;
+    terminal.wait_for_screen(&format!("> ? tea\n{tea}> ? coffee\n{coffee}> ? tea\n{tea}> "));
     // A paste the terminal does not mark, which is also what typing ahead looks like.
     terminal.press("nonsense\r? coffee\rnonsense\r? tea\r");
     let [tea, coffee, _] = answers;
@@ -271,6 +273,35 @@ fn at_a_plain_terminal_lines_are_bytes() {
 }
 
 #[test]
+fn what_was_pasted_is_shown_once_where_it_is_run() {
+    let home = home();
+    let (_fake, mut contact, mut terminal) = attached(&home, &[]);
+    let mut screen = String::from("> ");
+    let mut ask = |terminal: &mut Terminal, lines: &[&str]| {
+        for line in lines {
+            screen += &format!("{line}\n");
+            terminal.wait_for_screen(&screen);
+            let request = contact.request();
+            assert_eq!(request.ask.to_string(), *line);
+            contact.finish(request.sequence, tally(1, 0));
+            screen += "No answer received\nthe one servent within reach does not have it\n> ";
+        }
+        terminal.wait_for_screen(&screen);
+    };
+    // Lines of more than one row, of just as many columns as there are, and of wide characters.
+    let [long, full, wide] = [150, 96, 98].map(|bytes| format!("? {}", "x".repeat(bytes)));
+    let lines = [&*full, &*wide, &*long, "? \u{8336}\u{8336}", &*wide];
+    terminal.press(format!("\x1b[200~{}\x1b[201~\r", lines.join("\r")));
+    ask(&mut terminal, &lines);
+    // One line and its end.
+    terminal.press("\x1b[200~? one\r\x1b[201~\r");
+    ask(&mut terminal, &["? one"]);
+    // What is on the screen already is left as it is.
+    terminal.press("? tea\r");
+    ask(&mut terminal, &["? tea"]);
+}
+
+#[test]
 fn what_is_typed_during_a_query_runs_after_it() {
     let home = home();
     let (fake, mut contact, mut terminal) = attached(&home, &[]);
@@ -294,7 +325,7 @@ fn a_paste_ends_at_its_q_and_at_ctrl_c() {
     let (_fake, mut contact, mut terminal) = attached(&home, &[]);
     terminal.press("\x1b[200~? one\r? never-asked\x1b[201~\r");
     contact.request();
-    terminal.wait_for_screen("> ? one\n? never-asked\n");
+    terminal.wait_for_screen("> ? one\n");
     terminal.press(CTRL_C);
     terminal.wait_for_text("then interrupted\n> ");
     terminal.press("\x1b[200~Q\r? never-asked\x1b[201~\r");
