@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,12 @@ const FIRST_LINK: u64 = 2;
 /// Turns spent on what came since the last query: somebody who never stops sending must not keep the next from being
 /// asked.
 const CATCH_UP_TURNS_MAX: usize = 64;
+
+/// The ports taken first where none was named. Some TP3 nodes keep ports as signed numbers, and one that is told of a
+/// port above these dies of the answer; queries cross TP3 links whatever the contact speaks.
+const ANSWER_PORTS: RangeInclusive<u16> = 10_000..=32_767;
+/// How many of them are tried before the system is asked for any.
+const ANSWER_PORT_TRIES: usize = 16;
 
 /// Why there is no contact to ask.
 #[derive(Debug)]
@@ -93,13 +100,11 @@ impl Network {
         // Heard on the address the contact sees us at, and on no other.
         let mut own = canonical(stream.local_addr().context("cannot tell the own address")?);
         let contact_address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
-        own.set_port(answer_port);
-        let listener = sockets::listen(own).context("no answer address")?;
+        let listener = take_answer_port(answer_port, |port| sockets::listen(SocketAddr::new(own.ip(), port)))
+            .context("no answer address")?;
         let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();
         own.set_port(answer_port);
-        let mut sequence = [0; 4];
-        getrandom::fill(&mut sequence)
-            .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+        let sequence: [u8; 4] = random()?;
 
         let (session, accepts) = match contact.dialect {
             Dialect::Native => {
@@ -353,6 +358,29 @@ impl Network {
     }
 }
 
+/// Listens on the port that was named or, where none was (0), on one that everybody can dial if there is such a one.
+fn take_answer_port<Listener>(
+    named: u16,
+    mut listen: impl FnMut(u16) -> anyhow::Result<Listener>,
+) -> anyhow::Result<Listener> {
+    if named == 0 {
+        for _ in 0..ANSWER_PORT_TRIES {
+            let span = ANSWER_PORTS.end() - ANSWER_PORTS.start() + 1;
+            let port = ANSWER_PORTS.start() + u16::from_ne_bytes(random()?) % span;
+            if let Ok(listener) = listen(port) {
+                return Ok(listener);
+            }
+        }
+    }
+    listen(named)
+}
+
+fn random<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
+    let mut bytes = [0; COUNT];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(bytes)
+}
+
 /// Connects to the first of a contact's addresses that takes the connection.
 fn connect(contact: &Neighbor) -> anyhow::Result<TcpStream> {
     let mut reason = String::new();
@@ -366,4 +394,36 @@ fn connect(contact: &Neighbor) -> anyhow::Result<TcpStream> {
         }
     }
     Err(AttachError::new(&contact.name, reason).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::bail;
+
+    #[test]
+    fn a_port_that_was_named_is_the_only_one_tried() {
+        let mut tried = Vec::new();
+        let taken: anyhow::Result<()> = take_answer_port(40_000, |port| {
+            tried.push(port);
+            bail!("in use")
+        });
+        assert!(taken.is_err());
+        assert_eq!(tried, [40_000]);
+    }
+
+    #[test]
+    fn where_no_port_was_named_ports_that_fit_signed_numbers_come_first_and_then_any() {
+        let mut tried = Vec::new();
+        let taken = take_answer_port(0, |port| {
+            tried.push(port);
+            if port == 0 { Ok(port) } else { bail!("in use") }
+        });
+        assert_eq!(taken.unwrap(), 0);
+        assert_eq!(tried.len(), ANSWER_PORT_TRIES + 1);
+        assert!(tried[..ANSWER_PORT_TRIES].iter().all(|port| ANSWER_PORTS.contains(port)), "{tried:?}");
+        assert!(tried[..ANSWER_PORT_TRIES].iter().any(|port| *port != tried[0]), "they are drawn: {tried:?}");
+        let taken = take_answer_port(0, Ok).unwrap();
+        assert!(ANSWER_PORTS.contains(&taken) && *ANSWER_PORTS.end() == i16::MAX.unsigned_abs());
+    }
 }

@@ -58,7 +58,7 @@ impl Options {
 {usage-heading} {usage}
 
 Arguments:
-  [ANSWER_PORT]  Port to hear answers on; any free one by default
+  [ANSWER_PORT]  Port to hear answers on; by default a free one of 10000 to 32767, or else any
   <CONTACT>      host:port of any servent, tp3://host:port of one that speaks TP3
 
 Options:

@@ -64,8 +64,7 @@ fn the_id_comes_first_and_all_requests_are_counted_from_0() {
 
 #[test]
 fn the_id_names_the_answer_port_asked_for() {
-    // Some take ports above 32767 for negative numbers.
-    let port = (20_000..0x8000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let port = (7_000..10_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
     let node = Node::listen();
     let client = Client::start([&*port.to_string(), &*node.name(), "-n", "1", "-c", "? k"]);
     let mut contact = node.attach();
@@ -73,6 +72,17 @@ fn the_id_names_the_answer_port_asked_for() {
     contact.expect(&keyreq(0, "k"));
     let wire = contact.answer(0, "v");
     assert_eq!(client.finish(), quiet(format!("v {}\n", wire.address()), 0));
+}
+
+#[test]
+fn a_port_nobody_named_is_no_negative_number_to_anybody() {
+    let node = Node::listen();
+    for _ in 0..4 {
+        let client = Client::start([&*node.name(), "-c", "? k"]);
+        let contact = node.attach();
+        assert!(contact.client.port() < 0x8000, "{}", contact.client);
+        drop(client);
+    }
 }
 
 #[test]
