@@ -51,37 +51,51 @@ pub struct Store {
 
 impl Store {
     /// Reads `text` by the rules of this module. Content never makes it fail: a line beyond a limit is
-    /// skipped with a warning, and nothing else is lost.
+    /// skipped with a warning, and nothing else is lost. Too little memory does, and ends nothing: what
+    /// grows with the text is asked for, not taken.
     pub fn parse(mut text: Vec<u8>) -> Result<(Self, Warnings), StoreError> {
         check_size(text.len())?;
         text.shrink_to_fit();
         let mut warnings = Warnings::default();
-        let lines = read_lines(&text, &mut warnings);
-        Ok((Self::index(text, &lines), warnings))
+        let lines = read_lines(&text, &mut warnings)?;
+        Ok((Self::index(text, lines)?, warnings))
     }
 
     /// Goes from the last line to the first, so that the first one met of a key is the one that counts
-    /// and no entry is ever replaced.
-    fn index(text: Vec<u8>, lines: &[Entry]) -> Self {
-        let mut entries: Vec<Entry> = Vec::with_capacity(lines.len());
-        let mut table = HashTable::with_capacity(lines.len());
-        for line in lines.iter().rev() {
+    /// and no entry is ever replaced. Those that count are moved to the front, where the others were.
+    fn index(text: Vec<u8>, mut lines: Vec<Entry>) -> Result<Self, StoreError> {
+        lines.reverse();
+        let mut table = new_table(lines.len())?;
+        let mut kept_count = 0;
+        for place in 0..lines.len() {
+            let line = lines[place];
             let key = line.key(&text);
-            let place = table.entry(
+            let entry = table.entry(
                 hash(key),
-                |&at: &u32| entries[at as usize].key(&text) == key,
-                |&at| hash(entries[at as usize].key(&text)),
+                |&at: &u32| lines[at as usize].key(&text) == key,
+                |&at| hash(lines[at as usize].key(&text)),
             );
-            if let hash_table::Entry::Vacant(place) = place {
-                place.insert(narrow(entries.len()));
-                entries.push(*line);
+            if let hash_table::Entry::Vacant(entry) = entry {
+                entry.insert(narrow(kept_count));
+                lines[kept_count] = line;
+                kept_count += 1;
             }
         }
-        // Both had room for the repeated lines too.
+        let repeated_count = lines.len() - kept_count;
+        let mut entries = lines;
+        entries.truncate(kept_count);
         entries.shrink_to_fit();
-        table.shrink_to_fit(|&at| hash(entries[at as usize].key(&text)));
-        let repeated_count = lines.len() - entries.len();
-        Self { text, entries, table, repeated_count }
+        // It had room for the repeated lines too. A smaller one is made when the large one is gone: two of them may
+        // be more than there is.
+        if kept_count <= table.capacity() / 2 {
+            drop(table);
+            table = new_table(kept_count)?;
+            for (at, entry) in (0..).zip(&entries) {
+                let at_key = |&at: &u32| hash(entries[at as usize].key(&text));
+                table.insert_unique(hash(entry.key(&text)), at, at_key);
+            }
+        }
+        Ok(Self { text, entries, table, repeated_count })
     }
 
     /// The value of `key`, if the store has it.
@@ -178,25 +192,36 @@ fn narrow(at: usize) -> u32 {
     at as u32
 }
 
+/// A table that takes so many without asking for more.
+fn new_table(keys_count: usize) -> Result<HashTable<u32>, StoreError> {
+    let mut table = HashTable::new();
+    // It is empty, so nothing is hashed.
+    table.try_reserve(keys_count, |_| 0).map_err(|_| StoreError::TooLittleMemory)?;
+    Ok(table)
+}
+
 fn check_size(bytes_count: usize) -> Result<(), StoreError> {
     if bytes_count > STORE_BYTES_MAX { Err(StoreError::TooLarge { bytes_count }) } else { Ok(()) }
 }
 
 /// All lines with a key, repeated ones included.
-fn read_lines(text: &[u8], warnings: &mut Warnings) -> Vec<Entry> {
+fn read_lines(text: &[u8], warnings: &mut Warnings) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
     let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     // Without a final line feed the text ends its last line; with one, that line is empty.
     let ends = memchr_iter(b'\n', text).chain(iter::once(text.len()));
     for (end, line) in ends.zip(1..) {
         match read_line(text, start..end) {
-            Ok(Some(entry)) => entries.push(entry),
+            Ok(Some(entry)) => {
+                entries.try_reserve(1).map_err(|_| StoreError::TooLittleMemory)?;
+                entries.push(entry);
+            }
             Ok(None) => {}
             Err(what) => warnings.add(Warning { line, what }),
         }
         start = end + 1;
     }
-    entries
+    Ok(entries)
 }
 
 /// `None` where a line has no key: it is blank or a comment.
@@ -292,6 +317,9 @@ pub enum StoreError {
         /// How large it is.
         bytes_count: usize,
     },
+    /// There is no memory for where its keys are.
+    #[error("there is too little memory for the index of its keys")]
+    TooLittleMemory,
 }
 
 #[cfg(test)]

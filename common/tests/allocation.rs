@@ -23,7 +23,7 @@ use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Hello, Message, Role, ServentId};
 use common::overlay::{Dial, Input, Opening, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
-use common::store::Store;
+use common::store::{Store, StoreError};
 use common::time::Time;
 use common::wire::{Frame, PREFACE, WireError};
 use ipnet::IpNet;
@@ -53,6 +53,8 @@ thread_local! {
             largest: 0,
         })
     };
+    /// What may be held: whatever would take more is refused.
+    static MOST_HELD: Cell<isize> = const { Cell::new(isize::MAX) };
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,19 +76,30 @@ fn count(freed: usize, allocated: usize) {
     COUNT.set(count);
 }
 
+fn is_refused(bytes: usize) -> bool {
+    COUNT.get().held.saturating_add(signed(bytes)) > MOST_HELD.get()
+}
+
 fn signed(bytes: usize) -> isize {
     isize::try_from(bytes).unwrap_or(isize::MAX)
 }
 
-// SAFETY: every call is passed on to the system's allocator as it came; counting allocates nothing.
+// SAFETY: every call is passed on to the system's allocator as it came, or refused, which an allocator may do; counting
+// allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_refused(layout.size()) {
+            return std::ptr::null_mut();
+        }
         count(0, layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if is_refused(layout.size()) {
+            return std::ptr::null_mut();
+        }
         count(0, layout.size());
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
@@ -99,6 +112,10 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // A block that shrinks is not refused: no allocator of a system does.
+        if size > layout.size() && is_refused(size) {
+            return std::ptr::null_mut();
+        }
         count(layout.size(), size);
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(block, layout, size) }
@@ -127,6 +144,20 @@ fn cost_of<T>(action: impl FnOnce() -> T) -> (T, Cost) {
         kept: usize::try_from(after.held - before).unwrap_or(0),
     };
     (result, cost)
+}
+
+/// Does something with no more memory than this, besides what is held already.
+fn with_at_most<T>(bytes: usize, action: impl FnOnce() -> T) -> T {
+    MOST_HELD.set(COUNT.get().held.saturating_add(signed(bytes)));
+    let result = action();
+    MOST_HELD.set(isize::MAX);
+    result
+}
+
+#[test]
+fn what_is_refused_is_what_would_be_too_much() {
+    let take = |bytes: usize| with_at_most(1_000, || Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    assert!(take(1_000) && !take(1_001));
 }
 
 #[test]
@@ -549,4 +580,32 @@ fn heard_by(link: &mut Link, bytes: &[u8]) -> Result<usize, WireError> {
         heard += 1;
     }
     Ok(heard)
+}
+
+// ---- data ----
+
+/// Whatever of it is too much: the places of the lines, the table, or the smaller table that many repeated lines leave
+/// room for. An allocation that cannot be refused would end this test with its process.
+#[test]
+fn data_for_which_there_is_too_little_memory_is_refused_and_leaves_nothing() {
+    let unlike: String = (0..10_000).map(|number| format!("key-{number} value\n")).collect();
+    let alike = "tea green\n".repeat(10_000);
+    for text in [unlike, alike] {
+        let parse = |text: &str, bytes: usize| {
+            let text = text.as_bytes().to_vec();
+            with_at_most(bytes, || Store::parse(text).map(|(store, _)| store.len()))
+        };
+        let (all, cost) = cost_of(|| parse(&text, usize::MAX));
+        let most = cost.most - text.len();
+        assert!(all.is_ok());
+        let mut refused_count = 0;
+        for bytes in (0..most).step_by(most / 500 + 1) {
+            let (parsed, cost) = cost_of(|| parse(&text, bytes));
+            assert!(parsed == all || parsed == Err(StoreError::TooLittleMemory), "{bytes} of {most}: {parsed:?}");
+            assert_eq!(cost.kept, 0);
+            refused_count += usize::from(parsed.is_err());
+        }
+        assert!(refused_count > 0);
+        assert_eq!(parse(&text, most), all);
+    }
 }

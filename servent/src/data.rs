@@ -7,8 +7,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use common::store::{STORE_BYTES_MAX, Store, Warnings};
+use anyhow::{Context, anyhow, bail};
+use common::store::{STORE_BYTES_MAX, Store, StoreError, Warnings};
 
 use crate::options::DataSource;
 
@@ -40,7 +40,15 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         bail!("it is not a regular file (- stands for no data)");
     }
     let before = state(&file)?;
+    let (length, ..) = before;
+    let bytes_count = usize::try_from(length).unwrap_or(usize::MAX);
+    if bytes_count > STORE_BYTES_MAX {
+        return Err(StoreError::TooLarge { bytes_count }.into());
+    }
     let mut bytes = Vec::new();
+    // What it is said to have; some files say 0 and have more. It is asked for, not taken: there may be too little
+    // memory.
+    bytes.try_reserve_exact(bytes_count).map_err(|_| anyhow!("there is too little memory for its {length} bytes"))?;
     // One byte over the limit is enough for the store to refuse it.
     (&mut file).take(STORE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     if state(&file)? != before {

@@ -10,6 +10,7 @@ pub mod parent;
 mod pauses;
 pub mod poller;
 mod server;
+mod signals;
 pub mod sockets;
 
 use std::io::{self, Write};
@@ -26,17 +27,21 @@ use ipnet::IpNet;
 
 use options::Options;
 use server::Server;
+use signals::Signals;
 
 /// Runs the servent program with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything that takes time: until then a signal kills. A check that is ended is not one that passed.
+    let is_check = std::env::args_os().any(|word| word == "--check");
+    let signals = Signals::hear(i32::from(is_check)).context("cannot watch for signals");
     let options = Options::parse();
     env_logger::Builder::new()
         .filter_level(options.verbosity.level())
         .parse_default_env()
         .format_timestamp_millis()
         .init();
-    match run(&options) {
+    match signals.and_then(|signals| run(&options, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "servent: {error:#}");
@@ -45,7 +50,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> anyhow::Result<()> {
+fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
     let store = data::load(&options.data)?;
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -68,7 +73,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     if options.tp3 {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
     }
-    let server = Server::new(listener, &config, Arc::new(store), options)?;
+    let server = Server::new(listener, &config, Arc::new(store), options, signals)?;
     announce(listening).context("cannot say on stdout what address is listened on")?;
     server.run()
 }

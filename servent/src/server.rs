@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -21,7 +22,6 @@ use common::query::Query;
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, EncodeError, Frame, WireError};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use slotmap::{DefaultKey, Key, KeyData, SlotMap};
 
 use crate::connection::{Connection, Heard, READ_BYTES};
@@ -29,6 +29,7 @@ use crate::data;
 use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
 use crate::poller::{Interest, Poller, Ready, Watched};
+use crate::signals::Signals;
 use crate::sockets;
 
 /// Connections accepted in one turn of the loop; the others wait for the next.
@@ -57,6 +58,8 @@ pub(crate) struct Server {
     listener: Option<Watched<TcpListener>>,
     leave_signal: Watched<UnixStream>,
     reload_signal: Watched<UnixStream>,
+    /// While it is true nobody watches for signals.
+    starting: Arc<AtomicBool>,
     connections: SlotMap<DefaultKey, Entry>,
     timers: BTreeSet<(Time, LinkId)>,
     unflushed: Vec<LinkId>,
@@ -112,18 +115,21 @@ impl Server {
         config: &Config,
         store: Arc<Store>,
         options: &Options,
+        signals: Signals,
     ) -> anyhow::Result<Server> {
         sockets::raise_descriptor_limit();
         let poller = Poller::new().context("cannot make a poller")?;
         let listening = listener.local_addr().context("cannot tell the address listened on")?;
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
-        let leave_signal = watch_signals(&poller, LEAVE_SIGNAL, &[SIGTERM, SIGINT])?;
-        let reload_signal = watch_signals(&poller, RELOAD_SIGNAL, &[SIGHUP])?;
+        let watch = |signal, key| poller.watch(signal, key, Interest::Read).context("cannot watch for signals");
+        let leave_signal = watch(signals.leave, LEAVE_SIGNAL)?;
+        let reload_signal = watch(signals.reload, RELOAD_SIGNAL)?;
         Ok(Server {
             poller,
             listener: Some(listener),
             leave_signal,
             reload_signal,
+            starting: signals.starting,
             connections: SlotMap::new(),
             timers: BTreeSet::new(),
             unflushed: Vec::new(),
@@ -146,6 +152,7 @@ impl Server {
 
     /// Serves until told to stop. An error is one that no waiting mends.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        self.starting.store(false, Ordering::SeqCst);
         let mut ready = Vec::new();
         loop {
             let timeout = self.deadline().map(|deadline| deadline.since(self.now()));
@@ -566,18 +573,6 @@ fn finish_connect(stream: &TcpStream) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens there"));
     }
     sockets::prepare(stream)
-}
-
-fn watch_signals(poller: &Poller, key: usize, signals: &[i32]) -> anyhow::Result<Watched<UnixStream>> {
-    let watch = || -> io::Result<Watched<UnixStream>> {
-        let (read, write) = UnixStream::pair()?;
-        read.set_nonblocking(true)?;
-        for signal in signals {
-            signal_hook::low_level::pipe::register(*signal, write.try_clone()?)?;
-        }
-        poller.watch(read, key, Interest::Read)
-    };
-    watch().context("cannot watch for signals")
 }
 
 fn drain(signal: &Watched<UnixStream>) {

@@ -19,9 +19,10 @@ use std::time::Instant;
 
 use common::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::query::Ask;
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use topologies::fleet::program;
 
-use support::{DataFile, PATIENCE, Peer, logged, run, serve, stderr, stdout};
+use support::{DataFile, PATIENCE, Peer, Process, logged, run, serve, stderr, stdout};
 
 /// A port nobody listens on: no peer of these tests is reached over it.
 const ANSWER_PORT: u16 = 9;
@@ -120,6 +121,75 @@ fn a_file_without_permission_is_refused() {
         Ok(output) => explained(&output, file.path(), "Permission denied"),
         Err(error) => println!("not run: this is root, and it cannot start a program as nobody: {error}"),
     }
+}
+
+// ---- data and memory ----
+
+/// Has a servent hold no more memory than it has now and so much.
+fn limit_memory(servent: &Process, more: Option<u64>) {
+    let limit = Rlimit { current: more.map(|more| servent.memory_bytes() + more), maximum: None };
+    prlimit(Some(servent.pid()), Resource::As, limit).unwrap();
+}
+
+/// What there is no memory for is the text, or where in it the keys are.
+#[test]
+fn data_read_anew_for_which_there_is_too_little_memory_leaves_the_old_in_place() {
+    const LINES: usize = 200_000;
+    let text: String =
+        (0..LINES).map(|number| format!("key-{number} value\n")).chain(["tea black\n".to_owned()]).collect();
+    let text_bytes = text.len() as u64;
+    let file = DataFile::new("tea green\n");
+    let mut servent = Process::serve(&[file.path()]);
+    let mut client = Peer::client(servent.address, ANSWER_PORT);
+    assert_eq!(client.first_value("tea"), b"green");
+    fs::write(file.path(), &text).unwrap();
+    let places_bytes = 16 * LINES as u64;
+    let refusals = [
+        (text_bytes / 2, "there is too little memory for its"),
+        (text_bytes + places_bytes / 4, "there is too little memory for the index of its keys"),
+    ];
+    for (place, (more, reason)) in refusals.into_iter().enumerate() {
+        limit_memory(&servent, Some(more));
+        servent.signal(Signal::HUP);
+        servent.wait_for_log("the data read before stays", place + 1);
+        assert!(servent.log.last().unwrap().contains(reason), "{:?}", servent.log);
+        assert_eq!(client.first_value("tea"), b"green");
+    }
+    limit_memory(&servent, None);
+    servent.signal(Signal::HUP);
+    servent.wait_for_log(&format!("serving {} keys", LINES + 1), 1);
+    assert_eq!(client.first_value("tea"), b"black");
+}
+
+#[test]
+fn data_for_which_there_is_too_little_memory_is_refused_at_the_start() {
+    let text: String = (0..200_000).map(|number| format!("key-{number} {}\n", "v".repeat(100))).collect();
+    let file = DataFile::new(text);
+    let ended = |kib: u64| {
+        let limited = format!("ulimit -v {kib}; exec \"$0\" 0 \"$1\" --check");
+        Command::new("sh").args(["-c", &limited]).arg(program("servent").unwrap()).arg(file.path()).output().unwrap()
+    };
+    // What the program takes without data differs from machine to machine: from too little to enough.
+    let mut refused_count = 0;
+    for kib in (16..200).step_by(2).map(|mib| mib * 1024) {
+        let output = ended(kib);
+        if output.status.success() {
+            break;
+        }
+        let said = stderr(&output);
+        let is_about_data = said.contains("there is too little memory for");
+        assert!(!is_about_data || output.status.code() == Some(1), "{kib} KiB: {said}");
+        refused_count += usize::from(is_about_data);
+    }
+    assert!(refused_count > 0);
+}
+
+/// One with holes takes no place on a disk; read, it would take all the memory there is.
+#[test]
+fn a_file_that_is_larger_than_a_store_is_refused_before_it_is_read() {
+    let file = DataFile::new("tea green\n");
+    OpenOptions::new().write(true).open(file.path()).unwrap().set_len(1 << 40).unwrap();
+    refused(Path::new(file.path()), "a text of 1099511627776 bytes is larger than the 4294967295 bytes a store takes");
 }
 
 #[test]

@@ -23,8 +23,8 @@ use topologies::asking::Asking;
 use topologies::fleet::{Servent, program};
 
 use support::{
-    AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, logged, run, serve, serve_on, stderr,
-    stdout,
+    AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, hear_interrupts, logged, run, serve,
+    serve_on, stderr, stdout,
 };
 
 /// A port nobody listens on: no peer of these tests is reached over it.
@@ -82,6 +82,7 @@ fn it_says_goodbye_to_everybody_on_sigterm() {
 
 #[test]
 fn it_says_goodbye_to_everybody_on_sigint() {
+    hear_interrupts();
     leaves_well_on(Signal::INT);
 }
 

@@ -27,6 +27,8 @@ use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentI
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::wire::Frame;
 use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tempfile::TempDir;
 use topologies::fleet::{Servent, program};
@@ -83,6 +85,13 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     })
 }
 
+/// Has what is started from now on hear Ctrl-C, although this process may have been started not to: a signal with a
+/// handler goes back to its default in a new program, one that is ignored does not.
+pub(crate) fn hear_interrupts() {
+    let always = Arc::new(AtomicBool::new(true));
+    flag::register_conditional_shutdown(SIGINT, 130, always).unwrap();
+}
+
 /// What a program said on stderr.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -119,6 +128,11 @@ enum Line {
 impl Process {
     /// Starts it and waits until it says on stdout where it listens.
     pub(crate) fn start(command: &mut Command) -> Process {
+        Process::start_told(command, |_| {})
+    }
+
+    /// The same of one that is told something before it listens.
+    pub(crate) fn start_told(command: &mut Command, tell: impl FnOnce(&Child)) -> Process {
         command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
@@ -128,6 +142,7 @@ impl Process {
         thread::spawn(move || {
             BufReader::new(log).lines().try_for_each(|line| log_sender.send(Line::Log(line.unwrap())))
         });
+        tell(&child);
         let mut process = Process { child, lines, out: Vec::new(), log: Vec::new(), address: ([0; 4], 0).into() };
         while process.out.is_empty() {
             process.hear();
@@ -179,6 +194,17 @@ impl Process {
         // The second field is the program's name in brackets; user and system time are the 14th and 15th.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Bytes of memory it has asked for, in use or not.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     /// Bytes of memory it has in use.

@@ -1,0 +1,72 @@
+//! Signals, from the first moment of the program on: what comes before the loop stands kills nobody and is not lost.
+//!
+//! A handler writes to a pipe, which the loop watches with its sockets. While there is no loop yet, a signal to leave
+//! ends the program by itself, so that nobody waits for data to be read or a name to be looked up.
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+
+/// The signals a servent hears.
+pub(crate) struct Signals {
+    /// Readable once it has been told to leave.
+    pub(crate) leave: UnixStream,
+    /// Readable once it has been told to read its data again.
+    pub(crate) reload: UnixStream,
+    /// True until a loop stands that watches these two. What came until then waits in them.
+    pub(crate) starting: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Hears them from now on. One to leave ends the program with this exit code until the loop stands.
+    pub(crate) fn hear(code_until_the_loop: i32) -> io::Result<Signals> {
+        let starting = Arc::new(AtomicBool::new(true));
+        let (leave, left) = UnixStream::pair()?;
+        let (reload, reloaded) = UnixStream::pair()?;
+        for stream in [&leave, &reload] {
+            stream.set_nonblocking(true)?;
+        }
+        low_level::pipe::register(SIGHUP, reloaded)?;
+        // Whoever started us where SIGINT is not for us, as a shell does behind `&`, does not want it heard.
+        let leaving = if is_ignored(SIGINT) { &[SIGTERM][..] } else { &[SIGTERM, SIGINT] };
+        for signal in leaving {
+            flag::register_conditional_shutdown(*signal, code_until_the_loop, Arc::clone(&starting))?;
+            low_level::pipe::register(*signal, left.try_clone()?)?;
+        }
+        Ok(Signals { leave, reload, starting })
+    }
+}
+
+/// Whether this process was started with a signal ignored. Where the system does not say, it was not.
+fn is_ignored(signal: i32) -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored_in(&status, signal))
+}
+
+fn is_ignored_in(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let bit = u32::try_from(signal - 1).ok().and_then(|place| 1_u64.checked_shl(place));
+    bit.is_some_and(|bit| mask & bit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_a_mask() {
+        let status =
+            "Name:\tservent\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001002\nSigCgt:\t0000000000004001\n";
+        assert!(is_ignored_in(status, SIGINT));
+        assert!(!is_ignored_in(status, SIGHUP) && !is_ignored_in(status, SIGTERM));
+        for status in ["", "SigIgn:\n", "SigIgn:\tnonsense\n", "SigCgt:\t0000000000000002\n"] {
+            assert!(!is_ignored_in(status, SIGINT), "{status}");
+        }
+        assert!(!is_ignored_in(status, 0) && !is_ignored_in(status, 65));
+    }
+}
