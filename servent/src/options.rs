@@ -109,6 +109,12 @@ pub struct Verbosity {
 }
 
 impl Verbosity {
+    /// Whether anything was said of it.
+    #[must_use]
+    pub fn is_said(self) -> bool {
+        self.more > 0 || self.less > 0
+    }
+
     /// The level asked for; `RUST_LOG`, where set, has the last word.
     #[must_use]
     pub fn level(self) -> log::LevelFilter {

@@ -1,19 +1,25 @@
 //! A `.topo` file: the command lines of an overlay's servents, and the graph they declare.
 //!
-//! It reads and refuses; nothing is started here. What may stand on a line is what `servent --help` says.
+//! It reads and refuses; nothing is started here. How a line is read is `line`; what may stand there is what
+//! `servent --help` says.
+
+mod line;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use clap::Parser;
 use servent::options::{DataSource, Options};
 use servent::sockets::TP3_SCHEME;
 
 /// Where the topologies that come with the project are, besides `topologies/` below the current directory.
 const HOME: &str = env!("CARGO_MANIFEST_DIR");
+
+/// More than any overlay of one machine needs; what is larger is no declaration.
+const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
 /// An overlay as declared.
 #[derive(Clone, Debug)]
@@ -37,21 +43,29 @@ impl Topology {
     /// Finds a topology by name (`diamond`) or path (`./my.topo`) and reads it.
     pub fn load(name: &str) -> anyhow::Result<Topology> {
         let path = find(name)?;
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut text = Vec::new();
+        let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let read = file.take(TEXT_BYTES_MAX as u64 + 1).read_to_end(&mut text);
+        read.with_context(|| format!("cannot read {}", path.display()))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         Topology::parse(&name, &text, directory).with_context(|| format!("in {}", path.display()))
     }
 
     /// Reads the text of a `.topo` file. Relative data paths start at `directory`.
-    pub fn parse(name: &str, text: &str, directory: &Path) -> anyhow::Result<Topology> {
+    pub fn parse(name: &str, text: impl AsRef<[u8]>, directory: &Path) -> anyhow::Result<Topology> {
         let mut servents = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.starts_with('#') {
-                continue;
+        for (index, line) in as_text(text.as_ref())?.lines().enumerate() {
+            let parse = || match line.contains('\r') {
+                true => bail!("a carriage return in the middle: a line ends with a line feed"),
+                false => line::parse(line),
+            };
+            if let Some(mut options) = parse().with_context(|| format!("line {}", index + 1))? {
+                if let DataSource::File(path) = &mut options.data {
+                    *path = below(directory, path);
+                }
+                servents.push(Declared { options, neighbors: BTreeSet::new() });
             }
-            let options = parse_line(line, directory).with_context(|| format!("line {}", index + 1))?;
-            servents.push(Declared { options, neighbors: BTreeSet::new() });
         }
         if servents.is_empty() {
             bail!("no servent is declared");
@@ -159,24 +173,37 @@ impl Declared {
     /// The arguments to start it with.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
-        let options = &self.options;
-        let data = match &options.data {
+        // Every option is named, so that a new one is either told again or refused in a line.
+        let Options {
+            listen,
+            data,
+            neighbors,
+            ttl,
+            advertise,
+            forward_once,
+            tp3,
+            tp3_answers,
+            check: _,
+            with_parent: _,
+            verbosity: _,
+        } = &self.options;
+        let data = match data {
             DataSource::None => "-".to_owned(),
             DataSource::File(path) => path.display().to_string(),
         };
-        let mut words = vec![options.listen.to_string(), data];
-        words.extend(options.neighbors.iter().cloned());
-        words.extend(["--ttl".to_owned(), options.ttl.to_string()]);
-        if let Some(advertise) = options.advertise {
+        let mut words = vec![listen.to_string(), data];
+        words.extend(neighbors.iter().cloned());
+        words.extend(["--ttl".to_owned(), ttl.to_string()]);
+        if let Some(advertise) = advertise {
             words.extend(["--advertise".to_owned(), advertise.to_string()]);
         }
-        if options.forward_once {
+        if *forward_once {
             words.push("--forward-once".to_owned());
         }
-        if options.tp3 {
+        if *tp3 {
             words.push("--tp3".to_owned());
         }
-        for network in &options.tp3_answers {
+        for network in tp3_answers {
             words.extend(["--tp3-answers".to_owned(), network.to_string()]);
         }
         words
@@ -188,29 +215,29 @@ fn scheme_and_host(neighbor: &str) -> (&str, &str) {
     neighbor.strip_prefix(TP3_SCHEME).map_or(("", neighbor), |host| (TP3_SCHEME, host))
 }
 
-fn parse_line(line: &str, directory: &Path) -> anyhow::Result<Options> {
-    let mut words = line.split_whitespace().peekable();
-    // A line may be written as it would be typed, or without the program's name.
-    if words.peek() == Some(&"servent") {
-        words.next();
+/// The bytes of a file as text, without the mark some editors put before it.
+fn as_text(bytes: &[u8]) -> anyhow::Result<&str> {
+    if bytes.len() > TEXT_BYTES_MAX {
+        bail!("more than {TEXT_BYTES_MAX} bytes: this is no declaration of an overlay");
     }
-    let mut options = Options::try_parse_from(std::iter::once("servent").chain(words)).map_err(|error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        anyhow!("{}", first.strip_prefix("error: ").unwrap_or(first).to_owned())
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        bail!("this is UTF-16: save it as UTF-8");
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
+        anyhow!("line {} is not UTF-8", before + 1)
     })?;
-    if let DataSource::File(path) = &mut options.data {
-        *path = below(directory, path);
-    }
-    Ok(options)
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// A path as seen from the current directory; `topologies` and `../data/x` make `data/x`, which reads better in a log.
 fn below(directory: &Path, path: &Path) -> PathBuf {
-    match (directory.file_name(), directory.parent(), path.strip_prefix("..")) {
+    let path = match (directory.file_name(), directory.parent(), path.strip_prefix("..")) {
         (Some(_), Some(parent), Ok(rest)) => parent.join(rest),
         _ => directory.join(path),
-    }
+    };
+    // A name that begins with a dash is a path all the same.
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") { Path::new(".").join(path) } else { path }
 }
 
 fn find(name: &str) -> anyhow::Result<PathBuf> {
@@ -291,10 +318,44 @@ mod tests {
             ("9001 - tp3://127.0.0.1:9002\n9002 - --tp3\n", "127.0.0.1:9001 has a TP3 neighbor and does not say --tp3"),
             ("9001 - tp3://127.0.0.1:9002 --tp3\n9002 -\n", "127.0.0.1:9002 is a TP3 neighbor and does not say --tp3"),
             ("\n9001 - --ttl 99\n", "line 2: invalid value '99' for '--ttl <N>'"),
+            ("9001 -\n9002 - --check\n", "line 2: --check has no place here"),
+            ("9001 -\n9002 'a\n", "line 2: a ' without its other one"),
+            ("9001 -\r9002 -\r", "line 1: a carriage return in the middle"),
+            ("# three\r9001 -\r", "line 1: a carriage return in the middle"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_said_to_be_none() {
+        for (bytes, expected) in [
+            (&b"9001 -\n9002 caf\xe9.txt\n"[..], "line 2 is not UTF-8"),
+            (b"\xff\xfe9\x000\x00", "this is UTF-16"),
+            (b"\xfe\xff\x009\x000", "this is UTF-16"),
+            (&[b' '; TEXT_BYTES_MAX + 1], "more than 1048576 bytes"),
+        ] {
+            let error = format!("{:#}", Topology::parse("test", bytes, Path::new("")).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        }
+        let marked = parse("\u{feff}# marked\r\n9001 -\r\n").unwrap();
+        assert_eq!(marked.servents.len(), 1);
+        let marked = parse("\u{feff}9001 -\n").unwrap();
+        assert_eq!(marked.addresses()[0].to_string(), "127.0.0.1:9001");
+        let full = [b"9001 -\n".to_vec(), vec![b' '; TEXT_BYTES_MAX - 7]].concat();
+        assert!(Topology::parse("test", full, Path::new("")).is_ok());
+    }
+
+    #[test]
+    fn a_path_is_one_word_wherever_it_starts() {
+        let path = |line, directory| {
+            let topology = Topology::parse("test", line, Path::new(directory)).unwrap();
+            topology.servents[0].arguments()[1].clone()
+        };
+        assert_eq!(path("9001 'my data/tea.txt' # tea", "/some where"), "/some where/my data/tea.txt");
+        assert_eq!(path("9001 \"../tea 1.txt\"", "topologies"), "tea 1.txt");
+        assert_eq!(path("9001 -- -tea.txt", ""), "./-tea.txt");
     }
 
     #[test]

@@ -21,8 +21,8 @@ use topologies::sim::{self, runner};
 #[derive(Debug, Parser)]
 #[command(name = "topology", version, max_term_width = 100)]
 #[command(after_help = "\
-A .topo file holds one servent's command line per line. Exit code: of run the client's, of check 1 on any \
-difference, of sim 1 when an invariant broke.\n\n\
+A .topo file holds one servent's command line per line. Exit code: of run the client's, else 0, 1 where something \
+cannot start, a check finds a difference or an invariant of sim breaks, 2 for a wrong command line.\n\n\
 Example: topology run diamond -- -c '? kernel'")]
 struct Options {
     #[command(subcommand)]
@@ -80,7 +80,8 @@ fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Resu
         "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
     )?;
     fleet.wait_until_linked(&topology)?;
-    print_overlay(&topology)?;
+    // What only a person needs keeps nobody from asking.
+    let _ = print_overlay(&topology);
     let contact = topology.servents[0].options.listen.to_string();
     let mut command = client(client_options.iter().cloned().chain([contact]))?;
     let code = fleet.run_client(&mut command)?;
@@ -91,10 +92,38 @@ fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Resu
 fn run_check(name: &str, address: Ipv4Addr) -> anyhow::Result<ExitCode> {
     processes::end_all_on_signals()?;
     let topology = Topology::load(name)?;
-    let mut out = io::stdout().lock();
+    let mut out = WhileRead(Some(io::stdout().lock()));
     let differences = check(&topology, address, &mut out)?;
     let well = verdict(&topology, differences, &mut out)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An output until nobody reads it any more: a check goes on without, and its exit code says what it found.
+struct WhileRead<Out>(Option<Out>);
+
+impl<Out: Write> Write for WhileRead<Out> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(|out| out.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed(Write::flush, ())
+    }
+}
+
+impl<Out: Write> WhileRead<Out> {
+    fn unless_closed<Done>(
+        &mut self,
+        how: impl FnOnce(&mut Out) -> io::Result<Done>,
+        otherwise: Done,
+    ) -> io::Result<Done> {
+        match self.0.as_mut().map(how) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => self.0 = None,
+            Some(done) => return done,
+            None => {}
+        }
+        Ok(otherwise)
+    }
 }
 
 fn run_sim(options: &SimOptions) -> anyhow::Result<ExitCode> {

@@ -113,6 +113,57 @@ fn a_check_notices_what_is_not_as_declared() {
     }
 }
 
+/// As `topology check … | head -1`.
+#[test]
+fn a_check_that_is_not_read_to_its_end_is_no_difference() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_topology"))
+        .args(["check", "star"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("star: 6 servents, 5 links, as declared; "), "{line}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_declaration_may_hold_comments_and_quoted_paths() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("my data")).unwrap();
+    std::fs::write(directory.path().join("my data/tea #1.txt"), "tea green\n").unwrap();
+    let path = directory.path().join("quoted.topo");
+    let text =
+        "\u{feff}# marked\n9331 \"my data/tea #1.txt\" 127.0.0.1:9332 # the first\n  # and\n9332 - # the second\n";
+    std::fs::write(&path, text).unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("\n      green 127."), "{text}");
+}
+
+#[test]
+fn what_is_no_declaration_is_said_and_is_no_difference_in_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("odd.topo");
+    for (bytes, expected) in [
+        (&b"9001 -\n9002 - --check\n"[..], "odd.topo: line 2: --check has no place here"),
+        (b"9001 caf\xe9.txt\n", "odd.topo: line 1 is not UTF-8"),
+        (b"", "odd.topo: no servent is declared"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        for what in ["check", "run"] {
+            let output = topology(&[what, path.to_str().unwrap()]);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{error}");
+            assert!(error.starts_with("topology: in ") && error.contains(expected), "{error}");
+        }
+    }
+}
+
 #[test]
 fn a_neighbor_may_be_called_by_a_name() {
     let directory = tempfile::tempdir().unwrap();

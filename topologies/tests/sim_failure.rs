@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Parser;
@@ -41,6 +42,21 @@ fn run(line: &str, engine: Engine) -> (bool, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let well = runner::run(&options, options.plans().unwrap(), engine, &mut out, &mut err).unwrap();
     (well, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+/// An output that was closed after so many bytes.
+struct Closed(usize);
+
+impl Write for Closed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.0);
+        self.0 -= count;
+        if count > 0 { Ok(count) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Wrong whenever somebody crashes and servent 3 is there.
@@ -174,4 +190,16 @@ fn what_is_well_is_not_made_small_and_nothing_is_kept() {
     let line = format!("topology sim ring --servents 9 --faults mild --keep {}", directory.path().display());
     let (well, out, _) = run(&line, sim::run);
     assert!(well && !out.contains("smallest") && files_in(directory.path()).is_empty());
+}
+
+#[test]
+fn what_broke_before_the_output_was_closed_has_broken() {
+    let options = options("topology sim ring --servents 12 --seeds 0..40 --faults crash=1");
+    let seeds: Vec<Plan> = options.plans().unwrap().collect();
+    assert!(seeds.iter().any(|plan| !fails_on_a_crash(&Scene::draw(plan).unwrap()).broken.is_empty()));
+    let closed = |engine: Engine, bytes| {
+        runner::run(&options, options.plans().unwrap(), engine, Closed(bytes), io::sink()).unwrap()
+    };
+    assert!(!closed(fails_on_a_crash, 4_000));
+    assert!(closed(sim::run, 4_000), "nothing broke");
 }

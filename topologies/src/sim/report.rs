@@ -266,12 +266,16 @@ impl<W: Write> Printer<W> {
     }
 
     /// Prints what several runs come to, where JSON leaves room for it.
-    pub fn end(mut self) -> io::Result<Sum> {
+    pub fn end(&mut self) -> io::Result<()> {
         if self.sum.runs > 1 && !self.json {
             writeln!(self.out, "{}", self.sum)?;
         }
-        self.out.flush()?;
-        Ok(self.sum)
+        self.out.flush()
+    }
+
+    /// What the runs come to that were given to it, printed or not.
+    pub fn sum(&self) -> &Sum {
+        &self.sum
     }
 
     fn line(&mut self, cells: &[String; 16]) -> io::Result<()> {
@@ -330,7 +334,8 @@ mod tests {
         for report in reports {
             printer.add(report).unwrap();
         }
-        let sum = printer.end().unwrap();
+        printer.end().unwrap();
+        let sum = printer.sum().clone();
         (String::from_utf8(out).unwrap(), sum)
     }
 

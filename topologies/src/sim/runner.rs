@@ -70,18 +70,19 @@ pub fn run(
             }
         },
     );
-    let sum = match failed {
+    let ended = match failed {
         Some(error) => Err(error),
         None => printer.end().map_err(Into::into),
     };
-    match sum {
-        Ok(sum) => {
+    let sum = printer.sum();
+    match ended {
+        Ok(()) => {
             let whole = if options.json && sum.runs > 1 { format!("{sum}\n") } else { String::new() };
             let _ = writeln!(err, "{whole}{}", sum.speed(started.elapsed()));
             Ok(sum.broken == 0)
         }
-        // Whoever closed the pipe has seen enough.
-        Err(error) if is_closed_pipe(&error) => Ok(true),
+        // Whoever closed the pipe has seen enough; what had broken by then has.
+        Err(error) if is_closed_pipe(&error) => Ok(sum.broken == 0),
         Err(error) => Err(error),
     }
 }
