@@ -17,8 +17,12 @@ mod repl;
 mod script;
 mod terminal;
 
-use std::io::{self, Write};
+use std::env;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+
+use env_logger::{Target, WriteStyle};
+use servent::patient;
 
 use options::Options;
 use outcome::Outcome;
@@ -27,10 +31,14 @@ use outcome::Outcome;
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
+    let is_coloured = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     env_logger::Builder::new()
         .filter_level(if options.quiet { log::LevelFilter::Error } else { log::LevelFilter::Warn })
         // Its debug log is about keystrokes and would be drawn over the line being edited.
         .filter_module("rustyline", log::LevelFilter::Warn)
+        .target(Target::Pipe(Box::new(patient::stderr())))
+        // It cannot tell where a pipe leads.
+        .write_style(if is_coloured { WriteStyle::Always } else { WriteStyle::Never })
         .parse_default_env()
         .format_timestamp_millis()
         .init();
@@ -39,7 +47,7 @@ pub fn main() -> ExitCode {
         let outcome = Outcome::of_error(&error);
         // Whoever read our output has seen enough; that is no error of ours to report.
         if outcome != Outcome::OutputClosed {
-            let _ = writeln!(io::stderr(), "client: {error:#}");
+            let _ = patient::stderr().write_all(format!("client: {error:#}\n").as_bytes());
         }
         outcome
     });

@@ -3,13 +3,14 @@
 //! What was entered comes out as bytes. Nothing a person (or what was pasted) enters ends the prompt but the end itself.
 
 use std::env;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufReader, ErrorKind, Write};
 
 use anyhow::Context;
 use common::text::Escaped;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
+use servent::patient::{self, Patient};
 use unicode_width::UnicodeWidthChar;
 
 use crate::history::{self, History};
@@ -38,6 +39,8 @@ pub(crate) enum Entered {
 /// Where a person enters lines.
 pub(crate) struct Prompt {
     editor: Editor<(), MemHistory>,
+    /// What is read where the line editor is of no use.
+    lines: BufReader<Patient>,
     is_plain: bool,
     history: History,
 }
@@ -47,6 +50,7 @@ impl Prompt {
     pub(crate) fn new() -> anyhow::Result<Prompt> {
         let kind = env::var_os("TERM");
         let is_plain = kind.is_some_and(|kind| PLAIN.iter().any(|plain| kind.eq_ignore_ascii_case(plain)));
+        let is_plain = !terminal::make_own() || is_plain;
         let config = Config::builder().max_history_size(history::LINES_MAX)?.history_ignore_dups(true)?.build();
         let remembered = MemHistory::with_config(&config);
         let mut editor = Editor::with_history(config, remembered).context("cannot edit lines here")?;
@@ -55,16 +59,14 @@ impl Prompt {
             editor.add_history_entry(line).context("cannot keep the history")?;
         }
         terminal::restore_on_signals(is_plain)?;
-        Ok(Prompt { editor, is_plain, history })
+        Ok(Prompt { editor, lines: BufReader::new(patient::stdin()), is_plain, history })
     }
 
     /// Waits for what is entered next.
     pub(crate) fn read(&mut self) -> anyhow::Result<Entered> {
         if self.is_plain {
-            let mut out = io::stdout();
-            out.write_all(PROMPT.as_bytes())?;
-            out.flush()?;
-            let line = read_line(&mut io::stdin().lock()).context("cannot read the terminal")?;
+            patient::stdout().write_all(PROMPT.as_bytes())?;
+            let line = read_line(&mut self.lines).context("cannot read the terminal")?;
             return Ok(match line {
                 Some(Line::Whole(mut line)) => {
                     line.pop_if(|end| *end == b'\n');
@@ -89,18 +91,14 @@ impl Prompt {
     pub(crate) fn take_back(&mut self, text: &str) -> io::Result<()> {
         let Some((columns, rows)) = self.editor.dimensions() else { return Ok(()) };
         if let Some(taken) = rows_taken(text, columns.into()).filter(|taken| *taken < rows.into()) {
-            let mut out = io::stdout();
-            write!(out, "\x1b[{taken}A\r\x1b[J")?;
-            out.flush()?;
+            patient::stdout().write_all(format!("\x1b[{taken}A\r\x1b[J").as_bytes())?;
         }
         Ok(())
     }
 
     /// Shows a line as if it had been typed.
     pub(crate) fn show(&self, line: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout();
-        writeln!(out, "{PROMPT}{}", Escaped(line))?;
-        out.flush()
+        patient::stdout().write_all(format!("{PROMPT}{}\n", Escaped(line)).as_bytes())
     }
 
     /// Remembers a line, here and for later sessions, unless it is the same as the last.

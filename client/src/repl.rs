@@ -13,6 +13,7 @@ use anyhow::Context;
 use common::config::COMMAND_BYTES_MAX;
 use common::query::Ask;
 use common::session::{EndReason, Report};
+use servent::patient;
 use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
@@ -36,9 +37,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
     let network =
         Network::attach(&contact, options.answer_port.unwrap_or(0), options.timeout, options.answers, interrupt)?;
-    let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(io::stderr);
+    let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(patient::stderr);
     let renderer =
-        Renderer { out: io::BufWriter::new(io::stdout()), side, json: options.json, silence_max: options.timeout };
+        Renderer { out: io::BufWriter::new(patient::stdout()), side, json: options.json, silence_max: options.timeout };
     let place = Place {
         contact: options.contact.clone(),
         contact_address: network.contact_address(),
@@ -62,7 +63,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         return repl.run_interactive();
     }
     if options.commands.is_empty() {
-        let mut script = Script::new(io::stdin().lock());
+        let mut script = Script::new(io::BufReader::new(patient::stdin()));
         while let Some(line) = script.next()? {
             if !repl.run_scripted(line, &idle)? {
                 break;
@@ -237,5 +238,5 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
 /// Says something on stderr. What cannot be said there is not: it changes nothing about what was found.
 fn say(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = patient::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -6,7 +6,9 @@
 pub mod connection;
 mod data;
 pub mod options;
+pub mod output;
 pub mod parent;
+pub mod patient;
 mod pauses;
 pub mod poller;
 mod server;

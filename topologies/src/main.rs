@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use servent::patient;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, some_loopback_address};
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
     // What went wrong because everything is being ended is not worth a word.
     processes::stay_if_told_to_end();
     run.unwrap_or_else(|error| {
-        let _ = writeln!(io::stderr(), "topology: {error:#}");
+        let _ = patient::stderr().write_all(format!("topology: {error:#}\n").as_bytes());
         ExitCode::FAILURE
     })
 }
@@ -92,7 +93,7 @@ fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Resu
 fn run_check(name: &str, address: Ipv4Addr) -> anyhow::Result<ExitCode> {
     processes::end_all_on_signals()?;
     let topology = Topology::load(name)?;
-    let mut out = WhileRead(Some(io::stdout().lock()));
+    let mut out = WhileRead(Some(io::LineWriter::new(patient::stdout())));
     let differences = check(&topology, address, &mut out)?;
     let well = verdict(&topology, differences, &mut out)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -131,7 +132,13 @@ fn run_sim(options: &SimOptions) -> anyhow::Result<ExitCode> {
         Ok(plans) => plans,
         Err(error) => refuse("sim", &format!("{error:#}")),
     };
-    let well = runner::run(options, plans, sim::run, io::stdout().lock(), io::stderr())?;
+    let well = runner::run(
+        options,
+        plans,
+        sim::run,
+        io::LineWriter::new(patient::stdout()),
+        io::LineWriter::new(patient::stderr()),
+    )?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -146,7 +153,7 @@ fn refuse(subcommand: &str, why: &str) -> ! {
 /// What a person needs to know to attach more clients. On stderr: stdout is the client's.
 fn print_overlay(topology: &Topology) -> io::Result<()> {
     let addresses = topology.addresses();
-    let mut stderr = io::stderr().lock();
+    let mut stderr = io::LineWriter::new(patient::stderr());
     writeln!(stderr, "{}: {} servents, {} links", topology.name, addresses.len(), topology.links().len())?;
     for (place, declared) in topology.servents.iter().enumerate() {
         let neighbors: Vec<String> = declared.neighbors.iter().map(|other| addresses[*other].to_string()).collect();
