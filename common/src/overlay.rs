@@ -30,7 +30,7 @@ use crate::wire::{self, WireError};
 use delivery::Delivery;
 use flood::{Admission, Asker, Done, Flood, Passing};
 use links::{Greeting, Links, Peer};
-use query_log::QUERY_LOG;
+use query_log::{Asked, QUERY_LOG};
 
 /// What the mind is told.
 #[derive(Debug)]
@@ -406,7 +406,7 @@ impl Overlay {
             },
         };
         let ttl = query.ttl;
-        log::debug!(target: QUERY_LOG, "{} asked with TTL {ttl}: {}", query.id(), query.ask);
+        log::debug!(target: QUERY_LOG, "{} asked with TTL {ttl}: {}", query.id(), Asked(&query.ask));
         self.spread(now, Asker::Client { link }, Arc::new(query), ttl, out);
     }
 

@@ -8,6 +8,7 @@ mod world;
 use std::cell::RefCell;
 use std::time::Duration;
 
+use common::config::KEY_BYTES_MAX;
 use common::key::Key;
 use common::query::Ask;
 
@@ -228,6 +229,16 @@ fn a_neighbor_that_is_lost_under_a_copy() {
             "finished: reached 1, copies 1, lost 1",
         ]
     );
+}
+
+#[test]
+fn a_long_key_is_a_short_line() {
+    let mut world = world(&[("a", "")], &[]);
+    let client = client(&mut world, "a");
+    let id = world.ask(client, Ask::Key(Key::new(&[b'x'; KEY_BYTES_MAX]).unwrap())).to_string();
+    world.run();
+    let said = told(&world, &id);
+    assert_eq!(said[0], format!("asked with TTL 4: ? {} and 3,996 more bytes", "x".repeat(100)));
 }
 
 #[test]

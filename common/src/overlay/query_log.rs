@@ -4,13 +4,35 @@
 //! the logs of an overlay reads its story. The lines stand where the decisions are made; what takes more than one line
 //! of code to say is said here. Where nobody listens, a line costs one comparison.
 
+use std::fmt::{self, Display, Formatter};
+
 use super::Overlay;
 use super::flood::{Admission, Asker, First};
 use crate::config::SEEN_IDS_MAX;
-use crate::query::{Query, QueryId};
+use crate::counted::counted;
+use crate::query::{Ask, Query, QueryId};
+use crate::text::Escaped;
 
 /// The log's name for these lines.
 pub(super) const QUERY_LOG: &str = "query";
+
+/// Bytes of a key that are shown: it may have four thousand, each of them shown as four.
+const KEY_SHOWN_BYTES_MAX: usize = 100;
+
+/// What is asked, in not too many words.
+pub(super) struct Asked<'a>(pub(super) &'a Ask);
+
+impl Display for Asked<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ask::Key(key) if key.as_bytes().len() > KEY_SHOWN_BYTES_MAX => {
+                let (shown, rest) = key.as_bytes().split_at(KEY_SHOWN_BYTES_MAX);
+                write!(f, "? {} and {}", Escaped(shown), counted(rest.len(), "more byte"))
+            }
+            ask => ask.fmt(f),
+        }
+    }
+}
 
 impl Overlay {
     /// Says from whom a copy came, and what it is to us.
@@ -27,7 +49,7 @@ impl Overlay {
         let cut = if came_ttl > ttl { format!(", cut to {ttl}") } else { String::new() };
         let from = format!("from {from} with TTL {came_ttl}{cut}");
         match admission {
-            Admission::New => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", query.ask),
+            Admission::New => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Asked(&query.ask)),
             Admission::Further => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
             Admission::Duplicate | Admission::Unsure => {
                 log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", self.first_copy(id));
