@@ -5,6 +5,7 @@
 
 pub mod connection;
 mod data;
+pub mod log_sink;
 pub mod options;
 pub mod output;
 pub mod parent;
@@ -15,10 +16,12 @@ mod server;
 mod signals;
 pub mod sockets;
 
-use std::io::{self, Write};
+use std::fmt::Write;
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Parser;
@@ -26,6 +29,7 @@ use common::address::Dialect;
 use common::config::Config;
 use common::message::ServentId;
 use ipnet::IpNet;
+use rustix::stdio::stdout;
 
 use options::Options;
 use server::Server;
@@ -38,18 +42,13 @@ pub fn main() -> ExitCode {
     let is_check = std::env::args_os().any(|word| word == "--check");
     let signals = Signals::hear(i32::from(is_check)).context("cannot watch for signals");
     let options = Options::parse();
-    env_logger::Builder::new()
-        .filter_level(options.verbosity.level())
-        .parse_default_env()
-        .format_timestamp_millis()
-        .init();
-    match signals.and_then(|signals| run(&options, signals)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "servent: {error:#}");
-            ExitCode::FAILURE
-        }
+    let log = log_sink::start(options.verbosity.level(), |_| {});
+    let result = signals.and_then(|signals| run(&options, signals));
+    if let Err(error) = &result {
+        log.say(&format!("servent: {error:#}"));
     }
+    log.finish();
+    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
@@ -85,11 +84,14 @@ fn tp3_answers(options: &Options) -> Vec<IpNet> {
     if options.tp3 { [sockets::own_networks(), options.tp3_answers.clone()].concat() } else { Vec::new() }
 }
 
-/// The one line on stdout: whoever started us waits for it.
+/// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
 fn announce(listening: SocketAddr) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {listening}")?;
-    stdout.flush()
+    let line = format!("listening on {listening}\n");
+    if output::has_room(stdout()) {
+        return output::write_all(stdout(), line.as_bytes());
+    }
+    let announce = move || output::write_all(stdout(), line.as_bytes()).unwrap_or_else(|error| log::warn!("{error}"));
+    thread::Builder::new().name("stdout".to_owned()).spawn(announce).map(drop)
 }
 
 /// The address to go by: the one given, else the one listened on, else (when listening on every address) the one this
@@ -119,24 +121,23 @@ fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Resul
     let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
     let advertise = advertised(options, options.listen)?;
     let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listen     {}", options.listen)?;
-    writeln!(stdout, "advertise  {advertise}")?;
+    let mut page = String::new();
+    writeln!(page, "listen     {}", options.listen)?;
+    writeln!(page, "advertise  {advertise}")?;
     writeln!(
-        stdout,
+        page,
         "data       {}: {} keys ({} repeated), {} bytes held",
         options.data,
         store.len(),
         store.repeated_count(),
         store.bytes_count()
     )?;
-    writeln!(stdout, "neighbors  {neighbors}")?;
-    writeln!(stdout, "ttl        {}", options.ttl)?;
+    writeln!(page, "neighbors  {neighbors}")?;
+    writeln!(page, "ttl        {}", options.ttl)?;
     let networks: Vec<String> = tp3_answers(options).iter().map(ToString::to_string).collect();
     let tp3 =
         if options.tp3 { format!("spoken too, with clients in {}", networks.join(" ")) } else { "refused".to_owned() };
-    writeln!(stdout, "tp3        {tp3}")?;
-    writeln!(stdout, "pass on    {forward}")?;
-    stdout.flush()?;
-    Ok(())
+    writeln!(page, "tp3        {tp3}")?;
+    writeln!(page, "pass on    {forward}")?;
+    output::write_all(stdout(), page.as_bytes()).context("cannot write to stdout")
 }

@@ -1,0 +1,184 @@
+//! Where the log goes: into a bounded queue, from which one thread writes to stderr. Whoever logs never waits.
+//!
+//! A terminal held by Ctrl-S, a pipe nobody drains and a log driver that hangs take nothing for as long as they like;
+//! lines that do not fit into the queue meanwhile are dropped and counted, and the count is said where they are missing.
+//! It does not decide what is logged or how a line looks: that is `env_logger`'s, which writes into this.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use common::counted::counted;
+use rustix::fs::{FileType, fstat};
+use rustix::stdio::stderr;
+
+use crate::output;
+
+/// Bytes of lines that may wait to be written.
+pub const LOG_BYTES_MAX: usize = 1024 * 1024;
+/// The same where stderr is a regular file: it takes everything soon, and whoever keeps a log in a file wants it whole.
+pub const LOG_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long the last words may take to be written at the end.
+pub const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+/// Lines are written together up to so many bytes, which a pipe takes in one piece: lines of programs that share one do
+/// not mix (`PIPE_BUF`).
+const PIECE_BYTES: usize = 4096;
+
+/// The way to stderr, for as many as want to write there.
+#[derive(Clone, Debug)]
+pub struct LogSink(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There is something to write.
+    filled: Condvar,
+    /// Everything was written.
+    emptied: Condvar,
+}
+
+#[derive(Debug)]
+struct Queue {
+    lines: VecDeque<Box<[u8]>>,
+    /// Of the lines here, and of those that are being written.
+    bytes: usize,
+    bytes_max: usize,
+    /// Lines that did not fit, since that was last said.
+    dropped: u64,
+    /// The thread is started with the first line.
+    has_thread: bool,
+}
+
+/// Sends the log of this program to stderr through a sink: `level` and up, or what `RUST_LOG` says. `adjust` may change
+/// it further. Also what a panic says goes there.
+pub fn start(level: log::LevelFilter, adjust: impl FnOnce(&mut env_logger::Builder)) -> LogSink {
+    let is_file = fstat(stderr()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+    let sink = LogSink::new(if is_file { LOG_FILE_BYTES_MAX } else { LOG_BYTES_MAX });
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(level);
+    adjust(&mut builder);
+    builder.parse_default_env().format_timestamp_millis().target(env_logger::Target::Pipe(Box::new(sink.clone())));
+    if !matches!(std::env::var(env_logger::DEFAULT_WRITE_STYLE_ENV).as_deref(), Ok("always" | "never")) {
+        // The builder sees a pipe, and cannot know where it leads.
+        builder.write_style(anstream::AutoStream::choice(&io::stderr()).into());
+    }
+    builder.init();
+    let of_panics = sink.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        of_panics.say(&format!("{panic}\n{}", std::backtrace::Backtrace::capture()));
+        of_panics.finish();
+    }));
+    sink
+}
+
+impl LogSink {
+    fn new(bytes_max: usize) -> LogSink {
+        let queue = Queue { lines: VecDeque::new(), bytes: 0, bytes_max, dropped: 0, has_thread: false };
+        LogSink(Arc::new(Shared { queue: Mutex::new(queue), filled: Condvar::new(), emptied: Condvar::new() }))
+    }
+
+    /// Says a line that is not to be dropped: there are few of them.
+    pub fn say(&self, line: &str) {
+        self.add(format!("{line}\n").as_bytes(), true);
+    }
+
+    /// Waits until everything was written, but not for long.
+    pub fn finish(&self) {
+        let mut queue = self.0.lock();
+        queue.say_dropped();
+        let waited = self.0.emptied.wait_timeout_while(queue, LAST_WORDS_MAX, |queue| queue.bytes > 0);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn add(&self, line: &[u8], is_due: bool) {
+        let mut queue = self.0.lock();
+        queue.say_dropped_if_half_empty();
+        if !is_due && (queue.dropped > 0 || queue.bytes + line.len() > queue.bytes_max) {
+            queue.dropped += 1;
+            return;
+        }
+        queue.push(line);
+        if !queue.has_thread {
+            let shared = Arc::clone(&self.0);
+            // Without a thread the lines wait for the next try.
+            queue.has_thread =
+                thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_lines()).is_ok();
+        }
+        self.0.filled.notify_one();
+    }
+}
+
+/// One line in one piece, as `env_logger` writes them.
+impl Write for LogSink {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.add(line, false);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_lines(&self) {
+        let mut piece = Vec::new();
+        loop {
+            let queue = self.filled.wait_while(self.lock(), |queue| queue.lines.is_empty());
+            let count = queue.unwrap_or_else(PoisonError::into_inner).take_piece(&mut piece);
+            let written = output::write_all(stderr(), &piece);
+            let mut queue = self.lock();
+            queue.bytes -= piece.len();
+            match written {
+                Ok(()) => queue.say_dropped_if_half_empty(),
+                // A full disk may have room later.
+                Err(_) => queue.dropped += count,
+            }
+            if queue.bytes == 0 {
+                self.emptied.notify_all();
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, line: &[u8]) {
+        self.bytes += line.len();
+        self.lines.push_back(line.into());
+    }
+
+    /// Takes as many lines as are written together, and says how many.
+    fn take_piece(&mut self, piece: &mut Vec<u8>) -> u64 {
+        piece.clear();
+        let mut count = 0;
+        while self.lines.front().is_some_and(|line| count == 0 || piece.len() + line.len() <= PIECE_BYTES) {
+            piece.extend(self.lines.pop_front().into_iter().flatten());
+            count += 1;
+        }
+        count
+    }
+
+    /// Half of the room is waited for, so that not every other line is one that says how few are missing.
+    fn say_dropped_if_half_empty(&mut self) {
+        if self.bytes <= self.bytes_max / 2 {
+            self.say_dropped();
+        }
+    }
+
+    /// Says how many lines are missing here, if any are.
+    fn say_dropped(&mut self) {
+        if self.dropped > 0 {
+            let verb = if self.dropped == 1 { "was" } else { "were" };
+            let time = humantime::format_rfc3339_millis(SystemTime::now());
+            let line = format!("[{time} WARN  log] {} {verb} not logged\n", counted(self.dropped, "line"));
+            self.dropped = 0;
+            self.push(line.as_bytes());
+        }
+    }
+}
