@@ -27,6 +27,8 @@ pub struct Options {
     pub quiet: bool,
     /// The process that starts this one and that it is not to outlive.
     pub with_parent: Option<i32>,
+    /// What a person is told before the first prompt.
+    pub hint: Option<String>,
 }
 
 impl Options {
@@ -43,8 +45,8 @@ impl Options {
         let line = Line::try_parse_from(words)?;
         let (answer_port, contact) =
             places(line.answer_port, &line.places).map_err(|(kind, message)| Line::command().error(kind, message))?;
-        let Line { commands, timeout, answers, json, quiet, with_parent, .. } = line;
-        Ok(Options { answer_port, contact, commands, timeout, answers, json, quiet, with_parent })
+        let Line { commands, timeout, answers, json, quiet, with_parent, hint, .. } = line;
+        Ok(Options { answer_port, contact, commands, timeout, answers, json, quiet, with_parent, hint })
     }
 }
 
@@ -110,6 +112,10 @@ struct Line {
     /// The process that starts this one and that it is not to outlive.
     #[arg(long, value_name = "PID", hide = true)]
     with_parent: Option<i32>,
+
+    /// What a person is told before the first prompt, by whoever knows the overlay.
+    #[arg(long, value_name = "TEXT", hide = true)]
+    hint: Option<String>,
 }
 
 /// What words that are no options say: a contact, and before it perhaps a port.

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     signal_hook::low_level::pipe::register(SIGINT, on_interrupt).context("cannot watch for Ctrl-C")?;
 
     if interactive {
-        return repl.run_interactive();
+        return repl.run_interactive(options.hint.as_deref());
     }
     if options.commands.is_empty() {
         let mut script = Script::new(io::BufReader::new(patient::stdin()));
@@ -118,10 +118,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     /// Runs what a person enters until that person leaves. Only a lost contact makes that a failure.
-    fn run_interactive(&mut self) -> anyhow::Result<Outcome> {
+    fn run_interactive(&mut self, hint: Option<&str>) -> anyhow::Result<Outcome> {
         let mut prompt = Prompt::new()?;
         self.renderer.show_aside(format_args!("attached to {}", self.place.contact));
         self.renderer.show_help();
+        hint.inspect(|hint| self.renderer.show_aside(hint));
         loop {
             let entered = match prompt.read()? {
                 Entered::Text(entered) => entered,

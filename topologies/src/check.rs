@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 use common::config::{TTL_FROM_OTHERS_MAX, TTL_MAX};
+use common::counted::counted;
 use common::store::Store;
 use servent::options::DataSource;
 
@@ -59,10 +60,10 @@ fn refuse_uneven_ttl(topology: &Topology) -> anyhow::Result<()> {
 fn check_round(topology: &Topology, how: &str, out: &mut dyn Write) -> anyhow::Result<usize> {
     writeln!(
         out,
-        "{}: {} servents, {} links, {how}; a query enters at {}",
+        "{}: {}, {}, {how}; a query enters at {}",
         topology.name,
-        topology.servents.len(),
-        topology.links().len(),
+        counted(topology.servents.len(), "servent"),
+        counted(topology.links().len(), "link"),
         topology.servents[0].address(),
     )?;
     let mut fleet = Fleet::start(topology)?;
@@ -260,7 +261,7 @@ impl Round<'_> {
 }
 
 /// What each servent serves, read by the same rules but not by the same process.
-fn load_data(topology: &Topology) -> anyhow::Result<Vec<Store>> {
+pub(crate) fn load_data(topology: &Topology) -> anyhow::Result<Vec<Store>> {
     let load = |source: &DataSource| match source {
         DataSource::None => Ok(Store::default()),
         DataSource::File(path) => {
@@ -279,8 +280,7 @@ fn sorted(one: SocketAddr, other: SocketAddr) -> (SocketAddr, SocketAddr) {
 pub fn verdict(topology: &Topology, differences: usize, out: &mut dyn Write) -> io::Result<bool> {
     match differences {
         0 => writeln!(out, "\n{}: as declared", topology.name)?,
-        1 => writeln!(out, "\n{}: 1 difference", topology.name)?,
-        _ => writeln!(out, "\n{}: {differences} differences", topology.name)?,
+        _ => writeln!(out, "\n{}: {}", topology.name, counted(differences, "difference"))?,
     }
     Ok(differences == 0)
 }

@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use common::counted::counted;
 use servent::patient;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, some_loopback_address};
+use topologies::hint::hint;
 use topologies::processes;
 use topologies::scale;
 use topologies::sim::options::Options as SimOptions;
@@ -84,7 +86,9 @@ fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Resu
     // What only a person needs keeps nobody from asking.
     let _ = print_overlay(&topology);
     let contact = topology.servents[0].options.listen.to_string();
-    let mut command = client(client_options.iter().cloned().chain([contact]))?;
+    // Whoever says what is to be asked needs to be told nothing.
+    let hint = client_options.is_empty().then(|| format!("--hint={}", hint(&topology)));
+    let mut command = client(hint.into_iter().chain(client_options.iter().cloned()).chain([contact]))?;
     let code = fleet.run_client(&mut command)?;
     fleet.end()?;
     Ok(ExitCode::from(code))
@@ -154,7 +158,9 @@ fn refuse(subcommand: &str, why: &str) -> ! {
 fn print_overlay(topology: &Topology) -> io::Result<()> {
     let addresses = topology.addresses();
     let mut stderr = io::LineWriter::new(patient::stderr());
-    writeln!(stderr, "{}: {} servents, {} links", topology.name, addresses.len(), topology.links().len())?;
+    let [servents, links] =
+        [(addresses.len(), "servent"), (topology.links().len(), "link")].map(|(n, what)| counted(n, what));
+    writeln!(stderr, "{}: {servents}, {links}", topology.name)?;
     for (place, declared) in topology.servents.iter().enumerate() {
         let neighbors: Vec<String> = declared.neighbors.iter().map(|other| addresses[*other].to_string()).collect();
         writeln!(stderr, "  {}  {}  linked with {}", addresses[place], declared.options.data, neighbors.join(" "))?;

@@ -4,12 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
 use topologies::check::compare;
@@ -213,6 +215,59 @@ fn run_opens_the_client_and_takes_down_what_it_started() {
     // Nothing listens there any more, so the same can be brought up again at once.
     let again = topology(&["run", "diamond", "--address", &ip]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+}
+
+#[test]
+fn at_a_terminal_run_ends_its_start_with_something_to_ask() {
+    let shown = at_a_terminal(&[], "Q\r");
+    let after = shown.split("asks every servent within reach, T shows the topology, Q leaves\r\n").nth(1);
+    assert!(after.is_some_and(|after| after.starts_with("try: ? coffee   ? kernel   T\r\n")), "{shown}");
+    let shown = at_a_terminal(&["--", "-c", "? coffee"], "");
+    assert!(shown.contains("espresso: ") && !shown.contains("try:"), "{shown}");
+}
+
+/// What `topology run diamond` shows at a terminal until it ends.
+fn at_a_terminal(arguments: &[&str], typed: &str) -> String {
+    let size = PtySize { rows: 40, cols: 100, ..PtySize::default() };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_topology"));
+    command.args(["run", "diamond", "--address", &some_loopback_address().to_string()]);
+    command.args(arguments);
+    command.env("TERM", "xterm-256color");
+    command.env("XDG_STATE_HOME", home.path());
+    command.cwd(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap());
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut keyboard = pair.master.take_writer().unwrap();
+    let mut output = pair.master.try_clone_reader().unwrap();
+    let (sender, pieces) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // A terminal that nobody has any more is read with an error.
+        while let Ok(count @ 1..) = output.read(&mut buffer) {
+            sender.send(buffer[..count].to_vec()).unwrap();
+        }
+    });
+    let (mut shown, mut typed) = (Vec::new(), Some(typed));
+    while let Some(piece) = next(&pieces) {
+        shown.extend(piece);
+        // The last that is shown before a person is asked.
+        if shown.windows(2).any(|bytes| bytes == b"> ") {
+            typed.take().into_iter().for_each(|typed| keyboard.write_all(typed.as_bytes()).unwrap());
+        }
+    }
+    assert_eq!(child.wait().unwrap().exit_code(), 0, "{}", String::from_utf8_lossy(&shown));
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+/// The next piece of what is shown; nothing when there is no more.
+fn next(pieces: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
+    match pieces.recv_timeout(Duration::from_secs(60)) {
+        Ok(piece) => Some(piece),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => panic!("nothing more is shown, and it does not end"),
+    }
 }
 
 #[test]
