@@ -52,6 +52,10 @@ pub const QUERIES_PENDING_MAX: usize = 65_536;
 /// Finished queries whose echo is kept for [`ECHO_WAIT_MAX`], to be said again should it be lost with its link. Of one
 /// beyond that a copy offered again counts as lost.
 pub const ECHOES_KEPT_MAX: usize = 65_536;
+/// Moments noted at which a query that is pending, or its kept echo, is looked at; half of them may be in vain.
+pub const LOOKS_MAX: usize = LOOKS_FEW + 2 * (QUERIES_PENDING_MAX + ECHOES_KEPT_MAX);
+/// As many are left as they are, in vain or not.
+pub const LOOKS_FEW: usize = 64;
 /// Bytes of queries kept while their echoes are awaited, to be offered again to a neighbor whose link was lost. One
 /// beyond that is not offered again.
 pub const OFFERS_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -182,6 +182,10 @@ pub struct Holdings {
     /// Bytes of queries kept to be offered again;
     /// [`OFFERS_KEPT_BYTES_MAX`](crate::config::OFFERS_KEPT_BYTES_MAX) at most.
     pub offers_kept_bytes: usize,
+    /// Moments at which these are looked at; [`LOOKS_MAX`](crate::config::LOOKS_MAX) at most.
+    pub looks: usize,
+    /// Links to neighbors that have a pace; [`NEIGHBORS_MAX`](crate::config::NEIGHBORS_MAX) at most.
+    pub paces: usize,
     /// Answer addresses known; [`ANSWER_ADDRESSES_MAX`](crate::config::ANSWER_ADDRESSES_MAX) at most.
     pub answer_addresses: usize,
     /// Links to answer addresses; [`ANSWER_LINKS_MAX`](crate::config::ANSWER_LINKS_MAX) at most, and those that have yet
@@ -298,6 +302,8 @@ impl Overlay {
             holdings.pending = flood.pending_count();
             holdings.echoes_kept = flood.kept_count();
             holdings.offers_kept_bytes = flood.offers_kept_bytes();
+            holdings.looks = flood.looks_count();
+            holdings.paces = flood.paces_count();
         }
         if let Some(delivery) = self.delivery.get() {
             delivery.hold(&mut holdings);

@@ -1862,6 +1862,59 @@ fn what_it_holds_is_counted() {
     assert!(holdings.offers_kept_bytes > 0 && holdings.answers_queued_bytes > "green".len());
 }
 
+/// A query that is over leaves nothing behind that grows with how many there were.
+#[test]
+fn what_is_to_be_looked_at_is_bounded_by_what_is_pending_or_kept() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let client = mind.client(1);
+    for sequence in 0..5_000 {
+        mind.hear(client, request(sequence));
+        let holdings = mind.overlay.holdings();
+        assert!(holdings.looks > 0 && holdings.looks <= LOOKS_FEW + 2 * holdings.pending, "{holdings:?}");
+        // Nobody may offer it again, so nothing of it is kept.
+        mind.hear(neighbor, echo_of(&query(sequence, 1, milk()), reached(1)));
+        assert_eq!((mind.overlay.holdings().pending, mind.overlay.holdings().echoes_kept), (0, 0));
+    }
+    // Those that are pending are looked at all the same.
+    for sequence in 5_000..5_010 {
+        mind.hear(client, request(sequence));
+    }
+    let lost = Tally { lost: 1, ..passed_on() };
+    let given_up: Vec<Output> = (5_000..5_010).map(|sequence| send(client, finished(sequence, lost))).collect();
+    assert_eq!(mind.pass_and_see(ECHO_WAIT_MAX), given_up);
+    assert_eq!(mind.overlay.holdings().looks, 0);
+}
+
+#[test]
+fn a_neighbor_that_leaves_takes_its_pace_with_it() {
+    let mut mind = Mind::new();
+    for id in 1..=5 {
+        let mut hasty = Flooder::new(&mut mind, id, 0);
+        hasty.flood(&mut mind, 1);
+        assert_eq!(mind.overlay.holdings().paces, 1, "neighbor {id}");
+        mind.closed(hasty.link);
+        assert_eq!(mind.overlay.holdings().paces, 0, "neighbor {id}");
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_query_does_not_grow_with_the_neighbors_that_were_asked() {
+    let kept_bytes = |neighbors_count| {
+        let mut mind = Mind::new();
+        let asker = mind.neighbor(1);
+        let others: Vec<LinkId> = (0..neighbors_count).map(|id| mind.neighbor(10 + id)).collect();
+        let before = mind.overlay.memory_bytes();
+        mind.hear(asker, Message::query(query(5, 1, milk())));
+        for other in others {
+            mind.hear(other, echo_of(&Query { ttl: 2, ..query(5, 1, milk()) }, reached(1)));
+        }
+        assert_eq!(mind.overlay.holdings().echoes_kept, 1);
+        mind.overlay.memory_bytes() - before
+    };
+    assert_eq!(kept_bytes(1), kept_bytes(200));
+}
+
 #[test]
 fn a_query_that_is_kept_counts_for_all_it_says_until_it_is_echoed() {
     let mut mind = Mind::new();

@@ -17,7 +17,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{ECHO_WAIT_MAX, ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX};
+use crate::config::{
+    ECHO_WAIT_MAX, ECHOES_KEPT_MAX, LOOKS_FEW, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX,
+};
 use crate::counted::counted;
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
@@ -104,7 +106,7 @@ pub(super) struct Done {
 #[derive(Debug, Default)]
 pub(super) struct Flood {
     seen: SeenSet,
-    /// When each pass is looked at next.
+    /// When each pass is looked at next. A pass that goes before leaves its look behind, up to as many as are needed.
     looks: BinaryHeap<Reverse<(Time, Place, u8)>>,
     pending_count: usize,
     kept_count: usize,
@@ -340,7 +342,7 @@ impl Flood {
             done.extend(self.give_up(place, ttl));
             // Given up or echoed, it is kept for as long as the one that waits for its echo may offer it again.
             match self.seen.pass_mut(place, ttl).map(|pass| pass.came + ECHO_WAIT_MAX) {
-                Some(until) if until > now => self.looks.push(Reverse((until, place, ttl))),
+                Some(until) if until > now => self.look_at(until, place, ttl),
                 Some(_) => {
                     if let Some(pass) = self.seen.remove_pass(place, ttl) {
                         self.drop_pass(&pass);
@@ -375,6 +377,14 @@ impl Flood {
 
     pub(super) fn offers_kept_bytes(&self) -> usize {
         self.offers_kept_bytes
+    }
+
+    pub(super) fn looks_count(&self) -> usize {
+        self.looks.len()
+    }
+
+    pub(super) fn paces_count(&self) -> usize {
+        self.paces.get().map_or(0, Paces::len)
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
@@ -414,11 +424,22 @@ impl Flood {
             pass.offer = Some(Arc::clone(query));
         }
         self.pending_count += 1;
+        let ttl = pass.ttl;
+        self.seen.add_pass(place, pass);
+        self.look_at(until, place, ttl);
+    }
+
+    /// Has a pass looked at then.
+    fn look_at(&mut self, until: Time, place: Place, ttl: u8) {
         if self.looks.is_empty() {
             self.looks.reserve_exact(1);
         }
-        self.looks.push(Reverse((until, place, pass.ttl)));
-        self.seen.add_pass(place, pass);
+        self.looks.push(Reverse((until, place, ttl)));
+        if self.looks.len() > LOOKS_FEW + 2 * (self.pending_count + self.kept_count) {
+            // Half of them and more are in vain. It costs at most what it cost to get here.
+            let Flood { looks, seen, .. } = self;
+            looks.retain(|Reverse((_, place, ttl))| seen.pass_mut(*place, *ttl).is_some());
+        }
     }
 
     /// Ends a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that is
@@ -431,6 +452,9 @@ impl Flood {
         }
         let done = Done { asker: pass.asker, id, tally: pass.tally };
         pass.is_done = true;
+        // It may be kept for a while, and many may be.
+        pass.awaited = Vec::new();
+        pass.absent.clear();
         if let Some(offer) = pass.offer.take() {
             self.offers_kept_bytes -= weight(&offer);
         }
@@ -447,9 +471,10 @@ impl Flood {
     fn keep(&mut self, place: Place, mut pass: Pass) {
         if self.may_keep(place, pass.asker) {
             self.kept_count += 1;
-            self.looks.push(Reverse((pass.came + ECHO_WAIT_MAX, place, pass.ttl)));
+            let (until, ttl) = (pass.came + ECHO_WAIT_MAX, pass.ttl);
             pass.is_done = true;
             self.seen.add_pass(place, pass);
+            self.look_at(until, place, ttl);
         }
     }
 

@@ -66,6 +66,11 @@ impl Paces {
         true
     }
 
+    /// How many links have one: no more than there are neighbors, because each is forgotten with its link.
+    pub(super) fn len(&self) -> usize {
+        self.links.len()
+    }
+
     /// A link is gone.
     pub(super) fn forget(&mut self, link: LinkId) {
         if let Some(paced) = self.links.remove(&link) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::address::{AnswerAddress, Dialect, Neighbor, canonical};
 use common::config::{
     ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, Config, DIAL_WAIT_MAX,
-    ECHOES_KEPT_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
+    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
     SEEN_TP3_AGE_MAX, TTL_MAX,
 };
 use common::link::LinkId;
@@ -320,6 +320,8 @@ impl Shell {
             ("pending", held.pending, QUERIES_PENDING_MAX),
             ("echoes kept", held.echoes_kept, ECHOES_KEPT_MAX),
             ("bytes of offers", held.offers_kept_bytes, OFFERS_KEPT_BYTES_MAX),
+            ("looks", held.looks, LOOKS_MAX),
+            ("paces", held.paces, held.neighbors),
             ("answer addresses", held.answer_addresses, ANSWER_ADDRESSES_MAX),
             ("answer links", held.answer_links, ANSWER_LINKS_MAX + ANSWER_DIALS_MAX),
             ("answer dials", held.answer_dials, ANSWER_DIALS_MAX),

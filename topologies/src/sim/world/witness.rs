@@ -21,7 +21,7 @@ use std::net::SocketAddr;
 
 use common::config::{
     ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, CONNECTIONS_MAX,
-    ECHOES_KEPT_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
+    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
     SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX,
 };
 use common::link::LinkId;
@@ -184,6 +184,7 @@ impl<'s> Witness<'s> {
     /// Whether a mind holds no more of anything than it may.
     pub(super) fn check_holdings(&mut self, now: Nanos, servent: usize, holdings: &Holdings) {
         let Holdings { neighbors, clients, strangers, seen, pending, echoes_kept, offers_kept_bytes, .. } = *holdings;
+        let Holdings { looks, paces, .. } = *holdings;
         let Holdings { answer_addresses, answer_links, answer_dials, answers_queued_bytes, .. } = *holdings;
         for (held, most, what) in [
             (neighbors, NEIGHBORS_MAX, "neighbors"),
@@ -192,6 +193,8 @@ impl<'s> Witness<'s> {
             (pending, QUERIES_PENDING_MAX, "queries pending"),
             (echoes_kept, ECHOES_KEPT_MAX, "echoes kept"),
             (offers_kept_bytes, OFFERS_KEPT_BYTES_MAX, "bytes of queries kept"),
+            (looks, LOOKS_MAX, "looks at queries"),
+            (paces, neighbors, "paces"),
             (answer_addresses, ANSWER_ADDRESSES_MAX, "answer addresses"),
             (answer_links, ANSWER_LINKS_MAX + ANSWER_DIALS_MAX, "answer links"),
             (answer_dials, ANSWER_DIALS_MAX, "dials to clients"),
