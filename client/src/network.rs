@@ -108,8 +108,7 @@ impl Network {
 
         let (session, accepts) = match contact.dialect {
             Dialect::Native => {
-                // What asks across TP3 links has to fit their sequence numbers, and so do all of ours.
-                let first = u64::from(u32::from_ne_bytes(sequence));
+                let first = first_sequence(sequence);
                 // Our contact may have TP3 neighbors, and they answer in their dialect.
                 (Session::new(answer_port, first, silence_max, answers_wanted), Accepts::Both)
             }
@@ -381,6 +380,12 @@ fn random<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
     Ok(bytes)
 }
 
+/// The number of the first query. What asks across TP3 links has to fit the 32 bits of their sequence numbers, and so
+/// does all that is asked in one session: there is room for two billion queries.
+fn first_sequence(random: [u8; 4]) -> u64 {
+    u64::from(u32::from_ne_bytes(random) / 2)
+}
+
 /// Connects to the first of a contact's addresses that takes the connection.
 fn connect(contact: &Neighbor) -> anyhow::Result<TcpStream> {
     let mut reason = String::new();
@@ -410,6 +415,14 @@ mod tests {
         });
         assert!(taken.is_err());
         assert_eq!(tried, [40_000]);
+    }
+
+    #[test]
+    fn whatever_is_drawn_two_billion_queries_fit_32_bits() {
+        for random in [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX].map(u32::to_ne_bytes) {
+            assert!(first_sequence(random) + 2_000_000_000 <= u64::from(u32::MAX), "{random:?}");
+        }
+        assert_ne!(first_sequence([1, 2, 3, 4]), first_sequence([4, 3, 2, 1]));
     }
 
     #[test]
