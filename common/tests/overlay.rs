@@ -1211,6 +1211,23 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
     }
 }
 
+/// What a hello has beyond what is known is for those who know it.
+#[test]
+fn features_that_nobody_has_defined_change_nothing() {
+    for hello in [servent_hello(5), client_hello(7000)] {
+        let Message::Hello(plain) = hello else { panic!("{hello:?}") };
+        assert_eq!(plain.features, 0, "none is defined");
+        let answers = [plain.features, u64::MAX].map(|features| {
+            let mut mind = Mind::new();
+            let link = mind.stranger();
+            let greeting = mind.hear(link, Message::Hello(Hello { features, ..plain }));
+            (greeting, mind.hear(link, Message::Ping))
+        });
+        assert_eq!(answers[0], answers[1]);
+        assert!(matches!(answers[0].0.as_slice(), [Output::Send { message: Message::Hello(_), .. }]), "{answers:?}");
+    }
+}
+
 #[test]
 fn a_client_that_cannot_be_answered_is_refused() {
     let mut mind = Mind::new();
@@ -1505,6 +1522,24 @@ fn no_network_has_more_dials_than_are_left_for_all_others() {
     // A dial that is over is for whoever has fewest under way, and has no more of them for it than are left.
     assert_eq!(mind.dial_failed(Dial::Answers(port(1, 0))), [dial_at(port(networks + 1, most / 4))]);
     assert_eq!(mind.dial_failed(Dial::Answers(port(1, 1))), []);
+}
+
+/// As docs/PROTOCOL.md admits: no rule about addresses tells who lies.
+#[test]
+fn dark_addresses_in_forty_networks_have_every_dial() {
+    let mut mind = Mind::new();
+    let neighbor = mind.neighbor(1);
+    let dark = |network: usize, number: usize| ports_of(&format!("12.0.1.{network}"))(number);
+    let mut fewest = 0;
+    while mind.overlay.holdings().answer_dials < ANSWER_DIALS_MAX {
+        fewest += 1;
+        for number in 0..ANSWER_DIALS_PER_NETWORK_MAX {
+            asked_for_at(&mut mind, neighbor, 1, dark(fewest, number));
+        }
+    }
+    assert_eq!(fewest, 38);
+    assert_eq!(asked_for(&mut mind, neighbor, 1, 0), (vec![], answered()), "it waits");
+    assert_eq!(mind.dial_failed(Dial::Answers(dark(1, 0))), [dial_client(0)], "until the first is over");
 }
 
 #[test]

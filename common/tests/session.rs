@@ -163,6 +163,15 @@ fn a_contact_that_says_hello_in_time_makes_it_ready() {
 }
 
 #[test]
+fn features_that_nobody_has_defined_change_nothing() {
+    let Message::Hello(plain) = servent_hello(1) else { panic!("no hello") };
+    let mut mind = Mind::new(None);
+    mind.attach();
+    let hello = Message::Hello(Hello { features: u64::MAX, ..plain });
+    assert_eq!(mind.hear(CONTACT, hello), [Output::Tell(Report::Ready)]);
+}
+
+#[test]
 fn a_contact_that_does_not_is_refused() {
     let refused = |reason: &str| Output::Tell(Report::Refused { reason: reason.to_owned() });
     let attached = || {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::address::{AnswerAddress, Dialect};
 use common::config::{
     ANSWER_DIALS_PER_NETWORK_MAX, ANSWER_REST_MIN, Config, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX,
-    TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX,
+    TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX, TTL_MAX,
 };
 use common::key::Key;
 use common::link::{Link, LinkId, Purpose};
@@ -94,6 +94,21 @@ fn every_message_is_these_bytes_and_may_be_cut_anywhere() {
             assert!(whole || rest == [message.clone()], "{hex} cut at {cut}: {rest:?}");
             assert!(!link.is_mid_frame());
         }
+    }
+}
+
+#[test]
+fn the_page_tells_the_limits_as_they_are() {
+    const PAGE: &str = include_str!("../../docs/TP3.md");
+    let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        format!("at most {TP3_TEXT_BYTES_MAX} (`TP3_TEXT_BYTES_MAX`)"),
+        format!("remembered for {} s (`SEEN_TP3_AGE_MAX`)", SEEN_TP3_AGE_MAX.as_secs()),
+        format!("again every {} ms (`TP3_ANSWER_PAUSE`)", TP3_ANSWER_PAUSE.as_millis()),
+        format!("up to {TP3_ANSWER_TRIES_MAX} times (`TP3_ANSWER_TRIES_MAX`)"),
+        format!("`TTL_MAX` ({TTL_MAX})"),
+    ] {
+        assert!(page.contains(&told), "docs/TP3.md does not say: {told}");
     }
 }
 

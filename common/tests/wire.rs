@@ -498,6 +498,8 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
         ("an unknown message", "fa"),
         ("a message number of 64 bits", "fd 0000000000000002"),
         ("the reserved first byte of a number", "ff"),
+        ("a number of 128 bits", "04 fe 00000000000000000000000000000007 01"),
+        ("a frame limit of 64 bits", "00 01 fb2706 00 fd 0000000000102000"),
         ("an unknown role", "00 fa fb2706 00 00"),
         ("an unknown farewell", "01 fa"),
         ("no farewell", "01"),

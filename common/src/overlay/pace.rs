@@ -78,3 +78,23 @@ impl Paces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many come at once that have crossed no link, with so much of the ample room.
+    fn at_once(part: usize) -> u32 {
+        let mut paces = Paces::default();
+        let room = Room::beside(SEEN_IDS_MAX - SEEN_IDS_MAX / 2 / part);
+        (0..).find(|_| !paces.take(Time::START, LinkId(1), 0, room)).unwrap_or_default()
+    }
+
+    #[test]
+    fn with_half_the_room_an_eighth_comes_at_once() {
+        let most = NEIGHBOR_QUERIES_AT_ONCE_MAX;
+        for (part, at_most) in [(1, most), (2, most / 8), (4, most / 64)] {
+            assert!((at_most..=at_most + 1).contains(&at_once(part)), "a part of {part}: {}", at_once(part));
+        }
+    }
+}
