@@ -7,6 +7,7 @@
 
 use std::env;
 
+use common::config::FRAME_BYTES_MAX;
 use fuzz::runner::{Failure, Report, run_mutations};
 use fuzz::{TARGETS, Target, corpus, target};
 
@@ -49,6 +50,26 @@ fn tell(target: &Target, input: &str, failure: &Failure) -> ! {
         target.name,
         path.display()
     );
+}
+
+/// As docs/TESTING.md tells what an execution may hold: `a frame + 16 KiB + 256 per byte`.
+fn told(target: &Target) -> String {
+    let (frame, rest) = match target.held_bytes_max.checked_sub(FRAME_BYTES_MAX) {
+        Some(rest) => ("a frame + ", rest),
+        None => ("", target.held_bytes_max),
+    };
+    let size = if rest % (1024 * 1024) == 0 { format!("{} MiB", rest >> 20) } else { format!("{} KiB", rest >> 10) };
+    format!("{frame}{size} + {} per byte", target.held_per_byte_max)
+}
+
+#[test]
+fn the_page_tells_every_target_and_what_it_may_hold() {
+    const PAGE: &str = include_str!("../../docs/TESTING.md");
+    for target in &TARGETS {
+        let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{}` |", target.name)));
+        let row = row.unwrap_or_else(|| panic!("{} is not on the page", target.name));
+        assert!(row.ends_with(&format!("| {} |", told(target))), "{}: {}", target.name, told(target));
+    }
 }
 
 macro_rules! targets {

@@ -57,9 +57,11 @@ fn no_room_names_another() {
         seen += 1;
         let text = read(&file);
         for other in ROOMS.iter().filter(|other| *other != room) {
-            for named in [format!("overlay::{other}"), format!("super::{other}::")] {
-                assert!(!text.contains(&named), "{file} names the room `{other}`");
-            }
+            // As a path, from wherever it starts, or in the braces of a `use`.
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let names = |line: &str| line.contains(&format!("{other}::")) || line.contains(&format!("::{other}"));
+            let named = code.clone().find(|line| names(line));
+            assert_eq!(named, None, "{file} names the room `{other}`");
         }
     }
     assert!(seen >= ROOMS.len(), "the rooms are somewhere else");
@@ -85,6 +87,109 @@ fn nothing_in_the_core_is_random_but_the_keys_of_one_table() {
         .collect();
     assert_eq!(found, ["common/src/overlay/flood/seen.rs"]);
     assert!(read("ARCHITECTURE.md").contains("`flood/seen.rs`"));
+}
+
+/// The lints of `common/clippy.toml` name what is likely; this names what is allowed.
+#[test]
+fn the_core_uses_of_std_what_is_pure_and_nothing_else() {
+    const PURE: [&str; 13] = [
+        "cmp",
+        "collections",
+        "error",
+        "fmt",
+        "hash",
+        "iter",
+        "mem",
+        "net",
+        "num",
+        "ops",
+        "str",
+        "sync::Arc",
+        "time::Duration",
+    ];
+    // Of `net` the addresses.
+    const SOCKETS: [&str; 4] = ["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs"];
+    let mut uses = 0;
+    for file in rust_files("common/src") {
+        let text = read(&file);
+        let shipped = text.split("#[cfg(test)]").next().unwrap();
+        for named in shipped.split("std::").skip(1) {
+            uses += 1;
+            let is_pure = PURE.iter().any(|pure| named.starts_with(pure));
+            assert!(is_pure, "{file} uses std::{}", named.lines().next().unwrap());
+        }
+        for socket in SOCKETS {
+            assert!(!shipped.contains(socket), "{file} names {socket}");
+        }
+    }
+    assert!(uses > 50, "{uses}");
+}
+
+#[test]
+fn only_the_native_wire_names_its_codec() {
+    let named: Vec<String> = rust_files("").into_iter().filter(|file| read(file).contains("bincode::")).collect();
+    assert_eq!(named, ["common/src/wire/native.rs", "topologies/tests/documents.rs"]);
+}
+
+#[test]
+fn no_mind_and_no_program_has_a_hash_map_and_two_files_have_a_hash_table() {
+    let shipped: Vec<String> = ["common/src", "servent/src", "client/src"].into_iter().flat_map(rust_files).collect();
+    for file in &shipped {
+        let text = read(file);
+        assert!(!text.contains("HashMap") && !text.contains("HashSet"), "{file} has a hash map");
+    }
+    let tables: Vec<&String> = shipped.iter().filter(|file| read(file).contains("HashTable")).collect();
+    assert_eq!(tables, ["common/src/overlay/flood/seen.rs", "common/src/store.rs"]);
+    for (file, table) in [("common/src/overlay/flood/seen.rs", "numbers"), ("common/src/store.rs", "table")] {
+        for walk in ["iter", "into_iter", "drain", "retain"] {
+            assert!(!read(file).contains(&format!("{table}.{walk}")), "{file} walks its table");
+        }
+    }
+}
+
+#[test]
+fn every_limit_of_the_network_is_on_a_page() {
+    // How many notes are kept of what has limits of its own is no matter of the protocol.
+    const INNER: [&str; 2] = ["LOOKS_MAX", "LOOKS_FEW"];
+    let pages = [read("docs/PROTOCOL.md"), read("docs/TP3.md")].concat();
+    let config = read("common/src/config.rs");
+    let names: Vec<&str> =
+        config.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();
+    assert!(names.len() > 50, "{names:?}");
+    for name in names.into_iter().filter(|name| !INNER.contains(name)) {
+        assert!(pages.contains(&format!("`{name}`")), "{name} is on no page");
+    }
+}
+
+#[test]
+fn no_test_sleeps() {
+    let this = "topologies/tests/documents.rs";
+    let sleeping: Vec<String> =
+        rust_files("").into_iter().filter(|file| file != this && read(file).contains("sleep(")).collect();
+    assert_eq!(sleeping, [""; 0]);
+}
+
+#[test]
+fn every_seed_a_test_takes_is_told() {
+    let page = read("ARCHITECTURE.md");
+    let tests: String = rust_files("").iter().filter(|file| file.contains("/tests/")).map(|file| read(file)).collect();
+    for name in ["OVERLAY_SEED", "WORLD_SEEDS", "FUZZ_SEED"] {
+        assert!(page.contains(&format!("`{name}`")) && tests.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn the_table_of_tests_names_every_file_of_the_core_and_every_other_directory() {
+    let page = read("ARCHITECTURE.md");
+    let table = page.split("## Tests").nth(1).unwrap();
+    for file in rust_files("common/tests").iter().filter(|file| file.matches('/').count() == 2) {
+        let name = file.strip_prefix("common/tests/").unwrap();
+        let is_told = table.contains(&format!("`{name}`")) || table.contains(&format!("`{file}`"));
+        assert!(is_told || name == "stories.rs", "the table does not name {file}");
+    }
+    for crate_name in ["servent", "client", "topologies"] {
+        assert!(table.contains(&format!("`{crate_name}/tests`")), "the table does not name {crate_name}/tests");
+    }
 }
 
 /// What of the core's dependencies could hold a socket, a file, a clock or a thread was looked at one by one.
