@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
+use std::iter;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::unix::net::UnixStream;
@@ -24,7 +25,9 @@ use servent::connection::{Connection, Heard, READ_BYTES};
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
 
+use crate::frames::LongFrames;
 use crate::outcome::is_of_this_machine;
+use crate::reports::Reports;
 
 const LISTENER: usize = 0;
 const INTERRUPT: usize = 1;
@@ -80,8 +83,16 @@ pub(crate) struct Network {
     dialect: Dialect,
     /// The dialects of those who connect to the answer address.
     accepts: Accepts,
-    reports: VecDeque<Report>,
-    started: Instant,
+    reports: Reports,
+    /// The first of those who were not read in the last turn, because the reports were full: its turn is next.
+    left_out: Option<usize>,
+    long_frames: LongFrames,
+    /// Connections refused since the last query.
+    refused_count: u64,
+    /// How long all turns took that are over. Time goes by in turns only: while what came is being told nothing is read,
+    /// and nobody is to be found silent then.
+    clock: Duration,
+    turn_began: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -131,8 +142,12 @@ impl Network {
             session,
             dialect: contact.dialect,
             accepts,
-            reports: VecDeque::new(),
-            started: Instant::now(),
+            reports: Reports::default(),
+            left_out: None,
+            long_frames: LongFrames::default(),
+            refused_count: 0,
+            clock: Duration::ZERO,
+            turn_began: None,
             buffer: vec![0; READ_BYTES],
         };
         network.greet_contact(contact, stream)?;
@@ -168,6 +183,9 @@ impl Network {
     pub(crate) fn ask(&mut self, ask: Ask) -> Result<(), EncodeError> {
         // Told here, because what cannot be said would otherwise end as a silence.
         Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: ask.clone() }))?;
+        if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {
+            log::warn!("refused more connections in the meantime: {more}");
+        }
         if let Err(error) = self.listener.set_interest(Interest::Read) {
             log::warn!("cannot watch the answer address: {error}");
         }
@@ -178,7 +196,7 @@ impl Network {
     /// The next thing to tell the person; waits for it.
     pub(crate) fn next_report(&mut self) -> anyhow::Result<Report> {
         loop {
-            if let Some(report) = self.reports.pop_front() {
+            if let Some(report) = self.reports.pop() {
                 return Ok(report);
             }
             self.turn(None)?;
@@ -188,11 +206,11 @@ impl Network {
     /// What there is to tell of the time since the last query. Does not wait.
     pub(crate) fn catch_up(&mut self) -> anyhow::Result<Vec<Report>> {
         for _ in 0..CATCH_UP_TURNS_MAX {
-            if !self.turn(Some(Duration::ZERO))? {
+            if self.reports.is_full() || !self.turn(Some(Duration::ZERO))? {
                 break;
             }
         }
-        Ok(self.reports.drain(..).collect())
+        Ok(iter::from_fn(|| self.reports.pop()).collect())
     }
 
     fn greet_contact(&mut self, contact: &Neighbor, stream: TcpStream) -> anyhow::Result<()> {
@@ -216,16 +234,36 @@ impl Network {
     }
 
     fn now(&self) -> Time {
-        Time::after_start(self.started.elapsed())
+        Time::after_start(self.clock + self.turn_began.map_or(Duration::ZERO, |began| began.elapsed()))
     }
 
     /// One round: wait, at most for so long, and deal with what there is. True when there was something.
     fn turn(&mut self, at_most: Option<Duration>) -> anyhow::Result<bool> {
-        let due = self.session.deadline().map(|deadline| deadline.since(self.now()));
+        let began = Instant::now();
+        self.turn_began = Some(began);
+        let turned = self.wait_and_deal(at_most);
+        self.turn_began = None;
+        self.clock += began.elapsed();
+        turned
+    }
+
+    fn wait_and_deal(&mut self, at_most: Option<Duration>) -> anyhow::Result<bool> {
+        let deadlines = [self.session.deadline(), self.long_frames.deadline()];
+        let due = deadlines.into_iter().flatten().min().map(|deadline| deadline.since(self.now()));
         let mut ready = Vec::new();
         self.poller.wait([due, at_most].into_iter().flatten().min(), &mut ready).context("cannot wait for sockets")?;
+        // The system names them in the same order every time: whoever was left out would be so for ever.
+        if let Some(place) = ready.iter().position(|event| Some(event.key) == self.left_out) {
+            ready.rotate_left(place);
+        }
+        self.left_out = None;
         for event in &ready {
             self.on_ready(*event);
+        }
+        while let Some(link) = self.long_frames.overdue(self.now()) {
+            self.remove(link);
+            let reason = "it did not end its message, and others waited to begin theirs".to_owned();
+            self.handle(Input::Closed { link, reason });
         }
         if self.session.deadline().is_some_and(|deadline| deadline <= self.now()) {
             self.handle(Input::Deadline);
@@ -235,6 +273,9 @@ impl Network {
 
     fn on_ready(&mut self, ready: Ready) {
         match ready.key {
+            key if key != INTERRUPT && self.reports.is_full() => {
+                self.left_out.get_or_insert(key);
+            }
             LISTENER => self.accept(),
             INTERRUPT => {
                 // Noted as well, because the query may have ended in the same round, or not begun.
@@ -265,6 +306,7 @@ impl Network {
     }
 
     fn read(&mut self, link: LinkId) -> Vec<Input> {
+        let now = self.now();
         let mut inputs = Vec::new();
         if let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) {
             connection.read(&mut self.buffer, |heard| {
@@ -274,12 +316,33 @@ impl Network {
                     Heard::Ended(reason) => Input::Closed { link, reason },
                 });
             });
+            // The contact is one, and chosen.
+            let is_contact = link == LinkId(FIRST_LINK);
+            if let (false, Ok(from)) = (is_contact, connection.socket().peer_addr()) {
+                let bytes_count = connection.link().received_bytes_count();
+                let may_go_on = self.long_frames.note(now, link, from.ip(), bytes_count);
+                if let (false, Err(error)) = (may_go_on, connection.set_reading(may_go_on)) {
+                    inputs.push(Input::Closed { link, reason: error.to_string() });
+                }
+            }
         }
+        self.admit_long_frames();
         inputs
     }
 
+    /// Goes on reading those who waited for a place and have one now.
+    fn admit_long_frames(&mut self) {
+        while let Some(link) = self.long_frames.admit(self.now()) {
+            if let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link)
+                && let Err(error) = connection.set_reading(true)
+            {
+                log::debug!("cannot go on reading {link}: {error}");
+            }
+        }
+    }
+
     fn accept(&mut self) {
-        loop {
+        while !self.reports.is_full() {
             let (stream, from) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) => match error.kind() {
@@ -289,7 +352,10 @@ impl Network {
                 },
             };
             if self.connections.len() >= CLIENT_CONNECTIONS_MAX {
-                log::warn!("refused a connection from {from}: {CLIENT_CONNECTIONS_MAX} are the most");
+                if self.refused_count == 0 {
+                    log::warn!("refused a connection from {from}: {CLIENT_CONNECTIONS_MAX} are the most");
+                }
+                self.refused_count += 1;
                 continue;
             }
             let link = Link::accepted(self.accepts, Purpose::Asking);
@@ -322,7 +388,7 @@ impl Network {
             self.session.handle(self.now(), input, &mut outputs);
             for output in outputs {
                 match output {
-                    Output::Tell(report) => self.reports.push_back(report),
+                    Output::Tell(report) => self.reports.push(report),
                     Output::Close { link } => self.remove(link),
                     Output::Send { link, message } => {
                         if let Err(reason) = self.send(link, &message) {
@@ -345,6 +411,8 @@ impl Network {
 
     fn remove(&mut self, link: LinkId) {
         self.connections.retain(|(id, _)| *id != link);
+        self.long_frames.forget(link);
+        self.admit_long_frames();
     }
 
     fn insert(&mut self, stream: TcpStream, link: Link) -> io::Result<LinkId> {

@@ -30,8 +30,17 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
 enum JsonLine<'a> {
     Answer(JsonAnswer<'a>),
     Finished(JsonFinished),
-    Unexpected { message: &'a str, from: SocketAddr },
-    Unknown { command: String },
+    Unexpected {
+        message: &'a str,
+        from: SocketAddr,
+    },
+    #[serde(rename = "unexpected_more")]
+    MoreUnexpected {
+        count: u64,
+    },
+    Unknown {
+        command: String,
+    },
 }
 
 #[derive(Default, Serialize)]
@@ -81,9 +90,12 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
                 self.json_line(&JsonLine::Unexpected { message, from: *from })?;
             }
             Report::Unexpected { from, .. } => writeln!(self.out, "Unexpected message from {from}")?,
+            Report::MoreUnexpected { count } if self.json => {
+                self.json_line(&JsonLine::MoreUnexpected { count: *count })?;
+            }
             Report::Ended(ending) => self.show_ending(ask, ending)?,
-            // The program says these itself, and leaves.
-            Report::Ready | Report::Refused { .. } | Report::ContactLost { .. } => {}
+            // The program says these itself, on stderr.
+            Report::Ready | Report::Refused { .. } | Report::ContactLost { .. } | Report::MoreUnexpected { .. } => {}
         }
         self.out.flush()
     }

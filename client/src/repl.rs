@@ -223,6 +223,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Shows a report. True when it says that the contact is gone.
     fn tell(&mut self, ask: Option<&Ask>, report: &Report) -> anyhow::Result<bool> {
         self.renderer.show(ask, report)?;
+        if let (Report::MoreUnexpected { count }, false) = (report, self.is_quiet || self.renderer.json) {
+            say(format_args!("client: unexpected messages that are not shown: {count}"));
+        }
         let Report::ContactLost { reason } = report else { return Ok(false) };
         // A servent that does not speak it closes without a word: it has none in that dialect.
         let is_tp3 = self.place.contact.starts_with(TP3_SCHEME);

@@ -15,6 +15,7 @@ use common::address::{AnswerAddress, Dialect};
 use common::key::Key;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::{PREFACE, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -230,24 +231,25 @@ fn each_answer_begins_the_wait_anew() {
 #[test]
 fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
     let silence = 500.0;
-    let fake = Fake::listen();
-    let mut client = Client::start([&*fake.name(), "--timeout", "500ms", "--json"]);
-    let mut contact = fake.attach();
-    client.write("? k\n");
-    let sequence = contact.request().sequence;
+    let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", "500ms", "--json"]);
     contact.answer(sequence, b"v");
     let answered = milliseconds(&client.next_json());
     let started = Instant::now();
-    let mut surprises = unexpected_messages(sequence).into_iter().cycle();
-    let finished = loop {
-        // One at a time, so that there is always one on its way while the client waits.
-        contact.send(&surprises.next().unwrap());
-        let line = client.next_json();
-        if line["type"] != "unexpected" {
-            break line;
-        }
+    // One at a time, so that there is always one on its way while the client waits.
+    let surprises = unexpected_messages(sequence);
+    let heard = surprises.iter().cycle().take_while(|surprise| contact.is_heard(surprise)).inspect(|_| {
         assert!(started.elapsed() < PATIENCE, "the query does not end");
-    };
+    });
+    let heard = heard.count() as u64;
+    for _ in 0..UNEXPECTED_TOLD_MAX {
+        assert_eq!(client.next_json()["type"], "unexpected");
+    }
+    let more = client.next_json();
+    assert_eq!(more["type"], "unexpected_more");
+    // The last may have been heard and not told to have been.
+    let all = more["count"].as_u64().unwrap() + UNEXPECTED_TOLD_MAX;
+    assert!(all == heard || all == heard + 1, "{heard} {more}");
+    let finished = client.next_json();
     assert_eq!((&finished["reason"], &finished["answers"]), (&json!("silence"), &json!(1)));
     assert!((silence..silence + 4_000.0).contains(&(milliseconds(&finished) - answered)), "{answered} {finished}");
 }
@@ -763,30 +765,32 @@ fn an_interrupt_while_a_script_waits_for_its_next_line_ends_it() {
 fn an_interrupt_that_comes_just_before_a_query_is_not_lost() {
     let fake = Fake::listen();
     let home = tempfile::TempDir::new().unwrap();
-    let mut child =
-        process::client(home.path(), [&*fake.name(), "--timeout", "1s"]).stdin(Stdio::piped()).spawn().unwrap();
-    let (mut script, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut out, mut other_writer) = std::io::pipe().unwrap();
+    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "1s"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(other_writer.try_clone().unwrap()).spawn().unwrap();
+    drop(command);
+    let mut script = child.stdin.take().unwrap();
     let mut contact = fake.attach();
     script.write_all(b"? k\n").unwrap();
     let sequence = contact.request().sequence;
     contact.finish(sequence, tally(1, 0));
     let mut line = [0; "No answer received\n".len()];
     out.read_exact(&mut line).unwrap();
-    // More surprises than a pipe holds lines about: they are told before the next query is asked.
-    for _ in 0..5_000 {
-        contact.send(&Message::Pong);
-    }
+    // The pipe is full, so a client that has something to tell before the next query does so until somebody reads.
+    let room = rustix::pipe::fcntl_getpipe_size(&out).unwrap();
+    other_writer.write_all(&vec![b'x'; room]).unwrap();
+    drop(other_writer);
+    contact.send(&Message::Pong);
+    contact.send(&Message::Ping);
     script.write_all(b"? k\n? never-asked\n").unwrap();
     drop(script);
-    // Once one of them is told the client is telling the others, and stays so until they are read.
-    out.read_exact(&mut [0]).unwrap();
+    assert_eq!(contact.receive(), Some(Message::Pong), "it has heard what it has to tell");
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with(&format!("xUnexpected message from {}\n", fake.address())), "{}", rest.trim_matches('x'));
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    while let Some(message) = contact.receive() {
-        assert!(!matches!(&message, Message::Request(request) if request.ask == key("never-asked")), "{message:?}");
-    }
+    assert_eq!(contact.receive(), None, "nothing more is asked");
 }
 
 #[test]

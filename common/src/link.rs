@@ -144,6 +144,12 @@ impl Link {
         !self.received.is_empty()
     }
 
+    /// How many bytes came of what is not a whole message yet.
+    #[must_use]
+    pub fn received_bytes_count(&self) -> usize {
+        self.received.len()
+    }
+
     /// Queues a message.
     pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
         // Whoever has not said enough to tell may yet speak TP3, and would not understand a word of ours.
@@ -233,6 +239,8 @@ impl Link {
         self.their_frame_bytes_max = usize::try_from(hello.frame_bytes_max).unwrap_or(usize::MAX);
         self.unsent_bytes_max = match (self.purpose, hello.role) {
             (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
+            // Whoever brings a client answers is told hello and pong, and there may be very many of them.
+            (Purpose::Asking, _) if !self.is_dialled => STRANGER_UNSENT_BYTES_MAX,
             (Purpose::Standing, Role::Servent { .. } | Role::Nameless) => NEIGHBOR_UNSENT_BYTES_MAX,
             (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
         };

@@ -114,6 +114,11 @@ pub enum Report {
         /// What kind of message it was.
         message: &'static str,
     },
+    /// More of that kind since the last query ended than are told one by one. Told just before the end of a query.
+    MoreUnexpected {
+        /// How many more.
+        count: u64,
+    },
     /// The pending query is over.
     Ended(Ending),
 }
@@ -154,6 +159,10 @@ const OWED_MAX: usize = 64;
 /// Queries that ended with as many answers as were wanted; what still comes for them is not told.
 const SATISFIED_MAX: usize = 1_024;
 
+/// Messages that belong to no query and are told one by one, from the end of one query to the end of the next. Whoever
+/// sends more is counted.
+pub const UNEXPECTED_TOLD_MAX: u64 = 20;
+
 /// The client's mind.
 #[derive(Debug)]
 pub struct Session {
@@ -169,6 +178,8 @@ pub struct Session {
     pending: Option<Pending>,
     owed: VecDeque<u64>,
     satisfied: VecDeque<u64>,
+    /// Since the last query ended.
+    unexpected_count: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,6 +238,7 @@ impl Session {
             pending: None,
             owed: VecDeque::new(),
             satisfied: VecDeque::new(),
+            unexpected_count: 0,
         }
     }
 
@@ -242,8 +254,7 @@ impl Session {
             Input::Malformed { link, error } => {
                 // Where a connection carries one message, one that is none is still what came.
                 if let Some(Peer { address: from, nameless: true, .. }) = self.peers.get(&link).copied() {
-                    let message = "message of an unknown type";
-                    out.push(Output::Tell(Report::Unexpected { from, message }));
+                    self.on_unexpected(from, "message of an unknown type", out);
                 }
                 out.push(Output::Close { link });
                 self.on_closed(link, &error.to_string(), out);
@@ -341,9 +352,14 @@ impl Session {
             // No more was wanted.
             (Message::Answer(Answer { sequence, .. }), _) if self.satisfied.contains(&sequence) => {}
             (Message::Finished(Finished { sequence, .. }), _) if is_contact && self.satisfied.contains(&sequence) => {}
-            (message, _) => {
-                out.push(Output::Tell(Report::Unexpected { from, message: message.name() }));
-            }
+            (message, _) => self.on_unexpected(from, message.name(), out),
+        }
+    }
+
+    fn on_unexpected(&mut self, from: SocketAddr, message: &'static str, out: &mut Vec<Output>) {
+        self.unexpected_count = self.unexpected_count.saturating_add(1);
+        if self.unexpected_count <= UNEXPECTED_TOLD_MAX {
+            out.push(Output::Tell(Report::Unexpected { from, message }));
         }
     }
 
@@ -407,6 +423,10 @@ impl Session {
             remember(&mut self.satisfied, sequence, SATISFIED_MAX);
         } else if told.is_none() && self.dialect == Dialect::Native {
             remember(&mut self.owed, sequence, OWED_MAX);
+        }
+        let count = std::mem::take(&mut self.unexpected_count).saturating_sub(UNEXPECTED_TOLD_MAX);
+        if count > 0 {
+            out.push(Output::Tell(Report::MoreUnexpected { count }));
         }
         let is_silent = self.dialect == Dialect::Tp3;
         let untold = Tally {

@@ -15,7 +15,7 @@ use common::key::Key;
 use common::link::{Link, Purpose, SendError};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask};
-use common::wire::{Frame, PREFACE, VERSION, WireError};
+use common::wire::{Accepts, Frame, PREFACE, VERSION, WireError};
 use proptest::prelude::*;
 
 const PING_FRAME: [u8; 5] = [0, 0, 0, 1, 2];
@@ -212,6 +212,26 @@ fn a_neighbor_may_leave_its_limit_unsent_and_no_byte_more() {
 #[test]
 fn an_answer_link_may_leave_its_limit_unsent_and_no_byte_more() {
     full_at(greeted(Purpose::Answers, client(), u32::MAX), ANSWER_UNSENT_BYTES_MAX);
+}
+
+#[test]
+fn whoever_brings_a_client_answers_may_leave_no_more_unsent_than_a_stranger() {
+    let mut link = Link::accepted(Accepts::Native, Purpose::Asking);
+    let hello = hello(servent(), u32::MAX);
+    assert_eq!(heard_by(&mut link, &[PREFACE.to_vec(), frame(&hello)].concat()), Ok(vec![hello]));
+    full_at(link, STRANGER_UNSENT_BYTES_MAX);
+    // The contact is one, and chosen.
+    full_at(greeted(Purpose::Asking, servent(), u32::MAX), CLIENT_UNSENT_BYTES_MAX);
+}
+
+#[test]
+fn what_came_of_an_unfinished_message_is_counted() {
+    let mut link = greeted(Purpose::Asking, servent(), u32::MAX);
+    assert_eq!(link.received_bytes_count(), 0);
+    link.receive(&frame(&Message::Ping));
+    link.receive(&[0, 0, 0]);
+    assert_eq!(link.next_message(), Ok(Some(Message::Ping)));
+    assert_eq!(link.received_bytes_count(), 3);
 }
 
 /// Fills a link to the last byte, shows that one byte more is refused and nothing lost by it, and empties it.

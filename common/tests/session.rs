@@ -15,7 +15,7 @@ use common::key::Key;
 use common::link::LinkId;
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Tally};
-use common::session::{EndReason, Ending, Input, Output, Report, Session};
+use common::session::{EndReason, Ending, Input, Output, Report, Session, UNEXPECTED_TOLD_MAX};
 use common::time::Time;
 use common::wire::WireError;
 use random::Random;
@@ -410,6 +410,29 @@ fn an_answer_of_nobody_in_particular_is_none_of_those_promised() {
     assert!(mind.session.is_waiting());
     mind.hear(OTHER, answer(FIRST));
     assert!(!mind.session.is_waiting());
+}
+
+#[test]
+fn of_what_nobody_asked_for_a_few_are_told_and_the_others_counted() {
+    let more = |count| Output::Tell(Report::MoreUnexpected { count });
+    let mut mind = Mind::asking(None);
+    for _ in 0..UNEXPECTED_TOLD_MAX {
+        assert_eq!(mind.hear(OTHER, answer(FIRST + 7)), [unexpected(2, "answer")]);
+    }
+    for _ in 0..980 {
+        assert_eq!(mind.hear(OTHER, answer(FIRST + 7)), []);
+    }
+    assert_eq!(mind.hear(OTHER, answer(FIRST)), [heard(2, Duration::ZERO)], "what was asked for is told all the same");
+    let end = ended(EndReason::Complete, 1, Some(whole(1)), Duration::ZERO);
+    assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(1))), [more(980), end]);
+    // From then on they are told again, a few before the next query and during it.
+    for _ in 0..UNEXPECTED_TOLD_MAX - 1 {
+        assert_eq!(mind.hear(OTHER, Message::Pong), [unexpected(2, "pong")]);
+    }
+    mind.ask();
+    assert_eq!(mind.hear(OTHER, Message::Pong), [unexpected(2, "pong")]);
+    let end = ended(EndReason::Interrupted, 0, None, Duration::ZERO);
+    assert_eq!(mind.tell(Input::Interrupt), [end], "that is all there were");
 }
 
 #[test]

@@ -571,6 +571,7 @@ impl Story {
             Report::Unexpected { from, message } => {
                 format!("hears an unexpected {message} from {}", self.name_at(*from))
             }
+            Report::MoreUnexpected { count } => format!("hears {count} more of what nobody asked for"),
             Report::Ended(ending) => ended(ending),
         }
     }

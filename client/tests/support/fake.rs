@@ -2,7 +2,7 @@
 //!
 //! A fake has no mind: it says what the test tells it to, when the test tells it to.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -11,6 +11,7 @@ use common::address::Dialect;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Tally};
+use common::wire::Frame;
 
 use super::PATIENCE;
 
@@ -102,6 +103,21 @@ impl Peer {
         peer
     }
 
+    /// The same from another ip than everybody else's.
+    pub(crate) fn dial_from(ip: [u8; 4], client: SocketAddr, advertised: &str) -> Peer {
+        let stream = servent::sockets::dial_from(SocketAddr::from((ip, 0)), client).unwrap();
+        // From here on the system waits until the connection stands.
+        stream.set_nonblocking(false).unwrap();
+        let mut peer = Peer::new(stream, advertised.parse().unwrap());
+        peer.greet();
+        peer
+    }
+
+    /// Another handle of the connection, to write to it from another thread.
+    pub(crate) fn stream(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Hears the client's hello, then says its own: the client speaks first.
     pub(crate) fn greet(&mut self) {
         assert!(self.try_greet(), "a client says hello first, and as a client");
@@ -127,9 +143,12 @@ impl Peer {
             if let Some(message) = self.link.next_message().unwrap() {
                 return Some(message);
             }
-            match self.stream.read(&mut buffer).expect("the client says nothing") {
-                0 => return None,
-                count => self.link.receive(&buffer[..count]),
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(count) => self.link.receive(&buffer[..count]),
+                // It left something unread.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("the client says nothing: {error}"),
             }
         }
     }
@@ -148,6 +167,13 @@ impl Peer {
         let count = self.link.unsent().len();
         self.stream.write_all(self.link.unsent()).unwrap();
         self.link.sent(count);
+    }
+
+    /// Says something and waits until the client has heard it. False when it has left instead.
+    pub(crate) fn is_heard(&mut self, message: &Message) -> bool {
+        let frames = [message, &Message::Ping].map(|message| Frame::new(Dialect::Native, message).unwrap());
+        let bytes = frames.iter().flat_map(Frame::as_bytes).copied().collect::<Vec<u8>>();
+        self.stream.write_all(&bytes).is_ok() && self.receive() == Some(Message::Pong)
     }
 
     /// Sends bytes that need not be a message.

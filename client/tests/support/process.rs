@@ -96,6 +96,13 @@ impl Client {
         self.log.next().expect("the client said nothing further on stderr")
     }
 
+    /// The most memory it has had so far.
+    pub(crate) fn peak_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has ended");
+        peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         // It is our child and has not been waited for, so the id is still its own.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::link::LinkId;
-use common::session::{EndReason, Input, Output, Report, Session};
+use common::session::{EndReason, Input, Output, Report, Session, UNEXPECTED_TOLD_MAX};
 use common::time::Time;
 
 use super::words;
@@ -45,6 +45,8 @@ struct Shell {
     asked: Time,
     answers_count: u64,
     endings_count: u64,
+    /// Since the last of them.
+    unexpected_count: u64,
 }
 
 impl Shell {
@@ -70,6 +72,7 @@ impl Shell {
             asked: Time::START,
             answers_count: 0,
             endings_count: 0,
+            unexpected_count: 0,
         };
         let link = shell.link();
         shell.tell(Input::Attached { link, contact: words::address(reader) });
@@ -165,6 +168,7 @@ impl Shell {
                 }
                 Output::Tell(Report::Ended(ending)) => {
                     endings_count += 1;
+                    self.unexpected_count = 0;
                     assert_eq!(ending.answers, self.answers_count);
                     let wanted = self.answers_wanted.unwrap_or(u64::MAX);
                     assert!(ending.answers <= wanted, "more answers than were wanted: {ending:?}");
@@ -174,7 +178,14 @@ impl Shell {
                     assert!(ending.missing == 0 || (may_miss && ending.tally_told), "{ending:?}");
                     assert!(ending.missing <= ending.tally.answers, "{ending:?}");
                 }
-                Output::Tell(Report::Refused { .. } | Report::ContactLost { .. } | Report::Unexpected { .. }) => {}
+                Output::Tell(Report::Unexpected { .. }) => {
+                    self.unexpected_count += 1;
+                    assert!(self.unexpected_count <= UNEXPECTED_TOLD_MAX, "a flood of strangers is told one by one");
+                }
+                Output::Tell(Report::MoreUnexpected { count }) => {
+                    assert!(*count > 0 && self.unexpected_count == UNEXPECTED_TOLD_MAX);
+                }
+                Output::Tell(Report::Refused { .. } | Report::ContactLost { .. }) => {}
             }
         }
         let ended = u64::from(was_waiting && !self.mind.is_waiting());

@@ -162,7 +162,7 @@ impl World<'_> {
                 }
                 session::Output::Tell(Report::Ended(ending)) => self.witness.on_ended(self.now, query, &ending),
                 session::Output::Tell(Report::ContactLost { .. }) => self.witness.on_contact_lost(query),
-                session::Output::Tell(Report::Unexpected { .. }) => {}
+                session::Output::Tell(Report::Unexpected { .. } | Report::MoreUnexpected { .. }) => {}
             }
         }
         self.wanted_of_clients = wanted;
