@@ -43,6 +43,9 @@ const ANSWER_PORTS: RangeInclusive<u16> = 10_000..=32_767;
 /// How many of them are tried before the system is asked for any.
 const ANSWER_PORT_TRIES: usize = 16;
 
+/// How long it may take in all to find a servent at one of a contact's addresses.
+const ATTACH_WAIT_MAX: Duration = Duration::from_secs(15);
+
 /// Why there is no contact to ask.
 #[derive(Debug)]
 pub(crate) struct AttachError {
@@ -97,27 +100,65 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Connects to a contact and waits until it has said hello. `interrupt` becomes readable when the person has had
-    /// enough of a query.
+    /// Connects to a contact and waits until it has said hello: to the first of its addresses where a servent does.
+    /// `interrupt` becomes readable when the person has had enough of a query.
     pub(crate) fn attach(
         contact: &Neighbor,
         answer_port: u16,
         silence_max: Duration,
         answers_wanted: Option<u64>,
-        interrupt: UnixStream,
+        interrupt: &UnixStream,
     ) -> anyhow::Result<Network> {
         sockets::raise_descriptor_limit();
-        let stream = connect(contact)?;
+        let until = Instant::now() + ATTACH_WAIT_MAX;
+        let mut refusals = Refusals::default();
+        for address in &contact.addresses {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                refusals.add(*address, "there was no time left for it");
+                continue;
+            }
+            let stream = match connect(*address, left.min(HELLO_WAIT_MAX)) {
+                Ok(stream) => stream,
+                Err(error) if is_of_this_machine(&error) => return Err(error).context("cannot connect"),
+                Err(error) => {
+                    refusals.add(*address, error);
+                    continue;
+                }
+            };
+            let interrupt = interrupt.try_clone().context("cannot watch for interrupts")?;
+            let mut network =
+                Network::new(contact.dialect, stream, answer_port, silence_max, answers_wanted, interrupt)?;
+            match network.wait_for_hello(until)? {
+                None => return Ok(network),
+                Some(reason) => refusals.add(*address, reason),
+            }
+        }
+        Err(AttachError::new(&contact.name, refusals).into())
+    }
+
+    fn new(
+        dialect: Dialect,
+        stream: TcpStream,
+        answer_port: u16,
+        silence_max: Duration,
+        answers_wanted: Option<u64>,
+        interrupt: UnixStream,
+    ) -> anyhow::Result<Network> {
         // Heard on the address the contact sees us at, and on no other.
-        let mut own = canonical(stream.local_addr().context("cannot tell the own address")?);
+        let mut own = stream.local_addr().context("cannot tell the own address")?;
         let contact_address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
-        let listener = take_answer_port(answer_port, |port| sockets::listen(SocketAddr::new(own.ip(), port)))
-            .context("no answer address")?;
+        let listener = take_answer_port(answer_port, |port| {
+            own.set_port(port);
+            sockets::listen(own)
+        })
+        .context("no answer address")?;
         let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();
         own.set_port(answer_port);
+        let answers_at = canonical(own);
         let sequence: [u8; 4] = random()?;
 
-        let (session, accepts) = match contact.dialect {
+        let (session, accepts) = match dialect {
             Dialect::Native => {
                 let first = first_sequence(sequence);
                 // Our contact may have TP3 neighbors, and they answer in their dialect.
@@ -135,12 +176,12 @@ impl Network {
             interrupt,
             interrupted: false,
             failed: false,
-            answers_at: own,
+            answers_at,
             contact_address,
             connections: Vec::new(),
             next_link: FIRST_LINK,
             session,
-            dialect: contact.dialect,
+            dialect,
             accepts,
             reports: Reports::default(),
             left_out: None,
@@ -150,7 +191,7 @@ impl Network {
             turn_began: None,
             buffer: vec![0; READ_BYTES],
         };
-        network.greet_contact(contact, stream)?;
+        network.greet_contact(stream)?;
         Ok(network)
     }
 
@@ -213,22 +254,32 @@ impl Network {
         Ok(iter::from_fn(|| self.reports.pop()).collect())
     }
 
-    fn greet_contact(&mut self, contact: &Neighbor, stream: TcpStream) -> anyhow::Result<()> {
-        let address = self.contact_address;
+    fn greet_contact(&mut self, stream: TcpStream) -> anyhow::Result<()> {
+        let contact = self.contact_address;
         let link = self
-            .insert(stream, Link::new(contact.dialect, Purpose::Asking))
+            .insert(stream, Link::new(self.dialect, Purpose::Asking))
             .context("cannot use the connection to the contact")?;
-        self.handle(Input::Attached { link, contact: address });
+        self.handle(Input::Attached { link, contact });
         // In a dialect where whoever is dialled says nothing there is something to hear at once.
         let brought = self.read(link);
         self.handle_all(link, brought);
+        Ok(())
+    }
+
+    /// Waits until the contact has said hello, and says why it has not.
+    fn wait_for_hello(&mut self, until: Instant) -> anyhow::Result<Option<String>> {
         loop {
-            match self.next_report()? {
-                Report::Ready => return Ok(()),
-                Report::Refused { reason } => {
-                    return Err(AttachError::new(&contact.name, reason).into());
+            match self.reports.pop() {
+                Some(Report::Ready) => return Ok(None),
+                Some(Report::Refused { reason }) => return Ok(Some(reason)),
+                Some(_) => {}
+                None => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(Some("it did not say hello in the time that was left".to_owned()));
+                    }
+                    self.turn(Some(left))?;
                 }
-                _ => {}
             }
         }
     }
@@ -454,25 +505,43 @@ fn first_sequence(random: [u8; 4]) -> u64 {
     u64::from(u32::from_ne_bytes(random) / 2)
 }
 
-/// Connects to the first of a contact's addresses that takes the connection.
-fn connect(contact: &Neighbor) -> anyhow::Result<TcpStream> {
-    let mut reason = String::new();
-    for address in &contact.addresses {
-        let connected = TcpStream::connect_timeout(address, HELLO_WAIT_MAX)
-            .and_then(|stream| sockets::prepare(&stream).map(|()| stream));
-        match connected {
-            Ok(stream) => return Ok(stream),
-            Err(error) if is_of_this_machine(&error) => return Err(error).context("cannot connect"),
-            Err(error) => reason = error.to_string(),
-        }
+fn connect(address: SocketAddr, at_most: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, at_most)?;
+    sockets::prepare(&stream)?;
+    Ok(stream)
+}
+
+/// Why there is no servent at any of a contact's addresses.
+#[derive(Debug, Default)]
+struct Refusals(Vec<(SocketAddr, String)>);
+
+impl Refusals {
+    fn add(&mut self, address: SocketAddr, reason: impl fmt::Display) {
+        self.0.push((address, format!("{reason}")));
     }
-    Err(AttachError::new(&contact.name, reason).into())
+}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The one address of a contact is mostly its name.
+        if let [(_, reason)] = &self.0[..] {
+            return f.write_str(reason);
+        }
+        for (place, (address, reason)) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { "; " };
+            write!(f, "{separator}{address}: {reason}")?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::bail;
+    use common::message::{Hello, Role, ServentId};
+    use common::wire::PREFACE;
+    use std::io::Write;
 
     #[test]
     fn a_port_that_was_named_is_the_only_one_tried() {
@@ -506,5 +575,60 @@ mod tests {
         assert!(tried[..ANSWER_PORT_TRIES].iter().any(|port| *port != tried[0]), "they are drawn: {tried:?}");
         let taken = take_answer_port(0, Ok).unwrap();
         assert!(ANSWER_PORTS.contains(&taken) && *ANSWER_PORTS.end() == i16::MAX.unsigned_abs());
+    }
+
+    /// Somebody who does this with the first connection.
+    fn somebody(act: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || act(listener.accept().unwrap().0));
+        address
+    }
+
+    fn servent() -> SocketAddr {
+        somebody(|mut stream| {
+            let advertised = stream.local_addr().unwrap();
+            let hello = Message::Hello(Hello::new(Role::Servent { id: ServentId(7), advertised }));
+            let hello = Frame::new(Dialect::Native, &hello).unwrap();
+            stream.write_all(&[&PREFACE[..], hello.as_bytes()].concat()).unwrap();
+            // It stays for as long as it is wanted.
+            io::copy(&mut stream, &mut io::sink()).unwrap();
+        })
+    }
+
+    fn web_server() -> SocketAddr {
+        somebody(|mut stream| {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+            let _ = io::copy(&mut stream, &mut io::sink());
+        })
+    }
+
+    fn attach(addresses: Vec<SocketAddr>) -> anyhow::Result<Network> {
+        let contact = Neighbor { name: "somewhere:9000".to_owned(), addresses, dialect: Dialect::Native };
+        let (interrupt, _) = UnixStream::pair().unwrap();
+        Network::attach(&contact, 0, Duration::from_secs(1), None, &interrupt)
+    }
+
+    #[test]
+    fn the_first_address_where_a_servent_is_is_the_contact() {
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (hasty, other) = (somebody(drop), servent());
+        let network = attach(vec![nobody, web_server(), hasty, other, servent()]).unwrap();
+        assert_eq!(network.contact_address(), other);
+    }
+
+    #[test]
+    fn where_no_address_is_a_servents_all_are_named_with_what_is_wrong_there() {
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let other = web_server();
+        let Err(error) = attach(vec![nobody, other]) else { panic!("attached") };
+        assert!(error.is::<AttachError>());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "no servent at contact somewhere:9000: {nobody}: Connection refused (os error 111); {other}: it does not \
+                 speak our protocol: its first bytes are 48 54 54 50 2f 31 2e 31"
+            )
+        );
     }
 }

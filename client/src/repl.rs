@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     })?;
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
     let network =
-        Network::attach(&contact, options.answer_port.unwrap_or(0), options.timeout, options.answers, interrupt)?;
+        Network::attach(&contact, options.answer_port.unwrap_or(0), options.timeout, options.answers, &interrupt)?;
     let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(patient::stderr);
     let renderer =
         Renderer { out: io::BufWriter::new(patient::stdout()), side, json: options.json, silence_max: options.timeout };
