@@ -57,7 +57,10 @@ pub fn start(level: log::LevelFilter, adjust: impl FnOnce(&mut env_logger::Build
     let is_file = fstat(stderr()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
     let sink = LogSink::new(if is_file { LOG_FILE_BYTES_MAX } else { LOG_BYTES_MAX });
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(level);
+    // With a level for everything else beside it, what it chooses would not be chosen.
+    if !std::env::var(env_logger::DEFAULT_FILTER_ENV).is_ok_and(|chosen| !chosen.trim().is_empty()) {
+        builder.filter_level(level);
+    }
     adjust(&mut builder);
     builder.parse_default_env().format_timestamp_millis().target(env_logger::Target::Pipe(Box::new(sink.clone())));
     if !matches!(std::env::var(env_logger::DEFAULT_WRITE_STYLE_ENV).as_deref(), Ok("always" | "never")) {

@@ -38,9 +38,17 @@ struct Process {
 
 impl Process {
     fn start(arguments: &[&str], stdout: Option<OwnedFd>, stderr: Option<OwnedFd>) -> Process {
+        Process::start_with(Command::new(program("servent").unwrap()).env_remove("RUST_LOG"), arguments, stdout, stderr)
+    }
+
+    fn start_with(
+        command: &mut Command,
+        arguments: &[&str],
+        stdout: Option<OwnedFd>,
+        stderr: Option<OwnedFd>,
+    ) -> Process {
         let stdio = |ours: Option<OwnedFd>| ours.map_or_else(Stdio::piped, Stdio::from);
-        let mut command = Command::new(program("servent").unwrap());
-        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(stdio(stdout)).stderr(stdio(stderr));
+        command.args(arguments).stdin(Stdio::null()).stdout(stdio(stdout)).stderr(stdio(stderr));
         let mut child = command.spawn().unwrap();
         let out = child.stdout.take().map(OwnedFd::from);
         let lines = lines_of(out.or_else(|| child.stderr.take().map(OwnedFd::from)).unwrap());
@@ -165,6 +173,27 @@ fn a_log_that_takes_nothing_more_stops_nobody() {
         assert_eq!(client.values("tea"), [b"green"], "{name}");
         assert_eq!(servent.end().code(), Some(0), "{name}");
         drop(read);
+    }
+}
+
+#[test]
+fn what_rust_log_chooses_is_logged_and_nothing_else() {
+    let file = DataFile::new("tea green\n");
+    // As a variable that is empty, none.
+    for (chosen, queries_alone) in [("query=debug", true), ("", false)] {
+        let kept = tempfile::NamedTempFile::new().unwrap();
+        let mut command = Command::new(program("servent").unwrap());
+        let stderr = kept.reopen().unwrap().into();
+        let arguments = ["127.0.0.1:0", file.path(), "-v"];
+        let servent = Process::start_with(command.env("RUST_LOG", chosen), &arguments, None, Some(stderr));
+        let line = servent.lines.recv_timeout(PATIENCE).unwrap();
+        let mut client = Peer::client(line.strip_prefix("listening on ").unwrap().parse().unwrap(), 9);
+        assert_eq!(client.values("tea"), [b"green"]);
+        assert_eq!(servent.end().code(), Some(0));
+        let lines = rest_of(&lines_of(kept.reopen().unwrap().into()));
+        let is_query = |line: &&String| line.contains(" query] ");
+        assert_eq!(lines.iter().filter(is_query).count(), 3, "asked, answered, finished: {lines:?}");
+        assert_eq!(lines.iter().all(|line| is_query(&line)), queries_alone, "RUST_LOG={chosen}: {lines:?}");
     }
 }
 
