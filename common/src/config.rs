@@ -62,6 +62,7 @@ pub const OFFERS_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a whole flood may spend waiting for echoes, shared out evenly over its depth: every servent gives up before
 /// the one that asked it, and the contact before its client's 4 seconds are over.
 pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
+const _: () = assert!(ECHO_WAIT_MAX.as_millis() < SILENCE_DEFAULT.as_millis());
 /// Queries one client may ask in a second, in the long run. A link that brought more is not read until that many would
 /// have been due: a fast script is slowed down, not thrown out.
 pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 1_000;

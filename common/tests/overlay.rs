@@ -898,6 +898,8 @@ fn one_neighbor_more_than_the_limit_is_refused_without_a_hello() {
     let links: Vec<LinkId> = (1..=NEIGHBORS_MAX as u128).map(|id| mind.neighbor(id)).collect();
     let surplus = mind.stranger();
     assert_eq!(mind.hear(surplus, servent_hello(999)), goodbye(surplus, Goodbye::Full));
+    let itself = mind.stranger();
+    assert_eq!(mind.hear(itself, servent_hello(OWN_ID)), goodbye(itself, Goodbye::Myself), "without a hello too");
     let client = mind.client(1);
     assert!(
         matches!(mind.hear(client, request(5)).as_slice(), [Output::Flood { links, .. }] if links.len() == NEIGHBORS_MAX)

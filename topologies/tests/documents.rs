@@ -162,6 +162,62 @@ fn every_limit_of_the_network_is_on_a_page() {
 }
 
 #[test]
+fn every_test_a_page_tells_to_run_is_there() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = read(&document);
+        for command in text.split("cargo test -p ").skip(1).map(|rest| rest.split(['`', '\n']).next().unwrap()) {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let [crate_name, "--test", test, rest @ ..] = words.as_slice() else { panic!("{document}: {command}") };
+            let file = read(&format!("{crate_name}/tests/{test}.rs"));
+            let name = rest.first().filter(|name| !name.starts_with('-'));
+            // Those of the targets are made by a macro.
+            let is_there = |name: &str| {
+                file.lines().any(|line| line.trim_start().starts_with("fn ") && line.contains(name))
+                    || file.lines().any(|line| line.starts_with("targets!") && line.contains(name))
+            };
+            assert!(name.is_none_or(|name| is_there(name)), "{document}: no test for {command}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 15, "{checked}");
+}
+
+/// Whatever ARCHITECTURE.md calls by a name that only code has.
+#[test]
+fn every_name_of_the_code_that_the_architecture_uses_is_in_the_code() {
+    let code: String = rust_files("").iter().map(|file| read(file)).collect();
+    let page = read("ARCHITECTURE.md");
+    let mut checked = 0;
+    for word in page.split('`').skip(1).step_by(2).filter(|word| !word.contains(['/', '.', ' ', '-'])) {
+        if word.contains("::") || word.contains('_') {
+            // `query::Path` is a name; so is each part of `Message::Query(Arc<Query>)`.
+            for name in word.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()) {
+                checked += 1;
+                let is_name = |place: usize| {
+                    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+                    !is_part(code[..place].chars().next_back()) && !is_part(code[place + name.len()..].chars().next())
+                };
+                assert!(code.match_indices(name).any(|(place, _)| is_name(place)), "nothing is called `{name}`");
+            }
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+#[test]
+fn the_core_does_not_know_that_it_is_simulated_nor_the_oracle_what_it_judges() {
+    for file in rust_files("common/src") {
+        let text = read(&file);
+        let odd = text.lines().find(|line| line.contains("cfg(") && !line.contains("#[cfg(test)]"));
+        assert_eq!(odd, None, "{file} is not the same everywhere");
+    }
+    for file in ["topologies/src/sim/oracle.rs", "topologies/src/sim/bare.rs", "topologies/src/expected.rs"] {
+        assert!(!read(file).contains("common::"), "{file} shares code with what it judges");
+    }
+}
+
+#[test]
 fn no_test_sleeps() {
     let this = "topologies/tests/documents.rs";
     let sleeping: Vec<String> =
