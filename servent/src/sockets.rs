@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::address::{Dialect, Neighbor};
-use common::config::DIAL_WAIT_MAX;
+use common::config::{DIAL_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
 use ipnet::{IpNet, Ipv4Net};
 use nix::sys::socket::SockaddrStorage;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -27,6 +27,16 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(2);
 const KEEPALIVE_TRIES: u32 = 3;
 /// How long written bytes may go without acknowledgement.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
+
+/// Within so long it is noticed that the other end of a connection has vanished, whether something is on its way or not.
+const NOTICED_MAX: Duration = Duration::from_secs(15);
+
+const _: () = {
+    assert!(KEEPALIVE_AFTER.as_secs() + KEEPALIVE_EVERY.as_secs() * (KEEPALIVE_TRIES as u64) < NOTICED_MAX.as_secs());
+    assert!(UNACKNOWLEDGED_MAX.as_secs() < NOTICED_MAX.as_secs());
+    // Who is there and says nothing is noticed by the mind, in beats.
+    assert!(NEIGHBOR_QUIET_MAX.as_secs() + NEIGHBOR_BEAT.as_secs() < NOTICED_MAX.as_secs());
+};
 
 /// Opens a listener that does not block.
 pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -202,6 +212,28 @@ mod tests {
     fn a_name_may_stand_for_several_addresses() {
         assert_eq!(resolve("127.0.0.1:9000").unwrap().addresses, vec!["127.0.0.1:9000".parse().unwrap()]);
         assert!(!resolve("localhost:9000").unwrap().addresses.is_empty());
+    }
+
+    /// Of both ends: links are accepted as well as dialled.
+    #[test]
+    fn the_system_watches_a_connection_that_stands() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let dialled = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = loop {
+            // The listener does not wait.
+            if let Ok((accepted, _)) = listener.accept() {
+                break accepted;
+            }
+        };
+        for stream in [dialled, accepted] {
+            prepare(&stream).unwrap();
+            let socket = SockRef::from(&stream);
+            assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_AFTER);
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_EVERY);
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_TRIES);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_MAX));
+        }
     }
 
     #[test]

@@ -462,17 +462,19 @@ impl Client {
         Flood { kind, ttl: 3, sequence, client: self.answers.address(), info: info.as_ref().to_vec() }
     }
 
-    /// Asks for the topology until so many servents answer.
-    pub(crate) fn wait_until_answered_by(&mut self, count: usize) {
+    /// Waits until so many servents answer those who ask this one's contact. Another client asks for the topology until
+    /// they do: what comes of that late is nothing to this one.
+    pub(crate) fn wait_until_answered_by(&self, count: usize) {
         let until = Instant::now() + PATIENCE;
-        let mut heard = 0;
+        let mut asker = Client::attach(self.contact.peer());
+        let (mut heard, mut waits) = (0, growing_waits());
         while heard < count {
             assert!(Instant::now() < until, "{heard} of {count} servents are linked");
-            let sequence = self.ask_topology();
+            let (sequence, wait) = (asker.ask_topology(), waits.next().unwrap());
             heard = 0;
             // Those that come later are for the next round, which leaves them out.
             while heard < count
-                && let Some(answer) = self.answers.next_within(Duration::from_millis(300))
+                && let Some(answer) = asker.answers.next_within(wait)
             {
                 heard += usize::from(answer.sequence == sequence);
             }
@@ -482,10 +484,10 @@ impl Client {
     /// Asks for the topology until a servent answers that it was reached this way.
     pub(crate) fn wait_for_path(&mut self, path: &str) {
         let until = Instant::now() + PATIENCE;
-        loop {
+        for wait in growing_waits() {
             assert!(Instant::now() < until, "nobody is reached by {path}");
             self.ask_topology();
-            while let Some(answer) = self.answers.next_within(Duration::from_millis(300)) {
+            while let Some(answer) = self.answers.next_within(wait) {
                 if answer.value == path.as_bytes() {
                     return;
                 }
@@ -514,6 +516,12 @@ impl Client {
         self.next_sequence += 1;
         self.next_sequence - 1
     }
+}
+
+/// How long a next answer is waited for where nobody says that there is none. On a machine with much else to do one that
+/// was too short is followed by a longer one.
+fn growing_waits() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(Duration::from_millis(300)), |wait| Some(*wait * 2))
 }
 
 /// Connects as a client that hears answers at this address, open or not.
