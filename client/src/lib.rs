@@ -19,12 +19,10 @@ mod reports;
 mod script;
 mod terminal;
 
-use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use env_logger::{Target, WriteStyle};
-use servent::patient;
+use servent::{logging, patient};
 
 use options::Options;
 use outcome::Outcome;
@@ -33,17 +31,11 @@ use outcome::Outcome;
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    let is_coloured = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    env_logger::Builder::new()
-        .filter_level(if options.quiet { log::LevelFilter::Error } else { log::LevelFilter::Warn })
+    let level = if options.quiet { log::LevelFilter::Error } else { log::LevelFilter::Warn };
+    let logging = logging::start(level, |builder| {
         // Its debug log is about keystrokes and would be drawn over the line being edited.
-        .filter_module("rustyline", log::LevelFilter::Warn)
-        .target(Target::Pipe(Box::new(patient::stderr())))
-        // It cannot tell where a pipe leads.
-        .write_style(if is_coloured { WriteStyle::Always } else { WriteStyle::Never })
-        .parse_default_env()
-        .format_timestamp_millis()
-        .init();
+        builder.filter_module("rustyline", log::LevelFilter::Warn);
+    });
     let started = options.with_parent.map_or(Ok(()), servent::parent::end_with);
     let outcome = started.and_then(|()| repl::run(&options)).unwrap_or_else(|error| {
         let outcome = Outcome::of_error(&error);
@@ -53,5 +45,6 @@ pub fn main() -> ExitCode {
         }
         outcome
     });
+    logging.finish();
     ExitCode::from(outcome.exit_code())
 }

@@ -17,6 +17,7 @@ use common::address::{Dialect, Neighbor, canonical};
 use common::config::{CLIENT_CONNECTIONS_MAX, HELLO_WAIT_MAX};
 use common::link::{Link, LinkId, Purpose};
 use common::message::{Message, Request};
+use common::overlay::STRANGERS_LOG;
 use common::query::Ask;
 use common::session::{Input, Output, Report, Session};
 use common::time::Time;
@@ -417,7 +418,7 @@ impl Network {
                     self.handle(Input::Accepted { link, from: canonical(from) });
                     self.handle_all(link, brought);
                 }
-                Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
+                Err(error) => log::warn!(target: STRANGERS_LOG, "cannot use the connection from {from}: {error}"),
             }
         }
     }
@@ -425,7 +426,7 @@ impl Network {
     /// Mostly there are no descriptors left. A listener that is watched meanwhile would report the same without end, so
     /// it is looked at again with the next query.
     fn on_accept_failed(&mut self, error: &io::Error) {
-        log::warn!("cannot take answers of others any more: {error}");
+        log::warn!(target: STRANGERS_LOG, "cannot take answers of others any more: {error}");
         self.failed = true;
         if let Err(error) = self.listener.pause() {
             log::warn!("cannot stop watching the answer address: {error}");

@@ -32,6 +32,10 @@ use flood::{Admission, Asker, Done, Flood, Passing};
 use links::{Greeting, Links, Peer};
 use query_log::{Asked, QUERY_LOG};
 
+/// The log's name for what strangers can cause, connection by connection or message by message: whoever keeps a log says
+/// only so much of it, and counts the rest.
+pub const STRANGERS_LOG: &str = "strangers";
+
 /// What the mind is told.
 #[derive(Debug)]
 pub enum Input {
@@ -508,11 +512,13 @@ impl Overlay {
 
     /// What a servent does with a query whose neighbor has brought more than its share.
     fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Vec<Output>) {
-        let counters = self.counters.needed();
-        counters.hasty += 1;
-        if counters.hasty == 1 {
-            let from = asker.link().map(|link| self.links.neighbor_name(link).to_string()).unwrap_or_default();
-            log::warn!("neighbor {from} brings queries faster than it may: some are refused, and perhaps others' too");
+        self.counters.needed().hasty += 1;
+        if let Some(link) = asker.link() {
+            log::warn!(
+                target: STRANGERS_LOG,
+                "neighbor {} brings queries faster than it may: some are refused",
+                self.links.neighbor_name(link)
+            );
         }
         finish(&self.links, Done { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
     }
@@ -520,10 +526,8 @@ impl Overlay {
     /// What a servent does with a query it has no room to remember.
     fn refuse(&mut self, now: Time, asker: Asker, query: &Query, out: &mut Vec<Output>) {
         let id = query.id();
-        let counters = self.counters.needed();
-        let level = if counters.unseen == 0 { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "refused query {id}, and perhaps more: {SEEN_IDS_MAX} queries are the most to remember");
-        counters.unseen += 1;
+        self.counters.needed().unseen += 1;
+        log::warn!(target: STRANGERS_LOG, "refused query {id}: {SEEN_IDS_MAX} queries are the most to remember");
         let mut tally = Tally { lost: 1, ..Tally::default() };
         if matches!(asker, Asker::Client { .. }) {
             // What this servent has itself takes no place: the query goes nowhere, so it cannot come back.
@@ -569,9 +573,11 @@ impl Overlay {
             }
         };
         if !is_allowed {
-            // Whoever forges addresses must not fill the log with them.
-            let level = if self.counters().unanswered == 0 { log::Level::Info } else { log::Level::Debug };
-            log::log!(level, "no answer to client {}: it is in no network that --tp3-answers names", client.socket);
+            log::info!(
+                target: STRANGERS_LOG,
+                "no answer to client {}: it is in no network that --tp3-answers names",
+                client.socket
+            );
         }
         is_allowed && client.names_one_client()
     }

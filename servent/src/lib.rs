@@ -1,11 +1,13 @@
 //! A servent: sockets, the poller, the clock, signals and files around the mind in `common::overlay`.
 //!
 //! Nothing here decides anything about queries, answers or neighbors. `server` is the loop; `connection` and `poller`
-//! are what the client uses of sockets too.
+//! are what the client uses of sockets too; `logging` is its log as well.
 
 pub mod connection;
 mod data;
+pub mod log_limit;
 pub mod log_sink;
+pub mod logging;
 pub mod options;
 pub mod output;
 pub mod parent;
@@ -42,7 +44,7 @@ pub fn main() -> ExitCode {
     let is_check = std::env::args_os().any(|word| word == "--check");
     let signals = Signals::hear(i32::from(is_check)).context("cannot watch for signals");
     let options = Options::parse();
-    let log = log_sink::start(options.verbosity.level(), |_| {});
+    let log = logging::start(options.verbosity.level(), |_| {});
     let result = signals.and_then(|signals| run(&options, signals));
     if let Err(error) = &result {
         log.say(&format!("servent: {error:#}"));

@@ -28,7 +28,7 @@ const PIECE_BYTES: usize = 4096;
 
 /// The way to stderr, for as many as want to write there.
 #[derive(Clone, Debug)]
-pub struct LogSink(Arc<Shared>);
+pub(crate) struct LogSink(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -51,44 +51,24 @@ struct Queue {
     has_thread: bool,
 }
 
-/// Sends the log of this program to stderr through a sink: `level` and up, or what `RUST_LOG` says. `adjust` may change
-/// it further. Also what a panic says goes there.
-pub fn start(level: log::LevelFilter, adjust: impl FnOnce(&mut env_logger::Builder)) -> LogSink {
-    let is_file = fstat(stderr()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
-    let sink = LogSink::new(if is_file { LOG_FILE_BYTES_MAX } else { LOG_BYTES_MAX });
-    let mut builder = env_logger::Builder::new();
-    // With a level for everything else beside it, what it chooses would not be chosen.
-    if !std::env::var(env_logger::DEFAULT_FILTER_ENV).is_ok_and(|chosen| !chosen.trim().is_empty()) {
-        builder.filter_level(level);
-    }
-    adjust(&mut builder);
-    builder.parse_default_env().format_timestamp_millis().target(env_logger::Target::Pipe(Box::new(sink.clone())));
-    if !matches!(std::env::var(env_logger::DEFAULT_WRITE_STYLE_ENV).as_deref(), Ok("always" | "never")) {
-        // The builder sees a pipe, and cannot know where it leads.
-        builder.write_style(anstream::AutoStream::choice(&io::stderr()).into());
-    }
-    builder.init();
-    let of_panics = sink.clone();
-    std::panic::set_hook(Box::new(move |panic| {
-        of_panics.say(&format!("{panic}\n{}", std::backtrace::Backtrace::capture()));
-        of_panics.finish();
-    }));
-    sink
-}
-
 impl LogSink {
+    pub(crate) fn of_stderr() -> LogSink {
+        let is_file = fstat(stderr()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+        LogSink::new(if is_file { LOG_FILE_BYTES_MAX } else { LOG_BYTES_MAX })
+    }
+
     fn new(bytes_max: usize) -> LogSink {
         let queue = Queue { lines: VecDeque::new(), bytes: 0, bytes_max, dropped: 0, has_thread: false };
         LogSink(Arc::new(Shared { queue: Mutex::new(queue), filled: Condvar::new(), emptied: Condvar::new() }))
     }
 
     /// Says a line that is not to be dropped: there are few of them.
-    pub fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         self.add(format!("{line}\n").as_bytes(), true);
     }
 
     /// Waits until everything was written, but not for long.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         let mut queue = self.0.lock();
         queue.say_dropped();
         let waited = self.0.emptied.wait_timeout_while(queue, LAST_WORDS_MAX, |queue| queue.bytes > 0);

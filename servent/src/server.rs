@@ -17,7 +17,7 @@ use common::address::{Dialect, canonical};
 use common::config::{CONNECTIONS_MAX, Config, FRAME_WAIT_MAX};
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::Message;
-use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::overlay::{Dial, Input, Opening, Output, Overlay, STRANGERS_LOG};
 use common::query::Query;
 use common::store::Store;
 use common::time::Time;
@@ -74,7 +74,6 @@ pub(crate) struct Server {
     started: Instant,
     leaving_until: Option<Time>,
     accept_again_at: Option<Time>,
-    full: bool,
     /// Closed for a moment when descriptors run out, so that a connection can be accepted only to be closed: left in
     /// the backlog it would wake the loop for ever.
     spare: Option<File>,
@@ -143,7 +142,6 @@ impl Server {
             started: Instant::now(),
             leaving_until: None,
             accept_again_at: None,
-            full: false,
             spare: open_spare(),
             buffer: vec![0; READ_BYTES],
             pauses: Pauses::default(),
@@ -312,22 +310,18 @@ impl Server {
 
     fn on_accepted(&mut self, stream: TcpStream, from: SocketAddr) {
         if self.connections.len() >= CONNECTIONS_MAX {
-            if !self.full {
-                log::warn!("refusing {from} and whoever follows: {CONNECTIONS_MAX} connections are the most");
-            }
-            self.full = true;
+            log::warn!(target: STRANGERS_LOG, "refusing {from}: {CONNECTIONS_MAX} connections are the most");
             return;
         }
-        self.full = false;
         let link = Link::accepted(self.accepts, Purpose::Standing);
         match sockets::prepare(&stream).and_then(|()| self.insert(stream, link, Stage::Standing)) {
             Ok(link) => self.inputs.push_back(Input::Opened { link, opening: Opening::Accepted(from) }),
-            Err(error) => log::warn!("cannot use the connection from {from}: {error}"),
+            Err(error) => log::warn!(target: STRANGERS_LOG, "cannot use the connection from {from}: {error}"),
         }
     }
 
     fn on_accept_failed(&mut self, error: &io::Error) {
-        log::warn!("cannot accept: {error}; trying again in {} ms", ACCEPT_PAUSE.as_millis());
+        log::warn!(target: STRANGERS_LOG, "cannot accept: {error}; trying again in {} ms", ACCEPT_PAUSE.as_millis());
         self.spare = None;
         if let Some(listener) = &mut self.listener {
             // Accepted with the spare descriptor and closed at once, so that somebody is told instead of left waiting.

@@ -6,14 +6,15 @@
 mod support;
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
+use common::message::{Goodbye, Message};
 use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -250,6 +251,42 @@ fn lines_that_do_not_fit_are_counted_and_a_file_misses_none() {
     assert!(rest[0].contains(" asked ") && rest[0].ends_with(": ? tea"), "{rest:?}");
     assert_eq!(seen + missing, whole.len() - ending(&whole), "{seen} seen, {missing} missing");
     assert!(seen > 0 && missing > 0);
+}
+
+/// At the default level what strangers do is a line of each kind, and a number.
+#[test]
+fn strangers_are_counted() {
+    let file = DataFile::new("tea green\n");
+    let (read, write) = pipe();
+    let (servent, address) = Process::serve(write, &[file.path()]);
+    (0..STRANGERS / 2).for_each(|_| probe(address));
+    for _ in 0..STRANGERS / 2 {
+        let stranger = TcpStream::connect(address).unwrap();
+        stranger.shutdown(Shutdown::Write).unwrap();
+        assert_eq!((&stranger).read(&mut [0]).unwrap_or(0), 0);
+    }
+    // Clients come and go in crowds too, and each of these wants its answers where nobody is.
+    let mut source = Peer::neighbor(address);
+    for number in 1..=100 {
+        drop(Peer::client(address, 9));
+        source.pass_on(SocketAddr::from(([127, 0, 7, number], 9)), ask("tea"), 0);
+        assert!(matches!(source.expect(), Message::Echo(_)));
+    }
+    source.say(&Message::Goodbye(Goodbye::Leaving));
+    source.hear_out();
+    assert_eq!(servent.end().code(), Some(0));
+    let lines = rest_of(&lines_of(read));
+    let of = |text: &str| -> usize {
+        let of_it = lines.iter().filter_map(|line| line.split_once("] ")).filter(|(_, said)| said.contains(text));
+        let count = |(_, said): (&str, &str)| match said.split_once(" more like: ") {
+            Some((number, _)) => number.replace(',', "").parse().unwrap(),
+            None => 1,
+        };
+        of_it.map(count).sum()
+    };
+    assert_eq!(of("no link with"), STRANGERS, "{lines:?}");
+    assert!(of("no answer to client") > 1, "{lines:?}");
+    assert!(lines.len() < 20, "{lines:?}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::config::{
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
 use crate::overlay::query_log::QUERY_LOG;
-use crate::overlay::{Dial, Holdings, Output};
+use crate::overlay::{Dial, Holdings, Output, STRANGERS_LOG};
 use crate::query::{Answer, AnswerBody, QueryId};
 use crate::time::Time;
 
@@ -319,7 +319,7 @@ impl Delivery {
     fn fail(&mut self, now: Time, to: SocketAddr, reason: &str) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
         self.dials.end(to);
-        log::info!("no answer to client {to}: {reason}");
+        log::info!(target: STRANGERS_LOG, "no answer to client {to}: {reason}");
         destination.tries = 0;
         self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
         self.undelivered_count += destination.queue.len() as u64;

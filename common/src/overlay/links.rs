@@ -18,7 +18,7 @@ use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
 use crate::newcomers::Newcomers;
 use crate::overlay::pace::Room;
-use crate::overlay::{Origin, Output};
+use crate::overlay::{Origin, Output, STRANGERS_LOG};
 use crate::rare::Rare;
 use crate::time::Time;
 
@@ -283,7 +283,7 @@ impl Links {
             return Some(Peer::Client);
         }
         if let Origin::Accepted(from) = self.forget_stranger(link)? {
-            log::info!("no link with {from}: {reason}");
+            log::info!(target: STRANGERS_LOG, "no link with {from}: {reason}");
         }
         Some(Peer::Stranger)
     }

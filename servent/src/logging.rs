@@ -1,0 +1,143 @@
+//! The log of a program: what `env_logger` filters and formats, `log_limit` keeps from being said too often, and
+//! `log_sink` writes to stderr without making anybody wait.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::log_limit::{Limit, More};
+use crate::log_sink::LogSink;
+
+/// The log of this program, once it is started.
+#[derive(Clone, Debug)]
+pub struct Logging(Arc<Limited>);
+
+/// What is logged at the default level is limited; whoever asks for more gets all of it.
+#[derive(Debug)]
+struct Limited {
+    lines: env_logger::Logger,
+    sink: LogSink,
+    counted: Mutex<Counted>,
+    /// Something is counted, and nothing was before.
+    counts: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    limit: Limit,
+    /// The thread that says numbers in time is started with the first.
+    has_thread: bool,
+}
+
+/// Starts it: `level` and up go to stderr, or what `RUST_LOG` says. `adjust` may change it further. What a panic says
+/// goes there too.
+pub fn start(level: LevelFilter, adjust: impl FnOnce(&mut env_logger::Builder)) -> Logging {
+    let sink = LogSink::of_stderr();
+    let mut builder = env_logger::Builder::new();
+    // With a level for everything else beside it, what it chooses would not be chosen.
+    if !std::env::var(env_logger::DEFAULT_FILTER_ENV).is_ok_and(|chosen| !chosen.trim().is_empty()) {
+        builder.filter_level(level);
+    }
+    adjust(&mut builder);
+    builder.parse_default_env().format_timestamp_millis().target(env_logger::Target::Pipe(Box::new(sink.clone())));
+    if !matches!(std::env::var(env_logger::DEFAULT_WRITE_STYLE_ENV).as_deref(), Ok("always" | "never")) {
+        // The builder sees a pipe, and cannot know where it leads.
+        builder.write_style(anstream::AutoStream::choice(&io::stderr()).into());
+    }
+    let lines = builder.build();
+    let logging = Logging(Arc::new(Limited { lines, sink, counted: Mutex::default(), counts: Condvar::new() }));
+    let filter = logging.0.lines.filter();
+    if log::set_boxed_logger(Box::new(logging.clone())).is_ok() {
+        log::set_max_level(filter);
+    }
+    let of_panics = logging.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        of_panics.say(&format!("{panic}\n{}", std::backtrace::Backtrace::capture()));
+        of_panics.0.sink.finish();
+    }));
+    logging
+}
+
+impl Logging {
+    /// Says a line that is not to be dropped: there are few of them.
+    pub fn say(&self, line: &str) {
+        self.0.sink.say(line);
+    }
+
+    /// Says what was counted, and waits until everything was written, but not for long.
+    pub fn finish(&self) {
+        self.0.say_more(None);
+        self.0.sink.finish();
+    }
+}
+
+impl Log for Logging {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.lines.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.0.lines.matches(record) {
+            return;
+        }
+        let debug = Metadata::builder().level(Level::Debug).target(record.target()).build();
+        if self.0.lines.enabled(&debug) || self.0.allows(record) {
+            self.0.lines.log(record);
+        }
+    }
+
+    /// Says what was counted.
+    fn flush(&self) {
+        self.0.say_more(None);
+    }
+}
+
+impl Limited {
+    /// Whether a line may be said; if not, it is counted, and somebody waits for the moment to say the number.
+    fn allows(self: &Arc<Limited>, record: &Record<'_>) -> bool {
+        let mut counted = self.lock();
+        let had_due = counted.limit.due().is_some();
+        let is_allowed = counted.limit.allows(Instant::now(), record);
+        if !had_due && counted.limit.due().is_some() {
+            if !counted.has_thread {
+                let limited = Arc::clone(self);
+                let count = move || limited.say_more_in_time();
+                // Without a thread the number is said at the end.
+                counted.has_thread = thread::Builder::new().name("log counts".to_owned()).spawn(count).is_ok();
+            }
+            self.counts.notify_one();
+        }
+        is_allowed
+    }
+
+    fn say_more_in_time(&self) {
+        let mut counted = self.lock();
+        loop {
+            counted = match counted.limit.due() {
+                None => self.counts.wait(counted).unwrap_or_else(PoisonError::into_inner),
+                Some(due) => {
+                    let left = due.saturating_duration_since(Instant::now());
+                    self.counts.wait_timeout(counted, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            drop(counted);
+            self.say_more(Some(Instant::now()));
+            counted = self.lock();
+        }
+    }
+
+    fn say_more(&self, by: Option<Instant>) {
+        let due = self.lock().limit.take_due(by);
+        for More { target, level, text } in due {
+            let mut record = Record::builder();
+            self.lines.log(&record.level(level).target(&target).args(format_args!("{text}")).build());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
