@@ -1,15 +1,16 @@
 //! A client: reads commands, asks a contact, prints what comes.
 //!
 //! What a query means and when it is over is decided in `common::session`; here are a command line (`options`), the
-//! sources of commands (`repl`, `script`, `prompt`, `terminal`, `history`), sockets (`network`, with its limits in `reports` and `frames`), the form in which
-//! reports are shown (`render`), what a run came to (`outcome`), and what is said of answers that did not arrive
-//! (`hint`).
+//! sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`, `history`), sockets (`network`, with its limits
+//! in `reports` and `frames`), the form in which reports are shown (`render`), what a run came to (`outcome`), and what
+//! is said of answers that did not arrive (`hint`).
 
 pub mod command;
 mod frames;
 mod hint;
 mod history;
 mod network;
+mod notices;
 pub mod options;
 mod outcome;
 mod prompt;

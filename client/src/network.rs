@@ -3,6 +3,8 @@
 //! It performs what `common::session` wants and hands on its reports. Between two queries nothing is read: what came
 //! meanwhile waits in the system's buffers until [`Network::catch_up`] or the next query.
 
+mod again;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
@@ -79,6 +81,8 @@ pub(crate) struct Network {
     /// Where answers are heard.
     answers_at: SocketAddr,
     contact_address: SocketAddr,
+    /// The link with the contact, also after it is gone.
+    contact_link: LinkId,
     /// In the order they came; a link's number is never used again.
     connections: Vec<(LinkId, Connection)>,
     next_link: u64,
@@ -179,6 +183,7 @@ impl Network {
             failed: false,
             answers_at,
             contact_address,
+            contact_link: LinkId(FIRST_LINK),
             connections: Vec::new(),
             next_link: FIRST_LINK,
             session,
@@ -260,6 +265,7 @@ impl Network {
         let link = self
             .insert(stream, Link::new(self.dialect, Purpose::Asking))
             .context("cannot use the connection to the contact")?;
+        self.contact_link = link;
         self.handle(Input::Attached { link, contact });
         // In a dialect where whoever is dialled says nothing there is something to hear at once.
         let brought = self.read(link);
@@ -369,7 +375,7 @@ impl Network {
                 });
             });
             // The contact is one, and chosen.
-            let is_contact = link == LinkId(FIRST_LINK);
+            let is_contact = link == self.contact_link;
             if let (false, Ok(from)) = (is_contact, connection.socket().peer_addr()) {
                 let bytes_count = connection.link().received_bytes_count();
                 let may_go_on = self.long_frames.note(now, link, from.ip(), bytes_count);

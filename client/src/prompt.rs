@@ -4,6 +4,9 @@
 
 use std::env;
 use std::io::{self, BufReader, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::thread;
 
 use anyhow::Context;
 use common::text::Escaped;
@@ -14,6 +17,7 @@ use servent::patient::{self, Patient};
 use unicode_width::UnicodeWidthChar;
 
 use crate::history::{self, History};
+use crate::notices::{Notices, is_over};
 use crate::script::{Line, read_line};
 use crate::terminal;
 
@@ -42,6 +46,8 @@ pub(crate) struct Prompt {
     /// What is read where the line editor is of no use.
     lines: BufReader<Patient>,
     is_plain: bool,
+    /// Nothing where the line editor cannot show them.
+    notices: Option<Notices>,
     history: History,
 }
 
@@ -59,31 +65,61 @@ impl Prompt {
             editor.add_history_entry(line).context("cannot keep the history")?;
         }
         terminal::restore_on_signals(is_plain)?;
-        Ok(Prompt { editor, lines: BufReader::new(patient::stdin()), is_plain, history })
+        let printer = if is_plain { None } else { editor.create_external_printer().ok() };
+        let notices = printer.and_then(|printer| Notices::through(printer).ok());
+        Ok(Prompt { editor, lines: BufReader::new(patient::stdin()), is_plain, notices, history })
     }
 
-    /// Waits for what is entered next.
-    pub(crate) fn read(&mut self) -> anyhow::Result<Entered> {
-        if self.is_plain {
-            patient::stdout().write_all(PROMPT.as_bytes())?;
-            let line = read_line(&mut self.lines).context("cannot read the terminal")?;
-            return Ok(match line {
-                Some(Line::Whole(mut line)) => {
-                    line.pop_if(|end| *end == b'\n');
-                    Entered::Text(line)
-                }
-                // No terminal hands on a line of so many bytes.
-                Some(Line::TooLong) => Entered::Dropped,
-                None => Entered::End,
+    /// Waits for what is entered next. If the contact goes away meanwhile, says so at once; true if it did.
+    pub(crate) fn read(&mut self, contact: Option<BorrowedFd<'_>>, notice: &str) -> anyhow::Result<(Entered, bool)> {
+        if self.is_plain { self.read_plain(contact, notice) } else { self.edit(contact, notice) }
+    }
+
+    fn read_plain(&mut self, contact: Option<BorrowedFd<'_>>, notice: &str) -> anyhow::Result<(Entered, bool)> {
+        patient::stdout().write_all(PROMPT.as_bytes())?;
+        let input = rustix::stdio::stdin();
+        let is_gone = contact.is_some_and(|contact| self.lines.buffer().is_empty() && is_over(contact, input));
+        if is_gone {
+            patient::stdout().write_all(format!("\n{notice}\n{PROMPT}").as_bytes())?;
+        }
+        let entered = match read_line(&mut self.lines).context("cannot read the terminal")? {
+            Some(Line::Whole(mut line)) => {
+                line.pop_if(|end| *end == b'\n');
+                Entered::Text(line)
+            }
+            // No terminal hands on a line of so many bytes.
+            Some(Line::TooLong) => Entered::Dropped,
+            None => Entered::End,
+        };
+        Ok((entered, is_gone))
+    }
+
+    fn edit(&mut self, contact: Option<BorrowedFd<'_>>, notice: &str) -> anyhow::Result<(Entered, bool)> {
+        let (stop, stopped) = UnixStream::pair().context("cannot watch the contact")?;
+        let (editor, notices) = (&mut self.editor, &self.notices);
+        let (read, is_gone) = thread::scope(|scope| {
+            let watch = contact.zip(notices.as_ref()).and_then(|(contact, notices)| {
+                let watch = move || {
+                    let is_gone = is_over(contact, stopped.as_fd());
+                    if is_gone {
+                        notices.say(notice);
+                    }
+                    is_gone
+                };
+                thread::Builder::new().name("contact".to_owned()).spawn_scoped(scope, watch).ok()
             });
-        }
-        match self.editor.readline(PROMPT) {
-            Ok(text) => Ok(Entered::Text(text.into_bytes())),
-            Err(ReadlineError::Interrupted) => Ok(Entered::Dropped),
-            Err(ReadlineError::Eof) => Ok(Entered::End),
-            Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => Ok(Entered::Garbled),
-            Err(error) => Err(error).context("cannot read the terminal"),
-        }
+            let read = editor.readline(PROMPT);
+            drop(stop);
+            (read, watch.is_some_and(|watch| watch.join().unwrap_or(false)))
+        });
+        let entered = match read {
+            Ok(text) => Entered::Text(text.into_bytes()),
+            Err(ReadlineError::Interrupted) => Entered::Dropped,
+            Err(ReadlineError::Eof) => Entered::End,
+            Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => Entered::Garbled,
+            Err(error) => return Err(error).context("cannot read the terminal"),
+        };
+        Ok((entered, is_gone))
     }
 
     /// Takes what was entered off the screen again, where it is of several lines: each is to be shown where it is run, as

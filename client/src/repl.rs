@@ -1,6 +1,7 @@
 //! Where commands come from (arguments, a script, a person at a terminal) and what becomes of each.
 //!
-//! Prompt or collect, never both: while a line is edited nothing is printed, while a query is pending nothing is read.
+//! Prompt or collect, never both: while a line is edited nothing is printed (but that the contact is gone, which the line
+//! editor shows above the line), while a query is pending nothing is read.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use common::address::Neighbor;
 use common::config::COMMAND_BYTES_MAX;
 use common::query::Ask;
 use common::session::{EndReason, Report};
@@ -46,9 +48,18 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         answers_at: network.answers_at(),
         port_was_named: options.answer_port.is_some_and(|port| port != 0),
     };
-    let mut repl = Repl { network, renderer, worst: Outcome::Answered, place, is_quiet: options.quiet };
-
     let interactive = options.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mut repl = Repl {
+        network,
+        renderer,
+        worst: Outcome::Answered,
+        place,
+        is_quiet: options.quiet,
+        again: interactive.then_some(contact),
+        is_lost: false,
+        is_told: false,
+    };
+
     // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
     let idle = Arc::new(AtomicBool::new(!interactive));
     signal_hook::flag::register_conditional_shutdown(
@@ -85,6 +96,12 @@ struct Repl<Out: Write, Side: Write> {
     worst: Outcome,
     place: Place,
     is_quiet: bool,
+    /// The contact, where it is attached to again once it is lost.
+    again: Option<Neighbor>,
+    /// There is no contact now.
+    is_lost: bool,
+    /// The person knows that already.
+    is_told: bool,
 }
 
 /// What a command leaves to do.
@@ -117,14 +134,18 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(next == Next::Continue)
     }
 
-    /// Runs what a person enters until that person leaves. Only a lost contact makes that a failure.
+    /// Runs what a person enters until that person leaves, which is no failure whatever came of it.
     fn run_interactive(&mut self, hint: Option<&str>) -> anyhow::Result<Outcome> {
         let mut prompt = Prompt::new()?;
         self.renderer.show_aside(format_args!("attached to {}", self.place.contact));
         self.renderer.show_help();
         hint.inspect(|hint| self.renderer.show_aside(hint));
+        let notice = format!("client: contact {} is lost; the next line attaches again", self.place.contact);
         loop {
-            let entered = match prompt.read()? {
+            self.catch_up()?;
+            let (entered, is_told) = prompt.read(self.network.contact_socket(), &notice)?;
+            self.is_told = is_told;
+            let entered = match entered {
                 Entered::Text(entered) => entered,
                 Entered::Dropped => continue,
                 Entered::Garbled => {
@@ -146,10 +167,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 }
                 prompt.remember(line)?;
                 match self.run_command(line)? {
-                    Next::Interrupted => break,
+                    // To whom there is no contact, the lines after it would be in vain as well.
+                    Next::Interrupted | Next::Lost => break,
                     Next::Continue if self.network.take_interrupt() => break,
                     Next::Continue => {}
-                    Next::Lost => return Ok(Outcome::ContactLost),
                     Next::Leave => return Ok(Outcome::Answered),
                 }
             }
@@ -184,11 +205,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {
-        let mut contact_lost = false;
-        for report in self.network.catch_up()? {
-            contact_lost |= self.tell(None, &report)?;
-        }
-        if contact_lost {
+        self.catch_up()?;
+        if self.is_lost && !self.attach_again()? {
             return Ok(Next::Lost);
         }
         if self.network.take_interrupt() {
@@ -201,10 +219,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         loop {
             let report = self.network.next_report()?;
-            contact_lost |= self.tell(Some(ask), &report)?;
+            self.tell(Some(ask), &report)?;
             if let Report::Ended(ending) = report {
                 let machine_failed = self.network.take_failure();
-                self.worsen(Outcome::of_query(&ending, contact_lost));
+                self.worsen(Outcome::of_query(&ending, self.is_lost));
                 if machine_failed {
                     self.worsen(Outcome::MachineFailed);
                 }
@@ -212,7 +230,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     say(if machine_failed { not_arrived(&ending) } else { self.place.hint(&ending) });
                 }
                 return Ok(match ending.reason {
-                    _ if contact_lost => Next::Lost,
+                    _ if self.is_lost && self.again.is_none() => Next::Lost,
                     EndReason::Interrupted => Next::Interrupted,
                     _ => Next::Continue,
                 });
@@ -220,24 +238,65 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
     }
 
-    /// Shows a report. True when it says that the contact is gone.
-    fn tell(&mut self, ask: Option<&Ask>, report: &Report) -> anyhow::Result<bool> {
-        self.renderer.show(ask, report)?;
-        if let (Report::MoreUnexpected { count }, false) = (report, self.is_quiet || self.renderer.json) {
-            say(format_args!("client: unexpected messages that are not shown: {count}"));
+    /// Tells what there is to tell of the time since the last query.
+    fn catch_up(&mut self) -> anyhow::Result<()> {
+        for report in self.network.catch_up()? {
+            self.tell(None, &report)?;
         }
-        let Report::ContactLost { reason } = report else { return Ok(false) };
-        // A servent that does not speak it closes without a word: it has none in that dialect.
-        let is_tp3 = self.place.contact.starts_with(TP3_SCHEME);
-        let hint = if is_tp3 { " (does it speak TP3? a servent does with --tp3)" } else { "" };
-        say(format_args!("client: contact {} is lost: {reason}{hint}", self.place.contact));
+        Ok(())
+    }
+
+    fn tell(&mut self, ask: Option<&Ask>, report: &Report) -> anyhow::Result<()> {
+        show(&mut self.renderer, self.is_quiet, ask, report)?;
+        let Report::ContactLost { reason } = report else { return Ok(()) };
+        if !self.is_told {
+            // A servent that does not speak it closes without a word: it has none in that dialect.
+            let is_tp3 = self.place.contact.starts_with(TP3_SCHEME);
+            let hint = if is_tp3 { " (does it speak TP3? a servent does with --tp3)" } else { "" };
+            say(format_args!("client: contact {} is lost: {reason}{hint}", self.place.contact));
+        }
+        self.is_lost = true;
         self.worsen(Outcome::ContactLost);
+        Ok(())
+    }
+
+    /// Attaches again to a contact that is lost, where that is wanted. False if there is still none.
+    fn attach_again(&mut self) -> anyhow::Result<bool> {
+        let Some(contact) = &self.again else { return Ok(false) };
+        let mut shown = Ok(());
+        let attached = self.network.attach_again(contact, |report| {
+            if shown.is_ok() {
+                shown = show(&mut self.renderer, self.is_quiet, None, report);
+            }
+        });
+        shown?;
+        if let Err(error) = attached {
+            say(format_args!("client: {error}; the line was not asked"));
+            return Ok(false);
+        }
+        (self.is_lost, self.is_told) = (false, false);
+        (self.place.contact_address, self.place.answers_at) =
+            (self.network.contact_address(), self.network.answers_at());
+        self.renderer.show_aside(format_args!("attached to {} again", self.place.contact));
         Ok(true)
     }
 
     fn worsen(&mut self, outcome: Outcome) {
         self.worst = self.worst.max(outcome);
     }
+}
+
+fn show<Out: Write, Side: Write>(
+    renderer: &mut Renderer<Out, Side>,
+    is_quiet: bool,
+    ask: Option<&Ask>,
+    report: &Report,
+) -> io::Result<()> {
+    renderer.show(ask, report)?;
+    if let (Report::MoreUnexpected { count }, false) = (report, is_quiet || renderer.json) {
+        say(format_args!("client: unexpected messages that are not shown: {count}"));
+    }
+    Ok(())
 }
 
 /// Says something on stderr. What cannot be said there is not: it changes nothing about what was found.

@@ -1,6 +1,7 @@
 //! The client at a terminal: what a person types, and the screen that person then sees.
 //!
-//! Screens are those of a terminal emulator, compared whole. Commands without a terminal are in `script.rs`.
+//! Screens are those of a terminal emulator, compared whole. Commands without a terminal are in `script.rs`, a
+//! contact that goes away in `again.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -411,39 +412,6 @@ fn a_client_told_to_end_tidies_up_after_the_line_editor() {
     terminal.wait_for_plain_pastes();
     // What the shell shows next begins a line of its own.
     terminal.wait_for_screen("> ? never-as\n");
-}
-
-#[test]
-fn a_contact_lost_at_the_prompt_is_told_with_the_next_command() {
-    let mut chain = Chain::start(["tea green\n"]);
-    let contact = chain.contact();
-    let home = home();
-    let mut terminal = attached_to(&chain, &home);
-    terminal.press("? tea\r");
-    let screen = format!("> ? tea\ngreen {contact}\n1 answer from 1 servent in TIME\n> ");
-    terminal.wait_for_screen(&screen);
-    chain.servents[0].kill().unwrap();
-    terminal.press("nonsense\r");
-    terminal.wait_for_screen(&format!("{screen}nonsense\nUnknown command\n{HELP}> "));
-    terminal.press("? tea\r");
-    terminal.wait_for_text(&format!("> ? tea\nclient: contact {contact} is lost: it closed the connection\n"));
-    assert_eq!(terminal.exit_code(), 4);
-    assert!(terminal.is_cooked());
-}
-
-#[test]
-fn a_contact_lost_during_a_query_ends_the_program_with_it() {
-    let home = home();
-    let (fake, mut contact, mut terminal) = attached(&home, &["--timeout", "300ms"]);
-    terminal.press("? k\r");
-    contact.request();
-    drop(contact);
-    terminal.wait_for_screen(&format!(
-        "> ? k\nclient: contact {} is lost: it closed the connection\nNo answer received\n\
-         no answer and no report within 300 ms\n",
-        fake.address()
-    ));
-    assert_eq!(terminal.exit_code(), 4);
 }
 
 #[test]
