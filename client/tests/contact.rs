@@ -147,6 +147,20 @@ fn a_contact_lost_in_the_middle_of_a_query() {
 }
 
 #[test]
+fn a_contact_that_accepts_no_frame_as_long_as_the_request_is_left() {
+    let fake = Fake::listen();
+    let client = Client::start([&*fake.name(), "--timeout", "300ms", "-c", "? a-key-that-is-too-long-for-it"]);
+    let mut contact = fake.accept();
+    assert!(matches!(contact.receive(), Some(Message::Hello(_))));
+    let role = Role::Servent { id: ServentId(7), advertised: fake.address() };
+    contact.send(&Message::Hello(Hello { frame_bytes_max: 20, ..Hello::new(role) }));
+    assert_eq!(contact.receive(), None, "it says nothing that would be too long");
+    let run = client.finish();
+    let reason = format!("client: contact {} is lost: it accepts no frame of ", fake.address());
+    assert!(run.code == 4 && run.log.starts_with(&reason), "{run:?}");
+}
+
+#[test]
 fn answers_of_others_are_shown_although_the_contact_is_lost() {
     let (fake, contact, sequence, mut client) = asked(&["--timeout", "1s", "--json", "-c", "? never-asked"]);
     let answer_address = contact.answer_address.unwrap();

@@ -145,6 +145,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_option_is_in_the_readme() {
+        let page = include_str!("../../README.md");
+        let command = <Options as clap::CommandFactory>::command();
+        let mut checked = 0;
+        for option in command.get_arguments().filter(|option| !option.is_hide_set()) {
+            let Some(long) = option.get_long() else { continue };
+            let is_short = |short: char| page.contains(&format!("`-{short}`"));
+            let is_told = page.contains(&format!("`--{long}")) || option.get_short().is_some_and(is_short);
+            assert!(is_told, "README does not tell of --{long}");
+            checked += 1;
+        }
+        assert!(checked > 4, "{checked}");
+    }
+
+    #[test]
     fn the_command_line_is_sound() {
         <Options as clap::CommandFactory>::command().debug_assert();
     }
