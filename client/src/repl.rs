@@ -16,6 +16,7 @@ use common::config::COMMAND_BYTES_MAX;
 use common::query::Ask;
 use common::session::{EndReason, Report};
 use servent::patient;
+use servent::signals::is_ignored;
 use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
@@ -62,13 +63,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
 
     // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
     let idle = Arc::new(AtomicBool::new(!interactive));
-    signal_hook::flag::register_conditional_shutdown(
-        SIGINT,
-        i32::from(Outcome::Interrupted.exit_code()),
-        Arc::clone(&idle),
-    )
-    .context("cannot watch for Ctrl-C")?;
-    signal_hook::low_level::pipe::register(SIGINT, on_interrupt).context("cannot watch for Ctrl-C")?;
+    // Whoever started us where SIGINT is ignored, as a shell does behind `&`, does not want it heard.
+    if !is_ignored(SIGINT) {
+        signal_hook::flag::register_conditional_shutdown(
+            SIGINT,
+            i32::from(Outcome::Interrupted.exit_code()),
+            Arc::clone(&idle),
+        )
+        .and_then(|_| signal_hook::low_level::pipe::register(SIGINT, on_interrupt.try_clone()?))
+        .context("cannot watch for Ctrl-C")?;
+    }
 
     if interactive {
         return repl.run_interactive(options.hint.as_deref());

@@ -18,6 +18,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::write;
 use rustix::stdio::{dup2_stdin, dup2_stdout, stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr, ttyname};
+use servent::signals::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -49,11 +50,12 @@ fn open_again(terminal: BorrowedFd<'_>) -> io::Result<File> {
     Ok(own)
 }
 
-/// Ends the process on SIGTERM and SIGHUP as they would have, with the terminal as it is now. One that is plain was not
+/// Ends the process on SIGTERM and SIGHUP as they would have (not where they were ignored when it started), with the terminal as it is now. One that is plain was not
 /// changed, and would show what it is told.
 pub(crate) fn restore_on_signals(is_plain: bool) -> anyhow::Result<()> {
     let saved: Termios = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
-    let mut signals = Signals::new([SIGTERM, SIGHUP]).context("cannot watch for signals")?;
+    let ending: Vec<i32> = [SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let mut signals = Signals::new(ending).context("cannot watch for signals")?;
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {

@@ -6,12 +6,15 @@
 mod support;
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use client::command::HELP;
 use common::config::{COMMAND_BYTES_MAX, KEY_BYTES_MAX};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use support::fake::{Fake, tally};
 use support::overlay::Chain;
@@ -82,6 +85,31 @@ fn a_script_is_run_as_it_comes() {
         assert_eq!(client.next_line(), format!("green {}", chain.address(0)));
     }
     assert_eq!(client.finish(), quiet("", 0));
+}
+
+#[test]
+fn an_interrupt_that_was_ignored_at_the_start_stays_ignored() {
+    let fake = Fake::listen();
+    let home = tempfile::TempDir::new().unwrap();
+    let client = support::process::client(home.path(), [fake.name()]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' INT; exec \"$@\"", "sh"]).arg(client.get_program()).args(client.get_args());
+    let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut contact = fake.attach();
+    let mut script = client.stdin.take().unwrap();
+    // Between two commands, and while one is pending.
+    for _ in 0..2 {
+        kill_process(Pid::from_child(&client), Signal::INT).unwrap();
+        script.write_all(b"? k\n").unwrap();
+        let sequence = contact.request().sequence;
+        kill_process(Pid::from_child(&client), Signal::INT).unwrap();
+        contact.answer(sequence, b"v");
+        contact.finish(sequence, tally(1, 1));
+    }
+    drop(script);
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("v {0}\nv {0}\n", fake.address()));
 }
 
 #[test]

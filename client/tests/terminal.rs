@@ -402,6 +402,32 @@ fn a_client_told_to_end_gives_the_terminal_back_as_it_was() {
 }
 
 #[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    let home = home();
+    let fake = Fake::listen();
+    let name = fake.name();
+    let before = ["sh", "-c", "trap '' HUP TERM INT; exec \"$@\"", "sh"];
+    let mut terminal = Terminal::of_kind("xterm-256color", home.path(), &before, &[&name]);
+    let mut contact = fake.attach();
+    terminal.wait_for_greeting(&name);
+    for signal in [Signal::HUP, Signal::TERM, Signal::INT] {
+        terminal.signal(signal);
+        terminal.press("? k\r");
+        let sequence = contact.request().sequence;
+        terminal.signal(signal);
+        contact.answer(sequence, b"v");
+        contact.finish(sequence, tally(1, 1));
+        terminal.wait_for_text("1 answer from 1 servent in TIME\n> ");
+        // An empty screen for the next.
+        terminal.press("\x0c");
+        terminal.wait_for_bare_screen("> ");
+    }
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.exit_code(), 0);
+    assert!(terminal.is_cooked());
+}
+
+#[test]
 fn a_client_told_to_end_tidies_up_after_the_line_editor() {
     let home = home();
     let (_fake, _contact, mut terminal) = attached(&home, &[]);

@@ -15,7 +15,7 @@ pub mod patient;
 mod pauses;
 pub mod poller;
 mod server;
-mod signals;
+pub mod signals;
 pub mod sockets;
 
 use std::fmt::Write;

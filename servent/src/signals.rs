@@ -42,8 +42,10 @@ impl Signals {
     }
 }
 
-/// Whether this process was started with a signal ignored. Where the system does not say, it was not.
-fn is_ignored(signal: i32) -> bool {
+/// Whether this process was started with a signal ignored: then it is not for us. Where the system does not say, it was
+/// not.
+#[must_use]
+pub fn is_ignored(signal: i32) -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored_in(&status, signal))
 }
 

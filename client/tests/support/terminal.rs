@@ -94,6 +94,11 @@ impl Terminal {
         self.wait_for(&expected, |shown| shown == expected);
     }
 
+    /// The same where what was at the top has been cleared away.
+    pub(crate) fn wait_for_bare_screen(&self, expected: &str) {
+        self.wait_for(expected, |shown| shown == expected);
+    }
+
     /// Waits until the screen contains a text.
     pub(crate) fn wait_for_text(&self, expected: &str) {
         self.wait_for(expected, |shown| shown.contains(expected));
