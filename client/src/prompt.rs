@@ -134,7 +134,7 @@ impl Prompt {
 
     /// Shows a line as if it had been typed.
     pub(crate) fn show(&self, line: &[u8]) -> io::Result<()> {
-        patient::stdout().write_all(format!("{PROMPT}{}\n", Escaped(line)).as_bytes())
+        patient::stdout().write_all(format!("{PROMPT}{}\n", Escaped::new(line)).as_bytes())
     }
 
     /// Remembers a line, here and for later sessions, unless it is the same as the last.

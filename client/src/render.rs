@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use common::counted::counted;
 use common::query::{AnswerBody, Ask, Path};
 use common::session::{EndReason, Ending, Report};
 use common::text::{Escaped, misleads};
@@ -125,7 +126,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
 
     fn answer_line(&mut self, from: SocketAddr, body: &AnswerBody) -> io::Result<()> {
         match body {
-            AnswerBody::Value(value) => writeln!(self.out, "{} {from}", Escaped(value)),
+            AnswerBody::Value(value) => writeln!(self.out, "{} {from}", Escaped::value(value)),
             AnswerBody::Place { path, .. } => {
                 for word in words(path) {
                     write!(self.out, "{word} ")?;
@@ -206,7 +207,7 @@ fn words(path: &Path) -> Vec<String> {
         Path::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect(),
         Path::Text(text) => {
             let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-            words.map(|word| Escaped(word).to_string()).collect()
+            words.map(|word| Escaped::new(word).to_string()).collect()
         }
     }
 }
@@ -250,7 +251,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
     let took = humane(ending.elapsed);
     let mut text = match (ending.answers, ending.tally_told) {
         (0, true) if !tally.is_whole() || tally.answers > 0 => {
-            format!("no answer from {} that reported", count(tally.reached, "servent"))
+            format!("no answer from {} that reported", counted(tally.reached, "servent"))
         }
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} servents within reach has it", tally.reached),
@@ -259,14 +260,14 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         }
         (0, false) => format!("no answer in {took}"),
         (answers, true) if ask == Some(&Ask::Topology) && answers == tally.reached => {
-            format!("{} in {took}", count(answers, "servent"))
+            format!("{} in {took}", counted(answers, "servent"))
         }
         // Of servents behind those that cannot report nobody knows how many there are.
-        (answers, true) if tally.silent > 0 => format!("{} in {took}", count(answers, "answer")),
+        (answers, true) if tally.silent > 0 => format!("{} in {took}", counted(answers, "answer")),
         (answers, true) => {
-            format!("{} from {} in {took}", count(answers, "answer"), count(tally.reached, "servent"))
+            format!("{} from {} in {took}", counted(answers, "answer"), counted(tally.reached, "servent"))
         }
-        (answers, false) => format!("{} in {took}", count(answers, "answer")),
+        (answers, false) => format!("{} in {took}", counted(answers, "answer")),
     };
     match ending.reason {
         EndReason::Interrupted => text.push_str(", then interrupted"),
@@ -279,28 +280,29 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         EndReason::Silence | EndReason::Complete | EndReason::Answers => {}
     }
     if ending.tally_told && tally.lost > 0 {
-        text.push_str(&format!("; {} lost on the way: there may be more", count(tally.lost, "report")));
+        text.push_str(&format!("; {} lost on the way: there may be more", counted(tally.lost, "report")));
     }
     if ending.tally_told && tally.silent > 0 {
-        text.push_str(&format!("; {} cannot report: there may be more", count(tally.silent, "neighbor")));
+        text.push_str(&format!("; {} cannot report: there may be more", counted(tally.silent, "neighbor")));
     }
     if tally.stopped > 0 {
         let stopped = u64::try_from(tally.stopped).unwrap_or_default();
-        text.push_str(&format!("; the TTL stopped it at {}: there may be more beyond", count(stopped, "servent")));
+        text.push_str(&format!("; the TTL stopped it at {}: there may be more beyond", counted(stopped, "servent")));
     }
     text
 }
 
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
+/// What is shown is never nothing: what took less than that took something.
 fn humane(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    match duration.as_millis() {
-        0 => format!("{:.1} ms", seconds * 1e3),
-        1..1_000 => format!("{:.0} ms", seconds * 1e3),
-        _ => format!("{seconds:.1} s"),
+    let milliseconds = duration.as_secs_f64() * 1e3;
+    if milliseconds < 0.1 {
+        "less than 0.1 ms".to_owned()
+    } else if milliseconds < 0.95 {
+        format!("{milliseconds:.1} ms")
+    } else if milliseconds < 999.5 {
+        format!("{milliseconds:.0} ms")
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
     }
 }
 
@@ -336,6 +338,28 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["value"], value);
         assert_eq!(read["ms"], 1.5);
+    }
+
+    #[test]
+    fn no_duration_is_shown_as_nothing() {
+        for (nanoseconds, expected) in [
+            (0, "less than 0.1 ms"),
+            (1, "less than 0.1 ms"),
+            (99_999, "less than 0.1 ms"),
+            (100_000, "0.1 ms"),
+            (540_000, "0.5 ms"),
+            (999_999, "1 ms"),
+            (1_000_000, "1 ms"),
+            (1_500_000, "2 ms"),
+            (999_400_000, "999 ms"),
+            (999_400_001, "999 ms"),
+            (999_999_999, "1.0 s"),
+            (1_000_000_000, "1.0 s"),
+            (4_000_113_000, "4.0 s"),
+            (86_400_000_000_000, "86400.0 s"),
+        ] {
+            assert_eq!(humane(Duration::from_nanos(nanoseconds)), expected, "{nanoseconds}");
+        }
     }
 
     #[test]

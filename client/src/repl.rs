@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use common::address::Neighbor;
 use common::config::COMMAND_BYTES_MAX;
+use common::counted::counted;
 use common::query::Ask;
 use common::session::{EndReason, Report};
 use servent::patient;
@@ -298,7 +299,7 @@ fn show<Out: Write, Side: Write>(
 ) -> io::Result<()> {
     renderer.show(ask, report)?;
     if let (Report::MoreUnexpected { count }, false) = (report, is_quiet || renderer.json) {
-        say(format_args!("client: unexpected messages that are not shown: {count}"));
+        say(format_args!("client: {} not shown", counted(*count, "more unexpected message")));
     }
     Ok(())
 }

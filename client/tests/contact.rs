@@ -687,6 +687,9 @@ fn a_value_is_one_line_and_moves_no_cursor() {
         (b"\x1b[2J\x1b[H\x07\x7f", r"\x1b[2J\x1b[H\x07\x7f"),
         ("\u{9b}31m \u{202e}gnp.exe \u{2066}\u{2028}".as_bytes(), r"\u{9b}31m \u{202e}gnp.exe \u{2066}\u{2028}"),
         (b"\xff\x9b2J\0", r"\xff\x9b2J\x00"),
+        // A tab moves it no further than blanks do, and is no backslash and a t.
+        (b"22/tcp\t\t# SSH\t", "22/tcp\t\t# SSH\t"),
+        (br"22/tcp\t", r"22/tcp\t"),
         (b"", ""),
         ("ação 日本語".as_bytes(), "ação 日本語"),
     ] {

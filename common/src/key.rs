@@ -42,13 +42,13 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({})", Escaped(&self.0))
+        write!(f, "Key({})", Escaped::new(&self.0))
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Escaped(&self.0).fmt(f)
+        Escaped::new(&self.0).fmt(f)
     }
 }
 

@@ -20,15 +20,38 @@ use std::fmt::{self, Display, Formatter, Write};
 ///
 /// ```
 /// # use common::text::Escaped;
-/// assert_eq!(Escaped(b"22/tcp\n\x1b[2J").to_string(), r"22/tcp\n\x1b[2J");
+/// assert_eq!(Escaped::new(b"22/tcp\n\x1b[2J").to_string(), r"22/tcp\n\x1b[2J");
+/// assert_eq!(Escaped::value(b"22/tcp\t# SSH\n").to_string(), "22/tcp\t# SSH\\n");
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Escaped<'a>(pub &'a [u8]);
+pub struct Escaped<'a> {
+    bytes: &'a [u8],
+    keeps_tabs: bool,
+}
+
+impl<'a> Escaped<'a> {
+    /// Anything: a key, a path, a word in a log.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Escaped<'a> {
+        Escaped { bytes, keeps_tabs: false }
+    }
+
+    /// A value where it stands for itself. A tab in it is a tab: it goes no further than blanks could, and whoever reads
+    /// the value from a file could not tell it from a backslash and a `t`.
+    #[must_use]
+    pub fn value(bytes: &'a [u8]) -> Escaped<'a> {
+        Escaped { bytes, keeps_tabs: true }
+    }
+
+    fn escapes(&self, character: char) -> bool {
+        misleads(character) && !(self.keeps_tabs && character == '\t')
+    }
+}
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            write_text(chunk.valid(), f)?;
+        for chunk in self.bytes.utf8_chunks() {
+            write_text(chunk.valid(), |character| self.escapes(character), f)?;
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
             }
@@ -38,9 +61,9 @@ impl Display for Escaped<'_> {
 }
 
 /// What needs no escape goes out in whole runs: most text is one run, and values may have a megabyte.
-fn write_text(text: &str, out: &mut impl Write) -> fmt::Result {
+fn write_text(text: &str, escapes: impl Fn(char) -> bool, out: &mut impl Write) -> fmt::Result {
     let mut rest = text;
-    while let Some((at, character)) = rest.char_indices().find(|&(_, c)| misleads(c)) {
+    while let Some((at, character)) = rest.char_indices().find(|&(_, c)| escapes(c)) {
         let (clean, tail) = rest.split_at(at);
         out.write_str(clean)?;
         write_escape(character, out)?;
@@ -85,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(bytes: impl AsRef<[u8]>) -> String {
-        Escaped(bytes.as_ref()).to_string()
+        Escaped::new(bytes.as_ref()).to_string()
     }
 
     /// What must never be printed, written down a second time, by the names Unicode has for it.
@@ -184,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn a_value_has_its_tabs_and_nothing_else_that_moves_the_cursor() {
+        for character in '\0'..='\u{2fff}' {
+            let text = character.to_string();
+            let expected = if character == '\t' { text.clone() } else { shown(&text) };
+            assert_eq!(Escaped::value(text.as_bytes()).to_string(), expected);
+        }
+        assert_eq!(Escaped::value(b"22/tcp\t\t# \xff\x1b[2J\n\t").to_string(), "22/tcp\t\t# \\xff\\x1b[2J\\n\t");
+    }
+
+    #[test]
     fn what_people_write_stays() {
         for text in ["ação", "España", "日本語", "한국어", "नमस्ते", "می\u{200c}خواهم", "שלום", "السلام", "e\u{301}"]
         {
@@ -219,7 +252,7 @@ mod tests {
             }
         }
         let mut writes = Writes(Vec::new());
-        write!(writes, "{}", Escaped("a clean é run\tand another".as_bytes())).unwrap();
+        write!(writes, "{}", Escaped::new("a clean é run\tand another".as_bytes())).unwrap();
         assert_eq!(writes.0, ["a clean é run", "\\t", "and another"]);
     }
 

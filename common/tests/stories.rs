@@ -552,7 +552,7 @@ impl Story {
     fn body(&self, body: &AnswerBody) -> String {
         match body {
             AnswerBody::Value(value) if value.len() > 40 => format!("{} bytes", value.len()),
-            AnswerBody::Value(value) => Escaped(value).to_string(),
+            AnswerBody::Value(value) => Escaped::new(value).to_string(),
             AnswerBody::Place { path, neighbors } => {
                 format!("path {}, neighbors {}", self.names_at(&path.addresses()), self.names_at(neighbors))
             }

@@ -54,12 +54,13 @@ impl Network {
     ) -> anyhow::Result<()> {
         let stream = connect(address, left)?;
         let address = canonical(stream.peer_addr()?);
-        let ip = canonical(stream.local_addr()?).ip();
-        if ip != self.answers_at.ip() {
+        // With the scope it may have, without which nobody can listen there.
+        let mut own = stream.local_addr()?;
+        own.set_port(self.answers_at.port());
+        if canonical(own) != self.answers_at {
             // The contact sees us elsewhere now, and sends those who answer there. The port stays what it is.
-            let own = SocketAddr::new(ip, self.answers_at.port());
             self.listener = self.poller.watch(sockets::listen(own)?, LISTENER, Interest::Read)?;
-            self.answers_at = own;
+            self.answers_at = canonical(own);
         }
         self.contact_address = address;
         self.greet_contact(stream)?;

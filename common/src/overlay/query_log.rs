@@ -27,7 +27,7 @@ impl Display for Asked<'_> {
         match self.0 {
             Ask::Key(key) if key.as_bytes().len() > KEY_SHOWN_BYTES_MAX => {
                 let (shown, rest) = key.as_bytes().split_at(KEY_SHOWN_BYTES_MAX);
-                write!(f, "? {} and {}", Escaped(shown), counted(rest.len(), "more byte"))
+                write!(f, "? {} and {}", Escaped::new(shown), counted(rest.len(), "more byte"))
             }
             ask => ask.fmt(f),
         }

@@ -30,17 +30,22 @@ const FORBIDDEN: [(u32, u32); 16] = [
 const ESCAPE_BYTES_MAX: usize = 4;
 
 pub(crate) fn run(bytes: &[u8]) -> Outcome {
-    let shown = Escaped(bytes).to_string();
+    let shown = Escaped::new(bytes).to_string();
     assert!(!shown.chars().any(is_forbidden), "{shown:?}");
     assert!(shown.lines().count() <= 1, "{shown:?} is more than a line");
     assert!(shown.len() <= bytes.len() * ESCAPE_BYTES_MAX, "{} bytes became {}", bytes.len(), shown.len());
     assert_eq!(shown, escaped(bytes));
+    // Of a value the tabs stay, and nothing else is different.
+    let value = Escaped::value(bytes).to_string();
+    assert!(!value.chars().any(|character| is_forbidden(character) && character != '\t'), "{value:?}");
+    let parts = bytes.split(|byte| *byte == b'\t').map(escaped).collect::<Vec<_>>();
+    assert_eq!(value, parts.join("\t"));
     if let Ok(key) = Key::new(bytes) {
         assert_eq!(key.to_string(), shown);
         assert_eq!(format!("{key:?}"), format!("Key({shown})"));
     }
     // What is shown is clean, so showing it again changes nothing.
-    assert_eq!(Escaped(shown.as_bytes()).to_string(), shown);
+    assert_eq!(Escaped::new(shown.as_bytes()).to_string(), shown);
     Outcome::taken_if(shown.as_bytes() != bytes)
 }
 
