@@ -254,7 +254,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
             format!("no answer from {} that reported", counted(tally.reached, "servent"))
         }
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
-        (0, true) => format!("none of the {} servents within reach has it", tally.reached),
+        (0, true) => format!("none of the {} within reach has it", counted(tally.reached, "servent")),
         (0, false) if ending.reason == EndReason::Silence && tally.silent == 0 => {
             format!("no answer and no report within {}", humane(silence_max))
         }

@@ -1,8 +1,9 @@
-//! Numbers as people read them: `1 servent`, `1,204 servents`.
+//! Numbers and times as people read them: `1 servent`, `1,204 servents`, `3 h 12 min`.
 //!
 //! It is for sentences. What programs read (JSON, tables, tallies) has bare digits.
 
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 
 /// So many of something, which is named in the singular.
 ///
@@ -58,9 +59,39 @@ impl Display for Grouped {
     }
 }
 
+/// How long something went on, in the two largest units that say something: `3 h 12 min`.
+#[must_use]
+pub fn lasted(time: Duration) -> impl Display {
+    let seconds = time.as_secs();
+    let [days, hours, minutes] = [seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60];
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{} d {hours} h", grouped(days)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_told_in_two_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min 0 s"),
+            (3_599, "59 min 59 s"),
+            (3_600, "1 h 0 min"),
+            (11_520, "3 h 12 min"),
+            (86_399, "23 h 59 min"),
+            (86_400, "1 d 0 h"),
+            (1_204 * 86_400 + 7_200, "1,204 d 2 h"),
+        ] {
+            assert_eq!(lasted(Duration::from_secs(seconds)).to_string(), text);
+        }
+    }
 
     #[test]
     fn nouns_agree_with_their_number() {

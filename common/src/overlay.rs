@@ -168,6 +168,15 @@ pub struct Counters {
     pub undelivered: u64,
 }
 
+/// What a servent was good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Queries that came to it, each once.
+    pub queries: u64,
+    /// Queries it answered.
+    pub answered: u64,
+}
+
 /// How much a mind holds of each thing that has a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holdings {
@@ -277,6 +286,12 @@ impl Overlay {
     pub fn counters(&self) -> Counters {
         let undelivered = self.delivery.get().map_or(0, |delivery| delivery.undelivered_count);
         Counters { undelivered, ..self.counters.get().copied().unwrap_or_default() }
+    }
+
+    /// What it was good for so far.
+    #[must_use]
+    pub fn served(&self) -> Served {
+        self.flood.get().map(|flood| flood.served).unwrap_or_default()
     }
 
     /// How many queries passed on are still to be echoed.
@@ -557,6 +572,7 @@ impl Overlay {
         };
         if taken {
             tally.answers += 1;
+            self.flood.needed().served.answered += 1;
         } else {
             log::debug!(target: QUERY_LOG, "{} answer dropped: a limit or a rule keeps it from its client", query.id());
             tally.lost += 1;

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
+use common::counted::counted;
 use common::store::{STORE_BYTES_MAX, Store, StoreError, Warnings};
 
 use crate::options::DataSource;
@@ -19,7 +20,7 @@ pub(crate) fn load(source: &DataSource) -> anyhow::Result<Store> {
     let bytes = read(path).with_context(|| format!("cannot read data file {name}"))?;
     let (store, warnings) = Store::parse(bytes).with_context(|| format!("cannot use data file {name}"))?;
     log_warnings(path, &warnings);
-    log::info!("serving {} keys of {name}", store.len());
+    log::info!("serving {} of {name}", counted(store.len(), "key"));
     Ok(store)
 }
 
@@ -70,6 +71,7 @@ fn log_warnings(path: &Path, warnings: &Warnings) {
     }
     let unsaid = warnings.count - warnings.first.len();
     if unsaid > 0 {
-        log::warn!("{}: {unsaid} more lines are odd", path.display());
+        let verb = if unsaid == 1 { "is" } else { "are" };
+        log::warn!("{}: {} {verb} odd", path.display(), counted(unsaid, "more line"));
     }
 }

@@ -29,6 +29,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Parser;
 use common::address::Dialect;
 use common::config::Config;
+use common::counted::{counted, grouped};
 use common::message::ServentId;
 use ipnet::IpNet;
 use rustix::stdio::stdout;
@@ -128,18 +129,18 @@ fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Resul
     writeln!(page, "advertise  {advertise}")?;
     writeln!(
         page,
-        "data       {}: {} keys ({} repeated), {} bytes held",
+        "data       {}: {} ({} repeated), {} held",
         options.data,
-        store.len(),
-        store.repeated_count(),
-        store.bytes_count()
+        counted(store.len(), "key"),
+        grouped(store.repeated_count()),
+        counted(store.bytes_count(), "byte")
     )?;
     writeln!(page, "neighbors  {neighbors}")?;
     writeln!(page, "ttl        {}", options.ttl)?;
-    let networks: Vec<String> = tp3_answers(options).iter().map(ToString::to_string).collect();
-    let tp3 =
-        if options.tp3 { format!("spoken too, with clients in {}", networks.join(" ")) } else { "refused".to_owned() };
-    writeln!(page, "tp3        {tp3}")?;
+    if options.tp3 {
+        let networks: Vec<String> = tp3_answers(options).iter().map(ToString::to_string).collect();
+        writeln!(page, "tp3        spoken too, with clients in {}", networks.join(" "))?;
+    }
     writeln!(page, "pass on    {forward}")?;
     output::write_all(stdout(), page.as_bytes()).context("cannot write to stdout")
 }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use common::counted::counted;
+
 /// Steps in each doubling of a pause: a pause is known to an eighth of its length.
 const STEPS: u32 = 8;
 /// From 0 to more than an hour, in microseconds.
@@ -49,7 +51,8 @@ impl fmt::Display for Pauses {
         let [half, p99, p999] = [500, 990, 999].map(|per_mille| self.at_most(per_mille).as_micros());
         let turns: u64 = self.counts.iter().sum();
         let longest = self.longest.as_micros();
-        write!(f, "{turns} turns of the loop took, in us: p50 {half}, p99 {p99}, p99.9 {p999}, longest {longest}")
+        let turns = counted(turns, "turn");
+        write!(f, "{turns} of the loop took, in us: p50 {half}, p99 {p99}, p99.9 {p999}, longest {longest}")
     }
 }
 
@@ -88,6 +91,6 @@ mod tests {
         (0..995).for_each(|_| pauses.add(Duration::from_micros(100)));
         (0..5).for_each(|_| pauses.add(Duration::from_millis(50)));
         let text = pauses.to_string();
-        assert_eq!(text, "1000 turns of the loop took, in us: p50 104, p99 104, p99.9 50000, longest 50000");
+        assert_eq!(text, "1,000 turns of the loop took, in us: p50 104, p99 104, p99.9 50000, longest 50000");
     }
 }

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use common::address::{Dialect, canonical};
 use common::config::{CONNECTIONS_MAX, Config, FRAME_WAIT_MAX};
+use common::counted::{counted, grouped, lasted};
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::Message;
-use common::overlay::{Dial, Input, Opening, Output, Overlay, STRANGERS_LOG};
+use common::overlay::{Dial, Input, Opening, Output, Overlay, STRANGERS_LOG, Served};
 use common::query::Query;
 use common::store::Store;
 use common::time::Time;
@@ -165,7 +166,7 @@ impl Server {
             self.flush();
             self.pauses.add(woken.elapsed());
             if self.has_left() {
-                self.log_counters();
+                self.log_last_words();
                 return Ok(());
             }
         }
@@ -543,9 +544,14 @@ impl Server {
         })
     }
 
-    fn log_counters(&self) {
+    fn log_last_words(&self) {
+        // What was counted comes before them.
+        log::logger().flush();
         log::debug!("{:?}", self.overlay.counters());
-        log::info!("{}", self.pauses);
+        log::debug!("{}", self.pauses);
+        let Served { queries, answered } = self.overlay.served();
+        let [queries, answered] = [counted(queries, "query").to_string(), grouped(answered).to_string()];
+        log::info!("served {queries}, answered {answered}, {}", lasted(self.started.elapsed()));
     }
 }
 

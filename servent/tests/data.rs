@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Instant;
 
 use common::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use common::counted::counted;
 use common::query::Ask;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use topologies::fleet::program;
@@ -157,7 +158,7 @@ fn data_read_anew_for_which_there_is_too_little_memory_leaves_the_old_in_place()
     }
     limit_memory(&servent, None);
     servent.signal(Signal::HUP);
-    servent.wait_for_log(&format!("serving {} keys", LINES + 1), 1);
+    servent.wait_for_log(&format!("serving {}", counted(LINES + 1, "key")), 1);
     assert_eq!(client.first_value("tea"), b"black");
 }
 

@@ -46,7 +46,11 @@ const HASTY: u64 = 2 * (SEEN_FREELY_MAX + NEIGHBOR_QUERIES_AT_ONCE_MAX as usize)
 
 fn start(data: &str, neighbors: &[SocketAddr]) -> Process {
     let mut command = Command::new(program("servent").unwrap());
-    command.args(["0", data]).args(neighbors.iter().map(SocketAddr::to_string));
+    // What its loop took is for those who look into it.
+    command
+        .env("RUST_LOG", "info,servent::server=debug")
+        .args(["0", data])
+        .args(neighbors.iter().map(SocketAddr::to_string));
     let mut servent = Process::start(&mut command);
     servent.wait_for_log("linked with neighbor", neighbors.len());
     servent

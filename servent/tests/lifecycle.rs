@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use common::address::Dialect;
 use common::config::KEY_BYTES_MAX;
+use common::counted::counted;
 use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask};
 use rustix::process::Signal;
@@ -119,7 +120,7 @@ fn sighup_reads_the_data_anew_and_a_bad_file_changes_nothing() {
     let file = DataFile::new("tea green\n");
     let mut servent = serve(&[file.path()]);
     let mut client = Peer::client(servent.address(), ANSWER_PORT);
-    let serving = |count| format!("serving {count} keys of {}", file.path());
+    let serving = |count| format!("serving {} of {}", counted(count, "key"), file.path());
     logged(&mut servent, &serving(1));
     assert_eq!(client.values("tea"), [b"green"]);
 

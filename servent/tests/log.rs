@@ -177,6 +177,27 @@ fn a_log_that_takes_nothing_more_stops_nobody() {
     }
 }
 
+/// The last line is for a person; how long turns of the loop took is for those who ask for more.
+#[test]
+fn the_last_words_are_what_it_was_good_for() {
+    let file = DataFile::new("tea green\n");
+    for (arguments, is_asked_for_more) in [(&[file.path()][..], false), (&[file.path(), "-v"], true)] {
+        let (read, write) = pipe();
+        let (servent, address) = Process::serve(write, arguments);
+        let log = lines_of(read);
+        assert!(log.recv_timeout(PATIENCE).unwrap().ends_with(&format!("serving 1 key of {}", file.path())));
+        let mut client = Peer::client(address, 9);
+        for key in ["tea", "coffee", "tea"] {
+            client.values(key);
+        }
+        assert_eq!(servent.end().code(), Some(0));
+        let lines = rest_of(&log);
+        let last = lines.last().unwrap();
+        assert!(last.contains("] served 3 queries, answered 2, ") && last.ends_with(" s"), "{lines:?}");
+        assert_eq!(lines.iter().any(|line| line.contains(" turns of the loop took")), is_asked_for_more, "{lines:?}");
+    }
+}
+
 #[test]
 fn what_rust_log_chooses_is_logged_and_nothing_else() {
     let file = DataFile::new("tea green\n");

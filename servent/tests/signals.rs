@@ -80,11 +80,11 @@ fn told_to_read_again_while_it_reads_it_reads_once_more() {
             kill_process(Pid::from_child(child), Signal::HUP).unwrap();
         }
     });
-    servent.wait_for_log("serving 1 keys", 2);
+    servent.wait_for_log("serving 1 key of", 2);
     assert_eq!(Peer::client(servent.address, ANSWER_PORT).first_value("tea"), b"green");
     servent.signal(Signal::TERM);
     assert_eq!(servent.wait().code(), Some(0));
-    let read = servent.log.iter().filter(|line| line.contains("serving 1 keys")).count();
+    let read = servent.log.iter().filter(|line| line.contains("serving 1 key of")).count();
     assert!(read < 4, "what was said at once was done {read} times");
 }
 
@@ -97,7 +97,7 @@ fn an_interrupt_that_was_ignored_at_the_start_stays_ignored() {
     servent.signal(Signal::INT);
     // What is ignored is gone when it is sent; everything else is heard.
     servent.signal(Signal::HUP);
-    servent.wait_for_log("serving 1 keys", 2);
+    servent.wait_for_log("serving 1 key of", 2);
     assert_eq!(Peer::client(servent.address, ANSWER_PORT).first_value("tea"), b"green");
     servent.signal(Signal::TERM);
     assert_eq!(servent.wait().code(), Some(0));

@@ -198,7 +198,10 @@ impl Round<'_> {
         } else {
             // A copy that overtakes a shorter way makes others more; nothing makes them fewer.
             let enough = ending.copies >= self.expected.copies && ending.duplicates < ending.copies;
-            let what = format!("{} copies or more, the rest of them duplicates or further-going", self.expected.copies);
+            let what = format!(
+                "{} or more, the rest of them duplicates or further-going",
+                counted(self.expected.copies, "copy")
+            );
             self.compare(&what, &enough, &true)
         }
     }

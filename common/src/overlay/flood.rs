@@ -23,6 +23,7 @@ use crate::config::{
 use crate::counted::counted;
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
+use crate::overlay::Served;
 use crate::overlay::pace::{Paces, Room};
 use crate::overlay::query_log::QUERY_LOG;
 use crate::query::{Ask, Path, Query, QueryId, Tally};
@@ -108,6 +109,8 @@ pub(super) struct Flood {
     seen: SeenSet,
     /// When each pass is looked at next. A pass that goes before leaves its look behind, up to as many as are needed.
     looks: BinaryHeap<Reverse<(Time, Place, u8)>>,
+    /// Of the queries that were new, ever.
+    pub(super) served: Served,
     pending_count: usize,
     kept_count: usize,
     offers_kept_bytes: usize,
@@ -160,6 +163,7 @@ impl Flood {
             if !self.is_in_time(now, asker, query.hops) {
                 return Admission::Hasty;
             }
+            self.served.queries += 1;
             let is_remembered = self.seen.remember(now, id, query.client.dialect, ttl);
             return if is_remembered { Admission::New } else { Admission::Refused };
         };

@@ -139,7 +139,10 @@ impl Process {
 
     /// The same of one that is told something before it listens.
     pub(crate) fn start_told(command: &mut Command, tell: impl FnOnce(&Child)) -> Process {
-        command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
+            command.env_remove("RUST_LOG");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let (out, log) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());

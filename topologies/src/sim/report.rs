@@ -3,6 +3,7 @@
 //! Nothing printed here depends on the machine, but for `seconds` in JSON and what is said of speed, which is for
 //! stderr. What came of a run is not judged here.
 
+use common::counted::counted;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -218,8 +219,10 @@ impl fmt::Display for Sum {
         let Sum { runs, queries, expected, missed, doubled, lost, broken, .. } = self;
         write!(
             f,
-            "{runs} runs, {queries} queries, {expected} expected, {missed} missed, {doubled} doubled, {lost} lost, \
-             {broken} broken invariants"
+            "{}, {}, {expected} expected, {missed} missed, {doubled} doubled, {lost} lost, {}",
+            counted(*runs, "run"),
+            counted(*queries, "query"),
+            counted(*broken, "broken invariant")
         )
     }
 }
