@@ -464,7 +464,10 @@ fn answers_that_no_descriptor_is_left_for_are_this_machines_failure() {
         limited.arg(client.get_program()).args(client.get_args());
         limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = limited.spawn().unwrap();
-        let Some(mut contact) = fake.attach_unless_ended(child.id()) else {
+        // It may end before it is attached, and before it asks.
+        let mut attached = fake.attach_unless_ended(child.id());
+        let asked = attached.as_mut().and_then(Peer::receive);
+        let (Some(contact), Some(Message::Request(Request { sequence, .. }))) = (&mut attached, asked) else {
             let output = child.wait_with_output().unwrap();
             let log = String::from_utf8_lossy(&output.stderr).into_owned();
             // Too few even to be started at all are the system's to report.
@@ -474,7 +477,6 @@ fn answers_that_no_descriptor_is_left_for_are_this_machines_failure() {
             codes.push(output.status.code());
             continue;
         };
-        let sequence = contact.request().sequence;
         // Whether it is taken or not: the connection waits in the system.
         let _servent = std::net::TcpStream::connect(contact.answer_address.unwrap()).unwrap();
         contact.finish(sequence, tally(2, 1));
