@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use servent::signals::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -196,9 +197,13 @@ pub fn with_parent() -> Option<String> {
 /// a signal ended.
 pub fn end_all_on_signals() -> anyhow::Result<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
+    // Whoever started us where one is not for us does not want it heard, as a shell behind `&` or `nohup`.
+    let watched = [SIGTERM, SIGHUP, SIGINT].into_iter().filter(|signal| !is_ignored(*signal)).collect::<Vec<i32>>();
     // Before the other: by the time that one tells of it, this has it.
-    signal_hook::flag::register(SIGINT, Arc::clone(&interrupted)).context("cannot watch for Ctrl-C")?;
-    let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT]).context("cannot watch for signals")?;
+    if watched.contains(&SIGINT) {
+        signal_hook::flag::register(SIGINT, Arc::clone(&interrupted)).context("cannot watch for Ctrl-C")?;
+    }
+    let mut signals = Signals::new(watched).context("cannot watch for signals")?;
     let mut running = running();
     running.ends_with_us = true;
     running.interrupted = Some(interrupted);

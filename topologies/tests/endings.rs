@@ -43,6 +43,11 @@ struct Marked {
 impl Program {
     /// Starts `topology run` or `check` with a row of servents.
     fn start(what: &str) -> Program {
+        Program::start_behind("", what)
+    }
+
+    /// The same after a shell has done something, and becomes it.
+    fn start_behind(before: &str, what: &str) -> Program {
         let directory = tempfile::tempdir().unwrap();
         let mut row = String::new();
         for place in 0..SERVENTS {
@@ -53,7 +58,8 @@ impl Program {
         fs::write(&path, row).unwrap();
         let mark = format!("TOPOLOGY_TEST_MARK={:016x}", RandomState::new().build_hasher().finish());
         let (name, value) = mark.split_once('=').unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_topology"))
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{before} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_topology")])
             .arg(what)
             .arg(path)
             .args(["--address", &some_loopback_address().to_string()])
@@ -223,5 +229,20 @@ fn an_interrupt_while_the_client_has_the_terminal_is_not_ours() {
     drop(script);
     let (status, said) = program.wait();
     assert_eq!(status.code(), Some(1), "the client's own: {said}");
+    program.assert_nothing_is_left();
+}
+
+/// As a shell starts it behind `&` in a script, or `nohup` does.
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let mut program = Program::start_behind("trap '' INT HUP;", "check");
+    // What reads the first line is the first that can be interrupted.
+    let mut lines = BufReader::new(program.child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("row: "));
+    program.signal(Signal::INT);
+    program.signal(Signal::HUP);
+    assert_eq!(lines.last().unwrap().unwrap(), "row: as declared");
+    let (status, said) = program.wait();
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""));
     program.assert_nothing_is_left();
 }
