@@ -19,13 +19,14 @@ use crate::asking::{Answer, Asking, Ending};
 use crate::declared::Topology;
 use crate::expected::Expected;
 use crate::fleet::Fleet;
+use crate::logs::Logs;
 
 /// Brings a topology up at `ip`, asks, compares, takes it down. Returns how many differences there were; the transcript
-/// goes to `out`.
-pub fn check(topology: &Topology, ip: Ipv4Addr, out: &mut dyn Write) -> anyhow::Result<usize> {
+/// goes to `out`, and what the servents log to `logs`, where that is wanted.
+pub fn check(topology: &Topology, ip: Ipv4Addr, logs: Option<&Logs>, out: &mut dyn Write) -> anyhow::Result<usize> {
     refuse_uneven_ttl(topology)?;
     let as_declared = topology.clone().moved_to(ip);
-    let mut differences = check_round(&as_declared, "as declared", out)?;
+    let mut differences = check_round(&as_declared, "as declared", logs, out)?;
     let servents = topology.servents.len();
     let expected = Expected::new(&as_declared, 0);
     if expected.exact || !expected.told {
@@ -41,7 +42,7 @@ pub fn check(topology: &Topology, ip: Ipv4Addr, out: &mut dyn Write) -> anyhow::
         declared.options.ttl = TTL_MAX;
     }
     writeln!(out)?;
-    differences += check_round(&once, &format!("with --forward-once --ttl {TTL_MAX}"), out)?;
+    differences += check_round(&once, &format!("with --forward-once --ttl {TTL_MAX}"), logs, out)?;
     Ok(differences)
 }
 
@@ -57,7 +58,7 @@ fn refuse_uneven_ttl(topology: &Topology) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_round(topology: &Topology, how: &str, out: &mut dyn Write) -> anyhow::Result<usize> {
+fn check_round(topology: &Topology, how: &str, logs: Option<&Logs>, out: &mut dyn Write) -> anyhow::Result<usize> {
     writeln!(
         out,
         "{}: {}, {}, {how}; a query enters at {}",
@@ -66,7 +67,7 @@ fn check_round(topology: &Topology, how: &str, out: &mut dyn Write) -> anyhow::R
         counted(topology.links().len(), "link"),
         topology.servents[0].address(),
     )?;
-    let mut fleet = Fleet::start(topology)?;
+    let mut fleet = Fleet::start_logging(topology, logs)?;
     fleet.wait_until_linked(topology)?;
     let differences = compare(topology, out)?;
     fleet.end()?;

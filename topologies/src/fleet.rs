@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -21,6 +21,7 @@ use rustix::process::Signal;
 
 use crate::asking::Asking;
 use crate::declared::Topology;
+use crate::logs::{Followed, Logs};
 use crate::processes::{self, LEAVE_MAX, Process};
 
 /// How long a servent may take to listen, and an overlay to be linked. A machine with much else to do takes long.
@@ -55,9 +56,16 @@ pub struct Fleet {
 impl Fleet {
     /// Starts every servent of a topology and waits until all are listening.
     pub fn start(topology: &Topology) -> anyhow::Result<Fleet> {
+        Fleet::start_logging(topology, None)
+    }
+
+    /// The same, where what each servent logs at debug level is kept, if that is wanted.
+    pub fn start_logging(topology: &Topology, logs: Option<&Logs>) -> anyhow::Result<Fleet> {
         let mut fleet = Fleet { servents: Vec::new() };
-        for declared in &topology.servents {
-            fleet.servents.push(Servent::spawn(declared.arguments())?);
+        for (place, declared) in topology.servents.iter().enumerate() {
+            let mut arguments = declared.arguments();
+            arguments.extend(logs.map(|_| "-v".to_owned()));
+            fleet.servents.push(Servent::spawn(arguments, logs.map(|logs| logs.path(place)))?);
         }
         for servent in &mut fleet.servents {
             servent.wait_until_listening()?;
@@ -176,20 +184,41 @@ enum Line {
 impl Servent {
     /// Starts a servent and waits until it listens.
     pub fn start<Word: AsRef<str>>(arguments: &[Word]) -> anyhow::Result<Servent> {
-        let mut servent = Servent::spawn(arguments.iter().map(|word| word.as_ref().to_owned()).collect())?;
+        let mut servent = Servent::spawn(arguments.iter().map(|word| word.as_ref().to_owned()).collect(), None)?;
         servent.wait_until_listening()?;
         Ok(servent)
     }
 
-    fn spawn(arguments: Vec<String>) -> anyhow::Result<Servent> {
+    /// Its log is a pipe, or a file that it writes itself.
+    fn spawn(arguments: Vec<String>, log: Option<&Path>) -> anyhow::Result<Servent> {
         let mut command = command("servent")?;
-        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let followed = match log.map(Followed::open).transpose()? {
+            Some((writer, followed)) => {
+                command.stderr(writer);
+                Some(followed)
+            }
+            None => {
+                command.stderr(Stdio::piped());
+                None
+            }
+        };
         let mut process = Process::start(&mut command).context("cannot start a servent")?;
+        // Ours would keep the log from being closed.
+        drop(command);
         let (sender, lines) = channel();
         let out = process.take_stdout().ok_or_else(|| anyhow!("the servent has no stdout"))?;
-        let log = process.take_stderr().ok_or_else(|| anyhow!("the servent has no stderr"))?;
-        read_lines(out, sender.clone(), Line::Out, None)?;
-        read_lines(log, sender, Line::Log, Some(Line::End))?;
+        read_lines(out, sender.clone(), Line::Out)?;
+        if let Some(followed) = followed {
+            in_a_thread(move || {
+                // Nobody listening any more is no reason to read no further.
+                followed.read_lines(|line| drop(sender.send(Line::Log(line))));
+                drop(sender.send(Line::End));
+            })?;
+        } else {
+            let log = process.take_stderr().ok_or_else(|| anyhow!("the servent has no stderr"))?;
+            read_lines_to_the_end(log, sender)?;
+        }
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         Ok(Servent { process, address, arguments, lines, log: VecDeque::new(), complete: false, ended: false })
     }
@@ -313,23 +342,27 @@ impl Drop for Servent {
     }
 }
 
-fn read_lines(
-    pipe: impl std::io::Read + Send + 'static,
-    sender: Sender<Line>,
-    line: fn(String) -> Line,
-    end: Option<Line>,
-) -> anyhow::Result<()> {
-    thread::Builder::new()
-        .name("pipe".to_owned())
-        .spawn(move || {
-            for text in BufReader::new(pipe).lines().map_while(Result::ok) {
-                // Nobody listening any more is no reason to let the servent stall on a full pipe.
-                let _ = sender.send(line(text));
-            }
-            end.map(|end| sender.send(end))
-        })
-        .context("cannot start a thread to read a servent's output")?;
-    Ok(())
+fn read_lines(pipe: impl Read + Send + 'static, sender: Sender<Line>, line: fn(String) -> Line) -> anyhow::Result<()> {
+    in_a_thread(move || send_lines(pipe, &sender, line))
+}
+
+fn read_lines_to_the_end(pipe: impl Read + Send + 'static, sender: Sender<Line>) -> anyhow::Result<()> {
+    in_a_thread(move || {
+        send_lines(pipe, &sender, Line::Log);
+        drop(sender.send(Line::End));
+    })
+}
+
+fn send_lines(pipe: impl Read, sender: &Sender<Line>, line: fn(String) -> Line) {
+    for text in BufReader::new(pipe).lines().map_while(Result::ok) {
+        // Nobody listening any more is no reason to let the servent stall on a full pipe.
+        drop(sender.send(line(text)));
+    }
+}
+
+fn in_a_thread(read: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    let thread = thread::Builder::new().name("pipe".to_owned()).spawn(read);
+    thread.map(drop).context("cannot start a thread to read a servent's output")
 }
 
 /// A client as a process, ready to be started.

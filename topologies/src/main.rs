@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, some_loopback_address};
 use topologies::hint::hint;
+use topologies::logs::Logs;
 use topologies::processes;
 use topologies::scale;
 use topologies::sim::options::Options as SimOptions;
@@ -41,6 +43,10 @@ enum What {
         /// Where the servents listen instead of on 127.0.0.1, such as 127.0.0.2
         #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST, hide_default_value = true)]
         address: Ipv4Addr,
+        /// Keep what each servent logs at debug level, one line for each event of a query, in a file of this directory
+        /// named by its port, such as 9001.log
+        #[arg(long, value_name = "DIR")]
+        logs: Option<PathBuf>,
         /// Arguments of the client, such as -c '? kernel'
         #[arg(last = true, value_name = "CLIENT_OPTIONS")]
         client: Vec<String>,
@@ -52,6 +58,9 @@ enum What {
         /// Where the servents listen instead of on an address of 127.0.0.0/8 chosen at random
         #[arg(long, value_name = "IP")]
         address: Option<Ipv4Addr>,
+        /// Keep what each servent logs at debug level, as run does; the second round is added to the first
+        #[arg(long, value_name = "DIR")]
+        logs: Option<PathBuf>,
     },
     /// Run the code of the servents without sockets and without waiting, at any size and under faults
     #[command(after_help = SimOptions::more_help())]
@@ -62,8 +71,10 @@ enum What {
 
 fn main() -> ExitCode {
     let run = match Options::parse().what {
-        What::Run { name, address, client } => run(&name, address, &client),
-        What::Check { name, address } => run_check(&name, address.unwrap_or_else(some_loopback_address)),
+        What::Run { name, address, logs, client } => run(&name, address, logs.as_deref(), &client),
+        What::Check { name, address, logs } => {
+            run_check(&name, address.unwrap_or_else(some_loopback_address), logs.as_deref())
+        }
         What::Sim(options) => run_sim(&options),
         What::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
     };
@@ -75,16 +86,17 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Result<ExitCode> {
+fn run(name: &str, address: Ipv4Addr, logs: Option<&Path>, client_options: &[String]) -> anyhow::Result<ExitCode> {
     // Ctrl-C at the client's prompt is the client's; the overlay ends when the client does.
     processes::end_all_on_signals()?;
     let topology = Topology::load(name)?.moved_to(address);
-    let mut fleet = Fleet::start(&topology).context(
+    let logs = logs.map(|directory| Logs::create(directory, &topology)).transpose()?;
+    let mut fleet = Fleet::start_logging(&topology, logs.as_ref()).context(
         "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
     )?;
     fleet.wait_until_linked(&topology)?;
     // What only a person needs keeps nobody from asking.
-    let _ = print_overlay(&topology);
+    let _ = print_overlay(&topology, logs.as_ref());
     let contact = topology.servents[0].options.listen.to_string();
     // Whoever says what is to be asked needs to be told nothing.
     let hint = client_options.is_empty().then(|| format!("--hint={}", hint(&topology)));
@@ -94,11 +106,12 @@ fn run(name: &str, address: Ipv4Addr, client_options: &[String]) -> anyhow::Resu
     Ok(ExitCode::from(code))
 }
 
-fn run_check(name: &str, address: Ipv4Addr) -> anyhow::Result<ExitCode> {
+fn run_check(name: &str, address: Ipv4Addr, logs: Option<&Path>) -> anyhow::Result<ExitCode> {
     processes::end_all_on_signals()?;
     let topology = Topology::load(name)?;
     let mut out = WhileRead(Some(io::LineWriter::new(patient::stdout())));
-    let differences = check(&topology, address, &mut out)?;
+    let logs = logs.map(|directory| Logs::create(directory, &topology)).transpose()?;
+    let differences = check(&topology, address, logs.as_ref(), &mut out)?;
     let well = verdict(&topology, differences, &mut out)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -155,7 +168,7 @@ fn refuse(subcommand: &str, why: &str) -> ! {
 }
 
 /// What a person needs to know to attach more clients. On stderr: stdout is the client's.
-fn print_overlay(topology: &Topology) -> io::Result<()> {
+fn print_overlay(topology: &Topology, logs: Option<&Logs>) -> io::Result<()> {
     let addresses = topology.addresses();
     let mut stderr = io::LineWriter::new(patient::stderr());
     let [servents, links] =
@@ -164,6 +177,9 @@ fn print_overlay(topology: &Topology) -> io::Result<()> {
     for (place, declared) in topology.servents.iter().enumerate() {
         let neighbors: Vec<String> = declared.neighbors.iter().map(|other| addresses[*other].to_string()).collect();
         writeln!(stderr, "  {}  {}  linked with {}", addresses[place], declared.options.data, neighbors.join(" "))?;
+    }
+    if let Some(logs) = logs {
+        writeln!(stderr, "  each keeps its log, the first in {}", logs.path(0).display())?;
     }
     Ok(())
 }
