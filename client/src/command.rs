@@ -45,7 +45,7 @@ impl Command {
         let Some(first) = words.next() else { return Command::Nothing };
         match first {
             [b'#', ..] => Command::Nothing,
-            [b'?', b'*', ..] => Command::Prefix,
+            b"?*" => Command::Prefix,
             [b'?', word @ ..] => match ((!word.is_empty()).then_some(word).or_else(|| words.next()), words.next()) {
                 (None, _) => Command::Help,
                 (Some(key), None) => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
@@ -65,9 +65,9 @@ impl Command {
         match self {
             Command::BadKey(error) => Some(error.to_string()),
             Command::ManyWords => Some("a key is one word, without blanks".to_owned()),
-            Command::Prefix => Some(
-                "?* is kept for keys that begin alike; a key that begins with a star is asked as ? *KEY".to_owned(),
-            ),
+            Command::Prefix => {
+                Some("?* and a blank is kept for keys that begin alike; the key * is asked as ? *".to_owned())
+            }
             Command::Nothing | Command::Ask(_) | Command::Help | Command::Quit | Command::Unknown => None,
         }
     }
@@ -110,7 +110,9 @@ mod tests {
             (b"? two # words", Command::ManyWords),
             (b"?*", Command::Prefix),
             (b"?* te", Command::Prefix),
-            (b"?*te", Command::Prefix),
+            (b"?*te", key(b"*te")),
+            (b"? *te", key(b"*te")),
+            (b"?**", key(b"**")),
             (b"?", Command::Help),
             (b" ? \n", Command::Help),
             (b"help", Command::Help),

@@ -21,7 +21,7 @@ pub(crate) fn run(line: &[u8]) -> Outcome {
         Command::Ask(Ask::Key(key)) => {
             assert!(!key.as_bytes().iter().any(|byte| matches!(byte, b' ' | b'\t')));
             assert_eq!(Command::parse(&[b"? ", key.as_bytes(), b"\r\n"].concat()), command);
-            if !key.as_bytes().starts_with(b"*") {
+            if key.as_bytes() != b"*" {
                 assert_eq!(Command::parse(&[b"?", key.as_bytes(), b"\r\n"].concat()), command);
             }
         }
@@ -52,9 +52,9 @@ fn read(line: &[u8]) -> Command {
     }
     words.retain(|word| !word.is_empty());
     if words.first().is_some_and(|word| word[0] == b'?' && word.len() > 1) {
-        // A question mark and what follows at once are two words, but for the star that is kept.
+        // A question mark and what follows at once are two words, but for a star alone, which is kept.
         let word = words.remove(0).split_off(1);
-        if word[0] == b'*' {
+        if word == b"*" {
             return Command::Prefix;
         }
         words.insert(0, word);
