@@ -7,7 +7,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -19,9 +19,9 @@ use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::{PREFACE, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::PATIENCE;
 use support::fake::{Fake, Peer, tally};
 use support::process::{self, Client, Run, fields, json};
+use support::{IN_TIME, PATIENCE, nobody, side_by_side};
 
 fn quiet(out: impl Into<String>, code: i32) -> Run {
     Run { out: out.into(), log: String::new(), code }
@@ -50,7 +50,7 @@ fn asked(options: &[&str]) -> (Fake, Peer, u64, Client) {
 
 #[test]
 fn a_contact_that_is_not_there() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = nobody();
     let run = Client::run([&*address.to_string(), "-c", "? k", "-c", "nonsense"], "");
     let log = format!("client: no servent at contact {address}: Connection refused (os error 111)\n");
     assert_eq!(run, Run { out: String::new(), log, code: 3 });
@@ -162,7 +162,7 @@ fn a_contact_that_accepts_no_frame_as_long_as_the_request_is_left() {
 
 #[test]
 fn answers_of_others_are_shown_although_the_contact_is_lost() {
-    let (fake, contact, sequence, mut client) = asked(&["--timeout", "1s", "--json", "-c", "? never-asked"]);
+    let (fake, contact, sequence, mut client) = asked(&["--timeout", IN_TIME, "--json", "-c", "? never-asked"]);
     let answer_address = contact.answer_address.unwrap();
     drop(contact);
     let lost = format!("client: contact {} is lost: it closed the connection", fake.address());
@@ -198,14 +198,15 @@ fn a_contact_lost_between_two_commands_is_not_asked() {
 
 #[test]
 fn silence_ends_a_query() {
-    let (_fake, contact, _, client) = asked(&["--timeout", "300ms", "--json"]);
+    // Longer than it is unless told otherwise, so that it is this silence and no other that passed.
+    let (_fake, contact, _, client) = asked(&["--timeout", "5s", "--json"]);
     let run = client.finish();
     let finished = json(run.out.trim_end());
     let expected = json!({"type": "finished", "answers": 0, "missing": 0, "reached": 0, "copies": 0, "duplicates": 0, "stopped": 0,
                           "lost": 1, "silent": 0, "ms": finished["ms"], "reason": "silence"});
     // That the contact did not report is a report lost.
     assert_eq!((finished.clone(), run.code, run.log.as_str()), (expected, 5, ""));
-    assert!((300.0..4_000.0).contains(&milliseconds(&finished)), "{finished}");
+    assert!(milliseconds(&finished) >= 5_000.0, "{finished}");
     drop(contact);
 }
 
@@ -216,14 +217,14 @@ fn silence_is_four_seconds_unless_told_otherwise() {
     let answered = milliseconds(&client.next_json());
     let finished = client.next_json();
     assert_eq!(finished["reason"], "silence");
-    assert!((4_000.0..8_000.0).contains(&(milliseconds(&finished) - answered)), "{finished}");
+    assert!(milliseconds(&finished) - answered >= 4_000.0, "{finished}");
     assert_eq!(client.finish(), quiet("", 5));
 }
 
 #[test]
 fn each_answer_begins_the_wait_anew() {
-    let silence = 700.0;
-    let (_fake, contact, sequence, mut client) = asked(&["--timeout", "700ms", "--json"]);
+    let silence = 3_000.0;
+    let (_fake, contact, sequence, mut client) = asked(&["--timeout", "3s", "--json"]);
     let mut servent = Peer::dial(contact.answer_address.unwrap(), "192.0.2.7:9");
     let mut answers = 0;
     let last = loop {
@@ -238,14 +239,14 @@ fn each_answer_begins_the_wait_anew() {
     };
     let finished = client.next_json();
     assert_eq!((&finished["reason"], &finished["answers"]), (&json!("silence"), &json!(answers)));
-    assert!((silence..silence + 4_000.0).contains(&(milliseconds(&finished) - last)), "{last} {finished}");
+    assert!(milliseconds(&finished) - last >= silence, "{last} {finished}");
     assert_eq!(client.finish(), quiet("", 5));
 }
 
 #[test]
 fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
-    let silence = 500.0;
-    let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", "500ms", "--json"]);
+    let silence = 3_000.0;
+    let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", "3s", "--json"]);
     contact.answer(sequence, b"v");
     let answered = milliseconds(&client.next_json());
     let started = Instant::now();
@@ -265,7 +266,7 @@ fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
     assert!(all == heard || all == heard + 1, "{heard} {more}");
     let finished = client.next_json();
     assert_eq!((&finished["reason"], &finished["answers"]), (&json!("silence"), &json!(1)));
-    assert!((silence..silence + 4_000.0).contains(&(milliseconds(&finished) - answered)), "{answered} {finished}");
+    assert!(milliseconds(&finished) - answered >= silence, "{answered} {finished}");
 }
 
 #[test]
@@ -287,23 +288,24 @@ fn the_tally_ends_a_query_once_its_answers_have_come() {
 
 #[test]
 fn a_tally_with_gaps_does_not_cut_the_wait_short() {
-    for (told, missing, code) in [
+    let rows = [
         (Tally { lost: 1, ..tally(3, 1) }, 0, 5),
         (Tally { silent: 1, ..tally(3, 1) }, 0, 0),
         (Tally { stopped: 1, silent: 1, ..tally(3, 1) }, 0, 0),
         (tally(3, 2), 1, 5),
-    ] {
-        let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", "300ms", "--json", "--quiet"]);
+    ];
+    side_by_side(rows, |(told, missing, code)| {
+        let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", IN_TIME, "--json", "--quiet"]);
         contact.answer(sequence, b"v");
         contact.finish(sequence, told);
         let answered = milliseconds(&client.next_json());
         let finished = client.next_json();
-        assert!(milliseconds(&finished) - answered >= 300.0, "{finished}");
+        assert!(milliseconds(&finished) - answered >= 3_000.0, "{finished}");
         let numbers = ["reached", "answers", "missing", "lost", "silent"].map(|name| finished[name].as_u64().unwrap());
         let expected = [3, 1, missing, told.lost, told.silent];
         assert_eq!((numbers, &finished["reason"]), (expected, &json!("silence")));
         assert_eq!(client.finish(), quiet("", code));
-    }
+    });
 }
 
 // ---- nobody has it, or it did not arrive ----
@@ -322,15 +324,14 @@ fn did_not_arrive(count: &str, contact: SocketAddr) -> impl Fn(&str) -> bool {
 #[test]
 fn nobody_has_it_and_it_did_not_arrive_are_two_things() {
     let nobody = {
-        let (_fake, mut contact, sequence, client) = asked(&["--timeout", "300ms"]);
+        let (_fake, mut contact, sequence, client) = asked(&[]);
         contact.finish(sequence, tally(3, 0));
         client.finish()
     };
     assert_eq!(nobody, quiet("No answer received\n", 1));
-    for (promised, came, said) in
-        [(1, 0, "1 of 1 answer"), (3, 0, "3 of 3 answers"), (3, 1, "2 of 3 answers"), (2, 1, "1 of 2 answers")]
-    {
-        let (fake, mut contact, sequence, client) = asked(&["--timeout", "300ms"]);
+    let rows = [(1, 0, "1 of 1 answer"), (3, 0, "3 of 3 answers"), (3, 1, "2 of 3 answers"), (2, 1, "1 of 2 answers")];
+    side_by_side(rows, |(promised, came, said)| {
+        let (fake, mut contact, sequence, client) = asked(&["--timeout", IN_TIME]);
         for _ in 0..came {
             contact.answer(sequence, b"v");
         }
@@ -339,18 +340,18 @@ fn nobody_has_it_and_it_did_not_arrive_are_two_things() {
         assert_eq!(run.code, 5, "{run:?}");
         let said_so = did_not_arrive(said, fake.address());
         assert!(run.log.ends_with('\n') && said_so(run.log.trim_end()), "{run:?}");
-    }
+    });
 }
 
 #[test]
 fn who_wants_to_hear_nothing_on_stderr_has_the_exit_code() {
-    for option in ["-q", "--quiet"] {
-        let (_fake, mut contact, sequence, client) = asked(&["--timeout", "300ms", option]);
+    side_by_side(["-q", "--quiet"], |option| {
+        let (_fake, mut contact, sequence, client) = asked(&["--timeout", IN_TIME, option]);
         contact.finish(sequence, tally(3, 1));
         assert_eq!(client.finish(), quiet("No answer received\n", 5));
-    }
+    });
     // What went wrong is said all the same.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = nobody();
     let run = Client::run([&*address.to_string(), "-q", "-c", "? k"], "");
     assert_eq!((run.log.lines().count(), run.code), (1, 3), "{run:?}");
 }
@@ -358,7 +359,7 @@ fn who_wants_to_hear_nothing_on_stderr_has_the_exit_code() {
 #[test]
 fn of_the_topology_servents_can_be_missing_too() {
     let fake = Fake::listen();
-    let client = Client::start([&*fake.name(), "--timeout", "300ms", "-c", "T"]);
+    let client = Client::start([&*fake.name(), "--timeout", IN_TIME, "-c", "T"]);
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;
     let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
@@ -376,16 +377,17 @@ fn the_worst_of_a_script_is_its_exit_code() {
     let missing = (tally(3, 2), 1);
     let lost = (Tally { lost: 1, ..tally(3, 1) }, 1);
     let silent = (Tally { silent: 1, ..tally(3, 0) }, 0);
-    for (queries, last, code) in [
+    let rows = [
         (&[complete(1), complete(1)][..], "", 0),
         (&[complete(1), complete(0)], "", 1),
         (&[silent], "", 1),
         (&[complete(0)], "nonsense\n", 2),
         (&[missing], "nonsense\n", 5),
         (&[complete(0), lost, complete(1)], "", 5),
-    ] {
+    ];
+    side_by_side(rows, |(queries, last, code)| {
         let fake = Fake::listen();
-        let mut client = Client::start([&*fake.name(), "--timeout", "200ms", "-q"]);
+        let mut client = Client::start([&*fake.name(), "--timeout", IN_TIME, "-q"]);
         client.write("? k\n".repeat(queries.len()));
         client.write(last);
         let mut contact = fake.attach();
@@ -397,12 +399,12 @@ fn the_worst_of_a_script_is_its_exit_code() {
             contact.finish(sequence, *told);
         }
         assert_eq!(client.finish().code, code, "{queries:?} {last:?}");
-    }
+    });
 }
 
 #[test]
 fn a_contact_lost_after_something_was_missing_leaves_it_incomplete() {
-    let (_fake, mut contact, sequence, client) = asked(&["--timeout", "300ms", "-q", "-c", "? never-asked"]);
+    let (_fake, mut contact, sequence, client) = asked(&["--timeout", IN_TIME, "-q", "-c", "? never-asked"]);
     contact.finish(sequence, tally(3, 1));
     drop(contact);
     let run = client.finish();
@@ -521,7 +523,7 @@ fn as_many_answers_as_wanted_end_a_query() {
 #[test]
 fn the_contacts_late_word_on_one_query_is_neither_a_surprise_nor_the_end_of_the_next() {
     let fake = Fake::listen();
-    let client = Client::start([&*fake.name(), "--timeout", "1s", "-c", "? one", "-c", "? two"]);
+    let client = Client::start([&*fake.name(), "--timeout", IN_TIME, "-c", "? one", "-c", "? two"]);
     let mut contact = fake.attach();
     let first = contact.request();
     let second = contact.request();
@@ -601,7 +603,7 @@ fn what_was_not_asked_for_is_named_and_dropped() {
 #[test]
 fn an_answer_to_another_question_is_unexpected_whatever_its_sequence() {
     let fake = Fake::listen();
-    let mut client = Client::start([&*fake.name(), "--timeout", "1s", "-c", "? k", "-c", "T"]);
+    let mut client = Client::start([&*fake.name(), "--timeout", "20s", "-c", "? k", "-c", "T"]);
     let mut contact = fake.attach();
     let surprise = format!("Unexpected message from {}", fake.address());
     let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
@@ -785,7 +787,7 @@ fn an_interrupt_that_comes_just_before_a_query_is_not_lost() {
     let fake = Fake::listen();
     let home = tempfile::TempDir::new().unwrap();
     let (mut out, mut other_writer) = std::io::pipe().unwrap();
-    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "1s"]);
+    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "20s"]);
     let mut child = command.stdin(Stdio::piped()).stdout(other_writer.try_clone().unwrap()).spawn().unwrap();
     drop(command);
     let mut script = child.stdin.take().unwrap();
@@ -817,7 +819,7 @@ fn an_interrupt_that_comes_while_answers_are_printed_is_not_lost() {
     let fake = Fake::listen();
     let home = tempfile::TempDir::new().unwrap();
     let mut command =
-        process::client(home.path(), [&*fake.name(), "-c", "? k", "-c", "? never-asked", "--timeout", "1s"]);
+        process::client(home.path(), [&*fake.name(), "-c", "? k", "-c", "? never-asked", "--timeout", "20s"]);
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::net::TcpStream;
 
 use common::config::CLIENT_CONNECTIONS_MAX;
+use rustix::process::{Resource, getrlimit};
 use servent::sockets::raise_descriptor_limit;
 
 use support::fake::Fake;
@@ -17,6 +18,8 @@ use support::process::Client;
 fn one_connection_more_than_it_takes_is_closed_and_the_query_goes_on() {
     // This process needs as many descriptors as the client does.
     raise_descriptor_limit();
+    let (needed, most) = (CLIENT_CONNECTIONS_MAX as u64 + 100, getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX));
+    assert!(most >= needed, "this test needs {needed} descriptors and may have {most}");
     let fake = Fake::listen();
     let client = Client::start([&*fake.name(), "-n", "1", "-c", "? tea"]);
     let mut contact = fake.attach();

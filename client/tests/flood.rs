@@ -18,6 +18,7 @@ use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::Frame;
 use serde_json::json;
 
+use support::IN_TIME;
 use support::fake::{Fake, Peer, tally};
 use support::process::{self, Client};
 
@@ -194,7 +195,7 @@ fn an_output_that_is_read_slowly_loses_nothing_and_takes_no_memory() {
 fn nobody_is_found_silent_while_the_client_is_not_listening() {
     let fake = Fake::listen();
     let home = tempfile::TempDir::new().unwrap();
-    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "500ms", "-c", "? k"]);
+    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", IN_TIME, "-c", "? k"]);
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;
@@ -207,9 +208,9 @@ fn nobody_is_found_silent_while_the_client_is_not_listening() {
         contact.finish(sequence, tally(2, 2));
         contact
     });
-    // A second passes: it is how long another client waits for nothing.
+    // More than that silence passes: it is how long another client waits for nothing.
     let silent = Fake::listen();
-    let clock = Client::start([&*silent.name(), "--timeout", "1s", "-c", "? k"]);
+    let clock = Client::start([&*silent.name(), "--timeout", "4s", "-c", "? k"]);
     let _mute = silent.attach();
     assert_eq!(clock.finish().code, 5);
     let mut rest = String::new();

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use support::fake::{Fake, Peer, tally};
 use support::overlay::Chain;
 use support::terminal::{HELP, Terminal};
+use support::{IN_TIME, nobody};
 use tempfile::TempDir;
 
 const CTRL_C: &str = "\x03";
@@ -93,7 +94,7 @@ fn the_one_servent_there_is() {
 #[test]
 fn the_summary_says_what_is_doubtful() {
     let home = home();
-    let (_fake, mut contact, mut terminal) = attached(&home, &["--timeout", "100ms"]);
+    let (_fake, mut contact, mut terminal) = attached(&home, &["--timeout", IN_TIME]);
     for (told, said) in [
         (
             Tally { stopped: 2, ..tally(12, 0) },
@@ -119,7 +120,7 @@ fn the_summary_says_what_is_doubtful() {
     }
     terminal.press("? k\r");
     contact.request();
-    terminal.wait_for_text("no answer and no report within 100 ms\n> ");
+    terminal.wait_for_text("no answer and no report within 3.0 s\n> ");
     // What did not arrive is said once, with what there is to do about it.
     terminal.press("? k\r");
     let sequence = contact.request().sequence;
@@ -442,7 +443,7 @@ fn a_client_told_to_end_tidies_up_after_the_line_editor() {
 
 #[test]
 fn a_contact_that_is_not_there_is_said_before_any_prompt() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = nobody();
     let home = home();
     let mut terminal = Terminal::start(home.path(), &[&address.to_string()]);
     terminal.wait_for_screen(&format!("client: no servent at contact {address}: Connection refused (os error 111)\n"));

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use topologies::fleet::Servent;
 
-use support::PATIENCE;
 use support::process::{Client, Run};
+use support::{IN_TIME, PATIENCE, nobody};
 use tp3::{Contact, Node, id, keyreq, resp, toporeq};
 
 fn quiet(out: impl Into<String>, code: i32) -> Run {
@@ -135,7 +135,7 @@ fn a_key_too_long_for_the_dialect_is_not_said_and_costs_only_itself() {
 
 #[test]
 fn an_answer_is_printed_with_the_address_it_came_from() {
-    let (_node, contact, mut client) = asked(&["--timeout", "1s"]);
+    let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     let wire = contact.answer(0, "22/tcp # Secure Shell");
     assert_eq!(client.next_line(), format!("22/tcp # Secure Shell {}", wire.address()));
     assert_eq!(client.finish(), quiet("", 0));
@@ -143,7 +143,7 @@ fn an_answer_is_printed_with_the_address_it_came_from() {
 
 #[test]
 fn every_answer_is_printed() {
-    let (_node, contact, mut client) = asked(&["--timeout", "1s"]);
+    let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     for value in ["one", "two", "", "one"] {
         let wire = contact.answer(0, value);
         assert_eq!(client.next_line(), format!("{value} {}", wire.address()));
@@ -159,7 +159,7 @@ fn every_answer_is_printed() {
 #[test]
 fn an_answer_to_the_topology_is_its_text_and_the_address_it_came_from() {
     let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--timeout", "1s", "-c", "T"]);
+    let mut client = Client::start([&*node.name(), "--timeout", IN_TIME, "-c", "T"]);
     let mut contact = node.attach();
     contact.expect(&toporeq(0));
     for path in ["127.0.0.1:9001", "127.0.0.1:9001 127.0.0.1:9002", "192.0.2.1:9000 192.0.2.2:90...", "node-one:9000"] {
@@ -171,7 +171,7 @@ fn an_answer_to_the_topology_is_its_text_and_the_address_it_came_from() {
 
 #[test]
 fn what_is_not_plain_text_is_shown_escaped() {
-    let (_node, contact, mut client) = asked(&["--timeout", "2s"]);
+    let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     let rows: [(&[u8], &str); 5] = [
         ("caf\u{e9} \u{65e5}".as_bytes(), "caf\u{e9} \u{65e5}"),
         (b"caf\xe9", "caf\\xe9"),
@@ -199,7 +199,7 @@ fn a_path_of_strange_bytes_is_shown_escaped() {
 #[test]
 fn json_says_the_same() {
     let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--json", "--timeout", "1s", "-c", "? k", "-c", "T"]);
+    let mut client = Client::start([&*node.name(), "--json", "--timeout", IN_TIME, "-c", "? k", "-c", "T"]);
     let mut contact = node.attach();
     contact.expect(&keyreq(0, "k"));
     let wire = contact.answer(0, "v");
@@ -231,10 +231,11 @@ fn json_says_the_same() {
 
 #[test]
 fn silence_ends_a_query() {
-    let (_node, _contact, mut client) = asked(&["--timeout", "300ms", "--json"]);
+    // Longer than it is unless told otherwise, so that it is this silence and no other that passed.
+    let (_node, _contact, mut client) = asked(&["--timeout", "5s", "--json"]);
     let line = client.next_json();
     assert_eq!(json!([line["type"], line["answers"], line["reason"]]), json!(["finished", 0, "silence"]));
-    assert!((300.0..4_000.0).contains(&milliseconds(&line)), "{line}");
+    assert!(milliseconds(&line) >= 5_000.0, "{line}");
     assert_eq!(client.finish(), quiet("", 1));
 }
 
@@ -245,14 +246,14 @@ fn silence_is_four_seconds_unless_told_otherwise() {
     let answered = milliseconds(&client.next_json());
     let finished = client.next_json();
     assert_eq!(finished["reason"], "silence");
-    assert!((4_000.0..8_000.0).contains(&(milliseconds(&finished) - answered)), "{finished}");
+    assert!(milliseconds(&finished) - answered >= 4_000.0, "{finished}");
     assert_eq!(client.finish(), quiet("", 0));
 }
 
 #[test]
 fn each_answer_begins_the_wait_anew() {
-    let silence = 700.0;
-    let (_node, contact, mut client) = asked(&["--timeout", "700ms", "--json"]);
+    let silence = 3_000.0;
+    let (_node, contact, mut client) = asked(&["--timeout", "3s", "--json"]);
     let mut answers = 0;
     let last = loop {
         // One at a time, and the next one once the client has shown it.
@@ -266,7 +267,7 @@ fn each_answer_begins_the_wait_anew() {
     };
     let finished = client.next_json();
     assert_eq!((&finished["reason"], &finished["answers"]), (&json!("silence"), &json!(answers)));
-    assert!((silence..silence + 4_000.0).contains(&(milliseconds(&finished) - last)), "{last} {finished}");
+    assert!(milliseconds(&finished) - last >= silence, "{last} {finished}");
     assert_eq!(client.finish(), quiet("", 0));
 }
 
@@ -290,7 +291,7 @@ fn unexpected_messages() -> Vec<Vec<u8>> {
 
 #[test]
 fn a_message_of_another_type_or_sequence_is_reported_with_its_sender() {
-    let (_node, contact, mut client) = asked(&["--timeout", "1s"]);
+    let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     for bytes in unexpected_messages() {
         let wire = contact.bring(&bytes);
         assert_eq!(client.next_line(), unexpected(wire.address()), "{bytes:02x?}");
@@ -302,8 +303,8 @@ fn a_message_of_another_type_or_sequence_is_reported_with_its_sender() {
 
 #[test]
 fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
-    let silence = 500.0;
-    let (_node, contact, mut client) = asked(&["--timeout", "500ms", "--json"]);
+    let silence = 3_000.0;
+    let (_node, contact, mut client) = asked(&["--timeout", "3s", "--json"]);
     contact.answer(0, "v");
     let answered = milliseconds(&client.next_json());
     let started = Instant::now();
@@ -328,13 +329,13 @@ fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
     // Some may have come when it had ended.
     assert!(told > 0 && told <= heard, "{told} of {heard}");
     assert_eq!((&finished["reason"], &finished["answers"]), (&json!("silence"), &json!(1)));
-    assert!((silence..silence + 4_000.0).contains(&(milliseconds(&finished) - answered)), "{answered} {finished}");
+    assert!(milliseconds(&finished) - answered >= silence, "{answered} {finished}");
 }
 
 #[test]
 fn an_answer_that_comes_too_late_belongs_to_nothing() {
     let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--timeout", "1s", "-c", "? one", "-c", "T", "-c", "? two"]);
+    let mut client = Client::start([&*node.name(), "--timeout", IN_TIME, "-c", "? one", "-c", "T", "-c", "? two"]);
     let mut contact = node.attach();
     contact.expect(&keyreq(0, "one"));
     assert_eq!(client.next_line(), "No answer received");
@@ -387,7 +388,7 @@ fn an_answer_may_be_cut_anywhere() {
 
 #[test]
 fn an_answer_counts_although_its_connection_stays_open() {
-    let (_node, contact, mut client) = asked(&["--timeout", "1s"]);
+    let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     let mut wire = contact.dial();
     wire.say(&resp(0, "v"));
     assert_eq!(client.next_line(), format!("v {}", wire.address()));
@@ -397,7 +398,7 @@ fn an_answer_counts_although_its_connection_stays_open() {
 
 #[test]
 fn a_second_answer_on_a_connection_harms_nobody() {
-    let (_node, contact, mut client) = asked(&["--timeout", "1s"]);
+    let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     let twice = contact.bring(&[resp(0, "one"), resp(0, "two")].concat());
     assert_eq!(client.next_line(), format!("one {}", twice.address()));
     let last = contact.answer(0, "last");
@@ -416,7 +417,7 @@ fn a_second_answer_on_a_connection_harms_nobody() {
 
 #[test]
 fn a_connection_without_a_message_is_nothing() {
-    let (_node, contact, mut client) = asked(&["--timeout", "2s"]);
+    let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     for _ in 0..10 {
         assert_eq!(contact.bring(&[]).bytes_until_end(), b"");
     }
@@ -427,7 +428,7 @@ fn a_connection_without_a_message_is_nothing() {
 
 #[test]
 fn half_an_answer_is_no_answer() {
-    let (_node, contact, client) = asked(&["--timeout", "2s", "--json"]);
+    let (_node, contact, client) = asked(&["--timeout", IN_TIME, "--json"]);
     let bytes = resp(0, "green");
     for cut in 1..bytes.len() {
         assert_eq!(contact.bring(&bytes[..cut]).bytes_until_end(), b"", "cut at {cut}");
@@ -457,7 +458,7 @@ fn a_contact_that_closes_is_lost() {
 
 #[test]
 fn answers_are_shown_although_the_contact_is_lost() {
-    let (node, contact, mut client) = asked(&["--timeout", "1s"]);
+    let (node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     let mut wire = contact.dial();
     drop(contact);
     let line = client.next_log();
@@ -469,7 +470,7 @@ fn answers_are_shown_although_the_contact_is_lost() {
 
 #[test]
 fn a_contact_that_is_not_there() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = nobody();
     let run = Client::run([&*format!("tp3://{address}"), "-c", "? k"], "");
     assert_eq!((run.out.as_str(), run.code), ("", 3), "{}", run.log);
     assert!(run.log.contains(&address.to_string()), "{}", run.log);
@@ -501,8 +502,10 @@ fn our_servents_are_such_nodes_too() {
     let contact = format!("tp3://{a}");
     let paths = BTreeSet::from([format!("{a}"), format!("{a} {b}"), format!("{a} {b} {c}")]);
     let started = Instant::now();
-    loop {
-        let run = Client::run([&*contact, "--timeout", "300ms", "-c", "T"], "");
+    for tries in 0.. {
+        // Nobody says when all have answered; where a silence was too short for the machine, the next is longer.
+        let silence = format!("{}ms", 300 << tries);
+        let run = Client::run([&*contact, "--timeout", &silence, "-c", "T"], "");
         let found: BTreeSet<String> =
             run.out.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect();
         if found == paths {
@@ -510,11 +513,11 @@ fn our_servents_are_such_nodes_too() {
         }
         assert!(started.elapsed() < PATIENCE, "the servents do not link: {run:?}");
     }
-    let run = Client::run([&*contact, "--timeout", "1s", "-c", "? tea", "-c", "? milk"], "");
-    assert_eq!((run.log.as_str(), run.code), ("", 1));
-    let lines: Vec<&str> = run.out.lines().collect();
-    assert_eq!(lines.len(), 4, "{}", run.out);
-    let mut values: Vec<&str> = lines[..3].iter().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    let run = Client::run([&*contact, "-n", "3", "--timeout", "50s", "-c", "? tea"], "");
+    assert_eq!((run.log.as_str(), run.code), ("", 0));
+    let mut values: Vec<&str> = run.out.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
     values.sort_unstable();
-    assert_eq!((values, lines[3]), (vec!["one", "three", "two"], "No answer received"));
+    assert_eq!(values, ["one", "three", "two"]);
+    let run = Client::run([&*contact, "--timeout", "300ms", "-c", "? milk"], "");
+    assert_eq!(run, quiet("No answer received\n", 1));
 }

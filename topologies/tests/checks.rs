@@ -288,7 +288,7 @@ fn run_takes_its_servents_with_it_when_it_is_told_to_end() {
     kill_process(Pid::from_child(&topology), Signal::TERM).unwrap();
     assert_eq!(topology.wait().unwrap().code(), Some(143));
     for mut connection in connections {
-        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         // Whatever is said, it ends, although nothing was said here: the servent is gone.
         connection.read_to_end(&mut Vec::new()).unwrap();
     }
