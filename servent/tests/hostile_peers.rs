@@ -92,16 +92,17 @@ fn end(mut servent: Process, what: &str) {
 
 /// Attacks the middle of a chain while clients of both its first and its middle ask. Before the first half is over, so
 /// many messages have come at least.
-fn attacked(what: &str, as_client: bool, messages_min: u64, next: impl Fn(u64) -> Message + Send + 'static) {
+fn attacked(what: &str, messages_min: u64, start: impl FnOnce(SocketAddr) -> Option<Attack>) {
     let data = DataFile::new("tea green\n");
     let servents = chain(&data);
     let [first, middle, _] = &servents;
     let mut clients = [Honest::new(first.address, 1), Honest::new(middle.address, 1)];
-    let attack = Attack::start(middle.address, as_client, next);
+    let attack = start(middle.address);
+    let said = || attack.as_ref().map_or(0, Attack::said);
     let mut ask_for_half = |messages_min| {
         let start = Instant::now();
-        while start.elapsed() < ATTACK / 2 || attack.said() < messages_min {
-            assert!(start.elapsed() < PATIENCE, "{} messages are taken of the attack", attack.said());
+        while start.elapsed() < ATTACK / 2 || said() < messages_min {
+            assert!(start.elapsed() < PATIENCE, "{} messages are taken of the attack", said());
             clients.iter_mut().for_each(Honest::ask);
         }
         servents.each_ref().map(Process::resident_bytes)
@@ -113,7 +114,7 @@ fn attacked(what: &str, as_client: bool, messages_min: u64, next: impl Fn(u64) -
     let paced =
         SEEN_BYTES_MAX * NEIGHBOR_QUERIES_PER_SECOND_MAX as usize * second_half.elapsed().as_millis() as usize / 1_000;
     let growth_max = GROWTH_BYTES_MAX + paced;
-    let said = attack.end();
+    let said = attack.map_or(0, Attack::end);
     let [far, near] = clients;
     far.report(&format!("{what}, {said} messages, a client one link away"));
     near.report(&format!("{what}, {said} messages, a client of the same servent"));
@@ -127,20 +128,19 @@ fn attacked(what: &str, as_client: bool, messages_min: u64, next: impl Fn(u64) -
 
 #[test]
 fn without_an_attack_this_is_what_it_takes() {
-    attacked("idle", false, 0, |_| {
-        thread::park_timeout(Duration::from_millis(10));
-        Message::Ping
-    });
+    attacked("idle", 0, |_| None);
 }
 
 #[test]
 fn a_neighbor_that_forges_queries_without_end_harms_nobody() {
-    attacked("forged queries", false, HASTY, |number| Message::query(forged(number, ask("milk"))));
+    attacked("forged queries", HASTY, |to| {
+        Some(Attack::start(to, false, |number| Message::query(forged(number, ask("milk")))))
+    });
 }
 
 #[test]
 fn a_neighbor_that_says_anything_it_may_without_end_harms_nobody() {
-    attacked("pings, echoes, duplicates", false, HASTY, |number| match number % 4 {
+    let anything = |number| match number % 4 {
         0 => Message::Ping,
         1 => Message::Pong,
         2 => Message::query(forged(number % 64, ask("milk"))),
@@ -149,12 +149,14 @@ fn a_neighbor_that_says_anything_it_may_without_end_harms_nobody() {
             let id = QueryId { sequence: random, client: forged(number, ask("milk")).client.socket };
             Message::Echo(Echo { id, ttl: 2, tally: Tally { reached: random, answers: random, ..Tally::default() } })
         }
-    });
+    };
+    attacked("pings, echoes, duplicates", HASTY, |to| Some(Attack::start(to, false, anything)));
 }
 
 #[test]
 fn a_client_that_asks_without_end_harms_nobody() {
-    attacked("a hasty client", true, HASTY, |sequence| Message::Request(Request { sequence, ask: ask("milk") }));
+    let request = |sequence| Message::Request(Request { sequence, ask: ask("milk") });
+    attacked("a hasty client", HASTY, |to| Some(Attack::start(to, true, request)));
 }
 
 /// A debug build takes ten times as long for a dial, so it is spared some: what is measured is not how it is built.
