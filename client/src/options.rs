@@ -61,7 +61,7 @@ impl Options {
 
 Arguments:
   [ANSWER_PORT]  Port to hear answers on; by default a free one of 10000 to 32767, or else any
-  <CONTACT>      host:port of any servent, tp3://host:port of one that speaks TP3
+  <CONTACT>      PORT or HOST:PORT of any servent, tp3://HOST:PORT of one that speaks TP3
 
 Options:
 {options}{after-help}

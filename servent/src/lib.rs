@@ -3,6 +3,7 @@
 //! Nothing here decides anything about queries, answers or neighbors. `server` is the loop; `connection` and `poller`
 //! are what the client uses of sockets too; `logging` is its log as well.
 
+mod advertised;
 pub mod connection;
 mod data;
 pub mod log_limit;
@@ -27,13 +28,14 @@ use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Parser;
-use common::address::Dialect;
+use common::address::{Dialect, canonical};
 use common::config::Config;
 use common::counted::{counted, grouped};
 use common::message::ServentId;
 use ipnet::IpNet;
 use rustix::stdio::stdout;
 
+use advertised::advertised;
 use options::Options;
 use server::Server;
 use signals::Signals;
@@ -61,13 +63,15 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     if let Some(neighbor) = neighbors.iter().find(|neighbor| neighbor.dialect == Dialect::Tp3 && !options.tp3) {
         bail!("neighbor {neighbor} speaks TP3: say --tp3 to speak it too");
     }
+    let listen = sockets::resolve_one(&options.listen)?;
+    let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     if options.check {
-        return print_check(options, &store);
+        return print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store);
     }
-    let listener = sockets::listen(options.listen)?;
+    let listener = sockets::listen(listen)?;
     let listening = listener.local_addr().context("cannot tell the address listened on")?;
     let config = Config {
-        advertised: advertised(options, listening)?,
+        advertised: advertised(advertise, listening, &neighbors)?,
         servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
         ttl: options.ttl,
         forward_once: options.forward_once,
@@ -97,36 +101,23 @@ fn announce(listening: SocketAddr) -> io::Result<()> {
     thread::Builder::new().name("stdout".to_owned()).spawn(announce).map(drop)
 }
 
-/// The address to go by: the one given, else the one listened on, else (when listening on every address) the one this
-/// machine would use towards the rest of the world.
-fn advertised(options: &Options, listening: SocketAddr) -> anyhow::Result<SocketAddr> {
-    if let Some(advertised) = options.advertise {
-        return Ok(advertised);
-    }
-    if !listening.ip().is_unspecified() {
-        return Ok(listening);
-    }
-    let ip = sockets::outward_ip().ok_or_else(|| {
-        anyhow!("listening on every address, and none can be told to others: name one with --advertise IP:PORT")
-    })?;
-    let advertised = SocketAddr::new(ip, listening.port());
-    log::info!("going by {advertised}; --advertise names another address");
-    Ok(advertised)
-}
-
 fn random_bytes<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
     let mut bytes = [0; COUNT];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
     Ok(bytes)
 }
 
-fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Result<()> {
+fn print_check(
+    options: &Options,
+    listen: SocketAddr,
+    advertised: SocketAddr,
+    store: &common::store::Store,
+) -> anyhow::Result<()> {
     let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
-    let advertise = advertised(options, options.listen)?;
     let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
     let mut page = String::new();
-    writeln!(page, "listen     {}", options.listen)?;
-    writeln!(page, "advertise  {advertise}")?;
+    writeln!(page, "listen     {listen}")?;
+    writeln!(page, "advertise  {advertised}")?;
     writeln!(
         page,
         "data       {}: {} ({} repeated), {} held",
@@ -142,5 +133,9 @@ fn print_check(options: &Options, store: &common::store::Store) -> anyhow::Resul
         writeln!(page, "tp3        spoken too, with clients in {}", networks.join(" "))?;
     }
     writeln!(page, "pass on    {forward}")?;
-    output::write_all(stdout(), page.as_bytes()).context("cannot write to stdout")
+    match output::write_all(stdout(), page.as_bytes()) {
+        // Whoever reads no further has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot say on stdout what would be served"),
+    }
 }

@@ -3,11 +3,10 @@
 //! It says what can be asked for and refuses what cannot be; nothing is opened or resolved here.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser};
-use common::address::parse_listen;
+use common::address::{Address, Host, ServentError, parse_servent};
 use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use ipnet::IpNet;
 
@@ -21,32 +20,33 @@ Example: servent 9000 /etc/services other-host:9000")]
 pub struct Options {
     /// Where to listen.
     #[arg(
-        value_parser = parse_listen,
-        help = "PORT (means 127.0.0.1:PORT), IP:PORT or [IPv6]:PORT; port 0 takes any free one"
+        allow_negative_numbers = true,
+        help = "PORT (of this machine: 127.0.0.1), HOST:PORT or [IPv6]:PORT; port 0 takes any free one"
     )]
-    pub listen: SocketAddr,
+    pub listen: Address,
 
     /// Key-value file: the first word of a line is a key, the rest its value; - for none
     pub data: DataSource,
 
-    /// host:port of a servent to stay linked with, tp3://host:port where it speaks TP3; up to 256, in any start order
-    #[arg(value_name = "NEIGHBOR", num_args = 0..=NEIGHBORS_MAX)]
+    /// PORT or HOST:PORT of a servent to stay linked with, tp3:// before it where it speaks TP3; up to 256, in any
+    /// start order
+    #[arg(value_name = "NEIGHBOR", num_args = 0..=NEIGHBORS_MAX, value_parser = parse_neighbor)]
     pub neighbors: Vec<String>,
 
     /// How many times a query of one of its own clients may be passed on after its first link (0 to 15)
     #[arg(long, value_name = "N", default_value_t = TTL_DEFAULT)]
-    #[arg(value_parser = clap::value_parser!(u8).range(0..=i64::from(TTL_MAX)))]
+    #[arg(value_parser = parse_ttl, allow_negative_numbers = true)]
     pub ttl: u8,
 
     /// The address others are told, where it is not the one listened on
-    #[arg(long, value_name = "IP:PORT", value_parser = parse_advertise)]
-    pub advertise: Option<SocketAddr>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_advertise)]
+    pub advertise: Option<Address>,
 
     /// Pass a query on once only, even when a later copy may go further
     #[arg(long)]
     pub forward_once: bool,
 
-    /// Speak TP3 too: accept it on the same port, and dial neighbors written tp3://host:port
+    /// Speak TP3 too: accept it on the same port, and dial neighbors written tp3://HOST:PORT
     #[arg(long)]
     pub tp3: bool,
 
@@ -132,12 +132,26 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     text.parse().map_err(|_| "not a network such as 192.168.0.0/16 or fd00::/8".to_owned())
 }
 
-fn parse_advertise(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|_| "not IP:PORT or [IPv6]:PORT".to_owned())?;
-    if address.port() == 0 || address.ip().is_unspecified() {
-        return Err("nobody can connect to that address".to_owned());
+fn parse_ttl(text: &str) -> Result<u8, String> {
+    let ttl = text.parse().ok().filter(|ttl| *ttl <= TTL_MAX);
+    ttl.ok_or_else(|| format!("a number from 0 to {TTL_MAX}"))
+}
+
+/// It stays as it is written: that is how the log calls it.
+fn parse_neighbor(text: &str) -> Result<String, ServentError> {
+    parse_servent(text).map(|_| text.to_owned())
+}
+
+fn parse_advertise(text: &str) -> Result<Address, String> {
+    let address: Address = text.parse().map_err(|error: <Address as std::str::FromStr>::Err| error.to_string())?;
+    match &address.host {
+        _ if address.port == 0 => Err(format!("`{text}` cannot be told to others: nobody listens on port 0")),
+        Host::Ip(ip) if ip.is_unspecified() => Err(format!("`{text}` cannot be told to others: it is no one address")),
+        Host::Zoned(..) => {
+            Err(format!("`{text}` cannot be told to others: they do not know this machine's interfaces"))
+        }
+        _ => Ok(address),
     }
-    Ok(address)
 }
 
 #[cfg(test)]
@@ -175,6 +189,15 @@ mod tests {
             ("servent 9000", false),
             ("servent", false),
             ("servent 65536 -", false),
+            ("servent localhost:9000 - 9001 tp3://9002", true),
+            ("servent [fe80::1%eth0]:9000 - [fe80::2%eth0]:9001", true),
+            ("servent 9000 - --advertise there.example:9000", true),
+            ("servent 9000 - --advertise 9001", true),
+            ("servent 9000 - --advertise [fe80::1%eth0]:9000", false),
+            ("servent -1 -", false),
+            ("servent [fe80::1]:9000 -", false),
+            ("servent 9000 - 0", false),
+            ("servent 9000 - there", false),
             ("servent nonsense -", false),
             ("servent 9000 - --ttl 16", false),
             ("servent 9000 - --ttl -1", false),
@@ -187,6 +210,28 @@ mod tests {
             ("servent 9000 - --tp3 --tp3-answers everywhere", false),
         ] {
             assert_eq!(Options::try_parse_from(line.split(' ')).is_ok(), fine, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_refused_in_words() {
+        for (line, said) in [
+            ("servent 70000 -", "`70000` is no port from 0 to 65535; the forms are PORT"),
+            ("servent -1 -", "`-1` is no port from"),
+            ("servent localhost -", "`localhost` has no port; the forms are PORT"),
+            ("servent ::1:9000 -", "`::1:9000` has an IPv6 address without its brackets; the forms are PORT"),
+            ("servent 9000 - tp4://a:1", "`tp4://` is not `tp3://`"),
+            ("servent 9000 - a:0", "nobody listens on port 0"),
+            ("servent 9000 - --ttl 16", "a number from 0 to 15"),
+            ("servent 9000 - --ttl -1", "a number from 0 to 15"),
+            ("servent 9000 - --ttl many", "a number from 0 to 15"),
+            ("servent 9000 - --advertise [::]:9000", "cannot be told to others: it is no one address"),
+            ("servent 9000 - --advertise there:0", "cannot be told to others: nobody listens on port 0"),
+            ("servent 9000 - --tp3 --tp3-answers 10.0.0.0", "not a network such as 192.168.0.0/16"),
+        ] {
+            let error = Options::try_parse_from(line.split(' ')).unwrap_err();
+            assert!(error.to_string().contains(said), "{line}: {error}");
+            assert_eq!(error.exit_code(), 2, "{line}");
         }
     }
 

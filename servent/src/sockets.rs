@@ -3,20 +3,23 @@
 //! Nothing is read or written here. Only [`resolve`] may wait, for a name server, and it is called before any loop.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
+};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use common::address::{Dialect, Neighbor};
+use common::address::{Address, Host, Neighbor, parse_servent};
 use common::config::{DIAL_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
 use ipnet::{IpNet, Ipv4Net};
 use nix::sys::socket::SockaddrStorage;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
+/// A port to choose a route to; nothing is sent there.
+const DISCARD_PORT: u16 = 9;
 const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-/// What stands before the host:port of whoever speaks TP3.
-pub const TP3_SCHEME: &str = "tp3://";
+pub use common::address::TP3_SCHEME;
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4_096;
 /// A connection silent for this long is asked by the system whether its other end is still there,
@@ -122,35 +125,61 @@ pub fn raise_descriptor_limit() {
     }
 }
 
-/// Asks what addresses a `host:port` stands for.
+/// Asks what addresses a servent to dial has.
 pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
-    let (host, dialect) = match name.strip_prefix(TP3_SCHEME) {
-        Some(host) => (host, Dialect::Tp3),
-        None => (name, Dialect::Native),
+    let (dialect, address) = parse_servent(name)?;
+    Ok(Neighbor { name: name.to_owned(), addresses: addresses_of(&address)?, dialect })
+}
+
+/// Asks what address is meant where there can be one only: the first, but of a name that has an IPv4 address that one,
+/// as without a name.
+pub fn resolve_one(address: &Address) -> anyhow::Result<SocketAddr> {
+    let addresses = addresses_of(address)?;
+    let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    first.copied().with_context(|| format!("`{address}` stands for no address"))
+}
+
+/// Asks what an address stands for: a name for what a name server says, a zone for the interface that is called so. An
+/// error of either is one of the system's, whatever is written is an address.
+fn addresses_of(address: &Address) -> anyhow::Result<Vec<SocketAddr>> {
+    let port = address.port;
+    let found: Vec<SocketAddr> = match &address.host {
+        Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
+        Host::Zoned(ip, zone) => {
+            let index = zone_index(zone).with_context(|| format!("cannot tell where `{address}` is"))?;
+            vec![SocketAddrV6::new(*ip, port, 0, index).into()]
+        }
+        Host::Name(name) => {
+            let found = (name.as_str(), port).to_socket_addrs();
+            found.with_context(|| format!("cannot tell what address `{address}` stands for"))?.collect()
+        }
     };
-    if let Some((scheme, _)) = host.split_once("://") {
-        bail!("`{name}` is not the host:port of a servent: there is no dialect called {scheme}");
-    }
-    let found = host.to_socket_addrs().map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => anyhow::Error::new(error)
-            .context(format!("`{name}` is not the host:port of a servent, such as localhost:9000")),
-        _ => anyhow::Error::new(error).context(format!("cannot tell what address `{name}` stands for")),
-    })?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for mut address in found {
         // The scope of a link-local address stays: without it nobody here can dial it.
         address.set_ip(address.ip().to_canonical());
-        if address.port() == 0 {
-            bail!("`{name}` is not the host:port of a servent: nobody listens on port 0");
-        }
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
     if addresses.is_empty() {
-        bail!("`{name}` stands for no address");
+        bail!("`{address}` stands for no address");
     }
-    Ok(Neighbor { name: name.to_owned(), addresses, dialect })
+    Ok(addresses)
+}
+
+/// The number of an interface that is called so, or has it.
+fn zone_index(zone: &str) -> io::Result<u32> {
+    let by_name = nix::net::if_::if_nametoindex(zone).ok();
+    by_name.or_else(|| zone.parse().ok().filter(|index| *index != 0)).ok_or_else(|| {
+        let names: Vec<String> = nix::net::if_::if_nameindex()
+            .map(|interfaces| {
+                interfaces.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect()
+            })
+            .unwrap_or_default();
+        let what = format!("no interface of this machine is called {zone}; there are {}", names.join(", "));
+        io::Error::new(io::ErrorKind::NotFound, what)
+    })
 }
 
 /// The networks this machine is in, loopback among them.
@@ -174,44 +203,91 @@ fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
-/// The address this machine would use towards the rest of the world. Nothing is sent: connecting a UDP socket only
-/// chooses a route (here towards TEST-NET-1 of RFC 5737 and the documentation prefix of RFC 3849).
+/// The addresses of this machine's interfaces that are up and carry something, but for loopback.
+pub(crate) fn own_ips() -> Vec<IpAddr> {
+    use nix::net::if_::InterfaceFlags;
+    let wanted = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
+    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let carrying = interfaces.filter(|interface| interface.flags.contains(wanted));
+    carrying.filter_map(|interface| ip_of(interface.address.as_ref()?)).filter(|ip| !ip.is_loopback()).collect()
+}
+
+/// The address this machine would use towards the rest of the world.
 #[must_use]
 pub fn outward_ip() -> Option<IpAddr> {
-    let towards = |from: &str, to: &str| -> io::Result<IpAddr> {
-        let socket = UdpSocket::bind(from)?;
-        socket.connect(to)?;
-        Ok(socket.local_addr()?.ip())
-    };
-    towards("0.0.0.0:0", "192.0.2.1:9").or_else(|_| towards("[::]:0", "[2001:db8::1]:9")).ok()
+    outward_ips().into_iter().next()
+}
+
+/// The same of each family, IPv4 first: towards TEST-NET-1 of RFC 5737 and the documentation prefix of RFC 3849.
+pub(crate) fn outward_ips() -> Vec<IpAddr> {
+    let world: [SocketAddr; 2] = [
+        (Ipv4Addr::new(192, 0, 2, 1), DISCARD_PORT).into(),
+        (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), DISCARD_PORT).into(),
+    ];
+    world.into_iter().filter_map(source_towards).collect()
+}
+
+/// The address this machine would use towards another. Nothing is sent: connecting a UDP socket only chooses a route.
+pub(crate) fn source_towards(address: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(address).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::address::ServentError;
 
     #[test]
-    fn names_that_are_no_servents_are_refused_by_name() {
-        for name in [
-            "tp4://127.0.0.1:9000",
-            "tp3://",
-            "tp3://tp3://127.0.0.1:1",
-            "",
-            "9000",
-            "localhost",
-            "127.0.0.1:0",
-            "127.0.0.1:99999",
-            "a b:1",
-        ] {
-            let error = resolve(name).map_err(|error| format!("{error:#}")).unwrap_err();
-            assert!(error.contains(&format!("`{name}`")), "{error}");
+    fn an_address_stands_for_itself_and_a_name_for_several() {
+        let addresses = |name: &str| resolve(name).unwrap().addresses;
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(addresses("127.0.0.1:9000"), [address("127.0.0.1:9000")]);
+        assert_eq!(addresses("9000"), [address("127.0.0.1:9000")]);
+        assert_eq!(addresses("tp3://[::1]:9000"), [address("[::1]:9000")]);
+        assert_eq!(addresses("[::ffff:10.0.0.1]:9000"), [address("10.0.0.1:9000")]);
+        assert!(addresses("localhost:9000").iter().all(|address| address.ip().is_loopback()));
+    }
+
+    /// Whichever a name server says first.
+    #[test]
+    fn where_one_address_is_meant_it_is_the_one_that_is_meant_without_a_name() {
+        let one = |text: &str| resolve_one(&text.parse().unwrap()).unwrap().to_string();
+        assert_eq!(one("localhost:9000"), "127.0.0.1:9000");
+        assert_eq!(one("9000"), "127.0.0.1:9000");
+        assert_eq!(one("[::]:0"), "[::]:0");
+    }
+
+    #[test]
+    fn an_interface_is_called_by_name_or_number() {
+        let index = nix::net::if_::if_nametoindex("lo").unwrap();
+        for zone in ["lo".to_owned(), index.to_string()] {
+            let addresses = resolve(&format!("[fe80::1%{zone}]:9000")).unwrap().addresses;
+            assert_eq!(addresses, [SocketAddrV6::new("fe80::1".parse().unwrap(), 9000, 0, index).into()]);
+        }
+        for zone in ["nothing9", "0", "4294967296"] {
+            let error = resolve(&format!("[fe80::1%{zone}]:9000")).unwrap_err();
+            // It says what there is, and is known for an error of this machine, not of what was written.
+            assert!(error.downcast_ref::<io::Error>().is_some());
+            let error = format!("{error:#}");
+            assert!(error.contains(&format!("no interface of this machine is called {zone}; there are lo")), "{error}");
         }
     }
 
     #[test]
-    fn a_name_may_stand_for_several_addresses() {
-        assert_eq!(resolve("127.0.0.1:9000").unwrap().addresses, vec!["127.0.0.1:9000".parse().unwrap()]);
-        assert!(!resolve("localhost:9000").unwrap().addresses.is_empty());
+    fn what_is_no_address_is_refused_before_anybody_is_asked() {
+        for name in ["tp4://127.0.0.1:9000", "", "localhost", "127.0.0.1:0", "127.0.0.1:99999", "a b:1"] {
+            assert!(resolve(name).unwrap_err().downcast_ref::<ServentError>().is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_way_to_this_machine_starts_at_this_machine() {
+        let source = |text: &str| source_towards(text.parse().unwrap());
+        assert_eq!(source("127.0.0.1:9"), Some(Ipv4Addr::LOCALHOST.into()));
+        assert!(own_ips().iter().all(|ip| !ip.is_loopback() && !ip.is_unspecified()));
     }
 
     /// Of both ends: links are accepted as well as dialled.

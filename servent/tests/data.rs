@@ -329,12 +329,3 @@ fn a_check_tells_what_would_be_served_and_takes_no_port() {
     }
     assert!(!said.contains("listening"), "{said}");
 }
-
-#[test]
-fn a_neighbor_that_has_no_address_is_refused_by_name() {
-    for check in [&["--check"][..], &[]] {
-        let output = run(&[&["0", "-", "127.0.0.1:9001", "nonsense"], check].concat());
-        assert_eq!(output.status.code(), Some(1));
-        assert!(stderr(&output).contains("`nonsense` is not the host:port of a servent"), "{}", stderr(&output));
-    }
-}

@@ -152,7 +152,7 @@ impl Round<'_> {
 
     fn ask(&mut self, command: &str, why: &str, wanted_count: usize) -> anyhow::Result<Asking> {
         writeln!(self.out, "  {command:<24} {why}")?;
-        let contact = self.topology.servents[0].options.listen;
+        let contact = self.topology.servents[0].listen;
         let mut asking = Asking::default();
         if self.expected.told {
             asking = Asking::run(contact, &[command], &[])?;

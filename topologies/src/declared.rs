@@ -12,8 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use common::address::canonical;
 use servent::options::{DataSource, Options};
-use servent::sockets::TP3_SCHEME;
+use servent::sockets::{self, TP3_SCHEME};
 
 /// Where the topologies that come with the project are, besides `topologies/` below the current directory.
 const HOME: &str = env!("CARGO_MANIFEST_DIR");
@@ -35,6 +36,10 @@ pub struct Topology {
 pub struct Declared {
     /// Its command line, the path of its data made independent of the current directory.
     pub options: Options,
+    /// The address it listens on, whatever name it was given.
+    pub listen: SocketAddr,
+    /// The address it is told to go by, where there is one.
+    pub advertise: Option<SocketAddr>,
     /// The servents it will be linked with, whichever of the two declares the link, as places in the file.
     pub neighbors: BTreeSet<usize>,
 }
@@ -60,12 +65,17 @@ impl Topology {
                 true => bail!("a carriage return in the middle: a line ends with a line feed"),
                 false => line::parse(line),
             };
-            if let Some(mut options) = parse().with_context(|| format!("line {}", index + 1))? {
+            let mut declare = || -> anyhow::Result<()> {
+                let Some(mut options) = parse()? else { return Ok(()) };
                 if let DataSource::File(path) = &mut options.data {
                     *path = below(directory, path);
                 }
-                servents.push(Declared { options, neighbors: BTreeSet::new() });
-            }
+                let listen = sockets::resolve_one(&options.listen)?;
+                let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?;
+                servents.push(Declared { options, listen, advertise, neighbors: BTreeSet::new() });
+                Ok(())
+            };
+            declare().with_context(|| format!("line {}", index + 1))?;
         }
         if servents.is_empty() {
             bail!("no servent is declared");
@@ -86,10 +96,9 @@ impl Topology {
             address
         };
         for declared in &mut self.servents {
-            let options = &mut declared.options;
-            options.listen = moved(options.listen);
-            options.advertise = options.advertise.map(moved);
-            for neighbor in &mut options.neighbors {
+            declared.listen = moved(declared.listen);
+            declared.advertise = declared.advertise.map(moved);
+            for neighbor in &mut declared.options.neighbors {
                 let (scheme, host) = scheme_and_host(neighbor);
                 if let Ok(address) = host.parse() {
                     *neighbor = format!("{scheme}{}", moved(address));
@@ -124,35 +133,34 @@ impl Topology {
     fn link(&mut self) -> anyhow::Result<()> {
         let mut places = BTreeMap::new();
         for (place, declared) in self.servents.iter().enumerate() {
-            let listen = declared.options.listen;
+            let listen = declared.listen;
             if listen.port() == 0 {
                 bail!("servent {} has port 0: its neighbors could not be told where it is", place + 1);
             }
             if listen.ip().is_unspecified() {
                 bail!("servent {} listens on every address: name the one its neighbors find it at", place + 1);
             }
-            if places.insert(declared.options.listen, place).is_some() {
-                bail!("two servents on {}", declared.options.listen);
+            if places.insert(listen, place).is_some() {
+                bail!("two servents on {listen}");
             }
         }
         for place in 0..self.servents.len() {
             for (index, name) in self.servents[place].options.neighbors.clone().into_iter().enumerate() {
-                let known = servent::sockets::resolve(&name)?
+                let known = sockets::resolve(&name)?
                     .addresses
                     .iter()
                     .find_map(|address| places.get(address).copied())
                     .ok_or_else(|| anyhow!("neighbor {name} is none of the servents declared here"))?;
                 if name.starts_with(TP3_SCHEME) {
                     for (end, what) in [(place, "has"), (known, "is")] {
-                        let options = &self.servents[end].options;
+                        let Declared { options, listen, .. } = &self.servents[end];
                         if !options.tp3 {
-                            bail!("{} {what} a TP3 neighbor and does not say --tp3", options.listen);
+                            bail!("{listen} {what} a TP3 neighbor and does not say --tp3");
                         }
                     }
                 }
                 let (scheme, _) = scheme_and_host(&name);
-                self.servents[place].options.neighbors[index] =
-                    format!("{scheme}{}", self.servents[known].options.listen);
+                self.servents[place].options.neighbors[index] = format!("{scheme}{}", self.servents[known].listen);
                 if known != place {
                     self.servents[place].neighbors.insert(known);
                     self.servents[known].neighbors.insert(place);
@@ -164,10 +172,10 @@ impl Topology {
 }
 
 impl Declared {
-    /// The address the servent goes by.
+    /// The address the servent goes by, as others see it.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.options.advertise.unwrap_or(self.options.listen)
+        canonical(self.advertise.unwrap_or(self.listen))
     }
 
     /// The arguments to start it with.
@@ -175,11 +183,11 @@ impl Declared {
     pub fn arguments(&self) -> Vec<String> {
         // Every option is named, so that a new one is either told again or refused in a line.
         let Options {
-            listen,
+            listen: _,
             data,
             neighbors,
             ttl,
-            advertise,
+            advertise: _,
             forward_once,
             tp3,
             tp3_answers,
@@ -191,10 +199,10 @@ impl Declared {
             DataSource::None => "-".to_owned(),
             DataSource::File(path) => path.display().to_string(),
         };
-        let mut words = vec![listen.to_string(), data];
+        let mut words = vec![self.listen.to_string(), data];
         words.extend(neighbors.iter().cloned());
         words.extend(["--ttl".to_owned(), ttl.to_string()]);
-        if let Some(advertise) = advertise {
+        if let Some(advertise) = self.advertise {
             words.extend(["--advertise".to_owned(), advertise.to_string()]);
         }
         if *forward_once {
@@ -279,6 +287,30 @@ mod tests {
         assert_eq!(arguments[0], "127.0.0.1:9001 /somewhere/a.txt 127.0.0.1:9002 --ttl 3");
         assert_eq!(arguments[1], "127.0.0.1:9002 - 127.0.0.1:9001 127.0.0.1:9003 127.0.0.1:9002 --ttl 5");
         assert_eq!(arguments[2], "127.0.0.1:9003 /b.txt --ttl 3");
+    }
+
+    /// A link by any of its names; what is started are addresses.
+    #[test]
+    fn an_address_is_written_as_everywhere() {
+        let topology = parse(
+            "9001 - localhost:9002 --advertise localhost:9009\nlocalhost:9002 - 9003\n9003 - [fe80::7%lo]:9004\n\
+             [fe80::7%1]:9004 - tp3://9001 --tp3\n",
+        );
+        let error = format!("{:#}", topology.unwrap_err());
+        assert!(error.contains("127.0.0.1:9001 is a TP3 neighbor"), "{error}");
+        let topology = parse(
+            "9001 - localhost:9002 --advertise localhost:9009\nlocalhost:9002 - 9003\n9003 - [fe80::7%lo]:9004\n\
+             [fe80::7%1]:9004 - 9001\n",
+        )
+        .unwrap();
+        assert_eq!(topology.links(), BTreeSet::from([(0, 1), (1, 2), (2, 3), (0, 3)]));
+        let arguments: Vec<String> = topology.servents.iter().map(|declared| declared.arguments().join(" ")).collect();
+        assert_eq!(arguments[0], "127.0.0.1:9001 - 127.0.0.1:9002 --ttl 3 --advertise 127.0.0.1:9009");
+        assert_eq!(arguments[1], "127.0.0.1:9002 - 127.0.0.1:9003 --ttl 3");
+        assert_eq!(arguments[2], "127.0.0.1:9003 - [fe80::7%1]:9004 --ttl 3");
+        assert_eq!(arguments[3], "[fe80::7%1]:9004 - 127.0.0.1:9001 --ttl 3");
+        let moved = topology.moved_to(Ipv4Addr::new(127, 4, 5, 6));
+        assert_eq!(moved.servents[1].arguments().join(" "), "127.4.5.6:9002 - 127.4.5.6:9003 --ttl 3");
     }
 
     #[test]

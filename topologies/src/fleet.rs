@@ -106,7 +106,7 @@ impl Fleet {
         for (place, declared) in topology.servents.iter().enumerate() {
             let mut wanted: Vec<SocketAddr> = declared.neighbors.iter().map(|other| addresses[*other]).collect();
             wanted.sort_unstable();
-            let asking = Asking::run(declared.options.listen, &["T"], &["--timeout", "500ms"])?;
+            let asking = Asking::run(declared.listen, &["T"], &["--timeout", "500ms"])?;
             let own = asking.answers.iter().find(|answer| answer.hops == Some(0));
             let mut found = own.map(|answer| answer.neighbors.clone()).unwrap_or_default();
             found.sort_unstable();

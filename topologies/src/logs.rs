@@ -26,7 +26,7 @@ impl Logs {
     /// `127.0.0.1_9001.log` where several have the same port on different addresses. What was there is overwritten.
     pub fn create(directory: &Path, topology: &Topology) -> anyhow::Result<Logs> {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        let listens = topology.servents.iter().map(|declared| declared.options.listen);
+        let listens = topology.servents.iter().map(|declared| declared.listen);
         let ports: BTreeSet<u16> = listens.clone().map(|listen| listen.port()).collect();
         let names = listens.map(|listen| {
             let port = listen.port();

@@ -97,7 +97,7 @@ fn run(name: &str, address: Ipv4Addr, logs: Option<&Path>, client_options: &[Str
     fleet.wait_until_linked(&topology)?;
     // What only a person needs keeps nobody from asking.
     let _ = print_overlay(&topology, logs.as_ref());
-    let contact = topology.servents[0].options.listen.to_string();
+    let contact = topology.servents[0].listen.to_string();
     // Whoever says what is to be asked needs to be told nothing.
     let hint = client_options.is_empty().then(|| format!("--hint={}", hint(&topology)));
     let mut command = client(hint.into_iter().chain(client_options.iter().cloned()).chain([contact]))?;

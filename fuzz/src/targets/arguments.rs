@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use clap::Parser;
+use common::address::Host;
 use common::config::{NEIGHBORS_MAX, TTL_MAX};
 
 use crate::Outcome;
@@ -45,9 +46,29 @@ fn check_servent(options: &servent::options::Options) {
     assert!(options.ttl <= TTL_MAX);
     assert!(options.neighbors.len() <= NEIGHBORS_MAX);
     assert!(options.tp3 || options.tp3_answers.is_empty());
-    assert!(options.advertise.is_none_or(|address| address.port() != 0 && !address.ip().is_unspecified()));
+    for address in [Some(&options.listen), options.advertise.as_ref()].into_iter().flatten() {
+        assert_eq!(address.to_string().parse().as_ref(), Ok(address), "what is written is what was read");
+    }
+    assert!(options.advertise.as_ref().is_none_or(|address| address.port != 0 && is_for_others(&address.host)));
+    for neighbor in &options.neighbors {
+        let host = neighbor.strip_prefix("tp3://").unwrap_or(neighbor);
+        let port = host.rsplit_once(':').map_or(host, |(_, port)| port);
+        assert!(
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse().is_ok_and(|port: u16| port > 0),
+            "{neighbor}"
+        );
+    }
     assert!(!options.data.to_string().is_empty() || options.data != servent::options::DataSource::None);
     let _ = options.verbosity.level();
+}
+
+/// Others know nothing of this machine's interfaces, and of its every address they would have to be told one.
+fn is_for_others(host: &Host) -> bool {
+    match host {
+        Host::Ip(ip) => !ip.is_unspecified(),
+        Host::Zoned(..) => false,
+        Host::Name(name) => !name.is_empty(),
+    }
 }
 
 fn check_client(options: &client::options::Options) {

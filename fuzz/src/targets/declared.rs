@@ -1,6 +1,6 @@
 //! A `.topo` file of any text.
 //!
-//! A neighbor that is called by a name would have to be looked up, so a text with one is left alone.
+//! A host that is called by a name would have to be looked up, so a text with one is left alone.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +14,11 @@ use crate::Outcome;
 
 pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let declared = std::str::from_utf8(bytes).ok().and_then(lines);
-    let is_named = |options: &Options| options.neighbors.iter().any(|name| asks_a_name_server(name));
+    let is_named = |options: &Options| {
+        let own = [Some(&options.listen), options.advertise.as_ref()];
+        let mut names = own.into_iter().flatten().map(ToString::to_string).chain(options.neighbors.iter().cloned());
+        names.any(|name| asks_a_name_server(&name))
+    };
     if declared.iter().flatten().any(is_named) {
         return Outcome::Refused;
     }
@@ -24,7 +28,7 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let declared = declared.expect("what is refused here is refused there");
     assert_eq!(declared.len(), count, "a servent for each line that is no comment");
     for (line, taken) in declared.iter().zip(&topology.servents) {
-        assert_eq!(line.listen, taken.options.listen, "in the order of the file");
+        assert_eq!(line.listen.to_string(), taken.listen.to_string(), "in the order of the file");
         assert!(!line.check && !line.verbosity.is_said() && line.with_parent.is_none(), "it has no place in a line");
         assert_eq!(line.data == DataSource::None, taken.options.data == DataSource::None);
         if let (DataSource::File(said), DataSource::File(taken)) = (&line.data, &taken.options.data) {
@@ -93,7 +97,7 @@ fn words(line: &str) -> Option<Vec<String>> {
     matches!(place, Place::Between | Place::Behind).then_some(words)
 }
 
-/// Whether a neighbor is called by anything but its address. What is no address and no name with a port is refused
+/// Whether a servent is called by anything but its address. What is no address and no name with a port is refused
 /// without asking anybody.
 fn asks_a_name_server(name: &str) -> bool {
     let host = name.strip_prefix(TP3_SCHEME).unwrap_or(name);

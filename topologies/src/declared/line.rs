@@ -132,7 +132,7 @@ mod tests {
             ("9001", "the following required arguments were not provided: <DATA>"),
             ("--ttl 4", "the following required arguments were not provided: <LISTEN> <DATA>"),
             ("servent", "the following required arguments were not provided: <LISTEN> <DATA>"),
-            ("--ttl 4 servent 9001 -", "`servent` is not PORT, IP:PORT or [IPv6]:PORT"),
+            ("--ttl 4 servent 9001 -", "`servent` has no port; the forms are PORT"),
             ("9001 - --tl 4", "unexpected argument '--tl' found"),
         ] {
             let error = parse(line).unwrap_err().to_string();

@@ -1,0 +1,159 @@
+//! The address a servent goes by: what others are told, and what its answers are known by.
+//!
+//! Listening on one address it is that one. Listening on all, it has to be one of this machine's that others can
+//! connect to, so it is chosen by who they are: the system says which it would use towards each neighbor. The choice
+//! itself asks nobody.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::bail;
+use common::address::{Neighbor, canonical};
+
+use crate::sockets;
+
+/// The address to go by: the one that was named, else the one listened on, else one that others can reach.
+pub(crate) fn advertised(
+    named: Option<SocketAddr>,
+    listening: SocketAddr,
+    neighbors: &[Neighbor],
+) -> anyhow::Result<SocketAddr> {
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    if !listening.ip().is_unspecified() {
+        // An interface of this machine means nothing on another.
+        return Ok(canonical(listening));
+    }
+    let reachable = |address: &SocketAddr| address.is_ipv4() || listening.is_ipv6();
+    let known = Known {
+        towards_neighbors: neighbors
+            .iter()
+            .filter_map(|neighbor| {
+                neighbor
+                    .addresses
+                    .iter()
+                    .filter(|address| reachable(address))
+                    .find_map(|address| sockets::source_towards(*address))
+            })
+            .collect(),
+        outward: sockets::outward_ips(),
+        own: sockets::own_ips(),
+    };
+    let ip = known.choose(listening.is_ipv6())?;
+    let advertised = SocketAddr::new(ip, listening.port());
+    log::info!("going by {advertised}; --advertise names another address");
+    Ok(advertised)
+}
+
+/// What the system says of this machine's addresses.
+#[derive(Debug, Default)]
+struct Known {
+    /// Those it would use towards the neighbors, in the order in which these were named.
+    towards_neighbors: Vec<IpAddr>,
+    /// Those it would use towards the rest of the world, one of each family at most.
+    outward: Vec<IpAddr>,
+    /// All that are in use.
+    own: Vec<IpAddr>,
+}
+
+impl Known {
+    /// The first of these that others can use: the one towards a neighbor on another machine, the one towards the rest
+    /// of the world, the only one there is. IPv4 alone can be reached unless IPv6 is listened on too.
+    fn choose(&self, listens_on_ipv6: bool) -> anyhow::Result<IpAddr> {
+        let of = |ips: &[IpAddr]| -> Vec<IpAddr> {
+            let mut found: Vec<IpAddr> = Vec::new();
+            for ip in ips.iter().map(IpAddr::to_canonical).filter(|ip| ip.is_ipv4() || listens_on_ipv6) {
+                if !ip.is_loopback() && !ip.is_unspecified() && !found.contains(&ip) {
+                    found.push(ip);
+                }
+            }
+            found
+        };
+        let own = of(&self.own);
+        let known = [of(&self.towards_neighbors), of(&self.outward)].concat();
+        if let Some(ip) = known.iter().find(|ip| !is_of_one_link(**ip)) {
+            return Ok(*ip);
+        }
+        // An address of one link only is the last to be told to others: which link it is they cannot know.
+        let (of_one_link, everywhere): (Vec<IpAddr>, Vec<IpAddr>) = own.into_iter().partition(|ip| is_of_one_link(*ip));
+        let candidates = [everywhere, known, of_one_link].into_iter().find(|ips| !ips.is_empty());
+        match candidates.unwrap_or_default().as_slice() {
+            [ip] => Ok(*ip),
+            [] => bail!(
+                "listening on every address, and this machine has none that others can reach: name one with --advertise"
+            ),
+            ips => {
+                let names: Vec<String> = ips.iter().map(ToString::to_string).collect();
+                bail!(
+                    "listening on every address, and others could be told any of {}: name one with --advertise",
+                    names.join(", ")
+                )
+            }
+        }
+    }
+}
+
+fn is_of_one_link(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_address_is_one_that_others_can_reach() {
+        type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], bool, &'a str);
+        #[rustfmt::skip]
+        let rows: &[Row] = &[
+            // towards neighbors, outward, own, listening on IPv6 too, expected
+            (&[], &["192.0.2.7"], &["192.0.2.7", "10.0.0.7"], false, "192.0.2.7"),
+            (&["10.0.0.7"], &["192.0.2.7"], &["192.0.2.7", "10.0.0.7"], false, "10.0.0.7"),
+            (&["127.0.0.1", "10.0.0.7"], &["192.0.2.7"], &["192.0.2.7"], false, "10.0.0.7"),
+            (&["127.0.0.1"], &["192.0.2.7"], &["192.0.2.7"], false, "192.0.2.7"),
+            // A LAN without a way out.
+            (&[], &[], &["10.0.0.7"], false, "10.0.0.7"),
+            (&[], &[], &["10.0.0.7", "10.0.0.7", "fe80::7", "127.0.0.2"], true, "10.0.0.7"),
+            (&[], &[], &["10.0.0.7", "10.0.1.7"], false, "10.0.0.7, 10.0.1.7: name one"),
+            (&[], &[], &["10.0.0.7", "2001:db8::7"], true, "10.0.0.7, 2001:db8::7: name one"),
+            (&[], &[], &["10.0.0.7", "2001:db8::7"], false, "10.0.0.7"),
+            // A neighbor in IPv6 cannot be told an IPv4 address.
+            (&["2001:db8::7"], &["192.0.2.7", "2001:db8::7"], &["192.0.2.7", "2001:db8::7"], true, "2001:db8::7"),
+            (&["2001:db8::7"], &["192.0.2.7"], &["192.0.2.7", "2001:db8::7"], false, "192.0.2.7"),
+            (&[], &["2001:db8::7"], &["10.0.0.7", "2001:db8::7"], false, "10.0.0.7"),
+            (&["::ffff:10.0.0.7"], &[], &[], true, "10.0.0.7"),
+            // Addresses of one link are told to others where there is nothing else.
+            (&["fe80::7"], &["192.0.2.7"], &["192.0.2.7", "fe80::7"], true, "192.0.2.7"),
+            (&["fe80::7"], &[], &["10.0.0.7", "fe80::7", "fe80::8"], true, "10.0.0.7"),
+            (&["fe80::7"], &[], &["fe80::7", "fe80::8"], true, "fe80::7"),
+            (&[], &[], &["169.254.0.7"], false, "169.254.0.7"),
+            (&[], &[], &["fe80::7", "fe80::8"], true, "fe80::7, fe80::8: name one"),
+            (&[], &[], &["fe80::7"], false, "none that others can reach"),
+            (&["127.0.0.1"], &[], &[], false, "none that others can reach"),
+            (&["::1"], &["::"], &["::1"], true, "none that others can reach"),
+        ];
+        for (towards_neighbors, outward, own, listens_on_ipv6, expected) in rows {
+            let known = Known { towards_neighbors: ips(towards_neighbors), outward: ips(outward), own: ips(own) };
+            match known.choose(*listens_on_ipv6) {
+                Ok(ip) => assert_eq!(ip.to_string(), *expected, "{known:?}"),
+                Err(error) => assert!(error.to_string().contains(expected), "{known:?}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_named_or_is_listened_on_is_what_it_goes_by() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let go_by = |named, listening| advertised(named, address(listening), &[]).unwrap().to_string();
+        assert_eq!(go_by(Some(address("192.0.2.7:1")), "0.0.0.0:9000"), "192.0.2.7:1");
+        assert_eq!(go_by(None, "127.0.0.1:9000"), "127.0.0.1:9000");
+        assert_eq!(go_by(None, "[fe80::7%3]:9000"), "[fe80::7]:9000");
+    }
+}
