@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use common::counted::counted;
 use common::session::Ending;
 use servent::sockets;
 
@@ -60,6 +61,15 @@ pub(crate) fn not_arrived(ending: &Ending) -> String {
     format!("{} of {promised} {answers} did not arrive", ending.missing)
 }
 
+/// What was lost of a query, if anything was: answers nobody could count may be among it.
+pub(crate) fn lost_on_the_way(ending: &Ending) -> Option<String> {
+    match (ending.tally_told, ending.tally.lost) {
+        (_, 0) => None,
+        (false, _) => Some("the contact did not report: there may be more answers".to_owned()),
+        (true, lost) => Some(format!("{} lost on the way: there may be more answers", counted(lost, "report"))),
+    }
+}
+
 /// An address that other hosts may reach instead of a loopback one: the one used towards the rest of the world, or else
 /// any; of the same family, because the contact listens in that one.
 fn address_of_this_machine(loopback: IpAddr, own: &[IpAddr], outward: Option<IpAddr>) -> Option<IpAddr> {
@@ -94,6 +104,19 @@ mod tests {
         let contact_address = contact.parse().unwrap();
         let (contact, answers_at) = (contact.to_owned(), answers_at.parse().unwrap());
         Place { contact, contact_address, answers_at, port_was_named: false }
+    }
+
+    #[test]
+    fn what_was_lost_is_told_apart_from_what_did_not_arrive() {
+        let lost = |lost, tally_told| {
+            let ending = ending(0, 1);
+            let ending = Ending { tally: Tally { lost, ..ending.tally }, tally_told, ..ending };
+            lost_on_the_way(&ending)
+        };
+        assert_eq!(lost(0, true), None);
+        assert_eq!(lost(1, true).unwrap(), "1 report lost on the way: there may be more answers");
+        assert_eq!(lost(2, true).unwrap(), "2 reports lost on the way: there may be more answers");
+        assert_eq!(lost(1, false).unwrap(), "the contact did not report: there may be more answers");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
 use crate::command::{Command, HELP};
-use crate::hint::{Place, not_arrived};
+use crate::hint::{Place, lost_on_the_way, not_arrived};
 use crate::network::{AttachError, Network};
 use crate::options::Options;
 use crate::outcome::{Outcome, UsageError, is_of_this_machine};
@@ -231,8 +231,14 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 if machine_failed {
                     self.worsen(Outcome::MachineFailed);
                 }
-                if ending.missing > 0 && ending.reason == EndReason::Silence && !self.is_quiet {
-                    say(if machine_failed { not_arrived(&ending) } else { self.place.hint(&ending) });
+                if ending.reason == EndReason::Silence && !self.is_quiet {
+                    // What was lost stands in the summary, where there is one.
+                    if self.renderer.side.is_none() && !self.is_lost {
+                        lost_on_the_way(&ending).into_iter().for_each(say);
+                    }
+                    if ending.missing > 0 {
+                        say(if machine_failed { not_arrived(&ending) } else { self.place.hint(&ending) });
+                    }
                 }
                 return Ok(match ending.reason {
                     _ if self.is_lost && self.again.is_none() => Next::Lost,
