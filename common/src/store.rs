@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::hash_table::{self, HashTable};
-use memchr::{memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use crate::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
@@ -56,7 +56,7 @@ impl Store {
     pub fn parse(mut text: Vec<u8>) -> Result<(Self, Warnings), StoreError> {
         check_size(text.len())?;
         text.shrink_to_fit();
-        let mut warnings = Warnings::default();
+        let mut warnings = Warnings { looks_like: LooksLike::of(&text), ..Warnings::default() };
         let lines = read_lines(&text, &mut warnings)?;
         Ok((Self::index(text, lines)?, warnings))
     }
@@ -257,6 +257,62 @@ pub struct Warnings {
     pub first: Vec<Warning>,
     /// How many there were, kept or not.
     pub count: usize,
+    /// What the whole text seems to be instead of lines. Then what is odd about one line says nothing.
+    pub looks_like: Option<LooksLike>,
+}
+
+/// What a text can be by mistake. It is read like any other: all of these may be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LooksLike {
+    /// Every other byte of its beginning is NUL, or it begins with the mark of that encoding and has one.
+    Utf16,
+    /// It begins like the output of this program.
+    Compressed(&'static str),
+    /// It has carriage returns between its lines, and no line feed.
+    CarriageReturns,
+}
+
+/// How compressed files begin.
+const COMPRESSED: [(&[u8], &str); 5] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh91AY&SY", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+];
+/// As many bytes of a text are looked at as tell its encoding, two for each letter, and as few as can.
+const ENCODING_BYTES_MAX: usize = 512;
+const ENCODING_BYTES_MIN: usize = 6;
+
+impl LooksLike {
+    fn of(text: &[u8]) -> Option<LooksLike> {
+        if let Some((_, name)) = COMPRESSED.iter().find(|(beginning, _)| text.starts_with(beginning)) {
+            return Some(LooksLike::Compressed(name));
+        }
+        let pairs = text[..text.len().min(ENCODING_BYTES_MAX)].chunks_exact(2);
+        let are_nul = |place: usize| pairs.clone().all(|pair| pair[place] == 0 && pair[1 - place] != 0);
+        let is_marked = text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff");
+        let has_nul = text.iter().take(ENCODING_BYTES_MAX).any(|byte| *byte == 0);
+        if (is_marked && has_nul) || (text.len() >= ENCODING_BYTES_MIN && (are_nul(0) || are_nul(1))) {
+            return Some(LooksLike::Utf16);
+        }
+        // One at the end is part of the end of the last line, as it is where there are line feeds.
+        let between = text.strip_suffix(b"\r").unwrap_or(text);
+        let is_one_line = memchr(b'\r', between).is_some() && memchr(b'\n', text).is_none();
+        is_one_line.then_some(LooksLike::CarriageReturns)
+    }
+}
+
+impl Display for LooksLike {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            LooksLike::Utf16 => f.write_str("this looks like UTF-16, which no key is found in: save it as UTF-8"),
+            LooksLike::Compressed(name) => write!(f, "this looks like the output of {name}: unpack it first"),
+            LooksLike::CarriageReturns => f.write_str(
+                "its lines end with carriage returns alone, so all of it is one line: end them with line feeds",
+            ),
+        }
+    }
 }
 
 impl Warnings {
@@ -418,7 +474,7 @@ mod tests {
         assert_eq!(store.get(b"a"), Some(&b"1"[..]), "a skipped line does not replace one that counts");
         assert_eq!(store.get(b"b"), Some(&b"2"[..]));
         let what = Oddity::ValueTooLong { bytes_count: VALUE_BYTES_MAX + 1 };
-        assert_eq!(warnings, Warnings { first: vec![Warning { line: 3, what }], count: 1 });
+        assert_eq!(warnings, Warnings { first: vec![Warning { line: 3, what }], count: 1, looks_like: None });
     }
 
     #[test]
@@ -434,7 +490,7 @@ mod tests {
             let (store, warnings) = parse(format!("# head\nbefore 1\n{line}\nafter 2\n"));
             assert_eq!(pairs(&store), [(&b"before"[..], &b"1"[..]), (b"after", b"2")]);
             let expected: Vec<Warning> = oddity.map(|what| Warning { line: 3, what }).into_iter().collect();
-            assert_eq!(warnings, Warnings { count: expected.len(), first: expected });
+            assert_eq!(warnings, Warnings { count: expected.len(), first: expected, looks_like: None });
         }
     }
 
@@ -481,6 +537,36 @@ mod tests {
         let (store, _) = parse("same value\n".repeat(keys_count));
         assert!(store.bytes_count() < 11 * keys_count + 200, "repeated lines cost their text alone: {store:?}");
         assert_eq!(Store::default().bytes_count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_text_of_lines_is_told_as_a_whole() {
+        for (text, expected) in [
+            (&b"tea green\n"[..], None),
+            (b"", None),
+            (b"tea green\r", None),
+            (b"tea green\r\nmate bitter\r\n", None),
+            (b"a\rb\n", None),
+            (b"\0\0\0\0\0\0", None),
+            (b"a\0b\0", None),
+            (b"a\0b\0c d", None),
+            (b"PK 1\n", None),
+            (b"\xef\xbb\xbftea green\n", None),
+            (b"\xff\xfet\0e\0a\0\n\0", Some(LooksLike::Utf16)),
+            (b"\xfe\xff\0t\0e\0a\0\n", Some(LooksLike::Utf16)),
+            (b"\xff\xfe\n", None),
+            (b"t\0e\0a\0", Some(LooksLike::Utf16)),
+            (b"\0t\0e\0a", Some(LooksLike::Utf16)),
+            (b"\x1f\x8b\x08\0", Some(LooksLike::Compressed("gzip"))),
+            (b"\x28\xb5\x2f\xfd\n", Some(LooksLike::Compressed("zstd"))),
+            (b"tea green\rmate bitter\r", Some(LooksLike::CarriageReturns)),
+            (b"tea green\rmate bitter", Some(LooksLike::CarriageReturns)),
+        ] {
+            let (_, warnings) = parse(text);
+            assert_eq!(warnings.looks_like, expected, "{}", text.escape_ascii());
+            let said = warnings.looks_like.map_or(String::new(), |looks_like| looks_like.to_string());
+            assert_eq!(said.is_empty(), expected.is_none());
+        }
     }
 
     #[test]

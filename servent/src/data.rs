@@ -66,6 +66,9 @@ fn state(file: &File) -> io::Result<(u64, i64, i64)> {
 }
 
 fn log_warnings(path: &Path, warnings: &Warnings) {
+    if let Some(looks_like) = warnings.looks_like {
+        return log::warn!("{}: {looks_like}", path.display());
+    }
     for warning in &warnings.first {
         log::warn!("{}:{}: {}", path.display(), warning.line, warning.what);
     }

@@ -24,6 +24,12 @@ pub(crate) fn run(text: &[u8]) -> Outcome {
     assert_eq!((store.len(), store.is_empty()), (pairs.len(), pairs.is_empty()));
     assert_eq!(store.repeated_count(), expected.repeated_count);
     assert_eq!(warnings.count, expected.warnings.len());
+    assert_eq!(
+        warnings.looks_like.map(|looks_like| looks_like.to_string()),
+        what_it_is(text),
+        "{:?}",
+        warnings.looks_like
+    );
     assert_eq!(warnings.first, expected.warnings[..warnings.count.min(WARNINGS_MAX)]);
 
     // What is no key is not found: a value, a part of a key, a key and more.
@@ -34,6 +40,33 @@ pub(crate) fn run(text: &[u8]) -> Outcome {
         }
     }
     Outcome::taken_if(!pairs.is_empty())
+}
+
+/// What is said of a text that is none of lines, the whole sentence.
+fn what_it_is(text: &[u8]) -> Option<String> {
+    let packers: [(&[u8], &str); 5] = [
+        (&[0x1f, 0x8b], "gzip"),
+        (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+        (&[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], "xz"),
+        (b"BZh91AY&SY", "bzip2"),
+        (&[0x50, 0x4b, 3, 4], "zip"),
+    ];
+    for (beginning, name) in packers {
+        if text.len() >= beginning.len() && text[..beginning.len()] == *beginning {
+            return Some(format!("this looks like the output of {name}: unpack it first"));
+        }
+    }
+    let looked_at = text.len().min(512) / 2 * 2;
+    let nul_at = |parity: usize| (0..looked_at).all(|place| (text[place] == 0) == (place % 2 == parity));
+    let marked = matches!(text, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) && text[..text.len().min(512)].contains(&0);
+    if marked || (text.len() >= 6 && (nul_at(0) || nul_at(1))) {
+        return Some("this looks like UTF-16, which no key is found in: save it as UTF-8".to_owned());
+    }
+    let has_line_feed = text.contains(&b'\n');
+    let returns_before_the_end = text.iter().take(text.len().saturating_sub(1)).any(|byte| *byte == b'\r');
+    (returns_before_the_end && !has_line_feed).then(|| {
+        "its lines end with carriage returns alone, so all of it is one line: end them with line feeds".to_owned()
+    })
 }
 
 fn read(text: &[u8]) -> Expected<'_> {
