@@ -37,12 +37,22 @@ struct Counted {
 pub fn start(level: LevelFilter, adjust: impl FnOnce(&mut env_logger::Builder)) -> Logging {
     let sink = LogSink::of_stderr();
     let mut builder = env_logger::Builder::new();
+    // Looked at here: the builder says what it does not understand on stderr by itself, and panics where it cannot.
+    let chosen = std::env::var(env_logger::DEFAULT_FILTER_ENV).unwrap_or_default();
+    let misunderstood = env_filter::Builder::new().try_parse(&chosen).err();
+    let is_chosen = !chosen.trim().is_empty() && misunderstood.is_none();
     // With a level for everything else beside it, what it chooses would not be chosen.
-    if !std::env::var(env_logger::DEFAULT_FILTER_ENV).is_ok_and(|chosen| !chosen.trim().is_empty()) {
+    if !is_chosen {
         builder.filter_level(level);
     }
     adjust(&mut builder);
-    builder.parse_default_env().format_timestamp_millis().target(env_logger::Target::Pipe(Box::new(sink.clone())));
+    if is_chosen {
+        builder.parse_filters(&chosen);
+    }
+    if let Ok(style) = std::env::var(env_logger::DEFAULT_WRITE_STYLE_ENV) {
+        builder.parse_write_style(&style);
+    }
+    builder.format_timestamp_millis().target(env_logger::Target::Pipe(Box::new(sink.clone())));
     if !matches!(std::env::var(env_logger::DEFAULT_WRITE_STYLE_ENV).as_deref(), Ok("always" | "never")) {
         // The builder sees a pipe, and cannot know where it leads.
         builder.write_style(anstream::AutoStream::choice(&io::stderr()).into());
@@ -52,6 +62,9 @@ pub fn start(level: LevelFilter, adjust: impl FnOnce(&mut env_logger::Builder)) 
     let filter = logging.0.lines.filter();
     if log::set_boxed_logger(Box::new(logging.clone())).is_ok() {
         log::set_max_level(filter);
+    }
+    if let Some(error) = misunderstood {
+        log::warn!("{} is not followed: {error}", env_logger::DEFAULT_FILTER_ENV);
     }
     let of_panics = logging.clone();
     std::panic::set_hook(Box::new(move |panic| {

@@ -270,6 +270,28 @@ fn a_file_of_the_wrong_kind_is_not_warned_of_line_by_line_for_ever() {
 }
 
 #[test]
+fn a_file_of_another_kind_is_warned_of_once_with_what_to_do() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let odd = format!("{} x\n", "k".repeat(KEY_BYTES_MAX + 1)).repeat(1_000);
+    for (content, said) in [
+        (
+            [b"\xff\xfe".to_vec(), utf16(&odd)].concat(),
+            "this looks like UTF-16, which no key is found in: save it as UTF-8",
+        ),
+        (utf16("tea green\n"), "this looks like UTF-16"),
+        ([b"\x1f\x8b\x08".to_vec(), odd.into_bytes()].concat(), "this looks like the output of gzip: unpack it first"),
+        (b"tea green\rmate bitter\r".to_vec(), "its lines end with carriage returns alone"),
+    ] {
+        let file = DataFile::new(content);
+        let check = run(&["0", file.path(), "--check"]);
+        let log = stderr(&check);
+        assert_eq!(check.status.code(), Some(0), "{log}");
+        assert!(log.contains(&format!("{}: {said}", file.path())), "{log}");
+        assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    }
+}
+
+#[test]
 fn the_services_file_loads_as_it_is() {
     let path = "/etc/services";
     let Ok(text) = fs::read_to_string(path) else {
@@ -328,4 +350,34 @@ fn a_check_tells_what_would_be_served_and_takes_no_port() {
         assert!(words.iter().any(|line| line.starts_with(expected)), "{expected:?} is not in\n{said}");
     }
     assert!(!said.contains("listening"), "{said}");
+}
+
+// ---- nobody to tell ----
+
+/// What cannot be said is no panic: whoever started it is told by the exit code.
+#[test]
+fn output_that_cannot_be_written_ends_a_servent_in_order() {
+    let servent = |arguments: &[&str], out: &str, err: &str| {
+        let full = |path: &str| OpenOptions::new().write(true).open(path).unwrap();
+        let mut command = Command::new(program("servent").unwrap());
+        command.args(arguments).env("RUST_LOG", "a=b=c").stdout(full(out)).stderr(full(err));
+        command.status().unwrap().code()
+    };
+    let (null, full) = ("/dev/null", "/dev/full");
+    for (arguments, out, err, code) in [
+        (&["0", "-", "--check"][..], null, full, 0),
+        (&["0", "-", "--check"], full, full, 1),
+        (&["0", "-"], full, full, 1),
+        (&["0", "/nothing/here"], null, full, 1),
+        (&["0"], null, full, 2),
+        (&["--help"], full, full, 0),
+    ] {
+        assert_eq!(servent(arguments, out, err), Some(code), "{arguments:?} with stdout {out} and stderr {err}");
+    }
+    let closed = Command::new("sh")
+        .args(["-c", "{ \"$0\" 0 - --check; echo $? >&2; } | true"])
+        .arg(program("servent").unwrap())
+        .output()
+        .unwrap();
+    assert!(stderr(&closed).ends_with("0\n"), "{}", stderr(&closed));
 }
