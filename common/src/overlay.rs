@@ -18,7 +18,6 @@ use ipnet::IpNet;
 
 use crate::address::{AnswerAddress, Dialect, join, split};
 use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
-use crate::counted::counted;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Hello, Identity, Message, Request, Role, ServentId};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
@@ -510,13 +509,7 @@ impl Overlay {
         match self.flood.needed().pass_on(now, asker, query, others, echoing, tally) {
             Passing::On { query, links, done } => {
                 if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-                    let names: Vec<String> =
-                        links.iter().map(|link| self.links.neighbor_name(*link).to_string()).collect();
-                    log::debug!(
-                        target: QUERY_LOG,
-                        "{id} passed on to {} with TTL {}: {}",
-                        counted(links.len(), "neighbor"), query.ttl, names.join(" ")
-                    );
+                    query_log::log_passed_on(&self.links, id, query.ttl, &links);
                 }
                 out.push(Output::Flood { links, query });
                 done.into_iter().for_each(|done| finish(&self.links, done, out));
@@ -697,15 +690,12 @@ enum Ending {
 }
 
 /// Tells whoever waits that a query has finished.
+#[inline]
 fn finish(links: &Links, done: Done, out: &mut Vec<Output>) {
     let Done { asker, id, tally } = done;
     let QueryId { sequence, .. } = id;
-    match asker {
-        Asker::Client { .. } => log::debug!(target: QUERY_LOG, "{id} finished: {tally}"),
-        Asker::Neighbor { link, .. } => {
-            log::debug!(target: QUERY_LOG, "{id} echoed to {}: {tally}", links.neighbor_name(link));
-        }
-        Asker::Gone { .. } => log::debug!(target: QUERY_LOG, "{id} not echoed, its asker is gone: {tally}"),
+    if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
+        query_log::log_done(links, done);
     }
     out.extend(match asker {
         Asker::Client { link } => Some(Output::Send { link, message: Message::Finished(Finished { sequence, tally }) }),

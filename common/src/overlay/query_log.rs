@@ -7,9 +7,11 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::Overlay;
-use super::flood::{Admission, Asker, First};
+use super::flood::{Admission, Asker, Done, First};
+use super::links::Links;
 use crate::config::SEEN_IDS_MAX;
 use crate::counted::counted;
+use crate::link::LinkId;
 use crate::query::{Ask, Query, QueryId};
 use crate::text::Escaped;
 
@@ -32,6 +34,27 @@ impl Display for Asked<'_> {
             ask => ask.fmt(f),
         }
     }
+}
+
+/// Says what whoever waits is told of a query that has finished.
+#[cold]
+pub(super) fn log_done(links: &Links, done: Done) {
+    let Done { asker, id, tally } = done;
+    match asker {
+        Asker::Client { .. } => log::debug!(target: QUERY_LOG, "{id} finished: {tally}"),
+        Asker::Neighbor { link, .. } => {
+            log::debug!(target: QUERY_LOG, "{id} echoed to {}: {tally}", links.neighbor_name(link));
+        }
+        Asker::Gone { .. } => log::debug!(target: QUERY_LOG, "{id} not echoed, its asker is gone: {tally}"),
+    }
+}
+
+/// Says to whom a query is passed on.
+#[cold]
+pub(super) fn log_passed_on(links: &Links, id: QueryId, ttl: u8, to: &[LinkId]) {
+    let names: Vec<String> = to.iter().map(|link| links.neighbor_name(*link).to_string()).collect();
+    let neighbors = counted(to.len(), "neighbor");
+    log::debug!(target: QUERY_LOG, "{id} passed on to {neighbors} with TTL {ttl}: {}", names.join(" "));
 }
 
 impl Overlay {
