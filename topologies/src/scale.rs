@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::sim::outcome::Outcome;
 use crate::sim::plan::{Delays, Faults, Plan, Shape, Wire};
 use crate::sim::scene::Scene;
+use crate::sim::shapes::built_degree;
 use crate::sim::{self, batch};
 
 pub mod page;
@@ -40,10 +41,20 @@ pub const DEGREES: [usize; 9] = [2, 3, 4, 6, 8, 12, 16, 24, 32];
 /// The overlay that Gnutella's defaults made: 4 neighbors, and 7 links far, which is TTL 6 here.
 pub const GNUTELLA: (usize, u8) = (4, 6);
 
-/// How many runs are averaged at a size: small overlays differ from each other, large ones hardly.
+/// How many runs are averaged at a size: small overlays differ from each other, large ones hardly, unless some servents
+/// have many more neighbors than others. Then much depends on where the contact is.
 #[must_use]
-pub fn seeds(servents: usize) -> u64 {
-    if servents <= 10_000 { 5 } else { 1 }
+pub fn seeds(shape: &Shape, servents: usize) -> u64 {
+    match (servents <= 10_000, shape) {
+        (true, _) => 5,
+        (false, Shape::ScaleFree) => 6,
+        (false, _) => 1,
+    }
+}
+
+/// Those of [`DEGREES`] that an overlay of a shape can have: a grid leaves no choice, and a small world has even ones only.
+pub fn degrees(shape: &Shape) -> impl Iterator<Item = usize> {
+    DEGREES.into_iter().filter(move |degree| built_degree(shape, DEGREE_SIZE, *degree) == Some(*degree))
 }
 
 /// Where the runs are kept, beside the charts.
@@ -59,6 +70,10 @@ pub struct Options {
     /// Measure only overlays of so many servents at most; of larger ones what is kept stays
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     servents_max: usize,
+
+    /// Measure only what was never measured
+    #[arg(long)]
+    only_new: bool,
 }
 
 /// What came of one query on one overlay.
@@ -108,7 +123,7 @@ pub fn plan(shape: &Shape, servents: usize, degree: usize, ttl: u8, seed: u64) -
 pub fn plans() -> Vec<Plan> {
     let mut wanted = Vec::new();
     let mut add = |shape: &Shape, servents: usize, degree: usize, ttl: u8| {
-        wanted.extend((1..=seeds(servents)).map(|seed| plan(shape, servents, degree, ttl, seed)));
+        wanted.extend((1..=seeds(shape, servents)).map(|seed| plan(shape, servents, degree, ttl, seed)));
     };
     for shape in &SHAPES {
         for servents in SIZES {
@@ -117,10 +132,8 @@ pub fn plans() -> Vec<Plan> {
                 add(shape, servents, DEGREE, ttl);
             }
         }
-        if *shape != Shape::Grid {
-            for degree in DEGREES.into_iter().filter(|degree| *degree != DEGREE) {
-                add(shape, DEGREE_SIZE, degree, TTL_MOST);
-            }
+        for degree in degrees(shape).filter(|degree| *degree != DEGREE) {
+            add(shape, DEGREE_SIZE, degree, TTL_MOST);
         }
     }
     for servents in SIZES {
@@ -219,13 +232,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let prose = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
 
-    let (wanted, left): (Vec<Plan>, Vec<Plan>) =
-        plans().into_iter().partition(|plan| plan.servents <= options.servents_max);
+    let mut wanted = plans();
     let mut runs = Runs::new();
-    if !left.is_empty() {
+    if options.only_new || wanted.iter().any(|plan| plan.servents > options.servents_max) {
         let text = fs::read_to_string(&kept).with_context(|| format!("cannot read {}", kept.display()))?;
         runs = read(&text).with_context(|| format!("cannot read {}", kept.display()))?;
     }
+    wanted.retain(|plan| plan.servents <= options.servents_max);
+    wanted.retain(|plan| !(options.only_new && runs.contains_key(&plan.command_line())));
     runs.extend(measure_all(&wanted)?);
 
     save(&kept, &write(&runs)?)?;

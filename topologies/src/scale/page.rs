@@ -6,7 +6,9 @@
 use anyhow::{Context, bail};
 use common::config::{SEEN_AGE_MAX, SEEN_IDS_MAX};
 
-use super::{DEGREE, DEGREE_SIZE, DEGREES, GNUTELLA, Run, Runs, SHAPES, SIZES, TTL_MOST, TTL_SIZE, TTLS, plan, seeds};
+use super::{
+    DEGREE, DEGREE_SIZE, DEGREES, GNUTELLA, Run, Runs, SHAPES, SIZES, TTL_MOST, TTL_SIZE, TTLS, degrees, plan, seeds,
+};
 use crate::sim::chart::{Chart, Series};
 use crate::sim::plan::{Plan, Shape};
 
@@ -36,7 +38,7 @@ struct Mean {
 }
 
 fn mean(runs: &Runs, shape: &Shape, servents: usize, degree: usize, ttl: u8) -> anyhow::Result<Mean> {
-    let commands = (1..=seeds(servents)).map(|seed| plan(shape, servents, degree, ttl, seed).command_line());
+    let commands = (1..=seeds(shape, servents)).map(|seed| plan(shape, servents, degree, ttl, seed).command_line());
     let found: Vec<&Run> = commands
         .map(|command| runs.get(&command).with_context(|| format!("not measured: {command}")))
         .collect::<anyhow::Result<_>>()?;
@@ -53,14 +55,35 @@ fn mean(runs: &Runs, shape: &Shape, servents: usize, degree: usize, ttl: u8) -> 
     })
 }
 
+impl Mean {
+    fn range(&self) -> (f64, f64) {
+        (self.least as f64, self.most as f64)
+    }
+
+    /// How many were reached, with the range beside it where the runs differ.
+    fn reached_and_range(&self) -> String {
+        let (least, most) = self.range();
+        let spread = if least < most { format!(" ({} to {})", grouped(least), grouped(most)) } else { String::new() };
+        format!("{}{spread}", grouped(self.reached))
+    }
+}
+
+/// Points at a height, each with the range it stands for.
+type Points = Vec<(f64, f64, (f64, f64))>;
+
 /// A chart with a line per shape.
 fn by_shape(
     title: &str,
     (x_label, x_log): (&str, bool),
     (y_label, y_log): (&str, bool),
-    points: impl Fn(&Shape) -> anyhow::Result<Vec<(f64, f64)>>,
+    points: impl Fn(&Shape) -> anyhow::Result<Points>,
 ) -> anyhow::Result<Chart> {
-    let line = |shape: &Shape| Ok(Series { name: shape.to_string(), points: points(shape)? });
+    let line = |shape: &Shape| {
+        let found = points(shape)?;
+        let points = found.iter().map(|(x, y, _)| (*x, *y)).collect();
+        let ranges = found.iter().map(|(x, _, (low, high))| (*x, *low, *high)).collect();
+        anyhow::Ok(Series { name: shape.to_string(), points, ranges })
+    };
     Ok(Chart {
         title: title.to_owned(),
         x_label: x_label.to_owned(),
@@ -76,25 +99,31 @@ pub fn charts(runs: &Runs) -> anyhow::Result<Vec<(String, Chart)>> {
     let mut charts = Vec::new();
     let title = format!("Reach by TTL, {} servents", grouped(TTL_SIZE as f64));
     let chart = by_shape(&title, ("TTL", false), ("servents reached", true), |shape| {
-        (0..=TTL_MOST).map(|ttl| Ok((f64::from(ttl), mean(runs, shape, TTL_SIZE, DEGREE, ttl)?.reached))).collect()
+        let point = |ttl| {
+            let mean = mean(runs, shape, TTL_SIZE, DEGREE, ttl)?;
+            Ok((f64::from(ttl), mean.reached, mean.range()))
+        };
+        (0..=TTL_MOST).map(point).collect()
     })?;
     charts.push(("reach-by-ttl.svg".to_owned(), chart));
     for ttl in TTLS {
         let title = format!("Reach by size, TTL {ttl}");
         let chart = by_shape(&title, ("servents", true), ("servents reached", true), |shape| {
-            SIZES
-                .into_iter()
-                .map(|servents| Ok((servents as f64, mean(runs, shape, servents, DEGREE, ttl)?.reached)))
-                .collect()
+            let point = |servents| {
+                let mean = mean(runs, shape, servents, DEGREE, ttl)?;
+                Ok((servents as f64, mean.reached, mean.range()))
+            };
+            SIZES.into_iter().map(point).collect()
         })?;
         charts.push((format!("reach-by-size-ttl{ttl}.svg"), chart));
     }
     let title = format!("Copies of one query by size, TTL {TTL_MOST}");
     let chart = by_shape(&title, ("servents", true), ("copies", true), |shape| {
-        SIZES
-            .into_iter()
-            .map(|servents| Ok((servents as f64, mean(runs, shape, servents, DEGREE, TTL_MOST)?.copies)))
-            .collect()
+        let point = |servents| {
+            let copies = mean(runs, shape, servents, DEGREE, TTL_MOST)?.copies;
+            Ok((servents as f64, copies, (copies, copies)))
+        };
+        SIZES.into_iter().map(point).collect()
     })?;
     charts.push(("copies-by-size.svg".to_owned(), chart));
     let size = grouped(DEGREE_SIZE as f64);
@@ -118,8 +147,8 @@ fn by_degree(
     value: impl Fn(&Shape, usize) -> anyhow::Result<f64>,
 ) -> anyhow::Result<Chart> {
     let mut chart = by_shape(title, ("degree", false), (y_label, false), |shape| {
-        let degrees = DEGREES.into_iter().filter(|_| *shape != Shape::Grid);
-        degrees.map(|degree| Ok((degree as f64, value(shape, degree)?))).collect()
+        let point = |degree| value(shape, degree).map(|value| (degree as f64, value, (value, value)));
+        degrees(shape).map(point).collect()
     })?;
     chart.series.retain(|line| !line.points.is_empty());
     Ok(chart)
@@ -145,6 +174,7 @@ fn internet_chart(runs: &Runs) -> anyhow::Result<Chart> {
     let line = |per_minute: f64| Series {
         name: format!("{per_minute} a minute"),
         points: INTERNET_SIZES.map(|servents| (servents, bytes_a_second(each, servents, per_minute) * 8.0)).to_vec(),
+        ranges: Vec::new(),
     };
     Ok(Chart {
         title: "What every servent sends when every query goes to everybody".to_owned(),
@@ -210,7 +240,7 @@ fn ttl_table(runs: &Runs) -> anyhow::Result<String> {
     for ttl in 0..=TTL_MOST {
         let mut row = vec![ttl.to_string()];
         for shape in &SHAPES {
-            row.push(grouped(mean(runs, shape, TTL_SIZE, DEGREE, ttl)?.reached));
+            row.push(mean(runs, shape, TTL_SIZE, DEGREE, ttl)?.reached_and_range());
         }
         rows.push(row);
     }
@@ -223,13 +253,7 @@ fn size_table(runs: &Runs) -> anyhow::Result<String> {
         for servents in SIZES {
             let mut row = vec![ttl.to_string(), grouped(servents as f64)];
             for shape in &SHAPES {
-                let mean = mean(runs, shape, servents, DEGREE, ttl)?;
-                let spread = if mean.least == mean.most {
-                    String::new()
-                } else {
-                    format!(" ({} to {})", grouped(mean.least as f64), grouped(mean.most as f64))
-                };
-                row.push(format!("{}{spread}", grouped(mean.reached)));
+                row.push(mean(runs, shape, servents, DEGREE, ttl)?.reached_and_range());
             }
             rows.push(row);
         }
@@ -266,7 +290,7 @@ fn formula_table(runs: &Runs) -> anyhow::Result<String> {
 fn degree_table(runs: &Runs) -> anyhow::Result<String> {
     let mut rows = Vec::new();
     for degree in DEGREES {
-        for shape in SHAPES.iter().filter(|shape| **shape != Shape::Grid) {
+        for shape in SHAPES.iter().filter(|shape| degrees(shape).any(|its| its == degree)) {
             let mean = mean(runs, shape, DEGREE_SIZE, degree, TTL_MOST)?;
             rows.push(vec![
                 degree.to_string(),

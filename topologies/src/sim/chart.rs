@@ -29,6 +29,8 @@ pub struct Series {
     pub name: String,
     /// Where it goes, in order. What has no place, such as 0 on a logarithmic axis, is left out.
     pub points: Vec<(f64, f64)>,
+    /// What points stand for, where that is more than one height: x, the least and the most.
+    pub ranges: Vec<(f64, f64, f64)>,
 }
 
 /// The frame that points stay within.
@@ -65,7 +67,16 @@ impl Chart {
         let lines: Vec<Vec<(f64, f64)>> =
             self.series.iter().map(|series| series.points.iter().copied().filter(has_place).collect()).collect();
         let x_axis = Axis::new(lines.iter().flatten().map(|point| point.0), self.x_log, false);
-        let y_axis = Axis::new(lines.iter().flatten().map(|point| point.1), self.y_log, true);
+        let ranges: Vec<Vec<(f64, f64, f64)>> = self
+            .series
+            .iter()
+            .map(|series| {
+                let drawn = series.ranges.iter().copied();
+                drawn.filter(|(x, low, high)| low < high && has_place(&(*x, *low)) && has_place(&(*x, *high))).collect()
+            })
+            .collect();
+        let ends = ranges.iter().flatten().flat_map(|(_, low, high)| [*low, *high]);
+        let y_axis = Axis::new(lines.iter().flatten().map(|point| point.1).chain(ends), self.y_log, true);
         let longest = self.series.iter().map(|series| series.name.chars().count()).max().unwrap_or(0);
         let named = if longest == 0 { 24.0 } else { 52.0 + CHARACTER * longest as f64 };
         let (width, height) = ((LEFT + WIDTH + named).ceil(), TOP + HEIGHT + BELOW);
@@ -92,7 +103,11 @@ impl Chart {
             .iter()
             .map(|line| line.iter().map(|(x, y)| (LEFT + x_axis.part(*x) * WIDTH, up(y_axis.part(*y)))).collect())
             .collect();
-        for (number, line) in places.iter().enumerate() {
+        for (number, (line, ranges)) in places.iter().zip(&ranges).enumerate() {
+            for (x, low, high) in ranges {
+                let (x, low, high) = (LEFT + x_axis.part(*x) * WIDTH, up(y_axis.part(*low)), up(y_axis.part(*high)));
+                draw_range(&mut svg, number, x, low, high);
+            }
             draw_line(&mut svg, number, line);
         }
         self.draw_names(&mut svg, &places);
@@ -161,6 +176,17 @@ fn draw_line(svg: &mut String, number: usize, line: &[(f64, f64)]) {
     for (x, y) in line {
         draw_mark(svg, number, *x, *y);
     }
+}
+
+/// From the least to the most, with a bar at either end.
+fn draw_range(svg: &mut String, number: usize, x: f64, low: f64, high: f64) {
+    let colour = COLOURS[number % COLOURS.len()];
+    let (left, right) = (x - MARK, x + MARK);
+    let _ = writeln!(
+        svg,
+        "<path d=\"M{left:.1} {high:.1}L{right:.1} {high:.1}M{x:.1} {high:.1}L{x:.1} {low:.1}M{left:.1} {low:.1}\
+         L{right:.1} {low:.1}\" fill=\"none\" stroke=\"{colour}\"/>"
+    );
 }
 
 /// A mark that differs from those of the other lines in more than colour.
@@ -300,7 +326,11 @@ mod tests {
     use super::*;
 
     fn chart(x_log: bool, y_log: bool, lines: &[(&str, &[(f64, f64)])]) -> Chart {
-        let series = lines.iter().map(|(name, points)| Series { name: (*name).to_owned(), points: points.to_vec() });
+        let series = lines.iter().map(|(name, points)| Series {
+            name: (*name).to_owned(),
+            points: points.to_vec(),
+            ranges: Vec::new(),
+        });
         Chart {
             title: "Copies & <echoes>".to_owned(),
             x_label: "servents".to_owned(),
@@ -309,6 +339,20 @@ mod tests {
             y_log,
             series: series.collect(),
         }
+    }
+
+    #[test]
+    fn a_range_is_drawn_where_there_is_one() {
+        let mut chart = chart(false, true, &GROWTH[..1]);
+        let bare = chart.svg();
+        chart.series[0].ranges = vec![(100.0, 701.0, 701.0), (1e3, 0.0, 7001.0)];
+        assert_eq!(chart.svg(), bare, "nothing between, and nothing that has a place");
+        chart.series[0].ranges.push((1e4, 12_006.0, 67_909.0));
+        let ranged = chart.svg();
+        check_tags(&ranged);
+        assert_eq!(ranged.lines().count(), bare.lines().count() + 1);
+        chart.series[0].ranges.push((1e5, 5e5, 2e9));
+        assert!(chart.svg().contains(">1 G</text>"), "the axis reaches to its end");
     }
 
     const GROWTH: [(&str, &[(f64, f64)]); 4] = [

@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
+use common::counted::counted;
 
 use super::plan::{Delays, FaultKind, Faults, Item, Plan, Shape, Wire};
 use super::random::Random;
 use super::scene::purpose;
+use super::shapes::built_degree;
 use crate::declared::Topology;
 
 /// As many as the links of a graph can number with any degree.
@@ -40,7 +42,8 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=SERVENTS_MAX))]
     servents: Option<u32>,
 
-    /// How many neighbors each has, in shapes that leave a choice: tree, random, small-world, scale-free [default: 4]
+    /// How many neighbors each has, in shapes that leave a choice: tree, random, small-world (an even number), scale-free
+    /// (on average) [default: 4]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u16).range(0..=NEIGHBORS_MAX as i64))]
     degree: Option<u16>,
 
@@ -136,6 +139,7 @@ topology sim topologies/mesh.topo --delays heavy";
     /// The plans these options mean, one per seed.
     pub fn plans(&self) -> anyhow::Result<impl Iterator<Item = Plan> + Send + use<>> {
         let shaped = self.shaped()?;
+        self.refuse_what_cannot_be(&shaped)?;
         let seeds = self.seeds.clone();
         let options = self.clone();
         let one = self.seeds.is_none().then(|| self.seed.unwrap_or(SEED_DEFAULT));
@@ -165,12 +169,50 @@ topology sim topologies/mesh.topo --delays heavy";
         Ok(Shaped::Declared(shape, topology.servents.len(), ttl.unwrap_or_default()))
     }
 
+    /// What is said is drawn as it is said, or not at all. Where a seed decides the shape or the size, it decides what
+    /// becomes of a degree that does not fit, and the run's own command line says it.
+    fn refuse_what_cannot_be(&self, shaped: &Shaped) -> anyhow::Result<()> {
+        let plan = self.plan(shaped, self.seed.unwrap_or(SEED_DEFAULT));
+        if let (Shaped::Drawn(shape), Some(degree)) = (shaped, self.degree.map(|degree| size(degree.into()))) {
+            let is_drawn = self.is_open();
+            // The more servents, the less a degree has to give way.
+            let servents = if is_drawn { usize::MAX / 4 } else { plan.servents };
+            match built_degree(shape, servents, degree) {
+                None => bail!("--degree {degree}: a {shape} overlay leaves no choice"),
+                Some(built) if built != degree => {
+                    let count = if is_drawn { String::new() } else { format!(" of {servents} servents") };
+                    bail!("--degree {degree}: a {shape} overlay{count} cannot have it, but {built}")
+                }
+                Some(_) => {}
+            }
+        }
+        let is_there = |item: &&Item| match item {
+            Item::Servent(servent) => size(*servent) < plan.servents,
+            Item::Query(query) => size(*query) < plan.queries,
+            // How many faults there are is known only once they are drawn.
+            Item::Fault(_) => true,
+        };
+        if let Some(item) = plan.without.iter().find(|item| !is_there(item)) {
+            bail!(
+                "--without {item}: there are {} and {}, from 0 on",
+                counted(plan.servents, "servent"),
+                counted(plan.queries, "query")
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether each seed draws what is not said.
+    fn is_open(&self) -> bool {
+        self.seeds.is_some() && self.faults.as_ref().is_some_and(|faults| !faults.is_none()) && self.servents.is_none()
+    }
+
     fn plan(&self, shaped: &Shaped, seed: u64) -> Plan {
         let faults = self.faults.clone().unwrap_or_default();
         let healthy = faults.is_none();
         // All is drawn in any case, so that what is said of one thing does not move another.
         let drawn = Draw::new(seed);
-        let open = self.seeds.is_some() && !healthy && self.servents.is_none();
+        let open = self.is_open();
         let or = |drawn: usize, otherwise: usize| if open { drawn } else { otherwise };
         let ttl = if open { drawn.ttl } else { TTL_DEFAULT };
         let (shape, servents, degree, ttl) = match shaped {
@@ -179,6 +221,7 @@ topology sim topologies/mesh.topo --delays heavy";
                 let shape = if let Shaped::Drawn(shape) = shaped { shape.clone() } else { drawn.shape };
                 let servents = self.servents.map_or(or(drawn.servents, SERVENTS_DEFAULT), size);
                 let degree = self.degree.map_or(or(drawn.degree, DEGREE_DEFAULT), |degree| size(degree.into()));
+                let degree = built_degree(&shape, servents, degree).unwrap_or_default();
                 (shape, servents, degree, self.ttl.unwrap_or(ttl))
             }
         };
@@ -365,7 +408,7 @@ mod tests {
         let expected = Plan {
             shape: Shape::Ring,
             servents: 100,
-            degree: 4,
+            degree: 0,
             ttl: 3,
             queries: 1,
             holders: 10,
@@ -379,6 +422,8 @@ mod tests {
         let faulty = Plan { faults: Faults::mild(), wire: Wire::Native, ..expected.clone() };
         assert_eq!(plan("topology sim ring --faults mild"), faulty);
         assert_eq!(plan("topology sim ring --servents 4").holders, 4);
+        assert_eq!(plan("topology sim random").degree, 4);
+        assert_eq!(plan("topology sim random --servents 4").degree, 3, "there are no more others");
         let many = plans("topology sim ring --seeds 5..8").unwrap();
         assert_eq!(many, [5, 6, 7].map(|seed| Plan { seed, ..expected.clone() }));
     }
@@ -464,6 +509,32 @@ mod tests {
             ("topology sim ring --without s9..3", "`s9..3` is not an item"),
             ("topology sim ring --without s9..", "`s9..` is not an item"),
             ("topology sim ring --without s0..4294967295", "is not an item"),
+            ("topology sim ring --without s100", "--without s100: there are 100 servents and 1 query, from 0 on"),
+            ("topology sim ring --servents 9 --without q1", "--without q1: there are 9 servents and 1 query"),
+            ("topology sim diamond --without s4", "--without s4: there are 4 servents"),
+            (
+                "topology sim small-world --degree 3",
+                "--degree 3: a small-world overlay of 100 servents cannot have it, but 2",
+            ),
+            (
+                "topology sim small-world --degree 0",
+                "--degree 0: a small-world overlay of 100 servents cannot have it, but 2",
+            ),
+            (
+                "topology sim small-world --degree 9 --seeds 0..9 --faults wild",
+                "a small-world overlay cannot have it, but 8",
+            ),
+            ("topology sim small-world --servents 5 --degree 8", "of 5 servents cannot have it, but 4"),
+            ("topology sim tree --degree 1", "--degree 1: a tree overlay of 100 servents cannot have it, but 2"),
+            (
+                "topology sim scale-free --degree 1",
+                "--degree 1: a scale-free overlay of 100 servents cannot have it, but 2",
+            ),
+            ("topology sim random --servents 8 --degree 8", "a random overlay of 8 servents cannot have it, but 7"),
+            ("topology sim ring --degree 2", "--degree 2: a ring overlay leaves no choice"),
+            ("topology sim chain --degree 2", "--degree 2: a chain overlay leaves no choice"),
+            ("topology sim star --degree 2", "--degree 2: a star overlay leaves no choice"),
+            ("topology sim grid --degree 4 --seeds 0..9", "--degree 4: a grid overlay leaves no choice"),
         ] {
             let error = plans(line).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");
@@ -475,7 +546,9 @@ mod tests {
         let plans = plans("topology sim any --seeds 0..500 --faults wild").unwrap();
         let all = |what: fn(&Plan) -> usize| plans.iter().map(what).collect::<BTreeSet<usize>>();
         assert!(all(|plan| plan.servents).into_iter().eq(10..=50));
-        assert!(all(|plan| plan.degree).into_iter().eq(2..=8));
+        assert!(all(|plan| plan.degree).into_iter().eq([0].into_iter().chain(2..=8)), "no ring has any");
+        let worlds = plans.iter().filter(|plan| plan.shape == Shape::SmallWorld);
+        assert!(worlds.map(|plan| plan.degree).collect::<BTreeSet<usize>>().into_iter().eq([2, 4, 6, 8]));
         assert!(all(|plan| plan.ttl.into()).into_iter().eq(1..=7));
         assert!(all(|plan| plan.queries).into_iter().eq(1..=4));
         assert!(plans.iter().all(|plan| plan.holders <= plan.servents));
@@ -496,10 +569,12 @@ mod tests {
         let said = plans("topology sim grid --seeds 0..50 --faults wild --queries 9 --delays mild --wire tp3").unwrap();
         for (open, said) in open.into_iter().zip(said) {
             let queries = 9;
-            assert_eq!(said, Plan { shape: Shape::Grid, queries, delays: Delays::Mild, wire: Wire::Tp3, ..open });
+            let shape = Shape::Grid;
+            assert_eq!(said, Plan { shape, degree: 0, queries, delays: Delays::Mild, wire: Wire::Tp3, ..open });
         }
         let sized = plans("topology sim any --seeds 0..50 --faults wild --servents 20").unwrap();
-        assert!(sized.iter().all(|plan| (plan.servents, plan.degree, plan.ttl, plan.queries) == (20, 4, 3, 1)));
+        assert!(sized.iter().all(|plan| (plan.servents, plan.ttl, plan.queries) == (20, 3, 1)));
+        assert!(sized.iter().all(|plan| [0, 4].contains(&plan.degree)));
     }
 
     #[test]
@@ -512,7 +587,7 @@ mod tests {
             "topology sim diamond --seeds 0..9 --faults wild",
             "topology sim topologies/ring.topo --seed 4",
             "topology sim ring --servents 3 --without s0,s2,q0,f7 --seed 18446744073709551615",
-            "topology sim ring --without s1..9,q0..1,f3",
+            "topology sim ring --queries 2 --without s1..9,q0..1,f3",
         ];
         // Cargo runs tests in the directory of the crate.
         for line in lines.map(|line| line.replace("topologies/", "./")) {

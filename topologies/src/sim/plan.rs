@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::shapes::built_degree;
+
 /// One run, whole: the same plan runs the same, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -141,7 +143,11 @@ impl Plan {
     pub fn command_line(&self) -> String {
         let mut words = vec!["topology sim".to_owned(), quoted(&self.shape.to_string())];
         if !matches!(self.shape, Shape::Declared(_)) {
-            words.push(format!("--servents {} --degree {} --ttl {}", self.servents, self.degree, self.ttl));
+            words.push(format!("--servents {}", self.servents));
+            if let Some(degree) = built_degree(&self.shape, self.servents, self.degree) {
+                words.push(format!("--degree {degree}"));
+            }
+            words.push(format!("--ttl {}", self.ttl));
         }
         words.push(format!("--queries {} --holders {} --seed {}", self.queries, self.holders, self.seed));
         words.push(format!("--delays {} --faults {} --wire {}", self.delays, self.faults, self.wire));

@@ -352,7 +352,7 @@ mod tests {
              \"reached\":100,\"copies\":250,\"duplicates\":152,\"echoes\":249,\"lost\":3,\"events\":512,\
              \"seconds\":0.123457,\"bytes_per_servent\":480,\"trace_hash\":\"0000000000000abc\",\"degree\":4,\
              \"holders\":7,\"stopped\":-1,\"silent\":0,\"hops_mean\":3.077,\"hops_most\":9,\"simulated_ms\":12345,\
-             \"broken\":[\"1.5 s: s3 answered \\\"twice\\\"\"],\"command\":\"topology sim grid --servents 50 --degree 4 \
+             \"broken\":[\"1.5 s: s3 answered \\\"twice\\\"\"],\"command\":\"topology sim grid --servents 50 \
              --ttl 15 --queries 2 --holders 7 --seed 5 --delays mild --faults wild --wire native\"}\n"
         );
     }
@@ -372,7 +372,7 @@ mod tests {
                  3.08        480       512  0000000000000abc",
                 "  broken: it broke",
                 "  broken: twice",
-                "  to see it again: topology sim grid --servents 50 --degree 4 --ttl 15 --queries 2 --holders 7 \
+                "  to see it again: topology sim grid --servents 50 --ttl 15 --queries 2 --holders 7 \
                  --seed 19999 --delays mild --faults wild --wire native",
             ]
         );

@@ -1,7 +1,8 @@
 //! The links of every shape that is drawn, from its size, its degree and a stream of random numbers.
 //!
 //! Every size and every degree gives an overlay, and in bounded time: where they do not fit the shape, the degree gives
-//! way, as each shape says. What comes of declared topologies is read in `scene`, not drawn here.
+//! way, as each shape says. [`built_degree`] tells beforehand what becomes of one, so that nobody is given another in
+//! silence. What comes of declared topologies is read in `scene`, not drawn here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -39,6 +40,22 @@ pub fn draw(shape: &Shape, servents: usize, degree: usize, random: &mut Random) 
         Shape::Declared(_) => Vec::new(),
     };
     Graph::from_links(servents, &links)
+}
+
+/// The degree with which a shape is drawn where this one is asked for; none where the shape leaves no choice. The same
+/// overlay comes of both.
+#[must_use]
+pub fn built_degree(shape: &Shape, servents: usize, degree: usize) -> Option<usize> {
+    let others = servents.saturating_sub(1);
+    match shape {
+        Shape::Chain | Shape::Ring | Shape::Star | Shape::Grid | Shape::Declared(_) => None,
+        // Neither grows below that, nor do a few servents know more than each other.
+        Shape::Tree => Some(degree.max(2).min(others.max(2))),
+        Shape::ScaleFree => Some(degree.max(2).min((2 * others).max(2))),
+        Shape::Random => Some(degree.min(others)),
+        // As many on either side.
+        Shape::SmallWorld => Some(2 * (degree / 2).max(1).min((servents / 2).max(1))),
+    }
 }
 
 /// Every inner servent has `degree` neighbors, so the root has as many below it and the others one less; the last inner
@@ -445,7 +462,10 @@ mod tests {
         for (_, shape) in Shape::NAMED {
             for servents in [0, 1, 2, 3, 4, 5, 17] {
                 for degree in [0, 1, 2, 3, 16, 17, 1000, usize::MAX] {
-                    drawn(&shape, servents, degree, 1);
+                    let graph = drawn(&shape, servents, degree, 1);
+                    let built = built_degree(&shape, servents, degree);
+                    assert_eq!(drawn(&shape, servents, built.unwrap_or(5), 1), graph, "{shape} {servents} {degree}");
+                    assert_eq!(built.and_then(|built| built_degree(&shape, servents, built)), built);
                 }
             }
         }

@@ -7,6 +7,7 @@
 use super::faults;
 use super::plan::{Delays, Faults, Item, Plan, Shape, Wire};
 use super::scene::Scene;
+use super::shapes::built_degree;
 
 /// How many plans are tried at most. A failure of 50 servents under every fault takes some hundred.
 pub const TRIES_MAX: usize = 2_000;
@@ -133,8 +134,9 @@ fn before<T: Copy + PartialEq>(named: &[(&str, T)], one: T) -> Vec<T> {
     named.iter().map(|(_, other)| *other).take_while(|other| *other != one).collect()
 }
 
-/// The plan without a word about items that it does not draw.
+/// The plan without a word about items that it does not draw, and with the degree that it does.
 fn tidied(mut plan: Plan) -> Plan {
+    plan.degree = built_degree(&plan.shape, plan.servents, plan.degree).unwrap_or_default();
     let Plan { servents, queries, faults, without, .. } = &mut plan;
     without.retain(|item| match item {
         Item::Servent(number) => (*number as usize) < *servents,
