@@ -6,22 +6,17 @@
 
 mod support;
 
-use std::process::Command;
 use std::time::Instant;
 
 use common::config::CLIENT_QUERIES_AT_ONCE_MAX;
 use common::message::Goodbye;
-use topologies::fleet::program;
 
 use support::{DataFile, PATIENCE, Peer, Process, ask, serve_many};
 
 #[test]
 fn a_client_that_asks_too_fast_waits_and_gets_every_answer() {
     let file = DataFile::new("tea green\n");
-    // At debug it is said who is slowed down; a line for each query besides would slow down the servent as well.
-    let mut logging = Command::new("env");
-    logging.arg("RUST_LOG=debug,query=off").arg(program("servent").unwrap()).args(["0", file.path()]);
-    let mut servent = Process::start(&mut logging);
+    let mut servent = Process::serve_saying_all(&[file.path()]);
     let mut hasty = Peer::client(servent.address, 1);
     let mut other = Peer::client(servent.address, 2);
     let mut sequences = Vec::new();

@@ -909,7 +909,7 @@ fn a_client_may_close_its_port_and_open_it_again_for_every_query() {
 #[test]
 fn clients_that_cannot_be_reached_delay_no_other_answer() {
     let file = tea();
-    let mut servent = Process::serve(&["--tp3", file.path()]);
+    let mut servent = Process::serve_saying_all(&["--tp3", file.path()]);
     let mut neighbor = Wire::neighbor(servent.address);
     let dark = [DarkPort::open(), DarkPort::open()];
     // More than are dialled at once.

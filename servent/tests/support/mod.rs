@@ -8,7 +8,7 @@
 #![allow(dead_code)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -165,6 +165,14 @@ impl Process {
         Process::start(Command::new(program("servent").unwrap()).arg("127.0.0.1:0").args(arguments))
     }
 
+    /// The same for one that logs every line but those of queries: at the default level what happens often is counted, and
+    /// a line for each query would slow it down.
+    pub(crate) fn serve_saying_all(arguments: &[&str]) -> Process {
+        let mut command = Command::new("env");
+        command.arg("RUST_LOG=debug,query=off").arg(program("servent").unwrap()).arg("127.0.0.1:0").args(arguments);
+        Process::start(&mut command)
+    }
+
     /// Starts one that may have so many descriptors and no more.
     pub(crate) fn serve_with_descriptors(count: u32, arguments: &[&str]) -> Process {
         let mut command = Command::new("sh");
@@ -187,7 +195,7 @@ impl Process {
         &self.log
     }
 
-    /// What it has logged of all it did so far. It is told to read its data anew: the line it says then is its last.
+    /// What it has logged of all it did so far, if it says all ([`Process::serve_saying_all`]). It is told to read its data anew: the line it says then is its last.
     pub(crate) fn log_by_now(&mut self) -> &[String] {
         let is_read = |line: &&String| line.contains("] serving ");
         let count = self.log_so_far().iter().filter(is_read).count();
@@ -302,8 +310,25 @@ impl DataFile {
 /// Has the system drop every packet that comes to this socket. Nothing is acknowledged or refused any more, as if the
 /// machine behind it had lost its power.
 fn swallow(socket: &impl AsFd) {
+    try_to_swallow(socket).unwrap();
+}
+
+fn try_to_swallow(socket: &impl AsFd) -> io::Result<()> {
     const RETURN_CONSTANT: u16 = 0x06;
-    SockRef::from(socket).attach_filter(&[SockFilter::new(RETURN_CONSTANT, 0, 0, 0)]).unwrap();
+    SockRef::from(socket).attach_filter(&[SockFilter::new(RETURN_CONSTANT, 0, 0, 0)])
+}
+
+/// Whether this process may have packets dropped. Some systems allow it to the privileged only.
+pub(crate) fn may_swallow() -> bool {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+    match try_to_swallow(&socket) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            println!("not run: this system allows a socket filter to the privileged only ({error})");
+            false
+        }
+        Err(error) => panic!("{error}"),
+    }
 }
 
 // ---- peers ----
@@ -537,8 +562,7 @@ impl Peer {
         self.stream.set_read_timeout(Some(pause)).unwrap();
         for byte in bytes {
             self.say_bytes(&[*byte]);
-            let timed_out =
-                |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            let timed_out = |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
             match self.stream.peek(&mut [0]) {
                 Err(error) if timed_out(&error) => {}
                 _ => break,
