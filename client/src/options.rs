@@ -132,12 +132,13 @@ fn places(option: Option<u16>, words: &[String]) -> Result<(Option<u16>, String)
                 Err((ErrorKind::ArgumentConflict, message))
             }
             (Ok(port), None) => Ok((Some(port), contact.clone())),
-            (Err(_), _) if parse_port(contact).is_ok() => {
+            // A number that is no port is a slip in the number, and not in the order.
+            (Err(_), _) if parse_port(contact).is_ok() && port.parse::<i128>().is_err() => {
                 let message = format!("ANSWER_PORT comes before CONTACT: client {contact} {port}");
                 Err((ErrorKind::ValueValidation, message))
             }
             (Err(error), _) => {
-                Err((ErrorKind::ValueValidation, format!("`{port}` is no ANSWER_PORT, {error}; {ORDER}")))
+                Err((ErrorKind::ValueValidation, format!("`{port}` is no ANSWER_PORT, which is {error}; {ORDER}")))
             }
         },
         [_, _, more, ..] => Err((ErrorKind::UnknownArgument, format!("`{more}` is one argument too many; {ORDER}"))),
@@ -145,7 +146,7 @@ fn places(option: Option<u16>, words: &[String]) -> Result<(Option<u16>, String)
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "which is a number from 1 to 65535, or 0 for any free port".to_owned())
+    text.parse().map_err(|_| "a number from 1 to 65535, or 0 for any free port".to_owned())
 }
 
 fn parse_answers(text: &str) -> Result<u64, String> {
@@ -225,10 +226,14 @@ mod tests {
                 "99999 h:1",
                 "`99999` is no ANSWER_PORT, which is a number from 1 to 65535, or 0 for any free port; the order",
             ),
+            (
+                "70000 9000",
+                "`70000` is no ANSWER_PORT, which is a number from 1 to 65535, or 0 for any free port; the order",
+            ),
             ("nonsense h:1", "`nonsense` is no ANSWER_PORT"),
             ("1 2 3", "`3` is one argument too many; the order is: client [ANSWER_PORT] CONTACT"),
             ("--answer-port 1 2 h:3", "both ANSWER_PORT (2) and --answer-port (1) were given; one is enough"),
-            ("--answer-port 65536 h:1", "'65536' for '--answer-port <PORT>': which is a number from 1 to 65535"),
+            ("--answer-port 65536 h:1", "'65536' for '--answer-port <PORT>': a number from 1 to 65535"),
             ("--answer-port -1 h:1", "'-1' for '--answer-port <PORT>'"),
             ("h:1 -n 0", "'0' for '--answers <N>': a number from 1 to 18446744073709551615"),
             ("h:1 -n -1", "'-1' for '--answers <N>': a number from 1"),

@@ -6,13 +6,15 @@ use std::env;
 use std::io::{self, BufReader, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::Context;
 use common::text::Escaped;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{Config, Editor};
+use rustyline::{Cmd, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler, KeyEvent};
 use servent::patient::{self, Patient};
 use unicode_width::UnicodeWidthChar;
 
@@ -46,6 +48,8 @@ pub(crate) struct Prompt {
     /// What is read where the line editor is of no use.
     lines: BufReader<Patient>,
     is_plain: bool,
+    /// The line that was entered was ended by Ctrl-C (or Ctrl-\).
+    is_dropped: Arc<AtomicBool>,
     /// Nothing where the line editor cannot show them.
     notices: Option<Notices>,
     history: History,
@@ -60,6 +64,11 @@ impl Prompt {
         let config = Config::builder().max_history_size(history::LINES_MAX)?.history_ignore_dups(true)?.build();
         let remembered = MemHistory::with_config(&config);
         let mut editor = Editor::with_history(config, remembered).context("cannot edit lines here")?;
+        let is_dropped = Arc::default();
+        for key in ['C', '\\'] {
+            let drop_line = Box::new(DropLine(Arc::clone(&is_dropped)));
+            editor.bind_sequence(KeyEvent::ctrl(key), EventHandler::Conditional(drop_line));
+        }
         let (history, lines) = History::open();
         for line in lines {
             editor.add_history_entry(line).context("cannot keep the history")?;
@@ -67,7 +76,7 @@ impl Prompt {
         terminal::restore_on_signals(is_plain)?;
         let printer = if is_plain { None } else { editor.create_external_printer().ok() };
         let notices = printer.and_then(|printer| Notices::through(printer).ok());
-        Ok(Prompt { editor, lines: BufReader::new(patient::stdin()), is_plain, notices, history })
+        Ok(Prompt { editor, lines: BufReader::new(patient::stdin()), is_plain, is_dropped, notices, history })
     }
 
     /// Waits for what is entered next. If the contact goes away meanwhile, says so at once; true if it did.
@@ -113,6 +122,7 @@ impl Prompt {
             (read, watch.is_some_and(|watch| watch.join().unwrap_or(false)))
         });
         let entered = match read {
+            Ok(_) if self.is_dropped.swap(false, Ordering::SeqCst) => Entered::Dropped,
             Ok(text) => Entered::Text(text.into_bytes()),
             Err(ReadlineError::Interrupted) => Entered::Dropped,
             Err(ReadlineError::Eof) => Entered::End,
@@ -148,6 +158,17 @@ impl Prompt {
             self.history.remember(line);
         }
         Ok(())
+    }
+}
+
+/// What Ctrl-C does to a line. The line editor calls it an error, and forgets with one what it has read beyond the key:
+/// so the line is ended like any other, and known to be dropped.
+struct DropLine(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for DropLine {
+    fn handle(&self, _: &Event, _: u16, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.store(true, Ordering::SeqCst);
+        Some(Cmd::AcceptLine)
     }
 }
 

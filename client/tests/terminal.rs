@@ -166,6 +166,24 @@ fn ctrl_c_at_the_prompt_drops_the_line_and_keeps_the_program() {
 }
 
 #[test]
+fn keys_that_come_with_ctrl_c_are_kept() {
+    let home = home();
+    let (_fake, mut contact, mut terminal) = attached(&home, &[]);
+    // In one write: behind a line, an empty one, a search in the history, and with its sister.
+    for keys in ["? never\x03? a\r", "\x03\x03? b\r", "\x12a\x03? c\r", "? never\x1c? d\r"] {
+        terminal.press(keys);
+        let request = contact.request();
+        assert!(keys.ends_with(&format!("{}\r", request.ask)), "{keys:?} and not {}", request.ask);
+        contact.finish(request.sequence, tally(1, 0));
+        let answer = "No answer received\nthe one servent within reach does not have it";
+        terminal.wait_for_text(&format!("\n> {}\n{answer}\n> ", request.ask));
+    }
+    // What was dropped is not remembered.
+    terminal.press(format!("{UP}{UP}{UP}{UP}\r"));
+    assert_eq!(contact.request().ask.to_string(), "? a");
+}
+
+#[test]
 fn ctrl_c_ends_a_query_and_not_the_program() {
     let home = home();
     let (fake, mut contact, mut terminal) = attached(&home, &[]);
