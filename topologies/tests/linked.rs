@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use rustix::process::Signal;
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, Servent, some_loopback_address};
 
@@ -21,9 +22,10 @@ fn a_link_told_to_both_ends_is_waited_for_until_both_have_dialled() {
     let second = Servent::start(&arguments(1)).unwrap();
     let mut fleet = Fleet { servents: vec![first, second] };
     fleet.wait_until_linked(&topology).unwrap();
-    // The one that was up late has seen both links, and judged which of them goes. All it said is heard once it is gone.
+    // The one that was up late has seen both links, and judged which of them goes. It is told to leave, so that all it
+    // logged is heard: what waits to be written when it is killed is not.
     let late = &mut fleet.servents[1];
-    late.kill().unwrap();
+    late.signal(Signal::TERM);
     late.wait().unwrap();
     let log = late.log_text();
     assert_eq!(log.matches("the two servents have another link").count(), 1, "{log}");
