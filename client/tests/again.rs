@@ -111,11 +111,15 @@ fn a_contact_that_stays_away_is_tried_with_every_line() {
     let mut screen = format!("client: contact {contact} is lost; the next line attaches again\n> ");
     terminal.wait_for_screen(&screen);
     let refused = format!("client: no servent at contact {contact}: Connection refused (os error 111)");
-    for _ in 0..2 {
-        terminal.press("? tea\r");
-        screen += &format!("? tea\n{refused}; the line was not asked\n> ");
-        terminal.wait_for_screen(&screen);
-    }
+    terminal.press("? tea\r");
+    screen += &format!("? tea\n{refused}; the line was not asked\n> ");
+    terminal.wait_for_screen(&screen);
+    // Nobody has to wait for it.
+    terminal.press("? coffee\r");
+    terminal.wait_for_screen(&format!("{screen}? coffee\n"));
+    terminal.press("\x03");
+    screen += &format!("? coffee\n^C{refused}; the line was not asked\n> ");
+    terminal.wait_for_screen(&screen);
     // Of a paste one line is tried.
     terminal.press("\x1b[200~? tea\r? tea\x1b[201~\r");
     screen += &format!("? tea\n{refused}; the line was not asked\n> ");
@@ -127,6 +131,22 @@ fn a_contact_that_stays_away_is_tried_with_every_line() {
     terminal.wait_for_screen(&screen);
     terminal.press("Q\r");
     assert_eq!(terminal.exit_code(), 0);
+}
+
+#[test]
+fn a_contact_that_is_just_being_started_again_is_waited_for() {
+    let home = TempDir::new().unwrap();
+    let (fake, contact, mut terminal) = attached("xterm-256color", &home, &[]);
+    drop(contact);
+    terminal.wait_for_screen(&format!("{}> ", is_lost(&fake)));
+    terminal.press("? one\r");
+    for _ in 0..2 {
+        // Not yet.
+        drop(fake.accept());
+    }
+    let mut contact = fake.attach();
+    answer(&mut contact, "? one");
+    terminal.wait_for_text(&format!("> ? one\nattached to {} again\n{NONE}> ", fake.name()));
 }
 
 #[test]

@@ -14,6 +14,8 @@ use super::{AttachError, LISTENER, Network, Refusals, connect};
 
 /// How long it may take in all. A person waits meanwhile.
 const AGAIN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long to wait before all addresses are tried once more: a contact that is started again is back within moments.
+const AGAIN_PAUSE: Duration = Duration::from_millis(200);
 
 impl Network {
     /// The connection to the contact, while there is one.
@@ -22,27 +24,49 @@ impl Network {
         connection.map(|(_, connection)| connection.socket().as_fd())
     }
 
-    /// Connects to the contact again and waits until it has said hello. What else comes meanwhile is to be told.
+    /// Connects to the contact again and waits until it has said hello, for so long or until a person has had enough. What
+    /// else comes meanwhile is to be told.
     pub(crate) fn attach_again(
         &mut self,
         contact: &Neighbor,
         mut tell: impl FnMut(&Report),
     ) -> Result<(), AttachError> {
         let by = Instant::now() + AGAIN_WAIT_MAX;
-        let mut refusals = Refusals::default();
-        for address in &contact.addresses {
-            let left = by.saturating_duration_since(Instant::now());
-            let attached = if left.is_zero() {
-                Err(anyhow!("there was no time left for it"))
-            } else {
-                self.attach_to(*address, left, by, &mut tell)
-            };
-            match attached {
-                Ok(()) => return Ok(()),
-                Err(error) => refusals.add(*address, format_args!("{error:#}")),
+        loop {
+            let mut refusals = Refusals::default();
+            for address in &contact.addresses {
+                let left = by.saturating_duration_since(Instant::now());
+                let attached = if left.is_zero() {
+                    Err(anyhow!("there was no time left for it"))
+                } else {
+                    self.attach_to(*address, left, by, &mut tell)
+                };
+                match attached {
+                    Ok(()) => return Ok(()),
+                    Err(error) => refusals.add(*address, format_args!("{error:#}")),
+                }
+            }
+            let may_go_on = self.pause(Instant::now() + AGAIN_PAUSE, &mut tell);
+            if !may_go_on || Instant::now() >= by {
+                return Err(AttachError::new(&contact.name, refusals));
             }
         }
-        Err(AttachError::new(&contact.name, refusals))
+    }
+
+    /// Lets time go by. False where a person has had enough, or nothing can be waited for.
+    fn pause(&mut self, until: Instant, tell: &mut impl FnMut(&Report)) -> bool {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.interrupted || left.is_zero() {
+                return !self.interrupted;
+            }
+            if self.turn(Some(left)).is_err() {
+                return false;
+            }
+            while let Some(report) = self.reports.pop() {
+                tell(&report);
+            }
+        }
     }
 
     fn attach_to(
