@@ -41,7 +41,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct Queue {
-    lines: VecDeque<Box<[u8]>>,
+    /// Each with how many lines are missing where it is.
+    lines: VecDeque<(Box<[u8]>, u64)>,
     /// Of the lines here, and of those that are being written.
     bytes: usize,
     bytes_max: usize,
@@ -71,6 +72,10 @@ impl LogSink {
     pub(crate) fn finish(&self) {
         let mut queue = self.0.lock();
         queue.say_dropped();
+        if !queue.has_thread {
+            return queue.write_by_itself();
+        }
+        self.0.filled.notify_one();
         let waited = self.0.emptied.wait_timeout_while(queue, LAST_WORDS_MAX, |queue| queue.bytes > 0);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
@@ -132,19 +137,37 @@ impl Shared {
 
 impl Queue {
     fn push(&mut self, line: &[u8]) {
-        self.bytes += line.len();
-        self.lines.push_back(line.into());
+        self.push_for(line, 1);
     }
 
-    /// Takes as many lines as are written together, and says how many.
+    /// Adds a line without which so many are missing.
+    fn push_for(&mut self, line: &[u8], count: u64) {
+        self.bytes += line.len();
+        self.lines.push_back((line.into(), count));
+    }
+
+    /// Takes as many lines as are written together, and says how many are missing without them.
     fn take_piece(&mut self, piece: &mut Vec<u8>) -> u64 {
         piece.clear();
         let mut count = 0;
-        while self.lines.front().is_some_and(|line| count == 0 || piece.len() + line.len() <= PIECE_BYTES) {
-            piece.extend(self.lines.pop_front().into_iter().flatten());
-            count += 1;
+        let fits = |piece: &[u8], line: &[u8]| piece.is_empty() || piece.len() + line.len() <= PIECE_BYTES;
+        while self.lines.front().is_some_and(|(line, _)| fits(piece, line)) {
+            let Some((line, missing)) = self.lines.pop_front() else { break };
+            piece.extend(line);
+            count += missing;
         }
         count
+    }
+
+    /// Where the system gives no thread: the last words are written as long as there is room for them.
+    fn write_by_itself(&mut self) {
+        let mut piece = Vec::new();
+        while !self.lines.is_empty() && output::has_room(stderr()) {
+            self.take_piece(&mut piece);
+            self.bytes -= piece.len();
+            // There is nobody left to be told.
+            let _ = output::write_all(stderr(), &piece);
+        }
     }
 
     /// Half of the room is waited for, so that not every other line is one that says how few are missing.
@@ -160,8 +183,8 @@ impl Queue {
             let verb = if self.dropped == 1 { "was" } else { "were" };
             let time = humantime::format_rfc3339_millis(SystemTime::now());
             let line = format!("[{time} WARN  log] {} {verb} not logged\n", counted(self.dropped, "line"));
-            self.dropped = 0;
-            self.push(line.as_bytes());
+            let missing = std::mem::take(&mut self.dropped);
+            self.push_for(line.as_bytes(), missing);
         }
     }
 }

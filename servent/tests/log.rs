@@ -8,7 +8,7 @@ mod support;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -272,6 +272,59 @@ fn lines_that_do_not_fit_are_counted_and_a_file_misses_none() {
     assert!(rest[0].contains(" asked ") && rest[0].ends_with(": ? tea"), "{rest:?}");
     assert_eq!(seen + missing, whole.len() - ending(&whole), "{seen} seen, {missing} missing");
     assert!(seen > 0 && missing > 0);
+}
+
+/// A line that says how many are missing can be missing too.
+#[test]
+fn lines_that_nobody_could_be_told_are_counted_and_said_at_the_end_at_the_latest() {
+    // Of each is said that it was asked, and that it has finished.
+    const QUERIES: usize = 50;
+    let (read, write) = fifo();
+    let mut command = Command::new(program("servent").unwrap());
+    command.env("RUST_LOG", "query=debug");
+    let log = Some(write.try_clone().unwrap());
+    let servent = Process::start_with(&mut command, &["127.0.0.1:0", "-"], None, log);
+    // It keeps what it gives to a child.
+    drop(command);
+    let line = servent.lines.recv_timeout(PATIENCE).unwrap();
+    let mut client = Peer::client(line.strip_prefix("listening on ").unwrap().parse().unwrap(), 9);
+    drop(read);
+    for _ in 0..QUERIES {
+        client.request(ask("tea"));
+        client.expect_finished();
+    }
+    let read = File::open(format!("/proc/self/fd/{}", write.as_raw_fd())).unwrap();
+    drop(write);
+    assert_eq!(servent.end().code(), Some(0));
+    let lines = rest_of(&lines_of(read.into()));
+    let count = |line: &String| match line.split_once(" not logged") {
+        Some((start, _)) => start.rsplit(' ').nth(2).unwrap().parse().unwrap(),
+        None => 1,
+    };
+    assert_eq!(lines.iter().map(count).sum::<usize>(), 2 * QUERIES, "{lines:?}");
+}
+
+/// With less memory than a thread takes, or where there may be no more processes.
+#[test]
+fn the_last_words_are_said_where_the_system_gives_no_thread() {
+    const STEP_KIB: usize = 256;
+    let servent = program("servent").unwrap();
+    let mut started = 0;
+    for step in 1.. {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -v $1; exec \"$2\" 127.0.0.1:0 /nowhere", "sh", &(step * STEP_KIB).to_string()]);
+        let output = shell.arg(&servent).env_remove("RUST_LOG").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        // With less it is not even loaded.
+        if output.status.code() == Some(1) {
+            started += 1;
+            assert!(said.contains("servent: cannot read data file /nowhere"), "{step}: {said}");
+        }
+        if started == 32 {
+            return;
+        }
+        assert!(step < 4_096, "it does not start: {said}");
+    }
 }
 
 /// At the default level what strangers do is a line of each kind, and a number.
