@@ -6,11 +6,18 @@
 mod world;
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::config::KEY_BYTES_MAX;
+use common::address::{AnswerAddress, Dialect};
+use common::config::{Config, KEY_BYTES_MAX};
 use common::key::Key;
-use common::query::Ask;
+use common::link::LinkId;
+use common::message::{Hello, Message, Role, ServentId};
+use common::overlay::{Input, Opening, Overlay};
+use common::query::{Ask, Path, Query};
+use common::time::Time;
 
 use world::{ClientPlan, NodeId, ServentPlan, World};
 
@@ -227,6 +234,48 @@ fn a_neighbor_that_is_lost_under_a_copy() {
             "passed on to 1 neighbor with TTL 3: b",
             "lost 1 echo: waited for too long",
             "finished: reached 1, copies 1, lost 1",
+        ]
+    );
+}
+
+/// A world speaks the native dialect alone, so this is one mind by itself.
+#[test]
+fn a_neighbor_that_knows_no_echoes() {
+    let _ = log::set_logger(&Keeper);
+    log::set_max_level(log::LevelFilter::Debug);
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let config = Config {
+        advertised: address("10.0.0.1:9000"),
+        servent_id: ServentId(1),
+        ttl: 3,
+        forward_once: false,
+        neighbors: Vec::new(),
+        tp3_answers: Vec::new(),
+    };
+    let mut mind = Overlay::new(&config, Arc::default());
+    let link = LinkId(1);
+    let query = Query {
+        sequence: 7,
+        client: AnswerAddress { socket: address("10.0.0.3:9990"), dialect: Dialect::Native },
+        ttl: 2,
+        hops: 1,
+        ask: tea(),
+        path: Path::Addresses(Vec::new()),
+    };
+    let mut out = Vec::new();
+    for input in [
+        Input::Opened { link, opening: Opening::Accepted(address("10.0.0.2:9000")) },
+        Input::Received { link, message: Message::Hello(Hello::new(Role::Nameless)) },
+        Input::Received { link, message: Message::Query(Arc::new(query)) },
+    ] {
+        mind.handle(Time::START, input, &mut out);
+    }
+    // The wire of its dialect drops the echo.
+    assert_eq!(
+        SAID.take(),
+        [
+            "00000007@10.0.0.3:9990 heard from 10.0.0.2:9000 with TTL 2: ? tea",
+            "00000007@10.0.0.3:9990 not echoed, 10.0.0.2:9000 knows no echoes: reached 1",
         ]
     );
 }

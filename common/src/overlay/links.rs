@@ -303,6 +303,11 @@ impl Links {
         (others, echoing)
     }
 
+    /// Whether a neighbor can be told what came of its copy: in a dialect without names there are no echoes either.
+    pub(super) fn hears_echoes(&self, link: LinkId) -> bool {
+        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.identity.is_some())
+    }
+
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.neighbors.iter().map(NeighborLink::advertised)
     }

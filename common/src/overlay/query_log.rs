@@ -42,8 +42,12 @@ pub(super) fn log_done(links: &Links, done: Done) {
     let Done { asker, id, tally } = done;
     match asker {
         Asker::Client { .. } => log::debug!(target: QUERY_LOG, "{id} finished: {tally}"),
-        Asker::Neighbor { link, .. } => {
+        Asker::Neighbor { link, .. } if links.hears_echoes(link) => {
             log::debug!(target: QUERY_LOG, "{id} echoed to {}: {tally}", links.neighbor_name(link));
+        }
+        Asker::Neighbor { link, .. } => {
+            let name = links.neighbor_name(link);
+            log::debug!(target: QUERY_LOG, "{id} not echoed, {name} knows no echoes: {tally}");
         }
         Asker::Gone { .. } => log::debug!(target: QUERY_LOG, "{id} not echoed, its asker is gone: {tally}"),
     }
