@@ -26,9 +26,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, anyhow, bail};
-use clap::Parser;
-use common::address::{Dialect, canonical};
+use anyhow::{Context, anyhow};
+use common::address::canonical;
 use common::config::Config;
 use common::counted::{counted, grouped};
 use common::message::ServentId;
@@ -46,7 +45,7 @@ pub fn main() -> ExitCode {
     // Before anything that takes time: until then a signal kills. A check that is ended is not one that passed.
     let is_check = std::env::args_os().any(|word| word == "--check");
     let signals = Signals::hear(i32::from(is_check)).context("cannot watch for signals");
-    let options = Options::parse();
+    let options = Options::read();
     let log = logging::start(options.verbosity.level(), |_| {});
     let result = signals.and_then(|signals| run(&options, signals));
     if let Err(error) = &result {
@@ -60,9 +59,6 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
     let store = data::load(&options.data)?;
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<anyhow::Result<Vec<_>>>()?;
-    if let Some(neighbor) = neighbors.iter().find(|neighbor| neighbor.dialect == Dialect::Tp3 && !options.tp3) {
-        bail!("neighbor {neighbor} speaks TP3: say --tp3 to speak it too");
-    }
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     if options.check {
@@ -88,7 +84,14 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
 
 /// Where TP3 clients may be; nowhere unless the dialect is asked for.
 fn tp3_answers(options: &Options) -> Vec<IpNet> {
-    if options.tp3 { [sockets::own_networks(), options.tp3_answers.clone()].concat() } else { Vec::new() }
+    if !options.tp3 {
+        return Vec::new();
+    }
+    let mut networks: Vec<IpNet> =
+        [sockets::own_networks(), options.tp3_answers.clone()].concat().iter().map(IpNet::trunc).collect();
+    networks.sort_unstable();
+    networks.dedup();
+    networks
 }
 
 /// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
@@ -137,5 +140,23 @@ fn print_check(
         // Whoever reads no further has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot say on stdout what would be served"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn a_network_of_tp3_clients_is_told_once() {
+        let read = |line: &str| tp3_answers(&Options::try_parse_from(line.split(' ')).unwrap());
+        assert_eq!(read("servent 9000 -"), []);
+        let networks = read("servent 9000 - --tp3 --tp3-answers 127.0.0.7/8 --tp3-answers 10.9.8.7/8");
+        assert!(networks.iter().all(|network| *network == network.trunc()), "{networks:?}");
+        for network in ["127.0.0.0/8", "10.0.0.0/8"] {
+            let found = networks.iter().filter(|found| **found == network.parse::<IpNet>().unwrap());
+            assert_eq!(found.count(), 1, "{networks:?}");
+        }
     }
 }

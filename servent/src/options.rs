@@ -3,10 +3,12 @@
 //! It says what can be asked for and refuses what cannot be; nothing is opened or resolved here.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser};
-use common::address::{Address, Host, ServentError, parse_servent};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser};
+use common::address::{Address, Host, ServentError, TP3_SCHEME, parse_servent};
 use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use ipnet::IpNet;
 
@@ -65,6 +67,28 @@ pub struct Options {
     /// How much is logged.
     #[command(flatten)]
     pub verbosity: Verbosity,
+}
+
+impl Options {
+    /// Reads those of this process. What is wrong with them, each by itself or all together, ends it in words.
+    pub(crate) fn read() -> Options {
+        let options = Options::parse();
+        if let Err(error) = options.check_together() {
+            error.exit();
+        }
+        options
+    }
+
+    /// A `.topo` file says the same of its lines in words of its own.
+    fn check_together(&self) -> Result<(), clap::Error> {
+        match self.neighbors.iter().find(|neighbor| neighbor.starts_with(TP3_SCHEME)) {
+            Some(neighbor) if !self.tp3 => {
+                let said = format!("neighbor {neighbor} speaks TP3: say --tp3 to speak it too");
+                Err(Options::command().error(ErrorKind::MissingRequiredArgument, said))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where the data comes from.
@@ -146,12 +170,18 @@ fn parse_advertise(text: &str) -> Result<Address, String> {
     let address: Address = text.parse().map_err(|error: <Address as std::str::FromStr>::Err| error.to_string())?;
     match &address.host {
         _ if address.port == 0 => Err(format!("`{text}` cannot be told to others: nobody listens on port 0")),
-        Host::Ip(ip) if ip.is_unspecified() => Err(format!("`{text}` cannot be told to others: it is no one address")),
+        Host::Ip(ip) if !is_of_one_host(ip.to_canonical()) => {
+            Err(format!("`{text}` cannot be told to others: it is no one host's"))
+        }
         Host::Zoned(..) => {
             Err(format!("`{text}` cannot be told to others: they do not know this machine's interfaces"))
         }
         _ => Ok(address),
     }
+}
+
+fn is_of_one_host(ip: IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 #[cfg(test)]
@@ -161,7 +191,7 @@ mod tests {
     #[test]
     fn every_option_is_in_the_readme() {
         let page = include_str!("../../README.md");
-        let command = <Options as clap::CommandFactory>::command();
+        let command = Options::command();
         let mut checked = 0;
         for option in command.get_arguments().filter(|option| !option.is_hide_set()) {
             let Some(long) = option.get_long() else { continue };
@@ -175,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        <Options as clap::CommandFactory>::command().debug_assert();
+        Options::command().debug_assert();
     }
 
     #[test]
@@ -225,7 +255,10 @@ mod tests {
             ("servent 9000 - --ttl 16", "a number from 0 to 15"),
             ("servent 9000 - --ttl -1", "a number from 0 to 15"),
             ("servent 9000 - --ttl many", "a number from 0 to 15"),
-            ("servent 9000 - --advertise [::]:9000", "cannot be told to others: it is no one address"),
+            ("servent 9000 - --advertise [::]:9000", "cannot be told to others: it is no one host's"),
+            ("servent 9000 - --advertise [::ffff:0.0.0.0]:9000", "cannot be told to others: it is no one host's"),
+            ("servent 9000 - --advertise 224.0.0.1:9000", "cannot be told to others: it is no one host's"),
+            ("servent 9000 - --advertise 255.255.255.255:9000", "cannot be told to others: it is no one host's"),
             ("servent 9000 - --advertise there:0", "cannot be told to others: nobody listens on port 0"),
             ("servent 9000 - --tp3 --tp3-answers 10.0.0.0", "not a network such as 192.168.0.0/16"),
         ] {
@@ -233,6 +266,15 @@ mod tests {
             assert!(error.to_string().contains(said), "{line}: {error}");
             assert_eq!(error.exit_code(), 2, "{line}");
         }
+    }
+
+    #[test]
+    fn a_neighbor_in_another_dialect_takes_the_option_to_speak_it() {
+        let check = |line: &str| Options::try_parse_from(line.split(' ')).unwrap().check_together();
+        assert!(check("servent 9000 - --tp3 tp3://9001 9002").is_ok() && check("servent 9000 - 9002").is_ok());
+        let error = check("servent 9000 - 9002 tp3://9001").unwrap_err();
+        assert!(error.to_string().contains("neighbor tp3://9001 speaks TP3: say --tp3"), "{error}");
+        assert_eq!(error.exit_code(), 2);
     }
 
     #[test]

@@ -62,10 +62,13 @@ fn check_servent(options: &servent::options::Options) {
     let _ = options.verbosity.level();
 }
 
-/// Others know nothing of this machine's interfaces, and of its every address they would have to be told one.
+/// Others know nothing of this machine's interfaces, and what they are told has to be one host's.
 fn is_for_others(host: &Host) -> bool {
     match host {
-        Host::Ip(ip) => !ip.is_unspecified(),
+        Host::Ip(ip) => {
+            let ip = ip.to_canonical();
+            !ip.is_unspecified() && !ip.is_multicast() && ip.to_string() != "255.255.255.255"
+        }
         Host::Zoned(..) => false,
         Host::Name(name) => !name.is_empty(),
     }
