@@ -188,3 +188,34 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn the_last_words_wake_whoever_writes_them() {
+        let sink = LogSink::new(LOG_BYTES_MAX);
+        sink.0.lock().dropped = 2;
+        sink.0.lock().has_thread = true;
+        let shared = Arc::clone(&sink.0);
+        let (sender, waits) = channel();
+        let writer = thread::spawn(move || {
+            let queue = shared.lock();
+            // The queue is free again only once this thread waits.
+            sender.send(()).unwrap();
+            let mut queue = shared.filled.wait_while(queue, |queue| queue.lines.is_empty()).unwrap();
+            let mut piece = Vec::new();
+            queue.take_piece(&mut piece);
+            queue.bytes -= piece.len();
+            shared.emptied.notify_all();
+            String::from_utf8(piece).unwrap()
+        });
+        waits.recv().unwrap();
+        sink.finish();
+        assert_eq!(sink.0.lock().bytes, 0);
+        let written = writer.join().unwrap();
+        assert!(written.ends_with("2 lines were not logged\n"), "{written}");
+    }
+}
