@@ -435,6 +435,25 @@ fn an_output_that_cannot_be_written_is_this_machines_failure() {
     assert_eq!((log.as_str(), output.status.code()), ("client: No space left on device (os error 28)\n", Some(6)));
 }
 
+/// A full file of `ulimit -f` is one more such output.
+#[test]
+fn an_output_that_may_not_grow_further_is_this_machines_failure() {
+    let fake = Fake::listen();
+    let home = tempfile::TempDir::new().unwrap();
+    let full = std::fs::File::create(home.path().join("full")).unwrap();
+    let client = process::client(home.path(), [&*fake.name(), "-c", "? k"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(client.get_program()).args(client.get_args());
+    let child = shell.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let mut contact = fake.attach();
+    let sequence = contact.request().sequence;
+    contact.answer(sequence, b"v");
+    contact.finish(sequence, tally(1, 1));
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((log.as_str(), output.status.code()), ("client: File too large (os error 27)\n", Some(6)));
+}
+
 #[test]
 fn a_script_that_cannot_be_read_is_this_machines_failure() {
     let fake = Fake::listen();

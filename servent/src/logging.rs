@@ -10,6 +10,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::log_limit::{Limit, More};
 use crate::log_sink::LogSink;
+use crate::signals;
 
 /// The log of this program, once it is started.
 #[derive(Clone, Debug)]
@@ -62,6 +63,9 @@ pub fn start(level: LevelFilter, adjust: impl FnOnce(&mut env_logger::Builder)) 
     let filter = logging.0.lines.filter();
     if log::set_boxed_logger(Box::new(logging.clone())).is_ok() {
         log::set_max_level(filter);
+    }
+    if let Err(error) = signals::outlive_full_files() {
+        log::debug!("a file that may not grow further ends this program: {error}");
     }
     if let Some(error) = misunderstood {
         log::warn!("{} is not followed: {error}", env_logger::DEFAULT_FILTER_ENV);

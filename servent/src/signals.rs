@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 /// The signals a servent hears.
@@ -40,6 +40,11 @@ impl Signals {
         }
         Ok(Signals { leave, reload, starting })
     }
+}
+
+/// Has writing fail where a file may not grow further (`ulimit -f`), as on a full disk. Otherwise it kills.
+pub fn outlive_full_files() -> io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// Whether this process was started with a signal ignored: then it is not for us. Where the system does not say, it was

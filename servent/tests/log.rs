@@ -304,6 +304,23 @@ fn lines_that_nobody_could_be_told_are_counted_and_said_at_the_end_at_the_latest
     assert_eq!(lines.iter().map(count).sum::<usize>(), 2 * QUERIES, "{lines:?}");
 }
 
+/// What may not grow further is full, and kills nobody.
+#[test]
+fn a_log_that_has_reached_the_size_a_file_may_have_stops_nobody() {
+    let file = DataFile::new("tea green\n");
+    let kept = tempfile::NamedTempFile::new().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(program("servent").unwrap()).env_remove("RUST_LOG");
+    let log = Some(kept.reopen().unwrap().into());
+    let servent = Process::start_with(&mut shell, &["127.0.0.1:0", file.path(), "-v"], None, log);
+    let line = servent.lines.recv_timeout(PATIENCE).unwrap();
+    let mut client = Peer::client(line.strip_prefix("listening on ").unwrap().parse().unwrap(), 9);
+    (0..50).for_each(|_| assert_eq!(client.values("tea"), [b"green"]));
+    assert_eq!(servent.end().code(), Some(0));
+    let whole = rest_of(&lines_of(kept.reopen().unwrap().into()));
+    assert!(!whole.is_empty() && !whole.iter().any(|line| line.contains("told to stop")), "{whole:?}");
+}
+
 /// With less memory than a thread takes, or where there may be no more processes.
 #[test]
 fn the_last_words_are_said_where_the_system_gives_no_thread() {

@@ -70,6 +70,8 @@ enum What {
 }
 
 fn main() -> ExitCode {
+    // Where the system cannot, a full file ends this program, and with it what it started.
+    let _ = servent::signals::outlive_full_files();
     let run = match Options::parse().what {
         What::Run { name, address, logs, client } => run(&name, address, logs.as_deref(), &client),
         What::Check { name, address, logs } => {

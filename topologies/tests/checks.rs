@@ -133,6 +133,20 @@ fn a_check_that_is_not_read_to_its_end_is_no_difference() {
 }
 
 #[test]
+fn a_transcript_that_may_not_grow_further_is_told_in_words() {
+    let full = tempfile::tempfile().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 0; exec \"$0\" check star", env!("CARGO_BIN_EXE_topology")])
+        .stdin(Stdio::null())
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), error.as_ref()), (Some(1), "topology: File too large (os error 27)\n"));
+}
+
+#[test]
 fn a_declaration_may_hold_comments_and_quoted_paths() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("my data")).unwrap();
