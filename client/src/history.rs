@@ -73,6 +73,10 @@ fn place() -> anyhow::Result<PathBuf> {
 
 /// Opens the file, or what lies in its place: without waiting, and only if it is a file.
 fn open(path: &Path) -> anyhow::Result<File> {
+    open_with(path, OpenOptions::new().append(true).create(true))
+}
+
+fn open_with(path: &Path, options: &mut OpenOptions) -> anyhow::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     // Before it is opened, because opening a device may do something, and after, because it may be another by then.
     if let Ok(metadata) = fs::metadata(path)
@@ -80,10 +84,8 @@ fn open(path: &Path) -> anyhow::Result<File> {
     {
         bail!("{} is no file", path.display());
     }
-    let file = OpenOptions::new()
+    let file = options
         .read(true)
-        .append(true)
-        .create(true)
         .mode(MODE)
         .custom_flags(flags.bits().cast_signed())
         .open(path)
@@ -96,7 +98,14 @@ fn open(path: &Path) -> anyhow::Result<File> {
 
 /// The lines of the file that can be remembered. Shortens it where it has more than that.
 fn load(path: &Path) -> anyhow::Result<Vec<String>> {
-    let mut file = open(path)?;
+    let mut file = match open(path) {
+        Ok(file) => file,
+        // Where nothing can be written what is there can be remembered all the same.
+        Err(error) => match open_with(path, &mut OpenOptions::new()) {
+            Ok(mut file) => return Ok(read(&mut file)?.0),
+            Err(_) => return Err(error),
+        },
+    };
     if file.metadata()?.permissions().mode() & 0o777 != MODE {
         file.set_permissions(Permissions::from_mode(MODE))?;
     }
@@ -356,6 +365,18 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("#V2\n{old}"));
         remember(&path, "new");
         assert_eq!(load(&path).unwrap().last().unwrap(), "new");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_read_all_the_same() {
+        let (_home, path) = home();
+        remember(&path, "? tea");
+        // Nobody can write to a program that is running, root neither.
+        let program = std::env::current_exe().unwrap();
+        assert!(open(&program).is_err());
+        assert!(load(&program).is_ok());
+        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(load(&path).unwrap(), ["? tea"]);
     }
 
     #[test]
