@@ -144,7 +144,7 @@ impl FromStr for Address {
         if text.is_empty() {
             return Err(AddressError::Empty);
         }
-        if text.parse::<i64>().is_ok() {
+        if is_number(text) {
             return Ok(Address { host: Host::Ip(Ipv4Addr::LOCALHOST.into()), port: parse_port(text, text)? });
         }
         if let Some(rest) = text.strip_prefix('[') {
@@ -159,6 +159,11 @@ impl FromStr for Address {
         }
         Ok(Address { host: parse_host(text, host)?, port: parse_port(text, port)? })
     }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn not_a_port(text: &str, port: &str) -> String {
@@ -312,6 +317,7 @@ mod tests {
             ("", "an address is missing"),
             ("65536", "`65536` is no port from 0 to 65535"),
             ("-1", "`-1` is no port"),
+            ("99999999999999999999", "`99999999999999999999` is no port"),
             ("+9000", "`+9000` is no port"),
             ("localhost", "has no port"),
             ("10.0.0.1", "has no port"),

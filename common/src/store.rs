@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::hash_table::{self, HashTable};
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr_iter, memchr2};
 
 use crate::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
@@ -268,7 +268,7 @@ pub enum LooksLike {
     Utf16,
     /// It begins like the output of this program.
     Compressed(&'static str),
-    /// It has carriage returns between its lines, and no line feed.
+    /// It has carriage returns and no line feeds, or far fewer.
     CarriageReturns,
 }
 
@@ -296,10 +296,11 @@ impl LooksLike {
         if (is_marked && has_nul) || (text.len() >= ENCODING_BYTES_MIN && (are_nul(0) || are_nul(1))) {
             return Some(LooksLike::Utf16);
         }
-        // One at the end is part of the end of the last line, as it is where there are line feeds.
-        let between = text.strip_suffix(b"\r").unwrap_or(text);
-        let is_one_line = memchr(b'\r', between).is_some() && memchr(b'\n', text).is_none();
-        is_one_line.then_some(LooksLike::CarriageReturns)
+        // One before a line feed, or at the end, is part of the end of a line. A line may hold one or two others; a file
+        // with more of them to a line is one whose lines end with them.
+        let alone = memchr_iter(b'\r', text).filter(|at| text.get(at + 1).is_some_and(|next| *next != b'\n')).count();
+        let is_mostly_one_line = alone > 0 && alone > 2 * memchr_iter(b'\n', text).count();
+        is_mostly_one_line.then_some(LooksLike::CarriageReturns)
     }
 }
 
@@ -308,9 +309,9 @@ impl Display for LooksLike {
         match self {
             LooksLike::Utf16 => f.write_str("this looks like UTF-16, which no key is found in: save it as UTF-8"),
             LooksLike::Compressed(name) => write!(f, "this looks like the output of {name}: unpack it first"),
-            LooksLike::CarriageReturns => f.write_str(
-                "its lines end with carriage returns alone, so all of it is one line: end them with line feeds",
-            ),
+            LooksLike::CarriageReturns => {
+                f.write_str("its lines end with carriage returns, so most of them are one: end them with line feeds")
+            }
         }
     }
 }
@@ -547,6 +548,8 @@ mod tests {
             (b"tea green\r", None),
             (b"tea green\r\nmate bitter\r\n", None),
             (b"a\rb\n", None),
+            (b"a\r\nb\rc\r\n", None),
+            (b"tea green\rmate bitter\rrooibos red\rcha hot\n", Some(LooksLike::CarriageReturns)),
             (b"\0\0\0\0\0\0", None),
             (b"a\0b\0", None),
             (b"a\0b\0c d", None),

@@ -16,10 +16,10 @@ use crate::options::DataSource;
 /// Reads the data. Odd lines are logged with file and line; only a file that cannot be read is an error.
 pub(crate) fn load(source: &DataSource) -> anyhow::Result<Store> {
     let DataSource::File(path) = source else { return Ok(Store::default()) };
-    let name = path.display();
+    let name = source;
     let bytes = read(path).with_context(|| format!("cannot read data file {name}"))?;
     let (store, warnings) = Store::parse(bytes).with_context(|| format!("cannot use data file {name}"))?;
-    log_warnings(path, &warnings);
+    log_warnings(source, &warnings);
     log::info!("serving {} of {name}", counted(store.len(), "key"));
     Ok(store)
 }
@@ -65,16 +65,16 @@ fn state(file: &File) -> io::Result<(u64, i64, i64)> {
     Ok((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-fn log_warnings(path: &Path, warnings: &Warnings) {
+fn log_warnings(name: &DataSource, warnings: &Warnings) {
     if let Some(looks_like) = warnings.looks_like {
-        return log::warn!("{}: {looks_like}", path.display());
+        return log::warn!("{}: {looks_like}", name);
     }
     for warning in &warnings.first {
-        log::warn!("{}:{}: {}", path.display(), warning.line, warning.what);
+        log::warn!("{}:{}: {}", name, warning.line, warning.what);
     }
     let unsaid = warnings.count - warnings.first.len();
     if unsaid > 0 {
         let verb = if unsaid == 1 { "is" } else { "are" };
-        log::warn!("{}: {} {verb} odd", path.display(), counted(unsaid, "more line"));
+        log::warn!("{}: {} {verb} odd", name, counted(unsaid, "more line"));
     }
 }

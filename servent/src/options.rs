@@ -4,12 +4,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser};
 use common::address::{Address, Host, ServentError, TP3_SCHEME, parse_servent};
 use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
+use common::text::Escaped;
 use ipnet::IpNet;
 
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
@@ -18,6 +20,7 @@ use ipnet::IpNet;
 #[command(after_help = "\
 Says `listening on IP:PORT` on stdout once it accepts connections, and logs to stderr. SIGHUP reads the data \
 again; SIGTERM and SIGINT say goodbye and end it.\n\n\
+Exit code: 0 it was told to end, 1 it cannot start, 2 usage.\n\n\
 Example: servent 9000 /etc/services other-host:9000")]
 pub struct Options {
     /// Where to listen.
@@ -110,7 +113,7 @@ impl fmt::Display for DataSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DataSource::None => f.write_str("none"),
-            DataSource::File(path) => write!(f, "{}", path.display()),
+            DataSource::File(path) => write!(f, "{}", Escaped::new(path.as_os_str().as_bytes())),
         }
     }
 }

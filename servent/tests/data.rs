@@ -280,7 +280,8 @@ fn a_file_of_another_kind_is_warned_of_once_with_what_to_do() {
         ),
         (utf16("tea green\n"), "this looks like UTF-16"),
         ([b"\x1f\x8b\x08".to_vec(), odd.into_bytes()].concat(), "this looks like the output of gzip: unpack it first"),
-        (b"tea green\rmate bitter\r".to_vec(), "its lines end with carriage returns alone"),
+        (b"tea green\rmate bitter\r".to_vec(), "its lines end with carriage returns"),
+        (b"tea green\rmate bitter\rrooibos red\rcha hot\n".to_vec(), "its lines end with carriage returns"),
     ] {
         let file = DataFile::new(content);
         let check = run(&["0", file.path(), "--check"]);
@@ -380,4 +381,18 @@ fn output_that_cannot_be_written_ends_a_servent_in_order() {
         .output()
         .unwrap();
     assert!(stderr(&closed).ends_with("0\n"), "{}", stderr(&closed));
+}
+
+#[test]
+fn the_name_of_a_file_moves_no_cursor() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("red\x1b[31m.txt");
+    fs::write(&path, "tea green\n").unwrap();
+    let check = run(&["0", path.to_str().unwrap(), "--check"]);
+    let said = [stderr(&check), String::from_utf8_lossy(&check.stdout).into_owned()];
+    for text in said {
+        assert!(text.contains("red\\x1b[31m.txt") && !text.contains('\x1b'), "{text:?}");
+    }
+    let missing = run(&["0", "none\x1b[31m", "--check"]);
+    assert!(stderr(&missing).contains("none\\x1b[31m") && !stderr(&missing).contains('\x1b'), "{missing:?}");
 }

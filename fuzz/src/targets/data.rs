@@ -62,11 +62,10 @@ fn what_it_is(text: &[u8]) -> Option<String> {
     if marked || (text.len() >= 6 && (nul_at(0) || nul_at(1))) {
         return Some("this looks like UTF-16, which no key is found in: save it as UTF-8".to_owned());
     }
-    let has_line_feed = text.contains(&b'\n');
-    let returns_before_the_end = text.iter().take(text.len().saturating_sub(1)).any(|byte| *byte == b'\r');
-    (returns_before_the_end && !has_line_feed).then(|| {
-        "its lines end with carriage returns alone, so all of it is one line: end them with line feeds".to_owned()
-    })
+    let line_feeds = text.iter().filter(|byte| **byte == b'\n').count();
+    let returns = text.windows(2).filter(|pair| pair[0] == b'\r' && pair[1] != b'\n').count();
+    (returns > 2 * line_feeds)
+        .then(|| "its lines end with carriage returns, so most of them are one: end them with line feeds".to_owned())
 }
 
 fn read(text: &[u8]) -> Expected<'_> {
