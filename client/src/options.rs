@@ -88,7 +88,7 @@ struct Line {
     #[arg(value_parser = parse_port, allow_negative_numbers = true)]
     answer_port: Option<u16>,
 
-    /// Run this command and exit; may repeat
+    /// Run this command (or lines of them) and exit; may repeat
     #[arg(short, long = "command", value_name = "CMD")]
     commands: Vec<OsString>,
 

@@ -4,7 +4,7 @@
 //! editor shows above the line), while a query is pending nothing is read.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -79,17 +79,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         return repl.run_interactive(options.hint.as_deref());
     }
     if options.commands.is_empty() {
-        let mut script = Script::new(io::BufReader::new(patient::stdin()));
-        while let Some(line) = script.next()? {
-            if !repl.run_scripted(line, &idle)? {
-                break;
-            }
-        }
-    } else {
-        for command in &options.commands {
-            if !repl.run_scripted(Line::Whole(command.as_bytes().to_vec()), &idle)? {
-                break;
-            }
+        repl.run_script(io::BufReader::new(patient::stdin()), &idle)?;
+    }
+    for command in &options.commands {
+        if !repl.run_script(command.as_bytes(), &idle)? {
+            break;
         }
     }
     Ok(repl.worst)
@@ -120,6 +114,17 @@ enum Next {
 }
 
 impl<Out: Write, Side: Write> Repl<Out, Side> {
+    /// Runs a script; false when nothing is to be run after it.
+    fn run_script(&mut self, source: impl BufRead, idle: &AtomicBool) -> anyhow::Result<bool> {
+        let mut script = Script::new(source);
+        while let Some(line) = script.next()? {
+            if !self.run_scripted(line, idle)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Runs one command of a script; false when it was the last.
     fn run_scripted(&mut self, line: Line, idle: &AtomicBool) -> anyhow::Result<bool> {
         idle.store(false, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! A script: commands line by line, of a file or a pipe. What becomes of each is `repl`.
+//! A script: commands line by line, of a file, a pipe or an argument. What becomes of each is `repl`.
 
 use std::io::{self, BufRead, Read};
 

@@ -122,6 +122,17 @@ fn an_empty_script_is_no_failure() {
 }
 
 #[test]
+fn an_argument_of_several_lines_is_a_script() {
+    let chain = Chain::start([FIRST]);
+    let answer = format!("green {}\n", chain.address(0));
+    let run = Client::run([&*chain.contact(), "-c", "? tea\n# hot\r\n\n?tea", "-c", "? tea\n"], "");
+    assert_eq!(run, quiet(answer.repeat(3), 0));
+    // One that is no command costs itself only, and nothing is run after a Q.
+    let run = Client::run([&*chain.contact(), "-c", "nonsense\n? tea\nQ\n? tea", "-c", "? tea"], "");
+    assert_eq!(run, quiet(format!("Unknown command\n{answer}"), 2));
+}
+
+#[test]
 fn nothing_after_a_q_is_run() {
     let chain = Chain::start([FIRST]);
     let answer = format!("green {}\n", chain.address(0));
