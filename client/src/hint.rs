@@ -65,7 +65,7 @@ pub(crate) fn not_arrived(ending: &Ending) -> String {
 pub(crate) fn lost_on_the_way(ending: &Ending) -> Option<String> {
     match (ending.tally_told, ending.tally.lost) {
         (_, 0) => None,
-        (false, _) => Some("the contact did not report: there may be more answers".to_owned()),
+        (false, _) => Some("the contact did not report: incomplete, there may be more answers".to_owned()),
         (true, lost) => Some(format!("{} lost on the way: there may be more answers", counted(lost, "report"))),
     }
 }
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(lost(0, true), None);
         assert_eq!(lost(1, true).unwrap(), "1 report lost on the way: there may be more answers");
         assert_eq!(lost(2, true).unwrap(), "2 reports lost on the way: there may be more answers");
-        assert_eq!(lost(1, false).unwrap(), "the contact did not report: there may be more answers");
+        assert_eq!(lost(1, false).unwrap(), "the contact did not report: incomplete, there may be more answers");
     }
 
     #[test]

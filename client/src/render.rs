@@ -256,7 +256,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         (0, true) if tally.reached == 1 => "the one servent within reach does not have it".to_owned(),
         (0, true) => format!("none of the {} within reach has it", counted(tally.reached, "servent")),
         (0, false) if ending.reason == EndReason::Silence && tally.silent == 0 => {
-            format!("no answer and no report within {}", humane(silence_max))
+            format!("no answer and no report within {}: incomplete", humane(silence_max))
         }
         (0, false) => format!("no answer in {took}"),
         (answers, true) if ask == Some(&Ask::Topology) && answers == tally.reached => {
@@ -275,7 +275,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
             text.push_str("; the contact cannot report: there may be more");
         }
         EndReason::Silence if !ending.tally_told && ending.answers > 0 => {
-            text.push_str("; the contact did not report: there may be more");
+            text.push_str("; the contact did not report: incomplete, there may be more");
         }
         EndReason::Silence | EndReason::Complete | EndReason::Answers => {}
     }
@@ -404,7 +404,7 @@ mod tests {
             (
                 &key,
                 silence(untold(ending(EndReason::Silence, 0, Tally { lost: 1, ..tally(0, 0) }))),
-                "no answer and no report within 4.0 s",
+                "no answer and no report within 4.0 s: incomplete",
             ),
             (
                 &key,
@@ -414,7 +414,7 @@ mod tests {
             (
                 &key,
                 silence(untold(ending(EndReason::Silence, 2, Tally { lost: 1, ..tally(2, 2) }))),
-                "2 answers in 4.0 s; the contact did not report: there may be more",
+                "2 answers in 4.0 s; the contact did not report: incomplete, there may be more",
             ),
         ] {
             assert_eq!(summary(Some(ask), &ending, Duration::from_secs(4)), expected);

@@ -95,7 +95,7 @@ fn what_was_pending_is_incomplete_and_not_asked_again() {
     let name = fake.name();
     terminal.wait_for_screen(&format!(
         "> ? one\nv {name}\nclient: contact {name} is lost: it closed the connection\n\
-         1 answer in TIME; the contact did not report: there may be more\n\
+         1 answer in TIME; the contact did not report: incomplete, there may be more\n\
          > ? two\nattached to {name} again\n{NONE}> "
     ));
 }

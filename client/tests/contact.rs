@@ -33,7 +33,7 @@ fn unreported(out: impl Into<String>) -> Run {
 }
 
 /// What is said of it.
-const UNREPORTED: &str = "the contact did not report: there may be more answers\n";
+const UNREPORTED: &str = "the contact did not report: incomplete, there may be more answers\n";
 
 fn milliseconds(line: &Value) -> f64 {
     line["ms"].as_f64().unwrap()

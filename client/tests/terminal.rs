@@ -120,7 +120,7 @@ fn the_summary_says_what_is_doubtful() {
     }
     terminal.press("? k\r");
     contact.request();
-    terminal.wait_for_text("no answer and no report within 3.0 s\n> ");
+    terminal.wait_for_text("no answer and no report within 3.0 s: incomplete\n> ");
     // What did not arrive is said once, with what there is to do about it.
     terminal.press("? k\r");
     let sequence = contact.request().sequence;
