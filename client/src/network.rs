@@ -638,4 +638,20 @@ mod tests {
             )
         );
     }
+
+    #[test]
+    fn whoever_interrupts_waits_for_no_connection() {
+        let (interrupt, mut on_interrupt) = UnixStream::pair().unwrap();
+        let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
+        let mut network = Network::attach(&contact, 0, Duration::from_secs(1), None, &interrupt).unwrap();
+        // Where as many connections wait as may, one more is neither taken nor refused.
+        let full = TcpListener::bind("127.0.0.1:0").unwrap();
+        rustix::net::listen(&full, 0).unwrap();
+        let address = full.local_addr().unwrap();
+        let _waits = TcpStream::connect(address).unwrap();
+        contact.addresses = vec![address];
+        on_interrupt.write_all(b"c").unwrap();
+        let error = network.attach_again(&contact, |_| {}).unwrap_err();
+        assert_eq!(error.to_string(), "no servent at contact here: it did not take the connection before Ctrl-C");
+    }
 }

@@ -150,6 +150,28 @@ fn a_contact_that_is_just_being_started_again_is_waited_for() {
 }
 
 #[test]
+fn ctrl_c_ends_the_wait_for_a_contact_that_says_nothing() {
+    let home = TempDir::new().unwrap();
+    let (fake, contact, mut terminal) = attached("xterm-256color", &home, &[]);
+    drop(contact);
+    let mut screen = is_lost(&fake);
+    terminal.wait_for_screen(&format!("{screen}> "));
+    terminal.press("? one\r");
+    let mut silent = fake.accept();
+    terminal.press("\x03");
+    let name = fake.name();
+    screen += &format!(
+        "> ? one\n^Cclient: no servent at contact {name}: it did not say hello before Ctrl-C; the line was not asked\n> "
+    );
+    terminal.wait_for_screen(&screen);
+    while silent.receive().is_some() {}
+    terminal.press("? two\r");
+    let mut contact = fake.attach();
+    answer(&mut contact, "? two");
+    terminal.wait_for_screen(&format!("{screen}? two\nattached to {name} again\n{NONE}> "));
+}
+
+#[test]
 fn a_contact_that_comes_back_without_a_word_is_not_waited_for_long() {
     let home = TempDir::new().unwrap();
     let (fake, contact, mut terminal) = attached("xterm-256color", &home, &[]);

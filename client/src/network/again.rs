@@ -1,16 +1,17 @@
 //! A contact that went away is attached to once more: the same session goes on, so no query id is used twice.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use common::address::{Neighbor, canonical};
 use common::session::{Input, Report};
 use servent::poller::Interest;
 use servent::sockets;
 
-use super::{AttachError, LISTENER, Network, Refusals, connect};
+use super::{AttachError, LISTENER, Network, Refusals};
 
 /// How long it may take in all. A person waits meanwhile.
 const AGAIN_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -35,13 +36,7 @@ impl Network {
         loop {
             let mut refusals = Refusals::default();
             for address in &contact.addresses {
-                let left = by.saturating_duration_since(Instant::now());
-                let attached = if left.is_zero() {
-                    Err(anyhow!("there was no time left for it"))
-                } else {
-                    self.attach_to(*address, left, by, &mut tell)
-                };
-                match attached {
+                match self.attach_to(*address, by, &mut tell) {
                     Ok(()) => return Ok(()),
                     Err(error) => refusals.add(*address, format_args!("{error:#}")),
                 }
@@ -69,14 +64,8 @@ impl Network {
         }
     }
 
-    fn attach_to(
-        &mut self,
-        address: SocketAddr,
-        left: Duration,
-        by: Instant,
-        tell: &mut impl FnMut(&Report),
-    ) -> anyhow::Result<()> {
-        let stream = connect(address, left)?;
+    fn attach_to(&mut self, address: SocketAddr, by: Instant, tell: &mut impl FnMut(&Report)) -> anyhow::Result<()> {
+        let stream = self.dial(address, by, tell)?;
         let address = canonical(stream.peer_addr()?);
         // With the scope it may have, without which nobody can listen there.
         let mut own = stream.local_addr()?;
@@ -97,14 +86,56 @@ impl Network {
                     report => tell(&report),
                 }
             }
-            let left = by.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                self.remove(link);
-                let reason = format!("it did not say hello within {} s", AGAIN_WAIT_MAX.as_secs());
-                self.handle(Input::Closed { link, reason });
-            } else {
-                self.turn(Some(left))?;
+            match self.is_over(by) {
+                Some(when) => {
+                    self.remove(link);
+                    self.handle(Input::Closed { link, reason: format!("it did not say hello {when}") });
+                }
+                None => {
+                    self.turn(Some(by.saturating_duration_since(Instant::now())))?;
+                }
             }
+        }
+    }
+
+    /// Connects, and hears meanwhile what is to be heard.
+    fn dial(&mut self, address: SocketAddr, by: Instant, tell: &mut impl FnMut(&Report)) -> anyhow::Result<TcpStream> {
+        if Instant::now() >= by {
+            bail!("there was no time left for it");
+        }
+        let stream = sockets::dial(address)?;
+        let key = usize::try_from(self.next_link)?;
+        // No link has this key, so nobody but the loop below takes note of it.
+        self.next_link += 1;
+        let watched = self.poller.watch(&stream, key, Interest::Write)?;
+        loop {
+            if let Some(error) = stream.take_error()? {
+                return Err(error.into());
+            }
+            match stream.peer_addr() {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(when) = self.is_over(by) {
+                bail!("it did not take the connection {when}");
+            }
+            self.turn(Some(by.saturating_duration_since(Instant::now())))?;
+            while let Some(report) = self.reports.pop() {
+                tell(&report);
+            }
+        }
+        drop(watched);
+        sockets::prepare(&stream)?;
+        Ok(stream)
+    }
+
+    /// Whether there is no more waiting, and in which words.
+    fn is_over(&self, by: Instant) -> Option<String> {
+        if self.interrupted {
+            Some("before Ctrl-C".to_owned())
+        } else {
+            (Instant::now() >= by).then(|| format!("within {} s", AGAIN_WAIT_MAX.as_secs()))
         }
     }
 }
