@@ -33,14 +33,14 @@ impl Notices {
     }
 }
 
-/// Waits until a connection is over, and nothing else: what comes over it is not looked at. False once `until` is
+/// Waits until a connection is over, and nothing else: what comes over it is not looked at. False once one of `until` is
 /// readable or over.
-pub(crate) fn is_over(connection: BorrowedFd<'_>, until: BorrowedFd<'_>) -> bool {
+pub(crate) fn is_over(connection: BorrowedFd<'_>, until: &[BorrowedFd<'_>]) -> bool {
+    let mut ends = vec![PollFd::from_borrowed_fd(connection, PollFlags::RDHUP)];
+    ends.extend(until.iter().map(|until| PollFd::from_borrowed_fd(*until, PollFlags::IN)));
     loop {
-        let mut ends =
-            [PollFd::from_borrowed_fd(connection, PollFlags::RDHUP), PollFd::from_borrowed_fd(until, PollFlags::IN)];
         match poll(&mut ends, None) {
-            Ok(_) => return ends[1].revents().is_empty(),
+            Ok(_) => return ends[1..].iter().all(|until| until.revents().is_empty()),
             Err(Errno::INTR) => {}
             Err(_) => return false,
         }

@@ -3,7 +3,9 @@
 //! What was entered comes out as bytes. Nothing a person (or what was pasted) enters ends the prompt but the end itself.
 
 use std::env;
-use std::io::{self, BufReader, ErrorKind, Write};
+use std::error::Error;
+use std::fmt;
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use std::thread;
 
 use anyhow::Context;
 use common::text::Escaped;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Cmd, ConditionalEventHandler, Config, Editor, Event, EventContext, EventHandler, KeyEvent};
@@ -21,7 +25,7 @@ use unicode_width::UnicodeWidthChar;
 use crate::history::{self, History};
 use crate::notices::{Notices, is_over};
 use crate::script::{Line, read_line};
-use crate::terminal;
+use crate::terminal::{self, Hangup};
 
 const PROMPT: &str = "> ";
 
@@ -46,18 +50,20 @@ pub(crate) enum Entered {
 pub(crate) struct Prompt {
     editor: Editor<(), MemHistory>,
     /// What is read where the line editor is of no use.
-    lines: BufReader<Patient>,
+    lines: BufReader<Keys>,
     is_plain: bool,
     /// The line that was entered was ended by Ctrl-C (or Ctrl-\).
     is_dropped: Arc<AtomicBool>,
     /// Nothing where the line editor cannot show them.
     notices: Option<Notices>,
     history: History,
+    hangup: Hangup,
 }
 
 impl Prompt {
-    /// A prompt that knows the lines of earlier sessions.
-    pub(crate) fn new() -> anyhow::Result<Prompt> {
+    /// A prompt that knows the lines of earlier sessions. `interrupt` is readable after a Ctrl-C that the terminal took for
+    /// itself, until that is taken note of.
+    pub(crate) fn new(interrupt: UnixStream) -> anyhow::Result<Prompt> {
         let kind = env::var_os("TERM");
         let is_plain = kind.is_some_and(|kind| PLAIN.iter().any(|plain| kind.eq_ignore_ascii_case(plain)));
         let is_plain = !terminal::make_own() || is_plain;
@@ -73,32 +79,51 @@ impl Prompt {
         for line in lines {
             editor.add_history_entry(line).context("cannot keep the history")?;
         }
-        terminal::restore_on_signals(is_plain)?;
+        let hangup = terminal::restore_on_signals(is_plain)?;
         let printer = if is_plain { None } else { editor.create_external_printer().ok() };
         let notices = printer.and_then(|printer| Notices::through(printer).ok());
-        Ok(Prompt { editor, lines: BufReader::new(patient::stdin()), is_plain, is_dropped, notices, history })
+        let lines = BufReader::new(Keys { terminal: patient::stdin(), interrupt });
+        Ok(Prompt { editor, lines, is_plain, is_dropped, notices, history, hangup })
     }
 
     /// Waits for what is entered next. If the contact goes away meanwhile, says so at once; true if it did.
     pub(crate) fn read(&mut self, contact: Option<BorrowedFd<'_>>, notice: &str) -> anyhow::Result<(Entered, bool)> {
-        if self.is_plain { self.read_plain(contact, notice) } else { self.edit(contact, notice) }
+        let read = if self.is_plain { self.read_plain(contact, notice) } else { self.edit(contact, notice) };
+        match read {
+            Ok((Entered::End, is_gone)) => {
+                self.hangup.end_if_told();
+                Ok((Entered::End, is_gone))
+            }
+            Err(error) if is_terminal_gone(&error) => {
+                self.hangup.end_if_told();
+                Ok((Entered::End, false))
+            }
+            read => read,
+        }
     }
 
     fn read_plain(&mut self, contact: Option<BorrowedFd<'_>>, notice: &str) -> anyhow::Result<(Entered, bool)> {
         patient::stdout().write_all(PROMPT.as_bytes())?;
-        let input = rustix::stdio::stdin();
-        let is_gone = contact.is_some_and(|contact| self.lines.buffer().is_empty() && is_over(contact, input));
+        let keys = self.lines.get_ref();
+        let until = [rustix::stdio::stdin(), keys.interrupt.as_fd()];
+        let is_gone = contact.is_some_and(|contact| self.lines.buffer().is_empty() && is_over(contact, &until));
         if is_gone {
             patient::stdout().write_all(format!("\n{notice}\n{PROMPT}").as_bytes())?;
         }
-        let entered = match read_line(&mut self.lines).context("cannot read the terminal")? {
-            Some(Line::Whole(mut line)) => {
+        let entered = match read_line(&mut self.lines) {
+            Ok(Some(Line::Whole(mut line))) => {
                 line.pop_if(|end| *end == b'\n');
                 Entered::Text(line)
             }
             // No terminal hands on a line of so many bytes.
-            Some(Line::TooLong) => Entered::Dropped,
-            None => Entered::End,
+            Ok(Some(Line::TooLong)) => Entered::Dropped,
+            Ok(None) => Entered::End,
+            Err(error) if matches!(error.get_ref(), Some(cause) if cause.is::<LineDropped>()) => {
+                // The terminal has shown ^C and left the cursor behind it.
+                patient::stdout().write_all(b"\n")?;
+                Entered::Dropped
+            }
+            Err(error) => return Err(error).context("cannot read the terminal"),
         };
         Ok((entered, is_gone))
     }
@@ -109,7 +134,7 @@ impl Prompt {
         let (read, is_gone) = thread::scope(|scope| {
             let watch = contact.zip(notices.as_ref()).and_then(|(contact, notices)| {
                 let watch = move || {
-                    let is_gone = is_over(contact, stopped.as_fd());
+                    let is_gone = is_over(contact, &[stopped.as_fd()]);
                     if is_gone {
                         notices.say(notice);
                     }
@@ -159,6 +184,47 @@ impl Prompt {
         }
         Ok(())
     }
+}
+
+/// What is typed at a plain terminal, which edits the line itself and hands it on whole.
+struct Keys {
+    terminal: Patient,
+    interrupt: UnixStream,
+}
+
+impl Read for Keys {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut ends =
+            [rustix::stdio::stdin(), self.interrupt.as_fd()].map(|end| PollFd::from_borrowed_fd(end, PollFlags::IN));
+        while let Err(error) = poll(&mut ends, None) {
+            if error != Errno::INTR {
+                return Err(error.into());
+            }
+        }
+        if ends[1].revents().is_empty() { self.terminal.read(buffer) } else { Err(io::Error::other(LineDropped)) }
+    }
+}
+
+/// Ctrl-C at a plain terminal, which has thrown away what it had of the line.
+#[derive(Debug)]
+struct LineDropped;
+
+impl fmt::Display for LineDropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the line is dropped")
+    }
+}
+
+impl Error for LineDropped {}
+
+/// Whether a terminal that failed is no longer there, or no longer ours.
+fn is_terminal_gone(error: &anyhow::Error) -> bool {
+    let gone = Errno::IO.raw_os_error();
+    error.chain().any(|cause| match cause.downcast_ref::<ReadlineError>() {
+        Some(ReadlineError::Io(error)) => error.raw_os_error() == Some(gone),
+        Some(ReadlineError::Errno(error)) => *error as i32 == gone,
+        _ => cause.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error() == Some(gone)),
+    })
 }
 
 /// What Ctrl-C does to a line. The line editor calls it an error, and forgets with one what it has read beyond the key:

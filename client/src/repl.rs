@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     }
 
     if interactive {
-        return repl.run_interactive(options.hint.as_deref());
+        return repl.run_interactive(interrupt, options.hint.as_deref());
     }
     if options.commands.is_empty() {
         repl.run_script(io::BufReader::new(patient::stdin()), &idle)?;
@@ -145,8 +145,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     /// Runs what a person enters until that person leaves, which is no failure whatever came of it.
-    fn run_interactive(&mut self, hint: Option<&str>) -> anyhow::Result<Outcome> {
-        let mut prompt = Prompt::new()?;
+    fn run_interactive(&mut self, interrupt: UnixStream, hint: Option<&str>) -> anyhow::Result<Outcome> {
+        let mut prompt = Prompt::new(interrupt)?;
         self.renderer.show_aside(format_args!("attached to {}", self.place.contact));
         self.renderer.show_help();
         hint.inspect(|hint| self.renderer.show_aside(hint));
@@ -155,6 +155,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             self.catch_up()?;
             let (entered, is_told) = prompt.read(self.network.contact_socket(), &notice)?;
             self.is_told = is_told;
+            // What came at the prompt was for the line, and there is a new one.
+            self.network.take_interrupt();
             let entered = match entered {
                 Entered::Text(entered) => entered,
                 Entered::Dropped => continue,
@@ -164,8 +166,6 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 }
                 Entered::End => return Ok(Outcome::Answered),
             };
-            // What came at the prompt was for the line, and there is a new one.
-            self.network.take_interrupt();
             // A bracketed paste arrives as one text of many lines. What comes of each is to stand below it.
             let is_many = entered.contains(&b'\n');
             if is_many && let Ok(text) = str::from_utf8(&entered) {

@@ -11,7 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use anyhow::Context;
 use rustix::fs::{OFlags, fcntl_getfl, fstat};
@@ -52,11 +54,15 @@ fn open_again(terminal: BorrowedFd<'_>) -> io::Result<File> {
 
 /// Ends the process on SIGTERM and SIGHUP as they would have (not where they were ignored when it started), with the terminal as it is now. One that is plain was not
 /// changed, and would show what it is told.
-pub(crate) fn restore_on_signals(is_plain: bool) -> anyhow::Result<()> {
+pub(crate) fn restore_on_signals(is_plain: bool) -> anyhow::Result<Hangup> {
     let saved: Termios = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
     let ending: Vec<i32> = [SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let is_told = Arc::default();
+    if ending.contains(&SIGHUP) {
+        signal_hook::flag::register(SIGHUP, Arc::clone(&is_told)).context("cannot watch for signals")?;
+    }
     let mut signals = Signals::new(ending).context("cannot watch for signals")?;
-    thread::Builder::new()
+    let ends = thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
@@ -67,5 +73,21 @@ pub(crate) fn restore_on_signals(is_plain: bool) -> anyhow::Result<()> {
             }
         })
         .context("cannot start a thread for signals")?;
-    Ok(())
+    Ok(Hangup { is_told, ends })
+}
+
+/// A terminal that hangs up says so by SIGHUP, and then it cannot be read. Both come at once, and the signal is the one
+/// that ends the process.
+pub(crate) struct Hangup {
+    is_told: Arc<AtomicBool>,
+    ends: JoinHandle<()>,
+}
+
+impl Hangup {
+    /// Lets the signal end the process, if it came.
+    pub(crate) fn end_if_told(&self) {
+        while self.is_told.load(Ordering::SeqCst) && !self.ends.is_finished() {
+            thread::park();
+        }
+    }
 }

@@ -293,6 +293,50 @@ fn at_a_plain_terminal_lines_are_bytes() {
 }
 
 #[test]
+fn ctrl_c_at_a_plain_prompt_drops_the_line_and_shows_a_new_one() {
+    let home = home();
+    let fake = Fake::listen();
+    let name = fake.name();
+    let mut terminal = Terminal::of_kind("dumb", home.path(), &[], &[&name]);
+    let mut contact = fake.attach();
+    terminal.wait_for_greeting(&name);
+    terminal.press("? te");
+    terminal.wait_for_screen("> ? te");
+    terminal.press(CTRL_C);
+    terminal.wait_for_screen("> ? te^C\n> ");
+    terminal.press(CTRL_C);
+    terminal.wait_for_screen("> ? te^C\n> ^C\n> ");
+    // Also of a line the terminal has handed on in part.
+    terminal.press("? te\x04");
+    terminal.wait_for_screen("> ? te^C\n> ^C\n> ? te");
+    terminal.press(CTRL_C);
+    terminal.wait_for_screen("> ? te^C\n> ^C\n> ? te^C\n> ");
+    terminal.press("? k\n");
+    let request = contact.request();
+    assert_eq!(request.ask.to_string(), "? k");
+    contact.finish(request.sequence, tally(1, 0));
+    terminal.wait_for_text("No answer received\n");
+    drop(contact);
+    terminal.wait_for_text("the next line attaches again\n> ");
+    terminal.press(CTRL_C);
+    terminal.wait_for_text("the next line attaches again\n> ^C\n> ");
+}
+
+#[test]
+fn a_terminal_that_is_no_longer_ours_is_the_end_of_input() {
+    // In the background and deaf to the system's word on that, so that reading fails as it does of a terminal that is gone.
+    let before = ["sh", "-c", "set -m; trap '' TTIN TTOU; \"$@\" & wait $!", "sh"];
+    for kind in ["xterm-256color", "dumb"] {
+        let home = home();
+        let fake = Fake::listen();
+        let mut terminal = Terminal::of_kind(kind, home.path(), &before, &[&fake.name()]);
+        let _contact = fake.attach();
+        terminal.press("\r");
+        assert_eq!(terminal.exit_code(), 0, "{kind}");
+    }
+}
+
+#[test]
 fn what_was_pasted_is_shown_once_where_it_is_run() {
     let home = home();
     let (_fake, mut contact, mut terminal) = attached(&home, &[]);
