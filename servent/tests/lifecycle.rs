@@ -21,11 +21,11 @@ use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask};
 use rustix::process::Signal;
 use topologies::asking::Asking;
-use topologies::fleet::{Servent, program};
+use topologies::fleet::{Servent, hear_signals, program};
 
 use support::{
-    AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, hear_interrupts, logged, run, serve,
-    serve_many, serve_on, stderr, stdout,
+    AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, logged, run, serve, serve_many, serve_on,
+    stderr, stdout,
 };
 
 /// A port nobody listens on: no peer of these tests is reached over it.
@@ -83,7 +83,7 @@ fn it_says_goodbye_to_everybody_on_sigterm() {
 
 #[test]
 fn it_says_goodbye_to_everybody_on_sigint() {
-    hear_interrupts();
+    hear_signals().unwrap();
     leaves_well_on(Signal::INT);
 }
 

@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use topologies::fleet::program;
+use topologies::fleet::{hear_signals, program};
 
-use support::{DataFile, PATIENCE, Peer, Process, hear_interrupts, stderr, stdout};
+use support::{DataFile, PATIENCE, Peer, Process, stderr, stdout};
 
 /// A port nobody listens on: no peer of these tests is reached over it.
 const ANSWER_PORT: u16 = 9;
@@ -55,7 +55,7 @@ fn told_at_once(command: &mut Command, signal: Signal) -> Output {
 fn told_to_leave_while_it_reads_its_data_it_leaves_at_once_and_well() {
     let file = DataFile::new("tea green\n".repeat(MANY_LINES));
     for signal in [Signal::TERM, Signal::INT] {
-        hear_interrupts();
+        hear_signals().unwrap();
         let output = told_at_once(&mut slowly(&["127.0.0.1:0", file.path()]), signal);
         assert_eq!(output.status.code(), Some(0), "{signal:?}: {}", stderr(&output));
         assert_eq!((stdout(&output), stderr(&output)), (String::new(), String::new()), "it went on reading");

@@ -12,12 +12,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use rustix::process::Signal;
+use signal_hook::consts::{SIGHUP, SIGINT};
+use signal_hook::flag;
 
 use crate::asking::Asking;
 use crate::declared::Topology;
@@ -377,6 +381,17 @@ fn command(name: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(program(name)?);
     command.args(processes::with_parent()).env_remove("RUST_LOG");
     Ok(command)
+}
+
+/// Has what tests start from now on hear Ctrl-C and hang-ups, although the tests may have been started not to (by `nohup`,
+/// or by a script behind `&`): a signal with a handler goes back to its default in a new program, one that is ignored does
+/// not. This process itself ends of them as it would have.
+pub fn hear_signals() -> anyhow::Result<()> {
+    for signal in [SIGINT, SIGHUP] {
+        let always = Arc::new(AtomicBool::new(true));
+        flag::register_conditional_shutdown(signal, 128 + signal, always).context("cannot watch for signals")?;
+    }
+    Ok(())
 }
 
 /// An address of this machine that nobody else is likely to use, so that checks can run side by side.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tempfile::TempDir;
-use topologies::fleet::some_loopback_address;
+use topologies::fleet::{hear_signals, some_loopback_address};
 
 /// The longest anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,6 +48,7 @@ impl Program {
 
     /// The same after a shell has done something, and becomes it.
     fn start_behind(before: &str, what: &str) -> Program {
+        hear_signals().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut row = String::new();
         for place in 0..SERVENTS {

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Once;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
@@ -22,6 +23,8 @@ const PLACES: [&str; 5] = ["HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFI
 
 /// A client that would keep its history below `home`, ready to be started.
 pub(crate) fn client<Word: AsRef<OsStr>>(home: &Path, arguments: impl IntoIterator<Item = Word>) -> Command {
+    static SIGNALS: Once = Once::new();
+    SIGNALS.call_once(|| fleet::hear_signals().unwrap());
     let mut command = fleet::client(arguments).unwrap();
     for place in PLACES {
         command.env(place, home);

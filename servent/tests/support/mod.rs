@@ -27,8 +27,6 @@ use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentI
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::wire::Frame;
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::SIGINT;
-use signal_hook::flag;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tempfile::TempDir;
 use topologies::fleet::{Servent, program};
@@ -89,13 +87,6 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
         kill_process(pid, Signal::KILL).unwrap();
         panic!("`servent {}` does not end", arguments.join(" "))
     })
-}
-
-/// Has what is started from now on hear Ctrl-C, although this process may have been started not to: a signal with a
-/// handler goes back to its default in a new program, one that is ignored does not.
-pub(crate) fn hear_interrupts() {
-    let always = Arc::new(AtomicBool::new(true));
-    flag::register_conditional_shutdown(SIGINT, 130, always).unwrap();
 }
 
 /// What a program said on stderr.
