@@ -287,6 +287,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         });
         shown?;
         if let Err(error) = attached {
+            if self.network.take_interrupt() {
+                // The terminal has shown ^C and left the cursor behind it.
+                self.renderer.show_aside("");
+            }
             say(format_args!("client: {error}; the line was not asked"));
             return Ok(false);
         }

@@ -118,7 +118,7 @@ fn a_contact_that_stays_away_is_tried_with_every_line() {
     terminal.press("? coffee\r");
     terminal.wait_for_screen(&format!("{screen}? coffee\n"));
     terminal.press("\x03");
-    screen += &format!("? coffee\n^C{refused}; the line was not asked\n> ");
+    screen += &format!("? coffee\n^C\n{refused}; the line was not asked\n> ");
     terminal.wait_for_screen(&screen);
     // Of a paste one line is tried.
     terminal.press("\x1b[200~? tea\r? tea\x1b[201~\r");
@@ -161,7 +161,7 @@ fn ctrl_c_ends_the_wait_for_a_contact_that_says_nothing() {
     terminal.press("\x03");
     let name = fake.name();
     screen += &format!(
-        "> ? one\n^Cclient: no servent at contact {name}: it did not say hello before Ctrl-C; the line was not asked\n> "
+        "> ? one\n^C\nclient: no servent at contact {name}: it did not say hello before Ctrl-C; the line was not asked\n> "
     );
     terminal.wait_for_screen(&screen);
     while silent.receive().is_some() {}

@@ -45,6 +45,7 @@ struct Kind {
 struct Place {
     target: String,
     level: Level,
+    file: Option<String>,
     line: Option<u32>,
 }
 
@@ -92,7 +93,12 @@ impl Limit {
 
 impl Kind {
     fn new(now: Instant, record: &Record<'_>) -> Kind {
-        let place = Place { target: record.target().to_owned(), level: record.level(), line: record.line() };
+        let place = Place {
+            target: record.target().to_owned(),
+            level: record.level(),
+            file: record.file().map(str::to_owned),
+            line: record.line(),
+        };
         Kind { place, paced: now, said: String::new(), more: 0, due: now }
     }
 
@@ -105,7 +111,11 @@ impl Kind {
 
 impl Place {
     fn is_of(&self, record: &Record<'_>) -> bool {
-        self.line == record.line() && self.level == record.level() && self.target == record.target()
+        // The file too: strangers' lines have one target wherever they come from.
+        self.line == record.line()
+            && self.level == record.level()
+            && self.file.as_deref() == record.file()
+            && self.target == record.target()
     }
 }
 
@@ -114,10 +124,10 @@ mod tests {
     use super::*;
 
     /// Says it so many times at one moment, and returns how often that was allowed.
-    fn say(limit: &mut Limit, now: Instant, target: &str, line: u32, count: u32) -> u32 {
+    fn say(limit: &mut Limit, now: Instant, target: &str, place: (&str, u32), count: u32) -> u32 {
         let is_allowed = |number: &u32| {
             let mut builder = Record::builder();
-            builder.target(target).level(Level::Info).line(Some(line));
+            builder.target(target).level(Level::Info).file(Some(place.0)).line(Some(place.1));
             limit.allows(now, &builder.args(format_args!("line {number}")).build())
         };
         u32::try_from((0..count).filter(is_allowed).count()).unwrap()
@@ -130,8 +140,9 @@ mod tests {
     #[test]
     fn what_strangers_cause_is_said_once_and_then_counted() {
         let (mut limit, start) = (Limit::default(), Instant::now());
-        assert_eq!(say(&mut limit, start, STRANGERS_LOG, 1, 400), 1);
-        assert_eq!(say(&mut limit, start, STRANGERS_LOG, 2, 1), 1, "another kind");
+        assert_eq!(say(&mut limit, start, STRANGERS_LOG, ("links.rs", 1), 400), 1);
+        assert_eq!(say(&mut limit, start, STRANGERS_LOG, ("links.rs", 2), 1), 1, "another kind");
+        assert_eq!(say(&mut limit, start, STRANGERS_LOG, ("delivery.rs", 1), 1), 1, "and another");
         assert_eq!(limit.due(), Some(start + COUNT_EVERY));
         assert!(more(&mut limit, start + COUNT_EVERY / 2).is_empty());
         assert_eq!(more(&mut limit, start + COUNT_EVERY), ["399 more like: line 0"]);
@@ -140,7 +151,7 @@ mod tests {
         // It never stops: a line and a number each time.
         let mut said = 0;
         for second in 10..70 {
-            said += say(&mut limit, start + Duration::from_secs(second), STRANGERS_LOG, 1, 1_000);
+            said += say(&mut limit, start + Duration::from_secs(second), STRANGERS_LOG, ("links.rs", 1), 1_000);
             said += u32::try_from(more(&mut limit, start + Duration::from_secs(second)).len()).unwrap();
         }
         assert!(said <= 12, "{said} lines in a minute");
@@ -150,9 +161,9 @@ mod tests {
     #[test]
     fn every_neighbor_may_link_and_be_lost_but_not_for_ever() {
         let (mut limit, start) = (Limit::default(), Instant::now());
-        assert_eq!(say(&mut limit, start, "neighbors", 1, AT_ONCE_MAX), AT_ONCE_MAX);
-        assert_eq!(say(&mut limit, start, "neighbors", 1, 1_204), 0);
+        assert_eq!(say(&mut limit, start, "neighbors", ("links.rs", 1), AT_ONCE_MAX), AT_ONCE_MAX);
+        assert_eq!(say(&mut limit, start, "neighbors", ("links.rs", 1), 1_204), 0);
         assert_eq!(more(&mut limit, start + COUNT_EVERY), ["1,204 more like: line 511"]);
-        assert_eq!(say(&mut limit, start + COUNT_EVERY, "neighbors", 1, 100), 10, "one a second");
+        assert_eq!(say(&mut limit, start + COUNT_EVERY, "neighbors", ("links.rs", 1), 100), 10, "one a second");
     }
 }
