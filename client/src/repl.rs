@@ -152,7 +152,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         hint.inspect(|hint| self.renderer.show_aside(hint));
         let notice = format!("client: contact {} is lost; the next line attaches again", self.place.contact);
         loop {
-            self.catch_up()?;
+            self.catch_up(Some(&notice))?;
             let (entered, is_told) = prompt.read(self.network.contact_socket(), &notice)?;
             self.is_told = is_told;
             // What came at the prompt was for the line, and there is a new one.
@@ -215,7 +215,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {
-        self.catch_up()?;
+        self.catch_up(None)?;
         if self.is_lost && !self.attach_again()? {
             return Ok(Next::Lost);
         }
@@ -229,7 +229,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         loop {
             let report = self.network.next_report()?;
-            self.tell(Some(ask), &report)?;
+            self.tell(Some(ask), &report, None)?;
             if let Report::Ended(ending) = report {
                 let machine_failed = self.network.take_failure();
                 self.worsen(Outcome::of_query(&ending, self.is_lost));
@@ -254,18 +254,21 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
     }
 
-    /// Tells what there is to tell of the time since the last query.
-    fn catch_up(&mut self) -> anyhow::Result<()> {
+    /// Tells what there is to tell of the time since the last query; that the contact is lost, in the words of the prompt
+    /// where there is one.
+    fn catch_up(&mut self, notice: Option<&str>) -> anyhow::Result<()> {
         for report in self.network.catch_up()? {
-            self.tell(None, &report)?;
+            self.tell(None, &report, notice)?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, ask: Option<&Ask>, report: &Report) -> anyhow::Result<()> {
+    fn tell(&mut self, ask: Option<&Ask>, report: &Report, notice: Option<&str>) -> anyhow::Result<()> {
         show(&mut self.renderer, self.is_quiet, ask, report)?;
         let Report::ContactLost { reason } = report else { return Ok(()) };
-        if !self.is_told {
+        if let (false, Some(notice)) = (self.is_told, notice) {
+            say(notice);
+        } else if !self.is_told {
             // A servent that does not speak it closes without a word: it has none in that dialect.
             let is_tp3 = self.place.contact.starts_with(TP3_SCHEME);
             let hint = if is_tp3 { " (does it speak TP3? a servent does with --tp3)" } else { "" };

@@ -83,6 +83,19 @@ fn a_plain_terminal_says_it_too() {
 }
 
 #[test]
+fn one_that_goes_as_soon_as_it_has_reported_is_lost_in_the_same_words() {
+    for kind in ["xterm-256color", "dumb"] {
+        let home = TempDir::new().unwrap();
+        let (fake, mut contact, mut terminal) = attached(kind, &home, &[]);
+        terminal.press("? one\r");
+        answer(&mut contact, "? one");
+        // Seen before the next prompt or at it.
+        drop(contact);
+        terminal.wait_for_text(&format!("{}> ", is_lost(&fake)));
+    }
+}
+
+#[test]
 fn what_was_pending_is_incomplete_and_not_asked_again() {
     let home = TempDir::new().unwrap();
     let (fake, mut contact, mut terminal) = attached("xterm-256color", &home, &["--timeout", "300ms"]);
@@ -158,6 +171,7 @@ fn ctrl_c_ends_the_wait_for_a_contact_that_says_nothing() {
     terminal.wait_for_screen(&format!("{screen}> "));
     terminal.press("? one\r");
     let mut silent = fake.accept();
+    terminal.wait_for_screen(&format!("{screen}> ? one\n"));
     terminal.press("\x03");
     let name = fake.name();
     screen += &format!(

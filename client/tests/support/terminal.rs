@@ -81,7 +81,8 @@ impl Terminal {
         self.wait_for_screen("> ");
     }
 
-    /// Presses keys; Enter is `\r`.
+    /// Presses keys; Enter is `\r`. With Ctrl-C the system throws away what was said and has yet to be shown, unless a
+    /// line is being edited: whoever expects it on the screen waits for it before.
     pub(crate) fn press(&mut self, keys: impl AsRef<[u8]>) {
         self.keyboard.write_all(keys.as_ref()).unwrap();
         self.keyboard.flush().unwrap();
