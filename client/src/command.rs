@@ -76,7 +76,7 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::config::KEY_BYTES_MAX;
+    use common::limits::KEY_BYTES_MAX;
 
     fn key(bytes: &[u8]) -> Command {
         Command::Ask(Ask::Key(Key::new(bytes).unwrap()))

@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use common::config::COMMAND_BYTES_MAX;
+use common::limits::COMMAND_BYTES_MAX;
 use etcetera::BaseStrategy;
 use rustix::fs::{FlockOperation, OFlags, flock};
 

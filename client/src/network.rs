@@ -15,8 +15,9 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::address::{Dialect, Neighbor, canonical};
-use common::config::{CLIENT_CONNECTIONS_MAX, HELLO_WAIT_MAX};
+use common::address::{Neighbor, canonical};
+use common::dialect::Dialect;
+use common::limits::{CLIENT_CONNECTIONS_MAX, HELLO_WAIT_MAX};
 use common::link::{Link, LinkId, Purpose};
 use common::message::{Message, Request};
 use common::overlay::STRANGERS_LOG;

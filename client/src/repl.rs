@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use common::address::Neighbor;
-use common::config::COMMAND_BYTES_MAX;
 use common::counted::counted;
+use common::limits::COMMAND_BYTES_MAX;
 use common::query::Ask;
 use common::session::{EndReason, Report};
 use servent::patient;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use common::config::VALUE_BYTES_MAX;
+use common::limits::VALUE_BYTES_MAX;
 use common::query::{AnswerBody, Path};
 use common::session::Report;
 

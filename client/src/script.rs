@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use common::config::COMMAND_BYTES_MAX;
+use common::limits::COMMAND_BYTES_MAX;
 
 /// What editors of other systems put before a text, to say that it is UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

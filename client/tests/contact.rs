@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Instant;
 
-use common::address::{AnswerAddress, Dialect};
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
 use common::key::Key;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
@@ -735,7 +736,7 @@ fn a_value_is_one_line_and_moves_no_cursor() {
 #[test]
 fn a_value_of_full_length_is_shown_whole() {
     let (fake, mut contact, sequence, client) = asked(&[]);
-    let value = "v".repeat(common::config::VALUE_BYTES_MAX);
+    let value = "v".repeat(common::limits::VALUE_BYTES_MAX);
     contact.answer(sequence, value.as_bytes());
     contact.finish(sequence, tally(1, 1));
     assert_eq!(client.finish(), quiet(format!("{value} {}\n", fake.address()), 0));
@@ -850,7 +851,7 @@ fn an_interrupt_that_comes_while_answers_are_printed_is_not_lost() {
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;
-    contact.answer(sequence, &vec![b'v'; common::config::VALUE_BYTES_MAX]);
+    contact.answer(sequence, &vec![b'v'; common::limits::VALUE_BYTES_MAX]);
     contact.finish(sequence, tally(1, 1));
     let mut out = child.stdout.take().unwrap();
     // Once its first byte is there the client is writing, and stays so: the value is longer than any pipe.

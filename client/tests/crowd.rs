@@ -7,7 +7,7 @@ mod support;
 use std::io::Read;
 use std::net::TcpStream;
 
-use common::config::CLIENT_CONNECTIONS_MAX;
+use common::limits::CLIENT_CONNECTIONS_MAX;
 use rustix::process::{Resource, getrlimit};
 use servent::sockets::raise_descriptor_limit;
 

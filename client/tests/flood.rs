@@ -10,8 +10,8 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 use std::thread;
 
-use common::address::Dialect;
-use common::config::VALUE_BYTES_MAX;
+use common::dialect::Dialect;
+use common::limits::VALUE_BYTES_MAX;
 use common::message::Message;
 use common::query::{Answer, AnswerBody, Tally};
 use common::session::UNEXPECTED_TOLD_MAX;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use client::command::HELP;
-use common::config::{COMMAND_BYTES_MAX, KEY_BYTES_MAX};
+use common::limits::{COMMAND_BYTES_MAX, KEY_BYTES_MAX};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use support::fake::{Fake, tally};

@@ -6,15 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::str::FromStr;
 
-/// How bytes on a link are to be read, and how a client wants its answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Dialect {
-    /// Our own, described in docs/PROTOCOL.md.
-    #[default]
-    Native,
-    /// The course protocol the network descends from, described in docs/TP3.md.
-    Tp3,
-}
+use crate::dialect::Dialect;
 
 /// Where a client hears answers, and the dialect it hears them in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config::KEY_BYTES_MAX;
+use crate::limits::KEY_BYTES_MAX;
 use crate::text::Escaped;
 
 /// A key of 1 to [`KEY_BYTES_MAX`] bytes.

@@ -6,15 +6,17 @@
 //! run this same code. ARCHITECTURE.md follows one query through it.
 
 pub mod address;
-pub mod config;
 pub mod counted;
+pub mod dialect;
 pub mod key;
+pub mod limits;
 pub mod link;
 pub mod message;
 mod newcomers;
+mod on_demand;
 pub mod overlay;
 pub mod query;
-mod rare;
+mod random;
 pub mod session;
 pub mod store;
 pub mod text;

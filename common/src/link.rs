@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::address::Dialect;
-use crate::config::{
+use crate::dialect::Dialect;
+use crate::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::address::Dialect;
-use crate::config::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
+use crate::dialect::Dialect;
+use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use crate::query::{Answer, Ask, Query, QueryId, Tally};
 
 /// Who a servent is, whatever its addresses: random, new at every start.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::HELLO_WAIT_MAX;
+use crate::limits::HELLO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::time::Time;
 

@@ -4,6 +4,7 @@
 //! `flood` (how a query travels), `search` (what is answered), `delivery` (how an answer reaches a client). It holds no
 //! socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
 
+mod config;
 mod delivery;
 mod flood;
 mod links;
@@ -16,16 +17,19 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::address::{AnswerAddress, Dialect, join, split};
-use crate::config::{Config, SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
+use crate::address::{AnswerAddress, join, split};
+use crate::dialect::Dialect;
+use crate::limits::{SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Hello, Identity, Message, Request, Role, ServentId};
+use crate::on_demand::OnDemand;
 use crate::query::{Ask, Path, Query, QueryId, Tally};
-use crate::rare::Rare;
+use crate::random::split_mix;
 use crate::store::Store;
 use crate::time::Time;
 use crate::wire::{self, WireError};
 
+pub use config::Config;
 use delivery::Delivery;
 use flood::{Admission, Asker, Done, Flood, Passing};
 use links::{Greeting, Links, Peer};
@@ -119,7 +123,7 @@ pub enum Output {
         /// What.
         query: Arc<Query>,
     },
-    /// Connect; comes back as [`Input::Opened`] or, after [`DIAL_WAIT_MAX`](crate::config::DIAL_WAIT_MAX) at the
+    /// Connect; comes back as [`Input::Opened`] or, after [`DIAL_WAIT_MAX`](crate::limits::DIAL_WAIT_MAX) at the
     /// latest, as [`Input::DialFailed`].
     Dial {
         /// What this dial is for.
@@ -158,7 +162,7 @@ pub struct Counters {
     /// Queries refused because the seen set was full.
     pub unseen: u64,
     /// Queries refused because their neighbor brought more than its share.
-    pub hasty: u64,
+    pub over_pace: u64,
     /// Copies left out because the neighbor's dialect has no words for the query.
     pub unsaid: u64,
     /// Answers a limit refused.
@@ -179,33 +183,33 @@ pub struct Served {
 /// How much a mind holds of each thing that has a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holdings {
-    /// Links to neighbors; [`NEIGHBORS_MAX`](crate::config::NEIGHBORS_MAX) at most.
+    /// Links to neighbors; [`NEIGHBORS_MAX`](crate::limits::NEIGHBORS_MAX) at most.
     pub neighbors: usize,
-    /// Clients attached; [`CONNECTIONS_MAX`](crate::config::CONNECTIONS_MAX) connections of all kinds at most.
+    /// Clients attached; [`CONNECTIONS_MAX`](crate::limits::CONNECTIONS_MAX) connections of all kinds at most.
     pub clients: usize,
     /// Links whose other end has yet to say who it is; they count as connections too.
     pub strangers: usize,
     /// Queries remembered; [`SEEN_IDS_MAX`] at most.
     pub seen: usize,
-    /// Queries passed on whose echoes are awaited; [`QUERIES_PENDING_MAX`](crate::config::QUERIES_PENDING_MAX) at most.
+    /// Queries passed on whose echoes are awaited; [`QUERIES_PENDING_MAX`](crate::limits::QUERIES_PENDING_MAX) at most.
     pub pending: usize,
-    /// Echoes kept to be said again; [`ECHOES_KEPT_MAX`](crate::config::ECHOES_KEPT_MAX) at most.
+    /// Echoes kept to be said again; [`ECHOES_KEPT_MAX`](crate::limits::ECHOES_KEPT_MAX) at most.
     pub echoes_kept: usize,
     /// Bytes of queries kept to be offered again;
-    /// [`OFFERS_KEPT_BYTES_MAX`](crate::config::OFFERS_KEPT_BYTES_MAX) at most.
+    /// [`OFFERS_KEPT_BYTES_MAX`](crate::limits::OFFERS_KEPT_BYTES_MAX) at most.
     pub offers_kept_bytes: usize,
-    /// Moments at which these are looked at; [`LOOKS_MAX`](crate::config::LOOKS_MAX) at most.
+    /// Moments at which these are looked at; [`LOOKS_MAX`](crate::limits::LOOKS_MAX) at most.
     pub looks: usize,
-    /// Links to neighbors that have a pace; [`NEIGHBORS_MAX`](crate::config::NEIGHBORS_MAX) at most.
+    /// Links to neighbors that have a pace; [`NEIGHBORS_MAX`](crate::limits::NEIGHBORS_MAX) at most.
     pub paces: usize,
-    /// Answer addresses known; [`ANSWER_ADDRESSES_MAX`](crate::config::ANSWER_ADDRESSES_MAX) at most.
+    /// Answer addresses known; [`ANSWER_ADDRESSES_MAX`](crate::limits::ANSWER_ADDRESSES_MAX) at most.
     pub answer_addresses: usize,
-    /// Links to answer addresses; [`ANSWER_LINKS_MAX`](crate::config::ANSWER_LINKS_MAX) at most, and those that have yet
+    /// Links to answer addresses; [`ANSWER_LINKS_MAX`](crate::limits::ANSWER_LINKS_MAX) at most, and those that have yet
     /// to say hello.
     pub answer_links: usize,
-    /// Dials to answer addresses under way; [`ANSWER_DIALS_MAX`](crate::config::ANSWER_DIALS_MAX) at most.
+    /// Dials to answer addresses under way; [`ANSWER_DIALS_MAX`](crate::limits::ANSWER_DIALS_MAX) at most.
     pub answer_dials: usize,
-    /// Bytes of answers that wait; [`ANSWERS_QUEUED_BYTES_MAX`](crate::config::ANSWERS_QUEUED_BYTES_MAX) at most.
+    /// Bytes of answers that wait; [`ANSWERS_QUEUED_BYTES_MAX`](crate::limits::ANSWERS_QUEUED_BYTES_MAX) at most.
     pub answers_queued_bytes: usize,
 }
 
@@ -219,11 +223,11 @@ pub struct Overlay {
     ttl: u8,
     forward_once: bool,
     store: Arc<Store>,
-    tp3_answers: Rare<Vec<IpNet>>,
+    tp3_answers: OnDemand<Vec<IpNet>>,
     links: Links,
-    flood: Rare<Flood>,
-    delivery: Rare<Delivery>,
-    counters: Rare<Counters>,
+    flood: OnDemand<Flood>,
+    delivery: OnDemand<Delivery>,
+    counters: OnDemand<Counters>,
 }
 
 impl Overlay {
@@ -231,9 +235,9 @@ impl Overlay {
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Overlay {
         let (advertised_v4, advertised_v6) = split(config.advertised);
-        let mut tp3_answers: Rare<Vec<IpNet>> = Rare::default();
+        let mut tp3_answers: OnDemand<Vec<IpNet>> = OnDemand::default();
         if !config.tp3_answers.is_empty() {
-            tp3_answers.needed().clone_from(&config.tp3_answers);
+            tp3_answers.make().clone_from(&config.tp3_answers);
         }
         Overlay {
             id: config.servent_id,
@@ -244,9 +248,9 @@ impl Overlay {
             store,
             tp3_answers,
             links: Links::new(config),
-            flood: Rare::default(),
-            delivery: Rare::default(),
-            counters: Rare::default(),
+            flood: OnDemand::default(),
+            delivery: OnDemand::default(),
+            counters: OnDemand::default(),
         }
     }
 
@@ -361,7 +365,7 @@ impl Overlay {
 
     fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Vec<Output>) {
         match opening {
-            Opening::Dialled(Dial::Answers(to)) => self.delivery.needed().on_opened(now, to, link, out),
+            Opening::Dialled(Dial::Answers(to)) => self.delivery.make().on_opened(now, to, link, out),
             Opening::Dialled(Dial::Neighbor(target)) => {
                 let own = self.hello();
                 self.links.on_opened(now, link, Origin::Dialled(target), &own, out);
@@ -376,7 +380,7 @@ impl Overlay {
     fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Vec<Output>) {
         if self.delivery.get().is_some_and(|delivery| delivery.knows(link)) {
             let own = self.hello();
-            return self.delivery.needed().on_message(now, link, &message, &own, out);
+            return self.delivery.make().on_message(now, link, &message, &own, out);
         }
         let Some(peer) = self.links.heard(link) else {
             return;
@@ -410,8 +414,8 @@ impl Overlay {
     // ---- the flood ----
 
     fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Vec<Output>) {
-        let room = self.flood.needed().room();
-        let Some((client, rest)) = self.links.on_client_asks(now, link, room) else { return };
+        let headroom = self.flood.make().headroom();
+        let Some((client, rest)) = self.links.on_client_asks(now, link, headroom) else { return };
         if let Some(until) = rest {
             out.push(Output::Rest { link, until });
         }
@@ -449,7 +453,7 @@ impl Overlay {
                 "{} dropped, from {} with TTL {} after {} hops: no contact allows so many",
                 query.id(), self.links.neighbor_name(link), query.ttl, query.hops
             );
-            self.counters.needed().too_far += 1;
+            self.counters.make().too_far += 1;
             return;
         }
         // A path longer than the way would grow, as it is passed on, into one that nobody accepts.
@@ -466,24 +470,24 @@ impl Overlay {
     fn spread(&mut self, now: Time, asker: Asker, query: Arc<Query>, ttl: u8, out: &mut Vec<Output>) {
         let id = query.id();
         let mut tally = Tally::default();
-        let admission = self.flood.needed().admit(now, asker, &query, ttl, self.forward_once);
+        let admission = self.flood.make().admit(now, asker, &query, ttl, self.forward_once);
         if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
             self.log_admission(asker, &query, ttl, admission);
         }
         match admission {
-            Admission::New | Admission::Further | Admission::Refused => {}
-            Admission::Hasty => return self.turn_away(asker, id, out),
+            Admission::New | Admission::MoreTtl | Admission::Refused => {}
+            Admission::OverPace => return self.turn_away(asker, id, out),
             Admission::Duplicate => {
                 tally.duplicates = 1;
                 return finish(&self.links, Done { asker, id, tally }, out);
             }
-            Admission::Unsure => {
+            Admission::EchoForgotten => {
                 (tally.duplicates, tally.lost) = (1, 1);
                 return finish(&self.links, Done { asker, id, tally }, out);
             }
-            Admission::Again(Some(tally)) => return finish(&self.links, Done { asker, id, tally }, out),
+            Admission::OfferedAgain(Some(tally)) => return finish(&self.links, Done { asker, id, tally }, out),
             // Its echo is still to come, and will go to where the copy came from this time.
-            Admission::Again(None) => return,
+            Admission::OfferedAgain(None) => return,
         }
         let mut query = Query { ttl, ..Arc::unwrap_or_clone(query) };
         self.add_to_path(&mut query);
@@ -504,9 +508,9 @@ impl Overlay {
             // The nameless speak TP3, which has no words for this query: they are not asked, and that is told.
             others.clone_from(&echoing);
             tally.add_lost(unsaid_count);
-            self.counters.needed().unsaid += unsaid_count as u64;
+            self.counters.make().unsaid += unsaid_count as u64;
         }
-        match self.flood.needed().pass_on(now, asker, query, others, echoing, tally) {
+        match self.flood.make().pass_on(now, asker, query, others, echoing, tally) {
             Passing::On { query, links, done } => {
                 if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
                     query_log::log_passed_on(&self.links, id, query.ttl, &links);
@@ -520,7 +524,7 @@ impl Overlay {
 
     /// What a servent does with a query whose neighbor has brought more than its share.
     fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Vec<Output>) {
-        self.counters.needed().hasty += 1;
+        self.counters.make().over_pace += 1;
         if let Some(link) = asker.link() {
             log::warn!(
                 target: STRANGERS_LOG,
@@ -534,7 +538,7 @@ impl Overlay {
     /// What a servent does with a query it has no room to remember.
     fn refuse(&mut self, now: Time, asker: Asker, query: &Query, out: &mut Vec<Output>) {
         let id = query.id();
-        self.counters.needed().unseen += 1;
+        self.counters.make().unseen += 1;
         log::warn!(target: STRANGERS_LOG, "refused query {id}: {SEEN_IDS_MAX} queries are the most to remember");
         let mut tally = Tally { lost: 1, ..Tally::default() };
         if matches!(asker, Asker::Client { .. }) {
@@ -561,15 +565,15 @@ impl Overlay {
                 out.push(Output::Send { link, message: Message::Answer(answer) });
                 true
             }
-            _ => self.may_be_dialled(query.client) && self.delivery.needed().deliver(now, query.client, answer, out),
+            _ => self.may_be_dialled(query.client) && self.delivery.make().deliver(now, query.client, answer, out),
         };
         if taken {
             tally.answers += 1;
-            self.flood.needed().served.answered += 1;
+            self.flood.make().served.answered += 1;
         } else {
             log::debug!(target: QUERY_LOG, "{} answer dropped: a limit or a rule keeps it from its client", query.id());
             tally.lost += 1;
-            self.counters.needed().unanswered += 1;
+            self.counters.make().unanswered += 1;
         }
     }
 
@@ -704,24 +708,4 @@ fn finish(links: &Links, done: Done, out: &mut Vec<Output>) {
         }
         Asker::Gone { .. } => None,
     });
-}
-
-/// The first number of `SplitMix64` (Steele, Lea and Flood 2014) from a seed.
-fn split_mix(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn split_mix_is_the_published_one() {
-        // The first outputs of the reference implementation (Vigna, splitmix64.c) for these seeds.
-        assert_eq!(split_mix(0), 0xe220_a839_7b1d_cdaf);
-        assert_eq!(split_mix(1_234_567), 6_457_827_717_110_365_317);
-    }
 }

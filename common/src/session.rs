@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::address::Dialect;
-use crate::config::HELLO_WAIT_MAX;
+use crate::dialect::Dialect;
+use crate::limits::HELLO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
 use crate::newcomers::Newcomers;

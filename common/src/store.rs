@@ -24,7 +24,7 @@ use foldhash::fast::FixedState;
 use hashbrown::hash_table::{self, HashTable};
 use memchr::{memchr_iter, memchr2};
 
-use crate::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// The largest text a store takes: positions in it are kept in 32 bits.
 pub const STORE_BYTES_MAX: usize = u32::MAX as usize;

@@ -6,8 +6,8 @@
 mod native;
 mod tp3;
 
-use crate::address::Dialect;
-use crate::config::FRAME_WAIT_MAX;
+use crate::dialect::Dialect;
+use crate::limits::FRAME_WAIT_MAX;
 use crate::message::Message;
 use crate::query::Query;
 

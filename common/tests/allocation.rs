@@ -14,13 +14,15 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::address::{AnswerAddress, Dialect, Neighbor};
-use common::config::{
-    Config, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SEEN_AGE_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
-};
+use common::address::{AnswerAddress, Neighbor};
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::{
+    FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SEEN_AGE_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
+};
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Hello, Message, Role, ServentId};
+use common::overlay::Config;
 use common::overlay::{Dial, Input, Opening, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::store::{Store, StoreError};

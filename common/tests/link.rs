@@ -6,12 +6,12 @@
 // Clippy takes only the bodies of tests for tests, not what they share.
 #![allow(clippy::expect_used, clippy::panic)]
 
-use common::address::Dialect;
-use common::config::{
+use common::dialect::Dialect;
+use common::key::Key;
+use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
 };
-use common::key::Key;
 use common::link::{Link, Purpose, SendError};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask};

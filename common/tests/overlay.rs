@@ -12,9 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address::{AnswerAddress, Dialect, Neighbor};
-use common::config::*;
+use common::address::{AnswerAddress, Neighbor};
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::*;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Counters, Dial, Holdings, Input, Opening, Output, Overlay};
@@ -280,8 +281,8 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     assert_eq!(ask(&mut mind, 1, milk()), duplicate);
     mind.now = Time::START + SEEN_AGE_MAX + seconds(1);
     assert_eq!(ask(&mut mind, u64::MAX, milk()), reached(1));
-    let Counters { unseen, hasty, .. } = mind.overlay.counters();
-    assert_eq!((unseen, hasty), (2, 1), "the place that was free cost the neighbor a second");
+    let Counters { unseen, over_pace, .. } = mind.overlay.counters();
+    assert_eq!((unseen, over_pace), (2, 1), "the place that was free cost the neighbor a second");
 }
 
 /// A neighbor that brings queries nobody asked, all different, and the mind it is linked with.
@@ -305,11 +306,11 @@ impl Flooder {
 
     /// Brings one after the other until one is refused, and says how many were not.
     fn flood(&mut self, mind: &mut Mind, hops: u8) -> usize {
-        let refused = mind.overlay.counters().hasty;
+        let refused = mind.overlay.counters().over_pace;
         for count in 0..=SEEN_IDS_MAX {
             let query = self.forged(hops);
             mind.hear(self.link, Message::query(query));
-            if mind.overlay.counters().hasty > refused {
+            if mind.overlay.counters().over_pace > refused {
                 return count;
             }
         }
@@ -332,7 +333,7 @@ fn a_neighbor_that_hurries_is_refused_what_is_beyond_its_pace() {
         let refused = hasty.forged(hops);
         let out = mind.hear(hasty.link, Message::query(refused.clone()));
         assert_eq!(out, [send(hasty.link, echo_of(&refused, Tally { lost: 1, ..Tally::default() }))]);
-        assert_eq!(mind.overlay.counters().hasty, 2);
+        assert_eq!(mind.overlay.counters().over_pace, 2);
 
         mind.now = mind.now + seconds(1);
         let count = hasty.flood(&mut mind, hops);
@@ -394,9 +395,9 @@ fn behind_an_honest_neighbor_of_a_hasty_one_nothing_is_refused() {
     // The first has no left neighbor but those two.
     chain[0].closed(left[0]);
     for step in 0..1_250 {
-        let refused = chain[0].overlay.counters().hasty;
+        let refused = chain[0].overlay.counters().over_pace;
         let mut brought = vec![(honest.link, honest.forged(1))];
-        while chain[0].overlay.counters().hasty == refused {
+        while chain[0].overlay.counters().over_pace == refused {
             let mut on_the_way: Vec<(LinkId, Query)> = std::mem::take(&mut brought);
             on_the_way.push((hasty.link, hasty.forged(1)));
             for (number, mind) in chain.iter_mut().enumerate() {
@@ -416,7 +417,7 @@ fn behind_an_honest_neighbor_of_a_hasty_one_nothing_is_refused() {
             }
         }
         for mind in &chain[1..] {
-            assert_eq!(mind.overlay.counters().hasty, 0, "at {:?}", mind.now);
+            assert_eq!(mind.overlay.counters().over_pace, 0, "at {:?}", mind.now);
         }
     }
 }

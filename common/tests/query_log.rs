@@ -10,11 +10,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address::{AnswerAddress, Dialect};
-use common::config::{Config, KEY_BYTES_MAX};
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::KEY_BYTES_MAX;
 use common::link::LinkId;
 use common::message::{Hello, Message, Role, ServentId};
+use common::overlay::Config;
 use common::overlay::{Input, Opening, Overlay};
 use common::query::{Ask, Path, Query};
 use common::time::Time;

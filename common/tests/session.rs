@@ -9,9 +9,9 @@ mod random;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use common::address::Dialect;
-use common::config::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use common::link::LinkId;
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Tally};

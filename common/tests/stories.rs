@@ -15,7 +15,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::address::{AnswerAddress, Dialect};
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
 use common::key::Key;
 use common::message::{Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, Query, QueryId, Tally};

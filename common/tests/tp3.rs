@@ -9,14 +9,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address::{AnswerAddress, Dialect};
-use common::config::{
-    ANSWER_DIALS_PER_NETWORK_MAX, ANSWER_REST_MIN, Config, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX,
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
+use common::key::Key;
+use common::limits::{
+    ANSWER_DIALS_PER_NETWORK_MAX, ANSWER_REST_MIN, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX,
     TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX, TTL_MAX,
 };
-use common::key::Key;
 use common::link::{Link, LinkId, Purpose};
 use common::message::{Echo, Finished, Hello, Message, Request, Role, ServentId};
+use common::overlay::Config;
 use common::overlay::{Dial, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;

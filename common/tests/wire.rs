@@ -19,9 +19,10 @@
 
 use std::net::SocketAddr;
 
-use common::address::{AnswerAddress, Dialect, canonical};
-use common::config::{self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
+use common::address::{AnswerAddress, canonical};
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::{self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use common::link::{Link, Purpose};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};

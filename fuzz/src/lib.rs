@@ -14,7 +14,7 @@ mod reader;
 pub mod runner;
 mod targets;
 
-use common::config::FRAME_BYTES_MAX;
+use common::limits::FRAME_BYTES_MAX;
 
 /// What became of an input that broke nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use std::env;
 
-use common::config::FRAME_BYTES_MAX;
+use common::limits::FRAME_BYTES_MAX;
 use fuzz::runner::{Failure, Report, run_mutations};
 use fuzz::{TARGETS, Target, corpus, target};
 

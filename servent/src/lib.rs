@@ -28,9 +28,9 @@ use std::thread;
 
 use anyhow::{Context, anyhow};
 use common::address::canonical;
-use common::config::Config;
 use common::counted::{counted, grouped};
 use common::message::ServentId;
+use common::overlay::Config;
 use ipnet::IpNet;
 use rustix::stdio::stdout;
 

@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use common::config::NEIGHBORS_MAX;
 use common::counted::grouped;
+use common::limits::NEIGHBORS_MAX;
 use common::overlay::STRANGERS_LOG;
 use log::{Level, Record};
 

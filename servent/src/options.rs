@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser};
 use common::address::{Address, Host, ServentError, TP3_SCHEME, parse_servent};
-use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
+use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use common::text::Escaped;
 use ipnet::IpNet;
 

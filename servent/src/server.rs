@@ -13,11 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use common::address::{Dialect, canonical};
-use common::config::{CONNECTIONS_MAX, Config, FRAME_WAIT_MAX};
+use common::address::canonical;
 use common::counted::{counted, grouped, lasted};
+use common::dialect::Dialect;
+use common::limits::{CONNECTIONS_MAX, FRAME_WAIT_MAX};
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::Message;
+use common::overlay::Config;
 use common::overlay::{Dial, Input, Opening, Output, Overlay, STRANGERS_LOG, Served};
 use common::query::Query;
 use common::store::Store;

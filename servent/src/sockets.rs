@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::address::{Address, Host, Neighbor, parse_servent};
-use common::config::{DIAL_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
+use common::limits::{DIAL_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
 use ipnet::{IpNet, Ipv4Net};
 use nix::sys::socket::SockaddrStorage;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use common::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::counted::counted;
+use common::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::query::Ask;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use topologies::fleet::program;

@@ -12,8 +12,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::address::Dialect;
-use common::config::{CONNECTIONS_MAX, KEY_BYTES_MAX};
+use common::dialect::Dialect;
+use common::limits::{CONNECTIONS_MAX, KEY_BYTES_MAX};
 use common::message::{Echo, Hello, Message, Role};
 use common::query::Tally;
 use common::wire::PREFACE;

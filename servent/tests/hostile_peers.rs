@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::address::{AnswerAddress, Dialect};
-use common::config::{
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
+use common::limits::{
     ANSWER_REST_MIN, KEY_BYTES_MAX, NEIGHBOR_QUERIES_AT_ONCE_MAX, NEIGHBOR_QUERIES_PER_SECOND_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX, OFFERS_KEPT_BYTES_MAX, SEEN_FREELY_MAX, SEEN_IDS_MAX,
 };

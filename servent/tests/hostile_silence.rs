@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use common::config::ANSWER_DIALS_MAX;
+use common::limits::ANSWER_DIALS_MAX;
 use common::message::{Message, Role, ServentId};
 use servent::sockets::raise_descriptor_limit;
 

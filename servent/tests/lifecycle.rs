@@ -14,9 +14,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use common::address::Dialect;
-use common::config::KEY_BYTES_MAX;
 use common::counted::counted;
+use common::dialect::Dialect;
+use common::limits::KEY_BYTES_MAX;
 use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask};
 use rustix::process::Signal;

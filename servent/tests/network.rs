@@ -12,8 +12,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::address::{AnswerAddress, Dialect};
-use common::config::{
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
+use common::limits::{
     FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SERVENT_FRAME_BYTES_MAX,
     TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX, VALUE_BYTES_MAX,
 };

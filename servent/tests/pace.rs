@@ -8,7 +8,7 @@ mod support;
 
 use std::time::Instant;
 
-use common::config::CLIENT_QUERIES_AT_ONCE_MAX;
+use common::limits::CLIENT_QUERIES_AT_ONCE_MAX;
 use common::message::Goodbye;
 
 use support::{DataFile, PATIENCE, Peer, Process, ask, serve_many};

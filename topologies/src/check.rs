@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
-use common::config::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::counted::counted;
+use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::store::Store;
 use servent::options::DataSource;
 

@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use common::address::Dialect;
+use common::dialect::Dialect;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Tally};

@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::address::{AnswerAddress, Dialect};
-use crate::config::{
+use crate::address::AnswerAddress;
+use crate::dialect::Dialect;
+use crate::limits::{
     ANSWER_ADDRESSES_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX, ANSWER_REST_MAX, ANSWER_REST_MIN,
     ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
 };

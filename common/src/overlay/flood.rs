@@ -17,17 +17,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{
+use crate::counted::counted;
+use crate::limits::{
     ECHO_WAIT_MAX, ECHOES_KEPT_MAX, LOOKS_FEW, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX,
 };
-use crate::counted::counted;
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
+use crate::on_demand::OnDemand;
 use crate::overlay::Served;
-use crate::overlay::pace::{Paces, Room};
+use crate::overlay::pace::{Headroom, Paces};
 use crate::overlay::query_log::QUERY_LOG;
 use crate::query::{Ask, Path, Query, QueryId, Tally};
-use crate::rare::Rare;
 use crate::time::Time;
 
 use seen::{Place, SeenSet};
@@ -65,17 +65,17 @@ pub(super) enum Admission {
     /// Never seen: answer it and pass it on.
     New,
     /// Seen, but this copy may go further than any before: pass it on, do not answer.
-    Further,
+    MoreTtl,
     /// Seen, and this copy brings nothing.
     Duplicate,
     /// Seen, and what came of it was not kept: it may be a duplicate, or offered again.
-    Unsure,
+    EchoForgotten,
     /// The copy that came before over a link that fell. What came of it, if that is known yet.
-    Again(Option<Tally>),
+    OfferedAgain(Option<Tally>),
     /// Not seen, and there is no room to remember it.
     Refused,
     /// Not seen, and its neighbor has brought more than its share.
-    Hasty,
+    OverPace,
 }
 
 /// How the first copy of a query came, as far as that is still known.
@@ -114,7 +114,7 @@ pub(super) struct Flood {
     pending_count: usize,
     kept_count: usize,
     offers_kept_bytes: usize,
-    paces: Rare<Paces>,
+    paces: OnDemand<Paces>,
 }
 
 /// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
@@ -130,7 +130,7 @@ struct Pass {
     /// The links whose echo is awaited.
     awaited: Vec<LinkId>,
     /// The neighbors whose echo is awaited, and whose link fell.
-    absent: Rare<Vec<Identity>>,
+    absent: OnDemand<Vec<Identity>>,
     tally: Tally,
     is_done: bool,
 }
@@ -143,7 +143,7 @@ impl Pass {
             came,
             offer: None,
             awaited: Vec::new(),
-            absent: Rare::default(),
+            absent: OnDemand::default(),
             tally: Tally::default(),
             is_done: false,
         }
@@ -161,7 +161,7 @@ impl Flood {
         let id = query.id();
         let Some(entry) = self.seen.find(id).and_then(|place| self.seen.get_mut(place)) else {
             if !self.is_in_time(now, asker, query.hops) {
-                return Admission::Hasty;
+                return Admission::OverPace;
             }
             self.served.queries += 1;
             let is_remembered = self.seen.remember(now, id, query.client.dialect, ttl);
@@ -169,7 +169,7 @@ impl Flood {
         };
         if ttl > entry.ttl && !forward_once {
             entry.ttl = ttl;
-            return Admission::Further;
+            return Admission::MoreTtl;
         }
         let is_again = |pass: &&mut Pass| {
             // Over the same link it is no second offer but the same thing said twice.
@@ -181,9 +181,9 @@ impl Flood {
         match entry.passes.iter_mut().find(is_again) {
             Some(pass) => {
                 pass.asker = asker;
-                Admission::Again(pass.is_done.then_some(pass.tally))
+                Admission::OfferedAgain(pass.is_done.then_some(pass.tally))
             }
-            None if entry.is_unsure && asker.identity().is_some() => Admission::Unsure,
+            None if entry.is_echo_forgotten && asker.identity().is_some() => Admission::EchoForgotten,
             None => Admission::Duplicate,
         }
     }
@@ -199,16 +199,16 @@ impl Flood {
     fn is_in_time(&mut self, now: Time, asker: Asker, hops: u8) -> bool {
         match asker {
             Asker::Neighbor { link, .. } if self.seen.len() >= SEEN_FREELY_MAX => {
-                let room = self.room();
-                self.paces.needed().take(now, link, hops, room)
+                let headroom = self.headroom();
+                self.paces.make().take(now, link, hops, headroom)
             }
             _ => true,
         }
     }
 
     /// How much room there is for new queries.
-    pub(super) fn room(&self) -> Room {
-        Room::beside(self.seen.len())
+    pub(super) fn headroom(&self) -> Headroom {
+        Headroom::beside(self.seen.len())
     }
 
     /// Forgets what a TP3 client asked: it has come anew, and counts from zero.
@@ -300,7 +300,7 @@ impl Flood {
                 pass.awaited.swap_remove(index);
                 let mut given_up = false;
                 match returns {
-                    Some(identity) if pass.offer.is_some() => pass.absent.needed().push(identity),
+                    Some(identity) if pass.offer.is_some() => pass.absent.make().push(identity),
                     _ => {
                         pass.tally.add_lost(1);
                         given_up = true;
@@ -486,7 +486,7 @@ impl Flood {
     fn may_keep(&mut self, place: Place, asker: Asker) -> bool {
         let has_room = self.kept_count < ECHOES_KEPT_MAX;
         if !has_room {
-            self.seen.set_unsure(place);
+            self.seen.set_echo_forgotten(place);
         }
         has_room && asker.identity().is_some()
     }

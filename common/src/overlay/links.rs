@@ -13,13 +13,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::address::{AnswerAddress, canonical};
-use crate::config::{CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, Config, NEIGHBOR_BEAT, NEIGHBORS_MAX};
+use crate::limits::{CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
 use crate::newcomers::Newcomers;
-use crate::overlay::pace::Room;
+use crate::on_demand::OnDemand;
+use crate::overlay::Config;
+use crate::overlay::pace::Headroom;
 use crate::overlay::{Origin, Output, STRANGERS_LOG};
-use crate::rare::Rare;
 use crate::time::Time;
 
 use neighbors::{NeighborLink, Silence};
@@ -33,7 +34,7 @@ const CLOSED_AT_ONCE_MAX: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct Links {
-    guests: Rare<Guests>,
+    guests: OnDemand<Guests>,
     neighbors: Box<[NeighborLink]>,
     targets: Box<[Target]>,
     /// When the neighbors are looked at next; of no meaning while there are none.
@@ -79,7 +80,7 @@ struct Client {
 impl Links {
     pub(super) fn new(config: &Config) -> Links {
         Links {
-            guests: Rare::default(),
+            guests: OnDemand::default(),
             neighbors: Box::default(),
             targets: config.neighbors.iter().map(Target::new).collect(),
             beat: Time::START,
@@ -95,7 +96,7 @@ impl Links {
             // The dialer speaks first; whoever accepts waits to learn what the other side speaks.
             out.push(Output::Send { link, message: Message::Hello(*own) });
         }
-        self.guests.needed().strangers.insert(now, link, origin);
+        self.guests.make().strangers.insert(now, link, origin);
     }
 
     pub(super) fn on_dial_failed(&mut self, now: Time, index: usize, reason: &str, random: u64) {
@@ -165,7 +166,7 @@ impl Links {
         }
         log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
-        self.guests.needed().clients.insert(link, Client { address, paced: now });
+        self.guests.make().clients.insert(link, Client { address, paced: now });
         out.push(Output::Send { link, message: Message::Hello(*own) });
         Greeting::Client(address)
     }
@@ -331,12 +332,12 @@ impl Links {
         &mut self,
         now: Time,
         link: LinkId,
-        room: Room,
+        headroom: Headroom,
     ) -> Option<(AnswerAddress, Option<Time>)> {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
-        let at_once = room.shorten(INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX);
+        let at_once = headroom.shorten(INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX);
         let client = self.guests.get_mut()?.clients.get_mut(&link)?;
-        client.paced = client.paced.max(now) + room.lengthen(INTERVAL);
+        client.paced = client.paced.max(now) + headroom.lengthen(INTERVAL);
         let ahead = client.paced.since(now);
         let rest = (ahead > at_once).then(|| now + (ahead - at_once));
         Some((client.address, rest))

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::{
+use crate::limits::{
     NEIGHBOR_QUERIES_AT_ONCE_MAX, NEIGHBOR_QUERIES_PER_SECOND_MAX, QUERY_COST_MAX, SEEN_IDS_MAX, TTL_MAX,
 };
 use crate::link::LinkId;
@@ -21,13 +21,13 @@ const AMPLE: u32 = (SEEN_IDS_MAX / 2) as u32;
 /// With less, a pace falls with the square of what is left. Were it in proportion, those that hurry would take the same
 /// part of the rest again and again, and soon all; so it takes ten times as many, or ten times as long, to leave a tenth.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room(u32);
+pub(super) struct Headroom(u32);
 
-impl Room {
+impl Headroom {
     /// The room beside so many queries.
-    pub(super) fn beside(seen_count: usize) -> Room {
+    pub(super) fn beside(seen_count: usize) -> Headroom {
         let free = SEEN_IDS_MAX.saturating_sub(seen_count);
-        Room(u32::try_from(free).unwrap_or(AMPLE).clamp(1, AMPLE))
+        Headroom(u32::try_from(free).unwrap_or(AMPLE).clamp(1, AMPLE))
     }
 
     /// What a query costs of a link's time where it costs this much with ample room.
@@ -53,16 +53,16 @@ pub(super) struct Paces {
 
 impl Paces {
     /// Whether a new query that came over `hops` links may be taken, and counts it if so.
-    pub(super) fn take(&mut self, now: Time, link: LinkId, hops: u8, room: Room) -> bool {
+    pub(super) fn take(&mut self, now: Time, link: LinkId, hops: u8, headroom: Headroom) -> bool {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / NEIGHBOR_QUERIES_PER_SECOND_MAX as u64);
         const AT_ONCE: Duration = INTERVAL.saturating_mul(NEIGHBOR_QUERIES_AT_ONCE_MAX);
         const FARTHEST: u32 = TTL_MAX as u32 + 1;
         let paced = self.links.entry(link).or_insert(self.newcomers);
-        if paced.since(now) > room.shorten(AT_ONCE) {
+        if paced.since(now) > headroom.shorten(AT_ONCE) {
             return false;
         }
         // Cheaper with every hop: what one servent takes, and a little of its own beside it, the next takes too.
-        *paced = (*paced).max(now) + room.lengthen(INTERVAL * FARTHEST / (FARTHEST + u32::from(hops)));
+        *paced = (*paced).max(now) + headroom.lengthen(INTERVAL * FARTHEST / (FARTHEST + u32::from(hops)));
         true
     }
 
@@ -86,8 +86,8 @@ mod tests {
     /// How many come at once that have crossed no link, with so much of the ample room.
     fn at_once(part: usize) -> u32 {
         let mut paces = Paces::default();
-        let room = Room::beside(SEEN_IDS_MAX - SEEN_IDS_MAX / 2 / part);
-        (0..).find(|_| !paces.take(Time::START, LinkId(1), 0, room)).unwrap_or_default()
+        let headroom = Headroom::beside(SEEN_IDS_MAX - SEEN_IDS_MAX / 2 / part);
+        (0..).find(|_| !paces.take(Time::START, LinkId(1), 0, headroom)).unwrap_or_default()
     }
 
     #[test]

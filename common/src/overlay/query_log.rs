@@ -9,8 +9,8 @@ use std::fmt::{self, Display, Formatter};
 use super::Overlay;
 use super::flood::{Admission, Asker, Done, First};
 use super::links::Links;
-use crate::config::SEEN_IDS_MAX;
 use crate::counted::counted;
+use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::query::{Ask, Query, QueryId};
 use crate::text::Escaped;
@@ -77,17 +77,17 @@ impl Overlay {
         let from = format!("from {from} with TTL {came_ttl}{cut}");
         match admission {
             Admission::New => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Asked(&query.ask)),
-            Admission::Further => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
-            Admission::Duplicate | Admission::Unsure => {
+            Admission::MoreTtl => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
+            Admission::Duplicate | Admission::EchoForgotten => {
                 log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", self.first_copy(id));
             }
-            Admission::Again(_) => {
+            Admission::OfferedAgain(_) => {
                 log::debug!(target: QUERY_LOG, "{id} offered again {from}: it came before over a link that fell");
             }
             Admission::Refused => {
                 log::debug!(target: QUERY_LOG, "{id} refused {from}: {SEEN_IDS_MAX} queries are the most to remember");
             }
-            Admission::Hasty => log::debug!(target: QUERY_LOG, "{id} refused {from}: it brings more than its share"),
+            Admission::OverPace => log::debug!(target: QUERY_LOG, "{id} refused {from}: it brings more than its share"),
         }
     }
 

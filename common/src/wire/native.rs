@@ -10,9 +10,10 @@ use bincode::config::{BigEndian, Configuration, Limit, Varint};
 use bincode::error::DecodeError;
 use bincode::{BorrowDecode, Encode};
 
-use crate::address::{AnswerAddress, Dialect, canonical};
-use crate::config::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
+use crate::address::{AnswerAddress, canonical};
+use crate::dialect::Dialect;
 use crate::key::Key;
+use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use crate::wire::{EncodeError, FirstBytes, WireError};

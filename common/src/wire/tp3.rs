@@ -6,9 +6,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::address::{AnswerAddress, Dialect};
-use crate::config::{TP3_TEXT_BYTES_MAX, TTL_MAX};
+use crate::address::AnswerAddress;
+use crate::dialect::Dialect;
 use crate::key::{Key, KeyError};
+use crate::limits::{TP3_TEXT_BYTES_MAX, TTL_MAX};
 use crate::message::{Hello, Message, Request, Role};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query};
 use crate::wire::{EncodeError, WireError};

@@ -11,10 +11,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address::{Dialect, Neighbor};
-use common::config::{Config, DIAL_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX, SILENCE_DEFAULT, TTL_DEFAULT};
+use common::address::Neighbor;
+use common::dialect::Dialect;
+use common::limits::{DIAL_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX, SILENCE_DEFAULT, TTL_DEFAULT};
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Message, ServentId};
+use common::overlay::Config;
 use common::overlay::{self, Dial, Opening, Overlay};
 use common::query::{Ask, QueryId};
 use common::session::{self, Report, Session};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::address::Host;
-use common::config::{NEIGHBORS_MAX, TTL_MAX};
+use common::limits::{NEIGHBORS_MAX, TTL_MAX};
 
 use crate::Outcome;
 use crate::reader::Reader;

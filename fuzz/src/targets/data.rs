@@ -1,6 +1,6 @@
 //! The data file: a store against the rules of its text, said once more and as plainly as can be.
 
-use common::config::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use common::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::store::{Oddity, Store, WARNINGS_MAX, Warning};
 
 use crate::Outcome;

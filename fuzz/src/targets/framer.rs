@@ -2,8 +2,8 @@
 //!
 //! The first byte of the input says which kind, the second where the rest is cut.
 
-use common::address::Dialect;
-use common::config::{NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX};
+use common::dialect::Dialect;
+use common::limits::{NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX};
 use common::link::{Link, Purpose};
 use common::message::Message;
 use common::wire::{Accepts, WireError};

@@ -2,8 +2,8 @@
 //!
 //! Lengths of frames are `framer`'s: here the frame is always whole, so that what is inside it is reached.
 
-use common::address::Dialect;
-use common::config::{FRAME_BYTES_MAX, TP3_TEXT_BYTES_MAX};
+use common::dialect::Dialect;
+use common::limits::{FRAME_BYTES_MAX, TP3_TEXT_BYTES_MAX};
 use common::message::Message;
 use common::wire::{Frame, read_frame};
 

@@ -8,14 +8,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::address::{AnswerAddress, Dialect, Neighbor, canonical};
-use common::config::{
-    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, Config, DIAL_WAIT_MAX,
-    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
-    SEEN_TP3_AGE_MAX, TTL_MAX,
+use common::address::{AnswerAddress, Neighbor, canonical};
+use common::dialect::Dialect;
+use common::limits::{
+    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, DIAL_WAIT_MAX, ECHOES_KEPT_MAX,
+    LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX,
+    TTL_MAX,
 };
 use common::link::LinkId;
 use common::message::{Hello, Message, Role, ServentId};
+use common::overlay::Config;
 use common::overlay::{Dial, Input, Opening, Output, Overlay};
 use common::query::QueryId;
 use common::store::Store;

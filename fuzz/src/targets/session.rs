@@ -58,8 +58,8 @@ impl Shell {
         let silence_max = Duration::from_millis(1 + 100 * u64::from(reader.byte()));
         let port = words::address(reader).port();
         let mind = match words::dialect(reader) {
-            common::address::Dialect::Native => Session::new(port, reader.u64(), silence_max, answers_wanted),
-            common::address::Dialect::Tp3 => Session::tp3(port, silence_max, answers_wanted),
+            common::dialect::Dialect::Native => Session::new(port, reader.u64(), silence_max, answers_wanted),
+            common::dialect::Dialect::Tp3 => Session::tp3(port, silence_max, answers_wanted),
         };
         let mut shell = Shell {
             mind,

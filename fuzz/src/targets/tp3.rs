@@ -1,7 +1,7 @@
 //! The TP3 decoder: any bytes, as messages one after another.
 
-use common::address::Dialect;
-use common::config::FRAME_BYTES_MAX;
+use common::dialect::Dialect;
+use common::limits::FRAME_BYTES_MAX;
 use common::message::Message;
 use common::wire::{Frame, WireError, read_frame};
 

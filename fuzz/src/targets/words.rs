@@ -5,7 +5,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use common::address::{AnswerAddress, Dialect};
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
 use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};

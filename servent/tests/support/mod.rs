@@ -19,9 +19,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::address::{AnswerAddress, Dialect};
-use common::config::SILENCE_DEFAULT;
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::SILENCE_DEFAULT;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
@@ -32,7 +33,7 @@ use tempfile::TempDir;
 use topologies::fleet::{Servent, program};
 
 /// The longest anything may take: long after every limit of the servent that a test waits for, on a machine with much
-/// else to do, and before [`common::config::ANSWER_IDLE_MAX`], for which none waits.
+/// else to do, and before [`common::limits::ANSWER_IDLE_MAX`], for which none waits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
 
 /// The receive buffer of those that do not read: the less the system takes in for them, the sooner the servent is

@@ -4,7 +4,7 @@
 //! it, and is put there from here. Nothing is measured here.
 
 use anyhow::{Context, bail};
-use common::config::{SEEN_AGE_MAX, SEEN_IDS_MAX};
+use common::limits::{SEEN_AGE_MAX, SEEN_IDS_MAX};
 
 use super::{
     DEGREE, DEGREE_SIZE, DEGREES, GNUTELLA, Run, Runs, SHAPES, SIZES, TTL_MOST, TTL_SIZE, TTLS, degrees, plan, seeds,

@@ -11,11 +11,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::address::{Dialect, Neighbor};
-use common::config::{Config, SILENCE_DEFAULT};
+use common::address::Neighbor;
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::SILENCE_DEFAULT;
 use common::link::LinkId;
 use common::message::{Echo, Message, ServentId};
+use common::overlay::Config;
 use common::overlay::{self, Dial, Opening, Overlay};
 use common::query::{Ask, Query, QueryId, Tally};
 use common::session::{self, Report, Session};

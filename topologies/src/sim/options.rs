@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use common::config::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use common::counted::counted;
+use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 
 use super::plan::{Delays, FaultKind, Faults, Item, Plan, Shape, Wire};
 use super::random::Random;

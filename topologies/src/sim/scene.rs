@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use common::config::NEIGHBORS_MAX;
+use common::limits::NEIGHBORS_MAX;
 
 use super::faults::{self, Fault};
 use super::graph::{Graph, number};

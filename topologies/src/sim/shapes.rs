@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use common::config::NEIGHBORS_MAX;
+use common::limits::NEIGHBORS_MAX;
 
 use super::graph::{Graph, number};
 use super::plan::Shape;

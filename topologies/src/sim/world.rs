@@ -18,11 +18,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::address::{Dialect, Neighbor};
-use common::config::{Config, SILENCE_DEFAULT};
+use common::address::Neighbor;
+use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::SILENCE_DEFAULT;
 use common::link::{LinkId, Purpose};
 use common::message::ServentId;
+use common::overlay::Config;
 use common::overlay::{self, Dial, Overlay};
 use common::query::Ask;
 use common::session::{self, Session};

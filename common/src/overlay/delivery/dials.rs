@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::shares::{Network, Shares};
-use crate::config::{ANSWER_DIALS_MAX, ANSWER_DIALS_PER_NETWORK_MAX};
+use crate::limits::{ANSWER_DIALS_MAX, ANSWER_DIALS_PER_NETWORK_MAX};
 
 #[derive(Debug)]
 pub(super) struct Dials {

@@ -11,11 +11,11 @@ use std::time::Duration;
 use hashbrown::HashTable;
 
 use super::Pass;
-use crate::address::Dialect;
-use crate::config::{SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX};
+use crate::dialect::Dialect;
+use crate::limits::{SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX};
 use crate::link::LinkId;
+use crate::on_demand::OnDemand;
 use crate::query::QueryId;
-use crate::rare::Rare;
 use crate::time::Time;
 
 /// Where an entry is: good for as long as the entry is remembered, and for none after it.
@@ -34,7 +34,7 @@ pub(super) struct Seen {
     /// Whether this servent was counted as one where the TTL ended it.
     is_stopped: bool,
     /// Whether the echo of a copy was not kept.
-    pub(super) is_unsure: bool,
+    pub(super) is_echo_forgotten: bool,
     is_forgotten: bool,
     /// The copies whose echoes are awaited or kept; seldom more than one.
     pub(super) passes: Vec<Pass>,
@@ -43,7 +43,7 @@ pub(super) struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct SeenSet {
     native: Ring,
-    tp3: Rare<Ring>,
+    tp3: OnDemand<Ring>,
 }
 
 /// Entries of one age limit, in the order in which they came, which is the one in which they go.
@@ -52,7 +52,7 @@ struct Ring {
     entries: VecDeque<Seen>,
     /// The number of the first entry.
     first: u32,
-    index: Rare<Index>,
+    index: OnDemand<Index>,
 }
 
 /// The numbers of the entries, by the hash of their ids. The ids come from the network, hence the keyed hash.
@@ -105,10 +105,17 @@ impl SeenSet {
         }
         let ring = match dialect {
             Dialect::Native => &mut self.native,
-            Dialect::Tp3 => self.tp3.needed(),
+            Dialect::Tp3 => self.tp3.make(),
         };
-        let entry =
-            Seen { id, since: now, ttl, is_stopped: false, is_unsure: false, is_forgotten: false, passes: Vec::new() };
+        let entry = Seen {
+            id,
+            since: now,
+            ttl,
+            is_stopped: false,
+            is_echo_forgotten: false,
+            is_forgotten: false,
+            passes: Vec::new(),
+        };
         ring.push(entry);
         true
     }
@@ -140,9 +147,9 @@ impl SeenSet {
         self.get_mut(place).is_some_and(|seen| std::mem::replace(&mut seen.is_stopped, is_stopped))
     }
 
-    pub(super) fn set_unsure(&mut self, place: Place) {
+    pub(super) fn set_echo_forgotten(&mut self, place: Place) {
         if let Some(seen) = self.get_mut(place) {
-            seen.is_unsure = true;
+            seen.is_echo_forgotten = true;
         }
     }
 
@@ -229,7 +236,7 @@ impl Ring {
     fn index_one(&mut self, place: usize) {
         let number = self.number_at(place);
         let Ring { entries, first, index } = self;
-        let Index { numbers, hasher } = index.needed();
+        let Index { numbers, hasher } = index.make();
         let hash_of = |number: &u32| {
             let entry = entries.get(number.wrapping_sub(*first) as usize);
             entry.map_or(0, |entry| hasher.hash_one(entry.id))

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
 use crate::address::{join, split};
-use crate::config::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER};
+use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER};
 use crate::link::LinkId;
 use crate::message::Identity;
 

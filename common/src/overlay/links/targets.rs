@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use super::neighbors::beats;
-use crate::address::{Dialect, Neighbor};
-use crate::config::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
+use crate::address::Neighbor;
+use crate::dialect::Dialect;
+use crate::limits::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
 use crate::link::LinkId;
 use crate::overlay::{Dial, Output};
 use crate::time::Time;

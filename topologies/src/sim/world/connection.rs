@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use common::address::Dialect;
-use common::config::{
+use common::dialect::Dialect;
+use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX,
     STRANGER_UNSENT_BYTES_MAX,
 };
@@ -248,7 +248,7 @@ impl World<'_> {
                 self.schedule(self.now + delay, What::NoAnswer { node, life, caller, refused });
             }
             Fate::Silence => {
-                let waited = begun + nanos(common::config::DIAL_WAIT_MAX);
+                let waited = begun + nanos(common::limits::DIAL_WAIT_MAX);
                 self.schedule(waited, What::NoAnswer { node, life, caller, refused: false });
             }
         }

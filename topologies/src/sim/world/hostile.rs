@@ -7,7 +7,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use common::address::{AnswerAddress, Dialect};
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
 use common::message::{Echo, Hello, Message, Request, Role, ServentId};
 use common::query::{Ask, Path, Query, QueryId, Tally};
 

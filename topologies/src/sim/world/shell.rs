@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::address::Dialect;
+use common::dialect::Dialect;
 use common::link::{LinkId, Purpose, SendError};
 use common::message::Message;
 use common::overlay::{self, Dial};

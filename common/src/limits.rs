@@ -1,14 +1,8 @@
-//! Every limit of the network under its name, and what one servent is told when it starts.
+//! Every limit of the network under its name.
 //!
 //! It holds numbers and their reasons; the code that keeps within a limit is where the thing limited lives.
 
-use std::net::SocketAddr;
 use std::time::Duration;
-
-use ipnet::IpNet;
-
-use crate::address::Neighbor;
-use crate::message::ServentId;
 
 // ---- what is said ----
 
@@ -163,21 +157,3 @@ pub const SILENCE_DEFAULT: Duration = Duration::from_secs(4);
 pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 /// Connections a client accepts on its answer address at once.
 pub const CLIENT_CONNECTIONS_MAX: usize = 4_096;
-
-/// What one servent is told when it starts.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The address the servent goes by in answers, paths and hellos.
-    pub advertised: SocketAddr,
-    /// Who it is: random, new at every start. The jitter of redials comes from it too.
-    pub servent_id: ServentId,
-    /// The TTL of the queries its own clients ask.
-    pub ttl: u8,
-    /// Pass every query on once only, even when a later copy may go further.
-    pub forward_once: bool,
-    /// The neighbors to dial, and to dial again whenever they are lost.
-    pub neighbors: Vec<Neighbor>,
-    /// Where TP3 clients may be for an answer to be dialled to them. In that dialect whoever is dialled is sent the
-    /// answer, so anybody could have it sent to anybody.
-    pub tp3_answers: Vec<IpNet>,
-}

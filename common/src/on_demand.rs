@@ -1,16 +1,16 @@
 //! Something that most servents have none of at most times, and that costs a pointer until they do.
 
-/// A value that is made when it is first needed.
+/// A value that is made when it is first asked for.
 #[derive(Debug)]
-pub(crate) struct Rare<T>(Option<Box<T>>);
+pub(crate) struct OnDemand<T>(Option<Box<T>>);
 
-impl<T> Default for Rare<T> {
-    fn default() -> Rare<T> {
-        Rare(None)
+impl<T> Default for OnDemand<T> {
+    fn default() -> OnDemand<T> {
+        OnDemand(None)
     }
 }
 
-impl<T: Default> Rare<T> {
+impl<T: Default> OnDemand<T> {
     /// The value, if there is one.
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_deref()
@@ -22,7 +22,7 @@ impl<T: Default> Rare<T> {
     }
 
     /// The value, made now if there is none.
-    pub(crate) fn needed(&mut self) -> &mut T {
+    pub(crate) fn make(&mut self) -> &mut T {
         self.0.get_or_insert_default()
     }
 

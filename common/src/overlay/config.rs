@@ -1,0 +1,40 @@
+//! What one servent is told when it starts.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use ipnet::IpNet;
+
+use crate::address::Neighbor;
+use crate::limits::TTL_DEFAULT;
+use crate::message::ServentId;
+
+/// What one servent is told when it starts. What is said of nobody has its default: no neighbors, the usual TTL.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address the servent goes by in answers, paths and hellos.
+    pub advertised: SocketAddr,
+    /// Who it is: random, new at every start. The jitter of redials comes from it too.
+    pub servent_id: ServentId,
+    /// The TTL of the queries its own clients ask.
+    pub ttl: u8,
+    /// Pass every query on once only, even when a later copy may go further.
+    pub forward_once: bool,
+    /// The neighbors to dial, and to dial again whenever they are lost.
+    pub neighbors: Vec<Neighbor>,
+    /// Where TP3 clients may be for an answer to be dialled to them. In that dialect whoever is dialled is sent the
+    /// answer, so anybody could have it sent to anybody.
+    pub tp3_answers: Vec<IpNet>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            advertised: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
+            servent_id: ServentId(0),
+            ttl: TTL_DEFAULT,
+            forward_once: false,
+            neighbors: Vec::new(),
+            tp3_answers: Vec::new(),
+        }
+    }
+}
