@@ -332,10 +332,8 @@ fn linked_servent(neighbors: u64) -> Overlay {
     let config = Config {
         advertised: address(0),
         servent_id: ServentId(1),
-        ttl: 3,
-        forward_once: false,
         neighbors: (0..neighbors / 2).map(dialled).collect(),
-        tp3_answers: Vec::new(),
+        ..Config::default()
     };
     let mut overlay = Overlay::new(&config, Arc::new(Store::default()));
     let mut out = Vec::new();
@@ -372,10 +370,9 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
     let config = Config {
         advertised,
         servent_id: ServentId(1),
-        ttl: 3,
-        forward_once: false,
         neighbors: vec![named],
         tp3_answers: tp3_answers.to_vec(),
+        ..Config::default()
     };
     let mut overlay = Overlay::new(&config, Arc::new(Store::default()));
     let mut out = Vec::new();

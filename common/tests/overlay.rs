@@ -63,14 +63,7 @@ fn store(text: &str) -> Arc<Store> {
 }
 
 fn config() -> Config {
-    Config {
-        advertised: own_address(),
-        servent_id: ServentId(OWN_ID),
-        ttl: TTL_DEFAULT,
-        forward_once: false,
-        neighbors: Vec::new(),
-        tp3_answers: Vec::new(),
-    }
+    Config { advertised: own_address(), servent_id: ServentId(OWN_ID), ..Config::default() }
 }
 
 fn config_with_neighbor(addresses: &[SocketAddr]) -> Config {

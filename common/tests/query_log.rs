@@ -246,14 +246,7 @@ fn a_neighbor_that_knows_no_echoes() {
     let _ = log::set_logger(&Keeper);
     log::set_max_level(log::LevelFilter::Debug);
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    let config = Config {
-        advertised: address("10.0.0.1:9000"),
-        servent_id: ServentId(1),
-        ttl: 3,
-        forward_once: false,
-        neighbors: Vec::new(),
-        tp3_answers: Vec::new(),
-    };
+    let config = Config { advertised: address("10.0.0.1:9000"), servent_id: ServentId(1), ..Config::default() };
     let mut mind = Overlay::new(&config, Arc::default());
     let link = LinkId(1);
     let query = Query {

@@ -219,10 +219,8 @@ impl Mind {
         let config = Config {
             advertised: client(9000).socket,
             servent_id: ServentId(1),
-            ttl: 3,
-            forward_once: false,
-            neighbors: Vec::new(),
             tp3_answers: vec!["127.0.0.0/8".parse().unwrap()],
+            ..Config::default()
         };
         let store = Store::parse(b"rtmp 1935/tcp\n".to_vec()).unwrap().0;
         let mut mind = Mind { overlay: Overlay::new(&config, Arc::new(store)), now: Time::START };

@@ -317,7 +317,7 @@ impl World {
             ttl: plan.ttl,
             forward_once: plan.forward_once,
             neighbors,
-            tp3_answers: Vec::new(),
+            ..Config::default()
         };
         let overlay = Overlay::new(&config, Arc::new(store));
         node.deadline = overlay.deadline().map(|due| due.since(Time::START));

@@ -103,6 +103,7 @@ impl Shell {
             let address = words::address(reader);
             Neighbor { name: address.to_string(), addresses: vec![address], dialect: words::dialect(reader) }
         });
+        #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {
             neighbors: neighbors.collect(),
             servent_id: ServentId(1),
@@ -110,6 +111,7 @@ impl Shell {
             ttl: reader.byte() % (TTL_MAX + 1),
             forward_once: reader.flag(),
             tp3_answers: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
+            ..Config::default()
         };
         let mind = Overlay::new(&config, store(reader));
         Shell {

@@ -691,7 +691,7 @@ fn config(scene: &Scene, servent: usize, dialled: &[u32]) -> Config {
         ttl: scene.ttls[servent],
         forward_once: scene.forward_once[servent],
         neighbors: dialled.iter().map(neighbor).collect(),
-        tp3_answers: Vec::new(),
+        ..Config::default()
     }
 }
 

@@ -378,6 +378,7 @@ impl<'s> World<'s> {
         let node = &mut self.nodes[servent];
         node.life += 1;
         node.vanished = false;
+        #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {
             advertised: node.address,
             servent_id: id_of(servent, node.life),
@@ -386,6 +387,7 @@ impl<'s> World<'s> {
             neighbors,
             // As `--tp3-answers` names the network the clients are in.
             tp3_answers: "11.0.0.0/8".parse().into_iter().collect(),
+            ..Config::default()
         };
         node.mind = Mind::Servent(Box::new(Overlay::new(&config, Arc::new(store))));
         self.look_at_deadline(servent);
