@@ -6,8 +6,11 @@
 
 mod config;
 mod delivery;
+mod doors;
 mod flood;
+mod holdings;
 mod links;
+mod log_names;
 mod pace;
 mod query_log;
 mod search;
@@ -31,187 +34,13 @@ use crate::wire::{self, WireError};
 
 pub use config::Config;
 use delivery::Delivery;
+pub use doors::{Dial, Input, Opening, Output};
 use flood::{Admission, Asker, Done, Flood, Passing};
-use links::{Greeting, Links, Peer};
-use query_log::{Asked, QUERY_LOG};
-
-/// The log's name for what strangers can cause, connection by connection or message by message: whoever keeps a log says
-/// only so much of it, and counts the rest.
-pub const STRANGERS_LOG: &str = "strangers";
-
-/// What the mind is told.
-#[derive(Debug)]
-pub enum Input {
-    /// A link stands.
-    Opened {
-        /// The new link.
-        link: LinkId,
-        /// What it came from.
-        opening: Opening,
-    },
-    /// A dial came to nothing.
-    DialFailed {
-        /// Which.
-        dial: Dial,
-        /// Whether somebody is there, but nobody listens.
-        refused: bool,
-        /// Why, for the log.
-        reason: String,
-    },
-    /// A message came.
-    Received {
-        /// Over which link.
-        link: LinkId,
-        /// What.
-        message: Message,
-    },
-    /// Bytes came that are no message.
-    Malformed {
-        /// Over which link.
-        link: LinkId,
-        /// What is wrong with them.
-        error: WireError,
-    },
-    /// A link is gone. Not told for links the mind itself closed.
-    Closed {
-        /// Which.
-        link: LinkId,
-        /// Why, for the log.
-        reason: String,
-    },
-    /// [`Overlay::deadline`] has come. Telling it early or twice changes nothing.
-    Deadline,
-    /// The data was read anew.
-    Reloaded(Arc<Store>),
-    /// The servent is to stop: say goodbye to everybody.
-    Leave,
-}
-
-/// What a link came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opening {
-    /// Somebody at this address connected to us.
-    Accepted(SocketAddr),
-    /// A dial of ours succeeded.
-    Dialled(Dial),
-}
-
-/// What is dialled, and for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dial {
-    /// The configured neighbor of this number.
-    Neighbor(usize),
-    /// A client's answer address.
-    Answers(SocketAddr),
-}
-
-/// What the mind wants done. Outputs are performed once each, in order, and performing one never waits: what goes wrong
-/// comes back as an [`Input`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Say this. The link may be gone by then; there is nobody to tell.
-    Send {
-        /// On which link.
-        link: LinkId,
-        /// What.
-        message: Message,
-    },
-    /// Say the same on many links; worth encoding once.
-    Flood {
-        /// On which links.
-        links: Vec<LinkId>,
-        /// What.
-        query: Arc<Query>,
-    },
-    /// Connect; comes back as [`Input::Opened`] or, after [`DIAL_WAIT_MAX`](crate::limits::DIAL_WAIT_MAX) at the
-    /// latest, as [`Input::DialFailed`].
-    Dial {
-        /// What this dial is for.
-        dial: Dial,
-        /// Where to connect.
-        address: SocketAddr,
-        /// What will be spoken.
-        dialect: Dialect,
-    },
-    /// Read nothing from this link before then: its other end asks faster than it may.
-    Rest {
-        /// Which link.
-        link: LinkId,
-        /// Until when.
-        until: Time,
-    },
-    /// Send what is queued, then close.
-    Close {
-        /// Which link.
-        link: LinkId,
-    },
-}
-
-/// Where a link the `links` room knows came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    Accepted(SocketAddr),
-    Dialled(usize),
-}
-
-/// What happened that nobody is told of at the time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Queries dropped because their TTL and hops were above every limit.
-    pub too_far: u64,
-    /// Queries refused because the seen set was full.
-    pub unseen: u64,
-    /// Queries refused because their neighbor brought more than its share.
-    pub over_pace: u64,
-    /// Copies left out because the neighbor's dialect has no words for the query.
-    pub unsaid: u64,
-    /// Answers a limit refused.
-    pub unanswered: u64,
-    /// Answers dropped because their client could not be reached.
-    pub undelivered: u64,
-}
-
-/// What a servent was good for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Served {
-    /// Queries that came to it, each once.
-    pub queries: u64,
-    /// Queries it answered.
-    pub answered: u64,
-}
-
-/// How much a mind holds of each thing that has a limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holdings {
-    /// Links to neighbors; [`NEIGHBORS_MAX`](crate::limits::NEIGHBORS_MAX) at most.
-    pub neighbors: usize,
-    /// Clients attached; [`CONNECTIONS_MAX`](crate::limits::CONNECTIONS_MAX) connections of all kinds at most.
-    pub clients: usize,
-    /// Links whose other end has yet to say who it is; they count as connections too.
-    pub strangers: usize,
-    /// Queries remembered; [`SEEN_IDS_MAX`] at most.
-    pub seen: usize,
-    /// Queries passed on whose echoes are awaited; [`QUERIES_PENDING_MAX`](crate::limits::QUERIES_PENDING_MAX) at most.
-    pub pending: usize,
-    /// Echoes kept to be said again; [`ECHOES_KEPT_MAX`](crate::limits::ECHOES_KEPT_MAX) at most.
-    pub echoes_kept: usize,
-    /// Bytes of queries kept to be offered again;
-    /// [`OFFERS_KEPT_BYTES_MAX`](crate::limits::OFFERS_KEPT_BYTES_MAX) at most.
-    pub offers_kept_bytes: usize,
-    /// Moments at which these are looked at; [`LOOKS_MAX`](crate::limits::LOOKS_MAX) at most.
-    pub looks: usize,
-    /// Links to neighbors that have a pace; [`NEIGHBORS_MAX`](crate::limits::NEIGHBORS_MAX) at most.
-    pub paces: usize,
-    /// Answer addresses known; [`ANSWER_ADDRESSES_MAX`](crate::limits::ANSWER_ADDRESSES_MAX) at most.
-    pub answer_addresses: usize,
-    /// Links to answer addresses; [`ANSWER_LINKS_MAX`](crate::limits::ANSWER_LINKS_MAX) at most, and those that have yet
-    /// to say hello.
-    pub answer_links: usize,
-    /// Dials to answer addresses under way; [`ANSWER_DIALS_MAX`](crate::limits::ANSWER_DIALS_MAX) at most.
-    pub answer_dials: usize,
-    /// Bytes of answers that wait; [`ANSWERS_QUEUED_BYTES_MAX`](crate::limits::ANSWERS_QUEUED_BYTES_MAX) at most.
-    pub answers_queued_bytes: usize,
-}
+pub use holdings::{Counters, Holdings, Served};
+use links::{Greeting, Links, Origin, Peer};
+use log_names::QUERY_LOG;
+pub use log_names::STRANGERS_LOG;
+use query_log::Asked;
 
 /// The servent's mind. What only some servents need at some times is made when they do, so that a million idle ones fit
 /// into one process.

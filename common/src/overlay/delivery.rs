@@ -25,8 +25,9 @@ use crate::limits::{
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
-use crate::overlay::query_log::QUERY_LOG;
-use crate::overlay::{Dial, Holdings, Output, STRANGERS_LOG};
+use crate::overlay::doors::{Dial, Output};
+use crate::overlay::holdings::Holdings;
+use crate::overlay::log_names::{QUERY_LOG, STRANGERS_LOG};
 use crate::query::{Answer, AnswerBody, QueryId};
 use crate::time::Time;
 

@@ -24,9 +24,9 @@ use crate::limits::{
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
 use crate::on_demand::OnDemand;
-use crate::overlay::Served;
+use crate::overlay::holdings::Served;
+use crate::overlay::log_names::QUERY_LOG;
 use crate::overlay::pace::{Headroom, Paces};
-use crate::overlay::query_log::QUERY_LOG;
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::time::Time;
 

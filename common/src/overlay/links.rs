@@ -18,9 +18,10 @@ use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
 use crate::newcomers::Newcomers;
 use crate::on_demand::OnDemand;
-use crate::overlay::Config;
+use crate::overlay::config::Config;
+use crate::overlay::doors::Output;
+use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::pace::Headroom;
-use crate::overlay::{Origin, Output, STRANGERS_LOG};
 use crate::time::Time;
 
 use neighbors::{NeighborLink, Silence};
@@ -41,6 +42,14 @@ pub(super) struct Links {
     beat: Time,
     /// When a target is to be dialled, or earlier.
     next_dial: Time,
+}
+
+/// Where a link came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Accepted(SocketAddr),
+    /// By a dial of ours, to the neighbor of this number.
+    Dialled(usize),
 }
 
 /// Everybody on a standing link who is no neighbor.

@@ -9,14 +9,12 @@ use std::fmt::{self, Display, Formatter};
 use super::Overlay;
 use super::flood::{Admission, Asker, Done, First};
 use super::links::Links;
+use super::log_names::QUERY_LOG;
 use crate::counted::counted;
 use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::query::{Ask, Query, QueryId};
 use crate::text::Escaped;
-
-/// The log's name for these lines.
-pub(super) const QUERY_LOG: &str = "query";
 
 /// Bytes of a key that are shown: it may have four thousand, each of them shown as four.
 const KEY_SHOWN_BYTES_MAX: usize = 100;

@@ -10,7 +10,7 @@ use crate::address::Neighbor;
 use crate::dialect::Dialect;
 use crate::limits::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
 use crate::link::LinkId;
-use crate::overlay::{Dial, Output};
+use crate::overlay::doors::{Dial, Output};
 use crate::time::Time;
 
 /// A neighbor to be kept.

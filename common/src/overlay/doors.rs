@@ -1,0 +1,122 @@
+//! What goes in and out of the servent's mind: all that a shell tells it, and all that it wants of a shell.
+//!
+//! It decides nothing: what is done about an input is the corridor's, and how an output is performed is the shell's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::dialect::Dialect;
+use crate::link::LinkId;
+use crate::message::Message;
+use crate::query::Query;
+use crate::store::Store;
+use crate::time::Time;
+use crate::wire::WireError;
+
+/// What the mind is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A link stands.
+    Opened {
+        /// The new link.
+        link: LinkId,
+        /// What it came from.
+        opening: Opening,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Which.
+        dial: Dial,
+        /// Whether somebody is there, but nobody listens.
+        refused: bool,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// A message came.
+    Received {
+        /// Over which link.
+        link: LinkId,
+        /// What.
+        message: Message,
+    },
+    /// Bytes came that are no message.
+    Malformed {
+        /// Over which link.
+        link: LinkId,
+        /// What is wrong with them.
+        error: WireError,
+    },
+    /// A link is gone. Not told for links the mind itself closed.
+    Closed {
+        /// Which.
+        link: LinkId,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// [`Overlay::deadline`](super::Overlay::deadline) has come. Telling it early or twice changes nothing.
+    Deadline,
+    /// The data was read anew.
+    Reloaded(Arc<Store>),
+    /// The servent is to stop: say goodbye to everybody.
+    Leave,
+}
+
+/// What a link came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Somebody at this address connected to us.
+    Accepted(SocketAddr),
+    /// A dial of ours succeeded.
+    Dialled(Dial),
+}
+
+/// What is dialled, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    /// The configured neighbor of this number.
+    Neighbor(usize),
+    /// A client's answer address.
+    Answers(SocketAddr),
+}
+
+/// What the mind wants done. Outputs are performed once each, in order, and performing one never waits: what goes wrong
+/// comes back as an [`Input`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Say this. The link may be gone by then; there is nobody to tell.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// What.
+        message: Message,
+    },
+    /// Say the same on many links; worth encoding once.
+    Flood {
+        /// On which links.
+        links: Vec<LinkId>,
+        /// What.
+        query: Arc<Query>,
+    },
+    /// Connect; comes back as [`Input::Opened`] or, after [`DIAL_WAIT_MAX`](crate::limits::DIAL_WAIT_MAX) at the
+    /// latest, as [`Input::DialFailed`].
+    Dial {
+        /// What this dial is for.
+        dial: Dial,
+        /// Where to connect.
+        address: SocketAddr,
+        /// What will be spoken.
+        dialect: Dialect,
+    },
+    /// Read nothing from this link before then: its other end asks faster than it may.
+    Rest {
+        /// Which link.
+        link: LinkId,
+        /// Until when.
+        until: Time,
+    },
+    /// Send what is queued, then close.
+    Close {
+        /// Which link.
+        link: LinkId,
+    },
+}
