@@ -35,6 +35,7 @@ use crate::wire::WireError;
 use asking::finish;
 pub use config::Config;
 use delivery::Delivery;
+use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
 use flood::Flood;
 pub use holdings::{Counters, Holdings, Served};
@@ -85,6 +86,7 @@ impl Overlay {
 
     /// Takes one input and appends what is to be done about it. It cannot fail and never waits.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        let out = &mut Outbox::new(out);
         match input {
             Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
             Input::DialFailed { dial: Dial::Neighbor(target), reason, .. } => {
@@ -192,7 +194,7 @@ impl Overlay {
         split_mix(self.id.folded().wrapping_add(now.nanoseconds()))
     }
 
-    fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Vec<Output>) {
+    fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Outbox<'_>) {
         match opening {
             Opening::Dialled(Dial::Answers(to)) => self.delivery.make().on_opened(now, to, link, out),
             Opening::Dialled(Dial::Neighbor(target)) => {
@@ -206,7 +208,7 @@ impl Overlay {
         }
     }
 
-    fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Vec<Output>) {
+    fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Outbox<'_>) {
         if self.delivery.get().is_some_and(|delivery| delivery.knows(link)) {
             let own = self.hello();
             return self.delivery.make().on_message(now, link, &message, &own, out);
@@ -224,11 +226,11 @@ impl Overlay {
                 }
             }
             (Peer::Client | Peer::Neighbor(_), Message::Ping) => {
-                out.push(Output::Send { link, message: Message::Pong });
+                out.send(link, Message::Pong);
             }
             (Peer::Client | Peer::Neighbor(_), Message::Pong) => {}
             (_, Message::Goodbye(farewell)) => {
-                out.push(Output::Close { link });
+                out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");
                 let ending = if farewell == Goodbye::Leaving { Ending::Final } else { Ending::Passing };
                 self.forget(now, link, ending, &reason, out);
@@ -240,7 +242,7 @@ impl Overlay {
         }
     }
 
-    fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Vec<Output>) {
+    fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Outbox<'_>) {
         let own = self.hello();
         match self.links.on_hello(now, link, hello, &own, out) {
             // A TP3 client that comes anew counts from zero again, as its former self did.
@@ -258,7 +260,7 @@ impl Overlay {
                     for query in flood.on_linked(link, identity) {
                         let to = self.links.neighbor_name(link);
                         log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
-                        out.push(Output::Flood { links: vec![link], query });
+                        out.flood(vec![link], query);
                     }
                 }
             }
@@ -266,21 +268,21 @@ impl Overlay {
         }
     }
 
-    fn on_malformed(&mut self, now: Time, link: LinkId, error: &WireError, out: &mut Vec<Output>) {
+    fn on_malformed(&mut self, now: Time, link: LinkId, error: &WireError, out: &mut Outbox<'_>) {
         // Whoever does not speak our protocol would not understand a goodbye either.
         let farewell = match error {
             WireError::NoPreface(_) | WireError::Tp3Refused => None,
             WireError::Version(_) => Some(Goodbye::Version),
             WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => Some(Goodbye::Protocol),
         };
-        if let Some(farewell) = farewell.filter(|_| !self.delivery.get().is_some_and(|delivery| delivery.knows(link))) {
-            out.push(Output::Send { link, message: Message::Goodbye(farewell) });
+        match farewell.filter(|_| !self.delivery.get().is_some_and(|delivery| delivery.knows(link))) {
+            Some(farewell) => out.part(link, farewell),
+            None => out.close(link),
         }
-        out.push(Output::Close { link });
         self.forget(now, link, Ending::Passing, &error.to_string(), out);
     }
 
-    fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
+    fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
         for link in self.links.on_deadline(now, out) {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", out);
         }
@@ -292,13 +294,14 @@ impl Overlay {
         }
     }
 
-    fn on_leave(&mut self, now: Time, out: &mut Vec<Output>) {
+    fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
         let answer_links: Vec<(LinkId, bool)> = self.delivery.get().into_iter().flat_map(Delivery::links).collect();
         for (link, open) in answer_links {
             if open {
-                out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Leaving) });
+                out.part(link, Goodbye::Leaving);
+            } else {
+                out.close(link);
             }
-            out.push(Output::Close { link });
         }
         // Whoever waits for us is told what came of it so far.
         if let Some(flood) = self.flood.get_mut() {
@@ -309,14 +312,13 @@ impl Overlay {
         }
     }
 
-    fn close(&mut self, now: Time, link: LinkId, farewell: Goodbye, reason: &str, out: &mut Vec<Output>) {
-        out.push(Output::Send { link, message: Message::Goodbye(farewell) });
-        out.push(Output::Close { link });
+    fn close(&mut self, now: Time, link: LinkId, farewell: Goodbye, reason: &str, out: &mut Outbox<'_>) {
+        out.part(link, farewell);
         self.forget(now, link, Ending::Passing, reason, out);
     }
 
     /// Tells every room that a link is gone.
-    fn forget(&mut self, now: Time, link: LinkId, ending: Ending, reason: &str, out: &mut Vec<Output>) {
+    fn forget(&mut self, now: Time, link: LinkId, ending: Ending, reason: &str, out: &mut Outbox<'_>) {
         if let Some(delivery) = self.delivery.get_mut() {
             delivery.on_closed(now, link, reason, out);
         }

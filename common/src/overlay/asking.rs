@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Overlay;
-use super::doors::Output;
+use super::doors::Outbox;
 use super::flood::{Admission, Asker, Done, Passing};
 use super::links::Links;
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
@@ -22,11 +22,11 @@ use crate::time::Time;
 use crate::wire;
 
 impl Overlay {
-    pub(super) fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Vec<Output>) {
+    pub(super) fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Outbox<'_>) {
         let headroom = self.flood.make().headroom();
         let Some((client, rest)) = self.links.on_client_asks(now, link, headroom) else { return };
         if let Some(until) = rest {
-            out.push(Output::Rest { link, until });
+            out.rest(link, until);
         }
         // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL
         // says.
@@ -53,7 +53,7 @@ impl Overlay {
         link: LinkId,
         identity: Option<Identity>,
         query: Arc<Query>,
-        out: &mut Vec<Output>,
+        out: &mut Outbox<'_>,
     ) {
         // Hops plus TTL never grows on the way, and no contact starts with more.
         if u16::from(query.ttl) + u16::from(query.hops) > u16::from(TTL_MAX) + 1 {
@@ -76,7 +76,7 @@ impl Overlay {
     }
 
     /// What a servent does with a query, wherever it came from: remember, answer, pass on, report.
-    fn spread(&mut self, now: Time, asker: Asker, query: Arc<Query>, ttl: u8, out: &mut Vec<Output>) {
+    fn spread(&mut self, now: Time, asker: Asker, query: Arc<Query>, ttl: u8, out: &mut Outbox<'_>) {
         let id = query.id();
         let mut tally = Tally::default();
         let admission = self.flood.make().admit(now, asker, &query, ttl, self.forward_once);
@@ -124,7 +124,7 @@ impl Overlay {
                 if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
                     query_log::log_passed_on(&self.links, id, query.ttl, &links);
                 }
-                out.push(Output::Flood { links, query });
+                out.flood(links, query);
                 done.into_iter().for_each(|done| finish(&self.links, done, out));
             }
             Passing::Over(done) => finish(&self.links, done, out),
@@ -132,7 +132,7 @@ impl Overlay {
     }
 
     /// What a servent does with a query whose neighbor has brought more than its share.
-    fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Vec<Output>) {
+    fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Outbox<'_>) {
         self.counters.make().over_pace += 1;
         if let Some(link) = asker.link() {
             log::warn!(
@@ -145,7 +145,7 @@ impl Overlay {
     }
 
     /// What a servent does with a query it has no room to remember.
-    fn refuse(&mut self, now: Time, asker: Asker, query: &Query, out: &mut Vec<Output>) {
+    fn refuse(&mut self, now: Time, asker: Asker, query: &Query, out: &mut Outbox<'_>) {
         let id = query.id();
         self.counters.make().unseen += 1;
         log::warn!(target: STRANGERS_LOG, "refused query {id}: {SEEN_IDS_MAX} queries are the most to remember");
@@ -164,14 +164,14 @@ impl Overlay {
         }
     }
 
-    fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Vec<Output>) {
+    fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Outbox<'_>) {
         let Some(answer) = search::answer(query, &self.store, self.links.neighbor_addresses()) else {
             return;
         };
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let taken = match asker {
             Asker::Client { link } if query.client.dialect == Dialect::Native => {
-                out.push(Output::Send { link, message: Message::Answer(answer) });
+                out.send(link, Message::Answer(answer));
                 true
             }
             _ => self.may_be_dialled(query.client) && self.delivery.make().deliver(now, query.client, answer, out),
@@ -207,17 +207,14 @@ impl Overlay {
 
 /// Tells whoever waits that a query has finished.
 #[inline]
-pub(super) fn finish(links: &Links, done: Done, out: &mut Vec<Output>) {
+pub(super) fn finish(links: &Links, done: Done, out: &mut Outbox<'_>) {
     let Done { asker, id, tally } = done;
-    let QueryId { sequence, .. } = id;
     if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
         query_log::log_done(links, done);
     }
-    out.extend(match asker {
-        Asker::Client { link } => Some(Output::Send { link, message: Message::Finished(Finished { sequence, tally }) }),
-        Asker::Neighbor { link, ttl, .. } => {
-            Some(Output::Send { link, message: Message::Echo(Echo { id, ttl, tally }) })
-        }
-        Asker::Gone { .. } => None,
-    });
+    match asker {
+        Asker::Client { link } => out.send(link, Message::Finished(Finished { sequence: id.sequence, tally })),
+        Asker::Neighbor { link, ttl, .. } => out.send(link, Message::Echo(Echo { id, ttl, tally })),
+        Asker::Gone { .. } => {}
+    }
 }

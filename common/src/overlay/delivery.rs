@@ -25,7 +25,7 @@ use crate::limits::{
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
-use crate::overlay::doors::{Dial, Output};
+use crate::overlay::doors::{Dial, Outbox};
 use crate::overlay::holdings::Holdings;
 use crate::overlay::log_names::{QUERY_LOG, STRANGERS_LOG};
 use crate::query::{Answer, AnswerBody, QueryId};
@@ -93,10 +93,10 @@ impl Default for Delivery {
 
 impl Delivery {
     /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it.
-    pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Vec<Output>) -> bool {
+    pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Outbox<'_>) -> bool {
         let AnswerAddress { socket: to, dialect } = to;
         if let Some(Destination { state: State::Open(link), .. }) = self.destinations.get(&to) {
-            out.push(say(*link, to, answer));
+            say(*link, to, answer, out);
             self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
             return true;
         }
@@ -134,7 +134,7 @@ impl Delivery {
         self.by_link.contains_key(&link)
     }
 
-    pub(super) fn on_opened(&mut self, now: Time, to: SocketAddr, link: LinkId, out: &mut Vec<Output>) {
+    pub(super) fn on_opened(&mut self, now: Time, to: SocketAddr, link: LinkId, out: &mut Outbox<'_>) {
         match self.destinations.get_mut(&to) {
             Some(destination) if destination.state == State::Dialling && destination.dialect == Dialect::Tp3 => {
                 destination.failures = 0;
@@ -148,7 +148,7 @@ impl Delivery {
                 self.by_link.insert(link, to);
                 self.set_timer(to, Some(now + HELLO_WAIT_MAX));
             }
-            _ => out.push(Output::Close { link }),
+            _ => out.close(link),
         }
     }
 
@@ -158,7 +158,7 @@ impl Delivery {
         to: SocketAddr,
         refused: bool,
         reason: &str,
-        out: &mut Vec<Output>,
+        out: &mut Outbox<'_>,
     ) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
         if destination.state != State::Dialling {
@@ -177,14 +177,7 @@ impl Delivery {
         self.dial_waiting(out);
     }
 
-    pub(super) fn on_message(
-        &mut self,
-        now: Time,
-        link: LinkId,
-        message: &Message,
-        own: &Hello,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn on_message(&mut self, now: Time, link: LinkId, message: &Message, own: &Hello, out: &mut Outbox<'_>) {
         let Some(to) = self.by_link.get(&link).copied() else {
             return;
         };
@@ -199,26 +192,26 @@ impl Delivery {
                 destination.failures = 0;
                 self.dials.end(to);
                 self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
-                out.push(Output::Send { link, message: Message::Hello(*own) });
+                out.send(link, Message::Hello(*own));
                 let queue = std::mem::take(&mut destination.queue);
-                out.extend(queue.into_iter().map(|answer| say(link, to, answer)));
+                queue.into_iter().for_each(|answer| say(link, to, answer, out));
                 self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
                 self.close_surplus(link, out);
                 self.dial_waiting(out);
             }
-            (State::Open(_), Message::Ping) => out.push(Output::Send { link, message: Message::Pong }),
+            (State::Open(_), Message::Ping) => out.send(link, Message::Pong),
             (_, Message::Goodbye(farewell)) => {
-                out.push(Output::Close { link });
+                out.close(link);
                 self.on_closed(now, link, &format!("it said goodbye, because {farewell}"), out);
             }
             (_, message) => {
-                out.push(Output::Close { link });
+                out.close(link);
                 self.on_closed(now, link, &format!("it sent an unexpected {}", message.name()), out);
             }
         }
     }
 
-    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Vec<Output>) {
+    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
         let Some(to) = self.by_link.remove(&link) else { return };
         match self.destinations.get(&to).map(|destination| destination.state) {
             // A client that leaves is no failure: the next one there may be another.
@@ -234,7 +227,7 @@ impl Delivery {
         self.dial_waiting(out);
     }
 
-    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
         while let Some((due, to)) = self.timers.first().copied() {
             if due > now {
                 break;
@@ -245,12 +238,11 @@ impl Delivery {
             };
             match destination.state {
                 State::Silent(link) => {
-                    out.push(Output::Close { link });
+                    out.close(link);
                     self.on_closed(now, link, "it did not say hello", out);
                 }
                 State::Open(link) => {
-                    out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Idle) });
-                    out.push(Output::Close { link });
+                    out.part(link, Goodbye::Idle);
                     self.on_closed(now, link, "it was idle", out);
                 }
                 State::Resting if destination.queue.is_empty() => {
@@ -291,25 +283,25 @@ impl Delivery {
         self.dials.ask(to, destination.failures > 0);
     }
 
-    fn dial_waiting(&mut self, out: &mut Vec<Output>) {
+    fn dial_waiting(&mut self, out: &mut Outbox<'_>) {
         while let Some(to) = self.dials.begin() {
             let Some(destination) = self.destinations.get_mut(&to) else { return self.dials.end(to) };
             destination.state = State::Dialling;
             let dialect = destination.dialect;
-            out.push(Output::Dial { dial: Dial::Answers(to), address: to, dialect });
+            out.dial(Dial::Answers(to), to, dialect);
         }
     }
 
     /// Brings a TP3 client one answer: in that dialect a connection carries no other.
-    fn deliver_alone(&mut self, to: SocketAddr, link: LinkId, out: &mut Vec<Output>) {
+    fn deliver_alone(&mut self, to: SocketAddr, link: LinkId, out: &mut Outbox<'_>) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
         if let Some(answer) = destination.queue.pop_front() {
             let bytes = weight(&answer);
             destination.queued_bytes -= bytes;
             self.queued_bytes.give_back(Network::of(to.ip()), bytes);
-            out.push(say(link, to, answer));
+            say(link, to, answer, out);
         }
-        out.push(Output::Close { link });
+        out.close(link);
         if destination.queue.is_empty() {
             self.forget(to);
         } else {
@@ -359,7 +351,7 @@ impl Delivery {
     }
 
     /// Keeps the number of answer links within its limit by closing the one idle longest, never the one just opened.
-    fn close_surplus(&mut self, opened: LinkId, out: &mut Vec<Output>) {
+    fn close_surplus(&mut self, opened: LinkId, out: &mut Outbox<'_>) {
         if self.by_link.len() <= ANSWER_LINKS_MAX {
             return;
         }
@@ -369,8 +361,7 @@ impl Delivery {
         });
         if let Some((to, link)) = idle_longest {
             log::debug!("closing the answer link to client {to}: {ANSWER_LINKS_MAX} are the most");
-            out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Idle) });
-            out.push(Output::Close { link });
+            out.part(link, Goodbye::Idle);
             self.by_link.remove(&link);
             self.forget(to);
         }
@@ -408,9 +399,9 @@ impl Destination {
 }
 
 /// Brings an answer to its client, over a link that leads there.
-fn say(link: LinkId, to: SocketAddr, answer: Answer) -> Output {
+fn say(link: LinkId, to: SocketAddr, answer: Answer, out: &mut Outbox<'_>) {
     log::debug!(target: QUERY_LOG, "{} answer sent", QueryId { sequence: answer.sequence, client: to });
-    Output::Send { link, message: Message::Answer(answer) }
+    out.send(link, Message::Answer(answer));
 }
 
 /// The pause after this many earlier failures in a row.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::dialect::Dialect;
 use crate::link::LinkId;
-use crate::message::Message;
+use crate::message::{Goodbye, Message};
 use crate::query::Query;
 use crate::store::Store;
 use crate::time::Time;
@@ -25,7 +25,7 @@ pub enum Input {
     },
     /// A dial came to nothing.
     DialFailed {
-        /// Which.
+        /// The one that was wanted.
         dial: Dial,
         /// Whether somebody is there, but nobody listens.
         refused: bool,
@@ -34,21 +34,21 @@ pub enum Input {
     },
     /// A message came.
     Received {
-        /// Over which link.
+        /// The link it came over.
         link: LinkId,
-        /// What.
+        /// What was said.
         message: Message,
     },
     /// Bytes came that are no message.
     Malformed {
-        /// Over which link.
+        /// The link they came over.
         link: LinkId,
         /// What is wrong with them.
         error: WireError,
     },
     /// A link is gone. Not told for links the mind itself closed.
     Closed {
-        /// Which.
+        /// The link that was.
         link: LinkId,
         /// Why, for the log.
         reason: String,
@@ -85,16 +85,16 @@ pub enum Dial {
 pub enum Output {
     /// Say this. The link may be gone by then; there is nobody to tell.
     Send {
-        /// On which link.
+        /// The link to say it on.
         link: LinkId,
-        /// What.
+        /// What is to be said.
         message: Message,
     },
     /// Say the same on many links; worth encoding once.
     Flood {
-        /// On which links.
+        /// The links to say it on, each once.
         links: Vec<LinkId>,
-        /// What.
+        /// The copy that is the same on all of them.
         query: Arc<Query>,
     },
     /// Connect; comes back as [`Input::Opened`] or, after [`DIAL_WAIT_MAX`](crate::limits::DIAL_WAIT_MAX) at the
@@ -109,14 +109,54 @@ pub enum Output {
     },
     /// Read nothing from this link before then: its other end asks faster than it may.
     Rest {
-        /// Which link.
+        /// The link that is not read.
         link: LinkId,
-        /// Until when.
+        /// When it is read again.
         until: Time,
     },
     /// Send what is queued, then close.
     Close {
-        /// Which link.
+        /// The link, which is gone for the mind at once.
         link: LinkId,
     },
+}
+
+/// Where the rooms put what they want done.
+#[derive(Debug)]
+pub(super) struct Outbox<'a>(&'a mut Vec<Output>);
+
+impl<'a> Outbox<'a> {
+    /// One that appends to these.
+    pub(super) fn new(out: &'a mut Vec<Output>) -> Outbox<'a> {
+        Outbox(out)
+    }
+
+    pub(super) fn send(&mut self, link: LinkId, message: Message) {
+        self.0.push(Output::Send { link, message });
+    }
+
+    /// The same on many links.
+    pub(super) fn flood(&mut self, links: Vec<LinkId>, query: Arc<Query>) {
+        self.0.push(Output::Flood { links, query });
+    }
+
+    pub(super) fn dial(&mut self, dial: Dial, address: SocketAddr, dialect: Dialect) {
+        self.0.push(Output::Dial { dial, address, dialect });
+    }
+
+    /// Has a link not read before then.
+    pub(super) fn rest(&mut self, link: LinkId, until: Time) {
+        self.0.push(Output::Rest { link, until });
+    }
+
+    /// Closes a link without a word.
+    pub(super) fn close(&mut self, link: LinkId) {
+        self.0.push(Output::Close { link });
+    }
+
+    /// Closes a link with last words.
+    pub(super) fn part(&mut self, link: LinkId, farewell: Goodbye) {
+        self.send(link, Message::Goodbye(farewell));
+        self.close(link);
+    }
 }

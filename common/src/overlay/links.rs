@@ -19,7 +19,7 @@ use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
 use crate::newcomers::Newcomers;
 use crate::on_demand::OnDemand;
 use crate::overlay::config::Config;
-use crate::overlay::doors::Output;
+use crate::overlay::doors::Outbox;
 use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::pace::Headroom;
 use crate::time::Time;
@@ -99,11 +99,11 @@ impl Links {
 
     // ---- links come and go ----
 
-    pub(super) fn on_opened(&mut self, now: Time, link: LinkId, origin: Origin, own: &Hello, out: &mut Vec<Output>) {
+    pub(super) fn on_opened(&mut self, now: Time, link: LinkId, origin: Origin, own: &Hello, out: &mut Outbox<'_>) {
         if let Origin::Dialled(target) = origin {
             self.set_target(target, TargetState::Greeting(link));
             // The dialer speaks first; whoever accepts waits to learn what the other side speaks.
-            out.push(Output::Send { link, message: Message::Hello(*own) });
+            out.send(link, Message::Hello(*own));
         }
         self.guests.make().strangers.insert(now, link, origin);
     }
@@ -136,7 +136,7 @@ impl Links {
         link: LinkId,
         hello: &Hello,
         own: &Hello,
-        out: &mut Vec<Output>,
+        out: &mut Outbox<'_>,
     ) -> Greeting {
         let Some(origin) = self.guests.get().and_then(|guests| guests.strangers.get(link).copied()) else {
             return Greeting::Refused(Goodbye::Protocol);
@@ -168,7 +168,7 @@ impl Links {
         link: LinkId,
         address: AnswerAddress,
         own: &Hello,
-        out: &mut Vec<Output>,
+        out: &mut Outbox<'_>,
     ) -> Greeting {
         if address.socket.port() == 0 {
             return Greeting::Refused(Goodbye::Protocol);
@@ -176,7 +176,7 @@ impl Links {
         log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
         self.guests.make().clients.insert(link, Client { address, paced: now });
-        out.push(Output::Send { link, message: Message::Hello(*own) });
+        out.send(link, Message::Hello(*own));
         Greeting::Client(address)
     }
 
@@ -189,7 +189,7 @@ impl Links {
         id: Option<ServentId>,
         advertised: SocketAddr,
         own: &Hello,
-        out: &mut Vec<Output>,
+        out: &mut Outbox<'_>,
     ) -> Greeting {
         let Role::Servent { id: own_id, .. } = own.role else {
             return Greeting::Refused(Goodbye::Role);
@@ -200,7 +200,7 @@ impl Links {
         };
         if dialled_target.is_none() && self.neighbors.len() < NEIGHBORS_MAX {
             // Said even on a link that is refused below, so that the other side reaches the same verdict by itself.
-            out.push(Output::Send { link, message: Message::Hello(*own) });
+            out.send(link, Message::Hello(*own));
         }
         if id == Some(own_id) {
             if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
@@ -384,7 +384,7 @@ impl Links {
     }
 
     /// Pings, dials, and names the links whose other end has been quiet for too long.
-    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) -> Vec<LinkId> {
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> Vec<LinkId> {
         let mut quiet = Vec::new();
         if let Some(guests) = self.guests.get() {
             quiet.extend(guests.strangers.overdue(now).take(CLOSED_AT_ONCE_MAX));
@@ -393,7 +393,7 @@ impl Links {
             self.beat = now + NEIGHBOR_BEAT;
             for neighbor in &mut self.neighbors {
                 match neighbor.on_beat() {
-                    Some(Silence::Ping) => out.push(Output::Send { link: neighbor.link, message: Message::Ping }),
+                    Some(Silence::Ping) => out.send(neighbor.link, Message::Ping),
                     Some(Silence::Gone) => quiet.push(neighbor.link),
                     None => {}
                 }

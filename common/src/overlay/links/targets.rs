@@ -10,7 +10,7 @@ use crate::address::Neighbor;
 use crate::dialect::Dialect;
 use crate::limits::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
 use crate::link::LinkId;
-use crate::overlay::doors::{Dial, Output};
+use crate::overlay::doors::{Dial, Outbox};
 use crate::time::Time;
 
 /// A neighbor to be kept.
@@ -110,11 +110,11 @@ impl Target {
         }
     }
 
-    pub(super) fn dial(&mut self, index: usize, out: &mut Vec<Output>) {
+    pub(super) fn dial(&mut self, index: usize, out: &mut Outbox<'_>) {
         if let Some(address) = self.address() {
             self.state = TargetState::Dialling;
             let dialect = self.other.as_ref().map_or(Dialect::Native, |neighbor| neighbor.dialect);
-            out.push(Output::Dial { dial: Dial::Neighbor(index), address, dialect });
+            out.dial(Dial::Neighbor(index), address, dialect);
         } else {
             // A name without addresses is refused before it gets here; without this it would be due for ever.
             self.state = TargetState::Myself;
