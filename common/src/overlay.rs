@@ -14,34 +14,30 @@ mod links;
 mod log_names;
 mod pace;
 mod query_log;
+mod rooms;
 mod search;
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
-
-use ipnet::IpNet;
 
 use crate::address::{AnswerAddress, join, split};
 use crate::dialect::Dialect;
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
-use crate::on_demand::OnDemand;
 use crate::random::split_mix;
 use crate::store::Store;
 use crate::time::Time;
 use crate::wire::WireError;
 
-use asking::finish;
 pub use config::Config;
-use delivery::Delivery;
 use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
-use flood::Flood;
 pub use holdings::{Counters, Holdings, Served};
-use links::{Greeting, Links, Origin, Peer};
+use links::{Greeting, Origin, Peer};
 use log_names::QUERY_LOG;
 pub use log_names::STRANGERS_LOG;
+use rooms::{Parting, Rooms};
 
 /// The servent's mind. What only some servents need at some times is made when they do, so that a million idle ones fit
 /// into one process.
@@ -53,11 +49,7 @@ pub struct Overlay {
     ttl: u8,
     forward_once: bool,
     store: Arc<Store>,
-    tp3_answers: OnDemand<Vec<IpNet>>,
-    links: Links,
-    flood: OnDemand<Flood>,
-    delivery: OnDemand<Delivery>,
-    counters: OnDemand<Counters>,
+    rooms: Rooms,
 }
 
 impl Overlay {
@@ -65,10 +57,6 @@ impl Overlay {
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Overlay {
         let (advertised_v4, advertised_v6) = split(config.advertised);
-        let mut tp3_answers: OnDemand<Vec<IpNet>> = OnDemand::default();
-        if !config.tp3_answers.is_empty() {
-            tp3_answers.make().clone_from(&config.tp3_answers);
-        }
         Overlay {
             id: config.servent_id,
             advertised_v6,
@@ -76,11 +64,7 @@ impl Overlay {
             ttl: config.ttl.min(TTL_MAX),
             forward_once: config.forward_once,
             store,
-            tp3_answers,
-            links: Links::new(config),
-            flood: OnDemand::default(),
-            delivery: OnDemand::default(),
-            counters: OnDemand::default(),
+            rooms: Rooms::new(config),
         }
     }
 
@@ -90,95 +74,67 @@ impl Overlay {
         match input {
             Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
             Input::DialFailed { dial: Dial::Neighbor(target), reason, .. } => {
-                self.links.on_dial_failed(now, target, &reason, self.random(now));
+                self.rooms.links.on_dial_failed(now, target, &reason, self.random(now));
             }
             Input::DialFailed { dial: Dial::Answers(to), refused, reason } => {
-                if let Some(delivery) = self.delivery.get_mut() {
-                    delivery.on_dial_failed(now, to, refused, &reason, out);
+                if let Some(rare) = self.rooms.rare.get_mut() {
+                    rare.delivery.on_dial_failed(now, to, refused, &reason, out);
                 }
             }
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => self.on_malformed(now, link, &error, out),
-            Input::Closed { link, reason } => self.forget(now, link, Ending::Passing, &reason, out),
-            Input::Deadline => self.on_deadline(now, out),
+            Input::Closed { link, reason } => {
+                self.rooms.on_closed(now, link, Parting::ForNow, &reason, self.random(now), out);
+            }
+            Input::Deadline => self.rooms.on_deadline(now, self.random(now), out),
             Input::Reloaded(store) => self.store = store,
-            Input::Leave => self.on_leave(now, out),
+            Input::Leave => self.rooms.on_leave(now, self.random(now), out),
         }
     }
 
     /// When the mind next wants to hear [`Input::Deadline`]. It may be early, never late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let flood = self.flood.get().map_or(Time::NEVER, Flood::deadline);
-        let delivery = self.delivery.get().map_or(Time::NEVER, Delivery::deadline);
-        let earliest = self.links.deadline().min(flood).min(delivery);
+        let earliest = self.rooms.deadline();
         (earliest != Time::NEVER).then_some(earliest)
     }
 
     /// What happened that nobody was told of at the time.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let undelivered = self.delivery.get().map_or(0, |delivery| delivery.undelivered_count);
-        Counters { undelivered, ..self.counters.get().copied().unwrap_or_default() }
+        self.rooms.counters()
     }
 
     /// What it was good for so far.
     #[must_use]
     pub fn served(&self) -> Served {
-        self.flood.get().map(|flood| flood.served).unwrap_or_default()
+        self.rooms.served()
     }
 
     /// How many queries passed on are still to be echoed.
     #[must_use]
     pub fn pending_count(&self) -> usize {
-        self.flood.get().map_or(0, Flood::pending_count)
+        self.rooms.pending_count()
     }
 
     /// A number over who the neighbors are and what became of the latest query: different where these are, so that
     /// two runs can be told to be the same.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        self.links.fingerprint() ^ self.flood.get().map_or(0, Flood::fingerprint)
+        self.rooms.fingerprint()
     }
 
     /// How much the mind holds of each thing that has a limit.
     #[must_use]
     pub fn holdings(&self) -> Holdings {
-        let mut holdings = Holdings {
-            neighbors: self.links.neighbors_count(),
-            clients: self.links.clients_count(),
-            strangers: self.links.strangers_count(),
-            ..Holdings::default()
-        };
-        if let Some(flood) = self.flood.get() {
-            holdings.seen = flood.seen_count();
-            holdings.pending = flood.pending_count();
-            holdings.echoes_kept = flood.kept_count();
-            holdings.offers_kept_bytes = flood.offers_kept_bytes();
-            holdings.looks = flood.looks_count();
-            holdings.paces = flood.paces_count();
-        }
-        if let Some(delivery) = self.delivery.get() {
-            delivery.hold(&mut holdings);
-        }
-        holdings
+        self.rooms.holdings()
     }
 
     /// What the mind holds in memory, in bytes, without the store it may share and without what waits to be delivered.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let flood = self.flood.get().map_or(0, Flood::memory_bytes);
-        let others = self.delivery.get().map_or(0, size_of_val) + self.counters.get().map_or(0, size_of_val);
-        let networks = self
-            .tp3_answers
-            .get()
-            .map_or(0, |networks| size_of_val(networks) + networks.capacity() * size_of::<IpNet>());
-        size_of::<Overlay>()
-            + self.advertised_v6.as_deref().map_or(0, size_of_val)
-            + self.links.memory_bytes()
-            + flood
-            + others
-            + networks
+        let own = self.advertised_v6.as_deref().map_or(0, size_of_val);
+        size_of::<Overlay>() + own + self.rooms.memory_bytes()
     }
 
     fn advertised(&self) -> SocketAddr {
@@ -196,24 +152,24 @@ impl Overlay {
 
     fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Outbox<'_>) {
         match opening {
-            Opening::Dialled(Dial::Answers(to)) => self.delivery.make().on_opened(now, to, link, out),
+            Opening::Dialled(Dial::Answers(to)) => self.rooms.rare.make().delivery.on_opened(now, to, link, out),
             Opening::Dialled(Dial::Neighbor(target)) => {
                 let own = self.hello();
-                self.links.on_opened(now, link, Origin::Dialled(target), &own, out);
+                self.rooms.links.on_opened(now, link, Origin::Dialled(target), &own, out);
             }
             Opening::Accepted(from) => {
                 let own = self.hello();
-                self.links.on_opened(now, link, Origin::Accepted(from), &own, out);
+                self.rooms.links.on_opened(now, link, Origin::Accepted(from), &own, out);
             }
         }
     }
 
     fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Outbox<'_>) {
-        if self.delivery.get().is_some_and(|delivery| delivery.knows(link)) {
+        if self.rooms.is_answer_link(link) {
             let own = self.hello();
-            return self.delivery.make().on_message(now, link, &message, &own, out);
+            return self.rooms.rare.make().delivery.on_message(now, link, &message, &own, out);
         }
-        let Some(peer) = self.links.heard(link) else {
+        let Some(peer) = self.rooms.links.heard(link) else {
             return;
         };
         match (peer, message) {
@@ -221,8 +177,8 @@ impl Overlay {
             (Peer::Client, Message::Request(request)) => self.on_request(now, link, request, out),
             (Peer::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),
             (Peer::Neighbor(_), Message::Echo(echo)) => {
-                if let Some(done) = self.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
-                    finish(&self.links, done, out);
+                if let Some(done) = self.rooms.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
+                    self.rooms.finish(done, out);
                 }
             }
             (Peer::Client | Peer::Neighbor(_), Message::Ping) => {
@@ -232,8 +188,8 @@ impl Overlay {
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");
-                let ending = if farewell == Goodbye::Leaving { Ending::Final } else { Ending::Passing };
-                self.forget(now, link, ending, &reason, out);
+                let parting = if farewell == Goodbye::Leaving { Parting::ForGood } else { Parting::ForNow };
+                self.rooms.on_closed(now, link, parting, &reason, self.random(now), out);
             }
             (_, message) => {
                 let reason = format!("it sent an unexpected {}", message.name());
@@ -244,10 +200,10 @@ impl Overlay {
 
     fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Outbox<'_>) {
         let own = self.hello();
-        match self.links.on_hello(now, link, hello, &own, out) {
+        match self.rooms.links.on_hello(now, link, hello, &own, out) {
             // A TP3 client that comes anew counts from zero again, as its former self did.
             Greeting::Client(AnswerAddress { socket, dialect: Dialect::Tp3 }) => {
-                if let Some(flood) = self.flood.get_mut() {
+                if let Some(flood) = self.rooms.flood.get_mut() {
                     flood.forget_client(socket);
                 }
             }
@@ -256,9 +212,9 @@ impl Overlay {
                 if let Some(older) = older {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
                 }
-                if let (Some(identity), Some(flood)) = (identity, self.flood.get_mut()) {
+                if let (Some(identity), Some(flood)) = (identity, self.rooms.flood.get_mut()) {
                     for query in flood.on_linked(link, identity) {
-                        let to = self.links.neighbor_name(link);
+                        let to = self.rooms.links.neighbor_name(link);
                         log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
                         out.flood(vec![link], query);
                     }
@@ -275,65 +231,14 @@ impl Overlay {
             WireError::Version(_) => Some(Goodbye::Version),
             WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => Some(Goodbye::Protocol),
         };
-        match farewell.filter(|_| !self.delivery.get().is_some_and(|delivery| delivery.knows(link))) {
+        match farewell.filter(|_| !self.rooms.is_answer_link(link)) {
             Some(farewell) => out.part(link, farewell),
             None => out.close(link),
         }
-        self.forget(now, link, Ending::Passing, &error.to_string(), out);
-    }
-
-    fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
-        for link in self.links.on_deadline(now, out) {
-            self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", out);
-        }
-        if let Some(flood) = self.flood.get_mut() {
-            flood.on_deadline(now).into_iter().for_each(|done| finish(&self.links, done, out));
-        }
-        if let Some(delivery) = self.delivery.get_mut() {
-            delivery.on_deadline(now, out);
-        }
-    }
-
-    fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let answer_links: Vec<(LinkId, bool)> = self.delivery.get().into_iter().flat_map(Delivery::links).collect();
-        for (link, open) in answer_links {
-            if open {
-                out.part(link, Goodbye::Leaving);
-            } else {
-                out.close(link);
-            }
-        }
-        // Whoever waits for us is told what came of it so far.
-        if let Some(flood) = self.flood.get_mut() {
-            flood.give_up_all().into_iter().for_each(|done| finish(&self.links, done, out));
-        }
-        for link in self.links.all() {
-            self.close(now, link, Goodbye::Leaving, "this servent is leaving", out);
-        }
+        self.rooms.on_closed(now, link, Parting::ForNow, &error.to_string(), self.random(now), out);
     }
 
     fn close(&mut self, now: Time, link: LinkId, farewell: Goodbye, reason: &str, out: &mut Outbox<'_>) {
-        out.part(link, farewell);
-        self.forget(now, link, Ending::Passing, reason, out);
+        self.rooms.close(now, link, farewell, reason, self.random(now), out);
     }
-
-    /// Tells every room that a link is gone.
-    fn forget(&mut self, now: Time, link: LinkId, ending: Ending, reason: &str, out: &mut Outbox<'_>) {
-        if let Some(delivery) = self.delivery.get_mut() {
-            delivery.on_closed(now, link, reason, out);
-        }
-        // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
-        let Some(Peer::Neighbor(identity)) = self.links.on_closed(now, link, reason, self.random(now)) else { return };
-        let returns = identity.filter(|_| ending == Ending::Passing);
-        if let Some(flood) = self.flood.get_mut() {
-            flood.on_closed(link, returns).into_iter().for_each(|done| finish(&self.links, done, out));
-        }
-    }
-}
-
-/// Whether whoever was at the other end of a link may come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Passing,
-    Final,
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::Overlay;
 use super::doors::Outbox;
 use super::flood::{Admission, Asker, Done, Passing};
-use super::links::Links;
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Asked};
 use super::search;
@@ -16,15 +15,15 @@ use crate::address::AnswerAddress;
 use crate::dialect::Dialect;
 use crate::limits::{SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
-use crate::message::{Echo, Finished, Goodbye, Identity, Message, Request};
+use crate::message::{Goodbye, Identity, Message, Request};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::time::Time;
 use crate::wire;
 
 impl Overlay {
     pub(super) fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Outbox<'_>) {
-        let headroom = self.flood.make().headroom();
-        let Some((client, rest)) = self.links.on_client_asks(now, link, headroom) else { return };
+        let headroom = self.rooms.flood.make().headroom();
+        let Some((client, rest)) = self.rooms.links.on_client_asks(now, link, headroom) else { return };
         if let Some(until) = rest {
             out.rest(link, until);
         }
@@ -60,9 +59,9 @@ impl Overlay {
             log::debug!(
                 target: QUERY_LOG,
                 "{} dropped, from {} with TTL {} after {} hops: no contact allows so many",
-                query.id(), self.links.neighbor_name(link), query.ttl, query.hops
+                query.id(), self.rooms.links.neighbor_name(link), query.ttl, query.hops
             );
-            self.counters.make().too_far += 1;
+            self.rooms.rare.make().counters.too_far += 1;
             return;
         }
         // A path longer than the way would grow, as it is passed on, into one that nobody accepts.
@@ -79,7 +78,7 @@ impl Overlay {
     fn spread(&mut self, now: Time, asker: Asker, query: Arc<Query>, ttl: u8, out: &mut Outbox<'_>) {
         let id = query.id();
         let mut tally = Tally::default();
-        let admission = self.flood.make().admit(now, asker, &query, ttl, self.forward_once);
+        let admission = self.rooms.flood.make().admit(now, asker, &query, ttl, self.forward_once);
         if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
             self.log_admission(asker, &query, ttl, admission);
         }
@@ -88,13 +87,13 @@ impl Overlay {
             Admission::OverPace => return self.turn_away(asker, id, out),
             Admission::Duplicate => {
                 tally.duplicates = 1;
-                return finish(&self.links, Done { asker, id, tally }, out);
+                return self.rooms.finish(Done { asker, id, tally }, out);
             }
             Admission::EchoForgotten => {
                 (tally.duplicates, tally.lost) = (1, 1);
-                return finish(&self.links, Done { asker, id, tally }, out);
+                return self.rooms.finish(Done { asker, id, tally }, out);
             }
-            Admission::OfferedAgain(Some(tally)) => return finish(&self.links, Done { asker, id, tally }, out),
+            Admission::OfferedAgain(Some(tally)) => return self.rooms.finish(Done { asker, id, tally }, out),
             // Its echo is still to come, and will go to where the copy came from this time.
             Admission::OfferedAgain(None) => return,
         }
@@ -111,43 +110,43 @@ impl Overlay {
             Asker::Neighbor { link, .. } => Some(link),
             Asker::Client { .. } | Asker::Gone { .. } => None,
         };
-        let (mut others, echoing) = self.links.neighbors_except(sender);
+        let (mut others, echoing) = self.rooms.links.neighbors_except(sender);
         let unsaid_count = if wire::can_say(Dialect::Tp3, &query) { 0 } else { others.len() - echoing.len() };
         if unsaid_count > 0 && query.ttl > 0 {
             // The nameless speak TP3, which has no words for this query: they are not asked, and that is told.
             others.clone_from(&echoing);
             tally.add_lost(unsaid_count);
-            self.counters.make().unsaid += unsaid_count as u64;
+            self.rooms.rare.make().counters.unsaid += unsaid_count as u64;
         }
-        match self.flood.make().pass_on(now, asker, query, others, echoing, tally) {
+        match self.rooms.flood.make().pass_on(now, asker, query, others, echoing, tally) {
             Passing::On { query, links, done } => {
                 if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-                    query_log::log_passed_on(&self.links, id, query.ttl, &links);
+                    query_log::log_passed_on(&self.rooms.links, id, query.ttl, &links);
                 }
                 out.flood(links, query);
-                done.into_iter().for_each(|done| finish(&self.links, done, out));
+                done.into_iter().for_each(|done| self.rooms.finish(done, out));
             }
-            Passing::Over(done) => finish(&self.links, done, out),
+            Passing::Over(done) => self.rooms.finish(done, out),
         }
     }
 
     /// What a servent does with a query whose neighbor has brought more than its share.
     fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Outbox<'_>) {
-        self.counters.make().over_pace += 1;
+        self.rooms.rare.make().counters.over_pace += 1;
         if let Some(link) = asker.link() {
             log::warn!(
                 target: STRANGERS_LOG,
                 "neighbor {} brings queries faster than it may: some are refused",
-                self.links.neighbor_name(link)
+                self.rooms.links.neighbor_name(link)
             );
         }
-        finish(&self.links, Done { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
+        self.rooms.finish(Done { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
     }
 
     /// What a servent does with a query it has no room to remember.
     fn refuse(&mut self, now: Time, asker: Asker, query: &Query, out: &mut Outbox<'_>) {
         let id = query.id();
-        self.counters.make().unseen += 1;
+        self.rooms.rare.make().counters.unseen += 1;
         log::warn!(target: STRANGERS_LOG, "refused query {id}: {SEEN_IDS_MAX} queries are the most to remember");
         let mut tally = Tally { lost: 1, ..Tally::default() };
         if matches!(asker, Asker::Client { .. }) {
@@ -155,7 +154,7 @@ impl Overlay {
             tally.reached = 1;
             self.answer(now, asker, query, &mut tally, out);
         }
-        finish(&self.links, Done { asker, id, tally }, out);
+        self.rooms.finish(Done { asker, id, tally }, out);
     }
 
     fn add_to_path(&self, query: &mut Query) {
@@ -165,7 +164,7 @@ impl Overlay {
     }
 
     fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Outbox<'_>) {
-        let Some(answer) = search::answer(query, &self.store, self.links.neighbor_addresses()) else {
+        let Some(answer) = search::answer(query, &self.store, self.rooms.links.neighbor_addresses()) else {
             return;
         };
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
@@ -174,15 +173,18 @@ impl Overlay {
                 out.send(link, Message::Answer(answer));
                 true
             }
-            _ => self.may_be_dialled(query.client) && self.delivery.make().deliver(now, query.client, answer, out),
+            _ => {
+                self.may_be_dialled(query.client)
+                    && self.rooms.rare.make().delivery.deliver(now, query.client, answer, out)
+            }
         };
         if taken {
             tally.answers += 1;
-            self.flood.make().served.answered += 1;
+            self.rooms.flood.make().served.answered += 1;
         } else {
             log::debug!(target: QUERY_LOG, "{} answer dropped: a limit or a rule keeps it from its client", query.id());
             tally.lost += 1;
-            self.counters.make().unanswered += 1;
+            self.rooms.rare.make().counters.unanswered += 1;
         }
     }
 
@@ -190,7 +192,7 @@ impl Overlay {
         let is_allowed = match client.dialect {
             Dialect::Native => true,
             Dialect::Tp3 => {
-                let networks = self.tp3_answers.get().map(Vec::as_slice).unwrap_or_default();
+                let networks = self.rooms.rare.get().map(|rare| rare.tp3_answers.as_slice()).unwrap_or_default();
                 networks.iter().any(|network| network.contains(&client.socket.ip()))
             }
         };
@@ -202,19 +204,5 @@ impl Overlay {
             );
         }
         is_allowed && client.names_one_client()
-    }
-}
-
-/// Tells whoever waits that a query has finished.
-#[inline]
-pub(super) fn finish(links: &Links, done: Done, out: &mut Outbox<'_>) {
-    let Done { asker, id, tally } = done;
-    if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-        query_log::log_done(links, done);
-    }
-    match asker {
-        Asker::Client { link } => out.send(link, Message::Finished(Finished { sequence: id.sequence, tally })),
-        Asker::Neighbor { link, ttl, .. } => out.send(link, Message::Echo(Echo { id, ttl, tally })),
-        Asker::Gone { .. } => {}
     }
 }

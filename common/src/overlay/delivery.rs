@@ -261,12 +261,15 @@ impl Delivery {
         self.timers.first().map_or(Time::NEVER, |(due, _)| *due)
     }
 
-    /// The links that stand, to say goodbye on.
-    pub(super) fn links(&self) -> impl Iterator<Item = (LinkId, bool)> {
-        self.by_link.iter().map(|(link, to)| {
-            let open = self.destinations.get(to).is_some_and(|destination| destination.state == State::Open(*link));
-            (*link, open)
-        })
+    /// Says goodbye on the links that stand. There is nothing to be known of them any more.
+    pub(super) fn on_leave(&self, out: &mut Outbox<'_>) {
+        for (link, to) in &self.by_link {
+            if self.destinations.get(to).is_some_and(|destination| destination.state == State::Open(*link)) {
+                out.part(*link, Goodbye::Leaving);
+            } else {
+                out.close(*link);
+            }
+        }
     }
 
     /// Adds what is held here.

@@ -68,7 +68,7 @@ impl Overlay {
             // That it asked was said when it did.
             Asker::Client { .. } if admission == Admission::New => return,
             Asker::Client { .. } => ("its client".to_owned(), ttl),
-            Asker::Neighbor { link, ttl, .. } => (self.links.neighbor_name(link).to_string(), ttl),
+            Asker::Neighbor { link, ttl, .. } => (self.rooms.links.neighbor_name(link).to_string(), ttl),
             Asker::Gone { .. } => return,
         };
         let cut = if came_ttl > ttl { format!(", cut to {ttl}") } else { String::new() };
@@ -91,10 +91,10 @@ impl Overlay {
 
     /// How a query that is known came before.
     fn first_copy(&self, id: QueryId) -> String {
-        match self.flood.get().and_then(|flood| flood.first_copy(id)) {
+        match self.rooms.flood.get().and_then(|flood| flood.first_copy(id)) {
             Some(First { asker: Some(Asker::Client { .. }), .. }) => "asked first by its client".to_owned(),
             Some(First { asker: Some(Asker::Neighbor { link, ttl, .. }), .. }) => {
-                format!("heard first from {} with TTL {ttl}", self.links.neighbor_name(link))
+                format!("heard first from {} with TTL {ttl}", self.rooms.links.neighbor_name(link))
             }
             Some(First { asker: Some(Asker::Gone { .. }), ttl }) => {
                 format!("heard first from a neighbor that is gone, with TTL {ttl}")

@@ -1,0 +1,199 @@
+//! The rooms as one list, and every fan-out over them: one more room is a field here and a line in each.
+//!
+//! Part of the corridor: it names the rooms, and they name neither each other nor it. What becomes of one message is in
+//! `overlay`, what becomes of a query in `asking`.
+
+use ipnet::IpNet;
+
+use super::config::Config;
+use super::delivery::Delivery;
+use super::doors::Outbox;
+use super::flood::{Asker, Done, Flood};
+use super::holdings::{Counters, Holdings, Served};
+use super::links::{Links, Peer};
+use super::log_names::QUERY_LOG;
+use super::query_log;
+use crate::link::LinkId;
+use crate::message::{Echo, Finished, Goodbye, Message};
+use crate::on_demand::OnDemand;
+use crate::time::Time;
+
+#[derive(Debug)]
+pub(super) struct Rooms {
+    pub(super) links: Links,
+    pub(super) flood: OnDemand<Flood>,
+    pub(super) rare: OnDemand<Rare>,
+}
+
+/// What few servents have a use for, behind one pointer: a million idle ones fit into one process.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    pub(super) delivery: Delivery,
+    pub(super) counters: Counters,
+    /// Where TP3 clients may be for an answer to be dialled to them.
+    pub(super) tp3_answers: Vec<IpNet>,
+}
+
+/// Whether whoever was at the other end of a link may come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parting {
+    ForNow,
+    ForGood,
+}
+
+impl Rooms {
+    pub(super) fn new(config: &Config) -> Rooms {
+        let mut rare: OnDemand<Rare> = OnDemand::default();
+        if !config.tp3_answers.is_empty() {
+            rare.make().tp3_answers.clone_from(&config.tp3_answers);
+        }
+        Rooms { links: Links::new(config), flood: OnDemand::default(), rare }
+    }
+
+    // ---- time ----
+
+    pub(super) fn deadline(&self) -> Time {
+        let flood = self.flood.get().map_or(Time::NEVER, Flood::deadline);
+        let delivery = self.rare.get().map_or(Time::NEVER, |rare| rare.delivery.deadline());
+        self.links.deadline().min(flood).min(delivery)
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
+        for link in self.links.on_deadline(now, out) {
+            self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
+        }
+        if let Some(flood) = self.flood.get_mut() {
+            let done = flood.on_deadline(now);
+            self.finish_all(done, out);
+        }
+        if let Some(rare) = self.rare.get_mut() {
+            rare.delivery.on_deadline(now, out);
+        }
+    }
+
+    // ---- links that go ----
+
+    /// Tells every room that a link is gone.
+    pub(super) fn on_closed(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        parting: Parting,
+        reason: &str,
+        random: u64,
+        out: &mut Outbox<'_>,
+    ) {
+        if let Some(rare) = self.rare.get_mut() {
+            rare.delivery.on_closed(now, link, reason, out);
+        }
+        // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
+        let Some(Peer::Neighbor(identity)) = self.links.on_closed(now, link, reason, random) else { return };
+        let returns = identity.filter(|_| parting == Parting::ForNow);
+        if let Some(flood) = self.flood.get_mut() {
+            let done = flood.on_closed(link, returns);
+            self.finish_all(done, out);
+        }
+    }
+
+    /// Says goodbye on a link and closes it.
+    pub(super) fn close(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        farewell: Goodbye,
+        reason: &str,
+        random: u64,
+        out: &mut Outbox<'_>,
+    ) {
+        out.part(link, farewell);
+        self.on_closed(now, link, Parting::ForNow, reason, random, out);
+    }
+
+    /// Says goodbye to everybody.
+    pub(super) fn on_leave(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
+        if let Some(rare) = self.rare.get() {
+            rare.delivery.on_leave(out);
+        }
+        // Whoever waits for us is told what came of it so far.
+        if let Some(flood) = self.flood.get_mut() {
+            let done = flood.give_up_all();
+            self.finish_all(done, out);
+        }
+        for link in self.links.all() {
+            self.close(now, link, Goodbye::Leaving, "this servent is leaving", random, out);
+        }
+    }
+
+    // ---- queries that are over ----
+
+    /// Tells whoever waits that a query has finished.
+    #[inline]
+    pub(super) fn finish(&self, done: Done, out: &mut Outbox<'_>) {
+        let Done { asker, id, tally } = done;
+        if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
+            query_log::log_done(&self.links, done);
+        }
+        match asker {
+            Asker::Client { link } => out.send(link, Message::Finished(Finished { sequence: id.sequence, tally })),
+            Asker::Neighbor { link, ttl, .. } => out.send(link, Message::Echo(Echo { id, ttl, tally })),
+            Asker::Gone { .. } => {}
+        }
+    }
+
+    fn finish_all(&self, done: Vec<Done>, out: &mut Outbox<'_>) {
+        done.into_iter().for_each(|done| self.finish(done, out));
+    }
+
+    // ---- what they say of themselves ----
+
+    /// Whether this link leads to the answer address of another servent's client.
+    pub(super) fn is_answer_link(&self, link: LinkId) -> bool {
+        self.rare.get().is_some_and(|rare| rare.delivery.knows(link))
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        let Some(rare) = self.rare.get() else { return Counters::default() };
+        Counters { undelivered: rare.delivery.undelivered_count, ..rare.counters }
+    }
+
+    pub(super) fn served(&self) -> Served {
+        self.flood.get().map(|flood| flood.served).unwrap_or_default()
+    }
+
+    pub(super) fn pending_count(&self) -> usize {
+        self.flood.get().map_or(0, Flood::pending_count)
+    }
+
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.links.fingerprint() ^ self.flood.get().map_or(0, Flood::fingerprint)
+    }
+
+    pub(super) fn holdings(&self) -> Holdings {
+        let mut holdings = Holdings {
+            neighbors: self.links.neighbors_count(),
+            clients: self.links.clients_count(),
+            strangers: self.links.strangers_count(),
+            ..Holdings::default()
+        };
+        if let Some(flood) = self.flood.get() {
+            holdings.seen = flood.seen_count();
+            holdings.pending = flood.pending_count();
+            holdings.echoes_kept = flood.kept_count();
+            holdings.offers_kept_bytes = flood.offers_kept_bytes();
+            holdings.looks = flood.looks_count();
+            holdings.paces = flood.paces_count();
+        }
+        if let Some(rare) = self.rare.get() {
+            rare.delivery.hold(&mut holdings);
+        }
+        holdings
+    }
+
+    /// What is held beside the struct itself.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let flood = self.flood.get().map_or(0, Flood::memory_bytes);
+        let networks = |rare: &Rare| rare.tp3_answers.capacity() * size_of::<IpNet>();
+        let rare = self.rare.get().map_or(0, |rare| size_of_val(rare) + networks(rare));
+        self.links.memory_bytes() + flood + rare
+    }
+}
