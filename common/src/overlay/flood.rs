@@ -9,13 +9,15 @@
 //! again when the neighbor is linked again, and a copy that is offered again gets the echo of the first: so nothing is
 //! lost that comes back in time, and nothing is counted or answered twice.
 
+mod arrival;
+mod paces;
+mod pass;
 mod seen;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::counted::counted;
 use crate::limits::{
@@ -24,40 +26,16 @@ use crate::limits::{
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
 use crate::on_demand::OnDemand;
+use crate::overlay::headroom::Headroom;
 use crate::overlay::holdings::Served;
 use crate::overlay::log_names::QUERY_LOG;
-use crate::overlay::pace::{Headroom, Paces};
-use crate::query::{Ask, Path, Query, QueryId, Tally};
+use crate::query::{Query, QueryId, Tally};
 use crate::time::Time;
 
+pub(super) use arrival::Asker;
+use paces::Paces;
+use pass::{Pass, patience, weight};
 use seen::{Place, SeenSet};
-
-/// Who waits to hear that a query has finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asker {
-    /// Our own client.
-    Client { link: LinkId },
-    /// The neighbor that sent us a copy, which came with this TTL.
-    Neighbor { link: LinkId, ttl: u8, identity: Option<Identity> },
-    /// The same, and its link has fallen since. It may come back and offer the copy again.
-    Gone { identity: Option<Identity> },
-}
-
-impl Asker {
-    pub(super) fn link(self) -> Option<LinkId> {
-        match self {
-            Asker::Client { link } | Asker::Neighbor { link, .. } => Some(link),
-            Asker::Gone { .. } => None,
-        }
-    }
-
-    fn identity(self) -> Option<Identity> {
-        match self {
-            Asker::Client { .. } => None,
-            Asker::Neighbor { identity, .. } | Asker::Gone { identity } => identity,
-        }
-    }
-}
 
 /// What an arriving copy is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,43 +93,6 @@ pub(super) struct Flood {
     kept_count: usize,
     offers_kept_bytes: usize,
     paces: OnDemand<Paces>,
-}
-
-/// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
-/// ever admitted again.
-#[derive(Debug)]
-struct Pass {
-    /// With which it came, after it was cut down.
-    ttl: u8,
-    asker: Asker,
-    came: Time,
-    /// The copy as it was passed on, for neighbors that come back.
-    offer: Option<Arc<Query>>,
-    /// The links whose echo is awaited.
-    awaited: Vec<LinkId>,
-    /// The neighbors whose echo is awaited, and whose link fell.
-    absent: OnDemand<Vec<Identity>>,
-    tally: Tally,
-    is_done: bool,
-}
-
-impl Pass {
-    fn new(ttl: u8, asker: Asker, came: Time) -> Pass {
-        Pass {
-            ttl,
-            asker,
-            came,
-            offer: None,
-            awaited: Vec::new(),
-            absent: OnDemand::default(),
-            tally: Tally::default(),
-            is_done: false,
-        }
-    }
-
-    fn absent_count(&self) -> usize {
-        self.absent.get().map_or(0, Vec::len)
-    }
 }
 
 impl Flood {
@@ -511,25 +452,4 @@ impl Flood {
             self.offers_kept_bytes -= weight(offer);
         }
     }
-}
-
-/// How long to wait for the echoes of a query that came like this: a share of [`ECHO_WAIT_MAX`] that shrinks with every
-/// hop and with every TTL less, so that each servent gives up before the one that waits for it does.
-fn patience(query: &Query) -> Duration {
-    let depth_left = u32::from(query.ttl) + 1;
-    let depth = depth_left + u32::from(query.hops);
-    ECHO_WAIT_MAX * depth_left / depth
-}
-
-/// What a query kept counts for against the limit on bytes.
-fn weight(query: &Query) -> usize {
-    let ask = match &query.ask {
-        Ask::Key(key) => key.as_bytes().len(),
-        Ask::Topology => 0,
-    };
-    let path = match &query.path {
-        Path::Addresses(addresses) => size_of_val(addresses.as_slice()),
-        Path::Text(text) => text.len(),
-    };
-    size_of::<Query>() + ask + path
 }

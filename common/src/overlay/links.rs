@@ -20,8 +20,8 @@ use crate::newcomers::Newcomers;
 use crate::on_demand::OnDemand;
 use crate::overlay::config::Config;
 use crate::overlay::doors::Outbox;
+use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::STRANGERS_LOG;
-use crate::overlay::pace::Headroom;
 use crate::time::Time;
 
 use neighbors::{NeighborLink, Silence};

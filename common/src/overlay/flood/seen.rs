@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 
-use super::Pass;
+use super::pass::Pass;
 use crate::dialect::Dialect;
 use crate::limits::{SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX};
 use crate::link::LinkId;

@@ -1,0 +1,72 @@
+//! One passing-on of a query: who waits for it, whose echoes are awaited, and what they came to so far.
+//!
+//! It is kept and looked up by `seen`; what is made of it is decided by `flood`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arrival::Asker;
+use crate::limits::ECHO_WAIT_MAX;
+use crate::link::LinkId;
+use crate::message::Identity;
+use crate::on_demand::OnDemand;
+use crate::query::{Ask, Path, Query, Tally};
+use crate::time::Time;
+
+/// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
+/// ever admitted again.
+#[derive(Debug)]
+pub(super) struct Pass {
+    /// With which it came, after it was cut down.
+    pub(super) ttl: u8,
+    pub(super) asker: Asker,
+    pub(super) came: Time,
+    /// The copy as it was passed on, for neighbors that come back.
+    pub(super) offer: Option<Arc<Query>>,
+    /// The links whose echo is awaited.
+    pub(super) awaited: Vec<LinkId>,
+    /// The neighbors whose echo is awaited, and whose link fell.
+    pub(super) absent: OnDemand<Vec<Identity>>,
+    pub(super) tally: Tally,
+    pub(super) is_done: bool,
+}
+
+impl Pass {
+    pub(super) fn new(ttl: u8, asker: Asker, came: Time) -> Pass {
+        Pass {
+            ttl,
+            asker,
+            came,
+            offer: None,
+            awaited: Vec::new(),
+            absent: OnDemand::default(),
+            tally: Tally::default(),
+            is_done: false,
+        }
+    }
+
+    pub(super) fn absent_count(&self) -> usize {
+        self.absent.get().map_or(0, Vec::len)
+    }
+}
+
+/// How long to wait for the echoes of a query that came like this: a share of [`ECHO_WAIT_MAX`] that shrinks with every
+/// hop and with every TTL less, so that each servent gives up before the one that waits for it does.
+pub(super) fn patience(query: &Query) -> Duration {
+    let depth_left = u32::from(query.ttl) + 1;
+    let depth = depth_left + u32::from(query.hops);
+    ECHO_WAIT_MAX * depth_left / depth
+}
+
+/// What a query kept counts for against the limit on bytes.
+pub(super) fn weight(query: &Query) -> usize {
+    let ask = match &query.ask {
+        Ask::Key(key) => key.as_bytes().len(),
+        Ask::Topology => 0,
+    };
+    let path = match &query.path {
+        Path::Addresses(addresses) => size_of_val(addresses.as_slice()),
+        Path::Text(text) => text.len(),
+    };
+    size_of::<Query>() + ask + path
+}
