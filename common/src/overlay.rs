@@ -14,6 +14,7 @@ mod holdings;
 mod links;
 mod log_names;
 mod query_log;
+mod recipients;
 mod rooms;
 mod search;
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use super::Overlay;
 use super::doors::Outbox;
-use super::flood::{Admission, Asker, Done, Passing};
+use super::flood::{Admission, Arrival, Asker, Breach, Done, Passing, QueryPlace};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Asked};
 use super::search;
 use crate::address::AnswerAddress;
 use crate::dialect::Dialect;
-use crate::limits::{SEEN_IDS_MAX, TTL_FROM_OTHERS_MAX, TTL_MAX};
+use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Identity, Message, Request};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
@@ -41,9 +41,8 @@ impl Overlay {
                 Dialect::Tp3 => Path::Text(Vec::new()),
             },
         };
-        let ttl = query.ttl;
-        log::debug!(target: QUERY_LOG, "{} asked with TTL {ttl}: {}", query.id(), Asked(&query.ask));
-        self.spread(now, Asker::Client { link }, Arc::new(query), ttl, out);
+        log::debug!(target: QUERY_LOG, "{} asked with TTL {}: {}", query.id(), query.ttl, Asked(&query.ask));
+        self.on_copy(now, Arrival::from_client(link, query), out);
     }
 
     pub(super) fn on_query(
@@ -54,77 +53,92 @@ impl Overlay {
         query: Arc<Query>,
         out: &mut Outbox<'_>,
     ) {
-        // Hops plus TTL never grows on the way, and no contact starts with more.
-        if u16::from(query.ttl) + u16::from(query.hops) > u16::from(TTL_MAX) + 1 {
-            log::debug!(
-                target: QUERY_LOG,
-                "{} dropped, from {} with TTL {} after {} hops: no contact allows so many",
-                query.id(), self.rooms.links.neighbor_name(link), query.ttl, query.hops
-            );
-            self.rooms.rare.make().counters.too_far += 1;
-            return;
+        match Arrival::from_neighbor(link, identity, query, self.ttl) {
+            Ok(arrival) => self.on_copy(now, arrival, out),
+            Err(Breach::TooFar(query)) => {
+                log::debug!(
+                    target: QUERY_LOG,
+                    "{} dropped, from {} with TTL {} after {} hops: no contact allows so many",
+                    query.id(), self.rooms.links.neighbor_name(link), query.ttl, query.hops
+                );
+                self.rooms.rare.make().counters.too_far += 1;
+            }
+            Err(Breach::PathTooLong) => {
+                self.close(now, link, Goodbye::Protocol, "it sent a path longer than the way", out);
+            }
         }
-        // A path longer than the way would grow, as it is passed on, into one that nobody accepts.
-        let path_addresses_max = if query.ask == Ask::Topology { usize::from(query.hops) } else { 0 };
-        if matches!(&query.path, Path::Addresses(path) if path.len() > path_addresses_max) {
-            return self.close(now, link, Goodbye::Protocol, "it sent a path longer than the way", out);
-        }
-        let asker = Asker::Neighbor { link, ttl: query.ttl, identity };
-        let ttl = query.ttl.min(TTL_FROM_OTHERS_MAX.max(self.ttl));
-        self.spread(now, asker, query, ttl, out);
     }
 
-    /// What a servent does with a query, wherever it came from: remember, answer, pass on, report.
-    fn spread(&mut self, now: Time, asker: Asker, query: Arc<Query>, ttl: u8, out: &mut Outbox<'_>) {
-        let id = query.id();
-        let mut tally = Tally::default();
-        let admission = self.rooms.flood.make().admit(now, asker, &query, ttl, self.forward_once);
+    /// What becomes of a copy of a query, wherever it came from.
+    fn on_copy(&mut self, now: Time, arrival: Arrival, out: &mut Outbox<'_>) {
+        let admission = self.rooms.flood.make().admit(now, &arrival, self.forward_once);
         if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-            self.log_admission(asker, &query, ttl, admission);
+            query_log::log_arrival(&self.rooms.links, self.rooms.flood.make(), &arrival, admission);
         }
+        let (asker, id) = (arrival.asker, arrival.query.id());
         match admission {
-            Admission::New | Admission::MoreTtl | Admission::Refused => {}
-            Admission::OverPace => return self.turn_away(asker, id, out),
-            Admission::Duplicate => {
-                tally.duplicates = 1;
-                return self.rooms.finish(Done { asker, id, tally }, out);
+            Admission::New(place) => {
+                let query = self.own_copy(arrival);
+                let mut tally = Tally { reached: 1, ..Tally::default() };
+                self.answer(now, asker, &query, &mut tally, out);
+                self.pass_on(now, place, asker, query, tally, out);
             }
-            Admission::EchoForgotten => {
-                (tally.duplicates, tally.lost) = (1, 1);
-                return self.rooms.finish(Done { asker, id, tally }, out);
+            Admission::MoreTtl(place) => {
+                let query = self.own_copy(arrival);
+                self.pass_on(now, place, asker, query, Tally::default(), out);
             }
-            Admission::OfferedAgain(Some(tally)) => return self.rooms.finish(Done { asker, id, tally }, out),
+            Admission::Duplicate(_) => {
+                let tally = Tally { duplicates: 1, ..Tally::default() };
+                self.rooms.finish(Done { asker, id, tally }, out);
+            }
+            Admission::EchoForgotten(_) => {
+                let tally = Tally { duplicates: 1, lost: 1, ..Tally::default() };
+                self.rooms.finish(Done { asker, id, tally }, out);
+            }
+            Admission::OfferedAgain(Some(tally)) => self.rooms.finish(Done { asker, id, tally }, out),
             // Its echo is still to come, and will go to where the copy came from this time.
-            Admission::OfferedAgain(None) => return,
+            Admission::OfferedAgain(None) => {}
+            Admission::Refused => self.refuse(now, arrival, out),
+            Admission::OverPace => self.turn_away(asker, id, out),
         }
-        let mut query = Query { ttl, ..Arc::unwrap_or_clone(query) };
-        self.add_to_path(&mut query);
-        if admission == Admission::New {
-            tally.reached = 1;
-            self.answer(now, asker, &query, &mut tally, out);
+    }
+
+    /// The copy that is this servent's to answer and to pass on.
+    fn own_copy(&self, arrival: Arrival) -> Query {
+        let mut query = arrival.into_own();
+        if query.ask == Ask::Topology {
+            query.path.push(self.advertised());
         }
-        if admission == Admission::Refused {
-            return self.refuse(now, asker, &query, out);
-        }
-        let sender = match asker {
-            Asker::Neighbor { link, .. } => Some(link),
-            Asker::Client { .. } | Asker::Gone { .. } => None,
-        };
-        let (mut others, echoing) = self.rooms.links.neighbors_except(sender);
-        let unsaid_count = if wire::can_say(Dialect::Tp3, &query) { 0 } else { others.len() - echoing.len() };
+        query
+    }
+
+    /// Passes a query on, as far as it may go, and reports what is over with that.
+    fn pass_on(
+        &mut self,
+        now: Time,
+        place: QueryPlace,
+        asker: Asker,
+        query: Query,
+        mut tally: Tally,
+        out: &mut Outbox<'_>,
+    ) {
+        let mut to = self.rooms.links.neighbors_except(asker.link());
+        let unsaid_count = if wire::can_say(Dialect::Tp3, &query) { 0 } else { to.silent_count() };
         if unsaid_count > 0 && query.ttl > 0 {
             // The nameless speak TP3, which has no words for this query: they are not asked, and that is told.
-            others.clone_from(&echoing);
+            to.links.clone_from(&to.echoing);
             tally.add_lost(unsaid_count);
             self.rooms.rare.make().counters.unsaid += unsaid_count as u64;
         }
-        match self.rooms.flood.make().pass_on(now, asker, query, others, echoing, tally) {
+        match self.rooms.flood.make().pass_on(now, place, asker, query, to, tally) {
             Passing::On { query, links, done } => {
                 if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-                    query_log::log_passed_on(&self.rooms.links, id, query.ttl, &links);
+                    query_log::log_passed_on(&self.rooms.links, query.id(), query.ttl, &links);
                 }
                 out.flood(links, query);
-                done.into_iter().for_each(|done| self.rooms.finish(done, out));
+                if let Some(done) = done {
+                    self.rooms.finish(done, out);
+                }
             }
             Passing::Over(done) => self.rooms.finish(done, out),
         }
@@ -144,23 +158,18 @@ impl Overlay {
     }
 
     /// What a servent does with a query it has no room to remember.
-    fn refuse(&mut self, now: Time, asker: Asker, query: &Query, out: &mut Outbox<'_>) {
-        let id = query.id();
+    fn refuse(&mut self, now: Time, arrival: Arrival, out: &mut Outbox<'_>) {
+        let (asker, id) = (arrival.asker, arrival.query.id());
         self.rooms.rare.make().counters.unseen += 1;
         log::warn!(target: STRANGERS_LOG, "refused query {id}: {SEEN_IDS_MAX} queries are the most to remember");
         let mut tally = Tally { lost: 1, ..Tally::default() };
         if matches!(asker, Asker::Client { .. }) {
             // What this servent has itself takes no place: the query goes nowhere, so it cannot come back.
             tally.reached = 1;
-            self.answer(now, asker, query, &mut tally, out);
+            let query = self.own_copy(arrival);
+            self.answer(now, asker, &query, &mut tally, out);
         }
         self.rooms.finish(Done { asker, id, tally }, out);
-    }
-
-    fn add_to_path(&self, query: &mut Query) {
-        if query.ask == Ask::Topology {
-            query.path.push(self.advertised());
-        }
     }
 
     fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Outbox<'_>) {

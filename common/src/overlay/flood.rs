@@ -29,25 +29,27 @@ use crate::on_demand::OnDemand;
 use crate::overlay::headroom::Headroom;
 use crate::overlay::holdings::Served;
 use crate::overlay::log_names::QUERY_LOG;
+use crate::overlay::recipients::Recipients;
 use crate::query::{Query, QueryId, Tally};
 use crate::time::Time;
 
-pub(super) use arrival::Asker;
+pub(super) use arrival::{Arrival, Asker, Breach};
 use paces::Paces;
 use pass::{Pass, patience, weight};
-use seen::{Place, SeenSet};
+pub(super) use seen::QueryPlace;
+use seen::SeenSet;
 
-/// What an arriving copy is to us.
+/// What an arriving copy is to us, and where that is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Never seen: answer it and pass it on.
-    New,
+    New(QueryPlace),
     /// Seen, but this copy may go further than any before: pass it on, do not answer.
-    MoreTtl,
+    MoreTtl(QueryPlace),
     /// Seen, and this copy brings nothing.
-    Duplicate,
+    Duplicate(QueryPlace),
     /// Seen, and what came of it was not kept: it may be a duplicate, or offered again.
-    EchoForgotten,
+    EchoForgotten(QueryPlace),
     /// The copy that came before over a link that fell. What came of it, if that is known yet.
     OfferedAgain(Option<Tally>),
     /// Not seen, and there is no room to remember it.
@@ -86,7 +88,7 @@ pub(super) struct Done {
 pub(super) struct Flood {
     seen: SeenSet,
     /// When each pass is looked at next. A pass that goes before leaves its look behind, up to as many as are needed.
-    looks: BinaryHeap<Reverse<(Time, Place, u8)>>,
+    looks: BinaryHeap<Reverse<(Time, QueryPlace, u8)>>,
     /// Of the queries that were new, ever.
     pub(super) served: Served,
     pending_count: usize,
@@ -96,21 +98,18 @@ pub(super) struct Flood {
 }
 
 impl Flood {
-    /// Judges a copy of a query that may be passed on `ttl` times, and remembers it.
-    pub(super) fn admit(&mut self, now: Time, asker: Asker, query: &Query, ttl: u8, forward_once: bool) -> Admission {
+    /// Judges a copy of a query, and remembers it: rules 4 to 6 of the table in docs/PROTOCOL.md. It is looked up here,
+    /// and never again.
+    pub(super) fn admit(&mut self, now: Time, arrival: &Arrival, forward_once: bool) -> Admission {
         self.forget_old(now);
-        let id = query.id();
-        let Some(entry) = self.seen.find(id).and_then(|place| self.seen.get_mut(place)) else {
-            if !self.is_in_time(now, asker, query.hops) {
-                return Admission::OverPace;
-            }
-            self.served.queries += 1;
-            let is_remembered = self.seen.remember(now, id, query.client.dialect, ttl);
-            return if is_remembered { Admission::New } else { Admission::Refused };
+        let Arrival { asker, ref query, ttl } = *arrival;
+        let known = self.seen.find(query.id());
+        let Some((place, entry)) = known.and_then(|place| Some((place, self.seen.get_mut(place)?))) else {
+            return self.admit_new(now, asker, query, ttl);
         };
         if ttl > entry.ttl && !forward_once {
             entry.ttl = ttl;
-            return Admission::MoreTtl;
+            return Admission::MoreTtl(place);
         }
         let is_again = |pass: &&mut Pass| {
             // Over the same link it is no second offer but the same thing said twice.
@@ -124,14 +123,26 @@ impl Flood {
                 pass.asker = asker;
                 Admission::OfferedAgain(pass.is_done.then_some(pass.tally))
             }
-            None if entry.is_echo_forgotten && asker.identity().is_some() => Admission::EchoForgotten,
-            None => Admission::Duplicate,
+            None if entry.is_echo_forgotten && asker.identity().is_some() => Admission::EchoForgotten(place),
+            None => Admission::Duplicate(place),
+        }
+    }
+
+    /// Judges a query that was never seen.
+    fn admit_new(&mut self, now: Time, asker: Asker, query: &Query, ttl: u8) -> Admission {
+        if !self.is_in_time(now, asker, query.hops) {
+            return Admission::OverPace;
+        }
+        self.served.queries += 1;
+        match self.seen.remember(now, query.id(), query.client.dialect, ttl) {
+            Some(place) => Admission::New(place),
+            None => Admission::Refused,
         }
     }
 
     /// How a query came first, for the log.
-    pub(super) fn first_copy(&self, id: QueryId) -> Option<First> {
-        let entry = self.seen.get(self.seen.find(id)?)?;
+    pub(super) fn first_copy(&self, place: QueryPlace) -> Option<First> {
+        let entry = self.seen.get(place)?;
         let first = entry.passes.iter().find(|pass| pass.came == entry.since);
         Some(First { asker: first.map(|pass| pass.asker), ttl: first.map_or(entry.ttl, |pass| pass.ttl) })
     }
@@ -159,56 +170,57 @@ impl Flood {
         }
     }
 
-    /// Passes a query on to `others`, of whom `echoing` will echo. `query` is as it came; `tally` is what this servent
-    /// itself has to report.
+    /// Passes a query on that was admitted: rules 7 to 10 of the table. `query` is as it may be passed on; `tally` is
+    /// what this servent itself has to report.
     pub(super) fn pass_on(
         &mut self,
         now: Time,
+        place: QueryPlace,
         asker: Asker,
         mut query: Query,
-        others: Vec<LinkId>,
-        echoing: Vec<LinkId>,
+        to: Recipients,
         mut tally: Tally,
     ) -> Passing {
         let id = query.id();
-        let Some(place) = self.seen.find(id) else {
-            return Passing::Over(Done { asker, id, tally });
-        };
-        let mut pass = Pass::new(query.ttl, asker, now);
-        let over = others.is_empty() || query.ttl == 0 || self.pending_count >= QUERIES_PENDING_MAX;
-        if over {
-            if !others.is_empty() && query.ttl == 0 {
-                log::debug!(
-                    target: QUERY_LOG,
-                    "{id} ended by the TTL: {} not asked",
-                    counted(others.len(), "neighbor")
-                );
-                tally.stopped += 1;
-                self.seen.set_stopped(place, true);
-            } else if !others.is_empty() {
-                log::debug!(target: QUERY_LOG, "{id} not passed on: {QUERIES_PENDING_MAX} pending are the most");
-                tally.lost += 1;
-            }
+        let goes_on = if to.links.is_empty() {
+            false
+        } else if query.ttl == 0 {
+            let others = counted(to.links.len(), "neighbor");
+            log::debug!(target: QUERY_LOG, "{id} ended by the TTL: {others} not asked");
+            tally.stopped += 1;
+            self.seen.set_stopped(place, true);
+            false
+        } else if self.pending_count >= QUERIES_PENDING_MAX {
+            log::debug!(target: QUERY_LOG, "{id} not passed on: {QUERIES_PENDING_MAX} pending are the most");
+            tally.lost += 1;
+            false
         } else {
             if self.seen.set_stopped(place, false) {
                 tally.stopped -= 1;
             }
-            tally.copies += others.len() as u64;
-            tally.silent += (others.len() - echoing.len()) as u64;
-        }
+            tally.copies += to.links.len() as u64;
+            tally.silent += to.silent_count() as u64;
+            true
+        };
+        let mut pass = Pass::new(query.ttl, asker, now);
         pass.tally = tally;
-        let patience = patience(&query);
+        let done = Done { asker, id, tally };
+        if !goes_on {
+            self.keep(place, pass);
+            return Passing::Over(done);
+        }
+        let until = now + patience(&query);
         query.ttl = query.ttl.saturating_sub(1);
         query.hops = query.hops.saturating_add(1);
         let query = Arc::new(query);
-        if !over && !echoing.is_empty() {
-            pass.awaited = echoing;
-            self.begin(place, pass, now + patience, &query);
-            return Passing::On { query, links: others, done: None };
+        let Recipients { links, echoing } = to;
+        if echoing.is_empty() {
+            self.keep(place, pass);
+            return Passing::On { query, links, done: Some(done) };
         }
-        self.keep(place, pass);
-        let done = Done { asker, id, tally };
-        if over { Passing::Over(done) } else { Passing::On { query, links: others, done: Some(done) } }
+        pass.awaited = echoing;
+        self.begin(place, pass, until, &query);
+        Passing::On { query, links, done: None }
     }
 
     /// Takes the echo of a copy that was sent over `link`. One that nobody awaits changes nothing.
@@ -337,18 +349,18 @@ impl Flood {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let looks = self.looks.capacity() * size_of::<Reverse<(Time, Place, u8)>>();
+        let looks = self.looks.capacity() * size_of::<Reverse<(Time, QueryPlace, u8)>>();
         size_of_val(self) + self.seen.memory_bytes() + looks + self.offers_kept_bytes
     }
 
     /// Every pass that is pending or kept, in the order in which they are looked at.
-    fn passes(&self) -> Vec<(Place, u8)> {
-        let mut looks: Vec<(Time, Place, u8)> = self.looks.iter().map(|Reverse(look)| *look).collect();
+    fn passes(&self) -> Vec<(QueryPlace, u8)> {
+        let mut looks: Vec<(Time, QueryPlace, u8)> = self.looks.iter().map(|Reverse(look)| *look).collect();
         looks.sort_unstable();
         looks.into_iter().map(|(_, place, ttl)| (place, ttl)).collect()
     }
 
-    fn give_up(&mut self, place: Place, ttl: u8) -> Option<Done> {
+    fn give_up(&mut self, place: QueryPlace, ttl: u8) -> Option<Done> {
         let id = self.seen.get(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
         let lost_count = pass.awaited.len() + pass.absent_count();
@@ -362,7 +374,7 @@ impl Flood {
     }
 
     /// Adds a pass whose echoes are awaited until then.
-    fn begin(&mut self, place: Place, mut pass: Pass, until: Time, query: &Arc<Query>) {
+    fn begin(&mut self, place: QueryPlace, mut pass: Pass, until: Time, query: &Arc<Query>) {
         let bytes = weight(query);
         if self.offers_kept_bytes + bytes <= OFFERS_KEPT_BYTES_MAX {
             self.offers_kept_bytes += bytes;
@@ -375,7 +387,7 @@ impl Flood {
     }
 
     /// Has a pass looked at then.
-    fn look_at(&mut self, until: Time, place: Place, ttl: u8) {
+    fn look_at(&mut self, until: Time, place: QueryPlace, ttl: u8) {
         if self.looks.is_empty() {
             self.looks.reserve_exact(1);
         }
@@ -389,7 +401,7 @@ impl Flood {
 
     /// Ends a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that is
     /// due anyway finds out.
-    fn end_if_done(&mut self, place: Place, ttl: u8) -> Option<Done> {
+    fn end_if_done(&mut self, place: QueryPlace, ttl: u8) -> Option<Done> {
         let id = self.seen.get_mut(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
         if pass.is_done || !pass.awaited.is_empty() || pass.absent_count() > 0 {
@@ -413,7 +425,7 @@ impl Flood {
     }
 
     /// Keeps the echo of a pass that ended where it began.
-    fn keep(&mut self, place: Place, mut pass: Pass) {
+    fn keep(&mut self, place: QueryPlace, mut pass: Pass) {
         if self.may_keep(place, pass.asker) {
             self.kept_count += 1;
             let (until, ttl) = (pass.came + ECHO_WAIT_MAX, pass.ttl);
@@ -424,7 +436,7 @@ impl Flood {
     }
 
     /// Whether the echo of a pass can be kept. Whoever does not say who it is cannot be known again.
-    fn may_keep(&mut self, place: Place, asker: Asker) -> bool {
+    fn may_keep(&mut self, place: QueryPlace, asker: Asker) -> bool {
         let has_room = self.kept_count < ECHOES_KEPT_MAX;
         if !has_room {
             self.seen.set_echo_forgotten(place);

@@ -22,6 +22,7 @@ use crate::overlay::config::Config;
 use crate::overlay::doors::Outbox;
 use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::STRANGERS_LOG;
+use crate::overlay::recipients::Recipients;
 use crate::time::Time;
 
 use neighbors::{NeighborLink, Silence};
@@ -300,17 +301,17 @@ impl Links {
 
     // ---- who there is ----
 
-    /// The neighbors but this one, and those among them that will echo what is passed to them.
-    pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> (Vec<LinkId>, Vec<LinkId>) {
-        let mut others = Vec::with_capacity(self.neighbors.len());
-        let mut echoing = Vec::with_capacity(self.neighbors.len());
+    /// The neighbors but the one at the other end of this link.
+    pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> Recipients {
+        let count = self.neighbors.len();
+        let mut to = Recipients { links: Vec::with_capacity(count), echoing: Vec::with_capacity(count) };
         for neighbor in self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != link) {
-            others.push(neighbor.link);
+            to.links.push(neighbor.link);
             if neighbor.identity.is_some() {
-                echoing.push(neighbor.link);
+                to.echoing.push(neighbor.link);
             }
         }
-        (others, echoing)
+        to
     }
 
     /// Whether a neighbor can be told what came of its copy: in a dialect without names there are no echoes either.

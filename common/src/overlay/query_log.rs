@@ -6,14 +6,13 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::Overlay;
-use super::flood::{Admission, Asker, Done, First};
+use super::flood::{Admission, Arrival, Asker, Done, First, Flood, QueryPlace};
 use super::links::Links;
 use super::log_names::QUERY_LOG;
 use crate::counted::counted;
 use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
-use crate::query::{Ask, Query, QueryId};
+use crate::query::{Ask, QueryId};
 use crate::text::Escaped;
 
 /// Bytes of a key that are shown: it may have four thousand, each of them shown as four.
@@ -59,48 +58,47 @@ pub(super) fn log_passed_on(links: &Links, id: QueryId, ttl: u8, to: &[LinkId]) 
     log::debug!(target: QUERY_LOG, "{id} passed on to {neighbors} with TTL {ttl}: {}", names.join(" "));
 }
 
-impl Overlay {
-    /// Says from whom a copy came, and what it is to us.
-    #[cold]
-    pub(super) fn log_admission(&self, asker: Asker, query: &Query, ttl: u8, admission: Admission) {
-        let id = query.id();
-        let (from, came_ttl) = match asker {
-            // That it asked was said when it did.
-            Asker::Client { .. } if admission == Admission::New => return,
-            Asker::Client { .. } => ("its client".to_owned(), ttl),
-            Asker::Neighbor { link, ttl, .. } => (self.rooms.links.neighbor_name(link).to_string(), ttl),
-            Asker::Gone { .. } => return,
-        };
-        let cut = if came_ttl > ttl { format!(", cut to {ttl}") } else { String::new() };
-        let from = format!("from {from} with TTL {came_ttl}{cut}");
-        match admission {
-            Admission::New => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Asked(&query.ask)),
-            Admission::MoreTtl => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
-            Admission::Duplicate | Admission::EchoForgotten => {
-                log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", self.first_copy(id));
-            }
-            Admission::OfferedAgain(_) => {
-                log::debug!(target: QUERY_LOG, "{id} offered again {from}: it came before over a link that fell");
-            }
-            Admission::Refused => {
-                log::debug!(target: QUERY_LOG, "{id} refused {from}: {SEEN_IDS_MAX} queries are the most to remember");
-            }
-            Admission::OverPace => log::debug!(target: QUERY_LOG, "{id} refused {from}: it brings more than its share"),
+/// Says from whom a copy came, and what it is to us.
+#[cold]
+pub(super) fn log_arrival(links: &Links, flood: &Flood, arrival: &Arrival, admission: Admission) {
+    let Arrival { asker, ref query, ttl } = *arrival;
+    let (id, came_ttl) = (query.id(), query.ttl);
+    let from = match asker {
+        // That it asked was said when it did.
+        Asker::Client { .. } if matches!(admission, Admission::New(_)) => return,
+        Asker::Client { .. } => "its client".to_owned(),
+        Asker::Neighbor { link, .. } => links.neighbor_name(link).to_string(),
+        Asker::Gone { .. } => return,
+    };
+    let cut = if came_ttl > ttl { format!(", cut to {ttl}") } else { String::new() };
+    let from = format!("from {from} with TTL {came_ttl}{cut}");
+    match admission {
+        Admission::New(_) => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Asked(&query.ask)),
+        Admission::MoreTtl(_) => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
+        Admission::Duplicate(place) | Admission::EchoForgotten(place) => {
+            log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", first_copy(links, flood, place));
         }
+        Admission::OfferedAgain(_) => {
+            log::debug!(target: QUERY_LOG, "{id} offered again {from}: it came before over a link that fell");
+        }
+        Admission::Refused => {
+            log::debug!(target: QUERY_LOG, "{id} refused {from}: {SEEN_IDS_MAX} queries are the most to remember");
+        }
+        Admission::OverPace => log::debug!(target: QUERY_LOG, "{id} refused {from}: it brings more than its share"),
     }
+}
 
-    /// How a query that is known came before.
-    fn first_copy(&self, id: QueryId) -> String {
-        match self.rooms.flood.get().and_then(|flood| flood.first_copy(id)) {
-            Some(First { asker: Some(Asker::Client { .. }), .. }) => "asked first by its client".to_owned(),
-            Some(First { asker: Some(Asker::Neighbor { link, ttl, .. }), .. }) => {
-                format!("heard first from {} with TTL {ttl}", self.rooms.links.neighbor_name(link))
-            }
-            Some(First { asker: Some(Asker::Gone { .. }), ttl }) => {
-                format!("heard first from a neighbor that is gone, with TTL {ttl}")
-            }
-            Some(First { asker: None, ttl }) => format!("heard before with TTL {ttl}"),
-            None => "heard before".to_owned(),
+/// How a query that is known came before.
+fn first_copy(links: &Links, flood: &Flood, place: QueryPlace) -> String {
+    match flood.first_copy(place) {
+        Some(First { asker: Some(Asker::Client { .. }), .. }) => "asked first by its client".to_owned(),
+        Some(First { asker: Some(Asker::Neighbor { link, ttl, .. }), .. }) => {
+            format!("heard first from {} with TTL {ttl}", links.neighbor_name(link))
         }
+        Some(First { asker: Some(Asker::Gone { .. }), ttl }) => {
+            format!("heard first from a neighbor that is gone, with TTL {ttl}")
+        }
+        Some(First { asker: None, ttl }) => format!("heard before with TTL {ttl}"),
+        None => "heard before".to_owned(),
     }
 }

@@ -18,15 +18,15 @@ use crate::on_demand::OnDemand;
 use crate::query::QueryId;
 use crate::time::Time;
 
-/// Where an entry is: good for as long as the entry is remembered, and for none after it.
+/// Where a query is remembered: good for as long as it is, and for none after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(in crate::overlay) struct QueryPlace {
     dialect: Dialect,
     number: u32,
 }
 
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct SeenQuery {
     pub(super) id: QueryId,
     pub(super) since: Time,
     /// The highest TTL it came with.
@@ -49,7 +49,7 @@ pub(super) struct SeenSet {
 /// Entries of one age limit, in the order in which they came, which is the one in which they go.
 #[derive(Debug, Default)]
 struct Ring {
-    entries: VecDeque<Seen>,
+    entries: VecDeque<SeenQuery>,
     /// The number of the first entry.
     first: u32,
     index: OnDemand<Index>,
@@ -83,31 +83,31 @@ impl SeenSet {
         self.native.memory_bytes() + self.tp3.get().map_or(0, |ring| size_of_val(ring) + ring.memory_bytes())
     }
 
-    pub(super) fn find(&self, id: QueryId) -> Option<Place> {
+    pub(super) fn find(&self, id: QueryId) -> Option<QueryPlace> {
         [Dialect::Native, Dialect::Tp3].into_iter().find_map(|dialect| {
             let number = self.ring(dialect)?.find(id)?;
-            Some(Place { dialect, number })
+            Some(QueryPlace { dialect, number })
         })
     }
 
-    pub(super) fn get(&self, place: Place) -> Option<&Seen> {
+    pub(super) fn get(&self, place: QueryPlace) -> Option<&SeenQuery> {
         self.ring(place.dialect)?.get(place.number).filter(|entry| !entry.is_forgotten)
     }
 
-    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Seen> {
+    pub(super) fn get_mut(&mut self, place: QueryPlace) -> Option<&mut SeenQuery> {
         self.ring_mut(place.dialect)?.get_mut(place.number)
     }
 
-    /// Remembers a query. False when there are too many.
-    pub(super) fn remember(&mut self, now: Time, id: QueryId, dialect: Dialect, ttl: u8) -> bool {
+    /// Remembers a query, and says where. Nothing when there are too many.
+    pub(super) fn remember(&mut self, now: Time, id: QueryId, dialect: Dialect, ttl: u8) -> Option<QueryPlace> {
         if self.len() >= SEEN_IDS_MAX {
-            return false;
+            return None;
         }
         let ring = match dialect {
             Dialect::Native => &mut self.native,
             Dialect::Tp3 => self.tp3.make(),
         };
-        let entry = Seen {
+        let entry = SeenQuery {
             id,
             since: now,
             ttl,
@@ -116,12 +116,11 @@ impl SeenSet {
             is_forgotten: false,
             passes: Vec::new(),
         };
-        ring.push(entry);
-        true
+        Some(QueryPlace { dialect, number: ring.push(entry) })
     }
 
     /// Forgets the oldest query that is old enough, and gives it, if there is one.
-    pub(super) fn forget_oldest(&mut self, now: Time) -> Option<Seen> {
+    pub(super) fn forget_oldest(&mut self, now: Time) -> Option<SeenQuery> {
         let native = self.native.pop_older(now, SEEN_AGE_MAX);
         native.or_else(|| self.tp3.get_mut()?.pop_older(now, SEEN_TP3_AGE_MAX))
     }
@@ -143,11 +142,11 @@ impl SeenSet {
     }
 
     /// Sets the mark and says what it was.
-    pub(super) fn set_stopped(&mut self, place: Place, is_stopped: bool) -> bool {
+    pub(super) fn set_stopped(&mut self, place: QueryPlace, is_stopped: bool) -> bool {
         self.get_mut(place).is_some_and(|seen| std::mem::replace(&mut seen.is_stopped, is_stopped))
     }
 
-    pub(super) fn set_echo_forgotten(&mut self, place: Place) {
+    pub(super) fn set_echo_forgotten(&mut self, place: QueryPlace) {
         if let Some(seen) = self.get_mut(place) {
             seen.is_echo_forgotten = true;
         }
@@ -155,18 +154,18 @@ impl SeenSet {
 
     // ---- passes ----
 
-    pub(super) fn pass_mut(&mut self, place: Place, ttl: u8) -> Option<&mut Pass> {
+    pub(super) fn pass_mut(&mut self, place: QueryPlace, ttl: u8) -> Option<&mut Pass> {
         self.get_mut(place)?.passes.iter_mut().find(|pass| pass.ttl == ttl)
     }
 
-    pub(super) fn add_pass(&mut self, place: Place, pass: Pass) {
+    pub(super) fn add_pass(&mut self, place: QueryPlace, pass: Pass) {
         if let Some(seen) = self.get_mut(place) {
             seen.passes.reserve_exact(1);
             seen.passes.push(pass);
         }
     }
 
-    pub(super) fn remove_pass(&mut self, place: Place, ttl: u8) -> Option<Pass> {
+    pub(super) fn remove_pass(&mut self, place: QueryPlace, ttl: u8) -> Option<Pass> {
         let passes = &mut self.get_mut(place)?.passes;
         let index = passes.iter().position(|pass| pass.ttl == ttl)?;
         Some(passes.swap_remove(index))
@@ -189,7 +188,7 @@ impl SeenSet {
 
 impl Ring {
     fn find(&self, id: QueryId) -> Option<u32> {
-        let is_it = |entry: &Seen| entry.id == id && !entry.is_forgotten;
+        let is_it = |entry: &SeenQuery| entry.id == id && !entry.is_forgotten;
         let length = self.entries.len();
         let mut latest = (length.saturating_sub(LATEST)..length).rev();
         if let Some(place) = latest.find(|place| self.entries.get(*place).is_some_and(is_it)) {
@@ -204,14 +203,14 @@ impl Ring {
         let pass = |pass: &Pass| size_of_val(pass) + pass.awaited.capacity() * size_of::<LinkId>();
         let passes = self.entries.iter().flat_map(|entry| &entry.passes).map(pass).sum::<usize>();
         let index = self.index.get().map_or(0, |index| size_of_val(index) + index.numbers.allocation_size());
-        self.entries.capacity() * size_of::<Seen>() + index + passes
+        self.entries.capacity() * size_of::<SeenQuery>() + index + passes
     }
 
-    fn get(&self, number: u32) -> Option<&Seen> {
+    fn get(&self, number: u32) -> Option<&SeenQuery> {
         self.entries.get(number.wrapping_sub(self.first) as usize)
     }
 
-    fn get_mut(&mut self, number: u32) -> Option<&mut Seen> {
+    fn get_mut(&mut self, number: u32) -> Option<&mut SeenQuery> {
         self.entries.get_mut(number.wrapping_sub(self.first) as usize).filter(|entry| !entry.is_forgotten)
     }
 
@@ -220,10 +219,12 @@ impl Ring {
         self.first.wrapping_add(u32::try_from(place).unwrap_or_default())
     }
 
-    fn push(&mut self, entry: Seen) {
+    /// Adds an entry, and gives its number.
+    fn push(&mut self, entry: SeenQuery) -> u32 {
         if self.entries.is_empty() {
             self.entries.reserve_exact(1);
         }
+        let number = self.number_at(self.entries.len());
         self.entries.push_back(entry);
         match self.entries.len() {
             0..=LATEST if self.index.get().is_none() => {}
@@ -231,6 +232,7 @@ impl Ring {
             length if self.index.get().is_none() => (0..length).for_each(|place| self.index_one(place)),
             length => self.index_one(length - 1),
         }
+        number
     }
 
     fn index_one(&mut self, place: usize) {
@@ -253,7 +255,7 @@ impl Ring {
         }
     }
 
-    fn pop_older(&mut self, now: Time, age_max: Duration) -> Option<Seen> {
+    fn pop_older(&mut self, now: Time, age_max: Duration) -> Option<SeenQuery> {
         if now.since(self.entries.front()?.since) < age_max {
             return None;
         }
