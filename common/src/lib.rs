@@ -17,6 +17,7 @@ mod on_demand;
 pub mod overlay;
 pub mod query;
 mod random;
+pub mod rate;
 pub mod session;
 pub mod store;
 pub mod text;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::counted::grouped;
 use common::limits::NEIGHBORS_MAX;
 use common::overlay::STRANGERS_LOG;
+use common::rate::Rate;
 use log::{Level, Record};
 
 /// How often strangers may cause a line of one kind, and how often it is said how many more there were.
@@ -29,9 +30,8 @@ pub(crate) struct Limit {
 #[derive(Debug)]
 struct Kind {
     place: Place,
-    /// When as many would have been said as were, had they come at the most even pace they may (the generic cell rate
-    /// algorithm of ITU-T I.371).
-    paced: Instant,
+    /// How fast lines of it are said.
+    rate: Rate<Instant>,
     /// The last line that was said.
     said: String,
     /// How many more there were since.
@@ -65,10 +65,9 @@ impl Limit {
             self.kinds.push(Kind::new(now, record));
             return self.allows(now, record);
         };
-        kind.paced = kind.paced.max(now);
-        let is_allowed = kind.paced.duration_since(now) <= every * (at_once - 1);
+        let is_allowed = !kind.rate.is_ahead(now, every * (at_once - 1));
         if is_allowed {
-            kind.paced += every;
+            kind.rate.count(now, every);
             kind.said = record.args().to_string();
         } else {
             if kind.more == 0 {
@@ -99,7 +98,7 @@ impl Kind {
             file: record.file().map(str::to_owned),
             line: record.line(),
         };
-        Kind { place, paced: now, said: String::new(), more: 0, due: now }
+        Kind { place, rate: Rate::starting_at(now), said: String::new(), more: 0, due: now }
     }
 
     fn take_more(&mut self) -> More {

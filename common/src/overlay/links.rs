@@ -23,6 +23,7 @@ use crate::overlay::doors::Outbox;
 use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::recipients::Recipients;
+use crate::rate::Rate;
 use crate::time::Time;
 
 use neighbors::{NeighborLink, Silence};
@@ -83,8 +84,8 @@ pub(super) enum Greeting {
 #[derive(Debug)]
 struct Client {
     address: AnswerAddress,
-    /// When it would have asked all it did, had it asked at the most even pace it may.
-    paced: Time,
+    /// How fast it asks.
+    rate: Rate<Time>,
 }
 
 impl Links {
@@ -176,7 +177,7 @@ impl Links {
         }
         log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
-        self.guests.make().clients.insert(link, Client { address, paced: now });
+        self.guests.make().clients.insert(link, Client { address, rate: Rate::starting_at(now) });
         out.send(link, Message::Hello(*own));
         Greeting::Client(address)
     }
@@ -336,8 +337,7 @@ impl Links {
         neighbors.chain(guests).collect()
     }
 
-    /// The answer address of a client that asks, and for how long nothing more should be read from it, if it asks too
-    /// fast (the generic cell rate algorithm of ITU-T I.371).
+    /// The answer address of a client that asks, and until when nothing more should be read from it, if it asks too fast.
     pub(super) fn on_client_asks(
         &mut self,
         now: Time,
@@ -347,9 +347,8 @@ impl Links {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
         let at_once = headroom.shorten(INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX);
         let client = self.guests.get_mut()?.clients.get_mut(&link)?;
-        client.paced = client.paced.max(now) + headroom.lengthen(INTERVAL);
-        let ahead = client.paced.since(now);
-        let rest = (ahead > at_once).then(|| now + (ahead - at_once));
+        client.rate.count(now, headroom.lengthen(INTERVAL));
+        let rest = client.rate.is_ahead(now, at_once).then(|| now + client.rate.wait(now, at_once));
         Some((client.address, rest))
     }
 

@@ -8,16 +8,16 @@ use std::time::Duration;
 use crate::limits::{NEIGHBOR_QUERIES_AT_ONCE_MAX, NEIGHBOR_QUERIES_PER_SECOND_MAX, TTL_MAX};
 use crate::link::LinkId;
 use crate::overlay::headroom::Headroom;
+use crate::rate::Rate;
 use crate::time::Time;
 
-/// The paces of the neighbors (the generic cell rate algorithm of ITU-T I.371).
+/// The paces of the neighbors.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
-    /// When each link would have brought all that was taken from it, had it brought it at the most even pace it may.
-    links: BTreeMap<LinkId, Time>,
+    links: BTreeMap<LinkId, Rate<Time>>,
     /// Where a link begins that is not among them: where the hastiest one that is gone left off, so that nothing is
     /// gained by coming anew.
-    newcomers: Time,
+    newcomers: Rate<Time>,
 }
 
 impl Paces {
@@ -26,12 +26,12 @@ impl Paces {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / NEIGHBOR_QUERIES_PER_SECOND_MAX as u64);
         const AT_ONCE: Duration = INTERVAL.saturating_mul(NEIGHBOR_QUERIES_AT_ONCE_MAX);
         const FARTHEST: u32 = TTL_MAX as u32 + 1;
-        let paced = self.links.entry(link).or_insert(self.newcomers);
-        if paced.since(now) > headroom.shorten(AT_ONCE) {
+        let rate = self.links.entry(link).or_insert(self.newcomers);
+        if rate.is_ahead(now, headroom.shorten(AT_ONCE)) {
             return false;
         }
         // Cheaper with every hop: what one servent takes, and a little of its own beside it, the next takes too.
-        *paced = (*paced).max(now) + headroom.lengthen(INTERVAL * FARTHEST / (FARTHEST + u32::from(hops)));
+        rate.count(now, headroom.lengthen(INTERVAL * FARTHEST / (FARTHEST + u32::from(hops))));
         true
     }
 
@@ -42,8 +42,8 @@ impl Paces {
 
     /// A link is gone.
     pub(super) fn forget(&mut self, link: LinkId) {
-        if let Some(paced) = self.links.remove(&link) {
-            self.newcomers = self.newcomers.max(paced);
+        if let Some(rate) = self.links.remove(&link) {
+            self.newcomers = self.newcomers.max(rate);
         }
     }
 }
