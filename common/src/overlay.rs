@@ -34,7 +34,7 @@ use crate::wire::WireError;
 pub use config::Config;
 use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
-pub use holdings::{Counters, Holdings, Served};
+pub use holdings::Holding;
 use links::{Greeting, Origin, Peer};
 use log_names::QUERY_LOG;
 pub use log_names::STRANGERS_LOG;
@@ -100,18 +100,6 @@ impl Overlay {
         (earliest != Time::NEVER).then_some(earliest)
     }
 
-    /// What happened that nobody was told of at the time.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.rooms.counters()
-    }
-
-    /// What it was good for so far.
-    #[must_use]
-    pub fn served(&self) -> Served {
-        self.rooms.served()
-    }
-
     /// How many queries passed on are still to be echoed.
     #[must_use]
     pub fn pending_count(&self) -> usize {
@@ -125,10 +113,15 @@ impl Overlay {
         self.rooms.fingerprint()
     }
 
-    /// How much the mind holds of each thing that has a limit.
+    /// How much the mind holds of each thing that has a limit, and what it counted, in one order for ever.
+    pub fn holdings(&self) -> impl Iterator<Item = Holding> {
+        holdings::holdings(&self.rooms)
+    }
+
+    /// The value of one of these, by its name, if there is one of that name.
     #[must_use]
-    pub fn holdings(&self) -> Holdings {
-        self.rooms.holdings()
+    pub fn holding(&self, name: &str) -> Option<u64> {
+        holdings::holding(&self.rooms, name).map(|holding| holding.value)
     }
 
     /// What the mind holds in memory, in bytes, without the store it may share and without what waits to be delivered.

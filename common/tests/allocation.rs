@@ -356,7 +356,7 @@ fn linked_servent(neighbors: u64) -> Overlay {
 fn an_idle_servent_with_eight_neighbors_holds_512_bytes_at_most_and_knows_how_many() {
     let store_bytes = cost_of(|| Arc::new(Store::default())).1.kept;
     let (overlay, cost) = cost_of(|| linked_servent(8));
-    assert_eq!(overlay.holdings().neighbors, 8);
+    assert_eq!(overlay.holding("neighbors"), Some(8));
     let held = overlay.memory_bytes();
     assert!(held <= 512, "{held}");
     // What is counted is what was allocated: all but the struct itself, which is here, and the store.
@@ -405,7 +405,7 @@ fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
             let uncounted = |queries, ttl| {
                 let networks = vec![network; networks];
                 let (overlay, cost) = cost_of(|| busy_servent(advertised, &networks, queries, ttl, dialect));
-                assert_eq!(overlay.holdings().seen as u64, queries);
+                assert_eq!(overlay.holding("seen"), Some(queries));
                 let held = overlay.memory_bytes() - size_of::<Overlay>();
                 (cost.kept - store_bytes).checked_sub(held).expect("no more than there is")
             };
@@ -440,7 +440,7 @@ fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
                 let query = Query { sequence, client, ttl: 0, hops: 1, ask, path: Path::default() };
                 hear(1, Message::query(query));
             }
-            assert_eq!(overlay.holdings().seen as u64, count);
+            assert_eq!(overlay.holding("seen"), Some(count));
             now = now + SEEN_AGE_MAX;
             overlay.handle(now, Input::Deadline, &mut Vec::new());
             overlay.memory_bytes()

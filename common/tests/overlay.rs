@@ -18,7 +18,7 @@ use common::key::Key;
 use common::limits::*;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Counters, Dial, Holdings, Input, Opening, Output, Overlay};
+use common::overlay::{Dial, Holding, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
@@ -84,6 +84,18 @@ impl Mind {
         let mut out = Vec::new();
         self.overlay.handle(self.now, input, &mut out);
         out
+    }
+
+    /// How much the mind holds of what goes by this name, or how many of them it counted.
+    fn held(&self, name: &str) -> usize {
+        usize::try_from(self.overlay.holding(name).expect("there is no such name")).unwrap()
+    }
+
+    /// All that it counted that came to no good.
+    fn counted(&self) -> Vec<Holding> {
+        let is_trouble =
+            |holding: &Holding| holding.limit.is_none() && !["queries", "answered"].contains(&holding.name);
+        self.overlay.holdings().filter(is_trouble).collect()
     }
 
     fn hear(&mut self, link: LinkId, message: Message) -> Vec<Output> {
@@ -254,9 +266,9 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     };
     let refused = Tally { lost: 1, ..Tally::default() };
     let duplicate = Tally { duplicates: 1, ..Tally::default() };
-    assert_eq!(mind.overlay.counters().unseen, 0);
+    assert_eq!(mind.held("unseen"), 0);
     assert_eq!(ask(&mut mind, u64::MAX, tea()), refused, "not even answered");
-    assert_eq!(mind.overlay.counters().unseen, 1);
+    assert_eq!(mind.held("unseen"), 1);
     assert_eq!(ask(&mut mind, 5, milk()), duplicate, "what is remembered is remembered");
     // Its own client it tells what it has itself.
     let client = mind.client(9);
@@ -274,8 +286,11 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     assert_eq!(ask(&mut mind, 1, milk()), duplicate);
     mind.now = Time::START + SEEN_AGE_MAX + seconds(1);
     assert_eq!(ask(&mut mind, u64::MAX, milk()), reached(1));
-    let Counters { unseen, over_pace, .. } = mind.overlay.counters();
-    assert_eq!((unseen, over_pace), (2, 1), "the place that was free cost the neighbor a second");
+    assert_eq!(
+        (mind.held("unseen"), mind.held("over_pace")),
+        (2, 1),
+        "the place that was free cost the neighbor a second"
+    );
 }
 
 /// A neighbor that brings queries nobody asked, all different, and the mind it is linked with.
@@ -299,11 +314,11 @@ impl Flooder {
 
     /// Brings one after the other until one is refused, and says how many were not.
     fn flood(&mut self, mind: &mut Mind, hops: u8) -> usize {
-        let refused = mind.overlay.counters().over_pace;
+        let refused = mind.held("over_pace");
         for count in 0..=SEEN_IDS_MAX {
             let query = self.forged(hops);
             mind.hear(self.link, Message::query(query));
-            if mind.overlay.counters().over_pace > refused {
+            if mind.held("over_pace") > refused {
                 return count;
             }
         }
@@ -326,7 +341,7 @@ fn a_neighbor_that_hurries_is_refused_what_is_beyond_its_pace() {
         let refused = hasty.forged(hops);
         let out = mind.hear(hasty.link, Message::query(refused.clone()));
         assert_eq!(out, [send(hasty.link, echo_of(&refused, Tally { lost: 1, ..Tally::default() }))]);
-        assert_eq!(mind.overlay.counters().over_pace, 2);
+        assert_eq!(mind.held("over_pace"), 2);
 
         mind.now = mind.now + seconds(1);
         let count = hasty.flood(&mut mind, hops);
@@ -362,12 +377,12 @@ fn neighbors_that_hurry_for_ever_leave_room_to_everybody_else() {
                 }
                 neighbor.flood(&mut mind, 13);
             }
-            let refused = mind.overlay.counters();
+            let refused = mind.counted();
             mind.hear(honest.link, Message::query(honest.forged(1)));
             let out = mind.hear(client, request(step));
             assert!(matches!(out.last(), Some(Output::Flood { .. })), "{out:?}");
-            assert_eq!(mind.overlay.counters(), refused, "{hasty_count} hasty ones, at {:?}", mind.now);
-            fullest = fullest.max(mind.overlay.holdings().seen);
+            assert_eq!(mind.counted(), refused, "{hasty_count} hasty ones, at {:?}", mind.now);
+            fullest = fullest.max(mind.held("seen"));
             mind.pass(Duration::ZERO);
         }
         let most = if hasty_count == 1 { SEEN_IDS_MAX / 8 * 7 } else { SEEN_IDS_MAX / 32 * 31 + 2_048 };
@@ -388,9 +403,9 @@ fn behind_an_honest_neighbor_of_a_hasty_one_nothing_is_refused() {
     // The first has no left neighbor but those two.
     chain[0].closed(left[0]);
     for step in 0..1_250 {
-        let refused = chain[0].overlay.counters().over_pace;
+        let refused = chain[0].held("over_pace");
         let mut brought = vec![(honest.link, honest.forged(1))];
-        while chain[0].overlay.counters().over_pace == refused {
+        while chain[0].held("over_pace") == refused {
             let mut on_the_way: Vec<(LinkId, Query)> = std::mem::take(&mut brought);
             on_the_way.push((hasty.link, hasty.forged(1)));
             for (number, mind) in chain.iter_mut().enumerate() {
@@ -410,7 +425,7 @@ fn behind_an_honest_neighbor_of_a_hasty_one_nothing_is_refused() {
             }
         }
         for mind in &chain[1..] {
-            assert_eq!(mind.overlay.counters().over_pace, 0, "at {:?}", mind.now);
+            assert_eq!(mind.held("over_pace"), 0, "at {:?}", mind.now);
         }
     }
 }
@@ -434,10 +449,10 @@ fn clients_that_hurry_are_slowed_down_the_more_the_less_room_there_is() {
         }
         mind.closed(client);
         mind.now = mind.now + milliseconds(10);
-        fullest = fullest.max(mind.overlay.holdings().seen);
+        fullest = fullest.max(mind.held("seen"));
     }
     assert!(fullest < SEEN_IDS_MAX / 100 * 99, "{fullest}");
-    assert_eq!(mind.overlay.counters().unseen, 0);
+    assert_eq!(mind.held("unseen"), 0);
 }
 
 #[test]
@@ -558,7 +573,7 @@ fn a_ttl_of_others_is_cut_down_or_refused() {
             let tally = Tally { duplicates: 1, ..Tally::default() };
             assert_eq!(out, [send(other, echo_of(&again, tally))]);
         }
-        assert_eq!(mind.overlay.counters().too_far, 0);
+        assert_eq!(mind.held("too_far"), 0);
     }
     // Hops plus TTL is the same all over a flood.
     for (ttl, hops) in [
@@ -574,7 +589,7 @@ fn a_ttl_of_others_is_cut_down_or_refused() {
         let asker = mind.neighbor(1);
         mind.neighbor(2);
         assert_eq!(mind.hear(asker, Message::query(Query { ttl, hops, ..query(5, 1, tea()) })), []);
-        assert_eq!(mind.overlay.counters().too_far, 1, "ttl {ttl} hops {hops}");
+        assert_eq!(mind.held("too_far"), 1, "ttl {ttl} hops {hops}");
     }
 }
 
@@ -804,7 +819,7 @@ fn an_echo_that_could_not_be_kept_is_told_as_lost() {
         let asker = if sequence < ECHOES_KEPT_MAX - 1 { others[sequence % others.len()] } else { a };
         mind.hear(asker, Message::query(last(sequence as u64)));
     }
-    assert_eq!(mind.overlay.holdings().echoes_kept, ECHOES_KEPT_MAX);
+    assert_eq!(mind.held("echoes_kept"), ECHOES_KEPT_MAX);
     mind.closed(a);
     let again = mind.neighbor(1);
     let unsure = Tally { duplicates: 1, lost: 1, ..Tally::default() };
@@ -814,7 +829,7 @@ fn an_echo_that_could_not_be_kept_is_told_as_lost() {
         assert_eq!(mind.hear(again, Message::query(offered.clone())), [send(again, echo_of(&offered, tally))]);
     }
     mind.pass(ECHO_WAIT_MAX);
-    assert_eq!(mind.overlay.holdings().echoes_kept, 0);
+    assert_eq!(mind.held("echoes_kept"), 0);
 }
 
 #[test]
@@ -826,13 +841,13 @@ fn queries_are_kept_to_be_offered_again_up_to_so_many_bytes() {
     for sequence in 0..most as u64 {
         mind.hear(a, Message::query(query(sequence, 1, key())));
     }
-    let kept = mind.overlay.holdings().offers_kept_bytes;
+    let kept = mind.held("offers_kept_bytes");
     assert!(kept <= OFFERS_KEPT_BYTES_MAX && kept + 2 * KEY_BYTES_MAX > OFFERS_KEPT_BYTES_MAX, "{kept}");
     let lost = mind.closed(b).len();
     assert!(0 < lost && lost < most / 10, "{lost} of {most} are lost at once");
     assert_eq!(mind.overlay.pending_count(), most - lost);
     mind.pass(ECHO_WAIT_MAX);
-    assert_eq!(mind.overlay.holdings().offers_kept_bytes, 0);
+    assert_eq!(mind.held("offers_kept_bytes"), 0);
 }
 
 #[test]
@@ -1073,7 +1088,7 @@ fn a_link_that_is_being_greeted_does_not_fail_with_another() {
     assert_eq!(mind.closed(stranger), []);
     assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), [], "it is not dialled again");
     assert_eq!(mind.hear(link, servent_hello(5)), []);
-    assert_eq!(mind.overlay.holdings().neighbors, 1);
+    assert_eq!(mind.held("neighbors"), 1);
 }
 
 #[test]
@@ -1377,7 +1392,7 @@ fn one_dial_brings_all_answers_in_order_and_the_link_is_kept() {
     // A client that leaves is no failure: the next answer is a new dial at once.
     assert_eq!(mind.closed(link), []);
     assert_eq!(asked_for(&mut mind, neighbor, 5, 1), (vec![dial_client(1)], answered()));
-    assert_eq!(mind.overlay.counters().undelivered, 0);
+    assert_eq!(mind.held("undelivered"), 0);
 }
 
 #[test]
@@ -1395,7 +1410,7 @@ fn an_answer_address_that_is_not_the_client_asked_for_receives_no_byte() {
         asked_for(&mut mind, neighbor, 1, 1);
         let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
         assert_eq!(mind.hear(link, message.clone()), [Output::Close { link }], "{}", message.name());
-        assert_eq!(mind.overlay.counters().undelivered, 1);
+        assert_eq!(mind.held("undelivered"), 1);
         assert_eq!(mind.hear(link, client_hello(7000)), [], "that link is gone");
     }
     // One that never speaks is hung up on.
@@ -1427,7 +1442,7 @@ fn an_address_that_names_no_client_is_not_dialled() {
         let client = AnswerAddress { socket: address.parse().unwrap(), dialect: Dialect::Native };
         let out = mind.hear(neighbor, Message::query(Query { client, ..query(5, 1, tea()) }));
         assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]), "{address}: {out:?}");
-        assert_eq!(mind.overlay.counters().unanswered, 1);
+        assert_eq!(mind.held("unanswered"), 1);
     }
 }
 
@@ -1453,7 +1468,7 @@ fn so_many_dials_are_under_way_and_no_more() {
     // A failure told twice counts once.
     assert_eq!(asked_for(&mut mind, neighbor, 1, next + 3), (vec![], answered()));
     assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), []);
-    assert_eq!(mind.overlay.counters().undelivered, 2);
+    assert_eq!(mind.held("undelivered"), 2);
 }
 
 fn dial_at(client: SocketAddr) -> Output {
@@ -1527,7 +1542,7 @@ fn dark_addresses_in_forty_networks_have_every_dial() {
     let neighbor = mind.neighbor(1);
     let dark = |network: usize, number: usize| ports_of(&format!("12.0.1.{network}"))(number);
     let mut fewest = 0;
-    while mind.overlay.holdings().answer_dials < ANSWER_DIALS_MAX {
+    while mind.held("answer_dials") < ANSWER_DIALS_MAX {
         fewest += 1;
         for number in 0..ANSWER_DIALS_PER_NETWORK_MAX {
             asked_for_at(&mut mind, neighbor, 1, dark(fewest, number));
@@ -1622,7 +1637,7 @@ fn no_network_has_more_than_so_many_dials_though_its_addresses_failed() {
             let next = dialled_in(&mind.dial_failed(Dial::Answers(*to)));
             assert!(matches!(next.as_slice(), [next] if dark.contains(next)), "{next:?}");
         }
-        assert_eq!(mind.overlay.holdings().answer_dials, 2 * most);
+        assert_eq!(mind.held("answer_dials"), 2 * most);
     }
 }
 
@@ -1704,7 +1719,7 @@ fn so_many_answer_addresses_are_known_and_no_more() {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).1, answered());
     }
     assert_eq!(asked_for(&mut mind, neighbor, 1, ANSWER_ADDRESSES_MAX), (vec![], unanswered()));
-    assert_eq!(mind.overlay.counters().unanswered, 1);
+    assert_eq!(mind.held("unanswered"), 1);
     assert_eq!(asked_for(&mut mind, neighbor, 2, 0).1, answered(), "a known one may have more");
     // One that failed is known until its rest is over.
     mind.dial_failed(Dial::Answers(client_address(1)));
@@ -1748,7 +1763,7 @@ fn the_answer_link_just_opened_is_not_the_one_too_many() {
     let (link, out) = mind.answer_link(0);
     assert!(!out.contains(&Output::Close { link }));
     assert_eq!(asked_for(&mut mind, neighbor, 2, 0).0, [send(link, value(2, "green"))]);
-    assert_eq!(mind.overlay.holdings().answer_links, ANSWER_LINKS_MAX);
+    assert_eq!(mind.held("answer_links"), ANSWER_LINKS_MAX);
 }
 
 #[test]
@@ -1786,7 +1801,7 @@ fn an_address_that_fails_is_left_alone_for_a_growing_while() {
     let mut rest = ANSWER_REST_MIN;
     for sequence in 1..12 {
         assert_eq!(mind.dial_failed(Dial::Answers(client_address(1))), []);
-        assert_eq!(mind.overlay.counters().undelivered, sequence, "what waited is dropped");
+        assert_eq!(mind.overlay.holding("undelivered"), Some(sequence), "what waited is dropped");
         assert_eq!(asked_for(&mut mind, neighbor, sequence, 1), (vec![], answered()), "it waits for the rest to end");
         mind.hear(neighbor, Message::Pong);
         let mut left = rest - TICK;
@@ -1838,7 +1853,7 @@ fn answers_that_wait_are_bounded_for_each_client_and_for_all() {
             break;
         }
     }
-    let refused = mind.overlay.counters().unanswered;
+    let refused = mind.held("unanswered");
     assert!(refused > 0);
     // One that is refused leaves no trace: nothing waits for it, and its address is not known.
     assert_eq!(asked_for(&mut mind, neighbor, 78, 5_000).0, []);
@@ -1866,7 +1881,7 @@ fn an_opened_answer_link_nobody_waits_for_is_closed() {
 #[test]
 fn what_it_holds_is_counted() {
     let mut mind = Mind::new();
-    assert_eq!(mind.overlay.holdings(), Holdings::default());
+    assert!(mind.overlay.holdings().all(|holding| holding.value == 0));
     let neighbors = [mind.neighbor(1), mind.neighbor(2), mind.neighbor(3)];
     for number in 0..2 {
         mind.client(number);
@@ -1885,12 +1900,41 @@ fn what_it_holds_is_counted() {
         }
     }
     mind.hear(neighbors[0], Message::query(query(5, 9, tea())));
-    let holdings = mind.overlay.holdings();
-    let Holdings { neighbors, clients, strangers, seen, pending, echoes_kept, .. } = holdings;
-    assert_eq!((neighbors, clients, strangers), (3, 2, 4));
-    assert_eq!((seen, pending, echoes_kept), (6, 4, 2));
-    assert_eq!((holdings.answer_addresses, holdings.answer_dials), (1, 1));
-    assert!(holdings.offers_kept_bytes > 0 && holdings.answers_queued_bytes > "green".len());
+    assert_eq!(["neighbors", "clients", "strangers", "links"].map(|name| mind.held(name)), [3, 2, 4, 9]);
+    assert_eq!(["seen", "pending", "echoes_kept"].map(|name| mind.held(name)), [6, 4, 2]);
+    assert_eq!(["answer_addresses", "answer_dials", "answer_links"].map(|name| mind.held(name)), [1, 1, 0]);
+    assert!(mind.held("offers_kept_bytes") > 0 && mind.held("answers_queued_bytes") > "green".len());
+    assert_eq!(["queries", "answered"].map(|name| mind.held(name)), [6, 1]);
+    assert_eq!(mind.overlay.holding("nothing of this name"), None);
+    // A link to an answer address is a link too.
+    let (link, _) = mind.dialled(Dial::Answers(client_address(9)));
+    assert_eq!(["answer_links", "links"].map(|name| mind.held(name)), [1, 10]);
+    mind.hear(link, client_hello(7000));
+    assert_eq!(["answer_dials", "answers_queued_bytes"].map(|name| mind.held(name)), [0, 0]);
+}
+
+/// Whoever watches takes the limits from the list, so the list is held against the limits.
+#[test]
+fn every_limit_in_the_list_is_the_one_of_its_name() {
+    let limits = [
+        ("neighbors", NEIGHBORS_MAX),
+        ("clients", CONNECTIONS_MAX),
+        ("strangers", CONNECTIONS_MAX),
+        ("links", CONNECTIONS_MAX),
+        ("seen", SEEN_IDS_MAX),
+        ("pending", QUERIES_PENDING_MAX),
+        ("echoes_kept", ECHOES_KEPT_MAX),
+        ("offers_kept_bytes", OFFERS_KEPT_BYTES_MAX),
+        ("looks", LOOKS_MAX),
+        ("paces", NEIGHBORS_MAX),
+        ("answer_addresses", ANSWER_ADDRESSES_MAX),
+        ("answer_links", ANSWER_LINKS_MAX + ANSWER_DIALS_MAX),
+        ("answer_dials", ANSWER_DIALS_MAX),
+        ("answers_queued_bytes", ANSWERS_QUEUED_BYTES_MAX),
+    ];
+    let mind = Mind::new();
+    let held = mind.overlay.holdings().filter_map(|Holding { name, limit, .. }| Some((name, limit?)));
+    assert_eq!(held.collect::<Vec<_>>(), limits.map(|(name, limit)| (name, limit as u64)));
 }
 
 /// A query that is over leaves nothing behind that grows with how many there were.
@@ -1901,11 +1945,11 @@ fn what_is_to_be_looked_at_is_bounded_by_what_is_pending_or_kept() {
     let client = mind.client(1);
     for sequence in 0..5_000 {
         mind.hear(client, request(sequence));
-        let holdings = mind.overlay.holdings();
-        assert!(holdings.looks > 0 && holdings.looks <= LOOKS_FEW + 2 * holdings.pending, "{holdings:?}");
+        let [looks, pending] = ["looks", "pending"].map(|name| mind.held(name));
+        assert!(looks > 0 && looks <= LOOKS_FEW + 2 * pending, "{looks} looks at {pending}");
         // Nobody may offer it again, so nothing of it is kept.
         mind.hear(neighbor, echo_of(&query(sequence, 1, milk()), reached(1)));
-        assert_eq!((mind.overlay.holdings().pending, mind.overlay.holdings().echoes_kept), (0, 0));
+        assert_eq!((mind.held("pending"), mind.held("echoes_kept")), (0, 0));
     }
     // Those that are pending are looked at all the same.
     for sequence in 5_000..5_010 {
@@ -1914,7 +1958,7 @@ fn what_is_to_be_looked_at_is_bounded_by_what_is_pending_or_kept() {
     let lost = Tally { lost: 1, ..passed_on() };
     let given_up: Vec<Output> = (5_000..5_010).map(|sequence| send(client, finished(sequence, lost))).collect();
     assert_eq!(mind.pass_and_see(ECHO_WAIT_MAX), given_up);
-    assert_eq!(mind.overlay.holdings().looks, 0);
+    assert_eq!(mind.held("looks"), 0);
 }
 
 #[test]
@@ -1923,9 +1967,9 @@ fn a_neighbor_that_leaves_takes_its_pace_with_it() {
     for id in 1..=5 {
         let mut hasty = Flooder::new(&mut mind, id, 0);
         hasty.flood(&mut mind, 1);
-        assert_eq!(mind.overlay.holdings().paces, 1, "neighbor {id}");
+        assert_eq!(mind.held("paces"), 1, "neighbor {id}");
         mind.closed(hasty.link);
-        assert_eq!(mind.overlay.holdings().paces, 0, "neighbor {id}");
+        assert_eq!(mind.held("paces"), 0, "neighbor {id}");
     }
 }
 
@@ -1940,7 +1984,7 @@ fn what_is_kept_of_a_query_does_not_grow_with_the_neighbors_that_were_asked() {
         for other in others {
             mind.hear(other, echo_of(&Query { ttl: 2, ..query(5, 1, milk()) }, reached(1)));
         }
-        assert_eq!(mind.overlay.holdings().echoes_kept, 1);
+        assert_eq!(mind.held("echoes_kept"), 1);
         mind.overlay.memory_bytes() - before
     };
     assert_eq!(kept_bytes(1), kept_bytes(200));
@@ -1952,12 +1996,12 @@ fn a_query_that_is_kept_counts_for_all_it_says_until_it_is_echoed() {
     let [a, b] = [1, 2].map(|id| mind.neighbor(id));
     let came = query(1, 9, milk());
     mind.hear(a, Message::query(came.clone()));
-    assert_eq!(mind.overlay.holdings().offers_kept_bytes, size_of::<Query>() + "milk".len());
+    assert_eq!(mind.held("offers_kept_bytes"), size_of::<Query>() + "milk".len());
     mind.hear(b, echo_of(&Query { ttl: 2, ..came }, reached(1)));
-    assert_eq!(mind.overlay.holdings().offers_kept_bytes, 0);
+    assert_eq!(mind.held("offers_kept_bytes"), 0);
     let path = Path::Addresses(vec![servent_address(3), servent_address(1)]);
     mind.hear(a, Message::query(Query { hops: 2, path, ..query(2, 9, Ask::Topology) }));
-    assert_eq!(mind.overlay.holdings().offers_kept_bytes, size_of::<Query>() + 3 * size_of::<SocketAddr>());
+    assert_eq!(mind.held("offers_kept_bytes"), size_of::<Query>() + 3 * size_of::<SocketAddr>());
 }
 
 #[test]
@@ -1967,7 +2011,7 @@ fn an_answer_that_waits_counts_for_all_it_says() {
         let neighbor = mind.neighbor(1);
         mind.neighbor(2);
         mind.hear(neighbor, Message::query(Query { hops: 2, path, ..query(1, 9, ask) }));
-        mind.overlay.holdings().answers_queued_bytes - size_of::<Answer>()
+        mind.held("answers_queued_bytes") - size_of::<Answer>()
     };
     assert_eq!(waiting(tea(), Path::default()), "green".len());
     let path = [servent_address(1), servent_address(3), own_address()].map(|address| address.to_string()).join(" ");

@@ -20,7 +20,7 @@ use common::limits::{CONNECTIONS_MAX, FRAME_WAIT_MAX};
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::Message;
 use common::overlay::Config;
-use common::overlay::{Dial, Input, Opening, Output, Overlay, STRANGERS_LOG, Served};
+use common::overlay::{Dial, Input, Opening, Output, Overlay, STRANGERS_LOG};
 use common::query::Query;
 use common::store::Store;
 use common::time::Time;
@@ -549,9 +549,11 @@ impl Server {
     fn log_last_words(&self) {
         // What was counted comes before them.
         log::logger().flush();
-        log::debug!("{:?}", self.overlay.counters());
+        let held = self.overlay.holdings().filter(|holding| holding.value > 0);
+        let held: Vec<String> = held.map(|holding| holding.to_string()).collect();
+        log::debug!("held and counted: {}", held.join(", "));
         log::debug!("{}", self.pauses);
-        let Served { queries, answered } = self.overlay.served();
+        let [queries, answered] = ["queries", "answered"].map(|name| self.overlay.holding(name).unwrap_or_default());
         let [queries, answered] = [counted(queries, "query").to_string(), grouped(answered).to_string()];
         log::info!("served {queries}, answered {answered}, {}", lasted(self.started.elapsed()));
     }

@@ -189,7 +189,7 @@ impl Overlay {
         };
         if taken {
             tally.answers += 1;
-            self.rooms.flood.make().served.answered += 1;
+            self.rooms.flood.make().answered_count += 1;
         } else {
             log::debug!(target: QUERY_LOG, "{} answer dropped: a limit or a rule keeps it from its client", query.id());
             tally.lost += 1;

@@ -26,7 +26,6 @@ use crate::limits::{
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
 use crate::overlay::doors::{Dial, Outbox};
-use crate::overlay::holdings::Holdings;
 use crate::overlay::log_names::{QUERY_LOG, STRANGERS_LOG};
 use crate::query::{Answer, AnswerBody, QueryId};
 use crate::time::Time;
@@ -272,12 +271,20 @@ impl Delivery {
         }
     }
 
-    /// Adds what is held here.
-    pub(super) fn hold(&self, holdings: &mut Holdings) {
-        holdings.answer_addresses = self.destinations.len();
-        holdings.answer_links = self.by_link.len();
-        holdings.answer_dials = self.dials.count();
-        holdings.answers_queued_bytes = self.queued_bytes.taken();
+    pub(super) fn addresses_count(&self) -> usize {
+        self.destinations.len()
+    }
+
+    pub(super) fn links_count(&self) -> usize {
+        self.by_link.len()
+    }
+
+    pub(super) fn dials_count(&self) -> usize {
+        self.dials.count()
+    }
+
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queued_bytes.taken()
     }
 
     fn ask_for_dial(&mut self, to: SocketAddr) {

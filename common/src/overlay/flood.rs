@@ -27,7 +27,6 @@ use crate::link::LinkId;
 use crate::message::{Echo, Identity};
 use crate::on_demand::OnDemand;
 use crate::overlay::headroom::Headroom;
-use crate::overlay::holdings::Served;
 use crate::overlay::log_names::QUERY_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::query::{Query, QueryId, Tally};
@@ -89,8 +88,10 @@ pub(super) struct Flood {
     seen: SeenSet,
     /// When each pass is looked at next. A pass that goes before leaves its look behind, up to as many as are needed.
     looks: BinaryHeap<Reverse<(Time, QueryPlace, u8)>>,
-    /// Of the queries that were new, ever.
-    pub(super) served: Served,
+    /// Queries that were new, ever.
+    pub(super) queries_count: u64,
+    /// Those of them that were answered.
+    pub(super) answered_count: u64,
     pending_count: usize,
     kept_count: usize,
     offers_kept_bytes: usize,
@@ -133,7 +134,7 @@ impl Flood {
         if !self.is_in_time(now, asker, query.hops) {
             return Admission::OverPace;
         }
-        self.served.queries += 1;
+        self.queries_count += 1;
         match self.seen.remember(now, query.id(), query.client.dialect, ttl) {
             Some(place) => Admission::New(place),
             None => Admission::Refused,

@@ -1,60 +1,153 @@
-//! How much a mind holds, and what it counted.
+//! What a mind holds of each thing that has a limit, and what it counted: one list, for whoever watches, logs or draws.
+//!
+//! It is read and never written: each value is where it belongs, in its room.
 
-/// What happened that nobody is told of at the time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Queries dropped because their TTL and hops were above every limit.
-    pub too_far: u64,
-    /// Queries refused because the seen set was full.
-    pub unseen: u64,
-    /// Queries refused because their neighbor brought more than its share.
-    pub over_pace: u64,
-    /// Copies left out because the neighbor's dialect has no words for the query.
-    pub unsaid: u64,
-    /// Answers a limit refused.
-    pub unanswered: u64,
-    /// Answers dropped because their client could not be reached.
-    pub undelivered: u64,
+use std::fmt::{self, Display, Formatter};
+
+use super::rooms::Rooms;
+use crate::limits::{
+    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, CONNECTIONS_MAX,
+    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_IDS_MAX,
+};
+
+/// How much there is of one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// What it goes by.
+    pub name: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// How much is held now, or how many were counted since the start.
+    pub value: u64,
+    /// The most there may be. What was only counted has none.
+    pub limit: Option<u64>,
 }
 
-/// What a servent was good for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Served {
-    /// Queries that came to it, each once.
-    pub queries: u64,
-    /// Queries it answered.
-    pub answered: u64,
+/// Without the help: `neighbors 8 of 256`, `queries 1204`.
+impl Display for Holding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.value)?;
+        self.limit.map_or(Ok(()), |limit| write!(f, " of {limit}"))
+    }
 }
 
-/// How much a mind holds of each thing that has a limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holdings {
-    /// Links to neighbors; [`NEIGHBORS_MAX`](crate::limits::NEIGHBORS_MAX) at most.
-    pub neighbors: usize,
-    /// Clients attached; [`CONNECTIONS_MAX`](crate::limits::CONNECTIONS_MAX) connections of all kinds at most.
-    pub clients: usize,
-    /// Links whose other end has yet to say who it is; they count as connections too.
-    pub strangers: usize,
-    /// Queries remembered; [`SEEN_IDS_MAX`](crate::limits::SEEN_IDS_MAX) at most.
-    pub seen: usize,
-    /// Queries passed on whose echoes are awaited; [`QUERIES_PENDING_MAX`](crate::limits::QUERIES_PENDING_MAX) at most.
-    pub pending: usize,
-    /// Echoes kept to be said again; [`ECHOES_KEPT_MAX`](crate::limits::ECHOES_KEPT_MAX) at most.
-    pub echoes_kept: usize,
-    /// Bytes of queries kept to be offered again;
-    /// [`OFFERS_KEPT_BYTES_MAX`](crate::limits::OFFERS_KEPT_BYTES_MAX) at most.
-    pub offers_kept_bytes: usize,
-    /// Moments at which these are looked at; [`LOOKS_MAX`](crate::limits::LOOKS_MAX) at most.
-    pub looks: usize,
-    /// Links to neighbors that have a pace; [`NEIGHBORS_MAX`](crate::limits::NEIGHBORS_MAX) at most.
-    pub paces: usize,
-    /// Answer addresses known; [`ANSWER_ADDRESSES_MAX`](crate::limits::ANSWER_ADDRESSES_MAX) at most.
-    pub answer_addresses: usize,
-    /// Links to answer addresses; [`ANSWER_LINKS_MAX`](crate::limits::ANSWER_LINKS_MAX) at most, and those that have yet
-    /// to say hello.
-    pub answer_links: usize,
-    /// Dials to answer addresses under way; [`ANSWER_DIALS_MAX`](crate::limits::ANSWER_DIALS_MAX) at most.
-    pub answer_dials: usize,
-    /// Bytes of answers that wait; [`ANSWERS_QUEUED_BYTES_MAX`](crate::limits::ANSWERS_QUEUED_BYTES_MAX) at most.
-    pub answers_queued_bytes: usize,
+/// Where one value is read.
+struct Row {
+    name: &'static str,
+    help: &'static str,
+    value: Reading,
+}
+
+enum Reading {
+    Held { limit: usize, read: fn(&Rooms) -> usize },
+    Counted(fn(&Rooms) -> u64),
+}
+
+const fn held(name: &'static str, help: &'static str, limit: usize, read: fn(&Rooms) -> usize) -> Row {
+    Row { name, help, value: Reading::Held { limit, read } }
+}
+
+const fn counted(name: &'static str, help: &'static str, read: fn(&Rooms) -> u64) -> Row {
+    Row { name, help, value: Reading::Counted(read) }
+}
+
+/// What is held, then what was counted.
+const ROWS: [Row; 22] = [
+    held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
+    held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
+    held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
+        rooms.links.strangers_count()
+    }),
+    held("links", "links of all kinds", CONNECTIONS_MAX, |rooms| {
+        rooms.links.count() + rooms.of_delivery(|delivery| delivery.links_count())
+    }),
+    held("seen", "queries remembered", SEEN_IDS_MAX, |rooms| rooms.of_flood(|flood| flood.seen_count())),
+    held("pending", "queries passed on whose echoes are awaited", QUERIES_PENDING_MAX, |rooms| rooms.pending_count()),
+    held("echoes_kept", "echoes kept to be said again", ECHOES_KEPT_MAX, |rooms| {
+        rooms.of_flood(|flood| flood.kept_count())
+    }),
+    held("offers_kept_bytes", "bytes of queries kept to be offered again", OFFERS_KEPT_BYTES_MAX, |rooms| {
+        rooms.of_flood(|flood| flood.offers_kept_bytes())
+    }),
+    held("looks", "moments at which these are looked at", LOOKS_MAX, |rooms| {
+        rooms.of_flood(|flood| flood.looks_count())
+    }),
+    held("paces", "links to neighbors that have a pace", NEIGHBORS_MAX, |rooms| {
+        rooms.of_flood(|flood| flood.paces_count())
+    }),
+    held("answer_addresses", "answer addresses known", ANSWER_ADDRESSES_MAX, |rooms| {
+        rooms.of_delivery(|delivery| delivery.addresses_count())
+    }),
+    // Those that have yet to say hello are dials too.
+    held("answer_links", "links to answer addresses", ANSWER_LINKS_MAX + ANSWER_DIALS_MAX, |rooms| {
+        rooms.of_delivery(|delivery| delivery.links_count())
+    }),
+    held("answer_dials", "dials to answer addresses under way", ANSWER_DIALS_MAX, |rooms| {
+        rooms.of_delivery(|delivery| delivery.dials_count())
+    }),
+    held("answers_queued_bytes", "bytes of answers that wait", ANSWERS_QUEUED_BYTES_MAX, |rooms| {
+        rooms.of_delivery(|delivery| delivery.queued_bytes())
+    }),
+    counted("queries", "queries that came, each once", |rooms| rooms.of_flood(|flood| flood.queries_count)),
+    counted("answered", "queries answered", |rooms| rooms.of_flood(|flood| flood.answered_count)),
+    counted("too_far", "queries dropped because their TTL and hops were above every limit", |rooms| {
+        rooms.counters().too_far
+    }),
+    counted("unseen", "queries refused because the seen set was full", |rooms| rooms.counters().unseen),
+    counted("over_pace", "queries refused because their neighbor brought more than its share", |rooms| {
+        rooms.counters().over_pace
+    }),
+    counted("unsaid", "copies left out because the neighbor's dialect has no words for the query", |rooms| {
+        rooms.counters().unsaid
+    }),
+    counted("unanswered", "answers a limit refused", |rooms| rooms.counters().unanswered),
+    counted("undelivered", "answers dropped because their client could not be reached", |rooms| {
+        rooms.of_delivery(|delivery| delivery.undelivered_count)
+    }),
+];
+
+/// All of it, in one order for ever.
+pub(super) fn holdings(rooms: &Rooms) -> impl Iterator<Item = Holding> {
+    ROWS.iter().map(|row| row.read(rooms))
+}
+
+/// The one of this name, if there is one.
+pub(super) fn holding(rooms: &Rooms, name: &str) -> Option<Holding> {
+    ROWS.iter().find(|row| row.name == name).map(|row| row.read(rooms))
+}
+
+impl Row {
+    fn read(&self, rooms: &Rooms) -> Holding {
+        let Row { name, help, .. } = *self;
+        let (value, limit) = match self.value {
+            Reading::Held { limit, read } => (read(rooms) as u64, Some(limit as u64)),
+            Reading::Counted(read) => (read(rooms), None),
+        };
+        Holding { name, help, value, limit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_name_of_its_own_and_says_what_it_is() {
+        let names: BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), ROWS.len());
+        for row in &ROWS {
+            let is_plain = |c: char| c.is_ascii_lowercase() || c == '_';
+            assert!(row.name.chars().all(is_plain), "{} is no name a program can use", row.name);
+            assert!(row.help.len() > row.name.len(), "{} says no more than its name", row.name);
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_said_beside_its_limit() {
+        let held = Holding { name: "neighbors", help: "links to neighbors", value: 8, limit: Some(256) };
+        assert_eq!(held.to_string(), "neighbors 8 of 256");
+        assert_eq!(Holding { name: "queries", limit: None, ..held }.to_string(), "queries 8");
+    }
 }

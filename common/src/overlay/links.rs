@@ -356,6 +356,11 @@ impl Links {
         self.neighbors.iter().fold(self.neighbors.len() as u64, |sum, neighbor| sum.rotate_left(7) ^ neighbor.link.0)
     }
 
+    /// How many links there are, whoever is at the other end.
+    pub(super) fn count(&self) -> usize {
+        self.neighbors_count() + self.clients_count() + self.strangers_count()
+    }
+
     pub(super) fn neighbors_count(&self) -> usize {
         self.neighbors.len()
     }

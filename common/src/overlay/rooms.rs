@@ -9,7 +9,6 @@ use super::config::Config;
 use super::delivery::Delivery;
 use super::doors::Outbox;
 use super::flood::{Asker, Done, Flood};
-use super::holdings::{Counters, Holdings, Served};
 use super::links::{Links, Peer};
 use super::log_names::QUERY_LOG;
 use super::query_log;
@@ -32,6 +31,16 @@ pub(super) struct Rare {
     pub(super) counters: Counters,
     /// Where TP3 clients may be for an answer to be dialled to them.
     pub(super) tp3_answers: Vec<IpNet>,
+}
+
+/// What happened that nobody is told of at the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    pub(super) too_far: u64,
+    pub(super) unseen: u64,
+    pub(super) over_pace: u64,
+    pub(super) unsaid: u64,
+    pub(super) unanswered: u64,
 }
 
 /// Whether whoever was at the other end of a link may come back.
@@ -148,52 +157,34 @@ impl Rooms {
 
     /// Whether this link leads to the answer address of another servent's client.
     pub(super) fn is_answer_link(&self, link: LinkId) -> bool {
-        self.rare.get().is_some_and(|rare| rare.delivery.knows(link))
+        self.of_delivery(|delivery| delivery.knows(link))
     }
 
     pub(super) fn counters(&self) -> Counters {
-        let Some(rare) = self.rare.get() else { return Counters::default() };
-        Counters { undelivered: rare.delivery.undelivered_count, ..rare.counters }
-    }
-
-    pub(super) fn served(&self) -> Served {
-        self.flood.get().map(|flood| flood.served).unwrap_or_default()
+        self.rare.get().map(|rare| rare.counters).unwrap_or_default()
     }
 
     pub(super) fn pending_count(&self) -> usize {
-        self.flood.get().map_or(0, Flood::pending_count)
+        self.of_flood(Flood::pending_count)
+    }
+
+    /// What is read in a room that may not have been needed yet.
+    pub(super) fn of_flood<T: Default>(&self, read: impl FnOnce(&Flood) -> T) -> T {
+        self.flood.get().map(read).unwrap_or_default()
+    }
+
+    pub(super) fn of_delivery<T: Default>(&self, read: impl FnOnce(&Delivery) -> T) -> T {
+        self.rare.get().map(|rare| read(&rare.delivery)).unwrap_or_default()
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
-        self.links.fingerprint() ^ self.flood.get().map_or(0, Flood::fingerprint)
-    }
-
-    pub(super) fn holdings(&self) -> Holdings {
-        let mut holdings = Holdings {
-            neighbors: self.links.neighbors_count(),
-            clients: self.links.clients_count(),
-            strangers: self.links.strangers_count(),
-            ..Holdings::default()
-        };
-        if let Some(flood) = self.flood.get() {
-            holdings.seen = flood.seen_count();
-            holdings.pending = flood.pending_count();
-            holdings.echoes_kept = flood.kept_count();
-            holdings.offers_kept_bytes = flood.offers_kept_bytes();
-            holdings.looks = flood.looks_count();
-            holdings.paces = flood.paces_count();
-        }
-        if let Some(rare) = self.rare.get() {
-            rare.delivery.hold(&mut holdings);
-        }
-        holdings
+        self.links.fingerprint() ^ self.of_flood(Flood::fingerprint)
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        let flood = self.flood.get().map_or(0, Flood::memory_bytes);
         let networks = |rare: &Rare| rare.tp3_answers.capacity() * size_of::<IpNet>();
         let rare = self.rare.get().map_or(0, |rare| size_of_val(rare) + networks(rare));
-        self.links.memory_bytes() + flood + rare
+        self.links.memory_bytes() + self.of_flood(Flood::memory_bytes) + rare
     }
 }

@@ -10,15 +10,11 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
-use common::limits::{
-    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, DIAL_WAIT_MAX, ECHOES_KEPT_MAX,
-    LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX,
-    TTL_MAX,
-};
+use common::limits::{DIAL_WAIT_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TTL_MAX};
 use common::link::LinkId;
 use common::message::{Hello, Message, Role, ServentId};
 use common::overlay::Config;
-use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::overlay::{Dial, Holding, Input, Opening, Output, Overlay};
 use common::query::QueryId;
 use common::store::Store;
 use common::time::Time;
@@ -248,10 +244,10 @@ impl Shell {
 
     fn tell_deadline(&mut self) {
         let due = self.mind.deadline();
-        let before = (self.mind.fingerprint(), self.mind.holdings());
+        let before = (self.mind.fingerprint(), self.held());
         let out = self.tell(Input::Deadline);
         if due.is_none_or(|due| due > self.now) {
-            let after = (self.mind.fingerprint(), self.mind.holdings());
+            let after = (self.mind.fingerprint(), self.held());
             assert_eq!((out.as_slice(), after), (&[][..], before), "a deadline told early changes something");
             assert_eq!(self.mind.deadline(), due, "a deadline told early is another one");
         }
@@ -316,31 +312,35 @@ impl Shell {
         assert!(heard.answers <= heard.may_answer, "query {id} is answered again: {answer:?}, {heard:?}");
     }
 
+    /// All that the mind holds and counted.
+    fn held(&self) -> Vec<Holding> {
+        self.mind.holdings().collect()
+    }
+
     fn check_holdings(&self) {
-        let held = self.mind.holdings();
-        for (what, count, most) in [
-            ("neighbors", held.neighbors, NEIGHBORS_MAX),
-            ("seen", held.seen, SEEN_IDS_MAX),
-            ("pending", held.pending, QUERIES_PENDING_MAX),
-            ("echoes kept", held.echoes_kept, ECHOES_KEPT_MAX),
-            ("bytes of offers", held.offers_kept_bytes, OFFERS_KEPT_BYTES_MAX),
-            ("looks", held.looks, LOOKS_MAX),
-            ("paces", held.paces, held.neighbors),
-            ("answer addresses", held.answer_addresses, ANSWER_ADDRESSES_MAX),
-            ("answer links", held.answer_links, ANSWER_LINKS_MAX + ANSWER_DIALS_MAX),
-            ("answer dials", held.answer_dials, ANSWER_DIALS_MAX),
-            ("bytes of answers", held.answers_queued_bytes, ANSWERS_QUEUED_BYTES_MAX),
-        ] {
-            assert!(count <= most, "{count} {what}, where {most} are the most");
+        for Holding { value, help, limit, .. } in self.mind.holdings() {
+            assert!(limit.is_none_or(|limit| value <= limit), "{value} {help}, where {limit:?} are the most");
         }
-        let links = held.neighbors + held.clients + held.strangers + held.answer_links;
-        assert_eq!(links, self.open.len(), "the mind and its shell know of different links: {held:?}");
+        let [neighbors, links, paces, pending, offers_bytes, addresses, dials, answers_bytes] = [
+            "neighbors",
+            "links",
+            "paces",
+            "pending",
+            "offers_kept_bytes",
+            "answer_addresses",
+            "answer_dials",
+            "answers_queued_bytes",
+        ]
+        .map(|name| self.mind.holding(name).expect("it is in the list"));
+        assert!(paces <= neighbors, "{paces} paces of {neighbors} neighbors");
+        assert_eq!(links, self.open.len() as u64, "the mind and its shell know of different links: {:?}", self.held());
         // A dial for an answer is over when it has failed, or when the client has said hello and been greeted.
-        let dials = self.dials.iter().filter(|(dial, _)| matches!(dial, Dial::Answers(_))).count();
+        let dialled = self.dials.iter().filter(|(dial, _)| matches!(dial, Dial::Answers(_))).count();
         let silent = |end: &&End| end.from.is_none() && end.client.is_some() && !end.was_greeted;
-        assert_eq!(held.answer_dials, dials + self.open.values().filter(silent).count(), "{held:?}");
-        assert!(held.answer_addresses > 0 || held.answers_queued_bytes == 0, "answers wait for nobody: {held:?}");
-        assert!(held.pending > 0 || held.offers_kept_bytes == 0, "queries are kept for nobody: {held:?}");
-        assert!(held.pending == 0 || self.mind.deadline().is_some(), "echoes are awaited for ever");
+        let under_way = dialled + self.open.values().filter(silent).count();
+        assert_eq!(dials, under_way as u64, "{:?}", self.held());
+        assert!(addresses > 0 || answers_bytes == 0, "answers wait for nobody: {:?}", self.held());
+        assert!(pending > 0 || offers_bytes == 0, "queries are kept for nobody: {:?}", self.held());
+        assert!(pending == 0 || self.mind.deadline().is_some(), "echoes are awaited for ever");
     }
 }

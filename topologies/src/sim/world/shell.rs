@@ -91,8 +91,7 @@ impl World<'_> {
         let mut wanted = std::mem::take(&mut self.wanted);
         let Mind::Servent(overlay) = &mut self.nodes[node].mind else { return 0 };
         overlay.handle(now, input, &mut wanted);
-        let holdings = overlay.holdings();
-        self.witness.check_holdings(self.now, node, &holdings);
+        self.witness.check_holdings(self.now, node, overlay.holdings());
         let count = wanted.len();
         for output in wanted.drain(..) {
             self.perform(node, output);

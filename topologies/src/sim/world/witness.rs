@@ -19,13 +19,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-use common::limits::{
-    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, CONNECTIONS_MAX,
-    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_AGE_MAX, SEEN_IDS_MAX,
-    SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX,
-};
+use common::limits::{SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::link::LinkId;
-use common::overlay::Holdings;
+use common::overlay::Holding;
 use common::query::{AnswerBody, QueryId, Tally};
 use common::session::{EndReason, Ending};
 
@@ -182,26 +178,20 @@ impl<'s> Witness<'s> {
     // ---- limits ----
 
     /// Whether a mind holds no more of anything than it may.
-    pub(super) fn check_holdings(&mut self, now: Nanos, servent: usize, holdings: &Holdings) {
-        let Holdings { neighbors, clients, strangers, seen, pending, echoes_kept, offers_kept_bytes, .. } = *holdings;
-        let Holdings { looks, paces, .. } = *holdings;
-        let Holdings { answer_addresses, answer_links, answer_dials, answers_queued_bytes, .. } = *holdings;
-        for (held, most, what) in [
-            (neighbors, NEIGHBORS_MAX, "neighbors"),
-            (neighbors + clients + strangers + answer_links, CONNECTIONS_MAX, "links"),
-            (seen, SEEN_IDS_MAX, "query ids"),
-            (pending, QUERIES_PENDING_MAX, "queries pending"),
-            (echoes_kept, ECHOES_KEPT_MAX, "echoes kept"),
-            (offers_kept_bytes, OFFERS_KEPT_BYTES_MAX, "bytes of queries kept"),
-            (looks, LOOKS_MAX, "looks at queries"),
-            (paces, neighbors, "paces"),
-            (answer_addresses, ANSWER_ADDRESSES_MAX, "answer addresses"),
-            (answer_links, ANSWER_LINKS_MAX + ANSWER_DIALS_MAX, "answer links"),
-            (answer_dials, ANSWER_DIALS_MAX, "dials to clients"),
-            (answers_queued_bytes, ANSWERS_QUEUED_BYTES_MAX, "bytes of answers waiting"),
-        ] {
-            if held > most {
-                self.broke(now, &format!("s{servent} has {held} {what}, and {most} are the most"));
+    pub(super) fn check_holdings(&mut self, now: Nanos, servent: usize, holdings: impl Iterator<Item = Holding>) {
+        let mut neighbors = 0;
+        for Holding { name, help, value, limit } in holdings {
+            let limit = match name {
+                "neighbors" => {
+                    neighbors = value;
+                    limit
+                }
+                // Each is forgotten with its link.
+                "paces" => Some(neighbors),
+                _ => limit,
+            };
+            if let Some(limit) = limit.filter(|limit| value > *limit) {
+                self.broke(now, &format!("s{servent} has {value} {help}, and {limit} are the most"));
             }
         }
     }
@@ -957,14 +947,21 @@ mod tests {
     fn limits_and_links_are_watched() {
         let scene = chain();
         let mut witness = asked(&scene);
-        witness.check_holdings(SECOND, 1, &Holdings { pending: QUERIES_PENDING_MAX, ..Holdings::default() });
+        let held = |name, value| [Holding { name, help: "of these", value, limit: Some(5) }].into_iter();
+        witness.check_holdings(SECOND, 1, held("pending", 5));
         assert_broke(&witness, &[]);
-        witness.check_holdings(SECOND, 1, &Holdings { pending: QUERIES_PENDING_MAX + 1, ..Holdings::default() });
+        witness.check_holdings(SECOND, 1, held("pending", 6));
+        witness.check_holdings(SECOND, 1, held("neighbors", 3).chain(held("paces", 4)));
         witness.on_link_stands(SECOND, 0, 2);
         witness.on_link_falls(SECOND, 0, 1, true);
         assert_broke(
             &witness,
-            &["s1 has 65537 queries pending, and 65536 are the most", "nobody listed the other", "nothing befell it"],
+            &[
+                "s1 has 6 of these, and 5 are the most",
+                "s1 has 4 of these, and 3 are the most",
+                "nobody listed the other",
+                "nothing befell it",
+            ],
         );
         assert!(witness.missing_links().contains("no link between s0 and s1"));
     }
