@@ -48,26 +48,6 @@ fn documents() -> Vec<String> {
 }
 
 #[test]
-fn no_room_names_another() {
-    const ROOMS: [&str; 4] = ["links", "flood", "search", "delivery"];
-    let mut seen = 0;
-    for file in rust_files("common/src/overlay") {
-        let inside = file.strip_prefix("common/src/overlay/").unwrap();
-        let Some(room) = ROOMS.iter().find(|room| inside.split(['/', '.']).next() == Some(room)) else { continue };
-        seen += 1;
-        let text = read(&file);
-        for other in ROOMS.iter().filter(|other| *other != room) {
-            // As a path, from wherever it starts, or in the braces of a `use`.
-            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            let names = |line: &str| line.contains(&format!("{other}::")) || line.contains(&format!("::{other}"));
-            let named = code.clone().find(|line| names(line));
-            assert_eq!(named, None, "{file} names the room `{other}`");
-        }
-    }
-    assert!(seen >= ROOMS.len(), "the rooms are somewhere else");
-}
-
-#[test]
 fn unsafe_is_where_it_is_said_to_be() {
     let allowed: BTreeSet<String> =
         rust_files("").into_iter().filter(|file| read(file).contains("allow(unsafe_code)")).collect();
