@@ -9,7 +9,7 @@ use super::Overlay;
 use super::doors::Outbox;
 use super::flood::{Admission, Arrival, Asker, Breach, Done, Passing, QueryPlace};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
-use super::query_log::{self, Asked};
+use super::query_log::{self, Shortened};
 use super::search;
 use crate::address::AnswerAddress;
 use crate::dialect::Dialect;
@@ -41,7 +41,7 @@ impl Overlay {
                 Dialect::Tp3 => Path::Text(Vec::new()),
             },
         };
-        log::debug!(target: QUERY_LOG, "{} asked with TTL {}: {}", query.id(), query.ttl, Asked(&query.ask));
+        log::debug!(target: QUERY_LOG, "{} asked with TTL {}: {}", query.id(), query.ttl, Shortened(&query.ask));
         self.on_copy(now, Arrival::from_client(link, query), out);
     }
 

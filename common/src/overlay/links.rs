@@ -58,12 +58,12 @@ pub(super) enum Origin {
 #[derive(Debug, Default)]
 struct Guests {
     strangers: Newcomers<Origin>,
-    clients: BTreeMap<LinkId, Client>,
+    clients: BTreeMap<LinkId, Attached>,
 }
 
 /// Who speaks on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(super) enum Speaker {
     Stranger,
     Client,
     /// With who it is, if it says so.
@@ -81,8 +81,9 @@ pub(super) enum Greeting {
     Refused(Goodbye),
 }
 
+/// A client that asks here.
 #[derive(Debug)]
-struct Client {
+struct Attached {
     address: AnswerAddress,
     /// How fast it asks.
     rate: Rate<Time>,
@@ -120,16 +121,16 @@ impl Links {
     }
 
     /// Notes that something came over a link, and says from whom.
-    pub(super) fn heard(&mut self, link: LinkId) -> Option<Peer> {
+    pub(super) fn heard(&mut self, link: LinkId) -> Option<Speaker> {
         if let Some(neighbor) = self.neighbors.iter_mut().find(|neighbor| neighbor.link == link) {
             neighbor.on_heard();
-            return Some(Peer::Neighbor(neighbor.identity));
+            return Some(Speaker::Neighbor(neighbor.identity));
         }
         let guests = self.guests.get()?;
         if guests.clients.contains_key(&link) {
-            return Some(Peer::Client);
+            return Some(Speaker::Client);
         }
-        guests.strangers.get(link).map(|_| Peer::Stranger)
+        guests.strangers.get(link).map(|_| Speaker::Stranger)
     }
 
     pub(super) fn on_hello(
@@ -177,7 +178,7 @@ impl Links {
         }
         log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
-        self.guests.make().clients.insert(link, Client { address, rate: Rate::starting_at(now) });
+        self.guests.make().clients.insert(link, Attached { address, rate: Rate::starting_at(now) });
         out.send(link, Message::Hello(*own));
         Greeting::Client(address)
     }
@@ -248,7 +249,7 @@ impl Links {
     }
 
     /// Forgets a link that is closed or about to be, and says who it was. Targets that counted on it are dialled again.
-    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, random: u64) -> Option<Peer> {
+    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, random: u64) -> Option<Speaker> {
         let peer = self.remove(link, reason);
         for index in 0..self.targets.len() {
             let Some(target) = self.targets.get_mut(index) else { continue };
@@ -282,22 +283,22 @@ impl Links {
         self.neighbors = neighbors.into_boxed_slice();
     }
 
-    fn remove(&mut self, link: LinkId, reason: &str) -> Option<Peer> {
+    fn remove(&mut self, link: LinkId, reason: &str) -> Option<Speaker> {
         if let Some(place) = self.neighbors.iter().position(|neighbor| neighbor.link == link) {
             let mut neighbors = std::mem::take(&mut self.neighbors).into_vec();
             let neighbor = neighbors.remove(place);
             self.neighbors = neighbors.into_boxed_slice();
             log::info!("link with neighbor {} is gone: {reason}", neighbor.advertised());
-            return Some(Peer::Neighbor(neighbor.identity));
+            return Some(Speaker::Neighbor(neighbor.identity));
         }
         if let Some(client) = self.guests.get_mut().and_then(|guests| guests.clients.remove(&link)) {
             log::debug!("client {} left: {reason}", client.address.socket);
-            return Some(Peer::Client);
+            return Some(Speaker::Client);
         }
         if let Origin::Accepted(from) = self.forget_stranger(link)? {
             log::info!(target: STRANGERS_LOG, "no link with {from}: {reason}");
         }
-        Some(Peer::Stranger)
+        Some(Speaker::Stranger)
     }
 
     // ---- who there is ----

@@ -19,9 +19,9 @@ use crate::text::Escaped;
 const KEY_SHOWN_BYTES_MAX: usize = 100;
 
 /// What is asked, in not too many words.
-pub(super) struct Asked<'a>(pub(super) &'a Ask);
+pub(super) struct Shortened<'a>(pub(super) &'a Ask);
 
-impl Display for Asked<'_> {
+impl Display for Shortened<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             Ask::Key(key) if key.as_bytes().len() > KEY_SHOWN_BYTES_MAX => {
@@ -73,7 +73,7 @@ pub(super) fn log_arrival(links: &Links, flood: &Flood, arrival: &Arrival, admis
     let cut = if came_ttl > ttl { format!(", cut to {ttl}") } else { String::new() };
     let from = format!("from {from} with TTL {came_ttl}{cut}");
     match admission {
-        Admission::New(_) => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Asked(&query.ask)),
+        Admission::New(_) => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Shortened(&query.ask)),
         Admission::MoreTtl(_) => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
         Admission::Duplicate(place) | Admission::EchoForgotten(place) => {
             log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", first_copy(links, flood, place));

@@ -9,7 +9,7 @@ use super::config::Config;
 use super::delivery::Delivery;
 use super::doors::Outbox;
 use super::flood::{Asker, Done, Flood};
-use super::links::{Links, Peer};
+use super::links::{Links, Speaker};
 use super::log_names::QUERY_LOG;
 use super::query_log;
 use crate::link::LinkId;
@@ -96,7 +96,7 @@ impl Rooms {
             rare.delivery.on_closed(now, link, reason, out);
         }
         // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
-        let Some(Peer::Neighbor(identity)) = self.links.on_closed(now, link, reason, random) else { return };
+        let Some(Speaker::Neighbor(identity)) = self.links.on_closed(now, link, reason, random) else { return };
         let returns = identity.filter(|_| parting == Parting::ForNow);
         if let Some(flood) = self.flood.get_mut() {
             let done = flood.on_closed(link, returns);

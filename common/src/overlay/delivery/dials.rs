@@ -20,8 +20,8 @@ pub(super) struct Dials {
     /// How many of them are to addresses that failed before, wherever they are.
     failed_count: usize,
     under_way: BTreeMap<SocketAddr, Past>,
-    unknown: Queue,
-    failed: Queue,
+    unknown: Waiting,
+    failed: Waiting,
     asked_count: u64,
 }
 
@@ -34,15 +34,16 @@ enum Past {
 
 /// Addresses that wait for a dial.
 #[derive(Debug, Default)]
-struct Queue {
+struct Waiting {
     /// The newest at the end: it is the one whose client surely still waits.
-    waiting: BTreeMap<Network, Vec<(u64, SocketAddr)>>,
+    by_network: BTreeMap<Network, Vec<(u64, SocketAddr)>>,
     /// The networks of those, but for networks that have as many dials as one may: the smallest share first, and among
     /// equals the newest. So the first of them is found without a look at any other.
-    order: BTreeSet<Place>,
+    order: BTreeSet<Turn>,
 }
 
-type Place = (usize, Reverse<u64>, Network);
+/// When a network's turn comes.
+type Turn = (usize, Reverse<u64>, Network);
 
 impl Default for Dials {
     fn default() -> Dials {
@@ -50,8 +51,8 @@ impl Default for Dials {
             shares: Shares::new(ANSWER_DIALS_MAX),
             failed_count: 0,
             under_way: BTreeMap::new(),
-            unknown: Queue::default(),
-            failed: Queue::default(),
+            unknown: Waiting::default(),
+            failed: Waiting::default(),
             asked_count: 0,
         }
     }
@@ -69,7 +70,7 @@ impl Dials {
         let network = Network::of(to.ip());
         self.asked_count += 1;
         let asked = (self.asked_count, to);
-        self.change(network, |dials| dials.queue(past).waiting.entry(network).or_default().push(asked));
+        self.change(network, |dials| dials.queue(past).by_network.entry(network).or_default().push(asked));
     }
 
     /// The next address that may be dialled; its dial is under way from now on.
@@ -84,7 +85,7 @@ impl Dials {
         let (_, past, network) =
             turns.into_iter().flatten().find(|(_, past, network)| self.has_room(*past, *network))?;
         self.change(network, |dials| {
-            let (_, to) = dials.queue(past).waiting.get_mut(&network)?.pop()?;
+            let (_, to) = dials.queue(past).by_network.get_mut(&network)?.pop()?;
             dials.shares.take(network, 1);
             dials.failed_count += usize::from(past == Past::Failed);
             dials.under_way.insert(to, past);
@@ -106,7 +107,7 @@ impl Dials {
         }
     }
 
-    fn queue(&mut self, past: Past) -> &mut Queue {
+    fn queue(&mut self, past: Past) -> &mut Waiting {
         match past {
             Past::Unknown => &mut self.unknown,
             Past::Failed => &mut self.failed,
@@ -128,27 +129,27 @@ impl Dials {
     }
 }
 
-impl Queue {
+impl Waiting {
     fn leave_order(&mut self, share: usize, network: Network) {
-        if let Some(place) = self.place(share, network) {
-            self.order.remove(&place);
+        if let Some(turn) = self.turn(share, network) {
+            self.order.remove(&turn);
         }
     }
 
     fn enter_order(&mut self, share: usize, network: Network) {
-        match self.place(share, network) {
-            Some(place) if share < ANSWER_DIALS_PER_NETWORK_MAX => {
-                self.order.insert(place);
+        match self.turn(share, network) {
+            Some(turn) if share < ANSWER_DIALS_PER_NETWORK_MAX => {
+                self.order.insert(turn);
             }
             Some(_) => {}
             None => {
-                self.waiting.remove(&network);
+                self.by_network.remove(&network);
             }
         }
     }
 
-    fn place(&self, share: usize, network: Network) -> Option<Place> {
-        let (asked, _) = self.waiting.get(&network)?.last()?;
+    fn turn(&self, share: usize, network: Network) -> Option<Turn> {
+        let (asked, _) = self.by_network.get(&network)?.last()?;
         Some((share, Reverse(*asked), network))
     }
 }
