@@ -35,7 +35,7 @@ pub use config::Config;
 use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
 pub use holdings::Holding;
-use links::{Greeting, Origin, Peer};
+use links::{Greeting, Origin, Speaker};
 use log_names::QUERY_LOG;
 pub use log_names::STRANGERS_LOG;
 use rooms::{Parting, Rooms};
@@ -167,18 +167,18 @@ impl Overlay {
             return;
         };
         match (peer, message) {
-            (Peer::Stranger, Message::Hello(hello)) => self.on_hello(now, link, &hello, out),
-            (Peer::Client, Message::Request(request)) => self.on_request(now, link, request, out),
-            (Peer::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),
-            (Peer::Neighbor(_), Message::Echo(echo)) => {
+            (Speaker::Stranger, Message::Hello(hello)) => self.on_hello(now, link, &hello, out),
+            (Speaker::Client, Message::Request(request)) => self.on_request(now, link, request, out),
+            (Speaker::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),
+            (Speaker::Neighbor(_), Message::Echo(echo)) => {
                 if let Some(done) = self.rooms.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
                     self.rooms.finish(done, out);
                 }
             }
-            (Peer::Client | Peer::Neighbor(_), Message::Ping) => {
+            (Speaker::Client | Speaker::Neighbor(_), Message::Ping) => {
                 out.send(link, Message::Pong);
             }
-            (Peer::Client | Peer::Neighbor(_), Message::Pong) => {}
+            (Speaker::Client | Speaker::Neighbor(_), Message::Pong) => {}
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");

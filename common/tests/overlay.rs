@@ -18,7 +18,7 @@ use common::key::Key;
 use common::limits::*;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Dial, Holding, Input, Opening, Output, Overlay};
+use common::overlay::{Config, Dial, Holding, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;

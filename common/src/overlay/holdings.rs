@@ -1,9 +1,11 @@
 //! What a mind holds of each thing that has a limit, and what it counted: one list, for whoever watches, logs or draws.
 //!
-//! It is read and never written: each value is where it belongs, in its room.
+//! Part of the corridor. It is read and never written: each value is where it belongs, in its room.
 
 use std::fmt::{self, Display, Formatter};
 
+use super::delivery::Delivery;
+use super::flood::Flood;
 use super::rooms::Rooms;
 use crate::limits::{
     ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, CONNECTIONS_MAX,
@@ -59,34 +61,28 @@ const ROWS: [Row; 22] = [
         rooms.links.strangers_count()
     }),
     held("links", "links of all kinds", CONNECTIONS_MAX, |rooms| {
-        rooms.links.count() + rooms.of_delivery(|delivery| delivery.links_count())
+        rooms.links.count() + rooms.of_delivery(Delivery::links_count)
     }),
-    held("seen", "queries remembered", SEEN_IDS_MAX, |rooms| rooms.of_flood(|flood| flood.seen_count())),
-    held("pending", "queries passed on whose echoes are awaited", QUERIES_PENDING_MAX, |rooms| rooms.pending_count()),
-    held("echoes_kept", "echoes kept to be said again", ECHOES_KEPT_MAX, |rooms| {
-        rooms.of_flood(|flood| flood.kept_count())
-    }),
+    held("seen", "queries remembered", SEEN_IDS_MAX, |rooms| rooms.of_flood(Flood::seen_count)),
+    held("pending", "queries passed on whose echoes are awaited", QUERIES_PENDING_MAX, Rooms::pending_count),
+    held("echoes_kept", "echoes kept to be said again", ECHOES_KEPT_MAX, |rooms| rooms.of_flood(Flood::kept_count)),
     held("offers_kept_bytes", "bytes of queries kept to be offered again", OFFERS_KEPT_BYTES_MAX, |rooms| {
-        rooms.of_flood(|flood| flood.offers_kept_bytes())
+        rooms.of_flood(Flood::offers_kept_bytes)
     }),
-    held("looks", "moments at which these are looked at", LOOKS_MAX, |rooms| {
-        rooms.of_flood(|flood| flood.looks_count())
-    }),
-    held("paces", "links to neighbors that have a pace", NEIGHBORS_MAX, |rooms| {
-        rooms.of_flood(|flood| flood.paces_count())
-    }),
+    held("looks", "moments at which these are looked at", LOOKS_MAX, |rooms| rooms.of_flood(Flood::looks_count)),
+    held("paces", "links to neighbors that have a pace", NEIGHBORS_MAX, |rooms| rooms.of_flood(Flood::paces_count)),
     held("answer_addresses", "answer addresses known", ANSWER_ADDRESSES_MAX, |rooms| {
-        rooms.of_delivery(|delivery| delivery.addresses_count())
+        rooms.of_delivery(Delivery::addresses_count)
     }),
     // Those that have yet to say hello are dials too.
     held("answer_links", "links to answer addresses", ANSWER_LINKS_MAX + ANSWER_DIALS_MAX, |rooms| {
-        rooms.of_delivery(|delivery| delivery.links_count())
+        rooms.of_delivery(Delivery::links_count)
     }),
     held("answer_dials", "dials to answer addresses under way", ANSWER_DIALS_MAX, |rooms| {
-        rooms.of_delivery(|delivery| delivery.dials_count())
+        rooms.of_delivery(Delivery::dials_count)
     }),
     held("answers_queued_bytes", "bytes of answers that wait", ANSWERS_QUEUED_BYTES_MAX, |rooms| {
-        rooms.of_delivery(|delivery| delivery.queued_bytes())
+        rooms.of_delivery(Delivery::queued_bytes)
     }),
     counted("queries", "queries that came, each once", |rooms| rooms.of_flood(|flood| flood.queries_count)),
     counted("answered", "queries answered", |rooms| rooms.of_flood(|flood| flood.answered_count)),
