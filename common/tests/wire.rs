@@ -372,7 +372,7 @@ fn the_page_tells_the_limits_as_they_are() {
 
 fn limits() -> Vec<(&'static str, String)> {
     macro_rules! named {
-        ($show:expr, $($name:ident),+ $(,)?) => { [$((stringify!($name), $show(config::$name))),+] };
+        ($show:expr, $($name:ident),+ $(,)?) => { [$((stringify!($name), $show(limits::$name))),+] };
     }
     let counts = named!(
         grouped,

@@ -132,9 +132,9 @@ fn every_limit_of_the_network_is_on_a_page() {
     // How many notes are kept of what has limits of its own is no matter of the protocol.
     const INNER: [&str; 2] = ["LOOKS_MAX", "LOOKS_FEW"];
     let pages = [read("docs/PROTOCOL.md"), read("docs/TP3.md")].concat();
-    let config = read("common/src/config.rs");
+    let limits = read("common/src/limits.rs");
     let names: Vec<&str> =
-        config.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();
+        limits.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();
     assert!(names.len() > 50, "{names:?}");
     for name in names.into_iter().filter(|name| !INNER.contains(name)) {
         assert!(pages.contains(&format!("`{name}`")), "{name} is on no page");
