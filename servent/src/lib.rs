@@ -1,11 +1,12 @@
 //! A servent: sockets, the poller, the clock, signals and files around the mind in `common::overlay`.
 //!
-//! Nothing here decides anything about queries, answers or neighbors. `server` is the loop; `connection` and `poller`
-//! are what the client uses of sockets too; `logging` is its log as well.
+//! Nothing here decides anything about queries, answers or neighbors. `server` is the loop, over the sources `listener`,
+//! `peers` and `signals`; `connection` and `poller` are what the client uses of sockets too; `logging` is its log as well.
 
 mod advertised;
 pub mod connection;
 mod data;
+mod listener;
 pub mod log_limit;
 pub mod log_sink;
 pub mod logging;
@@ -14,6 +15,7 @@ pub mod output;
 pub mod parent;
 pub mod patient;
 mod pauses;
+mod peers;
 pub mod poller;
 mod server;
 pub mod signals;

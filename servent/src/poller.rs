@@ -57,11 +57,15 @@ impl Poller {
         Ok(Poller { inner: Arc::new(polling::Poller::new()?), events: Events::new() })
     }
 
-    /// Watches a source under a key, which must be below `usize::MAX` and should never be used again.
+    /// As [`Watcher::watch`].
     pub fn watch<S: AsFd>(&self, source: S, key: usize, interest: Interest) -> io::Result<Watched<S>> {
-        let mut watched = Watched { source, poller: Arc::clone(&self.inner), key, interest: None };
-        watched.resume(interest)?;
-        Ok(watched)
+        self.watcher().watch(source, key, interest)
+    }
+
+    /// For those who add sources while this waits.
+    #[must_use]
+    pub fn watcher(&self) -> Watcher {
+        Watcher(Arc::clone(&self.inner))
     }
 
     /// Waits until something is ready, or for so long, and puts what is ready into `ready`.
@@ -75,6 +79,19 @@ impl Poller {
             writable: event.writable,
         }));
         Ok(())
+    }
+}
+
+/// Has sources watched by a [`Poller`] that somebody else waits with.
+#[derive(Clone, Debug)]
+pub struct Watcher(Arc<polling::Poller>);
+
+impl Watcher {
+    /// Watches a source under a key, which must be below `usize::MAX` and should never be used again.
+    pub fn watch<S: AsFd>(&self, source: S, key: usize, interest: Interest) -> io::Result<Watched<S>> {
+        let mut watched = Watched { source, poller: Arc::clone(&self.0), key, interest: None };
+        watched.resume(interest)?;
+        Ok(watched)
     }
 }
 

@@ -4,23 +4,35 @@
 //! ends the program by itself, so that nobody waits for data to be read or a name to be looked up.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
-/// The signals a servent hears.
+use crate::poller::{Interest, Poller, Watched};
+
+/// The signals a servent hears, before there is a loop.
 pub(crate) struct Signals {
-    /// Readable once it has been told to leave.
-    pub(crate) leave: UnixStream,
-    /// Readable once it has been told to read its data again.
-    pub(crate) reload: UnixStream,
+    leave: UnixStream,
+    reload: UnixStream,
     /// True until a loop stands that watches these two. What came until then waits in them.
-    pub(crate) starting: Arc<AtomicBool>,
+    starting: Arc<AtomicBool>,
 }
+
+/// The same with a loop around them.
+pub(crate) struct WatchedSignals {
+    /// Readable once it has been told to leave.
+    pub(crate) leave: SignalPipe,
+    /// Readable once it has been told to read its data again.
+    pub(crate) reload: SignalPipe,
+    starting: Arc<AtomicBool>,
+}
+
+/// Where a signal is heard: once, however often it was given meanwhile.
+pub(crate) struct SignalPipe(Watched<UnixStream>);
 
 impl Signals {
     /// Hears them from now on. One to leave ends the program with this exit code until the loop stands.
@@ -39,6 +51,28 @@ impl Signals {
             low_level::pipe::register(*signal, left.try_clone()?)?;
         }
         Ok(Signals { leave, reload, starting })
+    }
+
+    /// Has them wake a loop, under these keys.
+    pub(crate) fn watch(self, poller: &Poller, leave_key: usize, reload_key: usize) -> io::Result<WatchedSignals> {
+        let watch = |signal, key| poller.watch(signal, key, Interest::Read).map(SignalPipe);
+        let leave = watch(self.leave, leave_key)?;
+        let reload = watch(self.reload, reload_key)?;
+        Ok(WatchedSignals { leave, reload, starting: self.starting })
+    }
+}
+
+impl WatchedSignals {
+    /// The loop stands: from now on no signal ends the program by itself.
+    pub(crate) fn take_over(&self) {
+        self.starting.store(false, Ordering::SeqCst);
+    }
+}
+
+impl SignalPipe {
+    pub(crate) fn drain(&self) {
+        let mut bytes = [0; 64];
+        while (&*self.0).read(&mut bytes).is_ok_and(|count| count > 0) {}
     }
 }
 
