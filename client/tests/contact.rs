@@ -93,7 +93,7 @@ fn a_contact_that_is_no_servent() {
     let reason = refusal(|contact| contact.send_bytes(&[&PREFACE[..], &[0, 0, 0, 1, 0xee]].concat()));
     assert!(reason.starts_with("a frame that holds no message"), "{reason}");
     let reason = refusal(|contact| {
-        contact.send(&Message::Hello(Hello::new(Role::Client { answer_port: 9, dialect: Dialect::Native })));
+        contact.send(&Message::Hello(Hello::new(Role::Client { answer_port: 9 })));
     });
     assert_eq!(reason, "it sent a hello before saying hello as a servent");
     let reason = refusal(|contact| contact.send(&Message::Ping));

@@ -196,7 +196,7 @@ impl Link {
     fn read_message(&mut self) -> Result<Option<Message>, WireError> {
         let Some(dialect) = self.decide_dialect()? else { return Ok(None) };
         if std::mem::take(&mut self.owes_hello) {
-            let hello = Hello::new(Role::Nameless);
+            let hello = Hello::said_in(dialect, Role::Nameless);
             self.on_hello(&hello);
             return Ok(Some(Message::Hello(hello)));
         }

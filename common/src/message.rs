@@ -85,6 +85,8 @@ impl Message {
 pub struct Hello {
     /// Who speaks.
     pub role: Role,
+    /// The dialect it was said in, where it was heard. What is to be said is said in that of its link.
+    pub dialect: Dialect,
     /// What the speaker can do beyond this page, one bit each. None is defined yet; unknown bits are ignored.
     pub features: u64,
     /// The largest frame body the speaker accepts.
@@ -95,11 +97,18 @@ impl Hello {
     /// The hello of this implementation.
     #[must_use]
     pub fn new(role: Role) -> Hello {
+        Hello::said_in(Dialect::default(), role)
+    }
+
+    /// What somebody says in a dialect that has no words for more than who it is.
+    #[must_use]
+    pub fn said_in(dialect: Dialect, role: Role) -> Hello {
         let frame_bytes_max = match role {
             Role::Servent { .. } | Role::Nameless => SERVENT_FRAME_BYTES_MAX,
             Role::Client { .. } => FRAME_BYTES_MAX,
         };
-        Hello { role, features: 0, frame_bytes_max: u32::try_from(frame_bytes_max).unwrap_or(u32::MAX) }
+        let frame_bytes_max = u32::try_from(frame_bytes_max).unwrap_or(u32::MAX);
+        Hello { role, dialect, features: 0, frame_bytes_max }
     }
 }
 
@@ -119,8 +128,6 @@ pub enum Role {
     Client {
         /// The port it hears answers on, at the ip its connection shows.
         answer_port: u16,
-        /// The dialect it hears them in.
-        dialect: Dialect,
     },
 }
 

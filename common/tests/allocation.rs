@@ -547,7 +547,7 @@ fn stranger() -> Link {
 /// A link that has heard a hello.
 fn greeted() -> Link {
     let mut link = stranger();
-    let hello = Message::Hello(Hello::new(Role::Client { answer_port: 9990, dialect: Dialect::Native }));
+    let hello = Message::Hello(Hello::new(Role::Client { answer_port: 9990 }));
     assert_eq!(heard_by(&mut link, &frame(&hello)), Ok(1));
     link
 }

@@ -420,7 +420,7 @@ fn roles() -> [(Purpose, Role, usize); 4] {
 }
 
 fn client() -> Role {
-    Role::Client { answer_port: 9990, dialect: Dialect::Native }
+    Role::Client { answer_port: 9990 }
 }
 
 fn servent() -> Role {
@@ -428,7 +428,7 @@ fn servent() -> Role {
 }
 
 fn hello(role: Role, frame_bytes_max: u32) -> Message {
-    Message::Hello(Hello { role, features: 0, frame_bytes_max })
+    Message::Hello(Hello { frame_bytes_max, ..Hello::new(role) })
 }
 
 // ---- messages of every length ----

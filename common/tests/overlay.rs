@@ -180,7 +180,7 @@ fn servent_hello(id: u128) -> Message {
 }
 
 fn client_hello(answer_port: u16) -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port, dialect: Dialect::Native }))
+    Message::Hello(Hello::new(Role::Client { answer_port }))
 }
 
 fn own_hello() -> Message {

@@ -260,7 +260,7 @@ fn a_neighbor_that_knows_no_echoes() {
     let mut out = Vec::new();
     for input in [
         Input::Opened { link, opening: Opening::Accepted(address("10.0.0.2:9000")) },
-        Input::Received { link, message: Message::Hello(Hello::new(Role::Nameless)) },
+        Input::Received { link, message: Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)) },
         Input::Received { link, message: Message::Query(Arc::new(query)) },
     ] {
         mind.handle(Time::START, input, &mut out);

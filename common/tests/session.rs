@@ -40,7 +40,7 @@ fn servent_hello(number: u8) -> Message {
 }
 
 fn own_hello() -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port: PORT, dialect: Dialect::Native }))
+    Message::Hello(Hello::new(Role::Client { answer_port: PORT }))
 }
 
 fn send(link: LinkId, message: Message) -> Output {
@@ -534,13 +534,13 @@ fn sequences_count_up_and_around() {
 // ---- with a contact that speaks TP3 ----
 
 fn nameless_hello() -> Message {
-    Message::Hello(Hello::new(Role::Nameless))
+    Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))
 }
 
 /// A mind whose contact is a TP3 node, with an answer link from another.
 fn tp3() -> Mind {
     let mut mind = Mind { session: Session::tp3(PORT, SILENCE_DEFAULT, None), now: Time::START };
-    let hello = Message::Hello(Hello::new(Role::Client { answer_port: PORT, dialect: Dialect::Tp3 }));
+    let hello = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Client { answer_port: PORT }));
     assert_eq!(mind.attach(), [send(CONTACT, hello.clone())]);
     assert_eq!(mind.hear(CONTACT, nameless_hello()), [Output::Tell(Report::Ready)]);
     assert_eq!(mind.tell(Input::Accepted { link: OTHER, from: address(2) }), [send(OTHER, hello)]);

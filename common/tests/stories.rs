@@ -386,10 +386,9 @@ impl Story {
                 id: ServentId(stranger.0 as u128),
                 advertised: self.world.address(stranger),
             })),
-            ["hello", "client"] => Message::Hello(Hello::new(Role::Client {
-                answer_port: self.world.address(stranger).port(),
-                dialect: Dialect::Native,
-            })),
+            ["hello", "client"] => {
+                Message::Hello(Hello::new(Role::Client { answer_port: self.world.address(stranger).port() }))
+            }
             ["ping"] => Message::Ping,
             ["request", sequence, ask @ ..] => {
                 let sequence = number(sequence);

@@ -54,11 +54,11 @@ fn said(message: &Message) -> Vec<u8> {
 
 /// Every message with its bytes. The third is the example of docs/TP3.md.
 fn golden() -> Vec<(&'static str, Message)> {
-    let servent = Message::Hello(Hello::new(Role::Nameless));
+    let servent = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless));
     let path = Path::Text(b"127.0.0.1:1 x".to_vec());
     vec![
         ("00 04 00 00", servent),
-        ("00 04 27 06", Message::Hello(Hello::new(Role::Client { answer_port: 9990, dialect: Dialect::Tp3 }))),
+        ("00 04 27 06", Message::Hello(Hello::said_in(Dialect::Tp3, Role::Client { answer_port: 9990 }))),
         (
             "00 07 00 03 00 00 00 01 7f 00 00 01 27 06 00 04 72 74 6d 70",
             Message::query(query(1, 3, key(), Path::default())),
@@ -89,7 +89,7 @@ fn every_message_is_these_bytes_and_may_be_cut_anywhere() {
         assert_eq!(said(&message), bytes, "{}", message.name());
         for cut in 0..=bytes.len() {
             let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
-            let hello = Message::Hello(Hello::new(Role::Nameless));
+            let hello = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless));
             assert_eq!(heard(&mut link, &bytes[..cut]).unwrap().first(), Some(&hello), "taken as said");
             let whole = cut == bytes.len();
             let rest = heard(&mut link, &bytes[cut..]).unwrap();
@@ -124,7 +124,10 @@ fn what_the_dialect_has_no_words_for_is_said_as_nothing() {
     assert_eq!(link.unsent(), b"");
     // Nobody answers an ID.
     let mut accepted = Link::accepted(Accepts::Both, Purpose::Standing);
-    assert_eq!(heard(&mut accepted, &[0, 4, 0, 0]).unwrap(), [Message::Hello(Hello::new(Role::Nameless))]);
+    assert_eq!(
+        heard(&mut accepted, &[0, 4, 0, 0]).unwrap(),
+        [Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))]
+    );
     let hello = Hello::new(Role::Servent { id: ServentId(1), advertised: client(1).socket });
     assert_eq!(accepted.send(&Message::Hello(hello)), Ok(()));
     assert_eq!(accepted.unsent(), b"");
@@ -225,15 +228,15 @@ impl Mind {
         let store = Store::parse(b"rtmp 1935/tcp\n".to_vec()).unwrap().0;
         let mut mind = Mind { overlay: Overlay::new(&config, Arc::new(store)), now: Time::START };
         for link in [NEIGHBOR, OTHER] {
-            mind.open(link, Role::Nameless);
+            mind.open(link, Dialect::Tp3, Role::Nameless);
         }
         mind
     }
 
-    fn open(&mut self, link: LinkId, role: Role) {
+    fn open(&mut self, link: LinkId, dialect: Dialect, role: Role) {
         let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
         self.tell(Input::Opened { link, opening: Opening::Accepted(from) });
-        self.tell(Input::Received { link, message: Message::Hello(Hello::new(role)) });
+        self.tell(Input::Received { link, message: Message::Hello(Hello::said_in(dialect, role)) });
     }
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
@@ -367,9 +370,9 @@ fn a_tp3_client_is_remembered_for_half_a_minute_and_forgotten_when_it_comes_anew
     assert!(ask(&mut mind));
     assert!(SEEN_TP3_AGE_MAX < SEEN_AGE_MAX);
     // Another client's hello changes nothing, its own does.
-    mind.open(CLIENT, Role::Client { answer_port: 9991, dialect: Dialect::Tp3 });
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9991 });
     assert!(!ask(&mut mind));
-    mind.open(LinkId(4), Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    mind.open(LinkId(4), Dialect::Tp3, Role::Client { answer_port: 9990 });
     assert!(ask(&mut mind));
 }
 
@@ -378,7 +381,11 @@ fn with_what_a_client_asked_goes_all_that_was_kept_of_it() {
     let mut mind = Mind::new();
     let [asker, other] = [LinkId(5), LinkId(6)];
     for link in [asker, other] {
-        mind.open(link, Role::Servent { id: ServentId(link.0.into()), advertised: client(9000).socket });
+        mind.open(
+            link,
+            Dialect::Native,
+            Role::Servent { id: ServentId(link.0.into()), advertised: client(9000).socket },
+        );
     }
     for sequence in [1, 2] {
         let came = query(sequence, 3, key(), Path::default());
@@ -389,7 +396,7 @@ fn with_what_a_client_asked_goes_all_that_was_kept_of_it() {
     mind.tell(Input::Received { link: other, message: echo });
     assert_eq!((mind.held("echoes_kept"), mind.held("pending")), (1, 1));
     assert!(mind.held("offers_kept_bytes") > 0);
-    mind.open(CLIENT, Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
     assert_eq!(["echoes_kept", "pending", "offers_kept_bytes"].map(|name| mind.held(name)), [0, 0, 0]);
 }
 
@@ -403,7 +410,7 @@ fn a_client_that_comes_anew_makes_nobody_forget_what_others_asked() {
         assert!(ask(&mut mind, sequence));
     }
     mind.ask(query(6, 3, key(), Path::default()));
-    mind.open(CLIENT, Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
     for sequence in 0..6 {
         assert!(!ask(&mut mind, sequence), "{sequence}");
     }
@@ -422,7 +429,7 @@ fn an_answer_to_where_no_client_was_allowed_is_lost_and_the_query_goes_on() {
 #[test]
 fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
     let mut mind = Mind::new();
-    mind.open(CLIENT, Role::Client { answer_port: 9992, dialect: Dialect::Native });
+    mind.open(CLIENT, Dialect::Native, Role::Client { answer_port: 9992 });
     let request = Message::Request(Request { sequence: 9, ask: Ask::Topology });
     let out = mind.tell(Input::Received { link: CLIENT, message: request });
     let tally = Tally { reached: 1, answers: 1, copies: 2, silent: 2, ..Tally::default() };
@@ -436,7 +443,7 @@ fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
 #[test]
 fn a_client_of_this_contact_is_dialled_for_its_answer_too() {
     let mut mind = Mind::new();
-    mind.open(CLIENT, Role::Client { answer_port: 9990, dialect: Dialect::Tp3 });
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
     let request = Message::Request(Request { sequence: 0, ask: key() });
     let out = mind.tell(Input::Received { link: CLIENT, message: request });
     assert!(out.contains(&dial(9990)), "{out:?}");
@@ -449,7 +456,7 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
     let (asker, native) = (LinkId(4), LinkId(5));
     for link in [asker, native] {
         let advertised = SocketAddr::from((Ipv4Addr::LOCALHOST, 9001));
-        mind.open(link, Role::Servent { id: ServentId(100 + u128::from(link.0)), advertised });
+        mind.open(link, Dialect::Native, Role::Servent { id: ServentId(100 + u128::from(link.0)), advertised });
     }
     let long = Ask::Key(Key::new(&[b'k'; TP3_TEXT_BYTES_MAX + 1]).unwrap());
     let ask = |mind: &mut Mind, sequence, ttl, ask: &Ask| {
@@ -527,7 +534,7 @@ fn a_tp3_neighbor_that_dialled_is_told_everything_but_a_hello() {
     assert_eq!(link.unsent(), said(&flood));
     // And one that was dialled is told even that.
     let mut dialled = Link::new(Dialect::Tp3, Purpose::Standing);
-    dialled.send(&Message::Hello(Hello::new(Role::Nameless))).unwrap();
+    dialled.send(&Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))).unwrap();
     assert_eq!(dialled.unsent(), [0, 4, 0, 0]);
 }
 
@@ -535,7 +542,7 @@ fn a_tp3_neighbor_that_dialled_is_told_everything_but_a_hello() {
 fn only_an_answer_in_tp3_comes_without_a_hello() {
     let mut asking = Link::accepted(Accepts::Both, Purpose::Asking);
     let messages = heard(&mut asking, &said(&value(1, b"green"))).unwrap();
-    assert_eq!(messages, [Message::Hello(Hello::new(Role::Nameless)), value(1, b"green")]);
+    assert_eq!(messages, [Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)), value(1, b"green")]);
     let mut native = Link::accepted(Accepts::Both, Purpose::Asking);
     assert_eq!(heard(&mut native, &common::wire::PREFACE), Ok(Vec::new()));
 }

@@ -54,6 +54,7 @@ fn golden_messages() -> Vec<Golden> {
                     id: ServentId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
                     advertised: address("127.0.0.1:9000"),
                 },
+                dialect: Dialect::Native,
                 features: 0,
                 frame_bytes_max: 8_192,
             }),
@@ -67,6 +68,7 @@ fn golden_messages() -> Vec<Golden> {
                     id: ServentId(0xffee_ddcc_bbaa_9988_7766_5544_3322_1100),
                     advertised: address("[2001:db8::7]:250"),
                 },
+                dialect: Dialect::Native,
                 features: 0x0123_4567_89ab_cdef,
                 frame_bytes_max: 65_535,
             }),
@@ -75,7 +77,8 @@ fn golden_messages() -> Vec<Golden> {
             "hello of a client",
             "0000000b  00  01 fb2706  00  fc00102000",
             Message::Hello(Hello {
-                role: Role::Client { answer_port: 9990, dialect: Dialect::Native },
+                role: Role::Client { answer_port: 9990 },
+                dialect: Dialect::Native,
                 features: 0,
                 frame_bytes_max: 1_056_768,
             }),
@@ -820,7 +823,7 @@ fn message_of(
 ) -> impl Strategy<Value = Message> {
     let role = prop_oneof![
         (any::<u128>(), any_address()).prop_map(|(id, advertised)| Role::Servent { id: ServentId(id), advertised }),
-        any::<u16>().prop_map(|answer_port| Role::Client { answer_port, dialect: Dialect::Native }),
+        any::<u16>().prop_map(|answer_port| Role::Client { answer_port }),
     ];
     let farewell = prop::sample::select(vec![
         Goodbye::Leaving,
@@ -845,6 +848,7 @@ fn message_of(
     prop_oneof![
         (role, number(), any::<u32>()).prop_map(|(role, features, frame_bytes_max)| Message::Hello(Hello {
             role,
+            dialect: Dialect::Native,
             features,
             frame_bytes_max
         })),
@@ -931,7 +935,7 @@ fn greeted() -> Link {
 }
 
 fn opening_hello() -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port: 9990, dialect: Dialect::Native }))
+    Message::Hello(Hello::new(Role::Client { answer_port: 9990 }))
 }
 
 /// A preface and a hello, because before a hello no long frame may come; then the messages.

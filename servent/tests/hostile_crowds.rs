@@ -12,7 +12,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::dialect::Dialect;
 use common::limits::{CONNECTIONS_MAX, KEY_BYTES_MAX};
 use common::message::{Echo, Hello, Message, Role};
 use common::query::Tally;
@@ -40,7 +39,7 @@ fn alone(descriptors: usize) -> MutexGuard<'static, ()> {
 }
 
 fn client_role() -> Role {
-    Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }
+    Role::Client { answer_port: ANSWER_PORT }
 }
 
 fn say_hello(peer: &mut Peer) {

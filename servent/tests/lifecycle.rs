@@ -15,7 +15,6 @@ use std::thread;
 use std::time::Instant;
 
 use common::counted::counted;
-use common::dialect::Dialect;
 use common::limits::KEY_BYTES_MAX;
 use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask};
@@ -353,7 +352,7 @@ fn a_neighbor_that_is_no_servent_is_named_and_dialled_again() {
 
     let mut client = neighbor.accept();
     client.expect_hello();
-    client.say(&Message::Hello(Hello::new(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native })));
+    client.say(&Message::Hello(Hello::new(Role::Client { answer_port: ANSWER_PORT })));
     client.expect_goodbye(Goodbye::Role);
 
     let mut other = neighbor.accept();
@@ -429,7 +428,7 @@ fn the_address_it_is_told_to_go_by_is_what_everybody_sees() {
     let servent = serve(&[file.path(), "--advertise", &advertised.to_string()]);
     // In the hello to a client, in the place it answers, in its neighbor's list, on an answer link.
     let mut client = Peer::stranger(servent.address());
-    assert_eq!(client.greet(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }), advertised);
+    assert_eq!(client.greet(Role::Client { answer_port: ANSWER_PORT }), advertised);
     client.request(Ask::Topology);
     assert_eq!(client.expect_answer().body, AnswerBody::Place { path: vec![advertised].into(), neighbors: vec![] });
     let mut neighbor = serve(&["-", &servent.address().to_string()]);

@@ -245,7 +245,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
     neighbor.expect_hello();
 
     let mut client = Peer::stranger(servent.address());
-    client.say_byte_by_byte(&hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }));
+    client.say_byte_by_byte(&hello(Role::Client { answer_port: ANSWER_PORT }));
     client.expect_hello();
     client.say_byte_by_byte(&Message::Request(Request { sequence: 7, ask: ask("tea") }));
     assert_eq!(value(&client.expect_answer()), b"green");
@@ -257,7 +257,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
     let port = AnswerPort::open();
     neighbor.say_byte_by_byte(&Message::query(support::query(port.address(), ask("tea"), 0)));
     let mut answered = port.accept();
-    answered.say_byte_by_byte(&hello(Role::Client { answer_port: port.address().port(), dialect: Dialect::Native }));
+    answered.say_byte_by_byte(&hello(Role::Client { answer_port: port.address().port() }));
     answered.expect_hello();
     assert_eq!(value(&answered.expect_answer()), b"green");
     answered.say_byte_by_byte(&Message::Ping);
@@ -268,7 +268,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
 fn many_messages_may_come_in_one_piece() {
     let servent = serve(&["-"]);
     let mut bytes = PREFACE.to_vec();
-    bytes.extend(frame(&hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native })));
+    bytes.extend(frame(&hello(Role::Client { answer_port: ANSWER_PORT })));
     for sequence in 0..5_000 {
         bytes.extend(frame(&Message::Request(Request { sequence, ask: ask("tea") })));
     }
@@ -344,7 +344,7 @@ fn a_client_that_never_reads_loses_its_link_and_nobody_else_notices() {
     let mut servent = serve(&[file.path()]);
     let port = AnswerPort::open();
     let mut deaf = Peer::deaf_stranger(servent.address());
-    deaf.greet(Role::Client { answer_port: port.address().port(), dialect: Dialect::Native });
+    deaf.greet(Role::Client { answer_port: port.address().port() });
     for _ in 0..60 {
         deaf.request(ask("long"));
     }
@@ -360,7 +360,7 @@ fn a_client_that_reads_late_gets_everything() {
     let file = DataFile::new(format!("tea green\nlong {long}\n"));
     let servent = serve(&[file.path()]);
     let mut late = Peer::deaf_stranger(servent.address());
-    late.greet(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native });
+    late.greet(Role::Client { answer_port: ANSWER_PORT });
     // As many as may wait for it, and more than the system takes in.
     let sequences: Vec<u64> = (0..4).map(|_| late.request(ask("long"))).collect();
     still_serves(servent.address());
@@ -485,7 +485,7 @@ fn what_is_odd_on_an_answer_link_ends_that_link_only() {
     let mut servent = serve(&[file.path()]);
     let mut source = Peer::neighbor(servent.address());
     let request = Message::Request(Request { sequence: 1, ask: ask("tea") });
-    let wrong_port = hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native });
+    let wrong_port = hello(Role::Client { answer_port: ANSWER_PORT });
     let a_servent = hello(Peer::stranger(servent.address()).as_servent());
     for first in [&request, &wrong_port, &a_servent] {
         let port = AnswerPort::open();
@@ -575,7 +575,7 @@ fn a_client_without_a_port_is_refused() {
     let file = tea();
     let mut servent = serve(&[file.path()]);
     let mut client = Peer::stranger(servent.address());
-    client.say(&hello(Role::Client { answer_port: 0, dialect: Dialect::Native }));
+    client.say(&hello(Role::Client { answer_port: 0 }));
     client.expect_goodbye(Goodbye::Protocol);
     logged(&mut servent, &format!("no link with {}: it heard something the protocol", client.address()));
     still_serves(servent.address());
@@ -593,7 +593,7 @@ fn roles_that_are_confused_end_that_link_only() {
         Message::Echo(Echo { id: query.id(), ttl: 3, tally: Tally::default() }),
         Message::Answer(Answer { sequence: 1, hops: 1, body: AnswerBody::Value(b"green".to_vec()) }),
         Message::Finished(Finished { sequence: 1, tally: Tally::default() }),
-        hello(Role::Client { answer_port: ANSWER_PORT, dialect: Dialect::Native }),
+        hello(Role::Client { answer_port: ANSWER_PORT }),
         Message::Ping,
     ];
     let mut bystander = Peer::neighbor(servent.address());

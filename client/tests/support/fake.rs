@@ -124,9 +124,7 @@ impl Peer {
     }
 
     fn try_greet(&mut self) -> bool {
-        let Some(Message::Hello(Hello { role: Role::Client { answer_port, dialect: Dialect::Native }, .. })) =
-            self.receive()
-        else {
+        let Some(Message::Hello(Hello { role: Role::Client { answer_port }, .. })) = self.receive() else {
             return false;
         };
         let ip = self.stream.peer_addr().unwrap().ip();

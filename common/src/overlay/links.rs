@@ -145,12 +145,12 @@ impl Links {
             return Greeting::Refused(Goodbye::Protocol);
         };
         match hello.role {
-            Role::Client { answer_port, dialect } => {
+            Role::Client { answer_port } => {
                 let Origin::Accepted(from) = origin else {
                     return Greeting::Refused(Goodbye::Role);
                 };
                 let socket = canonical(SocketAddr::new(from.ip(), answer_port));
-                self.on_client_hello(now, link, AnswerAddress { socket, dialect }, own, out)
+                self.on_client_hello(now, link, AnswerAddress { socket, dialect: hello.dialect }, own, out)
             }
             Role::Servent { id, advertised } => {
                 self.on_servent_hello(now, link, origin, Some(id), advertised, own, out)

@@ -170,8 +170,8 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
         Message::Hello(hello) => Body::Hello {
             role: match hello.role {
                 Role::Servent { id, advertised } => WireRole::Servent { id: id.0.to_be_bytes(), advertised },
-                Role::Client { answer_port, dialect: Dialect::Native } => WireRole::Client { answer_port },
-                Role::Client { dialect: Dialect::Tp3, .. } | Role::Nameless => {
+                Role::Client { answer_port } => WireRole::Client { answer_port },
+                Role::Nameless => {
                     return Err(EncodeError::Unspeakable("a hello of another dialect".to_owned()));
                 }
             },
@@ -233,8 +233,9 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 WireRole::Servent { id, advertised } => {
                     Role::Servent { id: ServentId(u128::from_be_bytes(id)), advertised: canonical(advertised) }
                 }
-                WireRole::Client { answer_port } => Role::Client { answer_port, dialect: Dialect::Native },
+                WireRole::Client { answer_port } => Role::Client { answer_port },
             },
+            dialect: Dialect::Native,
             features,
             frame_bytes_max,
         }),

@@ -35,7 +35,7 @@ pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
         Message::Hello(Hello { role, .. }) => {
             let port = match role {
                 Role::Servent { .. } | Role::Nameless => 0,
-                Role::Client { answer_port, .. } => *answer_port,
+                Role::Client { answer_port } => *answer_port,
             };
             put(&mut out, &[&ID.to_be_bytes(), &port.to_be_bytes()]);
         }
@@ -191,10 +191,11 @@ fn hops(ttl: u8, path: &Path) -> u8 {
 }
 
 fn hello(port: u16) -> Message {
-    Message::Hello(Hello::new(match port {
+    let role = match port {
         0 => Role::Nameless,
-        answer_port => Role::Client { answer_port, dialect: Dialect::Tp3 },
-    }))
+        answer_port => Role::Client { answer_port },
+    };
+    Message::Hello(Hello::said_in(Dialect::Tp3, role))
 }
 
 fn key(text: &[u8]) -> Result<Option<Key>, WireError> {

@@ -195,7 +195,7 @@ impl Shell {
 
     fn on_message(&mut self, link: LinkId, message: Message) {
         let Some(end) = self.open.get_mut(&link) else { return };
-        if let (false, Some(from), Message::Hello(Hello { role: Role::Client { answer_port, dialect }, .. })) =
+        if let (false, Some(from), Message::Hello(Hello { role: Role::Client { answer_port }, dialect, .. })) =
             (end.has_spoken, end.from, &message)
         {
             let client = canonical(SocketAddr::new(from.ip(), *answer_port));

@@ -106,18 +106,21 @@ fn body(reader: &mut Reader<'_>) -> AnswerBody {
     AnswerBody::Value(reader.take(length).to_vec())
 }
 
-fn role(reader: &mut Reader<'_>) -> Role {
+fn hello(reader: &mut Reader<'_>) -> Hello {
     match reader.byte() % 8 {
-        0..4 => Role::Servent { id: servent_id(reader), advertised: address(reader) },
-        7 => Role::Nameless,
-        _ => Role::Client { answer_port: address(reader).port(), dialect: dialect(reader) },
+        0..4 => Hello::new(Role::Servent { id: servent_id(reader), advertised: address(reader) }),
+        7 => Hello::said_in(Dialect::Tp3, Role::Nameless),
+        _ => {
+            let role = Role::Client { answer_port: address(reader).port() };
+            Hello::said_in(dialect(reader), role)
+        }
     }
 }
 
 /// Anything that can be said.
 pub(super) fn message(reader: &mut Reader<'_>) -> Message {
     match reader.byte() % 12 {
-        0 | 1 => Message::Hello(Hello::new(role(reader))),
+        0 | 1 => Message::Hello(hello(reader)),
         2 => Message::Goodbye(reader.one_of(&GOODBYES)),
         3 => Message::Ping,
         4 => Message::Pong,

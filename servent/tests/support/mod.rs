@@ -374,14 +374,14 @@ impl Peer {
     /// A client attached to its contact.
     pub(crate) fn client(contact: SocketAddr, answer_port: u16) -> Peer {
         let mut peer = Peer::stranger(contact);
-        peer.greet(Role::Client { answer_port, dialect: Dialect::Native });
+        peer.greet(Role::Client { answer_port });
         peer
     }
 
     /// A client that hears answers at this address, and asks from its ip.
     pub(crate) fn client_at(contact: SocketAddr, answers: SocketAddr) -> Peer {
         let mut peer = Peer::stranger_from(answers.ip(), contact);
-        peer.greet(Role::Client { answer_port: answers.port(), dialect: Dialect::Native });
+        peer.greet(Role::Client { answer_port: answers.port() });
         peer
     }
 
@@ -660,7 +660,7 @@ impl AnswerPort {
     /// The next servent that connects, and the address it goes by in its hello.
     pub(crate) fn accept_and_greet(&self) -> (Peer, SocketAddr) {
         let mut peer = self.accept();
-        let from = peer.greet(Role::Client { answer_port: self.address().port(), dialect: Dialect::Native });
+        let from = peer.greet(Role::Client { answer_port: self.address().port() });
         (peer, from)
     }
 
@@ -686,7 +686,7 @@ impl Attack {
     /// Greets in this role, and says whatever `next` makes of the numbers from 0.
     pub(crate) fn start(to: SocketAddr, as_client: bool, next: impl Fn(u64) -> Message + Send + 'static) -> Attack {
         let mut peer = Peer::stranger(to);
-        let client = Role::Client { answer_port: 9, dialect: Dialect::Native };
+        let client = Role::Client { answer_port: 9 };
         let role = if as_client { client } else { peer.as_servent() };
         peer.greet(role);
         let mut stream = peer.stream;

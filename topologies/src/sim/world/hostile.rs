@@ -123,12 +123,12 @@ impl World<'_> {
             Claim::Itself => Role::Servent { id: own_id, advertised: own },
             Claim::Id => Role::Servent { id: id_of(other, self.nodes[other].life), advertised: own },
             Claim::Address => Role::Servent { id: own_id, advertised: self.nodes[other].address },
-            Claim::Client => Role::Client { answer_port: own.port(), dialect: self.dialect() },
+            Claim::Client => Role::Client { answer_port: own.port() },
         };
         if !self.troubles[fault].hostile.reads {
             self.connections[connection].ends[0].rests_until = Nanos::MAX;
         }
-        self.hostile_says(connection, 0, &Message::Hello(Hello::new(role)));
+        self.hostile_says(connection, 0, &Message::Hello(Hello::said_in(self.dialect(), role)));
     }
 
     pub(super) fn hostile_hears(&mut self, fault: usize, connection: usize, end: usize, message: Message) {
