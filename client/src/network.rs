@@ -164,14 +164,7 @@ impl Network {
         let answers_at = canonical(own);
         let sequence: [u8; 4] = random()?;
 
-        let (session, accepts) = match dialect {
-            Dialect::Native => {
-                let first = first_sequence(sequence);
-                // Our contact may have TP3 neighbors, and they answer in their dialect.
-                (Session::new(answer_port, first, silence_max, answers_wanted), Accepts::Both)
-            }
-            Dialect::Tp3 => (Session::tp3(answer_port, silence_max, answers_wanted), Accepts::Tp3),
-        };
+        let session = Session::new(dialect, answer_port, first_sequence(sequence), silence_max, answers_wanted);
         let poller = Poller::new().context("cannot make a poller")?;
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the answer address")?;
         interrupt.set_nonblocking(true)?;
@@ -189,7 +182,7 @@ impl Network {
             next_link: FIRST_LINK,
             session,
             dialect,
-            accepts,
+            accepts: Accepts::answers_to(dialect),
             reports: Reports::default(),
             left_out: None,
             long_frames: LongFrames::default(),

@@ -44,9 +44,6 @@ impl fmt::Display for Neighbor {
     }
 }
 
-/// What stands before the address of whoever speaks TP3.
-pub const TP3_SCHEME: &str = "tp3://";
-
 /// An address as people write it, at every door: `PORT` (of this machine, on 127.0.0.1), `HOST:PORT`, `[IPv6]:PORT` or
 /// `[IPv6%ZONE]:PORT`. What a name or a zone stands for is not known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,10 +213,9 @@ impl fmt::Display for Address {
 /// Reads the address of a servent to dial: one with a port somebody can listen on, and before it perhaps the dialect
 /// that is spoken there.
 pub fn parse_servent(text: &str) -> Result<(Dialect, Address), ServentError> {
-    let (dialect, address) = match text.strip_prefix(TP3_SCHEME) {
-        Some(address) => (Dialect::Tp3, address),
-        None => (Dialect::Native, text),
-    };
+    let without = |scheme: &&str| text.strip_prefix(scheme).filter(|_| !scheme.is_empty());
+    let spoken = Dialect::ALL.iter().find_map(|dialect| Some((*dialect, without(&dialect.manners().scheme)?)));
+    let (dialect, address) = spoken.unwrap_or((Dialect::default(), text));
     if let Some((scheme, _)) = address.split_once("://") {
         return Err(ServentError::NoDialect { text: text.to_owned(), scheme: scheme.to_owned() });
     }
@@ -230,6 +226,12 @@ pub fn parse_servent(text: &str) -> Result<(Dialect, Address), ServentError> {
     Ok((dialect, address))
 }
 
+/// What may stand before an address, as one would say it.
+fn schemes() -> String {
+    let schemes = Dialect::ALL.iter().map(|dialect| dialect.manners().scheme).filter(|scheme| !scheme.is_empty());
+    schemes.map(|scheme| format!("`{scheme}`")).collect::<Vec<_>>().join(" or ")
+}
+
 /// Why a text is not the address of a servent to dial.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServentError {
@@ -237,7 +239,7 @@ pub enum ServentError {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// What stands before it names no dialect.
-    #[error("`{text}` begins with no dialect there is: `{scheme}://` is not `{TP3_SCHEME}`")]
+    #[error("`{text}` begins with no dialect there is: `{scheme}://` is not {}", schemes())]
     NoDialect {
         /// What was written.
         text: String,

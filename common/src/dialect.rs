@@ -1,4 +1,11 @@
-//! Which dialects there are.
+//! Which dialects there are, and the manners of each: what those who speak it do and leave undone.
+//!
+//! How a message looks in a dialect is `wire`. Above the wire nobody asks which dialect it is, but what its manners are:
+//! so one more dialect is one row here and one codec there.
+
+use std::time::Duration;
+
+use crate::limits::{SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX};
 
 /// How bytes on a link are to be read, and how a client wants its answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,4 +15,149 @@ pub enum Dialect {
     Native,
     /// The course protocol the network descends from, described in docs/TP3.md.
     Tp3,
+}
+
+/// What is customary in a dialect.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// What it is called.
+    pub name: &'static str,
+    /// What stands before the address of whoever speaks it; nothing before one of our own.
+    pub scheme: &'static str,
+    /// The option without which a servent does not speak it.
+    pub option: &'static str,
+    /// Its number in a native query, which says in which dialect the client hears answers. Never given to another.
+    pub number: u32,
+    /// The first bytes of whoever dials a servent; of none where it is told by being no other.
+    pub opening_to_servent: &'static [u8],
+    /// The first bytes of whoever dials a client, to bring an answer.
+    pub opening_to_client: &'static [u8],
+    /// Whether whoever is dialled says hello too. If not, it counts as said, by a servent that does not say who it is.
+    pub answers_hello: bool,
+    /// Whether a servent answers a ping, so that its silence means that it is gone.
+    pub answers_ping: bool,
+    /// Whether who asked is told what came of it: a servent by an echo, a client by its contact.
+    pub echoes: bool,
+    /// How an answer comes to its client.
+    pub answers: Answers,
+    /// Whether an answer says what kind it is, and how far its servent is.
+    pub answers_tell_kind: bool,
+    /// Whether a client that comes anew numbers its requests from zero again.
+    pub counts_from_zero: bool,
+    /// How long the ids of its clients' queries are remembered.
+    pub remembered: Duration,
+    /// Whether the path of a query is text.
+    pub paths_are_text: bool,
+}
+
+/// How an answer comes to its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// Over a link that is kept for later answers, on which the client speaks first; from its contact over the link it
+    /// asked on.
+    Kept,
+    /// Alone, over a connection of its own, from its contact too. The client says nothing there: nothing shows that it
+    /// asked, and it knows a servent by the address alone that the answer comes from.
+    Alone {
+        /// How often a client that refuses the connection is tried again.
+        tries_max: u32,
+        /// The pause between two tries.
+        pause: Duration,
+    },
+}
+
+/// What stands before the address of whoever speaks TP3.
+pub const TP3_SCHEME: &str = "tp3://";
+
+static NATIVE: Manners = Manners {
+    name: "the native protocol",
+    scheme: "",
+    option: "",
+    number: 0,
+    opening_to_servent: &[],
+    opening_to_client: &[],
+    answers_hello: true,
+    answers_ping: true,
+    echoes: true,
+    answers: Answers::Kept,
+    answers_tell_kind: true,
+    counts_from_zero: false,
+    remembered: SEEN_AGE_MAX,
+    paths_are_text: false,
+};
+
+static TP3: Manners = Manners {
+    name: "TP3",
+    scheme: TP3_SCHEME,
+    option: "--tp3",
+    number: 1,
+    opening_to_servent: &[0, 4],
+    opening_to_client: &[0, 9],
+    answers_hello: false,
+    answers_ping: false,
+    echoes: false,
+    answers: Answers::Alone { tries_max: TP3_ANSWER_TRIES_MAX, pause: TP3_ANSWER_PAUSE },
+    answers_tell_kind: false,
+    counts_from_zero: true,
+    remembered: SEEN_TP3_AGE_MAX,
+    paths_are_text: true,
+};
+
+impl Dialect {
+    /// All of them, our own first.
+    pub const ALL: &'static [Dialect] = &[Dialect::Native, Dialect::Tp3];
+
+    /// What is customary in it.
+    #[must_use]
+    pub fn manners(self) -> &'static Manners {
+        match self {
+            Dialect::Native => &NATIVE,
+            Dialect::Tp3 => &TP3,
+        }
+    }
+
+    /// The dialect of this number in a native query.
+    #[must_use]
+    pub fn of_number(number: u32) -> Option<Dialect> {
+        Dialect::ALL.iter().copied().find(|dialect| dialect.manners().number == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_dialect_is_told_from_every_other() {
+        let rows = || Dialect::ALL.iter().map(|dialect| dialect.manners());
+        let count = Dialect::ALL.len();
+        assert_eq!(rows().map(|row| row.name).collect::<BTreeSet<_>>().len(), count);
+        assert_eq!(rows().map(|row| row.scheme).collect::<BTreeSet<_>>().len(), count);
+        for (place, dialect) in Dialect::ALL.iter().enumerate() {
+            assert_eq!(*dialect as usize, place, "what is kept by dialect is kept in this order");
+            assert_eq!(Dialect::of_number(dialect.manners().number), Some(*dialect), "each has a number of its own");
+        }
+        // Whoever accepts a connection reads on until it is one opening or can be none.
+        for openings in [
+            rows().map(|row| row.opening_to_servent).collect::<Vec<_>>(),
+            rows().map(|row| row.opening_to_client).collect(),
+        ] {
+            for (place, opening) in openings.iter().enumerate().skip(1) {
+                assert!(!opening.is_empty());
+                let others = openings.iter().enumerate().skip(1).filter(|(other, _)| *other != place);
+                for (_, other) in others {
+                    assert!(!other.starts_with(opening), "{opening:?} begins {other:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn our_own_comes_first_and_is_told_by_being_no_other() {
+        assert_eq!(Dialect::ALL.first(), Some(&Dialect::default()));
+        let own = Dialect::default().manners();
+        assert_eq!((own.scheme, own.option, own.opening_to_servent, own.opening_to_client), ("", "", &[][..], &[][..]));
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Answers, Dialect};
 use crate::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
@@ -68,8 +68,7 @@ pub struct Link {
     said_preface: bool,
     heard_preface: bool,
     heard_hello: bool,
-    /// In TP3 only whoever dials says who it is; the hello of whoever was dialled, or brings an answer, is taken as
-    /// said.
+    /// By its dialect's manners the other end says no hello: it counts as said.
     owes_hello: bool,
     broken: Option<WireError>,
 }
@@ -78,15 +77,11 @@ impl Link {
     /// A link we dialled, on which nothing has been said.
     #[must_use]
     pub fn new(dialect: Dialect, purpose: Purpose) -> Link {
-        let accepts = match dialect {
-            Dialect::Native => Accepts::Native,
-            Dialect::Tp3 => Accepts::Tp3,
-        };
         Link {
             dialect: Some(dialect),
             is_dialled: true,
-            owes_hello: dialect == Dialect::Tp3 && purpose != Purpose::Answers,
-            ..Link::accepted(accepts, purpose)
+            owes_hello: !dialect.manners().answers_hello && purpose != Purpose::Answers,
+            ..Link::accepted(Accepts::Only(dialect), purpose)
         }
     }
 
@@ -110,12 +105,12 @@ impl Link {
         }
     }
 
-    /// The dialect to speak here. Where that is not decided yet it is the native one, in which a client speaks first.
+    /// The dialect to speak here. Where that is not decided yet it is our own, in which a client speaks first.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect.unwrap_or(match self.accepts {
-            Accepts::Native | Accepts::Both => Dialect::Native,
-            Accepts::Tp3 => Dialect::Tp3,
+            Accepts::Own | Accepts::Any => Dialect::default(),
+            Accepts::Only(dialect) => dialect,
         })
     }
 
@@ -152,13 +147,13 @@ impl Link {
 
     /// Queues a message.
     pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
-        // Whoever has not said enough to tell may yet speak TP3, and would not understand a word of ours.
-        let may_be_tp3 = self.dialect.is_none() && (self.accepts == Accepts::Both || !self.received.is_empty());
-        if may_be_tp3 && self.purpose != Purpose::Asking {
+        // Whoever has not said enough to tell may yet speak another dialect, and would not understand a word of ours.
+        let may_be_another = self.dialect.is_none() && (self.accepts == Accepts::Any || !self.received.is_empty());
+        if may_be_another && self.purpose != Purpose::Asking {
             return Ok(());
         }
-        // In TP3 nobody answers a hello.
-        if matches!(message, Message::Hello(_)) && self.dialect() == Dialect::Tp3 && !self.is_dialled {
+        let is_answer = matches!(message, Message::Hello(_)) && !self.is_dialled;
+        if is_answer && !self.dialect().manners().answers_hello {
             return Ok(());
         }
         self.send_frame(&Frame::new(self.dialect(), message)?)
@@ -172,7 +167,7 @@ impl Link {
         if frame.body_bytes_count() > self.their_frame_bytes_max {
             return Err(SendError::TooLong(frame.body_bytes_count()));
         }
-        let preface = if self.said_preface { &[] } else { wire::opening(self.dialect()) };
+        let preface = if self.said_preface { &[] } else { wire::preface(self.dialect()) };
         if self.unsent.len() + preface.len() + frame.as_bytes().len() > self.unsent_bytes_max {
             return Err(SendError::Full(self.unsent_bytes_max));
         }
@@ -201,7 +196,7 @@ impl Link {
             return Ok(Some(Message::Hello(hello)));
         }
         if !self.heard_preface {
-            match wire::read_opening(dialect, self.received.as_slice())? {
+            match wire::read_preface(dialect, self.received.as_slice())? {
                 FirstBytes::Unclear => return Ok(None),
                 FirstBytes::Preface(length) => self.received.take(length),
             }
@@ -229,7 +224,8 @@ impl Link {
         if self.dialect.is_none() {
             let end = if self.purpose == Purpose::Asking { End::Client } else { End::Servent };
             self.dialect = wire::tell_dialect(self.received.as_slice(), end, self.accepts)?;
-            self.owes_hello = end == End::Client && self.dialect == Some(Dialect::Tp3);
+            let answers = self.dialect.map(|dialect| dialect.manners().answers);
+            self.owes_hello = end == End::Client && matches!(answers, Some(Answers::Alone { .. }));
         }
         Ok(self.dialect)
     }

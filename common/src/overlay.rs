@@ -221,7 +221,7 @@ impl Overlay {
     fn on_malformed(&mut self, now: Time, link: LinkId, error: &WireError, out: &mut Outbox<'_>) {
         // Whoever does not speak our protocol would not understand a goodbye either.
         let farewell = match error {
-            WireError::NoPreface(_) | WireError::Tp3Refused => None,
+            WireError::NoPreface(_) | WireError::Refused(_) => None,
             WireError::Version(_) => Some(Goodbye::Version),
             WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => Some(Goodbye::Protocol),
         };

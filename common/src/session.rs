@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Answers, Dialect, Manners};
 use crate::limits::HELLO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
@@ -195,9 +195,15 @@ enum Contact {
 struct Peer {
     /// Its advertised address once it has said hello, until then the address of the connection.
     address: SocketAddr,
-    greeted: bool,
-    /// It does not say who it is, what kind of answer it brings, or how far away it is.
-    nameless: bool,
+    /// What is customary in its dialect, once it has said hello.
+    manners: Option<&'static Manners>,
+}
+
+impl Peer {
+    /// Whether it says of an answer what kind it is, and how far away it is.
+    fn tells_kind(&self) -> bool {
+        self.manners.is_some_and(|manners| manners.answers_tell_kind)
+    }
 }
 
 #[derive(Debug)]
@@ -209,27 +215,27 @@ struct Pending {
     /// When the wait last began anew.
     heard: Time,
     answers: u64,
-    /// Those of them that say who sent them. What a contact promises are such: behind a dialect without names nobody
-    /// reports.
-    named_answers: u64,
+    /// Those of them that count in what a contact promises: behind a dialect without echoes nobody reports.
+    reported_answers: u64,
     told: Option<Tally>,
 }
 
 impl Session {
-    /// A mind whose contact will speak TP3. By that protocol's rules its requests are numbered from zero.
+    /// A mind that has no contact yet, but knows what it will speak. `first_sequence` should be random, so that a client
+    /// restarted on the same port is never taken for its former self; it is not used where requests are numbered from
+    /// zero.
     #[must_use]
-    pub fn tp3(answer_port: u16, silence_max: Duration, answers_wanted: Option<u64>) -> Session {
-        Session { dialect: Dialect::Tp3, ..Session::new(answer_port, 0, silence_max, answers_wanted) }
-    }
-
-    /// A mind that has no contact yet. `first_sequence` should be random, so that a client restarted on the same port
-    /// is never taken for its former self.
-    #[must_use]
-    pub fn new(answer_port: u16, first_sequence: u64, silence_max: Duration, answers_wanted: Option<u64>) -> Session {
+    pub fn new(
+        dialect: Dialect,
+        answer_port: u16,
+        first_sequence: u64,
+        silence_max: Duration,
+        answers_wanted: Option<u64>,
+    ) -> Session {
         Session {
-            dialect: Dialect::Native,
+            dialect,
             answer_port,
-            next_sequence: first_sequence,
+            next_sequence: if dialect.manners().counts_from_zero { 0 } else { first_sequence },
             silence_max,
             answers_wanted,
             contact: Contact::None,
@@ -253,7 +259,9 @@ impl Session {
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => {
                 // Where a connection carries one message, one that is none is still what came.
-                if let Some(Peer { address: from, nameless: true, .. }) = self.peers.get(&link).copied() {
+                if let Some(Peer { address: from, manners: Some(manners) }) = self.peers.get(&link).copied()
+                    && manners.answers != Answers::Kept
+                {
                     self.on_unexpected(from, "message of an unknown type", out);
                 }
                 out.push(Output::Close { link });
@@ -280,7 +288,7 @@ impl Session {
     }
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
-        self.peers.insert(link, Peer { address, greeted: false, nameless: false });
+        self.peers.insert(link, Peer { address, manners: None });
         self.newcomers.insert(now, link, ());
         let hello = Hello::said_in(self.dialect, Role::Client { answer_port: self.answer_port });
         out.push(Output::Send { link, message: Message::Hello(hello) });
@@ -289,19 +297,20 @@ impl Session {
     fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Vec<Output>) {
         let Some(peer) = self.peers.get_mut(&link) else { return };
         match message {
-            Message::Hello(Hello { role: Role::Servent { advertised, .. }, .. }) if !peer.greeted => {
-                *peer = Peer { address: advertised, greeted: true, nameless: false };
-                self.on_greeted(link, out);
-            }
-            Message::Hello(Hello { role: Role::Nameless, .. }) if !peer.greeted => {
-                *peer = Peer { greeted: true, nameless: true, ..*peer };
+            Message::Hello(Hello { role: role @ (Role::Servent { .. } | Role::Nameless), dialect, .. })
+                if peer.manners.is_none() =>
+            {
+                peer.manners = Some(dialect.manners());
+                if let Role::Servent { advertised, .. } = role {
+                    peer.address = advertised;
+                }
                 self.on_greeted(link, out);
             }
             Message::Goodbye(farewell) => {
                 out.push(Output::Close { link });
                 self.on_closed(link, &format!("it said goodbye, because {farewell}"), out);
             }
-            message if !peer.greeted => {
+            message if peer.manners.is_none() => {
                 let reason = format!("it sent a {} before saying hello as a servent", message.name());
                 out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Protocol) });
                 out.push(Output::Close { link });
@@ -330,12 +339,12 @@ impl Session {
             (Message::Answer(answer), Some(pending)) if pending.is_for(&answer, peer) => {
                 pending.heard = now;
                 pending.answers += 1;
-                pending.named_answers += u64::from(!peer.nameless);
+                pending.reported_answers += u64::from(peer.manners.is_some_and(|manners| manners.echoes));
                 let elapsed = now.since(pending.asked);
                 let Answer { hops, body, .. } = answer;
                 let report = match body {
-                    AnswerBody::Value(text) if pending.for_places => place_of_nameless(from, text, elapsed),
-                    body => Report::Answer { from, hops: (!peer.nameless).then_some(hops), body, elapsed },
+                    AnswerBody::Value(text) if pending.for_places => place_from_text(from, text, elapsed),
+                    body => Report::Answer { from, hops: peer.tells_kind().then_some(hops), body, elapsed },
                 };
                 out.push(Output::Tell(report));
                 self.end_if_complete(now, out);
@@ -388,7 +397,7 @@ impl Session {
             asked: now,
             heard: now,
             answers: 0,
-            named_answers: 0,
+            reported_answers: 0,
             told: None,
         });
         if let Contact::Ready(link) = self.contact {
@@ -408,7 +417,7 @@ impl Session {
 
     fn end_if_complete(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(pending) = &self.pending else { return };
-        if pending.told.is_some_and(|tally| tally.is_whole() && pending.named_answers >= tally.answers) {
+        if pending.told.is_some_and(|tally| tally.is_whole() && pending.reported_answers >= tally.answers) {
             self.end(now, EndReason::Complete, out);
         } else if self.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
             self.end(now, EndReason::Answers, out);
@@ -416,19 +425,20 @@ impl Session {
     }
 
     fn end(&mut self, now: Time, reason: EndReason, out: &mut Vec<Output>) {
-        let Some(Pending { sequence, asked, answers, named_answers, told, .. }) = self.pending.take() else {
+        let Some(Pending { sequence, asked, answers, reported_answers, told, .. }) = self.pending.take() else {
             return;
         };
+        // In a dialect without echoes no contact reports.
+        let is_silent = !self.dialect.manners().echoes;
         if reason == EndReason::Answers {
             remember(&mut self.satisfied, sequence, SATISFIED_MAX);
-        } else if told.is_none() && self.dialect == Dialect::Native {
+        } else if told.is_none() && !is_silent {
             remember(&mut self.owed, sequence, OWED_MAX);
         }
         let count = std::mem::take(&mut self.unexpected_count).saturating_sub(UNEXPECTED_TOLD_MAX);
         if count > 0 {
             out.push(Output::Tell(Report::MoreUnexpected { count }));
         }
-        let is_silent = self.dialect == Dialect::Tp3;
         let untold = Tally {
             reached: answers,
             answers,
@@ -441,7 +451,7 @@ impl Session {
             answers,
             missing: match (reason, told) {
                 (EndReason::Answers, _) | (_, None) => 0,
-                (_, Some(told)) => told.answers.saturating_sub(named_answers),
+                (_, Some(told)) => told.answers.saturating_sub(reported_answers),
             },
             tally: told.unwrap_or(untold),
             tally_told: told.is_some(),
@@ -459,15 +469,15 @@ fn remember(queries: &mut VecDeque<u64>, sequence: u64, at_most: usize) {
 }
 
 impl Pending {
-    /// Whether an answer is one to this query. The nameless do not say which kind of answer they bring.
+    /// Whether an answer is one to this query, as far as whoever brings it says what kind it is.
     fn is_for(&self, answer: &Answer, peer: Peer) -> bool {
         let brings_place = matches!(answer.body, AnswerBody::Place { .. });
-        answer.sequence == self.sequence && (peer.nameless || brings_place == self.for_places)
+        answer.sequence == self.sequence && (!peer.tells_kind() || brings_place == self.for_places)
     }
 }
 
 /// A place told as the text of its path.
-fn place_of_nameless(from: SocketAddr, text: Vec<u8>, elapsed: Duration) -> Report {
+fn place_from_text(from: SocketAddr, text: Vec<u8>, elapsed: Duration) -> Report {
     let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count();
     let hops = u8::try_from(words.saturating_sub(1)).ok();
     let body = AnswerBody::Place { path: Path::Text(text), neighbors: Vec::new() };

@@ -1,7 +1,7 @@
-//! Messages as bytes: which dialects there are, and what can be wrong with bytes that claim to be one.
+//! Messages as bytes: what each dialect has to say of them, and what can be wrong with bytes that claim to be one.
 //!
 //! It turns whole messages into frames and back. Collecting bytes into frames is `link`; what a message means is for
-//! the minds above. A dialect stops here: nothing above knows how a message looks.
+//! the minds above. A dialect stops here: nothing above knows how a message looks, and nothing here how another does.
 
 mod native;
 mod tp3;
@@ -19,9 +19,9 @@ pub enum WireError {
     /// The first bytes are not those of any dialect we speak.
     #[error("it does not speak our protocol: its first bytes are {0}")]
     NoPreface(String),
-    /// The other side speaks TP3, and this one was not told to.
-    #[error("it speaks TP3, which this servent does not without --tp3")]
-    Tp3Refused,
+    /// The other side speaks a dialect that this one was not told to.
+    #[error("it speaks {}, which this servent does not without {}", .0.manners().name, .0.manners().option)]
+    Refused(Dialect),
     /// The other side speaks another version.
     #[error("it speaks version {0} of the protocol, not {VERSION}")]
     Version(u8),
@@ -63,10 +63,8 @@ pub struct Frame {
 impl Frame {
     /// Encodes a message.
     pub fn new(dialect: Dialect, message: &Message) -> Result<Frame, EncodeError> {
-        match dialect {
-            Dialect::Native => native::encode(message).map(|bytes| Frame { bytes, head_bytes: native::LENGTH_BYTES }),
-            Dialect::Tp3 => tp3::encode(message).map(|bytes| Frame { bytes, head_bytes: 0 }),
-        }
+        let codec = codec(dialect);
+        Ok(Frame { bytes: codec.encode(message)?, head_bytes: codec.head_bytes() })
     }
 
     /// Whether the dialect says this by saying nothing.
@@ -88,12 +86,35 @@ impl Frame {
     }
 }
 
-/// Whether a dialect has words for a query.
-#[must_use]
-pub(crate) fn can_say(dialect: Dialect, query: &Query) -> bool {
+/// How messages look in one dialect.
+trait Codec {
+    /// What each side sends before its first frame.
+    fn preface(&self) -> &'static [u8];
+
+    /// Judges the first bytes that came over a connection, as soon as they can be judged.
+    fn read_preface(&self, bytes: &[u8]) -> Result<FirstBytes, WireError>;
+
+    /// How many bytes of a frame stand before its body.
+    fn head_bytes(&self) -> usize;
+
+    /// A message as a frame; of no bytes where the dialect says it by saying nothing.
+    fn encode(&self, message: &Message) -> Result<Vec<u8>, EncodeError>;
+
+    /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while
+    /// the frame is not whole.
+    fn read_frame(&self, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError>;
+
+    /// Whether there are words for a query.
+    fn can_say(&self, query: &Query) -> bool;
+}
+
+/// The message a frame came to, if it came to one, and the bytes it took.
+type Heard = (Option<Message>, usize);
+
+fn codec(dialect: Dialect) -> &'static dyn Codec {
     match dialect {
-        Dialect::Native => true,
-        Dialect::Tp3 => tp3::can_say(query),
+        Dialect::Native => &native::Native,
+        Dialect::Tp3 => &tp3::Tp3,
     }
 }
 
@@ -109,12 +130,21 @@ pub(crate) enum FirstBytes {
 /// The dialects one end of an accepted connection puts up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepts {
-    /// The native one. TP3 is told apart, to be refused with a reason.
-    Native,
-    /// Whichever of the two the first bytes are.
-    Both,
-    /// TP3, in which nothing is said to whoever connects.
-    Tp3,
+    /// Our own. Others are told apart, to be refused with a reason.
+    Own,
+    /// Whichever the first bytes are.
+    Any,
+    /// This one, whatever the first bytes are.
+    Only(Dialect),
+}
+
+impl Accepts {
+    /// In which a client is brought its answers whose contact speaks this: from behind a contact of our own there may
+    /// come some in any, because each servent answers as the last link told it to.
+    #[must_use]
+    pub fn answers_to(dialect: Dialect) -> Accepts {
+        if dialect == Dialect::default() { Accepts::Any } else { Accepts::Only(dialect) }
+    }
 }
 
 /// Which end of a connection judges its first bytes.
@@ -125,40 +155,47 @@ pub(crate) enum End {
 }
 
 /// Tells from the first bytes of an accepted connection which dialect it speaks; nothing while they are too few. Bytes
-/// of neither are left to the native dialect, which refuses them.
+/// of none are left to our own, which refuses them.
 pub(crate) fn tell_dialect(bytes: &[u8], end: End, accepts: Accepts) -> Result<Option<Dialect>, WireError> {
-    if accepts == Accepts::Tp3 {
-        return Ok(Some(Dialect::Tp3));
+    if let Accepts::Only(dialect) = accepts {
+        return Ok(Some(dialect));
     }
-    let tp3 = match end {
-        End::Servent => tp3::SERVENT_OPENING,
-        End::Client => tp3::CLIENT_OPENING,
-    };
-    let seen = bytes.len().min(tp3.len());
-    if bytes[..seen] != tp3[..seen] {
-        return Ok(Some(Dialect::Native));
+    let mut is_clear = true;
+    for dialect in Dialect::ALL.iter().copied() {
+        let manners = dialect.manners();
+        let opening = match end {
+            End::Servent => manners.opening_to_servent,
+            End::Client => manners.opening_to_client,
+        };
+        let seen = bytes.len().min(opening.len());
+        if opening.is_empty() || bytes[..seen] != opening[..seen] {
+            continue;
+        }
+        if seen < opening.len() {
+            is_clear = false;
+        } else if accepts == Accepts::Any {
+            return Ok(Some(dialect));
+        } else {
+            return Err(WireError::Refused(dialect));
+        }
     }
-    match (seen == tp3.len(), accepts) {
-        (false, _) => Ok(None),
-        (true, Accepts::Native) => Err(WireError::Tp3Refused),
-        (true, _) => Ok(Some(Dialect::Tp3)),
-    }
+    Ok(is_clear.then(Dialect::default))
 }
 
 /// Judges the first bytes that came over a connection, as soon as they can be judged.
-pub(crate) fn read_opening(dialect: Dialect, bytes: &[u8]) -> Result<FirstBytes, WireError> {
-    match dialect {
-        Dialect::Native => native::read_preface(bytes),
-        Dialect::Tp3 => Ok(FirstBytes::Preface(0)),
-    }
+pub(crate) fn read_preface(dialect: Dialect, bytes: &[u8]) -> Result<FirstBytes, WireError> {
+    codec(dialect).read_preface(bytes)
 }
 
 /// What must be said before the first frame.
-pub(crate) fn opening(dialect: Dialect) -> &'static [u8] {
-    match dialect {
-        Dialect::Native => &PREFACE,
-        Dialect::Tp3 => &[],
-    }
+pub(crate) fn preface(dialect: Dialect) -> &'static [u8] {
+    codec(dialect).preface()
+}
+
+/// Whether a dialect has words for a query.
+#[must_use]
+pub(crate) fn can_say(dialect: Dialect, query: &Query) -> bool {
+    codec(dialect).can_say(query)
 }
 
 /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while the
@@ -168,11 +205,5 @@ pub fn read_frame(
     bytes: &[u8],
     frame_bytes_max: usize,
 ) -> Result<Option<(Option<Message>, usize)>, WireError> {
-    match dialect {
-        Dialect::Native => {
-            let frame = native::read_frame(bytes, frame_bytes_max)?;
-            Ok(frame.map(|(message, length)| (Some(message), length)))
-        }
-        Dialect::Tp3 => tp3::read_message(bytes),
-    }
+    codec(dialect).read_frame(bytes, frame_bytes_max)
 }

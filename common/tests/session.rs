@@ -91,7 +91,7 @@ fn ended(reason: EndReason, answers: u64, told: Option<Tally>, elapsed: Duration
 impl Mind {
     /// A mind that knows nobody.
     fn new(answers_wanted: Option<u64>) -> Mind {
-        Mind { session: Session::new(PORT, FIRST, SILENCE_DEFAULT, answers_wanted), now: Time::START }
+        Mind { session: Session::new(Dialect::Native, PORT, FIRST, SILENCE_DEFAULT, answers_wanted), now: Time::START }
     }
 
     /// One whose contact is servent 1, with an answer link from servent 2.
@@ -266,7 +266,7 @@ fn silence_ends_a_query_and_every_answer_begins_it_anew() {
 #[test]
 fn the_silence_is_as_long_as_was_asked_for() {
     let silence = Duration::from_millis(250);
-    let mut mind = Mind { session: Session::new(PORT, FIRST, silence, None), ..Mind::new(None) };
+    let mut mind = Mind { session: Session::new(Dialect::Native, PORT, FIRST, silence, None), ..Mind::new(None) };
     mind.attach();
     mind.hear(CONTACT, servent_hello(1));
     mind.ask();
@@ -522,7 +522,8 @@ fn nobody_is_believed_before_a_servents_hello() {
 
 #[test]
 fn sequences_count_up_and_around() {
-    let mut mind = Mind { session: Session::new(PORT, u64::MAX, SILENCE_DEFAULT, None), ..Mind::new(None) };
+    let mut mind =
+        Mind { session: Session::new(Dialect::Native, PORT, u64::MAX, SILENCE_DEFAULT, None), ..Mind::new(None) };
     mind.attach();
     mind.hear(CONTACT, servent_hello(1));
     for sequence in [u64::MAX, 0, 1] {
@@ -539,7 +540,7 @@ fn nameless_hello() -> Message {
 
 /// A mind whose contact is a TP3 node, with an answer link from another.
 fn tp3() -> Mind {
-    let mut mind = Mind { session: Session::tp3(PORT, SILENCE_DEFAULT, None), now: Time::START };
+    let mut mind = Mind { session: Session::new(Dialect::Tp3, PORT, FIRST, SILENCE_DEFAULT, None), now: Time::START };
     let hello = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Client { answer_port: PORT }));
     assert_eq!(mind.attach(), [send(CONTACT, hello.clone())]);
     assert_eq!(mind.hear(CONTACT, nameless_hello()), [Output::Tell(Report::Ready)]);

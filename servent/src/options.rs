@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser};
-use common::address::{Address, Host, ServentError, TP3_SCHEME, parse_servent};
+use common::address::{Address, Host, ServentError, parse_servent};
+use common::dialect::TP3_SCHEME;
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use common::text::Escaped;
 use ipnet::IpNet;

@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::dialect::Dialect;
+use common::dialect::{Answers, Dialect};
 use common::limits::{CONNECTIONS_MAX, FRAME_WAIT_MAX};
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::Message;
@@ -226,9 +226,9 @@ impl Peers {
         let dialled = if self.connections.len() >= CONNECTIONS_MAX {
             Err(io::Error::other(format!("{CONNECTIONS_MAX} connections are the most")))
         } else {
-            // A TP3 client knows a servent only by the address its answer comes from.
-            let dialled = match (dialect, dial) {
-                (Dialect::Tp3, Dial::Answers(_)) if self.may_dial_from_listening(now, address) => {
+            // A client that is told nothing else knows a servent by the address its answer comes from.
+            let dialled = match (dialect.manners().answers, dial) {
+                (Answers::Alone { .. }, Dial::Answers(_)) if self.may_dial_from_listening(now, address) => {
                     sockets::dial_from(self.listening, address)
                 }
                 _ => sockets::dial(address),

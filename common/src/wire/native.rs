@@ -16,7 +16,7 @@ use crate::key::Key;
 use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use crate::wire::{EncodeError, FirstBytes, WireError};
+use crate::wire::{Codec, EncodeError, FirstBytes, Heard, WireError};
 
 /// The version of everything below, outside the codec so that it can be read whatever the codec becomes.
 pub const VERSION: u8 = 1;
@@ -24,11 +24,13 @@ pub const VERSION: u8 = 1;
 /// The first bytes each side sends. The first is no ASCII and starts no other protocol we tell apart.
 pub const PREFACE: [u8; 4] = [0xA7, b'k', b'v', VERSION];
 
-pub(super) const LENGTH_BYTES: usize = size_of::<u32>();
+const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// Without the limit a ten-byte frame can announce a vector that exhausts memory.
 const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> =
     bincode::config::standard().with_big_endian().with_limit::<FRAME_BYTES_MAX>();
+
+pub(super) struct Native;
 
 #[derive(Encode, BorrowDecode)]
 enum Body<'a> {
@@ -69,16 +71,11 @@ enum WireAsk<'a> {
 }
 
 #[derive(Encode, BorrowDecode)]
-enum WireDialect {
-    Native,
-    Tp3,
-}
-
-#[derive(Encode, BorrowDecode)]
 struct WireQuery<'a> {
     sequence: u64,
     client: SocketAddr,
-    dialect: WireDialect,
+    /// Written as a variant is: a number of 32 bits.
+    dialect: u32,
     ttl: u8,
     hops: u8,
     ask: WireAsk<'a>,
@@ -102,46 +99,60 @@ struct WireTally {
     silent: u64,
 }
 
-pub(super) fn read_preface(bytes: &[u8]) -> Result<FirstBytes, WireError> {
-    let marker = &PREFACE[..3];
-    let common = bytes.len().min(marker.len());
-    if bytes[..common] != marker[..common] {
-        let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        return Err(WireError::NoPreface(shown.join(" ")));
+impl Codec for Native {
+    fn preface(&self) -> &'static [u8] {
+        &PREFACE
     }
-    match bytes.get(3) {
-        None => Ok(FirstBytes::Unclear),
-        Some(&VERSION) => Ok(FirstBytes::Preface(PREFACE.len())),
-        Some(&version) => Err(WireError::Version(version)),
-    }
-}
 
-pub(super) fn read_frame(bytes: &[u8], frame_bytes_max: usize) -> Result<Option<(Message, usize)>, WireError> {
-    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
-        return Ok(None);
-    };
-    let length = u32::from_be_bytes(*length) as usize;
-    // Judged before a byte of the body is waited for: a long frame is refused, never collected.
-    if length > frame_bytes_max {
-        return Err(WireError::FrameTooLong { length, max: frame_bytes_max });
+    fn read_preface(&self, bytes: &[u8]) -> Result<FirstBytes, WireError> {
+        let marker = &PREFACE[..3];
+        let common = bytes.len().min(marker.len());
+        if bytes[..common] != marker[..common] {
+            let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            return Err(WireError::NoPreface(shown.join(" ")));
+        }
+        match bytes.get(3) {
+            None => Ok(FirstBytes::Unclear),
+            Some(&VERSION) => Ok(FirstBytes::Preface(PREFACE.len())),
+            Some(&version) => Err(WireError::Version(version)),
+        }
     }
-    let Some(body) = rest.get(..length) else {
-        return Ok(None);
-    };
-    Ok(Some((decode(body)?, LENGTH_BYTES + length)))
-}
 
-pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
-    let mut bytes = vec![0; LENGTH_BYTES];
-    bincode::encode_into_std_write(to_wire(message)?, &mut bytes, CODEC)
-        .map_err(|error| EncodeError::Unspeakable(error.to_string()))?;
-    let length = bytes.len() - LENGTH_BYTES;
-    if length > FRAME_BYTES_MAX {
-        return Err(EncodeError::TooLong(length));
+    fn head_bytes(&self) -> usize {
+        LENGTH_BYTES
     }
-    let announced = u32::try_from(length).map_err(|_| EncodeError::TooLong(length))?;
-    bytes[..LENGTH_BYTES].copy_from_slice(&announced.to_be_bytes());
-    Ok(bytes)
+
+    fn encode(&self, message: &Message) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = vec![0; LENGTH_BYTES];
+        bincode::encode_into_std_write(to_wire(message)?, &mut bytes, CODEC)
+            .map_err(|error| EncodeError::Unspeakable(error.to_string()))?;
+        let length = bytes.len() - LENGTH_BYTES;
+        if length > FRAME_BYTES_MAX {
+            return Err(EncodeError::TooLong(length));
+        }
+        let announced = u32::try_from(length).map_err(|_| EncodeError::TooLong(length))?;
+        bytes[..LENGTH_BYTES].copy_from_slice(&announced.to_be_bytes());
+        Ok(bytes)
+    }
+
+    fn read_frame(&self, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError> {
+        let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*length) as usize;
+        // Judged before a byte of the body is waited for: a long frame is refused, never collected.
+        if length > frame_bytes_max {
+            return Err(WireError::FrameTooLong { length, max: frame_bytes_max });
+        }
+        let Some(body) = rest.get(..length) else {
+            return Ok(None);
+        };
+        Ok(Some((Some(decode(body)?), LENGTH_BYTES + length)))
+    }
+
+    fn can_say(&self, _query: &Query) -> bool {
+        true
+    }
 }
 
 fn decode(body: &[u8]) -> Result<Message, WireError> {
@@ -195,10 +206,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
         Message::Query(query) => Body::Query(WireQuery {
             sequence: query.sequence,
             client: query.client.socket,
-            dialect: match query.client.dialect {
-                Dialect::Native => WireDialect::Native,
-                Dialect::Tp3 => WireDialect::Tp3,
-            },
+            dialect: query.client.dialect.manners().number,
             ttl: query.ttl,
             hops: query.hops,
             ask: ask_to_wire(&query.ask),
@@ -257,10 +265,8 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             sequence: query.sequence,
             client: AnswerAddress {
                 socket: canonical(query.client),
-                dialect: match query.dialect {
-                    WireDialect::Native => Dialect::Native,
-                    WireDialect::Tp3 => Dialect::Tp3,
-                },
+                dialect: Dialect::of_number(query.dialect)
+                    .ok_or_else(|| format!("a client that hears answers in dialect {}", query.dialect))?,
             },
             ttl: query.ttl,
             hops: query.hops,

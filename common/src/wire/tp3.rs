@@ -12,7 +12,7 @@ use crate::key::{Key, KeyError};
 use crate::limits::{TP3_TEXT_BYTES_MAX, TTL_MAX};
 use crate::message::{Hello, Message, Request, Role};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query};
-use crate::wire::{EncodeError, WireError};
+use crate::wire::{Codec, EncodeError, FirstBytes, Heard, WireError};
 
 const ID: u16 = 4;
 const KEYREQ: u16 = 5;
@@ -24,12 +24,40 @@ const RESP: u16 = 9;
 /// What stands at the end of a text that had to be cut.
 const CUT_MARK: &[u8] = b"...";
 
-/// How a servent sees one of these messages begin; whoever accepts connections tells the dialects apart by it.
-pub(super) const SERVENT_OPENING: [u8; 2] = ID.to_be_bytes();
-/// How a client sees one of these messages begin.
-pub(super) const CLIENT_OPENING: [u8; 2] = RESP.to_be_bytes();
+pub(super) struct Tp3;
 
-pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
+impl Codec for Tp3 {
+    fn preface(&self) -> &'static [u8] {
+        &[]
+    }
+
+    fn read_preface(&self, _bytes: &[u8]) -> Result<FirstBytes, WireError> {
+        Ok(FirstBytes::Preface(0))
+    }
+
+    fn head_bytes(&self) -> usize {
+        0
+    }
+
+    fn encode(&self, message: &Message) -> Result<Vec<u8>, EncodeError> {
+        encode(message)
+    }
+
+    fn read_frame(&self, bytes: &[u8], _frame_bytes_max: usize) -> Result<Option<Heard>, WireError> {
+        read_message(bytes)
+    }
+
+    /// Not for a long key, a client on IPv6 or a large sequence.
+    fn can_say(&self, query: &Query) -> bool {
+        let key_fits = match &query.ask {
+            Ask::Key(key) => whole(key.as_bytes()).is_ok(),
+            Ask::Topology => true,
+        };
+        key_fits && query.client.socket.is_ipv4() && short(query.sequence).is_ok()
+    }
+}
+
+fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
     match message {
         Message::Hello(Hello { role, .. }) => {
@@ -72,16 +100,7 @@ pub(super) fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
     Ok(out)
 }
 
-/// Whether there are words for a query: not for a long key, a client on IPv6 or a large sequence.
-pub(super) fn can_say(query: &Query) -> bool {
-    let key_fits = match &query.ask {
-        Ask::Key(key) => whole(key.as_bytes()).is_ok(),
-        Ask::Topology => true,
-    };
-    key_fits && query.client.socket.is_ipv4() && short(query.sequence).is_ok()
-}
-
-pub(super) fn read_message(bytes: &[u8]) -> Result<Option<(Option<Message>, usize)>, WireError> {
+fn read_message(bytes: &[u8]) -> Result<Option<Heard>, WireError> {
     let mut reader = Reader { bytes, at: 0 };
     let Some(said) = reader.message()? else { return Ok(None) };
     let message = match said {

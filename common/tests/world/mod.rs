@@ -358,7 +358,8 @@ impl World {
             panic!("{} is no client", node.name);
         };
         let first_sequence = plan.first_sequence.unwrap_or((client.0 as u64 + 1) << 32 | u64::from(life) << 16);
-        let session = Session::new(node.address.port(), first_sequence, plan.silence_max, plan.answers_wanted);
+        let session =
+            Session::new(Dialect::Native, node.address.port(), first_sequence, plan.silence_max, plan.answers_wanted);
         node.life = life;
         node.attached = false;
         node.mind = Mind::Client(Box::new(session));

@@ -57,10 +57,9 @@ impl Shell {
         };
         let silence_max = Duration::from_millis(1 + 100 * u64::from(reader.byte()));
         let port = words::address(reader).port();
-        let mind = match words::dialect(reader) {
-            common::dialect::Dialect::Native => Session::new(port, reader.u64(), silence_max, answers_wanted),
-            common::dialect::Dialect::Tp3 => Session::tp3(port, silence_max, answers_wanted),
-        };
+        let dialect = words::dialect(reader);
+        let first_sequence = if dialect.manners().counts_from_zero { 0 } else { reader.u64() };
+        let mind = Session::new(dialect, port, first_sequence, silence_max, answers_wanted);
         let mut shell = Shell {
             mind,
             now: Time::START,

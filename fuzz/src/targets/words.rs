@@ -153,7 +153,7 @@ fn ttl(reader: &mut Reader<'_>) -> u8 {
 pub(super) fn error(reader: &mut Reader<'_>) -> WireError {
     match reader.byte() % 6 {
         0 => WireError::NoPreface("00".to_owned()),
-        1 => WireError::Tp3Refused,
+        1 => WireError::Refused(Dialect::Tp3),
         2 => WireError::Version(9),
         3 => WireError::FrameTooLong { length: 9, max: 8 },
         4 => WireError::Unfinished,

@@ -610,10 +610,7 @@ impl<'s> World<'s> {
         let Some(contact) = self.witness.contact_of(query) else { return };
         let plan = &self.scene.plan;
         let first = Random::of(plan.seed, SEQUENCES + query as u64).below(1 << 32);
-        let session = match plan.wire {
-            Wire::None | Wire::Native => Session::new(7000, first, SILENCE_DEFAULT, None),
-            Wire::Tp3 => Session::tp3(7000, SILENCE_DEFAULT, None),
-        };
+        let session = Session::new(self.dialect(), 7000, first, SILENCE_DEFAULT, None);
         let node = self.add(contact, Mind::Client(Box::new(session)), Some(query));
         self.nodes[node].life = 1;
         self.witness.on_attaching(self.now, query, node, self.nodes[node].address);

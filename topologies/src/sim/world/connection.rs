@@ -280,10 +280,10 @@ impl World<'_> {
         let wire = self.scene.plan.wire;
         let dialler_purpose = caller.purpose();
         let (acceptor_purpose, accepts) = match (&self.nodes[to].mind, wire) {
-            (Mind::Client(_), Wire::Tp3) => (Purpose::Asking, Accepts::Tp3),
-            (Mind::Client(_), _) => (Purpose::Asking, Accepts::Both),
-            (_, Wire::Tp3) => (Purpose::Standing, Accepts::Both),
-            _ => (Purpose::Standing, Accepts::Native),
+            (Mind::Client(_), Wire::Tp3) => (Purpose::Asking, Accepts::Only(Dialect::Tp3)),
+            (Mind::Client(_), _) => (Purpose::Asking, Accepts::Any),
+            (_, Wire::Tp3) => (Purpose::Standing, Accepts::Any),
+            _ => (Purpose::Standing, Accepts::Own),
         };
         let carriers = if wire == Wire::None {
             [Carrier::messages(), Carrier::messages()]
