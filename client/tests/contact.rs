@@ -17,7 +17,7 @@ use common::key::Key;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::session::UNEXPECTED_TOLD_MAX;
-use common::wire::{PREFACE, VERSION};
+use common::wire::{Frame, PREFACE, Position, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use support::fake::{Fake, Peer, tally};
@@ -692,7 +692,7 @@ fn strangers_at_the_answer_address_do_no_harm() {
     // One that answers before it has said who it is.
     let mut hasty = std::net::TcpStream::connect(answer_address).unwrap();
     let answer = Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(b"forged".to_vec()) });
-    let frame = common::wire::Frame::new(Dialect::Native, &answer).unwrap();
+    let frame = Frame::at(Position::First, Dialect::Native, &answer).unwrap();
     hasty.write_all(&[&PREFACE[..], frame.as_bytes()].concat()).unwrap();
     hasty.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut heard = Vec::new();

@@ -11,7 +11,7 @@ use crate::limits::{
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
-use crate::wire::{self, Accepts, EncodeError, End, FirstBytes, Frame, WireError};
+use crate::wire::{self, Accepts, EncodeError, End, FirstBytes, Frame, Position, WireError};
 
 /// Names a link between the shell that owns its connection and the mind that speaks on it. A shell never reuses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +43,9 @@ pub enum SendError {
     /// The other end does not accept a frame of this length. Only this message is lost.
     #[error("it accepts no frame of {0} bytes")]
     TooLong(usize),
+    /// It was encoded for another place in the order of frames. Only this message is lost.
+    #[error("it was made to be said at another time: the first words of a link have a form of their own")]
+    OutOfTurn,
     /// The message has no bytes in this dialect. Only this message is lost.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -65,8 +68,10 @@ pub struct Link {
     unsent_bytes_max: usize,
     /// What the other end said it accepts in a frame.
     their_frame_bytes_max: usize,
-    said_preface: bool,
+    /// Whether a frame was said, and the preface before it.
+    has_spoken: bool,
     heard_preface: bool,
+    heard_frame: bool,
     heard_hello: bool,
     /// By its dialect's manners the other end says no hello: it counts as said.
     owes_hello: bool,
@@ -97,8 +102,9 @@ impl Link {
             unsent: Buffer::default(),
             unsent_bytes_max: STRANGER_UNSENT_BYTES_MAX,
             their_frame_bytes_max: FRAME_BYTES_MAX,
-            said_preface: false,
+            has_spoken: false,
             heard_preface: false,
+            heard_frame: false,
             heard_hello: false,
             owes_hello: false,
             broken: None,
@@ -156,22 +162,26 @@ impl Link {
         if is_answer && !self.dialect().manners().answers_hello {
             return Ok(());
         }
-        self.send_frame(&Frame::new(self.dialect(), message)?)
+        self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), message)?)
     }
 
-    /// Queues a message that is already encoded in this link's dialect.
+    /// Queues a message that is already encoded in this link's dialect. It must have been encoded for where it comes to
+    /// stand: as the first frame, or for later.
     pub fn send_frame(&mut self, frame: &Frame) -> Result<(), SendError> {
         if frame.is_empty() {
             return Ok(());
         }
+        if !frame.fits(position(self.has_spoken)) {
+            return Err(SendError::OutOfTurn);
+        }
         if frame.body_bytes_count() > self.their_frame_bytes_max {
             return Err(SendError::TooLong(frame.body_bytes_count()));
         }
-        let preface = if self.said_preface { &[] } else { wire::preface(self.dialect()) };
+        let preface = if self.has_spoken { &[] } else { wire::preface(self.dialect()) };
         if self.unsent.len() + preface.len() + frame.as_bytes().len() > self.unsent_bytes_max {
             return Err(SendError::Full(self.unsent_bytes_max));
         }
-        self.said_preface = true;
+        self.has_spoken = true;
         self.unsent.push(preface);
         self.unsent.push(frame.as_bytes());
         Ok(())
@@ -207,8 +217,11 @@ impl Link {
             Purpose::Standing | Purpose::Answers => SERVENT_FRAME_BYTES_MAX,
             Purpose::Asking => FRAME_BYTES_MAX,
         };
-        while let Some((message, length)) = wire::read_frame(dialect, self.received.as_slice(), frame_bytes_max)? {
+        while let Some((message, length)) =
+            wire::read_frame(dialect, position(self.heard_frame), self.received.as_slice(), frame_bytes_max)?
+        {
             self.received.take(length);
+            self.heard_frame = true;
             if let Some(Message::Hello(hello)) = &message {
                 self.on_hello(hello);
             }
@@ -241,6 +254,11 @@ impl Link {
             (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
         };
     }
+}
+
+/// Where the next frame of a side stands.
+fn position(was_one_before: bool) -> Position {
+    if was_one_before { Position::Later } else { Position::First }
 }
 
 /// Bytes that come in at one end and leave at the other.

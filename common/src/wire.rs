@@ -52,19 +52,44 @@ pub enum EncodeError {
     Unspeakable(String),
 }
 
+/// Where a frame stands among those of its side. In a dialect with stamps the first has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// It is the first: a hello, or a goodbye where there will be no hello.
+    First,
+    /// Others were said before it.
+    Later,
+}
+
 /// A message as the bytes of one whole frame, ready for any number of links of the same dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     bytes: Vec<u8>,
     /// How many of them stand before the body.
     head_bytes: usize,
+    /// Where it can stand; anywhere in a dialect without stamps.
+    position: Option<Position>,
 }
 
 impl Frame {
-    /// Encodes a message.
+    /// Encodes a message that others were said before.
     pub fn new(dialect: Dialect, message: &Message) -> Result<Frame, EncodeError> {
+        Frame::at(Position::Later, dialect, message)
+    }
+
+    /// Encodes a message to be said at a place in the order of its side.
+    pub fn at(position: Position, dialect: Dialect, message: &Message) -> Result<Frame, EncodeError> {
         let codec = codec(dialect);
-        Ok(Frame { bytes: codec.encode(message)?, head_bytes: codec.head_bytes() })
+        Ok(Frame {
+            bytes: codec.encode(position, message)?,
+            head_bytes: codec.head_bytes(),
+            position: codec.is_stamped().then_some(position),
+        })
+    }
+
+    /// Whether it can be said there.
+    pub(crate) fn fits(&self, position: Position) -> bool {
+        self.position.is_none_or(|own| own == position)
     }
 
     /// Whether the dialect says this by saying nothing.
@@ -97,12 +122,15 @@ trait Codec {
     /// How many bytes of a frame stand before its body.
     fn head_bytes(&self) -> usize;
 
+    /// Whether every body but the first of each side begins with a stamp.
+    fn is_stamped(&self) -> bool;
+
     /// A message as a frame; of no bytes where the dialect says it by saying nothing.
-    fn encode(&self, message: &Message) -> Result<Vec<u8>, EncodeError>;
+    fn encode(&self, position: Position, message: &Message) -> Result<Vec<u8>, EncodeError>;
 
     /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while
     /// the frame is not whole.
-    fn read_frame(&self, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError>;
+    fn read_frame(&self, position: Position, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError>;
 
     /// Whether there are words for a query.
     fn can_say(&self, query: &Query) -> bool;
@@ -202,8 +230,9 @@ pub(crate) fn can_say(dialect: Dialect, query: &Query) -> bool {
 /// frame is not whole.
 pub fn read_frame(
     dialect: Dialect,
+    position: Position,
     bytes: &[u8],
     frame_bytes_max: usize,
 ) -> Result<Option<(Option<Message>, usize)>, WireError> {
-    codec(dialect).read_frame(bytes, frame_bytes_max)
+    codec(dialect).read_frame(position, bytes, frame_bytes_max)
 }

@@ -27,7 +27,7 @@ use common::overlay::{Dial, Input, Opening, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::store::{Store, StoreError};
 use common::time::Time;
-use common::wire::{Frame, PREFACE, WireError};
+use common::wire::{Frame, PREFACE, Position, WireError};
 use ipnet::IpNet;
 use proptest::prelude::*;
 
@@ -210,8 +210,8 @@ fn a_length_inside_a_frame_allocates_at_most_a_frame() {
             // As many real addresses as a stranger may send behind the length, so that decoding gets on its way.
             for addresses in [0, 1, 30] {
                 let body = [before, &[253], &length.to_be_bytes(), &[0, 127, 0, 0, 1, 1].repeat(addresses)].concat();
-                for mut link in [stranger(), greeted()] {
-                    let stream = framed(&body);
+                for (mut link, stamp) in [(stranger(), &[][..]), (greeted(), &[0])] {
+                    let stream = framed(&[stamp, &body].concat());
                     let (heard, cost) = cost_of(|| heard_by(&mut link, &stream));
                     let what = format!("{place} of {length}, {addresses} addresses: {heard:?}, {cost:?}");
                     assert!(matches!(heard, Err(WireError::Malformed(_))), "{what}");
@@ -494,7 +494,7 @@ fn hostile_stream() -> impl Strategy<Value = Vec<u8>> {
         // Bytes that look like a message for as long as possible, with a length somewhere in them that is too much.
         (0_u8..9, prop::collection::vec(0_u8..4, 0..20), any::<u64>(), prop::collection::vec(any::<u8>(), 0..200))
             .prop_map(|(message, words, length, rest)| {
-                [&[message], words.as_slice(), &[253], &length.to_be_bytes(), &rest].concat()
+                [&[0, message], words.as_slice(), &[253], &length.to_be_bytes(), &rest].concat()
             }),
         (any::<u8>(), 0..VALUE_BYTES_MAX).prop_map(|(byte, length)| frame(&answer_with(byte, length))[4..].to_vec()),
         prop::collection::vec(any::<u8>(), 0..100),
@@ -548,7 +548,8 @@ fn stranger() -> Link {
 fn greeted() -> Link {
     let mut link = stranger();
     let hello = Message::Hello(Hello::new(Role::Client { answer_port: 9990 }));
-    assert_eq!(heard_by(&mut link, &frame(&hello)), Ok(1));
+    let frame = Frame::at(Position::First, Dialect::Native, &hello).expect("it can be said");
+    assert_eq!(heard_by(&mut link, frame.as_bytes()), Ok(1));
     link
 }
 

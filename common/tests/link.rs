@@ -15,10 +15,12 @@ use common::limits::{
 use common::link::{Link, Purpose, SendError};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask};
-use common::wire::{Accepts, Frame, PREFACE, VERSION, WireError};
+use common::wire::{Accepts, Frame, PREFACE, Position, VERSION, WireError};
 use proptest::prelude::*;
 
-const PING_FRAME: [u8; 5] = [0, 0, 0, 1, 2];
+/// A ping that is the first frame of its side, and any other.
+const FIRST_PING: [u8; 5] = [0, 0, 0, 1, 2];
+const PING_FRAME: [u8; 6] = [0, 0, 0, 2, 0, 2];
 const LENGTH_BYTES: usize = 4;
 
 // ---- the preface ----
@@ -70,9 +72,9 @@ fn a_preface_is_sent_once_before_the_first_frame() {
     let mut link = new_link();
     assert_eq!(link.unsent(), b"", "a link nobody speaks on sends nothing");
     assert_eq!(link.send(&Message::Ping), Ok(()));
-    assert_eq!(link.unsent(), [PREFACE.as_slice(), &PING_FRAME].concat());
+    assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING].concat());
     assert_eq!(link.send(&Message::Ping), Ok(()));
-    assert_eq!(link.unsent(), [PREFACE.as_slice(), &PING_FRAME, &PING_FRAME].concat());
+    assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING, &PING_FRAME].concat());
     let count = link.unsent().len();
     link.sent(count);
     assert_eq!(link.send(&Message::Ping), Ok(()));
@@ -84,10 +86,10 @@ fn a_preface_waits_for_the_first_frame_that_can_be_sent() {
     let mut link = new_link();
     // The preface counts: beside it, the first frame may have its four bytes less.
     let room = STRANGER_UNSENT_BYTES_MAX - PREFACE.len() - LENGTH_BYTES;
-    assert_eq!(link.send(&answer_of(room + 1)), Err(SendError::Full(STRANGER_UNSENT_BYTES_MAX)));
+    assert_eq!(link.send(&first_answer_of(room + 1)), Err(SendError::Full(STRANGER_UNSENT_BYTES_MAX)));
     assert_eq!(link.unsent(), b"");
-    assert_eq!(link.send(&answer_of(room)), Ok(()));
-    assert_eq!(link.unsent(), [PREFACE.as_slice(), &frame(&answer_of(room))].concat());
+    assert_eq!(link.send(&first_answer_of(room)), Ok(()));
+    assert_eq!(link.unsent(), [PREFACE.as_slice(), &first_frame(&first_answer_of(room))].concat());
 }
 
 // ---- the length of frames ----
@@ -99,7 +101,7 @@ fn before_hello_a_frame_may_have_the_hello_limit() {
         sequence: 251,
         ask: Ask::Key(Key::new(&[b'k'; HELLO_FRAME_BYTES_MAX - 6]).expect("a key")),
     });
-    let frame = frame(&message);
+    let frame = first_frame(&message);
     assert_eq!(frame.len(), LENGTH_BYTES + HELLO_FRAME_BYTES_MAX);
     assert_eq!(heard_by(&mut stranger(), &frame), Ok(vec![message]));
 }
@@ -113,7 +115,8 @@ fn before_hello_a_longer_frame_is_refused_at_its_length() {
 #[test]
 fn other_messages_do_not_lift_the_hello_limit() {
     let mut link = stranger();
-    assert_eq!(heard_by(&mut link, &frame(&Message::Ping)), Ok(vec![Message::Ping]));
+    assert_eq!(heard_by(&mut link, &FIRST_PING), Ok(vec![Message::Ping]));
+    assert_eq!(heard_by(&mut link, &PING_FRAME), Ok(vec![Message::Ping]));
     refused_at_its_length(&mut link, HELLO_FRAME_BYTES_MAX + 1, HELLO_FRAME_BYTES_MAX);
 }
 
@@ -143,7 +146,7 @@ fn after_hello_a_longer_frame_is_refused_at_its_length() {
 fn a_hello_and_a_long_frame_may_come_together() {
     let long = answer_of(HELLO_FRAME_BYTES_MAX * 10);
     let hello = hello(client(), u32::MAX);
-    let stream = [PREFACE.to_vec(), frame(&hello), frame(&long)].concat();
+    let stream = [PREFACE.to_vec(), first_frame(&hello), frame(&long)].concat();
     assert_eq!(heard_by(&mut new_link(), &stream), Ok(vec![hello, long]));
 }
 
@@ -171,11 +174,11 @@ fn after_an_error_there_is_only_that_error() {
     for (bytes, error) in errors {
         let mut link = new_link();
         // What stands behind the error in the same segment, and what comes later, is not looked at any more.
-        link.receive(&[bytes, &PING_FRAME].concat());
+        link.receive(&[bytes, &FIRST_PING].concat());
         for _ in 0..3 {
             assert_eq!(link.next_message(), Err(error.clone()));
             assert!(!link.is_mid_frame(), "{error}");
-            link.receive(&[PREFACE.as_slice(), &PING_FRAME].concat());
+            link.receive(&[PREFACE.as_slice(), &FIRST_PING].concat());
         }
         // The other direction still works: a goodbye can say why.
         assert_eq!(link.send(&Message::Goodbye(Goodbye::Protocol)), Ok(()));
@@ -186,7 +189,7 @@ fn after_an_error_there_is_only_that_error() {
 #[test]
 fn what_came_before_an_error_is_heard_first() {
     let mut link = stranger();
-    link.receive(&[PING_FRAME.as_slice(), &[0, 0, 0, 0]].concat());
+    link.receive(&[FIRST_PING.as_slice(), &[0, 0, 0, 0]].concat());
     assert_eq!(link.next_message(), Ok(Some(Message::Ping)));
     assert!(matches!(link.next_message(), Err(WireError::Malformed(_))));
 }
@@ -218,7 +221,7 @@ fn an_answer_link_may_leave_its_limit_unsent_and_no_byte_more() {
 fn whoever_brings_a_client_answers_may_leave_no_more_unsent_than_a_stranger() {
     let mut link = Link::accepted(Accepts::Own, Purpose::Asking);
     let hello = hello(servent(), u32::MAX);
-    assert_eq!(heard_by(&mut link, &[PREFACE.to_vec(), frame(&hello)].concat()), Ok(vec![hello]));
+    assert_eq!(heard_by(&mut link, &[PREFACE.to_vec(), first_frame(&hello)].concat()), Ok(vec![hello]));
     full_at(link, STRANGER_UNSENT_BYTES_MAX);
     // The contact is one, and chosen.
     full_at(greeted(Purpose::Asking, servent(), u32::MAX), CLIENT_UNSENT_BYTES_MAX);
@@ -236,7 +239,8 @@ fn what_came_of_an_unfinished_message_is_counted() {
 
 /// Fills a link to the last byte, shows that one byte more is refused and nothing lost by it, and empties it.
 fn full_at(mut link: Link, max: usize) {
-    let mut said = PREFACE.to_vec();
+    assert_eq!(link.send(&Message::Ping), Ok(()));
+    let mut said = [PREFACE.as_slice(), &FIRST_PING].concat();
     while said.len() < max {
         let message = answer_that_fits(max - said.len());
         assert_eq!(link.send(&message), Ok(()), "after {} of {max} bytes", said.len());
@@ -257,13 +261,13 @@ fn full_at(mut link: Link, max: usize) {
 #[test]
 fn a_hello_gives_more_room_to_what_already_waits() {
     let mut link = stranger();
-    let first = answer_of(STRANGER_UNSENT_BYTES_MAX - PREFACE.len() - LENGTH_BYTES);
+    let first = first_answer_of(STRANGER_UNSENT_BYTES_MAX - PREFACE.len() - LENGTH_BYTES);
     assert_eq!(link.send(&first), Ok(()));
     assert_eq!(link.send(&Message::Ping), Err(SendError::Full(STRANGER_UNSENT_BYTES_MAX)));
     let hello = hello(client(), u32::MAX);
-    assert_eq!(heard_by(&mut link, &frame(&hello)), Ok(vec![hello]));
+    assert_eq!(heard_by(&mut link, &first_frame(&hello)), Ok(vec![hello]));
     assert_eq!(link.send(&Message::Ping), Ok(()));
-    assert_eq!(link.unsent(), [PREFACE.as_slice(), &frame(&first), &PING_FRAME].concat());
+    assert_eq!(link.unsent(), [PREFACE.as_slice(), &first_frame(&first), &PING_FRAME].concat());
 }
 
 #[test]
@@ -286,11 +290,12 @@ fn bytes_may_be_written_in_parts() {
 fn the_other_end_says_how_long_a_frame_it_accepts() {
     for (purpose, role, _) in roles() {
         let mut link = greeted(purpose, role, 100);
+        assert_eq!(link.send(&Message::Ping), Ok(()));
         assert_eq!(link.send(&answer_of(100)), Ok(()));
         assert_eq!(link.send(&answer_of(101)), Err(SendError::TooLong(101)));
         assert_eq!(link.send(&answer_of(5000)), Err(SendError::TooLong(5000)));
         assert_eq!(link.send(&Message::Ping), Ok(()));
-        let expected = [PREFACE.as_slice(), &frame(&answer_of(100)), &PING_FRAME].concat();
+        let expected = [PREFACE.as_slice(), &FIRST_PING, &frame(&answer_of(100)), &PING_FRAME].concat();
         assert_eq!(link.unsent(), expected, "only what is too long is lost");
     }
 }
@@ -310,7 +315,7 @@ fn a_message_no_frame_can_hold_is_lost_alone() {
     let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]) });
     assert!(matches!(link.send(&message), Err(SendError::Encode(_))));
     assert_eq!(link.send(&Message::Ping), Ok(()));
-    assert_eq!(link.unsent(), [PREFACE.as_slice(), &PING_FRAME].concat());
+    assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING].concat());
 }
 
 #[test]
@@ -319,9 +324,23 @@ fn a_frame_encoded_once_serves_many_links() {
     assert_eq!(frame.body_bytes_count(), 300);
     for (purpose, role, _) in roles() {
         let mut link = greeted(purpose, role, 300);
+        assert_eq!(link.send(&Message::Ping), Ok(()));
         assert_eq!(link.send_frame(&frame), Ok(()));
-        assert_eq!(link.unsent(), [PREFACE.as_slice(), frame.as_bytes()].concat());
+        assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING, frame.as_bytes()].concat());
     }
+}
+
+#[test]
+fn a_frame_is_said_only_where_it_was_made_to_stand() {
+    let [first, later] = [Position::First, Position::Later]
+        .map(|position| Frame::at(position, Dialect::Native, &Message::Ping).expect("it can be said"));
+    let mut link = new_link();
+    assert_eq!(link.send_frame(&later), Err(SendError::OutOfTurn));
+    assert_eq!(link.unsent(), b"");
+    assert_eq!(link.send_frame(&first), Ok(()));
+    assert_eq!(link.send_frame(&first), Err(SendError::OutOfTurn));
+    assert_eq!(link.send_frame(&later), Ok(()));
+    assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING, &PING_FRAME].concat());
 }
 
 // ---- two links and what lies between them ----
@@ -338,7 +357,7 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        prop_oneof![5_usize..400, 5_usize..40_000].prop_map(Event::Say),
+        prop_oneof![6_usize..400, 6_usize..40_000].prop_map(Event::Say),
         prop_oneof![0_usize..40, 0_usize..60_000].prop_map(Event::Write),
         prop_oneof![0_usize..40, 0_usize..60_000].prop_map(Event::Read),
     ]
@@ -404,7 +423,7 @@ fn stranger() -> Link {
 fn greeted(purpose: Purpose, role: Role, frame_bytes_max: u32) -> Link {
     let mut link = Link::new(Dialect::Native, purpose);
     let hello = hello(role, frame_bytes_max);
-    let stream = [PREFACE.to_vec(), frame(&hello)].concat();
+    let stream = [PREFACE.to_vec(), first_frame(&hello)].concat();
     assert_eq!(heard_by(&mut link, &stream), Ok(vec![hello]));
     link
 }
@@ -433,11 +452,16 @@ fn hello(role: Role, frame_bytes_max: u32) -> Message {
 
 // ---- messages of every length ----
 
+/// An answer whose frame, the first of its side, has a body of this many bytes: there is no stamp.
+fn first_answer_of(body_bytes: usize) -> Message {
+    answer_of(body_bytes + 1)
+}
+
 /// An answer whose frame has a body of this many bytes.
 fn answer_of(body_bytes: usize) -> Message {
     // A value up to 250 bytes long has its length in one byte, up to 65535 in three, beyond that in five. Where the
     // step leaves a gap, a longer sequence number closes it.
-    for (sequence, words) in [(0, 5), (0, 7), (0, 9), (251, 7), (251, 9), (251, 11)] {
+    for (sequence, words) in [(0, 6), (0, 8), (0, 10), (251, 8), (251, 10), (251, 12)] {
         let Some(length) = body_bytes.checked_sub(words) else {
             continue;
         };
@@ -457,6 +481,11 @@ fn answer_that_fits(room: usize) -> Message {
 
 fn length_bytes(length: usize) -> [u8; LENGTH_BYTES] {
     u32::try_from(length).expect("a length is 32 bits").to_be_bytes()
+}
+
+fn first_frame(message: &Message) -> Vec<u8> {
+    let frame = Frame::at(Position::First, Dialect::Native, message).expect("the message can be said");
+    frame.as_bytes().to_vec()
 }
 
 fn frame(message: &Message) -> Vec<u8> {

@@ -4,12 +4,13 @@
 //! much memory bytes can cost is `allocation.rs`; docs/PROTOCOL.md explains the bytes, and its examples and its table
 //! of limits are read from here, so that the page cannot drift away from the code.
 //!
-//! To check a golden line by hand: the first four bytes are the length of the rest. A *number* up to 250 is one byte;
+//! To check a golden line by hand: the first four bytes are the length of the rest. A stamp follows, a number that is 0
+//! so far, but for the first frame of a side: a hello, or a goodbye instead. A *number* up to 250 is one byte;
 //! 251 (`fb`) says that two bytes follow, 252 (`fc`) four and 253 (`fd`) eight, the highest first. `stopped`, the only
 //! number that may be negative, is doubled first (-1 is 1, 1 is 2, -2 is 3). Which of several things follows is a
 //! number too, counted from 0 in the order of the enum in `wire/native.rs`: message 05 is a query, address 00 is IPv4
 //! and 01 IPv6. A run of bytes or addresses is preceded by its count. `ttl`, `hops`, servent ids and ips are bytes as
-//! they are. So `04  fb 0100  00 03 666f78` is a request (04) numbered 256 (`fb 0100`) for a key (00) of 3 bytes, fox.
+//! they are. So `00  04  fb 0100  00 03 666f78` is a request (04) numbered 256 (`fb 0100`) for a key (00) of 3 bytes, fox.
 //!
 //! A property that fails prints its smallest case; `PROPTEST_RNG_SEED=<u64>` repeats a run, `PROPTEST_CASES=<n>` is
 //! how long it looks.
@@ -26,7 +27,7 @@ use common::limits::{self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_A
 use common::link::{Link, Purpose};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use common::wire::{EncodeError, Frame, PREFACE, VERSION, WireError};
+use common::wire::{EncodeError, Frame, PREFACE, Position, VERSION, WireError};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -38,15 +39,17 @@ struct Golden {
     name: &'static str,
     hex: &'static str,
     message: Message,
+    position: Position,
 }
 
 fn golden_messages() -> Vec<Golden> {
-    let golden = |name, hex, message| Golden { name, hex, message };
+    let first = |name, hex, message| Golden { name, hex, message, position: Position::First };
+    let golden = |name, hex, message| Golden { name, hex, message, position: Position::Later };
     let goodbye = |name, hex, farewell| golden(name, hex, Message::Goodbye(farewell));
     let request = |sequence, ask| Message::Request(Request { sequence, ask });
     let answer = |sequence, hops, body| Message::Answer(Answer { sequence, hops, body });
     vec![
-        golden(
+        first(
             "hello of a servent",
             "0000001e  00  00 00112233445566778899aabbccddeeff 00 7f000001 fb2328  00  fb2000",
             Message::Hello(Hello {
@@ -59,7 +62,7 @@ fn golden_messages() -> Vec<Golden> {
                 frame_bytes_max: 8_192,
             }),
         ),
-        golden(
+        first(
             "hello of a servent on IPv6",
             "00000030  00  00 ffeeddccbbaa99887766554433221100 01 20010db8000000000000000000000007 fa
              fd 0123456789abcdef  fb ffff",
@@ -73,7 +76,7 @@ fn golden_messages() -> Vec<Golden> {
                 frame_bytes_max: 65_535,
             }),
         ),
-        golden(
+        first(
             "hello of a client",
             "0000000b  00  01 fb2706  00  fc00102000",
             Message::Hello(Hello {
@@ -83,22 +86,27 @@ fn golden_messages() -> Vec<Golden> {
                 frame_bytes_max: 1_056_768,
             }),
         ),
-        goodbye("goodbye, leaving", "00000002  01 00", Goodbye::Leaving),
-        goodbye("goodbye, version", "00000002  01 01", Goodbye::Version),
-        goodbye("goodbye, role", "00000002  01 02", Goodbye::Role),
-        goodbye("goodbye, myself", "00000002  01 03", Goodbye::Myself),
-        goodbye("goodbye, duplicate", "00000002  01 04", Goodbye::Duplicate),
-        goodbye("goodbye, full", "00000002  01 05", Goodbye::Full),
-        goodbye("goodbye, protocol", "00000002  01 06", Goodbye::Protocol),
-        goodbye("goodbye, quiet", "00000002  01 07", Goodbye::Quiet),
-        goodbye("goodbye, idle", "00000002  01 08", Goodbye::Idle),
-        golden("ping", "00000001  02", Message::Ping),
-        golden("pong", "00000001  03", Message::Pong),
-        golden("request", "00000012  04  fd 0123456789abcdef  00 06 6b65726e656c", request(SEQUENCE, key("kernel"))),
-        golden("request for the topology", "00000005  04  fb 0100  01", request(256, Ask::Topology)),
+        first("goodbye instead of a hello", "00000002  01 01", Message::Goodbye(Goodbye::Version)),
+        goodbye("goodbye, leaving", "00000003  00  01 00", Goodbye::Leaving),
+        goodbye("goodbye, version", "00000003  00  01 01", Goodbye::Version),
+        goodbye("goodbye, role", "00000003  00  01 02", Goodbye::Role),
+        goodbye("goodbye, myself", "00000003  00  01 03", Goodbye::Myself),
+        goodbye("goodbye, duplicate", "00000003  00  01 04", Goodbye::Duplicate),
+        goodbye("goodbye, full", "00000003  00  01 05", Goodbye::Full),
+        goodbye("goodbye, protocol", "00000003  00  01 06", Goodbye::Protocol),
+        goodbye("goodbye, quiet", "00000003  00  01 07", Goodbye::Quiet),
+        goodbye("goodbye, idle", "00000003  00  01 08", Goodbye::Idle),
+        golden("ping", "00000002  00  02", Message::Ping),
+        golden("pong", "00000002  00  03", Message::Pong),
+        golden(
+            "request",
+            "00000013  00  04  fd 0123456789abcdef  00 06 6b65726e656c",
+            request(SEQUENCE, key("kernel")),
+        ),
+        golden("request for the topology", "00000006  00  04  fb 0100  01", request(256, Ask::Topology)),
         golden(
             "query",
-            "0000001e  05  fd 0123456789abcdef  00 c0000207 fb2706 00  03 01  00 06 6b65726e656c  00",
+            "0000001f  00  05  fd 0123456789abcdef  00 c0000207 fb2706 00  03 01  00 06 6b65726e656c  00",
             Message::query(Query {
                 sequence: SEQUENCE,
                 client: client("192.0.2.7:9990"),
@@ -110,7 +118,7 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "query for the topology, from a client on IPv6",
-            "00000037  05  fa  01 20010db8000000000000000000000007 fb2706 00  02 02  01
+            "00000038  00  05  fa  01 20010db8000000000000000000000007 fb2706 00  02 02  01
              02  00 c0000201 fb2328  01 20010db8000000000000000000000002 fb2329",
             Message::query(Query {
                 sequence: 250,
@@ -123,7 +131,7 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "query of a client that hears TP3",
-            "0000001e  05  fd 0123456789abcdef  00 c0000207 fb2706 01  03 01  00 06 6b65726e656c  00",
+            "0000001f  00  05  fd 0123456789abcdef  00 c0000207 fb2706 01  03 01  00 06 6b65726e656c  00",
             Message::query(Query {
                 sequence: SEQUENCE,
                 client: AnswerAddress { dialect: Dialect::Tp3, ..client("192.0.2.7:9990") },
@@ -135,7 +143,7 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "query whose ttl and hops would be longer as numbers",
-            "0000000d  05  00  00 7f000001 00 00  ff fb  01  00",
+            "0000000e  00  05  00  00 7f000001 00 00  ff fb  01  00",
             Message::query(Query {
                 sequence: 0,
                 client: client("127.0.0.1:0"),
@@ -147,22 +155,22 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "answer",
-            "00000012  06  fd 0123456789abcdef  02  00 05 362e312e30",
+            "00000013  00  06  fd 0123456789abcdef  02  00 05 362e312e30",
             answer(SEQUENCE, 2, AnswerBody::Value(b"6.1.0".to_vec())),
         ),
         golden(
             "answer with an empty value",
-            "00000005  06  00  00  00 00",
+            "00000006  00  06  00  00  00 00",
             answer(0, 0, AnswerBody::Value(Vec::new())),
         ),
         golden(
             "answer with a value that is no text",
-            "00000008  06  01  fb  00 03 00ff80",
+            "00000009  00  06  01  fb  00 03 00ff80",
             answer(1, 251, AnswerBody::Value(vec![0x00, 0xff, 0x80])),
         ),
         golden(
             "answer with a place",
-            "0000002a  06  07  01  01  02  00 c0000201 fb2328  00 c0000202 fb2328
+            "0000002b  00  06  07  01  01  02  00 c0000201 fb2328  00 c0000202 fb2328
              01  01 20010db8000000000000000000000003 fb2328",
             answer(
                 7,
@@ -175,12 +183,12 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "answer with the place of a servent that stands alone",
-            "0000000e  06  07  00  01  01  00 7f000001 fb2328  00",
+            "0000000f  00  06  07  00  01  01  00 7f000001 fb2328  00",
             answer(7, 0, AnswerBody::Place { path: vec![address("127.0.0.1:9000")].into(), neighbors: Vec::new() }),
         ),
         golden(
             "echo",
-            "0000001a  07  fd 0123456789abcdef  00 c0000207 fb2706  03  04 02 05 01 01 00 00",
+            "0000001b  00  07  fd 0123456789abcdef  00 c0000207 fb2706  03  04 02 05 01 01 00 00",
             Message::Echo(Echo {
                 id: QueryId { sequence: SEQUENCE, client: address("192.0.2.7:9990") },
                 ttl: 3,
@@ -189,7 +197,7 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "echo with numbers of every width",
-            "00000042  07  fc ffffffff  01 20010db8000000000000000000000007 fb2706  ff
+            "00000043  00  07  fc ffffffff  01 20010db8000000000000000000000007 fb2706  ff
              fb 00fb  fb ffff  fc 00010000  fd 0000000100000000  fd ffffffffffffffff  fd ffffffffffffffff  00",
             Message::Echo(Echo {
                 id: QueryId { sequence: 0xffff_ffff, client: address("[2001:db8::7]:9990") },
@@ -207,7 +215,7 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "finished",
-            "00000011  08  fd 0123456789abcdef  0c 02 0d 02 06 00 00",
+            "00000012  00  08  fd 0123456789abcdef  0c 02 0d 02 06 00 00",
             Message::Finished(Finished {
                 sequence: SEQUENCE,
                 tally: Tally { reached: 12, answers: 2, copies: 13, duplicates: 2, stopped: 3, lost: 0, silent: 0 },
@@ -265,11 +273,12 @@ fn the_preface_is_these_four_bytes() {
 
 #[test]
 fn every_message_is_these_bytes() {
-    for Golden { name, hex, message } in golden_messages() {
+    for Golden { name, hex, message, position } in golden_messages() {
         let expected = bytes(hex);
-        let spoken = frame(&message);
+        let spoken = frame_at(position, &message);
         assert_eq!(shown(&spoken), shown(&expected), "{name}");
-        assert_eq!(heard_by(&mut greeted(), &expected), Ok(vec![message]), "{name}");
+        let mut link = if position == Position::First { stranger() } else { greeted() };
+        assert_eq!(heard_by(&mut link, &expected), Ok(vec![message]), "{name}");
     }
 }
 
@@ -280,6 +289,34 @@ fn every_kind_of_message_has_golden_bytes() {
         golden[kind(&message)] = true;
     }
     assert_eq!(golden, [true; KINDS_COUNT]);
+}
+
+#[test]
+fn a_stamp_may_be_any_number_and_is_not_looked_at() {
+    for hex in ["00", "fa", "fb 00fb", "fb 0000", "fd ffffffffffffffff"] {
+        let body = [bytes(hex), bytes("02")].concat();
+        assert_eq!(heard_by(&mut greeted(), &framed(&body)), Ok(vec![Message::Ping]), "{hex}");
+    }
+    for hex in ["", "fb 00", "fe 00000000000000000000000000000000", "ff"] {
+        let body = [bytes(hex), bytes("02")].concat();
+        let heard = heard_by(&mut greeted(), &framed(&body));
+        assert!(matches!(heard, Err(WireError::Malformed(_))), "{hex}: {heard:?}");
+    }
+}
+
+#[test]
+fn the_first_frame_of_each_side_has_no_stamp_whatever_it_is() {
+    let mut link = stranger();
+    assert_eq!(heard_by(&mut link, &bytes("00000001 02 00000002 00 02")), Ok(vec![Message::Ping, Message::Ping]));
+    assert!(heard_by(&mut link, &bytes("00000001 02")).is_err(), "the third has one");
+    for message in [opening_hello(), Message::Goodbye(Goodbye::Leaving), Message::Ping] {
+        let mut link = Link::new(Dialect::Native, Purpose::Asking);
+        for position in [Position::First, Position::Later, Position::Later] {
+            link.sent(link.unsent().len());
+            assert_eq!(link.send(&message), Ok(()));
+            assert!(link.unsent().ends_with(&frame_at(position, &message)));
+        }
+    }
 }
 
 #[test]
@@ -298,7 +335,7 @@ fn a_number_takes_its_shortest_form() {
         (u64::MAX, "fd ffffffffffffffff"),
     ] {
         let message = Message::Request(Request { sequence, ask: Ask::Topology });
-        let body = [bytes("04"), bytes(hex), bytes("01")].concat();
+        let body = [bytes("00 04"), bytes(hex), bytes("01")].concat();
         assert_eq!(shown(&frame(&message)), shown(&framed(&body)), "{sequence}");
         assert_eq!(heard_by(&mut greeted(), &framed(&body)), Ok(vec![message]), "{sequence}");
     }
@@ -318,7 +355,7 @@ fn a_number_that_may_be_negative_is_doubled_first() {
         (i64::MIN, "fd ffffffffffffffff"),
     ] {
         let message = Message::Finished(Finished { sequence: 0, tally: Tally { stopped, ..Tally::default() } });
-        let body = [bytes("08 00 00000000"), bytes(hex), bytes("0000")].concat();
+        let body = [bytes("00 08 00 00000000"), bytes(hex), bytes("0000")].concat();
         assert_eq!(shown(&frame(&message)), shown(&framed(&body)), "{stopped}");
         assert_eq!(heard_by(&mut greeted(), &framed(&body)), Ok(vec![message]), "{stopped}");
     }
@@ -453,7 +490,8 @@ fn grouped(number: usize) -> String {
 fn a_stream_cut_in_two_anywhere_is_the_same() {
     for Golden { name, message, .. } in golden_messages() {
         // The second message shows that the first took no byte too many.
-        let stream = [PREFACE.to_vec(), frame(&message), frame(&Message::Ping)].concat();
+        let first = frame_at(Position::First, &message);
+        let stream = [PREFACE.to_vec(), first, frame(&Message::Ping)].concat();
         for cut in 0..=stream.len() {
             let (first, second) = stream.split_at(cut);
             let mut link = Link::new(Dialect::Native, Purpose::Asking);
@@ -522,19 +560,19 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
         ("an echo without its last number", "07 00 00 7f000001 01 00 00 00 00 00 00 00"),
     ] {
         let mut link = greeted();
-        let heard = heard_by(&mut link, &framed(&bytes(body)));
+        let heard = heard_by(&mut link, &framed(&stamped(body)));
         assert!(matches!(heard, Err(WireError::Malformed(_))), "{what}: {heard:?}");
     }
 }
 
 #[test]
 fn what_is_wrong_is_said_in_words() {
-    let heard = heard_by(&mut greeted(), &framed(&bytes("02 00 00")));
+    let heard = heard_by(&mut greeted(), &framed(&stamped("02 00 00")));
     assert_eq!(
         heard.expect_err("two bytes too many").to_string(),
-        "a frame that holds no message: its message ends after 1 of 3 bytes"
+        "a frame that holds no message: its message ends after 2 of 4 bytes"
     );
-    let heard = heard_by(&mut greeted(), &framed(&bytes("04 00 00 00")));
+    let heard = heard_by(&mut greeted(), &framed(&stamped("04 00 00 00")));
     assert_eq!(heard.expect_err("no key").to_string(), "a frame that holds no message: the key is empty");
     for (body, words) in [
         ("01", "it ends before its message does"),
@@ -542,7 +580,7 @@ fn what_is_wrong_is_said_in_words() {
         ("05 00 00 7f000001 fc00010000 00 00 00 01 00", "a number is too wide for its field"),
         ("fa", "a variant is unknown"),
     ] {
-        let heard = heard_by(&mut greeted(), &framed(&bytes(body)));
+        let heard = heard_by(&mut greeted(), &framed(&stamped(body)));
         assert_eq!(heard.expect_err(body), WireError::Malformed(words.to_owned()));
     }
 }
@@ -550,7 +588,7 @@ fn what_is_wrong_is_said_in_words() {
 #[test]
 fn a_frame_knows_its_length_and_whether_it_says_anything() {
     let ping = Frame::new(Dialect::Native, &Message::Ping).unwrap();
-    assert_eq!((ping.body_bytes_count(), ping.as_bytes().len(), ping.is_empty()), (1, 5, false));
+    assert_eq!((ping.body_bytes_count(), ping.as_bytes().len(), ping.is_empty()), (2, 6, false));
     let value = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(b"green".to_vec()) });
     let value = Frame::new(Dialect::Tp3, &value).unwrap();
     assert_eq!((value.body_bytes_count(), value.is_empty()), (value.as_bytes().len(), false));
@@ -561,7 +599,7 @@ fn a_frame_knows_its_length_and_whether_it_says_anything() {
 fn a_number_may_be_longer_than_it_has_to_be() {
     let request = Message::Request(Request { sequence: 7, ask: Ask::Topology });
     for body in ["04 07 01", "04 fb0007 01", "fb0004 fc00000007 fc00000001", "04 fd0000000000000007 01"] {
-        assert_eq!(heard_by(&mut greeted(), &framed(&bytes(body))), Ok(vec![request.clone()]), "{body}");
+        assert_eq!(heard_by(&mut greeted(), &framed(&stamped(body))), Ok(vec![request.clone()]), "{body}");
     }
 }
 
@@ -577,7 +615,7 @@ fn an_ipv4_address_in_ipv6_clothing_is_an_ipv4_address() {
         ("06 00 00 01 00 01", ""),
         ("07 00", "00 00 00 00 00 00 00 00"),
     ] {
-        let with = |address: &[u8]| framed(&[&bytes(before), address, &bytes(after)].concat());
+        let with = |address: &[u8]| framed(&[&stamped(before), address, &bytes(after)].concat());
         let heard = heard_by(&mut greeted(), &with(&clothed));
         assert!(heard.is_ok(), "{before}: {heard:?}");
         assert_eq!(heard, heard_by(&mut greeted(), &with(&plain)), "{before}");
@@ -588,7 +626,7 @@ fn an_ipv4_address_in_ipv6_clothing_is_an_ipv4_address() {
 fn a_key_may_have_its_limit_and_no_byte_more() {
     let framed_key = |length: usize| {
         let length_bytes = u16::try_from(length).expect("the limit fits").to_be_bytes();
-        framed(&[&bytes("04 00 00 fb"), length_bytes.as_slice(), &vec![b'k'; length]].concat())
+        framed(&[&stamped("04 00 00 fb"), length_bytes.as_slice(), &vec![b'k'; length]].concat())
     };
     let longest = Message::Request(Request {
         sequence: 0,
@@ -603,7 +641,7 @@ fn a_key_may_have_its_limit_and_no_byte_more() {
 fn a_value_may_have_its_limit_and_no_byte_more() {
     let framed_value = |length: usize| {
         let length_bytes = u32::try_from(length).expect("the limit fits").to_be_bytes();
-        framed(&[&bytes("06 00 00 00 fc"), length_bytes.as_slice(), &vec![b'v'; length]].concat())
+        framed(&[&stamped("06 00 00 00 fc"), length_bytes.as_slice(), &vec![b'v'; length]].concat())
     };
     let longest =
         Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![b'v'; VALUE_BYTES_MAX]) });
@@ -624,7 +662,7 @@ fn a_run_of_addresses_may_have_its_limit_and_not_one_more() {
         let with = |count: usize| {
             let count_bytes = u16::try_from(count).expect("the limit fits").to_be_bytes();
             let addresses = bytes("01 20010db8000000000000000000000007 fb2706").repeat(count);
-            framed(&[&bytes(before), &bytes("fb"), count_bytes.as_slice(), &addresses, &bytes(after)].concat())
+            framed(&[&stamped(before), &bytes("fb"), count_bytes.as_slice(), &addresses, &bytes(after)].concat())
         };
         let heard = heard_by(&mut greeted(), &with(count_max));
         assert!(heard.is_ok(), "{count_max} of them: {heard:?}");
@@ -668,13 +706,13 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
 fn a_message_too_large_for_any_frame_is_not_encoded() {
     let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]) });
     assert!(Frame::new(Dialect::Native, &message).is_err());
-    // Around a value of this length there are nine bytes: of the kind, the sequence, the hops, the kind of answer, and
-    // five of the length.
+    // Around a value of this length there are ten bytes: of the stamp, the kind, the sequence, the hops, the kind of
+    // answer, and five of the length.
     let answer = |length| {
         let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; length]) });
         Frame::new(Dialect::Native, &message).map(|frame| frame.body_bytes_count())
     };
-    let most = FRAME_BYTES_MAX - 9;
+    let most = FRAME_BYTES_MAX - 10;
     assert_eq!(answer(most), Ok(FRAME_BYTES_MAX));
     assert_eq!(answer(most + 1), Err(EncodeError::TooLong(FRAME_BYTES_MAX + 1)));
 }
@@ -913,7 +951,9 @@ fn any_address() -> impl Strategy<Value = SocketAddr> {
 /// Bytes that look like a message for as long as possible.
 fn noisy_body() -> impl Strategy<Value = Vec<u8>> {
     let small = prop_oneof![0_u8..10, any::<u8>(), 250_u8..=255];
-    (0_u8..9, prop::collection::vec(small, 0..60)).prop_map(|(message, rest)| [vec![message], rest].concat())
+    let stamp = prop_oneof![8 => Just(0), 1 => small.clone()];
+    (stamp, 0_u8..9, prop::collection::vec(small, 0..60))
+        .prop_map(|(stamp, message, rest)| [vec![stamp, message], rest].concat())
 }
 
 // ---- saying and hearing ----
@@ -929,7 +969,7 @@ fn stranger() -> Link {
 /// A link that has heard a hello, so that frames of every length may come.
 fn greeted() -> Link {
     let mut link = stranger();
-    let heard = heard_by(&mut link, &frame(&opening_hello()));
+    let heard = heard_by(&mut link, &frame_at(Position::First, &opening_hello()));
     assert_eq!(heard, Ok(vec![opening_hello()]));
     link
 }
@@ -940,7 +980,7 @@ fn opening_hello() -> Message {
 
 /// A preface and a hello, because before a hello no long frame may come; then the messages.
 fn stream_of(messages: &[Message]) -> Vec<u8> {
-    let mut stream = [PREFACE.to_vec(), frame(&opening_hello())].concat();
+    let mut stream = [PREFACE.to_vec(), frame_at(Position::First, &opening_hello())].concat();
     stream.extend(messages.iter().flat_map(frame));
     stream
 }
@@ -964,9 +1004,19 @@ fn heard_in_segments(stream: &[u8], segment_bytes: usize) -> Result<Vec<Message>
     Ok(heard)
 }
 
+/// A message that others were said before.
 fn frame(message: &Message) -> Vec<u8> {
-    let frame = Frame::new(Dialect::Native, message).expect("the message can be said");
+    frame_at(Position::Later, message)
+}
+
+fn frame_at(position: Position, message: &Message) -> Vec<u8> {
+    let frame = Frame::at(position, Dialect::Native, message).expect("the message can be said");
     frame.as_bytes().to_vec()
+}
+
+/// A body that is not the first of its side.
+fn stamped(hex: &str) -> Vec<u8> {
+    [bytes("00"), bytes(hex)].concat()
 }
 
 /// A frame around bytes that may be no message.

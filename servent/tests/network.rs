@@ -144,10 +144,10 @@ fn a_frame_that_holds_no_message_ends_that_link_only() {
     trailing[..4].copy_from_slice(&announced);
     let rows: [(&[u8], &str); 4] = [
         (&trailing, "a frame that holds no message: "),
-        (&[0, 0, 0, 1, 0xfa], "a frame that holds no message: "),
+        (&[0, 0, 0, 2, 0, 0xfa], "a frame that holds no message: "),
         (&[0, 0, 0, 0], "a frame that holds no message: "),
         // A request for an empty key.
-        (&[0, 0, 0, 4, 4, 1, 0, 0], "a frame that holds no message: the key is empty"),
+        (&[0, 0, 0, 5, 0, 4, 1, 0, 0], "a frame that holds no message: the key is empty"),
     ];
     let mut bystander = Peer::neighbor(servent.address());
     for (bytes, reason) in rows {

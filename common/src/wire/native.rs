@@ -1,4 +1,5 @@
-//! The native dialect: a 4-byte preface, then frames of a big-endian u32 length and a bincode body.
+//! The native dialect: a 4-byte preface, then frames of a big-endian u32 length and a bincode body, which is a stamp and
+//! a message; the first body of each side has no stamp.
 //!
 //! docs/PROTOCOL.md describes the same bytes so that they can be produced without this crate. The types here are the
 //! format: their variants and fields may be appended to, never reordered. This is the only file that names bincode,
@@ -16,7 +17,7 @@ use crate::key::Key;
 use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use crate::wire::{Codec, EncodeError, FirstBytes, Heard, WireError};
+use crate::wire::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
 
 /// The version of everything below, outside the codec so that it can be read whatever the codec becomes.
 pub const VERSION: u8 = 1;
@@ -29,6 +30,10 @@ const LENGTH_BYTES: usize = size_of::<u32>();
 /// Without the limit a ten-byte frame can announce a vector that exhausts memory.
 const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> =
     bincode::config::standard().with_big_endian().with_limit::<FRAME_BYTES_MAX>();
+
+/// What stands before every message but the first of each side: a number, the speaker's clock one day. Nobody has one
+/// yet, so we say 0, and do not look at what others say.
+const STAMP: u64 = 0;
 
 pub(super) struct Native;
 
@@ -122,10 +127,18 @@ impl Codec for Native {
         LENGTH_BYTES
     }
 
-    fn encode(&self, message: &Message) -> Result<Vec<u8>, EncodeError> {
+    fn is_stamped(&self) -> bool {
+        true
+    }
+
+    fn encode(&self, position: Position, message: &Message) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = vec![0; LENGTH_BYTES];
-        bincode::encode_into_std_write(to_wire(message)?, &mut bytes, CODEC)
-            .map_err(|error| EncodeError::Unspeakable(error.to_string()))?;
+        let body = to_wire(message)?;
+        match position {
+            Position::First => bincode::encode_into_std_write(body, &mut bytes, CODEC),
+            Position::Later => bincode::encode_into_std_write((STAMP, body), &mut bytes, CODEC),
+        }
+        .map_err(|error| EncodeError::Unspeakable(error.to_string()))?;
         let length = bytes.len() - LENGTH_BYTES;
         if length > FRAME_BYTES_MAX {
             return Err(EncodeError::TooLong(length));
@@ -135,7 +148,7 @@ impl Codec for Native {
         Ok(bytes)
     }
 
-    fn read_frame(&self, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError> {
+    fn read_frame(&self, position: Position, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError> {
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
@@ -147,7 +160,7 @@ impl Codec for Native {
         let Some(body) = rest.get(..length) else {
             return Ok(None);
         };
-        Ok(Some((Some(decode(body)?), LENGTH_BYTES + length)))
+        Ok(Some((Some(decode(position, body)?), LENGTH_BYTES + length)))
     }
 
     fn can_say(&self, _query: &Query) -> bool {
@@ -155,10 +168,14 @@ impl Codec for Native {
     }
 }
 
-fn decode(body: &[u8]) -> Result<Message, WireError> {
+fn decode(position: Position, body: &[u8]) -> Result<Message, WireError> {
     let malformed = |what: String| WireError::Malformed(what);
-    let (wire, consumed) = bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC)
-        .map_err(|error| malformed(in_words(&error).to_owned()))?;
+    let decoded = match position {
+        Position::First => bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC),
+        Position::Later => bincode::borrow_decode_from_slice::<(u64, Body<'_>), _>(body, CODEC)
+            .map(|((_stamp, wire), consumed)| (wire, consumed)),
+    };
+    let (wire, consumed) = decoded.map_err(|error| malformed(in_words(&error).to_owned()))?;
     if consumed != body.len() {
         return Err(malformed(format!("its message ends after {consumed} of {} bytes", body.len())));
     }

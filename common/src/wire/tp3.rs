@@ -12,7 +12,7 @@ use crate::key::{Key, KeyError};
 use crate::limits::{TP3_TEXT_BYTES_MAX, TTL_MAX};
 use crate::message::{Hello, Message, Request, Role};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query};
-use crate::wire::{Codec, EncodeError, FirstBytes, Heard, WireError};
+use crate::wire::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
 
 const ID: u16 = 4;
 const KEYREQ: u16 = 5;
@@ -39,11 +39,20 @@ impl Codec for Tp3 {
         0
     }
 
-    fn encode(&self, message: &Message) -> Result<Vec<u8>, EncodeError> {
+    fn is_stamped(&self) -> bool {
+        false
+    }
+
+    fn encode(&self, _position: Position, message: &Message) -> Result<Vec<u8>, EncodeError> {
         encode(message)
     }
 
-    fn read_frame(&self, bytes: &[u8], _frame_bytes_max: usize) -> Result<Option<Heard>, WireError> {
+    fn read_frame(
+        &self,
+        _position: Position,
+        bytes: &[u8],
+        _frame_bytes_max: usize,
+    ) -> Result<Option<Heard>, WireError> {
         read_message(bytes)
     }
 

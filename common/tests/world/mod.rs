@@ -909,8 +909,7 @@ impl World {
                     if let Message::Query(_) = &message {
                         panic!("a query is flooded, not sent");
                     }
-                    let frame = Frame::new(Dialect::Native, &message).unwrap();
-                    if self.send(node, link, &frame, &mut broken) {
+                    if self.send(node, link, |link| link.send(&message), &mut broken) {
                         self.look_at_sent(node, link, &message);
                     }
                 }
@@ -918,7 +917,7 @@ impl World {
                     let message = Message::Query(query);
                     let frame = Frame::new(Dialect::Native, &message).unwrap();
                     for link in links {
-                        self.send(node, link, &frame, &mut broken);
+                        self.send(node, link, |link| link.send_frame(&frame), &mut broken);
                     }
                 }
                 overlay::Output::Dial { dial, address, dialect } => {
@@ -952,8 +951,7 @@ impl World {
                     if let Message::Request(request) = &message {
                         self.queries.push(QueryId { sequence: request.sequence, client: self.nodes[node.0].address });
                     }
-                    let frame = Frame::new(Dialect::Native, &message).unwrap();
-                    self.send(node, link, &frame, &mut broken);
+                    self.send(node, link, |link| link.send(&message), &mut broken);
                 }
                 session::Output::Close { link } => self.close(node, link),
                 session::Output::Tell(report) => {
@@ -987,14 +985,20 @@ impl World {
     }
 
     /// Queues a frame; false when it got no further than that.
-    fn send(&mut self, node: NodeId, link: LinkId, frame: &Frame, broken: &mut Vec<(LinkId, String)>) -> bool {
+    fn send(
+        &mut self,
+        node: NodeId,
+        link: LinkId,
+        say: impl Fn(&mut Link) -> Result<(), SendError>,
+        broken: &mut Vec<(LinkId, String)>,
+    ) -> bool {
         let Some((connection, end)) = self.nodes[node.0].links.get(&link).copied() else {
             self.sent_to_nobody_count += 1;
             return false;
         };
         let other = self.connections[connection].ends[1 - end].node;
         let this = &mut self.connections[connection].ends[end];
-        let result = this.link.send_frame(frame);
+        let result = say(&mut this.link);
         self.unsent_bytes_most = self.unsent_bytes_most.max(this.link.unsent().len());
         assert!(self.unsent_bytes_most <= NEIGHBOR_UNSENT_BYTES_MAX);
         self.dirty.insert((connection, end));

@@ -1,11 +1,11 @@
-//! The native decoder: the body of a frame, of any bytes.
+//! The native decoder: the body of a frame, of any bytes, read as the first of its side and as a later one.
 //!
 //! Lengths of frames are `framer`'s: here the frame is always whole, so that what is inside it is reached.
 
 use common::dialect::Dialect;
 use common::limits::{FRAME_BYTES_MAX, TP3_TEXT_BYTES_MAX};
 use common::message::Message;
-use common::wire::{Frame, read_frame};
+use common::wire::{Frame, Position, WireError, read_frame};
 
 use crate::Outcome;
 
@@ -15,14 +15,19 @@ const LENGTH_BYTES: usize = 4;
 const TP3_HEAD_BYTES_MAX: usize = 2 + 2 + 4 + 4 + 2 + 2;
 
 pub(crate) fn run(body: &[u8]) -> Outcome {
+    let positions = [Position::First, Position::Later];
+    Outcome::taken_if(positions.map(|position| is_taken(position, body)).contains(&true))
+}
+
+fn is_taken(position: Position, body: &[u8]) -> bool {
     let frame = framed(body);
     // It says why, and that is all.
-    let Ok(read) = read_frame(Dialect::Native, &frame, FRAME_BYTES_MAX) else { return Outcome::Refused };
-    let (message, consumed) = read.expect("the frame is whole");
+    let Ok(whole) = read(position, &frame) else { return false };
+    let (message, consumed) = whole.expect("the frame is whole");
     let message = message.expect("every native frame says something");
     assert_eq!(consumed, frame.len(), "a frame is as long as it announces: {message:?}");
     for other in [&body[..body.len() - 1], &[body, b"\0"].concat()] {
-        let read = read_frame(Dialect::Native, &framed(other), FRAME_BYTES_MAX);
+        let read = read(position, &framed(other));
         assert!(
             read.is_err(),
             "a message ends where its frame does, and {message:?} of {} bytes is {read:?}",
@@ -30,15 +35,19 @@ pub(crate) fn run(body: &[u8]) -> Outcome {
         );
     }
 
-    let again = Frame::new(Dialect::Native, &message).expect("what was heard can be said");
+    let again = Frame::at(position, Dialect::Native, &message).expect("what was heard can be said");
     // Bytes that mean the same have one spelling of ours, and it is the shortest.
     assert!(again.body_bytes_count() <= body.len(), "{message:?} grew from {} bytes to {again:?}", body.len());
     assert_eq!(again.as_bytes().len(), again.body_bytes_count() + LENGTH_BYTES);
-    let heard = read_frame(Dialect::Native, again.as_bytes(), FRAME_BYTES_MAX);
+    let heard = read(position, again.as_bytes());
     assert_eq!(heard, Ok(Some((Some(message.clone()), again.as_bytes().len()))), "said again it is something else");
 
     say_in_tp3(&message);
-    Outcome::Taken
+    true
+}
+
+fn read(position: Position, frame: &[u8]) -> Result<Option<(Option<Message>, usize)>, WireError> {
+    read_frame(Dialect::Native, position, frame, FRAME_BYTES_MAX)
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {
@@ -53,7 +62,7 @@ fn say_in_tp3(message: &Message) {
     if frame.is_empty() {
         return;
     }
-    let heard = read_frame(Dialect::Tp3, frame.as_bytes(), FRAME_BYTES_MAX);
+    let heard = read_frame(Dialect::Tp3, Position::Later, frame.as_bytes(), FRAME_BYTES_MAX);
     let Ok(Some((Some(_), consumed))) = heard else { panic!("{message:?}, said in TP3, is heard as {heard:?}") };
     assert_eq!(consumed, frame.as_bytes().len(), "{message:?} in TP3");
 }

@@ -26,7 +26,7 @@ use common::limits::SILENCE_DEFAULT;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
-use common::wire::Frame;
+use common::wire::{Frame, Position};
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 use tempfile::TempDir;
@@ -614,9 +614,10 @@ pub(crate) fn query(client: SocketAddr, ask: Ask, ttl: u8) -> Query {
     Query { sequence: unique(), client, ttl, hops: 1, ask, path: Path::default() }
 }
 
-/// The bytes of a message, without a preface.
+/// The bytes of a message, without a preface. A hello is what a peer says first.
 pub(crate) fn frame(message: &Message) -> Vec<u8> {
-    Frame::new(Dialect::Native, message).unwrap().as_bytes().to_vec()
+    let position = if matches!(message, Message::Hello(_)) { Position::First } else { Position::Later };
+    Frame::at(position, Dialect::Native, message).unwrap().as_bytes().to_vec()
 }
 
 /// Where a client hears answers.

@@ -305,7 +305,7 @@ impl World<'_> {
                 self.full.push_back((node, self.nodes[node].life, link));
                 false
             }
-            Err(SendError::TooLong(_) | SendError::Encode(_)) => false,
+            Err(_) => false,
         }
     }
 
