@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::dialect::{Answers, Dialect};
+use crate::features::Features;
 use crate::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
@@ -43,6 +44,9 @@ pub enum SendError {
     /// The other end does not accept a frame of this length. Only this message is lost.
     #[error("it accepts no frame of {0} bytes")]
     TooLong(usize),
+    /// The other end did not say that it would understand it. Only this message is lost.
+    #[error("it did not offer what it takes to understand it")]
+    NotOffered,
     /// It was encoded for another place in the order of frames. Only this message is lost.
     #[error("it was made to be said at another time: the first words of a link have a form of their own")]
     OutOfTurn,
@@ -68,6 +72,8 @@ pub struct Link {
     unsent_bytes_max: usize,
     /// What the other end said it accepts in a frame.
     their_frame_bytes_max: usize,
+    /// What the other end said it can do.
+    their_features: Features,
     /// Whether a frame was said, and the preface before it.
     has_spoken: bool,
     heard_preface: bool,
@@ -102,6 +108,7 @@ impl Link {
             unsent: Buffer::default(),
             unsent_bytes_max: STRANGER_UNSENT_BYTES_MAX,
             their_frame_bytes_max: FRAME_BYTES_MAX,
+            their_features: Features::NONE,
             has_spoken: false,
             heard_preface: false,
             heard_frame: false,
@@ -174,6 +181,9 @@ impl Link {
         if !frame.fits(position(self.has_spoken)) {
             return Err(SendError::OutOfTurn);
         }
+        if !self.their_features.include(frame.needs()) {
+            return Err(SendError::NotOffered);
+        }
         if frame.body_bytes_count() > self.their_frame_bytes_max {
             return Err(SendError::TooLong(frame.body_bytes_count()));
         }
@@ -245,6 +255,7 @@ impl Link {
 
     fn on_hello(&mut self, hello: &Hello) {
         self.heard_hello = true;
+        self.their_features = hello.features;
         self.their_frame_bytes_max = usize::try_from(hello.frame_bytes_max).unwrap_or(usize::MAX);
         self.unsent_bytes_max = match (self.purpose, hello.role) {
             (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
@@ -300,5 +311,56 @@ impl Buffer {
 
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::ServentId;
+
+    /// A link whose other end offered these features in its hello.
+    fn link_that_offers(features: Features) -> Link {
+        let role = Role::Servent { id: ServentId(7), advertised: ([127, 0, 0, 1], 9000).into() };
+        let hello = Message::Hello(Hello { features, ..Hello::new(role) });
+        let mut other = Link::new(Dialect::Native, Purpose::Standing);
+        other.send(&hello).unwrap();
+        let mut link = Link::new(Dialect::Native, Purpose::Standing);
+        link.receive(other.unsent());
+        assert_eq!(link.next_message(), Ok(Some(hello)));
+        link
+    }
+
+    #[test]
+    fn nothing_is_said_to_whoever_did_not_offer_to_understand_it() {
+        let [one, other, more] = [1, 2, 4].map(Features::from_bits);
+        let both = Features::from_bits(one.bits() | other.bits());
+        let ping = || Frame::new(Dialect::Native, &Message::Ping).unwrap();
+        for (offered, needed, is_said) in [
+            (Features::NONE, Features::NONE, true),
+            (Features::NONE, one, false),
+            (one, one, true),
+            (one, other, false),
+            (one, both, false),
+            (both, other, true),
+            (both, both, true),
+            (both, more, false),
+        ] {
+            let mut link = link_that_offers(offered);
+            link.send(&Message::Pong).unwrap();
+            let before = link.unsent().len();
+            let expected = if is_said { Ok(()) } else { Err(SendError::NotOffered) };
+            assert_eq!(link.send_frame(&ping().needing(needed)), expected, "{offered:?} offered, {needed:?} needed");
+            assert_eq!(link.unsent().len() > before, is_said, "what is refused leaves no byte");
+            assert_eq!(link.send_frame(&ping()), Ok(()), "and only that is lost");
+        }
+    }
+
+    #[test]
+    fn before_its_hello_nobody_has_offered_anything() {
+        let mut link = Link::new(Dialect::Native, Purpose::Standing);
+        link.send(&Message::Ping).unwrap();
+        let frame = Frame::new(Dialect::Native, &Message::Ping).unwrap().needing(Features::from_bits(1));
+        assert_eq!(link.send_frame(&frame), Err(SendError::NotOffered));
     }
 }

@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
+use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use crate::query::{Answer, Ask, Query, QueryId, Tally};
 
@@ -63,6 +64,22 @@ impl Message {
         Message::Query(Arc::new(query))
     }
 
+    /// What it takes to understand it. Whoever did not offer that is never told it: an unknown message breaks a link.
+    #[must_use]
+    pub fn needs(&self) -> Features {
+        match self {
+            Message::Request(request) => request.ask.needs(),
+            Message::Query(query) => query.ask.needs(),
+            Message::Answer(answer) => answer.body.needs(),
+            Message::Hello(_)
+            | Message::Goodbye(_)
+            | Message::Ping
+            | Message::Pong
+            | Message::Echo(_)
+            | Message::Finished(_) => Features::NONE,
+        }
+    }
+
     /// The name of the message, for logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -87,8 +104,8 @@ pub struct Hello {
     pub role: Role,
     /// The dialect it was said in, where it was heard. What is to be said is said in that of its link.
     pub dialect: Dialect,
-    /// What the speaker can do beyond this page, one bit each. None is defined yet; unknown bits are ignored.
-    pub features: u64,
+    /// What the speaker can do beyond the first version of its dialect.
+    pub features: Features,
     /// The largest frame body the speaker accepts.
     pub frame_bytes_max: u32,
 }
@@ -97,7 +114,7 @@ impl Hello {
     /// The hello of this implementation.
     #[must_use]
     pub fn new(role: Role) -> Hello {
-        Hello::said_in(Dialect::default(), role)
+        Hello { features: Features::OWN, ..Hello::said_in(Dialect::default(), role) }
     }
 
     /// What somebody says in a dialect that has no words for more than who it is.
@@ -108,7 +125,7 @@ impl Hello {
             Role::Client { .. } => FRAME_BYTES_MAX,
         };
         let frame_bytes_max = u32::try_from(frame_bytes_max).unwrap_or(u32::MAX);
-        Hello { role, dialect, features: 0, frame_bytes_max }
+        Hello { role, dialect, features: Features::NONE, frame_bytes_max }
     }
 }
 

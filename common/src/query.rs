@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::address::AnswerAddress;
 use crate::counted::counted;
+use crate::features::Features;
 use crate::key::Key;
 
 /// What a query asks for.
@@ -16,6 +17,16 @@ pub enum Ask {
     Key(Key),
     /// Its place in the overlay, of every servent.
     Topology,
+}
+
+impl Ask {
+    /// What it takes to understand it.
+    #[must_use]
+    pub fn needs(&self) -> Features {
+        match self {
+            Ask::Key(_) | Ask::Topology => Features::NONE,
+        }
+    }
 }
 
 impl fmt::Display for Ask {
@@ -151,6 +162,16 @@ pub enum AnswerBody {
         /// The servents at the other ends of its links.
         neighbors: Vec<SocketAddr>,
     },
+}
+
+impl AnswerBody {
+    /// What it takes to understand it.
+    #[must_use]
+    pub fn needs(&self) -> Features {
+        match self {
+            AnswerBody::Value(_) | AnswerBody::Place { .. } => Features::NONE,
+        }
+    }
 }
 
 /// How much it is, for the log.

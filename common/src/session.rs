@@ -290,7 +290,7 @@ impl Session {
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
         self.peers.insert(link, Peer { address, manners: None });
         self.newcomers.insert(now, link, ());
-        let hello = Hello::said_in(self.dialect, Role::Client { answer_port: self.answer_port });
+        let hello = Hello::new(Role::Client { answer_port: self.answer_port });
         out.push(Output::Send { link, message: Message::Hello(hello) });
     }
 

@@ -7,6 +7,7 @@ mod native;
 mod tp3;
 
 use crate::dialect::Dialect;
+use crate::features::Features;
 use crate::limits::FRAME_WAIT_MAX;
 use crate::message::Message;
 use crate::query::Query;
@@ -69,6 +70,8 @@ pub struct Frame {
     head_bytes: usize,
     /// Where it can stand; anywhere in a dialect without stamps.
     position: Option<Position>,
+    /// What it takes to understand it.
+    needs: Features,
 }
 
 impl Frame {
@@ -84,7 +87,19 @@ impl Frame {
             bytes: codec.encode(position, message)?,
             head_bytes: codec.head_bytes(),
             position: codec.is_stamped().then_some(position),
+            needs: message.needs(),
         })
+    }
+
+    /// What it takes to understand it.
+    pub(crate) fn needs(&self) -> Features {
+        self.needs
+    }
+
+    /// The same as if it took these features to understand it, as long as no message does.
+    #[cfg(test)]
+    pub(crate) fn needing(self, needs: Features) -> Frame {
+        Frame { needs, ..self }
     }
 
     /// Whether it can be said there.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor};
 use common::dialect::Dialect;
+use common::features::Features;
 use common::key::Key;
 use common::limits::*;
 use common::link::LinkId;
@@ -1227,8 +1228,8 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
 fn features_that_nobody_has_defined_change_nothing() {
     for hello in [servent_hello(5), client_hello(7000)] {
         let Message::Hello(plain) = hello else { panic!("{hello:?}") };
-        assert_eq!(plain.features, 0, "none is defined");
-        let answers = [plain.features, u64::MAX].map(|features| {
+        assert_eq!(plain.features, Features::NONE, "none is defined");
+        let answers = [plain.features, Features::from_bits(u64::MAX)].map(|features| {
             let mut mind = Mind::new();
             let link = mind.stranger();
             let greeting = mind.hear(link, Message::Hello(Hello { features, ..plain }));

@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use common::dialect::Dialect;
+use common::features::Features;
 use common::key::Key;
 use common::limits::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use common::link::LinkId;
@@ -167,7 +168,7 @@ fn features_that_nobody_has_defined_change_nothing() {
     let Message::Hello(plain) = servent_hello(1) else { panic!("no hello") };
     let mut mind = Mind::new(None);
     mind.attach();
-    let hello = Message::Hello(Hello { features: u64::MAX, ..plain });
+    let hello = Message::Hello(Hello { features: Features::from_bits(u64::MAX), ..plain });
     assert_eq!(mind.hear(CONTACT, hello), [Output::Tell(Report::Ready)]);
 }
 
@@ -541,7 +542,7 @@ fn nameless_hello() -> Message {
 /// A mind whose contact is a TP3 node, with an answer link from another.
 fn tp3() -> Mind {
     let mut mind = Mind { session: Session::new(Dialect::Tp3, PORT, FIRST, SILENCE_DEFAULT, None), now: Time::START };
-    let hello = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Client { answer_port: PORT }));
+    let hello = Message::Hello(Hello::new(Role::Client { answer_port: PORT }));
     assert_eq!(mind.attach(), [send(CONTACT, hello.clone())]);
     assert_eq!(mind.hear(CONTACT, nameless_hello()), [Output::Tell(Report::Ready)]);
     assert_eq!(mind.tell(Input::Accepted { link: OTHER, from: address(2) }), [send(OTHER, hello)]);

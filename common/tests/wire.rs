@@ -22,9 +22,10 @@ use std::net::SocketAddr;
 
 use common::address::{AnswerAddress, canonical};
 use common::dialect::Dialect;
+use common::features::Features;
 use common::key::Key;
 use common::limits::{self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
-use common::link::{Link, Purpose};
+use common::link::{Link, Purpose, SendError};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::wire::{EncodeError, Frame, PREFACE, Position, VERSION, WireError};
@@ -58,21 +59,21 @@ fn golden_messages() -> Vec<Golden> {
                     advertised: address("127.0.0.1:9000"),
                 },
                 dialect: Dialect::Native,
-                features: 0,
+                features: Features::NONE,
                 frame_bytes_max: 8_192,
             }),
         ),
         first(
             "hello of a servent on IPv6",
-            "00000030  00  00 ffeeddccbbaa99887766554433221100 01 20010db8000000000000000000000007 fa
-             fd 0123456789abcdef  fb ffff",
+            "0000002a  00  00 ffeeddccbbaa99887766554433221100 01 20010db8000000000000000000000007 fa
+             fb cdef  fb ffff",
             Message::Hello(Hello {
                 role: Role::Servent {
                     id: ServentId(0xffee_ddcc_bbaa_9988_7766_5544_3322_1100),
                     advertised: address("[2001:db8::7]:250"),
                 },
                 dialect: Dialect::Native,
-                features: 0x0123_4567_89ab_cdef,
+                features: Features::from_bits(0xcdef),
                 frame_bytes_max: 65_535,
             }),
         ),
@@ -82,7 +83,7 @@ fn golden_messages() -> Vec<Golden> {
             Message::Hello(Hello {
                 role: Role::Client { answer_port: 9990 },
                 dialect: Dialect::Native,
-                features: 0,
+                features: Features::NONE,
                 frame_bytes_max: 1_056_768,
             }),
         ),
@@ -316,6 +317,36 @@ fn the_first_frame_of_each_side_has_no_stamp_whatever_it_is() {
             assert_eq!(link.send(&message), Ok(()));
             assert!(link.unsent().ends_with(&frame_at(position, &message)));
         }
+    }
+}
+
+#[test]
+fn a_hello_may_offer_what_nobody_here_knows() {
+    let hello = |features: &str| {
+        let body = [bytes("00 01 fb2706"), bytes(features), bytes("fc00102000")].concat();
+        match heard_by(&mut stranger(), &framed(&body)).as_deref() {
+            Ok([Message::Hello(hello)]) => hello.features,
+            heard => panic!("{heard:?}"),
+        }
+    };
+    assert_eq!(hello("fd 0123456789abcdef"), Features::from_bits(0xcdef));
+    assert_eq!(hello("fc 00010000"), Features::NONE);
+}
+
+/// A message that is new says by `needs` that it is, or breaks the links of those who were built before it.
+#[test]
+fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() {
+    for Golden { name, message, position, .. } in golden_messages() {
+        let mut link = greeted();
+        if position == Position::Later {
+            assert_eq!(link.send(&opening_hello()), Ok(()));
+        }
+        link.sent(link.unsent().len());
+        let is_new = message.needs() != Features::NONE;
+        let expected = if is_new { Err(SendError::NotOffered) } else { Ok(()) };
+        assert_eq!(link.send(&message), expected, "{name}");
+        let said = if is_new { Vec::new() } else { frame_at(position, &message) };
+        assert!(link.unsent().ends_with(&said) && link.unsent().is_empty() == is_new, "{name}");
     }
 }
 
@@ -884,10 +915,10 @@ fn message_of(
             path: path.into(),
         });
     prop_oneof![
-        (role, number(), any::<u32>()).prop_map(|(role, features, frame_bytes_max)| Message::Hello(Hello {
+        (role, number(), any::<u32>()).prop_map(|(role, bits, frame_bytes_max)| Message::Hello(Hello {
             role,
             dialect: Dialect::Native,
-            features,
+            features: Features::from_bits(bits),
             frame_bytes_max
         })),
         farewell.prop_map(Message::Goodbye),

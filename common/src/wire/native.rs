@@ -13,6 +13,7 @@ use bincode::{BorrowDecode, Encode};
 
 use crate::address::{AnswerAddress, canonical};
 use crate::dialect::Dialect;
+use crate::features::Features;
 use crate::key::Key;
 use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
@@ -203,7 +204,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
                     return Err(EncodeError::Unspeakable("a hello of another dialect".to_owned()));
                 }
             },
-            features: hello.features,
+            features: hello.features.bits(),
             frame_bytes_max: hello.frame_bytes_max,
         },
         Message::Goodbye(farewell) => Body::Goodbye(match farewell {
@@ -261,7 +262,7 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 WireRole::Client { answer_port } => Role::Client { answer_port },
             },
             dialect: Dialect::Native,
-            features,
+            features: Features::from_bits(features),
             frame_bytes_max,
         }),
         Body::Goodbye(farewell) => Message::Goodbye(match farewell {

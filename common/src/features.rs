@@ -1,0 +1,56 @@
+//! What the ends of a link can do beyond the first version of the protocol, one bit each.
+//!
+//! It knows what a set of bits is. What a message needs is said by the message (`message`, `query`); what somebody
+//! offered is kept where the link is (`link`, and `overlay/links` for neighbors).
+
+/// A set of features: those somebody offered in a hello, or those it takes to understand something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features(u16);
+
+impl Features {
+    /// None of them: what everybody can do.
+    pub const NONE: Features = Features(0);
+
+    /// Those of this implementation. Bits are given out in the order of building, and none is ever given out again.
+    pub const OWN: Features = Features::NONE;
+
+    /// The features of a hello. Of those beyond what is kept nobody here knows what they are.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Features {
+        let [.., high, low] = bits.to_be_bytes();
+        Features(u16::from_be_bytes([high, low]))
+    }
+
+    /// The same as a hello says it.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        u64::from(self.0)
+    }
+
+    /// Whether all that is needed is among them.
+    #[must_use]
+    pub fn include(self, needed: Features) -> bool {
+        self.0 & needed.0 == needed.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_must_be_offered_bit_for_bit() {
+        let features = Features::from_bits;
+        for (offered, needed, expected) in
+            [(0, 0, true), (5, 0, true), (5, 4, true), (5, 5, true), (5, 2, false), (5, 6, false), (0, 1, false)]
+        {
+            assert_eq!(features(offered).include(features(needed)), expected, "{offered} offered, {needed} needed");
+        }
+    }
+
+    #[test]
+    fn bits_beyond_those_kept_are_as_if_they_had_not_been_said() {
+        assert_eq!(Features::from_bits(u64::MAX).bits(), u64::from(u16::MAX));
+        assert_eq!(Features::from_bits(1 << 16), Features::NONE);
+    }
+}
