@@ -18,10 +18,7 @@ use crate::key::Key;
 use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use crate::wire::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
-
-/// The version of everything below, outside the codec so that it can be read whatever the codec becomes.
-pub const VERSION: u8 = 1;
+use crate::wire::codec::{Codec, EncodeError, FirstBytes, Heard, Position, VERSION, WireError};
 
 /// The first bytes each side sends. The first is no ASCII and starts no other protocol we tell apart.
 pub const PREFACE: [u8; 4] = [0xA7, b'k', b'v', VERSION];

@@ -12,7 +12,7 @@ use crate::key::{Key, KeyError};
 use crate::limits::{TP3_TEXT_BYTES_MAX, TTL_MAX};
 use crate::message::{Hello, Message, Request, Role};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query};
-use crate::wire::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
+use crate::wire::codec::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
 
 const ID: u16 = 4;
 const KEYREQ: u16 = 5;
