@@ -8,10 +8,9 @@ use std::time::Duration;
 use crate::limits::{SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX};
 
 /// How bytes on a link are to be read, and how a client wants its answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
     /// Our own, described in docs/PROTOCOL.md.
-    #[default]
     Native,
     /// The course protocol the network descends from, described in docs/TP3.md.
     Tp3,
@@ -104,6 +103,9 @@ static TP3: Manners = Manners {
 };
 
 impl Dialect {
+    /// Our own.
+    pub const OWN: Dialect = Dialect::Native;
+
     /// All of them, our own first.
     pub const ALL: &'static [Dialect] = &[Dialect::Native, Dialect::Tp3];
 
@@ -156,8 +158,8 @@ mod tests {
 
     #[test]
     fn our_own_comes_first_and_is_told_by_being_no_other() {
-        assert_eq!(Dialect::ALL.first(), Some(&Dialect::default()));
-        let own = Dialect::default().manners();
+        assert_eq!(Dialect::ALL.first(), Some(&Dialect::OWN));
+        let own = Dialect::OWN.manners();
         assert_eq!((own.scheme, own.option, own.opening_to_servent, own.opening_to_client), ("", "", &[][..], &[][..]));
     }
 }

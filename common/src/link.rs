@@ -122,7 +122,7 @@ impl Link {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect.unwrap_or(match self.accepts {
-            Accepts::Own | Accepts::Any => Dialect::default(),
+            Accepts::Own | Accepts::Any => Dialect::OWN,
             Accepts::Only(dialect) => dialect,
         })
     }

@@ -114,7 +114,7 @@ impl Hello {
     /// The hello of this implementation.
     #[must_use]
     pub fn new(role: Role) -> Hello {
-        Hello { features: Features::OWN, ..Hello::said_in(Dialect::default(), role) }
+        Hello { features: Features::OWN, ..Hello::said_in(Dialect::OWN, role) }
     }
 
     /// What somebody says in a dialect that has no words for more than who it is.

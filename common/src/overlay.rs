@@ -21,8 +21,7 @@ mod search;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
-use crate::address::{AnswerAddress, join, split};
-use crate::dialect::Dialect;
+use crate::address::{join, split};
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
@@ -195,13 +194,13 @@ impl Overlay {
     fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Outbox<'_>) {
         let own = self.hello();
         match self.rooms.links.on_hello(now, link, hello, &own, out) {
-            // A TP3 client that comes anew counts from zero again, as its former self did.
-            Greeting::Client(AnswerAddress { socket, dialect: Dialect::Tp3 }) => {
-                if let Some(flood) = self.rooms.flood.get_mut() {
-                    flood.forget_client(socket);
+            Greeting::Client(client) => {
+                // One that comes anew may count from zero again, as its former self did.
+                let is_anew = client.dialect.manners().counts_from_zero;
+                if let Some(flood) = self.rooms.flood.get_mut().filter(|_| is_anew) {
+                    flood.forget_client(client);
                 }
             }
-            Greeting::Client(_) => {}
             Greeting::Neighbor(identity, older) => {
                 if let Some(older) = older {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);

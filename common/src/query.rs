@@ -89,6 +89,30 @@ pub enum Path {
 }
 
 impl Path {
+    /// One that has come through nobody yet.
+    #[must_use]
+    pub fn empty(is_text: bool) -> Path {
+        if is_text { Path::Text(Vec::new()) } else { Path::Addresses(Vec::new()) }
+    }
+
+    /// Whether more servents are on it than these, as far as can be known: a text may hold anything.
+    #[must_use]
+    pub fn is_longer_than(&self, addresses_count: usize) -> bool {
+        match self {
+            Path::Addresses(addresses) => addresses.len() > addresses_count,
+            Path::Text(_) => false,
+        }
+    }
+
+    /// How much it takes to keep it.
+    #[must_use]
+    pub fn bytes_count(&self) -> usize {
+        match self {
+            Path::Addresses(addresses) => size_of_val(addresses.as_slice()),
+            Path::Text(text) => text.len(),
+        }
+    }
+
     /// Adds the next servent.
     pub fn push(&mut self, address: SocketAddr) {
         match self {

@@ -104,7 +104,7 @@ impl Accepts {
     /// come some in any, because each servent answers as the last link told it to.
     #[must_use]
     pub fn answers_to(dialect: Dialect) -> Accepts {
-        if dialect == Dialect::default() { Accepts::Any } else { Accepts::Only(dialect) }
+        if dialect == Dialect::OWN { Accepts::Any } else { Accepts::Only(dialect) }
     }
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn tell_dialect(bytes: &[u8], end: End, accepts: Accepts) -> Result<O
             return Err(WireError::Refused(dialect));
         }
     }
-    Ok(is_clear.then(Dialect::default))
+    Ok(is_clear.then_some(Dialect::OWN))
 }
 
 /// Judges the first bytes that came over a connection, as soon as they can be judged.

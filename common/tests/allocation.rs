@@ -371,7 +371,7 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
         advertised,
         servent_id: ServentId(1),
         neighbors: vec![named],
-        tp3_answers: tp3_answers.to_vec(),
+        answer_networks: tp3_answers.to_vec(),
         ..Config::default()
     };
     let mut overlay = Overlay::new(&config, Arc::new(Store::default()));

@@ -222,7 +222,7 @@ impl Mind {
         let config = Config {
             advertised: client(9000).socket,
             servent_id: ServentId(1),
-            tp3_answers: vec!["127.0.0.0/8".parse().unwrap()],
+            answer_networks: vec!["127.0.0.0/8".parse().unwrap()],
             ..Config::default()
         };
         let store = Store::parse(b"rtmp 1935/tcp\n".to_vec()).unwrap().0;

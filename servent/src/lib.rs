@@ -74,7 +74,7 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
         ttl: options.ttl,
         forward_once: options.forward_once,
         neighbors,
-        tp3_answers: tp3_answers(options),
+        answer_networks: tp3_answers(options),
     };
     if options.tp3 {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;

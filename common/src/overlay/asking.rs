@@ -12,13 +12,12 @@ use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::search;
 use crate::address::AnswerAddress;
-use crate::dialect::Dialect;
+use crate::dialect::Answers;
 use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Identity, Message, Request};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
 use crate::time::Time;
-use crate::wire;
 
 impl Overlay {
     pub(super) fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Outbox<'_>) {
@@ -35,11 +34,7 @@ impl Overlay {
             ttl: self.ttl + 1,
             hops: 0,
             ask: request.ask,
-            // In a dialect where a path is text it starts as text.
-            path: match client.dialect {
-                Dialect::Native => Path::default(),
-                Dialect::Tp3 => Path::Text(Vec::new()),
-            },
+            path: Path::empty(client.dialect.manners().paths_are_text),
         };
         log::debug!(target: QUERY_LOG, "{} asked with TTL {}: {}", query.id(), query.ttl, Shortened(&query.ask));
         self.on_copy(now, Arrival::from_client(link, query), out);
@@ -122,13 +117,11 @@ impl Overlay {
         mut tally: Tally,
         out: &mut Outbox<'_>,
     ) {
-        let mut to = self.rooms.links.neighbors_except(asker.link());
-        let unsaid_count = if wire::can_say(Dialect::Tp3, &query) { 0 } else { to.silent_count() };
-        if unsaid_count > 0 && query.ttl > 0 {
-            // The nameless speak TP3, which has no words for this query: they are not asked, and that is told.
-            to.links.clone_from(&to.echoing);
-            tally.add_lost(unsaid_count);
-            self.rooms.rare.make().counters.unsaid += unsaid_count as u64;
+        let to = self.rooms.links.recipients(asker.link(), &query, query.ask.needs());
+        // Whoever would not understand it is not asked, and that is told; where it ends in any case nobody is left out.
+        if to.untold_count > 0 && query.ttl > 0 {
+            tally.add_lost(to.untold_count);
+            self.rooms.rare.make().counters.unsaid += to.untold_count as u64;
         }
         match self.rooms.flood.make().pass_on(now, place, asker, query, to, tally) {
             Passing::On { query, links, done } => {
@@ -178,7 +171,7 @@ impl Overlay {
         };
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let taken = match asker {
-            Asker::Client { link } if query.client.dialect == Dialect::Native => {
+            Asker::Client { link } if query.client.dialect.manners().answers == Answers::Kept => {
                 out.send(link, Message::Answer(answer));
                 true
             }
@@ -198,18 +191,20 @@ impl Overlay {
     }
 
     fn may_be_dialled(&self, client: AnswerAddress) -> bool {
-        let is_allowed = match client.dialect {
-            Dialect::Native => true,
-            Dialect::Tp3 => {
-                let networks = self.rooms.rare.get().map(|rare| rare.tp3_answers.as_slice()).unwrap_or_default();
+        let manners = client.dialect.manners();
+        let is_allowed = match manners.answers {
+            Answers::Kept => true,
+            // Nothing there shows that it asked, so anybody could have the answer sent to anybody.
+            Answers::Alone { .. } => {
+                let networks = self.rooms.rare.get().map(|rare| rare.answer_networks.as_slice()).unwrap_or_default();
                 networks.iter().any(|network| network.contains(&client.socket.ip()))
             }
         };
         if !is_allowed {
             log::info!(
                 target: STRANGERS_LOG,
-                "no answer to client {}: it is in no network that --tp3-answers names",
-                client.socket
+                "no answer to client {}: it is in no network that {}-answers names",
+                client.socket, manners.option
             );
         }
         is_allowed && client.names_one_client()

@@ -21,9 +21,9 @@ pub struct Config {
     pub forward_once: bool,
     /// The neighbors to dial, and to dial again whenever they are lost.
     pub neighbors: Vec<Neighbor>,
-    /// Where TP3 clients may be for an answer to be dialled to them. In that dialect whoever is dialled is sent the
-    /// answer, so anybody could have it sent to anybody.
-    pub tp3_answers: Vec<IpNet>,
+    /// Where clients may be for an answer to be dialled to them in a dialect whose clients say nothing there: nothing
+    /// shows that they asked, so anybody could have it sent to anybody.
+    pub answer_networks: Vec<IpNet>,
 }
 
 impl Default for Config {
@@ -34,7 +34,7 @@ impl Default for Config {
             ttl: TTL_DEFAULT,
             forward_once: false,
             neighbors: Vec::new(),
-            tp3_answers: Vec::new(),
+            answer_networks: Vec::new(),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The client speaks first on such a link: until it has said hello, the address receives no byte, so naming a
 //! stranger's address in a query makes nobody send it anything. An address that fails is left alone for a growing
-//! while. A TP3 client never speaks: it gets each answer over a connection of its own, tried several times because most
-//! open their port late. What is answered is `search`; a servent's own clients are answered over the link they asked
+//! while. In some dialects a client never speaks: it gets each answer over a connection of its own, tried several times
+//! because most open their port late. What is answered is `search`; a servent's own clients are answered over the link they asked
 //! on.
 //!
 //! Whoever names addresses can name many, and addresses that swallow packets: dials, addresses and waiting bytes are
@@ -18,10 +18,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::address::AnswerAddress;
-use crate::dialect::Dialect;
+use crate::dialect::{Answers, Dialect};
 use crate::limits::{
     ANSWER_ADDRESSES_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX, ANSWER_REST_MAX, ANSWER_REST_MIN,
-    ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
+    ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX,
 };
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role};
@@ -135,7 +135,7 @@ impl Delivery {
 
     pub(super) fn on_opened(&mut self, now: Time, to: SocketAddr, link: LinkId, out: &mut Outbox<'_>) {
         match self.destinations.get_mut(&to) {
-            Some(destination) if destination.state == State::Dialling && destination.dialect == Dialect::Tp3 => {
+            Some(destination) if destination.state == State::Dialling && destination.answers() != Answers::Kept => {
                 destination.failures = 0;
                 destination.tries = 0;
                 self.dials.end(to);
@@ -165,13 +165,14 @@ impl Delivery {
         }
         // An address that does not even refuse is not tried again at once: each try would hold one of the dials for
         // long.
-        if refused && destination.dialect == Dialect::Tp3 && destination.tries < TP3_ANSWER_TRIES_MAX {
-            self.dials.end(to);
-            destination.tries += 1;
-            destination.state = State::Resting;
-            self.set_timer(to, Some(now + TP3_ANSWER_PAUSE));
-        } else {
-            self.fail(now, to, reason);
+        match destination.answers() {
+            Answers::Alone { tries_max, pause } if refused && destination.tries < tries_max => {
+                self.dials.end(to);
+                destination.tries += 1;
+                destination.state = State::Resting;
+                self.set_timer(to, Some(now + pause));
+            }
+            Answers::Alone { .. } | Answers::Kept => self.fail(now, to, reason),
         }
         self.dial_waiting(out);
     }
@@ -302,7 +303,7 @@ impl Delivery {
         }
     }
 
-    /// Brings a TP3 client one answer: in that dialect a connection carries no other.
+    /// Brings a client one answer over a connection that carries no other.
     fn deliver_alone(&mut self, to: SocketAddr, link: LinkId, out: &mut Outbox<'_>) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
         if let Some(answer) = destination.queue.pop_front() {
@@ -395,6 +396,11 @@ impl Delivery {
 }
 
 impl Destination {
+    /// How answers come to it.
+    fn answers(&self) -> Answers {
+        self.dialect.manners().answers
+    }
+
     fn new(dialect: Dialect) -> Destination {
         Destination {
             dialect,

@@ -16,9 +16,9 @@ mod seen;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::AnswerAddress;
 use crate::counted::counted;
 use crate::limits::{
     ECHO_WAIT_MAX, ECHOES_KEPT_MAX, LOOKS_FEW, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX,
@@ -164,8 +164,8 @@ impl Flood {
         Headroom::beside(self.seen.len())
     }
 
-    /// Forgets what a TP3 client asked: it has come anew, and counts from zero.
-    pub(super) fn forget_client(&mut self, client: SocketAddr) {
+    /// Forgets what a client asked: it has come anew, and counts from zero.
+    pub(super) fn forget_client(&mut self, client: AnswerAddress) {
         for pass in self.seen.forget_client(client) {
             self.drop_pass(&pass);
         }
@@ -183,13 +183,13 @@ impl Flood {
         mut tally: Tally,
     ) -> Passing {
         let id = query.id();
-        let goes_on = if to.links.is_empty() {
-            false
-        } else if query.ttl == 0 {
-            let others = counted(to.links.len(), "neighbor");
+        let goes_on = if query.ttl == 0 && to.count() > 0 {
+            let others = counted(to.count(), "neighbor");
             log::debug!(target: QUERY_LOG, "{id} ended by the TTL: {others} not asked");
             tally.stopped += 1;
             self.seen.set_stopped(place, true);
+            false
+        } else if to.links.is_empty() {
             false
         } else if self.pending_count >= QUERIES_PENDING_MAX {
             log::debug!(target: QUERY_LOG, "{id} not passed on: {QUERIES_PENDING_MAX} pending are the most");
@@ -214,7 +214,7 @@ impl Flood {
         query.ttl = query.ttl.saturating_sub(1);
         query.hops = query.hops.saturating_add(1);
         let query = Arc::new(query);
-        let Recipients { links, echoing } = to;
+        let Recipients { links, echoing, .. } = to;
         if echoing.is_empty() {
             self.keep(place, pass);
             return Passing::On { query, links, done: Some(done) };

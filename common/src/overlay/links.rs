@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::address::{AnswerAddress, canonical};
+use crate::features::Features;
 use crate::limits::{CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
@@ -23,6 +24,7 @@ use crate::overlay::doors::Outbox;
 use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::recipients::Recipients;
+use crate::query::Query;
 use crate::rate::Rate;
 use crate::time::Time;
 
@@ -152,15 +154,14 @@ impl Links {
                 let socket = canonical(SocketAddr::new(from.ip(), answer_port));
                 self.on_client_hello(now, link, AnswerAddress { socket, dialect: hello.dialect }, own, out)
             }
-            Role::Servent { id, advertised } => {
-                self.on_servent_hello(now, link, origin, Some(id), advertised, own, out)
-            }
+            Role::Servent { advertised, .. } => self.on_servent_hello(now, link, origin, hello, advertised, own, out),
+            // Whoever does not say who it is goes by where it is.
             Role::Nameless => {
                 let address = match origin {
                     Origin::Accepted(from) => from,
                     Origin::Dialled(target) => self.targets.get(target).and_then(Target::address).unwrap_or(NOWHERE),
                 };
-                self.on_servent_hello(now, link, origin, None, address, own, out)
+                self.on_servent_hello(now, link, origin, hello, address, own, out)
             }
         }
     }
@@ -189,13 +190,17 @@ impl Links {
         now: Time,
         link: LinkId,
         origin: Origin,
-        id: Option<ServentId>,
+        hello: &Hello,
         advertised: SocketAddr,
         own: &Hello,
         out: &mut Outbox<'_>,
     ) -> Greeting {
         let Role::Servent { id: own_id, .. } = own.role else {
             return Greeting::Refused(Goodbye::Role);
+        };
+        let id = match hello.role {
+            Role::Servent { id, .. } => Some(id),
+            Role::Client { .. } | Role::Nameless => None,
         };
         let dialled_target = match origin {
             Origin::Dialled(target) => Some(target),
@@ -234,7 +239,7 @@ impl Links {
         if self.neighbors.is_empty() {
             self.beat = now + NEIGHBOR_BEAT;
         }
-        self.add(NeighborLink::new(link, identity, advertised, dialled_here));
+        self.add(NeighborLink::new(link, hello, advertised, dialled_here));
         log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
             target.on_linked(link);
@@ -303,22 +308,28 @@ impl Links {
 
     // ---- who there is ----
 
-    /// The neighbors but the one at the other end of this link.
-    pub(super) fn neighbors_except(&self, link: Option<LinkId>) -> Recipients {
+    /// Whoever a query may go to: the neighbors but the one at the other end of this link. `needs` is what it takes to
+    /// understand its ask.
+    pub(super) fn recipients(&self, except: Option<LinkId>, query: &Query, needs: Features) -> Recipients {
         let count = self.neighbors.len();
-        let mut to = Recipients { links: Vec::with_capacity(count), echoing: Vec::with_capacity(count) };
-        for neighbor in self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != link) {
+        let mut to =
+            Recipients { links: Vec::with_capacity(count), echoing: Vec::with_capacity(count), untold_count: 0 };
+        for neighbor in self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != except) {
+            if !neighbor.can_be_told(query, needs) {
+                to.untold_count += 1;
+                continue;
+            }
             to.links.push(neighbor.link);
-            if neighbor.identity.is_some() {
+            if neighbor.manners().echoes {
                 to.echoing.push(neighbor.link);
             }
         }
         to
     }
 
-    /// Whether a neighbor can be told what came of its copy: in a dialect without names there are no echoes either.
+    /// Whether a neighbor can be told what came of its copy.
     pub(super) fn hears_echoes(&self, link: LinkId) -> bool {
-        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.identity.is_some())
+        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.manners().echoes)
     }
 
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
@@ -459,5 +470,46 @@ fn keeps_second(own: ServentId, other: ServentId, first_dialled_here: bool, seco
         (true, true) => false,
         (false, false) => true,
         (_, second_dialled_here) => second_dialled_here == (own < other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::key::Key;
+    use crate::query::{Ask, Path};
+
+    /// No message needs a feature yet, so the need is made up here.
+    #[test]
+    fn whoever_did_not_offer_what_a_query_needs_is_left_out_and_counted() {
+        let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let servent = |id, port| Hello::new(Role::Servent { id: ServentId(id), advertised: address(port) });
+        let own = servent(1, 9000);
+        let mut links = Links::new(&Config::default());
+        let mut out = Vec::new();
+        let offers = [(LinkId(1), 0), (LinkId(2), 1), (LinkId(3), 2), (LinkId(4), 3)];
+        for (link, offered) in offers {
+            let out = &mut Outbox::new(&mut out);
+            links.on_opened(Time::START, link, Origin::Accepted(address(1)), &own, out);
+            let features = Features::from_bits(offered);
+            let hello = Hello { features, ..servent(10 + u128::from(link.0), 9001) };
+            let greeting = links.on_hello(Time::START, link, &hello, &own, out);
+            assert!(matches!(greeting, Greeting::Neighbor(Some(_), None)), "{greeting:?}");
+        }
+        let client = AnswerAddress { socket: address(7000), dialect: Dialect::OWN };
+        let ask = Ask::Key(Key::new(b"tea").unwrap());
+        let query = Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
+        for needed in 0..4 {
+            for except in [None, Some(LinkId(4))] {
+                let to = links.recipients(except, &query, Features::from_bits(needed));
+                let there: Vec<_> = offers.into_iter().filter(|(link, _)| Some(*link) != except).collect();
+                let told = there.iter().filter(|(_, offered)| offered & needed == needed);
+                let told: Vec<LinkId> = told.map(|(link, _)| *link).collect();
+                assert_eq!(to.count(), there.len(), "nobody is forgotten");
+                assert_eq!(to.untold_count, there.len() - told.len(), "{needed} needed");
+                assert_eq!((to.links, to.echoing), (told.clone(), told), "{needed} needed");
+            }
+        }
     }
 }

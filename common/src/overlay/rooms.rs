@@ -29,8 +29,8 @@ pub(super) struct Rooms {
 pub(super) struct Rare {
     pub(super) delivery: Delivery,
     pub(super) counters: Counters,
-    /// Where TP3 clients may be for an answer to be dialled to them.
-    pub(super) tp3_answers: Vec<IpNet>,
+    /// Where clients may be for an answer to be dialled to them that nothing shows they asked for.
+    pub(super) answer_networks: Vec<IpNet>,
 }
 
 /// What happened that nobody is told of at the time.
@@ -53,8 +53,8 @@ pub(super) enum Parting {
 impl Rooms {
     pub(super) fn new(config: &Config) -> Rooms {
         let mut rare: OnDemand<Rare> = OnDemand::default();
-        if !config.tp3_answers.is_empty() {
-            rare.make().tp3_answers.clone_from(&config.tp3_answers);
+        if !config.answer_networks.is_empty() {
+            rare.make().answer_networks.clone_from(&config.answer_networks);
         }
         Rooms { links: Links::new(config), flood: OnDemand::default(), rare }
     }
@@ -183,7 +183,7 @@ impl Rooms {
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        let networks = |rare: &Rare| rare.tp3_answers.capacity() * size_of::<IpNet>();
+        let networks = |rare: &Rare| rare.answer_networks.capacity() * size_of::<IpNet>();
         let rare = self.rare.get().map_or(0, |rare| size_of_val(rare) + networks(rare));
         self.links.memory_bytes() + self.of_flood(Flood::memory_bytes) + rare
     }

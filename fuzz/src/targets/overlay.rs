@@ -106,7 +106,7 @@ impl Shell {
             advertised: words::address(reader),
             ttl: reader.byte() % (TTL_MAX + 1),
             forward_once: reader.flag(),
-            tp3_answers: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
+            answer_networks: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
             ..Config::default()
         };
         let mind = Overlay::new(&config, store(reader));

@@ -386,7 +386,7 @@ impl<'s> World<'s> {
             forward_once: self.scene.forward_once.get(servent).copied().unwrap_or(false),
             neighbors,
             // As `--tp3-answers` names the network the clients are in.
-            tp3_answers: "11.0.0.0/8".parse().into_iter().collect(),
+            answer_networks: "11.0.0.0/8".parse().into_iter().collect(),
             ..Config::default()
         };
         node.mind = Mind::Servent(Box::new(Overlay::new(&config, Arc::new(store))));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use crate::link::LinkId;
 use crate::message::Identity;
-use crate::query::{Ask, Path, Query};
+use crate::query::{Ask, Query};
 
 /// Who waits to hear that a query has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Arrival {
         }
         // Rule 2: a path longer than the way would grow, as it is passed on, into one that nobody accepts.
         let path_addresses_max = if query.ask == Ask::Topology { usize::from(query.hops) } else { 0 };
-        if matches!(&query.path, Path::Addresses(path) if path.len() > path_addresses_max) {
+        if query.path.is_longer_than(path_addresses_max) {
             return Err(Breach::PathTooLong);
         }
         // Rule 3: what others may spend here has a limit; the echo will name what it came with.

@@ -10,7 +10,7 @@ use crate::limits::ECHO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::Identity;
 use crate::on_demand::OnDemand;
-use crate::query::{Ask, Path, Query, Tally};
+use crate::query::{Ask, Query, Tally};
 use crate::time::Time;
 
 /// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
@@ -64,9 +64,5 @@ pub(super) fn weight(query: &Query) -> usize {
         Ask::Key(key) => key.as_bytes().len(),
         Ask::Topology => 0,
     };
-    let path = match &query.path {
-        Path::Addresses(addresses) => size_of_val(addresses.as_slice()),
-        Path::Text(text) => text.len(),
-    };
-    size_of::<Query>() + ask + path
+    size_of::<Query>() + ask + query.path.bytes_count()
 }

@@ -1,18 +1,18 @@
-//! The query ids of the last two minutes, or of the last half where the client speaks TP3.
+//! The query ids of the last two minutes, or of as long as they are remembered in the dialect of their client.
 //!
 //! It finds and forgets; what a copy of a known query is good for is judged by `flood`.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use hashbrown::HashTable;
 
 use super::pass::Pass;
+use crate::address::AnswerAddress;
 use crate::dialect::Dialect;
-use crate::limits::{SEEN_AGE_MAX, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX};
+use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::on_demand::OnDemand;
 use crate::query::QueryId;
@@ -42,8 +42,10 @@ pub(super) struct SeenQuery {
 
 #[derive(Debug, Default)]
 pub(super) struct SeenSet {
-    native: Ring,
-    tp3: OnDemand<Ring>,
+    /// Of the clients of our own dialect.
+    own: Ring,
+    /// Of those of the others, one for each, in the order of the dialects.
+    others: OnDemand<[Ring; Dialect::ALL.len() - 1]>,
 }
 
 /// Entries of one age limit, in the order in which they came, which is the one in which they go.
@@ -69,24 +71,29 @@ const LATEST: usize = 4;
 impl SeenSet {
     /// How many there are. Those forgotten early take their place until they are old.
     pub(super) fn len(&self) -> usize {
-        self.native.entries.len() + self.tp3.get().map_or(0, |ring| ring.entries.len())
+        let others = self.others.get().into_iter().flatten();
+        self.own.entries.len() + others.map(|ring| ring.entries.len()).sum::<usize>()
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
-        let Some(latest) = self.native.entries.back() else { return 0 };
+        let Some(latest) = self.own.entries.back() else { return 0 };
         let passes = latest.passes.last().map_or(0, |pass| pass.tally.reached ^ (pass.awaited.len() as u64) << 8);
         passes ^ latest.id.sequence ^ u64::from(latest.ttl) << 56
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.native.memory_bytes() + self.tp3.get().map_or(0, |ring| size_of_val(ring) + ring.memory_bytes())
+        let others = self
+            .others
+            .get()
+            .map_or(0, |rings| size_of_val(rings) + rings.iter().map(Ring::memory_bytes).sum::<usize>());
+        self.own.memory_bytes() + others
     }
 
     pub(super) fn find(&self, id: QueryId) -> Option<QueryPlace> {
-        [Dialect::Native, Dialect::Tp3].into_iter().find_map(|dialect| {
-            let number = self.ring(dialect)?.find(id)?;
-            Some(QueryPlace { dialect, number })
+        Dialect::ALL.iter().find_map(|dialect| {
+            let number = self.ring(*dialect)?.find(id)?;
+            Some(QueryPlace { dialect: *dialect, number })
         })
     }
 
@@ -103,10 +110,6 @@ impl SeenSet {
         if self.len() >= SEEN_IDS_MAX {
             return None;
         }
-        let ring = match dialect {
-            Dialect::Native => &mut self.native,
-            Dialect::Tp3 => self.tp3.make(),
-        };
         let entry = SeenQuery {
             id,
             since: now,
@@ -116,24 +119,27 @@ impl SeenSet {
             is_forgotten: false,
             passes: Vec::new(),
         };
-        Some(QueryPlace { dialect, number: ring.push(entry) })
+        if place_among_others(dialect).is_some() {
+            self.others.make();
+        }
+        Some(QueryPlace { dialect, number: self.ring_mut(dialect)?.push(entry) })
     }
 
     /// Forgets the oldest query that is old enough, and gives it, if there is one.
     pub(super) fn forget_oldest(&mut self, now: Time) -> Option<SeenQuery> {
-        let native = self.native.pop_older(now, SEEN_AGE_MAX);
-        native.or_else(|| self.tp3.get_mut()?.pop_older(now, SEEN_TP3_AGE_MAX))
+        let mut dialects = Dialect::ALL.iter();
+        dialects.find_map(|dialect| self.ring_mut(*dialect)?.pop_older(now, dialect.manners().remembered))
     }
 
-    /// Forgets what a TP3 client asked, and gives what was awaited or kept of it.
-    pub(super) fn forget_client(&mut self, client: SocketAddr) -> Vec<Pass> {
+    /// Forgets what a client asked in its dialect, and gives what was awaited or kept of it.
+    pub(super) fn forget_client(&mut self, client: AnswerAddress) -> Vec<Pass> {
         let mut passes = Vec::new();
-        let Some(tp3) = self.tp3.get_mut() else { return passes };
-        for place in 0..tp3.entries.len() {
-            if tp3.entries.get(place).is_some_and(|entry| entry.id.client == client) {
-                tp3.unindex(place);
+        let Some(ring) = self.ring_mut(client.dialect) else { return passes };
+        for place in 0..ring.entries.len() {
+            if ring.entries.get(place).is_some_and(|entry| entry.id.client == client.socket) {
+                ring.unindex(place);
             }
-            if let Some(entry) = tp3.entries.get_mut(place).filter(|entry| entry.id.client == client) {
+            if let Some(entry) = ring.entries.get_mut(place).filter(|entry| entry.id.client == client.socket) {
                 entry.is_forgotten = true;
                 passes.append(&mut entry.passes);
             }
@@ -172,18 +178,23 @@ impl SeenSet {
     }
 
     fn ring(&self, dialect: Dialect) -> Option<&Ring> {
-        match dialect {
-            Dialect::Native => Some(&self.native),
-            Dialect::Tp3 => self.tp3.get(),
+        match place_among_others(dialect) {
+            None => Some(&self.own),
+            Some(place) => self.others.get()?.get(place),
         }
     }
 
     fn ring_mut(&mut self, dialect: Dialect) -> Option<&mut Ring> {
-        match dialect {
-            Dialect::Native => Some(&mut self.native),
-            Dialect::Tp3 => self.tp3.get_mut(),
+        match place_among_others(dialect) {
+            None => Some(&mut self.own),
+            Some(place) => self.others.get_mut()?.get_mut(place),
         }
     }
+}
+
+/// Where a dialect stands among those that are not our own.
+fn place_among_others(dialect: Dialect) -> Option<usize> {
+    (dialect as usize).checked_sub(1)
 }
 
 impl Ring {

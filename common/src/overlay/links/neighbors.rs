@@ -3,13 +3,17 @@
 //! It does not know what is said on a link, nor who is to be dialled (`targets`). Kept small: one process may simulate
 //! a million servents.
 
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
-use crate::address::{join, split};
+use crate::address::join;
+use crate::dialect::{Dialect, Manners};
+use crate::features::Features;
 use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER};
 use crate::link::LinkId;
-use crate::message::Identity;
+use crate::message::{Hello, Identity, Role};
+use crate::query::Query;
+use crate::wire;
 
 /// A link to a neighbor.
 #[derive(Debug)]
@@ -17,12 +21,22 @@ pub(super) struct NeighborLink {
     pub(super) link: LinkId,
     /// Who it is, if it says so.
     pub(super) identity: Option<Identity>,
-    v6: Option<Box<SocketAddrV6>>,
+    uncommon: Option<Box<Uncommon>>,
     v4: SocketAddrV4,
     /// The beats since it was last heard.
     quiet: u8,
     pub(super) dialled_here: bool,
 }
+
+/// What few neighbors differ in: nearly all go by an IPv4 address, speak as we do, and can do what we can.
+#[derive(Debug, PartialEq, Eq)]
+struct Uncommon {
+    v6: Option<SocketAddrV6>,
+    dialect: Dialect,
+    features: Features,
+}
+
+const COMMON: Uncommon = Uncommon { v6: None, dialect: Dialect::OWN, features: Features::OWN };
 
 /// What a beat found to be done about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,22 +48,42 @@ pub(super) enum Silence {
 }
 
 impl NeighborLink {
-    pub(super) fn new(
-        link: LinkId,
-        identity: Option<Identity>,
-        advertised: SocketAddr,
-        dialled_here: bool,
-    ) -> NeighborLink {
-        let (v4, v6) = split(advertised);
-        NeighborLink { link, identity, v6, v4, quiet: 0, dialled_here }
+    /// A link on which this hello was said, by somebody who goes by this address.
+    pub(super) fn new(link: LinkId, hello: &Hello, advertised: SocketAddr, dialled_here: bool) -> NeighborLink {
+        let identity = match hello.role {
+            Role::Servent { id, .. } => Some(Identity::from(id)),
+            Role::Client { .. } | Role::Nameless => None,
+        };
+        let (v4, v6) = match advertised {
+            SocketAddr::V4(v4) => (v4, None),
+            SocketAddr::V6(v6) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(v6)),
+        };
+        let about = Uncommon { v6, dialect: hello.dialect, features: hello.features };
+        let uncommon = (about != COMMON).then(|| Box::new(about));
+        NeighborLink { link, identity, uncommon, v4, quiet: 0, dialled_here }
+    }
+
+    fn about(&self) -> &Uncommon {
+        self.uncommon.as_deref().unwrap_or(&COMMON)
     }
 
     pub(super) fn advertised(&self) -> SocketAddr {
-        join(self.v4, self.v6.as_deref())
+        join(self.v4, self.about().v6.as_ref())
+    }
+
+    /// What is customary in its dialect.
+    pub(super) fn manners(&self) -> &'static Manners {
+        self.about().dialect.manners()
+    }
+
+    /// Whether it would understand a query whose ask needs these features.
+    pub(super) fn can_be_told(&self, query: &Query, needs: Features) -> bool {
+        let Uncommon { dialect, features, .. } = *self.about();
+        features.include(needs) && wire::can_say(dialect, query)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of_val(self) + self.v6.as_deref().map_or(0, size_of_val)
+        size_of_val(self) + self.uncommon.as_deref().map_or(0, size_of_val)
     }
 
     pub(super) fn on_heard(&mut self) {
@@ -61,7 +95,9 @@ impl NeighborLink {
 
     /// Counts a beat. One that cannot answer a ping may be quiet; the system's keepalive has to do.
     pub(super) fn on_beat(&mut self) -> Option<Silence> {
-        self.identity?;
+        if !self.manners().answers_ping {
+            return None;
+        }
         self.quiet = self.quiet.saturating_add(1);
         match u64::from(self.quiet) {
             PING_BEATS => Some(Silence::Ping),
@@ -102,7 +138,24 @@ mod tests {
     fn an_address_of_either_family_comes_out_as_it_went_in() {
         for text in ["10.1.2.3:9000", "0.0.0.0:0", "[::1]:9000", "[2001:db8::7]:65535"] {
             let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(NeighborLink::new(LinkId(1), None, address, false).advertised(), address);
+            let hello = Hello::new(Role::Nameless);
+            assert_eq!(NeighborLink::new(LinkId(1), &hello, address, false).advertised(), address);
+        }
+    }
+
+    #[test]
+    fn only_what_is_uncommon_takes_more_room() {
+        let plain = Hello::new(Role::Nameless);
+        let [v4, v6] = ["10.1.2.3:9000", "[::1]:9000"].map(|text| text.parse::<SocketAddr>().unwrap());
+        let size = |hello: &Hello, address| NeighborLink::new(LinkId(1), hello, address, true).memory_bytes();
+        assert_eq!(size(&plain, v4), size_of::<NeighborLink>());
+        let larger = size_of::<NeighborLink>() + size_of::<Uncommon>();
+        for (hello, address) in [
+            (plain, v6),
+            (Hello { dialect: Dialect::Tp3, ..plain }, v4),
+            (Hello { features: Features::from_bits(1), ..plain }, v4),
+        ] {
+            assert_eq!(size(&hello, address), larger, "{hello:?} at {address}");
         }
     }
 }

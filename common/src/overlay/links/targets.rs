@@ -46,8 +46,7 @@ const FAILURES_AGAIN: u16 = 1 << 15;
 
 impl Target {
     pub(super) fn new(neighbor: &Neighbor) -> Target {
-        let is_plain =
-            |address: &SocketAddr| neighbor.dialect == Dialect::Native && neighbor.name == address.to_string();
+        let is_plain = |address: &SocketAddr| neighbor.dialect == Dialect::OWN && neighbor.name == address.to_string();
         let (plain, other) = match neighbor.addresses.as_slice() {
             [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
             _ => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(neighbor.clone()))),
@@ -113,7 +112,7 @@ impl Target {
     pub(super) fn dial(&mut self, index: usize, out: &mut Outbox<'_>) {
         if let Some(address) = self.address() {
             self.state = TargetState::Dialling;
-            let dialect = self.other.as_ref().map_or(Dialect::Native, |neighbor| neighbor.dialect);
+            let dialect = self.other.as_ref().map_or(Dialect::OWN, |neighbor| neighbor.dialect);
             out.dial(Dial::Neighbor(index), address, dialect);
         } else {
             // A name without addresses is refused before it gets here; without this it would be due for ever.
