@@ -14,6 +14,9 @@ pub enum Dialect {
     Native,
     /// The course protocol the network descends from, described in docs/TP3.md.
     Tp3,
+    /// One that only tests speak: what it takes to add it is what a dialect costs.
+    #[cfg(test)]
+    Toy,
 }
 
 /// What is customary in a dialect.
@@ -102,12 +105,36 @@ static TP3: Manners = Manners {
     paths_are_text: true,
 };
 
+/// It has a little of both, and what neither has.
+#[cfg(test)]
+static TOY: Manners = Manners {
+    name: "Toy",
+    scheme: "toy://",
+    option: "--toy",
+    number: 2,
+    opening_to_servent: b"toy?",
+    opening_to_client: b"toy!",
+    answers_hello: true,
+    answers_ping: false,
+    echoes: true,
+    answers: Answers::Alone { tries_max: 1, pause: Duration::from_secs(1) },
+    answers_tell_kind: false,
+    counts_from_zero: true,
+    remembered: Duration::from_secs(7),
+    paths_are_text: false,
+};
+
 impl Dialect {
     /// Our own.
     pub const OWN: Dialect = Dialect::Native;
 
     /// All of them, our own first.
-    pub const ALL: &'static [Dialect] = &[Dialect::Native, Dialect::Tp3];
+    pub const ALL: &'static [Dialect] = &[
+        Dialect::Native,
+        Dialect::Tp3,
+        #[cfg(test)]
+        Dialect::Toy,
+    ];
 
     /// What is customary in it.
     #[must_use]
@@ -115,6 +142,8 @@ impl Dialect {
         match self {
             Dialect::Native => &NATIVE,
             Dialect::Tp3 => &TP3,
+            #[cfg(test)]
+            Dialect::Toy => &TOY,
         }
     }
 

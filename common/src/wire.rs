@@ -5,6 +5,8 @@
 
 mod codec;
 mod native;
+#[cfg(test)]
+mod toy;
 mod tp3;
 
 use crate::dialect::Dialect;
@@ -85,6 +87,8 @@ fn codec_of(dialect: Dialect) -> &'static dyn Codec {
     match dialect {
         Dialect::Native => &native::Native,
         Dialect::Tp3 => &tp3::Tp3,
+        #[cfg(test)]
+        Dialect::Toy => &toy::Toy,
     }
 }
 

@@ -119,7 +119,10 @@ pub(super) const fn beats(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::AnswerAddress;
+    use crate::key::Key;
     use crate::message::ServentId;
+    use crate::query::{Ask, Path};
 
     #[test]
     fn a_link_is_no_larger_than_it_has_to_be() {
@@ -152,10 +155,33 @@ mod tests {
         let larger = size_of::<NeighborLink>() + size_of::<Uncommon>();
         for (hello, address) in [
             (plain, v6),
-            (Hello { dialect: Dialect::Tp3, ..plain }, v4),
+            (Hello { dialect: Dialect::Toy, ..plain }, v4),
             (Hello { features: Features::from_bits(1), ..plain }, v4),
         ] {
             assert_eq!(size(&hello, address), larger, "{hello:?} at {address}");
+        }
+    }
+
+    #[test]
+    fn who_can_be_told_what_is_known_of_each() {
+        let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Native };
+        let ask = |key: &[u8]| Ask::Key(Key::new(key).unwrap());
+        let query = |ask| Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
+        let link = |dialect, offered| {
+            let hello = Hello { features: Features::from_bits(offered), ..Hello::said_in(dialect, Role::Nameless) };
+            NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true)
+        };
+        for (dialect, offered, key, needed, expected) in [
+            (Dialect::Native, 0, "nine bytes", 0, true),
+            (Dialect::Native, 2, "nine bytes", 2, true),
+            (Dialect::Native, 2, "nine bytes", 3, false),
+            (Dialect::Toy, 0, "short", 0, true),
+            (Dialect::Toy, 0, "nine bytes", 0, false),
+            (Dialect::Toy, 2, "short", 2, true),
+            (Dialect::Toy, 0, "short", 2, false),
+        ] {
+            let told = link(dialect, offered).can_be_told(&query(ask(key.as_bytes())), Features::from_bits(needed));
+            assert_eq!(told, expected, "{dialect:?} that offers {offered} is asked `{key}`, which needs {needed}");
         }
     }
 }

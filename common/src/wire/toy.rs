@@ -1,0 +1,304 @@
+//! A dialect that only tests speak: one line of words a message.
+//!
+//! It shows what it takes to add one: this file, and a row in `dialect`. It has a little of each of the others: its
+//! servents say who they are and echo, but answer no ping; its clients get each answer alone; it can ask for short keys
+//! and for nothing else.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use crate::address::AnswerAddress;
+use crate::dialect::Dialect;
+use crate::key::Key;
+use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use crate::wire::codec::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
+
+/// Longest key that can be asked for.
+const KEY_BYTES_MAX: usize = 8;
+/// Longest line.
+const LINE_BYTES_MAX: usize = 256;
+
+pub(super) struct Toy;
+
+impl Codec for Toy {
+    fn preface(&self) -> &'static [u8] {
+        &[]
+    }
+
+    fn read_preface(&self, _bytes: &[u8]) -> Result<FirstBytes, WireError> {
+        Ok(FirstBytes::Preface(0))
+    }
+
+    fn head_bytes(&self) -> usize {
+        0
+    }
+
+    fn is_stamped(&self) -> bool {
+        false
+    }
+
+    fn encode(&self, _position: Position, message: &Message) -> Result<Vec<u8>, EncodeError> {
+        let line = match message {
+            Message::Hello(Hello { role: Role::Servent { id, advertised }, .. }) => {
+                format!("toy? servent {} {advertised}", id.0)
+            }
+            Message::Hello(Hello { role: Role::Client { answer_port }, .. }) => format!("toy? client {answer_port}"),
+            Message::Hello(Hello { role: Role::Nameless, .. }) => return Err(unspeakable("a hello of nobody")),
+            Message::Goodbye(_) => "toy? goodbye".to_owned(),
+            // It has no words for them.
+            Message::Ping | Message::Pong => return Ok(Vec::new()),
+            Message::Request(Request { sequence, ask }) => format!("toy? request {sequence} {}", asked(ask)?),
+            Message::Query(query) => {
+                let Query { sequence, client: AnswerAddress { socket, dialect }, ttl, hops, ask, .. } = &**query;
+                let number = dialect.manners().number;
+                format!("toy? query {sequence} {socket} {number} {ttl} {hops} {}", asked(ask)?)
+            }
+            Message::Answer(Answer { sequence, body: AnswerBody::Value(value), .. }) => {
+                format!("toy! {sequence} {}", hex(value))
+            }
+            Message::Answer(_) => return Err(unspeakable("a place")),
+            Message::Echo(Echo { id: QueryId { sequence, client }, ttl, tally }) => {
+                format!("toy? echo {sequence} {client} {ttl} {}", counts(tally))
+            }
+            Message::Finished(Finished { sequence, tally }) => format!("toy? finished {sequence} {}", counts(tally)),
+        };
+        Ok(format!("{line}\n").into_bytes())
+    }
+
+    fn read_frame(
+        &self,
+        _position: Position,
+        bytes: &[u8],
+        _frame_bytes_max: usize,
+    ) -> Result<Option<Heard>, WireError> {
+        let Some(length) = bytes.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
+            let is_too_long = bytes.len() >= LINE_BYTES_MAX;
+            let error = WireError::FrameTooLong { length: bytes.len(), max: LINE_BYTES_MAX };
+            return if is_too_long { Err(error) } else { Ok(None) };
+        };
+        let line = String::from_utf8_lossy(&bytes[..length]);
+        let message = read_line(&line).ok_or_else(|| WireError::Malformed(format!("`{line}` means nothing")))?;
+        Ok(Some((Some(message), length + 1)))
+    }
+
+    fn can_say(&self, query: &Query) -> bool {
+        asked(&query.ask).is_ok()
+    }
+}
+
+fn unspeakable(what: &str) -> EncodeError {
+    EncodeError::Unspeakable(what.to_owned())
+}
+
+fn asked(ask: &Ask) -> Result<String, EncodeError> {
+    match ask {
+        Ask::Key(key) if key.as_bytes().len() <= KEY_BYTES_MAX => Ok(hex(key.as_bytes())),
+        Ask::Key(_) => Err(unspeakable("a long key")),
+        Ask::Topology => Err(unspeakable("a topology")),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut hex = ".".to_owned();
+    bytes.iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap_or_default());
+    hex
+}
+
+fn counts(tally: &Tally) -> String {
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = tally;
+    format!("{reached} {answers} {copies} {duplicates} {stopped} {lost} {silent}")
+}
+
+fn read_line(line: &str) -> Option<Message> {
+    let mut words = Words(line.split(' '));
+    let message = match (words.next()?, words.next()?) {
+        ("toy!", sequence) => {
+            let body = AnswerBody::Value(words.bytes()?);
+            Message::Answer(Answer { sequence: sequence.parse().ok()?, hops: 0, body })
+        }
+        ("toy?", "servent") => {
+            let role = Role::Servent { id: ServentId(words.read()?), advertised: words.read()? };
+            Message::Hello(Hello::said_in(Dialect::Toy, role))
+        }
+        ("toy?", "client") => Message::Hello(Hello::said_in(Dialect::Toy, Role::Client { answer_port: words.read()? })),
+        ("toy?", "goodbye") => Message::Goodbye(Goodbye::Leaving),
+        ("toy?", "request") => Message::Request(Request { sequence: words.read()?, ask: words.ask()? }),
+        ("toy?", "query") => {
+            let sequence = words.read()?;
+            let client = AnswerAddress { socket: words.read()?, dialect: Dialect::of_number(words.read()?)? };
+            let (ttl, hops, ask) = (words.read()?, words.read()?, words.ask()?);
+            Message::query(Query { sequence, client, ttl, hops, ask, path: Path::default() })
+        }
+        ("toy?", "echo") => {
+            let id = QueryId { sequence: words.read()?, client: words.read::<SocketAddr>()? };
+            Message::Echo(Echo { id, ttl: words.read()?, tally: words.tally()? })
+        }
+        ("toy?", "finished") => Message::Finished(Finished { sequence: words.read()?, tally: words.tally()? }),
+        _ => return None,
+    };
+    words.next().is_none().then_some(message)
+}
+
+struct Words<'a>(std::str::Split<'a, char>);
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Option<&'a str> {
+        self.0.next()
+    }
+
+    fn read<T: FromStr>(&mut self) -> Option<T> {
+        self.next()?.parse().ok()
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        let digits = self.next()?.strip_prefix('.')?;
+        let byte = |place| u8::from_str_radix(digits.get(place..place + 2)?, 16).ok();
+        (0..digits.len()).step_by(2).map(byte).collect()
+    }
+
+    fn ask(&mut self) -> Option<Ask> {
+        Some(Ask::Key(Key::new(&self.bytes()?).ok()?))
+    }
+
+    fn tally(&mut self) -> Option<Tally> {
+        Some(Tally {
+            reached: self.read()?,
+            answers: self.read()?,
+            copies: self.read()?,
+            duplicates: self.read()?,
+            stopped: self.read()?,
+            lost: self.read()?,
+            silent: self.read()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Link, Purpose};
+    use crate::wire::Accepts;
+
+    fn key(text: &str) -> Ask {
+        Ask::Key(Key::new(text.as_bytes()).unwrap())
+    }
+
+    fn servent(id: u128) -> Message {
+        let role = Role::Servent { id: ServentId(id), advertised: ([127, 0, 0, 1], 9000).into() };
+        Message::Hello(Hello::said_in(Dialect::Toy, role))
+    }
+
+    fn query(ask: Ask) -> Query {
+        let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Toy };
+        Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() }
+    }
+
+    fn answer(value: &[u8]) -> Message {
+        Message::Answer(Answer { sequence: 7, hops: 0, body: AnswerBody::Value(value.to_vec()) })
+    }
+
+    /// One of each that can be said.
+    fn messages() -> Vec<Message> {
+        let tally = Tally { reached: 4, answers: 2, copies: 5, duplicates: 1, stopped: -1, lost: 0, silent: u64::MAX };
+        let id = QueryId { sequence: 7, client: ([192, 0, 2, 7], 9990).into() };
+        vec![
+            servent(1),
+            Message::Hello(Hello::said_in(Dialect::Toy, Role::Client { answer_port: 9990 })),
+            Message::Goodbye(Goodbye::Leaving),
+            Message::Request(Request { sequence: 7, ask: key("tea") }),
+            Message::query(query(key("tea"))),
+            answer(b""),
+            answer(b"green\n"),
+            Message::Echo(Echo { id, ttl: 2, tally }),
+            Message::Finished(Finished { sequence: 7, tally }),
+        ]
+    }
+
+    fn hear(link: &mut Link, bytes: &[u8]) -> Result<Vec<Message>, WireError> {
+        link.receive(bytes);
+        let mut heard = Vec::new();
+        while let Some(message) = link.next_message()? {
+            heard.push(message);
+        }
+        Ok(heard)
+    }
+
+    /// Everything that waits at one end goes to the other.
+    fn pass(from: &mut Link, to: &mut Link) -> Result<Vec<Message>, WireError> {
+        let bytes = from.unsent().to_vec();
+        from.sent(bytes.len());
+        hear(to, &bytes)
+    }
+
+    #[test]
+    fn two_links_speak_it() {
+        let mut dialled = Link::new(Dialect::Toy, Purpose::Standing);
+        let mut accepted = Link::accepted(Accepts::Any, Purpose::Standing);
+        assert_eq!(accepted.send(&servent(2)), Ok(()));
+        assert_eq!(accepted.unsent(), b"", "whoever dials may yet speak any");
+        assert_eq!(dialled.send(&servent(1)), Ok(()));
+        assert_eq!(pass(&mut dialled, &mut accepted), Ok(vec![servent(1)]));
+        assert_eq!(accepted.dialect(), Dialect::Toy);
+        assert_eq!(accepted.send(&servent(2)), Ok(()));
+        assert_eq!(pass(&mut accepted, &mut dialled), Ok(vec![servent(2)]));
+        for message in messages() {
+            assert_eq!(dialled.send(&message), Ok(()));
+            assert_eq!(pass(&mut dialled, &mut accepted), Ok(vec![message]));
+        }
+        assert_eq!(dialled.send(&Message::Ping), Ok(()));
+        assert_eq!(dialled.unsent(), b"", "there are no words for it");
+    }
+
+    #[test]
+    fn a_message_may_be_cut_anywhere_and_a_line_without_end_is_refused() {
+        for message in messages() {
+            let mut link = Link::new(Dialect::Toy, Purpose::Standing);
+            link.send(&message).unwrap();
+            let bytes = link.unsent().to_vec();
+            for cut in 0..bytes.len() {
+                let mut link = Link::new(Dialect::Toy, Purpose::Standing);
+                assert_eq!(hear(&mut link, &bytes[..cut]), Ok(Vec::new()));
+                assert_eq!(hear(&mut link, &bytes[cut..]), Ok(vec![message.clone()]));
+            }
+        }
+        let mut link = Link::new(Dialect::Toy, Purpose::Standing);
+        assert!(matches!(hear(&mut link, &[b'y'; LINE_BYTES_MAX]), Err(WireError::FrameTooLong { .. })));
+        assert!(hear(&mut Link::new(Dialect::Toy, Purpose::Standing), b"toy? what\n").is_err());
+    }
+
+    #[test]
+    fn it_is_told_from_others_by_its_first_bytes_and_refused_where_it_is_not_taken() {
+        for end in [Purpose::Standing, Purpose::Asking] {
+            let opening: &[u8] = if end == Purpose::Asking { b"toy!" } else { b"toy?" };
+            for length in 0..opening.len() {
+                let mut link = Link::accepted(Accepts::Own, end);
+                assert_eq!(hear(&mut link, &opening[..length]), Ok(Vec::new()), "too little to tell");
+            }
+            let refused = hear(&mut Link::accepted(Accepts::Own, end), opening);
+            assert_eq!(refused, Err(WireError::Refused(Dialect::Toy)));
+            assert_eq!(hear(&mut Link::accepted(Accepts::Any, end), opening).map(|heard| heard.len() > 1), Ok(false));
+        }
+        let reason = WireError::Refused(Dialect::Toy).to_string();
+        assert_eq!(reason, "it speaks Toy, which this servent does not without --toy");
+    }
+
+    #[test]
+    fn whoever_brings_an_answer_says_no_hello() {
+        let mut bringing = Link::new(Dialect::Toy, Purpose::Answers);
+        let mut asking = Link::accepted(Accepts::Any, Purpose::Asking);
+        bringing.send(&answer(b"green")).unwrap();
+        let hello = Message::Hello(Hello::said_in(Dialect::Toy, Role::Nameless));
+        assert_eq!(pass(&mut bringing, &mut asking), Ok(vec![hello, answer(b"green")]));
+    }
+
+    #[test]
+    fn a_query_it_has_no_words_for_is_not_said() {
+        let mut link = Link::new(Dialect::Toy, Purpose::Standing);
+        for (ask, can_be_said) in [(key("8 bytes!"), true), (key("9 bytes!!"), false), (Ask::Topology, false)] {
+            assert_eq!(crate::wire::can_say(Dialect::Toy, &query(ask.clone())), can_be_said);
+            assert_eq!(link.send(&Message::query(query(ask))).is_ok(), can_be_said);
+        }
+    }
+}
