@@ -165,8 +165,7 @@ impl Link {
         if may_be_another && self.purpose != Purpose::Asking {
             return Ok(());
         }
-        let is_answer = matches!(message, Message::Hello(_)) && !self.is_dialled;
-        if is_answer && !self.dialect().manners().answers_hello {
+        if matches!(message, Message::Hello(_)) && !self.is_dialled && !self.answers_hello() {
             return Ok(());
         }
         self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), message)?)
@@ -251,6 +250,16 @@ impl Link {
             self.owes_hello = end == End::Client && matches!(answers, Some(Answers::Alone { .. }));
         }
         Ok(self.dialect)
+    }
+
+    /// Whether it is customary to answer the hello of whoever dialled this link.
+    fn answers_hello(&self) -> bool {
+        let manners = self.dialect().manners();
+        match self.purpose {
+            // Whoever brings a client an answer, in a dialect where it comes alone, says no hello and hears none.
+            Purpose::Asking => manners.answers == Answers::Kept,
+            Purpose::Standing | Purpose::Answers => manners.answers_hello,
+        }
     }
 
     fn on_hello(&mut self, hello: &Hello) {

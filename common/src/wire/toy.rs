@@ -177,8 +177,18 @@ impl<'a> Words<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
-    use crate::link::{Link, Purpose};
+    use crate::address::Neighbor;
+    use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
+    use crate::link::{Link, LinkId, Purpose};
+    use crate::overlay::{Config, Dial, Input, Opening, Output, Overlay};
+    use crate::session::{self, EndReason, Ending, Report, Session};
+    use crate::store::Store;
+    use crate::time::Time;
     use crate::wire::Accepts;
 
     fn key(text: &str) -> Ask {
@@ -300,5 +310,291 @@ mod tests {
             assert_eq!(crate::wire::can_say(Dialect::Toy, &query(ask.clone())), can_be_said);
             assert_eq!(link.send(&Message::query(query(ask))).is_ok(), can_be_said);
         }
+    }
+
+    // ---- minds ----
+
+    const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3)), 9990);
+
+    fn place(number: u8) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, number], 9000))
+    }
+
+    enum Mind {
+        Servent(Box<Overlay>),
+        Client(Box<Session>, Vec<Report>),
+    }
+
+    /// Two servents, the first of which has the second as a neighbor that speaks Toy, and a client of the first.
+    struct World {
+        now: Time,
+        /// What the client speaks.
+        dialect: Dialect,
+        minds: Vec<(SocketAddr, Mind)>,
+        /// Both ends of each connection: the number of the mind there, and its link while that is open.
+        connections: Vec<[(usize, Option<Link>); 2]>,
+    }
+
+    impl World {
+        fn new(dialect: Dialect) -> World {
+            let neighbor = Neighbor { name: "b".to_owned(), addresses: vec![place(2)], dialect: Dialect::Toy };
+            let servent = |number: u8, data: &str, neighbors: Vec<Neighbor>| {
+                let config = Config {
+                    advertised: place(number),
+                    servent_id: ServentId(number.into()),
+                    neighbors,
+                    answer_networks: vec!["127.0.0.0/8".parse().unwrap()],
+                    ..Config::default()
+                };
+                let (store, _) = Store::parse(data.as_bytes().to_vec()).unwrap();
+                (place(number), Mind::Servent(Box::new(Overlay::new(&config, Arc::new(store)))))
+            };
+            let minds =
+                vec![servent(1, "tea black\n", vec![neighbor]), servent(2, "tea green\nlong-name it\n", Vec::new())];
+            let mut world = World { now: Time::START, dialect, minds, connections: Vec::new() };
+            world.pass(Duration::ZERO);
+            world.attach();
+            world
+        }
+
+        /// A client comes, or comes anew.
+        fn attach(&mut self) {
+            for number in 0..2 * self.connections.len() as u64 {
+                if self.mind_at(LinkId(number)) == 2 && self.link(LinkId(number)).is_some() {
+                    self.close(LinkId(number));
+                }
+            }
+            self.minds.truncate(2);
+            let session = Session::new(self.dialect, CLIENT.port(), 1, Duration::from_secs(4), None);
+            self.minds.push((CLIENT, Mind::Client(Box::new(session), Vec::new())));
+            let link = self.connect(2, Link::new(self.dialect, Purpose::Asking), place(1)).unwrap();
+            self.tell_client(session::Input::Attached { link, contact: place(1) });
+            self.settle();
+            assert_eq!(self.reports(), [Report::Ready]);
+        }
+
+        /// Lets time go by, and what is due then happen.
+        fn pass(&mut self, duration: Duration) {
+            self.now = self.now + duration;
+            for number in 0..self.minds.len() {
+                match &self.minds[number].1 {
+                    Mind::Servent(_) => self.tell(number, Input::Deadline),
+                    Mind::Client(..) => self.tell_client(session::Input::Deadline),
+                }
+            }
+            self.settle();
+        }
+
+        fn ask(&mut self, key: &str) -> Vec<Report> {
+            let ask = Ask::Key(Key::new(key.as_bytes()).unwrap());
+            self.tell_client(session::Input::Ask(ask));
+            self.settle();
+            self.reports()
+        }
+
+        fn reports(&mut self) -> Vec<Report> {
+            match self.minds.get_mut(2) {
+                Some((_, Mind::Client(_, reports))) => std::mem::take(reports),
+                _ => Vec::new(),
+            }
+        }
+
+        /// Connects a mind with whoever is there, and says under which link.
+        fn connect(&mut self, from: usize, link: Link, to: SocketAddr) -> Option<LinkId> {
+            let other = self.minds.iter().position(|(address, _)| *address == to)?;
+            let is_client = matches!(self.minds[other].1, Mind::Client(..));
+            let accepted = if is_client {
+                Link::accepted(Accepts::answers_to(self.dialect), Purpose::Asking)
+            } else {
+                Link::accepted(Accepts::Any, Purpose::Standing)
+            };
+            let ids = [0, 1].map(|end| LinkId(2 * self.connections.len() as u64 + end));
+            self.connections.push([(from, Some(link)), (other, Some(accepted))]);
+            let came_from = self.minds[from].0;
+            if is_client {
+                self.tell_client(session::Input::Accepted { link: ids[1], from: came_from });
+            } else {
+                self.tell(other, Input::Opened { link: ids[1], opening: Opening::Accepted(came_from) });
+            }
+            Some(ids[0])
+        }
+
+        fn mind_at(&self, link: LinkId) -> usize {
+            let [connection, end] = [link.0 / 2, link.0 % 2].map(|part| usize::try_from(part).unwrap());
+            self.connections[connection][end].0
+        }
+
+        fn link(&mut self, id: LinkId) -> Option<&mut Link> {
+            let [connection, end] = [id.0 / 2, id.0 % 2].map(|part| usize::try_from(part).unwrap());
+            self.connections[connection][end].1.as_mut()
+        }
+
+        /// Carries bytes until everybody has said and heard everything.
+        fn settle(&mut self) {
+            let mut has_moved = true;
+            while std::mem::take(&mut has_moved) {
+                for number in 0..2 * self.connections.len() as u64 {
+                    let [from, to] = [LinkId(number), LinkId(number ^ 1)];
+                    let Some(link) = self.link(from) else { continue };
+                    let bytes = link.unsent().to_vec();
+                    link.sent(bytes.len());
+                    has_moved |= !bytes.is_empty();
+                    if let Some(link) = self.link(to) {
+                        link.receive(&bytes);
+                    }
+                    while let Some(message) = self.link(to).and_then(|link| link.next_message().unwrap()) {
+                        has_moved = true;
+                        self.hear(to, message);
+                    }
+                }
+            }
+        }
+
+        fn hear(&mut self, link: LinkId, message: Message) {
+            let mind = self.mind_at(link);
+            match &self.minds[mind].1 {
+                Mind::Servent(_) => self.tell(mind, Input::Received { link, message }),
+                Mind::Client(..) => self.tell_client(session::Input::Received { link, message }),
+            }
+        }
+
+        /// What it has said still arrives.
+        fn close(&mut self, link: LinkId) {
+            self.settle();
+            let [connection, end] = [link.0 / 2, link.0 % 2].map(|part| usize::try_from(part).unwrap());
+            self.connections[connection][end].1 = None;
+            let (other, open) = &mut self.connections[connection][1 - end];
+            let other = *other;
+            if open.take().is_some() {
+                let (link, reason) = (LinkId(link.0 ^ 1), "it closed the connection".to_owned());
+                match &self.minds[other].1 {
+                    Mind::Servent(_) => self.tell(other, Input::Closed { link, reason }),
+                    Mind::Client(..) => self.tell_client(session::Input::Closed { link, reason }),
+                }
+            }
+        }
+
+        fn tell(&mut self, mind: usize, input: Input) {
+            let (_, Mind::Servent(overlay)) = &mut self.minds[mind] else { panic!("{mind} is no servent") };
+            let mut out = Vec::new();
+            overlay.handle(self.now, input, &mut out);
+            for output in out {
+                match output {
+                    Output::Send { link, message } => self.say(link, &message),
+                    Output::Flood { links, query } => {
+                        links.into_iter().for_each(|link| self.say(link, &Message::Query(Arc::clone(&query))));
+                    }
+                    Output::Dial { dial, address, dialect } => {
+                        let purpose = match dial {
+                            Dial::Neighbor(_) => Purpose::Standing,
+                            Dial::Answers(_) => Purpose::Answers,
+                        };
+                        let link = self.connect(mind, Link::new(dialect, purpose), address).unwrap();
+                        self.tell(mind, Input::Opened { link, opening: Opening::Dialled(dial) });
+                    }
+                    Output::Rest { .. } => {}
+                    Output::Close { link } => self.close(link),
+                }
+            }
+        }
+
+        fn tell_client(&mut self, input: session::Input) {
+            let now = self.now;
+            let Some((_, Mind::Client(session, reports))) = self.minds.get_mut(2) else { panic!("there is no client") };
+            let mut out = Vec::new();
+            session.handle(now, input, &mut out);
+            reports.extend(out.iter().filter_map(|output| match output {
+                session::Output::Tell(report) => Some(report.clone()),
+                _ => None,
+            }));
+            for output in out {
+                match output {
+                    session::Output::Send { link, message } => self.say(link, &message),
+                    session::Output::Close { link } => self.close(link),
+                    session::Output::Tell(_) => {}
+                }
+            }
+        }
+
+        /// Everything a mind says can be said, or it would not have said it.
+        fn say(&mut self, link: LinkId, message: &Message) {
+            if let Some(link) = self.link(link) {
+                assert_eq!(link.send(message), Ok(()), "{message:?}");
+            }
+        }
+    }
+
+    /// Who answered what, from how far.
+    type Told = (SocketAddr, String, Option<u8>);
+
+    /// The values that came, and how it ended.
+    fn told(reports: &[Report]) -> (Vec<Told>, Option<Ending>) {
+        let answers = reports.iter().filter_map(|report| match report {
+            Report::Answer { from, hops, body: AnswerBody::Value(value), .. } => {
+                Some((*from, String::from_utf8_lossy(value).into_owned(), *hops))
+            }
+            _ => None,
+        });
+        let ending = reports.iter().find_map(|report| match report {
+            Report::Ended(ending) => Some(*ending),
+            _ => None,
+        });
+        (answers.collect(), ending)
+    }
+
+    #[test]
+    fn minds_speak_it_among_servents_and_with_a_client() {
+        let mut world = World::new(Dialect::Toy);
+        let (mut answers, ending) = told(&world.ask("tea"));
+        answers.sort();
+        // Each alone, over a connection of its own, which says nothing of where it came from.
+        assert_eq!(answers, [(place(1), "black".to_owned(), None), (place(2), "green".to_owned(), None)]);
+        let ending = ending.unwrap();
+        let tally = Tally { reached: 2, answers: 2, copies: 1, ..Tally::default() };
+        assert_eq!((ending.reason, ending.missing, ending.tally), (EndReason::Complete, 0, tally));
+    }
+
+    #[test]
+    fn a_client_that_comes_anew_counts_from_zero_and_is_answered_again_by_who_has_forgotten_it() {
+        let mut world = World::new(Dialect::Toy);
+        assert_eq!(told(&world.ask("tea")).0.len(), 2);
+        world.attach();
+        assert_eq!(
+            told(&world.ask("tea")).0,
+            [(place(1), "black".to_owned(), None)],
+            "its contact knows that it is new"
+        );
+        world.attach();
+        world.pass(Dialect::Toy.manners().remembered);
+        assert_eq!(told(&world.ask("tea")).0.len(), 2);
+    }
+
+    #[test]
+    fn a_client_of_another_dialect_is_answered_in_its_own() {
+        let mut world = World::new(Dialect::Native);
+        let (answers, ending) = told(&world.ask("tea"));
+        assert_eq!(answers, [(place(1), "black".to_owned(), Some(0)), (place(2), "green".to_owned(), Some(1))]);
+        assert_eq!(ending.map(|ending| ending.reason), Some(EndReason::Complete));
+    }
+
+    #[test]
+    fn what_a_neighbor_cannot_be_told_is_lost_there_and_the_query_is_never_complete() {
+        let mut world = World::new(Dialect::Native);
+        let (answers, ending) = told(&world.ask("long-name"));
+        assert_eq!((answers, ending), (Vec::new(), None), "it was not asked who holds it");
+        world.pass(Duration::from_secs(4));
+        let (_, ending) = told(&world.reports());
+        let ending = ending.unwrap();
+        let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
+        assert_eq!((ending.reason, ending.tally), (EndReason::Silence, tally));
+    }
+
+    #[test]
+    fn a_neighbor_that_answers_no_ping_may_be_quiet() {
+        let mut world = World::new(Dialect::Toy);
+        while world.now.since(Time::START) < 2 * NEIGHBOR_QUIET_MAX {
+            world.pass(NEIGHBOR_BEAT);
+        }
+        assert_eq!(told(&world.ask("tea")).0.len(), 2);
     }
 }
