@@ -14,7 +14,7 @@ const PORT_EXAMPLE: u16 = 9_990;
 
 /// Where a client stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Whereabouts {
     /// The contact as it was named.
     pub(crate) contact: String,
     /// The contact's address.
@@ -25,7 +25,7 @@ pub(crate) struct Place {
     pub(crate) port_was_named: bool,
 }
 
-impl Place {
+impl Whereabouts {
     /// What is said of a query to which answers are missing.
     pub(crate) fn hint(&self, ending: &Ending) -> String {
         let ip = self.answers_at.ip();
@@ -35,7 +35,7 @@ impl Place {
 
     fn hint_with(&self, ending: &Ending, own: Option<IpAddr>) -> String {
         let what = not_arrived(ending);
-        let Place { contact, answers_at, .. } = self;
+        let Whereabouts { contact, answers_at, .. } = self;
         if answers_at.ip().is_loopback() {
             let cause = format!("other hosts cannot reach {}; ask this machine's own address", answers_at.ip());
             return match own {
@@ -100,10 +100,10 @@ mod tests {
         Ending { reason: EndReason::Silence, answers, missing, tally, tally_told: true, elapsed }
     }
 
-    fn place(contact: &str, answers_at: &str) -> Place {
+    fn place(contact: &str, answers_at: &str) -> Whereabouts {
         let contact_address = contact.parse().unwrap();
         let (contact, answers_at) = (contact.to_owned(), answers_at.parse().unwrap());
-        Place { contact, contact_address, answers_at, port_was_named: false }
+        Whereabouts { contact, contact_address, answers_at, port_was_named: false }
     }
 
     #[test]

@@ -42,10 +42,10 @@ impl Options {
     pub fn try_parse_from<Word: Into<OsString> + Clone>(
         words: impl IntoIterator<Item = Word>,
     ) -> Result<Options, clap::Error> {
-        let line = Line::try_parse_from(words)?;
-        let (answer_port, contact) =
-            places(line.answer_port, &line.places).map_err(|(kind, message)| Line::command().error(kind, message))?;
-        let Line { commands, timeout, answers, json, quiet, with_parent, hint, .. } = line;
+        let line = CommandLine::try_parse_from(words)?;
+        let (answer_port, contact) = places(line.answer_port, &line.places)
+            .map_err(|(kind, message)| CommandLine::command().error(kind, message))?;
+        let CommandLine { commands, timeout, answers, json, quiet, with_parent, hint, .. } = line;
         Ok(Options { answer_port, contact, commands, timeout, answers, json, quiet, with_parent, hint })
     }
 }
@@ -79,7 +79,7 @@ Exit code with -c or a script, the highest that applies:
     6  this machine failed: no output, descriptor or answer port to be had
   130  after Ctrl-C
   141  nobody reads the output any more (a broken pipe)")]
-struct Line {
+struct CommandLine {
     // Options may stand between the two, so what each word is can be told only once all are known.
     #[arg(value_name = "[ANSWER_PORT] CONTACT", hide = true)]
     places: Vec<String>,
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn every_option_is_in_the_readme() {
         let page = include_str!("../../README.md");
-        let command = Line::command();
+        let command = CommandLine::command();
         let mut checked = 0;
         for option in command.get_arguments().filter(|option| !option.is_hide_set()) {
             let Some(long) = option.get_long() else { continue };
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Line::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 
     fn parse(line: &str) -> Result<(Option<u16>, String), clap::Error> {

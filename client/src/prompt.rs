@@ -24,7 +24,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::history::{self, History};
 use crate::notices::{Notices, is_over};
-use crate::script::{Line, read_line};
+use crate::script::{ScriptLine, read_line};
 use crate::terminal::{self, Hangup};
 
 const PROMPT: &str = "> ";
@@ -111,12 +111,12 @@ impl Prompt {
             patient::stdout().write_all(format!("\n{notice}\n{PROMPT}").as_bytes())?;
         }
         let entered = match read_line(&mut self.lines) {
-            Ok(Some(Line::Whole(mut line))) => {
+            Ok(Some(ScriptLine::Whole(mut line))) => {
                 line.pop_if(|end| *end == b'\n');
                 Entered::Text(line)
             }
             // No terminal hands on a line of so many bytes.
-            Ok(Some(Line::TooLong)) => Entered::Dropped,
+            Ok(Some(ScriptLine::TooLong)) => Entered::Dropped,
             Ok(None) => Entered::End,
             Err(error) if matches!(error.get_ref(), Some(cause) if cause.is::<LineDropped>()) => {
                 // The terminal has shown ^C and left the cursor behind it.

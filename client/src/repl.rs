@@ -22,13 +22,13 @@ use servent::sockets::{self, TP3_SCHEME};
 use signal_hook::consts::SIGINT;
 
 use crate::command::{Command, HELP};
-use crate::hint::{Place, lost_on_the_way, not_arrived};
+use crate::hint::{Whereabouts, lost_on_the_way, not_arrived};
 use crate::network::{AttachError, Network};
 use crate::options::Options;
 use crate::outcome::{Outcome, UsageError, is_of_this_machine};
 use crate::prompt::{Entered, Prompt};
 use crate::render::Renderer;
-use crate::script::{Line, Script};
+use crate::script::{Script, ScriptLine};
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(patient::stderr);
     let renderer =
         Renderer { out: io::BufWriter::new(patient::stdout()), side, json: options.json, silence_max: options.timeout };
-    let place = Place {
+    let place = Whereabouts {
         contact: options.contact.clone(),
         contact_address: network.contact_address(),
         answers_at: network.answers_at(),
@@ -93,7 +93,7 @@ struct Repl<Out: Write, Side: Write> {
     network: Network,
     renderer: Renderer<Out, Side>,
     worst: Outcome,
-    place: Place,
+    place: Whereabouts,
     is_quiet: bool,
     /// The contact, where it is attached to again once it is lost.
     again: Option<Neighbor>,
@@ -126,11 +126,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     /// Runs one command of a script; false when it was the last.
-    fn run_scripted(&mut self, line: Line, idle: &AtomicBool) -> anyhow::Result<bool> {
+    fn run_scripted(&mut self, line: ScriptLine, idle: &AtomicBool) -> anyhow::Result<bool> {
         idle.store(false, Ordering::SeqCst);
         let next = match line {
-            Line::Whole(line) => self.run_command(&line)?,
-            Line::TooLong => {
+            ScriptLine::Whole(line) => self.run_command(&line)?,
+            ScriptLine::TooLong => {
                 self.refuse(b"(a line too long)", &format!("a line has at most {COMMAND_BYTES_MAX} bytes"))?;
                 Next::Continue
             }

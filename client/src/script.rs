@@ -9,7 +9,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A line of a script, with its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum ScriptLine {
     /// All of it.
     Whole(Vec<u8>),
     /// None of it: its beginning might be a command, and it is none.
@@ -28,9 +28,9 @@ impl<Source: BufRead> Script<Source> {
     }
 
     /// The next line; nothing at the end of the script.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Line>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<ScriptLine>> {
         let mut line = read_line(&mut self.source)?;
-        if let Some(Line::Whole(line)) = &mut line
+        if let Some(ScriptLine::Whole(line)) = &mut line
             && !self.is_begun
             && line.starts_with(BYTE_ORDER_MARK)
         {
@@ -42,7 +42,7 @@ impl<Source: BufRead> Script<Source> {
 }
 
 /// The next line of a text; nothing at its end.
-pub(crate) fn read_line(source: &mut impl BufRead) -> io::Result<Option<Line>> {
+pub(crate) fn read_line(source: &mut impl BufRead) -> io::Result<Option<ScriptLine>> {
     let mut line = Vec::new();
     let limit = COMMAND_BYTES_MAX as u64 + 1;
     if source.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
@@ -50,32 +50,32 @@ pub(crate) fn read_line(source: &mut impl BufRead) -> io::Result<Option<Line>> {
     }
     if line.last() != Some(&b'\n') && line.len() > COMMAND_BYTES_MAX {
         source.skip_until(b'\n')?;
-        return Ok(Some(Line::TooLong));
+        return Ok(Some(ScriptLine::TooLong));
     }
-    Ok(Some(Line::Whole(line)))
+    Ok(Some(ScriptLine::Whole(line)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn lines(script: &[u8]) -> Vec<Line> {
+    fn lines(script: &[u8]) -> Vec<ScriptLine> {
         let mut script = Script::new(script);
         std::iter::from_fn(|| script.next().unwrap()).collect()
     }
 
-    fn whole(line: &[u8]) -> Line {
-        Line::Whole(line.to_vec())
+    fn whole(line: &[u8]) -> ScriptLine {
+        ScriptLine::Whole(line.to_vec())
     }
 
     #[test]
     fn a_line_too_long_costs_itself_only() {
         let long = [vec![b'x'; 3 * COMMAND_BYTES_MAX], b"\n".to_vec()].concat();
         let script = [&b"? tea\n"[..], &long, b"Q"].concat();
-        assert_eq!(lines(&script), [whole(b"? tea\n"), Line::TooLong, whole(b"Q")]);
+        assert_eq!(lines(&script), [whole(b"? tea\n"), ScriptLine::TooLong, whole(b"Q")]);
         let longest = [vec![b'x'; COMMAND_BYTES_MAX], b"\n".to_vec()].concat();
         assert_eq!(lines(&longest), [whole(&longest)]);
-        assert_eq!(lines(&[b"x", &longest[..]].concat()), [Line::TooLong]);
+        assert_eq!(lines(&[b"x", &longest[..]].concat()), [ScriptLine::TooLong]);
     }
 
     #[test]

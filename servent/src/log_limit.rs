@@ -29,7 +29,7 @@ pub(crate) struct Limit {
 
 #[derive(Debug)]
 struct Kind {
-    place: Place,
+    place: LineOrigin,
     /// How fast lines of it are said.
     rate: Rate<Instant>,
     /// The last line that was said.
@@ -42,7 +42,7 @@ struct Kind {
 
 /// Where in the code a line comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct LineOrigin {
     target: String,
     level: Level,
     file: Option<String>,
@@ -92,7 +92,7 @@ impl Limit {
 
 impl Kind {
     fn new(now: Instant, record: &Record<'_>) -> Kind {
-        let place = Place {
+        let place = LineOrigin {
             target: record.target().to_owned(),
             level: record.level(),
             file: record.file().map(str::to_owned),
@@ -102,13 +102,13 @@ impl Kind {
     }
 
     fn take_more(&mut self) -> More {
-        let Place { target, level, .. } = self.place.clone();
+        let LineOrigin { target, level, .. } = self.place.clone();
         let text = format!("{} more like: {}", grouped(std::mem::take(&mut self.more)), self.said);
         More { target, level, text }
     }
 }
 
-impl Place {
+impl LineOrigin {
     fn is_of(&self, record: &Record<'_>) -> bool {
         // The file too: strangers' lines have one target wherever they come from.
         self.line == record.line()

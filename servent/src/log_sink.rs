@@ -28,10 +28,10 @@ const PIECE_BYTES: usize = 4096;
 
 /// The way to stderr, for as many as want to write there.
 #[derive(Clone, Debug)]
-pub(crate) struct LogSink(Arc<Shared>);
+pub(crate) struct LogSink(Arc<SharedQueue>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedQueue {
     queue: Mutex<Queue>,
     /// There is something to write.
     filled: Condvar,
@@ -60,7 +60,7 @@ impl LogSink {
 
     fn new(bytes_max: usize) -> LogSink {
         let queue = Queue { lines: VecDeque::new(), bytes: 0, bytes_max, dropped: 0, has_thread: false };
-        LogSink(Arc::new(Shared { queue: Mutex::new(queue), filled: Condvar::new(), emptied: Condvar::new() }))
+        LogSink(Arc::new(SharedQueue { queue: Mutex::new(queue), filled: Condvar::new(), emptied: Condvar::new() }))
     }
 
     /// Says a line that is not to be dropped: there are few of them.
@@ -110,7 +110,7 @@ impl Write for LogSink {
     }
 }
 
-impl Shared {
+impl SharedQueue {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

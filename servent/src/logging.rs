@@ -21,13 +21,13 @@ pub struct Logging(Arc<Limited>);
 struct Limited {
     lines: env_logger::Logger,
     sink: LogSink,
-    counted: Mutex<Counted>,
+    counted: Mutex<CountedLines>,
     /// Something is counted, and nothing was before.
     counts: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct CountedLines {
     limit: Limit,
     /// The thread that says numbers in time is started with the first.
     has_thread: bool,
@@ -154,7 +154,7 @@ impl Limited {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counted> {
+    fn lock(&self) -> MutexGuard<'_, CountedLines> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,7 +19,7 @@ use common::limits::KEY_BYTES_MAX;
 use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask};
 use rustix::process::Signal;
-use topologies::asking::Asking;
+use topologies::asking::ClientRun;
 use topologies::fleet::{Servent, hear_signals, program};
 
 use support::{
@@ -165,10 +165,10 @@ fn sighup_without_data_changes_nothing() {
 // ---- the neighbors it is told to keep ----
 
 /// Asks again until the overlay is as expected: the wait is for the asking, not for a time.
-fn ask_until(contact: SocketAddr, what: &str, mut expected: impl FnMut(&Asking) -> bool) -> Asking {
+fn ask_until(contact: SocketAddr, what: &str, mut expected: impl FnMut(&ClientRun) -> bool) -> ClientRun {
     let until = Instant::now() + PATIENCE;
     loop {
-        let asking = Asking::run(contact, &["T"], &["--timeout", "500ms"]).unwrap();
+        let asking = ClientRun::run(contact, &["T"], &["--timeout", "500ms"]).unwrap();
         if expected(&asking) {
             return asking;
         }
@@ -177,7 +177,7 @@ fn ask_until(contact: SocketAddr, what: &str, mut expected: impl FnMut(&Asking) 
 }
 
 /// The servents of an overlay and the links each of them says it has.
-fn links(asking: &Asking) -> BTreeSet<(SocketAddr, Vec<SocketAddr>)> {
+fn links(asking: &ClientRun) -> BTreeSet<(SocketAddr, Vec<SocketAddr>)> {
     let sorted = |neighbors: &[SocketAddr]| {
         let mut neighbors = neighbors.to_vec();
         neighbors.sort_unstable();
@@ -225,7 +225,7 @@ fn two_servents_that_list_each_other_keep_one_link() {
     for (left, right) in &pairs {
         let (left, right) = (left.address(), right.address());
         let expected = BTreeSet::from([(left, vec![right]), (right, vec![left])]);
-        let one_link = |asking: &Asking| {
+        let one_link = |asking: &ClientRun| {
             // A second link would carry a second copy, and show in the list of neighbors.
             let copies = asking.endings.first().map(|ending| (ending.copies, ending.duplicates, ending.lost));
             asking.answers.len() == 2 && links(asking) == expected && copies == Some((1, 0, 0))
@@ -381,7 +381,7 @@ fn it_listens_links_and_answers_over_ipv6() {
     let near = serve_on("[::1]:0", &[here.path(), &far.address().to_string()]);
     assert!(near.address().is_ipv6(), "{}", near.address());
     ask_until(near.address(), "linked", |asking| asking.answers.len() == 2);
-    let asking = Asking::run(near.address(), &["? tea"], &[]).unwrap();
+    let asking = ClientRun::run(near.address(), &["? tea"], &[]).unwrap();
     let answers: BTreeSet<(SocketAddr, Option<&str>)> =
         asking.answers.iter().map(|answer| (answer.from, answer.value.as_deref())).collect();
     assert_eq!(answers, BTreeSet::from([(near.address(), Some("green")), (far.address(), Some("black"))]));
@@ -397,7 +397,7 @@ fn a_servent_on_ipv6_answers_a_client_on_ipv4() {
     let far = serve_on("[::1]:0", &[there.path()]);
     let near = serve(&["-", &far.address().to_string()]);
     ask_until(near.address(), "linked", |asking| asking.answers.len() == 2);
-    let asking = Asking::run(near.address(), &["? tea"], &[]).unwrap();
+    let asking = ClientRun::run(near.address(), &["? tea"], &[]).unwrap();
     assert_eq!(asking.answers.len(), 1, "{asking:?}");
     assert_eq!(asking.answers[0].from, far.address());
 }
@@ -412,7 +412,7 @@ fn listening_everywhere_it_goes_by_an_address_one_can_use() {
     let mut servent = serve_on("0.0.0.0:0", &[file.path()]);
     let port = servent.address().port();
     let near = SocketAddr::from(([127, 0, 0, 1], port));
-    let asking = Asking::run(near, &["T"], &[]).unwrap();
+    let asking = ClientRun::run(near, &["T"], &[]).unwrap();
     let advertised = asking.answers[0].from;
     assert!(!advertised.ip().is_unspecified(), "{advertised}");
     assert_eq!(advertised.port(), port);

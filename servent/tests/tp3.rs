@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use common::message::{Echo, Message};
 use common::query::{Query, Tally};
 use rustix::process::Signal;
-use topologies::asking::Asking;
+use topologies::asking::ClientRun;
 use topologies::fleet::Servent;
 
 use support::{DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, logged, run, serve, serve_on, stderr};
@@ -1334,7 +1334,7 @@ fn a_diamond_of_both_dialects_answers_once_each() {
     let values: BTreeSet<(u32, Vec<u8>)> =
         client.expect_answers(&sequences, 4).into_iter().map(|answer| (answer.sequence, answer.value)).collect();
     assert_eq!(values.len(), 80);
-    let asking = Asking::run(top.address(), &["? tea"], &["-n", "4", "--timeout", "50s"]).unwrap();
+    let asking = ClientRun::run(top.address(), &["? tea"], &["-n", "4", "--timeout", "50s"]).unwrap();
     let values: BTreeSet<&str> = asking.answers.iter().filter_map(|answer| answer.value.as_deref()).collect();
     assert_eq!(values, BTreeSet::from(["top", "left", "right", "bottom"]), "{asking:?}");
     assert_eq!((asking.answers.len(), asking.surprises.len()), (4, 0), "{asking:?}");
@@ -1346,7 +1346,7 @@ fn our_client_is_answered_by_nodes_behind_a_tp3_link_and_ends_by_silence() {
     let servent = serve_tp3(&[file.path()]);
     let mut node = Wire::neighbor(servent.address());
     let contact = servent.address();
-    let client = thread::spawn(move || Asking::run(contact, &["? coffee"], &["--timeout", "3s"]).unwrap());
+    let client = thread::spawn(move || ClientRun::run(contact, &["? coffee"], &["--timeout", "3s"]).unwrap());
     let flood = node.hear_flood();
     assert_eq!((flood.kind, flood.ttl, &flood.info[..]), (Kind::Key, 3, &b"coffee"[..]));
     // It sends it back, as many do, and answers as all do.
@@ -1374,7 +1374,7 @@ fn our_client_is_answered_by_our_servents_behind_a_tp3_link() {
     let next = serve_tp3(&[files[1].path(), &format!("tp3://{}", contact.address())]);
     let _last = serve_tp3(&[files[2].path(), &next.address().to_string()]);
     Client::attach(contact.address()).wait_until_answered_by(3);
-    let asking = Asking::run(contact.address(), &["? tea", "? coffee"], &["--timeout", "2s"]).unwrap();
+    let asking = ClientRun::run(contact.address(), &["? tea", "? coffee"], &["--timeout", "2s"]).unwrap();
     let mut values: Vec<&str> = asking.answers.iter().filter_map(|answer| answer.value.as_deref()).collect();
     values.sort_unstable();
     assert_eq!(values, ["one", "three", "two"], "{asking:?}");

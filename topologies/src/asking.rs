@@ -13,11 +13,11 @@ use crate::processes::Process;
 
 /// What came of one run of the client.
 #[derive(Debug, Default)]
-pub struct Asking {
+pub struct ClientRun {
     /// Every answer, in the order of arrival.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<ShownAnswer>,
     /// How each query ended, in the order of the commands.
-    pub endings: Vec<Ending>,
+    pub endings: Vec<ShownEnd>,
     /// Anything else the client printed.
     pub surprises: Vec<String>,
     /// What the client said on stderr.
@@ -28,7 +28,7 @@ pub struct Asking {
 
 /// One answer, as the client prints it with `--json`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct Answer {
+pub struct ShownAnswer {
     /// The value, for a key.
     #[serde(default)]
     pub value: Option<String>,
@@ -49,7 +49,7 @@ pub struct Answer {
 
 /// The end of one query, as the client prints it with `--json`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct Ending {
+pub struct ShownEnd {
     /// Answers that came.
     pub answers: u64,
     /// Servents the query came to.
@@ -72,29 +72,29 @@ pub struct Ending {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Line {
-    Answer(Answer),
-    Finished(Ending),
+enum ShownLine {
+    Answer(ShownAnswer),
+    Finished(ShownEnd),
 }
 
-impl Asking {
+impl ClientRun {
     /// Runs the client at `contact` with these commands and options.
-    pub fn run(contact: SocketAddr, commands: &[&str], options: &[&str]) -> anyhow::Result<Asking> {
+    pub fn run(contact: SocketAddr, commands: &[&str], options: &[&str]) -> anyhow::Result<ClientRun> {
         let contact = contact.to_string();
         let words = [contact.as_str(), "--json"].into_iter().chain(options.iter().copied());
         let commands = commands.iter().flat_map(|command| ["-c", command]);
         let mut client = client(words.chain(commands))?;
         client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = Process::start(&mut client).and_then(Process::output).context("cannot run the client")?;
-        let mut asking = Asking {
+        let mut asking = ClientRun {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             code: output.status.code(),
-            ..Asking::default()
+            ..ClientRun::default()
         };
         for text in String::from_utf8_lossy(&output.stdout).lines() {
             match serde_json::from_str(text) {
-                Ok(Line::Answer(answer)) => asking.answers.push(answer),
-                Ok(Line::Finished(ending)) => asking.endings.push(ending),
+                Ok(ShownLine::Answer(answer)) => asking.answers.push(answer),
+                Ok(ShownLine::Finished(ending)) => asking.endings.push(ending),
                 Err(_) => asking.surprises.push(text.to_owned()),
             }
         }
@@ -102,7 +102,7 @@ impl Asking {
     }
 
     /// The end of the only query, where there was but one.
-    pub fn ending(&self) -> anyhow::Result<&Ending> {
+    pub fn ending(&self) -> anyhow::Result<&ShownEnd> {
         match &self.endings[..] {
             [ending] => Ok(ending),
             endings => bail!("{} queries ended where one was asked; the client said: {}", endings.len(), self.stderr),

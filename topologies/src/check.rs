@@ -15,7 +15,7 @@ use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::store::Store;
 use servent::options::DataSource;
 
-use crate::asking::{Answer, Asking, Ending};
+use crate::asking::{ClientRun, ShownAnswer, ShownEnd};
 use crate::declared::Topology;
 use crate::expected::Expected;
 use crate::fleet::Fleet;
@@ -150,17 +150,17 @@ impl Round<'_> {
         self.compare_ending(&asking, wanted.len())
     }
 
-    fn ask(&mut self, command: &str, why: &str, wanted_count: usize) -> anyhow::Result<Asking> {
+    fn ask(&mut self, command: &str, why: &str, wanted_count: usize) -> anyhow::Result<ClientRun> {
         writeln!(self.out, "  {command:<24} {why}")?;
         let contact = self.topology.servents[0].listen;
-        let mut asking = Asking::default();
+        let mut asking = ClientRun::default();
         if self.expected.told {
-            asking = Asking::run(contact, &[command], &[])?;
+            asking = ClientRun::run(contact, &[command], &[])?;
         } else {
             // Where nobody tells that a query is over, its end is a silence. One that was too short for a machine with
             // much else to do is followed by a longer one.
             for silence in ["1s", "4s", "16s"] {
-                asking = Asking::run(contact, &[command], &["--timeout", silence])?;
+                asking = ClientRun::run(contact, &[command], &["--timeout", silence])?;
                 if asking.answers.len() >= wanted_count {
                     break;
                 }
@@ -171,7 +171,7 @@ impl Round<'_> {
     }
 
     /// A path must lead from the contact to the answering servent over declared links.
-    fn compare_path(&mut self, answer: &Answer, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    fn compare_path(&mut self, answer: &ShownAnswer, addresses: &[SocketAddr]) -> anyhow::Result<()> {
         let place = |address: &SocketAddr| addresses.iter().position(|known| known == address);
         let is_link = |pair: &[SocketAddr]| {
             let [one, other] = pair else { return false };
@@ -186,9 +186,9 @@ impl Round<'_> {
         self.compare("path over declared links", &leads, &true)
     }
 
-    fn compare_ending(&mut self, asking: &Asking, answers: usize) -> anyhow::Result<()> {
+    fn compare_ending(&mut self, asking: &ClientRun, answers: usize) -> anyhow::Result<()> {
         let ending = asking.ending()?;
-        let Ending { reached, copies, duplicates, stopped, ms, reason, .. } = ending;
+        let ShownEnd { reached, copies, duplicates, stopped, ms, reason, .. } = ending;
         let silent = if ending.silent > 0 { format!(", silent {}", ending.silent) } else { String::new() };
         writeln!(
             self.out,

@@ -23,7 +23,7 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT};
 use signal_hook::flag;
 
-use crate::asking::Asking;
+use crate::asking::ClientRun;
 use crate::declared::Topology;
 use crate::logs::{Followed, Logs};
 use crate::processes::{self, LEAVE_MAX, Process};
@@ -110,7 +110,7 @@ impl Fleet {
         for (place, declared) in topology.servents.iter().enumerate() {
             let mut wanted: Vec<SocketAddr> = declared.neighbors.iter().map(|other| addresses[*other]).collect();
             wanted.sort_unstable();
-            let asking = Asking::run(declared.listen, &["T"], &["--timeout", "500ms"])?;
+            let asking = ClientRun::run(declared.listen, &["T"], &["--timeout", "500ms"])?;
             let own = asking.answers.iter().find(|answer| answer.hops == Some(0));
             let mut found = own.map(|answer| answer.neighbors.clone()).unwrap_or_default();
             found.sort_unstable();
@@ -170,7 +170,7 @@ pub struct Servent {
     /// Where it listens; known once it does.
     address: SocketAddr,
     arguments: Vec<String>,
-    lines: Receiver<Line>,
+    lines: Receiver<ServentLine>,
     log: VecDeque<String>,
     /// Whether it has said that it is linked with every neighbor it was told.
     complete: bool,
@@ -178,7 +178,7 @@ pub struct Servent {
 }
 
 #[derive(Debug)]
-enum Line {
+enum ServentLine {
     Out(String),
     Log(String),
     /// Nothing more will be logged: the process has ended.
@@ -212,12 +212,12 @@ impl Servent {
         drop(command);
         let (sender, lines) = channel();
         let out = process.take_stdout().ok_or_else(|| anyhow!("the servent has no stdout"))?;
-        read_lines(out, sender.clone(), Line::Out)?;
+        read_lines(out, sender.clone(), ServentLine::Out)?;
         if let Some(followed) = followed {
             in_a_thread(move || {
                 // Nobody listening any more is no reason to read no further.
-                followed.read_lines(|line| drop(sender.send(Line::Log(line))));
-                drop(sender.send(Line::End));
+                followed.read_lines(|line| drop(sender.send(ServentLine::Log(line))));
+                drop(sender.send(ServentLine::End));
             })?;
         } else {
             let log = process.take_stderr().ok_or_else(|| anyhow!("the servent has no stderr"))?;
@@ -231,13 +231,13 @@ impl Servent {
         let until = Instant::now() + START_MAX;
         loop {
             match self.next_line(until) {
-                Some(Line::Out(line)) => {
+                Some(ServentLine::Out(line)) => {
                     let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
                     self.address = address.ok_or_else(|| anyhow!("the servent said `{line}` on stdout"))?;
                     return Ok(());
                 }
-                Some(Line::Log(_)) => {}
-                Some(Line::End) | None => {
+                Some(ServentLine::Log(_)) => {}
+                Some(ServentLine::End) | None => {
                     return Err(self.failure("does not listen"));
                 }
             }
@@ -247,7 +247,7 @@ impl Servent {
     /// Waits so long, or until it has said that it is linked with every neighbor it was told.
     fn is_complete_within(&mut self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
-        while !self.complete && matches!(self.next_line(until), Some(Line::Out(_) | Line::Log(_))) {}
+        while !self.complete && matches!(self.next_line(until), Some(ServentLine::Out(_) | ServentLine::Log(_))) {}
         self.complete
     }
 
@@ -274,7 +274,7 @@ impl Servent {
     pub fn wait(&mut self) -> anyhow::Result<ExitStatus> {
         let until = Instant::now() + LEAVE_MAX;
         while let Some(line) = self.next_line(until) {
-            if matches!(line, Line::End) {
+            if matches!(line, ServentLine::End) {
                 break;
             }
         }
@@ -290,9 +290,9 @@ impl Servent {
         let until = Instant::now() + START_MAX;
         loop {
             match self.next_line(until) {
-                Some(Line::Log(line)) if line.contains(text) => return Ok(line),
-                Some(Line::Log(_) | Line::Out(_)) => {}
-                Some(Line::End) | None => {
+                Some(ServentLine::Log(line)) if line.contains(text) => return Ok(line),
+                Some(ServentLine::Log(_) | ServentLine::Out(_)) => {}
+                Some(ServentLine::End) | None => {
                     return Err(self.failure(&format!("did not log `{text}`")));
                 }
             }
@@ -312,28 +312,28 @@ impl Servent {
         anyhow!("`servent {}` {what}\n{log}", self.arguments.join(" "))
     }
 
-    fn next_line(&mut self, until: Instant) -> Option<Line> {
+    fn next_line(&mut self, until: Instant) -> Option<ServentLine> {
         match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 self.keep(&line);
                 Some(line)
             }
-            Err(RecvTimeoutError::Disconnected) => Some(Line::End),
+            Err(RecvTimeoutError::Disconnected) => Some(ServentLine::End),
             Err(RecvTimeoutError::Timeout) => None,
         }
     }
 
-    fn keep(&mut self, line: &Line) {
+    fn keep(&mut self, line: &ServentLine) {
         match line {
-            Line::Log(line) => {
+            ServentLine::Log(line) => {
                 if self.log.len() >= LOG_LINES_MAX {
                     self.log.pop_front();
                 }
                 self.complete |= line.contains("linked with every neighbor it was told");
                 self.log.push_back(line.clone());
             }
-            Line::End => self.ended = true,
-            Line::Out(_) => {}
+            ServentLine::End => self.ended = true,
+            ServentLine::Out(_) => {}
         }
     }
 }
@@ -346,18 +346,22 @@ impl Drop for Servent {
     }
 }
 
-fn read_lines(pipe: impl Read + Send + 'static, sender: Sender<Line>, line: fn(String) -> Line) -> anyhow::Result<()> {
+fn read_lines(
+    pipe: impl Read + Send + 'static,
+    sender: Sender<ServentLine>,
+    line: fn(String) -> ServentLine,
+) -> anyhow::Result<()> {
     in_a_thread(move || send_lines(pipe, &sender, line))
 }
 
-fn read_lines_to_the_end(pipe: impl Read + Send + 'static, sender: Sender<Line>) -> anyhow::Result<()> {
+fn read_lines_to_the_end(pipe: impl Read + Send + 'static, sender: Sender<ServentLine>) -> anyhow::Result<()> {
     in_a_thread(move || {
-        send_lines(pipe, &sender, Line::Log);
-        drop(sender.send(Line::End));
+        send_lines(pipe, &sender, ServentLine::Log);
+        drop(sender.send(ServentLine::End));
     })
 }
 
-fn send_lines(pipe: impl Read, sender: &Sender<Line>, line: fn(String) -> Line) {
+fn send_lines(pipe: impl Read, sender: &Sender<ServentLine>, line: fn(String) -> ServentLine) {
     for text in BufReader::new(pipe).lines().map_while(Result::ok) {
         // Nobody listening any more is no reason to let the servent stall on a full pipe.
         drop(sender.send(line(text)));

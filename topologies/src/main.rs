@@ -31,11 +31,11 @@ cannot start, a check finds a difference or an invariant of sim breaks, 2 for a 
 Example: topology run diamond -- -c '? kernel'")]
 struct Options {
     #[command(subcommand)]
-    what: What,
+    what: Action,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Action {
     /// Bring an overlay up, open the client on its first servent, and take it down afterwards
     Run {
         /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, or the path of a .topo file
@@ -73,12 +73,12 @@ fn main() -> ExitCode {
     // Where the system cannot, a full file ends this program, and with it what it started.
     let _ = servent::signals::outlive_full_files();
     let run = match Options::parse().what {
-        What::Run { name, address, logs, client } => run(&name, address, logs.as_deref(), &client),
-        What::Check { name, address, logs } => {
+        Action::Run { name, address, logs, client } => run(&name, address, logs.as_deref(), &client),
+        Action::Check { name, address, logs } => {
             run_check(&name, address.unwrap_or_else(some_loopback_address), logs.as_deref())
         }
-        What::Sim(options) => run_sim(&options),
-        What::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
+        Action::Sim(options) => run_sim(&options),
+        Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
     };
     // What went wrong because everything is being ended is not worth a word.
     processes::stay_if_told_to_end();

@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::sim::outcome::Outcome;
+use crate::sim::outcome::RunOutcome;
 use crate::sim::plan::{Delays, Faults, Plan, Shape, Wire};
 use crate::sim::scene::Scene;
 use crate::sim::shapes::built_degree;
@@ -144,7 +144,7 @@ pub fn plans() -> Vec<Plan> {
 
 impl Run {
     /// What is kept of a run. One that is not as its oracle says has no place here.
-    pub fn new(plan: &Plan, outcome: &Outcome) -> anyhow::Result<Run> {
+    pub fn new(plan: &Plan, outcome: &RunOutcome) -> anyhow::Result<Run> {
         let command = plan.command_line();
         if !outcome.broken.is_empty() {
             bail!("{command}: {}", outcome.broken.join("; "));

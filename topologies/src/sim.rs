@@ -26,15 +26,15 @@ pub mod story;
 pub mod verdict;
 pub mod world;
 
-use outcome::Outcome;
+use outcome::RunOutcome;
 use plan::Wire;
 use scene::Scene;
 
 /// Whatever runs a scene.
-pub type Engine = fn(&Scene) -> Outcome;
+pub type Engine = fn(&Scene) -> RunOutcome;
 
 /// Runs a scene with the engine it asks for.
 #[must_use]
-pub fn run(scene: &Scene) -> Outcome {
+pub fn run(scene: &Scene) -> RunOutcome {
     if scene.plan.wire == Wire::None && scene.plan.faults.is_none() { crowd::run(scene) } else { world::run(scene) }
 }

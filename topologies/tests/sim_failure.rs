@@ -11,7 +11,7 @@ use std::path::Path;
 use clap::Parser;
 use serde_json::Value;
 use topologies::sim::options::Options;
-use topologies::sim::outcome::Outcome;
+use topologies::sim::outcome::RunOutcome;
 use topologies::sim::plan::{FaultKind, Plan};
 use topologies::sim::scene::Scene;
 use topologies::sim::{self, Engine, runner, story};
@@ -60,7 +60,7 @@ impl Write for Closed {
 }
 
 /// Wrong whenever somebody crashes and servent 3 is there.
-fn fails_on_a_crash(scene: &Scene) -> Outcome {
+fn fails_on_a_crash(scene: &Scene) -> RunOutcome {
     let mut outcome = sim::run(scene);
     if let Some(crash) = scene.faults.iter().find(|fault| fault.kind == FaultKind::Crash)
         && scene.absent.get(3) == Some(&false)
@@ -71,7 +71,7 @@ fn fails_on_a_crash(scene: &Scene) -> Outcome {
 }
 
 /// As `fails_on_a_crash`, in the way a mistake in the code shows itself most often.
-fn panics_on_a_crash(scene: &Scene) -> Outcome {
+fn panics_on_a_crash(scene: &Scene) -> RunOutcome {
     let outcome = fails_on_a_crash(scene);
     assert!(outcome.broken.is_empty(), "index out of bounds:\n  {}", outcome.broken[0]);
     outcome

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use topologies::sim::faults;
 use topologies::sim::graph::Graph;
-use topologies::sim::outcome::Outcome;
+use topologies::sim::outcome::RunOutcome;
 use topologies::sim::plan::{Delays, FaultKind, Faults, Plan, Shape, Wire};
 use topologies::sim::random::Random;
 use topologies::sim::scene::{Asking, Scene};
@@ -105,7 +105,7 @@ fn may_shadow(scene: &Scene) -> bool {
     scene.forward_once.contains(&true)
 }
 
-fn assert_well(what: &str, seed: u64, outcome: &Outcome) {
+fn assert_well(what: &str, seed: u64, outcome: &RunOutcome) {
     assert!(outcome.broken.is_empty(), "{what}, seed {seed}: {:#?}", outcome.broken);
 }
 
@@ -184,7 +184,7 @@ fn the_same_scene_runs_the_same() {
     let mut hashes = BTreeSet::new();
     for seed in 0..20 {
         let scene = drawn(seed, 5..20, Faults::wild());
-        let [one, other] = [run(&scene), run(&scene)].map(|outcome| Outcome { seconds: 0.0, ..outcome });
+        let [one, other] = [run(&scene), run(&scene)].map(|outcome| RunOutcome { seconds: 0.0, ..outcome });
         assert_eq!(format!("{one:?}"), format!("{other:?}"), "seed {seed}");
         hashes.insert(one.trace_hash);
     }

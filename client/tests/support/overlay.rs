@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use tempfile::TempDir;
-use topologies::asking::Asking;
+use topologies::asking::ClientRun;
 use topologies::fleet::Servent;
 
 use super::PATIENCE;
@@ -53,7 +53,7 @@ impl Chain {
     fn wait_until_linked(&self) {
         let until = Instant::now() + PATIENCE;
         loop {
-            let asking = Asking::run(self.address(0), &["T"], &[]).unwrap();
+            let asking = ClientRun::run(self.address(0), &["T"], &[]).unwrap();
             if asking.answers.len() == self.servents.len() {
                 return;
             }

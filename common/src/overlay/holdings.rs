@@ -33,8 +33,8 @@ impl Display for Holding {
     }
 }
 
-/// Where one value is read.
-struct Row {
+/// One line of the list: where its value is read.
+struct Listed {
     name: &'static str,
     help: &'static str,
     value: Reading,
@@ -45,16 +45,16 @@ enum Reading {
     Counted(fn(&Rooms) -> u64),
 }
 
-const fn held(name: &'static str, help: &'static str, limit: usize, read: fn(&Rooms) -> usize) -> Row {
-    Row { name, help, value: Reading::Held { limit, read } }
+const fn held(name: &'static str, help: &'static str, limit: usize, read: fn(&Rooms) -> usize) -> Listed {
+    Listed { name, help, value: Reading::Held { limit, read } }
 }
 
-const fn counted(name: &'static str, help: &'static str, read: fn(&Rooms) -> u64) -> Row {
-    Row { name, help, value: Reading::Counted(read) }
+const fn counted(name: &'static str, help: &'static str, read: fn(&Rooms) -> u64) -> Listed {
+    Listed { name, help, value: Reading::Counted(read) }
 }
 
 /// What is held, then what was counted.
-const ROWS: [Row; 22] = [
+const ROWS: [Listed; 22] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -112,9 +112,9 @@ pub(super) fn holding(rooms: &Rooms, name: &str) -> Option<Holding> {
     ROWS.iter().find(|row| row.name == name).map(|row| row.read(rooms))
 }
 
-impl Row {
+impl Listed {
     fn read(&self, rooms: &Rooms) -> Holding {
-        let Row { name, help, .. } = *self;
+        let Listed { name, help, .. } = *self;
         let (value, limit) = match self.value {
             Reading::Held { limit, read } => (read(rooms) as u64, Some(limit as u64)),
             Reading::Counted(read) => (read(rooms), None),

@@ -20,14 +20,14 @@ pub struct Bare {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct QueryId {
+struct BareId {
     sequence: u64,
     ip: [u8; 4],
     port: u16,
 }
 
 struct Passed {
-    id: QueryId,
+    id: BareId,
     from: u32,
     to: u32,
     ttl: u8,
@@ -38,7 +38,7 @@ struct Passed {
 #[must_use]
 pub fn flood(graph: &Graph, contact: usize, ttl: u8) -> Bare {
     const NOBODY: u32 = u32::MAX;
-    let id = QueryId { sequence: 1, ip: [11, 0, 0, 1], port: 7000 };
+    let id = BareId { sequence: 1, ip: [11, 0, 0, 1], port: 7000 };
     let started = Instant::now();
     let mut queue = VecDeque::new();
     let mut seen = HashSet::new();

@@ -11,9 +11,9 @@ use std::thread;
 
 use super::Engine;
 use super::bare;
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::plan::Plan;
-use super::report::Report;
+use super::report::ShownRun;
 use super::scene::{Asking, Scene};
 
 /// How many runs per thread are started before the oldest is told: a long one must not fill the memory with others.
@@ -47,7 +47,7 @@ pub fn quietly<T>(what: impl FnOnce() -> T) -> T {
 
 /// Draws a plan, runs it, and reports. A panic of what is run is an invariant that broke. Where it is asked for, a bare
 /// model of the same floods is timed, too.
-pub fn run(plan: &Plan, bare: bool, engine: Engine) -> anyhow::Result<Report> {
+pub fn run(plan: &Plan, bare: bool, engine: Engine) -> anyhow::Result<ShownRun> {
     let scene = Scene::draw(plan)?;
     let flood = |asking: &Asking| {
         let contact = asking.contact as usize;
@@ -57,15 +57,15 @@ pub fn run(plan: &Plan, bare: bool, engine: Engine) -> anyhow::Result<Report> {
     };
     // First, while the memory is as fresh as it will be for the run.
     let bare_seconds = bare.then(|| scene.queries.iter().map(flood).sum());
-    let mut outcome = catch_unwind(|| engine(&scene)).unwrap_or_else(|panic| Outcome {
+    let mut outcome = catch_unwind(|| engine(&scene)).unwrap_or_else(|panic| RunOutcome {
         servents: scene.graph.servents(),
         links: scene.graph.links_count(),
         queries: scene.queries.len(),
         broken: vec![format!("panicked: {}", in_one_line(words_of(&*panic)))],
-        ..Outcome::default()
+        ..RunOutcome::default()
     });
     outcome.bare_seconds = bare_seconds;
-    Ok(Report::new(plan, &scene, outcome))
+    Ok(ShownRun::new(plan, &scene, outcome))
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -78,7 +78,7 @@ fn in_one_line(text: &str) -> String {
 }
 
 /// What the threads share.
-struct Shared<I, T> {
+struct SharedWork<I, T> {
     items: I,
     /// How many were taken, and how many told.
     taken: usize,
@@ -106,12 +106,12 @@ pub fn in_order<I, T>(
         return;
     }
     let ahead_max = threads * AHEAD_MAX;
-    let shared = Mutex::new(Shared { items, taken: 0, told: 0, done: BTreeMap::new(), over: false });
+    let shared = Mutex::new(SharedWork { items, taken: 0, told: 0, done: BTreeMap::new(), over: false });
     let changed = Condvar::new();
     let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
     let wait = |guard| changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
     let take = || {
-        let mut shared: MutexGuard<'_, Shared<I, T>> = lock();
+        let mut shared: MutexGuard<'_, SharedWork<I, T>> = lock();
         while !shared.over && shared.taken - shared.told >= ahead_max {
             shared = wait(shared);
         }

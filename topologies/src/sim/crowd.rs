@@ -25,12 +25,12 @@ use common::store::Store;
 use common::time::Time;
 
 use super::graph::{Graph, number};
-use super::oracle::Expected;
-use super::outcome::Outcome;
+use super::oracle::Demanded;
+use super::outcome::RunOutcome;
 use super::plan::Delays;
 use super::random::Random;
 use super::scene::{Asking, Scene};
-use super::verdict::{self, Answered, Asked};
+use super::verdict::{self, Answered, Judged};
 
 /// What the clock counts in. Every delay is some of them.
 const TICK: Duration = Duration::from_micros(250);
@@ -114,13 +114,13 @@ struct Crowd<'a> {
     outputs: Vec<overlay::Output>,
     /// Room for those that are looked at.
     looked_at: Vec<u32>,
-    outcome: Outcome,
+    outcome: RunOutcome,
     hash: u64,
 }
 
 /// Runs a scene without faults, as messages.
 #[must_use]
-pub fn run(scene: &Scene) -> Outcome {
+pub fn run(scene: &Scene) -> RunOutcome {
     let mut crowd = Crowd::new(scene);
     crowd.link_all();
     let bytes: usize = crowd.servents.iter().map(Overlay::memory_bytes).sum();
@@ -191,7 +191,7 @@ impl<'a> Crowd<'a> {
             armed: vec![Time::NEVER; graph.servents()],
             outputs: Vec::new(),
             looked_at: Vec::new(),
-            outcome: Outcome::default(),
+            outcome: RunOutcome::default(),
             hash: scene.plan.seed,
         }
     }
@@ -278,9 +278,9 @@ impl<'a> Crowd<'a> {
         }
         self.run_until_quiet();
         self.outcome.seconds += started.elapsed().as_secs_f64();
-        let expected = Expected::new(self.graph, contact, self.scene.ttls[contact]);
+        let expected = Demanded::new(self.graph, contact, self.scene.ttls[contact]);
         let client = &self.clients[client];
-        let asked = Asked {
+        let asked = Judged {
             scene: self.scene,
             asking,
             expected: &expected,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Servents of the run.
     pub servents: usize,
     /// Links of the run.

@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::plan::Plan;
 use super::scene::Scene;
 
 /// One run, as it is shown. The fields stand in the order of the JSON object.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct ShownRun {
     /// As on the command line.
     pub shape: String,
     /// How many servents there are, without those left out.
     pub servents: usize,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub links: usize,
     /// As in [`Plan`].
     pub ttl: u8,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub queries: usize,
     /// As in [`Plan`].
     pub seed: u64,
@@ -35,50 +35,50 @@ pub struct Report {
     pub faults: String,
     /// As on the command line.
     pub wire: String,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub expected: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub answers: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub missed: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub doubled: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub reached: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub copies: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub duplicates: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub echoes: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub lost: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub events: u64,
-    /// As in [`Outcome`], to the microsecond.
+    /// As in [`RunOutcome`], to the microsecond.
     pub seconds: f64,
-    /// As in [`Outcome`], to the microsecond; left out where it was not asked for.
+    /// As in [`RunOutcome`], to the microsecond; left out where it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bare_seconds: Option<f64>,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub bytes_per_servent: u64,
-    /// As in [`Outcome`], as 16 hexadecimal digits: not every reader of JSON has numbers of 64 bits.
+    /// As in [`RunOutcome`], as 16 hexadecimal digits: not every reader of JSON has numbers of 64 bits.
     pub trace_hash: String,
     /// As in [`Plan`].
     pub degree: usize,
     /// How many servents hold the key.
     pub holders: usize,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub stopped: i64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub silent: u64,
     /// Links crossed to a servent that answered, on average; 0 where none did.
     pub hops_mean: f64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub hops_most: u8,
     /// How long the run took by its own clock.
     pub simulated_ms: u64,
-    /// As in [`Outcome`].
+    /// As in [`RunOutcome`].
     pub broken: Vec<String>,
     /// What runs the same again.
     pub command: String,
@@ -90,12 +90,12 @@ pub struct Report {
     pub kept: Option<String>,
 }
 
-impl Report {
+impl ShownRun {
     /// What came of a plan, drawn as this scene.
     #[must_use]
-    pub fn new(plan: &Plan, scene: &Scene, outcome: Outcome) -> Report {
+    pub fn new(plan: &Plan, scene: &Scene, outcome: RunOutcome) -> ShownRun {
         let hops_mean = if outcome.answers == 0 { 0.0 } else { outcome.hops_sum as f64 / outcome.answers as f64 };
-        Report {
+        ShownRun {
             shape: plan.shape.to_string(),
             servents: scene.servents_here(),
             links: outcome.links,
@@ -161,28 +161,28 @@ impl Report {
 pub struct Sum {
     /// How many runs there were.
     pub runs: u64,
-    /// As in [`Report`], over all runs, and so are the others.
+    /// As in [`ShownRun`], over all runs, and so are the others.
     pub queries: u64,
-    /// As in [`Report`].
+    /// As in [`ShownRun`].
     pub expected: u64,
-    /// As in [`Report`].
+    /// As in [`ShownRun`].
     pub missed: u64,
-    /// As in [`Report`].
+    /// As in [`ShownRun`].
     pub doubled: u64,
-    /// As in [`Report`].
+    /// As in [`ShownRun`].
     pub lost: u64,
     /// How many invariants broke.
     pub broken: u64,
-    /// As in [`Report`].
+    /// As in [`ShownRun`].
     pub events: u64,
-    /// As in [`Report`].
+    /// As in [`ShownRun`].
     pub seconds: f64,
-    /// As in [`Report`].
+    /// As in [`ShownRun`].
     pub bare_seconds: f64,
 }
 
 impl Sum {
-    fn add(&mut self, report: &Report) {
+    fn add(&mut self, report: &ShownRun) {
         self.runs += 1;
         self.queries += report.queries as u64;
         self.expected += report.expected;
@@ -242,7 +242,7 @@ impl<W: Write> Printer<W> {
     }
 
     /// Prints a run.
-    pub fn add(&mut self, report: &Report) -> io::Result<()> {
+    pub fn add(&mut self, report: &ShownRun) -> io::Result<()> {
         self.sum.add(report);
         if self.json {
             serde_json::to_writer(&mut self.out, report)?;
@@ -291,7 +291,7 @@ mod tests {
     use super::*;
     use crate::sim::plan::{Delays, Faults, Shape, Wire};
 
-    fn report(seed: u64, broken: &[&str]) -> Report {
+    fn report(seed: u64, broken: &[&str]) -> ShownRun {
         let plan = Plan {
             shape: Shape::Grid,
             servents: 50,
@@ -305,7 +305,7 @@ mod tests {
             wire: Wire::Native,
             without: [].into(),
         };
-        let outcome = Outcome {
+        let outcome = RunOutcome {
             servents: 50,
             links: 85,
             queries: 2,
@@ -326,12 +326,12 @@ mod tests {
             bytes_per_servent: 480,
             trace_hash: 0xabc,
             broken: broken.iter().map(|text| (*text).to_owned()).collect(),
-            ..Outcome::default()
+            ..RunOutcome::default()
         };
-        Report::new(&plan, &Scene::draw(&plan).unwrap(), outcome)
+        ShownRun::new(&plan, &Scene::draw(&plan).unwrap(), outcome)
     }
 
-    fn printed(json: bool, reports: &[Report]) -> (String, Sum) {
+    fn printed(json: bool, reports: &[ShownRun]) -> (String, Sum) {
         let mut out = Vec::new();
         let mut printer = Printer::new(&mut out, json);
         for report in reports {

@@ -16,7 +16,7 @@ use super::Engine;
 use super::batch;
 use super::options::Options;
 use super::plan::Plan;
-use super::report::{Printer, Report};
+use super::report::{Printer, ShownRun};
 use super::shrink::shrink;
 use super::story;
 
@@ -87,7 +87,7 @@ pub fn run(
     }
 }
 
-fn make_small(options: &Options, plan: &Plan, engine: Engine, report: &mut Report) -> anyhow::Result<()> {
+fn make_small(options: &Options, plan: &Plan, engine: Engine, report: &mut ShownRun) -> anyhow::Result<()> {
     let events = Cell::new(0_u64);
     let fails = |plan: &Plan| {
         if events.get() >= EVENTS_MAX {

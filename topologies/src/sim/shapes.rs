@@ -12,7 +12,7 @@ use super::graph::{Graph, number};
 use super::plan::Shape;
 use super::random::Random;
 
-type Link = (u32, u32);
+type LinkEnds = (u32, u32);
 
 /// How many of a hundred links of a small world go astray.
 const ASTRAY_PERCENT: u64 = 10;
@@ -60,14 +60,14 @@ pub fn built_degree(shape: &Shape, servents: usize, degree: usize) -> Option<usi
 
 /// Every inner servent has `degree` neighbors, so the root has as many below it and the others one less; the last inner
 /// one may have fewer. Below 2 no tree grows: 2 is the least.
-fn tree(count: u32, degree: u32) -> Vec<Link> {
+fn tree(count: u32, degree: u32) -> Vec<LinkEnds> {
     let degree = degree.max(2);
     let above = |servent: u32| if servent <= degree { 0 } else { 1 + (servent - degree - 1) / (degree - 1) };
     (1..count).map(|servent| (above(servent), servent)).collect()
 }
 
 /// As near to a square as it gets; the last row may be short.
-fn grid(count: u32) -> Vec<Link> {
+fn grid(count: u32) -> Vec<LinkEnds> {
     let root = count.isqrt();
     let columns = if root * root == count { root } else { root + 1 };
     let right = (0..count).filter(|servent| (servent + 1) % columns != 0).map(|servent| (servent, servent + 1));
@@ -77,7 +77,7 @@ fn grid(count: u32) -> Vec<Link> {
 
 /// Every servent has `degree` neighbors, or all others if those are fewer; where that is an odd number of ends in all,
 /// one servent has one neighbor less. From degree 2 on hardly anything keeps it from being in one piece.
-fn regular(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
+fn regular(count: u32, degree: u32, random: &mut Random) -> Vec<LinkEnds> {
     let degree = degree.min(count.saturating_sub(1));
     if degree == 0 {
         return Vec::new();
@@ -92,7 +92,7 @@ fn regular(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
 
 /// The pairing model (Bollobas 1980): any two free ends meet. The few loops and double links that come of it are
 /// switched with links chosen at random; nothing where that fails.
-fn pair(count: u32, degree: u32, random: &mut Random) -> Option<Vec<Link>> {
+fn pair(count: u32, degree: u32, random: &mut Random) -> Option<Vec<LinkEnds>> {
     let mut ends: Vec<u32> = (0..count).flat_map(|servent| (0..degree).map(move |_| servent)).collect();
     ends.truncate(ends.len() / 2 * 2);
     for place in (1..ends.len()).rev() {
@@ -100,7 +100,7 @@ fn pair(count: u32, degree: u32, random: &mut Random) -> Option<Vec<Link>> {
     }
     let mut keys: Vec<u64> = ends.chunks_exact(2).map(|pair| key(pair[0], pair[1])).collect();
     keys.sort_unstable();
-    let mut links: Vec<Link> = keys.iter().map(|key| ends_of(*key)).collect();
+    let mut links: Vec<LinkEnds> = keys.iter().map(|key| ends_of(*key)).collect();
     let mut added = BTreeSet::new();
     for place in 0..keys.len() {
         let (a, b) = links[place];
@@ -125,7 +125,7 @@ fn pair(count: u32, degree: u32, random: &mut Random) -> Option<Vec<Link>> {
 
 /// A regular overlay for every count and every degree below it, without any randomness: each linked with the nearest on
 /// a circle and, for an odd degree, with one at the opposite side.
-fn pattern(count: u32, degree: u32) -> Vec<Link> {
+fn pattern(count: u32, degree: u32) -> Vec<LinkEnds> {
     let near = (1..=degree / 2).flat_map(|step| (0..count).map(move |servent| (servent, (servent + step) % count)));
     let half = count / 2;
     // In an odd circle steps of half of it visit everybody, so that every other such step is a matching.
@@ -137,7 +137,7 @@ fn pattern(count: u32, degree: u32) -> Vec<Link> {
 }
 
 /// Makes a small overlay random without changing the degree of anybody.
-fn switch(mut links: Vec<Link>, random: &mut Random) -> Vec<Link> {
+fn switch(mut links: Vec<LinkEnds>, random: &mut Random) -> Vec<LinkEnds> {
     let mut taken: HashSet<u64> = links.iter().map(|(a, b)| key(*a, *b)).collect();
     for _ in 0..links.len() * SWITCHES {
         let (place, other) = (random.index(links.len()), random.index(links.len()));
@@ -156,7 +156,7 @@ fn switch(mut links: Vec<Link>, random: &mut Random) -> Vec<Link> {
 
 /// A ring in which everybody knows the nearest `degree / 2` on either side, at least one, and of whose links some go
 /// astray: they keep one end and get another at random. As many links as the ring had, and always in one piece.
-fn small_world(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
+fn small_world(count: u32, degree: u32, random: &mut Random) -> Vec<LinkEnds> {
     let reach = (degree / 2).max(1).min(count / 2);
     let mut astray = HashSet::new();
     let mut links = Vec::new();
@@ -184,10 +184,10 @@ fn small_world(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
 /// The first few all know each other; everybody who comes later links with `degree / 2` others, at least one, chosen
 /// as often as they have neighbors. An odd degree takes one more at every other servent. Whoever has as many neighbors as
 /// a servent takes is chosen no more.
-fn scale_free(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
+fn scale_free(count: u32, degree: u32, random: &mut Random) -> Vec<LinkEnds> {
     let degree = u64::from(degree).min(u64::from(count.saturating_sub(1)) * 2);
     let first = (low(degree.div_ceil(2)) + 1).max(2).min(count);
-    let mut links: Vec<Link> = (0..first).flat_map(|a| (0..a).map(move |b| (b, a))).collect();
+    let mut links: Vec<LinkEnds> = (0..first).flat_map(|a| (0..a).map(move |b| (b, a))).collect();
     let mut ends: Vec<u32> = links.iter().flat_map(|(a, b)| [*a, *b]).collect();
     let mut neighbors = vec![0; count as usize];
     ends.iter().for_each(|end| neighbors[*end as usize] += 1);
@@ -217,7 +217,7 @@ fn scale_free(count: u32, degree: u32, random: &mut Random) -> Vec<Link> {
 
 /// Makes one piece of several by switching a link of each that lies on a circle. Degrees and the number of links stay;
 /// a piece without a circle stays apart.
-fn connect(count: u32, links: &mut [Link]) {
+fn connect(count: u32, links: &mut [LinkEnds]) {
     let mut pieces = Pieces::new(count);
     let joined = links.iter().filter(|(a, b)| pieces.join(*a, *b)).count();
     if joined + 1 >= count as usize {
@@ -270,7 +270,7 @@ fn key(a: u32, b: u32) -> u64 {
     u64::from(a.min(b)) << 32 | u64::from(a.max(b))
 }
 
-fn ends_of(key: u64) -> Link {
+fn ends_of(key: u64) -> LinkEnds {
     (low(key >> 32), low(key & u64::from(u32::MAX)))
 }
 
@@ -280,7 +280,7 @@ fn low(number: u64) -> u32 {
 }
 
 /// A link from either end.
-fn turned((a, b): Link, random: &mut Random) -> Link {
+fn turned((a, b): LinkEnds, random: &mut Random) -> LinkEnds {
     if random.chance(50) { (a, b) } else { (b, a) }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Engine;
 use super::batch;
 use super::plan::{Plan, Shape};
-use super::report::{Printer, Report};
+use super::report::{Printer, ShownRun};
 use super::scene::Scene;
 
 /// More names than this for one seed are a mistake.
@@ -20,7 +20,7 @@ pub fn told(plan: &Plan, engine: Engine) -> anyhow::Result<String> {
     table(&batch::run(plan, false, engine)?)
 }
 
-fn table(report: &Report) -> anyhow::Result<String> {
+fn table(report: &ShownRun) -> anyhow::Result<String> {
     let mut text = Vec::new();
     let mut printer = Printer::new(&mut text, false);
     printer.add(report)?;

@@ -9,8 +9,8 @@ use common::query::AnswerBody;
 use common::session::{EndReason, Ending};
 
 use super::crowd::servent_at;
-use super::oracle::Expected;
-use super::outcome::Outcome;
+use super::oracle::Demanded;
+use super::outcome::RunOutcome;
 use super::plan::Delays;
 use super::scene::{Asking, Scene};
 
@@ -27,13 +27,13 @@ pub struct Answered {
 
 /// A query that is over, and what is known of it.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct Judged<'a> {
     /// The run.
     pub scene: &'a Scene,
     /// The query.
     pub asking: Asking,
     /// What must come of it.
-    pub expected: &'a Expected,
+    pub expected: &'a Demanded,
     /// What the client was told.
     pub answered: &'a [Answered],
     /// How it ended, if it did.
@@ -43,8 +43,8 @@ pub struct Asked<'a> {
 }
 
 /// Adds a query to the sums of its run, and whatever of it is not as it must be on a healthy overlay.
-pub fn judge_healthy(asked: &Asked<'_>, outcome: &mut Outcome) {
-    let Asked { scene, asking, expected, answered, .. } = asked;
+pub fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
+    let Judged { scene, asking, expected, answered, .. } = asked;
     let mut wrong = Vec::new();
     let answering: BTreeSet<usize> = if asking.topology {
         (0..scene.graph.servents()).filter(|servent| expected.reaches(*servent)).collect()
@@ -92,7 +92,7 @@ pub fn judge_healthy(asked: &Asked<'_>, outcome: &mut Outcome) {
 }
 
 /// Adds what a contact told to the sums of the run.
-fn add_tally(ending: &Ending, outcome: &mut Outcome) {
+fn add_tally(ending: &Ending, outcome: &mut RunOutcome) {
     outcome.reached += ending.tally.reached;
     outcome.copies += ending.tally.copies;
     outcome.duplicates += ending.tally.duplicates;
@@ -129,8 +129,8 @@ fn are_neighbors(scene: &Scene, of: usize, neighbors: &[SocketAddr]) -> bool {
     neighbors.into_iter().eq(scene.graph.neighbors(of).iter().map(|neighbor| *neighbor as usize))
 }
 
-fn judge_tally(asked: &Asked<'_>, ending: &Ending, wrong: &mut Vec<String>) {
-    let Asked { scene, expected, answered, .. } = asked;
+fn judge_tally(asked: &Judged<'_>, ending: &Ending, wrong: &mut Vec<String>) {
+    let Judged { scene, expected, answered, .. } = asked;
     let tally = ending.tally;
     let mut must = |is_so: bool, what: String| {
         if !is_so {

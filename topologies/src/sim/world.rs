@@ -32,7 +32,7 @@ use common::store::Store;
 use common::time::Time;
 
 use super::graph::number;
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::plan::{Delays, Wire};
 use super::random::Random;
 use super::scene::{Asking, Scene};
@@ -73,9 +73,9 @@ const DIALLERS: u64 = 0x776f_726c_6403_0000;
 const SEQUENCES: u64 = 0x776f_726c_6404_0000;
 const PROBES: u64 = 0x776f_726c_6405_0000;
 
-/// Runs a scene to its end. It never panics: what must not be is told in [`Outcome::broken`].
+/// Runs a scene to its end. It never panics: what must not be is told in [`RunOutcome::broken`].
 #[must_use]
-pub fn run(scene: &Scene) -> Outcome {
+pub fn run(scene: &Scene) -> RunOutcome {
     let begun = Instant::now();
     let mut world = World::new(scene);
     world.live();
@@ -241,7 +241,7 @@ struct World<'s> {
     probes: u64,
     hash: u64,
     steps: u64,
-    outcome: Outcome,
+    outcome: RunOutcome,
     // Scratch space.
     wanted: Vec<overlay::Output>,
     wanted_of_clients: Vec<session::Output>,
@@ -274,7 +274,7 @@ impl<'s> World<'s> {
             probes: 0,
             hash: plan.seed,
             steps: 0,
-            outcome: Outcome { servents, links: scene.graph.links_count(), ..Outcome::default() },
+            outcome: RunOutcome { servents, links: scene.graph.links_count(), ..RunOutcome::default() },
             wanted: Vec::new(),
             wanted_of_clients: Vec::new(),
             spare: Vec::new(),
@@ -308,7 +308,7 @@ impl<'s> World<'s> {
         }
     }
 
-    fn finish(self) -> Outcome {
+    fn finish(self) -> RunOutcome {
         let mut outcome = self.outcome;
         let mut witness = self.witness;
         witness.on_end(self.now, &mut outcome);

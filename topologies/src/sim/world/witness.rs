@@ -26,8 +26,8 @@ use common::query::{AnswerBody, QueryId, Tally};
 use common::session::{EndReason, Ending};
 
 use super::super::graph::{Graph, number};
-use super::super::oracle::Expected;
-use super::super::outcome::Outcome;
+use super::super::oracle::Demanded;
+use super::super::outcome::RunOutcome;
 use super::super::plan::{Delays, Wire};
 use super::super::scene::{Asking, Scene};
 use super::{Nanos, SECOND, nanos};
@@ -37,7 +37,7 @@ const BROKEN_MAX: usize = 20;
 
 /// How a servent or a link fared.
 #[derive(Clone, Copy, Debug, Default)]
-struct Fate {
+struct Condition {
     /// Connections that stand.
     standing: u32,
     /// When one last came to stand, or fell.
@@ -48,7 +48,7 @@ struct Fate {
     troubled: Nanos,
 }
 
-impl Fate {
+impl Condition {
     fn has_stood_since(&self, since: Nanos) -> bool {
         self.standing > 0 && self.touched < since
     }
@@ -64,7 +64,7 @@ impl Fate {
 }
 
 /// A query and what it came to.
-struct Asked {
+struct Tracked {
     asking: Asking,
     is_probe: bool,
     ttl: u8,
@@ -91,7 +91,7 @@ struct Asked {
     hops_wrong: Option<(usize, u8)>,
 }
 
-impl Asked {
+impl Tracked {
     fn name(&self) -> Name {
         if self.is_probe { Name::Probe } else { Name::Query(self.asking.number) }
     }
@@ -124,16 +124,16 @@ pub(super) struct Place {
 pub(super) struct Witness<'s> {
     scene: &'s Scene,
     pub(super) broken: Vec<String>,
-    queries: Vec<Asked>,
+    queries: Vec<Tracked>,
     /// Which query each client asked, by the client's number of node.
     by_client: Vec<Option<usize>>,
     answered: HashMap<(usize, u32, QueryId), Nanos>,
     /// Which TTLs a query crossed a link with, and since when.
     crossed: HashMap<(LinkId, QueryId), (u32, Nanos)>,
     /// By where the link stands among the neighbors of its smaller end.
-    links: Vec<Fate>,
-    servents: Vec<Fate>,
-    clients: Fate,
+    links: Vec<Condition>,
+    servents: Vec<Condition>,
+    clients: Condition,
     fallen_count: usize,
     /// The overlay has stood.
     pub(super) has_risen: bool,
@@ -156,9 +156,9 @@ impl<'s> Witness<'s> {
             by_client: Vec::new(),
             answered: HashMap::new(),
             crossed: HashMap::new(),
-            links: vec![Fate::default(); scene.graph.ends().len()],
-            servents: vec![Fate::default(); scene.graph.servents()],
-            clients: Fate::default(),
+            links: vec![Condition::default(); scene.graph.ends().len()],
+            servents: vec![Condition::default(); scene.graph.servents()],
+            clients: Condition::default(),
             fallen_count: scene.graph.links_count(),
             has_risen: false,
             touched_last: 0,
@@ -198,7 +198,7 @@ impl<'s> Witness<'s> {
 
     // ---- links ----
 
-    fn link(&mut self, a: usize, b: usize) -> Option<&mut Fate> {
+    fn link(&mut self, a: usize, b: usize) -> Option<&mut Condition> {
         let place = place_of(&self.scene.graph, a, b)?;
         self.links.get_mut(place)
     }
@@ -277,7 +277,7 @@ impl<'s> Witness<'s> {
 
     pub(super) fn on_announced(&mut self, asking: Asking, is_probe: bool) -> usize {
         let ttl = self.scene.ttls.get(asking.contact as usize).copied().unwrap_or(self.scene.plan.ttl);
-        self.queries.push(Asked {
+        self.queries.push(Tracked {
             asking,
             is_probe,
             ttl: ttl.min(TTL_MAX),
@@ -369,11 +369,11 @@ impl<'s> Witness<'s> {
 
     /// The queries of real clients that a hostile servent might guess.
     pub(super) fn asked_by_now(&self) -> Vec<QueryId> {
-        let id = |asked: &Asked| Some(QueryId { sequence: asked.sequence?, client: asked.client?.1 });
+        let id = |asked: &Tracked| Some(QueryId { sequence: asked.sequence?, client: asked.client?.1 });
         self.queries.iter().filter_map(id).collect()
     }
 
-    fn query_of(&mut self, client: Option<usize>, id: QueryId) -> Option<&mut Asked> {
+    fn query_of(&mut self, client: Option<usize>, id: QueryId) -> Option<&mut Tracked> {
         let query = self.by_client.get(client?).copied().flatten()?;
         self.queries.get_mut(query).filter(|asked| asked.sequence == Some(id.sequence))
     }
@@ -531,9 +531,9 @@ impl<'s> Witness<'s> {
         let is_exact = self.is_exact(contact, ttl);
         // What is demanded for the figures: of whatever no fault had anything to do with.
         let untroubled = if self.scene.faults.is_empty() {
-            Expected::new(&self.scene.graph, contact, ttl)
+            Demanded::new(&self.scene.graph, contact, ttl)
         } else {
-            Expected::new(&self.untouched(asked_at, true), contact, ttl)
+            Demanded::new(&self.untouched(asked_at, true), contact, ttl)
         };
         let answers_pass = self.clients.is_untroubled_since(asked_at);
         let contact_is_well = self.servents.get(contact).is_some_and(|fate| fate.is_untroubled_since(asked.attached));
@@ -547,9 +547,9 @@ impl<'s> Witness<'s> {
         let mut lies = Vec::new();
         if is_complete && is_exact && !asked.is_forged {
             let stood = if self.scene.faults.is_empty() {
-                Expected::new(&self.scene.graph, contact, ttl)
+                Demanded::new(&self.scene.graph, contact, ttl)
             } else {
-                Expected::new(&self.untouched(asked_at, false), contact, ttl)
+                Demanded::new(&self.untouched(asked_at, false), contact, ttl)
             };
             lies = self.demanded(asked, &stood);
             lies.retain(|servent| !has_answered(asked, *servent));
@@ -572,7 +572,7 @@ impl<'s> Witness<'s> {
     }
 
     /// Whom the oracle demands an answer of.
-    fn demanded(&self, asked: &Asked, expected: &Expected) -> Vec<u32> {
+    fn demanded(&self, asked: &Tracked, expected: &Demanded) -> Vec<u32> {
         let is_present = |servent: &u32| {
             !self.scene.absent.get(*servent as usize).copied().unwrap_or(false) && expected.reaches(*servent as usize)
         };
@@ -627,7 +627,7 @@ impl<'s> Witness<'s> {
         if !self.is_exact(contact, asked.ttl) {
             return wrong;
         }
-        let expected = Expected::new(&self.scene.graph, contact, asked.ttl);
+        let expected = Demanded::new(&self.scene.graph, contact, asked.ttl);
         let demanded = self.demanded(asked, &expected);
         for servent in 0..number(asked.answered.len()) {
             match (demanded.binary_search(&servent).is_ok(), has_answered(asked, servent)) {
@@ -663,7 +663,7 @@ impl<'s> Witness<'s> {
     }
 
     /// Judges what can only be judged at the end, and tells what all came to.
-    pub(super) fn on_end(&mut self, now: Nanos, outcome: &mut Outcome) {
+    pub(super) fn on_end(&mut self, now: Nanos, outcome: &mut RunOutcome) {
         for query in 0..self.queries.len() {
             let Some(asked) = self.queries.get(query) else { continue };
             let name = asked.name();
@@ -702,7 +702,7 @@ impl<'s> Witness<'s> {
     }
 }
 
-fn has_answered(asked: &Asked, servent: u32) -> bool {
+fn has_answered(asked: &Tracked, servent: u32) -> bool {
     asked.answered.get(servent as usize).copied().unwrap_or(false)
 }
 
@@ -808,7 +808,7 @@ mod tests {
         witness.on_answer_said(SECOND, 2, 1, CLIENT, id());
         witness.on_answer(SECOND + 1, 0, Some(2), Some(2), &value(2), None);
         witness.on_ended(SECOND + 2, 0, &complete(1));
-        let mut outcome = Outcome::default();
+        let mut outcome = RunOutcome::default();
         witness.on_end(SECOND + 3, &mut outcome);
         assert_broke(&witness, &[]);
         assert_eq!((outcome.queries, outcome.expected, outcome.missed, outcome.answers), (1, 1, 0, 1));
@@ -939,7 +939,7 @@ mod tests {
         witness.on_ended(SECOND + silence + 1, 0, &quiet);
         assert_broke(&witness, &["after its client last heard"]);
         let mut witness = asked(&scene);
-        witness.on_end(60 * SECOND, &mut Outcome::default());
+        witness.on_end(60 * SECOND, &mut RunOutcome::default());
         assert_broke(&witness, &["query 0 never ends"]);
     }
 
