@@ -177,7 +177,8 @@ fn a_log_that_takes_nothing_more_stops_nobody() {
     }
 }
 
-/// The last line is for a person; how long turns of the loop took is for those who ask for more.
+/// The last line is for a person; what was held and counted, and how long turns of the loop took, is for those who ask for
+/// more.
 #[test]
 fn the_last_words_are_what_it_was_good_for() {
     let file = DataFile::new("tea green\n");
@@ -195,6 +196,9 @@ fn the_last_words_are_what_it_was_good_for() {
         let last = lines.last().unwrap();
         assert!(last.contains("] served 3 queries, answered 2, ") && last.ends_with(" s"), "{lines:?}");
         assert_eq!(lines.iter().any(|line| line.contains(" turns of the loop took")), is_asked_for_more, "{lines:?}");
+        let counts =
+            |line: &String| line.contains("] held and counted: seen 3 of ") && line.ends_with(" queries 3, answered 2");
+        assert_eq!(lines.iter().any(counts), is_asked_for_more, "{lines:?}");
     }
 }
 
