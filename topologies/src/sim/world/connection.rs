@@ -13,7 +13,7 @@ use common::limits::{
 };
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Message, Role};
-use common::overlay::{self, Opening};
+use common::overlay::{self, Dial, Opening};
 use common::session;
 use common::wire::{Accepts, Frame, WireError};
 
@@ -258,7 +258,8 @@ impl World<'_> {
     fn fate_of(&self, knock: &Knock) -> Fate {
         let Some(to) = knock.to else {
             // Nobody ever was there: half of such addresses refuse, half do not even do that.
-            return if self.sequence.is_multiple_of(2) { Fate::Refused { refused: true } } else { Fate::Silence };
+            let is_even = matches!(knock.caller, Caller::Mind(Dial::Answers(address)) if ends_even(address));
+            return if is_even { Fate::Refused { refused: true } } else { Fate::Silence };
         };
         if let Some(fate) = self.fate_by_trouble(knock.node, to) {
             return fate;
@@ -868,6 +869,10 @@ pub(super) fn link_id(connection: usize, end: usize) -> LinkId {
     LinkId((connection * 2 + end) as u64)
 }
 
+fn ends_even(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V4(v4) if v4.ip().octets().last().is_some_and(|last| last.is_multiple_of(2)))
+}
+
 /// The numbers that tell one message from another, for the hash over everything that happens.
 fn essence(message: &Message) -> u64 {
     let (kind, number) = match message {
@@ -886,8 +891,6 @@ fn essence(message: &Message) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use common::overlay::Dial;
-
     use super::super::super::scene::Scene;
     use super::super::tests::chain;
     use super::super::{Coming, MILLISECOND, Slow};

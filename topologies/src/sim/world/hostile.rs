@@ -232,8 +232,8 @@ impl World<'_> {
                 self.say_query(connection, query);
             }
             Some(Deed::Lie) => {
-                let nobody = QueryId { sequence: self.sequence, client: nobody(self.sequence) };
                 let Trouble { random, hostile, .. } = &mut self.troubles[fault];
+                let nobody = QueryId { sequence: hostile.deeds_left, client: nobody(hostile.deeds_left) };
                 let heard = hostile.heard.get(random.index(hostile.heard.len()));
                 let id = heard.map_or(nobody, Query::id);
                 let ttl = heard.map_or(3, |query| query.ttl);
