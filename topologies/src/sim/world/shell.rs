@@ -141,7 +141,9 @@ impl World<'_> {
                 }
                 session::Output::Close { link } => {
                     if let Some((connection, end)) = self.open_end(node, link) {
-                        self.close(connection, end);
+                        // A client waits for nobody's end.
+                        self.flush(connection, end);
+                        self.let_go(connection, end);
                     }
                 }
                 session::Output::Tell(Report::Ready) => asks = self.witness.on_ready(query),
