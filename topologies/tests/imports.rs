@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// What is on each level, from below. What a file has below it in the tree is on its level, unless it is named itself.
-const LEVELS: [(&str, &[&str]); 6] = [
+const LEVELS: [(&str, &[&str]); 7] = [
     (
         "words",
         &[
@@ -37,6 +37,7 @@ const LEVELS: [(&str, &[&str]); 6] = [
     ),
     ("rooms", &["overlay/delivery", "overlay/flood", "overlay/links", "overlay/search"]),
     ("minds", &["overlay", "session"]),
+    ("between minds and shells", &["exchange"]),
 ];
 
 /// What may name rooms.

@@ -1,0 +1,153 @@
+//! Who may bring a client a long message: many can be connected, and each could leave a megabyte half said.
+//!
+//! A connection whose message has grown long needs a place to go on. There are so many places; whoever finds none is not
+//! read until one is free, so that nothing is lost of it. While somebody waits, a place is held for so long and no
+//! longer, and the next one goes to whoever's ip has the fewest: nobody has all of them for long.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::link::LinkId;
+use crate::time::Time;
+
+/// Bytes of an unfinished message from which on it is long.
+const LONG_BYTES: usize = 4 * 1024;
+/// Long messages that may be on their way at once.
+const LONG_MAX: usize = 16;
+/// How long one may take while others wait for its place.
+const LONG_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Who brings a long message, and who waits to.
+#[derive(Debug, Default)]
+pub(super) struct LongFrames {
+    /// The oldest first.
+    places: Vec<Place>,
+    /// In the order they came.
+    waiting: Vec<(LinkId, IpAddr)>,
+}
+
+#[derive(Debug)]
+struct Place {
+    link: LinkId,
+    ip: IpAddr,
+    since: Time,
+}
+
+impl LongFrames {
+    /// Takes note of how many bytes of an unfinished message a connection has brought. False when it has to wait.
+    pub(super) fn note(&mut self, now: Time, link: LinkId, ip: IpAddr, bytes_count: usize) -> bool {
+        if bytes_count < LONG_BYTES {
+            self.forget(link);
+            return true;
+        }
+        if self.places.iter().any(|place| place.link == link) {
+            return true;
+        }
+        if self.waiting.iter().any(|(waiting, _)| *waiting == link) {
+            return false;
+        }
+        if self.places.len() < LONG_MAX && self.waiting.is_empty() {
+            self.places.push(Place { link, ip, since: now });
+            return true;
+        }
+        self.waiting.push((link, ip));
+        false
+    }
+
+    /// A connection is gone, or has said what it had to say.
+    pub(super) fn forget(&mut self, link: LinkId) {
+        self.places.retain(|place| place.link != link);
+        self.waiting.retain(|(waiting, _)| *waiting != link);
+    }
+
+    /// Gives a free place to one who waits for it, and names it.
+    pub(super) fn admit(&mut self, now: Time) -> Option<LinkId> {
+        if self.places.len() >= LONG_MAX {
+            return None;
+        }
+        let places_count = |ip: &IpAddr| self.places.iter().filter(|place| place.ip == *ip).count();
+        let (at, _) = self.waiting.iter().enumerate().min_by_key(|(_, (_, ip))| places_count(ip))?;
+        let (link, ip) = self.waiting.remove(at);
+        self.places.push(Place { link, ip, since: now });
+        Some(link)
+    }
+
+    /// When [`LongFrames::overdue`] will next name somebody.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let oldest = self.places.first().filter(|_| !self.waiting.is_empty())?;
+        Some(oldest.since + LONG_WAIT_MAX)
+    }
+
+    /// One who has held its place for too long while others wait.
+    pub(super) fn overdue(&self, now: Time) -> Option<LinkId> {
+        let is_due = self.deadline().is_some_and(|deadline| deadline <= now);
+        self.places.first().filter(|_| is_due).map(|place| place.link)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUSY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
+
+    /// All places taken from one ip, links 0 and up.
+    fn full() -> LongFrames {
+        let mut frames = LongFrames::default();
+        for link in 0..LONG_MAX as u64 {
+            assert!(frames.note(Time::START, LinkId(link), BUSY, LONG_BYTES));
+        }
+        frames
+    }
+
+    #[test]
+    fn short_messages_never_wait() {
+        let mut frames = full();
+        assert!(frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES - 1));
+        assert_eq!((frames.deadline(), frames.admit(Time::START)), (None, None));
+    }
+
+    #[test]
+    fn whoever_finds_no_place_waits_until_one_ends() {
+        let mut frames = full();
+        assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES));
+        assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES), "who waits does so once");
+        assert!(frames.note(Time::START, LinkId(3), BUSY, 900_000), "who has one goes on");
+        assert_eq!(frames.admit(Time::START), None);
+        // Its message has ended, and another has hardly begun.
+        assert!(frames.note(Time::START, LinkId(3), BUSY, 12));
+        assert_eq!(frames.admit(Time::START), Some(LinkId(100)));
+        assert_eq!(frames.admit(Time::START), None);
+        assert!(frames.note(Time::START, LinkId(100), OTHER, 2 * LONG_BYTES));
+        assert_eq!(frames.places.len(), LONG_MAX);
+    }
+
+    #[test]
+    fn the_next_place_goes_to_whom_has_the_fewest() {
+        let mut frames = full();
+        assert!(!frames.note(Time::START, LinkId(100), BUSY, LONG_BYTES));
+        assert!(!frames.note(Time::START, LinkId(101), BUSY, LONG_BYTES));
+        assert!(!frames.note(Time::START, LinkId(102), OTHER, LONG_BYTES));
+        frames.forget(LinkId(0));
+        assert_eq!(frames.admit(Time::START), Some(LinkId(102)));
+        frames.forget(LinkId(1));
+        frames.forget(LinkId(100));
+        assert_eq!(frames.admit(Time::START), Some(LinkId(101)));
+        assert_eq!(frames.admit(Time::START), None);
+    }
+
+    #[test]
+    fn a_place_is_held_for_ever_only_while_nobody_waits() {
+        let mut frames = full();
+        let late = Time::START + LONG_WAIT_MAX;
+        assert_eq!((frames.deadline(), frames.overdue(late)), (None, None));
+        assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES));
+        assert_eq!(frames.deadline(), Some(late));
+        assert_eq!(frames.overdue(Time::START), None);
+        assert_eq!(frames.overdue(late), Some(LinkId(0)));
+        frames.forget(LinkId(0));
+        assert_eq!(frames.admit(late), Some(LinkId(100)));
+        assert_eq!(frames.overdue(late), None, "nobody waits");
+    }
+}
