@@ -1,8 +1,8 @@
 //! A world for the minds to live in: a fake shell that performs what they want, over connections that are real links
 //! with bytes in flight between them, under a clock that only moves from one event to the next.
 //!
-//! It does what a servent and a client must do with outputs, exactly, and it makes trouble on demand. It knows nothing
-//! of what the minds ought to decide: stories judge that. It runs no sockets, threads or clocks, and nothing in it is
+//! Every node has the exchange that servents and clients have; here are the connections under it, and trouble on
+//! demand. It knows nothing of what the minds ought to decide: stories judge that. It runs no sockets, threads or clocks, and nothing in it is
 //! random: overlays of any shape, delays and faults drawn from seeds are the simulator's, in `topologies`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use common::address::Neighbor;
 use common::dialect::Dialect;
+use common::exchange::{Exchange, Heard, Outside, Shell, purpose_of};
 use common::limits::{DIAL_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX, SILENCE_DEFAULT, TTL_DEFAULT};
-use common::link::{Link, LinkId, Purpose, SendError};
+use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, ServentId};
 use common::overlay::Config;
 use common::overlay::{self, Dial, Opening, Overlay};
@@ -22,7 +23,7 @@ use common::query::{Ask, QueryId};
 use common::session::{self, Report, Session};
 use common::store::Store;
 use common::time::Time;
-use common::wire::{Frame, WireError};
+use common::wire::{Accepts, WireError};
 
 /// What a connection holds between the two ends, as the buffers of two kernels would.
 const WINDOW_BYTES: usize = 256 * 1024;
@@ -124,9 +125,13 @@ pub(crate) struct World {
     events_count: u64,
     nodes: Vec<Node>,
     by_address: BTreeMap<SocketAddr, NodeId>,
+    /// The links of each node.
+    exchanges: Vec<Exchange>,
     connections: Vec<Connection>,
-    /// Ends with something to write once the input at hand has been dealt with.
-    dirty: BTreeSet<(usize, usize)>,
+    /// Nodes that may have something to write once the input at hand has been dealt with.
+    dirty: BTreeSet<NodeId>,
+    /// What was written meanwhile at which end: it leaves in the order of connections, whatever was written first.
+    written: BTreeMap<(usize, usize), Vec<Written>>,
     /// How long bytes take from one end of a connection to the other, unless a direction was told otherwise.
     delay: Duration,
     delays: BTreeMap<(NodeId, NodeId), Duration>,
@@ -138,10 +143,6 @@ pub(crate) struct World {
     pub(crate) queries: Vec<QueryId>,
     /// Who put an answer to which query on a link, in which of its lives.
     answers: BTreeSet<(QueryId, NodeId, u32)>,
-    /// The most bytes that ever waited unsent on one link.
-    pub(crate) unsent_bytes_most: usize,
-    /// Messages for links that were gone by then.
-    pub(crate) sent_to_nobody_count: u64,
 }
 
 struct Node {
@@ -153,9 +154,8 @@ struct Node {
     paused: bool,
     /// What happened to it while it was paused.
     postponed: VecDeque<Event>,
+    /// When its mind wants to be told.
     deadline: Option<Duration>,
-    /// The links its mind knows.
-    links: BTreeMap<LinkId, (usize, usize)>,
     attached: bool,
     /// Bytes that came over connections no mind has.
     heard_bytes_count: usize,
@@ -185,23 +185,16 @@ struct Connection {
 
 struct End {
     node: NodeId,
-    id: LinkId,
-    link: Link,
-    state: EndState,
     /// Whether a mind speaks here.
     has_mind: bool,
+    /// Whether the other end was told, or will be, that nothing more comes from here.
+    said_end: bool,
+    /// What came while nothing was to be read.
+    unread: VecDeque<Vec<u8>>,
     /// Bytes on their way from here.
     in_flight_bytes: usize,
     /// When the last of them arrive; what is sent later arrives no earlier.
     last_arrival: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EndState {
-    Open,
-    /// To be closed once everything is written.
-    Closing,
-    Closed,
 }
 
 #[derive(Debug)]
@@ -241,10 +234,81 @@ enum DialTarget {
     Stranger,
 }
 
-enum News {
-    Message(Message),
-    Malformed(WireError),
-    Closed(String),
+/// Something that leaves an end.
+enum Written {
+    Bytes(Vec<u8>),
+    End,
+}
+
+/// How the two ends of a connection are called by those who have them. No name is used again.
+fn link_of(connection: usize, end: usize) -> LinkId {
+    LinkId(connection as u64 * 2 + end as u64)
+}
+
+fn place_of(link: LinkId) -> (usize, usize) {
+    let number = usize::try_from(link.0).unwrap();
+    (number / 2, number % 2)
+}
+
+/// The connections under an exchange: what is written is on its way for a while.
+impl Shell for World {
+    fn read(&mut self, _: LinkId, _: &mut [u8]) -> Result<Option<usize>, String> {
+        Ok(None)
+    }
+
+    fn write(&mut self, link: LinkId, bytes: &[u8]) -> Result<usize, String> {
+        assert!(bytes.len() <= NEIGHBOR_UNSENT_BYTES_MAX);
+        let (connection, end) = place_of(link);
+        let room = WINDOW_BYTES.saturating_sub(self.connections[connection].ends[end].in_flight_bytes);
+        let bytes = &bytes[..bytes.len().min(room)];
+        if !bytes.is_empty() && !self.connections[connection].is_cut {
+            self.connections[connection].ends[end].in_flight_bytes += bytes.len();
+            self.written.entry((connection, end)).or_default().push(Written::Bytes(bytes.to_vec()));
+        }
+        Ok(bytes.len())
+    }
+
+    fn watch(&mut self, link: LinkId, reads: bool, _: bool) -> Result<(), String> {
+        let (connection, end) = place_of(link);
+        if reads {
+            for bytes in std::mem::take(&mut self.connections[connection].ends[end].unread) {
+                self.schedule(self.now, Event::Arrive { connection, end, bytes });
+            }
+        }
+        Ok(())
+    }
+
+    fn shut(&mut self, link: LinkId) -> Result<(), String> {
+        let (connection, end) = place_of(link);
+        self.connections[connection].ends[end].said_end = true;
+        self.written.entry((connection, end)).or_default().push(Written::End);
+        Ok(())
+    }
+
+    fn close(&mut self, link: LinkId) {
+        let (connection, end) = place_of(link);
+        let other = &self.connections[connection].ends[1 - end];
+        if self.connections[connection].is_cut {
+            self.connections[connection].ends[end].said_end = true;
+        } else if other.said_end {
+            // It only waits to learn of this, and nobody of it.
+            let node = other.node;
+            self.connections[connection].ends[end].said_end = true;
+            self.with_exchange(node, |exchange, now, world| exchange.forget(now, link_of(connection, 1 - end), world));
+        } else {
+            self.connections[connection].ends[end].said_end = true;
+            self.written.entry((connection, end)).or_default().push(Written::End);
+        }
+    }
+
+    fn on_said(&mut self, link: LinkId, message: &Message, said: &Result<(), SendError>) {
+        let (connection, end) = place_of(link);
+        let [from, to] = [end, 1 - end].map(|end| self.connections[connection].ends[end].node);
+        match said {
+            Ok(()) => self.look_at_said(from, to, message),
+            Err(error) => self.record(Record::Unsendable { from, to, error: error.clone() }),
+        }
+    }
 }
 
 impl World {
@@ -255,8 +319,10 @@ impl World {
             events_count: 0,
             nodes: Vec::new(),
             by_address: BTreeMap::new(),
+            exchanges: Vec::new(),
             connections: Vec::new(),
             dirty: BTreeSet::new(),
+            written: BTreeMap::new(),
             delay,
             delays: BTreeMap::new(),
             steps: 0,
@@ -264,8 +330,6 @@ impl World {
             recording: false,
             queries: Vec::new(),
             answers: BTreeSet::new(),
-            unsent_bytes_most: 0,
-            sent_to_nobody_count: 0,
         }
     }
 
@@ -320,6 +384,7 @@ impl World {
             ..Config::default()
         };
         let overlay = Overlay::new(&config, Arc::new(store));
+        self.exchanges[servent.0] = Exchange::servent(Accepts::Own);
         node.deadline = overlay.deadline().map(|due| due.since(Time::START));
         node.mind = Mind::Servent(Box::new(overlay));
     }
@@ -394,10 +459,10 @@ impl World {
             paused: false,
             postponed: VecDeque::new(),
             deadline: None,
-            links: BTreeMap::new(),
             attached: false,
             heard_bytes_count: 0,
         });
+        self.exchanges.push(Exchange::client(Accepts::Any));
         id
     }
 
@@ -454,9 +519,27 @@ impl World {
 
     /// The standing connections, dialler first.
     pub(crate) fn links(&self) -> Vec<(NodeId, NodeId)> {
-        let open = |connection: &&Connection| connection.ends.iter().all(|end| end.state == EndState::Open);
-        let ends = |connection: &Connection| (connection.ends[0].node, connection.ends[1].node);
-        self.connections.iter().filter(open).map(ends).collect()
+        let standing = (0..self.connections.len()).filter(|connection| self.stands(*connection));
+        standing.map(|connection| (self.node_at(connection, 0), self.node_at(connection, 1))).collect()
+    }
+
+    fn node_at(&self, connection: usize, end: usize) -> NodeId {
+        self.connections[connection].ends[end].node
+    }
+
+    /// Whether an end is one that somebody speaks on.
+    fn is_open(&self, connection: usize, end: usize) -> bool {
+        self.exchanges[self.node_at(connection, end).0].is_known(link_of(connection, end))
+    }
+
+    fn stands(&self, connection: usize) -> bool {
+        (0..2).all(|end| self.is_open(connection, end))
+    }
+
+    fn links_count(&self, node: NodeId) -> usize {
+        let ends = (0..self.connections.len()).flat_map(|connection| [(connection, 0), (connection, 1)]);
+        ends.filter(|(connection, end)| self.node_at(*connection, *end) == node && self.is_open(*connection, *end))
+            .count()
     }
 
     /// Queries passed on whose echoes are awaited by somebody alive.
@@ -487,7 +570,7 @@ impl World {
     pub(crate) fn leave(&mut self, servent: NodeId) {
         self.tell_servent(servent, overlay::Input::Leave);
         self.flush();
-        assert!(self.nodes[servent.0].links.is_empty(), "{} left and kept links", self.name(servent));
+        assert_eq!(self.links_count(servent), 0, "{} left and kept links", self.name(servent));
         self.kill(servent);
     }
 
@@ -519,14 +602,13 @@ impl World {
         dead.deadline = None;
         dead.paused = false;
         dead.postponed.clear();
-        dead.links.clear();
         dead.attached = false;
-        for index in 0..self.connections.len() {
+        self.exchanges[node.0] = Exchange::client(Accepts::Any);
+        for connection in 0..self.connections.len() {
             for end in 0..2 {
-                let this = &mut self.connections[index].ends[end];
-                if this.node == node && this.state != EndState::Closed {
-                    this.state = EndState::Closed;
-                    self.send_end(index, end, "the other end is gone");
+                let this = &self.connections[connection].ends[end];
+                if this.node == node && !this.said_end {
+                    self.send_end(link_of(connection, end), "the other end is gone");
                 }
             }
         }
@@ -547,8 +629,9 @@ impl World {
     /// Sends a message of the test's choice from a stranger.
     pub(crate) fn say(&mut self, stranger: NodeId, message: &Message) {
         let (connection, end) = self.stranger_end(stranger);
-        self.connections[connection].ends[end].link.send(message).unwrap();
-        self.write(connection, end);
+        let link = link_of(connection, end);
+        self.with_exchange(stranger, |exchange, now, world| exchange.send(now, link, message, world)).unwrap();
+        self.flush();
     }
 
     /// Sends bytes of the test's choice from a stranger.
@@ -561,8 +644,7 @@ impl World {
     pub(crate) fn inject(&mut self, from: NodeId, to: NodeId, bytes: &[u8]) {
         let place = self.connections.iter().enumerate().find_map(|(index, connection)| {
             let end = connection.ends.iter().position(|end| end.node == from)?;
-            let open = connection.ends.iter().all(|end| end.state == EndState::Open);
-            (connection.ends[1 - end].node == to && open).then_some((index, end))
+            (connection.ends[1 - end].node == to && self.stands(index)).then_some((index, end))
         });
         let (connection, end) = place.expect("a connection between the two");
         self.put_in_flight(connection, end, bytes.to_vec());
@@ -613,7 +695,7 @@ impl World {
         let deadline = self
             .everybody()
             .filter(|node| !self.nodes[node.0].paused)
-            .filter_map(|node| Some((self.nodes[node.0].deadline?.max(self.now), node)))
+            .filter_map(|node| Some((self.due(node)?.max(self.now), node)))
             .min();
         match (event_at, deadline) {
             (Some(at), due) if at <= end && due.is_none_or(|(due, _)| at <= due) => {
@@ -634,7 +716,24 @@ impl World {
         }
     }
 
+    /// When a node is to be told that time has passed.
+    fn due(&self, node: NodeId) -> Option<Duration> {
+        let links = self.exchanges[node.0].deadline().map(|due| due.since(Time::START));
+        [links, self.nodes[node.0].deadline].into_iter().flatten().min()
+    }
+
     fn on_deadline(&mut self, node: NodeId) {
+        if self.exchanges[node.0].deadline().is_some_and(|due| due <= self.time()) {
+            self.with_exchange(node, Exchange::on_time);
+            self.tell_heard(node);
+        }
+        if self.nodes[node.0].deadline.is_some_and(|due| due <= self.now) {
+            self.tell_deadline(node);
+        }
+        self.flush();
+    }
+
+    fn tell_deadline(&mut self, node: NodeId) {
         let outputs_count = match &self.nodes[node.0].mind {
             Mind::Servent(_) => self.tell_servent(node, overlay::Input::Deadline),
             Mind::Client(_) => self.tell_client(node, session::Input::Deadline),
@@ -647,7 +746,6 @@ impl World {
             self.name(node),
             self.describe()
         );
-        self.flush();
     }
 
     fn schedule(&mut self, at: Duration, event: Event) {
@@ -682,13 +780,13 @@ impl World {
             return;
         }
         match event {
-            Event::Arrive { connection, end, bytes } => self.on_arrival(connection, end, &bytes),
+            Event::Arrive { connection, end, bytes } => self.on_arrival(connection, end, bytes),
             Event::Ended { connection, end, reason } => {
                 if !self.connections[connection].is_cut {
-                    self.lose(connection, end, reason);
+                    self.on_closed(connection, end, reason);
                 }
             }
-            Event::Broken { connection, end, reason } => self.lose(connection, end, reason),
+            Event::Broken { connection, end, reason } => self.on_closed(connection, end, reason),
             Event::DialDone { node, life, target, address } => {
                 if self.nodes[node.0].life == life && !matches!(self.nodes[node.0].mind, Mind::Gone) {
                     self.on_dial_done(node, target, address);
@@ -699,71 +797,55 @@ impl World {
         self.flush();
     }
 
-    fn on_arrival(&mut self, connection: usize, end: usize, bytes: &[u8]) {
-        self.connections[connection].ends[1 - end].in_flight_bytes -= bytes.len();
-        let this = &self.connections[connection].ends[end];
-        if !self.connections[connection].is_cut && this.state == EndState::Open {
-            let (node, has_mind) = (this.node, this.has_mind);
-            if !has_mind {
+    fn on_arrival(&mut self, connection: usize, end: usize, bytes: Vec<u8>) {
+        let (node, link) = (self.node_at(connection, end), link_of(connection, end));
+        if !self.connections[connection].is_cut && self.is_open(connection, end) {
+            if !self.exchanges[node.0].is_read(link) {
+                return self.connections[connection].ends[end].unread.push_back(bytes);
+            }
+            if !self.connections[connection].ends[end].has_mind {
                 self.nodes[node.0].heard_bytes_count += bytes.len();
             }
-            self.connections[connection].ends[end].link.receive(bytes);
-            self.read(connection, end);
+            self.with_exchange(node, |exchange, now, world| exchange.receive(now, link, &bytes, world));
+            self.tell_heard(node);
         }
-        self.write(connection, 1 - end);
+        self.connections[connection].ends[1 - end].in_flight_bytes -= bytes.len();
+        let from = self.node_at(connection, 1 - end);
+        self.exchanges[from.0].on_writable(link_of(connection, 1 - end));
+        self.dirty.insert(from);
     }
 
-    fn read(&mut self, connection: usize, end: usize) {
-        while self.connections[connection].ends[end].state == EndState::Open {
-            let this = &mut self.connections[connection].ends[end];
-            let (node, id, has_mind) = (this.node, this.id, this.has_mind);
-            let news = match this.link.next_message() {
-                Ok(None) => return,
-                Ok(Some(message)) => News::Message(message),
-                Err(error) => News::Malformed(error),
-            };
-            let from = self.connections[connection].ends[1 - end].node;
-            match &news {
-                News::Message(message) => {
-                    let message = message.clone();
-                    self.record(Record::Said { from, to: node, message });
+    /// Tells a mind, or whoever else is there, what was heard.
+    fn tell_heard(&mut self, node: NodeId) {
+        while let Some((link, heard)) = self.exchanges[node.0].next_heard() {
+            let (connection, end) = place_of(link);
+            let from = self.node_at(connection, 1 - end);
+            let has_mind = self.connections[connection].ends[end].has_mind;
+            let is_malformed = matches!(heard, Heard::Malformed(_));
+            self.record(match heard.clone() {
+                Heard::Message(message) => Record::Said { from, to: node, message },
+                Heard::Malformed(error) => Record::Bad { at: node, from, error },
+                Heard::Closed(reason) => Record::Lost { at: node, other: from, reason },
+            });
+            match &self.nodes[node.0].mind {
+                Mind::Servent(_) if has_mind => {
+                    self.tell_servent(node, heard.for_servent(link));
                 }
-                News::Malformed(error) => {
-                    let error = error.clone();
-                    self.record(Record::Bad { at: node, from, error });
+                Mind::Client(_) if has_mind => {
+                    self.tell_client(node, heard.for_client(link));
                 }
-                News::Closed(_) => {}
+                _ => {}
             }
-            let was_malformed = matches!(news, News::Malformed(_));
-            if has_mind {
-                self.tell(node, id, news);
-            }
-            if was_malformed {
-                assert!(
-                    !has_mind || self.connections[connection].ends[end].state != EndState::Open,
-                    "{} keeps a link it cannot understand",
-                    self.name(node)
-                );
-                return;
-            }
+            let keeps_it = has_mind && is_malformed && self.is_open(connection, end);
+            assert!(!keeps_it, "{} keeps a link it cannot understand", self.name(node));
         }
     }
 
     /// The connection is over for this end, through no doing of its mind.
-    fn lose(&mut self, connection: usize, end: usize, reason: String) {
-        let other = self.connections[connection].ends[1 - end].node;
-        let this = &mut self.connections[connection].ends[end];
-        let was_open = this.state == EndState::Open;
-        let (node, id) = (this.node, this.id);
-        this.state = EndState::Closed;
-        if !was_open {
-            return;
-        }
-        self.record(Record::Lost { at: node, other, reason: reason.clone() });
-        if self.connections[connection].ends[end].has_mind {
-            self.nodes[node.0].links.remove(&id);
-            self.tell(node, id, News::Closed(reason));
-        }
+    fn on_closed(&mut self, connection: usize, end: usize, reason: String) {
+        let (node, link) = (self.node_at(connection, end), link_of(connection, end));
+        self.with_exchange(node, |exchange, now, world| exchange.on_closed(now, link, reason, world));
+        self.tell_heard(node);
     }
 
     fn dial(&mut self, node: NodeId, target: DialTarget, address: SocketAddr) {
@@ -798,23 +880,8 @@ impl World {
         }
         let acceptor = acceptor.expect("somebody there");
         let purpose = match target {
-            DialTarget::Mind(Dial::Answers(_)) => Purpose::Answers,
-            DialTarget::Mind(Dial::Neighbor(_)) => Purpose::Standing,
+            DialTarget::Mind(dial) => purpose_of(dial),
             DialTarget::Contact | DialTarget::Stranger => Purpose::Asking,
-        };
-        let acceptor_purpose = match self.nodes[acceptor.0].mind {
-            Mind::Servent(_) => Purpose::Standing,
-            _ => Purpose::Asking,
-        };
-        let connection = self.connections.len();
-        let end = |node, id, purpose, has_mind| End {
-            node,
-            id: LinkId(id),
-            link: Link::new(Dialect::Native, purpose),
-            state: EndState::Open,
-            has_mind,
-            in_flight_bytes: 0,
-            last_arrival: Duration::ZERO,
         };
         let acceptor_node = &self.nodes[acceptor.0];
         let acceptor_has_mind = match (&acceptor_node.mind, &acceptor_node.plan) {
@@ -822,19 +889,25 @@ impl World {
             (Mind::Client(_), Plan::Client(plan)) => plan.hearing == Hearing::Listening,
             _ => false,
         };
-        let id = connection as u64 * 2;
+        let connection = self.connections.len();
+        let end = |node, has_mind| End {
+            node,
+            has_mind,
+            said_end: false,
+            unread: VecDeque::new(),
+            in_flight_bytes: 0,
+            last_arrival: Duration::ZERO,
+        };
         let dialler_has_mind = !matches!(target, DialTarget::Stranger);
         self.connections.push(Connection {
-            ends: [
-                end(dialler, id, purpose, dialler_has_mind),
-                end(acceptor, id + 1, acceptor_purpose, acceptor_has_mind),
-            ],
+            ends: [end(dialler, dialler_has_mind), end(acceptor, acceptor_has_mind)],
             is_cut: false,
         });
-        let link = LinkId(id);
-        if dialler_has_mind {
-            self.nodes[dialler.0].links.insert(link, (connection, 0));
-        }
+        let link = link_of(connection, 0);
+        self.with_exchange(dialler, |exchange, now, world| {
+            exchange.on_dialled(link, Dialect::Native, purpose);
+            exchange.on_connected(now, link, world);
+        });
         match target {
             DialTarget::Mind(dial) => {
                 let opening = Opening::Dialled(dial);
@@ -851,13 +924,17 @@ impl World {
 
     fn on_accepted(&mut self, connection: usize) {
         let [dialler, acceptor] = &self.connections[connection].ends;
-        if !acceptor.has_mind || acceptor.state != EndState::Open {
+        let (node, has_mind) = (acceptor.node, acceptor.has_mind);
+        if acceptor.said_end {
             return;
         }
-        let (node, link) = (acceptor.node, acceptor.id);
+        let link = link_of(connection, 1);
         let port = 40_000 + u16::try_from(connection % 20_000).unwrap();
         let from = SocketAddr::new(self.nodes[dialler.node.0].address.ip(), port);
-        self.nodes[node.0].links.insert(link, (connection, 1));
+        self.with_exchange(node, |exchange, now, world| exchange.on_accepted(now, link, from, world));
+        if !has_mind {
+            return;
+        }
         match &self.nodes[node.0].mind {
             Mind::Servent(_) => {
                 let opening = Opening::Accepted(from);
@@ -872,26 +949,14 @@ impl World {
 
     // ---- telling minds and doing what they want ----
 
-    fn tell(&mut self, node: NodeId, link: LinkId, news: News) {
-        match &self.nodes[node.0].mind {
-            Mind::Servent(_) => {
-                let input = match news {
-                    News::Message(message) => overlay::Input::Received { link, message },
-                    News::Malformed(error) => overlay::Input::Malformed { link, error },
-                    News::Closed(reason) => overlay::Input::Closed { link, reason },
-                };
-                self.tell_servent(node, input);
-            }
-            Mind::Client(_) => {
-                let input = match news {
-                    News::Message(message) => session::Input::Received { link, message },
-                    News::Malformed(error) => session::Input::Malformed { link, error },
-                    News::Closed(reason) => session::Input::Closed { link, reason },
-                };
-                self.tell_client(node, input);
-            }
-            Mind::Gone | Mind::Stranger => {}
-        }
+    /// Lends the exchange of a node, together with everything else there is.
+    fn with_exchange<T>(&mut self, node: NodeId, act: impl FnOnce(&mut Exchange, Time, &mut World) -> T) -> T {
+        let nothing = Exchange::client(Accepts::Any);
+        let mut exchange = std::mem::replace(&mut self.exchanges[node.0], nothing);
+        let result = act(&mut exchange, self.time(), self);
+        self.exchanges[node.0] = exchange;
+        self.dirty.insert(node);
+        result
     }
 
     fn tell_servent(&mut self, node: NodeId, input: overlay::Input) -> usize {
@@ -902,37 +967,21 @@ impl World {
         };
         overlay.handle(now, input, &mut outputs);
         let count = outputs.len();
-        let mut broken = Vec::new();
         for output in outputs {
-            match output {
-                overlay::Output::Send { link, message } => {
-                    if let Message::Query(_) = &message {
-                        panic!("a query is flooded, not sent");
-                    }
-                    if self.send(node, link, |link| link.send(&message), &mut broken) {
-                        self.look_at_sent(node, link, &message);
-                    }
-                }
-                overlay::Output::Flood { links, query } => {
-                    let message = Message::Query(query);
-                    let frame = Frame::new(Dialect::Native, &message).unwrap();
-                    for link in links {
-                        self.send(node, link, |link| link.send_frame(&frame), &mut broken);
-                    }
-                }
-                overlay::Output::Dial { dial, address, dialect } => {
+            match &output {
+                overlay::Output::Send { message: Message::Query(_), .. } => panic!("a query is flooded, not sent"),
+                overlay::Output::Close { link } => self.record_close(node, *link),
+                _ => {}
+            }
+            match self.with_exchange(node, |exchange, now, world| exchange.perform(now, output, world)) {
+                Some(Outside::Dial { dial, address, dialect }) => {
                     assert_eq!(dialect, Dialect::Native);
                     self.dial(node, DialTarget::Mind(dial), address);
                 }
-                // A world reads on: nobody here asks fast enough for it to matter.
-                overlay::Output::Rest { .. } => {}
-                overlay::Output::Close { link } => self.close(node, link),
+                None => {}
             }
         }
         self.look_at_deadline(node);
-        for (link, reason) in broken {
-            self.tell_servent(node, overlay::Input::Closed { link, reason });
-        }
         count
     }
 
@@ -944,34 +993,29 @@ impl World {
         };
         session.handle(now, input, &mut outputs);
         let count = outputs.len();
-        let mut broken = Vec::new();
         for output in outputs {
-            match output {
-                session::Output::Send { link, message } => {
-                    if let Message::Request(request) = &message {
-                        self.queries.push(QueryId { sequence: request.sequence, client: self.nodes[node.0].address });
-                    }
-                    self.send(node, link, |link| link.send(&message), &mut broken);
+            match &output {
+                session::Output::Send { message: Message::Request(request), .. } => {
+                    let client = self.nodes[node.0].address;
+                    self.queries.push(QueryId { sequence: request.sequence, client });
                 }
-                session::Output::Close { link } => self.close(node, link),
-                session::Output::Tell(report) => {
-                    match report {
-                        Report::Ready => self.nodes[node.0].attached = true,
-                        Report::ContactLost { .. } => self.nodes[node.0].attached = false,
-                        Report::Ended(_) => {
-                            let session = self.session(node).expect("a client that lives");
-                            assert!(!session.is_waiting(), "it ended and waits");
-                        }
-                        _ => {}
-                    }
-                    self.record(Record::Told { client: node, report });
-                }
+                session::Output::Close { link } => self.record_close(node, *link),
+                _ => {}
             }
+            let told = self.with_exchange(node, |exchange, now, world| exchange.perform_for_client(now, output, world));
+            let Some(report) = told else { continue };
+            match report {
+                Report::Ready => self.nodes[node.0].attached = true,
+                Report::ContactLost { .. } => self.nodes[node.0].attached = false,
+                Report::Ended(_) => {
+                    let session = self.session(node).expect("a client that lives");
+                    assert!(!session.is_waiting(), "it ended and waits");
+                }
+                _ => {}
+            }
+            self.record(Record::Told { client: node, report });
         }
         self.look_at_deadline(node);
-        for (link, reason) in broken {
-            self.tell_client(node, session::Input::Closed { link, reason });
-        }
         count
     }
 
@@ -984,86 +1028,52 @@ impl World {
         self.nodes[node.0].deadline = due.map(|due| due.since(Time::START));
     }
 
-    /// Queues a frame; false when it got no further than that.
-    fn send(
-        &mut self,
-        node: NodeId,
-        link: LinkId,
-        say: impl Fn(&mut Link) -> Result<(), SendError>,
-        broken: &mut Vec<(LinkId, String)>,
-    ) -> bool {
-        let Some((connection, end)) = self.nodes[node.0].links.get(&link).copied() else {
-            self.sent_to_nobody_count += 1;
-            return false;
-        };
-        let other = self.connections[connection].ends[1 - end].node;
-        let this = &mut self.connections[connection].ends[end];
-        let result = say(&mut this.link);
-        self.unsent_bytes_most = self.unsent_bytes_most.max(this.link.unsent().len());
-        assert!(self.unsent_bytes_most <= NEIGHBOR_UNSENT_BYTES_MAX);
-        self.dirty.insert((connection, end));
-        let Err(error) = result else { return true };
-        if matches!(error, SendError::Full(_)) {
-            this.state = EndState::Closed;
-            self.nodes[node.0].links.remove(&link);
-            self.send_end(connection, end, "the other end closed");
-            broken.push((link, error.to_string()));
+    fn record_close(&mut self, node: NodeId, link: LinkId) {
+        let (connection, end) = place_of(link);
+        if self.is_open(connection, end) {
+            let other = self.node_at(connection, 1 - end);
+            self.record(Record::Closed { by: node, other });
         }
-        self.record(Record::Unsendable { from: node, to: other, error });
-        false
-    }
-
-    fn close(&mut self, node: NodeId, link: LinkId) {
-        let Some((connection, end)) = self.nodes[node.0].links.remove(&link) else {
-            return;
-        };
-        let other = self.connections[connection].ends[1 - end].node;
-        self.record(Record::Closed { by: node, other });
-        self.connections[connection].ends[end].state = EndState::Closing;
-        self.dirty.insert((connection, end));
     }
 
     // ---- bytes ----
 
+    /// Has everybody write what is queued, and tells whom that brought something.
     fn flush(&mut self) {
-        for (connection, end) in std::mem::take(&mut self.dirty) {
-            self.write(connection, end);
+        while let Some(node) = self.dirty.pop_first() {
+            self.with_exchange(node, Exchange::flush);
+            self.dirty.remove(&node);
+            self.tell_heard(node);
+        }
+        for ((connection, end), written) in std::mem::take(&mut self.written) {
+            for written in written {
+                match written {
+                    Written::Bytes(bytes) => self.send_bytes(connection, end, bytes),
+                    Written::End => self.send_end(link_of(connection, end), "the other end closed"),
+                }
+            }
         }
     }
 
-    /// Moves what an end has queued into the connection, as far as that has room.
-    fn write(&mut self, connection: usize, end: usize) {
-        let this = &mut self.connections[connection].ends[end];
-        if this.state == EndState::Closed {
-            return;
-        }
-        let room = WINDOW_BYTES.saturating_sub(this.in_flight_bytes);
-        let unsent = this.link.unsent();
-        let bytes = unsent[..unsent.len().min(room)].to_vec();
-        this.link.sent(bytes.len());
-        let is_all = this.link.unsent().is_empty();
-        if !bytes.is_empty() {
-            self.put_in_flight(connection, end, bytes);
-        }
-        if is_all && self.connections[connection].ends[end].state == EndState::Closing {
-            self.connections[connection].ends[end].state = EndState::Closed;
-            self.send_end(connection, end, "the other end closed");
-        }
-    }
-
+    /// Sends bytes of the test's choice from an end.
     fn put_in_flight(&mut self, connection: usize, from_end: usize, bytes: Vec<u8>) {
-        if self.connections[connection].is_cut {
-            return;
+        if !self.connections[connection].is_cut {
+            self.connections[connection].ends[from_end].in_flight_bytes += bytes.len();
+            self.send_bytes(connection, from_end, bytes);
         }
+    }
+
+    fn send_bytes(&mut self, connection: usize, from_end: usize, bytes: Vec<u8>) {
         let at = self.arrival(connection, from_end);
-        self.connections[connection].ends[from_end].in_flight_bytes += bytes.len();
         self.schedule(at, Event::Arrive { connection, end: 1 - from_end, bytes });
     }
 
-    fn send_end(&mut self, connection: usize, from_end: usize, reason: &str) {
-        let at = self.arrival(connection, from_end);
+    fn send_end(&mut self, link: LinkId, reason: &str) {
+        let (connection, end) = place_of(link);
+        let at = self.arrival(connection, end);
         let reason = reason.to_owned();
-        self.schedule(at, Event::Ended { connection, end: 1 - from_end, reason });
+        self.connections[connection].ends[end].said_end = true;
+        self.schedule(at, Event::Ended { connection, end: 1 - end, reason });
     }
 
     fn arrival(&mut self, connection: usize, from_end: usize) -> Duration {
@@ -1082,10 +1092,8 @@ impl World {
     }
 
     /// No life of a servent answers a query twice.
-    fn look_at_sent(&mut self, node: NodeId, link: LinkId, message: &Message) {
+    fn look_at_said(&mut self, node: NodeId, client: NodeId, message: &Message) {
         if let Message::Answer(answer) = message {
-            let (connection, end) = self.nodes[node.0].links[&link];
-            let client = self.connections[connection].ends[1 - end].node;
             let id = QueryId { sequence: answer.sequence, client: self.nodes[client.0].address };
             let is_first = self.answers.insert((id, node, self.nodes[node.0].life));
             assert!(is_first, "servent {} answers {id} twice", self.nodes[node.0].name);
@@ -1095,7 +1103,7 @@ impl World {
     /// The state of the world, for whoever has to find out why something went wrong.
     pub(crate) fn describe(&self) -> String {
         let mut text = format!("at {:?}, {} events to come\n", self.now, self.events.len());
-        for node in &self.nodes {
+        for (number, node) in self.nodes.iter().enumerate() {
             let state = match &node.mind {
                 Mind::Gone => "gone".to_owned(),
                 Mind::Servent(overlay) => format!("servent, {} pending", overlay.pending_count()),
@@ -1106,7 +1114,7 @@ impl World {
                 text,
                 "  {}: {state}, {} links, deadline {:?}{}",
                 node.name,
-                node.links.len(),
+                self.links_count(NodeId(number)),
                 node.deadline,
                 if node.paused { ", paused" } else { "" }
             );
