@@ -10,4 +10,5 @@ pub(crate) mod native;
 pub(crate) mod overlay;
 pub(crate) mod session;
 pub(crate) mod tp3;
+mod wires;
 mod words;

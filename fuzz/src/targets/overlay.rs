@@ -1,7 +1,8 @@
 //! The servent's mind, told anything in any order that a shell could tell it.
 //!
-//! The shell around it keeps its own contract: it names links once, ends each dial in time, and lets time go forward
-//! only. What others say is up to the input.
+//! The driver around it keeps the contract of a shell: it names links once, ends each dial in time, and lets time go
+//! forward only. What others say, and whether they read, is up to the input. What the mind wants of its links an
+//! exchange does, as in every driver.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
+use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::limits::{DIAL_WAIT_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TTL_MAX};
 use common::link::LinkId;
 use common::message::{Hello, Message, Role, ServentId};
@@ -18,7 +20,9 @@ use common::overlay::{Dial, Holding, Input, Opening, Output, Overlay};
 use common::query::QueryId;
 use common::store::Store;
 use common::time::Time;
+use common::wire::{Accepts, PREFACE};
 
+use super::wires::Wires;
 use super::words;
 use crate::Outcome;
 use crate::reader::Reader;
@@ -28,32 +32,34 @@ const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
 pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let mut reader = Reader::new(bytes);
-    let mut shell = Shell::new(&mut reader);
-    while !reader.is_over() && !shell.has_left {
-        shell.step(&mut reader);
-        if !shell.has_left {
-            shell.check_holdings();
+    let mut driver = Driver::new(&mut reader);
+    while !reader.is_over() && !driver.has_left {
+        driver.step(&mut reader);
+        if !driver.has_left {
+            driver.check_holdings();
         }
     }
-    if !shell.has_left {
-        shell.leave();
+    if !driver.has_left {
+        driver.leave();
     }
-    Outcome::taken_if(shell.answers_count + shell.floods_count > 0)
+    Outcome::taken_if(driver.answers_count + driver.floods_count > 0)
 }
 
-struct Shell {
+struct Driver {
     mind: Overlay,
+    exchange: Exchange,
+    wires: Wires,
     now: Time,
     open: BTreeMap<LinkId, End>,
     links_count: u64,
-    dials: Vec<(Dial, Time)>,
-    heard: BTreeMap<QueryId, Heard>,
+    dials: Vec<(Dial, Dialect, Time)>,
+    heard: BTreeMap<QueryId, Answerable>,
     answers_count: usize,
     floods_count: usize,
     has_left: bool,
 }
 
-/// Who is at the other end of a link, as far as the shell can tell.
+/// Who is at the other end of a link, as far as a shell can tell.
 #[derive(Clone, Copy, Debug)]
 struct End {
     /// Where it came from, if it came.
@@ -69,14 +75,14 @@ struct End {
 
 /// How often a servent may answer a query: once, and once more when it may have forgotten it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Heard {
+struct Answerable {
     since: Option<Time>,
     from_tp3: bool,
     may_answer: u32,
     answers: u32,
 }
 
-impl Heard {
+impl Answerable {
     fn hear(&mut self, now: Time, dialect: Dialect) {
         self.from_tp3 |= dialect == Dialect::Tp3;
         let age_max = if self.from_tp3 { SEEN_TP3_AGE_MAX } else { SEEN_AGE_MAX };
@@ -93,8 +99,8 @@ fn store(reader: &mut Reader<'_>) -> Arc<Store> {
     Arc::new(store)
 }
 
-impl Shell {
-    fn new(reader: &mut Reader<'_>) -> Shell {
+impl Driver {
+    fn new(reader: &mut Reader<'_>) -> Driver {
         let neighbors = (0..reader.below(4)).map(|_| {
             let address = words::address(reader);
             Neighbor { name: address.to_string(), addresses: vec![address], dialect: words::dialect(reader) }
@@ -110,8 +116,10 @@ impl Shell {
             ..Config::default()
         };
         let mind = Overlay::new(&config, store(reader));
-        Shell {
+        Driver {
             mind,
+            exchange: Exchange::servent(Accepts::Any),
+            wires: Wires::default(),
             now: Time::START,
             open: BTreeMap::new(),
             links_count: 0,
@@ -127,16 +135,16 @@ impl Shell {
         match reader.byte() % 16 {
             0 | 1 => {
                 let from = words::address(reader);
-                self.on_opened(Opening::Accepted(from));
+                self.on_opened(Opening::Accepted(from), Dialect::Native);
             }
             2 | 3 => {
                 let place = reader.below(self.dials.len());
                 if place < self.dials.len() {
-                    let (dial, _) = self.dials.remove(place);
+                    let (dial, dialect, _) = self.dials.remove(place);
                     if reader.byte() % 4 == 3 {
                         self.fail(dial, reader.flag());
                     } else {
-                        self.on_opened(Opening::Dialled(dial));
+                        self.on_opened(Opening::Dialled(dial), dialect);
                     }
                 }
             }
@@ -154,8 +162,9 @@ impl Shell {
             }
             12 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    self.open.remove(&link);
-                    self.tell(Input::Closed { link, reason: "the input says so".to_owned() });
+                    let reason = "the input says so".to_owned();
+                    self.exchange.on_closed(self.now, link, reason, &mut self.wires);
+                    self.hear();
                 }
             }
             13 => {
@@ -173,6 +182,7 @@ impl Shell {
             }
             _ => match reader.byte() % 16 {
                 0 => self.leave(),
+                1 => self.wires.are_full = !self.wires.are_full,
                 _ => {
                     let store = store(reader);
                     self.tell(Input::Reloaded(store));
@@ -181,7 +191,7 @@ impl Shell {
         }
     }
 
-    fn on_opened(&mut self, opening: Opening) {
+    fn on_opened(&mut self, opening: Opening, dialect: Dialect) {
         self.links_count += 1;
         let link = LinkId(self.links_count);
         let (from, client) = match opening {
@@ -190,6 +200,17 @@ impl Shell {
             Opening::Dialled(Dial::Neighbor(_)) => (None, None),
         };
         self.open.insert(link, End { from, client, dialect: Dialect::Native, has_spoken: false, was_greeted: false });
+        match opening {
+            Opening::Accepted(from) => {
+                self.exchange.on_accepted(self.now, link, from, &mut self.wires);
+                // It says enough to be spoken to. What it says is up to the input, message by message.
+                self.exchange.receive(self.now, link, &PREFACE, &mut self.wires);
+            }
+            Opening::Dialled(dial) => {
+                self.exchange.on_dialled(link, dialect, purpose_of(dial));
+                self.exchange.on_connected(self.now, link, &mut self.wires);
+            }
+        }
         self.tell(Input::Opened { link, opening });
     }
 
@@ -230,12 +251,16 @@ impl Shell {
     /// Ends the dials that have taken too long, at their time, and lets time go on.
     fn go_to(&mut self, later: Time) {
         let later = later.min(Time::after_start(LATEST));
-        while let Some(place) = self.dials.iter().position(|(_, due)| *due <= later) {
-            let (dial, due) = self.dials.remove(place);
+        while let Some(place) = self.dials.iter().position(|(.., due)| *due <= later) {
+            let (dial, _, due) = self.dials.remove(place);
             self.now = self.now.max(due);
             self.fail(dial, false);
         }
         self.now = self.now.max(later);
+        while self.exchange.deadline().is_some_and(|due| due <= self.now) {
+            self.exchange.on_time(self.now, &mut self.wires);
+            self.hear();
+        }
     }
 
     fn fail(&mut self, dial: Dial, refused: bool) {
@@ -262,38 +287,63 @@ impl Shell {
         assert!(self.open.is_empty(), "it leaves and keeps {:?}", self.open);
     }
 
-    /// Tells the mind something and performs what it wants, as far as it can be performed here.
+    /// Tells the mind something and has what it wants performed. What comes of that is told too.
     fn tell(&mut self, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         self.mind.handle(self.now, input, &mut out);
         for output in &out {
-            match output {
-                Output::Send { link, message } => self.on_send(*link, message),
-                Output::Flood { links, query } => {
-                    assert!(!links.is_empty(), "a flood to nobody");
-                    for link in links {
-                        assert!(self.open.contains_key(link), "{query:?} goes to {link}, which is closed");
-                    }
-                    assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), links.len(), "a flood says it twice");
-                    let far = u16::from(query.ttl) + u16::from(query.hops);
-                    assert!(query.hops > 0 && far <= u16::from(TTL_MAX) + 1, "{query:?} goes too far");
-                    self.floods_count += 1;
+            self.look_at(output);
+            match self.exchange.perform(self.now, output.clone(), &mut self.wires) {
+                Some(Outside::Dial { dial, dialect, .. }) => {
+                    assert!(self.dials.iter().all(|(other, ..)| *other != dial), "{dial:?} is dialled twice at once");
+                    self.dials.push((dial, dialect, self.now + DIAL_WAIT_MAX));
                 }
-                Output::Dial { dial, address, dialect } => {
-                    let client = AnswerAddress { socket: *address, dialect: *dialect };
-                    assert!(matches!(dial, Dial::Neighbor(_)) || client.names_one_client(), "{client:?} is dialled");
-                    assert!(self.dials.iter().all(|(other, _)| other != dial), "{dial:?} is dialled twice at once");
-                    self.dials.push((*dial, self.now + DIAL_WAIT_MAX));
-                }
-                Output::Rest { link, until } => {
-                    assert!(self.open.contains_key(link) && *until > self.now, "{link} rests until {until:?}");
-                }
-                Output::Close { link } => {
-                    assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
+                None => {}
+            }
+        }
+        self.exchange.flush(self.now, &mut self.wires);
+        self.hear();
+        out
+    }
+
+    /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.
+    fn hear(&mut self) {
+        while let Some((link, heard)) = self.exchange.next_heard() {
+            match heard {
+                Heard::Message(message) => self.on_message(link, message),
+                Heard::Malformed(error) => panic!("{error} on {link}, where nothing came"),
+                Heard::Closed(reason) => {
+                    assert!(self.open.remove(&link).is_some(), "{link} is lost and was not open");
+                    self.tell(Input::Closed { link, reason });
                 }
             }
         }
-        out
+    }
+
+    fn look_at(&mut self, output: &Output) {
+        match output {
+            Output::Send { link, message } => self.on_send(*link, message),
+            Output::Flood { links, query } => {
+                assert!(!links.is_empty(), "a flood to nobody");
+                for link in links {
+                    assert!(self.open.contains_key(link), "{query:?} goes to {link}, which is closed");
+                }
+                assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), links.len(), "a flood says it twice");
+                let far = u16::from(query.ttl) + u16::from(query.hops);
+                assert!(query.hops > 0 && far <= u16::from(TTL_MAX) + 1, "{query:?} goes too far");
+                self.floods_count += 1;
+            }
+            Output::Dial { dial, address, dialect } => {
+                let client = AnswerAddress { socket: *address, dialect: *dialect };
+                assert!(matches!(dial, Dial::Neighbor(_)) || client.names_one_client(), "{client:?} is dialled");
+            }
+            Output::Rest { link, until } => {
+                assert!(self.open.contains_key(link) && *until > self.now, "{link} rests until {until:?}");
+            }
+            Output::Close { link } => {
+                assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
+            }
+        }
     }
 
     fn on_send(&mut self, link: LinkId, message: &Message) {
@@ -334,8 +384,10 @@ impl Shell {
         .map(|name| self.mind.holding(name).expect("it is in the list"));
         assert!(paces <= neighbors, "{paces} paces of {neighbors} neighbors");
         assert_eq!(links, self.open.len() as u64, "the mind and its shell know of different links: {:?}", self.held());
+        let are_known = self.open.keys().all(|link| self.exchange.is_known(*link));
+        assert!(are_known, "the mind and its exchange know of different links: {:?}", self.open);
         // A dial for an answer is over when it has failed, or when the client has said hello and been greeted.
-        let dialled = self.dials.iter().filter(|(dial, _)| matches!(dial, Dial::Answers(_))).count();
+        let dialled = self.dials.iter().filter(|(dial, ..)| matches!(dial, Dial::Answers(_))).count();
         let silent = |end: &&End| end.from.is_none() && end.client.is_some() && !end.was_greeted;
         let under_way = dialled + self.open.values().filter(silent).count();
         assert_eq!(dials, under_way as u64, "{:?}", self.held());

@@ -1,15 +1,18 @@
 //! The client's mind, told anything in any order that a shell could tell it.
 //!
-//! The shell keeps the contract: it attaches once, asks when it has been told "ready" and nothing is pending, names
-//! links once, and lets time go forward only.
+//! The driver keeps the contract of a shell: it attaches once, asks when it has been told "ready" and nothing is pending,
+//! names links once, and lets time go forward only. What the mind wants of its links an exchange does, as in every driver.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::link::LinkId;
+use common::exchange::{Exchange, Heard};
+use common::link::{LinkId, Purpose};
 use common::session::{EndReason, Input, Output, Report, Session, UNEXPECTED_TOLD_MAX};
 use common::time::Time;
+use common::wire::Accepts;
 
+use super::wires::Wires;
 use super::words;
 use crate::Outcome;
 use crate::reader::Reader;
@@ -19,23 +22,27 @@ const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
 pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let mut reader = Reader::new(bytes);
-    let mut shell = Shell::new(&mut reader);
+    let mut driver = Driver::new(&mut reader);
     while !reader.is_over() {
-        shell.step(&mut reader);
+        driver.step(&mut reader);
+        let known = driver.open.keys().filter(|link| driver.exchange.is_known(**link)).count();
+        assert_eq!((known, driver.exchange.connections_count()), (driver.open.len(), driver.open.len()));
     }
     // Whatever was said, a query ends by itself.
-    if shell.mind.is_waiting() {
-        let due = shell.mind.deadline();
+    if driver.mind.is_waiting() {
+        let due = driver.mind.deadline();
         assert!(due.is_some(), "a query waits for ever");
-        shell.now = shell.now + shell.silence_max;
-        shell.tell_deadline();
-        assert!(!shell.mind.is_waiting(), "a query goes on beyond its wait");
+        driver.now = driver.now + driver.silence_max;
+        driver.tell_deadline();
+        assert!(!driver.mind.is_waiting(), "a query goes on beyond its wait");
     }
-    Outcome::taken_if(shell.endings_count > 0)
+    Outcome::taken_if(driver.endings_count > 0)
 }
 
-struct Shell {
+struct Driver {
     mind: Session,
+    exchange: Exchange,
+    wires: Wires,
     now: Time,
     silence_max: Duration,
     answers_wanted: Option<u64>,
@@ -49,8 +56,8 @@ struct Shell {
     unexpected_count: u64,
 }
 
-impl Shell {
-    fn new(reader: &mut Reader<'_>) -> Shell {
+impl Driver {
+    fn new(reader: &mut Reader<'_>) -> Driver {
         let answers_wanted = match reader.byte() % 4 {
             0 => None,
             wanted => Some(u64::from(wanted)),
@@ -60,7 +67,9 @@ impl Shell {
         let dialect = words::dialect(reader);
         let first_sequence = if dialect.manners().counts_from_zero { 0 } else { reader.u64() };
         let mind = Session::new(dialect, port, first_sequence, silence_max, answers_wanted);
-        let mut shell = Shell {
+        let mut driver = Driver {
+            exchange: Exchange::client(Accepts::answers_to(dialect)),
+            wires: Wires::default(),
             mind,
             now: Time::START,
             silence_max,
@@ -73,9 +82,11 @@ impl Shell {
             endings_count: 0,
             unexpected_count: 0,
         };
-        let link = shell.link();
-        shell.tell(Input::Attached { link, contact: words::address(reader) });
-        shell
+        let link = driver.link();
+        driver.exchange.on_dialled(link, dialect, Purpose::Asking);
+        driver.exchange.on_connected(driver.now, link, &mut driver.wires);
+        driver.tell(Input::Attached { link, contact: words::address(reader) });
+        driver
     }
 
     fn link(&mut self) -> LinkId {
@@ -88,8 +99,9 @@ impl Shell {
     fn step(&mut self, reader: &mut Reader<'_>) {
         match reader.byte() % 12 {
             0 => {
-                let link = self.link();
-                self.tell(Input::Accepted { link, from: words::address(reader) });
+                let (link, from) = (self.link(), words::address(reader));
+                self.exchange.on_accepted(self.now, link, from, &mut self.wires);
+                self.tell(Input::Accepted { link, from });
             }
             1 | 2 => {
                 if self.is_ready && !self.mind.is_waiting() {
@@ -111,14 +123,16 @@ impl Shell {
             }
             9 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    self.open.remove(&link);
-                    self.tell(Input::Closed { link, reason: "the input says so".to_owned() });
+                    let reason = "the input says so".to_owned();
+                    self.exchange.on_closed(self.now, link, reason, &mut self.wires);
+                    self.hear();
                 }
             }
             10 => {
                 self.now = (self.now + words::duration(reader)).min(Time::after_start(LATEST));
                 self.tell_deadline();
             }
+            _ if reader.byte() % 8 == 7 => self.wires.are_full = !self.wires.are_full,
             _ if reader.flag() => {
                 let was_waiting = self.mind.is_waiting();
                 let out = self.tell(Input::Interrupt);
@@ -190,6 +204,21 @@ impl Shell {
         let ended = u64::from(was_waiting && !self.mind.is_waiting());
         assert_eq!(endings_count, ended, "a query ends once");
         self.endings_count += ended;
+        for output in out.clone() {
+            let _ = self.exchange.perform_for_client(self.now, output, &mut self.wires);
+        }
+        self.exchange.flush(self.now, &mut self.wires);
+        self.hear();
         out
+    }
+
+    /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.
+    fn hear(&mut self) {
+        while let Some((link, heard)) = self.exchange.next_heard() {
+            if let Heard::Closed(_) = heard {
+                assert!(self.open.remove(&link).is_some(), "{link} is lost and was not open");
+            }
+            self.tell(heard.for_client(link));
+        }
     }
 }
