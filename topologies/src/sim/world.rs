@@ -1,6 +1,7 @@
 //! The wired engine: minds around connections that carry bytes, hold them up, cut them anywhere and fall.
 //!
-//! It is the loop, the clock and who there is. `connection` moves what is said, `shell` performs what minds want,
+//! It is the loop, the clock and who there is. `connection` moves what is said, `shell` tells minds what happens and has
+//! their exchanges perform what they want (`messages` where nothing is made bytes of),
 //! `trouble` performs the faults, `hostile` speaks for those who mean no good, and `witness` judges what comes of it. It
 //! decides nothing a servent or a client decides, and the only clock it reads tells how long the run took.
 //!
@@ -9,6 +10,7 @@
 
 mod connection;
 mod hostile;
+mod messages;
 mod shell;
 mod trouble;
 mod witness;
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use common::address::Neighbor;
 use common::dialect::Dialect;
+use common::exchange::Exchange;
 use common::key::Key;
 use common::limits::SILENCE_DEFAULT;
 use common::link::{LinkId, Purpose};
@@ -30,6 +33,7 @@ use common::query::Ask;
 use common::session::{self, Session};
 use common::store::Store;
 use common::time::Time;
+use common::wire::Accepts;
 
 use super::graph::number;
 use super::outcome::RunOutcome;
@@ -89,6 +93,8 @@ pub fn run(scene: &Scene) -> RunOutcome {
 enum What {
     /// A mind wants to be told its deadline.
     Due { node: usize },
+    /// An exchange wants to be told that time has passed.
+    LinksDue { node: usize },
     /// What is first in a pipe has come to its end.
     Arrive { connection: usize, from: usize },
     /// A dial comes to whom it was for.
@@ -101,8 +107,6 @@ enum What {
     Accepted { connection: usize },
     /// One end learns that the connection broke.
     Broken { connection: usize, end: usize },
-    /// A frame may have taken too long.
-    FrameWait { connection: usize, end: usize },
     /// A closed connection has waited long enough for its other end.
     Lingered { connection: usize, end: usize },
     /// What was sent has gone without acknowledgement for as long as the system waits.
@@ -187,6 +191,8 @@ struct Node {
     postponed: Vec<What>,
     /// When it is to be told its deadline next: the earliest of the heap's events that say so.
     scheduled: Nanos,
+    /// The same of its exchange.
+    links_scheduled: Nanos,
     /// Its connections, in no order that matters.
     connections: Vec<usize>,
     slow: Option<Slow>,
@@ -226,10 +232,14 @@ struct World<'s> {
     coming: BinaryHeap<Coming>,
     sequence: u64,
     nodes: Vec<Node>,
+    /// The links of each node.
+    exchanges: Vec<Exchange>,
+    /// Nodes that have something to do once the event at hand is dealt with.
+    touched: Vec<usize>,
     connections: Vec<Connection>,
-    /// Ends with something to write once the event at hand is dealt with.
+    /// Without bytes: ends with something to write once the event at hand is dealt with.
     unflushed: Vec<(usize, usize)>,
-    /// Links that took no more while a mind was speaking: it is told when it has finished.
+    /// Without bytes: links that took no more while a mind was speaking: it is told when it has finished.
     full: VecDeque<(usize, u32, LinkId)>,
     ask: Ask,
     way: Way,
@@ -262,6 +272,8 @@ impl<'s> World<'s> {
             coming: BinaryHeap::new(),
             sequence: 0,
             nodes: Vec::with_capacity(servents + scene.queries.len() + 4),
+            exchanges: Vec::new(),
+            touched: Vec::new(),
             connections: Vec::new(),
             unflushed: Vec::new(),
             full: VecDeque::new(),
@@ -341,11 +353,24 @@ impl<'s> World<'s> {
             pauses: 0,
             postponed: Vec::new(),
             scheduled: Nanos::MAX,
+            links_scheduled: Nanos::MAX,
             connections: Vec::new(),
             slow: None,
             query,
         });
+        self.exchanges.push(self.exchange_of(node));
         node
+    }
+
+    /// The links of somebody who has none yet.
+    fn exchange_of(&self, node: usize) -> Exchange {
+        let wire = self.scene.plan.wire;
+        match self.nodes[node].mind {
+            Mind::Client(_) if wire == Wire::Tp3 => Exchange::client(Accepts::Only(Dialect::Tp3)),
+            Mind::Client(_) | Mind::Hostile(_) => Exchange::client(Accepts::Any),
+            Mind::Servent(_) | Mind::Gone if wire == Wire::Tp3 => Exchange::servent(Accepts::Any),
+            Mind::Servent(_) | Mind::Gone => Exchange::servent(Accepts::Own),
+        }
     }
 
     /// Who is found at an address, if anybody ever was.
@@ -418,9 +443,9 @@ impl<'s> World<'s> {
         let sleeper = match &what {
             What::Established { connection } => Some(self.connections[*connection].ends[0].node),
             What::Accepted { connection } => Some(self.connections[*connection].ends[1].node),
-            What::Broken { connection, end }
-            | What::FrameWait { connection, end }
-            | What::Lingered { connection, end } => Some(self.connections[*connection].ends[*end].node),
+            What::Broken { connection, end } | What::Lingered { connection, end } => {
+                Some(self.connections[*connection].ends[*end].node)
+            }
             What::NoAnswer { node, .. } => Some(*node),
             _ => None,
         };
@@ -431,13 +456,13 @@ impl<'s> World<'s> {
         }
         match what {
             What::Due { node } => self.on_due(node),
+            What::LinksDue { node } => self.on_links_due(node),
             What::Arrive { connection, from } => self.on_arrival(connection, from),
             What::Knock(knock) => self.on_knock(knock),
             What::NoAnswer { node, life, caller, refused } => self.on_no_answer(node, life, caller, refused),
             What::Established { connection } => self.on_established(connection),
             What::Accepted { connection } => self.on_accepted(connection),
             What::Broken { connection, end } => self.on_broken(connection, end),
-            What::FrameWait { connection, end } => self.on_frame_wait(connection, end),
             What::Lingered { connection, end } => self.on_lingered(connection, end),
             What::Unacknowledged { connection, from, epoch } => self.on_unacknowledged(connection, from, epoch),
             What::Unheard { connection, end, epoch } => self.on_unheard(connection, end, epoch),
@@ -458,6 +483,8 @@ impl<'s> World<'s> {
                 self.tell_full(node, life, link);
             } else if let Some((connection, end)) = self.unflushed.pop() {
                 self.flush(connection, end);
+            } else if let Some(node) = self.touched.pop() {
+                self.settle_node(node);
             } else {
                 return;
             }

@@ -7,23 +7,21 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
+use common::exchange::{LINGER_MAX, Shell};
 use common::limits::{
-    ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX,
-    STRANGER_UNSENT_BYTES_MAX,
+    ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
-use common::link::{Link, LinkId, Purpose, SendError};
+use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, Role};
 use common::overlay::{self, Dial, Opening};
 use common::session;
-use common::wire::{Accepts, Frame, WireError};
 
 use super::super::plan::Wire;
 use super::super::random::Random;
+use super::messages::{MESSAGE_BYTES, Words};
 use super::shell::Caller;
 use super::{Knock, Mind, Nanos, SECOND, What, World, is_neighbor_dial, nanos};
 
-/// What a message counts for where messages travel as they are.
-const MESSAGE_BYTES: usize = 64;
 /// The narrowest and the widest pipe, and the narrowest in a healthy run: there the pipes must not be what is slow.
 const WINDOW_BYTES: (usize, usize) = (64, 256 * 1024);
 const WINDOW_BYTES_HEALTHY: usize = 16 * 1024;
@@ -31,8 +29,6 @@ const WINDOW_BYTES_HEALTHY: usize = 16 * 1024;
 const UNACKNOWLEDGED_MAX: Nanos = 10 * SECOND;
 /// How long the system takes to notice that an idle connection leads nowhere (keepalive of the programs).
 pub(super) const UNHEARD_MAX: Nanos = 11 * SECOND;
-/// How long a closed connection may take to send its last words and see the other side close.
-const LINGER_MAX: Nanos = 2 * SECOND;
 
 /// What pipes are like in a run.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +56,7 @@ impl Way {
 
 /// What is on its way from one end to the other.
 #[derive(Debug)]
-enum Load {
+pub(super) enum Load {
     Bytes {
         bytes: Vec<u8>,
         taken: usize,
@@ -91,7 +87,7 @@ struct Chunk {
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     chunks: VecDeque<Chunk>,
-    held_bytes: usize,
+    pub(super) held_bytes: usize,
     /// When the last of it arrives; what is sent later arrives no earlier.
     last_arrival: Nanos,
     /// Whether an event is to come for the first of it.
@@ -102,7 +98,7 @@ pub(super) struct Pipe {
     pub(super) epoch: u32,
 }
 
-/// How far an end is.
+/// How far an end is, as its machine and the network see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// It has dialled and does not know yet that somebody is there.
@@ -119,7 +115,8 @@ pub(super) enum Stage {
 pub(super) struct End {
     pub(super) node: usize,
     pub(super) stage: Stage,
-    pub(super) carrier: Carrier,
+    /// What it holds of what is said, where messages travel as they are; bytes are its node's exchange's.
+    pub(super) words: Option<Words>,
     purpose: Purpose,
     /// The most bytes that may wait here unsent.
     unsent_bytes_max: usize,
@@ -128,12 +125,11 @@ pub(super) struct End {
     /// A reset is on its way to it.
     is_doomed: bool,
     pub(super) unflushed: bool,
-    /// Nothing is read before this.
+    /// Whether its exchange reads what comes.
+    is_read: bool,
+    /// Nothing is read before this, whatever an exchange says.
     pub(super) rests_until: Nanos,
     pub(super) slow_until: Nanos,
-    /// When the frame that has begun must have ended.
-    frame_due: Option<Nanos>,
-    frame_scheduled: bool,
 }
 
 /// Two ends and the way between them. The dialler is the first.
@@ -151,75 +147,52 @@ pub(super) struct Connection {
     pub(super) stands: bool,
 }
 
-/// What an end holds of what is said: a real link, or messages as they are.
-pub(super) enum Carrier {
-    Bytes(Box<Link>),
-    Messages {
-        received: VecDeque<Message>,
-        unsent: VecDeque<Message>,
-        unsent_bytes_max: usize,
-    },
-    /// Nothing any more.
-    Nothing,
-}
-
-impl Carrier {
-    fn messages() -> Carrier {
-        Carrier::Messages {
-            received: VecDeque::new(),
-            unsent: VecDeque::new(),
-            unsent_bytes_max: STRANGER_UNSENT_BYTES_MAX,
-        }
+/// The pipes under an exchange.
+impl Shell for World<'_> {
+    fn read(&mut self, _: LinkId, _: &mut [u8]) -> Result<Option<usize>, String> {
+        Ok(None)
     }
 
-    pub(super) fn dialect(&self) -> Option<Dialect> {
-        match self {
-            Carrier::Bytes(link) => Some(link.dialect()),
-            Carrier::Messages { .. } | Carrier::Nothing => None,
+    fn write(&mut self, link: LinkId, bytes: &[u8]) -> Result<usize, String> {
+        let (connection, end) = place_of(link);
+        self.check_unsent(connection, end, bytes.len());
+        let room = self.way.window_bytes.saturating_sub(self.connections[connection].pipes[end].held_bytes);
+        let mut length = bytes.len().min(room);
+        if length > 1 && self.random.chance(self.way.cuts_percent) {
+            length = 1 + self.random.index(length - 1);
         }
+        if length > 0 {
+            let mut written = self.spare.pop().unwrap_or_default();
+            written.extend_from_slice(bytes.get(..length).unwrap_or_default());
+            self.push(connection, end, Load::Bytes { bytes: written, taken: 0 });
+        }
+        Ok(length)
     }
 
-    /// Queues a message.
-    pub(super) fn say(&mut self, message: &Message) -> Result<(), SendError> {
-        match self {
-            Carrier::Bytes(link) => link.send(message),
-            Carrier::Messages { unsent, unsent_bytes_max, .. } => {
-                if (unsent.len() + 1) * MESSAGE_BYTES > *unsent_bytes_max {
-                    return Err(SendError::Full(*unsent_bytes_max));
-                }
-                unsent.push_back(message.clone());
-                Ok(())
-            }
-            Carrier::Nothing => Ok(()),
+    fn watch(&mut self, link: LinkId, reads: bool, _: bool) -> Result<(), String> {
+        let (connection, end) = place_of(link);
+        self.connections[connection].ends[end].is_read = reads;
+        if reads {
+            self.kick(connection, 1 - end);
         }
+        Ok(())
     }
 
-    /// Queues a message that may be encoded already.
-    pub(super) fn say_frame(&mut self, message: &Message, frame: Option<&Frame>) -> Result<(), SendError> {
-        match (self, frame) {
-            (Carrier::Bytes(link), Some(frame)) => link.send_frame(frame),
-            (carrier, _) => carrier.say(message),
-        }
+    fn shut(&mut self, link: LinkId) -> Result<(), String> {
+        let (connection, end) = place_of(link);
+        self.push_end(connection, end);
+        Ok(())
     }
 
-    pub(super) fn unsent_bytes(&self) -> usize {
-        match self {
-            Carrier::Bytes(link) => link.unsent().len(),
-            Carrier::Messages { unsent, .. } => unsent.len() * MESSAGE_BYTES,
-            Carrier::Nothing => 0,
-        }
+    fn close(&mut self, link: LinkId) {
+        let (connection, end) = place_of(link);
+        self.let_go(connection, end);
     }
 
-    fn next(&mut self) -> Result<Option<Message>, WireError> {
-        match self {
-            Carrier::Bytes(link) => link.next_message(),
-            Carrier::Messages { received, .. } => Ok(received.pop_front()),
-            Carrier::Nothing => Ok(None),
+    fn on_said(&mut self, link: LinkId, message: &Message, said: &Result<(), SendError>) {
+        if said.is_ok() {
+            self.show_said(link, message);
         }
-    }
-
-    fn is_mid_frame(&self) -> bool {
-        matches!(self, Carrier::Bytes(link) if link.is_mid_frame())
     }
 }
 
@@ -280,26 +253,20 @@ impl World<'_> {
         let connection = self.connections.len();
         let wire = self.scene.plan.wire;
         let dialler_purpose = caller.purpose();
-        let (acceptor_purpose, accepts) = match (&self.nodes[to].mind, wire) {
-            (Mind::Client(_), Wire::Tp3) => (Purpose::Asking, Accepts::Only(Dialect::Tp3)),
-            (Mind::Client(_), _) => (Purpose::Asking, Accepts::Any),
-            (_, Wire::Tp3) => (Purpose::Standing, Accepts::Any),
-            _ => (Purpose::Standing, Accepts::Own),
+        let acceptor_purpose = match &self.nodes[to].mind {
+            Mind::Client(_) => Purpose::Asking,
+            _ => Purpose::Standing,
         };
-        let carriers = if wire == Wire::None {
-            [Carrier::messages(), Carrier::messages()]
-        } else {
-            [Link::new(dialect, dialler_purpose), Link::accepted(accepts, acceptor_purpose)]
-                .map(|link| Carrier::Bytes(Box::new(link)))
-        };
-        let [dialled, accepted] = carriers;
+        if wire != Wire::None {
+            self.exchanges[node].on_dialled(link_id(connection, 0), dialect, dialler_purpose);
+        }
         let established = self.now + self.draw_delay();
         let [blocks, blocks_back] = [self.blocks_between(node, to), self.blocks_between(to, node)];
         let pipe = |blocks, last_arrival| Pipe { blocks, last_arrival, ..Pipe::default() };
         self.connections.push(Connection {
             ends: [
-                End::new(node, Stage::Dialling, dialled, dialler_purpose),
-                End::new(to, Stage::Open, accepted, acceptor_purpose),
+                End::new(node, Stage::Dialling, wire, dialler_purpose),
+                End::new(to, Stage::Open, wire, acceptor_purpose),
             ],
             // What the acceptor says comes after the word that it is there.
             pipes: [pipe(blocks, 0), pipe(blocks_back, established)],
@@ -329,6 +296,9 @@ impl World<'_> {
             let [.., high, low] = (connection as u64).to_be_bytes();
             from.set_port(u16::from_be_bytes([high, low]) | 0x8000);
         }
+        if self.scene.plan.wire != Wire::None {
+            self.with_exchange(node, |exchange, now, world| exchange.on_accepted(now, link, from, world));
+        }
         match &self.nodes[node].mind {
             Mind::Servent(_) => {
                 let opening = Opening::Accepted(from);
@@ -336,11 +306,10 @@ impl World<'_> {
             }
             Mind::Client(_) => {
                 self.tell_client(node, session::Input::Accepted { link, from });
-                // In a dialect where whoever brings an answer says nothing first there is something to hear at once.
-                self.read(connection, 1);
             }
             Mind::Gone | Mind::Hostile(_) => {}
         }
+        self.tell_heard(node);
     }
 
     pub(super) fn on_established(&mut self, connection: usize) {
@@ -354,6 +323,9 @@ impl World<'_> {
         let contact = found.ends[1].node;
         self.note_event(node, 4);
         let link = link_id(connection, 0);
+        if self.scene.plan.wire != Wire::None {
+            self.with_exchange(node, |exchange, now, world| exchange.on_connected(now, link, world));
+        }
         match caller {
             Caller::Mind(dial) => {
                 let opening = Opening::Dialled(dial);
@@ -365,63 +337,11 @@ impl World<'_> {
             }
             Caller::Hostile(fault) => self.hostile_attached(fault, connection),
         }
-        // In a dialect where whoever is dialled says nothing there is something to hear at once.
-        self.read(connection, 0);
+        self.tell_heard(node);
         self.kick(connection, 1);
     }
 
     // ---- what is on its way ----
-
-    pub(super) fn flush_later(&mut self, connection: usize, end: usize) {
-        let this = &mut self.connections[connection].ends[end];
-        if !std::mem::replace(&mut this.unflushed, true) {
-            self.unflushed.push((connection, end));
-        }
-    }
-
-    /// Moves what an end has queued into its pipe, as far as that has room.
-    pub(super) fn flush(&mut self, connection: usize, end: usize) {
-        let window_bytes = self.way.window_bytes;
-        self.connections[connection].ends[end].unflushed = false;
-        loop {
-            let found = &mut self.connections[connection];
-            let this = &mut found.ends[end];
-            if matches!(this.stage, Stage::Gone | Stage::Dialling) {
-                return;
-            }
-            let room = window_bytes.saturating_sub(found.pipes[end].held_bytes);
-            let load = match &mut this.carrier {
-                Carrier::Bytes(link) => {
-                    let unsent = link.unsent();
-                    let mut length = unsent.len().min(room);
-                    if length == 0 {
-                        break;
-                    }
-                    if length > 1 && self.random.chance(self.way.cuts_percent) {
-                        length = 1 + self.random.index(length - 1);
-                    }
-                    let mut bytes = self.spare.pop().unwrap_or_default();
-                    bytes.extend_from_slice(unsent.get(..length).unwrap_or_default());
-                    link.sent(length);
-                    Load::Bytes { bytes, taken: 0 }
-                }
-                Carrier::Messages { unsent, .. } => {
-                    if room < MESSAGE_BYTES {
-                        break;
-                    }
-                    let Some(message) = unsent.pop_front() else { break };
-                    Load::Message(message)
-                }
-                Carrier::Nothing => break,
-            };
-            self.push(connection, end, load);
-        }
-        let this = &mut self.connections[connection].ends[end];
-        if this.stage == Stage::Closing && this.carrier.unsent_bytes() == 0 && !this.said_end {
-            this.said_end = true;
-            self.push(connection, end, Load::End);
-        }
-    }
 
     /// Puts bytes nobody's link made on their way.
     pub(super) fn push_bytes(&mut self, connection: usize, from: usize, bytes: &[u8]) {
@@ -432,7 +352,7 @@ impl World<'_> {
         }
     }
 
-    fn push(&mut self, connection: usize, from: usize, load: Load) {
+    pub(super) fn push(&mut self, connection: usize, from: usize, load: Load) {
         if self.connections[connection].is_cut {
             return;
         }
@@ -454,6 +374,13 @@ impl World<'_> {
         self.kick(connection, from);
     }
 
+    /// Says that nothing more will come.
+    pub(super) fn push_end(&mut self, connection: usize, from: usize) {
+        if !std::mem::replace(&mut self.connections[connection].ends[from].said_end, true) {
+            self.push(connection, from, Load::End);
+        }
+    }
+
     /// When the first of a pipe may be read; nothing while something else has to happen first.
     fn readable_at(&self, connection: usize, from: usize) -> Option<Nanos> {
         let found = &self.connections[connection];
@@ -462,6 +389,9 @@ impl World<'_> {
         let first = pipe.chunks.front()?;
         let is_asleep = reader.stage != Stage::Gone && self.nodes[reader.node].pauses > 0;
         if pipe.blocks > 0 || is_asleep || reader.stage == Stage::Dialling {
+            return None;
+        }
+        if reader.stage == Stage::Open && !reader.is_read {
             return None;
         }
         Some(if reader.stage == Stage::Open {
@@ -498,10 +428,11 @@ impl World<'_> {
             Load::End => self.on_end(connection, to),
             Load::Message(message) => {
                 self.note(essence(&message));
-                if let Carrier::Messages { received, .. } = &mut self.connections[connection].ends[to].carrier {
-                    received.push_back(message);
+                if let Some(words) = &mut self.connections[connection].ends[to].words {
+                    words.received.push_back(message);
                 }
                 self.on_delivered(connection, to);
+                self.hear_words(connection, to);
             }
             Load::Bytes { bytes, taken } => {
                 let rest = bytes.get(taken..).unwrap_or_default();
@@ -512,9 +443,9 @@ impl World<'_> {
                     super::mix(hash, number)
                 });
                 let has_rest = delivered_bytes < rest.len();
-                let this = &mut self.connections[connection].ends[to];
-                if let (Stage::Open, Carrier::Bytes(link)) = (this.stage, &mut this.carrier) {
-                    link.receive(heard);
+                if stage == Stage::Open {
+                    let link = link_id(connection, to);
+                    self.with_exchange(node, |exchange, now, world| exchange.receive(now, link, heard, world));
                 }
                 if has_rest {
                     let load = Load::Bytes { bytes, taken: taken + delivered_bytes };
@@ -531,15 +462,30 @@ impl World<'_> {
         if let Some(slow) = slow {
             found.ends[to].slow_until = now + slow.pause;
         }
-        if found.ends[from].carrier.unsent_bytes() > 0 {
-            self.flush_later(connection, from);
-        }
+        self.make_room(connection, from);
         self.kick(connection, from);
     }
 
+    /// There is room again for what an end has queued.
+    fn make_room(&mut self, connection: usize, from: usize) {
+        let this = &self.connections[connection].ends[from];
+        let node = this.node;
+        match &this.words {
+            Some(words) if words.unsent.is_empty() => {}
+            Some(_) => self.flush_later(connection, from),
+            None => {
+                self.exchanges[node].on_writable(link_id(connection, from));
+                if self.exchanges[node].is_unflushed() {
+                    self.touch(node);
+                }
+            }
+        }
+    }
+
     fn on_delivered(&mut self, connection: usize, end: usize) {
-        match self.connections[connection].ends[end].stage {
-            Stage::Open => self.read(connection, end),
+        let this = &self.connections[connection].ends[end];
+        match this.stage {
+            Stage::Open => self.tell_heard(this.node),
             // Discarded. Nothing is delivered to one that is still dialling.
             Stage::Closing | Stage::Dialling => {}
             Stage::Gone => self.refuse(connection, end),
@@ -565,67 +511,7 @@ impl World<'_> {
         }
     }
 
-    /// Hands on the messages that are whole.
-    pub(super) fn read(&mut self, connection: usize, end: usize) {
-        let mut has_heard = false;
-        loop {
-            let this = &mut self.connections[connection].ends[end];
-            if this.stage != Stage::Open {
-                return;
-            }
-            let node = this.node;
-            match this.carrier.next() {
-                Ok(None) => break,
-                Ok(Some(message)) => {
-                    has_heard = true;
-                    if let Message::Hello(hello) = &message {
-                        self.on_hello(connection, end, hello.role);
-                    }
-                    self.hear(connection, end, message);
-                }
-                Err(error) => {
-                    self.tell_malformed(connection, end, error);
-                    if self.connections[connection].ends[end].stage == Stage::Open
-                        && !matches!(self.nodes[node].mind, Mind::Hostile(_))
-                    {
-                        let text = format!("{} keeps a link it cannot understand", self.name(node));
-                        self.witness.broke(self.now, &text);
-                        self.close(connection, end);
-                    }
-                    return;
-                }
-            }
-        }
-        let this = &mut self.connections[connection].ends[end];
-        if !matches!(self.nodes[this.node].mind, Mind::Servent(_)) {
-            return;
-        }
-        if !this.carrier.is_mid_frame() {
-            this.frame_due = None;
-        } else if has_heard || this.frame_due.is_none() {
-            let due = self.now + nanos(FRAME_WAIT_MAX);
-            this.frame_due = Some(due);
-            if !std::mem::replace(&mut this.frame_scheduled, true) {
-                self.schedule(due, What::FrameWait { connection, end });
-            }
-        }
-    }
-
-    pub(super) fn on_frame_wait(&mut self, connection: usize, end: usize) {
-        let this = &mut self.connections[connection].ends[end];
-        this.frame_scheduled = false;
-        let Some(due) = this.frame_due.filter(|_| this.stage == Stage::Open) else { return };
-        if due > self.now {
-            this.frame_scheduled = true;
-            return self.schedule(due, What::FrameWait { connection, end });
-        }
-        let node = this.node;
-        this.frame_due = None;
-        self.note_event(node, 6);
-        self.tell_malformed(connection, end, WireError::Unfinished);
-    }
-
-    fn on_hello(&mut self, connection: usize, end: usize, role: Role) {
+    pub(super) fn on_hello(&mut self, connection: usize, end: usize, role: Role) {
         let this = &mut self.connections[connection].ends[end];
         this.heard_hello = true;
         this.unsent_bytes_max = match (this.purpose, role) {
@@ -633,8 +519,8 @@ impl World<'_> {
             (Purpose::Standing, Role::Servent { .. } | Role::Nameless) => NEIGHBOR_UNSENT_BYTES_MAX,
             (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
         };
-        if let Carrier::Messages { unsent_bytes_max, .. } = &mut this.carrier {
-            *unsent_bytes_max = this.unsent_bytes_max;
+        if let Some(words) = &mut this.words {
+            words.unsent_bytes_max = this.unsent_bytes_max;
         }
         let found = &self.connections[connection];
         let both = found.ends.iter().all(|end| end.stage == Stage::Open && end.heard_hello);
@@ -661,8 +547,6 @@ impl World<'_> {
         if stage != Stage::Gone {
             return;
         }
-        let found = &mut self.connections[connection];
-        found.ends[end].carrier = Carrier::Nothing;
         // What still comes is for the system to refuse, asleep or not.
         self.kick(connection, 1 - end);
         let found = &self.connections[connection];
@@ -691,8 +575,10 @@ impl World<'_> {
     pub(super) fn close(&mut self, connection: usize, end: usize) {
         if self.connections[connection].ends[end].stage == Stage::Open {
             self.leave_stage(connection, end, Stage::Closing);
-            self.schedule(self.now + LINGER_MAX, What::Lingered { connection, end });
-            self.flush_later(connection, end);
+            if self.connections[connection].ends[end].words.is_some() {
+                self.schedule(self.now + nanos(LINGER_MAX), What::Lingered { connection, end });
+                self.flush_later(connection, end);
+            }
         }
     }
 
@@ -704,23 +590,30 @@ impl World<'_> {
 
     /// The program drops the connection: what its system has is still sent, and then the end.
     pub(super) fn let_go(&mut self, connection: usize, end: usize) {
-        let this = &mut self.connections[connection].ends[end];
-        if this.stage == Stage::Gone {
-            return;
+        if self.connections[connection].ends[end].stage != Stage::Gone {
+            self.push_end(connection, end);
+            self.leave_stage(connection, end, Stage::Gone);
         }
-        if !std::mem::replace(&mut this.said_end, true) {
-            self.push(connection, end, Load::End);
-        }
-        self.leave_stage(connection, end, Stage::Gone);
     }
 
     /// The other end has said that nothing more will come.
     fn on_end(&mut self, connection: usize, end: usize) {
-        let this = &self.connections[connection].ends[end];
-        let (stage, node) = (this.stage, this.node);
+        let stage = self.connections[connection].ends[end].stage;
         self.let_go(connection, end);
-        if stage == Stage::Open {
-            self.tell_closed(node, link_id(connection, end), "it closed the connection");
+        self.end_link(connection, end, stage, "it closed the connection");
+    }
+
+    /// The program learns that a connection is over, if it knew of it.
+    fn end_link(&mut self, connection: usize, end: usize, stage: Stage, reason: &str) {
+        let this = &self.connections[connection].ends[end];
+        let node = this.node;
+        if this.words.is_none() {
+            let link = link_id(connection, end);
+            let reason = reason.to_owned();
+            self.with_exchange(node, |exchange, now, world| exchange.on_closed(now, link, reason, world));
+            self.tell_heard(node);
+        } else if stage == Stage::Open {
+            self.tell_closed(connection, end, reason);
         }
     }
 
@@ -733,13 +626,10 @@ impl World<'_> {
         this.said_end = true;
         self.note_event(node, 7);
         self.leave_stage(connection, end, Stage::Gone);
-        match stage {
-            Stage::Open => self.tell_closed(node, link_id(connection, end), "the connection broke"),
-            Stage::Dialling => {
-                let (life, caller) = (self.nodes[node].life, self.connections[connection].caller);
-                self.on_no_answer(node, life, caller, false);
-            }
-            Stage::Closing | Stage::Gone => {}
+        self.end_link(connection, end, stage, "the connection broke");
+        if stage == Stage::Dialling {
+            let (life, caller) = (self.nodes[node].life, self.connections[connection].caller);
+            self.on_no_answer(node, life, caller, false);
         }
     }
 
@@ -824,9 +714,9 @@ impl World<'_> {
     }
 
     /// Whether what waits at an end is within the limit of its kind.
-    pub(super) fn check_unsent(&mut self, connection: usize, end: usize) {
+    pub(super) fn check_unsent(&mut self, connection: usize, end: usize, unsent: usize) {
         let this = &self.connections[connection].ends[end];
-        let (unsent, most) = (this.carrier.unsent_bytes(), this.unsent_bytes_max);
+        let most = this.unsent_bytes_max;
         if unsent > most {
             let text = format!("{unsent} bytes wait unsent at {}, where {most} are the most", self.name(this.node));
             self.witness.broke(self.now, &text);
@@ -835,21 +725,20 @@ impl World<'_> {
 }
 
 impl End {
-    fn new(node: usize, stage: Stage, carrier: Carrier, purpose: Purpose) -> End {
+    fn new(node: usize, stage: Stage, wire: Wire, purpose: Purpose) -> End {
         End {
             node,
             stage,
-            carrier,
+            words: (wire == Wire::None).then(Words::new),
             purpose,
             unsent_bytes_max: STRANGER_UNSENT_BYTES_MAX,
             heard_hello: false,
             said_end: false,
             is_doomed: false,
             unflushed: false,
+            is_read: true,
             rests_until: 0,
             slow_until: 0,
-            frame_due: None,
-            frame_scheduled: false,
         }
     }
 }
@@ -867,6 +756,12 @@ pub(super) enum Fate {
 /// How a mind calls one end of a connection. Never used again, as connections are never forgotten.
 pub(super) fn link_id(connection: usize, end: usize) -> LinkId {
     LinkId((connection * 2 + end) as u64)
+}
+
+/// Which end is called that.
+pub(super) fn place_of(link: LinkId) -> (usize, usize) {
+    let number = usize::try_from(link.0).unwrap_or(usize::MAX);
+    (number / 2, number % 2)
 }
 
 fn ends_even(address: SocketAddr) -> bool {
@@ -1024,8 +919,10 @@ mod tests {
         let mut world = linked(&scene);
         world.way = Way { window_bytes: 64, cuts_percent: 0 };
         world.push_bytes(0, 0, &[1; 64]);
-        world.connections[0].ends[0].stage = Stage::Closing;
-        world.flush(0, 0);
+        let link = link_id(0, 0);
+        world.with_exchange(FROM, |exchange, now, world| exchange.on_connected(now, link, world));
+        world.perform(FROM, overlay::Output::Close { link });
+        world.settle();
         assert_eq!(arrivals(&mut world), [(10, 0), (10, 0)]);
         assert_eq!(world.connections[0].ends[1].stage, Stage::Gone);
     }

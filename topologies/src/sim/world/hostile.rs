@@ -14,7 +14,7 @@ use common::query::{Ask, Path, Query, QueryId, Tally};
 
 use super::super::plan::Wire;
 use super::super::random::Random;
-use super::connection::Stage;
+use super::connection::{Stage, link_id};
 use super::shell::Caller;
 use super::trouble::Trouble;
 use super::{MILLISECOND, Mind, Nanos, What, World, id_of};
@@ -289,9 +289,15 @@ impl World<'_> {
     }
 
     fn hostile_says(&mut self, connection: usize, end: usize, message: &Message) {
+        let this = &mut self.connections[connection].ends[end];
+        let node = this.node;
         // What it cannot say it does not say: it is no mind of ours that would have to be told.
-        let _ = self.connections[connection].ends[end].carrier.say(message);
-        self.flush_later(connection, end);
+        if this.words.is_some() {
+            self.say(node, link_id(connection, end), message);
+        } else {
+            let link = link_id(connection, end);
+            let _ = self.with_exchange(node, |exchange, now, world| exchange.send(now, link, message, world));
+        }
     }
 }
 

@@ -1,21 +1,21 @@
 //! The shell of every mind: tells it what happens, and performs what it wants, exactly once and in order.
 //!
-//! It does with outputs what `servent` and `client` do with them, over connections of the simulated network. It judges
-//! nothing; what passes through here is shown to the witness.
+//! What is about links an exchange does, as in `servent` and `client`, over connections of the simulated network. It
+//! judges nothing; what passes through here is shown to the witness.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use common::dialect::Dialect;
-use common::link::{LinkId, Purpose, SendError};
+use common::exchange::{Exchange, Heard, Outside, purpose_of};
+use common::link::{LinkId, Purpose};
 use common::message::Message;
 use common::overlay::{self, Dial};
-use common::query::{AnswerBody, Query, QueryId};
+use common::query::{AnswerBody, QueryId};
 use common::session::{self, Report};
 use common::time::Time;
-use common::wire::{EncodeError, Frame, WireError};
+use common::wire::{Accepts, WireError};
 
-use super::connection::{Stage, link_id};
+use super::super::plan::Wire;
+use super::connection::{Stage, link_id, place_of};
 use super::witness::Place;
 use super::{Mind, Nanos, What, World, nanos};
 
@@ -33,8 +33,8 @@ pub(super) enum Caller {
 impl Caller {
     pub(super) fn purpose(self) -> Purpose {
         match self {
-            Caller::Mind(Dial::Neighbor(_)) | Caller::Hostile(_) => Purpose::Standing,
-            Caller::Mind(Dial::Answers(_)) => Purpose::Answers,
+            Caller::Mind(dial) => purpose_of(dial),
+            Caller::Hostile(_) => Purpose::Standing,
             Caller::Contact => Purpose::Asking,
         }
     }
@@ -86,6 +86,23 @@ impl World<'_> {
         }
     }
 
+    /// Something on the links of a node may have lasted too long.
+    pub(super) fn on_links_due(&mut self, node: usize) {
+        self.nodes[node].links_scheduled = Nanos::MAX;
+        if self.nodes[node].pauses == 0 {
+            self.with_exchange(node, Exchange::on_time);
+        }
+    }
+
+    /// Sees to it that what lasts too long on the links of a node is ended, as above.
+    pub(super) fn look_at_links(&mut self, node: usize) {
+        let due = self.exchanges[node].deadline().map(|due| nanos(due.since(Time::START)));
+        if let Some(due) = due.filter(|due| *due < self.nodes[node].links_scheduled) {
+            self.nodes[node].links_scheduled = due;
+            self.schedule(due, What::LinksDue { node });
+        }
+    }
+
     pub(super) fn tell_servent(&mut self, node: usize, input: overlay::Input) -> usize {
         let now = self.time();
         let mut wanted = std::mem::take(&mut self.wanted);
@@ -101,24 +118,62 @@ impl World<'_> {
         count
     }
 
-    fn perform(&mut self, node: usize, output: overlay::Output) {
-        match output {
-            overlay::Output::Send { link, message } => match message {
-                Message::Query(query) => self.send_to_all(node, &[link], query),
-                message => self.send(node, link, &message),
-            },
-            overlay::Output::Flood { links, query } => self.send_to_all(node, &links, query),
-            overlay::Output::Dial { dial, address, dialect } => self.dial(node, Caller::Mind(dial), address, dialect),
-            overlay::Output::Rest { link, until } => {
-                if let Some((connection, end)) = self.open_end(node, link) {
-                    let until = nanos(until.since(Time::START));
-                    self.connections[connection].ends[end].rests_until = until;
-                }
-            }
-            overlay::Output::Close { link } => {
-                if let Some((connection, end)) = self.open_end(node, link) {
-                    self.close(connection, end);
-                }
+    pub(super) fn perform(&mut self, node: usize, output: overlay::Output) {
+        if self.scene.plan.wire == Wire::None {
+            return self.perform_in_words(node, output);
+        }
+        if let overlay::Output::Close { link } = &output
+            && let Some((connection, end)) = self.open_end(node, *link)
+        {
+            self.close(connection, end);
+        }
+        match self.with_exchange(node, |exchange, now, world| exchange.perform(now, output, world)) {
+            Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
+            None => {}
+        }
+    }
+
+    fn perform_for_client(&mut self, node: usize, output: session::Output) -> Option<Report> {
+        if self.scene.plan.wire == Wire::None {
+            return self.perform_for_client_in_words(node, output);
+        }
+        self.with_exchange(node, |exchange, now, world| exchange.perform_for_client(now, output, world))
+    }
+
+    /// Lends the exchange of a node, together with everything else there is.
+    pub(super) fn with_exchange<T>(&mut self, node: usize, act: impl FnOnce(&mut Exchange, Time, &mut Self) -> T) -> T {
+        let nothing = Exchange::servent(Accepts::Own);
+        let mut exchange = std::mem::replace(&mut self.exchanges[node], nothing);
+        let result = act(&mut exchange, self.time(), self);
+        self.exchanges[node] = exchange;
+        self.touch(node);
+        result
+    }
+
+    /// What a node has queued is to be written once the event at hand is dealt with.
+    pub(super) fn touch(&mut self, node: usize) {
+        if !self.touched.contains(&node) {
+            self.touched.push(node);
+        }
+    }
+
+    /// Does what an event has left to be done at a node.
+    pub(super) fn settle_node(&mut self, node: usize) {
+        self.tell_heard(node);
+        if self.exchanges[node].is_unflushed() {
+            self.with_exchange(node, Exchange::flush);
+        }
+        self.look_at_links(node);
+    }
+
+    /// Tells whoever is at a node what was heard on its links.
+    pub(super) fn tell_heard(&mut self, node: usize) {
+        while let Some((link, heard)) = self.exchanges[node].next_heard() {
+            let (connection, end) = place_of(link);
+            match heard {
+                Heard::Message(message) => self.hear(connection, end, message),
+                Heard::Malformed(error) => self.tell_malformed(connection, end, error),
+                Heard::Closed(reason) => self.tell_closed(connection, end, &reason),
             }
         }
     }
@@ -132,23 +187,14 @@ impl World<'_> {
         let count = wanted.len();
         let mut asks = false;
         for output in wanted.drain(..) {
-            match output {
-                session::Output::Send { link, message } => {
-                    if let Message::Request(request) = &message {
-                        self.witness.on_request(query, request.sequence);
-                    }
-                    self.send(node, link, &message);
-                }
-                session::Output::Close { link } => {
-                    if let Some((connection, end)) = self.open_end(node, link) {
-                        // A client waits for nobody's end.
-                        self.flush(connection, end);
-                        self.let_go(connection, end);
-                    }
-                }
-                session::Output::Tell(Report::Ready) => asks = self.witness.on_ready(query),
-                session::Output::Tell(Report::Refused { .. }) => self.witness.on_refused(query),
-                session::Output::Tell(Report::Answer { from, hops, body, .. }) => {
+            if let session::Output::Send { message: Message::Request(request), .. } = &output {
+                self.witness.on_request(query, request.sequence);
+            }
+            let Some(report) = self.perform_for_client(node, output) else { continue };
+            match report {
+                Report::Ready => asks = self.witness.on_ready(query),
+                Report::Refused { .. } => self.witness.on_refused(query),
+                Report::Answer { from, hops, body, .. } => {
                     let from = self.at_address(from).filter(|from| *from < self.scene.graph.servents());
                     let nodes = |addresses: &[SocketAddr]| -> Vec<Option<usize>> {
                         addresses.iter().map(|address| self.at_address(*address)).collect()
@@ -161,9 +207,9 @@ impl World<'_> {
                     };
                     self.witness.on_answer(self.now, query, from, hops, &body, place.as_ref());
                 }
-                session::Output::Tell(Report::Ended(ending)) => self.witness.on_ended(self.now, query, &ending),
-                session::Output::Tell(Report::ContactLost { .. }) => self.witness.on_contact_lost(query),
-                session::Output::Tell(Report::Unexpected { .. } | Report::MoreUnexpected { .. }) => {}
+                Report::Ended(ending) => self.witness.on_ended(self.now, query, &ending),
+                Report::ContactLost { .. } => self.witness.on_contact_lost(query),
+                Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
             }
         }
         self.wanted_of_clients = wanted;
@@ -174,7 +220,9 @@ impl World<'_> {
         count
     }
 
-    pub(super) fn tell_closed(&mut self, node: usize, link: LinkId, reason: &str) {
+    pub(super) fn tell_closed(&mut self, connection: usize, end: usize, reason: &str) {
+        let node = self.connections[connection].ends[end].node;
+        let link = link_id(connection, end);
         let reason = reason.to_owned();
         match self.nodes[node].mind {
             Mind::Servent(_) => {
@@ -190,6 +238,9 @@ impl World<'_> {
     pub(super) fn tell_malformed(&mut self, connection: usize, end: usize, error: WireError) {
         let node = self.connections[connection].ends[end].node;
         let link = link_id(connection, end);
+        if error == WireError::Unfinished {
+            self.note_event(node, 6);
+        }
         match self.nodes[node].mind {
             Mind::Servent(_) => {
                 self.tell_servent(node, overlay::Input::Malformed { link, error });
@@ -197,12 +248,19 @@ impl World<'_> {
             Mind::Client(_) => {
                 self.tell_client(node, session::Input::Malformed { link, error });
             }
-            Mind::Gone | Mind::Hostile(_) => {}
+            Mind::Gone | Mind::Hostile(_) => return,
+        }
+        if self.connections[connection].ends[end].stage == Stage::Open {
+            let text = format!("{} keeps a link it cannot understand", self.name(node));
+            self.witness.broke(self.now, &text);
         }
     }
 
     /// A message has come.
     pub(super) fn hear(&mut self, connection: usize, end: usize, message: Message) {
+        if let Message::Hello(hello) = &message {
+            self.on_hello(connection, end, hello.role);
+        }
         let node = self.connections[connection].ends[end].node;
         let link = link_id(connection, end);
         match self.nodes[node].mind {
@@ -243,77 +301,30 @@ impl World<'_> {
     // ---- what they say ----
 
     /// Where a mind's link is, if it is still one.
-    fn open_end(&self, node: usize, link: LinkId) -> Option<(usize, usize)> {
-        let number = usize::try_from(link.0).ok()?;
-        let (connection, end) = (number / 2, number % 2);
+    pub(super) fn open_end(&self, node: usize, link: LinkId) -> Option<(usize, usize)> {
+        let (connection, end) = place_of(link);
         let this = self.connections.get(connection)?.ends.get(end)?;
         (this.node == node && this.stage == Stage::Open).then_some((connection, end))
     }
 
-    pub(super) fn send(&mut self, node: usize, link: LinkId, message: &Message) {
-        if self.queue(node, link, message, None)
-            && let Message::Answer(answer) = message
-            && let Some((connection, end)) = self.open_end(node, link)
-        {
-            let client = self.connections[connection].ends[1 - end].node;
-            let id = QueryId { sequence: answer.sequence, client: self.nodes[client].address };
-            self.witness.on_answer_said(self.now, node, self.nodes[node].life, client, id);
+    /// Shows the witness what a mind has said.
+    pub(super) fn show_said(&mut self, link: LinkId, message: &Message) {
+        let (connection, end) = place_of(link);
+        let node = self.connections[connection].ends[end].node;
+        if matches!(self.nodes[node].mind, Mind::Hostile(_)) {
+            return;
         }
-    }
-
-    fn send_to_all(&mut self, node: usize, links: &[LinkId], query: Arc<Query>) {
-        let id = query.id();
-        let client = self.at_address(id.client);
-        let (ttl, hops) = (query.ttl, query.hops);
-        let message = Message::Query(query);
-        let mut frames: [Option<(Dialect, Result<Frame, EncodeError>)>; 2] = [None, None];
-        for link in links {
-            let Some((connection, end)) = self.open_end(node, *link) else { continue };
-            let dialect = self.connections[connection].ends[end].carrier.dialect();
-            let frame = match dialect {
-                None => None,
-                Some(dialect) => {
-                    let place = usize::from(dialect == Dialect::Tp3);
-                    let (_, frame) = frames[place].get_or_insert_with(|| (dialect, Frame::new(dialect, &message)));
-                    match frame {
-                        Ok(frame) => Some(&*frame),
-                        Err(_) => continue,
-                    }
-                }
-            };
-            if self.queue(node, *link, &message, frame) {
-                self.witness.on_copy(self.now, node, *link, client, id, ttl, hops);
+        match message {
+            Message::Query(query) => {
+                let (id, client) = (query.id(), self.at_address(query.id().client));
+                self.witness.on_copy(self.now, node, link, client, id, query.ttl, query.hops);
             }
-        }
-    }
-
-    /// Queues something on a link. What cannot be said there is dropped; a link that takes no more is lost.
-    fn queue(&mut self, node: usize, link: LinkId, message: &Message, frame: Option<&Frame>) -> bool {
-        let Some((connection, end)) = self.open_end(node, link) else { return false };
-        let mut said = self.connections[connection].ends[end].carrier.say_frame(message, frame);
-        if matches!(said, Err(SendError::Full(_))) {
-            // Much was queued since the last flush: what counts is what the other end leaves unread.
-            self.flush(connection, end);
-            said = self.connections[connection].ends[end].carrier.say_frame(message, frame);
-        }
-        match said {
-            Ok(()) => {
-                self.check_unsent(connection, end);
-                self.flush_later(connection, end);
-                true
+            Message::Answer(answer) => {
+                let client = self.connections[connection].ends[1 - end].node;
+                let id = QueryId { sequence: answer.sequence, client: self.nodes[client].address };
+                self.witness.on_answer_said(self.now, node, self.nodes[node].life, client, id);
             }
-            Err(SendError::Full(_)) => {
-                self.let_go(connection, end);
-                self.full.push_back((node, self.nodes[node].life, link));
-                false
-            }
-            Err(_) => false,
-        }
-    }
-
-    pub(super) fn tell_full(&mut self, node: usize, life: u32, link: LinkId) {
-        if self.nodes[node].life == life {
-            self.tell_closed(node, link, "it does not read");
+            _ => {}
         }
     }
 

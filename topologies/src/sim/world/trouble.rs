@@ -292,6 +292,8 @@ impl World<'_> {
         }
         self.nodes[servent].scheduled = Nanos::MAX;
         self.look_at_deadline(servent);
+        self.nodes[servent].links_scheduled = Nanos::MAX;
+        self.look_at_links(servent);
     }
 
     /// A servent is gone. Either its machine vanishes with it, without a word, and the others have to notice; or its
@@ -310,6 +312,8 @@ impl World<'_> {
         node.pauses = 0;
         // What was to be told to the mind goes with it. What the system knows is lost or closed below.
         node.postponed.clear();
+        self.exchanges[servent] = self.exchange_of(servent);
+        let node = &self.nodes[servent];
         let mut connections = node.connections.clone();
         connections.sort_unstable();
         for connection in connections {
