@@ -35,23 +35,23 @@ pub enum Input {
     },
     /// A message came.
     Received {
-        /// Over which link.
+        /// The link it came over.
         link: LinkId,
-        /// What.
+        /// What was said.
         message: Message,
     },
     /// Bytes came that are no message.
     Malformed {
-        /// Over which link.
+        /// The link they came over.
         link: LinkId,
         /// What is wrong with them.
         error: WireError,
     },
     /// A link is gone. Not told for links the mind itself closed.
     Closed {
-        /// Which.
+        /// The link that was.
         link: LinkId,
-        /// Why.
+        /// Why, for the person.
         reason: String,
     },
     /// The person asks. Told only once the contact has said hello and no query is pending.
@@ -67,14 +67,14 @@ pub enum Input {
 pub enum Output {
     /// Say this.
     Send {
-        /// On which link.
+        /// The link to say it on.
         link: LinkId,
-        /// What.
+        /// What is to be said.
         message: Message,
     },
     /// Send what is queued, then close.
     Close {
-        /// Which link.
+        /// The link, which is gone for the mind at once.
         link: LinkId,
     },
     /// Tell the person.
@@ -88,12 +88,12 @@ pub enum Report {
     Ready,
     /// There is no servent at the contact's address, or it does not want us.
     Refused {
-        /// Why.
+        /// Which of the two, and what is known of it.
         reason: String,
     },
     /// The contact is gone. A pending query goes on until its wait is over: answers do not come through the contact.
     ContactLost {
-        /// Why.
+        /// How it went.
         reason: String,
     },
     /// An answer to the pending query.
@@ -126,7 +126,7 @@ pub enum Report {
 /// How a query ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// Why.
+    /// What ended it.
     pub reason: EndReason,
     /// How many answers came.
     pub answers: u64,

@@ -33,7 +33,7 @@ pub struct Report {
 /// An input that broke something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What.
+    /// What broke.
     pub why: String,
     /// The input.
     pub input: Vec<u8>,
