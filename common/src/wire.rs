@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::query::Query;
 
 pub(crate) use codec::FirstBytes;
-use codec::{Codec, Heard};
+use codec::{Codec, ReadFrame};
 pub use codec::{EncodeError, Position, VERSION, WireError};
 pub use native::PREFACE;
 
@@ -114,23 +114,23 @@ impl Accepts {
 
 /// Which end of a connection judges its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum Side {
     Servent,
     Client,
 }
 
 /// Tells from the first bytes of an accepted connection which dialect it speaks; nothing while they are too few. Bytes
 /// of none are left to our own, which refuses them.
-pub(crate) fn tell_dialect(bytes: &[u8], end: End, accepts: Accepts) -> Result<Option<Dialect>, WireError> {
+pub(crate) fn tell_dialect(bytes: &[u8], side: Side, accepts: Accepts) -> Result<Option<Dialect>, WireError> {
     if let Accepts::Only(dialect) = accepts {
         return Ok(Some(dialect));
     }
     let mut is_clear = true;
     for dialect in Dialect::ALL.iter().copied() {
         let manners = dialect.manners();
-        let opening = match end {
-            End::Servent => manners.opening_to_servent,
-            End::Client => manners.opening_to_client,
+        let opening = match side {
+            Side::Servent => manners.opening_to_servent,
+            Side::Client => manners.opening_to_client,
         };
         let seen = bytes.len().min(opening.len());
         if opening.is_empty() || bytes[..seen] != opening[..seen] {
@@ -170,6 +170,6 @@ pub fn read_frame(
     position: Position,
     bytes: &[u8],
     frame_bytes_max: usize,
-) -> Result<Option<Heard>, WireError> {
+) -> Result<Option<ReadFrame>, WireError> {
     codec_of(dialect).read_frame(position, bytes, frame_bytes_max)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Overlay;
 use super::doors::Outbox;
-use super::flood::{Admission, Arrival, Asker, Breach, Done, Passing, QueryPlace};
+use super::flood::{Admission, Arrival, Asker, Breach, Ended, Passing, QueryPlace};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::search;
@@ -84,13 +84,13 @@ impl Overlay {
             }
             Admission::Duplicate(_) => {
                 let tally = Tally { duplicates: 1, ..Tally::default() };
-                self.rooms.finish(Done { asker, id, tally }, out);
+                self.rooms.finish(Ended { asker, id, tally }, out);
             }
             Admission::EchoForgotten(_) => {
                 let tally = Tally { duplicates: 1, lost: 1, ..Tally::default() };
-                self.rooms.finish(Done { asker, id, tally }, out);
+                self.rooms.finish(Ended { asker, id, tally }, out);
             }
-            Admission::OfferedAgain(Some(tally)) => self.rooms.finish(Done { asker, id, tally }, out),
+            Admission::OfferedAgain(Some(tally)) => self.rooms.finish(Ended { asker, id, tally }, out),
             // Its echo is still to come, and will go to where the copy came from this time.
             Admission::OfferedAgain(None) => {}
             Admission::Refused => self.refuse(now, arrival, out),
@@ -147,7 +147,7 @@ impl Overlay {
                 self.rooms.links.neighbor_name(link)
             );
         }
-        self.rooms.finish(Done { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
+        self.rooms.finish(Ended { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
     }
 
     /// What a servent does with a query it has no room to remember.
@@ -162,7 +162,7 @@ impl Overlay {
             let query = self.own_copy(arrival);
             self.answer(now, asker, &query, &mut tally, out);
         }
-        self.rooms.finish(Done { asker, id, tally }, out);
+        self.rooms.finish(Ended { asker, id, tally }, out);
     }
 
     fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Outbox<'_>) {

@@ -70,14 +70,14 @@ pub(super) struct First {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passing {
     /// These copies go out; the echoes are awaited, unless nobody will echo: then the asker is told at once.
-    On { query: Arc<Query>, links: Vec<LinkId>, done: Option<Done> },
+    On { query: Arc<Query>, links: Vec<LinkId>, done: Option<Ended> },
     /// It ends here: this is what the asker is told.
-    Over(Done),
+    Over(Ended),
 }
 
 /// A query of which nothing is awaited any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Done {
+pub(super) struct Ended {
     pub(super) asker: Asker,
     pub(super) id: QueryId,
     pub(super) tally: Tally,
@@ -205,7 +205,7 @@ impl Flood {
         };
         let mut pass = Pass::new(query.ttl, asker, now);
         pass.tally = tally;
-        let done = Done { asker, id, tally };
+        let done = Ended { asker, id, tally };
         if !goes_on {
             self.keep(place, pass);
             return Passing::Over(done);
@@ -225,7 +225,7 @@ impl Flood {
     }
 
     /// Takes the echo of a copy that was sent over `link`. One that nobody awaits changes nothing.
-    pub(super) fn on_echo(&mut self, link: LinkId, echo: &Echo) -> Option<Done> {
+    pub(super) fn on_echo(&mut self, link: LinkId, echo: &Echo) -> Option<Ended> {
         let place = self.seen.find(echo.id)?;
         let ttl = echo.ttl.checked_add(1)?;
         let pass = self.seen.pass_mut(place, ttl)?;
@@ -238,7 +238,7 @@ impl Flood {
 
     /// A link to a neighbor is gone. What was awaited from it is awaited for as long as it would have been, if it may
     /// come back; what it awaited from us is kept as long.
-    pub(super) fn on_closed(&mut self, link: LinkId, returns: Option<Identity>) -> Vec<Done> {
+    pub(super) fn on_closed(&mut self, link: LinkId, returns: Option<Identity>) -> Vec<Ended> {
         if let Some(paces) = self.paces.get_mut() {
             paces.forget(link);
         }
@@ -290,7 +290,7 @@ impl Flood {
     }
 
     /// Gives up what has been awaited for too long, and forgets what was kept long enough.
-    pub(super) fn on_deadline(&mut self, now: Time) -> Vec<Done> {
+    pub(super) fn on_deadline(&mut self, now: Time) -> Vec<Ended> {
         let mut done = Vec::new();
         while let Some(Reverse((look, place, ttl))) = self.looks.peek().copied() {
             if look > now {
@@ -313,7 +313,7 @@ impl Flood {
     }
 
     /// Gives up everything that is awaited.
-    pub(super) fn give_up_all(&mut self) -> Vec<Done> {
+    pub(super) fn give_up_all(&mut self) -> Vec<Ended> {
         self.passes().into_iter().filter_map(|(place, ttl)| self.give_up(place, ttl)).collect()
     }
 
@@ -361,7 +361,7 @@ impl Flood {
         looks.into_iter().map(|(_, place, ttl)| (place, ttl)).collect()
     }
 
-    fn give_up(&mut self, place: QueryPlace, ttl: u8) -> Option<Done> {
+    fn give_up(&mut self, place: QueryPlace, ttl: u8) -> Option<Ended> {
         let id = self.seen.get(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
         let lost_count = pass.awaited.len() + pass.absent_count();
@@ -402,13 +402,13 @@ impl Flood {
 
     /// Ends a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that is
     /// due anyway finds out.
-    fn end_if_done(&mut self, place: QueryPlace, ttl: u8) -> Option<Done> {
+    fn end_if_done(&mut self, place: QueryPlace, ttl: u8) -> Option<Ended> {
         let id = self.seen.get_mut(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
         if pass.is_done || !pass.awaited.is_empty() || pass.absent_count() > 0 {
             return None;
         }
-        let done = Done { asker: pass.asker, id, tally: pass.tally };
+        let done = Ended { asker: pass.asker, id, tally: pass.tally };
         pass.is_done = true;
         // It may be kept for a while, and many may be.
         pass.awaited = Vec::new();

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::config::Config;
 use super::delivery::Delivery;
 use super::doors::Outbox;
-use super::flood::{Asker, Done, Flood};
+use super::flood::{Asker, Ended, Flood};
 use super::links::{Links, Speaker};
 use super::log_names::QUERY_LOG;
 use super::query_log;
@@ -137,8 +137,8 @@ impl Rooms {
 
     /// Tells whoever waits that a query has finished.
     #[inline]
-    pub(super) fn finish(&self, done: Done, out: &mut Outbox<'_>) {
-        let Done { asker, id, tally } = done;
+    pub(super) fn finish(&self, done: Ended, out: &mut Outbox<'_>) {
+        let Ended { asker, id, tally } = done;
         if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
             query_log::log_done(&self.links, done);
         }
@@ -149,7 +149,7 @@ impl Rooms {
         }
     }
 
-    fn finish_all(&self, done: Vec<Done>, out: &mut Outbox<'_>) {
+    fn finish_all(&self, done: Vec<Ended>, out: &mut Outbox<'_>) {
         done.into_iter().for_each(|done| self.finish(done, out));
     }
 

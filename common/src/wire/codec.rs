@@ -77,14 +77,19 @@ pub(super) trait Codec {
 
     /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while
     /// the frame is not whole.
-    fn read_frame(&self, position: Position, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError>;
+    fn read_frame(
+        &self,
+        position: Position,
+        bytes: &[u8],
+        frame_bytes_max: usize,
+    ) -> Result<Option<ReadFrame>, WireError>;
 
     /// Whether there are words for a query.
     fn can_say(&self, query: &Query) -> bool;
 }
 
 /// The message a frame came to, if it came to one, and the bytes it took.
-pub(super) type Heard = (Option<Message>, usize);
+pub(super) type ReadFrame = (Option<Message>, usize);
 
 /// What the first bytes of a connection turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::key::Key;
 use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use crate::wire::codec::{Codec, EncodeError, FirstBytes, Heard, Position, VERSION, WireError};
+use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, VERSION, WireError};
 
 /// The first bytes each side sends. The first is no ASCII and starts no other protocol we tell apart.
 pub const PREFACE: [u8; 4] = [0xA7, b'k', b'v', VERSION];
@@ -146,7 +146,12 @@ impl Codec for Native {
         Ok(bytes)
     }
 
-    fn read_frame(&self, position: Position, bytes: &[u8], frame_bytes_max: usize) -> Result<Option<Heard>, WireError> {
+    fn read_frame(
+        &self,
+        position: Position,
+        bytes: &[u8],
+        frame_bytes_max: usize,
+    ) -> Result<Option<ReadFrame>, WireError> {
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };

@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::key::Key;
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use crate::wire::codec::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
+use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, WireError};
 
 /// Longest key that can be asked for.
 const KEY_BYTES_MAX: usize = 8;
@@ -72,7 +72,7 @@ impl Codec for Toy {
         _position: Position,
         bytes: &[u8],
         _frame_bytes_max: usize,
-    ) -> Result<Option<Heard>, WireError> {
+    ) -> Result<Option<ReadFrame>, WireError> {
         let Some(length) = bytes.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
             let is_too_long = bytes.len() >= LINE_BYTES_MAX;
             let error = WireError::FrameTooLong { length: bytes.len(), max: LINE_BYTES_MAX };

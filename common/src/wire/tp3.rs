@@ -12,7 +12,7 @@ use crate::key::{Key, KeyError};
 use crate::limits::{TP3_TEXT_BYTES_MAX, TTL_MAX};
 use crate::message::{Hello, Message, Request, Role};
 use crate::query::{Answer, AnswerBody, Ask, Path, Query};
-use crate::wire::codec::{Codec, EncodeError, FirstBytes, Heard, Position, WireError};
+use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, WireError};
 
 const ID: u16 = 4;
 const KEYREQ: u16 = 5;
@@ -52,7 +52,7 @@ impl Codec for Tp3 {
         _position: Position,
         bytes: &[u8],
         _frame_bytes_max: usize,
-    ) -> Result<Option<Heard>, WireError> {
+    ) -> Result<Option<ReadFrame>, WireError> {
         read_message(bytes)
     }
 
@@ -109,7 +109,7 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
     Ok(out)
 }
 
-fn read_message(bytes: &[u8]) -> Result<Option<Heard>, WireError> {
+fn read_message(bytes: &[u8]) -> Result<Option<ReadFrame>, WireError> {
     let mut reader = Reader { bytes, at: 0 };
     let Some(said) = reader.message()? else { return Ok(None) };
     let message = match said {
