@@ -12,7 +12,7 @@ use crate::limits::{
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
-use crate::wire::{self, Accepts, EncodeError, FirstBytes, Frame, Position, Side, WireError};
+use crate::wire::{self, Accepts, EncodeError, FirstBytes, Frame, JudgingEnd, Position, WireError};
 
 /// Names a link between the shell that owns its connection and the mind that speaks on it. A shell never reuses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -244,10 +244,10 @@ impl Link {
     /// Tells from the first bytes which dialect the other end speaks, where it was the one to connect.
     fn decide_dialect(&mut self) -> Result<Option<Dialect>, WireError> {
         if self.dialect.is_none() {
-            let side = if self.purpose == Purpose::Asking { Side::Client } else { Side::Servent };
+            let side = if self.purpose == Purpose::Asking { JudgingEnd::Client } else { JudgingEnd::Servent };
             self.dialect = wire::tell_dialect(self.received.as_slice(), side, self.accepts)?;
             let answers = self.dialect.map(|dialect| dialect.manners().answers);
-            self.owes_hello = side == Side::Client && matches!(answers, Some(Answers::Alone { .. }));
+            self.owes_hello = side == JudgingEnd::Client && matches!(answers, Some(Answers::Alone { .. }));
         }
         Ok(self.dialect)
     }

@@ -114,14 +114,14 @@ impl Accepts {
 
 /// Which end of a connection judges its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum JudgingEnd {
     Servent,
     Client,
 }
 
 /// Tells from the first bytes of an accepted connection which dialect it speaks; nothing while they are too few. Bytes
 /// of none are left to our own, which refuses them.
-pub(crate) fn tell_dialect(bytes: &[u8], side: Side, accepts: Accepts) -> Result<Option<Dialect>, WireError> {
+pub(crate) fn tell_dialect(bytes: &[u8], side: JudgingEnd, accepts: Accepts) -> Result<Option<Dialect>, WireError> {
     if let Accepts::Only(dialect) = accepts {
         return Ok(Some(dialect));
     }
@@ -129,8 +129,8 @@ pub(crate) fn tell_dialect(bytes: &[u8], side: Side, accepts: Accepts) -> Result
     for dialect in Dialect::ALL.iter().copied() {
         let manners = dialect.manners();
         let opening = match side {
-            Side::Servent => manners.opening_to_servent,
-            Side::Client => manners.opening_to_client,
+            JudgingEnd::Servent => manners.opening_to_servent,
+            JudgingEnd::Client => manners.opening_to_client,
         };
         let seen = bytes.len().min(opening.len());
         if opening.is_empty() || bytes[..seen] != opening[..seen] {

@@ -112,7 +112,7 @@ fn counts(tally: &Tally) -> String {
 }
 
 fn read_line(line: &str) -> Option<Message> {
-    let mut words = Words(line.split(' '));
+    let mut words = ToyWords(line.split(' '));
     let message = match (words.next()?, words.next()?) {
         ("toy!", sequence) => {
             let body = AnswerBody::Value(words.bytes()?);
@@ -141,9 +141,9 @@ fn read_line(line: &str) -> Option<Message> {
     words.next().is_none().then_some(message)
 }
 
-struct Words<'a>(std::str::Split<'a, char>);
+struct ToyWords<'a>(std::str::Split<'a, char>);
 
-impl<'a> Words<'a> {
+impl<'a> ToyWords<'a> {
     fn next(&mut self) -> Option<&'a str> {
         self.0.next()
     }

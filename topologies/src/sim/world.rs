@@ -41,7 +41,7 @@ use super::plan::{Delays, Wire};
 use super::random::Random;
 use super::scene::{Asking, Scene};
 
-use connection::{Connection, Stage, Way};
+use connection::{Connection, EndStage, Way};
 use shell::Caller;
 use trouble::Trouble;
 use witness::Witness;
@@ -592,7 +592,7 @@ impl<'s> World<'s> {
         let mut known = self.nodes.iter().flat_map(|node| &node.connections);
         known.any(|connection| {
             let found = &self.connections[*connection];
-            let is_gone = |end: usize| found.ends[end].stage == Stage::Gone;
+            let is_gone = |end: usize| found.ends[end].stage == EndStage::Gone;
             found.caller.purpose() == Purpose::Standing && is_gone(0) != is_gone(1)
         })
     }

@@ -100,7 +100,7 @@ pub(super) struct Pipe {
 
 /// How far an end is, as its machine and the network see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum EndStage {
     /// It has dialled and does not know yet that somebody is there.
     Dialling,
     /// A mind, or a hostile servent, speaks on it.
@@ -114,7 +114,7 @@ pub(super) enum Stage {
 /// One end of a connection.
 pub(super) struct End {
     pub(super) node: usize,
-    pub(super) stage: Stage,
+    pub(super) stage: EndStage,
     /// What it holds of what is said, where messages travel as they are; bytes are its node's exchange's.
     pub(super) words: Option<Words>,
     purpose: Purpose,
@@ -265,8 +265,8 @@ impl World<'_> {
         let pipe = |blocks, last_arrival| Pipe { blocks, last_arrival, ..Pipe::default() };
         self.connections.push(Connection {
             ends: [
-                End::new(node, Stage::Dialling, wire, dialler_purpose),
-                End::new(to, Stage::Open, wire, acceptor_purpose),
+                End::new(node, EndStage::Dialling, wire, dialler_purpose),
+                End::new(to, EndStage::Open, wire, acceptor_purpose),
             ],
             // What the acceptor says comes after the word that it is there.
             pipes: [pipe(blocks, 0), pipe(blocks_back, established)],
@@ -284,7 +284,7 @@ impl World<'_> {
 
     pub(super) fn on_accepted(&mut self, connection: usize) {
         let [dialler, acceptor] = &self.connections[connection].ends;
-        if acceptor.stage != Stage::Open {
+        if acceptor.stage != EndStage::Open {
             return;
         }
         let (node, dialler) = (acceptor.node, dialler.node);
@@ -315,10 +315,10 @@ impl World<'_> {
     pub(super) fn on_established(&mut self, connection: usize) {
         let found = &mut self.connections[connection];
         let end = &mut found.ends[0];
-        if end.stage != Stage::Dialling || found.is_cut {
+        if end.stage != EndStage::Dialling || found.is_cut {
             return;
         }
-        end.stage = Stage::Open;
+        end.stage = EndStage::Open;
         let (node, caller) = (end.node, found.caller);
         let contact = found.ends[1].node;
         self.note_event(node, 4);
@@ -387,14 +387,14 @@ impl World<'_> {
         let pipe = &found.pipes[from];
         let reader = &found.ends[1 - from];
         let first = pipe.chunks.front()?;
-        let is_asleep = reader.stage != Stage::Gone && self.nodes[reader.node].pauses > 0;
-        if pipe.blocks > 0 || is_asleep || reader.stage == Stage::Dialling {
+        let is_asleep = reader.stage != EndStage::Gone && self.nodes[reader.node].pauses > 0;
+        if pipe.blocks > 0 || is_asleep || reader.stage == EndStage::Dialling {
             return None;
         }
-        if reader.stage == Stage::Open && !reader.is_read {
+        if reader.stage == EndStage::Open && !reader.is_read {
             return None;
         }
-        Some(if reader.stage == Stage::Open {
+        Some(if reader.stage == EndStage::Open {
             first.at.max(reader.rests_until).max(reader.slow_until)
         } else {
             first.at
@@ -420,7 +420,7 @@ impl World<'_> {
         let to = 1 - from;
         let reader = &self.connections[connection].ends[to];
         let (node, stage) = (reader.node, reader.stage);
-        let slow = self.nodes[node].slow.filter(|_| stage == Stage::Open);
+        let slow = self.nodes[node].slow.filter(|_| stage == EndStage::Open);
         self.note_event(node, 5);
         let Some(chunk) = self.connections[connection].pipes[from].chunks.pop_front() else { return };
         let mut delivered_bytes = chunk.load.bytes_count();
@@ -443,7 +443,7 @@ impl World<'_> {
                     super::mix(hash, number)
                 });
                 let has_rest = delivered_bytes < rest.len();
-                if stage == Stage::Open {
+                if stage == EndStage::Open {
                     let link = link_id(connection, to);
                     self.with_exchange(node, |exchange, now, world| exchange.receive(now, link, heard, world));
                 }
@@ -485,10 +485,10 @@ impl World<'_> {
     fn on_delivered(&mut self, connection: usize, end: usize) {
         let this = &self.connections[connection].ends[end];
         match this.stage {
-            Stage::Open => self.tell_heard(this.node),
+            EndStage::Open => self.tell_heard(this.node),
             // Discarded. Nothing is delivered to one that is still dialling.
-            Stage::Closing | Stage::Dialling => {}
-            Stage::Gone => self.refuse(connection, end),
+            EndStage::Closing | EndStage::Dialling => {}
+            EndStage::Gone => self.refuse(connection, end),
         }
     }
 
@@ -497,7 +497,7 @@ impl World<'_> {
         let found = &self.connections[connection];
         let other = 1 - end;
         let is_heard = found.pipes[end].blocks == 0 && !self.nodes[found.ends[end].node].vanished;
-        if is_heard && !found.ends[other].is_doomed && found.ends[other].stage != Stage::Gone {
+        if is_heard && !found.ends[other].is_doomed && found.ends[other].stage != EndStage::Gone {
             self.connections[connection].ends[other].is_doomed = true;
             let delay = self.draw_delay();
             self.schedule(self.now + delay, What::Broken { connection, end: other });
@@ -523,7 +523,7 @@ impl World<'_> {
             words.unsent_bytes_max = this.unsent_bytes_max;
         }
         let found = &self.connections[connection];
-        let both = found.ends.iter().all(|end| end.stage == Stage::Open && end.heard_hello);
+        let both = found.ends.iter().all(|end| end.stage == EndStage::Open && end.heard_hello);
         if both && is_neighbor_dial(found.caller) && !found.is_cut && !found.stands {
             let [a, b] = [&found.ends[0], &found.ends[1]].map(|end| end.node);
             self.connections[connection].stands = true;
@@ -535,22 +535,22 @@ impl World<'_> {
     // ---- how connections end ----
 
     /// An end lets go of a connection, or loses it.
-    fn leave_stage(&mut self, connection: usize, end: usize, stage: Stage) {
+    fn leave_stage(&mut self, connection: usize, end: usize, stage: EndStage) {
         let now = self.now;
         let found = &mut self.connections[connection];
         let had = std::mem::replace(&mut found.ends[end].stage, stage);
         let was_standing = std::mem::take(&mut found.stands);
-        if is_neighbor_dial(found.caller) && matches!(had, Stage::Open | Stage::Dialling) {
+        if is_neighbor_dial(found.caller) && matches!(had, EndStage::Open | EndStage::Dialling) {
             let [a, b] = [&found.ends[0], &found.ends[1]].map(|end| end.node);
             self.witness.on_link_falls(now, a, b, was_standing);
         }
-        if stage != Stage::Gone {
+        if stage != EndStage::Gone {
             return;
         }
         // What still comes is for the system to refuse, asleep or not.
         self.kick(connection, 1 - end);
         let found = &self.connections[connection];
-        if found.ends.iter().all(|end| end.stage == Stage::Gone) {
+        if found.ends.iter().all(|end| end.stage == EndStage::Gone) {
             let ends = [found.ends[0].node, found.ends[1].node];
             self.empty(connection);
             for node in ends {
@@ -573,8 +573,8 @@ impl World<'_> {
 
     /// The mind wants the link closed: what is queued is sent, then nothing more.
     pub(super) fn close(&mut self, connection: usize, end: usize) {
-        if self.connections[connection].ends[end].stage == Stage::Open {
-            self.leave_stage(connection, end, Stage::Closing);
+        if self.connections[connection].ends[end].stage == EndStage::Open {
+            self.leave_stage(connection, end, EndStage::Closing);
             if self.connections[connection].ends[end].words.is_some() {
                 self.schedule(self.now + nanos(LINGER_MAX), What::Lingered { connection, end });
                 self.flush_later(connection, end);
@@ -583,16 +583,16 @@ impl World<'_> {
     }
 
     pub(super) fn on_lingered(&mut self, connection: usize, end: usize) {
-        if self.connections[connection].ends[end].stage == Stage::Closing {
+        if self.connections[connection].ends[end].stage == EndStage::Closing {
             self.let_go(connection, end);
         }
     }
 
     /// The program drops the connection: what its system has is still sent, and then the end.
     pub(super) fn let_go(&mut self, connection: usize, end: usize) {
-        if self.connections[connection].ends[end].stage != Stage::Gone {
+        if self.connections[connection].ends[end].stage != EndStage::Gone {
             self.push_end(connection, end);
-            self.leave_stage(connection, end, Stage::Gone);
+            self.leave_stage(connection, end, EndStage::Gone);
         }
     }
 
@@ -604,7 +604,7 @@ impl World<'_> {
     }
 
     /// The program learns that a connection is over, if it knew of it.
-    fn end_link(&mut self, connection: usize, end: usize, stage: Stage, reason: &str) {
+    fn end_link(&mut self, connection: usize, end: usize, stage: EndStage, reason: &str) {
         let this = &self.connections[connection].ends[end];
         let node = this.node;
         if this.words.is_none() {
@@ -612,7 +612,7 @@ impl World<'_> {
             let reason = reason.to_owned();
             self.with_exchange(node, |exchange, now, world| exchange.on_closed(now, link, reason, world));
             self.tell_heard(node);
-        } else if stage == Stage::Open {
+        } else if stage == EndStage::Open {
             self.tell_closed(connection, end, reason);
         }
     }
@@ -620,14 +620,14 @@ impl World<'_> {
     pub(super) fn on_broken(&mut self, connection: usize, end: usize) {
         let this = &mut self.connections[connection].ends[end];
         let (stage, node) = (this.stage, this.node);
-        if stage == Stage::Gone {
+        if stage == EndStage::Gone {
             return;
         }
         this.said_end = true;
         self.note_event(node, 7);
-        self.leave_stage(connection, end, Stage::Gone);
+        self.leave_stage(connection, end, EndStage::Gone);
         self.end_link(connection, end, stage, "the connection broke");
-        if stage == Stage::Dialling {
+        if stage == EndStage::Dialling {
             let (life, caller) = (self.nodes[node].life, self.connections[connection].caller);
             self.on_no_answer(node, life, caller, false);
         }
@@ -645,7 +645,7 @@ impl World<'_> {
         }
         self.empty(connection);
         for end in 0..2 {
-            if self.connections[connection].ends[end].stage != Stage::Gone {
+            if self.connections[connection].ends[end].stage != EndStage::Gone {
                 let delay = self.draw_delay();
                 self.schedule(self.now + delay, What::Broken { connection, end });
             }
@@ -657,7 +657,7 @@ impl World<'_> {
         self.on_broken(connection, end);
         let found = &self.connections[connection];
         let other = 1 - end;
-        if found.ends[other].stage == Stage::Gone {
+        if found.ends[other].stage == EndStage::Gone {
             return;
         }
         let is_heard = found.pipes[end].blocks == 0 && !self.nodes[found.ends[other].node].vanished;
@@ -668,16 +668,16 @@ impl World<'_> {
     /// An end is gone without a word.
     pub(super) fn leave(&mut self, connection: usize, end: usize) {
         let this = &mut self.connections[connection].ends[end];
-        if this.stage != Stage::Gone {
+        if this.stage != EndStage::Gone {
             this.said_end = true;
-            self.leave_stage(connection, end, Stage::Gone);
+            self.leave_stage(connection, end, EndStage::Gone);
         }
     }
 
     /// An end is gone together with its machine: nobody tells the other.
     pub(super) fn vanish(&mut self, connection: usize, end: usize) {
         self.leave(connection, end);
-        if self.connections[connection].ends[1 - end].stage != Stage::Gone {
+        if self.connections[connection].ends[1 - end].stage != EndStage::Gone {
             self.schedule(self.now + UNHEARD_MAX, What::Broken { connection, end: 1 - end });
         }
     }
@@ -725,7 +725,7 @@ impl World<'_> {
 }
 
 impl End {
-    fn new(node: usize, stage: Stage, wire: Wire, purpose: Purpose) -> End {
+    fn new(node: usize, stage: EndStage, wire: Wire, purpose: Purpose) -> End {
         End {
             node,
             stage,
@@ -801,9 +801,9 @@ mod tests {
         let life = world.nodes[FROM].life;
         let knock = Knock { node: FROM, life, caller, to: Some(TO), dialect: Dialect::Native, begun: 0 };
         world.connect(knock, TO);
-        world.connections[0].ends[0].stage = Stage::Open;
+        world.connections[0].ends[0].stage = EndStage::Open;
         // What comes is discarded: these tests are about its way.
-        world.connections[0].ends[1].stage = Stage::Closing;
+        world.connections[0].ends[1].stage = EndStage::Closing;
         world.coming.clear();
         world
     }
@@ -845,7 +845,7 @@ mod tests {
     fn nothing_is_read_while_an_end_rests() {
         let scene = chain();
         let mut world = linked(&scene);
-        world.connections[0].ends[1].stage = Stage::Open;
+        world.connections[0].ends[1].stage = EndStage::Open;
         world.connections[0].ends[1].rests_until = 5_000 * MILLISECOND;
         world.push_bytes(0, 0, &[1; 40]);
         assert_eq!(arrivals(&mut world).first().map(|(at, _)| *at), Some(5_000));
@@ -855,7 +855,7 @@ mod tests {
     fn a_slow_reader_takes_a_few_bytes_at_a_time() {
         let scene = chain();
         let mut world = linked(&scene);
-        world.connections[0].ends[1].stage = Stage::Open;
+        world.connections[0].ends[1].stage = EndStage::Open;
         world.nodes[TO].slow = Some(Slow { bytes: 3, pause: 20 * MILLISECOND, faults: 1 });
         // Too little of a preface to be judged.
         world.push_bytes(0, 0, &common::wire::PREFACE);
@@ -888,12 +888,12 @@ mod tests {
         let epoch = world.connections[0].pipes[0].epoch;
         world.now = UNACKNOWLEDGED_MAX - 1;
         world.on_unacknowledged(0, 0, epoch);
-        assert_eq!(world.connections[0].ends[0].stage, Stage::Open);
+        assert_eq!(world.connections[0].ends[0].stage, EndStage::Open);
         world.now = UNACKNOWLEDGED_MAX;
         world.on_unacknowledged(0, 0, epoch.wrapping_sub(1));
-        assert_eq!(world.connections[0].ends[0].stage, Stage::Open);
+        assert_eq!(world.connections[0].ends[0].stage, EndStage::Open);
         world.on_unacknowledged(0, 0, epoch);
-        assert_eq!(world.connections[0].ends[0].stage, Stage::Gone);
+        assert_eq!(world.connections[0].ends[0].stage, EndStage::Gone);
         let is_told = |coming: &Coming| matches!(coming.what, What::Broken { end: 1, .. });
         assert!(world.coming.iter().any(is_told), "the other end never learns of it");
     }
@@ -924,7 +924,7 @@ mod tests {
         world.perform(FROM, overlay::Output::Close { link });
         world.settle();
         assert_eq!(arrivals(&mut world), [(10, 0), (10, 0)]);
-        assert_eq!(world.connections[0].ends[1].stage, Stage::Gone);
+        assert_eq!(world.connections[0].ends[1].stage, EndStage::Gone);
     }
 
     #[test]

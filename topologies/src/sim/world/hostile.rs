@@ -14,7 +14,7 @@ use common::query::{Ask, Path, Query, QueryId, Tally};
 
 use super::super::plan::Wire;
 use super::super::random::Random;
-use super::connection::{Stage, link_id};
+use super::connection::{EndStage, link_id};
 use super::shell::Caller;
 use super::trouble::Trouble;
 use super::{MILLISECOND, Mind, Nanos, What, World, id_of};
@@ -161,7 +161,7 @@ impl World<'_> {
         self.note_event(node, 13);
         let hostile = &mut self.troubles[fault].hostile;
         let attached = hostile.connection.filter(|connection| {
-            self.connections[*connection].ends[0].stage == Stage::Open && !self.connections[*connection].is_cut
+            self.connections[*connection].ends[0].stage == EndStage::Open && !self.connections[*connection].is_cut
         });
         if let Some(connection) = attached {
             if hostile.deeds_left == 0 {
@@ -172,7 +172,7 @@ impl World<'_> {
         } else {
             let is_dialling = self.nodes[node].connections.iter().any(|connection| {
                 let found = &self.connections[*connection];
-                found.caller == Caller::Hostile(fault) && found.ends[0].stage != Stage::Gone
+                found.caller == Caller::Hostile(fault) && found.ends[0].stage != EndStage::Gone
             });
             if is_dialling {
                 // The next one made is the one spoken on.

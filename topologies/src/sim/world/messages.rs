@@ -12,7 +12,7 @@ use common::overlay;
 use common::session::{self, Report};
 use common::time::Time;
 
-use super::connection::{Load, Stage, place_of};
+use super::connection::{EndStage, Load, place_of};
 use super::shell::Caller;
 use super::{World, nanos};
 
@@ -117,7 +117,7 @@ impl World<'_> {
         loop {
             let found = &mut self.connections[connection];
             let this = &mut found.ends[end];
-            if matches!(this.stage, Stage::Gone | Stage::Dialling) {
+            if matches!(this.stage, EndStage::Gone | EndStage::Dialling) {
                 return;
             }
             let room = self.way.window_bytes.saturating_sub(found.pipes[end].held_bytes);
@@ -126,7 +126,7 @@ impl World<'_> {
             self.push(connection, end, Load::Message(message));
         }
         let this = &self.connections[connection].ends[end];
-        if this.stage == Stage::Closing && this.words.as_ref().is_none_or(|words| words.unsent.is_empty()) {
+        if this.stage == EndStage::Closing && this.words.as_ref().is_none_or(|words| words.unsent.is_empty()) {
             self.push_end(connection, end);
         }
     }
@@ -135,7 +135,7 @@ impl World<'_> {
     pub(super) fn hear_words(&mut self, connection: usize, end: usize) {
         loop {
             let this = &mut self.connections[connection].ends[end];
-            if this.stage != Stage::Open {
+            if this.stage != EndStage::Open {
                 return;
             }
             let Some(message) = this.words.as_mut().and_then(|words| words.received.pop_front()) else { return };

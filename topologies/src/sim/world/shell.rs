@@ -15,8 +15,8 @@ use common::time::Time;
 use common::wire::{Accepts, WireError};
 
 use super::super::plan::Wire;
-use super::connection::{Stage, link_id, place_of};
-use super::witness::Place;
+use super::connection::{EndStage, link_id, place_of};
+use super::witness::ToldPlace;
 use super::{Mind, Nanos, What, World, nanos};
 
 /// Whose dial it is.
@@ -201,7 +201,7 @@ impl World<'_> {
                     };
                     let place = match &body {
                         AnswerBody::Place { path, neighbors } => {
-                            Some(Place { path: nodes(&path.addresses()), neighbors: nodes(neighbors) })
+                            Some(ToldPlace { path: nodes(&path.addresses()), neighbors: nodes(neighbors) })
                         }
                         AnswerBody::Value(_) => None,
                     };
@@ -250,7 +250,7 @@ impl World<'_> {
             }
             Mind::Gone | Mind::Hostile(_) => return,
         }
-        if self.connections[connection].ends[end].stage == Stage::Open {
+        if self.connections[connection].ends[end].stage == EndStage::Open {
             let text = format!("{} keeps a link it cannot understand", self.name(node));
             self.witness.broke(self.now, &text);
         }
@@ -304,7 +304,7 @@ impl World<'_> {
     pub(super) fn open_end(&self, node: usize, link: LinkId) -> Option<(usize, usize)> {
         let (connection, end) = place_of(link);
         let this = self.connections.get(connection)?.ends.get(end)?;
-        (this.node == node && this.stage == Stage::Open).then_some((connection, end))
+        (this.node == node && this.stage == EndStage::Open).then_some((connection, end))
     }
 
     /// Shows the witness what a mind has said.

@@ -6,7 +6,7 @@
 use super::super::faults::{self, Fault};
 use super::super::plan::FaultKind;
 use super::super::random::Random;
-use super::connection::{Fate, Stage, UNHEARD_MAX};
+use super::connection::{EndStage, Fate, UNHEARD_MAX};
 use super::hostile::Hostile;
 use super::{MILLISECOND, Mind, Nanos, SECOND, Slow, What, World};
 
@@ -199,7 +199,7 @@ impl World<'_> {
     fn partition(&mut self, fault: usize, begins: bool) {
         for connection in 0..self.connections.len() {
             let found = &self.connections[connection];
-            if found.ends.iter().all(|end| end.stage == Stage::Gone) {
+            if found.ends.iter().all(|end| end.stage == EndStage::Gone) {
                 continue;
             }
             let places = [&found.ends[0], &found.ends[1]].map(|end| self.nodes[end.node].place);
@@ -321,7 +321,7 @@ impl World<'_> {
             let end = usize::from(ends[0].node != servent);
             if vanishes {
                 self.vanish(connection, end);
-            } else if resets && ends[end].stage != Stage::Gone {
+            } else if resets && ends[end].stage != EndStage::Gone {
                 self.reset(connection);
                 self.leave(connection, end);
             } else {

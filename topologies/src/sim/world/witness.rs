@@ -115,7 +115,7 @@ impl fmt::Display for Name {
 
 /// The nodes an answer of a place names; nothing for an address nobody has.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ToldPlace {
     pub(super) path: Vec<Option<usize>>,
     pub(super) neighbors: Vec<Option<usize>>,
 }
@@ -463,7 +463,7 @@ impl<'s> Witness<'s> {
         from: Option<usize>,
         hops: Option<u8>,
         body: &AnswerBody,
-        place: Option<&Place>,
+        place: Option<&ToldPlace>,
     ) {
         let scene = self.scene;
         let Some(asked) = self.queries.get_mut(query) else { return };
@@ -503,7 +503,7 @@ impl<'s> Witness<'s> {
                     && *value == format!("of {from}").into_bytes()
             }
             // A forger says of the way whatever it likes.
-            (AnswerBody::Place { .. }, Some(Place { path, neighbors })) => {
+            (AnswerBody::Place { .. }, Some(ToldPlace { path, neighbors })) => {
                 let must_be_linked = scene.faults.is_empty() && scene.plan.wire != Wire::Tp3;
                 is_topology
                     && (is_forged || is_way(&scene.graph, contact, from, hops, path))
