@@ -539,6 +539,26 @@ fn a_tp3_neighbor_that_dialled_is_told_everything_but_a_hello() {
 }
 
 #[test]
+fn a_client_is_not_taken_to_have_said_hello_where_it_is_brought_an_answer() {
+    let mut bringing = Link::new(Dialect::Tp3, Purpose::Answers);
+    assert_eq!(bringing.next_message(), Ok(None));
+    bringing.send(&value(1, b"green")).unwrap();
+    assert_eq!(bringing.unsent(), said(&value(1, b"green")));
+}
+
+#[test]
+fn a_client_with_a_native_contact_takes_answers_in_any_dialect_and_another_in_its_own_alone() {
+    let of = |dialect| Link::accepted(Accepts::answers_to(dialect), Purpose::Asking);
+    let (tp3, native) = (said(&value(1, b"green")), common::wire::PREFACE);
+    assert!(matches!(heard(&mut of(Dialect::Native), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
+    assert_eq!(heard(&mut of(Dialect::Native), &native), Ok(Vec::new()));
+    assert!(matches!(heard(&mut of(Dialect::Tp3), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
+    let mut link = of(Dialect::Tp3);
+    assert_eq!(heard(&mut link, &[]), Ok(vec![Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))]));
+    assert!(matches!(heard(&mut link, &native), Err(WireError::Malformed(_))));
+}
+
+#[test]
 fn only_an_answer_in_tp3_comes_without_a_hello() {
     let mut asking = Link::accepted(Accepts::Any, Purpose::Asking);
     let messages = heard(&mut asking, &said(&value(1, b"green"))).unwrap();

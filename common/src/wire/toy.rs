@@ -301,6 +301,9 @@ mod tests {
         bringing.send(&answer(b"green")).unwrap();
         let hello = Message::Hello(Hello::said_in(Dialect::Toy, Role::Nameless));
         assert_eq!(pass(&mut bringing, &mut asking), Ok(vec![hello, answer(b"green")]));
+        // Nor is it told one.
+        assert_eq!(asking.send(&Message::Hello(Hello::new(Role::Client { answer_port: 9990 }))), Ok(()));
+        assert_eq!(asking.unsent(), b"");
     }
 
     #[test]
