@@ -105,6 +105,22 @@ fn the_core_uses_of_std_what_is_pure_and_nothing_else() {
     assert!(uses > 50, "{uses}");
 }
 
+/// What somebody speaks is asked for its manners. It is called by its name in its row, in its codec, and where one is
+/// chosen: by an option or a scene.
+#[test]
+fn a_dialect_is_called_by_its_name_where_it_is_made_and_where_it_is_chosen() {
+    let shipped = ["common/src", "servent/src", "client/src", "topologies/src"].into_iter().flat_map(rust_files);
+    let names_one = |file: &String| {
+        let text = read(file);
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.any(|line| line.contains("Dialect::Native") || line.contains("Dialect::Tp3"))
+    };
+    let named: Vec<String> = shipped.filter(names_one).collect();
+    let said = ["dialect.rs", "wire.rs", "wire/native.rs", "wire/tp3.rs"].map(|file| format!("common/src/{file}"));
+    assert_eq!(named, [&said[..], &["topologies/src/sim/plan.rs".to_owned()]].concat());
+}
+
 #[test]
 fn only_the_native_wire_names_its_codec() {
     let named: Vec<String> = rust_files("").into_iter().filter(|file| read(file).contains("bincode::")).collect();

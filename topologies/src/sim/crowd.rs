@@ -252,7 +252,7 @@ impl<'a> Crowd<'a> {
         let client = self.clients.len();
         let address = client_address(client);
         let first_sequence = (client as u64 + 1) << 20;
-        let session = Session::new(Dialect::Native, address.port(), first_sequence, SILENCE_DEFAULT, None);
+        let session = Session::new(Dialect::OWN, address.port(), first_sequence, SILENCE_DEFAULT, None);
         self.clients.push(Client { session, contact: asking.contact, answered: Vec::new(), ending: None });
         self.by_address.insert(address, client);
         self.copies.clear();
@@ -683,7 +683,7 @@ fn store(text: &[u8]) -> Store {
 fn config(scene: &Scene, servent: usize, dialled: &[u32]) -> Config {
     let neighbor = |other: &u32| {
         let address = servent_address(*other as usize);
-        Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native }
+        Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::OWN }
     };
     Config {
         advertised: servent_address(servent),

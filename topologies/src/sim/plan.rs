@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::dialect::Dialect;
+
 use super::shapes::built_degree;
 
 /// One run, whole: the same plan runs the same, byte for byte.
@@ -195,6 +197,15 @@ impl Delays {
 impl Wire {
     /// All of them, as they are written.
     pub const NAMED: [(&'static str, Wire); 3] = [("none", Wire::None), ("native", Wire::Native), ("tp3", Wire::Tp3)];
+
+    /// What is spoken, also where it is not said in bytes.
+    #[must_use]
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Wire::None | Wire::Native => Dialect::Native,
+            Wire::Tp3 => Dialect::Tp3,
+        }
+    }
 }
 
 impl FaultKind {

@@ -364,12 +364,11 @@ impl<'s> World<'s> {
 
     /// The links of somebody who has none yet.
     fn exchange_of(&self, node: usize) -> Exchange {
-        let wire = self.scene.plan.wire;
         match self.nodes[node].mind {
-            Mind::Client(_) if wire == Wire::Tp3 => Exchange::client(Accepts::Only(Dialect::Tp3)),
-            Mind::Client(_) | Mind::Hostile(_) => Exchange::client(Accepts::Any),
-            Mind::Servent(_) | Mind::Gone if wire == Wire::Tp3 => Exchange::servent(Accepts::Any),
-            Mind::Servent(_) | Mind::Gone => Exchange::servent(Accepts::Own),
+            Mind::Client(_) => Exchange::client(Accepts::answers_to(self.dialect())),
+            Mind::Hostile(_) => Exchange::client(Accepts::Any),
+            Mind::Servent(_) | Mind::Gone if self.dialect() == Dialect::OWN => Exchange::servent(Accepts::Own),
+            Mind::Servent(_) | Mind::Gone => Exchange::servent(Accepts::Any),
         }
     }
 
@@ -385,7 +384,7 @@ impl<'s> World<'s> {
     /// Starts a servent, for the first time or anew: with an empty mind, and as somebody else.
     fn start_servent(&mut self, servent: usize) {
         let plan = &self.scene.plan;
-        let dialect = if plan.wire == Wire::Tp3 { Dialect::Tp3 } else { Dialect::Native };
+        let dialect = self.dialect();
         let neighbors = self.scene.graph.neighbors(servent).iter().copied();
         let listed = neighbors.filter(|other| lists(plan.seed, plan.wire, number(servent), *other));
         let neighbors = listed
@@ -654,7 +653,7 @@ impl<'s> World<'s> {
     }
 
     fn dialect(&self) -> Dialect {
-        if self.scene.plan.wire == Wire::Tp3 { Dialect::Tp3 } else { Dialect::Native }
+        self.scene.plan.wire.dialect()
     }
 
     /// How long something takes.

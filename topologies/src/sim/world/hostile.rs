@@ -8,7 +8,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use common::address::AnswerAddress;
-use common::dialect::Dialect;
 use common::message::{Echo, Hello, Message, Request, Role, ServentId};
 use common::query::{Ask, Path, Query, QueryId, Tally};
 
@@ -255,7 +254,7 @@ impl World<'_> {
     /// A query that nobody asked: of nobody, of a client that is there, or of that client's own making.
     fn forged(&mut self, fault: usize, ask: Ask) -> Query {
         let known = self.witness.asked_by_now();
-        let dialect = if self.scene.plan.wire == Wire::Tp3 { Dialect::Tp3 } else { Dialect::Native };
+        let dialect = self.dialect();
         let random = &mut self.troubles[fault].random;
         let real = known.get(random.index(known.len())).copied();
         let made_up = QueryId { sequence: random.below(1 << 32), client: nobody(random.number()) };
