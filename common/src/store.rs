@@ -206,22 +206,31 @@ fn check_size(bytes_count: usize) -> Result<(), StoreError> {
 
 /// All lines with a key, repeated ones included.
 fn read_lines(text: &[u8], warnings: &mut Warnings) -> Result<Vec<Entry>, StoreError> {
+    // Asked for at once: a list that grows is there twice whenever it is moved.
     let mut entries = Vec::new();
-    let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-    // Without a final line feed the text ends its last line; with one, that line is empty.
-    let ends = memchr_iter(b'\n', text).chain(iter::once(text.len()));
-    for (end, line) in ends.zip(1..) {
-        match read_line(text, start..end) {
-            Ok(Some(entry)) => {
-                entries.try_reserve(1).map_err(|_| StoreError::TooLittleMemory)?;
-                entries.push(entry);
-            }
+    let with_key = lines_of(text).filter(|line| seems_to_have_a_key(&text[line.clone()])).count();
+    entries.try_reserve_exact(with_key).map_err(|_| StoreError::TooLittleMemory)?;
+    for (place, line) in lines_of(text).zip(1..) {
+        match read_line(text, place) {
+            Ok(Some(entry)) => entries.push(entry),
             Ok(None) => {}
             Err(what) => warnings.add(Warning { line, what }),
         }
-        start = end + 1;
     }
     Ok(entries)
+}
+
+/// Where in the text each line is, without its line feed.
+fn lines_of(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    // Without a final line feed the text ends its last line; with one, that line is empty.
+    let ends = memchr_iter(b'\n', text).chain(iter::once(text.len()));
+    ends.map(move |end| std::mem::replace(&mut start, end + 1)..end)
+}
+
+/// False where a line has none for certain. Carriage returns and limits are left to those who read it.
+fn seems_to_have_a_key(line: &[u8]) -> bool {
+    !line.starts_with(b"#") && line.iter().any(|&byte| !is_blank(byte))
 }
 
 /// `None` where a line has no key: it is blank or a comment.
