@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
+use crate::disk::Job;
 use crate::limits::{CLIENT_CONNECTIONS_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX};
 use crate::link::{Link, LinkId, Purpose, SendError};
 use crate::message::Message;
@@ -95,6 +96,8 @@ pub enum Outside {
         /// What will be spoken.
         dialect: Dialect,
     },
+    /// As [`overlay::Output::Disk`].
+    Disk(Job),
 }
 
 /// What a link is for that comes of a dial.
@@ -406,6 +409,7 @@ impl Exchange {
             overlay::Output::Rest { link, until } => self.rest(now, link, until, shell),
             overlay::Output::Close { link } => self.close(now, link, shell),
             overlay::Output::Dial { dial, address, dialect } => return Some(Outside::Dial { dial, address, dialect }),
+            overlay::Output::Disk(job) => return Some(Outside::Disk(job)),
         }
         None
     }

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod counted;
 pub mod dialect;
+pub mod disk;
 pub mod exchange;
 pub mod features;
 pub mod key;

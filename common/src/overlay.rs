@@ -1,8 +1,9 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and four rooms that never call each other: `links` (who is there),
-//! `flood` (how a query travels), `search` (what is answered), `delivery` (how an answer reaches a client). It holds no
-//! socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
+//! It is a corridor with a door for each input, and five rooms that never call each other: `links` (who is there),
+//! `flood` (how a query travels), `search` (what is answered), `delivery` (how an answer reaches a client), `reload`
+//! (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
+//! outputs, each in its own way.
 
 mod asking;
 mod config;
@@ -15,6 +16,7 @@ mod links;
 mod log_names;
 mod query_log;
 mod recipients;
+mod reload;
 mod rooms;
 mod search;
 
@@ -22,6 +24,7 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use crate::address::{join, split};
+use crate::disk::{Job, JobDone};
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
@@ -87,7 +90,10 @@ impl Overlay {
                 self.rooms.on_closed(now, link, Parting::ForNow, &reason, self.random(now), out);
             }
             Input::Deadline => self.rooms.on_deadline(now, self.random(now), out),
-            Input::Reloaded(store) => self.store = store,
+            Input::Reload => self.rooms.rare.make().reload.on_asked(out),
+            // Names are told with their addresses still.
+            Input::Disk(JobDone::LookedUp { .. }) => {}
+            Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Leave => self.rooms.on_leave(now, self.random(now), out),
         }
     }
@@ -214,6 +220,17 @@ impl Overlay {
                 }
             }
             Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),
+        }
+    }
+
+    fn on_data_read(&mut self, read: Result<Arc<Store>, String>, out: &mut Outbox<'_>) {
+        match read {
+            // Let go of before anything more is read: there are never more than two.
+            Ok(store) => out.disk(Job::Free(std::mem::replace(&mut self.store, store))),
+            Err(reason) => log::error!("{reason}; the data read before stays"),
+        }
+        if let Some(rare) = self.rooms.rare.get_mut() {
+            rare.reload.on_read(out);
         }
     }
 

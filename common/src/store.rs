@@ -132,6 +132,15 @@ impl Store {
     }
 }
 
+/// Everything else follows from the text.
+impl PartialEq for Store {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Store {}
+
 /// A store may have a hundred thousand keys: its size is what a log line wants.
 impl Debug for Store {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

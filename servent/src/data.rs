@@ -13,15 +13,22 @@ use common::store::{STORE_BYTES_MAX, Store, StoreError, Warnings};
 
 use crate::options::DataSource;
 
-/// Reads the data. Odd lines are logged with file and line; only a file that cannot be read is an error.
+/// Reads the data, which takes its time. Odd lines are logged with file and line; only a file that cannot be read is an
+/// error.
 pub(crate) fn load(source: &DataSource) -> anyhow::Result<Store> {
     let DataSource::File(path) = source else { return Ok(Store::default()) };
     let name = source;
     let bytes = read(path).with_context(|| format!("cannot read data file {name}"))?;
     let (store, warnings) = Store::parse(bytes).with_context(|| format!("cannot use data file {name}"))?;
     log_warnings(source, &warnings);
-    log::info!("serving {} of {name}", counted(store.len(), "key"));
     Ok(store)
+}
+
+/// Says what is served from now on.
+pub(crate) fn announce(source: &DataSource, store: &Store) {
+    if let DataSource::File(_) = source {
+        log::info!("serving {} of {source}", counted(store.len(), "key"));
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -1,11 +1,13 @@
 //! A servent: sockets, the poller, the clock, signals and files around the mind in `common::overlay`.
 //!
 //! Nothing here decides anything about queries, answers or neighbors. `server` is the loop, over the sources `listener`,
-//! `peers` and `signals`; `connection` and `poller` are what the client uses of sockets too; `logging` is its log as well.
+//! `peers`, `signals` and `disk`; `connection` and `poller` are what the client uses of sockets too; `logging` is its log
+//! as well.
 
 mod advertised;
 pub mod connection;
 mod data;
+mod disk;
 mod listener;
 pub mod log_limit;
 pub mod log_sink;
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
 fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
     let store = data::load(&options.data)?;
+    data::announce(&options.data, &store);
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);

@@ -68,6 +68,12 @@ impl Poller {
         Watcher(Arc::clone(&self.inner))
     }
 
+    /// For another thread that has something for whoever waits with this.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.inner))
+    }
+
     /// Waits until something is ready, or for so long, and puts what is ready into `ready`.
     pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         self.events.clear();
@@ -79,6 +85,18 @@ impl Poller {
             writable: event.writable,
         }));
         Ok(())
+    }
+}
+
+/// Ends a wait of a [`Poller`] from another thread: the one that is under way, or else the next.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<polling::Poller>);
+
+impl Waker {
+    /// Ends it, with nothing ready.
+    pub fn wake(&self) {
+        // It can fail only where it would wake nobody.
+        let _ = self.0.notify();
     }
 }
 

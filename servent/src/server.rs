@@ -1,7 +1,8 @@
 //! The loop: wait, let a source take what came, let the mind decide, have done what it wants, write, wait again.
 //!
-//! The sources are the port listened on (`listener`), the connections (`peers`) and the signals (`signals`); each is
-//! handed the time, as the mind is. Nothing is decided here about queries, answers or neighbors.
+//! The sources are the port listened on (`listener`), the connections (`peers`), the signals (`signals`) and what waits
+//! for disks and name servers (`disk`). Each that needs the time is handed it, as the mind is. Nothing is decided here
+//! about queries, answers or neighbors, and nothing waits but the loop itself.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use common::counted::{counted, grouped, lasted};
+use common::disk::{Job, JobDone};
 use common::overlay::{Config, Input, Output, Overlay};
 use common::store::Store;
 use common::time::Time;
 use common::wire::Accepts;
 
 use crate::data;
+use crate::disk::Disk;
 use crate::listener::Listener;
 use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
@@ -37,6 +40,7 @@ pub(crate) struct Server {
     listener: Option<Listener>,
     signals: WatchedSignals,
     peers: Peers,
+    disk: Disk,
     overlay: Overlay,
     inputs: Inputs,
     outputs: Vec<Output>,
@@ -60,8 +64,10 @@ impl Server {
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
         let signals = signals.watch(&poller, LEAVE_SIGNAL, RELOAD_SIGNAL).context("cannot watch for signals")?;
         let accepts = if options.tp3 { Accepts::Any } else { Accepts::Own };
+        let data = options.data.clone();
         Ok(Server {
             peers: Peers::new(poller.watcher(), accepts, listening),
+            disk: Disk::new(&poller.waker(), move |job| do_job(&data, job)),
             poller,
             listener: Some(Listener::new(listener)),
             signals,
@@ -87,6 +93,8 @@ impl Server {
                 self.on_ready(*event);
                 self.think();
             }
+            self.on_done();
+            self.think();
             self.on_time();
             self.think();
             self.peers.flush(&mut self.inputs);
@@ -127,10 +135,26 @@ impl Server {
             }
             RELOAD_SIGNAL => {
                 self.signals.reload.drain();
-                self.reload();
+                self.inputs.push_back(Input::Reload);
             }
             _ => self.peers.on_ready(now, ready, &mut self.inputs),
         }
+    }
+
+    fn on_done(&mut self) {
+        while let Some(done) = self.disk.take() {
+            // A servent that leaves serves nothing new and dials nobody any more.
+            if self.leaving_until.is_none() {
+                self.tell_done(done);
+            }
+        }
+    }
+
+    fn tell_done(&mut self, done: JobDone) {
+        if let JobDone::DataRead(Ok(store)) = &done {
+            data::announce(&self.data, store);
+        }
+        self.inputs.push_back(Input::Disk(done));
     }
 
     fn on_time(&mut self) {
@@ -152,13 +176,6 @@ impl Server {
             self.listener = None;
             self.peers.give_up_dials();
             self.inputs.push_back(Input::Leave);
-        }
-    }
-
-    fn reload(&mut self) {
-        match data::load(&self.data) {
-            Ok(store) => self.inputs.push_back(Input::Reloaded(Arc::new(store))),
-            Err(error) => log::error!("{error:#}; the data read before stays"),
         }
     }
 
@@ -185,6 +202,7 @@ impl Server {
             Output::Dial { dial, address, dialect } => peers.dial(now, dial, address, dialect, inputs),
             Output::Rest { link, until } => peers.rest(link, until, inputs),
             Output::Close { link } => peers.close(now, link),
+            Output::Disk(job) => inputs.extend(self.disk.put(job).map(Input::Disk)),
         }
     }
 
@@ -204,5 +222,24 @@ impl Server {
         let [queries, answered] = ["queries", "answered"].map(|name| self.overlay.holding(name).unwrap_or_default());
         let [queries, answered] = [counted(queries, "query").to_string(), grouped(answered).to_string()];
         log::info!("served {queries}, answered {answered}, {}", lasted(self.started.elapsed()));
+    }
+}
+
+/// What a thread of `disk` does.
+fn do_job(data: &DataSource, job: Job) -> Option<JobDone> {
+    match job {
+        Job::LookUp { neighbor, name } => {
+            // The mind says whose name it is.
+            let addresses = sockets::resolve(&name).map(|found| found.addresses);
+            Some(JobDone::LookedUp { neighbor, addresses: addresses.map_err(|error| error.root_cause().to_string()) })
+        }
+        Job::ReadData => {
+            let read = data::load(data).map(Arc::new);
+            Some(JobDone::DataRead(read.map_err(|error| format!("{error:#}"))))
+        }
+        Job::Free(store) => {
+            drop(store);
+            None
+        }
     }
 }

@@ -20,6 +20,7 @@ use std::time::Instant;
 use common::counted::counted;
 use common::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::query::Ask;
+use common::store::Store;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use topologies::fleet::program;
 
@@ -160,6 +161,58 @@ fn data_read_anew_for_which_there_is_too_little_memory_leaves_the_old_in_place()
     servent.signal(Signal::HUP);
     servent.wait_for_log(&format!("serving {}", counted(LINES + 1, "key")), 1);
     assert_eq!(client.first_value("tea"), b"black");
+}
+
+fn many_lines(version: &str) -> String {
+    (0..100_000)
+        .map(|number| format!("key-{number} {}\n", "v".repeat(60)))
+        .chain([format!("tea {version}\n")])
+        .collect()
+}
+
+/// What there is of both, and a twentieth more. What was replaced is given back.
+#[test]
+fn data_read_anew_takes_the_memory_of_the_old_and_the_new() {
+    let (old, new) = (many_lines("green"), many_lines("black"));
+    let held = Store::parse(new.clone().into_bytes()).unwrap().0.bytes_count() as u64 / 1024;
+    let file = DataFile::new(old);
+    let mut servent = Process::serve(&[file.path()]);
+    let mut client = Peer::client(servent.address, ANSWER_PORT);
+    assert_eq!(client.first_value("tea"), b"green");
+    let (before, _) = servent.resident_kib();
+    file.write(new);
+    servent.signal(Signal::HUP);
+    servent.wait_for_log("serving 100,001 keys", 2);
+    assert_eq!(client.first_value("tea"), b"black");
+    let (_, most) = servent.resident_kib();
+    println!("{before} KiB before, {most} at most, {held} of each version");
+    assert!(most <= before + held + 2 * held / 20, "{most} KiB, {before} before, {held} of each version");
+    let until = Instant::now() + PATIENCE;
+    while servent.resident_kib().0 > before + 2 * held / 20 {
+        assert!(Instant::now() < until, "what was replaced is still there: {:?} KiB", servent.resident_kib());
+        thread::yield_now();
+    }
+}
+
+/// Whoever asks while it is read is answered at once, with what was read before.
+#[test]
+fn data_is_read_anew_beside_everything_else() {
+    let file = DataFile::new("tea green\n");
+    let mut servent = Process::serve(&[file.path()]);
+    let mut client = Peer::client(servent.address, ANSWER_PORT);
+    assert_eq!(client.values("tea"), [b"green"]);
+    file.write(many_lines("black"));
+    servent.signal(Signal::HUP);
+    let until = Instant::now() + PATIENCE;
+    let mut meanwhile = 0;
+    while client.values("tea") == [b"green"] {
+        meanwhile += 1;
+        assert!(Instant::now() < until, "it is not read");
+    }
+    println!("{meanwhile} answers while it was read");
+    assert!(meanwhile >= 10, "{meanwhile} answers while it was read");
+    assert_eq!(client.values("tea"), [b"black"]);
+    servent.wait_for_log("serving 100,001 keys", 1);
 }
 
 #[test]

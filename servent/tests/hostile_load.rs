@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::message::{Goodbye, Message, Request};
 use rustix::process::Signal;
@@ -119,6 +119,77 @@ fn data_replaced_ten_thousand_times_is_served_in_whole_versions() {
 #[test]
 fn data_rewritten_in_place_ten_thousand_times_is_served_in_whole_versions() {
     rewritten(|file, content| file.write(content), true);
+}
+
+/// Clients that ask one after the other, and say something else between two questions: some hundred questions a second
+/// each, which none of them is slowed down for.
+struct Asking {
+    clients: Vec<Peer>,
+    turn: usize,
+    waits: Vec<Duration>,
+}
+
+impl Asking {
+    fn start(servent: SocketAddr) -> Asking {
+        let clients = (0..8).map(|_| Peer::client(servent, ANSWER_PORT)).collect();
+        Asking { clients, turn: 0, waits: Vec::new() }
+    }
+
+    /// What tea is, and how long it took to hear it is noted.
+    fn ask(&mut self) -> Vec<u8> {
+        let place = self.turn % self.clients.len();
+        let client = &mut self.clients[place];
+        self.turn += 1;
+        for _ in 0..40 {
+            client.say(&Message::Ping);
+            assert_eq!(client.expect(), Message::Pong);
+        }
+        let start = Instant::now();
+        let [value] = client.values("tea").try_into().unwrap();
+        self.waits.push(start.elapsed());
+        value
+    }
+
+    /// That depends on what else the machine does, so it is for a person to judge.
+    fn report(&mut self, what: &str) {
+        self.waits.sort_unstable();
+        let at_most = |per_mille: usize| self.waits[(self.waits.len() * per_mille).div_ceil(1_000) - 1];
+        let [half, p99, p999, all] = [500, 990, 999, 1_000].map(at_most);
+        println!("{what}: {} questions: p50 {half:?}, p99 {p99:?}, p99.9 {p999:?}, longest {all:?}", self.waits.len());
+        self.waits.clear();
+    }
+}
+
+/// As many keys as `RELOAD_KEYS` says, or 200,000.
+#[test]
+fn data_of_many_keys_is_read_anew_while_clients_ask() {
+    let keys = std::env::var("RELOAD_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(200_000);
+    let data = |version: &str| {
+        let lines = (0..keys - 1).map(|key| format!("key-{key} value of {key}\n"));
+        lines.chain([format!("tea {version}\n")]).collect::<String>()
+    };
+    let file = DataFile::new(data("green"));
+    let servent = start(file.path());
+    let mut asking = Asking::start(servent.address);
+    for _ in 0..2_000 {
+        assert_eq!(asking.ask(), b"green");
+    }
+    asking.report("before");
+    file.write(data("black"));
+    let (resident, _) = servent.resident_kib();
+    let told = Instant::now();
+    servent.signal(Signal::HUP);
+    while asking.ask() == b"green" {
+        assert!(told.elapsed() < PATIENCE, "it is not read");
+    }
+    let read = told.elapsed();
+    asking.report("while it is read");
+    for _ in 0..2_000 {
+        assert_eq!(asking.ask(), b"black");
+    }
+    asking.report("after");
+    let (now, most) = servent.resident_kib();
+    println!("{keys} keys read anew in {read:?}; {resident} KiB before, {most} at most, {now} after");
 }
 
 #[test]

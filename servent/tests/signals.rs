@@ -89,6 +89,18 @@ fn told_to_read_again_while_it_reads_it_reads_once_more() {
 }
 
 #[test]
+fn told_to_leave_while_it_reads_its_data_anew_it_waits_for_nothing() {
+    let file = DataFile::new("tea green\n".repeat(MANY_LINES));
+    let mut servent = Process::start(&mut slowly(&["127.0.0.1:0", file.path()]));
+    servent.signal(Signal::HUP);
+    servent.wait_for_threads(&["log", "long reads", "servent"]);
+    servent.signal(Signal::TERM);
+    assert_eq!(servent.wait().code(), Some(0));
+    let read = servent.log.iter().filter(|line| line.contains("serving 1 key of")).count();
+    assert_eq!(read, 1, "it went on reading");
+}
+
+#[test]
 fn an_interrupt_that_was_ignored_at_the_start_stays_ignored() {
     let file = DataFile::new("tea green\n");
     let mut command = Command::new("sh");

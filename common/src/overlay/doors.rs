@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
+use crate::disk::{Job, JobDone};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Message};
 use crate::query::Query;
-use crate::store::Store;
 use crate::time::Time;
 use crate::wire::WireError;
 
@@ -55,8 +55,10 @@ pub enum Input {
     },
     /// [`Overlay::deadline`](super::Overlay::deadline) has come. Telling it early or twice changes nothing.
     Deadline,
-    /// The data was read anew.
-    Reloaded(Arc<Store>),
+    /// The operator wants the data read again.
+    Reload,
+    /// This came of a job of [`Output::Disk`].
+    Disk(JobDone),
     /// The servent is to stop: say goodbye to everybody.
     Leave,
 }
@@ -119,6 +121,8 @@ pub enum Output {
         /// The link, which is gone for the mind at once.
         link: LinkId,
     },
+    /// Have this done where nobody waits for it; what comes of it comes back as [`Input::Disk`], whenever that is.
+    Disk(Job),
 }
 
 /// Where the rooms put what they want done.
@@ -147,6 +151,11 @@ impl<'a> Outbox<'a> {
     /// Has a link not read before then.
     pub(super) fn rest(&mut self, link: LinkId, until: Time) {
         self.0.push(Output::Rest { link, until });
+    }
+
+    /// Has something done that takes its time.
+    pub(super) fn disk(&mut self, job: Job) {
+        self.0.push(Output::Disk(job));
     }
 
     /// Closes a link without a word.

@@ -12,6 +12,7 @@ use super::flood::{Asker, Ended, Flood};
 use super::links::{Links, Speaker};
 use super::log_names::QUERY_LOG;
 use super::query_log;
+use super::reload::Reload;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
 use crate::on_demand::OnDemand;
@@ -31,6 +32,7 @@ pub(super) struct Rare {
     pub(super) counters: Counters,
     /// Where clients may be for an answer to be dialled to them that nothing shows they asked for.
     pub(super) answer_networks: Vec<IpNet>,
+    pub(super) reload: Reload,
 }
 
 /// What happened that nobody is told of at the time.

@@ -495,7 +495,7 @@ mod tests {
                         let link = self.connect(mind, Link::new(dialect, purpose), address).unwrap();
                         self.tell(mind, Input::Opened { link, opening: Opening::Dialled(dial) });
                     }
-                    Output::Rest { .. } => {}
+                    Output::Rest { .. } | Output::Disk(_) => {}
                     Output::Close { link } => self.close(link),
                 }
             }

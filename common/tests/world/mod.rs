@@ -978,6 +978,7 @@ impl World {
                     assert_eq!(dialect, Dialect::Native);
                     self.dial(node, DialTarget::Mind(dial), address);
                 }
+                Some(Outside::Disk(job)) => panic!("{} has no file for {job:?}", self.name(node)),
                 None => {}
             }
         }

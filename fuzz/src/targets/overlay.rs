@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
+use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::limits::{DIAL_WAIT_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TTL_MAX};
 use common::link::LinkId;
@@ -53,6 +54,8 @@ struct Driver {
     open: BTreeMap<LinkId, End>,
     links_count: u64,
     dials: Vec<(Dial, Dialect, Time)>,
+    /// What is being done beside everything else: one thing of each kind, or for each neighbor, at a time.
+    jobs: Vec<Job>,
     heard: BTreeMap<QueryId, Answerable>,
     answers_count: usize,
     floods_count: usize,
@@ -124,6 +127,7 @@ impl Driver {
             open: BTreeMap::new(),
             links_count: 0,
             dials: Vec::new(),
+            jobs: Vec::new(),
             heard: BTreeMap::new(),
             answers_count: 0,
             floods_count: 0,
@@ -183,10 +187,8 @@ impl Driver {
             _ => match reader.byte() % 16 {
                 0 => self.leave(),
                 1 => self.wires.are_full = !self.wires.are_full,
-                _ => {
-                    let store = store(reader);
-                    self.tell(Input::Reloaded(store));
-                }
+                2..=4 => drop(self.tell(Input::Reload)),
+                _ => self.end_job(reader),
             },
         }
     }
@@ -267,6 +269,28 @@ impl Driver {
         self.tell(Input::DialFailed { dial, refused, reason: "the input says so".to_owned() });
     }
 
+    /// Ends a job that is under way; where there is none, one that nobody wanted.
+    fn end_job(&mut self, reader: &mut Reader<'_>) {
+        let place = reader.below(self.jobs.len());
+        let job = if place < self.jobs.len() {
+            self.jobs.remove(place)
+        } else {
+            Job::LookUp { neighbor: reader.below(5), name: String::new() }
+        };
+        let done = match job {
+            _ if reader.byte() % 4 == 3 => job.failed("the input says so".to_owned()),
+            Job::LookUp { neighbor, .. } => {
+                let addresses = (0..reader.below(4)).map(|_| words::address(reader)).collect();
+                Some(JobDone::LookedUp { neighbor, addresses: Ok(addresses) })
+            }
+            Job::ReadData => Some(JobDone::DataRead(Ok(store(reader)))),
+            Job::Free(_) => None,
+        };
+        if let Some(done) = done {
+            self.tell(Input::Disk(done));
+        }
+    }
+
     fn tell_deadline(&mut self) {
         let due = self.mind.deadline();
         let before = (self.mind.fingerprint(), self.held());
@@ -298,7 +322,11 @@ impl Driver {
                     assert!(self.dials.iter().all(|(other, ..)| *other != dial), "{dial:?} is dialled twice at once");
                     self.dials.push((dial, dialect, self.now + DIAL_WAIT_MAX));
                 }
-                None => {}
+                Some(Outside::Disk(Job::Free(_))) | None => {}
+                Some(Outside::Disk(job)) => {
+                    assert!(!self.jobs.contains(&job), "{job:?} is to be done twice at once");
+                    self.jobs.push(job);
+                }
             }
         }
         self.exchange.flush(self.now, &mut self.wires);
@@ -343,6 +371,7 @@ impl Driver {
             Output::Close { link } => {
                 assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
             }
+            Output::Disk(_) => {}
         }
     }
 

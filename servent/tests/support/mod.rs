@@ -234,6 +234,25 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
+    /// Its threads, by name.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        // One that has just ended has no name any more.
+        let name = |task: io::Result<fs::DirEntry>| fs::read_to_string(task.ok()?.path().join("comm")).ok();
+        let mut names: Vec<String> = tasks.filter_map(name).map(|name| name.trim_end().to_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Waits until it has these threads and no others.
+    pub(crate) fn wait_for_threads(&self, expected: &[&str]) {
+        let until = Instant::now() + PATIENCE;
+        while self.threads() != expected {
+            assert!(Instant::now() < until, "it has {:?} and not {expected:?}", self.threads());
+            thread::yield_now();
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

@@ -63,6 +63,8 @@ impl World<'_> {
                     self.close(connection, end);
                 }
             }
+            // Nobody here has data to be read again.
+            overlay::Output::Disk(_) => {}
         }
     }
 

@@ -129,7 +129,8 @@ impl World<'_> {
         }
         match self.with_exchange(node, |exchange, now, world| exchange.perform(now, output, world)) {
             Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
-            None => {}
+            // Nobody here has data to be read again.
+            Some(Outside::Disk(_)) | None => {}
         }
     }
 

@@ -1,0 +1,51 @@
+//! What a mind wants of those that take their time, disks and name servers, and what comes of it.
+//!
+//! Words only: nothing is read or asked here. Whoever performs a mind's outputs has a job done beside everything else,
+//! and tells the mind once it is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::store::Store;
+
+/// Something to be done where whoever does it has to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Find out what a neighbor's name stands for. Comes back as [`JobDone::LookedUp`].
+    LookUp {
+        /// The number of the neighbor.
+        neighbor: usize,
+        /// Its name, as the operator wrote it.
+        name: String,
+    },
+    /// Read the data again. Comes back as [`JobDone::DataRead`].
+    ReadData,
+    /// Let go of data that was replaced: freeing much memory takes long. Nothing comes back.
+    Free(Arc<Store>),
+}
+
+/// What came of a [`Job`]. What went wrong is told in words for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobDone {
+    /// A neighbor's name was looked up.
+    LookedUp {
+        /// The number of the neighbor.
+        neighbor: usize,
+        /// The addresses it stands for.
+        addresses: Result<Vec<SocketAddr>, String>,
+    },
+    /// The data was read anew.
+    DataRead(Result<Arc<Store>, String>),
+}
+
+impl Job {
+    /// What comes of a job that nobody can do.
+    #[must_use]
+    pub fn failed(self, reason: String) -> Option<JobDone> {
+        match self {
+            Job::LookUp { neighbor, .. } => Some(JobDone::LookedUp { neighbor, addresses: Err(reason) }),
+            Job::ReadData => Some(JobDone::DataRead(Err(reason))),
+            Job::Free(_) => None,
+        }
+    }
+}

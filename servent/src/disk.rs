@@ -1,0 +1,298 @@
+//! Threads for what waits: name servers and disks. The loop puts jobs in and takes out what came of them, and waits for
+//! neither.
+//!
+//! Work of one kind has a lane of its own, so that it waits for its like and for nothing else: a name server that hangs
+//! keeps no file from being read. A lane's threads start when there is something to do, and end when there has been
+//! nothing for a moment: an idle servent has none. How a job is done is not known here; whoever makes the lanes says.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::Duration;
+
+use common::disk::{Job, JobDone};
+use common::limits::NEIGHBORS_MAX;
+
+use crate::poller::Waker;
+
+/// A lane, as it is told: one more is a row of [`LANES`] and an arm of [`lane_of`].
+#[derive(Debug)]
+struct Row {
+    /// As its threads are called, in at most 15 letters.
+    name: &'static str,
+    threads_max: usize,
+    /// Jobs that wait or are done, and what came of others and was not taken out yet. It bounds the queues of both
+    /// directions: one that is in has its place in the one that leads out.
+    jobs_max: usize,
+}
+
+const NAMES: usize = 0;
+const LONG_READS: usize = 1;
+
+const LANES: [Row; 2] = [
+    // One look-up for each neighbor at a time. Several are asked at once, since one that hangs is often one of many.
+    Row { name: "names", threads_max: 4, jobs_max: NEIGHBORS_MAX },
+    // One reading of the data and what it replaced, one after the other: never more than two of it are in memory.
+    Row { name: "long reads", threads_max: 1, jobs_max: 4 },
+];
+
+fn lane_of(job: &Job) -> usize {
+    match job {
+        Job::LookUp { .. } => NAMES,
+        Job::ReadData | Job::Free(_) => LONG_READS,
+    }
+}
+
+/// How long a thread with nothing to do is kept: what comes in pieces finds it still there.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+/// What the deepest job takes of a stack (looking up a name), and some more.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Does a job, and says what came of it if anybody is to know.
+type Work = dyn Fn(Job) -> Option<JobDone> + Send + Sync;
+
+/// All lanes.
+pub(crate) struct Disk {
+    lanes: [Arc<Lane>; LANES.len()],
+}
+
+struct Lane {
+    row: &'static Row,
+    /// Places that are taken; see [`Row::jobs_max`].
+    taken: AtomicUsize,
+    queue: Mutex<Workload>,
+    /// There is something to do.
+    filled: Condvar,
+    /// What came of it. Whoever has put something in wakes the loop after that, so that the loop need never wait for
+    /// this lock.
+    done: Mutex<VecDeque<JobDone>>,
+    work: Arc<Work>,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct Workload {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    /// Threads with nothing to do.
+    idle: usize,
+}
+
+impl Disk {
+    /// Lanes where jobs are done like this, and which wake whoever waits once one is done.
+    pub(crate) fn new(waker: &Waker, work: impl Fn(Job) -> Option<JobDone> + Send + Sync + 'static) -> Disk {
+        let work: Arc<Work> = Arc::new(work);
+        let lane = |row| {
+            let (work, waker) = (Arc::clone(&work), waker.clone());
+            let (taken, queue, done) = (AtomicUsize::new(0), Mutex::default(), Mutex::default());
+            Arc::new(Lane { row, taken, queue, filled: Condvar::new(), done, work, waker })
+        };
+        Disk { lanes: LANES.each_ref().map(lane) }
+    }
+
+    /// Puts a job in. One that there is no place or no thread for comes to something at once.
+    pub(crate) fn put(&self, job: Job) -> Option<JobDone> {
+        let lane = self.lanes.get(lane_of(&job))?;
+        lane.put(job).err().and_then(|(job, reason)| job.failed(reason))
+    }
+
+    /// Takes out what came of one job, if any has been done. It waits for nobody, not even for a thread that puts
+    /// something in at this moment: that one wakes whoever waits once it has.
+    pub(crate) fn take(&self) -> Option<JobDone> {
+        self.lanes.iter().find_map(|lane| lane.take())
+    }
+}
+
+impl Lane {
+    fn lock(&self) -> MutexGuard<'_, Workload> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(self: &Arc<Lane>, job: Job) -> Result<(), (Job, String)> {
+        let Row { name, threads_max, jobs_max } = self.row;
+        // Only the loop takes places, so none is taken meanwhile.
+        if self.taken.load(Ordering::Relaxed) >= *jobs_max {
+            return Err((job, format!("{jobs_max} {name} at once are the most")));
+        }
+        let mut queue = self.lock();
+        if queue.jobs.len() >= queue.idle && queue.threads < *threads_max {
+            let lane = Arc::clone(self);
+            let thread = thread::Builder::new().name((*name).to_owned()).stack_size(STACK_BYTES);
+            match thread.spawn(move || lane.run()) {
+                Ok(_) => queue.threads += 1,
+                Err(error) if queue.threads == 0 => return Err((job, format!("there is no thread for it: {error}"))),
+                // Those there are come to it later.
+                Err(_) => {}
+            }
+        }
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        queue.jobs.push_back(job);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    fn take(&self) -> Option<JobDone> {
+        let done = match self.done.try_lock() {
+            Ok(mut done) => done.pop_front()?,
+            Err(TryLockError::Poisoned(done)) => done.into_inner().pop_front()?,
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+        Some(done)
+    }
+
+    /// What a thread does, until there has been nothing to do for a moment.
+    fn run(&self) {
+        let mut queue = self.lock();
+        loop {
+            while let Some(job) = queue.jobs.pop_front() {
+                drop(queue);
+                match (self.work)(job) {
+                    Some(done) => {
+                        self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back(done);
+                        self.waker.wake();
+                    }
+                    None => {
+                        self.taken.fetch_sub(1, Ordering::Relaxed);
+                    }
+                }
+                queue = self.lock();
+            }
+            queue.idle += 1;
+            let waited = self.filled.wait_timeout_while(queue, IDLE_MAX, |queue| queue.jobs.is_empty());
+            (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
+            if queue.jobs.is_empty() {
+                queue.threads -= 1;
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use common::store::Store;
+
+    use super::*;
+    use crate::poller::Poller;
+
+    /// Longer than anything here takes on a machine with much else to do.
+    const PATIENCE: Duration = Duration::from_secs(50);
+
+    /// Lanes around a poller, whose look-ups wait until they are let go, one for each word.
+    struct Slow {
+        poller: Poller,
+        disk: Disk,
+        let_go: Sender<()>,
+        begun: Receiver<usize>,
+    }
+
+    impl Slow {
+        fn new() -> Slow {
+            let poller = Poller::new().unwrap();
+            let (let_go, gate) = channel();
+            let (beginning, begun) = channel();
+            let (gate, beginning) = (Mutex::new(gate), Mutex::new(beginning));
+            let disk = Disk::new(&poller.waker(), move |job| {
+                if let Job::LookUp { neighbor, .. } = &job {
+                    beginning.lock().unwrap().send(*neighbor).unwrap();
+                    gate.lock().unwrap().recv().unwrap();
+                }
+                job.failed("it is a test".to_owned())
+            });
+            Slow { poller, disk, let_go, begun }
+        }
+
+        /// Waits as a loop does until something is done.
+        fn wait(&mut self) -> JobDone {
+            loop {
+                if let Some(done) = self.disk.take() {
+                    return done;
+                }
+                let mut ready = Vec::new();
+                let start = std::time::Instant::now();
+                self.poller.wait(Some(PATIENCE), &mut ready).unwrap();
+                assert!(start.elapsed() < PATIENCE, "nobody wakes it");
+            }
+        }
+    }
+
+    fn look_up(neighbor: usize) -> Job {
+        Job::LookUp { neighbor, name: format!("n{neighbor}:9000") }
+    }
+
+    fn of(done: &JobDone) -> Option<usize> {
+        match done {
+            JobDone::LookedUp { neighbor, .. } => Some(*neighbor),
+            JobDone::DataRead(_) => None,
+        }
+    }
+
+    #[test]
+    fn what_hangs_in_one_lane_keeps_nothing_in_another_waiting() {
+        let mut slow = Slow::new();
+        let Row { threads_max, .. } = LANES[NAMES];
+        for neighbor in 0..=threads_max {
+            assert_eq!(slow.disk.put(look_up(neighbor)), None);
+        }
+        // All its threads hang.
+        for _ in 0..threads_max {
+            slow.begun.recv_timeout(PATIENCE).unwrap();
+        }
+        assert_eq!(slow.disk.put(Job::ReadData), None);
+        assert_eq!(of(&slow.wait()), None);
+        for _ in 0..=threads_max {
+            slow.let_go.send(()).unwrap();
+            assert!(of(&slow.wait()).is_some());
+        }
+    }
+
+    #[test]
+    fn a_full_lane_refuses_at_once_and_takes_more_when_what_came_of_it_was_taken_out() {
+        let mut slow = Slow::new();
+        let Row { jobs_max, .. } = LANES[NAMES];
+        for neighbor in 0..jobs_max {
+            assert_eq!(slow.disk.put(look_up(neighbor)), None, "{neighbor}");
+        }
+        let refused = slow.disk.put(look_up(jobs_max));
+        let Some(JobDone::LookedUp { neighbor, addresses: Err(reason) }) = refused else { panic!("{refused:?}") };
+        assert_eq!((neighbor, reason.as_str()), (jobs_max, "256 names at once are the most"));
+        // One that is done and was not taken out has its place still.
+        slow.let_go.send(()).unwrap();
+        let mut ready = Vec::new();
+        slow.poller.wait(Some(PATIENCE), &mut ready).unwrap();
+        assert!(slow.disk.put(look_up(jobs_max)).is_some());
+        slow.wait();
+        assert_eq!(slow.disk.put(look_up(jobs_max)), None);
+        for _ in 0..jobs_max {
+            slow.let_go.send(()).unwrap();
+        }
+        let mut done: Vec<Option<usize>> = (0..jobs_max).map(|_| of(&slow.wait())).collect();
+        done.sort_unstable();
+        assert_eq!(done.last(), Some(&Some(jobs_max)));
+        done.dedup();
+        assert_eq!(done.len(), jobs_max);
+    }
+
+    #[test]
+    fn what_nobody_is_told_of_gives_its_place_back() {
+        let slow = Slow::new();
+        let until = std::time::Instant::now() + PATIENCE;
+        for _ in 0..3 * LANES[LONG_READS].jobs_max {
+            while slow.disk.lanes[LONG_READS].taken.load(Ordering::Relaxed) > 0 {
+                assert!(std::time::Instant::now() < until);
+                thread::yield_now();
+            }
+            assert_eq!(slow.disk.put(Job::Free(Arc::new(Store::default()))), None);
+        }
+    }
+
+    #[test]
+    fn lanes_have_names_that_a_system_takes_whole() {
+        assert!(LANES.iter().all(|row| row.name.len() <= 15));
+    }
+}
