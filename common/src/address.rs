@@ -27,12 +27,12 @@ impl AnswerAddress {
     }
 }
 
-/// A neighbor to dial: its name as the operator wrote it, and the addresses that name had at the start.
+/// A neighbor to dial: its name as the operator wrote it, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbor {
     /// `host:port`, for messages.
     pub name: String,
-    /// What the name stands for, to be tried in turn.
+    /// What the name stands for, to be tried in turn; none where it is to be looked up before every dial.
     pub addresses: Vec<SocketAddr>,
     /// The dialect it speaks: a dialer has to know.
     pub dialect: Dialect,

@@ -91,8 +91,9 @@ impl Overlay {
             }
             Input::Deadline => self.rooms.on_deadline(now, self.random(now), out),
             Input::Reload => self.rooms.rare.make().reload.on_asked(out),
-            // Names are told with their addresses still.
-            Input::Disk(JobDone::LookedUp { .. }) => {}
+            Input::Disk(JobDone::LookedUp { neighbor, addresses }) => {
+                self.rooms.links.on_looked_up(now, neighbor, addresses, self.random(now), out);
+            }
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Leave => self.rooms.on_leave(now, self.random(now), out),
         }

@@ -1093,10 +1093,77 @@ fn a_name_with_several_addresses_gets_a_try_at_each_before_the_pause_grows() {
         }
         full *= 2;
     }
-    // A name without addresses is never due.
+}
+
+// ---- names ----
+
+fn look_up() -> Output {
+    Output::Disk(Job::LookUp { neighbor: 0, name: "there".to_owned() })
+}
+
+fn looked_up(addresses: Result<&[SocketAddr], &str>) -> Input {
+    let addresses = addresses.map(<[SocketAddr]>::to_vec).map_err(str::to_owned);
+    Input::Disk(JobDone::LookedUp { neighbor: 0, addresses })
+}
+
+/// Waits for the next look-up of a mind whose only neighbor is known by a name alone.
+fn next_look_up(mind: &mut Mind) -> Duration {
+    let start = mind.now;
+    mind.now = mind.overlay.deadline().expect("a look-up to come");
+    assert_eq!(mind.tell(Input::Deadline), [look_up()]);
+    mind.now.since(start)
+}
+
+#[test]
+fn a_name_is_looked_up_before_every_dial_and_followed() {
+    let [here, there] = [5, 6].map(servent_address);
     let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
-    assert_eq!(mind.pass(seconds(60)), []);
-    assert_eq!(mind.overlay.deadline(), None);
+    assert_eq!(next_look_up(&mut mind), Duration::ZERO);
+    assert_eq!(mind.pass(seconds(60)), [], "whoever looks it up may take long");
+    assert_eq!(mind.tell(looked_up(Ok(&[here]))), [dial_neighbor(0, here)]);
+    assert_eq!(mind.tell(looked_up(Ok(&[there]))), [], "nobody asked");
+    assert_eq!(mind.dial_failed(Dial::Neighbor(0)), []);
+    next_look_up(&mut mind);
+    assert_eq!(mind.tell(looked_up(Ok(&[there]))), [dial_neighbor(0, there)], "it has moved");
+    let (link, _) = mind.dialled(Dial::Neighbor(0));
+    mind.hear(link, servent_hello(5));
+    assert_eq!(mind.closed(link), []);
+    next_look_up(&mut mind);
+    assert_eq!(mind.tell(looked_up(Err("no name server answers"))), [dial_neighbor(0, there)], "it was there");
+}
+
+#[test]
+fn a_name_that_means_nothing_yet_is_looked_up_again_as_a_lost_neighbor_is_dialled_again() {
+    let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
+    assert_eq!(next_look_up(&mut mind), Duration::ZERO);
+    let mut full = REDIAL_PAUSE_MIN;
+    for round in 0..20 {
+        let nothing = if round % 2 == 0 { Err("nobody is called so") } else { Ok(&[][..]) };
+        assert_eq!(mind.tell(looked_up(nothing)), []);
+        let pause = next_look_up(&mut mind);
+        assert!(full / 2 <= pause && pause <= full, "round {round}: {pause:?}");
+        full = (full * 2).min(REDIAL_PAUSE_MAX);
+    }
+    assert_eq!(full, REDIAL_PAUSE_MAX);
+    assert_eq!(mind.tell(looked_up(Ok(&[servent_address(5)]))), [dial_neighbor(0, servent_address(5))]);
+}
+
+/// Name servers turn the order from one answer to the next.
+#[test]
+fn every_address_of_a_name_has_its_turn_in_whatever_order_they_are_told() {
+    let addresses = [5, 6, 7].map(servent_address);
+    let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
+    let mut dialled = BTreeSet::new();
+    for turn in 0..3 {
+        next_look_up(&mut mind);
+        let mut told = addresses;
+        told.rotate_left(turn);
+        let out = mind.tell(looked_up(Ok(&told)));
+        let [Output::Dial { address, .. }] = out.as_slice() else { panic!("no dial: {out:?}") };
+        dialled.insert(*address);
+        mind.dial_failed(Dial::Neighbor(0));
+    }
+    assert_eq!(dialled, BTreeSet::from(addresses));
 }
 
 #[test]

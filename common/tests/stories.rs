@@ -238,6 +238,8 @@ impl Story {
                 let node = self.node(name);
                 self.world.resume(node);
             }
+            ["unknown", name] => self.world.set_known(name, false),
+            ["known", name] => self.world.set_known(name, true),
             ["leave", name] => {
                 let node = self.node(name);
                 self.world.leave(node);
@@ -468,6 +470,7 @@ impl Story {
                 }
                 format!("{} -> {} {said}", self.name(*from), self.name(*to))
             }
+            Record::NotFound { by, name } => format!("{} finds nobody called {name}", self.name(*by)),
             Record::Dialled { from, to } => format!("{} dials {}", self.name(*from), self.name_at(*to)),
             Record::DialFailed { from, to, reason } => {
                 format!("{} cannot reach {}: {reason}", self.name(*from), self.name_at(*to))

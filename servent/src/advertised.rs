@@ -1,8 +1,9 @@
 //! The address a servent goes by: what others are told, and what its answers are known by.
 //!
 //! Listening on one address it is that one. Listening on all, it has to be one of this machine's that others can
-//! connect to, so it is chosen by who they are: the system says which it would use towards each neighbor. The choice
-//! itself asks nobody.
+//! connect to, so it is chosen by who they are: the system says which it would use towards each neighbor. For that alone
+//! a neighbor told by its name is looked up before there is a loop, as far as it takes to choose. The choice itself asks
+//! nobody.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,24 +26,32 @@ pub(crate) fn advertised(
         return Ok(canonical(listening));
     }
     let reachable = |address: &SocketAddr| address.is_ipv4() || listening.is_ipv6();
-    let known = Known {
-        towards_neighbors: neighbors
-            .iter()
-            .filter_map(|neighbor| {
-                neighbor
-                    .addresses
-                    .iter()
-                    .filter(|address| reachable(address))
-                    .find_map(|address| sockets::source_towards(*address))
-            })
-            .collect(),
-        outward: sockets::outward_ips(),
-        own: sockets::own_ips(),
-    };
+    let mut towards_neighbors = Vec::new();
+    for neighbor in neighbors {
+        let addresses = addresses_of(neighbor);
+        let mut sources =
+            addresses.iter().filter(|address| reachable(address)).filter_map(|to| sockets::source_towards(*to));
+        let Some(source) = sources.next() else { continue };
+        towards_neighbors.push(source);
+        if is_of_others(source) && !is_of_one_link(source) {
+            // It will be chosen: no further name is waited for.
+            break;
+        }
+    }
+    let known = Known { towards_neighbors, outward: sockets::outward_ips(), own: sockets::own_ips() };
     let ip = known.choose(listening.is_ipv6())?;
     let advertised = SocketAddr::new(ip, listening.port());
     log::info!("going by {advertised}; --advertise names another address");
     Ok(advertised)
+}
+
+/// Where a neighbor is, as far as that can be told now.
+fn addresses_of(neighbor: &Neighbor) -> Vec<SocketAddr> {
+    if !neighbor.addresses.is_empty() {
+        return neighbor.addresses.clone();
+    }
+    // Whoever means nothing yet is told of by the mind, which goes on asking.
+    sockets::resolve(&neighbor.name).map(|found| found.addresses).unwrap_or_default()
 }
 
 /// What the system says of this machine's addresses.
@@ -63,7 +72,7 @@ impl Known {
         let of = |ips: &[IpAddr]| -> Vec<IpAddr> {
             let mut found: Vec<IpAddr> = Vec::new();
             for ip in ips.iter().map(IpAddr::to_canonical).filter(|ip| ip.is_ipv4() || listens_on_ipv6) {
-                if !ip.is_loopback() && !ip.is_unspecified() && !found.contains(&ip) {
+                if is_of_others(ip) && !found.contains(&ip) {
                     found.push(ip);
                 }
             }
@@ -91,6 +100,11 @@ impl Known {
             }
         }
     }
+}
+
+/// Whether it means this machine to others too.
+fn is_of_others(ip: IpAddr) -> bool {
+    !ip.is_loopback() && !ip.is_unspecified()
 }
 
 fn is_of_one_link(ip: IpAddr) -> bool {

@@ -63,12 +63,15 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
     let store = data::load(&options.data)?;
     data::announce(&options.data, &store);
-    let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     if options.check {
+        // A servent waits for a name that means nothing yet; whoever asks is told.
+        let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name));
+        let neighbors = neighbors.collect::<anyhow::Result<Vec<_>>>()?;
         return print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store);
     }
+    let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;
     let listener = sockets::listen(listen)?;
     let listening = listener.local_addr().context("cannot tell the address listened on")?;
     let config = Config {

@@ -1,6 +1,7 @@
 //! How sockets are opened: the options every connection of ours has, and names turned into addresses.
 //!
-//! Nothing is read or written here. Only [`resolve`] may wait, for a name server, and it is called before any loop.
+//! Nothing is read or written here. Only looking up a name may wait, for a name server: it is done before there is a loop,
+//! or in a thread of its own.
 
 use std::io;
 use std::net::{
@@ -9,7 +10,7 @@ use std::net::{
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use common::address::{Address, Host, Neighbor, parse_servent};
+use common::address::{Address, Host, Neighbor, ServentError, parse_servent};
 use common::limits::{DIAL_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
 use ipnet::{IpNet, Ipv4Net};
 use nix::sys::socket::SockaddrStorage;
@@ -125,6 +126,16 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// A servent to dial. Where it is told by a name or an interface, where that is has yet to be asked.
+pub fn neighbor(name: &str) -> Result<Neighbor, ServentError> {
+    let (dialect, address) = parse_servent(name)?;
+    let addresses = match address.host {
+        Host::Ip(ip) => vec![SocketAddr::new(ip.to_canonical(), address.port)],
+        Host::Zoned(..) | Host::Name(_) => Vec::new(),
+    };
+    Ok(Neighbor { name: name.to_owned(), addresses, dialect })
+}
+
 /// Asks what addresses a servent to dial has.
 pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
     let (dialect, address) = parse_servent(name)?;
@@ -238,7 +249,6 @@ pub(crate) fn source_towards(address: SocketAddr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::address::ServentError;
 
     #[test]
     fn an_address_stands_for_itself_and_a_name_for_several() {

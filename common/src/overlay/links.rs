@@ -122,6 +122,36 @@ impl Links {
         }
     }
 
+    /// A neighbor's name was looked up, or could not be: then it is dialled where it was, if that was ever known.
+    pub(super) fn on_looked_up(
+        &mut self,
+        now: Time,
+        index: usize,
+        addresses: Result<Vec<SocketAddr>, String>,
+        random: u64,
+        out: &mut Outbox<'_>,
+    ) {
+        let is_awaited = |target: &&mut Target| target.state == TargetState::LookingUp;
+        let Some(target) = self.targets.get_mut(index).filter(is_awaited) else { return };
+        match addresses {
+            Ok(addresses) => {
+                if let Some(before) = target.set_addresses(addresses) {
+                    let [now_at, was_at] = [target.addresses(), &before].map(listed);
+                    log::info!("neighbor {} is at {now_at} now, where it was at {was_at}", target.name());
+                }
+            }
+            Err(reason) => {
+                let level = if target.has_failed() { log::Level::Debug } else { log::Level::Warn };
+                let instead = if target.address().is_some() { ", and is dialled where it was" } else { " yet" };
+                log::log!(level, "neighbor {} cannot be looked up{instead}: {reason}", target.name());
+            }
+        }
+        if !target.dial(index, out) {
+            target.dial_later(now, random_of(random, index));
+            self.next_dial = self.next_dial.min(target.due().unwrap_or(Time::NEVER));
+        }
+    }
+
     /// Notes that something came over a link, and says from whom.
     pub(super) fn heard(&mut self, link: LinkId) -> Option<Speaker> {
         if let Some(neighbor) = self.neighbors.iter_mut().find(|neighbor| neighbor.link == link) {
@@ -420,7 +450,7 @@ impl Links {
         if self.next_dial <= now {
             for (index, target) in self.targets.iter_mut().enumerate() {
                 if target.due().is_some_and(|due| due <= now) {
-                    target.dial(index, out);
+                    target.on_due(index, out);
                 }
             }
             self.next_dial = self.targets.iter().filter_map(Target::due).min().unwrap_or(Time::NEVER);
@@ -455,6 +485,10 @@ impl Links {
             }
         }
     }
+}
+
+fn listed(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Another random number for every target, so that two that fail at once are not dialled at once.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use common::address::Neighbor;
 use common::dialect::Dialect;
+use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard, Outside, Shell, purpose_of};
 use common::limits::{DIAL_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX, SILENCE_DEFAULT, TTL_DEFAULT};
 use common::link::{LinkId, Purpose, SendError};
@@ -103,6 +104,8 @@ impl ClientPlan {
 pub(crate) enum Record {
     /// A message arrived.
     Said { from: NodeId, to: NodeId, message: Message },
+    /// A mind looked a name up, and nobody knew it.
+    NotFound { by: NodeId, name: String },
     /// A mind dialled.
     Dialled { from: NodeId, to: SocketAddr },
     /// And nobody answered.
@@ -127,6 +130,8 @@ pub(crate) struct World {
     by_address: BTreeMap<SocketAddr, NodeId>,
     /// The links of each node.
     exchanges: Vec<Exchange>,
+    /// Names that nobody can look up just now.
+    unknown: BTreeSet<String>,
     connections: Vec<Connection>,
     /// Nodes that may have something to write once the input at hand has been dealt with.
     dirty: BTreeSet<NodeId>,
@@ -320,6 +325,7 @@ impl World {
             nodes: Vec::new(),
             by_address: BTreeMap::new(),
             exchanges: Vec::new(),
+            unknown: BTreeSet::new(),
             connections: Vec::new(),
             dirty: BTreeSet::new(),
             written: BTreeMap::new(),
@@ -365,11 +371,7 @@ impl World {
         let neighbors = plan
             .neighbors
             .iter()
-            .map(|name| Neighbor {
-                name: name.clone(),
-                addresses: vec![self.nodes[self.find(name).0].address],
-                dialect: Dialect::Native,
-            })
+            .map(|name| Neighbor { name: name.clone(), addresses: Vec::new(), dialect: Dialect::Native })
             .collect();
         let (store, warnings) = Store::parse(plan.data.into_bytes()).unwrap();
         assert_eq!(warnings.count, 0);
@@ -577,6 +579,15 @@ impl World {
     /// From now on bytes in this direction take this long.
     pub(crate) fn set_delay(&mut self, from: NodeId, to: NodeId, delay: Duration) {
         self.delays.insert((from, to), delay);
+    }
+
+    /// From now on a name means nothing to whoever looks it up, or means something again.
+    pub(crate) fn set_known(&mut self, name: &str, is_known: bool) {
+        if is_known {
+            self.unknown.remove(name);
+        } else {
+            self.unknown.insert(name.to_owned());
+        }
     }
 
     /// Breaks every connection between two nodes: what is on its way is lost, and each end learns of it by itself.
@@ -978,12 +989,29 @@ impl World {
                     assert_eq!(dialect, Dialect::Native);
                     self.dial(node, DialTarget::Mind(dial), address);
                 }
-                Some(Outside::Disk(job)) => panic!("{} has no file for {job:?}", self.name(node)),
+                Some(Outside::Disk(job)) => self.do_job(node, job),
                 None => {}
             }
         }
         self.look_at_deadline(node);
         count
+    }
+
+    /// Names are looked up at once, and nobody has a file.
+    fn do_job(&mut self, node: NodeId, job: Job) {
+        let done = match job {
+            Job::LookUp { neighbor, name } => {
+                let addresses = if self.unknown.contains(&name) {
+                    self.record(Record::NotFound { by: node, name });
+                    Err("nobody knows it".to_owned())
+                } else {
+                    Ok(vec![self.nodes[self.find(&name).0].address])
+                };
+                JobDone::LookedUp { neighbor, addresses }
+            }
+            Job::ReadData | Job::Free(_) => panic!("{} has no file", self.name(node)),
+        };
+        self.tell_servent(node, overlay::Input::Disk(done));
     }
 
     fn tell_client(&mut self, node: NodeId, input: session::Input) -> usize {

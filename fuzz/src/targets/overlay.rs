@@ -106,7 +106,11 @@ impl Driver {
     fn new(reader: &mut Reader<'_>) -> Driver {
         let neighbors = (0..reader.below(4)).map(|_| {
             let address = words::address(reader);
-            Neighbor { name: address.to_string(), addresses: vec![address], dialect: words::dialect(reader) }
+            let dialect = words::dialect(reader);
+            // Some are told by a name alone.
+            let is_named = address.is_ipv6() || address.port() == 9005;
+            let addresses = if is_named { Vec::new() } else { vec![address] };
+            Neighbor { name: address.to_string(), addresses, dialect }
         });
         #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {

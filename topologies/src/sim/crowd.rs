@@ -425,8 +425,8 @@ impl<'a> Crowd<'a> {
                     client_link.is_open = false;
                 }
             }
-            // Everybody stands, so nobody is dialled again; one query at a time is slow enough for anybody, and nobody has
-            // data to be read again.
+            // Everybody stands, so nobody is dialled or looked up again; and one query at a time is slow enough for
+            // anybody.
             overlay::Output::Dial { .. } | overlay::Output::Rest { .. } | overlay::Output::Disk(_) => {}
         }
     }

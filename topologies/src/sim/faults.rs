@@ -16,6 +16,7 @@
 //! | dial-refused | 0..8 s | 50 ms..15 s | dials to one servent; one time in four, to all clients |
 //! | dial-silent | 0..8 s | 50 ms..15 s | as dial-refused |
 //! | hostile | 0..8 s | 1..10 s | the servent it attaches to |
+//! | look-up | 0..8 s | 50 ms..15 s | one servent, when it looks up where a neighbor is |
 //!
 //! What a fault does while it lasts (the pauses of a flapping link, how a servent crashes, what a hostile one says) is
 //! drawn where it is performed, from a stream of its own too.

@@ -454,7 +454,7 @@ mod tests {
             (
                 "mild,hostile=1",
                 "link-down=0..2,flap=0..1,clog=0..1,slow-reader=0,partition=0,crash=0,pause=0..1,\
-                 dial-refused=0..1,dial-silent=0,hostile=1",
+                 dial-refused=0..1,dial-silent=0,hostile=1,look-up=0..1",
             ),
         ] {
             let faults = parse_faults(text).unwrap();
@@ -495,7 +495,7 @@ mod tests {
                 "topology sim ring --faults evil",
                 "`evil` is none of none, mild, wild, or NAME=VALUE with a name of link-down, flap",
             ),
-            ("topology sim ring --faults evil=1", "dial-refused, dial-silent, hostile"),
+            ("topology sim ring --faults evil=1", "dial-refused, dial-silent, hostile, look-up"),
             ("topology sim ring --faults crash", "`crash` is none of none"),
             ("topology sim ring --faults wild=2", "`wild=2` is none of none"),
             ("topology sim ring --faults crash=3..1", "`crash=3..1`: 3 is more than 1"),

@@ -112,6 +112,8 @@ pub enum FaultKind {
     DialSilent,
     /// A servent that forges client addresses, TTLs and ids, replays what it hears, and floods.
     Hostile,
+    /// What a servent looks up comes late, and half of the time in vain.
+    LookUp,
 }
 
 /// Something drawn that a run can be made without.
@@ -221,7 +223,7 @@ impl FaultKind {
     }
 
     /// Every kind, as it is written, with how many of it a mild run has and how many a wild one.
-    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 10] = [
+    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 11] = [
         (FaultKind::LinkDown, "link-down", 0..=2, 0..=5),
         (FaultKind::Flap, "flap", 0..=1, 0..=2),
         (FaultKind::Clog, "clog", 0..=1, 0..=3),
@@ -232,6 +234,7 @@ impl FaultKind {
         (FaultKind::DialRefused, "dial-refused", 0..=1, 0..=2),
         (FaultKind::DialSilent, "dial-silent", 0..=0, 0..=2),
         (FaultKind::Hostile, "hostile", 0..=0, 0..=2),
+        (FaultKind::LookUp, "look-up", 0..=1, 0..=2),
     ];
 }
 

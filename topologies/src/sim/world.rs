@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use common::address::Neighbor;
 use common::dialect::Dialect;
+use common::disk::JobDone;
 use common::exchange::Exchange;
 use common::key::Key;
 use common::limits::SILENCE_DEFAULT;
@@ -125,6 +126,8 @@ enum What {
     Ends { fault: usize },
     /// A hostile servent does something.
     Misdeed { fault: usize },
+    /// A servent in trouble learns where a neighbor is, or that nobody knows.
+    LookedUp { node: usize, life: u32, done: JobDone },
     /// The world looks how far things are.
     Look,
 }
@@ -387,12 +390,8 @@ impl<'s> World<'s> {
         let dialect = self.dialect();
         let neighbors = self.scene.graph.neighbors(servent).iter().copied();
         let listed = neighbors.filter(|other| lists(plan.seed, plan.wire, number(servent), *other));
-        let neighbors = listed
-            .map(|other| {
-                let address = address_of(10, other as usize, 9000);
-                Neighbor { name: format!("s{other}"), addresses: vec![address], dialect }
-            })
-            .collect();
+        let neighbors =
+            listed.map(|other| Neighbor { name: format!("s{other}"), addresses: Vec::new(), dialect }).collect();
         let data = if self.scene.holders.binary_search(&number(servent)).is_ok() {
             format!("tea of {servent}\nmilk x\n")
         } else {
@@ -445,7 +444,7 @@ impl<'s> World<'s> {
             What::Broken { connection, end } | What::Lingered { connection, end } => {
                 Some(self.connections[*connection].ends[*end].node)
             }
-            What::NoAnswer { node, .. } => Some(*node),
+            What::NoAnswer { node, .. } | What::LookedUp { node, .. } => Some(*node),
             _ => None,
         };
         if let Some(sleeper) = sleeper.and_then(|node| self.nodes.get_mut(node))
@@ -471,6 +470,7 @@ impl<'s> World<'s> {
             What::Begins { fault } => self.begin(fault),
             What::Ends { fault } => self.end(fault),
             What::Misdeed { fault } => self.misdeed(fault),
+            What::LookedUp { node, life, done } => self.on_looked_up(node, life, done),
             What::Look => self.look(),
         }
     }

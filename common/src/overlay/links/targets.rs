@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::neighbors::beats;
 use crate::address::Neighbor;
 use crate::dialect::Dialect;
+use crate::disk::Job;
 use crate::limits::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
 use crate::link::LinkId;
 use crate::overlay::doors::{Dial, Outbox};
@@ -18,16 +19,25 @@ use crate::time::Time;
 pub(super) struct Target {
     pub(super) state: TargetState,
     /// What there is to know beyond one IPv4 address whose name it is itself, and the native dialect.
-    other: Option<Box<Neighbor>>,
+    other: Option<Box<NamedNeighbor>>,
     plain: SocketAddrV4,
     /// Dials that failed and links that fell at once, since one last stood a while.
     failures: u16,
+}
+
+#[derive(Debug)]
+struct NamedNeighbor {
+    neighbor: Neighbor,
+    /// Whether it was told by a name alone, which is asked before every dial what it stands for.
+    is_looked_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetState {
     /// To be dialled at this moment.
     Lost(Time),
+    /// To be dialled once it is known where it is.
+    LookingUp,
     Dialling,
     /// Connected, not yet greeted.
     Greeting(LinkId),
@@ -49,34 +59,39 @@ impl Target {
         let is_plain = |address: &SocketAddr| neighbor.dialect == Dialect::OWN && neighbor.name == address.to_string();
         let (plain, other) = match neighbor.addresses.as_slice() {
             [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
-            _ => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(neighbor.clone()))),
+            addresses => {
+                let other = NamedNeighbor { neighbor: neighbor.clone(), is_looked_up: addresses.is_empty() };
+                (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(other)))
+            }
         };
         Target { state: TargetState::Lost(Time::START), other, plain, failures: 0 }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let other = self.other.as_deref().map_or(0, |neighbor| {
-            size_of_val(neighbor) + neighbor.name.capacity() + size_of_val(neighbor.addresses.as_slice())
+        let other = self.other.as_deref().map_or(0, |other| {
+            let Neighbor { name, addresses, .. } = &other.neighbor;
+            size_of_val(other) + name.capacity() + addresses.capacity() * size_of::<SocketAddr>()
         });
         size_of_val(self) + other
     }
 
     /// How the operator called it.
     pub(super) fn name(&self) -> String {
-        self.other.as_ref().map_or_else(|| self.plain.to_string(), ToString::to_string)
+        self.other.as_ref().map_or_else(|| self.plain.to_string(), |other| other.neighbor.to_string())
     }
 
     /// How many addresses its name stands for.
     fn addresses_count(&self) -> usize {
-        self.other.as_ref().map_or(1, |neighbor| neighbor.addresses.len())
+        self.other.as_ref().map_or(1, |other| other.neighbor.addresses.len())
     }
 
     /// Where it is dialled next, or was dialled last.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match &self.other {
             None => Some(self.plain.into()),
-            Some(neighbor) => {
-                neighbor.addresses.get(usize::from(self.failures) % neighbor.addresses.len().max(1)).copied()
+            Some(other) => {
+                let addresses = &other.neighbor.addresses;
+                addresses.get(usize::from(self.failures) % addresses.len().max(1)).copied()
             }
         }
     }
@@ -109,15 +124,47 @@ impl Target {
         }
     }
 
-    pub(super) fn dial(&mut self, index: usize, out: &mut Outbox<'_>) {
-        if let Some(address) = self.address() {
-            self.state = TargetState::Dialling;
-            let dialect = self.other.as_ref().map_or(Dialect::OWN, |neighbor| neighbor.dialect);
-            out.dial(Dial::Neighbor(index), address, dialect);
-        } else {
-            // A name without addresses is refused before it gets here; without this it would be due for ever.
-            self.state = TargetState::Myself;
+    /// Its time to be dialled has come. Where it is told by a name, that is looked up first: it may have moved.
+    pub(super) fn on_due(&mut self, index: usize, out: &mut Outbox<'_>) {
+        match &self.other {
+            Some(other) if other.is_looked_up => {
+                out.disk(Job::LookUp { neighbor: index, name: other.neighbor.name.clone() });
+                self.state = TargetState::LookingUp;
+            }
+            _ => {
+                self.dial(index, out);
+            }
         }
+    }
+
+    /// Takes what its name stands for now, and gives what it stood for before where that is something else. The order is
+    /// that of the first time: name servers turn it from one answer to the next, and each address is to have its turn.
+    pub(super) fn set_addresses(&mut self, mut addresses: Vec<SocketAddr>) -> Option<Vec<SocketAddr>> {
+        let other = self.other.as_deref_mut()?;
+        let before = &mut other.neighbor.addresses;
+        let are_the_same = before.len() == addresses.len() && addresses.iter().all(|address| before.contains(address));
+        if addresses.is_empty() || are_the_same {
+            return None;
+        }
+        addresses.shrink_to_fit();
+        let before = std::mem::replace(before, addresses);
+        (!before.is_empty()).then_some(before)
+    }
+
+    /// All that its name stands for, as far as that is known.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        self.other.as_deref().map_or(&[], |other| &other.neighbor.addresses)
+    }
+
+    /// Dials where it is known to be. False where that is nowhere yet.
+    pub(super) fn dial(&mut self, index: usize, out: &mut Outbox<'_>) -> bool {
+        let address = self.address();
+        if let Some(address) = address {
+            self.state = TargetState::Dialling;
+            let dialect = self.other.as_ref().map_or(Dialect::OWN, |other| other.neighbor.dialect);
+            out.dial(Dial::Neighbor(index), address, dialect);
+        }
+        address.is_some()
     }
 
     /// Has it dialled again after a pause that grows with every failure since a link to it last stood a while.

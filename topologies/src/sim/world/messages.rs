@@ -63,8 +63,7 @@ impl World<'_> {
                     self.close(connection, end);
                 }
             }
-            // Nobody here has data to be read again.
-            overlay::Output::Disk(_) => {}
+            overlay::Output::Disk(job) => self.do_job(node, job),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::link::{LinkId, Purpose};
 use common::message::Message;
@@ -129,8 +130,8 @@ impl World<'_> {
         }
         match self.with_exchange(node, |exchange, now, world| exchange.perform(now, output, world)) {
             Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
-            // Nobody here has data to be read again.
-            Some(Outside::Disk(_)) | None => {}
+            Some(Outside::Disk(job)) => self.do_job(node, job),
+            None => {}
         }
     }
 
@@ -177,6 +178,41 @@ impl World<'_> {
                 Heard::Closed(reason) => self.tell_closed(connection, end, &reason),
             }
         }
+    }
+
+    /// Whoever has no trouble with names knows at once where its neighbors are. Nobody here has data to be read again.
+    pub(super) fn do_job(&mut self, node: usize, job: Job) {
+        let done = match job {
+            Job::LookUp { neighbor, name } => {
+                let number = name.strip_prefix('s').and_then(|number| number.parse::<usize>().ok());
+                let address = number.and_then(|number| self.nodes.get(number)).map(|found| found.address);
+                let addresses = address.map(|address| vec![address]).ok_or_else(|| "nobody is called so".to_owned());
+                match self.look_up_by_trouble(node) {
+                    None => Some(JobDone::LookedUp { neighbor, addresses }),
+                    Some((wait, is_in_vain)) => {
+                        let addresses = if is_in_vain { Err("no name server answers".to_owned()) } else { addresses };
+                        let (life, done) = (self.nodes[node].life, JobDone::LookedUp { neighbor, addresses });
+                        self.schedule(self.now + wait, What::LookedUp { node, life, done });
+                        None
+                    }
+                }
+            }
+            job => job.failed("there is no file".to_owned()),
+        };
+        let now = self.time();
+        let Mind::Servent(overlay) = &mut self.nodes[node].mind else { return };
+        let Some(done) = done else { return };
+        let mut wanted = Vec::new();
+        overlay.handle(now, overlay::Input::Disk(done), &mut wanted);
+        wanted.into_iter().for_each(|output| self.perform(node, output));
+    }
+
+    pub(super) fn on_looked_up(&mut self, node: usize, life: u32, done: JobDone) {
+        if self.nodes[node].life != life {
+            return;
+        }
+        self.note_event(node, 14);
+        self.tell_servent(node, overlay::Input::Disk(done));
     }
 
     pub(super) fn tell_client(&mut self, node: usize, input: session::Input) -> usize {

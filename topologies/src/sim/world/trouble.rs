@@ -17,6 +17,9 @@ const SLOW_PAUSE: (Nanos, Nanos) = (10 * MILLISECOND, 50 * MILLISECOND);
 /// How long a flapping link stands, each time.
 const FLAP_PAUSE: (Nanos, Nanos) = (5 * MILLISECOND, SECOND);
 
+/// How long looking up a name takes while it is in trouble.
+const LOOK_UP_WAIT_MAX: Nanos = 5 * SECOND;
+
 /// A fault and how far it is.
 pub(super) struct Trouble {
     pub(super) kind: FaultKind,
@@ -103,7 +106,7 @@ impl World<'_> {
             (FaultKind::Crash, Some(servent), _) => self.crash(fault, servent),
             (FaultKind::Pause, Some(servent), _) => self.pause(fault, servent),
             (FaultKind::Hostile, Some(servent), _) => self.hostile_comes(fault, servent),
-            // Dials ask which of these are on. What befalls nobody does nothing.
+            // Dials and look-ups ask which of these are on. What befalls nobody does nothing.
             _ => {}
         }
     }
@@ -150,7 +153,8 @@ impl World<'_> {
             (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Hostile, Some(servent), _) => {
                 self.witness.trouble_servent(now, servent, begins);
             }
-            // A servent that cannot be dialled keeps its links, and dials for itself.
+            // A servent that cannot be dialled keeps its links, and dials for itself; one that learns late where its
+            // neighbors are keeps its links too.
             _ => {}
         }
     }
@@ -250,6 +254,13 @@ impl World<'_> {
                 _ => None,
             }
         })
+    }
+
+    /// How long a servent in trouble waits for what it looks up, and whether in vain.
+    pub(super) fn look_up_by_trouble(&mut self, servent: usize) -> Option<(Nanos, bool)> {
+        let mut troubles = self.troubles.iter_mut().filter(|trouble| trouble.is_on);
+        let trouble = troubles.find(|trouble| trouble.kind == FaultKind::LookUp && trouble.is_for(servent))?;
+        Some((trouble.random.within(0, LOOK_UP_WAIT_MAX), trouble.random.chance(50)))
     }
 
     // ---- servents ----
