@@ -22,8 +22,7 @@ use common::limits::{
 };
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Hello, Message, Role, ServentId};
-use common::overlay::Config;
-use common::overlay::{Dial, Input, Opening, Overlay};
+use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::store::{Store, StoreError};
 use common::time::Time;
@@ -392,6 +391,31 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
         overlay.handle(Time::START, Input::Received { link: LinkId(1), message }, &mut out);
     }
     overlay
+}
+
+/// A simulator asks at every event.
+#[test]
+fn what_a_servent_holds_is_told_without_memory() {
+    let overlay = linked_servent(8);
+    let (sum, cost) = cost_of(|| overlay.holdings().map(|holding| holding.value).sum::<u64>());
+    assert_eq!((sum, cost.most), (16, 0), "eight neighbors, which are eight links");
+}
+
+/// Six of seven copies of a flood are such.
+#[test]
+fn a_copy_that_brings_nothing_new_takes_no_memory() {
+    let own = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let mut overlay = busy_servent(own, &[], 0, 0, Dialect::Native);
+    let client = AnswerAddress { socket: SocketAddr::from(([10, 0, 0, 1], 7000)), dialect: Dialect::Native };
+    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let query = Arc::new(Query { sequence: 1, client, ttl: 3, hops: 1, ask, path: Path::default() });
+    let mut out = Vec::with_capacity(4);
+    for (is_new, said) in [(true, 1), (false, 2), (false, 3)] {
+        let input = Input::Received { link: LinkId(1), message: Message::Query(Arc::clone(&query)) };
+        let ((), cost) = cost_of(|| overlay.handle(Time::START, input, &mut out));
+        assert_eq!((cost.most > 0, out.len()), (is_new, said));
+    }
+    assert!(matches!(out[1], Output::Send { message: Message::Echo(_), .. }), "{out:?}");
 }
 
 #[test]

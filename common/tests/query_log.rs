@@ -16,8 +16,7 @@ use common::key::Key;
 use common::limits::KEY_BYTES_MAX;
 use common::link::LinkId;
 use common::message::{Hello, Message, Role, ServentId};
-use common::overlay::Config;
-use common::overlay::{Input, Opening, Overlay};
+use common::overlay::{Config, Input, Opening, Overlay};
 use common::query::{Ask, Path, Query};
 use common::time::Time;
 

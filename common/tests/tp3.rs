@@ -18,8 +18,7 @@ use common::limits::{
 };
 use common::link::{Link, LinkId, Purpose};
 use common::message::{Echo, Finished, Hello, Message, Request, Role, ServentId};
-use common::overlay::Config;
-use common::overlay::{Dial, Input, Opening, Output, Overlay};
+use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
