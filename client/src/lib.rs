@@ -6,7 +6,6 @@
 //! is said of answers that did not arrive (`hint`).
 
 pub mod command;
-mod frames;
 mod hint;
 mod history;
 mod network;

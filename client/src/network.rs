@@ -1,11 +1,10 @@
 //! The client's sockets: the connection to its contact, the answer address, and the connections servents make to it.
 //!
-//! It performs what `common::session` wants and hands on its reports. Between two queries nothing is read: what came
+//! It tells `common::session` what happens, has the exchange do what that wants, and hands on its reports. Between two queries nothing is read: what came
 //! meanwhile waits in the system's buffers until [`Network::catch_up`] or the next query.
 
 mod again;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
 use std::iter;
@@ -17,25 +16,24 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use common::address::{Neighbor, canonical};
 use common::dialect::Dialect;
+use common::exchange::{Exchange, Heard};
 use common::limits::{CLIENT_CONNECTIONS_MAX, HELLO_WAIT_MAX};
-use common::link::{Link, LinkId, Purpose};
+use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
 use common::overlay::STRANGERS_LOG;
 use common::query::Ask;
-use common::session::{Input, Output, Report, Session};
+use common::session::{Input, Report, Session};
 use common::time::Time;
 use common::wire::{Accepts, EncodeError, Frame};
-use servent::connection::{Connection, Heard, READ_BYTES};
+use servent::connections::Connections;
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
 
-use crate::frames::LongFrames;
 use crate::outcome::is_of_this_machine;
 use crate::reports::Reports;
 
 const LISTENER: usize = 0;
 const INTERRUPT: usize = 1;
-const FIRST_LINK: u64 = 2;
 
 /// Turns spent on what came since the last query: somebody who never stops sending must not keep the next from being
 /// asked.
@@ -84,25 +82,20 @@ pub(crate) struct Network {
     contact_address: SocketAddr,
     /// The link with the contact, also after it is gone.
     contact_link: LinkId,
-    /// In the order they came; a link's number is never used again.
-    connections: Vec<(LinkId, Connection)>,
-    next_link: u64,
+    connections: Connections,
+    exchange: Exchange,
     session: Session,
     /// What the contact speaks.
     dialect: Dialect,
-    /// The dialects of those who connect to the answer address.
-    accepts: Accepts,
     reports: Reports,
     /// The first of those who were not read in the last turn, because the reports were full: its turn is next.
     left_out: Option<usize>,
-    long_frames: LongFrames,
     /// Connections refused since the last query.
     refused_count: u64,
     /// How long all turns took that are over. Time goes by in turns only: while what came is being told nothing is read,
     /// and nobody is to be found silent then.
     clock: Duration,
     turn_began: Option<Instant>,
-    buffer: Vec<u8>,
 }
 
 impl Network {
@@ -170,6 +163,7 @@ impl Network {
         interrupt.set_nonblocking(true)?;
         let interrupt = poller.watch(interrupt, INTERRUPT, Interest::Read).context("cannot watch for interrupts")?;
         let mut network = Network {
+            connections: Connections::new(poller.watcher()),
             poller,
             listener,
             interrupt,
@@ -177,19 +171,15 @@ impl Network {
             failed: false,
             answers_at,
             contact_address,
-            contact_link: LinkId(FIRST_LINK),
-            connections: Vec::new(),
-            next_link: FIRST_LINK,
+            contact_link: LinkId(0),
+            exchange: Exchange::client(Accepts::answers_to(dialect)),
             session,
             dialect,
-            accepts: Accepts::answers_to(dialect),
             reports: Reports::default(),
             left_out: None,
-            long_frames: LongFrames::default(),
             refused_count: 0,
             clock: Duration::ZERO,
             turn_began: None,
-            buffer: vec![0; READ_BYTES],
         };
         network.greet_contact(stream)?;
         Ok(network)
@@ -256,14 +246,12 @@ impl Network {
 
     fn greet_contact(&mut self, stream: TcpStream) -> anyhow::Result<()> {
         let contact = self.contact_address;
-        let link = self
-            .insert(stream, Link::new(self.dialect, Purpose::Asking))
-            .context("cannot use the connection to the contact")?;
+        let link = self.connections.insert(stream, Interest::Read);
+        let link = link.context("cannot use the connection to the contact")?;
         self.contact_link = link;
+        self.exchange.on_dialled(link, self.dialect, Purpose::Asking);
+        self.exchange.on_connected(self.now(), link, &mut self.connections);
         self.handle(Input::Attached { link, contact });
-        // In a dialect where whoever is dialled says nothing there is something to hear at once.
-        let brought = self.read(link);
-        self.handle_all(link, brought);
         Ok(())
     }
 
@@ -300,7 +288,7 @@ impl Network {
     }
 
     fn wait_and_deal(&mut self, at_most: Option<Duration>) -> anyhow::Result<bool> {
-        let deadlines = [self.session.deadline(), self.long_frames.deadline()];
+        let deadlines = [self.session.deadline(), self.exchange.deadline()];
         let due = deadlines.into_iter().flatten().min().map(|deadline| deadline.since(self.now()));
         let mut ready = Vec::new();
         self.poller.wait([due, at_most].into_iter().flatten().min(), &mut ready).context("cannot wait for sockets")?;
@@ -312,11 +300,8 @@ impl Network {
         for event in &ready {
             self.on_ready(*event);
         }
-        while let Some(link) = self.long_frames.overdue(self.now()) {
-            self.remove(link);
-            let reason = "it did not end its message, and others waited to begin theirs".to_owned();
-            self.handle(Input::Closed { link, reason });
-        }
+        self.exchange.on_time(self.now(), &mut self.connections);
+        self.hear();
         if self.session.deadline().is_some_and(|deadline| deadline <= self.now()) {
             self.handle(Input::Deadline);
         }
@@ -334,61 +319,15 @@ impl Network {
                 self.interrupted = self.take_interrupt();
                 self.handle(Input::Interrupt);
             }
-            key => self.on_connection_ready(LinkId(key as u64), ready),
-        }
-    }
-
-    fn on_connection_ready(&mut self, link: LinkId, ready: Ready) {
-        let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) else { return };
-        let flushed = if ready.writable { connection.flush() } else { Ok(()) };
-        let mut inputs = if ready.readable { self.read(link) } else { Vec::new() };
-        if let Err(error) = flushed {
-            inputs.push(Input::Closed { link, reason: error.to_string() });
-        }
-        self.handle_all(link, inputs);
-    }
-
-    fn handle_all(&mut self, link: LinkId, inputs: Vec<Input>) {
-        for input in inputs {
-            if matches!(input, Input::Closed { .. }) {
-                self.remove(link);
-            }
-            self.handle(input);
-        }
-    }
-
-    fn read(&mut self, link: LinkId) -> Vec<Input> {
-        let now = self.now();
-        let mut inputs = Vec::new();
-        if let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) {
-            connection.read(&mut self.buffer, |heard| {
-                inputs.push(match heard {
-                    Heard::Message(message) => Input::Received { link, message },
-                    Heard::Malformed(error) => Input::Malformed { link, error },
-                    Heard::Ended(reason) => Input::Closed { link, reason },
-                });
-            });
-            // The contact is one, and chosen.
-            let is_contact = link == self.contact_link;
-            if let (false, Ok(from)) = (is_contact, connection.socket().peer_addr()) {
-                let bytes_count = connection.link().received_bytes_count();
-                let may_go_on = self.long_frames.note(now, link, from.ip(), bytes_count);
-                if let (false, Err(error)) = (may_go_on, connection.set_reading(may_go_on)) {
-                    inputs.push(Input::Closed { link, reason: error.to_string() });
+            key => {
+                let link = Connections::link_of(key);
+                if ready.writable {
+                    self.exchange.on_writable(link);
                 }
-            }
-        }
-        self.admit_long_frames();
-        inputs
-    }
-
-    /// Goes on reading those who waited for a place and have one now.
-    fn admit_long_frames(&mut self) {
-        while let Some(link) = self.long_frames.admit(self.now()) {
-            if let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link)
-                && let Err(error) = connection.set_reading(true)
-            {
-                log::debug!("cannot go on reading {link}: {error}");
+                if ready.readable {
+                    self.exchange.read(self.now(), link, &mut self.connections);
+                }
+                self.hear();
             }
         }
     }
@@ -403,20 +342,22 @@ impl Network {
                     _ => return self.on_accept_failed(&error),
                 },
             };
-            if self.connections.len() >= CLIENT_CONNECTIONS_MAX {
+            if self.exchange.is_full() {
                 if self.refused_count == 0 {
                     log::warn!("refused a connection from {from}: {CLIENT_CONNECTIONS_MAX} are the most");
                 }
                 self.refused_count += 1;
                 continue;
             }
-            let link = Link::accepted(self.accepts, Purpose::Asking);
-            match sockets::prepare(&stream).and_then(|()| self.insert(stream, link)) {
+            let watched =
+                sockets::prepare(&stream).and_then(|()| self.connections.insert(stream, Interest::Read));
+            match watched {
                 Ok(link) => {
+                    let (now, from) = (self.now(), canonical(from));
+                    self.exchange.on_accepted(now, link, from, &mut self.connections);
                     // Whoever brings an answer in TP3 says so at once, and must not be spoken to.
-                    let brought = self.read(link);
-                    self.handle(Input::Accepted { link, from: canonical(from) });
-                    self.handle_all(link, brought);
+                    self.exchange.read(now, link, &mut self.connections);
+                    self.handle(Input::Accepted { link, from });
                 }
                 Err(error) => log::warn!(target: STRANGERS_LOG, "cannot use the connection from {from}: {error}"),
             }
@@ -433,47 +374,37 @@ impl Network {
         }
     }
 
+    /// Tells the mind something, and what comes of it.
     fn handle(&mut self, input: Input) {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let mut outputs = Vec::new();
-            self.session.handle(self.now(), input, &mut outputs);
-            for output in outputs {
-                match output {
-                    Output::Tell(report) => self.reports.push(report),
-                    Output::Close { link } => self.remove(link),
-                    Output::Send { link, message } => {
-                        if let Err(reason) = self.send(link, &message) {
-                            // Whoever brought an answer and left did not stay for what we say; the answer counts.
-                            inputs.extend(self.read(link));
-                            self.remove(link);
-                            inputs.push_back(Input::Closed { link, reason });
-                        }
-                    }
-                }
-            }
+        self.tell(input);
+        self.hear();
+    }
+
+    /// Tells the mind what was heard, and writes what it says to that.
+    fn hear(&mut self) {
+        while let Some((link, heard)) = self.next_heard() {
+            self.tell(heard.for_client(link));
         }
     }
 
-    fn send(&mut self, link: LinkId, message: &Message) -> Result<(), String> {
-        let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == link) else { return Ok(()) };
-        connection.link().send(message).map_err(|error| error.to_string())?;
-        connection.flush().map_err(|error| error.to_string())
+    /// What was heard, and then what writing brings to light.
+    fn next_heard(&mut self) -> Option<(LinkId, Heard)> {
+        let heard = self.exchange.next_heard();
+        heard.or_else(|| {
+            self.exchange.flush(self.now(), &mut self.connections);
+            self.exchange.next_heard()
+        })
     }
 
-    fn remove(&mut self, link: LinkId) {
-        self.connections.retain(|(id, _)| *id != link);
-        self.long_frames.forget(link);
-        self.admit_long_frames();
-    }
-
-    fn insert(&mut self, stream: TcpStream, link: Link) -> io::Result<LinkId> {
-        let id = LinkId(self.next_link);
-        let key = usize::try_from(self.next_link).map_err(io::Error::other)?;
-        let watched = self.poller.watch(stream, key, Interest::Read)?;
-        self.next_link += 1;
-        self.connections.push((id, Connection::new(watched, link)));
-        Ok(id)
+    fn tell(&mut self, input: Input) {
+        let now = self.now();
+        let mut outputs = Vec::new();
+        self.session.handle(now, input, &mut outputs);
+        for output in outputs {
+            if let Some(report) = self.exchange.perform_for_client(now, output, &mut self.connections) {
+                self.reports.push(report);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod advertised;
 pub mod connection;
+pub mod connections;
 mod data;
 mod disk;
 mod listener;

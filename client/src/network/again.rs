@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use common::address::{Neighbor, canonical};
-use common::session::{Input, Report};
+use common::session::Report;
 use servent::poller::Interest;
 use servent::sockets;
 
@@ -21,8 +21,7 @@ const AGAIN_PAUSE: Duration = Duration::from_millis(200);
 impl Network {
     /// The connection to the contact, while there is one.
     pub(crate) fn contact_socket(&self) -> Option<BorrowedFd<'_>> {
-        let connection = self.connections.iter().find(|(link, _)| *link == self.contact_link);
-        connection.map(|(_, connection)| connection.socket().as_fd())
+        self.connections.socket(self.contact_link).map(AsFd::as_fd)
     }
 
     /// Connects to the contact again and waits until it has said hello, for so long or until a person has had enough. What
@@ -88,8 +87,9 @@ impl Network {
             }
             match self.is_over(by) {
                 Some(when) => {
-                    self.remove(link);
-                    self.handle(Input::Closed { link, reason: format!("it did not say hello {when}") });
+                    let reason = format!("it did not say hello {when}");
+                    self.exchange.on_closed(self.now(), link, reason, &mut self.connections);
+                    self.hear();
                 }
                 None => {
                     self.turn(Some(by.saturating_duration_since(Instant::now())))?;
@@ -104,9 +104,8 @@ impl Network {
             bail!("there was no time left for it");
         }
         let stream = sockets::dial(address)?;
-        let key = usize::try_from(self.next_link)?;
         // No link has this key, so nobody but the loop below takes note of it.
-        self.next_link += 1;
+        let key = self.connections.new_key();
         let watched = self.poller.watch(&stream, key, Interest::Write)?;
         loop {
             if let Some(error) = stream.take_error()? {
