@@ -349,8 +349,7 @@ impl Network {
                 self.refused_count += 1;
                 continue;
             }
-            let watched =
-                sockets::prepare(&stream).and_then(|()| self.connections.insert(stream, Interest::Read));
+            let watched = sockets::prepare(&stream).and_then(|()| self.connections.insert(stream, Interest::Read));
             match watched {
                 Ok(link) => {
                     let (now, from) = (self.now(), canonical(from));

@@ -1,11 +1,10 @@
 //! A servent: sockets, the poller, the clock, signals and files around the mind in `common::overlay`.
 //!
 //! Nothing here decides anything about queries, answers or neighbors. `server` is the loop, over the sources `listener`,
-//! `peers`, `signals` and `disk`; `connection` and `poller` are what the client uses of sockets too; `logging` is its log
+//! `peers`, `signals` and `disk`; `connections` and `poller` are what the client uses of sockets too; `logging` is its log
 //! as well.
 
 mod advertised;
-pub mod connection;
 pub mod connections;
 mod data;
 mod disk;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use common::counted::{counted, grouped, lasted};
 use common::disk::{Job, JobDone};
+use common::exchange::Outside;
 use common::overlay::{Config, Input, Output, Overlay};
 use common::store::Store;
 use common::time::Time;
@@ -29,7 +30,7 @@ use crate::sockets;
 /// How long a servent that was told to stop may take to send its last words.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
 
-// Keys of what is watched besides connections, whose keys have the version of their slot (1 or more) in the upper half.
+// Keys of what is watched besides connections.
 const LISTENER: usize = 0;
 const LEAVE_SIGNAL: usize = 1;
 const RELOAD_SIGNAL: usize = 2;
@@ -97,7 +98,7 @@ impl Server {
             self.think();
             self.on_time();
             self.think();
-            self.peers.flush(&mut self.inputs);
+            self.peers.flush(self.now());
             self.pauses.add(woken.elapsed());
             if self.has_left() {
                 self.log_last_words();
@@ -126,7 +127,7 @@ impl Server {
         match ready.key {
             LISTENER => {
                 if let Some(listener) = &mut self.listener {
-                    listener.on_ready(now, |stream, from| self.peers.accept(stream, from, &mut self.inputs));
+                    listener.on_ready(now, |stream, from| self.peers.accept(now, stream, from, &mut self.inputs));
                 }
             }
             LEAVE_SIGNAL => {
@@ -159,7 +160,7 @@ impl Server {
 
     fn on_time(&mut self) {
         let now = self.now();
-        self.peers.on_time(now, &mut self.inputs);
+        self.peers.on_time(now);
         if let Some(listener) = &mut self.listener {
             listener.on_time(now);
         }
@@ -174,7 +175,7 @@ impl Server {
             log::info!("told to stop: saying goodbye");
             self.leaving_until = Some(now + LEAVE_MAX);
             self.listener = None;
-            self.peers.give_up_dials();
+            self.peers.give_up_dials(now);
             self.inputs.push_back(Input::Leave);
         }
     }
@@ -183,7 +184,7 @@ impl Server {
 
     /// Lets the mind take every input and performs what it wants, until it wants nothing more.
     fn think(&mut self) {
-        while let Some(input) = self.inputs.pop_front() {
+        while let Some(input) = self.inputs.pop_front().or_else(|| self.peers.next_heard()) {
             let now = self.now();
             self.overlay.handle(now, input, &mut self.outputs);
             let mut outputs = std::mem::take(&mut self.outputs);
@@ -195,14 +196,12 @@ impl Server {
     }
 
     fn perform(&mut self, now: Time, output: Output) {
-        let (peers, inputs) = (&mut self.peers, &mut self.inputs);
-        match output {
-            Output::Send { link, message } => peers.send(link, &message, inputs),
-            Output::Flood { links, query } => peers.send_to_all(&links, query, inputs),
-            Output::Dial { dial, address, dialect } => peers.dial(now, dial, address, dialect, inputs),
-            Output::Rest { link, until } => peers.rest(link, until, inputs),
-            Output::Close { link } => peers.close(now, link),
-            Output::Disk(job) => inputs.extend(self.disk.put(job).map(Input::Disk)),
+        match self.peers.perform(now, output) {
+            Some(Outside::Dial { dial, address, dialect }) => {
+                self.peers.dial(now, dial, address, dialect, &mut self.inputs);
+            }
+            Some(Outside::Disk(job)) => self.inputs.extend(self.disk.put(job).map(Input::Disk)),
+            None => {}
         }
     }
 
