@@ -1,7 +1,8 @@
 //! The client's sockets: the connection to its contact, the answer address, and the connections servents make to it.
 //!
-//! It tells `common::session` what happens, has the exchange do what that wants, and hands on its reports. Between two queries nothing is read: what came
-//! meanwhile waits in the system's buffers until [`Network::catch_up`] or the next query.
+//! It tells `common::session` what happens, has the exchange do what that wants, and hands on its reports. Between two
+//! queries nothing is read: what came meanwhile waits in the system's buffers until [`Network::catch_up`] or the next
+//! query.
 
 mod again;
 

@@ -1,9 +1,10 @@
-//! A world for the minds to live in: a fake shell that performs what they want, over connections that are real links
-//! with bytes in flight between them, under a clock that only moves from one event to the next.
+//! A world for the minds to live in: a fake shell that has what they want performed, over connections with bytes in
+//! flight, under a clock that only moves from one event to the next.
 //!
 //! Every node has the exchange that servents and clients have; here are the connections under it, and trouble on
-//! demand. It knows nothing of what the minds ought to decide: stories judge that. It runs no sockets, threads or clocks, and nothing in it is
-//! random: overlays of any shape, delays and faults drawn from seeds are the simulator's, in `topologies`.
+//! demand. It knows nothing of what the minds ought to decide: stories judge that. It runs no sockets, threads or clocks,
+//! and nothing in it is random: overlays of any shape, delays and faults drawn from seeds are the simulator's, in
+//! `topologies`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;

@@ -2,7 +2,7 @@
 //!
 //! The driver around it keeps the contract of a shell: it names links once, ends each dial in time, and lets time go
 //! forward only. What others say, and whether they read, is up to the input. What the mind wants of its links an
-//! exchange does, as in every driver.
+//! exchange does, as in every shell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -1,7 +1,8 @@
 //! The client's mind, told anything in any order that a shell could tell it.
 //!
-//! The driver keeps the contract of a shell: it attaches once, asks when it has been told "ready" and nothing is pending,
-//! names links once, and lets time go forward only. What the mind wants of its links an exchange does, as in every driver.
+//! The driver keeps the contract of a shell: it attaches once, asks when it has been told "ready" and nothing is
+//! pending, names links once, and lets time go forward only. What the mind wants of its links an exchange does, as in
+//! every shell.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
