@@ -493,6 +493,23 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
     let tally = Tally { reached: 1, lost: 2, ..Tally::default() };
     assert_eq!(ask(&mut mind, 4, 2, &long), [echoed(id(4), 2, tally)]);
     assert_eq!(mind.held("unsaid"), 4);
+
+    // And where it ends in any case those it has no words for are others that could have been asked.
+    let tally = Tally { reached: 1, stopped: 1, ..Tally::default() };
+    assert_eq!(ask(&mut mind, 5, 0, &long), [echoed(id(5), 0, tally)]);
+}
+
+#[test]
+fn the_path_of_what_a_client_asks_begins_as_text() {
+    let mut mind = Mind::new();
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
+    let request = Message::Request(Request { sequence: 0, ask: Ask::Topology });
+    let out = mind.tell(Input::Received { link: CLIENT, message: request });
+    let flooded = out.iter().find_map(|output| match output {
+        Output::Flood { query, .. } => Some(query.path.clone()),
+        _ => None,
+    });
+    assert_eq!(flooded, Some(Path::Text(b"127.0.0.1:9000".to_vec())));
 }
 
 #[test]
