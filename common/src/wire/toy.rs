@@ -595,9 +595,11 @@ mod tests {
     #[test]
     fn a_neighbor_that_answers_no_ping_may_be_quiet() {
         let mut world = World::new(Dialect::Toy);
+        let connections_count = world.connections.len();
         while world.now.since(Time::START) < 2 * NEIGHBOR_QUIET_MAX {
             world.pass(NEIGHBOR_BEAT);
         }
+        assert_eq!(world.connections.len(), connections_count, "nobody was given up and dialled again");
         assert_eq!(told(&world.ask("tea")).0.len(), 2);
     }
 }
