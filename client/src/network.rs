@@ -1,7 +1,7 @@
 //! The client's sockets: the connection to its contact, the answer address, and the connections servents make to it.
 //!
 //! It tells `common::session` what happens, has the exchange do what that wants, and hands on its reports. Between two
-//! queries nothing is read: what came meanwhile waits in the system's buffers until [`Network::catch_up`] or the next
+//! queries nothing is read: what came meanwhile waits in the system's buffers until [`Sockets::catch_up`] or the next
 //! query.
 
 mod again;
@@ -71,7 +71,7 @@ impl fmt::Display for AttachError {
 impl std::error::Error for AttachError {}
 
 /// A client's place in the network.
-pub(crate) struct Network {
+pub(crate) struct Sockets {
     poller: Poller,
     listener: Watched<TcpListener>,
     interrupt: Watched<UnixStream>,
@@ -99,7 +99,7 @@ pub(crate) struct Network {
     turn_began: Option<Instant>,
 }
 
-impl Network {
+impl Sockets {
     /// Connects to a contact and waits until it has said hello: to the first of its addresses where a servent does.
     /// `interrupt` becomes readable when the person has had enough of a query.
     pub(crate) fn attach(
@@ -108,7 +108,7 @@ impl Network {
         silence_max: Duration,
         answers_wanted: Option<u64>,
         interrupt: &UnixStream,
-    ) -> anyhow::Result<Network> {
+    ) -> anyhow::Result<Sockets> {
         sockets::raise_descriptor_limit();
         let until = Instant::now() + ATTACH_WAIT_MAX;
         let mut refusals = Refusals::default();
@@ -128,7 +128,7 @@ impl Network {
             };
             let interrupt = interrupt.try_clone().context("cannot watch for interrupts")?;
             let mut network =
-                Network::new(contact.dialect, stream, answer_port, silence_max, answers_wanted, interrupt)?;
+                Sockets::new(contact.dialect, stream, answer_port, silence_max, answers_wanted, interrupt)?;
             match network.wait_for_hello(until)? {
                 None => return Ok(network),
                 Some(reason) => refusals.add(*address, reason),
@@ -144,7 +144,7 @@ impl Network {
         silence_max: Duration,
         answers_wanted: Option<u64>,
         interrupt: UnixStream,
-    ) -> anyhow::Result<Network> {
+    ) -> anyhow::Result<Sockets> {
         // Heard on the address the contact sees us at, and on no other.
         let mut own = stream.local_addr().context("cannot tell the own address")?;
         let contact_address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
@@ -163,7 +163,7 @@ impl Network {
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the answer address")?;
         interrupt.set_nonblocking(true)?;
         let interrupt = poller.watch(interrupt, INTERRUPT, Interest::Read).context("cannot watch for interrupts")?;
-        let mut network = Network {
+        let mut network = Sockets {
             connections: Connections::new(poller.watcher()),
             poller,
             listener,
@@ -535,10 +535,10 @@ mod tests {
         })
     }
 
-    fn attach(addresses: Vec<SocketAddr>) -> anyhow::Result<Network> {
+    fn attach(addresses: Vec<SocketAddr>) -> anyhow::Result<Sockets> {
         let contact = Neighbor { name: "somewhere:9000".to_owned(), addresses, dialect: Dialect::Native };
         let (interrupt, _) = UnixStream::pair().unwrap();
-        Network::attach(&contact, 0, Duration::from_secs(1), None, &interrupt)
+        Sockets::attach(&contact, 0, Duration::from_secs(1), None, &interrupt)
     }
 
     #[test]
@@ -568,7 +568,7 @@ mod tests {
     fn whoever_interrupts_waits_for_no_connection() {
         let (interrupt, mut on_interrupt) = UnixStream::pair().unwrap();
         let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
-        let mut network = Network::attach(&contact, 0, Duration::from_secs(1), None, &interrupt).unwrap();
+        let mut network = Sockets::attach(&contact, 0, Duration::from_secs(1), None, &interrupt).unwrap();
         // Where as many connections wait as may, one more is neither taken nor refused.
         let full = TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&full, 0).unwrap();

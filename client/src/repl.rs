@@ -23,7 +23,7 @@ use signal_hook::consts::SIGINT;
 
 use crate::command::{Command, HELP};
 use crate::hint::{Whereabouts, lost_on_the_way, not_arrived};
-use crate::network::{AttachError, Network};
+use crate::network::{AttachError, Sockets};
 use crate::options::Options;
 use crate::outcome::{Outcome, UsageError, is_of_this_machine};
 use crate::prompt::{Entered, Prompt};
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     })?;
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
     let network =
-        Network::attach(&contact, options.answer_port.unwrap_or(0), options.timeout, options.answers, &interrupt)?;
+        Sockets::attach(&contact, options.answer_port.unwrap_or(0), options.timeout, options.answers, &interrupt)?;
     let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(patient::stderr);
     let renderer =
         Renderer { out: io::BufWriter::new(patient::stdout()), side, json: options.json, silence_max: options.timeout };
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
 }
 
 struct Repl<Out: Write, Side: Write> {
-    network: Network,
+    network: Sockets,
     renderer: Renderer<Out, Side>,
     worst: Outcome,
     place: Whereabouts,

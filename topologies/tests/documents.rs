@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -199,6 +199,30 @@ fn every_name_of_the_code_that_the_architecture_uses_is_in_the_code() {
         }
     }
     assert!(checked > 20, "{checked}");
+}
+
+/// What only tests and fuzz targets use may be called as they like.
+#[test]
+fn a_type_has_a_name_that_no_other_has() {
+    // Of the two minds, and of each program and subcommand.
+    const SHARED: [&str; 3] = ["Input", "Options", "Output"];
+    let mut files_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in ["common/src", "servent/src", "client/src", "topologies/src"].into_iter().flat_map(rust_files) {
+        let text = read(&file);
+        for line in text.split("#[cfg(test)]\nmod tests").next().unwrap().lines() {
+            // Those that begin a line: what is inside of something is nobody else's.
+            let mut words = line.split(' ').skip_while(|word| word.starts_with("pub") || word.ends_with(')'));
+            if let (Some("struct" | "enum" | "trait" | "type"), Some(name)) = (words.next(), words.next()) {
+                let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                files_of.entry(name).or_default().insert(file.clone());
+            }
+        }
+    }
+    assert!(files_of.len() > 200, "{}", files_of.len());
+    let shared = files_of.iter().filter(|(_, files)| files.len() > 1);
+    for (name, files) in shared {
+        assert!(SHARED.contains(&name.as_str()), "{name} is a name for more than one thing: {files:?}");
+    }
 }
 
 #[test]

@@ -11,14 +11,14 @@ use common::session::Report;
 use servent::poller::Interest;
 use servent::sockets;
 
-use super::{AttachError, LISTENER, Network, Refusals};
+use super::{AttachError, LISTENER, Refusals, Sockets};
 
 /// How long it may take in all. A person waits meanwhile.
 const AGAIN_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long to wait before all addresses are tried once more: a contact that is started again is back within moments.
 const AGAIN_PAUSE: Duration = Duration::from_millis(200);
 
-impl Network {
+impl Sockets {
     /// The connection to the contact, while there is one.
     pub(crate) fn contact_socket(&self) -> Option<BorrowedFd<'_>> {
         self.connections.socket(self.contact_link).map(AsFd::as_fd)
