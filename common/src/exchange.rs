@@ -153,10 +153,7 @@ enum Stage {
     /// The same, but nothing is read from it: until its timer ends, or until a long frame may go on.
     Resting,
     /// The mind has closed it; its last words are on their way, and what comes is discarded. A timer always runs.
-    Closing {
-        /// Whether the other end was told that nothing more will come.
-        is_shut: bool,
-    },
+    Closing,
 }
 
 impl Linked {
@@ -181,17 +178,16 @@ impl Linked {
                 count => self.link.sent(count),
             }
         }
-        if self.stage == (Stage::Closing { is_shut: false }) && self.is_flushed() {
+        if self.stage == Stage::Closing && self.is_flushed() {
             // Half-closed, so that the other side reads our last words before it sees the end: closing outright while
             // something of theirs is unread would reset the connection and take those words back.
-            self.stage = Stage::Closing { is_shut: true };
             shell.shut(id)?;
         }
         self.watch(id, shell)
     }
 
     fn flush_later(&mut self, id: LinkId, unflushed: &mut Vec<LinkId>) {
-        if self.stage != Stage::Connecting && !std::mem::replace(&mut self.is_unflushed, true) {
+        if !std::mem::replace(&mut self.is_unflushed, true) {
             unflushed.push(id);
         }
     }
@@ -495,7 +491,7 @@ impl Exchange {
         match linked.stage {
             Stage::Standing => log::debug!("{link} asks faster than it may: it is not read for a while"),
             Stage::Resting => {}
-            Stage::Connecting | Stage::Closing { .. } => return,
+            Stage::Connecting | Stage::Closing => return,
         }
         linked.stage = Stage::Resting;
         linked.set_timer(link, Some(until), &mut self.timers);
@@ -517,7 +513,7 @@ impl Exchange {
         self.heard.retain(|(heard_on, _)| *heard_on != link);
         match self.side {
             Side::Servent => {
-                linked.stage = Stage::Closing { is_shut: false };
+                linked.stage = Stage::Closing;
                 linked.set_timer(link, Some(now + LINGER_MAX), &mut self.timers);
                 linked.flush_later(link, &mut self.unflushed);
             }
@@ -602,7 +598,7 @@ impl Exchange {
             match linked.stage {
                 Stage::Standing => self.heard.push_back((link, Heard::Malformed(WireError::Unfinished))),
                 Stage::Resting => self.end_rest(now, link, shell),
-                Stage::Closing { .. } | Stage::Connecting => self.forget(now, link, shell),
+                Stage::Closing | Stage::Connecting => self.forget(now, link, shell),
             }
         }
         while let Some(link) = self.long_frames.overdue(now) {
