@@ -217,7 +217,7 @@ fn check_size(bytes_count: usize) -> Result<(), StoreError> {
 fn read_lines(text: &[u8], warnings: &mut Warnings) -> Result<Vec<Entry>, StoreError> {
     // Asked for at once: a list that grows is there twice whenever it is moved.
     let mut entries = Vec::new();
-    let with_key = lines_of(text).filter(|line| seems_to_have_a_key(&text[line.clone()])).count();
+    let with_key = lines_of(text).filter(|line| has_a_key(&text[line.clone()])).count();
     entries.try_reserve_exact(with_key).map_err(|_| StoreError::TooLittleMemory)?;
     for (place, line) in lines_of(text).zip(1..) {
         match read_line(text, place) {
@@ -237,9 +237,10 @@ fn lines_of(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     ends.map(move |end| std::mem::replace(&mut start, end + 1)..end)
 }
 
-/// False where a line has none for certain. Carriage returns and limits are left to those who read it.
-fn seems_to_have_a_key(line: &[u8]) -> bool {
-    !line.starts_with(b"#") && line.iter().any(|&byte| !is_blank(byte))
+/// Whether a line has a key, within the limits or beyond.
+fn has_a_key(line: &[u8]) -> bool {
+    let words = line.strip_suffix(b"\r").unwrap_or(line);
+    !line.starts_with(b"#") && words.iter().any(|&byte| !is_blank(byte))
 }
 
 /// `None` where a line has no key: it is blank or a comment.

@@ -608,6 +608,24 @@ fn heard_by(link: &mut Link, bytes: &[u8]) -> Result<usize, WireError> {
 
 // ---- data ----
 
+/// Whoever reads it beside what is served needs room for both, and no more. Of lines that are repeated each takes its
+/// place until all are read.
+#[test]
+fn data_takes_no_more_while_it_is_read_than_when_it_is_held() {
+    let keys: String = (0..10_000).map(|number| format!("# {number}\n\nkey-{number} value of {number}\n")).collect();
+    for text in [keys.clone(), keys.replace('\n', "\r\n"), keys.replace("key-", " \tkey-")] {
+        let mut text = text.into_bytes();
+        text.shrink_to_fit();
+        let text_bytes = text.len();
+        let (store, cost) = cost_of(|| Store::parse(text).map(|(store, _)| store).expect("there is room"));
+        let index_bytes = store.bytes_count() - text_bytes;
+        // The text came from outside and is held already.
+        assert_eq!(cost.kept, index_bytes);
+        let most = index_bytes + store.bytes_count() / 20;
+        assert!(cost.most <= most, "{} bytes at once, where {most} are the most: {store:?}", cost.most);
+    }
+}
+
 /// Whatever of it is too much: the places of the lines, the table, or the smaller table that many repeated lines leave
 /// room for. An allocation that cannot be refused would end this test with its process.
 #[test]
