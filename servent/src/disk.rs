@@ -46,8 +46,8 @@ fn lane_of(job: &Job) -> usize {
 
 /// How long a thread with nothing to do is kept: what comes in pieces finds it still there.
 const IDLE_MAX: Duration = Duration::from_secs(1);
-/// What the deepest job takes of a stack (looking up a name), and some more.
-const STACK_BYTES: usize = 256 * 1024;
+/// Enough for a resolver and whatever the system has it ask; only what is used of it is ever taken.
+const STACK_BYTES: usize = 1024 * 1024;
 
 /// Does a job, and says what came of it if anybody is to know.
 type Work = dyn Fn(Job) -> Option<JobDone> + Send + Sync;
