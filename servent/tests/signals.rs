@@ -90,8 +90,9 @@ fn told_to_read_again_while_it_reads_it_reads_once_more() {
 
 #[test]
 fn told_to_leave_while_it_reads_its_data_anew_it_waits_for_nothing() {
-    let file = DataFile::new("tea green\n".repeat(MANY_LINES));
-    let mut servent = Process::start(&mut slowly(&["127.0.0.1:0", file.path()]));
+    let file = DataFile::new("tea green\n");
+    let mut servent = Process::serve(&[file.path()]);
+    file.write("tea black\n".repeat(MANY_LINES));
     servent.signal(Signal::HUP);
     servent.wait_for_threads(&["log", "long reads", "servent"]);
     servent.signal(Signal::TERM);
