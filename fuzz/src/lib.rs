@@ -54,7 +54,7 @@ pub struct Target {
 const DECODER_BYTES_MAX: usize = FRAME_BYTES_MAX + 16 * 1024;
 
 /// Every door there is.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "framer",
         taken: "brought a message",
@@ -144,6 +144,15 @@ pub const TARGETS: [Target; 10] = [
         held_per_byte_max: 256,
         test_runs: 20_000,
         run: targets::session::run,
+    },
+    Target {
+        name: "exchange",
+        taken: "heard a message",
+        input_bytes_max: 4 * 1024,
+        held_bytes_max: 64 * 1024,
+        held_per_byte_max: 256,
+        test_runs: 5_000,
+        run: targets::exchange::run,
     },
 ];
 

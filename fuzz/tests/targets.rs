@@ -90,4 +90,4 @@ macro_rules! targets {
     };
 }
 
-targets! { framer native tp3 data command arguments declared escaped overlay session }
+targets! { framer native tp3 data command arguments declared escaped overlay session exchange }

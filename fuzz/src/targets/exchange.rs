@@ -1,0 +1,262 @@
+//! All links of one end: connections that come, break and fill up, bytes whole, in pieces or at random, and a mind that
+//! says anything.
+//!
+//! The driver keeps the contract of a mind and of a shell: it closes what makes no sense, and tells the time when it is
+//! due. What is at the other ends is up to the input.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use common::dialect::Dialect;
+use common::exchange::{Exchange, Heard, LINGER_MAX, TIMERS_PER_TURN, purpose_of};
+use common::limits::{FRAME_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX};
+use common::link::{Link, LinkId, Purpose};
+use common::message::Message;
+use common::overlay::{Dial, Output};
+use common::time::Time;
+use common::wire::{Accepts, WireError};
+
+use super::wires::Wires;
+use super::words;
+use crate::Outcome;
+use crate::reader::Reader;
+
+/// How far time may go: beyond it a sum of moments has no room.
+const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
+
+pub(crate) fn run(bytes: &[u8]) -> Outcome {
+    let mut reader = Reader::new(bytes);
+    let mut driver = Driver::new(&mut reader);
+    while !reader.is_over() {
+        driver.step(&mut reader);
+        driver.check();
+    }
+    driver.end();
+    Outcome::taken_if(driver.heard_count > 0)
+}
+
+struct Driver {
+    exchange: Exchange,
+    wires: Wires,
+    is_servent: bool,
+    now: Time,
+    links_count: u64,
+    dialled: Vec<LinkId>,
+    open: BTreeMap<LinkId, Peer>,
+    heard_count: usize,
+}
+
+/// Who is at the other end.
+struct Peer {
+    link: Link,
+    /// What it has said that has not come yet.
+    coming: Vec<u8>,
+    /// No frame that is under way began before this.
+    began: Time,
+}
+
+impl Driver {
+    fn new(reader: &mut Reader<'_>) -> Driver {
+        let accepts = reader.one_of(&[Accepts::Own, Accepts::Any, Accepts::Only(Dialect::Tp3)]);
+        let is_servent = reader.flag();
+        Driver {
+            exchange: if is_servent { Exchange::servent(accepts) } else { Exchange::client(accepts) },
+            wires: Wires::default(),
+            is_servent,
+            now: Time::START,
+            links_count: 0,
+            dialled: Vec::new(),
+            open: BTreeMap::new(),
+            heard_count: 0,
+        }
+    }
+
+    fn new_link(&mut self) -> LinkId {
+        self.links_count += 1;
+        LinkId(self.links_count)
+    }
+
+    fn stands(&mut self, link: LinkId, dialect: Dialect) {
+        let other = Link::new(dialect, Purpose::Standing);
+        self.open.insert(link, Peer { link: other, coming: Vec::new(), began: self.now });
+    }
+
+    fn step(&mut self, reader: &mut Reader<'_>) {
+        match reader.byte() % 16 {
+            0 => {
+                let (link, from) = (self.new_link(), words::address(reader));
+                self.stands(link, words::dialect(reader));
+                self.exchange.on_accepted(self.now, link, from, &mut self.wires);
+            }
+            1 => {
+                let (link, dialect) = (self.new_link(), words::dialect(reader));
+                let dials = [Dial::Neighbor(0), Dial::Answers(words::address(reader))];
+                let purpose = if self.is_servent { purpose_of(reader.one_of(&dials)) } else { Purpose::Asking };
+                self.exchange.on_dialled(link, dialect, purpose);
+                self.dialled.push(link);
+            }
+            2 => {
+                let place = reader.below(self.dialled.len());
+                if place < self.dialled.len() {
+                    let link = self.dialled.remove(place);
+                    if reader.byte() % 4 == 3 {
+                        self.exchange.forget(self.now, link, &mut self.wires);
+                    } else {
+                        self.stands(link, words::dialect(reader));
+                        self.exchange.on_connected(self.now, link, &mut self.wires);
+                    }
+                }
+            }
+            3..=6 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    let message = words::message(reader);
+                    let share = reader.byte();
+                    self.says(link, &message, share);
+                }
+            }
+            7 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    let length = reader.below(40);
+                    let bytes = reader.take(length).to_vec();
+                    self.comes(link, &bytes);
+                }
+            }
+            8 | 9 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    let message = words::message(reader);
+                    self.perform(Output::Send { link, message });
+                }
+            }
+            10 => {
+                if let Message::Query(query) = words::message(reader) {
+                    let links: Vec<LinkId> = self.open.keys().copied().collect();
+                    self.perform(Output::Flood { links, query });
+                }
+            }
+            11 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    let until = (self.now + words::duration(reader)).min(Time::after_start(LATEST));
+                    self.perform(Output::Rest { link, until });
+                }
+            }
+            12 => {
+                if let Some(link) = words::open_link(reader, &self.open) {
+                    if reader.flag() {
+                        self.close(link);
+                    } else {
+                        let reason = "the input says so".to_owned();
+                        self.exchange.on_closed(self.now, link, reason, &mut self.wires);
+                    }
+                }
+            }
+            13 => {
+                self.wires.are_full = !self.wires.are_full;
+                for link in self.open.keys() {
+                    self.exchange.on_writable(*link);
+                }
+            }
+            14 => self.go_to(self.now + words::duration(reader)),
+            _ => {
+                if let Some(due) = self.exchange.deadline() {
+                    self.go_to(self.now.max(due));
+                }
+            }
+        }
+        self.hear();
+        self.exchange.flush(self.now, &mut self.wires);
+        self.hear();
+    }
+
+    /// The other end says something, of which so much of 256 comes now; what does not come later, before all else.
+    fn says(&mut self, link: LinkId, message: &Message, share: u8) {
+        let Some(peer) = self.open.get_mut(&link) else { return };
+        // What cannot be said in its dialect it does not say.
+        let _ = peer.link.send(message);
+        peer.coming.extend_from_slice(peer.link.unsent());
+        peer.link.sent(peer.link.unsent().len());
+        let count = if share < 128 { peer.coming.len() } else { peer.coming.len() * usize::from(share - 128) / 128 };
+        let bytes: Vec<u8> = peer.coming.drain(..count).collect();
+        self.comes(link, &bytes);
+    }
+
+    fn comes(&mut self, link: LinkId, bytes: &[u8]) {
+        if self.exchange.is_read(link) {
+            self.exchange.receive(self.now, link, bytes, &mut self.wires);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        assert_eq!(self.exchange.perform(self.now, output, &mut self.wires), None, "that was all about links");
+    }
+
+    fn close(&mut self, link: LinkId) {
+        self.open.remove(&link);
+        self.perform(Output::Close { link });
+        assert!(!self.exchange.is_known(link), "{link} was closed and is known");
+    }
+
+    fn hear(&mut self) {
+        while let Some((link, heard)) = self.exchange.next_heard() {
+            let Some(peer) = self.open.get_mut(&link) else { panic!("{heard:?} on {link}, which is not open") };
+            match heard {
+                Heard::Message(message) => {
+                    self.heard_count += 1;
+                    peer.began = self.now;
+                    if matches!(message, Message::Goodbye(_)) {
+                        self.close(link);
+                    }
+                }
+                Heard::Malformed(error) => {
+                    if error == WireError::Unfinished {
+                        assert!(self.is_servent, "a client times a frame");
+                        assert!(self.now.since(peer.began) >= FRAME_WAIT_MAX, "a frame is given up too early");
+                    }
+                    self.close(link);
+                }
+                Heard::Closed(_) => {
+                    self.open.remove(&link);
+                }
+            }
+        }
+    }
+
+    /// Lets time go on, and tells it as often as it is due.
+    fn go_to(&mut self, later: Time) {
+        self.now = later.min(Time::after_start(LATEST)).max(self.now);
+        let turns_most = 2 + 2 * usize::try_from(self.links_count).unwrap_or(usize::MAX) / TIMERS_PER_TURN;
+        for _ in 0..turns_most {
+            self.exchange.on_time(self.now, &mut self.wires);
+            self.hear();
+        }
+        let next = self.exchange.deadline();
+        assert!(next.is_none_or(|next| next > self.now), "{next:?} is due again at {:?}", self.now);
+    }
+
+    fn check(&self) {
+        for link in self.open.keys() {
+            assert!(self.exchange.is_known(*link), "{link} is open and not known");
+            let unsent = self.exchange.unsent_bytes_count(*link);
+            assert!(unsent <= NEIGHBOR_UNSENT_BYTES_MAX, "{unsent} bytes wait on {link}");
+        }
+        assert!(self.dialled.iter().all(|link| self.exchange.is_connecting(*link)));
+        let lingering = self.exchange.connections_count() - self.open.len() - self.dialled.len();
+        assert!(lingering == 0 || self.exchange.deadline().is_some(), "{lingering} linger for ever");
+        assert!(lingering == 0 || self.is_servent, "a client lingers");
+    }
+
+    /// Whatever was said, nothing is left of links that were closed, nor of dials that are dropped.
+    fn end(&mut self) {
+        for link in self.open.keys().copied().collect::<Vec<_>>() {
+            self.close(link);
+        }
+        self.exchange.drop_dials(self.now, &mut self.wires);
+        self.dialled.clear();
+        self.exchange.flush(self.now, &mut self.wires);
+        self.now = self.now + LINGER_MAX;
+        while self.exchange.deadline().is_some_and(|due| due <= self.now) {
+            self.exchange.on_time(self.now, &mut self.wires);
+        }
+        assert_eq!((self.exchange.connections_count(), self.exchange.deadline()), (0, None));
+        assert_eq!(self.exchange.next_heard(), None, "something is heard of links that were closed");
+    }
+}
