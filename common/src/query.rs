@@ -277,3 +277,25 @@ impl fmt::Display for Tally {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_known_by_what_is_on_it_as_far_as_that_can_be_known() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+        let mut addresses = Path::empty(false);
+        assert_eq!(addresses, Path::default());
+        let mut text = Path::empty(true);
+        for count in 1..=2 {
+            addresses.push(address);
+            text.push(address);
+            assert!(addresses.is_longer_than(count - 1) && !addresses.is_longer_than(count));
+            assert_eq!(addresses.bytes_count(), count * size_of::<SocketAddr>());
+            // A text may hold anything, so nothing of it is held against anybody.
+            assert!(!text.is_longer_than(0));
+            assert_eq!(text.bytes_count(), count * "10.0.0.1:9000".len() + (count - 1));
+        }
+    }
+}
