@@ -1129,7 +1129,22 @@ fn a_name_is_looked_up_before_every_dial_and_followed() {
     mind.hear(link, servent_hello(5));
     assert_eq!(mind.closed(link), []);
     next_look_up(&mut mind);
-    assert_eq!(mind.tell(looked_up(Err("no name server answers"))), [dial_neighbor(0, there)], "it was there");
+    for nothing in [Err("no name server answers"), Ok(&[][..])] {
+        assert_eq!(mind.tell(looked_up(nothing)), [dial_neighbor(0, there)], "it was there");
+        assert_eq!(mind.dial_failed(Dial::Neighbor(0)), []);
+        next_look_up(&mut mind);
+    }
+}
+
+#[test]
+fn an_address_that_a_name_has_no_more_is_not_dialled() {
+    let [here, there] = [5, 6].map(servent_address);
+    let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
+    next_look_up(&mut mind);
+    assert_eq!(mind.tell(looked_up(Ok(&[here, there]))), [dial_neighbor(0, here)]);
+    mind.dial_failed(Dial::Neighbor(0));
+    next_look_up(&mut mind);
+    assert_eq!(mind.tell(looked_up(Ok(&[here]))), [dial_neighbor(0, here)], "and not the second, whose turn it was");
 }
 
 #[test]
