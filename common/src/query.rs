@@ -225,7 +225,7 @@ pub struct Tally {
     /// back, so a subtree's count may be negative; the sum over the whole flood is not.
     pub stopped: i64,
     /// What was given up: links that closed, or stayed silent too long, before they echoed; answers and copies that a
-    /// limit refused.
+    /// limit refused; copies for neighbors that could not be told.
     pub lost: u64,
     /// Copies sent to neighbors whose dialect has no echo.
     pub silent: u64,

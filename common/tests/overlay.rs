@@ -1137,6 +1137,27 @@ fn a_name_is_looked_up_before_every_dial_and_followed() {
 }
 
 #[test]
+fn a_neighbor_whose_name_takes_long_is_dialled_where_it_was() {
+    let [here, there] = [5, 6].map(servent_address);
+    let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
+    next_look_up(&mut mind);
+    assert_eq!(mind.tell(looked_up(Ok(&[here]))), [dial_neighbor(0, here)]);
+    mind.dial_failed(Dial::Neighbor(0));
+    next_look_up(&mut mind);
+    assert_eq!(mind.overlay.deadline(), Some(mind.now + LOOK_UP_WAIT_MAX));
+    for _ in 0..3 {
+        // Nor is it asked again before there was an answer.
+        mind.now = mind.overlay.deadline().expect("a dial to come");
+        assert_eq!(mind.tell(Input::Deadline), [dial_neighbor(0, here)]);
+        mind.dial_failed(Dial::Neighbor(0));
+    }
+    assert_eq!(mind.tell(looked_up(Ok(&[there]))), [], "for the next time");
+    next_look_up(&mut mind);
+    mind.now = mind.now + LOOK_UP_WAIT_MAX;
+    assert_eq!(mind.tell(Input::Deadline), [dial_neighbor(0, there)]);
+}
+
+#[test]
 fn an_address_that_a_name_has_no_more_is_not_dialled() {
     let [here, there] = [5, 6].map(servent_address);
     let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));

@@ -494,6 +494,7 @@ fn limits() -> Vec<(&'static str, String)> {
         REDIAL_PAUSE_MIN,
         REDIAL_PAUSE_MAX,
         DIAL_WAIT_MAX,
+        LOOK_UP_WAIT_MAX,
         ANSWER_IDLE_MAX,
         ANSWER_REST_MIN,
         ANSWER_REST_MAX,

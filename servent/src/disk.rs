@@ -6,6 +6,7 @@
 //! nothing for a moment: an idle servent has none. How a job is done is not known here; whoever makes the lanes says.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
@@ -148,7 +149,11 @@ impl Lane {
         loop {
             while let Some(job) = queue.jobs.pop_front() {
                 drop(queue);
-                match (self.work)(job) {
+                // Whoever waits for it would wait for ever, and so would all that come after.
+                let failed = job.clone();
+                let done = catch_unwind(AssertUnwindSafe(|| (self.work)(job)))
+                    .unwrap_or_else(|_| failed.failed("of a fault of this program".to_owned()));
+                match done {
                     Some(done) => {
                         self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back(done);
                         self.waker.wake();
@@ -289,6 +294,30 @@ mod tests {
             }
             assert_eq!(slow.disk.put(Job::Free(Arc::new(Store::default()))), None);
         }
+    }
+
+    #[test]
+    fn a_job_that_ends_in_a_panic_has_failed_and_the_next_is_done() {
+        let mut poller = Poller::new().unwrap();
+        let disk = Disk::new(&poller.waker(), |job| match job {
+            Job::LookUp { neighbor: 0, .. } => panic!("as a fault would"),
+            job => job.failed("it is a test".to_owned()),
+        });
+        let Row { threads_max, .. } = LANES[NAMES];
+        for neighbor in (0..threads_max).map(|_| 0).chain([7]) {
+            assert_eq!(disk.put(look_up(neighbor)), None);
+        }
+        let until = std::time::Instant::now() + PATIENCE;
+        let mut done = Vec::new();
+        while done.len() <= threads_max {
+            assert!(std::time::Instant::now() < until, "nobody says that it failed");
+            match disk.take() {
+                Some(one) => done.push(of(&one)),
+                None => poller.wait(Some(PATIENCE), &mut Vec::new()).unwrap(),
+            }
+        }
+        done.sort_unstable();
+        assert_eq!(done.last(), Some(&Some(7)));
     }
 
     #[test]

@@ -93,9 +93,11 @@ const ROWS: [Listed; 22] = [
     counted("over_pace", "queries refused because their neighbor brought more than its share", |rooms| {
         rooms.counters().over_pace
     }),
-    counted("unsaid", "copies left out because the neighbor's dialect has no words for the query", |rooms| {
-        rooms.counters().unsaid
-    }),
+    counted(
+        "unsaid",
+        "copies left out because the neighbor could not be told, for its dialect or its features",
+        |rooms| rooms.counters().unsaid,
+    ),
     counted("unanswered", "answers a limit refused", |rooms| rooms.counters().unanswered),
     counted("undelivered", "answers dropped because their client could not be reached", |rooms| {
         rooms.of_delivery(|delivery| delivery.undelivered_count)

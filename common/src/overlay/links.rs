@@ -131,8 +131,8 @@ impl Links {
         random: u64,
         out: &mut Outbox<'_>,
     ) {
-        let is_awaited = |target: &&mut Target| target.state == TargetState::LookingUp;
-        let Some(target) = self.targets.get_mut(index).filter(is_awaited) else { return };
+        let Some(target) = self.targets.get_mut(index) else { return };
+        let Some(is_awaited) = target.on_looked_up() else { return };
         match addresses {
             Ok(addresses) => {
                 if let Some(before) = target.set_addresses(addresses) {
@@ -146,10 +146,11 @@ impl Links {
                 log::log!(level, "neighbor {} cannot be looked up{instead}: {reason}", target.name());
             }
         }
-        if !target.dial(index, out) {
+        // Else it has been dialled where it was; what is known now is for the next time.
+        if is_awaited && !target.dial(index, out) {
             target.dial_later(now, random_of(random, index));
-            self.next_dial = self.next_dial.min(target.due().unwrap_or(Time::NEVER));
         }
+        self.next_dial = self.first_due();
     }
 
     /// Notes that something came over a link, and says from whom.
@@ -450,15 +451,20 @@ impl Links {
         if self.next_dial <= now {
             for (index, target) in self.targets.iter_mut().enumerate() {
                 if target.due().is_some_and(|due| due <= now) {
-                    target.on_due(index, out);
+                    target.on_due(now, index, out);
                 }
             }
-            self.next_dial = self.targets.iter().filter_map(Target::due).min().unwrap_or(Time::NEVER);
+            self.next_dial = self.first_due();
         }
         quiet
     }
 
     // ---- targets ----
+
+    /// When the first of them is to be dialled.
+    fn first_due(&self) -> Time {
+        self.targets.iter().filter_map(Target::due).min().unwrap_or(Time::NEVER)
+    }
 
     /// Says so once every neighbor this servent was told has been dialled and greeted. One that dialled this servent
     /// does not count until then: it may be any other that goes by the same address, and until our own dial has shown

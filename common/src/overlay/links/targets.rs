@@ -9,7 +9,7 @@ use super::neighbors::beats;
 use crate::address::Neighbor;
 use crate::dialect::Dialect;
 use crate::disk::Job;
-use crate::limits::{REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
+use crate::limits::{LOOK_UP_WAIT_MAX, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
 use crate::link::LinkId;
 use crate::overlay::doors::{Dial, Outbox};
 use crate::time::Time;
@@ -28,16 +28,18 @@ pub(super) struct Target {
 #[derive(Debug)]
 struct NamedNeighbor {
     neighbor: Neighbor,
-    /// Whether it was told by a name alone, which is asked before every dial what it stands for.
+    /// Whether what it was told by stands for nothing by itself: then that is looked up before every dial.
     is_looked_up: bool,
+    /// Whether that is under way. It may take long, and is not asked twice at once.
+    is_asked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetState {
     /// To be dialled at this moment.
     Lost(Time),
-    /// To be dialled once it is known where it is.
-    LookingUp,
+    /// To be dialled once it is known where it is, or else at this moment where it was.
+    LookingUp(Time),
     Dialling,
     /// Connected, not yet greeted.
     Greeting(LinkId),
@@ -60,7 +62,8 @@ impl Target {
         let (plain, other) = match neighbor.addresses.as_slice() {
             [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
             addresses => {
-                let other = NamedNeighbor { neighbor: neighbor.clone(), is_looked_up: addresses.is_empty() };
+                let other =
+                    NamedNeighbor { neighbor: neighbor.clone(), is_looked_up: addresses.is_empty(), is_asked: false };
                 (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(other)))
             }
         };
@@ -116,25 +119,35 @@ impl Target {
         }
     }
 
-    /// When it is to be dialled.
+    /// When it is to be dialled, or to be waited for no longer.
     pub(super) fn due(&self) -> Option<Time> {
         match self.state {
-            TargetState::Lost(due) => Some(due),
+            TargetState::Lost(due) | TargetState::LookingUp(due) => Some(due).filter(|due| *due != Time::NEVER),
             _ => None,
         }
     }
 
-    /// Its time to be dialled has come. Where it is told by a name, that is looked up first: it may have moved.
-    pub(super) fn on_due(&mut self, index: usize, out: &mut Outbox<'_>) {
-        match &self.other {
-            Some(other) if other.is_looked_up => {
-                out.disk(Job::LookUp { neighbor: index, name: other.neighbor.name.clone() });
-                self.state = TargetState::LookingUp;
-            }
-            _ => {
-                self.dial(index, out);
-            }
+    /// Its time to be dialled has come. Where it is told by a name, that is looked up first, because it may have moved;
+    /// but who answers for names may be long about it, and the neighbor where it was.
+    pub(super) fn on_due(&mut self, now: Time, index: usize, out: &mut Outbox<'_>) {
+        if let Some(other) = self.other.as_deref_mut()
+            && other.is_looked_up
+            && !other.is_asked
+        {
+            out.disk(Job::LookUp { neighbor: index, name: other.neighbor.name.clone() });
+            other.is_asked = true;
+            self.state = TargetState::LookingUp(now + LOOK_UP_WAIT_MAX);
+        } else if !self.dial(index, out) {
+            // There is nothing to do before that is known.
+            self.state = TargetState::LookingUp(Time::NEVER);
         }
+    }
+
+    /// What it was told by was looked up, or could not be: whether that is still waited for. Nothing if nobody asked.
+    pub(super) fn on_looked_up(&mut self) -> Option<bool> {
+        let other = self.other.as_deref_mut().filter(|other| other.is_asked)?;
+        other.is_asked = false;
+        Some(matches!(self.state, TargetState::LookingUp(_)))
     }
 
     /// Takes what its name stands for now, and gives what it stood for before where that is something else. The order is
