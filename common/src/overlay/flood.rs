@@ -131,7 +131,7 @@ impl Flood {
 
     /// Judges a query that was never seen.
     fn admit_new(&mut self, now: Time, asker: Asker, query: &Query, ttl: u8) -> Admission {
-        if !self.is_in_time(now, asker, query.hops) {
+        if !self.take_from_pace(now, asker, query.hops) {
             return Admission::OverPace;
         }
         self.queries_count += 1;
@@ -148,8 +148,9 @@ impl Flood {
         Some(First { asker: first.map(|pass| pass.asker), ttl: first.map_or(entry.ttl, |pass| pass.ttl) })
     }
 
-    /// Whether a new query may take a place in the seen set. What clients ask is slowed down before it comes here.
-    fn is_in_time(&mut self, now: Time, asker: Asker, hops: u8) -> bool {
+    /// Counts a new query against the pace of the neighbor that brought it. False when that has brought more than its
+    /// share. What clients ask is slowed down before it comes here.
+    fn take_from_pace(&mut self, now: Time, asker: Asker, hops: u8) -> bool {
         match asker {
             Asker::Neighbor { link, .. } if self.seen.len() >= SEEN_FREELY_MAX => {
                 let headroom = self.headroom();
@@ -417,9 +418,7 @@ impl Flood {
             self.offers_kept_bytes -= weight(&offer);
         }
         self.pending_count -= 1;
-        if self.may_keep(place, done.asker) {
-            self.kept_count += 1;
-        } else {
+        if !self.take_kept_place(place, done.asker) {
             self.seen.remove_pass(place, ttl);
         }
         Some(done)
@@ -427,8 +426,7 @@ impl Flood {
 
     /// Keeps the echo of a pass that ended where it began.
     fn keep(&mut self, place: QueryPlace, mut pass: Pass) {
-        if self.may_keep(place, pass.asker) {
-            self.kept_count += 1;
+        if self.take_kept_place(place, pass.asker) {
             let (until, ttl) = (pass.came + ECHO_WAIT_MAX, pass.ttl);
             pass.is_done = true;
             self.seen.add_pass(place, pass);
@@ -436,13 +434,16 @@ impl Flood {
         }
     }
 
-    /// Whether the echo of a pass can be kept. Whoever does not say who it is cannot be known again.
-    fn may_keep(&mut self, place: QueryPlace, asker: Asker) -> bool {
+    /// Takes a place for the echo of a pass to be kept in. False when there is none left, which is noted, and when
+    /// there is nobody to keep it for: whoever does not say who it is cannot be known again.
+    fn take_kept_place(&mut self, place: QueryPlace, asker: Asker) -> bool {
         let has_room = self.kept_count < ECHOES_KEPT_MAX;
         if !has_room {
             self.seen.set_echo_forgotten(place);
         }
-        has_room && asker.identity().is_some()
+        let is_kept = has_room && asker.identity().is_some();
+        self.kept_count += usize::from(is_kept);
+        is_kept
     }
 
     fn forget_old(&mut self, now: Time) {
