@@ -121,7 +121,8 @@ pub enum Output {
         /// The link, which is gone for the mind at once.
         link: LinkId,
     },
-    /// Have this done where nobody waits for it; what comes of it comes back as [`Input::Disk`], whenever that is.
+    /// Have this done where nobody waits for it. What there is to be told of it ([`JobDone`]) comes back as
+    /// [`Input::Disk`], whenever that is; of data that is let go of nothing is.
     Disk(Job),
 }
 
