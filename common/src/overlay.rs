@@ -19,6 +19,7 @@ mod recipients;
 mod reload;
 mod rooms;
 mod search;
+mod speaker;
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
@@ -37,10 +38,11 @@ pub use config::Config;
 use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
 pub use holdings::Holding;
-use links::{Greeting, Origin, Speaker};
+use links::{Greeting, Origin};
 use log_names::QUERY_LOG;
 pub use log_names::STRANGERS_LOG;
-use rooms::{Parting, Rooms};
+use rooms::Rooms;
+use speaker::{Parting, Speaker};
 
 /// The servent's mind. What only some servents need at some times is made when they do, so that a million idle ones fit
 /// into one process.
@@ -169,10 +171,10 @@ impl Overlay {
             let own = self.hello();
             return self.rooms.rare.make().delivery.on_message(now, link, &message, &own, out);
         }
-        let Some(peer) = self.rooms.links.heard(link) else {
+        let Some(speaker) = self.rooms.links.heard(link) else {
             return;
         };
-        match (peer, message) {
+        match (speaker, message) {
             (Speaker::Stranger, Message::Hello(hello)) => self.on_hello(now, link, &hello, out),
             (Speaker::Client, Message::Request(request)) => self.on_request(now, link, request, out),
             (Speaker::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),

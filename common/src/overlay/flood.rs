@@ -29,6 +29,7 @@ use crate::on_demand::OnDemand;
 use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::QUERY_LOG;
 use crate::overlay::recipients::Recipients;
+use crate::overlay::speaker::{Parting, Speaker};
 use crate::query::{Query, QueryId, Tally};
 use crate::time::Time;
 
@@ -237,9 +238,12 @@ impl Flood {
         if pass.awaited.is_empty() { self.end_if_done(place, ttl) } else { None }
     }
 
-    /// A link to a neighbor is gone. What was awaited from it is awaited for as long as it would have been, if it may
-    /// come back; what it awaited from us is kept as long.
-    pub(super) fn on_closed(&mut self, link: LinkId, returns: Option<Identity>) -> Vec<Ended> {
+    /// A link is gone. What was awaited from a neighbor is awaited for as long as it would have been, if it may come
+    /// back; what it awaited from us is kept as long.
+    pub(super) fn on_closed(&mut self, link: LinkId, speaker: Option<Speaker>, parting: Parting) -> Vec<Ended> {
+        // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
+        let Some(Speaker::Neighbor(identity)) = speaker else { return Vec::new() };
+        let returns = identity.filter(|_| parting == Parting::ForNow);
         if let Some(paces) = self.paces.get_mut() {
             paces.forget(link);
         }

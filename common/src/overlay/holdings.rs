@@ -6,7 +6,8 @@ use std::fmt::{self, Display, Formatter};
 
 use super::delivery::Delivery;
 use super::flood::Flood;
-use super::rooms::Rooms;
+use super::links::Links;
+use super::rooms::{Counters, RareRooms, Rooms};
 use crate::limits::{
     ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, CONNECTIONS_MAX,
     ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_IDS_MAX,
@@ -41,15 +42,45 @@ struct Listed {
 }
 
 enum Reading {
-    Held { limit: usize, read: fn(&Rooms) -> usize },
-    Counted(fn(&Rooms) -> u64),
+    Held { limit: usize, read: fn(&Readable<'_>) -> usize },
+    Counted(fn(&Readable<'_>) -> u64),
 }
 
-const fn held(name: &'static str, help: &'static str, limit: usize, read: fn(&Rooms) -> usize) -> Listed {
+/// The rooms whose values are read. One that is new is named here, or said to have nothing that can grow; and what is
+/// named here and read by no row is a warning of the compiler.
+struct Readable<'a> {
+    links: &'a Links,
+    flood: Option<&'a Flood>,
+    delivery: Option<&'a Delivery>,
+    counters: Counters,
+}
+
+impl Readable<'_> {
+    fn of(rooms: &Rooms) -> Readable<'_> {
+        let Rooms { links, flood, rare } = rooms;
+        let mut readable = Readable { links, flood: flood.get(), delivery: None, counters: Counters::default() };
+        if let Some(RareRooms { delivery, counters, reload: _, answer_networks: _ }) = rare.get() {
+            readable.delivery = Some(delivery);
+            readable.counters = *counters;
+        }
+        readable
+    }
+
+    /// What is read in a room that may not have been needed yet.
+    fn of_flood<T: Default>(&self, read: impl FnOnce(&Flood) -> T) -> T {
+        self.flood.map(read).unwrap_or_default()
+    }
+
+    fn of_delivery<T: Default>(&self, read: impl FnOnce(&Delivery) -> T) -> T {
+        self.delivery.map(read).unwrap_or_default()
+    }
+}
+
+const fn held(name: &'static str, help: &'static str, limit: usize, read: fn(&Readable<'_>) -> usize) -> Listed {
     Listed { name, help, value: Reading::Held { limit, read } }
 }
 
-const fn counted(name: &'static str, help: &'static str, read: fn(&Rooms) -> u64) -> Listed {
+const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>) -> u64) -> Listed {
     Listed { name, help, value: Reading::Counted(read) }
 }
 
@@ -64,7 +95,9 @@ const ROWS: [Listed; 22] = [
         rooms.links.count() + rooms.of_delivery(Delivery::links_count)
     }),
     held("seen", "queries remembered", SEEN_IDS_MAX, |rooms| rooms.of_flood(Flood::seen_count)),
-    held("pending", "queries passed on whose echoes are awaited", QUERIES_PENDING_MAX, Rooms::pending_count),
+    held("pending", "queries passed on whose echoes are awaited", QUERIES_PENDING_MAX, |rooms| {
+        rooms.of_flood(Flood::pending_count)
+    }),
     held("echoes_kept", "echoes kept to be said again", ECHOES_KEPT_MAX, |rooms| rooms.of_flood(Flood::kept_count)),
     held("offers_kept_bytes", "bytes of queries kept to be offered again", OFFERS_KEPT_BYTES_MAX, |rooms| {
         rooms.of_flood(Flood::offers_kept_bytes)
@@ -84,21 +117,25 @@ const ROWS: [Listed; 22] = [
     held("answers_queued_bytes", "bytes of answers that wait", ANSWERS_QUEUED_BYTES_MAX, |rooms| {
         rooms.of_delivery(Delivery::queued_bytes)
     }),
-    counted("queries", "queries that came, each once", |rooms| rooms.of_flood(|flood| flood.queries_count)),
+    counted(
+        "queries",
+        "queries that came, each once; where there was no room to remember one, as often as it came",
+        |rooms| rooms.of_flood(|flood| flood.queries_count),
+    ),
     counted("answered", "queries answered", |rooms| rooms.of_flood(|flood| flood.answered_count)),
     counted("too_far", "queries dropped because their TTL and hops were above every limit", |rooms| {
-        rooms.counters().too_far
+        rooms.counters.too_far
     }),
-    counted("unseen", "queries refused because the seen set was full", |rooms| rooms.counters().unseen),
+    counted("unseen", "queries refused because the seen set was full", |rooms| rooms.counters.unseen),
     counted("over_pace", "queries refused because their neighbor brought more than its share", |rooms| {
-        rooms.counters().over_pace
+        rooms.counters.over_pace
     }),
     counted(
         "unsaid",
         "copies left out because the neighbor could not be told, for its dialect or its features",
-        |rooms| rooms.counters().unsaid,
+        |rooms| rooms.counters.unsaid,
     ),
-    counted("unanswered", "answers a limit refused", |rooms| rooms.counters().unanswered),
+    counted("unanswered", "answers a limit refused", |rooms| rooms.counters.unanswered),
     counted("undelivered", "answers dropped because their client could not be reached", |rooms| {
         rooms.of_delivery(|delivery| delivery.undelivered_count)
     }),
@@ -106,16 +143,17 @@ const ROWS: [Listed; 22] = [
 
 /// All of it, in one order for ever.
 pub(super) fn holdings(rooms: &Rooms) -> impl Iterator<Item = Holding> {
-    ROWS.iter().map(|row| row.read(rooms))
+    let rooms = Readable::of(rooms);
+    ROWS.iter().map(move |row| row.read(&rooms))
 }
 
 /// The one of this name, if there is one.
 pub(super) fn holding(rooms: &Rooms, name: &str) -> Option<Holding> {
-    ROWS.iter().find(|row| row.name == name).map(|row| row.read(rooms))
+    ROWS.iter().find(|row| row.name == name).map(|row| row.read(&Readable::of(rooms)))
 }
 
 impl Listed {
-    fn read(&self, rooms: &Rooms) -> Holding {
+    fn read(&self, rooms: &Readable<'_>) -> Holding {
         let Listed { name, help, .. } = *self;
         let (value, limit) = match self.value {
             Reading::Held { limit, read } => (read(rooms) as u64, Some(limit as u64)),

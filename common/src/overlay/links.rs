@@ -24,6 +24,7 @@ use crate::overlay::doors::Outbox;
 use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::recipients::Recipients;
+use crate::overlay::speaker::Speaker;
 use crate::query::Query;
 use crate::rate::Rate;
 use crate::time::Time;
@@ -61,15 +62,6 @@ pub(super) enum Origin {
 struct Guests {
     strangers: Newcomers<Origin>,
     clients: BTreeMap<LinkId, Attached>,
-}
-
-/// Who speaks on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaker {
-    Stranger,
-    Client,
-    /// With who it is, if it says so.
-    Neighbor(Option<Identity>),
 }
 
 /// What a hello made of a link.
@@ -286,7 +278,7 @@ impl Links {
 
     /// Forgets a link that is closed or about to be, and says who it was. Targets that counted on it are dialled again.
     pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, random: u64) -> Option<Speaker> {
-        let peer = self.remove(link, reason);
+        let speaker = self.remove(link, reason);
         for index in 0..self.targets.len() {
             let Some(target) = self.targets.get_mut(index) else { continue };
             match target.state {
@@ -298,7 +290,7 @@ impl Links {
                 _ => {}
             }
         }
-        peer
+        speaker
     }
 
     /// A link is no stranger any more.

@@ -1,5 +1,8 @@
 //! The rooms as one list, and every fan-out over them: one more room is a field here and a line in each.
 //!
+//! Each fan-out takes the list apart whole (`let Rooms { … }` without `..`), and says of a room that it has nothing to
+//! tell or to be told (`reload: _`): one that is forgotten somewhere does not compile.
+//!
 //! Part of the corridor: it names the rooms, and they name neither each other nor it. What becomes of one message is in
 //! `overlay`, what becomes of a query in `asking`.
 
@@ -9,10 +12,11 @@ use super::config::Config;
 use super::delivery::Delivery;
 use super::doors::Outbox;
 use super::flood::{Asker, Ended, Flood};
-use super::links::{Links, Speaker};
+use super::links::Links;
 use super::log_names::QUERY_LOG;
 use super::query_log;
 use super::reload::Reload;
+use super::speaker::Parting;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
 use crate::on_demand::OnDemand;
@@ -22,17 +26,17 @@ use crate::time::Time;
 pub(super) struct Rooms {
     pub(super) links: Links,
     pub(super) flood: OnDemand<Flood>,
-    pub(super) rare: OnDemand<Rare>,
+    pub(super) rare: OnDemand<RareRooms>,
 }
 
 /// What few servents have a use for, behind one pointer: a million idle ones fit into one process.
 #[derive(Debug, Default)]
-pub(super) struct Rare {
+pub(super) struct RareRooms {
     pub(super) delivery: Delivery,
+    pub(super) reload: Reload,
     pub(super) counters: Counters,
     /// Where clients may be for an answer to be dialled to them that nothing shows they asked for.
     pub(super) answer_networks: Vec<IpNet>,
-    pub(super) reload: Reload,
 }
 
 /// What happened that nobody is told of at the time.
@@ -45,16 +49,9 @@ pub(super) struct Counters {
     pub(super) unanswered: u64,
 }
 
-/// Whether whoever was at the other end of a link may come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parting {
-    ForNow,
-    ForGood,
-}
-
 impl Rooms {
     pub(super) fn new(config: &Config) -> Rooms {
-        let mut rare: OnDemand<Rare> = OnDemand::default();
+        let mut rare: OnDemand<RareRooms> = OnDemand::default();
         if !config.answer_networks.is_empty() {
             rare.make().answer_networks.clone_from(&config.answer_networks);
         }
@@ -64,27 +61,29 @@ impl Rooms {
     // ---- time ----
 
     pub(super) fn deadline(&self) -> Time {
-        let flood = self.flood.get().map_or(Time::NEVER, Flood::deadline);
-        let delivery = self.rare.get().map_or(Time::NEVER, |rare| rare.delivery.deadline());
-        self.links.deadline().min(flood).min(delivery)
+        let Rooms { links, flood, rare } = self;
+        let flood = flood.get().map_or(Time::NEVER, Flood::deadline);
+        let rare = rare.get().map_or(Time::NEVER, RareRooms::deadline);
+        links.deadline().min(flood).min(rare)
     }
 
     pub(super) fn on_deadline(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
+        // What a link that is closed makes of the others comes first.
         for link in self.links.on_deadline(now, out) {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
         }
-        if let Some(flood) = self.flood.get_mut() {
-            let done = flood.on_deadline(now);
-            self.finish_all(done, out);
+        let Rooms { links, flood, rare } = self;
+        if let Some(flood) = flood.get_mut() {
+            finish_all(links, flood.on_deadline(now), out);
         }
-        if let Some(rare) = self.rare.get_mut() {
-            rare.delivery.on_deadline(now, out);
+        if let Some(rare) = rare.get_mut() {
+            rare.on_deadline(now, out);
         }
     }
 
     // ---- links that go ----
 
-    /// Tells every room that a link is gone.
+    /// Tells every room that a link is gone, whoever was at its other end: which are its concern is each room's to say.
     pub(super) fn on_closed(
         &mut self,
         now: Time,
@@ -94,15 +93,13 @@ impl Rooms {
         random: u64,
         out: &mut Outbox<'_>,
     ) {
-        if let Some(rare) = self.rare.get_mut() {
-            rare.delivery.on_closed(now, link, reason, out);
+        let Rooms { links, flood, rare } = self;
+        let speaker = links.on_closed(now, link, reason, random);
+        if let Some(rare) = rare.get_mut() {
+            rare.on_closed(now, link, reason, out);
         }
-        // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
-        let Some(Speaker::Neighbor(identity)) = self.links.on_closed(now, link, reason, random) else { return };
-        let returns = identity.filter(|_| parting == Parting::ForNow);
-        if let Some(flood) = self.flood.get_mut() {
-            let done = flood.on_closed(link, returns);
-            self.finish_all(done, out);
+        if let Some(flood) = flood.get_mut() {
+            finish_all(links, flood.on_closed(link, speaker, parting), out);
         }
     }
 
@@ -122,15 +119,15 @@ impl Rooms {
 
     /// Says goodbye to everybody.
     pub(super) fn on_leave(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
-        if let Some(rare) = self.rare.get() {
-            rare.delivery.on_leave(out);
+        let Rooms { links, flood, rare } = self;
+        if let Some(rare) = rare.get() {
+            rare.on_leave(out);
         }
         // Whoever waits for us is told what came of it so far.
-        if let Some(flood) = self.flood.get_mut() {
-            let done = flood.give_up_all();
-            self.finish_all(done, out);
+        if let Some(flood) = flood.get_mut() {
+            finish_all(links, flood.give_up_all(), out);
         }
-        for link in self.links.all() {
+        for link in links.all() {
             self.close(now, link, Goodbye::Leaving, "this servent is leaving", random, out);
         }
     }
@@ -140,53 +137,76 @@ impl Rooms {
     /// Tells whoever waits that a query has finished.
     #[inline]
     pub(super) fn finish(&self, done: Ended, out: &mut Outbox<'_>) {
-        let Ended { asker, id, tally } = done;
-        if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-            query_log::log_done(&self.links, done);
-        }
-        match asker {
-            Asker::Client { link } => out.send(link, Message::Finished(Finished { sequence: id.sequence, tally })),
-            Asker::Neighbor { link, ttl, .. } => out.send(link, Message::Echo(Echo { id, ttl, tally })),
-            Asker::Gone { .. } => {}
-        }
-    }
-
-    fn finish_all(&self, done: Vec<Ended>, out: &mut Outbox<'_>) {
-        done.into_iter().for_each(|done| self.finish(done, out));
+        finish(&self.links, done, out);
     }
 
     // ---- what they say of themselves ----
 
     /// Whether this link leads to the answer address of another servent's client.
     pub(super) fn is_answer_link(&self, link: LinkId) -> bool {
-        self.of_delivery(|delivery| delivery.knows(link))
-    }
-
-    pub(super) fn counters(&self) -> Counters {
-        self.rare.get().map(|rare| rare.counters).unwrap_or_default()
+        self.rare.get().is_some_and(|rare| rare.delivery.knows(link))
     }
 
     pub(super) fn pending_count(&self) -> usize {
-        self.of_flood(Flood::pending_count)
-    }
-
-    /// What is read in a room that may not have been needed yet.
-    pub(super) fn of_flood<T: Default>(&self, read: impl FnOnce(&Flood) -> T) -> T {
-        self.flood.get().map(read).unwrap_or_default()
-    }
-
-    pub(super) fn of_delivery<T: Default>(&self, read: impl FnOnce(&Delivery) -> T) -> T {
-        self.rare.get().map(|rare| read(&rare.delivery)).unwrap_or_default()
+        self.flood.get().map_or(0, Flood::pending_count)
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
-        self.links.fingerprint() ^ self.of_flood(Flood::fingerprint)
+        // What is rare is part of no query's way.
+        let Rooms { links, flood, rare: _ } = self;
+        links.fingerprint() ^ flood.get().map_or(0, Flood::fingerprint)
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        let networks = |rare: &Rare| rare.answer_networks.capacity() * size_of::<IpNet>();
-        let rare = self.rare.get().map_or(0, |rare| size_of_val(rare) + networks(rare));
-        self.links.memory_bytes() + self.of_flood(Flood::memory_bytes) + rare
+        let Rooms { links, flood, rare } = self;
+        let flood = flood.get().map_or(0, Flood::memory_bytes);
+        links.memory_bytes() + flood + rare.get().map_or(0, RareRooms::memory_bytes)
     }
+}
+
+/// The same fan-outs over what is behind the pointer.
+impl RareRooms {
+    fn deadline(&self) -> Time {
+        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
+        delivery.deadline()
+    }
+
+    fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
+        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
+        delivery.on_deadline(now, out);
+    }
+
+    fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
+        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
+        delivery.on_closed(now, link, reason, out);
+    }
+
+    fn on_leave(&self, out: &mut Outbox<'_>) {
+        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
+        delivery.on_leave(out);
+    }
+
+    /// Without what waits to be delivered, which has a limit of its own.
+    fn memory_bytes(&self) -> usize {
+        let RareRooms { delivery: _, reload: _, counters: _, answer_networks } = self;
+        size_of_val(self) + answer_networks.capacity() * size_of::<IpNet>()
+    }
+}
+
+#[inline]
+fn finish(links: &Links, done: Ended, out: &mut Outbox<'_>) {
+    let Ended { asker, id, tally } = done;
+    if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
+        query_log::log_done(links, done);
+    }
+    match asker {
+        Asker::Client { link } => out.send(link, Message::Finished(Finished { sequence: id.sequence, tally })),
+        Asker::Neighbor { link, ttl, .. } => out.send(link, Message::Echo(Echo { id, ttl, tally })),
+        Asker::Gone { .. } => {}
+    }
+}
+
+fn finish_all(links: &Links, done: Vec<Ended>, out: &mut Outbox<'_>) {
+    done.into_iter().for_each(|done| finish(links, done, out));
 }
