@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::features::Features;
 use crate::limits::{SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX};
 
 /// How bytes on a link are to be read, and how a client wants its answers.
@@ -30,6 +31,8 @@ pub struct Manners {
     pub option: &'static str,
     /// Its number in a native query, which says in which dialect the client hears answers. Never given to another.
     pub number: u32,
+    /// What it takes to understand that number; whoever speaks the dialect does.
+    pub needs: Features,
     /// The first bytes of whoever dials a servent; of none where it is told by being no other.
     pub opening_to_servent: &'static [u8],
     /// The first bytes of whoever dials a client, to bring an answer.
@@ -76,6 +79,7 @@ static NATIVE: Manners = Manners {
     scheme: "",
     option: "",
     number: 0,
+    needs: Features::NONE,
     opening_to_servent: &[],
     opening_to_client: &[],
     answers_hello: true,
@@ -93,6 +97,7 @@ static TP3: Manners = Manners {
     scheme: TP3_SCHEME,
     option: "--tp3",
     number: 1,
+    needs: Features::NONE,
     opening_to_servent: &[0, 4],
     opening_to_client: &[0, 9],
     answers_hello: false,
@@ -112,6 +117,7 @@ static TOY: Manners = Manners {
     scheme: "toy://",
     option: "--toy",
     number: 2,
+    needs: crate::features::MADE_UP[0],
     opening_to_servent: b"toy?",
     opening_to_client: b"toy!",
     answers_hello: true,

@@ -11,8 +11,18 @@ impl Features {
     /// None of them: what everybody can do.
     pub const NONE: Features = Features(0);
 
-    /// Those of this implementation. Bits are given out in the order of building, and none is ever given out again.
-    pub const OWN: Features = Features::NONE;
+    /// What those are called that were given out, each at the place of its bit: in the order of building, and none is
+    /// ever given out again.
+    pub const NAMES: &'static [&'static str] = &[];
+
+    /// Those that were not: what they mean is known to those who come later.
+    pub const NOT_GIVEN_OUT: Features = Features(u16::MAX << Features::NAMES.len());
+
+    /// What a servent of this implementation offers.
+    pub const OF_SERVENTS: Features = Features::NONE;
+
+    /// What a client of this implementation offers.
+    pub const OF_CLIENTS: Features = Features::NONE;
 
     /// The features of a hello. Of those beyond what is kept nobody here knows what they are.
     #[must_use]
@@ -27,12 +37,22 @@ impl Features {
         u64::from(self.0)
     }
 
+    /// Those of both.
+    #[must_use]
+    pub const fn and(self, others: Features) -> Features {
+        Features(self.0 | others.0)
+    }
+
     /// Whether all that is needed is among them.
     #[must_use]
     pub fn include(self, needed: Features) -> bool {
         self.0 & needed.0 == needed.0
     }
 }
+
+/// Features for tests of what takes one. They are the last that will be given out, so that none of them is one for long.
+#[cfg(test)]
+pub(crate) const MADE_UP: [Features; 3] = [Features(1 << 15), Features(1 << 14), Features(1 << 13)];
 
 #[cfg(test)]
 mod tests {
@@ -46,6 +66,16 @@ mod tests {
         {
             assert_eq!(features(offered).include(features(needed)), expected, "{offered} offered, {needed} needed");
         }
+    }
+
+    #[test]
+    fn what_is_offered_was_given_out_and_what_tests_make_up_was_not() {
+        for offered in [Features::OF_SERVENTS, Features::OF_CLIENTS] {
+            assert_eq!(offered.bits() & Features::NOT_GIVEN_OUT.bits(), 0, "{offered:?}");
+        }
+        let all = MADE_UP.into_iter().fold(Features::NONE, Features::and);
+        assert!(Features::NOT_GIVEN_OUT.include(all));
+        assert_eq!(all.bits().count_ones() as usize, MADE_UP.len(), "each is another");
     }
 
     #[test]

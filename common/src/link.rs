@@ -326,6 +326,7 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::MADE_UP;
     use crate::message::ServentId;
 
     /// A link whose other end offered these features in its hello.
@@ -342,8 +343,8 @@ mod tests {
 
     #[test]
     fn nothing_is_said_to_whoever_did_not_offer_to_understand_it() {
-        let [one, other, more] = [1, 2, 4].map(Features::from_bits);
-        let both = Features::from_bits(one.bits() | other.bits());
+        let [one, other, more] = MADE_UP;
+        let both = one.and(other);
         let ping = || Frame::new(Dialect::Native, &Message::Ping).unwrap();
         for (offered, needed, is_said) in [
             (Features::NONE, Features::NONE, true),
@@ -369,7 +370,7 @@ mod tests {
     fn before_its_hello_nobody_has_offered_anything() {
         let mut link = Link::new(Dialect::Native, Purpose::Standing);
         link.send(&Message::Ping).unwrap();
-        let frame = Frame::new(Dialect::Native, &Message::Ping).unwrap().needing(Features::from_bits(1));
+        let frame = Frame::new(Dialect::Native, &Message::Ping).unwrap().needing(MADE_UP[0]);
         assert_eq!(link.send_frame(&frame), Err(SendError::NotOffered));
     }
 }

@@ -69,7 +69,7 @@ impl Message {
     pub fn needs(&self) -> Features {
         match self {
             Message::Request(request) => request.ask.needs(),
-            Message::Query(query) => query.ask.needs(),
+            Message::Query(query) => query.needs(),
             Message::Answer(answer) => answer.body.needs(),
             Message::Hello(_)
             | Message::Goodbye(_)
@@ -114,10 +114,15 @@ impl Hello {
     /// The hello of this implementation.
     #[must_use]
     pub fn new(role: Role) -> Hello {
-        Hello { features: Features::OWN, ..Hello::said_in(Dialect::OWN, role) }
+        let features = match role {
+            Role::Servent { .. } | Role::Nameless => Features::OF_SERVENTS,
+            Role::Client { .. } => Features::OF_CLIENTS,
+        };
+        Hello { features, ..Hello::said_in(Dialect::OWN, role) }
     }
 
-    /// What somebody says in a dialect that has no words for more than who it is.
+    /// What somebody says in a dialect that has no words for more than who it is. That it is spoken shows that it is
+    /// known.
     #[must_use]
     pub fn said_in(dialect: Dialect, role: Role) -> Hello {
         let frame_bytes_max = match role {
@@ -125,7 +130,7 @@ impl Hello {
             Role::Client { .. } => FRAME_BYTES_MAX,
         };
         let frame_bytes_max = u32::try_from(frame_bytes_max).unwrap_or(u32::MAX);
-        Hello { role, dialect, features: Features::NONE, frame_bytes_max }
+        Hello { role, dialect, features: dialect.manners().needs, frame_bytes_max }
     }
 }
 

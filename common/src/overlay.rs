@@ -39,7 +39,6 @@ use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
 pub use holdings::Holding;
 use links::{Greeting, Origin};
-use log_names::QUERY_LOG;
 pub use log_names::STRANGERS_LOG;
 use rooms::Rooms;
 use speaker::{Parting, Speaker};
@@ -214,12 +213,8 @@ impl Overlay {
                 if let Some(older) = older {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
                 }
-                if let (Some(identity), Some(flood)) = (identity, self.rooms.flood.get_mut()) {
-                    for query in flood.on_linked(link, identity) {
-                        let to = self.rooms.links.neighbor_name(link);
-                        log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
-                        out.flood(vec![link], query);
-                    }
+                if let Some(identity) = identity {
+                    self.offer_again(link, identity, out);
                 }
             }
             Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),

@@ -77,6 +77,12 @@ impl Query {
     pub fn id(&self) -> QueryId {
         QueryId { sequence: self.sequence, client: self.client.socket }
     }
+
+    /// What it takes to understand it, with all that it carries.
+    #[must_use]
+    pub fn needs(&self) -> Features {
+        self.ask.needs().and(self.client.dialect.manners().needs)
+    }
 }
 
 /// The way a topology query took.

@@ -10,6 +10,7 @@ use super::doors::Outbox;
 use super::flood::{Admission, Arrival, Asker, Breach, Ended, Passing, QueryPlace};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
+use super::rooms::Rooms;
 use super::search;
 use crate::address::AnswerAddress;
 use crate::dialect::Answers;
@@ -117,7 +118,7 @@ impl Overlay {
         mut tally: Tally,
         out: &mut Outbox<'_>,
     ) {
-        let to = self.rooms.links.recipients(asker.link(), &query, query.ask.needs());
+        let to = self.rooms.links.recipients(asker.link(), &query);
         // Whoever would not understand it is not asked, and that is told; where it ends in any case nobody is left out.
         if to.untold_count > 0 && query.ttl > 0 {
             tally.add_lost(to.untold_count);
@@ -135,6 +136,22 @@ impl Overlay {
             }
             Passing::Over(done) => self.rooms.finish(done, out),
         }
+    }
+
+    /// A neighbor is linked that says who it is: it may have been lost with queries on their way.
+    pub(super) fn offer_again(&mut self, link: LinkId, identity: Identity, out: &mut Outbox<'_>) {
+        let Rooms { links, flood, rare } = &mut self.rooms;
+        let Some(flood) = flood.get_mut() else { return };
+        let resumption = flood.on_linked(link, identity, |query| links.can_be_told(link, query));
+        for query in resumption.offers {
+            let to = links.neighbor_name(link);
+            log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
+            out.flood(vec![link], query);
+        }
+        if resumption.untold_count > 0 {
+            rare.make().counters.unsaid += resumption.untold_count as u64;
+        }
+        resumption.done.into_iter().for_each(|done| self.rooms.finish(done, out));
     }
 
     /// What a servent does with a query whose neighbor has brought more than its share.

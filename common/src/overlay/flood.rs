@@ -76,6 +76,17 @@ pub(super) enum Passing {
     Over(Ended),
 }
 
+/// What becomes of the queries whose echoes are awaited from a neighbor that was lost and is back.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Resumption {
+    /// Those to be offered to it again.
+    pub(super) offers: Vec<Arc<Query>>,
+    /// Those that are over, since nothing else is awaited of them.
+    pub(super) done: Vec<Ended>,
+    /// How many it cannot be told any more.
+    pub(super) untold_count: usize,
+}
+
 /// A query of which nothing is awaited any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
@@ -274,11 +285,17 @@ impl Flood {
         done
     }
 
-    /// A neighbor is linked that may have been lost before: what of ours it may not have heard, or not have echoed.
-    pub(super) fn on_linked(&mut self, link: LinkId, identity: Identity) -> Vec<Arc<Query>> {
-        let mut offers = Vec::new();
+    /// A neighbor is linked that may have been lost before: what of ours it may not have heard, or not have echoed. What
+    /// it could be told then and cannot be told now is lost there.
+    pub(super) fn on_linked(
+        &mut self,
+        link: LinkId,
+        identity: Identity,
+        can_be_told: impl Fn(&Query) -> bool,
+    ) -> Resumption {
+        let mut resumption = Resumption::default();
         if self.pending_count == 0 {
-            return offers;
+            return resumption;
         }
         for (place, ttl) in self.passes() {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
@@ -286,12 +303,19 @@ impl Flood {
             let (Some(index), Some(offer)) = (absent.iter().position(|absent| *absent == identity), &pass.offer) else {
                 continue;
             };
-            offers.push(Arc::clone(offer));
             absent.swap_remove(index);
-            pass.awaited.push(link);
-            pass.tally.copies += 1;
+            if can_be_told(offer) {
+                resumption.offers.push(Arc::clone(offer));
+                pass.awaited.push(link);
+                pass.tally.copies += 1;
+            } else {
+                log::debug!(target: QUERY_LOG, "{} lost an echo: whom it was awaited from is back, and cannot be told", offer.id());
+                resumption.untold_count += 1;
+                pass.tally.add_lost(1);
+                resumption.done.extend(self.end_if_done(place, ttl));
+            }
         }
-        offers
+        resumption
     }
 
     /// Gives up what has been awaited for too long, and forgets what was kept long enough.

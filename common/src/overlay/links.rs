@@ -13,7 +13,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::address::{AnswerAddress, canonical};
-use crate::features::Features;
 use crate::limits::{CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
@@ -331,10 +330,10 @@ impl Links {
 
     // ---- who there is ----
 
-    /// Whoever a query may go to: the neighbors but the one at the other end of this link. `needs` is what it takes to
-    /// understand its ask.
-    pub(super) fn recipients(&self, except: Option<LinkId>, query: &Query, needs: Features) -> Recipients {
+    /// Whoever a query may go to: the neighbors but the one at the other end of this link.
+    pub(super) fn recipients(&self, except: Option<LinkId>, query: &Query) -> Recipients {
         let count = self.neighbors.len();
+        let needs = query.needs();
         let mut to =
             Recipients { links: Vec::with_capacity(count), echoing: Vec::with_capacity(count), untold_count: 0 };
         for neighbor in self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != except) {
@@ -348,6 +347,11 @@ impl Links {
             }
         }
         to
+    }
+
+    /// Whether a neighbor would understand a query.
+    pub(super) fn can_be_told(&self, link: LinkId, query: &Query) -> bool {
+        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.can_be_told(query, query.needs()))
     }
 
     /// Whether a neighbor can be told what came of its copy.
@@ -509,10 +513,10 @@ fn keeps_second(own: ServentId, other: ServentId, first_dialled_here: bool, seco
 mod tests {
     use super::*;
     use crate::dialect::Dialect;
+    use crate::features::{Features, MADE_UP};
     use crate::key::Key;
     use crate::query::{Ask, Path};
 
-    /// No message needs a feature yet, so the need is made up here.
     #[test]
     fn whoever_did_not_offer_what_a_query_needs_is_left_out_and_counted() {
         let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
@@ -520,28 +524,35 @@ mod tests {
         let own = servent(1, 9000);
         let mut links = Links::new(&Config::default());
         let mut out = Vec::new();
-        let offers = [(LinkId(1), 0), (LinkId(2), 1), (LinkId(3), 2), (LinkId(4), 3)];
-        for (link, offered) in offers {
+        let needed = Dialect::Toy.manners().needs;
+        let other = MADE_UP[1];
+        let offers = [Features::NONE, needed, other, needed.and(other)];
+        let offers: Vec<_> = (1..).map(LinkId).zip(offers).collect();
+        for (link, features) in offers.iter().copied() {
             let out = &mut Outbox::new(&mut out);
             links.on_opened(Time::START, link, Origin::Accepted(address(1)), &own, out);
-            let features = Features::from_bits(offered);
             let hello = Hello { features, ..servent(10 + u128::from(link.0), 9001) };
             let greeting = links.on_hello(Time::START, link, &hello, &own, out);
             assert!(matches!(greeting, Greeting::Neighbor(Some(_), None)), "{greeting:?}");
         }
-        let client = AnswerAddress { socket: address(7000), dialect: Dialect::OWN };
-        let ask = Ask::Key(Key::new(b"tea").unwrap());
-        let query = Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
-        for needed in 0..4 {
+        for dialect in [Dialect::Native, Dialect::Toy] {
+            let client = AnswerAddress { socket: address(7000), dialect };
+            let ask = Ask::Key(Key::new(b"tea").unwrap());
+            let query = Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
+            let is_told = |offered: Features| dialect == Dialect::Native || offered.include(needed);
             for except in [None, Some(LinkId(4))] {
-                let to = links.recipients(except, &query, Features::from_bits(needed));
-                let there: Vec<_> = offers.into_iter().filter(|(link, _)| Some(*link) != except).collect();
-                let told = there.iter().filter(|(_, offered)| offered & needed == needed);
+                let to = links.recipients(except, &query);
+                let there: Vec<_> = offers.iter().copied().filter(|(link, _)| Some(*link) != except).collect();
+                let told = there.iter().filter(|(_, offered)| is_told(*offered));
                 let told: Vec<LinkId> = told.map(|(link, _)| *link).collect();
                 assert_eq!(to.count(), there.len(), "nobody is forgotten");
-                assert_eq!(to.untold_count, there.len() - told.len(), "{needed} needed");
-                assert_eq!((to.links, to.echoing), (told.clone(), told), "{needed} needed");
+                assert_eq!(to.untold_count, there.len() - told.len(), "of a client that hears {dialect:?}");
+                assert_eq!((to.links, to.echoing), (told.clone(), told), "of a client that hears {dialect:?}");
             }
+            for (link, offered) in offers.iter().copied() {
+                assert_eq!(links.can_be_told(link, &query), is_told(offered), "{link} hears of {dialect:?}");
+            }
+            assert!(!links.can_be_told(LinkId(5), &query), "nobody is there");
         }
     }
 }

@@ -183,8 +183,9 @@ mod tests {
 
     use super::*;
     use crate::address::Neighbor;
+    use crate::features::Features;
     use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
-    use crate::link::{Link, LinkId, Purpose};
+    use crate::link::{Link, LinkId, Purpose, SendError};
     use crate::overlay::{Config, Dial, Input, Opening, Output, Overlay};
     use crate::session::{self, EndReason, Ending, Report, Session};
     use crate::store::Store;
@@ -235,6 +236,14 @@ mod tests {
         Ok(heard)
     }
 
+    /// A link whose other end has said hello: who speaks Toy knows what takes knowing it.
+    fn greeted() -> Link {
+        let [mut other, mut link] = [(); 2].map(|()| Link::new(Dialect::Toy, Purpose::Standing));
+        other.send(&servent(1)).unwrap();
+        assert_eq!(pass(&mut other, &mut link), Ok(vec![servent(1)]));
+        link
+    }
+
     /// Everything that waits at one end goes to the other.
     fn pass(from: &mut Link, to: &mut Link) -> Result<Vec<Message>, WireError> {
         let bytes = from.unsent().to_vec();
@@ -264,7 +273,7 @@ mod tests {
     #[test]
     fn a_message_may_be_cut_anywhere_and_a_line_without_end_is_refused() {
         for message in messages() {
-            let mut link = Link::new(Dialect::Toy, Purpose::Standing);
+            let mut link = greeted();
             link.send(&message).unwrap();
             let bytes = link.unsent().to_vec();
             for cut in 0..bytes.len() {
@@ -308,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_query_it_has_no_words_for_is_not_said() {
-        let mut link = Link::new(Dialect::Toy, Purpose::Standing);
+        let mut link = greeted();
         for (ask, can_be_said) in [(key("8 bytes!"), true), (key("9 bytes!!"), false), (Ask::Topology, false)] {
             assert_eq!(crate::wire::can_say(Dialect::Toy, &query(ask.clone())), can_be_said);
             assert_eq!(link.send(&Message::query(query(ask))).is_ok(), can_be_said);
@@ -328,7 +337,7 @@ mod tests {
         Client(Box<Session>, Vec<Report>),
     }
 
-    /// Two servents, the first of which has the second as a neighbor that speaks Toy, and a client of the first.
+    /// Two servents, the first of which has the second as a neighbor, and a client of the first.
     struct World {
         now: Time,
         /// What the client speaks.
@@ -339,8 +348,13 @@ mod tests {
     }
 
     impl World {
+        /// The neighbor speaks Toy.
         fn new(dialect: Dialect) -> World {
-            let neighbor = Neighbor { name: "b".to_owned(), addresses: vec![place(2)], dialect: Dialect::Toy };
+            World::beside(Dialect::Toy, dialect)
+        }
+
+        fn beside(neighbor: Dialect, dialect: Dialect) -> World {
+            let neighbor = Neighbor { name: "b".to_owned(), addresses: vec![place(2)], dialect: neighbor };
             let servent = |number: u8, data: &str, neighbors: Vec<Neighbor>| {
                 let config = Config {
                     advertised: place(number),
@@ -590,6 +604,96 @@ mod tests {
         let ending = ending.unwrap();
         let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
         assert_eq!((ending.reason, ending.tally), (EndReason::Silence, tally));
+    }
+
+    /// The number of a dialect is a word inside a message: whoever does not know it would break the link.
+    #[test]
+    fn whoever_does_not_know_the_dialect_of_a_client_is_not_asked_and_is_lost() {
+        let mut world = World::beside(Dialect::Native, Dialect::Toy);
+        let connections_count = world.connections.len();
+        let (answers, ending) = told(&world.ask("tea"));
+        assert_eq!((answers, ending), (vec![(place(1), "black".to_owned(), None)], None));
+        world.pass(Duration::from_secs(4));
+        let (_, ending) = told(&world.reports());
+        let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
+        assert_eq!(ending.map(|ending| (ending.reason, ending.tally)), Some((EndReason::Silence, tally)));
+        // One answer came alone, over a connection of its own; the link to the neighbor is the one there was.
+        assert_eq!(world.connections.len(), connections_count + 1);
+        // What the neighbor knows is asked of it over that link.
+        world.dialect = Dialect::Native;
+        world.attach();
+        assert_eq!(told(&world.ask("tea")).0.len(), 2);
+    }
+
+    #[test]
+    fn a_link_refuses_a_query_of_a_client_whose_dialect_its_other_end_does_not_know() {
+        let needs = Dialect::Toy.manners().needs;
+        let message = Message::query(query(key("tea")));
+        assert_eq!(message.needs(), needs);
+        let native = Hello::new(Role::Servent { id: ServentId(1), advertised: place(1) });
+        for (features, said) in [(Features::NONE, Err(SendError::NotOffered)), (needs, Ok(()))] {
+            let [mut other, mut link] = [(); 2].map(|()| Link::new(Dialect::Native, Purpose::Standing));
+            other.send(&Message::Hello(Hello { features, ..native })).unwrap();
+            pass(&mut other, &mut link).unwrap();
+            link.send(&Message::Hello(native)).unwrap();
+            assert_eq!(link.send(&message), said, "{features:?} offered");
+            assert_eq!(link.send(&Message::Ping), Ok(()), "only that is lost");
+        }
+    }
+
+    /// Who comes back is the same servent by its id, and need not be able to do the same.
+    #[test]
+    fn a_query_is_offered_again_to_whoever_can_still_be_told_it_and_is_lost_elsewhere() {
+        let needs = Dialect::Toy.manners().needs;
+        let role = Role::Servent { id: ServentId(2), advertised: place(2) };
+        let native = Hello { features: needs, ..Hello::new(role) };
+        let toy = Hello::said_in(Dialect::Toy, role);
+        let nothing = Hello { features: Features::NONE, ..native };
+        for (asked, before, after, is_offered) in [
+            ("tea", native, native, true),
+            ("tea", native, toy, true),
+            ("tea", toy, native, true),
+            ("tea", native, nothing, false),
+            ("long-name", native, native, true),
+            ("long-name", native, toy, false),
+        ] {
+            let what = format!("{asked} of whoever said {before:?} and then {after:?}");
+            let config = Config { advertised: place(1), servent_id: ServentId(1), ..Config::default() };
+            let (store, _) = Store::parse(Vec::new()).unwrap();
+            let mut mind = Overlay::new(&config, Arc::new(store));
+            let mut tell = |input| {
+                let mut out = Vec::new();
+                mind.handle(Time::START, input, &mut out);
+                out
+            };
+            let [client, first, second] = [1, 2, 3].map(LinkId);
+            let client_hello = Hello::said_in(Dialect::Toy, Role::Client { answer_port: 9990 });
+            let mut greet = |link, hello| {
+                tell(Input::Opened { link, opening: Opening::Accepted(place(9)) });
+                tell(Input::Received { link, message: Message::Hello(hello) })
+            };
+            greet(client, client_hello);
+            greet(first, before);
+            let request = Message::Request(Request { sequence: 7, ask: key(asked) });
+            let out = tell(Input::Received { link: client, message: request });
+            let [Output::Flood { links, query }] = out.as_slice() else { panic!("{what}: {out:?}") };
+            assert_eq!(links, &[first], "{what}");
+            assert_eq!(tell(Input::Closed { link: first, reason: "a test".to_owned() }), [], "{what}");
+            tell(Input::Opened { link: second, opening: Opening::Accepted(place(9)) });
+            let out = tell(Input::Received { link: second, message: Message::Hello(after) });
+            let [Output::Send { message: Message::Hello(_), .. }, then] = out.as_slice() else {
+                panic!("{what}: {out:?}")
+            };
+            let tally = Tally { reached: 1, copies: 1, lost: 1, ..Tally::default() };
+            let finished = Message::Finished(Finished { sequence: 7, tally });
+            let expected = if is_offered {
+                Output::Flood { links: vec![second], query: Arc::clone(query) }
+            } else {
+                Output::Send { link: client, message: finished }
+            };
+            assert_eq!(*then, expected, "{what}");
+            assert_eq!(mind.holding("unsaid"), Some(u64::from(!is_offered)), "{what}");
+        }
     }
 
     #[test]

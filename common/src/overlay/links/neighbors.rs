@@ -36,7 +36,7 @@ struct Uncommon {
     features: Features,
 }
 
-const COMMON: Uncommon = Uncommon { v6: None, dialect: Dialect::OWN, features: Features::OWN };
+const COMMON: Uncommon = Uncommon { v6: None, dialect: Dialect::OWN, features: Features::OF_SERVENTS };
 
 /// What a beat found to be done about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl NeighborLink {
         self.about().dialect.manners()
     }
 
-    /// Whether it would understand a query whose ask needs these features.
+    /// Whether it would understand a query that needs these features.
     pub(super) fn can_be_told(&self, query: &Query, needs: Features) -> bool {
         let Uncommon { dialect, features, .. } = *self.about();
         features.include(needs) && wire::can_say(dialect, query)
@@ -120,6 +120,7 @@ pub(super) const fn beats(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::address::AnswerAddress;
+    use crate::features::MADE_UP;
     use crate::key::Key;
     use crate::message::ServentId;
     use crate::query::{Ask, Path};
@@ -153,11 +154,9 @@ mod tests {
         let size = |hello: &Hello, address| NeighborLink::new(LinkId(1), hello, address, true).memory_bytes();
         assert_eq!(size(&plain, v4), size_of::<NeighborLink>());
         let larger = size_of::<NeighborLink>() + size_of::<Uncommon>();
-        for (hello, address) in [
-            (plain, v6),
-            (Hello { dialect: Dialect::Toy, ..plain }, v4),
-            (Hello { features: Features::from_bits(1), ..plain }, v4),
-        ] {
+        for (hello, address) in
+            [(plain, v6), (Hello { dialect: Dialect::Toy, ..plain }, v4), (Hello { features: MADE_UP[0], ..plain }, v4)]
+        {
             assert_eq!(size(&hello, address), larger, "{hello:?} at {address}");
         }
     }
@@ -167,21 +166,22 @@ mod tests {
         let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Native };
         let ask = |key: &[u8]| Ask::Key(Key::new(key).unwrap());
         let query = |ask| Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
-        let link = |dialect, offered| {
-            let hello = Hello { features: Features::from_bits(offered), ..Hello::said_in(dialect, Role::Nameless) };
+        let link = |dialect, features| {
+            let hello = Hello { features, ..Hello::said_in(dialect, Role::Nameless) };
             NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true)
         };
+        let (none, [one, other, _]) = (Features::NONE, MADE_UP);
         for (dialect, offered, key, needed, expected) in [
-            (Dialect::Native, 0, "nine bytes", 0, true),
-            (Dialect::Native, 2, "nine bytes", 2, true),
-            (Dialect::Native, 2, "nine bytes", 3, false),
-            (Dialect::Toy, 0, "short", 0, true),
-            (Dialect::Toy, 0, "nine bytes", 0, false),
-            (Dialect::Toy, 2, "short", 2, true),
-            (Dialect::Toy, 0, "short", 2, false),
+            (Dialect::Native, none, "nine bytes", none, true),
+            (Dialect::Native, one, "nine bytes", one, true),
+            (Dialect::Native, one, "nine bytes", one.and(other), false),
+            (Dialect::Toy, none, "short", none, true),
+            (Dialect::Toy, none, "nine bytes", none, false),
+            (Dialect::Toy, one, "short", one, true),
+            (Dialect::Toy, none, "short", one, false),
         ] {
-            let told = link(dialect, offered).can_be_told(&query(ask(key.as_bytes())), Features::from_bits(needed));
-            assert_eq!(told, expected, "{dialect:?} that offers {offered} is asked `{key}`, which needs {needed}");
+            let told = link(dialect, offered).can_be_told(&query(ask(key.as_bytes())), needed);
+            assert_eq!(told, expected, "{dialect:?} that offers {offered:?} is asked `{key}`, which needs {needed:?}");
         }
     }
 }
