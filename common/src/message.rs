@@ -174,11 +174,34 @@ pub enum Goodbye {
     Quiet,
     /// The link has not been needed for a while.
     Idle,
+    /// A reason that was given out after this implementation was made. It is heard and never said.
+    Unknown {
+        /// Its number.
+        number: u32,
+    },
+}
+
+impl Goodbye {
+    /// Every reason there is, in the order of their numbers.
+    pub const ALL: [Goodbye; 9] = [
+        Goodbye::Leaving,
+        Goodbye::Version,
+        Goodbye::Role,
+        Goodbye::Myself,
+        Goodbye::Duplicate,
+        Goodbye::Full,
+        Goodbye::Protocol,
+        Goodbye::Quiet,
+        Goodbye::Idle,
+    ];
 }
 
 impl fmt::Display for Goodbye {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Goodbye::Unknown { number } => {
+                return write!(f, "it has a reason that is not known here (number {number})");
+            }
             Goodbye::Leaving => "it is leaving",
             Goodbye::Version => "it speaks another version of the protocol",
             Goodbye::Role => "it does not deal with this role here",
@@ -253,5 +276,7 @@ mod tests {
     fn a_goodbye_says_why() {
         assert_eq!(Goodbye::Leaving.to_string(), "it is leaving");
         assert_eq!(Goodbye::Full.to_string(), "it has as many links as it takes");
+        let later = Goodbye::Unknown { number: 9 };
+        assert_eq!(later.to_string(), "it has a reason that is not known here (number 9)");
     }
 }

@@ -747,6 +747,18 @@ fn a_neighbor_that_says_it_leaves_is_not_waited_for() {
 }
 
 #[test]
+fn a_goodbye_for_a_reason_that_is_not_known_is_one_and_its_speaker_may_come_back() {
+    let farewell = Message::Goodbye(Goodbye::Unknown { number: 250 });
+    let mut mind = Mind::new();
+    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    mind.hear(a, Message::query(query(5, 1, milk())));
+    assert_eq!(mind.hear(b, farewell.clone()), [Output::Close { link: b }], "it is waited for");
+    // Nor does it take a hello before it.
+    let stranger = mind.stranger();
+    assert_eq!(mind.hear(stranger, farewell), [Output::Close { link: stranger }]);
+}
+
+#[test]
 fn a_copy_offered_again_gets_the_echo_of_the_first() {
     let came = Query { ttl: 2, ..query(5, 1, milk()) };
     let onward = Query { ttl: 1, hops: 2, ..came.clone() };

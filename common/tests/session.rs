@@ -186,6 +186,8 @@ fn a_contact_that_does_not_is_refused() {
     assert_eq!(attached().closed(CONTACT), [refused("a test")]);
     let out = attached().hear(CONTACT, Message::Goodbye(Goodbye::Full));
     assert_eq!(out, [close.clone(), refused("it said goodbye, because it has as many links as it takes")]);
+    let out = attached().hear(CONTACT, Message::Goodbye(Goodbye::Unknown { number: 250 }));
+    assert_eq!(out[1], refused("it said goodbye, because it has a reason that is not known here (number 250)"));
     let out = attached().tell(Input::Malformed { link: CONTACT, error: WireError::Version(7) });
     let Output::Tell(Report::Refused { reason }) = &out[1] else { panic!("{out:?}") };
     assert!(reason.contains("version 7"));

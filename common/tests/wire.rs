@@ -18,6 +18,7 @@
 // Clippy takes only the bodies of tests for tests, not what they share.
 #![allow(clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use common::address::{AnswerAddress, canonical};
@@ -97,6 +98,7 @@ fn golden_messages() -> Vec<Golden> {
         goodbye("goodbye, protocol", "00000003  00  01 06", Goodbye::Protocol),
         goodbye("goodbye, quiet", "00000003  00  01 07", Goodbye::Quiet),
         goodbye("goodbye, idle", "00000003  00  01 08", Goodbye::Idle),
+        goodbye("goodbye, for a reason given out later", "00000003  00  01 fa", Goodbye::Unknown { number: 250 }),
         golden("ping", "00000002  00  02", Message::Ping),
         golden("pong", "00000002  00  03", Message::Pong),
         golden(
@@ -244,6 +246,7 @@ fn kind(message: &Message) -> usize {
             Goodbye::Protocol => 8,
             Goodbye::Quiet => 9,
             Goodbye::Idle => 10,
+            Goodbye::Unknown { .. } => 20,
         },
         Message::Ping => 11,
         Message::Pong => 12,
@@ -264,7 +267,7 @@ fn kind(message: &Message) -> usize {
     }
 }
 
-const KINDS_COUNT: usize = 21;
+const KINDS_COUNT: usize = 22;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
@@ -441,6 +444,99 @@ fn the_page_tells_the_limits_as_they_are() {
     }
 }
 
+/// The rows of a table of the page, cell by cell, below the head that begins like this.
+fn rows_below(head: &str) -> Vec<Vec<&'static str>> {
+    let lines = PAGE.lines().map(str::trim).skip_while(|line| !line.starts_with(head));
+    let rows = lines.skip(2).take_while(|line| line.starts_with('|'));
+    let rows: Vec<_> = rows.map(|row| row.split('|').skip(1).map(str::trim).collect()).collect();
+    assert!(!rows.is_empty(), "no table begins with {head}");
+    rows
+}
+
+/// The byte of a frame's body at this place.
+fn byte_of(position: Position, message: &Message, place: usize) -> String {
+    frame_at(position, message)[4 + place].to_string()
+}
+
+#[test]
+fn the_page_numbers_the_messages_as_they_are() {
+    let told: BTreeSet<(String, &str)> =
+        rows_below("| no. | message |").into_iter().map(|row| (row[0].to_owned(), row[1])).collect();
+    let golden = golden_messages();
+    let said = golden.iter().map(|Golden { message, position, .. }| {
+        let place = if *position == Position::First { 0 } else { 1 };
+        (byte_of(*position, message, place), message.name())
+    });
+    assert_eq!(said.collect::<BTreeSet<_>>(), told);
+}
+
+#[test]
+fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
+    let place = || AnswerBody::Place { path: Path::default(), neighbors: Vec::new() };
+    let hello = |role| byte_of(Position::First, &Message::Hello(Hello::new(role)), 1);
+    let request = |ask| byte_of(Position::Later, &Message::Request(Request { sequence: 0, ask }), 3);
+    let answer = |body| byte_of(Position::Later, &Message::Answer(Answer { sequence: 0, hops: 0, body }), 4);
+    let query = |dialect| {
+        let client = AnswerAddress { socket: address("127.0.0.1:0"), dialect };
+        let query = Query { sequence: 0, client, ttl: 0, hops: 0, ask: Ask::Topology, path: Path::default() };
+        byte_of(Position::Later, &Message::query(query), 9)
+    };
+    let servent = Role::Servent { id: ServentId(0), advertised: address("127.0.0.1:0") };
+    let mut said = vec![
+        ("role", hello(servent), "servent"),
+        ("role", hello(Role::Client { answer_port: 0 }), "client"),
+        ("ask", request(key("a")), "key"),
+        ("ask", request(Ask::Topology), "topology"),
+        ("answer body", answer(AnswerBody::Value(Vec::new())), "value"),
+        ("answer body", answer(place()), "place"),
+    ];
+    let name = |dialect: Dialect| if dialect == Dialect::OWN { "native" } else { dialect.manners().name };
+    said.extend(Dialect::ALL.iter().map(|dialect| ("dialect", query(*dialect), name(*dialect))));
+    let mut part = "";
+    let mut told = Vec::new();
+    for row in rows_below("| part | variant |") {
+        part = if row[0].is_empty() { part } else { row[0] };
+        told.extend(row[1].split_once(' ').filter(|_| part != "tally").map(|(no, name)| (part, no.to_owned(), name)));
+    }
+    assert_eq!(told, said);
+}
+
+#[test]
+fn the_page_numbers_the_reasons_of_a_goodbye_as_they_are() {
+    let mut told = rows_below("| no. | goodbye |").into_iter().map(|row| (row[0].to_owned(), row[1].to_owned()));
+    for farewell in Goodbye::ALL {
+        let number = byte_of(Position::Later, &Message::Goodbye(farewell), 2);
+        assert_eq!(told.next(), Some((number, format!("{farewell:?}").to_lowercase())));
+    }
+    // What else comes is a goodbye all the same.
+    let first_free = Goodbye::ALL.len();
+    assert_eq!(told.next(), Some((format!("{first_free} and above"), "(unknown)".to_owned())));
+    assert_eq!(told.next(), None);
+    let heard = heard_by(&mut stranger(), &framed(&[1, u8::try_from(first_free).expect("there are few")]));
+    let number = u32::try_from(first_free).expect("there are few");
+    assert_eq!(heard, Ok(vec![Message::Goodbye(Goodbye::Unknown { number })]));
+}
+
+#[test]
+fn the_page_lists_the_features_that_were_given_out() {
+    let told = rows_below("| bit | feature |").into_iter().map(|row| row[..3].join(" "));
+    let given_out = Features::NAMES.iter().enumerate().map(|(bit, name)| {
+        let offers = |offered: Features| offered.include(Features::from_bits(1 << bit));
+        let by = match (offers(Features::OF_SERVENTS), offers(Features::OF_CLIENTS)) {
+            (true, true) => "both",
+            (true, false) => "servents",
+            (false, true) => "clients",
+            (false, false) => "nobody",
+        };
+        format!("{bit} {name} {by}")
+    });
+    let mut given_out: Vec<String> = given_out.collect();
+    if given_out.is_empty() {
+        given_out.push(" none is given out yet ".to_owned());
+    }
+    assert_eq!(told.collect::<Vec<_>>(), given_out);
+}
+
 fn limits() -> Vec<(&'static str, String)> {
     macro_rules! named {
         ($show:expr, $($name:ident),+ $(,)?) => { [$((stringify!($name), $show(limits::$name))),+] };
@@ -575,7 +671,7 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
         ("a number of 128 bits", "04 fe 00000000000000000000000000000007 01"),
         ("a frame limit of 64 bits", "00 01 fb2706 00 fd 0000000000102000"),
         ("an unknown role", "00 fa fb2706 00 00"),
-        ("an unknown farewell", "01 fa"),
+        ("a farewell of 64 bits", "01 fd 0000000000000002"),
         ("no farewell", "01"),
         ("an unknown ask", "04 00 fa"),
         ("an empty key", "04 00 00 00"),
@@ -895,17 +991,10 @@ fn message_of(
         (any::<u128>(), any_address()).prop_map(|(id, advertised)| Role::Servent { id: ServentId(id), advertised }),
         any::<u16>().prop_map(|answer_port| Role::Client { answer_port }),
     ];
-    let farewell = prop::sample::select(vec![
-        Goodbye::Leaving,
-        Goodbye::Version,
-        Goodbye::Role,
-        Goodbye::Myself,
-        Goodbye::Duplicate,
-        Goodbye::Full,
-        Goodbye::Protocol,
-        Goodbye::Quiet,
-        Goodbye::Idle,
-    ]);
+    let farewell = prop_oneof![
+        prop::sample::select(Goodbye::ALL.to_vec()),
+        (9_u32..).prop_map(|number| Goodbye::Unknown { number }),
+    ];
     let query = (number(), any_address(), any::<u8>(), any::<u8>(), ask.clone(), addresses(path_addresses_max))
         .prop_map(|(sequence, client, ttl, hops, ask, path)| Query {
             sequence,

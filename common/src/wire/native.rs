@@ -37,34 +37,41 @@ pub(super) struct Native;
 
 #[derive(Encode, BorrowDecode)]
 enum Body<'a> {
-    Hello { role: WireRole, features: u64, frame_bytes_max: u32 },
-    Goodbye(WireGoodbye),
+    Hello {
+        role: WireRole,
+        features: u64,
+        frame_bytes_max: u32,
+    },
+    /// Written as a variant is, and read whatever it is: it may be said to whoever has yet to say what it understands.
+    Goodbye(u32),
     Ping,
     Pong,
-    Request { sequence: u64, ask: WireAsk<'a> },
+    Request {
+        sequence: u64,
+        ask: WireAsk<'a>,
+    },
     Query(WireQuery<'a>),
-    Answer { sequence: u64, hops: u8, body: WireAnswer<'a> },
-    Echo { sequence: u64, client: SocketAddr, ttl: u8, tally: WireTally },
-    Finished { sequence: u64, tally: WireTally },
+    Answer {
+        sequence: u64,
+        hops: u8,
+        body: WireAnswer<'a>,
+    },
+    Echo {
+        sequence: u64,
+        client: SocketAddr,
+        ttl: u8,
+        tally: WireTally,
+    },
+    Finished {
+        sequence: u64,
+        tally: WireTally,
+    },
 }
 
 #[derive(Encode, BorrowDecode)]
 enum WireRole {
     Servent { id: [u8; 16], advertised: SocketAddr },
     Client { answer_port: u16 },
-}
-
-#[derive(Encode, BorrowDecode)]
-enum WireGoodbye {
-    Leaving,
-    Version,
-    Role,
-    Myself,
-    Duplicate,
-    Full,
-    Protocol,
-    Quiet,
-    Idle,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -209,17 +216,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
             features: hello.features.bits(),
             frame_bytes_max: hello.frame_bytes_max,
         },
-        Message::Goodbye(farewell) => Body::Goodbye(match farewell {
-            Goodbye::Leaving => WireGoodbye::Leaving,
-            Goodbye::Version => WireGoodbye::Version,
-            Goodbye::Role => WireGoodbye::Role,
-            Goodbye::Myself => WireGoodbye::Myself,
-            Goodbye::Duplicate => WireGoodbye::Duplicate,
-            Goodbye::Full => WireGoodbye::Full,
-            Goodbye::Protocol => WireGoodbye::Protocol,
-            Goodbye::Quiet => WireGoodbye::Quiet,
-            Goodbye::Idle => WireGoodbye::Idle,
-        }),
+        Message::Goodbye(farewell) => Body::Goodbye(number_of(*farewell)),
         Message::Ping => Body::Ping,
         Message::Pong => Body::Pong,
         Message::Request(request) => Body::Request { sequence: request.sequence, ask: ask_to_wire(&request.ask) },
@@ -267,17 +264,10 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             features: Features::from_bits(features),
             frame_bytes_max,
         }),
-        Body::Goodbye(farewell) => Message::Goodbye(match farewell {
-            WireGoodbye::Leaving => Goodbye::Leaving,
-            WireGoodbye::Version => Goodbye::Version,
-            WireGoodbye::Role => Goodbye::Role,
-            WireGoodbye::Myself => Goodbye::Myself,
-            WireGoodbye::Duplicate => Goodbye::Duplicate,
-            WireGoodbye::Full => Goodbye::Full,
-            WireGoodbye::Protocol => Goodbye::Protocol,
-            WireGoodbye::Quiet => Goodbye::Quiet,
-            WireGoodbye::Idle => Goodbye::Idle,
-        }),
+        Body::Goodbye(number) => {
+            let known = Goodbye::ALL.into_iter().find(|farewell| number_of(*farewell) == number);
+            Message::Goodbye(known.unwrap_or(Goodbye::Unknown { number }))
+        }
         Body::Ping => Message::Ping,
         Body::Pong => Message::Pong,
         Body::Request { sequence, ask } => Message::Request(Request { sequence, ask: ask_from_wire(&ask)? }),
@@ -314,6 +304,22 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
         }),
         Body::Finished { sequence, tally } => Message::Finished(Finished { sequence, tally: tally_from_wire(&tally) }),
     })
+}
+
+/// The number of a reason. Never given to another.
+fn number_of(farewell: Goodbye) -> u32 {
+    match farewell {
+        Goodbye::Leaving => 0,
+        Goodbye::Version => 1,
+        Goodbye::Role => 2,
+        Goodbye::Myself => 3,
+        Goodbye::Duplicate => 4,
+        Goodbye::Full => 5,
+        Goodbye::Protocol => 6,
+        Goodbye::Quiet => 7,
+        Goodbye::Idle => 8,
+        Goodbye::Unknown { number } => number,
+    }
 }
 
 /// A path that came as text may be longer than the way; whoever gets it as addresses would not believe it.

@@ -15,18 +15,6 @@ use common::wire::WireError;
 
 use crate::reader::Reader;
 
-const GOODBYES: [Goodbye; 9] = [
-    Goodbye::Leaving,
-    Goodbye::Version,
-    Goodbye::Role,
-    Goodbye::Myself,
-    Goodbye::Duplicate,
-    Goodbye::Full,
-    Goodbye::Protocol,
-    Goodbye::Quiet,
-    Goodbye::Idle,
-];
-
 /// The keys that are asked for. Who holds which is up to the target.
 pub(super) const KEYS: [&[u8]; 3] = [b"tea", b"coffee", b"\xff\x00"];
 
@@ -117,11 +105,16 @@ fn hello(reader: &mut Reader<'_>) -> Hello {
     }
 }
 
+fn goodbye(reader: &mut Reader<'_>) -> Goodbye {
+    let number = reader.below(Goodbye::ALL.len() + 1);
+    Goodbye::ALL.get(number).copied().unwrap_or(Goodbye::Unknown { number: 250 })
+}
+
 /// Anything that can be said.
 pub(super) fn message(reader: &mut Reader<'_>) -> Message {
     match reader.byte() % 12 {
         0 | 1 => Message::Hello(hello(reader)),
-        2 => Message::Goodbye(reader.one_of(&GOODBYES)),
+        2 => Message::Goodbye(goodbye(reader)),
         3 => Message::Ping,
         4 => Message::Pong,
         5 | 6 => Message::Request(Request { sequence: sequence(reader), ask: ask(reader) }),
