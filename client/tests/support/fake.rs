@@ -144,6 +144,8 @@ impl Peer {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
                 Ok(count) => self.link.receive(&buffer[..count]),
+                // A read that may time out is interrupted whenever this process is stopped and goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // It left something unread.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("the client says nothing: {error}"),

@@ -497,6 +497,8 @@ impl Peer {
                 None => match self.stream.read(&mut bytes) {
                     Ok(0) => return Heard::End,
                     Ok(count) => self.link.receive(&bytes[..count]),
+                    // A read that may time out is interrupted whenever this process is stopped and goes on.
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     // What we sent and the servent did not read turns the end into a reset.
                     Err(error) if error.kind() == ErrorKind::ConnectionReset => return Heard::End,
                     Err(error) => panic!("nothing to hear: {error}"),
@@ -573,9 +575,9 @@ impl Peer {
         self.stream.set_read_timeout(Some(pause)).unwrap();
         for byte in bytes {
             self.say_bytes(&[*byte]);
-            let timed_out = |error: &io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            let nothing = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
             match self.stream.peek(&mut [0]) {
-                Err(error) if timed_out(&error) => {}
+                Err(error) if nothing.contains(&error.kind()) => {}
                 _ => break,
             }
         }
@@ -710,11 +712,10 @@ impl Attack {
         let role = if as_client { client } else { peer.as_servent() };
         peer.greet(role);
         let mut stream = peer.stream;
-        let mut heard = stream.try_clone().unwrap();
+        let heard = stream.try_clone().unwrap();
         let ours = stream.try_clone().unwrap();
         thread::spawn(move || {
-            let mut bytes = vec![0; 256 * 1024];
-            while heard.read(&mut bytes).is_ok_and(|count| count > 0) {}
+            let _ = io::copy(&mut BufReader::with_capacity(256 * 1024, heard), &mut io::sink());
         });
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
