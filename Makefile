@@ -10,6 +10,10 @@ SIMULATOR = $(CARGO) run --locked --quiet --release --bin topology -- sim
 seeds = $(SIMULATOR) any --seeds 0..20000 $(1) > target/seeds.txt \
 	&& tail -n 1 target/seeds.txt || { grep -E 'broken|again|smallest|runs,' target/seeds.txt; exit 1; }
 
+# Most tests wait, for a silence or for another program, and take no processor meanwhile: with as many at once as there are
+# cores, which is cargo's own choice, the cores are idle half of the time.
+TEST_THREADS ?= 8
+
 # What fuzzing needs besides a Rust toolchain: a nightly one (`rustup toolchain install nightly`) and a C++ compiler.
 FUZZ_TARGETS = $(notdir $(wildcard fuzz/corpus/*))
 FUZZ_SECONDS ?= 60
@@ -48,11 +52,12 @@ topologies: ## The same with every declared topology
 
 test: ## Run every test
 	$(BUILD)
-	$(CARGO) test --workspace --locked --no-fail-fast
+	$(CARGO) test --workspace --locked --no-fail-fast -- --test-threads $(TEST_THREADS)
 
-test-long: ## Simulate 20,000 overlays with every fault at once, and 20,000 with none
+test-long: ## Simulate 20,000 overlays with every fault and 20,000 with none; write data anew 10,000 times
 	$(call seeds,--faults wild)
 	$(call seeds,--faults none --servents 40 --ttl 4 --queries 3 --wire native)
+	DATA_VERSIONS=10000 $(CARGO) test --locked -p servent --test hostile_load data_re
 
 fuzz: ## Run each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked

@@ -23,8 +23,10 @@ use support::{Attack, DataFile, PATIENCE, Peer, Process, ask, query};
 /// A port nobody listens on: no peer of these tests is reached over it.
 const ANSWER_PORT: u16 = 9;
 
-/// How often the data is written anew.
-const VERSIONS: usize = 10_000;
+/// A number from the environment, for those who have more time.
+fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+}
 
 fn start(data: &str) -> Process {
     Process::start(Command::new(program("servent").unwrap()).args(["0", data, "-q"]))
@@ -47,7 +49,10 @@ fn version_of(value: &[u8]) -> usize {
 
 /// Writes version after version with `write` and tells the servent, while clients ask. Nobody hears a part of two
 /// versions, nor an older one after a newer one; and in the end the last one is heard.
+///
+/// As many as `DATA_VERSIONS` says, or 1,000; `make test-long` writes ten times as many.
 fn rewritten(write: impl Fn(&DataFile, &str), waits: bool) {
+    let versions = number("DATA_VERSIONS", 1_000);
     let file = DataFile::new(version(0));
     let servent = start(file.path());
     let attack = Attack::start(servent.address, true, |number| {
@@ -58,7 +63,7 @@ fn rewritten(write: impl Fn(&DataFile, &str), waits: bool) {
     let readers: Vec<_> = (0..2).map(|_| reader(servent.address, &done)).collect();
     let start = Instant::now();
     let mut client = Peer::client(servent.address, ANSWER_PORT);
-    for number in 1..=VERSIONS {
+    for number in 1..=versions {
         if number % 1_000 == 0 {
             // One client that asks so much is slowed down.
             client = Peer::client(servent.address, ANSWER_PORT);
@@ -70,8 +75,8 @@ fn rewritten(write: impl Fn(&DataFile, &str), waits: bool) {
             wait_for(&mut client, "key0", number);
         }
     }
-    wait_for(&mut client, "key15", VERSIONS);
-    println!("{VERSIONS} versions in {:?}", start.elapsed());
+    wait_for(&mut client, "key15", versions);
+    println!("{versions} versions in {:?}", start.elapsed());
     done.store(true, Ordering::Relaxed);
     let heard: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
     println!("{heard} answers, each of one version, beside {} requests of a hasty client", attack.end());
@@ -105,7 +110,7 @@ fn reader(servent: SocketAddr, done: &Arc<AtomicBool>) -> thread::JoinHandle<usi
 }
 
 #[test]
-fn data_replaced_ten_thousand_times_is_served_in_whole_versions() {
+fn data_replaced_time_and_again_is_served_in_whole_versions() {
     rewritten(
         |file, content| {
             let beside = format!("{}.new", file.path());
@@ -117,7 +122,7 @@ fn data_replaced_ten_thousand_times_is_served_in_whole_versions() {
 }
 
 #[test]
-fn data_rewritten_in_place_ten_thousand_times_is_served_in_whole_versions() {
+fn data_rewritten_in_place_time_and_again_is_served_in_whole_versions() {
     rewritten(|file, content| file.write(content), true);
 }
 
@@ -163,7 +168,9 @@ impl Asking {
 /// As many keys as `RELOAD_KEYS` says, or 200,000.
 #[test]
 fn data_of_many_keys_is_read_anew_while_clients_ask() {
-    let keys = std::env::var("RELOAD_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(200_000);
+    let keys = number("RELOAD_KEYS", 200_000);
+    // Before and after, for those who compare: the more keys there are, the more there is to compare.
+    let questions = keys / 1_000;
     let data = |version: &str| {
         let lines = (0..keys - 1).map(|key| format!("key-{key} value of {key}\n"));
         lines.chain([format!("tea {version}\n")]).collect::<String>()
@@ -171,7 +178,7 @@ fn data_of_many_keys_is_read_anew_while_clients_ask() {
     let file = DataFile::new(data("green"));
     let servent = start(file.path());
     let mut asking = Asking::start(servent.address);
-    for _ in 0..2_000 {
+    for _ in 0..questions {
         assert_eq!(asking.ask(), b"green");
     }
     asking.report("before");
@@ -184,7 +191,7 @@ fn data_of_many_keys_is_read_anew_while_clients_ask() {
     }
     let read = told.elapsed();
     asking.report("while it is read");
-    for _ in 0..2_000 {
+    for _ in 0..questions {
         assert_eq!(asking.ask(), b"black");
     }
     asking.report("after");
