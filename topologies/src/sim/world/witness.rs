@@ -7,7 +7,8 @@
 //!   started it, and the sum over the links of a servent is what it costs there. There are two exceptions: a servent may
 //!   forget a query for its age, and what a forger asked in the name of a TP3 client before that client's hello was read.
 //! - Copies never carry more TTL than the overlay allows: TTL and hops together stay below the contact's TTL plus two.
-//! - Every answer a client reports comes from a holder and is its value; every path it reports is one of links that are
+//! - Every answer a client reports comes from a holder and is its value, and none comes again: a servent that started
+//!   anew is another one here, for it may be told an old query, which it cannot know. Every path reported is one of links that are
 //!   in the graph, from the contact to who answers.
 //! - A session ends at the latest one silence after it asked or last heard an answer.
 //! - A query that ends as complete has heard every holder that the oracle demands of the links that stood all the while
@@ -79,7 +80,10 @@ struct Tracked {
     sequence: Option<u64>,
     /// When its session last had a reason to go on waiting.
     heard: Nanos,
-    answered: Vec<bool>,
+    /// By servent: how many lives of it put an answer on a link.
+    lives: Vec<u32>,
+    /// By servent: how many answers came.
+    answered: Vec<u32>,
     answers: u64,
     doubled: u64,
     copies: u64,
@@ -289,7 +293,8 @@ impl<'s> Witness<'s> {
             asked: None,
             sequence: None,
             heard: 0,
-            answered: vec![false; self.scene.graph.servents()],
+            lives: vec![0; self.scene.graph.servents()],
+            answered: vec![0; self.scene.graph.servents()],
             answers: 0,
             doubled: 0,
             copies: 0,
@@ -436,7 +441,13 @@ impl<'s> Witness<'s> {
 
     pub(super) fn on_answer_said(&mut self, now: Nanos, servent: usize, life: u32, client: usize, id: QueryId) {
         let forgets_after = self.forgets_after();
-        if let Some(before) = self.answered.insert((servent, life, id), now)
+        let before = self.answered.insert((servent, life, id), now);
+        if before.is_none()
+            && let Some(lives) = self.query_of(Some(client), id).and_then(|asked| asked.lives.get_mut(servent))
+        {
+            *lives += 1;
+        }
+        if let Some(before) = before
             && now.saturating_sub(before) < forgets_after
             && !self.may_have_come_anew(servent, client, id)
         {
@@ -473,10 +484,11 @@ impl<'s> Witness<'s> {
         let Some(from) = from else {
             return self.broke(now, &format!("{name} is answered by nobody there is"));
         };
-        if let Some(answered) = asked.answered.get_mut(from)
-            && std::mem::replace(answered, true)
-        {
-            asked.doubled += 1;
+        let mut came_again = false;
+        if let (Some(answered), Some(lives)) = (asked.answered.get_mut(from), asked.lives.get(from)) {
+            *answered += 1;
+            came_again = *answered > (*lives).max(1);
+            asked.doubled += u64::from(came_again);
         }
         if !asked.is_probe {
             self.hops_sum += u64::from(hops.unwrap_or_default());
@@ -490,6 +502,10 @@ impl<'s> Witness<'s> {
         }
         let contact = asked.asking.contact as usize;
         let (is_topology, is_forged, hops_wrong) = (asked.asking.topology, asked.is_forged, asked.hops_wrong.take());
+        // Who counts from zero again may be answered anew, and TP3 has no more to tell two answers apart by.
+        if came_again && !(is_forged && scene.plan.wire == Wire::Tp3) {
+            self.broke(now, &format!("the answer of s{from} to {name} came again"));
+        }
         if let Some((from, hops)) = hops_wrong {
             self.broke(now, &format!("the answer of s{from} to {name} came {hops} hops far"));
         }
@@ -621,9 +637,6 @@ impl<'s> Witness<'s> {
         };
         let contact = asked.asking.contact as usize;
         let mut wrong = Vec::new();
-        if asked.doubled > 0 {
-            wrong.push(format!("{} answers came again", asked.doubled));
-        }
         if !self.is_exact(contact, asked.ttl) {
             return wrong;
         }
@@ -703,7 +716,7 @@ impl<'s> Witness<'s> {
 }
 
 fn has_answered(asked: &Tracked, servent: u32) -> bool {
-    asked.answered.get(servent as usize).copied().unwrap_or(false)
+    asked.answered.get(servent as usize).is_some_and(|answers| *answers > 0)
 }
 
 /// Where a link stands among the neighbors of its smaller end.
@@ -853,8 +866,23 @@ mod tests {
         witness.on_answer(SECOND, 0, Some(2), Some(2), &value(1), None);
         witness.on_answer(SECOND, 0, Some(1), Some(1), &value(1), None);
         witness.on_answer(SECOND, 0, None, Some(1), &value(1), None);
+        assert_broke(&witness, &["s2 to query 0 is not true", "s1 to query 0 is not true", "nobody"]);
+        let mut witness = asked(&scene);
         witness.on_answer(SECOND, 0, Some(2), Some(5), &value(2), None);
-        assert_broke(&witness, &["s2 to query 0 is not true", "s1 to query 0 is not true", "nobody", "5 hops far"]);
+        assert_broke(&witness, &["5 hops far"]);
+    }
+
+    #[test]
+    fn an_answer_that_comes_again_is_noticed_and_one_of_another_life_is_another() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        for life in [1, 2] {
+            witness.on_answer_said(SECOND, 2, life, CLIENT, id());
+            witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        }
+        assert_broke(&witness, &[]);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        assert_broke(&witness, &["the answer of s2 to query 0 came again"]);
         assert_eq!(witness.queries[0].doubled, 1);
     }
 
