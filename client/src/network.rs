@@ -206,6 +206,11 @@ impl Sockets {
         self.answers_at
     }
 
+    /// What the contact speaks.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Which of the contact's addresses it is attached to.
     pub(crate) fn contact_address(&self) -> SocketAddr {
         self.contact_address

@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use common::address::Neighbor;
 use common::counted::counted;
+use common::dialect::Manners;
 use common::limits::COMMAND_BYTES_MAX;
 use common::query::Ask;
 use common::session::{EndReason, Report};
 use servent::patient;
 use servent::signals::is_ignored;
-use servent::sockets::{self, TP3_SCHEME};
+use servent::sockets;
 use signal_hook::consts::SIGINT;
 
 use crate::command::{Command, HELP};
@@ -269,9 +270,13 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if let (false, Some(notice)) = (self.is_told, notice) {
             say(notice);
         } else if !self.is_told {
+            let Manners { name, option, .. } = self.network.dialect().manners();
             // A servent that does not speak it closes without a word: it has none in that dialect.
-            let is_tp3 = self.place.contact.starts_with(TP3_SCHEME);
-            let hint = if is_tp3 { " (does it speak TP3? a servent does with --tp3)" } else { "" };
+            let hint = if option.is_empty() {
+                String::new()
+            } else {
+                format!(" (does it speak {name}? a servent does with {option})")
+            };
             say(format_args!("client: contact {} is lost: {reason}{hint}", self.place.contact));
         }
         self.is_lost = true;

@@ -213,9 +213,7 @@ impl fmt::Display for Address {
 /// Reads the address of a servent to dial: one with a port somebody can listen on, and before it perhaps the dialect
 /// that is spoken there.
 pub fn parse_servent(text: &str) -> Result<(Dialect, Address), ServentError> {
-    let without = |scheme: &&str| text.strip_prefix(scheme).filter(|_| !scheme.is_empty());
-    let spoken = Dialect::ALL.iter().find_map(|dialect| Some((*dialect, without(&dialect.manners().scheme)?)));
-    let (dialect, address) = spoken.unwrap_or((Dialect::OWN, text));
+    let (dialect, address) = Dialect::told_by(text);
     if let Some((scheme, _)) = address.split_once("://") {
         return Err(ServentError::NoDialect { text: text.to_owned(), scheme: scheme.to_owned() });
     }

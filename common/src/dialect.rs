@@ -71,9 +71,6 @@ pub enum Answers {
     },
 }
 
-/// What stands before the address of whoever speaks TP3.
-pub const TP3_SCHEME: &str = "tp3://";
-
 static NATIVE: Manners = Manners {
     name: "the native protocol",
     scheme: "",
@@ -94,7 +91,7 @@ static NATIVE: Manners = Manners {
 
 static TP3: Manners = Manners {
     name: "TP3",
-    scheme: TP3_SCHEME,
+    scheme: "tp3://",
     option: "--tp3",
     number: 1,
     needs: Features::NONE,
@@ -153,11 +150,47 @@ impl Dialect {
         }
     }
 
+    /// The dialect that an address says is spoken there, and the rest of it.
+    #[must_use]
+    pub fn told_by(address: &str) -> (Dialect, &str) {
+        let others = Dialect::ALL.iter().copied().filter(|dialect| *dialect != Dialect::OWN);
+        let told = others.map(|dialect| Some((dialect, address.strip_prefix(dialect.manners().scheme)?)));
+        told.flatten().next().unwrap_or((Dialect::OWN, address))
+    }
+
     /// The dialect of this number in a native query.
     #[must_use]
     pub fn of_number(number: u32) -> Option<Dialect> {
         Dialect::ALL.iter().copied().find(|dialect| dialect.manners().number == number)
     }
+}
+
+/// Some dialects, our own among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialects(u8);
+
+impl Dialects {
+    /// Our own and no other.
+    pub const OWN: Dialects = Dialects(bit_of(Dialect::OWN));
+
+    /// Every dialect there is.
+    pub const ALL: Dialects = Dialects(u8::MAX);
+
+    /// These and one more.
+    #[must_use]
+    pub const fn with(self, dialect: Dialect) -> Dialects {
+        Dialects(self.0 | bit_of(dialect))
+    }
+
+    /// Whether a dialect is among them.
+    #[must_use]
+    pub const fn include(self, dialect: Dialect) -> bool {
+        self.0 & bit_of(dialect) != 0
+    }
+}
+
+const fn bit_of(dialect: Dialect) -> u8 {
+    1 << dialect as u8
 }
 
 #[cfg(test)]
@@ -187,6 +220,18 @@ mod tests {
                 for (_, other) in others {
                     assert!(!other.starts_with(opening), "{opening:?} begins {other:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn our_own_is_among_any_dialects_and_others_are_where_they_were_named() {
+        for dialect in Dialect::ALL.iter().copied() {
+            assert!(Dialects::ALL.include(dialect));
+            let two = Dialects::OWN.with(dialect);
+            for other in Dialect::ALL.iter().copied() {
+                let is_named = other == dialect || other == Dialect::OWN;
+                assert_eq!(two.include(other), is_named, "{other:?} where {dialect:?} was named");
             }
         }
     }

@@ -10,11 +10,10 @@ mod long_frames;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::dialect::Dialect;
 use crate::disk::Job;
-use crate::limits::{CLIENT_CONNECTIONS_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX};
+use crate::limits::{CLIENT_CONNECTIONS_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX, LINGER_MAX};
 use crate::link::{Link, LinkId, Purpose, SendError};
 use crate::message::Message;
 use crate::overlay::{self, Dial};
@@ -28,8 +27,6 @@ use long_frames::LongFrames;
 /// Bytes read in one turn of one connection: some hundred queries. What is left is read in the next turn: one that sends
 /// as fast as it can takes its share of the loop and no more, and everybody else waits for no more than that.
 pub const READ_BYTES: usize = 16 * 1024;
-/// How long a link that a servent has closed may take to send its last words and see the other side close.
-pub const LINGER_MAX: Duration = Duration::from_secs(2);
 /// Timers that ended, as they do all at once for a crowd that came at once, seen to in one turn; the others wait for the
 /// next.
 pub const TIMERS_PER_TURN: usize = 128;

@@ -98,6 +98,8 @@ pub const CONNECTIONS_MAX: usize = 16_384;
 pub const HELLO_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a frame may take from its first byte to its last.
 pub const FRAME_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a link that a servent has closed may take to send its last words and see the other side close.
+pub const LINGER_MAX: Duration = Duration::from_secs(2);
 /// How often a servent looks at how long its neighbors have been quiet. The two waits below are counted in these beats,
 /// so each may take up to one beat longer.
 pub const NEIGHBOR_BEAT: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::dialect::{Answers, Dialect};
+use crate::dialect::{Answers, Dialect, Dialects};
 use crate::features::Features;
 use crate::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
@@ -122,7 +122,7 @@ impl Link {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect.unwrap_or(match self.accepts {
-            Accepts::Own | Accepts::Any => Dialect::OWN,
+            Accepts::AnyOf(_) => Dialect::OWN,
             Accepts::Only(dialect) => dialect,
         })
     }
@@ -161,7 +161,8 @@ impl Link {
     /// Queues a message.
     pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
         // Whoever has not said enough to tell may yet speak another dialect, and would not understand a word of ours.
-        let may_be_another = self.dialect.is_none() && (self.accepts == Accepts::Any || !self.received.is_empty());
+        let takes_others = matches!(self.accepts, Accepts::AnyOf(dialects) if dialects != Dialects::OWN);
+        let may_be_another = self.dialect.is_none() && (takes_others || !self.received.is_empty());
         if may_be_another && self.purpose != Purpose::Asking {
             return Ok(());
         }

@@ -9,7 +9,7 @@ mod native;
 mod toy;
 mod tp3;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Dialects};
 use crate::features::Features;
 use crate::message::Message;
 use crate::query::Query;
@@ -95,20 +95,24 @@ fn codec_of(dialect: Dialect) -> &'static dyn Codec {
 /// The dialects one end of an accepted connection puts up with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepts {
-    /// Our own. Others are told apart, to be refused with a reason.
-    Own,
-    /// Whichever the first bytes are.
-    Any,
+    /// Whichever of these the first bytes are. Others are told apart, to be refused with a reason.
+    AnyOf(Dialects),
     /// This one, whatever the first bytes are.
     Only(Dialect),
 }
 
 impl Accepts {
+    /// Our own and no other.
+    pub const OWN: Accepts = Accepts::AnyOf(Dialects::OWN);
+
+    /// Every dialect there is, or ever will be.
+    pub const ANY: Accepts = Accepts::AnyOf(Dialects::ALL);
+
     /// In which a client is brought its answers whose contact speaks this: from behind a contact of our own there may
     /// come some in any, because each servent answers as the last link told it to.
     #[must_use]
     pub fn answers_to(dialect: Dialect) -> Accepts {
-        if dialect == Dialect::OWN { Accepts::Any } else { Accepts::Only(dialect) }
+        if dialect == Dialect::OWN { Accepts::ANY } else { Accepts::Only(dialect) }
     }
 }
 
@@ -122,9 +126,10 @@ pub(crate) enum JudgingEnd {
 /// Tells from the first bytes of an accepted connection which dialect it speaks; nothing while they are too few. Bytes
 /// of none are left to our own, which refuses them.
 pub(crate) fn tell_dialect(bytes: &[u8], side: JudgingEnd, accepts: Accepts) -> Result<Option<Dialect>, WireError> {
-    if let Accepts::Only(dialect) = accepts {
-        return Ok(Some(dialect));
-    }
+    let accepted = match accepts {
+        Accepts::Only(dialect) => return Ok(Some(dialect)),
+        Accepts::AnyOf(dialects) => dialects,
+    };
     let mut is_clear = true;
     for dialect in Dialect::ALL.iter().copied() {
         let manners = dialect.manners();
@@ -138,7 +143,7 @@ pub(crate) fn tell_dialect(bytes: &[u8], side: JudgingEnd, accepts: Accepts) -> 
         }
         if seen < opening.len() {
             is_clear = false;
-        } else if accepts == Accepts::Any {
+        } else if accepted.include(dialect) {
             return Ok(Some(dialect));
         } else {
             return Err(WireError::Refused(dialect));

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, LINGER_MAX, Outside, READ_BYTES, Shell, TIMERS_PER_TURN, purpose_of};
+use common::exchange::{Exchange, Heard, Outside, READ_BYTES, Shell, TIMERS_PER_TURN, purpose_of};
 use common::key::Key;
 use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX,
-    NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
+    LINGER_MAX, NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
 };
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
@@ -126,11 +126,11 @@ struct Desk {
 
 impl Desk {
     fn servent() -> Desk {
-        Desk::of(Exchange::servent(Accepts::Any))
+        Desk::of(Exchange::servent(Accepts::ANY))
     }
 
     fn client() -> Desk {
-        Desk::of(Exchange::client(Accepts::Any))
+        Desk::of(Exchange::client(Accepts::ANY))
     }
 
     fn of(exchange: Exchange) -> Desk {
@@ -638,7 +638,7 @@ fn what_is_queued_is_written_in_order_once_and_the_rest_when_there_is_room() {
 
 #[test]
 fn a_queue_that_is_full_is_written_once_before_it_counts_as_full() {
-    let mut desk = Desk::of(Exchange::servent(Accepts::Own));
+    let mut desk = Desk::of(Exchange::servent(Accepts::OWN));
     let link = desk.accepts(Dialect::Native);
     let mut count = 0;
     // As much as a stranger may leave unread, many times over: it is all taken.

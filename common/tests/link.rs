@@ -219,7 +219,7 @@ fn an_answer_link_may_leave_its_limit_unsent_and_no_byte_more() {
 
 #[test]
 fn whoever_brings_a_client_answers_may_leave_no_more_unsent_than_a_stranger() {
-    let mut link = Link::accepted(Accepts::Own, Purpose::Asking);
+    let mut link = Link::accepted(Accepts::OWN, Purpose::Asking);
     let hello = hello(servent(), u32::MAX);
     assert_eq!(heard_by(&mut link, &[PREFACE.to_vec(), first_frame(&hello)].concat()), Ok(vec![hello]));
     full_at(link, STRANGER_UNSENT_BYTES_MAX);

@@ -122,7 +122,7 @@ fn what_the_dialect_has_no_words_for_is_said_as_nothing() {
     }
     assert_eq!(link.unsent(), b"");
     // Nobody answers an ID.
-    let mut accepted = Link::accepted(Accepts::Any, Purpose::Standing);
+    let mut accepted = Link::accepted(Accepts::ANY, Purpose::Standing);
     assert_eq!(
         heard(&mut accepted, &[0, 4, 0, 0]).unwrap(),
         [Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))]
@@ -170,7 +170,7 @@ fn how_far_a_query_has_come_is_told_by_its_path_within_what_its_ttl_leaves() {
 
 #[test]
 fn without_the_option_tp3_is_told_apart_and_refused() {
-    let mut link = Link::accepted(Accepts::Own, Purpose::Standing);
+    let mut link = Link::accepted(Accepts::OWN, Purpose::Standing);
     assert_eq!(heard(&mut link, &[0]), Ok(Vec::new()), "too little to tell");
     assert_eq!(heard(&mut link, &[4]), Err(WireError::Refused(Dialect::Tp3)));
 }
@@ -188,7 +188,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_messages_or_one_lasting_error(
-        opening in prop::sample::select(vec![Accepts::Own, Accepts::Any, Accepts::Only(Dialect::Tp3)]),
+        opening in prop::sample::select(vec![Accepts::OWN, Accepts::ANY, Accepts::Only(Dialect::Tp3)]),
         asking in any::<bool>(),
         noise in prop::collection::vec(prop_oneof![0_u8..12, any::<u8>()], 0..600),
         segment_bytes in 1_usize..64,
@@ -534,16 +534,16 @@ fn nothing_is_said_to_whoever_may_yet_turn_out_to_speak_tp3() {
         link.send(&Message::Ping).unwrap();
         !link.unsent().is_empty()
     };
-    assert!(!unsent(Accepts::Any, Purpose::Standing, &[]), "it may be");
-    assert!(!unsent(Accepts::Any, Purpose::Standing, &[0]), "it may be");
-    assert!(!unsent(Accepts::Own, Purpose::Standing, &[0]), "it most likely is");
-    assert!(unsent(Accepts::Own, Purpose::Standing, &[]), "it must not be");
-    assert!(unsent(Accepts::Any, Purpose::Asking, &[]), "a client speaks first");
+    assert!(!unsent(Accepts::ANY, Purpose::Standing, &[]), "it may be");
+    assert!(!unsent(Accepts::ANY, Purpose::Standing, &[0]), "it may be");
+    assert!(!unsent(Accepts::OWN, Purpose::Standing, &[0]), "it most likely is");
+    assert!(unsent(Accepts::OWN, Purpose::Standing, &[]), "it must not be");
+    assert!(unsent(Accepts::ANY, Purpose::Asking, &[]), "a client speaks first");
 }
 
 #[test]
 fn a_tp3_neighbor_that_dialled_is_told_everything_but_a_hello() {
-    let mut link = Link::accepted(Accepts::Any, Purpose::Standing);
+    let mut link = Link::accepted(Accepts::ANY, Purpose::Standing);
     heard(&mut link, &[0, 4, 0, 0]).unwrap();
     let flood = Message::query(query(1, 3, key(), Path::default()));
     link.send(&flood).unwrap();
@@ -576,10 +576,10 @@ fn a_client_with_a_native_contact_takes_answers_in_any_dialect_and_another_in_it
 
 #[test]
 fn only_an_answer_in_tp3_comes_without_a_hello() {
-    let mut asking = Link::accepted(Accepts::Any, Purpose::Asking);
+    let mut asking = Link::accepted(Accepts::ANY, Purpose::Asking);
     let messages = heard(&mut asking, &said(&value(1, b"green"))).unwrap();
     assert_eq!(messages, [Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)), value(1, b"green")]);
-    let mut native = Link::accepted(Accepts::Any, Purpose::Asking);
+    let mut native = Link::accepted(Accepts::ANY, Purpose::Asking);
     assert_eq!(heard(&mut native, &common::wire::PREFACE), Ok(Vec::new()));
 }
 

@@ -584,6 +584,7 @@ fn limits() -> Vec<(&'static str, String)> {
         ECHO_WAIT_MAX,
         HELLO_WAIT_MAX,
         FRAME_WAIT_MAX,
+        LINGER_MAX,
         NEIGHBOR_BEAT,
         PING_AFTER,
         NEIGHBOR_QUIET_MAX,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser};
 use common::address::{Address, Host, ServentError, parse_servent};
-use common::dialect::TP3_SCHEME;
+use common::dialect::{Dialect, Dialects, Manners};
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use common::text::Escaped;
 use ipnet::IpNet;
@@ -83,15 +83,23 @@ impl Options {
         options
     }
 
+    /// What is spoken: our own always, each other where it is asked for.
+    #[must_use]
+    pub fn dialects(&self) -> Dialects {
+        if self.tp3 { Dialects::OWN.with(Dialect::Tp3) } else { Dialects::OWN }
+    }
+
     /// A `.topo` file says the same of its lines in words of its own.
     fn check_together(&self) -> Result<(), clap::Error> {
-        match self.neighbors.iter().find(|neighbor| neighbor.starts_with(TP3_SCHEME)) {
-            Some(neighbor) if !self.tp3 => {
-                let said = format!("neighbor {neighbor} speaks TP3: say --tp3 to speak it too");
-                Err(Options::command().error(ErrorKind::MissingRequiredArgument, said))
+        for neighbor in &self.neighbors {
+            let (dialect, _) = Dialect::told_by(neighbor);
+            if !self.dialects().include(dialect) {
+                let Manners { name, option, .. } = dialect.manners();
+                let said = format!("neighbor {neighbor} speaks {name}: say {option} to speak it too");
+                return Err(Options::command().error(ErrorKind::MissingRequiredArgument, said));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -279,6 +287,15 @@ mod tests {
         let error = check("servent 9000 - 9002 tp3://9001").unwrap_err();
         assert!(error.to_string().contains("neighbor tp3://9001 speaks TP3: say --tp3"), "{error}");
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn each_dialect_but_our_own_is_spoken_where_its_option_says_so_and_nowhere_else() {
+        let dialects = |line: &str| Options::try_parse_from(line.split_whitespace()).unwrap().dialects();
+        for dialect in Dialect::ALL.iter().copied() {
+            let option = dialect.manners().option;
+            assert_eq!(dialects(&format!("servent 9000 - {option}")), Dialects::OWN.with(dialect), "{option}");
+        }
     }
 
     #[test]

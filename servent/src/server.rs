@@ -64,7 +64,7 @@ impl Server {
         let listening = listener.local_addr().context("cannot tell the address listened on")?;
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
         let signals = signals.watch(&poller, LEAVE_SIGNAL, RELOAD_SIGNAL).context("cannot watch for signals")?;
-        let accepts = if options.tp3 { Accepts::Any } else { Accepts::Own };
+        let accepts = Accepts::AnyOf(options.dialects());
         let data = options.data.clone();
         Ok(Server {
             peers: Peers::new(poller.watcher(), accepts, listening),

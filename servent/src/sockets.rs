@@ -20,7 +20,6 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 /// A port to choose a route to; nothing is sent there.
 const DISCARD_PORT: u16 = 9;
 const LOOPBACK: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
-pub use common::dialect::TP3_SCHEME;
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4_096;
 /// A connection silent for this long is asked by the system whether its other end is still there,

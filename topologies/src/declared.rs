@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use common::address::canonical;
+use common::dialect::{Dialect, Manners};
 use servent::options::{DataSource, Options};
-use servent::sockets::{self, TP3_SCHEME};
+use servent::sockets;
 
 /// Where the topologies that come with the project are, besides `topologies/` below the current directory.
 const HOME: &str = env!("CARGO_MANIFEST_DIR");
@@ -99,9 +100,9 @@ impl Topology {
             declared.listen = moved(declared.listen);
             declared.advertise = declared.advertise.map(moved);
             for neighbor in &mut declared.options.neighbors {
-                let (scheme, host) = scheme_and_host(neighbor);
+                let (dialect, host) = Dialect::told_by(neighbor);
                 if let Ok(address) = host.parse() {
-                    *neighbor = format!("{scheme}{}", moved(address));
+                    *neighbor = format!("{}{}", dialect.manners().scheme, moved(address));
                 }
             }
         }
@@ -115,11 +116,11 @@ impl Topology {
         ends.flat_map(|(place, declared)| declared.neighbors.range(place..).map(move |other| (place, *other))).collect()
     }
 
-    /// Whether every link speaks the native dialect, in which a flood reports what came of it.
+    /// Whether every link speaks a dialect in which a flood reports what came of it.
     #[must_use]
     pub fn reports(&self) -> bool {
         let mut names = self.servents.iter().flat_map(|declared| &declared.options.neighbors);
-        names.all(|name| !name.starts_with(TP3_SCHEME))
+        names.all(|name| Dialect::told_by(name).0.manners().echoes)
     }
 
     /// The addresses the servents go by, in the order of the file.
@@ -151,16 +152,16 @@ impl Topology {
                     .iter()
                     .find_map(|address| places.get(address).copied())
                     .ok_or_else(|| anyhow!("neighbor {name} is none of the servents declared here"))?;
-                if name.starts_with(TP3_SCHEME) {
-                    for (end, what) in [(place, "has"), (known, "is")] {
-                        let Declared { options, listen, .. } = &self.servents[end];
-                        if !options.tp3 {
-                            bail!("{listen} {what} a TP3 neighbor and does not say --tp3");
-                        }
+                let (dialect, _) = Dialect::told_by(&name);
+                let Manners { name: spoken, option, scheme, .. } = dialect.manners();
+                for (end, what) in [(place, "has"), (known, "is")] {
+                    let Declared { options, listen, .. } = &self.servents[end];
+                    if !options.dialects().include(dialect) {
+                        bail!("{listen} {what} a {spoken} neighbor and does not say {option}");
                     }
                 }
-                let (scheme, _) = scheme_and_host(&name);
-                self.servents[place].options.neighbors[index] = format!("{scheme}{}", self.servents[known].listen);
+                let listen = self.servents[known].listen;
+                self.servents[place].options.neighbors[index] = format!("{scheme}{listen}");
                 if known != place {
                     self.servents[place].neighbors.insert(known);
                     self.servents[known].neighbors.insert(place);
@@ -216,11 +217,6 @@ impl Declared {
         }
         words
     }
-}
-
-/// A neighbor's name in its two parts, of which the first may be empty.
-fn scheme_and_host(neighbor: &str) -> (&str, &str) {
-    neighbor.strip_prefix(TP3_SCHEME).map_or(("", neighbor), |host| (TP3_SCHEME, host))
 }
 
 /// The bytes of a file as text, without the mark some editors put before it.

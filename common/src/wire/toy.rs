@@ -183,6 +183,7 @@ mod tests {
 
     use super::*;
     use crate::address::Neighbor;
+    use crate::dialect::Dialects;
     use crate::features::Features;
     use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
     use crate::link::{Link, LinkId, Purpose, SendError};
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn two_links_speak_it() {
         let mut dialled = Link::new(Dialect::Toy, Purpose::Standing);
-        let mut accepted = Link::accepted(Accepts::Any, Purpose::Standing);
+        let mut accepted = Link::accepted(Accepts::ANY, Purpose::Standing);
         assert_eq!(accepted.send(&servent(2)), Ok(()));
         assert_eq!(accepted.unsent(), b"", "whoever dials may yet speak any");
         assert_eq!(dialled.send(&servent(1)), Ok(()));
@@ -292,12 +293,17 @@ mod tests {
         for end in [Purpose::Standing, Purpose::Asking] {
             let opening: &[u8] = if end == Purpose::Asking { b"toy!" } else { b"toy?" };
             for length in 0..opening.len() {
-                let mut link = Link::accepted(Accepts::Own, end);
+                let mut link = Link::accepted(Accepts::OWN, end);
                 assert_eq!(hear(&mut link, &opening[..length]), Ok(Vec::new()), "too little to tell");
             }
-            let refused = hear(&mut Link::accepted(Accepts::Own, end), opening);
+            let refused = hear(&mut Link::accepted(Accepts::OWN, end), opening);
             assert_eq!(refused, Err(WireError::Refused(Dialect::Toy)));
-            assert_eq!(hear(&mut Link::accepted(Accepts::Any, end), opening).map(|heard| heard.len() > 1), Ok(false));
+            assert_eq!(hear(&mut Link::accepted(Accepts::ANY, end), opening).map(|heard| heard.len() > 1), Ok(false));
+            // That another was asked for does not let this one in.
+            let one = |dialect| Accepts::AnyOf(Dialects::OWN.with(dialect));
+            let refused = hear(&mut Link::accepted(one(Dialect::Tp3), end), opening);
+            assert_eq!(refused, Err(WireError::Refused(Dialect::Toy)));
+            assert!(hear(&mut Link::accepted(one(Dialect::Toy), end), opening).is_ok());
         }
         let reason = WireError::Refused(Dialect::Toy).to_string();
         assert_eq!(reason, "it speaks Toy, which this servent does not without --toy");
@@ -306,7 +312,7 @@ mod tests {
     #[test]
     fn whoever_brings_an_answer_says_no_hello() {
         let mut bringing = Link::new(Dialect::Toy, Purpose::Answers);
-        let mut asking = Link::accepted(Accepts::Any, Purpose::Asking);
+        let mut asking = Link::accepted(Accepts::ANY, Purpose::Asking);
         bringing.send(&answer(b"green")).unwrap();
         let hello = Message::Hello(Hello::said_in(Dialect::Toy, Role::Nameless));
         assert_eq!(pass(&mut bringing, &mut asking), Ok(vec![hello, answer(b"green")]));
@@ -423,7 +429,7 @@ mod tests {
             let accepted = if is_client {
                 Link::accepted(Accepts::answers_to(self.dialect), Purpose::Asking)
             } else {
-                Link::accepted(Accepts::Any, Purpose::Standing)
+                Link::accepted(Accepts::ANY, Purpose::Standing)
             };
             let ids = [0, 1].map(|end| LinkId(2 * self.connections.len() as u64 + end));
             self.connections.push([(from, Some(link)), (other, Some(accepted))]);

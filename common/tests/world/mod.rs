@@ -386,7 +386,7 @@ impl World {
             ..Config::default()
         };
         let overlay = Overlay::new(&config, Arc::new(store));
-        self.exchanges[servent.0] = Exchange::servent(Accepts::Own);
+        self.exchanges[servent.0] = Exchange::servent(Accepts::OWN);
         node.deadline = overlay.deadline().map(|due| due.since(Time::START));
         node.mind = Mind::Servent(Box::new(overlay));
     }
@@ -464,7 +464,7 @@ impl World {
             attached: false,
             heard_bytes_count: 0,
         });
-        self.exchanges.push(Exchange::client(Accepts::Any));
+        self.exchanges.push(Exchange::client(Accepts::ANY));
         id
     }
 
@@ -614,7 +614,7 @@ impl World {
         dead.paused = false;
         dead.postponed.clear();
         dead.attached = false;
-        self.exchanges[node.0] = Exchange::client(Accepts::Any);
+        self.exchanges[node.0] = Exchange::client(Accepts::ANY);
         for connection in 0..self.connections.len() {
             for end in 0..2 {
                 let this = &self.connections[connection].ends[end];
@@ -962,7 +962,7 @@ impl World {
 
     /// Lends the exchange of a node, together with everything else there is.
     fn with_exchange<T>(&mut self, node: NodeId, act: impl FnOnce(&mut Exchange, Time, &mut World) -> T) -> T {
-        let nothing = Exchange::client(Accepts::Any);
+        let nothing = Exchange::client(Accepts::ANY);
         let mut exchange = std::mem::replace(&mut self.exchanges[node.0], nothing);
         let result = act(&mut exchange, self.time(), self);
         self.exchanges[node.0] = exchange;

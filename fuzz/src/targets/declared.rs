@@ -7,7 +7,6 @@ use std::path::Path;
 
 use clap::Parser;
 use servent::options::{DataSource, Options};
-use servent::sockets::TP3_SCHEME;
 use topologies::declared::Topology;
 
 use crate::Outcome;
@@ -100,7 +99,7 @@ fn words(line: &str) -> Option<Vec<String>> {
 /// Whether a servent is called by anything but its address. What is no address and no name with a port is refused
 /// without asking anybody.
 fn asks_a_name_server(name: &str) -> bool {
-    let host = name.strip_prefix(TP3_SCHEME).unwrap_or(name);
+    let host = name.strip_prefix("tp3://").unwrap_or(name);
     host.contains(':') && host.parse::<SocketAddr>().is_err()
 }
 

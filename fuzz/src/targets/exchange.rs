@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, LINGER_MAX, TIMERS_PER_TURN, purpose_of};
-use common::limits::{FRAME_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX};
+use common::exchange::{Exchange, Heard, TIMERS_PER_TURN, purpose_of};
+use common::limits::{FRAME_WAIT_MAX, LINGER_MAX, NEIGHBOR_UNSENT_BYTES_MAX};
 use common::link::{Link, LinkId, Purpose};
 use common::message::Message;
 use common::overlay::{Dial, Output};
@@ -57,7 +57,7 @@ struct Peer {
 
 impl Driver {
     fn new(reader: &mut Reader<'_>) -> Driver {
-        let accepts = reader.one_of(&[Accepts::Own, Accepts::Any, Accepts::Only(Dialect::Tp3)]);
+        let accepts = reader.one_of(&[Accepts::OWN, Accepts::ANY, Accepts::Only(Dialect::Tp3)]);
         let is_servent = reader.flag();
         Driver {
             exchange: if is_servent { Exchange::servent(accepts) } else { Exchange::client(accepts) },

@@ -43,8 +43,8 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
 fn link(kind: u8) -> Link {
     let purpose = PURPOSES[usize::from(kind % 3)];
     match kind / 3 % 5 {
-        0 => Link::accepted(Accepts::Own, purpose),
-        1 => Link::accepted(Accepts::Any, purpose),
+        0 => Link::accepted(Accepts::OWN, purpose),
+        1 => Link::accepted(Accepts::ANY, purpose),
         2 => Link::accepted(Accepts::Only(Dialect::Tp3), purpose),
         3 => Link::new(Dialect::Native, purpose),
         _ => Link::new(Dialect::Tp3, purpose),

@@ -124,7 +124,7 @@ impl Driver {
         let mind = Overlay::new(&config, store(reader));
         Driver {
             mind,
-            exchange: Exchange::servent(Accepts::Any),
+            exchange: Exchange::servent(Accepts::ANY),
             wires: Wires::default(),
             now: Time::START,
             open: BTreeMap::new(),

@@ -368,9 +368,9 @@ impl<'s> World<'s> {
     fn exchange_of(&self, node: usize) -> Exchange {
         match self.nodes[node].mind {
             Mind::Client(_) => Exchange::client(Accepts::answers_to(self.dialect())),
-            Mind::Hostile(_) => Exchange::client(Accepts::Any),
-            Mind::Servent(_) | Mind::Gone if self.dialect() == Dialect::OWN => Exchange::servent(Accepts::Own),
-            Mind::Servent(_) | Mind::Gone => Exchange::servent(Accepts::Any),
+            Mind::Hostile(_) => Exchange::client(Accepts::ANY),
+            Mind::Servent(_) | Mind::Gone if self.dialect() == Dialect::OWN => Exchange::servent(Accepts::OWN),
+            Mind::Servent(_) | Mind::Gone => Exchange::servent(Accepts::ANY),
         }
     }
 

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
-use common::exchange::{LINGER_MAX, Shell};
+use common::exchange::Shell;
 use common::limits::{
-    ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
+    ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, LINGER_MAX, NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, Role};

@@ -144,7 +144,7 @@ impl World<'_> {
 
     /// Lends the exchange of a node, together with everything else there is.
     pub(super) fn with_exchange<T>(&mut self, node: usize, act: impl FnOnce(&mut Exchange, Time, &mut Self) -> T) -> T {
-        let nothing = Exchange::servent(Accepts::Own);
+        let nothing = Exchange::servent(Accepts::OWN);
         let mut exchange = std::mem::replace(&mut self.exchanges[node], nothing);
         let result = act(&mut exchange, self.time(), self);
         self.exchanges[node] = exchange;
