@@ -61,6 +61,11 @@ pub(crate) fn not_arrived(ending: &Ending) -> String {
     format!("{} of {promised} {answers} did not arrive", ending.missing)
 }
 
+/// What is said of a query that the contact does not understand.
+pub(crate) fn not_understood(contact: &str) -> String {
+    format!("contact {contact} is too old to understand this, and was not asked: attach to a newer servent")
+}
+
 /// What was lost of a query, if anything was: answers nobody could count may be among it.
 pub(crate) fn lost_on_the_way(ending: &Ending) -> Option<String> {
     match (ending.tally_told, ending.tally.lost) {
@@ -117,6 +122,14 @@ mod tests {
         assert_eq!(lost(1, true).unwrap(), "1 report lost on the way: there may be more answers");
         assert_eq!(lost(2, true).unwrap(), "2 reports lost on the way: there may be more answers");
         assert_eq!(lost(1, false).unwrap(), "the contact did not report: incomplete, there may be more answers");
+    }
+
+    #[test]
+    fn what_is_not_asked_is_told_with_what_to_do_instead() {
+        assert_eq!(
+            not_understood("localhost:9000"),
+            "contact localhost:9000 is too old to understand this, and was not asked: attach to a newer servent"
+        );
     }
 
     #[test]

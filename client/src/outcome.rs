@@ -55,7 +55,8 @@ impl Outcome {
             EndReason::Interrupted => Outcome::Interrupted,
             // What came is all that was wanted.
             EndReason::Answers => Outcome::Answered,
-            EndReason::Complete | EndReason::Silence => {
+            // What the contact does not understand is lost there, as it would be at any other servent.
+            EndReason::Complete | EndReason::Silence | EndReason::NotUnderstood => {
                 if is_blamed_on_contact {
                     Outcome::ContactLost
                 } else if ending.missing > 0 || ending.tally.lost > 0 {
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_each_end_of_a_query_comes_to() {
-        use EndReason::{Answers, Complete, Interrupted, Silence};
+        use EndReason::{Answers, Complete, Interrupted, NotUnderstood, Silence};
         let told = |answers| Tally { answers, reached: 3, ..Tally::default() };
         let untold = |lost, silent| Tally { lost, silent, ..Tally::default() };
         for (ending, expected) in [
@@ -156,6 +157,7 @@ mod tests {
             (ending(Answers, 1, 0, Some(Tally { lost: 1, ..told(7) })), Outcome::Answered),
             (ending(Answers, 1, 0, None), Outcome::Answered),
             (ending(Interrupted, 1, 6, Some(told(7))), Outcome::Interrupted),
+            (Ending { tally: untold(1, 0), ..ending(NotUnderstood, 0, 0, None) }, Outcome::Incomplete),
         ] {
             for contact_lost in [false, true] {
                 let outcome = Outcome::of_query(&ending, contact_lost);

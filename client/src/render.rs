@@ -236,6 +236,7 @@ fn json_finished(ending: &Ending) -> JsonFinished {
             EndReason::Silence => "silence",
             EndReason::Answers => "answers",
             EndReason::Interrupted => "interrupted",
+            EndReason::NotUnderstood => "not_understood",
         },
     }
 }
@@ -247,6 +248,10 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// One sentence about a query that is over, the doubts last. What did not arrive is told by `hint`.
 fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String {
+    if ending.reason == EndReason::NotUnderstood {
+        // What is the matter, and what next, is told by `hint`.
+        return "not asked".to_owned();
+    }
     let tally = &ending.tally;
     let took = humane(ending.elapsed);
     let mut text = match (ending.answers, ending.tally_told) {
@@ -277,7 +282,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         EndReason::Silence if !ending.tally_told && ending.answers > 0 => {
             text.push_str("; the contact did not report: incomplete, there may be more");
         }
-        EndReason::Silence | EndReason::Complete | EndReason::Answers => {}
+        EndReason::Silence | EndReason::Complete | EndReason::Answers | EndReason::NotUnderstood => {}
     }
     if ending.tally_told && tally.lost > 0 {
         text.push_str(&format!("; {} lost on the way: there may be more", counted(tally.lost, "report")));
@@ -375,6 +380,7 @@ mod tests {
             (&Ask::Topology, ending(EndReason::Complete, 12, tally(12, 12)), "12 servents in 3 ms"),
             (&key, untold(ending(EndReason::Answers, 1, tally(1, 1))), "1 answer in 3 ms"),
             (&key, untold(ending(EndReason::Interrupted, 0, tally(0, 0))), "no answer in 3 ms, then interrupted"),
+            (&key, untold(ending(EndReason::NotUnderstood, 0, Tally { lost: 1, ..tally(0, 0) })), "not asked"),
             (
                 &key,
                 ending(EndReason::Complete, 2, Tally { stopped: 2, ..tally(12, 2) }),

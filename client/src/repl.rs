@@ -23,7 +23,7 @@ use servent::sockets;
 use signal_hook::consts::SIGINT;
 
 use crate::command::{Command, HELP};
-use crate::hint::{Whereabouts, lost_on_the_way, not_arrived};
+use crate::hint::{Whereabouts, lost_on_the_way, not_arrived, not_understood};
 use crate::network::{AttachError, Sockets};
 use crate::options::Options;
 use crate::outcome::{Outcome, UsageError, is_of_this_machine};
@@ -236,6 +236,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 self.worsen(Outcome::of_query(&ending, self.is_lost));
                 if machine_failed {
                     self.worsen(Outcome::MachineFailed);
+                }
+                if ending.reason == EndReason::NotUnderstood {
+                    say(format_args!("client: {}", not_understood(&self.place.contact)));
                 }
                 if ending.reason == EndReason::Silence && !self.is_quiet {
                     // What was lost stands in the summary, where there is one.

@@ -587,6 +587,7 @@ fn ended(ending: &Ending) -> String {
         EndReason::Silence => "ended by silence",
         EndReason::Answers => "has answers enough",
         EndReason::Interrupted => "interrupted",
+        EndReason::NotUnderstood => "not understood by the contact",
     };
     let mut text = format!("{reason} after {}ms: ", elapsed.as_millis());
     if !tally_told || *answers != tally.answers {
