@@ -5,7 +5,6 @@
 //! due. What is at the other ends is up to the input.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard, TIMERS_PER_TURN, purpose_of};
@@ -20,9 +19,6 @@ use super::wires::Wires;
 use super::words;
 use crate::Outcome;
 use crate::reader::Reader;
-
-/// How far time may go: beyond it a sum of moments has no room.
-const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
 pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let mut reader = Reader::new(bytes);
@@ -135,7 +131,7 @@ impl Driver {
             }
             11 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    let until = (self.now + words::duration(reader)).min(Time::after_start(LATEST));
+                    let until = (self.now + words::duration(reader)).min(Time::after_start(words::LATEST));
                     self.perform(Output::Rest { link, until });
                 }
             }
@@ -222,7 +218,7 @@ impl Driver {
 
     /// Lets time go on, and tells it as often as it is due.
     fn go_to(&mut self, later: Time) {
-        self.now = later.min(Time::after_start(LATEST)).max(self.now);
+        self.now = later.min(Time::after_start(words::LATEST)).max(self.now);
         let turns_most = 2 + 2 * usize::try_from(self.links_count).unwrap_or(usize::MAX) / TIMERS_PER_TURN;
         for _ in 0..turns_most {
             self.exchange.on_time(self.now, &mut self.wires);

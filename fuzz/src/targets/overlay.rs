@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
@@ -26,9 +25,6 @@ use super::wires::Wires;
 use super::words;
 use crate::Outcome;
 use crate::reader::Reader;
-
-/// How far time may go: beyond it a sum of moments has no room.
-const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 
 pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let mut reader = Reader::new(bytes);
@@ -255,7 +251,7 @@ impl Driver {
 
     /// Ends the dials that have taken too long, at their time, and lets time go on.
     fn go_to(&mut self, later: Time) {
-        let later = later.min(Time::after_start(LATEST));
+        let later = later.min(Time::after_start(words::LATEST));
         while let Some(place) = self.dials.iter().position(|(.., due)| *due <= later) {
             let (dial, _, due) = self.dials.remove(place);
             self.now = self.now.max(due);

@@ -18,9 +18,6 @@ use super::words;
 use crate::Outcome;
 use crate::reader::Reader;
 
-/// How far time may go: beyond it a sum of moments has no room.
-const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
-
 pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let mut reader = Reader::new(bytes);
     let mut driver = Driver::new(&mut reader);
@@ -130,7 +127,7 @@ impl Driver {
                 }
             }
             10 => {
-                self.now = (self.now + words::duration(reader)).min(Time::after_start(LATEST));
+                self.now = (self.now + words::duration(reader)).min(Time::after_start(words::LATEST));
                 self.tell_deadline();
             }
             _ if reader.byte() % 8 == 7 => self.wires.are_full = !self.wires.are_full,

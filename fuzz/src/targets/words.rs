@@ -15,6 +15,9 @@ use common::wire::WireError;
 
 use crate::reader::Reader;
 
+/// How far time may go: beyond it a sum of moments has no room.
+pub(super) const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
+
 /// The keys that are asked for. Who holds which is up to the target.
 pub(super) const KEYS: [&[u8]; 3] = [b"tea", b"coffee", b"\xff\x00"];
 
