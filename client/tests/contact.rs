@@ -8,7 +8,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use common::address::AnswerAddress;
@@ -420,6 +420,16 @@ fn a_contact_lost_after_something_was_missing_leaves_it_incomplete() {
     assert_eq!((run.out.as_str(), run.code), ("No answer received\n", 5), "{run:?}");
 }
 
+/// What a client says, and its exit code, when its one question has been answered.
+fn answered(fake: &Fake, client: Child) -> (String, Option<i32>) {
+    let mut contact = fake.attach();
+    let sequence = contact.request().sequence;
+    contact.answer(sequence, b"v");
+    contact.finish(sequence, tally(1, 1));
+    let output = client.wait_with_output().unwrap();
+    (String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
 #[test]
 fn an_output_that_cannot_be_written_is_this_machines_failure() {
     let fake = Fake::listen();
@@ -427,13 +437,8 @@ fn an_output_that_cannot_be_written_is_this_machines_failure() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut command = process::client(home.path(), [&*fake.name(), "-c", "? k"]);
     let child = command.stdin(Stdio::null()).stdout(full).spawn().unwrap();
-    let mut contact = fake.attach();
-    let sequence = contact.request().sequence;
-    contact.answer(sequence, b"v");
-    contact.finish(sequence, tally(1, 1));
-    let output = child.wait_with_output().unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((log.as_str(), output.status.code()), ("client: No space left on device (os error 28)\n", Some(6)));
+    let log = "client: No space left on device (os error 28)\n".to_owned();
+    assert_eq!(answered(&fake, child), (log, Some(6)));
 }
 
 /// A full file of `ulimit -f` is one more such output.
@@ -446,13 +451,8 @@ fn an_output_that_may_not_grow_further_is_this_machines_failure() {
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(client.get_program()).args(client.get_args());
     let child = shell.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
-    let mut contact = fake.attach();
-    let sequence = contact.request().sequence;
-    contact.answer(sequence, b"v");
-    contact.finish(sequence, tally(1, 1));
-    let output = child.wait_with_output().unwrap();
-    let log = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((log.as_str(), output.status.code()), ("client: File too large (os error 27)\n", Some(6)));
+    let log = "client: File too large (os error 27)\n".to_owned();
+    assert_eq!(answered(&fake, child), (log, Some(6)));
 }
 
 #[test]
