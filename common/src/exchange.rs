@@ -143,7 +143,7 @@ struct Linked {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Our dial is under way. The mind does not know the link yet.
+    /// Our dial is under way. The mind does not know the link yet. The system ends it in time.
     Connecting,
     /// The mind speaks on it. A servent's timer runs while a frame has begun and not ended.
     Standing,
@@ -506,8 +506,9 @@ impl Exchange {
 
     /// The mind wants the link closed: what is queued is sent, and nothing after it.
     fn close(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
-        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else { return };
+        // Also of one that is over already: its mind has yet to hear so, and all that came before.
         self.heard.retain(|(heard_on, _)| *heard_on != link);
+        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else { return };
         match self.side {
             Side::Servent => {
                 linked.stage = Stage::Closing;
@@ -595,7 +596,9 @@ impl Exchange {
             match linked.stage {
                 Stage::Standing => self.heard.push_back((link, Heard::Malformed(WireError::Unfinished))),
                 Stage::Resting => self.end_rest(now, link, shell),
-                Stage::Closing | Stage::Connecting => self.forget(now, link, shell),
+                Stage::Closing => self.forget(now, link, shell),
+                // A dial has no timer here: how long it may take is told to the system.
+                Stage::Connecting => {}
             }
         }
         while let Some(link) = self.long_frames.overdue(now) {

@@ -592,6 +592,25 @@ fn of_a_link_its_mind_has_closed_nothing_more_is_told() {
     assert_eq!(desk.heard(), []);
 }
 
+#[test]
+fn nor_is_it_of_one_that_was_over_before_its_mind_closed_it() {
+    for (mut desk, is_servent) in [(Desk::servent(), true), (Desk::client(), false)] {
+        let [link, other] = [desk.neighbor(), desk.neighbor()];
+        desk.comes(link, &Message::Ping);
+        desk.comes(other, &Message::Pong);
+        desk.comes(link, &Message::Ping);
+        desk.exchange.on_closed(desk.now, link, "it is over".to_owned(), &mut desk.wires);
+        assert_eq!(desk.exchange.next_heard(), Some((link, Heard::Message(Message::Ping))));
+        if is_servent {
+            desk.closes(link);
+        } else {
+            let output = session::Output::Close { link };
+            assert_eq!(desk.exchange.perform_for_client(desk.now, output, &mut desk.wires), None);
+        }
+        assert_eq!(desk.heard(), [(other, Heard::Message(Message::Pong))]);
+    }
+}
+
 // ---- what is said ----
 
 #[test]

@@ -59,6 +59,7 @@ impl World<'_> {
                 }
             }
             overlay::Output::Close { link } => {
+                self.full.retain(|(of, _, full)| (*of, *full) != (node, link));
                 if let Some((connection, end)) = self.open_end(node, link) {
                     self.close(connection, end);
                 }
@@ -71,6 +72,7 @@ impl World<'_> {
         match output {
             session::Output::Send { link, message } => self.say(node, link, &message),
             session::Output::Close { link } => {
+                self.full.retain(|(of, _, full)| (*of, *full) != (node, link));
                 if let Some((connection, end)) = self.open_end(node, link) {
                     self.flush(connection, end);
                     self.let_go(connection, end);
