@@ -122,17 +122,25 @@ impl Links {
         random: u64,
         out: &mut Outbox<'_>,
     ) {
+        let nowhere = || Err("it stands for no address".to_owned());
+        let addresses = addresses.and_then(|found| if found.is_empty() { nowhere() } else { Ok(found) });
         let Some(target) = self.targets.get_mut(index) else { return };
         let Some(is_awaited) = target.on_looked_up() else { return };
+        // What stays as it is may be said at every redial: it is told once.
+        let has_changed = target.set_found(addresses.is_ok());
         match addresses {
             Ok(addresses) => {
-                if let Some(before) = target.set_addresses(addresses) {
-                    let [now_at, was_at] = [target.addresses(), &before].map(listed);
+                let before = target.set_addresses(addresses);
+                let now_at = listed(target.addresses());
+                if let Some(before) = before {
+                    let was_at = listed(&before);
                     log::info!("neighbor {} is at {now_at} now, where it was at {was_at}", target.name());
+                } else if has_changed {
+                    log::info!("neighbor {} can be looked up now: it is at {now_at}", target.name());
                 }
             }
             Err(reason) => {
-                let level = if target.has_failed() { log::Level::Debug } else { log::Level::Warn };
+                let level = if has_changed { log::Level::Warn } else { log::Level::Debug };
                 let instead = if target.address().is_some() { ", and is dialled where it was" } else { " yet" };
                 log::log!(level, "neighbor {} cannot be looked up{instead}: {reason}", target.name());
             }

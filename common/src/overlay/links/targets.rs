@@ -32,6 +32,8 @@ struct NamedNeighbor {
     is_looked_up: bool,
     /// Whether that is under way. It may take long, and is not asked twice at once.
     is_asked: bool,
+    /// Whether it was found to stand for nothing when that was last asked.
+    is_lost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +64,8 @@ impl Target {
         let (plain, other) = match neighbor.addresses.as_slice() {
             [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
             addresses => {
-                let other =
-                    NamedNeighbor { neighbor: neighbor.clone(), is_looked_up: addresses.is_empty(), is_asked: false };
+                let (neighbor, is_looked_up) = (neighbor.clone(), addresses.is_empty());
+                let other = NamedNeighbor { neighbor, is_looked_up, is_asked: false, is_lost: false };
                 (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(other)))
             }
         };
@@ -150,13 +152,19 @@ impl Target {
         Some(matches!(self.state, TargetState::LookingUp(_)))
     }
 
+    /// Notes whether its name stands for anything, and says whether that is otherwise than before.
+    pub(super) fn set_found(&mut self, is_found: bool) -> bool {
+        let other = self.other.as_deref_mut();
+        other.is_some_and(|other| std::mem::replace(&mut other.is_lost, !is_found) == is_found)
+    }
+
     /// Takes what its name stands for now, and gives what it stood for before where that is something else. The order is
     /// that of the first time: name servers turn it from one answer to the next, and each address is to have its turn.
     pub(super) fn set_addresses(&mut self, mut addresses: Vec<SocketAddr>) -> Option<Vec<SocketAddr>> {
         let other = self.other.as_deref_mut()?;
         let before = &mut other.neighbor.addresses;
         let are_the_same = before.len() == addresses.len() && addresses.iter().all(|address| before.contains(address));
-        if addresses.is_empty() || are_the_same {
+        if are_the_same {
             return None;
         }
         addresses.shrink_to_fit();
