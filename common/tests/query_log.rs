@@ -274,6 +274,54 @@ fn a_neighbor_that_knows_no_echoes() {
     );
 }
 
+/// Its neighbor's dialect has no words for so long a key.
+#[test]
+fn a_neighbor_that_cannot_be_told() {
+    let _ = log::set_logger(&Keeper);
+    log::set_max_level(log::LevelFilter::Debug);
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let config = Config { advertised: address("10.0.0.1:9000"), servent_id: ServentId(1), ..Config::default() };
+    let mut mind = Overlay::new(&config, Arc::default());
+    let [asker, other] = [1, 2].map(LinkId);
+    let long = Ask::Key(Key::new(&[b'x'; KEY_BYTES_MAX]).unwrap());
+    let query = |ttl| Query {
+        sequence: 7 + u64::from(ttl),
+        client: AnswerAddress { socket: address("10.0.0.3:9990"), dialect: Dialect::Native },
+        ttl,
+        hops: 1,
+        ask: long.clone(),
+        path: Path::Addresses(Vec::new()),
+    };
+    let hello = Hello::new(Role::Servent { id: ServentId(2), advertised: address("10.0.0.2:9000") });
+    let mut out = Vec::new();
+    for input in [
+        Input::Opened { link: asker, opening: Opening::Accepted(address("10.0.0.2:1")) },
+        Input::Received { link: asker, message: Message::Hello(hello) },
+        Input::Opened { link: other, opening: Opening::Accepted(address("10.0.0.4:9000")) },
+        Input::Received { link: other, message: Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)) },
+        Input::Received { link: asker, message: Message::Query(Arc::new(query(1))) },
+        Input::Received { link: asker, message: Message::Query(Arc::new(query(0))) },
+    ] {
+        mind.handle(Time::START, input, &mut out);
+    }
+    let heard = |ttl| format!("heard from 10.0.0.2:9000 with TTL {ttl}: ? {} and 3,996 more bytes", "x".repeat(100));
+    let ids = ["00000008@10.0.0.3:9990", "00000007@10.0.0.3:9990"];
+    assert_eq!(
+        SAID.take(),
+        [
+            format!("{} {}", ids[0], heard(1)),
+            format!(
+                "{} not told 1 neighbor, whose dialect has no words for it or who did not offer to understand it",
+                ids[0]
+            ),
+            format!("{} echoed to 10.0.0.2:9000: reached 1, lost 1", ids[0]),
+            format!("{} {}", ids[1], heard(0)),
+            format!("{} ended by the TTL: 1 neighbor not asked", ids[1]),
+            format!("{} echoed to 10.0.0.2:9000: reached 1, stopped 1", ids[1]),
+        ]
+    );
+}
+
 #[test]
 fn a_long_key_is_a_short_line() {
     let mut world = world(&[("a", "")], &[]);

@@ -123,6 +123,7 @@ impl Overlay {
         if to.untold_count > 0 && query.ttl > 0 {
             tally.add_lost(to.untold_count);
             self.rooms.rare.make().counters.unsaid += to.untold_count as u64;
+            query_log::log_untold(query.id(), to.untold_count);
         }
         match self.rooms.flood.make().pass_on(now, place, asker, query, to, tally) {
             Passing::On { query, links, done } => {
