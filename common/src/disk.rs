@@ -44,7 +44,7 @@ impl Job {
     pub fn failed(self, reason: String) -> Option<JobDone> {
         match self {
             Job::LookUp { neighbor, .. } => Some(JobDone::LookedUp { neighbor, addresses: Err(reason) }),
-            Job::ReadData => Some(JobDone::DataRead(Err(reason))),
+            Job::ReadData => Some(JobDone::DataRead(Err(format!("cannot read the data: {reason}")))),
             Job::Free(_) => None,
         }
     }

@@ -16,6 +16,7 @@ use common::disk::{Job, JobDone};
 use common::limits::NEIGHBORS_MAX;
 
 use crate::poller::Waker;
+use crate::sockets;
 
 /// A lane, as it is told: one more is a row of [`LANES`] and an arm of [`lane_of`].
 #[derive(Debug)]
@@ -29,18 +30,23 @@ struct Row {
 }
 
 const NAMES: usize = 0;
-const LONG_READS: usize = 1;
+const INTERFACES: usize = 1;
+const LONG_READS: usize = 2;
 
-const LANES: [Row; 2] = [
-    // One look-up for each neighbor at a time. Several are asked at once, since one that hangs is often one of many.
-    Row { name: "names", threads_max: 4, jobs_max: NEIGHBORS_MAX },
+const LANES: [Row; 3] = [
+    // A resolver may hang for half a minute, and one name says nothing of the next: as many threads as there may be
+    // look-ups, one for each neighbor at a time, so that no name waits for another.
+    Row { name: "names", threads_max: NEIGHBORS_MAX, jobs_max: NEIGHBORS_MAX },
+    // The system knows these by itself, and says so at once.
+    Row { name: "interfaces", threads_max: 1, jobs_max: NEIGHBORS_MAX },
     // One reading of the data and what it replaced, one after the other: never more than two of it are in memory.
     Row { name: "long reads", threads_max: 1, jobs_max: 4 },
 ];
 
 fn lane_of(job: &Job) -> usize {
     match job {
-        Job::LookUp { .. } => NAMES,
+        Job::LookUp { name, .. } if sockets::needs_resolver(name) => NAMES,
+        Job::LookUp { .. } => INTERFACES,
         Job::ReadData | Job::Free(_) => LONG_READS,
     }
 }
@@ -98,6 +104,13 @@ impl Disk {
         lane.put(job).err().and_then(|(job, reason)| job.failed(reason))
     }
 
+    /// Lets go of what came of a job when nobody is to be told of it any more, where nobody waits for that.
+    pub(crate) fn let_go(&self, done: JobDone) {
+        if let JobDone::DataRead(Ok(store)) = done {
+            self.put(Job::Free(store));
+        }
+    }
+
     /// Takes out what came of one job, if any has been done. It waits for nobody, not even for a thread that puts
     /// something in at this moment: that one wakes whoever waits once it has.
     pub(crate) fn take(&self) -> Option<JobDone> {
@@ -152,7 +165,7 @@ impl Lane {
                 // Whoever waits for it would wait for ever, and so would all that come after.
                 let failed = job.clone();
                 let done = catch_unwind(AssertUnwindSafe(|| (self.work)(job)))
-                    .unwrap_or_else(|_| failed.failed("of a fault of this program".to_owned()));
+                    .unwrap_or_else(|_| failed.failed("this program has a fault".to_owned()));
                 match done {
                     Some(done) => {
                         self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back(done);
@@ -178,6 +191,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use common::store::Store;
@@ -203,7 +217,9 @@ mod tests {
             let (beginning, begun) = channel();
             let (gate, beginning) = (Mutex::new(gate), Mutex::new(beginning));
             let disk = Disk::new(&poller.waker(), move |job| {
-                if let Job::LookUp { neighbor, .. } = &job {
+                if let Job::LookUp { neighbor, name } = &job
+                    && sockets::needs_resolver(name)
+                {
                     beginning.lock().unwrap().send(*neighbor).unwrap();
                     gate.lock().unwrap().recv().unwrap();
                 }
@@ -237,23 +253,46 @@ mod tests {
         }
     }
 
+    /// Nor a name any other: there is a thread for each there may be.
     #[test]
     fn what_hangs_in_one_lane_keeps_nothing_in_another_waiting() {
         let mut slow = Slow::new();
         let Row { threads_max, .. } = LANES[NAMES];
-        for neighbor in 0..=threads_max {
+        for neighbor in 0..threads_max {
             assert_eq!(slow.disk.put(look_up(neighbor)), None);
         }
         // All its threads hang.
-        for _ in 0..threads_max {
-            slow.begun.recv_timeout(PATIENCE).unwrap();
-        }
+        let begun: BTreeSet<usize> = (0..threads_max).map(|_| slow.begun.recv_timeout(PATIENCE).unwrap()).collect();
+        assert_eq!(begun.len(), NEIGHBORS_MAX);
         assert_eq!(slow.disk.put(Job::ReadData), None);
-        assert_eq!(of(&slow.wait()), None);
-        for _ in 0..=threads_max {
+        assert_eq!(slow.wait(), Job::ReadData.failed("it is a test".to_owned()).unwrap());
+        let zoned = Job::LookUp { neighbor: threads_max, name: "[fe80::1%lo]:9000".to_owned() };
+        assert_eq!(slow.disk.put(zoned), None);
+        assert_eq!(of(&slow.wait()), Some(threads_max), "no name server is asked for it");
+        for _ in 0..threads_max {
             slow.let_go.send(()).unwrap();
             assert!(of(&slow.wait()).is_some());
         }
+    }
+
+    #[test]
+    fn data_that_comes_too_late_is_let_go_of_where_it_was_read() {
+        let poller = Poller::new().unwrap();
+        let (freeing, freed) = channel();
+        let freeing = Mutex::new(freeing);
+        let disk = Disk::new(&poller.waker(), move |job| {
+            let Job::Free(store) = job else { panic!("{job:?}") };
+            let thread = thread::current().name().map(str::to_owned);
+            freeing.lock().unwrap().send((thread, Arc::as_ptr(&store) as usize)).unwrap();
+            None
+        });
+        let store = Arc::new(Store::default());
+        let place = Arc::as_ptr(&store) as usize;
+        disk.let_go(JobDone::DataRead(Ok(store)));
+        assert_eq!(freed.recv_timeout(PATIENCE).unwrap(), (Some("long reads".to_owned()), place));
+        disk.let_go(JobDone::DataRead(Err("nothing was read".to_owned())));
+        disk.let_go(look_up(7).failed("nothing was found".to_owned()).unwrap());
+        assert_eq!(freed.try_recv().ok(), None, "there is nothing to let go of");
     }
 
     #[test]
@@ -303,13 +342,12 @@ mod tests {
             Job::LookUp { neighbor: 0, .. } => panic!("as a fault would"),
             job => job.failed("it is a test".to_owned()),
         });
-        let Row { threads_max, .. } = LANES[NAMES];
-        for neighbor in (0..threads_max).map(|_| 0).chain([7]) {
+        for neighbor in [0, 0, 7] {
             assert_eq!(disk.put(look_up(neighbor)), None);
         }
         let until = std::time::Instant::now() + PATIENCE;
         let mut done = Vec::new();
-        while done.len() <= threads_max {
+        while done.len() < 3 {
             assert!(std::time::Instant::now() < until, "nobody says that it failed");
             match disk.take() {
                 Some(one) => done.push(of(&one)),

@@ -144,9 +144,11 @@ impl Server {
 
     fn on_done(&mut self) {
         while let Some(done) = self.disk.take() {
-            // A servent that leaves serves nothing new and dials nobody any more.
             if self.leaving_until.is_none() {
                 self.tell_done(done);
+            } else {
+                // A servent that leaves serves nothing new and dials nobody any more.
+                self.disk.let_go(done);
             }
         }
     }

@@ -135,6 +135,12 @@ pub fn neighbor(name: &str) -> Result<Neighbor, ServentError> {
     Ok(Neighbor { name: name.to_owned(), addresses, dialect })
 }
 
+/// Whether only a resolver can tell what a servent to dial stands for, which may take its time. An address stands for
+/// itself, and interfaces are known to the system.
+pub(crate) fn needs_resolver(name: &str) -> bool {
+    parse_servent(name).is_ok_and(|(_, address)| matches!(address.host, Host::Name(_)))
+}
+
 /// Asks what addresses a servent to dial has.
 pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
     let (dialect, address) = parse_servent(name)?;

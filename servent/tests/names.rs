@@ -115,7 +115,8 @@ fn a_neighbor_whose_name_means_another_address_is_followed_there() {
     servent.wait_for_log(&format!("linked with neighbor {there}"), 1);
 }
 
-/// Whoever could look it up may be gone for a while, and the neighbor be where it was.
+/// Whoever could look it up may be gone for a while, and the neighbor be where it was. Each time it cannot be looked up
+/// any more that is said once where everybody sees it, and so is that it can be again.
 #[test]
 fn a_name_that_means_nothing_any_more_is_dialled_where_it_was() {
     let Some(names) = Names::none() else { return };
@@ -125,11 +126,36 @@ fn a_name_that_means_nothing_any_more_is_dialled_where_it_was() {
     let north = format!("north.example:{}", here.port());
     let mut servent = names.serve(&["-", &north]);
     servent.wait_for_log(&format!("linked with neighbor {here}"), 1);
+    let lost = format!("common::overlay::links] neighbor {north} cannot be looked up, and is dialled where it was: ");
+    let found = format!("INFO  common::overlay::links] neighbor {north} can be looked up now: it is at {here}");
     names.say(&[]);
     holder.kill().unwrap();
-    servent.wait_for_log(&format!("neighbor {north} cannot be looked up, and is dialled where it was: "), 1);
-    let _back = serve_on(&here.to_string(), &["-"]);
+    servent.wait_for_log(&format!("WARN  {lost}"), 1);
+    servent.wait_for_log(&format!("DEBUG {lost}"), 1);
+    let mut back = serve_on(&here.to_string(), &["-"]);
     servent.wait_for_log(&format!("linked with neighbor {here}"), 2);
+    names.say(&[("north.example", here)]);
+    back.kill().unwrap();
+    servent.wait_for_log(&found, 1);
+    names.say(&[]);
+    servent.wait_for_log(&format!("WARN  {lost}"), 2);
+    let said = |what: &str| servent.log.iter().filter(|line| line.contains(what)).count();
+    assert_eq!((said(&format!("WARN  {lost}")), said(&found)), (2, 1), "{:?}", servent.log);
+}
+
+/// Each is asked for by itself, and for an interface no resolver is.
+#[test]
+fn names_that_hang_keep_no_other_from_being_found() {
+    let Some(names) = Names::none() else { return };
+    names.hang();
+    let holder = serve_on("[::1]:0", &["-"]);
+    let hanging: Vec<String> = (0..9).map(|number| format!("n{number}.example:9000")).collect();
+    let zoned = format!("[::1%lo]:{}", holder.address().port());
+    let arguments: Vec<&str> = ["-"].into_iter().chain(hanging.iter().map(String::as_str)).chain([&*zoned]).collect();
+    let mut servent = names.serve(&arguments);
+    servent.wait_for_log("linked with neighbor", 1);
+    let expected: Vec<&str> = ["log"].into_iter().chain(hanging.iter().map(|_| "names")).chain(["servent"]).collect();
+    servent.wait_for_threads(&expected);
 }
 
 /// Everything a servent does goes on: it has started, links with others, answers, reads its data again and leaves.
