@@ -124,6 +124,24 @@ fn a_dialect_is_called_by_its_name_where_it_is_made_and_where_it_is_chosen() {
 }
 
 #[test]
+fn what_the_client_uses_of_the_servent_is_said() {
+    let code: String = rust_files("client/src").iter().map(|file| read(file)).collect();
+    let mut used = BTreeSet::new();
+    for rest in code.split("servent::").skip(1) {
+        let inside = rest.strip_prefix('{').map_or(rest, |rest| rest.split('}').next().unwrap());
+        let several = if rest.starts_with('{') { usize::MAX } else { 1 };
+        let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+        let names =
+            inside.split(", ").take(several).map(|name| name.chars().take_while(|c| is_part(*c)).collect::<String>());
+        used.extend(names.filter(|name| !name.is_empty()));
+    }
+    let page = read("ARCHITECTURE.md");
+    let said = page.split("the client uses the servent's ").nth(1).unwrap().split(", the tests").next().unwrap();
+    let said: BTreeSet<String> = said.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(used, said);
+}
+
+#[test]
 fn only_the_native_wire_names_its_codec() {
     let named: Vec<String> = rust_files("").into_iter().filter(|file| read(file).contains("bincode::")).collect();
     assert_eq!(named, ["common/src/wire/native.rs", "topologies/tests/documents.rs"]);
