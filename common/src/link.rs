@@ -35,6 +35,21 @@ pub enum Purpose {
     Asking,
 }
 
+impl Purpose {
+    /// How many bytes may wait to be sent to whoever said hello in this role. Before that it is
+    /// [`STRANGER_UNSENT_BYTES_MAX`].
+    #[must_use]
+    pub fn unsent_bytes_max(self, is_dialled: bool, role: Role) -> usize {
+        match (self, role) {
+            (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
+            // Whoever brings a client answers is told hello and pong, and there may be very many of them.
+            (Purpose::Asking, _) if !is_dialled => STRANGER_UNSENT_BYTES_MAX,
+            (Purpose::Standing, Role::Servent { .. } | Role::Nameless) => NEIGHBOR_UNSENT_BYTES_MAX,
+            (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
+        }
+    }
+}
+
 /// Why a message was not queued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -267,13 +282,7 @@ impl Link {
         self.heard_hello = true;
         self.their_features = hello.features;
         self.their_frame_bytes_max = usize::try_from(hello.frame_bytes_max).unwrap_or(usize::MAX);
-        self.unsent_bytes_max = match (self.purpose, hello.role) {
-            (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
-            // Whoever brings a client answers is told hello and pong, and there may be very many of them.
-            (Purpose::Asking, _) if !self.is_dialled => STRANGER_UNSENT_BYTES_MAX,
-            (Purpose::Standing, Role::Servent { .. } | Role::Nameless) => NEIGHBOR_UNSENT_BYTES_MAX,
-            (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
-        };
+        self.unsent_bytes_max = self.purpose.unsent_bytes_max(self.is_dialled, hello.role);
     }
 }
 

@@ -8,9 +8,7 @@ use std::net::SocketAddr;
 
 use common::dialect::Dialect;
 use common::exchange::Shell;
-use common::limits::{
-    ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, LINGER_MAX, NEIGHBOR_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
-};
+use common::limits::{LINGER_MAX, STRANGER_UNSENT_BYTES_MAX};
 use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, Role};
 use common::overlay::{self, Dial, Opening};
@@ -131,6 +129,9 @@ pub(super) struct End {
     pub(super) rests_until: Nanos,
     pub(super) slow_until: Nanos,
 }
+
+/// Which of the ends dialled.
+const DIALLER: usize = 0;
 
 /// Two ends and the way between them. The dialler is the first.
 pub(super) struct Connection {
@@ -514,11 +515,7 @@ impl World<'_> {
     pub(super) fn on_hello(&mut self, connection: usize, end: usize, role: Role) {
         let this = &mut self.connections[connection].ends[end];
         this.heard_hello = true;
-        this.unsent_bytes_max = match (this.purpose, role) {
-            (Purpose::Answers, _) => ANSWER_UNSENT_BYTES_MAX,
-            (Purpose::Standing, Role::Servent { .. } | Role::Nameless) => NEIGHBOR_UNSENT_BYTES_MAX,
-            (Purpose::Standing | Purpose::Asking, _) => CLIENT_UNSENT_BYTES_MAX,
-        };
+        this.unsent_bytes_max = this.purpose.unsent_bytes_max(end == DIALLER, role);
         if let Some(words) = &mut this.words {
             words.unsent_bytes_max = this.unsent_bytes_max;
         }
