@@ -71,6 +71,8 @@ impl Message {
             Message::Request(request) => request.ask.needs(),
             Message::Query(query) => query.needs(),
             Message::Answer(answer) => answer.body.needs(),
+            // Of these nothing can be new: a hello comes before anything is offered, and a goodbye is one whatever its
+            // reason.
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
