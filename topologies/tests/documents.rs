@@ -123,6 +123,50 @@ fn a_dialect_is_called_by_its_name_where_it_is_made_and_where_it_is_chosen() {
     assert_eq!(named, [&said[..], &chosen].concat());
 }
 
+/// The table of what one more of a kind costs, its second column: one that is there stands for one that will be.
+#[test]
+fn one_more_of_a_kind_costs_what_is_said() {
+    let is_arm = |line: &str, name: &str| {
+        let line = line.trim_start();
+        let pattern = line.split_once("=>").map_or("", |(pattern, _)| pattern);
+        // What is matched together with something else names no more than it has a use for.
+        pattern.contains(name) && !line.starts_with('(')
+    };
+    let is_list = |line: &str, name: &str| line.contains("let ") && line.contains(name) && line.contains(" = ");
+    type Counts<'a> = &'a dyn Fn(&str, &str) -> bool;
+    let rows: [(&str, Counts<'_>, &[&str]); 5] = [
+        ("| `Message` |", &is_arm, &["Message::Finished", "Body::Finished"]),
+        ("| `Output` about links |", &is_arm, &["Output::Rest"]),
+        ("| `Outside`,", &is_arm, &["Outside::Dial"]),
+        ("| `Dialect` |", &is_arm, &["Dialect::Tp3"]),
+        ("| room |", &is_list, &["RareRooms {"]),
+    ];
+    let page = read("ARCHITECTURE.md");
+    let shipped: Vec<String> =
+        ["common/src", "servent/src", "client/src", "topologies/src"].into_iter().flat_map(rust_files).collect();
+    for (row, counts, names) in rows {
+        let said = page.lines().find(|line| line.starts_with(row)).unwrap().split(" | ").nth(1).unwrap();
+        let mut parts = said.split('`').skip(1);
+        let mut expected = BTreeMap::new();
+        while let (Some(file), Some(rest)) = (parts.next(), parts.next()) {
+            let number = rest.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>();
+            if let Ok(number) = number.parse::<usize>() {
+                expected.insert(file.to_owned(), number);
+            }
+        }
+        let mut found = BTreeMap::new();
+        for file in shipped.iter().filter(|file| !file.ends_with("wire/toy.rs")) {
+            let text = read(file);
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let count = code.lines().filter(|line| names.iter().any(|name| counts(line, name))).count();
+            if count > 0 {
+                found.insert(file.clone(), count);
+            }
+        }
+        assert_eq!(found, expected, "{row}");
+    }
+}
+
 #[test]
 fn what_the_client_uses_of_the_servent_is_said() {
     let code: String = rust_files("client/src").iter().map(|file| read(file)).collect();
