@@ -58,12 +58,12 @@ pub(crate) struct More {
 }
 
 impl Limit {
-    /// Whether a line may be said now; if not, it is counted.
-    pub(crate) fn allows(&mut self, now: Instant, record: &Record<'_>) -> bool {
+    /// Lets a line be said now, or counts it: false then.
+    pub(crate) fn let_through(&mut self, now: Instant, record: &Record<'_>) -> bool {
         let (at_once, every) = if record.target() == STRANGERS_LOG { (1, COUNT_EVERY) } else { (AT_ONCE_MAX, EVERY) };
         let Some(kind) = self.kinds.iter_mut().find(|kind| kind.place.is_of(record)) else {
             self.kinds.push(Kind::new(now, record));
-            return self.allows(now, record);
+            return self.let_through(now, record);
         };
         let is_allowed = !kind.rate.is_ahead(now, every * (at_once - 1));
         if is_allowed {
@@ -127,7 +127,7 @@ mod tests {
         let is_allowed = |number: &u32| {
             let mut builder = Record::builder();
             builder.target(target).level(Level::Info).file(Some(place.0)).line(Some(place.1));
-            limit.allows(now, &builder.args(format_args!("line {number}")).build())
+            limit.let_through(now, &builder.args(format_args!("line {number}")).build())
         };
         u32::try_from((0..count).filter(is_allowed).count()).unwrap()
     }

@@ -101,7 +101,7 @@ impl Log for Logging {
             return;
         }
         let debug = Metadata::builder().level(Level::Debug).target(record.target()).build();
-        if self.0.lines.enabled(&debug) || self.0.allows(record) {
+        if self.0.lines.enabled(&debug) || self.0.let_through(record) {
             self.0.lines.log(record);
         }
     }
@@ -113,11 +113,11 @@ impl Log for Logging {
 }
 
 impl Limited {
-    /// Whether a line may be said; if not, it is counted, and somebody waits for the moment to say the number.
-    fn allows(self: &Arc<Limited>, record: &Record<'_>) -> bool {
+    /// Lets a line be said, or counts it: false then, and somebody waits for the moment to say the number.
+    fn let_through(self: &Arc<Limited>, record: &Record<'_>) -> bool {
         let mut counted = self.lock();
         let had_due = counted.limit.due().is_some();
-        let is_allowed = counted.limit.allows(Instant::now(), record);
+        let is_allowed = counted.limit.let_through(Instant::now(), record);
         if !had_due && counted.limit.due().is_some() {
             if !counted.has_thread {
                 let limited = Arc::clone(self);

@@ -128,7 +128,7 @@ impl Peers {
         }
         // A client that is told nothing else knows a servent by the address its answer comes from.
         let stream = match (dialect.manners().answers, dial) {
-            (Answers::Alone { .. }, Dial::Answers(_)) if self.may_dial_from_listening(now, address) => {
+            (Answers::Alone { .. }, Dial::Answers(_)) if self.take_listening_port(now, address) => {
                 sockets::dial_from(self.listening, address)?
             }
             _ => sockets::dial(address)?,
@@ -139,10 +139,10 @@ impl Peers {
         Ok(())
     }
 
-    /// Whether the listening port may be used towards this address: not again at once. The end of the connection before
+    /// Takes the listening port for a dial to this address. False where it may not be used: not again at once. The end of the connection before
     /// may not have passed yet, and a connection between the same two ports would then wait a second for its first
     /// packet to be taken.
-    fn may_dial_from_listening(&mut self, now: Time, address: SocketAddr) -> bool {
+    fn take_listening_port(&mut self, now: Time, address: SocketAddr) -> bool {
         let is_recent = |since: &Time| now.since(*since) < SAME_PORTS_PAUSE;
         if self.dialled_from_listening.get(&address).is_some_and(is_recent) {
             return false;

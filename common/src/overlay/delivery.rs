@@ -107,7 +107,7 @@ impl Delivery {
         }
         let known = self.destinations.contains_key(&to);
         if !known {
-            if !self.has_room_for_another(network) {
+            if !self.make_room_for_another(network) {
                 return false;
             }
             self.addresses.take(network, 1);
@@ -337,9 +337,9 @@ impl Delivery {
         self.set_timer(to, Some(now + rest));
     }
 
-    /// Whether another address of this network may be known, if need be in place of one that failed and is only
+    /// Makes room for another address of this network to be known, if need be in place of one that failed and is only
     /// remembered. False when all are waited for, spoken to or left alone.
-    fn has_room_for_another(&mut self, network: Network) -> bool {
+    fn make_room_for_another(&mut self, network: Network) -> bool {
         if self.addresses.has_room(network, 1) {
             return true;
         }

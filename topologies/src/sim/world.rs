@@ -643,7 +643,7 @@ impl<'s> World<'s> {
     }
 
     fn ask(&mut self, query: usize) {
-        if self.witness.may_ask(self.now, query) {
+        if self.witness.begin_asking(self.now, query) {
             let Some(node) = self.witness.client_of(query) else { return };
             let ask = if self.witness.is_topology(query) { Ask::Topology } else { self.ask.clone() };
             self.note_event(node, 1);

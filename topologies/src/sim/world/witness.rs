@@ -354,8 +354,8 @@ impl<'s> Witness<'s> {
         }
     }
 
-    /// Whether a client may ask now. If it is not ready it asks as soon as it is.
-    pub(super) fn may_ask(&mut self, now: Nanos, query: usize) -> bool {
+    /// Notes that a client asks now. False when it may not; if it is not ready it asks as soon as it is.
+    pub(super) fn begin_asking(&mut self, now: Nanos, query: usize) -> bool {
         let Some(asked) = self.queries.get_mut(query) else { return false };
         asked.is_late = true;
         if !asked.is_ready || asked.is_off || asked.asked.is_some() {
@@ -788,7 +788,7 @@ mod tests {
         let query = witness.on_announced(scene.queries[0], false);
         witness.on_attaching(SECOND / 2, query, CLIENT, client());
         assert!(!witness.on_ready(query));
-        assert!(witness.may_ask(SECOND, query));
+        assert!(witness.begin_asking(SECOND, query));
         witness.on_request(query, id().sequence);
         witness
     }
