@@ -350,7 +350,12 @@ mod tests {
         while done.len() < 3 {
             assert!(std::time::Instant::now() < until, "nobody says that it failed");
             match disk.take() {
-                Some(one) => done.push(of(&one)),
+                Some(one) => {
+                    let JobDone::LookedUp { addresses: Err(reason), .. } = &one else { panic!("{one:?}") };
+                    let expected = if of(&one) == Some(0) { "this program has a fault" } else { "it is a test" };
+                    assert_eq!(reason, expected);
+                    done.push(of(&one));
+                }
                 None => poller.wait(Some(PATIENCE), &mut Vec::new()).unwrap(),
             }
         }
