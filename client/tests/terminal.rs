@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use support::fake::{Fake, Peer, tally};
 use support::overlay::Chain;
 use support::terminal::{HELP, Terminal};
-use support::{IN_TIME, nobody};
+use support::{IN_TIME, nobody, side_by_side};
 use tempfile::TempDir;
 
 const CTRL_C: &str = "\x03";
@@ -93,42 +93,39 @@ fn the_one_servent_there_is() {
 
 #[test]
 fn the_summary_says_what_is_doubtful() {
-    let home = home();
-    let (_fake, mut contact, mut terminal) = attached(&home, &["--timeout", IN_TIME]);
-    for (told, said) in [
+    let rows = [
         (
-            Tally { stopped: 2, ..tally(12, 0) },
-            "none of the 12 servents within reach has it; the TTL stopped it at 2 servents: there may be more beyond",
+            Some(Tally { stopped: 2, ..tally(12, 0) }),
+            "none of the 12 servents within reach has it; the TTL stopped it at 2 servents: there may be more beyond\n> ",
         ),
         (
-            Tally { stopped: 1, ..tally(1, 0) },
-            "the one servent within reach does not have it; the TTL stopped it at 1 servent: there may be more beyond",
+            Some(Tally { stopped: 1, ..tally(1, 0) }),
+            "the one servent within reach does not have it; the TTL stopped it at 1 servent: there may be more beyond\n> ",
         ),
         (
-            Tally { lost: 1, ..tally(3, 0) },
-            "no answer from 3 servents that reported; 1 report lost on the way: there may be more",
+            Some(Tally { lost: 1, ..tally(3, 0) }),
+            "no answer from 3 servents that reported; 1 report lost on the way: there may be more\n> ",
         ),
         (
-            Tally { silent: 2, ..tally(3, 0) },
-            "no answer from 3 servents that reported; 2 neighbors cannot report: there may be more",
+            Some(Tally { silent: 2, ..tally(3, 0) }),
+            "no answer from 3 servents that reported; 2 neighbors cannot report: there may be more\n> ",
         ),
-    ] {
+        (None, "no answer and no report within 3.0 s: incomplete\n> "),
+        // What did not arrive is said once, with what there is to do about it.
+        (
+            Some(tally(3, 2)),
+            "no answer from 3 servents that reported\n2 of 2 answers did not arrive: other hosts cannot reach 127.0.0.1; ",
+        ),
+    ];
+    side_by_side(rows, |(told, said)| {
+        let home = home();
+        let (_fake, mut contact, mut terminal) = attached(&home, &["--timeout", IN_TIME]);
         terminal.press("? k\r");
         let sequence = contact.request().sequence;
-        contact.finish(sequence, told);
-        terminal.wait_for_text(&format!("{said}\n> "));
-    }
-    terminal.press("? k\r");
-    contact.request();
-    terminal.wait_for_text("no answer and no report within 3.0 s: incomplete\n> ");
-    // What did not arrive is said once, with what there is to do about it.
-    terminal.press("? k\r");
-    let sequence = contact.request().sequence;
-    contact.finish(sequence, tally(3, 2));
-    terminal.wait_for_text(
-        "no answer from 3 servents that reported\n2 of 2 answers did not arrive: other hosts cannot reach 127.0.0.1; ",
-    );
-    assert_eq!(terminal.contents().matches("arrive").count(), 1);
+        told.into_iter().for_each(|told| contact.finish(sequence, told));
+        terminal.wait_for_text(said);
+        assert_eq!(terminal.contents().matches("arrive").count(), said.matches("arrive").count());
+    });
 }
 
 #[test]
