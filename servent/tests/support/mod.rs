@@ -694,6 +694,13 @@ impl AnswerPort {
     }
 }
 
+impl Drop for AnswerPort {
+    fn drop(&mut self) {
+        // Dropping the socket is not enough: a process that another test is just starting may hold it open for a moment.
+        let _ = SockRef::from(&self.0).shutdown(Shutdown::Both);
+    }
+}
+
 // ---- under attack ----
 
 /// Somebody who says one thing after the other as fast as it is taken, and drops what it hears.

@@ -361,6 +361,14 @@ impl Answers {
     }
 }
 
+impl Drop for Answers {
+    fn drop(&mut self) {
+        // Dropping the socket is not enough: a process that another test is just starting may hold it open for a moment,
+        // and what is brought there is lost.
+        let _ = SockRef::from(&self.0).shutdown(Shutdown::Both);
+    }
+}
+
 /// A port that is taken and on which nobody listens yet: who connects is refused.
 pub(crate) struct ClosedPort(Socket);
 
