@@ -129,17 +129,22 @@ fn one_more_of_a_kind_costs_what_is_said() {
     let is_arm = |line: &str, name: &str| {
         let line = line.trim_start();
         let pattern = line.split_once("=>").map_or("", |(pattern, _)| pattern);
-        // What is matched together with something else names no more than it has a use for.
-        pattern.contains(name) && !line.starts_with('(')
+        // What is matched together with something else, or inside it, names no more than it has a use for.
+        pattern.contains(name) && !line.starts_with('(') && !line.starts_with("Report::")
     };
     let is_list = |line: &str, name: &str| line.contains("let ") && line.contains(name) && line.contains(" = ");
     type Counts<'a> = &'a dyn Fn(&str, &str) -> bool;
-    let rows: [(&str, Counts<'_>, &[&str]); 5] = [
+    let rows: [(&str, Counts<'_>, &[&str]); 10] = [
         ("| `Message` |", &is_arm, &["Message::Finished", "Body::Finished"]),
+        ("| `Ask` |", &is_arm, &["Ask::Topology"]),
+        ("| `AnswerBody` |", &is_arm, &["AnswerBody::Place", "WireAnswer::Place"]),
         ("| `Output` about links |", &is_arm, &["Output::Rest"]),
         ("| `Outside`,", &is_arm, &["Outside::Dial"]),
+        ("| `Dial`,", &is_arm, &["Dial::Neighbor"]),
+        ("| `Job` |", &is_arm, &["Job::ReadData"]),
         ("| `Dialect` |", &is_arm, &["Dialect::Tp3"]),
-        ("| room |", &is_list, &["RareRooms {"]),
+        ("| room that few", &is_list, &["RareRooms {"]),
+        ("| room that all", &is_list, &[" Rooms {"]),
     ];
     let page = read("ARCHITECTURE.md");
     let shipped: Vec<String> =
