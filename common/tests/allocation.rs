@@ -446,6 +446,29 @@ fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
     }
 }
 
+/// Anybody may be linked and gone again as often as it likes, beside however much others ask.
+#[test]
+fn a_neighbor_that_comes_and_goes_costs_nothing_for_what_others_asked() {
+    let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    for ttl in [0, 3] {
+        // With TTL 0 the echoes are kept, with more they are awaited.
+        let mut overlay = busy_servent(address(9000), &[], 10_000, ttl, Dialect::Native);
+        let kept = ["echoes_kept", "pending"].map(|name| overlay.holding(name));
+        assert_eq!(kept, if ttl == 0 { [Some(10_000), Some(0)] } else { [Some(0), Some(10_000)] });
+        let (link, mut out) = (LinkId(2), Vec::with_capacity(10));
+        let opening = Opening::Accepted(address(20));
+        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
+        let role = Role::Servent { id: ServentId(200), advertised: address(20) };
+        let message = Message::Hello(Hello::new(role));
+        let (_, cost) = cost_of(|| overlay.handle(Time::START, Input::Received { link, message }, &mut out));
+        assert!(cost.most <= SLACK_BYTES, "it comes, TTL {ttl}: {cost:?}");
+        let closed = Input::Closed { link, reason: String::new() };
+        let (_, cost) = cost_of(|| overlay.handle(Time::START, closed, &mut out));
+        assert!(cost.most <= SLACK_BYTES, "it goes, TTL {ttl}: {cost:?}");
+        assert_eq!(kept, ["echoes_kept", "pending"].map(|name| overlay.holding(name)));
+    }
+}
+
 #[test]
 fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
     let address = |port| SocketAddr::from(([10, 0, 0, 1], port));

@@ -259,7 +259,7 @@ impl Flood {
             paces.forget(link);
         }
         let mut done = Vec::new();
-        for (place, ttl) in self.passes() {
+        for (place, ttl) in self.passes_where(|pass| pass.concerns(link)) {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
             if let Asker::Neighbor { link: asker, identity, .. } = pass.asker
                 && asker == link
@@ -294,10 +294,7 @@ impl Flood {
         can_be_told: impl Fn(&Query) -> bool,
     ) -> Resumption {
         let mut resumption = Resumption::default();
-        if self.pending_count == 0 {
-            return resumption;
-        }
-        for (place, ttl) in self.passes() {
+        for (place, ttl) in self.passes_where(|pass| pass.awaits(identity)) {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
             let Some(absent) = pass.absent.get_mut() else { continue };
             let (Some(index), Some(offer)) = (absent.iter().position(|absent| *absent == identity), &pass.offer) else {
@@ -343,7 +340,8 @@ impl Flood {
 
     /// Gives up everything that is awaited.
     pub(super) fn give_up_all(&mut self) -> Vec<Ended> {
-        self.passes().into_iter().filter_map(|(place, ttl)| self.give_up(place, ttl)).collect()
+        let passes = self.passes_where(|pass| !pass.is_done);
+        passes.into_iter().filter_map(|(place, ttl)| self.give_up(place, ttl)).collect()
     }
 
     pub(super) fn deadline(&self) -> Time {
@@ -383,11 +381,17 @@ impl Flood {
         size_of_val(self) + self.seen.memory_bytes() + looks + self.offers_kept_bytes
     }
 
-    /// Every pass that is pending or kept, in the order in which they are looked at.
-    fn passes(&self) -> Vec<(QueryPlace, u8)> {
-        let mut looks: Vec<(Time, QueryPlace, u8)> = self.looks.iter().map(|Reverse(look)| *look).collect();
-        looks.sort_unstable();
-        looks.into_iter().map(|(_, place, ttl)| (place, ttl)).collect()
+    /// The passes, pending or kept, of which this is true, in the order in which they are looked at. Strangers decide how
+    /// often this is asked, so it copies and sorts no more than it finds, and looks at nothing where there is nothing.
+    fn passes_where(&self, is_it: impl Fn(&Pass) -> bool) -> Vec<(QueryPlace, u8)> {
+        if self.pending_count + self.kept_count == 0 {
+            return Vec::new();
+        }
+        let is_found = |place, ttl| self.seen.pass(place, ttl).is_some_and(&is_it);
+        let looks = self.looks.iter().map(|Reverse(look)| *look);
+        let mut found: Vec<_> = looks.filter(|(_, place, ttl)| is_found(*place, *ttl)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, place, ttl)| (place, ttl)).collect()
     }
 
     fn give_up(&mut self, place: QueryPlace, ttl: u8) -> Option<Ended> {

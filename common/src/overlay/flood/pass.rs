@@ -45,6 +45,16 @@ impl Pass {
         }
     }
 
+    /// Whether the link is the one it came over, or one on which an echo is awaited.
+    pub(super) fn concerns(&self, link: LinkId) -> bool {
+        self.asker.link() == Some(link) || self.awaited.contains(&link)
+    }
+
+    /// Whether the echo of a neighbor is awaited whose link fell.
+    pub(super) fn awaits(&self, absent: Identity) -> bool {
+        self.absent.get().is_some_and(|all| all.contains(&absent))
+    }
+
     pub(super) fn absent_count(&self) -> usize {
         self.absent.get().map_or(0, Vec::len)
     }

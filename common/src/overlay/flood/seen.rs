@@ -160,6 +160,10 @@ impl SeenSet {
 
     // ---- passes ----
 
+    pub(super) fn pass(&self, place: QueryPlace, ttl: u8) -> Option<&Pass> {
+        self.get(place)?.passes.iter().find(|pass| pass.ttl == ttl)
+    }
+
     pub(super) fn pass_mut(&mut self, place: QueryPlace, ttl: u8) -> Option<&mut Pass> {
         self.get_mut(place)?.passes.iter_mut().find(|pass| pass.ttl == ttl)
     }
