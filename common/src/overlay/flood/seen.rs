@@ -5,9 +5,11 @@
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::pass::Pass;
 use crate::address::AnswerAddress;
@@ -36,6 +38,8 @@ pub(super) struct SeenQuery {
     /// Whether the echo of a copy was not kept.
     pub(super) is_echo_forgotten: bool,
     is_forgotten: bool,
+    /// The one before it of the same client, where clients count from zero: one that is no more, if there is none.
+    before: u32,
     /// The copies whose echoes are awaited or kept; seldom more than one.
     pub(super) passes: Vec<Pass>,
 }
@@ -54,10 +58,13 @@ struct Ring {
     entries: VecDeque<SeenQuery>,
     /// The number of the first entry.
     first: u32,
+    /// Every entry, by its id.
     index: OnDemand<Index>,
+    /// The latest entry of each client that may come anew and count from zero. The others follow from it.
+    latest: OnDemand<Index>,
 }
 
-/// The numbers of the entries, by the hash of their ids. The ids come from the network, hence the keyed hash.
+/// Numbers of entries, by the hash of what they are found by. That comes from the network, hence the keyed hash.
 #[derive(Debug, Default)]
 struct Index {
     numbers: HashTable<u32>,
@@ -117,12 +124,18 @@ impl SeenSet {
             is_stopped: false,
             is_echo_forgotten: false,
             is_forgotten: false,
+            before: 0,
             passes: Vec::new(),
         };
         if place_among_others(dialect).is_some() {
             self.others.make();
         }
-        Some(QueryPlace { dialect, number: self.ring_mut(dialect)?.push(entry) })
+        let ring = self.ring_mut(dialect)?;
+        let number = ring.push(entry);
+        if dialect.manners().counts_from_zero {
+            ring.set_latest(number);
+        }
+        Some(QueryPlace { dialect, number })
     }
 
     /// Forgets the oldest query that is old enough, and gives it, if there is one.
@@ -131,15 +144,14 @@ impl SeenSet {
         dialects.find_map(|dialect| self.ring_mut(*dialect)?.pop_older(now, dialect.manners().remembered))
     }
 
-    /// Forgets what a client asked in its dialect, and gives what was awaited or kept of it.
+    /// Forgets what a client asked in its dialect, and gives what was awaited or kept of it. Strangers decide how often
+    /// this is done: nothing that others asked is looked at.
     pub(super) fn forget_client(&mut self, client: AnswerAddress) -> Vec<Pass> {
         let mut passes = Vec::new();
         let Some(ring) = self.ring_mut(client.dialect) else { return passes };
-        for place in 0..ring.entries.len() {
-            if ring.entries.get(place).is_some_and(|entry| entry.id.client == client.socket) {
-                ring.unindex(place);
-            }
-            if let Some(entry) = ring.entries.get_mut(place).filter(|entry| entry.id.client == client.socket) {
+        for number in ring.take_numbers_of(client.socket) {
+            ring.unindex(number);
+            if let Some(entry) = ring.get_mut(number) {
                 entry.is_forgotten = true;
                 passes.append(&mut entry.passes);
             }
@@ -217,8 +229,9 @@ impl Ring {
     fn memory_bytes(&self) -> usize {
         let pass = |pass: &Pass| size_of_val(pass) + pass.awaited.capacity() * size_of::<LinkId>();
         let passes = self.entries.iter().flat_map(|entry| &entry.passes).map(pass).sum::<usize>();
-        let index = self.index.get().map_or(0, |index| size_of_val(index) + index.numbers.allocation_size());
-        self.entries.capacity() * size_of::<SeenQuery>() + index + passes
+        let indexes = [&self.index, &self.latest].into_iter().filter_map(OnDemand::get);
+        let indexes = indexes.map(|index| size_of_val(index) + index.numbers.allocation_size()).sum::<usize>();
+        self.entries.capacity() * size_of::<SeenQuery>() + indexes + passes
     }
 
     fn get(&self, number: u32) -> Option<&SeenQuery> {
@@ -252,7 +265,7 @@ impl Ring {
 
     fn index_one(&mut self, place: usize) {
         let number = self.number_at(place);
-        let Ring { entries, first, index } = self;
+        let Ring { entries, first, index, .. } = self;
         let Index { numbers, hasher } = index.make();
         let hash_of = |number: &u32| {
             let entry = entries.get(number.wrapping_sub(*first) as usize);
@@ -261,21 +274,125 @@ impl Ring {
         numbers.insert_unique(hash_of(&number), number, hash_of);
     }
 
-    fn unindex(&mut self, place: usize) {
-        let (number, Some(entry)) = (self.number_at(place), self.entries.get(place)) else { return };
+    fn unindex(&mut self, number: u32) {
+        let Some(id) = self.get(number).map(|entry| entry.id) else { return };
         if let Some(Index { numbers, hasher }) = self.index.get_mut()
-            && let Ok(found) = numbers.find_entry(hasher.hash_one(entry.id), |other| *other == number)
+            && let Ok(found) = numbers.find_entry(hasher.hash_one(id), |other| *other == number)
         {
             found.remove();
         }
     }
 
+    /// Makes an entry the latest of its client.
+    fn set_latest(&mut self, number: u32) {
+        let Ring { entries, first, latest, .. } = self;
+        let place = |number: u32| number.wrapping_sub(*first) as usize;
+        let client_of = |number: u32| entries.get(place(number)).map(|entry| entry.id.client);
+        let Index { numbers, hasher } = latest.make();
+        let client = client_of(number);
+        let is_it = |other: &u32| client_of(*other) == client;
+        let before = match numbers.entry(hasher.hash_one(client), is_it, |other| hasher.hash_one(client_of(*other))) {
+            Entry::Occupied(mut found) => std::mem::replace(found.get_mut(), number),
+            Entry::Vacant(vacant) => {
+                vacant.insert(number);
+                first.wrapping_sub(1)
+            }
+        };
+        if let Some(entry) = self.get_mut(number) {
+            entry.before = before;
+        }
+    }
+
+    /// Takes out which entry is the latest of its client, where `is_it` says so of its number.
+    fn take_latest(&mut self, client: SocketAddr, is_it: impl Fn(&Ring, u32) -> bool) -> Option<u32> {
+        let mut latest = std::mem::take(&mut self.latest);
+        let taken = latest.get_mut().and_then(|Index { numbers, hasher }| {
+            let found = numbers.find_entry(hasher.hash_one(Some(client)), |number| is_it(self, *number)).ok()?;
+            Some(found.remove().0)
+        });
+        self.latest = latest;
+        taken
+    }
+
+    /// The numbers of the entries of a client, the latest first. Nothing leads to them any more.
+    fn take_numbers_of(&mut self, client: SocketAddr) -> Vec<u32> {
+        let of_client = |ring: &Ring, number| ring.get(number).is_some_and(|entry| entry.id.client == client);
+        let latest = self.take_latest(client, of_client);
+        std::iter::successors(latest, |number| self.get(*number).map(|entry| entry.before))
+            .take_while(|number| self.get(*number).is_some())
+            .collect()
+    }
+
     fn pop_older(&mut self, now: Time, age_max: Duration) -> Option<SeenQuery> {
-        if now.since(self.entries.front()?.since) < age_max {
+        let front = self.entries.front()?;
+        if now.since(front.since) < age_max {
             return None;
         }
-        self.unindex(0);
+        let (client, number) = (front.id.client, self.first);
+        self.take_latest(client, |_, latest| latest == number);
+        self.unindex(number);
         self.first = self.first.wrapping_add(1);
         self.entries.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::SEEN_TP3_AGE_MAX;
+
+    fn client(port: u16) -> AnswerAddress {
+        AnswerAddress { socket: SocketAddr::from(([10, 0, 0, 1], port)), dialect: Dialect::Tp3 }
+    }
+
+    fn remember(seen: &mut SeenSet, now: Time, sequence: u64, client: AnswerAddress) -> u32 {
+        let id = QueryId { sequence, client: client.socket };
+        seen.remember(now, id, client.dialect, 3).unwrap().number
+    }
+
+    #[test]
+    fn only_what_a_client_asked_is_looked_at_to_forget_it() {
+        let (mut seen, mut now) = (SeenSet::default(), Time::START);
+        let mut number_of_old = Vec::new();
+        // The second time round those of the first are too old, and their numbers are none any more.
+        for _ in 0..2 {
+            let mut own = Vec::new();
+            for sequence in 0..100 {
+                remember(&mut seen, now, sequence, client(2));
+                if sequence % 30 == 0 {
+                    own.insert(0, remember(&mut seen, now, sequence, client(1)));
+                }
+            }
+            let ring = seen.ring_mut(Dialect::Tp3).unwrap();
+            assert_eq!(ring.take_numbers_of(client(3).socket), [], "whoever asked nothing");
+            assert_eq!(ring.take_numbers_of(client(1).socket), own, "the latest first");
+            assert_eq!(ring.take_numbers_of(client(1).socket), [], "taken once");
+            assert_ne!(own, number_of_old);
+            number_of_old = own;
+            now = now + SEEN_TP3_AGE_MAX;
+            while seen.forget_oldest(now).is_some() {}
+        }
+        let ring = seen.ring_mut(Dialect::Tp3).unwrap();
+        assert_eq!(ring.latest.get().map(|latest| latest.numbers.len()), Some(0), "nothing is left of anybody");
+    }
+
+    #[test]
+    fn what_a_client_asked_long_ago_is_not_looked_at_either() {
+        let mut seen = SeenSet::default();
+        let later = Time::START + SEEN_TP3_AGE_MAX;
+        for sequence in 0..10 {
+            remember(&mut seen, Time::START, sequence, client(1));
+        }
+        let kept = remember(&mut seen, later, 10, client(1));
+        while seen.forget_oldest(later).is_some() {}
+        assert_eq!(seen.ring_mut(Dialect::Tp3).unwrap().take_numbers_of(client(1).socket), [kept]);
+    }
+
+    #[test]
+    fn who_never_comes_anew_is_in_no_list_of_clients() {
+        let mut seen = SeenSet::default();
+        let native = AnswerAddress { dialect: Dialect::Native, ..client(1) };
+        remember(&mut seen, Time::START, 1, native);
+        assert!(seen.own.latest.get().is_none());
     }
 }
