@@ -39,11 +39,13 @@ pub enum JobDone {
 }
 
 impl Job {
-    /// What comes of a job that nobody can do.
+    /// What comes of a job that nobody can do, if anybody is to be told.
     #[must_use]
-    pub fn failed(self, reason: String) -> Option<JobDone> {
+    pub fn failed(&self, reason: &str) -> Option<JobDone> {
         match self {
-            Job::LookUp { neighbor, .. } => Some(JobDone::LookedUp { neighbor, addresses: Err(reason) }),
+            Job::LookUp { neighbor, .. } => {
+                Some(JobDone::LookedUp { neighbor: *neighbor, addresses: Err(reason.to_owned()) })
+            }
             Job::ReadData => Some(JobDone::DataRead(Err(format!("cannot read the data: {reason}")))),
             Job::Free(_) => None,
         }

@@ -113,7 +113,8 @@ pub const REDIAL_PAUSE_MIN: Duration = Duration::from_millis(100);
 pub const REDIAL_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long a dial may take to connect.
 pub const DIAL_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long a neighbor waits to be dialled while its name is looked up. Then it is dialled where it was.
+/// How long a neighbor waits to be dialled while its name is looked up. Then it is dialled where it was. The
+/// start waits as long for the names of all, where the address to go by depends on them.
 pub const LOOK_UP_WAIT_MAX: Duration = Duration::from_secs(2);
 
 // ---- answers on their way ----

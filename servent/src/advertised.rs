@@ -2,33 +2,44 @@
 //!
 //! Listening on one address it is that one. Listening on all, it has to be one of this machine's that others can
 //! connect to, so it is chosen by who they are: the system says which it would use towards each neighbor. For that alone
-//! a neighbor told by its name is looked up before there is a loop, as far as it takes to choose. The choice itself asks
-//! nobody.
+//! neighbors told by their names are looked up before anybody can connect, all at once, for as long as one name is waited
+//! for and no longer. The choice itself asks nobody.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use common::address::{Neighbor, canonical};
+use common::counted::{counted, lasted};
+use common::disk::{Job, JobDone};
+use common::limits::LOOK_UP_WAIT_MAX;
 
-use crate::sockets;
+use crate::disk::Disk;
+use crate::poller::Poller;
+use crate::{jobs, sockets};
 
-/// The address to go by: the one that was named, else the one listened on, else one that others can reach.
+/// The address to go by: the one that was named, else the one to listen on, else one that others can reach.
 pub(crate) fn advertised(
     named: Option<SocketAddr>,
-    listening: SocketAddr,
+    listen: SocketAddr,
     neighbors: &[Neighbor],
 ) -> anyhow::Result<SocketAddr> {
     if let Some(named) = named {
         return Ok(named);
     }
-    if !listening.ip().is_unspecified() {
+    if !listen.ip().is_unspecified() {
         // An interface of this machine means nothing on another.
-        return Ok(canonical(listening));
+        return Ok(canonical(listen));
     }
-    let reachable = |address: &SocketAddr| address.is_ipv4() || listening.is_ipv6();
+    let reachable = |address: &SocketAddr| address.is_ipv4() || listen.is_ipv6();
+    let mut look_ups = LookUps::ask(neighbors)?;
     let mut towards_neighbors = Vec::new();
-    for neighbor in neighbors {
-        let addresses = addresses_of(neighbor);
+    let mut unknown_count = 0;
+    for number in 0..neighbors.len() {
+        let Some(addresses) = look_ups.of(number)? else {
+            unknown_count += 1;
+            continue;
+        };
         let mut sources =
             addresses.iter().filter(|address| reachable(address)).filter_map(|to| sockets::source_towards(*to));
         let Some(source) = sources.next() else { continue };
@@ -38,20 +49,65 @@ pub(crate) fn advertised(
             break;
         }
     }
+    if unknown_count > 0 {
+        let (unknown, wait) = (counted(unknown_count, "neighbor"), lasted(LOOK_UP_WAIT_MAX));
+        log::warn!("{unknown} not found by name within {wait}: the address to go by is chosen without");
+    }
     let known = Known { towards_neighbors, outward: sockets::outward_ips(), own: sockets::own_ips() };
-    let ip = known.choose(listening.is_ipv6())?;
-    let advertised = SocketAddr::new(ip, listening.port());
-    log::info!("going by {advertised}; --advertise names another address");
-    Ok(advertised)
+    Ok(SocketAddr::new(known.choose(listen.is_ipv6())?, listen.port()))
 }
 
-/// Where a neighbor is, as far as that can be told now.
-fn addresses_of(neighbor: &Neighbor) -> Vec<SocketAddr> {
-    if !neighbor.addresses.is_empty() {
-        return neighbor.addresses.clone();
+/// Where neighbors are, as far as that can be told in time.
+struct LookUps {
+    /// None while it is looked up.
+    addresses: Vec<Option<Vec<SocketAddr>>>,
+    until: Instant,
+    poller: Poller,
+    disk: Disk,
+}
+
+impl LookUps {
+    /// Has all of them looked up whose addresses are not known.
+    fn ask(neighbors: &[Neighbor]) -> anyhow::Result<LookUps> {
+        let poller = Poller::new().context("cannot make a poller")?;
+        let disk = Disk::new(&poller.waker(), |job| match job {
+            Job::LookUp { neighbor, name } => Some(jobs::look_up(neighbor, &name)),
+            job => job.failed("only names are looked up here"),
+        });
+        let known = |neighbor: &Neighbor| Some(neighbor.addresses.clone()).filter(|known| !known.is_empty());
+        let addresses = neighbors.iter().map(known).collect();
+        let mut look_ups = LookUps { addresses, until: Instant::now() + LOOK_UP_WAIT_MAX, poller, disk };
+        for (number, neighbor) in neighbors.iter().enumerate().filter(|(_, neighbor)| neighbor.addresses.is_empty()) {
+            let job = Job::LookUp { neighbor: number, name: neighbor.name.clone() };
+            let refused = look_ups.disk.put(job);
+            look_ups.note(refused);
+        }
+        Ok(look_ups)
     }
-    // Whoever means nothing yet is told of by the mind, which goes on asking.
-    sockets::resolve(&neighbor.name).map(|found| found.addresses).unwrap_or_default()
+
+    fn note(&mut self, done: Option<JobDone>) {
+        if let Some(JobDone::LookedUp { neighbor, addresses }) = done
+            && let Some(place) = self.addresses.get_mut(neighbor)
+        {
+            // Of whoever means nothing yet the mind tells, which goes on asking.
+            *place = Some(addresses.unwrap_or_default());
+        }
+    }
+
+    /// Where one of them is; waits for it while there is time, and is None after that.
+    fn of(&mut self, number: usize) -> anyhow::Result<Option<Vec<SocketAddr>>> {
+        loop {
+            while let Some(done) = self.disk.take() {
+                self.note(Some(done));
+            }
+            let found = self.addresses.get_mut(number).and_then(Option::take);
+            let left = self.until.saturating_duration_since(Instant::now());
+            if found.is_some() || left.is_zero() {
+                return Ok(found);
+            }
+            self.poller.wait(Some(left), &mut Vec::new()).context("cannot wait for names")?;
+        }
+    }
 }
 
 /// What the system says of this machine's addresses.
@@ -165,7 +221,7 @@ mod tests {
     #[test]
     fn what_was_named_or_is_listened_on_is_what_it_goes_by() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let go_by = |named, listening| advertised(named, address(listening), &[]).unwrap().to_string();
+        let go_by = |named, listen| advertised(named, address(listen), &[]).unwrap().to_string();
         assert_eq!(go_by(Some(address("192.0.2.7:1")), "0.0.0.0:9000"), "192.0.2.7:1");
         assert_eq!(go_by(None, "127.0.0.1:9000"), "127.0.0.1:9000");
         assert_eq!(go_by(None, "[fe80::7%3]:9000"), "[fe80::7]:9000");

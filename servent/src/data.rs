@@ -25,9 +25,9 @@ pub(crate) fn load(source: &DataSource) -> anyhow::Result<Store> {
 }
 
 /// Says what is served from now on.
-pub(crate) fn announce(source: &DataSource, store: &Store) {
+pub(crate) fn announce(source: &DataSource, keys_count: usize) {
     if let DataSource::File(_) = source {
-        log::info!("serving {} of {source}", counted(store.len(), "key"));
+        log::info!("serving {} of {source}", counted(keys_count, "key"));
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! Work of one kind has a lane of its own, so that it waits for its like and for nothing else: a name server that hangs
 //! keeps no file from being read. A lane's threads start when there is something to do, and end when there has been
-//! nothing for a moment: an idle servent has none. How a job is done is not known here; whoever makes the lanes says.
+//! nothing for a moment: an idle servent has none. How a job is done is not known here (`jobs` knows); whoever makes the
+//! lanes says.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +26,8 @@ struct Row {
     name: &'static str,
     threads_max: usize,
     /// Jobs that wait or are done, and what came of others and was not taken out yet. It bounds the queues of both
-    /// directions: one that is in has its place in the one that leads out.
+    /// directions: one that is in has its place in the one that leads out. What is only to be let go of comes in beyond
+    /// it: there is no more of that than was read.
     jobs_max: usize,
 }
 
@@ -98,10 +100,10 @@ impl Disk {
         Disk { lanes: LANES.each_ref().map(lane) }
     }
 
-    /// Puts a job in. One that there is no place or no thread for comes to something at once.
+    /// Puts a job in. One that there is no place or no thread for comes to something at once, unless nobody is to be told
+    /// of it: such a one waits for the next thread of its lane, since it would be done here otherwise.
     pub(crate) fn put(&self, job: Job) -> Option<JobDone> {
-        let lane = self.lanes.get(lane_of(&job))?;
-        lane.put(job).err().and_then(|(job, reason)| job.failed(reason))
+        self.lanes.get(lane_of(&job))?.put(job)
     }
 
     /// Lets go of what came of a job when nobody is to be told of it any more, where nobody waits for that.
@@ -123,11 +125,13 @@ impl Lane {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(self: &Arc<Lane>, job: Job) -> Result<(), (Job, String)> {
+    fn put(self: &Arc<Lane>, job: Job) -> Option<JobDone> {
         let Row { name, threads_max, jobs_max } = self.row;
         // Only the loop takes places, so none is taken meanwhile.
-        if self.taken.load(Ordering::Relaxed) >= *jobs_max {
-            return Err((job, format!("{jobs_max} {name} at once are the most")));
+        if self.taken.load(Ordering::Relaxed) >= *jobs_max
+            && let Some(refused) = job.failed(&format!("{jobs_max} {name} at once are the most"))
+        {
+            return Some(refused);
         }
         let mut queue = self.lock();
         if queue.jobs.len() >= queue.idle && queue.threads < *threads_max {
@@ -135,15 +139,19 @@ impl Lane {
             let thread = thread::Builder::new().name((*name).to_owned()).stack_size(STACK_BYTES);
             match thread.spawn(move || lane.run()) {
                 Ok(_) => queue.threads += 1,
-                Err(error) if queue.threads == 0 => return Err((job, format!("there is no thread for it: {error}"))),
                 // Those there are come to it later.
-                Err(_) => {}
+                Err(_) if queue.threads > 0 => {}
+                Err(error) => {
+                    if let Some(refused) = job.failed(&format!("there is no thread for it: {error}")) {
+                        return Some(refused);
+                    }
+                }
             }
         }
         self.taken.fetch_add(1, Ordering::Relaxed);
         queue.jobs.push_back(job);
         self.filled.notify_one();
-        Ok(())
+        None
     }
 
     fn take(&self) -> Option<JobDone> {
@@ -162,10 +170,10 @@ impl Lane {
         loop {
             while let Some(job) = queue.jobs.pop_front() {
                 drop(queue);
-                // Whoever waits for it would wait for ever, and so would all that come after.
-                let failed = job.clone();
-                let done = catch_unwind(AssertUnwindSafe(|| (self.work)(job)))
-                    .unwrap_or_else(|_| failed.failed("this program has a fault".to_owned()));
+                // Whoever waits for it would wait for ever, and so would all that come after. It is said before: whoever
+                // does the job has it alone, and what it lets go of is gone.
+                let fault = job.failed("this program has a fault");
+                let done = catch_unwind(AssertUnwindSafe(|| (self.work)(job))).unwrap_or(fault);
                 match done {
                     Some(done) => {
                         self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back(done);
@@ -223,7 +231,7 @@ mod tests {
                     beginning.lock().unwrap().send(*neighbor).unwrap();
                     gate.lock().unwrap().recv().unwrap();
                 }
-                job.failed("it is a test".to_owned())
+                job.failed("it is a test")
             });
             Slow { poller, disk, let_go, begun }
         }
@@ -265,7 +273,7 @@ mod tests {
         let begun: BTreeSet<usize> = (0..threads_max).map(|_| slow.begun.recv_timeout(PATIENCE).unwrap()).collect();
         assert_eq!(begun.len(), NEIGHBORS_MAX);
         assert_eq!(slow.disk.put(Job::ReadData), None);
-        assert_eq!(slow.wait(), Job::ReadData.failed("it is a test".to_owned()).unwrap());
+        assert_eq!(slow.wait(), Job::ReadData.failed("it is a test").unwrap());
         let zoned = Job::LookUp { neighbor: threads_max, name: "[fe80::1%lo]:9000".to_owned() };
         assert_eq!(slow.disk.put(zoned), None);
         assert_eq!(of(&slow.wait()), Some(threads_max), "no name server is asked for it");
@@ -291,8 +299,39 @@ mod tests {
         disk.let_go(JobDone::DataRead(Ok(store)));
         assert_eq!(freed.recv_timeout(PATIENCE).unwrap(), (Some("long reads".to_owned()), place));
         disk.let_go(JobDone::DataRead(Err("nothing was read".to_owned())));
-        disk.let_go(look_up(7).failed("nothing was found".to_owned()).unwrap());
+        disk.let_go(look_up(7).failed("nothing was found").unwrap());
         assert_eq!(freed.try_recv().ok(), None, "there is nothing to let go of");
+    }
+
+    /// The loop would have to do it: it frees as long as anybody.
+    #[test]
+    fn what_is_only_to_be_let_go_of_is_refused_by_no_lane_and_let_go_of_in_it() {
+        let poller = Poller::new().unwrap();
+        let (open, gate) = channel::<()>();
+        let (doing, done) = channel();
+        let (gate, doing) = (Mutex::new(gate), Mutex::new(doing));
+        let disk = Disk::new(&poller.waker(), move |job| {
+            gate.lock().unwrap().recv().unwrap();
+            if let Job::Free(store) = job {
+                // Whoever does it has it alone: it is freed here and now.
+                doing.lock().unwrap().send(Arc::into_inner(store).is_some()).unwrap();
+            }
+            None
+        });
+        let Row { jobs_max, .. } = LANES[LONG_READS];
+        for _ in 0..jobs_max {
+            assert_eq!(disk.put(Job::ReadData), None);
+        }
+        let refused = Job::ReadData.failed("4 long reads at once are the most");
+        assert_eq!(disk.put(Job::ReadData), refused, "it is full");
+        let store = Arc::new(Store::default());
+        let held = Arc::downgrade(&store);
+        assert_eq!(disk.put(Job::Free(store)), None);
+        assert!(held.upgrade().is_some(), "it was freed by whoever put it in");
+        for _ in 0..=jobs_max {
+            open.send(()).unwrap();
+        }
+        assert_eq!(done.recv_timeout(PATIENCE), Ok(true));
     }
 
     #[test]
@@ -340,7 +379,7 @@ mod tests {
         let mut poller = Poller::new().unwrap();
         let disk = Disk::new(&poller.waker(), |job| match job {
             Job::LookUp { neighbor: 0, .. } => panic!("as a fault would"),
-            job => job.failed("it is a test".to_owned()),
+            job => job.failed("it is a test"),
         });
         for neighbor in [0, 0, 7] {
             assert_eq!(disk.put(look_up(neighbor)), None);

@@ -8,6 +8,7 @@ mod advertised;
 pub mod connections;
 mod data;
 mod disk;
+mod jobs;
 mod listener;
 pub mod log_limit;
 pub mod log_sink;
@@ -62,7 +63,6 @@ pub fn main() -> ExitCode {
 fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
     let store = data::load(&options.data)?;
-    data::announce(&options.data, &store);
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     if options.check {
@@ -72,10 +72,18 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
         return print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store);
     }
     let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;
+    // Before anybody can connect and wait for a hello: it may take its time.
+    let mut advertised = advertised(advertise, listen, &neighbors)?;
     let listener = sockets::listen(listen)?;
     let listening = listener.local_addr().context("cannot tell the address listened on")?;
+    if advertise.is_none() {
+        advertised.set_port(listening.port());
+        if listening.ip().is_unspecified() {
+            log::info!("going by {advertised}; --advertise names another address");
+        }
+    }
     let config = Config {
-        advertised: advertised(advertise, listening, &neighbors)?,
+        advertised,
         servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
         ttl: options.ttl,
         forward_once: options.forward_once,
@@ -85,7 +93,9 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     if options.tp3 {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
     }
+    let keys_count = store.len();
     let server = Server::new(listener, &config, Arc::new(store), options, signals)?;
+    data::announce(&options.data, keys_count);
     announce(listening).context("cannot say on stdout what address is listened on")?;
     server.run()
 }

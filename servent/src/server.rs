@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use common::counted::{counted, grouped, lasted};
-use common::disk::{Job, JobDone};
+use common::disk::JobDone;
 use common::exchange::Outside;
 use common::overlay::{Config, Input, Output, Overlay};
 use common::store::Store;
@@ -19,6 +19,7 @@ use common::wire::Accepts;
 
 use crate::data;
 use crate::disk::Disk;
+use crate::jobs;
 use crate::listener::Listener;
 use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
@@ -68,7 +69,7 @@ impl Server {
         let data = options.data.clone();
         Ok(Server {
             peers: Peers::new(poller.watcher(), accepts, listening),
-            disk: Disk::new(&poller.waker(), move |job| do_job(&data, job)),
+            disk: Disk::new(&poller.waker(), move |job| jobs::perform(&data, job)),
             poller,
             listener: Some(Listener::new(listener)),
             signals,
@@ -154,10 +155,16 @@ impl Server {
     }
 
     fn tell_done(&mut self, done: JobDone) {
-        if let JobDone::DataRead(Ok(store)) = &done {
-            data::announce(&self.data, store);
-        }
+        let keys_count = match &done {
+            JobDone::DataRead(Ok(store)) => Some(store.len()),
+            _ => None,
+        };
         self.inputs.push_back(Input::Disk(done));
+        self.think();
+        if let Some(keys_count) = keys_count {
+            // Now its mind has them.
+            data::announce(&self.data, keys_count);
+        }
     }
 
     fn on_time(&mut self) {
@@ -223,24 +230,5 @@ impl Server {
         let [queries, answered] = ["queries", "answered"].map(|name| self.overlay.holding(name).unwrap_or_default());
         let [queries, answered] = [counted(queries, "query").to_string(), grouped(answered).to_string()];
         log::info!("served {queries}, answered {answered}, {}", lasted(self.started.elapsed()));
-    }
-}
-
-/// What a thread of `disk` does.
-fn do_job(data: &DataSource, job: Job) -> Option<JobDone> {
-    match job {
-        Job::LookUp { neighbor, name } => {
-            // The mind says whose name it is.
-            let addresses = sockets::resolve(&name).map(|found| found.addresses);
-            Some(JobDone::LookedUp { neighbor, addresses: addresses.map_err(|error| error.root_cause().to_string()) })
-        }
-        Job::ReadData => {
-            let read = data::load(data).map(Arc::new);
-            Some(JobDone::DataRead(read.map_err(|error| format!("{error:#}"))))
-        }
-        Job::Free(store) => {
-            drop(store);
-            None
-        }
     }
 }

@@ -440,7 +440,8 @@ fn output_that_cannot_be_written_ends_a_servent_in_order() {
 fn the_name_of_a_file_moves_no_cursor() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("red\x1b[31m.txt");
-    fs::write(&path, "tea green\n").unwrap();
+    // A key that is too long is warned of.
+    fs::write(&path, format!("tea green\n{} value\n", "k".repeat(5_000))).unwrap();
     let check = run(&["0", path.to_str().unwrap(), "--check"]);
     let said = [stderr(&check), String::from_utf8_lossy(&check.stdout).into_owned()];
     for text in said {

@@ -70,9 +70,19 @@ impl Names {
 
     /// A command that looks up these names and no others.
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        self.command_after("true", &["--user"], program, arguments)
+    }
+
+    /// The same on a machine of its own, which has this address and, as any, that of itself.
+    fn command_at(&self, ip: &str, program: &str, arguments: &[&str]) -> Command {
+        let network = format!("ip link set lo up && ip address add {ip} dev lo");
+        self.command_after(&network, &["--user", "--net"], program, arguments)
+    }
+
+    fn command_after(&self, first: &str, unshared: &[&str], program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("unshare");
-        let own_etc = "mount --bind \"$0\" /etc && exec \"$@\"";
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", own_etc]).arg(self.etc.path());
+        let own_etc = format!("{first} && mount --bind \"$0\" /etc && exec \"$@\"");
+        command.args(unshared).args(["--map-root-user", "--mount", "sh", "-c", &own_etc]).arg(self.etc.path());
         command.arg(program).args(arguments);
         command
     }
@@ -156,6 +166,35 @@ fn names_that_hang_keep_no_other_from_being_found() {
     servent.wait_for_log("linked with neighbor", 1);
     let expected: Vec<&str> = ["log"].into_iter().chain(hanging.iter().map(|_| "names")).chain(["servent"]).collect();
     servent.wait_for_threads(&expected);
+}
+
+/// Where the address to go by is to be chosen, neighbors are looked up before anybody can connect: all at once, and for
+/// so long and no longer. One of the servent's own is chosen then, or it is said that there is none.
+#[test]
+fn names_that_hang_are_not_waited_for_by_a_servent_that_listens_everywhere() {
+    let Some(names) = Names::none() else { return };
+    let tried = names.command_at("10.9.0.7", "true", &[]).output().unwrap();
+    if !tried.status.success() {
+        return println!("not run: there is no network of its own to be had: {}", stderr(&tried));
+    }
+    names.hang();
+    let hanging: Vec<String> = (0..9).map(|number| format!("n{number}.example:9000")).collect();
+    let arguments: Vec<&str> = ["0.0.0.0:0", "-"].into_iter().chain(hanging.iter().map(String::as_str)).collect();
+    let servent = program("servent").unwrap();
+    let servent = servent.to_str().unwrap();
+    let unknown = "9 neighbors not found by name within 2 s: the address to go by is chosen without";
+    let mut everywhere = Process::start(&mut names.command_at("10.9.0.7", servent, &arguments));
+    everywhere.wait_for_log(unknown, 1);
+    everywhere.wait_for_log(&format!("going by 10.9.0.7:{}; ", everywhere.address.port()), 1);
+    // One that is found is enough to choose, whoever else is not.
+    let near = [&["0.0.0.0:0", "-", "10.9.0.7:9000"], &arguments[2..]].concat();
+    let mut chosen = Process::start(&mut names.command_at("10.9.0.7", servent, &near));
+    chosen.wait_for_log(&format!("going by 10.9.0.7:{}; ", chosen.address.port()), 1);
+    assert_eq!(chosen.log.iter().filter(|line| line.contains("not found by name")).count(), 0, "{:?}", chosen.log);
+    let refused = names.command_at("127.0.0.7", servent, &arguments).output().unwrap();
+    let said = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains(unknown) && said.contains("none that others can reach: name one with --advertise"), "{said}");
 }
 
 /// Everything a servent does goes on: it has started, links with others, answers, reads its data again and leaves.

@@ -277,7 +277,7 @@ impl Driver {
             Job::LookUp { neighbor: reader.below(5), name: String::new() }
         };
         let done = match job {
-            _ if reader.byte() % 4 == 3 => job.failed("the input says so".to_owned()),
+            _ if reader.byte() % 4 == 3 => job.failed("the input says so"),
             Job::LookUp { neighbor, .. } => {
                 let addresses = (0..reader.below(4)).map(|_| words::address(reader)).collect();
                 Some(JobDone::LookedUp { neighbor, addresses: Ok(addresses) })

@@ -197,7 +197,7 @@ impl World<'_> {
                     }
                 }
             }
-            job => job.failed("there is no file".to_owned()),
+            job => job.failed("there is no file"),
         };
         let now = self.time();
         let Mind::Servent(overlay) = &mut self.nodes[node].mind else { return };
