@@ -537,6 +537,29 @@ fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
 }
 
 #[test]
+fn beyond_the_limit_of_pending_queries_one_is_lost_once_whoever_could_be_told() {
+    let mut mind = Mind::new();
+    let client = mind.client(9);
+    let other = mind.neighbor(2);
+    for sequence in 0..QUERIES_PENDING_MAX as u64 {
+        mind.hear(client, request(sequence));
+    }
+    let asker = mind.neighbor(1);
+    let of_few_words = mind.stranger();
+    mind.hear(of_few_words, Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)));
+    let long = Ask::Key(Key::new(&[b'k'; TP3_TEXT_BYTES_MAX + 1]).unwrap());
+    let surplus = query(u64::MAX, 1, long.clone());
+    let lost = Tally { lost: 1, ..reached(1) };
+    assert_eq!(mind.hear(asker, Message::query(surplus.clone())), [send(asker, echo_of(&surplus, lost))]);
+    assert_eq!(mind.held("unsaid"), 0, "it went to nobody, whatever it asks");
+
+    mind.hear(other, echo_of(&Query { ttl: TTL_DEFAULT, ..query(0, 9, milk()) }, reached(1)));
+    let out = mind.hear(asker, Message::query(query(u64::MAX - 1, 1, long)));
+    assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]), "{out:?}");
+    assert_eq!(mind.held("unsaid"), 1);
+}
+
+#[test]
 fn a_ttl_of_others_is_cut_down_or_refused() {
     // Our own TTL, the TTL and hops that come; the TTL passed on, or nothing when the query is dropped.
     for (own, ttl, hops, passed) in [

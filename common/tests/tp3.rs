@@ -497,6 +497,10 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
     // And where it ends in any case those it has no words for are others that could have been asked.
     let tally = Tally { reached: 1, stopped: 1, ..Tally::default() };
     assert_eq!(ask(&mut mind, 5, 0, &long), [echoed(id(5), 0, tally)]);
+    // A copy with more TTL goes on from there: what stops it now is what they cannot be told.
+    let tally = Tally { stopped: -1, lost: 2, ..Tally::default() };
+    assert_eq!(ask(&mut mind, 5, 2, &long), [echoed(id(5), 2, tally)]);
+    assert_eq!(mind.held("unsaid"), 6);
 }
 
 #[test]

@@ -77,11 +77,11 @@ impl Overlay {
                 let query = self.own_copy(arrival);
                 let mut tally = Tally { reached: 1, ..Tally::default() };
                 self.answer(now, asker, &query, &mut tally, out);
-                self.pass_on(now, place, asker, query, tally, out);
+                self.pass_to_neighbors(now, place, asker, query, tally, out);
             }
             Admission::MoreTtl(place) => {
                 let query = self.own_copy(arrival);
-                self.pass_on(now, place, asker, query, Tally::default(), out);
+                self.pass_to_neighbors(now, place, asker, query, Tally::default(), out);
             }
             Admission::Duplicate(_) => {
                 let tally = Tally { duplicates: 1, ..Tally::default() };
@@ -108,23 +108,17 @@ impl Overlay {
         query
     }
 
-    /// Passes a query on, as far as it may go, and reports what is over with that.
-    fn pass_on(
+    /// Has a query passed on to the neighbors, as far as it may go, and reports what is over with that.
+    fn pass_to_neighbors(
         &mut self,
         now: Time,
         place: QueryPlace,
         asker: Asker,
         query: Query,
-        mut tally: Tally,
+        tally: Tally,
         out: &mut Outbox<'_>,
     ) {
         let to = self.rooms.links.recipients(asker.link(), &query);
-        // Whoever would not understand it is not asked, and that is told; where it ends in any case nobody is left out.
-        if to.untold_count > 0 && query.ttl > 0 {
-            tally.add_lost(to.untold_count);
-            self.rooms.rare.make().counters.unsaid += to.untold_count as u64;
-            query_log::log_untold(query.id(), to.untold_count);
-        }
         match self.rooms.flood.make().pass_on(now, place, asker, query, to, tally) {
             Passing::On { query, links, done } => {
                 if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
@@ -141,16 +135,13 @@ impl Overlay {
 
     /// A neighbor is linked that says who it is: it may have been lost with queries on their way.
     pub(super) fn offer_again(&mut self, link: LinkId, identity: Identity, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare } = &mut self.rooms;
+        let Rooms { links, flood, rare: _ } = &mut self.rooms;
         let Some(flood) = flood.get_mut() else { return };
         let resumption = flood.on_linked(link, identity, |query| links.can_be_told(link, query));
         for query in resumption.offers {
             let to = links.neighbor_name(link);
             log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
             out.flood(vec![link], query);
-        }
-        if resumption.untold_count > 0 {
-            rare.make().counters.unsaid += resumption.untold_count as u64;
         }
         resumption.done.into_iter().for_each(|done| self.rooms.finish(done, out));
     }
@@ -200,7 +191,7 @@ impl Overlay {
         };
         if taken {
             tally.answers += 1;
-            self.rooms.flood.make().answered_count += 1;
+            self.rooms.rare.make().counters.answered += 1;
         } else {
             log::debug!(target: QUERY_LOG, "{} answer dropped: a limit or a rule keeps it from its client", query.id());
             tally.lost += 1;

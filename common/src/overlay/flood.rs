@@ -1,9 +1,9 @@
 //! The mechanism of the flood: which queries were seen, to whom one is passed on, and when its subtree has finished.
 //!
-//! It does not know what is asked or who answers (`search`), nor who is at the other end of a link (`links`). After
-//! "Termination detection for diffusing computations" (Dijkstra and Scholten 1980) every copy is echoed exactly once,
-//! so the contact learns when nothing is on its way any more; the tree of echoes is that of "Echo algorithms: depth
-//! parallel operations on general graphs" (Chang 1982).
+//! It carries what is asked and does not know who answers (`search`), nor who is there (`links`): of a neighbor that is
+//! lost it remembers the identity, to know it again. After "Termination detection for diffusing computations" (Dijkstra
+//! and Scholten 1980) every copy is echoed exactly once, so the contact learns when nothing is on its way any more; the
+//! tree of echoes is that of "Echo algorithms: depth parallel operations on general graphs" (Chang 1982).
 //!
 //! Neither algorithm survives the loss of a link. Here a copy whose echo has not come when its link falls is offered
 //! again when the neighbor is linked again, and a copy that is offered again gets the echo of the first: so nothing is
@@ -83,8 +83,6 @@ pub(super) struct Resumption {
     pub(super) offers: Vec<Arc<Query>>,
     /// Those that are over, since nothing else is awaited of them.
     pub(super) done: Vec<Ended>,
-    /// How many it cannot be told any more.
-    pub(super) untold_count: usize,
 }
 
 /// A query of which nothing is awaited any more.
@@ -102,8 +100,8 @@ pub(super) struct Flood {
     looks: BinaryHeap<Reverse<(Time, QueryPlace, u8)>>,
     /// Queries that were new, ever.
     pub(super) queries_count: u64,
-    /// Those of them that were answered.
-    pub(super) answered_count: u64,
+    /// Copies that went to nobody, because their neighbor could not be told, ever.
+    pub(super) unsaid_count: u64,
     pending_count: usize,
     kept_count: usize,
     offers_kept_bytes: usize,
@@ -196,13 +194,13 @@ impl Flood {
         mut tally: Tally,
     ) -> Passing {
         let id = query.id();
-        let goes_on = if query.ttl == 0 && to.count() > 0 {
+        let goes_on = if to.count() == 0 {
+            false
+        } else if query.ttl == 0 {
             let others = counted(to.count(), "neighbor");
             log::debug!(target: QUERY_LOG, "{id} ended by the TTL: {others} not asked");
             tally.stopped += 1;
             self.seen.set_stopped(place, true);
-            false
-        } else if to.links.is_empty() {
             false
         } else if self.pending_count >= QUERIES_PENDING_MAX {
             log::debug!(target: QUERY_LOG, "{id} not passed on: {QUERIES_PENDING_MAX} pending are the most");
@@ -212,9 +210,16 @@ impl Flood {
             if self.seen.set_stopped(place, false) {
                 tally.stopped -= 1;
             }
+            // Whoever would not understand it is not asked, and that is told.
+            if to.untold_count > 0 {
+                let neighbors = counted(to.untold_count, "neighbor");
+                log::debug!(target: QUERY_LOG, "{id} not told {neighbors}, whose dialect has no words for it or who did not offer to understand it");
+                tally.add_lost(to.untold_count);
+                self.unsaid_count += to.untold_count as u64;
+            }
             tally.copies += to.links.len() as u64;
             tally.silent += to.silent_count() as u64;
-            true
+            !to.links.is_empty()
         };
         let mut pass = Pass::new(query.ttl, asker, now);
         pass.tally = tally;
@@ -307,7 +312,7 @@ impl Flood {
                 pass.tally.copies += 1;
             } else {
                 log::debug!(target: QUERY_LOG, "{} lost an echo: whom it was awaited from is back, and cannot be told", offer.id());
-                resumption.untold_count += 1;
+                self.unsaid_count += 1;
                 pass.tally.add_lost(1);
                 resumption.done.extend(self.end_if_done(place, ttl));
             }

@@ -122,7 +122,7 @@ const ROWS: [Listed; 22] = [
         "queries that came, each once; where there was no room to remember one, as often as it came",
         |rooms| rooms.of_flood(|flood| flood.queries_count),
     ),
-    counted("answered", "queries answered", |rooms| rooms.of_flood(|flood| flood.answered_count)),
+    counted("answered", "queries answered", |rooms| rooms.counters.answered),
     counted("too_far", "queries dropped because their TTL and hops were above every limit", |rooms| {
         rooms.counters.too_far
     }),
@@ -133,7 +133,7 @@ const ROWS: [Listed; 22] = [
     counted(
         "unsaid",
         "copies left out because the neighbor could not be told, for its dialect or its features",
-        |rooms| rooms.counters.unsaid,
+        |rooms| rooms.of_flood(|flood| flood.unsaid_count),
     ),
     counted("unanswered", "answers a limit refused", |rooms| rooms.counters.unanswered),
     counted("undelivered", "answers dropped because their client could not be reached", |rooms| {

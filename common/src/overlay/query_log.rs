@@ -58,13 +58,6 @@ pub(super) fn log_passed_on(links: &Links, id: QueryId, ttl: u8, to: &[LinkId]) 
     log::debug!(target: QUERY_LOG, "{id} passed on to {neighbors} with TTL {ttl}: {}", names.join(" "));
 }
 
-/// Says how many neighbors a query is not passed on to, because they would not understand it.
-#[cold]
-pub(super) fn log_untold(id: QueryId, count: usize) {
-    let neighbors = counted(count, "neighbor");
-    log::debug!(target: QUERY_LOG, "{id} not told {neighbors}, whose dialect has no words for it or who did not offer to understand it");
-}
-
 /// Says from whom a copy came, and what it is to us.
 #[cold]
 pub(super) fn log_arrival(links: &Links, flood: &Flood, arrival: &Arrival, admission: Admission) {

@@ -39,13 +39,13 @@ pub(super) struct RareRooms {
     pub(super) answer_networks: Vec<IpNet>,
 }
 
-/// What happened that nobody is told of at the time.
+/// What happened that nobody is told of at the time, and that no room counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counters {
+    pub(super) answered: u64,
     pub(super) too_far: u64,
     pub(super) unseen: u64,
     pub(super) over_pace: u64,
-    pub(super) unsaid: u64,
     pub(super) unanswered: u64,
 }
 
