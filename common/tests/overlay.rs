@@ -1193,6 +1193,30 @@ fn a_neighbor_whose_name_takes_long_is_dialled_where_it_was() {
 }
 
 #[test]
+fn a_neighbor_that_does_not_say_who_it_is_goes_by_where_it_was_dialled() {
+    let [here, there] = [5, 6].map(servent_address);
+    let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
+    next_look_up(&mut mind);
+    assert_eq!(mind.tell(looked_up(Ok(&[here]))), [dial_neighbor(0, here)]);
+    mind.dial_failed(Dial::Neighbor(0));
+    next_look_up(&mut mind);
+    mind.now = mind.now + LOOK_UP_WAIT_MAX;
+    assert_eq!(mind.tell(Input::Deadline), [dial_neighbor(0, here)]);
+    assert_eq!(mind.tell(looked_up(Ok(&[there]))), [], "it is under way to where it was");
+    let (link, _) = mind.dialled(Dial::Neighbor(0));
+    mind.hear(link, Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)));
+    let client = mind.client(1);
+    let out = mind.hear(client, Message::Request(Request { sequence: 1, ask: Ask::Topology }));
+    let neighbors = out.iter().find_map(|output| match output {
+        Output::Send { message: Message::Answer(Answer { body: AnswerBody::Place { neighbors, .. }, .. }), .. } => {
+            Some(neighbors.as_slice())
+        }
+        _ => None,
+    });
+    assert_eq!(neighbors, Some(&[here][..]));
+}
+
+#[test]
 fn an_address_that_a_name_has_no_more_is_not_dialled() {
     let [here, there] = [5, 6].map(servent_address);
     let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));

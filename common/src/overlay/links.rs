@@ -189,7 +189,7 @@ impl Links {
             Role::Nameless => {
                 let address = match origin {
                     Origin::Accepted(from) => from,
-                    Origin::Dialled(target) => self.targets.get(target).and_then(Target::address).unwrap_or(NOWHERE),
+                    Origin::Dialled(target) => self.targets.get(target).and_then(Target::dialled_at).unwrap_or(NOWHERE),
                 };
                 self.on_servent_hello(now, link, origin, hello, address, own, out)
             }

@@ -28,6 +28,8 @@ pub(super) struct Target {
 #[derive(Debug)]
 struct NamedNeighbor {
     neighbor: Neighbor,
+    /// Where it was dialled last: what its name stands for may be another list by the time it is greeted.
+    dialled_at: Option<SocketAddr>,
     /// Whether what it was told by stands for nothing by itself: then that is looked up before every dial.
     is_looked_up: bool,
     /// Whether that is under way. It may take long, and is not asked twice at once.
@@ -65,7 +67,7 @@ impl Target {
             [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
             addresses => {
                 let (neighbor, is_looked_up) = (neighbor.clone(), addresses.is_empty());
-                let other = NamedNeighbor { neighbor, is_looked_up, is_asked: false, is_lost: false };
+                let other = NamedNeighbor { neighbor, dialled_at: None, is_looked_up, is_asked: false, is_lost: false };
                 (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(other)))
             }
         };
@@ -90,7 +92,12 @@ impl Target {
         self.other.as_ref().map_or(1, |other| other.neighbor.addresses.len())
     }
 
-    /// Where it is dialled next, or was dialled last.
+    /// Where it was dialled last.
+    pub(super) fn dialled_at(&self) -> Option<SocketAddr> {
+        self.other.as_deref().map_or(Some(self.plain.into()), |other| other.dialled_at)
+    }
+
+    /// Where it is dialled next.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match &self.other {
             None => Some(self.plain.into()),
@@ -182,7 +189,10 @@ impl Target {
         let address = self.address();
         if let Some(address) = address {
             self.state = TargetState::Dialling;
-            let dialect = self.other.as_ref().map_or(Dialect::OWN, |other| other.neighbor.dialect);
+            let dialect = self.other.as_deref_mut().map_or(Dialect::OWN, |other| {
+                other.dialled_at = Some(address);
+                other.neighbor.dialect
+            });
             out.dial(Dial::Neighbor(index), address, dialect);
         }
         address.is_some()
