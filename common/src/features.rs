@@ -37,9 +37,9 @@ impl Features {
         u64::from(self.0)
     }
 
-    /// Those of both.
+    /// These and others.
     #[must_use]
-    pub const fn and(self, others: Features) -> Features {
+    pub const fn with(self, others: Features) -> Features {
         Features(self.0 | others.0)
     }
 
@@ -73,7 +73,7 @@ mod tests {
         for offered in [Features::OF_SERVENTS, Features::OF_CLIENTS] {
             assert_eq!(offered.bits() & Features::NOT_GIVEN_OUT.bits(), 0, "{offered:?}");
         }
-        let all = MADE_UP.into_iter().fold(Features::NONE, Features::and);
+        let all = MADE_UP.into_iter().fold(Features::NONE, Features::with);
         assert!(Features::NOT_GIVEN_OUT.include(all));
         assert_eq!(all.bits().count_ones() as usize, MADE_UP.len(), "each is another");
     }

@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn nothing_is_said_to_whoever_did_not_offer_to_understand_it() {
         let [one, other, more] = MADE_UP;
-        let both = one.and(other);
+        let both = one.with(other);
         let ping = || Frame::new(Dialect::Native, &Message::Ping).unwrap();
         for (offered, needed, is_said) in [
             (Features::NONE, Features::NONE, true),

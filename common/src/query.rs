@@ -81,7 +81,7 @@ impl Query {
     /// What it takes to understand it, with all that it carries.
     #[must_use]
     pub fn needs(&self) -> Features {
-        self.ask.needs().and(self.client.dialect.manners().needs)
+        self.ask.needs().with(self.client.dialect.manners().needs)
     }
 }
 

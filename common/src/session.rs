@@ -521,7 +521,7 @@ mod tests {
             session.handle(Time::START, Input::Received { link, message: Message::Hello(hello) }, &mut out);
             assert_eq!(out.last(), Some(&Output::Tell(Report::Ready)));
             for (needs, is_asked) in
-                [(Features::NONE, true), (offered, true), (other, false), (offered.and(other), false), (offered, true)]
+                [(Features::NONE, true), (offered, true), (other, false), (offered.with(other), false), (offered, true)]
             {
                 let mut out = Vec::new();
                 session.on_ask(Time::START, Ask::Topology, needs, &mut out);

@@ -1419,7 +1419,7 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
 fn features_that_nobody_has_defined_change_nothing() {
     for hello in [servent_hello(5), client_hello(7000)] {
         let Message::Hello(plain) = hello else { panic!("{hello:?}") };
-        let more = [Features::NONE, Features::NOT_GIVEN_OUT].map(|unknown| plain.features.and(unknown));
+        let more = [Features::NONE, Features::NOT_GIVEN_OUT].map(|unknown| plain.features.with(unknown));
         assert!(more[0] != more[1], "there are some left to be defined");
         let answers = more.map(|features| {
             let mut mind = Mind::new();

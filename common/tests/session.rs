@@ -168,7 +168,7 @@ fn features_that_nobody_has_defined_change_nothing() {
     let Message::Hello(plain) = servent_hello(1) else { panic!("no hello") };
     let mut mind = Mind::new(None);
     mind.attach();
-    let hello = Message::Hello(Hello { features: plain.features.and(Features::NOT_GIVEN_OUT), ..plain });
+    let hello = Message::Hello(Hello { features: plain.features.with(Features::NOT_GIVEN_OUT), ..plain });
     assert_eq!(mind.hear(CONTACT, hello), [Output::Tell(Report::Ready)]);
 }
 

@@ -534,7 +534,7 @@ mod tests {
         let mut out = Vec::new();
         let needed = Dialect::Toy.manners().needs;
         let other = MADE_UP[1];
-        let offers = [Features::NONE, needed, other, needed.and(other)];
+        let offers = [Features::NONE, needed, other, needed.with(other)];
         let offers: Vec<_> = (1..).map(LinkId).zip(offers).collect();
         for (link, features) in offers.iter().copied() {
             let out = &mut Outbox::new(&mut out);

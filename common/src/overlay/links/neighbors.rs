@@ -174,7 +174,7 @@ mod tests {
         for (dialect, offered, key, needed, expected) in [
             (Dialect::Native, none, "nine bytes", none, true),
             (Dialect::Native, one, "nine bytes", one, true),
-            (Dialect::Native, one, "nine bytes", one.and(other), false),
+            (Dialect::Native, one, "nine bytes", one.with(other), false),
             (Dialect::Toy, none, "short", none, true),
             (Dialect::Toy, none, "nine bytes", none, false),
             (Dialect::Toy, one, "short", one, true),
