@@ -107,13 +107,13 @@ static TP3: Manners = Manners {
     paths_are_text: true,
 };
 
-/// It has a little of both, and what neither has.
+/// It has a little of both, and what neither has. Its number is the last that will be given out.
 #[cfg(test)]
 static TOY: Manners = Manners {
     name: "Toy",
     scheme: "toy://",
     option: "--toy",
-    number: 2,
+    number: u32::MAX,
     needs: crate::features::MADE_UP[0],
     opening_to_servent: b"toy?",
     opening_to_client: b"toy!",
@@ -182,6 +182,11 @@ impl Dialects {
         Dialects(self.0 | bit_of(dialect))
     }
 
+    /// Each of them, our own first.
+    pub fn each(self) -> impl Iterator<Item = Dialect> {
+        Dialect::ALL.iter().copied().filter(move |dialect| self.include(*dialect))
+    }
+
     /// Whether a dialect is among them.
     #[must_use]
     pub const fn include(self, dialect: Dialect) -> bool {
@@ -233,6 +238,9 @@ mod tests {
                 let is_named = other == dialect || other == Dialect::OWN;
                 assert_eq!(two.include(other), is_named, "{other:?} where {dialect:?} was named");
             }
+            let mut each = vec![Dialect::OWN, dialect];
+            each.dedup();
+            assert_eq!(two.each().collect::<Vec<_>>(), each);
         }
     }
 

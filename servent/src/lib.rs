@@ -34,6 +34,7 @@ use std::thread;
 use anyhow::{Context, anyhow};
 use common::address::canonical;
 use common::counted::{counted, grouped};
+use common::dialect::{Answers, Dialect};
 use common::message::ServentId;
 use common::overlay::Config;
 use ipnet::IpNet;
@@ -88,9 +89,9 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
         ttl: options.ttl,
         forward_once: options.forward_once,
         neighbors,
-        answer_networks: tp3_answers(options),
+        answer_networks: answer_networks(options),
     };
-    if options.tp3 {
+    if options.answer_networks().is_some() {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
     }
     let keys_count = store.len();
@@ -100,13 +101,10 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     server.run()
 }
 
-/// Where TP3 clients may be; nowhere unless the dialect is asked for.
-fn tp3_answers(options: &Options) -> Vec<IpNet> {
-    if !options.tp3 {
-        return Vec::new();
-    }
-    let mut networks: Vec<IpNet> =
-        [sockets::own_networks(), options.tp3_answers.clone()].concat().iter().map(IpNet::trunc).collect();
+/// Where clients may be that get each answer alone; nowhere unless a dialect that has such clients is asked for.
+fn answer_networks(options: &Options) -> Vec<IpNet> {
+    let Some(named) = options.answer_networks() else { return Vec::new() };
+    let mut networks: Vec<IpNet> = [&sockets::own_networks(), named].concat().iter().map(IpNet::trunc).collect();
     networks.sort_unstable();
     networks.dedup();
     networks
@@ -149,9 +147,13 @@ fn print_check(
     )?;
     writeln!(page, "neighbors  {neighbors}")?;
     writeln!(page, "ttl        {}", options.ttl)?;
-    if options.tp3 {
-        let networks: Vec<String> = tp3_answers(options).iter().map(ToString::to_string).collect();
-        writeln!(page, "tp3        spoken too, with clients in {}", networks.join(" "))?;
+    for manners in options.dialects().each().filter(|dialect| *dialect != Dialect::OWN).map(Dialect::manners) {
+        write!(page, "{:<11}spoken too", manners.option.trim_start_matches('-'))?;
+        if manners.answers != Answers::Kept {
+            let networks: Vec<String> = answer_networks(options).iter().map(ToString::to_string).collect();
+            write!(page, ", with clients in {}", networks.join(" "))?;
+        }
+        writeln!(page)?;
     }
     writeln!(page, "pass on    {forward}")?;
     match output::write_all(stdout(), page.as_bytes()) {
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_network_of_tp3_clients_is_told_once() {
-        let read = |line: &str| tp3_answers(&Options::try_parse_from(line.split(' ')).unwrap());
+        let read = |line: &str| answer_networks(&Options::try_parse_from(line.split(' ')).unwrap());
         assert_eq!(read("servent 9000 -"), []);
         let networks = read("servent 9000 - --tp3 --tp3-answers 127.0.0.7/8 --tp3-answers 10.9.8.7/8");
         assert!(networks.iter().all(|network| *network == network.trunc()), "{networks:?}");

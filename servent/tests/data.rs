@@ -406,6 +406,21 @@ fn a_check_tells_what_would_be_served_and_takes_no_port() {
     assert!(!said.contains("listening"), "{said}");
 }
 
+#[test]
+fn a_check_tells_what_is_spoken_besides_our_own_and_where_clients_are_answered_then() {
+    let dialects = |options: &[&str]| {
+        let check = run(&[&["0", "-", "--check"], options].concat());
+        assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
+        let said = stdout(&check);
+        said.lines().filter(|line| line.contains("spoken")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(dialects(&[]).is_empty());
+    let said = dialects(&["--tp3", "--tp3-answers", "203.0.113.9/24"]);
+    let networks = said.iter().find_map(|line| line.strip_prefix("tp3        spoken too, with clients in "));
+    let networks: Vec<&str> = networks.unwrap_or_else(|| panic!("{said:?}")).split(' ').collect();
+    assert!(networks.contains(&"203.0.113.0/24") && networks.contains(&"127.0.0.0/8"), "{networks:?}");
+}
+
 // ---- nobody to tell ----
 
 /// What cannot be said is no panic: whoever started it is told by the exit code.

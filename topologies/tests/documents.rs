@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::dialect::{Dialect, Manners};
+
 /// The directory that holds everything.
 fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -106,21 +108,32 @@ fn the_core_uses_of_std_what_is_pure_and_nothing_else() {
 }
 
 /// What somebody speaks is asked for its manners. It is called by its name in its row, in its codec, and where one is
-/// chosen: by an option or a scene.
+/// chosen: by an option, by a line that has the same options, or by a scene.
 #[test]
 fn a_dialect_is_called_by_its_name_where_it_is_made_and_where_it_is_chosen() {
+    // Its name, what stands before an address, its option and the field that this is read into.
+    let names: Vec<String> = Dialect::ALL
+        .iter()
+        .flat_map(|dialect| {
+            let Manners { scheme, option, .. } = dialect.manners();
+            let said = [*scheme, *option].into_iter().filter(|text| !text.is_empty()).map(str::to_owned);
+            let field = option.strip_prefix("--").map(|option| format!("options.{}", option.replace('-', "_")));
+            said.chain(field).chain([format!("Dialect::{dialect:?}")]).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(names.len() > Dialect::ALL.len(), "{names:?}");
     let shipped = ["common/src", "servent/src", "client/src", "topologies/src"].into_iter().flat_map(rust_files);
     let names_one = |file: &String| {
         let text = read(file);
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-        const NAMES: [&str; 3] = ["Dialect::Native", "Dialect::Tp3", "tp3://"];
-        lines.any(|line| NAMES.iter().any(|name| line.contains(name)))
+        lines.any(|line| names.iter().any(|name| line.contains(name.as_str())))
     };
-    let named: Vec<String> = shipped.filter(names_one).collect();
+    let named: Vec<String> = shipped.filter(names_one).filter(|file| !file.ends_with("wire/toy.rs")).collect();
     let said = ["dialect.rs", "wire.rs", "wire/native.rs", "wire/tp3.rs"].map(|file| format!("common/src/{file}"));
-    let chosen = ["servent/src/options.rs", "client/src/options.rs", "topologies/src/sim/plan.rs"].map(str::to_owned);
-    assert_eq!(named, [&said[..], &chosen].concat());
+    let chosen = ["servent/src/options.rs", "client/src/options.rs", "topologies/src/declared.rs"];
+    let chosen = [&chosen[..], &["topologies/src/sim/plan.rs"]].concat();
+    assert_eq!(named, [&said[..], &chosen.into_iter().map(str::to_owned).collect::<Vec<_>>()].concat());
 }
 
 /// The table of what one more of a kind costs, its second column: one that is there stands for one that will be.
