@@ -218,7 +218,7 @@ impl Sockets {
 
     /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
     pub(crate) fn ask(&mut self, ask: Ask) -> Result<(), EncodeError> {
-        // Told here, because what cannot be said would otherwise end as a silence.
+        // Told here, because what its link cannot say would otherwise cost the contact.
         Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: ask.clone() }))?;
         if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {
             log::warn!("refused more connections in the meantime: {more}");

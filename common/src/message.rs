@@ -146,7 +146,7 @@ pub enum Role {
         /// The address it goes by.
         advertised: SocketAddr,
     },
-    /// A servent of a dialect in which servents do not say who they are. It cannot echo, nor answer a ping.
+    /// A servent of a dialect in which servents do not say who they are: it goes by where it is.
     Nameless,
     /// A client.
     Client {

@@ -81,8 +81,8 @@ pub enum Dial {
     Answers(SocketAddr),
 }
 
-/// What the mind wants done. Outputs are performed once each, in order, and performing one never waits: what goes wrong
-/// comes back as an [`Input`].
+/// What the mind wants done. Outputs are performed once each, in order, and performing one never waits. A dial, a job or
+/// a link that fails comes back as an [`Input`]; what a link cannot say is dropped there, and the mind is not told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Say this. The link may be gone by then; there is nobody to tell.

@@ -2,8 +2,8 @@
 //! a message; the first body of each side has no stamp.
 //!
 //! docs/PROTOCOL.md describes the same bytes so that they can be produced without this crate. The types here are the
-//! format: their variants and fields may be appended to, never reordered. This is the only file that names bincode,
-//! and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
+//! format: a new variant comes behind the others, nothing is reordered, and no field is added to what there is. This is
+//! the only file that names bincode, and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
 
 use std::net::SocketAddr;
 
