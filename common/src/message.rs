@@ -275,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn what_tells_the_end_of_a_query_is_understood_by_everybody() {
+        let tally = Tally { silent: u64::MAX, ..Tally::default() };
+        let id = QueryId { sequence: u64::MAX, client: ([192, 0, 2, 7], 9990).into() };
+        for message in
+            [Message::Echo(Echo { id, ttl: 0, tally }), Message::Finished(Finished { sequence: u64::MAX, tally })]
+        {
+            assert_eq!(message.needs(), Features::NONE, "{}", message.name());
+        }
+    }
+
+    #[test]
     fn a_goodbye_says_why() {
         assert_eq!(Goodbye::Leaving.to_string(), "it is leaving");
         assert_eq!(Goodbye::Full.to_string(), "it has as many links as it takes");

@@ -199,10 +199,16 @@ impl AnswerBody {
     #[must_use]
     pub fn needs(&self) -> Features {
         match self {
+            #[cfg(test)]
+            AnswerBody::Value(value) if value == NEW_VALUE => crate::features::MADE_UP[2],
             AnswerBody::Value(_) | AnswerBody::Place { .. } => Features::NONE,
         }
     }
 }
+
+/// What tests take for an answer of a new kind, as long as there is none.
+#[cfg(test)]
+pub(crate) const NEW_VALUE: &[u8] = b"of a new kind";
 
 /// How much it is, for the log.
 impl fmt::Display for AnswerBody {
@@ -231,7 +237,7 @@ pub struct Tally {
     /// back, so a subtree's count may be negative; the sum over the whole flood is not.
     pub stopped: i64,
     /// What was given up: links that closed, or stayed silent too long, before they echoed; answers and copies that a
-    /// limit refused; copies for neighbors that could not be told.
+    /// limit refused; copies for neighbors and answers for clients that could not be told.
     pub lost: u64,
     /// Copies sent to neighbors whose dialect has no echo.
     pub silent: u64,

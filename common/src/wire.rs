@@ -11,6 +11,7 @@ mod tp3;
 
 use crate::dialect::{Dialect, Dialects};
 use crate::features::Features;
+use crate::limits::SERVENT_FRAME_BYTES_MAX;
 use crate::message::Message;
 use crate::query::Query;
 
@@ -162,10 +163,16 @@ pub(crate) fn preface(dialect: Dialect) -> &'static [u8] {
     codec_of(dialect).preface()
 }
 
-/// Whether a dialect has words for a query.
+/// Whether a dialect has words for a query, in a frame that is no longer than somebody said it accepts.
 #[must_use]
-pub(crate) fn can_say(dialect: Dialect, query: &Query) -> bool {
-    codec_of(dialect).can_say(query)
+pub(crate) fn can_say(dialect: Dialect, query: &Query, frame_bytes_max: usize) -> bool {
+    if !codec_of(dialect).can_say(query) {
+        return false;
+    }
+    // No query is longer than we accept ourselves, so few have to be measured. To be passed on it gets one TTL less and
+    // one hop more, of one byte each all the same.
+    let fits = |frame: Frame| frame.body_bytes_count() <= frame_bytes_max;
+    frame_bytes_max >= SERVENT_FRAME_BYTES_MAX || Frame::new(dialect, &Message::query(query.clone())).is_ok_and(fits)
 }
 
 /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while the

@@ -1432,6 +1432,26 @@ fn features_that_nobody_has_defined_change_nothing() {
     }
 }
 
+/// Its link would not take it, and then its echo would be awaited for as long as patience lasts.
+#[test]
+fn a_query_longer_than_a_neighbor_accepts_is_lost_there_at_once() {
+    for (frame_bytes_max, is_told) in [(1000, true), (100, false)] {
+        let mut mind = Mind::new();
+        let neighbor = mind.stranger();
+        let Message::Hello(plain) = servent_hello(1) else { panic!("no hello") };
+        mind.hear(neighbor, Message::Hello(Hello { frame_bytes_max, ..plain }));
+        let client = mind.client(1);
+        let ask = Ask::Key(Key::new(&[b'k'; 100]).unwrap());
+        let out = mind.hear(client, Message::Request(Request { sequence: 7, ask }));
+        let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
+        let is_sent = matches!(&out[..], [Output::Flood { links, .. }] if links[..] == [neighbor]);
+        assert_eq!(is_sent, is_told, "{frame_bytes_max}: {out:?}");
+        assert_eq!(out == [send(client, finished(7, tally))], !is_told, "{frame_bytes_max}: {out:?}");
+        let short = mind.hear(client, request(8));
+        assert!(matches!(&short[..], [Output::Flood { .. }]), "{frame_bytes_max}: {short:?}");
+    }
+}
+
 #[test]
 fn a_client_that_cannot_be_answered_is_refused() {
     let mut mind = Mind::new();

@@ -181,8 +181,11 @@ impl Overlay {
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let taken = match asker {
             Asker::Client { link } if query.client.dialect.manners().answers == Answers::Kept => {
-                out.send(link, Message::Answer(answer));
-                true
+                let is_understood = self.rooms.links.understands(link, answer.body.needs());
+                if is_understood {
+                    out.send(link, Message::Answer(answer));
+                }
+                is_understood
             }
             _ => {
                 self.may_be_dialled(query.client)
@@ -193,7 +196,11 @@ impl Overlay {
             tally.answers += 1;
             self.rooms.rare.make().counters.answered += 1;
         } else {
-            log::debug!(target: QUERY_LOG, "{} answer dropped: a limit or a rule keeps it from its client", query.id());
+            log::debug!(
+                target: QUERY_LOG,
+                "{} answer dropped: a limit or a rule keeps it from its client, or that would not understand it",
+                query.id()
+            );
             tally.lost += 1;
             self.rooms.rare.make().counters.unanswered += 1;
         }
@@ -217,5 +224,158 @@ impl Overlay {
             );
         }
         is_allowed && client.names_one_client()
+    }
+}
+
+/// No answer needs a feature yet, so one that does is made up: [`NEW_VALUE`](crate::query::NEW_VALUE).
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::features::{Features, MADE_UP};
+    use crate::key::Key;
+    use crate::message::{Echo, Finished, Hello, Role, ServentId};
+    use crate::overlay::{Config, Dial, Input, Opening, Output};
+    use crate::query::{Answer, AnswerBody, NEW_VALUE};
+    use crate::store::Store;
+
+    const CLIENT: LinkId = LinkId(1);
+    const NEIGHBOR: LinkId = LinkId(2);
+    const ANSWERS: LinkId = LinkId(3);
+
+    fn place(port: u16) -> SocketAddr {
+        ([10, 0, 0, 1], port).into()
+    }
+
+    /// A mind that holds a value of the new kind and one of the old.
+    fn mind() -> Overlay {
+        let config = Config {
+            advertised: place(9000),
+            servent_id: ServentId(1),
+            answer_networks: vec!["10.0.0.0/8".parse().unwrap()],
+            ..Config::default()
+        };
+        let (store, _) = Store::parse([b"new ", NEW_VALUE, b"\nold of the old kind\n"].concat()).unwrap();
+        Overlay::new(&config, Arc::new(store))
+    }
+
+    fn tell(mind: &mut Overlay, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        mind.handle(Time::START, input, &mut out);
+        out
+    }
+
+    fn hear(mind: &mut Overlay, link: LinkId, message: Message) -> Vec<Output> {
+        tell(mind, Input::Received { link, message })
+    }
+
+    /// Somebody comes, and says hello.
+    fn greet(mind: &mut Overlay, link: LinkId, hello: Hello) {
+        tell(mind, Input::Opened { link, opening: Opening::Accepted(place(1)) });
+        let out = hear(mind, link, Message::Hello(hello));
+        assert!(matches!(out[..], [Output::Send { message: Message::Hello(_), .. }]), "{out:?}");
+    }
+
+    fn client_hello(dialect: Dialect, features: Features) -> Hello {
+        Hello { features, ..Hello::said_in(dialect, Role::Client { answer_port: 7000 }) }
+    }
+
+    fn key(text: &str) -> Ask {
+        Ask::Key(Key::new(text.as_bytes()).unwrap())
+    }
+
+    fn request(sequence: u64, asked: &str) -> Message {
+        Message::Request(Request { sequence, ask: key(asked) })
+    }
+
+    fn value_of(asked: &str) -> AnswerBody {
+        let value: &[u8] = if asked == "new" { NEW_VALUE } else { b"of the old kind" };
+        AnswerBody::Value(value.to_vec())
+    }
+
+    fn send(link: LinkId, message: Message) -> Output {
+        Output::Send { link, message }
+    }
+
+    #[test]
+    fn an_answer_that_an_own_client_would_not_understand_is_lost_and_not_counted_as_sent() {
+        let needed = value_of("new").needs();
+        assert_ne!(needed, Features::NONE);
+        for (features, asked, is_answered) in [
+            (Features::NONE, "old", true),
+            (Features::NONE, "new", false),
+            (MADE_UP[1], "new", false),
+            (needed, "old", true),
+            (needed, "new", true),
+        ] {
+            let mut mind = mind();
+            greet(&mut mind, CLIENT, client_hello(Dialect::Native, features));
+            let out = hear(&mut mind, CLIENT, request(7, asked));
+            let answer = Answer { sequence: 7, hops: 0, body: value_of(asked) };
+            let answer = is_answered.then(|| send(CLIENT, Message::Answer(answer)));
+            let (answers, lost) = (u64::from(is_answered), u64::from(!is_answered));
+            let tally = Tally { reached: 1, answers, lost, ..Tally::default() };
+            let finished = send(CLIENT, Message::Finished(Finished { sequence: 7, tally }));
+            assert_eq!(out, answer.into_iter().chain([finished]).collect::<Vec<_>>(), "{features:?}: {asked}");
+            assert_eq!(mind.holding("unanswered"), Some(lost), "{features:?}: {asked}");
+        }
+    }
+
+    /// Nothing is said there, by the client either: what it offered elsewhere was offered by another connection.
+    #[test]
+    fn a_client_that_gets_each_answer_alone_gets_none_of_a_new_kind() {
+        let mut mind = mind();
+        let features = Dialect::Toy.manners().needs.with(value_of("new").needs());
+        greet(&mut mind, CLIENT, client_hello(Dialect::Toy, features));
+        for (sequence, asked) in [(7, "new"), (8, "old")] {
+            let is_answered = asked == "old";
+            let out = hear(&mut mind, CLIENT, request(sequence, asked));
+            let (answers, lost) = (u64::from(is_answered), u64::from(!is_answered));
+            let tally = Tally { reached: 1, answers, lost, ..Tally::default() };
+            let finished = send(CLIENT, Message::Finished(Finished { sequence, tally }));
+            assert_eq!(out.last(), Some(&finished), "{asked}");
+            assert_eq!(out.iter().any(|output| matches!(output, Output::Dial { .. })), is_answered, "{asked}: {out:?}");
+        }
+    }
+
+    /// What a client understands is known once its answer link stands, and not before: what is promised until then is
+    /// missing at the client, and what is asked after that is lost.
+    #[test]
+    fn an_answer_that_a_client_turns_out_not_to_understand_is_dropped_and_the_next_one_is_lost() {
+        let needed = value_of("new").needs();
+        for (features, is_understood) in [(Features::NONE, false), (MADE_UP[1], false), (needed, true)] {
+            let mut mind = mind();
+            let neighbor = Role::Servent { id: ServentId(2), advertised: place(9001) };
+            greet(&mut mind, NEIGHBOR, Hello::new(neighbor));
+            let client = AnswerAddress { socket: place(7000), dialect: Dialect::Native };
+            let ask = |mind: &mut Overlay, sequence, asked| {
+                let query = Query { sequence, client, ttl: 0, hops: 1, ask: key(asked), path: Path::default() };
+                hear(mind, NEIGHBOR, Message::query(query))
+            };
+            let echo = |sequence, answers, lost| {
+                let tally = Tally { reached: 1, answers, lost, ..Tally::default() };
+                let id = QueryId { sequence, client: client.socket };
+                send(NEIGHBOR, Message::Echo(Echo { id, ttl: 0, tally }))
+            };
+            let answer =
+                |sequence, asked| send(ANSWERS, Message::Answer(Answer { sequence, hops: 1, body: value_of(asked) }));
+            let dial = Dial::Answers(client.socket);
+            let out = ask(&mut mind, 7, "new");
+            assert!(matches!(&out[..], [Output::Dial { dial: to, .. }, _] if *to == dial), "{out:?}");
+            assert_eq!(out.last(), Some(&echo(7, 1, 0)), "nobody can know yet");
+            assert_eq!(ask(&mut mind, 8, "old"), [echo(8, 1, 0)]);
+            tell(&mut mind, Input::Opened { link: ANSWERS, opening: Opening::Dialled(dial) });
+            let out = hear(&mut mind, ANSWERS, Message::Hello(client_hello(Dialect::Native, features)));
+            let expected = is_understood.then(|| answer(7, "new")).into_iter().chain([answer(8, "old")]);
+            assert_eq!(out[1..], expected.collect::<Vec<_>>(), "{features:?}");
+            assert_eq!(mind.holding("undelivered"), Some(u64::from(!is_understood)), "{features:?}");
+            assert_eq!(mind.holding("answers_queued_bytes"), Some(0), "{features:?}");
+            let out = ask(&mut mind, 9, "new");
+            let expected = if is_understood { vec![answer(9, "new"), echo(9, 1, 0)] } else { vec![echo(9, 0, 1)] };
+            assert_eq!(out, expected, "{features:?}");
+            assert_eq!(ask(&mut mind, 10, "old"), [answer(10, "old"), echo(10, 1, 0)], "{features:?}");
+        }
     }
 }

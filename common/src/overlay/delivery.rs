@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::address::AnswerAddress;
 use crate::dialect::{Answers, Dialect};
+use crate::features::Features;
 use crate::limits::{
     ANSWER_ADDRESSES_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX, ANSWER_REST_MAX, ANSWER_REST_MIN,
     ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX,
@@ -68,7 +69,11 @@ enum State {
     Dialling,
     /// Connected; the client has yet to speak.
     Silent(LinkId),
-    Open(LinkId),
+    /// The client has said hello, and what it understands.
+    Open {
+        link: LinkId,
+        features: Features,
+    },
     /// It failed and is left alone.
     Resting,
     /// It failed not long ago; the next answer is dialled for, and the next failure counts on.
@@ -91,13 +96,21 @@ impl Default for Delivery {
 }
 
 impl Delivery {
-    /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it.
+    /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it, or when it is
+    /// known that the client would not understand it.
     pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Outbox<'_>) -> bool {
         let AnswerAddress { socket: to, dialect } = to;
-        if let Some(Destination { state: State::Open(link), .. }) = self.destinations.get(&to) {
+        if let Some(Destination { state: State::Open { link, features }, .. }) = self.destinations.get(&to) {
+            if !features.include(answer.body.needs()) {
+                return false;
+            }
             say(*link, to, answer, out);
             self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
             return true;
+        }
+        // A client that says nothing there has offered nothing.
+        if dialect.manners().answers != Answers::Kept && !Features::NONE.include(answer.body.needs()) {
+            return false;
         }
         let network = Network::of(to.ip());
         let bytes = weight(&answer);
@@ -185,21 +198,28 @@ impl Delivery {
             return;
         };
         match (destination.state, message) {
-            (State::Silent(_), Message::Hello(Hello { role: Role::Client { answer_port, .. }, .. }))
+            (State::Silent(_), Message::Hello(Hello { role: Role::Client { answer_port }, features, .. }))
                 if *answer_port == to.port() =>
             {
-                destination.state = State::Open(link);
+                destination.state = State::Open { link, features: *features };
                 destination.failures = 0;
                 self.dials.end(to);
                 self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
                 out.send(link, Message::Hello(*own));
-                let queue = std::mem::take(&mut destination.queue);
-                queue.into_iter().for_each(|answer| say(link, to, answer, out));
+                for answer in std::mem::take(&mut destination.queue) {
+                    if features.include(answer.body.needs()) {
+                        say(link, to, answer, out);
+                    } else {
+                        // It was promised before anybody could know.
+                        self.undelivered_count += 1;
+                        log_dropped(&answer, to, "its client did not offer to understand it");
+                    }
+                }
                 self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
                 self.close_surplus(link, out);
                 self.dial_waiting(out);
             }
-            (State::Open(_), Message::Ping) => out.send(link, Message::Pong),
+            (State::Open { .. }, Message::Ping) => out.send(link, Message::Pong),
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 self.on_closed(now, link, &format!("it said goodbye, because {farewell}"), out);
@@ -215,7 +235,7 @@ impl Delivery {
         let Some(to) = self.by_link.remove(&link) else { return };
         match self.destinations.get(&to).map(|destination| destination.state) {
             // A client that leaves is no failure: the next one there may be another.
-            Some(State::Open(_)) => {
+            Some(State::Open { .. }) => {
                 log::debug!("the answer link to client {to} is gone: {reason}");
                 self.forget(to);
             }
@@ -241,7 +261,7 @@ impl Delivery {
                     out.close(link);
                     self.on_closed(now, link, "it did not say hello", out);
                 }
-                State::Open(link) => {
+                State::Open { link, .. } => {
                     out.part(link, Goodbye::Idle);
                     self.on_closed(now, link, "it was idle", out);
                 }
@@ -264,7 +284,8 @@ impl Delivery {
     /// Says goodbye on the links that stand. There is nothing to be known of them any more.
     pub(super) fn on_leave(&self, out: &mut Outbox<'_>) {
         for (link, to) in &self.by_link {
-            if self.destinations.get(to).is_some_and(|destination| destination.state == State::Open(*link)) {
+            let state = self.destinations.get(to).map(|destination| destination.state);
+            if matches!(state, Some(State::Open { link: open, .. }) if open == *link) {
                 out.part(*link, Goodbye::Leaving);
             } else {
                 out.close(*link);
@@ -328,9 +349,7 @@ impl Delivery {
         destination.tries = 0;
         self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
         self.undelivered_count += destination.queue.len() as u64;
-        for Answer { sequence, .. } in destination.queue.drain(..) {
-            log::debug!(target: QUERY_LOG, "{} answer dropped: {reason}", QueryId { sequence, client: to });
-        }
+        destination.queue.drain(..).for_each(|answer| log_dropped(&answer, to, reason));
         destination.state = State::Resting;
         let rest = rest_after(destination.failures);
         destination.failures += 1;
@@ -367,7 +386,7 @@ impl Delivery {
             return;
         }
         let idle_longest = self.timers.iter().find_map(|(_, to)| match self.destinations.get(to)?.state {
-            State::Open(link) if link != opened => Some((*to, link)),
+            State::Open { link, .. } if link != opened => Some((*to, link)),
             _ => None,
         });
         if let Some((to, link)) = idle_longest {
@@ -418,6 +437,10 @@ impl Destination {
 fn say(link: LinkId, to: SocketAddr, answer: Answer, out: &mut Outbox<'_>) {
     log::debug!(target: QUERY_LOG, "{} answer sent", QueryId { sequence: answer.sequence, client: to });
     out.send(link, Message::Answer(answer));
+}
+
+fn log_dropped(answer: &Answer, to: SocketAddr, reason: &str) {
+    log::debug!(target: QUERY_LOG, "{} answer dropped: {reason}", QueryId { sequence: answer.sequence, client: to });
 }
 
 /// The pause after this many earlier failures in a row.

@@ -132,13 +132,19 @@ const ROWS: [Listed; 22] = [
     }),
     counted(
         "unsaid",
-        "copies left out because the neighbor could not be told, for its dialect or its features",
+        "copies left out because the neighbor could not be told, for its dialect, its features or their length",
         |rooms| rooms.of_flood(|flood| flood.unsaid_count),
     ),
-    counted("unanswered", "answers a limit refused", |rooms| rooms.counters.unanswered),
-    counted("undelivered", "answers dropped because their client could not be reached", |rooms| {
-        rooms.of_delivery(|delivery| delivery.undelivered_count)
-    }),
+    counted(
+        "unanswered",
+        "answers that a limit or a rule refused, or that their client would not have understood",
+        |rooms| rooms.counters.unanswered,
+    ),
+    counted(
+        "undelivered",
+        "answers dropped because their client could not be reached, or turned out not to understand them",
+        |rooms| rooms.of_delivery(|delivery| delivery.undelivered_count),
+    ),
 ];
 
 /// All of it, in one order for ever.

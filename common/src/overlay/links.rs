@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::address::{AnswerAddress, canonical};
+use crate::features::Features;
 use crate::limits::{CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
@@ -78,6 +79,8 @@ pub(super) enum Greeting {
 #[derive(Debug)]
 struct Attached {
     address: AnswerAddress,
+    /// What it offered to understand.
+    features: Features,
     /// How fast it asks.
     rate: Rate<Time>,
 }
@@ -182,7 +185,9 @@ impl Links {
                     return Greeting::Refused(Goodbye::Role);
                 };
                 let socket = canonical(SocketAddr::new(from.ip(), answer_port));
-                self.on_client_hello(now, link, AnswerAddress { socket, dialect: hello.dialect }, own, out)
+                let address = AnswerAddress { socket, dialect: hello.dialect };
+                let client = Attached { address, features: hello.features, rate: Rate::starting_at(now) };
+                self.on_client_hello(link, client, own, out)
             }
             Role::Servent { advertised, .. } => self.on_servent_hello(now, link, origin, hello, advertised, own, out),
             // Whoever does not say who it is goes by where it is.
@@ -196,20 +201,14 @@ impl Links {
         }
     }
 
-    fn on_client_hello(
-        &mut self,
-        now: Time,
-        link: LinkId,
-        address: AnswerAddress,
-        own: &Hello,
-        out: &mut Outbox<'_>,
-    ) -> Greeting {
+    fn on_client_hello(&mut self, link: LinkId, client: Attached, own: &Hello, out: &mut Outbox<'_>) -> Greeting {
+        let address = client.address;
         if address.socket.port() == 0 {
             return Greeting::Refused(Goodbye::Protocol);
         }
         log::debug!("client {} attached", address.socket);
         self.forget_stranger(link);
-        self.guests.make().clients.insert(link, Attached { address, rate: Rate::starting_at(now) });
+        self.guests.make().clients.insert(link, client);
         out.send(link, Message::Hello(*own));
         Greeting::Client(address)
     }
@@ -357,7 +356,17 @@ impl Links {
         to
     }
 
-    /// Whether a neighbor would understand a query.
+    /// Whether whoever is at the other end of a link offered to understand what takes this. Of a stranger nothing is
+    /// known yet.
+    pub(super) fn understands(&self, link: LinkId, needed: Features) -> bool {
+        if let Some(neighbor) = self.neighbors.iter().find(|neighbor| neighbor.link == link) {
+            return neighbor.features().include(needed);
+        }
+        let client = self.guests.get().and_then(|guests| guests.clients.get(&link));
+        client.map_or(Features::NONE, |client| client.features).include(needed)
+    }
+
+    /// Whether a neighbor would understand a query, and accept a frame as long.
     pub(super) fn can_be_told(&self, link: LinkId, query: &Query) -> bool {
         self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.can_be_told(query, query.needs()))
     }
@@ -521,9 +530,35 @@ fn keeps_second(own: ServentId, other: ServentId, first_dialled_here: bool, seco
 mod tests {
     use super::*;
     use crate::dialect::Dialect;
-    use crate::features::{Features, MADE_UP};
+    use crate::features::MADE_UP;
     use crate::key::Key;
     use crate::query::{Ask, Path};
+
+    #[test]
+    fn a_client_costs_no_more_for_what_it_offered() {
+        assert_eq!(size_of::<Attached>(), size_of::<(AnswerAddress, Rate<Time>)>());
+    }
+
+    #[test]
+    fn who_understands_what_is_known_of_all_who_said_hello() {
+        let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        let servent = |id| Role::Servent { id: ServentId(id), advertised: address(9000) };
+        let own = Hello::new(servent(1));
+        let mut links = Links::new(&Config::default());
+        let mut out = Vec::new();
+        let [one, other, _] = MADE_UP;
+        for (link, role) in (1..).map(LinkId).zip([servent(2), Role::Client { answer_port: 7000 }, Role::Nameless]) {
+            let out = &mut Outbox::new(&mut out);
+            links.on_opened(Time::START, link, Origin::Accepted(address(1)), &own, out);
+            let understood = |links: &Links| [Features::NONE, one, other].map(|needed| links.understands(link, needed));
+            assert_eq!(understood(&links), [true, false, false], "{role:?} before its hello");
+            let greeting = links.on_hello(Time::START, link, &Hello { features: one, ..Hello::new(role) }, &own, out);
+            assert!(!matches!(greeting, Greeting::Refused(_)), "{greeting:?}");
+            assert_eq!(understood(&links), [true, true, false], "{role:?}");
+            links.on_closed(Time::START, link, "a test", 0);
+            assert_eq!(understood(&links), [true, false, false], "{role:?} that is gone");
+        }
+    }
 
     #[test]
     fn whoever_did_not_offer_what_a_query_needs_is_left_out_and_counted() {

@@ -325,7 +325,7 @@ mod tests {
     fn a_query_it_has_no_words_for_is_not_said() {
         let mut link = greeted();
         for (ask, can_be_said) in [(key("8 bytes!"), true), (key("9 bytes!!"), false), (Ask::Topology, false)] {
-            assert_eq!(crate::wire::can_say(Dialect::Toy, &query(ask.clone())), can_be_said);
+            assert_eq!(crate::wire::can_say(Dialect::Toy, &query(ask.clone()), usize::MAX), can_be_said);
             assert_eq!(link.send(&Message::query(query(ask))).is_ok(), can_be_said);
         }
     }

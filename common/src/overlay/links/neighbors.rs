@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::address::join;
 use crate::dialect::{Dialect, Manners};
 use crate::features::Features;
-use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER};
+use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER, SERVENT_FRAME_BYTES_MAX};
 use crate::link::LinkId;
 use crate::message::{Hello, Identity, Role};
 use crate::query::Query;
@@ -34,9 +34,16 @@ struct Uncommon {
     v6: Option<SocketAddrV6>,
     dialect: Dialect,
     features: Features,
+    /// The longest frame it accepts; no query takes more than we accept.
+    frame_bytes_max: usize,
 }
 
-const COMMON: Uncommon = Uncommon { v6: None, dialect: Dialect::OWN, features: Features::OF_SERVENTS };
+const COMMON: Uncommon = Uncommon {
+    v6: None,
+    dialect: Dialect::OWN,
+    features: Features::OF_SERVENTS,
+    frame_bytes_max: SERVENT_FRAME_BYTES_MAX,
+};
 
 /// What a beat found to be done about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +65,9 @@ impl NeighborLink {
             SocketAddr::V4(v4) => (v4, None),
             SocketAddr::V6(v6) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(v6)),
         };
-        let about = Uncommon { v6, dialect: hello.dialect, features: hello.features };
+        let Hello { dialect, features, frame_bytes_max, .. } = *hello;
+        let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX).min(SERVENT_FRAME_BYTES_MAX);
+        let about = Uncommon { v6, dialect, features, frame_bytes_max };
         let uncommon = (about != COMMON).then(|| Box::new(about));
         NeighborLink { link, identity, uncommon, v4, quiet: 0, dialled_here }
     }
@@ -76,10 +85,15 @@ impl NeighborLink {
         self.about().dialect.manners()
     }
 
-    /// Whether it would understand a query that needs these features.
+    /// What it offered to understand.
+    pub(super) fn features(&self) -> Features {
+        self.about().features
+    }
+
+    /// Whether it would understand a query that needs these features, and accept a frame as long as it takes.
     pub(super) fn can_be_told(&self, query: &Query, needs: Features) -> bool {
-        let Uncommon { dialect, features, .. } = *self.about();
-        features.include(needs) && wire::can_say(dialect, query)
+        let Uncommon { dialect, features, frame_bytes_max, .. } = *self.about();
+        features.include(needs) && wire::can_say(dialect, query, frame_bytes_max)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -122,7 +136,7 @@ mod tests {
     use crate::address::AnswerAddress;
     use crate::features::MADE_UP;
     use crate::key::Key;
-    use crate::message::ServentId;
+    use crate::message::{Message, ServentId};
     use crate::query::{Ask, Path};
 
     #[test]
@@ -153,10 +167,14 @@ mod tests {
         let [v4, v6] = ["10.1.2.3:9000", "[::1]:9000"].map(|text| text.parse::<SocketAddr>().unwrap());
         let size = |hello: &Hello, address| NeighborLink::new(LinkId(1), hello, address, true).memory_bytes();
         assert_eq!(size(&plain, v4), size_of::<NeighborLink>());
+        assert_eq!(size(&Hello { frame_bytes_max: u32::MAX, ..plain }, v4), size_of::<NeighborLink>());
         let larger = size_of::<NeighborLink>() + size_of::<Uncommon>();
-        for (hello, address) in
-            [(plain, v6), (Hello { dialect: Dialect::Toy, ..plain }, v4), (Hello { features: MADE_UP[0], ..plain }, v4)]
-        {
+        for (hello, address) in [
+            (plain, v6),
+            (Hello { dialect: Dialect::Toy, ..plain }, v4),
+            (Hello { features: MADE_UP[0], ..plain }, v4),
+            (Hello { frame_bytes_max: 1000, ..plain }, v4),
+        ] {
             assert_eq!(size(&hello, address), larger, "{hello:?} at {address}");
         }
     }
@@ -182,6 +200,26 @@ mod tests {
         ] {
             let told = link(dialect, offered).can_be_told(&query(ask(key.as_bytes())), needed);
             assert_eq!(told, expected, "{dialect:?} that offers {offered:?} is asked `{key}`, which needs {needed:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_accepts_only_shorter_frames_can_be_told_what_fits() {
+        let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Native };
+        let ask = Ask::Key(Key::new(&[b'k'; 100]).unwrap());
+        let query = Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
+        let frame = wire::Frame::new(Dialect::Native, &Message::query(query.clone())).unwrap();
+        let length = u32::try_from(frame.body_bytes_count()).unwrap();
+        for (frame_bytes_max, expected) in
+            [(u32::MAX, true), (length + 1, true), (length, true), (length - 1, false), (0, false)]
+        {
+            let hello = Hello { frame_bytes_max, ..Hello::new(Role::Nameless) };
+            let link = NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true);
+            assert_eq!(
+                link.can_be_told(&query, Features::NONE),
+                expected,
+                "{frame_bytes_max} bytes, and it has {length}"
+            );
         }
     }
 }
