@@ -344,7 +344,6 @@ impl Exchange {
     /// Takes the messages that are whole, and sees to the one that is not.
     fn hear(&mut self, now: Time, id: LinkId, shell: &mut impl Shell) {
         let Some(linked) = self.links.get_mut(&id) else { return };
-        let heard_before = self.heard.len();
         loop {
             match linked.link.next_message() {
                 Ok(Some(message)) => self.heard.push_back((id, Heard::Message(message))),
@@ -355,10 +354,10 @@ impl Exchange {
                 }
             }
         }
+        let has_ended_one = linked.link.take_ended_frame();
         match self.side {
             Side::Servent => {
                 // A frame that has begun must end in time. The next one has a time of its own.
-                let has_ended_one = self.heard.len() > heard_before;
                 match linked.timer {
                     _ if linked.stage != Stage::Standing => {}
                     _ if !linked.link.is_mid_frame() => linked.set_timer(id, None, &mut self.timers),

@@ -94,6 +94,8 @@ pub struct Link {
     heard_preface: bool,
     heard_frame: bool,
     heard_hello: bool,
+    /// A frame has ended since that was last asked.
+    has_ended_frame: bool,
     /// By its dialect's manners the other end says no hello: it counts as said.
     owes_hello: bool,
     broken: Option<WireError>,
@@ -128,6 +130,7 @@ impl Link {
             heard_preface: false,
             heard_frame: false,
             heard_hello: false,
+            has_ended_frame: false,
             owes_hello: false,
             broken: None,
         }
@@ -165,6 +168,12 @@ impl Link {
     #[must_use]
     pub fn is_mid_frame(&self) -> bool {
         !self.received.is_empty()
+    }
+
+    /// Whether the other end has ended a frame since this was last asked, be it one in which its dialect says nothing. A
+    /// hello that nobody said is in none.
+    pub fn take_ended_frame(&mut self) -> bool {
+        std::mem::take(&mut self.has_ended_frame)
     }
 
     /// How many bytes came of what is not a whole message yet.
@@ -247,6 +256,7 @@ impl Link {
         {
             self.received.take(length);
             self.heard_frame = true;
+            self.has_ended_frame = true;
             if let Some(Message::Hello(hello)) = &message {
                 self.on_hello(hello);
             }

@@ -440,6 +440,24 @@ fn a_frame_that_has_begun_must_end_in_time() {
     assert_eq!(desk.deadline(), None, "it is said once");
 }
 
+/// A dialect may have frames in which nothing is said. Whoever sends them is not slow.
+#[test]
+fn a_frame_in_which_nothing_is_said_has_ended_too() {
+    let mut desk = Desk::servent();
+    let link = desk.dials(Dialect::Tp3, Purpose::Standing);
+    desk.exchange.on_connected(desk.now, link, &mut desk.wires);
+    assert_eq!(desk.heard().len(), 1, "a hello that nobody said");
+    // A request for a key without a byte.
+    let nothing = [0, 5, 0, 0, 0, 1, 0, 0];
+    desk.receive(link, &nothing[..1]);
+    desk.goes_on(FRAME_WAIT_MAX - SECOND);
+    desk.receive(link, &[&nothing[1..], &nothing[..1]].concat());
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    desk.receive(link, &nothing[1..2]);
+    desk.goes_on(FRAME_WAIT_MAX);
+    assert_eq!(desk.heard(), [(link, Heard::Malformed(WireError::Unfinished))], "this one has not");
+}
+
 #[test]
 fn half_a_preface_is_waited_for_as_long_as_half_a_frame() {
     let mut desk = Desk::servent();
