@@ -1,6 +1,6 @@
 //! All links of one end: every rule about bytes and time, once, for whatever shell moves the bytes and tells the time.
 //!
-//! It stands between a mind, which decides what is said to whom, and a shell, which has the connections ([`Shell`]). It
+//! It stands between a mind, which decides what is said to whom, and the connections of a shell ([`Transport`]). It
 //! says what a dial is for, how far each link is and how long it may stay so; it encodes once what goes to many, keeps
 //! what waits within its limit, and turns bytes into what a mind is told. It does not know what a message means, and has
 //! no socket, clock or randomness.
@@ -32,13 +32,13 @@ pub const READ_BYTES: usize = 16 * 1024;
 pub const TIMERS_PER_TURN: usize = 128;
 
 /// The connections under an exchange, as their owner has them. An error is the end of a connection, and says why.
-pub trait Shell {
+pub trait Transport {
     /// Reads what has come, as much as fits the buffer: so many bytes, 0 at the end of all, nothing while there is
-    /// nothing. A shell that hands bytes in as they arrive ([`Exchange::receive`]) has nothing to read.
+    /// nothing. One that hands bytes in as they arrive ([`Exchange::receive`]) has nothing to read.
     fn read(&mut self, link: LinkId, buffer: &mut [u8]) -> Result<Option<usize>, String>;
     /// Takes as many of these bytes as there is room for, and says how many.
     fn write(&mut self, link: LinkId, bytes: &[u8]) -> Result<usize, String>;
-    /// From now on the shell waits for something to read or does not, and for room to write or does not.
+    /// From now on it waits for something to read or does not, and for room to write or does not.
     fn watch(&mut self, link: LinkId, reads: bool, writes: bool) -> Result<(), String>;
     /// Nothing will be written any more: the other end is to see the end after the last words.
     fn shut(&mut self, link: LinkId) -> Result<(), String>;
@@ -168,9 +168,9 @@ impl Linked {
     }
 
     /// Writes what the connection takes, and waits for room for the rest.
-    fn write(&mut self, id: LinkId, shell: &mut impl Shell) -> Result<(), String> {
+    fn write(&mut self, id: LinkId, transport: &mut impl Transport) -> Result<(), String> {
         while !self.is_flushed() {
-            match shell.write(id, self.link.unsent())? {
+            match transport.write(id, self.link.unsent())? {
                 0 => break,
                 count => self.link.sent(count),
             }
@@ -178,9 +178,9 @@ impl Linked {
         if self.stage == Stage::Closing && self.is_flushed() {
             // Half-closed, so that the other side reads our last words before it sees the end: closing outright while
             // something of theirs is unread would reset the connection and take those words back.
-            shell.shut(id)?;
+            transport.shut(id)?;
         }
-        self.watch(id, shell)
+        self.watch(id, transport)
     }
 
     fn flush_later(&mut self, id: LinkId, unflushed: &mut Vec<LinkId>) {
@@ -198,8 +198,8 @@ impl Linked {
         }
     }
 
-    fn watch(&self, id: LinkId, shell: &mut impl Shell) -> Result<(), String> {
-        shell.watch(id, self.stage != Stage::Resting, !self.is_flushed())
+    fn watch(&self, id: LinkId, transport: &mut impl Transport) -> Result<(), String> {
+        transport.watch(id, self.stage != Stage::Resting, !self.is_flushed())
     }
 }
 
@@ -283,57 +283,57 @@ impl Exchange {
     }
 
     /// The dial succeeded. The mind is told so before what is heard.
-    pub fn on_connected(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
+    pub fn on_connected(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.stage == Stage::Connecting) else { return };
         linked.stage = Stage::Standing;
         linked.flush_later(link, &mut self.unflushed);
         // In a dialect where whoever is dialled says nothing there is something to hear at once.
-        self.hear(now, link, shell);
+        self.hear(now, link, transport);
     }
 
     /// Somebody connected. The mind is told so before what is heard.
-    pub fn on_accepted(&mut self, now: Time, link: LinkId, from: SocketAddr, shell: &mut impl Shell) {
+    pub fn on_accepted(&mut self, now: Time, link: LinkId, from: SocketAddr, transport: &mut impl Transport) {
         let purpose = match self.side {
             Side::Servent => Purpose::Standing,
             Side::Client => Purpose::Asking,
         };
         let accepted = Link::accepted(self.accepts, purpose);
         self.links.insert(link, Linked::new(accepted, Stage::Standing, Some(from.ip())));
-        self.hear(now, link, shell);
+        self.hear(now, link, transport);
     }
 
     // ---- bytes come ----
 
     /// Something may have come over a connection: reads a turn's worth of it.
-    pub fn read(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
+    pub fn read(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         if !self.is_read(link) {
             return;
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(READ_BYTES, 0);
-        match shell.read(link, &mut buffer) {
+        match transport.read(link, &mut buffer) {
             Ok(None) => {}
-            Ok(Some(0)) => self.on_closed(now, link, "it closed the connection".to_owned(), shell),
-            Ok(Some(count)) => self.receive(now, link, buffer.get(..count).unwrap_or_default(), shell),
-            Err(reason) => self.on_closed(now, link, reason, shell),
+            Ok(Some(0)) => self.on_closed(now, link, "it closed the connection".to_owned(), transport),
+            Ok(Some(count)) => self.receive(now, link, buffer.get(..count).unwrap_or_default(), transport),
+            Err(reason) => self.on_closed(now, link, reason, transport),
         }
         self.buffer = buffer;
     }
 
     /// These bytes have come over a connection.
-    pub fn receive(&mut self, now: Time, link: LinkId, bytes: &[u8], shell: &mut impl Shell) {
+    pub fn receive(&mut self, now: Time, link: LinkId, bytes: &[u8], transport: &mut impl Transport) {
         if let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) {
             linked.link.receive(bytes);
-            self.hear(now, link, shell);
+            self.hear(now, link, transport);
         }
     }
 
     /// The connection is over, and not because anybody here wanted it. What was heard before is told before.
-    pub fn on_closed(&mut self, now: Time, link: LinkId, reason: String, shell: &mut impl Shell) {
+    pub fn on_closed(&mut self, now: Time, link: LinkId, reason: String, transport: &mut impl Transport) {
         if self.is_known(link) {
             self.heard.push_back((link, Heard::Closed(reason)));
         }
-        self.forget(now, link, shell);
+        self.forget(now, link, transport);
     }
 
     /// The next thing for the mind to be told.
@@ -342,7 +342,7 @@ impl Exchange {
     }
 
     /// Takes the messages that are whole, and sees to the one that is not.
-    fn hear(&mut self, now: Time, id: LinkId, shell: &mut impl Shell) {
+    fn hear(&mut self, now: Time, id: LinkId, transport: &mut impl Transport) {
         let Some(linked) = self.links.get_mut(&id) else { return };
         loop {
             match linked.link.next_message() {
@@ -365,41 +365,41 @@ impl Exchange {
                     _ => linked.set_timer(id, Some(now + FRAME_WAIT_MAX), &mut self.timers),
                 }
             }
-            Side::Client => self.place_frame(now, id, shell),
+            Side::Client => self.place_frame(now, id, transport),
         }
     }
 
     /// A frame that grows long needs a place, and is not read while it has none. That of whoever was dialled needs none:
     /// it is one, and was chosen.
-    fn place_frame(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
+    fn place_frame(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         let Some(linked) = self.links.get_mut(&link) else { return };
         let Some(from) = linked.from else { return };
         if !self.long_frames.note(now, link, from, linked.link.received_bytes_count()) {
             linked.stage = Stage::Resting;
-            self.watch(now, link, shell);
+            self.watch(now, link, transport);
         }
-        self.admit_long_frames(now, shell);
+        self.admit_long_frames(now, transport);
     }
 
     /// Goes on reading those who waited for a place and have one now.
-    fn admit_long_frames(&mut self, now: Time, shell: &mut impl Shell) {
+    fn admit_long_frames(&mut self, now: Time, transport: &mut impl Transport) {
         while let Some(link) = self.long_frames.admit(now) {
-            self.end_rest(now, link, shell);
+            self.end_rest(now, link, transport);
         }
     }
 
     // ---- what minds want ----
 
     /// Does what a servent's mind wants of its links, and gives back what it wants beyond them.
-    pub fn perform(&mut self, now: Time, output: overlay::Output, shell: &mut impl Shell) -> Option<Outside> {
+    pub fn perform(&mut self, now: Time, output: overlay::Output, transport: &mut impl Transport) -> Option<Outside> {
         match output {
             overlay::Output::Send { link, message } => {
-                // What cannot be said was told to the shell.
-                let _ = self.send(now, link, &message, shell);
+                // What cannot be said was told to the transport.
+                let _ = self.send(now, link, &message, transport);
             }
-            overlay::Output::Flood { links, query } => self.flood(now, &links, query, shell),
-            overlay::Output::Rest { link, until } => self.rest(now, link, until, shell),
-            overlay::Output::Close { link } => self.close(now, link, shell),
+            overlay::Output::Flood { links, query } => self.flood(now, &links, query, transport),
+            overlay::Output::Rest { link, until } => self.rest(now, link, until, transport),
+            overlay::Output::Close { link } => self.close(now, link, transport),
             overlay::Output::Dial { dial, address, dialect } => return Some(Outside::Dial { dial, address, dialect }),
             overlay::Output::Disk(job) => return Some(Outside::Disk(job)),
         }
@@ -407,15 +407,15 @@ impl Exchange {
     }
 
     /// Does what a client's mind wants of its links, and gives back what its person is to be told.
-    pub fn perform_for_client(&mut self, now: Time, output: session::Output, shell: &mut impl Shell) -> Option<Report> {
+    pub fn perform_for_client(&mut self, now: Time, output: session::Output, transport: &mut impl Transport) -> Option<Report> {
         match output {
             session::Output::Send { link, message } => {
-                if let Err(error) = self.send(now, link, &message, shell) {
+                if let Err(error) = self.send(now, link, &message, transport) {
                     // There is one thing a client asks of a link: one that it cannot be asked of is of no use.
-                    self.on_closed(now, link, error.to_string(), shell);
+                    self.on_closed(now, link, error.to_string(), transport);
                 }
             }
-            session::Output::Close { link } => self.close(now, link, shell),
+            session::Output::Close { link } => self.close(now, link, transport),
             session::Output::Tell(report) => return Some(report),
         }
         None
@@ -428,13 +428,13 @@ impl Exchange {
         now: Time,
         link: LinkId,
         message: &Message,
-        shell: &mut impl Shell,
+        transport: &mut impl Transport,
     ) -> Result<(), SendError> {
-        self.queue(now, link, message, |link| link.send(message), shell)
+        self.queue(now, link, message, |link| link.send(message), transport)
     }
 
     /// Says the same on many links, encoded once in each dialect.
-    fn flood(&mut self, now: Time, links: &[LinkId], query: Arc<Query>, shell: &mut impl Shell) {
+    fn flood(&mut self, now: Time, links: &[LinkId], query: Arc<Query>, transport: &mut impl Transport) {
         let message = Message::Query(query);
         let mut frames: Vec<(Dialect, Result<Frame, EncodeError>)> = Vec::new();
         for link in links {
@@ -445,8 +445,8 @@ impl Exchange {
             }
             let Some((_, frame)) = frames.iter().find(|(encoded, _)| *encoded == dialect) else { continue };
             let say = |link: &mut Link| link.send_frame(frame.as_ref().map_err(Clone::clone)?);
-            // What cannot be said was told to the shell.
-            let _ = self.queue(now, *link, &message, say, shell);
+            // What cannot be said was told to the transport.
+            let _ = self.queue(now, *link, &message, say, transport);
         }
     }
 
@@ -456,33 +456,33 @@ impl Exchange {
         id: LinkId,
         message: &Message,
         say: impl Fn(&mut Link) -> Result<(), SendError>,
-        shell: &mut impl Shell,
+        transport: &mut impl Transport,
     ) -> Result<(), SendError> {
         let Some(linked) = self.links.get_mut(&id).filter(|linked| linked.is_known()) else { return Ok(()) };
         let mut said = say(&mut linked.link);
         if matches!(said, Err(SendError::Full(_))) {
             // Much was queued since the last flush: what counts is what the other end leaves unread, not our turn.
-            if let Err(reason) = linked.write(id, shell) {
-                self.on_unwritable(now, id, reason, shell);
+            if let Err(reason) = linked.write(id, transport) {
+                self.on_unwritable(now, id, reason, transport);
                 return Ok(());
             }
             said = say(&mut linked.link);
         }
-        shell.on_said(id, message, &said);
+        transport.on_said(id, message, &said);
         match said {
             Ok(()) => {
                 linked.flush_later(id, &mut self.unflushed);
                 Ok(())
             }
             Err(error @ SendError::Full(_)) => {
-                self.on_closed(now, id, error.to_string(), shell);
+                self.on_closed(now, id, error.to_string(), transport);
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    fn rest(&mut self, now: Time, link: LinkId, until: Time, shell: &mut impl Shell) {
+    fn rest(&mut self, now: Time, link: LinkId, until: Time, transport: &mut impl Transport) {
         let Some(linked) = self.links.get_mut(&link) else { return };
         match linked.stage {
             Stage::Standing => log::debug!("{link} asks faster than it may: it is not read for a while"),
@@ -491,20 +491,20 @@ impl Exchange {
         }
         linked.stage = Stage::Resting;
         linked.set_timer(link, Some(until), &mut self.timers);
-        self.watch(now, link, shell);
+        self.watch(now, link, transport);
     }
 
-    fn end_rest(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
+    fn end_rest(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         let Some(linked) = self.links.get_mut(&link) else { return };
         linked.stage = Stage::Standing;
         // A frame that had begun before is timed from now on: nobody could have ended it meanwhile.
         let is_timed = self.side == Side::Servent && linked.link.is_mid_frame();
         linked.set_timer(link, is_timed.then(|| now + FRAME_WAIT_MAX), &mut self.timers);
-        self.watch(now, link, shell);
+        self.watch(now, link, transport);
     }
 
     /// The mind wants the link closed: what is queued is sent, and nothing after it.
-    fn close(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
+    fn close(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         // Also of one that is over already: its mind has yet to hear so, and all that came before.
         self.heard.retain(|(heard_on, _)| *heard_on != link);
         let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else { return };
@@ -516,18 +516,18 @@ impl Exchange {
             }
             Side::Client => {
                 // What is not written now is not said: nobody waits for it.
-                let _ = linked.write(link, shell);
-                self.forget(now, link, shell);
+                let _ = linked.write(link, transport);
+                self.forget(now, link, transport);
             }
         }
     }
 
     /// Dials that are under way are not wanted any more.
-    pub fn drop_dials(&mut self, now: Time, shell: &mut impl Shell) {
+    pub fn drop_dials(&mut self, now: Time, transport: &mut impl Transport) {
         let is_dial = |(_, linked): &(&LinkId, &Linked)| linked.stage == Stage::Connecting;
         let dials: Vec<LinkId> = self.links.iter().filter(is_dial).map(|(link, _)| *link).collect();
         for link in dials {
-            self.forget(now, link, shell);
+            self.forget(now, link, transport);
         }
     }
 
@@ -547,26 +547,26 @@ impl Exchange {
     }
 
     /// Writes once to every connection something was queued for.
-    pub fn flush(&mut self, now: Time, shell: &mut impl Shell) {
+    pub fn flush(&mut self, now: Time, transport: &mut impl Transport) {
         while let Some(link) = self.unflushed.pop() {
             let Some(linked) = self.links.get_mut(&link) else { continue };
             linked.is_unflushed = false;
-            if let Err(reason) = linked.write(link, shell) {
-                self.on_unwritable(now, link, reason, shell);
+            if let Err(reason) = linked.write(link, transport) {
+                self.on_unwritable(now, link, reason, transport);
             }
         }
     }
 
     /// Nothing can be written any more. What had come before is heard first: whoever brought an answer and left did not
     /// stay for what is said to it.
-    fn on_unwritable(&mut self, now: Time, link: LinkId, reason: String, shell: &mut impl Shell) {
-        self.read(now, link, shell);
-        self.on_closed(now, link, reason, shell);
+    fn on_unwritable(&mut self, now: Time, link: LinkId, reason: String, transport: &mut impl Transport) {
+        self.read(now, link, transport);
+        self.on_closed(now, link, reason, transport);
     }
 
-    fn watch(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
-        if let Some(Err(reason)) = self.links.get(&link).map(|linked| linked.watch(link, shell)) {
-            self.on_closed(now, link, reason, shell);
+    fn watch(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+        if let Some(Err(reason)) = self.links.get(&link).map(|linked| linked.watch(link, transport)) {
+            self.on_closed(now, link, reason, transport);
         }
     }
 
@@ -584,7 +584,7 @@ impl Exchange {
     }
 
     /// Ends what has lasted too long, a turn's worth of it.
-    pub fn on_time(&mut self, now: Time, shell: &mut impl Shell) {
+    pub fn on_time(&mut self, now: Time, transport: &mut impl Transport) {
         for _ in 0..TIMERS_PER_TURN {
             if self.timers.first().is_none_or(|(due, _)| *due > now) {
                 break;
@@ -594,15 +594,15 @@ impl Exchange {
             linked.timer = None;
             match linked.stage {
                 Stage::Standing => self.heard.push_back((link, Heard::Malformed(WireError::Unfinished))),
-                Stage::Resting => self.end_rest(now, link, shell),
-                Stage::Closing => self.forget(now, link, shell),
+                Stage::Resting => self.end_rest(now, link, transport),
+                Stage::Closing => self.forget(now, link, transport),
                 // A dial has no timer here: how long it may take is told to the system.
                 Stage::Connecting => {}
             }
         }
         while let Some(link) = self.long_frames.overdue(now) {
             let reason = "it did not end its message, and others waited to begin theirs".to_owned();
-            self.on_closed(now, link, reason, shell);
+            self.on_closed(now, link, reason, transport);
         }
     }
 
@@ -610,12 +610,12 @@ impl Exchange {
 
     /// A connection is no concern of anybody here any more: its dial failed, or its machine knows nothing of it. Nobody
     /// is told.
-    pub fn forget(&mut self, now: Time, link: LinkId, shell: &mut impl Shell) {
+    pub fn forget(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         if let Some(mut linked) = self.links.remove(&link) {
             linked.set_timer(link, None, &mut self.timers);
-            shell.close(link);
+            transport.close(link);
             self.long_frames.forget(link);
-            self.admit_long_frames(now, shell);
+            self.admit_long_frames(now, transport);
         }
     }
 }

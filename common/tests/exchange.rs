@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, Outside, READ_BYTES, Shell, TIMERS_PER_TURN, purpose_of};
+use common::exchange::{Exchange, Heard, Outside, READ_BYTES, Transport, TIMERS_PER_TURN, purpose_of};
 use common::key::Key;
 use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX,
@@ -75,7 +75,7 @@ impl Wires {
     }
 }
 
-impl Shell for Wires {
+impl Transport for Wires {
     fn read(&mut self, link: LinkId, buffer: &mut [u8]) -> Result<Option<usize>, String> {
         let wire = self.open_at(link);
         wire.read_bytes_max = wire.read_bytes_max.max(buffer.len());

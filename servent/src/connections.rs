@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use common::exchange::Shell;
+use common::exchange::Transport;
 use common::link::{LinkId, SendError};
 use common::message::Message;
 
@@ -72,7 +72,7 @@ impl Connections {
     }
 }
 
-impl Shell for Connections {
+impl Transport for Connections {
     fn read(&mut self, link: LinkId, buffer: &mut [u8]) -> Result<Option<usize>, String> {
         match self.watched(link).and_then(|socket| (&**socket).read(buffer)) {
             Ok(count) => Ok(Some(count)),

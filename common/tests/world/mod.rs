@@ -15,7 +15,7 @@ use std::time::Duration;
 use common::address::Neighbor;
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
-use common::exchange::{Exchange, Heard, Outside, Shell, purpose_of};
+use common::exchange::{Exchange, Heard, Outside, Transport, purpose_of};
 use common::limits::{DIAL_WAIT_MAX, NEIGHBOR_UNSENT_BYTES_MAX, SILENCE_DEFAULT, TTL_DEFAULT};
 use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, ServentId};
@@ -256,7 +256,7 @@ fn place_of(link: LinkId) -> (usize, usize) {
 }
 
 /// The connections under an exchange: what is written is on its way for a while.
-impl Shell for World {
+impl Transport for World {
     fn read(&mut self, _: LinkId, _: &mut [u8]) -> Result<Option<usize>, String> {
         Ok(None)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use common::exchange::Shell;
+use common::exchange::Transport;
 use common::limits::NEIGHBOR_UNSENT_BYTES_MAX;
 use common::link::{LinkId, SendError};
 use common::message::Message;
@@ -21,7 +21,7 @@ impl Wires {
     }
 }
 
-impl Shell for Wires {
+impl Transport for Wires {
     fn read(&mut self, link: LinkId, _: &mut [u8]) -> Result<Option<usize>, String> {
         self.use_open(link);
         Ok(None)

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
-use common::exchange::Shell;
+use common::exchange::Transport;
 use common::limits::{LINGER_MAX, STRANGER_UNSENT_BYTES_MAX};
 use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, Role};
@@ -149,7 +149,7 @@ pub(super) struct Connection {
 }
 
 /// The pipes under an exchange.
-impl Shell for World<'_> {
+impl Transport for World<'_> {
     fn read(&mut self, _: LinkId, _: &mut [u8]) -> Result<Option<usize>, String> {
         Ok(None)
     }
