@@ -229,7 +229,8 @@ impl Exchange {
         }
     }
 
-    /// Whether there are as many connections as there may be, those under way and those that linger among them.
+    /// Whether there are as many connections as there may be, those under way and those that linger among them. A shell
+    /// asks before it takes or dials another: here a link begins when it has its socket, and that is too late.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let most = match self.side {
@@ -407,7 +408,12 @@ impl Exchange {
     }
 
     /// Does what a client's mind wants of its links, and gives back what its person is to be told.
-    pub fn perform_for_client(&mut self, now: Time, output: session::Output, transport: &mut impl Transport) -> Option<Report> {
+    pub fn perform_for_client(
+        &mut self,
+        now: Time,
+        output: session::Output,
+        transport: &mut impl Transport,
+    ) -> Option<Report> {
         match output {
             session::Output::Send { link, message } => {
                 if let Err(error) = self.send(now, link, &message, transport) {

@@ -2,8 +2,9 @@
 //!
 //! Everything here is pure: no sockets, files, clocks or threads (`clippy.toml` beside this crate enforces it). The two
 //! minds, [`overlay::Overlay`] of a servent and [`session::Session`] of a client, take inputs and append outputs; a
-//! [`link::Link`] turns bytes into messages and back. The programs own the sockets, a simulator owns the time, and both
-//! run this same code. ARCHITECTURE.md follows one query through it.
+//! [`link::Link`] turns bytes into messages and back, and an [`exchange::Exchange`] has all links of one end and does what
+//! a mind wants of them. The programs own the sockets, a simulator owns the time, and both run this same code.
+//! ARCHITECTURE.md follows one query through it.
 
 pub mod address;
 pub mod counted;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, Outside, READ_BYTES, Transport, TIMERS_PER_TURN, purpose_of};
+use common::exchange::{Exchange, Heard, Outside, READ_BYTES, TIMERS_PER_TURN, Transport, purpose_of};
 use common::key::Key;
 use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX,

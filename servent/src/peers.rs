@@ -139,9 +139,9 @@ impl Peers {
         Ok(())
     }
 
-    /// Takes the listening port for a dial to this address. False where it may not be used: not again at once. The end of the connection before
-    /// may not have passed yet, and a connection between the same two ports would then wait a second for its first
-    /// packet to be taken.
+    /// Takes the listening port for a dial to this address. False where it may not be used: not again at once. The end
+    /// of the connection before may not have passed yet, and a connection between the same two ports would then wait a
+    /// second for its first packet to be taken.
     fn take_listening_port(&mut self, now: Time, address: SocketAddr) -> bool {
         let is_recent = |since: &Time| now.since(*since) < SAME_PORTS_PAUSE;
         if self.dialled_from_listening.get(&address).is_some_and(is_recent) {
