@@ -18,7 +18,7 @@ pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + 8 * 1024;
 pub const SERVENT_FRAME_BYTES_MAX: usize = KEY_BYTES_MAX + 4 * 1024;
 /// Largest frame body before the peer has said hello: a hello is under 100 bytes, and a stranger gets no more room.
 pub const HELLO_FRAME_BYTES_MAX: usize = 256;
-/// Most addresses a query's path may hold: the contact and one for each hop of the largest TTL.
+/// Most addresses a path may hold: that of the contact, and one for each of the `TTL_MAX` + 1 links a query may cross.
 pub const PATH_ADDRESSES_MAX: usize = TTL_MAX as usize + 2;
 
 // ---- how far it goes ----

@@ -102,7 +102,7 @@ impl Message {
 /// First words on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Who speaks.
+    /// Whether a servent or a client speaks, and where it is to be found.
     pub role: Role,
     /// The dialect it was said in, where it was heard. What is to be said is said in that of its link.
     pub dialect: Dialect,
@@ -123,8 +123,8 @@ impl Hello {
         Hello { features, ..Hello::said_in(Dialect::OWN, role) }
     }
 
-    /// What somebody says in a dialect that has no words for more than who it is. That it is spoken shows that it is
-    /// known.
+    /// What is taken for a hello in a dialect that has no words for what its speaker can do: whoever speaks it
+    /// understands what its own clients need, and no more.
     #[must_use]
     pub fn said_in(dialect: Dialect, role: Role) -> Hello {
         let frame_bytes_max = match role {
@@ -178,7 +178,7 @@ pub enum Goodbye {
     Idle,
     /// A reason that was given out after this implementation was made. It is heard and never said.
     Unknown {
-        /// Its number.
+        /// How it is numbered in the bytes, for the log.
         number: u32,
     },
 }
@@ -229,9 +229,9 @@ pub struct Request {
 /// The answer to one copy of a query: its subtree has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echo {
-    /// Which query.
+    /// The query that the copy was of.
     pub id: QueryId,
-    /// Which copy of it: the TTL it came with. No servent sends another the same query twice with the same TTL.
+    /// Which of its copies it was: the TTL it came with. No servent sends another the same query twice with the same TTL.
     pub ttl: u8,
     /// What came of it.
     pub tally: Tally,

@@ -178,8 +178,8 @@ impl Overlay {
             (Speaker::Client, Message::Request(request)) => self.on_request(now, link, request, out),
             (Speaker::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),
             (Speaker::Neighbor(_), Message::Echo(echo)) => {
-                if let Some(done) = self.rooms.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
-                    self.rooms.finish(done, out);
+                if let Some(report) = self.rooms.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
+                    self.rooms.report(report, out);
                 }
             }
             (Speaker::Client | Speaker::Neighbor(_), Message::Ping) => {

@@ -22,14 +22,14 @@ use crate::wire::WireError;
 pub enum Input {
     /// The link to the contact stands.
     Attached {
-        /// The link.
+        /// The one that every request goes over.
         link: LinkId,
         /// Where the contact is.
         contact: SocketAddr,
     },
     /// A servent connected to the answer address.
     Accepted {
-        /// The link.
+        /// One that answers may come over.
         link: LinkId,
         /// Where it came from.
         from: SocketAddr,
@@ -66,7 +66,7 @@ pub enum Input {
 /// What the mind wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Say this.
+    /// Say this. The link may be gone by then; there is nobody to tell.
     Send {
         /// The link to say it on.
         link: LinkId,

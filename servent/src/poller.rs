@@ -19,7 +19,7 @@ pub enum Interest {
     Read,
     /// Room to write, or the end of a connect.
     Write,
-    /// Both.
+    /// Whichever of the two comes first.
     ReadWrite,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Overlay;
 use super::doors::Outbox;
-use super::flood::{Admission, Arrival, Asker, Breach, Ended, Passing, QueryPlace};
+use super::flood::{Admission, Arrival, Asker, Breach, CopyReport, Passing, QueryPlace};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::rooms::Rooms;
@@ -85,13 +85,13 @@ impl Overlay {
             }
             Admission::Duplicate(_) => {
                 let tally = Tally { duplicates: 1, ..Tally::default() };
-                self.rooms.finish(Ended { asker, id, tally }, out);
+                self.rooms.report(CopyReport { asker, id, tally }, out);
             }
             Admission::EchoForgotten(_) => {
                 let tally = Tally { duplicates: 1, lost: 1, ..Tally::default() };
-                self.rooms.finish(Ended { asker, id, tally }, out);
+                self.rooms.report(CopyReport { asker, id, tally }, out);
             }
-            Admission::OfferedAgain(Some(tally)) => self.rooms.finish(Ended { asker, id, tally }, out),
+            Admission::OfferedAgain(Some(tally)) => self.rooms.report(CopyReport { asker, id, tally }, out),
             // Its echo is still to come, and will go to where the copy came from this time.
             Admission::OfferedAgain(None) => {}
             Admission::Refused => self.refuse(now, arrival, out),
@@ -108,7 +108,7 @@ impl Overlay {
         query
     }
 
-    /// Has a query passed on to the neighbors, as far as it may go, and reports what is over with that.
+    /// Has a query passed on to the neighbors, as far as it may go, and reports it where it has finished with that.
     fn pass_to_neighbors(
         &mut self,
         now: Time,
@@ -120,16 +120,16 @@ impl Overlay {
     ) {
         let to = self.rooms.links.recipients(asker.link(), &query);
         match self.rooms.flood.make().pass_on(now, place, asker, query, to, tally) {
-            Passing::On { query, links, done } => {
+            Passing::On { query, links, finished } => {
                 if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
                     query_log::log_passed_on(&self.rooms.links, query.id(), query.ttl, &links);
                 }
                 out.flood(links, query);
-                if let Some(done) = done {
-                    self.rooms.finish(done, out);
+                if let Some(report) = finished {
+                    self.rooms.report(report, out);
                 }
             }
-            Passing::Over(done) => self.rooms.finish(done, out),
+            Passing::Finished(report) => self.rooms.report(report, out),
         }
     }
 
@@ -143,7 +143,7 @@ impl Overlay {
             log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
             out.flood(vec![link], query);
         }
-        resumption.done.into_iter().for_each(|done| self.rooms.finish(done, out));
+        resumption.finished.into_iter().for_each(|report| self.rooms.report(report, out));
     }
 
     /// What a servent does with a query whose neighbor has brought more than its share.
@@ -156,7 +156,7 @@ impl Overlay {
                 self.rooms.links.neighbor_name(link)
             );
         }
-        self.rooms.finish(Ended { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
+        self.rooms.report(CopyReport { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
     }
 
     /// What a servent does with a query it has no room to remember.
@@ -171,7 +171,7 @@ impl Overlay {
             let query = self.own_copy(arrival);
             self.answer(now, asker, &query, &mut tally, out);
         }
-        self.rooms.finish(Ended { asker, id, tally }, out);
+        self.rooms.report(CopyReport { asker, id, tally }, out);
     }
 
     fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Outbox<'_>) {

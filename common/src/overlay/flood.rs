@@ -61,7 +61,7 @@ pub(super) enum Admission {
 /// How the first copy of a query came, as far as that is still known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct First {
-    /// From whom.
+    /// Who brought it, as long as its pass is kept.
     pub(super) asker: Option<Asker>,
     /// With which TTL, after it was cut down; where it is not known from whom, the highest of all.
     pub(super) ttl: u8,
@@ -70,10 +70,10 @@ pub(super) struct First {
 /// What became of a query that was to be passed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passing {
-    /// These copies go out; the echoes are awaited, unless nobody will echo: then the asker is told at once.
-    On { query: Arc<Query>, links: Vec<LinkId>, done: Option<Ended> },
-    /// It ends here: this is what the asker is told.
-    Over(Ended),
+    /// These copies go out; the echoes are awaited, unless nobody will echo: then it has finished at once.
+    On { query: Arc<Query>, links: Vec<LinkId>, finished: Option<CopyReport> },
+    /// It has finished here.
+    Finished(CopyReport),
 }
 
 /// What becomes of the queries whose echoes are awaited from a neighbor that was lost and is back.
@@ -81,13 +81,13 @@ pub(super) enum Passing {
 pub(super) struct Resumption {
     /// Those to be offered to it again.
     pub(super) offers: Vec<Arc<Query>>,
-    /// Those that are over, since nothing else is awaited of them.
-    pub(super) done: Vec<Ended>,
+    /// Those that have finished, since nothing else is awaited of them.
+    pub(super) finished: Vec<CopyReport>,
 }
 
-/// A query of which nothing is awaited any more.
+/// What came of a copy, for whoever waits to hear of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct CopyReport {
     pub(super) asker: Asker,
     pub(super) id: QueryId,
     pub(super) tally: Tally,
@@ -132,7 +132,7 @@ impl Flood {
         match entry.passes.iter_mut().find(is_again) {
             Some(pass) => {
                 pass.asker = asker;
-                Admission::OfferedAgain(pass.is_done.then_some(pass.tally))
+                Admission::OfferedAgain(pass.is_finished.then_some(pass.tally))
             }
             None if entry.is_echo_forgotten && asker.identity().is_some() => Admission::EchoForgotten(place),
             None => Admission::Duplicate(place),
@@ -223,10 +223,10 @@ impl Flood {
         };
         let mut pass = Pass::new(query.ttl, asker, now);
         pass.tally = tally;
-        let done = Ended { asker, id, tally };
+        let report = CopyReport { asker, id, tally };
         if !goes_on {
             self.keep(place, pass);
-            return Passing::Over(done);
+            return Passing::Finished(report);
         }
         let until = now + patience(&query);
         query.ttl = query.ttl.saturating_sub(1);
@@ -235,35 +235,35 @@ impl Flood {
         let Recipients { links, echoing, .. } = to;
         if echoing.is_empty() {
             self.keep(place, pass);
-            return Passing::On { query, links, done: Some(done) };
+            return Passing::On { query, links, finished: Some(report) };
         }
         pass.awaited = echoing;
         self.begin(place, pass, until, &query);
-        Passing::On { query, links, done: None }
+        Passing::On { query, links, finished: None }
     }
 
     /// Takes the echo of a copy that was sent over `link`. One that nobody awaits changes nothing.
-    pub(super) fn on_echo(&mut self, link: LinkId, echo: &Echo) -> Option<Ended> {
+    pub(super) fn on_echo(&mut self, link: LinkId, echo: &Echo) -> Option<CopyReport> {
         let place = self.seen.find(echo.id)?;
         let ttl = echo.ttl.checked_add(1)?;
         let pass = self.seen.pass_mut(place, ttl)?;
         let index = pass.awaited.iter().position(|awaited| *awaited == link)?;
         pass.awaited.swap_remove(index);
         pass.tally.add(&echo.tally);
-        // Most echoes are not the last: there is nothing to end.
-        if pass.awaited.is_empty() { self.end_if_done(place, ttl) } else { None }
+        // Most echoes are not the last: nothing has finished.
+        if pass.awaited.is_empty() { self.finish_unless_awaiting(place, ttl) } else { None }
     }
 
     /// A link is gone. What was awaited from a neighbor is awaited for as long as it would have been, if it may come
     /// back; what it awaited from us is kept as long.
-    pub(super) fn on_closed(&mut self, link: LinkId, speaker: Option<Speaker>, parting: Parting) -> Vec<Ended> {
+    pub(super) fn on_closed(&mut self, link: LinkId, speaker: Option<Speaker>, parting: Parting) -> Vec<CopyReport> {
         // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
         let Some(Speaker::Neighbor(identity)) = speaker else { return Vec::new() };
         let returns = identity.filter(|_| parting == Parting::ForNow);
         if let Some(paces) = self.paces.get_mut() {
             paces.forget(link);
         }
-        let mut done = Vec::new();
+        let mut finished = Vec::new();
         for (place, ttl) in self.passes_where(|pass| pass.concerns(link)) {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
             if let Asker::Neighbor { link: asker, identity, .. } = pass.asker
@@ -284,10 +284,10 @@ impl Flood {
                 if given_up && let Some(entry) = self.seen.get(place) {
                     log::debug!(target: QUERY_LOG, "{} lost an echo: the link it was awaited on is gone", entry.id);
                 }
-                done.extend(self.end_if_done(place, ttl));
+                finished.extend(self.finish_unless_awaiting(place, ttl));
             }
         }
-        done
+        finished
     }
 
     /// A neighbor is linked that may have been lost before: what of ours it may not have heard, or not have echoed. What
@@ -314,21 +314,21 @@ impl Flood {
                 log::debug!(target: QUERY_LOG, "{} lost an echo: whom it was awaited from is back, and cannot be told", offer.id());
                 self.unsaid_count += 1;
                 pass.tally.add_lost(1);
-                resumption.done.extend(self.end_if_done(place, ttl));
+                resumption.finished.extend(self.finish_unless_awaiting(place, ttl));
             }
         }
         resumption
     }
 
     /// Gives up what has been awaited for too long, and forgets what was kept long enough.
-    pub(super) fn on_deadline(&mut self, now: Time) -> Vec<Ended> {
-        let mut done = Vec::new();
+    pub(super) fn on_deadline(&mut self, now: Time) -> Vec<CopyReport> {
+        let mut finished = Vec::new();
         while let Some(Reverse((look, place, ttl))) = self.looks.peek().copied() {
             if look > now {
                 break;
             }
             self.looks.pop();
-            done.extend(self.give_up(place, ttl));
+            finished.extend(self.give_up(place, ttl));
             // Given up or echoed, it is kept for as long as the one that waits for its echo may offer it again.
             match self.seen.pass_mut(place, ttl).map(|pass| pass.came + ECHO_WAIT_MAX) {
                 Some(until) if until > now => self.look_at(until, place, ttl),
@@ -340,12 +340,12 @@ impl Flood {
                 None => {}
             }
         }
-        done
+        finished
     }
 
     /// Gives up everything that is awaited.
-    pub(super) fn give_up_all(&mut self) -> Vec<Ended> {
-        let passes = self.passes_where(|pass| !pass.is_done);
+    pub(super) fn give_up_all(&mut self) -> Vec<CopyReport> {
+        let passes = self.passes_where(|pass| !pass.is_finished);
         passes.into_iter().filter_map(|(place, ttl)| self.give_up(place, ttl)).collect()
     }
 
@@ -399,7 +399,7 @@ impl Flood {
         found.into_iter().map(|(_, place, ttl)| (place, ttl)).collect()
     }
 
-    fn give_up(&mut self, place: QueryPlace, ttl: u8) -> Option<Ended> {
+    fn give_up(&mut self, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
         let id = self.seen.get(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
         let lost_count = pass.awaited.len() + pass.absent_count();
@@ -409,7 +409,7 @@ impl Flood {
         pass.tally.add_lost(lost_count);
         pass.awaited.clear();
         pass.absent.clear();
-        self.end_if_done(place, ttl)
+        self.finish_unless_awaiting(place, ttl)
     }
 
     /// Adds a pass whose echoes are awaited until then.
@@ -438,16 +438,16 @@ impl Flood {
         }
     }
 
-    /// Ends a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that is
-    /// due anyway finds out.
-    fn end_if_done(&mut self, place: QueryPlace, ttl: u8) -> Option<Ended> {
+    /// Finishes a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that
+    /// is due anyway finds out.
+    fn finish_unless_awaiting(&mut self, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
         let id = self.seen.get_mut(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
-        if pass.is_done || !pass.awaited.is_empty() || pass.absent_count() > 0 {
+        if pass.is_finished || !pass.awaited.is_empty() || pass.absent_count() > 0 {
             return None;
         }
-        let done = Ended { asker: pass.asker, id, tally: pass.tally };
-        pass.is_done = true;
+        let report = CopyReport { asker: pass.asker, id, tally: pass.tally };
+        pass.is_finished = true;
         // It may be kept for a while, and many may be.
         pass.awaited = Vec::new();
         pass.absent.clear();
@@ -455,17 +455,17 @@ impl Flood {
             self.offers_kept_bytes -= weight(&offer);
         }
         self.pending_count -= 1;
-        if !self.take_kept_place(place, done.asker) {
+        if !self.take_kept_place(place, report.asker) {
             self.seen.remove_pass(place, ttl);
         }
-        Some(done)
+        Some(report)
     }
 
-    /// Keeps the echo of a pass that ended where it began.
+    /// Keeps the echo of a pass that finished as it began.
     fn keep(&mut self, place: QueryPlace, mut pass: Pass) {
         if self.take_kept_place(place, pass.asker) {
             let (until, ttl) = (pass.came + ECHO_WAIT_MAX, pass.ttl);
-            pass.is_done = true;
+            pass.is_finished = true;
             self.seen.add_pass(place, pass);
             self.look_at(until, place, ttl);
         }
@@ -494,7 +494,7 @@ impl Flood {
 
     /// Counts a pass out.
     fn drop_pass(&mut self, pass: &Pass) {
-        if pass.is_done {
+        if pass.is_finished {
             self.kept_count -= 1;
         } else {
             self.pending_count -= 1;

@@ -1,8 +1,8 @@
 //! Who is at the other end of each standing link: strangers, clients, neighbors; hello, ping, and what becomes of two
 //! links between the same servents.
 //!
-//! It does not know what is asked over a link (`flood`, `search`), nor the links that carry answers to clients of other
-//! servents (`delivery`). How a lost neighbor is dialled again is in `targets`.
+//! It knows to whom a query can be told, and not what becomes of one (`flood`, `search`), nor the links that carry
+//! answers to clients of other servents (`delivery`). How a lost neighbor is dialled again is in `targets`.
 
 mod neighbors;
 mod targets;
@@ -71,7 +71,7 @@ pub(super) enum Greeting {
     Client(AnswerAddress),
     /// A neighbor came; if there was an older link to the same servent, that goes.
     Neighbor(Option<Identity>, Option<LinkId>),
-    /// It goes.
+    /// Nobody may stay: the link is closed, and this is why.
     Refused(Goodbye),
 }
 

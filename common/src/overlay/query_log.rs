@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::flood::{Admission, Arrival, Asker, Ended, First, Flood, QueryPlace};
+use super::flood::{Admission, Arrival, Asker, CopyReport, First, Flood, QueryPlace};
 use super::links::Links;
 use super::log_names::QUERY_LOG;
 use crate::counted::counted;
@@ -33,10 +33,10 @@ impl Display for Shortened<'_> {
     }
 }
 
-/// Says what whoever waits is told of a query that has finished.
+/// Says what whoever waits is told of its copy.
 #[cold]
-pub(super) fn log_done(links: &Links, done: Ended) {
-    let Ended { asker, id, tally } = done;
+pub(super) fn log_report(links: &Links, report: CopyReport) {
+    let CopyReport { asker, id, tally } = report;
     match asker {
         Asker::Client { .. } => log::debug!(target: QUERY_LOG, "{id} finished: {tally}"),
         Asker::Neighbor { link, .. } if links.hears_echoes(link) => {

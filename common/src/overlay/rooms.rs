@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::config::Config;
 use super::delivery::Delivery;
 use super::doors::Outbox;
-use super::flood::{Asker, Ended, Flood};
+use super::flood::{Asker, CopyReport, Flood};
 use super::links::Links;
 use super::log_names::QUERY_LOG;
 use super::query_log;
@@ -74,7 +74,7 @@ impl Rooms {
         }
         let Rooms { links, flood, rare } = self;
         if let Some(flood) = flood.get_mut() {
-            finish_all(links, flood.on_deadline(now), out);
+            report_all(links, flood.on_deadline(now), out);
         }
         if let Some(rare) = rare.get_mut() {
             rare.on_deadline(now, out);
@@ -99,7 +99,7 @@ impl Rooms {
             rare.on_closed(now, link, reason, out);
         }
         if let Some(flood) = flood.get_mut() {
-            finish_all(links, flood.on_closed(link, speaker, parting), out);
+            report_all(links, flood.on_closed(link, speaker, parting), out);
         }
     }
 
@@ -125,19 +125,19 @@ impl Rooms {
         }
         // Whoever waits for us is told what came of it so far.
         if let Some(flood) = flood.get_mut() {
-            finish_all(links, flood.give_up_all(), out);
+            report_all(links, flood.give_up_all(), out);
         }
         for link in links.all() {
             self.close(now, link, Goodbye::Leaving, "this servent is leaving", random, out);
         }
     }
 
-    // ---- queries that are over ----
+    // ---- queries that have finished ----
 
-    /// Tells whoever waits that a query has finished.
+    /// Tells whoever waits what came of its copy.
     #[inline]
-    pub(super) fn finish(&self, done: Ended, out: &mut Outbox<'_>) {
-        finish(&self.links, done, out);
+    pub(super) fn report(&self, report: CopyReport, out: &mut Outbox<'_>) {
+        send_report(&self.links, report, out);
     }
 
     // ---- what they say of themselves ----
@@ -195,10 +195,10 @@ impl RareRooms {
 }
 
 #[inline]
-fn finish(links: &Links, done: Ended, out: &mut Outbox<'_>) {
-    let Ended { asker, id, tally } = done;
+fn send_report(links: &Links, report: CopyReport, out: &mut Outbox<'_>) {
+    let CopyReport { asker, id, tally } = report;
     if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-        query_log::log_done(links, done);
+        query_log::log_report(links, report);
     }
     match asker {
         Asker::Client { link } => out.send(link, Message::Finished(Finished { sequence: id.sequence, tally })),
@@ -207,6 +207,6 @@ fn finish(links: &Links, done: Ended, out: &mut Outbox<'_>) {
     }
 }
 
-fn finish_all(links: &Links, done: Vec<Ended>, out: &mut Outbox<'_>) {
-    done.into_iter().for_each(|done| finish(links, done, out));
+fn report_all(links: &Links, reports: Vec<CopyReport>, out: &mut Outbox<'_>) {
+    reports.into_iter().for_each(|report| send_report(links, report, out));
 }

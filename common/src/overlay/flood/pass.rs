@@ -28,7 +28,7 @@ pub(super) struct Pass {
     /// The neighbors whose echo is awaited, and whose link fell.
     pub(super) absent: OnDemand<Vec<Identity>>,
     pub(super) tally: Tally,
-    pub(super) is_done: bool,
+    pub(super) is_finished: bool,
 }
 
 impl Pass {
@@ -41,7 +41,7 @@ impl Pass {
             awaited: Vec::new(),
             absent: OnDemand::default(),
             tally: Tally::default(),
-            is_done: false,
+            is_finished: false,
         }
     }
 
