@@ -10,8 +10,15 @@ pub(crate) fn split_mix(seed: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+/// A number of 32 bits for each of many that share one which is random: enough that they do not act in step.
+pub(crate) fn another(random: u64, number: usize) -> u64 {
+    random.wrapping_add(number as u64).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -19,5 +26,15 @@ mod tests {
         // The first outputs of the reference implementation (Vigna, splitmix64.c) for these seeds.
         assert_eq!(split_mix(0), 0xe220_a839_7b1d_cdaf);
         assert_eq!(split_mix(1_234_567), 6_457_827_717_110_365_317);
+    }
+
+    #[test]
+    fn neighboring_numbers_have_little_in_common() {
+        for seed in 0..100 {
+            let random = split_mix(seed);
+            // What is drawn with them is a part of 512 or so.
+            let parts: BTreeSet<u64> = (0..16).map(|number| another(random, number) % 512).collect();
+            assert!(parts.len() >= 12, "{seed}: {parts:?}");
+        }
     }
 }

@@ -26,6 +26,7 @@ use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::Speaker;
 use crate::query::Query;
+use crate::random::another;
 use crate::rate::Rate;
 use crate::time::Time;
 
@@ -111,7 +112,7 @@ impl Links {
         if let Some(target) = self.targets.get_mut(index) {
             let level = if target.has_failed() { log::Level::Debug } else { log::Level::Info };
             log::log!(level, "neighbor {} cannot be reached yet: {reason}", target.name());
-            target.dial_later(now, random_of(random, index));
+            target.dial_later(now, another(random, index));
             self.next_dial = self.next_dial.min(target.due().unwrap_or(Time::NEVER));
         }
     }
@@ -150,7 +151,7 @@ impl Links {
         }
         // Else it has been dialled where it was; what is known now is for the next time.
         if is_awaited && !target.dial(index, out) {
-            target.dial_later(now, random_of(random, index));
+            target.dial_later(now, another(random, index));
         }
         self.next_dial = self.first_due();
     }
@@ -289,7 +290,7 @@ impl Links {
             let Some(target) = self.targets.get_mut(index) else { continue };
             match target.state {
                 TargetState::Linked { link: linked, .. } if linked == link => {
-                    target.dial_later(now, random_of(random, index));
+                    target.dial_later(now, another(random, index));
                     self.next_dial = self.next_dial.min(target.due().unwrap_or(Time::NEVER));
                 }
                 TargetState::Greeting(greeting) if greeting == link => self.on_dial_failed(now, index, reason, random),
@@ -508,11 +509,6 @@ impl Links {
 
 fn listed(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Another random number for every target, so that two that fail at once are not dialled at once.
-fn random_of(random: u64, target: usize) -> u64 {
-    random.wrapping_add(target as u64).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32
 }
 
 /// Whether the second of two links between the same servents may stay. When each side dialled one, the one dialled by
