@@ -299,6 +299,9 @@ impl Flood {
         can_be_told: impl Fn(&Query) -> bool,
     ) -> Resumption {
         let mut resumption = Resumption::default();
+        if self.pending_count == 0 {
+            return resumption;
+        }
         for (place, ttl) in self.passes_where(|pass| pass.awaits(identity)) {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
             let Some(absent) = pass.absent.get_mut() else { continue };
