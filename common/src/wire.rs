@@ -106,7 +106,7 @@ impl Accepts {
     /// Our own and no other.
     pub const OWN: Accepts = Accepts::AnyOf(Dialects::OWN);
 
-    /// Every dialect there is, or ever will be.
+    /// Every dialect there is.
     pub const ANY: Accepts = Accepts::AnyOf(Dialects::ALL);
 
     /// In which a client is brought its answers whose contact speaks this: from behind a contact of our own there may
@@ -169,10 +169,14 @@ pub(crate) fn can_say(dialect: Dialect, query: &Query, frame_bytes_max: usize) -
     if !codec_of(dialect).can_say(query) {
         return false;
     }
-    // No query is longer than we accept ourselves, so few have to be measured. To be passed on it gets one TTL less and
-    // one hop more, of one byte each all the same.
-    let fits = |frame: Frame| frame.body_bytes_count() <= frame_bytes_max;
-    frame_bytes_max >= SERVENT_FRAME_BYTES_MAX || Frame::new(dialect, &Message::query(query.clone())).is_ok_and(fits)
+    // No query is longer than we accept ourselves, so few have to be measured.
+    if frame_bytes_max >= SERVENT_FRAME_BYTES_MAX {
+        return true;
+    }
+    // To be passed on it gets one hop more, and of a path that is text there are as many addresses as hops. One that is
+    // offered again has them already, and no more.
+    let passed_on = Query { hops: query.hops.saturating_add(1), ..query.clone() };
+    Frame::new(dialect, &Message::query(passed_on)).is_ok_and(|frame| frame.body_bytes_count() <= frame_bytes_max)
 }
 
 /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while the

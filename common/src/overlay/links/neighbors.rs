@@ -207,19 +207,22 @@ mod tests {
     fn whoever_accepts_only_shorter_frames_can_be_told_what_fits() {
         let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Native };
         let ask = Ask::Key(Key::new(&[b'k'; 100]).unwrap());
-        let query = Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
-        let frame = wire::Frame::new(Dialect::Native, &Message::query(query.clone())).unwrap();
-        let length = u32::try_from(frame.body_bytes_count()).unwrap();
-        for (frame_bytes_max, expected) in
-            [(u32::MAX, true), (length + 1, true), (length, true), (length - 1, false), (0, false)]
-        {
-            let hello = Hello { frame_bytes_max, ..Hello::new(Role::Nameless) };
-            let link = NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true);
-            assert_eq!(
-                link.can_be_told(&query, Features::NONE),
-                expected,
-                "{frame_bytes_max} bytes, and it has {length}"
-            );
+        let key = Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
+        // Of a path that is text there are as many addresses as hops, and our own is in it already.
+        let path = Path::Text(b"10.0.0.1:9000 10.0.0.2:9000".to_vec());
+        let topology = Query { ask: Ask::Topology, path, ..key.clone() };
+        for query in [key, topology] {
+            let passed_on = Query { ttl: query.ttl - 1, hops: query.hops + 1, ..query.clone() };
+            let frame = wire::Frame::new(Dialect::Native, &Message::query(passed_on)).unwrap();
+            let length = u32::try_from(frame.body_bytes_count()).unwrap();
+            for (frame_bytes_max, expected) in
+                [(u32::MAX, true), (length + 1, true), (length, true), (length - 1, false), (0, false)]
+            {
+                let hello = Hello { frame_bytes_max, ..Hello::new(Role::Nameless) };
+                let link = NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true);
+                let told = link.can_be_told(&query, Features::NONE);
+                assert_eq!(told, expected, "{frame_bytes_max} bytes, and {query:?} has {length}");
+            }
         }
     }
 }
