@@ -32,7 +32,7 @@ pub(crate) fn advertised(
         return Ok(canonical(listen));
     }
     let reachable = |address: &SocketAddr| address.is_ipv4() || listen.is_ipv6();
-    let mut look_ups = LookUps::ask(neighbors)?;
+    let mut look_ups = LookUps::new(neighbors)?;
     let mut towards_neighbors = Vec::new();
     let mut unknown_count = 0;
     for number in 0..neighbors.len() {
@@ -58,17 +58,18 @@ pub(crate) fn advertised(
 }
 
 /// Where neighbors are, as far as that can be told in time.
-struct LookUps {
+struct LookUps<'n> {
+    neighbors: &'n [Neighbor],
     /// None while it is looked up.
     addresses: Vec<Option<Vec<SocketAddr>>>,
-    until: Instant,
+    /// Until when names are waited for, once they are looked up: where an address that is written as one decides, none is.
+    until: Option<Instant>,
     poller: Poller,
     disk: Disk,
 }
 
-impl LookUps {
-    /// Has all of them looked up whose addresses are not known.
-    fn ask(neighbors: &[Neighbor]) -> anyhow::Result<LookUps> {
+impl LookUps<'_> {
+    fn new(neighbors: &[Neighbor]) -> anyhow::Result<LookUps<'_>> {
         let poller = Poller::new().context("cannot make a poller")?;
         let disk = Disk::new(&poller.waker(), |job| match job {
             Job::LookUp { neighbor, name } => Some(jobs::look_up(neighbor, &name)),
@@ -76,13 +77,18 @@ impl LookUps {
         });
         let known = |neighbor: &Neighbor| Some(neighbor.addresses.clone()).filter(|known| !known.is_empty());
         let addresses = neighbors.iter().map(known).collect();
-        let mut look_ups = LookUps { addresses, until: Instant::now() + LOOK_UP_WAIT_MAX, poller, disk };
-        for (number, neighbor) in neighbors.iter().enumerate().filter(|(_, neighbor)| neighbor.addresses.is_empty()) {
-            let job = Job::LookUp { neighbor: number, name: neighbor.name.clone() };
-            let refused = look_ups.disk.put(job);
-            look_ups.note(refused);
+        Ok(LookUps { neighbors, addresses, until: None, poller, disk })
+    }
+
+    /// Has all of them looked up whose addresses are not known, and says until when they are waited for.
+    fn ask(&mut self) -> Instant {
+        for (number, neighbor) in self.neighbors.iter().enumerate() {
+            if neighbor.addresses.is_empty() {
+                let refused = self.disk.put(Job::LookUp { neighbor: number, name: neighbor.name.clone() });
+                self.note(refused);
+            }
         }
-        Ok(look_ups)
+        Instant::now() + LOOK_UP_WAIT_MAX
     }
 
     fn note(&mut self, done: Option<JobDone>) {
@@ -101,9 +107,17 @@ impl LookUps {
                 self.note(Some(done));
             }
             let found = self.addresses.get_mut(number).and_then(Option::take);
-            let left = self.until.saturating_duration_since(Instant::now());
-            if found.is_some() || left.is_zero() {
+            if found.is_some() {
                 return Ok(found);
+            }
+            let until = match self.until {
+                Some(until) => until,
+                None => self.ask(),
+            };
+            self.until = Some(until);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
             }
             self.poller.wait(Some(left), &mut Vec::new()).context("cannot wait for names")?;
         }
