@@ -194,6 +194,8 @@ impl Dialects {
     }
 }
 
+const _: () = assert!(Dialect::ALL.len() <= u8::BITS as usize, "each dialect has a bit");
+
 const fn bit_of(dialect: Dialect) -> u8 {
     1 << dialect as u8
 }

@@ -156,7 +156,7 @@ fn one_more_of_a_kind_costs_what_is_said() {
         ("| `Dial`,", &is_arm, &["Dial::Neighbor"]),
         ("| `Job` |", &is_arm, &["Job::ReadData"]),
         ("| `Dialect` |", &is_arm, &["Dialect::Tp3"]),
-        ("| room that few", &is_list, &["RareRooms {"]),
+        ("| room in", &is_list, &["RareRooms {"]),
         ("| room that all", &is_list, &[" Rooms {"]),
     ];
     let page = read("ARCHITECTURE.md");

@@ -29,7 +29,7 @@ pub(super) struct Rooms {
     pub(super) rare: OnDemand<RareRooms>,
 }
 
-/// What few servents have a use for, behind one pointer: a million idle ones fit into one process.
+/// What a servent that only passes queries on has no use for, behind one pointer: a million of them fit into one process.
 #[derive(Debug, Default)]
 pub(super) struct RareRooms {
     pub(super) delivery: Delivery,
