@@ -1171,14 +1171,20 @@ fn a_name_is_looked_up_before_every_dial_and_followed() {
     }
 }
 
-#[test]
-fn a_neighbor_whose_name_takes_long_is_dialled_where_it_was() {
-    let [here, there] = [5, 6].map(servent_address);
+/// A mind whose neighbor was here, could not be dialled, and is looked up once more.
+fn looking_up_again(here: SocketAddr) -> Mind {
     let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
     next_look_up(&mut mind);
     assert_eq!(mind.tell(looked_up(Ok(&[here]))), [dial_neighbor(0, here)]);
     mind.dial_failed(Dial::Neighbor(0));
     next_look_up(&mut mind);
+    mind
+}
+
+#[test]
+fn a_neighbor_whose_name_takes_long_is_dialled_where_it_was() {
+    let [here, there] = [5, 6].map(servent_address);
+    let mut mind = looking_up_again(here);
     assert_eq!(mind.overlay.deadline(), Some(mind.now + LOOK_UP_WAIT_MAX));
     for _ in 0..3 {
         // Nor is it asked again before there was an answer.
@@ -1195,11 +1201,7 @@ fn a_neighbor_whose_name_takes_long_is_dialled_where_it_was() {
 #[test]
 fn a_neighbor_that_does_not_say_who_it_is_goes_by_where_it_was_dialled() {
     let [here, there] = [5, 6].map(servent_address);
-    let mut mind = Mind::with(&config_with_neighbor(&[]), store(""));
-    next_look_up(&mut mind);
-    assert_eq!(mind.tell(looked_up(Ok(&[here]))), [dial_neighbor(0, here)]);
-    mind.dial_failed(Dial::Neighbor(0));
-    next_look_up(&mut mind);
+    let mut mind = looking_up_again(here);
     mind.now = mind.now + LOOK_UP_WAIT_MAX;
     assert_eq!(mind.tell(Input::Deadline), [dial_neighbor(0, here)]);
     assert_eq!(mind.tell(looked_up(Ok(&[there]))), [], "it is under way to where it was");
