@@ -299,7 +299,11 @@ mod tests {
             "[fe80::1%2]:7".parse(),
             Ok(Address { host: Host::Zoned("fe80::1".parse().unwrap(), "2".to_owned()), port: 7 })
         );
-        assert_eq!("a:7".parse(), Ok(Address { host: Host::Name("a".to_owned()), port: 7 }));
+        let longest = "a".repeat(HOST_BYTES_MAX);
+        for name in ["a", &longest] {
+            let host = Host::Name(name.to_owned());
+            assert_eq!(format!("{name}:7").parse(), Ok(Address { host, port: 7 }));
+        }
     }
 
     #[test]

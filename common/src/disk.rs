@@ -51,3 +51,18 @@ impl Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_job_is_told_that_nobody_can_do_it() {
+        let look_up = Job::LookUp { neighbor: 3, name: "tea.example:7".to_owned() };
+        let addresses = Err("no thread".to_owned());
+        assert_eq!(look_up.failed("no thread"), Some(JobDone::LookedUp { neighbor: 3, addresses }));
+        let unread = Err("cannot read the data: no thread".to_owned());
+        assert_eq!(Job::ReadData.failed("no thread"), Some(JobDone::DataRead(unread)));
+        assert_eq!(Job::Free(Arc::default()).failed("no thread"), None, "nobody waits for it");
+    }
+}

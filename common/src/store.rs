@@ -318,7 +318,7 @@ impl LooksLike {
         // One before a line feed, or at the end, is part of the end of a line. A line may hold one or two others; a file
         // with more of them to a line is one whose lines end with them.
         let alone = memchr_iter(b'\r', text).filter(|at| text.get(at + 1).is_some_and(|next| *next != b'\n')).count();
-        let is_mostly_one_line = alone > 0 && alone > 2 * memchr_iter(b'\n', text).count();
+        let is_mostly_one_line = alone > 2 * memchr_iter(b'\n', text).count();
         is_mostly_one_line.then_some(LooksLike::CarriageReturns)
     }
 }
@@ -568,6 +568,7 @@ mod tests {
             (b"tea green\r\nmate bitter\r\n", None),
             (b"a\rb\n", None),
             (b"a\r\nb\rc\r\n", None),
+            (b"a\rb\rc\n", None),
             (b"tea green\rmate bitter\rrooibos red\rcha hot\n", Some(LooksLike::CarriageReturns)),
             (b"\0\0\0\0\0\0", None),
             (b"a\0b\0", None),
@@ -589,6 +590,13 @@ mod tests {
             let said = warnings.looks_like.map_or(String::new(), |looks_like| looks_like.to_string());
             assert_eq!(said.is_empty(), expected.is_none());
         }
+    }
+
+    #[test]
+    fn stores_are_the_same_that_were_made_of_the_same_text() {
+        let store = |text: &str| parse(text).0;
+        assert_eq!(store("tea green\n"), store("tea green\n"));
+        assert_ne!(store("tea green\n"), store("tea black\n"));
     }
 
     #[test]

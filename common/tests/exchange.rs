@@ -361,6 +361,17 @@ fn a_dial_that_failed_is_gone_and_its_mind_was_not_told_of_it() {
 }
 
 #[test]
+fn of_dials_that_are_not_wanted_any_more_nothing_is_left_and_links_stay() {
+    let mut desk = Desk::servent();
+    let dials = [(); 2].map(|()| desk.dials(Dialect::Native, Purpose::Standing));
+    let links = [desk.neighbor(), desk.neighbor()];
+    desk.exchange.drop_dials(desk.now, &mut desk.wires);
+    assert_eq!(dials.map(|link| desk.wires.at(link).is_closed), [true, true]);
+    assert_eq!(links.map(|link| desk.exchange.is_known(link)), [true, true]);
+    assert_eq!((desk.heard(), desk.exchange.connections_count()), (Vec::new(), 2));
+}
+
+#[test]
 fn what_a_dialect_leaves_unsaid_is_heard_as_soon_as_the_link_stands() {
     let mut desk = Desk::servent();
     let link = desk.dials(Dialect::Tp3, Purpose::Standing);
@@ -528,6 +539,18 @@ fn who_rests_with_no_frame_begun_is_not_timed_afterwards() {
 }
 
 #[test]
+fn what_comes_of_a_frame_while_its_link_rests_does_not_end_the_rest() {
+    let mut desk = Desk::servent();
+    let link = desk.neighbor();
+    desk.performs(overlay::Output::Rest { link, until: desk.now + 100 * SECOND });
+    let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &ping[..1]);
+    assert_eq!(desk.deadline(), Some(100 * SECOND));
+    desk.goes_on(100 * SECOND);
+    assert_eq!((desk.deadline(), desk.exchange.is_read(link)), (Some(FRAME_WAIT_MAX), true));
+}
+
+#[test]
 fn who_rests_is_closed_as_anybody() {
     let mut desk = Desk::servent();
     let link = desk.neighbor();
@@ -660,15 +683,20 @@ fn what_is_queued_is_written_in_order_once_and_the_rest_when_there_is_room() {
     desk.says(link, Message::Ping);
     desk.says(link, Message::Pong);
     assert!(desk.wires.at(link).written.is_empty(), "it is written when the turn is over");
+    let queued_bytes = desk.exchange.unsent_bytes_count(link);
+    assert!(desk.exchange.is_unflushed());
     desk.wires.at(link).room = 11;
     desk.flush();
     assert_eq!((desk.wires.at(link).written.len(), desk.wires.at(link).waits_for_room), (11, true));
+    assert_eq!(desk.exchange.unsent_bytes_count(link), queued_bytes - 11);
+    assert!(!desk.exchange.is_unflushed(), "nothing is written before there is room");
     desk.flush();
     assert_eq!(desk.wires.at(link).written.len(), 11);
     desk.wires.at(link).room = usize::MAX;
     desk.exchange.on_writable(link);
     desk.flush();
     assert!(!desk.wires.at(link).waits_for_room && desk.exchange.is_flushed());
+    assert_eq!(desk.wires.at(link).written.len(), queued_bytes);
     let told = [Message::Hello(Hello::new(servent())), Message::Ping, Message::Pong];
     assert_eq!(desk.told(link), told);
 }
