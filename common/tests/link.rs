@@ -341,6 +341,13 @@ fn a_frame_is_said_only_where_it_was_made_to_stand() {
     assert_eq!(link.send_frame(&first), Err(SendError::OutOfTurn));
     assert_eq!(link.send_frame(&later), Ok(()));
     assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING, &PING_FRAME].concat());
+    // In TP3 the first message looks like any other.
+    let question = Message::Request(Request { sequence: 1, ask: Ask::Key(Key::new(b"tea").expect("a key")) });
+    for position in [Position::First, Position::Later] {
+        let mut link = Link::new(Dialect::Tp3, Purpose::Asking);
+        let frame = Frame::at(position, Dialect::Tp3, &question).expect("it can be said");
+        assert_eq!([(); 2].map(|()| link.send_frame(&frame)), [Ok(()), Ok(())], "{position:?}");
+    }
 }
 
 // ---- two links and what lies between them ----

@@ -799,6 +799,13 @@ fn a_copy_offered_again_gets_the_echo_of_the_first() {
             assert_eq!(mind.hear(b, echo_of(&onward, reached(3))), []);
         }
         let again = mind.neighbor(1);
+        let duplicate = Tally { duplicates: 1, ..Tally::default() };
+        let less = Query { ttl: 1, ..came.clone() };
+        assert_eq!(
+            mind.hear(again, Message::query(less.clone())),
+            [send(again, echo_of(&less, duplicate))],
+            "with less"
+        );
         let mut out = mind.hear(again, Message::query(came.clone()));
         if finished_when == "after it was back" {
             assert_eq!(out, []);
@@ -806,7 +813,6 @@ fn a_copy_offered_again_gets_the_echo_of_the_first() {
         }
         assert_eq!(out, [send(again, echo_of(&came, tally))], "{finished_when}");
         // Said twice on one link it is a duplicate, and so it is from anybody else.
-        let duplicate = Tally { duplicates: 1, ..Tally::default() };
         assert_eq!(mind.hear(again, Message::query(came.clone())), [send(again, echo_of(&came, duplicate))]);
         let other = mind.neighbor(3);
         assert_eq!(mind.hear(other, Message::query(came.clone())), [send(other, echo_of(&came, duplicate))]);
@@ -2114,17 +2120,21 @@ fn what_it_holds_is_counted() {
             mind.hear(*neighbor, echo_of(&echoed, tally));
         }
     }
-    mind.hear(neighbors[0], Message::query(query(5, 9, tea())));
+    for client in [8, 9] {
+        mind.hear(neighbors[0], Message::query(query(5, client, tea())));
+    }
     assert_eq!(["neighbors", "clients", "strangers", "links"].map(|name| mind.held(name)), [3, 2, 4, 9]);
-    assert_eq!(["seen", "pending", "echoes_kept"].map(|name| mind.held(name)), [6, 4, 2]);
-    assert_eq!(["answer_addresses", "answer_dials", "answer_links"].map(|name| mind.held(name)), [1, 1, 0]);
-    assert!(mind.held("offers_kept_bytes") > 0 && mind.held("answers_queued_bytes") > "green".len());
-    assert_eq!(["queries", "answered"].map(|name| mind.held(name)), [6, 1]);
+    assert_eq!(["seen", "pending", "echoes_kept"].map(|name| mind.held(name)), [7, 5, 2]);
+    assert_eq!(["answer_addresses", "answer_dials", "answer_links"].map(|name| mind.held(name)), [2, 2, 0]);
+    assert!(mind.held("offers_kept_bytes") > 0 && mind.held("answers_queued_bytes") > 2 * "green".len());
+    assert_eq!(["queries", "answered"].map(|name| mind.held(name)), [7, 2]);
     assert_eq!(mind.overlay.holding("nothing of this name"), None);
     // A link to an answer address is a link too.
-    let (link, _) = mind.dialled(Dial::Answers(client_address(9)));
-    assert_eq!(["answer_links", "links"].map(|name| mind.held(name)), [1, 10]);
-    mind.hear(link, client_hello(7000));
+    let links = [8, 9].map(|client| mind.dialled(Dial::Answers(client_address(client))).0);
+    assert_eq!(["answer_links", "links"].map(|name| mind.held(name)), [2, 11]);
+    for link in links {
+        mind.hear(link, client_hello(7000));
+    }
     assert_eq!(["answer_dials", "answers_queued_bytes"].map(|name| mind.held(name)), [0, 0]);
 }
 

@@ -153,3 +153,37 @@ impl Waiting {
         Some((share, Reverse(*asked), network))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(network: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, network], port))
+    }
+
+    #[test]
+    fn those_that_failed_go_first_while_they_have_less_than_the_next() {
+        let mut dials = Dials::default();
+        dials.ask(at(1, 1), true);
+        dials.ask(at(2, 1), false);
+        assert_eq!(dials.begin(), Some(at(2, 1)), "nobody has any: who never failed goes first");
+        dials.ask(at(2, 2), false);
+        assert_eq!(dials.begin(), Some(at(1, 1)), "none are less than one");
+        dials.ask(at(1, 2), true);
+        assert_eq!(dials.begin(), Some(at(2, 2)), "one is no less than one");
+        assert_eq!((dials.begin(), dials.begin(), dials.count()), (Some(at(1, 2)), None, 4));
+    }
+
+    #[test]
+    fn those_that_failed_have_as_many_dials_as_ever_when_theirs_are_over() {
+        let mut dials = Dials::default();
+        for port in 1..=4 * ANSWER_DIALS_MAX {
+            let to = at(1, u16::try_from(port).unwrap());
+            dials.ask(to, true);
+            assert_eq!(dials.begin(), Some(to));
+            dials.end(to);
+        }
+        assert_eq!(dials.count(), 0);
+    }
+}

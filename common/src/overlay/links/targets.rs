@@ -247,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_name_stands_for_is_told_when_it_is_something_else() {
+        let neighbor =
+            Neighbor { name: "north.example:9000".to_owned(), addresses: Vec::new(), dialect: Dialect::Native };
+        let mut target = Target::new(&neighbor);
+        let [one, two] = [1, 2].map(|host| SocketAddr::from(([10, 0, 0, host], 9000)));
+        assert_eq!(target.set_addresses(vec![one, two]), None, "it stood for nothing before");
+        assert_eq!(target.addresses(), [one, two]);
+        assert_eq!(target.set_addresses(vec![two, one]), None, "the same");
+        assert_eq!(target.set_addresses(vec![two]), Some(vec![one, two]));
+        assert_eq!(target.addresses(), [two]);
+        let found = [true, false, false, true, true];
+        assert_eq!(found.map(|is_found| target.set_found(is_found)), [false, true, false, true, false]);
+    }
+
+    #[test]
     fn a_failure_counts_until_a_link_has_stood_a_while() {
         let address = SocketAddr::from(([10, 0, 0, 1], 9000));
         let neighbor = Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native };
