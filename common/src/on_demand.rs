@@ -23,7 +23,14 @@ impl<T: Default> OnDemand<T> {
 
     /// The value, made now if there is none.
     pub(crate) fn make(&mut self) -> &mut T {
-        self.0.get_or_insert_default()
+        self.0.get_or_insert_with(OnDemand::made)
+    }
+
+    /// Kept out of all the ways that ask for the value: it happens once on one of them, and what it makes is large.
+    #[cold]
+    #[inline(never)]
+    fn made() -> Box<T> {
+        Box::default()
     }
 
     /// Gives the value up.
