@@ -20,6 +20,7 @@ pub mod patient;
 mod pauses;
 mod peers;
 pub mod poller;
+mod same_ports;
 mod server;
 pub mod signals;
 pub mod sockets;

@@ -4,10 +4,9 @@
 //! machine has: sockets that connect or fail to, and ports. It decides nothing about queries, answers or neighbors: what
 //! happens becomes an [`Input`] of the mind. Time is handed in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use common::dialect::{Answers, Dialect};
 use common::exchange::{Exchange, Outside, purpose_of};
@@ -19,12 +18,8 @@ use common::wire::Accepts;
 
 use crate::connections::Connections;
 use crate::poller::{Interest, Ready, Watcher};
+use crate::same_ports::SamePorts;
 use crate::sockets;
-
-/// How long the listening port is not used again towards one client.
-const SAME_PORTS_PAUSE: Duration = Duration::from_millis(100);
-/// Clients remembered for that; while there are so many, another is answered from any port.
-const SAME_PORTS_MAX: usize = 1_024;
 
 /// What the mind is to be told, in order.
 pub(crate) type Inputs = VecDeque<Input>;
@@ -32,11 +27,10 @@ pub(crate) type Inputs = VecDeque<Input>;
 pub(crate) struct Peers {
     exchange: Exchange,
     connections: Connections,
-    /// What is dialled on the links whose dials are under way.
-    dials: BTreeMap<LinkId, Dial>,
+    /// What is dialled on the links whose dials are under way, in the order of these: each is later than all before.
+    dials: Vec<(LinkId, Dial)>,
     listening: SocketAddr,
-    /// The clients answered from the listening port in the last moment.
-    dialled_from_listening: BTreeMap<SocketAddr, Time>,
+    same_ports: SamePorts,
 }
 
 impl Peers {
@@ -44,9 +38,9 @@ impl Peers {
         Peers {
             exchange: Exchange::servent(accepts),
             connections: Connections::new(watcher),
-            dials: BTreeMap::new(),
+            dials: Vec::new(),
             listening,
-            dialled_from_listening: BTreeMap::new(),
+            same_ports: SamePorts::default(),
         }
     }
 
@@ -59,7 +53,8 @@ impl Peers {
     pub(crate) fn on_ready(&mut self, now: Time, ready: Ready, inputs: &mut Inputs) {
         // An event of a connection closed earlier in the same batch finds nothing: keys are never used again.
         let link = Connections::link_of(ready.key);
-        if let Some(dial) = self.dials.remove(&link) {
+        if let Ok(place) = self.dials.binary_search_by_key(&link, |(link, _)| *link) {
+            let (_, dial) = self.dials.remove(place);
             self.on_dial_over(now, link, dial, inputs);
         } else if ready.readable {
             self.exchange.read(now, link, &mut self.connections);
@@ -128,33 +123,15 @@ impl Peers {
         }
         // A client that is told nothing else knows a servent by the address its answer comes from.
         let stream = match (dialect.manners().answers, dial) {
-            (Answers::Alone { .. }, Dial::Answers(_)) if self.take_listening_port(now, address) => {
+            (Answers::Alone { .. }, Dial::Answers(_)) if self.same_ports.take(now, address) => {
                 sockets::dial_from(self.listening, address)?
             }
             _ => sockets::dial(address)?,
         };
         let link = self.connections.insert(stream, Interest::Write)?;
         self.exchange.on_dialled(link, dialect, purpose_of(dial));
-        self.dials.insert(link, dial);
+        self.dials.push((link, dial));
         Ok(())
-    }
-
-    /// Takes the listening port for a dial to this address. False where it may not be used: not again at once. The end
-    /// of the connection before may not have passed yet, and a connection between the same two ports would then wait a
-    /// second for its first packet to be taken.
-    fn take_listening_port(&mut self, now: Time, address: SocketAddr) -> bool {
-        let is_recent = |since: &Time| now.since(*since) < SAME_PORTS_PAUSE;
-        if self.dialled_from_listening.get(&address).is_some_and(is_recent) {
-            return false;
-        }
-        if self.dialled_from_listening.len() >= SAME_PORTS_MAX {
-            self.dialled_from_listening.retain(|_, since| is_recent(since));
-        }
-        let has_room = self.dialled_from_listening.len() < SAME_PORTS_MAX;
-        if has_room {
-            self.dialled_from_listening.insert(address, now);
-        }
-        has_room
     }
 
     /// Gives up every dial under way: there will be nothing to say.
