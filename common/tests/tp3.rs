@@ -283,6 +283,7 @@ fn each_answer_goes_alone_and_the_next_waits_for_a_connection_of_its_own() {
         let waiting = mind.held("answers_queued_bytes");
         assert_eq!(waiting, if sequence == 1 { size_of::<Answer>() + b"1935/tcp".len() } else { 0 });
         assert_eq!(next.is_some(), sequence == 1);
+        assert_eq!(mind.held("answer_dials"), usize::from(next.is_some()), "the one before is over");
     }
 }
 
@@ -312,7 +313,7 @@ fn an_address_that_does_not_even_refuse_is_not_tried_again() {
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
     let failed = Dial::Answers(client(9990).socket);
     mind.tell(Input::DialFailed { dial: failed, refused: false, reason: "timed out".to_owned() });
-    assert_eq!(mind.held("undelivered"), 1);
+    assert_eq!((mind.held("undelivered"), mind.held("answer_dials")), (1, 0));
     assert_eq!(mind.pass(TP3_ANSWER_PAUSE), []);
 }
 
@@ -324,7 +325,7 @@ fn of_a_client_that_cannot_be_reached_for_the_rest_nothing_waits_any_more() {
     let dial = Dial::Answers(client(9990).socket);
     mind.tell(Input::Opened { link: LinkId(7), opening: Opening::Dialled(dial) });
     mind.tell(Input::DialFailed { dial, refused: false, reason: "timed out".to_owned() });
-    assert_eq!(mind.held("undelivered"), 1);
+    assert_eq!((mind.held("undelivered"), mind.held("answer_dials")), (1, 0));
     assert_eq!(mind.held("answers_queued_bytes"), 0);
 }
 

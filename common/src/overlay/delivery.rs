@@ -31,7 +31,7 @@ use crate::overlay::log_names::{QUERY_LOG, STRANGERS_LOG};
 use crate::query::{Answer, AnswerBody, QueryId};
 use crate::time::Time;
 
-use dials::Dials;
+use dials::{Dials, Past};
 use remembered::Remembered;
 use shares::{Network, Shares};
 
@@ -66,9 +66,9 @@ struct Destination {
 enum State {
     /// For a free dial.
     Waiting,
-    Dialling,
-    /// Connected; the client has yet to speak.
-    Silent(LinkId),
+    Dialling(Past),
+    /// Connected; the client has yet to speak, and until then the dial is not over.
+    Silent(LinkId, Past),
     /// The client has said hello, and what it understands.
     Open {
         link: LinkId,
@@ -126,7 +126,7 @@ impl Delivery {
             self.addresses.take(network, 1);
         }
         let destination = self.destinations.entry(to).or_insert_with(|| Destination::new(dialect));
-        if destination.queue.is_empty() && destination.state != State::Dialling {
+        if destination.queue.is_empty() && !matches!(destination.state, State::Dialling(_)) {
             // The client there may be another than the one the address was first known for.
             destination.dialect = dialect;
         }
@@ -147,20 +147,18 @@ impl Delivery {
     }
 
     pub(super) fn on_opened(&mut self, now: Time, to: SocketAddr, link: LinkId, out: &mut Outbox<'_>) {
-        match self.destinations.get_mut(&to) {
-            Some(destination) if destination.state == State::Dialling && destination.answers() != Answers::Kept => {
-                destination.failures = 0;
-                destination.tries = 0;
-                self.dials.end(to);
-                self.deliver_alone(to, link, out);
-                self.dial_waiting(out);
-            }
-            Some(destination) if destination.state == State::Dialling => {
-                destination.state = State::Silent(link);
-                self.by_link.insert(link, to);
-                self.set_timer(to, Some(now + HELLO_WAIT_MAX));
-            }
-            _ => out.close(link),
+        let Some(destination) = self.destinations.get_mut(&to) else { return out.close(link) };
+        let State::Dialling(past) = destination.state else { return out.close(link) };
+        if destination.answers() == Answers::Kept {
+            destination.state = State::Silent(link, past);
+            self.by_link.insert(link, to);
+            self.set_timer(to, Some(now + HELLO_WAIT_MAX));
+        } else {
+            destination.failures = 0;
+            destination.tries = 0;
+            self.dials.end(to, past);
+            self.deliver_alone(to, link, out);
+            self.dial_waiting(out);
         }
     }
 
@@ -173,19 +171,17 @@ impl Delivery {
         out: &mut Outbox<'_>,
     ) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
-        if destination.state != State::Dialling {
-            return;
-        }
+        let State::Dialling(past) = destination.state else { return };
         // An address that does not even refuse is not tried again at once: each try would hold one of the dials for
         // long.
         match destination.answers() {
             Answers::Alone { tries_max, pause } if refused && destination.tries < tries_max => {
-                self.dials.end(to);
+                self.dials.end(to, past);
                 destination.tries += 1;
                 destination.state = State::Resting;
                 self.set_timer(to, Some(now + pause));
             }
-            Answers::Alone { .. } | Answers::Kept => self.fail(now, to, reason),
+            Answers::Alone { .. } | Answers::Kept => self.fail(now, to, past, reason),
         }
         self.dial_waiting(out);
     }
@@ -198,12 +194,12 @@ impl Delivery {
             return;
         };
         match (destination.state, message) {
-            (State::Silent(_), Message::Hello(Hello { role: Role::Client { answer_port }, features, .. }))
+            (State::Silent(_, past), Message::Hello(Hello { role: Role::Client { answer_port }, features, .. }))
                 if *answer_port == to.port() =>
             {
                 destination.state = State::Open { link, features: *features };
                 destination.failures = 0;
-                self.dials.end(to);
+                self.dials.end(to, past);
                 self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
                 out.send(link, Message::Hello(*own));
                 for answer in std::mem::take(&mut destination.queue) {
@@ -239,8 +235,8 @@ impl Delivery {
                 log::debug!("the answer link to client {to} is gone: {reason}");
                 self.forget(to);
             }
-            Some(State::Silent(_)) => {
-                self.fail(now, to, reason);
+            Some(State::Silent(_, past)) => {
+                self.fail(now, to, past, reason);
             }
             _ => {}
         }
@@ -257,7 +253,7 @@ impl Delivery {
                 continue;
             };
             match destination.state {
-                State::Silent(link) => {
+                State::Silent(link, _) => {
                     out.close(link);
                     self.on_closed(now, link, "it did not say hello", out);
                 }
@@ -271,7 +267,7 @@ impl Delivery {
                 }
                 State::Remembered => self.forget(to),
                 State::Resting => self.ask_for_dial(to),
-                State::Waiting | State::Dialling => {}
+                State::Waiting | State::Dialling(_) => {}
             }
         }
         self.dial_waiting(out);
@@ -316,9 +312,9 @@ impl Delivery {
     }
 
     fn dial_waiting(&mut self, out: &mut Outbox<'_>) {
-        while let Some(to) = self.dials.begin() {
-            let Some(destination) = self.destinations.get_mut(&to) else { return self.dials.end(to) };
-            destination.state = State::Dialling;
+        while let Some((to, past)) = self.dials.begin() {
+            let Some(destination) = self.destinations.get_mut(&to) else { return self.dials.end(to, past) };
+            destination.state = State::Dialling(past);
             let dialect = destination.dialect;
             out.dial(Dial::Answers(to), to, dialect);
         }
@@ -342,9 +338,9 @@ impl Delivery {
     }
 
     /// Ends an attempt to reach a client: what waited for it is dropped, and the address is left alone for a while.
-    fn fail(&mut self, now: Time, to: SocketAddr, reason: &str) {
+    fn fail(&mut self, now: Time, to: SocketAddr, past: Past, reason: &str) {
         let Some(destination) = self.destinations.get_mut(&to) else { return };
-        self.dials.end(to);
+        self.dials.end(to, past);
         log::info!(target: STRANGERS_LOG, "no answer to client {to}: {reason}");
         destination.tries = 0;
         self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));

@@ -3,7 +3,8 @@
 //! A dial to an address that swallows packets takes as long as a dial may take, and anybody can name many such
 //! addresses. So dials are [`Shares`], of which no network has more than a few, and of which all addresses that failed
 //! before have no more than are left for all others: while others leave enough everybody is dialled at once, and after
-//! that whoever has fewest goes first. What is dialled for, and what comes of it, is known to `delivery`.
+//! that whoever has fewest goes first. Which dials are under way, what for, and what comes of them is known to
+//! `delivery`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,6 @@ pub(super) struct Dials {
     shares: Shares<Network>,
     /// How many of them are to addresses that failed before, wherever they are.
     failed_count: usize,
-    under_way: BTreeMap<SocketAddr, Past>,
     unknown: Waiting,
     failed: Waiting,
     asked_count: u64,
@@ -27,7 +27,7 @@ pub(super) struct Dials {
 
 /// What came of the last dial to an address, as far as is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Past {
+pub(super) enum Past {
     Unknown,
     Failed,
 }
@@ -50,7 +50,6 @@ impl Default for Dials {
         Dials {
             shares: Shares::new(ANSWER_DIALS_MAX),
             failed_count: 0,
-            under_way: BTreeMap::new(),
             unknown: Waiting::default(),
             failed: Waiting::default(),
             asked_count: 0,
@@ -73,8 +72,8 @@ impl Dials {
         self.change(network, |dials| dials.queue(past).by_network.entry(network).or_default().push(asked));
     }
 
-    /// The next address that may be dialled; its dial is under way from now on.
-    pub(super) fn begin(&mut self) -> Option<SocketAddr> {
+    /// The next address that may be dialled; its dial is under way from now on, and counts as one of this past.
+    pub(super) fn begin(&mut self) -> Option<(SocketAddr, Past)> {
         let unknown = self.unknown.order.first().map(|(share, _, network)| (*share, Past::Unknown, *network));
         // All that failed before are as one: they go when nobody else has less than they have together.
         let failed = self.failed.order.first().map(|(_, _, network)| (self.failed_count, Past::Failed, *network));
@@ -88,8 +87,7 @@ impl Dials {
             let (_, to) = dials.queue(past).by_network.get_mut(&network)?.pop()?;
             dials.shares.take(network, 1);
             dials.failed_count += usize::from(past == Past::Failed);
-            dials.under_way.insert(to, past);
-            Some(to)
+            Some((to, past))
         })
     }
 
@@ -99,12 +97,10 @@ impl Dials {
     }
 
     /// A dial is over, whatever came of it.
-    pub(super) fn end(&mut self, to: SocketAddr) {
-        if let Some(past) = self.under_way.remove(&to) {
-            let network = Network::of(to.ip());
-            self.failed_count -= usize::from(past == Past::Failed);
-            self.change(network, |dials| dials.shares.give_back(network, 1));
-        }
+    pub(super) fn end(&mut self, to: SocketAddr, past: Past) {
+        let network = Network::of(to.ip());
+        self.failed_count -= usize::from(past == Past::Failed);
+        self.change(network, |dials| dials.shares.give_back(network, 1));
     }
 
     fn queue(&mut self, past: Past) -> &mut Waiting {
@@ -167,12 +163,12 @@ mod tests {
         let mut dials = Dials::default();
         dials.ask(at(1, 1), true);
         dials.ask(at(2, 1), false);
-        assert_eq!(dials.begin(), Some(at(2, 1)), "nobody has any: who never failed goes first");
+        assert_eq!(dials.begin(), Some((at(2, 1), Past::Unknown)), "nobody has any: who never failed goes first");
         dials.ask(at(2, 2), false);
-        assert_eq!(dials.begin(), Some(at(1, 1)), "none are less than one");
+        assert_eq!(dials.begin(), Some((at(1, 1), Past::Failed)), "none are less than one");
         dials.ask(at(1, 2), true);
-        assert_eq!(dials.begin(), Some(at(2, 2)), "one is no less than one");
-        assert_eq!((dials.begin(), dials.begin(), dials.count()), (Some(at(1, 2)), None, 4));
+        assert_eq!(dials.begin(), Some((at(2, 2), Past::Unknown)), "one is no less than one");
+        assert_eq!((dials.begin(), dials.begin(), dials.count()), (Some((at(1, 2), Past::Failed)), None, 4));
     }
 
     #[test]
@@ -181,8 +177,8 @@ mod tests {
         for port in 1..=4 * ANSWER_DIALS_MAX {
             let to = at(1, u16::try_from(port).unwrap());
             dials.ask(to, true);
-            assert_eq!(dials.begin(), Some(to));
-            dials.end(to);
+            assert_eq!(dials.begin(), Some((to, Past::Failed)));
+            dials.end(to, Past::Failed);
         }
         assert_eq!(dials.count(), 0);
     }
