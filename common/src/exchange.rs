@@ -280,7 +280,12 @@ impl Exchange {
 
     /// A dial is under way; what its link will be for is said now.
     pub fn on_dialled(&mut self, link: LinkId, dialect: Dialect, purpose: Purpose) {
-        self.links.insert(link, Linked::new(Link::new(dialect, purpose), Stage::Connecting, None));
+        self.add(link, Linked::new(Link::new(dialect, purpose), Stage::Connecting, None));
+    }
+
+    /// Apart from what is compiled with each kind of transport.
+    fn add(&mut self, link: LinkId, linked: Linked) {
+        self.links.insert(link, linked);
     }
 
     /// The dial succeeded. The mind is told so before what is heard.
@@ -299,7 +304,7 @@ impl Exchange {
             Side::Client => Purpose::Asking,
         };
         let accepted = Link::accepted(self.accepts, purpose);
-        self.links.insert(link, Linked::new(accepted, Stage::Standing, Some(from.ip())));
+        self.add(link, Linked::new(accepted, Stage::Standing, Some(from.ip())));
         self.hear(now, link, transport);
     }
 
@@ -592,10 +597,8 @@ impl Exchange {
     /// Ends what has lasted too long, a turn's worth of it.
     pub fn on_time(&mut self, now: Time, transport: &mut impl Transport) {
         for _ in 0..TIMERS_PER_TURN {
-            if self.timers.first().is_none_or(|(due, _)| *due > now) {
-                break;
-            }
-            let Some((_, link)) = self.timers.pop_first() else { break };
+            let Some((due, link)) = self.timers.first().copied().filter(|(due, _)| *due <= now) else { break };
+            self.timers.remove(&(due, link));
             let Some(linked) = self.links.get_mut(&link) else { continue };
             linked.timer = None;
             match linked.stage {

@@ -164,7 +164,9 @@ impl<'a> Outbox<'a> {
         self.0.push(Output::Close { link });
     }
 
-    /// Closes a link with last words.
+    /// Closes a link with last words. Kept out of the ways of messages: it happens to a link once.
+    #[cold]
+    #[inline(never)]
     pub(super) fn part(&mut self, link: LinkId, farewell: Goodbye) {
         self.send(link, Message::Goodbye(farewell));
         self.close(link);
