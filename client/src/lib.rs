@@ -1,50 +1,10 @@
-//! A client: reads commands, asks a contact, prints what comes.
+//! A client: asks a contact, and takes what servents answer.
 //!
-//! What a query means and when it is over is decided in `common::session`; here are a command line (`options`), the
-//! sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`, `history`), sockets (`network`, with its limits
-//! in `reports` and `frames`), the form in which reports are shown (`render`), what a run came to (`outcome`), and what
-//! is said of answers that did not arrive (`hint`).
+//! What a query means and when it is over is decided in `common::session`; here are the sockets (`network`) and a limit on
+//! what waits to be told (`reports`). What a person sees of it is the `program`.
 
-pub mod command;
-mod hint;
-mod history;
 mod network;
-mod notices;
-pub mod options;
-mod outcome;
-mod prompt;
-mod render;
-mod repl;
+pub mod program;
 mod reports;
-mod script;
-mod terminal;
 
-use std::io::Write;
-use std::process::ExitCode;
-
-use servent::{logging, patient};
-
-use options::Options;
-use outcome::Outcome;
-
-/// Runs the client program with the arguments of this process.
-#[must_use]
-pub fn main() -> ExitCode {
-    let options = Options::parse();
-    let level = if options.quiet { log::LevelFilter::Error } else { log::LevelFilter::Warn };
-    let logging = logging::start(level, |builder| {
-        // Its debug log is about keystrokes and would be drawn over the line being edited.
-        builder.filter_module("rustyline", log::LevelFilter::Warn);
-    });
-    let started = options.with_parent.map_or(Ok(()), servent::parent::end_with);
-    let outcome = started.and_then(|()| repl::run(&options)).unwrap_or_else(|error| {
-        let outcome = Outcome::of_error(&error);
-        // Whoever read our output has seen enough; that is no error of ours to report.
-        if outcome != Outcome::OutputClosed {
-            let _ = patient::stderr().write_all(format!("client: {error:#}\n").as_bytes());
-        }
-        outcome
-    });
-    logging.finish();
-    ExitCode::from(outcome.exit_code())
-}
+pub use program::main;

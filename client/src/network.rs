@@ -26,11 +26,11 @@ use common::query::Ask;
 use common::session::{Input, Report, Session};
 use common::time::Time;
 use common::wire::{Accepts, EncodeError, Frame};
+use rustix::io::Errno;
 use servent::connections::Connections;
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
 
-use crate::outcome::is_of_this_machine;
 use crate::reports::Reports;
 
 const LISTENER: usize = 0;
@@ -69,6 +69,12 @@ impl fmt::Display for AttachError {
 }
 
 impl std::error::Error for AttachError {}
+
+/// Whether an error is about what this machine has left, and not about whom we wanted to reach.
+pub(crate) fn is_of_this_machine(error: &io::Error) -> bool {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error.raw_os_error().is_some_and(|code| own.iter().any(|errno| errno.raw_os_error() == code))
+}
 
 /// A client's place in the network.
 pub(crate) struct Sockets {
@@ -479,6 +485,14 @@ mod tests {
     use common::message::{Hello, Role, ServentId};
     use common::wire::{PREFACE, Position};
     use std::io::Write;
+
+    #[test]
+    fn what_this_machine_lacks_is_no_fault_of_a_contact() {
+        let io = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        assert!(is_of_this_machine(&io(Errno::MFILE)));
+        assert!(!is_of_this_machine(&io(Errno::CONNREFUSED)));
+        assert!(!is_of_this_machine(&io::Error::other("anything")));
+    }
 
     #[test]
     fn a_port_that_was_named_is_the_only_one_tried() {

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write
 use std::os::fd::AsFd;
 use std::process::{Child, Command};
 
-use client::command::HELP;
+use client::program::command::HELP;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use support::fake::{Fake, tally};
 use support::overlay::Chain;

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use client::command::HELP;
+use client::program::command::HELP;
 use common::limits::{COMMAND_BYTES_MAX, KEY_BYTES_MAX};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;

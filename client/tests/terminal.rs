@@ -6,7 +6,7 @@
 
 mod support;
 
-use client::command::HELP as COMMANDS;
+use client::program::command::HELP as COMMANDS;
 use common::key::Key;
 use common::query::{Ask, Tally};
 use rustix::process::Signal;

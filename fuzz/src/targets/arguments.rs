@@ -33,7 +33,7 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
     let words = std::iter::once(OsString::from("program")).chain(words);
     let said = match program {
         0 => servent::options::Options::try_parse_from(words).map(|options| check_servent(&options)),
-        1 => client::options::Options::try_parse_from(words).map(|options| check_client(&options)),
+        1 => client::program::options::Options::try_parse_from(words).map(|options| check_client(&options)),
         _ => Sim::try_parse_from(words).map(|sim| drop(format!("{sim:?}"))),
     };
     if let Err(error) = &said {
@@ -74,7 +74,7 @@ fn is_for_others(host: &Host) -> bool {
     }
 }
 
-fn check_client(options: &client::options::Options) {
+fn check_client(options: &client::program::options::Options) {
     assert!(!options.timeout.is_zero() && options.timeout <= TIMEOUT_MAX);
     assert!(options.answers != Some(0));
 }

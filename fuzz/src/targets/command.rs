@@ -1,6 +1,6 @@
 //! A line of the client's prompt or script.
 
-use client::command::Command;
+use client::program::command::Command;
 use common::key::{Key, KeyError};
 use common::query::Ask;
 

@@ -22,10 +22,10 @@ use rustyline::{Cmd, ConditionalEventHandler, Config, Editor, Event, EventContex
 use servent::patient::{self, Patient};
 use unicode_width::UnicodeWidthChar;
 
-use crate::history::{self, History};
-use crate::notices::{Notices, is_over};
-use crate::script::{ScriptLine, read_line};
-use crate::terminal::{self, Hangup};
+use crate::program::history::{self, History};
+use crate::program::notices::{Notices, is_over};
+use crate::program::script::{ScriptLine, read_line};
+use crate::program::terminal::{self, Hangup};
 
 const PROMPT: &str = "> ";
 

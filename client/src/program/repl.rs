@@ -22,14 +22,14 @@ use servent::signals::is_ignored;
 use servent::sockets;
 use signal_hook::consts::SIGINT;
 
-use crate::command::{Command, HELP};
-use crate::hint::{Whereabouts, lost_on_the_way, not_arrived, not_understood};
-use crate::network::{AttachError, Sockets};
-use crate::options::Options;
-use crate::outcome::{Outcome, UsageError, is_of_this_machine};
-use crate::prompt::{Entered, Prompt};
-use crate::render::Renderer;
-use crate::script::{Script, ScriptLine};
+use crate::network::{AttachError, Sockets, is_of_this_machine};
+use crate::program::command::{Command, HELP};
+use crate::program::hint::{Whereabouts, lost_on_the_way, not_arrived, not_understood};
+use crate::program::options::Options;
+use crate::program::outcome::{Outcome, UsageError};
+use crate::program::prompt::{Entered, Prompt};
+use crate::program::render::Renderer;
+use crate::program::script::{Script, ScriptLine};
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {

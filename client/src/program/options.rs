@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn every_option_is_in_the_readme() {
-        let page = include_str!("../../README.md");
+        let page = include_str!("../../../README.md");
         let command = CommandLine::command();
         let mut checked = 0;
         for option in command.get_arguments().filter(|option| !option.is_hide_set()) {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 
 use common::session::{EndReason, Ending};
-use rustix::io::Errno;
 
 use crate::network::AttachError;
 
@@ -98,17 +97,12 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// Whether an error is about what this machine has left, and not about whom we wanted to reach.
-pub(crate) fn is_of_this_machine(error: &io::Error) -> bool {
-    let own = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
-    error.raw_os_error().is_some_and(|code| own.iter().any(|errno| errno.raw_os_error() == code))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::Context;
     use common::query::Tally;
+    use rustix::io::Errno;
     use std::time::Duration;
 
     const ALL: [Outcome; 9] = [
@@ -191,8 +185,5 @@ mod tests {
         );
         assert_eq!(of(UsageError(anyhow::anyhow!("no contact")).into()), Outcome::Usage);
         assert_eq!(of(AttachError::new("nowhere:1", "refused").into()), Outcome::Unreachable);
-        assert!(is_of_this_machine(&io(Errno::MFILE)));
-        assert!(!is_of_this_machine(&io(Errno::CONNREFUSED)));
-        assert!(!is_of_this_machine(&io::Error::other("anything")));
     }
 }
