@@ -322,7 +322,7 @@ fn a_tally_with_gaps_does_not_cut_the_wait_short() {
 /// What is said of so many answers that did not arrive at a client attached over loopback.
 fn did_not_arrive(count: &str, contact: SocketAddr) -> impl Fn(&str) -> bool {
     let start = format!("{count} did not arrive: other hosts cannot reach 127.0.0.1; ask this machine's own address");
-    let outward = servent::sockets::outward_ip().filter(|ip| !ip.is_loopback() && ip.is_ipv4());
+    let outward = servent::interfaces::outward_ip().filter(|ip| !ip.is_loopback() && ip.is_ipv4());
     move |line| match (line.strip_prefix(&start), outward) {
         (Some(rest), Some(ip)) => rest == format!(", such as client {ip}:{}", contact.port()),
         (Some(rest), None) => rest.is_empty() || rest.starts_with(", such as client "),

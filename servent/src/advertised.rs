@@ -16,7 +16,7 @@ use common::limits::LOOK_UP_WAIT_MAX;
 
 use crate::disk::Disk;
 use crate::poller::Poller;
-use crate::{jobs, sockets};
+use crate::{interfaces, jobs};
 
 /// The address to go by: the one that was named, else the one to listen on, else one that others can reach.
 pub(crate) fn advertised(
@@ -41,7 +41,7 @@ pub(crate) fn advertised(
             continue;
         };
         let mut sources =
-            addresses.iter().filter(|address| reachable(address)).filter_map(|to| sockets::source_towards(*to));
+            addresses.iter().filter(|address| reachable(address)).filter_map(|to| interfaces::source_towards(*to));
         let Some(source) = sources.next() else { continue };
         towards_neighbors.push(source);
         if is_of_others(source) && !is_of_one_link(source) {
@@ -53,7 +53,7 @@ pub(crate) fn advertised(
         let (unknown, wait) = (counted(unknown_count, "neighbor"), lasted(LOOK_UP_WAIT_MAX));
         log::warn!("{unknown} not found by name within {wait}: the address to go by is chosen without");
     }
-    let known = Known { towards_neighbors, outward: sockets::outward_ips(), own: sockets::own_ips() };
+    let known = Known { towards_neighbors, outward: interfaces::outward_ips(), own: interfaces::own_ips() };
     Ok(SocketAddr::new(known.choose(listen.is_ipv6())?, listen.port()))
 }
 

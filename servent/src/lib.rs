@@ -8,6 +8,7 @@ mod advertised;
 pub mod connections;
 mod data;
 mod disk;
+pub mod interfaces;
 mod jobs;
 mod listener;
 pub mod log_limit;
@@ -105,7 +106,7 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
 /// Where clients may be that get each answer alone; nowhere unless a dialect that has such clients is asked for.
 fn answer_networks(options: &Options) -> Vec<IpNet> {
     let Some(named) = options.answer_networks() else { return Vec::new() };
-    let mut networks: Vec<IpNet> = [&sockets::own_networks(), named].concat().iter().map(IpNet::trunc).collect();
+    let mut networks: Vec<IpNet> = [&interfaces::own_networks(), named].concat().iter().map(IpNet::trunc).collect();
     networks.sort_unstable();
     networks.dedup();
     networks

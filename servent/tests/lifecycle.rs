@@ -404,7 +404,7 @@ fn a_servent_on_ipv6_answers_a_client_on_ipv4() {
 
 #[test]
 fn listening_everywhere_it_goes_by_an_address_one_can_use() {
-    if servent::sockets::outward_ip().is_none() {
+    if servent::interfaces::outward_ip().is_none() {
         println!("not run: this machine has no way out");
         return;
     }

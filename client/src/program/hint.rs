@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use common::counted::counted;
 use common::session::Ending;
-use servent::sockets;
+use servent::interfaces;
 
 /// A port that is proposed to somebody who named none.
 const PORT_EXAMPLE: u16 = 9_990;
@@ -29,7 +29,7 @@ impl Whereabouts {
     /// What is said of a query to which answers are missing.
     pub(crate) fn hint(&self, ending: &Ending) -> String {
         let ip = self.answers_at.ip();
-        let own = ip.is_loopback().then(|| address_of_this_machine(ip, &own_ips(), sockets::outward_ip())).flatten();
+        let own = ip.is_loopback().then(|| address_of_this_machine(ip, &own_ips(), interfaces::outward_ip())).flatten();
         self.hint_with(ending, own)
     }
 
@@ -89,7 +89,7 @@ fn address_of_this_machine(loopback: IpAddr, own: &[IpAddr], outward: Option<IpA
 }
 
 fn own_ips() -> Vec<IpAddr> {
-    sockets::own_networks().iter().map(ipnet::IpNet::addr).collect()
+    interfaces::own_networks().iter().map(ipnet::IpNet::addr).collect()
 }
 
 #[cfg(test)]
