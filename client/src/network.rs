@@ -156,7 +156,7 @@ impl Sockets {
         let contact_address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
         let listener = take_answer_port(answer_port, |port| {
             own.set_port(port);
-            sockets::listen(own)
+            Ok(sockets::listen(own)?)
         })
         .context("no answer address")?;
         let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();

@@ -28,5 +28,8 @@ pub(crate) fn perform(data: &DataSource, job: Job) -> Option<JobDone> {
 pub(crate) fn look_up(neighbor: usize, name: &str) -> JobDone {
     // Whoever is told knows whose name it is.
     let addresses = sockets::resolve(name).map(|found| found.addresses);
-    JobDone::LookedUp { neighbor, addresses: addresses.map_err(|error| error.root_cause().to_string()) }
+    JobDone::LookedUp {
+        neighbor,
+        addresses: addresses.map_err(|error| anyhow::Error::from(error).root_cause().to_string()),
+    }
 }

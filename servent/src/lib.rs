@@ -71,7 +71,7 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     if options.check {
         // A servent waits for a name that means nothing yet; whoever asks is told.
         let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name));
-        let neighbors = neighbors.collect::<anyhow::Result<Vec<_>>>()?;
+        let neighbors = neighbors.collect::<Result<Vec<_>, _>>()?;
         return print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store);
     }
     let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;

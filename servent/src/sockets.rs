@@ -7,11 +7,11 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use common::address::{Address, Host, Neighbor, ServentError, parse_servent};
 use common::limits::{DIAL_WAIT_MAX, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use thiserror::Error;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4_096;
@@ -34,9 +34,57 @@ const _: () = {
     assert!(NEIGHBOR_QUIET_MAX.as_secs() + NEIGHBOR_BEAT.as_secs() < NOTICED_MAX.as_secs());
 };
 
+/// An address that cannot be listened on.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}")]
+pub struct ListenError {
+    /// Which it is.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// Why it cannot be told what somebody to dial, or an address, stands for.
+#[derive(Debug, Error)]
+pub enum ResolveError {
+    /// It is not written as an address.
+    #[error(transparent)]
+    Malformed(#[from] ServentError),
+    /// No interface of this machine is called so.
+    #[error("cannot tell where `{address}` is")]
+    UnknownInterface {
+        /// Where it is to be.
+        address: Address,
+        /// Which interfaces there are.
+        source: io::Error,
+    },
+    /// The system knows nobody by that name, or cannot ask.
+    #[error("cannot tell what address `{address}` stands for")]
+    UnknownName {
+        /// The name, and the port.
+        address: Address,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is such a name, and nothing behind it.
+    #[error("`{0}` stands for no address")]
+    NoAddress(Address),
+}
+
+impl ResolveError {
+    /// What the system said, where it is the system that cannot tell. Whatever is no address is none to everybody.
+    #[must_use]
+    pub fn of_the_system(&self) -> Option<&io::Error> {
+        match self {
+            ResolveError::UnknownInterface { source, .. } | ResolveError::UnknownName { source, .. } => Some(source),
+            ResolveError::Malformed(_) | ResolveError::NoAddress(_) => None,
+        }
+    }
+}
+
 /// Opens a listener that does not block.
-pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    open_listener(address).with_context(|| format!("cannot listen on {address}"))
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    open_listener(address).map_err(|source| ListenError { address, source })
 }
 
 fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
@@ -130,37 +178,39 @@ pub fn neighbor(name: &str) -> Result<Neighbor, ServentError> {
 
 /// Whether only a resolver can tell what a servent to dial stands for, which may take its time. An address stands for
 /// itself, and interfaces are known to the system.
-pub(crate) fn needs_resolver(name: &str) -> bool {
+#[must_use]
+pub fn needs_resolver(name: &str) -> bool {
     parse_servent(name).is_ok_and(|(_, address)| matches!(address.host, Host::Name(_)))
 }
 
 /// Asks what addresses a servent to dial has.
-pub fn resolve(name: &str) -> anyhow::Result<Neighbor> {
+pub fn resolve(name: &str) -> Result<Neighbor, ResolveError> {
     let (dialect, address) = parse_servent(name)?;
     Ok(Neighbor { name: name.to_owned(), addresses: addresses_of(&address)?, dialect })
 }
 
 /// Asks what address is meant where there can be one only: the first, but of a name that has an IPv4 address that one,
 /// as without a name.
-pub fn resolve_one(address: &Address) -> anyhow::Result<SocketAddr> {
+pub fn resolve_one(address: &Address) -> Result<SocketAddr, ResolveError> {
     let addresses = addresses_of(address)?;
     let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-    first.copied().with_context(|| format!("`{address}` stands for no address"))
+    first.copied().ok_or_else(|| ResolveError::NoAddress(address.clone()))
 }
 
 /// Asks what an address stands for: a name for what a name server says, a zone for the interface that is called so. An
 /// error of either is one of the system's, whatever is written is an address.
-fn addresses_of(address: &Address) -> anyhow::Result<Vec<SocketAddr>> {
+fn addresses_of(address: &Address) -> Result<Vec<SocketAddr>, ResolveError> {
     let port = address.port;
     let found: Vec<SocketAddr> = match &address.host {
         Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
         Host::Zoned(ip, zone) => {
-            let index = zone_index(zone).with_context(|| format!("cannot tell where `{address}` is"))?;
+            let found = zone_index(zone);
+            let index = found.map_err(|source| ResolveError::UnknownInterface { address: address.clone(), source })?;
             vec![SocketAddrV6::new(*ip, port, 0, index).into()]
         }
         Host::Name(name) => {
             let found = (name.as_str(), port).to_socket_addrs();
-            found.with_context(|| format!("cannot tell what address `{address}` stands for"))?.collect()
+            found.map_err(|source| ResolveError::UnknownName { address: address.clone(), source })?.collect()
         }
     };
     let mut addresses: Vec<SocketAddr> = Vec::new();
@@ -172,7 +222,7 @@ fn addresses_of(address: &Address) -> anyhow::Result<Vec<SocketAddr>> {
         }
     }
     if addresses.is_empty() {
-        bail!("`{address}` stands for no address");
+        return Err(ResolveError::NoAddress(address.clone()));
     }
     Ok(addresses)
 }
@@ -225,8 +275,7 @@ mod tests {
         for zone in ["nothing9", "0", "4294967296"] {
             let error = resolve(&format!("[fe80::1%{zone}]:9000")).unwrap_err();
             // It says what there is, and is known for an error of this machine, not of what was written.
-            assert!(error.downcast_ref::<io::Error>().is_some());
-            let error = format!("{error:#}");
+            let error = format!("{error}: {}", error.of_the_system().unwrap());
             assert!(error.contains(&format!("no interface of this machine is called {zone}; there are lo")), "{error}");
         }
     }
@@ -234,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_before_anybody_is_asked() {
         for name in ["tp4://127.0.0.1:9000", "", "localhost", "127.0.0.1:0", "127.0.0.1:99999", "a b:1"] {
-            assert!(resolve(name).unwrap_err().downcast_ref::<ServentError>().is_some(), "{name}");
+            assert!(matches!(resolve(name), Err(ResolveError::Malformed(_))), "{name}");
         }
     }
 
@@ -264,7 +313,8 @@ mod tests {
     fn a_port_in_use_is_named() {
         let first = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let taken = first.local_addr().unwrap();
-        let error = format!("{:#}", listen(taken).unwrap_err());
-        assert!(error.contains(&format!("cannot listen on {taken}")), "{error}");
+        let error = listen(taken).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot listen on {taken}"));
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
     }
 }

@@ -33,11 +33,11 @@ use crate::program::script::{Script, ScriptLine};
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
-    let contact = sockets::resolve(&options.contact).map_err(|error| match error.downcast_ref::<io::Error>() {
-        Some(cause) if is_of_this_machine(cause) => error,
+    let contact = sockets::resolve(&options.contact).map_err(|error| match error.of_the_system() {
+        Some(cause) if is_of_this_machine(cause) => anyhow::Error::from(error),
         // A name that means nothing is a contact that cannot be reached, and no slip of the pen.
         Some(cause) if cause.kind() != io::ErrorKind::InvalidInput => AttachError::new(&options.contact, cause).into(),
-        _ => UsageError(error).into(),
+        _ => UsageError(error.into()).into(),
     })?;
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
     let network =
