@@ -1,184 +1,53 @@
 //! A servent: sockets, the poller, the clock, signals and files around the mind in `common::overlay`.
 //!
-//! Nothing here decides anything about queries, answers or neighbors. `server` is the loop, over the sources `listener`,
-//! `peers`, `signals` and `disk`; `connections` and `poller` are what the client uses of sockets too; `logging` is its log
-//! as well.
+//! Nothing here decides anything about queries, answers or neighbors. `sockets`, `poller` and `connections` are what any
+//! end of the network needs, and all there is without the feature `program`. The rest is the servent program (`program`
+//! until it can be connected to, `server` from then on, which is the loop over the sources `listener`, `peers`, `signals`
+//! and `disk`) and what other programs share with it, such as their log (`logging`).
 
-mod advertised;
 pub mod connections;
-mod data;
-mod disk;
-pub mod interfaces;
-mod jobs;
-mod listener;
-pub mod log_limit;
-pub mod log_sink;
-pub mod logging;
-pub mod options;
-pub mod output;
-pub mod parent;
-pub mod patient;
-mod pauses;
-mod peers;
 pub mod poller;
-mod same_ports;
-mod server;
-pub mod signals;
 pub mod sockets;
 
-use std::fmt::Write;
-use std::io;
-use std::net::SocketAddr;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread;
+// Not below a module of their own: by these names they are in the log, and whoever chooses in `RUST_LOG` calls them so.
+#[cfg(feature = "program")]
+mod advertised;
+#[cfg(feature = "program")]
+mod data;
+#[cfg(feature = "program")]
+mod disk;
+#[cfg(feature = "program")]
+pub mod interfaces;
+#[cfg(feature = "program")]
+mod jobs;
+#[cfg(feature = "program")]
+mod listener;
+#[cfg(feature = "program")]
+pub mod log_limit;
+#[cfg(feature = "program")]
+pub mod log_sink;
+#[cfg(feature = "program")]
+pub mod logging;
+#[cfg(feature = "program")]
+pub mod options;
+#[cfg(feature = "program")]
+pub mod output;
+#[cfg(feature = "program")]
+pub mod parent;
+#[cfg(feature = "program")]
+pub mod patient;
+#[cfg(feature = "program")]
+mod pauses;
+#[cfg(feature = "program")]
+mod peers;
+#[cfg(feature = "program")]
+mod program;
+#[cfg(feature = "program")]
+mod same_ports;
+#[cfg(feature = "program")]
+mod server;
+#[cfg(feature = "program")]
+pub mod signals;
 
-use anyhow::{Context, anyhow};
-use common::address::canonical;
-use common::counted::{counted, grouped};
-use common::dialect::{Answers, Dialect};
-use common::message::ServentId;
-use common::overlay::Config;
-use ipnet::IpNet;
-use rustix::stdio::stdout;
-
-use advertised::advertised;
-use options::Options;
-use server::Server;
-use signals::Signals;
-
-/// Runs the servent program with the arguments of this process.
-#[must_use]
-pub fn main() -> ExitCode {
-    // Before anything that takes time: until then a signal kills. A check that is ended is not one that passed.
-    let is_check = std::env::args_os().any(|word| word == "--check");
-    let signals = Signals::hear(i32::from(is_check)).context("cannot watch for signals");
-    let options = Options::read();
-    let log = logging::start(options.verbosity.level(), |_| {});
-    let result = signals.and_then(|signals| run(&options, signals));
-    if let Err(error) = &result {
-        log.say(&format!("servent: {error:#}"));
-    }
-    log.finish();
-    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
-    options.with_parent.map_or(Ok(()), parent::end_with)?;
-    let store = data::load(&options.data)?;
-    let listen = sockets::resolve_one(&options.listen)?;
-    let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
-    if options.check {
-        // A servent waits for a name that means nothing yet; whoever asks is told.
-        let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name));
-        let neighbors = neighbors.collect::<Result<Vec<_>, _>>()?;
-        return print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store);
-    }
-    let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;
-    // Before anybody can connect and wait for a hello: it may take its time.
-    let mut advertised = advertised(advertise, listen, &neighbors)?;
-    let listener = sockets::listen(listen)?;
-    let listening = listener.local_addr().context("cannot tell the address listened on")?;
-    if advertise.is_none() {
-        advertised.set_port(listening.port());
-        if listening.ip().is_unspecified() {
-            log::info!("going by {advertised}; --advertise names another address");
-        }
-    }
-    let config = Config {
-        advertised,
-        servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
-        ttl: options.ttl,
-        forward_once: options.forward_once,
-        neighbors,
-        answer_networks: answer_networks(options),
-    };
-    if options.answer_networks().is_some() {
-        sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
-    }
-    let keys_count = store.len();
-    let server = Server::new(listener, &config, Arc::new(store), options, signals)?;
-    data::announce(&options.data, keys_count);
-    announce(listening).context("cannot say on stdout what address is listened on")?;
-    server.run()
-}
-
-/// Where clients may be that get each answer alone; nowhere unless a dialect that has such clients is asked for.
-fn answer_networks(options: &Options) -> Vec<IpNet> {
-    let Some(named) = options.answer_networks() else { return Vec::new() };
-    let mut networks: Vec<IpNet> = [&interfaces::own_networks(), named].concat().iter().map(IpNet::trunc).collect();
-    networks.sort_unstable();
-    networks.dedup();
-    networks
-}
-
-/// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
-fn announce(listening: SocketAddr) -> io::Result<()> {
-    let line = format!("listening on {listening}\n");
-    if output::has_room(stdout()) {
-        return output::write_all(stdout(), line.as_bytes());
-    }
-    let announce = move || output::write_all(stdout(), line.as_bytes()).unwrap_or_else(|error| log::warn!("{error}"));
-    thread::Builder::new().name("stdout".to_owned()).spawn(announce).map(drop)
-}
-
-fn random_bytes<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
-    let mut bytes = [0; COUNT];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
-    Ok(bytes)
-}
-
-fn print_check(
-    options: &Options,
-    listen: SocketAddr,
-    advertised: SocketAddr,
-    store: &common::store::Store,
-) -> anyhow::Result<()> {
-    let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
-    let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
-    let mut page = String::new();
-    writeln!(page, "listen     {listen}")?;
-    writeln!(page, "advertise  {advertised}")?;
-    writeln!(
-        page,
-        "data       {}: {} ({} repeated), {} held",
-        options.data,
-        counted(store.len(), "key"),
-        grouped(store.repeated_count()),
-        counted(store.bytes_count(), "byte")
-    )?;
-    writeln!(page, "neighbors  {neighbors}")?;
-    writeln!(page, "ttl        {}", options.ttl)?;
-    for manners in options.dialects().each().filter(|dialect| *dialect != Dialect::OWN).map(Dialect::manners) {
-        write!(page, "{:<11}spoken too", manners.option.trim_start_matches('-'))?;
-        if manners.answers != Answers::Kept {
-            let networks: Vec<String> = answer_networks(options).iter().map(ToString::to_string).collect();
-            write!(page, ", with clients in {}", networks.join(" "))?;
-        }
-        writeln!(page)?;
-    }
-    writeln!(page, "pass on    {forward}")?;
-    match output::write_all(stdout(), page.as_bytes()) {
-        // Whoever reads no further has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot say on stdout what would be served"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[test]
-    fn a_network_of_tp3_clients_is_told_once() {
-        let read = |line: &str| answer_networks(&Options::try_parse_from(line.split(' ')).unwrap());
-        assert_eq!(read("servent 9000 -"), []);
-        let networks = read("servent 9000 - --tp3 --tp3-answers 127.0.0.7/8 --tp3-answers 10.9.8.7/8");
-        assert!(networks.iter().all(|network| *network == network.trunc()), "{networks:?}");
-        for network in ["127.0.0.0/8", "10.0.0.0/8"] {
-            let found = networks.iter().filter(|found| **found == network.parse::<IpNet>().unwrap());
-            assert_eq!(found.count(), 1, "{networks:?}");
-        }
-    }
-}
+#[cfg(feature = "program")]
+pub use program::main;

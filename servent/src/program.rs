@@ -1,0 +1,165 @@
+//! The servent program, from its command line to the loop: what has to be there before anybody can connect.
+//!
+//! The loop itself is `server`.
+
+use std::fmt::Write;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context, anyhow};
+use common::address::canonical;
+use common::counted::{counted, grouped};
+use common::dialect::{Answers, Dialect};
+use common::message::ServentId;
+use common::overlay::Config;
+use ipnet::IpNet;
+use rustix::stdio::stdout;
+
+use crate::advertised::advertised;
+use crate::options::Options;
+use crate::server::Server;
+use crate::signals::Signals;
+use crate::{data, interfaces, logging, output, parent, sockets};
+
+/// What concerns the whole program is logged under its name.
+const LOG: &str = "servent";
+
+/// Runs the servent program with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    // Before anything that takes time: until then a signal kills. A check that is ended is not one that passed.
+    let is_check = std::env::args_os().any(|word| word == "--check");
+    let signals = Signals::hear(i32::from(is_check)).context("cannot watch for signals");
+    let options = Options::read();
+    let log = logging::start(options.verbosity.level(), |_| {});
+    let result = signals.and_then(|signals| run(&options, signals));
+    if let Err(error) = &result {
+        log.say(&format!("servent: {error:#}"));
+    }
+    log.finish();
+    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
+    options.with_parent.map_or(Ok(()), parent::end_with)?;
+    let store = data::load(&options.data)?;
+    let listen = sockets::resolve_one(&options.listen)?;
+    let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
+    if options.check {
+        // A servent waits for a name that means nothing yet; whoever asks is told.
+        let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name));
+        let neighbors = neighbors.collect::<Result<Vec<_>, _>>()?;
+        return print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store);
+    }
+    let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;
+    // Before anybody can connect and wait for a hello: it may take its time.
+    let mut advertised = advertised(advertise, listen, &neighbors)?;
+    let listener = sockets::listen(listen)?;
+    let listening = listener.local_addr().context("cannot tell the address listened on")?;
+    if advertise.is_none() {
+        advertised.set_port(listening.port());
+        if listening.ip().is_unspecified() {
+            log::info!(target: LOG, "going by {advertised}; --advertise names another address");
+        }
+    }
+    let config = Config {
+        advertised,
+        servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
+        ttl: options.ttl,
+        forward_once: options.forward_once,
+        neighbors,
+        answer_networks: answer_networks(options),
+    };
+    if options.answer_networks().is_some() {
+        sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
+    }
+    let keys_count = store.len();
+    let server = Server::new(listener, &config, Arc::new(store), options, signals)?;
+    data::announce(&options.data, keys_count);
+    announce(listening).context("cannot say on stdout what address is listened on")?;
+    server.run()
+}
+
+/// Where clients may be that get each answer alone; nowhere unless a dialect that has such clients is asked for.
+fn answer_networks(options: &Options) -> Vec<IpNet> {
+    let Some(named) = options.answer_networks() else { return Vec::new() };
+    let mut networks: Vec<IpNet> = [&interfaces::own_networks(), named].concat().iter().map(IpNet::trunc).collect();
+    networks.sort_unstable();
+    networks.dedup();
+    networks
+}
+
+/// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
+fn announce(listening: SocketAddr) -> io::Result<()> {
+    let line = format!("listening on {listening}\n");
+    if output::has_room(stdout()) {
+        return output::write_all(stdout(), line.as_bytes());
+    }
+    let announce =
+        move || output::write_all(stdout(), line.as_bytes()).unwrap_or_else(|error| log::warn!(target: LOG, "{error}"));
+    thread::Builder::new().name("stdout".to_owned()).spawn(announce).map(drop)
+}
+
+fn random_bytes<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
+    let mut bytes = [0; COUNT];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(bytes)
+}
+
+fn print_check(
+    options: &Options,
+    listen: SocketAddr,
+    advertised: SocketAddr,
+    store: &common::store::Store,
+) -> anyhow::Result<()> {
+    let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
+    let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
+    let mut page = String::new();
+    writeln!(page, "listen     {listen}")?;
+    writeln!(page, "advertise  {advertised}")?;
+    writeln!(
+        page,
+        "data       {}: {} ({} repeated), {} held",
+        options.data,
+        counted(store.len(), "key"),
+        grouped(store.repeated_count()),
+        counted(store.bytes_count(), "byte")
+    )?;
+    writeln!(page, "neighbors  {neighbors}")?;
+    writeln!(page, "ttl        {}", options.ttl)?;
+    for manners in options.dialects().each().filter(|dialect| *dialect != Dialect::OWN).map(Dialect::manners) {
+        write!(page, "{:<11}spoken too", manners.option.trim_start_matches('-'))?;
+        if manners.answers != Answers::Kept {
+            let networks: Vec<String> = answer_networks(options).iter().map(ToString::to_string).collect();
+            write!(page, ", with clients in {}", networks.join(" "))?;
+        }
+        writeln!(page)?;
+    }
+    writeln!(page, "pass on    {forward}")?;
+    match output::write_all(stdout(), page.as_bytes()) {
+        // Whoever reads no further has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot say on stdout what would be served"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[test]
+    fn a_network_of_tp3_clients_is_told_once() {
+        let read = |line: &str| answer_networks(&Options::try_parse_from(line.split(' ')).unwrap());
+        assert_eq!(read("servent 9000 -"), []);
+        let networks = read("servent 9000 - --tp3 --tp3-answers 127.0.0.7/8 --tp3-answers 10.9.8.7/8");
+        assert!(networks.iter().all(|network| *network == network.trunc()), "{networks:?}");
+        for network in ["127.0.0.0/8", "10.0.0.0/8"] {
+            let found = networks.iter().filter(|found| **found == network.parse::<IpNet>().unwrap());
+            assert_eq!(found.count(), 1, "{networks:?}");
+        }
+    }
+}
