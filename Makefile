@@ -81,7 +81,7 @@ scale: ## Measure how a flood grows, and write the charts and tables of docs/SCA
 check: ## Formatting, lints and docs, all without a warning
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy -p servent --lib --no-default-features --locked -- -D warnings
+	$(CARGO) clippy -p servent -p client --lib --no-default-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 
 data: ## Turn what this machine knows (services, countries, packages …) into key-value files in data/local

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::dialect::{Dialect, Manners};
 
@@ -187,20 +188,61 @@ fn one_more_of_a_kind_costs_what_is_said() {
 
 #[test]
 fn what_the_client_uses_of_the_servent_is_said() {
-    let code: String = rust_files("client/src").iter().map(|file| read(file)).collect();
-    let mut used = BTreeSet::new();
-    for rest in code.split("servent::").skip(1) {
-        let inside = rest.strip_prefix('{').map_or(rest, |rest| rest.split('}').next().unwrap());
-        let several = if rest.starts_with('{') { usize::MAX } else { 1 };
-        let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
-        let names =
-            inside.split(", ").take(several).map(|name| name.chars().take_while(|c| is_part(*c)).collect::<String>());
-        used.extend(names.filter(|name| !name.is_empty()));
+    let page = read("ARCHITECTURE.md").replace('\n', " ");
+    let (program, library): (Vec<_>, Vec<_>) =
+        rust_files("client/src").into_iter().partition(|file| file.starts_with("client/src/program"));
+    let uses = [
+        (library, "the client uses the servent's ", ", its program"),
+        (program, "its program also the servent's ", ", the tests"),
+    ];
+    for (files, begins, ends) in uses {
+        let code: String = files.iter().map(|file| read(file)).collect();
+        let mut used = BTreeSet::new();
+        for rest in code.split("servent::").skip(1) {
+            let inside = rest.strip_prefix('{').map_or(rest, |rest| rest.split('}').next().unwrap());
+            let several = if rest.starts_with('{') { usize::MAX } else { 1 };
+            let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+            let names = inside
+                .split(", ")
+                .take(several)
+                .map(|name| name.chars().take_while(|c| is_part(*c)).collect::<String>());
+            used.extend(names.filter(|name| !name.is_empty()));
+        }
+        let said = page.split(begins).nth(1).unwrap().split(ends).next().unwrap();
+        let said: BTreeSet<String> = said.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        assert_eq!(used, said);
     }
-    let page = read("ARCHITECTURE.md");
-    let said = page.split("the client uses the servent's ").nth(1).unwrap().split(", the tests").next().unwrap();
-    let said: BTreeSet<String> = said.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-    assert_eq!(used, said);
+}
+
+/// Whoever builds on a crate compiles what the crate needs, and not what its program needs.
+#[test]
+fn without_their_programs_the_crates_depend_on_nothing_that_only_programs_need() {
+    const OF_PROGRAMS: [&str; 12] = [
+        "anstream",
+        "base64",
+        "clap",
+        "env_filter",
+        "env_logger",
+        "etcetera",
+        "humantime",
+        "rustyline",
+        "serde_json",
+        "signal-hook",
+        "slotmap",
+        "unicode-width",
+    ];
+    for (name, own) in [("servent", &["common", "servent"][..]), ("client", &["client", "common", "servent"])] {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args(["tree", "--package", name, "--no-default-features", "--edges", "normal", "--prefix", "none"]);
+        let tree = tree.args(["--offline", "--locked"]).current_dir(home()).output().unwrap();
+        let said = String::from_utf8_lossy(&tree.stderr);
+        assert!(tree.status.success(), "{said}");
+        let text = String::from_utf8(tree.stdout).unwrap();
+        let names: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(own.iter().all(|own| names.contains(own)), "{name}: {names:?}");
+        let odd: Vec<_> = OF_PROGRAMS.iter().filter(|of_programs| names.contains(**of_programs)).collect();
+        assert!(odd.is_empty(), "{name} depends on {odd:?}");
+    }
 }
 
 #[test]
