@@ -245,6 +245,22 @@ fn without_their_programs_the_crates_depend_on_nothing_that_only_programs_need()
     }
 }
 
+/// What is public for our own programs alone, and whatever is private, is in nobody's way.
+#[test]
+fn cargo_doc_shows_what_others_build_on_and_nothing_else() {
+    for crate_name in ["servent", "client"] {
+        let text = read(&format!("{crate_name}/src/lib.rs"));
+        let of_program = text.split("#[cfg(feature = \"program\")]\n").skip(1);
+        let public = of_program.filter(|item| item.trim_start_matches("#[doc(hidden)]\n").starts_with("pub "));
+        let (hidden, shown): (Vec<_>, Vec<_>) = public.partition(|item| item.starts_with("#[doc(hidden)]\n"));
+        assert!(hidden.len() >= 2 && shown.is_empty(), "{crate_name} shows {shown:?}");
+    }
+    // Where `cargo doc` itself writes there would be private items as well.
+    let makefile = read("Makefile").replace("\\\n", " ");
+    let private: Vec<&str> = makefile.lines().filter(|line| line.contains("--document-private-items")).collect();
+    assert!(!private.is_empty() && private.iter().all(|line| line.contains("--target-dir")), "{private:?}");
+}
+
 #[test]
 fn only_the_native_wire_names_its_codec() {
     let named: Vec<String> = rust_files("").into_iter().filter(|file| read(file).contains("bincode::")).collect();
