@@ -76,6 +76,7 @@ mod tests {
         let all = MADE_UP.into_iter().fold(Features::NONE, Features::with);
         assert!(Features::NOT_GIVEN_OUT.include(all));
         assert_eq!(all.bits().count_ones() as usize, MADE_UP.len(), "each is another");
+        assert_eq!(all.with(MADE_UP[0]), all, "twice is once");
     }
 
     #[test]
