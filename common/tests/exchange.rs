@@ -539,11 +539,13 @@ fn who_rests_with_no_frame_begun_is_not_timed_afterwards() {
 }
 
 #[test]
-fn what_comes_of_a_frame_while_its_link_rests_does_not_end_the_rest() {
+fn what_comes_while_a_link_rests_does_not_end_the_rest() {
     let mut desk = Desk::servent();
     let link = desk.neighbor();
     desk.performs(overlay::Output::Rest { link, until: desk.now + 100 * SECOND });
     let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &ping);
+    assert_eq!(desk.heard(), [(link, Heard::Message(Message::Ping))]);
     desk.receive(link, &ping[..1]);
     assert_eq!(desk.deadline(), Some(100 * SECOND));
     desk.goes_on(100 * SECOND);

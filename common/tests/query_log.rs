@@ -13,9 +13,9 @@ use std::time::Duration;
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
-use common::limits::KEY_BYTES_MAX;
+use common::limits::{KEY_BYTES_MAX, TTL_FROM_OTHERS_MAX};
 use common::link::LinkId;
-use common::message::{Hello, Message, Role, ServentId};
+use common::message::{Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Input, Opening, Overlay};
 use common::query::{Ask, Path, Query};
 use common::time::Time;
@@ -319,6 +319,52 @@ fn a_neighbor_that_cannot_be_told() {
             format!("{} ended by the TTL: 1 neighbor not asked", ids[1]),
             format!("{} echoed to 10.0.0.2:9000: reached 1, stopped 1", ids[1]),
         ]
+    );
+}
+
+/// One mind by itself, to which more is said than anybody says who keeps to the rules.
+#[test]
+fn a_ttl_that_is_cut_and_a_request_made_twice() {
+    let _ = log::set_logger(&Keeper);
+    log::set_max_level(log::LevelFilter::Debug);
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+    let config = Config { advertised: address("10.0.0.1:9000"), servent_id: ServentId(1), ..Config::default() };
+    let mut mind = Overlay::new(&config, Arc::default());
+    let [neighbor, client] = [1, 2].map(LinkId);
+    let query = Query {
+        sequence: 7,
+        client: AnswerAddress { socket: address("10.0.0.4:9990"), dialect: Dialect::Native },
+        ttl: TTL_FROM_OTHERS_MAX + 2,
+        hops: 1,
+        ask: tea(),
+        path: Path::Addresses(Vec::new()),
+    };
+    let servent = Hello::new(Role::Servent { id: ServentId(2), advertised: address("10.0.0.2:9000") });
+    let request = || Message::Request(Request { sequence: 8, ask: tea() });
+    let mut out = Vec::new();
+    for input in [
+        Input::Opened { link: neighbor, opening: Opening::Accepted(address("10.0.0.2:1")) },
+        Input::Received { link: neighbor, message: Message::Hello(servent) },
+        Input::Received { link: neighbor, message: Message::Query(Arc::new(query)) },
+        Input::Closed { link: neighbor, reason: String::new() },
+        Input::Opened { link: client, opening: Opening::Accepted(address("10.0.0.3:1")) },
+        Input::Received { link: client, message: Message::Hello(Hello::new(Role::Client { answer_port: 9990 })) },
+        Input::Received { link: client, message: request() },
+        Input::Received { link: client, message: request() },
+    ] {
+        mind.handle(Time::START, input, &mut out);
+    }
+    let said = SAID.take();
+    let of =
+        |id: &str, verb: &str| said.iter().filter(|line| line.starts_with(&format!("{id} {verb}"))).collect::<Vec<_>>();
+    assert_eq!(
+        of("00000007@10.0.0.4:9990", "heard"),
+        ["00000007@10.0.0.4:9990 heard from 10.0.0.2:9000 with TTL 9, cut to 7: ? tea"]
+    );
+    assert_eq!(of("00000008@10.0.0.3:9990", "asked").len(), 2, "{said:?}");
+    assert_eq!(
+        of("00000008@10.0.0.3:9990", "duplicate"),
+        ["00000008@10.0.0.3:9990 duplicate from its client with TTL 4, heard before with TTL 4"]
     );
 }
 
