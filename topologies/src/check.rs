@@ -92,7 +92,7 @@ struct Round<'a> {
 }
 
 /// What is asked for, and why.
-struct Question {
+struct KeyToAsk {
     key: String,
     why: String,
 }
@@ -235,7 +235,7 @@ impl Round<'_> {
     }
 
     /// A key of each kind there is: of one servent, of several, of none in reach, of none at all.
-    fn questions(&self) -> Vec<Question> {
+    fn questions(&self) -> Vec<KeyToAsk> {
         let mut holders: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, store) in self.data.iter().enumerate() {
             for key in store.keys() {
@@ -253,7 +253,7 @@ impl Round<'_> {
                 |places: &Vec<usize>| places.iter().filter_map(|place| self.expected.distances[*place]).max();
             let fitting = holders.iter().filter(|(_, places)| kind(reachable(places), places.len()));
             if let Some((key, _)) = fitting.max_by_key(|(_, places)| (reachable(places), farthest(places))) {
-                questions.push(Question { key: key.clone(), why: why.to_string() });
+                questions.push(KeyToAsk { key: key.clone(), why: why.to_string() });
             }
         };
         pick(&"held by one", &|reachable, all| reachable == 1 && all == 1);
@@ -264,7 +264,7 @@ impl Round<'_> {
         while holders.contains_key(&nobodys) {
             nobodys.push('n');
         }
-        questions.push(Question { key: nobodys, why: "held by none".to_owned() });
+        questions.push(KeyToAsk { key: nobodys, why: "held by none".to_owned() });
         questions
     }
 
