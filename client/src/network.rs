@@ -23,9 +23,9 @@ use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
 use common::overlay::STRANGERS_LOG;
 use common::query::Ask;
-use common::session::{Input, Report, Session};
+use common::session::{Input, Output, Question, Report, Session};
 use common::time::Time;
-use common::wire::{Accepts, EncodeError, Frame};
+use common::wire::{Accepts, Frame};
 use rustix::io::Errno;
 use servent::connections::Connections;
 use servent::poller::{Interest, Poller, Ready, Watched};
@@ -92,6 +92,10 @@ pub(crate) struct Sockets {
     connections: Connections,
     exchange: Exchange,
     session: Session,
+    silence_max: Duration,
+    answers_wanted: Option<u64>,
+    /// What was asked last. One query is asked at a time.
+    asked: Option<u64>,
     /// What the contact speaks.
     dialect: Dialect,
     reports: Reports,
@@ -164,7 +168,7 @@ impl Sockets {
         let answers_at = canonical(own);
         let sequence: [u8; 4] = random()?;
 
-        let session = Session::new(dialect, answer_port, first_sequence(sequence), silence_max, answers_wanted);
+        let session = Session::new(dialect, answer_port, first_sequence(sequence));
         let poller = Poller::new().context("cannot make a poller")?;
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the answer address")?;
         interrupt.set_nonblocking(true)?;
@@ -181,6 +185,9 @@ impl Sockets {
             contact_link: LinkId(0),
             exchange: Exchange::client(Accepts::answers_to(dialect)),
             session,
+            silence_max,
+            answers_wanted,
+            asked: None,
             dialect,
             reports: Reports::default(),
             left_out: None,
@@ -223,7 +230,7 @@ impl Sockets {
     }
 
     /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
-    pub(crate) fn ask(&mut self, ask: Ask) -> Result<(), EncodeError> {
+    pub(crate) fn ask(&mut self, ask: Ask) -> anyhow::Result<()> {
         // Told here, because what its link cannot say would otherwise cost the contact.
         Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: ask.clone() }))?;
         if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {
@@ -232,7 +239,12 @@ impl Sockets {
         if let Err(error) = self.listener.set_interest(Interest::Read) {
             log::warn!("cannot watch the answer address: {error}");
         }
-        self.handle(Input::Ask(ask));
+        let now = self.now();
+        let mut outputs = Vec::new();
+        let question = Question { ask, silence_max: self.silence_max, answers_wanted: self.answers_wanted };
+        self.asked = Some(self.session.ask(now, question, &mut outputs)?);
+        self.perform(now, outputs);
+        self.hear();
         Ok(())
     }
 
@@ -329,7 +341,9 @@ impl Sockets {
             INTERRUPT => {
                 // Noted as well, because the query may have ended in the same round, or not begun.
                 self.interrupted = self.take_interrupt();
-                self.handle(Input::Interrupt);
+                if let Some(sequence) = self.asked {
+                    self.handle(Input::Cancel { sequence });
+                }
             }
             key => {
                 let link = Connections::link_of(key);
@@ -411,6 +425,10 @@ impl Sockets {
         let now = self.now();
         let mut outputs = Vec::new();
         self.session.handle(now, input, &mut outputs);
+        self.perform(now, outputs);
+    }
+
+    fn perform(&mut self, now: Time, outputs: Vec<Output>) {
         for output in outputs {
             if let Some(report) = self.exchange.perform_for_client(now, output, &mut self.connections) {
                 self.reports.push(report);

@@ -65,7 +65,7 @@ mod tests {
 
     fn answer(bytes_count: usize) -> Report {
         let body = AnswerBody::Value(vec![b'v'; bytes_count]);
-        Report::Answer { from: "192.0.2.7:9".parse().unwrap(), hops: None, body, elapsed: Duration::ZERO }
+        Report::Answer { sequence: 7, from: "192.0.2.7:9".parse().unwrap(), hops: None, body, elapsed: Duration::ZERO }
     }
 
     #[test]

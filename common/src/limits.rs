@@ -158,6 +158,14 @@ pub const ANSWER_UNSENT_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
 /// How long a client waits after the last answer, unless told otherwise.
 pub const SILENCE_DEFAULT: Duration = Duration::from_secs(4);
+/// Queries one client may have pending at once; one more is not asked. Its contact takes
+/// [`CLIENT_QUERIES_AT_ONCE_MAX`] of them, and then so many a second, and has said its last word on each within
+/// [`ECHO_WAIT_MAX`]: with more pending, the client would only wait for the pace.
+pub const CLIENT_PENDING_MAX: usize = 16_384;
+const _: () = {
+    let meanwhile = CLIENT_QUERIES_PER_SECOND_MAX as u128 * ECHO_WAIT_MAX.as_millis() / 1_000;
+    assert!(CLIENT_QUERIES_AT_ONCE_MAX as u128 + meanwhile <= CLIENT_PENDING_MAX as u128);
+};
 /// Longest command line a client reads: the longest key and the words around it.
 pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 /// Connections a client accepts on its answer address at once.

@@ -1,21 +1,53 @@
-//! The client's mind: one query at a time, the answers to it, and the wait that ends it.
+//! The client's mind: any number of queries, the answers to each, and the wait of its own that ends each.
 //!
-//! It holds the resettable deadline and the rule that cuts it short. It does not know a terminal, a socket or how a
+//! It holds the resettable deadlines and the rule that cuts them short. It does not know a terminal, a socket or how a
 //! report is shown; a client of any shape performs its outputs.
 
-use std::collections::{BTreeMap, VecDeque};
+mod ended;
+mod pending;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::dialect::{Answers, Dialect, Manners};
 use crate::features::Features;
-use crate::limits::HELLO_WAIT_MAX;
+use crate::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
 use crate::newcomers::Newcomers;
 use crate::query::{Answer, AnswerBody, Ask, Path, Tally};
 use crate::time::Time;
 use crate::wire::WireError;
+
+use ended::{Ended, MayCome};
+use pending::{Pending, PendingQueries};
+
+pub use ended::ENDED_KEPT_MAX;
+
+/// What is asked, and for how long the answers are waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What every servent within reach is asked.
+    pub ask: Ask,
+    /// How long to wait after its last answer, whatever becomes of other queries.
+    pub silence_max: Duration,
+    /// With how many answers it ends, if not with all there are.
+    pub answers_wanted: Option<u64>,
+}
+
+impl Question {
+    /// One that waits for as long as is usual, and for all answers there are.
+    #[must_use]
+    pub fn new(ask: Ask) -> Question {
+        Question { ask, silence_max: SILENCE_DEFAULT, answers_wanted: None }
+    }
+}
+
+/// As many queries are pending as there may be. This one was not asked, and nothing became of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{CLIENT_PENDING_MAX} queries are pending, and that is the most")]
+pub struct TooManyPending;
 
 /// What the mind is told.
 #[derive(Debug)]
@@ -55,10 +87,11 @@ pub enum Input {
         /// Why, for the person.
         reason: String,
     },
-    /// The person asks. Told only once the contact has said hello and no query is pending.
-    Ask(Ask),
-    /// The person has had enough of the pending query.
-    Interrupt,
+    /// Nobody wants a query any more: if it is pending it ends, and what still comes for it is no surprise.
+    Cancel {
+        /// Which.
+        sequence: u64,
+    },
     /// [`Session::deadline`] has come. Telling it early or twice changes nothing.
     Deadline,
 }
@@ -85,20 +118,23 @@ pub enum Output {
 /// What the person is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// The contact said hello: asking may begin.
+    /// The contact said hello: asking may begin. What is asked before is asked of nobody, and ends by silence.
     Ready,
     /// There is no servent at the contact's address, or it does not want us.
     Refused {
         /// Which of the two, and what is known of it.
         reason: String,
     },
-    /// The contact is gone. A pending query goes on until its wait is over: answers do not come through the contact.
+    /// The contact is gone. Told once; each pending query goes on until its own wait is over: answers do not come through
+    /// the contact.
     ContactLost {
         /// How it went.
         reason: String,
     },
-    /// An answer to the pending query.
+    /// An answer to a pending query.
     Answer {
+        /// To which.
+        sequence: u64,
         /// The answering servent's advertised address.
         from: SocketAddr,
         /// How many links the query crossed to it, where that is told.
@@ -115,13 +151,19 @@ pub enum Report {
         /// What kind of message it was.
         message: &'static str,
     },
-    /// More of that kind since the last query ended than are told one by one. Told just before the end of a query.
+    /// More of that kind than are told one by one ([`UNEXPECTED_TOLD_MAX`]). Told just before the end of a query: one that
+    /// was asked since such an end, or that leaves none pending.
     MoreUnexpected {
         /// How many more.
         count: u64,
     },
-    /// The pending query is over.
-    Ended(Ending),
+    /// A query is over; nothing more is told of it.
+    Ended {
+        /// Which.
+        sequence: u64,
+        /// How it ended.
+        ending: Ending,
+    },
 }
 
 /// How a query ended.
@@ -152,19 +194,16 @@ pub enum EndReason {
     Silence,
     /// As many answers came as were wanted.
     Answers,
-    /// The person stopped it.
-    Interrupted,
+    /// Nobody wanted it any more.
+    Cancelled,
     /// It was not asked: the contact did not offer what it takes to understand it.
     NotUnderstood,
 }
 
-/// Queries that ended without the contact's word on them; it may still come and is then no surprise.
-const OWED_MAX: usize = 64;
-/// Queries that ended with as many answers as were wanted; what still comes for them is not told.
-const SATISFIED_MAX: usize = 1_024;
-
-/// Messages that belong to no query and are told one by one, from the end of one query to the end of the next. Whoever
-/// sends more is counted.
+/// Messages that belong to no query and are told one by one, from the end of one query to the first end of one that was
+/// asked after it, or that leaves none pending. With one query at a time that is from the end of each to the end of the
+/// next; with many it is about as long as a query is pending, however many end in that time. Whoever sends more is
+/// counted.
 pub const UNEXPECTED_TOLD_MAX: u64 = 20;
 
 /// The client's mind.
@@ -173,17 +212,16 @@ pub struct Session {
     dialect: Dialect,
     answer_port: u16,
     next_sequence: u64,
-    silence_max: Duration,
-    answers_wanted: Option<u64>,
     contact: Contact,
     peers: BTreeMap<LinkId, Peer>,
     /// Those of them that have yet to say hello.
     newcomers: Newcomers<()>,
-    pending: Option<Pending>,
-    owed: VecDeque<u64>,
-    satisfied: VecDeque<u64>,
-    /// Since the last query ended.
+    pending: PendingQueries,
+    ended: Ended,
+    /// Since they were last counted anew.
     unexpected_count: u64,
+    /// The first query asked after that.
+    unexpected_since: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,45 +250,24 @@ impl Peer {
     }
 }
 
-#[derive(Debug)]
-struct Pending {
-    sequence: u64,
-    /// Whether places are asked for, and not values.
-    for_places: bool,
-    asked: Time,
-    /// When the wait last began anew.
-    heard: Time,
-    answers: u64,
-    /// Those of them that count in what a contact promises: behind a dialect without echoes nobody reports.
-    reported_answers: u64,
-    told: Option<Tally>,
-}
-
 impl Session {
     /// A mind that has no contact yet, but knows what it will speak. `first_sequence` should be random, so that a client
     /// restarted on the same port is never taken for its former self; it is not used where requests are numbered from
     /// zero.
     #[must_use]
-    pub fn new(
-        dialect: Dialect,
-        answer_port: u16,
-        first_sequence: u64,
-        silence_max: Duration,
-        answers_wanted: Option<u64>,
-    ) -> Session {
+    pub fn new(dialect: Dialect, answer_port: u16, first_sequence: u64) -> Session {
+        let next_sequence = if dialect.manners().counts_from_zero { 0 } else { first_sequence };
         Session {
             dialect,
             answer_port,
-            next_sequence: if dialect.manners().counts_from_zero { 0 } else { first_sequence },
-            silence_max,
-            answers_wanted,
+            next_sequence,
             contact: Contact::None,
             peers: BTreeMap::new(),
             newcomers: Newcomers::default(),
-            pending: None,
-            owed: VecDeque::new(),
-            satisfied: VecDeque::new(),
+            pending: PendingQueries::default(),
+            ended: Ended::default(),
             unexpected_count: 0,
+            unexpected_since: next_sequence,
         }
     }
 
@@ -274,26 +291,39 @@ impl Session {
                 self.on_closed(link, &error.to_string(), out);
             }
             Input::Closed { link, reason } => self.on_closed(link, &reason, out),
-            Input::Ask(ask) => {
-                let needs = ask.needs();
-                self.on_ask(now, ask, needs, out);
-            }
-            Input::Interrupt => self.end(now, EndReason::Interrupted, out),
+            Input::Cancel { sequence } => self.end(now, sequence, EndReason::Cancelled, out),
             Input::Deadline => self.on_deadline(now, out),
         }
+    }
+
+    /// Asks, and gives the number by which whatever is told of this query names it. It may be over at once, where the
+    /// contact does not understand it, or where no answers are wanted.
+    ///
+    /// # Errors
+    ///
+    /// Where [`CLIENT_PENDING_MAX`] queries are pending.
+    pub fn ask(&mut self, now: Time, question: Question, out: &mut Vec<Output>) -> Result<u64, TooManyPending> {
+        let needs = question.ask.needs();
+        self.ask_who_understands(now, question, needs, out)
     }
 
     /// When the mind next wants to hear [`Input::Deadline`].
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let silence = self.pending.as_ref().map_or(Time::NEVER, |pending| pending.heard + self.silence_max);
-        Some(self.newcomers.deadline().min(silence)).filter(|deadline| *deadline != Time::NEVER)
+        let deadline = self.newcomers.deadline().min(self.pending.deadline());
+        Some(deadline).filter(|deadline| *deadline != Time::NEVER)
     }
 
-    /// Whether a query is pending.
+    /// How many queries are pending.
+    #[must_use]
+    pub fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether any query is pending.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.pending.is_some()
+        !self.pending.is_empty()
     }
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
@@ -342,37 +372,59 @@ impl Session {
         }
     }
 
+    /// What a servent says once it has said hello.
     fn on_report(&mut self, now: Time, link: LinkId, peer: Peer, message: Message, out: &mut Vec<Output>) {
-        let from = peer.address;
-        let is_contact = self.contact == Contact::Ready(link);
-        match (message, &mut self.pending) {
-            (Message::Answer(answer), Some(pending)) if pending.is_for(&answer, peer) => {
-                pending.heard = now;
-                pending.answers += 1;
-                pending.reported_answers += u64::from(peer.manners.is_some_and(|manners| manners.echoes));
-                let elapsed = now.since(pending.asked);
-                let Answer { hops, body, .. } = answer;
-                let report = match body {
-                    AnswerBody::Value(text) if pending.for_places => place_from_text(from, text, elapsed),
-                    body => Report::Answer { from, hops: peer.tells_kind().then_some(hops), body, elapsed },
-                };
-                out.push(Output::Tell(report));
-                self.end_if_complete(now, out);
-            }
-            (Message::Finished(Finished { sequence, tally }), Some(pending))
-                if is_contact && sequence == pending.sequence && pending.told.is_none() =>
-            {
-                pending.told = Some(tally);
-                self.end_if_complete(now, out);
-            }
-            (Message::Finished(finished), _) if is_contact && self.owed.contains(&finished.sequence) => {
-                self.owed.retain(|owed| *owed != finished.sequence);
-            }
-            // No more was wanted.
-            (Message::Answer(Answer { sequence, .. }), _) if self.satisfied.contains(&sequence) => {}
-            (Message::Finished(Finished { sequence, .. }), _) if is_contact && self.satisfied.contains(&sequence) => {}
-            (message, _) => self.on_unexpected(from, message.name(), out),
+        let name = message.name();
+        let is_expected = match message {
+            Message::Answer(answer) => self.on_answer(now, peer, answer, out),
+            Message::Finished(finished) => self.on_finished(now, link, finished, out),
+            Message::Hello(_)
+            | Message::Goodbye(_)
+            | Message::Ping
+            | Message::Pong
+            | Message::Request(_)
+            | Message::Query(_)
+            | Message::Echo(_) => false,
+        };
+        if !is_expected {
+            self.on_unexpected(peer.address, name, out);
         }
+    }
+
+    /// Whether it is one that is waited for, or that nobody wants any more.
+    fn on_answer(&mut self, now: Time, peer: Peer, answer: Answer, out: &mut Vec<Output>) -> bool {
+        let Answer { sequence, hops, body } = answer;
+        let brings_place = matches!(body, AnswerBody::Place { .. });
+        let pending = self.pending.get_mut(sequence);
+        // It is one to that query as far as whoever brings it says what kind it is.
+        let Some(pending) = pending.filter(|pending| !peer.tells_kind() || brings_place == pending.for_places) else {
+            return self.ended.may_be_answered(sequence);
+        };
+        pending.answers += 1;
+        pending.reported_answers += u64::from(peer.manners.is_some_and(|manners| manners.echoes));
+        let (from, elapsed) = (peer.address, now.since(pending.asked));
+        let (hops, body) = match body {
+            AnswerBody::Value(text) if pending.for_places => place_from_text(text),
+            body => (peer.tells_kind().then_some(hops), body),
+        };
+        out.push(Output::Tell(Report::Answer { sequence, from, hops, body, elapsed }));
+        self.pending.wait_anew(now, sequence);
+        self.end_if_enough(now, sequence, out);
+        true
+    }
+
+    /// Whether it is the contact's word on a query that it owes one on.
+    fn on_finished(&mut self, now: Time, link: LinkId, finished: Finished, out: &mut Vec<Output>) -> bool {
+        let Finished { sequence, tally } = finished;
+        let Some(pending) = self.pending.get_mut(sequence) else {
+            return self.contact == Contact::Ready(link) && self.ended.take_finished(sequence);
+        };
+        if pending.asked_of != Some(link) || pending.told.is_some() {
+            return false;
+        }
+        pending.told = Some(tally);
+        self.end_if_enough(now, sequence, out);
+        true
     }
 
     fn on_unexpected(&mut self, from: SocketAddr, message: &'static str, out: &mut Vec<Output>) {
@@ -398,24 +450,40 @@ impl Session {
         }
     }
 
-    fn on_ask(&mut self, now: Time, ask: Ask, needs: Features, out: &mut Vec<Output>) {
+    fn ask_who_understands(
+        &mut self,
+        now: Time,
+        question: Question,
+        needs: Features,
+        out: &mut Vec<Output>,
+    ) -> Result<u64, TooManyPending> {
+        if self.pending.len() >= CLIENT_PENDING_MAX {
+            return Err(TooManyPending);
+        }
+        let Question { ask, silence_max, answers_wanted } = question;
         let sequence = self.next_sequence;
         self.next_sequence = self.next_sequence.wrapping_add(1);
-        self.pending = Some(Pending {
-            sequence,
+        let asked_of = if let Contact::Ready(link) = self.contact { Some(link) } else { None };
+        let pending = Pending {
             for_places: ask == Ask::Topology,
+            asked_of,
             asked: now,
-            heard: now,
+            silence_max,
+            answers_wanted,
             answers: 0,
             reported_answers: 0,
             told: None,
-        });
-        if let Contact::Ready(link) = self.contact {
-            if !self.peers.get(&link).is_some_and(|contact| contact.features.include(needs)) {
-                return self.end(now, EndReason::NotUnderstood, out);
+        };
+        self.pending.insert(now, sequence, pending);
+        if let Some(link) = asked_of {
+            if self.peers.get(&link).is_some_and(|contact| contact.features.include(needs)) {
+                out.push(Output::Send { link, message: Message::Request(Request { sequence, ask }) });
+            } else {
+                self.end(now, sequence, EndReason::NotUnderstood, out);
             }
-            out.push(Output::Send { link, message: Message::Request(Request { sequence, ask }) });
         }
+        self.end_if_enough(now, sequence, out);
+        Ok(sequence)
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
@@ -423,36 +491,33 @@ impl Session {
             out.push(Output::Close { link });
             self.on_closed(link, &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()), out);
         }
-        if self.pending.as_ref().is_some_and(|pending| now.since(pending.heard) >= self.silence_max) {
-            self.end(now, EndReason::Silence, out);
+        while let Some(sequence) = self.pending.overdue(now) {
+            self.end(now, sequence, EndReason::Silence, out);
         }
     }
 
-    fn end_if_complete(&mut self, now: Time, out: &mut Vec<Output>) {
-        let Some(pending) = &self.pending else { return };
+    fn end_if_enough(&mut self, now: Time, sequence: u64, out: &mut Vec<Output>) {
+        let Some(pending) = self.pending.get_mut(sequence) else { return };
         if pending.told.is_some_and(|tally| tally.is_whole() && pending.reported_answers >= tally.answers) {
-            self.end(now, EndReason::Complete, out);
-        } else if self.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
-            self.end(now, EndReason::Answers, out);
+            self.end(now, sequence, EndReason::Complete, out);
+        } else if pending.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
+            self.end(now, sequence, EndReason::Answers, out);
         }
     }
 
-    fn end(&mut self, now: Time, reason: EndReason, out: &mut Vec<Output>) {
-        let Some(Pending { sequence, asked, answers, reported_answers, told, .. }) = self.pending.take() else {
+    fn end(&mut self, now: Time, sequence: u64, reason: EndReason, out: &mut Vec<Output>) {
+        let Some(Pending { asked, answers, reported_answers, told, .. }) = self.pending.remove(sequence) else {
             return;
         };
         let is_asked = reason != EndReason::NotUnderstood;
         // In a dialect without echoes no contact reports.
         let is_silent = is_asked && !self.dialect.manners().echoes;
-        if reason == EndReason::Answers {
-            remember(&mut self.satisfied, sequence, SATISFIED_MAX);
+        if matches!(reason, EndReason::Answers | EndReason::Cancelled) {
+            self.ended.insert(sequence, MayCome::Anything);
         } else if told.is_none() && is_asked && !is_silent {
-            remember(&mut self.owed, sequence, OWED_MAX);
+            self.ended.insert(sequence, MayCome::Finished);
         }
-        let count = std::mem::take(&mut self.unexpected_count).saturating_sub(UNEXPECTED_TOLD_MAX);
-        if count > 0 {
-            out.push(Output::Tell(Report::MoreUnexpected { count }));
-        }
+        self.tell_more_unexpected(sequence, out);
         let untold = Tally {
             reached: answers,
             answers,
@@ -460,7 +525,7 @@ impl Session {
             silent: u64::from(is_silent),
             ..Tally::default()
         };
-        out.push(Output::Tell(Report::Ended(Ending {
+        let ending = Ending {
             reason,
             answers,
             missing: match (reason, told) {
@@ -470,39 +535,34 @@ impl Session {
             tally: told.unwrap_or(untold),
             tally_told: told.is_some(),
             elapsed: now.since(asked),
-        })));
+        };
+        out.push(Output::Tell(Report::Ended { sequence, ending }));
+    }
+
+    /// How many came that were not told, where the query that ends is one to tell it at.
+    fn tell_more_unexpected(&mut self, ends: u64, out: &mut Vec<Output>) {
+        let was_asked_since = ends.wrapping_sub(self.unexpected_since) <= u64::MAX / 2;
+        if was_asked_since || self.pending.is_empty() {
+            self.unexpected_since = self.next_sequence;
+            let count = std::mem::take(&mut self.unexpected_count).saturating_sub(UNEXPECTED_TOLD_MAX);
+            if count > 0 {
+                out.push(Output::Tell(Report::MoreUnexpected { count }));
+            }
+        }
     }
 }
 
-/// Adds a query to those that are over, the oldest of which are forgotten.
-fn remember(queries: &mut VecDeque<u64>, sequence: u64, at_most: usize) {
-    queries.push_back(sequence);
-    if queries.len() > at_most {
-        queries.pop_front();
-    }
-}
-
-impl Pending {
-    /// Whether an answer is one to this query, as far as whoever brings it says what kind it is.
-    fn is_for(&self, answer: &Answer, peer: Peer) -> bool {
-        let brings_place = matches!(answer.body, AnswerBody::Place { .. });
-        answer.sequence == self.sequence && (!peer.tells_kind() || brings_place == self.for_places)
-    }
-}
-
-/// A place told as the text of its path.
-fn place_from_text(from: SocketAddr, text: Vec<u8>, elapsed: Duration) -> Report {
+/// A place told as the text of its path, and how far away it is.
+fn place_from_text(text: Vec<u8>) -> (Option<u8>, AnswerBody) {
     let words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count();
     let hops = u8::try_from(words.saturating_sub(1)).ok();
-    let body = AnswerBody::Place { path: Path::Text(text), neighbors: Vec::new() };
-    Report::Answer { from, hops, body, elapsed }
+    (hops, AnswerBody::Place { path: Path::Text(text), neighbors: Vec::new() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::features::MADE_UP;
-    use crate::limits::SILENCE_DEFAULT;
     use crate::message::ServentId;
 
     /// No ask needs a feature yet, so the need is made up here.
@@ -515,7 +575,7 @@ mod tests {
         let native = Hello { features: offered, ..servent };
         let nameless = Hello { features: offered, ..Hello::said_in(Dialect::Tp3, Role::Nameless) };
         for (dialect, hello) in [(Dialect::Native, native), (Dialect::Tp3, nameless)] {
-            let mut session = Session::new(dialect, 9990, 7, SILENCE_DEFAULT, None);
+            let mut session = Session::new(dialect, 9990, 7);
             let mut out = Vec::new();
             session.handle(Time::START, Input::Attached { link, contact }, &mut out);
             session.handle(Time::START, Input::Received { link, message: Message::Hello(hello) }, &mut out);
@@ -524,11 +584,13 @@ mod tests {
                 [(Features::NONE, true), (offered, true), (other, false), (offered.with(other), false), (offered, true)]
             {
                 let mut out = Vec::new();
-                session.on_ask(Time::START, Ask::Topology, needs, &mut out);
+                let question = Question::new(Ask::Topology);
+                let sequence = session.ask_who_understands(Time::START, question, needs, &mut out).unwrap();
                 assert_eq!(session.is_waiting(), is_asked, "{needs:?} needed");
                 if is_asked {
                     let [Output::Send { message: Message::Request(_), .. }] = out[..] else { panic!("{out:?}") };
-                    session.handle(Time::START, Input::Interrupt, &mut Vec::new());
+                    session.handle(Time::START + SILENCE_DEFAULT, Input::Deadline, &mut Vec::new());
+                    assert!(!session.is_waiting());
                 } else {
                     let ending = Ending {
                         reason: EndReason::NotUnderstood,
@@ -538,12 +600,12 @@ mod tests {
                         tally_told: false,
                         elapsed: Duration::ZERO,
                     };
-                    assert_eq!(out, [Output::Tell(Report::Ended(ending))], "{needs:?} needed");
+                    assert_eq!(out, [Output::Tell(Report::Ended { sequence, ending })], "{needs:?} needed");
                     assert_eq!(session.deadline(), None, "nothing is waited for");
                 }
             }
             let owed = if dialect == Dialect::Native { 3 } else { 0 };
-            assert_eq!(session.owed.len(), owed, "nobody reports what was not asked");
+            assert_eq!(session.ended.len(), owed, "nobody reports what was not asked");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How much memory bytes from strangers can cost: an allocator that counts, and bytes that ask for too much.
 //!
-//! It measures a link and the decoding inside it, and an idle servent's mind; what the minds keep of what they are told
-//! has limits of its own.
+//! It measures a link and the decoding inside it, an idle servent's mind and a client's; what the minds keep of what they
+//! are told has limits of its own.
 //! It is a test binary of its own because a program has one allocator.
 
 // An allocator can only be written with `unsafe`; this one hands everything to the system's and counts.
@@ -18,12 +18,14 @@ use common::address::{AnswerAddress, Neighbor};
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::{
-    FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SEEN_AGE_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
+    CLIENT_PENDING_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SEEN_AGE_MAX, SILENCE_DEFAULT,
+    STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
 };
 use common::link::{Link, LinkId, Purpose, SendError};
-use common::message::{Hello, Message, Role, ServentId};
+use common::message::{Finished, Hello, Message, Role, ServentId};
 use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, Path, Query};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, Tally};
+use common::session::{self, Question, Session};
 use common::store::{Store, StoreError};
 use common::time::Time;
 use common::wire::{Frame, PREFACE, Position, WireError};
@@ -496,6 +498,53 @@ fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
         let last = (0..40).map(|_| remember(50)).max().unwrap_or(0);
         // A table may have to be made a little larger for what is taken out of it, once.
         assert!(last < first * 3 / 2, "{dialect:?}: {first}, then {last}");
+    }
+}
+
+/// A client's mind whose contact has said hello.
+fn attached_client() -> Session {
+    let mut client = Session::new(Dialect::Native, 7000, 0);
+    let contact = SocketAddr::from(([127, 0, 0, 1], 9000));
+    let hello = Hello::new(Role::Servent { id: ServentId(1), advertised: contact });
+    let mut out = Vec::new();
+    client.handle(Time::START, session::Input::Attached { link: LinkId(1), contact }, &mut out);
+    let message = Message::Hello(hello);
+    client.handle(Time::START, session::Input::Received { link: LinkId(1), message }, &mut out);
+    client
+}
+
+#[test]
+fn a_clients_mind_holds_little_for_each_query_and_nothing_for_those_the_contact_has_finished() {
+    let (mut client, idle) = cost_of(attached_client);
+    assert!(idle.kept + size_of::<Session>() <= 4 * 1024, "{idle:?}");
+    let mut sequences = Vec::with_capacity(CLIENT_PENDING_MAX);
+    let mut out = Vec::with_capacity(2);
+    let hear_finished = |client: &mut Session, sequences: &[u64], out: &mut Vec<session::Output>| {
+        for sequence in sequences {
+            let finished = Finished { sequence: *sequence, tally: Tally { reached: 1, ..Tally::default() } };
+            let input = session::Input::Received { link: LinkId(1), message: Message::Finished(finished) };
+            client.handle(Time::START, input, out);
+            out.clear();
+        }
+    };
+    for count in [1, CLIENT_PENDING_MAX, 1] {
+        let ((), pending) = cost_of(|| {
+            for _ in 0..count {
+                let question = Question::new(Ask::Topology);
+                sequences.push(client.ask(Time::START, question, &mut out).expect("there is room"));
+                out.clear();
+            }
+        });
+        assert!(pending.kept <= 2 * 1024 + count * 384, "{count}: {pending:?}");
+        // Those that nobody waits for any more cost less, until the contact has said its word on them.
+        let (before, held) = (COUNT.get().held, pending.kept);
+        client.handle(Time::START + SILENCE_DEFAULT, session::Input::Deadline, &mut out);
+        out = Vec::with_capacity(2);
+        assert!(COUNT.get().held <= before - signed(held) + signed(2 * 1024 + count * 64), "{count}");
+        hear_finished(&mut client, &sequences, &mut out);
+        assert!(!client.is_waiting());
+        assert_eq!(COUNT.get().held, before - signed(held), "{count}: something is still held");
+        sequences.clear();
     }
 }
 

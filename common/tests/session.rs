@@ -6,17 +6,20 @@
 
 mod random;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use common::dialect::Dialect;
 use common::features::Features;
 use common::key::Key;
-use common::limits::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
+use common::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use common::link::LinkId;
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, Path, Tally};
-use common::session::{EndReason, Ending, Input, Output, Report, Session, UNEXPECTED_TOLD_MAX};
+use common::session::{
+    ENDED_KEPT_MAX, EndReason, Ending, Input, Output, Question, Report, Session, TooManyPending, UNEXPECTED_TOLD_MAX,
+};
 use common::time::Time;
 use common::wire::WireError;
 use random::Random;
@@ -30,6 +33,8 @@ const TICK: Duration = Duration::from_nanos(1);
 struct Mind {
     session: Session,
     now: Time,
+    /// How many answers each question wants.
+    answers_wanted: Option<u64>,
 }
 
 fn address(number: u8) -> SocketAddr {
@@ -77,22 +82,33 @@ fn unexpected(from: u8, message: &'static str) -> Output {
     Output::Tell(Report::Unexpected { from: address(from), message })
 }
 
+/// An answer to the first query.
 fn heard(from: u8, elapsed: Duration) -> Output {
-    Output::Tell(Report::Answer { from: address(from), hops: Some(2), body: green(), elapsed })
+    heard_of(FIRST, from, elapsed)
 }
 
+fn heard_of(sequence: u64, from: u8, elapsed: Duration) -> Output {
+    Output::Tell(Report::Answer { sequence, from: address(from), hops: Some(2), body: green(), elapsed })
+}
+
+/// The end of the first query.
 fn ended(reason: EndReason, answers: u64, told: Option<Tally>, elapsed: Duration) -> Output {
+    ended_of(FIRST, reason, answers, told, elapsed)
+}
+
+fn ended_of(sequence: u64, reason: EndReason, answers: u64, told: Option<Tally>, elapsed: Duration) -> Output {
     let untold = Tally { reached: answers, answers, lost: u64::from(reason == EndReason::Silence), ..Tally::default() };
     let missing =
         if reason == EndReason::Answers { 0 } else { told.map_or(0, |told| told.answers - told.answers.min(answers)) };
     let (tally, tally_told) = (told.unwrap_or(untold), told.is_some());
-    Output::Tell(Report::Ended(Ending { reason, answers, missing, tally, tally_told, elapsed }))
+    let ending = Ending { reason, answers, missing, tally, tally_told, elapsed };
+    Output::Tell(Report::Ended { sequence, ending })
 }
 
 impl Mind {
     /// A mind that knows nobody.
     fn new(answers_wanted: Option<u64>) -> Mind {
-        Mind { session: Session::new(Dialect::Native, PORT, FIRST, SILENCE_DEFAULT, answers_wanted), now: Time::START }
+        Mind { session: Session::new(Dialect::Native, PORT, FIRST), now: Time::START, answers_wanted }
     }
 
     /// One whose contact is servent 1, with an answer link from servent 2.
@@ -127,7 +143,17 @@ impl Mind {
     }
 
     fn ask(&mut self) -> Vec<Output> {
-        self.tell(Input::Ask(tea()))
+        self.ask_for(Question { answers_wanted: self.answers_wanted, ..Question::new(tea()) })
+    }
+
+    fn ask_for(&mut self, question: Question) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.session.ask(self.now, question, &mut out).unwrap();
+        out
+    }
+
+    fn cancel(&mut self, sequence: u64) -> Vec<Output> {
+        self.tell(Input::Cancel { sequence })
     }
 
     fn closed(&mut self, link: LinkId) -> Vec<Output> {
@@ -269,10 +295,8 @@ fn silence_ends_a_query_and_every_answer_begins_it_anew() {
 #[test]
 fn the_silence_is_as_long_as_was_asked_for() {
     let silence = Duration::from_millis(250);
-    let mut mind = Mind { session: Session::new(Dialect::Native, PORT, FIRST, silence, None), ..Mind::new(None) };
-    mind.attach();
-    mind.hear(CONTACT, servent_hello(1));
-    mind.ask();
+    let mut mind = Mind::ready(None);
+    mind.ask_for(Question { silence_max: silence, ..Question::new(tea()) });
     assert_eq!(mind.pass(silence - TICK), []);
     assert_eq!(mind.pass(TICK), [ended(EndReason::Silence, 0, None, silence)]);
 }
@@ -350,23 +374,9 @@ fn what_comes_after_as_many_answers_as_wanted_is_dropped() {
 }
 
 #[test]
-fn of_the_last_1024_queries_it_is_known_that_no_more_was_wanted() {
-    let mut mind = Mind::ready(Some(1));
-    for sequence in FIRST..FIRST + 1_025 {
-        mind.ask();
-        mind.hear(OTHER, answer(sequence));
-    }
-    assert_eq!(mind.hear(OTHER, answer(FIRST)), [unexpected(2, "answer")]);
-    for sequence in FIRST + 1..FIRST + 1_025 {
-        assert_eq!(mind.hear(OTHER, answer(sequence)), []);
-        assert_eq!(mind.hear(CONTACT, finished(sequence, whole(3))), []);
-    }
-}
-
-#[test]
 fn what_was_promised_and_did_not_come_is_missing() {
     let missing = |out: &[Output]| match out.last() {
-        Some(Output::Tell(Report::Ended(ending))) => ending.missing,
+        Some(Output::Tell(Report::Ended { ending, .. })) => ending.missing,
         other => panic!("{other:?}"),
     };
     for came in 0..=2 {
@@ -390,7 +400,7 @@ fn what_was_promised_and_did_not_come_is_missing() {
     // Who stops waiting is told what had not come.
     let mut mind = Mind::asking(None);
     mind.hear(CONTACT, finished(FIRST, whole(3)));
-    assert_eq!(missing(&mind.tell(Input::Interrupt)), 3);
+    assert_eq!(missing(&mind.cancel(FIRST)), 3);
 }
 
 #[test]
@@ -402,7 +412,7 @@ fn an_answer_of_nobody_in_particular_is_none_of_those_promised() {
     mind.hear(CONTACT, finished(FIRST, Tally { silent: 1, ..whole(1) }));
     mind.hear(nameless, answer(FIRST));
     let out = mind.pass(SILENCE_DEFAULT);
-    let Some(Output::Tell(Report::Ended(ending))) = out.last() else { panic!("{out:?}") };
+    let Some(Output::Tell(Report::Ended { ending, .. })) = out.last() else { panic!("{out:?}") };
     assert_eq!((ending.answers, ending.missing), (1, 1));
     // Nor does it make a query complete.
     let mut mind = Mind::asking(None);
@@ -434,32 +444,56 @@ fn of_what_nobody_asked_for_a_few_are_told_and_the_others_counted() {
     }
     mind.ask();
     assert_eq!(mind.hear(OTHER, Message::Pong), [unexpected(2, "pong")]);
-    let end = ended(EndReason::Interrupted, 0, None, Duration::ZERO);
-    assert_eq!(mind.tell(Input::Interrupt), [end], "that is all there were");
+    let end = ended_of(FIRST + 1, EndReason::Cancelled, 0, None, Duration::ZERO);
+    assert_eq!(mind.cancel(FIRST + 1), [end], "that is all there were");
 }
 
 #[test]
-fn a_person_can_stop_a_query_but_not_what_is_over() {
+fn what_is_pending_can_be_cancelled_but_not_what_is_over() {
     let mut mind = Mind::ready(None);
-    assert_eq!(mind.tell(Input::Interrupt), []);
+    assert_eq!(mind.cancel(FIRST), [], "it was never asked");
     mind.ask();
     mind.hear(OTHER, answer(FIRST));
     mind.now = mind.now + Duration::from_secs(1);
     let elapsed = Duration::from_secs(1);
-    assert_eq!(mind.tell(Input::Interrupt), [ended(EndReason::Interrupted, 1, None, elapsed)]);
-    assert_eq!(mind.tell(Input::Interrupt), []);
+    assert_eq!(mind.cancel(FIRST), [ended(EndReason::Cancelled, 1, None, elapsed)]);
+    assert_eq!(mind.cancel(FIRST), []);
     assert_eq!(mind.pass(SILENCE_DEFAULT), []);
     // One whose flood is over, but not whole, keeps the word it had.
     let gap = Tally { lost: 3, ..whole(0) };
     mind.ask();
     mind.hear(CONTACT, finished(FIRST + 1, gap));
-    assert_eq!(mind.tell(Input::Interrupt), [ended(EndReason::Interrupted, 0, Some(gap), Duration::ZERO)]);
+    let end = ended_of(FIRST + 1, EndReason::Cancelled, 0, Some(gap), Duration::ZERO);
+    assert_eq!(mind.cancel(FIRST + 1), [end]);
+}
+
+#[test]
+fn what_comes_for_a_cancelled_query_is_no_surprise() {
+    for others in [0, 1, 100] {
+        let mut mind = Mind::ready(None);
+        for _ in 0..=others {
+            mind.ask();
+        }
+        mind.cancel(FIRST);
+        for _ in 0..2 {
+            assert_eq!(mind.hear(OTHER, answer(FIRST)), []);
+            assert_eq!(mind.hear(CONTACT, answer(FIRST)), []);
+            assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(2))), []);
+        }
+        assert_eq!(mind.hear(OTHER, finished(FIRST, whole(0))), [unexpected(2, "finished")], "only the contact's word");
+        assert_eq!(mind.session.pending_count(), others, "what is dropped ends nothing");
+        for sequence in (FIRST + 1..).take(others) {
+            let end = ended_of(sequence, EndReason::Complete, 1, Some(whole(1)), Duration::ZERO);
+            assert_eq!(mind.hear(OTHER, answer(sequence)), [heard_of(sequence, 2, Duration::ZERO)]);
+            assert_eq!(mind.hear(CONTACT, finished(sequence, whole(1))), [end]);
+        }
+    }
 }
 
 #[test]
 fn a_late_word_of_the_contact_is_no_surprise_but_a_late_answer_is() {
     let mut mind = Mind::asking(None);
-    mind.tell(Input::Interrupt);
+    mind.pass(SILENCE_DEFAULT);
     assert_eq!(mind.hear(OTHER, answer(FIRST)), [unexpected(2, "answer")]);
     assert_eq!(mind.hear(OTHER, finished(FIRST, whole(0))), [unexpected(2, "finished")], "only the contact owes it");
     assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(0))), []);
@@ -474,16 +508,272 @@ fn a_late_word_of_the_contact_is_no_surprise_but_a_late_answer_is() {
 }
 
 #[test]
-fn the_contact_owes_its_word_on_the_last_64_queries() {
+fn what_may_come_is_known_of_as_many_queries_that_are_over_as_is_said() {
+    type End = fn(&mut Mind, u64);
+    let by_silence: End = |mind, _| _ = mind.pass(SILENCE_DEFAULT);
+    let by_answers: End = |mind, sequence| _ = mind.hear(OTHER, answer(sequence));
+    let by_cancelling: End = |mind, sequence| _ = mind.cancel(sequence);
+    for (end, is_answered) in [(by_silence, false), (by_answers, true), (by_cancelling, true)] {
+        let mut mind = Mind::ready(Some(1));
+        let beyond = FIRST + ENDED_KEPT_MAX as u64 + 1;
+        for sequence in FIRST..beyond {
+            mind.ask();
+            end(&mut mind, sequence);
+            assert!(!mind.session.is_waiting());
+        }
+        // The first was forgotten for the last.
+        assert_eq!(mind.hear(OTHER, answer(FIRST)), [unexpected(2, "answer")]);
+        assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(0))), [unexpected(1, "finished")]);
+        for sequence in FIRST + 1..beyond {
+            assert!(!is_answered || mind.hear(OTHER, answer(sequence)).is_empty());
+            assert_eq!(mind.hear(CONTACT, finished(sequence, whole(3))), []);
+        }
+    }
+}
+
+// ---- many queries at once ----
+
+#[test]
+fn each_query_waits_for_as_many_answers_and_for_as_long_as_it_was_told() {
     let mut mind = Mind::ready(None);
-    for _ in 0..65 {
+    let patient = Question { silence_max: Duration::from_secs(60), ..Question::new(tea()) };
+    let hasty = Question { silence_max: Duration::from_millis(10), ..Question::new(tea()) };
+    let content = Question { answers_wanted: Some(2), ..Question::new(tea()) };
+    let [first, second, third] = [FIRST, FIRST + 1, FIRST + 2];
+    for (sequence, question) in [(first, &patient), (second, &hasty), (third, &content)] {
+        assert_eq!(mind.ask_for(question.clone()), [send(CONTACT, request(sequence))]);
+    }
+    for sequence in [third, first, second] {
+        assert_eq!(mind.hear(OTHER, answer(sequence)), [heard_of(sequence, 2, Duration::ZERO)]);
+    }
+    assert_eq!(mind.hear(OTHER, answer(first)), [heard_of(first, 2, Duration::ZERO)], "it wants all there are");
+    let end = ended_of(third, EndReason::Answers, 2, None, Duration::ZERO);
+    assert_eq!(mind.hear(OTHER, answer(third)), [heard_of(third, 2, Duration::ZERO), end]);
+    let end = ended_of(second, EndReason::Silence, 1, None, hasty.silence_max);
+    assert_eq!(mind.pass(hasty.silence_max), [end]);
+    let end = ended_of(first, EndReason::Silence, 2, None, patient.silence_max);
+    assert_eq!(mind.pass(patient.silence_max - hasty.silence_max), [end]);
+    assert_eq!(mind.session.deadline(), None);
+}
+
+#[test]
+fn who_wants_no_answer_has_them_all_at_once() {
+    let mut mind = Mind::ready(None);
+    let end = ended(EndReason::Answers, 0, None, Duration::ZERO);
+    let question = Question { answers_wanted: Some(0), ..Question::new(tea()) };
+    assert_eq!(mind.ask_for(question), [send(CONTACT, request(FIRST)), end]);
+    assert_eq!(mind.hear(OTHER, answer(FIRST)), []);
+    assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(1))), []);
+}
+
+#[test]
+fn an_answer_to_one_query_does_not_lengthen_the_wait_of_another() {
+    let second = FIRST + 1;
+    let mut mind = Mind::asking(None);
+    mind.ask();
+    assert_eq!(mind.pass(SILENCE_DEFAULT - TICK), []);
+    mind.hear(OTHER, answer(second));
+    assert_eq!(mind.pass(TICK), [ended(EndReason::Silence, 0, None, SILENCE_DEFAULT)]);
+    assert_eq!(mind.pass(SILENCE_DEFAULT - TICK - TICK), []);
+    let elapsed = SILENCE_DEFAULT * 2 - TICK;
+    assert_eq!(mind.pass(TICK), [ended_of(second, EndReason::Silence, 1, None, elapsed)]);
+}
+
+#[test]
+fn finished_ends_the_query_it_is_about_and_no_other() {
+    let second = FIRST + 1;
+    let mut mind = Mind::asking(None);
+    mind.ask();
+    let end = ended_of(second, EndReason::Complete, 0, Some(whole(0)), Duration::ZERO);
+    assert_eq!(mind.hear(CONTACT, finished(second, whole(0))), [end]);
+    assert_eq!(mind.session.pending_count(), 1);
+    // One answer to each: neither counts for the other.
+    mind.ask();
+    assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(1))), []);
+    assert_eq!(mind.hear(OTHER, answer(FIRST + 2)), [heard_of(FIRST + 2, 2, Duration::ZERO)]);
+    assert_eq!(mind.session.pending_count(), 2);
+    let end = ended(EndReason::Complete, 1, Some(whole(1)), Duration::ZERO);
+    assert_eq!(mind.hear(OTHER, answer(FIRST)), [heard(2, Duration::ZERO), end]);
+}
+
+#[test]
+fn a_key_and_the_topology_are_asked_for_side_by_side() {
+    let mut mind = Mind::asking(None);
+    mind.ask_for(Question::new(Ask::Topology));
+    let place = AnswerBody::Place { path: Path::default(), neighbors: Vec::new() };
+    let places = |sequence| Message::Answer(Answer { sequence, hops: 2, body: place.clone() });
+    // What a query did not ask for is no answer to it, and none to the other.
+    assert_eq!(mind.hear(OTHER, places(FIRST)), [unexpected(2, "answer")]);
+    assert_eq!(mind.hear(OTHER, answer(FIRST + 1)), [unexpected(2, "answer")]);
+    assert_eq!(mind.hear(OTHER, answer(FIRST)), [heard(2, Duration::ZERO)]);
+    assert_eq!(mind.hear(OTHER, places(FIRST + 1)).len(), 1);
+    assert_eq!(mind.session.pending_count(), 2);
+}
+
+#[test]
+fn when_the_contact_is_lost_each_query_ends_by_its_own_wait_and_none_is_called_complete() {
+    let second = FIRST + 1;
+    let longer = SILENCE_DEFAULT * 2;
+    let mut mind = Mind::asking(None);
+    mind.ask_for(Question { silence_max: longer, ..Question::new(tea()) });
+    // Of the second the contact has said how many answers there are, and only one of these has come.
+    assert_eq!(mind.hear(CONTACT, finished(second, whole(2))), []);
+    assert_eq!(mind.hear(OTHER, answer(second)), [heard_of(second, 2, Duration::ZERO)]);
+    let reason = "a test".to_owned();
+    assert_eq!(mind.closed(CONTACT), [Output::Tell(Report::ContactLost { reason })], "it is told once");
+    assert_eq!(mind.pass(SILENCE_DEFAULT), [ended(EndReason::Silence, 0, None, SILENCE_DEFAULT)]);
+    let end = ended_of(second, EndReason::Silence, 1, Some(whole(2)), longer);
+    assert_eq!(mind.pass(longer - SILENCE_DEFAULT), [end]);
+    assert!(!mind.session.is_waiting());
+}
+
+#[test]
+fn another_contact_has_no_say_in_what_was_asked_of_the_first() {
+    let again = LinkId(3);
+    for asks_between in [false, true] {
+        let mut mind = if asks_between { Mind::ready(None) } else { Mind::asking(None) };
+        mind.closed(CONTACT);
+        if asks_between {
+            assert_eq!(mind.ask(), [], "there is nobody to ask");
+        }
+        mind.tell(Input::Attached { link: again, contact: address(3) });
+        assert_eq!(mind.hear(again, servent_hello(3)), [Output::Tell(Report::Ready)]);
+        assert_eq!(mind.hear(again, finished(FIRST, whole(0))), [unexpected(3, "finished")]);
+        // What is asked of the new one is for the new one to end.
+        assert_eq!(mind.ask(), [send(again, request(FIRST + 1))]);
+        let end = ended_of(FIRST + 1, EndReason::Complete, 0, Some(whole(0)), Duration::ZERO);
+        assert_eq!(mind.hear(again, finished(FIRST + 1, whole(0))), [end]);
+        // Answers are, whoever brings them.
+        assert_eq!(mind.hear(again, answer(FIRST)), [heard(3, Duration::ZERO)]);
+        assert_eq!(mind.pass(SILENCE_DEFAULT), [ended(EndReason::Silence, 1, None, SILENCE_DEFAULT)]);
+    }
+}
+
+#[test]
+fn a_contact_that_answers_and_finishes_what_was_never_asked_surprises_and_ends_nothing() {
+    let mut mind = Mind::asking(None);
+    mind.ask();
+    for sequence in [FIRST - 1, FIRST + 2, 0, u64::MAX] {
+        assert_eq!(mind.hear(CONTACT, answer(sequence)), [unexpected(1, "answer")]);
+        assert_eq!(mind.hear(CONTACT, finished(sequence, whole(1))), [unexpected(1, "finished")]);
+    }
+    assert_eq!(mind.session.pending_count(), 2);
+    // It is not believed of what is asked by that number only then, either.
+    assert_eq!(mind.ask(), [send(CONTACT, request(FIRST + 2))]);
+    assert_eq!(mind.hear(CONTACT, finished(FIRST + 2, whole(1))), []);
+    assert_eq!(mind.session.pending_count(), 3);
+}
+
+#[test]
+fn ten_thousand_queries_are_pending_and_each_ends_complete_in_whatever_order_it_is_answered() {
+    const COUNT: u64 = 10_000;
+    let mut mind = Mind::ready(None);
+    for sequence in FIRST..FIRST + COUNT {
+        assert_eq!(mind.ask(), [send(CONTACT, request(sequence))]);
+    }
+    assert_eq!(mind.session.pending_count() as u64, COUNT);
+    // Two things are said of each, in an order that mixes them all.
+    let mut said: Vec<(u64, bool)> =
+        (FIRST..FIRST + COUNT).flat_map(|number| [(number, true), (number, false)]).collect();
+    let mut random = Random::new(7);
+    for place in (1..said.len()).rev() {
+        said.swap(place, usize::try_from(random.below(place as u64 + 1)).unwrap());
+    }
+    let mut half_said = BTreeSet::new();
+    for (sequence, is_answer) in said {
+        let is_first = half_said.insert(sequence);
+        let end = ended_of(sequence, EndReason::Complete, 1, Some(whole(1)), Duration::ZERO);
+        let out = match is_answer {
+            true => mind.hear(OTHER, answer(sequence)),
+            false => mind.hear(CONTACT, finished(sequence, whole(1))),
+        };
+        match (is_answer, is_first) {
+            (true, true) => assert_eq!(out, [heard_of(sequence, 2, Duration::ZERO)]),
+            (true, false) => assert_eq!(out, [heard_of(sequence, 2, Duration::ZERO), end]),
+            (false, true) => assert_eq!(out, []),
+            (false, false) => assert_eq!(out, [end]),
+        }
+    }
+    assert_eq!((mind.session.pending_count(), mind.session.deadline()), (0, None));
+}
+
+#[test]
+fn one_query_more_than_may_be_pending_is_refused_and_nothing_else_is_lost() {
+    let mut mind = Mind::ready(None);
+    let last = FIRST + CLIENT_PENDING_MAX as u64 - 1;
+    for sequence in FIRST..=last {
+        assert_eq!(mind.ask(), [send(CONTACT, request(sequence))]);
+    }
+    let mut out = Vec::new();
+    for _ in 0..2 {
+        let refused = mind.session.ask(mind.now, Question::new(tea()), &mut out);
+        assert_eq!((refused, out.len()), (Err(TooManyPending), 0));
+    }
+    assert_eq!(mind.session.pending_count(), CLIENT_PENDING_MAX);
+    // As soon as one is over there is room again, and no number was used up.
+    let end = ended(EndReason::Complete, 0, Some(whole(0)), Duration::ZERO);
+    assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(0))), [end]);
+    assert_eq!(mind.ask(), [send(CONTACT, request(last + 1))]);
+    let ends: Vec<Output> =
+        (FIRST + 1..=last + 1).map(|it| ended_of(it, EndReason::Silence, 0, None, SILENCE_DEFAULT)).collect();
+    assert_eq!(mind.pass(SILENCE_DEFAULT), ends);
+    assert_eq!(mind.session.deadline(), None);
+}
+
+#[test]
+fn nobody_is_surprised_when_as_many_as_can_be_pending_are_over_at_once_and_as_many_again() {
+    for is_cancelled in [true, false] {
+        let mut mind = Mind::ready(None);
+        let count = CLIENT_PENDING_MAX as u64;
+        for first in [FIRST, FIRST + count] {
+            for _ in 0..count {
+                mind.ask();
+            }
+            if is_cancelled {
+                (first..first + count).for_each(|sequence| assert_eq!(mind.cancel(sequence).len(), 1));
+            } else {
+                mind.pass(SILENCE_DEFAULT);
+            }
+            assert!(!mind.session.is_waiting());
+        }
+        for sequence in FIRST..FIRST + 2 * count {
+            assert_eq!(mind.hear(CONTACT, finished(sequence, whole(1))), []);
+            assert!(!is_cancelled || mind.hear(OTHER, answer(sequence)).is_empty());
+        }
+    }
+}
+
+#[test]
+fn while_many_queries_end_what_nobody_asked_for_is_told_for_about_as_long_as_one_is_pending() {
+    let surprises =
+        |mind: &mut Mind, count: u64| (0..count).map(|_| mind.hear(OTHER, Message::Pong).len()).sum::<usize>();
+    let end_of = |mind: &mut Mind, sequence| {
+        let out = mind.hear(CONTACT, finished(sequence, whole(0)));
+        match &out[..] {
+            [Output::Tell(Report::Ended { .. })] => 0,
+            [Output::Tell(Report::MoreUnexpected { count }), Output::Tell(Report::Ended { .. })] => *count,
+            _ => panic!("{out:?}"),
+        }
+    };
+    let most = usize::try_from(UNEXPECTED_TOLD_MAX).unwrap();
+    let mut mind = Mind::ready(None);
+    for _ in 0..4 {
         mind.ask();
-        mind.tell(Input::Interrupt);
     }
-    assert_eq!(mind.hear(CONTACT, finished(FIRST, whole(0))), [unexpected(1, "finished")]);
-    for sequence in FIRST + 1..FIRST + 65 {
-        assert_eq!(mind.hear(CONTACT, finished(sequence, whole(0))), []);
-    }
+    // All four were asked before: the end of the first begins anew, those of the next two do not.
+    assert_eq!(surprises(&mut mind, UNEXPECTED_TOLD_MAX + 5), most);
+    assert_eq!(end_of(&mut mind, FIRST), 5);
+    assert_eq!(surprises(&mut mind, UNEXPECTED_TOLD_MAX + 5), most);
+    assert_eq!(end_of(&mut mind, FIRST + 1), 0);
+    assert_eq!(surprises(&mut mind, 2), 0);
+    assert_eq!(end_of(&mut mind, FIRST + 2), 0);
+    // One that was asked since does, also while another is pending.
+    mind.ask();
+    assert_eq!(end_of(&mut mind, FIRST + 4), 7);
+    assert_eq!(surprises(&mut mind, UNEXPECTED_TOLD_MAX + 1), most);
+    // And so does the last, whenever it was asked: nothing stays uncounted.
+    assert_eq!(end_of(&mut mind, FIRST + 3), 1);
+    assert_eq!(surprises(&mut mind, 1), 1);
 }
 
 // ---- what is believed ----
@@ -525,13 +815,15 @@ fn nobody_is_believed_before_a_servents_hello() {
 
 #[test]
 fn sequences_count_up_and_around() {
-    let mut mind =
-        Mind { session: Session::new(Dialect::Native, PORT, u64::MAX, SILENCE_DEFAULT, None), ..Mind::new(None) };
+    let mut mind = Mind { session: Session::new(Dialect::Native, PORT, u64::MAX), ..Mind::new(None) };
     mind.attach();
     mind.hear(CONTACT, servent_hello(1));
     for sequence in [u64::MAX, 0, 1] {
         assert_eq!(mind.ask(), [send(CONTACT, request(sequence))]);
-        mind.tell(Input::Interrupt);
+        let more = UNEXPECTED_TOLD_MAX + 3;
+        (0..more).for_each(|_| _ = mind.hear(CONTACT, Message::Pong));
+        let out = mind.cancel(sequence);
+        assert_eq!(out.len(), 2, "what was not told is counted at the end of each");
     }
 }
 
@@ -543,7 +835,7 @@ fn nameless_hello() -> Message {
 
 /// A mind whose contact is a TP3 node, with an answer link from another.
 fn tp3() -> Mind {
-    let mut mind = Mind { session: Session::new(Dialect::Tp3, PORT, FIRST, SILENCE_DEFAULT, None), now: Time::START };
+    let mut mind = Mind { session: Session::new(Dialect::Tp3, PORT, FIRST), ..Mind::new(None) };
     let hello = Message::Hello(Hello::new(Role::Client { answer_port: PORT }));
     assert_eq!(mind.attach(), [send(CONTACT, hello.clone())]);
     assert_eq!(mind.hear(CONTACT, nameless_hello()), [Output::Tell(Report::Ready)]);
@@ -557,7 +849,7 @@ fn a_tp3_node_goes_by_where_it_dialled_from_and_does_not_say_how_far_it_is() {
     let mut mind = tp3();
     assert_eq!(mind.ask(), [send(CONTACT, request(0))]);
     let elapsed = Duration::ZERO;
-    let told = Report::Answer { from: address(2), hops: None, body: green(), elapsed };
+    let told = Report::Answer { sequence: 0, from: address(2), hops: None, body: green(), elapsed };
     assert_eq!(mind.hear(OTHER, answer(0)), [Output::Tell(told)]);
     // Said again, a hello is no news; and it makes nobody's name of it.
     assert_eq!(mind.hear(OTHER, nameless_hello()), [unexpected(2, "hello")]);
@@ -566,7 +858,7 @@ fn a_tp3_node_goes_by_where_it_dialled_from_and_does_not_say_how_far_it_is() {
     let (reason, elapsed) = (EndReason::Silence, SILENCE_DEFAULT);
     let ending = Ending { reason, answers: 1, missing: 0, tally, tally_told: false, elapsed };
     mind.now = mind.now + SILENCE_DEFAULT;
-    assert_eq!(mind.tell(Input::Deadline), [Output::Tell(Report::Ended(ending))]);
+    assert_eq!(mind.tell(Input::Deadline), [Output::Tell(Report::Ended { sequence: 0, ending })]);
     // Nobody owes a TP3 client the end of a query.
     assert_eq!(
         mind.hear(CONTACT, finished(0, whole(0))),
@@ -578,10 +870,11 @@ fn a_tp3_node_goes_by_where_it_dialled_from_and_does_not_say_how_far_it_is() {
 fn a_place_told_as_text_counts_its_addresses() {
     for (text, hops) in [("10.0.0.1:9000", 0), ("10.0.0.1:9000 10.0.0.2:9000", 1), (" a  b c ", 2), ("", 0)] {
         let mut mind = tp3();
-        mind.tell(Input::Ask(Ask::Topology));
+        mind.ask_for(Question::new(Ask::Topology));
         let body = AnswerBody::Value(text.as_bytes().to_vec());
         let place = AnswerBody::Place { path: Path::Text(text.as_bytes().to_vec()), neighbors: Vec::new() };
-        let told = Report::Answer { from: address(2), hops: Some(hops), body: place, elapsed: Duration::ZERO };
+        let (sequence, from, elapsed) = (0, address(2), Duration::ZERO);
+        let told = Report::Answer { sequence, from, hops: Some(hops), body: place, elapsed };
         let heard = mind.hear(OTHER, Message::Answer(Answer { sequence: 0, hops: 0, body }));
         assert_eq!(heard, [Output::Tell(told)], "{text:?}");
     }
@@ -603,8 +896,10 @@ fn another_link_that_closes_is_not_the_contact() {
 fn a_deadline_is_never_late_and_never_in_vain() {
     for seed in 0..200 {
         let mut random = Random::new(seed);
-        let mut mind = Mind::new(random.chance(30).then_some(2));
+        let mut mind = Mind::new(None);
         let mut may_ask = false;
+        let mut asked = 0;
+        let mut ended = BTreeSet::new();
         for _ in 0..100 {
             let link = LinkId(1 + random.below(3));
             let sequence = FIRST + random.below(10);
@@ -615,8 +910,13 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                 3 | 4 => mind.hear(link, answer(sequence)),
                 5 => mind.hear(link, finished(sequence, whole(random.below(3)))),
                 6 => mind.closed(link),
-                7 => mind.tell(Input::Interrupt),
-                8 | 9 if may_ask && !mind.session.is_waiting() => mind.ask(),
+                7 => mind.cancel(sequence),
+                8 | 9 if may_ask => {
+                    asked += 1;
+                    let answers_wanted = random.chance(30).then_some(2);
+                    let silence_max = random.duration(SILENCE_DEFAULT);
+                    mind.ask_for(Question { ask: tea(), silence_max, answers_wanted })
+                }
                 // Too early, just before the deadline.
                 10 => {
                     if let Some(due) = mind.session.deadline().filter(|due| *due > mind.now) {
@@ -635,9 +935,15 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                 }
             };
             may_ask |= out.contains(&Output::Tell(Report::Ready));
-            let ends = out.iter().filter(|output| matches!(output, Output::Tell(Report::Ended(_)))).count();
-            assert!(ends <= 1, "seed {seed}");
-            assert!(ends == 0 || !mind.session.is_waiting(), "seed {seed}");
+            let ends = out.iter().filter_map(|output| match output {
+                Output::Tell(Report::Ended { sequence, .. }) => Some(*sequence),
+                _ => None,
+            });
+            for sequence in ends {
+                assert!((FIRST..FIRST + asked).contains(&sequence), "seed {seed}");
+                assert!(ended.insert(sequence), "seed {seed}: {sequence} ended twice");
+            }
+            assert_eq!(mind.session.pending_count() + ended.len(), usize::try_from(asked).unwrap(), "seed {seed}");
         }
         mind.pass(Duration::from_secs(10));
         assert_eq!(mind.session.deadline(), None, "seed {seed}");

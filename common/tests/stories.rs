@@ -575,7 +575,7 @@ impl Story {
                 format!("hears an unexpected {message} from {}", self.name_at(*from))
             }
             Report::MoreUnexpected { count } => format!("hears {count} more of what nobody asked for"),
-            Report::Ended(ending) => ended(ending),
+            Report::Ended { ending, .. } => ended(ending),
         }
     }
 }
@@ -586,7 +586,7 @@ fn ended(ending: &Ending) -> String {
         EndReason::Complete => "complete",
         EndReason::Silence => "ended by silence",
         EndReason::Answers => "has answers enough",
-        EndReason::Interrupted => "interrupted",
+        EndReason::Cancelled => "interrupted",
         EndReason::NotUnderstood => "not understood by the contact",
     };
     let mut text = format!("{reason} after {}ms: ", elapsed.as_millis());

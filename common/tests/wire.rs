@@ -566,6 +566,7 @@ fn limits() -> Vec<(&'static str, String)> {
         CLIENT_UNSENT_BYTES_MAX,
         NEIGHBOR_UNSENT_BYTES_MAX,
         ANSWER_UNSENT_BYTES_MAX,
+        CLIENT_PENDING_MAX,
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
     );

@@ -51,7 +51,7 @@ impl Outcome {
     pub(crate) fn of_query(ending: &Ending, contact_lost: bool) -> Outcome {
         let is_blamed_on_contact = contact_lost && !ending.tally_told;
         match ending.reason {
-            EndReason::Interrupted => Outcome::Interrupted,
+            EndReason::Cancelled => Outcome::Interrupted,
             // What came is all that was wanted.
             EndReason::Answers => Outcome::Answered,
             // What the contact does not understand is lost there, as it would be at any other servent.
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_each_end_of_a_query_comes_to() {
-        use EndReason::{Answers, Complete, Interrupted, NotUnderstood, Silence};
+        use EndReason::{Answers, Cancelled, Complete, NotUnderstood, Silence};
         let told = |answers| Tally { answers, reached: 3, ..Tally::default() };
         let untold = |lost, silent| Tally { lost, silent, ..Tally::default() };
         for (ending, expected) in [
@@ -150,7 +150,7 @@ mod tests {
             (ending(Silence, 0, 0, Some(Tally { lost: 1, ..told(0) })), Outcome::Incomplete),
             (ending(Answers, 1, 0, Some(Tally { lost: 1, ..told(7) })), Outcome::Answered),
             (ending(Answers, 1, 0, None), Outcome::Answered),
-            (ending(Interrupted, 1, 6, Some(told(7))), Outcome::Interrupted),
+            (ending(Cancelled, 1, 6, Some(told(7))), Outcome::Interrupted),
             (Ending { tally: untold(1, 0), ..ending(NotUnderstood, 0, 0, None) }, Outcome::Incomplete),
         ] {
             for contact_lost in [false, true] {

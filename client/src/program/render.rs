@@ -83,7 +83,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     /// Shows what came of `ask`.
     pub(crate) fn show(&mut self, ask: Option<&Ask>, report: &Report) -> io::Result<()> {
         match report {
-            Report::Answer { from, hops, body, elapsed } if self.json => {
+            Report::Answer { from, hops, body, elapsed, .. } if self.json => {
                 self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, body, *elapsed)))?;
             }
             Report::Answer { from, body, .. } => self.answer_line(*from, body)?,
@@ -94,7 +94,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             Report::MoreUnexpected { count } if self.json => {
                 self.json_line(&JsonLine::MoreUnexpected { count: *count })?;
             }
-            Report::Ended(ending) => self.show_ending(ask, ending)?,
+            Report::Ended { ending, .. } => self.show_ending(ask, ending)?,
             // The program says these itself, on stderr.
             Report::Ready | Report::Refused { .. } | Report::ContactLost { .. } | Report::MoreUnexpected { .. } => {}
         }
@@ -137,7 +137,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     }
 
     fn show_ending(&mut self, ask: Option<&Ask>, ending: &Ending) -> io::Result<()> {
-        if ending.reason == EndReason::Interrupted {
+        if ending.reason == EndReason::Cancelled {
             // The terminal has shown ^C and left the cursor behind it.
             self.show_aside("");
         }
@@ -235,7 +235,7 @@ fn json_finished(ending: &Ending) -> JsonFinished {
             EndReason::Complete => "complete",
             EndReason::Silence => "silence",
             EndReason::Answers => "answers",
-            EndReason::Interrupted => "interrupted",
+            EndReason::Cancelled => "interrupted",
             EndReason::NotUnderstood => "not_understood",
         },
     }
@@ -275,7 +275,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         (answers, false) => format!("{} in {took}", counted(answers, "answer")),
     };
     match ending.reason {
-        EndReason::Interrupted => text.push_str(", then interrupted"),
+        EndReason::Cancelled => text.push_str(", then interrupted"),
         EndReason::Silence if !ending.tally_told && tally.silent > 0 => {
             text.push_str("; the contact cannot report: there may be more");
         }
@@ -330,6 +330,7 @@ mod tests {
     fn json_is_safe_to_look_at_and_says_the_same() {
         let value = "plain \"quoted\" \u{9b}2J \u{202e}live\u{202c} \u{7f}\u{feff}\u{e0041} caf\u{e9}\n";
         let report = Report::Answer {
+            sequence: 7,
             from: "127.0.0.1:9000".parse().unwrap(),
             hops: Some(1),
             body: AnswerBody::Value(value.as_bytes().to_vec()),
@@ -379,7 +380,7 @@ mod tests {
             (&key, ending(EndReason::Complete, 0, tally(1, 0)), "the one servent within reach does not have it"),
             (&Ask::Topology, ending(EndReason::Complete, 12, tally(12, 12)), "12 servents in 3 ms"),
             (&key, untold(ending(EndReason::Answers, 1, tally(1, 1))), "1 answer in 3 ms"),
-            (&key, untold(ending(EndReason::Interrupted, 0, tally(0, 0))), "no answer in 3 ms, then interrupted"),
+            (&key, untold(ending(EndReason::Cancelled, 0, tally(0, 0))), "no answer in 3 ms, then interrupted"),
             (&key, untold(ending(EndReason::NotUnderstood, 0, Tally { lost: 1, ..tally(0, 0) })), "not asked"),
             (
                 &key,

@@ -231,7 +231,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         loop {
             let report = self.network.next_report()?;
             self.tell(Some(ask), &report, None)?;
-            if let Report::Ended(ending) = report {
+            if let Report::Ended { ending, .. } = report {
                 let machine_failed = self.network.take_failure();
                 self.worsen(Outcome::of_query(&ending, self.is_lost));
                 if machine_failed {
@@ -251,7 +251,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 }
                 return Ok(match ending.reason {
                     _ if self.is_lost && self.again.is_none() => Next::Lost,
-                    EndReason::Interrupted => Next::Interrupted,
+                    EndReason::Cancelled => Next::Interrupted,
                     _ => Next::Continue,
                 });
             }

@@ -188,7 +188,7 @@ mod tests {
     use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
     use crate::link::{Link, LinkId, Purpose, SendError};
     use crate::overlay::{Config, Dial, Input, Opening, Output, Overlay};
-    use crate::session::{self, EndReason, Ending, Report, Session};
+    use crate::session::{self, EndReason, Ending, Question, Report, Session};
     use crate::store::Store;
     use crate::time::Time;
     use crate::wire::Accepts;
@@ -388,7 +388,7 @@ mod tests {
                 }
             }
             self.minds.truncate(2);
-            let session = Session::new(self.dialect, CLIENT.port(), 1, Duration::from_secs(4), None);
+            let session = Session::new(self.dialect, CLIENT.port(), 1);
             self.minds.push((CLIENT, Mind::Client(Box::new(session), Vec::new())));
             let link = self.connect(2, Link::new(self.dialect, Purpose::Asking), place(1)).unwrap();
             self.tell_client(session::Input::Attached { link, contact: place(1) });
@@ -410,7 +410,7 @@ mod tests {
 
         fn ask(&mut self, key: &str) -> Vec<Report> {
             let ask = Ask::Key(Key::new(key.as_bytes()).unwrap());
-            self.tell_client(session::Input::Ask(ask));
+            self.with_client(|now, session, out| _ = session.ask(now, Question::new(ask), out).unwrap());
             self.settle();
             self.reports()
         }
@@ -522,10 +522,14 @@ mod tests {
         }
 
         fn tell_client(&mut self, input: session::Input) {
+            self.with_client(|now, session, out| session.handle(now, input, out));
+        }
+
+        fn with_client(&mut self, act: impl FnOnce(Time, &mut Session, &mut Vec<session::Output>)) {
             let now = self.now;
             let Some((_, Mind::Client(session, reports))) = self.minds.get_mut(2) else { panic!("there is no client") };
             let mut out = Vec::new();
-            session.handle(now, input, &mut out);
+            act(now, session, &mut out);
             reports.extend(out.iter().filter_map(|output| match output {
                 session::Output::Tell(report) => Some(report.clone()),
                 _ => None,
@@ -559,7 +563,7 @@ mod tests {
             _ => None,
         });
         let ending = reports.iter().find_map(|report| match report {
-            Report::Ended(ending) => Some(*ending),
+            Report::Ended { ending, .. } => Some(*ending),
             _ => None,
         });
         (answers.collect(), ending)

@@ -21,7 +21,7 @@ use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, ServentId};
 use common::overlay::{self, Config, Dial, Opening, Overlay};
 use common::query::{Ask, QueryId};
-use common::session::{self, Report, Session};
+use common::session::{self, Question, Report, Session};
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, WireError};
@@ -425,8 +425,7 @@ impl World {
             panic!("{} is no client", node.name);
         };
         let first_sequence = plan.first_sequence.unwrap_or((client.0 as u64 + 1) << 32 | u64::from(life) << 16);
-        let session =
-            Session::new(Dialect::Native, node.address.port(), first_sequence, plan.silence_max, plan.answers_wanted);
+        let session = Session::new(Dialect::Native, node.address.port(), first_sequence);
         node.life = life;
         node.attached = false;
         node.mind = Mind::Client(Box::new(session));
@@ -556,7 +555,13 @@ impl World {
         let session = self.session(client).expect("a client that lives");
         assert!(!session.is_waiting(), "{} still waits", self.name(client));
         let asked_before = self.queries.len();
-        self.tell_client(client, session::Input::Ask(ask));
+        let Plan::Client(ClientPlan { silence_max, answers_wanted, .. }) = self.nodes[client.0].plan else {
+            panic!("{} is no client", self.name(client));
+        };
+        let question = Question { ask, silence_max, answers_wanted };
+        self.with_session(client, |now, session, out| {
+            session.ask(now, question, out).expect("nothing else is pending");
+        });
         self.flush();
         assert_eq!(self.queries.len(), asked_before + 1, "the client asked nobody");
         self.queries[asked_before]
@@ -564,7 +569,10 @@ impl World {
 
     /// The person at a client has had enough.
     pub(crate) fn interrupt(&mut self, client: NodeId) {
-        self.tell_client(client, session::Input::Interrupt);
+        // What a client of the world asks is the last request it sent.
+        let address = self.nodes[client.0].address;
+        let asked = self.queries.iter().rfind(|query| query.client == address).expect("a client that has asked");
+        self.tell_client(client, session::Input::Cancel { sequence: asked.sequence });
         self.flush();
     }
 
@@ -1015,12 +1023,17 @@ impl World {
     }
 
     fn tell_client(&mut self, node: NodeId, input: session::Input) -> usize {
+        self.with_session(node, |now, session, out| session.handle(now, input, out))
+    }
+
+    /// Has a client's mind act, does what it wants, and gives how much that was.
+    fn with_session(&mut self, node: NodeId, act: impl FnOnce(Time, &mut Session, &mut Vec<session::Output>)) -> usize {
         let now = self.time();
         let mut outputs = Vec::new();
         let Mind::Client(session) = &mut self.nodes[node.0].mind else {
             panic!("{} is no client that lives", self.name(node));
         };
-        session.handle(now, input, &mut outputs);
+        act(now, session, &mut outputs);
         let count = outputs.len();
         for output in outputs {
             match &output {
@@ -1036,7 +1049,7 @@ impl World {
             match report {
                 Report::Ready => self.nodes[node.0].attached = true,
                 Report::ContactLost { .. } => self.nodes[node.0].attached = false,
-                Report::Ended(_) => {
+                Report::Ended { .. } => {
                     let session = self.session(node).expect("a client that lives");
                     assert!(!session.is_waiting(), "it ended and waits");
                 }

@@ -1,15 +1,17 @@
 //! The client's mind, told anything in any order that a shell could tell it.
 //!
-//! The driver keeps the contract of a shell: it attaches once, asks when it has been told "ready" and nothing is
-//! pending, names links once, and lets time go forward only. What the mind wants of its links an exchange does, as in
-//! every shell.
+//! The driver keeps the contract of a shell: it attaches once, asks when it has been told "ready", as much at once as it
+//! likes, names links once, and lets time go forward only. What the mind wants of its links an exchange does, as in every
+//! shell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use common::exchange::{Exchange, Heard};
 use common::link::{LinkId, Purpose};
-use common::session::{EndReason, Input, Output, Report, Session, UNEXPECTED_TOLD_MAX};
+use common::message::{Finished, Message};
+use common::query::{Answer, Tally};
+use common::session::{EndReason, Ending, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
 use common::time::Time;
 use common::wire::Accepts;
 
@@ -26,15 +28,35 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
         let known = driver.open.keys().filter(|link| driver.exchange.is_known(**link)).count();
         assert_eq!((known, driver.exchange.connections_count()), (driver.open.len(), driver.open.len()));
     }
-    // Whatever was said, a query ends by itself.
-    if driver.mind.is_waiting() {
-        let due = driver.mind.deadline();
-        assert!(due.is_some(), "a query waits for ever");
-        driver.now = driver.now + driver.silence_max;
+    // Whatever was said, every query ends by itself.
+    if let Some(last) = driver.pending.values().map(Asked::due).max() {
+        driver.now = driver.now.max(last);
         driver.tell_deadline();
         assert!(!driver.mind.is_waiting(), "a query goes on beyond its wait");
     }
     Outcome::taken_if(driver.endings_count > 0)
+}
+
+/// The link to the contact, which is the first.
+const CONTACT: LinkId = LinkId(1);
+
+/// A query as whoever asked it knows it.
+struct Asked {
+    /// Which it is of all that were asked.
+    number: u64,
+    asked: Time,
+    heard: Time,
+    silence_max: Duration,
+    answers_wanted: Option<u64>,
+    answers_count: u64,
+    /// What the contact said of it first.
+    told: Option<Tally>,
+}
+
+impl Asked {
+    fn due(&self) -> Time {
+        self.heard + self.silence_max
+    }
 }
 
 struct Driver {
@@ -47,11 +69,18 @@ struct Driver {
     open: BTreeMap<LinkId, ()>,
     links_count: u64,
     is_ready: bool,
-    asked: Time,
-    answers_count: u64,
+    pending: BTreeMap<u64, Asked>,
+    /// The number of the next query, and how many were asked.
+    next_sequence: u64,
+    asked_count: u64,
     endings_count: u64,
-    /// Since the last of them.
+    /// Queries that are over and of which no more was wanted.
+    unwanted: BTreeSet<u64>,
+    /// Queries that are over and of which the contact has yet to say so.
+    owed: BTreeSet<u64>,
     unexpected_count: u64,
+    /// How many had been asked when that was last counted anew.
+    unexpected_since: u64,
 }
 
 impl Driver {
@@ -64,7 +93,7 @@ impl Driver {
         let port = words::address(reader).port();
         let dialect = words::dialect(reader);
         let first_sequence = if dialect.manners().counts_from_zero { 0 } else { reader.u64() };
-        let mind = Session::new(dialect, port, first_sequence, silence_max, answers_wanted);
+        let mind = Session::new(dialect, port, first_sequence);
         let mut driver = Driver {
             exchange: Exchange::client(Accepts::answers_to(dialect)),
             wires: Wires::default(),
@@ -75,10 +104,14 @@ impl Driver {
             open: BTreeMap::new(),
             links_count: 0,
             is_ready: false,
-            asked: Time::START,
-            answers_count: 0,
+            pending: BTreeMap::new(),
+            next_sequence: first_sequence,
+            asked_count: 0,
             endings_count: 0,
+            unwanted: BTreeSet::new(),
+            owed: BTreeSet::new(),
             unexpected_count: 0,
+            unexpected_since: 0,
         };
         let link = driver.link();
         driver.exchange.on_dialled(link, dialect, Purpose::Asking);
@@ -95,22 +128,21 @@ impl Driver {
     }
 
     fn step(&mut self, reader: &mut Reader<'_>) {
-        match reader.byte() % 12 {
+        let choice = reader.byte();
+        match choice % 12 {
             0 => {
                 let (link, from) = (self.link(), words::address(reader));
                 self.exchange.on_accepted(self.now, link, from, &mut self.wires);
                 self.tell(Input::Accepted { link, from });
             }
             1 | 2 => {
-                if self.is_ready && !self.mind.is_waiting() {
-                    (self.asked, self.answers_count) = (self.now, 0);
-                    self.tell(Input::Ask(words::ask(reader)));
-                    assert!(self.mind.is_waiting(), "what is asked is not pending");
+                if self.is_ready {
+                    self.ask(reader, u32::from(choice / 12));
                 }
             }
             3..=7 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    self.tell(Input::Received { link, message: words::message(reader) });
+                    self.receive(link, words::message(reader));
                 }
             }
             8 => {
@@ -131,18 +163,70 @@ impl Driver {
                 self.tell_deadline();
             }
             _ if reader.byte() % 8 == 7 => self.wires.are_full = !self.wires.are_full,
-            _ if reader.flag() => {
-                let was_waiting = self.mind.is_waiting();
-                let out = self.tell(Input::Interrupt);
-                assert_eq!(out.is_empty(), !was_waiting, "an interrupt ends what is pending, and nothing else");
-            }
-            _ => {
-                if let Some(due) = self.mind.deadline() {
-                    self.now = self.now.max(due);
+            _ => match reader.byte() {
+                which if which % 2 == 1 => self.cancel(u64::from(which / 2)),
+                _ => {
+                    if let Some(due) = self.mind.deadline() {
+                        self.now = self.now.max(due);
+                    }
+                    self.tell_deadline();
                 }
-                self.tell_deadline();
-            }
+            },
         }
+    }
+
+    /// Asks, with a wait of its own. The first choice is to wait as long, and for as much, as is usual here.
+    fn ask(&mut self, reader: &mut Reader<'_>, choice: u32) {
+        let silence_max = self.silence_max * (1 + choice % 3);
+        let answers_wanted = match choice % 4 {
+            0 => self.answers_wanted,
+            more => Some(u64::from(more) - 1),
+        };
+        let question = Question { ask: words::ask(reader), silence_max, answers_wanted };
+        let (number, sequence) = (self.asked_count, self.next_sequence);
+        self.next_sequence = sequence.wrapping_add(1);
+        self.asked_count += 1;
+        let (asked, heard) = (self.now, self.now);
+        self.pending.insert(
+            sequence,
+            Asked { number, asked, heard, silence_max, answers_wanted, answers_count: 0, told: None },
+        );
+        let mut out = Vec::new();
+        let own = self.mind.ask(self.now, question, &mut out);
+        assert_eq!(own, Ok(sequence), "they are numbered one after the other");
+        self.look_at(out);
+        assert_eq!(self.pending.contains_key(&sequence), answers_wanted != Some(0), "what is asked is not pending");
+    }
+
+    fn receive(&mut self, link: LinkId, message: Message) {
+        let is_surprise = match &message {
+            Message::Answer(Answer { sequence, .. }) => !self.unwanted.contains(sequence),
+            Message::Finished(Finished { sequence, tally }) if link == CONTACT => {
+                if let Some(asked) = self.pending.get_mut(sequence) {
+                    asked.told.get_or_insert(*tally);
+                }
+                !self.unwanted.contains(sequence) && !self.owed.remove(sequence)
+            }
+            _ => true,
+        };
+        let out = self.tell(Input::Received { link, message });
+        let is_told = out.iter().any(|output| matches!(output, Output::Tell(Report::Unexpected { .. })));
+        assert!(is_surprise || !is_told, "what may come for a query that is over is told: {out:?}");
+    }
+
+    /// Cancels the query that was asked so many before the next: what is pending, what is over or what never was.
+    fn cancel(&mut self, before: u64) {
+        let sequence = self.next_sequence.wrapping_sub(1 + before);
+        let others = self.mind.pending_count() - usize::from(self.pending.contains_key(&sequence));
+        let is_pending = self.pending.contains_key(&sequence);
+        let out = self.tell(Input::Cancel { sequence });
+        let ends = |output: &Output| {
+            matches!(output, Output::Tell(Report::Ended { sequence: ended, ending: Ending { reason: EndReason::Cancelled, .. } })
+                if *ended == sequence)
+        };
+        assert_eq!(out.last().is_some_and(ends), is_pending, "what is pending ends, and nothing else");
+        assert!(is_pending || out.is_empty(), "{out:?}");
+        assert_eq!(self.mind.pending_count(), others, "it ends no other");
     }
 
     fn tell_deadline(&mut self) {
@@ -153,13 +237,19 @@ impl Driver {
         }
         let next = self.mind.deadline();
         assert!(next.is_none_or(|next| next > self.now), "{next:?} is due again at {:?}", self.now);
+        assert!(self.pending.values().all(|asked| asked.due() > self.now), "a query goes on beyond its own wait");
     }
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
-        let was_waiting = self.mind.is_waiting() || matches!(input, Input::Ask(_));
-        let mut endings_count = 0;
         let mut out = Vec::new();
         self.mind.handle(self.now, input, &mut out);
+        self.look_at(out.clone());
+        out
+    }
+
+    /// Holds what the mind wants against what it was told, and does it.
+    fn look_at(&mut self, out: Vec<Output>) {
+        let mut more_told = false;
         for output in &out {
             match output {
                 Output::Send { link, message } => {
@@ -172,22 +262,14 @@ impl Driver {
                     assert!(!self.is_ready, "it is ready twice");
                     self.is_ready = true;
                 }
-                Output::Tell(Report::Answer { elapsed, .. }) => {
-                    assert!(was_waiting && endings_count == 0, "an answer to nothing");
-                    assert_eq!(*elapsed, self.now.since(self.asked));
-                    self.answers_count += 1;
+                Output::Tell(Report::Answer { sequence, elapsed, .. }) => {
+                    let asked = self.pending.get_mut(sequence).expect("an answer is to what is pending");
+                    assert_eq!(*elapsed, self.now.since(asked.asked));
+                    asked.answers_count += 1;
+                    asked.heard = self.now;
                 }
-                Output::Tell(Report::Ended(ending)) => {
-                    endings_count += 1;
-                    self.unexpected_count = 0;
-                    assert_eq!(ending.answers, self.answers_count);
-                    let wanted = self.answers_wanted.unwrap_or(u64::MAX);
-                    assert!(ending.answers <= wanted, "more answers than were wanted: {ending:?}");
-                    assert!(ending.reason != EndReason::Answers || ending.answers == wanted, "{ending:?}");
-                    assert!(ending.reason != EndReason::Complete || ending.tally.is_whole(), "{ending:?}");
-                    let may_miss = matches!(ending.reason, EndReason::Silence | EndReason::Interrupted);
-                    assert!(ending.missing == 0 || (may_miss && ending.tally_told), "{ending:?}");
-                    assert!(ending.missing <= ending.tally.answers, "{ending:?}");
+                Output::Tell(Report::Ended { sequence, ending }) => {
+                    self.on_ended(*sequence, ending, std::mem::take(&mut more_told));
                 }
                 Output::Tell(Report::Unexpected { .. }) => {
                     self.unexpected_count += 1;
@@ -195,19 +277,50 @@ impl Driver {
                 }
                 Output::Tell(Report::MoreUnexpected { count }) => {
                     assert!(*count > 0 && self.unexpected_count == UNEXPECTED_TOLD_MAX);
+                    more_told = true;
                 }
                 Output::Tell(Report::Refused { .. } | Report::ContactLost { .. }) => {}
             }
         }
-        let ended = u64::from(was_waiting && !self.mind.is_waiting());
-        assert_eq!(endings_count, ended, "a query ends once");
-        self.endings_count += ended;
-        for output in out.clone() {
+        assert!(!more_told, "it is told just before the end of a query");
+        assert_eq!(self.mind.pending_count(), self.pending.len());
+        assert_eq!(self.mind.is_waiting(), !self.pending.is_empty());
+        if let Some(first) = self.pending.values().map(Asked::due).min() {
+            assert!(self.mind.deadline().is_some_and(|due| due <= first), "a query waits for ever, or too long");
+        }
+        for output in out {
             let _ = self.exchange.perform_for_client(self.now, output, &mut self.wires);
         }
         self.exchange.flush(self.now, &mut self.wires);
         self.hear();
-        out
+    }
+
+    fn on_ended(&mut self, sequence: u64, ending: &Ending, more_told: bool) {
+        self.endings_count += 1;
+        let asked = self.pending.remove(&sequence).expect("a query ends once");
+        assert_eq!(ending.answers, asked.answers_count);
+        assert_eq!(ending.elapsed, self.now.since(asked.asked));
+        let wanted = asked.answers_wanted.unwrap_or(u64::MAX);
+        assert!(ending.answers <= wanted, "more answers than were wanted: {ending:?}");
+        assert!(ending.reason != EndReason::Answers || ending.answers == wanted, "{ending:?}");
+        assert!(ending.reason != EndReason::Silence || asked.due() <= self.now, "it was cut short: {ending:?}");
+        assert!(ending.reason != EndReason::Complete || ending.tally.is_whole(), "{ending:?}");
+        // What the contact said of another query, or before this one was asked, is nothing to this one.
+        assert!(ending.reason != EndReason::Complete || ending.tally_told, "{ending:?}");
+        assert_eq!(ending.tally_told.then_some(ending.tally), asked.told, "that is not what the contact said");
+        let may_miss = matches!(ending.reason, EndReason::Silence | EndReason::Cancelled);
+        assert!(ending.missing == 0 || (may_miss && ending.tally_told), "{ending:?}");
+        assert!(ending.missing <= ending.tally.answers, "{ending:?}");
+        match ending.reason {
+            EndReason::Answers | EndReason::Cancelled => _ = self.unwanted.insert(sequence),
+            EndReason::Silence if !ending.tally_told && ending.tally.silent == 0 => _ = self.owed.insert(sequence),
+            _ => {}
+        }
+        let is_counted_anew = asked.number >= self.unexpected_since || self.pending.is_empty();
+        assert!(is_counted_anew || !more_told, "that was told at an end before");
+        if is_counted_anew {
+            (self.unexpected_count, self.unexpected_since) = (0, self.asked_count);
+        }
     }
 
     /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.

@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 use common::address::Neighbor;
 use common::dialect::Dialect;
 use common::key::Key;
-use common::limits::SILENCE_DEFAULT;
 use common::link::LinkId;
 use common::message::{Echo, Message, ServentId};
 use common::overlay::{self, Config, Dial, Opening, Overlay};
 use common::query::{Ask, Query, QueryId, Tally};
-use common::session::{self, Report, Session};
+use common::session::{self, Question, Report, Session};
 use common::store::Store;
 use common::time::Time;
 
@@ -251,7 +250,7 @@ impl<'a> Crowd<'a> {
         let client = self.clients.len();
         let address = client_address(client);
         let first_sequence = (client as u64 + 1) << 20;
-        let session = Session::new(Dialect::OWN, address.port(), first_sequence, SILENCE_DEFAULT, None);
+        let session = Session::new(Dialect::OWN, address.port(), first_sequence);
         self.clients.push(Client { session, contact: asking.contact, answered: Vec::new(), ending: None });
         self.by_address.insert(address, client);
         self.copies.clear();
@@ -268,7 +267,11 @@ impl<'a> Crowd<'a> {
         let echoes = self.outcome.echoes;
         let ask = if asking.topology { Some(Ask::Topology) } else { Key::new(b"tea").ok().map(Ask::Key) };
         if let Some(ask) = ask {
-            self.tell_client(client, session::Input::Ask(ask));
+            let mut outputs = Vec::new();
+            if let Err(error) = self.clients[client].session.ask(asked_at, Question::new(ask), &mut outputs) {
+                self.outcome.broken.push(format!("the client of contact {} cannot ask: {error}", asking.contact));
+            }
+            self.perform_for_client(client, outputs);
         }
         while self.clients[client].ending.is_none() && self.time().since(asked_at) < QUERY_MAX {
             if !self.step() {
@@ -493,6 +496,10 @@ impl<'a> Crowd<'a> {
         let now = self.time();
         let mut outputs = Vec::new();
         self.clients[client].session.handle(now, input, &mut outputs);
+        self.perform_for_client(client, outputs);
+    }
+
+    fn perform_for_client(&mut self, client: usize, outputs: Vec<session::Output>) {
         for output in outputs {
             match output {
                 session::Output::Send { link, message } => self.say(link, message),
@@ -512,7 +519,7 @@ impl<'a> Crowd<'a> {
             Report::Answer { from, hops, body, .. } => {
                 client.answered.push(Answered { from: servent_at(from), hops: hops.unwrap_or_default(), body });
             }
-            Report::Ended(ending) => client.ending = Some(ending),
+            Report::Ended { ending, .. } => client.ending = Some(ending),
             Report::Ready => {}
             other => self.outcome.broken.push(format!("the client of contact {} was told {other:?}", client.contact)),
         }

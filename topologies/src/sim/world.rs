@@ -25,7 +25,6 @@ use common::dialect::Dialect;
 use common::disk::JobDone;
 use common::exchange::Exchange;
 use common::key::Key;
-use common::limits::SILENCE_DEFAULT;
 use common::link::{LinkId, Purpose};
 use common::message::ServentId;
 use common::overlay::{self, Config, Dial, Overlay};
@@ -635,7 +634,7 @@ impl<'s> World<'s> {
         let Some(contact) = self.witness.contact_of(query) else { return };
         let plan = &self.scene.plan;
         let first = Random::of(plan.seed, SEQUENCES + query as u64).below(1 << 32);
-        let session = Session::new(self.dialect(), 7000, first, SILENCE_DEFAULT, None);
+        let session = Session::new(self.dialect(), 7000, first);
         let node = self.add(contact, Mind::Client(Box::new(session)), Some(query));
         self.nodes[node].life = 1;
         self.witness.on_attaching(self.now, query, node, self.nodes[node].address);
@@ -647,7 +646,7 @@ impl<'s> World<'s> {
             let Some(node) = self.witness.client_of(query) else { return };
             let ask = if self.witness.is_topology(query) { Ask::Topology } else { self.ask.clone() };
             self.note_event(node, 1);
-            self.tell_client(node, session::Input::Ask(ask));
+            self.ask_as_client(node, ask);
         }
     }
 

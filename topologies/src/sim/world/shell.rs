@@ -10,8 +10,8 @@ use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::link::{LinkId, Purpose};
 use common::message::Message;
 use common::overlay::{self, Dial};
-use common::query::{AnswerBody, QueryId};
-use common::session::{self, Report};
+use common::query::{AnswerBody, Ask, QueryId};
+use common::session::{self, Question, Report, Session};
 use common::time::Time;
 use common::wire::{Accepts, WireError};
 
@@ -216,11 +216,24 @@ impl World<'_> {
     }
 
     pub(super) fn tell_client(&mut self, node: usize, input: session::Input) -> usize {
+        self.with_client(node, |now, session, wanted| session.handle(now, input, wanted))
+    }
+
+    pub(super) fn ask_as_client(&mut self, node: usize, ask: Ask) {
+        let mut asked = Ok(0);
+        self.with_client(node, |now, session, wanted| asked = session.ask(now, Question::new(ask), wanted));
+        if let Err(error) = asked {
+            self.witness.broke(self.now, &format!("a client that has asked nothing cannot ask: {error}"));
+        }
+    }
+
+    /// Has a client's mind act, does what it wants, and gives how much that was.
+    fn with_client(&mut self, node: usize, act: impl FnOnce(Time, &mut Session, &mut Vec<session::Output>)) -> usize {
         let now = self.time();
         let mut wanted = std::mem::take(&mut self.wanted_of_clients);
         let Some(query) = self.nodes[node].query else { return 0 };
         let Mind::Client(session) = &mut self.nodes[node].mind else { return 0 };
-        session.handle(now, input, &mut wanted);
+        act(now, session, &mut wanted);
         let count = wanted.len();
         let mut asks = false;
         for output in wanted.drain(..) {
@@ -231,7 +244,8 @@ impl World<'_> {
             match report {
                 Report::Ready => asks = self.witness.on_ready(query),
                 Report::Refused { .. } => self.witness.on_refused(query),
-                Report::Answer { from, hops, body, .. } => {
+                Report::Answer { sequence, from, hops, body, .. } => {
+                    self.witness.on_told_of(self.now, query, sequence);
                     let from = self.at_address(from).filter(|from| *from < self.scene.graph.servents());
                     let nodes = |addresses: &[SocketAddr]| -> Vec<Option<usize>> {
                         addresses.iter().map(|address| self.at_address(*address)).collect()
@@ -244,7 +258,10 @@ impl World<'_> {
                     };
                     self.witness.on_answer(self.now, query, from, hops, &body, place.as_ref());
                 }
-                Report::Ended(ending) => self.witness.on_ended(self.now, query, &ending),
+                Report::Ended { sequence, ending } => {
+                    self.witness.on_told_of(self.now, query, sequence);
+                    self.witness.on_ended(self.now, query, &ending);
+                }
                 Report::ContactLost { .. } => self.witness.on_contact_lost(query),
                 Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
             }

@@ -466,6 +466,15 @@ impl<'s> Witness<'s> {
 
     // ---- what clients are told ----
 
+    /// A client reports something of the query that it calls by this number.
+    pub(super) fn on_told_of(&mut self, now: Nanos, query: usize, sequence: u64) {
+        let Some(asked) = self.queries.get(query) else { return };
+        if asked.sequence.is_some_and(|own| own != sequence) {
+            let text = format!("the client of {} is told of {sequence}, which it did not ask", asked.name());
+            self.broke(now, &text);
+        }
+    }
+
     /// A client reports an answer.
     pub(super) fn on_answer(
         &mut self,
@@ -870,6 +879,16 @@ mod tests {
         let mut witness = asked(&scene);
         witness.on_answer(SECOND, 0, Some(2), Some(5), &value(2), None);
         assert_broke(&witness, &["5 hops far"]);
+    }
+
+    #[test]
+    fn what_is_told_of_another_query_is_noticed() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_told_of(SECOND, 0, id().sequence);
+        assert_broke(&witness, &[]);
+        witness.on_told_of(SECOND, 0, id().sequence + 1);
+        assert_broke(&witness, &["the client of query 0 is told of"]);
     }
 
     #[test]
