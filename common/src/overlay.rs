@@ -1,13 +1,13 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
 //! It is a corridor with a door for each input, and five rooms that never call each other: `links` (who is there),
-//! `flood` (how a query travels), `search` (what is answered), `delivery` (how an answer reaches a client), `reload`
+//! `flood` (how a query travels), `search` (what is answered), `calls` (how an answer reaches a client), `reload`
 //! (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
 //! outputs, each in its own way.
 
 mod asking;
+mod calls;
 mod config;
-mod delivery;
 mod doors;
 mod flood;
 mod headroom;
@@ -82,7 +82,7 @@ impl Overlay {
             }
             Input::DialFailed { dial: Dial::Answers(to), refused, reason } => {
                 if let Some(rare) = self.rooms.rare.get_mut() {
-                    rare.delivery.on_dial_failed(now, to, refused, &reason, out);
+                    rare.calls.on_dial_failed(now, to, refused, &reason, out);
                 }
             }
             Input::Received { link, message } => self.on_message(now, link, message, out),
@@ -153,7 +153,7 @@ impl Overlay {
 
     fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Outbox<'_>) {
         match opening {
-            Opening::Dialled(Dial::Answers(to)) => self.rooms.rare.make().delivery.on_opened(now, to, link, out),
+            Opening::Dialled(Dial::Answers(to)) => self.rooms.rare.make().calls.on_opened(now, to, link, out),
             Opening::Dialled(Dial::Neighbor(target)) => {
                 let own = self.hello();
                 self.rooms.links.on_opened(now, link, Origin::Dialled(target), &own, out);
@@ -168,7 +168,7 @@ impl Overlay {
     fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Outbox<'_>) {
         if self.rooms.is_answer_link(link) {
             let own = self.hello();
-            return self.rooms.rare.make().delivery.on_message(now, link, &message, &own, out);
+            return self.rooms.rare.make().calls.on_message(now, link, &message, &own, out);
         }
         let Some(speaker) = self.rooms.links.heard(link) else {
             return;

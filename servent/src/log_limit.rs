@@ -141,7 +141,7 @@ mod tests {
         let (mut limit, start) = (Limit::default(), Instant::now());
         assert_eq!(say(&mut limit, start, STRANGERS_LOG, ("links.rs", 1), 400), 1);
         assert_eq!(say(&mut limit, start, STRANGERS_LOG, ("links.rs", 2), 1), 1, "another kind");
-        assert_eq!(say(&mut limit, start, STRANGERS_LOG, ("delivery.rs", 1), 1), 1, "and another");
+        assert_eq!(say(&mut limit, start, STRANGERS_LOG, ("calls.rs", 1), 1), 1, "and another");
         assert_eq!(limit.due(), Some(start + COUNT_EVERY));
         assert!(more(&mut limit, start + COUNT_EVERY / 2).is_empty());
         assert_eq!(more(&mut limit, start + COUNT_EVERY), ["399 more like: line 0"]);

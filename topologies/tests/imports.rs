@@ -44,7 +44,7 @@ const LEVELS: [(&str, &[&str]); 7] = [
             "overlay/speaker",
         ],
     ),
-    ("rooms", &["overlay/delivery", "overlay/flood", "overlay/links", "overlay/reload", "overlay/search"]),
+    ("rooms", &["overlay/calls", "overlay/flood", "overlay/links", "overlay/reload", "overlay/search"]),
     ("minds", &["overlay", "overlay/asking", "overlay/holdings", "overlay/query_log", "overlay/rooms", "session"]),
     ("between minds and shells", &["exchange"]),
 ];

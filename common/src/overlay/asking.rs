@@ -1,7 +1,7 @@
 //! The life of a query at this servent: asked or heard, remembered, answered, passed on, reported.
 //!
 //! A chapter of the corridor, which carries facts between the rooms: how a query travels is known to `flood`, who is
-//! there to `links`, what is answered to `search`, and how an answer reaches its client to `delivery`.
+//! there to `links`, what is answered to `search`, and how an answer reaches its client to `calls`.
 
 use std::sync::Arc;
 
@@ -189,7 +189,7 @@ impl Overlay {
             }
             _ => {
                 self.may_be_dialled(query.client)
-                    && self.rooms.rare.make().delivery.deliver(now, query.client, answer, out)
+                    && self.rooms.rare.make().calls.deliver(now, query.client, answer, out)
             }
         };
         if taken {

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::delivery::Delivery;
+use super::calls::Calls;
 use super::flood::Flood;
 use super::links::Links;
 use super::rooms::{Counters, RareRooms, Rooms};
@@ -51,16 +51,16 @@ enum Reading {
 struct Readable<'a> {
     links: &'a Links,
     flood: Option<&'a Flood>,
-    delivery: Option<&'a Delivery>,
+    calls: Option<&'a Calls>,
     counters: Counters,
 }
 
 impl Readable<'_> {
     fn of(rooms: &Rooms) -> Readable<'_> {
         let Rooms { links, flood, rare } = rooms;
-        let mut readable = Readable { links, flood: flood.get(), delivery: None, counters: Counters::default() };
-        if let Some(RareRooms { delivery, counters, reload: _, answer_networks: _ }) = rare.get() {
-            readable.delivery = Some(delivery);
+        let mut readable = Readable { links, flood: flood.get(), calls: None, counters: Counters::default() };
+        if let Some(RareRooms { calls, counters, reload: _, answer_networks: _ }) = rare.get() {
+            readable.calls = Some(calls);
             readable.counters = *counters;
         }
         readable
@@ -71,8 +71,8 @@ impl Readable<'_> {
         self.flood.map(read).unwrap_or_default()
     }
 
-    fn of_delivery<T: Default>(&self, read: impl FnOnce(&Delivery) -> T) -> T {
-        self.delivery.map(read).unwrap_or_default()
+    fn of_calls<T: Default>(&self, read: impl FnOnce(&Calls) -> T) -> T {
+        self.calls.map(read).unwrap_or_default()
     }
 }
 
@@ -92,7 +92,7 @@ const ROWS: [Listed; 22] = [
         rooms.links.strangers_count()
     }),
     held("links", "links of all kinds", CONNECTIONS_MAX, |rooms| {
-        rooms.links.count() + rooms.of_delivery(Delivery::links_count)
+        rooms.links.count() + rooms.of_calls(Calls::links_count)
     }),
     held("seen", "queries remembered", SEEN_IDS_MAX, |rooms| rooms.of_flood(Flood::seen_count)),
     held("pending", "queries passed on whose echoes are awaited", QUERIES_PENDING_MAX, |rooms| {
@@ -105,17 +105,17 @@ const ROWS: [Listed; 22] = [
     held("looks", "moments at which these are looked at", LOOKS_MAX, |rooms| rooms.of_flood(Flood::looks_count)),
     held("paces", "links to neighbors that have a pace", NEIGHBORS_MAX, |rooms| rooms.of_flood(Flood::paces_count)),
     held("answer_addresses", "answer addresses known", ANSWER_ADDRESSES_MAX, |rooms| {
-        rooms.of_delivery(Delivery::addresses_count)
+        rooms.of_calls(Calls::addresses_count)
     }),
     // Those that have yet to say hello are dials too.
     held("answer_links", "links to answer addresses", ANSWER_LINKS_MAX + ANSWER_DIALS_MAX, |rooms| {
-        rooms.of_delivery(Delivery::links_count)
+        rooms.of_calls(Calls::links_count)
     }),
     held("answer_dials", "dials to answer addresses under way", ANSWER_DIALS_MAX, |rooms| {
-        rooms.of_delivery(Delivery::dials_count)
+        rooms.of_calls(Calls::dials_count)
     }),
     held("answers_queued_bytes", "bytes of answers that wait", ANSWERS_QUEUED_BYTES_MAX, |rooms| {
-        rooms.of_delivery(Delivery::queued_bytes)
+        rooms.of_calls(Calls::queued_bytes)
     }),
     counted(
         "queries",
@@ -143,7 +143,7 @@ const ROWS: [Listed; 22] = [
     counted(
         "undelivered",
         "answers dropped because their client could not be reached, or turned out not to understand them",
-        |rooms| rooms.of_delivery(|delivery| delivery.undelivered_count),
+        |rooms| rooms.of_calls(|calls| calls.undelivered_count),
     ),
 ];
 

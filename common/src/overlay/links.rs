@@ -2,7 +2,7 @@
 //! links between the same servents.
 //!
 //! It knows to whom a query can be told, and not what becomes of one (`flood`, `search`), nor the links that carry
-//! answers to clients of other servents (`delivery`). How a lost neighbor is dialled again is in `targets`.
+//! answers to clients of other servents (`calls`). How a lost neighbor is dialled again is in `targets`.
 
 mod neighbors;
 mod targets;

@@ -8,8 +8,8 @@
 
 use ipnet::IpNet;
 
+use super::calls::Calls;
 use super::config::Config;
-use super::delivery::Delivery;
 use super::doors::Outbox;
 use super::flood::{Asker, CopyReport, Flood};
 use super::links::Links;
@@ -32,7 +32,7 @@ pub(super) struct Rooms {
 /// What a servent that only passes queries on has no use for, behind one pointer: a million of them fit into one process.
 #[derive(Debug, Default)]
 pub(super) struct RareRooms {
-    pub(super) delivery: Delivery,
+    pub(super) calls: Calls,
     pub(super) reload: Reload,
     pub(super) counters: Counters,
     /// Where clients may be for an answer to be dialled to them that nothing shows they asked for.
@@ -144,7 +144,7 @@ impl Rooms {
 
     /// Whether this link leads to the answer address of another servent's client.
     pub(super) fn is_answer_link(&self, link: LinkId) -> bool {
-        self.rare.get().is_some_and(|rare| rare.delivery.knows(link))
+        self.rare.get().is_some_and(|rare| rare.calls.knows(link))
     }
 
     pub(super) fn pending_count(&self) -> usize {
@@ -168,28 +168,28 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
-        delivery.deadline()
+        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
+        calls.deadline()
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
-        delivery.on_deadline(now, out);
+        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
+        calls.on_deadline(now, out);
     }
 
     fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
-        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
-        delivery.on_closed(now, link, reason, out);
+        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
+        calls.on_closed(now, link, reason, out);
     }
 
     fn on_leave(&self, out: &mut Outbox<'_>) {
-        let RareRooms { delivery, reload: _, counters: _, answer_networks: _ } = self;
-        delivery.on_leave(out);
+        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
+        calls.on_leave(out);
     }
 
     /// Without what waits to be delivered, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { delivery: _, reload: _, counters: _, answer_networks } = self;
+        let RareRooms { calls: _, reload: _, counters: _, answer_networks } = self;
         size_of_val(self) + answer_networks.capacity() * size_of::<IpNet>()
     }
 }

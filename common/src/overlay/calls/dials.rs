@@ -4,7 +4,7 @@
 //! addresses. So dials are [`Shares`], of which no network has more than a few, and of which all addresses that failed
 //! before have no more than are left for all others: while others leave enough everybody is dialled at once, and after
 //! that whoever has fewest goes first. Which dials are under way, what for, and what comes of them is known to
-//! `delivery`.
+//! `calls`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 //!
 //! A fixed part for each would be too little for the many who are honest, or too much for the few who are not. With
 //! this rule one network may have half while it is alone, and however much others have, whoever comes next may have
-//! half of what is left. It counts; what is counted is `delivery`'s.
+//! half of what is left. It counts; what is counted is `calls`'s.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -36,7 +36,7 @@ use remembered::Remembered;
 use shares::{Network, Shares};
 
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(super) struct Calls {
     destinations: BTreeMap<SocketAddr, Destination>,
     /// The same, as counted.
     addresses: Shares<Network>,
@@ -80,9 +80,9 @@ enum State {
     Remembered,
 }
 
-impl Default for Delivery {
-    fn default() -> Delivery {
-        Delivery {
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls {
             destinations: BTreeMap::new(),
             addresses: Shares::new(ANSWER_ADDRESSES_MAX),
             by_link: BTreeMap::new(),
@@ -95,7 +95,7 @@ impl Default for Delivery {
     }
 }
 
-impl Delivery {
+impl Calls {
     /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it, or when it is
     /// known that the client would not understand it.
     pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Outbox<'_>) -> bool {
