@@ -102,7 +102,7 @@ pub enum Outside {
 pub fn purpose_of(dial: Dial) -> Purpose {
     match dial {
         Dial::Neighbor(_) => Purpose::Standing,
-        Dial::Answers(_) => Purpose::Answers,
+        Dial::Call(errand, _) => errand.purpose(),
     }
 }
 

@@ -117,31 +117,32 @@ pub const DIAL_WAIT_MAX: Duration = Duration::from_secs(2);
 /// start waits as long for the names of all, where the address to go by depends on them.
 pub const LOOK_UP_WAIT_MAX: Duration = Duration::from_secs(2);
 
-// ---- answers on their way ----
+// ---- calls ----
 
-/// Dials to answer addresses under way at once, from the dial until the client has said hello. Many, because each to an
-/// address that swallows packets takes [`DIAL_WAIT_MAX`]; no network has more of them than are left for all others.
-pub const ANSWER_DIALS_MAX: usize = 2_048;
+/// Dials of calls under way at once, from the dial until the other end has said hello. Many, because each to an address
+/// that swallows packets takes [`DIAL_WAIT_MAX`]; no network has more of them than are left for all others.
+pub const CALL_DIALS_MAX: usize = 2_048;
 /// Dials of them to one network, so that nobody can have this servent dial an ip more often than a crowd behind it might.
-pub const ANSWER_DIALS_PER_NETWORK_MAX: usize = 64;
-/// Answer addresses known at once, whether waiting for a dial, linked, or left alone after a failure.
-pub const ANSWER_ADDRESSES_MAX: usize = 4_096;
-/// Answer links kept for later answers; one more closes the one idle longest.
-pub const ANSWER_LINKS_MAX: usize = 1_024;
+pub const CALL_DIALS_PER_NETWORK_MAX: usize = 64;
+/// Addresses known at once that are called, whether waiting for a dial, linked, or left alone after a failure; one that
+/// is called on two errands counts twice.
+pub const CALL_ADDRESSES_MAX: usize = 4_096;
+/// Links of calls kept for more to say; one more closes the one that would be the next to end unused.
+pub const CALL_LINKS_MAX: usize = 1_024;
+/// How long an address is left alone after its first failure; the pause doubles with every further one.
+pub const CALL_REST_MIN: Duration = Duration::from_millis(250);
+/// The longest an address is left alone, and how long after that its failures are remembered.
+pub const CALL_REST_MAX: Duration = Duration::from_secs(8);
+/// Bytes waiting for one address to be reached on one errand: two values of full length.
+pub const CALL_QUEUED_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
+/// Bytes waiting for all addresses to be reached.
+pub const CALLS_QUEUED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// An answer link unused for this long is closed.
 pub const ANSWER_IDLE_MAX: Duration = Duration::from_secs(60);
-/// How long an answer address is left alone after its first failure; the pause doubles with every further one.
-pub const ANSWER_REST_MIN: Duration = Duration::from_millis(250);
-/// The longest an answer address is left alone, and how long after that its failures are remembered.
-pub const ANSWER_REST_MAX: Duration = Duration::from_secs(8);
 /// How often a TP3 client that refuses an answer is tried again: most open their port only after they have asked.
 pub const TP3_ANSWER_TRIES_MAX: u32 = 10;
 /// The pause between two such tries.
 pub const TP3_ANSWER_PAUSE: Duration = Duration::from_millis(30);
-/// Bytes of answers waiting for one client to be reached: two values of full length.
-pub const ANSWER_QUEUED_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
-/// Bytes of answers waiting for all clients to be reached.
-pub const ANSWERS_QUEUED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 // ---- bytes queued to write, per class of peer ----
 

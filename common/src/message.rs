@@ -82,6 +82,21 @@ impl Message {
         }
     }
 
+    /// What it counts for against a limit on bytes while it waits to be said.
+    pub(crate) fn bytes_count(&self) -> usize {
+        match self {
+            Message::Request(request) => size_of::<Request>() + request.ask.bytes_count(),
+            Message::Query(query) => query.bytes_count(),
+            Message::Answer(answer) => answer.bytes_count(),
+            Message::Hello(_)
+            | Message::Goodbye(_)
+            | Message::Ping
+            | Message::Pong
+            | Message::Echo(_)
+            | Message::Finished(_) => size_of::<Message>(),
+        }
+    }
+
     /// The name of the message, for logs.
     #[must_use]
     pub fn name(&self) -> &'static str {

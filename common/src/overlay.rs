@@ -1,15 +1,19 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and five rooms that never call each other: `links` (who is there),
-//! `flood` (how a query travels), `search` (what is answered), `calls` (how an answer reaches a client), `reload`
-//! (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
+//! It is a corridor with a door for each input, and six rooms that never call each other: `links` (who is there),
+//! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
+//! `delivery` (which clients are called with answers), `reload` (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
 //! outputs, each in its own way.
 
 mod asking;
 mod calls;
 mod config;
+mod delivery;
 mod doors;
+mod errand;
 mod flood;
+#[cfg(test)]
+mod greeting;
 mod headroom;
 mod holdings;
 mod links;
@@ -37,6 +41,8 @@ use crate::wire::WireError;
 pub use config::Config;
 use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
+use errand::Callee;
+pub use errand::Errand;
 pub use holdings::Holding;
 use links::{Greeting, Origin};
 pub use log_names::STRANGERS_LOG;
@@ -80,9 +86,10 @@ impl Overlay {
             Input::DialFailed { dial: Dial::Neighbor(target), reason, .. } => {
                 self.rooms.links.on_dial_failed(now, target, &reason, self.random(now));
             }
-            Input::DialFailed { dial: Dial::Answers(to), refused, reason } => {
+            Input::DialFailed { dial: Dial::Call(errand, address), refused, reason } => {
                 if let Some(rare) = self.rooms.rare.get_mut() {
-                    rare.calls.on_dial_failed(now, to, refused, &reason, out);
+                    let callee = Callee { errand, address };
+                    rare.call(|calls, news| calls.on_dial_failed(now, callee, refused, &reason, out, news));
                 }
             }
             Input::Received { link, message } => self.on_message(now, link, message, out),
@@ -153,7 +160,10 @@ impl Overlay {
 
     fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Outbox<'_>) {
         match opening {
-            Opening::Dialled(Dial::Answers(to)) => self.rooms.rare.make().calls.on_opened(now, to, link, out),
+            Opening::Dialled(Dial::Call(errand, address)) => {
+                let (own, callee) = (self.hello(), Callee { errand, address });
+                self.rooms.rare.make().call(|calls, news| calls.on_opened(now, callee, link, &own, out, news));
+            }
             Opening::Dialled(Dial::Neighbor(target)) => {
                 let own = self.hello();
                 self.rooms.links.on_opened(now, link, Origin::Dialled(target), &own, out);
@@ -166,9 +176,10 @@ impl Overlay {
     }
 
     fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Outbox<'_>) {
-        if self.rooms.is_answer_link(link) {
+        if self.rooms.is_call(link) {
             let own = self.hello();
-            return self.rooms.rare.make().calls.on_message(now, link, &message, &own, out);
+            let rare = self.rooms.rare.make();
+            return rare.call(|calls, news| calls.on_message(now, link, message, &own, out, news));
         }
         let Some(speaker) = self.rooms.links.heard(link) else {
             return;
@@ -239,7 +250,7 @@ impl Overlay {
             WireError::Version(_) => Some(Goodbye::Version),
             WireError::FrameTooLong { .. } | WireError::Unfinished | WireError::Malformed(_) => Some(Goodbye::Protocol),
         };
-        match farewell.filter(|_| !self.rooms.is_answer_link(link)) {
+        match farewell.filter(|_| !self.rooms.is_call(link)) {
             Some(farewell) => out.part(link, farewell),
             None => out.close(link),
         }

@@ -20,6 +20,14 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// How much it takes to keep it, beside the struct itself.
+    pub(crate) fn bytes_count(&self) -> usize {
+        match self {
+            Ask::Key(key) => key.as_bytes().len(),
+            Ask::Topology => 0,
+        }
+    }
+
     /// What it takes to understand it.
     #[must_use]
     pub fn needs(&self) -> Features {
@@ -76,6 +84,11 @@ impl Query {
     #[must_use]
     pub fn id(&self) -> QueryId {
         QueryId { sequence: self.sequence, client: self.client.socket }
+    }
+
+    /// What a copy that is kept counts for against a limit on bytes.
+    pub(crate) fn bytes_count(&self) -> usize {
+        size_of::<Query>() + self.ask.bytes_count() + self.path.bytes_count()
     }
 
     /// What it takes to understand it, with all that it carries.
@@ -192,6 +205,17 @@ pub enum AnswerBody {
         /// The servents at the other ends of its links.
         neighbors: Vec<SocketAddr>,
     },
+}
+
+impl Answer {
+    /// What it counts for against a limit on bytes while it waits.
+    pub(crate) fn bytes_count(&self) -> usize {
+        let body = match &self.body {
+            AnswerBody::Value(value) => value.len(),
+            AnswerBody::Place { path, neighbors } => path.text().len() + neighbors.len() * size_of::<SocketAddr>(),
+        };
+        size_of::<Answer>() + body
+    }
 }
 
 impl AnswerBody {

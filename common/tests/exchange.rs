@@ -20,7 +20,7 @@ use common::limits::{
 };
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{self, Dial};
+use common::overlay::{self, Dial, Errand};
 use common::query::{Answer, AnswerBody, Ask, Path, Query};
 use common::session::{self, Report};
 use common::time::Time;
@@ -275,7 +275,7 @@ fn closed(link: LinkId, reason: &str) -> (LinkId, Heard) {
 #[test]
 fn what_is_dialled_says_what_the_link_is_for() {
     assert_eq!(purpose_of(Dial::Neighbor(3)), Purpose::Standing);
-    assert_eq!(purpose_of(Dial::Answers(SocketAddr::from(([192, 0, 2, 9], 7000)))), Purpose::Answers);
+    assert_eq!(purpose_of(Dial::Call(Errand::Answers, SocketAddr::from(([192, 0, 2, 9], 7000)))), Purpose::Answers);
 }
 
 #[test]

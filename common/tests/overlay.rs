@@ -20,7 +20,7 @@ use common::key::Key;
 use common::limits::*;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Dial, Holding, Input, Opening, Output, Overlay};
+use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
@@ -148,7 +148,7 @@ impl Mind {
 
     /// An answer link to this client, opened and greeted; gives what was sent once it was.
     fn answer_link(&mut self, number: usize) -> (LinkId, Vec<Output>) {
-        let (link, out) = self.dialled(Dial::Answers(client_address(number)));
+        let (link, out) = self.dialled(Dial::Call(Errand::Answers, client_address(number)));
         assert_eq!(out, [], "the client speaks first");
         let out = self.hear(link, client_hello(7000));
         (link, out)
@@ -203,7 +203,7 @@ fn dial_neighbor(target: usize, address: SocketAddr) -> Output {
 
 fn dial_client(number: usize) -> Output {
     let address = client_address(number);
-    Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Native }
+    Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Native }
 }
 
 fn tea() -> Ask {
@@ -1494,7 +1494,7 @@ fn bytes_that_are_no_message_cost_their_sender_the_link() {
         let mut mind = Mind::new();
         let neighbor = mind.neighbor(1);
         mind.hear(neighbor, Message::query(query(5, 1, tea())));
-        let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
+        let (link, _) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
         assert_eq!(mind.tell(Input::Malformed { link, error }), [Output::Close { link }], "no byte goes there");
     }
 }
@@ -1550,7 +1550,7 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
     mind.hear(asker, Message::query(Query { ttl: 0, ..query(5, 2, tea()) }));
     mind.hear(asker, Message::query(Query { ttl: 0, ..query(6, 3, tea()) }));
     let (open, _) = mind.answer_link(2);
-    let (silent, _) = mind.dialled(Dial::Answers(client_address(3)));
+    let (silent, _) = mind.dialled(Dial::Call(Errand::Answers, client_address(3)));
     // Something is pending for the client; it is told before the goodbye.
     mind.hear(client, request(7));
 
@@ -1601,7 +1601,7 @@ fn one_dial_brings_all_answers_in_order_and_the_link_is_kept() {
     let neighbor = mind.neighbor(1);
     assert_eq!(asked_for(&mut mind, neighbor, 1, 1), (vec![dial_client(1)], answered()));
     assert_eq!(asked_for(&mut mind, neighbor, 2, 1), (vec![], answered()));
-    let (link, out) = mind.dialled(Dial::Answers(client_address(1)));
+    let (link, out) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
     assert_eq!(out, []);
     assert_eq!(asked_for(&mut mind, neighbor, 3, 1), (vec![], answered()));
     let out = mind.hear(link, client_hello(7000));
@@ -1629,7 +1629,7 @@ fn an_answer_address_that_is_not_the_client_asked_for_receives_no_byte() {
         let mut mind = Mind::new();
         let neighbor = mind.neighbor(1);
         asked_for(&mut mind, neighbor, 1, 1);
-        let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
+        let (link, _) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
         assert_eq!(mind.hear(link, message.clone()), [Output::Close { link }], "{}", message.name());
         assert_eq!(mind.held("undelivered"), 1);
         assert_eq!(mind.hear(link, client_hello(7000)), [], "that link is gone");
@@ -1638,7 +1638,7 @@ fn an_answer_address_that_is_not_the_client_asked_for_receives_no_byte() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     asked_for(&mut mind, neighbor, 1, 1);
-    let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
+    let (link, _) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
     let out = mind.pass(HELLO_WAIT_MAX);
     assert_eq!(out, [(HELLO_WAIT_MAX, Output::Close { link })]);
 }
@@ -1671,29 +1671,29 @@ fn an_address_that_names_no_client_is_not_dialled() {
 fn so_many_dials_are_under_way_and_no_more() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
-    for number in 0..ANSWER_DIALS_MAX {
+    for number in 0..CALL_DIALS_MAX {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number), (vec![dial_client(number)], answered()));
     }
-    let next = ANSWER_DIALS_MAX;
+    let next = CALL_DIALS_MAX;
     for number in next..next + 3 {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number), (vec![], answered()));
     }
     // A failure, a greeting and a link that breaks make room; a link on which nobody spoke yet does not. The newest is
     // next: its client surely still waits.
-    assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), [dial_client(next + 2)]);
+    assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, client_address(0))), [dial_client(next + 2)]);
     let (link, out) = mind.answer_link(1);
     assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green")), dial_client(next + 1)]);
-    let (silent, out) = mind.dialled(Dial::Answers(client_address(2)));
+    let (silent, out) = mind.dialled(Dial::Call(Errand::Answers, client_address(2)));
     assert_eq!(out, []);
     assert_eq!(mind.closed(silent), [dial_client(next)]);
     // A failure told twice counts once.
     assert_eq!(asked_for(&mut mind, neighbor, 1, next + 3), (vec![], answered()));
-    assert_eq!(mind.dial_failed(Dial::Answers(client_address(0))), []);
+    assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, client_address(0))), []);
     assert_eq!(mind.held("undelivered"), 2);
 }
 
 fn dial_at(client: SocketAddr) -> Output {
-    Output::Dial { dial: Dial::Answers(client), address: client, dialect: Dialect::Native }
+    Output::Dial { dial: Dial::Call(Errand::Answers, client), address: client, dialect: Dialect::Native }
 }
 
 /// One port of many at one ip. In IPv6 the ip differs too, within one network.
@@ -1714,7 +1714,7 @@ fn no_network_has_more_than_so_many_dials() {
         let (here, elsewhere) = (ports_of(ip), ports_of(others));
         let mut mind = Mind::new();
         let neighbor = mind.neighbor(1);
-        let most = ANSWER_DIALS_PER_NETWORK_MAX;
+        let most = CALL_DIALS_PER_NETWORK_MAX;
         for number in 0..most {
             assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)), (vec![dial_at(here(number))], answered()));
         }
@@ -1725,9 +1725,17 @@ fn no_network_has_more_than_so_many_dials() {
         for number in 0..most {
             assert_eq!(asked_for_at(&mut mind, neighbor, 1, elsewhere(number)).0, [dial_at(elsewhere(number))]);
         }
-        assert_eq!(mind.dial_failed(Dial::Answers(here(0))), [dial_at(here(most + 2))], "the newest is first");
-        assert_eq!(mind.dial_failed(Dial::Answers(elsewhere(0))), [], "the others have their part already");
-        assert_eq!(mind.dial_failed(Dial::Answers(here(1))), [dial_at(here(most + 1))]);
+        assert_eq!(
+            mind.dial_failed(Dial::Call(Errand::Answers, here(0))),
+            [dial_at(here(most + 2))],
+            "the newest is first"
+        );
+        assert_eq!(
+            mind.dial_failed(Dial::Call(Errand::Answers, elsewhere(0))),
+            [],
+            "the others have their part already"
+        );
+        assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, here(1))), [dial_at(here(most + 1))]);
     }
 }
 
@@ -1735,8 +1743,8 @@ fn no_network_has_more_than_so_many_dials() {
 fn no_network_has_more_dials_than_are_left_for_all_others() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
-    let most = ANSWER_DIALS_PER_NETWORK_MAX;
-    let networks = ANSWER_DIALS_MAX / most;
+    let most = CALL_DIALS_PER_NETWORK_MAX;
+    let networks = CALL_DIALS_MAX / most;
     let port = |network: usize, number: usize| ports_of(&format!("12.0.1.{network}"))(number);
     // All networks but one have all they may, so what is left would be the part of one.
     for (network, number) in (1..networks).flat_map(|network| (0..most).map(move |number| (network, number))) {
@@ -1752,8 +1760,8 @@ fn no_network_has_more_dials_than_are_left_for_all_others() {
         assert_eq!(asked_for_at(&mut mind, neighbor, 1, port(network, share)), (vec![], answered()), "it waits");
     }
     // A dial that is over is for whoever has fewest under way, and has no more of them for it than are left.
-    assert_eq!(mind.dial_failed(Dial::Answers(port(1, 0))), [dial_at(port(networks + 1, most / 4))]);
-    assert_eq!(mind.dial_failed(Dial::Answers(port(1, 1))), []);
+    assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, port(1, 0))), [dial_at(port(networks + 1, most / 4))]);
+    assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, port(1, 1))), []);
 }
 
 /// As docs/PROTOCOL.md admits: no rule about addresses tells who lies.
@@ -1763,15 +1771,15 @@ fn dark_addresses_in_forty_networks_have_every_dial() {
     let neighbor = mind.neighbor(1);
     let dark = |network: usize, number: usize| ports_of(&format!("12.0.1.{network}"))(number);
     let mut fewest = 0;
-    while mind.held("answer_dials") < ANSWER_DIALS_MAX {
+    while mind.held("call_dials") < CALL_DIALS_MAX {
         fewest += 1;
-        for number in 0..ANSWER_DIALS_PER_NETWORK_MAX {
+        for number in 0..CALL_DIALS_PER_NETWORK_MAX {
             asked_for_at(&mut mind, neighbor, 1, dark(fewest, number));
         }
     }
     assert_eq!(fewest, 38);
     assert_eq!(asked_for(&mut mind, neighbor, 1, 0), (vec![], answered()), "it waits");
-    assert_eq!(mind.dial_failed(Dial::Answers(dark(1, 0))), [dial_client(0)], "until the first is over");
+    assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, dark(1, 0))), [dial_client(0)], "until the first is over");
 }
 
 #[test]
@@ -1779,24 +1787,24 @@ fn those_that_failed_have_no_more_dials_than_are_left_for_all_others() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     // A crowd behind as many ips that all fail, wait out their rest and are asked for again.
-    let crowd = ANSWER_DIALS_MAX - 1;
+    let crowd = CALL_DIALS_MAX - 1;
     for number in 0..crowd {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
     }
     for number in 0..crowd {
-        assert_eq!(mind.dial_failed(Dial::Answers(client_address(number))), []);
+        assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, client_address(number))), []);
     }
     for number in 0..crowd {
         assert_eq!(asked_for(&mut mind, neighbor, 2, number), (vec![], answered()));
     }
-    let out = mind.pass(ANSWER_REST_MIN);
-    assert_eq!(out.len(), ANSWER_DIALS_MAX / 2);
+    let out = mind.pass(CALL_REST_MIN);
+    assert_eq!(out.len(), CALL_DIALS_MAX / 2);
     assert!(out.iter().all(|(_, output)| matches!(output, Output::Dial { .. })));
     // Whoever has not failed is dialled at once.
-    for number in crowd..crowd + ANSWER_DIALS_MAX / 2 {
+    for number in crowd..crowd + CALL_DIALS_MAX / 2 {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
     }
-    assert_eq!(asked_for(&mut mind, neighbor, 1, ANSWER_ADDRESSES_MAX - 1), (vec![], answered()));
+    assert_eq!(asked_for(&mut mind, neighbor, 1, CALL_ADDRESSES_MAX - 1), (vec![], answered()));
 }
 
 #[test]
@@ -1804,23 +1812,23 @@ fn those_that_failed_do_not_wait_for_a_network_that_has_its_part() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     let here = ports_of("12.0.0.1");
-    let failed = ANSWER_DIALS_PER_NETWORK_MAX + 10;
+    let failed = CALL_DIALS_PER_NETWORK_MAX + 10;
     for number in 0..failed {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
-        assert_eq!(mind.dial_failed(Dial::Answers(client_address(number))), []);
+        assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, client_address(number))), []);
         assert_eq!(asked_for(&mut mind, neighbor, 2, number).0, []);
     }
-    for number in 0..=ANSWER_DIALS_PER_NETWORK_MAX {
+    for number in 0..=CALL_DIALS_PER_NETWORK_MAX {
         asked_for_at(&mut mind, neighbor, 1, here(number));
     }
-    assert_eq!(mind.pass(ANSWER_REST_MIN).len(), failed);
+    assert_eq!(mind.pass(CALL_REST_MIN).len(), failed);
 }
 
 /// Has the mind dial these, lets every dial fail, and asks for each again, so that all wait for the end of their rest.
 fn fail_and_ask_again(mind: &mut Mind, neighbor: LinkId, addresses: &[SocketAddr]) {
     for to in addresses {
         assert_eq!(asked_for_at(mind, neighbor, 1, *to).0, [dial_at(*to)]);
-        assert_eq!(mind.dial_failed(Dial::Answers(*to)), []);
+        assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, *to)), []);
     }
     for to in addresses {
         assert_eq!(asked_for_at(mind, neighbor, 2, *to), (vec![], answered()));
@@ -1829,7 +1837,7 @@ fn fail_and_ask_again(mind: &mut Mind, neighbor: LinkId, addresses: &[SocketAddr
 
 fn dialled_in(out: &[Output]) -> Vec<SocketAddr> {
     let dial = |output: &Output| match output {
-        Output::Dial { dial: Dial::Answers(to), .. } => *to,
+        Output::Dial { dial: Dial::Call(Errand::Answers, to), .. } => *to,
         output => panic!("no dial: {output:?}"),
     };
     out.iter().map(dial).collect()
@@ -1841,10 +1849,10 @@ fn no_network_has_more_than_so_many_dials_though_its_addresses_failed() {
         let (here, elsewhere) = (ports_of(ip), ports_of(others));
         let mut mind = Mind::new();
         let neighbor = mind.neighbor(1);
-        let most = ANSWER_DIALS_PER_NETWORK_MAX;
+        let most = CALL_DIALS_PER_NETWORK_MAX;
         let dark: Vec<SocketAddr> = (0..240).map(&here).collect();
         fail_and_ask_again(&mut mind, neighbor, &dark);
-        let rested = dialled_in(&mind.pass_and_see(ANSWER_REST_MIN));
+        let rested = dialled_in(&mind.pass_and_see(CALL_REST_MIN));
         assert_eq!(rested.len(), most);
         // Whoever never failed counts with them at that ip, and waits for nothing elsewhere.
         let never_failed = here(240);
@@ -1853,12 +1861,12 @@ fn no_network_has_more_than_so_many_dials_though_its_addresses_failed() {
             assert_eq!(asked_for_at(&mut mind, neighbor, 3, elsewhere(number)).0, [dial_at(elsewhere(number))]);
         }
         // It is the first there when a dial is over, and then those that failed go on, one for one.
-        assert_eq!(mind.dial_failed(Dial::Answers(rested[0])), [dial_at(never_failed)]);
+        assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, rested[0])), [dial_at(never_failed)]);
         for to in &rested[1..] {
-            let next = dialled_in(&mind.dial_failed(Dial::Answers(*to)));
+            let next = dialled_in(&mind.dial_failed(Dial::Call(Errand::Answers, *to)));
             assert!(matches!(next.as_slice(), [next] if dark.contains(next)), "{next:?}");
         }
-        assert_eq!(mind.held("answer_dials"), 2 * most);
+        assert_eq!(mind.held("call_dials"), 2 * most);
     }
 }
 
@@ -1867,11 +1875,11 @@ fn those_that_failed_do_not_wait_for_newer_ones_of_a_network_that_has_its_part()
     let (here, elsewhere) = (ports_of("12.0.0.1"), ports_of("12.0.0.2"));
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
-    let most = ANSWER_DIALS_PER_NETWORK_MAX;
+    let most = CALL_DIALS_PER_NETWORK_MAX;
     let dark: Vec<SocketAddr> = (0..2 * most).map(&here).collect();
     fail_and_ask_again(&mut mind, neighbor, &[elsewhere(0)]);
     fail_and_ask_again(&mut mind, neighbor, &dark);
-    let rested = dialled_in(&mind.pass_and_see(ANSWER_REST_MIN));
+    let rested = dialled_in(&mind.pass_and_see(CALL_REST_MIN));
     assert_eq!(rested.len(), most + 1);
     assert!(rested.contains(&elsewhere(0)));
 }
@@ -1884,14 +1892,14 @@ fn those_that_failed_have_no_more_of_one_network_than_are_left_for_all_others() 
     let dark: Vec<SocketAddr> = (0..8).map(&here).collect();
     fail_and_ask_again(&mut mind, neighbor, &dark);
     // All dials but eight are taken, half of what was left then by that very network.
-    for number in 0..ANSWER_DIALS_MAX - 16 {
+    for number in 0..CALL_DIALS_MAX - 16 {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).0, [dial_client(number)]);
     }
     for number in 8..16 {
         assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)).0, [dial_at(here(number))]);
     }
-    assert_eq!(mind.pass(ANSWER_REST_MIN), [], "they would be nine of it, and seven left");
-    let out = mind.dial_failed(Dial::Answers(here(8)));
+    assert_eq!(mind.pass(CALL_REST_MIN), [], "they would be nine of it, and seven left");
+    let out = mind.dial_failed(Dial::Call(Errand::Answers, here(8)));
     assert_eq!(dialled_in(&out).len(), 1, "one for one");
 }
 
@@ -1900,19 +1908,19 @@ fn no_network_has_more_addresses_known_than_are_left_for_all_others() {
     let here = ports_of("12.0.0.1");
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
-    let half = ANSWER_ADDRESSES_MAX / 2;
+    let half = CALL_ADDRESSES_MAX / 2;
     for number in 0..half {
         assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)).1, answered());
     }
     assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(half)).1, unanswered());
     assert_eq!(asked_for(&mut mind, neighbor, 1, 0), (vec![dial_client(0)], answered()));
     // It makes room for its own among its own: the failure of somebody else stays known.
-    mind.dial_failed(Dial::Answers(client_address(0)));
-    mind.pass(ANSWER_REST_MIN);
+    mind.dial_failed(Dial::Call(Errand::Answers, client_address(0)));
+    mind.pass(CALL_REST_MIN);
     assert_eq!(asked_for_at(&mut mind, neighbor, 2, here(half)).1, unanswered());
-    mind.dial_failed(Dial::Answers(here(0)));
+    mind.dial_failed(Dial::Call(Errand::Answers, here(0)));
     assert_eq!(asked_for_at(&mut mind, neighbor, 3, here(half)).1, unanswered(), "it is left alone and not forgotten");
-    mind.pass(ANSWER_REST_MIN);
+    mind.pass(CALL_REST_MIN);
     assert_eq!(asked_for_at(&mut mind, neighbor, 4, here(half)).1, answered());
 }
 
@@ -1922,7 +1930,7 @@ fn no_network_has_more_bytes_waiting_than_are_left_for_all_others() {
     let here = ports_of("12.0.0.1");
     let mut mind = Mind::with(&config(), store(&format!("tea {big}")));
     let neighbor = mind.neighbor(1);
-    let half = ANSWERS_QUEUED_BYTES_MAX / 2 / VALUE_BYTES_MAX;
+    let half = CALLS_QUEUED_BYTES_MAX / 2 / VALUE_BYTES_MAX;
     for number in 0..half {
         assert_eq!(asked_for_at(&mut mind, neighbor, 1, here(number)).1, answered());
     }
@@ -1936,17 +1944,17 @@ fn no_network_has_more_bytes_waiting_than_are_left_for_all_others() {
 fn so_many_answer_addresses_are_known_and_no_more() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
-    for number in 0..ANSWER_ADDRESSES_MAX {
+    for number in 0..CALL_ADDRESSES_MAX {
         assert_eq!(asked_for(&mut mind, neighbor, 1, number).1, answered());
     }
-    assert_eq!(asked_for(&mut mind, neighbor, 1, ANSWER_ADDRESSES_MAX), (vec![], unanswered()));
+    assert_eq!(asked_for(&mut mind, neighbor, 1, CALL_ADDRESSES_MAX), (vec![], unanswered()));
     assert_eq!(mind.held("unanswered"), 1);
     assert_eq!(asked_for(&mut mind, neighbor, 2, 0).1, answered(), "a known one may have more");
     // One that failed is known until its rest is over.
-    mind.dial_failed(Dial::Answers(client_address(1)));
-    assert_eq!(asked_for(&mut mind, neighbor, 2, ANSWER_ADDRESSES_MAX).1, unanswered());
-    mind.pass(ANSWER_REST_MIN);
-    assert_eq!(asked_for(&mut mind, neighbor, 3, ANSWER_ADDRESSES_MAX).1, answered());
+    mind.dial_failed(Dial::Call(Errand::Answers, client_address(1)));
+    assert_eq!(asked_for(&mut mind, neighbor, 2, CALL_ADDRESSES_MAX).1, unanswered());
+    mind.pass(CALL_REST_MIN);
+    assert_eq!(asked_for(&mut mind, neighbor, 3, CALL_ADDRESSES_MAX).1, answered());
 }
 
 #[test]
@@ -1954,7 +1962,7 @@ fn one_answer_link_too_many_closes_the_one_idle_longest() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     let mut links = Vec::new();
-    for number in 0..ANSWER_LINKS_MAX {
+    for number in 0..CALL_LINKS_MAX {
         asked_for(&mut mind, neighbor, 1, number);
         let (link, out) = mind.answer_link(number);
         assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green"))]);
@@ -1963,8 +1971,8 @@ fn one_answer_link_too_many_closes_the_one_idle_longest() {
     }
     // The first is used once more, so the second is idle longest.
     assert_eq!(asked_for(&mut mind, neighbor, 2, 0).0, [send(links[0], value(2, "green"))]);
-    asked_for(&mut mind, neighbor, 1, ANSWER_LINKS_MAX);
-    let (link, out) = mind.answer_link(ANSWER_LINKS_MAX);
+    asked_for(&mut mind, neighbor, 1, CALL_LINKS_MAX);
+    let (link, out) = mind.answer_link(CALL_LINKS_MAX);
     let [one, two] = goodbye(links[1], Goodbye::Idle);
     assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green")), one, two]);
     // It is forgotten, not left alone: an answer for it is a dial.
@@ -1976,7 +1984,7 @@ fn the_answer_link_just_opened_is_not_the_one_too_many() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     // All at the same time, and the last at the first address.
-    for number in 1..=ANSWER_LINKS_MAX {
+    for number in 1..=CALL_LINKS_MAX {
         asked_for(&mut mind, neighbor, 1, number);
         mind.answer_link(number);
     }
@@ -1984,7 +1992,7 @@ fn the_answer_link_just_opened_is_not_the_one_too_many() {
     let (link, out) = mind.answer_link(0);
     assert!(!out.contains(&Output::Close { link }));
     assert_eq!(asked_for(&mut mind, neighbor, 2, 0).0, [send(link, value(2, "green"))]);
-    assert_eq!(mind.held("answer_links"), ANSWER_LINKS_MAX);
+    assert_eq!(mind.held("call_links"), CALL_LINKS_MAX);
 }
 
 #[test]
@@ -1992,8 +2000,8 @@ fn an_answer_address_is_not_reached_twice() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     asked_for(&mut mind, neighbor, 1, 1);
-    let (link, _) = mind.dialled(Dial::Answers(client_address(1)));
-    let (second, out) = mind.dialled(Dial::Answers(client_address(1)));
+    let (link, _) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
+    let (second, out) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
     assert_eq!(out, [Output::Close { link: second }]);
     let out = mind.hear(link, client_hello(7000));
     assert_eq!(out, [send(link, own_hello()), send(link, value(1, "green"))]);
@@ -2019,9 +2027,9 @@ fn an_address_that_fails_is_left_alone_for_a_growing_while() {
     let mut mind = Mind::new();
     let neighbor = mind.neighbor(1);
     assert_eq!(asked_for(&mut mind, neighbor, 0, 1).0, [dial_client(1)]);
-    let mut rest = ANSWER_REST_MIN;
+    let mut rest = CALL_REST_MIN;
     for sequence in 1..12 {
-        assert_eq!(mind.dial_failed(Dial::Answers(client_address(1))), []);
+        assert_eq!(mind.dial_failed(Dial::Call(Errand::Answers, client_address(1))), []);
         assert_eq!(mind.overlay.holding("undelivered"), Some(sequence), "what waited is dropped");
         assert_eq!(asked_for(&mut mind, neighbor, sequence, 1), (vec![], answered()), "it waits for the rest to end");
         mind.hear(neighbor, Message::Pong);
@@ -2033,17 +2041,17 @@ fn an_address_that_fails_is_left_alone_for_a_growing_while() {
             left -= part;
         }
         assert_eq!(mind.pass(TICK), [(TICK, dial_client(1))]);
-        rest = (rest * 2).min(ANSWER_REST_MAX);
+        rest = (rest * 2).min(CALL_REST_MAX);
     }
-    assert_eq!(rest, ANSWER_REST_MAX);
+    assert_eq!(rest, CALL_REST_MAX);
     // Once it spoke, its failures are forgotten.
     let (link, out) = mind.answer_link(1);
     assert_eq!(out, [send(link, own_hello()), send(link, value(11, "green"))]);
     mind.closed(link);
     assert_eq!(asked_for(&mut mind, neighbor, 20, 1).0, [dial_client(1)]);
-    mind.dial_failed(Dial::Answers(client_address(1)));
+    mind.dial_failed(Dial::Call(Errand::Answers, client_address(1)));
     assert_eq!(asked_for(&mut mind, neighbor, 21, 1).0, []);
-    assert_eq!(mind.pass(ANSWER_REST_MIN), [(ANSWER_REST_MIN, dial_client(1))]);
+    assert_eq!(mind.pass(CALL_REST_MIN), [(CALL_REST_MIN, dial_client(1))]);
 }
 
 #[test]
@@ -2068,8 +2076,8 @@ fn answers_that_wait_are_bounded_for_each_client_and_for_all() {
             (number, sequence) = (number + 1, 0);
         }
         // Every value weighs a little more than its bytes.
-        assert!(taken < ANSWERS_QUEUED_BYTES_MAX / VALUE_BYTES_MAX);
-        if taken == ANSWERS_QUEUED_BYTES_MAX / VALUE_BYTES_MAX - 1 {
+        assert!(taken < CALLS_QUEUED_BYTES_MAX / VALUE_BYTES_MAX);
+        if taken == CALLS_QUEUED_BYTES_MAX / VALUE_BYTES_MAX - 1 {
             assert_eq!(asked_for(&mut mind, neighbor, 77, number + 1).1, unanswered());
             break;
         }
@@ -2084,7 +2092,7 @@ fn answers_that_wait_are_bounded_for_each_client_and_for_all() {
     assert_eq!(asked_for(&mut mind, neighbor, 79, 5_001).1, answered());
     assert_eq!(asked_for(&mut mind, neighbor, 79, 5_002).1, answered());
     assert_eq!(asked_for(&mut mind, neighbor, 79, 5_003).1, unanswered());
-    mind.dial_failed(Dial::Answers(client_address(1)));
+    mind.dial_failed(Dial::Call(Errand::Answers, client_address(1)));
     assert_eq!(asked_for(&mut mind, neighbor, 79, 5_004).1, answered());
     assert_eq!(asked_for(&mut mind, neighbor, 79, 5_005).1, answered());
     assert_eq!(asked_for(&mut mind, neighbor, 79, 5_006).1, unanswered());
@@ -2093,7 +2101,7 @@ fn answers_that_wait_are_bounded_for_each_client_and_for_all() {
 #[test]
 fn an_opened_answer_link_nobody_waits_for_is_closed() {
     let mut mind = Mind::new();
-    let (link, out) = mind.dialled(Dial::Answers(client_address(1)));
+    let (link, out) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
     assert_eq!(out, [Output::Close { link }]);
 }
 
@@ -2125,17 +2133,17 @@ fn what_it_holds_is_counted() {
     }
     assert_eq!(["neighbors", "clients", "strangers", "links"].map(|name| mind.held(name)), [3, 2, 4, 9]);
     assert_eq!(["seen", "pending", "echoes_kept"].map(|name| mind.held(name)), [7, 5, 2]);
-    assert_eq!(["answer_addresses", "answer_dials", "answer_links"].map(|name| mind.held(name)), [2, 2, 0]);
-    assert!(mind.held("offers_kept_bytes") > 0 && mind.held("answers_queued_bytes") > 2 * "green".len());
+    assert_eq!(["call_addresses", "call_dials", "call_links"].map(|name| mind.held(name)), [2, 2, 0]);
+    assert!(mind.held("offers_kept_bytes") > 0 && mind.held("calls_queued_bytes") > 2 * "green".len());
     assert_eq!(["queries", "answered"].map(|name| mind.held(name)), [7, 2]);
     assert_eq!(mind.overlay.holding("nothing of this name"), None);
     // A link to an answer address is a link too.
-    let links = [8, 9].map(|client| mind.dialled(Dial::Answers(client_address(client))).0);
-    assert_eq!(["answer_links", "links"].map(|name| mind.held(name)), [2, 11]);
+    let links = [8, 9].map(|client| mind.dialled(Dial::Call(Errand::Answers, client_address(client))).0);
+    assert_eq!(["call_links", "links"].map(|name| mind.held(name)), [2, 11]);
     for link in links {
         mind.hear(link, client_hello(7000));
     }
-    assert_eq!(["answer_dials", "answers_queued_bytes"].map(|name| mind.held(name)), [0, 0]);
+    assert_eq!(["call_dials", "calls_queued_bytes"].map(|name| mind.held(name)), [0, 0]);
 }
 
 /// Whoever watches takes the limits from the list, so the list is held against the limits.
@@ -2152,10 +2160,10 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
         ("offers_kept_bytes", OFFERS_KEPT_BYTES_MAX),
         ("looks", LOOKS_MAX),
         ("paces", NEIGHBORS_MAX),
-        ("answer_addresses", ANSWER_ADDRESSES_MAX),
-        ("answer_links", ANSWER_LINKS_MAX + ANSWER_DIALS_MAX),
-        ("answer_dials", ANSWER_DIALS_MAX),
-        ("answers_queued_bytes", ANSWERS_QUEUED_BYTES_MAX),
+        ("call_addresses", CALL_ADDRESSES_MAX),
+        ("call_links", CALL_LINKS_MAX + CALL_DIALS_MAX),
+        ("call_dials", CALL_DIALS_MAX),
+        ("calls_queued_bytes", CALLS_QUEUED_BYTES_MAX),
     ];
     let mind = Mind::new();
     let held = mind.overlay.holdings().filter_map(|Holding { name, limit, .. }| Some((name, limit?)));
@@ -2236,7 +2244,7 @@ fn an_answer_that_waits_counts_for_all_it_says() {
         let neighbor = mind.neighbor(1);
         mind.neighbor(2);
         mind.hear(neighbor, Message::query(Query { hops: 2, path, ..query(1, 9, ask) }));
-        mind.held("answers_queued_bytes") - size_of::<Answer>()
+        mind.held("calls_queued_bytes") - size_of::<Answer>()
     };
     assert_eq!(waiting(tea(), Path::default()), "green".len());
     let path = [servent_address(1), servent_address(3), own_address()].map(|address| address.to_string()).join(" ");

@@ -13,12 +13,12 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::{
-    ANSWER_DIALS_PER_NETWORK_MAX, ANSWER_REST_MIN, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX,
-    TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX, TTL_MAX,
+    CALL_DIALS_PER_NETWORK_MAX, CALL_REST_MIN, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE,
+    TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX, TTL_MAX,
 };
 use common::link::{Link, LinkId, Purpose};
 use common::message::{Echo, Finished, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
+use common::overlay::{Config, Dial, Errand, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
@@ -261,7 +261,7 @@ impl Mind {
 
 fn dial(port: u16) -> Output {
     let address = client(port).socket;
-    Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Tp3 }
+    Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Tp3 }
 }
 
 fn is_passed_on(out: &[Output]) -> bool {
@@ -274,16 +274,16 @@ fn each_answer_goes_alone_and_the_next_waits_for_a_connection_of_its_own() {
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
     assert!(!mind.ask(query(2, 3, key(), Path::default())).contains(&dial(9990)), "one dial at a time");
     for (sequence, link) in [(1, LinkId(7)), (2, LinkId(8))] {
-        let opening = Opening::Dialled(Dial::Answers(client(9990).socket));
+        let opening = Opening::Dialled(Dial::Call(Errand::Answers, client(9990).socket));
         let mut out = mind.tell(Input::Opened { link, opening });
         let next = out.iter().position(|output| *output == dial(9990)).map(|place| out.remove(place));
         let Some(Output::Send { message: Message::Answer(answer), .. }) = out.first() else { panic!("{out:?}") };
         assert_eq!((answer.sequence, &answer.body), (sequence, &AnswerBody::Value(b"1935/tcp".to_vec())));
         assert_eq!(out[1..], [Output::Close { link }]);
-        let waiting = mind.held("answers_queued_bytes");
+        let waiting = mind.held("calls_queued_bytes");
         assert_eq!(waiting, if sequence == 1 { size_of::<Answer>() + b"1935/tcp".len() } else { 0 });
         assert_eq!(next.is_some(), sequence == 1);
-        assert_eq!(mind.held("answer_dials"), usize::from(next.is_some()), "the one before is over");
+        assert_eq!(mind.held("call_dials"), usize::from(next.is_some()), "the one before is over");
     }
 }
 
@@ -291,13 +291,13 @@ fn each_answer_goes_alone_and_the_next_waits_for_a_connection_of_its_own() {
 fn a_refused_answer_is_tried_again_so_often_and_then_dropped() {
     let mut mind = Mind::new();
     let refuse = |mind: &mut Mind| {
-        let dial = Dial::Answers(client(9990).socket);
+        let dial = Dial::Call(Errand::Answers, client(9990).socket);
         mind.tell(Input::DialFailed { dial, refused: true, reason: "refused".to_owned() })
     };
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
     for _ in 0..TP3_ANSWER_TRIES_MAX {
         assert_eq!(refuse(&mut mind), []);
-        assert_eq!(mind.held("answer_dials"), 0);
+        assert_eq!(mind.held("call_dials"), 0);
         assert_eq!(mind.pass(TP3_ANSWER_PAUSE - Duration::from_millis(1)), []);
         assert_eq!(mind.pass(Duration::from_millis(1)), [dial(9990)]);
     }
@@ -311,9 +311,9 @@ fn a_refused_answer_is_tried_again_so_often_and_then_dropped() {
 fn an_address_that_does_not_even_refuse_is_not_tried_again() {
     let mut mind = Mind::new();
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
-    let failed = Dial::Answers(client(9990).socket);
+    let failed = Dial::Call(Errand::Answers, client(9990).socket);
     mind.tell(Input::DialFailed { dial: failed, refused: false, reason: "timed out".to_owned() });
-    assert_eq!((mind.held("undelivered"), mind.held("answer_dials")), (1, 0));
+    assert_eq!((mind.held("undelivered"), mind.held("call_dials")), (1, 0));
     assert_eq!(mind.pass(TP3_ANSWER_PAUSE), []);
 }
 
@@ -322,27 +322,27 @@ fn of_a_client_that_cannot_be_reached_for_the_rest_nothing_waits_any_more() {
     let mut mind = Mind::new();
     mind.ask(query(1, 3, key(), Path::default()));
     mind.ask(query(2, 3, key(), Path::default()));
-    let dial = Dial::Answers(client(9990).socket);
+    let dial = Dial::Call(Errand::Answers, client(9990).socket);
     mind.tell(Input::Opened { link: LinkId(7), opening: Opening::Dialled(dial) });
     mind.tell(Input::DialFailed { dial, refused: false, reason: "timed out".to_owned() });
-    assert_eq!((mind.held("undelivered"), mind.held("answer_dials")), (1, 0));
-    assert_eq!(mind.held("answers_queued_bytes"), 0);
+    assert_eq!((mind.held("undelivered"), mind.held("call_dials")), (1, 0));
+    assert_eq!(mind.held("calls_queued_bytes"), 0);
 }
 
 #[test]
 fn an_answer_that_waits_is_brought_in_the_dialect_it_was_asked_for_in() {
     let mut mind = Mind::new();
     let native = |port| AnswerAddress { dialect: Dialect::Native, ..client(port) };
-    let last = 9000 + u16::try_from(ANSWER_DIALS_PER_NETWORK_MAX).unwrap();
+    let last = 9000 + u16::try_from(CALL_DIALS_PER_NETWORK_MAX).unwrap();
     for port in 9000..=last {
         mind.ask(Query { client: native(port), ..query(port.into(), 3, key(), Path::default()) });
     }
     // Another client has the same address by now, but whoever asked first may still be there.
     assert!(!mind.ask(Query { client: client(last), ..query(1, 3, key(), Path::default()) }).contains(&dial(last)));
-    let failed = Dial::Answers(client(9000).socket);
+    let failed = Dial::Call(Errand::Answers, client(9000).socket);
     let out = mind.tell(Input::DialFailed { dial: failed, refused: true, reason: "refused".to_owned() });
     let address = client(last).socket;
-    assert_eq!(out, [Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Native }]);
+    assert_eq!(out, [Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Native }]);
 }
 
 #[test]
@@ -351,11 +351,19 @@ fn a_client_of_the_other_dialect_may_come_to_the_same_address() {
     let native = AnswerAddress { dialect: Dialect::Native, ..client(9990) };
     let address = native.socket;
     let out = mind.ask(Query { client: native, ..query(1, 3, key(), Path::default()) });
-    assert!(out.contains(&Output::Dial { dial: Dial::Answers(address), address, dialect: Dialect::Native }));
-    mind.tell(Input::DialFailed { dial: Dial::Answers(address), refused: true, reason: "refused".to_owned() });
+    assert!(out.contains(&Output::Dial {
+        dial: Dial::Call(Errand::Answers, address),
+        address,
+        dialect: Dialect::Native
+    }));
+    mind.tell(Input::DialFailed {
+        dial: Dial::Call(Errand::Answers, address),
+        refused: true,
+        reason: "refused".to_owned(),
+    });
     // While the address is left alone, and after.
     mind.ask(query(2, 3, key(), Path::default()));
-    assert_eq!(mind.pass(ANSWER_REST_MIN), [dial(9990)]);
+    assert_eq!(mind.pass(CALL_REST_MIN), [dial(9990)]);
 }
 
 #[test]

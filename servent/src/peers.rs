@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use common::dialect::{Answers, Dialect};
 use common::exchange::{Exchange, Outside, purpose_of};
 use common::limits::CONNECTIONS_MAX;
-use common::link::LinkId;
+use common::link::{LinkId, Purpose};
 use common::overlay::{Dial, Input, Opening, Output, STRANGERS_LOG};
 use common::time::Time;
 use common::wire::Accepts;
@@ -122,8 +122,8 @@ impl Peers {
             return Err(io::Error::other(format!("{CONNECTIONS_MAX} connections are the most")));
         }
         // A client that is told nothing else knows a servent by the address its answer comes from.
-        let stream = match (dialect.manners().answers, dial) {
-            (Answers::Alone { .. }, Dial::Answers(_)) if self.same_ports.take(now, address) => {
+        let stream = match (dialect.manners().answers, purpose_of(dial)) {
+            (Answers::Alone { .. }, Purpose::Answers) if self.same_ports.take(now, address) => {
                 sockets::dial_from(self.listening, address)?
             }
             _ => sockets::dial(address)?,

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::limits::{
-    ANSWER_REST_MIN, KEY_BYTES_MAX, NEIGHBOR_QUERIES_AT_ONCE_MAX, NEIGHBOR_QUERIES_PER_SECOND_MAX,
+    CALL_REST_MIN, KEY_BYTES_MAX, NEIGHBOR_QUERIES_AT_ONCE_MAX, NEIGHBOR_QUERIES_PER_SECOND_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX, OFFERS_KEPT_BYTES_MAX, SEEN_FREELY_MAX, SEEN_IDS_MAX,
 };
 use common::message::{Echo, Message, Request};
@@ -200,7 +200,7 @@ fn forged_addresses_are_dialled_a_bounded_number_of_times() {
     let mut dials = 0;
     let mut due = Duration::ZERO;
     while due <= start.elapsed() {
-        due += ANSWER_REST_MIN * 2u32.pow(dials);
+        due += CALL_REST_MIN * 2u32.pow(dials);
         dials += 1;
     }
     println!("forged addresses: {said} queries made 2 servents dial {came} times, {} is the most", 2 * dials);

@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use common::limits::ANSWER_DIALS_MAX;
+use common::limits::CALL_DIALS_MAX;
 use common::message::{Message, Role, ServentId};
 use servent::sockets::raise_descriptor_limit;
 
@@ -148,7 +148,7 @@ fn thousands_of_dark_ports_at_one_address_delay_no_other_answer() {
     let mut contact = Process::serve(&["-", &holder.address.to_string()]);
     contact.wait_for_log("linked with neighbor", 1);
     let mut hostile = Peer::neighbor(holder.address);
-    let ports = dark_ports(std::iter::repeat_n(Ipv4Addr::new(127, 201, 0, 1), ANSWER_DIALS_MAX));
+    let ports = dark_ports(std::iter::repeat_n(Ipv4Addr::new(127, 201, 0, 1), CALL_DIALS_MAX));
     for port in &ports {
         hostile.pass_on(port.address(), ask("tea"), 0);
     }
@@ -156,11 +156,11 @@ fn thousands_of_dark_ports_at_one_address_delay_no_other_answer() {
     ports.iter().for_each(|_| assert!(matches!(hostile.expect(), Message::Echo(_))));
     let mut others = Others::of(contact.address);
     let until = Instant::now() + PATIENCE;
-    while others.undelayed(ANSWER_DIALS_MAX / 2) < 10 {
+    while others.undelayed(CALL_DIALS_MAX / 2) < 10 {
         others.ask(&mut holder);
         assert!(Instant::now() < until, "whoever asks waits until some dial has failed: {:?}", others.failed);
     }
-    eprintln!("{ANSWER_DIALS_MAX} dark ports at one address: others are answered within {:?}", others.slowest);
+    eprintln!("{CALL_DIALS_MAX} dark ports at one address: others are answered within {:?}", others.slowest);
 }
 
 // ---- half-open connections ----

@@ -38,13 +38,25 @@ const LEVELS: [(&str, &[&str]); 7] = [
         &[
             "overlay/config",
             "overlay/doors",
+            "overlay/errand",
             "overlay/headroom",
             "overlay/log_names",
             "overlay/recipients",
             "overlay/speaker",
         ],
     ),
-    ("rooms", &["overlay/calls", "overlay/flood", "overlay/links", "overlay/reload", "overlay/search"]),
+    (
+        "rooms",
+        &[
+            "overlay/calls",
+            "overlay/delivery",
+            "overlay/flood",
+            "overlay/greeting",
+            "overlay/links",
+            "overlay/reload",
+            "overlay/search",
+        ],
+    ),
     ("minds", &["overlay", "overlay/asking", "overlay/holdings", "overlay/query_log", "overlay/rooms", "session"]),
     ("between minds and shells", &["exchange"]),
 ];

@@ -1,7 +1,7 @@
 //! The life of a query at this servent: asked or heard, remembered, answered, passed on, reported.
 //!
 //! A chapter of the corridor, which carries facts between the rooms: how a query travels is known to `flood`, who is
-//! there to `links`, what is answered to `search`, and how an answer reaches its client to `calls`.
+//! there to `links`, what is answered to `search`, and which client may be called for it to `delivery`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::rooms::Rooms;
 use super::search;
-use crate::address::AnswerAddress;
 use crate::dialect::Answers;
 use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
@@ -187,10 +186,7 @@ impl Overlay {
                 }
                 is_understood
             }
-            _ => {
-                self.may_be_dialled(query.client)
-                    && self.rooms.rare.make().calls.deliver(now, query.client, answer, out)
-            }
+            _ => self.rooms.rare.make().deliver(now, query.client, answer, out),
         };
         if taken {
             tally.answers += 1;
@@ -205,26 +201,6 @@ impl Overlay {
             self.rooms.rare.make().counters.unanswered += 1;
         }
     }
-
-    fn may_be_dialled(&self, client: AnswerAddress) -> bool {
-        let manners = client.dialect.manners();
-        let is_allowed = match manners.answers {
-            Answers::Kept => true,
-            // Nothing there shows that it asked, so anybody could have the answer sent to anybody.
-            Answers::Alone { .. } => {
-                let networks = self.rooms.rare.get().map(|rare| rare.answer_networks.as_slice()).unwrap_or_default();
-                networks.iter().any(|network| network.contains(&client.socket.ip()))
-            }
-        };
-        if !is_allowed {
-            log::info!(
-                target: STRANGERS_LOG,
-                "no answer to client {}: it is in no network that {}-answers names",
-                client.socket, manners.option
-            );
-        }
-        is_allowed && client.names_one_client()
-    }
 }
 
 /// No answer needs a feature yet, so one that does is made up: [`NEW_VALUE`](crate::query::NEW_VALUE).
@@ -233,11 +209,12 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::address::AnswerAddress;
     use crate::dialect::Dialect;
     use crate::features::{Features, MADE_UP};
     use crate::key::Key;
     use crate::message::{Echo, Finished, Hello, Role, ServentId};
-    use crate::overlay::{Config, Dial, Input, Opening, Output};
+    use crate::overlay::{Config, Dial, Errand, Input, Opening, Output};
     use crate::query::{Answer, AnswerBody, NEW_VALUE};
     use crate::store::Store;
 
@@ -361,7 +338,7 @@ mod tests {
             };
             let answer =
                 |sequence, asked| send(ANSWERS, Message::Answer(Answer { sequence, hops: 1, body: value_of(asked) }));
-            let dial = Dial::Answers(client.socket);
+            let dial = Dial::Call(Errand::Answers, client.socket);
             let out = ask(&mut mind, 7, "new");
             assert!(matches!(&out[..], [Output::Dial { dial: to, .. }, _] if *to == dial), "{out:?}");
             assert_eq!(out.last(), Some(&echo(7, 1, 0)), "nobody can know yet");
@@ -371,7 +348,7 @@ mod tests {
             let expected = is_understood.then(|| answer(7, "new")).into_iter().chain([answer(8, "old")]);
             assert_eq!(out[1..], expected.collect::<Vec<_>>(), "{features:?}");
             assert_eq!(mind.holding("undelivered"), Some(u64::from(!is_understood)), "{features:?}");
-            assert_eq!(mind.holding("answers_queued_bytes"), Some(0), "{features:?}");
+            assert_eq!(mind.holding("calls_queued_bytes"), Some(0), "{features:?}");
             let out = ask(&mut mind, 9, "new");
             let expected = if is_understood { vec![answer(9, "new"), echo(9, 1, 0)] } else { vec![echo(9, 0, 1)] };
             assert_eq!(out, expected, "{features:?}");

@@ -1,34 +1,35 @@
-//! How answers reach clients of other servents: a link to each answer address, dialled when needed and kept for later.
+//! Calls: a link to an address for an errand, dialled when there is something to say there and kept for more of it.
 //!
-//! The client speaks first on such a link: until it has said hello, the address receives no byte, so naming a
-//! stranger's address in a query makes nobody send it anything. An address that fails is left alone for a growing
-//! while. In some dialects a client never speaks: it gets each answer over a connection of its own, tried several times
-//! because most open their port late. What is answered is `search`; a servent's own clients are answered over the link they asked
-//! on.
+//! A servent that is not called by a link of its own, as its neighbors and its own clients are, is reached by a call, and
+//! so is a client of another servent. What waits to be said there, and how an address is waited for, dialled, greeted,
+//! kept, left alone and remembered, is the same whatever the errand; what is not is its row in `errand`. Where the other
+//! end speaks first, the address receives no byte until it has said the hello called for, so whoever names a stranger's
+//! address makes nobody send it anything. Where each message comes alone, it has a connection of its own, tried several
+//! times because most open their port late. An address that fails is left alone for a growing while.
 //!
 //! Whoever names addresses can name many, and addresses that swallow packets: dials, addresses and waiting bytes are
-//! [`Shares`], so that others find what they need all the same.
+//! [`Shares`] over all errands together, so that others find what they need all the same.
+//!
+//! What is said, and to whom, is known to whoever has the errand, who is told what came of it: nothing is logged or
+//! counted here.
 
 mod dials;
 mod remembered;
 mod shares;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::address::AnswerAddress;
 use crate::dialect::{Answers, Dialect};
 use crate::features::Features;
 use crate::limits::{
-    ANSWER_ADDRESSES_MAX, ANSWER_IDLE_MAX, ANSWER_LINKS_MAX, ANSWER_QUEUED_BYTES_MAX, ANSWER_REST_MAX, ANSWER_REST_MIN,
-    ANSWERS_QUEUED_BYTES_MAX, HELLO_WAIT_MAX,
+    CALL_ADDRESSES_MAX, CALL_LINKS_MAX, CALL_QUEUED_BYTES_MAX, CALL_REST_MAX, CALL_REST_MIN, CALLS_QUEUED_BYTES_MAX,
+    HELLO_WAIT_MAX,
 };
 use crate::link::LinkId;
-use crate::message::{Goodbye, Hello, Message, Role};
+use crate::message::{Goodbye, Hello, Message};
 use crate::overlay::doors::{Dial, Outbox};
-use crate::overlay::log_names::{QUERY_LOG, STRANGERS_LOG};
-use crate::query::{Answer, AnswerBody, QueryId};
+use crate::overlay::errand::{CallEvent, Callee, Letter, News};
 use crate::time::Time;
 
 use dials::{Dials, Past};
@@ -37,22 +38,21 @@ use shares::{Network, Shares};
 
 #[derive(Debug)]
 pub(super) struct Calls {
-    destinations: BTreeMap<SocketAddr, Destination>,
+    calls: BTreeMap<Callee, Call>,
     /// The same, as counted.
     addresses: Shares<Network>,
-    by_link: BTreeMap<LinkId, SocketAddr>,
+    by_link: BTreeMap<LinkId, Callee>,
     dials: Dials,
     queued_bytes: Shares<Network>,
-    timers: BTreeSet<(Time, SocketAddr)>,
+    timers: BTreeSet<(Time, Callee)>,
     remembered: Remembered,
-    pub(super) undelivered_count: u64,
 }
 
 #[derive(Debug)]
-struct Destination {
+struct Call {
     dialect: Dialect,
     state: State,
-    queue: VecDeque<Answer>,
+    queue: VecDeque<Letter>,
     queued_bytes: usize,
     /// When the state ends by itself; kept in `timers` too.
     timer: Option<Time>,
@@ -67,97 +67,115 @@ enum State {
     /// For a free dial.
     Waiting,
     Dialling(Past),
-    /// Connected; the client has yet to speak, and until then the dial is not over.
+    /// Connected; the other end has yet to speak, and until then the dial is not over.
     Silent(LinkId, Past),
-    /// The client has said hello, and what it understands.
+    /// The other end has said hello, and what it understands.
     Open {
         link: LinkId,
         features: Features,
     },
     /// It failed and is left alone.
     Resting,
-    /// It failed not long ago; the next answer is dialled for, and the next failure counts on.
+    /// It failed not long ago; what is to be said next is dialled for, and the next failure counts on.
     Remembered,
 }
 
 impl Default for Calls {
     fn default() -> Calls {
         Calls {
-            destinations: BTreeMap::new(),
-            addresses: Shares::new(ANSWER_ADDRESSES_MAX),
+            calls: BTreeMap::new(),
+            addresses: Shares::new(CALL_ADDRESSES_MAX),
             by_link: BTreeMap::new(),
             dials: Dials::default(),
-            queued_bytes: Shares::new(ANSWERS_QUEUED_BYTES_MAX),
+            queued_bytes: Shares::new(CALLS_QUEUED_BYTES_MAX),
             timers: BTreeSet::new(),
             remembered: Remembered::default(),
-            undelivered_count: 0,
         }
     }
 }
 
 impl Calls {
-    /// Sends an answer on its way, now or once the client has been reached. False when a limit refuses it, or when it is
-    /// known that the client would not understand it.
-    pub(super) fn deliver(&mut self, now: Time, to: AnswerAddress, answer: Answer, out: &mut Outbox<'_>) -> bool {
-        let AnswerAddress { socket: to, dialect } = to;
-        if let Some(Destination { state: State::Open { link, features }, .. }) = self.destinations.get(&to) {
-            if !features.include(answer.body.needs()) {
+    /// Has something said to whoever is called, now or once it has been reached. False when a limit refuses it, or when
+    /// it is known that it would not be understood there.
+    pub(super) fn bring(
+        &mut self,
+        now: Time,
+        callee: Callee,
+        dialect: Dialect,
+        letter: Letter,
+        out: &mut Outbox<'_>,
+        news: &mut News,
+    ) -> bool {
+        let needed = letter.message.needs();
+        if let Some(Call { state: State::Open { link, features }, .. }) = self.calls.get(&callee) {
+            if !features.include(needed) {
                 return false;
             }
-            say(*link, to, answer, out);
-            self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
+            say(*link, callee, letter, out, news);
+            self.set_timer(callee, Some(now + callee.errand.customs().kept));
             return true;
         }
-        // A client that says nothing there has offered nothing.
-        if dialect.manners().answers != Answers::Kept && !Features::NONE.include(answer.body.needs()) {
+        // Whoever says nothing there has offered nothing.
+        if callee.way(dialect) != Answers::Kept && !Features::NONE.include(needed) {
             return false;
         }
-        let network = Network::of(to.ip());
-        let bytes = weight(&answer);
-        let queued_bytes = self.destinations.get(&to).map_or(0, |destination| destination.queued_bytes);
-        if queued_bytes + bytes > ANSWER_QUEUED_BYTES_MAX || !self.queued_bytes.has_room(network, bytes) {
+        let network = Network::of(callee);
+        let bytes = letter.message.bytes_count();
+        let queued_bytes = self.calls.get(&callee).map_or(0, |call| call.queued_bytes);
+        if queued_bytes + bytes > CALL_QUEUED_BYTES_MAX || !self.queued_bytes.has_room(network, bytes) {
             return false;
         }
-        let known = self.destinations.contains_key(&to);
+        let known = self.calls.contains_key(&callee);
         if !known {
             if !self.make_room_for_another(network) {
                 return false;
             }
             self.addresses.take(network, 1);
         }
-        let destination = self.destinations.entry(to).or_insert_with(|| Destination::new(dialect));
-        if destination.queue.is_empty() && !matches!(destination.state, State::Dialling(_)) {
-            // The client there may be another than the one the address was first known for.
-            destination.dialect = dialect;
+        let call = self.calls.entry(callee).or_insert_with(|| Call::new(dialect));
+        if call.queue.is_empty() && !matches!(call.state, State::Dialling(_)) {
+            // Whoever is there may be another than the one the address was first known for.
+            call.dialect = dialect;
         }
-        destination.queue.push_back(answer);
-        destination.queued_bytes += bytes;
+        call.queue.push_back(letter);
+        call.queued_bytes += bytes;
         self.queued_bytes.take(network, bytes);
-        if !known || destination.state == State::Remembered {
-            self.set_timer(to, None);
-            self.ask_for_dial(to);
+        if !known || call.state == State::Remembered {
+            self.set_timer(callee, None);
+            self.ask_for_dial(callee);
             self.dial_waiting(out);
         }
         true
     }
 
-    /// Whether this link leads to a client's answer address.
+    /// Whether this link is that of a call.
     pub(super) fn knows(&self, link: LinkId) -> bool {
         self.by_link.contains_key(&link)
     }
 
-    pub(super) fn on_opened(&mut self, now: Time, to: SocketAddr, link: LinkId, out: &mut Outbox<'_>) {
-        let Some(destination) = self.destinations.get_mut(&to) else { return out.close(link) };
-        let State::Dialling(past) = destination.state else { return out.close(link) };
-        if destination.answers() == Answers::Kept {
-            destination.state = State::Silent(link, past);
-            self.by_link.insert(link, to);
-            self.set_timer(to, Some(now + HELLO_WAIT_MAX));
+    pub(super) fn on_opened(
+        &mut self,
+        now: Time,
+        callee: Callee,
+        link: LinkId,
+        own: &Hello,
+        out: &mut Outbox<'_>,
+        news: &mut News,
+    ) {
+        let Some(call) = self.calls.get_mut(&callee) else { return out.close(link) };
+        let State::Dialling(past) = call.state else { return out.close(link) };
+        if callee.way(call.dialect) == Answers::Kept {
+            call.state = State::Silent(link, past);
+            self.by_link.insert(link, callee);
+            self.set_timer(callee, Some(now + HELLO_WAIT_MAX));
+            if callee.errand.customs().speaks_first {
+                out.send(link, Message::Hello(*own));
+            }
         } else {
-            destination.failures = 0;
-            destination.tries = 0;
-            self.dials.end(to, past);
-            self.deliver_alone(to, link, out);
+            call.failures = 0;
+            call.tries = 0;
+            self.dials.end(callee, past);
+            self.bring_alone(callee, link, out, news);
             self.dial_waiting(out);
         }
     }
@@ -165,108 +183,104 @@ impl Calls {
     pub(super) fn on_dial_failed(
         &mut self,
         now: Time,
-        to: SocketAddr,
+        callee: Callee,
         refused: bool,
         reason: &str,
         out: &mut Outbox<'_>,
+        news: &mut News,
     ) {
-        let Some(destination) = self.destinations.get_mut(&to) else { return };
-        let State::Dialling(past) = destination.state else { return };
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        let State::Dialling(past) = call.state else { return };
         // An address that does not even refuse is not tried again at once: each try would hold one of the dials for
         // long.
-        match destination.answers() {
-            Answers::Alone { tries_max, pause } if refused && destination.tries < tries_max => {
-                self.dials.end(to, past);
-                destination.tries += 1;
-                destination.state = State::Resting;
-                self.set_timer(to, Some(now + pause));
+        match callee.way(call.dialect) {
+            Answers::Alone { tries_max, pause } if refused && call.tries < tries_max => {
+                self.dials.end(callee, past);
+                call.tries += 1;
+                call.state = State::Resting;
+                self.set_timer(callee, Some(now + pause));
             }
-            Answers::Alone { .. } | Answers::Kept => self.fail(now, to, past, reason),
+            Answers::Alone { .. } | Answers::Kept => self.fail(now, callee, past, reason, news),
         }
         self.dial_waiting(out);
     }
 
-    pub(super) fn on_message(&mut self, now: Time, link: LinkId, message: &Message, own: &Hello, out: &mut Outbox<'_>) {
-        let Some(to) = self.by_link.get(&link).copied() else {
-            return;
-        };
-        let Some(destination) = self.destinations.get_mut(&to) else {
-            return;
-        };
-        match (destination.state, message) {
-            (State::Silent(_, past), Message::Hello(Hello { role: Role::Client { answer_port }, features, .. }))
-                if *answer_port == to.port() =>
-            {
-                destination.state = State::Open { link, features: *features };
-                destination.failures = 0;
-                self.dials.end(to, past);
-                self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
-                out.send(link, Message::Hello(*own));
-                for answer in std::mem::take(&mut destination.queue) {
-                    if features.include(answer.body.needs()) {
-                        say(link, to, answer, out);
-                    } else {
-                        // It was promised before anybody could know.
-                        self.undelivered_count += 1;
-                        log_dropped(&answer, to, "its client did not offer to understand it");
-                    }
+    pub(super) fn on_message(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        message: Message,
+        own: &Hello,
+        out: &mut Outbox<'_>,
+        news: &mut News,
+    ) {
+        let Some(callee) = self.by_link.get(&link).copied() else { return };
+        let Some(state) = self.calls.get(&callee).map(|call| call.state) else { return };
+        let customs = callee.errand.customs();
+        match (state, message) {
+            (State::Silent(_, past), Message::Hello(hello)) if (customs.is_called)(&hello, callee.address) => {
+                self.dials.end(callee, past);
+                if !customs.speaks_first {
+                    out.send(link, Message::Hello(*own));
                 }
-                self.set_timer(to, Some(now + ANSWER_IDLE_MAX));
-                self.close_surplus(link, out);
+                news.push(callee, CallEvent::Reached(hello));
+                self.open(callee, link, hello.features, out, news);
+                self.set_timer(callee, Some(now + customs.kept));
+                self.close_surplus(link, out, news);
                 self.dial_waiting(out);
             }
             (State::Open { .. }, Message::Ping) => out.send(link, Message::Pong),
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
-                self.on_closed(now, link, &format!("it said goodbye, because {farewell}"), out);
+                self.on_closed(now, link, &format!("it said goodbye, because {farewell}"), out, news);
+            }
+            (State::Open { .. }, message) if (customs.hears)(&message) => {
+                self.set_timer(callee, Some(now + customs.kept));
+                news.push(callee, CallEvent::Heard(message));
             }
             (_, message) => {
                 out.close(link);
-                self.on_closed(now, link, &format!("it sent an unexpected {}", message.name()), out);
+                self.on_closed(now, link, &format!("it sent an unexpected {}", message.name()), out, news);
             }
         }
     }
 
-    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
-        let Some(to) = self.by_link.remove(&link) else { return };
-        match self.destinations.get(&to).map(|destination| destination.state) {
-            // A client that leaves is no failure: the next one there may be another.
+    pub(super) fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>, news: &mut News) {
+        let Some(callee) = self.by_link.remove(&link) else { return };
+        match self.calls.get(&callee).map(|call| call.state) {
+            // Whoever leaves did not fail: the next one there may be another.
             Some(State::Open { .. }) => {
-                log::debug!("the answer link to client {to} is gone: {reason}");
-                self.forget(to);
+                news.push(callee, CallEvent::Gone { reason: reason.to_owned() });
+                self.forget(callee);
             }
-            Some(State::Silent(_, past)) => {
-                self.fail(now, to, past, reason);
-            }
+            Some(State::Silent(_, past)) => self.fail(now, callee, past, reason, news),
             _ => {}
         }
         self.dial_waiting(out);
     }
 
-    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
-        while let Some((due, to)) = self.timers.first().copied() {
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>, news: &mut News) {
+        while let Some((due, callee)) = self.timers.first().copied() {
             if due > now {
                 break;
             }
-            self.set_timer(to, None);
-            let Some(destination) = self.destinations.get_mut(&to) else {
-                continue;
-            };
-            match destination.state {
+            self.set_timer(callee, None);
+            let Some(call) = self.calls.get_mut(&callee) else { continue };
+            match call.state {
                 State::Silent(link, _) => {
                     out.close(link);
-                    self.on_closed(now, link, "it did not say hello", out);
+                    self.on_closed(now, link, "it did not say hello", out, news);
                 }
                 State::Open { link, .. } => {
                     out.part(link, Goodbye::Idle);
-                    self.on_closed(now, link, "it was idle", out);
+                    self.on_closed(now, link, "it was idle", out, news);
                 }
-                State::Resting if destination.queue.is_empty() => {
-                    destination.state = State::Remembered;
-                    self.set_timer(to, Some(now + ANSWER_REST_MAX));
+                State::Resting if call.queue.is_empty() => {
+                    call.state = State::Remembered;
+                    self.set_timer(callee, Some(now + CALL_REST_MAX));
                 }
-                State::Remembered => self.forget(to),
-                State::Resting => self.ask_for_dial(to),
+                State::Remembered => self.forget(callee),
+                State::Resting => self.ask_for_dial(callee),
                 State::Waiting | State::Dialling(_) => {}
             }
         }
@@ -279,8 +293,8 @@ impl Calls {
 
     /// Says goodbye on the links that stand. There is nothing to be known of them any more.
     pub(super) fn on_leave(&self, out: &mut Outbox<'_>) {
-        for (link, to) in &self.by_link {
-            let state = self.destinations.get(to).map(|destination| destination.state);
+        for (link, callee) in &self.by_link {
+            let state = self.calls.get(callee).map(|call| call.state);
             if matches!(state, Some(State::Open { link: open, .. }) if open == *link) {
                 out.part(*link, Goodbye::Leaving);
             } else {
@@ -290,7 +304,7 @@ impl Calls {
     }
 
     pub(super) fn addresses_count(&self) -> usize {
-        self.destinations.len()
+        self.calls.len()
     }
 
     pub(super) fn links_count(&self) -> usize {
@@ -305,51 +319,65 @@ impl Calls {
         self.queued_bytes.taken()
     }
 
-    fn ask_for_dial(&mut self, to: SocketAddr) {
-        let Some(destination) = self.destinations.get_mut(&to) else { return };
-        destination.state = State::Waiting;
-        self.dials.ask(to, destination.failures > 0);
+    fn ask_for_dial(&mut self, callee: Callee) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        call.state = State::Waiting;
+        self.dials.ask(callee, call.failures > 0);
     }
 
     fn dial_waiting(&mut self, out: &mut Outbox<'_>) {
-        while let Some((to, past)) = self.dials.begin() {
-            let Some(destination) = self.destinations.get_mut(&to) else { return self.dials.end(to, past) };
-            destination.state = State::Dialling(past);
-            let dialect = destination.dialect;
-            out.dial(Dial::Answers(to), to, dialect);
+        while let Some((callee, past)) = self.dials.begin() {
+            let Some(call) = self.calls.get_mut(&callee) else { return self.dials.end(callee, past) };
+            call.state = State::Dialling(past);
+            let Callee { errand, address } = callee;
+            out.dial(Dial::Call(errand, address), address, call.dialect);
         }
     }
 
-    /// Brings a client one answer over a connection that carries no other.
-    fn deliver_alone(&mut self, to: SocketAddr, link: LinkId, out: &mut Outbox<'_>) {
-        let Some(destination) = self.destinations.get_mut(&to) else { return };
-        if let Some(answer) = destination.queue.pop_front() {
-            let bytes = weight(&answer);
-            destination.queued_bytes -= bytes;
-            self.queued_bytes.give_back(Network::of(to.ip()), bytes);
-            say(link, to, answer, out);
+    /// Whoever is called has said hello: says what waits for it.
+    fn open(&mut self, callee: Callee, link: LinkId, features: Features, out: &mut Outbox<'_>, news: &mut News) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        call.state = State::Open { link, features };
+        call.failures = 0;
+        self.queued_bytes.give_back(Network::of(callee), std::mem::take(&mut call.queued_bytes));
+        for letter in std::mem::take(&mut call.queue) {
+            if features.include(letter.message.needs()) {
+                say(link, callee, letter, out, news);
+            } else {
+                news.push(callee, CallEvent::NotUnderstood(letter));
+            }
+        }
+    }
+
+    /// Says one thing over a connection that carries no other.
+    fn bring_alone(&mut self, callee: Callee, link: LinkId, out: &mut Outbox<'_>, news: &mut News) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        if let Some(letter) = call.queue.pop_front() {
+            let bytes = letter.message.bytes_count();
+            call.queued_bytes -= bytes;
+            self.queued_bytes.give_back(Network::of(callee), bytes);
+            say(link, callee, letter, out, news);
         }
         out.close(link);
-        if destination.queue.is_empty() {
-            self.forget(to);
+        if call.queue.is_empty() {
+            self.forget(callee);
         } else {
-            self.ask_for_dial(to);
+            self.ask_for_dial(callee);
         }
     }
 
-    /// Ends an attempt to reach a client: what waited for it is dropped, and the address is left alone for a while.
-    fn fail(&mut self, now: Time, to: SocketAddr, past: Past, reason: &str) {
-        let Some(destination) = self.destinations.get_mut(&to) else { return };
-        self.dials.end(to, past);
-        log::info!(target: STRANGERS_LOG, "no answer to client {to}: {reason}");
-        destination.tries = 0;
-        self.queued_bytes.give_back(Network::of(to.ip()), std::mem::take(&mut destination.queued_bytes));
-        self.undelivered_count += destination.queue.len() as u64;
-        destination.queue.drain(..).for_each(|answer| log_dropped(&answer, to, reason));
-        destination.state = State::Resting;
-        let rest = rest_after(destination.failures);
-        destination.failures += 1;
-        self.set_timer(to, Some(now + rest));
+    /// Ends an attempt to reach somebody: what waited is given back, and the address is left alone for a while.
+    fn fail(&mut self, now: Time, callee: Callee, past: Past, reason: &str, news: &mut News) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        self.dials.end(callee, past);
+        call.tries = 0;
+        self.queued_bytes.give_back(Network::of(callee), std::mem::take(&mut call.queued_bytes));
+        let letters = std::mem::take(&mut call.queue).into();
+        news.push(callee, CallEvent::Failed { reason: reason.to_owned(), letters });
+        call.state = State::Resting;
+        let rest = rest_after(call.failures);
+        call.failures += 1;
+        self.set_timer(callee, Some(now + rest));
     }
 
     /// Makes room for another address of this network to be known, if need be in place of one that failed and is only
@@ -361,63 +389,57 @@ impl Calls {
         // A network that has its share makes room among its own.
         let is_full = self.addresses.left() == 0;
         let oldest = if is_full { self.remembered.oldest() } else { self.remembered.oldest_of(network) };
-        oldest.is_some_and(|to| {
-            self.forget(to);
+        oldest.is_some_and(|callee| {
+            self.forget(callee);
             self.addresses.has_room(network, 1)
         })
     }
 
-    fn forget(&mut self, to: SocketAddr) {
-        self.set_timer(to, None);
-        if let Some(destination) = self.destinations.remove(&to) {
-            let network = Network::of(to.ip());
+    fn forget(&mut self, callee: Callee) {
+        self.set_timer(callee, None);
+        if let Some(call) = self.calls.remove(&callee) {
+            let network = Network::of(callee);
             self.addresses.give_back(network, 1);
-            self.queued_bytes.give_back(network, destination.queued_bytes);
+            self.queued_bytes.give_back(network, call.queued_bytes);
         }
     }
 
-    /// Keeps the number of answer links within its limit by closing the one idle longest, never the one just opened.
-    fn close_surplus(&mut self, opened: LinkId, out: &mut Outbox<'_>) {
-        if self.by_link.len() <= ANSWER_LINKS_MAX {
+    /// Keeps the number of links within its limit by closing the one that is next to end unused, never the one just
+    /// opened. Where all are kept equally long it is the one idle longest.
+    fn close_surplus(&mut self, opened: LinkId, out: &mut Outbox<'_>, news: &mut News) {
+        if self.by_link.len() <= CALL_LINKS_MAX {
             return;
         }
-        let idle_longest = self.timers.iter().find_map(|(_, to)| match self.destinations.get(to)?.state {
-            State::Open { link, .. } if link != opened => Some((*to, link)),
+        let next_to_end = self.timers.iter().find_map(|(_, callee)| match self.calls.get(callee)?.state {
+            State::Open { link, .. } if link != opened => Some((*callee, link)),
             _ => None,
         });
-        if let Some((to, link)) = idle_longest {
-            log::debug!("closing the answer link to client {to}: {ANSWER_LINKS_MAX} are the most");
+        if let Some((callee, link)) = next_to_end {
+            news.push(callee, CallEvent::HadToMakeRoom);
             out.part(link, Goodbye::Idle);
             self.by_link.remove(&link);
-            self.forget(to);
+            self.forget(callee);
         }
     }
 
-    fn set_timer(&mut self, to: SocketAddr, timer: Option<Time>) {
-        let Some(destination) = self.destinations.get_mut(&to) else {
-            return;
-        };
-        if let Some(due) = std::mem::replace(&mut destination.timer, timer) {
-            self.timers.remove(&(due, to));
-            self.remembered.remove(due, to);
+    fn set_timer(&mut self, callee: Callee, timer: Option<Time>) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        if let Some(due) = std::mem::replace(&mut call.timer, timer) {
+            self.timers.remove(&(due, callee));
+            self.remembered.remove(due, callee);
         }
         if let Some(due) = timer {
-            self.timers.insert((due, to));
-            if destination.state == State::Remembered {
-                self.remembered.insert(due, to);
+            self.timers.insert((due, callee));
+            if call.state == State::Remembered {
+                self.remembered.insert(due, callee);
             }
         }
     }
 }
 
-impl Destination {
-    /// How answers come to it.
-    fn answers(&self) -> Answers {
-        self.dialect.manners().answers
-    }
-
-    fn new(dialect: Dialect) -> Destination {
-        Destination {
+impl Call {
+    fn new(dialect: Dialect) -> Call {
+        Call {
             dialect,
             state: State::Waiting,
             queue: VecDeque::new(),
@@ -429,26 +451,14 @@ impl Destination {
     }
 }
 
-/// Brings an answer to its client, over a link that leads there.
-fn say(link: LinkId, to: SocketAddr, answer: Answer, out: &mut Outbox<'_>) {
-    log::debug!(target: QUERY_LOG, "{} answer sent", QueryId { sequence: answer.sequence, client: to });
-    out.send(link, Message::Answer(answer));
-}
-
-fn log_dropped(answer: &Answer, to: SocketAddr, reason: &str) {
-    log::debug!(target: QUERY_LOG, "{} answer dropped: {reason}", QueryId { sequence: answer.sequence, client: to });
+/// Says something over a link that leads to whoever is called.
+fn say(link: LinkId, callee: Callee, letter: Letter, out: &mut Outbox<'_>, news: &mut News) {
+    let Letter { message, number } = letter;
+    out.send(link, message);
+    news.push(callee, CallEvent::Said(number));
 }
 
 /// The pause after this many earlier failures in a row.
 fn rest_after(failures: u32) -> Duration {
-    ANSWER_REST_MIN.saturating_mul(1 << failures.min(16)).min(ANSWER_REST_MAX)
-}
-
-/// What an answer counts for against the limits on waiting bytes.
-fn weight(answer: &Answer) -> usize {
-    size_of::<Answer>()
-        + match &answer.body {
-            AnswerBody::Value(value) => value.len(),
-            AnswerBody::Place { path, neighbors } => path.text().len() + neighbors.len() * size_of::<SocketAddr>(),
-        }
+    CALL_REST_MIN.saturating_mul(1 << failures.min(16)).min(CALL_REST_MAX)
 }

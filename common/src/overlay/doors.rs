@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::errand::Errand;
 use crate::dialect::Dialect;
 use crate::disk::{Job, JobDone};
 use crate::link::LinkId;
@@ -77,8 +78,8 @@ pub enum Opening {
 pub enum Dial {
     /// The configured neighbor of this number.
     Neighbor(usize),
-    /// A client's answer address.
-    Answers(SocketAddr),
+    /// An address that is called, and what for.
+    Call(Errand, SocketAddr),
 }
 
 /// What the mind wants done. Outputs are performed once each, in order, and performing one never waits. A dial, a job or

@@ -35,7 +35,7 @@ use crate::time::Time;
 
 pub(super) use arrival::{Arrival, Asker, Breach};
 use paces::Paces;
-use pass::{Pass, patience, weight};
+use pass::{Pass, patience};
 pub(super) use seen::QueryPlace;
 use seen::SeenSet;
 
@@ -417,7 +417,7 @@ impl Flood {
 
     /// Adds a pass whose echoes are awaited until then.
     fn begin(&mut self, place: QueryPlace, mut pass: Pass, until: Time, query: &Arc<Query>) {
-        let bytes = weight(query);
+        let bytes = query.bytes_count();
         if self.offers_kept_bytes + bytes <= OFFERS_KEPT_BYTES_MAX {
             self.offers_kept_bytes += bytes;
             pass.offer = Some(Arc::clone(query));
@@ -455,7 +455,7 @@ impl Flood {
         pass.awaited = Vec::new();
         pass.absent.clear();
         if let Some(offer) = pass.offer.take() {
-            self.offers_kept_bytes -= weight(&offer);
+            self.offers_kept_bytes -= offer.bytes_count();
         }
         self.pending_count -= 1;
         if !self.take_kept_place(place, report.asker) {
@@ -503,7 +503,7 @@ impl Flood {
             self.pending_count -= 1;
         }
         if let Some(offer) = &pass.offer {
-            self.offers_kept_bytes -= weight(offer);
+            self.offers_kept_bytes -= offer.bytes_count();
         }
     }
 }

@@ -5,12 +5,13 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::calls::Calls;
+use super::delivery::Delivery;
 use super::flood::Flood;
 use super::links::Links;
 use super::rooms::{Counters, RareRooms, Rooms};
 use crate::limits::{
-    ANSWER_ADDRESSES_MAX, ANSWER_DIALS_MAX, ANSWER_LINKS_MAX, ANSWERS_QUEUED_BYTES_MAX, CONNECTIONS_MAX,
-    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_IDS_MAX,
+    CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, ECHOES_KEPT_MAX,
+    LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_IDS_MAX,
 };
 
 /// How much there is of one thing.
@@ -52,15 +53,18 @@ struct Readable<'a> {
     links: &'a Links,
     flood: Option<&'a Flood>,
     calls: Option<&'a Calls>,
+    delivery: Option<&'a Delivery>,
     counters: Counters,
 }
 
 impl Readable<'_> {
     fn of(rooms: &Rooms) -> Readable<'_> {
         let Rooms { links, flood, rare } = rooms;
-        let mut readable = Readable { links, flood: flood.get(), calls: None, counters: Counters::default() };
-        if let Some(RareRooms { calls, counters, reload: _, answer_networks: _ }) = rare.get() {
+        let mut readable =
+            Readable { links, flood: flood.get(), calls: None, delivery: None, counters: Counters::default() };
+        if let Some(RareRooms { calls, errands, counters, reload: _ }) = rare.get() {
             readable.calls = Some(calls);
+            readable.delivery = Some(&errands.delivery);
             readable.counters = *counters;
         }
         readable
@@ -104,17 +108,13 @@ const ROWS: [Listed; 22] = [
     }),
     held("looks", "moments at which these are looked at", LOOKS_MAX, |rooms| rooms.of_flood(Flood::looks_count)),
     held("paces", "links to neighbors that have a pace", NEIGHBORS_MAX, |rooms| rooms.of_flood(Flood::paces_count)),
-    held("answer_addresses", "answer addresses known", ANSWER_ADDRESSES_MAX, |rooms| {
+    held("call_addresses", "addresses known that are called", CALL_ADDRESSES_MAX, |rooms| {
         rooms.of_calls(Calls::addresses_count)
     }),
     // Those that have yet to say hello are dials too.
-    held("answer_links", "links to answer addresses", ANSWER_LINKS_MAX + ANSWER_DIALS_MAX, |rooms| {
-        rooms.of_calls(Calls::links_count)
-    }),
-    held("answer_dials", "dials to answer addresses under way", ANSWER_DIALS_MAX, |rooms| {
-        rooms.of_calls(Calls::dials_count)
-    }),
-    held("answers_queued_bytes", "bytes of answers that wait", ANSWERS_QUEUED_BYTES_MAX, |rooms| {
+    held("call_links", "links of calls", CALL_LINKS_MAX + CALL_DIALS_MAX, |rooms| rooms.of_calls(Calls::links_count)),
+    held("call_dials", "dials of calls under way", CALL_DIALS_MAX, |rooms| rooms.of_calls(Calls::dials_count)),
+    held("calls_queued_bytes", "bytes that wait for a call", CALLS_QUEUED_BYTES_MAX, |rooms| {
         rooms.of_calls(Calls::queued_bytes)
     }),
     counted(
@@ -143,7 +143,7 @@ const ROWS: [Listed; 22] = [
     counted(
         "undelivered",
         "answers dropped because their client could not be reached, or turned out not to understand them",
-        |rooms| rooms.of_calls(|calls| calls.undelivered_count),
+        |rooms| rooms.delivery.map_or(0, |delivery| delivery.undelivered_count),
     ),
 ];
 

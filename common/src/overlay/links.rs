@@ -1,8 +1,8 @@
 //! Who is at the other end of each standing link: strangers, clients, neighbors; hello, ping, and what becomes of two
 //! links between the same servents.
 //!
-//! It knows to whom a query can be told, and not what becomes of one (`flood`, `search`), nor the links that carry
-//! answers to clients of other servents (`calls`). How a lost neighbor is dialled again is in `targets`.
+//! It knows to whom a query can be told, and not what becomes of one (`flood`, `search`), nor the links to addresses that are
+//! called (`calls`). How a lost neighbor is dialled again is in `targets`.
 
 mod neighbors;
 mod targets;

@@ -6,20 +6,24 @@
 //! Part of the corridor: it names the rooms, and they name neither each other nor it. What becomes of one message is in
 //! `overlay`, what becomes of a query in `asking`.
 
-use ipnet::IpNet;
-
 use super::calls::Calls;
 use super::config::Config;
+use super::delivery::{self, Delivery};
 use super::doors::Outbox;
+use super::errand::{CallEvent, Callee, Errand, News};
 use super::flood::{Asker, CopyReport, Flood};
+#[cfg(test)]
+use super::greeting::Greetings;
 use super::links::Links;
 use super::log_names::QUERY_LOG;
 use super::query_log;
 use super::reload::Reload;
 use super::speaker::Parting;
+use crate::address::AnswerAddress;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
 use crate::on_demand::OnDemand;
+use crate::query::Answer;
 use crate::time::Time;
 
 #[derive(Debug)]
@@ -33,10 +37,18 @@ pub(super) struct Rooms {
 #[derive(Debug, Default)]
 pub(super) struct RareRooms {
     pub(super) calls: Calls,
+    pub(super) errands: Errands,
     pub(super) reload: Reload,
     pub(super) counters: Counters,
-    /// Where clients may be for an answer to be dialled to them that nothing shows they asked for.
-    pub(super) answer_networks: Vec<IpNet>,
+}
+
+/// The rooms on whose errands calls are made. They are told what came of those and hear of nothing else: what they have
+/// of links and of time is in `calls`.
+#[derive(Debug, Default)]
+pub(super) struct Errands {
+    pub(super) delivery: Delivery,
+    #[cfg(test)]
+    pub(super) greetings: Greetings,
 }
 
 /// What happened that nobody is told of at the time, and that no room counts.
@@ -53,7 +65,7 @@ impl Rooms {
     pub(super) fn new(config: &Config) -> Rooms {
         let mut rare: OnDemand<RareRooms> = OnDemand::default();
         if !config.answer_networks.is_empty() {
-            rare.make().answer_networks.clone_from(&config.answer_networks);
+            rare.make().errands.delivery.set_networks(&config.answer_networks);
         }
         Rooms { links: Links::new(config), flood: OnDemand::default(), rare }
     }
@@ -142,8 +154,8 @@ impl Rooms {
 
     // ---- what they say of themselves ----
 
-    /// Whether this link leads to the answer address of another servent's client.
-    pub(super) fn is_answer_link(&self, link: LinkId) -> bool {
+    /// Whether this link is that of a call.
+    pub(super) fn is_call(&self, link: LinkId) -> bool {
         self.rare.get().is_some_and(|rare| rare.calls.knows(link))
     }
 
@@ -168,29 +180,66 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
+        let RareRooms { calls, errands: _, reload: _, counters: _ } = self;
         calls.deadline()
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
-        calls.on_deadline(now, out);
+        let RareRooms { calls, errands, reload: _, counters: _ } = self;
+        errands.told(|news| calls.on_deadline(now, out, news));
     }
 
     fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
-        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
-        calls.on_closed(now, link, reason, out);
+        let RareRooms { calls, errands, reload: _, counters: _ } = self;
+        errands.told(|news| calls.on_closed(now, link, reason, out, news));
     }
 
     fn on_leave(&self, out: &mut Outbox<'_>) {
-        let RareRooms { calls, reload: _, counters: _, answer_networks: _ } = self;
+        let RareRooms { calls, errands: _, reload: _, counters: _ } = self;
         calls.on_leave(out);
     }
 
-    /// Without what waits to be delivered, which has a limit of its own.
+    /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, reload: _, counters: _, answer_networks } = self;
-        size_of_val(self) + answer_networks.capacity() * size_of::<IpNet>()
+        let RareRooms { calls: _, errands, reload: _, counters: _ } = self;
+        size_of_val(self) + errands.delivery.memory_bytes()
+    }
+}
+
+// ---- calls ----
+
+impl RareRooms {
+    /// Has an answer brought to a client of another servent. False when it will not be.
+    pub(super) fn deliver(&mut self, now: Time, client: AnswerAddress, answer: Answer, out: &mut Outbox<'_>) -> bool {
+        let AnswerAddress { socket: address, dialect } = client;
+        let callee = Callee { errand: Errand::Answers, address };
+        self.errands.delivery.may_be_called(client)
+            && self.call(|calls, news| calls.bring(now, callee, dialect, delivery::letter(answer), out, news))
+    }
+
+    /// Has something done about calls, and tells whoever has the errands what came of it.
+    pub(super) fn call<T>(&mut self, act: impl FnOnce(&mut Calls, &mut News) -> T) -> T {
+        let RareRooms { calls, errands, reload: _, counters: _ } = self;
+        errands.told(|news| act(calls, news))
+    }
+}
+
+impl Errands {
+    /// Tells each what came of its calls.
+    fn told<T>(&mut self, act: impl FnOnce(&mut News) -> T) -> T {
+        let mut news = News::default();
+        let result = act(&mut news);
+        news.each().for_each(|(callee, event)| self.on_call(callee, event));
+        result
+    }
+
+    fn on_call(&mut self, callee: Callee, event: CallEvent) {
+        let Callee { errand, address } = callee;
+        match errand {
+            Errand::Answers => self.delivery.on_call(address, event),
+            #[cfg(test)]
+            Errand::Greeting => self.greetings.on_call(address, event),
+        }
     }
 }
 

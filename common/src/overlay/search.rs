@@ -1,6 +1,6 @@
 //! What a servent answers: the policy on top of the flood.
 //!
-//! It does not decide whether a query is new (`flood`) nor how an answer travels (`calls`).
+//! It does not decide whether a query is new (`flood`) nor how an answer travels (`delivery`, `calls`).
 
 use std::net::SocketAddr;
 

@@ -184,10 +184,11 @@ mod tests {
     use super::*;
     use crate::address::Neighbor;
     use crate::dialect::Dialects;
+    use crate::exchange::purpose_of;
     use crate::features::Features;
     use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
     use crate::link::{Link, LinkId, Purpose, SendError};
-    use crate::overlay::{Config, Dial, Input, Opening, Output, Overlay};
+    use crate::overlay::{Config, Input, Opening, Output, Overlay};
     use crate::session::{self, EndReason, Ending, Question, Report, Session};
     use crate::store::Store;
     use crate::time::Time;
@@ -508,11 +509,7 @@ mod tests {
                         links.into_iter().for_each(|link| self.say(link, &Message::Query(Arc::clone(&query))));
                     }
                     Output::Dial { dial, address, dialect } => {
-                        let purpose = match dial {
-                            Dial::Neighbor(_) => Purpose::Standing,
-                            Dial::Answers(_) => Purpose::Answers,
-                        };
-                        let link = self.connect(mind, Link::new(dialect, purpose), address).unwrap();
+                        let link = self.connect(mind, Link::new(dialect, purpose_of(dial)), address).unwrap();
                         self.tell(mind, Input::Opened { link, opening: Opening::Dialled(dial) });
                     }
                     Output::Rest { .. } | Output::Disk(_) => {}

@@ -11,7 +11,7 @@ use common::exchange::{Exchange, Heard, TIMERS_PER_TURN, purpose_of};
 use common::limits::{FRAME_WAIT_MAX, LINGER_MAX, NEIGHBOR_UNSENT_BYTES_MAX};
 use common::link::{Link, LinkId, Purpose};
 use common::message::Message;
-use common::overlay::{Dial, Output};
+use common::overlay::{Dial, Errand, Output};
 use common::time::Time;
 use common::wire::{Accepts, WireError};
 
@@ -86,7 +86,7 @@ impl Driver {
             }
             1 => {
                 let (link, dialect) = (self.new_link(), words::dialect(reader));
-                let dials = [Dial::Neighbor(0), Dial::Answers(words::address(reader))];
+                let dials = [Dial::Neighbor(0), Dial::Call(Errand::Answers, words::address(reader))];
                 let purpose = if self.is_servent { purpose_of(reader.one_of(&dials)) } else { Purpose::Asking };
                 self.exchange.on_dialled(link, dialect, purpose);
                 self.dialled.push(link);

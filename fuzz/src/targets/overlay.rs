@@ -15,7 +15,7 @@ use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::limits::{DIAL_WAIT_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TTL_MAX};
 use common::link::LinkId;
 use common::message::{Hello, Message, Role, ServentId};
-use common::overlay::{Config, Dial, Holding, Input, Opening, Output, Overlay};
+use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
 use common::query::QueryId;
 use common::store::Store;
 use common::time::Time;
@@ -197,7 +197,7 @@ impl Driver {
         let link = LinkId(self.links_count);
         let (from, client) = match opening {
             Opening::Accepted(from) => (Some(from), None),
-            Opening::Dialled(Dial::Answers(client)) => (None, Some(client)),
+            Opening::Dialled(Dial::Call(Errand::Answers, client)) => (None, Some(client)),
             Opening::Dialled(Dial::Neighbor(_)) => (None, None),
         };
         self.open.insert(link, End { from, client, dialect: Dialect::Native, has_spoken: false, was_greeted: false });
@@ -405,9 +405,9 @@ impl Driver {
             "paces",
             "pending",
             "offers_kept_bytes",
-            "answer_addresses",
-            "answer_dials",
-            "answers_queued_bytes",
+            "call_addresses",
+            "call_dials",
+            "calls_queued_bytes",
         ]
         .map(|name| self.mind.holding(name).expect("it is in the list"));
         assert!(paces <= neighbors, "{paces} paces of {neighbors} neighbors");
@@ -415,7 +415,7 @@ impl Driver {
         let are_known = self.open.keys().all(|link| self.exchange.is_known(*link));
         assert!(are_known, "the mind and its exchange know of different links: {:?}", self.open);
         // A dial for an answer is over when it has failed, or when the client has said hello and been greeted.
-        let dialled = self.dials.iter().filter(|(dial, ..)| matches!(dial, Dial::Answers(_))).count();
+        let dialled = self.dials.iter().filter(|(dial, ..)| matches!(dial, Dial::Call(..))).count();
         let silent = |end: &&End| end.from.is_none() && end.client.is_some() && !end.was_greeted;
         let under_way = dialled + self.open.values().filter(silent).count();
         assert_eq!(dials, under_way as u64, "{:?}", self.held());

@@ -16,7 +16,7 @@ use common::dialect::Dialect;
 use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Message, ServentId};
-use common::overlay::{self, Config, Dial, Opening, Overlay};
+use common::overlay::{self, Config, Dial, Errand, Opening, Overlay};
 use common::query::{Ask, Query, QueryId, Tally};
 use common::session::{self, Question, Report, Session};
 use common::store::Store;
@@ -416,7 +416,7 @@ impl<'a> Crowd<'a> {
                 }
             }
             overlay::Output::Send { link, message } => self.say(link, message),
-            overlay::Output::Dial { dial: Dial::Answers(to), .. } => {
+            overlay::Output::Dial { dial: Dial::Call(Errand::Answers, to), .. } => {
                 let Some(client) = self.by_address.get(&to).copied() else { return };
                 let link = self.open_client_link(number(servent), client, Some(to));
                 let what = OTHER | self.others.add(Other::Dial);
@@ -551,7 +551,7 @@ impl<'a> Crowd<'a> {
         };
         *is_open = true;
         let (servent, client, dial) = (*servent as usize, *client, *dial);
-        let opening = Opening::Dialled(Dial::Answers(dial));
+        let opening = Opening::Dialled(Dial::Call(Errand::Answers, dial));
         self.tell_servent(servent, overlay::Input::Opened { link, opening });
         self.arm(servent);
         let from = servent_address(servent);

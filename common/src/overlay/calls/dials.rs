@@ -8,10 +8,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 
 use super::shares::{Network, Shares};
-use crate::limits::{ANSWER_DIALS_MAX, ANSWER_DIALS_PER_NETWORK_MAX};
+use crate::limits::{CALL_DIALS_MAX, CALL_DIALS_PER_NETWORK_MAX};
+use crate::overlay::errand::Callee;
 
 #[derive(Debug)]
 pub(super) struct Dials {
@@ -35,8 +35,8 @@ pub(super) enum Past {
 /// Addresses that wait for a dial.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// The newest at the end: it is the one whose client surely still waits.
-    by_network: BTreeMap<Network, Vec<(u64, SocketAddr)>>,
+    /// The newest at the end: it is the one for whom somebody surely still waits.
+    by_network: BTreeMap<Network, Vec<(u64, Callee)>>,
     /// The networks of those, but for networks that have as many dials as one may: the smallest share first, and among
     /// equals the newest. So the first of them is found without a look at any other.
     order: BTreeSet<Turn>,
@@ -48,7 +48,7 @@ type Turn = (usize, Reverse<u64>, Network);
 impl Default for Dials {
     fn default() -> Dials {
         Dials {
-            shares: Shares::new(ANSWER_DIALS_MAX),
+            shares: Shares::new(CALL_DIALS_MAX),
             failed_count: 0,
             unknown: Waiting::default(),
             failed: Waiting::default(),
@@ -64,16 +64,16 @@ impl Dials {
     }
 
     /// An address is to be dialled when it may.
-    pub(super) fn ask(&mut self, to: SocketAddr, has_failed: bool) {
+    pub(super) fn ask(&mut self, callee: Callee, has_failed: bool) {
         let past = if has_failed { Past::Failed } else { Past::Unknown };
-        let network = Network::of(to.ip());
+        let network = Network::of(callee);
         self.asked_count += 1;
-        let asked = (self.asked_count, to);
+        let asked = (self.asked_count, callee);
         self.change(network, |dials| dials.queue(past).by_network.entry(network).or_default().push(asked));
     }
 
     /// The next address that may be dialled; its dial is under way from now on, and counts as one of this past.
-    pub(super) fn begin(&mut self) -> Option<(SocketAddr, Past)> {
+    pub(super) fn begin(&mut self) -> Option<(Callee, Past)> {
         let unknown = self.unknown.order.first().map(|(share, _, network)| (*share, Past::Unknown, *network));
         // All that failed before are as one: they go when nobody else has less than they have together.
         let failed = self.failed.order.first().map(|(_, _, network)| (self.failed_count, Past::Failed, *network));
@@ -84,10 +84,10 @@ impl Dials {
         let (_, past, network) =
             turns.into_iter().flatten().find(|(_, past, network)| self.has_room(*past, *network))?;
         self.change(network, |dials| {
-            let (_, to) = dials.queue(past).by_network.get_mut(&network)?.pop()?;
+            let (_, callee) = dials.queue(past).by_network.get_mut(&network)?.pop()?;
             dials.shares.take(network, 1);
             dials.failed_count += usize::from(past == Past::Failed);
-            Some((to, past))
+            Some((callee, past))
         })
     }
 
@@ -97,8 +97,8 @@ impl Dials {
     }
 
     /// A dial is over, whatever came of it.
-    pub(super) fn end(&mut self, to: SocketAddr, past: Past) {
-        let network = Network::of(to.ip());
+    pub(super) fn end(&mut self, callee: Callee, past: Past) {
+        let network = Network::of(callee);
         self.failed_count -= usize::from(past == Past::Failed);
         self.change(network, |dials| dials.shares.give_back(network, 1));
     }
@@ -134,7 +134,7 @@ impl Waiting {
 
     fn enter_order(&mut self, share: usize, network: Network) {
         match self.turn(share, network) {
-            Some(turn) if share < ANSWER_DIALS_PER_NETWORK_MAX => {
+            Some(turn) if share < CALL_DIALS_PER_NETWORK_MAX => {
                 self.order.insert(turn);
             }
             Some(_) => {}
@@ -152,10 +152,13 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::SocketAddr;
 
-    fn at(network: u8, port: u16) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, network], port))
+    use super::*;
+    use crate::overlay::Errand;
+
+    fn at(network: u8, port: u16) -> Callee {
+        Callee { errand: Errand::Answers, address: SocketAddr::from(([10, 0, 0, network], port)) }
     }
 
     #[test]
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn those_that_failed_have_as_many_dials_as_ever_when_theirs_are_over() {
         let mut dials = Dials::default();
-        for port in 1..=4 * ANSWER_DIALS_MAX {
+        for port in 1..=4 * CALL_DIALS_MAX {
             let to = at(1, u16::try_from(port).unwrap());
             dials.ask(to, true);
             assert_eq!(dials.begin(), Some((to, Past::Failed)));

@@ -2,44 +2,47 @@
 //!
 //! Whoever names a new address may make room for it: how many are remembered must not be what it costs to find one.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::shares::Network;
+use crate::overlay::errand::Callee;
 use crate::time::Time;
-
-/// No address comes before this one.
-const FIRST: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
-    by_age: BTreeSet<(Time, SocketAddr)>,
-    by_network: BTreeSet<(Network, Time, SocketAddr)>,
+    by_age: BTreeSet<(Time, Callee)>,
+    by_network: BTreeMap<Network, BTreeSet<(Time, Callee)>>,
 }
 
 impl Remembered {
     /// Remembers an address until then.
-    pub(super) fn insert(&mut self, until: Time, to: SocketAddr) {
-        self.by_age.insert((until, to));
-        self.by_network.insert((Network::of(to.ip()), until, to));
+    pub(super) fn insert(&mut self, until: Time, callee: Callee) {
+        self.by_age.insert((until, callee));
+        self.by_network.entry(Network::of(callee)).or_default().insert((until, callee));
     }
 
     /// Takes an address out, if it is here.
-    pub(super) fn remove(&mut self, until: Time, to: SocketAddr) {
-        if self.by_age.remove(&(until, to)) {
-            self.by_network.remove(&(Network::of(to.ip()), until, to));
+    pub(super) fn remove(&mut self, until: Time, callee: Callee) {
+        if !self.by_age.remove(&(until, callee)) {
+            return;
+        }
+        let network = Network::of(callee);
+        if let Some(others) = self.by_network.get_mut(&network) {
+            others.remove(&(until, callee));
+            if others.is_empty() {
+                self.by_network.remove(&network);
+            }
         }
     }
 
     /// The one that has been here longest.
-    pub(super) fn oldest(&self) -> Option<SocketAddr> {
-        self.by_age.first().map(|(_, to)| *to)
+    pub(super) fn oldest(&self) -> Option<Callee> {
+        self.by_age.first().map(|(_, callee)| *callee)
     }
 
     /// The one of a network that has been here longest.
-    pub(super) fn oldest_of(&self, network: Network) -> Option<SocketAddr> {
-        let (owner, _, to) = self.by_network.range((network, Time::START, FIRST)..).next()?;
-        (*owner == network).then_some(*to)
+    pub(super) fn oldest_of(&self, network: Network) -> Option<Callee> {
+        self.by_network.get(&network)?.first().map(|(_, callee)| *callee)
     }
 }
 
@@ -48,13 +51,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::overlay::Errand;
 
     #[test]
     fn the_oldest_of_all_and_of_each_network() {
         let at = |seconds| Time::START + Duration::from_secs(seconds);
         let addresses = ["10.0.0.2:1", "10.0.0.1:9", "10.0.0.2:7", "[2001:db8::1]:5", "[2001:db8::2]:4"];
-        let addresses = addresses.map(|address| address.parse::<SocketAddr>().unwrap());
-        let network = |address: SocketAddr| Network::of(address.ip());
+        let callee = |address: &str| Callee { errand: Errand::Answers, address: address.parse().unwrap() };
+        let addresses = addresses.map(callee);
+        let network = Network::of;
         let mut remembered = Remembered::default();
         assert_eq!(remembered.oldest(), None);
         assert_eq!(remembered.oldest_of(network(addresses[0])), None);
@@ -71,6 +76,6 @@ mod tests {
         assert_eq!(remembered.oldest_of(network(addresses[0])), Some(addresses[2]), "not until then");
         remembered.remove(at(2), addresses[2]);
         assert_eq!(remembered.oldest_of(network(addresses[0])), None);
-        assert_eq!(remembered.oldest_of(network("9.0.0.1:1".parse().unwrap())), None);
+        assert_eq!(remembered.oldest_of(network(callee("9.0.0.1:1"))), None);
     }
 }

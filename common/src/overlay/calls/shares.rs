@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::overlay::errand::Callee;
+
 /// How much of an IPv6 address names a network. Whoever has one address there can have all others behind it.
 const NETWORK_BITS: u32 = 64;
 
@@ -15,9 +17,9 @@ const NETWORK_BITS: u32 = 64;
 pub(super) struct Network(IpAddr);
 
 impl Network {
-    pub(super) fn of(ip: IpAddr) -> Network {
-        match ip {
-            IpAddr::V4(_) => Network(ip),
+    pub(super) fn of(callee: Callee) -> Network {
+        match callee.address.ip() {
+            ip @ IpAddr::V4(_) => Network(ip),
             IpAddr::V6(ip) => Network(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << NETWORK_BITS)).into()),
         }
     }

@@ -10,7 +10,7 @@ use crate::limits::ECHO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::Identity;
 use crate::on_demand::OnDemand;
-use crate::query::{Ask, Query, Tally};
+use crate::query::{Query, Tally};
 use crate::time::Time;
 
 /// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
@@ -66,13 +66,4 @@ pub(super) fn patience(query: &Query) -> Duration {
     let depth_left = u32::from(query.ttl) + 1;
     let depth = depth_left + u32::from(query.hops);
     ECHO_WAIT_MAX * depth_left / depth
-}
-
-/// What a query kept counts for against the limit on bytes.
-pub(super) fn weight(query: &Query) -> usize {
-    let ask = match &query.ask {
-        Ask::Key(key) => key.as_bytes().len(),
-        Ask::Topology => 0,
-    };
-    size_of::<Query>() + ask + query.path.bytes_count()
 }

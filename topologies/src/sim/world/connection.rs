@@ -232,7 +232,7 @@ impl World<'_> {
     fn fate_of(&self, knock: &Knock) -> Fate {
         let Some(to) = knock.to else {
             // Nobody ever was there: half of such addresses refuse, half do not even do that.
-            let is_even = matches!(knock.caller, Caller::Mind(Dial::Answers(address)) if ends_even(address));
+            let is_even = matches!(knock.caller, Caller::Mind(Dial::Call(_, address)) if ends_even(address));
             return if is_even { Fate::Refused { refused: true } } else { Fate::Silence };
         };
         if let Some(fate) = self.fate_by_trouble(knock.node, to) {

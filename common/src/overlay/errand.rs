@@ -1,0 +1,131 @@
+//! What a servent calls at an address for: the row of what is customary on each errand, and the words between whoever
+//! has one and `calls`, which has the links.
+//!
+//! It decides nothing. One more errand is one row here and whoever has it, as one more dialect is one row and one codec.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::dialect::{Answers, Dialect, Manners};
+use crate::limits::ANSWER_IDLE_MAX;
+use crate::link::Purpose;
+use crate::message::{Hello, Message, Role};
+
+/// What a servent calls at an address for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Errand {
+    /// To bring a client of another servent its answers.
+    Answers,
+    /// To greet a servent that is no neighbor. Only tests do: what it takes to add it is what an errand costs.
+    #[cfg(test)]
+    Greeting,
+}
+
+/// What is customary on an errand.
+pub(super) struct Customs {
+    /// What the link is for at this end, which says how much may be received and may wait to be sent.
+    purpose: Purpose,
+    /// Whether this end says hello first. If not, the address gets no byte before it has said the hello called for.
+    pub(super) speaks_first: bool,
+    /// Whether a hello is that of whoever is called at this address.
+    pub(super) is_called: fn(&Hello, SocketAddr) -> bool,
+    /// How messages come there, by the manners of its dialect.
+    way: fn(&Manners) -> Answers,
+    /// Whether whoever has the errand hears such a message. A ping and a goodbye mean what they mean everywhere; whatever
+    /// else comes on a link that stands ends the call.
+    pub(super) hears: fn(&Message) -> bool,
+    /// How long a link is kept that is not used; then it ends with a goodbye.
+    pub(super) kept: Duration,
+}
+
+static ANSWERS: Customs = Customs {
+    purpose: Purpose::Answers,
+    speaks_first: false,
+    is_called: |hello, to| matches!(hello.role, Role::Client { answer_port } if answer_port == to.port()),
+    way: |manners| manners.answers,
+    hears: |_| false,
+    kept: ANSWER_IDLE_MAX,
+};
+
+/// It does whatever the other does not.
+#[cfg(test)]
+static GREETING: Customs = Customs {
+    purpose: Purpose::Standing,
+    speaks_first: true,
+    is_called: |hello, _| matches!(hello.role, Role::Servent { .. } | Role::Nameless),
+    way: |_| Answers::Kept,
+    hears: |message| *message == Message::Pong,
+    kept: Duration::from_secs(1),
+};
+
+impl Errand {
+    pub(super) fn customs(self) -> &'static Customs {
+        match self {
+            Errand::Answers => &ANSWERS,
+            #[cfg(test)]
+            Errand::Greeting => &GREETING,
+        }
+    }
+
+    /// What a link on this errand is for at this end.
+    #[must_use]
+    pub fn purpose(self) -> Purpose {
+        self.customs().purpose
+    }
+}
+
+/// Who is called: two errands may lead to one address, and are two calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Callee {
+    pub(super) errand: Errand,
+    pub(super) address: SocketAddr,
+}
+
+impl Callee {
+    /// How messages come there in this dialect.
+    pub(super) fn way(self, dialect: Dialect) -> Answers {
+        (self.errand.customs().way)(dialect.manners())
+    }
+}
+
+/// What is to be said to whoever is called.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Letter {
+    pub(super) message: Message,
+    /// What it is known by to whoever wants it said.
+    pub(super) number: u64,
+}
+
+/// What came of a call, for whoever has the errand.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum CallEvent {
+    /// The letter of this number was said.
+    Said(u64),
+    /// Whoever is there did not offer to understand it.
+    NotUnderstood(Letter),
+    /// Whoever is called cannot be reached. What waited is given back.
+    Failed { reason: String, letters: Vec<Letter> },
+    /// Whoever is called has said this hello.
+    Reached(Hello),
+    /// It has said this.
+    Heard(Message),
+    /// A link that stood is gone, with nothing waiting. The next call may reach another.
+    Gone { reason: String },
+    /// The same, because there are too many.
+    HadToMakeRoom,
+}
+
+/// What came of calls, in order.
+#[derive(Debug, Default)]
+pub(super) struct News(Vec<(Callee, CallEvent)>);
+
+impl News {
+    pub(super) fn push(&mut self, callee: Callee, event: CallEvent) {
+        self.0.push((callee, event));
+    }
+
+    /// Each of them, in order.
+    pub(super) fn each(self) -> impl Iterator<Item = (Callee, CallEvent)> {
+        self.0.into_iter()
+    }
+}
