@@ -1,5 +1,24 @@
 //! A servent: sockets, the poller, the clock, signals and files around the mind in `common::overlay`.
 //!
+//! One can be had in a process of one's own, such as a test:
+//!
+//! ```
+//! # #[cfg(feature = "program")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use servent::{EmbeddedServent, Options};
+//!
+//! let servent = EmbeddedServent::start(&Options::of(["127.0.0.1:0", "-"])?)?;
+//! let (address, controls) = (servent.address(), servent.controls()?);
+//! let served = std::thread::spawn(|| servent.run());
+//! assert!(std::net::TcpStream::connect(address).is_ok());
+//! controls.leave();
+//! served.join().expect("it does not panic")?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "program"))]
+//! # fn main() {}
+//! ```
+//!
 //! Nothing here decides anything about queries, answers or neighbors. `sockets`, `poller` and `connections` are what any
 //! end of the network needs, and all there is without the feature `program`. The rest is the servent program (`program`
 //! until it can be connected to, `server` from then on, which is the loop over the sources `listener`, `peers`, `signals`
@@ -16,6 +35,8 @@ mod advertised;
 mod data;
 #[cfg(feature = "program")]
 mod disk;
+#[cfg(feature = "program")]
+mod embedded;
 #[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod interfaces;
@@ -57,7 +78,13 @@ mod server;
 #[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod signals;
+#[cfg(feature = "program")]
+mod start;
 
+#[cfg(feature = "program")]
+pub use embedded::{Controls, EmbeddedServent};
+#[cfg(feature = "program")]
+pub use options::Options;
 #[cfg(feature = "program")]
 #[doc(hidden)]
 pub use program::main;

@@ -2,6 +2,7 @@
 //!
 //! It says what can be asked for and refuses what cannot be; nothing is opened or resolved here.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
@@ -83,6 +84,14 @@ impl Options {
         options
     }
 
+    /// Those of these words, as they would stand behind the name of the program.
+    pub fn of<Word: Into<OsString> + Clone>(words: impl IntoIterator<Item = Word>) -> Result<Options, clap::Error> {
+        let words = words.into_iter().map(Into::into);
+        let options = Options::try_parse_from([OsString::from("servent")].into_iter().chain(words))?;
+        options.check_together()?;
+        Ok(options)
+    }
+
     /// What is spoken: our own always, each other where it is asked for.
     #[must_use]
     pub fn dialects(&self) -> Dialects {
@@ -119,8 +128,8 @@ pub enum DataSource {
     File(PathBuf),
 }
 
-impl From<std::ffi::OsString> for DataSource {
-    fn from(text: std::ffi::OsString) -> DataSource {
+impl From<OsString> for DataSource {
+    fn from(text: OsString) -> DataSource {
         if text == "-" { DataSource::None } else { DataSource::File(text.into()) }
     }
 }

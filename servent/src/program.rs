@@ -1,28 +1,24 @@
-//! The servent program, from its command line to the loop: what has to be there before anybody can connect.
+//! The servent program: its command line, its log, its signals, and the line that says where it listens.
 //!
-//! The loop itself is `server`.
+//! What a servent is started of is `start`, the loop itself `server`.
 
 use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use common::address::canonical;
 use common::counted::{counted, grouped};
 use common::dialect::{Answers, Dialect};
-use common::message::ServentId;
-use common::overlay::Config;
-use ipnet::IpNet;
 use rustix::stdio::stdout;
 
 use crate::advertised::advertised;
 use crate::options::Options;
-use crate::server::Server;
 use crate::signals::Signals;
-use crate::{data, interfaces, logging, output, parent, sockets};
+use crate::start::{answer_networks, start};
+use crate::{data, logging, output, parent, sockets};
 
 /// What concerns the whole program is logged under its name.
 const LOG: &str = "servent";
@@ -45,51 +41,22 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
-    let store = data::load(&options.data)?;
-    let listen = sockets::resolve_one(&options.listen)?;
-    let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     if options.check {
-        // A servent waits for a name that means nothing yet; whoever asks is told.
-        let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name));
-        let neighbors = neighbors.collect::<Result<Vec<_>, _>>()?;
-        return print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store);
+        return check(options);
     }
-    let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;
-    // Before anybody can connect and wait for a hello: it may take its time.
-    let mut advertised = advertised(advertise, listen, &neighbors)?;
-    let listener = sockets::listen(listen)?;
-    let listening = listener.local_addr().context("cannot tell the address listened on")?;
-    if advertise.is_none() {
-        advertised.set_port(listening.port());
-        if listening.ip().is_unspecified() {
-            log::info!(target: LOG, "going by {advertised}; --advertise names another address");
-        }
-    }
-    let config = Config {
-        advertised,
-        servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
-        ttl: options.ttl,
-        forward_once: options.forward_once,
-        neighbors,
-        answer_networks: answer_networks(options),
-    };
-    if options.answer_networks().is_some() {
-        sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
-    }
-    let keys_count = store.len();
-    let server = Server::new(listener, &config, Arc::new(store), options, signals)?;
-    data::announce(&options.data, keys_count);
+    let (server, listening) = start(options, signals)?;
     announce(listening).context("cannot say on stdout what address is listened on")?;
     server.run()
 }
 
-/// Where clients may be that get each answer alone; nowhere unless a dialect that has such clients is asked for.
-fn answer_networks(options: &Options) -> Vec<IpNet> {
-    let Some(named) = options.answer_networks() else { return Vec::new() };
-    let mut networks: Vec<IpNet> = [&interfaces::own_networks(), named].concat().iter().map(IpNet::trunc).collect();
-    networks.sort_unstable();
-    networks.dedup();
-    networks
+/// Reads and looks up what a servent would, and prints what it would serve.
+fn check(options: &Options) -> anyhow::Result<()> {
+    let store = data::load(&options.data)?;
+    let listen = sockets::resolve_one(&options.listen)?;
+    let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
+    // A servent waits for a name that means nothing yet; whoever asks is told.
+    let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<Result<Vec<_>, _>>()?;
+    print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store)
 }
 
 /// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
@@ -101,12 +68,6 @@ fn announce(listening: SocketAddr) -> io::Result<()> {
     let announce =
         move || output::write_all(stdout(), line.as_bytes()).unwrap_or_else(|error| log::warn!(target: LOG, "{error}"));
     thread::Builder::new().name("stdout".to_owned()).spawn(announce).map(drop)
-}
-
-fn random_bytes<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
-    let mut bytes = [0; COUNT];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gives no random numbers: {error}"))?;
-    Ok(bytes)
 }
 
 fn print_check(
@@ -150,6 +111,7 @@ fn print_check(
 mod tests {
     use super::*;
     use clap::Parser;
+    use ipnet::IpNet;
 
     #[test]
     fn a_network_of_tp3_clients_is_told_once() {

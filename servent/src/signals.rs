@@ -53,6 +53,16 @@ impl Signals {
         Ok(Signals { leave, reload, starting })
     }
 
+    /// None of them, but the ends of pipes to write to in their place: one has the servent leave, one reload.
+    pub(crate) fn none() -> io::Result<(Signals, [UnixStream; 2])> {
+        let (leave, left) = UnixStream::pair()?;
+        let (reload, reloaded) = UnixStream::pair()?;
+        for stream in [&leave, &left, &reload, &reloaded] {
+            stream.set_nonblocking(true)?;
+        }
+        Ok((Signals { leave, reload, starting: Arc::default() }, [left, reloaded]))
+    }
+
     /// Has them wake a loop, under these keys.
     pub(crate) fn watch(self, poller: &Poller, leave_key: usize, reload_key: usize) -> io::Result<WatchedSignals> {
         let watch = |signal, key| poller.watch(signal, key, Interest::Read).map(SignalPipe);
