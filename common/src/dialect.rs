@@ -44,7 +44,7 @@ pub struct Manners {
     /// Whether who asked is told what came of it: a servent by an echo, a client by its contact.
     pub echoes: bool,
     /// How an answer comes to its client.
-    pub answers: Answers,
+    pub answers: Bringing,
     /// Whether an answer says what kind it is, and how far its servent is.
     pub answers_tell_kind: bool,
     /// Whether a client that comes anew numbers its requests from zero again.
@@ -55,16 +55,16 @@ pub struct Manners {
     pub paths_are_text: bool,
 }
 
-/// How an answer comes to its client.
+/// How what is to be said is brought to somebody, such as an answer to its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answers {
-    /// Over a link that is kept for later answers, on which the client speaks first; from its contact over the link it
-    /// asked on.
+pub enum Bringing {
+    /// Over a link that is kept for more of it. A client speaks first on one for its answers, and hears those of its contact
+    /// over the link it asked on.
     Kept,
-    /// Alone, over a connection of its own, from its contact too. The client says nothing there: nothing shows that it
-    /// asked, and it knows a servent by the address alone that the answer comes from.
+    /// Alone, over a connection of its own; answers from the contact too. Nothing is said there by whoever it is for:
+    /// nothing shows that a client asked, and it knows a servent by the address alone that the answer comes from.
     Alone {
-        /// How often a client that refuses the connection is tried again.
+        /// How often one that refuses the connection is tried again.
         tries_max: u32,
         /// The pause between two tries.
         pause: Duration,
@@ -82,7 +82,7 @@ static NATIVE: Manners = Manners {
     answers_hello: true,
     answers_ping: true,
     echoes: true,
-    answers: Answers::Kept,
+    answers: Bringing::Kept,
     answers_tell_kind: true,
     counts_from_zero: false,
     remembered: SEEN_AGE_MAX,
@@ -100,7 +100,7 @@ static TP3: Manners = Manners {
     answers_hello: false,
     answers_ping: false,
     echoes: false,
-    answers: Answers::Alone { tries_max: TP3_ANSWER_TRIES_MAX, pause: TP3_ANSWER_PAUSE },
+    answers: Bringing::Alone { tries_max: TP3_ANSWER_TRIES_MAX, pause: TP3_ANSWER_PAUSE },
     answers_tell_kind: false,
     counts_from_zero: true,
     remembered: SEEN_TP3_AGE_MAX,
@@ -120,7 +120,7 @@ static TOY: Manners = Manners {
     answers_hello: true,
     answers_ping: false,
     echoes: true,
-    answers: Answers::Alone { tries_max: 1, pause: Duration::from_secs(1) },
+    answers: Bringing::Alone { tries_max: 1, pause: Duration::from_secs(1) },
     answers_tell_kind: false,
     counts_from_zero: true,
     remembered: Duration::from_secs(7),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::dialect::{Answers, Dialect, Dialects};
+use crate::dialect::{Bringing, Dialect, Dialects};
 use crate::features::Features;
 use crate::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
@@ -273,7 +273,7 @@ impl Link {
             let side = if self.purpose == Purpose::Asking { JudgingEnd::Client } else { JudgingEnd::Servent };
             self.dialect = wire::tell_dialect(self.received.as_slice(), side, self.accepts)?;
             let answers = self.dialect.map(|dialect| dialect.manners().answers);
-            self.owes_hello = side == JudgingEnd::Client && matches!(answers, Some(Answers::Alone { .. }));
+            self.owes_hello = side == JudgingEnd::Client && matches!(answers, Some(Bringing::Alone { .. }));
         }
         Ok(self.dialect)
     }
@@ -283,7 +283,7 @@ impl Link {
         let manners = self.dialect().manners();
         match self.purpose {
             // Whoever brings a client an answer, in a dialect where it comes alone, says no hello and hears none.
-            Purpose::Asking => manners.answers == Answers::Kept,
+            Purpose::Asking => manners.answers == Bringing::Kept,
             Purpose::Standing | Purpose::Answers => manners.answers_hello,
         }
     }

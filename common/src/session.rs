@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::dialect::{Answers, Dialect, Manners};
+use crate::dialect::{Bringing, Dialect, Manners};
 use crate::features::Features;
 use crate::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
@@ -283,7 +283,7 @@ impl Session {
             Input::Malformed { link, error } => {
                 // Where a connection carries one message, one that is none is still what came.
                 if let Some(Peer { address: from, manners: Some(manners), .. }) = self.peers.get(&link).copied()
-                    && manners.answers != Answers::Kept
+                    && manners.answers != Bringing::Kept
                 {
                     self.on_unexpected(from, "message of an unknown type", out);
                 }

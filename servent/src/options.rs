@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser};
 use common::address::{Address, Host, ServentError, parse_servent};
-use common::dialect::{Answers, Dialect, Dialects, Manners};
+use common::dialect::{Bringing, Dialect, Dialects, Manners};
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use common::text::Escaped;
 use ipnet::IpNet;
@@ -101,7 +101,7 @@ impl Options {
     /// Where clients may be that get each answer alone, over a connection dialled to them, besides this machine's own
     /// networks; nothing where no dialect is spoken that has such clients.
     pub(crate) fn answer_networks(&self) -> Option<&[IpNet]> {
-        let is_alone = |dialect: Dialect| matches!(dialect.manners().answers, Answers::Alone { .. });
+        let is_alone = |dialect: Dialect| matches!(dialect.manners().answers, Bringing::Alone { .. });
         self.dialects().each().any(is_alone).then_some(&self.tp3_answers)
     }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 
-use common::dialect::{Answers, Dialect};
+use common::dialect::{Bringing, Dialect};
 use common::exchange::{Exchange, Outside, purpose_of};
 use common::limits::CONNECTIONS_MAX;
 use common::link::{LinkId, Purpose};
@@ -123,7 +123,7 @@ impl Peers {
         }
         // A client that is told nothing else knows a servent by the address its answer comes from.
         let stream = match (dialect.manners().answers, purpose_of(dial)) {
-            (Answers::Alone { .. }, Purpose::Answers) if self.same_ports.take(now, address) => {
+            (Bringing::Alone { .. }, Purpose::Answers) if self.same_ports.take(now, address) => {
                 sockets::dial_from(self.listening, address)?
             }
             _ => sockets::dial(address)?,

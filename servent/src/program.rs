@@ -11,7 +11,7 @@ use std::thread;
 use anyhow::Context;
 use common::address::canonical;
 use common::counted::{counted, grouped};
-use common::dialect::{Answers, Dialect};
+use common::dialect::{Bringing, Dialect};
 use rustix::stdio::stdout;
 
 use crate::advertised::advertised;
@@ -93,7 +93,7 @@ fn print_check(
     writeln!(page, "ttl        {}", options.ttl)?;
     for manners in options.dialects().each().filter(|dialect| *dialect != Dialect::OWN).map(Dialect::manners) {
         write!(page, "{:<11}spoken too", manners.option.trim_start_matches('-'))?;
-        if manners.answers != Answers::Kept {
+        if manners.answers != Bringing::Kept {
             let networks: Vec<String> = answer_networks(options).iter().map(ToString::to_string).collect();
             write!(page, ", with clients in {}", networks.join(" "))?;
         }

@@ -12,7 +12,7 @@ use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::rooms::Rooms;
 use super::search;
-use crate::dialect::Answers;
+use crate::dialect::Bringing;
 use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Identity, Message, Request};
@@ -179,7 +179,7 @@ impl Overlay {
         };
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let taken = match asker {
-            Asker::Client { link } if query.client.dialect.manners().answers == Answers::Kept => {
+            Asker::Client { link } if query.client.dialect.manners().answers == Bringing::Kept => {
                 let is_understood = self.rooms.links.understands(link, answer.body.needs());
                 if is_understood {
                     out.send(link, Message::Answer(answer));

@@ -20,7 +20,7 @@ mod shares;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::dialect::{Answers, Dialect};
+use crate::dialect::{Bringing, Dialect};
 use crate::features::Features;
 use crate::limits::{
     CALL_ADDRESSES_MAX, CALL_LINKS_MAX, CALL_QUEUED_BYTES_MAX, CALL_REST_MAX, CALL_REST_MIN, CALLS_QUEUED_BYTES_MAX,
@@ -116,7 +116,7 @@ impl Calls {
             return true;
         }
         // Whoever says nothing there has offered nothing.
-        if callee.way(dialect) != Answers::Kept && !Features::NONE.include(needed) {
+        if callee.way(dialect) != Bringing::Kept && !Features::NONE.include(needed) {
             return false;
         }
         let network = Network::of(callee);
@@ -164,7 +164,7 @@ impl Calls {
     ) {
         let Some(call) = self.calls.get_mut(&callee) else { return out.close(link) };
         let State::Dialling(past) = call.state else { return out.close(link) };
-        if callee.way(call.dialect) == Answers::Kept {
+        if callee.way(call.dialect) == Bringing::Kept {
             call.state = State::Silent(link, past);
             self.by_link.insert(link, callee);
             self.set_timer(callee, Some(now + HELLO_WAIT_MAX));
@@ -194,13 +194,13 @@ impl Calls {
         // An address that does not even refuse is not tried again at once: each try would hold one of the dials for
         // long.
         match callee.way(call.dialect) {
-            Answers::Alone { tries_max, pause } if refused && call.tries < tries_max => {
+            Bringing::Alone { tries_max, pause } if refused && call.tries < tries_max => {
                 self.dials.end(callee, past);
                 call.tries += 1;
                 call.state = State::Resting;
                 self.set_timer(callee, Some(now + pause));
             }
-            Answers::Alone { .. } | Answers::Kept => self.fail(now, callee, past, reason, news),
+            Bringing::Alone { .. } | Bringing::Kept => self.fail(now, callee, past, reason, news),
         }
         self.dial_waiting(out);
     }

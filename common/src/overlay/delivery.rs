@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 
 use crate::address::AnswerAddress;
-use crate::dialect::Answers;
+use crate::dialect::Bringing;
 use crate::limits::CALL_LINKS_MAX;
 use crate::message::Message;
 use crate::overlay::errand::{CallEvent, Letter};
@@ -32,9 +32,9 @@ impl Delivery {
     pub(super) fn may_be_called(&self, client: AnswerAddress) -> bool {
         let manners = client.dialect.manners();
         let is_allowed = match manners.answers {
-            Answers::Kept => true,
+            Bringing::Kept => true,
             // Nothing there shows that it asked, so anybody could have the answer sent to anybody.
-            Answers::Alone { .. } => self.networks.iter().any(|network| network.contains(&client.socket.ip())),
+            Bringing::Alone { .. } => self.networks.iter().any(|network| network.contains(&client.socket.ip())),
         };
         if !is_allowed {
             log::info!(

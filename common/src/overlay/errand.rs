@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::dialect::{Answers, Dialect, Manners};
+use crate::dialect::{Bringing, Dialect, Manners};
 use crate::limits::ANSWER_IDLE_MAX;
 use crate::link::Purpose;
 use crate::message::{Hello, Message, Role};
@@ -30,7 +30,7 @@ pub(super) struct Customs {
     /// Whether a hello is that of whoever is called at this address.
     pub(super) is_called: fn(&Hello, SocketAddr) -> bool,
     /// How messages come there, by the manners of its dialect.
-    way: fn(&Manners) -> Answers,
+    way: fn(&Manners) -> Bringing,
     /// Whether whoever has the errand hears such a message. A ping and a goodbye mean what they mean everywhere; whatever
     /// else comes on a link that stands ends the call.
     pub(super) hears: fn(&Message) -> bool,
@@ -53,7 +53,7 @@ static GREETING: Customs = Customs {
     purpose: Purpose::Standing,
     speaks_first: true,
     is_called: |hello, _| matches!(hello.role, Role::Servent { .. } | Role::Nameless),
-    way: |_| Answers::Kept,
+    way: |_| Bringing::Kept,
     hears: |message| *message == Message::Pong,
     kept: Duration::from_secs(1),
 };
@@ -83,7 +83,7 @@ pub(super) struct Callee {
 
 impl Callee {
     /// How messages come there in this dialect.
-    pub(super) fn way(self, dialect: Dialect) -> Answers {
+    pub(super) fn way(self, dialect: Dialect) -> Bringing {
         (self.errand.customs().way)(dialect.manners())
     }
 }
