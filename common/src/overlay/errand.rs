@@ -53,7 +53,8 @@ static GREETING: Customs = Customs {
     purpose: Purpose::Standing,
     speaks_first: true,
     is_called: |hello, _| matches!(hello.role, Role::Servent { .. } | Role::Nameless),
-    way: |_| Bringing::Kept,
+    // Where nobody says hello there is nobody to greet: what is said comes alone.
+    way: |manners| if manners.answers_hello { Bringing::Kept } else { manners.answers },
     hears: |message| *message == Message::Pong,
     kept: Duration::from_secs(1),
 };

@@ -34,7 +34,7 @@ mod tests {
 
     use super::*;
     use crate::address::AnswerAddress;
-    use crate::dialect::Dialect;
+    use crate::dialect::{Bringing, Dialect};
     use crate::exchange::purpose_of;
     use crate::features::{Features, MADE_UP};
     use crate::key::Key;
@@ -146,12 +146,18 @@ mod tests {
         }
 
         fn say(&mut self, address: SocketAddr, letter: Letter) -> (bool, Vec<Output>) {
+            self.say_in(Dialect::OWN, address, letter)
+        }
+
+        fn say_in(&mut self, dialect: Dialect, address: SocketAddr, letter: Letter) -> (bool, Vec<Output>) {
             let (now, callee) = (self.now, Callee { errand: Errand::Greeting, address });
             let mut out = Vec::new();
-            let is_taken =
-                self.overlay.rooms.rare.make().call(|calls, news| {
-                    calls.bring(now, callee, Dialect::OWN, letter, &mut Outbox::new(&mut out), news)
-                });
+            let is_taken = self
+                .overlay
+                .rooms
+                .rare
+                .make()
+                .call(|calls, news| calls.bring(now, callee, dialect, letter, &mut Outbox::new(&mut out), news));
             (is_taken, out)
         }
 
@@ -353,6 +359,34 @@ mod tests {
         let out = mind.tell(Input::Leave);
         let [farewell, close] = goodbye(open, Goodbye::Leaving);
         assert_eq!(out[..3], [farewell, close, Output::Close { link: silent }]);
+    }
+
+    /// As answers come to clients of that dialect: whatever it is that is said, it has a connection of its own.
+    #[test]
+    fn where_nobody_says_hello_each_message_comes_alone_and_is_tried_again() {
+        let dialect = *Dialect::ALL.iter().find(|dialect| !dialect.manners().answers_hello).unwrap();
+        let Bringing::Alone { tries_max, pause } = dialect.manners().answers else { panic!("a link is kept") };
+        let (mut mind, place) = (mind_with(1, b"green"), servent(3));
+        let dial = || vec![Output::Dial { dial: greeting(place), address: place, dialect }];
+        assert_eq!(mind.say_in(dialect, place, letter(1)), (true, dial()));
+        assert_eq!(mind.say_in(dialect, place, letter(2)), (true, vec![]));
+        // What takes more than everybody understands was offered by nobody there.
+        assert_eq!(mind.say_in(dialect, place, Letter { message: value(3, NEW_VALUE), number: 3 }), (false, vec![]));
+        for _ in 0..tries_max {
+            assert_eq!(mind.failed(greeting(place)), []);
+            assert_eq!(mind.pass(pause), dial());
+        }
+        let (link, out) = mind.opened(greeting(place));
+        assert_eq!(out[..2], [send(link, Message::Ping), Output::Close { link }]);
+        assert_eq!(out[2..], dial(), "and the next");
+        assert_eq!(mind.events(), [(place, CallEvent::Said(1))]);
+        for _ in 0..tries_max {
+            mind.failed(greeting(place));
+            mind.pass(pause);
+        }
+        assert_eq!(mind.failed(greeting(place)), []);
+        let letters = vec![letter(2)];
+        assert_eq!(mind.events(), [(place, CallEvent::Failed { reason: "it is a test".to_owned(), letters })]);
     }
 
     // ---- beside answers ----
