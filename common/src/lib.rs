@@ -5,6 +5,56 @@
 //! [`link::Link`] turns bytes into messages and back, and an [`exchange::Exchange`] has all links of one end and does what
 //! a mind wants of them. The programs own the sockets, a simulator owns the time, and both run this same code.
 //! ARCHITECTURE.md follows one query through it.
+//!
+//! A servent and a client of it, driven by hand: what one wants said the other is told.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use common::dialect::Dialect;
+//! use common::key::Key;
+//! use common::link::LinkId;
+//! use common::overlay::{self, Config, Opening, Overlay};
+//! use common::query::{AnswerBody, Ask};
+//! use common::session::{self, EndReason, Question, Report, Session};
+//! use common::store::Store;
+//! use common::time::Time;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (now, link) = (Time::START, LinkId(1));
+//! let (store, _) = Store::parse(b"coffee black\n".to_vec())?;
+//! let config = Config { advertised: "10.0.0.1:9000".parse()?, ..Config::default() };
+//! let mut servent = Overlay::new(&config, Arc::new(store));
+//! let mut client = Session::new(Dialect::OWN, 9990, 1);
+//! let (mut of_servent, mut of_client, mut told) = (Vec::new(), Vec::new(), Vec::new());
+//!
+//! let opening = Opening::Accepted("10.0.0.2:5000".parse()?);
+//! servent.handle(now, overlay::Input::Opened { link, opening }, &mut of_servent);
+//! client.handle(now, session::Input::Attached { link, contact: "10.0.0.1:9000".parse()? }, &mut of_client);
+//! while !(of_client.is_empty() && of_servent.is_empty()) {
+//!     for output in std::mem::take(&mut of_client) {
+//!         match output {
+//!             session::Output::Send { link, message } => {
+//!                 servent.handle(now, overlay::Input::Received { link, message }, &mut of_servent);
+//!             }
+//!             session::Output::Tell(Report::Ready) => {
+//!                 client.ask(now, Question::new(Ask::Key(Key::new(b"coffee")?)), &mut of_client)?;
+//!             }
+//!             session::Output::Tell(report) => told.push(report),
+//!             session::Output::Close { .. } => {}
+//!         }
+//!     }
+//!     for output in std::mem::take(&mut of_servent) {
+//!         if let overlay::Output::Send { link, message } = output {
+//!             client.handle(now, session::Input::Received { link, message }, &mut of_client);
+//!         }
+//!     }
+//! }
+//! let [Report::Answer { body, .. }, Report::Ended { ending, .. }] = &told[..] else { panic!("{told:?}") };
+//! assert_eq!((body, ending.reason), (&AnswerBody::Value(b"black".to_vec()), EndReason::Complete));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod address;
 pub mod counted;

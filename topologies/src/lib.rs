@@ -5,6 +5,24 @@
 //! `hint` says what can be asked. Tests of the programs stand on the same modules.
 //! The flood itself is in `common`, and nothing of these shares code with it; `sim` runs that very code, without sockets, and
 //! `scale` makes of many such runs the charts and tables of docs/SCALE.md.
+//!
+//! A fleet for a test: the programs have to be built (`cargo build --workspace`), and are looked for beside the test's own.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use topologies::declared::Topology;
+//! use topologies::fleet::{Fleet, some_loopback_address};
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let pair = "servent 9001 - 127.0.0.1:9002\nservent 9002 -\n";
+//! let pair = Topology::parse("pair", pair, Path::new("."))?.moved_to(some_loopback_address());
+//! let fleet = Fleet::start(&pair)?; // both listen, and are linked
+//! assert_eq!(fleet.servents.len(), 2);
+//! fleet.end()?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod asking;
 pub mod check;
