@@ -1,12 +1,43 @@
-//! A client: asks a contact, and takes what servents answer.
+//! A client: asks an overlay of servents through one of them, its contact, and takes what they answer.
 //!
-//! What a query means and when it is over is decided in `common::session`; here are the sockets (`network`) and a limit on
-//! what waits to be told (`reports`). What a person sees of it is the `program`, a feature that may be turned off and
-//! that `cargo doc` does not show.
+//! ```no_run
+//! use client::{AnswerBody, Client, Event};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = Client::connect("127.0.0.1:9000")?;
+//! for event in client.ask("coffee")? {
+//!     match event? {
+//!         Event::Answer { from, body: AnswerBody::Value(value), .. } => println!("{from} has {value:?}"),
+//!         Event::Finished(ending) => println!("{} answers, {} missing", ending.answers, ending.missing),
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Client::topology`] asks every servent for its place instead, and [`Client::events`] takes a [`Question`] with a wait
+//! of its own. Who wants many queries pending at once begins them ([`Client::begin`]) and takes what comes of all of them
+//! ([`Client::next_event`]); who has a loop polls the client ([`Client::ready`]). There is no thread and no runtime in it,
+//! and it prints nothing; what goes wrong with strangers is in the log (the crate `log`).
 
-#[cfg_attr(not(feature = "program"), expect(dead_code, reason = "the program is its only user"))]
+// What a query means and when it is over is decided in `common::session`. Here are the sockets (`network`), a limit on what
+// waits to be told (`untold`), and the types a user sees. The program is a feature that may be turned off.
+
+mod client;
+mod error;
+mod event;
+mod events;
 mod network;
-mod reports;
+mod untold;
+
+pub use client::Client;
+pub use common::key::Key;
+pub use common::query::{AnswerBody, Ask, Path, Tally};
+pub use common::session::{EndReason, Ending, Question};
+pub use error::{AskError, ClientError, ConnectError};
+pub use event::{Event, QueryNumber};
+pub use events::Events;
 
 #[cfg(feature = "program")]
 #[doc(hidden)]

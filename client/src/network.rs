@@ -1,44 +1,41 @@
 //! The client's sockets: the connection to its contact, the answer address, and the connections servents make to it.
 //!
-//! It tells `common::session` what happens, has the exchange do what that wants, and hands on its reports. Between two
-//! queries nothing is read: what came meanwhile waits in the system's buffers until [`Sockets::catch_up`] or the next
-//! query.
+//! It tells `common::session` what happens, has the exchange do what that wants, and keeps what is to be told. Nothing is
+//! done but in a turn: between two of them what comes waits in the system's buffers. Who takes turns, and when, is
+//! `client`.
 
 mod again;
+mod clock;
 
 use std::fmt;
-use std::io::{self, Read};
-use std::iter;
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use common::address::{Neighbor, canonical};
 use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard};
-use common::limits::{CLIENT_CONNECTIONS_MAX, HELLO_WAIT_MAX};
+use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, HELLO_WAIT_MAX};
 use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
 use common::overlay::STRANGERS_LOG;
-use common::query::Ask;
-use common::session::{Input, Output, Question, Report, Session};
+use common::session::{Input, Output, Question, Session};
 use common::time::Time;
 use common::wire::{Accepts, Frame};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, poll};
 use servent::connections::Connections;
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
 
-use crate::reports::Reports;
+use crate::error::{AskError, ConnectError, in_full, is_of_this_machine};
+use crate::event::{Event, QueryNumber, Spoken};
+use crate::untold::Untold;
+use clock::Clock;
 
 const LISTENER: usize = 0;
 const INTERRUPT: usize = 1;
-
-/// Turns spent on what came since the last query: somebody who never stops sending must not keep the next from being
-/// asked.
-const CATCH_UP_TURNS_MAX: usize = 64;
 
 /// The ports taken first where none was named. Some TP3 nodes keep ports as signed numbers, and one that is told of a
 /// port above these dies of the answer; queries cross TP3 links whatever the contact speaks.
@@ -49,76 +46,36 @@ const ANSWER_PORT_TRIES: usize = 16;
 /// How long it may take in all to find a servent at one of a contact's addresses.
 const ATTACH_WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// Why there is no contact to ask.
-#[derive(Debug)]
-pub(crate) struct AttachError {
-    contact: String,
-    reason: String,
-}
-
-impl AttachError {
-    pub(crate) fn new(contact: impl Into<String>, reason: impl fmt::Display) -> AttachError {
-        AttachError { contact: contact.into(), reason: format!("{reason}") }
-    }
-}
-
-impl fmt::Display for AttachError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no servent at contact {}: {}", self.contact, self.reason)
-    }
-}
-
-impl std::error::Error for AttachError {}
-
-/// Whether an error is about what this machine has left, and not about whom we wanted to reach.
-pub(crate) fn is_of_this_machine(error: &io::Error) -> bool {
-    let own = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
-    error.raw_os_error().is_some_and(|code| own.iter().any(|errno| errno.raw_os_error() == code))
-}
-
 /// A client's place in the network.
+#[derive(Debug)]
 pub(crate) struct Sockets {
     poller: Poller,
     listener: Watched<TcpListener>,
-    interrupt: Watched<UnixStream>,
-    interrupted: bool,
-    /// Whether answers could not be taken because of this machine.
-    failed: bool,
+    /// What ends a wait once it is readable, and what it is called.
+    interrupt: Option<(Watched<OwnedFd>, &'static str)>,
     /// Where answers are heard.
     answers_at: SocketAddr,
     contact_address: SocketAddr,
     /// The link with the contact, also after it is gone.
     contact_link: LinkId,
+    /// What came of the hello that was last waited for.
+    hello: Option<Result<(), String>>,
     connections: Connections,
     exchange: Exchange,
     session: Session,
-    silence_max: Duration,
-    answers_wanted: Option<u64>,
-    /// What was asked last. One query is asked at a time.
-    asked: Option<u64>,
     /// What the contact speaks.
     dialect: Dialect,
-    reports: Reports,
-    /// The first of those who were not read in the last turn, because the reports were full: its turn is next.
+    pub(crate) untold: Untold,
+    /// The first of those who were not read in the last turn, because too much was untold: its turn is next.
     left_out: Option<usize>,
     /// Connections refused since the last query.
     refused_count: u64,
-    /// How long all turns took that are over. Time goes by in turns only: while what came is being told nothing is read,
-    /// and nobody is to be found silent then.
-    clock: Duration,
-    turn_began: Option<Instant>,
+    clock: Clock,
 }
 
 impl Sockets {
     /// Connects to a contact and waits until it has said hello: to the first of its addresses where a servent does.
-    /// `interrupt` becomes readable when the person has had enough of a query.
-    pub(crate) fn attach(
-        contact: &Neighbor,
-        answer_port: u16,
-        silence_max: Duration,
-        answers_wanted: Option<u64>,
-        interrupt: &UnixStream,
-    ) -> anyhow::Result<Sockets> {
+    pub(crate) fn attach(contact: &Neighbor, answer_port: u16) -> Result<Sockets, ConnectError> {
         sockets::raise_descriptor_limit();
         let until = Instant::now() + ATTACH_WAIT_MAX;
         let mut refusals = Refusals::default();
@@ -130,88 +87,76 @@ impl Sockets {
             }
             let stream = match connect(*address, left.min(HELLO_WAIT_MAX)) {
                 Ok(stream) => stream,
-                Err(error) if is_of_this_machine(&error) => return Err(error).context("cannot connect"),
+                Err(error) if is_of_this_machine(&error) => {
+                    return Err(ConnectError::machine("cannot connect")(error));
+                }
                 Err(error) => {
                     refusals.add(*address, error);
                     continue;
                 }
             };
-            let interrupt = interrupt.try_clone().context("cannot watch for interrupts")?;
-            let mut network =
-                Sockets::new(contact.dialect, stream, answer_port, silence_max, answers_wanted, interrupt)?;
+            let mut network = Sockets::new(contact.dialect, stream, answer_port)?;
             match network.wait_for_hello(until)? {
-                None => return Ok(network),
-                Some(reason) => refusals.add(*address, reason),
+                Ok(()) => return Ok(network),
+                Err(reason) => refusals.add(*address, reason),
             }
         }
-        Err(AttachError::new(&contact.name, refusals).into())
+        Err(ConnectError::no_servent(&contact.name, refusals))
     }
 
-    fn new(
-        dialect: Dialect,
-        stream: TcpStream,
-        answer_port: u16,
-        silence_max: Duration,
-        answers_wanted: Option<u64>,
-        interrupt: UnixStream,
-    ) -> anyhow::Result<Sockets> {
+    fn new(dialect: Dialect, stream: TcpStream, answer_port: u16) -> Result<Sockets, ConnectError> {
         // Heard on the address the contact sees us at, and on no other.
-        let mut own = stream.local_addr().context("cannot tell the own address")?;
-        let contact_address = canonical(stream.peer_addr().context("cannot tell the contact's address")?);
+        let mut own = stream.local_addr().map_err(ConnectError::machine("cannot tell the own address"))?;
+        let contact_address = stream.peer_addr().map_err(ConnectError::machine("cannot tell the contact's address"))?;
+        let contact_address = canonical(contact_address);
         let listener = take_answer_port(answer_port, |port| {
             own.set_port(port);
-            Ok(sockets::listen(own)?)
-        })
-        .context("no answer address")?;
-        let answer_port = listener.local_addr().context("cannot tell the answer port")?.port();
+            sockets::listen(own)
+                .map_err(|error| ConnectError::Machine { what: "no answer address", source: error.into() })
+        })?;
+        let answer_port = listener.local_addr().map_err(ConnectError::machine("cannot tell the answer port"))?.port();
         own.set_port(answer_port);
         let answers_at = canonical(own);
         let sequence: [u8; 4] = random()?;
 
         let session = Session::new(dialect, answer_port, first_sequence(sequence));
-        let poller = Poller::new().context("cannot make a poller")?;
-        let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the answer address")?;
-        interrupt.set_nonblocking(true)?;
-        let interrupt = poller.watch(interrupt, INTERRUPT, Interest::Read).context("cannot watch for interrupts")?;
+        let poller = Poller::new().map_err(ConnectError::machine("cannot make a poller"))?;
+        let listener = poller.watch(listener, LISTENER, Interest::Read);
+        let listener = listener.map_err(ConnectError::machine("cannot watch the answer address"))?;
         let mut network = Sockets {
             connections: Connections::new(poller.watcher()),
             poller,
             listener,
-            interrupt,
-            interrupted: false,
-            failed: false,
+            interrupt: None,
             answers_at,
             contact_address,
             contact_link: LinkId(0),
+            hello: None,
             exchange: Exchange::client(Accepts::answers_to(dialect)),
             session,
-            silence_max,
-            answers_wanted,
-            asked: None,
             dialect,
-            reports: Reports::default(),
+            untold: Untold::default(),
             left_out: None,
             refused_count: 0,
-            clock: Duration::ZERO,
-            turn_began: None,
+            clock: Clock::default(),
         };
         network.greet_contact(stream)?;
         Ok(network)
     }
 
-    /// Whether the person interrupted since this was last told.
-    pub(crate) fn take_interrupt(&mut self) -> bool {
-        let mut interrupted = std::mem::take(&mut self.interrupted);
-        let mut bytes = [0; 64];
-        while (&*self.interrupt).read(&mut bytes).is_ok_and(|count| count > 0) {
-            interrupted = true;
-        }
-        interrupted
+    /// Has waits end for as long as this is readable.
+    pub(crate) fn interrupt_on(&mut self, interrupt: OwnedFd, called: &'static str) -> io::Result<()> {
+        self.interrupt = None;
+        self.interrupt = Some((self.poller.watch(interrupt, INTERRUPT, Interest::Read)?, called));
+        Ok(())
     }
 
-    /// Whether this machine failed to take answers since this was last told.
-    pub(crate) fn take_failure(&mut self) -> bool {
-        std::mem::take(&mut self.failed)
+    /// Whether no wait is to last any more.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(|(interrupt, _)| {
+            let mut ends = [PollFd::new(&**interrupt, PollFlags::IN)];
+            poll(&mut ends, Some(&rustix::event::Timespec::default())).is_ok() && !ends[0].revents().is_empty()
+        })
     }
 
     /// Where answers are heard, as the contact sees it.
@@ -219,20 +164,39 @@ impl Sockets {
         self.answers_at
     }
 
-    /// What the contact speaks.
-    pub(crate) fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
     /// Which of the contact's addresses it is attached to.
     pub(crate) fn contact_address(&self) -> SocketAddr {
         self.contact_address
     }
 
-    /// Asks. What comes of it are the next reports, up to and including [`Report::Ended`].
-    pub(crate) fn ask(&mut self, ask: Ask) -> anyhow::Result<()> {
+    /// The connection to the contact, while there is one.
+    pub(crate) fn contact_socket(&self) -> Option<BorrowedFd<'_>> {
+        self.connections.socket(self.contact_link).map(AsFd::as_fd)
+    }
+
+    pub(crate) fn pending_count(&self) -> usize {
+        self.session.pending_count()
+    }
+
+    /// Asks, if that costs nobody the contact. What comes of it is told by this number, up to and including
+    /// [`Event::Finished`].
+    pub(crate) fn begin(&mut self, question: Question) -> Result<QueryNumber, AskError> {
         // Told here, because what its link cannot say would otherwise cost the contact.
-        Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: ask.clone() }))?;
+        let frame = Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: question.ask.clone() }))?;
+        if self.clock.is_going() {
+            self.clock.settle(Instant::now(), self.due(), true);
+        }
+        if !self.has_room(&frame) {
+            // Much was asked since the last turn: what counts is what the contact leaves unread.
+            self.exchange.on_writable(self.contact_link);
+            self.hear();
+        }
+        if self.contact_socket().is_none() {
+            return Err(AskError::ContactLost);
+        }
+        if !self.has_room(&frame) {
+            return Err(AskError::Busy);
+        }
         if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {
             log::warn!("refused more connections in the meantime: {more}");
         }
@@ -241,38 +205,28 @@ impl Sockets {
         }
         let now = self.now();
         let mut outputs = Vec::new();
-        let question = Question { ask, silence_max: self.silence_max, answers_wanted: self.answers_wanted };
-        self.asked = Some(self.session.ask(now, question, &mut outputs)?);
+        let sequence = self.session.ask(now, question, &mut outputs)?;
         self.perform(now, outputs);
         self.hear();
-        Ok(())
+        Ok(QueryNumber(sequence))
     }
 
-    /// The next thing to tell the person; waits for it.
-    pub(crate) fn next_report(&mut self) -> anyhow::Result<Report> {
-        loop {
-            if let Some(report) = self.reports.pop() {
-                return Ok(report);
-            }
-            self.turn(None)?;
-        }
+    fn has_room(&self, frame: &Frame) -> bool {
+        let unsent = self.exchange.unsent_bytes_count(self.contact_link);
+        // Its number may take more bytes than the one it was made with.
+        unsent + frame.as_bytes().len() + size_of::<u64>() < CLIENT_UNSENT_BYTES_MAX
     }
 
-    /// What there is to tell of the time since the last query. Does not wait.
-    pub(crate) fn catch_up(&mut self) -> anyhow::Result<Vec<Report>> {
-        for _ in 0..CATCH_UP_TURNS_MAX {
-            if self.reports.is_full() || !self.turn(Some(Duration::ZERO))? {
-                break;
-            }
-        }
-        Ok(iter::from_fn(|| self.reports.pop()).collect())
+    pub(crate) fn cancel(&mut self, QueryNumber(sequence): QueryNumber) {
+        self.handle(Input::Cancel { sequence });
     }
 
-    fn greet_contact(&mut self, stream: TcpStream) -> anyhow::Result<()> {
+    fn greet_contact(&mut self, stream: TcpStream) -> Result<(), ConnectError> {
         let contact = self.contact_address;
         let link = self.connections.insert(stream, Interest::Read);
-        let link = link.context("cannot use the connection to the contact")?;
+        let link = link.map_err(ConnectError::machine("cannot use the connection to the contact"))?;
         self.contact_link = link;
+        self.hello = None;
         self.exchange.on_dialled(link, self.dialect, Purpose::Asking);
         self.exchange.on_connected(self.now(), link, &mut self.connections);
         self.handle(Input::Attached { link, contact });
@@ -280,42 +234,56 @@ impl Sockets {
     }
 
     /// Waits until the contact has said hello, and says why it has not.
-    fn wait_for_hello(&mut self, until: Instant) -> anyhow::Result<Option<String>> {
+    fn wait_for_hello(&mut self, until: Instant) -> Result<Result<(), String>, ConnectError> {
         loop {
-            match self.reports.pop() {
-                Some(Report::Ready) => return Ok(None),
-                Some(Report::Refused { reason }) => return Ok(Some(reason)),
-                Some(_) => {}
-                None => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Ok(Some("it did not say hello in the time that was left".to_owned()));
-                    }
-                    self.turn(Some(left))?;
-                }
+            if let Some(hello) = self.hello.take() {
+                return Ok(hello);
             }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Err("it did not say hello in the time that was left".to_owned()));
+            }
+            self.turn(Some(left)).map_err(ConnectError::machine("cannot wait for sockets"))?;
         }
     }
 
     fn now(&self) -> Time {
-        Time::after_start(self.clock + self.turn_began.map_or(Duration::ZERO, |began| began.elapsed()))
+        self.clock.now(Instant::now())
+    }
+
+    /// When there is next something to be done though nothing came.
+    fn due(&self) -> Option<Time> {
+        [self.session.deadline(), self.exchange.deadline()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let at = Instant::now();
+        self.due().map(|due| at + due.since(self.clock.now(at)))
+    }
+
+    /// Nothing is left to tell: from now on it is waited, by whoever has a loop, and the clock goes.
+    pub(crate) fn let_wait(&mut self) {
+        self.clock.start(Instant::now());
     }
 
     /// One round: wait, at most for so long, and deal with what there is. True when there was something.
-    fn turn(&mut self, at_most: Option<Duration>) -> anyhow::Result<bool> {
-        let began = Instant::now();
-        self.turn_began = Some(began);
-        let turned = self.wait_and_deal(at_most);
-        self.turn_began = None;
-        self.clock += began.elapsed();
+    pub(crate) fn turn(&mut self, at_most: Option<Duration>) -> io::Result<bool> {
+        let was_waiting = self.clock.is_going();
+        self.clock.start(Instant::now());
+        let turned = self.wait_and_deal(at_most, was_waiting);
+        self.clock.stop(Instant::now());
         turned
     }
 
-    fn wait_and_deal(&mut self, at_most: Option<Duration>) -> anyhow::Result<bool> {
-        let deadlines = [self.session.deadline(), self.exchange.deadline()];
-        let due = deadlines.into_iter().flatten().min().map(|deadline| deadline.since(self.now()));
+    fn wait_and_deal(&mut self, at_most: Option<Duration>, was_waiting: bool) -> io::Result<bool> {
+        let due = self.due();
+        let wait = due.map(|due| due.since(self.now()));
         let mut ready = Vec::new();
-        self.poller.wait([due, at_most].into_iter().flatten().min(), &mut ready).context("cannot wait for sockets")?;
+        self.poller.wait([wait, at_most].into_iter().flatten().min(), &mut ready)?;
+        let has_come = ready.iter().any(|event| event.key != INTERRUPT);
+        if was_waiting {
+            self.clock.settle(Instant::now(), due, has_come);
+        }
         // The system names them in the same order every time: whoever was left out would be so for ever.
         if let Some(place) = ready.iter().position(|event| Some(event.key) == self.left_out) {
             ready.rotate_left(place);
@@ -326,25 +294,21 @@ impl Sockets {
         }
         self.exchange.on_time(self.now(), &mut self.connections);
         self.hear();
-        if self.session.deadline().is_some_and(|deadline| deadline <= self.now()) {
+        // Whoever was not read is not silent.
+        if self.left_out.is_none() && self.session.deadline().is_some_and(|deadline| deadline <= self.now()) {
             self.handle(Input::Deadline);
         }
-        Ok(!ready.is_empty())
+        Ok(has_come)
     }
 
     fn on_ready(&mut self, ready: Ready) {
         match ready.key {
-            key if key != INTERRUPT && self.reports.is_full() => {
+            // It ends the wait; whose it is takes what is in it.
+            INTERRUPT => {}
+            key if self.untold.is_full() => {
                 self.left_out.get_or_insert(key);
             }
             LISTENER => self.accept(),
-            INTERRUPT => {
-                // Noted as well, because the query may have ended in the same round, or not begun.
-                self.interrupted = self.take_interrupt();
-                if let Some(sequence) = self.asked {
-                    self.handle(Input::Cancel { sequence });
-                }
-            }
             key => {
                 let link = Connections::link_of(key);
                 if ready.writable {
@@ -359,7 +323,7 @@ impl Sockets {
     }
 
     fn accept(&mut self) {
-        while !self.reports.is_full() {
+        while !self.untold.is_full() {
             let (stream, from) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) => match error.kind() {
@@ -393,7 +357,7 @@ impl Sockets {
     /// it is looked at again with the next query.
     fn on_accept_failed(&mut self, error: &io::Error) {
         log::warn!(target: STRANGERS_LOG, "cannot take answers of others any more: {error}");
-        self.failed = true;
+        self.untold.push((None, Event::NotListening { reason: error.to_string() }));
         if let Err(error) = self.listener.pause() {
             log::warn!("cannot stop watching the answer address: {error}");
         }
@@ -431,17 +395,26 @@ impl Sockets {
     fn perform(&mut self, now: Time, outputs: Vec<Output>) {
         for output in outputs {
             if let Some(report) = self.exchange.perform_for_client(now, output, &mut self.connections) {
-                self.reports.push(report);
+                match report.into() {
+                    Spoken::Hello(hello) => self.hello = Some(hello),
+                    Spoken::Told(told) => self.untold.push(told),
+                }
             }
         }
+    }
+}
+
+impl AsFd for Sockets {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.poller.as_fd()
     }
 }
 
 /// Listens on the port that was named or, where none was (0), on one that everybody can dial if there is such a one.
 fn take_answer_port<Listener>(
     named: u16,
-    mut listen: impl FnMut(u16) -> anyhow::Result<Listener>,
-) -> anyhow::Result<Listener> {
+    mut listen: impl FnMut(u16) -> Result<Listener, ConnectError>,
+) -> Result<Listener, ConnectError> {
     if named == 0 {
         for _ in 0..ANSWER_PORT_TRIES {
             let span = ANSWER_PORTS.end() - ANSWER_PORTS.start() + 1;
@@ -454,9 +427,10 @@ fn take_answer_port<Listener>(
     listen(named)
 }
 
-fn random<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
+fn random<const COUNT: usize>() -> Result<[u8; COUNT], ConnectError> {
     let mut bytes = [0; COUNT];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    let filled = getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()));
+    filled.map_err(ConnectError::machine("the system gives no random numbers"))?;
     Ok(bytes)
 }
 
@@ -499,25 +473,21 @@ impl fmt::Display for Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::bail;
     use common::message::{Hello, Role, ServentId};
     use common::wire::{PREFACE, Position};
     use std::io::Write;
+    use std::os::unix::net::UnixStream;
 
-    #[test]
-    fn what_this_machine_lacks_is_no_fault_of_a_contact() {
-        let io = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
-        assert!(is_of_this_machine(&io(Errno::MFILE)));
-        assert!(!is_of_this_machine(&io(Errno::CONNREFUSED)));
-        assert!(!is_of_this_machine(&io::Error::other("anything")));
+    fn in_use() -> ConnectError {
+        ConnectError::machine("no answer address")(io::ErrorKind::AddrInUse.into())
     }
 
     #[test]
     fn a_port_that_was_named_is_the_only_one_tried() {
         let mut tried = Vec::new();
-        let taken: anyhow::Result<()> = take_answer_port(40_000, |port| {
+        let taken: Result<(), _> = take_answer_port(40_000, |port| {
             tried.push(port);
-            bail!("in use")
+            Err(in_use())
         });
         assert!(taken.is_err());
         assert_eq!(tried, [40_000]);
@@ -536,7 +506,7 @@ mod tests {
         let mut tried = Vec::new();
         let taken = take_answer_port(0, |port| {
             tried.push(port);
-            if port == 0 { Ok(port) } else { bail!("in use") }
+            if port == 0 { Ok(port) } else { Err(in_use()) }
         });
         assert_eq!(taken.unwrap(), 0);
         assert_eq!(tried.len(), ANSWER_PORT_TRIES + 1);
@@ -572,10 +542,9 @@ mod tests {
         })
     }
 
-    fn attach(addresses: Vec<SocketAddr>) -> anyhow::Result<Sockets> {
+    fn attach(addresses: Vec<SocketAddr>) -> Result<Sockets, ConnectError> {
         let contact = Neighbor { name: "somewhere:9000".to_owned(), addresses, dialect: Dialect::Native };
-        let (interrupt, _) = UnixStream::pair().unwrap();
-        Sockets::attach(&contact, 0, Duration::from_secs(1), None, &interrupt)
+        Sockets::attach(&contact, 0)
     }
 
     #[test]
@@ -591,7 +560,7 @@ mod tests {
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let other = web_server();
         let Err(error) = attach(vec![nobody, other]) else { panic!("attached") };
-        assert!(error.is::<AttachError>());
+        assert!(matches!(error, ConnectError::NoServent { .. }));
         assert_eq!(
             error.to_string(),
             format!(
@@ -605,7 +574,8 @@ mod tests {
     fn whoever_interrupts_waits_for_no_connection() {
         let (interrupt, mut on_interrupt) = UnixStream::pair().unwrap();
         let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
-        let mut network = Sockets::attach(&contact, 0, Duration::from_secs(1), None, &interrupt).unwrap();
+        let mut network = Sockets::attach(&contact, 0).unwrap();
+        network.interrupt_on(interrupt.into(), "Ctrl-C").unwrap();
         // Where as many connections wait as may, one more is neither taken nor refused.
         let full = TcpListener::bind("127.0.0.1:0").unwrap();
         rustix::net::listen(&full, 0).unwrap();
@@ -613,7 +583,7 @@ mod tests {
         let _waits = TcpStream::connect(address).unwrap();
         contact.addresses = vec![address];
         on_interrupt.write_all(b"c").unwrap();
-        let error = network.attach_again(&contact, |_| {}).unwrap_err();
+        let error = network.attach_again(&contact).unwrap_err();
         assert_eq!(error.to_string(), "no servent at contact here: it did not take the connection before Ctrl-C");
     }
 }

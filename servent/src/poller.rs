@@ -5,7 +5,7 @@
 
 use std::io;
 use std::ops::Deref;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,13 @@ impl Poller {
             writable: event.writable,
         }));
         Ok(())
+    }
+}
+
+/// Readable when a wait would find something ready. It may be so once in vain, after a wait that ended early.
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
     }
 }
 

@@ -216,6 +216,28 @@ fn what_the_client_uses_of_the_servent_is_said() {
     }
 }
 
+/// What it needs of the library, everybody may have.
+#[test]
+fn the_program_of_the_client_uses_what_is_public_of_the_library() {
+    let public = read("client/src/lib.rs");
+    let files = rust_files("client/src/program");
+    let mut used = 0;
+    for file in &files {
+        let text = read(file).split("#[cfg(test)]").next().unwrap().replace('\n', " ");
+        for rest in text.split("crate::").skip(1) {
+            let inside = rest.strip_prefix('{').map_or(rest, |rest| rest.split('}').next().unwrap());
+            let several = if rest.starts_with('{') { usize::MAX } else { 1 };
+            for name in inside.split(", ").take(several).map(str::trim) {
+                let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let is_public = public.lines().any(|line| line.starts_with("pub use ") && line.contains(&name));
+                assert!(name == "program" || is_public, "{file} uses {name}");
+                used += usize::from(is_public);
+            }
+        }
+    }
+    assert!(used > 5, "{used}");
+}
+
 /// Whoever builds on a crate compiles what the crate needs, and not what its program needs.
 #[test]
 fn without_their_programs_the_crates_depend_on_nothing_that_only_programs_need() {

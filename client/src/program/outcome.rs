@@ -1,11 +1,10 @@
 //! What a run of the client came to, and the exit code that says so.
 
-use std::fmt;
 use std::io;
 
 use common::session::{EndReason, Ending};
 
-use crate::network::AttachError;
+use crate::ConnectError;
 
 /// What a run came to, the worst that happened in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,27 +74,15 @@ impl Outcome {
         if causes().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
             // Of all that is written only stdout ends a run.
             Outcome::OutputClosed
-        } else if error.is::<UsageError>() {
-            Outcome::Usage
-        } else if error.is::<AttachError>() {
-            Outcome::Unreachable
         } else {
-            Outcome::MachineFailed
+            match error.downcast_ref() {
+                Some(ConnectError::NotAContact(_)) => Outcome::Usage,
+                Some(ConnectError::NoServent { .. }) => Outcome::Unreachable,
+                _ => Outcome::MachineFailed,
+            }
         }
     }
 }
-
-/// Somebody asked for what cannot be.
-#[derive(Debug)]
-pub(crate) struct UsageError(pub(crate) anyhow::Error);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
 
 #[cfg(test)]
 mod tests {
@@ -183,7 +170,12 @@ mod tests {
             of(Err::<(), _>(io(Errno::ADDRINUSE)).context("no answer address").unwrap_err()),
             Outcome::MachineFailed
         );
-        assert_eq!(of(UsageError(anyhow::anyhow!("no contact")).into()), Outcome::Usage);
-        assert_eq!(of(AttachError::new("nowhere:1", "refused").into()), Outcome::Unreachable);
+        let unresolved = |contact: &str| {
+            ConnectError::unresolved(contact, servent::sockets::resolve(contact).expect_err("it stands for nothing"))
+        };
+        assert_eq!(of(unresolved("no contact").into()), Outcome::Usage);
+        assert_eq!(of(unresolved("[fe80::1%nothing9]:1").into()), Outcome::Unreachable);
+        assert_eq!(of(ConnectError::no_servent("nowhere:1", "refused").into()), Outcome::Unreachable);
+        assert_eq!(of(ConnectError::machine("cannot connect")(io(Errno::MFILE)).into()), Outcome::MachineFailed);
     }
 }

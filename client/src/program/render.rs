@@ -12,11 +12,13 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use common::counted::counted;
 use common::query::{AnswerBody, Ask, Path};
-use common::session::{EndReason, Ending, Report};
+use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
 
-/// Writes reports to stdout and, on a terminal, summaries to stderr.
+use crate::Event;
+
+/// Writes events to stdout and, on a terminal, summaries to stderr.
 pub(crate) struct Renderer<Out: Write, Side: Write> {
     pub(crate) out: Out,
     /// Where summaries go, if anywhere.
@@ -81,22 +83,22 @@ struct JsonFinished {
 
 impl<Out: Write, Side: Write> Renderer<Out, Side> {
     /// Shows what came of `ask`.
-    pub(crate) fn show(&mut self, ask: Option<&Ask>, report: &Report) -> io::Result<()> {
-        match report {
-            Report::Answer { from, hops, body, elapsed, .. } if self.json => {
+    pub(crate) fn show(&mut self, ask: Option<&Ask>, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Answer { from, hops, body, elapsed } if self.json => {
                 self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, body, *elapsed)))?;
             }
-            Report::Answer { from, body, .. } => self.answer_line(*from, body)?,
-            Report::Unexpected { from, message } if self.json => {
+            Event::Answer { from, body, .. } => self.answer_line(*from, body)?,
+            Event::Unexpected { from, message } if self.json => {
                 self.json_line(&JsonLine::Unexpected { message, from: *from })?;
             }
-            Report::Unexpected { from, .. } => writeln!(self.out, "Unexpected message from {from}")?,
-            Report::MoreUnexpected { count } if self.json => {
+            Event::Unexpected { from, .. } => writeln!(self.out, "Unexpected message from {from}")?,
+            Event::MoreUnexpected { count } if self.json => {
                 self.json_line(&JsonLine::MoreUnexpected { count: *count })?;
             }
-            Report::Ended { ending, .. } => self.show_ending(ask, ending)?,
+            Event::Finished(ending) => self.show_ending(ask, ending)?,
             // The program says these itself, on stderr.
-            Report::Ready | Report::Refused { .. } | Report::ContactLost { .. } | Report::MoreUnexpected { .. } => {}
+            Event::ContactLost { .. } | Event::MoreUnexpected { .. } | Event::NotListening { .. } => {}
         }
         self.out.flush()
     }
@@ -329,8 +331,7 @@ mod tests {
     #[test]
     fn json_is_safe_to_look_at_and_says_the_same() {
         let value = "plain \"quoted\" \u{9b}2J \u{202e}live\u{202c} \u{7f}\u{feff}\u{e0041} caf\u{e9}\n";
-        let report = Report::Answer {
-            sequence: 7,
+        let event = Event::Answer {
             from: "127.0.0.1:9000".parse().unwrap(),
             hops: Some(1),
             body: AnswerBody::Value(value.as_bytes().to_vec()),
@@ -338,7 +339,7 @@ mod tests {
         };
         let side: Option<Vec<u8>> = None;
         let mut renderer = Renderer { out: Vec::new(), side, json: true, silence_max: Duration::from_secs(4) };
-        renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &report).unwrap();
+        renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &event).unwrap();
         let line = String::from_utf8(renderer.out).unwrap();
         assert!(!line.trim_end_matches('\n').chars().any(misleads), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -4,63 +4,60 @@
 //! editor shows above the line), while a query is pending nothing is read.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
-use common::address::Neighbor;
+use common::address::parse_servent;
 use common::counted::counted;
-use common::dialect::Manners;
+use common::dialect::{Dialect, Manners};
 use common::limits::COMMAND_BYTES_MAX;
-use common::query::Ask;
-use common::session::{EndReason, Report};
 use servent::patient;
 use servent::signals::is_ignored;
-use servent::sockets;
 use signal_hook::consts::SIGINT;
 
-use crate::network::{AttachError, Sockets, is_of_this_machine};
 use crate::program::command::{Command, HELP};
 use crate::program::hint::{Whereabouts, lost_on_the_way, not_arrived, not_understood};
 use crate::program::options::Options;
-use crate::program::outcome::{Outcome, UsageError};
+use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
 use crate::program::render::Renderer;
 use crate::program::script::{Script, ScriptLine};
+use crate::{Ask, Client, ClientError, EndReason, Event, Question};
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
-    let contact = sockets::resolve(&options.contact).map_err(|error| match error.of_the_system() {
-        Some(cause) if is_of_this_machine(cause) => anyhow::Error::from(error),
-        // A name that means nothing is a contact that cannot be reached, and no slip of the pen.
-        Some(cause) if cause.kind() != io::ErrorKind::InvalidInput => AttachError::new(&options.contact, cause).into(),
-        _ => UsageError(error.into()).into(),
-    })?;
+    let mut client = Client::connect_from(&options.contact, options.answer_port.unwrap_or(0))?;
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
-    let network =
-        Sockets::attach(&contact, options.answer_port.unwrap_or(0), options.timeout, options.answers, &interrupt)?;
+    interrupt.set_nonblocking(true)?;
+    client.interrupt_on(interrupt.try_clone()?, "Ctrl-C")?;
     let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(patient::stderr);
     let renderer =
         Renderer { out: io::BufWriter::new(patient::stdout()), side, json: options.json, silence_max: options.timeout };
     let place = Whereabouts {
         contact: options.contact.clone(),
-        contact_address: network.contact_address(),
-        answers_at: network.answers_at(),
+        contact_address: client.contact_address(),
+        answers_at: client.answers_at(),
         port_was_named: options.answer_port.is_some_and(|port| port != 0),
     };
     let interactive = options.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut repl = Repl {
-        network,
+        client,
+        interrupt,
         renderer,
         worst: Outcome::Answered,
         place,
         is_quiet: options.quiet,
-        again: interactive.then_some(contact),
+        silence_max: options.timeout,
+        answers_wanted: options.answers,
+        attaches_again: interactive,
         is_lost: false,
         is_told: false,
+        machine_failed: false,
     };
 
     // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
@@ -77,7 +74,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     }
 
     if interactive {
-        return repl.run_interactive(interrupt, options.hint.as_deref());
+        return repl.run_interactive(options.hint.as_deref());
     }
     if options.commands.is_empty() {
         repl.run_script(io::BufReader::new(patient::stdin()), &idle)?;
@@ -91,17 +88,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
 }
 
 struct Repl<Out: Write, Side: Write> {
-    network: Sockets,
+    client: Client,
+    /// Readable after Ctrl-C, until that is taken note of.
+    interrupt: UnixStream,
     renderer: Renderer<Out, Side>,
     worst: Outcome,
     place: Whereabouts,
     is_quiet: bool,
-    /// The contact, where it is attached to again once it is lost.
-    again: Option<Neighbor>,
+    silence_max: Duration,
+    answers_wanted: Option<u64>,
+    /// Whether a contact that is lost is attached to again.
+    attaches_again: bool,
     /// There is no contact now.
     is_lost: bool,
     /// The person knows that already.
     is_told: bool,
+    /// Since a query last ended, this machine could not take all answers.
+    machine_failed: bool,
 }
 
 /// What a command leaves to do.
@@ -138,7 +141,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         };
         idle.store(true, Ordering::SeqCst);
         // From here on Ctrl-C ends the program at once; one that came before is in the pipe.
-        if next == Next::Interrupted || self.network.take_interrupt() {
+        if next == Next::Interrupted || self.take_interrupt() {
             self.worst = Outcome::Interrupted;
             return Ok(false);
         }
@@ -146,18 +149,18 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     /// Runs what a person enters until that person leaves, which is no failure whatever came of it.
-    fn run_interactive(&mut self, interrupt: UnixStream, hint: Option<&str>) -> anyhow::Result<Outcome> {
-        let mut prompt = Prompt::new(interrupt)?;
+    fn run_interactive(&mut self, hint: Option<&str>) -> anyhow::Result<Outcome> {
+        let mut prompt = Prompt::new(self.interrupt.try_clone()?)?;
         self.renderer.show_aside(format_args!("attached to {}", self.place.contact));
         self.renderer.show_help();
         hint.inspect(|hint| self.renderer.show_aside(hint));
         let notice = format!("client: contact {} is lost; the next line attaches again", self.place.contact);
         loop {
             self.catch_up(Some(&notice))?;
-            let (entered, is_told) = prompt.read(self.network.contact_socket(), &notice)?;
+            let (entered, is_told) = prompt.read(self.client.contact_socket(), &notice)?;
             self.is_told = is_told;
             // What came at the prompt was for the line, and there is a new one.
-            self.network.take_interrupt();
+            self.take_interrupt();
             let entered = match entered {
                 Entered::Text(entered) => entered,
                 Entered::Dropped => continue,
@@ -180,7 +183,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 match self.run_command(line)? {
                     // To whom there is no contact, the lines after it would be in vain as well.
                     Next::Interrupted | Next::Lost => break,
-                    Next::Continue if self.network.take_interrupt() => break,
+                    Next::Continue if self.take_interrupt() => break,
                     Next::Continue => {}
                     Next::Leave => return Ok(Outcome::Answered),
                 }
@@ -220,19 +223,33 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if self.is_lost && !self.attach_again()? {
             return Ok(Next::Lost);
         }
-        if self.network.take_interrupt() {
+        if self.take_interrupt() {
             return Ok(Next::Interrupted);
         }
-        if let Err(error) = self.network.ask(ask.clone()) {
-            say(format_args!("client: {error}"));
-            self.worsen(Outcome::Usage);
-            return Ok(Next::Continue);
-        }
+        let question =
+            Question { ask: ask.clone(), silence_max: self.silence_max, answers_wanted: self.answers_wanted };
+        let query = match self.client.begin(question) {
+            Ok(query) => query,
+            Err(error) => {
+                say(format_args!("client: {error}"));
+                self.worsen(Outcome::Usage);
+                return Ok(Next::Continue);
+            }
+        };
         loop {
-            let report = self.network.next_report()?;
-            self.tell(Some(ask), &report, None)?;
-            if let Report::Ended { ending, .. } = report {
-                let machine_failed = self.network.take_failure();
+            let event = match self.client.next_event() {
+                Ok(Some((_, event))) => event,
+                Ok(None) => return Ok(Next::Continue),
+                Err(ClientError::Interrupted) => {
+                    self.take_interrupt();
+                    self.client.cancel(query);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.tell(Some(ask), &event, None)?;
+            if let Event::Finished(ending) = event {
+                let machine_failed = std::mem::take(&mut self.machine_failed);
                 self.worsen(Outcome::of_query(&ending, self.is_lost));
                 if machine_failed {
                     self.worsen(Outcome::MachineFailed);
@@ -250,7 +267,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     }
                 }
                 return Ok(match ending.reason {
-                    _ if self.is_lost && self.again.is_none() => Next::Lost,
+                    _ if self.is_lost && !self.attaches_again => Next::Lost,
                     EndReason::Cancelled => Next::Interrupted,
                     _ => Next::Continue,
                 });
@@ -261,19 +278,37 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Tells what there is to tell of the time since the last query; that the contact is lost, in the words of the prompt
     /// where there is one.
     fn catch_up(&mut self, notice: Option<&str>) -> anyhow::Result<()> {
-        for report in self.network.catch_up()? {
-            self.tell(None, &report, notice)?;
+        self.client.ready()?;
+        self.tell_all(notice)
+    }
+
+    /// Tells what came.
+    fn tell_all(&mut self, notice: Option<&str>) -> anyhow::Result<()> {
+        while let Some((_, event)) = self.client.take_event() {
+            self.tell(None, &event, notice)?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, ask: Option<&Ask>, report: &Report, notice: Option<&str>) -> anyhow::Result<()> {
-        show(&mut self.renderer, self.is_quiet, ask, report)?;
-        let Report::ContactLost { reason } = report else { return Ok(()) };
+    fn tell(&mut self, ask: Option<&Ask>, event: &Event, notice: Option<&str>) -> anyhow::Result<()> {
+        self.renderer.show(ask, event)?;
+        let reason = match event {
+            Event::ContactLost { reason } => reason,
+            Event::NotListening { .. } => {
+                self.machine_failed = true;
+                return Ok(());
+            }
+            Event::MoreUnexpected { count } if !self.is_quiet && !self.renderer.json => {
+                say(format_args!("client: {} not shown", counted(*count, "more unexpected message")));
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         if let (false, Some(notice)) = (self.is_told, notice) {
             say(notice);
         } else if !self.is_told {
-            let Manners { name, option, .. } = self.network.dialect().manners();
+            let spoken = parse_servent(&self.place.contact).map_or(Dialect::OWN, |(dialect, _)| dialect);
+            let Manners { name, option, .. } = spoken.manners();
             // A servent that does not speak it closes without a word: it has none in that dialect.
             let hint = if option.is_empty() {
                 String::new()
@@ -289,45 +324,40 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     /// Attaches again to a contact that is lost, where that is wanted. False if there is still none.
     fn attach_again(&mut self) -> anyhow::Result<bool> {
-        let Some(contact) = &self.again else { return Ok(false) };
-        let mut shown = Ok(());
-        let attached = self.network.attach_again(contact, |report| {
-            if shown.is_ok() {
-                shown = show(&mut self.renderer, self.is_quiet, None, report);
-            }
-        });
-        shown?;
+        if !self.attaches_again {
+            return Ok(false);
+        }
+        let attached = self.client.reconnect();
+        if attached.is_ok() {
+            (self.is_lost, self.is_told) = (false, false);
+            (self.place.contact_address, self.place.answers_at) =
+                (self.client.contact_address(), self.client.answers_at());
+        }
+        self.tell_all(None)?;
         if let Err(error) = attached {
-            if self.network.take_interrupt() {
+            if self.take_interrupt() {
                 // The terminal has shown ^C and left the cursor behind it.
                 self.renderer.show_aside("");
             }
             say(format_args!("client: {error}; the line was not asked"));
             return Ok(false);
         }
-        (self.is_lost, self.is_told) = (false, false);
-        (self.place.contact_address, self.place.answers_at) =
-            (self.network.contact_address(), self.network.answers_at());
         self.renderer.show_aside(format_args!("attached to {} again", self.place.contact));
         Ok(true)
+    }
+
+    /// Whether Ctrl-C came since this was last told.
+    fn take_interrupt(&mut self) -> bool {
+        let mut is_interrupted = false;
+        while self.interrupt.read(&mut [0; 64]).is_ok_and(|count| count > 0) {
+            is_interrupted = true;
+        }
+        is_interrupted
     }
 
     fn worsen(&mut self, outcome: Outcome) {
         self.worst = self.worst.max(outcome);
     }
-}
-
-fn show<Out: Write, Side: Write>(
-    renderer: &mut Renderer<Out, Side>,
-    is_quiet: bool,
-    ask: Option<&Ask>,
-    report: &Report,
-) -> io::Result<()> {
-    renderer.show(ask, report)?;
-    if let (Report::MoreUnexpected { count }, false) = (report, is_quiet || renderer.json) {
-        say(format_args!("client: {} not shown", counted(*count, "more unexpected message")));
-    }
-    Ok(())
 }
 
 /// Says something on stderr. What cannot be said there is not: it changes nothing about what was found.

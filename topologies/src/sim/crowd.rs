@@ -74,7 +74,7 @@ struct ClientLink {
     last: [u64; 2],
 }
 
-struct Client {
+struct CrowdClient {
     session: Session,
     contact: u32,
     answered: Vec<Answered>,
@@ -104,7 +104,7 @@ struct Crowd<'a> {
     others: Slab<Other>,
     latest: Option<QueryId>,
     client_links: Vec<ClientLink>,
-    clients: Vec<Client>,
+    clients: Vec<CrowdClient>,
     by_address: BTreeMap<SocketAddr, usize>,
     deadlines: BinaryHeap<Reverse<(Time, u32)>>,
     /// The deadline of each servent that is in the heap.
@@ -251,7 +251,7 @@ impl<'a> Crowd<'a> {
         let address = client_address(client);
         let first_sequence = (client as u64 + 1) << 20;
         let session = Session::new(Dialect::OWN, address.port(), first_sequence);
-        self.clients.push(Client { session, contact: asking.contact, answered: Vec::new(), ending: None });
+        self.clients.push(CrowdClient { session, contact: asking.contact, answered: Vec::new(), ending: None });
         self.by_address.insert(address, client);
         self.copies.clear();
         self.latest = Some(QueryId { sequence: first_sequence, client: address });

@@ -1,0 +1,273 @@
+//! The client as its user sees it: what is asked, and how what comes of it is waited for.
+//!
+//! What happens on the sockets is `network`.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use common::address::Neighbor;
+use common::key::Key;
+use common::query::Ask;
+use common::session::Question;
+use servent::sockets;
+
+use crate::error::{AskError, ClientError, ConnectError};
+use crate::event::{Event, QueryNumber};
+use crate::events::Events;
+use crate::network::Sockets;
+use crate::untold::Told;
+
+/// Turns spent on what came while nobody looked: somebody who never stops sending must not keep the caller for ever.
+const CATCH_UP_TURNS_MAX: usize = 64;
+
+/// A connection to a contact, through which a whole overlay is asked.
+///
+/// It has no thread of its own: everything is done while one of its methods runs, in the thread that calls it. Between
+/// calls nothing is read; what comes waits in the system's buffers, and then at those who send it. At most so many events
+/// are kept until they are taken; while there are as many, nothing is read either.
+///
+/// # Time
+///
+/// A query waits so long for its next answer, and time passes for it while a method of the client waits, and while the
+/// caller waits by itself: that is from the moment [`ready`](Client::ready) said that there is nothing to tell, or
+/// [`take_event`](Client::take_event) gave nothing, until the next call. While the caller is busy with an event, the time
+/// of the client stands still, and no query ends for that.
+///
+/// A caller that is back from its own wait later than [`deadline`](Client::deadline) loses nothing that came in time: what
+/// has come is read before any silence is told, and the wait that was too long is not counted (but of two such waits in a
+/// row the second is, so that every query finds its end).
+///
+/// # Threads
+///
+/// A client may be handed to another thread. Asked from two threads at once it does not compile, because everything that
+/// asks takes `&mut self`; behind a lock it is one at a time.
+///
+/// ```
+/// fn may_be_handed_to_another_thread<T: Send>() {}
+/// may_be_handed_to_another_thread::<client::Client>();
+/// ```
+///
+/// ```compile_fail,E0499
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut client = client::Client::connect("9000")?;
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| client.ask("coffee").map(Iterator::count));
+///     scope.spawn(|| client.ask("tea").map(Iterator::count));
+/// });
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    pub(crate) network: Sockets,
+    contact: Neighbor,
+}
+
+impl Client {
+    /// Connects to a contact, and waits until it has said hello: `9000` (on this machine), `host:9000`, `[::1]:9000`, or
+    /// `tp3://host:9000` where it speaks TP3. Of a name with several addresses each is tried in turn, within 15 s in all.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no servent at any of the addresses, or this machine cannot connect or listen.
+    pub fn connect(contact: &str) -> Result<Client, ConnectError> {
+        Client::connect_from(contact, 0)
+    }
+
+    /// As [`connect`](Client::connect), with the port to hear answers on: servents connect to it, so it has to be one that
+    /// a firewall lets them reach. 0 is any.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Client::connect), and where that port is in use.
+    pub fn connect_from(contact: &str, answer_port: u16) -> Result<Client, ConnectError> {
+        let contact = sockets::resolve(contact).map_err(|error| ConnectError::unresolved(contact, error))?;
+        let network = Sockets::attach(&contact, answer_port)?;
+        Ok(Client { network, contact })
+    }
+
+    /// Asks every servent within reach for the value of a key, and waits for answers for as long as is usual (4 s after
+    /// the last).
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Client::begin), and where a key cannot have so many bytes.
+    pub fn ask(&mut self, key: impl AsRef<[u8]>) -> Result<Events<'_>, AskError> {
+        self.events(Question::new(Ask::Key(Key::new(key.as_ref())?)))
+    }
+
+    /// Asks every servent within reach for its place, and waits as [`ask`](Client::ask) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Client::begin).
+    pub fn topology(&mut self) -> Result<Events<'_>, AskError> {
+        self.events(Question::new(Ask::Topology))
+    }
+
+    /// Asks, and gives what comes of it one by one.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Client::begin).
+    pub fn events(&mut self, question: Question) -> Result<Events<'_>, AskError> {
+        let query = self.begin(question)?;
+        Ok(Events::new(self, query))
+    }
+
+    /// Asks, and gives the number by which what comes of it is told. Any number of queries may be pending, up to 16,384.
+    ///
+    /// # Errors
+    ///
+    /// Where the query was not asked. It never costs the contact, or another query.
+    pub fn begin(&mut self, question: Question) -> Result<QueryNumber, AskError> {
+        self.network.begin(question)
+    }
+
+    /// The next event, and of which query it is; waits for it. Nothing where no query is pending and nothing is left to
+    /// tell.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no waiting. The client is what it was, and may be asked again.
+    pub fn next_event(&mut self) -> Result<Option<(Option<QueryNumber>, Event)>, ClientError> {
+        self.next_of(|network| network.untold.pop())
+    }
+
+    /// The next event that is taken like this; waits for it.
+    pub(crate) fn next_of<Taken>(
+        &mut self,
+        mut take: impl FnMut(&mut Sockets) -> Option<Taken>,
+    ) -> Result<Option<Taken>, ClientError> {
+        loop {
+            if let Some(taken) = take(&mut self.network) {
+                return Ok(Some(taken));
+            }
+            if self.network.is_interrupted() {
+                return Err(ClientError::Interrupted);
+            }
+            if self.network.untold.is_full() {
+                return Err(ClientError::OthersUntold);
+            }
+            if self.network.pending_count() == 0 && self.network.untold.is_empty() {
+                return Ok(None);
+            }
+            self.network.turn(None).map_err(ClientError::Wait)?;
+        }
+    }
+
+    /// The next event that is there already, and of which query it is. Does not wait, and does not look for more:
+    /// [`ready`](Client::ready) does.
+    pub fn take_event(&mut self) -> Option<(Option<QueryNumber>, Event)> {
+        let told = self.network.untold.pop();
+        if told.is_none() {
+            self.network.let_wait();
+        }
+        told
+    }
+
+    /// Does what there is to do, without waiting, and says whether there is an event to take.
+    ///
+    /// Whoever has a loop calls it when the client [is readable](#impl-AsFd-for-Client) or its
+    /// [`deadline`](Client::deadline) has come, takes every event, and waits again.
+    ///
+    /// # Errors
+    ///
+    /// Where the system cannot say what has come.
+    pub fn ready(&mut self) -> Result<bool, ClientError> {
+        for _ in 0..CATCH_UP_TURNS_MAX {
+            if self.network.untold.is_full() || !self.network.turn(Some(Duration::ZERO)).map_err(ClientError::Wait)? {
+                break;
+            }
+        }
+        let is_ready = !self.network.untold.is_empty();
+        if !is_ready {
+            self.network.let_wait();
+        }
+        Ok(is_ready)
+    }
+
+    /// When [`ready`](Client::ready) is to be called though nothing is readable. Good until the next call of any method.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.network.deadline()
+    }
+
+    /// Nobody wants this query any more. If it is pending it ends at once ([`Event::Finished`] is told, with
+    /// [`EndReason::Cancelled`](crate::EndReason::Cancelled)), and what still comes for it is not told.
+    pub fn cancel(&mut self, query: QueryNumber) {
+        self.network.cancel(query);
+    }
+
+    /// How many queries are pending.
+    #[must_use]
+    pub fn pending_count(&self) -> usize {
+        self.network.pending_count()
+    }
+
+    /// Whether there is a contact, as far as that is known without reading.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.contact_socket().is_some()
+    }
+
+    /// Which of the contact's addresses it is connected to, or was last.
+    #[must_use]
+    pub fn contact_address(&self) -> SocketAddr {
+        self.network.contact_address()
+    }
+
+    /// Where answers are heard, as the contact sees it.
+    #[must_use]
+    pub fn answers_at(&self) -> SocketAddr {
+        self.network.answers_at()
+    }
+
+    /// The connection to the contact, while there is one: for who wants to see that it ends, and no more. What comes over it
+    /// is the client's to read.
+    #[must_use]
+    pub fn contact_socket(&self) -> Option<BorrowedFd<'_>> {
+        self.network.contact_socket()
+    }
+
+    /// Connects once more to a contact that is lost, for at most 5 s: it may just be starting again. Answers are heard at
+    /// the port where they were, no query number is used twice, and queries that are pending go on. Events that come
+    /// meanwhile are there to be taken.
+    ///
+    /// # Errors
+    ///
+    /// Where there is still none. It may be tried again.
+    pub fn reconnect(&mut self) -> Result<(), ConnectError> {
+        self.network.attach_again(&self.contact)
+    }
+
+    /// Ends every wait of this client for as long as `interrupt` is readable, in [`ClientError::Interrupted`] or, in
+    /// [`reconnect`](Client::reconnect), in a reason that tells what it is `called`. Nothing is read from it here.
+    ///
+    /// # Errors
+    ///
+    /// Where the system cannot watch it.
+    pub fn interrupt_on(&mut self, interrupt: impl Into<OwnedFd>, called: &'static str) -> Result<(), ClientError> {
+        self.network.interrupt_on(interrupt.into(), called).map_err(ClientError::Wait)
+    }
+
+    /// Nobody is to be told of this query any more.
+    pub(crate) fn abandon(&mut self, query: QueryNumber) {
+        self.cancel(query);
+        self.network.untold.forget(query);
+    }
+}
+
+/// Readable when [`ready`](Client::ready) has something to do. It may be so once in vain.
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.network.as_fd()
+    }
+}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Client>();
+    is_send::<Told>();
+};

@@ -1,0 +1,139 @@
+//! What can go wrong, in types: at the start, with one query, and with a client as a whole.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use common::key::KeyError;
+use common::session::TooManyPending;
+use common::wire::EncodeError;
+use rustix::io::Errno;
+use servent::sockets::ResolveError;
+use thiserror::Error;
+
+/// What the system says, in whatever type.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why there is no contact to ask.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// What was named as the contact is not written as one is.
+    #[error(transparent)]
+    NotAContact(ResolveError),
+    /// There is no servent at any of the contact's addresses, or it does not want us.
+    #[error("no servent at contact {contact}: {reason}")]
+    NoServent {
+        /// The contact as it was named.
+        contact: String,
+        /// What is the matter; where it has several addresses, at each.
+        reason: String,
+    },
+    /// Nobody can be asked what the name of the contact stands for, because of what this machine has left.
+    #[error(transparent)]
+    CannotLookUp(ResolveError),
+    /// Events wait to be taken, and are so many that nothing more is read, no hello of a contact either.
+    #[error("events are to be taken first")]
+    EventsUntold,
+    /// This machine has no descriptor, no port or no memory left.
+    #[error("{what}")]
+    Machine {
+        /// What was not possible.
+        what: &'static str,
+        /// What the system says.
+        source: Cause,
+    },
+}
+
+impl ConnectError {
+    pub(crate) fn machine(what: &'static str) -> impl FnOnce(io::Error) -> ConnectError {
+        move |source| ConnectError::Machine { what, source: source.into() }
+    }
+
+    pub(crate) fn no_servent(contact: impl Into<String>, reason: impl fmt::Display) -> ConnectError {
+        ConnectError::NoServent { contact: contact.into(), reason: format!("{reason}") }
+    }
+
+    pub(crate) fn unresolved(contact: &str, error: ResolveError) -> ConnectError {
+        match error.of_the_system() {
+            Some(cause) if is_of_this_machine(cause) => ConnectError::CannotLookUp(error),
+            // A name that means nothing is a contact that cannot be reached, and no slip of the pen.
+            Some(cause) if cause.kind() != io::ErrorKind::InvalidInput => ConnectError::no_servent(contact, cause),
+            _ => ConnectError::NotAContact(error),
+        }
+    }
+}
+
+/// Why a query was not begun. Nothing became of the others, and the contact is what it was.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// No key has so many bytes.
+    #[error(transparent)]
+    NotAKey(#[from] KeyError),
+    /// The dialect of the contact has no words for it.
+    #[error(transparent)]
+    NotSayable(#[from] EncodeError),
+    /// As many queries are pending as may be: one has to finish first.
+    #[error(transparent)]
+    TooManyPending(#[from] TooManyPending),
+    /// The contact leaves unread what was asked before, and there is no room for more until it reads.
+    #[error("the contact leaves unread what was asked before; ask again later")]
+    Busy,
+    /// There is no contact any more.
+    #[error("the contact is lost")]
+    ContactLost,
+}
+
+/// Why a client does not go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The system lets nobody wait.
+    #[error("cannot wait for sockets")]
+    Wait(#[source] io::Error),
+    /// What was given to [`Client::interrupt_on`](crate::Client::interrupt_on) is readable. The client goes on as if
+    /// nothing had been.
+    #[error("interrupted")]
+    Interrupted,
+    /// Events of other queries wait to be taken, and are so many that nothing more is read: what comes of this one cannot
+    /// be waited for.
+    #[error("events of other queries are to be taken first")]
+    OthersUntold,
+}
+
+/// Whether an error is about what this machine has left, and not about whom we wanted to reach.
+pub(crate) fn is_of_this_machine(error: &io::Error) -> bool {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error.raw_os_error().is_some_and(|code| own.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+/// An error and all that it comes of, in one line.
+pub(crate) fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_no_fault_of_a_contact() {
+        let io = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        assert!(is_of_this_machine(&io(Errno::MFILE)));
+        assert!(!is_of_this_machine(&io(Errno::CONNREFUSED)));
+        assert!(!is_of_this_machine(&io::Error::other("anything")));
+    }
+
+    #[test]
+    fn an_error_is_said_with_what_it_comes_of() {
+        let error = ConnectError::machine("cannot make a poller")(io::Error::other("enough"));
+        assert_eq!(in_full(&error), "cannot make a poller: enough");
+    }
+}

@@ -1,0 +1,87 @@
+//! What a client tells of its queries, and by which numbers they go.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::query::AnswerBody;
+use common::session::{Ending, Report};
+
+use crate::untold::Told;
+
+/// The number of a query: no other query of the same [`Client`](crate::Client) has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryNumber(pub(crate) u64);
+
+/// As servents write it in their logs, before the address where the answers are heard.
+impl fmt::Display for QueryNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// Something a client tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A servent answered a query.
+    Answer {
+        /// The servent, by the address it goes by.
+        from: SocketAddr,
+        /// How many links the query crossed to it, where that is told.
+        hops: Option<u8>,
+        /// A value, or a place in the topology.
+        body: AnswerBody,
+        /// Since the query was begun.
+        elapsed: Duration,
+    },
+    /// A query is over: nothing more is told of it.
+    Finished(Ending),
+    /// Somebody sent what belongs to no pending query. A few of them are told one by one, the others are counted.
+    Unexpected {
+        /// Who sent it.
+        from: SocketAddr,
+        /// What kind of message it was.
+        message: &'static str,
+    },
+    /// More came that belongs to no pending query, and was not told one by one.
+    MoreUnexpected {
+        /// How many more.
+        count: u64,
+    },
+    /// The contact is gone, and nothing can be asked until [`Client::reconnect`](crate::Client::reconnect). Pending queries
+    /// go on until their own waits are over: answers do not come through the contact.
+    ContactLost {
+        /// How it went.
+        reason: String,
+    },
+    /// This machine can take no more connections, mostly because this process may open no more files. What servents
+    /// that are not connected yet have to answer does not come, until a query is begun.
+    NotListening {
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// What becomes of a report of the mind.
+pub(crate) enum Spoken {
+    /// The contact said hello, or why there is none.
+    Hello(Result<(), String>),
+    Told(Told),
+}
+
+impl From<Report> for Spoken {
+    fn from(report: Report) -> Spoken {
+        Spoken::Told(match report {
+            Report::Ready => return Spoken::Hello(Ok(())),
+            Report::Refused { reason } => return Spoken::Hello(Err(reason)),
+            Report::Answer { sequence, from, hops, body, elapsed } => {
+                (Some(QueryNumber(sequence)), Event::Answer { from, hops, body, elapsed })
+            }
+            Report::Ended { sequence, ending } => (Some(QueryNumber(sequence)), Event::Finished(ending)),
+            Report::Unexpected { from, message } => (None, Event::Unexpected { from, message }),
+            Report::MoreUnexpected { count } => (None, Event::MoreUnexpected { count }),
+            Report::ContactLost { reason } => (None, Event::ContactLost { reason }),
+        })
+    }
+}
