@@ -58,7 +58,7 @@ impl PendingQueries {
         let (due, pending) = self.by_sequence.remove(&sequence)?;
         self.by_due.remove(&(due, sequence));
         if self.by_sequence.is_empty() {
-            // Given back: an emptied map keeps a node, and there may be a million idle clients in one simulation.
+            // Given back: an emptied map keeps a node, and of all clients in a simulation hardly one is asking.
             *self = PendingQueries::default();
         }
         Some(pending)
