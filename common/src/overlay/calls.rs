@@ -1,17 +1,16 @@
 //! Calls: a link to an address for an errand, dialled when there is something to say there and kept for more of it.
 //!
-//! A servent that is not called by a link of its own, as its neighbors and its own clients are, is reached by a call, and
-//! so is a client of another servent. What waits to be said there, and how an address is waited for, dialled, greeted,
-//! kept, left alone and remembered, is the same whatever the errand; what is not is its row in `errand`. Where the other
-//! end speaks first, the address receives no byte until it has said the hello called for, so whoever names a stranger's
-//! address makes nobody send it anything. Where each message comes alone, it has a connection of its own, tried several
-//! times because most open their port late. An address that fails is left alone for a growing while.
+//! Neighbors and a servent's own clients have links that stand; whoever else there is something to say to is called. How
+//! an address waits for a dial, is dialled, greeted, kept, left alone and remembered, and what waits to be said there, is
+//! the same whatever the errand; what differs is its row in `errand`. Where the other end speaks first, the address
+//! receives no byte until it has said the hello called for, so naming a stranger's address makes nobody send it anything.
+//! Where each message comes alone, it has a connection of its own, tried several times because most open their port late.
+//! An address that fails is left alone for a growing while.
 //!
 //! Whoever names addresses can name many, and addresses that swallow packets: dials, addresses and waiting bytes are
 //! [`Shares`] over all errands together, so that others find what they need all the same.
 //!
-//! What is said, and to whom, is known to whoever has the errand, who is told what came of it: nothing is logged or
-//! counted here.
+//! What is said, and to whom, is known to whoever has the errand, who is told what came of it ([`News`]) and logs it.
 
 mod dials;
 mod remembered;
