@@ -200,6 +200,20 @@ pub enum EndReason {
     NotUnderstood,
 }
 
+impl EndReason {
+    /// Its name for programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            EndReason::Complete => "complete",
+            EndReason::Silence => "silence",
+            EndReason::Answers => "answers",
+            EndReason::Cancelled => "interrupted",
+            EndReason::NotUnderstood => "not_understood",
+        }
+    }
+}
+
 /// Messages that belong to no query and are told one by one, from the end of one query to the first end of one that was
 /// asked after it, or that leaves none pending. With one query at a time that is from the end of each to the end of the
 /// next; with many it is about as long as a query is pending, however many end in that time. Whoever sends more is

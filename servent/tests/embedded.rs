@@ -1,6 +1,6 @@
 //! A servent in a process of somebody else's: it is started, asked, told to read its data again and to leave.
 //!
-//! What it answers is asked by the client program, as anybody would.
+//! What it answers is asked through the client library, as anybody would.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::thread;
 
 use servent::{EmbeddedServent, Options};
-use topologies::asking::ClientRun;
+use topologies::asking::{self, Asked};
 
 /// How often it is looked whether the data was read. Each look waits for a whole query.
 const LOOKS_MAX: usize = 1_000;
@@ -22,7 +22,7 @@ fn it_serves_what_it_is_told_until_it_is_told_to_leave() {
     let (address, controls) = (servent.address(), servent.controls().unwrap());
     let served = thread::spawn(|| servent.run());
     let value = || {
-        let asked = ClientRun::run(address, &["? tea"], &[]).unwrap();
+        let asked = Asked::at(address, asking::key("tea").unwrap()).unwrap();
         asked.answers.into_iter().map(|answer| answer.value.unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(value(), ["green"]);

@@ -12,14 +12,15 @@ use std::fs;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::counted::counted;
-use common::limits::KEY_BYTES_MAX;
+use common::limits::{KEY_BYTES_MAX, SILENCE_DEFAULT};
 use common::message::{Goodbye, Hello, Message, Role, ServentId};
-use common::query::{AnswerBody, Ask};
+use common::query::{AnswerBody, Ask, Tally};
+use common::session::EndReason;
 use rustix::process::Signal;
-use topologies::asking::ClientRun;
+use topologies::asking::{self, Asked};
 use topologies::fleet::{Servent, hear_signals, program};
 
 use support::{
@@ -165,25 +166,25 @@ fn sighup_without_data_changes_nothing() {
 // ---- the neighbors it is told to keep ----
 
 /// Asks again until the overlay is as expected: the wait is for the asking, not for a time.
-fn ask_until(contact: SocketAddr, what: &str, mut expected: impl FnMut(&ClientRun) -> bool) -> ClientRun {
+fn ask_until(contact: SocketAddr, what: &str, mut expected: impl FnMut(&Asked) -> bool) -> Asked {
     let until = Instant::now() + PATIENCE;
     loop {
-        let asking = ClientRun::run(contact, &["T"], &["--timeout", "500ms"]).unwrap();
-        if expected(&asking) {
-            return asking;
+        let asked = Asked::at(contact, asking::topology(Duration::from_millis(500))).unwrap();
+        if expected(&asked) {
+            return asked;
         }
-        assert!(Instant::now() < until, "{what}: {asking:#?}");
+        assert!(Instant::now() < until, "{what}: {asked:#?}");
     }
 }
 
 /// The servents of an overlay and the links each of them says it has.
-fn links(asking: &ClientRun) -> BTreeSet<(SocketAddr, Vec<SocketAddr>)> {
+fn links(asked: &Asked) -> BTreeSet<(SocketAddr, Vec<SocketAddr>)> {
     let sorted = |neighbors: &[SocketAddr]| {
         let mut neighbors = neighbors.to_vec();
         neighbors.sort_unstable();
         neighbors
     };
-    asking.answers.iter().map(|answer| (answer.from, sorted(&answer.neighbors))).collect()
+    asked.answers.iter().map(|answer| (answer.from, sorted(&answer.neighbors))).collect()
 }
 
 fn start(address: SocketAddr, neighbors: &[SocketAddr]) -> Servent {
@@ -203,8 +204,8 @@ fn a_servent_listed_as_its_own_neighbor_is_noticed_once_and_left() {
     let mut servent = start(address, &[address]);
     let line = logged(&mut servent, "is this servent itself");
     assert!(line.contains(&format!("WARN  common::overlay::links] neighbor {address} ")), "{line}");
-    let asking = ask_until(address, "alone", |asking| !asking.answers.is_empty());
-    assert_eq!(links(&asking), BTreeSet::from([(address, vec![])]));
+    let asked = ask_until(address, "alone", |asked| !asked.answers.is_empty());
+    assert_eq!(links(&asked), BTreeSet::from([(address, vec![])]));
     wait_longer_than_redials(&servent);
     let log = servent.log_text();
     assert_eq!(log.matches("itself").count(), 1, "{log}");
@@ -225,10 +226,10 @@ fn two_servents_that_list_each_other_keep_one_link() {
     for (left, right) in &pairs {
         let (left, right) = (left.address(), right.address());
         let expected = BTreeSet::from([(left, vec![right]), (right, vec![left])]);
-        let one_link = |asking: &ClientRun| {
+        let one_link = |asked: &Asked| {
             // A second link would carry a second copy, and show in the list of neighbors.
-            let copies = asking.endings.first().map(|ending| (ending.copies, ending.duplicates, ending.lost));
-            asking.answers.len() == 2 && links(asking) == expected && copies == Some((1, 0, 0))
+            let Tally { copies, duplicates, lost, .. } = asked.ending.tally;
+            asked.answers.len() == 2 && links(asked) == expected && (copies, duplicates, lost) == (1, 0, 0)
         };
         ask_until(left, "one link", one_link);
         ask_until(right, "one link", one_link);
@@ -296,7 +297,7 @@ fn neighbors_link_in_any_order_of_start() {
                 to.sort_unstable();
                 (from, to)
             });
-        ask_until(left, "a chain of three", |asking| links(asking) == BTreeSet::from(expected.clone()));
+        ask_until(left, "a chain of three", |asked| links(asked) == BTreeSet::from(expected.clone()));
     }
 }
 
@@ -309,12 +310,12 @@ fn a_neighbor_that_is_killed_is_noticed_and_comes_back() {
     for _ in 0..2 {
         neighbor.kill().unwrap();
         servent.wait_for_log(&format!("link with neighbor {address} is gone: ")).unwrap();
-        let asking = ask_until(servent.address(), "alone", |asking| asking.code == Some(0));
-        assert_eq!(links(&asking), BTreeSet::from([(servent.address(), vec![])]));
+        let asked = ask_until(servent.address(), "alone", |asked| asked.ending.reason == EndReason::Complete);
+        assert_eq!(links(&asked), BTreeSet::from([(servent.address(), vec![])]));
         neighbor = start(address, &[]);
         servent.wait_for_log(&format!("linked with neighbor {address}")).unwrap();
-        let asking = ask_until(servent.address(), "linked", |asking| asking.answers.len() == 2);
-        assert_eq!(asking.ending().unwrap().reason, "complete");
+        let asked = ask_until(servent.address(), "linked", |asked| asked.answers.len() == 2);
+        assert_eq!(asked.ending.reason, EndReason::Complete);
     }
 }
 
@@ -380,12 +381,12 @@ fn it_listens_links_and_answers_over_ipv6() {
     let far = serve_on("[::1]:0", &[there.path()]);
     let near = serve_on("[::1]:0", &[here.path(), &far.address().to_string()]);
     assert!(near.address().is_ipv6(), "{}", near.address());
-    ask_until(near.address(), "linked", |asking| asking.answers.len() == 2);
-    let asking = ClientRun::run(near.address(), &["? tea"], &[]).unwrap();
+    ask_until(near.address(), "linked", |asked| asked.answers.len() == 2);
+    let asked = Asked::at(near.address(), asking::key("tea").unwrap()).unwrap();
     let answers: BTreeSet<(SocketAddr, Option<&str>)> =
-        asking.answers.iter().map(|answer| (answer.from, answer.value.as_deref())).collect();
+        asked.answers.iter().map(|answer| (answer.from, answer.value.as_deref())).collect();
     assert_eq!(answers, BTreeSet::from([(near.address(), Some("green")), (far.address(), Some("black"))]));
-    assert_eq!(asking.ending().unwrap().reason, "complete");
+    assert_eq!(asked.ending.reason, EndReason::Complete);
 }
 
 #[test]
@@ -396,10 +397,10 @@ fn a_servent_on_ipv6_answers_a_client_on_ipv4() {
     let there = DataFile::new("tea black\n");
     let far = serve_on("[::1]:0", &[there.path()]);
     let near = serve(&["-", &far.address().to_string()]);
-    ask_until(near.address(), "linked", |asking| asking.answers.len() == 2);
-    let asking = ClientRun::run(near.address(), &["? tea"], &[]).unwrap();
-    assert_eq!(asking.answers.len(), 1, "{asking:?}");
-    assert_eq!(asking.answers[0].from, far.address());
+    ask_until(near.address(), "linked", |asked| asked.answers.len() == 2);
+    let asked = Asked::at(near.address(), asking::key("tea").unwrap()).unwrap();
+    assert_eq!(asked.answers.len(), 1, "{asked:?}");
+    assert_eq!(asked.answers[0].from, far.address());
 }
 
 #[test]
@@ -412,11 +413,11 @@ fn listening_everywhere_it_goes_by_an_address_one_can_use() {
     let mut servent = serve_on("0.0.0.0:0", &[file.path()]);
     let port = servent.address().port();
     let near = SocketAddr::from(([127, 0, 0, 1], port));
-    let asking = ClientRun::run(near, &["T"], &[]).unwrap();
-    let advertised = asking.answers[0].from;
+    let asked = Asked::at(near, asking::topology(SILENCE_DEFAULT)).unwrap();
+    let advertised = asked.answers[0].from;
     assert!(!advertised.ip().is_unspecified(), "{advertised}");
     assert_eq!(advertised.port(), port);
-    assert_eq!(asking.answers[0].path, [advertised]);
+    assert_eq!(asked.answers[0].path, [advertised]);
     logged(&mut servent, &format!("going by {advertised}; --advertise names another address"));
     assert_eq!(Peer::client(advertised, ANSWER_PORT).values("tea"), [b"green"]);
 }

@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 use common::message::{Echo, Message};
 use common::query::{Query, Tally};
+use common::session::{EndReason, Ending, Question};
 use rustix::process::Signal;
-use topologies::asking::ClientRun;
+use topologies::asking::{self, Asked};
 use topologies::fleet::Servent;
 
 use support::{DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, logged, run, serve, serve_on, stderr};
@@ -1369,10 +1370,17 @@ fn a_diamond_of_both_dialects_answers_once_each() {
     let values: BTreeSet<(u32, Vec<u8>)> =
         client.expect_answers(&sequences, 4).into_iter().map(|answer| (answer.sequence, answer.value)).collect();
     assert_eq!(values.len(), 80);
-    let asking = ClientRun::run(top.address(), &["? tea"], &["-n", "4", "--timeout", "50s"]).unwrap();
-    let values: BTreeSet<&str> = asking.answers.iter().filter_map(|answer| answer.value.as_deref()).collect();
-    assert_eq!(values, BTreeSet::from(["top", "left", "right", "bottom"]), "{asking:?}");
-    assert_eq!((asking.answers.len(), asking.surprises.len()), (4, 0), "{asking:?}");
+    let silence_max = Duration::from_secs(50);
+    let question = Question { silence_max, answers_wanted: Some(4), ..asking::key("tea").unwrap() };
+    let asked = Asked::at(top.address(), question).unwrap();
+    let values: BTreeSet<&str> = asked.values().into_iter().collect();
+    assert_eq!(values, BTreeSet::from(["top", "left", "right", "bottom"]), "{asked:?}");
+    assert_eq!((asked.answers.len(), asked.surprises.len()), (4, 0), "{asked:?}");
+}
+
+/// Asks for a key, and waits for so many seconds.
+fn waiting(key: &str, seconds: u64) -> Question {
+    Question { silence_max: Duration::from_secs(seconds), ..asking::key(key).unwrap() }
 }
 
 #[test]
@@ -1381,7 +1389,7 @@ fn our_client_is_answered_by_nodes_behind_a_tp3_link_and_ends_by_silence() {
     let servent = serve_tp3(&[file.path()]);
     let mut node = Wire::neighbor(servent.address());
     let contact = servent.address();
-    let client = thread::spawn(move || ClientRun::run(contact, &["? coffee"], &["--timeout", "3s"]).unwrap());
+    let client = thread::spawn(move || Asked::at(contact, waiting("coffee", 3)).unwrap());
     let flood = node.hear_flood();
     assert_eq!((flood.kind, flood.ttl, &flood.info[..]), (Kind::Key, 3, &b"coffee"[..]));
     // It sends it back, as many do, and answers as all do.
@@ -1392,14 +1400,14 @@ fn our_client_is_answered_by_nodes_behind_a_tp3_link_and_ends_by_silence() {
     let from = answer.address();
     // It closes at once and does not care what the client may have to say.
     drop(answer);
-    let asking = client.join().unwrap();
+    let asked = client.join().unwrap();
     let mut answers: Vec<(&str, SocketAddr)> =
-        asking.answers.iter().map(|answer| (answer.value.as_deref().unwrap(), answer.from)).collect();
+        asked.answers.iter().map(|answer| (answer.value.as_deref().unwrap(), answer.from)).collect();
     answers.sort_unstable();
-    assert_eq!(answers, [("black", contact), ("white", from)], "{asking:?}");
-    let ending = asking.ending().unwrap();
-    assert_eq!((ending.reason.as_str(), ending.silent, ending.lost), ("silence", 1, 0), "{asking:?}");
-    assert_eq!(asking.surprises, Vec::<String>::new());
+    assert_eq!(answers, [("black", contact), ("white", from)], "{asked:?}");
+    let Ending { reason, tally, .. } = asked.ending;
+    assert_eq!((reason, tally.silent, tally.lost), (EndReason::Silence, 1, 0), "{asked:?}");
+    assert_eq!(asked.surprises, []);
 }
 
 #[test]
@@ -1409,15 +1417,14 @@ fn our_client_is_answered_by_our_servents_behind_a_tp3_link() {
     let next = serve_tp3(&[files[1].path(), &format!("tp3://{}", contact.address())]);
     let _last = serve_tp3(&[files[2].path(), &next.address().to_string()]);
     Client::attach(contact.address()).wait_until_answered_by(3);
-    let asking = ClientRun::run(contact.address(), &["? tea", "? coffee"], &["--timeout", "2s"]).unwrap();
-    let mut values: Vec<&str> = asking.answers.iter().filter_map(|answer| answer.value.as_deref()).collect();
-    values.sort_unstable();
-    assert_eq!(values, ["one", "three", "two"], "{asking:?}");
-    for ending in &asking.endings {
-        assert_eq!((ending.reason.as_str(), ending.silent), ("silence", 1), "{asking:?}");
+    for (key, expected) in [("tea", &["one", "three", "two"][..]), ("coffee", &[])] {
+        let asked = Asked::at(contact.address(), waiting(key, 2)).unwrap();
+        let mut values = asked.values();
+        values.sort_unstable();
+        assert_eq!(values, expected, "{asked:?}");
+        let Ending { reason, tally, .. } = asked.ending;
+        assert_eq!((reason, tally.silent), (EndReason::Silence, 1), "{asked:?}");
     }
-    assert_eq!(asking.endings.len(), 2, "{asking:?}");
-    assert_eq!(asking.code, Some(1));
 }
 
 #[test]

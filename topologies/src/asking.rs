@@ -1,111 +1,79 @@
-//! What a client is told: the client program run with commands, and its JSON read back.
+//! What an overlay answers, asked through the client library, and put so that it can be compared with what is declared.
 //!
-//! The real program is run, not its code: what is checked is what a person would see.
+//! How it would be shown to a person is not judged here: the client program has tests of its own.
 
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use serde::Deserialize;
+use anyhow::Context;
+use client::{AnswerBody, Ask, Client, Ending, Event, Key, Question};
 
-use crate::fleet::client;
-use crate::processes::Process;
-
-/// What came of one run of the client.
-#[derive(Debug, Default)]
-pub struct ClientRun {
+/// What came of one query.
+#[derive(Debug)]
+pub struct Asked {
     /// Every answer, in the order of arrival.
-    pub answers: Vec<ShownAnswer>,
-    /// How each query ended, in the order of the commands.
-    pub endings: Vec<ShownEnd>,
-    /// Anything else the client printed.
-    pub surprises: Vec<String>,
-    /// What the client said on stderr.
-    pub stderr: String,
-    /// The exit code.
-    pub code: Option<i32>,
+    pub answers: Vec<GivenAnswer>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Whatever else the client told.
+    pub surprises: Vec<Event>,
 }
 
-/// One answer, as the client prints it with `--json`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct ShownAnswer {
-    /// The value, for a key.
-    #[serde(default)]
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenAnswer {
+    /// The value, for a key, if it is text.
     pub value: Option<String>,
     /// The answering servent.
     pub from: SocketAddr,
     /// The way the query took, for the topology.
-    #[serde(default)]
     pub path: Vec<SocketAddr>,
     /// The answering servent's links, for the topology.
-    #[serde(default)]
     pub neighbors: Vec<SocketAddr>,
     /// How many links the query crossed, where that is told.
-    #[serde(default)]
-    pub hops: Option<usize>,
-    /// Milliseconds since the query was asked.
-    pub ms: f64,
+    pub hops: Option<u8>,
 }
 
-/// The end of one query, as the client prints it with `--json`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct ShownEnd {
-    /// Answers that came.
-    pub answers: u64,
-    /// Servents the query came to.
-    pub reached: u64,
-    /// Copies sent.
-    pub copies: u64,
-    /// Copies dropped.
-    pub duplicates: u64,
-    /// Servents where the TTL ended it.
-    pub stopped: i64,
-    /// What was given up.
-    pub lost: u64,
-    /// Neighbors that cannot echo.
-    pub silent: u64,
-    /// Milliseconds since the query was asked.
-    pub ms: f64,
-    /// Why it ended.
-    pub reason: String,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum ShownLine {
-    Answer(ShownAnswer),
-    Finished(ShownEnd),
-}
-
-impl ClientRun {
-    /// Runs the client at `contact` with these commands and options.
-    pub fn run(contact: SocketAddr, commands: &[&str], options: &[&str]) -> anyhow::Result<ClientRun> {
-        let contact = contact.to_string();
-        let words = [contact.as_str(), "--json"].into_iter().chain(options.iter().copied());
-        let commands = commands.iter().flat_map(|command| ["-c", command]);
-        let mut client = client(words.chain(commands))?;
-        client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = Process::start(&mut client).and_then(Process::output).context("cannot run the client")?;
-        let mut asking = ClientRun {
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            code: output.status.code(),
-            ..ClientRun::default()
-        };
-        for text in String::from_utf8_lossy(&output.stdout).lines() {
-            match serde_json::from_str(text) {
-                Ok(ShownLine::Answer(answer)) => asking.answers.push(answer),
-                Ok(ShownLine::Finished(ending)) => asking.endings.push(ending),
-                Err(_) => asking.surprises.push(text.to_owned()),
+impl Asked {
+    /// Asks at this contact, and waits for the end.
+    pub fn at(contact: SocketAddr, question: Question) -> anyhow::Result<Asked> {
+        let mut client = Client::connect(&contact.to_string())?;
+        let (mut answers, mut surprises) = (Vec::new(), Vec::new());
+        for event in client.events(question)? {
+            match event? {
+                Event::Answer { from, hops, body, .. } => answers.push(GivenAnswer::new(from, hops, body)),
+                Event::Finished(ending) => return Ok(Asked { answers, ending, surprises }),
+                other => surprises.push(other),
             }
         }
-        Ok(asking)
+        anyhow::bail!("the query at {contact} has no end")
     }
 
-    /// The end of the only query, where there was but one.
-    pub fn ending(&self) -> anyhow::Result<&ShownEnd> {
-        match &self.endings[..] {
-            [ending] => Ok(ending),
-            endings => bail!("{} queries ended where one was asked; the client said: {}", endings.len(), self.stderr),
+    /// The values that are text, in the order of arrival.
+    #[must_use]
+    pub fn values(&self) -> Vec<&str> {
+        self.answers.iter().filter_map(|answer| answer.value.as_deref()).collect()
+    }
+}
+
+impl GivenAnswer {
+    fn new(from: SocketAddr, hops: Option<u8>, body: AnswerBody) -> GivenAnswer {
+        let nothing = GivenAnswer { value: None, from, path: Vec::new(), neighbors: Vec::new(), hops };
+        match body {
+            AnswerBody::Value(value) => GivenAnswer { value: String::from_utf8(value).ok(), ..nothing },
+            AnswerBody::Place { path, neighbors } => GivenAnswer { path: path.addresses(), neighbors, ..nothing },
         }
     }
+}
+
+/// Asks for the value of a key.
+pub fn key(key: &str) -> anyhow::Result<Question> {
+    let key = Key::new(key.as_bytes()).with_context(|| format!("{key} is no key"))?;
+    Ok(Question::new(Ask::Key(key)))
+}
+
+/// Asks every servent for its place, and waits for so long where nobody says that all have answered.
+#[must_use]
+pub fn topology(silence_max: Duration) -> Question {
+    Question { silence_max, ..Question::new(Ask::Topology) }
 }

@@ -1,6 +1,6 @@
 //! Whether an overlay of real processes does what its declared graph says it must.
 //!
-//! It asks through the client program, compares with `expected`, and writes a transcript a person can follow. It finds
+//! It asks through the client library, compares with `expected`, and writes a transcript a person can follow. It finds
 //! nothing out by itself: what must come of a query is known before it is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,18 +8,23 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use client::{Ask, EndReason, Ending, Question, Tally};
 use common::counted::counted;
-use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
+use common::limits::{SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::store::Store;
 use servent::options::DataSource;
 
-use crate::asking::{ClientRun, ShownAnswer, ShownEnd};
+use crate::asking::{self, Asked, GivenAnswer};
 use crate::declared::Topology;
 use crate::expected::Expected;
 use crate::fleet::Fleet;
 use crate::logs::Logs;
+
+/// How long answers are waited for where nobody tells that there are no more.
+const SILENCES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 
 /// Brings a topology up at `ip`, asks, compares, takes it down. Returns how many differences there were; the transcript
 /// goes to `out`, and what the servents log to `logs`, where that is wanted.
@@ -100,11 +105,11 @@ struct KeyToAsk {
 impl Round<'_> {
     fn ask_for_keys(&mut self) -> anyhow::Result<()> {
         for question in self.questions() {
-            let command = format!("? {}", question.key);
             let within = |place: &usize| self.expected.distances[*place].is_some();
             let wanted_count = self.holders(&question.key).iter().filter(|place| within(place)).count();
-            let asking = self.ask(&command, &question.why, wanted_count)?;
-            for answer in &asking.answers {
+            let command = format!("? {}", question.key);
+            let asked = self.ask(&command, &asking::key(&question.key)?, &question.why, wanted_count)?;
+            for answer in &asked.answers {
                 let value = answer.value.as_deref().unwrap_or("(bytes that are no text)");
                 writeln!(self.out, "      {value} {}", answer.from)?;
             }
@@ -117,22 +122,22 @@ impl Round<'_> {
                 .map(|place| (addresses[place], self.value(place, &question.key)))
                 .collect();
             let mut found: Vec<(SocketAddr, Option<String>)> =
-                asking.answers.iter().map(|answer| (answer.from, answer.value.clone())).collect();
+                asked.answers.iter().map(|answer| (answer.from, answer.value.clone())).collect();
             wanted.sort();
             found.sort();
             self.compare("answers", &found, &wanted)?;
-            self.compare_ending(&asking, wanted.len())?;
+            self.compare_ending(&asked, wanted.len())?;
         }
         Ok(())
     }
 
     fn ask_for_topology(&mut self) -> anyhow::Result<()> {
         let reached = self.expected.distances.iter().flatten().count();
-        let asking = self.ask("T", "every servent's place", reached)?;
+        let asked = self.ask("T", &Question::new(Ask::Topology), "every servent's place", reached)?;
         let addresses = self.topology.addresses();
         let mut found_links = BTreeSet::new();
         let mut answered = BTreeSet::new();
-        for answer in &asking.answers {
+        for answer in &asked.answers {
             let path: Vec<String> = answer.path.iter().map(ToString::to_string).collect();
             writeln!(self.out, "      {} {}", path.join(" "), answer.from)?;
             answered.insert(answer.from);
@@ -147,31 +152,31 @@ impl Round<'_> {
         if self.expected.told {
             self.compare("links discovered", &found_links, &wanted_links)?;
         }
-        self.compare_ending(&asking, wanted.len())
+        self.compare_ending(&asked, wanted.len())
     }
 
-    fn ask(&mut self, command: &str, why: &str, wanted_count: usize) -> anyhow::Result<ClientRun> {
+    fn ask(&mut self, command: &str, question: &Question, why: &str, wanted_count: usize) -> anyhow::Result<Asked> {
         writeln!(self.out, "  {command:<24} {why}")?;
         let contact = self.topology.servents[0].listen;
-        let mut asking = ClientRun::default();
-        if self.expected.told {
-            asking = ClientRun::run(contact, &[command], &[])?;
-        } else {
-            // Where nobody tells that a query is over, its end is a silence. One that was too short for a machine with
-            // much else to do is followed by a longer one.
-            for silence in ["1s", "4s", "16s"] {
-                asking = ClientRun::run(contact, &[command], &["--timeout", silence])?;
-                if asking.answers.len() >= wanted_count {
-                    break;
-                }
+        let mut asked = None;
+        // Where nobody tells that a query is over, its end is a silence. One that was too short for a machine with
+        // much else to do is followed by a longer one.
+        let silences = if self.expected.told { &[SILENCE_DEFAULT][..] } else { &SILENCES };
+        for silence_max in silences {
+            let last = Asked::at(contact, Question { silence_max: *silence_max, ..question.clone() })?;
+            let is_enough = last.answers.len() >= wanted_count;
+            asked = Some(last);
+            if is_enough {
+                break;
             }
         }
-        self.compare("unexpected lines", &asking.surprises, &Vec::new())?;
-        Ok(asking)
+        let asked = asked.context("nothing was asked")?;
+        self.compare("what was not expected", &asked.surprises, &Vec::new())?;
+        Ok(asked)
     }
 
     /// A path must lead from the contact to the answering servent over declared links.
-    fn compare_path(&mut self, answer: &ShownAnswer, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    fn compare_path(&mut self, answer: &GivenAnswer, addresses: &[SocketAddr]) -> anyhow::Result<()> {
         let place = |address: &SocketAddr| addresses.iter().position(|known| known == address);
         let is_link = |pair: &[SocketAddr]| {
             let [one, other] = pair else { return false };
@@ -182,37 +187,40 @@ impl Round<'_> {
         let leads = answer.path.first() == addresses.first()
             && answer.path.last() == Some(&answer.from)
             && answer.path.windows(2).all(is_link)
-            && answer.hops.is_some_and(|hops| hops + 1 == answer.path.len());
+            && answer.hops.is_some_and(|hops| usize::from(hops) + 1 == answer.path.len());
         self.compare("path over declared links", &leads, &true)
     }
 
-    fn compare_ending(&mut self, asking: &ClientRun, answers: usize) -> anyhow::Result<()> {
-        let ending = asking.ending()?;
-        let ShownEnd { reached, copies, duplicates, stopped, ms, reason, .. } = ending;
-        let silent = if ending.silent > 0 { format!(", silent {}", ending.silent) } else { String::new() };
+    fn compare_ending(&mut self, asked: &Asked, answers: usize) -> anyhow::Result<()> {
+        let Ending { reason, tally, elapsed, .. } = &asked.ending;
+        let Tally { reached, copies, duplicates, stopped, lost, silent, .. } = *tally;
+        let counted_answers = asked.ending.answers;
+        let silently = if silent > 0 { format!(", silent {silent}") } else { String::new() };
         writeln!(
             self.out,
-            "      answers {}, reached {reached}, copies {copies}, duplicates {duplicates}, stopped {stopped}{silent}: \
-             {reason} after {ms} ms",
-            ending.answers
+            "      answers {counted_answers}, reached {reached}, copies {copies}, duplicates {duplicates}, \
+             stopped {stopped}{silently}: {} after {} ms",
+            reason.word(),
+            // To the microsecond: what lies below is noise.
+            (elapsed.as_secs_f64() * 1e6).round() / 1e3
         )?;
-        self.compare("answers counted", &ending.answers, &(answers as u64))?;
+        self.compare("answers counted", &counted_answers, &(answers as u64))?;
         if !self.expected.told {
-            self.compare("how it ended", &ending.reason.as_str(), &"silence")?;
-            self.compare("lost", &ending.lost, &0)?;
-            return self.compare("some neighbor that cannot report", &(ending.silent > 0), &true);
+            self.compare("how it ended", reason, &EndReason::Silence)?;
+            self.compare("lost", &lost, &0)?;
+            return self.compare("some neighbor that cannot report", &(silent > 0), &true);
         }
-        self.compare("how it ended", &ending.reason.as_str(), &"complete")?;
-        self.compare("reached", &ending.reached, &self.expected.reached.clone())?;
-        self.compare("stopped", &ending.stopped, &i64::try_from(self.expected.stopped)?)?;
-        self.compare("lost", &ending.lost, &0)?;
-        self.compare("silent", &ending.silent, &0)?;
+        self.compare("how it ended", reason, &EndReason::Complete)?;
+        self.compare("reached", &reached, &self.expected.reached.clone())?;
+        self.compare("stopped", &stopped, &i64::try_from(self.expected.stopped)?)?;
+        self.compare("lost", &lost, &0)?;
+        self.compare("silent", &silent, &0)?;
         if self.expected.exact {
-            self.compare("copies", &ending.copies, &self.expected.copies.clone())?;
-            self.compare("duplicates", &ending.duplicates, &self.expected.duplicates.clone())
+            self.compare("copies", &copies, &self.expected.copies.clone())?;
+            self.compare("duplicates", &duplicates, &self.expected.duplicates.clone())
         } else {
             // A copy that overtakes a shorter way makes others more; nothing makes them fewer.
-            let enough = ending.copies >= self.expected.copies && ending.duplicates < ending.copies;
+            let enough = copies >= self.expected.copies && duplicates < copies;
             let what = format!(
                 "{} or more, the rest of them duplicates or further-going",
                 counted(self.expected.copies, "copy")

@@ -23,7 +23,7 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT};
 use signal_hook::flag;
 
-use crate::asking::ClientRun;
+use crate::asking::{self, Asked};
 use crate::declared::Topology;
 use crate::logs::{Followed, Logs};
 use crate::processes::{self, LEAVE_MAX, Process};
@@ -32,6 +32,8 @@ use crate::processes::{self, LEAVE_MAX, Process};
 const START_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether all servents are alive while one of them is waited for.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// How long places are waited for where nobody says that all have answered.
+const PLACES_WAIT: Duration = Duration::from_millis(500);
 /// Lines of a servent's log kept to be shown if it fails.
 const LOG_LINES_MAX: usize = 200;
 
@@ -110,8 +112,8 @@ impl Fleet {
         for (place, declared) in topology.servents.iter().enumerate() {
             let mut wanted: Vec<SocketAddr> = declared.neighbors.iter().map(|other| addresses[*other]).collect();
             wanted.sort_unstable();
-            let asking = ClientRun::run(declared.listen, &["T"], &["--timeout", "500ms"])?;
-            let own = asking.answers.iter().find(|answer| answer.hops == Some(0));
+            let asked = Asked::at(declared.listen, asking::topology(PLACES_WAIT))?;
+            let own = asked.answers.iter().find(|answer| answer.hops == Some(0));
             let mut found = own.map(|answer| answer.neighbors.clone()).unwrap_or_default();
             found.sort_unstable();
             // Who accepted a TP3 link does not know the address the other end goes by.

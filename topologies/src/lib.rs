@@ -1,7 +1,7 @@
 //! Declared shapes of overlays, and what it takes to bring one to life as real processes.
 //!
 //! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to, `processes`
-//! starts and ends programs, `fleet` makes servents of them, `logs` keeps what they log, `asking` runs the client, `check` compares,
+//! starts and ends programs, `fleet` makes servents of them, `logs` keeps what they log, `asking` asks, `check` compares,
 //! `hint` says what can be asked. Tests of the programs stand on the same modules.
 //! The flood itself is in `common`, and nothing of these shares code with it; `sim` runs that very code, without sockets, and
 //! `scale` makes of many such runs the charts and tables of docs/SCALE.md.

@@ -233,13 +233,7 @@ fn json_finished(ending: &Ending) -> JsonFinished {
         lost: tally.lost,
         silent: tally.silent,
         ms: milliseconds(ending.elapsed),
-        reason: match ending.reason {
-            EndReason::Complete => "complete",
-            EndReason::Silence => "silence",
-            EndReason::Answers => "answers",
-            EndReason::Cancelled => "interrupted",
-            EndReason::NotUnderstood => "not_understood",
-        },
+        reason: ending.reason.word(),
     }
 }
 

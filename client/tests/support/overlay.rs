@@ -5,8 +5,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use common::limits::SILENCE_DEFAULT;
 use tempfile::TempDir;
-use topologies::asking::ClientRun;
+use topologies::asking::{self, Asked};
 use topologies::fleet::Servent;
 
 use super::PATIENCE;
@@ -53,11 +54,11 @@ impl Chain {
     fn wait_until_linked(&self) {
         let until = Instant::now() + PATIENCE;
         loop {
-            let asking = ClientRun::run(self.address(0), &["T"], &[]).unwrap();
-            if asking.answers.len() == self.servents.len() {
+            let asked = Asked::at(self.address(0), asking::topology(SILENCE_DEFAULT)).unwrap();
+            if asked.answers.len() == self.servents.len() {
                 return;
             }
-            assert!(Instant::now() < until, "the servents do not link: {asking:?}");
+            assert!(Instant::now() < until, "the servents do not link: {asked:?}");
         }
     }
 }
