@@ -1,0 +1,26 @@
+//! Ten thousand lookups, 64 at once: `cargo run --release --example load -- CONTACT KEY`.
+
+use std::error::Error;
+use std::time::Instant;
+
+use client::{Ask, Client, Event, Key, Question};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [contact, key] = &words[..] else { return Err("the order is: load CONTACT KEY".into()) };
+    let question = Question::new(Ask::Key(Key::new(key.as_bytes())?));
+    let mut client = Client::connect(contact)?;
+    let (began, mut begun, mut ended, mut answers) = (Instant::now(), 0, 0, 0);
+    while ended < 10_000 {
+        while begun < 10_000 && client.pending_count() < 64 {
+            client.begin(question.clone())?;
+            begun += 1;
+        }
+        if let Some((_, Event::Finished(ending))) = client.next_event()? {
+            ended += 1;
+            answers += ending.answers;
+        }
+    }
+    println!("{ended} lookups, {answers} answers in {:.1?}", began.elapsed());
+    Ok(())
+}
