@@ -31,7 +31,7 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 ///
 /// A query waits so long for its next answer, and time passes for it while a method of the client waits, and while the
 /// caller waits by itself: that is from the moment [`ready`](Client::ready) said that there is nothing to tell, or
-/// [`take_event`](Client::take_event) gave nothing, until the next call. While the caller is busy with an event, the time
+/// [`take_event`](Client::take_event) gave nothing, until `ready` or a method that waits is called. While the caller is busy with an event, the time
 /// of the client stands still, and no query ends for that.
 ///
 /// A caller that is back from its own wait later than [`deadline`](Client::deadline) loses nothing that came in time: what
@@ -120,7 +120,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Where the query was not asked. It never costs the contact, or another query.
+    /// Where the query was not asked. Nothing became of the contact or of other queries by that.
     pub fn begin(&mut self, question: Question) -> Result<QueryNumber, AskError> {
         self.network.begin(question)
     }
@@ -243,7 +243,7 @@ impl Client {
     }
 
     /// Ends every wait of this client for as long as `interrupt` is readable, in [`ClientError::Interrupted`] or, in
-    /// [`reconnect`](Client::reconnect), in a reason that tells what it is `called`. Nothing is read from it here.
+    /// [`reconnect`](Client::reconnect), in a reason that tells what it is `called`. Nothing is read from it here. The client itself is readable then as well.
     ///
     /// # Errors
     ///
