@@ -35,8 +35,8 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 /// of the client stands still, and no query ends for that.
 ///
 /// A caller that is back from its own wait later than [`deadline`](Client::deadline) loses nothing that came in time: what
-/// has come is read before any silence is told, and the wait that was too long is not counted (but of two such waits in a
-/// row the second is, so that every query finds its end).
+/// has come is read before any silence is told, and the wait that was too long is not counted (but of such waits every
+/// second one is, so that every query finds its end).
 ///
 /// # Threads
 ///
@@ -188,7 +188,8 @@ impl Client {
         Ok(is_ready)
     }
 
-    /// When [`ready`](Client::ready) is to be called though nothing is readable. Good until the next call of any method.
+    /// When [`ready`](Client::ready) is to be called though nothing is readable: at once, while there are events to take.
+    /// Good until the next call of any method.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.network.deadline()

@@ -184,7 +184,9 @@ impl Sockets {
         // Told here, because what its link cannot say would otherwise cost the contact.
         let frame = Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: question.ask.clone() }))?;
         if self.clock.is_going() {
-            self.clock.settle(Instant::now(), self.due(), true);
+            let due = self.due();
+            let has_come = due.is_some_and(|due| due <= self.now()) && self.has_come();
+            self.clock.settle(Instant::now(), due, has_come);
         }
         if !self.has_room(&frame) {
             // Much was asked since the last turn: what counts is what the contact leaves unread.
@@ -256,8 +258,18 @@ impl Sockets {
         [self.session.deadline(), self.exchange.deadline()].into_iter().flatten().min()
     }
 
+    /// Whether there is something to read or to write, or somebody to take: looked at, and not dealt with.
+    fn has_come(&mut self) -> bool {
+        let mut ready = Vec::new();
+        self.poller.wait(Some(Duration::ZERO), &mut ready).is_ok() && ready.iter().any(|event| event.key != INTERRUPT)
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let at = Instant::now();
+        // Nothing becomes readable for what was told without reading, such as the end of a query that was cancelled.
+        if !self.untold.is_empty() {
+            return Some(at);
+        }
         self.due().map(|due| at + due.since(self.clock.now(at)))
     }
 

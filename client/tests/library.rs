@@ -376,6 +376,42 @@ fn one_with_a_loop_of_its_own_is_told_of_answers_and_of_silences() {
     assert_eq!(client.deadline(), None);
 }
 
+/// Nothing is read for what is told at once, so nothing is readable for it.
+#[test]
+fn one_with_a_loop_of_its_own_need_not_wait_for_the_end_of_a_query_it_cancelled() {
+    let (_fake, mut contact, mut client) = attached();
+    let query = client.begin(key("tea", PATIENCE)).unwrap();
+    contact.request();
+    while client.ready().unwrap() {
+        client.take_event();
+    }
+    client.cancel(query);
+    let deadline = client.deadline().expect("there is an event to take, and it would be waited for for ever");
+    assert!(deadline <= Instant::now());
+    assert!(client.ready().unwrap());
+    assert!(matches!(client.take_event(), Some((Some(of), Event::Finished(_))) if of == query));
+    assert_eq!(client.deadline(), None);
+}
+
+/// Each time it is back it is later than any query waits, and asks before it looks.
+#[test]
+fn one_that_asks_whenever_it_is_back_from_a_long_wait_is_told_of_silences() {
+    let (_fake, _contact, mut client) = attached();
+    let (_other_fake, _other_contact, mut other) = attached();
+    let mut ended = 0;
+    for _ in 0..4 {
+        client.begin(key("tea", SHORT)).unwrap();
+        while client.ready().unwrap() {
+            while let Some((_, event)) = client.take_event() {
+                assert!(matches!(event, Event::Finished(Ending { reason: EndReason::Silence, .. })), "{event:?}");
+                ended += 1;
+            }
+        }
+        assert_eq!(other.events(key("tea", 2 * SHORT)).unwrap().count(), 1);
+    }
+    assert!(ended > 0, "no silence ends");
+}
+
 /// The one who brings it connects while the user is away, and is heard only once the user is back.
 #[test]
 fn an_answer_that_came_while_its_user_was_away_for_too_long_is_not_lost_to_a_silence() {

@@ -11,7 +11,7 @@ use common::time::Time;
 pub(super) struct Clock {
     passed: Duration,
     going_since: Option<Instant>,
-    /// The last wait was not counted.
+    /// The last wait that was too long was not counted.
     has_spared: bool,
 }
 
@@ -35,12 +35,15 @@ impl Clock {
     }
 
     /// Somebody is back who waited by themselves. Where that is late, and something has come that may have come in time,
-    /// their wait is not counted: what came is dealt with as if they had been there. But the next one is, so that who is
-    /// always late finds an end to every silence.
+    /// their wait is not counted: what came is dealt with as if they had been there. But the next one that is late is,
+    /// whatever lies between, so that who is late again and again finds an end to every silence.
     pub(super) fn settle(&mut self, at: Instant, due: Option<Time>, has_come: bool) {
         let is_late = due.is_some_and(|due| due <= self.now(at));
-        self.has_spared = is_late && has_come && !self.has_spared;
-        if !self.has_spared {
+        let is_spared = is_late && has_come && !self.has_spared;
+        if is_late {
+            self.has_spared = is_spared;
+        }
+        if !is_spared {
             self.stop(at);
         }
         self.going_since = Some(at);
@@ -88,6 +91,22 @@ mod tests {
                 clock.settle(at, due, has_come);
                 assert_eq!(clock.now(at), time(counted), "{waited} s, due at {due:?}, {has_come}, {place}");
             }
+        }
+    }
+
+    #[test]
+    fn of_waits_that_were_too_long_every_other_one_counts_whatever_lies_between() {
+        let mut at = Instant::now();
+        let mut clock = Clock::default();
+        clock.start(at);
+        // Whoever asks before they look settles twice, and the second time is prompt.
+        for (waited, has_come, counted) in
+            [(9, true, 0), (0, true, 0), (1, false, 1), (9, true, 10), (0, true, 10), (1, true, 11), (9, true, 11)]
+        {
+            at += waited * SECOND;
+            let due = Some(Time::after_start(clock.now(at - waited * SECOND).since(time(0)) + 4 * SECOND));
+            clock.settle(at, due, has_come);
+            assert_eq!(clock.now(at), time(counted), "{waited} s, {has_come}");
         }
     }
 }
