@@ -12,10 +12,9 @@
 //! use std::sync::Arc;
 //!
 //! use common::dialect::Dialect;
-//! use common::key::Key;
 //! use common::link::LinkId;
 //! use common::overlay::{self, Config, Opening, Overlay};
-//! use common::query::{AnswerBody, Ask};
+//! use common::query::AnswerBody;
 //! use common::session::{self, EndReason, Question, Report, Session};
 //! use common::store::Store;
 //! use common::time::Time;
@@ -38,7 +37,7 @@
 //!                 servent.handle(now, overlay::Input::Received { link, message }, &mut of_servent);
 //!             }
 //!             session::Output::Tell(Report::Ready) => {
-//!                 client.ask(now, Question::new(Ask::Key(Key::new(b"coffee")?)), &mut of_client)?;
+//!                 client.ask(now, Question::key("coffee")?, &mut of_client)?;
 //!             }
 //!             session::Output::Tell(report) => told.push(report),
 //!             session::Output::Close { .. } => {}

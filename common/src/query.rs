@@ -246,7 +246,7 @@ impl fmt::Display for AnswerBody {
     }
 }
 
-/// What a subtree of a flood came to. Tallies only ever add up, so an echo can be merged the moment it arrives.
+/// What a flood came to, or, on its way back, a subtree of it. Tallies only ever add up, so an echo can be merged the moment it arrives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Servents the query came to.
@@ -285,7 +285,8 @@ impl Tally {
         self.add(&Tally { lost: count as u64, ..Tally::default() });
     }
 
-    /// Whether every servent within the horizon was asked and has said so.
+    /// Whether every servent within reach of the TTL was asked and has said so. Of those beyond it `stopped` tells whether
+    /// there are any.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.lost == 0 && self.silent == 0

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::dialect::{Bringing, Dialect, Manners};
 use crate::features::Features;
+use crate::key::{Key, KeyError};
 use crate::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
@@ -30,7 +31,8 @@ pub use ended::ENDED_KEPT_MAX;
 pub struct Question {
     /// What every servent within reach is asked.
     pub ask: Ask,
-    /// How long to wait after its last answer, whatever becomes of other queries.
+    /// How long to wait after it was asked, and anew after each answer, whatever becomes of other queries. A contact that
+    /// is asked much takes its time to read it, and the wait is on meanwhile.
     pub silence_max: Duration,
     /// With how many answers it ends, if not with all there are.
     pub answers_wanted: Option<u64>,
@@ -41,6 +43,15 @@ impl Question {
     #[must_use]
     pub fn new(ask: Ask) -> Question {
         Question { ask, silence_max: SILENCE_DEFAULT, answers_wanted: None }
+    }
+
+    /// The same for the value of a key.
+    ///
+    /// # Errors
+    ///
+    /// Where no key has so many bytes, or none.
+    pub fn key(key: impl AsRef<[u8]>) -> Result<Question, KeyError> {
+        Key::new(key.as_ref()).map(|key| Question::new(Ask::Key(key)))
     }
 }
 
@@ -181,16 +192,18 @@ pub struct Ending {
     pub tally: Tally,
     /// Whether `tally` is the contact's word.
     pub tally_told: bool,
-    /// Since the query was asked.
+    /// Since the query was asked, as the client counts time: not while whoever has it is busy with what it told.
     pub elapsed: Duration,
 }
 
 /// Why a query ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// The flood is over and every answer it sent has come.
+    /// The flood is over and every answer it sent has come: the contact has said so, its tally is whole and nothing is
+    /// missing. Servents that the TTL kept the query from were not asked ([`Tally::stopped`] counts where).
     Complete,
-    /// No answer came for as long as the client waits.
+    /// No answer came for as long as the client waits. The contact has not reported, or told of something lost, which may
+    /// still have answered, or of more answers than came.
     Silence,
     /// As many answers came as were wanted.
     Answers,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use client::{AnswerBody, Ask, Client, Ending, Event, Key, Question};
+use client::{AnswerBody, Ask, Client, Ending, Event, Question};
 
 /// What came of one query.
 #[derive(Debug)]
@@ -68,8 +68,7 @@ impl GivenAnswer {
 
 /// Asks for the value of a key.
 pub fn key(key: &str) -> anyhow::Result<Question> {
-    let key = Key::new(key.as_bytes()).with_context(|| format!("{key} is no key"))?;
-    Ok(Question::new(Ask::Key(key)))
+    Question::key(key).with_context(|| format!("{key} is no key"))
 }
 
 /// Asks every servent for its place, and waits for so long where nobody says that all have answered.
