@@ -234,12 +234,20 @@ impl Client {
 
     /// Connects once more to a contact that is lost, for at most 5 s: it may just be starting again. Answers are heard at
     /// the port where they were, no query number is used twice, and queries that are pending go on. Events that come
-    /// meanwhile are there to be taken.
+    /// meanwhile are there to be taken. Where the contact is there, as far as that is known without reading, nothing is
+    /// done.
+    ///
+    /// Where this machine has another address by now, answers are heard there; those who answer what was asked before go
+    /// to the old one, and are not heard any more.
     ///
     /// # Errors
     ///
-    /// Where there is still none. It may be tried again.
+    /// Where there is still none, this machine cannot connect or listen, or the wait was interrupted. It may be tried
+    /// again.
     pub fn reconnect(&mut self) -> Result<(), ConnectError> {
+        if self.is_connected() {
+            return Ok(());
+        }
         self.network.attach_again(&self.contact)
     }
 

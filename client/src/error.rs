@@ -29,6 +29,14 @@ pub enum ConnectError {
         /// What is the matter; where it has several addresses, at each.
         reason: String,
     },
+    /// What was given to [`Client::interrupt_on`](crate::Client::interrupt_on) is readable, and there was no contact yet.
+    #[error("no servent at contact {contact}: {reason}")]
+    Interrupted {
+        /// The contact as it was named.
+        contact: String,
+        /// What was the matter until then.
+        reason: String,
+    },
     /// Nobody can be asked what the name of the contact stands for, because of what this machine has left.
     #[error(transparent)]
     CannotLookUp(ResolveError),
@@ -52,6 +60,10 @@ impl ConnectError {
 
     pub(crate) fn no_servent(contact: impl Into<String>, reason: impl fmt::Display) -> ConnectError {
         ConnectError::NoServent { contact: contact.into(), reason: format!("{reason}") }
+    }
+
+    pub(crate) fn interrupted(contact: impl Into<String>, reason: impl fmt::Display) -> ConnectError {
+        ConnectError::Interrupted { contact: contact.into(), reason: format!("{reason}") }
     }
 
     pub(crate) fn unresolved(contact: &str, error: ResolveError) -> ConnectError {
@@ -108,17 +120,6 @@ pub(crate) fn is_of_this_machine(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| own.iter().any(|errno| errno.raw_os_error() == code))
 }
 
-/// An error and all that it comes of, in one line.
-pub(crate) fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,11 +130,5 @@ mod tests {
         assert!(is_of_this_machine(&io(Errno::MFILE)));
         assert!(!is_of_this_machine(&io(Errno::CONNREFUSED)));
         assert!(!is_of_this_machine(&io::Error::other("anything")));
-    }
-
-    #[test]
-    fn an_error_is_said_with_what_it_comes_of() {
-        let error = ConnectError::machine("cannot make a poller")(io::Error::other("enough"));
-        assert_eq!(in_full(&error), "cannot make a poller: enough");
     }
 }

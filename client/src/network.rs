@@ -29,10 +29,14 @@ use servent::connections::Connections;
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
 
-use crate::error::{AskError, ConnectError, in_full, is_of_this_machine};
+use crate::error::{AskError, ConnectError, is_of_this_machine};
 use crate::event::{Event, QueryNumber, Spoken};
 use crate::untold::Untold;
 use clock::Clock;
+
+/// What this machine could not do, in both ways to a contact.
+const CANNOT_CONNECT: &str = "cannot connect";
+const CANNOT_WAIT: &str = "cannot wait for sockets";
 
 const LISTENER: usize = 0;
 const INTERRUPT: usize = 1;
@@ -58,6 +62,8 @@ pub(crate) struct Sockets {
     contact_address: SocketAddr,
     /// The link with the contact, also after it is gone.
     contact_link: LinkId,
+    /// It has said hello, and was not told to be lost since. A connection may be there for a moment longer than that.
+    is_attached: bool,
     /// What came of the hello that was last waited for.
     hello: Option<Result<(), String>>,
     connections: Connections,
@@ -88,7 +94,7 @@ impl Sockets {
             let stream = match connect(*address, left.min(HELLO_WAIT_MAX)) {
                 Ok(stream) => stream,
                 Err(error) if is_of_this_machine(&error) => {
-                    return Err(ConnectError::machine("cannot connect")(error));
+                    return Err(ConnectError::machine(CANNOT_CONNECT)(error));
                 }
                 Err(error) => {
                     refusals.add(*address, error);
@@ -111,8 +117,7 @@ impl Sockets {
         let contact_address = canonical(contact_address);
         let listener = take_answer_port(answer_port, |port| {
             own.set_port(port);
-            sockets::listen(own)
-                .map_err(|error| ConnectError::Machine { what: "no answer address", source: error.into() })
+            listen(own)
         })?;
         let answer_port = listener.local_addr().map_err(ConnectError::machine("cannot tell the answer port"))?.port();
         own.set_port(answer_port);
@@ -121,8 +126,7 @@ impl Sockets {
 
         let session = Session::new(dialect, answer_port, first_sequence(sequence));
         let poller = Poller::new().map_err(ConnectError::machine("cannot make a poller"))?;
-        let listener = poller.watch(listener, LISTENER, Interest::Read);
-        let listener = listener.map_err(ConnectError::machine("cannot watch the answer address"))?;
+        let listener = watch_answers(&poller, listener)?;
         let mut network = Sockets {
             connections: Connections::new(poller.watcher()),
             poller,
@@ -131,6 +135,7 @@ impl Sockets {
             answers_at,
             contact_address,
             contact_link: LinkId(0),
+            is_attached: false,
             hello: None,
             exchange: Exchange::client(Accepts::answers_to(dialect)),
             session,
@@ -171,7 +176,7 @@ impl Sockets {
 
     /// The connection to the contact, while there is one.
     pub(crate) fn contact_socket(&self) -> Option<BorrowedFd<'_>> {
-        self.connections.socket(self.contact_link).map(AsFd::as_fd)
+        self.connections.socket(self.contact_link).filter(|_| self.is_attached).map(AsFd::as_fd)
     }
 
     pub(crate) fn pending_count(&self) -> usize {
@@ -245,7 +250,7 @@ impl Sockets {
             if left.is_zero() {
                 return Ok(Err("it did not say hello in the time that was left".to_owned()));
             }
-            self.turn(Some(left)).map_err(ConnectError::machine("cannot wait for sockets"))?;
+            self.turn(Some(left)).map_err(ConnectError::machine(CANNOT_WAIT))?;
         }
     }
 
@@ -408,8 +413,14 @@ impl Sockets {
         for output in outputs {
             if let Some(report) = self.exchange.perform_for_client(now, output, &mut self.connections) {
                 match report.into() {
-                    Spoken::Hello(hello) => self.hello = Some(hello),
-                    Spoken::Told(told) => self.untold.push(told),
+                    Spoken::Hello(hello) => {
+                        self.is_attached = hello.is_ok();
+                        self.hello = Some(hello);
+                    }
+                    Spoken::Told(told) => {
+                        self.is_attached &= !matches!(told.1, Event::ContactLost { .. });
+                        self.untold.push(told);
+                    }
                 }
             }
         }
@@ -420,6 +431,16 @@ impl AsFd for Sockets {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poller.as_fd()
     }
+}
+
+/// Opens the answer address.
+fn listen(own: SocketAddr) -> Result<TcpListener, ConnectError> {
+    sockets::listen(own).map_err(|error| ConnectError::Machine { what: "no answer address", source: error.into() })
+}
+
+fn watch_answers(poller: &Poller, listener: TcpListener) -> Result<Watched<TcpListener>, ConnectError> {
+    let watched = poller.watch(listener, LISTENER, Interest::Read);
+    watched.map_err(ConnectError::machine("cannot watch the answer address"))
 }
 
 /// Listens on the port that was named or, where none was (0), on one that everybody can dial if there is such a one.
@@ -596,6 +617,26 @@ mod tests {
         contact.addresses = vec![address];
         on_interrupt.write_all(b"c").unwrap();
         let error = network.attach_again(&contact).unwrap_err();
+        assert!(matches!(error, ConnectError::Interrupted { .. }), "{error:?}");
         assert_eq!(error.to_string(), "no servent at contact here: it did not take the connection before Ctrl-C");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_where_the_contact_sees_us_now_is_no_fault_of_the_contact() {
+        let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
+        let mut network = Sockets::attach(&contact, 0).unwrap();
+        let _taken = TcpListener::bind(("::1", network.answers_at().port())).unwrap();
+        let moved = TcpListener::bind("[::1]:0").unwrap();
+        contact.addresses = vec![moved.local_addr().unwrap()];
+        let error = network.attach_again(&contact).unwrap_err();
+        assert!(matches!(error, ConnectError::Machine { what: "no answer address", .. }), "{error:?}");
+    }
+
+    #[test]
+    fn what_this_machine_cannot_do_is_no_refusal_by_a_contact() {
+        use again::NotAttached;
+        let of = |errno: rustix::io::Errno| NotAttached::from(io::Error::from(errno));
+        assert!(matches!(of(rustix::io::Errno::MFILE), NotAttached::Failed(ConnectError::Machine { .. })));
+        assert!(matches!(of(rustix::io::Errno::CONNREFUSED), NotAttached::Refused(_)));
     }
 }

@@ -169,6 +169,17 @@ fn after_a_reconnect_a_query_that_was_pending_goes_on_and_no_number_is_used_twic
 }
 
 #[test]
+fn a_contact_that_is_there_is_not_connected_to_once_more() {
+    let (_fake, mut contact, mut client) = attached();
+    // Nobody would take another connection.
+    client.reconnect().unwrap();
+    let query = client.begin(key("tea", PATIENCE)).unwrap();
+    let sequence = contact.request().sequence;
+    contact.finish(sequence, tally(1, 0));
+    assert!(matches!(client.next_event(), Ok(Some((Some(of), Event::Finished(_)))) if of == query));
+}
+
+#[test]
 fn what_comes_for_an_iterator_that_was_dropped_is_nobodys_surprise() {
     let (_fake, mut contact, mut client) = attached();
     let mut events = client.events(key("tea", PATIENCE)).unwrap();
@@ -352,8 +363,9 @@ fn what_was_given_to_interrupt_ends_a_wait_for_as_long_as_it_is_readable() {
         client.next_event().unwrap();
     }
     on_interrupt.write_all(b"!").unwrap();
-    let error = client.reconnect().unwrap_err().to_string();
-    assert!(error.ends_with("before the bell"), "{error}");
+    let error = client.reconnect().unwrap_err();
+    assert!(matches!(&error, ConnectError::Interrupted { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("before the bell"), "{error}");
 }
 
 #[test]

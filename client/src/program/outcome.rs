@@ -78,6 +78,7 @@ impl Outcome {
             match error.downcast_ref() {
                 Some(ConnectError::NotAContact(_)) => Outcome::Usage,
                 Some(ConnectError::NoServent { .. }) => Outcome::Unreachable,
+                Some(ConnectError::Interrupted { .. }) => Outcome::Interrupted,
                 _ => Outcome::MachineFailed,
             }
         }
@@ -176,6 +177,7 @@ mod tests {
         assert_eq!(of(unresolved("no contact").into()), Outcome::Usage);
         assert_eq!(of(unresolved("[fe80::1%nothing9]:1").into()), Outcome::Unreachable);
         assert_eq!(of(ConnectError::no_servent("nowhere:1", "refused").into()), Outcome::Unreachable);
+        assert_eq!(of(ConnectError::interrupted("nowhere:1", "refused").into()), Outcome::Interrupted);
         assert_eq!(of(ConnectError::machine("cannot connect")(io(Errno::MFILE)).into()), Outcome::MachineFailed);
     }
 }

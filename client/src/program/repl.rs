@@ -339,7 +339,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 // The terminal has shown ^C and left the cursor behind it.
                 self.renderer.show_aside("");
             }
-            say(format_args!("client: {error}; the line was not asked"));
+            say(format_args!("client: {:#}; the line was not asked", anyhow::Error::from(error)));
             return Ok(false);
         }
         self.renderer.show_aside(format_args!("attached to {} again", self.place.contact));
