@@ -444,7 +444,7 @@ impl Session {
     fn on_finished(&mut self, now: Time, link: LinkId, finished: Finished, out: &mut Vec<Output>) -> bool {
         let Finished { sequence, tally } = finished;
         let Some(pending) = self.pending.get_mut(sequence) else {
-            return self.contact == Contact::Ready(link) && self.ended.take_finished(sequence);
+            return self.ended.take_finished(sequence, link);
         };
         if pending.asked_of != Some(link) || pending.told.is_some() {
             return false;
@@ -533,16 +533,17 @@ impl Session {
     }
 
     fn end(&mut self, now: Time, sequence: u64, reason: EndReason, out: &mut Vec<Output>) {
-        let Some(Pending { asked, answers, reported_answers, told, .. }) = self.pending.remove(sequence) else {
+        let Some(Pending { asked_of, asked, answers, reported_answers, told, .. }) = self.pending.remove(sequence)
+        else {
             return;
         };
         let is_asked = reason != EndReason::NotUnderstood;
         // In a dialect without echoes no contact reports.
         let is_silent = is_asked && !self.dialect.manners().echoes;
         if matches!(reason, EndReason::Answers | EndReason::Cancelled) {
-            self.ended.insert(sequence, MayCome::Anything);
-        } else if told.is_none() && is_asked && !is_silent {
-            self.ended.insert(sequence, MayCome::Finished);
+            self.ended.insert(sequence, MayCome::Anything { from: asked_of });
+        } else if let Some(from) = asked_of.filter(|_| told.is_none() && is_asked && !is_silent) {
+            self.ended.insert(sequence, MayCome::Finished { from });
         }
         self.tell_more_unexpected(sequence, out);
         let untold = Tally {

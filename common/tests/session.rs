@@ -650,6 +650,34 @@ fn another_contact_has_no_say_in_what_was_asked_of_the_first() {
 }
 
 #[test]
+fn another_contact_has_no_say_in_what_is_over_either() {
+    let again = LinkId(3);
+    // Asked of the first contact or of nobody, and what came of it.
+    for is_asked in [true, false] {
+        for is_cancelled in [true, false] {
+            let mut mind = Mind::ready(None);
+            if is_asked {
+                mind.ask();
+                mind.closed(CONTACT);
+            } else {
+                mind.closed(CONTACT);
+                mind.ask();
+            }
+            if is_cancelled {
+                mind.cancel(FIRST);
+            } else {
+                mind.pass(SILENCE_DEFAULT);
+            }
+            mind.tell(Input::Attached { link: again, contact: address(3) });
+            mind.hear(again, servent_hello(3));
+            assert_eq!(mind.hear(again, finished(FIRST, whole(0))), [unexpected(3, "finished")], "{is_asked}");
+            let answered = mind.hear(again, answer(FIRST));
+            assert_eq!(answered.is_empty(), is_cancelled, "answers are no surprise, whoever brings them");
+        }
+    }
+}
+
+#[test]
 fn a_contact_that_answers_and_finishes_what_was_never_asked_surprises_and_ends_nothing() {
     let mut mind = Mind::asking(None);
     mind.ask();

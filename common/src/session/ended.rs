@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::limits::CLIENT_PENDING_MAX;
+use crate::link::LinkId;
 
 /// Queries of which it is known what may still come, those that ended last. Twice as many as can be pending: all of them
 /// may be cancelled, or end by silence, at one moment, and as many more be asked and end before the contact has said its
@@ -12,10 +13,10 @@ pub const ENDED_KEPT_MAX: usize = 2 * CLIENT_PENDING_MAX;
 /// What may still come for a query that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MayCome {
-    /// The contact's word that the flood is over, which it owes, once.
-    Finished,
-    /// That and answers, which nobody wants any more, as often as they come.
-    Anything,
+    /// The word that the flood is over, which the contact at this link owes, once. Nobody else has one to say.
+    Finished { from: LinkId },
+    /// That, where there was a contact to ask, and answers, which nobody wants any more, as often as they come.
+    Anything { from: Option<LinkId> },
 }
 
 /// Queries that are over, as far as anything may still come for them.
@@ -40,19 +41,22 @@ impl Ended {
 
     /// Whether an answer to this one is no surprise.
     pub(super) fn may_be_answered(&self, sequence: u64) -> bool {
-        self.may_come.get(&sequence) == Some(&MayCome::Anything)
+        matches!(self.may_come.get(&sequence), Some(MayCome::Anything { .. }))
     }
 
-    /// The contact's word on this one has come. Whether that is no surprise.
-    pub(super) fn take_finished(&mut self, sequence: u64) -> bool {
-        let may_come = self.may_come.get(&sequence).copied();
-        if may_come == Some(MayCome::Finished) {
-            self.may_come.remove(&sequence);
-            if self.may_come.is_empty() {
-                *self = Ended::default();
+    /// A contact's word on this one has come over this link. Whether that is no surprise.
+    pub(super) fn take_finished(&mut self, sequence: u64, link: LinkId) -> bool {
+        match self.may_come.get(&sequence) {
+            Some(MayCome::Finished { from }) if *from == link => {
+                self.may_come.remove(&sequence);
+                if self.may_come.is_empty() {
+                    *self = Ended::default();
+                }
+                true
             }
+            Some(MayCome::Anything { from }) => *from == Some(link),
+            _ => false,
         }
-        may_come.is_some()
     }
 
     #[cfg(test)]
@@ -65,14 +69,16 @@ impl Ended {
 mod tests {
     use super::*;
 
+    const CONTACT: LinkId = LinkId(1);
+
     #[test]
     fn what_is_kept_has_a_limit_whatever_comes_of_it() {
-        for may_come in [MayCome::Finished, MayCome::Anything] {
+        for may_come in [MayCome::Finished { from: CONTACT }, MayCome::Anything { from: Some(CONTACT) }] {
             let mut ended = Ended::default();
             for sequence in 0..3 * ENDED_KEPT_MAX as u64 {
                 ended.insert(sequence, may_come);
                 // Some are told of at once, and the others never.
-                assert!(sequence % 3 > 0 || ended.take_finished(sequence));
+                assert!(sequence % 3 > 0 || ended.take_finished(sequence, CONTACT));
                 assert!(ended.may_come.len() <= ended.order.len() && ended.order.len() <= ENDED_KEPT_MAX);
             }
         }
@@ -82,11 +88,12 @@ mod tests {
     fn nothing_is_held_once_nothing_may_come() {
         let mut ended = Ended::default();
         for sequence in 0..100 {
-            ended.insert(sequence, MayCome::Finished);
+            ended.insert(sequence, MayCome::Finished { from: CONTACT });
         }
         for sequence in (0..100).rev() {
-            assert!(ended.take_finished(sequence));
-            assert!(!ended.take_finished(sequence), "it owed one");
+            assert!(!ended.take_finished(sequence, LinkId(2)), "another owes none");
+            assert!(ended.take_finished(sequence, CONTACT));
+            assert!(!ended.take_finished(sequence, CONTACT), "it owed one");
         }
         assert_eq!((ended.order.capacity(), ended.len()), (0, 0));
     }
