@@ -264,7 +264,9 @@ pub struct Finished {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Tally;
+    use crate::address::AnswerAddress;
+    use crate::key::Key;
+    use crate::query::{AnswerBody, Path};
 
     #[test]
     fn both_halves_of_a_servent_id_tell_it_apart() {
@@ -272,6 +274,35 @@ mod tests {
         assert_eq!(folded(0b0110, 0b0101), 0b0011);
         assert_eq!(folded(1 << 63, 1), 1 << 63 | 1);
         assert_eq!(folded(7, 7), 0);
+    }
+
+    #[test]
+    fn a_message_counts_for_itself_and_for_the_bytes_it_carries() {
+        let [one, other] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let key = Ask::Key(Key::new(b"coffee").unwrap());
+        let request = |ask| Message::Request(Request { sequence: 1, ask });
+        let client = AnswerAddress { socket: one, dialect: Dialect::OWN };
+        let query = |ask, path| Message::query(Query { sequence: 1, client, ttl: 1, hops: 1, ask, path });
+        let answer = |body| Message::Answer(Answer { sequence: 1, hops: 1, body });
+        let path = || Path::Addresses(vec![one, other]);
+        let place = AnswerBody::Place { path: path(), neighbors: vec![one, one, other] };
+        let text = AnswerBody::Place { path: Path::Text(b"a b".to_vec()), neighbors: Vec::new() };
+        let address = size_of::<SocketAddr>();
+        for (message, bytes_count) in [
+            (request(key.clone()), size_of::<Request>() + 6),
+            (request(Ask::Topology), size_of::<Request>()),
+            (query(key, Path::default()), size_of::<Query>() + 6),
+            (query(Ask::Topology, path()), size_of::<Query>() + 2 * address),
+            (query(Ask::Topology, Path::Text(b"a b".to_vec())), size_of::<Query>() + 3),
+            (answer(AnswerBody::Value(b"black".to_vec())), size_of::<Answer>() + 5),
+            // A path counts as it is written.
+            (answer(place), size_of::<Answer>() + "127.0.0.1:1 127.0.0.1:2".len() + 3 * address),
+            (answer(text), size_of::<Answer>() + 3),
+            (Message::Ping, size_of::<Message>()),
+            (Message::Goodbye(Goodbye::Idle), size_of::<Message>()),
+        ] {
+            assert_eq!(message.bytes_count(), bytes_count, "{message:?}");
+        }
     }
 
     #[test]
