@@ -127,7 +127,8 @@ pub const CALL_DIALS_PER_NETWORK_MAX: usize = 64;
 /// Addresses known at once that are called, whether waiting for a dial, linked, or left alone after a failure; one that
 /// is called on two errands counts twice.
 pub const CALL_ADDRESSES_MAX: usize = 4_096;
-/// Links of calls kept for more to say; one more closes the one that would be the next to end unused.
+/// Links of calls kept for more to say; one more closes the one that would be the next to end unused, which among those on
+/// one errand is the one idle longest.
 pub const CALL_LINKS_MAX: usize = 1_024;
 /// How long an address is left alone after its first failure; the pause doubles with every further one.
 pub const CALL_REST_MIN: Duration = Duration::from_millis(250);

@@ -89,7 +89,9 @@ impl Overlay {
             Input::DialFailed { dial: Dial::Call(errand, address), refused, reason } => {
                 if let Some(rare) = self.rooms.rare.get_mut() {
                     let callee = Callee { errand, address };
-                    rare.call(|calls, news| calls.on_dial_failed(now, callee, refused, &reason, out, news));
+                    rare.call(now, out, |calls, out, news| {
+                        calls.on_dial_failed(now, callee, refused, &reason, out, news);
+                    });
                 }
             }
             Input::Received { link, message } => self.on_message(now, link, message, out),
@@ -162,7 +164,8 @@ impl Overlay {
         match opening {
             Opening::Dialled(Dial::Call(errand, address)) => {
                 let (own, callee) = (self.hello(), Callee { errand, address });
-                self.rooms.rare.make().call(|calls, news| calls.on_opened(now, callee, link, &own, out, news));
+                let rare = self.rooms.rare.make();
+                rare.call(now, out, |calls, out, news| calls.on_opened(now, callee, link, &own, out, news));
             }
             Opening::Dialled(Dial::Neighbor(target)) => {
                 let own = self.hello();
@@ -179,7 +182,7 @@ impl Overlay {
         if self.rooms.is_call(link) {
             let own = self.hello();
             let rare = self.rooms.rare.make();
-            return rare.call(|calls, news| calls.on_message(now, link, message, &own, out, news));
+            return rare.call(now, out, |calls, out, news| calls.on_message(now, link, message, &own, out, news));
         }
         let Some(speaker) = self.rooms.links.heard(link) else {
             return;

@@ -1564,6 +1564,7 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
     assert!(!out.iter().any(to_silent), "an address that never spoke receives no byte");
     let closes = out.iter().filter(|output| matches!(output, Output::Close { .. })).count();
     assert_eq!(closes, 7, "each link once");
+    assert_eq!(mind.held("undelivered"), 1, "what waited for the client that did not speak");
     let is_close = |output: &Output| matches!(output, Output::Close { link } if *link == client);
     let is_word =
         |output: &Output| matches!(output, Output::Send { link, message: Message::Finished(_) } if *link == client);

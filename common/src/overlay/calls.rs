@@ -28,7 +28,7 @@ use crate::limits::{
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message};
 use crate::overlay::doors::{Dial, Outbox};
-use crate::overlay::errand::{CallEvent, Callee, Letter, News};
+use crate::overlay::errand::{CallEvent, Callee, Letter, News, Wish};
 use crate::time::Time;
 
 use dials::{Dials, Past};
@@ -133,7 +133,8 @@ impl Calls {
         }
         let call = self.calls.entry(callee).or_insert_with(|| Call::new(dialect));
         if call.queue.is_empty() && !matches!(call.state, State::Dialling(_)) {
-            // Whoever is there may be another than the one the address was first known for.
+            // Whoever is there may be another than the one the address was first known for. A dial under way, of a call
+            // that was ended meanwhile, is one in the dialect it began in.
             call.dialect = dialect;
         }
         call.queue.push_back(letter);
@@ -145,6 +146,49 @@ impl Calls {
             self.dial_waiting(out);
         }
         true
+    }
+
+    /// Does what whoever has the errand wishes for.
+    pub(super) fn grant(&mut self, now: Time, callee: Callee, wish: Wish, out: &mut Outbox<'_>, news: &mut News) {
+        match wish {
+            Wish::Say { dialect, letter } => {
+                let number = letter.number;
+                if !self.bring(now, callee, dialect, letter, out, news) {
+                    news.push(callee, CallEvent::Refused(number));
+                }
+            }
+            Wish::End => self.end(now, callee, out, news),
+        }
+    }
+
+    /// Ends a call: whoever has the errand has nothing more to say there. What waited is given back. That its address
+    /// failed before stays remembered, or whoever ends a call could have it dialled without a rest.
+    fn end(&mut self, now: Time, callee: Callee, out: &mut Outbox<'_>, news: &mut News) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        call.tries = 0;
+        let letters = self.take_back(callee);
+        match self.calls.get(&callee).map(|call| (call.state, call.failures > 0)) {
+            Some((State::Waiting, has_failed)) => {
+                self.dials.withdraw(callee, has_failed);
+                self.let_go(now, callee);
+            }
+            Some((State::Silent(link, past), _)) => {
+                out.close(link);
+                self.by_link.remove(&link);
+                self.dials.end(callee, past);
+                self.let_go(now, callee);
+            }
+            Some((State::Open { link, .. }, _)) => {
+                out.part(link, Goodbye::Idle);
+                self.by_link.remove(&link);
+                self.let_go(now, callee);
+            }
+            // A dial cannot be called back. It is over when it is, and then nothing waits for it.
+            Some((State::Dialling(_) | State::Resting | State::Remembered, _)) if !letters.is_empty() => {}
+            _ => return,
+        }
+        news.push(callee, CallEvent::Ended { reason: "its call was ended", letters });
+        self.dial_waiting(out);
     }
 
     /// Whether this link is that of a call.
@@ -163,6 +207,13 @@ impl Calls {
     ) {
         let Some(call) = self.calls.get_mut(&callee) else { return out.close(link) };
         let State::Dialling(past) = call.state else { return out.close(link) };
+        if call.queue.is_empty() {
+            // It was ended meanwhile.
+            out.close(link);
+            self.dials.end(callee, past);
+            self.let_go(now, callee);
+            return self.dial_waiting(out);
+        }
         if callee.way(call.dialect) == Bringing::Kept {
             call.state = State::Silent(link, past);
             self.by_link.insert(link, callee);
@@ -193,7 +244,7 @@ impl Calls {
         // An address that does not even refuse is not tried again at once: each try would hold one of the dials for
         // long.
         match callee.way(call.dialect) {
-            Bringing::Alone { tries_max, pause } if refused && call.tries < tries_max => {
+            Bringing::Alone { tries_max, pause } if refused && call.tries < tries_max && !call.queue.is_empty() => {
                 self.dials.end(callee, past);
                 call.tries += 1;
                 call.state = State::Resting;
@@ -290,14 +341,21 @@ impl Calls {
         self.timers.first().map_or(Time::NEVER, |(due, _)| *due)
     }
 
-    /// Says goodbye on the links that stand. There is nothing to be known of them any more.
-    pub(super) fn on_leave(&self, out: &mut Outbox<'_>) {
-        for (link, callee) in &self.by_link {
-            let state = self.calls.get(callee).map(|call| call.state);
-            if matches!(state, Some(State::Open { link: open, .. }) if open == *link) {
-                out.part(*link, Goodbye::Leaving);
+    /// Says goodbye on the links that stand, and gives back what waits. There is nothing to be known of any call any more.
+    pub(super) fn on_leave(&mut self, out: &mut Outbox<'_>, news: &mut News) {
+        let Calls { calls, by_link, .. } = std::mem::take(self);
+        for (link, callee) in by_link {
+            let state = calls.get(&callee).map(|call| call.state);
+            if matches!(state, Some(State::Open { link: open, .. }) if open == link) {
+                out.part(link, Goodbye::Leaving);
             } else {
-                out.close(*link);
+                out.close(link);
+            }
+        }
+        for (callee, call) in calls {
+            if !call.queue.is_empty() || matches!(call.state, State::Open { .. }) {
+                let letters = call.queue.into();
+                news.push(callee, CallEvent::Ended { reason: "this servent is leaving", letters });
             }
         }
     }
@@ -348,14 +406,19 @@ impl Calls {
         }
     }
 
-    /// Says one thing over a connection that carries no other.
+    /// Says one thing over a connection that carries no other. Whoever is there has offered nothing, and what waits may
+    /// have been brought for another dialect.
     fn bring_alone(&mut self, callee: Callee, link: LinkId, out: &mut Outbox<'_>, news: &mut News) {
         let Some(call) = self.calls.get_mut(&callee) else { return };
-        if let Some(letter) = call.queue.pop_front() {
+        while let Some(letter) = call.queue.pop_front() {
             let bytes = letter.message.bytes_count();
             call.queued_bytes -= bytes;
             self.queued_bytes.give_back(Network::of(callee), bytes);
-            say(link, callee, letter, out, news);
+            if Features::NONE.include(letter.message.needs()) {
+                say(link, callee, letter, out, news);
+                break;
+            }
+            news.push(callee, CallEvent::NotUnderstood(letter));
         }
         out.close(link);
         if call.queue.is_empty() {
@@ -370,13 +433,19 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&callee) else { return };
         self.dials.end(callee, past);
         call.tries = 0;
-        self.queued_bytes.give_back(Network::of(callee), std::mem::take(&mut call.queued_bytes));
-        let letters = std::mem::take(&mut call.queue).into();
-        news.push(callee, CallEvent::Failed { reason: reason.to_owned(), letters });
         call.state = State::Resting;
         let rest = rest_after(call.failures);
         call.failures += 1;
         self.set_timer(callee, Some(now + rest));
+        let letters = self.take_back(callee);
+        news.push(callee, CallEvent::Failed { reason: reason.to_owned(), letters });
+    }
+
+    /// What waits to be said there, which will not be.
+    fn take_back(&mut self, callee: Callee) -> Vec<Letter> {
+        let Some(call) = self.calls.get_mut(&callee) else { return Vec::new() };
+        self.queued_bytes.give_back(Network::of(callee), std::mem::take(&mut call.queued_bytes));
+        std::mem::take(&mut call.queue).into()
     }
 
     /// Makes room for another address of this network to be known, if need be in place of one that failed and is only
@@ -394,6 +463,17 @@ impl Calls {
         })
     }
 
+    /// Forgets a call for which nothing waits, but for what its address did before.
+    fn let_go(&mut self, now: Time, callee: Callee) {
+        match self.calls.get_mut(&callee) {
+            Some(call) if call.failures > 0 => {
+                call.state = State::Remembered;
+                self.set_timer(callee, Some(now + CALL_REST_MAX));
+            }
+            _ => self.forget(callee),
+        }
+    }
+
     fn forget(&mut self, callee: Callee) {
         self.set_timer(callee, None);
         if let Some(call) = self.calls.remove(&callee) {
@@ -403,8 +483,8 @@ impl Calls {
         }
     }
 
-    /// Keeps the number of links within its limit by closing the one that is next to end unused, never the one just
-    /// opened. Where all are kept equally long it is the one idle longest.
+    /// Keeps the number of links within its limit by closing the one that would be the next to end unused, never the one
+    /// just opened. Where all are kept equally long it is the one idle longest.
     fn close_surplus(&mut self, opened: LinkId, out: &mut Outbox<'_>, news: &mut News) {
         if self.by_link.len() <= CALL_LINKS_MAX {
             return;

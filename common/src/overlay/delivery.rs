@@ -60,12 +60,15 @@ impl Delivery {
                 log::info!(target: STRANGERS_LOG, "no answer to client {client}: {reason}");
                 letters.iter().for_each(|letter| self.on_undelivered(letter, client, &reason));
             }
+            CallEvent::Ended { reason, letters } => {
+                letters.iter().for_each(|letter| self.on_undelivered(letter, client, reason));
+            }
             // A client that leaves is no failure.
             CallEvent::Gone { reason } => log::debug!("the answer link to client {client} is gone: {reason}"),
             CallEvent::HadToMakeRoom => {
                 log::debug!("closing the answer link to client {client}: {CALL_LINKS_MAX} are the most");
             }
-            CallEvent::Reached(_) | CallEvent::Heard(_) => {}
+            CallEvent::Reached(_) | CallEvent::Heard(_) | CallEvent::Refused(_) => {}
         }
     }
 

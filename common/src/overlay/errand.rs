@@ -34,7 +34,9 @@ pub(super) struct Customs {
     /// Whether whoever has the errand hears such a message. A ping and a goodbye mean what they mean everywhere; whatever
     /// else comes on a link that stands ends the call.
     pub(super) hears: fn(&Message) -> bool,
-    /// How long a link is kept that is not used; then it ends with a goodbye.
+    /// How long a link is kept that is not used; then it ends with a goodbye. Used is what something is said on, or heard
+    /// on that is heard here: a ping is no use. So where something is heard, whoever is there can keep the link for as
+    /// long as it speaks, and an errand that does not want that ends the call itself.
     pub(super) kept: Duration,
 }
 
@@ -97,11 +99,27 @@ pub(super) struct Letter {
     pub(super) number: u64,
 }
 
+/// What whoever has an errand wants done about a call, having heard what came of it. What comes of that it hears in turn,
+/// so it wishes for nothing each time that a wish was granted.
+#[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "answers are said and that is all; who has more to say is a test yet")
+)]
+pub(super) enum Wish {
+    /// Say this there: over the link that stands, or over one that is dialled for it.
+    Say { dialect: Dialect, letter: Letter },
+    /// End it: there is no more to say.
+    End,
+}
+
 /// What came of a call, for whoever has the errand.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CallEvent {
     /// The letter of this number was said.
     Said(u64),
+    /// The letter of this number was wished for and refused. Whoever brings one otherwise is told so at once.
+    Refused(u64),
     /// Whoever is there did not offer to understand it.
     NotUnderstood(Letter),
     /// Whoever is called cannot be reached. What waited is given back.
@@ -114,6 +132,8 @@ pub(super) enum CallEvent {
     Gone { reason: String },
     /// The same, because there are too many.
     HadToMakeRoom,
+    /// It was ended at this end, by a wish or because this servent leaves. What waited is given back.
+    Ended { reason: &'static str, letters: Vec<Letter> },
 }
 
 /// What came of calls, in order.
@@ -123,6 +143,10 @@ pub(super) struct News(Vec<(Callee, CallEvent)>);
 impl News {
     pub(super) fn push(&mut self, callee: Callee, event: CallEvent) {
         self.0.push((callee, event));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Each of them, in order.

@@ -1,24 +1,40 @@
 //! An errand that only tests have: to greet a servent that is no neighbor, hear its hello and say goodbye.
 //!
 //! It shows what it takes to add one: its row in `errand`, this room, and an arm in `rooms` that tells it what came of its
-//! calls. Its customs are what those of answers are not: this end says hello first, the one called for is a servent's, and
+//! calls and has done what it wishes for then. Its customs are what those of answers are not: this end says hello first, the one called for is a servent's, and
 //! what is said there is heard.
 
 use std::net::SocketAddr;
 
-use super::errand::{CallEvent, Letter};
+use super::errand::{CallEvent, Letter, Wish};
 use crate::message::Message;
+use crate::time::Time;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Greetings {
     /// What came of each call, in order.
     pub(super) events: Vec<(SocketAddr, CallEvent)>,
+    /// What there is to be done about what came of one.
+    pub(super) wishes: fn(Time, &CallEvent) -> Vec<Wish>,
+}
+
+impl Default for Greetings {
+    fn default() -> Greetings {
+        Greetings { events: Vec::new(), wishes: say_goodbye }
+    }
 }
 
 impl Greetings {
-    pub(super) fn on_call(&mut self, to: SocketAddr, event: CallEvent) {
+    pub(super) fn on_call(&mut self, now: Time, to: SocketAddr, event: CallEvent) -> Vec<Wish> {
+        let wishes = (self.wishes)(now, &event);
         self.events.push((to, event));
+        wishes
     }
+}
+
+/// Once the servent has said that it is there, that was all.
+fn say_goodbye(_: Time, event: &CallEvent) -> Vec<Wish> {
+    if *event == CallEvent::Heard(Message::Pong) { vec![Wish::End] } else { Vec::new() }
 }
 
 /// What is to be said once the servent has said hello.
@@ -72,6 +88,10 @@ mod tests {
     fn at(network: usize, port: usize) -> SocketAddr {
         let [.., b, c, d] = u32::try_from(network).unwrap().to_be_bytes();
         SocketAddr::from((Ipv4Addr::new(11, b, c, d), u16::try_from(port).unwrap()))
+    }
+
+    fn without_hello() -> Dialect {
+        *Dialect::ALL.iter().find(|dialect| !dialect.manners().answers_hello).unwrap()
     }
 
     fn greeting(address: SocketAddr) -> Dial {
@@ -152,12 +172,9 @@ mod tests {
         fn say_in(&mut self, dialect: Dialect, address: SocketAddr, letter: Letter) -> (bool, Vec<Output>) {
             let (now, callee) = (self.now, Callee { errand: Errand::Greeting, address });
             let mut out = Vec::new();
-            let is_taken = self
-                .overlay
-                .rooms
-                .rare
-                .make()
-                .call(|calls, news| calls.bring(now, callee, dialect, letter, &mut Outbox::new(&mut out), news));
+            let is_taken = self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
+                calls.bring(now, callee, dialect, letter, out, news)
+            });
             (is_taken, out)
         }
 
@@ -206,6 +223,30 @@ mod tests {
             std::mem::take(&mut self.overlay.rooms.rare.make().errands.greetings.events)
         }
 
+        /// What greetings wish for from now on.
+        fn wishes(&mut self, wishes: fn(Time, &CallEvent) -> Vec<Wish>) {
+            self.overlay.rooms.rare.make().errands.greetings.wishes = wishes;
+        }
+
+        /// Whoever is greeted from now on is not said goodbye to.
+        fn stays(&mut self) {
+            self.wishes(|_, _| Vec::new());
+        }
+
+        /// Ends the greeting of this address.
+        fn end(&mut self, address: SocketAddr) -> Vec<Output> {
+            let (now, callee) = (self.now, Callee { errand: Errand::Greeting, address });
+            let mut out = Vec::new();
+            self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
+                calls.grant(now, callee, Wish::End, out, news);
+            });
+            out
+        }
+
+        fn held_of_calls(&self) -> [usize; 4] {
+            ["call_addresses", "call_dials", "call_links", "calls_queued_bytes"].map(|name| self.held(name))
+        }
+
         fn held(&self, name: &str) -> usize {
             usize::try_from(self.overlay.holding(name).unwrap()).unwrap()
         }
@@ -217,6 +258,10 @@ mod tests {
 
     fn failed(reason: &str) -> CallEvent {
         CallEvent::Failed { reason: reason.to_owned(), letters: vec![letter(1)] }
+    }
+
+    fn ended(letters: Vec<Letter>) -> CallEvent {
+        CallEvent::Ended { reason: "its call was ended", letters }
     }
 
     fn gone(reason: &str) -> CallEvent {
@@ -234,8 +279,7 @@ mod tests {
         let mut ends = [Link::new(Dialect::OWN, purpose_of(dial)), Link::accepted(Accepts::ANY, Purpose::Standing)];
         let mut outputs = [here.tell(Input::Opened { link, opening: Opening::Dialled(dial) }), Vec::new()];
         there.tell(Input::Opened { link, opening: Opening::Accepted(servent(1)) });
-        let mut carry = |here: &mut Mind, there: &mut Mind, from_here: Vec<Output>| {
-            outputs[0].extend(from_here);
+        let mut carry = |here: &mut Mind, there: &mut Mind| {
             let mut closed_count = 0;
             while outputs.iter().any(|out| !out.is_empty()) {
                 for from in [0, 1] {
@@ -257,17 +301,11 @@ mod tests {
             }
             closed_count
         };
-        assert_eq!(carry(&mut here, &mut there, Vec::new()), 0);
-        let events = [CallEvent::Reached(hello_of(3)), CallEvent::Said(1), CallEvent::Heard(Message::Pong)];
+        assert_eq!(carry(&mut here, &mut there), 2, "each closes its end, at once");
+        let events =
+            [CallEvent::Reached(hello_of(3)), CallEvent::Said(1), CallEvent::Heard(Message::Pong), ended(vec![])];
         assert_eq!(here.events(), events.map(|event| (servent(3), event)));
-        assert_eq!(["neighbors", "call_links", "call_addresses"].map(|name| here.held(name)), [0, 1, 1]);
-        assert_eq!(["call_dials", "calls_queued_bytes"].map(|name| here.held(name)), [0, 0]);
-
-        let out = here.pass(KEPT);
-        assert_eq!(out, goodbye(link, Goodbye::Idle));
-        assert_eq!(carry(&mut here, &mut there, out), 2, "each closes its end");
-        assert_eq!(here.events(), [(servent(3), gone("it was idle"))]);
-        assert_eq!(["links", "call_addresses"].map(|name| here.held(name)), [0, 0]);
+        assert_eq!((here.held_of_calls(), here.held("links"), here.held("neighbors")), ([0; 4], 0, 0));
         assert_eq!(there.held("links"), 0);
     }
 
@@ -308,6 +346,7 @@ mod tests {
             (None, malformed.as_str()),
         ] {
             let mut mind = mind();
+            mind.stays();
             let link = mind.greeted(servent(3));
             assert_eq!(mind.hear(link, Message::Ping), [send(link, Message::Pong)]);
             assert_eq!(mind.hear(link, Message::Pong), []);
@@ -326,12 +365,18 @@ mod tests {
     #[test]
     fn what_is_heard_keeps_the_link_and_what_is_not_used_ends() {
         let mut mind = mind_with(1, b"green");
+        mind.stays();
         let link = mind.greeted(servent(3));
         mind.pass(KEPT / 2);
         mind.hear(link, Message::Pong);
         assert_eq!(mind.pass(KEPT - Duration::from_nanos(1)), []);
         assert_eq!(mind.greet(servent(3)), (true, vec![send(link, Message::Ping)]));
-        assert_eq!(mind.pass(KEPT), goodbye(link, Goodbye::Idle));
+        // To ask whether this end is there is no use of it.
+        mind.pass(KEPT / 2);
+        assert_eq!(mind.hear(link, Message::Ping), [send(link, Message::Pong)]);
+        mind.events();
+        assert_eq!(mind.pass(KEPT / 2), goodbye(link, Goodbye::Idle));
+        assert_eq!(mind.events(), [(servent(3), gone("it was idle"))]);
     }
 
     #[test]
@@ -364,7 +409,7 @@ mod tests {
     /// As answers come to clients of that dialect: whatever it is that is said, it has a connection of its own.
     #[test]
     fn where_nobody_says_hello_each_message_comes_alone_and_is_tried_again() {
-        let dialect = *Dialect::ALL.iter().find(|dialect| !dialect.manners().answers_hello).unwrap();
+        let dialect = without_hello();
         let Bringing::Alone { tries_max, pause } = dialect.manners().answers else { panic!("a link is kept") };
         let (mut mind, place) = (mind_with(1, b"green"), servent(3));
         let dial = || vec![Output::Dial { dial: greeting(place), address: place, dialect }];
@@ -389,11 +434,186 @@ mod tests {
         assert_eq!(mind.events(), [(place, CallEvent::Failed { reason: "it is a test".to_owned(), letters })]);
     }
 
+    /// A letter passes by the dialect it was brought for, and is said in that of the call.
+    #[test]
+    fn what_nobody_offered_to_understand_is_not_said_alone_whatever_dialect_it_was_brought_for() {
+        let dialect = without_hello();
+        let (mut mind, place) = (mind_with(1, b"green"), servent(3));
+        let new = |number| Letter { message: value(number, NEW_VALUE), number };
+        let dial = Output::Dial { dial: greeting(place), address: place, dialect };
+        assert_eq!(mind.say_in(dialect, place, letter(1)), (true, vec![dial.clone()]));
+        assert_eq!(mind.say(place, new(2)), (true, vec![]), "nobody can know yet");
+        assert_eq!(mind.say_in(dialect, place, letter(3)), (true, vec![]));
+        assert_eq!(mind.say(place, new(4)), (true, vec![]));
+        let (link, out) = mind.opened(greeting(place));
+        assert_eq!(out, [send(link, Message::Ping), Output::Close { link }, dial.clone()]);
+        let (link, out) = mind.opened(greeting(place));
+        assert_eq!(out, [send(link, Message::Ping), Output::Close { link }, dial]);
+        let (link, out) = mind.opened(greeting(place));
+        assert_eq!((out, mind.held_of_calls()), (vec![Output::Close { link }], [0; 4]));
+        let not_understood = |number| CallEvent::NotUnderstood(new(number));
+        let events = [CallEvent::Said(1), not_understood(2), CallEvent::Said(3), not_understood(4)];
+        assert_eq!(mind.events(), events.map(|event| (place, event)));
+    }
+
+    // ---- what an errand wishes for ----
+
+    #[test]
+    fn whoever_has_the_errand_says_the_next_thing_when_it_has_heard_the_last_and_then_goodbye() {
+        let mut mind = mind_with(1, b"green");
+        let link = mind.greeted(servent(3));
+        mind.wishes(|now, event| match event {
+            CallEvent::Heard(Message::Pong) if now < Time::START + KEPT => {
+                vec![Wish::Say { dialect: Dialect::OWN, letter: letter(2) }]
+            }
+            CallEvent::Heard(_) => vec![Wish::End],
+            _ => Vec::new(),
+        });
+        mind.pass(KEPT / 2);
+        assert_eq!(mind.hear(link, Message::Pong), [send(link, Message::Ping)]);
+        let events = [CallEvent::Heard(Message::Pong), CallEvent::Said(2)];
+        assert_eq!(mind.events(), events.map(|event| (servent(3), event)));
+        mind.pass(KEPT / 2);
+        assert_eq!(mind.hear(link, Message::Pong), goodbye(link, Goodbye::Idle));
+        let events = [CallEvent::Heard(Message::Pong), ended(vec![])];
+        assert_eq!(mind.events(), events.map(|event| (servent(3), event)));
+        assert_eq!(mind.held_of_calls(), [0; 4]);
+    }
+
+    #[test]
+    fn a_wish_that_is_refused_is_told_and_one_to_call_again_dials() {
+        let mut mind = mind();
+        let link = mind.greeted(servent(3));
+        mind.wishes(|_, event| match event {
+            CallEvent::Heard(_) => {
+                vec![Wish::Say { dialect: Dialect::OWN, letter: Letter { message: value(7, NEW_VALUE), number: 7 } }]
+            }
+            CallEvent::Gone { .. } => vec![Wish::Say { dialect: Dialect::OWN, letter: letter(8) }],
+            _ => Vec::new(),
+        });
+        assert_eq!(mind.hear(link, Message::Pong), []);
+        let events = [CallEvent::Heard(Message::Pong), CallEvent::Refused(7)];
+        assert_eq!(mind.events(), events.map(|event| (servent(3), event)));
+        let out = mind.hear(link, Message::Goodbye(Goodbye::Full));
+        assert_eq!(out, [Output::Close { link }, dialled(greeting(servent(3)))]);
+    }
+
+    #[test]
+    fn a_call_that_is_ended_while_it_is_dialled_holds_the_dial_until_that_is_over_and_says_nothing() {
+        let mut mind = mind();
+        mind.greet(servent(3));
+        assert_eq!(mind.end(servent(3)), []);
+        assert_eq!(mind.events(), [(servent(3), ended(vec![letter(1)]))]);
+        assert_eq!(mind.held_of_calls(), [1, 1, 0, 0]);
+        assert_eq!((mind.end(servent(3)), mind.events()), (vec![], vec![]), "once");
+        let (link, out) = mind.opened(greeting(servent(3)));
+        assert_eq!((out, mind.held_of_calls()), (vec![Output::Close { link }], [0; 4]));
+        // A dial that fails is a failure, with nothing to give back, and is not tried again.
+        for &dialect in Dialect::ALL {
+            mind.say_in(dialect, servent(4), letter(1));
+            mind.end(servent(4));
+            assert_eq!(mind.failed(greeting(servent(4))), []);
+            let failed = CallEvent::Failed { reason: "it is a test".to_owned(), letters: vec![] };
+            assert_eq!(mind.events(), [ended(vec![letter(1)]), failed].map(|event| (servent(4), event)));
+            mind.overlay.rooms.rare.make().calls = Default::default();
+        }
+        // What is brought meanwhile is for the same dial, in its dialect.
+        mind.greet(servent(3));
+        mind.end(servent(3));
+        assert_eq!(mind.say_in(without_hello(), servent(3), letter(2)), (true, vec![]));
+        let (link, out) = mind.opened(greeting(servent(3)));
+        assert_eq!(out, [send(link, hello(1))]);
+    }
+
+    #[test]
+    fn a_call_that_is_ended_before_the_hello_is_hung_up_on_without_a_word() {
+        let mut mind = mind();
+        mind.greet(servent(3));
+        let (link, _) = mind.opened(greeting(servent(3)));
+        assert_eq!(mind.end(servent(3)), [Output::Close { link }]);
+        assert_eq!(mind.events(), [(servent(3), ended(vec![letter(1)]))]);
+        assert_eq!(mind.held_of_calls(), [0; 4]);
+    }
+
+    #[test]
+    fn a_call_that_is_ended_while_it_waits_is_not_dialled_and_one_that_ends_lets_the_next_be() {
+        let mut mind = mind();
+        for port in 1..=CALL_DIALS_PER_NETWORK_MAX + 2 {
+            mind.greet(at(1, port));
+        }
+        let [next, last] = [1, 2].map(|more| at(1, CALL_DIALS_PER_NETWORK_MAX + more));
+        assert_eq!(mind.end(last), [], "the newest, whose turn would be next");
+        assert_eq!(mind.events(), [(last, ended(vec![letter(1)]))]);
+        assert_eq!(mind.held("call_addresses"), CALL_DIALS_PER_NETWORK_MAX + 1);
+        let (link, _) = mind.opened(greeting(at(1, 1)));
+        assert_eq!(mind.end(at(1, 1)), [Output::Close { link }, dialled(greeting(next))]);
+    }
+
+    #[test]
+    fn that_an_address_failed_is_remembered_though_its_call_was_ended() {
+        let mut mind = mind_with(1, b"green");
+        mind.greet(servent(3));
+        mind.failed(greeting(servent(3)));
+        mind.events();
+        // It is left alone for as long as it is, whatever waits.
+        mind.greet(servent(3));
+        assert_eq!(mind.end(servent(3)), []);
+        assert_eq!(mind.events(), [(servent(3), ended(vec![letter(1)]))]);
+        assert_eq!(mind.greet(servent(3)), (true, vec![]));
+        mind.end(servent(3));
+        assert_eq!(mind.pass(CALL_REST_MIN), [], "nothing waits");
+        // The next failure is the second.
+        mind.greet(servent(3));
+        let (link, _) = mind.opened(greeting(servent(3)));
+        assert_eq!(mind.end(servent(3)), [Output::Close { link }]);
+        assert_eq!(mind.greet(servent(3)), (true, vec![dialled(greeting(servent(3)))]));
+        mind.failed(greeting(servent(3)));
+        mind.greet(servent(3));
+        assert_eq!(mind.pass(2 * CALL_REST_MIN), [dialled(greeting(servent(3)))]);
+    }
+
+    #[test]
+    fn what_is_brought_after_a_call_was_ended_between_two_tries_has_all_of_its_own() {
+        let (dialect, place) = (without_hello(), servent(3));
+        let Bringing::Alone { tries_max, pause } = dialect.manners().answers else { panic!("a link is kept") };
+        let mut mind = mind_with(1, b"green");
+        let dial = || vec![Output::Dial { dial: greeting(place), address: place, dialect }];
+        assert_eq!(mind.say_in(dialect, place, letter(1)), (true, dial()));
+        mind.failed(greeting(place));
+        mind.end(place);
+        assert_eq!(mind.pass(pause), [], "nothing waits");
+        assert_eq!(mind.say_in(dialect, place, letter(2)), (true, dial()));
+        mind.events();
+        for _ in 0..tries_max {
+            assert_eq!(mind.failed(greeting(place)), []);
+            assert_eq!((mind.events(), mind.pass(pause)), (vec![], dial()));
+        }
+    }
+
+    #[test]
+    fn what_waits_when_a_servent_leaves_is_given_back_and_no_wish_is_heard_any_more() {
+        let mut mind = mind();
+        let open = mind.greeted(servent(3));
+        mind.greet(servent(4));
+        mind.answer(at(1, 7));
+        mind.wishes(|_, event| match event {
+            CallEvent::Ended { .. } => vec![Wish::Say { dialect: Dialect::OWN, letter: letter(2) }],
+            _ => Vec::new(),
+        });
+        let out = mind.tell(Input::Leave);
+        assert_eq!(out[..2], goodbye(open, Goodbye::Leaving));
+        assert!(!out.iter().any(|output| matches!(output, Output::Dial { .. })), "{out:?}");
+        let ended = |letters| CallEvent::Ended { reason: "this servent is leaving", letters };
+        assert_eq!(mind.events(), [(servent(3), ended(vec![])), (servent(4), ended(vec![letter(1)]))]);
+        assert_eq!((mind.held("undelivered"), mind.held_of_calls()), (1, [0; 4]));
+    }
+
     // ---- beside answers ----
 
     #[test]
     fn two_errands_to_one_address_are_two_calls() {
         let mut mind = mind();
+        mind.stays();
         let place = at(1, 7);
         let greeted = mind.greeted(place);
         assert_eq!(mind.answer(place), (true, vec![dialled(answers(place))]));

@@ -10,7 +10,7 @@ use super::calls::Calls;
 use super::config::Config;
 use super::delivery::{self, Delivery};
 use super::doors::Outbox;
-use super::errand::{CallEvent, Callee, Errand, News};
+use super::errand::{CallEvent, Callee, Errand, News, Wish};
 use super::flood::{Asker, CopyReport, Flood};
 #[cfg(test)]
 use super::greeting::Greetings;
@@ -42,8 +42,8 @@ pub(super) struct RareRooms {
     pub(super) counters: Counters,
 }
 
-/// The rooms on whose errands calls are made. They are told what came of those and hear of nothing else: what they have
-/// of links and of time is in `calls`.
+/// The rooms on whose errands calls are made. They are told what came of those, and when, and say what is to be done about
+/// it; they hear of nothing else: what they have of links and of deadlines is in `calls`.
 #[derive(Debug, Default)]
 pub(super) struct Errands {
     pub(super) delivery: Delivery,
@@ -132,8 +132,8 @@ impl Rooms {
     /// Says goodbye to everybody.
     pub(super) fn on_leave(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
         let Rooms { links, flood, rare } = self;
-        if let Some(rare) = rare.get() {
-            rare.on_leave(out);
+        if let Some(rare) = rare.get_mut() {
+            rare.on_leave(now, out);
         }
         // Whoever waits for us is told what came of it so far.
         if let Some(flood) = flood.get_mut() {
@@ -185,18 +185,19 @@ impl RareRooms {
     }
 
     fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, reload: _, counters: _ } = self;
-        errands.told(|news| calls.on_deadline(now, out, news));
+        self.call(now, out, |calls, out, news| calls.on_deadline(now, out, news));
     }
 
     fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, reload: _, counters: _ } = self;
-        errands.told(|news| calls.on_closed(now, link, reason, out, news));
+        self.call(now, out, |calls, out, news| calls.on_closed(now, link, reason, out, news));
     }
 
-    fn on_leave(&self, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands: _, reload: _, counters: _ } = self;
-        calls.on_leave(out);
+    fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
+        let RareRooms { calls, errands, reload: _, counters: _ } = self;
+        let mut news = News::default();
+        calls.on_leave(out, &mut news);
+        // Whatever is wished for now, it is too late for it.
+        news.each().for_each(|(callee, event)| drop(errands.on_call(now, callee, event)));
     }
 
     /// Without what waits to be said, which has a limit of its own.
@@ -214,31 +215,45 @@ impl RareRooms {
         let AnswerAddress { socket: address, dialect } = client;
         let callee = Callee { errand: Errand::Answers, address };
         self.errands.delivery.may_be_called(client)
-            && self.call(|calls, news| calls.bring(now, callee, dialect, delivery::letter(answer), out, news))
+            && self.call(now, out, |calls, out, news| {
+                calls.bring(now, callee, dialect, delivery::letter(answer), out, news)
+            })
     }
 
-    /// Has something done about calls, and tells whoever has the errands what came of it.
-    pub(super) fn call<T>(&mut self, act: impl FnOnce(&mut Calls, &mut News) -> T) -> T {
+    /// Has something done about calls, tells whoever has the errands what came of it, and has done what they wish for
+    /// then, until they have heard all.
+    pub(super) fn call<T>(
+        &mut self,
+        now: Time,
+        out: &mut Outbox<'_>,
+        act: impl FnOnce(&mut Calls, &mut Outbox<'_>, &mut News) -> T,
+    ) -> T {
         let RareRooms { calls, errands, reload: _, counters: _ } = self;
-        errands.told(|news| act(calls, news))
+        let mut news = News::default();
+        let result = act(calls, out, &mut news);
+        while !news.is_empty() {
+            for (callee, event) in std::mem::take(&mut news).each() {
+                for wish in errands.on_call(now, callee, event) {
+                    calls.grant(now, callee, wish, out, &mut news);
+                }
+            }
+        }
+        result
     }
 }
 
 impl Errands {
-    /// Tells each what came of its calls.
-    fn told<T>(&mut self, act: impl FnOnce(&mut News) -> T) -> T {
-        let mut news = News::default();
-        let result = act(&mut news);
-        news.each().for_each(|(callee, event)| self.on_call(callee, event));
-        result
-    }
-
-    fn on_call(&mut self, callee: Callee, event: CallEvent) {
+    /// Tells whoever has the errand what came of a call, and hears what is to be done about it now.
+    #[cfg_attr(not(test), expect(unused_variables, reason = "nothing that answers wish for depends on the time"))]
+    fn on_call(&mut self, now: Time, callee: Callee, event: CallEvent) -> Vec<Wish> {
         let Callee { errand, address } = callee;
         match errand {
-            Errand::Answers => self.delivery.on_call(address, event),
+            Errand::Answers => {
+                self.delivery.on_call(address, event);
+                Vec::new()
+            }
             #[cfg(test)]
-            Errand::Greeting => self.greetings.on_call(address, event),
+            Errand::Greeting => self.greetings.on_call(now, address, event),
         }
     }
 }

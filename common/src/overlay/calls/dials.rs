@@ -72,6 +72,17 @@ impl Dials {
         self.change(network, |dials| dials.queue(past).by_network.entry(network).or_default().push(asked));
     }
 
+    /// An address that waits is not to be dialled any more.
+    pub(super) fn withdraw(&mut self, callee: Callee, has_failed: bool) {
+        let past = if has_failed { Past::Failed } else { Past::Unknown };
+        let network = Network::of(callee);
+        self.change(network, |dials| {
+            if let Some(waiting) = dials.queue(past).by_network.get_mut(&network) {
+                waiting.retain(|(_, other)| *other != callee);
+            }
+        });
+    }
+
     /// The next address that may be dialled; its dial is under way from now on, and counts as one of this past.
     pub(super) fn begin(&mut self) -> Option<(Callee, Past)> {
         let unknown = self.unknown.order.first().map(|(share, _, network)| (*share, Past::Unknown, *network));
