@@ -197,6 +197,7 @@ fn what_the_client_uses_of_the_servent_is_said() {
         (library, "the client uses the servent's ", ", its program"),
         (program, "its program also the servent's ", ", the tests"),
     ];
+    let mut before = BTreeSet::new();
     for (files, begins, ends) in uses {
         let code: String = files.iter().map(|file| read(file)).collect();
         let mut used = BTreeSet::new();
@@ -212,7 +213,9 @@ fn what_the_client_uses_of_the_servent_is_said() {
         }
         let said = page.split(begins).nth(1).unwrap().split(ends).next().unwrap();
         let said: BTreeSet<String> = said.split('`').skip(1).step_by(2).map(str::to_owned).collect();
-        assert_eq!(used, said);
+        // What the library uses already is no more of the program's.
+        assert_eq!(&used - &before, said);
+        before.extend(used);
     }
 }
 
