@@ -174,7 +174,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Where the system cannot say what has come.
+    /// Where the system cannot say what has come; and [`ClientError::Interrupted`] for as long as what was given to
+    /// [`interrupt_on`](Client::interrupt_on) is readable: the client is readable for that, and will be until it is read.
+    /// What there was to do is done all the same, and events may be there to be taken.
     pub fn ready(&mut self) -> Result<bool, ClientError> {
         for _ in 0..CATCH_UP_TURNS_MAX {
             if self.network.untold.is_full() || !self.network.turn(Some(Duration::ZERO)).map_err(ClientError::Wait)? {
@@ -184,6 +186,9 @@ impl Client {
         let is_ready = !self.network.untold.is_empty();
         if !is_ready {
             self.network.let_wait();
+        }
+        if self.network.is_interrupted() {
+            return Err(ClientError::Interrupted);
         }
         Ok(is_ready)
     }
@@ -252,7 +257,8 @@ impl Client {
     }
 
     /// Ends every wait of this client for as long as `interrupt` is readable, in [`ClientError::Interrupted`] or, in
-    /// [`reconnect`](Client::reconnect), in a reason that tells what it is `called`. Nothing is read from it here. The client itself is readable then as well.
+    /// [`reconnect`](Client::reconnect), in [`ConnectError::Interrupted`], whose reason tells what it is `called`. Nothing
+    /// is read from it here. The client itself is readable then as well, and [`ready`](Client::ready) says so.
     ///
     /// # Errors
     ///

@@ -104,12 +104,13 @@ pub enum ClientError {
     /// The system lets nobody wait.
     #[error("cannot wait for sockets")]
     Wait(#[source] io::Error),
-    /// What was given to [`Client::interrupt_on`](crate::Client::interrupt_on) is readable. The client goes on as if
-    /// nothing had been.
+    /// What was given to [`Client::interrupt_on`](crate::Client::interrupt_on) is readable. Once it is not any more, the
+    /// client goes on as if nothing had been; an iterator of [`Events`](crate::Events) has ended.
     #[error("interrupted")]
     Interrupted,
     /// Events of other queries wait to be taken, and are so many that nothing more is read: what comes of this one cannot
-    /// be waited for.
+    /// be waited for. The way out is to [leave](crate::Events::leave) the iterator, where its query is to go on, and to
+    /// take what there is with [`Client::next_event`](crate::Client::next_event).
     #[error("events of other queries are to be taken first")]
     OthersUntold,
 }

@@ -5,11 +5,12 @@ use crate::error::ClientError;
 use crate::event::{Event, QueryNumber};
 
 /// What comes of one query, in the order in which it comes, and of the client as a whole meanwhile. It ends after
-/// [`Event::Finished`]; each step waits for the next event.
+/// [`Event::Finished`] and after any error; each step waits for the next event.
 ///
-/// Dropped before that, it cancels its query, and what still comes for it is nobody's surprise. Events of other queries are
-/// kept for [`Client::next_event`]; where they become too many, this one ends in [`ClientError::OthersUntold`]. Every
-/// error but [`ClientError::Interrupted`] ends it.
+/// Dropped before its query has finished, also after an error, it cancels the query, and what still comes for it is
+/// nobody's surprise. Events of other queries are kept for [`Client::next_event`]; where they become too many, this one
+/// ends in [`ClientError::OthersUntold`]. Who wants to go on after an error [leaves](Events::leave) it: the query is
+/// pending still, and what comes of it and of the others is taken with [`Client::next_event`].
 #[derive(Debug)]
 pub struct Events<'a> {
     client: &'a mut Client,
@@ -30,7 +31,7 @@ impl<'a> Events<'a> {
         self.query
     }
 
-    /// Lets the query go on: what more comes of it is told by [`Client::next_event`].
+    /// Lets the query go on, also after an error: what more comes of it is told by [`Client::next_event`].
     pub fn leave(mut self) -> QueryNumber {
         self.has_finished = true;
         self.query
@@ -48,7 +49,7 @@ impl Iterator for Events<'_> {
         let next = self.client.next_of(|network| network.untold.pop_for(query)).transpose();
         match &next {
             Some(Ok(Event::Finished(_))) => self.has_finished = true,
-            Some(Ok(_) | Err(ClientError::Interrupted)) => {}
+            Some(Ok(_)) => {}
             Some(Err(_)) | None => self.has_failed = true,
         }
         next

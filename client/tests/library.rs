@@ -326,18 +326,22 @@ fn where_events_of_others_are_too_many_an_iterator_says_so_and_does_not_wait_for
             contact.answer(sequence, b"green");
         }
         contact.finish(sequence, tally(1, ANSWERS));
+        contact.finish(sequence + 1, tally(1, 0));
         contact
     });
     assert!(matches!(events.next(), Some(Err(ClientError::OthersUntold))));
     assert!(events.next().is_none());
-    drop(events);
-    // What is kept is told, and then what was left unread.
-    let mut answers = 0;
+    let left = events.leave();
+    // What is kept is told, and then what was left unread, of the one that was left as well.
+    let (mut answers, mut ended) = (0, BTreeSet::new());
     while let Some((query, event)) = client.next_event().unwrap() {
-        assert_eq!(query, Some(other));
-        answers += u64::from(matches!(event, Event::Answer { .. }));
+        match event {
+            Event::Answer { .. } if query == Some(other) => answers += 1,
+            Event::Finished(Ending { reason: EndReason::Complete, .. }) => assert!(ended.insert(query.unwrap())),
+            event => panic!("{query:?}: {event:?}"),
+        }
     }
-    assert_eq!(answers, ANSWERS);
+    assert_eq!((answers, ended), (ANSWERS, BTreeSet::from([other, left])));
     drop(contact.join().unwrap());
 }
 
@@ -348,14 +352,20 @@ fn what_was_given_to_interrupt_ends_a_wait_for_as_long_as_it_is_readable() {
     client.interrupt_on(interrupt.try_clone().unwrap(), "the bell").unwrap();
     let mut events = client.events(key("tea", PATIENCE)).unwrap();
     on_interrupt.write_all(b"!").unwrap();
+    assert!(matches!(events.next(), Some(Err(ClientError::Interrupted))));
+    // Or whoever counts, or skips what went wrong, would do so for ever.
+    assert!(events.next().is_none());
+    let query = events.leave();
     for _ in 0..2 {
-        assert!(matches!(events.next(), Some(Err(ClientError::Interrupted))));
+        assert!(matches!(client.next_event(), Err(ClientError::Interrupted)));
+        assert_eq!(client.pending_count(), 1);
     }
+    assert_eq!(client.events(key("coffee", PATIENCE)).unwrap().count(), 1);
+    assert_eq!(client.pending_count(), 1, "it was dropped, and is cancelled");
     interrupt.read_exact(&mut [0]).unwrap();
     let sequence = contact.request().sequence;
     contact.answer(sequence, b"green");
-    assert!(matches!(events.next(), Some(Ok(Event::Answer { .. }))));
-    drop(events);
+    assert!(matches!(client.next_event(), Ok(Some((Some(of), Event::Answer { .. }))) if of == query));
     drop(contact);
     let query = client.begin(key("tea", PATIENCE));
     // Whether it is noticed then or later.
@@ -366,6 +376,36 @@ fn what_was_given_to_interrupt_ends_a_wait_for_as_long_as_it_is_readable() {
     let error = client.reconnect().unwrap_err();
     assert!(matches!(&error, ConnectError::Interrupted { .. }), "{error:?}");
     assert!(error.to_string().ends_with("before the bell"), "{error}");
+}
+
+#[test]
+fn one_with_a_loop_of_its_own_is_told_why_the_client_stays_readable() {
+    let (_fake, mut contact, mut client) = attached();
+    let (mut interrupt, mut on_interrupt) = UnixStream::pair().unwrap();
+    client.interrupt_on(interrupt.try_clone().unwrap(), "the bell").unwrap();
+    let query = client.begin(key("tea", PATIENCE)).unwrap();
+    let sequence = contact.request().sequence;
+    while client.ready().unwrap() {
+        client.take_event();
+    }
+    on_interrupt.write_all(b"!").unwrap();
+    for _ in 0..2 {
+        assert!(is_readable(&client, PATIENCE));
+        assert!(matches!(client.ready(), Err(ClientError::Interrupted)));
+    }
+    // What comes is there all the same.
+    contact.finish(sequence, tally(1, 0));
+    let until = Instant::now() + PATIENCE;
+    let told = loop {
+        assert!(matches!(client.ready(), Err(ClientError::Interrupted)) && Instant::now() < until);
+        if let Some(told) = client.take_event() {
+            break told;
+        }
+    };
+    assert!(matches!(told, (Some(of), Event::Finished(_)) if of == query), "{told:?}");
+    interrupt.read_exact(&mut [0]).unwrap();
+    assert!(!client.ready().unwrap());
+    assert!(!is_readable(&client, Duration::ZERO));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 
 use common::session::{EndReason, Ending};
 
-use crate::ConnectError;
+use crate::{AskError, ConnectError};
 
 /// What a run came to, the worst that happened in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +65,16 @@ impl Outcome {
                     Outcome::Answered
                 }
             }
+        }
+    }
+
+    /// What a query came to that was not asked.
+    pub(crate) fn of_refusal(error: &AskError) -> Outcome {
+        match error {
+            AskError::NotAKey(_) | AskError::NotSayable(_) => Outcome::Usage,
+            AskError::ContactLost => Outcome::ContactLost,
+            // It makes sense, and every answer to it is missing.
+            AskError::TooManyPending(_) | AskError::Busy => Outcome::Incomplete,
         }
     }
 
@@ -159,6 +169,15 @@ mod tests {
             let ending = Ending { tally, tally_told: false, ..ending(Silence, answers, 0, Some(tally)) };
             assert_eq!(Outcome::of_query(&ending, contact_lost), expected, "{ending:?}");
         }
+    }
+
+    #[test]
+    fn what_a_query_comes_to_that_was_not_asked() {
+        let no_key = common::key::Key::new(b"").unwrap_err();
+        assert_eq!(Outcome::of_refusal(&no_key.into()), Outcome::Usage);
+        assert_eq!(Outcome::of_refusal(&AskError::Busy), Outcome::Incomplete);
+        assert_eq!(Outcome::of_refusal(&common::session::TooManyPending.into()), Outcome::Incomplete);
+        assert_eq!(Outcome::of_refusal(&AskError::ContactLost), Outcome::ContactLost);
     }
 
     #[test]

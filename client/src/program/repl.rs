@@ -27,7 +27,7 @@ use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
 use crate::program::render::Renderer;
 use crate::program::script::{Script, ScriptLine};
-use crate::{Ask, Client, ClientError, EndReason, Event, Question};
+use crate::{Ask, AskError, Client, ClientError, EndReason, Event, Question};
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
@@ -230,9 +230,15 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Question { ask: ask.clone(), silence_max: self.silence_max, answers_wanted: self.answers_wanted };
         let query = match self.client.begin(question) {
             Ok(query) => query,
+            Err(AskError::ContactLost) => {
+                // In the words of the contact's end, which came with it.
+                self.tell_all(None)?;
+                self.worsen(Outcome::ContactLost);
+                return Ok(Next::Lost);
+            }
             Err(error) => {
                 say(format_args!("client: {error}"));
-                self.worsen(Outcome::Usage);
+                self.worsen(Outcome::of_refusal(&error));
                 return Ok(Next::Continue);
             }
         };
@@ -278,8 +284,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Tells what there is to tell of the time since the last query; that the contact is lost, in the words of the prompt
     /// where there is one.
     fn catch_up(&mut self, notice: Option<&str>) -> anyhow::Result<()> {
-        self.client.ready()?;
-        self.tell_all(notice)
+        match self.client.ready() {
+            // Whoever runs the command, or edits the line, takes note of that.
+            Ok(_) | Err(ClientError::Interrupted) => self.tell_all(notice),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Tells what came.
