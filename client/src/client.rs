@@ -25,7 +25,11 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 ///
 /// It has no thread of its own: everything is done while one of its methods runs, in the thread that calls it. Between
 /// calls nothing is read; what comes waits in the system's buffers, and then at those who send it. At most so many events
-/// are kept until they are taken; while there are as many, nothing is read either.
+/// are kept until they are taken (1,024, or 4 MiB of values), but for the end of each query that is pending; while there
+/// are as many, nothing is read either.
+///
+/// Everybody who answers connects: up to 4,096 connections at once, for each of which the process needs a descriptor. The
+/// limit on these is its own to raise; where it is reached, [`Event::NotListening`] says so.
 ///
 /// # Time
 ///

@@ -82,7 +82,6 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// Connects to a contact and waits until it has said hello: to the first of its addresses where a servent does.
     pub(crate) fn attach(contact: &Neighbor, answer_port: u16) -> Result<Sockets, ConnectError> {
-        sockets::raise_descriptor_limit();
         let until = Instant::now() + ATTACH_WAIT_MAX;
         let mut refusals = Refusals::default();
         for address in &contact.addresses {

@@ -16,6 +16,7 @@ use client::{
 };
 use common::limits::{CLIENT_PENDING_MAX, KEY_BYTES_MAX, TP3_TEXT_BYTES_MAX};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use support::fake::{Fake, Peer, tally};
 use support::overlay::Chain;
@@ -92,6 +93,14 @@ fn every_servent_is_asked_for_a_key_and_for_its_place() {
     assert!(matches!(places.last(), Some(Event::Finished(_))), "{places:?}");
     assert!(client.next_event().unwrap().is_none(), "nothing is pending and nothing is left to tell");
     assert!(matches!(client.ask(""), Err(AskError::NotAKey(_))));
+}
+
+#[test]
+fn the_limits_of_the_process_it_is_used_in_stay_what_they_are() {
+    let few = getrlimit(Resource::Nofile).maximum.map_or(65_536, |most| most - 1);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(few), ..getrlimit(Resource::Nofile) }).unwrap();
+    let _attached = attached();
+    assert_eq!(getrlimit(Resource::Nofile).current, Some(few));
 }
 
 #[test]

@@ -72,6 +72,8 @@ enum Action {
 fn main() -> ExitCode {
     // Where the system cannot, a full file ends this program, and with it what it started.
     let _ = servent::signals::outlive_full_files();
+    // Every servent that answers connects.
+    servent::sockets::raise_descriptor_limit();
     let run = match Options::parse().what {
         Action::Run { name, address, logs, client } => run(&name, address, logs.as_deref(), &client),
         Action::Check { name, address, logs } => {

@@ -18,6 +18,7 @@ use common::dialect::{Dialect, Manners};
 use common::limits::COMMAND_BYTES_MAX;
 use servent::patient;
 use servent::signals::is_ignored;
+use servent::sockets::raise_descriptor_limit;
 use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
@@ -31,6 +32,8 @@ use crate::{Ask, AskError, Client, ClientError, EndReason, Event, Question};
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
+    // Everybody who answers connects.
+    raise_descriptor_limit();
     let mut client = Client::connect_from(&options.contact, options.answer_port.unwrap_or(0))?;
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
     interrupt.set_nonblocking(true)?;
