@@ -24,9 +24,9 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 /// A connection to a contact, through which a whole overlay is asked.
 ///
 /// It has no thread of its own: everything is done while one of its methods runs, in the thread that calls it. Between
-/// calls nothing is read; what comes waits in the system's buffers, and then at those who send it. At most so many events
-/// are kept until they are taken (1,024, or 4 MiB of values), but for the end of each query that is pending; while there
-/// are as many, nothing is read either.
+/// calls nothing is read; what comes waits in the system's buffers, and then at those who send it. While 1,024
+/// events wait to be taken, or 4 MiB of values, nothing is read either; more are kept only of what needs no reading: the
+/// end of each query that is pending.
 ///
 /// Everybody who answers connects: up to 4,096 connections at once, for each of which the process needs a descriptor. The
 /// limit on these is its own to raise; where it is reached, [`Event::NotListening`] says so.
@@ -52,6 +52,20 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 /// may_be_handed_to_another_thread::<client::Client>();
 /// ```
 ///
+/// In one thread it does:
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut client = client::Client::connect("9000")?;
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| client.ask("coffee").map(Iterator::count));
+/// });
+/// # Ok(())
+/// # }
+/// ```
+///
+/// And in two it does not:
+///
 /// ```compile_fail,E0499
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut client = client::Client::connect("9000")?;
@@ -70,7 +84,8 @@ pub struct Client {
 
 impl Client {
     /// Connects to a contact, and waits until it has said hello: `9000` (on this machine), `host:9000`, `[::1]:9000`, or
-    /// `tp3://host:9000` where it speaks TP3. Of a name with several addresses each is tried in turn, within 15 s in all.
+    /// `tp3://host:9000` where it speaks TP3. Of a name with several addresses each is tried in turn, within 15 s in all;
+    /// looking up the name comes before, and takes as long as the system lets it.
     ///
     /// # Errors
     ///
@@ -121,6 +136,10 @@ impl Client {
     }
 
     /// Asks, and gives the number by which what comes of it is told. Any number of queries may be pending, up to 16,384.
+    ///
+    /// A contact takes 10,000 queries of one client at once, and then 1,000 a second; the rest it leaves unread until then.
+    /// The wait of a query goes from here on, so who begins more gives them a wait that is longer by that
+    /// ([`Question::silence_max`]), or keeps fewer pending; or the last of them end in silence before the contact has read them.
     ///
     /// # Errors
     ///
@@ -222,7 +241,7 @@ impl Client {
         self.contact_socket().is_some()
     }
 
-    /// Which of the contact's addresses it is connected to, or was last.
+    /// Which of the contact's addresses it is connected to, or was last dialled.
     #[must_use]
     pub fn contact_address(&self) -> SocketAddr {
         self.network.contact_address()
@@ -290,3 +309,16 @@ const _: () = {
     is_send::<Client>();
     is_send::<Told>();
 };
+
+#[cfg(test)]
+mod tests {
+    use common::limits::{
+        CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX,
+    };
+
+    #[test]
+    fn the_numbers_in_what_is_said_of_it_are_those_of_the_limits() {
+        assert_eq!((CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX), (10_000, 1_000));
+        assert_eq!((CLIENT_PENDING_MAX, CLIENT_CONNECTIONS_MAX), (16_384, 4_096));
+    }
+}

@@ -56,7 +56,8 @@ pub enum Event {
         reason: String,
     },
     /// This machine can take no more connections, mostly because this process may open no more files. What servents
-    /// that are not connected yet have to answer does not come, until a query is begun.
+    /// that are not connected yet have to answer does not come, until [`Client::begin`](crate::Client::begin) is called
+    /// next, for whatever query.
     NotListening {
         /// What the system says.
         reason: String,

@@ -18,8 +18,38 @@
 //!
 //! [`Client::topology`] asks every servent for its place instead, and [`Client::events`] takes a [`Question`] with a wait
 //! of its own. Who wants many queries pending at once begins them ([`Client::begin`]) and takes what comes of all of them
-//! ([`Client::next_event`]); who has a loop polls the client ([`Client::ready`]). There is no thread and no runtime in it,
-//! and it prints nothing; what goes wrong with strangers is in the log (the crate `log`).
+//! ([`Client::next_event`]). A contact takes 10,000 queries at once, and then 1,000 a second: who begins more than that
+//! gives them a longer wait, or keeps fewer pending. There is no thread and no runtime in it, and it prints nothing; what
+//! goes wrong with strangers is in the log (the crate `log`).
+//!
+//! Who has a loop polls the client, which is readable when there is something to do, or its deadline has come:
+//!
+//! ```no_run
+//! use client::{Ask, Client, Key, Question};
+//! use rustix::event::{PollFd, PollFlags, Timespec, poll};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = Client::connect("127.0.0.1:9000")?;
+//! for key in ["coffee", "tea"] {
+//!     client.begin(Question::new(Ask::Key(Key::new(key.as_bytes())?)))?;
+//! }
+//! loop {
+//!     while client.ready()? {
+//!         while let Some((query, event)) = client.take_event() {
+//!             println!("{query:?}: {event:?}");
+//!         }
+//!     }
+//!     if client.pending_count() == 0 {
+//!         break;
+//!     }
+//!     // Here whatever else the loop is for is waited for as well.
+//!     let wait = client.deadline().map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
+//!     let wait = wait.map(Timespec::try_from).transpose()?;
+//!     poll(&mut [PollFd::new(&client, PollFlags::IN)], wait.as_ref())?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 // What a query means and when it is over is decided in `common::session`. Here are the sockets (`network`), a limit on what
 // waits to be told (`untold`), and the types a user sees. The program is a feature that may be turned off.
