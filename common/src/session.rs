@@ -593,6 +593,19 @@ mod tests {
     use crate::features::MADE_UP;
     use crate::message::ServentId;
 
+    #[test]
+    fn whoever_reads_json_finds_the_reasons_by_the_names_they_have() {
+        for (reason, name) in [
+            (EndReason::Complete, "complete"),
+            (EndReason::Silence, "silence"),
+            (EndReason::Answers, "answers"),
+            (EndReason::Cancelled, "interrupted"),
+            (EndReason::NotUnderstood, "not_understood"),
+        ] {
+            assert_eq!(reason.word(), name);
+        }
+    }
+
     /// No ask needs a feature yet, so the need is made up here.
     #[test]
     fn what_the_contact_does_not_understand_is_not_asked_and_costs_nobody_the_contact() {
