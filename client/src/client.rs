@@ -35,8 +35,8 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 ///
 /// A query waits so long for its next answer, and time passes for it while a method of the client waits, and while the
 /// caller waits by itself: that is from the moment [`ready`](Client::ready) said that there is nothing to tell, or
-/// [`take_event`](Client::take_event) gave nothing, until `ready` or a method that waits is called. While the caller is busy with an event, the time
-/// of the client stands still, and no query ends for that.
+/// [`take_event`](Client::take_event) gave nothing, until `ready` or a method that waits is called. While the caller is
+/// busy with an event, the time of the client stands still, and no query ends for that.
 ///
 /// A caller that is back from its own wait later than [`deadline`](Client::deadline) loses nothing that came in time: what
 /// has come is read before any silence is told, and the wait that was too long is not counted (but of such waits every

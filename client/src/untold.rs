@@ -95,6 +95,7 @@ mod tests {
 
     #[test]
     fn it_is_full_of_many_events_and_of_long_ones_and_what_is_told_makes_room() {
+        assert_eq!((EVENTS_MAX, EVENTS_BYTES_MAX), (1_024, 4 << 20), "the text of `Client` names them");
         for (bytes, fits) in [(1, EVENTS_MAX), (VALUE_BYTES_MAX, EVENTS_BYTES_MAX / VALUE_BYTES_MAX)] {
             let mut untold = Untold::default();
             for _ in 0..fits {
