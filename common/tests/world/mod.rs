@@ -553,7 +553,7 @@ impl World {
     /// The person at a client asks.
     pub(crate) fn ask(&mut self, client: NodeId, ask: Ask) -> QueryId {
         let session = self.session(client).expect("a client that lives");
-        assert!(!session.is_waiting(), "{} still waits", self.name(client));
+        assert_eq!(session.pending_count(), 0, "{} still waits", self.name(client));
         let asked_before = self.queries.len();
         let Plan::Client(ClientPlan { silence_max, answers_wanted, .. }) = self.nodes[client.0].plan else {
             panic!("{} is no client", self.name(client));
@@ -701,7 +701,7 @@ impl World {
                 Mind::Servent(overlay) => {
                     overlay.pending_count() == 0 && node.deadline.is_none_or(|due| due > self.now)
                 }
-                Mind::Client(session) => !session.is_waiting() && (node.attached || node.deadline.is_none()),
+                Mind::Client(session) => session.pending_count() == 0 && (node.attached || node.deadline.is_none()),
                 Mind::Gone | Mind::Stranger => true,
             })
     }
@@ -1051,7 +1051,7 @@ impl World {
                 Report::ContactLost { .. } => self.nodes[node.0].attached = false,
                 Report::Ended { .. } => {
                     let session = self.session(node).expect("a client that lives");
-                    assert!(!session.is_waiting(), "it ended and waits");
+                    assert_eq!(session.pending_count(), 0, "it ended and waits");
                 }
                 _ => {}
             }
@@ -1149,7 +1149,7 @@ impl World {
             let state = match &node.mind {
                 Mind::Gone => "gone".to_owned(),
                 Mind::Servent(overlay) => format!("servent, {} pending", overlay.pending_count()),
-                Mind::Client(session) => format!("client, waiting: {}", session.is_waiting()),
+                Mind::Client(session) => format!("client, waiting: {}", session.pending_count() > 0),
                 Mind::Stranger => "stranger".to_owned(),
             };
             let _ = writeln!(
