@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::time::Instant;
 
-use client::{Ask, Client, Event, Key, Question};
+use client::{Client, Event, Question};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [contact, key] = &words[..] else { return Err("the order is: load CONTACT KEY".into()) };
-    let question = Question::new(Ask::Key(Key::new(key.as_bytes())?));
+    let question = Question::key(key)?;
     let mut client = Client::connect(contact)?;
     let (began, mut begun, mut ended, mut answers) = (Instant::now(), 0, 0, 0);
     while ended < 10_000 {

@@ -135,7 +135,7 @@ impl Client {
         Ok(Events::new(self, query))
     }
 
-    /// Asks, and gives the number by which what comes of it is told. Any number of queries may be pending, up to 16,384.
+    /// Asks, and gives the number by which what comes of it is told. Up to 16,384 queries may be pending.
     ///
     /// A contact takes 10,000 queries of one client at once, and then 1,000 a second; the rest it leaves unread until then.
     /// The wait of a query goes from here on, so who begins more gives them a wait that is longer by that
@@ -149,7 +149,7 @@ impl Client {
     }
 
     /// The next event, and of which query it is; waits for it. Nothing where no query is pending and nothing is left to
-    /// tell.
+    /// tell: then it does not look for more, and it is [`ready`](Client::ready) that finds a contact gone.
     ///
     /// # Errors
     ///
@@ -260,9 +260,9 @@ impl Client {
         self.network.contact_socket()
     }
 
-    /// Connects once more to a contact that is lost, for at most 5 s: it may just be starting again. Answers are heard at
-    /// the port where they were, no query number is used twice, and queries that are pending go on. Events that come
-    /// meanwhile are there to be taken. Where the contact is there, as far as that is known without reading, nothing is
+    /// Keeps trying to connect to a contact that is lost, for at most 5 s: it may just be starting again, and may not be
+    /// linked with others yet when it answers. Answers are heard at the port where they were, and no query number is used
+    /// twice. Queries that are pending go on, and are not asked again. Events that come meanwhile are there to be taken. Where the contact is there, as far as that is known without reading, nothing is
     /// done.
     ///
     /// Where this machine has another address by now, answers are heard there; those who answer what was asked before go

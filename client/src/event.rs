@@ -10,13 +10,20 @@ use common::session::{Ending, Report};
 use crate::untold::Told;
 
 /// The number of a query: no other query of the same [`Client`](crate::Client) has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryNumber(pub(crate) u64);
 
 /// As servents write it in their logs, before the address where the answers are heard.
 impl fmt::Display for QueryNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
+    }
+}
+
+/// The same: whoever looks for it in a log is to find it.
+impl fmt::Debug for QueryNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -28,11 +35,12 @@ pub enum Event {
     Answer {
         /// The servent, by the address it goes by.
         from: SocketAddr,
-        /// How many links the query crossed to it, where that is told.
+        /// How many links between servents the query crossed to it, where that is told: none to the contact.
         hops: Option<u8>,
         /// A value, or a place in the topology.
         body: AnswerBody,
-        /// Since the query was begun.
+        /// Since the query was begun, in the [time of the client](crate::Client#time): it stands still while the caller
+        /// is busy.
         elapsed: Duration,
     },
     /// A query is over: nothing more is told of it.

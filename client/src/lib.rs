@@ -7,8 +7,9 @@
 //! let mut client = Client::connect("127.0.0.1:9000")?;
 //! for event in client.ask("coffee")? {
 //!     match event? {
-//!         Event::Answer { from, body: AnswerBody::Value(value), .. } => println!("{from} has {value:?}"),
-//!         Event::Finished(ending) => println!("{} answers, {} missing", ending.answers, ending.missing),
+//!         // A value is whatever bytes somebody holds: not all of them are fit for a terminal.
+//!         Event::Answer { from, body: AnswerBody::Value(value), .. } => println!("{from}: {}", value.escape_ascii()),
+//!         Event::Finished(ending) => println!("{} answers: {}", ending.answers, ending.reason.word()),
 //!         other => println!("{other:?}"),
 //!     }
 //! }
@@ -25,13 +26,13 @@
 //! Who has a loop polls the client, which is readable when there is something to do, or its deadline has come:
 //!
 //! ```no_run
-//! use client::{Ask, Client, Key, Question};
+//! use client::{Client, Question};
 //! use rustix::event::{PollFd, PollFlags, Timespec, poll};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut client = Client::connect("127.0.0.1:9000")?;
 //! for key in ["coffee", "tea"] {
-//!     client.begin(Question::new(Ask::Key(Key::new(key.as_bytes())?)))?;
+//!     client.begin(Question::key(key)?)?;
 //! }
 //! loop {
 //!     while client.ready()? {
