@@ -100,7 +100,15 @@ impl Sockets {
                     continue;
                 }
             };
-            let mut network = Sockets::new(contact.dialect, stream, answer_port)?;
+            // Nobody is there any more: it took the connection and ended it at once.
+            let contact_address = match stream.peer_addr() {
+                Ok(contact_address) => canonical(contact_address),
+                Err(error) => {
+                    refusals.add(*address, error);
+                    continue;
+                }
+            };
+            let mut network = Sockets::new(contact.dialect, stream, contact_address, answer_port)?;
             match network.wait_for_hello(until)? {
                 Ok(()) => return Ok(network),
                 Err(reason) => refusals.add(*address, reason),
@@ -109,11 +117,14 @@ impl Sockets {
         Err(ConnectError::no_servent(&contact.name, refusals))
     }
 
-    fn new(dialect: Dialect, stream: TcpStream, answer_port: u16) -> Result<Sockets, ConnectError> {
+    fn new(
+        dialect: Dialect,
+        stream: TcpStream,
+        contact_address: SocketAddr,
+        answer_port: u16,
+    ) -> Result<Sockets, ConnectError> {
         // Heard on the address the contact sees us at, and on no other.
         let mut own = stream.local_addr().map_err(ConnectError::machine("cannot tell the own address"))?;
-        let contact_address = stream.peer_addr().map_err(ConnectError::machine("cannot tell the contact's address"))?;
-        let contact_address = canonical(contact_address);
         let listener = take_answer_port(answer_port, |port| {
             own.set_port(port);
             listen(own)
