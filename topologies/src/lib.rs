@@ -4,7 +4,7 @@
 //! starts and ends programs, `fleet` makes servents of them, `logs` keeps what they log, `asking` asks, `check` compares,
 //! `hint` says what can be asked. Tests of the programs stand on the same modules.
 //! The flood itself is in `common`, and nothing of these shares code with it; `sim` runs that very code, without sockets, and
-//! `scale` makes of many such runs the charts and tables of docs/SCALE.md.
+//! `scale` makes of many such runs the charts and tables of docs/SCALE.md. `bench` measures how fast real servents are.
 //!
 //! A fleet for a test: the programs have to be built (`cargo build --workspace`), and are looked for beside the test's own.
 //!
@@ -25,6 +25,7 @@
 //! ```
 
 pub mod asking;
+pub mod bench;
 pub mod check;
 pub mod declared;
 pub mod expected;

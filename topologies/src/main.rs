@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use common::counted::counted;
 use servent::patient;
+use topologies::bench;
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, some_loopback_address};
@@ -67,6 +68,8 @@ enum Action {
     Sim(Box<SimOptions>),
     /// Measure how a flood grows with TTL, degree and size, and write the charts and tables of docs/SCALE.md
     Scale(scale::Options),
+    /// Measure how fast servents are, beside programs that do the least possible work
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         }
         Action::Sim(options) => run_sim(&options),
         Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
+        Action::Bench(options) => run_bench(&options),
     };
     // What went wrong because everything is being ended is not worth a word.
     processes::stay_if_told_to_end();
@@ -160,6 +164,15 @@ fn run_sim(options: &SimOptions) -> anyhow::Result<ExitCode> {
         io::LineWriter::new(patient::stdout()),
         io::LineWriter::new(patient::stderr()),
     )?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_bench(options: &bench::Options) -> anyhow::Result<ExitCode> {
+    if let Some(why) = bench::refusal(options) {
+        refuse("bench", &why);
+    }
+    processes::end_all_on_signals()?;
+    let well = bench::run(options, io::LineWriter::new(patient::stdout()))?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -1,0 +1,157 @@
+//! How rows are told: one table for people, or one JSON object a row.
+//!
+//! A row is told once it is measured, which may be minutes before the next; so the columns are as wide as they are.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::row::{BenchRow, Spread};
+
+/// Rows on their way to somebody who reads.
+#[derive(Debug)]
+pub struct Table<Out> {
+    out: Out,
+    json: bool,
+    is_begun: bool,
+}
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    name: &'a str,
+    value: f64,
+    floor: Option<f64>,
+    unit: &'a str,
+    ratio: Option<f64>,
+    target: Option<String>,
+    met: Option<bool>,
+    rounds: usize,
+    lost: u64,
+}
+
+impl<Out: Write> Table<Out> {
+    /// A table that is still empty.
+    pub fn new(out: Out, json: bool) -> Table<Out> {
+        Table { out, json, is_begun: false }
+    }
+
+    /// Tells a row.
+    pub fn add(&mut self, row: &BenchRow) -> io::Result<()> {
+        if self.json {
+            serde_json::to_writer(&mut self.out, &JsonRow::of(row))?;
+            writeln!(self.out)?;
+        } else {
+            if !self.is_begun {
+                self.line(
+                    ["row", "ours", "(min..max)", "floor", "(min..max)", "unit"],
+                    ["ratio", "(min..max)"],
+                    ["target", "met", "rounds", "lost"],
+                )?;
+            }
+            let [value, ratio] = [Some(row.value), row.ratio].map(|spread| shown(spread.as_ref()));
+            let floor = shown(row.floor.as_ref());
+            let met = row.is_met().map_or("-", |is_met| if is_met { "yes" } else { "NO" });
+            let target = targets(row).unwrap_or_else(|| "-".to_owned());
+            let (rounds, lost) = (row.rounds.to_string(), row.lost.to_string());
+            self.line(
+                [row.name, &value.0, &value.1, &floor.0, &floor.1, row.unit],
+                [&ratio.0, &ratio.1],
+                [&target, met, &rounds, &lost],
+            )?;
+        }
+        self.is_begun = true;
+        self.out.flush()
+    }
+
+    fn line(&mut self, figures: [&str; 6], ratio: [&str; 2], judged: [&str; 4]) -> io::Result<()> {
+        let [name, value, value_range, floor, floor_range, unit] = figures;
+        let ([ratio, ratio_range], [target, met, rounds, lost]) = (ratio, judged);
+        writeln!(
+            self.out,
+            "{name:<15} {value:>6} {value_range:<14} {floor:>6} {floor_range:<14} {unit:<4} {ratio:>5} {ratio_range:<12} \
+             {target:<18} {met:<3} {rounds:>6} {lost:>4}"
+        )
+    }
+}
+
+impl<'a> JsonRow<'a> {
+    fn of(row: &'a BenchRow) -> JsonRow<'a> {
+        JsonRow {
+            name: row.name,
+            value: row.value.median,
+            floor: row.floor.map(|floor| floor.median),
+            unit: row.unit,
+            ratio: row.ratio.map(|ratio| ratio.median),
+            target: targets(row),
+            met: row.is_met(),
+            rounds: row.rounds,
+            lost: row.lost,
+        }
+    }
+}
+
+/// All that is demanded of a row, in words.
+fn targets(row: &BenchRow) -> Option<String> {
+    let words: Vec<String> = row.targets.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn shown(spread: Option<&Spread>) -> (String, String) {
+    let Some(Spread { median, min, max }) = spread else { return ("-".to_owned(), String::new()) };
+    (figure(*median), format!("({}..{})", figure(*min), figure(*max)))
+}
+
+/// Three digits, or as many as stand before the point.
+fn figure(figure: f64) -> String {
+    let digits = match figure.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    format!("{figure:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::{Bound, Of};
+    use super::*;
+
+    fn rows() -> [BenchRow; 2] {
+        let lookup = BenchRow::of_pairs("lookup", "us", &[(131.25, 100.0), (128.0, 100.0), (300.0, 200.0)], 0).unwrap();
+        let memory = BenchRow::of_values("memory", "MiB", &[17.25], 3).unwrap();
+        [
+            lookup.with_target(Bound::AtMost(Of::Ratio, 1.5)),
+            memory.with_target(Bound::AtMost(Of::Value, 16.0)).with_target(Bound::AtMost(Of::Ratio, 1.1)),
+        ]
+    }
+
+    fn told(json: bool) -> String {
+        let mut out = Vec::new();
+        let mut table = Table::new(&mut out, json);
+        for row in rows() {
+            table.add(&row).unwrap();
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn people_get_aligned_columns() {
+        let expected = "\
+row               ours (min..max)      floor (min..max)     unit ratio (min..max)   target             met rounds lost
+lookup             131 (128..300)        100 (100..200)     us    1.31 (1.28..1.50) <= 1.5             yes      3    0
+memory            17.2 (17.2..17.2)        -                MiB      -              value <= 16, <= 1.1 NO       1    3
+";
+        assert_eq!(told(false), expected);
+    }
+
+    #[test]
+    fn programs_get_one_object_a_row() {
+        let expected = "\
+{\"name\":\"lookup\",\"value\":131.25,\"floor\":100.0,\"unit\":\"us\",\"ratio\":1.3125,\"target\":\"<= 1.5\",\"met\":true,\
+\"rounds\":3,\"lost\":0}
+{\"name\":\"memory\",\"value\":17.25,\"floor\":null,\"unit\":\"MiB\",\"ratio\":null,\"target\":\"value <= 16, <= 1.1\",\
+\"met\":false,\"rounds\":1,\"lost\":3}
+";
+        assert_eq!(told(true), expected);
+    }
+}
