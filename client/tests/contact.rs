@@ -15,7 +15,7 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
 use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::{Frame, PREFACE, Position, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
@@ -372,7 +372,7 @@ fn of_the_topology_servents_can_be_missing_too() {
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;
     let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
-    contact.send(&Message::Answer(Answer { sequence, hops: 0, body: place }));
+    contact.send(&Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 0, body: place }));
     contact.finish(sequence, tally(3, 3));
     let run = client.finish();
     assert_eq!((run.out, run.code), (format!("{0} {0}\n", fake.address()), 5));
@@ -585,11 +585,14 @@ fn a_contact_that_asks_is_told_that_the_client_is_there() {
 // ---- what belongs to no query ----
 
 fn unexpected_messages(sequence: u64) -> Vec<Message> {
-    let value = |sequence| Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(b"v".to_vec()) });
+    let value = |sequence| {
+        Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 1, body: AnswerBody::Value(b"v".to_vec()) })
+    };
     let client: SocketAddr = "192.0.2.1:1".parse().unwrap();
     let query = Query {
         sequence,
         client: AnswerAddress { socket: client, dialect: Dialect::Native },
+        contact: None,
         ttl: 3,
         hops: 1,
         ask: key("k"),
@@ -638,9 +641,9 @@ fn an_answer_to_another_question_is_unexpected_whatever_its_sequence() {
     for (body, right) in [(place.clone(), AnswerBody::Value(b"v".to_vec())), (AnswerBody::Value(b"v".to_vec()), place)]
     {
         let sequence = contact.request().sequence;
-        contact.send(&Message::Answer(Answer { sequence, hops: 0, body }));
+        contact.send(&Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 0, body }));
         assert_eq!(client.next_line(), surprise);
-        contact.send(&Message::Answer(Answer { sequence, hops: 0, body: right }));
+        contact.send(&Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 0, body: right }));
         client.next_line();
         contact.finish(sequence, tally(1, 1));
     }
@@ -691,7 +694,12 @@ fn strangers_at_the_answer_address_do_no_harm() {
     }
     // One that answers before it has said who it is.
     let mut hasty = std::net::TcpStream::connect(answer_address).unwrap();
-    let answer = Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(b"forged".to_vec()) });
+    let answer = Message::Answer(Answer {
+        sequence,
+        asked: Some(AskHash(0)),
+        hops: 1,
+        body: AnswerBody::Value(b"forged".to_vec()),
+    });
     let frame = Frame::at(Position::First, Dialect::Native, &answer).unwrap();
     hasty.write_all(&[&PREFACE[..], frame.as_bytes()].concat()).unwrap();
     hasty.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -13,7 +13,7 @@ use std::thread;
 use common::dialect::Dialect;
 use common::limits::VALUE_BYTES_MAX;
 use common::message::Message;
-use common::query::{Answer, AnswerBody, Tally};
+use common::query::{Answer, AnswerBody, AskHash, Tally};
 use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::Frame;
 use serde_json::json;
@@ -28,7 +28,7 @@ const FLOODERS: usize = 8;
 
 /// A thousand answers to a query nobody asked, and a ping, by which it can be told that they were read.
 fn strange_answers(sequence: u64) -> Vec<u8> {
-    let answer = Answer { sequence, hops: 1, body: AnswerBody::Value(b"v".to_vec()) };
+    let answer = Answer { sequence, asked: Some(AskHash(0)), hops: 1, body: AnswerBody::Value(b"v".to_vec()) };
     let [answer, ping] =
         [Message::Answer(answer), Message::Ping].map(|message| Frame::new(Dialect::Native, &message).unwrap());
     [&answer.as_bytes().repeat(1_000)[..], ping.as_bytes()].concat()
@@ -118,7 +118,8 @@ fn megabytes_half_said_keep_nobody_else_from_answering() {
     let (address, sequence) = (contact.answer_address.unwrap(), contact.request().sequence);
     let answer = |value: &[u8]| {
         let body = AnswerBody::Value(value.to_vec());
-        Frame::new(Dialect::Native, &Message::Answer(Answer { sequence, hops: 1, body })).unwrap()
+        Frame::new(Dialect::Native, &Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 1, body }))
+            .unwrap()
     };
     let whole = answer(&vec![b'v'; VALUE_BYTES_MAX]);
     // Each says a megabyte but for its last byte.

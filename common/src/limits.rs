@@ -32,6 +32,9 @@ pub const TTL_FROM_OTHERS_MAX: u8 = 7;
 
 // ---- how much is held ----
 
+/// How far the number of a query may be ahead of the lowest that is still open at its contact.
+pub const SPAN_MAX: u64 = u16::MAX as u64;
+
 /// Query ids remembered. Full of live ids, the seen set refuses new queries: an id dropped too early would come back
 /// as a second answer and a loop.
 pub const SEEN_IDS_MAX: usize = 262_144;

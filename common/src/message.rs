@@ -11,12 +11,20 @@ use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use crate::query::{Answer, Ask, Query, QueryId, Tally};
+use crate::random::split_mix;
 
 /// Who a servent is, whatever its addresses: random, new at every start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServentId(pub u128);
 
 impl ServentId {
+    /// What stands for a servent in a sum over many: the exclusive or of the two halves, mixed, so that ids that have
+    /// much in common add up to nothing that others do.
+    #[must_use]
+    pub fn mark(self) -> u64 {
+        split_mix(self.folded())
+    }
+
     /// The two halves in one: as random as either.
     pub(crate) fn folded(self) -> u64 {
         let half = |shift| u64::try_from((self.0 >> shift) & u128::from(u64::MAX)).unwrap_or_default();
@@ -282,8 +290,9 @@ mod tests {
         let key = Ask::Key(Key::new(b"coffee").unwrap());
         let request = |ask| Message::Request(Request { sequence: 1, ask });
         let client = AnswerAddress { socket: one, dialect: Dialect::OWN };
-        let query = |ask, path| Message::query(Query { sequence: 1, client, ttl: 1, hops: 1, ask, path });
-        let answer = |body| Message::Answer(Answer { sequence: 1, hops: 1, body });
+        let query =
+            |ask, path| Message::query(Query { sequence: 1, client, contact: None, ttl: 1, hops: 1, ask, path });
+        let answer = |body| Message::Answer(Answer { sequence: 1, asked: None, hops: 1, body });
         let path = || Path::Addresses(vec![one, other]);
         let place = AnswerBody::Place { path: path(), neighbors: vec![one, one, other] };
         let text = AnswerBody::Place { path: Path::Text(b"a b".to_vec()), neighbors: Vec::new() };

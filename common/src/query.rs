@@ -62,6 +62,22 @@ impl fmt::Display for QueryId {
     }
 }
 
+/// Who a contact is to those who remember its queries: random bits, which prove nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContactName(pub u64);
+
+/// Which of its contact's queries a copy belongs to, and which of the others may be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContactMark {
+    /// The contact.
+    pub name: ContactName,
+    /// The contact's own number for the query.
+    pub number: u64,
+    /// The lowest number that is still open there. It is no larger than `number`, nor smaller by more than
+    /// [`SPAN_MAX`](crate::limits::SPAN_MAX).
+    pub open_from: u64,
+}
+
 /// One copy of a query, as it crosses one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
@@ -69,6 +85,8 @@ pub struct Query {
     pub sequence: u64,
     /// Where the answers go.
     pub client: AnswerAddress,
+    /// Which of its contact's queries it is; nothing where a dialect it came over has no words for that.
+    pub contact: Option<ContactMark>,
     /// How many times the receiving side may still pass it on.
     pub ttl: u8,
     /// How many links it has crossed, this one included.
@@ -182,11 +200,30 @@ impl From<Vec<SocketAddr>> for Path {
     }
 }
 
+/// What an answer says it is the answer to: enough to tell one ask from another that somebody else chose, and no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskHash(pub u64);
+
+impl AskHash {
+    /// That of an ask: FNV-1a (Fowler, Noll and Vo) over its variant and the bytes of its key.
+    #[must_use]
+    pub fn of(ask: &Ask) -> AskHash {
+        let (variant, key) = match ask {
+            Ask::Key(key) => (0, key.as_bytes()),
+            Ask::Topology => (1, &[][..]),
+        };
+        let with = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        AskHash(key.iter().fold(with(0xcbf2_9ce4_8422_2325, &variant), with))
+    }
+}
+
 /// What one servent answers one query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The client's own number of the request.
     pub sequence: u64,
+    /// What was asked; nothing where a dialect has no words for that.
+    pub asked: Option<AskHash>,
     /// How many links the query had crossed when the servent first heard it.
     pub hops: u8,
     /// What it says.
@@ -265,6 +302,10 @@ pub struct Tally {
     pub lost: u64,
     /// Copies sent to neighbors whose dialect has no echo.
     pub silent: u64,
+    /// Copies that were below what their contact has open; each is `lost` too.
+    pub spoilt: u64,
+    /// The sum of the marks ([`ServentId::mark`](crate::message::ServentId::mark)) of the servents that answered.
+    pub answer_sum: u64,
 }
 
 impl Tally {
@@ -278,6 +319,9 @@ impl Tally {
         self.stopped = self.stopped.saturating_add(other.stopped);
         self.lost = self.lost.saturating_add(other.lost);
         self.silent = self.silent.saturating_add(other.silent);
+        self.spoilt = self.spoilt.saturating_add(other.spoilt);
+        // Of numbers drawn at random: there is no end to stay at.
+        self.answer_sum = self.answer_sum.wrapping_add(other.answer_sum);
     }
 
     /// Counts as many things given up.
@@ -293,10 +337,10 @@ impl Tally {
     }
 }
 
-/// What there is of it, each with its name: `reached 4, answers 1, copies 5, duplicates 2`.
+/// What there is of it that was counted, each with its name: `reached 4, answers 1, copies 5, duplicates 2`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = *self;
+        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } = *self;
         write!(f, "reached {reached}")?;
         for (name, count) in [("answers", answers), ("copies", copies), ("duplicates", duplicates)] {
             if count > 0 {
@@ -306,7 +350,7 @@ impl fmt::Display for Tally {
         if stopped != 0 {
             write!(f, ", stopped {stopped}")?;
         }
-        for (name, count) in [("lost", lost), ("silent", silent)] {
+        for (name, count) in [("lost", lost), ("silent", silent), ("spoilt", spoilt)] {
             if count > 0 {
                 write!(f, ", {name} {count}")?;
             }
@@ -318,6 +362,30 @@ impl fmt::Display for Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_stay_at_their_end_and_the_sum_of_marks_goes_on_from_zero() {
+        let full = Tally { lost: u64::MAX, spoilt: u64::MAX, answer_sum: u64::MAX, ..Tally::default() };
+        let mut tally = full;
+        tally.add(&Tally { lost: 2, spoilt: 2, answer_sum: 2, ..Tally::default() });
+        assert_eq!(tally, Tally { answer_sum: 1, ..full });
+    }
+
+    #[test]
+    fn what_was_asked_is_hashed_as_published() {
+        // Of the test vectors of the hash's authors (draft-eastlake-fnv), with the variant of a topology or of none.
+        let plain = |bytes: &[u8]| {
+            bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+        };
+        assert_eq!(
+            (plain(b""), plain(b"a"), plain(b"foobar")),
+            (0xcbf2_9ce4_8422_2325, 0xaf63_dc4c_8601_ec8c, 0x8594_4171_f739_67e8)
+        );
+        assert_eq!(AskHash::of(&Ask::Topology), AskHash(plain(&[1])));
+        assert_eq!(AskHash::of(&Ask::Key(Key::new(b"tea").unwrap())), AskHash(plain(b"\0tea")));
+    }
 
     #[test]
     fn a_path_is_known_by_what_is_on_it_as_far_as_that_can_be_known() {

@@ -414,7 +414,7 @@ impl Session {
 
     /// Whether it is one that is waited for, or that nobody wants any more.
     fn on_answer(&mut self, now: Time, peer: Peer, answer: Answer, out: &mut Vec<Output>) -> bool {
-        let Answer { sequence, hops, body } = answer;
+        let Answer { sequence, asked: _, hops, body } = answer;
         let brings_place = matches!(body, AnswerBody::Place { .. });
         let pending = self.pending.get_mut(sequence);
         // It is one to that query as far as whoever brings it says what kind it is.

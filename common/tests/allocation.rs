@@ -24,7 +24,7 @@ use common::limits::{
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Finished, Hello, Message, Role, ServentId};
 use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, Tally};
 use common::session::{self, Question, Session};
 use common::store::{Store, StoreError};
 use common::time::Time;
@@ -186,10 +186,10 @@ fn the_count_is_right() {
 fn a_length_inside_a_frame_allocates_at_most_a_frame() {
     let places: [(&str, &[u8]); 5] = [
         ("key", &[4, 0, 0]),
-        ("path of a query", &[5, 0, 0, 127, 0, 0, 1, 1, 0, 3, 1, 1]),
-        ("value", &[6, 0, 0, 0]),
-        ("path of an answer", &[6, 0, 0, 1]),
-        ("neighbors of an answer", &[6, 0, 0, 1, 0]),
+        ("path of a query", &[5, 0, 0, 127, 0, 0, 1, 1, 0, 0, 3, 1, 1]),
+        ("value", &[6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("path of an answer", &[6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ("neighbors of an answer", &[6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]),
     ];
     let bytes_of_an_address = size_of::<SocketAddr>();
     let lengths = [
@@ -388,7 +388,7 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
     for sequence in 0..queries {
         let client = AnswerAddress { socket: address(7000), dialect };
         let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-        let query = Query { sequence, client, ttl, hops: 1, ask, path: Path::default() };
+        let query = Query { sequence, client, contact: None, ttl, hops: 1, ask, path: Path::default() };
         let message = Message::query(query);
         overlay.handle(Time::START, Input::Received { link: LinkId(1), message }, &mut out);
     }
@@ -410,7 +410,7 @@ fn a_copy_that_brings_nothing_new_takes_no_memory() {
     let mut overlay = busy_servent(own, &[], 0, 0, Dialect::Native);
     let client = AnswerAddress { socket: SocketAddr::from(([10, 0, 0, 1], 7000)), dialect: Dialect::Native };
     let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-    let query = Arc::new(Query { sequence: 1, client, ttl: 3, hops: 1, ask, path: Path::default() });
+    let query = Arc::new(Query { sequence: 1, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() });
     let mut out = Vec::with_capacity(4);
     for (is_new, said) in [(true, 1), (false, 2), (false, 3)] {
         let input = Input::Received { link: LinkId(1), message: Message::Query(Arc::clone(&query)) };
@@ -486,7 +486,7 @@ fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
                 sequence += 1;
                 let client = AnswerAddress { socket: address(7000), dialect };
                 let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-                let query = Query { sequence, client, ttl: 0, hops: 1, ask, path: Path::default() };
+                let query = Query { sequence, client, contact: None, ttl: 0, hops: 1, ask, path: Path::default() };
                 hear(1, Message::query(query));
             }
             assert_eq!(overlay.holding("seen"), Some(count));
@@ -654,7 +654,12 @@ fn answer_of(length: usize) -> Message {
 }
 
 fn answer_with(byte: u8, length: usize) -> Message {
-    Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![byte; length]) })
+    Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(vec![byte; length]),
+    })
 }
 
 fn frame(message: &Message) -> Vec<u8> {

@@ -21,7 +21,7 @@ use common::limits::{
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{self, Dial, Errand};
-use common::query::{Answer, AnswerBody, Ask, Path, Query};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
 use common::session::{self, Report};
 use common::time::Time;
 use common::wire::{Accepts, WireError};
@@ -254,6 +254,7 @@ fn query() -> Arc<Query> {
     Arc::new(Query {
         sequence: 1,
         client: AnswerAddress { socket: SocketAddr::from(([192, 0, 2, 9], 7000)), dialect: Dialect::Native },
+        contact: None,
         ttl: 3,
         hops: 1,
         ask: Ask::Key(Key::new(b"tea").expect("a key")),
@@ -263,7 +264,12 @@ fn query() -> Arc<Query> {
 
 /// An answer of about so many bytes.
 fn answer(bytes_count: usize) -> Message {
-    Message::Answer(Answer { sequence: 1, hops: 0, body: AnswerBody::Value(vec![b'v'; bytes_count]) })
+    Message::Answer(Answer {
+        sequence: 1,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(vec![b'v'; bytes_count]),
+    })
 }
 
 fn closed(link: LinkId, reason: &str) -> (LinkId, Heard) {

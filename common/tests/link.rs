@@ -14,7 +14,7 @@ use common::limits::{
 };
 use common::link::{Link, Purpose, SendError};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask};
+use common::query::{Answer, AnswerBody, Ask, AskHash};
 use common::wire::{Accepts, Frame, PREFACE, Position, VERSION, WireError};
 use proptest::prelude::*;
 
@@ -312,7 +312,12 @@ fn the_other_end_may_accept_nothing_or_more_than_there_is() {
 #[test]
 fn a_message_no_frame_can_hold_is_lost_alone() {
     let mut link = greeted(Purpose::Standing, client(), u32::MAX);
-    let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]) });
+    let message = Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]),
+    });
     assert!(matches!(link.send(&message), Err(SendError::Encode(_))));
     assert_eq!(link.send(&Message::Ping), Ok(()));
     assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING].concat());
@@ -364,7 +369,7 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        prop_oneof![6_usize..400, 6_usize..40_000].prop_map(Event::Say),
+        prop_oneof![14_usize..400, 14_usize..40_000].prop_map(Event::Say),
         prop_oneof![0_usize..40, 0_usize..60_000].prop_map(Event::Write),
         prop_oneof![0_usize..40, 0_usize..60_000].prop_map(Event::Read),
     ]
@@ -468,11 +473,16 @@ fn first_answer_of(body_bytes: usize) -> Message {
 fn answer_of(body_bytes: usize) -> Message {
     // A value up to 250 bytes long has its length in one byte, up to 65535 in three, beyond that in five. Where the
     // step leaves a gap, a longer sequence number closes it.
-    for (sequence, words) in [(0, 6), (0, 8), (0, 10), (251, 8), (251, 10), (251, 12)] {
+    for (sequence, words) in [(0, 14), (0, 16), (0, 18), (251, 16), (251, 18), (251, 20)] {
         let Some(length) = body_bytes.checked_sub(words) else {
             continue;
         };
-        let message = Message::Answer(Answer { sequence, hops: 0, body: AnswerBody::Value(vec![b'v'; length]) });
+        let message = Message::Answer(Answer {
+            sequence,
+            asked: Some(AskHash(0)),
+            hops: 0,
+            body: AnswerBody::Value(vec![b'v'; length]),
+        });
         if frame(&message).len() == LENGTH_BYTES + body_bytes {
             return message;
         }

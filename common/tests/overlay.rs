@@ -21,7 +21,7 @@ use common::limits::*;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
 use common::wire::WireError;
@@ -216,7 +216,7 @@ fn milk() -> Ask {
 
 fn query(sequence: u64, client: usize, ask: Ask) -> Query {
     let client = AnswerAddress { socket: client_address(client), dialect: Dialect::Native };
-    Query { sequence, client, ttl: 3, hops: 1, ask, path: Path::default() }
+    Query { sequence, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() }
 }
 
 fn echo_of(query: &Query, tally: Tally) -> Message {
@@ -232,7 +232,12 @@ fn finished(sequence: u64, tally: Tally) -> Message {
 }
 
 fn value(sequence: u64, text: &str) -> Message {
-    Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(text.as_bytes().to_vec()) })
+    Message::Answer(Answer {
+        sequence,
+        asked: Some(AskHash::of(&tea())),
+        hops: 1,
+        body: AnswerBody::Value(text.as_bytes().to_vec()),
+    })
 }
 
 fn reached(count: u64) -> Tally {
@@ -276,7 +281,8 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     let client = mind.client(9);
     let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
     let out = mind.hear(client, Message::Request(Request { sequence: 77, ask: tea() }));
-    let answer = Answer { sequence: 77, hops: 0, body: AnswerBody::Value(b"green".to_vec()) };
+    let answer =
+        Answer { sequence: 77, asked: Some(AskHash::of(&tea())), hops: 0, body: AnswerBody::Value(b"green".to_vec()) };
     let [rests, told @ ..] = out.as_slice() else { panic!("nothing is said") };
     assert!(matches!(rests, Output::Rest { link, until } if *link == client && *until <= mind.now + QUERY_COST_MAX));
     assert_eq!(told, [send(client, Message::Answer(answer)), send(client, finished(77, tally))]);

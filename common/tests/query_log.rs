@@ -251,6 +251,7 @@ fn a_neighbor_that_knows_no_echoes() {
     let query = Query {
         sequence: 7,
         client: AnswerAddress { socket: address("10.0.0.3:9990"), dialect: Dialect::Native },
+        contact: None,
         ttl: 2,
         hops: 1,
         ask: tea(),
@@ -287,6 +288,7 @@ fn a_neighbor_that_cannot_be_told() {
     let query = |ttl| Query {
         sequence: 7 + u64::from(ttl),
         client: AnswerAddress { socket: address("10.0.0.3:9990"), dialect: Dialect::Native },
+        contact: None,
         ttl,
         hops: 1,
         ask: long.clone(),
@@ -334,6 +336,7 @@ fn a_ttl_that_is_cut_and_a_request_made_twice() {
     let query = Query {
         sequence: 7,
         client: AnswerAddress { socket: address("10.0.0.4:9990"), dialect: Dialect::Native },
+        contact: None,
         ttl: TTL_FROM_OTHERS_MAX + 2,
         hops: 1,
         ask: tea(),

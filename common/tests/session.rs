@@ -16,7 +16,7 @@ use common::key::Key;
 use common::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use common::link::LinkId;
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Path, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Tally};
 use common::session::{
     ENDED_KEPT_MAX, EndReason, Ending, Input, Output, Question, Report, Session, TooManyPending, UNEXPECTED_TOLD_MAX,
 };
@@ -66,7 +66,7 @@ fn green() -> AnswerBody {
 }
 
 fn answer(sequence: u64) -> Message {
-    Message::Answer(Answer { sequence, hops: 2, body: green() })
+    Message::Answer(Answer { sequence, asked: Some(AskHash::of(&tea())), hops: 2, body: green() })
 }
 
 fn finished(sequence: u64, tally: Tally) -> Message {
@@ -601,7 +601,9 @@ fn a_key_and_the_topology_are_asked_for_side_by_side() {
     let mut mind = Mind::asking(None);
     mind.ask_for(Question::new(Ask::Topology));
     let place = AnswerBody::Place { path: Path::default(), neighbors: Vec::new() };
-    let places = |sequence| Message::Answer(Answer { sequence, hops: 2, body: place.clone() });
+    let places = |sequence| {
+        Message::Answer(Answer { sequence, asked: Some(AskHash::of(&Ask::Topology)), hops: 2, body: place.clone() })
+    };
     // What a query did not ask for is no answer to it, and none to the other.
     assert_eq!(mind.hear(OTHER, places(FIRST)), [unexpected(2, "answer")]);
     assert_eq!(mind.hear(OTHER, answer(FIRST + 1)), [unexpected(2, "answer")]);
@@ -906,7 +908,7 @@ fn a_place_told_as_text_counts_its_addresses() {
         let place = AnswerBody::Place { path: Path::Text(text.as_bytes().to_vec()), neighbors: Vec::new() };
         let (sequence, from, elapsed) = (0, address(2), Duration::ZERO);
         let told = Report::Answer { sequence, from, hops: Some(hops), body: place, elapsed };
-        let heard = mind.hear(OTHER, Message::Answer(Answer { sequence: 0, hops: 0, body }));
+        let heard = mind.hear(OTHER, Message::Answer(Answer { sequence: 0, asked: None, hops: 0, body }));
         assert_eq!(heard, [Output::Tell(told)], "{text:?}");
     }
 }

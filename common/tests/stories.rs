@@ -401,6 +401,7 @@ impl Story {
             ["query", sequence, "for", client, "ttl", ttl, "hops", hops, ask @ ..] => Message::query(Query {
                 sequence: number(sequence),
                 client: AnswerAddress { socket: self.world.address(self.node(client)), dialect: Dialect::Native },
+                contact: None,
                 ttl: u8::try_from(number(ttl)).unwrap(),
                 hops: u8::try_from(number(hops)).unwrap(),
                 ask: self.ask_of(ask),
@@ -602,7 +603,7 @@ fn ended(ending: &Ending) -> String {
 }
 
 fn tallied(tally: &Tally) -> String {
-    let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = *tally;
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } = *tally;
     let mut text = format!(
         "{} from {}, {}, {}",
         counted(answers, "answer"),
@@ -613,7 +614,7 @@ fn tallied(tally: &Tally) -> String {
     if stopped != 0 {
         let _ = write!(text, ", {stopped} stopped");
     }
-    for (count, what) in [(lost, "lost"), (silent, "silent")] {
+    for (count, what) in [(lost, "lost"), (silent, "silent"), (spoilt, "spoilt")] {
         if count != 0 {
             let _ = write!(text, ", {count} {what}");
         }

@@ -36,11 +36,11 @@ fn client(port: u16) -> AnswerAddress {
 }
 
 fn query(sequence: u64, ttl: u8, ask: Ask, path: Path) -> Query {
-    Query { sequence, client: client(9990), ttl, hops: 1, ask, path }
+    Query { sequence, client: client(9990), contact: None, ttl, hops: 1, ask, path }
 }
 
 fn value(sequence: u64, text: &[u8]) -> Message {
-    Message::Answer(Answer { sequence, hops: 0, body: AnswerBody::Value(text.to_vec()) })
+    Message::Answer(Answer { sequence, asked: None, hops: 0, body: AnswerBody::Value(text.to_vec()) })
 }
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -25,10 +25,12 @@ use common::address::{AnswerAddress, canonical};
 use common::dialect::Dialect;
 use common::features::Features;
 use common::key::Key;
-use common::limits::{self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
+use common::limits::{
+    self, FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SPAN_MAX, VALUE_BYTES_MAX,
+};
 use common::link::{Link, Purpose, SendError};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally};
 use common::wire::{EncodeError, Frame, PREFACE, Position, VERSION, WireError};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -49,7 +51,8 @@ fn golden_messages() -> Vec<Golden> {
     let golden = |name, hex, message| Golden { name, hex, message, position: Position::Later };
     let goodbye = |name, hex, farewell| golden(name, hex, Message::Goodbye(farewell));
     let request = |sequence, ask| Message::Request(Request { sequence, ask });
-    let answer = |sequence, hops, body| Message::Answer(Answer { sequence, hops, body });
+    let answer =
+        |sequence, asked, hops, body| Message::Answer(Answer { sequence, asked: Some(AskHash(asked)), hops, body });
     vec![
         first(
             "hello of a servent",
@@ -109,10 +112,12 @@ fn golden_messages() -> Vec<Golden> {
         golden("request for the topology", "00000006  00  04  fb 0100  01", request(256, Ask::Topology)),
         golden(
             "query",
-            "0000001f  00  05  fd 0123456789abcdef  00 c0000207 fb2706 00  03 01  00 06 6b65726e656c  00",
+            "0000002a  00  05  fd 0123456789abcdef  00 c0000207 fb2706 00  01 a1b2c3d4e5f60718 07 02  03 01
+             00 06 6b65726e656c  00",
             Message::query(Query {
                 sequence: SEQUENCE,
                 client: client("192.0.2.7:9990"),
+                contact: Some(mark(0xa1b2_c3d4_e5f6_0718, 7, 5)),
                 ttl: 3,
                 hops: 1,
                 ask: key("kernel"),
@@ -121,11 +126,12 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "query for the topology, from a client on IPv6",
-            "00000038  00  05  fa  01 20010db8000000000000000000000007 fb2706 00  02 02  01
+            "00000039  00  05  fa  01 20010db8000000000000000000000007 fb2706 00  00  02 02  01
              02  00 c0000201 fb2328  01 20010db8000000000000000000000002 fb2329",
             Message::query(Query {
                 sequence: 250,
                 client: client("[2001:db8::7]:9990"),
+                contact: None,
                 ttl: 2,
                 hops: 2,
                 ask: Ask::Topology,
@@ -134,10 +140,11 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "query of a client that hears TP3",
-            "0000001f  00  05  fd 0123456789abcdef  00 c0000207 fb2706 01  03 01  00 06 6b65726e656c  00",
+            "00000020  00  05  fd 0123456789abcdef  00 c0000207 fb2706 01  00  03 01  00 06 6b65726e656c  00",
             Message::query(Query {
                 sequence: SEQUENCE,
                 client: AnswerAddress { dialect: Dialect::Tp3, ..client("192.0.2.7:9990") },
+                contact: None,
                 ttl: 3,
                 hops: 1,
                 ask: key("kernel"),
@@ -146,10 +153,11 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "query whose ttl and hops would be longer as numbers",
-            "0000000e  00  05  00  00 7f000001 00 00  ff fb  01  00",
+            "0000000f  00  05  00  00 7f000001 00 00  00  ff fb  01  00",
             Message::query(Query {
                 sequence: 0,
                 client: client("127.0.0.1:0"),
+                contact: None,
                 ttl: 255,
                 hops: 251,
                 ask: Ask::Topology,
@@ -157,26 +165,40 @@ fn golden_messages() -> Vec<Golden> {
             }),
         ),
         golden(
+            "query whose contact has as many open as there may be",
+            "00000023  00  05  00  00 7f000001 00 00  01 0000000000000000 fd ffffffffffffffff fb ffff  00 01  01  00",
+            Message::query(Query {
+                sequence: 0,
+                client: client("127.0.0.1:0"),
+                contact: Some(mark(0, u64::MAX, u64::MAX - SPAN_MAX)),
+                ttl: 0,
+                hops: 1,
+                ask: Ask::Topology,
+                path: Path::default(),
+            }),
+        ),
+        golden(
             "answer",
-            "00000013  00  06  fd 0123456789abcdef  02  00 05 362e312e30",
-            answer(SEQUENCE, 2, AnswerBody::Value(b"6.1.0".to_vec())),
+            "0000001b  00  06  fd 0123456789abcdef  50fb7117466dda66  02  00 05 362e312e30",
+            answer(SEQUENCE, AskHash::of(&key("kernel")).0, 2, AnswerBody::Value(b"6.1.0".to_vec())),
         ),
         golden(
             "answer with an empty value",
-            "00000006  00  06  00  00  00 00",
-            answer(0, 0, AnswerBody::Value(Vec::new())),
+            "0000000e  00  06  00  0000000000000000  00  00 00",
+            answer(0, 0, 0, AnswerBody::Value(Vec::new())),
         ),
         golden(
             "answer with a value that is no text",
-            "00000009  00  06  01  fb  00 03 00ff80",
-            answer(1, 251, AnswerBody::Value(vec![0x00, 0xff, 0x80])),
+            "00000011  00  06  01  ffffffffffffffff  fb  00 03 00ff80",
+            answer(1, u64::MAX, 251, AnswerBody::Value(vec![0x00, 0xff, 0x80])),
         ),
         golden(
             "answer with a place",
-            "0000002b  00  06  07  01  01  02  00 c0000201 fb2328  00 c0000202 fb2328
+            "00000033  00  06  07  af63bc4c8601b62c  01  01  02  00 c0000201 fb2328  00 c0000202 fb2328
              01  01 20010db8000000000000000000000003 fb2328",
             answer(
                 7,
+                AskHash::of(&Ask::Topology).0,
                 1,
                 AnswerBody::Place {
                     path: vec![address("192.0.2.1:9000"), address("192.0.2.2:9000")].into(),
@@ -186,22 +208,36 @@ fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "answer with the place of a servent that stands alone",
-            "0000000f  00  06  07  00  01  01  00 7f000001 fb2328  00",
-            answer(7, 0, AnswerBody::Place { path: vec![address("127.0.0.1:9000")].into(), neighbors: Vec::new() }),
+            "00000017  00  06  07  af63bc4c8601b62c  00  01  01  00 7f000001 fb2328  00",
+            answer(
+                7,
+                AskHash::of(&Ask::Topology).0,
+                0,
+                AnswerBody::Place { path: vec![address("127.0.0.1:9000")].into(), neighbors: Vec::new() },
+            ),
         ),
         golden(
             "echo",
-            "0000001b  00  07  fd 0123456789abcdef  00 c0000207 fb2706  03  04 02 05 01 01 00 00",
+            "00000024  00  07  fd 0123456789abcdef  00 c0000207 fb2706  03  04 02 05 01 01 00 00 00  4f6d1c02a9b3e875",
             Message::Echo(Echo {
                 id: QueryId { sequence: SEQUENCE, client: address("192.0.2.7:9990") },
                 ttl: 3,
-                tally: Tally { reached: 4, answers: 2, copies: 5, duplicates: 1, stopped: -1, lost: 0, silent: 0 },
+                tally: Tally {
+                    reached: 4,
+                    answers: 2,
+                    copies: 5,
+                    duplicates: 1,
+                    stopped: -1,
+                    answer_sum: 0x4f6d_1c02_a9b3_e875,
+                    ..Tally::default()
+                },
             }),
         ),
         golden(
             "echo with numbers of every width",
-            "00000043  00  07  fc ffffffff  01 20010db8000000000000000000000007 fb2706  ff
-             fb 00fb  fb ffff  fc 00010000  fd 0000000100000000  fd ffffffffffffffff  fd ffffffffffffffff  00",
+            "00000054  00  07  fc ffffffff  01 20010db8000000000000000000000007 fb2706  ff
+             fb 00fb  fb ffff  fc 00010000  fd 0000000100000000  fd ffffffffffffffff  fd ffffffffffffffff  00
+             fd fffffffffffffffe  ffffffffffffffff",
             Message::Echo(Echo {
                 id: QueryId { sequence: 0xffff_ffff, client: address("[2001:db8::7]:9990") },
                 ttl: 255,
@@ -213,15 +249,25 @@ fn golden_messages() -> Vec<Golden> {
                     stopped: i64::MIN,
                     lost: u64::MAX,
                     silent: 0,
+                    spoilt: u64::MAX - 1,
+                    answer_sum: u64::MAX,
                 },
             }),
         ),
         golden(
             "finished",
-            "00000012  00  08  fd 0123456789abcdef  0c 02 0d 02 06 00 00",
+            "0000001b  00  08  fd 0123456789abcdef  0c 02 0d 02 06 00 00 00  4f6d1c02a9b3e875",
             Message::Finished(Finished {
                 sequence: SEQUENCE,
-                tally: Tally { reached: 12, answers: 2, copies: 13, duplicates: 2, stopped: 3, lost: 0, silent: 0 },
+                tally: Tally {
+                    reached: 12,
+                    answers: 2,
+                    copies: 13,
+                    duplicates: 2,
+                    stopped: 3,
+                    answer_sum: 0x4f6d_1c02_a9b3_e875,
+                    ..Tally::default()
+                },
             }),
         ),
     ]
@@ -389,7 +435,7 @@ fn a_number_that_may_be_negative_is_doubled_first() {
         (i64::MIN, "fd ffffffffffffffff"),
     ] {
         let message = Message::Finished(Finished { sequence: 0, tally: Tally { stopped, ..Tally::default() } });
-        let body = [bytes("00 08 00 00000000"), bytes(hex), bytes("0000")].concat();
+        let body = [bytes("00 08 00 00000000"), bytes(hex), bytes("000000 0000000000000000")].concat();
         assert_eq!(shown(&frame(&message)), shown(&framed(&body)), "{stopped}");
         assert_eq!(heard_by(&mut greeted(), &framed(&body)), Ok(vec![message]), "{stopped}");
     }
@@ -420,6 +466,19 @@ fn the_page_shows_the_golden_bytes() {
     }
     for name in ["hello of a servent", "hello of a client", "request", "query", "answer", "echo", "finished"] {
         assert!(examples.iter().any(|(example, _)| *example == name), "no example `{name}`");
+    }
+}
+
+#[test]
+fn the_page_tells_the_hashes_as_they_are() {
+    let hex = |hash: u64| hash.to_be_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let id = ServentId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
+    for told in [
+        format!("The mark of the id in the example above is `{}`", hex(id.mark())),
+        format!("`{}` for the key `kernel`", hex(AskHash::of(&key("kernel")).0)),
+        format!("`{}` for the topology", hex(AskHash::of(&Ask::Topology).0)),
+    ] {
+        assert!(PAGE.contains(&told), "{told}");
     }
 }
 
@@ -475,11 +534,13 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
     let place = || AnswerBody::Place { path: Path::default(), neighbors: Vec::new() };
     let hello = |role| byte_of(Position::First, &Message::Hello(Hello::new(role)), 1);
     let request = |ask| byte_of(Position::Later, &Message::Request(Request { sequence: 0, ask }), 3);
-    let answer = |body| byte_of(Position::Later, &Message::Answer(Answer { sequence: 0, hops: 0, body }), 4);
-    let query = |dialect| {
+    let answer = |body| {
+        byte_of(Position::Later, &Message::Answer(Answer { sequence: 0, asked: Some(AskHash(0)), hops: 0, body }), 12)
+    };
+    let query = |dialect, contact, place| {
         let client = AnswerAddress { socket: address("127.0.0.1:0"), dialect };
-        let query = Query { sequence: 0, client, ttl: 0, hops: 0, ask: Ask::Topology, path: Path::default() };
-        byte_of(Position::Later, &Message::query(query), 9)
+        let query = Query { sequence: 0, client, contact, ttl: 0, hops: 0, ask: Ask::Topology, path: Path::default() };
+        byte_of(Position::Later, &Message::query(query), place)
     };
     let servent = Role::Servent { id: ServentId(0), advertised: address("127.0.0.1:0") };
     let mut said = vec![
@@ -489,9 +550,11 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         ("ask", request(Ask::Topology), "topology"),
         ("answer body", answer(AnswerBody::Value(Vec::new())), "value"),
         ("answer body", answer(place()), "place"),
+        ("contact", query(Dialect::Native, None, 10), "none"),
+        ("contact", query(Dialect::Native, Some(mark(0, 0, 0)), 10), "contact"),
     ];
     let name = |dialect: Dialect| if dialect == Dialect::OWN { "native" } else { dialect.manners().name };
-    said.extend(Dialect::ALL.iter().map(|dialect| ("dialect", query(*dialect), name(*dialect))));
+    said.extend(Dialect::ALL.iter().map(|dialect| ("dialect", query(*dialect, None, 9), name(*dialect))));
     let mut part = "";
     let mut told = Vec::new();
     for row in rows_below("| part | variant |") {
@@ -570,6 +633,7 @@ fn limits() -> Vec<(&'static str, String)> {
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
     );
+    let spans = named!(|span: u64| grouped(usize::try_from(span).expect("a span is small")), SPAN_MAX);
     let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX);
     let rates = named!(
         |rate: u32| grouped(usize::try_from(rate).expect("a rate is small")),
@@ -598,7 +662,7 @@ fn limits() -> Vec<(&'static str, String)> {
         CALL_REST_MAX,
         SILENCE_DEFAULT,
     );
-    [counts.to_vec(), hops.to_vec(), rates.to_vec(), times.to_vec()].concat()
+    [counts.to_vec(), spans.to_vec(), hops.to_vec(), rates.to_vec(), times.to_vec()].concat()
 }
 
 /// As the page writes large numbers: 1,056,768.
@@ -679,19 +743,47 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
         ("an empty key", "04 00 00 00"),
         ("a key longer than the frame", "04 00 00 06 6b6579"),
         ("a key longer than memory", "04 00 00 fd ffffffffffffffff 6b6579"),
-        ("an unknown dialect", "05 00 00 7f000001 01 fa 00 00 01 00"),
-        ("an unknown family of addresses", "05 00 02 7f000001 01 00 00 00 01 00"),
-        ("a port above 65535", "05 00 00 7f000001 fc00010000 00 00 00 01 00"),
+        ("an unknown dialect", "05 00 00 7f000001 01 fa 00 00 00 01 00"),
+        ("an unknown family of addresses", "05 00 02 7f000001 01 00 00 00 00 01 00"),
+        ("a port above 65535", "05 00 00 7f000001 fc00010000 00 00 00 00 01 00"),
         ("an address that ends early", "05 00 00 7f0000"),
-        ("a path longer than the frame", "05 00 00 7f000001 01 00 00 00 01 02 00 7f000001 01"),
-        ("a path longer than memory", "05 00 00 7f000001 01 00 00 00 01 fd ffffffffffffffff"),
-        ("an unknown answer", "06 00 00 fa 00"),
-        ("a value longer than the frame", "06 00 00 00 01"),
-        ("an echo without its last number", "07 00 00 7f000001 01 00 00 00 00 00 00 00"),
+        ("a path longer than the frame", "05 00 00 7f000001 01 00 00 00 00 01 02 00 7f000001 01"),
+        ("a path longer than memory", "05 00 00 7f000001 01 00 00 00 00 01 fd ffffffffffffffff"),
+        ("an unknown answer", "06 00 0000000000000000 00 fa 00"),
+        ("an unknown contact", "05 00 00 7f000001 01 00 02 00 00 01 00"),
+        ("a contact's name that ends early", "05 00 00 7f000001 01 00 01 00000000"),
+        ("a span larger than its number", "05 00 00 7f000001 01 00 01 0000000000000000 04 05 00 00 01 00"),
+        ("a span above 65535", "05 00 00 7f000001 01 00 01 0000000000000000 fc00020000 fc00010000 00 00 01 00"),
+        ("an ask's hash that ends early", "06 00 00000000"),
+        ("a value longer than the frame", "06 00 0000000000000000 00 00 01"),
+        ("an echo without its last byte", "07 00 00 7f000001 01 00 00 00 00 00 00 00 00 00 00000000000000"),
     ] {
         let mut link = greeted();
         let heard = heard_by(&mut link, &framed(&stamped(body)));
         assert!(matches!(heard, Err(WireError::Malformed(_))), "{what}: {heard:?}");
+    }
+}
+
+#[test]
+fn what_has_no_words_is_not_encoded() {
+    let query = |contact| {
+        let (client, path) = (client("127.0.0.1:0"), Path::default());
+        Message::query(Query { sequence: 0, client, contact, ttl: 0, hops: 1, ask: Ask::Topology, path })
+    };
+    let answer = |asked| Message::Answer(Answer { sequence: 0, asked, hops: 0, body: AnswerBody::Value(Vec::new()) });
+    for (message, can_be_said) in [
+        (query(None), true),
+        (query(Some(mark(1, 7, 7))), true),
+        (query(Some(mark(1, 7, 8))), false),
+        (query(Some(mark(1, SPAN_MAX, 0))), true),
+        (query(Some(mark(1, SPAN_MAX + 1, 0))), false),
+        (query(Some(mark(1, u64::MAX, 0))), false),
+        (answer(Some(AskHash(0))), true),
+        (answer(None), false),
+    ] {
+        let encoded = Frame::new(Dialect::Native, &message);
+        assert_eq!(encoded.is_ok(), can_be_said, "{message:?}");
+        assert!(!matches!(encoded, Err(EncodeError::TooLong(_))), "{message:?}");
     }
 }
 
@@ -707,8 +799,12 @@ fn what_is_wrong_is_said_in_words() {
     for (body, words) in [
         ("01", "it ends before its message does"),
         ("04 00 00 fd ffffffffffffffff 6b6579", "a length inside it is more than a frame may hold"),
-        ("05 00 00 7f000001 fc00010000 00 00 00 01 00", "a number is too wide for its field"),
+        ("05 00 00 7f000001 fc00010000 00 00 00 00 01 00", "a number is too wide for its field"),
         ("fa", "a variant is unknown"),
+        (
+            "05 00 00 7f000001 01 00 01 0000000000000000 04 05 00 00 01 00",
+            "query 4 of a contact that says the 5 before it are open",
+        ),
     ] {
         let heard = heard_by(&mut greeted(), &framed(&stamped(body)));
         assert_eq!(heard.expect_err(body), WireError::Malformed(words.to_owned()));
@@ -719,7 +815,12 @@ fn what_is_wrong_is_said_in_words() {
 fn a_frame_knows_its_length_and_whether_it_says_anything() {
     let ping = Frame::new(Dialect::Native, &Message::Ping).unwrap();
     assert_eq!((ping.body_bytes_count(), ping.as_bytes().len(), ping.is_empty()), (2, 6, false));
-    let value = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(b"green".to_vec()) });
+    let value = Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(b"green".to_vec()),
+    });
     let value = Frame::new(Dialect::Tp3, &value).unwrap();
     assert_eq!((value.body_bytes_count(), value.is_empty()), (value.as_bytes().len(), false));
     assert!(Frame::new(Dialect::Tp3, &Message::Ping).unwrap().is_empty());
@@ -739,11 +840,11 @@ fn an_ipv4_address_in_ipv6_clothing_is_an_ipv4_address() {
     let plain = bytes("00 c0000207 fb2706");
     for (before, after) in [
         ("00 00 00112233445566778899aabbccddeeff", "00 00"),
-        ("05 00", "00 00 00 01 00"),
-        ("05 00 00 7f000001 01 00 00 01 01 01", ""),
-        ("06 00 00 01 01", "00"),
-        ("06 00 00 01 00 01", ""),
-        ("07 00", "00 00 00 00 00 00 00 00"),
+        ("05 00", "00 00 00 00 01 00"),
+        ("05 00 00 7f000001 01 00 00 00 01 01 01", ""),
+        ("06 00 0000000000000000 00 01 01", "00"),
+        ("06 00 0000000000000000 00 01 00 01", ""),
+        ("07 00", "00 00 00 00 00 00 00 00 00 0000000000000000"),
     ] {
         let with = |address: &[u8]| framed(&[&stamped(before), address, &bytes(after)].concat());
         let heard = heard_by(&mut greeted(), &with(&clothed));
@@ -771,10 +872,14 @@ fn a_key_may_have_its_limit_and_no_byte_more() {
 fn a_value_may_have_its_limit_and_no_byte_more() {
     let framed_value = |length: usize| {
         let length_bytes = u32::try_from(length).expect("the limit fits").to_be_bytes();
-        framed(&[&stamped("06 00 00 00 fc"), length_bytes.as_slice(), &vec![b'v'; length]].concat())
+        framed(&[&stamped("06 00 0000000000000000 00 00 fc"), length_bytes.as_slice(), &vec![b'v'; length]].concat())
     };
-    let longest =
-        Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![b'v'; VALUE_BYTES_MAX]) });
+    let longest = Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(vec![b'v'; VALUE_BYTES_MAX]),
+    });
     assert_eq!(frame(&longest), framed_value(VALUE_BYTES_MAX));
     assert_eq!(heard_by(&mut greeted(), &framed_value(VALUE_BYTES_MAX)), Ok(vec![longest]));
     let heard = heard_by(&mut greeted(), &framed_value(VALUE_BYTES_MAX + 1));
@@ -785,9 +890,9 @@ fn a_value_may_have_its_limit_and_no_byte_more() {
 fn a_run_of_addresses_may_have_its_limit_and_not_one_more() {
     // (where the addresses stand, what comes after them, how many there may be)
     for (before, after, count_max) in [
-        ("05 00 00 7f000001 01 00 00 00 01", "", PATH_ADDRESSES_MAX),
-        ("06 00 00 01", "00", PATH_ADDRESSES_MAX),
-        ("06 00 00 01 00", "", NEIGHBORS_MAX),
+        ("05 00 00 7f000001 01 00 00 00 00 01", "", PATH_ADDRESSES_MAX),
+        ("06 00 0000000000000000 00 01", "00", PATH_ADDRESSES_MAX),
+        ("06 00 0000000000000000 00 01 00", "", NEIGHBORS_MAX),
     ] {
         let with = |count: usize| {
             let count_bytes = u16::try_from(count).expect("the limit fits").to_be_bytes();
@@ -809,6 +914,7 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
         Message::query(Query {
             sequence: u64::MAX,
             client: client("[2001:db8::7]:65535"),
+            contact: Some(mark(u64::MAX, u64::MAX, u64::MAX - SPAN_MAX)),
             ttl: u8::MAX,
             hops: u8::MAX,
             ask: Ask::Key(Key::new(&[0xff; KEY_BYTES_MAX]).expect("the limit is allowed")),
@@ -816,11 +922,13 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
         }),
         Message::Answer(Answer {
             sequence: u64::MAX,
+            asked: Some(AskHash(u64::MAX)),
             hops: u8::MAX,
             body: AnswerBody::Value(vec![0xff; VALUE_BYTES_MAX]),
         }),
         Message::Answer(Answer {
             sequence: u64::MAX,
+            asked: Some(AskHash(u64::MAX)),
             hops: u8::MAX,
             body: AnswerBody::Place { path: addresses(PATH_ADDRESSES_MAX).into(), neighbors: addresses(NEIGHBORS_MAX) },
         }),
@@ -834,12 +942,22 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
 
 #[test]
 fn a_message_too_large_for_any_frame_is_not_encoded() {
-    let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]) });
+    let message = Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]),
+    });
     assert!(Frame::new(Dialect::Native, &message).is_err());
     // Around a value of this length there are ten bytes: of the stamp, the kind, the sequence, the hops, the kind of
     // answer, and five of the length.
     let answer = |length| {
-        let message = Message::Answer(Answer { sequence: 0, hops: 0, body: AnswerBody::Value(vec![0; length]) });
+        let message = Message::Answer(Answer {
+            sequence: 0,
+            asked: Some(AskHash(0)),
+            hops: 0,
+            body: AnswerBody::Value(vec![0; length]),
+        });
         Frame::new(Dialect::Native, &message).map(|frame| frame.body_bytes_count())
     };
     let most = FRAME_BYTES_MAX - 10;
@@ -997,10 +1115,16 @@ fn message_of(
         prop::sample::select(Goodbye::ALL.to_vec()),
         (9_u32..).prop_map(|number| Goodbye::Unknown { number }),
     ];
-    let query = (number(), any_address(), any::<u8>(), any::<u8>(), ask.clone(), addresses(path_addresses_max))
-        .prop_map(|(sequence, client, ttl, hops, ask, path)| Query {
+    let contact = prop::option::of(
+        (any::<u64>(), number(), any::<u16>())
+            .prop_map(|(name, number, span)| mark(name, number, number.saturating_sub(span.into()))),
+    );
+    let client = any_address().prop_map(answer_address);
+    let query = (number(), client, contact, any::<u8>(), any::<u8>(), ask.clone(), addresses(path_addresses_max))
+        .prop_map(|(sequence, client, contact, ttl, hops, ask, path)| Query {
             sequence,
-            client: answer_address(client),
+            client,
+            contact,
             ttl,
             hops,
             ask,
@@ -1018,8 +1142,9 @@ fn message_of(
         Just(Message::Pong),
         (number(), ask).prop_map(|(sequence, ask)| Message::Request(Request { sequence, ask })),
         query.prop_map(Message::query),
-        (number(), any::<u8>(), body).prop_map(|(sequence, hops, body)| Message::Answer(Answer {
+        (number(), any::<u64>(), any::<u8>(), body).prop_map(|(sequence, asked, hops, body)| Message::Answer(Answer {
             sequence,
+            asked: Some(AskHash(asked)),
             hops,
             body
         })),
@@ -1038,8 +1163,8 @@ fn number() -> impl Strategy<Value = u64> {
 
 fn tally() -> impl Strategy<Value = Tally> {
     let stopped = (any::<i64>(), 0_u32..64).prop_map(|(number, shift)| number >> shift);
-    (number(), number(), number(), number(), stopped, number(), number()).prop_map(
-        |(reached, answers, copies, duplicates, stopped, lost, silent)| Tally {
+    (number(), number(), number(), number(), stopped, number(), number(), number(), any::<u64>()).prop_map(
+        |(reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum)| Tally {
             reached,
             answers,
             copies,
@@ -1047,6 +1172,8 @@ fn tally() -> impl Strategy<Value = Tally> {
             stopped,
             lost,
             silent,
+            spoilt,
+            answer_sum,
         },
     )
 }
@@ -1160,6 +1287,10 @@ fn client(text: &str) -> AnswerAddress {
 
 fn answer_address(socket: SocketAddr) -> AnswerAddress {
     AnswerAddress { socket, dialect: Dialect::Native }
+}
+
+fn mark(name: u64, number: u64, open_from: u64) -> ContactMark {
+    ContactMark { name: ContactName(name), number, open_from }
 }
 
 fn key(text: &str) -> Ask {

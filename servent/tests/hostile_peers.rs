@@ -69,7 +69,7 @@ fn forged(number: u64, ask: Ask) -> Query {
     let [a, b, c, port_high, port_low, ttl, ..] = random.to_be_bytes();
     let socket = SocketAddr::from((Ipv4Addr::new(127, a | 128, b, c), u16::from_be_bytes([port_high | 128, port_low])));
     let client = AnswerAddress { socket, dialect: Dialect::Native };
-    Query { sequence: random, client, ttl: ttl % 8, hops: 1 + ttl % 7, ask, path: Path::default() }
+    Query { sequence: random, client, contact: None, ttl: ttl % 8, hops: 1 + ttl % 7, ask, path: Path::default() }
 }
 
 /// A chain of three: nothing, nothing, and the one that holds tea.

@@ -19,7 +19,7 @@ use common::limits::{
     TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX, VALUE_BYTES_MAX,
 };
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
-use common::query::{Answer, AnswerBody, Ask, Query, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Query, Tally};
 use socket2::SockRef;
 use topologies::fleet::Servent;
 
@@ -591,7 +591,12 @@ fn roles_that_are_confused_end_that_link_only() {
         Message::Request(Request { sequence: 1, ask: ask("tea") }),
         Message::query(query.clone()),
         Message::Echo(Echo { id: query.id(), ttl: 3, tally: Tally::default() }),
-        Message::Answer(Answer { sequence: 1, hops: 1, body: AnswerBody::Value(b"green".to_vec()) }),
+        Message::Answer(Answer {
+            sequence: 1,
+            asked: Some(AskHash(0)),
+            hops: 1,
+            body: AnswerBody::Value(b"green".to_vec()),
+        }),
         Message::Finished(Finished { sequence: 1, tally: Tally::default() }),
         hello(Role::Client { answer_port: ANSWER_PORT }),
         Message::Ping,

@@ -10,7 +10,7 @@ use std::thread;
 use common::dialect::Dialect;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Tally};
+use common::query::{Answer, AnswerBody, AskHash, Tally};
 use common::wire::Frame;
 
 use super::PATIENCE;
@@ -183,7 +183,12 @@ impl Peer {
 
     /// Answers with a value.
     pub(crate) fn answer(&mut self, sequence: u64, value: &[u8]) {
-        self.send(&Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(value.to_vec()) }));
+        self.send(&Message::Answer(Answer {
+            sequence,
+            asked: Some(AskHash(0)),
+            hops: 1,
+            body: AnswerBody::Value(value.to_vec()),
+        }));
     }
 
     /// Says that the flood is over.

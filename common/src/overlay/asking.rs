@@ -31,6 +31,7 @@ impl Overlay {
         let query = Query {
             sequence: request.sequence,
             client,
+            contact: None,
             ttl: self.ttl + 1,
             hops: 0,
             ask: request.ask,
@@ -215,7 +216,7 @@ mod tests {
     use crate::key::Key;
     use crate::message::{Echo, Finished, Hello, Role, ServentId};
     use crate::overlay::{Config, Dial, Errand, Input, Opening, Output};
-    use crate::query::{Answer, AnswerBody, NEW_VALUE};
+    use crate::query::{Answer, AnswerBody, AskHash, NEW_VALUE};
     use crate::store::Store;
 
     const CLIENT: LinkId = LinkId(1);
@@ -272,6 +273,10 @@ mod tests {
         AnswerBody::Value(value.to_vec())
     }
 
+    fn hash_of(asked: &str) -> Option<AskHash> {
+        Some(AskHash::of(&key(asked)))
+    }
+
     fn send(link: LinkId, message: Message) -> Output {
         Output::Send { link, message }
     }
@@ -290,7 +295,7 @@ mod tests {
             let mut mind = mind();
             greet(&mut mind, CLIENT, client_hello(Dialect::Native, features));
             let out = hear(&mut mind, CLIENT, request(7, asked));
-            let answer = Answer { sequence: 7, hops: 0, body: value_of(asked) };
+            let answer = Answer { sequence: 7, asked: hash_of(asked), hops: 0, body: value_of(asked) };
             let answer = is_answered.then(|| send(CLIENT, Message::Answer(answer)));
             let (answers, lost) = (u64::from(is_answered), u64::from(!is_answered));
             let tally = Tally { reached: 1, answers, lost, ..Tally::default() };
@@ -328,7 +333,8 @@ mod tests {
             greet(&mut mind, NEIGHBOR, Hello::new(neighbor));
             let client = AnswerAddress { socket: place(7000), dialect: Dialect::Native };
             let ask = |mind: &mut Overlay, sequence, asked| {
-                let query = Query { sequence, client, ttl: 0, hops: 1, ask: key(asked), path: Path::default() };
+                let query =
+                    Query { sequence, client, contact: None, ttl: 0, hops: 1, ask: key(asked), path: Path::default() };
                 hear(mind, NEIGHBOR, Message::query(query))
             };
             let echo = |sequence, answers, lost| {
@@ -336,8 +342,12 @@ mod tests {
                 let id = QueryId { sequence, client: client.socket };
                 send(NEIGHBOR, Message::Echo(Echo { id, ttl: 0, tally }))
             };
-            let answer =
-                |sequence, asked| send(ANSWERS, Message::Answer(Answer { sequence, hops: 1, body: value_of(asked) }));
+            let answer = |sequence, asked| {
+                send(
+                    ANSWERS,
+                    Message::Answer(Answer { sequence, asked: hash_of(asked), hops: 1, body: value_of(asked) }),
+                )
+            };
             let dial = Dial::Call(Errand::Answers, client.socket);
             let out = ask(&mut mind, 7, "new");
             assert!(matches!(&out[..], [Output::Dial { dial: to, .. }, _] if *to == dial), "{out:?}");

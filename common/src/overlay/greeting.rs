@@ -63,7 +63,7 @@ mod tests {
     use crate::overlay::doors::Outbox;
     use crate::overlay::errand::Callee;
     use crate::overlay::{Config, Dial, Errand, Input, Opening, Output, Overlay};
-    use crate::query::{Answer, AnswerBody, Ask, NEW_VALUE, Path, Query, Tally};
+    use crate::query::{Answer, AnswerBody, Ask, AskHash, NEW_VALUE, Path, Query, Tally};
     use crate::store::Store;
     use crate::time::Time;
     use crate::wire::{Accepts, WireError};
@@ -124,7 +124,13 @@ mod tests {
     }
 
     fn value(sequence: u64, value: &[u8]) -> Message {
-        Message::Answer(Answer { sequence, hops: 1, body: AnswerBody::Value(value.to_vec()) })
+        let ask = Ask::Key(Key::new(b"tea").unwrap());
+        Message::Answer(Answer {
+            sequence,
+            asked: Some(AskHash::of(&ask)),
+            hops: 1,
+            body: AnswerBody::Value(value.to_vec()),
+        })
     }
 
     /// The servent of this number, which holds one key.
@@ -188,7 +194,15 @@ mod tests {
             self.asked_count += 1;
             let client = AnswerAddress { socket: address, dialect: Dialect::OWN };
             let ask = Ask::Key(Key::new(b"tea").unwrap());
-            let query = Query { sequence: self.asked_count, client, ttl: 0, hops: 1, ask, path: Path::default() };
+            let query = Query {
+                sequence: self.asked_count,
+                client,
+                contact: None,
+                ttl: 0,
+                hops: 1,
+                ask,
+                path: Path::default(),
+            };
             let mut out = self.hear(NEIGHBOR, Message::query(query));
             let Some(Output::Send { link: NEIGHBOR, message: Message::Echo(echo) }) = out.pop() else {
                 panic!("no echo: {out:?}")

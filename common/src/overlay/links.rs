@@ -577,7 +577,7 @@ mod tests {
         for dialect in [Dialect::Native, Dialect::Toy] {
             let client = AnswerAddress { socket: address(7000), dialect };
             let ask = Ask::Key(Key::new(b"tea").unwrap());
-            let query = Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() };
+            let query = Query { sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() };
             let is_told = |offered: Features| dialect == Dialect::Native || offered.include(needed);
             for except in [None, Some(LinkId(4))] {
                 let to = links.recipients(except, &query);

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use crate::query::{Answer, AnswerBody, Ask, Query};
+use crate::query::{Answer, AnswerBody, Ask, AskHash, Query};
 use crate::store::Store;
 
 /// The answer to a query, if this servent has one: a key it holds; its own place, always. `query.path` already ends
@@ -14,5 +14,5 @@ pub(super) fn answer(query: &Query, store: &Store, neighbors: impl Iterator<Item
         Ask::Key(key) => AnswerBody::Value(store.get(key.as_bytes())?.to_vec()),
         Ask::Topology => AnswerBody::Place { path: query.path.clone(), neighbors: neighbors.collect() },
     };
-    Some(Answer { sequence: query.sequence, hops: query.hops, body })
+    Some(Answer { sequence: query.sequence, asked: Some(AskHash::of(&query.ask)), hops: query.hops, body })
 }

@@ -17,7 +17,7 @@ use crate::features::Features;
 use crate::key::Key;
 use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use crate::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally};
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, VERSION, WireError};
 
 /// The first bytes each side sends. The first is no ASCII and starts no other protocol we tell apart.
@@ -53,6 +53,7 @@ enum Body<'a> {
     Query(WireQuery<'a>),
     Answer {
         sequence: u64,
+        asked: [u8; 8],
         hops: u8,
         body: WireAnswer<'a>,
     },
@@ -86,10 +87,17 @@ struct WireQuery<'a> {
     client: SocketAddr,
     /// Written as a variant is: a number of 32 bits.
     dialect: u32,
+    contact: WireContact,
     ttl: u8,
     hops: u8,
     ask: WireAsk<'a>,
     path: Vec<SocketAddr>,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum WireContact {
+    None,
+    Mark { name: [u8; 8], number: u64, span: u16 },
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -107,6 +115,8 @@ struct WireTally {
     stopped: i64,
     lost: u64,
     silent: u64,
+    spoilt: u64,
+    answer_sum: [u8; 8],
 }
 
 impl Codec for Native {
@@ -210,7 +220,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
                 Role::Servent { id, advertised } => WireRole::Servent { id: id.0.to_be_bytes(), advertised },
                 Role::Client { answer_port } => WireRole::Client { answer_port },
                 Role::Nameless => {
-                    return Err(EncodeError::Unspeakable("a hello of another dialect".to_owned()));
+                    return Err(unspeakable("a hello of another dialect"));
                 }
             },
             features: hello.features.bits(),
@@ -224,6 +234,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
             sequence: query.sequence,
             client: query.client.socket,
             dialect: query.client.dialect.manners().number,
+            contact: contact_to_wire(query.contact)?,
             ttl: query.ttl,
             hops: query.hops,
             ask: ask_to_wire(&query.ask),
@@ -231,6 +242,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
         }),
         Message::Answer(answer) => Body::Answer {
             sequence: answer.sequence,
+            asked: answer.asked.ok_or_else(|| unspeakable("an answer that does not say to what"))?.0.to_be_bytes(),
             hops: answer.hops,
             body: match &answer.body {
                 AnswerBody::Value(value) => WireAnswer::Value(value),
@@ -278,13 +290,15 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 dialect: Dialect::of_number(query.dialect)
                     .ok_or_else(|| format!("a client that hears answers in dialect {}", query.dialect))?,
             },
+            contact: contact_from_wire(&query.contact)?,
             ttl: query.ttl,
             hops: query.hops,
             ask: ask_from_wire(&query.ask)?,
             path: addresses_from_wire(query.path, PATH_ADDRESSES_MAX)?.into(),
         }),
-        Body::Answer { sequence, hops, body } => Message::Answer(Answer {
+        Body::Answer { sequence, asked, hops, body } => Message::Answer(Answer {
             sequence,
+            asked: Some(AskHash(u64::from_be_bytes(asked))),
             hops,
             body: match body {
                 WireAnswer::Value(value) if value.len() > VALUE_BYTES_MAX => {
@@ -304,6 +318,10 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
         }),
         Body::Finished { sequence, tally } => Message::Finished(Finished { sequence, tally: tally_from_wire(&tally) }),
     })
+}
+
+fn unspeakable(what: &str) -> EncodeError {
+    EncodeError::Unspeakable(what.to_owned())
 }
 
 /// The number of a reason. Never given to another.
@@ -355,12 +373,29 @@ fn addresses_from_wire(mut addresses: Vec<SocketAddr>, count_max: usize) -> Resu
     Ok(addresses)
 }
 
+fn contact_to_wire(contact: Option<ContactMark>) -> Result<WireContact, EncodeError> {
+    let Some(ContactMark { name, number, open_from }) = contact else { return Ok(WireContact::None) };
+    let span = number.checked_sub(open_from).and_then(|span| u16::try_from(span).ok());
+    let span = span.ok_or_else(|| unspeakable("a query whose contact has more open than can be told"))?;
+    Ok(WireContact::Mark { name: name.0.to_be_bytes(), number, span })
+}
+
+fn contact_from_wire(contact: &WireContact) -> Result<Option<ContactMark>, String> {
+    let WireContact::Mark { name, number, span } = *contact else { return Ok(None) };
+    let open_from = number.checked_sub(span.into());
+    let open_from =
+        open_from.ok_or_else(|| format!("query {number} of a contact that says the {span} before it are open"))?;
+    Ok(Some(ContactMark { name: ContactName(u64::from_be_bytes(name)), number, open_from }))
+}
+
 fn tally_to_wire(tally: &Tally) -> WireTally {
-    let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = *tally;
-    WireTally { reached, answers, copies, duplicates, stopped, lost, silent }
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum } = *tally;
+    let answer_sum = answer_sum.to_be_bytes();
+    WireTally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum }
 }
 
 fn tally_from_wire(tally: &WireTally) -> Tally {
-    let WireTally { reached, answers, copies, duplicates, stopped, lost, silent } = *tally;
-    Tally { reached, answers, copies, duplicates, stopped, lost, silent }
+    let WireTally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum } = *tally;
+    let answer_sum = u64::from_be_bytes(answer_sum);
+    Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum }
 }

@@ -12,7 +12,7 @@ use crate::address::AnswerAddress;
 use crate::dialect::Dialect;
 use crate::key::Key;
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use crate::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use crate::query::{Answer, AnswerBody, Ask, ContactMark, ContactName, Path, Query, QueryId, Tally};
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, WireError};
 
 /// Longest key that can be asked for.
@@ -51,9 +51,10 @@ impl Codec for Toy {
             Message::Ping | Message::Pong => return Ok(Vec::new()),
             Message::Request(Request { sequence, ask }) => format!("toy? request {sequence} {}", asked(ask)?),
             Message::Query(query) => {
-                let Query { sequence, client: AnswerAddress { socket, dialect }, ttl, hops, ask, .. } = &**query;
-                let number = dialect.manners().number;
-                format!("toy? query {sequence} {socket} {number} {ttl} {hops} {}", asked(ask)?)
+                let Query { sequence, client: AnswerAddress { socket, dialect }, contact, ttl, hops, ask, path: _ } =
+                    &**query;
+                let (number, contact) = (dialect.manners().number, marked(*contact));
+                format!("toy? query {sequence} {socket} {number} {contact} {ttl} {hops} {}", asked(ask)?)
             }
             Message::Answer(Answer { sequence, body: AnswerBody::Value(value), .. }) => {
                 format!("toy! {sequence} {}", hex(value))
@@ -100,6 +101,11 @@ fn asked(ask: &Ask) -> Result<String, EncodeError> {
     }
 }
 
+fn marked(contact: Option<ContactMark>) -> String {
+    let in_words = |mark: ContactMark| format!("{}:{}:{}", mark.name.0, mark.number, mark.open_from);
+    contact.map_or_else(|| "-".to_owned(), in_words)
+}
+
 fn hex(bytes: &[u8]) -> String {
     let mut hex = ".".to_owned();
     bytes.iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap_or_default());
@@ -107,8 +113,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn counts(tally: &Tally) -> String {
-    let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = tally;
-    format!("{reached} {answers} {copies} {duplicates} {stopped} {lost} {silent}")
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum } = tally;
+    format!("{reached} {answers} {copies} {duplicates} {stopped} {lost} {silent} {spoilt} {answer_sum}")
 }
 
 fn read_line(line: &str) -> Option<Message> {
@@ -116,7 +122,7 @@ fn read_line(line: &str) -> Option<Message> {
     let message = match (words.next()?, words.next()?) {
         ("toy!", sequence) => {
             let body = AnswerBody::Value(words.bytes()?);
-            Message::Answer(Answer { sequence: sequence.parse().ok()?, hops: 0, body })
+            Message::Answer(Answer { sequence: sequence.parse().ok()?, asked: None, hops: 0, body })
         }
         ("toy?", "servent") => {
             let role = Role::Servent { id: ServentId(words.read()?), advertised: words.read()? };
@@ -128,8 +134,9 @@ fn read_line(line: &str) -> Option<Message> {
         ("toy?", "query") => {
             let sequence = words.read()?;
             let client = AnswerAddress { socket: words.read()?, dialect: Dialect::of_number(words.read()?)? };
+            let contact = words.contact()?;
             let (ttl, hops, ask) = (words.read()?, words.read()?, words.ask()?);
-            Message::query(Query { sequence, client, ttl, hops, ask, path: Path::default() })
+            Message::query(Query { sequence, client, contact, ttl, hops, ask, path: Path::default() })
         }
         ("toy?", "echo") => {
             let id = QueryId { sequence: words.read()?, client: words.read::<SocketAddr>()? };
@@ -162,6 +169,17 @@ impl<'a> ToyWords<'a> {
         Some(Ask::Key(Key::new(&self.bytes()?).ok()?))
     }
 
+    fn contact(&mut self) -> Option<Option<ContactMark>> {
+        let word = self.next()?;
+        if word == "-" {
+            return Some(None);
+        }
+        let mut numbers = word.split(':').map(|number| number.parse().ok());
+        let mark =
+            ContactMark { name: ContactName(numbers.next()??), number: numbers.next()??, open_from: numbers.next()?? };
+        numbers.next().is_none().then_some(Some(mark))
+    }
+
     fn tally(&mut self) -> Option<Tally> {
         Some(Tally {
             reached: self.read()?,
@@ -171,6 +189,8 @@ impl<'a> ToyWords<'a> {
             stopped: self.read()?,
             lost: self.read()?,
             silent: self.read()?,
+            spoilt: self.read()?,
+            answer_sum: self.read()?,
         })
     }
 }
@@ -205,16 +225,26 @@ mod tests {
 
     fn query(ask: Ask) -> Query {
         let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Toy };
-        Query { sequence: 7, client, ttl: 3, hops: 1, ask, path: Path::default() }
+        Query { sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() }
     }
 
     fn answer(value: &[u8]) -> Message {
-        Message::Answer(Answer { sequence: 7, hops: 0, body: AnswerBody::Value(value.to_vec()) })
+        Message::Answer(Answer { sequence: 7, asked: None, hops: 0, body: AnswerBody::Value(value.to_vec()) })
     }
 
     /// One of each that can be said.
     fn messages() -> Vec<Message> {
-        let tally = Tally { reached: 4, answers: 2, copies: 5, duplicates: 1, stopped: -1, lost: 0, silent: u64::MAX };
+        let tally = Tally {
+            reached: 4,
+            answers: 2,
+            copies: 5,
+            duplicates: 1,
+            stopped: -1,
+            lost: 0,
+            silent: u64::MAX,
+            spoilt: 0,
+            answer_sum: 9,
+        };
         let id = QueryId { sequence: 7, client: ([192, 0, 2, 7], 9990).into() };
         vec![
             servent(1),
@@ -222,6 +252,10 @@ mod tests {
             Message::Goodbye(Goodbye::Leaving),
             Message::Request(Request { sequence: 7, ask: key("tea") }),
             Message::query(query(key("tea"))),
+            Message::query(Query {
+                contact: Some(ContactMark { name: ContactName(u64::MAX), number: 2, open_from: 1 }),
+                ..query(key("tea"))
+            }),
             answer(b""),
             answer(b"green\n"),
             Message::Echo(Echo { id, ttl: 2, tally }),

@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
             RESP => {
                 let Some(sequence) = self.u32() else { return Ok(None) };
                 let Some(text) = self.text()? else { return Ok(None) };
-                Message::Answer(Answer { sequence, hops: 0, body: AnswerBody::Value(text.to_vec()) })
+                Message::Answer(Answer { sequence, asked: None, hops: 0, body: AnswerBody::Value(text.to_vec()) })
             }
             kind => return Err(WireError::Malformed(format!("TP3 has no type {kind}"))),
         };
@@ -179,6 +179,7 @@ impl<'a> Reader<'a> {
         Ok(Some(Said::Message(Message::query(Query {
             sequence,
             client: AnswerAddress { socket: client, dialect: Dialect::Tp3 },
+            contact: None,
             ttl,
             hops: hops(ttl, &path),
             ask,

@@ -10,7 +10,7 @@ use common::dialect::Dialect;
 use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally};
 use common::wire::WireError;
 
 use crate::reader::Reader;
@@ -56,6 +56,26 @@ pub(super) fn ask(reader: &mut Reader<'_>) -> Ask {
     }
 }
 
+/// One of the asks above, another, or none.
+fn asked(reader: &mut Reader<'_>) -> Option<AskHash> {
+    match reader.byte() % 8 {
+        7 => None,
+        6 => Some(AskHash(reader.u64())),
+        _ => Some(AskHash::of(&ask(reader))),
+    }
+}
+
+/// One of few, so that what one says of a number is met again.
+fn contact(reader: &mut Reader<'_>) -> Option<ContactMark> {
+    if reader.flag() {
+        return None;
+    }
+    let name = ContactName(u64::from(reader.byte() % 4));
+    let number = count(reader);
+    let open_from = number - number.min(u64::from(reader.byte()));
+    Some(ContactMark { name, number, open_from })
+}
+
 /// An extreme number more often than chance would have it.
 fn count(reader: &mut Reader<'_>) -> u64 {
     match reader.byte() {
@@ -78,6 +98,8 @@ fn tally(reader: &mut Reader<'_>) -> Tally {
         stopped: count(reader).cast_signed(),
         lost: count(reader),
         silent: count(reader),
+        spoilt: count(reader),
+        answer_sum: count(reader),
     }
 }
 
@@ -124,12 +146,18 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Message {
         7 | 8 => Message::query(Query {
             sequence: sequence(reader),
             client: AnswerAddress { socket: address(reader), dialect: dialect(reader) },
+            contact: contact(reader),
             ttl: ttl(reader),
             hops: ttl(reader),
             ask: ask(reader),
             path: path(reader),
         }),
-        9 => Message::Answer(Answer { sequence: sequence(reader), hops: ttl(reader), body: body(reader) }),
+        9 => Message::Answer(Answer {
+            sequence: sequence(reader),
+            asked: asked(reader),
+            hops: ttl(reader),
+            body: body(reader),
+        }),
         10 => Message::Echo(Echo {
             id: QueryId { sequence: sequence(reader), client: address(reader) },
             ttl: ttl(reader),

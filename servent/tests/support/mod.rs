@@ -632,7 +632,7 @@ pub(crate) fn ask(key: impl AsRef<[u8]>) -> Ask {
 /// A query as the contact of `client` would pass it on.
 pub(crate) fn query(client: SocketAddr, ask: Ask, ttl: u8) -> Query {
     let client = AnswerAddress { socket: client, dialect: Dialect::Native };
-    Query { sequence: unique(), client, ttl, hops: 1, ask, path: Path::default() }
+    Query { sequence: unique(), client, contact: None, ttl, hops: 1, ask, path: Path::default() }
 }
 
 /// The bytes of a message, without a preface. A hello is what a peer says first.

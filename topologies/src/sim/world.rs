@@ -778,6 +778,7 @@ mod tests {
         let query = Query {
             sequence: 1,
             client: AnswerAddress { socket: address_of(13, 0, 7000), dialect: Dialect::Native },
+            contact: None,
             ttl: 3,
             hops: 1,
             ask: world.ask.clone(),

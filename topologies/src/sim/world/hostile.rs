@@ -274,6 +274,7 @@ impl World<'_> {
         Query {
             sequence: id.sequence,
             client: AnswerAddress { socket: id.client, dialect },
+            contact: None,
             ttl,
             hops,
             ask,
@@ -321,5 +322,7 @@ fn lie(random: &mut Random) -> Tally {
         stopped: number() as i64,
         lost: number(),
         silent: number(),
+        spoilt: number(),
+        answer_sum: number(),
     }
 }

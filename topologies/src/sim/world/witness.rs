@@ -661,7 +661,7 @@ impl<'s> Witness<'s> {
         if self.scene.plan.wire == Wire::Tp3 {
             return wrong;
         }
-        let Tally { reached, answers, copies, duplicates, stopped, lost, silent } = ending.tally;
+        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } = ending.tally;
         let is_even = self.is_even();
         let mut demand = |is: bool, what: String| {
             if !is {
@@ -671,7 +671,7 @@ impl<'s> Witness<'s> {
         demand(ending.reason == EndReason::Complete, format!("it ended for {:?}", ending.reason));
         demand(reached == expected.reached, format!("it reached {reached}, not {}", expected.reached));
         demand(answers == asked.answers, format!("{answers} answers told, {} heard", asked.answers));
-        demand(lost == 0 && silent == 0, format!("lost {lost}, silent {silent}"));
+        demand((lost, silent, spoilt) == (0, 0, 0), format!("lost {lost}, silent {silent}, spoilt {spoilt}"));
         demand(u64::try_from(stopped) == Ok(expected.stopped), format!("stopped {stopped}, not {}", expected.stopped));
         let is_right = if is_even { copies == expected.copies } else { copies >= expected.copies };
         demand(is_right, format!("{copies} copies, where {} are the least", expected.copies));
