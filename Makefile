@@ -72,8 +72,9 @@ mutants: ## Change the pure core in two thousand small ways and list what no tes
 	$(MUTANTS) -- --tests -- $(addprefix --skip ,$(SLOW_TESTS)) || test $$? -le 3
 	$(MUTANTS) --iterate -- --tests || test $$? -le 3
 
-bench: ## Flood a million servents, beside a bare queue and set that pass the same messages
-	$(SIMULATOR) random --servents 1000000 --degree 8 --ttl 15 --bare
+bench: ## Measure how fast servents are, beside programs that do the least possible work; BENCH_LONG=1 takes longer
+	$(BUILD) --release
+	target/release/topology bench $(if $(BENCH_LONG),--long) $(BENCH)
 
 scale: ## Measure how a flood grows, and write the charts and tables of docs/SCALE.md
 	$(CARGO) run --locked --quiet --release --bin topology -- scale

@@ -4,6 +4,10 @@
 //! can be compared where figures cannot. `row` is one line of what comes of it, `table` how it is told; which measurements
 //! there are stands here.
 
+pub mod floors;
+pub mod load;
+pub mod measure;
+pub mod real;
 pub mod row;
 pub mod table;
 
@@ -13,6 +17,7 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 
+use measure::{beside, lasting, lookup, million, rate, scan};
 use row::BenchRow;
 use table::Table;
 
@@ -35,10 +40,33 @@ pub struct Options {
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
 
-    /// Ask so many queries at most where a row asks a number of them, and for no longer than a tenth of a second where it
-    /// asks for a while
+    /// Ask so many queries at most, also where a row asks for a while
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u64).range(1..))]
     pub queries: Option<u64>,
+}
+
+impl Options {
+    /// The help that comes after that of the options: what each row is, and how the table is read.
+    #[must_use]
+    pub fn more_help() -> String {
+        let mut help = "Rows:\n".to_owned();
+        for benchmark in BENCHMARKS {
+            for (name, about) in benchmark.rows {
+                let long = if benchmark.when == When::Long { "; --long" } else { "" };
+                help += &format!("  {name:<16} {about}{long}\n");
+            }
+        }
+        help += "\
+\n\
+Each is measured in several rounds. In a round servents are started, asked and ended, and then the floor, programs that do \
+the least possible work and pass messages of the same length; whatever else the machine does befalls both. A ratio is what \
+ours came to divided by the floor of the same round. Of all rounds the one in the middle is shown, with the smallest and \
+the largest. Queries of which not all came, or came late or twice, are lost, and a row that lost any misses its target. \
+k/s are thousands a second.\n\n\
+Exit code: 1 where a target is missed, 2 for a wrong command line. Figures mean something in a release build.\n\n\
+Example: topology bench lookup whole --json";
+        help
+    }
 }
 
 /// Some rows that are measured together.
@@ -62,7 +90,91 @@ pub enum When {
 }
 
 /// Every measurement, in the order of the table.
-pub const BENCHMARKS: &[Benchmark] = &[];
+pub const BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        rows: &[
+            ("lookup", "a lookup over 4 hops, one at a time: median time to the answer; floor: 5 relays on epoll"),
+            ("lookup-fresh", "the same beside relays of which the last connects to the client for each answer"),
+            ("lookup-polling", "the same beside relays that wait with the crate polling, as servents do"),
+            ("whole", "median time until the tally is there; floor: that of lookup, which has none"),
+        ],
+        when: When::Always,
+        measure: lookup::chain,
+    },
+    Benchmark {
+        rows: &[("star", "16 servents that all have it: median time to the last answer; floor: 16 relays")],
+        when: When::Always,
+        measure: lookup::star,
+    },
+    Benchmark {
+        rows: &[("contact", "lookups a second with 64 in flight that the contact answers; floor: TCP ping-pong")],
+        when: When::Always,
+        measure: rate::contact,
+    },
+    Benchmark {
+        rows: &[("chain", "the same over 4 hops; floor: 5 relays on epoll")],
+        when: When::Always,
+        measure: rate::chain,
+    },
+    Benchmark {
+        rows: &[("flood", "the same over 16 servents of degree 4; floor: a set, and an echo for each copy")],
+        when: When::Always,
+        measure: rate::flood,
+    },
+    Benchmark {
+        rows: &[("fairness", "8 clients with 64 in flight each, over 4 hops: the slowest; floor: the fastest")],
+        when: When::Always,
+        measure: beside::fairness,
+    },
+    Benchmark {
+        rows: &[
+            (
+                "beside-same",
+                "slowest hundredth of lookups over 4 hops while another client asks all it can; floor: alone",
+            ),
+            ("beside-other", "the same where that client is at another contact"),
+        ],
+        when: When::Always,
+        measure: beside::another,
+    },
+    Benchmark {
+        rows: &[("scan", "a file of a million keys made into a store; floor: read, and a table of offsets")],
+        when: When::Always,
+        measure: scan::scan,
+    },
+    Benchmark {
+        rows: &[("million", "a flood over a million servents, simulated; floor: a bare queue and set")],
+        when: When::Always,
+        measure: million::million,
+    },
+    Benchmark {
+        rows: &[
+            ("lasting", "64 in flight over 4 hops for 60 s: the last 10 s; floor: seconds 2 to 11"),
+            ("lasting-memory", "memory of the contact at most; floor: after 11 s"),
+        ],
+        when: When::Long,
+        measure: lasting::chain,
+    },
+    Benchmark {
+        rows: &[
+            ("contact-lasting", "the same at a contact that answers by itself"),
+            ("contact-memory", "the same of it"),
+        ],
+        when: When::Long,
+        measure: lasting::contact,
+    },
+    Benchmark {
+        rows: &[
+            (
+                "one-shot",
+                "clients that attach, ask once and leave, as fast as they can for 60 s: how many were refused",
+            ),
+            ("one-shot-rate", "how many there were a second"),
+        ],
+        when: When::Long,
+        measure: lasting::one_shot,
+    },
+];
 
 /// The measurements that were asked for.
 fn wanted(options: &Options) -> anyhow::Result<Vec<Benchmark>> {

@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use common::counted::counted;
 use servent::patient;
-use topologies::bench;
+use topologies::bench::{self, floors};
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, some_loopback_address};
@@ -69,7 +69,11 @@ enum Action {
     /// Measure how a flood grows with TTL, degree and size, and write the charts and tables of docs/SCALE.md
     Scale(scale::Options),
     /// Measure how fast servents are, beside programs that do the least possible work
+    #[command(after_help = bench::Options::more_help())]
     Bench(bench::Options),
+    /// A program that a measurement is measured against
+    #[command(hide = true)]
+    Floor(floors::Options),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         Action::Sim(options) => run_sim(&options),
         Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Bench(options) => run_bench(&options),
+        Action::Floor(options) => floors::run(&options).map(|()| ExitCode::SUCCESS),
     };
     // What went wrong because everything is being ended is not worth a word.
     processes::stay_if_told_to_end();

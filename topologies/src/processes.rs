@@ -107,6 +107,12 @@ impl Process {
         Ok(Process { child, pid, in_front, status: None })
     }
 
+    /// Its id, which is its own until it was waited for.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Its stdout, where that is a pipe and was not taken before.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()

@@ -48,7 +48,6 @@ impl Program {
 
     /// The same after a shell has done something, and becomes it.
     fn start_behind(before: &str, what: &str) -> Program {
-        hear_signals().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut row = String::new();
         for place in 0..SERVENTS {
@@ -57,13 +56,17 @@ impl Program {
         }
         let path = directory.path().join("row.topo");
         fs::write(&path, row).unwrap();
+        let (path, address) = (path.display().to_string(), some_loopback_address().to_string());
+        Program::start_words(before, &[what, &path, "--address", &address], directory)
+    }
+
+    fn start_words(before: &str, words: &[&str], directory: TempDir) -> Program {
+        hear_signals().unwrap();
         let mark = format!("TOPOLOGY_TEST_MARK={:016x}", RandomState::new().build_hasher().finish());
         let (name, value) = mark.split_once('=').unwrap();
         let mut child = Command::new("sh")
             .args(["-c", &format!("{before} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_topology")])
-            .arg(what)
-            .arg(path)
-            .args(["--address", &some_loopback_address().to_string()])
+            .args(words)
             .env(name, value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -92,15 +95,19 @@ impl Program {
 
     /// Waits until so many servents run. Fewer only where it ended before.
     fn wait_for_servents(&mut self, count: usize) -> Vec<Marked> {
+        // Until it is one, it is a second topology.
+        self.wait_for("servent", count)
+    }
+
+    fn wait_for(&mut self, name: &str, count: usize) -> Vec<Marked> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let mut servents = self.started();
-            // Until it is one, it is a second topology.
-            servents.retain(|process| process.name == "servent");
-            if servents.len() >= count || self.child.try_wait().unwrap().is_some() {
-                return servents;
+            let mut started = self.started();
+            started.retain(|process| process.name == name);
+            if started.len() >= count || self.child.try_wait().unwrap().is_some() {
+                return started;
             }
-            assert!(Instant::now() < until, "{count} servents are not started: {servents:?}");
+            assert!(Instant::now() < until, "{count} of {name} are not started: {started:?}");
             std::thread::yield_now();
         }
     }
@@ -122,6 +129,19 @@ impl Program {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
         (status, rest)
+    }
+
+    /// Those whose end nobody waits for are told by the system, and leave in their own time.
+    fn wait_until_nothing_is_left(&self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = self.started();
+            left.iter().for_each(|process| await_end(process.pid));
+            if left.is_empty() {
+                break;
+            }
+            assert!(Instant::now() < until, "it left {left:?}");
+        }
     }
 
     fn assert_nothing_is_left(&self) {
@@ -203,15 +223,26 @@ fn what_it_started_ends_when_it_is_killed() {
         }
         program.signal(Signal::KILL);
         program.child.wait().unwrap();
-        // Those are told by the system, and leave in their own time.
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = program.started();
-            left.iter().for_each(|process| await_end(process.pid));
-            if left.is_empty() {
-                break;
+        program.wait_until_nothing_is_left();
+    }
+}
+
+/// Servents first, and then what they are measured against, which is a topology program itself.
+#[test]
+fn a_benchmark_that_is_ended_leaves_neither_servents_nor_floors() {
+    for name in ["servent", "topology"] {
+        for (signal, code) in [(Signal::TERM, Some(143)), (Signal::INT, Some(130)), (Signal::KILL, None)] {
+            let words = ["bench", "flood", "--rounds", "1000", "--queries", "20"];
+            let mut program = Program::start_words("", &words, tempfile::tempdir().unwrap());
+            assert!(program.wait_for(name, SERVENTS).len() >= SERVENTS, "it has ended");
+            program.signal(signal);
+            let (status, said) =
+                if signal == Signal::KILL { (program.child.wait().unwrap(), String::new()) } else { program.wait() };
+            assert_eq!((status.code(), said.as_str()), (code, ""));
+            if signal == Signal::KILL {
+                program.wait_until_nothing_is_left();
             }
-            assert!(Instant::now() < until, "it left {left:?}");
+            program.assert_nothing_is_left();
         }
     }
 }

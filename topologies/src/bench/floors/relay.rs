@@ -1,0 +1,136 @@
+//! A floor that passes on what it hears, and may answer: alone it is ping-pong, in a row the chain, with many behind it
+//! the star.
+//!
+//! It remembers nothing: what comes in goes out, to every next one and, where it answers, to the client.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::answers::{AnswerLink, say_listening};
+use super::wait::{Epoll, FloorLink, Polling, WaitKind, Waits};
+use super::wire::{FloorMessage, Head};
+
+/// How much is read at once.
+const READ_BYTES: usize = 64 * 1024;
+const LISTENER: usize = usize::MAX - 1;
+
+/// How a floor answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Answering {
+    /// Others do.
+    Never,
+    /// Over the connection the message came by.
+    Back,
+    /// Over a connection to the client that stays.
+    Kept,
+    /// Over a connection for each.
+    Fresh,
+}
+
+/// Its command line.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Where it listens
+    #[arg(long)]
+    listen: SocketAddr,
+    /// Whom it passes messages on to
+    #[arg(long)]
+    next: Vec<SocketAddr>,
+    /// What it waits with
+    #[arg(long, value_enum)]
+    wait: WaitKind,
+    /// How it answers
+    #[arg(long, value_enum)]
+    answers: Answering,
+    /// How long what it hears is
+    #[arg(long)]
+    hears: usize,
+    /// How long what it passes on is
+    #[arg(long)]
+    says: usize,
+    /// How long an answer is
+    #[arg(long)]
+    answer: usize,
+}
+
+impl Options {
+    /// The words that are read as this.
+    #[must_use]
+    pub fn words(
+        listen: SocketAddr,
+        next: &[SocketAddr],
+        wait: WaitKind,
+        answers: Answering,
+        [hears, says, answer]: [usize; 3],
+    ) -> Vec<String> {
+        let word =
+            |value: Option<clap::builder::PossibleValue>| value.map_or_else(String::new, |v| v.get_name().to_owned());
+        let mut words = vec!["relay".to_owned(), format!("--listen={listen}")];
+        words.extend(next.iter().map(|next| format!("--next={next}")));
+        words.push(format!("--wait={}", word(wait.to_possible_value())));
+        words.push(format!("--answers={}", word(answers.to_possible_value())));
+        words.extend([("hears", hears), ("says", says), ("answer", answer)].map(|(name, n)| format!("--{name}={n}")));
+        words
+    }
+}
+
+/// Passes on until it is ended.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    match options.wait {
+        WaitKind::Epoll => relay::<Epoll>(options),
+        WaitKind::Polling => relay::<Polling>(options),
+    }
+}
+
+fn relay<W: Waits>(options: &Options) -> anyhow::Result<()> {
+    let mut waits = W::new().context("cannot wait")?;
+    let listener = TcpListener::bind(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
+    let address = listener.local_addr()?;
+    let listener = waits.watch(listener, LISTENER)?;
+    // Those that are passed on to come first, and are only written to.
+    let mut links = Vec::new();
+    for (key, next) in options.next.iter().enumerate() {
+        let stream = TcpStream::connect(next).with_context(|| format!("cannot connect to {next}"))?;
+        links.push(Some(FloorLink::new(&waits, stream, key)?));
+    }
+    let mut client = AnswerLink::default();
+    say_listening(address)?;
+
+    let (mut keys, mut chunk) = (Vec::new(), vec![0; READ_BYTES]);
+    loop {
+        waits.wait(&mut keys)?;
+        for key in &keys {
+            if *key == LISTENER {
+                let link = FloorLink::new(&waits, listener.accept()?.0, links.len())?;
+                links.push(Some(link));
+                continue;
+            }
+            let Some(mut link) = links[*key].take() else { continue };
+            if !link.read(&mut chunk) {
+                continue;
+            }
+            while let Some(head) = link.came.next(|_| options.hears) {
+                let query = Head { kind: FloorMessage::Query, ..head };
+                for next in links[..options.next.len()].iter_mut().flatten() {
+                    query.write(options.says, &mut next.out);
+                }
+                let answer = Head { kind: FloorMessage::Answer, ..head };
+                match options.answers {
+                    Answering::Never => {}
+                    Answering::Back => answer.write(options.answer, &mut link.out),
+                    Answering::Kept => client.keep(answer, options.answer),
+                    Answering::Fresh => AnswerLink::tell_alone(answer, options.answer),
+                }
+            }
+            if link.write() {
+                links[*key] = Some(link);
+            }
+        }
+        for next in links[..options.next.len()].iter_mut().flatten() {
+            next.write();
+        }
+        client.write();
+    }
+}

@@ -1,0 +1,108 @@
+//! The measurements: each alternates real servents with its floor, both started anew in every round.
+
+pub mod beside;
+pub mod lasting;
+pub mod lookup;
+pub mod million;
+pub mod rate;
+pub mod scan;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::Options;
+use super::floors::Floor;
+use super::floors::asking::FloorAsker;
+use super::floors::relay::{self, Answering};
+use super::floors::wait::WaitKind;
+use super::floors::wire::Lengths;
+use super::load::{Amount, LoadPlan, Loaded, load};
+use super::real::{Links, Overlay};
+use super::row::BenchRow;
+
+/// Nobody knows how many hops a floor is from another: as many as ours may cross.
+const FLOOR_TTL: u8 = 8;
+/// Where one is started.
+const ANYWHERE: std::net::SocketAddr = std::net::SocketAddr::new(super::floors::answers::CLIENT_IP, 0);
+
+impl Options {
+    /// How often something is measured.
+    fn rounds(&self, usual: u32) -> u32 {
+        self.rounds.unwrap_or(usual)
+    }
+
+    /// So many queries, unless fewer are wanted.
+    fn queries(&self, usual: u64) -> u64 {
+        self.queries.map_or(usual, |queries| queries.min(usual))
+    }
+
+    /// For so long, unless few queries are wanted.
+    fn amount(&self, usual: Duration) -> Amount {
+        self.queries.map_or(Amount::Time(usual), Amount::Queries)
+    }
+}
+
+/// A plan for so many queries, and a tenth of that before it.
+fn plan(options: &Options, in_flight: usize, queries: u64, until: super::load::Until) -> LoadPlan {
+    let queries = options.queries(queries);
+    LoadPlan { in_flight, warm_up: queries / 10, amount: Amount::Queries(queries), until }
+}
+
+/// Asks real servents, at the first.
+fn real(links: &Links, holds: impl Fn(usize) -> bool, plan: &LoadPlan) -> anyhow::Result<Loaded> {
+    let overlay = Overlay::start(links, holds)?;
+    let loaded = load(&mut overlay.asker(0)?, plan)?;
+    overlay.end()?;
+    Ok(loaded)
+}
+
+/// Floors that run, the contact last.
+struct Floors(Vec<Floor>);
+
+impl Floors {
+    fn relays(
+        behind: &[usize],
+        wait: WaitKind,
+        answers: Answering,
+        contact: Answering,
+        lengths: &Lengths,
+        own: usize,
+    ) -> anyhow::Result<Floors> {
+        let mut floors = Floors(Vec::new());
+        // From the last row to the contact, which is a row of its own.
+        let mut next = Vec::new();
+        for (depth, count) in behind.iter().enumerate() {
+            let answers = if depth == 0 { answers } else { Answering::Never };
+            let lengths = [lengths.query, lengths.query, lengths.answer];
+            let first = floors.0.len();
+            for _ in 0..*count {
+                floors.0.push(Floor::start(&relay::Options::words(ANYWHERE, &next, wait, answers, lengths))?);
+            }
+            next = floors.0[first..].iter().map(|floor| floor.address).collect();
+        }
+        let lengths = [lengths.request, lengths.query, own];
+        floors.0.push(Floor::start(&relay::Options::words(ANYWHERE, &next, wait, contact, lengths))?);
+        Ok(floors)
+    }
+
+    /// A row of so many, of which the last answers.
+    fn chain(floors: usize, wait: WaitKind, answers: Answering, lengths: &Lengths) -> anyhow::Result<Floors> {
+        Floors::relays(&vec![1; floors - 1], wait, answers, Answering::Never, lengths, lengths.answer)
+    }
+
+    /// Asks them, and makes sure that none ended before that was over.
+    fn ask(mut self, plan: &LoadPlan, lengths: Lengths, own: [usize; 2]) -> anyhow::Result<Loaded> {
+        let contact = self.0.last().context("there is no floor")?.address;
+        let loaded = load(&mut FloorAsker::connect(contact, FLOOR_TTL, lengths, own)?, plan)?;
+        if !self.0.iter_mut().all(Floor::is_running) {
+            bail!("a floor ended by itself");
+        }
+        Ok(loaded)
+    }
+}
+
+/// A row, which has rounds.
+fn whole(row: Option<BenchRow>) -> anyhow::Result<BenchRow> {
+    row.context("nothing was measured")
+}

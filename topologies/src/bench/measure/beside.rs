@@ -1,0 +1,103 @@
+//! What one client has while others ask at the same time.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+
+use super::super::Options;
+use super::super::load::{Asks, LoadEvent, LoadPlan, Loaded, Until, load, micros};
+use super::super::real::{ClientAsker, Links, Overlay};
+use super::super::row::{BenchRow, Bound, Of};
+use super::rate::IN_FLIGHT;
+use super::whole;
+
+const ROUNDS: u32 = 5;
+const CHAIN: usize = 5;
+const CLIENTS: usize = 8;
+const TIME: Duration = Duration::from_secs(2);
+/// As many as a contact takes of one client at once.
+const FAST_IN_FLIGHT: usize = 4_096;
+const MILLIS: f64 = 1e3;
+
+/// `fairness`: the slowest of eight clients beside the fastest of them, over four hops.
+pub fn fairness(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let plan = plan(options, IN_FLIGHT);
+    let (mut pairs, mut lost) = (Vec::new(), 0);
+    for _ in 0..options.rounds(ROUNDS) {
+        let overlay = chain()?;
+        let askers = (0..CLIENTS).map(|_| overlay.asker(0)).collect::<anyhow::Result<Vec<_>>>()?;
+        let together = Barrier::new(CLIENTS);
+        let ask = |mut asker: ClientAsker| {
+            together.wait();
+            load(&mut asker, &plan)
+        };
+        let loaded = thread::scope(|scope| {
+            let threads: Vec<_> = askers.into_iter().map(|asker| scope.spawn(|| ask(asker))).collect();
+            threads.into_iter().map(|thread| joined(thread.join())).collect::<anyhow::Result<Vec<Loaded>>>()
+        })?;
+        overlay.end()?;
+        let rates = || loaded.iter().map(|loaded| loaded.rate() / 1e3);
+        pairs.push((rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max)));
+        lost += loaded.iter().map(|loaded| loaded.lost).sum::<u64>();
+    }
+    Ok(vec![whole(BenchRow::of_pairs("fairness", "k/s", &pairs, lost))?.with_target(Bound::AtLeast(Of::Ratio, 0.8))])
+}
+
+/// `beside-same` and `beside-other`: the slowest hundredth of one client's lookups over four hops while another client,
+/// here and elsewhere, asks as fast as it can; beside the same while nobody does.
+pub fn another(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let plan = plan(options, 1);
+    let [mut same, mut other] = [const { Vec::new() }; 2];
+    let mut lost = 0;
+    for _ in 0..options.rounds(ROUNDS) {
+        for (place, pairs) in [(0, &mut same), (CHAIN / 2, &mut other)] {
+            let overlay = chain()?;
+            let mut asker = overlay.asker(0)?;
+            let alone = load(&mut asker, &plan)?;
+            let mut fast = overlay.asker(place)?;
+            let is_over = AtomicBool::new(false);
+            let beside = thread::scope(|scope| {
+                let thread = scope.spawn(|| ask_until(&mut fast, &is_over));
+                let beside = load(&mut asker, &plan);
+                is_over.store(true, Ordering::Relaxed);
+                joined(thread.join()).and(beside)
+            })?;
+            overlay.end()?;
+            pairs.push((micros(&beside.over, 0.99) / MILLIS, micros(&alone.over, 0.99) / MILLIS));
+            lost += alone.lost + beside.lost;
+        }
+    }
+    let row = |name, pairs: &[(f64, f64)]| -> anyhow::Result<BenchRow> {
+        Ok(whole(BenchRow::of_pairs(name, "ms", pairs, lost))?.with_target(Bound::AtMost(Of::Value, 20.0)))
+    };
+    Ok(vec![row("beside-same", &same)?, row("beside-other", &other)?])
+}
+
+fn chain() -> anyhow::Result<Overlay> {
+    Overlay::start(&Links::chain(CHAIN), |place| place == CHAIN - 1)
+}
+
+fn plan(options: &Options, in_flight: usize) -> LoadPlan {
+    LoadPlan { in_flight, warm_up: 0, amount: options.amount(TIME), until: Until::Told(1) }
+}
+
+/// Asks as fast as it can until nobody wants it any more, whatever comes of it.
+fn ask_until(asker: &mut ClientAsker, is_over: &AtomicBool) -> anyhow::Result<()> {
+    let (mut in_flight, mut heard) = (0_usize, Vec::new());
+    while !is_over.load(Ordering::Relaxed) {
+        while in_flight < FAST_IN_FLIGHT && asker.begin()?.is_some() {
+            in_flight += 1;
+        }
+        asker.hear(TIME, &mut heard)?;
+        in_flight -= heard.drain(..).filter(|event| matches!(event, LoadEvent::Over(..))).count();
+    }
+    Ok(())
+}
+
+/// What a thread came to.
+pub(super) fn joined<T>(thread: thread::Result<anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.map_err(|_| anyhow!("it panicked")).and_then(|done| done).context("a client failed")
+}

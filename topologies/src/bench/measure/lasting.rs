@@ -1,0 +1,147 @@
+//! What takes a minute to be seen: whether a rate lasts, what the contact's memory comes to, and whether clients that ask
+//! once and leave are served for as long as they come.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use rustix::process::Pid;
+
+use super::super::Options;
+use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load};
+use super::super::real::{ClientAsker, Links, Overlay};
+use super::super::row::{BenchRow, Bound, Of};
+use super::beside::joined;
+use super::rate::IN_FLIGHT;
+use super::whole;
+
+const ROUNDS: u32 = 3;
+const CHAIN: usize = 5;
+const TIME: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+/// The first second is spent on warming up, and the memory is looked at when these are over.
+const FIRST_SECONDS: std::ops::Range<usize> = 1..11;
+const LAST_SECONDS: usize = 10;
+const MEMORY_MIB_MAX: f64 = 16.0;
+/// Flat is what grows by no more than this.
+const GROWTH_MAX: f64 = 1.05;
+const ONE_SHOT_THREADS: usize = 4;
+
+/// `lasting` and `lasting-memory`: a minute of queries over four hops.
+pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    lasting(options, ["lasting", "lasting-memory"], &Links::chain(CHAIN))
+}
+
+/// `contact-lasting` and `contact-memory`: a minute of queries at a contact that has what it is asked for.
+pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    lasting(options, ["contact-lasting", "contact-memory"], &Links::chain(1))
+}
+
+fn lasting(options: &Options, names: [&'static str; 2], links: &Links) -> anyhow::Result<Vec<BenchRow>> {
+    let plan = LoadPlan { in_flight: IN_FLIGHT, warm_up: 0, amount: options.amount(TIME), until: Until::Told(1) };
+    let [mut rates, mut sizes] = [const { Vec::new() }; 2];
+    let mut lost = 0;
+    for _ in 0..options.rounds(ROUNDS) {
+        let overlay = Overlay::start(links, |place| place + 1 == links.dials().len())?;
+        let mut asker = overlay.asker(0)?;
+        let (loaded, memory) = watched(overlay.servent(0).pid(), || load(&mut asker, &plan))?;
+        overlay.end()?;
+        rates.push(first_and_last(&loaded));
+        let settled = memory.get(FIRST_SECONDS.end).or(memory.last()).copied().unwrap_or(f64::NAN);
+        sizes.push((memory.iter().copied().fold(0.0, f64::max), settled));
+        lost += loaded.lost;
+    }
+    Ok(vec![
+        whole(BenchRow::of_pairs(names[0], "k/s", &rates, lost))?.with_target(Bound::AtLeast(Of::Ratio, 0.9)),
+        whole(BenchRow::of_pairs(names[1], "MiB", &sizes, lost))?
+            .with_target(Bound::AtMost(Of::Value, MEMORY_MIB_MAX))
+            .with_target(Bound::AtMost(Of::Ratio, GROWTH_MAX)),
+    ])
+}
+
+/// How many there were in one of the last seconds, and in one of the first; in thousands. A run of fewer seconds has one
+/// rate.
+fn first_and_last(loaded: &Loaded) -> (f64, f64) {
+    let seconds = &loaded.per_second;
+    if seconds.len() < FIRST_SECONDS.end + LAST_SECONDS {
+        return (loaded.rate() / 1e3, loaded.rate() / 1e3);
+    }
+    let rate = |seconds: &[u64]| seconds.iter().sum::<u64>() as f64 / seconds.len() as f64 / 1e3;
+    (rate(&seconds[seconds.len() - LAST_SECONDS..]), rate(&seconds[FIRST_SECONDS]))
+}
+
+/// Does something, and looks at the memory of a process meanwhile: at once, in every second, and at the end, in MiB.
+fn watched<T>(pid: Pid, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, Vec<f64>)> {
+    let (over, is_over) = channel::<()>();
+    thread::scope(|scope| {
+        let watch = scope.spawn(move || -> anyhow::Result<Vec<f64>> {
+            let mut sizes = vec![resident(pid)?];
+            while let Err(RecvTimeoutError::Timeout) = is_over.recv_timeout(SECOND) {
+                sizes.push(resident(pid)?);
+            }
+            sizes.push(resident(pid)?);
+            Ok(sizes)
+        });
+        let done = what();
+        drop(over);
+        let sizes = joined(watch.join());
+        Ok((done?, sizes?))
+    })
+}
+
+/// How much of a process is in memory, in MiB.
+fn resident(pid: Pid) -> anyhow::Result<f64> {
+    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let kib = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let kib: f64 = kib.ok_or_else(|| anyhow!("{path} has no VmRSS"))?.parse()?;
+    Ok(kib / 1024.0)
+}
+
+/// `one-shot` and `one-shot-rate`: clients that attach, ask once and leave, as fast as that goes, at a contact with one
+/// neighbor.
+pub fn one_shot(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let overlay = Overlay::start(&Links::chain(2), |place| place == 0)?;
+    let (contact, amount) = (overlay.address(0), options.amount(TIME));
+    let started = Instant::now();
+    let (served, refused) = thread::scope(|scope| {
+        let threads: Vec<_> = (0..ONE_SHOT_THREADS).map(|_| scope.spawn(|| shots(contact, amount))).collect();
+        let counts = threads.into_iter().map(|thread| joined(thread.join())).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::Ok(counts.into_iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1)))
+    })?;
+    let time = started.elapsed();
+    overlay.end()?;
+    let rate = (served + refused) as f64 / time.as_secs_f64() / 1e3;
+    let row = |name, unit, value| whole(BenchRow::of_values(name, unit, &[value], refused));
+    Ok(vec![
+        row("one-shot", "n", refused as f64)?.with_target(Bound::AtMost(Of::Value, 0.0)),
+        row("one-shot-rate", "k/s", rate)?,
+    ])
+}
+
+/// One client after the other: how many were answered, and how many were not.
+fn shots(contact: SocketAddr, amount: Amount) -> anyhow::Result<(u64, u64)> {
+    let started = Instant::now();
+    let (mut served, mut refused) = (0, 0);
+    let is_enough = |count: u64| match amount {
+        Amount::Queries(queries) => count >= queries,
+        Amount::Time(time) => started.elapsed() >= time,
+    };
+    while !is_enough(served + refused) {
+        if shot(contact).unwrap_or(false) { served += 1 } else { refused += 1 }
+    }
+    Ok((served, refused))
+}
+
+fn shot(contact: SocketAddr) -> anyhow::Result<bool> {
+    let mut asker = ClientAsker::connect(contact)?;
+    let mut heard = Vec::new();
+    asker.begin()?;
+    while !heard.iter().any(|event| matches!(event, LoadEvent::Over(..))) {
+        asker.hear(SECOND, &mut heard)?;
+    }
+    Ok(heard.iter().any(|event| matches!(event, LoadEvent::Over(_, true))))
+}

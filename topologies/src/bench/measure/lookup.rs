@@ -1,0 +1,62 @@
+//! How long one query takes while nothing else is asked.
+
+use super::super::Options;
+use super::super::floors::relay::Answering;
+use super::super::floors::wait::WaitKind;
+use super::super::load::{Until, micros};
+use super::super::real::{Links, lengths};
+use super::super::row::{BenchRow, Bound, Of};
+use super::{Floors, plan, real, whole};
+
+const ROUNDS: u32 = 5;
+const QUERIES: u64 = 3_000;
+/// Four links.
+const CHAIN: usize = 5;
+const STAR: usize = 16;
+
+/// `lookup`, `lookup-fresh`, `lookup-polling` and `whole`: over four hops, beside three floors.
+pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let lengths = lengths()?;
+    let [mut kept, mut fresh, mut polling, mut wholes] = [const { Vec::new() }; 4];
+    let mut lost = 0;
+    for _ in 0..options.rounds(ROUNDS) {
+        let ours = real(&Links::chain(CHAIN), |place| place == CHAIN - 1, &plan(options, 1, QUERIES, Until::Told(1)))?;
+        let plan = plan(options, 1, QUERIES, Until::Answers(1));
+        let [answered, over] = [&ours.answered, &ours.over].map(|latencies| micros(latencies, 0.5));
+        lost += ours.lost;
+        for (pairs, wait, answers) in [
+            (&mut kept, WaitKind::Epoll, Answering::Kept),
+            (&mut fresh, WaitKind::Epoll, Answering::Fresh),
+            (&mut polling, WaitKind::Polling, Answering::Kept),
+        ] {
+            let floors = Floors::chain(CHAIN, wait, answers, &lengths)?;
+            let floor = floors.ask(&plan, lengths, [lengths.answer, lengths.finished])?;
+            lost += floor.lost;
+            pairs.push((answered, micros(&floor.answered, 0.5)));
+        }
+        wholes.extend(kept.last().map(|(_, floor)| (over, *floor)));
+    }
+    let row = |name, pairs: &[(f64, f64)]| whole(BenchRow::of_pairs(name, "us", pairs, lost));
+    Ok(vec![
+        row("lookup", &kept)?.with_target(Bound::AtMost(Of::Ratio, 1.5)),
+        row("lookup-fresh", &fresh)?,
+        row("lookup-polling", &polling)?,
+        row("whole", &wholes)?.with_target(Bound::AtMost(Of::Ratio, 2.5)),
+    ])
+}
+
+/// `star`: until all sixteen have answered.
+pub fn star(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let lengths = lengths()?;
+    let (mut pairs, mut lost) = (Vec::new(), 0);
+    for _ in 0..options.rounds(ROUNDS) {
+        let plan = |until| plan(options, 1, QUERIES, until);
+        let ours = real(&Links::star(STAR), |_| true, &plan(Until::Told(STAR as u64)))?;
+        let (kept, back) = (Answering::Kept, Answering::Back);
+        let floors = Floors::relays(&[STAR - 1], WaitKind::Epoll, kept, back, &lengths, lengths.answer)?;
+        let floor = floors.ask(&plan(Until::Answers(STAR as u64)), lengths, [lengths.answer, lengths.finished])?;
+        pairs.push((micros(&ours.answered, 0.5), micros(&floor.answered, 0.5)));
+        lost += ours.lost + floor.lost;
+    }
+    Ok(vec![whole(BenchRow::of_pairs("star", "us", &pairs, lost))?.with_target(Bound::AtMost(Of::Ratio, 1.6))])
+}

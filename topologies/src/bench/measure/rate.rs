@@ -1,0 +1,82 @@
+//! How many queries a second there are with 64 in flight.
+
+use super::super::Options;
+use super::super::floors::Floor;
+use super::super::floors::flood;
+use super::super::floors::relay::Answering;
+use super::super::floors::wait::WaitKind;
+use super::super::load::{Loaded, Until};
+use super::super::real::{Links, lengths};
+use super::super::row::{BenchRow, Bound, Of};
+use super::{ANYWHERE, Floors, plan, real, whole};
+
+const ROUNDS: u32 = 5;
+/// As many as most clients have.
+pub(super) const IN_FLIGHT: usize = 64;
+const CHAIN: usize = 5;
+const FLOOD: usize = 16;
+/// Asked in each round: some tenths of a second of them.
+const AT_CONTACT: u64 = 100_000;
+const OVER_CHAIN: u64 = 30_000;
+const IN_FLOOD: u64 = 10_000;
+
+/// `contact`: one servent that has what it is asked for, beside ping-pong.
+pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let lengths = lengths()?;
+    let own = lengths.answer + lengths.finished;
+    alternate(options, "contact", Bound::AtLeast(Of::Ratio, 0.1), || {
+        let plan = |until| plan(options, IN_FLIGHT, AT_CONTACT, until);
+        let ours = real(&Links::chain(1), |_| true, &plan(Until::Told(1)))?;
+        let floors = Floors::relays(&[], WaitKind::Epoll, Answering::Never, Answering::Back, &lengths, own)?;
+        Ok((ours, floors.ask(&plan(Until::Answers(1)), lengths, [own, lengths.finished])?))
+    })
+}
+
+/// `chain`: the same over four hops.
+pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let lengths = lengths()?;
+    alternate(options, "chain", Bound::AtLeast(Of::Ratio, 0.1), || {
+        let plan = |until| plan(options, IN_FLIGHT, OVER_CHAIN, until);
+        let ours = real(&Links::chain(CHAIN), |place| place == CHAIN - 1, &plan(Until::Told(1)))?;
+        let floors = Floors::chain(CHAIN, WaitKind::Epoll, Answering::Kept, &lengths)?;
+        Ok((ours, floors.ask(&plan(Until::Answers(1)), lengths, [lengths.answer, lengths.finished])?))
+    })
+}
+
+/// `flood`: sixteen servents with four neighbors each, of which one has it.
+pub fn flood(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let lengths = lengths()?;
+    let links = Links::of_degree_four(FLOOD);
+    let holder = FLOOD / 2;
+    alternate(options, "flood", Bound::AtLeast(Of::Ratio, 0.1), || {
+        let plan = |until| plan(options, IN_FLIGHT, IN_FLOOD, until);
+        let ours = real(&links, |place| place == holder, &plan(Until::Told(1)))?;
+        let mut floors = Floors(Vec::new());
+        for (place, dials) in links.dials().iter().enumerate() {
+            let dials: Vec<_> = dials.iter().map(|other| floors.0[*other].address).collect();
+            let words = flood::Options::words(ANYWHERE, &dials, links.degree(place), place == holder, lengths);
+            floors.0.push(Floor::start(&words)?);
+        }
+        for floor in &mut floors.0 {
+            floor.wait_for("linked")?;
+        }
+        // The contact is told last.
+        floors.0.rotate_left(1);
+        Ok((ours, floors.ask(&plan(Until::AnswersAndEcho(1)), lengths, [lengths.answer, lengths.finished])?))
+    })
+}
+
+fn alternate(
+    options: &Options,
+    name: &'static str,
+    target: Bound,
+    mut round: impl FnMut() -> anyhow::Result<(Loaded, Loaded)>,
+) -> anyhow::Result<Vec<BenchRow>> {
+    let (mut pairs, mut lost) = (Vec::new(), 0);
+    for _ in 0..options.rounds(ROUNDS) {
+        let (ours, floor) = round()?;
+        pairs.push((ours.rate() / 1e3, floor.rate() / 1e3));
+        lost += ours.lost + floor.lost;
+    }
+    Ok(vec![whole(BenchRow::of_pairs(name, "k/s", &pairs, lost))?.with_target(target)])
+}
