@@ -18,7 +18,7 @@ use super::floors::relay::{self, Answering};
 use super::floors::wait::WaitKind;
 use super::floors::wire::Lengths;
 use super::load::{Amount, LoadPlan, Loaded, load};
-use super::real::{Links, Overlay};
+use super::real::{Edges, RealOverlay};
 use super::row::BenchRow;
 
 /// Nobody knows how many hops a floor is from another: as many as ours may cross.
@@ -50,8 +50,8 @@ fn plan(options: &Options, in_flight: usize, queries: u64, until: super::load::U
 }
 
 /// Asks real servents, at the first.
-fn real(links: &Links, holds: impl Fn(usize) -> bool, plan: &LoadPlan) -> anyhow::Result<Loaded> {
-    let overlay = Overlay::start(links, holds)?;
+fn real(links: &Edges, holds: impl Fn(usize) -> bool, plan: &LoadPlan) -> anyhow::Result<Loaded> {
+    let overlay = RealOverlay::start(links, holds)?;
     let loaded = load(&mut overlay.asker(0)?, plan)?;
     overlay.end()?;
     Ok(loaded)

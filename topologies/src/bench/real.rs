@@ -29,24 +29,24 @@ const FIRST_PORT: usize = 9701;
 
 /// The shape of an overlay: of each servent those it dials, which come before it.
 #[derive(Clone, Debug)]
-pub struct Links(Vec<Vec<usize>>);
+pub struct Edges(Vec<Vec<usize>>);
 
-impl Links {
+impl Edges {
     /// Each with the one before it.
     #[must_use]
-    pub fn chain(servents: usize) -> Links {
-        Links((0..servents).map(|place| place.checked_sub(1).into_iter().collect()).collect())
+    pub fn chain(servents: usize) -> Edges {
+        Edges((0..servents).map(|place| place.checked_sub(1).into_iter().collect()).collect())
     }
 
     /// All with the first.
     #[must_use]
-    pub fn star(servents: usize) -> Links {
-        Links((0..servents).map(|place| (place > 0).then_some(0).into_iter().collect()).collect())
+    pub fn star(servents: usize) -> Edges {
+        Edges((0..servents).map(|place| (place > 0).then_some(0).into_iter().collect()).collect())
     }
 
     /// A ring in which each is also linked with those a quarter of the way around: four neighbors each.
     #[must_use]
-    pub fn of_degree_four(servents: usize) -> Links {
+    pub fn of_degree_four(servents: usize) -> Edges {
         let steps = [1, servents / 4];
         let mut dials = vec![Vec::new(); servents];
         for place in 0..servents {
@@ -55,7 +55,7 @@ impl Links {
                 dials[place.max(other)].push(place.min(other));
             }
         }
-        Links(dials)
+        Edges(dials)
     }
 
     /// Of each servent those it dials.
@@ -74,11 +74,11 @@ impl Links {
 
 /// An overlay of real servents. They are ended when it is dropped.
 #[derive(Debug)]
-pub struct Overlay(Fleet);
+pub struct RealOverlay(Fleet);
 
-impl Overlay {
+impl RealOverlay {
     /// Starts servents that are linked like this, of which these hold the key, and waits until they are linked.
-    pub fn start(links: &Links, holds: impl Fn(usize) -> bool) -> anyhow::Result<Overlay> {
+    pub fn start(links: &Edges, holds: impl Fn(usize) -> bool) -> anyhow::Result<RealOverlay> {
         let mut text = String::new();
         for (place, dials) in links.dials().iter().enumerate() {
             let data = if holds(place) { format!("\"{DATA}\"") } else { "-".to_owned() };
@@ -91,7 +91,7 @@ impl Overlay {
         let topology = Topology::parse("bench", text, Path::new("."))?.moved_to(some_loopback_address());
         let mut fleet = Fleet::start(&topology)?;
         fleet.wait_until_linked(&topology)?;
-        Ok(Overlay(fleet))
+        Ok(RealOverlay(fleet))
     }
 
     /// Where one of them listens.
@@ -181,10 +181,10 @@ mod tests {
 
     #[test]
     fn everybody_in_the_overlay_of_degree_four_has_four_neighbors() {
-        let links = Links::of_degree_four(16);
+        let links = Edges::of_degree_four(16);
         assert!((0..16).all(|place| links.degree(place) == 4), "{links:?}");
-        let chain = Links::chain(5);
+        let chain = Edges::chain(5);
         assert_eq!([0, 1, 4].map(|place| chain.degree(place)), [1, 2, 1]);
-        assert_eq!(Links::star(16).degree(0), 15);
+        assert_eq!(Edges::star(16).degree(0), 15);
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 
 use super::super::Options;
 use super::super::load::{Asks, LoadEvent, LoadPlan, Loaded, Until, load, micros};
-use super::super::real::{ClientAsker, Links, Overlay};
+use super::super::real::{ClientAsker, Edges, RealOverlay};
 use super::super::row::{BenchRow, Bound, Of};
 use super::rate::IN_FLIGHT;
 use super::whole;
@@ -76,8 +76,8 @@ pub fn another(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     Ok(vec![row("beside-same", &same)?, row("beside-other", &other)?])
 }
 
-fn chain() -> anyhow::Result<Overlay> {
-    Overlay::start(&Links::chain(CHAIN), |place| place == CHAIN - 1)
+fn chain() -> anyhow::Result<RealOverlay> {
+    RealOverlay::start(&Edges::chain(CHAIN), |place| place == CHAIN - 1)
 }
 
 fn plan(options: &Options, in_flight: usize) -> LoadPlan {

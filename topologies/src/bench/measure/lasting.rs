@@ -12,7 +12,7 @@ use rustix::process::Pid;
 
 use super::super::Options;
 use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load};
-use super::super::real::{ClientAsker, Links, Overlay};
+use super::super::real::{ClientAsker, Edges, RealOverlay};
 use super::super::row::{BenchRow, Bound, Of};
 use super::beside::joined;
 use super::rate::IN_FLIGHT;
@@ -32,20 +32,20 @@ const ONE_SHOT_THREADS: usize = 4;
 
 /// `lasting` and `lasting-memory`: a minute of queries over four hops.
 pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
-    lasting(options, ["lasting", "lasting-memory"], &Links::chain(CHAIN))
+    lasting(options, ["lasting", "lasting-memory"], &Edges::chain(CHAIN))
 }
 
 /// `contact-lasting` and `contact-memory`: a minute of queries at a contact that has what it is asked for.
 pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
-    lasting(options, ["contact-lasting", "contact-memory"], &Links::chain(1))
+    lasting(options, ["contact-lasting", "contact-memory"], &Edges::chain(1))
 }
 
-fn lasting(options: &Options, names: [&'static str; 2], links: &Links) -> anyhow::Result<Vec<BenchRow>> {
+fn lasting(options: &Options, names: [&'static str; 2], links: &Edges) -> anyhow::Result<Vec<BenchRow>> {
     let plan = LoadPlan { in_flight: IN_FLIGHT, warm_up: 0, amount: options.amount(TIME), until: Until::Told(1) };
     let [mut rates, mut sizes] = [const { Vec::new() }; 2];
     let mut lost = 0;
     for _ in 0..options.rounds(ROUNDS) {
-        let overlay = Overlay::start(links, |place| place + 1 == links.dials().len())?;
+        let overlay = RealOverlay::start(links, |place| place + 1 == links.dials().len())?;
         let mut asker = overlay.asker(0)?;
         let (loaded, memory) = watched(overlay.servent(0).pid(), || load(&mut asker, &plan))?;
         overlay.end()?;
@@ -104,7 +104,7 @@ fn resident(pid: Pid) -> anyhow::Result<f64> {
 /// `one-shot` and `one-shot-rate`: clients that attach, ask once and leave, as fast as that goes, at a contact with one
 /// neighbor.
 pub fn one_shot(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
-    let overlay = Overlay::start(&Links::chain(2), |place| place == 0)?;
+    let overlay = RealOverlay::start(&Edges::chain(2), |place| place == 0)?;
     let (contact, amount) = (overlay.address(0), options.amount(TIME));
     let started = Instant::now();
     let (served, refused) = thread::scope(|scope| {

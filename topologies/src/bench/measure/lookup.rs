@@ -4,7 +4,7 @@ use super::super::Options;
 use super::super::floors::relay::Answering;
 use super::super::floors::wait::WaitKind;
 use super::super::load::{Until, micros};
-use super::super::real::{Links, lengths};
+use super::super::real::{Edges, lengths};
 use super::super::row::{BenchRow, Bound, Of};
 use super::{Floors, plan, real, whole};
 
@@ -20,7 +20,7 @@ pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let [mut kept, mut fresh, mut polling, mut wholes] = [const { Vec::new() }; 4];
     let mut lost = 0;
     for _ in 0..options.rounds(ROUNDS) {
-        let ours = real(&Links::chain(CHAIN), |place| place == CHAIN - 1, &plan(options, 1, QUERIES, Until::Told(1)))?;
+        let ours = real(&Edges::chain(CHAIN), |place| place == CHAIN - 1, &plan(options, 1, QUERIES, Until::Told(1)))?;
         let plan = plan(options, 1, QUERIES, Until::Answers(1));
         let [answered, over] = [&ours.answered, &ours.over].map(|latencies| micros(latencies, 0.5));
         lost += ours.lost;
@@ -51,7 +51,7 @@ pub fn star(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let (mut pairs, mut lost) = (Vec::new(), 0);
     for _ in 0..options.rounds(ROUNDS) {
         let plan = |until| plan(options, 1, QUERIES, until);
-        let ours = real(&Links::star(STAR), |_| true, &plan(Until::Told(STAR as u64)))?;
+        let ours = real(&Edges::star(STAR), |_| true, &plan(Until::Told(STAR as u64)))?;
         let (kept, back) = (Answering::Kept, Answering::Back);
         let floors = Floors::relays(&[STAR - 1], WaitKind::Epoll, kept, back, &lengths, lengths.answer)?;
         let floor = floors.ask(&plan(Until::Answers(STAR as u64)), lengths, [lengths.answer, lengths.finished])?;

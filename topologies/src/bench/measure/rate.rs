@@ -6,7 +6,7 @@ use super::super::floors::flood;
 use super::super::floors::relay::Answering;
 use super::super::floors::wait::WaitKind;
 use super::super::load::{Loaded, Until};
-use super::super::real::{Links, lengths};
+use super::super::real::{Edges, lengths};
 use super::super::row::{BenchRow, Bound, Of};
 use super::{ANYWHERE, Floors, plan, real, whole};
 
@@ -26,7 +26,7 @@ pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let own = lengths.answer + lengths.finished;
     alternate(options, "contact", Bound::AtLeast(Of::Ratio, 0.1), || {
         let plan = |until| plan(options, IN_FLIGHT, AT_CONTACT, until);
-        let ours = real(&Links::chain(1), |_| true, &plan(Until::Told(1)))?;
+        let ours = real(&Edges::chain(1), |_| true, &plan(Until::Told(1)))?;
         let floors = Floors::relays(&[], WaitKind::Epoll, Answering::Never, Answering::Back, &lengths, own)?;
         Ok((ours, floors.ask(&plan(Until::Answers(1)), lengths, [own, lengths.finished])?))
     })
@@ -37,7 +37,7 @@ pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let lengths = lengths()?;
     alternate(options, "chain", Bound::AtLeast(Of::Ratio, 0.1), || {
         let plan = |until| plan(options, IN_FLIGHT, OVER_CHAIN, until);
-        let ours = real(&Links::chain(CHAIN), |place| place == CHAIN - 1, &plan(Until::Told(1)))?;
+        let ours = real(&Edges::chain(CHAIN), |place| place == CHAIN - 1, &plan(Until::Told(1)))?;
         let floors = Floors::chain(CHAIN, WaitKind::Epoll, Answering::Kept, &lengths)?;
         Ok((ours, floors.ask(&plan(Until::Answers(1)), lengths, [lengths.answer, lengths.finished])?))
     })
@@ -46,7 +46,7 @@ pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
 /// `flood`: sixteen servents with four neighbors each, of which one has it.
 pub fn flood(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let lengths = lengths()?;
-    let links = Links::of_degree_four(FLOOD);
+    let links = Edges::of_degree_four(FLOOD);
     let holder = FLOOD / 2;
     alternate(options, "flood", Bound::AtLeast(Of::Ratio, 0.1), || {
         let plan = |until| plan(options, IN_FLIGHT, IN_FLOOD, until);
