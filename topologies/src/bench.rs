@@ -5,6 +5,7 @@
 //! there are stands here.
 
 pub mod floors;
+pub mod instructions;
 pub mod load;
 pub mod measure;
 pub mod real;
@@ -147,6 +148,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         when: When::Always,
         measure: million::million,
     },
+    Benchmark { rows: instructions::ROWS, when: When::Always, measure: instructions::measure },
     Benchmark {
         rows: &[
             ("lasting", "64 in flight over 4 hops for 60 s: the last 10 s; floor: seconds 2 to 11"),

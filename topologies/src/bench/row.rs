@@ -64,8 +64,10 @@ pub struct BenchRow {
     pub name: &'static str,
     /// What the value and the floor are in.
     pub unit: &'static str,
-    /// What ours comes to.
-    pub value: Spread,
+    /// What ours comes to, unless it was not measured.
+    pub value: Option<Spread>,
+    /// What it takes to be measured and is not there.
+    pub not_measured: Option<&'static str>,
     /// What the least possible work comes to, where there is such a thing.
     pub floor: Option<Spread>,
     /// Ours divided by the floor of the same round.
@@ -85,7 +87,8 @@ impl BenchRow {
         Some(BenchRow {
             name,
             unit,
-            value: Spread::of(pairs.iter().map(|(value, _)| *value))?,
+            value: Some(Spread::of(pairs.iter().map(|(value, _)| *value))?),
+            not_measured: None,
             floor: Some(Spread::of(pairs.iter().map(|(_, floor)| *floor))?),
             ratio: Some(Spread::of(pairs.iter().map(|(value, floor)| value / floor))?),
             targets: Vec::new(),
@@ -99,7 +102,29 @@ impl BenchRow {
     pub fn of_values(name: &'static str, unit: &'static str, values: &[f64], lost: u64) -> Option<BenchRow> {
         let value = Spread::of(values.iter().copied())?;
         let rounds = values.len();
-        Some(BenchRow { name, unit, value, floor: None, ratio: None, targets: Vec::new(), rounds, lost })
+        Some(BenchRow {
+            value: Some(value),
+            not_measured: None,
+            rounds,
+            lost,
+            ..BenchRow::not_measured(name, unit, "")
+        })
+    }
+
+    /// A row that needs what is not on this machine. That is no fault of what would be measured.
+    #[must_use]
+    pub fn not_measured(name: &'static str, unit: &'static str, why: &'static str) -> BenchRow {
+        BenchRow {
+            name,
+            unit,
+            value: None,
+            not_measured: Some(why),
+            floor: None,
+            ratio: None,
+            targets: Vec::new(),
+            rounds: 0,
+            lost: 0,
+        }
     }
 
     /// The same with one demand more.
@@ -109,20 +134,21 @@ impl BenchRow {
         self
     }
 
-    /// Whether everything that is demanded is so; nothing where nothing is demanded. What loses queries meets no target.
+    /// Whether everything that is demanded is so; nothing where nothing is demanded, or nothing was measured. What loses queries meets no target.
     #[must_use]
     pub fn is_met(&self) -> Option<bool> {
         let is_met = |target: &Bound| {
             let figure = |of: &Of| match of {
                 Of::Ratio => self.ratio.map(|ratio| ratio.median),
-                Of::Value => Some(self.value.median),
+                Of::Value => self.value.map(|value| value.median),
             };
             match target {
                 Bound::AtMost(of, bound) => figure(of).is_some_and(|figure| figure <= *bound),
                 Bound::AtLeast(of, bound) => figure(of).is_some_and(|figure| figure >= *bound),
             }
         };
-        (!self.targets.is_empty()).then(|| self.lost == 0 && self.targets.iter().all(is_met))
+        (!self.targets.is_empty() && self.not_measured.is_none())
+            .then(|| self.lost == 0 && self.targets.iter().all(is_met))
     }
 }
 
@@ -141,7 +167,7 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_one_round() {
         let row = BenchRow::of_pairs("x", "us", &[(30.0, 10.0), (100.0, 50.0), (8.0, 8.0)], 0).unwrap();
-        assert_eq!((row.value.median, row.floor.unwrap().median, row.ratio.unwrap().median), (30.0, 10.0, 2.0));
+        assert_eq!([row.value, row.floor, row.ratio].map(|spread| spread.unwrap().median), [30.0, 10.0, 2.0]);
         assert_eq!(row.rounds, 3);
     }
 
@@ -159,5 +185,7 @@ mod tests {
         assert_eq!(lossy.is_met(), Some(false));
         let alone = BenchRow::of_values("x", "us", &[1.0], 0).unwrap().with_target(Bound::AtMost(Of::Ratio, 2.0));
         assert_eq!(alone.is_met(), Some(false), "there is no floor to compare with");
+        let absent = BenchRow::not_measured("x", "us", "no valgrind").with_target(Bound::AtMost(Of::Value, 2.0));
+        assert_eq!(absent.is_met(), None, "nobody can say");
     }
 }

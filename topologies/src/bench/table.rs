@@ -8,6 +8,10 @@ use serde::Serialize;
 
 use super::row::{BenchRow, Spread};
 
+/// How wide the longest name and the longest unit are.
+const NAME: usize = 22;
+const UNIT: usize = 20;
+
 /// Rows on their way to somebody who reads.
 #[derive(Debug)]
 pub struct Table<Out> {
@@ -19,7 +23,7 @@ pub struct Table<Out> {
 #[derive(Serialize)]
 struct JsonRow<'a> {
     name: &'a str,
-    value: f64,
+    value: Option<f64>,
     floor: Option<f64>,
     unit: &'a str,
     ratio: Option<f64>,
@@ -27,6 +31,8 @@ struct JsonRow<'a> {
     met: Option<bool>,
     rounds: usize,
     lost: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_measured: Option<&'a str>,
 }
 
 impl<Out: Write> Table<Out> {
@@ -48,7 +54,12 @@ impl<Out: Write> Table<Out> {
                     ["target", "met", "rounds", "lost"],
                 )?;
             }
-            let [value, ratio] = [Some(row.value), row.ratio].map(|spread| shown(spread.as_ref()));
+            self.is_begun = true;
+            if let Some(why) = row.not_measured {
+                writeln!(self.out, "{:<NAME$} {:>6} not measured: {why}", row.name, "-")?;
+                return self.out.flush();
+            }
+            let [value, ratio] = [row.value, row.ratio].map(|spread| shown(spread.as_ref()));
             let floor = shown(row.floor.as_ref());
             let met = row.is_met().map_or("-", |is_met| if is_met { "yes" } else { "NO" });
             let target = targets(row).unwrap_or_else(|| "-".to_owned());
@@ -59,7 +70,6 @@ impl<Out: Write> Table<Out> {
                 [&target, met, &rounds, &lost],
             )?;
         }
-        self.is_begun = true;
         self.out.flush()
     }
 
@@ -68,7 +78,7 @@ impl<Out: Write> Table<Out> {
         let ([ratio, ratio_range], [target, met, rounds, lost]) = (ratio, judged);
         writeln!(
             self.out,
-            "{name:<15} {value:>6} {value_range:<14} {floor:>6} {floor_range:<14} {unit:<4} {ratio:>5} {ratio_range:<12} \
+            "{name:<NAME$} {value:>6} {value_range:<14} {floor:>6} {floor_range:<14} {unit:<UNIT$} {ratio:>5} {ratio_range:<12} \
              {target:<18} {met:<3} {rounds:>6} {lost:>4}"
         )
     }
@@ -78,7 +88,7 @@ impl<'a> JsonRow<'a> {
     fn of(row: &'a BenchRow) -> JsonRow<'a> {
         JsonRow {
             name: row.name,
-            value: row.value.median,
+            value: row.value.map(|value| value.median),
             floor: row.floor.map(|floor| floor.median),
             unit: row.unit,
             ratio: row.ratio.map(|ratio| ratio.median),
@@ -86,6 +96,7 @@ impl<'a> JsonRow<'a> {
             met: row.is_met(),
             rounds: row.rounds,
             lost: row.lost,
+            not_measured: row.not_measured,
         }
     }
 }
@@ -116,12 +127,13 @@ mod tests {
     use super::super::row::{Bound, Of};
     use super::*;
 
-    fn rows() -> [BenchRow; 2] {
+    fn rows() -> [BenchRow; 3] {
         let lookup = BenchRow::of_pairs("lookup", "us", &[(131.25, 100.0), (128.0, 100.0), (300.0, 200.0)], 0).unwrap();
         let memory = BenchRow::of_values("memory", "MiB", &[17.25], 3).unwrap();
         [
             lookup.with_target(Bound::AtMost(Of::Ratio, 1.5)),
             memory.with_target(Bound::AtMost(Of::Value, 16.0)).with_target(Bound::AtMost(Of::Ratio, 1.1)),
+            BenchRow::not_measured("peer", "k/s", "no redis-server").with_target(Bound::AtLeast(Of::Ratio, 1.0)),
         ]
     }
 
@@ -137,9 +149,10 @@ mod tests {
     #[test]
     fn people_get_aligned_columns() {
         let expected = "\
-row               ours (min..max)      floor (min..max)     unit ratio (min..max)   target             met rounds lost
-lookup             131 (128..300)        100 (100..200)     us    1.31 (1.28..1.50) <= 1.5             yes      3    0
-memory            17.2 (17.2..17.2)        -                MiB      -              value <= 16, <= 1.1 NO       1    3
+row                      ours (min..max)      floor (min..max)     unit                 ratio (min..max)   target             met rounds lost
+lookup                    131 (128..300)        100 (100..200)     us                    1.31 (1.28..1.50) <= 1.5             yes      3    0
+memory                   17.2 (17.2..17.2)        -                MiB                      -              value <= 16, <= 1.1 NO       1    3
+peer                        - not measured: no redis-server
 ";
         assert_eq!(told(false), expected);
     }
@@ -151,6 +164,8 @@ memory            17.2 (17.2..17.2)        -                MiB      -          
 \"rounds\":3,\"lost\":0}
 {\"name\":\"memory\",\"value\":17.25,\"floor\":null,\"unit\":\"MiB\",\"ratio\":null,\"target\":\"value <= 16, <= 1.1\",\
 \"met\":false,\"rounds\":1,\"lost\":3}
+{\"name\":\"peer\",\"value\":null,\"floor\":null,\"unit\":\"k/s\",\"ratio\":null,\"target\":\">= 1\",\"met\":null,\
+\"rounds\":0,\"lost\":0,\"not_measured\":\"no redis-server\"}
 ";
         assert_eq!(told(true), expected);
     }
