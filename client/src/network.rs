@@ -245,7 +245,7 @@ impl Sockets {
         self.contact_link = link;
         self.hello = None;
         self.exchange.on_dialled(link, self.dialect, Purpose::Asking);
-        self.exchange.on_connected(self.now(), link, &mut self.connections);
+        self.exchange.on_connected(link);
         self.handle(Input::Attached { link, contact });
         Ok(())
     }
@@ -370,7 +370,7 @@ impl Sockets {
             match watched {
                 Ok(link) => {
                     let (now, from) = (self.now(), canonical(from));
-                    self.exchange.on_accepted(now, link, from, &mut self.connections);
+                    self.exchange.on_accepted(link, from);
                     // Whoever brings an answer in TP3 says so at once, and must not be spoken to.
                     self.exchange.read(now, link, &mut self.connections);
                     self.handle(Input::Accepted { link, from });
@@ -405,10 +405,11 @@ impl Sockets {
 
     /// What was heard, and then what writing brings to light.
     fn next_heard(&mut self) -> Option<(LinkId, Heard)> {
-        let heard = self.exchange.next_heard();
+        let now = self.now();
+        let heard = self.exchange.next_heard(now, &mut self.connections);
         heard.or_else(|| {
-            self.exchange.flush(self.now(), &mut self.connections);
-            self.exchange.next_heard()
+            self.exchange.flush(now, &mut self.connections);
+            self.exchange.next_heard(now, &mut self.connections)
         })
     }
 

@@ -2,10 +2,11 @@
 //!
 //! It stands between a mind, which decides what is said to whom, and the connections of a shell ([`Transport`]). It
 //! says what a dial is for, how far each link is and how long it may stay so; it encodes once what goes to many, keeps
-//! what waits within its limit, and turns bytes into what a mind is told. It does not know what a message means, and has
-//! no socket, clock or randomness.
+//! what waits within its limit, and turns bytes into what a mind is told, when it is told: whose turn it is is in
+//! `turns`. It does not know what a message means, and has no socket, clock or randomness.
 
 mod long_frames;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -23,10 +24,14 @@ use crate::time::Time;
 use crate::wire::{Accepts, EncodeError, Frame, WireError};
 
 use long_frames::LongFrames;
+pub use turns::MESSAGES_PER_VISIT;
+use turns::Turns;
 
-/// Bytes read in one turn of one connection: some hundred queries. What is left is read in the next turn: one that sends
-/// as fast as it can takes its share of the loop and no more, and everybody else waits for no more than that.
-pub const READ_BYTES: usize = 16 * 1024;
+/// Bytes a servent reads in one visit of a connection: some hundred queries. Of as many links as there may be it can hold
+/// so much unread by their mind, and a frame each.
+pub const READ_BYTES: usize = 4 * 1024;
+/// Bytes a client reads in one visit of a connection. Values are longer than queries, and it has fewer links.
+pub const CLIENT_READ_BYTES: usize = 16 * 1024;
 /// Timers that ended, as they do all at once for a crowd that came at once, seen to in one turn; the others wait for the
 /// next.
 pub const TIMERS_PER_TURN: usize = 128;
@@ -115,7 +120,9 @@ pub struct Exchange {
     timers: BTreeSet<(Time, LinkId)>,
     /// Those with something to write that was not tried yet.
     unflushed: Vec<LinkId>,
+    /// What is told before all else: the ends of links, and what came before these.
     heard: VecDeque<(LinkId, Heard)>,
+    turns: Turns,
     long_frames: LongFrames,
     /// Room to read into; none until something is read.
     buffer: Vec<u8>,
@@ -137,6 +144,8 @@ struct Linked {
     /// When the stage has lasted too long; kept in `timers` too.
     timer: Option<Time>,
     is_unflushed: bool,
+    /// Its place in the turns.
+    place: turns::Place,
     /// Whose it is, where it came by itself.
     from: Option<IpAddr>,
 }
@@ -147,7 +156,8 @@ enum Stage {
     Connecting,
     /// The mind speaks on it. A servent's timer runs while a frame has begun and not ended.
     Standing,
-    /// The same, but nothing is read from it: until its timer ends, or until a long frame may go on.
+    /// The same, but nothing is read from it, nor told of what was read: until the mind says so, or until a long frame
+    /// may go on.
     Resting,
     /// The mind has closed it; its last words are on their way, and what comes is discarded. A timer always runs.
     Closing,
@@ -155,7 +165,7 @@ enum Stage {
 
 impl Linked {
     fn new(link: Link, stage: Stage, from: Option<IpAddr>) -> Linked {
-        Linked { link, stage, timer: None, is_unflushed: false, from }
+        Linked { link, stage, timer: None, is_unflushed: false, place: turns::Place::default(), from }
     }
 
     /// Whether a mind knows the link and counts on it.
@@ -224,6 +234,7 @@ impl Exchange {
             timers: BTreeSet::new(),
             unflushed: Vec::new(),
             heard: VecDeque::new(),
+            turns: Turns::default(),
             long_frames: LongFrames::default(),
             buffer: Vec::new(),
         }
@@ -280,99 +291,159 @@ impl Exchange {
 
     /// A dial is under way; what its link will be for is said now.
     pub fn on_dialled(&mut self, link: LinkId, dialect: Dialect, purpose: Purpose) {
-        self.add(link, Linked::new(Link::new(dialect, purpose), Stage::Connecting, None));
-    }
-
-    /// Apart from what is compiled with each kind of transport.
-    fn add(&mut self, link: LinkId, linked: Linked) {
-        self.links.insert(link, linked);
+        self.links.insert(link, Linked::new(Link::new(dialect, purpose), Stage::Connecting, None));
     }
 
     /// The dial succeeded. The mind is told so before what is heard.
-    pub fn on_connected(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+    pub fn on_connected(&mut self, link: LinkId) {
         let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.stage == Stage::Connecting) else { return };
         linked.stage = Stage::Standing;
         linked.flush_later(link, &mut self.unflushed);
         // In a dialect where whoever is dialled says nothing there is something to hear at once.
-        self.hear(now, link, transport);
+        self.turns.line_up(link, &mut linked.place);
     }
 
     /// Somebody connected. The mind is told so before what is heard.
-    pub fn on_accepted(&mut self, now: Time, link: LinkId, from: SocketAddr, transport: &mut impl Transport) {
+    pub fn on_accepted(&mut self, link: LinkId, from: SocketAddr) {
         let purpose = match self.side {
             Side::Servent => Purpose::Standing,
             Side::Client => Purpose::Asking,
         };
         let accepted = Link::accepted(self.accepts, purpose);
-        self.add(link, Linked::new(accepted, Stage::Standing, Some(from.ip())));
-        self.hear(now, link, transport);
+        let mut linked = Linked::new(accepted, Stage::Standing, Some(from.ip()));
+        // As above.
+        self.turns.line_up(link, &mut linked.place);
+        self.links.insert(link, linked);
     }
 
     // ---- bytes come ----
 
-    /// Something may have come over a connection: reads a turn's worth of it.
+    /// Something may have come over a connection: reads a visit's worth of it, unless something that was read before is
+    /// left over.
     pub fn read(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+        if self.links.get(&link).is_some_and(|linked| !self.turns.is_left_over(&linked.place)) {
+            self.read_more(now, link, transport);
+        }
+    }
+
+    fn read_more(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         if !self.is_read(link) {
             return;
         }
+        let most = match self.side {
+            Side::Servent => READ_BYTES,
+            Side::Client => CLIENT_READ_BYTES,
+        };
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(READ_BYTES, 0);
+        buffer.resize(most, 0);
         match transport.read(link, &mut buffer) {
             Ok(None) => {}
             Ok(Some(0)) => self.on_closed(now, link, "it closed the connection".to_owned(), transport),
-            Ok(Some(count)) => self.receive(now, link, buffer.get(..count).unwrap_or_default(), transport),
+            Ok(Some(count)) => self.receive(link, buffer.get(..count).unwrap_or_default()),
             Err(reason) => self.on_closed(now, link, reason, transport),
         }
         self.buffer = buffer;
     }
 
     /// These bytes have come over a connection.
-    pub fn receive(&mut self, now: Time, link: LinkId, bytes: &[u8], transport: &mut impl Transport) {
+    pub fn receive(&mut self, link: LinkId, bytes: &[u8]) {
         if let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) {
             linked.link.receive(bytes);
-            self.hear(now, link, transport);
+            // Whoever rests is lined up when the rest is over.
+            if linked.stage == Stage::Standing {
+                self.turns.line_up(link, &mut linked.place);
+            }
         }
     }
 
-    /// The connection is over, and not because anybody here wanted it. What was heard before is told before.
+    /// The connection is over, and not because anybody here wanted it. What was heard before is told before, unless it
+    /// rests: then nobody is told any more.
     pub fn on_closed(&mut self, now: Time, link: LinkId, reason: String, transport: &mut impl Transport) {
-        if self.is_known(link) {
+        if let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) {
+            let is_told = linked.stage == Stage::Standing;
+            while let Some(heard) = is_told.then(|| next_of(&mut linked.link)).flatten() {
+                let is_last = matches!(heard, Heard::Malformed(_));
+                self.heard.push_back((link, heard));
+                if is_last {
+                    break;
+                }
+            }
             self.heard.push_back((link, Heard::Closed(reason)));
         }
         self.forget(now, link, transport);
     }
 
-    /// The next thing for the mind to be told.
-    pub fn next_heard(&mut self) -> Option<(LinkId, Heard)> {
-        self.heard.pop_front()
+    // ---- the mind is told ----
+
+    /// Whether [`Exchange::next_heard`] may have something in this round.
+    #[must_use]
+    pub fn may_have_heard(&self) -> bool {
+        !self.heard.is_empty() || self.turns.next().is_some()
     }
 
-    /// Takes the messages that are whole, and sees to the one that is not.
-    fn hear(&mut self, now: Time, id: LinkId, transport: &mut impl Transport) {
-        let Some(linked) = self.links.get_mut(&id) else { return };
+    /// The next thing for the mind to be told: of each link in its turn, and of none more than a visit's worth before
+    /// [`Exchange::on_time`] begins the next round. It is made of its bytes only now, so that what the mind wants of a
+    /// link holds for all that was not told yet.
+    pub fn next_heard(&mut self, now: Time, transport: &mut impl Transport) -> Option<(LinkId, Heard)> {
         loop {
-            match linked.link.next_message() {
-                Ok(Some(message)) => self.heard.push_back((id, Heard::Message(message))),
-                Ok(None) => break,
-                Err(error) => {
-                    self.heard.push_back((id, Heard::Malformed(error)));
-                    break;
-                }
+            if let Some(heard) = self.heard.pop_front() {
+                return Some(heard);
+            }
+            let Some(link) = self.turns.next() else {
+                self.turns.on_all_told();
+                return None;
+            };
+            if let Some(heard) = self.visit(now, link, transport) {
+                return Some((link, heard));
             }
         }
+    }
+
+    /// The next thing that the link says whose turn it is. Nothing ends its turn.
+    fn visit(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) -> Option<Heard> {
+        let Some(linked) = self.links.get_mut(&link) else {
+            self.turns.leave();
+            return None;
+        };
+        if linked.stage != Stage::Standing {
+            self.turns.end(&mut linked.place);
+            return None;
+        }
+        // A client's mind is told all there is: what waits to be told is limited where its user is told.
+        if self.side == Side::Servent && !self.turns.take_one(&mut linked.place) {
+            linked.set_timer(link, None, &mut self.timers);
+            self.turns.put_off();
+            return None;
+        }
+        let heard = next_of(&mut linked.link);
+        match &heard {
+            Some(Heard::Message(_)) if linked.link.is_mid_frame() => return heard,
+            Some(Heard::Malformed(_)) => {
+                self.turns.end(&mut linked.place);
+                return heard;
+            }
+            _ => self.turns.end(&mut linked.place),
+        }
+        let is_overdue = self.see_to_the_rest(now, link, transport);
+        heard.or_else(|| is_overdue.then_some(Heard::Malformed(WireError::Unfinished)))
+    }
+
+    /// All messages of a link that are whole were told: sees to the one that is not. True when it has taken too long.
+    fn see_to_the_rest(&mut self, now: Time, id: LinkId, transport: &mut impl Transport) -> bool {
+        if self.side == Side::Client {
+            self.place_frame(now, id, transport);
+            return false;
+        }
+        let Some(linked) = self.links.get_mut(&id) else { return false };
+        // A frame that has begun must end in time. The next one has a time of its own.
         let has_ended_one = linked.link.take_ended_frame();
-        match self.side {
-            Side::Servent => {
-                // A frame that has begun must end in time. The next one has a time of its own.
-                match linked.timer {
-                    _ if linked.stage != Stage::Standing => {}
-                    _ if !linked.link.is_mid_frame() => linked.set_timer(id, None, &mut self.timers),
-                    Some(_) if !has_ended_one => {}
-                    _ => linked.set_timer(id, Some(now + FRAME_WAIT_MAX), &mut self.timers),
-                }
-            }
-            Side::Client => self.place_frame(now, id, transport),
+        let due = linked.timer.filter(|_| !has_ended_one).unwrap_or(now + FRAME_WAIT_MAX);
+        let is_overdue = linked.link.is_mid_frame() && due <= now;
+        let timer = (linked.link.is_mid_frame() && !is_overdue).then_some(due);
+        if linked.timer != timer {
+            linked.set_timer(id, timer, &mut self.timers);
         }
+        is_overdue
     }
 
     /// A frame that grows long needs a place, and is not read while it has none. That of whoever was dialled needs none:
@@ -390,7 +461,7 @@ impl Exchange {
     /// Goes on reading those who waited for a place and have one now.
     fn admit_long_frames(&mut self, now: Time, transport: &mut impl Transport) {
         while let Some(link) = self.long_frames.admit(now) {
-            self.end_rest(now, link, transport);
+            self.resume(now, link, transport);
         }
     }
 
@@ -404,7 +475,8 @@ impl Exchange {
                 let _ = self.send(now, link, &message, transport);
             }
             overlay::Output::Flood { links, query } => self.flood(now, &links, query, transport),
-            overlay::Output::Rest { link, until } => self.rest(now, link, until, transport),
+            overlay::Output::Rest { link } => self.rest(now, link, transport),
+            overlay::Output::Resume { link } => self.resume(now, link, transport),
             overlay::Output::Close { link } => self.close(now, link, transport),
             overlay::Output::Dial { dial, address, dialect } => return Some(Outside::Dial { dial, address, dialect }),
             overlay::Output::Disk(job) => return Some(Outside::Disk(job)),
@@ -493,24 +565,22 @@ impl Exchange {
         }
     }
 
-    fn rest(&mut self, now: Time, link: LinkId, until: Time, transport: &mut impl Transport) {
-        let Some(linked) = self.links.get_mut(&link) else { return };
-        match linked.stage {
-            Stage::Standing => log::debug!("{link} asks faster than it may: it is not read for a while"),
-            Stage::Resting => {}
-            Stage::Connecting | Stage::Closing => return,
-        }
+    fn rest(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+        // Also of one that is over already: its mind has yet to hear so, and nothing else.
+        self.heard.retain(|(heard_on, heard)| *heard_on != link || matches!(heard, Heard::Closed(_)));
+        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.stage == Stage::Standing) else { return };
         linked.stage = Stage::Resting;
-        linked.set_timer(link, Some(until), &mut self.timers);
+        linked.set_timer(link, None, &mut self.timers);
+        linked.link.spare();
         self.watch(now, link, transport);
     }
 
-    fn end_rest(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
-        let Some(linked) = self.links.get_mut(&link) else { return };
+    fn resume(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.stage == Stage::Resting) else { return };
         linked.stage = Stage::Standing;
-        // A frame that had begun before is timed from now on: nobody could have ended it meanwhile.
-        let is_timed = self.side == Side::Servent && linked.link.is_mid_frame();
-        linked.set_timer(link, is_timed.then(|| now + FRAME_WAIT_MAX), &mut self.timers);
+        // What was read before is told without a new byte, and a frame that had begun is timed from then on: nobody could
+        // have ended it meanwhile.
+        self.turns.line_up(link, &mut linked.place);
         self.watch(now, link, transport);
     }
 
@@ -522,6 +592,7 @@ impl Exchange {
         match self.side {
             Side::Servent => {
                 linked.stage = Stage::Closing;
+                linked.link.drop_received();
                 linked.set_timer(link, Some(now + LINGER_MAX), &mut self.timers);
                 linked.flush_later(link, &mut self.unflushed);
             }
@@ -571,7 +642,7 @@ impl Exchange {
     /// Nothing can be written any more. What had come before is heard first: whoever brought an answer and left did not
     /// stay for what is said to it.
     fn on_unwritable(&mut self, now: Time, link: LinkId, reason: String, transport: &mut impl Transport) {
-        self.read(now, link, transport);
+        self.read_more(now, link, transport);
         self.on_closed(now, link, reason, transport);
     }
 
@@ -587,26 +658,31 @@ impl Exchange {
     /// late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        if !self.heard.is_empty() {
+        if self.may_have_heard() || self.turns.has_left_over() {
             return Some(Time::START);
         }
         let timer = self.timers.first().map(|(due, _)| *due);
         [timer, self.long_frames.deadline()].into_iter().flatten().min()
     }
 
-    /// Ends what has lasted too long, a turn's worth of it.
+    /// Begins the next round for those who had more to say than a visit's worth, and ends what has lasted too long, a
+    /// turn's worth of it.
     pub fn on_time(&mut self, now: Time, transport: &mut impl Transport) {
+        self.turns.begin_round();
         for _ in 0..TIMERS_PER_TURN {
             let Some((due, link)) = self.timers.first().copied().filter(|(due, _)| *due <= now) else { break };
             self.timers.remove(&(due, link));
             let Some(linked) = self.links.get_mut(&link) else { continue };
-            linked.timer = None;
             match linked.stage {
-                Stage::Standing => self.heard.push_back((link, Heard::Malformed(WireError::Unfinished))),
-                Stage::Resting => self.end_rest(now, link, transport),
+                // Its other half may have come: that is seen when it is its turn.
+                Stage::Standing if linked.place.is_waiting() => {}
+                Stage::Standing => {
+                    linked.timer = None;
+                    self.heard.push_back((link, Heard::Malformed(WireError::Unfinished)));
+                }
                 Stage::Closing => self.forget(now, link, transport),
-                // A dial has no timer here: how long it may take is told to the system.
-                Stage::Connecting => {}
+                // A dial has no timer here: how long it may take is told to the system. Nor has whoever rests.
+                Stage::Connecting | Stage::Resting => {}
             }
         }
         while let Some(link) = self.long_frames.overdue(now) {
@@ -626,5 +702,13 @@ impl Exchange {
             self.long_frames.forget(link);
             self.admit_long_frames(now, transport);
         }
+    }
+}
+
+/// The next thing that a link's bytes come to.
+fn next_of(link: &mut Link) -> Option<Heard> {
+    match link.next_message() {
+        Ok(message) => message.map(Heard::Message),
+        Err(error) => Some(Heard::Malformed(error)),
     }
 }

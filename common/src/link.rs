@@ -73,6 +73,8 @@ pub enum SendError {
 /// Buffers above this are given back once they are empty: ten thousand links that were busy once must cost next to
 /// nothing, and most messages are shorter.
 const IDLE_BUFFER_BYTES_MAX: usize = 256;
+/// Buffers up to this grow by as much as they need, longer ones by more, so that they seldom have to.
+const SHORT_BUFFER_BYTES_MAX: usize = 16 * 1024;
 
 /// One connection without its socket.
 #[derive(Debug)]
@@ -150,7 +152,20 @@ impl Link {
     pub fn receive(&mut self, bytes: &[u8]) {
         if self.broken.is_none() {
             self.received.push(bytes);
+            // What is said before these bytes are messages is said in the dialect they are in. Of one that is refused it
+            // is told with them.
+            let _ = self.decide_dialect();
         }
+    }
+
+    /// Nothing that came is wanted any more.
+    pub fn drop_received(&mut self) {
+        self.received = Buffer::default();
+    }
+
+    /// Keeps no more room than what came needs: it may have to wait.
+    pub fn spare(&mut self) {
+        self.received.shrink();
     }
 
     /// The next whole message, or nothing while there is none. After an error there is nothing but that error.
@@ -315,7 +330,17 @@ impl Buffer {
             self.bytes.drain(..self.taken);
             self.taken = 0;
         }
+        // What is short is not made room for twice: there may be very many links.
+        if self.bytes.len() + bytes.len() <= SHORT_BUFFER_BYTES_MAX {
+            self.bytes.reserve_exact(bytes.len());
+        }
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Lets go of what was taken, and of all room beyond what is left.
+    fn shrink(&mut self) {
+        self.bytes = self.as_slice().to_vec();
+        self.taken = 0;
     }
 
     fn take(&mut self, count: usize) {

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, Outside, READ_BYTES, TIMERS_PER_TURN, Transport, purpose_of};
+use common::exchange::{
+    CLIENT_READ_BYTES, Exchange, Heard, MESSAGES_PER_VISIT, Outside, READ_BYTES, TIMERS_PER_TURN, Transport, purpose_of,
+};
 use common::key::Key;
 use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX,
@@ -148,7 +150,7 @@ impl Desk {
     fn accepts(&mut self, dialect: Dialect) -> LinkId {
         let link = self.new_link(Link::new(dialect, Purpose::Standing));
         let from = SocketAddr::from(([192, 0, 2, 1], 1000));
-        self.exchange.on_accepted(self.now, link, from, &mut self.wires);
+        self.exchange.on_accepted(link, from);
         link
     }
 
@@ -201,15 +203,19 @@ impl Desk {
     }
 
     fn receive(&mut self, link: LinkId, bytes: &[u8]) {
-        self.exchange.receive(self.now, link, bytes, &mut self.wires);
+        self.exchange.receive(link, bytes);
     }
 
     fn read(&mut self, link: LinkId) {
         self.exchange.read(self.now, link, &mut self.wires);
     }
 
+    fn next_heard(&mut self) -> Option<(LinkId, Heard)> {
+        self.exchange.next_heard(self.now, &mut self.wires)
+    }
+
     fn heard(&mut self) -> Vec<(LinkId, Heard)> {
-        std::iter::from_fn(|| self.exchange.next_heard()).collect()
+        std::iter::from_fn(|| self.next_heard()).collect()
     }
 
     fn says(&mut self, link: LinkId, message: Message) {
@@ -294,15 +300,16 @@ fn how_much_waits_for_somebody_is_what_the_link_is_for() {
     ] {
         let mut desk = Desk::servent();
         let link = desk.dials(Dialect::Native, purpose);
-        desk.exchange.on_connected(desk.now, link, &mut desk.wires);
+        desk.exchange.on_connected(link);
         desk.wires.at(link).room = 0;
         desk.comes(link, &Message::Hello(Hello::new(role)));
+        assert_eq!(desk.heard().len(), 1, "{purpose:?}");
         while desk.exchange.is_known(link) {
             assert!(desk.exchange.unsent_bytes_count(link) <= most, "{purpose:?}");
             desk.says(link, answer(3_000));
         }
         let full = SendError::Full(most);
-        assert_eq!(desk.heard().last(), Some(&closed(link, &full.to_string())), "{purpose:?}");
+        assert_eq!(desk.heard(), [closed(link, &full.to_string())], "{purpose:?}");
     }
 }
 
@@ -348,7 +355,7 @@ fn a_dial_under_way_is_no_link_yet() {
     desk.wires.at(link).unread.push_back(Vec::new());
     desk.read(link);
     assert_eq!((desk.deadline(), desk.heard(), desk.wires.said.len()), (None, Vec::new(), 0));
-    desk.exchange.on_connected(desk.now, link, &mut desk.wires);
+    desk.exchange.on_connected(link);
     assert!(!desk.exchange.is_connecting(link) && desk.exchange.is_known(link) && desk.exchange.is_read(link));
     desk.says(link, Message::Ping);
     desk.flush();
@@ -362,7 +369,7 @@ fn a_dial_that_failed_is_gone_and_its_mind_was_not_told_of_it() {
     let link = desk.dials(Dialect::Native, Purpose::Standing);
     desk.exchange.forget(desk.now, link, &mut desk.wires);
     assert!(desk.wires.at(link).is_closed);
-    desk.exchange.on_connected(desk.now, link, &mut desk.wires);
+    desk.exchange.on_connected(link);
     assert_eq!((desk.heard(), desk.exchange.is_known(link)), (Vec::new(), false));
 }
 
@@ -381,7 +388,7 @@ fn of_dials_that_are_not_wanted_any_more_nothing_is_left_and_links_stay() {
 fn what_a_dialect_leaves_unsaid_is_heard_as_soon_as_the_link_stands() {
     let mut desk = Desk::servent();
     let link = desk.dials(Dialect::Tp3, Purpose::Standing);
-    desk.exchange.on_connected(desk.now, link, &mut desk.wires);
+    desk.exchange.on_connected(link);
     let hello = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless));
     assert_eq!(desk.heard(), [(link, Heard::Message(hello))]);
 }
@@ -405,12 +412,13 @@ fn who_lets_go_of_a_link_ends_it_and_the_mind_is_told_after_what_came_before() {
 }
 
 #[test]
-fn a_turn_takes_so_many_bytes_of_one_connection() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
-    desk.wires.at(link).unread.extend([vec![0; 3], vec![0; 1]]);
-    desk.read(link);
-    assert_eq!((desk.wires.at(link).read_bytes_max, desk.wires.at(link).unread.len()), (READ_BYTES, 1));
+fn a_visit_takes_so_many_bytes_of_one_connection() {
+    for (mut desk, most) in [(Desk::servent(), READ_BYTES), (Desk::client(), CLIENT_READ_BYTES)] {
+        let link = desk.neighbor();
+        desk.wires.at(link).unread.extend([vec![0; 3], vec![0; 1]]);
+        desk.read(link);
+        assert_eq!((desk.wires.at(link).read_bytes_max, desk.wires.at(link).unread.len()), (most, 1));
+    }
 }
 
 #[test]
@@ -439,17 +447,18 @@ fn a_frame_that_has_begun_must_end_in_time() {
     let ping = desk.words(link, &Message::Ping);
     assert_eq!(desk.deadline(), None);
     desk.receive(link, &ping[..1]);
-    assert_eq!(desk.deadline(), Some(FRAME_WAIT_MAX));
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
     // Byte after byte does not make it longer; the end of one frame and the beginning of the next does.
     desk.goes_on(FRAME_WAIT_MAX - SECOND);
     desk.receive(link, &ping[1..2]);
-    assert_eq!(desk.deadline(), Some(SECOND));
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(SECOND)));
     desk.receive(link, &[&ping[2..], &ping[..1]].concat());
     assert_eq!((desk.heard().len(), desk.deadline()), (1, Some(FRAME_WAIT_MAX)));
     desk.receive(link, &ping[1..]);
     assert_eq!(desk.deadline(), Some(Duration::ZERO), "there is something to be heard");
     assert_eq!((desk.heard().len(), desk.deadline()), (1, None));
     desk.receive(link, &ping[..1]);
+    assert_eq!(desk.heard(), []);
     desk.goes_on(FRAME_WAIT_MAX - Duration::from_nanos(1));
     assert_eq!(desk.heard(), []);
     desk.goes_on(Duration::from_nanos(1));
@@ -462,11 +471,12 @@ fn a_frame_that_has_begun_must_end_in_time() {
 fn a_frame_in_which_nothing_is_said_has_ended_too() {
     let mut desk = Desk::servent();
     let link = desk.dials(Dialect::Tp3, Purpose::Standing);
-    desk.exchange.on_connected(desk.now, link, &mut desk.wires);
+    desk.exchange.on_connected(link);
     assert_eq!(desk.heard().len(), 1, "a hello that nobody said");
     // A request for a key without a byte.
     let nothing = [0, 5, 0, 0, 0, 1, 0, 0];
     desk.receive(link, &nothing[..1]);
+    assert_eq!(desk.heard(), []);
     desk.goes_on(FRAME_WAIT_MAX - SECOND);
     desk.receive(link, &[&nothing[1..], &nothing[..1]].concat());
     assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
@@ -481,7 +491,7 @@ fn half_a_preface_is_waited_for_as_long_as_half_a_frame() {
     let link = desk.accepts(Dialect::Native);
     let hello = desk.words(link, &Message::Ping);
     desk.receive(link, &hello[..2]);
-    assert_eq!(desk.deadline(), Some(FRAME_WAIT_MAX));
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
 }
 
 #[test]
@@ -490,7 +500,7 @@ fn a_client_times_no_frame() {
     let link = desk.neighbor();
     let ping = desk.words(link, &Message::Ping);
     desk.receive(link, &ping[..1]);
-    assert_eq!(desk.deadline(), None);
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
 }
 
 #[test]
@@ -501,6 +511,7 @@ fn of_the_timers_of_a_crowd_so_many_end_in_one_turn() {
         let ping = desk.words(link, &Message::Ping);
         desk.receive(link, &ping[..1]);
     }
+    assert_eq!(desk.heard(), []);
     desk.goes_on(FRAME_WAIT_MAX);
     assert_eq!(desk.heard().len(), TIMERS_PER_TURN);
     assert_eq!(desk.deadline(), Some(Duration::ZERO));
@@ -510,27 +521,39 @@ fn of_the_timers_of_a_crowd_so_many_end_in_one_turn() {
 
 // ---- rests ----
 
+fn rest(link: LinkId) -> overlay::Output {
+    overlay::Output::Rest { link }
+}
+
+fn resume(link: LinkId) -> overlay::Output {
+    overlay::Output::Resume { link }
+}
+
 #[test]
 fn nothing_is_read_of_who_rests_and_half_a_frame_is_timed_anew_when_the_rest_is_over() {
     let mut desk = Desk::servent();
     let link = desk.neighbor();
     let ping = desk.words(link, &Message::Ping);
     desk.receive(link, &ping[..1]);
-    let until = desk.now + FRAME_WAIT_MAX + SECOND;
-    desk.performs(overlay::Output::Rest { link, until });
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    desk.performs(rest(link));
     assert!(!desk.wires.at(link).is_read && !desk.exchange.is_read(link) && desk.exchange.is_known(link));
     desk.wires.at(link).unread.push_back(ping[1..].to_vec());
     desk.read(link);
     assert_eq!(desk.wires.at(link).unread.len(), 1, "it was read");
-    // It may be spoken to, and may be told to rest for longer.
+    // It may be spoken to, and may be told to rest once more.
     desk.says(link, Message::Ping);
     desk.flush();
+    desk.performs(rest(link));
     assert!(!desk.wires.at(link).is_read);
-    desk.performs(overlay::Output::Rest { link, until: until + SECOND });
-    assert_eq!(desk.deadline(), Some(FRAME_WAIT_MAX + 2 * SECOND));
-    desk.goes_on(FRAME_WAIT_MAX + 2 * SECOND);
+    assert_eq!(desk.deadline(), None, "it rests for as long as its mind says");
+    desk.goes_on(100 * FRAME_WAIT_MAX);
+    assert_eq!(desk.heard(), []);
+    desk.performs(resume(link));
     assert!(desk.wires.at(link).is_read && desk.exchange.is_read(link));
     assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    desk.performs(resume(link));
+    assert_eq!(desk.deadline(), Some(FRAME_WAIT_MAX), "whoever does not rest goes on as it was");
     desk.read(link);
     assert_eq!((desk.heard(), desk.deadline()), (vec![(link, Heard::Message(Message::Ping))], None));
 }
@@ -539,36 +562,273 @@ fn nothing_is_read_of_who_rests_and_half_a_frame_is_timed_anew_when_the_rest_is_
 fn who_rests_with_no_frame_begun_is_not_timed_afterwards() {
     let mut desk = Desk::servent();
     let link = desk.neighbor();
-    desk.performs(overlay::Output::Rest { link, until: desk.now + SECOND });
-    desk.goes_on(SECOND);
+    desk.performs(rest(link));
+    desk.performs(resume(link));
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
+}
+
+#[test]
+fn of_who_rests_nothing_more_is_told_until_it_goes_on_and_then_all_of_it_without_a_new_byte() {
+    let mut desk = Desk::servent();
+    let [link, other] = [desk.neighbor(), desk.neighbor()];
+    let words = [Message::Ping, Message::Pong, Message::Ping].map(|message| desk.words(link, &message)).concat();
+    // All of it was read, and half a frame behind it.
+    desk.receive(link, &[&words[..], &words[..2]].concat());
+    assert_eq!(desk.next_heard(), Some((link, Heard::Message(Message::Ping))));
+    desk.performs(rest(link));
+    desk.comes(other, &Message::Pong);
+    assert_eq!(desk.heard(), [(other, Heard::Message(Message::Pong))]);
     assert_eq!(desk.deadline(), None);
+    desk.goes_on(2 * FRAME_WAIT_MAX);
+    assert_eq!(desk.heard(), [], "a frame that is whole is not half of one, however long it rests");
+    desk.performs(resume(link));
+    assert_eq!(desk.deadline(), Some(Duration::ZERO), "there is something to be heard");
+    let told = [Message::Pong, Message::Ping].map(|message| (link, Heard::Message(message)));
+    assert_eq!(desk.heard(), told);
+    assert_eq!(desk.deadline(), Some(FRAME_WAIT_MAX), "and the half one is timed from now on");
 }
 
 #[test]
 fn what_comes_while_a_link_rests_does_not_end_the_rest() {
     let mut desk = Desk::servent();
     let link = desk.neighbor();
-    desk.performs(overlay::Output::Rest { link, until: desk.now + 100 * SECOND });
-    let ping = desk.words(link, &Message::Ping);
-    desk.receive(link, &ping);
+    desk.performs(rest(link));
+    desk.comes(link, &Message::Ping);
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
+    desk.performs(resume(link));
     assert_eq!(desk.heard(), [(link, Heard::Message(Message::Ping))]);
-    desk.receive(link, &ping[..1]);
-    assert_eq!(desk.deadline(), Some(100 * SECOND));
-    desk.goes_on(100 * SECOND);
-    assert_eq!((desk.deadline(), desk.exchange.is_read(link)), (Some(FRAME_WAIT_MAX), true));
+}
+
+#[test]
+fn of_who_rests_and_is_lost_the_end_is_told_and_nothing_before_it() {
+    for is_lost_first in [false, true] {
+        let mut desk = Desk::servent();
+        let link = desk.neighbor();
+        let words = [desk.words(link, &Message::Ping), desk.words(link, &Message::Pong)].concat();
+        desk.receive(link, &words);
+        assert_eq!(desk.next_heard(), Some((link, Heard::Message(Message::Ping))));
+        let reason = "it is over".to_owned();
+        if is_lost_first {
+            desk.exchange.on_closed(desk.now, link, reason, &mut desk.wires);
+            desk.performs(rest(link));
+        } else {
+            desk.performs(rest(link));
+            desk.exchange.on_closed(desk.now, link, reason, &mut desk.wires);
+        }
+        assert_eq!(desk.heard(), [closed(link, "it is over")], "lost first: {is_lost_first}");
+        assert_eq!((desk.deadline(), desk.exchange.connections_count()), (None, 0));
+    }
 }
 
 #[test]
 fn who_rests_is_closed_as_anybody() {
     let mut desk = Desk::servent();
     let link = desk.neighbor();
-    desk.performs(overlay::Output::Rest { link, until: desk.now + 100 * SECOND });
+    desk.performs(rest(link));
     desk.closes(link);
     assert_eq!(desk.deadline(), Some(LINGER_MAX));
     desk.flush();
     assert!(desk.wires.at(link).is_read, "its end is to be noticed");
-    desk.performs(overlay::Output::Rest { link, until: desk.now + 100 * SECOND });
+    desk.performs(rest(link));
+    desk.performs(resume(link));
     assert_eq!(desk.deadline(), Some(LINGER_MAX), "who was closed does not rest");
+    assert!(desk.wires.at(link).is_read && !desk.exchange.is_known(link));
+}
+
+// ---- whose turn it is ----
+
+/// How many messages of each of these links were heard.
+fn counts(heard: &[(LinkId, Heard)], links: [LinkId; 2]) -> [usize; 2] {
+    links.map(|link| heard.iter().filter(|(on, heard)| *on == link && matches!(heard, Heard::Message(_))).count())
+}
+
+const VISIT: usize = MESSAGES_PER_VISIT as usize;
+
+impl Desk {
+    /// So many pings, as they lie in the system.
+    fn lies_unread(&mut self, link: LinkId, count: usize) {
+        let bytes = self.words(link, &Message::Ping).repeat(count);
+        let pieces = bytes.chunks(READ_BYTES).map(<[u8]>::to_vec);
+        self.wires.at(link).unread.extend(pieces);
+    }
+}
+
+#[test]
+fn a_turn_tells_so_many_messages_of_one_link_and_the_next_turn_goes_on() {
+    let mut desk = Desk::servent();
+    let links @ [hasty, other] = [desk.neighbor(), desk.neighbor()];
+    // More than is read at once.
+    desk.lies_unread(hasty, 1_000);
+    let pieces = desk.wires.at(hasty).unread.len();
+    assert!(pieces > 1);
+    let mut told = 0;
+    for turn in 0..1_000_usize.div_ceil(VISIT) {
+        // As in the loops of the programs: whoever is ready is read, and then time goes on, if only by nothing.
+        desk.read(hasty);
+        desk.comes(other, &Message::Ping);
+        let heard = desk.heard();
+        let expected = VISIT.min(1_000 - told);
+        assert_eq!(counts(&heard, links), [expected, 1], "turn {turn}");
+        told += expected;
+        let is_over = told == 1_000;
+        assert_eq!(desk.deadline(), (!is_over).then_some(Duration::ZERO), "turn {turn}");
+        let unread = desk.wires.at(hasty).unread.len();
+        desk.read(hasty);
+        assert!(is_over || desk.wires.at(hasty).unread.len() == unread, "it is read, and has more to say");
+        assert_eq!(desk.heard(), [], "turn {turn}: what is left over waits for the next");
+        desk.goes_on(Duration::ZERO);
+    }
+    assert_eq!((told, desk.deadline()), (1_000, None));
+}
+
+#[test]
+fn a_turn_tells_no_more_of_whoever_was_left_over_and_is_read_again_in_it() {
+    let mut desk = Desk::servent();
+    let links @ [hasty, _] = [desk.neighbor(), desk.neighbor()];
+    let ping = desk.words(hasty, &Message::Ping);
+    desk.receive(hasty, &ping.repeat(VISIT + 1));
+    assert_eq!(counts(&desk.heard(), links), [VISIT, 0]);
+    desk.goes_on(Duration::ZERO);
+    assert_eq!(counts(&desk.heard(), links), [1, 0]);
+    desk.wires.at(hasty).unread.push_back(ping.repeat(VISIT));
+    desk.read(hasty);
+    assert_eq!(counts(&desk.heard(), links), [VISIT - 1, 0], "one was told in this turn");
+    desk.goes_on(Duration::ZERO);
+    assert_eq!(counts(&desk.heard(), links), [1, 0]);
+}
+
+#[test]
+fn whoever_was_never_left_over_needs_no_time_to_go_on() {
+    let mut desk = Desk::servent();
+    let link = desk.neighbor();
+    for _ in 0..3 * VISIT {
+        desk.comes(link, &Message::Ping);
+        assert_eq!((desk.heard().len(), desk.deadline()), (1, None));
+    }
+    let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &ping.repeat(VISIT));
+    assert_eq!((desk.heard().len(), desk.deadline()), (VISIT, None), "a visit's worth leaves nothing over");
+}
+
+#[test]
+fn links_are_heard_one_after_the_other_in_the_order_in_which_they_had_something() {
+    let mut desk = Desk::servent();
+    let links = [(); 3].map(|()| desk.neighbor());
+    let ping = desk.words(links[0], &Message::Ping);
+    for link in [links[1], links[0], links[2], links[1]] {
+        desk.receive(link, &ping.repeat(VISIT));
+    }
+    for order in [vec![links[1], links[0], links[2]], vec![links[1]]] {
+        let mut heard: Vec<LinkId> = desk.heard().into_iter().map(|(link, _)| link).collect();
+        heard.dedup();
+        assert_eq!(heard, order);
+        desk.goes_on(Duration::ZERO);
+    }
+    assert_eq!(desk.deadline(), None);
+}
+
+#[test]
+fn a_frame_that_waits_for_its_turn_is_not_half_of_one() {
+    let mut desk = Desk::servent();
+    let link = desk.neighbor();
+    let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &ping[..3]);
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    // Its other half comes in the last moment and is looked at after it.
+    desk.goes_on(FRAME_WAIT_MAX - SECOND);
+    desk.receive(link, &ping[3..]);
+    desk.goes_on(2 * SECOND);
+    assert_eq!((desk.heard(), desk.deadline()), (vec![(link, Heard::Message(Message::Ping))], None));
+    // What comes too late is not the other half.
+    desk.receive(link, &ping[..3]);
+    assert_eq!(desk.heard(), []);
+    desk.receive(link, &ping[3..4]);
+    desk.goes_on(FRAME_WAIT_MAX);
+    assert_eq!(desk.heard(), [(link, Heard::Malformed(WireError::Unfinished))]);
+    assert_eq!(desk.deadline(), None);
+    // Whoever is left over waits as long as it takes, whatever was half before and is half behind it.
+    let link = desk.neighbor();
+    desk.receive(link, &ping[..3]);
+    assert_eq!(desk.heard(), []);
+    desk.receive(link, &[&ping[3..], &ping.repeat(VISIT + 1), &ping[..2]].concat());
+    assert_eq!(desk.heard().len(), VISIT);
+    desk.now = desk.now + 2 * FRAME_WAIT_MAX;
+    assert_eq!(desk.heard(), []);
+    desk.goes_on(Duration::ZERO);
+    assert_eq!(desk.heard().len(), 2);
+    assert_eq!(desk.deadline(), Some(FRAME_WAIT_MAX));
+}
+
+#[test]
+fn what_was_heard_before_the_end_of_a_connection_is_all_told_before_it() {
+    let mut desk = Desk::servent();
+    let link = desk.neighbor();
+    let count = 5 * VISIT;
+    let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &[ping.repeat(count), vec![0]].concat());
+    assert_eq!(desk.heard().len(), VISIT);
+    desk.exchange.on_closed(desk.now, link, "it is over".to_owned(), &mut desk.wires);
+    let heard = desk.heard();
+    assert_eq!(heard.len(), count - VISIT + 1);
+    assert_eq!(heard.last(), Some(&closed(link, "it is over")));
+    desk.goes_on(Duration::ZERO);
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
+}
+
+#[test]
+fn a_connection_that_breaks_is_read_once_more_though_it_has_more_to_say_than_a_visit_takes() {
+    let mut desk = Desk::servent();
+    let link = desk.neighbor();
+    let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &ping.repeat(VISIT + 1));
+    assert_eq!(desk.heard().len(), VISIT);
+    let goodbye = desk.words(link, &Message::Goodbye(Goodbye::Leaving));
+    desk.wires.at(link).unread.push_back(goodbye);
+    desk.wires.at(link).is_broken = true;
+    desk.says(link, Message::Pong);
+    desk.flush();
+    let last_words = [Message::Ping, Message::Goodbye(Goodbye::Leaving)].map(|message| (link, Heard::Message(message)));
+    assert_eq!(desk.heard(), [&last_words[..], &[closed(link, "it broke")]].concat());
+}
+
+#[test]
+fn bytes_that_make_no_sense_wait_for_the_messages_before_them() {
+    for is_closed in [false, true] {
+        let mut desk = Desk::servent();
+        let link = desk.neighbor();
+        let ping = desk.words(link, &Message::Ping);
+        desk.receive(link, &[ping.repeat(VISIT + 3), vec![0xff; 12]].concat());
+        assert_eq!(desk.heard(), vec![(link, Heard::Message(Message::Ping)); VISIT]);
+        if is_closed {
+            desk.exchange.on_closed(desk.now, link, "it is over".to_owned(), &mut desk.wires);
+        }
+        desk.goes_on(Duration::ZERO);
+        let heard = desk.heard();
+        assert_eq!(heard[..3], vec![(link, Heard::Message(Message::Ping)); 3]);
+        assert!(matches!(heard[3], (_, Heard::Malformed(WireError::FrameTooLong { .. }))), "{heard:?}");
+        assert_eq!(heard.len(), if is_closed { 5 } else { 4 });
+    }
+}
+
+#[test]
+fn what_is_left_over_is_not_told_of_a_link_that_its_mind_has_closed() {
+    let mut desk = Desk::servent();
+    let link = desk.neighbor();
+    let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &ping.repeat(2 * VISIT));
+    assert_eq!(desk.heard().len(), VISIT);
+    desk.closes(link);
+    desk.goes_on(Duration::ZERO);
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(LINGER_MAX)));
+}
+
+#[test]
+fn a_client_is_told_all_that_was_read() {
+    let mut desk = Desk::client();
+    let link = desk.neighbor();
+    let ping = desk.words(link, &Message::Ping);
+    desk.receive(link, &ping.repeat(10 * VISIT));
+    assert_eq!((desk.heard().len(), desk.deadline()), (10 * VISIT, None));
 }
 
 // ---- last words ----
@@ -649,7 +909,7 @@ fn nor_is_it_of_one_that_was_over_before_its_mind_closed_it() {
         desk.comes(other, &Message::Pong);
         desk.comes(link, &Message::Ping);
         desk.exchange.on_closed(desk.now, link, "it is over".to_owned(), &mut desk.wires);
-        assert_eq!(desk.exchange.next_heard(), Some((link, Heard::Message(Message::Ping))));
+        assert_eq!(desk.next_heard(), Some((link, Heard::Message(Message::Ping))));
         if is_servent {
             desk.closes(link);
         } else {
@@ -667,7 +927,7 @@ fn what_goes_to_many_goes_to_each_in_its_own_dialect() {
     let mut desk = Desk::servent();
     let [one, two] = [desk.neighbor(), desk.neighbor()];
     let three = desk.dials(Dialect::Tp3, Purpose::Standing);
-    desk.exchange.on_connected(desk.now, three, &mut desk.wires);
+    desk.exchange.on_connected(three);
     let gone = desk.dials(Dialect::Native, Purpose::Standing);
     for link in [one, two, three] {
         desk.says(link, Message::Hello(Hello::new(servent())));
@@ -821,13 +1081,14 @@ fn of_long_frames_so_many_are_read_at_once_and_the_next_goes_on_when_one_has_end
     for (link, long) in links.iter().zip(&long) {
         desk.receive(*link, &long[..10_000]);
     }
+    assert_eq!(desk.heard(), []);
     let last = links[LONG_MAX];
     assert!(links[..LONG_MAX].iter().all(|link| desk.exchange.is_read(*link)));
     assert!(!desk.exchange.is_read(last) && !desk.wires.at(last).is_read);
     assert!(desk.deadline().is_some(), "somebody waits");
     desk.receive(links[3], &long[3][10_000..]);
-    assert!(desk.exchange.is_read(last) && desk.wires.at(last).is_read);
     assert_eq!((desk.heard().len(), desk.deadline()), (1, None));
+    assert!(desk.exchange.is_read(last) && desk.wires.at(last).is_read);
 }
 
 #[test]
@@ -838,6 +1099,7 @@ fn a_long_frame_that_others_wait_for_must_end_in_time() {
         let long = desk.words(*link, &answer(20_000));
         desk.receive(*link, &long[..10_000]);
     }
+    assert_eq!(desk.heard(), []);
     let wait = desk.deadline().expect("somebody waits");
     desk.goes_on(wait);
     let reason = "it did not end its message, and others waited to begin theirs";
@@ -854,12 +1116,12 @@ fn whom_a_client_dialled_needs_no_place_and_neither_does_anybody_at_a_servent() 
         desk.receive(link, &long[..10_000]);
     }
     let contact = desk.dials(Dialect::Native, Purpose::Asking);
-    desk.exchange.on_connected(desk.now, contact, &mut desk.wires);
+    desk.exchange.on_connected(contact);
     desk.comes(contact, &Message::Hello(Hello::new(servent())));
     desk.may_talk(contact);
     assert_eq!(desk.heard().len(), 1);
     let long = desk.words(contact, &answer(20_000));
     desk.receive(contact, &long[..10_000]);
+    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
     assert!(desk.exchange.is_read(contact));
-    assert_eq!(desk.deadline(), None);
 }

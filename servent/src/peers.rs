@@ -69,14 +69,14 @@ impl Peers {
     }
 
     /// Somebody at this address connected.
-    pub(crate) fn accept(&mut self, now: Time, stream: TcpStream, from: SocketAddr, inputs: &mut Inputs) {
+    pub(crate) fn accept(&mut self, stream: TcpStream, from: SocketAddr, inputs: &mut Inputs) {
         if self.exchange.is_full() {
             log::warn!(target: STRANGERS_LOG, "refusing {from}: {CONNECTIONS_MAX} connections are the most");
             return;
         }
         match sockets::prepare(&stream).and_then(|()| self.connections.insert(stream, Interest::Read)) {
             Ok(link) => {
-                self.exchange.on_accepted(now, link, from, &mut self.connections);
+                self.exchange.on_accepted(link, from);
                 inputs.push_back(Input::Opened { link, opening: Opening::Accepted(from) });
             }
             Err(error) => log::warn!(target: STRANGERS_LOG, "cannot use the connection from {from}: {error}"),
@@ -88,7 +88,7 @@ impl Peers {
         let socket = self.connections.socket(link).ok_or(io::ErrorKind::NotConnected.into());
         match socket.and_then(finish_connect) {
             Ok(()) => {
-                self.exchange.on_connected(now, link, &mut self.connections);
+                self.exchange.on_connected(link);
                 inputs.push_back(Input::Opened { link, opening: Opening::Dialled(dial) });
                 self.exchange.read(now, link, &mut self.connections);
             }
@@ -100,8 +100,8 @@ impl Peers {
     }
 
     /// The next thing that was heard on a link.
-    pub(crate) fn next_heard(&mut self) -> Option<Input> {
-        self.exchange.next_heard().map(|(link, heard)| heard.for_servent(link))
+    pub(crate) fn next_heard(&mut self, now: Time) -> Option<Input> {
+        self.exchange.next_heard(now, &mut self.connections).map(|(link, heard)| heard.for_servent(link))
     }
 
     // ---- what is to be done ----

@@ -128,7 +128,7 @@ impl Server {
         match ready.key {
             LISTENER => {
                 if let Some(listener) = &mut self.listener {
-                    listener.on_ready(now, |stream, from| self.peers.accept(now, stream, from, &mut self.inputs));
+                    listener.on_ready(now, |stream, from| self.peers.accept(stream, from, &mut self.inputs));
                 }
             }
             LEAVE_SIGNAL => {
@@ -193,8 +193,9 @@ impl Server {
 
     /// Lets the mind take every input and performs what it wants, until it wants nothing more.
     fn think(&mut self) {
-        while let Some(input) = self.inputs.pop_front().or_else(|| self.peers.next_heard()) {
+        loop {
             let now = self.now();
+            let Some(input) = self.inputs.pop_front().or_else(|| self.peers.next_heard(now)) else { return };
             self.overlay.handle(now, input, &mut self.outputs);
             let mut outputs = std::mem::take(&mut self.outputs);
             for output in outputs.drain(..) {

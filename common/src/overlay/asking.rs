@@ -22,10 +22,7 @@ use crate::time::Time;
 impl Overlay {
     pub(super) fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Outbox<'_>) {
         let headroom = self.rooms.flood.make().headroom();
-        let Some((client, rest)) = self.rooms.links.on_client_asks(now, link, headroom) else { return };
-        if let Some(until) = rest {
-            out.rest(link, until);
-        }
+        let Some(client) = self.rooms.links.on_client_asks(now, link, headroom, out) else { return };
         // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL
         // says.
         let query = Query {

@@ -11,7 +11,6 @@ use crate::disk::{Job, JobDone};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Message};
 use crate::query::Query;
-use crate::time::Time;
 use crate::wire::WireError;
 
 /// What the mind is told.
@@ -110,12 +109,16 @@ pub enum Output {
         /// What will be spoken.
         dialect: Dialect,
     },
-    /// Read nothing from this link before then: its other end asks faster than it may.
+    /// Tell nothing more of this link but its end, not even what was read before, and read nothing from it, until it is
+    /// resumed.
     Rest {
-        /// The link that is not read.
+        /// The link that is not heard.
         link: LinkId,
-        /// When it is read again.
-        until: Time,
+    },
+    /// Go on with a link that rests; one that does not goes on as it was.
+    Resume {
+        /// The link that is heard again.
+        link: LinkId,
     },
     /// Send what is queued, then close.
     Close {
@@ -150,9 +153,14 @@ impl<'a> Outbox<'a> {
         self.0.push(Output::Dial { dial, address, dialect });
     }
 
-    /// Has a link not read before then.
-    pub(super) fn rest(&mut self, link: LinkId, until: Time) {
-        self.0.push(Output::Rest { link, until });
+    /// Has nothing more told of a link.
+    pub(super) fn rest(&mut self, link: LinkId) {
+        self.0.push(Output::Rest { link });
+    }
+
+    /// Has a link that rests go on.
+    pub(super) fn resume(&mut self, link: LinkId) {
+        self.0.push(Output::Resume { link });
     }
 
     /// Has something done that takes its time.

@@ -7,7 +7,7 @@
 mod neighbors;
 mod targets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -63,6 +63,8 @@ pub(super) enum Origin {
 struct Guests {
     strangers: Newcomers<Origin>,
     clients: BTreeMap<LinkId, Attached>,
+    /// Those of them that asked faster than they may, and when each goes on.
+    resting: BTreeSet<(Time, LinkId)>,
 }
 
 /// What a hello made of a link.
@@ -84,6 +86,34 @@ struct Attached {
     features: Features,
     /// How fast it asks.
     rate: Rate<Time>,
+    /// Until when it rests.
+    rests_until: Option<Time>,
+}
+
+impl Guests {
+    fn remove_client(&mut self, link: LinkId) -> Option<Attached> {
+        let client = self.clients.remove(&link)?;
+        if let Some(until) = client.rests_until {
+            self.resting.remove(&(until, link));
+        }
+        Some(client)
+    }
+
+    fn deadline(&self) -> Time {
+        let rest = self.resting.first().map_or(Time::NEVER, |(until, _)| *until);
+        self.strangers.deadline().min(rest)
+    }
+
+    /// Whoever has rested for long enough goes on.
+    fn resume_due(&mut self, now: Time, out: &mut Outbox<'_>) {
+        while let Some((until, link)) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
+            self.resting.remove(&(until, link));
+            if let Some(client) = self.clients.get_mut(&link) {
+                client.rests_until = None;
+            }
+            out.resume(link);
+        }
+    }
 }
 
 impl Links {
@@ -187,7 +217,7 @@ impl Links {
                 };
                 let socket = canonical(SocketAddr::new(from.ip(), answer_port));
                 let address = AnswerAddress { socket, dialect: hello.dialect };
-                let client = Attached { address, features: hello.features, rate: Rate::starting_at(now) };
+                let client = Attached { address, features: hello.features, rate: Rate::starting_at(now), rests_until: None };
                 self.on_client_hello(link, client, own, out)
             }
             Role::Servent { advertised, .. } => self.on_servent_hello(now, link, origin, hello, advertised, own, out),
@@ -326,7 +356,7 @@ impl Links {
             log::info!("link with neighbor {} is gone: {reason}", neighbor.advertised());
             return Some(Speaker::Neighbor(neighbor.identity));
         }
-        if let Some(client) = self.guests.get_mut().and_then(|guests| guests.clients.remove(&link)) {
+        if let Some(client) = self.guests.get_mut().and_then(|guests| guests.remove_client(link)) {
             log::debug!("client {} left: {reason}", client.address.socket);
             return Some(Speaker::Client);
         }
@@ -394,19 +424,33 @@ impl Links {
         neighbors.chain(guests).collect()
     }
 
-    /// The answer address of a client that asks, and until when nothing more should be read from it, if it asks too fast.
+    /// The answer address of a client that asks. One that asks too fast rests.
     pub(super) fn on_client_asks(
         &mut self,
         now: Time,
         link: LinkId,
         headroom: Headroom,
-    ) -> Option<(AnswerAddress, Option<Time>)> {
+        out: &mut Outbox<'_>,
+    ) -> Option<AnswerAddress> {
         const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
         let at_once = headroom.shorten(INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX);
-        let client = self.guests.get_mut()?.clients.get_mut(&link)?;
+        let guests = self.guests.get_mut()?;
+        let client = guests.clients.get_mut(&link)?;
         client.rate.count(now, headroom.lengthen(INTERVAL));
-        let rest = client.rate.is_ahead(now, at_once).then(|| now + client.rate.wait(now, at_once));
-        Some((client.address, rest))
+        if client.rate.is_ahead(now, at_once) {
+            let until = now + client.rate.wait(now, at_once);
+            match client.rests_until.replace(until) {
+                Some(before) => {
+                    guests.resting.remove(&(before, link));
+                }
+                None => {
+                    log::debug!("client {} asks faster than it may: it rests for a while", client.address.socket);
+                    out.rest(link);
+                }
+            }
+            guests.resting.insert((until, link));
+        }
+        Some(client.address)
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
@@ -440,15 +484,16 @@ impl Links {
     // ---- time ----
 
     pub(super) fn deadline(&self) -> Time {
-        let stranger = self.guests.get().map_or(Time::NEVER, |guests| guests.strangers.deadline());
+        let guest = self.guests.get().map_or(Time::NEVER, Guests::deadline);
         let beat = if self.neighbors.is_empty() { Time::NEVER } else { self.beat };
-        stranger.min(beat).min(self.next_dial)
+        guest.min(beat).min(self.next_dial)
     }
 
     /// Pings, dials, and names the links whose other end has been quiet for too long.
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> Vec<LinkId> {
         let mut quiet = Vec::new();
-        if let Some(guests) = self.guests.get() {
+        if let Some(guests) = self.guests.get_mut() {
+            guests.resume_due(now, out);
             quiet.extend(guests.strangers.overdue(now).take(CLOSED_AT_ONCE_MAX));
         }
         if !self.neighbors.is_empty() && self.beat <= now {
@@ -532,7 +577,7 @@ mod tests {
 
     #[test]
     fn a_client_costs_no_more_for_what_it_offered() {
-        assert_eq!(size_of::<Attached>(), size_of::<(AnswerAddress, Rate<Time>)>());
+        assert_eq!(size_of::<Attached>(), size_of::<(AnswerAddress, Rate<Time>, Option<Time>)>());
     }
 
     #[test]

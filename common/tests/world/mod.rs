@@ -825,7 +825,7 @@ impl World {
             if !self.connections[connection].ends[end].has_mind {
                 self.nodes[node.0].heard_bytes_count += bytes.len();
             }
-            self.with_exchange(node, |exchange, now, world| exchange.receive(now, link, &bytes, world));
+            self.with_exchange(node, |exchange, _, _| exchange.receive(link, &bytes));
             self.tell_heard(node);
         }
         self.connections[connection].ends[1 - end].in_flight_bytes -= bytes.len();
@@ -836,7 +836,7 @@ impl World {
 
     /// Tells a mind, or whoever else is there, what was heard.
     fn tell_heard(&mut self, node: NodeId) {
-        while let Some((link, heard)) = self.exchanges[node.0].next_heard() {
+        while let Some((link, heard)) = self.next_heard(node) {
             let (connection, end) = place_of(link);
             let from = self.node_at(connection, 1 - end);
             let has_mind = self.connections[connection].ends[end].has_mind;
@@ -858,6 +858,14 @@ impl World {
             let keeps_it = has_mind && is_malformed && self.is_open(connection, end);
             assert!(!keeps_it, "{} keeps a link it cannot understand", self.name(node));
         }
+    }
+
+    fn next_heard(&mut self, node: NodeId) -> Option<(LinkId, Heard)> {
+        // An exchange that was lent is flushed once more.
+        if !self.exchanges[node.0].may_have_heard() {
+            return None;
+        }
+        self.with_exchange(node, Exchange::next_heard)
     }
 
     /// The connection is over for this end, through no doing of its mind.
@@ -923,9 +931,9 @@ impl World {
             is_cut: false,
         });
         let link = link_of(connection, 0);
-        self.with_exchange(dialler, |exchange, now, world| {
+        self.with_exchange(dialler, |exchange, _, _| {
             exchange.on_dialled(link, Dialect::Native, purpose);
-            exchange.on_connected(now, link, world);
+            exchange.on_connected(link);
         });
         match target {
             DialTarget::Mind(dial) => {
@@ -950,7 +958,7 @@ impl World {
         let link = link_of(connection, 1);
         let port = 40_000 + u16::try_from(connection % 20_000).unwrap();
         let from = SocketAddr::new(self.nodes[dialler.node.0].address.ip(), port);
-        self.with_exchange(node, |exchange, now, world| exchange.on_accepted(now, link, from, world));
+        self.with_exchange(node, |exchange, _, _| exchange.on_accepted(link, from));
         if !has_mind {
             return;
         }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, TIMERS_PER_TURN, purpose_of};
+use common::exchange::{Exchange, Heard, MESSAGES_PER_VISIT, TIMERS_PER_TURN, purpose_of};
 use common::limits::{FRAME_WAIT_MAX, LINGER_MAX, NEIGHBOR_UNSENT_BYTES_MAX};
 use common::link::{Link, LinkId, Purpose};
 use common::message::Message;
@@ -40,6 +40,7 @@ struct Driver {
     dialled: Vec<LinkId>,
     open: BTreeMap<LinkId, Peer>,
     heard_count: usize,
+    said_many_count: u32,
 }
 
 /// Who is at the other end.
@@ -49,7 +50,12 @@ struct Peer {
     coming: Vec<u8>,
     /// No frame that is under way began before this.
     began: Time,
+    /// Nothing is heard of it but its end.
+    rests: bool,
 }
+
+/// Of what is said so much comes, and before it as many pings as two visits take.
+const MANY: u8 = 127;
 
 impl Driver {
     fn new(reader: &mut Reader<'_>) -> Driver {
@@ -64,6 +70,7 @@ impl Driver {
             dialled: Vec::new(),
             open: BTreeMap::new(),
             heard_count: 0,
+            said_many_count: 0,
         }
     }
 
@@ -74,7 +81,7 @@ impl Driver {
 
     fn stands(&mut self, link: LinkId, dialect: Dialect) {
         let other = Link::new(dialect, Purpose::Standing);
-        self.open.insert(link, Peer { link: other, coming: Vec::new(), began: self.now });
+        self.open.insert(link, Peer { link: other, coming: Vec::new(), began: self.now, rests: false });
     }
 
     fn step(&mut self, reader: &mut Reader<'_>) {
@@ -82,7 +89,7 @@ impl Driver {
             0 => {
                 let (link, from) = (self.new_link(), words::address(reader));
                 self.stands(link, words::dialect(reader));
-                self.exchange.on_accepted(self.now, link, from, &mut self.wires);
+                self.exchange.on_accepted(link, from);
             }
             1 => {
                 let (link, dialect) = (self.new_link(), words::dialect(reader));
@@ -99,7 +106,7 @@ impl Driver {
                         self.exchange.forget(self.now, link, &mut self.wires);
                     } else {
                         self.stands(link, words::dialect(reader));
-                        self.exchange.on_connected(self.now, link, &mut self.wires);
+                        self.exchange.on_connected(link);
                     }
                 }
             }
@@ -130,9 +137,12 @@ impl Driver {
                 }
             }
             11 => {
-                if let Some(link) = words::open_link(reader, &self.open) {
-                    let until = (self.now + words::duration(reader)).min(Time::after_start(words::LATEST));
-                    self.perform(Output::Rest { link, until });
+                if let Some(link) = words::open_link(reader, &self.open).filter(|_| self.is_servent) {
+                    let rests = reader.flag();
+                    self.perform(if rests { Output::Rest { link } } else { Output::Resume { link } });
+                    if let Some(peer) = self.open.get_mut(&link) {
+                        peer.rests = rests;
+                    }
                 }
             }
             12 => {
@@ -168,6 +178,13 @@ impl Driver {
         let Some(peer) = self.open.get_mut(&link) else { return };
         // What cannot be said in its dialect it does not say.
         let _ = peer.link.send(message);
+        // Nobody is read who has more to say than a visit takes.
+        if share == MANY && self.exchange.deadline() != Some(Time::START) {
+            for _ in 0..2 * MESSAGES_PER_VISIT {
+                let _ = peer.link.send(&Message::Ping);
+                self.said_many_count += 1;
+            }
+        }
         peer.coming.extend_from_slice(peer.link.unsent());
         peer.link.sent(peer.link.unsent().len());
         let count = if share < 128 { peer.coming.len() } else { peer.coming.len() * usize::from(share - 128) / 128 };
@@ -177,7 +194,7 @@ impl Driver {
 
     fn comes(&mut self, link: LinkId, bytes: &[u8]) {
         if self.exchange.is_read(link) {
-            self.exchange.receive(self.now, link, bytes, &mut self.wires);
+            self.exchange.receive(link, bytes);
         }
     }
 
@@ -192,8 +209,9 @@ impl Driver {
     }
 
     fn hear(&mut self) {
-        while let Some((link, heard)) = self.exchange.next_heard() {
+        while let Some((link, heard)) = self.exchange.next_heard(self.now, &mut self.wires) {
             let Some(peer) = self.open.get_mut(&link) else { panic!("{heard:?} on {link}, which is not open") };
+            assert!(!peer.rests || matches!(heard, Heard::Closed(_)), "{heard:?} on {link}, which rests");
             match heard {
                 Heard::Message(message) => {
                     self.heard_count += 1;
@@ -219,7 +237,8 @@ impl Driver {
     /// Lets time go on, and tells it as often as it is due.
     fn go_to(&mut self, later: Time) {
         self.now = later.min(Time::after_start(words::LATEST)).max(self.now);
-        let turns_most = 2 + 2 * usize::try_from(self.links_count).unwrap_or(usize::MAX) / TIMERS_PER_TURN;
+        let timers_most = 2 * usize::try_from(self.links_count).unwrap_or(usize::MAX) / TIMERS_PER_TURN;
+        let turns_most = 3 + timers_most + (self.said_many_count / MESSAGES_PER_VISIT) as usize;
         for _ in 0..turns_most {
             self.exchange.on_time(self.now, &mut self.wires);
             self.hear();
@@ -249,10 +268,13 @@ impl Driver {
         self.dialled.clear();
         self.exchange.flush(self.now, &mut self.wires);
         self.now = self.now + LINGER_MAX;
+        let heard_before = self.heard_count;
         while self.exchange.deadline().is_some_and(|due| due <= self.now) {
             self.exchange.on_time(self.now, &mut self.wires);
+            // Whose turn it was is found to be closed.
+            self.hear();
         }
         assert_eq!((self.exchange.connections_count(), self.exchange.deadline()), (0, None));
-        assert_eq!(self.exchange.next_heard(), None, "something is heard of links that were closed");
+        assert_eq!(self.heard_count, heard_before, "something is heard of links that were closed");
     }
 }

@@ -47,6 +47,8 @@ struct Driver {
     wires: Wires,
     now: Time,
     open: BTreeMap<LinkId, End>,
+    /// Those of which nothing more is told but their end.
+    resting: BTreeSet<LinkId>,
     links_count: u64,
     dials: Vec<(Dial, Dialect, Time)>,
     /// What is being done beside everything else: one thing of each kind, or for each neighbor, at a time.
@@ -124,6 +126,7 @@ impl Driver {
             wires: Wires::default(),
             now: Time::START,
             open: BTreeMap::new(),
+            resting: BTreeSet::new(),
             links_count: 0,
             dials: Vec::new(),
             jobs: Vec::new(),
@@ -153,14 +156,19 @@ impl Driver {
             }
             4..=10 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    self.on_message(link, words::message(reader));
+                    let message = words::message(reader);
+                    if !self.resting.contains(&link) {
+                        self.on_message(link, message);
+                    }
                 }
             }
             11 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
                     let error = words::error(reader);
-                    self.tell(Input::Malformed { link, error });
-                    assert!(!self.open.contains_key(&link), "a link that makes no sense stays");
+                    if !self.resting.contains(&link) {
+                        self.tell(Input::Malformed { link, error });
+                        assert!(!self.open.contains_key(&link), "a link that makes no sense stays");
+                    }
                 }
             }
             12 => {
@@ -203,13 +211,13 @@ impl Driver {
         self.open.insert(link, End { from, client, dialect: Dialect::Native, has_spoken: false, was_greeted: false });
         match opening {
             Opening::Accepted(from) => {
-                self.exchange.on_accepted(self.now, link, from, &mut self.wires);
+                self.exchange.on_accepted(link, from);
                 // It says enough to be spoken to. What it says is up to the input, message by message.
-                self.exchange.receive(self.now, link, &PREFACE, &mut self.wires);
+                self.exchange.receive(link, &PREFACE);
             }
             Opening::Dialled(dial) => {
                 self.exchange.on_dialled(link, dialect, purpose_of(dial));
-                self.exchange.on_connected(self.now, link, &mut self.wires);
+                self.exchange.on_connected(link);
             }
         }
         self.tell(Input::Opened { link, opening });
@@ -335,12 +343,13 @@ impl Driver {
 
     /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.
     fn hear(&mut self) {
-        while let Some((link, heard)) = self.exchange.next_heard() {
+        while let Some((link, heard)) = self.exchange.next_heard(self.now, &mut self.wires) {
             match heard {
                 Heard::Message(message) => self.on_message(link, message),
                 Heard::Malformed(error) => panic!("{error} on {link}, where nothing came"),
                 Heard::Closed(reason) => {
                     assert!(self.open.remove(&link).is_some(), "{link} is lost and was not open");
+                    self.resting.remove(&link);
                     self.tell(Input::Closed { link, reason });
                 }
             }
@@ -364,10 +373,13 @@ impl Driver {
                 let client = AnswerAddress { socket: *address, dialect: *dialect };
                 assert!(matches!(dial, Dial::Neighbor(_)) || client.names_one_client(), "{client:?} is dialled");
             }
-            Output::Rest { link, until } => {
-                assert!(self.open.contains_key(link) && *until > self.now, "{link} rests until {until:?}");
+            Output::Rest { link } => {
+                assert!(self.open.contains_key(link), "{link} rests, and is closed");
+                assert!(self.resting.insert(*link), "{link} is told to rest twice");
             }
+            Output::Resume { link } => assert!(self.resting.remove(link), "{link} is resumed and did not rest"),
             Output::Close { link } => {
+                self.resting.remove(link);
                 assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
             }
             Output::Disk(_) => {}
@@ -422,5 +434,6 @@ impl Driver {
         assert!(addresses > 0 || answers_bytes == 0, "answers wait for nobody: {:?}", self.held());
         assert!(pending > 0 || offers_bytes == 0, "queries are kept for nobody: {:?}", self.held());
         assert!(pending == 0 || self.mind.deadline().is_some(), "echoes are awaited for ever");
+        assert!(self.resting.is_empty() || self.mind.deadline().is_some(), "{:?} rest for ever", self.resting);
     }
 }

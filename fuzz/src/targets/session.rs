@@ -115,7 +115,7 @@ impl Driver {
         };
         let link = driver.link();
         driver.exchange.on_dialled(link, dialect, Purpose::Asking);
-        driver.exchange.on_connected(driver.now, link, &mut driver.wires);
+        driver.exchange.on_connected(link);
         driver.tell(Input::Attached { link, contact: words::address(reader) });
         driver
     }
@@ -132,7 +132,7 @@ impl Driver {
         match choice % 12 {
             0 => {
                 let (link, from) = (self.link(), words::address(reader));
-                self.exchange.on_accepted(self.now, link, from, &mut self.wires);
+                self.exchange.on_accepted(link, from);
                 self.tell(Input::Accepted { link, from });
             }
             1 | 2 => {
@@ -324,7 +324,7 @@ impl Driver {
 
     /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.
     fn hear(&mut self) {
-        while let Some((link, heard)) = self.exchange.next_heard() {
+        while let Some((link, heard)) = self.exchange.next_heard(self.now, &mut self.wires) {
             if let Heard::Closed(_) = heard {
                 assert!(self.open.remove(&link).is_some(), "{link} is lost and was not open");
             }

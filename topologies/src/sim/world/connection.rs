@@ -124,7 +124,7 @@ pub(super) struct End {
     is_doomed: bool,
     pub(super) unflushed: bool,
     /// Whether its exchange reads what comes.
-    is_read: bool,
+    pub(super) is_read: bool,
     /// Nothing is read before this, whatever an exchange says.
     pub(super) rests_until: Nanos,
     pub(super) slow_until: Nanos,
@@ -172,10 +172,7 @@ impl Transport for World<'_> {
 
     fn watch(&mut self, link: LinkId, reads: bool, _: bool) -> Result<(), String> {
         let (connection, end) = place_of(link);
-        self.connections[connection].ends[end].is_read = reads;
-        if reads {
-            self.kick(connection, 1 - end);
-        }
+        self.set_is_read(connection, end, reads);
         Ok(())
     }
 
@@ -298,7 +295,7 @@ impl World<'_> {
             from.set_port(u16::from_be_bytes([high, low]) | 0x8000);
         }
         if self.scene.plan.wire != Wire::None {
-            self.with_exchange(node, |exchange, now, world| exchange.on_accepted(now, link, from, world));
+            self.with_exchange(node, |exchange, _, _| exchange.on_accepted(link, from));
         }
         match &self.nodes[node].mind {
             Mind::Servent(_) => {
@@ -325,7 +322,7 @@ impl World<'_> {
         self.note_event(node, 4);
         let link = link_id(connection, 0);
         if self.scene.plan.wire != Wire::None {
-            self.with_exchange(node, |exchange, now, world| exchange.on_connected(now, link, world));
+            self.with_exchange(node, |exchange, _, _| exchange.on_connected(link));
         }
         match caller {
             Caller::Mind(dial) => {
@@ -379,6 +376,14 @@ impl World<'_> {
     pub(super) fn push_end(&mut self, connection: usize, from: usize) {
         if !std::mem::replace(&mut self.connections[connection].ends[from].said_end, true) {
             self.push(connection, from, Load::End);
+        }
+    }
+
+    /// What comes to an end is read from now on, or is not.
+    pub(super) fn set_is_read(&mut self, connection: usize, end: usize, is_read: bool) {
+        self.connections[connection].ends[end].is_read = is_read;
+        if is_read {
+            self.kick(connection, 1 - end);
         }
     }
 
@@ -446,7 +451,7 @@ impl World<'_> {
                 let has_rest = delivered_bytes < rest.len();
                 if stage == EndStage::Open {
                     let link = link_id(connection, to);
-                    self.with_exchange(node, |exchange, now, world| exchange.receive(now, link, heard, world));
+                    self.with_exchange(node, |exchange, _, _| exchange.receive(link, heard));
                 }
                 if has_rest {
                     let load = Load::Bytes { bytes, taken: taken + delivered_bytes };
@@ -917,7 +922,7 @@ mod tests {
         world.way = Way { window_bytes: 64, cuts_percent: 0 };
         world.push_bytes(0, 0, &[1; 64]);
         let link = link_id(0, 0);
-        world.with_exchange(FROM, |exchange, now, world| exchange.on_connected(now, link, world));
+        world.with_exchange(FROM, |exchange, _, _| exchange.on_connected(link));
         world.perform(FROM, overlay::Output::Close { link });
         world.settle();
         assert_eq!(arrivals(&mut world), [(10, 0), (10, 0)]);

@@ -10,11 +10,10 @@ use common::link::LinkId;
 use common::message::Message;
 use common::overlay;
 use common::session::{self, Report};
-use common::time::Time;
 
 use super::connection::{EndStage, Load, place_of};
 use super::shell::Caller;
-use super::{World, nanos};
+use super::World;
 
 /// What a message counts for.
 pub(super) const MESSAGE_BYTES: usize = 64;
@@ -53,11 +52,8 @@ impl World<'_> {
                 }
             }
             overlay::Output::Dial { dial, address, dialect } => self.dial(node, Caller::Mind(dial), address, dialect),
-            overlay::Output::Rest { link, until } => {
-                if let Some((connection, end)) = self.open_end(node, link) {
-                    self.connections[connection].ends[end].rests_until = nanos(until.since(Time::START));
-                }
-            }
+            overlay::Output::Rest { link } => self.set_read(node, link, false),
+            overlay::Output::Resume { link } => self.set_read(node, link, true),
             overlay::Output::Close { link } => {
                 self.full.retain(|(of, _, full)| (*of, *full) != (node, link));
                 if let Some((connection, end)) = self.open_end(node, link) {
@@ -134,11 +130,19 @@ impl World<'_> {
         }
     }
 
-    /// Hands on the messages that have come.
+    /// What comes is read from now on, or is not.
+    fn set_read(&mut self, node: usize, link: LinkId, is_read: bool) {
+        if let Some((connection, end)) = self.open_end(node, link) {
+            self.set_is_read(connection, end, is_read);
+            self.hear_words(connection, end);
+        }
+    }
+
+    /// Hands on the messages that have come, unless nothing is to be heard of this link.
     pub(super) fn hear_words(&mut self, connection: usize, end: usize) {
         loop {
             let this = &mut self.connections[connection].ends[end];
-            if this.stage != EndStage::Open {
+            if this.stage != EndStage::Open || !this.is_read {
                 return;
             }
             let Some(message) = this.words.as_mut().and_then(|words| words.received.pop_front()) else { return };

@@ -170,7 +170,7 @@ impl World<'_> {
 
     /// Tells whoever is at a node what was heard on its links.
     pub(super) fn tell_heard(&mut self, node: usize) {
-        while let Some((link, heard)) = self.exchanges[node].next_heard() {
+        while let Some((link, heard)) = self.next_heard(node) {
             let (connection, end) = place_of(link);
             match heard {
                 Heard::Message(message) => self.hear(connection, end, message),
@@ -178,6 +178,14 @@ impl World<'_> {
                 Heard::Closed(reason) => self.tell_closed(connection, end, &reason),
             }
         }
+    }
+
+    fn next_heard(&mut self, node: usize) -> Option<(LinkId, Heard)> {
+        // An exchange that was lent is settled once more.
+        if !self.exchanges[node].may_have_heard() {
+            return None;
+        }
+        self.with_exchange(node, Exchange::next_heard)
     }
 
     /// Whoever has no trouble with names knows at once where its neighbors are. Nobody here has data to be read again.
