@@ -145,7 +145,7 @@ struct Linked {
     timer: Option<Time>,
     is_unflushed: bool,
     /// Its place in the turns.
-    place: turns::Place,
+    place: turns::TurnPlace,
     /// Whose it is, where it came by itself.
     from: Option<IpAddr>,
 }
@@ -165,7 +165,7 @@ enum Stage {
 
 impl Linked {
     fn new(link: Link, stage: Stage, from: Option<IpAddr>) -> Linked {
-        Linked { link, stage, timer: None, is_unflushed: false, place: turns::Place::default(), from }
+        Linked { link, stage, timer: None, is_unflushed: false, place: turns::TurnPlace::default(), from }
     }
 
     /// Whether a mind knows the link and counts on it.
@@ -437,6 +437,9 @@ impl Exchange {
         let Some(linked) = self.links.get_mut(&id) else { return false };
         // A frame that has begun must end in time. The next one has a time of its own.
         let has_ended_one = linked.link.take_ended_frame();
+        if has_ended_one {
+            linked.link.spare();
+        }
         let due = linked.timer.filter(|_| !has_ended_one).unwrap_or(now + FRAME_WAIT_MAX);
         let is_overdue = linked.link.is_mid_frame() && due <= now;
         let timer = (linked.link.is_mid_frame() && !is_overdue).then_some(due);

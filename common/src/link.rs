@@ -339,8 +339,10 @@ impl Buffer {
 
     /// Lets go of what was taken, and of all room beyond what is left.
     fn shrink(&mut self) {
-        self.bytes = self.as_slice().to_vec();
-        self.taken = 0;
+        if self.bytes.capacity() > self.len().max(IDLE_BUFFER_BYTES_MAX) {
+            self.bytes = self.as_slice().to_vec();
+            self.taken = 0;
+        }
     }
 
     fn take(&mut self, count: usize) {

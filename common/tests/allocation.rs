@@ -16,19 +16,20 @@ use std::sync::Arc;
 
 use common::address::{AnswerAddress, Neighbor};
 use common::dialect::Dialect;
+use common::exchange::{Exchange, MESSAGES_PER_VISIT, READ_BYTES, Transport};
 use common::key::Key;
 use common::limits::{
     CLIENT_PENDING_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SEEN_AGE_MAX, SILENCE_DEFAULT,
     STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
 };
 use common::link::{Link, LinkId, Purpose, SendError};
-use common::message::{Finished, Hello, Message, Role, ServentId};
+use common::message::{Finished, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, Tally};
 use common::session::{self, Question, Session};
 use common::store::{Store, StoreError};
 use common::time::Time;
-use common::wire::{Frame, PREFACE, Position, WireError};
+use common::wire::{Accepts, Frame, PREFACE, Position, WireError};
 use ipnet::IpNet;
 use proptest::prelude::*;
 
@@ -580,6 +581,83 @@ fn a_refused_message_is_not_kept() {
     });
     assert_eq!(cost.kept, 0, "{cost:?}");
     assert!(cost.most <= 3 * STRANGER_UNSENT_BYTES_MAX, "{cost:?}");
+}
+
+/// A crowd that says much at once: what is left over waits as the bytes it came in, and what is over is given back.
+#[test]
+fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and_no_more() {
+    const LINKS: usize = 200;
+    // Of 10,000 clients, whose servent may have 64 MiB.
+    const EACH_BYTES_MAX: usize = 64 * 1024 * 1024 / 10_000 - 1024;
+    let links = || (0..).map(LinkId).take(LINKS);
+    let request = frame(&Message::Request(Request { sequence: 1, ask: Ask::Key(Key::new(b"tea").expect("a key")) }));
+    let burst: Vec<u8> = request.iter().copied().cycle().take(READ_BYTES).collect();
+    assert!(READ_BYTES / request.len() > 2 * MESSAGES_PER_VISIT as usize, "more than a visit takes");
+    let hello = Message::Hello(Hello::new(Role::Client { answer_port: 9990 }));
+    let hello = [&PREFACE, Frame::at(Position::First, Dialect::Native, &hello).expect("a hello").as_bytes()].concat();
+    let hear = |exchange: &mut Exchange| std::iter::from_fn(|| exchange.next_heard(Time::START, &mut Nowhere)).count();
+    for rests in [false, true] {
+        let (mut exchange, idle) = cost_of(|| {
+            let mut exchange = Exchange::servent(Accepts::OWN);
+            for link in links() {
+                exchange.on_accepted(link, SocketAddr::from(([10, 0, 0, 1], 1)));
+                exchange.receive(link, &hello);
+            }
+            assert_eq!(hear(&mut exchange), LINKS);
+            exchange
+        });
+        let says = |exchange: &mut Exchange| {
+            let mut heard = 0;
+            for link in links() {
+                exchange.receive(link, &burst);
+                heard += hear(exchange);
+                if rests {
+                    exchange.perform(Time::START, Output::Rest { link }, &mut Nowhere);
+                }
+            }
+            heard
+        };
+        // The end of it is half a request.
+        let held = COUNT.get().held;
+        let (heard, busy) = cost_of(|| says(&mut exchange));
+        assert_eq!(heard, LINKS * MESSAGES_PER_VISIT as usize);
+        let each = (idle.kept + busy.kept) / LINKS;
+        assert!(each <= EACH_BYTES_MAX && busy.most <= busy.kept + 2 * EACH_BYTES_MAX, "{each}: {busy:?}");
+        for link in links() {
+            exchange.perform(Time::START, Output::Resume { link }, &mut Nowhere);
+        }
+        while exchange.deadline() == Some(Time::START) {
+            exchange.on_time(Time::START, &mut Nowhere);
+            hear(&mut exchange);
+        }
+        let left = (COUNT.get().held - held) / signed(LINKS);
+        assert!(left <= signed(IDLE_LINK_BYTES_MAX), "{left} bytes of each are kept, rests: {rests}");
+    }
+}
+
+/// Connections that take everything.
+struct Nowhere;
+
+impl Transport for Nowhere {
+    fn read(&mut self, _: LinkId, _: &mut [u8]) -> Result<Option<usize>, String> {
+        Ok(None)
+    }
+
+    fn write(&mut self, _: LinkId, bytes: &[u8]) -> Result<usize, String> {
+        Ok(bytes.len())
+    }
+
+    fn watch(&mut self, _: LinkId, _: bool, _: bool) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn shut(&mut self, _: LinkId) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn close(&mut self, _: LinkId) {}
+
+    fn on_said(&mut self, _: LinkId, _: &Message, _: &Result<(), SendError>) {}
 }
 
 // ---- any bytes ----

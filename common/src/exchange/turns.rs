@@ -25,14 +25,14 @@ pub(super) struct Turns {
 
 /// Where a link stands in the turns.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct TurnPlace {
     is_waiting: bool,
     /// How many messages were told of it in this round.
     told_count: u32,
     round: u64,
 }
 
-impl Place {
+impl TurnPlace {
     /// Whether it will be visited, in this round or in the next.
     pub(super) fn is_waiting(&self) -> bool {
         self.is_waiting
@@ -41,7 +41,7 @@ impl Place {
 
 impl Turns {
     /// A link may have something to be heard.
-    pub(super) fn line_up(&mut self, link: LinkId, place: &mut Place) {
+    pub(super) fn line_up(&mut self, link: LinkId, place: &mut TurnPlace) {
         if !std::mem::replace(&mut place.is_waiting, true) {
             self.lined_up.push_back(link);
         }
@@ -53,7 +53,7 @@ impl Turns {
     }
 
     /// Counts one more message of the link whose turn it is. False when it has had its share of this round.
-    pub(super) fn take_one(&mut self, place: &mut Place) -> bool {
+    pub(super) fn take_one(&mut self, place: &mut TurnPlace) -> bool {
         if place.round != self.round {
             (place.round, place.told_count) = (self.round, 0);
         }
@@ -63,7 +63,7 @@ impl Turns {
     }
 
     /// The link whose turn it was has nothing more to be heard, or is not to be heard.
-    pub(super) fn end(&mut self, place: &mut Place) {
+    pub(super) fn end(&mut self, place: &mut TurnPlace) {
         place.is_waiting = false;
         self.leave();
     }
@@ -79,7 +79,7 @@ impl Turns {
     }
 
     /// Whether a link had more to say in this round than a visit takes.
-    pub(super) fn is_left_over(&self, place: &Place) -> bool {
+    pub(super) fn is_left_over(&self, place: &TurnPlace) -> bool {
         place.is_waiting && place.round == self.round && place.told_count >= MESSAGES_PER_VISIT
     }
 

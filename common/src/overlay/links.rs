@@ -217,7 +217,8 @@ impl Links {
                 };
                 let socket = canonical(SocketAddr::new(from.ip(), answer_port));
                 let address = AnswerAddress { socket, dialect: hello.dialect };
-                let client = Attached { address, features: hello.features, rate: Rate::starting_at(now), rests_until: None };
+                let client =
+                    Attached { address, features: hello.features, rate: Rate::starting_at(now), rests_until: None };
                 self.on_client_hello(link, client, own, out)
             }
             Role::Servent { advertised, .. } => self.on_servent_hello(now, link, origin, hello, advertised, own, out),

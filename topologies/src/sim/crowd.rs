@@ -430,9 +430,9 @@ impl<'a> Crowd<'a> {
             // Everybody stands, so nobody is dialled or looked up again; and one query at a time is slow enough for
             // anybody.
             overlay::Output::Dial { .. }
-            | overlay::Output::Rest { .. }
+            | overlay::Output::Disk(_)
             | overlay::Output::Resume { .. }
-            | overlay::Output::Disk(_) => {}
+            | overlay::Output::Rest { .. } => {}
         }
     }
 

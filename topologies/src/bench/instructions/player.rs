@@ -136,7 +136,7 @@ impl Player {
     pub(super) fn tell(&mut self, now: Time, event: &PlayEvent) {
         match event {
             PlayEvent::Accepted { link, from } => {
-                self.exchange.on_accepted(now, *link, *from, &mut self.wires);
+                self.exchange.on_accepted(*link, *from);
                 match &self.mind {
                     PlayerMind::Servent(_) => {
                         let opening = Opening::Accepted(*from);
@@ -149,15 +149,15 @@ impl Player {
             }
             PlayEvent::Dialled { link, dial } => {
                 self.exchange.on_dialled(*link, Dialect::OWN, purpose_of(*dial));
-                self.exchange.on_connected(now, *link, &mut self.wires);
+                self.exchange.on_connected(*link);
                 self.tell_servent(now, overlay::Input::Opened { link: *link, opening: Opening::Dialled(*dial) });
             }
             PlayEvent::Attached { link, contact } => {
                 self.exchange.on_dialled(*link, Dialect::OWN, Purpose::Asking);
-                self.exchange.on_connected(now, *link, &mut self.wires);
+                self.exchange.on_connected(*link);
                 self.tell_client(now, session::Input::Attached { link: *link, contact: *contact });
             }
-            PlayEvent::Bytes { link, bytes } => self.exchange.receive(now, *link, bytes, &mut self.wires),
+            PlayEvent::Bytes { link, bytes } => self.exchange.receive(*link, bytes),
             PlayEvent::Ask { times } => (0..*times).for_each(|_| self.ask(now)),
             PlayEvent::Due => {
                 self.exchange.on_time(now, &mut self.wires);
@@ -172,14 +172,21 @@ impl Player {
     }
 
     fn hear(&mut self, now: Time) {
-        while let Some((link, heard)) = self.exchange.next_heard() {
-            if self.wires.keeps {
-                self.wires.heard.push((link, heard.clone()));
+        loop {
+            while let Some((link, heard)) = self.exchange.next_heard(now, &mut self.wires) {
+                if self.wires.keeps {
+                    self.wires.heard.push((link, heard.clone()));
+                }
+                match &self.mind {
+                    PlayerMind::Servent(_) => self.tell_servent(now, heard.for_servent(link)),
+                    PlayerMind::Client(..) => self.tell_client(now, heard.for_client(link)),
+                }
             }
-            match &self.mind {
-                PlayerMind::Servent(_) => self.tell_servent(now, heard.for_servent(link)),
-                PlayerMind::Client(..) => self.tell_client(now, heard.for_client(link)),
+            if self.exchange.deadline() != Some(Time::START) {
+                return;
             }
+            // Whoever had more to say than one turn tells has the next.
+            self.exchange.on_time(now, &mut self.wires);
         }
     }
 

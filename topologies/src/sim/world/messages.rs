@@ -11,9 +11,9 @@ use common::message::Message;
 use common::overlay;
 use common::session::{self, Report};
 
+use super::World;
 use super::connection::{EndStage, Load, place_of};
 use super::shell::Caller;
-use super::World;
 
 /// What a message counts for.
 pub(super) const MESSAGE_BYTES: usize = 64;
