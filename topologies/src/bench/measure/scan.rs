@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use common::store::Store;
+use memchr::{memchr, memchr_iter};
 
 use super::super::Options;
 use super::super::row::{BenchRow, Bound, Of};
@@ -72,10 +73,9 @@ const NONE: u32 = u32::MAX;
 
 impl Offsets {
     fn of(text: Vec<u8>) -> Offsets {
-        let lines = memchr_count(&text);
-        let mut table = vec![NONE; (lines * 2).next_power_of_two()];
+        let mut table = vec![NONE; (lines_count(&text) * 2).next_power_of_two()];
         let mut begin = 0;
-        while let Some(length) = text[begin..].iter().position(|byte| *byte == b'\n') {
+        while let Some(length) = memchr(b'\n', &text[begin..]) {
             let mut place = hash(word(&text[begin..begin + length])) & (table.len() - 1);
             while table[place] != NONE {
                 place = (place + 1) & (table.len() - 1);
@@ -100,12 +100,12 @@ impl Offsets {
     }
 }
 
-fn memchr_count(text: &[u8]) -> usize {
-    text.iter().filter(|byte| **byte == b'\n').count()
+fn lines_count(text: &[u8]) -> usize {
+    memchr_iter(b'\n', text).count()
 }
 
 fn word(line: &[u8]) -> &[u8] {
-    line.split(|byte| *byte == b'\t').next().unwrap_or_default()
+    &line[..memchr(b'\t', line).unwrap_or(line.len())]
 }
 
 /// Eight bytes at a time, each with one multiplication.
@@ -114,9 +114,10 @@ fn hash(word: &[u8]) -> usize {
     for chunk in word.chunks(8) {
         let mut bytes = [0; 8];
         bytes[..chunk.len()].copy_from_slice(chunk);
-        hash = (hash ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        hash = (hash.rotate_left(29) ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
-    usize::try_from(hash >> 16).unwrap_or(0)
+    // The upper bits depend on all of them.
+    usize::try_from(hash >> 40).unwrap_or(0)
 }
 
 #[cfg(test)]
