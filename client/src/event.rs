@@ -9,7 +9,8 @@ use common::session::{Ending, Report};
 
 use crate::untold::Told;
 
-/// The number of a query: no other query of the same [`Client`](crate::Client) has it.
+/// The number of a query. No other query of the same [`Client`](crate::Client) has it that is pending or was over
+/// lately, and it tells nothing of the order in which they were begun.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryNumber(pub(crate) u64);
 

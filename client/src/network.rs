@@ -21,6 +21,7 @@ use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, HELLO_WAIT
 use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
 use common::overlay::STRANGERS_LOG;
+use common::random::Secret;
 use common::session::{Input, Output, Question, Session};
 use common::time::Time;
 use common::wire::{Accepts, Frame};
@@ -132,9 +133,7 @@ impl Sockets {
         let answer_port = listener.local_addr().map_err(ConnectError::machine("cannot tell the answer port"))?.port();
         own.set_port(answer_port);
         let answers_at = canonical(own);
-        let sequence: [u8; 4] = random()?;
-
-        let session = Session::new(dialect, answer_port, first_sequence(sequence));
+        let session = Session::new(dialect, answer_port, Secret::new(random()?));
         let poller = Poller::new().map_err(ConnectError::machine("cannot make a poller"))?;
         let listener = watch_answers(&poller, listener)?;
         let mut network = Sockets {
@@ -478,12 +477,6 @@ fn random<const COUNT: usize>() -> Result<[u8; COUNT], ConnectError> {
     Ok(bytes)
 }
 
-/// The number of the first query. What asks across TP3 links has to fit the 32 bits of their sequence numbers, and so
-/// does all that is asked in one session: there is room for two billion queries.
-fn first_sequence(random: [u8; 4]) -> u64 {
-    u64::from(u32::from_ne_bytes(random) / 2)
-}
-
 fn connect(address: SocketAddr, at_most: Duration) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, at_most)?;
     sockets::prepare(&stream)?;
@@ -535,14 +528,6 @@ mod tests {
         });
         assert!(taken.is_err());
         assert_eq!(tried, [40_000]);
-    }
-
-    #[test]
-    fn whatever_is_drawn_two_billion_queries_fit_32_bits() {
-        for random in [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX].map(u32::to_ne_bytes) {
-            assert!(first_sequence(random) + 2_000_000_000 <= u64::from(u32::MAX), "{random:?}");
-        }
-        assert_ne!(first_sequence([1, 2, 3, 4]), first_sequence([4, 3, 2, 1]));
     }
 
     #[test]

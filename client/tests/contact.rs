@@ -15,12 +15,12 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::{Frame, PREFACE, Position, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::fake::{Fake, Peer, tally};
+use support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
 use support::process::{self, Client, Run, fields, json};
 use support::{IN_TIME, PATIENCE, nobody, side_by_side};
 
@@ -212,7 +212,7 @@ fn silence_ends_a_query() {
     let run = client.finish();
     let finished = json(run.out.trim_end());
     let expected = json!({"type": "finished", "answers": 0, "missing": 0, "reached": 0, "copies": 0, "duplicates": 0, "stopped": 0,
-                          "lost": 1, "silent": 0, "ms": finished["ms"], "reason": "silence"});
+                          "lost": 1, "silent": 0, "spoilt": 0, "doubtful": false, "ms": finished["ms"], "reason": "silence"});
     // That the contact did not report is a report lost.
     assert_eq!((finished.clone(), run.code, run.log.as_str()), (expected, 5, UNREPORTED));
     assert!(milliseconds(&finished) >= 5_000.0, "{finished}");
@@ -234,12 +234,12 @@ fn silence_is_four_seconds_unless_told_otherwise() {
 fn each_answer_begins_the_wait_anew() {
     let silence = 3_000.0;
     let (_fake, contact, sequence, mut client) = asked(&["--timeout", "3s", "--json"]);
-    let mut servent = Peer::dial(contact.answer_address.unwrap(), "192.0.2.7:9");
     let mut answers = 0;
     let last = loop {
         // One at a time, and the next one once the client has shown it.
-        servent.answer(sequence, b"v");
         answers += 1;
+        let mut servent = Peer::dial(contact.answer_address.unwrap(), &format!("192.0.2.7:{answers}"));
+        servent.answer(sequence, b"v");
         let answer = client.next_json();
         assert_eq!(answer["type"], "answer", "after {answers} answers");
         if milliseconds(&answer) > 1.2 * silence {
@@ -280,8 +280,9 @@ fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
 
 #[test]
 fn the_tally_ends_a_query_once_its_answers_have_come() {
-    let (_fake, mut contact, sequence, mut client) = asked(&["--json"]);
-    let told = Tally { reached: 12, answers: 2, copies: 14, duplicates: 3, stopped: 2, ..Tally::default() };
+    let (fake, mut contact, sequence, mut client) = asked(&["--json"]);
+    let answer_sum = marks_sum(&[fake.address(), "192.0.2.7:9".parse().unwrap()]);
+    let told = Tally { reached: 12, answers: 2, copies: 14, duplicates: 3, stopped: 2, answer_sum, ..Tally::default() };
     contact.finish(sequence, told);
     contact.answer(sequence, b"one");
     assert_eq!(client.next_json()["value"], "one");
@@ -290,7 +291,7 @@ fn the_tally_ends_a_query_once_its_answers_have_come() {
     assert_eq!(client.next_json()["value"], "two");
     let finished = client.next_json();
     let expected = json!({"type": "finished", "answers": 2, "missing": 0, "reached": 12, "copies": 14, "duplicates": 3, "stopped": 2,
-                          "lost": 0, "silent": 0, "ms": finished["ms"], "reason": "complete"});
+                          "lost": 0, "silent": 0, "spoilt": 0, "doubtful": false, "ms": finished["ms"], "reason": "complete"});
     assert_eq!(finished, expected);
     assert_eq!(client.finish(), quiet("", 0));
 }
@@ -314,6 +315,31 @@ fn a_tally_with_gaps_does_not_cut_the_wait_short() {
         let expected = [3, 1, missing, told.lost, told.silent];
         assert_eq!((numbers, &finished["reason"]), (expected, &json!("silence")));
         assert_eq!(client.finish(), quiet("", code));
+    });
+}
+
+#[test]
+fn answers_of_others_than_gave_them_are_doubtful_and_never_complete() {
+    let rows = [(vec!["192.0.2.8:9"], 1), (vec!["192.0.2.7:9", "192.0.2.8:9"], 2)];
+    let sum = marks_sum(&["192.0.2.7:9".parse().unwrap()]);
+    side_by_side(rows, |(brings, answers)| {
+        let (_fake, mut contact, sequence, mut client) = asked(&["--timeout", IN_TIME, "--json"]);
+        let mut servents: Vec<Peer> =
+            brings.iter().map(|name| Peer::dial(contact.answer_address.unwrap(), name)).collect();
+        // The stranger is faster.
+        for servent in servents.iter_mut().rev() {
+            servent.answer(sequence, b"v");
+            assert_eq!(client.next_json()["type"], "answer");
+        }
+        contact.finish(sequence, Tally { answer_sum: sum, ..tally(3, 1) });
+        let finished = client.next_json();
+        let told = ["answers", "missing", "lost"].map(|name| finished[name].as_u64().unwrap());
+        assert_eq!((told, &finished["reason"]), ([answers, 0, 0], &json!("silence")), "{finished}");
+        assert_eq!((&finished["doubtful"], &finished["spoilt"]), (&json!(true), &json!(0)));
+        let run = client.finish();
+        let said =
+            "not all answers are from the servents that answered: somebody else took part, and there may be more\n";
+        assert_eq!((run.log.as_str(), run.code), (said, 5), "{run:?}");
     });
 }
 
@@ -372,7 +398,7 @@ fn of_the_topology_servents_can_be_missing_too() {
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;
     let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
-    contact.send(&Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 0, body: place }));
+    contact.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 0, body: place }));
     contact.finish(sequence, tally(3, 3));
     let run = client.finish();
     assert_eq!((run.out, run.code), (format!("{0} {0}\n", fake.address()), 5));
@@ -527,7 +553,8 @@ fn as_many_answers_as_wanted_end_a_query() {
     let (_fake, mut contact, sequence, mut client) = asked(&["-n", "2", "--json", "-c", "? next"]);
     contact.answer(sequence, b"one");
     assert_eq!(client.next_json()["value"], "one");
-    contact.answer(sequence, b"two");
+    let mut second = Peer::dial(contact.answer_address.unwrap(), "192.0.2.8:9");
+    second.answer(sequence, b"two");
     assert_eq!(client.next_json()["value"], "two");
     let finished = client.next_json();
     assert_eq!(
@@ -586,7 +613,12 @@ fn a_contact_that_asks_is_told_that_the_client_is_there() {
 
 fn unexpected_messages(sequence: u64) -> Vec<Message> {
     let value = |sequence| {
-        Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 1, body: AnswerBody::Value(b"v".to_vec()) })
+        Message::Answer(Answer {
+            sequence,
+            asked: asked_hash(sequence),
+            hops: 1,
+            body: AnswerBody::Value(b"v".to_vec()),
+        })
     };
     let client: SocketAddr = "192.0.2.1:1".parse().unwrap();
     let query = Query {
@@ -641,11 +673,11 @@ fn an_answer_to_another_question_is_unexpected_whatever_its_sequence() {
     for (body, right) in [(place.clone(), AnswerBody::Value(b"v".to_vec())), (AnswerBody::Value(b"v".to_vec()), place)]
     {
         let sequence = contact.request().sequence;
-        contact.send(&Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 0, body }));
+        contact.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 0, body }));
         assert_eq!(client.next_line(), surprise);
-        contact.send(&Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 0, body: right }));
+        contact.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 0, body: right }));
         client.next_line();
-        contact.finish(sequence, tally(1, 1));
+        contact.finish(sequence, Tally { answer_sum: marks_sum(&[fake.address()]), ..tally(1, 1) });
     }
     assert_eq!(client.finish(), quiet("", 0));
 }
@@ -660,7 +692,7 @@ fn json_of_what_was_not_asked_for() {
         assert_eq!(line, expected);
     }
     contact.finish(sequence, tally(1, 0));
-    assert_eq!(fields(&client.next_json()).len(), 11);
+    assert_eq!(fields(&client.next_json()).len(), 13);
 }
 
 #[test]
@@ -677,7 +709,7 @@ fn what_comes_too_late_is_told_before_the_next_query() {
     let line = client.next_json();
     assert_eq!((&line["type"], &line["message"]), (&json!("unexpected"), &json!("answer")));
     let second = contact.request().sequence;
-    assert_eq!(second, first.wrapping_add(1));
+    assert_ne!(second, first);
     contact.finish(second, tally(1, 0));
     assert_eq!(client.next_json()["answers"], 0);
 }
@@ -696,7 +728,7 @@ fn strangers_at_the_answer_address_do_no_harm() {
     let mut hasty = std::net::TcpStream::connect(answer_address).unwrap();
     let answer = Message::Answer(Answer {
         sequence,
-        asked: Some(AskHash(0)),
+        asked: asked_hash(sequence),
         hops: 1,
         body: AnswerBody::Value(b"forged".to_vec()),
     });

@@ -13,13 +13,13 @@ use std::thread;
 use common::dialect::Dialect;
 use common::limits::VALUE_BYTES_MAX;
 use common::message::Message;
-use common::query::{Answer, AnswerBody, AskHash, Tally};
+use common::query::{Answer, AnswerBody, Tally};
 use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::Frame;
 use serde_json::json;
 
 use support::IN_TIME;
-use support::fake::{Fake, Peer, tally};
+use support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
 use support::process::{self, Client};
 
 const MIB: usize = 1024 * 1024;
@@ -28,7 +28,7 @@ const FLOODERS: usize = 8;
 
 /// A thousand answers to a query nobody asked, and a ping, by which it can be told that they were read.
 fn strange_answers(sequence: u64) -> Vec<u8> {
-    let answer = Answer { sequence, asked: Some(AskHash(0)), hops: 1, body: AnswerBody::Value(b"v".to_vec()) };
+    let answer = Answer { sequence, asked: asked_hash(sequence), hops: 1, body: AnswerBody::Value(b"v".to_vec()) };
     let [answer, ping] =
         [Message::Answer(answer), Message::Ping].map(|message| Frame::new(Dialect::Native, &message).unwrap());
     [&answer.as_bytes().repeat(1_000)[..], ping.as_bytes()].concat()
@@ -118,7 +118,7 @@ fn megabytes_half_said_keep_nobody_else_from_answering() {
     let (address, sequence) = (contact.answer_address.unwrap(), contact.request().sequence);
     let answer = |value: &[u8]| {
         let body = AnswerBody::Value(value.to_vec());
-        Frame::new(Dialect::Native, &Message::Answer(Answer { sequence, asked: Some(AskHash(0)), hops: 1, body }))
+        Frame::new(Dialect::Native, &Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 1, body }))
             .unwrap()
     };
     let whole = answer(&vec![b'v'; VALUE_BYTES_MAX]);
@@ -157,7 +157,9 @@ fn an_output_that_is_read_slowly_loses_nothing_and_takes_no_memory() {
     let (address, sequence) = (contact.answer_address.unwrap(), contact.request().sequence);
     let answers_count = 32;
     // All are there before the first answer is printed: a client whose output is not read reads nothing either.
-    let peers: Vec<Peer> = (0..answers_count).map(|_| Peer::dial(address, "192.0.2.7:9")).collect();
+    let names: Vec<String> = (1..=answers_count).map(|number| format!("192.0.2.{number}:9")).collect();
+    let peers: Vec<Peer> = names.iter().map(|name| Peer::dial(address, name)).collect();
+    let answer_sum = marks_sum(&names.iter().map(|name| name.parse().unwrap()).collect::<Vec<_>>());
     let answer = |mut peer: Peer| {
         thread::spawn(move || {
             peer.answer(sequence, &vec![b'v'; VALUE_BYTES_MAX]);
@@ -165,7 +167,7 @@ fn an_output_that_is_read_slowly_loses_nothing_and_takes_no_memory() {
         })
     };
     let answering: Vec<_> = peers.into_iter().map(answer).collect();
-    contact.finish(sequence, Tally { answers: answers_count, ..tally(answers_count, 0) });
+    contact.finish(sequence, Tally { answer_sum, ..tally(answers_count, answers_count) });
     let mut out = child.stdout.take().unwrap();
     // Nothing is read until the client has answers to print; and then a little at a time.
     let (mut bytes_count, mut lines_count, mut buffer) = (0, 0, vec![0; 16 * 1024]);
@@ -200,14 +202,15 @@ fn nobody_is_found_silent_while_the_client_is_not_listening() {
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;
+    let mut servent = Peer::dial(contact.answer_address.unwrap(), "192.0.2.7:9");
     contact.answer(sequence, &vec![b'v'; VALUE_BYTES_MAX]);
     let mut out = child.stdout.take().unwrap();
     // Once its first byte is there the client is printing, and stays so: the value is longer than any pipe.
     out.read_exact(&mut [0]).unwrap();
     let second = thread::spawn(move || {
-        contact.answer(sequence, &vec![b'w'; VALUE_BYTES_MAX]);
+        servent.answer(sequence, &vec![b'w'; VALUE_BYTES_MAX]);
         contact.finish(sequence, tally(2, 2));
-        contact
+        (contact, servent)
     });
     // More than that silence passes: it is how long another client waits for nothing.
     let silent = Fake::listen();
@@ -216,7 +219,7 @@ fn nobody_is_found_silent_while_the_client_is_not_listening() {
     assert_eq!(clock.finish().code, 5);
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
-    assert!(rest.ends_with(&format!("w {}\n", fake.address())), "{}", &rest[rest.len() - 40..]);
+    assert!(rest.ends_with("w 192.0.2.7:9\n"), "{}", &rest[rest.len() - 40..]);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     second.join().unwrap();
 }

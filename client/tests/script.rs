@@ -298,7 +298,7 @@ fn json_of_an_answer_and_of_an_end() {
     assert_eq!(answer, expected);
     let finished = client.next_json();
     let expected = json!({"type": "finished", "answers": 1, "missing": 0, "reached": 2, "copies": 1, "duplicates": 0, "stopped": 0,
-                          "lost": 0, "silent": 0, "ms": finished["ms"], "reason": "complete"});
+                          "lost": 0, "silent": 0, "spoilt": 0, "doubtful": false, "ms": finished["ms"], "reason": "complete"});
     assert_eq!(finished, expected);
     let [answered, ended] = [&answer, &finished].map(|line| line["ms"].as_f64().unwrap());
     assert!(answered > 0.0 && answered <= ended, "{answered} {ended}");

@@ -15,6 +15,7 @@
 //! use common::link::LinkId;
 //! use common::overlay::{self, Config, Opening, Overlay};
 //! use common::query::AnswerBody;
+//! use common::random::Secret;
 //! use common::session::{self, EndReason, Question, Report, Session};
 //! use common::store::Store;
 //! use common::time::Time;
@@ -24,7 +25,7 @@
 //! let (store, _) = Store::parse(b"coffee black\n".to_vec())?;
 //! let config = Config { advertised: "10.0.0.1:9000".parse()?, ..Config::default() };
 //! let mut servent = Overlay::new(&config, Arc::new(store));
-//! let mut client = Session::new(Dialect::OWN, 9990, 1);
+//! let mut client = Session::new(Dialect::OWN, 9990, Secret::new([7; 16]));
 //! let (mut of_servent, mut of_client, mut told) = (Vec::new(), Vec::new(), Vec::new());
 //!
 //! let opening = Opening::Accepted("10.0.0.2:5000".parse()?);
@@ -69,7 +70,7 @@ mod newcomers;
 mod on_demand;
 pub mod overlay;
 pub mod query;
-mod random;
+pub mod random;
 pub mod rate;
 pub mod session;
 pub mod store;

@@ -171,6 +171,9 @@ const _: () = {
     let meanwhile = CLIENT_QUERIES_PER_SECOND_MAX as u128 * ECHO_WAIT_MAX.as_millis() / 1_000;
     assert!(CLIENT_QUERIES_AT_ONCE_MAX as u128 + meanwhile <= CLIENT_PENDING_MAX as u128);
 };
+/// Servents a client keeps in mind at once because they have answered what is pending, over all queries. The answer of one
+/// more is told, but not held against what the contact promises, so its query is not called complete.
+pub const CLIENT_ANSWERERS_MAX: usize = 1_048_576;
 /// Longest command line a client reads: the longest key and the words around it.
 pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 /// Connections a client accepts on its answer address at once.

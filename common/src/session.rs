@@ -3,8 +3,10 @@
 //! It holds the resettable deadlines and the rule that cuts them short. It does not know a terminal, a socket or how a
 //! report is shown; a client of any shape performs its outputs.
 
+mod answerers;
 mod ended;
 mod pending;
+mod sequences;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,14 +17,17 @@ use crate::features::Features;
 use crate::key::{Key, KeyError};
 use crate::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
-use crate::message::{Finished, Goodbye, Hello, Message, Request, Role};
+use crate::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use crate::newcomers::Newcomers;
-use crate::query::{Answer, AnswerBody, Ask, Path, Tally};
+use crate::query::{Answer, AnswerBody, Ask, AskHash, Path, Tally};
+use crate::random::Secret;
 use crate::time::Time;
 use crate::wire::WireError;
 
+use answerers::Answerers;
 use ended::{Ended, MayCome};
 use pending::{Pending, PendingQueries};
+use sequences::Sequences;
 
 pub use ended::ENDED_KEPT_MAX;
 
@@ -186,6 +191,9 @@ pub struct Ending {
     pub answers: u64,
     /// How many answers the contact said were sent that did not come. Nothing is missing where no more were wanted.
     pub missing: u64,
+    /// Whether as many answers came as the contact said were sent, or more, and yet not those: somebody brought one in the
+    /// name of a servent that gave none. What a servent gave may be missing then, however many came.
+    pub doubtful: bool,
     /// What the contact told about the flood. Where it did not come to that, the little that is certain: the answers
     /// were sent by as many servents, and a contact that should have reported and did not, or could not be asked, counts
     /// as lost.
@@ -199,11 +207,11 @@ pub struct Ending {
 /// Why a query ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// The flood is over and every answer it sent has come: the contact has said so, its tally is whole and nothing is
-    /// missing. Servents that the TTL kept the query from were not asked ([`Tally::stopped`] counts where).
+    /// The flood is over and every answer it sent has come, and no other: the contact has said so, its tally is whole and
+    /// the servents whose answers came are those it counts. Servents that the TTL kept the query from were not asked ([`Tally::stopped`] counts where).
     Complete,
     /// No answer came for as long as the client waits. The contact has not reported, or told of something lost, which may
-    /// still have answered, or of more answers than came.
+    /// still have answered, or of more answers than came, or of others.
     Silence,
     /// As many answers came as were wanted.
     Answers,
@@ -238,7 +246,9 @@ pub const UNEXPECTED_TOLD_MAX: u64 = 20;
 pub struct Session {
     dialect: Dialect,
     answer_port: u16,
-    next_sequence: u64,
+    sequences: Sequences,
+    /// How many queries were asked, which is the number of the next one.
+    asked_count: u64,
     contact: Contact,
     peers: BTreeMap<LinkId, Peer>,
     /// Those of them that have yet to say hello.
@@ -247,7 +257,7 @@ pub struct Session {
     ended: Ended,
     /// Since they were last counted anew.
     unexpected_count: u64,
-    /// The first query asked after that.
+    /// The number of the first query asked after that.
     unexpected_since: u64,
 }
 
@@ -264,6 +274,8 @@ enum Contact {
 struct Peer {
     /// Its advertised address once it has said hello, until then the address of the connection.
     address: SocketAddr,
+    /// Who it is, once it has said so.
+    id: Option<ServentId>,
     /// What is customary in its dialect, once it has said hello.
     manners: Option<&'static Manners>,
     /// What it can do, once it has said so.
@@ -278,23 +290,24 @@ impl Peer {
 }
 
 impl Session {
-    /// A mind that has no contact yet, but knows what it will speak. `first_sequence` should be random, so that a client
-    /// restarted on the same port is never taken for its former self; it is not used where requests are numbered from
-    /// zero.
+    /// A mind that has no contact yet, but knows what it will speak. Under the secret it draws the sequence of each
+    /// request: whoever cannot guess it can neither answer nor spoil what is yet to be asked, and a client restarted on the
+    /// same port is never taken for its former self. It is not used where requests are numbered from zero.
     #[must_use]
-    pub fn new(dialect: Dialect, answer_port: u16, first_sequence: u64) -> Session {
-        let next_sequence = if dialect.manners().counts_from_zero { 0 } else { first_sequence };
+    pub fn new(dialect: Dialect, answer_port: u16, secret: Secret) -> Session {
+        let secret = Some(secret).filter(|_| !dialect.manners().counts_from_zero);
         Session {
             dialect,
             answer_port,
-            next_sequence,
+            sequences: Sequences::new(secret),
+            asked_count: 0,
             contact: Contact::None,
             peers: BTreeMap::new(),
             newcomers: Newcomers::default(),
             pending: PendingQueries::default(),
             ended: Ended::default(),
             unexpected_count: 0,
-            unexpected_since: next_sequence,
+            unexpected_since: 0,
         }
     }
 
@@ -348,7 +361,7 @@ impl Session {
     }
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
-        self.peers.insert(link, Peer { address, manners: None, features: Features::NONE });
+        self.peers.insert(link, Peer { address, id: None, manners: None, features: Features::NONE });
         self.newcomers.insert(now, link, ());
         let hello = Hello::new(Role::Client { answer_port: self.answer_port });
         out.push(Output::Send { link, message: Message::Hello(hello) });
@@ -362,7 +375,8 @@ impl Session {
             }) if peer.manners.is_none() => {
                 peer.manners = Some(dialect.manners());
                 peer.features = features;
-                if let Role::Servent { advertised, .. } = role {
+                if let Role::Servent { id, advertised } = role {
+                    peer.id = Some(id);
                     peer.address = advertised;
                 }
                 self.on_greeted(link, out);
@@ -414,22 +428,25 @@ impl Session {
 
     /// Whether it is one that is waited for, or that nobody wants any more.
     fn on_answer(&mut self, now: Time, peer: Peer, answer: Answer, out: &mut Vec<Output>) -> bool {
-        let Answer { sequence, asked: _, hops, body } = answer;
-        let brings_place = matches!(body, AnswerBody::Place { .. });
-        let pending = self.pending.get_mut(sequence);
-        // It is one to that query as far as whoever brings it says what kind it is.
-        let Some(pending) = pending.filter(|pending| !peer.tells_kind() || brings_place == pending.for_places) else {
+        let Answer { sequence, asked, hops, body } = answer;
+        let Some(pending) = self.pending.get_mut(sequence) else {
             return self.ended.may_be_answered(sequence);
         };
-        pending.answers += 1;
-        pending.reported_answers += u64::from(peer.manners.is_some_and(|manners| manners.echoes));
+        // It is one to that query as far as whoever brings it says what it is to, of what kind it is, and who it is.
+        let brings_place = matches!(body, AnswerBody::Place { .. });
+        if asked.is_some_and(|asked| asked != pending.asked_hash)
+            || (peer.tells_kind() && brings_place != pending.for_places)
+            || peer.id.is_some_and(|id| pending.answerers.include(id))
+        {
+            return false;
+        }
         let (from, elapsed) = (peer.address, now.since(pending.asked));
         let (hops, body) = match body {
             AnswerBody::Value(text) if pending.for_places => place_from_text(text),
             body => (peer.tells_kind().then_some(hops), body),
         };
         out.push(Output::Tell(Report::Answer { sequence, from, hops, body, elapsed }));
-        self.pending.wait_anew(now, sequence);
+        self.pending.on_answered(now, sequence, peer.id);
         self.end_if_enough(now, sequence, out);
         true
     }
@@ -482,17 +499,21 @@ impl Session {
             return Err(TooManyPending);
         }
         let Question { ask, silence_max, answers_wanted } = question;
-        let sequence = self.next_sequence;
-        self.next_sequence = self.next_sequence.wrapping_add(1);
+        let Session { sequences, pending, ended, .. } = self;
+        let sequence = sequences.draw(|sequence| pending.include(sequence) || ended.include(sequence));
+        let number = self.asked_count;
+        self.asked_count = number.wrapping_add(1);
         let asked_of = if let Contact::Ready(link) = self.contact { Some(link) } else { None };
         let pending = Pending {
+            number,
+            asked_hash: AskHash::of(&ask),
             for_places: ask == Ask::Topology,
             asked_of,
             asked: now,
             silence_max,
             answers_wanted,
             answers: 0,
-            reported_answers: 0,
+            answerers: Answerers::default(),
             told: None,
         };
         self.pending.insert(now, sequence, pending);
@@ -519,7 +540,7 @@ impl Session {
 
     fn end_if_enough(&mut self, now: Time, sequence: u64, out: &mut Vec<Output>) {
         let Some(pending) = self.pending.get_mut(sequence) else { return };
-        if pending.told.is_some_and(|tally| tally.is_whole() && pending.reported_answers >= tally.answers) {
+        if pending.told.is_some_and(|tally| tally.is_whole() && pending.keeps(&tally)) {
             self.end(now, sequence, EndReason::Complete, out);
         } else if pending.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
             self.end(now, sequence, EndReason::Answers, out);
@@ -527,10 +548,9 @@ impl Session {
     }
 
     fn end(&mut self, now: Time, sequence: u64, reason: EndReason, out: &mut Vec<Output>) {
-        let Some(Pending { asked_of, asked, answers, reported_answers, told, .. }) = self.pending.remove(sequence)
-        else {
-            return;
-        };
+        let Some(pending) = self.pending.remove(sequence) else { return };
+        let Pending { asked_of, asked, answers, told, .. } = pending;
+        self.sequences.retire(sequence);
         let is_asked = reason != EndReason::NotUnderstood;
         // In a dialect without echoes no contact reports.
         let is_silent = is_asked && !self.dialect.manners().echoes;
@@ -539,7 +559,7 @@ impl Session {
         } else if let Some(from) = asked_of.filter(|_| told.is_none() && is_asked && !is_silent) {
             self.ended.insert(sequence, MayCome::Finished { from });
         }
-        self.tell_more_unexpected(sequence, out);
+        self.tell_more_unexpected(pending.number, out);
         let untold = Tally {
             reached: answers,
             answers,
@@ -552,8 +572,9 @@ impl Session {
             answers,
             missing: match (reason, told) {
                 (EndReason::Answers, _) | (_, None) => 0,
-                (_, Some(told)) => told.answers.saturating_sub(reported_answers),
+                (_, Some(told)) => told.answers.saturating_sub(pending.answerers.len() as u64),
             },
+            doubtful: reason == EndReason::Silence && told.is_some_and(|told| pending.contradicts(&told)),
             tally: told.unwrap_or(untold),
             tally_told: told.is_some(),
             elapsed: now.since(asked),
@@ -563,9 +584,8 @@ impl Session {
 
     /// How many came that were not told, where the query that ends is one to tell it at.
     fn tell_more_unexpected(&mut self, ends: u64, out: &mut Vec<Output>) {
-        let was_asked_since = ends.wrapping_sub(self.unexpected_since) <= u64::MAX / 2;
-        if was_asked_since || self.pending.is_empty() {
-            self.unexpected_since = self.next_sequence;
+        if ends >= self.unexpected_since || self.pending.is_empty() {
+            self.unexpected_since = self.asked_count;
             let count = std::mem::take(&mut self.unexpected_count).saturating_sub(UNEXPECTED_TOLD_MAX);
             if count > 0 {
                 out.push(Output::Tell(Report::MoreUnexpected { count }));
@@ -610,7 +630,7 @@ mod tests {
         let native = Hello { features: offered, ..servent };
         let nameless = Hello { features: offered, ..Hello::said_in(Dialect::Tp3, Role::Nameless) };
         for (dialect, hello) in [(Dialect::Native, native), (Dialect::Tp3, nameless)] {
-            let mut session = Session::new(dialect, 9990, 7);
+            let mut session = Session::new(dialect, 9990, Secret::of_seed(7));
             let mut out = Vec::new();
             session.handle(Time::START, Input::Attached { link, contact }, &mut out);
             session.handle(Time::START, Input::Received { link, message: Message::Hello(hello) }, &mut out);
@@ -631,6 +651,7 @@ mod tests {
                         reason: EndReason::NotUnderstood,
                         answers: 0,
                         missing: 0,
+                        doubtful: false,
                         tally: Tally { lost: 1, ..Tally::default() },
                         tally_told: false,
                         elapsed: Duration::ZERO,

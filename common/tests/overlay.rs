@@ -279,7 +279,7 @@ fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
     assert_eq!(ask(&mut mind, 5, milk()), duplicate, "what is remembered is remembered");
     // Its own client it tells what it has itself.
     let client = mind.client(9);
-    let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
+    let tally = Tally { reached: 1, answers: 1, answer_sum: ServentId(OWN_ID).mark(), lost: 1, ..Tally::default() };
     let out = mind.hear(client, Message::Request(Request { sequence: 77, ask: tea() }));
     let answer =
         Answer { sequence: 77, asked: Some(AskHash::of(&tea())), hops: 0, body: AnswerBody::Value(b"green".to_vec()) };
@@ -516,7 +516,7 @@ fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
     let asker = mind.neighbor(1);
     assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
     let surplus = query(u64::MAX, 1, tea());
-    let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
+    let tally = Tally { reached: 1, answers: 1, answer_sum: ServentId(OWN_ID).mark(), lost: 1, ..Tally::default() };
     let out = mind.hear(asker, Message::query(surplus.clone()));
     assert_eq!(out, [dial_client(1), send(asker, echo_of(&surplus, tally))]);
     assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
@@ -667,7 +667,8 @@ fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
         let [a, b, c] = [1, 2, 3].map(|id| mind.neighbor(id));
         let first = Query { ttl: 0, ..query(5, 1, tea()) };
         let out = mind.hear(a, Message::query(first.clone()));
-        let tally = Tally { reached: 1, answers: 1, stopped: 1, ..Tally::default() };
+        let tally =
+            Tally { reached: 1, answers: 1, answer_sum: ServentId(OWN_ID).mark(), stopped: 1, ..Tally::default() };
         assert_eq!(out, [dial_client(1), send(a, echo_of(&first, tally))]);
 
         let second = Query { ttl: 2, ..first.clone() };
@@ -1607,7 +1608,7 @@ fn asked_for_at(mind: &mut Mind, neighbor: LinkId, sequence: u64, client: Socket
 }
 
 fn answered() -> Tally {
-    Tally { reached: 1, answers: 1, ..Tally::default() }
+    Tally { reached: 1, answers: 1, answer_sum: ServentId(OWN_ID).mark(), ..Tally::default() }
 }
 
 fn unanswered() -> Tally {

@@ -219,16 +219,15 @@ impl Story {
             ["restart", name] => {
                 let node = self.node(name);
                 if self.world.is_client(node) {
-                    self.world.restart_client(node, None);
+                    self.world.restart_client(node, false);
                 } else {
                     self.world.kill(node);
                     self.world.start(node);
                 }
             }
-            ["restart", name, "with", "sequence", "of", "#1"] => {
+            ["restart", name, "with", "the", "same", "secret"] => {
                 let node = self.node(name);
-                let sequence = self.world.queries[0].sequence;
-                self.world.restart_client(node, Some(sequence));
+                self.world.restart_client(node, true);
             }
             ["pause", name] => {
                 let node = self.node(name);
@@ -582,7 +581,7 @@ impl Story {
 }
 
 fn ended(ending: &Ending) -> String {
-    let Ending { reason, answers, missing: _, tally, tally_told, elapsed } = ending;
+    let Ending { reason, answers, missing: _, doubtful, tally, tally_told, elapsed } = ending;
     let reason = match reason {
         EndReason::Complete => "complete",
         EndReason::Silence => "ended by silence",
@@ -593,6 +592,9 @@ fn ended(ending: &Ending) -> String {
     let mut text = format!("{reason} after {}ms: ", elapsed.as_millis());
     if !tally_told || *answers != tally.answers {
         let _ = write!(text, "heard {}, told of ", counted(*answers, "answer"));
+    }
+    if *doubtful {
+        text.push_str("of others than gave them; ");
     }
     if *tally_told {
         text.push_str(&tallied(tally));

@@ -440,7 +440,8 @@ fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
     mind.open(CLIENT, Dialect::Native, Role::Client { answer_port: 9992 });
     let request = Message::Request(Request { sequence: 9, ask: Ask::Topology });
     let out = mind.tell(Input::Received { link: CLIENT, message: request });
-    let tally = Tally { reached: 1, answers: 1, copies: 2, silent: 2, ..Tally::default() };
+    let tally =
+        Tally { reached: 1, answers: 1, answer_sum: ServentId(1).mark(), copies: 2, silent: 2, ..Tally::default() };
     let finished = Message::Finished(Finished { sequence: 9, tally });
     assert!(out.contains(&Output::Send { link: CLIENT, message: finished }), "{out:?}");
     assert_eq!(mind.overlay.pending_count(), 0);

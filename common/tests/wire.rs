@@ -546,12 +546,12 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
     let mut said = vec![
         ("role", hello(servent), "servent"),
         ("role", hello(Role::Client { answer_port: 0 }), "client"),
+        ("contact", query(Dialect::Native, None, 10), "none"),
+        ("contact", query(Dialect::Native, Some(mark(0, 0, 0)), 10), "contact"),
         ("ask", request(key("a")), "key"),
         ("ask", request(Ask::Topology), "topology"),
         ("answer body", answer(AnswerBody::Value(Vec::new())), "value"),
         ("answer body", answer(place()), "place"),
-        ("contact", query(Dialect::Native, None, 10), "none"),
-        ("contact", query(Dialect::Native, Some(mark(0, 0, 0)), 10), "contact"),
     ];
     let name = |dialect: Dialect| if dialect == Dialect::OWN { "native" } else { dialect.manners().name };
     said.extend(Dialect::ALL.iter().map(|dialect| ("dialect", query(*dialect, None, 9), name(*dialect))));
@@ -630,6 +630,7 @@ fn limits() -> Vec<(&'static str, String)> {
         NEIGHBOR_UNSENT_BYTES_MAX,
         ANSWER_UNSENT_BYTES_MAX,
         CLIENT_PENDING_MAX,
+        CLIENT_ANSWERERS_MAX,
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
     );
@@ -949,8 +950,8 @@ fn a_message_too_large_for_any_frame_is_not_encoded() {
         body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]),
     });
     assert!(Frame::new(Dialect::Native, &message).is_err());
-    // Around a value of this length there are ten bytes: of the stamp, the kind, the sequence, the hops, the kind of
-    // answer, and five of the length.
+    // Around a value of this length there are eighteen bytes: of the stamp, the kind, the sequence, eight of what was
+    // asked, the hops, the kind of answer, and five of the length.
     let answer = |length| {
         let message = Message::Answer(Answer {
             sequence: 0,
@@ -960,7 +961,7 @@ fn a_message_too_large_for_any_frame_is_not_encoded() {
         });
         Frame::new(Dialect::Native, &message).map(|frame| frame.body_bytes_count())
     };
-    let most = FRAME_BYTES_MAX - 10;
+    let most = FRAME_BYTES_MAX - 18;
     assert_eq!(answer(most), Ok(FRAME_BYTES_MAX));
     assert_eq!(answer(most + 1), Err(EncodeError::TooLong(FRAME_BYTES_MAX + 1)));
 }

@@ -142,7 +142,7 @@ pub const TARGETS: [Target; 11] = [
         input_bytes_max: 4 * 1024,
         held_bytes_max: 64 * 1024,
         // Two bytes ask a query, which is then kept by the mind and by the driver.
-        held_per_byte_max: 384,
+        held_per_byte_max: 512,
         test_runs: 20_000,
         run: targets::session::run,
     },

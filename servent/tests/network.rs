@@ -252,7 +252,8 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
     let query = neighbor.expect_query();
     assert_eq!((query.sequence, query.client.socket.port()), (7, ANSWER_PORT));
     neighbor.say_byte_by_byte(&Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally: Tally::default() }));
-    assert_eq!(client.expect_finished().tally, Tally { reached: 1, answers: 1, copies: 1, ..Tally::default() });
+    let tally = Tally { reached: 1, answers: 1, copies: 1, answer_sum: client.mark, ..Tally::default() };
+    assert_eq!(client.expect_finished().tally, tally);
 
     let port = AnswerPort::open();
     neighbor.say_byte_by_byte(&Message::query(support::query(port.address(), ask("tea"), 0)));
@@ -696,7 +697,7 @@ fn a_client_is_told_finished_when_a_neighbor_dies_in_the_middle_of_its_flood() {
     assert_eq!(client.expect_answer().sequence, second);
     let tally = Tally { reached: 2, copies: 2, lost: 1, ..Tally::default() };
     assert_eq!(client.expect_finished(), Finished { sequence: first, tally });
-    let tally = Tally { reached: 6, answers: 1, copies: 2, lost: 1, ..Tally::default() };
+    let tally = Tally { reached: 6, answers: 1, copies: 2, lost: 1, answer_sum: client.mark, ..Tally::default() };
     assert_eq!(client.expect_finished(), Finished { sequence: second, tally });
     logged(&mut servent, &format!("link with neighbor {died} is gone: "));
 }

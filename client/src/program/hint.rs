@@ -61,6 +61,10 @@ pub(crate) fn not_arrived(ending: &Ending) -> String {
     format!("{} of {promised} {answers} did not arrive", ending.missing)
 }
 
+/// What is said of answers that are not those which the servents gave: whose they are nobody can tell.
+pub(crate) const DOUBTFUL: &str =
+    "not all answers are from the servents that answered: somebody else took part, and there may be more";
+
 /// What is said of a query that the contact does not understand.
 pub(crate) fn not_understood(contact: &str) -> String {
     format!("contact {contact} is too old to understand this, and was not asked: attach to a newer servent")
@@ -102,7 +106,7 @@ mod tests {
     fn ending(missing: u64, promised: u64) -> Ending {
         let tally = Tally { reached: 4, answers: promised, ..Tally::default() };
         let (answers, elapsed) = (promised - missing, Duration::ZERO);
-        Ending { reason: EndReason::Silence, answers, missing, tally, tally_told: true, elapsed }
+        Ending { reason: EndReason::Silence, answers, missing, doubtful: false, tally, tally_told: true, elapsed }
     }
 
     fn place(contact: &str, answers_at: &str) -> Whereabouts {

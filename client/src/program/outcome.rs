@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
     Unreachable,
     /// The contact went away.
     ContactLost,
-    /// Of some query answers are missing, or something of it was lost on its way.
+    /// Of some query answers are missing, or something of it was lost on its way, or somebody else answered.
     Incomplete,
     /// This machine failed: its output, its descriptors, its ports.
     MachineFailed,
@@ -57,7 +57,7 @@ impl Outcome {
             EndReason::Complete | EndReason::Silence | EndReason::NotUnderstood => {
                 if is_blamed_on_contact {
                     Outcome::ContactLost
-                } else if ending.missing > 0 || ending.tally.lost > 0 {
+                } else if ending.missing > 0 || ending.doubtful || ending.tally.lost > 0 {
                     Outcome::Incomplete
                 } else if ending.answers == 0 {
                     Outcome::Unanswered
@@ -124,7 +124,7 @@ mod tests {
     fn ending(reason: EndReason, answers: u64, missing: u64, told: Option<Tally>) -> Ending {
         let untold = Tally { answers, reached: answers, ..Tally::default() };
         let tally = told.unwrap_or(untold);
-        Ending { reason, answers, missing, tally, tally_told: told.is_some(), elapsed: Duration::ZERO }
+        Ending { reason, answers, missing, doubtful: false, tally, tally_told: told.is_some(), elapsed: Duration::ZERO }
     }
 
     #[test]
@@ -144,6 +144,8 @@ mod tests {
             (ending(Silence, 1, 1, Some(Tally { silent: 2, ..told(2) })), Outcome::Incomplete),
             (ending(Silence, 1, 1, Some(told(2))), Outcome::Incomplete),
             (ending(Silence, 0, 1, Some(told(1))), Outcome::Incomplete),
+            // As many came as were sent, and not those.
+            (Ending { doubtful: true, ..ending(Silence, 1, 0, Some(told(1))) }, Outcome::Incomplete),
             (ending(Silence, 2, 0, Some(Tally { lost: 1, ..told(2) })), Outcome::Incomplete),
             (ending(Silence, 0, 0, Some(Tally { lost: 1, ..told(0) })), Outcome::Incomplete),
             (ending(Answers, 1, 0, Some(Tally { lost: 1, ..told(7) })), Outcome::Answered),

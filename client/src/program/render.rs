@@ -77,6 +77,8 @@ struct JsonFinished {
     stopped: i64,
     lost: u64,
     silent: u64,
+    spoilt: u64,
+    doubtful: bool,
     ms: f64,
     reason: &'static str,
 }
@@ -232,6 +234,8 @@ fn json_finished(ending: &Ending) -> JsonFinished {
         stopped: tally.stopped,
         lost: tally.lost,
         silent: tally.silent,
+        spoilt: tally.spoilt,
+        doubtful: ending.doubtful,
         ms: milliseconds(ending.elapsed),
         reason: ending.reason.word(),
     }
@@ -260,6 +264,8 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
             format!("no answer and no report within {}: incomplete", humane(silence_max))
         }
         (0, false) => format!("no answer in {took}"),
+        // Whose they are nobody knows. What that means is told by `hint`.
+        (answers, true) if ending.doubtful => format!("{} in {took}", counted(answers, "answer")),
         (answers, true) if ask == Some(&Ask::Topology) && answers == tally.reached => {
             format!("{} in {took}", counted(answers, "servent"))
         }
@@ -315,7 +321,7 @@ mod tests {
 
     fn ending(reason: EndReason, answers: u64, tally: Tally) -> Ending {
         let missing = tally.answers.saturating_sub(answers);
-        Ending { reason, answers, missing, tally, tally_told: true, elapsed: Duration::from_millis(3) }
+        Ending { reason, answers, missing, doubtful: false, tally, tally_told: true, elapsed: Duration::from_millis(3) }
     }
 
     fn tally(reached: u64, answers: u64) -> Tally {
@@ -398,6 +404,16 @@ mod tests {
                 "no answer from 1 servent that reported; 1 report lost on the way: there may be more",
             ),
             (&key, silence(ending(EndReason::Silence, 1, tally(3, 2))), "1 answer from 3 servents in 4.0 s"),
+            (
+                &key,
+                silence(Ending { doubtful: true, ..ending(EndReason::Silence, 2, tally(3, 2)) }),
+                "2 answers in 4.0 s",
+            ),
+            (
+                &Ask::Topology,
+                silence(Ending { doubtful: true, ..ending(EndReason::Silence, 3, tally(3, 3)) }),
+                "3 answers in 4.0 s",
+            ),
             (
                 &key,
                 silence(ending(EndReason::Silence, 1, Tally { silent: 2, ..tally(3, 1) })),

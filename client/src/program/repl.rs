@@ -22,7 +22,7 @@ use servent::sockets::raise_descriptor_limit;
 use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
-use crate::program::hint::{Whereabouts, lost_on_the_way, not_arrived, not_understood};
+use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
 use crate::program::options::Options;
 use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
@@ -270,6 +270,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     // What was lost stands in the summary, where there is one.
                     if self.renderer.side.is_none() && !self.is_lost {
                         lost_on_the_way(&ending).into_iter().for_each(say);
+                    }
+                    if ending.doubtful {
+                        say(DOUBTFUL.to_owned());
                     }
                     if ending.missing > 0 {
                         say(if machine_failed { not_arrived(&ending) } else { self.place.hint(&ending) });

@@ -2,8 +2,10 @@
 //!
 //! A fake has no mind: it says what the test tells it to, when the test tells it to.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -14,6 +16,24 @@ use common::query::{Answer, AnswerBody, AskHash, Tally};
 use common::wire::Frame;
 
 use super::PATIENCE;
+
+/// What fakes were asked, by its sequence, and who of them has answered it.
+static ASKED: Mutex<BTreeMap<u64, (AskHash, BTreeSet<u64>)>> = Mutex::new(BTreeMap::new());
+
+/// What an answer to this sequence is to, as far as anybody asked.
+pub(crate) fn asked_hash(sequence: u64) -> Option<AskHash> {
+    Some(ASKED.lock().unwrap().get(&sequence).map_or(AskHash(0), |(hash, _)| *hash))
+}
+
+/// Who a fake is that goes by this address.
+fn id_at(advertised: SocketAddr) -> ServentId {
+    ServentId(advertised.to_string().bytes().fold(7, |id, byte| id << 8 ^ id >> 64 ^ u128::from(byte)))
+}
+
+/// What the marks of fakes that go by these addresses add up to.
+pub(crate) fn marks_sum(advertised: &[SocketAddr]) -> u64 {
+    advertised.iter().fold(0, |sum, address| sum.wrapping_add(id_at(*address).mark()))
+}
 
 /// A place where a client can look for its contact.
 #[derive(Debug)]
@@ -129,7 +149,7 @@ impl Peer {
         };
         let ip = self.stream.peer_addr().unwrap().ip();
         self.answer_address = Some(SocketAddr::new(ip, answer_port));
-        let role = Role::Servent { id: ServentId(7), advertised: self.advertised };
+        let role = Role::Servent { id: id_at(self.advertised), advertised: self.advertised };
         self.send(&Message::Hello(Hello::new(role)));
         true
     }
@@ -139,6 +159,9 @@ impl Peer {
         let mut buffer = [0; 4096];
         loop {
             if let Some(message) = self.link.next_message().unwrap() {
+                if let Message::Request(Request { sequence, ask }) = &message {
+                    ASKED.lock().unwrap().insert(*sequence, (AskHash::of(ask), BTreeSet::new()));
+                }
                 return Some(message);
             }
             match self.stream.read(&mut buffer) {
@@ -183,16 +206,24 @@ impl Peer {
 
     /// Answers with a value.
     pub(crate) fn answer(&mut self, sequence: u64, value: &[u8]) {
+        if let Some((_, marks)) = ASKED.lock().unwrap().get_mut(&sequence) {
+            marks.insert(id_at(self.advertised).mark());
+        }
         self.send(&Message::Answer(Answer {
             sequence,
-            asked: Some(AskHash(0)),
+            asked: asked_hash(sequence),
             hops: 1,
             body: AnswerBody::Value(value.to_vec()),
         }));
     }
 
-    /// Says that the flood is over.
-    pub(crate) fn finish(&mut self, sequence: u64, tally: Tally) {
+    /// Says that the flood is over. Unless the tally says who answered, those did that have.
+    pub(crate) fn finish(&mut self, sequence: u64, mut tally: Tally) {
+        if tally.answer_sum == 0
+            && let Some((_, marks)) = ASKED.lock().unwrap().get(&sequence)
+        {
+            tally.answer_sum = marks.iter().fold(0, |sum: u64, mark| sum.wrapping_add(*mark));
+        }
         self.send(&Message::Finished(Finished { sequence, tally }));
     }
 }

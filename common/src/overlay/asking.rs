@@ -188,6 +188,7 @@ impl Overlay {
         };
         if taken {
             tally.answers += 1;
+            tally.answer_sum = tally.answer_sum.wrapping_add(self.id.mark());
             self.rooms.rare.make().counters.answered += 1;
         } else {
             log::debug!(
@@ -295,7 +296,8 @@ mod tests {
             let answer = Answer { sequence: 7, asked: hash_of(asked), hops: 0, body: value_of(asked) };
             let answer = is_answered.then(|| send(CLIENT, Message::Answer(answer)));
             let (answers, lost) = (u64::from(is_answered), u64::from(!is_answered));
-            let tally = Tally { reached: 1, answers, lost, ..Tally::default() };
+            let answer_sum = if is_answered { ServentId(1).mark() } else { 0 };
+            let tally = Tally { reached: 1, answers, lost, answer_sum, ..Tally::default() };
             let finished = send(CLIENT, Message::Finished(Finished { sequence: 7, tally }));
             assert_eq!(out, answer.into_iter().chain([finished]).collect::<Vec<_>>(), "{features:?}: {asked}");
             assert_eq!(mind.holding("unanswered"), Some(lost), "{features:?}: {asked}");
@@ -312,7 +314,8 @@ mod tests {
             let is_answered = asked == "old";
             let out = hear(&mut mind, CLIENT, request(sequence, asked));
             let (answers, lost) = (u64::from(is_answered), u64::from(!is_answered));
-            let tally = Tally { reached: 1, answers, lost, ..Tally::default() };
+            let answer_sum = if is_answered { ServentId(1).mark() } else { 0 };
+            let tally = Tally { reached: 1, answers, lost, answer_sum, ..Tally::default() };
             let finished = send(CLIENT, Message::Finished(Finished { sequence, tally }));
             assert_eq!(out.last(), Some(&finished), "{asked}");
             assert_eq!(out.iter().any(|output| matches!(output, Output::Dial { .. })), is_answered, "{asked}: {out:?}");
@@ -335,7 +338,8 @@ mod tests {
                 hear(mind, NEIGHBOR, Message::query(query))
             };
             let echo = |sequence, answers, lost| {
-                let tally = Tally { reached: 1, answers, lost, ..Tally::default() };
+                let answer_sum = if answers > 0 { ServentId(1).mark() } else { 0 };
+                let tally = Tally { reached: 1, answers, lost, answer_sum, ..Tally::default() };
                 let id = QueryId { sequence, client: client.socket };
                 send(NEIGHBOR, Message::Echo(Echo { id, ttl: 0, tally }))
             };

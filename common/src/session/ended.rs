@@ -1,6 +1,9 @@
 //! What may still come for queries that are over, and is then no surprise.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use crate::limits::CLIENT_PENDING_MAX;
 use crate::link::LinkId;
@@ -24,7 +27,7 @@ pub(super) enum MayCome {
 pub(super) struct Ended {
     /// In the order in which they ended, also those for which nothing may come any more.
     order: VecDeque<u64>,
-    may_come: BTreeMap<u64, MayCome>,
+    may_come: HashMap<u64, MayCome, FixedState>,
 }
 
 impl Ended {
@@ -37,6 +40,11 @@ impl Ended {
         {
             self.may_come.remove(&oldest);
         }
+    }
+
+    /// Whether anything may still come for this one.
+    pub(super) fn include(&self, sequence: u64) -> bool {
+        self.may_come.contains_key(&sequence)
     }
 
     /// Whether an answer to this one is no surprise.

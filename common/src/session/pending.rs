@@ -3,16 +3,29 @@
 //! Kept both ways at once, so that ten thousand cost each answer no more than one does. Why a query ends is not decided
 //! here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::answerers::Answerers;
+use crate::limits::CLIENT_ANSWERERS_MAX;
 use crate::link::LinkId;
-use crate::query::Tally;
+use crate::message::ServentId;
+use crate::query::{AskHash, Tally};
 use crate::time::Time;
+
+/// For how many there is room while there are none. Beyond that it is given back: hardly one client of many is asking.
+const ROOM_KEPT: usize = 28;
 
 /// A query that is waited for.
 #[derive(Debug)]
 pub(super) struct Pending {
+    /// How many were asked before it. Sequences tell nothing of that.
+    pub(super) number: u64,
+    /// What an answer has to be to, where it says so.
+    pub(super) asked_hash: AskHash,
     /// Whether places are asked for, and not values.
     pub(super) for_places: bool,
     /// The link of the contact it was asked of, where there was one. Nobody else can say that its flood is over.
@@ -21,44 +34,71 @@ pub(super) struct Pending {
     pub(super) silence_max: Duration,
     pub(super) answers_wanted: Option<u64>,
     pub(super) answers: u64,
-    /// Those of them that count in what a contact promises: behind a dialect without echoes nobody reports.
-    pub(super) reported_answers: u64,
+    /// Whose answers came that said who they are: those alone can be held against what a contact promises.
+    pub(super) answerers: Answerers,
     pub(super) told: Option<Tally>,
+}
+
+impl Pending {
+    /// Whether every answer has come that a contact promises, and no other of somebody who said who it is.
+    pub(super) fn keeps(&self, promised: &Tally) -> bool {
+        self.answerers.len() as u64 == promised.answers && self.answerers.marks_sum() == promised.answer_sum
+    }
+
+    /// Whether no answer that is still to come can make that true.
+    pub(super) fn contradicts(&self, promised: &Tally) -> bool {
+        promised.is_whole() && self.answerers.len() as u64 >= promised.answers && !self.keeps(promised)
+    }
 }
 
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct PendingQueries {
-    /// Each with when its wait is over.
-    by_sequence: BTreeMap<u64, (Time, Pending)>,
-    by_due: BTreeSet<(Time, u64)>,
+    /// Each with when its wait is over. The sequences are our own, so nobody can choose them to fall together.
+    by_sequence: HashMap<u64, (Time, Pending), FixedState>,
+    /// By when that is, and by their numbers where it is at one time.
+    by_due: BTreeMap<(Time, u64), u64>,
+    /// Over all of them.
+    answerers_count: usize,
 }
 
 impl PendingQueries {
     pub(super) fn insert(&mut self, now: Time, sequence: u64, pending: Pending) {
         let due = now + pending.silence_max;
+        self.by_due.insert((due, pending.number), sequence);
         self.by_sequence.insert(sequence, (due, pending));
-        self.by_due.insert((due, sequence));
     }
 
     pub(super) fn get_mut(&mut self, sequence: u64) -> Option<&mut Pending> {
         self.by_sequence.get_mut(&sequence).map(|(_, pending)| pending)
     }
 
-    /// The wait of this one, and of no other, begins anew.
-    pub(super) fn wait_anew(&mut self, now: Time, sequence: u64) {
-        if let Some((due, pending)) = self.by_sequence.get_mut(&sequence) {
-            self.by_due.remove(&(*due, sequence));
-            *due = now + pending.silence_max;
-            self.by_due.insert((*due, sequence));
+    pub(super) fn include(&self, sequence: u64) -> bool {
+        self.by_sequence.contains_key(&sequence)
+    }
+
+    /// An answer has come to this one from whoever this is: the wait of it, and of no other, begins anew.
+    pub(super) fn on_answered(&mut self, now: Time, sequence: u64, by: Option<ServentId>) {
+        let Some((due, pending)) = self.by_sequence.get_mut(&sequence) else { return };
+        pending.answers += 1;
+        if let Some(id) = by
+            && self.answerers_count < CLIENT_ANSWERERS_MAX
+        {
+            self.answerers_count += usize::from(pending.answerers.insert(id));
+        }
+        let anew = now + pending.silence_max;
+        if anew != *due {
+            self.by_due.remove(&(*due, pending.number));
+            *due = anew;
+            self.by_due.insert((anew, pending.number), sequence);
         }
     }
 
     pub(super) fn remove(&mut self, sequence: u64) -> Option<Pending> {
         let (due, pending) = self.by_sequence.remove(&sequence)?;
-        self.by_due.remove(&(due, sequence));
-        if self.by_sequence.is_empty() {
-            // Given back: an emptied map keeps a node, and of all clients in a simulation hardly one is asking.
+        self.by_due.remove(&(due, pending.number));
+        self.answerers_count -= pending.answerers.len();
+        if self.by_sequence.is_empty() && self.by_sequence.capacity() > ROOM_KEPT {
             *self = PendingQueries::default();
         }
         Some(pending)
@@ -74,11 +114,11 @@ impl PendingQueries {
 
     /// When the first of these waits is over.
     pub(super) fn deadline(&self) -> Time {
-        self.by_due.first().map_or(Time::NEVER, |(due, _)| *due)
+        self.by_due.first_key_value().map_or(Time::NEVER, |((due, _), _)| *due)
     }
 
     /// The one whose wait has been over for longest.
     pub(super) fn overdue(&self, now: Time) -> Option<u64> {
-        self.by_due.first().filter(|(due, _)| *due <= now).map(|(_, sequence)| *sequence)
+        self.by_due.first_key_value().filter(|((due, _), _)| *due <= now).map(|(_, sequence)| *sequence)
     }
 }

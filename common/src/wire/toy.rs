@@ -209,6 +209,7 @@ mod tests {
     use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX};
     use crate::link::{Link, LinkId, Purpose, SendError};
     use crate::overlay::{Config, Input, Opening, Output, Overlay};
+    use crate::random::Secret;
     use crate::session::{self, EndReason, Ending, Question, Report, Session};
     use crate::store::Store;
     use crate::time::Time;
@@ -423,7 +424,7 @@ mod tests {
                 }
             }
             self.minds.truncate(2);
-            let session = Session::new(self.dialect, CLIENT.port(), 1);
+            let session = Session::new(self.dialect, CLIENT.port(), Secret::of_seed(1));
             self.minds.push((CLIENT, Mind::Client(Box::new(session), Vec::new())));
             let link = self.connect(2, Link::new(self.dialect, Purpose::Asking), place(1)).unwrap();
             self.tell_client(session::Input::Attached { link, contact: place(1) });
@@ -607,9 +608,14 @@ mod tests {
         answers.sort();
         // Each alone, over a connection of its own, which says nothing of where it came from.
         assert_eq!(answers, [(place(1), "black".to_owned(), None), (place(2), "green".to_owned(), None)]);
-        let ending = ending.unwrap();
-        let tally = Tally { reached: 2, answers: 2, copies: 1, ..Tally::default() };
-        assert_eq!((ending.reason, ending.missing, ending.tally), (EndReason::Complete, 0, tally));
+        // Who came with them did not say who it is, so they cannot be held against what the contact says.
+        assert_eq!(ending, None);
+        world.pass(Duration::from_secs(4));
+        let ending = told(&world.reports()).1.unwrap();
+        let answer_sum = ServentId(1).mark().wrapping_add(ServentId(2).mark());
+        let tally = Tally { reached: 2, answers: 2, copies: 1, answer_sum, ..Tally::default() };
+        assert_eq!((ending.reason, ending.missing, ending.doubtful), (EndReason::Silence, 2, false));
+        assert_eq!(ending.tally, tally);
     }
 
     #[test]
@@ -656,7 +662,8 @@ mod tests {
         assert_eq!((answers, ending), (vec![(place(1), "black".to_owned(), None)], None));
         world.pass(Duration::from_secs(4));
         let (_, ending) = told(&world.reports());
-        let tally = Tally { reached: 1, answers: 1, lost: 1, ..Tally::default() };
+        let answer_sum = ServentId(1).mark();
+        let tally = Tally { reached: 1, answers: 1, lost: 1, answer_sum, ..Tally::default() };
         assert_eq!(ending.map(|ending| (ending.reason, ending.tally)), Some((EndReason::Silence, tally)));
         // One answer came alone, over a connection of its own; the link to the neighbor is the one there was.
         assert_eq!(world.connections.len(), connections_count + 1);

@@ -21,6 +21,7 @@ use common::link::{LinkId, Purpose, SendError};
 use common::message::{Message, ServentId};
 use common::overlay::{self, Config, Dial, Opening, Overlay};
 use common::query::{Ask, QueryId};
+use common::random::Secret;
 use common::session::{self, Question, Report, Session};
 use common::store::Store;
 use common::time::Time;
@@ -82,8 +83,8 @@ pub(crate) struct ClientPlan {
     pub(crate) answers_wanted: Option<u64>,
     pub(crate) silence_max: Duration,
     pub(crate) hearing: Hearing,
-    /// The sequence number it starts from; one of its own when nothing is said.
-    pub(crate) first_sequence: Option<u64>,
+    /// Whether it draws the same sequences as in its first life.
+    pub(crate) draws_the_same: bool,
 }
 
 impl ClientPlan {
@@ -94,7 +95,7 @@ impl ClientPlan {
             answers_wanted: None,
             silence_max: SILENCE_DEFAULT,
             hearing: Hearing::Listening,
-            first_sequence: None,
+            draws_the_same: false,
         }
     }
 }
@@ -408,13 +409,13 @@ impl World {
         client
     }
 
-    /// Starts a client anew at the same addresses. With the same first sequence it is taken for its former self.
-    pub(crate) fn restart_client(&mut self, client: NodeId, first_sequence: Option<u64>) {
+    /// Starts a client anew at the same addresses. Where it draws the same sequences it is taken for its former self.
+    pub(crate) fn restart_client(&mut self, client: NodeId, draws_the_same: bool) {
         self.kill(client);
         let Plan::Client(plan) = &mut self.nodes[client.0].plan else {
             panic!("{} is no client", self.name(client));
         };
-        plan.first_sequence = first_sequence;
+        plan.draws_the_same = draws_the_same;
         self.attach(client);
     }
 
@@ -424,8 +425,9 @@ impl World {
         let Plan::Client(plan) = node.plan.clone() else {
             panic!("{} is no client", node.name);
         };
-        let first_sequence = plan.first_sequence.unwrap_or((client.0 as u64 + 1) << 32 | u64::from(life) << 16);
-        let session = Session::new(Dialect::Native, node.address.port(), first_sequence);
+        let drawn_in = if plan.draws_the_same { 1 } else { life };
+        let secret = Secret::of_seed((client.0 as u64) << 32 | u64::from(drawn_in));
+        let session = Session::new(Dialect::Native, node.address.port(), secret);
         node.life = life;
         node.attached = false;
         node.mind = Mind::Client(Box::new(session));

@@ -4,13 +4,15 @@
 //! likes, names links once, and lets time go forward only. What the mind wants of its links an exchange does, as in every
 //! shell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use common::exchange::{Exchange, Heard};
+use common::limits::CLIENT_PENDING_MAX;
 use common::link::{LinkId, Purpose};
-use common::message::{Finished, Message};
-use common::query::{Answer, Tally};
+use common::message::{Finished, Hello, Message, Role, ServentId};
+use common::query::{Answer, AskHash, Tally};
+use common::random::Secret;
 use common::session::{EndReason, Ending, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
 use common::time::Time;
 use common::wire::Accepts;
@@ -49,6 +51,9 @@ struct Asked {
     silence_max: Duration,
     answers_wanted: Option<u64>,
     answers_count: u64,
+    hash: AskHash,
+    /// Who answered it, of those who say who they are.
+    answerers: BTreeSet<ServentId>,
     /// What the contact said of it first.
     told: Option<Tally>,
 }
@@ -57,7 +62,20 @@ impl Asked {
     fn due(&self) -> Time {
         self.heard + self.silence_max
     }
+
+    fn marks_sum(&self) -> u64 {
+        self.answerers.iter().fold(0, |sum, id| sum.wrapping_add(id.mark()))
+    }
+
+    /// Whether the answers that came are those the contact promised.
+    fn keeps(&self, told: &Tally) -> bool {
+        (self.answerers.len() as u64, self.marks_sum()) == (told.answers, told.answer_sum)
+    }
 }
+
+/// Whoever has said hello: a servent by its id, if it has one.
+#[derive(Clone, Copy)]
+struct End(Option<ServentId>);
 
 struct Driver {
     mind: Session,
@@ -66,13 +84,16 @@ struct Driver {
     now: Time,
     silence_max: Duration,
     answers_wanted: Option<u64>,
-    open: BTreeMap<LinkId, ()>,
+    /// Each with who is at its other end, once that has said hello.
+    open: BTreeMap<LinkId, Option<End>>,
     links_count: u64,
     is_ready: bool,
     pending: BTreeMap<u64, Asked>,
-    /// The number of the next query, and how many were asked.
-    next_sequence: u64,
-    asked_count: u64,
+    /// The sequences of all that were asked.
+    asked: Vec<u64>,
+    /// Of those that ended last, and of as many as are not to be drawn again.
+    ended_lately: VecDeque<u64>,
+    counts_from_zero: bool,
     endings_count: u64,
     /// Queries that are over and of which no more was wanted.
     unwanted: BTreeSet<u64>,
@@ -92,8 +113,7 @@ impl Driver {
         let silence_max = Duration::from_millis(1 + 100 * u64::from(reader.byte()));
         let port = words::address(reader).port();
         let dialect = words::dialect(reader);
-        let first_sequence = if dialect.manners().counts_from_zero { 0 } else { reader.u64() };
-        let mind = Session::new(dialect, port, first_sequence);
+        let mind = Session::new(dialect, port, Secret::of_seed(reader.u64()));
         let mut driver = Driver {
             exchange: Exchange::client(Accepts::answers_to(dialect)),
             wires: Wires::default(),
@@ -105,8 +125,9 @@ impl Driver {
             links_count: 0,
             is_ready: false,
             pending: BTreeMap::new(),
-            next_sequence: first_sequence,
-            asked_count: 0,
+            asked: Vec::new(),
+            ended_lately: VecDeque::new(),
+            counts_from_zero: dialect.manners().counts_from_zero,
             endings_count: 0,
             unwanted: BTreeSet::new(),
             owed: BTreeSet::new(),
@@ -123,7 +144,7 @@ impl Driver {
     fn link(&mut self) -> LinkId {
         self.links_count += 1;
         let link = LinkId(self.links_count);
-        self.open.insert(link, ());
+        self.open.insert(link, None);
         link
     }
 
@@ -142,7 +163,8 @@ impl Driver {
             }
             3..=7 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    self.receive(link, words::message(reader));
+                    let message = self.about_what_was_asked(words::message(reader));
+                    self.receive(link, message);
                 }
             }
             8 => {
@@ -183,19 +205,38 @@ impl Driver {
             more => Some(u64::from(more) - 1),
         };
         let question = Question { ask: words::ask(reader), silence_max, answers_wanted };
-        let (number, sequence) = (self.asked_count, self.next_sequence);
-        self.next_sequence = sequence.wrapping_add(1);
-        self.asked_count += 1;
-        let (asked, heard) = (self.now, self.now);
-        self.pending.insert(
-            sequence,
-            Asked { number, asked, heard, silence_max, answers_wanted, answers_count: 0, told: None },
-        );
+        let hash = AskHash::of(&question.ask);
         let mut out = Vec::new();
-        let own = self.mind.ask(self.now, question, &mut out);
-        assert_eq!(own, Ok(sequence), "they are numbered one after the other");
+        let sequence = self.mind.ask(self.now, question, &mut out).expect("there is room");
+        assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
+        let number = self.asked.len() as u64;
+        assert!(if self.counts_from_zero { sequence == number } else { sequence < 1 << 31 }, "{sequence}");
+        self.asked.push(sequence);
+        let (asked, heard, answerers) = (self.now, self.now, BTreeSet::new());
+        let asked =
+            Asked { number, asked, heard, silence_max, answers_wanted, answers_count: 0, hash, answerers, told: None };
+        self.pending.insert(sequence, asked);
         self.look_at(out);
         assert_eq!(self.pending.contains_key(&sequence), answers_wanted != Some(0), "what is asked is not pending");
+    }
+
+    /// The same of a query that was asked: nobody would hit upon its sequence by chance, nor a contact's sum.
+    fn about_what_was_asked(&self, message: Message) -> Message {
+        let known = |sequence: u64| {
+            let before = usize::try_from(sequence).unwrap_or(usize::MAX);
+            self.asked.iter().rev().nth(before).copied().filter(|_| sequence < 6).unwrap_or(sequence)
+        };
+        match message {
+            Message::Answer(answer) => Message::Answer(Answer { sequence: known(answer.sequence), ..answer }),
+            Message::Finished(Finished { sequence, mut tally }) => {
+                let sequence = known(sequence);
+                if let Some(asked) = self.pending.get(&sequence).filter(|_| tally.answer_sum % 2 == 1) {
+                    (tally.answers, tally.answer_sum) = (asked.answerers.len() as u64, asked.marks_sum());
+                }
+                Message::Finished(Finished { sequence, tally })
+            }
+            message => message,
+        }
     }
 
     fn receive(&mut self, link: LinkId, message: Message) {
@@ -216,7 +257,8 @@ impl Driver {
 
     /// Cancels the query that was asked so many before the next: what is pending, what is over or what never was.
     fn cancel(&mut self, before: u64) {
-        let sequence = self.next_sequence.wrapping_sub(1 + before);
+        let place = usize::try_from(before).unwrap_or(usize::MAX);
+        let sequence = self.asked.iter().rev().nth(place).copied().unwrap_or(u64::MAX - before);
         let others = self.mind.pending_count() - usize::from(self.pending.contains_key(&sequence));
         let is_pending = self.pending.contains_key(&sequence);
         let out = self.tell(Input::Cancel { sequence });
@@ -242,9 +284,48 @@ impl Driver {
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
+        let answer = match &input {
+            Input::Received { link, message } => {
+                self.note_hello(*link, message);
+                self.answer_of(*link, message)
+            }
+            _ => None,
+        };
         self.mind.handle(self.now, input, &mut out);
+        self.judge_answer(answer, &out);
         self.look_at(out.clone());
         out
+    }
+
+    fn note_hello(&mut self, link: LinkId, message: &Message) {
+        if let Some(end @ None) = self.open.get_mut(&link)
+            && let Message::Hello(Hello { role, .. }) = message
+        {
+            *end = match role {
+                Role::Servent { id, .. } => Some(End(Some(*id))),
+                Role::Nameless => Some(End(None)),
+                Role::Client { .. } => None,
+            };
+        }
+    }
+
+    /// Which query it is an answer to, what it says was asked, and whose it is, where somebody brings one who may.
+    fn answer_of(&self, link: LinkId, message: &Message) -> Option<(u64, Option<AskHash>, Option<ServentId>)> {
+        let End(id) = self.open.get(&link).copied().flatten()?;
+        let Message::Answer(Answer { sequence, asked, .. }) = message else { return None };
+        Some((*sequence, *asked, id))
+    }
+
+    /// What is told as an answer is one to what was asked, and the first of whoever gave it.
+    fn judge_answer(&mut self, answer: Option<(u64, Option<AskHash>, Option<ServentId>)>, out: &[Output]) {
+        let tells = |output: &Output| matches!(output, Output::Tell(Report::Answer { .. }));
+        if !out.iter().any(tells) {
+            return;
+        }
+        let (sequence, hash, id) = answer.expect("what nobody said is told");
+        let asked = self.pending.get_mut(&sequence).expect("an answer is to what is pending");
+        assert!(hash.is_none_or(|hash| hash == asked.hash), "that was not asked");
+        assert!(id.is_none_or(|id| asked.answerers.insert(id)), "it has answered already");
     }
 
     /// Holds what the mind wants against what it was told, and does it.
@@ -304,12 +385,22 @@ impl Driver {
         assert!(ending.reason != EndReason::Answers || ending.answers == wanted, "{ending:?}");
         assert!(ending.reason != EndReason::Silence || asked.due() <= self.now, "it was cut short: {ending:?}");
         assert!(ending.reason != EndReason::Complete || ending.tally.is_whole(), "{ending:?}");
+        assert!(ending.reason != EndReason::Complete || asked.keeps(&ending.tally), "others answered: {ending:?}");
+        let is_doubtful = ending.reason == EndReason::Silence
+            && asked.told.is_some_and(|told| {
+                told.is_whole() && asked.answerers.len() as u64 >= told.answers && !asked.keeps(&told)
+            });
+        assert_eq!(ending.doubtful, is_doubtful, "{ending:?}");
         // What the contact said of another query, or before this one was asked, is nothing to this one.
         assert!(ending.reason != EndReason::Complete || ending.tally_told, "{ending:?}");
         assert_eq!(ending.tally_told.then_some(ending.tally), asked.told, "that is not what the contact said");
         let may_miss = matches!(ending.reason, EndReason::Silence | EndReason::Cancelled);
         assert!(ending.missing == 0 || (may_miss && ending.tally_told), "{ending:?}");
         assert!(ending.missing <= ending.tally.answers, "{ending:?}");
+        self.ended_lately.push_back(sequence);
+        if self.ended_lately.len() > CLIENT_PENDING_MAX {
+            self.ended_lately.pop_front();
+        }
         match ending.reason {
             EndReason::Answers | EndReason::Cancelled => _ = self.unwanted.insert(sequence),
             EndReason::Silence if !ending.tally_told && ending.tally.silent == 0 => _ = self.owed.insert(sequence),
@@ -318,7 +409,7 @@ impl Driver {
         let is_counted_anew = asked.number >= self.unexpected_since || self.pending.is_empty();
         assert!(is_counted_anew || !more_told, "that was told at an end before");
         if is_counted_anew {
-            (self.unexpected_count, self.unexpected_since) = (0, self.asked_count);
+            (self.unexpected_count, self.unexpected_since) = (0, self.asked.len() as u64);
         }
     }
 

@@ -350,6 +350,8 @@ pub(crate) struct Peer {
     link: Link,
     /// Whether a ping is answered, and kept from the test, on its way.
     pongs: bool,
+    /// The mark of the servent, once its hello was expected.
+    pub(crate) mark: u64,
 }
 
 /// What a peer hears.
@@ -387,7 +389,7 @@ impl Peer {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         // Of all purposes the one that takes the longest frames, whatever part the peer plays.
-        Peer { stream, link: Link::new(Dialect::Native, Purpose::Asking), pongs: true }
+        Peer { stream, link: Link::new(Dialect::Native, Purpose::Asking), pongs: true, mark: 0 }
     }
 
     /// A client attached to its contact.
@@ -517,7 +519,10 @@ impl Peer {
     /// The advertised address in the servent's hello.
     pub(crate) fn expect_hello(&mut self) -> SocketAddr {
         match self.expect() {
-            Message::Hello(Hello { role: Role::Servent { advertised, .. }, .. }) => advertised,
+            Message::Hello(Hello { role: Role::Servent { id, advertised }, .. }) => {
+                self.mark = id.mark();
+                advertised
+            }
             message => panic!("{message:?} and no hello of a servent"),
         }
     }

@@ -18,6 +18,7 @@ use common::link::LinkId;
 use common::message::{Echo, Message, ServentId};
 use common::overlay::{self, Config, Dial, Errand, Opening, Overlay};
 use common::query::{Ask, Query, QueryId, Tally};
+use common::random::Secret;
 use common::session::{self, Question, Report, Session};
 use common::store::Store;
 use common::time::Time;
@@ -249,12 +250,10 @@ impl<'a> Crowd<'a> {
         let started = Instant::now();
         let client = self.clients.len();
         let address = client_address(client);
-        let first_sequence = (client as u64 + 1) << 20;
-        let session = Session::new(Dialect::OWN, address.port(), first_sequence);
+        let session = Session::new(Dialect::OWN, address.port(), Secret::of_seed(client as u64));
         self.clients.push(CrowdClient { session, contact: asking.contact, answered: Vec::new(), ending: None });
         self.by_address.insert(address, client);
         self.copies.clear();
-        self.latest = Some(QueryId { sequence: first_sequence, client: address });
         let contact = asking.contact as usize;
         let link = self.open_client_link(asking.contact, client, None);
         let from = SocketAddr::new(address.ip(), 40_000);
@@ -268,8 +267,11 @@ impl<'a> Crowd<'a> {
         let ask = if asking.topology { Some(Ask::Topology) } else { Key::new(b"tea").ok().map(Ask::Key) };
         if let Some(ask) = ask {
             let mut outputs = Vec::new();
-            if let Err(error) = self.clients[client].session.ask(asked_at, Question::new(ask), &mut outputs) {
-                self.outcome.broken.push(format!("the client of contact {} cannot ask: {error}", asking.contact));
+            match self.clients[client].session.ask(asked_at, Question::new(ask), &mut outputs) {
+                Ok(sequence) => self.latest = Some(QueryId { sequence, client: address }),
+                Err(error) => {
+                    self.outcome.broken.push(format!("the client of contact {} cannot ask: {error}", asking.contact));
+                }
             }
             self.perform_for_client(client, outputs);
         }

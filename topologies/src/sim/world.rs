@@ -29,6 +29,7 @@ use common::link::{LinkId, Purpose};
 use common::message::ServentId;
 use common::overlay::{self, Config, Dial, Overlay};
 use common::query::Ask;
+use common::random::Secret;
 use common::session::{self, Session};
 use common::store::Store;
 use common::time::Time;
@@ -633,8 +634,8 @@ impl<'s> World<'s> {
     fn attach(&mut self, query: usize) {
         let Some(contact) = self.witness.contact_of(query) else { return };
         let plan = &self.scene.plan;
-        let first = Random::of(plan.seed, SEQUENCES + query as u64).below(1 << 32);
-        let session = Session::new(self.dialect(), 7000, first);
+        let secret = Secret::of_seed(Random::of(plan.seed, SEQUENCES + query as u64).number());
+        let session = Session::new(self.dialect(), 7000, secret);
         let node = self.add(contact, Mind::Client(Box::new(session)), Some(query));
         self.nodes[node].life = 1;
         self.witness.on_attaching(self.now, query, node, self.nodes[node].address);

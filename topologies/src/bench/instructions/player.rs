@@ -13,13 +13,14 @@ use common::exchange::{Exchange, Heard, Outside, Transport, purpose_of};
 use common::link::{LinkId, Purpose, SendError};
 use common::message::Message;
 use common::overlay::{self, Config, Dial, Opening, Overlay};
+use common::random::Secret;
 use common::session::{self, Question, Report, Session};
 use common::store::Store;
 use common::time::Time;
 use common::wire::Accepts;
 
-/// The number of a client's first query.
-const FIRST_SEQUENCE: u64 = 1;
+/// What a client's sequences are drawn from.
+const CLIENT_SEED: u64 = 1;
 
 /// What happens at one end.
 #[derive(Clone, Debug)]
@@ -119,7 +120,7 @@ impl Player {
     }
 
     pub(super) fn client(answer_port: u16, question: Question) -> Player {
-        let session = Session::new(Dialect::OWN, answer_port, FIRST_SEQUENCE);
+        let session = Session::new(Dialect::OWN, answer_port, Secret::of_seed(CLIENT_SEED));
         Player::new(PlayerMind::Client(Box::new(session), question), Exchange::client(Accepts::OWN))
     }
 

@@ -809,7 +809,7 @@ mod tests {
     fn complete(answers: u64) -> Ending {
         let tally = Tally { reached: 3, answers, copies: 2, ..Tally::default() };
         let elapsed = Duration::from_millis(100);
-        Ending { reason: EndReason::Complete, answers, missing: 0, tally, tally_told: true, elapsed }
+        Ending { reason: EndReason::Complete, answers, missing: 0, doubtful: false, tally, tally_told: true, elapsed }
     }
 
     #[track_caller]
