@@ -375,17 +375,19 @@ fn a_client_that_reads_late_gets_everything() {
 #[test]
 fn a_client_that_never_reads_its_answer_link_loses_it_and_nobody_else_notices() {
     let file = DataFile::new(format!("tea green\nlong {}\n", "v".repeat(VALUE_BYTES_MAX)));
-    let mut servent = serve(&[file.path()]);
-    let mut source = Peer::neighbor(servent.address());
+    let mut servent = Process::serve_saying_all(&[file.path()]);
+    let mut source = Peer::neighbor(servent.address);
     let port = AnswerPort::open_deaf();
     source.pass_on(port.address(), ask("tea"), 0);
     let (mut deaf, _) = port.accept_and_greet();
     for _ in 0..60 {
         source.pass_on(port.address(), ask("long"), 0);
     }
-    still_serves(servent.address());
+    still_serves(servent.address);
     deaf.hear_out();
-    let line = logged(&mut servent, &format!("client {}", port.address()));
+    let client = format!("client {}", port.address());
+    servent.wait_for_log(&client, 1);
+    let line = servent.log.iter().find(|line| line.contains(&client)).unwrap();
     assert!(line.contains("it does not read: "), "{line}");
 }
 
