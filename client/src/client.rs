@@ -137,7 +137,7 @@ impl Client {
 
     /// Asks, and gives the number by which what comes of it is told. Up to 16,384 queries may be pending.
     ///
-    /// A contact takes 10,000 queries of one client at once, and then 1,000 a second; the rest it leaves unread until then.
+    /// A contact has 256 queries of all its clients under way; the rest it leaves unread until some of them are over.
     /// The wait of a query goes from here on, so who begins more gives them a wait that is longer by that
     /// ([`Question::silence_max`]), or keeps fewer pending; or the last of them end in silence before the contact has read them.
     ///
@@ -312,13 +312,11 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use common::limits::{
-        CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX,
-    };
+    use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX};
 
     #[test]
     fn the_numbers_in_what_is_said_of_it_are_those_of_the_limits() {
-        assert_eq!((CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX), (10_000, 1_000));
+        assert_eq!(COPIES_OPEN_MAX, 256);
         assert_eq!((CLIENT_PENDING_MAX, CLIENT_CONNECTIONS_MAX), (16_384, 4_096));
     }
 }

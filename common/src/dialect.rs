@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::features::Features;
-use crate::limits::{SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX};
+use crate::limits::{TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX};
 
 /// How bytes on a link are to be read, and how a client wants its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,8 +49,6 @@ pub struct Manners {
     pub answers_tell_kind: bool,
     /// Whether a client that comes anew numbers its requests from zero again.
     pub counts_from_zero: bool,
-    /// How long the ids of its clients' queries are remembered.
-    pub remembered: Duration,
     /// Whether the path of a query is text.
     pub paths_are_text: bool,
 }
@@ -85,7 +83,6 @@ static NATIVE: Manners = Manners {
     answers: Bringing::Kept,
     answers_tell_kind: true,
     counts_from_zero: false,
-    remembered: SEEN_AGE_MAX,
     paths_are_text: false,
 };
 
@@ -103,7 +100,6 @@ static TP3: Manners = Manners {
     answers: Bringing::Alone { tries_max: TP3_ANSWER_TRIES_MAX, pause: TP3_ANSWER_PAUSE },
     answers_tell_kind: false,
     counts_from_zero: true,
-    remembered: SEEN_TP3_AGE_MAX,
     paths_are_text: true,
 };
 
@@ -123,7 +119,6 @@ static TOY: Manners = Manners {
     answers: Bringing::Alone { tries_max: 1, pause: Duration::from_secs(1) },
     answers_tell_kind: false,
     counts_from_zero: true,
-    remembered: Duration::from_secs(7),
     paths_are_text: false,
 };
 

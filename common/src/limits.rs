@@ -32,17 +32,31 @@ pub const TTL_FROM_OTHERS_MAX: u8 = 7;
 
 // ---- how much is held ----
 
-/// How far the number of a query may be ahead of the lowest that is still open at its contact.
+/// How far the number of a query may be ahead of the lowest that is still open at its contact. A contact that has one open for
+/// so long asks nothing more until that ends.
 pub const SPAN_MAX: u64 = u16::MAX as u64;
 
-/// Query ids remembered. Full of live ids, the seen set refuses new queries: an id dropped too early would come back
-/// as a second answer and a loop.
+/// Queries remembered that their contacts have open. Full of them, the seen set refuses new ones: one forgotten too early
+/// would come back as a second answer and a loop.
 pub const SEEN_IDS_MAX: usize = 262_144;
-/// Query ids up to which one is remembered whoever brings it. Beyond that every neighbor has a pace.
-pub const SEEN_FREELY_MAX: usize = SEEN_IDS_MAX / 32;
-/// How long a query id is remembered.
-pub const SEEN_AGE_MAX: Duration = Duration::from_secs(120);
-/// How long a query id of a TP3 client is remembered: a restarted one counts from zero again.
+/// Contacts whose queries are remembered.
+pub const CONTACTS_MAX: usize = 65_536;
+/// Queries of each of them that are remembered whatever others have open.
+pub const CONTACT_PLACES: usize = 2;
+/// Places of each kind that whoever comes first may take. Of the others no neighbor, and no contact, has more than is left for
+/// all others.
+pub const PLACES_FREE: usize = 4_096;
+const _: () = assert!(2 * (PLACES_FREE + CONTACT_PLACES * CONTACTS_MAX) <= SEEN_IDS_MAX + 2 * PLACES_FREE);
+/// How long a contact is remembered that is quiet, and with it what it had open. Counted in beats ([`NEIGHBOR_BEAT`]): time in
+/// which a servent did nothing is no silence of others.
+pub const CONTACT_QUIET_MAX: Duration = Duration::from_secs(120);
+/// Queries of its own clients that a contact has passed on and not heard of to the end; on no link are more copies of its own
+/// open. With more its clients are not read: a relay would only keep them waiting, and with them what others ask.
+pub const COPIES_OPEN_MAX: usize = 256;
+/// Queries remembered that came without a contact, over a dialect that has no words for it.
+pub const SEEN_TP3_IDS_MAX: usize = 65_536;
+/// How long a query is remembered that came without a contact: a restarted TP3 client counts from zero again. A query of which
+/// a copy may come home that way stays open as long.
 pub const SEEN_TP3_AGE_MAX: Duration = Duration::from_secs(30);
 /// Queries passed on whose echoes are still awaited. A query beyond that is answered but not passed on.
 pub const QUERIES_PENDING_MAX: usize = 65_536;
@@ -60,37 +74,6 @@ pub const OFFERS_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// the one that asked it, and the contact before its client's 4 seconds are over.
 pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
 const _: () = assert!(ECHO_WAIT_MAX.as_millis() < SILENCE_DEFAULT.as_millis());
-/// Queries one client may ask in a second, in the long run. A link that brought more is not read until that many would
-/// have been due: a fast script is slowed down, not thrown out.
-pub const CLIENT_QUERIES_PER_SECOND_MAX: u32 = 1_000;
-/// The longest a query costs of a link's time, however little room there is: a person can always ask.
-pub const QUERY_COST_MAX: Duration = Duration::from_secs(1);
-/// Queries one client may ask before its pace is looked at.
-pub const CLIENT_QUERIES_AT_ONCE_MAX: u32 = 10_000;
-
-/// New queries one neighbor may bring in a second, in the long run: those of two clients that ask as fast as they may.
-/// More are refused. A query that has crossed more links counts for less, down to a half.
-pub const NEIGHBOR_QUERIES_PER_SECOND_MAX: u32 = 2_000;
-/// New queries one neighbor may bring at once.
-pub const NEIGHBOR_QUERIES_AT_ONCE_MAX: u32 = 12_000;
-
-// Every query takes a place in the seen set of every servent it comes to, and keeps it until it is old. One client,
-// however busy, must leave half of it to the others.
-const _: () = {
-    let queries = CLIENT_QUERIES_AT_ONCE_MAX as u64 + CLIENT_QUERIES_PER_SECOND_MAX as u64 * SEEN_AGE_MAX.as_secs();
-    assert!(queries * 2 <= SEEN_IDS_MAX as u64);
-};
-
-// What one neighbor brings at once must leave room where echoes are awaited and kept, besides what is taken freely.
-const _: () = {
-    let at_once = SEEN_FREELY_MAX + 2 * NEIGHBOR_QUERIES_AT_ONCE_MAX as usize;
-    assert!(at_once < QUERIES_PENDING_MAX);
-    assert!(at_once < ECHOES_KEPT_MAX);
-    // A client at its full pace is one that no neighbor on the way refuses.
-    assert!(CLIENT_QUERIES_PER_SECOND_MAX <= NEIGHBOR_QUERIES_PER_SECOND_MAX);
-    assert!(CLIENT_QUERIES_AT_ONCE_MAX <= NEIGHBOR_QUERIES_AT_ONCE_MAX);
-};
-
 // ---- who is at the other end ----
 
 /// Links to neighbors, dialled and accepted together.
@@ -163,14 +146,10 @@ pub const ANSWER_UNSENT_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
 /// How long a client waits after the last answer, unless told otherwise.
 pub const SILENCE_DEFAULT: Duration = Duration::from_secs(4);
-/// Queries one client may have pending at once; one more is not asked. Its contact takes
-/// [`CLIENT_QUERIES_AT_ONCE_MAX`] of them, and then so many a second, and has said its last word on each within
-/// [`ECHO_WAIT_MAX`]: with more pending, the client would only wait for the pace.
+/// Queries one client may have pending at once; one more is not asked. A contact has [`COPIES_OPEN_MAX`] of all its clients under
+/// way, and reads no more until some of them are over.
 pub const CLIENT_PENDING_MAX: usize = 16_384;
-const _: () = {
-    let meanwhile = CLIENT_QUERIES_PER_SECOND_MAX as u128 * ECHO_WAIT_MAX.as_millis() / 1_000;
-    assert!(CLIENT_QUERIES_AT_ONCE_MAX as u128 + meanwhile <= CLIENT_PENDING_MAX as u128);
-};
+const _: () = assert!(COPIES_OPEN_MAX < CLIENT_PENDING_MAX);
 /// Servents a client keeps in mind at once because they have answered what is pending, over all queries. The answer of one
 /// more is told, but not held against what the contact promises, so its query is not called complete.
 pub const CLIENT_ANSWERERS_MAX: usize = 1_048_576;

@@ -14,7 +14,6 @@ mod errand;
 mod flood;
 #[cfg(test)]
 mod greeting;
-mod headroom;
 mod holdings;
 mod links;
 mod log_names;
@@ -33,7 +32,7 @@ use crate::disk::{Job, JobDone};
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
-use crate::random::split_mix;
+use crate::random::{Secret, split_mix};
 use crate::store::Store;
 use crate::time::Time;
 use crate::wire::WireError;
@@ -58,6 +57,7 @@ pub struct Overlay {
     advertised_v4: SocketAddrV4,
     ttl: u8,
     forward_once: bool,
+    secret: Secret,
     store: Arc<Store>,
     rooms: Rooms,
 }
@@ -73,6 +73,8 @@ impl Overlay {
             advertised_v4,
             ttl: config.ttl.min(TTL_MAX),
             forward_once: config.forward_once,
+            // Where all have one secret, as in a test that draws none, each still goes by names of its own.
+            secret: config.secret.salted(config.servent_id.0),
             store,
             rooms: Rooms::new(config),
         }
@@ -107,6 +109,7 @@ impl Overlay {
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Leave => self.rooms.on_leave(now, self.random(now), out),
         }
+        self.rooms.resume_clients(now, out);
     }
 
     /// When the mind next wants to hear [`Input::Deadline`]. It may be early, never late.
@@ -216,16 +219,13 @@ impl Overlay {
     fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Outbox<'_>) {
         let own = self.hello();
         match self.rooms.links.on_hello(now, link, hello, &own, out) {
-            Greeting::Client(client) => {
-                // One that comes anew may count from zero again, as its former self did.
-                let is_anew = client.dialect.manners().counts_from_zero;
-                if let Some(flood) = self.rooms.flood.get_mut().filter(|_| is_anew) {
-                    flood.forget_client(client);
-                }
-            }
+            Greeting::Client => {}
             Greeting::Neighbor(identity, older) => {
                 if let Some(older) = older {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
+                }
+                if let Some(flood) = self.rooms.flood.get_mut() {
+                    flood.on_neighbor(link);
                 }
                 if let Some(identity) = identity {
                     self.offer_again(link, identity, out);

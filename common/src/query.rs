@@ -11,7 +11,7 @@ use crate::features::Features;
 use crate::key::Key;
 
 /// What a query asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
     /// The value of a key, of every servent that holds it.
     Key(Key),
@@ -302,7 +302,7 @@ pub struct Tally {
     pub lost: u64,
     /// Copies sent to neighbors whose dialect has no echo.
     pub silent: u64,
-    /// Copies that were below what their contact has open; each is `lost` too.
+    /// Copies that were below what their contact has open, or had the number of another query there; each is `lost` too.
     pub spoilt: u64,
     /// The sum of the marks ([`ServentId::mark`](crate::message::ServentId::mark)) of the servents that answered.
     pub answer_sum: u64,

@@ -4,11 +4,12 @@
 //! brings that along.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use siphasher::sip::SipHasher13;
 
 /// A key that nobody else knows, and the numbers drawn under it: whoever has seen some of them learns nothing of the others.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Secret {
     key: [u8; 16],
 }
@@ -35,6 +36,23 @@ impl Secret {
     #[must_use]
     pub fn nth(&self, place: u64) -> u64 {
         SipHasher13::new_with_key(&self.key).hash(&place.to_le_bytes())
+    }
+
+    /// Another one for each number, of which nothing can be told from what is drawn under this one.
+    #[must_use]
+    pub fn salted(&self, number: u128) -> Secret {
+        let mut key = [0; 16];
+        for (bytes, half) in key.chunks_exact_mut(8).zip(0_u8..) {
+            bytes.copy_from_slice(&self.hash(&(number, half)).to_be_bytes());
+        }
+        Secret { key }
+    }
+
+    /// What something is known by to whoever has the secret: nobody else can aim at it.
+    pub(crate) fn hash(&self, what: &impl Hash) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        what.hash(&mut hasher);
+        hasher.finish()
     }
 }
 

@@ -7,8 +7,6 @@
 use std::ops::Add;
 use std::time::Duration;
 
-use crate::time::Time;
-
 /// When all that came would have come, had it come at the most even pace it may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate<T>(T);
@@ -32,16 +30,10 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> Rate<T> {
     }
 }
 
-impl Rate<Time> {
-    /// How long it takes until no more came than may at once.
-    pub(crate) fn wait(&self, now: Time, at_once: Duration) -> Duration {
-        self.0.since(now + at_once)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Time;
 
     const COST: Duration = Duration::from_millis(100);
     const AT_ONCE: Duration = Duration::from_secs(1);
@@ -71,18 +63,5 @@ mod tests {
         // Whoever rests has as much at once again, and no more however long it rests.
         now = now + Duration::from_secs(3_600);
         assert_eq!(burst(&mut rate, now), 11);
-    }
-
-    #[test]
-    fn one_that_is_ahead_waits_until_it_is_not() {
-        let mut rate = Rate::starting_at(Time::START);
-        for _ in 0..15 {
-            rate.count(Time::START, COST);
-        }
-        let wait = rate.wait(Time::START, AT_ONCE);
-        assert_eq!(wait, COST * 5);
-        assert!(!rate.is_ahead(Time::START + wait, AT_ONCE));
-        assert!(rate.is_ahead(Time::START + wait / 2, AT_ONCE));
-        assert_eq!(rate.wait(Time::START + wait, AT_ONCE), Duration::ZERO);
     }
 }

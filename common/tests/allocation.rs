@@ -19,13 +19,13 @@ use common::dialect::Dialect;
 use common::exchange::{Exchange, MESSAGES_PER_VISIT, READ_BYTES, Transport};
 use common::key::Key;
 use common::limits::{
-    CLIENT_PENDING_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SEEN_AGE_MAX, SILENCE_DEFAULT,
+    CLIENT_PENDING_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX, SILENCE_DEFAULT,
     STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
 };
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Finished, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, Tally};
 use common::random::Secret;
 use common::session::{self, Question, Session};
 use common::store::{Store, StoreError};
@@ -390,7 +390,12 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
     for sequence in 0..queries {
         let client = AnswerAddress { socket: address(7000), dialect };
         let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-        let query = Query { sequence, client, contact: None, ttl, hops: 1, ask, path: Path::default() };
+        let contact = (dialect == Dialect::Native).then_some(ContactMark {
+            name: ContactName(1),
+            number: sequence,
+            open_from: 0,
+        });
+        let query = Query { sequence, client, contact, ttl, hops: 1, ask, path: Path::default() };
         let message = Message::query(query);
         overlay.handle(Time::START, Input::Received { link: LinkId(1), message }, &mut out);
     }
@@ -433,7 +438,8 @@ fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
             let uncounted = |queries, ttl| {
                 let networks = vec![network; networks];
                 let (overlay, cost) = cost_of(|| busy_servent(advertised, &networks, queries, ttl, dialect));
-                assert_eq!(overlay.holding("seen"), Some(queries));
+                let seen = ["seen", "seen_by_age"].map(|name| overlay.holding(name).unwrap_or_default());
+                assert_eq!(seen, if dialect == Dialect::Native { [queries, 0] } else { [0, queries] });
                 let held = overlay.memory_bytes() - size_of::<Overlay>();
                 (cost.kept - store_bytes).checked_sub(held).expect("no more than there is")
             };
@@ -451,6 +457,70 @@ fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
 }
 
 /// Anybody may be linked and gone again as often as it likes, beside however much others ask.
+#[test]
+fn what_is_remembered_of_queries_of_its_own_clients_is_counted_too() {
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let uncounted = |count: u64| {
+        let mut overlay = busy_servent(address, &[], 0, 3, Dialect::Native);
+        let mut out = Vec::new();
+        let link = LinkId(7);
+        overlay.handle(Time::START, Input::Opened { link, opening: Opening::Accepted(address) }, &mut out);
+        let hello = Message::Hello(Hello::new(Role::Client { answer_port: 7000 }));
+        overlay.handle(Time::START, Input::Received { link, message: hello }, &mut out);
+        // What is made with the first query is made, and is of no size that changes.
+        let mut ask = |sequence| {
+            let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+            let message = Message::Request(Request { sequence, ask });
+            overlay.handle(Time::START, Input::Received { link, message }, &mut Vec::new());
+            overlay.memory_bytes()
+        };
+        let before = ask(0);
+        let (after, cost) = cost_of(|| (1..=count).map(&mut ask).last().unwrap_or(before));
+        assert_eq!((overlay.holding("own_open"), overlay.holding("seen")), (Some(count + 1), Some(count + 1)));
+        cost.kept.checked_sub(after - before).expect("no more than there is")
+    };
+    // What is around a query that is kept to be offered again is the same for all.
+    let each = uncounted(1);
+    assert!(each <= 64, "{each}");
+    for count in [2, 5, 100] {
+        assert_eq!(uncounted(count) as u64, each as u64 * count, "{count} queries");
+    }
+}
+
+#[test]
+fn forged_contacts_by_the_million_are_no_reason_to_grow() {
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let mut overlay = busy_servent(address, &[], 0, 0, Dialect::Native);
+    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
+    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let mut now = Time::START;
+    let mut forged = 0;
+    let mut most = [0, 0];
+    for round in 0..10 {
+        for _ in 0..100_000 {
+            forged += 1;
+            // One in four is of a contact that may be known.
+            let name = if forged % 4 == 0 { forged - forged % 1_000 } else { forged };
+            let contact = Some(ContactMark { name: ContactName(name), number: forged, open_from: 0 });
+            let query =
+                Query { sequence: forged, client, contact, ttl: 0, hops: 1, ask: ask.clone(), path: Path::default() };
+            overlay.handle(now, Input::Received { link: LinkId(1), message: Message::query(query) }, &mut Vec::new());
+        }
+        // Half a minute later, in which both neighbors are heard.
+        for _ in 0..15 {
+            for link in [0, 1].map(LinkId) {
+                overlay.handle(now, Input::Received { link, message: Message::Pong }, &mut Vec::new());
+            }
+            now = now + NEIGHBOR_BEAT;
+            overlay.handle(now, Input::Deadline, &mut Vec::new());
+        }
+        let is_late = usize::from(round >= 5);
+        most[is_late] = most[is_late].max(overlay.memory_bytes());
+    }
+    assert!(overlay.holding("over_share") > Some(500_000), "{:?}", overlay.holding("over_share"));
+    assert!(most[0] < 32 * 1024 * 1024 && most[1] <= most[0] * 5 / 4, "{most:?}");
+}
+
 #[test]
 fn a_neighbor_that_comes_and_goes_costs_nothing_for_what_others_asked() {
     let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
@@ -491,8 +561,8 @@ fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
                 let query = Query { sequence, client, contact: None, ttl: 0, hops: 1, ask, path: Path::default() };
                 hear(1, Message::query(query));
             }
-            assert_eq!(overlay.holding("seen"), Some(count));
-            now = now + SEEN_AGE_MAX;
+            assert_eq!(overlay.holding("seen_by_age"), Some(count));
+            now = now + SEEN_TP3_AGE_MAX;
             overlay.handle(now, Input::Deadline, &mut Vec::new());
             overlay.memory_bytes()
         };

@@ -5,10 +5,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod mind;
 mod random;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,551 +20,15 @@ use common::features::Features;
 use common::key::Key;
 use common::limits::*;
 use common::link::LinkId;
-use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
+use common::message::{Echo, Goodbye, Hello, Message, Request, Role, ServentId};
+use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
-use common::time::Time;
 use common::wire::WireError;
+use mind::*;
 use random::Random;
 
-const OWN_ID: u128 = 1_000;
-const TICK: Duration = Duration::from_nanos(1);
-
-/// A mind under test, and the time it lives in.
-struct Mind {
-    overlay: Overlay,
-    now: Time,
-    next_link: u64,
-}
-
-fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
-
-fn milliseconds(count: u64) -> Duration {
-    Duration::from_millis(count)
-}
-
-fn own_address() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(10, 0, 0, 1), 9000))
-}
-
-/// The answer address of one client of many.
-fn client_address(number: usize) -> SocketAddr {
-    let [_, b, c, d] = u32::try_from(number).unwrap().to_be_bytes();
-    SocketAddr::from((Ipv4Addr::new(11, b, c, d), 7000))
-}
-
-/// Where one servent of many is.
-fn servent_address(number: u128) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(10, 1, 0, 0), u16::try_from(number % 60_000).unwrap()))
-}
-
-fn store(text: &str) -> Arc<Store> {
-    Arc::new(Store::parse(text.as_bytes().to_vec()).unwrap().0)
-}
-
-fn config() -> Config {
-    Config { advertised: own_address(), servent_id: ServentId(OWN_ID), ..Config::default() }
-}
-
-fn config_with_neighbor(addresses: &[SocketAddr]) -> Config {
-    let neighbor = Neighbor { name: "there".to_owned(), addresses: addresses.to_vec(), dialect: Dialect::Native };
-    Config { neighbors: vec![neighbor], ..config() }
-}
-
-impl Mind {
-    fn new() -> Mind {
-        Mind::with(&config(), store("tea green"))
-    }
-
-    fn with(config: &Config, store: Arc<Store>) -> Mind {
-        Mind { overlay: Overlay::new(config, store), now: Time::START, next_link: 1 }
-    }
-
-    fn tell(&mut self, input: Input) -> Vec<Output> {
-        let mut out = Vec::new();
-        self.overlay.handle(self.now, input, &mut out);
-        out
-    }
-
-    /// How much the mind holds of what goes by this name, or how many of them it counted.
-    fn held(&self, name: &str) -> usize {
-        usize::try_from(self.overlay.holding(name).expect("there is no such name")).unwrap()
-    }
-
-    /// All that it counted that came to no good.
-    fn counted(&self) -> Vec<Holding> {
-        let is_trouble =
-            |holding: &Holding| holding.limit.is_none() && !["queries", "answered"].contains(&holding.name);
-        self.overlay.holdings().filter(is_trouble).collect()
-    }
-
-    fn hear(&mut self, link: LinkId, message: Message) -> Vec<Output> {
-        self.tell(Input::Received { link, message })
-    }
-
-    fn closed(&mut self, link: LinkId) -> Vec<Output> {
-        self.tell(Input::Closed { link, reason: "it is a test".to_owned() })
-    }
-
-    fn new_link(&mut self) -> LinkId {
-        self.next_link += 1;
-        LinkId(self.next_link)
-    }
-
-    fn stranger(&mut self) -> LinkId {
-        let link = self.new_link();
-        let from = SocketAddr::from((Ipv4Addr::new(10, 2, 0, 0), 40_000));
-        assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
-        link
-    }
-
-    /// A link to a servent of this id, which dialled us.
-    fn neighbor(&mut self, id: u128) -> LinkId {
-        let link = self.stranger();
-        assert_eq!(self.hear(link, servent_hello(id)), [send(link, own_hello())]);
-        link
-    }
-
-    /// A link to a client at an ip of this number, which hears answers at port 7000.
-    fn client(&mut self, number: usize) -> LinkId {
-        let link = self.new_link();
-        let from = SocketAddr::new(client_address(number).ip(), 40_000);
-        assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
-        assert_eq!(self.hear(link, client_hello(7000)), [send(link, own_hello())]);
-        link
-    }
-
-    fn dialled(&mut self, dial: Dial) -> (LinkId, Vec<Output>) {
-        let link = self.new_link();
-        let out = self.tell(Input::Opened { link, opening: Opening::Dialled(dial) });
-        (link, out)
-    }
-
-    fn dial_failed(&mut self, dial: Dial) -> Vec<Output> {
-        self.tell(Input::DialFailed { dial, refused: true, reason: "it is a test".to_owned() })
-    }
-
-    /// An answer link to this client, opened and greeted; gives what was sent once it was.
-    fn answer_link(&mut self, number: usize) -> (LinkId, Vec<Output>) {
-        let (link, out) = self.dialled(Dial::Call(Errand::Answers, client_address(number)));
-        assert_eq!(out, [], "the client speaks first");
-        let out = self.hear(link, client_hello(7000));
-        (link, out)
-    }
-
-    /// Lets time pass, and gives what the mind does at its deadlines. No deadline may be late, and none may spin.
-    fn pass(&mut self, duration: Duration) -> Vec<(Duration, Output)> {
-        let start = self.now;
-        let end = self.now + duration;
-        let mut outputs = Vec::new();
-        while let Some(due) = self.overlay.deadline().filter(|due| *due <= end) {
-            self.now = self.now.max(due);
-            let out = self.tell(Input::Deadline);
-            let next = self.overlay.deadline();
-            assert!(!out.is_empty() || next.is_none_or(|next| next > due), "told at {due:?}, it wants {next:?}");
-            outputs.extend(out.into_iter().map(|output| (self.now.since(start), output)));
-        }
-        self.now = end;
-        assert_eq!(self.tell(Input::Deadline), [], "something was due and no deadline said so");
-        outputs
-    }
-
-    /// As [`Mind::pass`], where it does not matter when in that time something is done.
-    fn pass_and_see(&mut self, duration: Duration) -> Vec<Output> {
-        self.pass(duration).into_iter().map(|(_, output)| output).collect()
-    }
-}
-
-fn servent_hello(id: u128) -> Message {
-    Message::Hello(Hello::new(Role::Servent { id: ServentId(id), advertised: servent_address(id) }))
-}
-
-fn client_hello(answer_port: u16) -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port }))
-}
-
-fn own_hello() -> Message {
-    Message::Hello(Hello::new(Role::Servent { id: ServentId(OWN_ID), advertised: own_address() }))
-}
-
-fn send(link: LinkId, message: Message) -> Output {
-    Output::Send { link, message }
-}
-
-fn goodbye(link: LinkId, farewell: Goodbye) -> [Output; 2] {
-    [send(link, Message::Goodbye(farewell)), Output::Close { link }]
-}
-
-fn dial_neighbor(target: usize, address: SocketAddr) -> Output {
-    Output::Dial { dial: Dial::Neighbor(target), address, dialect: Dialect::Native }
-}
-
-fn dial_client(number: usize) -> Output {
-    let address = client_address(number);
-    Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Native }
-}
-
-fn tea() -> Ask {
-    Ask::Key(Key::new(b"tea").unwrap())
-}
-
-fn milk() -> Ask {
-    Ask::Key(Key::new(b"milk").unwrap())
-}
-
-fn query(sequence: u64, client: usize, ask: Ask) -> Query {
-    let client = AnswerAddress { socket: client_address(client), dialect: Dialect::Native };
-    Query { sequence, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() }
-}
-
-fn echo_of(query: &Query, tally: Tally) -> Message {
-    Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally })
-}
-
-fn request(sequence: u64) -> Message {
-    Message::Request(Request { sequence, ask: milk() })
-}
-
-fn finished(sequence: u64, tally: Tally) -> Message {
-    Message::Finished(Finished { sequence, tally })
-}
-
-fn value(sequence: u64, text: &str) -> Message {
-    Message::Answer(Answer {
-        sequence,
-        asked: Some(AskHash::of(&tea())),
-        hops: 1,
-        body: AnswerBody::Value(text.as_bytes().to_vec()),
-    })
-}
-
-fn reached(count: u64) -> Tally {
-    Tally { reached: count, ..Tally::default() }
-}
-
-/// A tally of one copy passed on.
-fn passed_on() -> Tally {
-    Tally { reached: 1, copies: 1, ..Tally::default() }
-}
-
 // ---- the flood and its limits ----
-
-#[test]
-fn a_full_seen_set_refuses_new_queries_until_old_ones_are_forgotten() {
-    let mut mind = Mind::new();
-    // No neighbor can fill it, and no client that is read only when it may be: this one is read all the same.
-    let hasty = mind.client(1);
-    for sequence in 0..SEEN_IDS_MAX as u64 {
-        let out = mind.hear(hasty, request(sequence));
-        assert_eq!(out.last(), Some(&send(hasty, finished(sequence, reached(1)))));
-        mind.now = Time::START + seconds(1);
-    }
-    let neighbor = mind.neighbor(1);
-    let ask = |mind: &mut Mind, sequence: u64, ask: Ask| {
-        let query = query(sequence, 1, ask);
-        let out = mind.hear(neighbor, Message::query(query.clone()));
-        let [Output::Send { message: Message::Echo(echo), .. }] = out.as_slice() else {
-            panic!("not one echo: {out:?}");
-        };
-        assert_eq!((echo.id, echo.ttl), (query.id(), query.ttl));
-        echo.tally
-    };
-    let refused = Tally { lost: 1, ..Tally::default() };
-    let duplicate = Tally { duplicates: 1, ..Tally::default() };
-    assert_eq!(mind.held("unseen"), 0);
-    assert_eq!(ask(&mut mind, u64::MAX, tea()), refused, "not even answered");
-    assert_eq!(mind.held("unseen"), 1);
-    assert_eq!(ask(&mut mind, 5, milk()), duplicate, "what is remembered is remembered");
-    // Its own client it tells what it has itself.
-    let client = mind.client(9);
-    let tally = Tally { reached: 1, answers: 1, answer_sum: ServentId(OWN_ID).mark(), lost: 1, ..Tally::default() };
-    let out = mind.hear(client, Message::Request(Request { sequence: 77, ask: tea() }));
-    let answer =
-        Answer { sequence: 77, asked: Some(AskHash::of(&tea())), hops: 0, body: AnswerBody::Value(b"green".to_vec()) };
-    let [rests, told @ ..] = out.as_slice() else { panic!("nothing is said") };
-    assert_eq!(*rests, Output::Rest { link: client });
-    assert_eq!(told, [send(client, Message::Answer(answer)), send(client, finished(77, tally))]);
-
-    mind.now = Time::START + SEEN_AGE_MAX;
-    mind.hear(neighbor, Message::Pong);
-    assert_eq!(ask(&mut mind, 0, milk()), reached(1), "the oldest is forgotten, and makes room for one");
-    assert_eq!(ask(&mut mind, u64::MAX, milk()), refused);
-    assert_eq!(ask(&mut mind, 1, milk()), duplicate);
-    mind.now = Time::START + SEEN_AGE_MAX + seconds(1);
-    assert_eq!(ask(&mut mind, u64::MAX, milk()), reached(1));
-    assert_eq!(
-        (mind.held("unseen"), mind.held("over_pace")),
-        (2, 1),
-        "the place that was free cost the neighbor a second"
-    );
-}
-
-/// A neighbor that brings queries nobody asked, all different, and the mind it is linked with.
-struct Flooder {
-    link: LinkId,
-    next: u64,
-    ttl: u8,
-}
-
-impl Flooder {
-    fn new(mind: &mut Mind, id: u128, ttl: u8) -> Flooder {
-        Flooder { link: mind.neighbor(id), next: u64::try_from(id << 40).unwrap(), ttl }
-    }
-
-    /// A query of a client nobody has heard of, said to have come over so many links.
-    fn forged(&mut self, hops: u8) -> Query {
-        self.next += 1;
-        let client = usize::try_from(self.next % (1 << 24)).unwrap();
-        Query { hops, ttl: self.ttl, ..query(self.next, client, milk()) }
-    }
-
-    /// Brings one after the other until one is refused, and says how many were not.
-    fn flood(&mut self, mind: &mut Mind, hops: u8) -> usize {
-        let refused = mind.held("over_pace");
-        for count in 0..=SEEN_IDS_MAX {
-            let query = self.forged(hops);
-            mind.hear(self.link, Message::query(query));
-            if mind.held("over_pace") > refused {
-                return count;
-            }
-        }
-        panic!("nothing is ever refused");
-    }
-}
-
-#[test]
-fn a_neighbor_that_hurries_is_refused_what_is_beyond_its_pace() {
-    // With no hop the pace is that of the limit; the further a query has come, the more may come, twice as many at
-    // the most.
-    for (hops, more) in [(0, 16), (1, 17), (9, 25), (13, 29)] {
-        let mut mind = Mind::new();
-        let other = mind.neighbor(2);
-        let mut hasty = Flooder::new(&mut mind, 1, 0);
-        let share = |count: u32| usize::try_from(count * more / 16).unwrap();
-        let count = hasty.flood(&mut mind, hops);
-        let at_once = share(NEIGHBOR_QUERIES_AT_ONCE_MAX);
-        assert!((0..=1).contains(&(count - SEEN_FREELY_MAX - at_once)), "{count} at once, of {hops} hops");
-        let refused = hasty.forged(hops);
-        let out = mind.hear(hasty.link, Message::query(refused.clone()));
-        assert_eq!(out, [send(hasty.link, echo_of(&refused, Tally { lost: 1, ..Tally::default() }))]);
-        assert_eq!(mind.held("over_pace"), 2);
-
-        mind.now = mind.now + seconds(1);
-        let count = hasty.flood(&mut mind, hops);
-        let in_a_second = share(NEIGHBOR_QUERIES_PER_SECOND_MAX);
-        assert!((in_a_second - 1..=in_a_second + 1).contains(&count), "{count} in a second, of {hops} hops");
-
-        // What it was refused is no secret to others: who brings it in time has it taken.
-        let out = mind.hear(other, Message::query(refused.clone()));
-        assert_eq!(out, [send(other, echo_of(&refused, Tally { stopped: 1, ..reached(1) }))]);
-        // And what is known already takes no place.
-        let out = mind.hear(hasty.link, Message::query(refused.clone()));
-        assert_eq!(out, [send(hasty.link, echo_of(&refused, Tally { duplicates: 1, ..Tally::default() }))]);
-    }
-}
-
-#[test]
-fn neighbors_that_hurry_for_ever_leave_room_to_everybody_else() {
-    // How many hurry, and how often in a second somebody else asks.
-    for (hasty_count, per_second) in [(1, 10), (8, 1)] {
-        let mut mind = Mind::new();
-        let mut honest = Flooder::new(&mut mind, 100, 0);
-        let client = mind.client(9);
-        let mut hasty: Vec<Flooder> = (1..=hasty_count).map(|id| Flooder::new(&mut mind, id, 0)).collect();
-        let mut fullest = 0;
-        for step in 0..180 * per_second {
-            mind.now = mind.now + seconds(1) / u32::try_from(per_second).unwrap();
-            for neighbor in &mut hasty {
-                // One that comes anew gains nothing by it.
-                if step % 20 == 0 {
-                    mind.closed(neighbor.link);
-                    neighbor.link = mind.stranger();
-                    mind.hear(neighbor.link, servent_hello(u128::from(neighbor.next >> 40)));
-                }
-                neighbor.flood(&mut mind, 13);
-            }
-            let refused = mind.counted();
-            mind.hear(honest.link, Message::query(honest.forged(1)));
-            let out = mind.hear(client, request(step));
-            assert!(matches!(out.last(), Some(Output::Flood { .. })), "{out:?}");
-            assert_eq!(mind.counted(), refused, "{hasty_count} hasty ones, at {:?}", mind.now);
-            fullest = fullest.max(mind.held("seen"));
-            mind.pass(Duration::ZERO);
-        }
-        let most = if hasty_count == 1 { SEEN_IDS_MAX / 8 * 7 } else { SEEN_IDS_MAX / 32 * 31 + 2_048 };
-        assert!(fullest < most, "{hasty_count} hasty neighbors take {fullest} places");
-    }
-}
-
-/// What a servent takes from one that hurries, and a little beside it, the servents behind it take as well: they know
-/// the honest from the forged no more than it did, and hear both from the one they trust.
-#[test]
-fn behind_an_honest_neighbor_of_a_hasty_one_nothing_is_refused() {
-    const LENGTH: usize = 3;
-    let mut chain: Vec<Mind> = (0..LENGTH).map(|_| Mind::new()).collect();
-    let mut hasty = Flooder::new(&mut chain[0], 1, 3);
-    let mut honest = Flooder::new(&mut chain[0], 2, 3);
-    let left: Vec<LinkId> = chain.iter_mut().map(|mind| mind.neighbor(3)).collect();
-    let right: Vec<LinkId> = chain.iter_mut().map(|mind| mind.neighbor(4)).collect();
-    // The first has no left neighbor but those two.
-    chain[0].closed(left[0]);
-    for step in 0..1_250 {
-        let refused = chain[0].held("over_pace");
-        let mut brought = vec![(honest.link, honest.forged(1))];
-        while chain[0].held("over_pace") == refused {
-            let mut on_the_way: Vec<(LinkId, Query)> = std::mem::take(&mut brought);
-            on_the_way.push((hasty.link, hasty.forged(1)));
-            for (number, mind) in chain.iter_mut().enumerate() {
-                mind.now = Time::START + milliseconds(100) * step;
-                let mut passed = Vec::new();
-                for (link, query) in on_the_way {
-                    for output in mind.hear(link, Message::query(query)) {
-                        let Output::Flood { links, query } = output else { continue };
-                        let echoes = links.iter().map(|link| (*link, echo_of(&query, Tally::default())));
-                        echoes.for_each(|(link, echo)| drop(mind.hear(link, echo)));
-                        if let (true, Some(next)) = (links.contains(&right[number]), left.get(number + 1)) {
-                            passed.push((*next, Arc::unwrap_or_clone(query)));
-                        }
-                    }
-                }
-                on_the_way = passed;
-            }
-        }
-        for mind in &chain[1..] {
-            assert_eq!(mind.held("over_pace"), 0, "at {:?}", mind.now);
-        }
-    }
-}
-
-#[test]
-fn clients_that_hurry_are_slowed_down_the_more_the_less_room_there_is() {
-    let mut mind = Mind::new();
-    let mut sequence = 0;
-    let mut fullest = 0;
-    // Every client asks until it is not read, leaves, and another comes.
-    for number in 0..3_000 {
-        let client = mind.client(number);
-        for count in 0.. {
-            sequence += 1;
-            let out = mind.hear(client, request(sequence));
-            assert_eq!(out.last(), Some(&send(client, finished(sequence, reached(1)))), "client {number}");
-            if out.len() > 1 {
-                break;
-            }
-            assert!(count <= CLIENT_QUERIES_AT_ONCE_MAX);
-        }
-        mind.closed(client);
-        mind.now = mind.now + milliseconds(10);
-        fullest = fullest.max(mind.held("seen"));
-    }
-    assert!(fullest < SEEN_IDS_MAX / 100 * 99, "{fullest}");
-    assert_eq!(mind.held("unseen"), 0);
-}
-
-#[test]
-fn a_query_is_remembered_for_two_minutes_and_no_longer() {
-    let mut mind = Mind::new();
-    let neighbor = mind.neighbor(1);
-    let query = query(5, 1, milk());
-    let hear = |mind: &mut Mind| mind.hear(neighbor, Message::query(query.clone()));
-    assert_eq!(hear(&mut mind), [send(neighbor, echo_of(&query, reached(1)))]);
-    mind.now = Time::START + (SEEN_AGE_MAX - TICK);
-    let duplicate = Tally { duplicates: 1, ..Tally::default() };
-    assert_eq!(hear(&mut mind), [send(neighbor, echo_of(&query, duplicate))]);
-    mind.now = Time::START + SEEN_AGE_MAX;
-    assert_eq!(hear(&mut mind), [send(neighbor, echo_of(&query, reached(1)))]);
-}
-
-#[test]
-fn what_is_remembered_is_found_whatever_was_forgotten_before() {
-    let mut mind = Mind::new();
-    let neighbor = mind.neighbor(1);
-    let hear = |mind: &mut Mind, sequence| {
-        let out = mind.hear(neighbor, Message::query(query(sequence, 1, milk())));
-        let [Output::Send { message: Message::Echo(echo), .. }] = out.as_slice() else {
-            panic!("not one echo: {out:?}")
-        };
-        echo.tally
-    };
-    let duplicate = Tally { duplicates: 1, ..Tally::default() };
-    // Enough to need an index, then fewer, then more again.
-    let mut first = 0;
-    for count in [10, 2, 3, 8, 1, 12] {
-        for sequence in first..first + count {
-            assert_eq!(hear(&mut mind, sequence), reached(1));
-        }
-        for sequence in first..first + count {
-            assert_eq!(hear(&mut mind, sequence), duplicate, "{sequence}");
-        }
-        first += count;
-        mind.now = mind.now + SEEN_AGE_MAX;
-        mind.hear(neighbor, Message::Pong);
-    }
-}
-
-#[test]
-fn beyond_the_limit_of_pending_queries_one_is_answered_but_not_passed_on() {
-    let mut mind = Mind::new();
-    let client = mind.client(9);
-    let other = mind.neighbor(2);
-    for sequence in 0..QUERIES_PENDING_MAX as u64 {
-        let out = mind.hear(client, request(sequence));
-        assert!(matches!(out.last(), Some(Output::Flood { links, .. }) if *links == [other]));
-    }
-    let asker = mind.neighbor(1);
-    assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
-    let surplus = query(u64::MAX, 1, tea());
-    let tally = Tally { reached: 1, answers: 1, answer_sum: ServentId(OWN_ID).mark(), lost: 1, ..Tally::default() };
-    let out = mind.hear(asker, Message::query(surplus.clone()));
-    assert_eq!(out, [dial_client(1), send(asker, echo_of(&surplus, tally))]);
-    assert_eq!(mind.overlay.pending_count(), QUERIES_PENDING_MAX);
-
-    // One echo makes room for one.
-    let passed = Query { ttl: TTL_DEFAULT, ..query(0, 9, milk()) };
-    let out = mind.hear(other, echo_of(&passed, reached(1)));
-    assert_eq!(out, [send(client, finished(0, Tally { reached: 2, copies: 1, ..Tally::default() }))]);
-    let out = mind.hear(asker, Message::query(query(u64::MAX - 1, 1, milk())));
-    assert!(matches!(out.as_slice(), [Output::Flood { .. }]));
-
-    // And time makes room for all.
-    let echoes = mind.pass_and_see(ECHO_WAIT_MAX);
-    assert_eq!(mind.overlay.pending_count(), 0);
-    let given_up = Tally { lost: 1, ..passed_on() };
-    let is_told = |output: &&Output| match output {
-        Output::Send { link, message: Message::Finished(Finished { tally, .. }) } => {
-            *link == client && *tally == given_up
-        }
-        Output::Send { link, message: Message::Echo(echo) } => *link == asker && echo.tally == given_up,
-        _ => false,
-    };
-    assert_eq!(echoes.iter().filter(is_told).count(), QUERIES_PENDING_MAX);
-}
-
-#[test]
-fn beyond_the_limit_of_pending_queries_one_is_lost_once_whoever_could_be_told() {
-    let mut mind = Mind::new();
-    let client = mind.client(9);
-    let other = mind.neighbor(2);
-    for sequence in 0..QUERIES_PENDING_MAX as u64 {
-        mind.hear(client, request(sequence));
-    }
-    let asker = mind.neighbor(1);
-    let of_few_words = mind.stranger();
-    mind.hear(of_few_words, Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)));
-    let long = Ask::Key(Key::new(&[b'k'; TP3_TEXT_BYTES_MAX + 1]).unwrap());
-    let surplus = query(u64::MAX, 1, long.clone());
-    let lost = Tally { lost: 1, ..reached(1) };
-    assert_eq!(mind.hear(asker, Message::query(surplus.clone())), [send(asker, echo_of(&surplus, lost))]);
-    assert_eq!(mind.held("unsaid"), 0, "it went to nobody, whatever it asks");
-
-    mind.hear(other, echo_of(&Query { ttl: TTL_DEFAULT, ..query(0, 9, milk()) }, reached(1)));
-    let out = mind.hear(asker, Message::query(query(u64::MAX - 1, 1, long)));
-    assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]), "{out:?}");
-    assert_eq!(mind.held("unsaid"), 1);
-}
 
 #[test]
 fn a_ttl_of_others_is_cut_down_or_refused() {
@@ -630,9 +95,9 @@ fn a_contact_starts_with_its_own_ttl_and_no_more_than_the_largest() {
         let mut mind = Mind::with(&Config { ttl: own, ..config() }, store(""));
         let neighbor = mind.neighbor(1);
         let client = mind.client(1);
-        let out = mind.hear(client, request(5));
-        let expected = Query { ttl: first, hops: 1, ..query(5, 1, milk()) };
-        assert_eq!(out, [Output::Flood { links: vec![neighbor], query: expected.into() }]);
+        let (links, asked) = passed_on_in(&mind.hear(client, request(5)));
+        let expected = Query { ttl: first, hops: 1, contact: asked.contact, ..query(5, 1, milk()) };
+        assert_eq!((links, asked), (vec![neighbor], expected));
     }
 }
 
@@ -788,6 +253,23 @@ fn a_goodbye_for_a_reason_that_is_not_known_is_one_and_its_speaker_may_come_back
     assert_eq!(mind.hear(stranger, farewell), [Output::Close { link: stranger }]);
 }
 
+/// Whoever lies in its echo tells of as many copies as there are numbers.
+#[test]
+fn a_copy_offered_again_is_counted_beside_however_many_were_told_of() {
+    let mut mind = Mind::new();
+    let [a, b, liar] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let came = query(5, 1, milk());
+    let out = mind.hear(a, Message::query(came.clone()));
+    let Some(Output::Flood { query: onward, .. }) = out.first() else { panic!("{out:?}") };
+    mind.hear(liar, echo_of(onward, Tally { copies: u64::MAX, ..Tally::default() }));
+    mind.closed(b);
+    let again = mind.stranger();
+    mind.hear(again, servent_hello(2));
+    let out = mind.hear(again, echo_of(onward, reached(1)));
+    let tally = Tally { reached: 2, copies: u64::MAX, ..Tally::default() };
+    assert_eq!(out, [send(a, echo_of(&came, tally))]);
+}
+
 #[test]
 fn a_copy_offered_again_gets_the_echo_of_the_first() {
     let came = Query { ttl: 2, ..query(5, 1, milk()) };
@@ -856,30 +338,6 @@ fn a_servent_with_nobody_to_ask_repeats_its_echo_too() {
     let late = mind.neighbor(1);
     let duplicate = Tally { duplicates: 1, ..Tally::default() };
     assert_eq!(mind.hear(late, Message::query(came.clone())), [send(late, echo_of(&came, duplicate))]);
-}
-
-#[test]
-fn an_echo_that_could_not_be_kept_is_told_as_lost() {
-    let mut mind = Mind::new();
-    // No single neighbor can bring so many at once.
-    let a = mind.neighbor(1);
-    let others = [2, 3, 4, 5, 6, 7].map(|id| mind.neighbor(id));
-    let last = |sequence| Query { ttl: 0, ..query(sequence, 1, milk()) };
-    for sequence in 0..=ECHOES_KEPT_MAX {
-        let asker = if sequence < ECHOES_KEPT_MAX - 1 { others[sequence % others.len()] } else { a };
-        mind.hear(asker, Message::query(last(sequence as u64)));
-    }
-    assert_eq!(mind.held("echoes_kept"), ECHOES_KEPT_MAX);
-    mind.closed(a);
-    let again = mind.neighbor(1);
-    let unsure = Tally { duplicates: 1, lost: 1, ..Tally::default() };
-    let stopped = Tally { stopped: 1, ..reached(1) };
-    for (sequence, tally) in [(ECHOES_KEPT_MAX as u64 - 1, stopped), (ECHOES_KEPT_MAX as u64, unsure)] {
-        let offered = last(sequence);
-        assert_eq!(mind.hear(again, Message::query(offered.clone())), [send(again, echo_of(&offered, tally))]);
-    }
-    mind.pass(ECHO_WAIT_MAX);
-    assert_eq!(mind.held("echoes_kept"), 0);
 }
 
 #[test]
@@ -973,8 +431,8 @@ fn a_client_is_known_by_the_one_spelling_of_its_address() {
     let from = "[::ffff:11.0.0.1]:40000".parse().unwrap();
     mind.tell(Input::Opened { link, opening: Opening::Accepted(from) });
     mind.hear(link, client_hello(7000));
-    let out = mind.hear(link, request(5));
-    assert_eq!(out, [Output::Flood { links: vec![neighbor], query: query(5, 1, milk()).into() }]);
+    let (links, asked) = passed_on_in(&mind.hear(link, request(5)));
+    assert_eq!((links, asked.client), (vec![neighbor], query(5, 1, milk()).client));
 }
 
 // ---- who is there ----
@@ -1507,57 +965,6 @@ fn bytes_that_are_no_message_cost_their_sender_the_link() {
 }
 
 #[test]
-fn a_client_that_asks_too_fast_rests_for_a_while() {
-    let mut mind = Mind::new();
-    let other = mind.client(2);
-    let client = mind.client(1);
-    let mut sequence = 0;
-    let mut ask = |mind: &mut Mind, link| {
-        sequence += 1;
-        mind.hear(link, request(sequence))
-    };
-    for _ in 0..CLIENT_QUERIES_AT_ONCE_MAX {
-        assert!(matches!(ask(&mut mind, client).as_slice(), [Output::Send { message: Message::Finished(_), .. }]));
-    }
-    // Half a second earns half of what a second does, and what is not used is not saved up.
-    mind.now = mind.now + milliseconds(500);
-    for _ in 0..CLIENT_QUERIES_PER_SECOND_MAX / 2 {
-        assert_eq!(ask(&mut mind, client).len(), 1);
-    }
-    mind.now = mind.now + seconds(3600);
-    for _ in 0..CLIENT_QUERIES_AT_ONCE_MAX {
-        assert_eq!(ask(&mut mind, client).len(), 1);
-    }
-    let interval = seconds(1) / CLIENT_QUERIES_PER_SECOND_MAX;
-    for _ in 0..2 {
-        // The first query too many makes it rest, until that one is due.
-        let out = ask(&mut mind, client);
-        let [rest, Output::Send { message: Message::Finished(_), .. }] = out.as_slice() else { panic!("{out:?}") };
-        assert_eq!(*rest, Output::Rest { link: client });
-        assert_eq!(ask(&mut mind, other).len(), 1);
-        assert_eq!(mind.pass(interval), [(interval, Output::Resume { link: client })]);
-    }
-    // Of one that asks while it rests the rest becomes longer, and is no other one.
-    assert_eq!(ask(&mut mind, client).len(), 2);
-    assert_eq!(ask(&mut mind, client).len(), 1);
-    assert_eq!(mind.pass(2 * interval), [(2 * interval, Output::Resume { link: client })]);
-    // Whoever is gone does not go on.
-    let third = mind.client(3);
-    for link in [third, client] {
-        while !matches!(ask(&mut mind, link)[0], Output::Rest { .. }) {}
-    }
-    mind.tell(Input::Closed { link: third, reason: "it is gone".to_owned() });
-    assert_eq!(mind.pass(interval), [(interval, Output::Resume { link: client })]);
-
-    // Asking steadily, at just the pace it may, it goes on for ever.
-    mind.now = mind.now + seconds(1);
-    for _ in 0..3 * CLIENT_QUERIES_PER_SECOND_MAX {
-        mind.now = mind.now + seconds(1) / CLIENT_QUERIES_PER_SECOND_MAX;
-        assert_eq!(ask(&mut mind, client).len(), 1);
-    }
-}
-
-#[test]
 fn a_servent_that_leaves_says_goodbye_to_all() {
     let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store("tea green"));
     mind.pass(Duration::ZERO);
@@ -1600,7 +1007,8 @@ fn asked_for(mind: &mut Mind, neighbor: LinkId, sequence: u64, number: usize) ->
 /// The same for a client at an address of one's choice.
 fn asked_for_at(mind: &mut Mind, neighbor: LinkId, sequence: u64, client: SocketAddr) -> (Vec<Output>, Tally) {
     let client = AnswerAddress { socket: client, dialect: Dialect::Native };
-    let mut out = mind.hear(neighbor, Message::query(Query { client, ..query(sequence, 0, tea()) }));
+    let query = Query { client, contact: None, ..query(sequence, 0, tea()) };
+    let mut out = mind.hear(neighbor, Message::query(query));
     match out.pop() {
         Some(Output::Send { link, message: Message::Echo(echo) }) if link == neighbor => (out, echo.tally),
         other => panic!("no echo: {other:?}"),
@@ -2175,11 +1583,14 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
         ("strangers", CONNECTIONS_MAX),
         ("links", CONNECTIONS_MAX),
         ("seen", SEEN_IDS_MAX),
+        ("seen_by_age", SEEN_TP3_IDS_MAX),
+        ("contacts", CONTACTS_MAX),
+        ("own_open", usize::try_from(SPAN_MAX).unwrap() + 1),
         ("pending", QUERIES_PENDING_MAX),
         ("echoes_kept", ECHOES_KEPT_MAX),
         ("offers_kept_bytes", OFFERS_KEPT_BYTES_MAX),
         ("looks", LOOKS_MAX),
-        ("paces", NEIGHBORS_MAX),
+        ("sharing", NEIGHBORS_MAX),
         ("call_addresses", CALL_ADDRESSES_MAX),
         ("call_links", CALL_LINKS_MAX + CALL_DIALS_MAX),
         ("call_dials", CALL_DIALS_MAX),
@@ -2212,18 +1623,6 @@ fn what_is_to_be_looked_at_is_bounded_by_what_is_pending_or_kept() {
     let given_up: Vec<Output> = (5_000..5_010).map(|sequence| send(client, finished(sequence, lost))).collect();
     assert_eq!(mind.pass_and_see(ECHO_WAIT_MAX), given_up);
     assert_eq!(mind.held("looks"), 0);
-}
-
-#[test]
-fn a_neighbor_that_leaves_takes_its_pace_with_it() {
-    let mut mind = Mind::new();
-    for id in 1..=5 {
-        let mut hasty = Flooder::new(&mut mind, id, 0);
-        hasty.flood(&mut mind, 1);
-        assert_eq!(mind.held("paces"), 1, "neighbor {id}");
-        mind.closed(hasty.link);
-        assert_eq!(mind.held("paces"), 0, "neighbor {id}");
-    }
 }
 
 #[test]

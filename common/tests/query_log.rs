@@ -3,6 +3,7 @@
 // A test of its own uses only some of what there is.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod mind;
 mod world;
 
 use std::cell::RefCell;
@@ -349,7 +350,6 @@ fn a_ttl_that_is_cut_and_a_request_made_twice() {
         Input::Opened { link: neighbor, opening: Opening::Accepted(address("10.0.0.2:1")) },
         Input::Received { link: neighbor, message: Message::Hello(servent) },
         Input::Received { link: neighbor, message: Message::Query(Arc::new(query)) },
-        Input::Closed { link: neighbor, reason: String::new() },
         Input::Opened { link: client, opening: Opening::Accepted(address("10.0.0.3:1")) },
         Input::Received { link: client, message: Message::Hello(Hello::new(Role::Client { answer_port: 9990 })) },
         Input::Received { link: client, message: request() },
@@ -367,8 +367,67 @@ fn a_ttl_that_is_cut_and_a_request_made_twice() {
     assert_eq!(of("00000008@10.0.0.3:9990", "asked").len(), 2, "{said:?}");
     assert_eq!(
         of("00000008@10.0.0.3:9990", "duplicate"),
-        ["00000008@10.0.0.3:9990 duplicate from its client with TTL 4, heard before with TTL 4"]
+        ["00000008@10.0.0.3:9990 duplicate from its client with TTL 4, asked first by its client"]
     );
+}
+
+/// The same: what a mind says of copies that it does not believe, or has no room for.
+#[test]
+fn copies_that_are_refused() {
+    let _ = log::set_logger(&Keeper);
+    log::set_max_level(log::LevelFilter::Debug);
+    let mut mind = mind::Mind::new();
+    let [one, other] = [1, 2].map(|id| mind.neighbor(id));
+    let query = |sequence, contact| Query { contact, ttl: 0, ..mind::query(sequence, 1, tea()) };
+    let known = |number, open_from| Some(mind::mark(7, number, open_from));
+    let mut said_of = |link, query: Query| {
+        SAID.take();
+        mind.hear(link, Message::query(query));
+        // What it is told is its tally's words.
+        SAID.take()
+            .into_iter()
+            .filter(|line| !line.contains(" ended by ") && !line.contains(" answer"))
+            .collect::<Vec<_>>()
+    };
+    let from = |id: u64, link: u64| (format!("{id:08x}@11.0.0.1:7000"), format!("from 10.1.0.0:{link} with TTL 0"));
+    let lines = |id: u64, link: u64, what: &str, tally: &str| {
+        let (id, from) = from(id, link);
+        [format!("{id} {}", what.replace("{from}", &from)), format!("{id} echoed to 10.1.0.0:{link}: {tally}")]
+    };
+    said_of(one, query(1, known(5, 0)));
+    said_of(one, query(2, known(9, 6)));
+    let spoilt = lines(3, 2, "refused {from}: its contact has it open no more", "reached 0, lost 1, spoilt 1");
+    assert_eq!(said_of(other, query(3, known(5, 0))), spoilt);
+    let taken = lines(3, 2, "refused {from}: it cannot be true beside what is known of it", "reached 0, lost 1, spoilt 1");
+    assert_eq!(said_of(other, query(3, known(9, 0))), taken, "another has this number");
+    let contradicts = lines(2, 2, "refused {from}: it cannot be true beside what is known of it", "reached 0, lost 1");
+    assert_eq!(said_of(other, query(2, known(8, 6))), contradicts, "it has another number");
+    said_of(one, query(4, None));
+    let silently =
+        lines(4, 2, "duplicate {from}, heard first from 10.1.0.0:1 with TTL 0", "reached 0, duplicates 1, silent 1");
+    assert_eq!(said_of(other, query(4, known(10, 0))), silently);
+
+    // One neighbor has its share, and then many have all there is.
+    let mut sequence = 10;
+    let mut refused = Vec::new();
+    for id in 3..40 {
+        SAID.take();
+        let link = mind.neighbor(id);
+        loop {
+            sequence += 1;
+            mind.hear(link, Message::query(query(sequence, None)));
+            let of_this = SAID.take().into_iter().find(|line| line.contains(" refused "));
+            if let Some(line) = of_this {
+                assert!(
+                    line.starts_with(&format!("{sequence:08x}@11.0.0.1:7000 refused from 10.1.0.0:{id} with TTL 0: "))
+                );
+                refused.push(line.split_once("TTL 0: ").unwrap().1.to_owned());
+                break;
+            }
+        }
+    }
+    refused.dedup();
+    assert_eq!(refused, ["it, or its contact, has its share", "there is no room to remember it"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::{
-    CALL_DIALS_PER_NETWORK_MAX, CALL_REST_MIN, NEIGHBOR_QUIET_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE,
+    CALL_DIALS_PER_NETWORK_MAX, CALL_REST_MIN, NEIGHBOR_QUIET_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE,
     TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX, TTL_MAX,
 };
 use common::link::{Link, LinkId, Purpose};
@@ -367,58 +367,72 @@ fn a_client_of_the_other_dialect_may_come_to_the_same_address() {
 }
 
 #[test]
-fn a_tp3_client_is_remembered_for_half_a_minute_and_forgotten_when_it_comes_anew() {
+fn what_comes_without_a_contact_is_remembered_for_half_a_minute() {
     let mut mind = Mind::new();
     let ask = |mind: &mut Mind| is_passed_on(&mind.ask(query(1, 3, key(), Path::default())));
     assert!(ask(&mut mind));
     assert!(!ask(&mut mind));
-    mind.now = Time::START + (SEEN_TP3_AGE_MAX - Duration::from_millis(1));
+    mind.now = Time::START + (SEEN_TP3_AGE_MAX - Duration::from_nanos(1));
+    assert!(!ask(&mut mind));
+    // Whoever attaches, even the client it is of, makes nobody forget it.
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
     assert!(!ask(&mut mind));
     mind.now = Time::START + SEEN_TP3_AGE_MAX;
     assert!(ask(&mut mind));
-    assert!(SEEN_TP3_AGE_MAX < SEEN_AGE_MAX);
-    // Another client's hello changes nothing, its own does.
-    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9991 });
-    assert!(!ask(&mut mind));
-    mind.open(LinkId(4), Dialect::Tp3, Role::Client { answer_port: 9990 });
-    assert!(ask(&mut mind));
+}
+
+/// A mind whose client has asked its first query over `CLIENT`, passed on to one neighbor that echoes and two that do not.
+fn asked_from_zero() -> Mind {
+    let mut mind = Mind::new();
+    let advertised = client(9000).socket;
+    mind.open(LinkId(5), Dialect::Native, Role::Servent { id: ServentId(5), advertised });
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
+    assert!(is_asked(&mind.tell(first_request(CLIENT))));
+    mind
+}
+
+fn first_request(link: LinkId) -> Input {
+    Input::Received { link, message: Message::Request(Request { sequence: 0, ask: key() }) }
+}
+
+/// Whether the neighbor that echoes is asked.
+fn is_asked(out: &[Output]) -> bool {
+    out.iter().any(|output| matches!(output, Output::Flood { links, .. } if links.contains(&LinkId(5))))
 }
 
 #[test]
-fn with_what_a_client_asked_goes_all_that_was_kept_of_it() {
-    let mut mind = Mind::new();
-    let [asker, other] = [LinkId(5), LinkId(6)];
-    for link in [asker, other] {
-        mind.open(
-            link,
-            Dialect::Native,
-            Role::Servent { id: ServentId(link.0.into()), advertised: client(9000).socket },
-        );
+fn a_tp3_client_that_comes_anew_counts_from_zero_and_its_former_query_is_forgotten_with_all_that_was_kept() {
+    let mut mind = asked_from_zero();
+    let kept = ["pending", "offers_kept_bytes", "seen", "own_open"];
+    let before = kept.map(|name| mind.held(name));
+    assert_eq!((before[0], before[2], before[3]), (1, 1, 1));
+    // Said again over the same link it is the same query, or one that cannot be.
+    let other = Message::Request(Request { sequence: 0, ask: Ask::Topology });
+    for input in [first_request(CLIENT), Input::Received { link: CLIENT, message: other }] {
+        assert!(!is_asked(&mind.tell(input)));
     }
-    for sequence in [1, 2] {
-        let came = query(sequence, 3, key(), Path::default());
-        mind.tell(Input::Received { link: asker, message: Message::query(came) });
-    }
-    let id = QueryId { sequence: 1, client: client(9990).socket };
-    let echo = Message::Echo(Echo { id, ttl: 2, tally: Tally::default() });
-    mind.tell(Input::Received { link: other, message: echo });
-    assert_eq!((mind.held("echoes_kept"), mind.held("pending")), (1, 1));
-    assert!(mind.held("offers_kept_bytes") > 0);
-    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
-    assert_eq!(["echoes_kept", "pending", "offers_kept_bytes"].map(|name| mind.held(name)), [0, 0, 0]);
+    let again = LinkId(6);
+    mind.open(again, Dialect::Tp3, Role::Client { answer_port: 9990 });
+    assert_eq!(mind.held("pending"), 1, "a hello makes nobody forget");
+    assert!(is_asked(&mind.tell(first_request(again))));
+    let after = kept.map(|name| mind.held(name));
+    assert_eq!(after[..3], before[..3], "one is pending, as before");
+    // The former one was not heard of to the end: its number stays open for as long as a copy may be under way.
+    assert_eq!(after[3], 2);
 }
 
 #[test]
 fn a_client_that_comes_anew_makes_nobody_forget_what_others_asked() {
-    let mut mind = Mind::new();
+    let mut mind = asked_from_zero();
     let ask = |mind: &mut Mind, sequence| {
-        is_passed_on(&mind.ask(Query { client: client(9991), ..query(sequence, 3, key(), Path::default()) }))
+        is_asked(&mind.ask(Query { client: client(9991), ..query(sequence, 3, key(), Path::default()) }))
     };
     for sequence in 0..6 {
         assert!(ask(&mut mind, sequence));
     }
-    mind.ask(query(6, 3, key(), Path::default()));
-    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
+    let again = LinkId(6);
+    mind.open(again, Dialect::Tp3, Role::Client { answer_port: 9990 });
+    assert!(is_asked(&mind.tell(first_request(again))));
     for sequence in 0..6 {
         assert!(!ask(&mut mind, sequence), "{sequence}");
     }

@@ -613,7 +613,11 @@ fn limits() -> Vec<(&'static str, String)> {
         HELLO_FRAME_BYTES_MAX,
         PATH_ADDRESSES_MAX,
         SEEN_IDS_MAX,
-        SEEN_FREELY_MAX,
+        CONTACTS_MAX,
+        CONTACT_PLACES,
+        PLACES_FREE,
+        SEEN_TP3_IDS_MAX,
+        COPIES_OPEN_MAX,
         QUERIES_PENDING_MAX,
         ECHOES_KEPT_MAX,
         OFFERS_KEPT_BYTES_MAX,
@@ -636,17 +640,10 @@ fn limits() -> Vec<(&'static str, String)> {
     );
     let spans = named!(|span: u64| grouped(usize::try_from(span).expect("a span is small")), SPAN_MAX);
     let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX);
-    let rates = named!(
-        |rate: u32| grouped(usize::try_from(rate).expect("a rate is small")),
-        CLIENT_QUERIES_PER_SECOND_MAX,
-        CLIENT_QUERIES_AT_ONCE_MAX,
-        NEIGHBOR_QUERIES_PER_SECOND_MAX,
-        NEIGHBOR_QUERIES_AT_ONCE_MAX,
-    );
     let times = named!(
         |time: std::time::Duration| format!("{} s", time.as_secs_f64()),
-        SEEN_AGE_MAX,
-        QUERY_COST_MAX,
+        CONTACT_QUIET_MAX,
+        SEEN_TP3_AGE_MAX,
         ECHO_WAIT_MAX,
         HELLO_WAIT_MAX,
         FRAME_WAIT_MAX,
@@ -663,7 +660,7 @@ fn limits() -> Vec<(&'static str, String)> {
         CALL_REST_MAX,
         SILENCE_DEFAULT,
     );
-    [counts.to_vec(), spans.to_vec(), hops.to_vec(), rates.to_vec(), times.to_vec()].concat()
+    [counts.to_vec(), spans.to_vec(), hops.to_vec(), times.to_vec()].concat()
 }
 
 /// As the page writes large numbers: 1,056,768.

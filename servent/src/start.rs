@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow};
 use common::address::canonical;
 use common::message::ServentId;
 use common::overlay::Config;
+use common::random::Secret;
 use ipnet::IpNet;
 
 use crate::advertised::advertised;
@@ -40,6 +41,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
     let config = Config {
         advertised,
         servent_id: ServentId(u128::from_ne_bytes(random_bytes()?)),
+        secret: Secret::new(random_bytes()?),
         ttl: options.ttl,
         forward_once: options.forward_once,
         neighbors,

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::limits::{
-    CALL_REST_MIN, KEY_BYTES_MAX, NEIGHBOR_QUERIES_AT_ONCE_MAX, NEIGHBOR_QUERIES_PER_SECOND_MAX,
-    NEIGHBOR_UNSENT_BYTES_MAX, OFFERS_KEPT_BYTES_MAX, SEEN_FREELY_MAX, SEEN_IDS_MAX,
+    CALL_REST_MIN, CONTACTS_MAX, KEY_BYTES_MAX, NEIGHBOR_UNSENT_BYTES_MAX, OFFERS_KEPT_BYTES_MAX, PLACES_FREE,
+    QUERIES_PENDING_MAX, SEEN_IDS_MAX, SPAN_MAX,
 };
 use common::message::{Echo, Message, Request};
-use common::query::{Ask, Path, Query, QueryId, Tally};
+use common::query::{Ask, ContactMark, ContactName, Path, Query, QueryId, Tally};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
@@ -39,11 +39,11 @@ const SEEN_BYTES_MAX: usize = 512;
 /// What a servent may take in memory while it is attacked: its seen set full, and what is read and written at a turn.
 const MEMORY_BYTES_MAX: usize = SEEN_IDS_MAX * SEEN_BYTES_MAX + 32 * 1024 * 1024;
 
-/// How much of it may come in the second half of an attack, besides what one neighbor may bring meanwhile at its pace.
+/// How much of it may come in the second half of an attack: by then the attacker has its share of every place.
 const GROWTH_BYTES_MAX: usize = 6 * 1024 * 1024;
 
-/// After so many messages of an attack a neighbor's are refused, but for its pace.
-const HASTY: u64 = 2 * (SEEN_FREELY_MAX + NEIGHBOR_QUERIES_AT_ONCE_MAX as usize) as u64;
+/// After so many messages of an attack a neighbor has its share of contacts, and more than it may of ids and of what is pending.
+const HASTY: u64 = (PLACES_FREE + CONTACTS_MAX) as u64;
 
 fn start(data: &str, neighbors: &[SocketAddr]) -> Process {
     let mut command = Command::new(program("servent").unwrap());
@@ -63,13 +63,27 @@ fn scrambled(number: u64) -> u64 {
     (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
-/// A query nobody asked, of a client that is nowhere.
+/// A query nobody asked, of a client that is nowhere and a contact that is nobody.
 fn forged(number: u64, ask: Ask) -> Query {
+    let name = ContactName(scrambled(!number));
+    let contact = Some(ContactMark { name, number: 0, open_from: 0 });
+    Query { contact, ..forged_without_contact(number, ask) }
+}
+
+/// The same as it would come over TP3.
+fn forged_without_contact(number: u64, ask: Ask) -> Query {
     let random = scrambled(number + 1);
     let [a, b, c, port_high, port_low, ttl, ..] = random.to_be_bytes();
     let socket = SocketAddr::from((Ipv4Addr::new(127, a | 128, b, c), u16::from_be_bytes([port_high | 128, port_low])));
     let client = AnswerAddress { socket, dialect: Dialect::Native };
     Query { sequence: random, client, contact: None, ttl: ttl % 8, hops: 1 + ttl % 7, ask, path: Path::default() }
+}
+
+/// The same of one contact that has as many open as can be said.
+fn forged_of_one_contact(number: u64, ask: Ask) -> Query {
+    let open_from = number.saturating_sub(SPAN_MAX);
+    let contact = Some(ContactMark { name: ContactName(7), number, open_from });
+    Query { contact, ..forged_without_contact(number, ask) }
 }
 
 /// A chain of three: nothing, nothing, and the one that holds tea.
@@ -109,19 +123,14 @@ fn attacked(what: &str, messages_min: u64, start: impl FnOnce(SocketAddr) -> Opt
         servents.each_ref().map(Process::resident_bytes)
     };
     let half_way = ask_for_half(messages_min);
-    let second_half = Instant::now();
     let at_the_end = ask_for_half(0);
-    // What a neighbor may bring at its pace is remembered, however long the machine takes for this half.
-    let paced =
-        SEEN_BYTES_MAX * NEIGHBOR_QUERIES_PER_SECOND_MAX as usize * second_half.elapsed().as_millis() as usize / 1_000;
-    let growth_max = GROWTH_BYTES_MAX + paced;
     let said = attack.map_or(0, Attack::end);
     let [far, near] = clients;
     far.report(&format!("{what}, {said} messages, a client one link away"));
     near.report(&format!("{what}, {said} messages, a client of the same servent"));
     for (half_way, at_the_end) in std::iter::zip(half_way, at_the_end) {
         println!("{what}: {} KiB half way, {} KiB at the end", half_way >> 10, at_the_end >> 10);
-        assert!(at_the_end < MEMORY_BYTES_MAX.min(half_way + growth_max), "{half_way}, {at_the_end}");
+        assert!(at_the_end < MEMORY_BYTES_MAX.min(half_way + GROWTH_BYTES_MAX), "{half_way}, {at_the_end}");
     }
     let [_, middle, _] = servents;
     end(middle, what);
@@ -133,9 +142,23 @@ fn without_an_attack_this_is_what_it_takes() {
 }
 
 #[test]
-fn a_neighbor_that_forges_queries_without_end_harms_nobody() {
-    attacked("forged queries", HASTY, |to| {
+fn a_neighbor_that_forges_contacts_without_end_harms_nobody() {
+    attacked("forged contacts", HASTY, |to| {
         Some(Attack::start(to, false, |number| Message::query(forged(number, ask("milk")))))
+    });
+}
+
+#[test]
+fn a_neighbor_that_forges_queries_of_one_contact_without_end_harms_nobody() {
+    attacked("forged queries of one contact", HASTY, |to| {
+        Some(Attack::start(to, false, |number| Message::query(forged_of_one_contact(number, ask("milk")))))
+    });
+}
+
+#[test]
+fn a_neighbor_that_forges_queries_without_a_contact_and_without_end_harms_nobody() {
+    attacked("forged queries without a contact", HASTY, |to| {
+        Some(Attack::start(to, false, |number| Message::query(forged_without_contact(number, ask("milk")))))
     });
 }
 
@@ -217,9 +240,9 @@ fn neighbors_that_are_stopped_cost_a_bounded_memory_and_come_back() {
     let mut contact = start("-", &[holder.address, stopped[0].address, stopped[1].address]);
     let mut honest = Honest::new(contact.address, 1);
     stopped.iter().for_each(|servent| servent.signal(Signal::STOP));
-    // More than enough to fill what is kept for both, and less than what one neighbor may bring at once.
+    // More than enough to fill what is kept for both, and less than what one neighbor may have pending.
     let count = 2 * NEIGHBOR_UNSENT_BYTES_MAX / KEY_BYTES_MAX;
-    assert!(count + count / FORGED_AT_ONCE < NEIGHBOR_QUERIES_AT_ONCE_MAX as usize);
+    assert!(count + count / FORGED_AT_ONCE < QUERIES_PENDING_MAX / 3);
     let mut attacker = Peer::neighbor(contact.address);
     let most = NEIGHBOR_UNSENT_BYTES_MAX * stopped.len() + OFFERS_KEPT_BYTES_MAX + MEMORY_BYTES_MAX;
     let mut peak = 0;

@@ -1,7 +1,8 @@
-//! Whoever is faster than others: a client that asks faster than it may is slowed down and loses nothing, and nobody
-//! waits for more than a share of what others say.
+//! Whoever is faster than others: a client that asks faster than its queries are over is not read for a while and loses
+//! nothing, and nobody waits for more than a share of what others say.
 //!
-//! How the pace is counted, and how much a share is, is tested at the doors of the mind and of the exchange, in `common`.
+//! When clients wait and when they go on, and how much a share is, is tested at the doors of the mind and of the exchange, in
+//! `common`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,54 +14,70 @@ use std::thread;
 use std::time::Instant;
 
 use common::exchange::MESSAGES_PER_VISIT;
-use common::limits::CLIENT_QUERIES_AT_ONCE_MAX;
-use common::message::{Goodbye, Message, Request};
-use common::query::AnswerBody;
+use common::limits::COPIES_OPEN_MAX;
+use common::message::{Echo, Goodbye, Message, Request};
+use common::query::{AnswerBody, Query, Tally};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
 use support::{DataFile, PATIENCE, Peer, Process, ask, frame, query, serve_many};
 
-/// So many are asked at once, and so many more once they have been heard.
-const AT_ONCE: usize = 1_000;
+/// So many more than may be open are asked.
+const MORE: usize = 500;
+
+/// What a neighbor says that has nothing, and nobody to ask.
+fn echo(query: &Query) -> Message {
+    Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally: Tally { reached: 1, ..Tally::default() } })
+}
 
 #[test]
-fn a_client_that_asks_too_fast_waits_and_gets_every_answer() {
+fn a_client_that_asks_too_much_at_once_waits_and_gets_every_answer() {
     let file = DataFile::new("tea green\n");
-    let mut servent = Process::serve_saying_all(&[file.path()]);
+    let servent = Process::serve(&[file.path()]);
+    let mut neighbor = Peer::neighbor(servent.address);
     let mut hasty = Peer::client(servent.address, 1);
     let mut other = Peer::client(servent.address, 2);
-    let mut sequences = Vec::new();
-    let mut heard = 0;
-    let until = Instant::now() + PATIENCE;
-    // How many it takes to be ahead of a pace depends on how fast the machine is. Few are on their way at a time, because
-    // in the end all of them are waited for at that pace.
-    while !servent.log_so_far().iter().any(|line| line.contains("asks faster than it may")) {
-        assert!(Instant::now() < until, "{} queries are not too fast", sequences.len());
-        sequences.extend((0..AT_ONCE).map(|_| hasty.request(ask("milk"))));
-        while heard + AT_ONCE < sequences.len() {
-            assert_eq!(hasty.expect_finished().sequence, sequences[heard]);
-            heard += 1;
-        }
+    let sequences: Vec<u64> = (0..COPIES_OPEN_MAX + MORE).map(|_| hasty.request(ask("milk"))).collect();
+    let mut open: Vec<Query> = (0..COPIES_OPEN_MAX).map(|_| neighbor.expect_query()).collect();
+    assert!(open.iter().all(|query| query.client.socket.port() == 1));
+    // Nothing more is read from it, and what somebody else asks comes next.
+    other.request(ask("tea"));
+    open.push(neighbor.expect_query());
+    assert_eq!(open[COPIES_OPEN_MAX].client.socket.port(), 2);
+    for query in open {
+        neighbor.say(&echo(&query));
     }
-    assert!(sequences.len() > CLIENT_QUERIES_AT_ONCE_MAX as usize, "slowed down after {}", sequences.len());
-    // Somebody else is served while it waits.
-    assert_eq!(other.values("tea"), [b"green"]);
-    for sequence in &sequences[heard..] {
-        assert_eq!(hasty.expect_finished().sequence, *sequence);
+    for _ in 0..MORE {
+        let query = neighbor.expect_query();
+        assert_eq!(query.client.socket.port(), 1);
+        neighbor.say(&echo(&query));
     }
+    for sequence in sequences {
+        let finished = hasty.expect_finished();
+        assert_eq!(finished.sequence, sequence);
+        assert_eq!(finished.tally, Tally { reached: 2, copies: 1, ..Tally::default() });
+    }
+    assert_eq!(other.expect_answer().hops, 0);
+    assert_eq!(other.expect_finished().tally.reached, 2);
 }
 
 #[test]
 fn half_a_frame_behind_too_many_queries_is_not_waited_for_for_ever() {
     let file = DataFile::new("tea green\n");
     let servent = serve_many(&[file.path()]);
+    let mut neighbor = Peer::neighbor(servent.address());
     let mut hasty = Peer::client(servent.address(), 1);
-    let count = CLIENT_QUERIES_AT_ONCE_MAX + 500;
+    let count = COPIES_OPEN_MAX + MORE;
     for _ in 0..count {
         hasty.request(ask("milk"));
     }
     hasty.say_bytes(&[0, 0, 0]);
+    let open: Vec<Query> = (0..COPIES_OPEN_MAX).map(|_| neighbor.expect_query()).collect();
+    open.iter().for_each(|query| neighbor.say(&echo(query)));
+    for _ in 0..MORE {
+        let query = neighbor.expect_query();
+        neighbor.say(&echo(&query));
+    }
     for _ in 0..count {
         hasty.expect_finished();
     }
@@ -92,6 +109,17 @@ fn whoever_asks_waits_for_so_many_messages_of_each_who_says_more_and_for_no_more
     servent.signal(Signal::CONT);
 
     assert_eq!(other.expect_answer().body, AnswerBody::Value(b"green".to_vec()));
+    // Whoever asks more than may be open waits for what came before it.
+    for _ in 0..=MORE {
+        let query = loop {
+            match neighbor.expect() {
+                Message::Query(query) => break query,
+                Message::Echo(_) => {}
+                message => panic!("{message:?} and no query"),
+            }
+        };
+        neighbor.say(&echo(&query));
+    }
     // What is said on one link is told in order.
     for peer in [&mut hasty, &mut neighbor] {
         peer.say(&Message::Ping);

@@ -67,8 +67,8 @@ fn nothing_in_the_core_is_random_but_the_keys_of_one_table() {
     let is_named =
         |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| random.contains(&word));
     let found: Vec<String> = rust_files("common/src").into_iter().filter(|file| is_named(&read(file))).collect();
-    assert_eq!(found, ["common/src/overlay/flood/seen.rs"]);
-    assert!(read("ARCHITECTURE.md").contains("`flood/seen.rs`"));
+    assert_eq!(found, ["common/src/overlay/flood/slots.rs"]);
+    assert!(read("ARCHITECTURE.md").contains("`flood/slots.rs`"));
 }
 
 /// The lints of `common/clippy.toml` name what is likely; this names what is allowed.
@@ -310,8 +310,8 @@ fn nobody_walks_a_hash_map_and_few_have_one() {
         }
     }
     let tables: Vec<&String> = shipped.iter().filter(|file| read(file).contains("HashTable")).collect();
-    assert_eq!(tables, ["common/src/overlay/flood/seen.rs", "common/src/store.rs"]);
-    for (file, table) in [("common/src/overlay/flood/seen.rs", "numbers"), ("common/src/store.rs", "table")] {
+    assert_eq!(tables, ["common/src/overlay/flood/slots.rs", "common/src/store.rs"]);
+    for (file, table) in [("common/src/overlay/flood/slots.rs", "slots"), ("common/src/store.rs", "table")] {
         for walk in ["iter", "into_iter", "drain", "retain"] {
             assert!(!read(file).contains(&format!("{table}.{walk}")), "{file} walks its table");
         }

@@ -39,7 +39,6 @@ const LEVELS: [(&str, &[&str]); 7] = [
             "overlay/config",
             "overlay/doors",
             "overlay/errand",
-            "overlay/headroom",
             "overlay/log_names",
             "overlay/recipients",
             "overlay/speaker",

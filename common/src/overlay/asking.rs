@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use super::Overlay;
 use super::doors::Outbox;
-use super::flood::{Admission, Arrival, Asker, Breach, CopyReport, Passing, QueryPlace};
+use super::flood::{Admission, Arrival, Asker, Breach, CopyReport, Judging, Passing, QueryPlace};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::rooms::Rooms;
 use super::search;
 use crate::dialect::Bringing;
-use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Identity, Message, Request};
 use crate::query::{Ask, Path, Query, QueryId, Tally};
@@ -21,8 +20,7 @@ use crate::time::Time;
 
 impl Overlay {
     pub(super) fn on_request(&mut self, now: Time, link: LinkId, request: Request, out: &mut Outbox<'_>) {
-        let headroom = self.rooms.flood.make().headroom();
-        let Some(client) = self.rooms.links.on_client_asks(now, link, headroom, out) else { return };
+        let Some(client) = self.rooms.links.client_address(link) else { return };
         // To its contact a request is a query that has crossed no link and may be passed on once more than the TTL
         // says.
         let query = Query {
@@ -36,6 +34,9 @@ impl Overlay {
         };
         log::debug!(target: QUERY_LOG, "{} asked with TTL {}: {}", query.id(), query.ttl, Shortened(&query.ask));
         self.on_copy(now, Arrival::from_client(link, query), out);
+        if self.rooms.flood.make().is_busy() {
+            self.rooms.links.rest(link, out);
+        }
     }
 
     pub(super) fn on_query(
@@ -64,24 +65,30 @@ impl Overlay {
 
     /// What becomes of a copy of a query, wherever it came from.
     fn on_copy(&mut self, now: Time, arrival: Arrival, out: &mut Outbox<'_>) {
-        let admission = self.rooms.flood.make().admit(now, &arrival, self.forward_once);
+        let judging = Judging { forward_once: self.forward_once, secret: self.secret };
+        let admission = self.rooms.flood.make().admit(now, &arrival, judging);
+        self.rooms.report_given_up(out);
         if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
             query_log::log_arrival(&self.rooms.links, self.rooms.flood.make(), &arrival, admission);
         }
         let (asker, id) = (arrival.asker, arrival.query.id());
         match admission {
             Admission::New(place) => {
-                let query = self.own_copy(arrival);
+                let query = self.own_copy(arrival, Some(place));
                 let mut tally = Tally { reached: 1, ..Tally::default() };
                 self.answer(now, asker, &query, &mut tally, out);
                 self.pass_to_neighbors(now, place, asker, query, tally, out);
             }
             Admission::MoreTtl(place) => {
-                let query = self.own_copy(arrival);
+                let query = self.own_copy(arrival, Some(place));
                 self.pass_to_neighbors(now, place, asker, query, Tally::default(), out);
             }
             Admission::Duplicate(_) => {
                 let tally = Tally { duplicates: 1, ..Tally::default() };
+                self.rooms.report(CopyReport { asker, id, tally }, out);
+            }
+            Admission::HeardSilently(_) => {
+                let tally = Tally { duplicates: 1, silent: 1, ..Tally::default() };
                 self.rooms.report(CopyReport { asker, id, tally }, out);
             }
             Admission::EchoForgotten(_) => {
@@ -91,14 +98,31 @@ impl Overlay {
             Admission::OfferedAgain(Some(tally)) => self.rooms.report(CopyReport { asker, id, tally }, out),
             // Its echo is still to come, and will go to where the copy came from this time.
             Admission::OfferedAgain(None) => {}
+            Admission::Spoilt => {
+                self.rooms.rare.make().counters.spoilt += 1;
+                let tally = Tally { lost: 1, spoilt: 1, ..Tally::default() };
+                self.rooms.report(CopyReport { asker, id, tally }, out);
+            }
+            Admission::Contradicts => {
+                self.note_disbelief(asker);
+                self.answer_without_asking(now, arrival, out);
+            }
+            Admission::NumberTaken => {
+                self.note_disbelief(asker);
+                let tally = Tally { lost: 1, spoilt: 1, ..Tally::default() };
+                self.rooms.report(CopyReport { asker, id, tally }, out);
+            }
             Admission::Refused => self.refuse(now, arrival, out),
-            Admission::OverPace => self.turn_away(asker, id, out),
+            Admission::OverShare => self.turn_away(asker, id, out),
         }
     }
 
-    /// The copy that is this servent's to answer and to pass on.
-    fn own_copy(&self, arrival: Arrival) -> Query {
+    /// The copy that is this servent's to answer and to pass on, and carries what is known of its contact.
+    fn own_copy(&mut self, arrival: Arrival, place: Option<QueryPlace>) -> Query {
         let mut query = arrival.into_own();
+        if query.contact.is_none() {
+            query.contact = place.and_then(|place| self.rooms.flood.make().mark_of(place));
+        }
         if query.ask == Ask::Topology {
             query.path.push(self.advertised());
         }
@@ -143,29 +167,47 @@ impl Overlay {
         resumption.finished.into_iter().for_each(|report| self.rooms.report(report, out));
     }
 
-    /// What a servent does with a query whose neighbor has brought more than its share.
+    /// What a servent does with a query whose neighbor, or whose contact, has its share of what is remembered.
     fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Outbox<'_>) {
-        self.rooms.rare.make().counters.over_pace += 1;
+        self.rooms.rare.make().counters.over_share += 1;
         if let Some(link) = asker.link() {
             log::warn!(
                 target: STRANGERS_LOG,
-                "neighbor {} brings queries faster than it may: some are refused",
+                "neighbor {} brings more open queries than its share: some are refused",
                 self.rooms.links.neighbor_name(link)
             );
         }
         self.rooms.report(CopyReport { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
     }
 
+    /// A copy cannot be true beside what is known of the same query or contact.
+    fn note_disbelief(&mut self, asker: Asker) {
+        self.rooms.rare.make().counters.contradicted += 1;
+        if let Asker::Neighbor { link, .. } = asker {
+            log::warn!(
+                target: STRANGERS_LOG,
+                "neighbor {} brings copies of known queries that ask or say something else: they are refused",
+                self.rooms.links.neighbor_name(link)
+            );
+        }
+    }
+
     /// What a servent does with a query it has no room to remember.
     fn refuse(&mut self, now: Time, arrival: Arrival, out: &mut Outbox<'_>) {
-        let (asker, id) = (arrival.asker, arrival.query.id());
         self.rooms.rare.make().counters.unseen += 1;
-        log::warn!(target: STRANGERS_LOG, "refused query {id}: {SEEN_IDS_MAX} queries are the most to remember");
+        let id = arrival.query.id();
+        log::warn!(target: STRANGERS_LOG, "refused query {id}: there is no room to remember it");
+        self.answer_without_asking(now, arrival, out);
+    }
+
+    /// A query that goes nowhere from here is lost. A client of ours is told what this servent has itself: that takes no
+    /// place, since what goes nowhere cannot come back.
+    fn answer_without_asking(&mut self, now: Time, arrival: Arrival, out: &mut Outbox<'_>) {
+        let (asker, id) = (arrival.asker, arrival.query.id());
         let mut tally = Tally { lost: 1, ..Tally::default() };
         if matches!(asker, Asker::Client { .. }) {
-            // What this servent has itself takes no place: the query goes nowhere, so it cannot come back.
             tally.reached = 1;
-            let query = self.own_copy(arrival);
+            let query = self.own_copy(arrival, None);
             self.answer(now, asker, &query, &mut tally, out);
         }
         self.rooms.report(CopyReport { asker, id, tally }, out);

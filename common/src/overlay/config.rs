@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::address::Neighbor;
 use crate::limits::TTL_DEFAULT;
 use crate::message::ServentId;
+use crate::random::Secret;
 
 /// What one servent is told when it starts. What is said of nobody has its default: no neighbors, the usual TTL.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub advertised: SocketAddr,
     /// Who it is: random, new at every start. The jitter of redials comes from it too.
     pub servent_id: ServentId,
+    /// What nobody else knows: the names it goes by as a contact come from it, and how it tells asks apart.
+    pub secret: Secret,
     /// The TTL of the queries its own clients ask.
     pub ttl: u8,
     /// Pass every query on once only, even when a later copy may go further.
@@ -31,6 +34,7 @@ impl Default for Config {
         Config {
             advertised: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
             servent_id: ServentId(0),
+            secret: Secret::default(),
             ttl: TTL_DEFAULT,
             forward_once: false,
             neighbors: Vec::new(),

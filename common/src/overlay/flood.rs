@@ -10,34 +10,36 @@
 //! lost that comes back in time, and nothing is counted or answered twice.
 
 mod arrival;
-mod paces;
+mod contacts;
+mod own;
 mod pass;
+mod places;
 mod seen;
+mod slots;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use crate::address::AnswerAddress;
 use crate::counted::counted;
 use crate::limits::{
-    ECHO_WAIT_MAX, ECHOES_KEPT_MAX, LOOKS_FEW, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_FREELY_MAX,
+    ECHO_WAIT_MAX, ECHOES_KEPT_MAX, LOOKS_FEW, OFFERS_KEPT_BYTES_MAX, PLACES_FREE, QUERIES_PENDING_MAX,
 };
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
-use crate::on_demand::OnDemand;
-use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::QUERY_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::{Parting, Speaker};
-use crate::query::{Query, QueryId, Tally};
+use crate::query::{ContactMark, Query, QueryId, Tally};
+use crate::random::Secret;
 use crate::time::Time;
 
 pub(super) use arrival::{Arrival, Asker, Breach};
-use paces::Paces;
+use own::Own;
 use pass::{Pass, patience};
-pub(super) use seen::QueryPlace;
-use seen::SeenSet;
+use places::{Bringer, NoRoom, Places};
+use seen::{Holder, NewQuery, SeenQuery, SeenSet};
+pub(super) use slots::QueryPlace;
 
 /// What an arriving copy is to us, and where that is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +50,32 @@ pub(super) enum Admission {
     MoreTtl(QueryPlace),
     /// Seen, and this copy brings nothing.
     Duplicate(QueryPlace),
+    /// The same, and whoever sent the one before awaits no echo: it came over a dialect that has none.
+    HeardSilently(QueryPlace),
     /// Seen, and what came of it was not kept: it may be a duplicate, or offered again.
     EchoForgotten(QueryPlace),
     /// The copy that came before over a link that fell. What came of it, if that is known yet.
     OfferedAgain(Option<Tally>),
+    /// Its contact has it open no more: whoever sent it has given it up, or lies.
+    Spoilt,
+    /// It says of a query, a number or a TTL what cannot be true beside what is known.
+    Contradicts,
+    /// Not seen, and its contact has another query under its number: one of them is forged, and the contact is to go by another
+    /// name.
+    NumberTaken,
     /// Not seen, and there is no room to remember it.
     Refused,
-    /// Not seen, and its neighbor has brought more than its share.
-    OverPace,
+    /// Not seen, and its neighbor, or its contact, has its share of that room.
+    OverShare,
+}
+
+/// What this servent was told about how to judge copies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judging {
+    /// Whether it passes each query on once only.
+    pub(super) forward_once: bool,
+    /// What nobody else knows: its names and hashes come of it.
+    pub(super) secret: Secret,
 }
 
 /// How the first copy of a query came, as far as that is still known.
@@ -93,11 +113,14 @@ pub(super) struct CopyReport {
     pub(super) tally: Tally,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flood {
     seen: SeenSet,
+    own: Own,
     /// When each pass is looked at next. A pass that goes before leaves its look behind, up to as many as are needed.
     looks: BinaryHeap<Reverse<(Time, QueryPlace, u8)>>,
+    /// What came of passes whose query was closed, until somebody is told.
+    given_up: Vec<CopyReport>,
     /// Queries that were new, ever.
     pub(super) queries_count: u64,
     /// Copies that went to nobody, because their neighbor could not be told, ever.
@@ -105,19 +128,144 @@ pub(super) struct Flood {
     pending_count: usize,
     kept_count: usize,
     offers_kept_bytes: usize,
-    paces: OnDemand<Paces>,
+    pending_places: Places,
+    kept_places: Places,
+}
+
+impl Default for Flood {
+    fn default() -> Flood {
+        Flood {
+            seen: SeenSet::default(),
+            own: Own::default(),
+            looks: BinaryHeap::new(),
+            given_up: Vec::new(),
+            queries_count: 0,
+            unsaid_count: 0,
+            pending_count: 0,
+            kept_count: 0,
+            offers_kept_bytes: 0,
+            pending_places: Places::new(PLACES_FREE, QUERIES_PENDING_MAX - PLACES_FREE),
+            kept_places: Places::new(PLACES_FREE, ECHOES_KEPT_MAX - PLACES_FREE),
+        }
+    }
 }
 
 impl Flood {
-    /// Judges a copy of a query, and remembers it: rules 4 to 6 of the table in docs/PROTOCOL.md. It is looked up here,
+    // ---- copies come ----
+
+    /// Judges a copy of a query, and remembers it: rules 4 to 10 of the table in docs/PROTOCOL.md. It is looked up here,
     /// and never again.
-    pub(super) fn admit(&mut self, now: Time, arrival: &Arrival, forward_once: bool) -> Admission {
-        self.forget_old(now);
-        let Arrival { asker, ref query, ttl } = *arrival;
-        let known = self.seen.find(query.id());
-        let Some((place, entry)) = known.and_then(|place| Some((place, self.seen.get_mut(place)?))) else {
-            return self.admit_new(now, asker, query, ttl);
+    pub(super) fn admit(&mut self, now: Time, arrival: &Arrival, judging: Judging) -> Admission {
+        for entry in self.seen.forget_old(now) {
+            // A shell that was held up for long may bring a query before the deadline it is late for.
+            self.let_go(entry);
+        }
+        let ask = judging.secret.hash(&arrival.query.ask);
+        match arrival.asker {
+            Asker::Client { link } => self.admit_request(now, link, &arrival.query, ask, judging.secret),
+            Asker::Neighbor { link, .. } => self.admit_copy(now, link, arrival, ask, judging.forward_once),
+            Asker::Gone { .. } => Admission::Refused,
+        }
+    }
+
+    fn admit_request(&mut self, now: Time, link: LinkId, query: &Query, ask: u64, secret: Secret) -> Admission {
+        let id = query.id();
+        self.close_own(now);
+        if let Some(place) = self.seen.find(id)
+            && let Some(entry) = self.seen.get(place)
+        {
+            let is_of_this_link = entry.first_link == Some(link) && matches!(entry.holder, Holder::Own { .. });
+            if is_of_this_link && entry.ask == ask {
+                return Admission::Duplicate(place);
+            }
+            // A client that has come anew may count from zero, as its former self did.
+            if is_of_this_link || !query.client.dialect.manners().counts_from_zero {
+                return Admission::Contradicts;
+            }
+            self.forget_former(place);
+        }
+        self.queries_count += 1;
+        if !self.own.has_number() {
+            return Admission::Refused;
+        }
+        let mark = self.own.next_mark(now, secret);
+        let new = NewQuery { id, ask, since: now, link: Some(link), bringer: Bringer::Own, ttl: query.ttl };
+        match self.seen.remember_own(new, mark.number) {
+            Ok(place) => {
+                self.own.push(now, mark, place);
+                Admission::New(place)
+            }
+            Err(_) => Admission::Refused,
+        }
+    }
+
+    fn admit_copy(&mut self, now: Time, link: LinkId, arrival: &Arrival, ask: u64, forward_once: bool) -> Admission {
+        let Arrival { query, ttl, .. } = arrival;
+        let id = query.id();
+        let mut contact = None;
+        if let Some(mark) = query.contact {
+            if self.own.is_named(mark.name) {
+                // Nobody is believed about our own numbers.
+                return match self.seen.find(id) {
+                    Some(place) => self.judge_known(place, arrival, ask, forward_once),
+                    None if mark.number < self.own.open_from() => Admission::Spoilt,
+                    None => Admission::Contradicts,
+                };
+            }
+            contact = self.seen.contact(mark.name);
+            if let Some(contact) = contact {
+                let open_from = self.seen.on_heard(contact, mark.open_from);
+                for entry in self.seen.close(contact) {
+                    self.give_up_entry(entry);
+                }
+                if mark.number < open_from {
+                    return Admission::Spoilt;
+                }
+            }
+        }
+        if let Some(place) = self.seen.find(id) {
+            return self.judge_known(place, arrival, ask, forward_once);
+        }
+        if let (Some(contact), Some(mark)) = (contact, query.contact)
+            && self.seen.numbered(contact, mark.number).is_some()
+        {
+            return Admission::NumberTaken;
+        }
+        self.queries_count += 1;
+        let bringer = Bringer::Neighbor { link, hops: query.hops };
+        let new = NewQuery { id, ask, since: now, link: Some(link), bringer, ttl: *ttl };
+        let remembered = match query.contact {
+            Some(mark) => self.seen.remember(new, mark),
+            None => self.seen.remember_by_age(new),
         };
+        match remembered {
+            Ok(place) => Admission::New(place),
+            Err(NoRoom::Full) => Admission::Refused,
+            Err(NoRoom::OverShare) => Admission::OverShare,
+        }
+    }
+
+    /// What a neighbor's copy of a query is whose id is known.
+    fn judge_known(&mut self, place: QueryPlace, arrival: &Arrival, ask: u64, forward_once: bool) -> Admission {
+        let Arrival { asker, ref query, ttl } = *arrival;
+        let Some(entry) = self.seen.get(place) else { return Admission::Contradicts };
+        let held = match entry.holder {
+            Holder::Own { number } => self.own.mark_of(number),
+            Holder::Contact { place, number } => self.seen.mark_of(place, number),
+            Holder::Age => None,
+        };
+        let is_another = |held: ContactMark, mark: ContactMark| held.name != mark.name || held.number != mark.number;
+        let contradicts = entry.ask != ask
+            || held.zip(query.contact).is_some_and(|(held, mark)| is_another(held, mark))
+            // Nobody has more TTL of what we gave than we gave.
+            || ttl > entry.ttl && matches!(entry.holder, Holder::Own { .. });
+        if contradicts {
+            return Admission::Contradicts;
+        }
+        if held.is_none() && query.contact.is_some() {
+            return Admission::HeardSilently(place);
+        }
+        let Some(entry) = self.seen.get_mut(place) else { return Admission::Contradicts };
         if ttl > entry.ttl && !forward_once {
             entry.ttl = ttl;
             return Admission::MoreTtl(place);
@@ -139,15 +287,12 @@ impl Flood {
         }
     }
 
-    /// Judges a query that was never seen.
-    fn admit_new(&mut self, now: Time, asker: Asker, query: &Query, ttl: u8) -> Admission {
-        if !self.take_from_pace(now, asker, query.hops) {
-            return Admission::OverPace;
-        }
-        self.queries_count += 1;
-        match self.seen.remember(now, query.id(), query.client.dialect, ttl) {
-            Some(place) => Admission::New(place),
-            None => Admission::Refused,
+    /// What the copies of a query carry of its contact, as far as that is known here.
+    pub(super) fn mark_of(&self, place: QueryPlace) -> Option<ContactMark> {
+        match self.seen.get(place)?.holder {
+            Holder::Own { number } => self.own.mark_of(number),
+            Holder::Contact { place, number } => self.seen.mark_of(place, number),
+            Holder::Age => None,
         }
     }
 
@@ -158,31 +303,43 @@ impl Flood {
         Some(First { asker: first.map(|pass| pass.asker), ttl: first.map_or(entry.ttl, |pass| pass.ttl) })
     }
 
-    /// Counts a new query against the pace of the neighbor that brought it. False when that has brought more than its
-    /// share. What clients ask is slowed down before it comes here.
-    fn take_from_pace(&mut self, now: Time, asker: Asker, hops: u8) -> bool {
-        match asker {
-            Asker::Neighbor { link, .. } if self.seen.len() >= SEEN_FREELY_MAX => {
-                let headroom = self.headroom();
-                self.paces.make().take(now, link, hops, headroom)
+    /// Takes what came of passes that were given up because their query was closed.
+    pub(super) fn take_given_up(&mut self) -> Vec<CopyReport> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    // ---- queries of our own clients ----
+
+    /// Whether clients are to wait with what else they ask.
+    pub(super) fn is_busy(&self) -> bool {
+        self.own.is_busy()
+    }
+
+    /// Whether those that wait may go on.
+    pub(super) fn may_go_on(&mut self, now: Time) -> bool {
+        self.close_own(now);
+        self.own.may_go_on()
+    }
+
+    /// Forgets what our own clients asked and is not open any more.
+    fn close_own(&mut self, now: Time) {
+        while let Some(place) = self.own.pop_over(now) {
+            if let Some(entry) = self.seen.remove(place) {
+                self.let_go(entry);
             }
-            _ => true,
         }
     }
 
-    /// How much room there is for new queries.
-    pub(super) fn headroom(&self) -> Headroom {
-        Headroom::beside(self.seen.len())
-    }
-
-    /// Forgets what a client asked: it has come anew, and counts from zero.
-    pub(super) fn forget_client(&mut self, client: AnswerAddress) {
-        for pass in self.seen.forget_client(client) {
-            self.drop_pass(&pass);
+    /// Forgets what a client asked before it came anew: it counts from zero. Copies of it may still be under way.
+    fn forget_former(&mut self, place: QueryPlace) {
+        if let Some(entry) = self.seen.remove(place) {
+            self.let_go(entry);
         }
     }
 
-    /// Passes a query on that was admitted: rules 7 to 10 of the table. `query` is as it may be passed on; `tally` is
+    // ---- copies go ----
+
+    /// Passes a query on that was admitted: rules 11 to 14 of the table. `query` is as it may be passed on; `tally` is
     /// what this servent itself has to report.
     pub(super) fn pass_on(
         &mut self,
@@ -194,6 +351,10 @@ impl Flood {
         mut tally: Tally,
     ) -> Passing {
         let id = query.id();
+        let bringer = match asker {
+            Asker::Neighbor { link, .. } => Bringer::Neighbor { link, hops: query.hops },
+            Asker::Client { .. } | Asker::Gone { .. } => Bringer::Own,
+        };
         let goes_on = if to.count() == 0 {
             false
         } else if query.ttl == 0 {
@@ -202,8 +363,11 @@ impl Flood {
             tally.stopped += 1;
             self.seen.set_stopped(place, true);
             false
-        } else if self.pending_count >= QUERIES_PENDING_MAX {
-            log::debug!(target: QUERY_LOG, "{id} not passed on: {QUERIES_PENDING_MAX} pending are the most");
+        } else if !self.pending_places.has_room(bringer) {
+            log::debug!(
+                target: QUERY_LOG,
+                "{id} not passed on: {QUERIES_PENDING_MAX} pending are the most, and shared among the neighbors"
+            );
             tally.lost += 1;
             false
         } else {
@@ -225,7 +389,7 @@ impl Flood {
         pass.tally = tally;
         let report = CopyReport { asker, id, tally };
         if !goes_on {
-            self.keep(place, pass);
+            self.keep(place, pass, bringer);
             return Passing::Finished(report);
         }
         let until = now + patience(&query);
@@ -234,11 +398,11 @@ impl Flood {
         let query = Arc::new(query);
         let Recipients { links, echoing, .. } = to;
         if echoing.is_empty() {
-            self.keep(place, pass);
+            self.keep(place, pass, bringer);
             return Passing::On { query, links, finished: Some(report) };
         }
         pass.awaited = echoing;
-        self.begin(place, pass, until, &query);
+        self.begin(place, pass, bringer, until, &query);
         Passing::On { query, links, finished: None }
     }
 
@@ -250,8 +414,14 @@ impl Flood {
         let index = pass.awaited.iter().position(|awaited| *awaited == link)?;
         pass.awaited.swap_remove(index);
         pass.tally.add(&echo.tally);
+        let is_last = pass.awaited.is_empty();
+        if echo.tally.spoilt > 0
+            && let Some(SeenQuery { holder: Holder::Own { number }, .. }) = self.seen.get(place)
+        {
+            self.own.on_spoilt(*number);
+        }
         // Most echoes are not the last: nothing has finished.
-        if pass.awaited.is_empty() { self.finish_unless_awaiting(place, ttl) } else { None }
+        if is_last { self.finish_unless_awaiting(place, ttl) } else { None }
     }
 
     /// A link is gone. What was awaited from a neighbor is awaited for as long as it would have been, if it may come
@@ -260,9 +430,9 @@ impl Flood {
         // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
         let Some(Speaker::Neighbor(identity)) = speaker else { return Vec::new() };
         let returns = identity.filter(|_| parting == Parting::ForNow);
-        if let Some(paces) = self.paces.get_mut() {
-            paces.forget(link);
-        }
+        self.seen.on_closed(link);
+        self.pending_places.on_closed(link);
+        self.kept_places.on_closed(link);
         let mut finished = Vec::new();
         for (place, ttl) in self.passes_where(|pass| pass.concerns(link)) {
             let Some(pass) = self.seen.pass_mut(place, ttl) else { continue };
@@ -290,6 +460,13 @@ impl Flood {
         finished
     }
 
+    /// A neighbor came, over this link.
+    pub(super) fn on_neighbor(&mut self, link: LinkId) {
+        self.seen.on_linked(link);
+        self.pending_places.on_linked(link);
+        self.kept_places.on_linked(link);
+    }
+
     /// A neighbor is linked that may have been lost before: what of ours it may not have heard, or not have echoed. What
     /// it could be told then and cannot be told now is lost there.
     pub(super) fn on_linked(
@@ -312,7 +489,8 @@ impl Flood {
             if can_be_told(offer) {
                 resumption.offers.push(Arc::clone(offer));
                 pass.awaited.push(link);
-                pass.tally.copies += 1;
+                // What an echo told of may be anything.
+                pass.tally.copies = pass.tally.copies.saturating_add(1);
             } else {
                 log::debug!(target: QUERY_LOG, "{} lost an echo: whom it was awaited from is back, and cannot be told", offer.id());
                 self.unsaid_count += 1;
@@ -325,6 +503,10 @@ impl Flood {
 
     /// Gives up what has been awaited for too long, and forgets what was kept long enough.
     pub(super) fn on_deadline(&mut self, now: Time) -> Vec<CopyReport> {
+        if self.deadline() > now {
+            return Vec::new();
+        }
+        self.close_own(now);
         let mut finished = Vec::new();
         while let Some(Reverse((look, place, ttl))) = self.looks.peek().copied() {
             if look > now {
@@ -337,13 +519,25 @@ impl Flood {
                 Some(until) if until > now => self.look_at(until, place, ttl),
                 Some(_) => {
                     if let Some(pass) = self.seen.remove_pass(place, ttl) {
-                        self.drop_pass(&pass);
+                        self.drop_pass(pass);
                     }
                 }
                 None => {}
             }
         }
         finished
+    }
+
+    /// A beat of the neighbors is over: contacts that were quiet for too long are forgotten, and what is over or old goes though
+    /// nothing more is asked.
+    pub(super) fn on_beat(&mut self, now: Time) {
+        self.close_own(now);
+        for entry in self.seen.forget_old(now) {
+            self.let_go(entry);
+        }
+        for entry in self.seen.on_beat() {
+            self.give_up_entry(entry);
+        }
     }
 
     /// Gives up everything that is awaited.
@@ -353,11 +547,26 @@ impl Flood {
     }
 
     pub(super) fn deadline(&self) -> Time {
-        self.looks.peek().map_or(Time::NEVER, |Reverse((look, ..))| *look)
+        let look = self.looks.peek().map_or(Time::NEVER, |Reverse((look, ..))| *look);
+        look.min(self.own.deadline())
     }
 
-    pub(super) fn seen_count(&self) -> usize {
-        self.seen.len()
+    // ---- what they say of themselves ----
+
+    pub(super) fn held_count(&self) -> usize {
+        self.seen.held_count()
+    }
+
+    pub(super) fn by_age_count(&self) -> usize {
+        self.seen.by_age_count()
+    }
+
+    pub(super) fn contacts_count(&self) -> usize {
+        self.seen.contacts_count()
+    }
+
+    pub(super) fn own_open_count(&self) -> usize {
+        self.own.open_count()
     }
 
     pub(super) fn pending_count(&self) -> usize {
@@ -376,8 +585,9 @@ impl Flood {
         self.looks.len()
     }
 
-    pub(super) fn paces_count(&self) -> usize {
-        self.paces.get().map_or(0, Paces::len)
+    /// How many links it is noted of what they have of what is shared.
+    pub(super) fn sharing_count(&self) -> usize {
+        self.seen.links_count().max(self.pending_places.links_count()).max(self.kept_places.links_count())
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
@@ -386,7 +596,9 @@ impl Flood {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let looks = self.looks.capacity() * size_of::<Reverse<(Time, QueryPlace, u8)>>();
-        size_of_val(self) + self.seen.memory_bytes() + looks + self.offers_kept_bytes
+        let places = self.pending_places.memory_bytes() + self.kept_places.memory_bytes();
+        let own = self.own.memory_bytes();
+        size_of_val(self) + self.seen.memory_bytes() + own + places + looks + self.offers_kept_bytes
     }
 
     /// The passes, pending or kept, of which this is true, in the order in which they are looked at. Strangers decide how
@@ -416,13 +628,17 @@ impl Flood {
     }
 
     /// Adds a pass whose echoes are awaited until then.
-    fn begin(&mut self, place: QueryPlace, mut pass: Pass, until: Time, query: &Arc<Query>) {
+    fn begin(&mut self, place: QueryPlace, mut pass: Pass, bringer: Bringer, until: Time, query: &Arc<Query>) {
         let bytes = query.bytes_count();
         if self.offers_kept_bytes + bytes <= OFFERS_KEPT_BYTES_MAX {
             self.offers_kept_bytes += bytes;
             pass.offer = Some(Arc::clone(query));
         }
         self.pending_count += 1;
+        if bringer == Bringer::Own {
+            self.own.on_pending();
+        }
+        pass.place = Some(self.pending_places.take(bringer));
         let ttl = pass.ttl;
         self.seen.add_pass(place, pass);
         self.look_at(until, place, ttl);
@@ -444,7 +660,7 @@ impl Flood {
     /// Finishes a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that
     /// is due anyway finds out.
     fn finish_unless_awaiting(&mut self, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
-        let id = self.seen.get_mut(place)?.id;
+        let id = self.seen.get(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
         if pass.is_finished || !pass.awaited.is_empty() || pass.absent_count() > 0 {
             return None;
@@ -454,56 +670,95 @@ impl Flood {
         // It may be kept for a while, and many may be.
         pass.awaited = Vec::new();
         pass.absent.clear();
-        if let Some(offer) = pass.offer.take() {
-            self.offers_kept_bytes -= offer.bytes_count();
+        let offer = pass.offer.take();
+        let taken = pass.place.take();
+        self.on_not_pending(offer.as_deref(), taken);
+        let kept = taken.and_then(|taken| self.take_kept_place(place, report.asker, taken.bringer()));
+        match (kept, self.seen.pass_mut(place, ttl)) {
+            (Some(kept), Some(pass)) => pass.place = Some(kept),
+            _ => drop(self.seen.remove_pass(place, ttl)),
         }
-        self.pending_count -= 1;
-        if !self.take_kept_place(place, report.asker) {
-            self.seen.remove_pass(place, ttl);
-        }
+        self.on_over(place, &report.tally);
         Some(report)
     }
 
     /// Keeps the echo of a pass that finished as it began.
-    fn keep(&mut self, place: QueryPlace, mut pass: Pass) {
-        if self.take_kept_place(place, pass.asker) {
+    fn keep(&mut self, place: QueryPlace, mut pass: Pass, bringer: Bringer) {
+        self.on_over(place, &pass.tally);
+        if let Some(kept) = self.take_kept_place(place, pass.asker, bringer) {
             let (until, ttl) = (pass.came + ECHO_WAIT_MAX, pass.ttl);
             pass.is_finished = true;
+            pass.place = Some(kept);
             self.seen.add_pass(place, pass);
             self.look_at(until, place, ttl);
         }
     }
 
-    /// Takes a place for the echo of a pass to be kept in. False when there is none left, which is noted, and when
+    /// The flood of a query is over here. Where a client of ours asked it, it is over everywhere.
+    fn on_over(&mut self, place: QueryPlace, tally: &Tally) {
+        if let Some(SeenQuery { holder: Holder::Own { number }, .. }) = self.seen.get(place) {
+            self.own.on_over(*number, tally);
+        }
+    }
+
+    /// Takes a place for the echo of a pass to be kept in. None when there is none left, which is noted, and when
     /// there is nobody to keep it for: whoever does not say who it is cannot be known again.
-    fn take_kept_place(&mut self, place: QueryPlace, asker: Asker) -> bool {
-        let has_room = self.kept_count < ECHOES_KEPT_MAX;
+    fn take_kept_place(&mut self, place: QueryPlace, asker: Asker, bringer: Bringer) -> Option<places::TakenPlace> {
+        // Whoever brought it may have gone, or come over another link since.
+        let bringer = bringer.now_at(asker.link());
+        let has_room = self.kept_places.has_room(bringer);
         if !has_room {
             self.seen.set_echo_forgotten(place);
         }
-        let is_kept = has_room && asker.identity().is_some();
-        self.kept_count += usize::from(is_kept);
-        is_kept
+        if !has_room || asker.identity().is_none() {
+            return None;
+        }
+        self.kept_count += 1;
+        Some(self.kept_places.take(bringer))
     }
 
-    fn forget_old(&mut self, now: Time) {
-        while let Some(entry) = self.seen.forget_oldest(now) {
-            // A shell that was held up for long may bring a query before the deadline it is late for.
-            for pass in &entry.passes {
-                self.drop_pass(pass);
-            }
+    /// Gives up what is awaited of a query that is closed. Whoever waits will be told.
+    fn give_up_entry(&mut self, mut entry: SeenQuery) {
+        for pass in entry.passes.iter_mut().filter(|pass| !pass.is_finished) {
+            pass.tally.add_lost(pass.awaited.len() + pass.absent_count());
+            self.given_up.push(CopyReport { asker: pass.asker, id: entry.id, tally: pass.tally });
         }
+        self.let_go(entry);
+    }
+
+    /// Counts out whatever was kept of a query that is remembered no more.
+    fn let_go(&mut self, entry: SeenQuery) {
+        if let Holder::Own { number } = entry.holder
+            && entry.passes.iter().any(|pass| !pass.is_finished)
+        {
+            self.own.on_over(number, &Tally { lost: 1, ..Tally::default() });
+        }
+        entry.passes.into_iter().for_each(|pass| self.drop_pass(pass));
     }
 
     /// Counts a pass out.
-    fn drop_pass(&mut self, pass: &Pass) {
+    fn drop_pass(&mut self, pass: Pass) {
         if pass.is_finished {
             self.kept_count -= 1;
+            if let Some(taken) = pass.place {
+                self.kept_places.give_back(taken);
+            }
         } else {
-            self.pending_count -= 1;
+            self.on_not_pending(pass.offer.as_deref(), pass.place);
         }
-        if let Some(offer) = &pass.offer {
+    }
+
+    /// A pass is pending no more.
+    fn on_not_pending(&mut self, offer: Option<&Query>, taken: Option<places::TakenPlace>) {
+        self.pending_count -= 1;
+        if let Some(offer) = offer {
             self.offers_kept_bytes -= offer.bytes_count();
+        }
+        if let Some(taken) = taken {
+            if taken.bringer() == Bringer::Own {
+                self.own.on_not_pending();
+            }
+            self.pending_places.give_back(taken);
         }
     }
 }

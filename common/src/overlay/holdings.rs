@@ -10,9 +10,14 @@ use super::flood::Flood;
 use super::links::Links;
 use super::rooms::{Counters, RareRooms, Rooms};
 use crate::limits::{
-    CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, ECHOES_KEPT_MAX,
-    LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_IDS_MAX,
+    CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, CONTACTS_MAX,
+    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_IDS_MAX,
+    SEEN_TP3_IDS_MAX, SPAN_MAX,
 };
+
+/// Queries from the first one that is open to the last: so far apart their numbers may be.
+#[allow(clippy::cast_possible_truncation, reason = "it is that of a number of two bytes")]
+const OWN_OPEN_MAX: usize = SPAN_MAX as usize + 1;
 
 /// How much there is of one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +94,7 @@ const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>)
 }
 
 /// What is held, then what was counted.
-const ROWS: [Listed; 22] = [
+const ROWS: [Listed; 27] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -98,7 +103,18 @@ const ROWS: [Listed; 22] = [
     held("links", "links of all kinds", CONNECTIONS_MAX, |rooms| {
         rooms.links.count() + rooms.of_calls(Calls::links_count)
     }),
-    held("seen", "queries remembered", SEEN_IDS_MAX, |rooms| rooms.of_flood(Flood::seen_count)),
+    held("seen", "queries remembered that their contact has open", SEEN_IDS_MAX, |rooms| {
+        rooms.of_flood(Flood::held_count)
+    }),
+    held("seen_by_age", "queries remembered that came without a contact", SEEN_TP3_IDS_MAX, |rooms| {
+        rooms.of_flood(Flood::by_age_count)
+    }),
+    held("contacts", "contacts whose queries are remembered", CONTACTS_MAX, |rooms| {
+        rooms.of_flood(Flood::contacts_count)
+    }),
+    held("own_open", "queries of own clients that are open, or stand behind one that is", OWN_OPEN_MAX, |rooms| {
+        rooms.of_flood(Flood::own_open_count)
+    }),
     held("pending", "queries passed on whose echoes are awaited", QUERIES_PENDING_MAX, |rooms| {
         rooms.of_flood(Flood::pending_count)
     }),
@@ -107,7 +123,9 @@ const ROWS: [Listed; 22] = [
         rooms.of_flood(Flood::offers_kept_bytes)
     }),
     held("looks", "moments at which these are looked at", LOOKS_MAX, |rooms| rooms.of_flood(Flood::looks_count)),
-    held("paces", "links to neighbors that have a pace", NEIGHBORS_MAX, |rooms| rooms.of_flood(Flood::paces_count)),
+    held("sharing", "links to neighbors that have some of what is shared", NEIGHBORS_MAX, |rooms| {
+        rooms.of_flood(Flood::sharing_count)
+    }),
     held("call_addresses", "addresses known that are called", CALL_ADDRESSES_MAX, |rooms| {
         rooms.of_calls(Calls::addresses_count)
     }),
@@ -127,8 +145,12 @@ const ROWS: [Listed; 22] = [
         rooms.counters.too_far
     }),
     counted("unseen", "queries refused because the seen set was full", |rooms| rooms.counters.unseen),
-    counted("over_pace", "queries refused because their neighbor brought more than its share", |rooms| {
-        rooms.counters.over_pace
+    counted("over_share", "queries refused because their neighbor, or their contact, had its share", |rooms| {
+        rooms.counters.over_share
+    }),
+    counted("spoilt", "copies refused because their contact had them open no more", |rooms| rooms.counters.spoilt),
+    counted("contradicted", "copies refused because they could not be true beside what was known", |rooms| {
+        rooms.counters.contradicted
     }),
     counted(
         "unsaid",

@@ -7,27 +7,24 @@
 mod neighbors;
 mod targets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use crate::address::{AnswerAddress, canonical};
 use crate::features::Features;
-use crate::limits::{CLIENT_QUERIES_AT_ONCE_MAX, CLIENT_QUERIES_PER_SECOND_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX};
+use crate::limits::{NEIGHBOR_BEAT, NEIGHBORS_MAX};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
 use crate::newcomers::Newcomers;
 use crate::on_demand::OnDemand;
 use crate::overlay::config::Config;
 use crate::overlay::doors::Outbox;
-use crate::overlay::headroom::Headroom;
 use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::Speaker;
 use crate::query::Query;
 use crate::random::another;
-use crate::rate::Rate;
 use crate::time::Time;
 
 use neighbors::{NeighborLink, Silence};
@@ -63,15 +60,24 @@ pub(super) enum Origin {
 struct Guests {
     strangers: Newcomers<Origin>,
     clients: BTreeMap<LinkId, Attached>,
-    /// Those of them that asked faster than they may, and when each goes on.
-    resting: BTreeSet<(Time, LinkId)>,
+    /// The clients that are not read for now, in the order in which they asked too much. Some may have left.
+    resting: Vec<LinkId>,
+}
+
+/// What time has come for.
+#[derive(Debug)]
+pub(super) struct LinksDue {
+    /// The links whose other end has been quiet for too long.
+    pub(super) quiet: Vec<LinkId>,
+    /// Whether the neighbors were looked at.
+    pub(super) is_beat: bool,
 }
 
 /// What a hello made of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Greeting {
     /// A client came.
-    Client(AnswerAddress),
+    Client,
     /// A neighbor came; if there was an older link to the same servent, that goes.
     Neighbor(Option<Identity>, Option<LinkId>),
     /// Nobody may stay: the link is closed, and this is why.
@@ -84,36 +90,8 @@ struct Attached {
     address: AnswerAddress,
     /// What it offered to understand.
     features: Features,
-    /// How fast it asks.
-    rate: Rate<Time>,
-    /// Until when it rests.
-    rests_until: Option<Time>,
-}
-
-impl Guests {
-    fn remove_client(&mut self, link: LinkId) -> Option<Attached> {
-        let client = self.clients.remove(&link)?;
-        if let Some(until) = client.rests_until {
-            self.resting.remove(&(until, link));
-        }
-        Some(client)
-    }
-
-    fn deadline(&self) -> Time {
-        let rest = self.resting.first().map_or(Time::NEVER, |(until, _)| *until);
-        self.strangers.deadline().min(rest)
-    }
-
-    /// Whoever has rested for long enough goes on.
-    fn resume_due(&mut self, now: Time, out: &mut Outbox<'_>) {
-        while let Some((until, link)) = self.resting.first().copied().filter(|(until, _)| *until <= now) {
-            self.resting.remove(&(until, link));
-            if let Some(client) = self.clients.get_mut(&link) {
-                client.rests_until = None;
-            }
-            out.resume(link);
-        }
-    }
+    /// Whether it is not read for now.
+    is_resting: bool,
 }
 
 impl Links {
@@ -217,8 +195,7 @@ impl Links {
                 };
                 let socket = canonical(SocketAddr::new(from.ip(), answer_port));
                 let address = AnswerAddress { socket, dialect: hello.dialect };
-                let client =
-                    Attached { address, features: hello.features, rate: Rate::starting_at(now), rests_until: None };
+                let client = Attached { address, features: hello.features, is_resting: false };
                 self.on_client_hello(link, client, own, out)
             }
             Role::Servent { advertised, .. } => self.on_servent_hello(now, link, origin, hello, advertised, own, out),
@@ -242,7 +219,7 @@ impl Links {
         self.forget_stranger(link);
         self.guests.make().clients.insert(link, client);
         out.send(link, Message::Hello(*own));
-        Greeting::Client(address)
+        Greeting::Client
     }
 
     #[allow(clippy::too_many_arguments, reason = "who it is and where it came from, and who we are")]
@@ -357,7 +334,7 @@ impl Links {
             log::info!("link with neighbor {} is gone: {reason}", neighbor.advertised());
             return Some(Speaker::Neighbor(neighbor.identity));
         }
-        if let Some(client) = self.guests.get_mut().and_then(|guests| guests.remove_client(link)) {
+        if let Some(client) = self.guests.get_mut().and_then(|guests| guests.clients.remove(&link)) {
             log::debug!("client {} left: {reason}", client.address.socket);
             return Some(Speaker::Client);
         }
@@ -425,33 +402,35 @@ impl Links {
         neighbors.chain(guests).collect()
     }
 
-    /// The answer address of a client that asks. One that asks too fast rests.
-    pub(super) fn on_client_asks(
-        &mut self,
-        now: Time,
-        link: LinkId,
-        headroom: Headroom,
-        out: &mut Outbox<'_>,
-    ) -> Option<AnswerAddress> {
-        const INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / CLIENT_QUERIES_PER_SECOND_MAX as u64);
-        let at_once = headroom.shorten(INTERVAL * CLIENT_QUERIES_AT_ONCE_MAX);
-        let guests = self.guests.get_mut()?;
-        let client = guests.clients.get_mut(&link)?;
-        client.rate.count(now, headroom.lengthen(INTERVAL));
-        if client.rate.is_ahead(now, at_once) {
-            let until = now + client.rate.wait(now, at_once);
-            match client.rests_until.replace(until) {
-                Some(before) => {
-                    guests.resting.remove(&(before, link));
-                }
-                None => {
-                    log::debug!("client {} asks faster than it may: it rests for a while", client.address.socket);
-                    out.rest(link);
-                }
-            }
-            guests.resting.insert((until, link));
+    /// The answer address of a client that asks.
+    pub(super) fn client_address(&self, link: LinkId) -> Option<AnswerAddress> {
+        Some(self.guests.get()?.clients.get(&link)?.address)
+    }
+
+    /// Has a client not read until there is room for what it asks.
+    pub(super) fn rest(&mut self, link: LinkId, out: &mut Outbox<'_>) {
+        let Some(guests) = self.guests.get_mut() else { return };
+        let Some(client) = guests.clients.get_mut(&link) else { return };
+        if !std::mem::replace(&mut client.is_resting, true) {
+            guests.resting.push(link);
+            out.rest(link);
         }
-        Some(client.address)
+    }
+
+    /// Whether clients rest.
+    pub(super) fn has_resting(&self) -> bool {
+        self.guests.get().is_some_and(|guests| !guests.resting.is_empty())
+    }
+
+    /// Has all of them read again, whoever waited longest first.
+    pub(super) fn resume_all(&mut self, out: &mut Outbox<'_>) {
+        let Some(guests) = self.guests.get_mut() else { return };
+        for link in std::mem::take(&mut guests.resting) {
+            if let Some(client) = guests.clients.get_mut(&link) {
+                client.is_resting = false;
+                out.resume(link);
+            }
+        }
     }
 
     pub(super) fn fingerprint(&self) -> u64 {
@@ -485,19 +464,19 @@ impl Links {
     // ---- time ----
 
     pub(super) fn deadline(&self) -> Time {
-        let guest = self.guests.get().map_or(Time::NEVER, Guests::deadline);
+        let stranger = self.guests.get().map_or(Time::NEVER, |guests| guests.strangers.deadline());
         let beat = if self.neighbors.is_empty() { Time::NEVER } else { self.beat };
-        guest.min(beat).min(self.next_dial)
+        stranger.min(beat).min(self.next_dial)
     }
 
     /// Pings, dials, and names the links whose other end has been quiet for too long.
-    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> Vec<LinkId> {
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> LinksDue {
         let mut quiet = Vec::new();
-        if let Some(guests) = self.guests.get_mut() {
-            guests.resume_due(now, out);
+        if let Some(guests) = self.guests.get() {
             quiet.extend(guests.strangers.overdue(now).take(CLOSED_AT_ONCE_MAX));
         }
-        if !self.neighbors.is_empty() && self.beat <= now {
+        let is_beat = !self.neighbors.is_empty() && self.beat <= now;
+        if is_beat {
             self.beat = now + NEIGHBOR_BEAT;
             for neighbor in &mut self.neighbors {
                 match neighbor.on_beat() {
@@ -516,7 +495,7 @@ impl Links {
             }
             self.next_dial = self.first_due();
         }
-        quiet
+        LinksDue { quiet, is_beat }
     }
 
     // ---- targets ----
@@ -578,7 +557,7 @@ mod tests {
 
     #[test]
     fn a_client_costs_no_more_for_what_it_offered() {
-        assert_eq!(size_of::<Attached>(), size_of::<(AnswerAddress, Rate<Time>, Option<Time>)>());
+        assert_eq!(size_of::<Attached>(), size_of::<(AnswerAddress, bool)>());
     }
 
     #[test]

@@ -10,7 +10,6 @@ use super::flood::{Admission, Arrival, Asker, CopyReport, First, Flood, QueryPla
 use super::links::Links;
 use super::log_names::QUERY_LOG;
 use crate::counted::counted;
-use crate::limits::SEEN_IDS_MAX;
 use crate::link::LinkId;
 use crate::query::{Ask, QueryId};
 use crate::text::Escaped;
@@ -75,16 +74,24 @@ pub(super) fn log_arrival(links: &Links, flood: &Flood, arrival: &Arrival, admis
     match admission {
         Admission::New(_) => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Shortened(&query.ask)),
         Admission::MoreTtl(_) => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
-        Admission::Duplicate(place) | Admission::EchoForgotten(place) => {
+        Admission::Duplicate(place) | Admission::HeardSilently(place) | Admission::EchoForgotten(place) => {
             log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", first_copy(links, flood, place));
         }
         Admission::OfferedAgain(_) => {
             log::debug!(target: QUERY_LOG, "{id} offered again {from}: it came before over a link that fell");
         }
         Admission::Refused => {
-            log::debug!(target: QUERY_LOG, "{id} refused {from}: {SEEN_IDS_MAX} queries are the most to remember");
+            log::debug!(target: QUERY_LOG, "{id} refused {from}: there is no room to remember it");
         }
-        Admission::OverPace => log::debug!(target: QUERY_LOG, "{id} refused {from}: it brings more than its share"),
+        Admission::OverShare => {
+            log::debug!(target: QUERY_LOG, "{id} refused {from}: it, or its contact, has its share");
+        }
+        Admission::Spoilt => {
+            log::debug!(target: QUERY_LOG, "{id} refused {from}: its contact has it open no more");
+        }
+        Admission::Contradicts | Admission::NumberTaken => {
+            log::debug!(target: QUERY_LOG, "{id} refused {from}: it cannot be true beside what is known of it");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::errand::{CallEvent, Callee, Errand, News, Wish};
 use super::flood::{Asker, CopyReport, Flood};
 #[cfg(test)]
 use super::greeting::Greetings;
-use super::links::Links;
+use super::links::{Links, LinksDue};
 use super::log_names::QUERY_LOG;
 use super::query_log;
 use super::reload::Reload;
@@ -57,7 +57,9 @@ pub(super) struct Counters {
     pub(super) answered: u64,
     pub(super) too_far: u64,
     pub(super) unseen: u64,
-    pub(super) over_pace: u64,
+    pub(super) over_share: u64,
+    pub(super) spoilt: u64,
+    pub(super) contradicted: u64,
     pub(super) unanswered: u64,
 }
 
@@ -81,12 +83,17 @@ impl Rooms {
 
     pub(super) fn on_deadline(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
         // What a link that is closed makes of the others comes first.
-        for link in self.links.on_deadline(now, out) {
+        let LinksDue { quiet, is_beat } = self.links.on_deadline(now, out);
+        for link in quiet {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
         }
         let Rooms { links, flood, rare } = self;
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.on_deadline(now), out);
+            if is_beat {
+                flood.on_beat(now);
+                report_all(links, flood.take_given_up(), out);
+            }
         }
         if let Some(rare) = rare.get_mut() {
             rare.on_deadline(now, out);
@@ -150,6 +157,27 @@ impl Rooms {
     #[inline]
     pub(super) fn report(&self, report: CopyReport, out: &mut Outbox<'_>) {
         send_report(&self.links, report, out);
+    }
+
+    /// Tells whoever waits for copies of queries that were closed meanwhile.
+    #[inline]
+    pub(super) fn report_given_up(&mut self, out: &mut Outbox<'_>) {
+        let Rooms { links, flood, rare: _ } = self;
+        if let Some(flood) = flood.get_mut() {
+            report_all(links, flood.take_given_up(), out);
+        }
+    }
+
+    /// Has the clients that rest read again, once there is room for what they ask.
+    #[inline]
+    pub(super) fn resume_clients(&mut self, now: Time, out: &mut Outbox<'_>) {
+        let Rooms { links, flood, rare: _ } = self;
+        if links.has_resting()
+            && let Some(flood) = flood.get_mut()
+            && flood.may_go_on(now)
+        {
+            links.resume_all(out);
+        }
     }
 
     // ---- what they say of themselves ----

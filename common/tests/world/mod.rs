@@ -149,6 +149,8 @@ pub(crate) struct World {
     pub(crate) queries: Vec<QueryId>,
     /// Who put an answer to which query on a link, in which of its lives.
     answers: BTreeSet<(QueryId, NodeId, u32)>,
+    /// The queries whose client was told that they are over.
+    finished: BTreeSet<QueryId>,
 }
 
 struct Node {
@@ -337,6 +339,7 @@ impl World {
             recording: false,
             queries: Vec::new(),
             answers: BTreeSet::new(),
+            finished: BTreeSet::new(),
         }
     }
 
@@ -1143,12 +1146,23 @@ impl World {
         }
     }
 
-    /// No life of a servent answers a query twice.
-    fn look_at_said(&mut self, node: NodeId, client: NodeId, message: &Message) {
-        if let Message::Answer(answer) = message {
-            let id = QueryId { sequence: answer.sequence, client: self.nodes[client.0].address };
-            let is_first = self.answers.insert((id, node, self.nodes[node.0].life));
-            assert!(is_first, "servent {} answers {id} twice", self.nodes[node.0].name);
+    /// No life of a servent answers a query twice. One that is asked again after it is over is a new one.
+    fn look_at_said(&mut self, node: NodeId, other: NodeId, message: &Message) {
+        let id_of = |client: NodeId, sequence| QueryId { sequence, client: self.nodes[client.0].address };
+        match message {
+            Message::Answer(answer) => {
+                let id = id_of(other, answer.sequence);
+                let is_first = self.answers.insert((id, node, self.nodes[node.0].life));
+                assert!(is_first, "servent {} answers {id} twice", self.nodes[node.0].name);
+            }
+            Message::Finished(finished) => drop(self.finished.insert(id_of(other, finished.sequence))),
+            Message::Request(request) => {
+                let id = id_of(node, request.sequence);
+                if self.finished.remove(&id) {
+                    self.answers.retain(|(answered, ..)| *answered != id);
+                }
+            }
+            _ => {}
         }
     }
 

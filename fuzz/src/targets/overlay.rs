@@ -7,16 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard, Outside, purpose_of};
-use common::limits::{DIAL_WAIT_MAX, SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, TTL_MAX};
+use common::limits::{CONTACT_QUIET_MAX, DIAL_WAIT_MAX, NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX, TTL_MAX};
 use common::link::LinkId;
 use common::message::{Hello, Message, Role, ServentId};
 use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
-use common::query::QueryId;
+use common::query::{Ask, ContactName, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, PREFACE};
@@ -41,6 +42,9 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
     Outcome::taken_if(driver.answers_count + driver.floods_count > 0)
 }
 
+/// More beats than a contact may be quiet for.
+const BEATS_MAX: usize = 80;
+
 struct Driver {
     mind: Overlay,
     exchange: Exchange,
@@ -54,6 +58,8 @@ struct Driver {
     /// What is being done beside everything else: one thing of each kind, or for each neighbor, at a time.
     jobs: Vec<Job>,
     heard: BTreeMap<QueryId, Answerable>,
+    /// The name the mind itself goes by as a contact, once it was heard.
+    own_name: Option<ContactName>,
     answers_count: usize,
     floods_count: usize,
     has_left: bool,
@@ -73,22 +79,66 @@ struct End {
     was_greeted: bool,
 }
 
-/// How often a servent may answer a query: once, and once more when it may have forgotten it.
-#[derive(Clone, Copy, Debug, Default)]
+/// What makes a query new, and has it answered once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    /// A copy that names its contact, and the number it has there.
+    Contact(ContactName, u64),
+    /// A copy without a contact.
+    Alone,
+}
+
+impl Cause {
+    fn of(query: &Query) -> Cause {
+        query.contact.map_or(Cause::Alone, |mark| Cause::Contact(mark.name, mark.number))
+    }
+
+    /// How long what it made new is remembered at least. Until then no such copy is answered again.
+    fn lasts(self) -> Duration {
+        match self {
+            Cause::Contact(..) => CONTACT_QUIET_MAX,
+            Cause::Alone => SEEN_TP3_AGE_MAX,
+        }
+    }
+}
+
+/// How often a query may be answered, for what was heard of it, and how often it was.
+#[derive(Clone, Debug, Default)]
 struct Answerable {
-    since: Option<Time>,
-    from_tp3: bool,
+    /// When each cause of an answer was last one.
+    causes: BTreeMap<Cause, Time>,
+    /// Who asked it here, and what, and has not heard that it is over.
+    asker: Option<(LinkId, Ask)>,
     may_answer: u32,
     answers: u32,
 }
 
 impl Answerable {
-    fn hear(&mut self, now: Time, dialect: Dialect) {
-        self.from_tp3 |= dialect == Dialect::Tp3;
-        let age_max = if self.from_tp3 { SEEN_TP3_AGE_MAX } else { SEEN_AGE_MAX };
-        if self.since.is_none_or(|since| now.since(since) >= age_max) {
-            self.since = Some(now);
+    fn hear_copy(&mut self, now: Time, query: &Query) {
+        let cause = Cause::of(query);
+        if self.causes.get(&cause).is_none_or(|since| now.since(*since) >= cause.lasts()) {
+            self.causes.insert(cause, now);
             self.may_answer += 1;
+        }
+    }
+
+    /// What is asked again over the same link while it is open is the same thing said twice; anything else may be new.
+    fn hear_request(&mut self, link: LinkId, ask: &Ask, dialect: Dialect) {
+        let asker = Some((link, ask.clone()));
+        if self.asker != asker {
+            self.asker = asker;
+            self.may_answer += 1;
+        }
+        if dialect.manners().counts_from_zero {
+            // It is its new self, and what was known of the former is forgotten with it.
+            self.causes.clear();
+        }
+    }
+
+    fn hear_finished(&mut self, link: LinkId, tally: &Tally) {
+        // What was said twice reached nobody new, and is not over by that.
+        if tally.reached > 0 && self.asker.as_ref().is_some_and(|(asker, _)| *asker == link) {
+            self.asker = None;
         }
     }
 }
@@ -131,6 +181,7 @@ impl Driver {
             dials: Vec::new(),
             jobs: Vec::new(),
             heard: BTreeMap::new(),
+            own_name: None,
             answers_count: 0,
             floods_count: 0,
             has_left: false,
@@ -156,7 +207,7 @@ impl Driver {
             }
             4..=10 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    let message = words::message(reader);
+                    let message = self.with_own_name(words::message(reader));
                     if !self.resting.contains(&link) {
                         self.on_message(link, message);
                     }
@@ -195,6 +246,13 @@ impl Driver {
                 0 => self.leave(),
                 1 => self.wires.are_full = !self.wires.are_full,
                 2..=4 => drop(self.tell(Input::Reload)),
+                5 | 6 => {
+                    // A servent with neighbors is never told less often, and contacts are forgotten by it.
+                    for _ in 0..reader.below(BEATS_MAX) {
+                        self.go_to(self.now + NEIGHBOR_BEAT);
+                        self.tell_deadline();
+                    }
+                }
                 _ => self.end_job(reader),
             },
         }
@@ -230,23 +288,17 @@ impl Driver {
         {
             let client = canonical(SocketAddr::new(from.ip(), *answer_port));
             (end.client, end.dialect) = (Some(client), *dialect);
-            if *dialect == Dialect::Tp3 {
-                // It counts from zero again, and so does a servent with it.
-                for (_, heard) in self.heard.iter_mut().filter(|(id, _)| id.client == client) {
-                    heard.since = None;
-                }
-            }
         }
         end.has_spoken = true;
-        let asked = match &message {
-            Message::Query(query) => Some((query.id(), query.client.dialect)),
+        match &message {
+            Message::Query(query) => self.heard.entry(query.id()).or_default().hear_copy(self.now, query),
             Message::Request(request) => {
-                end.client.map(|client| (QueryId { sequence: request.sequence, client }, end.dialect))
+                if let Some(client) = end.client {
+                    let id = QueryId { sequence: request.sequence, client };
+                    self.heard.entry(id).or_default().hear_request(link, &request.ask, end.dialect);
+                }
             }
-            _ => None,
-        };
-        if let Some((id, dialect)) = asked {
-            self.heard.entry(id).or_default().hear(self.now, dialect);
+            _ => {}
         }
         let is_query = matches!(message, Message::Query(_));
         let out = self.tell(Input::Received { link, message });
@@ -255,6 +307,18 @@ impl Driver {
                 assert!(!links.contains(&link), "a query goes back to where it came from");
             }
         }
+    }
+
+    /// Has a copy that names the last of the contacts name the mind itself.
+    fn with_own_name(&self, mut message: Message) -> Message {
+        if let Message::Query(query) = &mut message
+            && let Some(own_name) = self.own_name
+            && let Some(mark) = Arc::make_mut(query).contact.as_mut()
+            && mark.name == words::OWN_NAME
+        {
+            mark.name = own_name;
+        }
+        message
     }
 
     /// Ends the dials that have taken too long, at their time, and lets time go on.
@@ -367,6 +431,9 @@ impl Driver {
                 assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), links.len(), "a flood says it twice");
                 let far = u16::from(query.ttl) + u16::from(query.hops);
                 assert!(query.hops > 0 && far <= u16::from(TTL_MAX) + 1, "{query:?} goes too far");
+                if let (1, Some(mark)) = (query.hops, query.contact) {
+                    self.own_name = Some(mark.name);
+                }
                 self.floods_count += 1;
             }
             Output::Dial { dial, address, dialect } => {
@@ -393,6 +460,11 @@ impl Driver {
             return;
         };
         end.was_greeted |= matches!(message, Message::Hello(_));
+        if let (Message::Finished(finished), Some(client)) = (message, end.client) {
+            let id = QueryId { sequence: finished.sequence, client };
+            let Some(heard) = self.heard.get_mut(&id) else { panic!("{finished:?} to {client}, who did not ask") };
+            heard.hear_finished(link, &finished.tally);
+        }
         let Message::Answer(answer) = message else { return };
         self.answers_count += 1;
         let Some(client) = end.client else { panic!("{answer:?} goes to {link}, where no client is") };
@@ -411,18 +483,9 @@ impl Driver {
         for Holding { value, help, limit, .. } in self.mind.holdings() {
             assert!(limit.is_none_or(|limit| value <= limit), "{value} {help}, where {limit:?} are the most");
         }
-        let [neighbors, links, paces, pending, offers_bytes, addresses, dials, answers_bytes] = [
-            "neighbors",
-            "links",
-            "paces",
-            "pending",
-            "offers_kept_bytes",
-            "call_addresses",
-            "call_dials",
-            "calls_queued_bytes",
-        ]
-        .map(|name| self.mind.holding(name).expect("it is in the list"));
-        assert!(paces <= neighbors, "{paces} paces of {neighbors} neighbors");
+        let [links, own_open, pending, offers_bytes, addresses, dials, answers_bytes] =
+            ["links", "own_open", "pending", "offers_kept_bytes", "call_addresses", "call_dials", "calls_queued_bytes"]
+                .map(|name| self.mind.holding(name).expect("it is in the list"));
         assert_eq!(links, self.open.len() as u64, "the mind and its shell know of different links: {:?}", self.held());
         let are_known = self.open.keys().all(|link| self.exchange.is_known(*link));
         assert!(are_known, "the mind and its exchange know of different links: {:?}", self.open);
@@ -434,6 +497,7 @@ impl Driver {
         assert!(addresses > 0 || answers_bytes == 0, "answers wait for nobody: {:?}", self.held());
         assert!(pending > 0 || offers_bytes == 0, "queries are kept for nobody: {:?}", self.held());
         assert!(pending == 0 || self.mind.deadline().is_some(), "echoes are awaited for ever");
+        assert!(self.resting.is_empty() || own_open > 0, "{:?} rest, and nothing is open", self.resting);
         assert!(self.resting.is_empty() || self.mind.deadline().is_some(), "{:?} rest for ever", self.resting);
     }
 }

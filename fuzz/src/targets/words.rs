@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::SPAN_MAX;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally};
@@ -65,15 +66,22 @@ fn asked(reader: &mut Reader<'_>) -> Option<AskHash> {
     }
 }
 
-/// One of few, so that what one says of a number is met again.
+/// What stands for the name of the mind itself, for whoever knows it.
+pub(super) const OWN_NAME: ContactName = ContactName(3);
+
+/// One of few, so that what one says of a number is met again: few names, few numbers, and as near or far ahead of what is
+/// open as they may be.
 fn contact(reader: &mut Reader<'_>) -> Option<ContactMark> {
     if reader.flag() {
         return None;
     }
-    let name = ContactName(u64::from(reader.byte() % 4));
+    let name = ContactName(u64::from(reader.byte()) % (OWN_NAME.0 + 1));
     let number = count(reader);
-    let open_from = number - number.min(u64::from(reader.byte()));
-    Some(ContactMark { name, number, open_from })
+    let span = match reader.byte() {
+        255 => SPAN_MAX,
+        small => u64::from(small % 4),
+    };
+    Some(ContactMark { name, number, open_from: number - span.min(number) })
 }
 
 /// An extreme number more often than chance would have it.

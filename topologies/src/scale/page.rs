@@ -4,7 +4,7 @@
 //! it, and is put there from here. Nothing is measured here.
 
 use anyhow::{Context, bail};
-use common::limits::{SEEN_AGE_MAX, SEEN_IDS_MAX};
+use common::limits::{CONTACT_QUIET_MAX, CONTACTS_MAX};
 
 use super::{
     DEGREE, DEGREE_SIZE, DEGREES, GNUTELLA, Run, Runs, SHAPES, SIZES, TTL_MOST, TTL_SIZE, TTLS, degrees, plan, seeds,
@@ -352,13 +352,15 @@ fn frames() -> String {
 
 fn internet_table(runs: &Runs) -> anyhow::Result<String> {
     let each = copies_per_servent(runs)?;
-    let ids_a_second = f64::from(u32::try_from(SEEN_IDS_MAX)?) / SEEN_AGE_MAX.as_secs_f64();
+    let contacts_max = f64::from(u32::try_from(CONTACTS_MAX)?);
     let mut rows = Vec::new();
     for servents in INTERNET_SIZES {
         for per_minute in PER_MINUTE {
             let queries = servents * per_minute / 60.0;
             let bytes = bytes_a_second(each, servents, per_minute);
-            let fits = if queries <= ids_a_second { "yes" } else { "no" };
+            // Whoever asks once in so long is remembered all the time.
+            let contacts = servents.min(queries * CONTACT_QUIET_MAX.as_secs_f64());
+            let fits = if contacts <= contacts_max { "yes" } else { "no" };
             rows.push(vec![
                 grouped(servents),
                 per_minute.to_string(),
@@ -371,6 +373,7 @@ fn internet_table(runs: &Runs) -> anyhow::Result<String> {
                         bytes * 8.0 * (QUERY_BYTES + ECHO_BYTES + 2.0 * HEADER_BYTES) / (QUERY_BYTES + ECHO_BYTES)
                     )
                 ),
+                significant(contacts),
                 fits.to_owned(),
             ]);
         }
@@ -382,14 +385,14 @@ fn internet_table(runs: &Runs) -> anyhow::Result<String> {
         "messages/s sent by each servent",
         "sent by each servent",
         "with headers",
-        "fits the seen set",
+        "contacts remembered",
+        "there is room for them",
     ]);
     let last = SIZES[SIZES.len() - 1];
     let note = format!(
-        "\nCopies per servent and query: {each:.3}. Ids the seen set has room for: {} / {} s = {} new queries/s.\n",
-        grouped(f64::from(u32::try_from(SEEN_IDS_MAX)?)),
-        SEEN_AGE_MAX.as_secs(),
-        grouped(ids_a_second),
+        "\nCopies per servent and query: {each:.3}. A servent has room for {} contacts that were heard of within {} s.\n",
+        grouped(contacts_max),
+        CONTACT_QUIET_MAX.as_secs(),
     );
     Ok(command(&plan(&Shape::Random, last, DEGREE, TTL_MOST, 1)) + &table(&head, &rows) + &note)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arrival::Asker;
+use super::places::TakenPlace;
 use crate::limits::ECHO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::Identity;
@@ -29,6 +30,8 @@ pub(super) struct Pass {
     pub(super) absent: OnDemand<Vec<Identity>>,
     pub(super) tally: Tally,
     pub(super) is_finished: bool,
+    /// What it takes among those that are pending, or, once it has finished, among those whose echo is kept.
+    pub(super) place: Option<TakenPlace>,
 }
 
 impl Pass {
@@ -42,6 +45,7 @@ impl Pass {
             absent: OnDemand::default(),
             tally: Tally::default(),
             is_finished: false,
+            place: None,
         }
     }
 

@@ -1,163 +1,294 @@
-//! The query ids of the last two minutes, or of as long as they are remembered in the dialect of their client.
+//! What is remembered of queries: the seen set, found by query id, and what makes an entry go.
 //!
-//! It finds and forgets; what a copy of a known query is good for is judged by `flood`.
+//! An entry goes when its contact says that the query is no longer open (`contacts`), when this servent itself is the contact
+//! and knows it (`own`), or, where no contact is named, when it is old. It finds and forgets; what a copy of a known query is
+//! good for is judged by `flood`.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::net::SocketAddr;
-use std::time::Duration;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
+use super::contacts::{ContactPlace, Contacts};
 use super::pass::Pass;
-use crate::address::AnswerAddress;
-use crate::dialect::Dialect;
-use crate::limits::SEEN_IDS_MAX;
+use super::places::{Bringer, NoRoom, Places, TakenPlace};
+use super::slots::{FEW, QueryPlace, SlotIndex};
+use crate::limits::{CONTACT_PLACES, CONTACTS_MAX, PLACES_FREE, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX, SEEN_TP3_IDS_MAX};
 use crate::link::LinkId;
 use crate::on_demand::OnDemand;
-use crate::query::QueryId;
+use crate::query::{ContactMark, ContactName, QueryId};
 use crate::time::Time;
 
-/// Where a query is remembered: good for as long as it is, and for none after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::overlay) struct QueryPlace {
-    dialect: Dialect,
-    number: u32,
+/// Who says how long a query is to be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// This servent, whose client asked it, under this number.
+    Own { number: u64 },
+    /// Another contact, under this number.
+    Contact { place: ContactPlace, number: u64 },
+    /// Nobody: it came without a contact, and goes when it is old.
+    Age,
 }
 
 #[derive(Debug)]
 pub(super) struct SeenQuery {
     pub(super) id: QueryId,
+    /// A keyed hash of what was asked.
+    pub(super) ask: u64,
+    pub(super) holder: Holder,
     pub(super) since: Time,
+    /// The link it came over first.
+    pub(super) first_link: Option<LinkId>,
     /// The highest TTL it came with.
     pub(super) ttl: u8,
     /// Whether this servent was counted as one where the TTL ended it.
     is_stopped: bool,
     /// Whether the echo of a copy was not kept.
     pub(super) is_echo_forgotten: bool,
-    is_forgotten: bool,
-    /// The one before it of the same client, where clients count from zero: one that is no more, if there is none.
-    before: u32,
+    /// What it takes of what is shared; nothing where the contact has places of its own.
+    place: Option<TakenPlace>,
     /// The copies whose echoes are awaited or kept; seldom more than one.
     pub(super) passes: Vec<Pass>,
 }
 
-#[derive(Debug, Default)]
+/// What is to be remembered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewQuery {
+    pub(super) id: QueryId,
+    pub(super) ask: u64,
+    pub(super) since: Time,
+    pub(super) link: Option<LinkId>,
+    pub(super) bringer: Bringer,
+    pub(super) ttl: u8,
+}
+
+#[derive(Debug)]
 pub(super) struct SeenSet {
-    /// Of the clients of our own dialect.
-    own: Ring,
-    /// Of those of the others, one for each, in the order of the dialects.
-    others: OnDemand<[Ring; Dialect::ALL.len() - 1]>,
+    slots: Vec<Slot>,
+    /// Those that hold nothing.
+    free: Vec<u32>,
+    /// Every entry, by its id, once there are more than a few.
+    index: OnDemand<SlotIndex>,
+    contacts: Contacts,
+    /// Those that go by their age, in the order in which they came. One that went before keeps its place until then.
+    by_age: VecDeque<(Time, QueryPlace, TakenPlace)>,
+    /// What is left of what entries with a contact may take.
+    places: Places,
+    /// The same for those that go by their age.
+    places_by_age: Places,
 }
 
-/// Entries of one age limit, in the order in which they came, which is the one in which they go.
-#[derive(Debug, Default)]
-struct Ring {
-    entries: VecDeque<SeenQuery>,
-    /// The number of the first entry.
-    first: u32,
-    /// Every entry, by its id.
-    index: OnDemand<Index>,
-    /// The latest entry of each client that may come anew and count from zero. The others follow from it.
-    latest: OnDemand<Index>,
+#[derive(Debug)]
+struct Slot {
+    life: u32,
+    entry: Option<SeenQuery>,
 }
 
-/// Numbers of entries, by the hash of what they are found by. That comes from the network, hence the keyed hash.
-#[derive(Debug, Default)]
-struct Index {
-    numbers: HashTable<u32>,
-    hasher: RandomState,
+impl Default for SeenSet {
+    fn default() -> SeenSet {
+        const SHARED: usize = SEEN_IDS_MAX - PLACES_FREE - CONTACT_PLACES * CONTACTS_MAX;
+        SeenSet {
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: OnDemand::default(),
+            contacts: Contacts::default(),
+            by_age: VecDeque::new(),
+            places: Places::new(PLACES_FREE, SHARED),
+            places_by_age: Places::new(PLACES_FREE, SEEN_TP3_IDS_MAX - PLACES_FREE),
+        }
+    }
 }
-
-/// The copies of one query come close together: as many of the latest entries are looked at before anything is hashed,
-/// and where there are no more, nothing is.
-const LATEST: usize = 4;
 
 impl SeenSet {
-    /// How many there are. Those forgotten early take their place until they are old.
-    pub(super) fn len(&self) -> usize {
-        let others = self.others.get().into_iter().flatten();
-        self.own.entries.len() + others.map(|ring| ring.entries.len()).sum::<usize>()
+    // ---- entries ----
+
+    /// How many are remembered that a contact keeps open.
+    pub(super) fn held_count(&self) -> usize {
+        self.slots.len() - self.free.len() - self.by_age_count()
     }
 
-    pub(super) fn fingerprint(&self) -> u64 {
-        let Some(latest) = self.own.entries.back() else { return 0 };
-        let passes = latest.passes.last().map_or(0, |pass| pass.tally.reached ^ (pass.awaited.len() as u64) << 8);
-        passes ^ latest.id.sequence ^ u64::from(latest.ttl) << 56
+    /// How many go by their age. Those forgotten before take their place until they are old.
+    pub(super) fn by_age_count(&self) -> usize {
+        self.by_age.len()
     }
 
-    /// What is held beside the struct itself.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let others = self
-            .others
-            .get()
-            .map_or(0, |rings| size_of_val(rings) + rings.iter().map(Ring::memory_bytes).sum::<usize>());
-        self.own.memory_bytes() + others
+    pub(super) fn contacts_count(&self) -> usize {
+        self.contacts.len()
+    }
+
+    /// How many links something is noted of, in the table that has most of them.
+    pub(super) fn links_count(&self) -> usize {
+        let Places3(all) = self.all_places();
+        all.into_iter().map(Places::links_count).max().unwrap_or_default()
     }
 
     pub(super) fn find(&self, id: QueryId) -> Option<QueryPlace> {
-        Dialect::ALL.iter().find_map(|dialect| {
-            let number = self.ring(*dialect)?.find(id)?;
-            Some(QueryPlace { dialect: *dialect, number })
-        })
+        let is_it = |slot: &Slot| slot.entry.as_ref().is_some_and(|entry| entry.id == id);
+        let slot = match self.index.get() {
+            None => self.slots.iter().position(is_it).and_then(|slot| u32::try_from(slot).ok())?,
+            Some(index) => index.find(id, |slot| self.slots.get(slot as usize).is_some_and(is_it))?,
+        };
+        Some(QueryPlace { slot, life: self.slots.get(slot as usize)?.life })
     }
 
     pub(super) fn get(&self, place: QueryPlace) -> Option<&SeenQuery> {
-        self.ring(place.dialect)?.get(place.number).filter(|entry| !entry.is_forgotten)
+        self.slots.get(place.slot as usize).filter(|slot| slot.life == place.life)?.entry.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, place: QueryPlace) -> Option<&mut SeenQuery> {
-        self.ring_mut(place.dialect)?.get_mut(place.number)
+        self.slots.get_mut(place.slot as usize).filter(|slot| slot.life == place.life)?.entry.as_mut()
     }
 
-    /// Remembers a query, and says where. Nothing when there are too many.
-    pub(super) fn remember(&mut self, now: Time, id: QueryId, dialect: Dialect, ttl: u8) -> Option<QueryPlace> {
-        if self.len() >= SEEN_IDS_MAX {
-            return None;
+    /// Remembers what a client of ours asked, until it is forgotten.
+    pub(super) fn remember_own(&mut self, query: NewQuery, number: u64) -> Result<QueryPlace, NoRoom> {
+        if !self.places.has_room(Bringer::Own) {
+            return Err(NoRoom::Full);
         }
+        let place = self.places.take(Bringer::Own);
+        Ok(self.insert(query, Holder::Own { number }, Some(place)))
+    }
+
+    /// Remembers a query for as long as its contact keeps it open.
+    pub(super) fn remember(&mut self, query: NewQuery, mark: ContactMark) -> Result<QueryPlace, NoRoom> {
+        let contact = match self.contacts.find(mark.name) {
+            Some(contact) => contact,
+            None => self.contacts.insert(mark, query.bringer)?,
+        };
+        let held_count = self.contacts.held_count(contact);
+        let place = if held_count < CONTACT_PLACES {
+            None
+        } else if self.places.has_room(query.bringer) && self.places.has_room_beside(held_count) {
+            Some(self.places.take(query.bringer))
+        } else {
+            return Err(if self.places.are_full() { NoRoom::Full } else { NoRoom::OverShare });
+        };
+        let place = self.insert(query, Holder::Contact { place: contact, number: mark.number }, place);
+        self.contacts.hold(contact, mark.number, place);
+        Ok(place)
+    }
+
+    /// Remembers a query for as long as one is that names no contact.
+    pub(super) fn remember_by_age(&mut self, query: NewQuery) -> Result<QueryPlace, NoRoom> {
+        if !self.places_by_age.has_room(query.bringer) {
+            let is_full = self.places_by_age.are_full();
+            return Err(if is_full { NoRoom::Full } else { NoRoom::OverShare });
+        }
+        let taken = self.places_by_age.take(query.bringer);
+        let place = self.insert(query, Holder::Age, None);
+        self.by_age.push_back((query.since, place, taken));
+        Ok(place)
+    }
+
+    fn insert(&mut self, query: NewQuery, holder: Holder, place: Option<TakenPlace>) -> QueryPlace {
+        let NewQuery { id, ask, since, link, ttl, bringer: _ } = query;
         let entry = SeenQuery {
             id,
-            since: now,
+            ask,
+            holder,
+            since,
+            first_link: link,
             ttl,
             is_stopped: false,
             is_echo_forgotten: false,
-            is_forgotten: false,
-            before: 0,
+            place,
             passes: Vec::new(),
         };
-        if place_among_others(dialect).is_some() {
-            self.others.make();
-        }
-        let ring = self.ring_mut(dialect)?;
-        let number = ring.push(entry);
-        if dialect.manners().counts_from_zero {
-            ring.set_latest(number);
-        }
-        Some(QueryPlace { dialect, number })
-    }
-
-    /// Forgets the oldest query that is old enough, and gives it, if there is one.
-    pub(super) fn forget_oldest(&mut self, now: Time) -> Option<SeenQuery> {
-        let mut dialects = Dialect::ALL.iter();
-        dialects.find_map(|dialect| self.ring_mut(*dialect)?.pop_older(now, dialect.manners().remembered))
-    }
-
-    /// Forgets what a client asked in its dialect, and gives what was awaited or kept of it. Strangers decide how often
-    /// this is done: nothing that others asked is looked at.
-    pub(super) fn forget_client(&mut self, client: AnswerAddress) -> Vec<Pass> {
-        let mut passes = Vec::new();
-        let Some(ring) = self.ring_mut(client.dialect) else { return passes };
-        for number in ring.take_numbers_of(client.socket) {
-            ring.unindex(number);
-            if let Some(entry) = ring.get_mut(number) {
-                entry.is_forgotten = true;
-                passes.append(&mut entry.passes);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            if self.slots.is_empty() {
+                self.slots.reserve_exact(1);
             }
+            self.slots.push(Slot { life: 0, entry: None });
+            // There are never more than the limits on entries add up to.
+            u32::try_from(self.slots.len() - 1).unwrap_or_default()
+        });
+        let mut life = 0;
+        if let Some(found) = self.slots.get_mut(slot as usize) {
+            found.entry = Some(entry);
+            life = found.life;
         }
-        passes
+        if self.index.get().is_some() {
+            self.index_one(slot);
+        } else if self.slots.len() > FEW {
+            (0..self.slots.len()).for_each(|slot| self.index_one(u32::try_from(slot).unwrap_or_default()));
+        }
+        QueryPlace { slot, life }
     }
+
+    /// Forgets one, and gives it.
+    pub(super) fn remove(&mut self, place: QueryPlace) -> Option<SeenQuery> {
+        let id = self.get(place)?.id;
+        if let Some(index) = self.index.get_mut() {
+            index.remove(place.slot, id);
+        }
+        let slot = self.slots.get_mut(place.slot as usize)?;
+        let entry = slot.entry.take()?;
+        slot.life = slot.life.wrapping_add(1);
+        self.free.push(place.slot);
+        if let Some(taken) = entry.place {
+            self.places.give_back(taken);
+        }
+        Some(entry)
+    }
+
+    // ---- what makes them go ----
+
+    /// Where a contact is remembered that was heard of.
+    pub(super) fn contact(&self, name: ContactName) -> Option<ContactPlace> {
+        self.contacts.find(name)
+    }
+
+    /// A contact was heard of: below this number nothing is open there. Gives the number below which nothing is.
+    pub(super) fn on_heard(&mut self, contact: ContactPlace, open_from: u64) -> u64 {
+        self.contacts.on_heard(contact, open_from)
+    }
+
+    /// Which query a contact has under a number.
+    pub(super) fn numbered(&self, contact: ContactPlace, number: u64) -> Option<QueryPlace> {
+        self.contacts.numbered(contact, number)
+    }
+
+    /// The copy's mark of a query that a contact holds, as far as is known here.
+    pub(super) fn mark_of(&self, contact: ContactPlace, number: u64) -> Option<ContactMark> {
+        self.contacts.mark_of(contact, number)
+    }
+
+    /// Forgets the queries that a contact has open no more, and gives them.
+    pub(super) fn close(&mut self, contact: ContactPlace) -> Vec<SeenQuery> {
+        // Of most copies none is closed, and then nothing is allocated.
+        let closed = std::iter::from_fn(|| self.contacts.pop_closed(contact)).collect::<Vec<_>>();
+        closed.into_iter().filter_map(|place| self.remove(place)).collect()
+    }
+
+    /// Time goes on, for contacts: one beat is over, however long it took. Forgets those that were quiet for too long, and
+    /// gives what was remembered of their queries.
+    pub(super) fn on_beat(&mut self) -> Vec<SeenQuery> {
+        let forgotten = self.contacts.on_beat();
+        forgotten.into_iter().filter_map(|place| self.remove(place)).collect()
+    }
+
+    /// Forgets the queries that go by their age, and are old enough, and gives them.
+    pub(super) fn forget_old(&mut self, now: Time) -> Vec<SeenQuery> {
+        let mut old = Vec::new();
+        while let Some((since, place, taken)) = self.by_age.front().copied()
+            && now.since(since) >= SEEN_TP3_AGE_MAX
+        {
+            self.by_age.pop_front();
+            self.places_by_age.give_back(taken);
+            old.extend(self.remove(place));
+        }
+        old
+    }
+
+    /// A neighbor came, over this link.
+    pub(super) fn on_linked(&mut self, link: LinkId) {
+        let SeenSet { contacts, places, places_by_age, .. } = self;
+        [contacts.places_mut(), places, places_by_age].into_iter().for_each(|places| places.on_linked(link));
+    }
+
+    /// A link is gone.
+    pub(super) fn on_closed(&mut self, link: LinkId) {
+        let SeenSet { contacts, places, places_by_age, .. } = self;
+        [contacts.places_mut(), places, places_by_age].into_iter().for_each(|places| places.on_closed(link));
+    }
+
+    // ---- passes ----
 
     /// Sets the mark and says what it was.
     pub(super) fn set_stopped(&mut self, place: QueryPlace, is_stopped: bool) -> bool {
@@ -169,8 +300,6 @@ impl SeenSet {
             seen.is_echo_forgotten = true;
         }
     }
-
-    // ---- passes ----
 
     pub(super) fn pass(&self, place: QueryPlace, ttl: u8) -> Option<&Pass> {
         self.get(place)?.passes.iter().find(|pass| pass.ttl == ttl)
@@ -193,206 +322,156 @@ impl SeenSet {
         Some(passes.swap_remove(index))
     }
 
-    fn ring(&self, dialect: Dialect) -> Option<&Ring> {
-        match place_among_others(dialect) {
-            None => Some(&self.own),
-            Some(place) => self.others.get()?.get(place),
-        }
+    // ---- what they say of themselves ----
+
+    pub(super) fn fingerprint(&self) -> u64 {
+        let latest = self.slots.iter().rev().find_map(|slot| slot.entry.as_ref());
+        let Some(latest) = latest else { return 0 };
+        let passes = latest.passes.last().map_or(0, |pass| pass.tally.reached ^ (pass.awaited.len() as u64) << 8);
+        passes ^ latest.id.sequence ^ u64::from(latest.ttl) << 56
     }
 
-    fn ring_mut(&mut self, dialect: Dialect) -> Option<&mut Ring> {
-        match place_among_others(dialect) {
-            None => Some(&mut self.own),
-            Some(place) => self.others.get_mut()?.get_mut(place),
-        }
-    }
-}
-
-/// Where a dialect stands among those that are not our own.
-fn place_among_others(dialect: Dialect) -> Option<usize> {
-    (dialect as usize).checked_sub(1)
-}
-
-impl Ring {
-    fn find(&self, id: QueryId) -> Option<u32> {
-        let is_it = |entry: &SeenQuery| entry.id == id && !entry.is_forgotten;
-        let length = self.entries.len();
-        let mut latest = (length.saturating_sub(LATEST)..length).rev();
-        if let Some(place) = latest.find(|place| self.entries.get(*place).is_some_and(is_it)) {
-            return Some(self.number_at(place));
-        }
-        let Index { numbers, hasher } = self.index.get()?;
-        let has_id = |number: &u32| self.get(*number).is_some_and(is_it);
-        numbers.find(hasher.hash_one(id), has_id).copied()
-    }
-
-    fn memory_bytes(&self) -> usize {
+    /// What is held beside the struct itself.
+    pub(super) fn memory_bytes(&self) -> usize {
         let pass = |pass: &Pass| size_of_val(pass) + pass.awaited.capacity() * size_of::<LinkId>();
-        let passes = self.entries.iter().flat_map(|entry| &entry.passes).map(pass).sum::<usize>();
-        let indexes = [&self.index, &self.latest].into_iter().filter_map(OnDemand::get);
-        let indexes = indexes.map(|index| size_of_val(index) + index.numbers.allocation_size()).sum::<usize>();
-        self.entries.capacity() * size_of::<SeenQuery>() + indexes + passes
+        let entries = self.slots.iter().filter_map(|slot| slot.entry.as_ref());
+        let passes = entries.flat_map(|entry| &entry.passes).map(pass).sum::<usize>();
+        let slots = self.slots.capacity() * size_of::<Slot>() + self.free.capacity() * size_of::<u32>();
+        let by_age = self.by_age.capacity() * size_of::<(Time, QueryPlace, TakenPlace)>();
+        let Places3(places) = self.all_places();
+        let places = places.into_iter().map(Places::memory_bytes).sum::<usize>();
+        let index = self.index.get().map_or(0, SlotIndex::memory_bytes);
+        slots + passes + by_age + places + index + self.contacts.memory_bytes()
     }
 
-    fn get(&self, number: u32) -> Option<&SeenQuery> {
-        self.entries.get(number.wrapping_sub(self.first) as usize)
-    }
-
-    fn get_mut(&mut self, number: u32) -> Option<&mut SeenQuery> {
-        self.entries.get_mut(number.wrapping_sub(self.first) as usize).filter(|entry| !entry.is_forgotten)
-    }
-
-    fn number_at(&self, place: usize) -> u32 {
-        // There are never more than SEEN_IDS_MAX places.
-        self.first.wrapping_add(u32::try_from(place).unwrap_or_default())
-    }
-
-    /// Adds an entry, and gives its number.
-    fn push(&mut self, entry: SeenQuery) -> u32 {
-        if self.entries.is_empty() {
-            self.entries.reserve_exact(1);
-        }
-        let number = self.number_at(self.entries.len());
-        self.entries.push_back(entry);
-        match self.entries.len() {
-            0..=LATEST if self.index.get().is_none() => {}
-            // Those that are no longer among the latest have to be found too.
-            length if self.index.get().is_none() => (0..length).for_each(|place| self.index_one(place)),
-            length => self.index_one(length - 1),
-        }
-        number
-    }
-
-    fn index_one(&mut self, place: usize) {
-        let number = self.number_at(place);
-        let Ring { entries, first, index, .. } = self;
-        let Index { numbers, hasher } = index.make();
-        let hash_of = |number: &u32| {
-            let entry = entries.get(number.wrapping_sub(*first) as usize);
-            entry.map_or(0, |entry| hasher.hash_one(entry.id))
-        };
-        numbers.insert_unique(hash_of(&number), number, hash_of);
-    }
-
-    fn unindex(&mut self, number: u32) {
-        let Some(id) = self.get(number).map(|entry| entry.id) else { return };
-        if let Some(Index { numbers, hasher }) = self.index.get_mut()
-            && let Ok(found) = numbers.find_entry(hasher.hash_one(id), |other| *other == number)
-        {
-            found.remove();
+    fn index_one(&mut self, slot: u32) {
+        let SeenSet { slots, index, .. } = self;
+        let id_of = |slot: u32| slots.get(slot as usize)?.entry.as_ref().map(|entry| entry.id);
+        if id_of(slot).is_some() {
+            index.make().insert(slot, id_of);
         }
     }
 
-    /// Makes an entry the latest of its client.
-    fn set_latest(&mut self, number: u32) {
-        let Ring { entries, first, latest, .. } = self;
-        let place = |number: u32| number.wrapping_sub(*first) as usize;
-        let client_of = |number: u32| entries.get(place(number)).map(|entry| entry.id.client);
-        let Index { numbers, hasher } = latest.make();
-        let client = client_of(number);
-        let is_it = |other: &u32| client_of(*other) == client;
-        let before = match numbers.entry(hasher.hash_one(client), is_it, |other| hasher.hash_one(client_of(*other))) {
-            Entry::Occupied(mut found) => std::mem::replace(found.get_mut(), number),
-            Entry::Vacant(vacant) => {
-                vacant.insert(number);
-                first.wrapping_sub(1)
-            }
-        };
-        if let Some(entry) = self.get_mut(number) {
-            entry.before = before;
-        }
-    }
-
-    /// Takes out which entry is the latest of its client, where `is_it` says so of its number.
-    fn take_latest(&mut self, client: SocketAddr, is_it: impl Fn(&Ring, u32) -> bool) -> Option<u32> {
-        let mut latest = std::mem::take(&mut self.latest);
-        let taken = latest.get_mut().and_then(|Index { numbers, hasher }| {
-            let found = numbers.find_entry(hasher.hash_one(Some(client)), |number| is_it(self, *number)).ok()?;
-            Some(found.remove().0)
-        });
-        self.latest = latest;
-        taken
-    }
-
-    /// The numbers of the entries of a client, the latest first. Nothing leads to them any more.
-    fn take_numbers_of(&mut self, client: SocketAddr) -> Vec<u32> {
-        let of_client = |ring: &Ring, number| ring.get(number).is_some_and(|entry| entry.id.client == client);
-        let latest = self.take_latest(client, of_client);
-        std::iter::successors(latest, |number| self.get(*number).map(|entry| entry.before))
-            .take_while(|number| self.get(*number).is_some())
-            .collect()
-    }
-
-    fn pop_older(&mut self, now: Time, age_max: Duration) -> Option<SeenQuery> {
-        let front = self.entries.front()?;
-        if now.since(front.since) < age_max {
-            return None;
-        }
-        let (client, number) = (front.id.client, self.first);
-        self.take_latest(client, |_, latest| latest == number);
-        self.unindex(number);
-        self.first = self.first.wrapping_add(1);
-        self.entries.pop_front()
+    fn all_places(&self) -> Places3<'_> {
+        Places3([self.contacts.places(), &self.places, &self.places_by_age])
     }
 }
+
+/// Everything that is shared.
+struct Places3<'a>([&'a Places; 3]);
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
     use super::*;
-    use crate::limits::SEEN_TP3_AGE_MAX;
 
-    fn client(port: u16) -> AnswerAddress {
-        AnswerAddress { socket: SocketAddr::from(([10, 0, 0, 1], port)), dialect: Dialect::Tp3 }
+    fn id(sequence: u64) -> QueryId {
+        QueryId { sequence, client: SocketAddr::from(([10, 0, 0, 1], 7000)) }
     }
 
-    fn remember(seen: &mut SeenSet, now: Time, sequence: u64, client: AnswerAddress) -> u32 {
-        let id = QueryId { sequence, client: client.socket };
-        seen.remember(now, id, client.dialect, 3).unwrap().number
+    fn new_query(sequence: u64) -> NewQuery {
+        let bringer = Bringer::Neighbor { link: LinkId(1), hops: 1 };
+        NewQuery { id: id(sequence), ask: 0, since: Time::START, link: Some(LinkId(1)), bringer, ttl: 3 }
+    }
+
+    fn mark(name: u64, number: u64) -> ContactMark {
+        ContactMark { name: ContactName(name), number, open_from: 0 }
     }
 
     #[test]
-    fn only_what_a_client_asked_is_looked_at_to_forget_it() {
-        let (mut seen, mut now) = (SeenSet::default(), Time::START);
-        let mut number_of_old = Vec::new();
-        // The second time round those of the first are too old, and their numbers are none any more.
-        for _ in 0..2 {
-            let mut own = Vec::new();
-            for sequence in 0..100 {
-                remember(&mut seen, now, sequence, client(2));
-                if sequence % 30 == 0 {
-                    own.insert(0, remember(&mut seen, now, sequence, client(1)));
-                }
+    fn a_place_is_good_for_what_was_remembered_there_and_for_nothing_after_it() {
+        let mut seen = SeenSet::default();
+        let places = [1, 2].map(|sequence| seen.remember(new_query(sequence), mark(7, sequence)).unwrap());
+        assert_eq!(seen.remove(places[0]).map(|entry| entry.id), Some(id(1)));
+        let third = seen.remember_own(new_query(3), 0).unwrap();
+        assert_eq!((third.slot, third.life), (places[0].slot, places[0].life + 1), "its slot is used again");
+        assert!(seen.get(places[0]).is_none() && seen.get_mut(places[0]).is_none());
+        assert!(seen.remove(places[0]).is_none());
+        assert_eq!([1, 2, 3].map(|sequence| seen.find(id(sequence))), [None, Some(places[1]), Some(third)]);
+        assert_eq!(seen.get(third).map(|entry| entry.holder), Some(Holder::Own { number: 0 }));
+    }
+
+    #[test]
+    fn whatever_was_forgotten_before_what_is_remembered_is_found() {
+        let mut seen = SeenSet::default();
+        let mut remembered: Vec<(u64, QueryPlace)> = Vec::new();
+        let mut sequence = 0;
+        // Enough to need an index, then fewer, then more again.
+        for count in [3, 4, 5, 12, 1, 0, 30, 2] {
+            while remembered.len() > count {
+                let (gone, place) = remembered.remove(remembered.len() / 2);
+                assert_eq!(seen.remove(place).map(|entry| entry.id), Some(id(gone)));
+                assert_eq!(seen.find(id(gone)), None);
             }
-            let ring = seen.ring_mut(Dialect::Tp3).unwrap();
-            assert_eq!(ring.take_numbers_of(client(3).socket), [], "whoever asked nothing");
-            assert_eq!(ring.take_numbers_of(client(1).socket), own, "the latest first");
-            assert_eq!(ring.take_numbers_of(client(1).socket), [], "taken once");
-            assert_ne!(own, number_of_old);
-            number_of_old = own;
-            now = now + SEEN_TP3_AGE_MAX;
-            while seen.forget_oldest(now).is_some() {}
+            while remembered.len() < count {
+                sequence += 1;
+                let place = match sequence % 3 {
+                    0 => seen.remember_own(new_query(sequence), sequence),
+                    1 => seen.remember(new_query(sequence), mark(sequence % 7, sequence)),
+                    _ => seen.remember(new_query(sequence), mark(8, sequence)),
+                };
+                remembered.push((sequence, place.unwrap()));
+            }
+            assert_eq!(seen.held_count(), count);
+            for (sequence, place) in &remembered {
+                assert_eq!(seen.find(id(*sequence)), Some(*place));
+                assert_eq!(seen.get(*place).map(|entry| entry.id), Some(id(*sequence)));
+            }
         }
-        let ring = seen.ring_mut(Dialect::Tp3).unwrap();
-        assert_eq!(ring.latest.get().map(|latest| latest.numbers.len()), Some(0), "nothing is left of anybody");
     }
 
     #[test]
-    fn what_a_client_asked_long_ago_is_not_looked_at_either() {
+    fn what_goes_by_its_age_goes_in_time_and_gives_its_place_back_then() {
         let mut seen = SeenSet::default();
-        let later = Time::START + SEEN_TP3_AGE_MAX;
-        for sequence in 0..10 {
-            remember(&mut seen, Time::START, sequence, client(1));
-        }
-        let kept = remember(&mut seen, later, 10, client(1));
-        while seen.forget_oldest(later).is_some() {}
-        assert_eq!(seen.ring_mut(Dialect::Tp3).unwrap().take_numbers_of(client(1).socket), [kept]);
+        let at = |seconds| Time::START + Duration::from_secs(seconds);
+        let since = |sequence| NewQuery { since: at(sequence), ..new_query(sequence) };
+        let places = [1, 2, 3].map(|sequence| seen.remember_by_age(since(sequence)).unwrap());
+        assert_eq!((seen.by_age_count(), seen.held_count(), seen.contacts_count()), (3, 0, 0));
+        // One that goes before counts until it is old.
+        assert!(seen.remove(places[0]).is_some());
+        assert_eq!(seen.by_age_count(), 3);
+        let age = SEEN_TP3_AGE_MAX.as_secs();
+        assert!(seen.forget_old(at(age)).is_empty());
+        assert!(seen.forget_old(at(1 + age)).is_empty());
+        assert_eq!(seen.by_age_count(), 2);
+        let forgotten: Vec<QueryId> = seen.forget_old(at(9 + age)).into_iter().map(|entry| entry.id).collect();
+        assert_eq!((forgotten, seen.by_age_count()), (vec![id(2), id(3)], 0));
     }
 
     #[test]
-    fn who_never_comes_anew_is_in_no_list_of_clients() {
+    fn a_contact_that_closes_or_is_quiet_takes_its_queries_with_it_and_gives_what_was_shared_back() {
         let mut seen = SeenSet::default();
-        let native = AnswerAddress { dialect: Dialect::Native, ..client(1) };
-        remember(&mut seen, Time::START, 1, native);
-        assert!(seen.own.latest.get().is_none());
+        for number in 0..5 {
+            seen.remember(new_query(number), mark(7, number)).unwrap();
+        }
+        seen.remember(new_query(9), mark(8, 0)).unwrap();
+        let contact = seen.contact(ContactName(7)).unwrap();
+        assert_eq!(seen.contact(ContactName(9)), None);
+        assert_eq!(seen.on_heard(contact, 3), 3);
+        assert_eq!(seen.on_heard(contact, 1), 3, "it does not go back");
+        let ids = |entries: Vec<SeenQuery>| entries.into_iter().map(|entry| entry.id.sequence).collect::<Vec<_>>();
+        assert_eq!(ids(seen.close(contact)), [0, 1, 2]);
+        assert_eq!(ids(seen.close(contact)), []);
+        assert_eq!((seen.numbered(contact, 2), seen.numbered(contact, 4)), (None, seen.find(id(4))));
+        assert_eq!(seen.mark_of(contact, 4), Some(ContactMark { open_from: 3, ..mark(7, 4) }));
+        let mut forgotten = Vec::new();
+        while seen.contacts_count() > 0 {
+            forgotten.extend(ids(seen.on_beat()));
+        }
+        assert_eq!((forgotten, seen.held_count()), (vec![3, 4, 9], 0));
+    }
+
+    #[test]
+    fn what_was_stopped_is_known_until_it_is_said_again() {
+        let mut seen = SeenSet::default();
+        let place = seen.remember_own(new_query(1), 0).unwrap();
+        assert_eq!(
+            [true, true, false, false].map(|is_stopped| seen.set_stopped(place, is_stopped)),
+            [false, true, true, false]
+        );
+        seen.remove(place);
+        assert!(!seen.set_stopped(place, true) && !seen.set_stopped(place, true), "nothing is there");
     }
 }

@@ -1,0 +1,256 @@
+//! A servent's mind under test, the time it lives in, and what is said to it at its doors. No test is here.
+
+#![allow(dead_code, reason = "each test program has use for some of it")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::address::{AnswerAddress, Neighbor};
+use common::dialect::Dialect;
+use common::key::Key;
+use common::link::LinkId;
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
+use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, Tally};
+use common::store::Store;
+use common::time::Time;
+
+pub(crate) const OWN_ID: u128 = 1_000;
+pub(crate) const TICK: Duration = Duration::from_nanos(1);
+
+/// A mind under test, and the time it lives in.
+pub(crate) struct Mind {
+    pub(crate) overlay: Overlay,
+    pub(crate) now: Time,
+    pub(crate) next_link: u64,
+}
+
+pub(crate) fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+pub(crate) fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+pub(crate) fn own_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(10, 0, 0, 1), 9000))
+}
+
+/// The answer address of one client of many.
+pub(crate) fn client_address(number: usize) -> SocketAddr {
+    let [_, b, c, d] = u32::try_from(number).unwrap().to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(11, b, c, d), 7000))
+}
+
+/// Where one servent of many is.
+pub(crate) fn servent_address(number: u128) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(10, 1, 0, 0), u16::try_from(number % 60_000).unwrap()))
+}
+
+pub(crate) fn store(text: &str) -> Arc<Store> {
+    Arc::new(Store::parse(text.as_bytes().to_vec()).unwrap().0)
+}
+
+pub(crate) fn config() -> Config {
+    Config { advertised: own_address(), servent_id: ServentId(OWN_ID), ..Config::default() }
+}
+
+pub(crate) fn config_with_neighbor(addresses: &[SocketAddr]) -> Config {
+    let neighbor = Neighbor { name: "there".to_owned(), addresses: addresses.to_vec(), dialect: Dialect::Native };
+    Config { neighbors: vec![neighbor], ..config() }
+}
+
+impl Mind {
+    pub(crate) fn new() -> Mind {
+        Mind::with(&config(), store("tea green"))
+    }
+
+    pub(crate) fn with(config: &Config, store: Arc<Store>) -> Mind {
+        Mind { overlay: Overlay::new(config, store), now: Time::START, next_link: 1 }
+    }
+
+    pub(crate) fn tell(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.overlay.handle(self.now, input, &mut out);
+        out
+    }
+
+    /// How much the mind holds of what goes by this name, or how many of them it counted.
+    pub(crate) fn held(&self, name: &str) -> usize {
+        usize::try_from(self.overlay.holding(name).expect("there is no such name")).unwrap()
+    }
+
+    /// All that it counted that came to no good.
+    pub(crate) fn counted(&self) -> Vec<Holding> {
+        let is_trouble =
+            |holding: &Holding| holding.limit.is_none() && !["queries", "answered"].contains(&holding.name);
+        self.overlay.holdings().filter(is_trouble).collect()
+    }
+
+    pub(crate) fn hear(&mut self, link: LinkId, message: Message) -> Vec<Output> {
+        self.tell(Input::Received { link, message })
+    }
+
+    pub(crate) fn closed(&mut self, link: LinkId) -> Vec<Output> {
+        self.tell(Input::Closed { link, reason: "it is a test".to_owned() })
+    }
+
+    pub(crate) fn new_link(&mut self) -> LinkId {
+        self.next_link += 1;
+        LinkId(self.next_link)
+    }
+
+    pub(crate) fn stranger(&mut self) -> LinkId {
+        let link = self.new_link();
+        let from = SocketAddr::from((Ipv4Addr::new(10, 2, 0, 0), 40_000));
+        assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
+        link
+    }
+
+    /// A link to a servent of this id, which dialled us.
+    pub(crate) fn neighbor(&mut self, id: u128) -> LinkId {
+        let link = self.stranger();
+        assert_eq!(self.hear(link, servent_hello(id)), [send(link, own_hello())]);
+        link
+    }
+
+    /// A link to a client at an ip of this number, which hears answers at port 7000.
+    pub(crate) fn client(&mut self, number: usize) -> LinkId {
+        let link = self.new_link();
+        let from = SocketAddr::new(client_address(number).ip(), 40_000);
+        assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
+        assert_eq!(self.hear(link, client_hello(7000)), [send(link, own_hello())]);
+        link
+    }
+
+    pub(crate) fn dialled(&mut self, dial: Dial) -> (LinkId, Vec<Output>) {
+        let link = self.new_link();
+        let out = self.tell(Input::Opened { link, opening: Opening::Dialled(dial) });
+        (link, out)
+    }
+
+    pub(crate) fn dial_failed(&mut self, dial: Dial) -> Vec<Output> {
+        self.tell(Input::DialFailed { dial, refused: true, reason: "it is a test".to_owned() })
+    }
+
+    /// An answer link to this client, opened and greeted; gives what was sent once it was.
+    pub(crate) fn answer_link(&mut self, number: usize) -> (LinkId, Vec<Output>) {
+        let (link, out) = self.dialled(Dial::Call(Errand::Answers, client_address(number)));
+        assert_eq!(out, [], "the client speaks first");
+        let out = self.hear(link, client_hello(7000));
+        (link, out)
+    }
+
+    /// Lets time pass, and gives what the mind does at its deadlines. No deadline may be late, and none may spin.
+    pub(crate) fn pass(&mut self, duration: Duration) -> Vec<(Duration, Output)> {
+        let start = self.now;
+        let end = self.now + duration;
+        let mut outputs = Vec::new();
+        while let Some(due) = self.overlay.deadline().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            let out = self.tell(Input::Deadline);
+            let next = self.overlay.deadline();
+            assert!(!out.is_empty() || next.is_none_or(|next| next > due), "told at {due:?}, it wants {next:?}");
+            outputs.extend(out.into_iter().map(|output| (self.now.since(start), output)));
+        }
+        self.now = end;
+        assert_eq!(self.tell(Input::Deadline), [], "something was due and no deadline said so");
+        outputs
+    }
+
+    /// As [`Mind::pass`], where it does not matter when in that time something is done.
+    pub(crate) fn pass_and_see(&mut self, duration: Duration) -> Vec<Output> {
+        self.pass(duration).into_iter().map(|(_, output)| output).collect()
+    }
+}
+
+pub(crate) fn servent_hello(id: u128) -> Message {
+    Message::Hello(Hello::new(Role::Servent { id: ServentId(id), advertised: servent_address(id) }))
+}
+
+pub(crate) fn client_hello(answer_port: u16) -> Message {
+    Message::Hello(Hello::new(Role::Client { answer_port }))
+}
+
+pub(crate) fn own_hello() -> Message {
+    Message::Hello(Hello::new(Role::Servent { id: ServentId(OWN_ID), advertised: own_address() }))
+}
+
+pub(crate) fn send(link: LinkId, message: Message) -> Output {
+    Output::Send { link, message }
+}
+
+pub(crate) fn goodbye(link: LinkId, farewell: Goodbye) -> [Output; 2] {
+    [send(link, Message::Goodbye(farewell)), Output::Close { link }]
+}
+
+pub(crate) fn dial_neighbor(target: usize, address: SocketAddr) -> Output {
+    Output::Dial { dial: Dial::Neighbor(target), address, dialect: Dialect::Native }
+}
+
+pub(crate) fn dial_client(number: usize) -> Output {
+    let address = client_address(number);
+    Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Native }
+}
+
+pub(crate) fn tea() -> Ask {
+    Ask::Key(Key::new(b"tea").unwrap())
+}
+
+pub(crate) fn milk() -> Ask {
+    Ask::Key(Key::new(b"milk").unwrap())
+}
+
+/// What a client of this number asks at a contact of that name, which has no other, and asked for it as often.
+pub(crate) fn query(sequence: u64, client: usize, ask: Ask) -> Query {
+    let contact = Some(mark(client as u64, sequence, 0));
+    let client = AnswerAddress { socket: client_address(client), dialect: Dialect::Native };
+    Query { sequence, client, contact, ttl: 3, hops: 1, ask, path: Path::default() }
+}
+
+pub(crate) fn mark(name: u64, number: u64, open_from: u64) -> ContactMark {
+    ContactMark { name: ContactName(name), number, open_from }
+}
+
+/// The one query that is passed on, and to whom.
+pub(crate) fn passed_on_in(out: &[Output]) -> (Vec<LinkId>, Query) {
+    let mut floods = out.iter().filter_map(|output| match output {
+        Output::Flood { links, query } => Some((links.clone(), Query::clone(query))),
+        _ => None,
+    });
+    let first = floods.next().unwrap_or_else(|| panic!("nothing is passed on: {out:?}"));
+    assert_eq!(floods.next(), None, "one at a time");
+    first
+}
+
+pub(crate) fn echo_of(query: &Query, tally: Tally) -> Message {
+    Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally })
+}
+
+pub(crate) fn request(sequence: u64) -> Message {
+    Message::Request(Request { sequence, ask: milk() })
+}
+
+pub(crate) fn finished(sequence: u64, tally: Tally) -> Message {
+    Message::Finished(Finished { sequence, tally })
+}
+
+pub(crate) fn value(sequence: u64, text: &str) -> Message {
+    Message::Answer(Answer {
+        sequence,
+        asked: Some(AskHash::of(&tea())),
+        hops: 1,
+        body: AnswerBody::Value(text.as_bytes().to_vec()),
+    })
+}
+
+pub(crate) fn reached(count: u64) -> Tally {
+    Tally { reached: count, ..Tally::default() }
+}
+
+/// A tally of one copy passed on.
+pub(crate) fn passed_on() -> Tally {
+    Tally { reached: 1, copies: 1, ..Tally::default() }
+}
