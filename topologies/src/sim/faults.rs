@@ -17,6 +17,7 @@
 //! | dial-silent | 0..8 s | 50 ms..15 s | as dial-refused |
 //! | hostile | 0..8 s | 1..10 s | the servent it attaches to |
 //! | look-up | 0..8 s | 50 ms..15 s | one servent, when it looks up where a neighbor is |
+//! | forger | 0..8 s | 1..10 s | the servent it attaches to |
 //!
 //! What a fault does while it lasts (the pauses of a flapping link, how a servent crashes, what a hostile one says) is
 //! drawn where it is performed, from a stream of its own too.
@@ -115,7 +116,7 @@ fn draw_one(seed: u64, kind: FaultKind, number: u32, graph: &Graph) -> Option<Fa
     let mut random = Random::of(seed, DRAWS + u64::from(number));
     let at = random.duration(BEGINS_MAX);
     let (least, most) = match kind {
-        FaultKind::Flap | FaultKind::Hostile => LASTS_BUSY,
+        FaultKind::Flap | FaultKind::Hostile | FaultKind::Forger => LASTS_BUSY,
         _ => LASTS,
     };
     // Short ones as often as long ones: what matters happens on all scales.

@@ -495,7 +495,7 @@ mod tests {
                 "topology sim ring --faults evil",
                 "`evil` is none of none, mild, wild, or NAME=VALUE with a name of link-down, flap",
             ),
-            ("topology sim ring --faults evil=1", "dial-refused, dial-silent, hostile, look-up"),
+            ("topology sim ring --faults evil=1", "dial-refused, dial-silent, hostile, look-up, forger"),
             ("topology sim ring --faults crash", "`crash` is none of none"),
             ("topology sim ring --faults wild=2", "`wild=2` is none of none"),
             ("topology sim ring --faults crash=3..1", "`crash=3..1`: 3 is more than 1"),

@@ -114,6 +114,8 @@ pub enum FaultKind {
     Hostile,
     /// What a servent looks up comes late, and half of the time in vain.
     LookUp,
+    /// A servent that answers each copy it sees with forged ones: of the same query, and of those to come.
+    Forger,
 }
 
 /// Something drawn that a run can be made without.
@@ -223,7 +225,7 @@ impl FaultKind {
     }
 
     /// Every kind, as it is written, with how many of it a mild run has and how many a wild one.
-    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 11] = [
+    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 12] = [
         (FaultKind::LinkDown, "link-down", 0..=2, 0..=5),
         (FaultKind::Flap, "flap", 0..=1, 0..=2),
         (FaultKind::Clog, "clog", 0..=1, 0..=3),
@@ -235,6 +237,7 @@ impl FaultKind {
         (FaultKind::DialSilent, "dial-silent", 0..=0, 0..=2),
         (FaultKind::Hostile, "hostile", 0..=0, 0..=2),
         (FaultKind::LookUp, "look-up", 0..=1, 0..=2),
+        (FaultKind::Forger, "forger", 0..=0, 0..=2),
     ];
 }
 

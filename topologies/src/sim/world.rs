@@ -251,6 +251,8 @@ struct World<'s> {
     /// The query asked after healing.
     probe: Option<usize>,
     probes: u64,
+    /// Where one was not whole after a forger: what it spoilt is noticed by that query, and mended by the next.
+    spoilt_at: Option<usize>,
     hash: u64,
     steps: u64,
     outcome: RunOutcome,
@@ -286,6 +288,7 @@ impl<'s> World<'s> {
             witness: Witness::new(scene),
             probe: None,
             probes: 0,
+            spoilt_at: None,
             hash: plan.seed,
             steps: 0,
             outcome: RunOutcome { servents, links: scene.graph.links_count(), ..RunOutcome::default() },
@@ -579,6 +582,9 @@ impl<'s> World<'s> {
             // The last of two links between the same servents may go this late: that is no fault, and one more query
             // must find all well.
             self.probe = None;
+        } else if self.spoilt_at.is_none() && self.witness.is_forger_there {
+            self.spoilt_at = self.witness.contact_of(probe);
+            self.probe = None;
         } else {
             let text = format!("after healing, a new query is not what it must be: {}", faults.join("; "));
             self.give_up(&text);
@@ -599,7 +605,8 @@ impl<'s> World<'s> {
     fn send_probe(&mut self) -> Option<usize> {
         let present: Vec<usize> = (0..self.scene.graph.servents()).filter(|node| !self.is_absent(*node)).collect();
         let mut random = Random::of(self.scene.plan.seed, PROBES + self.probes);
-        let contact = *present.get(random.index(present.len()))?;
+        let drawn = *present.get(random.index(present.len()))?;
+        let contact = self.spoilt_at.unwrap_or(drawn);
         self.probes += 1;
         let asking =
             Asking { number: u32::MAX, at: Duration::ZERO, contact: number(contact), topology: random.chance(25) };

@@ -8,8 +8,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use common::address::AnswerAddress;
+use common::key::Key;
 use common::message::{Echo, Hello, Message, Request, Role, ServentId};
-use common::query::{Ask, Path, Query, QueryId, Tally};
+use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
 
 use super::super::plan::Wire;
 use super::super::random::Random;
@@ -24,6 +25,9 @@ const DEEDS_MAX: u64 = 24;
 const DIALS_MAX: u64 = 4;
 /// How many queries it remembers, to say them again.
 const HEARD_MAX: usize = 16;
+/// The most counterfeits a forger makes, and the most of one copy.
+const COUNTERFEITS_MAX: u64 = 60;
+const COUNTERFEITS_AT_ONCE_MAX: u64 = 3;
 
 /// What one of them does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +40,40 @@ enum Deed {
     Lie,
     /// Sends bytes that mean nothing, or half a frame.
     Garble,
+    /// Makes of what it heard copies that are not quite the same.
+    Counterfeit,
 }
 
 const DEEDS: [Deed; 4] = [Deed::Forge, Deed::Replay, Deed::Lie, Deed::Garble];
+
+/// In what a counterfeit differs from the copy it was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Difference {
+    /// It asks something else.
+    Ask,
+    /// It is of another contact: one that nobody is, or that of another query.
+    Contact,
+    /// It is of no contact.
+    NoContact,
+    /// It has another number there.
+    Number,
+    /// It is a query to come, and says that nothing is open before it.
+    OpenFrom,
+    /// It is one of several that have the number of a query to come.
+    Ids,
+    /// It may go further, and comes to its contact too.
+    Ttl,
+}
+
+const DIFFERENCES: [Difference; 7] = [
+    Difference::Ask,
+    Difference::Contact,
+    Difference::NoContact,
+    Difference::Number,
+    Difference::OpenFrom,
+    Difference::Ids,
+    Difference::Ttl,
+];
 
 /// Who it says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +121,22 @@ impl Hostile {
             echoes: random.chance(50),
             heard: Vec::new(),
         }
+    }
+
+    /// One that does nothing but make counterfeits, and is a good neighbor otherwise: it stays.
+    pub(super) fn forger(random: &mut Random) -> Hostile {
+        Hostile {
+            claim: Claim::Itself,
+            deeds: vec![Deed::Counterfeit],
+            deeds_left: random.within(COUNTERFEITS_MAX / 4, COUNTERFEITS_MAX),
+            reads: true,
+            echoes: true,
+            ..Hostile::draw(random)
+        }
+    }
+
+    fn is_forger(&self) -> bool {
+        self.deeds == [Deed::Counterfeit]
     }
 }
 
@@ -139,11 +190,23 @@ impl World<'_> {
             Message::Ping => self.hostile_says(connection, end, &Message::Pong),
             Message::Query(query) => {
                 let (id, ttl, echoes) = (query.id(), query.ttl, hostile.echoes);
+                let is_forger = hostile.is_forger();
+                let query = Arc::unwrap_or_clone(query);
                 if hostile.heard.len() < HEARD_MAX {
-                    hostile.heard.push(Arc::unwrap_or_clone(query));
+                    hostile.heard.push(query.clone());
+                }
+                if is_forger {
+                    for _ in 0..self.troubles[fault].random.within(1, COUNTERFEITS_AT_ONCE_MAX) {
+                        if let Some(left) = self.troubles[fault].hostile.deeds_left.checked_sub(1) {
+                            self.troubles[fault].hostile.deeds_left = left;
+                            self.counterfeit(fault, connection, &query);
+                        }
+                    }
                 }
                 if echoes {
-                    let tally = lie(&mut self.troubles[fault].random);
+                    let random = &mut self.troubles[fault].random;
+                    let honest = Tally { reached: 1, ..Tally::default() };
+                    let tally = if is_forger { honest } else { lie(random) };
                     self.hostile_says(connection, end, &Message::Echo(Echo { id, ttl, tally }));
                 }
             }
@@ -240,6 +303,13 @@ impl World<'_> {
                 let tally = lie(random);
                 self.hostile_says(connection, 0, &Message::Echo(Echo { id, ttl, tally }));
             }
+            Some(Deed::Counterfeit) => {
+                let Trouble { random, hostile, .. } = &mut self.troubles[fault];
+                let heard = hostile.heard.get(random.index(hostile.heard.len())).cloned();
+                if let Some(heard) = heard {
+                    self.counterfeit(fault, connection, &heard);
+                }
+            }
             Some(Deed::Garble) | None => {
                 let random = &mut self.troubles[fault].random;
                 let length = random.within(1, 40);
@@ -248,6 +318,61 @@ impl World<'_> {
                     self.push_bytes(connection, 0, &bytes);
                 }
             }
+        }
+    }
+
+    /// Says a copy that differs from this one in something; or some, where it takes several.
+    fn counterfeit(&mut self, fault: usize, connection: usize, of: &Query) {
+        let Trouble { random, hostile, .. } = &mut self.troubles[fault];
+        let mut query = Query { hops: of.hops.saturating_add(1), ..of.clone() };
+        let difference = DIFFERENCES[random.index(DIFFERENCES.len())];
+        // It needs no way back: what is asked of the topology has none yet.
+        query.path = Path::Addresses(Vec::new());
+        query.ttl = random.byte() % 5;
+        let Some(mark) = query.contact.as_mut().filter(|_| difference != Difference::NoContact) else {
+            query.contact = None;
+            return self.say_query(connection, query);
+        };
+        let mut copies = 1;
+        match difference {
+            Difference::Ask => {
+                let is_topology = query.ask == Ask::Topology;
+                let other = if random.chance(50) { Key::new(b"milk").ok() } else { None };
+                query.ask = match other {
+                    Some(key) => Ask::Key(key),
+                    None if is_topology => self.ask.clone(),
+                    None => Ask::Topology,
+                };
+            }
+            Difference::Contact => {
+                let others = hostile.heard.iter().filter_map(|heard| Some(heard.contact?.name));
+                let others: Vec<ContactName> = others.filter(|name| *name != mark.name).collect();
+                let other = others.get(random.index(others.len())).copied().filter(|_| random.chance(50));
+                mark.name = other.unwrap_or_else(|| ContactName(random.number()));
+            }
+            Difference::Number => {
+                mark.number =
+                    mark.number.saturating_add(random.within(1, 3)).saturating_sub(2 * u64::from(random.chance(50)));
+                mark.open_from = mark.open_from.min(mark.number);
+            }
+            Difference::OpenFrom => {
+                query.sequence = random.below(1 << 31);
+                let ahead_max = if random.chance(50) { 3 } else { u64::MAX / 2 };
+                mark.number = mark.number.saturating_add(random.within(1, ahead_max));
+                mark.open_from = mark.number;
+            }
+            Difference::Ids => {
+                mark.number = mark.number.saturating_add(random.below(3));
+                copies = 3;
+            }
+            Difference::Ttl => query.ttl = of.ttl.saturating_add(1 + random.byte() % 8),
+            Difference::NoContact => {}
+        }
+        for _ in 0..copies {
+            if difference == Difference::Ids {
+                query.sequence = self.troubles[fault].random.below(1 << 31);
+            }
+            self.say_query(connection, query.clone());
         }
     }
 
@@ -284,7 +409,7 @@ impl World<'_> {
 
     fn say_query(&mut self, connection: usize, query: Query) {
         let client = self.at_address(query.client.socket);
-        self.witness.on_forged(client, query.id());
+        self.witness.on_forged(client, &query);
         self.hostile_says(connection, 0, &Message::query(query));
     }
 

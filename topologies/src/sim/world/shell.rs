@@ -379,6 +379,7 @@ impl World<'_> {
         match message {
             Message::Query(query) => {
                 let (id, client) = (query.id(), self.at_address(query.id().client));
+                self.witness.on_mark(node, client, query);
                 self.witness.on_copy(self.now, node, link, client, id, query.ttl, query.hops);
             }
             Message::Answer(answer) => {

@@ -52,7 +52,8 @@ impl Trouble {
             }
         }
         let mut random = faults::details(seed, fault);
-        let hostile = Hostile::draw(&mut random);
+        let hostile =
+            if fault.kind == FaultKind::Forger { Hostile::forger(&mut random) } else { Hostile::draw(&mut random) };
         Trouble {
             kind: fault.kind,
             servents,
@@ -105,7 +106,7 @@ impl World<'_> {
             (FaultKind::Partition, ..) => self.partition(fault, true),
             (FaultKind::Crash, Some(servent), _) => self.crash(fault, servent),
             (FaultKind::Pause, Some(servent), _) => self.pause(fault, servent),
-            (FaultKind::Hostile, Some(servent), _) => self.hostile_comes(fault, servent),
+            (FaultKind::Hostile | FaultKind::Forger, Some(servent), _) => self.hostile_comes(fault, servent),
             // Dials and look-ups ask which of these are on. What befalls nobody does nothing.
             _ => {}
         }
@@ -126,7 +127,7 @@ impl World<'_> {
             (FaultKind::Partition, ..) => self.partition(fault, false),
             (FaultKind::Crash, Some(servent), _) if struck.is_some() => self.start_servent(servent),
             (FaultKind::Pause, Some(servent), _) if struck == Some(self.nodes[servent].life) => self.resume(servent),
-            (FaultKind::Hostile, ..) => self.hostile_goes(fault),
+            (FaultKind::Hostile | FaultKind::Forger, ..) => self.hostile_goes(fault),
             _ => {}
         }
     }
@@ -150,9 +151,11 @@ impl World<'_> {
                 }
             }
             (FaultKind::DialRefused | FaultKind::DialSilent, None, _) => self.witness.trouble_clients(now, begins),
-            (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Hostile, Some(servent), _) => {
-                self.witness.trouble_servent(now, servent, begins);
-            }
+            (
+                FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Hostile | FaultKind::Forger,
+                Some(servent),
+                _,
+            ) => self.witness.trouble_servent(now, servent, begins),
             // A servent that cannot be dialled keeps its links, and dials for itself; one that learns late where its
             // neighbors are keeps its links too.
             _ => {}

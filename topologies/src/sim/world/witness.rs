@@ -16,20 +16,20 @@
 //!   what was told to the forger's copies is missing in its tally.
 //! - With no faults at all, everything is exactly as the oracle says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 
-use common::limits::{SEEN_AGE_MAX, SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
+use common::limits::{SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::link::LinkId;
 use common::overlay::Holding;
-use common::query::{AnswerBody, QueryId, Tally};
+use common::query::{AnswerBody, Ask, ContactMark, Query, QueryId, Tally};
 use common::session::{EndReason, Ending};
 
 use super::super::graph::{Graph, number};
 use super::super::oracle::Demanded;
 use super::super::outcome::RunOutcome;
-use super::super::plan::{Delays, Wire};
+use super::super::plan::{Delays, FaultKind, Wire};
 use super::super::scene::{Asking, Scene};
 use super::{Nanos, SECOND, nanos};
 
@@ -89,6 +89,10 @@ struct Tracked {
     copies: u64,
     echoes: u64,
     is_forged: bool,
+    /// Somebody said the very thing again, or what nobody can tell from it: it holds the query, and may have hurried ahead.
+    is_said_again: bool,
+    /// What its copies carry of its contact, and ask.
+    said: Option<(ContactMark, Ask)>,
     ended: Option<(Nanos, Ending)>,
     expected: u64,
     missed: Vec<u32>,
@@ -98,6 +102,10 @@ struct Tracked {
 impl Tracked {
     fn name(&self) -> Name {
         if self.is_probe { Name::Probe } else { Name::Query(self.asking.number) }
+    }
+
+    fn id(&self) -> Option<QueryId> {
+        Some(QueryId { sequence: self.sequence?, client: self.client?.1 })
     }
 }
 
@@ -134,10 +142,14 @@ pub(super) struct Witness<'s> {
     answered: HashMap<(usize, u32, QueryId), Nanos>,
     /// Which TTLs a query crossed a link with, and since when.
     crossed: HashMap<(LinkId, QueryId), (u32, Nanos)>,
+    /// What somebody forged under another contact or number, or under none: once that is over, the same id is new again.
+    loose: HashSet<QueryId>,
     /// By where the link stands among the neighbors of its smaller end.
     links: Vec<Condition>,
     servents: Vec<Condition>,
     clients: Condition,
+    /// Whether a fault is one that forges.
+    pub(super) is_forger_there: bool,
     fallen_count: usize,
     /// The overlay has stood.
     pub(super) has_risen: bool,
@@ -160,9 +172,11 @@ impl<'s> Witness<'s> {
             by_client: Vec::new(),
             answered: HashMap::new(),
             crossed: HashMap::new(),
+            loose: HashSet::new(),
             links: vec![Condition::default(); scene.graph.ends().len()],
             servents: vec![Condition::default(); scene.graph.servents()],
             clients: Condition::default(),
+            is_forger_there: scene.faults.iter().any(|fault| fault.kind == FaultKind::Forger),
             fallen_count: scene.graph.links_count(),
             has_risen: false,
             touched_last: 0,
@@ -183,17 +197,7 @@ impl<'s> Witness<'s> {
 
     /// Whether a mind holds no more of anything than it may.
     pub(super) fn check_holdings(&mut self, now: Nanos, servent: usize, holdings: impl Iterator<Item = Holding>) {
-        let mut neighbors = 0;
-        for Holding { name, help, value, limit } in holdings {
-            let limit = match name {
-                "neighbors" => {
-                    neighbors = value;
-                    limit
-                }
-                // Each is forgotten with its link.
-                "paces" => Some(neighbors),
-                _ => limit,
-            };
+        for Holding { help, value, limit, .. } in holdings {
             if let Some(limit) = limit.filter(|limit| value > *limit) {
                 self.broke(now, &format!("s{servent} has {value} {help}, and {limit} are the most"));
             }
@@ -300,6 +304,8 @@ impl<'s> Witness<'s> {
             copies: 0,
             echoes: 0,
             is_forged: false,
+            is_said_again: false,
+            said: None,
             ended: None,
             expected: 0,
             missed: Vec::new(),
@@ -374,8 +380,7 @@ impl<'s> Witness<'s> {
 
     /// The queries of real clients that a hostile servent might guess.
     pub(super) fn asked_by_now(&self) -> Vec<QueryId> {
-        let id = |asked: &Tracked| Some(QueryId { sequence: asked.sequence?, client: asked.client?.1 });
-        self.queries.iter().filter_map(id).collect()
+        self.queries.iter().filter_map(Tracked::id).collect()
     }
 
     fn query_of(&mut self, client: Option<usize>, id: QueryId) -> Option<&mut Tracked> {
@@ -384,16 +389,43 @@ impl<'s> Witness<'s> {
     }
 
     /// A hostile servent says a copy of this.
-    pub(super) fn on_forged(&mut self, client: Option<usize>, id: QueryId) {
-        if let Some(asked) = self.query_of(client, id) {
+    pub(super) fn on_forged(&mut self, client: Option<usize>, query: &Query) {
+        let mut is_other = query.contact.is_none();
+        if let Some(asked) = self.query_of(client, query.id()) {
             asked.is_forged = true;
+            let is_named_so =
+                |said: ContactMark, mark: ContactMark| (said.name, said.number) == (mark.name, mark.number);
+            let said = asked.said.as_ref();
+            let has_other_mark =
+                query.contact.is_some_and(|mark| !said.is_some_and(|(said, _)| is_named_so(*said, mark)));
+            let asks_other = said.is_some_and(|(_, ask)| *ask != query.ask);
+            asked.is_said_again |= !has_other_mark && !asks_other;
+            is_other |= has_other_mark;
+        } else {
+            is_other = true;
+        }
+        if is_other {
+            self.loose.insert(query.id());
+        }
+    }
+
+    /// Notes what the first copies of a query say of its contact.
+    pub(super) fn on_mark(&mut self, servent: usize, client: Option<usize>, query: &Query) {
+        if let Some(asked) = self.query_of(client, query.id())
+            && asked.asking.contact as usize == servent
+            && query.hops == 1
+        {
+            if asked.said.is_none() {
+                asked.said = query.contact.map(|mark| (mark, query.ask.clone()));
+            }
         }
     }
 
     // ---- the flood ----
 
+    /// A query is remembered until it is over; without a contact for so long.
     fn forgets_after(&self) -> Nanos {
-        nanos(if self.scene.plan.wire == Wire::Tp3 { SEEN_TP3_AGE_MAX } else { SEEN_AGE_MAX })
+        if self.scene.plan.wire == Wire::Tp3 { nanos(SEEN_TP3_AGE_MAX) } else { Nanos::MAX }
     }
 
     #[allow(clippy::too_many_arguments, reason = "they are the facts of one copy")]
@@ -421,7 +453,10 @@ impl<'s> Witness<'s> {
         let mark = 1_u32.checked_shl(ttl.into()).unwrap_or_default();
         let again = *ttls & mark != 0;
         *ttls |= mark;
-        if again && !client.is_some_and(|client| self.may_have_come_anew(servent, client, id)) {
+        if again
+            && !self.loose.contains(&id)
+            && !client.is_some_and(|client| self.may_have_come_anew(servent, client, id))
+        {
             self.broke(now, &format!("s{servent} sends query {id} with TTL {ttl} over {link} a second time"));
         }
         // In TP3 a copy does not say how far it has come.
@@ -449,6 +484,7 @@ impl<'s> Witness<'s> {
         }
         if let Some(before) = before
             && now.saturating_sub(before) < forgets_after
+            && !self.loose.contains(&id)
             && !self.may_have_come_anew(servent, client, id)
         {
             self.broke(now, &format!("s{servent} answers query {id} twice"));
@@ -494,9 +530,11 @@ impl<'s> Witness<'s> {
             return self.broke(now, &format!("{name} is answered by nobody there is"));
         };
         let mut came_again = false;
+        // A client tells such answers apart only where they say who gave them.
+        let is_loose = asked.id().is_some_and(|id| self.loose.contains(&id));
         if let (Some(answered), Some(lives)) = (asked.answered.get_mut(from), asked.lives.get(from)) {
             *answered += 1;
-            came_again = *answered > (*lives).max(1);
+            came_again = *answered > (*lives).max(1) && !is_loose;
             asked.doubled += u64::from(came_again);
         }
         if !asked.is_probe {
@@ -565,12 +603,15 @@ impl<'s> Witness<'s> {
         let mut demanded = self.demanded(asked, &untroubled);
         // Only a native client gets an answer without being dialled: that of its contact.
         let needs_no_dial = |servent: u32| servent as usize == contact && self.scene.plan.wire != Wire::Tp3;
-        let is_well = contact_is_well && !asked.is_forged;
+        // What a forger said of a contact spoils what is asked there next, which is told; whether it ends is judged by the
+        // queries after healing.
+        let is_spoilt = self.is_forger_there && !ending.tally.is_whole();
+        let is_well = contact_is_well && !asked.is_forged && !is_spoilt;
         demanded.retain(|servent| is_well && (answers_pass || needs_no_dial(*servent)));
         let missed: Vec<u32> = demanded.iter().copied().filter(|servent| !has_answered(asked, *servent)).collect();
         let is_complete = ending.reason == EndReason::Complete;
         let mut lies = Vec::new();
-        if is_complete && is_exact && !asked.is_forged {
+        if is_complete && is_exact && !asked.is_said_again {
             let stood = if self.scene.faults.is_empty() {
                 Demanded::new(&self.scene.graph, contact, ttl)
             } else {
@@ -759,8 +800,12 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
+    use common::address::AnswerAddress;
+    use common::dialect::Dialect;
+    use common::key::Key;
+    use common::query::{ContactName, Path};
+
     use super::super::super::faults::Fault;
-    use super::super::super::plan::FaultKind;
     use super::super::tests::chain;
     use super::*;
 
@@ -800,6 +845,12 @@ mod tests {
         assert!(witness.begin_asking(SECOND, query));
         witness.on_request(query, id().sequence);
         witness
+    }
+
+    /// A copy of that query by somebody who did not ask it.
+    fn forged(contact: Option<ContactMark>, ask: Ask) -> Query {
+        let client = AnswerAddress { socket: client(), dialect: Dialect::Native };
+        Query { sequence: id().sequence, client, contact, ttl: 3, hops: 1, ask, path: Path::default() }
     }
 
     fn value(of: usize) -> AnswerBody {
@@ -847,8 +898,8 @@ mod tests {
         assert_broke(&witness, &[]);
         witness.on_answer_said(2 * SECOND, 2, 1, CLIENT, id());
         assert_broke(&witness, &["s2 answers query"]);
-        witness.on_answer_said(2 * SECOND + nanos(SEEN_AGE_MAX), 2, 1, CLIENT, id());
-        assert_broke(&witness, &["s2 answers query"]);
+        witness.on_answer_said(1_000 * SECOND, 2, 1, CLIENT, id());
+        assert_broke(&witness, &["s2 answers query", "s2 answers query"]);
     }
 
     #[test]
@@ -862,7 +913,7 @@ mod tests {
         witness.on_copy(SECOND, 0, LinkId(0), Some(CLIENT), id(), 2, 1);
         witness.on_copy(SECOND, 0, LinkId(4), Some(CLIENT), id(), 3, 2);
         // Of a forged one only what the overlay allows anybody is claimed.
-        witness.on_forged(Some(CLIENT), id());
+        witness.on_forged(Some(CLIENT), &forged(None, Ask::Topology));
         witness.on_copy(SECOND, 0, LinkId(6), Some(CLIENT), id(), 6, 2);
         witness.on_copy(SECOND, 0, LinkId(8), None, id(), 8, 2);
         assert_broke(&witness, &["a second time", "more than it began with", "more than it began with"]);
@@ -933,6 +984,30 @@ mod tests {
         assert_broke(&witness, &[missed]);
     }
 
+    /// Whatever is forged of a query, "complete" is claimed of it; only who says the very thing again may have hurried ahead.
+    #[test]
+    fn complete_is_no_lie_beside_a_forger_that_changes_something() {
+        let scene = troubled();
+        let mark = ContactMark { name: ContactName(7), number: 3, open_from: 3 };
+        let key = |text: &[u8]| Ask::Key(Key::new(text).unwrap());
+        let lie = "complete, and yet it missed [2]";
+        for (contact, ask, breaks) in [
+            (Some(mark), key(b"milk"), &[lie][..]),
+            (Some(mark), Ask::Topology, &[lie]),
+            (None, Ask::Topology, &[lie]),
+            (Some(ContactMark { name: ContactName(8), ..mark }), key(b"tea"), &[lie]),
+            (Some(ContactMark { number: 4, ..mark }), key(b"tea"), &[lie]),
+            (Some(ContactMark { open_from: 2, ..mark }), key(b"tea"), &[]),
+            (None, key(b"tea"), &[]),
+        ] {
+            let mut witness = asked(&scene);
+            witness.on_mark(0, Some(CLIENT), &forged(Some(mark), key(b"tea")));
+            witness.on_forged(Some(CLIENT), &forged(contact, ask));
+            witness.on_ended(SECOND + 1, 0, &complete(0));
+            assert_broke(&witness, breaks);
+        }
+    }
+
     #[test]
     fn a_holder_behind_a_link_that_fell_may_be_missing() {
         let scene = troubled();
@@ -998,17 +1073,11 @@ mod tests {
         witness.check_holdings(SECOND, 1, held("pending", 5));
         assert_broke(&witness, &[]);
         witness.check_holdings(SECOND, 1, held("pending", 6));
-        witness.check_holdings(SECOND, 1, held("neighbors", 3).chain(held("paces", 4)));
         witness.on_link_stands(SECOND, 0, 2);
         witness.on_link_falls(SECOND, 0, 1, true);
         assert_broke(
             &witness,
-            &[
-                "s1 has 6 of these, and 5 are the most",
-                "s1 has 4 of these, and 3 are the most",
-                "nobody listed the other",
-                "nothing befell it",
-            ],
+            &["s1 has 6 of these, and 5 are the most", "nobody listed the other", "nothing befell it"],
         );
         assert!(witness.missing_links().contains("no link between s0 and s1"));
     }
