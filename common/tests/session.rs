@@ -1052,6 +1052,10 @@ fn a_query_is_doubtful_only_where_nothing_else_explains_it() {
         assert!(!doubtful(&told(gap, None).pass(SILENCE_DEFAULT)), "{gap:?}");
     }
     assert!(!doubtful(&told(whole(2), None).pass(SILENCE_DEFAULT)), "another is missing");
+    // Nor is one complete of which more was promised than what adds up.
+    let mut mind = Mind::asking(None);
+    assert_eq!(mind.hear(CONTACT, finished(nth(0), Tally { answer_sum: 0, ..whole(1) })), []);
+    assert!(!doubtful(&mind.pass(SILENCE_DEFAULT)));
     assert!(!doubtful(&told(whole(1), None).cancel(nth(0))), "who stops waiting knows no more");
     let mut mind = Mind::asking(Some(1));
     mind.hear(CONTACT, finished(nth(0), whole(1)));
