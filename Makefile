@@ -30,7 +30,7 @@ SLOW_TESTS = neighbors_that_flood what_is_remembered_reaches no_neighbor_has_mor
 	what_one_link_says a_deadline_is_never_late
 MUTANTS = CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 $(CARGO) mutants -p common -o target --timeout 30
 
-.PHONY: help run test test-long fuzz fuzz-long bench scale mutants check diamond chain topologies data clean
+.PHONY: help run test test-long fuzz fuzz-long bench bench-peers scale mutants check diamond chain topologies data clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ mutants: ## Change the pure core in two thousand small ways and list what no tes
 bench: ## Measure how fast servents are, beside programs that do the least possible work; BENCH_LONG=1 takes longer
 	$(BUILD) --release
 	target/release/topology bench $(if $(BENCH_LONG),--long) $(BENCH)
+
+bench-peers: ## Measure them beside redis-server, nats-server and dnsmasq, where these are installed
+	$(BUILD) --release
+	target/release/topology bench --peers
 
 scale: ## Measure how a flood grows, and write the charts and tables of docs/SCALE.md
 	$(CARGO) run --locked --quiet --release --bin topology -- scale

@@ -8,6 +8,7 @@ pub mod floors;
 pub mod instructions;
 pub mod load;
 pub mod measure;
+pub mod peers;
 pub mod real;
 pub mod row;
 pub mod table;
@@ -37,6 +38,10 @@ pub struct Options {
     #[arg(long)]
     pub long: bool,
 
+    /// Instead, redis-server, nats-server and dnsmasq beside ours, where they are installed
+    #[arg(long)]
+    pub peers: bool,
+
     /// How often each is measured, and its floor after it
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
@@ -53,8 +58,12 @@ impl Options {
         let mut help = "Rows:\n".to_owned();
         for benchmark in BENCHMARKS {
             for (name, about) in benchmark.rows {
-                let long = if benchmark.when == When::Long { "; --long" } else { "" };
-                help += &format!("  {name:<16} {about}{long}\n");
+                let option = match benchmark.when {
+                    When::Always => "",
+                    When::Long => "; --long",
+                    When::Peers => "; --peers",
+                };
+                help += &format!("  {name:<22} {about}{option}\n");
             }
         }
         help += "\
@@ -84,10 +93,12 @@ pub struct Benchmark {
 /// When a measurement is made though nobody named it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Always.
+    /// Unless it is peers that are wanted.
     Always,
     /// With `--long`.
     Long,
+    /// With `--peers`, and then nothing else is.
+    Peers,
 }
 
 /// Every measurement, in the order of the table.
@@ -176,6 +187,29 @@ pub const BENCHMARKS: &[Benchmark] = &[
         when: When::Long,
         measure: lasting::one_shot,
     },
+    Benchmark {
+        rows: &[(
+            "peer-redis",
+            "lookups a second with 64 in flight that the contact answers; floor: GET of redis-server",
+        )],
+        when: When::Peers,
+        measure: measure::peers::redis,
+    },
+    Benchmark {
+        rows: &[("peer-nats", "the same; floor: a request over nats-server, answered by a service")],
+        when: When::Peers,
+        measure: measure::peers::nats,
+    },
+    Benchmark {
+        rows: &[("peer-nats-4", "the same over 3 hops; floor: over 4 nats-servers in a row, leaf nodes")],
+        when: When::Peers,
+        measure: measure::peers::nats_row,
+    },
+    Benchmark {
+        rows: &[("peer-dnsmasq", "the same at the contact; floor: a name that dnsmasq was told, over UDP")],
+        when: When::Peers,
+        measure: measure::peers::dnsmasq,
+    },
 ];
 
 /// The measurements that were asked for.
@@ -188,8 +222,9 @@ fn wanted(options: &Options) -> anyhow::Result<Vec<Benchmark>> {
         _ if !options.names.is_empty() => {
             benchmark.rows.iter().any(|(name, _)| options.names.iter().any(|n| n == name))
         }
-        When::Always => true,
-        When::Long => options.long,
+        When::Always => !options.peers,
+        When::Long => options.long && !options.peers,
+        When::Peers => options.peers,
     };
     Ok(BENCHMARKS.iter().filter(is_wanted).copied().collect())
 }

@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use common::counted::counted;
 use servent::patient;
-use topologies::bench::{self, floors, instructions};
+use topologies::bench::{self, floors, instructions, peers};
 use topologies::check::{check, verdict};
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, client, some_loopback_address};
@@ -74,6 +74,9 @@ enum Action {
     /// A program that a measurement is measured against
     #[command(hide = true)]
     Floor(floors::Options),
+    /// Somebody else's program, or one that serves it
+    #[command(hide = true)]
+    Peer(peers::Options),
     /// What is counted under valgrind
     #[command(hide = true)]
     Work(instructions::Options),
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Bench(options) => run_bench(&options),
         Action::Floor(options) => floors::run(&options).map(|()| ExitCode::SUCCESS),
+        Action::Peer(options) => peers::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Work(options) => instructions::run(&options, patient::stdout()).map(|()| ExitCode::SUCCESS),
     };
     // What went wrong because everything is being ended is not worth a word.

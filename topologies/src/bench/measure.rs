@@ -4,6 +4,7 @@ pub mod beside;
 pub mod lasting;
 pub mod lookup;
 pub mod million;
+pub mod peers;
 pub mod rate;
 pub mod scan;
 

@@ -17,7 +17,7 @@ const CHAIN: usize = 5;
 const FLOOD: usize = 16;
 /// Asked in each round: with those before it, as many as a contact takes of one client at once while ids are remembered by
 /// time. How fast it is after that is what `lasting` says.
-const QUERIES: u64 = 9_000;
+pub(super) const QUERIES: u64 = 9_000;
 /// Not worse than when first measured, with a client in the same process that writes each request by itself: 0.05 to 0.06,
 /// 0.05 and 0.11, while the machine had much else to do.
 const CONTACT_MIN: f64 = 0.05;
