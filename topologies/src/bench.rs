@@ -21,7 +21,7 @@ use clap::Args;
 
 use measure::{beside, lasting, lookup, million, rate, scan};
 use row::BenchRow;
-use table::Table;
+use table::{Table, TableKind};
 
 /// The command line of `topology bench`.
 #[derive(Args, Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct Options {
     /// One JSON object a row: name, value, floor, unit, ratio, target, met, rounds, lost
     #[arg(long)]
     pub json: bool,
+
+    /// A table in Markdown, as in docs/PERFORMANCE.md
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
 
     /// The rows that take minutes, too
     #[arg(long)]
@@ -237,7 +241,12 @@ pub fn refusal(options: &Options) -> Option<String> {
 /// Measures, and tells each row once it is known. Says whether every target is met.
 pub fn run(options: &Options, out: impl Write) -> anyhow::Result<bool> {
     let named: BTreeSet<&str> = options.names.iter().map(String::as_str).collect();
-    let mut table = Table::new(out, options.json);
+    let kind = match (options.json, options.markdown) {
+        (true, _) => TableKind::Json,
+        (false, true) => TableKind::Markdown,
+        (false, false) => TableKind::Columns,
+    };
+    let mut table = Table::new(out, kind);
     let mut are_met = true;
     for benchmark in wanted(options)? {
         for row in (benchmark.measure)(options)? {

@@ -7,10 +7,11 @@
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use topologies::bench::{BENCHMARKS, instructions};
+use topologies::bench::{BENCHMARKS, When, instructions};
 
 /// What came of it, and what of it still runs.
 ///
@@ -37,12 +38,20 @@ fn names() -> Vec<&'static str> {
     BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect()
 }
 
+/// Those that are measured with other people's programs, and those that are not.
+fn names_by_peers() -> [Vec<&'static str>; 2] {
+    [true, false].map(|peers| {
+        let those = BENCHMARKS.iter().filter(|benchmark| (benchmark.when == When::Peers) == peers);
+        those.flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect()
+    })
+}
+
 #[test]
 fn every_row_is_measured_and_nothing_is_lost_or_left() {
     let (output, left) = bench(&["--long", "--json", "--rounds", "1", "--queries", "40"]);
     let (text, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(rows.iter().map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), names(), "{said}");
+    assert_eq!(rows.iter().map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), names_by_peers()[1], "{said}");
     let is_measured = |row: &&Value| row["not_measured"].is_null();
     assert_eq!(rows.iter().filter(|row| !is_measured(row)).count(), instructions::ROWS.len());
     for row in rows.iter().filter(is_measured) {
@@ -70,6 +79,30 @@ fn a_row_can_be_measured_alone_and_one_that_is_not_there_is_refused_with_those_t
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
     assert!(said.contains("there is no row part"), "{said}");
     assert!(names().iter().all(|name| said.contains(name)), "{said}");
+}
+
+#[test]
+fn of_programs_that_are_not_installed_it_is_said_and_nothing_fails() {
+    let (output, left) = bench(&["--peers"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{text}");
+    let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.iter().map(|line| line[0]).collect::<Vec<_>>(), names_by_peers()[0]);
+    assert!(lines.iter().all(|line| line[1..5] == ["-", "not", "measured:", "no"]), "{text}");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_program_that_is_installed_and_does_not_start_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("redis-server");
+    fs::write(&file, "#!/bin/sh\nexit 3\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
+    let output = command.args(["bench", "peer-redis"]).env("PATH", directory.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("redis-server has ended, exit status: 3"), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::dialect::{Dialect, Manners};
+use topologies::bench::BENCHMARKS;
 
 /// The directory that holds everything.
 fn home() -> PathBuf {
@@ -518,4 +519,37 @@ fn anchors(text: &str) -> BTreeSet<String> {
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
+}
+
+/// The rows of docs/PERFORMANCE.md that say what is measured, in the words of the program.
+#[test]
+fn every_row_of_the_benchmark_is_on_its_page_and_no_other() {
+    let page = read("docs/PERFORMANCE.md");
+    let rows: Vec<(&str, &str)> = BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).copied().collect();
+    for (name, about) in &rows {
+        let line = format!("| `{name}` | {about} |");
+        assert!(page.lines().any(|other| other == line), "docs/PERFORMANCE.md lacks `{line}`");
+    }
+    let named = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    for name in named {
+        assert!(rows.iter().any(|(row, _)| *row == name), "there is no row {name}");
+    }
+}
+
+#[test]
+fn every_option_that_the_page_of_figures_tells_is_one() {
+    let page = read("docs/PERFORMANCE.md");
+    let help = Command::new(env!("CARGO_BIN_EXE_topology")).args(["bench", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let told: BTreeSet<&str> = page
+        .lines()
+        .filter(|line| line.contains("topology bench"))
+        .flat_map(|line| line.split("topology bench").skip(1))
+        .flat_map(|words| words.split([' ', '`', ',']).take_while(|word| !word.starts_with('#')))
+        .filter(|word| word.starts_with("--"))
+        .collect();
+    assert!(told.len() >= 4, "{told:?}");
+    told.iter().for_each(|option| assert!(help.contains(option), "{option}"));
+    let fields = ["name", "value", "floor", "unit", "ratio", "target", "met", "rounds", "lost", "not_measured"];
+    fields.iter().for_each(|field| assert!(page.contains(&format!("`{field}`")), "{field}"));
 }

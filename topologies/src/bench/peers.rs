@@ -8,13 +8,14 @@ pub mod dns;
 pub mod nats;
 pub mod redis;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -26,8 +27,6 @@ use crate::processes::{self, Process};
 
 /// How long one may take until it listens.
 const START_MAX: Duration = Duration::from_secs(20);
-/// How often it is tried whether it does.
-const TRY_EVERY: Duration = Duration::from_millis(10);
 const READ_BYTES: usize = 64 * 1024;
 /// Where programs are that not everybody has in their path.
 const MORE_PATH: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
@@ -73,7 +72,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     options.with_parent.map_or(Ok(()), parent::end_with)?;
     match &options.kind {
         // The system's promise to end it stays with the process.
-        PeerKind::Run { program, words } => Err(Command::new(program).args(words).exec()).context("cannot become it"),
+        PeerKind::Run { program, words } => {
+            let mut command = Command::new(program);
+            Err(command.args(words).stderr(io::stdout()).exec()).context("cannot become it")
+        }
         PeerKind::NatsService { server } => nats::serve(*server),
     }
 }
@@ -90,27 +92,34 @@ pub fn installed(name: &str) -> Option<PathBuf> {
 
 /// A process of somebody else's program, or one that serves it. Ended when dropped.
 #[derive(Debug)]
-pub struct Peer {
+pub struct PeerProgram {
     process: Process,
 }
 
-impl Peer {
-    /// Starts a program and waits until it listens.
-    pub fn start(program: &PathBuf, words: &[String], listens: SocketAddr) -> anyhow::Result<Peer> {
-        let mut command = Peer::command()?;
-        command.arg("run").arg(program).args(words);
-        let mut peer = Peer::spawn(&mut command)?;
-        let until = Instant::now() + START_MAX;
-        while TcpStream::connect_timeout(&listens, START_MAX).is_err() {
-            if let Some(status) = peer.process.try_wait().context("cannot look after it")? {
-                bail!("{} has ended, {status}: {}", program.display(), words.join(" "));
+impl PeerProgram {
+    /// Starts a program and waits until it says these words, by which time it listens.
+    pub fn start(program: &Path, words: &[String], ready: &'static str) -> anyhow::Result<PeerProgram> {
+        let mut command = PeerProgram::command()?;
+        command.arg("run").arg(program).args(words).stdout(Stdio::piped());
+        let mut peer = PeerProgram::spawn(&mut command)?;
+        let mut said =
+            BufReader::new(peer.process.take_stdout().context("it has no stdout")?).lines().map_while(Result::ok);
+        let (sender, is_ready) = channel();
+        let follow = move || {
+            // To its end, so that it can go on saying things.
+            let seen = said.any(|line| line.contains(ready));
+            let _ = sender.send(seen);
+            said.for_each(drop);
+        };
+        thread::Builder::new().name("peer".to_owned()).spawn(follow).context("cannot hear what it says")?;
+        match is_ready.recv_timeout(START_MAX) {
+            Ok(true) => Ok(peer),
+            Ok(false) => {
+                let status = peer.process.wait().context("cannot look after it")?;
+                bail!("{} has ended, {status}: {}", program.display(), words.join(" "))
             }
-            if Instant::now() > until {
-                bail!("{} does not listen on {listens}", program.display());
-            }
-            thread::sleep(TRY_EVERY);
+            Err(_) => bail!("{} does not say `{ready}`", program.display()),
         }
-        Ok(peer)
     }
 
     fn command() -> anyhow::Result<Command> {
@@ -120,8 +129,8 @@ impl Peer {
         Ok(command)
     }
 
-    fn spawn(command: &mut Command) -> anyhow::Result<Peer> {
-        Ok(Peer { process: Process::start(command).context("cannot start a peer")? })
+    fn spawn(command: &mut Command) -> anyhow::Result<PeerProgram> {
+        Ok(PeerProgram { process: Process::start(command).context("cannot start a peer")? })
     }
 }
 

@@ -1,4 +1,4 @@
-//! How rows are told: one table for people, or one JSON object a row.
+//! How rows are told: one table for people, one JSON object a row, or a table for docs/PERFORMANCE.md.
 //!
 //! A row is told once it is measured, which may be minutes before the next; so the columns are as wide as they are.
 
@@ -12,11 +12,22 @@ use super::row::{BenchRow, Spread};
 const NAME: usize = 22;
 const UNIT: usize = 20;
 
+/// How rows are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    /// For people.
+    Columns,
+    /// One object a row.
+    Json,
+    /// A table in Markdown.
+    Markdown,
+}
+
 /// Rows on their way to somebody who reads.
 #[derive(Debug)]
 pub struct Table<Out> {
     out: Out,
-    json: bool,
+    kind: TableKind,
     is_begun: bool,
 }
 
@@ -37,40 +48,61 @@ struct JsonRow<'a> {
 
 impl<Out: Write> Table<Out> {
     /// A table that is still empty.
-    pub fn new(out: Out, json: bool) -> Table<Out> {
-        Table { out, json, is_begun: false }
+    pub fn new(out: Out, kind: TableKind) -> Table<Out> {
+        Table { out, kind, is_begun: false }
     }
 
     /// Tells a row.
     pub fn add(&mut self, row: &BenchRow) -> io::Result<()> {
-        if self.json {
-            serde_json::to_writer(&mut self.out, &JsonRow::of(row))?;
-            writeln!(self.out)?;
-        } else {
-            if !self.is_begun {
-                self.line(
-                    ["row", "ours", "(min..max)", "floor", "(min..max)", "unit"],
-                    ["ratio", "(min..max)"],
-                    ["target", "met", "rounds", "lost"],
-                )?;
+        match self.kind {
+            TableKind::Json => {
+                serde_json::to_writer(&mut self.out, &JsonRow::of(row))?;
+                writeln!(self.out)?;
             }
-            self.is_begun = true;
-            if let Some(why) = row.not_measured {
-                writeln!(self.out, "{:<NAME$} {:>6} not measured: {why}", row.name, "-")?;
-                return self.out.flush();
-            }
-            let [value, ratio] = [row.value, row.ratio].map(|spread| shown(spread.as_ref()));
-            let floor = shown(row.floor.as_ref());
-            let met = row.is_met().map_or("-", |is_met| if is_met { "yes" } else { "NO" });
-            let target = targets(row).unwrap_or_else(|| "-".to_owned());
-            let (rounds, lost) = (row.rounds.to_string(), row.lost.to_string());
+            TableKind::Markdown => self.add_markdown(row)?,
+            TableKind::Columns => self.add_columns(row)?,
+        }
+        self.is_begun = true;
+        self.out.flush()
+    }
+
+    fn add_columns(&mut self, row: &BenchRow) -> io::Result<()> {
+        if !self.is_begun {
             self.line(
-                [row.name, &value.0, &value.1, &floor.0, &floor.1, row.unit],
-                [&ratio.0, &ratio.1],
-                [&target, met, &rounds, &lost],
+                ["row", "ours", "(min..max)", "floor", "(min..max)", "unit"],
+                ["ratio", "(min..max)"],
+                ["target", "met", "rounds", "lost"],
             )?;
         }
-        self.out.flush()
+        if let Some(why) = row.not_measured {
+            return writeln!(self.out, "{:<NAME$} {:>6} not measured: {why}", row.name, "-");
+        }
+        let [value, floor, ratio] = [row.value, row.floor, row.ratio].map(|spread| shown(spread.as_ref()));
+        let target = targets(row).unwrap_or_else(|| "-".to_owned());
+        let (rounds, lost) = (row.rounds.to_string(), row.lost.to_string());
+        self.line(
+            [row.name, &value.0, &value.1, &floor.0, &floor.1, row.unit],
+            [&ratio.0, &ratio.1],
+            [&target, met(row), &rounds, &lost],
+        )
+    }
+
+    fn add_markdown(&mut self, row: &BenchRow) -> io::Result<()> {
+        if !self.is_begun {
+            writeln!(self.out, "| row | ours | floor | unit | ratio | target | met | rounds | lost |")?;
+            writeln!(self.out, "|---|--:|--:|---|--:|---|---|--:|--:|")?;
+        }
+        let (name, unit) = (row.name, row.unit);
+        if let Some(why) = row.not_measured {
+            return writeln!(self.out, "| `{name}` | not measured: {why} | | {unit} | | | | | |");
+        }
+        let [value, floor, ratio] = [row.value, row.floor, row.ratio].map(|spread| {
+            let (median, range) = shown(spread.as_ref());
+            format!("{median} {range}").trim_end().to_owned()
+        });
+        let target = targets(row).unwrap_or_else(|| "-".to_owned());
+        let (met, BenchRow { rounds, lost, .. }) = (met(row), row);
+        writeln!(self.out, "| `{name}` | {value} | {floor} | {unit} | {ratio} | {target} | {met} | {rounds} | {lost} |")
     }
 
     fn line(&mut self, figures: [&str; 6], ratio: [&str; 2], judged: [&str; 4]) -> io::Result<()> {
@@ -99,6 +131,11 @@ impl<'a> JsonRow<'a> {
             not_measured: row.not_measured,
         }
     }
+}
+
+/// Whether what is demanded is so, in a word.
+fn met(row: &BenchRow) -> &'static str {
+    row.is_met().map_or("-", |is_met| if is_met { "yes" } else { "NO" })
 }
 
 /// All that is demanded of a row, in words.
@@ -137,9 +174,9 @@ mod tests {
         ]
     }
 
-    fn told(json: bool) -> String {
+    fn told(kind: TableKind) -> String {
         let mut out = Vec::new();
-        let mut table = Table::new(&mut out, json);
+        let mut table = Table::new(&mut out, kind);
         for row in rows() {
             table.add(&row).unwrap();
         }
@@ -154,7 +191,7 @@ lookup                    131 (128..300)        100 (100..200)     us           
 memory                   17.2 (17.2..17.2)        -                MiB                      -              value <= 16, <= 1.1 NO       1    3
 peer                        - not measured: no redis-server
 ";
-        assert_eq!(told(false), expected);
+        assert_eq!(told(TableKind::Columns), expected);
     }
 
     #[test]
@@ -167,6 +204,18 @@ peer                        - not measured: no redis-server
 {\"name\":\"peer\",\"value\":null,\"floor\":null,\"unit\":\"k/s\",\"ratio\":null,\"target\":\">= 1\",\"met\":null,\
 \"rounds\":0,\"lost\":0,\"not_measured\":\"no redis-server\"}
 ";
-        assert_eq!(told(true), expected);
+        assert_eq!(told(TableKind::Json), expected);
+    }
+
+    #[test]
+    fn a_page_gets_a_table_of_its_own() {
+        let expected = "\
+| row | ours | floor | unit | ratio | target | met | rounds | lost |
+|---|--:|--:|---|--:|---|---|--:|--:|
+| `lookup` | 131 (128..300) | 100 (100..200) | us | 1.31 (1.28..1.50) | <= 1.5 | yes | 3 | 0 |
+| `memory` | 17.2 (17.2..17.2) | - | MiB | - | value <= 16, <= 1.1 | NO | 1 | 3 |
+| `peer` | not measured: no redis-server | | k/s | | | | | |
+";
+        assert_eq!(told(TableKind::Markdown), expected);
     }
 }

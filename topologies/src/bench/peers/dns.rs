@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::super::load::{Asks, LoadEvent};
-use super::{KEY, Peer, installed};
+use super::{KEY, PeerProgram, installed};
 
 /// What it is called where it is installed.
 pub const PROGRAM: &str = "dnsmasq";
@@ -18,10 +18,11 @@ const DATAGRAM_BYTES: usize = 512;
 const HEAD_BYTES: usize = 12;
 
 /// Starts it with nothing but one name, if it is there.
-pub fn start(listens: SocketAddr) -> anyhow::Result<Option<Peer>> {
+pub fn start(listens: SocketAddr) -> anyhow::Result<Option<PeerProgram>> {
     let Some(program) = installed(PROGRAM) else { return Ok(None) };
     let words = [
         "--keep-in-foreground".to_owned(),
+        "--log-facility=-".to_owned(),
         "--conf-file=/dev/null".to_owned(),
         "--no-resolv".to_owned(),
         "--no-hosts".to_owned(),
@@ -32,7 +33,7 @@ pub fn start(listens: SocketAddr) -> anyhow::Result<Option<Peer>> {
         format!("--port={}", listens.port()),
         format!("--host-record={KEY}.{DOMAIN},192.0.2.1"),
     ];
-    Peer::start(&program, &words, listens).map(Some)
+    PeerProgram::start(&program, &words, "started, version").map(Some)
 }
 
 /// A client of it, with many lookups in flight.

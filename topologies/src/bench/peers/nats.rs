@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::super::load::{Asks, LoadEvent};
-use super::{KEY, Peer, PeerAsker, PeerTalk, START_MAX, VALUE, installed, line};
+use super::{KEY, PeerAsker, PeerProgram, PeerTalk, START_MAX, VALUE, installed, line};
 
 /// What it is called where it is installed.
 pub const PROGRAM: &str = "nats-server";
@@ -36,7 +36,7 @@ pub struct NatsTalk {
 /// Servers in a row, and who answers at the last.
 #[derive(Debug)]
 pub struct NatsRow {
-    peers: Vec<Peer>,
+    peers: Vec<PeerProgram>,
     configs: Vec<PathBuf>,
     /// Where the first is.
     pub first: SocketAddr,
@@ -63,12 +63,12 @@ pub fn start(ip: IpAddr, servers: u16) -> anyhow::Result<Option<NatsRow>> {
         fs::write(&path, config).with_context(|| format!("cannot write {}", path.display()))?;
         row.configs.push(path.clone());
         let words = ["-c".to_owned(), path.to_string_lossy().into_owned()];
-        row.peers.push(Peer::start(&program, &words, SocketAddr::new(ip, port))?);
+        row.peers.push(PeerProgram::start(&program, &words, "Server is ready")?);
     }
     let last = SocketAddr::new(ip, FIRST_PORT + servers - 1);
-    let mut service = Peer::command()?;
+    let mut service = PeerProgram::command()?;
     service.args(["nats-service", &last.to_string()]);
-    row.peers.push(Peer::spawn(&mut service)?);
+    row.peers.push(PeerProgram::spawn(&mut service)?);
     Ok(Some(row))
 }
 

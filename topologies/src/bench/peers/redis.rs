@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 
-use super::{KEY, Peer, PeerAsker, PeerTalk, VALUE, installed, line};
+use super::{KEY, PeerAsker, PeerProgram, PeerTalk, VALUE, installed, line};
 
 /// What it is called where it is installed.
 pub const PROGRAM: &str = "redis-server";
@@ -17,11 +17,11 @@ pub struct RedisTalk {
 }
 
 /// Starts it with nothing on a disk, if it is there.
-pub fn start(listens: SocketAddr) -> anyhow::Result<Option<Peer>> {
+pub fn start(listens: SocketAddr) -> anyhow::Result<Option<PeerProgram>> {
     let Some(program) = installed(PROGRAM) else { return Ok(None) };
     let (ip, port) = (listens.ip().to_string(), listens.port().to_string());
     let words = ["--bind", &ip, "--port", &port, "--save", "", "--appendonly", "no"];
-    Peer::start(&program, &words.map(str::to_owned), listens).map(Some)
+    PeerProgram::start(&program, &words.map(str::to_owned), "Ready to accept connections").map(Some)
 }
 
 /// Connects and stores what will be looked up.
