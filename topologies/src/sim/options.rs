@@ -454,7 +454,7 @@ mod tests {
             (
                 "mild,hostile=1",
                 "link-down=0..2,flap=0..1,clog=0..1,slow-reader=0,partition=0,crash=0,pause=0..1,\
-                 dial-refused=0..1,dial-silent=0,hostile=1,look-up=0..1",
+                 dial-refused=0..1,dial-silent=0,hostile=1,look-up=0..1,forger=0",
             ),
         ] {
             let faults = parse_faults(text).unwrap();
