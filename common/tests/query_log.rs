@@ -398,7 +398,8 @@ fn copies_that_are_refused() {
     said_of(one, query(2, known(9, 6)));
     let spoilt = lines(3, 2, "refused {from}: its contact has it open no more", "reached 0, lost 1, spoilt 1");
     assert_eq!(said_of(other, query(3, known(5, 0))), spoilt);
-    let taken = lines(3, 2, "refused {from}: it cannot be true beside what is known of it", "reached 0, lost 1, spoilt 1");
+    let taken =
+        lines(3, 2, "refused {from}: it cannot be true beside what is known of it", "reached 0, lost 1, spoilt 1");
     assert_eq!(said_of(other, query(3, known(9, 0))), taken, "another has this number");
     let contradicts = lines(2, 2, "refused {from}: it cannot be true beside what is known of it", "reached 0, lost 1");
     assert_eq!(said_of(other, query(2, known(8, 6))), contradicts, "it has another number");

@@ -158,7 +158,7 @@ impl Flood {
     pub(super) fn admit(&mut self, now: Time, arrival: &Arrival, judging: Judging) -> Admission {
         for entry in self.seen.forget_old(now) {
             // A shell that was held up for long may bring a query before the deadline it is late for.
-            self.let_go(entry);
+            self.let_go(&entry);
         }
         let ask = judging.secret.hash(&arrival.query.ask);
         match arrival.asker {
@@ -325,7 +325,7 @@ impl Flood {
     fn close_own(&mut self, now: Time) {
         while let Some(place) = self.own.pop_over(now) {
             if let Some(entry) = self.seen.remove(place) {
-                self.let_go(entry);
+                self.let_go(&entry);
             }
         }
     }
@@ -333,7 +333,7 @@ impl Flood {
     /// Forgets what a client asked before it came anew: it counts from zero. Copies of it may still be under way.
     fn forget_former(&mut self, place: QueryPlace) {
         if let Some(entry) = self.seen.remove(place) {
-            self.let_go(entry);
+            self.let_go(&entry);
         }
     }
 
@@ -519,7 +519,7 @@ impl Flood {
                 Some(until) if until > now => self.look_at(until, place, ttl),
                 Some(_) => {
                     if let Some(pass) = self.seen.remove_pass(place, ttl) {
-                        self.drop_pass(pass);
+                        self.drop_pass(&pass);
                     }
                 }
                 None => {}
@@ -533,7 +533,7 @@ impl Flood {
     pub(super) fn on_beat(&mut self, now: Time) {
         self.close_own(now);
         for entry in self.seen.forget_old(now) {
-            self.let_go(entry);
+            self.let_go(&entry);
         }
         for entry in self.seen.on_beat() {
             self.give_up_entry(entry);
@@ -723,21 +723,21 @@ impl Flood {
             pass.tally.add_lost(pass.awaited.len() + pass.absent_count());
             self.given_up.push(CopyReport { asker: pass.asker, id: entry.id, tally: pass.tally });
         }
-        self.let_go(entry);
+        self.let_go(&entry);
     }
 
     /// Counts out whatever was kept of a query that is remembered no more.
-    fn let_go(&mut self, entry: SeenQuery) {
+    fn let_go(&mut self, entry: &SeenQuery) {
         if let Holder::Own { number } = entry.holder
             && entry.passes.iter().any(|pass| !pass.is_finished)
         {
             self.own.on_over(number, &Tally { lost: 1, ..Tally::default() });
         }
-        entry.passes.into_iter().for_each(|pass| self.drop_pass(pass));
+        entry.passes.iter().for_each(|pass| self.drop_pass(pass));
     }
 
     /// Counts a pass out.
-    fn drop_pass(&mut self, pass: Pass) {
+    fn drop_pass(&mut self, pass: &Pass) {
         if pass.is_finished {
             self.kept_count -= 1;
             if let Some(taken) = pass.place {

@@ -414,10 +414,9 @@ impl<'s> Witness<'s> {
         if let Some(asked) = self.query_of(client, query.id())
             && asked.asking.contact as usize == servent
             && query.hops == 1
+            && asked.said.is_none()
         {
-            if asked.said.is_none() {
-                asked.said = query.contact.map(|mark| (mark, query.ask.clone()));
-            }
+            asked.said = query.contact.map(|mark| (mark, query.ask.clone()));
         }
     }
 
