@@ -69,6 +69,8 @@ pub(super) struct SeenSet {
     contacts: Contacts,
     /// Those that go by their age, in the order in which they came. One that went before keeps its place until then.
     by_age: VecDeque<(Time, QueryPlace, TakenPlace)>,
+    /// How many of those are still there.
+    there_by_age: usize,
     /// What is left of what entries with a contact may take.
     places: Places,
     /// The same for those that go by their age.
@@ -90,6 +92,7 @@ impl Default for SeenSet {
             index: OnDemand::default(),
             contacts: Contacts::default(),
             by_age: VecDeque::new(),
+            there_by_age: 0,
             places: Places::new(PLACES_FREE, SHARED),
             places_by_age: Places::new(PLACES_FREE, SEEN_TP3_IDS_MAX - PLACES_FREE),
         }
@@ -101,7 +104,7 @@ impl SeenSet {
 
     /// How many are remembered that a contact keeps open.
     pub(super) fn held_count(&self) -> usize {
-        self.slots.len() - self.free.len() - self.by_age_count()
+        self.slots.len() - self.free.len() - self.there_by_age
     }
 
     /// How many go by their age. Those forgotten before take their place until they are old.
@@ -172,6 +175,7 @@ impl SeenSet {
         }
         let taken = self.places_by_age.take(query.bringer);
         let place = self.insert(query, Holder::Age, None);
+        self.there_by_age += 1;
         self.by_age.push_back((query.since, place, taken));
         Ok(place)
     }
@@ -221,6 +225,9 @@ impl SeenSet {
         let entry = slot.entry.take()?;
         slot.life = slot.life.wrapping_add(1);
         self.free.push(place.slot);
+        if entry.holder == Holder::Age {
+            self.there_by_age -= 1;
+        }
         if let Some(taken) = entry.place {
             self.places.give_back(taken);
         }
@@ -431,7 +438,10 @@ mod tests {
         assert_eq!((seen.by_age_count(), seen.held_count(), seen.contacts_count()), (3, 0, 0));
         // One that goes before counts until it is old.
         assert!(seen.remove(places[0]).is_some());
-        assert_eq!(seen.by_age_count(), 3);
+        assert_eq!((seen.by_age_count(), seen.held_count()), (3, 0));
+        let own = seen.remember_own(new_query(4), 0).unwrap();
+        assert_eq!((seen.by_age_count(), seen.held_count()), (3, 1), "in its slot");
+        assert!(seen.remove(own).is_some());
         let age = SEEN_TP3_AGE_MAX.as_secs();
         assert!(seen.forget_old(at(age)).is_empty());
         assert!(seen.forget_old(at(1 + age)).is_empty());
