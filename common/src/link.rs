@@ -73,7 +73,9 @@ pub enum SendError {
 /// Buffers above this are given back once they are empty: ten thousand links that were busy once must cost next to
 /// nothing, and most messages are shorter.
 const IDLE_BUFFER_BYTES_MAX: usize = 256;
-/// Buffers up to this grow by as much as they need, longer ones by more, so that they seldom have to.
+/// Buffers of those that are busy grow by this at least.
+const BUFFER_STEP_BYTES: usize = 512;
+/// Buffers up to this grow by little more than they need, longer ones by more, so that they seldom have to.
 const SHORT_BUFFER_BYTES_MAX: usize = 16 * 1024;
 
 /// One connection without its socket.
@@ -330,9 +332,11 @@ impl Buffer {
             self.bytes.drain(..self.taken);
             self.taken = 0;
         }
-        // What is short is not made room for twice: there may be very many links.
-        if self.bytes.len() + bytes.len() <= SHORT_BUFFER_BYTES_MAX {
-            self.bytes.reserve_exact(bytes.len());
+        // What is short is not made room for twice, because there may be very many links; nor for every message anew.
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() && needed <= SHORT_BUFFER_BYTES_MAX {
+            let step = if needed > IDLE_BUFFER_BYTES_MAX { BUFFER_STEP_BYTES } else { 1 };
+            self.bytes.reserve_exact(needed.next_multiple_of(step) - self.bytes.len());
         }
         self.bytes.extend_from_slice(bytes);
     }

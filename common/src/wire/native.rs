@@ -25,6 +25,9 @@ pub const PREFACE: [u8; 4] = [0xA7, b'k', b'v', VERSION];
 
 const LENGTH_BYTES: usize = size_of::<u32>();
 
+/// Most messages are no longer: they are written into room that need not grow.
+const USUAL_BYTES: usize = 128;
+
 /// Without the limit a ten-byte frame can announce a vector that exhausts memory.
 const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> =
     bincode::config::standard().with_big_endian().with_limit::<FRAME_BYTES_MAX>();
@@ -147,7 +150,8 @@ impl Codec for Native {
     }
 
     fn encode(&self, position: Position, message: &Message) -> Result<Vec<u8>, EncodeError> {
-        let mut bytes = vec![0; LENGTH_BYTES];
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        bytes.extend_from_slice(&[0; LENGTH_BYTES]);
         let body = to_wire(message)?;
         match position {
             Position::First => bincode::encode_into_std_write(body, &mut bytes, CODEC),
