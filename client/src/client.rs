@@ -148,6 +148,22 @@ impl Client {
         self.network.begin(question)
     }
 
+    /// Asks one after the other, as [`begin`](Client::begin) does each, and adds the numbers of those that were asked to
+    /// `begun`, in their order. Who has many to ask at once saves most of the time that it takes to hand each to the
+    /// system by itself.
+    ///
+    /// # Errors
+    ///
+    /// Where one was not asked; then those after it were not either, and none of them is among `begun`. Those before it
+    /// go on.
+    pub fn begin_each(
+        &mut self,
+        questions: impl IntoIterator<Item = Question>,
+        begun: &mut Vec<QueryNumber>,
+    ) -> Result<(), AskError> {
+        self.network.begin_each(questions, begun)
+    }
+
     /// The next event, and of which query it is; waits for it. Nothing where no query is pending and nothing is left to
     /// tell: then it does not look for more, and it is [`ready`](Client::ready) that finds a contact gone.
     ///

@@ -195,6 +195,27 @@ impl Sockets {
     /// Asks, if that costs nobody the contact. What comes of it is told by this number, up to and including
     /// [`Event::Finished`].
     pub(crate) fn begin(&mut self, question: Question) -> Result<QueryNumber, AskError> {
+        let query = self.ask(question)?;
+        self.hear();
+        Ok(query)
+    }
+
+    /// The same for one after the other until one is not asked, and what they have to say in as few writes as can be.
+    pub(crate) fn begin_each(
+        &mut self,
+        questions: impl IntoIterator<Item = Question>,
+        begun: &mut Vec<QueryNumber>,
+    ) -> Result<(), AskError> {
+        let asked = questions.into_iter().try_for_each(|question| {
+            begun.push(self.ask(question)?);
+            Ok(())
+        });
+        self.hear();
+        asked
+    }
+
+    /// Asks, and writes nothing yet, unless that makes room.
+    fn ask(&mut self, question: Question) -> Result<QueryNumber, AskError> {
         // Told here, because what its link cannot say would otherwise cost the contact.
         let frame = Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: question.ask.clone() }))?;
         if self.clock.is_going() {
@@ -223,7 +244,6 @@ impl Sockets {
         let mut outputs = Vec::new();
         let sequence = self.session.ask(now, question, &mut outputs)?;
         self.perform(now, outputs);
-        self.hear();
         Ok(QueryNumber(sequence))
     }
 

@@ -321,6 +321,25 @@ fn a_key_that_the_dialect_of_the_contact_has_no_words_for_is_refused_and_the_con
 }
 
 #[test]
+fn of_queries_begun_at_once_those_before_one_that_is_refused_go_on_and_those_after_it_are_not_asked() {
+    let (_fake, mut contact, mut client) = attached();
+    let mut begun = vec![client.begin(key("tea", PATIENCE)).unwrap()];
+    let room = CLIENT_PENDING_MAX - begun.len();
+    let names = (0..room + 2).map(|place| key(place.to_string(), PATIENCE));
+    let error = client.begin_each(names, &mut begun).unwrap_err();
+    assert!(matches!(error, AskError::TooManyPending(_)), "{error}");
+    assert_eq!((begun.len(), client.pending_count()), (CLIENT_PENDING_MAX, CLIENT_PENDING_MAX));
+    // The numbers are of those asked, in their order.
+    for (place, query) in begun.iter().enumerate().take(3) {
+        let request = contact.request();
+        let name = if place == 0 { "tea".to_owned() } else { (place - 1).to_string() };
+        assert_eq!(request.ask, Ask::Key(Key::new(name.as_bytes()).unwrap()));
+        contact.finish(request.sequence, tally(1, 0));
+        assert!(matches!(client.next_event(), Ok(Some((Some(of), Event::Finished(_)))) if of == *query));
+    }
+}
+
+#[test]
 fn an_answer_to_a_query_never_asked_is_unexpected_and_no_answer_to_any_other() {
     let (fake, mut contact, mut client) = attached();
     let events = client.events(key("tea", PATIENCE)).unwrap();

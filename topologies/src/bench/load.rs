@@ -20,8 +20,8 @@ pub trait Asks {
     /// What a query goes by.
     type Number: Copy + Eq + Hash;
 
-    /// Asks; nothing where no more can be asked before something was heard.
-    fn begin(&mut self) -> anyhow::Result<Option<Self::Number>>;
+    /// Asks so many times, or as often as can be asked before something is heard, and adds what each goes by.
+    fn begin(&mut self, count: usize, begun: &mut Vec<Self::Number>) -> anyhow::Result<()>;
 
     /// Waits until something came, or for so long, and adds what came.
     fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<Self::Number>>) -> anyhow::Result<()>;
@@ -128,6 +128,7 @@ pub fn load<A: Asks>(asker: &mut A, plan: &LoadPlan) -> anyhow::Result<Loaded> {
     Ok(loading.loaded)
 }
 
+#[derive(Clone, Copy)]
 struct InFlight {
     begun: Instant,
     answers: u64,
@@ -151,14 +152,17 @@ impl<Number: Copy + Eq + Hash> Loading<Number> {
     }
 
     fn run<A: Asks<Number = Number>>(&mut self, asker: &mut A) -> anyhow::Result<()> {
-        let mut heard = Vec::new();
+        let (mut begun, mut heard) = (Vec::new(), Vec::new());
         let mut now = Instant::now();
         (self.started, self.loaded.time) = (now, Duration::ZERO);
         loop {
-            while self.in_flight.len() < self.in_flight_max && self.is_more_wanted(now) {
-                let Some(number) = asker.begin()? else { break };
-                self.begun_count += 1;
-                self.in_flight.insert(number, InFlight { begun: Instant::now(), answers: 0, is_echoed: false });
+            let count = self.wanted_count(now);
+            if count > 0 {
+                let at = Instant::now();
+                asker.begin(count, &mut begun)?;
+                self.begun_count += begun.len() as u64;
+                let in_flight = InFlight { begun: at, answers: 0, is_echoed: false };
+                self.in_flight.extend(begun.drain(..).map(|number| (number, in_flight)));
             }
             if self.in_flight.is_empty() {
                 break;
@@ -180,10 +184,13 @@ impl<Number: Copy + Eq + Hash> Loading<Number> {
         Ok(())
     }
 
-    fn is_more_wanted(&self, now: Instant) -> bool {
+    /// How many more are to be asked now.
+    fn wanted_count(&self, now: Instant) -> usize {
+        let room = self.in_flight_max.saturating_sub(self.in_flight.len());
         match self.amount {
-            Amount::Queries(count) => self.begun_count < count,
-            Amount::Time(time) => now.duration_since(self.started) < time,
+            Amount::Queries(count) => room.min(usize::try_from(count - self.begun_count).unwrap_or(usize::MAX)),
+            Amount::Time(time) if now.duration_since(self.started) < time => room,
+            Amount::Time(_) => 0,
         }
     }
 
@@ -256,9 +263,10 @@ mod tests {
     impl Asks for Told {
         type Number = u64;
 
-        fn begin(&mut self) -> anyhow::Result<Option<u64>> {
-            self.begun += 1;
-            Ok(Some(self.begun))
+        fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {
+            begun.extend(self.begun + 1..=self.begun + count as u64);
+            self.begun += count as u64;
+            Ok(())
         }
 
         fn hear(&mut self, _: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {

@@ -168,11 +168,13 @@ impl<Talk: PeerTalk> PeerAsker<Talk> {
 impl<Talk: PeerTalk> Asks for PeerAsker<Talk> {
     type Number = u64;
 
-    fn begin(&mut self) -> anyhow::Result<Option<u64>> {
-        let number = self.next;
-        self.next += 1;
-        self.talk.ask(number, &mut self.out);
-        Ok(Some(number))
+    fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {
+        for _ in 0..count {
+            self.talk.ask(self.next, &mut self.out);
+            begun.push(self.next);
+            self.next += 1;
+        }
+        Ok(())
     }
 
     fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {

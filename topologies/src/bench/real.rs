@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::iter;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -140,10 +141,9 @@ impl ClientAsker {
 impl Asks for ClientAsker {
     type Number = client::QueryNumber;
 
-    fn begin(&mut self) -> anyhow::Result<Option<client::QueryNumber>> {
-        match self.client.begin(self.question.clone()) {
-            Ok(number) => Ok(Some(number)),
-            Err(AskError::Busy | AskError::TooManyPending(_)) => Ok(None),
+    fn begin(&mut self, count: usize, begun: &mut Vec<client::QueryNumber>) -> anyhow::Result<()> {
+        match self.client.begin_each(iter::repeat_n(&self.question, count).cloned(), begun) {
+            Ok(()) | Err(AskError::Busy | AskError::TooManyPending(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -52,14 +52,17 @@ impl FloorAsker {
 impl Asks for FloorAsker {
     type Number = u64;
 
-    fn begin(&mut self) -> anyhow::Result<Option<u64>> {
-        let number = self.next;
-        self.next += 1;
+    fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {
+        let numbers = self.next..self.next + count as u64;
+        self.next = numbers.end;
         if let Some(contact) = &mut self.links[CONTACT] {
-            let head = Head { number, port: self.port, kind: FloorMessage::Request, ttl: self.ttl };
-            head.write(self.request, &mut contact.out);
+            for number in numbers.clone() {
+                let head = Head { number, port: self.port, kind: FloorMessage::Request, ttl: self.ttl };
+                head.write(self.request, &mut contact.out);
+            }
         }
-        Ok(Some(number))
+        begun.extend(numbers);
+        Ok(())
     }
 
     fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ const ROUNDS: u32 = 5;
 const CHAIN: usize = 5;
 const CLIENTS: usize = 8;
 const TIME: Duration = Duration::from_secs(2);
-/// As many as a contact takes of one client at once.
+/// Many more than a contact takes of all its clients at once.
 const FAST_IN_FLIGHT: usize = 4_096;
 const MILLIS: f64 = 1e3;
 
@@ -86,11 +86,10 @@ fn plan(options: &Options, in_flight: usize) -> LoadPlan {
 
 /// Asks as fast as it can until nobody wants it any more, whatever comes of it.
 fn ask_until(asker: &mut ClientAsker, is_over: &AtomicBool) -> anyhow::Result<()> {
-    let (mut in_flight, mut heard) = (0_usize, Vec::new());
+    let (mut in_flight, mut begun, mut heard) = (0_usize, Vec::new(), Vec::new());
     while !is_over.load(Ordering::Relaxed) {
-        while in_flight < FAST_IN_FLIGHT && asker.begin()?.is_some() {
-            in_flight += 1;
-        }
+        asker.begin(FAST_IN_FLIGHT - in_flight, &mut begun)?;
+        in_flight += begun.drain(..).len();
         asker.hear(TIME, &mut heard)?;
         in_flight -= heard.drain(..).filter(|event| matches!(event, LoadEvent::Over(..))).count();
     }

@@ -139,7 +139,7 @@ fn shots(contact: SocketAddr, amount: Amount) -> anyhow::Result<(u64, u64)> {
 fn shot(contact: SocketAddr) -> anyhow::Result<bool> {
     let mut asker = ClientAsker::connect(contact)?;
     let mut heard = Vec::new();
-    asker.begin()?;
+    asker.begin(1, &mut Vec::new())?;
     while !heard.iter().any(|event| matches!(event, LoadEvent::Over(..))) {
         asker.hear(SECOND, &mut heard)?;
     }

@@ -79,11 +79,14 @@ fn answered(bytes: &[u8]) -> anyhow::Result<u64> {
 impl Asks for DnsAsker {
     type Number = u64;
 
-    fn begin(&mut self) -> anyhow::Result<Option<u64>> {
-        let id = self.next;
-        self.next = id.wrapping_add(1);
-        self.socket.send(&question(id)).context("it cannot be asked")?;
-        Ok(Some(u64::from(id)))
+    fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {
+        for _ in 0..count {
+            let id = self.next;
+            self.next = id.wrapping_add(1);
+            self.socket.send(&question(id)).context("it cannot be asked")?;
+            begun.push(u64::from(id));
+        }
+        Ok(())
     }
 
     fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {
