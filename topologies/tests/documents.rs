@@ -312,9 +312,9 @@ fn nobody_walks_a_hash_map_and_few_have_one() {
     }
     let tables: Vec<&String> = shipped.iter().filter(|file| read(file).contains("HashTable")).collect();
     assert_eq!(tables, ["common/src/overlay/flood/slots.rs", "common/src/store.rs"]);
-    for (file, table) in [("common/src/overlay/flood/slots.rs", "slots"), ("common/src/store.rs", "table")] {
+    for file in &tables {
         for walk in ["iter", "into_iter", "drain", "retain"] {
-            assert!(!read(file).contains(&format!("{table}.{walk}")), "{file} walks its table");
+            assert!(!read(file).contains(&format!("table.{walk}")), "{file} walks its table");
         }
     }
 }

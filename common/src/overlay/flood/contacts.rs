@@ -6,9 +6,8 @@
 use std::collections::VecDeque;
 
 use super::places::{Bringer, NoRoom, Places, TakenPlace};
-use super::slots::{FEW, QueryPlace, SlotIndex};
+use super::slots::{Called, QueryPlace, Slots};
 use crate::limits::{CONTACT_QUIET_MAX, CONTACTS_MAX, NEIGHBOR_BEAT, PLACES_FREE};
-use crate::on_demand::OnDemand;
 use crate::query::{ContactMark, ContactName};
 
 /// A contact is forgotten once it was quiet for so many whole beats.
@@ -31,31 +30,30 @@ struct ContactRecord {
     held: VecDeque<(u64, QueryPlace)>,
 }
 
+impl Called for ContactRecord {
+    type Name = ContactName;
+
+    fn name(&self) -> &ContactName {
+        &self.name
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Contacts {
-    slots: Vec<Option<ContactRecord>>,
-    free: Vec<u32>,
-    /// Every one, by its name, once there are more than a few.
-    index: OnDemand<SlotIndex>,
+    records: Slots<ContactRecord>,
     places: Places,
     beat: u32,
 }
 
 impl Default for Contacts {
     fn default() -> Contacts {
-        Contacts {
-            slots: Vec::new(),
-            free: Vec::new(),
-            index: OnDemand::default(),
-            places: Places::new(PLACES_FREE, CONTACTS_MAX - PLACES_FREE),
-            beat: 0,
-        }
+        Contacts { records: Slots::default(), places: Places::new(PLACES_FREE, CONTACTS_MAX - PLACES_FREE), beat: 0 }
     }
 }
 
 impl Contacts {
     pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.records.len()
     }
 
     pub(super) fn places(&self) -> &Places {
@@ -67,12 +65,7 @@ impl Contacts {
     }
 
     pub(super) fn find(&self, name: ContactName) -> Option<ContactPlace> {
-        let is_it = |slot: &Option<ContactRecord>| slot.as_ref().is_some_and(|contact| contact.name == name);
-        let slot = match self.index.get() {
-            None => self.slots.iter().position(is_it).and_then(|slot| u32::try_from(slot).ok())?,
-            Some(index) => index.find(name, |slot| self.slots.get(slot as usize).is_some_and(is_it))?,
-        };
-        Some(ContactPlace(slot))
+        self.records.find(&name).map(ContactPlace)
     }
 
     /// Remembers a contact that was not heard of yet.
@@ -83,23 +76,7 @@ impl Contacts {
         let place = self.places.take(bringer);
         let ContactMark { name, open_from, .. } = mark;
         let contact = ContactRecord { name, open_from, heard: self.beat, place, held: VecDeque::new() };
-        let slot = self.free.pop().unwrap_or_else(|| {
-            if self.slots.is_empty() {
-                self.slots.reserve_exact(1);
-            }
-            self.slots.push(None);
-            // There are CONTACTS_MAX at most.
-            u32::try_from(self.slots.len() - 1).unwrap_or_default()
-        });
-        if let Some(found) = self.slots.get_mut(slot as usize) {
-            *found = Some(contact);
-        }
-        if self.index.get().is_some() {
-            self.index_one(slot);
-        } else if self.slots.len() > FEW {
-            (0..self.slots.len()).for_each(|slot| self.index_one(u32::try_from(slot).unwrap_or_default()));
-        }
-        Ok(ContactPlace(slot))
+        Ok(ContactPlace(self.records.insert(contact)))
     }
 
     pub(super) fn on_heard(&mut self, contact: ContactPlace, open_from: u64) -> u64 {
@@ -151,8 +128,8 @@ impl Contacts {
     pub(super) fn on_beat(&mut self) -> Vec<QueryPlace> {
         self.beat = self.beat.wrapping_add(1);
         let is_quiet = |contact: &ContactRecord| self.beat.wrapping_sub(contact.heard) > QUIET_BEATS;
-        let slots = (0..).zip(&self.slots).filter(|(_, slot)| slot.as_ref().is_some_and(is_quiet));
-        let quiet = slots.map(|(slot, _)| ContactPlace(slot)).collect::<Vec<_>>();
+        let quiet = self.records.iter().filter(|(_, contact)| is_quiet(contact));
+        let quiet = quiet.map(|(slot, _)| ContactPlace(slot)).collect::<Vec<_>>();
         quiet
             .into_iter()
             .filter_map(|contact| self.remove(contact))
@@ -162,37 +139,22 @@ impl Contacts {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let held = self.slots.iter().flatten().map(|contact| contact.held.capacity() * size_of::<(u64, QueryPlace)>());
-        let slots =
-            self.slots.capacity() * size_of::<Option<ContactRecord>>() + self.free.capacity() * size_of::<u32>();
-        slots + held.sum::<usize>() + self.index.get().map_or(0, SlotIndex::memory_bytes)
+        let held = self.records.iter().map(|(_, contact)| contact.held.capacity() * size_of::<(u64, QueryPlace)>());
+        self.records.memory_bytes() + held.sum::<usize>()
     }
 
     fn get(&self, contact: ContactPlace) -> Option<&ContactRecord> {
-        self.slots.get(contact.0 as usize)?.as_ref()
+        self.records.get(contact.0)
     }
 
     fn get_mut(&mut self, contact: ContactPlace) -> Option<&mut ContactRecord> {
-        self.slots.get_mut(contact.0 as usize)?.as_mut()
+        self.records.get_mut(contact.0)
     }
 
     fn remove(&mut self, contact: ContactPlace) -> Option<ContactRecord> {
-        let name = self.get(contact)?.name;
-        if let Some(index) = self.index.get_mut() {
-            index.remove(contact.0, name);
-        }
-        let gone = self.slots.get_mut(contact.0 as usize)?.take()?;
+        let gone = self.records.remove(contact.0)?;
         self.places.give_back(gone.place);
-        self.free.push(contact.0);
         Some(gone)
-    }
-
-    fn index_one(&mut self, slot: u32) {
-        let Contacts { slots, index, .. } = self;
-        let name_of = |slot: u32| slots.get(slot as usize)?.as_ref().map(|contact| contact.name);
-        if name_of(slot).is_some() {
-            index.make().insert(slot, name_of);
-        }
     }
 }
 
@@ -246,9 +208,8 @@ mod tests {
         for name in 0..20 {
             assert_eq!(contacts.find(ContactName(name)).is_some(), name % 2 == 0, "{name}");
         }
-        let slots = contacts.slots.len();
         contacts.insert(mark(100), bringer()).unwrap();
-        assert_eq!((contacts.slots.len(), contacts.len()), (slots, 11), "places are used again");
+        assert_eq!(contacts.len(), 11);
         assert!(contacts.find(ContactName(100)).is_some());
     }
 

@@ -9,10 +9,9 @@ use std::collections::VecDeque;
 use super::contacts::{ContactPlace, Contacts};
 use super::pass::Pass;
 use super::places::{Bringer, NoRoom, Places, TakenPlace};
-use super::slots::{FEW, QueryPlace, SlotIndex};
+use super::slots::{Called, QueryPlace, Slots};
 use crate::limits::{CONTACT_PLACES, CONTACTS_MAX, PLACES_FREE, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX, SEEN_TP3_IDS_MAX};
 use crate::link::LinkId;
-use crate::on_demand::OnDemand;
 use crate::query::{ContactMark, ContactName, QueryId};
 use crate::time::Time;
 
@@ -30,6 +29,8 @@ pub(super) enum Holder {
 #[derive(Debug)]
 pub(super) struct SeenQuery {
     pub(super) id: QueryId,
+    /// As in its [`QueryPlace`].
+    life: u32,
     /// A keyed hash of what was asked.
     pub(super) ask: u64,
     pub(super) holder: Holder,
@@ -48,6 +49,14 @@ pub(super) struct SeenQuery {
     pub(super) passes: Vec<Pass>,
 }
 
+impl Called for SeenQuery {
+    type Name = QueryId;
+
+    fn name(&self) -> &QueryId {
+        &self.id
+    }
+}
+
 /// What is to be remembered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewQuery {
@@ -61,11 +70,10 @@ pub(super) struct NewQuery {
 
 #[derive(Debug)]
 pub(super) struct SeenSet {
-    slots: Vec<Slot>,
-    /// Those that hold nothing.
-    free: Vec<u32>,
-    /// Every entry, by its id, once there are more than a few.
-    index: OnDemand<SlotIndex>,
+    entries: Slots<SeenQuery>,
+    /// How many were remembered, ever. A place is good for one of them: before as many come as can be counted here, nobody
+    /// knows it any more.
+    lives: u32,
     contacts: Contacts,
     /// Those that go by their age, in the order in which they came. One that went before keeps its place until then.
     by_age: VecDeque<(Time, QueryPlace, TakenPlace)>,
@@ -77,19 +85,12 @@ pub(super) struct SeenSet {
     places_by_age: Places,
 }
 
-#[derive(Debug)]
-struct Slot {
-    life: u32,
-    entry: Option<SeenQuery>,
-}
-
 impl Default for SeenSet {
     fn default() -> SeenSet {
         const SHARED: usize = SEEN_IDS_MAX - PLACES_FREE - CONTACT_PLACES * CONTACTS_MAX;
         SeenSet {
-            slots: Vec::new(),
-            free: Vec::new(),
-            index: OnDemand::default(),
+            entries: Slots::default(),
+            lives: 0,
             contacts: Contacts::default(),
             by_age: VecDeque::new(),
             there_by_age: 0,
@@ -104,7 +105,7 @@ impl SeenSet {
 
     /// How many are remembered that a contact keeps open.
     pub(super) fn held_count(&self) -> usize {
-        self.slots.len() - self.free.len() - self.there_by_age
+        self.entries.len() - self.there_by_age
     }
 
     /// How many go by their age. Those forgotten before take their place until they are old.
@@ -123,20 +124,16 @@ impl SeenSet {
     }
 
     pub(super) fn find(&self, id: QueryId) -> Option<QueryPlace> {
-        let is_it = |slot: &Slot| slot.entry.as_ref().is_some_and(|entry| entry.id == id);
-        let slot = match self.index.get() {
-            None => self.slots.iter().position(is_it).and_then(|slot| u32::try_from(slot).ok())?,
-            Some(index) => index.find(id, |slot| self.slots.get(slot as usize).is_some_and(is_it))?,
-        };
-        Some(QueryPlace { slot, life: self.slots.get(slot as usize)?.life })
+        let slot = self.entries.find(&id)?;
+        Some(QueryPlace { slot, life: self.entries.get(slot)?.life })
     }
 
     pub(super) fn get(&self, place: QueryPlace) -> Option<&SeenQuery> {
-        self.slots.get(place.slot as usize).filter(|slot| slot.life == place.life)?.entry.as_ref()
+        self.entries.get(place.slot).filter(|entry| entry.life == place.life)
     }
 
     pub(super) fn get_mut(&mut self, place: QueryPlace) -> Option<&mut SeenQuery> {
-        self.slots.get_mut(place.slot as usize).filter(|slot| slot.life == place.life)?.entry.as_mut()
+        self.entries.get_mut(place.slot).filter(|entry| entry.life == place.life)
     }
 
     /// Remembers what a client of ours asked, until it is forgotten.
@@ -182,8 +179,11 @@ impl SeenSet {
 
     fn insert(&mut self, query: NewQuery, holder: Holder, place: Option<TakenPlace>) -> QueryPlace {
         let NewQuery { id, ask, since, link, ttl, bringer: _ } = query;
+        let life = self.lives;
+        self.lives = life.wrapping_add(1);
         let entry = SeenQuery {
             id,
+            life,
             ask,
             holder,
             since,
@@ -194,37 +194,13 @@ impl SeenSet {
             place,
             passes: Vec::new(),
         };
-        let slot = self.free.pop().unwrap_or_else(|| {
-            if self.slots.is_empty() {
-                self.slots.reserve_exact(1);
-            }
-            self.slots.push(Slot { life: 0, entry: None });
-            // There are never more than the limits on entries add up to.
-            u32::try_from(self.slots.len() - 1).unwrap_or_default()
-        });
-        let mut life = 0;
-        if let Some(found) = self.slots.get_mut(slot as usize) {
-            found.entry = Some(entry);
-            life = found.life;
-        }
-        if self.index.get().is_some() {
-            self.index_one(slot);
-        } else if self.slots.len() > FEW {
-            (0..self.slots.len()).for_each(|slot| self.index_one(u32::try_from(slot).unwrap_or_default()));
-        }
-        QueryPlace { slot, life }
+        QueryPlace { slot: self.entries.insert(entry), life }
     }
 
     /// Forgets one, and gives it.
     pub(super) fn remove(&mut self, place: QueryPlace) -> Option<SeenQuery> {
-        let id = self.get(place)?.id;
-        if let Some(index) = self.index.get_mut() {
-            index.remove(place.slot, id);
-        }
-        let slot = self.slots.get_mut(place.slot as usize)?;
-        let entry = slot.entry.take()?;
-        slot.life = slot.life.wrapping_add(1);
-        self.free.push(place.slot);
+        self.get(place)?;
+        let entry = self.entries.remove(place.slot)?;
         if entry.holder == Holder::Age {
             self.there_by_age -= 1;
         }
@@ -332,8 +308,7 @@ impl SeenSet {
     // ---- what they say of themselves ----
 
     pub(super) fn fingerprint(&self) -> u64 {
-        let latest = self.slots.iter().rev().find_map(|slot| slot.entry.as_ref());
-        let Some(latest) = latest else { return 0 };
+        let Some((_, latest)) = self.entries.iter().next_back() else { return 0 };
         let passes = latest.passes.last().map_or(0, |pass| pass.tally.reached ^ (pass.awaited.len() as u64) << 8);
         passes ^ latest.id.sequence ^ u64::from(latest.ttl) << 56
     }
@@ -341,22 +316,11 @@ impl SeenSet {
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
         let pass = |pass: &Pass| size_of_val(pass) + pass.awaited.capacity() * size_of::<LinkId>();
-        let entries = self.slots.iter().filter_map(|slot| slot.entry.as_ref());
-        let passes = entries.flat_map(|entry| &entry.passes).map(pass).sum::<usize>();
-        let slots = self.slots.capacity() * size_of::<Slot>() + self.free.capacity() * size_of::<u32>();
+        let passes = self.entries.iter().flat_map(|(_, entry)| &entry.passes).map(pass).sum::<usize>();
         let by_age = self.by_age.capacity() * size_of::<(Time, QueryPlace, TakenPlace)>();
         let Places3(places) = self.all_places();
         let places = places.into_iter().map(Places::memory_bytes).sum::<usize>();
-        let index = self.index.get().map_or(0, SlotIndex::memory_bytes);
-        slots + passes + by_age + places + index + self.contacts.memory_bytes()
-    }
-
-    fn index_one(&mut self, slot: u32) {
-        let SeenSet { slots, index, .. } = self;
-        let id_of = |slot: u32| slots.get(slot as usize)?.entry.as_ref().map(|entry| entry.id);
-        if id_of(slot).is_some() {
-            index.make().insert(slot, id_of);
-        }
+        self.entries.memory_bytes() + passes + by_age + places + self.contacts.memory_bytes()
     }
 
     fn all_places(&self) -> Places3<'_> {
@@ -393,7 +357,7 @@ mod tests {
         let places = [1, 2].map(|sequence| seen.remember(new_query(sequence), mark(7, sequence)).unwrap());
         assert_eq!(seen.remove(places[0]).map(|entry| entry.id), Some(id(1)));
         let third = seen.remember_own(new_query(3), 0).unwrap();
-        assert_eq!((third.slot, third.life), (places[0].slot, places[0].life + 1), "its slot is used again");
+        assert_eq!(third.slot, places[0].slot, "its slot is used again");
         assert!(seen.get(places[0]).is_none() && seen.get_mut(places[0]).is_none());
         assert!(seen.remove(places[0]).is_none());
         assert_eq!([1, 2, 3].map(|sequence| seen.find(id(sequence))), [None, Some(places[1]), Some(third)]);
