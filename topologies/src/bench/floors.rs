@@ -7,6 +7,7 @@
 pub mod answers;
 pub mod asking;
 pub mod flood;
+pub mod links;
 pub mod relay;
 pub mod wait;
 pub mod wire;

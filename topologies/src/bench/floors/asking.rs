@@ -1,29 +1,24 @@
 //! How floors are asked: the least that a client with many queries in flight can do.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 
 use super::super::load::{Asks, LoadEvent};
 use super::answers::CLIENT_IP;
-use super::wait::{Epoll, FloorLink, Waits};
+use super::links::{FloorLinks, READ_BYTES, SOMEBODY_COMES};
+use super::wait::{Epoll, Waits};
 use super::wire::{FloorMessage, Head, Lengths};
 
-const READ_BYTES: usize = 64 * 1024;
-const LISTENER: usize = usize::MAX - 1;
+/// The place of its link.
 const CONTACT: usize = 0;
-
-type EpollLink = FloorLink<<Epoll as Waits>::Source<TcpStream>>;
 
 /// A client of floors.
 pub struct FloorAsker {
-    waits: Epoll,
-    listener: <Epoll as Waits>::Source<TcpListener>,
-    port: u16,
-    /// The contact, and whoever brought answers.
-    links: Vec<Option<EpollLink>>,
+    /// To the contact, and to whoever brought answers.
+    links: FloorLinks<Epoll>,
     next: u64,
     ttl: u8,
     request: usize,
@@ -37,15 +32,10 @@ pub struct FloorAsker {
 impl FloorAsker {
     /// Connects to a floor, and hears answers. `own` is how long an answer and the last word of the contact itself are.
     pub fn connect(contact: SocketAddr, ttl: u8, lengths: Lengths, own: [usize; 2]) -> anyhow::Result<FloorAsker> {
-        let waits = Epoll::new().context("cannot wait")?;
-        let listener = TcpListener::bind((CLIENT_IP, 0)).context("cannot listen for answers")?;
-        let port = listener.local_addr()?.port();
-        let listener = waits.watch(listener, LISTENER)?;
-        let stream = TcpStream::connect(contact).with_context(|| format!("cannot connect to {contact}"))?;
-        let links = vec![Some(FloorLink::new(&waits, stream, CONTACT)?)];
+        let links = FloorLinks::open((CLIENT_IP, 0).into(), &[contact])?;
         let Lengths { request, answer, .. } = lengths;
         let (keys, chunk) = (Vec::new(), vec![0; READ_BYTES]);
-        Ok(FloorAsker { waits, listener, port, links, next: 0, ttl, request, own, answer, keys, chunk })
+        Ok(FloorAsker { links, next: 0, ttl, request, own, answer, keys, chunk })
     }
 }
 
@@ -55,9 +45,10 @@ impl Asks for FloorAsker {
     fn begin(&mut self, count: usize, begun: &mut Vec<u64>) -> anyhow::Result<()> {
         let numbers = self.next..self.next + count as u64;
         self.next = numbers.end;
-        if let Some(contact) = &mut self.links[CONTACT] {
+        let port = self.links.address.port();
+        if let Some(contact) = &mut self.links.all[CONTACT] {
             for number in numbers.clone() {
-                let head = Head { number, port: self.port, kind: FloorMessage::Request, ttl: self.ttl };
+                let head = Head { number, port, kind: FloorMessage::Request, ttl: self.ttl };
                 head.write(self.request, &mut contact.out);
             }
         }
@@ -66,11 +57,11 @@ impl Asks for FloorAsker {
     }
 
     fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {
-        if let Some(contact) = &mut self.links[CONTACT] {
+        if let Some(contact) = &mut self.links.all[CONTACT] {
             contact.write();
         }
         while heard.is_empty() {
-            match self.waits.wait_at_most(Some(at_most), &mut self.keys) {
+            match self.links.waits.wait_at_most(Some(at_most), &mut self.keys) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 waited => waited.context("cannot wait")?,
             }
@@ -78,12 +69,11 @@ impl Asks for FloorAsker {
                 break;
             }
             for key in &self.keys {
-                if *key == LISTENER {
-                    let link = FloorLink::new(&self.waits, self.listener.accept()?.0, self.links.len())?;
-                    self.links.push(Some(link));
+                if *key == SOMEBODY_COMES {
+                    self.links.accept()?;
                     continue;
                 }
-                let Some(mut link) = self.links[*key].take() else { continue };
+                let Some(mut link) = self.links.all[*key].take() else { continue };
                 let is_there = link.read(&mut self.chunk);
                 let [answer, last] = if *key == CONTACT { self.own } else { [self.answer; 2] };
                 while let Some(head) =
@@ -96,7 +86,7 @@ impl Asks for FloorAsker {
                     });
                 }
                 if is_there {
-                    self.links[*key] = Some(link);
+                    self.links.all[*key] = Some(link);
                 } else if *key == CONTACT {
                     anyhow::bail!("the floor has gone");
                 }

@@ -4,17 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::answers::{AnswerLink, say, say_listening};
-use super::wait::{Epoll, FloorLink, Waits};
+use super::links::{FloorLinks, READ_BYTES, SOMEBODY_COMES};
+use super::wait::{Epoll, Waits};
 use super::wire::{FloorMessage, Head, Lengths};
-
-const READ_BYTES: usize = 64 * 1024;
-const LISTENER: usize = usize::MAX - 1;
 
 /// Its command line.
 #[derive(Args, Clone, Debug)]
@@ -99,19 +96,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         FloorMessage::Answer => lengths.answer,
         FloorMessage::Echo => lengths.echo,
     };
-    let mut waits = Epoll::new().context("cannot wait")?;
-    let listener = TcpListener::bind(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
-    let address = listener.local_addr()?;
-    let listener = waits.watch(listener, LISTENER)?;
     // Neighbors come first; who connects after them is a client.
-    let mut links = Vec::new();
-    for (key, dial) in options.dial.iter().enumerate() {
-        let stream = TcpStream::connect(dial).with_context(|| format!("cannot connect to {dial}"))?;
-        links.push(Some(FloorLink::new(&waits, stream, key)?));
-    }
-    say_listening(address)?;
-    while links.len() < options.neighbors {
-        links.push(Some(FloorLink::new(&waits, listener.accept()?.0, links.len())?));
+    let mut links = FloorLinks::<Epoll>::open(options.listen, &options.dial)?;
+    say_listening(links.address)?;
+    while links.all.len() < options.neighbors {
+        links.accept()?;
     }
     say("linked")?;
 
@@ -120,14 +109,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut client = AnswerLink::default();
     let (mut keys, mut chunk) = (Vec::new(), vec![0; READ_BYTES]);
     loop {
-        waits.wait(&mut keys)?;
+        links.waits.wait(&mut keys)?;
         for key in &keys {
-            if *key == LISTENER {
-                let link = FloorLink::new(&waits, listener.accept()?.0, links.len())?;
-                links.push(Some(link));
+            if *key == SOMEBODY_COMES {
+                links.accept()?;
                 continue;
             }
-            let Some(mut link) = links[*key].take() else { continue };
+            let Some(mut link) = links.all[*key].take() else { continue };
             let is_there = link.read(&mut chunk);
             while let Some(head) = link.came.next(length) {
                 let id = (head.number, head.port);
@@ -146,7 +134,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                         }
                         let mut awaited = 0;
                         if let Some(ttl) = head.ttl.checked_sub(1) {
-                            for other in links[..options.neighbors].iter_mut().flatten() {
+                            for other in links.all[..options.neighbors].iter_mut().flatten() {
                                 Head { kind: FloorMessage::Query, ttl, ..head }.write(lengths.query, &mut other.out);
                                 awaited += 1;
                             }
@@ -162,17 +150,17 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                     let length = if to < options.neighbors { lengths.echo } else { lengths.finished };
                     if to == *key {
                         echo.write(length, &mut link.out);
-                    } else if let Some(asker) = links[to].as_mut() {
+                    } else if let Some(asker) = links.all[to].as_mut() {
                         echo.write(length, &mut asker.out);
                     }
                 }
             }
             if is_there {
-                links[*key] = Some(link);
+                links.all[*key] = Some(link);
             }
         }
         // One that has gone is found out by reading.
-        for link in links.iter_mut().flatten() {
+        for link in links.all.iter_mut().flatten() {
             link.write();
         }
         client.write();

@@ -3,18 +3,14 @@
 //!
 //! It remembers nothing: what comes in goes out, to every next one and, where it answers, to the client.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::answers::{AnswerLink, say_listening};
-use super::wait::{Epoll, FloorLink, Polling, WaitKind, Waits};
+use super::links::{FloorLinks, READ_BYTES, SOMEBODY_COMES};
+use super::wait::{Epoll, Polling, WaitKind, Waits};
 use super::wire::{FloorMessage, Head};
-
-/// How much is read at once.
-const READ_BYTES: usize = 64 * 1024;
-const LISTENER: usize = usize::MAX - 1;
 
 /// How a floor answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,35 +81,26 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn relay<W: Waits>(options: &Options) -> anyhow::Result<()> {
-    let mut waits = W::new().context("cannot wait")?;
-    let listener = TcpListener::bind(options.listen).with_context(|| format!("cannot listen on {}", options.listen))?;
-    let address = listener.local_addr()?;
-    let listener = waits.watch(listener, LISTENER)?;
     // Those that are passed on to come first, and are only written to.
-    let mut links = Vec::new();
-    for (key, next) in options.next.iter().enumerate() {
-        let stream = TcpStream::connect(next).with_context(|| format!("cannot connect to {next}"))?;
-        links.push(Some(FloorLink::new(&waits, stream, key)?));
-    }
+    let mut links = FloorLinks::<W>::open(options.listen, &options.next)?;
     let mut client = AnswerLink::default();
-    say_listening(address)?;
+    say_listening(links.address)?;
 
     let (mut keys, mut chunk) = (Vec::new(), vec![0; READ_BYTES]);
     loop {
-        waits.wait(&mut keys)?;
+        links.waits.wait(&mut keys)?;
         for key in &keys {
-            if *key == LISTENER {
-                let link = FloorLink::new(&waits, listener.accept()?.0, links.len())?;
-                links.push(Some(link));
+            if *key == SOMEBODY_COMES {
+                links.accept()?;
                 continue;
             }
-            let Some(mut link) = links[*key].take() else { continue };
+            let Some(mut link) = links.all[*key].take() else { continue };
             if !link.read(&mut chunk) {
                 continue;
             }
             while let Some(head) = link.came.next(|_| options.hears) {
                 let query = Head { kind: FloorMessage::Query, ..head };
-                for next in links[..options.next.len()].iter_mut().flatten() {
+                for next in links.all[..options.next.len()].iter_mut().flatten() {
                     query.write(options.says, &mut next.out);
                 }
                 let answer = Head { kind: FloorMessage::Answer, ..head };
@@ -125,10 +112,10 @@ fn relay<W: Waits>(options: &Options) -> anyhow::Result<()> {
                 }
             }
             if link.write() {
-                links[*key] = Some(link);
+                links.all[*key] = Some(link);
             }
         }
-        for next in links[..options.next.len()].iter_mut().flatten() {
+        for next in links.all[..options.next.len()].iter_mut().flatten() {
             next.write();
         }
         client.write();

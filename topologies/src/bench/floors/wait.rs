@@ -1,15 +1,12 @@
 //! What floors wait with: `epoll` with nothing around it, or `polling` as our servents do.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use servent::poller::{Interest, Poller, Ready, Watched};
-
-use super::wire::Came;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -112,37 +109,5 @@ mod bare {
             keys.extend(self.events.iter().filter_map(|event| usize::try_from(event.data.u64()).ok()));
             Ok(())
         }
-    }
-}
-
-/// A connection as floors have it: what is to be written is written at the end of a turn, and waits for whoever reads.
-#[derive(Debug)]
-pub struct FloorLink<Source> {
-    source: Source,
-    /// What is to be written.
-    pub out: Vec<u8>,
-    /// What has come.
-    pub came: Came,
-}
-
-impl<Source: Deref<Target = TcpStream>> FloorLink<Source> {
-    /// A link on a connection.
-    pub fn new<W: Waits<Source<TcpStream> = Source>>(waits: &W, stream: TcpStream, key: usize) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(FloorLink { source: waits.watch(stream, key)?, out: Vec::new(), came: Came::default() })
-    }
-
-    /// Reads once. False where the other end has gone.
-    pub fn read(&mut self, chunk: &mut [u8]) -> bool {
-        let count = (&*self.source).read(chunk).unwrap_or(0);
-        self.came.add(&chunk[..count]);
-        count > 0
-    }
-
-    /// Writes what there is. False where the other end has gone.
-    pub fn write(&mut self) -> bool {
-        let written = self.out.is_empty() || (&*self.source).write_all(&self.out).is_ok();
-        self.out.clear();
-        written
     }
 }
