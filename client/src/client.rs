@@ -137,7 +137,8 @@ impl Client {
 
     /// Asks, and gives the number by which what comes of it is told. Up to 16,384 queries may be pending.
     ///
-    /// A contact has 256 queries of all its clients under way; the rest it leaves unread until some of them are over.
+    /// A contact has 256 queries of all its clients under way, and more only where they take longer than 100 ms; the rest it
+    /// leaves unread until some of them are over.
     /// The wait of a query goes from here on, so who begins more gives them a wait that is longer by that
     /// ([`Question::silence_max`]), or keeps fewer pending; or the last of them end in silence before the contact has read them.
     ///
@@ -328,11 +329,11 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX};
+    use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX, COPY_YOUNG_MAX};
 
     #[test]
     fn the_numbers_in_what_is_said_of_it_are_those_of_the_limits() {
-        assert_eq!(COPIES_OPEN_MAX, 256);
+        assert_eq!((COPIES_OPEN_MAX, COPY_YOUNG_MAX.as_millis()), (256, 100));
         assert_eq!((CLIENT_PENDING_MAX, CLIENT_CONNECTIONS_MAX), (16_384, 4_096));
     }
 }

@@ -8,6 +8,8 @@
 
 mod mind;
 
+use std::collections::VecDeque;
+
 use common::limits::*;
 use common::link::LinkId;
 use common::message::{Finished, Message, Request, ServentId};
@@ -496,18 +498,31 @@ fn an_echo_of_what_others_ask_spoils_no_name_of_ours() {
     assert_eq!(mind.next_mark(client, 3).name, name);
 }
 
+/// Asks until it is told to wait, and gives what was passed on.
+fn until_it_rests(mind: &mut Mind, client: LinkId, sequences: &mut impl Iterator<Item = u64>) -> Vec<Query> {
+    let mut asked = Vec::new();
+    for sequence in sequences {
+        let out = mind.hear(client, request(sequence));
+        asked.push(passed_on_in(&out).1);
+        if out.contains(&Output::Rest { link: client }) {
+            return asked;
+        }
+    }
+    panic!("{} were asked, and it does not rest", asked.len());
+}
+
+fn resumed(out: &[Output]) -> Vec<LinkId> {
+    let link = |output: &Output| if let Output::Resume { link } = output { Some(*link) } else { None };
+    out.iter().filter_map(link).collect()
+}
+
 #[test]
 fn clients_wait_while_so_many_queries_are_under_way_and_go_on_at_three_quarters() {
     let mut mind = Mind::new();
     let a = mind.neighbor(1);
     let [hasty, other, gone] = [7, 8, 9].map(|number| mind.client(number));
-    let mut asked: Vec<Query> = Vec::new();
-    for sequence in 0..COPIES_OPEN_MAX as u64 {
-        let out = mind.hear(hasty, request(sequence));
-        asked.push(passed_on_in(&out).1);
-        let rests = out.contains(&Output::Rest { link: hasty });
-        assert_eq!(rests, asked.len() == COPIES_OPEN_MAX, "{sequence}");
-    }
+    let mut asked = until_it_rests(&mut mind, hasty, &mut (0..));
+    assert_eq!(asked.len(), COPIES_OPEN_MAX);
     // What another asks once is asked, and then it waits as well. Whoever rests is not told so again.
     for link in [gone, other] {
         let out = mind.hear(link, request(0));
@@ -517,62 +532,139 @@ fn clients_wait_while_so_many_queries_are_under_way_and_go_on_at_three_quarters(
         assert!(!mind.hear(link, request(1)).contains(&Output::Rest { link }));
     }
     mind.closed(gone);
-    let goes_on = |out: &[Output]| out.iter().any(|output| matches!(output, Output::Resume { .. }));
     while mind.held("pending") > COPIES_OPEN_MAX / 4 * 3 + 1 {
         let out = mind.hear(a, echo_of(&asked.pop().unwrap(), reached(1)));
-        assert!(!goes_on(&out), "{} are pending", mind.held("pending"));
+        assert_eq!(resumed(&out), [], "{} are pending", mind.held("pending"));
     }
     let out = mind.hear(a, echo_of(&asked.pop().unwrap(), reached(1)));
-    assert_eq!(out[1..], [Output::Resume { link: hasty }, Output::Resume { link: other }]);
+    let mut both = resumed(&out);
+    both.sort_unstable();
+    assert_eq!(both, [hasty, other]);
     let out = mind.hear(a, echo_of(&asked.pop().unwrap(), reached(1)));
-    assert!(!goes_on(&out), "once");
+    assert_eq!(resumed(&out), [], "once");
     // Below the limit nobody rests.
     let out = mind.hear(other, request(3));
     assert!(matches!(out.as_slice(), [Output::Flood { .. }]), "{out:?}");
 }
 
+/// Whoever rests has its turn, though others come and ask all the time.
 #[test]
-fn clients_that_wait_go_on_when_what_is_under_way_is_given_up() {
+fn nobody_takes_the_room_that_others_wait_for() {
     let mut mind = Mind::new();
-    mind.neighbor(1);
-    let client = mind.client(9);
-    for sequence in 0..COPIES_OPEN_MAX as u64 {
-        mind.asked(client, sequence);
+    let a = mind.neighbor(1);
+    let [hasty, light] = [7, 8].map(|number| mind.client(number));
+    let mut asked: VecDeque<Query> = until_it_rests(&mut mind, hasty, &mut (0..)).into();
+    let mut next = 1_000;
+    let mut has_resumed = false;
+    for round in 0.. {
+        assert!(round < COPIES_OPEN_MAX, "it waits for ever");
+        let out = mind.hear(a, echo_of(&asked.pop_front().unwrap(), reached(1)));
+        if resumed(&out).contains(&hasty) {
+            has_resumed = true;
+            break;
+        }
+        // Where one query ends another begins, if whoever is there or comes may ask it.
+        let (link, out) = if round == 0 { (light, Vec::new()) } else { mind.client_and_see(9) };
+        if !out.contains(&Output::Rest { link }) {
+            next += 1;
+            let out = mind.hear(link, request(next));
+            asked.push_back(passed_on_in(&out).1);
+            assert!(out.contains(&Output::Rest { link }), "who asks while others wait is served as if none did");
+        }
     }
-    let out = mind.pass_and_see(ECHO_WAIT_MAX);
-    let resumes = out.iter().filter(|output| **output == Output::Resume { link: client }).count();
-    assert_eq!((resumes, mind.held("pending")), (1, 0));
+    assert!(has_resumed);
 }
 
 #[test]
-fn numbers_are_never_further_apart_than_can_be_said() {
+fn who_is_read_first_again_is_another_one_each_time() {
+    let mut mind = Mind::new();
+    let a = mind.neighbor(1);
+    let clients = [7, 8, 9].map(|number| mind.client(number));
+    let mut sequences = 0..;
+    let mut asked = until_it_rests(&mut mind, clients[0], &mut sequences);
+    for link in &clients[1..] {
+        asked.extend(until_it_rests(&mut mind, *link, &mut sequences));
+    }
+    let mut first = Vec::new();
+    for _ in 0..clients.len() {
+        let order = loop {
+            let order = resumed(&mind.hear(a, echo_of(&asked.remove(0), reached(1))));
+            if !order.is_empty() {
+                break order;
+            }
+        };
+        first.push(order[0]);
+        // Each asks as much as it may, in that order.
+        for link in order {
+            asked.extend(until_it_rests(&mut mind, link, &mut sequences));
+        }
+    }
+    first.sort_unstable();
+    assert_eq!(first, clients);
+}
+
+#[test]
+fn clients_that_wait_go_on_when_what_is_under_way_is_late_or_given_up() {
+    let mut mind = Mind::new();
+    mind.neighbor(1);
+    let client = mind.client(9);
+    let mut sequences = 0..;
+    // Of the neighbor nothing is heard.
+    while mind.held("pending") < OWN_PENDING_MAX {
+        let asked = until_it_rests(&mut mind, client, &mut sequences).len();
+        assert_eq!(asked, COPIES_OPEN_MAX);
+        if mind.held("pending") < OWN_PENDING_MAX {
+            assert_eq!(resumed(&mind.pass_and_see(COPY_YOUNG_MAX)), [client]);
+        }
+    }
+    assert_eq!(resumed(&mind.pass_and_see(COPY_YOUNG_MAX)), [], "that many are the most");
+    let times = u32::try_from(OWN_PENDING_MAX / COPIES_OPEN_MAX).unwrap();
+    let left = ECHO_WAIT_MAX.checked_sub(COPY_YOUNG_MAX * times).unwrap();
+    assert_eq!(resumed(&mind.pass_and_see(left)), [client]);
+    assert_eq!(mind.held("pending"), OWN_PENDING_MAX - COPIES_OPEN_MAX);
+}
+
+#[test]
+fn numbers_are_never_further_apart_than_can_be_said_and_nobody_loses_a_query_for_that() {
     let mut mind = Mind::new();
     let a = mind.neighbor(1);
     let [client, other] = [8, 9].map(|number| mind.client(number));
-    let ask = |mind: &mut Mind, sequence| {
-        let out = mind.hear(client, request(sequence));
+    let ask = |mind: &mut Mind, link, sequence| {
+        let out = mind.hear(link, request(sequence));
         let (_, asked) = passed_on_in(&out);
-        let told = mind.hear(a, echo_of(&asked, if sequence == 0 { lost() } else { reached(1) }));
-        assert!(matches!(told.as_slice(), [Output::Send { message: Message::Finished(_), .. }]), "{told:?}");
-        (asked.contact.unwrap(), out.contains(&Output::Rest { link: client }))
+        let told = mind.hear(a, echo_of(&asked, if sequence < 2 { lost() } else { reached(1) }));
+        assert!(matches!(told[0], Output::Send { message: Message::Finished(_), .. }), "{told:?}");
+        (asked.contact.unwrap(), out.contains(&Output::Rest { link }))
     };
-    for number in 0..=SPAN_MAX {
-        let (mark, rests) = ask(&mut mind, number);
-        assert_eq!((mark.number, mark.open_from, rests), (number, 0, number == SPAN_MAX));
+    // Two clients are there, and each may have one under way that cannot be put off.
+    for number in 0..=SPAN_MAX - 2 {
+        let (mark, rests) = ask(&mut mind, client, number);
+        assert_eq!((mark.number, mark.open_from, rests), (number, 0, number == SPAN_MAX - 2));
+        if number == 0 {
+            mind.pass(NEIGHBOR_BEAT);
+        }
+    }
+    for (sequence, link) in [(SPAN_MAX - 1, client), (SPAN_MAX, other)] {
+        let (mark, rests) = ask(&mut mind, link, sequence);
+        assert_eq!((mark.number, mark.open_from, rests), (sequence, 0, link == other));
     }
     assert_eq!(mind.held("own_open") as u64, SPAN_MAX + 1);
-    // Who asks all the same is told what there is here, and waits as well.
+    // Who asks all the same is told what there is here.
     let out = mind.hear(other, request(5));
     let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
-    assert_eq!(out, [send(other, finished(5, tally)), Output::Rest { link: other }]);
+    assert_eq!(out, [send(other, finished(5, tally))]);
 
-    // The first is open for half a minute, because something of it was lost.
+    // The first is open for half a minute, because something of it was lost. Room for one is too little.
     let beat = u32::try_from(SEEN_TP3_AGE_MAX.as_secs() / NEIGHBOR_BEAT.as_secs()).unwrap();
-    assert_eq!(mind.beats(&[a], beat - 1), []);
+    assert_eq!(mind.beats(&[a], beat - 2), []);
     mind.hear(a, Message::Pong);
-    let resumed = mind.pass(NEIGHBOR_BEAT);
+    assert_eq!(mind.pass(NEIGHBOR_BEAT), []);
+    assert_eq!(mind.held("own_open") as u64, SPAN_MAX);
+    mind.hear(a, Message::Pong);
+    let mut resumed = mind.pass(NEIGHBOR_BEAT);
+    resumed.sort_by_key(|(_, output)| format!("{output:?}"));
     assert_eq!(resumed, [client, other].map(|link| (NEIGHBOR_BEAT, Output::Resume { link })));
-    let (mark, rests) = ask(&mut mind, SPAN_MAX + 1);
+    let (mark, rests) = ask(&mut mind, client, SPAN_MAX + 1);
     assert_eq!((mark.number, mark.open_from, rests), (SPAN_MAX + 1, SPAN_MAX + 1, false));
     assert_eq!(mind.held("own_open"), 1);
 }

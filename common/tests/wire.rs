@@ -618,6 +618,7 @@ fn limits() -> Vec<(&'static str, String)> {
         PLACES_FREE,
         SEEN_TP3_IDS_MAX,
         COPIES_OPEN_MAX,
+        OWN_PENDING_MAX,
         QUERIES_PENDING_MAX,
         ECHOES_KEPT_MAX,
         OFFERS_KEPT_BYTES_MAX,
@@ -643,6 +644,7 @@ fn limits() -> Vec<(&'static str, String)> {
     let times = named!(
         |time: std::time::Duration| format!("{} s", time.as_secs_f64()),
         CONTACT_QUIET_MAX,
+        COPY_YOUNG_MAX,
         SEEN_TP3_AGE_MAX,
         ECHO_WAIT_MAX,
         HELLO_WAIT_MAX,

@@ -34,9 +34,7 @@ impl Overlay {
         };
         log::debug!(target: QUERY_LOG, "{} asked with TTL {}: {}", query.id(), query.ttl, Shortened(&query.ask));
         self.on_copy(now, Arrival::from_client(link, query), out);
-        if self.rooms.flood.make().is_busy() {
-            self.rooms.links.rest(link, out);
-        }
+        self.rooms.rest_client(now, link, out);
     }
 
     pub(super) fn on_query(

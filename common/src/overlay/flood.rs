@@ -36,6 +36,7 @@ use crate::time::Time;
 
 pub(super) use arrival::{Arrival, Asker, Breach};
 use own::Own;
+pub(super) use own::ROOM_MIN;
 use pass::{Pass, patience};
 use places::{Bringer, NoRoom, Places};
 use seen::{Holder, NewQuery, SeenQuery, SeenSet};
@@ -310,15 +311,15 @@ impl Flood {
 
     // ---- queries of our own clients ----
 
-    /// Whether clients are to wait with what else they ask.
-    pub(super) fn is_busy(&self) -> bool {
-        self.own.is_busy()
+    /// How many more clients may ask now, where each of so many may have one request that is not put off.
+    pub(super) fn room(&mut self, now: Time, clients_count: usize) -> usize {
+        self.close_own(now);
+        self.own.room(now, clients_count)
     }
 
-    /// Whether those that wait may go on.
-    pub(super) fn may_go_on(&mut self, now: Time) -> bool {
-        self.close_own(now);
-        self.own.may_go_on()
+    /// When there is more room at the latest.
+    pub(super) fn room_deadline(&self, clients_count: usize) -> Time {
+        self.own.deadline(clients_count)
     }
 
     /// Forgets what our own clients asked and is not open any more.
@@ -547,8 +548,7 @@ impl Flood {
     }
 
     pub(super) fn deadline(&self) -> Time {
-        let look = self.looks.peek().map_or(Time::NEVER, |Reverse((look, ..))| *look);
-        look.min(self.own.deadline())
+        self.looks.peek().map_or(Time::NEVER, |Reverse((look, ..))| *look)
     }
 
     // ---- what they say of themselves ----
@@ -635,9 +635,6 @@ impl Flood {
             pass.offer = Some(Arc::clone(query));
         }
         self.pending_count += 1;
-        if bringer == Bringer::Own {
-            self.own.on_pending();
-        }
         pass.place = Some(self.pending_places.take(bringer));
         let ttl = pass.ttl;
         self.seen.add_pass(place, pass);
@@ -755,9 +752,6 @@ impl Flood {
             self.offers_kept_bytes -= offer.bytes_count();
         }
         if let Some(taken) = taken {
-            if taken.bringer() == Bringer::Own {
-                self.own.on_not_pending();
-            }
             self.pending_places.give_back(taken);
         }
     }

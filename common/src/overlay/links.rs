@@ -7,7 +7,7 @@
 mod neighbors;
 mod targets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -61,7 +61,7 @@ struct Guests {
     strangers: Newcomers<Origin>,
     clients: BTreeMap<LinkId, Attached>,
     /// The clients that are not read for now, in the order in which they asked too much. Some may have left.
-    resting: Vec<LinkId>,
+    resting: VecDeque<LinkId>,
 }
 
 /// What time has come for.
@@ -219,6 +219,10 @@ impl Links {
         self.forget_stranger(link);
         self.guests.make().clients.insert(link, client);
         out.send(link, Message::Hello(*own));
+        // Whoever comes takes no room that others wait for.
+        if self.has_resting() {
+            self.rest(link, out);
+        }
         Greeting::Client
     }
 
@@ -412,7 +416,7 @@ impl Links {
         let Some(guests) = self.guests.get_mut() else { return };
         let Some(client) = guests.clients.get_mut(&link) else { return };
         if !std::mem::replace(&mut client.is_resting, true) {
-            guests.resting.push(link);
+            guests.resting.push_back(link);
             out.rest(link);
         }
     }
@@ -422,10 +426,15 @@ impl Links {
         self.guests.get().is_some_and(|guests| !guests.resting.is_empty())
     }
 
-    /// Has all of them read again, whoever waited longest first.
-    pub(super) fn resume_all(&mut self, out: &mut Outbox<'_>) {
+    /// Has so many of them read again, those that have waited longest. Who of these comes first takes all the room there is
+    /// if it asks much, and is then the first to wait again: so it comes last.
+    pub(super) fn resume(&mut self, count: usize, out: &mut Outbox<'_>) {
         let Some(guests) = self.guests.get_mut() else { return };
-        for link in std::mem::take(&mut guests.resting) {
+        let mut resumed = guests.resting.drain(..count.min(guests.resting.len())).collect::<VecDeque<_>>();
+        if let Some(first) = resumed.pop_front() {
+            resumed.push_back(first);
+        }
+        for link in resumed {
             if let Some(client) = guests.clients.get_mut(&link) {
                 client.is_resting = false;
                 out.resume(link);

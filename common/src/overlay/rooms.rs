@@ -11,7 +11,7 @@ use super::config::Config;
 use super::delivery::{self, Delivery};
 use super::doors::Outbox;
 use super::errand::{CallEvent, Callee, Errand, News, Wish};
-use super::flood::{Asker, CopyReport, Flood};
+use super::flood::{Asker, CopyReport, Flood, ROOM_MIN};
 #[cfg(test)]
 use super::greeting::Greetings;
 use super::links::{Links, LinksDue};
@@ -76,7 +76,11 @@ impl Rooms {
 
     pub(super) fn deadline(&self) -> Time {
         let Rooms { links, flood, rare } = self;
-        let flood = flood.get().map_or(Time::NEVER, Flood::deadline);
+        let flood = flood.get().map_or(Time::NEVER, |flood| {
+            let has_resting = links.has_resting();
+            let room = if has_resting { flood.room_deadline(links.clients_count()) } else { Time::NEVER };
+            flood.deadline().min(room)
+        });
         let rare = rare.get().map_or(Time::NEVER, RareRooms::deadline);
         links.deadline().min(flood).min(rare)
     }
@@ -168,15 +172,25 @@ impl Rooms {
         }
     }
 
-    /// Has the clients that rest read again, once there is room for what they ask.
+    /// A client has asked. Where there is no more room, or others wait for it, it waits as well.
+    pub(super) fn rest_client(&mut self, now: Time, link: LinkId, out: &mut Outbox<'_>) {
+        let Rooms { links, flood, rare: _ } = self;
+        let clients_count = links.clients_count();
+        if links.has_resting() || flood.get_mut().is_some_and(|flood| flood.room(now, clients_count) == 0) {
+            links.rest(link, out);
+        }
+    }
+
+    /// Has clients that rest read again, once there is room for what they ask.
     #[inline]
     pub(super) fn resume_clients(&mut self, now: Time, out: &mut Outbox<'_>) {
         let Rooms { links, flood, rare: _ } = self;
         if links.has_resting()
             && let Some(flood) = flood.get_mut()
-            && flood.may_go_on(now)
+            && let room = flood.room(now, links.clients_count())
+            && room >= ROOM_MIN
         {
-            links.resume_all(out);
+            links.resume(room, out);
         }
     }
 

@@ -118,11 +118,19 @@ impl Mind {
 
     /// A link to a client at an ip of this number, which hears answers at port 7000.
     pub(crate) fn client(&mut self, number: usize) -> LinkId {
+        let (link, out) = self.client_and_see(number);
+        assert_eq!(out, []);
+        link
+    }
+
+    /// A client attaches, and this comes of it beside our hello.
+    pub(crate) fn client_and_see(&mut self, number: usize) -> (LinkId, Vec<Output>) {
         let link = self.new_link();
         let from = SocketAddr::new(client_address(number).ip(), 40_000);
         assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
-        assert_eq!(self.hear(link, client_hello(7000)), [send(link, own_hello())]);
-        link
+        let mut out = self.hear(link, client_hello(7000));
+        assert_eq!(out.remove(0), send(link, own_hello()));
+        (link, out)
     }
 
     pub(crate) fn dialled(&mut self, dial: Dial) -> (LinkId, Vec<Output>) {

@@ -8,14 +8,15 @@
 use std::collections::VecDeque;
 
 use super::slots::QueryPlace;
-use crate::limits::{CONTACT_QUIET_MAX, COPIES_OPEN_MAX, ECHO_WAIT_MAX, SEEN_TP3_AGE_MAX, SPAN_MAX};
+use crate::limits::{
+    CONTACT_QUIET_MAX, COPIES_OPEN_MAX, COPY_YOUNG_MAX, ECHO_WAIT_MAX, OWN_PENDING_MAX, SEEN_TP3_AGE_MAX, SPAN_MAX,
+};
 use crate::query::{ContactMark, ContactName, Tally};
 use crate::random::Secret;
 use crate::time::Time;
 
-/// How many queries may be pending before clients that were kept waiting are read again: a quarter of them at once, not one
-/// by one.
-const READ_AGAIN: usize = COPIES_OPEN_MAX / 4 * 3;
+/// For how many queries there is to be room before clients that were kept waiting are read again: not for one by one.
+pub(in crate::overlay) const ROOM_MIN: usize = COPIES_OPEN_MAX / 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Own {
@@ -32,8 +33,12 @@ pub(super) struct Own {
     open_from: u64,
     /// Those from there on, in the order of their numbers.
     open: VecDeque<Open>,
-    /// How many of them are passed on and await echoes.
+    /// How many of them await echoes.
     pending_count: usize,
+    /// Those below this number are young no more,
+    young_from: u64,
+    /// and so many of them await echoes.
+    late_count: usize,
 }
 
 /// One that is open, or was and stands behind one that still is.
@@ -76,14 +81,32 @@ impl Own {
         self.open.len() as u64 <= SPAN_MAX
     }
 
-    /// Whether clients are to wait with what else they ask.
-    pub(super) fn is_busy(&self) -> bool {
-        !self.has_number() || self.pending_count >= COPIES_OPEN_MAX
+    /// How many more clients may ask now, where each of so many clients may have one request that is not put off.
+    pub(super) fn room(&mut self, now: Time, clients_count: usize) -> usize {
+        self.on_time(now);
+        self.room_of_pending().min(self.numbers_left(clients_count))
     }
 
-    /// Whether those that wait may go on.
-    pub(super) fn may_go_on(&self) -> bool {
-        self.has_number() && self.pending_count <= READ_AGAIN
+    fn numbers_left(&self, clients_count: usize) -> usize {
+        let left = (SPAN_MAX + 1).saturating_sub((self.open.len() + clients_count) as u64);
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    /// The same, as long as there are numbers.
+    fn room_of_pending(&self) -> usize {
+        let young = COPIES_OPEN_MAX.saturating_sub(self.pending_count - self.late_count);
+        young.min(OWN_PENDING_MAX.saturating_sub(self.pending_count))
+    }
+
+    /// Notes which queries have become late by now.
+    fn on_time(&mut self, now: Time) {
+        self.young_from = self.young_from.max(self.open_from);
+        while let Some(open) = self.get(self.young_from)
+            && open.asked + COPY_YOUNG_MAX <= now
+        {
+            self.late_count += usize::from(open.until == OpenUntil::Echoed);
+            self.young_from += 1;
+        }
     }
 
     /// What the copies of the next query carry. A name that somebody spoilt is used no longer, unless it is new.
@@ -120,16 +143,7 @@ impl Own {
     /// A query was asked, and carries this mark.
     pub(super) fn push(&mut self, now: Time, mark: ContactMark, place: QueryPlace) {
         self.open.push_back(Open { place, name: mark.name, asked: now, until: OpenUntil::Echoed });
-    }
-
-    /// A query was passed on, and its echoes are awaited.
-    pub(super) fn on_pending(&mut self) {
         self.pending_count += 1;
-    }
-
-    /// They are not awaited any more.
-    pub(super) fn on_not_pending(&mut self) {
-        self.pending_count -= 1;
     }
 
     /// An echo of a copy of this query told of copies that were taken for given up.
@@ -140,10 +154,12 @@ impl Own {
 
     /// The flood of a query is over, and this came of it.
     pub(super) fn on_over(&mut self, number: u64, tally: &Tally) {
-        if let Some(open) = self.index_of(number).and_then(|index| self.open.get_mut(index)) {
-            // A copy may come home over a dialect without echoes, and what was given up may hide one that can.
-            open.until =
-                if tally.is_whole() { OpenUntil::Over } else { OpenUntil::Time(open.asked + SEEN_TP3_AGE_MAX) };
+        let Some(open) = self.index_of(number).and_then(|index| self.open.get_mut(index)) else { return };
+        // A copy may come home over a dialect without echoes, and what was given up may hide one that can.
+        let until = if tally.is_whole() { OpenUntil::Over } else { OpenUntil::Time(open.asked + SEEN_TP3_AGE_MAX) };
+        if std::mem::replace(&mut open.until, until) == OpenUntil::Echoed {
+            self.pending_count -= 1;
+            self.late_count -= usize::from(number < self.young_from);
         }
     }
 
@@ -162,11 +178,12 @@ impl Own {
         self.open.pop_front().map(|open| open.place)
     }
 
-    /// When clients that wait for a number may go on at the latest.
-    pub(super) fn deadline(&self) -> Time {
+    /// When there is more room at the latest, where so many clients may wait for it.
+    pub(super) fn deadline(&self, clients_count: usize) -> Time {
         match self.open.front() {
-            Some(Open { until: OpenUntil::Time(until), .. }) if !self.has_number() => *until,
-            _ => Time::NEVER,
+            Some(Open { until: OpenUntil::Time(until), .. }) if self.numbers_left(clients_count) < ROOM_MIN => *until,
+            _ if self.room_of_pending() >= ROOM_MIN => Time::NEVER,
+            _ => self.get(self.young_from.max(self.open_from)).map_or(Time::NEVER, |open| open.asked + COPY_YOUNG_MAX),
         }
     }
 
@@ -259,24 +276,67 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_a_number_is_waited_for_until_the_first_is_over() {
+    fn there_is_room_for_as_many_as_are_young_and_what_is_late_takes_none_of_it() {
         let mut own = Own::default();
-        assert_eq!(own.deadline(), Time::NEVER);
+        let (started, young) = (Time::START, COPY_YOUNG_MAX);
+        assert_eq!((own.room(started, 0), own.deadline(0)), (COPIES_OPEN_MAX, Time::NEVER));
+        for count in 1..=COPIES_OPEN_MAX {
+            ask(&mut own, started);
+            assert_eq!(own.room(started, 9), COPIES_OPEN_MAX - count);
+        }
+        // Some are over; of the others nothing is heard.
+        (0..10).for_each(|number| own.on_over(number, &Tally::default()));
+        (10..20).for_each(|number| own.on_over(number, &lost()));
+        assert_eq!((own.room(started, 9), own.deadline(9)), (20, started + young));
+        close(&mut own, started);
+        assert_eq!(own.room(started + young / 2, 9), 20);
+        assert_eq!((own.room(started + young, 9), own.deadline(9)), (COPIES_OPEN_MAX, Time::NEVER));
+        // That those end which are late is no news.
+        (20..30).for_each(|number| own.on_over(number, &Tally::default()));
+        assert_eq!(own.room(started + young, 9), COPIES_OPEN_MAX);
+        let now = started + 2 * young;
+        ask(&mut own, now);
+        assert_eq!(own.room(now, 9), COPIES_OPEN_MAX - 1);
+    }
+
+    #[test]
+    fn however_late_they_are_there_are_only_so_many() {
+        let mut own = Own::default();
+        let mut now = Time::START;
+        while own.room(now, 0) > 0 {
+            (0..own.room(now, 0)).for_each(|_| {
+                ask(&mut own, now);
+            });
+            now = now + COPY_YOUNG_MAX;
+        }
+        assert_eq!(own.open_count(), OWN_PENDING_MAX);
+        own.on_over(7, &lost());
+        own.on_over(7, &lost());
+        assert_eq!(own.room(now, 0), 1);
+    }
+
+    #[test]
+    fn who_waits_for_a_number_is_waited_for_until_the_first_is_over() {
+        const CLIENTS: usize = 3;
+        let mut own = Own::default();
         ask(&mut own, at(5));
         own.on_over(0, &lost());
-        assert_eq!(own.deadline(), Time::NEVER, "there are numbers");
-        while own.has_number() {
-            ask(&mut own, at(6));
+        assert_eq!(own.deadline(CLIENTS), Time::NEVER, "there are numbers");
+        while own.room(at(6), CLIENTS) > 0 {
+            let mark = ask(&mut own, at(6));
+            own.on_over(mark.number, &Tally::default());
         }
-        assert_eq!(own.open_count() as u64, SPAN_MAX + 1);
-        assert_eq!(own.deadline(), at(5) + SEEN_TP3_AGE_MAX);
-        assert!(own.is_busy() && !own.may_go_on());
-        let until = own.deadline();
-        assert_eq!(close(&mut own, until), 1);
-        // The next awaits its echoes, and nobody knows when they come.
-        assert!(own.has_number() && own.may_go_on() && !own.is_busy());
-        ask(&mut own, at(7));
-        assert_eq!((own.has_number(), own.deadline()), (false, Time::NEVER));
+        // Each client may have one more that was not put off.
+        assert_eq!(own.open_count() as u64, SPAN_MAX + 1 - CLIENTS as u64);
+        assert_eq!(own.deadline(CLIENTS), at(5) + SEEN_TP3_AGE_MAX);
+        for left in (0..CLIENTS).rev() {
+            assert!(own.has_number());
+            ask(&mut own, at(6));
+            assert_eq!(own.has_number(), left > 0);
+        }
+        let until = own.deadline(CLIENTS);
+        assert_eq!(close(&mut own, until) as u64, SPAN_MAX + 1 - CLIENTS as u64);
+        assert!(own.has_number() && own.room(until, CLIENTS) > 0);
     }
 
     #[test]
