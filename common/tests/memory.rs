@@ -177,7 +177,7 @@ fn a_copy_with_a_contact_that_meets_one_without_is_told_that_it_may_come_silentl
     assert_eq!(onward.contact, None);
     assert_eq!((mind.held("seen"), mind.held("seen_by_age")), (0, 1));
     let known = marked(1, mark(7, 4, 0));
-    for ttl in [first.ttl - 1, first.ttl, first.ttl + 1] {
+    for ttl in [first.ttl - 1, first.ttl] {
         assert_eq!(mind.echo(b, &Query { ttl, ..known.clone() }), heard_silently());
     }
     assert_eq!(mind.echo(b, &Query { ask: tea(), ..known.clone() }), lost(), "another ask is another ask");
@@ -185,6 +185,53 @@ fn a_copy_with_a_contact_that_meets_one_without_is_told_that_it_may_come_silentl
     // A copy of its own kind is what it always was.
     assert_eq!(mind.echo(b, &first), duplicate());
     mind.onward(b, &Query { ttl: first.ttl + 1, ..first });
+}
+
+/// Or a fast long way over TP3 would shadow a slow short one.
+#[test]
+fn a_copy_with_a_contact_goes_further_than_one_that_came_without_and_tells_that_it_may_come_silently() {
+    for forward_once in [false, true] {
+        let mut mind = Mind::with(&Config { forward_once, ..config() }, store(""));
+        let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+        mind.onward(a, &unmarked(1));
+        let further = Query { ttl: unmarked(1).ttl + 1, ..marked(1, mark(7, 4, 2)) };
+        if forward_once {
+            assert_eq!(mind.echo(b, &further), heard_silently());
+            continue;
+        }
+        let (links, onward) = mind.onward(b, &further);
+        assert_eq!((links, onward.ttl, onward.contact), (vec![a], further.ttl - 1, further.contact));
+        let out = mind.hear(a, echo_of(&onward, reached(1)));
+        let tally = Tally { copies: 1, silent: 1, ..reached(1) };
+        assert_eq!(out, [send(b, echo_of(&further, tally))]);
+        // Offered again it gets that echo, and otherwise it is a duplicate.
+        let again = mind.neighbor(2);
+        assert_eq!(mind.echo(again, &further), tally);
+        assert_eq!(mind.echo(a, &further), heard_silently());
+        assert_eq!((mind.held("seen_by_age"), mind.held("seen"), mind.held("contacts")), (1, 0, 0));
+    }
+}
+
+#[test]
+fn what_is_remembered_goes_though_every_neighbor_has_gone() {
+    let mut mind = Mind::new();
+    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    mind.echo(a, &Query { ttl: 0, ..marked(1, mark(7, 0, 0)) });
+    mind.echo(a, &Query { ttl: 0, ..unmarked(2) });
+    [a, b].into_iter().for_each(|link| drop(mind.closed(link)));
+    let client = mind.client(9);
+    let alone = Tally { reached: 1, ..Tally::default() };
+    assert_eq!(mind.hear(client, request(5)), [send(client, finished(5, alone))]);
+    let held = |mind: &Mind| ["own_open", "seen", "seen_by_age", "contacts"].map(|name| mind.held(name));
+    assert_eq!(held(&mind), [1, 2, 1, 1]);
+    let beats = |count: u32| NEIGHBOR_BEAT * count;
+    for (passes, left) in [(beats(1), [0, 1, 1, 1]), (SEEN_TP3_AGE_MAX, [0, 1, 0, 1]), (CONTACT_QUIET_MAX, [0; 4])] {
+        for _ in 0..passes.as_secs() / NEIGHBOR_BEAT.as_secs() {
+            mind.pass_and_see(NEIGHBOR_BEAT);
+        }
+        assert_eq!(held(&mind), left, "after {passes:?}");
+    }
+    assert_eq!(mind.overlay.deadline(), None, "nothing is waited for");
 }
 
 #[test]

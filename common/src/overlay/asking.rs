@@ -81,6 +81,10 @@ impl Overlay {
                 let query = self.own_copy(arrival, Some(place));
                 self.pass_to_neighbors(now, place, asker, query, Tally::default(), out);
             }
+            Admission::MoreTtlThanSilent(place) => {
+                let query = self.own_copy(arrival, Some(place));
+                self.pass_to_neighbors(now, place, asker, query, Tally { silent: 1, ..Tally::default() }, out);
+            }
             Admission::Duplicate(_) => {
                 let tally = Tally { duplicates: 1, ..Tally::default() };
                 self.rooms.report(CopyReport { asker, id, tally }, out);

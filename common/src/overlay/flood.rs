@@ -49,9 +49,11 @@ pub(super) enum Admission {
     New(QueryPlace),
     /// Seen, but this copy may go further than any before: pass it on, do not answer.
     MoreTtl(QueryPlace),
+    /// The same, and whoever sent one before awaits no echo: it came over a dialect that has none.
+    MoreTtlThanSilent(QueryPlace),
     /// Seen, and this copy brings nothing.
     Duplicate(QueryPlace),
-    /// The same, and whoever sent the one before awaits no echo: it came over a dialect that has none.
+    /// The same, and whoever sent one before awaits no echo.
     HeardSilently(QueryPlace),
     /// Seen, and what came of it was not kept: it may be a duplicate, or offered again.
     EchoForgotten(QueryPlace),
@@ -263,13 +265,12 @@ impl Flood {
         if contradicts {
             return Admission::Contradicts;
         }
-        if held.is_none() && query.contact.is_some() {
-            return Admission::HeardSilently(place);
-        }
+        // That it came without a contact may be known to nobody who waits.
+        let came_silently = held.is_none() && query.contact.is_some();
         let Some(entry) = self.seen.get_mut(place) else { return Admission::Contradicts };
         if ttl > entry.ttl && !forward_once {
             entry.ttl = ttl;
-            return Admission::MoreTtl(place);
+            return if came_silently { Admission::MoreTtlThanSilent(place) } else { Admission::MoreTtl(place) };
         }
         let is_again = |pass: &&mut Pass| {
             // Over the same link it is no second offer but the same thing said twice.
@@ -284,6 +285,7 @@ impl Flood {
                 Admission::OfferedAgain(pass.is_finished.then_some(pass.tally))
             }
             None if entry.is_echo_forgotten && asker.identity().is_some() => Admission::EchoForgotten(place),
+            None if came_silently => Admission::HeardSilently(place),
             None => Admission::Duplicate(place),
         }
     }
@@ -552,6 +554,11 @@ impl Flood {
     }
 
     // ---- what they say of themselves ----
+
+    /// Whether anything is remembered that goes at a beat.
+    pub(super) fn is_to_forget(&self) -> bool {
+        self.held_count() + self.by_age_count() + self.contacts_count() + self.own_open_count() > 0
+    }
 
     pub(super) fn held_count(&self) -> usize {
         self.seen.held_count()

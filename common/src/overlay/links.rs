@@ -41,7 +41,7 @@ pub(super) struct Links {
     guests: OnDemand<Guests>,
     neighbors: Box<[NeighborLink]>,
     targets: Box<[Target]>,
-    /// When the neighbors are looked at next; of no meaning while there are none.
+    /// When the neighbors are looked at next, and what is to be forgotten; of no meaning while there is neither.
     beat: Time,
     /// When a target is to be dialled, or earlier.
     next_dial: Time,
@@ -69,7 +69,7 @@ struct Guests {
 pub(super) struct LinksDue {
     /// The links whose other end has been quiet for too long.
     pub(super) quiet: Vec<LinkId>,
-    /// Whether the neighbors were looked at.
+    /// Whether it was that of a beat.
     pub(super) is_beat: bool,
 }
 
@@ -472,19 +472,20 @@ impl Links {
 
     // ---- time ----
 
-    pub(super) fn deadline(&self) -> Time {
+    /// Beats go on without neighbors where something is to be forgotten.
+    pub(super) fn deadline(&self, is_to_forget: bool) -> Time {
         let stranger = self.guests.get().map_or(Time::NEVER, |guests| guests.strangers.deadline());
-        let beat = if self.neighbors.is_empty() { Time::NEVER } else { self.beat };
+        let beat = if self.has_beats(is_to_forget) { self.beat } else { Time::NEVER };
         stranger.min(beat).min(self.next_dial)
     }
 
     /// Pings, dials, and names the links whose other end has been quiet for too long.
-    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> LinksDue {
+    pub(super) fn on_deadline(&mut self, now: Time, is_to_forget: bool, out: &mut Outbox<'_>) -> LinksDue {
         let mut quiet = Vec::new();
         if let Some(guests) = self.guests.get() {
             quiet.extend(guests.strangers.overdue(now).take(CLOSED_AT_ONCE_MAX));
         }
-        let is_beat = !self.neighbors.is_empty() && self.beat <= now;
+        let is_beat = self.has_beats(is_to_forget) && self.beat <= now;
         if is_beat {
             self.beat = now + NEIGHBOR_BEAT;
             for neighbor in &mut self.neighbors {
@@ -505,6 +506,10 @@ impl Links {
             self.next_dial = self.first_due();
         }
         LinksDue { quiet, is_beat }
+    }
+
+    fn has_beats(&self, is_to_forget: bool) -> bool {
+        is_to_forget || !self.neighbors.is_empty()
     }
 
     // ---- targets ----

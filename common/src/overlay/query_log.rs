@@ -73,7 +73,9 @@ pub(super) fn log_arrival(links: &Links, flood: &Flood, arrival: &Arrival, admis
     let from = format!("from {from} with TTL {came_ttl}{cut}");
     match admission {
         Admission::New(_) => log::debug!(target: QUERY_LOG, "{id} heard {from}: {}", Shortened(&query.ask)),
-        Admission::MoreTtl(_) => log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further"),
+        Admission::MoreTtl(_) | Admission::MoreTtlThanSilent(_) => {
+            log::debug!(target: QUERY_LOG, "{id} heard again {from}: it may go further");
+        }
         Admission::Duplicate(place) | Admission::HeardSilently(place) | Admission::EchoForgotten(place) => {
             log::debug!(target: QUERY_LOG, "{id} duplicate {from}, {}", first_copy(links, flood, place));
         }

@@ -82,12 +82,13 @@ impl Rooms {
             flood.deadline().min(room)
         });
         let rare = rare.get().map_or(Time::NEVER, RareRooms::deadline);
-        links.deadline().min(flood).min(rare)
+        links.deadline(self.is_to_forget()).min(flood).min(rare)
     }
 
     pub(super) fn on_deadline(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
         // What a link that is closed makes of the others comes first.
-        let LinksDue { quiet, is_beat } = self.links.on_deadline(now, out);
+        let is_to_forget = self.is_to_forget();
+        let LinksDue { quiet, is_beat } = self.links.on_deadline(now, is_to_forget, out);
         for link in quiet {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
         }
@@ -102,6 +103,11 @@ impl Rooms {
         if let Some(rare) = rare.get_mut() {
             rare.on_deadline(now, out);
         }
+    }
+
+    /// Whether the flood remembers anything that goes at a beat.
+    fn is_to_forget(&self) -> bool {
+        self.flood.get().is_some_and(Flood::is_to_forget)
     }
 
     // ---- links that go ----
