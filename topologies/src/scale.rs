@@ -114,6 +114,7 @@ pub fn plan(shape: &Shape, servents: usize, degree: usize, ttl: u8, seed: u64) -
         delays: Delays::Equal,
         faults: Faults::default(),
         wire: Wire::None,
+        forward_once: 0,
         without: BTreeSet::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! The simulator: the minds, links and codecs of `common` around a clock, a network and a randomness of its own.
 //!
-//! It replaces nothing of what it runs. `plan` says what is to be run and `scene` draws it from the seed; `crowd` runs
+//! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, and `dialects` who
+//! speaks what in it; `crowd` runs
 //! it as messages alone, for size and speed, and `world` runs it as connections that carry bytes and fail; `oracle`
 //! says what must come of it, without a line of the code it judges; `report` tells what did. `options` is the command
 //! line, `batch` runs many plans at once, `shrink` makes a failing one small and `story` writes it down; `runner` is
@@ -10,6 +11,7 @@ pub mod bare;
 pub mod batch;
 pub mod chart;
 pub mod crowd;
+pub mod dialects;
 pub mod faults;
 pub mod graph;
 pub mod options;
@@ -27,7 +29,7 @@ pub mod verdict;
 pub mod world;
 
 use outcome::RunOutcome;
-use plan::Wire;
+use plan::{Delays, Wire};
 use scene::Scene;
 
 /// Whatever runs a scene.
@@ -36,5 +38,8 @@ pub type Engine = fn(&Scene) -> RunOutcome;
 /// Runs a scene with the engine it asks for.
 #[must_use]
 pub fn run(scene: &Scene) -> RunOutcome {
-    if scene.plan.wire == Wire::None && scene.plan.faults.is_none() { crowd::run(scene) } else { world::run(scene) }
+    // Where a servent lets one way shadow another, what must come of it is known to the witness of the world alone.
+    let may_shadow = scene.plan.delays != Delays::Equal && scene.forward_once.contains(&true);
+    let is_plain = scene.plan.wire == Wire::None && scene.plan.faults.is_none() && !may_shadow;
+    if is_plain { crowd::run(scene) } else { world::run(scene) }
 }

@@ -133,7 +133,7 @@ fn a_dialect_is_called_by_its_name_where_it_is_made_and_where_it_is_chosen() {
     let named: Vec<String> = shipped.filter(names_one).filter(|file| !file.ends_with("wire/toy.rs")).collect();
     let said = ["dialect.rs", "wire.rs", "wire/native.rs", "wire/tp3.rs"].map(|file| format!("common/src/{file}"));
     let chosen = ["servent/src/options.rs", "client/src/program/options.rs", "topologies/src/declared.rs"];
-    let chosen = [&chosen[..], &["topologies/src/sim/plan.rs"]].concat();
+    let chosen = [&chosen[..], &["topologies/src/sim/dialects.rs"]].concat();
     assert_eq!(named, [&said[..], &chosen.into_iter().map(str::to_owned).collect::<Vec<_>>()].concat());
 }
 

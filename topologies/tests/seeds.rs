@@ -24,7 +24,7 @@ fn five_hundred_seeds_of_every_fault_break_nothing() {
 
 #[test]
 fn without_faults_every_holder_answers_once_whatever_the_delays_and_the_wire() {
-    for wire in ["none", "native", "tp3"] {
+    for wire in ["none", "native", "tp3", "mixed"] {
         for delays in ["equal", "mild", "heavy"] {
             let arguments = format!("any --servents 40 --ttl 4 --queries 3 --wire {wire} --delays {delays}");
             let sum = sum(&format!("{arguments} --seeds 0..30"));

@@ -51,6 +51,8 @@ fn a_wrong_command_line_is_refused_with_a_reason() {
         ("ring --faults evil=1", "link-down, flap, clog"),
         ("ring --servents 0", "0 is not in 1..=10000000"),
         ("diamond --servents 9", "--servents is said by the topology itself"),
+        ("diamond --forward-once 9", "--forward-once is said by the topology itself"),
+        ("ring --forward-once 101", "101 is not in 0..=100"),
         ("./no/such.topo", "cannot read ./no/such.topo"),
         ("ring --seeds 1..2 --seed 3", "cannot be used with"),
         ("ring --colour red", "--colour"),

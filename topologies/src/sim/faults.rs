@@ -174,6 +174,7 @@ mod tests {
             delays: Delays::Equal,
             faults: Faults::wild(),
             wire: Wire::Native,
+            forward_once: 0,
             without: BTreeSet::new(),
         }
     }

@@ -29,6 +29,11 @@ const QUERIES_DEFAULT: usize = 1;
 const HOLDERS_DEFAULT: usize = 10;
 const SEED_DEFAULT: u64 = 1;
 
+/// Of a hundred runs with the native wire that many have TP3 in their middle, where each seed draws it.
+const MIXED_PERCENT: u64 = 40;
+/// In that many of a hundred some servents pass every query on once only.
+const ONCE_PERCENT: u64 = 15;
+
 /// What stands for a shape drawn per seed.
 const ANY: &str = "any";
 
@@ -50,6 +55,10 @@ pub struct Options {
     /// How many times a query may be passed on after its first link (0 to 15) [default: 3]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u8).range(0..=i64::from(TTL_MAX)))]
     ttl: Option<u8>,
+
+    /// How many of a hundred servents pass every query on once only (0 to 100) [default: 0]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    forward_once: Option<u8>,
 
     /// How many queries are asked: 10 s apart, or up to 2 s apart where things go wrong [default: 1]
     #[arg(long, value_name = "Q", value_parser = clap::value_parser!(u32).range(1..=QUERIES_MAX))]
@@ -76,7 +85,8 @@ pub struct Options {
     #[arg(long, value_name = "FAULTS", value_parser = parse_faults)]
     faults: Option<Faults>,
 
-    /// What links carry: none (messages as they are), native, tp3 [default: none, with faults native]
+    /// What links carry: none (messages as they are), native, tp3, mixed (some links and clients tp3, the others native)
+    /// [default: none, with faults native]
     #[arg(long, value_name = "WIRE", value_parser = |text: &str| named(&Wire::NAMED, text))]
     wire: Option<Wire>,
 
@@ -124,7 +134,8 @@ impl Options {
         help += "\
 \n\
 With --seeds and --faults and without --servents each seed draws what is not said: 10 to 50 servents, degree 2 to 8, \
-TTL 1 to 7, 1 to 4 queries, any number of holders, any delays, mostly the native wire.\n\n\
+TTL 1 to 7, 1 to 4 queries, any number of holders, any delays, mostly the native wire; and now and then some servents \
+pass on once.\n\n\
 The same seed prints the same run, whatever the machine; only `seconds` of --json and the last line, on stderr, depend \
 on it. Exit code: 1 when an invariant broke, with the command line that shows it and the smallest one that does, 2 for \
 a wrong command line.\n\n\
@@ -157,9 +168,12 @@ topology sim topologies/mesh.topo --delays heavy";
             let names = Shape::NAMED.map(|(name, _)| name).join(", ");
             format!("`{}` is none of {names}, {ANY}, and no topology either", self.shape)
         })?;
-        for (name, given) in
-            [("servents", self.servents.is_some()), ("degree", self.degree.is_some()), ("ttl", self.ttl.is_some())]
-        {
+        for (name, given) in [
+            ("servents", self.servents.is_some()),
+            ("degree", self.degree.is_some()),
+            ("ttl", self.ttl.is_some()),
+            ("forward-once", self.forward_once.is_some()),
+        ] {
             if given {
                 bail!("--{name} is said by the topology itself");
             }
@@ -215,14 +229,15 @@ topology sim topologies/mesh.topo --delays heavy";
         let open = self.is_open();
         let or = |drawn: usize, otherwise: usize| if open { drawn } else { otherwise };
         let ttl = if open { drawn.ttl } else { TTL_DEFAULT };
-        let (shape, servents, degree, ttl) = match shaped {
-            Shaped::Declared(shape, servents, ttl) => (shape.clone(), *servents, 0, *ttl),
+        let forward_once = self.forward_once.unwrap_or(if open { drawn.forward_once } else { 0 });
+        let (shape, servents, degree, ttl, forward_once) = match shaped {
+            Shaped::Declared(shape, servents, ttl) => (shape.clone(), *servents, 0, *ttl, 0),
             Shaped::Drawn(_) | Shaped::Any => {
                 let shape = if let Shaped::Drawn(shape) = shaped { shape.clone() } else { drawn.shape };
                 let servents = self.servents.map_or(or(drawn.servents, SERVENTS_DEFAULT), size);
                 let degree = self.degree.map_or(or(drawn.degree, DEGREE_DEFAULT), |degree| size(degree.into()));
                 let degree = built_degree(&shape, servents, degree).unwrap_or_default();
-                (shape, servents, degree, self.ttl.unwrap_or(ttl))
+                (shape, servents, degree, self.ttl.unwrap_or(ttl), forward_once)
             }
         };
         let holders = || or(drawn.holders.clone().index(servents + 1), HOLDERS_DEFAULT);
@@ -238,6 +253,7 @@ topology sim topologies/mesh.topo --delays heavy";
             delays: self.delays.unwrap_or(if open { drawn.delays } else { Delays::Equal }),
             wire: self.wire.unwrap_or(if healthy { Wire::None } else { wire }),
             faults,
+            forward_once,
             without: self.without.clone().map(|items| items.0).unwrap_or_default(),
         }
     }
@@ -252,6 +268,7 @@ struct Draw {
     queries: usize,
     delays: Delays,
     wire: Wire,
+    forward_once: u8,
     /// What the number of holders is drawn from, once that of the servents is known.
     holders: Random,
 }
@@ -259,6 +276,9 @@ struct Draw {
 impl Draw {
     fn new(seed: u64) -> Draw {
         let mut random = Random::of(seed, purpose::OPTIONS);
+        // What came later has a stream of its own: the rest is drawn as it was.
+        let mut more = Random::of(seed, purpose::MORE_OPTIONS);
+        let mut once = Random::of(more.number(), 0);
         let [(_, mut shape), shapes @ ..] = Shape::NAMED;
         let place = random.index(shapes.len() + 1);
         for (_, other) in shapes.into_iter().take(place) {
@@ -278,8 +298,10 @@ impl Draw {
             wire: match random.below(10) {
                 0 => Wire::None,
                 1 | 2 => Wire::Tp3,
+                _ if more.chance(MIXED_PERCENT) => Wire::Mixed,
                 _ => Wire::Native,
             },
+            forward_once: if once.chance(ONCE_PERCENT) { [10, 50, 100][once.index(3)] } else { 0 },
             holders: random,
         }
     }
@@ -416,6 +438,7 @@ mod tests {
             delays: Delays::Equal,
             faults: Faults::default(),
             wire: Wire::None,
+            forward_once: 0,
             without: BTreeSet::new(),
         };
         assert_eq!(plan("topology sim ring"), expected);
@@ -560,7 +583,10 @@ mod tests {
             assert!(plans.iter().filter(|plan| plan.delays == delays).count() > 120);
         }
         let wires = Wire::NAMED.map(|(_, wire)| plans.iter().filter(|plan| plan.wire == wire).count());
-        assert!((25..80).contains(&wires[0]) && wires[1] > 300 && (70..150).contains(&wires[2]), "{wires:?}");
+        let [none, native, tp3, mixed] = wires;
+        assert!((25..80).contains(&none) && native > 180 && (70..150).contains(&tp3) && mixed > 110, "{wires:?}");
+        assert!(all(|plan| plan.forward_once.into()).into_iter().eq([0, 10, 50, 100]));
+        assert!((50..110).contains(&plans.iter().filter(|plan| plan.forward_once > 0).count()));
     }
 
     #[test]

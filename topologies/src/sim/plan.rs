@@ -6,8 +6,6 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::dialect::Dialect;
-
 use super::shapes::built_degree;
 
 /// One run, whole: the same plan runs the same, byte for byte.
@@ -33,6 +31,8 @@ pub struct Plan {
     pub faults: Faults,
     /// What links carry.
     pub wire: Wire,
+    /// How many of a hundred servents pass every query on once only, where the shape leaves it open.
+    pub forward_once: u8,
     /// What was drawn and is left out: how a failing run is made small.
     pub without: BTreeSet<Item>,
 }
@@ -80,6 +80,8 @@ pub enum Wire {
     Native,
     /// Bytes of the TP3 dialect, between servents and to clients.
     Tp3,
+    /// Bytes of both: each link speaks one of them, and so does each client to its contact.
+    Mixed,
 }
 
 /// How many faults of each kind befall a run: a number drawn from a range per kind.
@@ -154,6 +156,9 @@ impl Plan {
                 words.push(format!("--degree {degree}"));
             }
             words.push(format!("--ttl {}", self.ttl));
+            if self.forward_once > 0 {
+                words.push(format!("--forward-once {}", self.forward_once));
+            }
         }
         words.push(format!("--queries {} --holders {} --seed {}", self.queries, self.holders, self.seed));
         words.push(format!("--delays {} --faults {} --wire {}", self.delays, self.faults, self.wire));
@@ -200,16 +205,8 @@ impl Delays {
 
 impl Wire {
     /// All of them, as they are written.
-    pub const NAMED: [(&'static str, Wire); 3] = [("none", Wire::None), ("native", Wire::Native), ("tp3", Wire::Tp3)];
-
-    /// What is spoken, also where it is not said in bytes.
-    #[must_use]
-    pub fn dialect(self) -> Dialect {
-        match self {
-            Wire::None | Wire::Native => Dialect::Native,
-            Wire::Tp3 => Dialect::Tp3,
-        }
-    }
+    pub const NAMED: [(&'static str, Wire); 4] =
+        [("none", Wire::None), ("native", Wire::Native), ("tp3", Wire::Tp3), ("mixed", Wire::Mixed)];
 }
 
 impl FaultKind {

@@ -303,6 +303,7 @@ mod tests {
             delays: Delays::Mild,
             faults: Faults::wild(),
             wire: Wire::Native,
+            forward_once: 0,
             without: [].into(),
         };
         let outcome = RunOutcome {

@@ -22,6 +22,10 @@ pub(super) mod purpose {
     pub(in crate::sim) const HOLDERS: u64 = 3;
     /// What is asked, where and when.
     pub(in crate::sim) const QUERIES: u64 = 4;
+    /// Who passes every query on once only.
+    pub(in crate::sim) const FORWARD_ONCE: u64 = 5;
+    /// What a plan of several seeds leaves open beside the rest, which was there before it.
+    pub(in crate::sim) const MORE_OPTIONS: u64 = 6;
 }
 
 /// How long after another a query is asked on a healthy overlay: the one before is over.
@@ -80,7 +84,12 @@ impl Scene {
             (graph, ttls, declared().map(|options| options.forward_once).collect())
         } else {
             let graph = shapes::draw(&plan.shape, plan.servents, plan.degree, &mut stream(purpose::LINKS));
-            (graph, vec![plan.ttl; plan.servents], vec![false; plan.servents])
+            // From a ticket of its own for each, so that more of them are the same and others.
+            let is_once = |servent| {
+                let lots = Random::of(plan.seed, purpose::FORWARD_ONCE).number();
+                Random::of(lots, servent).chance(plan.forward_once.into())
+            };
+            (graph, vec![plan.ttl; plan.servents], (0..plan.servents as u64).map(is_once).collect())
         };
         if graph.servents() == 0 {
             bail!("there is no servent");
@@ -183,6 +192,7 @@ mod tests {
             delays: Delays::Equal,
             faults: Faults::wild(),
             wire: Wire::Native,
+            forward_once: 0,
             without: [].into(),
         }
     }

@@ -104,6 +104,7 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
                 break;
             }
         }
+        self.take(Plan { forward_once: 0, ..self.best.clone() });
         for delays in before(&Delays::NAMED, self.best.delays) {
             if self.take(Plan { delays, ..self.best.clone() }) {
                 break;
@@ -186,6 +187,7 @@ mod tests {
             delays: Delays::Heavy,
             faults: Faults::wild(),
             wire: Wire::Tp3,
+            forward_once: 0,
             without: BTreeSet::new(),
         }
     }

@@ -6,7 +6,8 @@
 //! decides nothing a servent or a client decides, and the only clock it reads tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
-//! heals: the overlay must come back by itself, and one more query must find everybody.
+//! heals: the overlay must come back by itself, and one more query must find everybody. Then nothing more is asked, and
+//! everybody must forget what was: of that the run's own figures tell nothing.
 
 mod connection;
 mod hostile;
@@ -25,6 +26,7 @@ use common::dialect::Dialect;
 use common::disk::JobDone;
 use common::exchange::Exchange;
 use common::key::Key;
+use common::limits::{CONTACT_QUIET_MAX, NEIGHBOR_BEAT};
 use common::link::{LinkId, Purpose};
 use common::message::ServentId;
 use common::overlay::{self, Config, Dial, Overlay};
@@ -35,6 +37,7 @@ use common::store::Store;
 use common::time::Time;
 use common::wire::Accepts;
 
+use super::dialects;
 use super::graph::number;
 use super::outcome::RunOutcome;
 use super::plan::{Delays, Wire};
@@ -64,6 +67,12 @@ const RISE_MAX: Nanos = 20 * SECOND;
 const HEAL_MAX: Nanos = 40 * SECOND;
 /// How long what is pending may outlive the last session of a healthy run.
 const SETTLE_MAX: Nanos = 10 * SECOND;
+/// How long after the last query everybody has forgotten all of them: what is kept for longest is contacts, until they were
+/// quiet for so many whole beats.
+const FORGET_AFTER: Duration = CONTACT_QUIET_MAX.saturating_add(NEIGHBOR_BEAT.saturating_mul(3));
+/// Where there are more links nobody waits for that: over each somebody is pinged every few seconds, and it would take longer
+/// than the run itself. About half of the runs that are drawn with faults have no more.
+const FORGETTING_LINKS_MAX: usize = 40;
 /// A run that is not over by then, in the time of its own network, never will be.
 const RUN_MAX: Nanos = 400 * SECOND;
 /// More steps than this without an end are a loop; and some more for every servent.
@@ -220,6 +229,10 @@ enum Phase {
     Healing {
         until: Nanos,
     },
+    /// The run has come to its end, and its figures are taken. Until then everybody forgets it.
+    Forgetting {
+        until: Nanos,
+    },
     Over,
 }
 
@@ -256,6 +269,8 @@ struct World<'s> {
     hash: u64,
     steps: u64,
     outcome: RunOutcome,
+    /// What is told of a run that is being forgotten.
+    figures: Option<RunOutcome>,
     // Scratch space.
     wanted: Vec<overlay::Output>,
     wanted_of_clients: Vec<session::Output>,
@@ -292,6 +307,7 @@ impl<'s> World<'s> {
             hash: plan.seed,
             steps: 0,
             outcome: RunOutcome { servents, links: scene.graph.links_count(), ..RunOutcome::default() },
+            figures: None,
             wanted: Vec::new(),
             wanted_of_clients: Vec::new(),
             spare: Vec::new(),
@@ -316,7 +332,8 @@ impl<'s> World<'s> {
             };
             self.now = at;
             self.steps += 1;
-            if self.steps > steps_max || self.now > RUN_MAX {
+            let is_forgetting = matches!(self.phase, Phase::Forgetting { .. });
+            if self.steps > steps_max || self.now > RUN_MAX && !is_forgetting {
                 let text = format!("no end after {} steps, {}", self.steps, self.describe());
                 return self.witness.broke(self.now, &text);
             }
@@ -325,14 +342,38 @@ impl<'s> World<'s> {
         }
     }
 
-    fn finish(self) -> RunOutcome {
-        let mut outcome = self.outcome;
-        let mut witness = self.witness;
-        witness.on_end(self.now, &mut outcome);
+    fn finish(mut self) -> RunOutcome {
+        let mut outcome = self.figures.take().unwrap_or_else(|| self.take_figures());
+        outcome.broken = self.witness.broken;
+        outcome
+    }
+
+    /// What the run came to, up to now.
+    fn take_figures(&mut self) -> RunOutcome {
+        let mut outcome = std::mem::take(&mut self.outcome);
+        self.witness.on_end(self.now, &mut outcome);
         outcome.simulated = Duration::from_nanos(self.now);
         outcome.trace_hash = mix(mix(self.hash, self.now), outcome.events);
-        outcome.broken = witness.broken;
         outcome
+    }
+
+    /// All is well: nothing more is to come but that it is forgotten.
+    fn let_forget(&mut self) {
+        self.figures = Some(self.take_figures());
+        self.phase = if self.scene.graph.links_count() > FORGETTING_LINKS_MAX {
+            Phase::Over
+        } else {
+            Phase::Forgetting { until: self.now + nanos(FORGET_AFTER) }
+        };
+    }
+
+    fn look_at_what_is_left(&mut self) {
+        for (servent, node) in self.nodes.iter().enumerate() {
+            if let Mind::Servent(overlay) = &node.mind {
+                self.witness.check_forgotten(self.now, servent, overlay.holdings());
+            }
+        }
+        self.phase = Phase::Over;
     }
 
     // ---- who there is ----
@@ -370,10 +411,12 @@ impl<'s> World<'s> {
     /// The links of somebody who has none yet.
     fn exchange_of(&self, node: usize) -> Exchange {
         match self.nodes[node].mind {
-            Mind::Client(_) => Exchange::client(Accepts::answers_to(self.dialect())),
+            Mind::Client(_) => Exchange::client(Accepts::answers_to(self.dialect_of_client(node))),
             Mind::Hostile(_) => Exchange::client(Accepts::ANY),
-            Mind::Servent(_) | Mind::Gone if self.dialect() == Dialect::OWN => Exchange::servent(Accepts::OWN),
-            Mind::Servent(_) | Mind::Gone => Exchange::servent(Accepts::ANY),
+            Mind::Servent(_) | Mind::Gone => Exchange::servent(match self.scene.plan.wire {
+                Wire::None | Wire::Native => Accepts::OWN,
+                Wire::Tp3 | Wire::Mixed => Accepts::ANY,
+            }),
         }
     }
 
@@ -389,11 +432,11 @@ impl<'s> World<'s> {
     /// Starts a servent, for the first time or anew: with an empty mind, and as somebody else.
     fn start_servent(&mut self, servent: usize) {
         let plan = &self.scene.plan;
-        let dialect = self.dialect();
         let neighbors = self.scene.graph.neighbors(servent).iter().copied();
-        let listed = neighbors.filter(|other| lists(plan.seed, plan.wire, number(servent), *other));
-        let neighbors =
-            listed.map(|other| Neighbor { name: format!("s{other}"), addresses: Vec::new(), dialect }).collect();
+        let neighbors = neighbors.map(|other| (other, dialects::of_link(plan, servent, other as usize)));
+        let listed = neighbors.filter(|(other, dialect)| lists(plan.seed, *dialect, number(servent), *other));
+        let neighbor = |(other, dialect)| Neighbor { name: format!("s{other}"), addresses: Vec::new(), dialect };
+        let neighbors = listed.map(neighbor).collect();
         let data = if self.scene.holders.binary_search(&number(servent)).is_ok() {
             format!("tea of {servent}\nmilk x\n")
         } else {
@@ -504,7 +547,8 @@ impl<'s> World<'s> {
             }
             Phase::Running if self.now > self.busy_until && self.witness.all_ended() => self.look_after_the_last(),
             Phase::Healing { until } => self.look_at_healing(until, stands),
-            Phase::Rising | Phase::Running | Phase::Over => {}
+            Phase::Forgetting { until } if self.now >= until => self.look_at_what_is_left(),
+            Phase::Rising | Phase::Running | Phase::Forgetting { .. } | Phase::Over => {}
         }
         self.schedule(self.now + LOOK_EVERY, What::Look);
     }
@@ -543,7 +587,7 @@ impl<'s> World<'s> {
             self.phase = Phase::Healing { until: self.now + HEAL_MAX };
             self.way.widen();
         } else if self.pending_count() == 0 {
-            self.phase = Phase::Over;
+            self.let_forget();
         } else if self.now > self.busy_until.max(self.witness.ended_last) + SETTLE_MAX {
             let text = format!("something is pending long after the last session has ended: {}", self.describe());
             self.give_up(&text);
@@ -555,7 +599,7 @@ impl<'s> World<'s> {
             if stands && self.pending_count() == 0 && !self.has_dead_ends() {
                 self.probe = self.send_probe();
                 if self.probe.is_none() {
-                    self.phase = Phase::Over;
+                    self.let_forget();
                 }
             } else if self.now > until {
                 let dead = if self.has_dead_ends() { "a link whose other end is gone, " } else { "" };
@@ -574,7 +618,7 @@ impl<'s> World<'s> {
         }
         let faults = self.witness.what_is_wrong(probe);
         if faults.is_empty() && self.pending_count() == 0 {
-            self.phase = Phase::Over;
+            self.let_forget();
         } else if self.now > until {
             let text = format!("after healing, a new query is not what it must be: {}", faults.join("; "));
             self.give_up(&text);
@@ -642,11 +686,12 @@ impl<'s> World<'s> {
         let Some(contact) = self.witness.contact_of(query) else { return };
         let plan = &self.scene.plan;
         let secret = Secret::of_seed(Random::of(plan.seed, SEQUENCES + query as u64).number());
-        let session = Session::new(self.dialect(), 7000, secret);
+        let dialect = self.witness.dialect_of(query);
+        let session = Session::new(dialect, 7000, secret);
         let node = self.add(contact, Mind::Client(Box::new(session)), Some(query));
         self.nodes[node].life = 1;
         self.witness.on_attaching(self.now, query, node, self.nodes[node].address);
-        self.dial(node, Caller::Contact, self.nodes[contact].address, self.dialect());
+        self.dial(node, Caller::Contact, self.nodes[contact].address, dialect);
     }
 
     fn ask(&mut self, query: usize) {
@@ -658,8 +703,9 @@ impl<'s> World<'s> {
         }
     }
 
-    fn dialect(&self) -> Dialect {
-        self.scene.plan.wire.dialect()
+    /// What whoever is at a node speaks to its contact, if it is a client.
+    fn dialect_of_client(&self, node: usize) -> Dialect {
+        self.nodes[node].query.map_or(Dialect::OWN, |query| self.witness.dialect_of(query))
     }
 
     /// How long something takes.
@@ -682,11 +728,11 @@ fn id_of(servent: usize, life: u32) -> ServentId {
 
 /// Whether a servent lists another as its neighbor. Of each link one end does, and sometimes both; never both in TP3,
 /// where two links between the same servents cannot be told to be the same.
-fn lists(seed: u64, wire: Wire, servent: u32, other: u32) -> bool {
+fn lists(seed: u64, dialect: Dialect, servent: u32, other: u32) -> bool {
     let (small, large) = (servent.min(other), servent.max(other));
     let mut random = Random::of(seed ^ DIALLERS, u64::from(small) << 32 | u64::from(large));
     let small_lists = random.chance(50);
-    let both = random.chance(20) && wire != Wire::Tp3;
+    let both = random.chance(20) && dialect == Dialect::OWN;
     both || small_lists == (servent == small)
 }
 
@@ -736,6 +782,7 @@ mod tests {
                 delays: Delays::Equal,
                 faults: Faults::default(),
                 wire: Wire::Native,
+                forward_once: 0,
                 without: BTreeSet::new(),
             },
             graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
@@ -764,8 +811,8 @@ mod tests {
     #[test]
     fn of_every_link_one_end_dials_at_least() {
         for seed in 0..200 {
-            assert!(lists(seed, Wire::Native, 0, 1) || lists(seed, Wire::Native, 1, 0));
-            assert!(lists(seed, Wire::Tp3, 0, 1) != lists(seed, Wire::Tp3, 1, 0));
+            assert!(lists(seed, Dialect::Native, 0, 1) || lists(seed, Dialect::Native, 1, 0));
+            assert!(lists(seed, Dialect::Tp3, 0, 1) != lists(seed, Dialect::Tp3, 1, 0));
         }
     }
 

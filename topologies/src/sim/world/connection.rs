@@ -139,6 +139,7 @@ pub(super) struct Connection {
     /// What each end has sent.
     pub(super) pipes: [Pipe; 2],
     pub(super) caller: Caller,
+    pub(super) dialect: Dialect,
     /// A cut connection swallows everything.
     pub(super) is_cut: bool,
     /// How many partitions run through it, and how often that changed.
@@ -269,6 +270,7 @@ impl World<'_> {
             // What the acceptor says comes after the word that it is there.
             pipes: [pipe(blocks, 0), pipe(blocks_back, established)],
             caller,
+            dialect,
             is_cut: false,
             partitions: 0,
             partition_epoch: 0,

@@ -8,10 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use common::address::AnswerAddress;
+use common::dialect::Dialect;
 use common::key::Key;
 use common::message::{Echo, Hello, Message, Request, Role, ServentId};
 use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
 
+use super::super::dialects;
 use super::super::plan::Wire;
 use super::super::random::Random;
 use super::connection::{EndStage, link_id};
@@ -178,7 +180,7 @@ impl World<'_> {
         if !self.troubles[fault].hostile.reads {
             self.connections[connection].ends[0].rests_until = Nanos::MAX;
         }
-        self.hostile_says(connection, 0, &Message::Hello(Hello::said_in(self.dialect(), role)));
+        self.hostile_says(connection, 0, &Message::Hello(Hello::said_in(self.dialect_of_stranger(fault), role)));
     }
 
     pub(super) fn hostile_hears(&mut self, fault: usize, connection: usize, end: usize, message: Message) {
@@ -247,7 +249,7 @@ impl World<'_> {
                 self.troubles[fault].hostile.connection = newest;
             } else if hostile.dials_left > 0 {
                 hostile.dials_left -= 1;
-                self.dial(node, Caller::Hostile(fault), self.nodes[target].address, self.dialect());
+                self.dial(node, Caller::Hostile(fault), self.nodes[target].address, self.dialect_of_stranger(fault));
             } else {
                 return;
             }
@@ -379,7 +381,7 @@ impl World<'_> {
     /// A query that nobody asked: of nobody, of a client that is there, or of that client's own making.
     fn forged(&mut self, fault: usize, ask: Ask) -> Query {
         let known = self.witness.asked_by_now();
-        let dialect = self.dialect();
+        let dialect = self.dialect_of_stranger(fault);
         let random = &mut self.troubles[fault].random;
         let real = known.get(random.index(known.len())).copied();
         let made_up = QueryId { sequence: random.below(1 << 32), client: nobody(random.number()) };
@@ -405,6 +407,10 @@ impl World<'_> {
             ask,
             path: path.into(),
         }
+    }
+
+    fn dialect_of_stranger(&self, fault: usize) -> Dialect {
+        dialects::of_stranger(&self.scene.plan, self.scene.faults[fault].number)
     }
 
     fn say_query(&mut self, connection: usize, query: Query) {

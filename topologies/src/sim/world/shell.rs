@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::link::{LinkId, Purpose};
@@ -378,14 +379,16 @@ impl World<'_> {
         }
         match message {
             Message::Query(query) => {
-                let (id, client) = (query.id(), self.at_address(query.id().client));
+                let client = self.at_address(query.id().client);
+                let dialect = self.connections[connection].dialect;
                 self.witness.on_mark(node, client, query);
-                self.witness.on_copy(self.now, node, link, client, id, query.ttl, query.hops);
+                self.witness.on_copy(self.now, node, link, dialect, client, query);
             }
             Message::Answer(answer) => {
                 let client = self.connections[connection].ends[1 - end].node;
                 let id = QueryId { sequence: answer.sequence, client: self.nodes[client].address };
-                self.witness.on_answer_said(self.now, node, self.nodes[node].life, client, id);
+                let says_who = self.connections[connection].dialect == Dialect::OWN;
+                self.witness.on_answer_said(self.now, (node, self.nodes[node].life), client, id, says_who);
             }
             _ => {}
         }

@@ -4,8 +4,9 @@
 //!
 //! - No life of a servent puts two answers to one query on links, and none sends the same copy (query and TTL) twice over
 //!   one link. So one query crosses a link in one direction at most once per TTL: TTL + 1 times at most, as its contact
-//!   started it, and the sum over the links of a servent is what it costs there. There are two exceptions: a servent may
-//!   forget a query for its age, and what a forger asked in the name of a TP3 client before that client's hello was read.
+//!   started it, and the sum over the links of a servent is what it costs there. There are two exceptions: where TP3 is
+//!   spoken a servent may forget a query for its age, and what a forger asked in the name of a TP3 client before that
+//!   client's hello was read.
 //! - Copies never carry more TTL than the overlay allows: TTL and hops together stay below the contact's TTL plus two.
 //! - Every answer a client reports comes from a holder and is its value, and none comes again: a servent that started
 //!   anew is another one here, for it may be told an old query, which it cannot know. Every path reported is one of links that are
@@ -13,19 +14,23 @@
 //! - A session ends at the latest one silence after it asked or last heard an answer.
 //! - A query that ends as complete has heard every holder that the oracle demands of the links that stood all the while
 //!   from its asking to its end. Of one that a hostile servent forged or said again nothing of this is claimed, since
-//!   what was told to the forger's copies is missing in its tally.
+//!   what was told to the forger's copies is missing in its tally. And none of its copies went to a neighbor that speaks
+//!   TP3, who tells nobody what came of it.
+//! - Once nothing was asked for as long as anything is remembered, no servent holds anything but its links.
 //! - With no faults at all, everything is exactly as the oracle says.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 
+use common::dialect::Dialect;
 use common::limits::{SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::link::LinkId;
 use common::overlay::Holding;
-use common::query::{AnswerBody, Ask, ContactMark, Query, QueryId, Tally};
+use common::query::{AnswerBody, Ask, ContactMark, ContactName, Query, QueryId, Tally};
 use common::session::{EndReason, Ending};
 
+use super::super::dialects;
 use super::super::graph::{Graph, number};
 use super::super::oracle::Demanded;
 use super::super::outcome::RunOutcome;
@@ -69,6 +74,8 @@ struct Tracked {
     asking: Asking,
     is_probe: bool,
     ttl: u8,
+    /// What its client speaks to its contact.
+    dialect: Dialect,
     client: Option<(usize, SocketAddr)>,
     is_ready: bool,
     /// It was to be asked before its client was ready.
@@ -82,11 +89,15 @@ struct Tracked {
     heard: Nanos,
     /// By servent: how many lives of it put an answer on a link.
     lives: Vec<u32>,
+    /// By servent: whether it put an answer on a link that does not say who gives it, nor to what.
+    nameless: Vec<bool>,
     /// By servent: how many answers came.
     answered: Vec<u32>,
     answers: u64,
     doubled: u64,
     copies: u64,
+    /// Those of them that went to neighbors who echo nothing.
+    silent_copies: u64,
     echoes: u64,
     is_forged: bool,
     /// Somebody said the very thing again, or what nobody can tell from it: it holds the query, and may have hurried ahead.
@@ -139,17 +150,23 @@ pub(super) struct Witness<'s> {
     queries: Vec<Tracked>,
     /// Which query each client asked, by the client's number of node.
     by_client: Vec<Option<usize>>,
-    answered: HashMap<(usize, u32, QueryId), Nanos>,
-    /// Which TTLs a query crossed a link with, and since when.
-    crossed: HashMap<(LinkId, QueryId), (u32, Nanos)>,
+    answered: HashSet<(usize, u32, QueryId)>,
+    /// Which TTLs a query crossed a link with.
+    crossed: HashMap<(LinkId, QueryId), u32>,
     /// What somebody forged under another contact or number, or under none: once that is over, the same id is new again.
     loose: HashSet<QueryId>,
+    /// Beside TP3, whose copies say nothing of a contact: what native ones say of theirs, and below which number a forger has
+    /// said of a contact that nothing is open. What is forgotten for that is new again too.
+    marks: HashMap<QueryId, ContactMark>,
+    spoilt: HashMap<ContactName, u64>,
     /// By where the link stands among the neighbors of its smaller end.
     links: Vec<Condition>,
     servents: Vec<Condition>,
     clients: Condition,
     /// Whether a fault is one that forges.
     pub(super) is_forger_there: bool,
+    /// Whether a fault is one that may say of what came of a query whatever it likes.
+    is_liar_there: bool,
     fallen_count: usize,
     /// The overlay has stood.
     pub(super) has_risen: bool,
@@ -170,13 +187,16 @@ impl<'s> Witness<'s> {
             broken: Vec::new(),
             queries: Vec::with_capacity(scene.queries.len() + 1),
             by_client: Vec::new(),
-            answered: HashMap::new(),
+            answered: HashSet::new(),
             crossed: HashMap::new(),
             loose: HashSet::new(),
+            marks: HashMap::new(),
+            spoilt: HashMap::new(),
             links: vec![Condition::default(); scene.graph.ends().len()],
             servents: vec![Condition::default(); scene.graph.servents()],
             clients: Condition::default(),
             is_forger_there: scene.faults.iter().any(|fault| fault.kind == FaultKind::Forger),
+            is_liar_there: scene.faults.iter().any(|fault| fault.kind == FaultKind::Hostile),
             fallen_count: scene.graph.links_count(),
             has_risen: false,
             touched_last: 0,
@@ -200,6 +220,16 @@ impl<'s> Witness<'s> {
         for Holding { help, value, limit, .. } in holdings {
             if let Some(limit) = limit.filter(|limit| value > *limit) {
                 self.broke(now, &format!("s{servent} has {value} {help}, and {limit} are the most"));
+            }
+        }
+    }
+
+    /// Whether a mind has forgotten all that was, but who is linked with it.
+    pub(super) fn check_forgotten(&mut self, now: Nanos, servent: usize, holdings: impl Iterator<Item = Holding>) {
+        let stays = |name| matches!(name, "neighbors" | "clients" | "links");
+        for Holding { name, help, value, limit } in holdings {
+            if limit.is_some() && value > 0 && !stays(name) {
+                self.broke(now, &format!("s{servent} still has {value} {help}, and nothing was asked for long"));
             }
         }
     }
@@ -289,6 +319,12 @@ impl<'s> Witness<'s> {
             asking,
             is_probe,
             ttl: ttl.min(TTL_MAX),
+            // The query after healing is asked by one who is told all there is to know.
+            dialect: if is_probe && self.scene.plan.wire == Wire::Mixed {
+                Dialect::OWN
+            } else {
+                dialects::of_client(&self.scene.plan, asking.number)
+            },
             client: None,
             is_ready: false,
             is_late: false,
@@ -298,10 +334,12 @@ impl<'s> Witness<'s> {
             sequence: None,
             heard: 0,
             lives: vec![0; self.scene.graph.servents()],
+            nameless: vec![false; self.scene.graph.servents()],
             answered: vec![0; self.scene.graph.servents()],
             answers: 0,
             doubled: 0,
             copies: 0,
+            silent_copies: 0,
             echoes: 0,
             is_forged: false,
             is_said_again: false,
@@ -327,6 +365,10 @@ impl<'s> Witness<'s> {
 
     pub(super) fn contact_of(&self, query: usize) -> Option<usize> {
         self.queries.get(query).map(|asked| asked.asking.contact as usize)
+    }
+
+    pub(super) fn dialect_of(&self, query: usize) -> Dialect {
+        self.queries.get(query).map_or(Dialect::OWN, |asked| asked.dialect)
     }
 
     pub(super) fn client_of(&self, query: usize) -> Option<usize> {
@@ -407,6 +449,20 @@ impl<'s> Witness<'s> {
         if is_other {
             self.loose.insert(query.id());
         }
+        if let Some(ContactMark { name, open_from, .. }) = query.contact.filter(|_| self.is_mixed()) {
+            let spoilt = self.spoilt.entry(name).or_default();
+            *spoilt = open_from.max(*spoilt);
+        }
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.scene.plan.wire == Wire::Mixed
+    }
+
+    /// Whether a forger may have had somebody forget this, who then takes it for new.
+    fn is_loose(&self, id: QueryId) -> bool {
+        let is_spoilt = |mark: &ContactMark| self.spoilt.get(&mark.name).is_some_and(|spoilt| mark.number < *spoilt);
+        self.loose.contains(&id) || self.marks.get(&id).is_some_and(is_spoilt)
     }
 
     /// Notes what the first copies of a query say of its contact.
@@ -422,44 +478,47 @@ impl<'s> Witness<'s> {
 
     // ---- the flood ----
 
-    /// A query is remembered until it is over; without a contact for so long.
-    fn forgets_after(&self) -> Nanos {
-        if self.scene.plan.wire == Wire::Tp3 { nanos(SEEN_TP3_AGE_MAX) } else { Nanos::MAX }
+    /// A query is remembered until it is over. Beside TP3 nobody knows when that is: there it may be forgotten so long after
+    /// it was asked.
+    fn forgets_from(&mut self, client: Option<usize>, id: QueryId) -> Nanos {
+        let may_forget = matches!(self.scene.plan.wire, Wire::Tp3 | Wire::Mixed);
+        let asked = self.query_of(client, id).and_then(|asked| asked.asked).filter(|_| may_forget);
+        asked.map_or(Nanos::MAX, |asked| asked + nanos(SEEN_TP3_AGE_MAX))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "they are the facts of one copy")]
     pub(super) fn on_copy(
         &mut self,
         now: Nanos,
         servent: usize,
         link: LinkId,
+        dialect: Dialect,
         client: Option<usize>,
-        id: QueryId,
-        ttl: u8,
-        hops: u8,
+        query: &Query,
     ) {
-        let forgets_after = self.forgets_after();
+        let (id, ttl, hops) = (query.id(), query.ttl, query.hops);
+        let forgets_from = self.forgets_from(client, id);
         let ttl_most = self.ttl_most;
         let mut limit = None;
         if let Some(asked) = self.query_of(client, id) {
             asked.copies += 1;
+            asked.silent_copies += u64::from(dialect != Dialect::OWN);
             limit = (!asked.is_forged).then_some(u16::from(asked.ttl) + 1);
         }
-        let (ttls, since) = self.crossed.entry((link, id)).or_insert((0, now));
-        if now.saturating_sub(*since) >= forgets_after {
-            (*ttls, *since) = (0, now);
+        if let Some(mark) = query.contact.filter(|_| self.is_mixed()) {
+            self.marks.insert(id, mark);
+        }
+        let ttls = self.crossed.entry((link, id)).or_insert(0);
+        if now >= forgets_from {
+            *ttls = 0;
         }
         let mark = 1_u32.checked_shl(ttl.into()).unwrap_or_default();
         let again = *ttls & mark != 0;
         *ttls |= mark;
-        if again
-            && !self.loose.contains(&id)
-            && !client.is_some_and(|client| self.may_have_come_anew(servent, client, id))
-        {
+        if again && !self.is_loose(id) && !client.is_some_and(|client| self.may_have_come_anew(servent, client, id)) {
             self.broke(now, &format!("s{servent} sends query {id} with TTL {ttl} over {link} a second time"));
         }
         // In TP3 a copy does not say how far it has come.
-        let far = u16::from(ttl) + if self.scene.plan.wire == Wire::Tp3 { 1 } else { u16::from(hops) };
+        let far = u16::from(ttl) + if dialect == Dialect::OWN { u16::from(hops) } else { 1 };
         if ttl > ttl_most || limit.is_some_and(|limit| far > limit) {
             let text =
                 format!("s{servent} passes query {id} on with TTL {ttl} after {hops} hops: more than it began with");
@@ -473,19 +532,24 @@ impl<'s> Witness<'s> {
         }
     }
 
-    pub(super) fn on_answer_said(&mut self, now: Nanos, servent: usize, life: u32, client: usize, id: QueryId) {
-        let forgets_after = self.forgets_after();
-        let before = self.answered.insert((servent, life, id), now);
-        if before.is_none()
-            && let Some(lives) = self.query_of(Some(client), id).and_then(|asked| asked.lives.get_mut(servent))
+    /// A life of a servent puts an answer on a link, and says there who it is or does not.
+    pub(super) fn on_answer_said(
+        &mut self,
+        now: Nanos,
+        (servent, life): (usize, u32),
+        client: usize,
+        id: QueryId,
+        says_who: bool,
+    ) {
+        let forgets_from = self.forgets_from(Some(client), id);
+        let is_first = self.answered.insert((servent, life, id));
+        if let Some(asked) = self.query_of(Some(client), id)
+            && let (Some(lives), Some(nameless)) = (asked.lives.get_mut(servent), asked.nameless.get_mut(servent))
         {
-            *lives += 1;
+            *lives += u32::from(is_first);
+            *nameless |= !says_who;
         }
-        if let Some(before) = before
-            && now.saturating_sub(before) < forgets_after
-            && !self.loose.contains(&id)
-            && !self.may_have_come_anew(servent, client, id)
-        {
+        if !is_first && now < forgets_from && !self.is_loose(id) && !self.may_have_come_anew(servent, client, id) {
             self.broke(now, &format!("s{servent} answers query {id} twice"));
         }
     }
@@ -494,9 +558,9 @@ impl<'s> Witness<'s> {
     /// said by a forger before the hello was read, it is answered again.
     fn may_have_come_anew(&mut self, servent: usize, client: usize, id: QueryId) -> bool {
         let is_forged = self.query_of(Some(client), id).is_none_or(|asked| asked.is_forged);
-        let query = self.by_client.get(client).copied().flatten();
-        let is_contact = query.and_then(|query| self.contact_of(query)) == Some(servent);
-        self.scene.plan.wire == Wire::Tp3 && is_contact && is_forged
+        let Some(query) = self.by_client.get(client).copied().flatten() else { return false };
+        let counts_from_zero = self.dialect_of(query) != Dialect::OWN;
+        counts_from_zero && self.contact_of(query) == Some(servent) && is_forged
     }
 
     // ---- what clients are told ----
@@ -521,6 +585,7 @@ impl<'s> Witness<'s> {
         place: Option<&ToldPlace>,
     ) {
         let scene = self.scene;
+        let is_loose = self.queries.get(query).and_then(Tracked::id).is_some_and(|id| self.is_loose(id));
         let Some(asked) = self.queries.get_mut(query) else { return };
         asked.heard = now;
         asked.answers += 1;
@@ -529,11 +594,11 @@ impl<'s> Witness<'s> {
             return self.broke(now, &format!("{name} is answered by nobody there is"));
         };
         let mut came_again = false;
-        // A client tells such answers apart only where they say who gave them.
-        let is_loose = asked.id().is_some_and(|id| self.loose.contains(&id));
+        let is_nameless = asked.nameless.get(from).copied().unwrap_or(false);
         if let (Some(answered), Some(lives)) = (asked.answered.get_mut(from), asked.lives.get(from)) {
             *answered += 1;
-            came_again = *answered > (*lives).max(1) && !is_loose;
+            // Beside TP3 a forger can have a servent answer twice, and nobody can tell that from two who answer.
+            came_again = *answered > (*lives).max(1) && !(is_loose && is_nameless);
             asked.doubled += u64::from(came_again);
         }
         if !asked.is_probe {
@@ -548,15 +613,14 @@ impl<'s> Witness<'s> {
         }
         let contact = asked.asking.contact as usize;
         let (is_topology, is_forged, hops_wrong) = (asked.asking.topology, asked.is_forged, asked.hops_wrong.take());
-        // Who counts from zero again may be answered anew, and TP3 has no more to tell two answers apart by.
-        if came_again && !(is_forged && scene.plan.wire == Wire::Tp3) {
+        if came_again {
             self.broke(now, &format!("the answer of s{from} to {name} came again"));
         }
         if let Some((from, hops)) = hops_wrong {
             self.broke(now, &format!("the answer of s{from} to {name} came {hops} hops far"));
         }
         // Where answers do not say what they answer, a forger can have another question answered in a query's name.
-        let may_answer_another = is_forged && scene.plan.wire == Wire::Tp3;
+        let may_answer_another = is_forged && is_nameless;
         let is_true = match (body, place) {
             _ if may_answer_another => true,
             (AnswerBody::Value(value), _) => {
@@ -566,7 +630,10 @@ impl<'s> Witness<'s> {
             }
             // A forger says of the way whatever it likes.
             (AnswerBody::Place { .. }, Some(ToldPlace { path, neighbors })) => {
-                let must_be_linked = scene.faults.is_empty() && scene.plan.wire != Wire::Tp3;
+                // A TP3 neighbor does not say where it is, and its place is no more than the way to it.
+                let must_be_linked = scene.faults.is_empty()
+                    && !is_nameless
+                    && dialects::is_native_among(&scene.plan, &scene.graph, from);
                 is_topology
                     && (is_forged || is_way(&scene.graph, contact, from, hops, path))
                     && (!must_be_linked || are_neighbors(&scene.graph, from, neighbors))
@@ -590,18 +657,18 @@ impl<'s> Witness<'s> {
         }
         let Some(asked) = self.queries.get(query) else { return };
         let (contact, ttl, asked_at) = (asked.asking.contact as usize, asked.ttl, asked.asked.unwrap_or(now));
-        let is_exact = self.is_exact(contact, ttl);
+        let certain_ttl = self.certain_ttl(contact, ttl);
         // What is demanded for the figures: of whatever no fault had anything to do with.
         let untroubled = if self.scene.faults.is_empty() {
-            Demanded::new(&self.scene.graph, contact, ttl)
+            Demanded::new(&self.scene.graph, contact, certain_ttl)
         } else {
-            Demanded::new(&self.untouched(asked_at, true), contact, ttl)
+            Demanded::new(&self.untouched(asked_at, true), contact, certain_ttl)
         };
         let answers_pass = self.clients.is_untroubled_since(asked_at);
         let contact_is_well = self.servents.get(contact).is_some_and(|fate| fate.is_untroubled_since(asked.attached));
         let mut demanded = self.demanded(asked, &untroubled);
         // Only a native client gets an answer without being dialled: that of its contact.
-        let needs_no_dial = |servent: u32| servent as usize == contact && self.scene.plan.wire != Wire::Tp3;
+        let needs_no_dial = |servent: u32| servent as usize == contact && asked.dialect == Dialect::OWN;
         // What a forger said of a contact spoils what is asked there next, which is told; whether it ends is judged by the
         // queries after healing.
         let is_spoilt = self.is_forger_there && !ending.tally.is_whole();
@@ -610,7 +677,11 @@ impl<'s> Witness<'s> {
         let missed: Vec<u32> = demanded.iter().copied().filter(|servent| !has_answered(asked, *servent)).collect();
         let is_complete = ending.reason == EndReason::Complete;
         let mut lies = Vec::new();
-        if is_complete && is_exact && !asked.is_said_again {
+        let silent_copies = if asked.is_forged { 0 } else { asked.silent_copies };
+        if is_complete && !asked.is_said_again {
+            // Where the TTL ended it nowhere it came to everybody, as far as those who say so do not lie.
+            let went_everywhere = ending.tally.stopped == 0 && !self.is_liar_there;
+            let ttl = if went_everywhere { u8::MAX } else { certain_ttl };
             let stood = if self.scene.faults.is_empty() {
                 Demanded::new(&self.scene.graph, contact, ttl)
             } else {
@@ -623,11 +694,15 @@ impl<'s> Witness<'s> {
         if is_complete && !(is_whole && ending.answers >= ending.tally.answers) {
             self.broke(now, &format!("{name} ends as complete, and its tally does not say so: {:?}", ending.tally));
         }
+        if is_complete && silent_copies > 0 {
+            let text = format!("{name} ends as complete, and {silent_copies} of its copies went where nobody echoes");
+            self.broke(now, &text);
+        }
         if !lies.is_empty() {
             self.broke(now, &format!("{name} ends as complete, and yet it missed {lies:?}"));
         }
         // Whatever befell others: a servent that can be reached without them is never lost.
-        if is_exact && !missed.is_empty() {
+        if !missed.is_empty() {
             self.broke(now, &format!("{name} missed {missed:?}, which no fault had anything to do with"));
         }
         if let Some(asked) = self.queries.get_mut(query) {
@@ -648,15 +723,35 @@ impl<'s> Witness<'s> {
         }
     }
 
-    /// Whether the oracle knows what a query from here comes to. A servent that passes on once only lets a fast long way
-    /// shadow a slow short one, and one whose own TTL is small cuts a large one down.
+    /// Whether the oracle knows what a query from here comes to.
     fn is_exact(&self, contact: usize, ttl: u8) -> bool {
+        !self.is_cut(contact, ttl) && !self.may_shadow(contact)
+    }
+
+    /// With which TTL whoever the oracle reaches is reached in any case.
+    fn certain_ttl(&self, contact: usize, ttl: u8) -> u8 {
+        let ttl = if self.is_cut(contact, ttl) { TTL_FROM_OTHERS_MAX } else { ttl };
+        // A way that is longer than this comes to somebody for the second time, but for those who have started anew.
+        let is_ample = self.scene.faults.is_empty() && usize::from(ttl) + 2 >= self.scene.graph.servents();
+        if self.may_shadow(contact) && !is_ample { 0 } else { ttl }
+    }
+
+    /// Whether somebody whose own TTL is small cuts this one down.
+    fn is_cut(&self, contact: usize, ttl: u8) -> bool {
+        let ttl_of = |other: usize| self.scene.ttls.get(other).copied().unwrap_or(self.scene.plan.ttl);
+        ttl > TTL_FROM_OTHERS_MAX && self.others(contact).any(|other| ttl_of(other) < ttl)
+    }
+
+    /// Whether a fast long way may shadow a slow short one, where a servent passes on once only.
+    fn may_shadow(&self, contact: usize) -> bool {
+        let is_once = |other: usize| self.scene.forward_once.get(other).copied().unwrap_or(false);
+        !self.is_even() && self.others(contact).any(is_once)
+    }
+
+    /// Whoever else is there.
+    fn others(&self, contact: usize) -> impl Iterator<Item = usize> + '_ {
         let is_absent = |servent: usize| self.scene.absent.get(servent).copied().unwrap_or(false);
-        let others = || (0..self.scene.graph.servents()).filter(|other| *other != contact && !is_absent(*other));
-        let once = others().any(|other| self.scene.forward_once.get(other).copied().unwrap_or(false));
-        let cuts = ttl > TTL_FROM_OTHERS_MAX
-            && others().any(|other| self.scene.ttls.get(other).copied().unwrap_or(self.scene.plan.ttl) < ttl);
-        !cuts && (!once || self.is_even())
+        (0..self.scene.graph.servents()).filter(move |other| *other != contact && !is_absent(*other))
     }
 
     /// Whether no copy can overtake another.
@@ -698,7 +793,7 @@ impl<'s> Witness<'s> {
                 _ => {}
             }
         }
-        if self.scene.plan.wire == Wire::Tp3 {
+        if asked.dialect != Dialect::OWN {
             return wrong;
         }
         let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } = ending.tally;
@@ -708,10 +803,18 @@ impl<'s> Witness<'s> {
                 wrong.push(what);
             }
         };
-        demand(ending.reason == EndReason::Complete, format!("it ended for {:?}", ending.reason));
+        let echoed_copies = asked.copies - asked.silent_copies;
+        demand(asked.echoes == echoed_copies, format!("{} echoes of {echoed_copies} copies", asked.echoes));
+        demand((lost, spoilt) == (0, 0), format!("lost {lost}, spoilt {spoilt}"));
+        // What lies behind a neighbor that echoes nothing is known to nobody.
+        let reason = if asked.silent_copies == 0 { EndReason::Complete } else { EndReason::Silence };
+        demand(ending.reason == reason, format!("it ended for {:?}", ending.reason));
+        demand((silent > 0) == (asked.silent_copies > 0), format!("silent {silent} of {}", asked.silent_copies));
+        if asked.silent_copies > 0 {
+            return wrong;
+        }
         demand(reached == expected.reached, format!("it reached {reached}, not {}", expected.reached));
         demand(answers == asked.answers, format!("{answers} answers told, {} heard", asked.answers));
-        demand((lost, silent, spoilt) == (0, 0, 0), format!("lost {lost}, silent {silent}, spoilt {spoilt}"));
         demand(u64::try_from(stopped) == Ok(expected.stopped), format!("stopped {stopped}, not {}", expected.stopped));
         let is_right = if is_even { copies == expected.copies } else { copies >= expected.copies };
         demand(is_right, format!("{copies} copies, where {} are the least", expected.copies));
@@ -720,7 +823,6 @@ impl<'s> Witness<'s> {
         let is_right = if is_even { duplicates == least } else { duplicates <= least };
         demand(is_right, format!("{duplicates} duplicates of {copies} copies"));
         demand(asked.copies == copies, format!("{copies} copies told, {} sent", asked.copies));
-        demand(asked.echoes == copies, format!("{} echoes of {copies} copies", asked.echoes));
         wrong
     }
 
@@ -802,7 +904,7 @@ mod tests {
     use common::address::AnswerAddress;
     use common::dialect::Dialect;
     use common::key::Key;
-    use common::query::{ContactName, Path};
+    use common::query::Path;
 
     use super::super::super::faults::Fault;
     use super::super::tests::chain;
@@ -852,6 +954,11 @@ mod tests {
         Query { sequence: id().sequence, client, contact, ttl: 3, hops: 1, ask, path: Path::default() }
     }
 
+    /// A copy of it as servents pass it on.
+    fn copy(ttl: u8, hops: u8) -> Query {
+        Query { ttl, hops, ..forged(None, Ask::Topology) }
+    }
+
     fn value(of: usize) -> AnswerBody {
         AnswerBody::Value(format!("of {of}").into_bytes())
     }
@@ -874,10 +981,10 @@ mod tests {
         let scene = chain();
         let mut witness = asked(&scene);
         for (servent, link, ttl, hops) in [(0, 0, 3, 1), (1, 2, 2, 2)] {
-            witness.on_copy(SECOND, servent, LinkId(link), Some(CLIENT), id(), ttl, hops);
+            witness.on_copy(SECOND, servent, LinkId(link), Dialect::OWN, Some(CLIENT), &copy(ttl, hops));
             witness.on_echo(Some(CLIENT), id());
         }
-        witness.on_answer_said(SECOND, 2, 1, CLIENT, id());
+        witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
         witness.on_answer(SECOND + 1, 0, Some(2), Some(2), &value(2), None);
         witness.on_ended(SECOND + 2, 0, &complete(1));
         let mut outcome = RunOutcome::default();
@@ -891,13 +998,13 @@ mod tests {
     fn a_second_answer_of_the_same_life_is_noticed() {
         let scene = chain();
         let mut witness = asked(&scene);
-        witness.on_answer_said(SECOND, 2, 1, CLIENT, id());
-        witness.on_answer_said(SECOND, 2, 3, CLIENT, id());
-        witness.on_answer_said(SECOND, 2, 1, CLIENT, QueryId { sequence: 6, ..id() });
+        witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
+        witness.on_answer_said(SECOND, (2, 3), CLIENT, id(), true);
+        witness.on_answer_said(SECOND, (2, 1), CLIENT, QueryId { sequence: 6, ..id() }, true);
         assert_broke(&witness, &[]);
-        witness.on_answer_said(2 * SECOND, 2, 1, CLIENT, id());
+        witness.on_answer_said(2 * SECOND, (2, 1), CLIENT, id(), true);
         assert_broke(&witness, &["s2 answers query"]);
-        witness.on_answer_said(1_000 * SECOND, 2, 1, CLIENT, id());
+        witness.on_answer_said(1_000 * SECOND, (2, 1), CLIENT, id(), true);
         assert_broke(&witness, &["s2 answers query", "s2 answers query"]);
     }
 
@@ -905,16 +1012,16 @@ mod tests {
     fn a_second_copy_and_one_that_goes_too_far_are_noticed() {
         let scene = chain();
         let mut witness = asked(&scene);
-        witness.on_copy(SECOND, 0, LinkId(0), Some(CLIENT), id(), 2, 1);
-        witness.on_copy(SECOND, 0, LinkId(0), Some(CLIENT), id(), 3, 1);
-        witness.on_copy(SECOND, 0, LinkId(2), Some(CLIENT), id(), 3, 1);
+        witness.on_copy(SECOND, 0, LinkId(0), Dialect::OWN, Some(CLIENT), &copy(2, 1));
+        witness.on_copy(SECOND, 0, LinkId(0), Dialect::OWN, Some(CLIENT), &copy(3, 1));
+        witness.on_copy(SECOND, 0, LinkId(2), Dialect::OWN, Some(CLIENT), &copy(3, 1));
         assert_broke(&witness, &[]);
-        witness.on_copy(SECOND, 0, LinkId(0), Some(CLIENT), id(), 2, 1);
-        witness.on_copy(SECOND, 0, LinkId(4), Some(CLIENT), id(), 3, 2);
+        witness.on_copy(SECOND, 0, LinkId(0), Dialect::OWN, Some(CLIENT), &copy(2, 1));
+        witness.on_copy(SECOND, 0, LinkId(4), Dialect::OWN, Some(CLIENT), &copy(3, 2));
         // Of a forged one only what the overlay allows anybody is claimed.
         witness.on_forged(Some(CLIENT), &forged(None, Ask::Topology));
-        witness.on_copy(SECOND, 0, LinkId(6), Some(CLIENT), id(), 6, 2);
-        witness.on_copy(SECOND, 0, LinkId(8), None, id(), 8, 2);
+        witness.on_copy(SECOND, 0, LinkId(6), Dialect::OWN, Some(CLIENT), &copy(6, 2));
+        witness.on_copy(SECOND, 0, LinkId(8), Dialect::OWN, None, &copy(8, 2));
         assert_broke(&witness, &["a second time", "more than it began with", "more than it began with"]);
     }
 
@@ -946,7 +1053,7 @@ mod tests {
         let scene = chain();
         let mut witness = asked(&scene);
         for life in [1, 2] {
-            witness.on_answer_said(SECOND, 2, life, CLIENT, id());
+            witness.on_answer_said(SECOND, (2, life), CLIENT, id(), true);
             witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
         }
         assert_broke(&witness, &[]);
@@ -1005,6 +1112,110 @@ mod tests {
             witness.on_ended(SECOND + 1, 0, &complete(0));
             assert_broke(&witness, breaks);
         }
+    }
+
+    #[test]
+    fn complete_beside_a_neighbor_that_echoes_nothing_is_noticed() {
+        let scene = chain();
+        for (dialect, breaks) in
+            [(Dialect::OWN, &[][..]), (Dialect::Tp3, &["1 of its copies went where nobody echoes"])]
+        {
+            let mut witness = asked(&scene);
+            witness.on_copy(SECOND, 1, LinkId(2), dialect, Some(CLIENT), &copy(2, 2));
+            witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+            witness.on_ended(SECOND + 1, 0, &complete(1));
+            assert_broke(&witness, breaks);
+        }
+    }
+
+    /// The chain, of which the one in the middle passes on once, and answers take their time.
+    fn shadowed(ttl: u8, holders: &[u32]) -> Scene {
+        let mut scene = Scene { forward_once: vec![false, true, false], holders: holders.to_vec(), ..troubled() };
+        scene.plan.delays = Delays::Heavy;
+        scene.ttls.fill(ttl);
+        scene
+    }
+
+    #[test]
+    fn where_one_way_may_shadow_another_neighbors_are_demanded_and_whoever_is_there_if_nothing_was_stopped() {
+        let stopped = Ending { tally: Tally { stopped: 1, ..complete(0).tally }, ..complete(0) };
+        for (holders, ending, breaks) in [
+            (&[2][..], stopped, &[][..]),
+            (&[2], complete(0), &["complete, and yet it missed [2]"]),
+            (&[1], stopped, &["complete, and yet it missed [1]", "missed [1], which no fault"]),
+        ] {
+            let scene = shadowed(3, holders);
+            let mut witness = asked(&scene);
+            witness.on_ended(SECOND + 1, 0, &ending);
+            assert_broke(&witness, breaks);
+        }
+        // Whoever may lie of what came of a copy may say that nothing was stopped.
+        let mut scene = shadowed(3, &[2]);
+        scene.faults[0].kind = FaultKind::Hostile;
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &complete(0));
+        assert_broke(&witness, &[]);
+        // Beyond any way there is the TTL ends nothing.
+        let scene = Scene { faults: Vec::new(), ..shadowed(1, &[2]) };
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &stopped);
+        assert_broke(&witness, &["complete, and yet it missed [2]", "missed [2], which no fault"]);
+    }
+
+    #[test]
+    fn beside_tp3_what_a_contact_is_said_to_have_open_no_more_may_come_again() {
+        let mark = ContactMark { name: ContactName(7), number: 3, open_from: 3 };
+        let carried = |mark| Query { contact: Some(mark), ..copy(3, 1) };
+        for (wire, open_from, breaks) in [
+            (Wire::Native, 4, &["a second time", "twice"][..]),
+            (Wire::Mixed, 3, &["a second time", "twice"]),
+            (Wire::Mixed, 4, &[]),
+        ] {
+            let mut scene = chain();
+            scene.plan.wire = wire;
+            let mut witness = asked(&scene);
+            for turn in 0..2 {
+                witness.on_copy(SECOND, 1, LinkId(2), Dialect::OWN, Some(CLIENT), &carried(mark));
+                witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
+                if turn == 0 {
+                    let ahead = ContactMark { number: 9, open_from, ..mark };
+                    witness.on_forged(None, &Query { sequence: 6, ..carried(ahead) });
+                }
+            }
+            assert_broke(&witness, breaks);
+        }
+    }
+
+    #[test]
+    fn where_tp3_is_spoken_a_query_may_be_forgotten_for_its_age_and_not_before() {
+        for (wire, breaks) in [(Wire::Native, 2), (Wire::Tp3, 1), (Wire::Mixed, 1)] {
+            let mut scene = chain();
+            scene.plan.wire = wire;
+            let mut witness = asked(&scene);
+            let age = nanos(SEEN_TP3_AGE_MAX);
+            for now in [SECOND, SECOND + age - 1, SECOND + age] {
+                witness.on_answer_said(now, (2, 1), CLIENT, id(), false);
+            }
+            assert_eq!(witness.broken.len(), breaks, "{wire}: {:?}", witness.broken);
+        }
+    }
+
+    #[test]
+    fn only_an_answer_that_says_nothing_of_who_gives_it_may_come_again_beside_a_forger() {
+        for (says_who, breaks) in [(true, &["came again"][..]), (false, &[])] {
+            let scene = chain();
+            let mut witness = asked(&scene);
+            witness.on_forged(Some(CLIENT), &forged(None, scene_ask()));
+            witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), says_who);
+            for _ in 0..2 {
+                witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+            }
+            assert_broke(&witness, breaks);
+        }
+    }
+
+    fn scene_ask() -> Ask {
+        Ask::Key(Key::new(b"tea").unwrap())
     }
 
     #[test]
@@ -1082,12 +1293,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_forgotten_is_noticed() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        let held = |name, value, limit| Holding { name, help: "of these", value, limit };
+        witness.check_forgotten(SECOND, 1, [held("neighbors", 5, Some(9)), held("queries", 7, None)].into_iter());
+        witness.check_forgotten(SECOND, 1, [held("seen", 0, Some(9))].into_iter());
+        assert_broke(&witness, &[]);
+        witness.check_forgotten(SECOND, 1, [held("seen", 1, Some(9))].into_iter());
+        assert_broke(&witness, &["s1 still has 1 of these"]);
+    }
+
+    #[test]
     fn a_healthy_query_must_be_exact() {
         let scene = chain();
         let mut witness = asked(&scene);
         witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
         witness.on_ended(SECOND + 1, 0, &Ending { tally: Tally { reached: 2, ..complete(1).tally }, ..complete(1) });
         let wrong = witness.what_is_wrong(0).join("; ");
-        assert_eq!(wrong, "it reached 2, not 3; 2 copies told, 0 sent; 0 echoes of 2 copies");
+        assert_eq!(wrong, "it reached 2, not 3; 2 copies told, 0 sent");
     }
 }
