@@ -521,6 +521,35 @@ fn forged_contacts_by_the_million_are_no_reason_to_grow() {
     assert!(most[0] < 32 * 1024 * 1024 && most[1] <= most[0] * 5 / 4, "{most:?}");
 }
 
+/// What a contact had open is over, and the contact itself is remembered for as long as it may be quiet: what it takes then is
+/// not what it took before.
+#[test]
+fn contacts_that_had_much_open_hold_little_when_it_is_over() {
+    const OPEN: u64 = 10_000;
+    const CONTACTS: u64 = 30;
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let mut overlay = busy_servent(address, &[], 0, 0, Dialect::Native);
+    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
+    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let mut sequence = 0;
+    let mut most = 0;
+    for name in 0..CONTACTS {
+        for (number, open_from) in (0..OPEN).map(|number| (number, 0)).chain([(OPEN, OPEN)]) {
+            sequence += 1;
+            let contact = Some(ContactMark { name: ContactName(name), number, open_from });
+            let query = Query { sequence, client, contact, ttl: 0, hops: 1, ask: ask.clone(), path: Path::default() };
+            let input = Input::Received { link: LinkId(1), message: Message::query(query) };
+            overlay.handle(Time::START, input, &mut Vec::new());
+        }
+        if name == 0 {
+            most = overlay.memory_bytes();
+        }
+    }
+    assert_eq!(overlay.holding("contacts"), Some(CONTACTS));
+    let now = overlay.memory_bytes();
+    assert!(now <= most + 1024 * 1024, "{now} bytes, and {most} after the first");
+}
+
 #[test]
 fn a_neighbor_that_comes_and_goes_costs_nothing_for_what_others_asked() {
     let address = |port| SocketAddr::from(([10, 0, 0, 1], port));

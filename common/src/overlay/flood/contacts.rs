@@ -10,6 +10,9 @@ use super::slots::{Called, QueryPlace, Slots};
 use crate::limits::{CONTACT_QUIET_MAX, CONTACTS_MAX, NEIGHBOR_BEAT, PLACES_FREE};
 use crate::query::{ContactMark, ContactName};
 
+/// For so many queries that it may have open a contact keeps its room.
+const HELD_ROOM_MIN: usize = 16;
+
 /// A contact is forgotten once it was quiet for so many whole beats.
 #[allow(clippy::cast_possible_truncation, reason = "sixty")]
 const QUIET_BEATS: u32 = (CONTACT_QUIET_MAX.as_millis() / NEIGHBOR_BEAT.as_millis()) as u32;
@@ -120,8 +123,14 @@ impl Contacts {
 
     pub(super) fn pop_closed(&mut self, contact: ContactPlace) -> Option<QueryPlace> {
         let contact = self.get_mut(contact)?;
-        contact.held.front().filter(|(number, _)| *number < contact.open_from)?;
-        contact.held.pop_front().map(|(_, place)| place)
+        let held = &mut contact.held;
+        held.front().filter(|(number, _)| *number < contact.open_from)?;
+        let (_, place) = held.pop_front()?;
+        // A contact is remembered for longer than what it had open, and what it once had room for is not to be.
+        if held.capacity() > HELD_ROOM_MIN.max(4 * held.len()) {
+            held.shrink_to(2 * held.len());
+        }
+        Some(place)
     }
 
     /// One more beat is over. Forgets those that were quiet for too long, and gives what they held.
@@ -244,6 +253,25 @@ mod tests {
         assert_eq!(closed, [5, 2, 0].map(place));
         assert_eq!(contacts.numbered(contact, 15), Some(place(3)));
         assert_eq!(contacts.mark_of(contact, 30), Some(ContactMark { number: 30, open_from: 15, ..mark(7) }));
+    }
+
+    #[test]
+    fn room_for_what_was_open_is_not_kept() {
+        const MANY: usize = 10_000;
+        let mut contacts = with([7]);
+        let contact = contacts.find(ContactName(7)).unwrap();
+        let empty = contacts.memory_bytes();
+        let each = size_of::<(u64, QueryPlace)>();
+        for number in 0..MANY as u64 {
+            contacts.hold(contact, number, place(0));
+        }
+        assert!(contacts.memory_bytes() >= empty + MANY * each);
+        for open_from in [MANY / 2, MANY - 100, MANY] {
+            contacts.on_heard(contact, open_from as u64);
+            while contacts.pop_closed(contact).is_some() {}
+            let (left, held) = (MANY - open_from, contacts.memory_bytes() - empty);
+            assert!(held <= (4 * left).max(HELD_ROOM_MIN) * each, "{held} bytes for {left}");
+        }
     }
 
     #[test]
