@@ -38,6 +38,7 @@ const LASTS_BUSY: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 const COUNTS: u64 = 0x6661_756c_7401_0000;
 const DRAWS: u64 = 0x6661_756c_7402_0000;
 const DETAILS: u64 = 0x6661_756c_7403_0000;
+const LIES: u64 = 0x6661_756c_7404_0000;
 
 /// The numbers each kind has for its faults.
 const PER_KIND: u64 = 1_000;
@@ -110,6 +111,11 @@ pub fn can_be_drawn(faults: &Faults, number: u32) -> bool {
 /// The stream a fault's doings are drawn from while it lasts.
 pub(super) fn details(seed: u64, fault: &Fault) -> Random {
     Random::of(seed, DETAILS + u64::from(fault.number))
+}
+
+/// The stream is another from which a forger's answers are drawn: they came later, and move nothing of its copies.
+pub(super) fn lies(seed: u64, fault: &Fault) -> Random {
+    Random::of(seed, LIES + u64::from(fault.number))
 }
 
 fn draw_one(seed: u64, kind: FaultKind, number: u32, graph: &Graph) -> Option<Fault> {

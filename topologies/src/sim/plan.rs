@@ -116,7 +116,8 @@ pub enum FaultKind {
     Hostile,
     /// What a servent looks up comes late, and half of the time in vain.
     LookUp,
-    /// A servent that answers each copy it sees with forged ones: of the same query, and of those to come.
+    /// A servent that answers each copy it sees with forged ones, of the same query and of those to come, and brings its client
+    /// forged answers.
     Forger,
 }
 

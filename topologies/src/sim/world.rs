@@ -2,7 +2,7 @@
 //!
 //! It is the loop, the clock and who there is. `connection` moves what is said, `shell` tells minds what happens and has
 //! their exchanges perform what they want (`messages` where nothing is made bytes of),
-//! `trouble` performs the faults, `hostile` speaks for those who mean no good, and `witness` judges what comes of it. It
+//! `trouble` performs the faults, `hostile` and `liar` speak for those who mean no good, and `witness` judges what comes of it. It
 //! decides nothing a servent or a client decides, and the only clock it reads tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
@@ -11,6 +11,7 @@
 
 mod connection;
 mod hostile;
+mod liar;
 mod messages;
 mod shell;
 mod trouble;

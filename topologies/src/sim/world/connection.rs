@@ -336,6 +336,11 @@ impl World<'_> {
                 self.tell_client(node, session::Input::Attached { link, contact });
             }
             Caller::Hostile(fault) => self.hostile_attached(fault, connection),
+            // In our own dialect the client speaks first.
+            Caller::Liar(fault) if self.connections[connection].dialect != Dialect::OWN => {
+                self.tell_lies(fault, connection);
+            }
+            Caller::Liar(_) => {}
         }
         self.tell_heard(node);
         self.kick(connection, 1);

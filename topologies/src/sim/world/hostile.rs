@@ -17,6 +17,7 @@ use super::super::dialects;
 use super::super::plan::Wire;
 use super::super::random::Random;
 use super::connection::{EndStage, link_id};
+use super::liar::Liar;
 use super::shell::Caller;
 use super::trouble::Trouble;
 use super::{MILLISECOND, Mind, Nanos, What, World, id_of};
@@ -92,7 +93,7 @@ enum Claim {
 
 /// A hostile servent or client, as it was drawn.
 pub(super) struct Hostile {
-    node: Option<usize>,
+    pub(super) node: Option<usize>,
     connection: Option<usize>,
     claim: Claim,
     deeds: Vec<Deed>,
@@ -102,10 +103,11 @@ pub(super) struct Hostile {
     reads: bool,
     echoes: bool,
     heard: Vec<Query>,
+    pub(super) liar: Liar,
 }
 
 impl Hostile {
-    pub(super) fn draw(random: &mut Random) -> Hostile {
+    pub(super) fn draw(random: &mut Random, liar: Liar) -> Hostile {
         let mut deeds: Vec<Deed> = DEEDS.into_iter().filter(|_| random.chance(50)).collect();
         if deeds.is_empty() {
             deeds.push(Deed::Forge);
@@ -122,18 +124,19 @@ impl Hostile {
             reads: random.chance(80),
             echoes: random.chance(50),
             heard: Vec::new(),
+            liar,
         }
     }
 
-    /// One that does nothing but make counterfeits, and is a good neighbor otherwise: it stays.
-    pub(super) fn forger(random: &mut Random) -> Hostile {
+    /// One that does nothing but make counterfeits and answer what it hears, and is a good neighbor otherwise: it stays.
+    pub(super) fn forger(random: &mut Random, liar: Liar) -> Hostile {
         Hostile {
             claim: Claim::Itself,
             deeds: vec![Deed::Counterfeit],
             deeds_left: random.within(COUNTERFEITS_MAX / 4, COUNTERFEITS_MAX),
             reads: true,
             echoes: true,
-            ..Hostile::draw(random)
+            ..Hostile::draw(random, liar)
         }
     }
 
@@ -184,6 +187,12 @@ impl World<'_> {
     }
 
     pub(super) fn hostile_hears(&mut self, fault: usize, connection: usize, end: usize, message: Message) {
+        if self.connections[connection].caller == Caller::Liar(fault) {
+            if matches!(message, Message::Hello(_)) {
+                self.tell_lies(fault, connection);
+            }
+            return;
+        }
         let hostile = &mut self.troubles[fault].hostile;
         if hostile.connection != Some(connection) {
             return;
@@ -206,9 +215,8 @@ impl World<'_> {
                     }
                 }
                 if echoes {
-                    let random = &mut self.troubles[fault].random;
-                    let honest = Tally { reached: 1, ..Tally::default() };
-                    let tally = if is_forger { honest } else { lie(random) };
+                    let tally =
+                        if is_forger { self.lie_perhaps(fault, &query) } else { lie(&mut self.troubles[fault].random) };
                     self.hostile_says(connection, end, &Message::Echo(Echo { id, ttl, tally }));
                 }
             }
@@ -409,7 +417,7 @@ impl World<'_> {
         }
     }
 
-    fn dialect_of_stranger(&self, fault: usize) -> Dialect {
+    pub(super) fn dialect_of_stranger(&self, fault: usize) -> Dialect {
         dialects::of_stranger(&self.scene.plan, self.scene.faults[fault].number)
     }
 
@@ -419,7 +427,7 @@ impl World<'_> {
         self.hostile_says(connection, 0, &Message::query(query));
     }
 
-    fn hostile_says(&mut self, connection: usize, end: usize, message: &Message) {
+    pub(super) fn hostile_says(&mut self, connection: usize, end: usize, message: &Message) {
         let this = &mut self.connections[connection].ends[end];
         let node = this.node;
         // What it cannot say it does not say: it is no mind of ours that would have to be told.

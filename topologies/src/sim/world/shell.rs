@@ -30,6 +30,8 @@ pub(super) enum Caller {
     Contact,
     /// That of the hostile servent of this fault.
     Hostile(usize),
+    /// That of the forger of this fault, to a client that it answers.
+    Liar(usize),
 }
 
 impl Caller {
@@ -37,6 +39,7 @@ impl Caller {
         match self {
             Caller::Mind(dial) => purpose_of(dial),
             Caller::Hostile(_) => Purpose::Standing,
+            Caller::Liar(_) => Purpose::Answers,
             Caller::Contact => Purpose::Asking,
         }
     }
@@ -357,7 +360,7 @@ impl World<'_> {
                     self.witness.on_refused(query);
                 }
             }
-            Caller::Hostile(_) => {}
+            Caller::Hostile(_) | Caller::Liar(_) => {}
         }
     }
 

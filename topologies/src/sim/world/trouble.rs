@@ -8,6 +8,7 @@ use super::super::plan::FaultKind;
 use super::super::random::Random;
 use super::connection::{EndStage, Fate, UNHEARD_MAX};
 use super::hostile::Hostile;
+use super::liar::Liar;
 use super::{MILLISECOND, Mind, Nanos, SECOND, Slow, What, World};
 
 /// How many bytes a slow reader reads at a time, and how long it then waits.
@@ -52,8 +53,12 @@ impl Trouble {
             }
         }
         let mut random = faults::details(seed, fault);
-        let hostile =
-            if fault.kind == FaultKind::Forger { Hostile::forger(&mut random) } else { Hostile::draw(&mut random) };
+        let liar = Liar::draw(faults::lies(seed, fault));
+        let hostile = if fault.kind == FaultKind::Forger {
+            Hostile::forger(&mut random, liar)
+        } else {
+            Hostile::draw(&mut random, liar)
+        };
         Trouble {
             kind: fault.kind,
             servents,

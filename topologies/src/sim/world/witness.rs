@@ -8,7 +8,8 @@
 //!   spoken a servent may forget a query for its age, and what a forger asked in the name of a TP3 client before that
 //!   client's hello was read.
 //! - Copies never carry more TTL than the overlay allows: TTL and hops together stay below the contact's TTL plus two.
-//! - Every answer a client reports comes from a holder and is its value, and none comes again: a servent that started
+//! - Every answer a client reports comes from a holder and is its value, or from a forger, and none comes again under one
+//!   name: a servent that started
 //!   anew is another one here, for it may be told an old query, which it cannot know. Every path reported is one of links that are
 //!   in the graph, from the contact to who answers.
 //! - A session ends at the latest one silence after it asked or last heard an answer.
@@ -26,6 +27,7 @@ use std::net::SocketAddr;
 use common::dialect::Dialect;
 use common::limits::{SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::link::LinkId;
+use common::message::ServentId;
 use common::overlay::Holding;
 use common::query::{AnswerBody, Ask, ContactMark, ContactName, Query, QueryId, Tally};
 use common::session::{EndReason, Ending};
@@ -91,6 +93,15 @@ struct Tracked {
     lives: Vec<u32>,
     /// By servent: whether it put an answer on a link that does not say who gives it, nor to what.
     nameless: Vec<bool>,
+    /// By servent: whether a forger answered in its name, and how many of its lives did not answer themselves.
+    is_stood_for: Vec<bool>,
+    stood_for: Vec<u32>,
+    /// Under which other names forgers answered, how often under none, and how many such answers were told.
+    strangers: HashSet<ServentId>,
+    nameless_lies: usize,
+    lies_told: usize,
+    /// A forger counts itself among those who answered.
+    is_claimed: bool,
     /// By servent: how many answers came.
     answered: Vec<u32>,
     answers: u64,
@@ -113,6 +124,16 @@ struct Tracked {
 impl Tracked {
     fn name(&self) -> Name {
         if self.is_probe { Name::Probe } else { Name::Query(self.asking.number) }
+    }
+
+    /// Whether the client was told an answer under a name whose owner gave none.
+    fn is_lied_to(&self) -> bool {
+        let in_no_name = self.lies_told > self.nameless_lies;
+        let told_of = |servent: usize| self.answered.get(servent).is_some_and(|count| *count > 0);
+        let gave_none = |servent: usize| self.lives.get(servent).is_none_or(|lives| *lives == 0);
+        in_no_name
+            || (0..self.is_stood_for.len())
+                .any(|servent| self.is_stood_for.get(servent) == Some(&true) && gave_none(servent) && told_of(servent))
     }
 
     fn id(&self) -> Option<QueryId> {
@@ -143,6 +164,17 @@ pub(super) struct ToldPlace {
     pub(super) neighbors: Vec<Option<usize>>,
 }
 
+/// Under whose name a forger answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pretence {
+    /// It says no name.
+    Nobody,
+    /// One that no servent has.
+    Stranger(ServentId),
+    /// That of a servent in one of its lives.
+    Servent(usize, u32),
+}
+
 /// The one who sees everything.
 pub(super) struct Witness<'s> {
     scene: &'s Scene,
@@ -151,6 +183,8 @@ pub(super) struct Witness<'s> {
     /// Which query each client asked, by the client's number of node.
     by_client: Vec<Option<usize>>,
     answered: HashSet<(usize, u32, QueryId)>,
+    /// Who has not, and a forger did in its name.
+    stood_for: HashSet<(usize, u32, QueryId)>,
     /// Which TTLs a query crossed a link with.
     crossed: HashMap<(LinkId, QueryId), u32>,
     /// What somebody forged under another contact or number, or under none: once that is over, the same id is new again.
@@ -188,6 +222,7 @@ impl<'s> Witness<'s> {
             queries: Vec::with_capacity(scene.queries.len() + 1),
             by_client: Vec::new(),
             answered: HashSet::new(),
+            stood_for: HashSet::new(),
             crossed: HashMap::new(),
             loose: HashSet::new(),
             marks: HashMap::new(),
@@ -335,6 +370,12 @@ impl<'s> Witness<'s> {
             heard: 0,
             lives: vec![0; self.scene.graph.servents()],
             nameless: vec![false; self.scene.graph.servents()],
+            is_stood_for: vec![false; self.scene.graph.servents()],
+            stood_for: vec![0; self.scene.graph.servents()],
+            strangers: HashSet::new(),
+            nameless_lies: 0,
+            lies_told: 0,
+            is_claimed: false,
             answered: vec![0; self.scene.graph.servents()],
             answers: 0,
             doubled: 0,
@@ -455,6 +496,35 @@ impl<'s> Witness<'s> {
         }
     }
 
+    /// A forger brings a client an answer that it cannot tell from others.
+    pub(super) fn on_lie(&mut self, client: usize, id: QueryId, pretence: Pretence) {
+        let is_new = match pretence {
+            Pretence::Servent(servent, life) => {
+                !self.answered.contains(&(servent, life, id)) && self.stood_for.insert((servent, life, id))
+            }
+            Pretence::Nobody | Pretence::Stranger(_) => true,
+        };
+        let Some(asked) = self.query_of(Some(client), id) else { return };
+        match pretence {
+            Pretence::Nobody => asked.nameless_lies += 1,
+            Pretence::Stranger(id) => drop(asked.strangers.insert(id)),
+            Pretence::Servent(servent, _) => {
+                if let (Some(is), Some(count)) = (asked.is_stood_for.get_mut(servent), asked.stood_for.get_mut(servent))
+                {
+                    *is = true;
+                    *count += u32::from(is_new);
+                }
+            }
+        }
+    }
+
+    /// A forger says in its echo that it has answered.
+    pub(super) fn on_claimed(&mut self, client: usize, id: QueryId) {
+        if let Some(asked) = self.query_of(Some(client), id) {
+            asked.is_claimed = true;
+        }
+    }
+
     fn is_mixed(&self) -> bool {
         self.scene.plan.wire == Wire::Mixed
     }
@@ -543,11 +613,15 @@ impl<'s> Witness<'s> {
     ) {
         let forgets_from = self.forgets_from(Some(client), id);
         let is_first = self.answered.insert((servent, life, id));
+        let was_stood_for = self.stood_for.remove(&(servent, life, id));
         if let Some(asked) = self.query_of(Some(client), id)
             && let (Some(lives), Some(nameless)) = (asked.lives.get_mut(servent), asked.nameless.get_mut(servent))
         {
             *lives += u32::from(is_first);
             *nameless |= !says_who;
+            if let Some(stood_for) = asked.stood_for.get_mut(servent) {
+                *stood_for -= u32::from(was_stood_for);
+            }
         }
         if !is_first && now < forgets_from && !self.is_loose(id) && !self.may_have_come_anew(servent, client, id) {
             self.broke(now, &format!("s{servent} answers query {id} twice"));
@@ -591,14 +665,21 @@ impl<'s> Witness<'s> {
         asked.answers += 1;
         let name = asked.name();
         let Some(from) = from else {
-            return self.broke(now, &format!("{name} is answered by nobody there is"));
+            asked.lies_told += 1;
+            if asked.lies_told > asked.strangers.len() + asked.nameless_lies {
+                self.broke(now, &format!("{name} is answered by nobody there is"));
+            }
+            return;
         };
         let mut came_again = false;
         let is_nameless = asked.nameless.get(from).copied().unwrap_or(false);
-        if let (Some(answered), Some(lives)) = (asked.answered.get_mut(from), asked.lives.get(from)) {
+        let is_stood_for = asked.is_stood_for.get(from).copied().unwrap_or(false);
+        if let (Some(answered), Some(lives), Some(stood_for)) =
+            (asked.answered.get_mut(from), asked.lives.get(from), asked.stood_for.get(from))
+        {
             *answered += 1;
             // Beside TP3 a forger can have a servent answer twice, and nobody can tell that from two who answer.
-            came_again = *answered > (*lives).max(1) && !(is_loose && is_nameless);
+            came_again = *answered > (lives + stood_for).max(1) && !((is_loose || is_stood_for) && is_nameless);
             asked.doubled += u64::from(came_again);
         }
         if !asked.is_probe {
@@ -622,7 +703,7 @@ impl<'s> Witness<'s> {
         // Where answers do not say what they answer, a forger can have another question answered in a query's name.
         let may_answer_another = is_forged && is_nameless;
         let is_true = match (body, place) {
-            _ if may_answer_another => true,
+            _ if may_answer_another || is_stood_for => true,
             (AnswerBody::Value(value), _) => {
                 !is_topology
                     && scene.holders.binary_search(&number(from)).is_ok()
@@ -671,7 +752,7 @@ impl<'s> Witness<'s> {
         let needs_no_dial = |servent: u32| servent as usize == contact && asked.dialect == Dialect::OWN;
         // What a forger said of a contact spoils what is asked there next, which is told; whether it ends is judged by the
         // queries after healing.
-        let is_spoilt = self.is_forger_there && !ending.tally.is_whole();
+        let is_spoilt = self.is_forger_there && self.may_be_spoilt(asked, ending);
         let is_well = contact_is_well && !asked.is_forged && !is_spoilt;
         demanded.retain(|servent| is_well && (answers_pass || needs_no_dial(*servent)));
         let missed: Vec<u32> = demanded.iter().copied().filter(|servent| !has_answered(asked, *servent)).collect();
@@ -690,9 +771,21 @@ impl<'s> Witness<'s> {
             lies = self.demanded(asked, &stood);
             lies.retain(|servent| !has_answered(asked, *servent));
         }
+        let is_lied_to = !asked.is_claimed && asked.is_lied_to();
+        // Where nobody but those who say who they are can answer, all that came is known to be of somebody.
+        let is_all_named = matches!(self.scene.plan.wire, Wire::None | Wire::Native);
+        let is_promised = ending.tally_told && ending.tally.is_whole() && ending.answers >= ending.tally.answers;
+        let must_doubt = is_all_named && is_lied_to && is_promised && ending.reason == EndReason::Silence;
+        let may_doubt = self.is_forger_there || self.is_liar_there;
         let is_whole = ending.tally_told && ending.tally.is_whole() && ending.missing == 0;
         if is_complete && !(is_whole && ending.answers >= ending.tally.answers) {
             self.broke(now, &format!("{name} ends as complete, and its tally does not say so: {:?}", ending.tally));
+        }
+        if is_complete && is_lied_to {
+            self.broke(now, &format!("{name} ends as complete, with an answer of nobody whom its contact counts"));
+        }
+        if ending.doubtful != must_doubt && (must_doubt || !may_doubt) {
+            self.broke(now, &format!("{name} ends with doubtful {}: {ending:?}", ending.doubtful));
         }
         if is_complete && silent_copies > 0 {
             let text = format!("{name} ends as complete, and {silent_copies} of its copies went where nobody echoes");
@@ -708,6 +801,19 @@ impl<'s> Witness<'s> {
         if let Some(asked) = self.queries.get_mut(query) {
             asked.expected = demanded.len() as u64;
             asked.missed = missed;
+        }
+    }
+
+    /// Whether what a forger said of its contact may have had a query refused.
+    fn may_be_spoilt(&self, asked: &Tracked, ending: &Ending) -> bool {
+        // Behind a TP3 link what is refused is told to nobody, where its contact is known all the same.
+        let is_named = |mark: &ContactMark| self.spoilt.get(&mark.name).is_some_and(|spoilt| mark.number < *spoilt);
+        match self.scene.plan.wire {
+            Wire::Tp3 => false,
+            Wire::Mixed if asked.dialect != Dialect::OWN => true,
+            Wire::None | Wire::Native | Wire::Mixed => {
+                ending.tally.lost > 0 || asked.said.as_ref().is_some_and(|(mark, _)| is_named(mark))
+            }
         }
     }
 
@@ -1112,6 +1218,81 @@ mod tests {
             witness.on_ended(SECOND + 1, 0, &complete(0));
             assert_broke(&witness, breaks);
         }
+    }
+
+    fn silence(answers: u64, doubtful: bool) -> Ending {
+        Ending { reason: EndReason::Silence, answers, doubtful, ..complete(1) }
+    }
+
+    /// A witness of a query that its holder answers, and that a forger is there to answer too.
+    fn lied_to(scene: &Scene) -> Witness<'_> {
+        let mut witness = asked(scene);
+        witness.is_forger_there = true;
+        witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        witness
+    }
+
+    #[test]
+    fn a_forged_answer_is_told_once_under_each_name_and_then_nothing_is_complete() {
+        let scene = troubled();
+        let lie = AnswerBody::Value(b"a lie".to_vec());
+        let mut witness = lied_to(&scene);
+        witness.on_lie(CLIENT, id(), Pretence::Stranger(ServentId(7)));
+        witness.on_lie(CLIENT, id(), Pretence::Stranger(ServentId(7)));
+        witness.on_answer(SECOND, 0, None, Some(2), &lie, None);
+        witness.on_ended(SECOND + 1, 0, &silence(2, true));
+        assert_broke(&witness, &[]);
+        witness.on_ended(SECOND + 1, 0, &silence(2, false));
+        witness.on_ended(SECOND + 1, 0, &complete(1));
+        let told = ["doubtful false", "with an answer of nobody whom its contact counts"];
+        assert_broke(&witness, &told);
+        witness.on_answer(SECOND, 0, None, Some(2), &lie, None);
+        assert_broke(&witness, &[told[0], told[1], "answered by nobody there is"]);
+        // What it says of itself is its own affair.
+        let mut witness = lied_to(&scene);
+        witness.on_lie(CLIENT, id(), Pretence::Stranger(ServentId(7)));
+        witness.on_claimed(CLIENT, id());
+        witness.on_answer(SECOND, 0, None, Some(2), &lie, None);
+        witness.on_ended(SECOND + 1, 0, &complete(2));
+        // One that is under no name is none that is counted.
+        let mut nameless = lied_to(&scene);
+        nameless.on_lie(CLIENT, id(), Pretence::Nobody);
+        nameless.on_answer(SECOND, 0, None, None, &lie, None);
+        nameless.on_ended(SECOND + 1, 0, &complete(1));
+        for witness in [witness, nameless] {
+            assert_broke(&witness, &[]);
+        }
+    }
+
+    #[test]
+    fn a_forged_answer_in_the_name_of_a_servent_takes_the_place_of_its_own() {
+        let scene = troubled();
+        let lie = AnswerBody::Value(b"a lie".to_vec());
+        // In the name of one that answers nobody can notice it, and of one that does not its contact counts it not.
+        for (servent, breaks) in [(2, &[][..]), (1, &["with an answer of nobody whom its contact counts"])] {
+            let mut witness = asked(&scene);
+            witness.is_forger_there = true;
+            witness.on_lie(CLIENT, id(), Pretence::Servent(servent, 1));
+            witness.on_answer(SECOND, 0, Some(servent), Some(2), &lie, None);
+            witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
+            if servent != 2 {
+                witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+            }
+            witness.on_ended(SECOND + 1, 0, &complete(1));
+            assert_broke(&witness, breaks);
+            witness.on_answer(SECOND, 0, Some(servent), Some(2), &lie, None);
+            assert!(witness.broken.iter().any(|text| text.contains("came again")), "{:?}", witness.broken);
+        }
+    }
+
+    #[test]
+    fn nobody_doubts_where_nobody_lies() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        witness.on_ended(SECOND + 1, 0, &silence(1, true));
+        assert_broke(&witness, &["doubtful true"]);
     }
 
     #[test]
