@@ -138,7 +138,7 @@ const ROWS: [Listed; 27] = [
     counted(
         "queries",
         "queries that came, each once; where there was no room to remember one, as often as it came",
-        |rooms| rooms.of_flood(|flood| flood.queries_count),
+        |rooms| rooms.of_flood(Flood::queries_count),
     ),
     counted("answered", "queries answered", |rooms| rooms.counters.answered),
     counted("too_far", "queries dropped because their TTL and hops were above every limit", |rooms| {

@@ -1,7 +1,7 @@
 //! A copy of a query as it comes: from whom, and whether it may be looked at at all.
 //!
 //! That is judged by the first three rules of the table in docs/PROTOCOL.md; the others need to know what came before,
-//! and are `flood`'s.
+//! and are those of `judging` and `flood`.
 
 use std::sync::Arc;
 

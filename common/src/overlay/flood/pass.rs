@@ -11,8 +11,16 @@ use crate::limits::ECHO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::Identity;
 use crate::on_demand::OnDemand;
-use crate::query::{Query, Tally};
+use crate::query::{Query, QueryId, Tally};
 use crate::time::Time;
+
+/// What came of a copy, for whoever waits to hear of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::overlay) struct CopyReport {
+    pub(in crate::overlay) asker: Asker,
+    pub(in crate::overlay) id: QueryId,
+    pub(in crate::overlay) tally: Tally,
+}
 
 /// One copy that was admitted, and what is to come of it. There is one for each TTL at most, because only more TTL is
 /// ever admitted again.

@@ -1,8 +1,9 @@
 //! Places that there are only so many of, shared among the neighbors that bring queries: none has more of them than is left
 //! for all others.
 //!
-//! It counts; what a place is taken for, and what is done where there is none, is `flood`'s. The rule is that of calls
-//! (`calls/shares.rs`), whose owners are networks. Here whoever comes anew is held to what was left behind.
+//! It counts; what a place is taken for is `seen`'s, `contacts`'s and `memory`'s, and what is done where there is none is
+//! for whoever asks to say. The rule is that of calls (`calls/shares.rs`), whose owners are networks. Here whoever comes
+//! anew is held to what was left behind.
 
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;

@@ -1,8 +1,8 @@
 //! What is remembered of queries: the seen set, found by query id, and what makes an entry go.
 //!
-//! An entry goes when its contact says that the query is no longer open (`contacts`), when this servent itself is the contact
-//! and knows it (`own`), or, where no contact is named, when it is old. It finds and forgets; what a copy of a known query is
-//! good for is judged by `flood`.
+//! An entry goes when its contact says that the query is no longer open (`contacts`), when this servent itself is the
+//! contact and knows it (`own`), or, where no contact is named, when it is old. It finds and forgets; what a copy of a
+//! known query is good for is judged in `judging`, and what else goes with an entry goes in `memory`.
 
 use std::collections::VecDeque;
 

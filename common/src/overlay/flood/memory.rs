@@ -1,0 +1,284 @@
+//! What is remembered of queries: the entries, with the passes that stand in them, and how much of it there is.
+//!
+//! Whatever goes with an entry goes here: places that were taken, what waits for an echo, the number it is open under.
+//! What a copy is beside what is remembered is judged in `judging`; whom it is passed on to, and when what is awaited is
+//! given up, is `flood`'s.
+
+use std::sync::Arc;
+
+use super::arrival::Asker;
+use super::contacts::ContactPlace;
+use super::own::Own;
+use super::pass::{CopyReport, Pass};
+use super::places::{Bringer, Places, TakenPlace};
+use super::seen::{Holder, SeenQuery, SeenSet};
+use super::slots::QueryPlace;
+use crate::limits::{ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, PLACES_FREE, QUERIES_PENDING_MAX};
+use crate::link::LinkId;
+use crate::query::{ContactMark, Query, Tally};
+use crate::time::Time;
+
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) seen: SeenSet,
+    pub(super) own: Own,
+    /// What came of passes whose query was closed, until somebody is told.
+    given_up: Vec<CopyReport>,
+    /// Queries that were new, ever.
+    pub(super) queries_count: u64,
+    pending_count: usize,
+    kept_count: usize,
+    offers_kept_bytes: usize,
+    pending_places: Places,
+    kept_places: Places,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory {
+            seen: SeenSet::default(),
+            own: Own::default(),
+            given_up: Vec::new(),
+            queries_count: 0,
+            pending_count: 0,
+            kept_count: 0,
+            offers_kept_bytes: 0,
+            pending_places: Places::new(PLACES_FREE, QUERIES_PENDING_MAX - PLACES_FREE),
+            kept_places: Places::new(PLACES_FREE, ECHOES_KEPT_MAX - PLACES_FREE),
+        }
+    }
+}
+
+impl Memory {
+    // ---- what makes entries go ----
+
+    /// Forgets what our own clients asked and is not open any more.
+    pub(super) fn close_own(&mut self, now: Time) {
+        while let Some(place) = self.own.pop_over(now) {
+            if let Some(entry) = self.seen.remove(place) {
+                self.let_go(&entry);
+            }
+        }
+    }
+
+    /// Forgets what a client asked before it came anew: it counts from zero. Copies of it may still be under way.
+    pub(super) fn forget_former(&mut self, place: QueryPlace) {
+        if let Some(entry) = self.seen.remove(place) {
+            self.let_go(&entry);
+        }
+    }
+
+    /// Forgets what a contact has open no more. What was awaited of it is given up.
+    pub(super) fn close(&mut self, contact: ContactPlace) {
+        for entry in self.seen.close(contact) {
+            self.give_up_entry(entry);
+        }
+    }
+
+    /// Forgets what goes by its age, and is old enough.
+    pub(super) fn forget_old(&mut self, now: Time) {
+        for entry in self.seen.forget_old(now) {
+            self.let_go(&entry);
+        }
+    }
+
+    /// A beat of the neighbors is over: contacts that were quiet for too long are forgotten, with all they have open.
+    pub(super) fn on_beat(&mut self) {
+        for entry in self.seen.on_beat() {
+            self.give_up_entry(entry);
+        }
+    }
+
+    /// Takes what came of passes that were given up because their query was closed.
+    pub(super) fn take_given_up(&mut self) -> Vec<CopyReport> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// Gives up what is awaited of a query that is closed. Whoever waits will be told.
+    fn give_up_entry(&mut self, mut entry: SeenQuery) {
+        for pass in entry.passes.iter_mut().filter(|pass| !pass.is_finished) {
+            pass.tally.add_lost(pass.awaited.len() + pass.absent_count());
+            self.given_up.push(CopyReport { asker: pass.asker, id: entry.id, tally: pass.tally });
+        }
+        self.let_go(&entry);
+    }
+
+    /// Counts out whatever was kept of a query that is remembered no more.
+    fn let_go(&mut self, entry: &SeenQuery) {
+        if let Holder::Own { number } = entry.holder
+            && entry.passes.iter().any(|pass| !pass.is_finished)
+        {
+            self.own.on_over(number, &Tally { lost: 1, ..Tally::default() });
+        }
+        entry.passes.iter().for_each(|pass| self.drop_pass(pass));
+    }
+
+    // ---- passes ----
+
+    /// Whether one more that this one brings may wait for echoes.
+    pub(super) fn has_room_to_wait(&self, bringer: Bringer) -> bool {
+        self.pending_places.has_room(bringer)
+    }
+
+    /// Adds a pass whose echoes are awaited.
+    pub(super) fn begin(&mut self, place: QueryPlace, mut pass: Pass, bringer: Bringer, query: &Arc<Query>) {
+        let bytes = query.bytes_count();
+        if self.offers_kept_bytes + bytes <= OFFERS_KEPT_BYTES_MAX {
+            self.offers_kept_bytes += bytes;
+            pass.offer = Some(Arc::clone(query));
+        }
+        self.pending_count += 1;
+        pass.place = Some(self.pending_places.take(bringer));
+        self.seen.add_pass(place, pass);
+    }
+
+    /// Keeps the echo of a pass that finished as it began, if it can be kept.
+    pub(super) fn keep(&mut self, place: QueryPlace, mut pass: Pass, bringer: Bringer) -> bool {
+        self.on_over(place, &pass.tally);
+        let Some(kept) = self.take_kept_place(place, pass.asker, bringer) else { return false };
+        pass.is_finished = true;
+        pass.place = Some(kept);
+        self.seen.add_pass(place, pass);
+        true
+    }
+
+    /// Finishes a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that
+    /// is due anyway finds out.
+    pub(super) fn finish_unless_awaiting(&mut self, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
+        let id = self.seen.get(place)?.id;
+        let pass = self.seen.pass_mut(place, ttl)?;
+        if pass.is_finished || !pass.awaited.is_empty() || pass.absent_count() > 0 {
+            return None;
+        }
+        let report = CopyReport { asker: pass.asker, id, tally: pass.tally };
+        pass.is_finished = true;
+        // It may be kept for a while, and many may be.
+        pass.awaited = Vec::new();
+        pass.absent.clear();
+        let offer = pass.offer.take();
+        let taken = pass.place.take();
+        self.on_not_pending(offer.as_deref(), taken);
+        let kept = taken.and_then(|taken| self.take_kept_place(place, report.asker, taken.bringer()));
+        match (kept, self.seen.pass_mut(place, ttl)) {
+            (Some(kept), Some(pass)) => pass.place = Some(kept),
+            _ => drop(self.seen.remove_pass(place, ttl)),
+        }
+        self.on_over(place, &report.tally);
+        Some(report)
+    }
+
+    /// Forgets a pass, and what came of it.
+    pub(super) fn forget_pass(&mut self, place: QueryPlace, ttl: u8) {
+        if let Some(pass) = self.seen.remove_pass(place, ttl) {
+            self.drop_pass(&pass);
+        }
+    }
+
+    /// An echo told of copies of this query that were taken for given up.
+    pub(super) fn on_spoilt(&mut self, place: QueryPlace) {
+        if let Some(SeenQuery { holder: Holder::Own { number }, .. }) = self.seen.get(place) {
+            self.own.on_spoilt(*number);
+        }
+    }
+
+    /// The flood of a query is over here. Where a client of ours asked it, it is over everywhere.
+    fn on_over(&mut self, place: QueryPlace, tally: &Tally) {
+        if let Some(SeenQuery { holder: Holder::Own { number }, .. }) = self.seen.get(place) {
+            self.own.on_over(*number, tally);
+        }
+    }
+
+    /// Takes a place for the echo of a pass to be kept in. None when there is none left, which is noted, and when
+    /// there is nobody to keep it for: whoever does not say who it is cannot be known again.
+    fn take_kept_place(&mut self, place: QueryPlace, asker: Asker, bringer: Bringer) -> Option<TakenPlace> {
+        // Whoever brought it may have gone, or come over another link since.
+        let bringer = bringer.now_at(asker.link());
+        let has_room = self.kept_places.has_room(bringer);
+        if !has_room {
+            self.seen.set_echo_forgotten(place);
+        }
+        if !has_room || asker.identity().is_none() {
+            return None;
+        }
+        self.kept_count += 1;
+        Some(self.kept_places.take(bringer))
+    }
+
+    /// Counts a pass out.
+    fn drop_pass(&mut self, pass: &Pass) {
+        if pass.is_finished {
+            self.kept_count -= 1;
+            if let Some(taken) = pass.place {
+                self.kept_places.give_back(taken);
+            }
+        } else {
+            self.on_not_pending(pass.offer.as_deref(), pass.place);
+        }
+    }
+
+    /// A pass is pending no more.
+    fn on_not_pending(&mut self, offer: Option<&Query>, taken: Option<TakenPlace>) {
+        self.pending_count -= 1;
+        if let Some(offer) = offer {
+            self.offers_kept_bytes -= offer.bytes_count();
+        }
+        if let Some(taken) = taken {
+            self.pending_places.give_back(taken);
+        }
+    }
+
+    // ---- neighbors come and go ----
+
+    /// A neighbor came, over this link.
+    pub(super) fn on_linked(&mut self, link: LinkId) {
+        self.seen.on_linked(link);
+        self.pending_places.on_linked(link);
+        self.kept_places.on_linked(link);
+    }
+
+    /// A link is gone.
+    pub(super) fn on_closed(&mut self, link: LinkId) {
+        self.seen.on_closed(link);
+        self.pending_places.on_closed(link);
+        self.kept_places.on_closed(link);
+    }
+
+    // ---- what it says of itself ----
+
+    /// What the copies of a query carry of its contact, as far as that is known here.
+    pub(super) fn mark_of(&self, entry: &SeenQuery) -> Option<ContactMark> {
+        match entry.holder {
+            Holder::Own { number } => self.own.mark_of(number),
+            Holder::Contact { place, number } => self.seen.mark_of(place, number),
+            Holder::Age => None,
+        }
+    }
+
+    pub(super) fn pending_count(&self) -> usize {
+        self.pending_count
+    }
+
+    /// How many passes there are, pending or kept.
+    pub(super) fn passes_count(&self) -> usize {
+        self.pending_count + self.kept_count
+    }
+
+    pub(super) fn kept_count(&self) -> usize {
+        self.kept_count
+    }
+
+    pub(super) fn offers_kept_bytes(&self) -> usize {
+        self.offers_kept_bytes
+    }
+
+    /// How many links it is noted of what they have of what is shared.
+    pub(super) fn sharing_count(&self) -> usize {
+        self.seen.links_count().max(self.pending_places.links_count()).max(self.kept_places.links_count())
+    }
+
+    /// What is held beside the struct itself.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let places = self.pending_places.memory_bytes() + self.kept_places.memory_bytes();
+        self.seen.memory_bytes() + self.own.memory_bytes() + places + self.offers_kept_bytes
+    }
+}
