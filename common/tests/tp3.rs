@@ -421,6 +421,27 @@ fn a_tp3_client_that_comes_anew_counts_from_zero_and_its_former_query_is_forgott
     assert_eq!(after[3], 2);
 }
 
+/// Whoever waits for the echo of what is forgotten is told that it is lost.
+#[test]
+fn of_a_former_query_that_others_brought_a_copy_of_they_are_told() {
+    let mut mind = Mind::new();
+    let advertised = client(9000).socket;
+    for number in [5, 6] {
+        mind.open(LinkId(number), Dialect::Native, Role::Servent { id: ServentId(number.into()), advertised });
+    }
+    let former = Query { client: client(9990), ..query(0, 3, key(), Path::default()) };
+    mind.tell(Input::Received { link: LinkId(6), message: Message::query(former.clone()) });
+    assert_eq!(mind.held("pending"), 1);
+    mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
+    let out = mind.tell(first_request(CLIENT));
+    let is_told = |output: &Output| {
+        matches!(output, Output::Send { link: LinkId(6), message: Message::Echo(echo) }
+            if echo.id == former.id() && echo.tally.lost == 1)
+    };
+    assert!(out.iter().any(is_told) && is_asked(&out), "{out:?}");
+    assert_eq!(mind.held("pending"), 1);
+}
+
 #[test]
 fn a_client_that_comes_anew_makes_nobody_forget_what_others_asked() {
     let mut mind = asked_from_zero();

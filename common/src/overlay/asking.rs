@@ -115,7 +115,8 @@ impl Overlay {
                 self.rooms.report(CopyReport { asker, id, tally }, out);
             }
             Admission::Refused => self.refuse(now, arrival, out),
-            Admission::OverShare => self.turn_away(asker, id, out),
+            Admission::OverShare => self.turn_away(asker, id, "neighbor", 0, out),
+            Admission::OverContactShare => self.turn_away(asker, id, "contact of queries from neighbor", 1, out),
         }
     }
 
@@ -169,17 +170,17 @@ impl Overlay {
         resumption.finished.into_iter().for_each(|report| self.rooms.report(report, out));
     }
 
-    /// What a servent does with a query whose neighbor, or whose contact, has its share of what is remembered.
-    fn turn_away(&mut self, asker: Asker, id: QueryId, out: &mut Outbox<'_>) {
+    /// What a servent does with a query where somebody has their share of what is remembered.
+    fn turn_away(&mut self, asker: Asker, id: QueryId, whose: &str, spoilt: u64, out: &mut Outbox<'_>) {
         self.rooms.rare.make().counters.over_share += 1;
         if let Some(link) = asker.link() {
+            let neighbor = self.rooms.links.neighbor_name(link);
             log::warn!(
                 target: STRANGERS_LOG,
-                "neighbor {} brings more open queries than its share: some are refused",
-                self.rooms.links.neighbor_name(link)
+                "{whose} {neighbor} has more open queries than its share: some are refused"
             );
         }
-        self.rooms.report(CopyReport { asker, id, tally: Tally { lost: 1, ..Tally::default() } }, out);
+        self.rooms.report(CopyReport { asker, id, tally: Tally { lost: 1, spoilt, ..Tally::default() } }, out);
     }
 
     /// A copy cannot be true beside what is known of the same query or contact.

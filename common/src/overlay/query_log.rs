@@ -85,7 +85,7 @@ pub(super) fn log_arrival(links: &Links, flood: &Flood, arrival: &Arrival, admis
         Admission::Refused => {
             log::debug!(target: QUERY_LOG, "{id} refused {from}: there is no room to remember it");
         }
-        Admission::OverShare => {
+        Admission::OverShare | Admission::OverContactShare => {
             log::debug!(target: QUERY_LOG, "{id} refused {from}: it, or its contact, has its share");
         }
         Admission::Spoilt => {

@@ -43,6 +43,8 @@ pub(in crate::overlay) enum Admission {
     Refused,
     /// Not seen, and its neighbor, or its contact, has its share of that room.
     OverShare,
+    /// Not seen, and its contact alone has, of which it did not ask all: it is to go by another name.
+    OverContactShare,
 }
 
 /// What this servent was told about how to judge copies.
@@ -76,11 +78,12 @@ fn admit_request(memory: &mut Memory, now: Time, link: LinkId, query: &Query, as
         if is_of_this_link && entry.ask == ask {
             return Admission::Duplicate(place);
         }
-        // A client that has come anew may count from zero, as its former self did.
+        // A client that has come anew may count from zero, as its former self did. Copies of what that asked may still be
+        // under way.
         if is_of_this_link || !query.client.dialect.manners().counts_from_zero {
             return Admission::Contradicts;
         }
-        memory.forget_former(place);
+        memory.forget(place);
     }
     memory.queries_count += 1;
     if !memory.own.has_number() {
@@ -145,6 +148,7 @@ fn admit_copy(
         Ok(place) => Admission::New(place),
         Err(NoRoom::Full) => Admission::Refused,
         Err(NoRoom::OverShare) => Admission::OverShare,
+        Err(NoRoom::OverContactShare) => Admission::OverContactShare,
     }
 }
 

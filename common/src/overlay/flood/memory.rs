@@ -55,37 +55,35 @@ impl Memory {
     /// Forgets what our own clients asked and is not open any more.
     pub(super) fn close_own(&mut self, now: Time) {
         while let Some(place) = self.own.pop_over(now) {
-            if let Some(entry) = self.seen.remove(place) {
-                self.let_go(&entry);
-            }
+            self.forget(place);
         }
     }
 
-    /// Forgets what a client asked before it came anew: it counts from zero. Copies of it may still be under way.
-    pub(super) fn forget_former(&mut self, place: QueryPlace) {
+    /// Forgets one query.
+    pub(super) fn forget(&mut self, place: QueryPlace) {
         if let Some(entry) = self.seen.remove(place) {
-            self.let_go(&entry);
+            self.let_go(entry);
         }
     }
 
-    /// Forgets what a contact has open no more. What was awaited of it is given up.
+    /// Forgets what a contact has open no more.
     pub(super) fn close(&mut self, contact: ContactPlace) {
         for entry in self.seen.close(contact) {
-            self.give_up_entry(entry);
+            self.let_go(entry);
         }
     }
 
     /// Forgets what goes by its age, and is old enough.
     pub(super) fn forget_old(&mut self, now: Time) {
         for entry in self.seen.forget_old(now) {
-            self.let_go(&entry);
+            self.let_go(entry);
         }
     }
 
-    /// A beat of the neighbors is over: contacts that were quiet for too long are forgotten, with all they have open.
+    /// A beat is over: contacts that were quiet for too long are forgotten, with all they have open.
     pub(super) fn on_beat(&mut self) {
         for entry in self.seen.on_beat() {
-            self.give_up_entry(entry);
+            self.let_go(entry);
         }
     }
 
@@ -94,21 +92,15 @@ impl Memory {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Gives up what is awaited of a query that is closed. Whoever waits will be told.
-    fn give_up_entry(&mut self, mut entry: SeenQuery) {
+    /// Counts out whatever was kept of a query that is remembered no more. What is awaited of it is given up, and whoever
+    /// waits will be told.
+    fn let_go(&mut self, mut entry: SeenQuery) {
         for pass in entry.passes.iter_mut().filter(|pass| !pass.is_finished) {
             pass.tally.add_lost(pass.awaited.len() + pass.absent_count());
             self.given_up.push(CopyReport { asker: pass.asker, id: entry.id, tally: pass.tally });
-        }
-        self.let_go(&entry);
-    }
-
-    /// Counts out whatever was kept of a query that is remembered no more.
-    fn let_go(&mut self, entry: &SeenQuery) {
-        if let Holder::Own { number } = entry.holder
-            && entry.passes.iter().any(|pass| !pass.is_finished)
-        {
-            self.own.on_over(number, &Tally { lost: 1, ..Tally::default() });
+            if let Holder::Own { number } = entry.holder {
+                self.own.on_over(number, &pass.tally);
+            }
         }
         entry.passes.iter().for_each(|pass| self.drop_pass(pass));
     }

@@ -65,6 +65,8 @@ pub(super) enum NoRoom {
     Full,
     /// There are some, and whoever brings it, or its contact, has its share.
     OverShare,
+    /// Its contact alone has, and more than a contact has under way: others name it.
+    OverContactShare,
 }
 
 /// Places of one kind.

@@ -10,7 +10,9 @@ use super::contacts::{ContactPlace, Contacts};
 use super::pass::Pass;
 use super::places::{Bringer, NoRoom, Places, TakenPlace};
 use super::slots::{Called, QueryPlace, Slots};
-use crate::limits::{CONTACT_PLACES, CONTACTS_MAX, PLACES_FREE, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX, SEEN_TP3_IDS_MAX};
+use crate::limits::{
+    CONTACT_PLACES, CONTACTS_MAX, OWN_PENDING_MAX, PLACES_FREE, SEEN_IDS_MAX, SEEN_TP3_AGE_MAX, SEEN_TP3_IDS_MAX,
+};
 use crate::link::LinkId;
 use crate::query::{ContactMark, ContactName, QueryId};
 use crate::time::Time;
@@ -154,10 +156,12 @@ impl SeenSet {
         let held_count = self.contacts.held_count(contact);
         let place = if held_count < CONTACT_PLACES {
             None
-        } else if self.places.has_room(query.bringer) && self.places.has_room_beside(held_count) {
-            Some(self.places.take(query.bringer))
-        } else {
+        } else if !self.places.has_room(query.bringer) {
             return Err(if self.places.are_full() { NoRoom::Full } else { NoRoom::OverShare });
+        } else if !self.places.has_room_beside(held_count) {
+            return Err(if held_count > OWN_PENDING_MAX { NoRoom::OverContactShare } else { NoRoom::OverShare });
+        } else {
+            Some(self.places.take(query.bringer))
         };
         let place = self.insert(query, Holder::Contact { place: contact, number: mark.number }, place);
         self.contacts.hold(contact, mark.number, place);
@@ -302,7 +306,12 @@ impl SeenSet {
     pub(super) fn remove_pass(&mut self, place: QueryPlace, ttl: u8) -> Option<Pass> {
         let passes = &mut self.get_mut(place)?.passes;
         let index = passes.iter().position(|pass| pass.ttl == ttl)?;
-        Some(passes.swap_remove(index))
+        let gone = passes.swap_remove(index);
+        // What is remembered for long is to hold nothing of what there was once.
+        if passes.is_empty() {
+            *passes = Vec::new();
+        }
+        Some(gone)
     }
 
     // ---- what they say of themselves ----
@@ -316,7 +325,11 @@ impl SeenSet {
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
         let pass = |pass: &Pass| size_of_val(pass) + pass.awaited.capacity() * size_of::<LinkId>();
-        let passes = self.entries.iter().flat_map(|(_, entry)| &entry.passes).map(pass).sum::<usize>();
+        let passes_of = |entry: &SeenQuery| {
+            let unused = entry.passes.capacity() - entry.passes.len();
+            entry.passes.iter().map(pass).sum::<usize>() + unused * size_of::<Pass>()
+        };
+        let passes = self.entries.iter().map(|(_, entry)| passes_of(entry)).sum::<usize>();
         let by_age = self.by_age.capacity() * size_of::<(Time, QueryPlace, TakenPlace)>();
         let Places3(places) = self.all_places();
         let places = places.into_iter().map(Places::memory_bytes).sum::<usize>();
