@@ -126,14 +126,12 @@ impl Tracked {
         if self.is_probe { Name::Probe } else { Name::Query(self.asking.number) }
     }
 
-    /// Whether the client was told an answer under a name whose owner gave none.
-    fn is_lied_to(&self) -> bool {
+    /// Whether the client was told an answer under a name whose owner gives none. One who holds what is asked may be about to.
+    fn is_lied_to(&self, holders: &[u32]) -> bool {
         let in_no_name = self.lies_told > self.nameless_lies;
-        let told_of = |servent: usize| self.answered.get(servent).is_some_and(|count| *count > 0);
-        let gave_none = |servent: usize| self.lives.get(servent).is_none_or(|lives| *lives == 0);
-        in_no_name
-            || (0..self.is_stood_for.len())
-                .any(|servent| self.is_stood_for.get(servent) == Some(&true) && gave_none(servent) && told_of(servent))
+        let holds = |servent: u32| self.asking.topology || holders.binary_search(&servent).is_ok();
+        let mut stood_for = (0..).zip(&self.is_stood_for).filter(|(_, is_stood_for)| **is_stood_for);
+        in_no_name || stood_for.any(|(servent, _)| !holds(servent) && has_answered(self, servent))
     }
 
     fn id(&self) -> Option<QueryId> {
@@ -771,7 +769,7 @@ impl<'s> Witness<'s> {
             lies = self.demanded(asked, &stood);
             lies.retain(|servent| !has_answered(asked, *servent));
         }
-        let is_lied_to = !asked.is_claimed && asked.is_lied_to();
+        let is_lied_to = !asked.is_claimed && asked.is_lied_to(&self.scene.holders);
         // Where nobody but those who say who they are can answer, all that came is known to be of somebody.
         let is_all_named = matches!(self.scene.plan.wire, Wire::None | Wire::Native);
         let is_promised = ending.tally_told && ending.tally.is_whole() && ending.answers >= ending.tally.answers;
