@@ -454,6 +454,20 @@ impl Peer {
         }
     }
 
+    /// The same where the other end may have gone meanwhile: that is heard, and no failure.
+    pub(crate) fn say_to_whoever_is_there(&mut self, message: &Message) {
+        self.link.send(message).unwrap();
+        while !self.link.unsent().is_empty() {
+            match self.stream.write(self.link.unsent()) {
+                Ok(count) => self.link.sent(count),
+                Err(error) if [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe].contains(&error.kind()) => {
+                    self.link.sent(self.link.unsent().len());
+                }
+                Err(error) => panic!("nothing can be said: {error}"),
+            }
+        }
+    }
+
     /// Says what is not for a [`Link`] to say.
     pub(crate) fn say_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
@@ -484,6 +498,16 @@ impl Peer {
 
     // ---- from the servent ----
 
+    /// Takes in what has come so far, as much as fits one read, to be heard later.
+    pub(crate) fn take_in(&mut self) {
+        let mut bytes = [0; 64 * 1024];
+        self.stream.set_nonblocking(true).unwrap();
+        if let Ok(count) = self.stream.read(&mut bytes) {
+            self.link.receive(&bytes[..count]);
+        }
+        self.stream.set_nonblocking(false).unwrap();
+    }
+
     /// What comes next. Pings are answered on the way.
     pub(crate) fn hear(&mut self) -> Heard {
         let mut bytes = [0; 64 * 1024];
@@ -493,7 +517,8 @@ impl Peer {
                 Some(Message::Ping) if self.pongs => {
                     // Pings alone would go on for ever.
                     assert!(Instant::now() < until, "nothing to hear but pings");
-                    self.say(&Message::Pong);
+                    // It may be an old one, of somebody who has gone since.
+                    self.say_to_whoever_is_there(&Message::Pong);
                 }
                 Some(message) => return Heard::Message(message),
                 None => match self.stream.read(&mut bytes) {
