@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod fake;
+pub(crate) mod forger;
 pub(crate) mod overlay;
 pub(crate) mod process;
 pub(crate) mod terminal;
