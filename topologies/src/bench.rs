@@ -184,7 +184,7 @@ pub const BENCHMARKS: &[Benchmark] = &[
         rows: &[
             (
                 "one-shot",
-                "clients that attach, ask once and leave, as fast as they can for 60 s: how many were refused",
+                "clients that attach, ask once and leave for 60 s, while another asks all it can: how many were refused",
             ),
             ("one-shot-rate", "how many there were a second"),
         ],

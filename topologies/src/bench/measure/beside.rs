@@ -85,7 +85,7 @@ fn plan(options: &Options, in_flight: usize) -> LoadPlan {
 }
 
 /// Asks as fast as it can until nobody wants it any more, whatever comes of it.
-fn ask_until(asker: &mut ClientAsker, is_over: &AtomicBool) -> anyhow::Result<()> {
+pub(super) fn ask_until(asker: &mut ClientAsker, is_over: &AtomicBool) -> anyhow::Result<()> {
     let (mut in_flight, mut begun, mut heard) = (0_usize, Vec::new(), Vec::new());
     while !is_over.load(Ordering::Relaxed) {
         asker.begin(FAST_IN_FLIGHT - in_flight, &mut begun)?;

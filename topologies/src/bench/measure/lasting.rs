@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::super::Options;
 use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load};
 use super::super::real::{ClientAsker, Edges, RealOverlay};
 use super::super::row::{BenchRow, Bound, Of};
-use super::beside::joined;
+use super::beside::{ask_until, joined};
 use super::rate::IN_FLIGHT;
 use super::whole;
 
@@ -102,17 +103,22 @@ fn resident(pid: Pid) -> anyhow::Result<f64> {
 }
 
 /// `one-shot` and `one-shot-rate`: clients that attach, ask once and leave, as fast as that goes, at a contact with one
-/// neighbor.
+/// neighbor. Beside them another client has more under way than a contact takes at once, so they come while it is busy.
 pub fn one_shot(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let overlay = RealOverlay::start(&Edges::chain(2), |place| place == 0)?;
     let (contact, amount) = (overlay.address(0), options.amount(TIME));
-    let started = Instant::now();
-    let (served, refused) = thread::scope(|scope| {
+    let mut fast = overlay.asker(0)?;
+    let is_over = AtomicBool::new(false);
+    let (counts, time) = thread::scope(|scope| {
+        let beside = scope.spawn(|| ask_until(&mut fast, &is_over));
+        let started = Instant::now();
         let threads: Vec<_> = (0..ONE_SHOT_THREADS).map(|_| scope.spawn(|| shots(contact, amount))).collect();
-        let counts = threads.into_iter().map(|thread| joined(thread.join())).collect::<anyhow::Result<Vec<_>>>()?;
-        anyhow::Ok(counts.into_iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1)))
+        let counts = threads.into_iter().map(|thread| joined(thread.join())).collect::<anyhow::Result<Vec<_>>>();
+        let time = started.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+        joined(beside.join()).and(counts).map(|counts| (counts, time))
     })?;
-    let time = started.elapsed();
+    let (served, refused) = counts.into_iter().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1));
     overlay.end()?;
     let rate = (served + refused) as f64 / time.as_secs_f64() / 1e3;
     let row = |name, unit, value| whole(BenchRow::of_values(name, unit, &[value], refused));
