@@ -456,7 +456,6 @@ fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
     }
 }
 
-/// Anybody may be linked and gone again as often as it likes, beside however much others ask.
 #[test]
 fn what_is_remembered_of_queries_of_its_own_clients_is_counted_too() {
     let address = SocketAddr::from(([10, 0, 0, 1], 9000));
@@ -550,6 +549,7 @@ fn contacts_that_had_much_open_hold_little_when_it_is_over() {
     assert!(now <= most + 1024 * 1024, "{now} bytes, and {most} after the first");
 }
 
+/// Anybody may be linked and gone again as often as it likes, beside however much others ask.
 #[test]
 fn a_neighbor_that_comes_and_goes_costs_nothing_for_what_others_asked() {
     let address = |port| SocketAddr::from(([10, 0, 0, 1], port));

@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 
 use common::address::{AnswerAddress, canonical};
 use common::dialect::Dialect;
+use common::exchange::MESSAGES_PER_VISIT;
 use common::features::Features;
 use common::key::Key;
 use common::limits::{
@@ -484,6 +485,8 @@ fn the_page_tells_the_hashes_as_they_are() {
 
 #[test]
 fn the_page_tells_the_limits_as_they_are() {
+    let told = format!("{MESSAGES_PER_VISIT} messages at a time (`MESSAGES_PER_VISIT`)");
+    assert!(PAGE.contains(&told), "{told}");
     let told: Vec<(&str, &str)> = PAGE
         .lines()
         .filter_map(|line| {

@@ -15,8 +15,7 @@ const ROUNDS: u32 = 9;
 pub(super) const IN_FLIGHT: usize = 64;
 const CHAIN: usize = 5;
 const FLOOD: usize = 16;
-/// Asked in each round: with those before it, as many as a contact takes of one client at once while ids are remembered by
-/// time. How fast it is after that is what `lasting` says.
+/// Asked in each round: as many as when this was first measured. Whether it stays as fast is what `lasting` says.
 pub(super) const QUERIES: u64 = 9_000;
 /// Not worse than when first measured, with a client in the same process that writes each request by itself: 0.05 to 0.06,
 /// 0.05 and 0.11, while the machine had much else to do.
