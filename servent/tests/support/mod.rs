@@ -733,10 +733,10 @@ impl Drop for AnswerPort {
 
 // ---- under attack ----
 
-/// Somebody who says one thing after the other as fast as it is taken, and drops what it hears.
+/// Somebody who says one thing after the other as fast as it is taken, and hears only how much is said to it.
 pub(crate) struct Attack {
     stop: Arc<AtomicBool>,
-    so_far: Arc<AtomicU64>,
+    heard: Arc<AtomicU64>,
     stream: TcpStream,
     said: JoinHandle<u64>,
 }
@@ -748,16 +748,23 @@ impl Attack {
         let client = Role::Client { answer_port: 9 };
         let role = if as_client { client } else { peer.as_servent() };
         peer.greet(role);
-        let mut stream = peer.stream;
-        let heard = stream.try_clone().unwrap();
+        let Peer { mut stream, mut link, .. } = peer;
+        let mut incoming = stream.try_clone().unwrap();
         let ours = stream.try_clone().unwrap();
+        let heard = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&heard);
         thread::spawn(move || {
-            let _ = io::copy(&mut BufReader::with_capacity(256 * 1024, heard), &mut io::sink());
+            let mut bytes = vec![0; 256 * 1024];
+            while let Ok(count @ 1..) = incoming.read(&mut bytes) {
+                link.receive(&bytes[..count]);
+                while let Ok(Some(message)) = link.next_message() {
+                    let is_reply = matches!(message, Message::Echo(_) | Message::Finished(_) | Message::Pong);
+                    counted.fetch_add(u64::from(is_reply), Ordering::Relaxed);
+                }
+            }
         });
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let so_far = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&so_far);
         let said = thread::spawn(move || {
             let mut said = 0;
             while !stopped.load(Ordering::Relaxed) {
@@ -767,16 +774,15 @@ impl Attack {
                     break;
                 }
                 said += 100;
-                counted.store(said, Ordering::Relaxed);
             }
             said
         });
-        Attack { stop, so_far, stream: ours, said }
+        Attack { stop, heard, stream: ours, said }
     }
 
-    /// How many messages it has been by now.
-    pub(crate) fn said(&self) -> u64 {
-        self.so_far.load(Ordering::Relaxed)
+    /// How many of its messages have been replied to by now: echoed, finished or told to be heard.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Ends it, and says how many messages it was.
