@@ -68,7 +68,7 @@ fuzz-long: ## Run the three decoders FUZZ_RUNS times each (1,000,000,000: an hou
 	for target in native tp3 framer; do \
 		$(CARGO) run --locked --quiet --release -p fuzz -- $$target --runs $(FUZZ_RUNS) || exit 1; done
 
-mutants: ## Change the pure core in two thousand small ways and list what no test notices (many hours)
+mutants: ## Change the pure core in 2,400 small ways and list what no test notices (many hours)
 	$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --locked
 	$(MUTANTS) -- --tests -- $(addprefix --skip ,$(SLOW_TESTS)) || test $$? -le 3
 	$(MUTANTS) --iterate -- --tests || test $$? -le 3

@@ -374,11 +374,11 @@ fn tests_of(file: &str) -> Vec<String> {
     tests
 }
 
-/// Whatever ARCHITECTURE.md calls by a name that only code has.
+/// Whatever these pages call by a name that only code has.
 #[test]
-fn every_name_of_the_code_that_the_architecture_uses_is_in_the_code() {
-    let code: String = rust_files("").iter().map(|file| read(file)).collect();
-    let page = read("ARCHITECTURE.md");
+fn every_name_of_the_code_that_the_architecture_and_the_page_of_tests_use_is_in_the_code() {
+    let code: String = rust_files("").iter().map(|file| read(file)).chain([read("Makefile")]).collect();
+    let page = [read("ARCHITECTURE.md"), read("docs/TESTING.md")].concat();
     let mut checked = 0;
     for word in page.split('`').skip(1).step_by(2).filter(|word| !word.contains(['/', '.', ' ', '-'])) {
         if word.contains("::") || word.contains('_') {
@@ -394,6 +394,27 @@ fn every_name_of_the_code_that_the_architecture_uses_is_in_the_code() {
         }
     }
     assert!(checked > 20, "{checked}");
+}
+
+/// A table of what lives is of the code that there is.
+#[test]
+fn every_mutant_that_is_told_of_is_one_of_what_the_core_has() {
+    let code: String = rust_files("common/src").iter().map(|file| read(file)).collect();
+    let page = read("docs/TESTING.md");
+    let (_, section) = page.split_once("\n## Mutants\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let places = section.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
+    let words = places.flat_map(|place| place.split('`').skip(1).step_by(2));
+    let names: Vec<&str> = words.flat_map(|word| word.split("::")).collect();
+    for name in &names {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        let is_made = ["fn ", "struct ", "enum ", "const "].iter().any(|kind| {
+            let made = format!("{kind}{name}");
+            code.match_indices(&made).any(|(place, _)| !code[place + made.len()..].starts_with(is_part))
+        });
+        assert!(is_made, "the core has no {name}");
+    }
+    assert!(names.len() > 10, "{names:?}");
 }
 
 /// What only tests and fuzz targets use may be called as they like.
