@@ -7,11 +7,13 @@ use super::super::load::{Asks, Loaded, Until, load};
 use super::super::peers::{dns, nats, redis};
 use super::super::real::Edges;
 use super::super::row::BenchRow;
-use super::rate::{IN_FLIGHT, QUERIES};
+use super::rate::IN_FLIGHT;
 use super::{plan, real, whole};
 use crate::fleet::some_loopback_address;
 
 const ROUNDS: u32 = 5;
+/// Asked in each round, of ours and of them.
+const QUERIES: u64 = 30_000;
 const PORT: u16 = 9800;
 /// Servents in a row, beside as many servers.
 const ROW: usize = 4;

@@ -15,8 +15,12 @@ const ROUNDS: u32 = 9;
 pub(super) const IN_FLIGHT: usize = 64;
 const CHAIN: usize = 5;
 const FLOOD: usize = 16;
-/// Asked in each round: as many as when this was first measured. Whether it stays as fast is what `lasting` says.
-pub(super) const QUERIES: u64 = 9_000;
+/// Asked in each round: half a second of it, or more.
+const CONTACT_QUERIES: u64 = 100_000;
+const CHAIN_QUERIES: u64 = 40_000;
+const FLOOD_QUERIES: u64 = 6_000;
+/// Of a floor so many times as many are asked, so that it takes about as long.
+const FLOOR_TIMES: u64 = 4;
 /// Not worse than when first measured, with a client in the same process that writes each request by itself: 0.05 to 0.06,
 /// 0.05 and 0.11, while the machine had much else to do.
 const CONTACT_MIN: f64 = 0.05;
@@ -28,10 +32,10 @@ pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let lengths = lengths()?;
     let own = lengths.answer + lengths.finished;
     alternate(options, "contact", Bound::AtLeast(Of::Ratio, CONTACT_MIN), || {
-        let plan = |until| plan(options, IN_FLIGHT, QUERIES, until);
-        let ours = real(&Edges::chain(1), |_| true, &plan(Until::Told(1)))?;
+        let plan = |times, until| plan(options, IN_FLIGHT, times * CONTACT_QUERIES, until);
+        let ours = real(&Edges::chain(1), |_| true, &plan(1, Until::Told(1)))?;
         let floors = Floors::relays(&[], WaitKind::Epoll, Answering::Never, Answering::Back, &lengths, own)?;
-        Ok((ours, floors.ask(&plan(Until::Answers(1)), lengths, [own, lengths.finished])?))
+        Ok((ours, floors.ask(&plan(FLOOR_TIMES, Until::Answers(1)), lengths, [own, lengths.finished])?))
     })
 }
 
@@ -39,10 +43,10 @@ pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
 pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let lengths = lengths()?;
     alternate(options, "chain", Bound::AtLeast(Of::Ratio, CHAIN_MIN), || {
-        let plan = |until| plan(options, IN_FLIGHT, QUERIES, until);
-        let ours = real(&Edges::chain(CHAIN), |place| place == CHAIN - 1, &plan(Until::Told(1)))?;
+        let plan = |times, until| plan(options, IN_FLIGHT, times * CHAIN_QUERIES, until);
+        let ours = real(&Edges::chain(CHAIN), |place| place == CHAIN - 1, &plan(1, Until::Told(1)))?;
         let floors = Floors::chain(CHAIN, WaitKind::Epoll, Answering::Kept, &lengths)?;
-        Ok((ours, floors.ask(&plan(Until::Answers(1)), lengths, [lengths.answer, lengths.finished])?))
+        Ok((ours, floors.ask(&plan(FLOOR_TIMES, Until::Answers(1)), lengths, [lengths.answer, lengths.finished])?))
     })
 }
 
@@ -52,8 +56,8 @@ pub fn flood(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let links = Edges::of_degree_four(FLOOD);
     let holder = FLOOD / 2;
     alternate(options, "flood", Bound::AtLeast(Of::Ratio, FLOOD_MIN), || {
-        let plan = |until| plan(options, IN_FLIGHT, QUERIES, until);
-        let ours = real(&links, |place| place == holder, &plan(Until::Told(1)))?;
+        let plan = |times, until| plan(options, IN_FLIGHT, times * FLOOD_QUERIES, until);
+        let ours = real(&links, |place| place == holder, &plan(1, Until::Told(1)))?;
         let mut floors = Floors(Vec::new());
         for (place, dials) in links.dials().iter().enumerate() {
             let dials: Vec<_> = dials.iter().map(|other| floors.0[*other].address).collect();
@@ -65,7 +69,7 @@ pub fn flood(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         }
         // The contact is told last.
         floors.0.rotate_left(1);
-        Ok((ours, floors.ask(&plan(Until::AnswersAndEcho(1)), lengths, [lengths.answer, lengths.finished])?))
+        Ok((ours, floors.ask(&plan(FLOOR_TIMES, Until::AnswersAndEcho(1)), lengths, [lengths.answer, lengths.finished])?))
     })
 }
 
