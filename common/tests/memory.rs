@@ -234,6 +234,32 @@ fn what_is_remembered_goes_though_every_neighbor_has_gone() {
 }
 
 #[test]
+fn whatever_is_remembered_is_looked_at_though_it_is_the_only_thing() {
+    let by_contact = |mind: &mut Mind, a| {
+        mind.echo(a, &Query { ttl: 0, ..marked(1, mark(7, 0, 0)) });
+    };
+    let by_age = |mind: &mut Mind, a| {
+        mind.echo(a, &Query { ttl: 0, ..unmarked(1) });
+    };
+    let own = |mind: &mut Mind, a| {
+        let client = mind.client(9);
+        let asked = mind.asked(client, 1);
+        mind.hear(a, echo_of(&asked, lost()));
+    };
+    type Remember = fn(&mut Mind, LinkId);
+    let kinds: [(Remember, _); 3] = [(by_contact, [0, 0, 1]), (by_age, [0, 1, 0]), (own, [1, 0, 0])];
+    for (remember, held) in kinds {
+        let mut mind = Mind::new();
+        let a = mind.neighbor(1);
+        remember(&mut mind, a);
+        mind.closed(a);
+        assert_eq!(["own_open", "seen_by_age", "contacts"].map(|name| mind.held(name)), held);
+        let due = mind.overlay.deadline().unwrap_or(Time::NEVER);
+        assert!(due <= mind.now + NEIGHBOR_BEAT, "{held:?}");
+    }
+}
+
+#[test]
 fn a_copy_without_a_contact_goes_on_with_the_one_that_is_known() {
     let mut mind = Mind::new();
     let [a, b] = [1, 2].map(|id| mind.neighbor(id));

@@ -322,7 +322,8 @@ impl Flood {
 
     /// Whether anything is remembered that goes at a beat.
     pub(super) fn is_to_forget(&self) -> bool {
-        self.held_count() + self.by_age_count() + self.contacts_count() + self.own_open_count() > 0
+        // Every other query is held by a contact.
+        self.by_age_count() > 0 || self.contacts_count() > 0 || self.own_open_count() > 0
     }
 
     pub(super) fn held_count(&self) -> usize {

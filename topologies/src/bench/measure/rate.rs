@@ -69,7 +69,10 @@ pub fn flood(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         }
         // The contact is told last.
         floors.0.rotate_left(1);
-        Ok((ours, floors.ask(&plan(FLOOR_TIMES, Until::AnswersAndEcho(1)), lengths, [lengths.answer, lengths.finished])?))
+        Ok((
+            ours,
+            floors.ask(&plan(FLOOR_TIMES, Until::AnswersAndEcho(1)), lengths, [lengths.answer, lengths.finished])?,
+        ))
     })
 }
 
