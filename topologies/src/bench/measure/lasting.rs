@@ -15,7 +15,7 @@ use super::super::Options;
 use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load};
 use super::super::real::{ClientAsker, Edges, RealOverlay};
 use super::super::row::{BenchRow, Bound, Of};
-use super::beside::{ask_until, joined};
+use super::beside::{FAST_IN_FLIGHT, ask_until, joined};
 use super::rate::IN_FLIGHT;
 use super::whole;
 
@@ -110,7 +110,7 @@ pub fn one_shot(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let mut fast = overlay.asker(0)?;
     let is_over = AtomicBool::new(false);
     let (counts, time) = thread::scope(|scope| {
-        let beside = scope.spawn(|| ask_until(&mut fast, &is_over));
+        let beside = scope.spawn(|| ask_until(&mut fast, FAST_IN_FLIGHT, &is_over));
         let started = Instant::now();
         let threads: Vec<_> = (0..ONE_SHOT_THREADS).map(|_| scope.spawn(|| shots(contact, amount))).collect();
         let counts = threads.into_iter().map(|thread| joined(thread.join())).collect::<anyhow::Result<Vec<_>>>();
