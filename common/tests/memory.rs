@@ -824,8 +824,10 @@ fn no_neighbor_has_more_of_a_kind_than_is_left_for_all_others() {
             // It is told so; what is known already takes no place; and what it was refused others may bring.
             let refused = hasty.forged();
             assert_eq!(mind.echo(hasty.link, &refused), lost());
+            assert_eq!(mind.held("sharing"), 1);
             let other = mind.neighbor(2);
             assert_eq!(mind.echo(other, &refused), Tally { stopped: 1, ..reached(1) });
+            assert_eq!(mind.held("sharing"), 2);
             assert_eq!(mind.echo(hasty.link, &refused), duplicate());
         }
     }
