@@ -75,7 +75,7 @@ impl Options {
 Each is measured in several rounds. In a round servents are started, asked and ended, and then the floor, programs that do \
 the least possible work and pass messages of the same length; whatever else the machine does befalls both. A ratio is what \
 ours came to divided by the floor of the same round. Of all rounds the one in the middle is shown, with the smallest and \
-the largest. Queries of which not all came, or came late or twice, are lost, and a row that lost any misses its target. \
+the largest. Queries of which not all came, or came late or twice, are lost, and a row that lost any is missed, with or without a target. \
 k/s are thousands a second.\n\n\
 Exit code: 1 where a target is missed, 2 for a wrong command line. Figures mean something in a release build.\n\n\
 Example: topology bench lookup whole --json";

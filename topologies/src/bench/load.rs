@@ -36,8 +36,8 @@ pub enum LoadEvent<Number> {
     Echoed(Number),
     /// It is over, well or not.
     Over(Number, bool),
-    /// What belongs to no query that is in flight.
-    Stray,
+    /// So much that belongs to no query that is in flight.
+    Stray(u64),
 }
 
 /// How much is asked.
@@ -88,7 +88,7 @@ pub struct Loaded {
     pub answered: Histogram<u64>,
     /// How long each took until it was over, in nanoseconds.
     pub over: Histogram<u64>,
-    /// How many were over in each second.
+    /// How many were over in each second, also where none was: of a time that was given, in all of its seconds.
     pub per_second: Vec<u64>,
     /// How many were over in the time that was given, or at all where none was.
     pub count: u64,
@@ -99,7 +99,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    fn new() -> anyhow::Result<Loaded> {
+    /// Nothing has come yet.
+    pub(super) fn new() -> anyhow::Result<Loaded> {
         let histogram = || Histogram::new(DIGITS).context("no latencies can be noted");
         let (answered, over) = (histogram()?, histogram()?);
         Ok(Loaded { answered, over, per_second: Vec::new(), count: 0, time: Duration::ZERO, lost: 0 })
@@ -178,8 +179,10 @@ impl<Number: Copy + Eq + Hash> Loading<Number> {
         }
         self.loaded.lost += self.in_flight.len() as u64;
         if let Amount::Time(time) = self.amount {
+            // Seconds in which nothing ended are seconds, too.
+            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            self.loaded.per_second.resize(usize::try_from(seconds)?, 0);
             self.loaded.time = time;
-            self.loaded.count = self.loaded.per_second.iter().sum();
         }
         Ok(())
     }
@@ -196,8 +199,8 @@ impl<Number: Copy + Eq + Hash> Loading<Number> {
 
     fn on_event(&mut self, now: Instant, event: LoadEvent<Number>) -> anyhow::Result<()> {
         let (number, over) = match event {
-            LoadEvent::Stray => {
-                self.loaded.lost += 1;
+            LoadEvent::Stray(count) => {
+                self.loaded.lost += count;
                 return Ok(());
             }
             LoadEvent::Answer(number) | LoadEvent::Echoed(number) => (number, None),
@@ -302,7 +305,8 @@ mod tests {
             (1, &[Over(1, true)]),
             (1, &[Answer(1), Answer(1), Over(1, true)]),
             (2, &[Over(1, true), Answer(1)]),
-            (1, &[Answer(1), Over(1, true), Stray]),
+            (1, &[Answer(1), Over(1, true), Stray(1)]),
+            (3, &[Answer(1), Over(1, true), Stray(3)]),
             (1, &[Answer(1), Over(1, true), Over(1, true)]),
             (1, &[Answer(1)]),
             (2, &[Answer(7)]),
@@ -329,5 +333,16 @@ mod tests {
         let plan = LoadPlan { in_flight: 2, warm_up: 2, amount: Amount::Time(Duration::ZERO), until: Until::Told(1) };
         let loaded = load(&mut asker, &plan).unwrap();
         assert_eq!((asker.begun, loaded.count, loaded.lost), (2, 0, 0));
+        assert!(loaded.per_second.is_empty());
+    }
+
+    #[test]
+    fn a_second_of_the_time_in_which_nothing_ends_is_one_too() {
+        let mut asker = Told { begun: 0, told: VecDeque::from([vec![Answer(1), Over(1, true)]]) };
+        let time = Duration::from_millis(2_500);
+        let plan = LoadPlan { in_flight: 1, warm_up: 0, amount: Amount::Time(time), until: Until::Told(1) };
+        let loaded = load(&mut asker, &plan).unwrap();
+        assert_eq!((loaded.per_second.len(), loaded.per_second.iter().sum::<u64>()), (3, loaded.count));
+        assert_eq!((loaded.count, loaded.lost, loaded.time), (1, 1, time));
     }
 }

@@ -92,12 +92,16 @@ impl Floors {
         Floors::relays(&vec![1; floors - 1], wait, answers, Answering::Never, lengths, lengths.answer)
     }
 
-    /// Asks them, and makes sure that none ended before that was over.
+    /// Asks them, and makes sure that none ended before that was over and that nothing was lost: what is lost in a row is
+    /// ours.
     fn ask(mut self, plan: &LoadPlan, lengths: Lengths, own: [usize; 2]) -> anyhow::Result<Loaded> {
         let contact = self.0.last().context("there is no floor")?.address;
         let loaded = load(&mut FloorAsker::connect(contact, FLOOR_TTL, lengths, own)?, plan)?;
         if !self.0.iter_mut().all(Floor::is_running) {
             bail!("a floor ended by itself");
+        }
+        if loaded.lost > 0 {
+            bail!("a floor lost {} queries", loaded.lost);
         }
         Ok(loaded)
     }

@@ -136,6 +136,13 @@ impl ClientAsker {
     pub fn connect(contact: SocketAddr) -> anyhow::Result<ClientAsker> {
         Ok(ClientAsker { client: Client::connect(&contact.to_string())?, question: question()? })
     }
+
+    /// The same that waits for so long: of one that keeps more in flight than a contact takes, most wait for their turn.
+    #[must_use]
+    pub fn with_silence_max(mut self, silence_max: Duration) -> ClientAsker {
+        self.question.silence_max = silence_max;
+        self
+    }
 }
 
 impl Asks for ClientAsker {
@@ -159,7 +166,8 @@ impl Asks for ClientAsker {
                 }
                 (_, Event::ContactLost { reason }) => return Err(anyhow!("the contact is gone: {reason}")),
                 (_, Event::NotListening { reason }) => return Err(anyhow!("answers cannot come any more: {reason}")),
-                _ => LoadEvent::Stray,
+                (_, Event::MoreUnexpected { count }) => LoadEvent::Stray(count),
+                _ => LoadEvent::Stray(1),
             });
             next = self.client.take_event();
         }

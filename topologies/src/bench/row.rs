@@ -134,7 +134,8 @@ impl BenchRow {
         self
     }
 
-    /// Whether everything that is demanded is so; nothing where nothing is demanded, or nothing was measured. What loses queries meets no target.
+    /// Whether everything that is demanded is so, and that nothing is lost is demanded of every row. Nothing where nothing
+    /// else is demanded and nothing was lost, or nothing was measured.
     #[must_use]
     pub fn is_met(&self) -> Option<bool> {
         let is_met = |target: &Bound| {
@@ -147,8 +148,8 @@ impl BenchRow {
                 Bound::AtLeast(of, bound) => figure(of).is_some_and(|figure| figure >= *bound),
             }
         };
-        (!self.targets.is_empty() && self.not_measured.is_none())
-            .then(|| self.lost == 0 && self.targets.iter().all(is_met))
+        let is_demanded = !self.targets.is_empty() || self.lost > 0;
+        (is_demanded && self.not_measured.is_none()).then(|| self.lost == 0 && self.targets.iter().all(is_met))
     }
 }
 
@@ -175,6 +176,7 @@ mod tests {
     fn a_target_is_met_where_all_of_it_is_so_and_nothing_was_lost() {
         let row = BenchRow::of_pairs("x", "us", &[(30.0, 20.0)], 0).unwrap();
         assert_eq!(row.is_met(), None);
+        assert_eq!(BenchRow { lost: 1, ..row.clone() }.is_met(), Some(false), "nothing else is demanded");
         let met = |targets: &[Bound]| BenchRow { targets: targets.to_vec(), ..row.clone() }.is_met();
         assert_eq!(met(&[Bound::AtMost(Of::Ratio, 1.5)]), Some(true));
         assert_eq!(met(&[Bound::AtMost(Of::Ratio, 1.49)]), Some(false));

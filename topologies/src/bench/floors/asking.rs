@@ -82,7 +82,7 @@ impl Asks for FloorAsker {
                     heard.push(match head.kind {
                         FloorMessage::Answer => LoadEvent::Answer(head.number),
                         FloorMessage::Echo => LoadEvent::Echoed(head.number),
-                        FloorMessage::Request | FloorMessage::Query => LoadEvent::Stray,
+                        FloorMessage::Request | FloorMessage::Query => LoadEvent::Stray(1),
                     });
                 }
                 if is_there {

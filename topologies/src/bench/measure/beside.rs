@@ -2,10 +2,11 @@
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 use super::super::Options;
 use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load, micros};
@@ -20,6 +21,8 @@ const CLIENTS: usize = 8;
 const TIME: Duration = Duration::from_secs(2);
 /// Many more than a contact takes of all its clients at once.
 pub(super) const FAST_IN_FLIGHT: usize = 4_096;
+/// Until all of these have had their turn, on the slowest machine.
+const FAST_SILENCE_MAX: Duration = Duration::from_secs(100);
 const MILLIS: f64 = 1e3;
 
 /// `fairness`: the slowest of eight clients beside the fastest of them, over four hops.
@@ -50,28 +53,22 @@ pub fn fairness(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
 /// here and elsewhere, asks as fast as it can; beside the same while nobody does.
 pub fn another(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let plan = plan(options, 1);
-    let [mut same, mut other] = [const { Vec::new() }; 2];
-    let mut lost = 0;
+    let [mut same, mut other] = [const { (Vec::new(), 0) }; 2];
     for _ in 0..options.rounds(ROUNDS) {
-        for (place, pairs) in [(0, &mut same), (CHAIN / 2, &mut other)] {
+        for (place, (pairs, lost)) in [(0, &mut same), (CHAIN / 2, &mut other)] {
             let overlay = chain()?;
             let mut asker = overlay.asker(0)?;
             let alone = load(&mut asker, &plan)?;
-            let mut fast = overlay.asker(place)?;
-            let is_over = AtomicBool::new(false);
-            let beside = thread::scope(|scope| {
-                let thread = scope.spawn(|| ask_until(&mut fast, fast_in_flight(options), &is_over));
-                let beside = load(&mut asker, &plan);
-                is_over.store(true, Ordering::Relaxed);
-                joined(thread.join()).and(beside)
-            })?;
+            let (beside, fast) =
+                beside_fast(overlay.asker(place)?, fast_in_flight(options), || load(&mut asker, &plan))?;
             overlay.end()?;
+            fast.ensure_more_than(beside.count)?;
             pairs.push((micros(&beside.over, 0.99) / MILLIS, micros(&alone.over, 0.99) / MILLIS));
-            lost += alone.lost + beside.lost;
+            *lost += alone.lost + beside.lost + fast.lost;
         }
     }
-    let row = |name, pairs: &[(f64, f64)]| -> anyhow::Result<BenchRow> {
-        Ok(whole(BenchRow::of_pairs(name, "ms", pairs, lost))?.with_target(Bound::AtMost(Of::Value, 20.0)))
+    let row = |name, (pairs, lost): &(Vec<(f64, f64)>, u64)| -> anyhow::Result<BenchRow> {
+        Ok(whole(BenchRow::of_pairs(name, "ms", pairs, *lost))?.with_target(Bound::AtMost(Of::Value, 20.0)))
     };
     Ok(vec![row("beside-same", &same)?, row("beside-other", &other)?])
 }
@@ -94,16 +91,77 @@ fn fast_in_flight(options: &Options) -> usize {
     }
 }
 
-/// Asks as fast as it can until nobody wants it any more, whatever comes of it.
-pub(super) fn ask_until(asker: &mut ClientAsker, in_flight_max: usize, is_over: &AtomicBool) -> anyhow::Result<()> {
+/// What came of all that a client asked beside others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FastAsked {
+    /// How many of its queries were over while others asked.
+    ended: u64,
+    /// How many of them were not whole, and what came of none.
+    pub lost: u64,
+}
+
+impl FastAsked {
+    /// Whoever asks less than those it is to be in the way of is in nobody's.
+    pub(super) fn ensure_more_than(self, count: u64) -> anyhow::Result<()> {
+        if self.ended <= count {
+            bail!("the client beside those that are measured asked no more than they: {} and {count}", self.ended);
+        }
+        Ok(())
+    }
+}
+
+/// Does something while a client asks as fast as it can, from when the first of its queries is over.
+pub(super) fn beside_fast<T>(
+    fast: ClientAsker,
+    in_flight_max: usize,
+    what: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<(T, FastAsked)> {
+    let mut fast = fast.with_silence_max(FAST_SILENCE_MAX);
+    let is_over = AtomicBool::new(false);
+    let (busy, is_busy) = channel();
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| ask_until(&mut fast, in_flight_max, busy, &is_over));
+        // Nobody says it where the asking failed; why is what the thread came to.
+        let done = is_busy.recv().map_err(|_| anyhow!("nothing was asked beside it")).and_then(|()| what());
+        is_over.store(true, Ordering::Relaxed);
+        let asked = joined(thread.join())?;
+        Ok((done?, asked))
+    })
+}
+
+/// Asks as fast as it can until nobody wants it any more. What is in flight then is not waited for, and is not lost.
+fn ask_until(
+    asker: &mut ClientAsker,
+    in_flight_max: usize,
+    busy: Sender<()>,
+    is_over: &AtomicBool,
+) -> anyhow::Result<FastAsked> {
     let (mut in_flight, mut begun, mut heard) = (0_usize, Vec::new(), Vec::new());
+    let (mut asked, mut busy) = (FastAsked::default(), Some(busy));
     while !is_over.load(Ordering::Relaxed) {
         asker.begin(in_flight_max - in_flight, &mut begun)?;
         in_flight += begun.drain(..).len();
         asker.hear(TIME, &mut heard)?;
-        in_flight -= heard.drain(..).filter(|event| matches!(event, LoadEvent::Over(..))).count();
+        for event in heard.drain(..) {
+            match event {
+                LoadEvent::Over(_, is_whole) => {
+                    in_flight -= 1;
+                    asked.ended += 1;
+                    asked.lost += u64::from(!is_whole);
+                }
+                LoadEvent::Stray(count) => asked.lost += count,
+                LoadEvent::Answer(_) | LoadEvent::Echoed(_) => {}
+            }
+        }
+        if asked.ended > 0
+            && let Some(busy) = busy.take()
+        {
+            // What ended before the others asked was in nobody's way.
+            asked.ended = 0;
+            let _ = busy.send(());
+        }
     }
-    Ok(())
+    Ok(asked)
 }
 
 /// What a thread came to.

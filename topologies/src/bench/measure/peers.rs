@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use anyhow::bail;
+
 use super::super::Options;
 use super::super::load::{Asks, Loaded, Until, load};
 use super::super::peers::{dns, nats, redis};
@@ -77,7 +79,10 @@ fn beside(
         let plan = plan(options, IN_FLIGHT, QUERIES, Until::Told(1));
         let ours = real(&Edges::chain(servents), |place| place == servents - 1, &plan)?;
         pairs.push((ours.rate() / 1e3, theirs.rate() / 1e3));
-        lost += ours.lost + theirs.lost;
+        if theirs.lost > 0 {
+            bail!("{name}: the other program lost {} lookups", theirs.lost);
+        }
+        lost += ours.lost;
     }
     Ok(vec![whole(BenchRow::of_pairs(name, "k/s", &pairs, lost))?])
 }

@@ -86,7 +86,7 @@ fn alternate(
     for _ in 0..options.rounds(ROUNDS) {
         let (ours, floor) = round()?;
         pairs.push((ours.rate() / 1e3, floor.rate() / 1e3));
-        lost += ours.lost + floor.lost;
+        lost += ours.lost;
     }
     Ok(vec![whole(BenchRow::of_pairs(name, "k/s", &pairs, lost))?.with_target(target)])
 }
