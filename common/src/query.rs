@@ -318,7 +318,8 @@ pub struct Tally {
     pub lost: u64,
     /// Copies sent to neighbors whose dialect has no echo.
     pub silent: u64,
-    /// Copies that were below what their contact has open, or had the number of another query there; each is `lost` too.
+    /// Copies that were below what their contact has open, had the number of another query there, or came from a contact that
+    /// alone fills its share with more open than it may; each is `lost` too.
     pub spoilt: u64,
     /// The sum of the marks ([`ServentId::mark`](crate::message::ServentId::mark)) of the servents that answered.
     pub answer_sum: u64,

@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long)]
     pub peers: bool,
 
-    /// How often each is measured, and its floor after it
+    /// How often each is measured, with its floor
     #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
 
