@@ -137,7 +137,7 @@ impl Client {
 
     /// Asks, and gives the number by which what comes of it is told. Up to 16,384 queries may be pending.
     ///
-    /// A contact has 256 queries of all its clients under way, and more only where they take longer than 100 ms; the rest it
+    /// A contact has 256 queries of all its clients under way, and more only where somebody is silent for 100 ms; the rest it
     /// leaves unread until some of them are over.
     /// The wait of a query goes from here on, so who begins more gives them a wait that is longer by that
     /// ([`Question::silence_max`]), or keeps fewer pending; or the last of them end in silence before the contact has read them.

@@ -50,12 +50,13 @@ const _: () = assert!(2 * (PLACES_FREE + CONTACT_PLACES * CONTACTS_MAX) <= SEEN_
 /// How long a contact is remembered that is quiet, and with it what it had open. Counted in beats ([`NEIGHBOR_BEAT`]): time in
 /// which a servent did nothing is no silence of others.
 pub const CONTACT_QUIET_MAX: Duration = Duration::from_secs(120);
-/// Queries of its own clients that a contact has passed on and not heard of to the end, of those that are young. With more its
-/// clients are not read: a relay would only keep them waiting, and with them what others ask.
+/// Queries of its own clients that a contact has passed on and not heard of to the end. With more its clients are not read: a
+/// relay would only keep them waiting, and with them what others ask.
 pub const COPIES_OPEN_MAX: usize = 256;
-/// For so long a query is young. What takes longer waits for somebody slow, and nobody else is to wait for that.
+/// For so long a query is young. What takes longer and is lost then waited for somebody silent, and nobody else is to wait for
+/// that.
 pub const COPY_YOUNG_MAX: Duration = Duration::from_millis(100);
-/// The same of whatever age. Each takes a place, and a little at every neighbor.
+/// The same of those that wait for somebody silent. Each takes a place, and a little at every neighbor.
 pub const OWN_PENDING_MAX: usize = 4_096;
 const _: () = assert!(COPIES_OPEN_MAX < OWN_PENDING_MAX && OWN_PENDING_MAX < QUERIES_PENDING_MAX);
 /// Queries remembered that came without a contact, over a dialect that has no words for it.

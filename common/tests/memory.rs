@@ -676,12 +676,17 @@ fn who_is_read_first_again_is_another_one_each_time() {
 }
 
 #[test]
-fn clients_that_wait_go_on_when_what_is_under_way_is_late_or_given_up() {
+fn clients_that_wait_go_on_when_what_is_under_way_is_given_up_and_behind_who_is_silent_when_it_is_late() {
     let mut mind = Mind::new();
     mind.neighbor(1);
     let client = mind.client(9);
     let mut sequences = 0..;
-    // Of the neighbor nothing is heard.
+    // Of the neighbor nothing is heard, which is known when the first of it is given up.
+    assert_eq!(until_it_rests(&mut mind, client, &mut sequences).len(), COPIES_OPEN_MAX);
+    assert_eq!(resumed(&mind.pass_and_see(COPY_YOUNG_MAX)), []);
+    let left = ECHO_WAIT_MAX.checked_sub(COPY_YOUNG_MAX).unwrap();
+    assert_eq!(resumed(&mind.pass_and_see(left)), [client]);
+    assert_eq!(mind.held("pending"), 0);
     while mind.held("pending") < OWN_PENDING_MAX {
         let asked = until_it_rests(&mut mind, client, &mut sequences).len();
         assert_eq!(asked, COPIES_OPEN_MAX);

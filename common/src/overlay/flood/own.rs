@@ -39,6 +39,9 @@ pub(super) struct Own {
     young_from: u64,
     /// and so many of them await echoes.
     late_count: usize,
+    /// The last one that ended late ended with something lost: somebody within reach is silent. Where all came late, somebody
+    /// has too much to do, and is to be asked no more than at any other time.
+    is_somebody_silent: bool,
 }
 
 /// One that is open, or was and stands behind one that still is.
@@ -94,7 +97,8 @@ impl Own {
 
     /// The same, as long as there are numbers.
     fn room_of_pending(&self) -> usize {
-        let young = COPIES_OPEN_MAX.saturating_sub(self.pending_count - self.late_count);
+        let late_count = if self.is_somebody_silent { self.late_count } else { 0 };
+        let young = COPIES_OPEN_MAX.saturating_sub(self.pending_count - late_count);
         young.min(OWN_PENDING_MAX.saturating_sub(self.pending_count))
     }
 
@@ -159,7 +163,10 @@ impl Own {
         let until = if tally.is_whole() { OpenUntil::Over } else { OpenUntil::Time(open.asked + SEEN_TP3_AGE_MAX) };
         if std::mem::replace(&mut open.until, until) == OpenUntil::Echoed {
             self.pending_count -= 1;
-            self.late_count -= usize::from(number < self.young_from);
+            if number < self.young_from {
+                self.late_count -= 1;
+                self.is_somebody_silent = tally.lost > 0;
+            }
         }
     }
 
@@ -182,7 +189,7 @@ impl Own {
     pub(super) fn deadline(&self, clients_count: usize) -> Time {
         match self.open.front() {
             Some(Open { until: OpenUntil::Time(until), .. }) if self.numbers_left(clients_count) < ROOM_MIN => *until,
-            _ if self.room_of_pending() >= ROOM_MIN => Time::NEVER,
+            _ if !self.is_somebody_silent || self.room_of_pending() >= ROOM_MIN => Time::NEVER,
             _ => self.get(self.young_from.max(self.open_from)).map_or(Time::NEVER, |open| open.asked + COPY_YOUNG_MAX),
         }
     }
@@ -219,6 +226,11 @@ mod tests {
 
     fn lost() -> Tally {
         Tally { lost: 1, ..Tally::default() }
+    }
+
+    /// One that waits for somebody silent.
+    fn silent() -> Own {
+        Own { is_somebody_silent: true, ..Own::default() }
     }
 
     /// Takes out all that are over, and says how many.
@@ -276,9 +288,9 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_as_many_as_are_young_and_what_is_late_takes_none_of_it() {
-        let mut own = Own::default();
+    fn what_is_late_takes_no_room_while_somebody_is_silent() {
         let (started, young) = (Time::START, COPY_YOUNG_MAX);
+        let mut own = silent();
         assert_eq!((own.room(started, 0), own.deadline(0)), (COPIES_OPEN_MAX, Time::NEVER));
         for count in 1..=COPIES_OPEN_MAX {
             ask(&mut own, started);
@@ -292,7 +304,7 @@ mod tests {
         assert_eq!(own.room(started + young / 2, 9), 20);
         assert_eq!((own.room(started + young, 9), own.deadline(9)), (COPIES_OPEN_MAX, Time::NEVER));
         // That those end which are late is no news.
-        (20..30).for_each(|number| own.on_over(number, &Tally::default()));
+        (20..30).for_each(|number| own.on_over(number, &lost()));
         assert_eq!(own.room(started + young, 9), COPIES_OPEN_MAX);
         let now = started + 2 * young;
         ask(&mut own, now);
@@ -301,8 +313,8 @@ mod tests {
 
     #[test]
     fn however_late_they_are_there_are_only_so_many() {
-        let mut own = Own::default();
         let mut now = Time::START;
+        let mut own = silent();
         while own.room(now, 0) > 0 {
             (0..own.room(now, 0)).for_each(|_| {
                 ask(&mut own, now);
@@ -313,6 +325,25 @@ mod tests {
         own.on_over(7, &lost());
         own.on_over(7, &lost());
         assert_eq!(own.room(now, 0), 1);
+    }
+
+    #[test]
+    fn where_all_comes_late_and_nothing_is_lost_it_takes_the_room_it_takes_at_any_time() {
+        let now = Time::START;
+        for is_lost in [false, true] {
+            let mut own = Own::default();
+            (0..COPIES_OPEN_MAX).for_each(|_| {
+                ask(&mut own, now);
+            });
+            // What is not late says nothing of it.
+            own.on_over(0, &lost());
+            assert_eq!((own.room(now + COPY_YOUNG_MAX, 0), own.deadline(0)), (1, Time::NEVER));
+            own.on_over(1, &if is_lost { lost() } else { Tally::default() });
+            assert_eq!(own.room(now + COPY_YOUNG_MAX, 0), if is_lost { COPIES_OPEN_MAX } else { 2 });
+            // Until one comes late of which all has come.
+            own.on_over(2, &Tally::default());
+            assert_eq!(own.room(now + COPY_YOUNG_MAX, 0), 3);
+        }
     }
 
     #[test]
