@@ -487,6 +487,37 @@ fn what_is_remembered_of_queries_of_its_own_clients_is_counted_too() {
 }
 
 #[test]
+fn what_further_copies_of_a_query_take_is_counted_too() {
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
+    let uncounted = |count: u64| {
+        let mut overlay = busy_servent(address, &[], 0, 3, Dialect::Native);
+        let hear = |overlay: &mut Overlay, sequence, ttl| {
+            let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+            let contact = Some(ContactMark { name: ContactName(7), number: sequence, open_from: 0 });
+            let query = Query { sequence, client, contact, ttl, hops: 1, ask, path: Path::default() };
+            let input = Input::Received { link: LinkId(1), message: Message::query(query) };
+            overlay.handle(Time::START, input, &mut Vec::new());
+        };
+        (0..count).for_each(|sequence| hear(&mut overlay, sequence, 1));
+        let before = overlay.memory_bytes();
+        let ((), cost) = cost_of(|| {
+            for ttl in 2..=3 {
+                (0..count).for_each(|sequence| hear(&mut overlay, sequence, ttl));
+            }
+        });
+        assert_eq!(overlay.holding("pending"), Some(3 * count));
+        cost.kept.checked_sub(overlay.memory_bytes() - before).expect("no more than there is")
+    };
+    // What is around a query that is kept to be offered again is the same for all.
+    let each = uncounted(1);
+    assert!(each <= 2 * 64, "{each}");
+    for count in [2, 5, 100] {
+        assert_eq!(uncounted(count) as u64, each as u64 * count, "{count} queries");
+    }
+}
+
+#[test]
 fn forged_contacts_by_the_million_are_no_reason_to_grow() {
     let address = SocketAddr::from(([10, 0, 0, 1], 9000));
     let mut overlay = busy_servent(address, &[], 0, 0, Dialect::Native);

@@ -259,6 +259,23 @@ fn whatever_is_remembered_is_looked_at_though_it_is_the_only_thing() {
     }
 }
 
+/// Somebody whose link is gone may come back and say what came of it, as long as that is awaited.
+#[test]
+fn what_is_closed_is_lost_for_each_that_is_awaited_and_each_that_may_come_back() {
+    let mut mind = Mind::new();
+    let [a, b, _] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let copy = marked(1, mark(7, 0, 0));
+    mind.onward(a, &copy);
+    mind.closed(b);
+    let out = mind.hear(a, Message::query(Query { ttl: 0, ..marked(2, mark(7, 1, 1)) }));
+    let tally = Tally { copies: 2, lost: 2, ..reached(1) };
+    assert_eq!(out[0], send(a, echo_of(&copy, tally)));
+    assert_eq!(mind.held("queries"), 2);
+    let client = mind.client(9);
+    mind.asked(client, 3);
+    assert_eq!(mind.held("queries"), 3, "and what our own clients ask");
+}
+
 #[test]
 fn a_copy_without_a_contact_goes_on_with_the_one_that_is_known() {
     let mut mind = Mind::new();

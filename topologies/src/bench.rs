@@ -72,8 +72,8 @@ impl Options {
         }
         help += "\
 \n\
-Each is measured in several rounds. In a round servents are started, asked and ended, and then the floor, programs that do \
-the least possible work and pass messages of the same length; whatever else the machine does befalls both. A ratio is what \
+Each is measured in several rounds. In a round servents are started, asked and ended, and so is the floor, programs that do \
+the least possible work and pass messages of the same length, or what the row says; whatever else the machine does befalls both. A ratio is what \
 ours came to divided by the floor of the same round. Of all rounds the one in the middle is shown, with the smallest and \
 the largest. Queries of which not all came, or came late or twice, are lost, and a row that lost any is missed, with or without a target. \
 k/s are thousands a second.\n\n\

@@ -127,8 +127,8 @@ impl Contacts {
         held.front().filter(|(number, _)| *number < contact.open_from)?;
         let (_, place) = held.pop_front()?;
         // A contact is remembered for longer than what it had open, and what it once had room for is not to be.
-        if held.capacity() > HELD_ROOM_MIN.max(4 * held.len()) {
-            held.shrink_to(2 * held.len());
+        if held.len() < held.capacity() / 4 && held.capacity() > HELD_ROOM_MIN {
+            held.shrink_to(held.capacity() / 2);
         }
         Some(place)
     }
@@ -256,21 +256,22 @@ mod tests {
     }
 
     #[test]
-    fn room_for_what_was_open_is_not_kept() {
+    fn room_for_what_was_open_is_given_back_by_halves() {
         const MANY: usize = 10_000;
         let mut contacts = with([7]);
         let contact = contacts.find(ContactName(7)).unwrap();
         let empty = contacts.memory_bytes();
-        let each = size_of::<(u64, QueryPlace)>();
         for number in 0..MANY as u64 {
             contacts.hold(contact, number, place(0));
         }
-        assert!(contacts.memory_bytes() >= empty + MANY * each);
-        for open_from in [MANY / 2, MANY - 100, MANY] {
-            contacts.on_heard(contact, open_from as u64);
+        let room = |contacts: &Contacts| (contacts.memory_bytes() - empty) / size_of::<(u64, QueryPlace)>();
+        assert_eq!(room(&contacts), 16_384);
+        for (left, kept) in
+            [(4_096, 16_384), (4_095, 8_192), (2_048, 8_192), (2_047, 4_096), (100, 256), (3, 16), (0, 16)]
+        {
+            contacts.on_heard(contact, (MANY - left) as u64);
             while contacts.pop_closed(contact).is_some() {}
-            let (left, held) = (MANY - open_from, contacts.memory_bytes() - empty);
-            assert!(held <= (4 * left).max(HELD_ROOM_MIN) * each, "{held} bytes for {left}");
+            assert_eq!((contacts.held_count(contact), room(&contacts)), (left, kept));
         }
     }
 

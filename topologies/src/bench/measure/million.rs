@@ -12,8 +12,8 @@ use crate::sim::{self, batch};
 const ROUNDS: u32 = 5;
 const SERVENTS: u64 = 1_000_000;
 const DEGREE: usize = 8;
-/// It was 1.2 to 1.5 when first measured. The rest is room to drift.
-const RATIO_MAX: f64 = 1.6;
+/// It has been 1.6 to 1.8 since copies carry their contact, and what is remembered is contacts. The rest is room to drift.
+const RATIO_MAX: f64 = 2.0;
 
 /// Measures it.
 pub fn million(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
