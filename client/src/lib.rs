@@ -18,9 +18,9 @@
 //! ```
 //!
 //! [`Client::topology`] asks every servent for its place instead, and [`Client::events`] takes a [`Question`] with a wait
-//! of its own. Who wants many queries pending at once begins them ([`Client::begin`], [`Client::begin_each`]) and takes what comes of all of them
-//! ([`Client::next_event`]). A contact has some 256 of all its clients under way at once: who begins many more than that
-//! gives them a longer wait, or keeps fewer pending. There is no thread and no runtime in it, and it prints nothing; what
+//! of its own. Who wants many queries pending at once begins them ([`Client::begin`], [`Client::begin_each`]) and takes
+//! what comes of all of them ([`Client::next_event`]). A contact has some 256 of all its clients under way at once: who
+//! begins many more than that gives them a longer wait, or keeps fewer pending. There is no thread and no runtime in it, and it prints nothing; what
 //! goes wrong with strangers is in the log (the crate `log`).
 //!
 //! Who has a loop polls the client, which is readable when there is something to do, or its deadline has come:

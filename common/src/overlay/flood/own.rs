@@ -90,16 +90,16 @@ impl Own {
         self.room_of_pending().min(self.numbers_left(clients_count))
     }
 
-    fn numbers_left(&self, clients_count: usize) -> usize {
-        let left = (SPAN_MAX + 1).saturating_sub((self.open.len() + clients_count) as u64);
-        usize::try_from(left).unwrap_or(usize::MAX)
-    }
-
     /// The same, as long as there are numbers.
     fn room_of_pending(&self) -> usize {
         let late_count = if self.is_somebody_silent { self.late_count } else { 0 };
         let young = COPIES_OPEN_MAX.saturating_sub(self.pending_count - late_count);
         young.min(OWN_PENDING_MAX.saturating_sub(self.pending_count))
+    }
+
+    fn numbers_left(&self, clients_count: usize) -> usize {
+        let left = (SPAN_MAX + 1).saturating_sub((self.open.len() + clients_count) as u64);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 
     /// Notes which queries have become late by now.
