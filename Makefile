@@ -1,4 +1,4 @@
-# What a person does with this project. Everything needs only a Rust toolchain and make.
+# What a person does with this project. Most of it needs only a Rust toolchain and make; what needs more says so.
 
 CARGO ?= cargo
 BUILD = $(CARGO) build --workspace --locked
