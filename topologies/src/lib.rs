@@ -3,8 +3,8 @@
 //! `declared` reads a `.topo` file, `expected` says what a flood over the declared graph must come to, `processes`
 //! starts and ends programs, `fleet` makes servents of them, `logs` keeps what they log, `asking` asks, `check` compares,
 //! `hint` says what can be asked. Tests of the programs stand on the same modules.
-//! The flood itself is in `common`, and nothing of these shares code with it; `sim` runs that very code, without sockets, and
-//! `scale` makes of many such runs the charts and tables of docs/SCALE.md. `bench` measures how fast real servents are.
+//! The flood itself is in `common`, and nothing of these shares code with it. The simulator and the program `topology` are crates
+//! of their own, in folders below this one's, so that whoever tests a program compiles neither.
 //!
 //! A fleet for a test: the programs have to be built (`cargo build --workspace`), and are looked for beside the test's own.
 //!
@@ -25,7 +25,6 @@
 //! ```
 
 pub mod asking;
-pub mod bench;
 pub mod check;
 pub mod declared;
 pub mod expected;
@@ -33,5 +32,3 @@ pub mod fleet;
 pub mod hint;
 pub mod logs;
 pub mod processes;
-pub mod scale;
-pub mod sim;

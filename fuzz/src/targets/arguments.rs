@@ -22,7 +22,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 #[command(name = "sim")]
 struct Sim {
     #[command(flatten)]
-    options: topologies::sim::options::Options,
+    options: topology::runs::options::Options,
 }
 
 pub(crate) fn run(bytes: &[u8]) -> Outcome {

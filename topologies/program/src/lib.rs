@@ -1,0 +1,8 @@
+//! The topology program: its subcommands, but for what they share with tests of the programs, which is `topologies`.
+//!
+//! `runs` is `topology sim`: from its command line to a table of runs of the simulator, which is the crate `sim`. `scale`
+//! makes of many such runs the charts and tables of docs/SCALE.md, and `bench` measures how fast real servents are.
+
+pub mod bench;
+pub mod runs;
+pub mod scale;

@@ -1,0 +1,215 @@
+//! The topology program: brings a declared overlay to life, for a person or to be checked, and simulates any.
+//!
+//! It ends exactly the processes it started, also when it is interrupted itself; a simulation starts none.
+
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use common::counted::counted;
+use servent::patient;
+use topologies::check::{check, verdict};
+use topologies::declared::Topology;
+use topologies::fleet::{Fleet, client, some_loopback_address};
+use topologies::hint::hint;
+use topologies::logs::Logs;
+use topologies::processes;
+use topology::bench::{self, floors, instructions, peers};
+use topology::runs::options::Options as SimOptions;
+use topology::runs::runner;
+use topology::scale;
+
+/// Brings a declared overlay of servents to life on this machine, or simulates one of any size
+#[derive(Debug, Parser)]
+#[command(name = "topology", version, max_term_width = 100)]
+#[command(after_help = "\
+A .topo file holds one servent's command line per line. Exit code: of run the client's, else 0, 1 where something \
+cannot start, a check finds a difference or an invariant of sim breaks, 2 for a wrong command line.\n\n\
+Example: topology run diamond -- -c '? kernel'")]
+struct Options {
+    #[command(subcommand)]
+    what: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Bring an overlay up, open the client on its first servent, and take it down afterwards
+    Run {
+        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, or the path of a .topo file
+        name: String,
+        /// Where the servents listen instead of on 127.0.0.1, such as 127.0.0.2
+        #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST, hide_default_value = true)]
+        address: Ipv4Addr,
+        /// Keep what each servent logs at debug level, one line for each event of a query, in a file of this directory
+        /// named by its port, such as 9001.log
+        #[arg(long, value_name = "DIR")]
+        logs: Option<PathBuf>,
+        /// Arguments of the client, such as -c '? kernel'
+        #[arg(last = true, value_name = "CLIENT_OPTIONS")]
+        client: Vec<String>,
+    },
+    /// Bring an overlay up, ask it, and compare what it says with what its declared graph says it must
+    Check {
+        /// chain, diamond, mesh, mixed, ring, star, tp3-chain, tp3-diamond, or the path of a .topo file
+        name: String,
+        /// Where the servents listen instead of on an address of 127.0.0.0/8 chosen at random
+        #[arg(long, value_name = "IP")]
+        address: Option<Ipv4Addr>,
+        /// Keep what each servent logs at debug level, as run does; the second round is added to the first
+        #[arg(long, value_name = "DIR")]
+        logs: Option<PathBuf>,
+    },
+    /// Run the code of the servents without sockets and without waiting, at any size and under faults
+    #[command(after_help = SimOptions::more_help())]
+    Sim(Box<SimOptions>),
+    /// Measure how a flood grows with TTL, degree and size, and write the charts and tables of docs/SCALE.md
+    Scale(scale::Options),
+    /// Measure how fast servents are, beside programs that do the least possible work
+    #[command(after_help = bench::Options::more_help())]
+    Bench(bench::Options),
+    /// A program that a measurement is measured against
+    #[command(hide = true)]
+    Floor(floors::Options),
+    /// Somebody else's program, or one that serves it
+    #[command(hide = true)]
+    Peer(peers::Options),
+    /// What is counted under valgrind
+    #[command(hide = true)]
+    Work(instructions::Options),
+}
+
+fn main() -> ExitCode {
+    // Where the system cannot, a full file ends this program, and with it what it started.
+    let _ = servent::signals::outlive_full_files();
+    // Every servent that answers connects.
+    servent::sockets::raise_descriptor_limit();
+    let run = match Options::parse().what {
+        Action::Run { name, address, logs, client } => run(&name, address, logs.as_deref(), &client),
+        Action::Check { name, address, logs } => {
+            run_check(&name, address.unwrap_or_else(some_loopback_address), logs.as_deref())
+        }
+        Action::Sim(options) => run_sim(&options),
+        Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
+        Action::Bench(options) => run_bench(&options),
+        Action::Floor(options) => floors::run(&options).map(|()| ExitCode::SUCCESS),
+        Action::Peer(options) => peers::run(&options).map(|()| ExitCode::SUCCESS),
+        Action::Work(options) => instructions::run(&options, patient::stdout()).map(|()| ExitCode::SUCCESS),
+    };
+    // What went wrong because everything is being ended is not worth a word.
+    processes::stay_if_told_to_end();
+    run.unwrap_or_else(|error| {
+        let _ = patient::stderr().write_all(format!("topology: {error:#}\n").as_bytes());
+        ExitCode::FAILURE
+    })
+}
+
+fn run(name: &str, address: Ipv4Addr, logs: Option<&Path>, client_options: &[String]) -> anyhow::Result<ExitCode> {
+    // Ctrl-C at the client's prompt is the client's; the overlay ends when the client does.
+    processes::end_all_on_signals()?;
+    let topology = Topology::load(name)?.moved_to(address);
+    let logs = logs.map(|directory| Logs::create(directory, &topology)).transpose()?;
+    let mut fleet = Fleet::start_logging(&topology, logs.as_ref()).context(
+        "the overlay does not come up (where a port is in use, --address 127.0.0.2 takes the same ports elsewhere)",
+    )?;
+    fleet.wait_until_linked(&topology)?;
+    // What only a person needs keeps nobody from asking.
+    let _ = print_overlay(&topology, logs.as_ref());
+    let contact = topology.servents[0].listen.to_string();
+    // Whoever says what is to be asked needs to be told nothing.
+    let hint = client_options.is_empty().then(|| format!("--hint={}", hint(&topology)));
+    let mut command = client(hint.into_iter().chain(client_options.iter().cloned()).chain([contact]))?;
+    let code = fleet.run_client(&mut command)?;
+    fleet.end()?;
+    Ok(ExitCode::from(code))
+}
+
+fn run_check(name: &str, address: Ipv4Addr, logs: Option<&Path>) -> anyhow::Result<ExitCode> {
+    processes::end_all_on_signals()?;
+    let topology = Topology::load(name)?;
+    let mut out = WhileRead(Some(io::LineWriter::new(patient::stdout())));
+    let logs = logs.map(|directory| Logs::create(directory, &topology)).transpose()?;
+    let differences = check(&topology, address, logs.as_ref(), &mut out)?;
+    let well = verdict(&topology, differences, &mut out)?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An output until nobody reads it any more: a check goes on without, and its exit code says what it found.
+struct WhileRead<Out>(Option<Out>);
+
+impl<Out: Write> Write for WhileRead<Out> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(|out| out.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed(Write::flush, ())
+    }
+}
+
+impl<Out: Write> WhileRead<Out> {
+    fn unless_closed<Done>(
+        &mut self,
+        how: impl FnOnce(&mut Out) -> io::Result<Done>,
+        otherwise: Done,
+    ) -> io::Result<Done> {
+        match self.0.as_mut().map(how) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => self.0 = None,
+            Some(done) => return done,
+            None => {}
+        }
+        Ok(otherwise)
+    }
+}
+
+fn run_sim(options: &SimOptions) -> anyhow::Result<ExitCode> {
+    let plans = match options.plans() {
+        Ok(plans) => plans,
+        Err(error) => refuse("sim", &format!("{error:#}")),
+    };
+    let well = runner::run(
+        options,
+        plans,
+        sim::run,
+        io::LineWriter::new(patient::stdout()),
+        io::LineWriter::new(patient::stderr()),
+    )?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_bench(options: &bench::Options) -> anyhow::Result<ExitCode> {
+    if let Some(why) = bench::refusal(options) {
+        refuse("bench", &why);
+    }
+    processes::end_all_on_signals()?;
+    let well = bench::run(options, io::LineWriter::new(patient::stdout()))?;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ends the program as a wrong option does.
+fn refuse(subcommand: &str, why: &str) -> ! {
+    let mut command = Options::command();
+    command.build();
+    let mut command = command.find_subcommand_mut(subcommand).map(std::mem::take).unwrap_or_default();
+    command.error(ErrorKind::InvalidValue, why).exit()
+}
+
+/// What a person needs to know to attach more clients. On stderr: stdout is the client's.
+fn print_overlay(topology: &Topology, logs: Option<&Logs>) -> io::Result<()> {
+    let addresses = topology.addresses();
+    let mut stderr = io::LineWriter::new(patient::stderr());
+    let [servents, links] =
+        [(addresses.len(), "servent"), (topology.links().len(), "link")].map(|(n, what)| counted(n, what));
+    writeln!(stderr, "{}: {servents}, {links}", topology.name)?;
+    for (place, declared) in topology.servents.iter().enumerate() {
+        let neighbors: Vec<String> = declared.neighbors.iter().map(|other| addresses[*other].to_string()).collect();
+        writeln!(stderr, "  {}  {}  linked with {}", addresses[place], declared.options.data, neighbors.join(" "))?;
+    }
+    if let Some(logs) = logs {
+        writeln!(stderr, "  each keeps its log, the first in {}", logs.path(0).display())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,426 @@
+//! What came of runs, for a person and for a program: a table, or JSON lines.
+//!
+//! Nothing printed here depends on the machine, but for `seconds` in JSON and what is said of speed, which is for
+//! stderr. What came of a run is not judged here.
+
+use common::counted::counted;
+use std::fmt;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use sim::outcome::RunOutcome;
+use sim::plan::Plan;
+use sim::scene::Scene;
+
+/// One run, as it is shown. The fields stand in the order of the JSON object.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShownRun {
+    /// As on the command line.
+    pub shape: String,
+    /// How many servents there are, without those left out.
+    pub servents: usize,
+    /// As in [`RunOutcome`].
+    pub links: usize,
+    /// As in [`Plan`].
+    pub ttl: u8,
+    /// As in [`RunOutcome`].
+    pub queries: usize,
+    /// As in [`Plan`].
+    pub seed: u64,
+    /// As on the command line.
+    pub delays: String,
+    /// As on the command line.
+    pub faults: String,
+    /// As on the command line.
+    pub wire: String,
+    /// As in [`RunOutcome`].
+    pub expected: u64,
+    /// As in [`RunOutcome`].
+    pub answers: u64,
+    /// As in [`RunOutcome`].
+    pub missed: u64,
+    /// As in [`RunOutcome`].
+    pub doubled: u64,
+    /// As in [`RunOutcome`].
+    pub reached: u64,
+    /// As in [`RunOutcome`].
+    pub copies: u64,
+    /// As in [`RunOutcome`].
+    pub duplicates: u64,
+    /// As in [`RunOutcome`].
+    pub echoes: u64,
+    /// As in [`RunOutcome`].
+    pub lost: u64,
+    /// As in [`RunOutcome`].
+    pub events: u64,
+    /// As in [`RunOutcome`], to the microsecond.
+    pub seconds: f64,
+    /// As in [`RunOutcome`], to the microsecond; left out where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bare_seconds: Option<f64>,
+    /// As in [`RunOutcome`].
+    pub bytes_per_servent: u64,
+    /// As in [`RunOutcome`], as 16 hexadecimal digits: not every reader of JSON has numbers of 64 bits.
+    pub trace_hash: String,
+    /// As in [`Plan`].
+    pub degree: usize,
+    /// How many servents hold the key.
+    pub holders: usize,
+    /// As in [`RunOutcome`].
+    pub stopped: i64,
+    /// As in [`RunOutcome`].
+    pub silent: u64,
+    /// Links crossed to a servent that answered, on average; 0 where none did.
+    pub hops_mean: f64,
+    /// As in [`RunOutcome`].
+    pub hops_most: u8,
+    /// How long the run took by its own clock.
+    pub simulated_ms: u64,
+    /// As in [`RunOutcome`].
+    pub broken: Vec<String>,
+    /// What runs the same again.
+    pub command: String,
+    /// What runs the smallest run that still fails, where one was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smallest: Option<String>,
+    /// Where that was written down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+}
+
+impl ShownRun {
+    /// What came of a plan, drawn as this scene.
+    #[must_use]
+    pub fn new(plan: &Plan, scene: &Scene, outcome: RunOutcome) -> ShownRun {
+        let hops_mean = if outcome.answers == 0 { 0.0 } else { outcome.hops_sum as f64 / outcome.answers as f64 };
+        ShownRun {
+            shape: plan.shape.to_string(),
+            servents: scene.servents_here(),
+            links: outcome.links,
+            ttl: plan.ttl,
+            queries: outcome.queries,
+            seed: plan.seed,
+            delays: plan.delays.to_string(),
+            faults: plan.faults.to_string(),
+            wire: plan.wire.to_string(),
+            expected: outcome.expected,
+            answers: outcome.answers,
+            missed: outcome.missed,
+            doubled: outcome.doubled,
+            reached: outcome.reached,
+            copies: outcome.copies,
+            duplicates: outcome.duplicates,
+            echoes: outcome.echoes,
+            lost: outcome.lost,
+            events: outcome.events,
+            seconds: (outcome.seconds * 1e6).round() / 1e6,
+            bare_seconds: outcome.bare_seconds.map(|seconds| (seconds * 1e6).round() / 1e6),
+            bytes_per_servent: outcome.bytes_per_servent,
+            trace_hash: format!("{:016x}", outcome.trace_hash),
+            degree: plan.degree,
+            holders: scene.holders.len(),
+            stopped: outcome.stopped,
+            silent: outcome.silent,
+            hops_mean: (hops_mean * 1e3).round() / 1e3,
+            hops_most: outcome.hops_most,
+            simulated_ms: u64::try_from(outcome.simulated.as_millis()).unwrap_or(u64::MAX),
+            broken: outcome.broken,
+            command: plan.command_line(),
+            smallest: None,
+            kept: None,
+        }
+    }
+
+    /// The columns of the table: what each is called, how wide it is at least, and what stands in it.
+    fn columns(&self) -> [(&'static str, usize, String); 16] {
+        [
+            ("seed", 5, self.seed.to_string()),
+            ("servents", 8, self.servents.to_string()),
+            ("links", 7, self.links.to_string()),
+            ("ttl", 3, self.ttl.to_string()),
+            ("expected", 8, self.expected.to_string()),
+            ("answers", 7, self.answers.to_string()),
+            ("missed", 6, self.missed.to_string()),
+            ("doubled", 7, self.doubled.to_string()),
+            ("reached", 7, self.reached.to_string()),
+            ("copies", 8, self.copies.to_string()),
+            ("duplicates", 10, self.duplicates.to_string()),
+            ("lost", 4, self.lost.to_string()),
+            ("hops", 5, format!("{:.2}", self.hops_mean)),
+            ("B/servent", 9, self.bytes_per_servent.to_string()),
+            ("events", 8, self.events.to_string()),
+            ("trace", 16, self.trace_hash.clone()),
+        ]
+    }
+}
+
+/// Several runs together.
+#[derive(Clone, Debug, Default)]
+pub struct Sum {
+    /// How many runs there were.
+    pub runs: u64,
+    /// As in [`ShownRun`], over all runs, and so are the others.
+    pub queries: u64,
+    /// As in [`ShownRun`].
+    pub expected: u64,
+    /// As in [`ShownRun`].
+    pub missed: u64,
+    /// As in [`ShownRun`].
+    pub doubled: u64,
+    /// As in [`ShownRun`].
+    pub lost: u64,
+    /// How many invariants broke.
+    pub broken: u64,
+    /// As in [`ShownRun`].
+    pub events: u64,
+    /// As in [`ShownRun`].
+    pub seconds: f64,
+    /// As in [`ShownRun`].
+    pub bare_seconds: f64,
+}
+
+impl Sum {
+    fn add(&mut self, report: &ShownRun) {
+        self.runs += 1;
+        self.queries += report.queries as u64;
+        self.expected += report.expected;
+        self.missed += report.missed;
+        self.doubled += report.doubled;
+        self.lost += report.lost;
+        self.broken += report.broken.len() as u64;
+        self.events += report.events;
+        self.seconds += report.seconds;
+        self.bare_seconds += report.bare_seconds.unwrap_or_default();
+    }
+
+    /// How fast it went, if all of it took this long.
+    #[must_use]
+    pub fn speed(&self, whole: Duration) -> String {
+        let per_second = if self.seconds > 0.0 { self.events as f64 / self.seconds } else { 0.0 };
+        let bare = if self.bare_seconds > 0.0 {
+            let times = self.seconds / self.bare_seconds;
+            format!(", {times:.2} times the {:.3} s of a bare queue and set", self.bare_seconds)
+        } else {
+            String::new()
+        };
+        format!(
+            "{} events in {:.3} s of computing, {per_second:.0} a second{bare}; {:.3} s in all",
+            self.events,
+            self.seconds,
+            whole.as_secs_f64()
+        )
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sum { runs, queries, expected, missed, doubled, lost, broken, .. } = self;
+        write!(
+            f,
+            "{}, {}, {expected} expected, {missed} missed, {doubled} doubled, {lost} lost, {}",
+            counted(*runs, "run"),
+            counted(*queries, "query"),
+            counted(*broken, "broken invariant")
+        )
+    }
+}
+
+/// Prints runs one by one, and adds them up.
+#[derive(Debug)]
+pub struct Printer<W> {
+    out: W,
+    json: bool,
+    sum: Sum,
+}
+
+impl<W: Write> Printer<W> {
+    /// Prints to `out`, as JSON lines or as a table.
+    pub fn new(out: W, json: bool) -> Printer<W> {
+        Printer { out, json, sum: Sum::default() }
+    }
+
+    /// Prints a run.
+    pub fn add(&mut self, report: &ShownRun) -> io::Result<()> {
+        self.sum.add(report);
+        if self.json {
+            serde_json::to_writer(&mut self.out, report)?;
+            return writeln!(self.out);
+        }
+        let columns = report.columns();
+        if self.sum.runs == 1 {
+            self.line(&columns.each_ref().map(|(name, width, _)| format!("{name:>width$}")))?;
+        }
+        self.line(&columns.each_ref().map(|(_, width, value)| format!("{value:>width$}")))?;
+        for broken in &report.broken {
+            writeln!(self.out, "  broken: {broken}")?;
+        }
+        if !report.broken.is_empty() {
+            writeln!(self.out, "  to see it again: {}", report.command)?;
+        }
+        if let Some(smallest) = &report.smallest {
+            writeln!(self.out, "  smallest: {}", if *smallest == report.command { "the same" } else { smallest })?;
+        }
+        if let Some(kept) = &report.kept {
+            writeln!(self.out, "  kept: {kept}")?;
+        }
+        Ok(())
+    }
+
+    /// Prints what several runs come to, where JSON leaves room for it.
+    pub fn end(&mut self) -> io::Result<()> {
+        if self.sum.runs > 1 && !self.json {
+            writeln!(self.out, "{}", self.sum)?;
+        }
+        self.out.flush()
+    }
+
+    /// What the runs come to that were given to it, printed or not.
+    pub fn sum(&self) -> &Sum {
+        &self.sum
+    }
+
+    fn line(&mut self, cells: &[String; 16]) -> io::Result<()> {
+        writeln!(self.out, "{}", cells.join("  "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim::plan::{Delays, Faults, Shape, Wire};
+
+    fn report(seed: u64, broken: &[&str]) -> ShownRun {
+        let plan = Plan {
+            shape: Shape::Grid,
+            servents: 50,
+            degree: 4,
+            ttl: 15,
+            queries: 2,
+            holders: 7,
+            seed,
+            delays: Delays::Mild,
+            faults: Faults::wild(),
+            wire: Wire::Native,
+            forward_once: 0,
+            without: [].into(),
+        };
+        let outcome = RunOutcome {
+            servents: 50,
+            links: 85,
+            queries: 2,
+            expected: 14,
+            missed: 1,
+            reached: 100,
+            copies: 250,
+            duplicates: 152,
+            echoes: 249,
+            lost: 3,
+            stopped: -1,
+            answers: 13,
+            hops_sum: 40,
+            hops_most: 9,
+            events: 512,
+            simulated: Duration::from_micros(12_345_678),
+            seconds: 0.123_456_789,
+            bytes_per_servent: 480,
+            trace_hash: 0xabc,
+            broken: broken.iter().map(|text| (*text).to_owned()).collect(),
+            ..RunOutcome::default()
+        };
+        ShownRun::new(&plan, &Scene::draw(&plan).unwrap(), outcome)
+    }
+
+    fn printed(json: bool, reports: &[ShownRun]) -> (String, Sum) {
+        let mut out = Vec::new();
+        let mut printer = Printer::new(&mut out, json);
+        for report in reports {
+            printer.add(report).unwrap();
+        }
+        printer.end().unwrap();
+        let sum = printer.sum().clone();
+        (String::from_utf8(out).unwrap(), sum)
+    }
+
+    #[test]
+    fn json_has_every_key_in_its_place() {
+        let (text, _) = printed(true, &[report(5, &["1.5 s: s3 answered \"twice\""])]);
+        assert_eq!(
+            text,
+            "{\"shape\":\"grid\",\"servents\":50,\"links\":85,\"ttl\":15,\"queries\":2,\"seed\":5,\"delays\":\"mild\",\
+             \"faults\":\"wild\",\"wire\":\"native\",\"expected\":14,\"answers\":13,\"missed\":1,\"doubled\":0,\
+             \"reached\":100,\"copies\":250,\"duplicates\":152,\"echoes\":249,\"lost\":3,\"events\":512,\
+             \"seconds\":0.123457,\"bytes_per_servent\":480,\"trace_hash\":\"0000000000000abc\",\"degree\":4,\
+             \"holders\":7,\"stopped\":-1,\"silent\":0,\"hops_mean\":3.077,\"hops_most\":9,\"simulated_ms\":12345,\
+             \"broken\":[\"1.5 s: s3 answered \\\"twice\\\"\"],\"command\":\"topology sim grid --servents 50 \
+             --ttl 15 --queries 2 --holders 7 --seed 5 --delays mild --faults wild --wire native\"}\n"
+        );
+    }
+
+    #[test]
+    fn the_table_is_aligned_and_sums_up() {
+        let (text, sum) = printed(false, &[report(5, &[]), report(19_999, &["it broke", "twice"])]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..6],
+            [
+                " seed  servents    links  ttl  expected  answers  missed  doubled  reached    copies  duplicates  lost   \
+                 hops  B/servent    events             trace",
+                "    5        50       85   15        14       13       1        0      100       250         152     3   \
+                 3.08        480       512  0000000000000abc",
+                "19999        50       85   15        14       13       1        0      100       250         152     3   \
+                 3.08        480       512  0000000000000abc",
+                "  broken: it broke",
+                "  broken: twice",
+                "  to see it again: topology sim grid --servents 50 --ttl 15 --queries 2 --holders 7 \
+                 --seed 19999 --delays mild --faults wild --wire native",
+            ]
+        );
+        assert_eq!(lines[6..], ["2 runs, 4 queries, 28 expected, 2 missed, 0 doubled, 6 lost, 2 broken invariants"]);
+        assert_eq!(sum.broken, 2);
+        let speed = sum.speed(Duration::from_millis(1500));
+        assert_eq!(speed, "1024 events in 0.247 s of computing, 4147 a second; 1.500 s in all");
+    }
+
+    #[test]
+    fn the_smallest_is_told_beside_the_first() {
+        let mut report = report(5, &["it broke"]);
+        assert!(!printed(true, std::slice::from_ref(&report)).0.contains("smallest"));
+        report.smallest = Some("topology sim ring --servents 3".to_owned());
+        report.kept = Some("stories/grid-5.txt".to_owned());
+        let (text, _) = printed(false, std::slice::from_ref(&report));
+        assert!(text.ends_with("\n  smallest: topology sim ring --servents 3\n  kept: stories/grid-5.txt\n"), "{text}");
+        let (json, _) = printed(true, std::slice::from_ref(&report));
+        let end = "\"smallest\":\"topology sim ring --servents 3\",\"kept\":\"stories/grid-5.txt\"}\n";
+        assert!(json.ends_with(end), "{json}");
+        report.smallest = Some(report.command.clone());
+        assert!(printed(false, &[report]).0.contains("\n  smallest: the same\n"));
+    }
+
+    #[test]
+    fn one_run_needs_no_sum_and_json_has_no_room_for_one() {
+        assert_eq!(printed(false, &[report(1, &[])]).0.lines().count(), 2);
+        assert_eq!(printed(true, &[report(1, &[]), report(2, &[])]).0.lines().count(), 2);
+        let (text, sum) = printed(false, &[]);
+        assert!(text.is_empty());
+        assert_eq!(sum.speed(Duration::ZERO), "0 events in 0.000 s of computing, 0 a second; 0.000 s in all");
+    }
+
+    #[test]
+    fn who_stops_reading_is_told_on() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for json in [false, true] {
+            let error = Printer::new(Closed, json).add(&report(1, &[])).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        }
+    }
+}

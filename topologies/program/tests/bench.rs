@@ -1,0 +1,120 @@
+//! The benchmark, run small: every row is measured, nothing of what was asked is lost, and nothing that was started stays.
+//!
+//! How fast anything is, is not judged: that is what the benchmark itself does, in a release build, for a person.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use topology::bench::{BENCHMARKS, When, instructions};
+
+/// What came of it, and what of it still runs.
+///
+/// What needs other programs is not measured: they are not found.
+fn bench(words: &[&str]) -> (Output, Vec<String>) {
+    let mark = format!("{:016x}", RandomState::new().build_hasher().finish());
+    let output = Command::new(env!("CARGO_BIN_EXE_topology"))
+        .arg("bench")
+        .args(words)
+        .env("TOPOLOGY_TEST_MARK", &mark)
+        .env("PATH", "/nowhere")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let is_ours = |environment: &Vec<u8>| environment.windows(mark.len()).any(|word| word == mark.as_bytes());
+    // One that has ended meanwhile has none.
+    let left = processes.filter(|path| fs::read(path.join("environ")).ok().as_ref().is_some_and(is_ours));
+    let left = left.map(|path| fs::read_to_string(path.join("comm")).unwrap_or_default()).collect();
+    (output, left)
+}
+
+fn names() -> Vec<&'static str> {
+    BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect()
+}
+
+/// Those that are measured with other people's programs, and those that are not.
+fn names_by_peers() -> [Vec<&'static str>; 2] {
+    [true, false].map(|peers| {
+        let those = BENCHMARKS.iter().filter(|benchmark| (benchmark.when == When::Peers) == peers);
+        those.flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect()
+    })
+}
+
+#[test]
+fn every_row_is_measured_and_nothing_is_lost_or_left() {
+    let (output, left) = bench(&["--long", "--json", "--rounds", "1", "--queries", "40"]);
+    let (text, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.iter().map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), names_by_peers()[1], "{said}");
+    let is_measured = |row: &&Value| row["not_measured"].is_null();
+    assert_eq!(rows.iter().filter(|row| !is_measured(row)).count(), instructions::ROWS.len());
+    for row in rows.iter().filter(is_measured) {
+        assert_eq!((&row["lost"], &row["rounds"]), (&Value::from(0), &Value::from(1)), "{row}");
+        assert!(row["value"].as_f64().unwrap() > 0.0 || row["name"] == "one-shot", "{row}");
+        let has_floor = !row["name"].as_str().unwrap().starts_with("one-shot");
+        assert_eq!(row["floor"].as_f64().is_some_and(|floor| floor > 0.0), has_floor, "{row}");
+    }
+    let are_met = rows.iter().all(|row| row["met"] != false);
+    assert_eq!((output.status.code(), said.as_str()), (Some(i32::from(!are_met)), ""));
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_row_can_be_measured_alone_and_one_that_is_not_there_is_refused_with_those_that_are() {
+    let (output, left) = bench(&["whole", "--rounds", "2", "--queries", "20"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("row ") && lines[1].starts_with("whole "), "{text}");
+    assert_eq!(left, Vec::<String>::new());
+
+    let (output, _) = bench(&["whole", "part"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
+    assert!(said.contains("there is no row part"), "{said}");
+    assert!(names().iter().all(|name| said.contains(name)), "{said}");
+}
+
+#[test]
+fn of_programs_that_are_not_installed_it_is_said_and_nothing_fails() {
+    let (output, left) = bench(&["--peers"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{text}");
+    let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.iter().map(|line| line[0]).collect::<Vec<_>>(), names_by_peers()[0]);
+    assert!(lines.iter().all(|line| line[1..5] == ["-", "not", "measured:", "no"]), "{text}");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_program_that_is_installed_and_does_not_start_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("redis-server");
+    fs::write(&file, "#!/bin/sh\nexit 3\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
+    let output = command.args(["bench", "peer-redis"]).env("PATH", directory.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("redis-server has ended, exit status: 3"), "{said}");
+}
+
+#[test]
+fn help_says_what_each_row_is() {
+    let (output, _) = bench(&["--help"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for (name, about) in BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows) {
+        let begin = about.split(' ').take(4).collect::<Vec<_>>().join(" ");
+        assert!(
+            text.lines().any(|line| line.trim_start().starts_with(name) && line.contains(&begin)),
+            "{name}: {text}"
+        );
+    }
+    assert!(text.contains("Example: topology bench lookup"), "{text}");
+}

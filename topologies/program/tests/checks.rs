@@ -1,0 +1,337 @@
+//! The declared topologies as real processes, and the proof that a check can fail.
+//!
+//! What a flood must come to is computed in `expected`; here nothing is expected that is not declared.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+use topologies::check::compare;
+use topologies::declared::Topology;
+use topologies::fleet::{Fleet, some_loopback_address};
+
+fn topology(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_topology")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn check_by_name(name: &str) -> String {
+    let output = topology(&["check", name]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.ends_with(&format!("\n{name}: as declared\n")), "{text}");
+    text
+}
+
+#[test]
+fn the_diamond_is_as_declared() {
+    let text = check_by_name("diamond");
+    let exact = text.split("with --forward-once").nth(1).expect("a round of exact counts");
+    assert!(exact.contains("reached 4, copies 5, duplicates 2, stopped 0: complete"), "{text}");
+}
+
+#[test]
+fn the_chain_is_as_declared() {
+    let text = check_by_name("chain");
+    assert!(text.contains("answers 5, reached 5, copies 4, duplicates 0, stopped 1: complete"), "{text}");
+    assert!(text.contains("held by one out of reach of the TTL\n      answers 0, reached 5"), "{text}");
+}
+
+#[test]
+fn the_ring_is_as_declared() {
+    check_by_name("ring");
+}
+
+#[test]
+fn the_star_is_as_declared() {
+    check_by_name("star");
+}
+
+#[test]
+fn the_mesh_is_as_declared() {
+    check_by_name("mesh");
+}
+
+#[test]
+fn the_mixed_ring_is_as_declared() {
+    check_by_name("mixed");
+}
+
+#[test]
+fn the_tp3_chain_answers_as_the_native_one() {
+    let text = check_by_name("tp3-chain");
+    assert!(text.contains("held by one out of reach of the TTL\n      answers 0, reached 1"), "{text}");
+}
+
+#[test]
+fn the_tp3_diamond_answers_as_the_native_one() {
+    check_by_name("tp3-diamond");
+}
+
+/// An overlay that is up, compared with a declaration that says otherwise.
+fn differences(real: &str, declared: &str) -> (usize, String) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("tea.txt"), "tea green\n").unwrap();
+    std::fs::write(directory.path().join("mate.txt"), "tea mate\n").unwrap();
+    let address = some_loopback_address();
+    let parse = |text| Topology::parse("test", text, directory.path()).unwrap().moved_to(address);
+    let (real, declared) = (parse(real), parse(declared));
+    let mut fleet = Fleet::start(&real).unwrap();
+    fleet.wait_until_linked(&real).unwrap();
+    let mut transcript = Vec::new();
+    let count = compare(&declared, &mut transcript).unwrap();
+    fleet.end().unwrap();
+    (count, String::from_utf8(transcript).unwrap())
+}
+
+#[test]
+fn a_check_notices_what_is_not_as_declared() {
+    let row = "9301 - 127.0.0.1:9302\n9302 tea.txt 127.0.0.1:9303\n9303 mate.txt\n";
+    for (what, declared, expected) in [
+        ("nothing", row, ""),
+        ("another value", "9301 - 127.0.0.1:9302\n9302 mate.txt 127.0.0.1:9303\n9303 mate.txt\n", "DIFFERS answers:"),
+        ("a holder less", "9301 - 127.0.0.1:9302\n9302 tea.txt 127.0.0.1:9303\n9303 -\n", "DIFFERS answers counted:"),
+        (
+            "a link more",
+            &format!("{row}# closed\n").replace("9303 mate.txt", "9303 mate.txt 127.0.0.1:9301"),
+            "links discovered",
+        ),
+        ("a smaller TTL", &row.replace("9301 -", "9301 - --ttl 0"), "DIFFERS reached: 3, where 2 is declared"),
+    ] {
+        let (count, transcript) = differences(row, declared);
+        assert_eq!(count == 0, expected.is_empty(), "{what}:\n{transcript}");
+        assert!(transcript.contains(expected), "{what}:\n{transcript}");
+    }
+}
+
+/// As `topology check … | head -1`.
+#[test]
+fn a_check_that_is_not_read_to_its_end_is_no_difference() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_topology"))
+        .args(["check", "star"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("star: 6 servents, 5 links, as declared; "), "{line}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_transcript_that_may_not_grow_further_is_told_in_words() {
+    let full = tempfile::tempfile().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 0; exec \"$0\" check star", env!("CARGO_BIN_EXE_topology")])
+        .stdin(Stdio::null())
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), error.as_ref()), (Some(1), "topology: File too large (os error 27)\n"));
+}
+
+#[test]
+fn a_declaration_may_hold_comments_and_quoted_paths() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("my data")).unwrap();
+    std::fs::write(directory.path().join("my data/tea #1.txt"), "tea green\n").unwrap();
+    let path = directory.path().join("quoted.topo");
+    let text =
+        "\u{feff}# marked\n9331 \"my data/tea #1.txt\" 127.0.0.1:9332 # the first\n  # and\n9332 - # the second\n";
+    std::fs::write(&path, text).unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("\n      green 127."), "{text}");
+}
+
+#[test]
+fn what_is_no_declaration_is_said_and_is_no_difference_in_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("odd.topo");
+    for (bytes, expected) in [
+        (&b"9001 -\n9002 - --check\n"[..], "odd.topo: line 2: --check has no place here"),
+        (b"9001 caf\xe9.txt\n", "odd.topo: line 1 is not UTF-8"),
+        (b"", "odd.topo: no servent is declared"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        for what in ["check", "run"] {
+            let output = topology(&[what, path.to_str().unwrap()]);
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{error}");
+            assert!(error.starts_with("topology: in ") && error.contains(expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_neighbor_may_be_called_by_a_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("named.topo");
+    std::fs::write(&path, "9321 - localhost:9322\n9322 -\n").unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.ends_with("\nnamed: as declared\n"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_brought_up_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("broken.topo");
+    std::fs::write(&path, "9311 no-such-file.txt\n").unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("no-such-file.txt"), "{error}");
+
+    std::fs::write(&path, "9001 - 127.0.0.1:9002 --ttl 9\n9002 - --ttl 8\n").unwrap();
+    let output = topology(&["check", path.to_str().unwrap()]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains("127.0.0.1:9002 would cut the TTL of 9"), "{error}");
+
+    let output = topology(&["check", "dimond"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("no topology is called `dimond`"), "{error}");
+}
+
+#[test]
+fn run_opens_the_client_and_takes_down_what_it_started() {
+    let ip = some_loopback_address().to_string();
+    let output = topology(&["run", "diamond", "--address", &ip, "--", "-c", "? coffee", "-c", "? unicorn"]);
+    let mut lines: Vec<String> = stdout(&output).lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("espresso") && line.ends_with(&format!(" {ip}:9002"))),
+        "{lines:?}"
+    );
+    assert!(lines.contains(&"No answer received".to_owned()), "{lines:?}");
+    // The client's own exit code: some query had no answer.
+    assert_eq!(output.status.code(), Some(1));
+    // Nothing listens there any more, so the same can be brought up again at once.
+    let again = topology(&["run", "diamond", "--address", &ip]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+}
+
+#[test]
+fn at_a_terminal_run_ends_its_start_with_something_to_ask() {
+    let shown = at_a_terminal(&[], "Q\r");
+    let after = shown.split("asks every servent within reach, T shows the topology, Q leaves\r\n").nth(1);
+    assert!(after.is_some_and(|after| after.starts_with("try: ? coffee   ? kernel   T\r\n")), "{shown}");
+    let shown = at_a_terminal(&["--", "-c", "? coffee"], "");
+    assert!(shown.contains("espresso: ") && !shown.contains("try:"), "{shown}");
+}
+
+/// What `topology run diamond` shows at a terminal until it ends.
+fn at_a_terminal(arguments: &[&str], typed: &str) -> String {
+    let size = PtySize { rows: 40, cols: 100, ..PtySize::default() };
+    let pair = native_pty_system().openpty(size).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_topology"));
+    command.args(["run", "diamond", "--address", &some_loopback_address().to_string()]);
+    command.args(arguments);
+    command.env("TERM", "xterm-256color");
+    command.env("XDG_STATE_HOME", home.path());
+    command.cwd(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut keyboard = pair.master.take_writer().unwrap();
+    let mut output = pair.master.try_clone_reader().unwrap();
+    let (sender, pieces) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        // A terminal that nobody has any more is read with an error.
+        while let Ok(count @ 1..) = output.read(&mut buffer) {
+            sender.send(buffer[..count].to_vec()).unwrap();
+        }
+    });
+    let (mut shown, mut typed) = (Vec::new(), Some(typed));
+    while let Some(piece) = next(&pieces) {
+        shown.extend(piece);
+        // The last that is shown before a person is asked.
+        if shown.windows(2).any(|bytes| bytes == b"> ") {
+            typed.take().into_iter().for_each(|typed| keyboard.write_all(typed.as_bytes()).unwrap());
+        }
+    }
+    assert_eq!(child.wait().unwrap().exit_code(), 0, "{}", String::from_utf8_lossy(&shown));
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+/// The next piece of what is shown; nothing when there is no more.
+fn next(pieces: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
+    match pieces.recv_timeout(Duration::from_secs(60)) {
+        Ok(piece) => Some(piece),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => panic!("nothing more is shown, and it does not end"),
+    }
+}
+
+#[test]
+fn run_takes_its_servents_with_it_when_it_is_told_to_end() {
+    let ip = some_loopback_address().to_string();
+    let mut topology = Command::new(env!("CARGO_BIN_EXE_topology"))
+        .args(["run", "diamond", "--address", &ip])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first_line = String::new();
+    BufReader::new(topology.stderr.take().unwrap()).read_line(&mut first_line).unwrap();
+    assert_eq!(first_line, "diamond: 4 servents, 4 links\n", "it is up");
+    let connections: Vec<TcpStream> =
+        (9001..=9004).map(|port| TcpStream::connect(format!("{ip}:{port}")).unwrap()).collect();
+    kill_process(Pid::from_child(&topology), Signal::TERM).unwrap();
+    assert_eq!(topology.wait().unwrap().code(), Some(143));
+    for mut connection in connections {
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        // Whatever is said, it ends, although nothing was said here: the servent is gone.
+        connection.read_to_end(&mut Vec::new()).unwrap();
+    }
+}
+
+#[test]
+fn run_names_a_port_in_use_and_the_way_out() {
+    let ip = some_loopback_address().to_string();
+    let taken = std::net::TcpListener::bind(format!("{ip}:9003")).unwrap();
+    let output = topology(&["run", "diamond", "--address", &ip]);
+    drop(taken);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(error.contains(&format!("cannot listen on {ip}:9003")), "{error}");
+    assert!(error.contains("--address"), "{error}");
+}
+
+#[test]
+fn every_topology_file_is_checked_above() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "topo"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    for what in ["run", "check"] {
+        let help = stdout(&topology(&[what, "--help"])).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&names.join(", ")), "{help}");
+    }
+    assert_eq!(names, ["chain", "diamond", "mesh", "mixed", "ring", "star", "tp3-chain", "tp3-diamond"]);
+}

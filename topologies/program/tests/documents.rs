@@ -1,0 +1,625 @@
+//! What ARCHITECTURE.md and the other documents say of the code, held against the files themselves.
+//!
+//! Only what a compiler or a lint cannot hold is here: which file names which, where `unsafe` is, whether links lead
+//! somewhere.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::dialect::{Dialect, Manners};
+use topology::bench::BENCHMARKS;
+
+/// Where the code is that ships.
+const SHIPPED: [&str; 6] =
+    ["common/src", "servent/src", "client/src", "topologies/src", "topologies/sim/src", "topologies/program/src"];
+
+/// The directory that holds everything.
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// Every file of the project below a directory, as paths from the project's own, without what is built or downloaded.
+fn files(below: &str) -> Vec<String> {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && name != ".git" {
+                walk(&path, found);
+            } else if path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&home().join(below), &mut found);
+    let mut names: Vec<String> =
+        found.iter().map(|path| path.strip_prefix(home()).unwrap().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(home().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn rust_files(below: &str) -> Vec<String> {
+    files(below).into_iter().filter(|file| file.ends_with(".rs")).collect()
+}
+
+fn documents() -> Vec<String> {
+    files("").into_iter().filter(|file| file.ends_with(".md")).collect()
+}
+
+#[test]
+fn unsafe_is_where_it_is_said_to_be() {
+    let allowed: BTreeSet<String> =
+        rust_files("").into_iter().filter(|file| read(file).contains("allow(unsafe_code)")).collect();
+    let own = "topologies/program/tests/documents.rs".to_owned();
+    let said = ["common/tests/allocation.rs", "fuzz/src/memory.rs", "servent/src/poller.rs"].map(str::to_owned);
+    assert_eq!(allowed.into_iter().filter(|file| *file != own).collect::<Vec<_>>(), said);
+    let page = read("ARCHITECTURE.md");
+    said.iter().for_each(|file| assert!(page.contains(file.as_str()), "ARCHITECTURE.md does not name {file}"));
+}
+
+#[test]
+fn nothing_in_the_core_is_random_but_the_keys_of_one_table() {
+    let random = ["RandomState", "getrandom", "thread_rng", "rand"];
+    let is_named =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| random.contains(&word));
+    let found: Vec<String> = rust_files("common/src").into_iter().filter(|file| is_named(&read(file))).collect();
+    assert_eq!(found, ["common/src/overlay/flood/slots.rs"]);
+    assert!(read("ARCHITECTURE.md").contains("`flood/slots.rs`"));
+}
+
+/// The lints of `common/clippy.toml` name what is likely; this names what is allowed.
+#[test]
+fn the_core_uses_of_std_what_is_pure_and_nothing_else() {
+    const PURE: [&str; 13] = [
+        "cmp",
+        "collections",
+        "error",
+        "fmt",
+        "hash",
+        "iter",
+        "mem",
+        "net",
+        "num",
+        "ops",
+        "str",
+        "sync::Arc",
+        "time::Duration",
+    ];
+    // Of `net` the addresses.
+    const SOCKETS: [&str; 4] = ["TcpStream", "TcpListener", "UdpSocket", "ToSocketAddrs"];
+    let mut uses = 0;
+    for file in rust_files("common/src") {
+        let text = read(&file);
+        let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for named in shipped.split("std::").skip(1) {
+            uses += 1;
+            let is_pure = PURE.iter().any(|pure| named.starts_with(pure));
+            assert!(is_pure, "{file} uses std::{}", named.lines().next().unwrap());
+        }
+        for socket in SOCKETS {
+            assert!(!shipped.contains(socket), "{file} names {socket}");
+        }
+    }
+    assert!(uses > 50, "{uses}");
+}
+
+/// What somebody speaks is asked for its manners. It is called by its name in its row, in its codec, and where one is
+/// chosen: by an option, by a line that has the same options, or by a scene.
+#[test]
+fn a_dialect_is_called_by_its_name_where_it_is_made_and_where_it_is_chosen() {
+    // Its name, what stands before an address, its option and the field that this is read into.
+    let names: Vec<String> = Dialect::ALL
+        .iter()
+        .flat_map(|dialect| {
+            let Manners { scheme, option, .. } = dialect.manners();
+            let said = [*scheme, *option].into_iter().filter(|text| !text.is_empty()).map(str::to_owned);
+            let field = option.strip_prefix("--").map(|option| format!("options.{}", option.replace('-', "_")));
+            said.chain(field).chain([format!("Dialect::{dialect:?}")]).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(names.len() > Dialect::ALL.len(), "{names:?}");
+    let shipped = SHIPPED.into_iter().flat_map(rust_files);
+    let names_one = |file: &String| {
+        let text = read(file);
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.any(|line| names.iter().any(|name| line.contains(name.as_str())))
+    };
+    let named: Vec<String> = shipped.filter(names_one).filter(|file| !file.ends_with("wire/toy.rs")).collect();
+    let said = ["dialect.rs", "wire.rs", "wire/native.rs", "wire/tp3.rs"].map(|file| format!("common/src/{file}"));
+    let chosen = ["servent/src/options.rs", "client/src/program/options.rs", "topologies/src/declared.rs"];
+    let chosen = [&chosen[..], &["topologies/sim/src/dialects.rs"]].concat();
+    assert_eq!(named, [&said[..], &chosen.into_iter().map(str::to_owned).collect::<Vec<_>>()].concat());
+}
+
+/// The table of what one more of a kind costs, its second column: one that is there stands for one that will be.
+#[test]
+fn one_more_of_a_kind_costs_what_is_said() {
+    let is_arm = |line: &str, name: &str| {
+        let line = line.trim_start();
+        let pattern = line.split_once("=>").map_or("", |(pattern, _)| pattern);
+        // What is matched together with something else, or inside it, names no more than it has a use for.
+        pattern.contains(name) && !line.starts_with('(') && !line.starts_with("Report::")
+    };
+    // One that is matched inside a dial is for whoever has a use for no other.
+    let is_own_arm = |line: &str, name: &str| is_arm(line, name) && line.trim_start().starts_with(name);
+    let is_list = |line: &str, name: &str| line.contains("let ") && line.contains(name) && line.contains(" = ");
+    type Counts<'a> = &'a dyn Fn(&str, &str) -> bool;
+    let rows: [(&str, Counts<'_>, &[&str]); 11] = [
+        ("| `Message` |", &is_arm, &["Message::Finished", "Body::Finished"]),
+        ("| `Ask` |", &is_arm, &["Ask::Topology"]),
+        ("| `AnswerBody` |", &is_arm, &["AnswerBody::Place", "WireAnswer::Place"]),
+        ("| `Output` about links |", &is_arm, &["Output::Rest"]),
+        ("| `Outside`,", &is_arm, &["Outside::Dial"]),
+        ("| `Dial`,", &is_arm, &["Dial::Neighbor"]),
+        ("| `Job` |", &is_arm, &["Job::ReadData"]),
+        ("| `Dialect` |", &is_arm, &["Dialect::Tp3"]),
+        ("| `Errand` |", &is_own_arm, &["Errand::Answers"]),
+        ("| room in", &is_list, &["RareRooms {"]),
+        ("| room that all", &is_list, &[" Rooms {"]),
+    ];
+    let page = read("ARCHITECTURE.md");
+    let shipped: Vec<String> = SHIPPED.into_iter().flat_map(rust_files).collect();
+    for (row, counts, names) in rows {
+        let said = page.lines().find(|line| line.starts_with(row)).unwrap().split(" | ").nth(1).unwrap();
+        let mut parts = said.split('`').skip(1);
+        let mut expected = BTreeMap::new();
+        while let (Some(file), Some(rest)) = (parts.next(), parts.next()) {
+            let number = rest.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>();
+            if let Ok(number) = number.parse::<usize>() {
+                expected.insert(file.to_owned(), number);
+            }
+        }
+        let mut found = BTreeMap::new();
+        for file in shipped.iter().filter(|file| !file.ends_with("wire/toy.rs")) {
+            let text = read(file);
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let count = code.lines().filter(|line| names.iter().any(|name| counts(line, name))).count();
+            if count > 0 {
+                found.insert(file.clone(), count);
+            }
+        }
+        assert_eq!(found, expected, "{row}");
+    }
+}
+
+#[test]
+fn what_the_client_uses_of_the_servent_is_said() {
+    let page = read("ARCHITECTURE.md").replace('\n', " ");
+    let (program, library): (Vec<_>, Vec<_>) =
+        rust_files("client/src").into_iter().partition(|file| file.starts_with("client/src/program"));
+    let uses = [
+        (library, "the client uses the servent's ", ", its program"),
+        (program, "its program also the servent's ", ", the tests"),
+    ];
+    let mut before = BTreeSet::new();
+    for (files, begins, ends) in uses {
+        let code: String = files.iter().map(|file| read(file)).collect();
+        let mut used = BTreeSet::new();
+        for rest in code.split("servent::").skip(1) {
+            let inside = rest.strip_prefix('{').map_or(rest, |rest| rest.split('}').next().unwrap());
+            let several = if rest.starts_with('{') { usize::MAX } else { 1 };
+            let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+            let names = inside
+                .split(", ")
+                .take(several)
+                .map(|name| name.chars().take_while(|c| is_part(*c)).collect::<String>());
+            used.extend(names.filter(|name| !name.is_empty()));
+        }
+        let said = page.split(begins).nth(1).unwrap().split(ends).next().unwrap();
+        let said: BTreeSet<String> = said.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        // What the library uses already is no more of the program's.
+        assert_eq!(&used - &before, said);
+        before.extend(used);
+    }
+}
+
+/// What it needs of the library, everybody may have.
+#[test]
+fn the_program_of_the_client_uses_what_is_public_of_the_library() {
+    let public = read("client/src/lib.rs");
+    let files = rust_files("client/src/program");
+    let mut used = 0;
+    for file in &files {
+        let text = read(file).split("#[cfg(test)]").next().unwrap().replace('\n', " ");
+        for rest in text.split("crate::").skip(1) {
+            let inside = rest.strip_prefix('{').map_or(rest, |rest| rest.split('}').next().unwrap());
+            let several = if rest.starts_with('{') { usize::MAX } else { 1 };
+            for name in inside.split(", ").take(several).map(str::trim) {
+                let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let is_public = public.lines().any(|line| line.starts_with("pub use ") && line.contains(&name));
+                assert!(name == "program" || is_public, "{file} uses {name}");
+                used += usize::from(is_public);
+            }
+        }
+    }
+    assert!(used > 5, "{used}");
+}
+
+/// Whoever builds on a crate compiles what the crate needs, and not what its program needs.
+#[test]
+fn without_their_programs_the_crates_depend_on_nothing_that_only_programs_need() {
+    const OF_PROGRAMS: [&str; 12] = [
+        "anstream",
+        "base64",
+        "clap",
+        "env_filter",
+        "env_logger",
+        "etcetera",
+        "humantime",
+        "rustyline",
+        "serde_json",
+        "signal-hook",
+        "slotmap",
+        "unicode-width",
+    ];
+    for (name, own) in [("servent", &["common", "servent"][..]), ("client", &["client", "common", "servent"])] {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args(["tree", "--package", name, "--no-default-features", "--edges", "normal", "--prefix", "none"]);
+        let tree = tree.args(["--offline", "--locked"]).current_dir(home()).output().unwrap();
+        let said = String::from_utf8_lossy(&tree.stderr);
+        assert!(tree.status.success(), "{said}");
+        let text = String::from_utf8(tree.stdout).unwrap();
+        let names: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(own.iter().all(|own| names.contains(own)), "{name}: {names:?}");
+        let odd: Vec<_> = OF_PROGRAMS.iter().filter(|of_programs| names.contains(**of_programs)).collect();
+        assert!(odd.is_empty(), "{name} depends on {odd:?}");
+    }
+}
+
+/// What is public for our own programs alone, and whatever is private, is in nobody's way.
+#[test]
+fn cargo_doc_shows_what_others_build_on_and_nothing_else() {
+    // A servent in a process of one's own is started as the program is, so it takes what the program takes.
+    let embedded = ["pub use embedded::{Controls, EmbeddedServent};\n", "pub use options::Options;\n"];
+    for (crate_name, expected) in [("servent", &embedded[..]), ("client", &[])] {
+        let text = read(&format!("{crate_name}/src/lib.rs"));
+        let of_program = text.split("#[cfg(feature = \"program\")]\n").skip(1);
+        let public = of_program.filter(|item| item.trim_start_matches("#[doc(hidden)]\n").starts_with("pub "));
+        let (hidden, shown): (Vec<_>, Vec<_>) = public.partition(|item| item.starts_with("#[doc(hidden)]\n"));
+        assert!(hidden.len() >= 2 && shown == expected, "{crate_name} shows {shown:?}");
+    }
+    // Where `cargo doc` itself writes there would be private items as well.
+    let makefile = read("Makefile").replace("\\\n", " ");
+    let private: Vec<&str> = makefile.lines().filter(|line| line.contains("--document-private-items")).collect();
+    assert!(!private.is_empty() && private.iter().all(|line| line.contains("--target-dir")), "{private:?}");
+}
+
+#[test]
+fn only_the_native_wire_names_its_codec() {
+    let named: Vec<String> = rust_files("").into_iter().filter(|file| read(file).contains("bincode::")).collect();
+    assert_eq!(named, ["common/src/wire/native.rs", "topologies/program/tests/documents.rs"]);
+}
+
+#[test]
+fn nobody_walks_a_hash_map_and_few_have_one() {
+    let shipped: Vec<String> = ["common/src", "servent/src", "client/src"].into_iter().flat_map(rust_files).collect();
+    // What a client keeps by sequences, which it draws at random: a tree would cost each query a dozen misses.
+    let maps: Vec<&String> =
+        shipped.iter().filter(|file| ["HashMap", "HashSet"].iter().any(|map| read(file).contains(map))).collect();
+    let of_session = ["ended", "pending", "sequences"].map(|file| format!("common/src/session/{file}.rs"));
+    assert_eq!(maps, of_session.iter().collect::<Vec<_>>());
+    for (file, map) in of_session.iter().zip(["may_come", "by_sequence", "lately_set"]) {
+        for walk in ["iter", "into_iter", "drain", "retain", "keys", "values"] {
+            assert!(!read(file).contains(&format!("{map}.{walk}")), "{file} walks its map");
+        }
+    }
+    let tables: Vec<&String> = shipped.iter().filter(|file| read(file).contains("HashTable")).collect();
+    assert_eq!(tables, ["common/src/overlay/flood/slots.rs", "common/src/store.rs"]);
+    for file in &tables {
+        for walk in ["iter", "into_iter", "drain", "retain"] {
+            assert!(!read(file).contains(&format!("table.{walk}")), "{file} walks its table");
+        }
+    }
+}
+
+#[test]
+fn every_limit_of_the_network_is_on_a_page() {
+    // How many notes are kept of what has limits of its own is no matter of the protocol.
+    const INNER: [&str; 2] = ["LOOKS_MAX", "LOOKS_FEW"];
+    let pages = [read("docs/PROTOCOL.md"), read("docs/TP3.md")].concat();
+    let limits = read("common/src/limits.rs");
+    let names: Vec<&str> =
+        limits.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();
+    assert!(names.len() > 50, "{names:?}");
+    for name in names.into_iter().filter(|name| !INNER.contains(name)) {
+        assert!(pages.contains(&format!("`{name}`")), "{name} is on no page");
+    }
+}
+
+/// A name tells one test, though cargo takes it for all whose names have it in them: what a page says of it is seen in that
+/// one. Whoever means all tests of a file names none.
+#[test]
+fn every_test_a_page_tells_to_run_is_there_and_is_one() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = read(&document);
+        for command in text.split("cargo test ").skip(1).filter(|rest| rest.contains("--test ")) {
+            let command = command.split(['`', '\n']).next().unwrap();
+            let words: Vec<&str> = command.split_whitespace().filter(|word| *word != "--release").collect();
+            let ["-p", crate_name, "--test", test, rest @ ..] = words.as_slice() else { continue };
+            let tests = tests_of(crate_name, test);
+            let Some(name) = rest.first().filter(|name| !name.starts_with('-')) else { continue };
+            let named: Vec<&String> = tests.iter().filter(|test| test.contains(name)).collect();
+            assert_eq!(named.len(), 1, "{document}: {command}: {named:?}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+/// Where a package is.
+fn home_of(package: &str) -> &str {
+    match package {
+        "sim" => "topologies/sim",
+        "topology" => "topologies/program",
+        other => other,
+    }
+}
+
+/// What the tests of one program of tests are called: it is a file, or all files of a folder.
+fn tests_of(package: &str, program: &str) -> Vec<String> {
+    let folder = format!("{}/tests/{program}", home_of(package));
+    let file = format!("{folder}.rs");
+    let is_file = home().join(&file).is_file();
+    let text: String = if is_file { read(&file) } else { rust_files(&folder).iter().map(|file| read(file)).collect() };
+    let mut tests = Vec::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("fn ") {
+            let name = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            tests.extend(std::mem::take(&mut is_test).then_some(name));
+        }
+        is_test |= line == "#[test]";
+        // Those of the targets are made by a macro.
+        if let Some(targets) = line.strip_prefix("targets! {") {
+            tests.extend(targets.trim_end_matches('}').split_whitespace().map(str::to_owned));
+        }
+    }
+    assert!(!tests.is_empty(), "{file} has no test");
+    tests
+}
+
+/// Whatever these pages call by a name that only code has.
+#[test]
+fn every_name_of_the_code_that_the_architecture_and_the_page_of_tests_use_is_in_the_code() {
+    let code: String = rust_files("").iter().map(|file| read(file)).chain([read("Makefile")]).collect();
+    let page = [read("ARCHITECTURE.md"), read("docs/TESTING.md")].concat();
+    let mut checked = 0;
+    for word in page.split('`').skip(1).step_by(2).filter(|word| !word.contains(['/', '.', ' ', '-'])) {
+        if word.contains("::") || word.contains('_') {
+            // `query::Path` is a name; so is each part of `Message::Query(Arc<Query>)`.
+            for name in word.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()) {
+                checked += 1;
+                let is_name = |place: usize| {
+                    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+                    !is_part(code[..place].chars().next_back()) && !is_part(code[place + name.len()..].chars().next())
+                };
+                assert!(code.match_indices(name).any(|(place, _)| is_name(place)), "nothing is called `{name}`");
+            }
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+/// A table of what lives is of the code that there is.
+#[test]
+fn every_mutant_that_is_told_of_is_one_of_what_the_core_has() {
+    let code: String = rust_files("common/src").iter().map(|file| read(file)).collect();
+    let page = read("docs/TESTING.md");
+    let (_, section) = page.split_once("\n## Mutants\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let places = section.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
+    let words = places.flat_map(|place| place.split('`').skip(1).step_by(2));
+    let names: Vec<&str> = words.flat_map(|word| word.split("::")).collect();
+    for name in &names {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        let is_made = ["fn ", "struct ", "enum ", "const "].iter().any(|kind| {
+            let made = format!("{kind}{name}");
+            code.match_indices(&made).any(|(place, _)| !code[place + made.len()..].starts_with(is_part))
+        });
+        assert!(is_made, "the core has no {name}");
+    }
+    assert!(names.len() > 10, "{names:?}");
+}
+
+/// What only tests and fuzz targets use may be called as they like.
+#[test]
+fn a_type_has_a_name_that_no_other_has() {
+    // Of the two minds, and of each program and subcommand.
+    const SHARED: [&str; 3] = ["Input", "Options", "Output"];
+    let mut files_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in SHIPPED.into_iter().flat_map(rust_files) {
+        let text = read(&file);
+        for line in text.split("#[cfg(test)]\nmod tests").next().unwrap().lines() {
+            // Those that begin a line: what is inside of something is nobody else's.
+            let mut words = line.split(' ').skip_while(|word| word.starts_with("pub") || word.ends_with(')'));
+            if let (Some("struct" | "enum" | "trait" | "type"), Some(name)) = (words.next(), words.next()) {
+                let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                files_of.entry(name).or_default().insert(file.clone());
+            }
+        }
+    }
+    assert!(files_of.len() > 200, "{}", files_of.len());
+    let shared = files_of.iter().filter(|(_, files)| files.len() > 1);
+    for (name, files) in shared {
+        assert!(SHARED.contains(&name.as_str()), "{name} is a name for more than one thing: {files:?}");
+    }
+}
+
+#[test]
+fn the_core_does_not_know_that_it_is_simulated_nor_the_oracle_what_it_judges() {
+    for file in rust_files("common/src") {
+        let text = read(&file);
+        let odd = text.lines().find(|line| line.contains("cfg(") && !line.contains("#[cfg(test)]"));
+        assert_eq!(odd, None, "{file} is not the same everywhere");
+    }
+    for file in ["topologies/sim/src/oracle.rs", "topologies/sim/src/bare.rs", "topologies/src/expected.rs"] {
+        assert!(!read(file).contains("common::"), "{file} shares code with what it judges");
+    }
+}
+
+#[test]
+fn no_test_sleeps() {
+    let this = "topologies/program/tests/documents.rs";
+    for file in rust_files("").iter().filter(|file| *file != this) {
+        let text = read(file);
+        assert!(!text.contains("sleep("), "{file} sleeps");
+        assert!(!text.contains("park_timeout("), "{file} sleeps, by another name");
+    }
+}
+
+/// What took how long depends on what else the machine does. A bound on a wait, and a time that has to pass, do not.
+#[test]
+fn no_test_judges_by_the_clock() {
+    let this = "topologies/program/tests/documents.rs";
+    for file in rust_files("").iter().filter(|file| file.contains("/tests/") && *file != this) {
+        let text = read(file);
+        let is_judged = |line: &&str| line.contains("assert") && line.contains("elapsed() <");
+        let odd = text.lines().find(|line| is_judged(line) && !line.contains("elapsed() < PATIENCE"));
+        assert_eq!(odd, None, "in {file}");
+    }
+}
+
+#[test]
+fn every_seed_a_test_takes_is_told() {
+    let page = read("ARCHITECTURE.md");
+    let tests: String = rust_files("").iter().filter(|file| file.contains("/tests/")).map(|file| read(file)).collect();
+    for name in ["OVERLAY_SEED", "WORLD_SEEDS", "FUZZ_SEED"] {
+        assert!(page.contains(&format!("`{name}`")) && tests.contains(&format!("\"{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn the_table_of_tests_names_every_file_of_the_core_and_every_other_directory() {
+    let page = read("ARCHITECTURE.md");
+    let table = page.split("## Tests").nth(1).unwrap();
+    for file in rust_files("common/tests").iter().filter(|file| file.matches('/').count() == 2) {
+        let name = file.strip_prefix("common/tests/").unwrap();
+        let is_told = table.contains(&format!("`{name}`")) || table.contains(&format!("`{file}`"));
+        assert!(is_told || name == "stories.rs", "the table does not name {file}");
+    }
+    for crate_name in ["servent", "client", "topologies", "topologies/program"] {
+        assert!(table.contains(&format!("`{crate_name}/tests`")), "the table does not name {crate_name}/tests");
+    }
+}
+
+/// What of the core's dependencies could hold a socket, a file, a clock or a thread was looked at one by one.
+#[test]
+fn the_core_depends_on_nothing_that_was_not_looked_at() {
+    let text = read("common/Cargo.toml");
+    let table = text.split("[dependencies]").nth(1).unwrap().split('[').next().unwrap();
+    let names: Vec<&str> =
+        table.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect();
+    assert_eq!(names, ["bincode", "foldhash", "hashbrown", "ipnet", "log", "memchr", "siphasher", "thiserror"]);
+}
+
+/// The simulator is half of the code: who tests a program must not wait for it.
+#[test]
+fn tests_of_the_programs_compile_none_of_the_simulator() {
+    for name in ["servent", "client", "topologies"] {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args(["tree", "--package", name, "--edges", "normal,build,dev", "--prefix", "none", "--offline"]);
+        let output = tree.current_dir(home()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let packages = String::from_utf8(output.stdout).unwrap();
+        assert!(packages.lines().any(|line| line.starts_with("topologies ")), "{packages}");
+        let odd = packages.lines().find(|line| line.starts_with("sim ") || line.starts_with("topology "));
+        assert_eq!(odd, None, "what tests of {name} are built of");
+    }
+}
+
+#[test]
+fn every_file_a_document_names_is_there() {
+    let all = files("");
+    let mut checked = 0;
+    for document in ["ARCHITECTURE.md", "README.md", "docs/PROTOCOL.md", "docs/TP3.md", "docs/TESTING.md"] {
+        for word in read(document).split('`').skip(1).step_by(2) {
+            let is_file = [".rs", ".md", ".toml", ".topo"].iter().any(|end| word.ends_with(end)) && word.contains('/');
+            if !is_file || word.contains(['*', ' ', '{', '<']) || word.starts_with("./") {
+                continue;
+            }
+            checked += 1;
+            let is_there = all.iter().any(|file| file == word || file.ends_with(&format!("/{word}")));
+            assert!(is_there, "{document} names `{word}`, which is nowhere");
+        }
+    }
+    assert!(checked > 40, "{checked}");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = read(&document);
+        let directory = Path::new(&document).parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") || link.contains(' ') {
+                continue;
+            }
+            checked += 1;
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { home().join(&document) } else { home().join(directory).join(path) };
+            assert!(target.exists(), "{document} links to {link}, which is nowhere");
+            if !anchor.is_empty() {
+                let anchors = anchors(&fs::read_to_string(&target).unwrap());
+                assert!(anchors.contains(anchor), "{document} links to {link}, where there are {anchors:?}");
+            }
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+/// The names by which the headings of a page can be linked to.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+/// The rows of docs/PERFORMANCE.md that say what is measured, in the words of the program.
+#[test]
+fn every_row_of_the_benchmark_is_on_its_page_and_no_other() {
+    let page = read("docs/PERFORMANCE.md");
+    let rows: Vec<(&str, &str)> = BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).copied().collect();
+    for (name, about) in &rows {
+        let line = format!("| `{name}` | {about} |");
+        assert!(page.lines().any(|other| other == line), "docs/PERFORMANCE.md lacks `{line}`");
+    }
+    let named = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    for name in named {
+        assert!(rows.iter().any(|(row, _)| *row == name), "there is no row {name}");
+    }
+}
+
+#[test]
+fn every_option_that_the_page_of_figures_tells_is_one() {
+    let page = read("docs/PERFORMANCE.md");
+    let help = Command::new(env!("CARGO_BIN_EXE_topology")).args(["bench", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let told: BTreeSet<&str> = page
+        .lines()
+        .filter(|line| line.contains("topology bench"))
+        .flat_map(|line| line.split("topology bench").skip(1))
+        .flat_map(|words| words.split([' ', '`', ',']).take_while(|word| !word.starts_with('#')))
+        .filter(|word| word.starts_with("--"))
+        .collect();
+    assert!(told.len() >= 4, "{told:?}");
+    told.iter().for_each(|option| assert!(help.contains(option), "{option}"));
+    let fields = ["name", "value", "floor", "unit", "ratio", "target", "met", "rounds", "lost", "not_measured"];
+    fields.iter().for_each(|field| assert!(page.contains(&format!("`{field}`")), "{field}"));
+}

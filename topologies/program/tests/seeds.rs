@@ -1,0 +1,50 @@
+//! Many runs of the simulator, and what they must come to together: the sum line of `topology sim` over seeds.
+//!
+//! Which invariants are watched is `sim::world`'s; here they are only made to face as many seeds as there is time for.
+//! `make test-long` runs forty times as many.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::{Command, Stdio};
+
+/// The last line of a run over seeds.
+fn sum(arguments: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
+    let output = command.arg("sim").args(arguments.split_whitespace()).stdin(Stdio::null()).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{arguments}:\n{stdout}");
+    stdout.lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn five_hundred_seeds_of_every_fault_break_nothing() {
+    let sum = sum("any --seeds 0..500 --faults wild");
+    assert!(sum.starts_with("500 runs, ") && sum.contains(" 0 missed, "), "{sum}");
+}
+
+#[test]
+fn without_faults_every_holder_answers_once_whatever_the_delays_and_the_wire() {
+    for wire in ["none", "native", "tp3", "mixed"] {
+        for delays in ["equal", "mild", "heavy"] {
+            let arguments = format!("any --servents 40 --ttl 4 --queries 3 --wire {wire} --delays {delays}");
+            let sum = sum(&format!("{arguments} --seeds 0..30"));
+            assert!(sum.ends_with(" 0 missed, 0 doubled, 0 lost, 0 broken invariants"), "{arguments}: {sum}");
+        }
+    }
+}
+
+#[test]
+fn a_link_that_flaps_loses_no_live_query() {
+    // Nothing is lost even of what lies behind it: what was in flight is offered again in time.
+    let sum = sum("any --seeds 0..500 --faults flap=1 --wire native");
+    assert!(sum.ends_with(" 0 missed, 0 doubled, 0 lost, 0 broken invariants"), "{sum}");
+}
+
+#[test]
+fn the_run_in_the_readme_is_what_is_printed() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let shown = readme.split_once("$ target/release/topology sim chain --servents 6\n").unwrap().1;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
+    let output = command.args(["sim", "chain", "--servents", "6"]).output().unwrap();
+    assert!(shown.starts_with(std::str::from_utf8(&output.stdout).unwrap()), "{shown}");
+}

@@ -1,0 +1,159 @@
+//! `topology sim` as a person or a script meets it: help, exit codes, errors, and the order of what it prints.
+//!
+//! What comes of the runs themselves is tested beside the engines.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn command(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
+    command.arg("sim").args(arguments.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+fn sim(arguments: &str) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn fine(arguments: &str) -> String {
+    let output = sim(arguments);
+    assert!(output.status.success(), "{arguments}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn objects(arguments: &str) -> Vec<Value> {
+    fine(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn help_tells_what_can_be_said() {
+    let help = fine("--help");
+    for word in ["small-world", "--seeds <A..B>", "--without", "slow-reader", "Exit code", "Examples:", "10 to 50"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_with_a_reason() {
+    for (arguments, expected) in [
+        ("", "<SHAPE>"),
+        ("rung", "`rung` is none of chain, ring,"),
+        ("rung", "no topology is called `rung`; there are chain, diamond"),
+        ("rung", "Usage: topology sim"),
+        ("ring --faults evil=1", "link-down, flap, clog"),
+        ("ring --servents 0", "0 is not in 1..=10000000"),
+        ("diamond --servents 9", "--servents is said by the topology itself"),
+        ("diamond --forward-once 9", "--forward-once is said by the topology itself"),
+        ("ring --forward-once 101", "101 is not in 0..=100"),
+        ("./no/such.topo", "cannot read ./no/such.topo"),
+        ("ring --seeds 1..2 --seed 3", "cannot be used with"),
+        ("ring --colour red", "--colour"),
+    ] {
+        let output = sim(arguments);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {stderr}");
+        assert!(output.stdout.is_empty() && stderr.contains(expected), "{arguments}: {stderr}");
+    }
+}
+
+#[test]
+fn nobody_is_drawn_more_neighbors_than_a_servent_takes() {
+    assert_eq!(fine("star --servents 257 --json").lines().count(), 1);
+    for arguments in ["star --servents 258", "small-world --servents 2000 --degree 256"] {
+        let output = sim(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments}");
+        assert!(text(&output.stderr).contains("neighbors, and 256 are the most: ask for"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn one_run_is_a_header_and_a_line() {
+    let output = sim("ring --servents 20");
+    assert!(output.status.success());
+    let stdout = text(&output.stdout);
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{stdout}");
+    let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let (names, values) = (cells(lines[0]), cells(lines[1]));
+    assert_eq!(names[..4], ["seed", "servents", "links", "ttl"]);
+    assert_eq!(values[..4], ["1", "20", "20", "3"]);
+    assert_eq!((names.len(), lines[0].len()), (values.len(), lines[1].len()));
+    // What depends on the machine is on stderr.
+    assert!(text(&output.stderr).contains("a second"));
+}
+
+#[test]
+fn the_same_seed_prints_the_same() {
+    let arguments = "any --seeds 3..23 --faults mild";
+    assert_eq!(fine(arguments), fine(arguments));
+    let without_seconds = || {
+        let mut objects = objects(&format!("{arguments} --json"));
+        for object in &mut objects {
+            assert!(object["seconds"].take().is_number());
+        }
+        objects
+    };
+    assert_eq!(without_seconds(), without_seconds());
+}
+
+#[test]
+fn seeds_come_in_order_and_each_can_be_run_alone() {
+    let many = objects("any --seeds 100..160 --faults mild --json");
+    assert!(many.iter().map(|object| object["seed"].as_u64().unwrap()).eq(100..160));
+    for object in many.iter().step_by(13) {
+        let line = object["command"].as_str().unwrap();
+        let arguments = line.strip_prefix("topology sim ").unwrap();
+        let mut alone = objects(&format!("{arguments} --json"));
+        assert_eq!(alone.len(), 1);
+        alone[0]["seconds"] = object["seconds"].clone();
+        assert_eq!(alone[0], *object);
+    }
+    let table = fine("any --seeds 100..160 --faults mild");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 62, "{table}");
+    let seeds = lines[1..61].iter().map(|line| line.split_whitespace().next().unwrap().parse::<u64>().unwrap());
+    assert!(seeds.eq(100..160));
+    assert!(lines[61].starts_with("60 runs, ") && lines[61].ends_with(", 0 broken invariants"), "{table}");
+}
+
+#[test]
+fn json_is_one_object_with_the_agreed_keys() {
+    let objects = objects(
+        "topologies/diamond.topo --json".replace("topologies", concat!(env!("CARGO_MANIFEST_DIR"), "/..")).as_str(),
+    );
+    assert_eq!(objects.len(), 1);
+    for key in
+        "shape servents links ttl queries seed delays faults wire expected answers missed doubled reached copies \
+        duplicates echoes lost events seconds bytes_per_servent trace_hash"
+            .split(' ')
+    {
+        assert!(!objects[0][key].is_null(), "{key}");
+    }
+    assert_eq!((&objects[0]["servents"], &objects[0]["links"]), (&4.into(), &4.into()));
+    let hash = objects[0]["trace_hash"].as_str().unwrap();
+    assert!(hash.len() == 16 && hash.chars().all(|c| c.is_ascii_hexdigit()));
+}
+
+#[test]
+fn whoever_stops_reading_hears_no_complaint() {
+    let mut child = command("ring --servents 5 --seeds 0..1000000000")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("servents"));
+    assert!(child.wait().unwrap().success());
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr, "");
+}

@@ -1,0 +1,37 @@
+//! The simulator: the minds, links and codecs of `common` around a clock, a network and a randomness of its own.
+//!
+//! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, and `dialects` who
+//! speaks what in it; `crowd` runs
+//! it as messages alone, for size and speed, and `world` runs it as connections that carry bytes and fail; `oracle`
+//! says what must come of it, without a line of the code it judges. Its command line and what is printed are
+//! `topology`'s.
+
+pub mod bare;
+pub mod crowd;
+pub mod dialects;
+pub mod faults;
+pub mod graph;
+pub mod oracle;
+pub mod outcome;
+pub mod plan;
+pub mod random;
+pub mod scene;
+pub mod shapes;
+pub mod verdict;
+pub mod world;
+
+use outcome::RunOutcome;
+use plan::{Delays, Wire};
+use scene::Scene;
+
+/// Whatever runs a scene.
+pub type Engine = fn(&Scene) -> RunOutcome;
+
+/// Runs a scene with the engine it asks for.
+#[must_use]
+pub fn run(scene: &Scene) -> RunOutcome {
+    // Where a servent lets one way shadow another, what must come of it is known to the witness of the world alone.
+    let may_shadow = scene.plan.delays != Delays::Equal && scene.forward_once.contains(&true);
+    let is_plain = scene.plan.wire == Wire::None && scene.plan.faults.is_none() && !may_shadow;
+    if is_plain { crowd::run(scene) } else { world::run(scene) }
+}

@@ -1,0 +1,361 @@
+//! What is to be run: the words of the command line, as numbers. What is drawn from them is in `scene`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shapes::built_degree;
+
+/// One run, whole: the same plan runs the same, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// How the servents are linked.
+    pub shape: Shape,
+    /// How many servents there are.
+    pub servents: usize,
+    /// How many neighbors each has, where the shape leaves a choice.
+    pub degree: usize,
+    /// The TTL every servent starts its clients' queries with.
+    pub ttl: u8,
+    /// How many queries are asked.
+    pub queries: usize,
+    /// How many servents hold the key that is asked for.
+    pub holders: usize,
+    /// Where every random number of the run comes from.
+    pub seed: u64,
+    /// How long links take.
+    pub delays: Delays,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What links carry.
+    pub wire: Wire,
+    /// How many of a hundred servents pass every query on once only, where the shape leaves it open.
+    pub forward_once: u8,
+    /// What was drawn and is left out: how a failing run is made small.
+    pub without: BTreeSet<Item>,
+}
+
+/// How the servents are linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Each with the next.
+    Chain,
+    /// Each with the next, the last with the first.
+    Ring,
+    /// All with the first.
+    Star,
+    /// Each but the first below another; `degree` is that of the inner ones.
+    Tree,
+    /// Rows and columns.
+    Grid,
+    /// Any two alike, every servent of the same degree where that can be.
+    Random,
+    /// A ring whose links go astray now and then (Watts and Strogatz 1998).
+    SmallWorld,
+    /// The more neighbors one has the more it gets (Barabasi and Albert 1999).
+    ScaleFree,
+    /// As somebody declared it.
+    Declared(Arc<DeclaredGraph>),
+}
+
+/// An overlay that somebody declared, with all that a run takes from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredGraph {
+    /// What it was called on the command line.
+    pub name: String,
+    /// Which servents are linked, by their places.
+    pub links: Vec<(u32, u32)>,
+    /// The TTL each servent starts its clients' queries with: as many as there are servents.
+    pub ttls: Vec<u8>,
+    /// Which servents pass every query on once only.
+    pub forward_once: Vec<bool>,
+}
+
+/// How long what is sent takes to arrive. What one end sends never overtakes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delays {
+    /// 10 ms, always.
+    Equal,
+    /// 5 to 15 ms, drawn anew for everything sent.
+    Mild,
+    /// Half of it up to 1 ms, half of it up to 100 ms.
+    Heavy,
+}
+
+/// What links carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Messages as they are.
+    None,
+    /// Bytes of the native dialect.
+    Native,
+    /// Bytes of the TP3 dialect, between servents and to clients.
+    Tp3,
+    /// Bytes of both: each link speaks one of them, and so does each client to its contact.
+    Mixed,
+}
+
+/// How many faults of each kind befall a run: a number drawn from a range per kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// The kinds that are on. None are a healthy run.
+    pub counts: Vec<(FaultKind, RangeInclusive<u32>)>,
+}
+
+/// What can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// A link falls, and dials between its ends fail until it is up again.
+    LinkDown,
+    /// A link falls again and again, as soon as it stands.
+    Flap,
+    /// Nothing crosses a link in one direction for a while; nothing of it is lost.
+    Clog,
+    /// One servent reads a few bytes at a time.
+    SlowReader,
+    /// The servents part in two, at random or one from all others, both ways or one way, and heal.
+    Partition,
+    /// A servent is gone at once, and comes back later with an empty mind.
+    Crash,
+    /// A servent neither reads nor thinks for a while.
+    Pause,
+    /// Dials to a servent are refused for a while.
+    DialRefused,
+    /// Dials to a servent come to nothing for a while.
+    DialSilent,
+    /// A servent that forges client addresses, TTLs and ids, replays what it hears, and floods.
+    Hostile,
+    /// What a servent looks up comes late, and half of the time in vain.
+    LookUp,
+    /// A servent that answers each copy it sees with forged ones, of the same query and of those to come, and brings its client
+    /// forged answers.
+    Forger,
+}
+
+/// Something drawn that a run can be made without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Item {
+    /// A servent, with its links.
+    Servent(u32),
+    /// A query, in the order of asking.
+    Query(u32),
+    /// A fault, in the order of drawing.
+    Fault(u32),
+}
+
+impl Shape {
+    /// The shapes with a name, as they are written.
+    pub const NAMED: [(&'static str, Shape); 8] = [
+        ("chain", Shape::Chain),
+        ("ring", Shape::Ring),
+        ("star", Shape::Star),
+        ("tree", Shape::Tree),
+        ("grid", Shape::Grid),
+        ("random", Shape::Random),
+        ("small-world", Shape::SmallWorld),
+        ("scale-free", Shape::ScaleFree),
+    ];
+}
+
+impl Plan {
+    /// The command line of this run and no other, every option spelled out that its shape leaves open.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let mut words = vec!["topology sim".to_owned(), quoted(&self.shape.to_string())];
+        if !matches!(self.shape, Shape::Declared(_)) {
+            words.push(format!("--servents {}", self.servents));
+            if let Some(degree) = built_degree(&self.shape, self.servents, self.degree) {
+                words.push(format!("--degree {degree}"));
+            }
+            words.push(format!("--ttl {}", self.ttl));
+            if self.forward_once > 0 {
+                words.push(format!("--forward-once {}", self.forward_once));
+            }
+        }
+        words.push(format!("--queries {} --holders {} --seed {}", self.queries, self.holders, self.seed));
+        words.push(format!("--delays {} --faults {} --wire {}", self.delays, self.faults, self.wire));
+        if !self.without.is_empty() {
+            words.push(format!("--without {}", in_runs(&self.without)));
+        }
+        words.join(" ")
+    }
+}
+
+/// Items as the command line takes them, those that follow each other as one word: what is left of a large run would
+/// not fit a line otherwise.
+fn in_runs(items: &BTreeSet<Item>) -> String {
+    let mut runs: Vec<(Item, Item)> = Vec::new();
+    for item in items {
+        match runs.last_mut() {
+            Some((_, last)) if last.next() == Some(*item) => *last = *item,
+            _ => runs.push((*item, *item)),
+        }
+    }
+    let words = runs.into_iter().map(|(first, last)| match first.next() {
+        _ if first == last => first.to_string(),
+        Some(second) if second == last => format!("{first},{last}"),
+        _ => format!("{first}..{}", last.number()),
+    });
+    words.collect::<Vec<_>>().join(",")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+impl Delays {
+    /// All of them, as they are written.
+    pub const NAMED: [(&'static str, Delays); 3] =
+        [("equal", Delays::Equal), ("mild", Delays::Mild), ("heavy", Delays::Heavy)];
+}
+
+impl Wire {
+    /// All of them, as they are written.
+    pub const NAMED: [(&'static str, Wire); 4] =
+        [("none", Wire::None), ("native", Wire::Native), ("tp3", Wire::Tp3), ("mixed", Wire::Mixed)];
+}
+
+impl FaultKind {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        FaultKind::ALL.into_iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, ..)| name)
+    }
+
+    /// Its place among all kinds.
+    fn place(self) -> usize {
+        FaultKind::ALL.iter().take_while(|(kind, ..)| *kind != self).count()
+    }
+
+    /// Every kind, as it is written, with how many of it a mild run has and how many a wild one.
+    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 12] = [
+        (FaultKind::LinkDown, "link-down", 0..=2, 0..=5),
+        (FaultKind::Flap, "flap", 0..=1, 0..=2),
+        (FaultKind::Clog, "clog", 0..=1, 0..=3),
+        (FaultKind::SlowReader, "slow-reader", 0..=0, 0..=2),
+        (FaultKind::Partition, "partition", 0..=0, 0..=2),
+        (FaultKind::Crash, "crash", 0..=0, 0..=3),
+        (FaultKind::Pause, "pause", 0..=1, 0..=3),
+        (FaultKind::DialRefused, "dial-refused", 0..=1, 0..=2),
+        (FaultKind::DialSilent, "dial-silent", 0..=0, 0..=2),
+        (FaultKind::Hostile, "hostile", 0..=0, 0..=2),
+        (FaultKind::LookUp, "look-up", 0..=1, 0..=2),
+        (FaultKind::Forger, "forger", 0..=0, 0..=2),
+    ];
+}
+
+impl Faults {
+    /// A few, of the kinds every network knows.
+    #[must_use]
+    pub fn mild() -> Faults {
+        Faults { counts: FaultKind::ALL.map(|(kind, _, mild, _)| (kind, mild)).to_vec() }
+    }
+
+    /// All kinds at once.
+    #[must_use]
+    pub fn wild() -> Faults {
+        Faults { counts: FaultKind::ALL.map(|(kind, _, _, wild)| (kind, wild)).to_vec() }
+    }
+
+    /// Sets how many of a kind there are, in the place of what was said of it before. The order in which kinds are said
+    /// makes no difference.
+    pub fn set(&mut self, kind: FaultKind, range: RangeInclusive<u32>) {
+        self.counts.retain(|(other, _)| *other != kind);
+        self.counts.push((kind, range));
+        self.counts.sort_by_key(|(kind, _)| kind.place());
+    }
+
+    /// Whether nothing at all goes wrong.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.counts.iter().all(|(_, range)| *range.end() == 0)
+    }
+}
+
+impl Item {
+    /// Its number among those of its sort.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Item::Servent(number) | Item::Query(number) | Item::Fault(number) => number,
+        }
+    }
+
+    /// The one that follows it.
+    #[must_use]
+    pub fn next(self) -> Option<Item> {
+        let next = self.number().checked_add(1)?;
+        Some(match self {
+            Item::Servent(_) => Item::Servent(next),
+            Item::Query(_) => Item::Query(next),
+            Item::Fault(_) => Item::Fault(next),
+        })
+    }
+}
+
+impl Delays {
+    /// The longest anything takes that is not held up by a fault.
+    pub const LONGEST: Duration = Duration::from_millis(100);
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Item::Servent(number) => write!(f, "s{number}"),
+            Item::Query(number) => write!(f, "q{number}"),
+            Item::Fault(number) => write!(f, "f{number}"),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Declared(declared) => f.write_str(&declared.name),
+            drawn => f.write_str(name_of(&Shape::NAMED, drawn)),
+        }
+    }
+}
+
+impl fmt::Display for Delays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(&Delays::NAMED, self))
+    }
+}
+
+impl fmt::Display for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(&Wire::NAMED, self))
+    }
+}
+
+fn name_of<T: PartialEq>(named: &[(&'static str, T)], value: &T) -> &'static str {
+    named.iter().find(|(_, one)| one == value).map_or("", |(name, _)| name)
+}
+
+/// As the command line takes it, in the fewest words.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, faults) in [("none", Faults::default()), ("mild", Faults::mild()), ("wild", Faults::wild())] {
+            if *self == faults {
+                return f.write_str(name);
+            }
+        }
+        for (place, (kind, range)) in self.counts.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            write!(f, "{comma}{}={}", kind.name(), range.start())?;
+            if range.start() != range.end() {
+                write!(f, "..{}", range.end())?;
+            }
+        }
+        Ok(())
+    }
+}
