@@ -3,7 +3,7 @@
 // A test of its own uses only some of what there is.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod mind;
+mod support;
 mod world;
 
 use std::cell::RefCell;
@@ -21,6 +21,7 @@ use common::overlay::{Config, Input, Opening, Overlay};
 use common::query::{Ask, Path, Query};
 use common::time::Time;
 
+use support::mind;
 use world::{ClientPlan, NodeId, ServentPlan, World};
 
 const DELAY: Duration = Duration::from_millis(10);

@@ -15,9 +15,6 @@
 //! A property that fails prints its smallest case; `PROPTEST_RNG_SEED=<u64>` repeats a run, `PROPTEST_CASES=<n>` is
 //! how long it looks.
 
-// Clippy takes only the bodies of tests for tests, not what they share.
-#![allow(clippy::expect_used, clippy::panic)]
-
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -444,7 +441,7 @@ fn a_number_that_may_be_negative_is_doubled_first() {
 
 // ---- the page ----
 
-const PAGE: &str = include_str!("../../docs/PROTOCOL.md");
+const PAGE: &str = include_str!("../../../docs/PROTOCOL.md");
 
 #[test]
 fn the_page_shows_the_golden_bytes() {

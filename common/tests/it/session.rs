@@ -2,14 +2,11 @@
 //!
 //! Inputs go in, outputs come out; there is no world here and no bytes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod random;
-
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::support::random::Random;
 use common::dialect::Dialect;
 use common::features::Features;
 use common::key::Key;
@@ -23,7 +20,6 @@ use common::session::{
 };
 use common::time::Time;
 use common::wire::WireError;
-use random::Random;
 
 const CONTACT: LinkId = LinkId(1);
 const OTHER: LinkId = LinkId(2);

@@ -1,7 +1,5 @@
 //! A servent's mind under test, the time it lives in, and what is said to it at its doors. No test is here.
 
-#![allow(dead_code, reason = "each test program has use for some of it")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

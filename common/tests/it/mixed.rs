@@ -1,8 +1,6 @@
 //! A native overlay with TP3 in its middle: three minds, their links by hand, and copies that come home late over a dialect
 //! that says neither whose they are nor that they have come to their end.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;

@@ -2,9 +2,6 @@
 //!
 //! The connections are made up here, byte for byte; the other ends are links. What a mind decides is not judged.
 
-// Clippy takes only the bodies of tests for tests, not what they share.
-#![allow(clippy::expect_used, clippy::panic)]
-
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,9 +3,6 @@
 //! What the bytes of a message are is `wire.rs`; how much memory a link may cost is `allocation.rs`. It does not judge
 //! who may say what to whom: a link hears every message from everybody.
 
-// Clippy takes only the bodies of tests for tests, not what they share.
-#![allow(clippy::expect_used, clippy::panic)]
-
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::{

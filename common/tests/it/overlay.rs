@@ -3,16 +3,13 @@
 //! Inputs go in, outputs come out; there is no world here and no bytes. How minds work together is told by the stories
 //! and judged by the simulator.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod mind;
-mod random;
-
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::mind::*;
+use crate::support::random::Random;
 use common::address::{AnswerAddress, Neighbor};
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
@@ -25,8 +22,6 @@ use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::store::Store;
 use common::wire::WireError;
-use mind::*;
-use random::Random;
 
 // ---- the flood and its limits ----
 

@@ -1,7 +1,5 @@
 //! Random numbers for tests that draw what they do at the doors of the two minds.
 
-#![allow(dead_code, reason = "each test crate takes what it needs")]
-
 use std::time::Duration;
 
 /// Random numbers that come out the same for the same seed: `SplitMix64` (Steele, Lea and Flood 2014).

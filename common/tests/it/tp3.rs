@@ -3,8 +3,6 @@
 //! How a servent and a client behave on real sockets, driven by peers that share no code with this dialect, is tested
 //! with the programs.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +98,7 @@ fn every_message_is_these_bytes_and_may_be_cut_anywhere() {
 
 #[test]
 fn the_page_tells_the_limits_as_they_are() {
-    const PAGE: &str = include_str!("../../docs/TP3.md");
+    const PAGE: &str = include_str!("../../../docs/TP3.md");
     let page = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
     for told in [
         format!("at most {TP3_TEXT_BYTES_MAX} (`TP3_TEXT_BYTES_MAX`)"),

@@ -4,19 +4,15 @@
 //! The rules are those of docs/PROTOCOL.md, "A copy" and "What is remembered". That minds which keep to them answer nothing
 //! twice is the simulator's to show.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod mind;
-
 use std::collections::VecDeque;
 
+use crate::support::mind::*;
 use common::limits::*;
 use common::link::LinkId;
 use common::message::{Finished, Message, Request, ServentId};
 use common::overlay::{Config, Output};
 use common::query::{Ask, ContactMark, Query, Tally};
 use common::time::Time;
-use mind::*;
 
 fn lost() -> Tally {
     Tally { lost: 1, ..Tally::default() }

@@ -1,0 +1,6 @@
+//! What tests of the core share. No test is here.
+
+#![allow(dead_code, reason = "each program of tests has use for some of it")]
+
+pub(crate) mod mind;
+pub(crate) mod random;
