@@ -1,6 +1,6 @@
 //! What a link accepts, keeps, queues and refuses: each of its limits reached exactly and passed by one.
 //!
-//! What the bytes of a message are is `wire.rs`; how much memory a link may cost is `allocation.rs`. It does not judge
+//! What the bytes of a message are is `wire.rs`; how much memory a link may cost is `tests/allocation`. It does not judge
 //! who may say what to whom: a link hears every message from everybody.
 
 use common::dialect::Dialect;

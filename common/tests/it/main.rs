@@ -1,6 +1,6 @@
 //! The pure core as whoever uses it sees it: each rule and limit at the door where it holds, in one program.
 //!
-//! What must have a process to itself is beside it: `allocation.rs`, which counts what is allocated, and `query_log.rs`, which
+//! What must have a process to itself is beside it: `tests/allocation`, whose allocator counts, and `query_log.rs`, which
 //! reads the log. Whole overlays are told in `stories.rs`.
 
 // Clippy takes only the bodies of tests for tests, not what they share.

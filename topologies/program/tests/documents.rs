@@ -337,7 +337,7 @@ fn every_limit_of_the_network_is_on_a_page() {
 }
 
 /// A name tells one test, though cargo takes it for all whose names have it in them: what a page says of it is seen in that
-/// one. Whoever means all tests of a file names none.
+/// one. Whoever means all tests of a file names none, or the file as the module it is.
 #[test]
 fn every_test_a_page_tells_to_run_is_there_and_is_one() {
     let mut checked = 0;
@@ -349,6 +349,11 @@ fn every_test_a_page_tells_to_run_is_there_and_is_one() {
             let ["-p", crate_name, "--test", test, rest @ ..] = words.as_slice() else { continue };
             let tests = tests_of(crate_name, test);
             let Some(name) = rest.first().filter(|name| !name.starts_with('-')) else { continue };
+            if let Some(module) = name.strip_suffix("::") {
+                let file = format!("{}/tests/{test}/{module}.rs", home_of(crate_name));
+                assert!(home().join(&file).is_file(), "{document}: {command}: no {file}");
+                continue;
+            }
             let named: Vec<&String> = tests.iter().filter(|test| test.contains(name)).collect();
             assert_eq!(named.len(), 1, "{document}: {command}: {named:?}");
             checked += 1;
@@ -503,11 +508,14 @@ fn every_seed_a_test_takes_is_told() {
 fn the_table_of_tests_names_every_file_of_the_core_and_every_other_directory() {
     let page = read("ARCHITECTURE.md");
     let table = page.split("## Tests").nth(1).unwrap();
-    for file in rust_files("common/tests").iter().filter(|file| file.matches('/').count() == 2) {
-        let name = file.strip_prefix("common/tests/").unwrap();
+    // What is in a folder beside a file belongs to that.
+    let is_first = |file: &&String| file.strip_prefix("common/tests/it/").is_some_and(|name| !name.contains('/'));
+    for file in rust_files("common/tests").iter().filter(|file| is_first(file) || file.matches('/').count() == 2) {
+        let (_, name) = file.rsplit_once('/').unwrap();
         let is_told = table.contains(&format!("`{name}`")) || table.contains(&format!("`{file}`"));
-        assert!(is_told || name == "stories.rs", "the table does not name {file}");
+        assert!(is_told || ["main.rs", "stories.rs"].contains(&name), "the table does not name {file}");
     }
+    assert!(table.contains("`common/tests/allocation`"), "the table does not name what counts memory");
     for crate_name in ["servent", "client", "topologies", "topologies/program"] {
         assert!(table.contains(&format!("`{crate_name}/tests`")), "the table does not name {crate_name}/tests");
     }

@@ -347,7 +347,7 @@ fn frames() -> String {
             vec![name.to_owned(), grouped(bytes), grouped(bytes + headers)]
         });
     let head = head(&["frame", "bytes", "bytes, alone in a segment of TCP over IPv4"]);
-    "```\n$ cargo test -p common --test wire\n```\n\n".to_owned() + &table(&head, &rows)
+    "```\n$ cargo test -p common --test it wire::\n```\n\n".to_owned() + &table(&head, &rows)
 }
 
 fn internet_table(runs: &Runs) -> anyhow::Result<String> {

@@ -1,0 +1,69 @@
+//! A mind whose deadlines are never late, whatever happened to it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Mind, TICK, address, answer, finished, nth, servent_hello, tea, whole};
+use crate::support::random::Random;
+use common::limits::SILENCE_DEFAULT;
+use common::link::LinkId;
+use common::session::{Input, Output, Question, Report};
+
+#[test]
+fn a_deadline_is_never_late_and_never_in_vain() {
+    for seed in 0..200 {
+        let mut random = Random::new(seed);
+        let mut mind = Mind::new(None);
+        let mut may_ask = false;
+        let mut asked = 0;
+        let mut ended = BTreeSet::new();
+        for _ in 0..100 {
+            let link = LinkId(1 + random.below(3));
+            let sequence = nth(random.below(10));
+            let out = match random.below(12) {
+                0 => mind.attach(),
+                1 => mind.tell(Input::Accepted { link: LinkId(2 + random.below(2)), from: address(9) }),
+                2 => mind.hear(link, servent_hello(1)),
+                3 | 4 => mind.hear(link, answer(sequence)),
+                5 => mind.hear(link, finished(sequence, whole(random.below(3)))),
+                6 => mind.closed(link),
+                7 => mind.cancel(sequence),
+                8 | 9 if may_ask => {
+                    asked += 1;
+                    let answers_wanted = random.chance(30).then_some(2);
+                    let silence_max = random.duration(SILENCE_DEFAULT);
+                    mind.ask_for(Question { ask: tea(), silence_max, answers_wanted })
+                }
+                // Too early, just before the deadline.
+                10 => {
+                    if let Some(due) = mind.session.deadline().filter(|due| *due > mind.now) {
+                        let wait = due.since(mind.now).saturating_sub(TICK);
+                        mind.now = mind.now + wait;
+                        if due > mind.now {
+                            assert_eq!(mind.tell(Input::Deadline), [], "seed {seed}");
+                            assert_eq!(mind.session.deadline(), Some(due), "seed {seed}");
+                        }
+                    }
+                    Vec::new()
+                }
+                _ => {
+                    let wait = random.duration(Duration::from_secs(3));
+                    mind.pass(wait)
+                }
+            };
+            may_ask |= out.contains(&Output::Tell(Report::Ready));
+            let ends = out.iter().filter_map(|output| match output {
+                Output::Tell(Report::Ended { sequence, .. }) => Some(*sequence),
+                _ => None,
+            });
+            for sequence in ends {
+                assert!((0..asked).map(nth).any(|own| own == sequence), "seed {seed}");
+                assert!(ended.insert(sequence), "seed {seed}: {sequence} ended twice");
+            }
+            assert_eq!(mind.session.pending_count() + ended.len(), usize::try_from(asked).unwrap(), "seed {seed}");
+        }
+        mind.pass(Duration::from_secs(10));
+        assert_eq!(mind.session.deadline(), None, "seed {seed}");
+        assert_eq!(mind.session.pending_count(), 0, "seed {seed}");
+    }
+}

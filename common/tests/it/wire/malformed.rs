@@ -1,0 +1,250 @@
+//! What is malformed, what may just be, and what cannot be said.
+
+use super::{address, bytes, client, frame, framed, greeted, heard_by, mark, stamped};
+use common::dialect::Dialect;
+use common::key::Key;
+use common::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SPAN_MAX, VALUE_BYTES_MAX};
+use common::message::{Message, Request};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
+use common::wire::{EncodeError, Frame, WireError};
+use proptest::prelude::*;
+
+#[test]
+fn a_frame_must_hold_a_message_and_nothing_else() {
+    for (what, body) in [
+        ("no message at all", ""),
+        ("a message and one byte more", "02 00"),
+        ("a message and another in the same frame", "02 02"),
+        ("an unknown message", "fa"),
+        ("a message number of 64 bits", "fd 0000000000000002"),
+        ("the reserved first byte of a number", "ff"),
+        ("a number of 128 bits", "04 fe 00000000000000000000000000000007 01"),
+        ("a frame limit of 64 bits", "00 01 fb2706 00 fd 0000000000102000"),
+        ("an unknown role", "00 fa fb2706 00 00"),
+        ("a farewell of 64 bits", "01 fd 0000000000000002"),
+        ("no farewell", "01"),
+        ("an unknown ask", "04 00 fa"),
+        ("an empty key", "04 00 00 00"),
+        ("a key longer than the frame", "04 00 00 06 6b6579"),
+        ("a key longer than memory", "04 00 00 fd ffffffffffffffff 6b6579"),
+        ("an unknown dialect", "05 00 00 7f000001 01 fa 00 00 00 01 00"),
+        ("an unknown family of addresses", "05 00 02 7f000001 01 00 00 00 00 01 00"),
+        ("a port above 65535", "05 00 00 7f000001 fc00010000 00 00 00 00 01 00"),
+        ("an address that ends early", "05 00 00 7f0000"),
+        ("a path longer than the frame", "05 00 00 7f000001 01 00 00 00 00 01 02 00 7f000001 01"),
+        ("a path longer than memory", "05 00 00 7f000001 01 00 00 00 00 01 fd ffffffffffffffff"),
+        ("an unknown answer", "06 00 0000000000000000 00 fa 00"),
+        ("an unknown contact", "05 00 00 7f000001 01 00 02 00 00 01 00"),
+        ("a contact's name that ends early", "05 00 00 7f000001 01 00 01 00000000"),
+        ("a span larger than its number", "05 00 00 7f000001 01 00 01 0000000000000000 04 05 00 00 01 00"),
+        ("a span above 65535", "05 00 00 7f000001 01 00 01 0000000000000000 fc00020000 fc00010000 00 00 01 00"),
+        ("an ask's hash that ends early", "06 00 00000000"),
+        ("a value longer than the frame", "06 00 0000000000000000 00 00 01"),
+        ("an echo without its last byte", "07 00 00 7f000001 01 00 00 00 00 00 00 00 00 00 00000000000000"),
+    ] {
+        let mut link = greeted();
+        let heard = heard_by(&mut link, &framed(&stamped(body)));
+        assert!(matches!(heard, Err(WireError::Malformed(_))), "{what}: {heard:?}");
+    }
+}
+
+#[test]
+fn what_has_no_words_is_not_encoded() {
+    let query = |contact| {
+        let (client, path) = (client("127.0.0.1:0"), Path::default());
+        Message::query(Query { sequence: 0, client, contact, ttl: 0, hops: 1, ask: Ask::Topology, path })
+    };
+    let answer = |asked| Message::Answer(Answer { sequence: 0, asked, hops: 0, body: AnswerBody::Value(Vec::new()) });
+    for (message, can_be_said) in [
+        (query(None), true),
+        (query(Some(mark(1, 7, 7))), true),
+        (query(Some(mark(1, 7, 8))), false),
+        (query(Some(mark(1, SPAN_MAX, 0))), true),
+        (query(Some(mark(1, SPAN_MAX + 1, 0))), false),
+        (query(Some(mark(1, u64::MAX, 0))), false),
+        (answer(Some(AskHash(0))), true),
+        (answer(None), false),
+    ] {
+        let encoded = Frame::new(Dialect::Native, &message);
+        assert_eq!(encoded.is_ok(), can_be_said, "{message:?}");
+        assert!(!matches!(encoded, Err(EncodeError::TooLong(_))), "{message:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_words() {
+    let heard = heard_by(&mut greeted(), &framed(&stamped("02 00 00")));
+    assert_eq!(
+        heard.expect_err("two bytes too many").to_string(),
+        "a frame that holds no message: its message ends after 2 of 4 bytes"
+    );
+    let heard = heard_by(&mut greeted(), &framed(&stamped("04 00 00 00")));
+    assert_eq!(heard.expect_err("no key").to_string(), "a frame that holds no message: the key is empty");
+    for (body, words) in [
+        ("01", "it ends before its message does"),
+        ("04 00 00 fd ffffffffffffffff 6b6579", "a length inside it is more than a frame may hold"),
+        ("05 00 00 7f000001 fc00010000 00 00 00 00 01 00", "a number is too wide for its field"),
+        ("fa", "a variant is unknown"),
+        (
+            "05 00 00 7f000001 01 00 01 0000000000000000 04 05 00 00 01 00",
+            "query 4 of a contact that says the 5 before it are open",
+        ),
+    ] {
+        let heard = heard_by(&mut greeted(), &framed(&stamped(body)));
+        assert_eq!(heard.expect_err(body), WireError::Malformed(words.to_owned()));
+    }
+}
+
+#[test]
+fn a_frame_knows_its_length_and_whether_it_says_anything() {
+    let ping = Frame::new(Dialect::Native, &Message::Ping).unwrap();
+    assert_eq!((ping.body_bytes_count(), ping.as_bytes().len(), ping.is_empty()), (2, 6, false));
+    let value = Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(b"green".to_vec()),
+    });
+    let value = Frame::new(Dialect::Tp3, &value).unwrap();
+    assert_eq!((value.body_bytes_count(), value.is_empty()), (value.as_bytes().len(), false));
+    assert!(Frame::new(Dialect::Tp3, &Message::Ping).unwrap().is_empty());
+}
+
+#[test]
+fn a_number_may_be_longer_than_it_has_to_be() {
+    let request = Message::Request(Request { sequence: 7, ask: Ask::Topology });
+    for body in ["04 07 01", "04 fb0007 01", "fb0004 fc00000007 fc00000001", "04 fd0000000000000007 01"] {
+        assert_eq!(heard_by(&mut greeted(), &framed(&stamped(body))), Ok(vec![request.clone()]), "{body}");
+    }
+}
+
+#[test]
+fn an_ipv4_address_in_ipv6_clothing_is_an_ipv4_address() {
+    let clothed = bytes("01 00000000000000000000ffff c0000207 fb2706");
+    let plain = bytes("00 c0000207 fb2706");
+    for (before, after) in [
+        ("00 00 00112233445566778899aabbccddeeff", "00 00"),
+        ("05 00", "00 00 00 00 01 00"),
+        ("05 00 00 7f000001 01 00 00 00 01 01 01", ""),
+        ("06 00 0000000000000000 00 01 01", "00"),
+        ("06 00 0000000000000000 00 01 00 01", ""),
+        ("07 00", "00 00 00 00 00 00 00 00 00 0000000000000000"),
+    ] {
+        let with = |address: &[u8]| framed(&[&stamped(before), address, &bytes(after)].concat());
+        let heard = heard_by(&mut greeted(), &with(&clothed));
+        assert!(heard.is_ok(), "{before}: {heard:?}");
+        assert_eq!(heard, heard_by(&mut greeted(), &with(&plain)), "{before}");
+    }
+}
+
+#[test]
+fn a_key_may_have_its_limit_and_no_byte_more() {
+    let framed_key = |length: usize| {
+        let length_bytes = u16::try_from(length).expect("the limit fits").to_be_bytes();
+        framed(&[&stamped("04 00 00 fb"), length_bytes.as_slice(), &vec![b'k'; length]].concat())
+    };
+    let longest = Message::Request(Request {
+        sequence: 0,
+        ask: Ask::Key(Key::new(&[b'k'; KEY_BYTES_MAX]).expect("the limit is allowed")),
+    });
+    assert_eq!(heard_by(&mut greeted(), &framed_key(KEY_BYTES_MAX)), Ok(vec![longest]));
+    let heard = heard_by(&mut greeted(), &framed_key(KEY_BYTES_MAX + 1));
+    assert_eq!(heard, Err(WireError::Malformed("the key has 4097 bytes; 4096 is the most".to_owned())));
+}
+
+#[test]
+fn a_value_may_have_its_limit_and_no_byte_more() {
+    let framed_value = |length: usize| {
+        let length_bytes = u32::try_from(length).expect("the limit fits").to_be_bytes();
+        framed(&[&stamped("06 00 0000000000000000 00 00 fc"), length_bytes.as_slice(), &vec![b'v'; length]].concat())
+    };
+    let longest = Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(vec![b'v'; VALUE_BYTES_MAX]),
+    });
+    assert_eq!(frame(&longest), framed_value(VALUE_BYTES_MAX));
+    assert_eq!(heard_by(&mut greeted(), &framed_value(VALUE_BYTES_MAX)), Ok(vec![longest]));
+    let heard = heard_by(&mut greeted(), &framed_value(VALUE_BYTES_MAX + 1));
+    assert_eq!(heard, Err(WireError::Malformed("a value of 1048577 bytes, where 1048576 is the most".to_owned())));
+}
+
+#[test]
+fn a_run_of_addresses_may_have_its_limit_and_not_one_more() {
+    // (where the addresses stand, what comes after them, how many there may be)
+    for (before, after, count_max) in [
+        ("05 00 00 7f000001 01 00 00 00 00 01", "", PATH_ADDRESSES_MAX),
+        ("06 00 0000000000000000 00 01", "00", PATH_ADDRESSES_MAX),
+        ("06 00 0000000000000000 00 01 00", "", NEIGHBORS_MAX),
+    ] {
+        let with = |count: usize| {
+            let count_bytes = u16::try_from(count).expect("the limit fits").to_be_bytes();
+            let addresses = bytes("01 20010db8000000000000000000000007 fb2706").repeat(count);
+            framed(&[&stamped(before), &bytes("fb"), count_bytes.as_slice(), &addresses, &bytes(after)].concat())
+        };
+        let heard = heard_by(&mut greeted(), &with(count_max));
+        assert!(heard.is_ok(), "{count_max} of them: {heard:?}");
+        let heard = heard_by(&mut greeted(), &with(count_max + 1));
+        let refused = format!("{} addresses, where {count_max} is the most", count_max + 1);
+        assert_eq!(heard, Err(WireError::Malformed(refused)));
+    }
+}
+
+#[test]
+fn the_largest_message_of_each_kind_fits_a_frame() {
+    let addresses = |count: usize| vec![address("[2001:db8::7]:65535"); count];
+    let largest = [
+        Message::query(Query {
+            sequence: u64::MAX,
+            client: client("[2001:db8::7]:65535"),
+            contact: Some(mark(u64::MAX, u64::MAX, u64::MAX - SPAN_MAX)),
+            ttl: u8::MAX,
+            hops: u8::MAX,
+            ask: Ask::Key(Key::new(&[0xff; KEY_BYTES_MAX]).expect("the limit is allowed")),
+            path: addresses(PATH_ADDRESSES_MAX).into(),
+        }),
+        Message::Answer(Answer {
+            sequence: u64::MAX,
+            asked: Some(AskHash(u64::MAX)),
+            hops: u8::MAX,
+            body: AnswerBody::Value(vec![0xff; VALUE_BYTES_MAX]),
+        }),
+        Message::Answer(Answer {
+            sequence: u64::MAX,
+            asked: Some(AskHash(u64::MAX)),
+            hops: u8::MAX,
+            body: AnswerBody::Place { path: addresses(PATH_ADDRESSES_MAX).into(), neighbors: addresses(NEIGHBORS_MAX) },
+        }),
+    ];
+    for message in largest {
+        let spoken = frame(&message);
+        assert!(spoken.len() - 4 <= FRAME_BYTES_MAX, "{}", message.name());
+        assert_eq!(heard_by(&mut greeted(), &spoken), Ok(vec![message]));
+    }
+}
+
+#[test]
+fn a_message_too_large_for_any_frame_is_not_encoded() {
+    let message = Message::Answer(Answer {
+        sequence: 0,
+        asked: Some(AskHash(0)),
+        hops: 0,
+        body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]),
+    });
+    assert!(Frame::new(Dialect::Native, &message).is_err());
+    // Around a value of this length there are eighteen bytes: of the stamp, the kind, the sequence, eight of what was
+    // asked, the hops, the kind of answer, and five of the length.
+    let answer = |length| {
+        let message = Message::Answer(Answer {
+            sequence: 0,
+            asked: Some(AskHash(0)),
+            hops: 0,
+            body: AnswerBody::Value(vec![0; length]),
+        });
+        Frame::new(Dialect::Native, &message).map(|frame| frame.body_bytes_count())
+    };
+    let most = FRAME_BYTES_MAX - 18;
+    assert_eq!(answer(most), Ok(FRAME_BYTES_MAX));
+    assert_eq!(answer(most + 1), Err(EncodeError::TooLong(FRAME_BYTES_MAX + 1)));
+}
