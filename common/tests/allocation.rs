@@ -1,16 +1,12 @@
-//! How much memory bytes from strangers can cost: an allocator that counts, and bytes that ask for too much.
+//! How much memory bytes from strangers can cost, and bytes that ask for too much.
 //!
 //! It measures a link and the decoding inside it, an idle servent's mind and a client's; what the minds keep of what they
 //! are told has limits of its own.
-//! It is a test binary of its own because a program has one allocator.
+//! It is a test binary of its own because a program has one allocator, and this one counts.
 
-// An allocator can only be written with `unsafe`; this one hands everything to the system's and counts.
-#![allow(unsafe_code)]
 // Clippy takes only the bodies of tests for tests, not what they share.
 #![allow(clippy::expect_used)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -31,6 +27,7 @@ use common::session::{self, Question, Session};
 use common::store::{Store, StoreError};
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position, WireError};
+use counting_allocator::{cost_of, held, with_at_most};
 use ipnet::IpNet;
 use proptest::prelude::*;
 
@@ -41,145 +38,9 @@ const IDLE_LINK_BYTES_MAX: usize = 2 * 256;
 /// As much as a program takes from a socket at once.
 const SEGMENT_BYTES: usize = 64 * 1024;
 
-// ---- the counting ----
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    // One count per thread, because tests run side by side. Constant and without a destructor, so that the allocator
-    // may touch it at any time.
-    static COUNT: Cell<Count> = const {
-        Cell::new(Count {
-            held: 0,
-            most_held: 0,
-            largest: 0,
-        })
-    };
-    /// What may be held: whatever would take more is refused.
-    static MOST_HELD: Cell<isize> = const { Cell::new(isize::MAX) };
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Count {
-    /// Bytes allocated and not freed; below zero where another thread's were freed.
-    held: isize,
-    most_held: isize,
-    /// The largest single allocation.
-    largest: usize,
-}
-
-fn count(freed: usize, allocated: usize) {
-    let mut count = COUNT.get();
-    // A block that grows may have to be copied: for a moment there are two.
-    count.held += signed(allocated);
-    count.most_held = count.most_held.max(count.held);
-    count.held -= signed(freed);
-    count.largest = count.largest.max(allocated);
-    COUNT.set(count);
-}
-
-fn is_refused(bytes: usize) -> bool {
-    COUNT.get().held.saturating_add(signed(bytes)) > MOST_HELD.get()
-}
-
-fn signed(bytes: usize) -> isize {
-    isize::try_from(bytes).unwrap_or(isize::MAX)
-}
-
-// SAFETY: every call is passed on to the system's allocator as it came, or refused, which an allocator may do; counting
-// allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_refused(layout.size()) {
-            return std::ptr::null_mut();
-        }
-        count(0, layout.size());
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if is_refused(layout.size()) {
-            return std::ptr::null_mut();
-        }
-        count(0, layout.size());
-        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        count(layout.size(), 0);
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // A block that shrinks is not refused: no allocator of a system does.
-        if size > layout.size() && is_refused(size) {
-            return std::ptr::null_mut();
-        }
-        count(layout.size(), size);
-        // SAFETY: the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-/// What doing something cost.
-#[derive(Clone, Copy, Debug)]
-struct Cost {
-    /// The most that was held at once while it was done.
-    most: usize,
-    /// The largest single allocation.
-    largest: usize,
-    /// What is still held.
-    kept: usize,
-}
-
-fn cost_of<T>(action: impl FnOnce() -> T) -> (T, Cost) {
-    let before = COUNT.get().held;
-    COUNT.set(Count { held: before, most_held: before, largest: 0 });
-    let result = action();
-    let after = COUNT.get();
-    let cost = Cost {
-        most: usize::try_from(after.most_held - before).unwrap_or(0),
-        largest: after.largest,
-        kept: usize::try_from(after.held - before).unwrap_or(0),
-    };
-    (result, cost)
-}
-
-/// Does something with no more memory than this, besides what is held already.
-fn with_at_most<T>(bytes: usize, action: impl FnOnce() -> T) -> T {
-    MOST_HELD.set(COUNT.get().held.saturating_add(signed(bytes)));
-    let result = action();
-    MOST_HELD.set(isize::MAX);
-    result
-}
-
-#[test]
-fn what_is_refused_is_what_would_be_too_much() {
-    let take = |bytes: usize| with_at_most(1_000, || Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
-    assert!(take(1_000) && !take(1_001));
-}
-
-#[test]
-fn the_count_is_right() {
-    let (block, cost) = cost_of(|| {
-        drop(vec![0_u8; 1000]);
-        vec![0_u8; 300]
-    });
-    assert_eq!((cost.most, cost.largest, cost.kept), (1000, 1000, 300));
-    let ((), cost) = cost_of(|| drop(block));
-    assert_eq!((cost.most, cost.largest, cost.kept), (0, 0, 0));
-    let (_block, cost) = cost_of(|| {
-        let mut block = Vec::<u8>::with_capacity(100);
-        block.reserve_exact(200);
-        block
-    });
-    assert_eq!((cost.most, cost.largest, cost.kept), (300, 200, 200));
+/// What is held now beyond what was held before.
+fn kept_since(before: isize) -> usize {
+    usize::try_from(held() - before).unwrap_or(0)
 }
 
 // ---- lengths that promise more than there is ----
@@ -659,7 +520,7 @@ fn a_clients_mind_holds_little_for_each_query_and_of_those_the_contact_has_finis
             out.clear();
         }
     };
-    let (at_rest, mut most) = (COUNT.get().held, 0);
+    let (at_rest, mut most) = (held(), 0);
     for count in [1, CLIENT_PENDING_MAX, 1] {
         most = count.max(most);
         let ((), pending) = cost_of(|| {
@@ -673,13 +534,13 @@ fn a_clients_mind_holds_little_for_each_query_and_of_those_the_contact_has_finis
         // Those that nobody waits for any more cost less, until the contact has said its word on them.
         client.handle(Time::START + SILENCE_DEFAULT, session::Input::Deadline, &mut out);
         out = Vec::with_capacity(2);
-        let held = COUNT.get().held - at_rest;
-        assert!(held <= signed(4 * 1024 + count * 160 + most * 40), "{count}: {held}");
+        let kept = kept_since(at_rest);
+        assert!(kept <= 4 * 1024 + count * 160 + most * 40, "{count}: {kept}");
         hear_finished(&mut client, &sequences, &mut out);
         assert_eq!(client.pending_count(), 0);
         // Of as many as are not to be drawn again.
-        let held = COUNT.get().held - at_rest;
-        assert!(held <= signed(4 * 1024 + most * 40), "{count}: {held} are still held");
+        let kept = kept_since(at_rest);
+        assert!(kept <= 4 * 1024 + most * 40, "{count}: {kept} are still held");
         sequences.clear();
     }
 }
@@ -753,7 +614,7 @@ fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and
             heard
         };
         // The end of it is half a request.
-        let held = COUNT.get().held;
+        let before = held();
         let (heard, busy) = cost_of(|| says(&mut exchange));
         assert_eq!(heard, LINKS * MESSAGES_PER_VISIT as usize);
         let each = (idle.kept + busy.kept) / LINKS;
@@ -765,8 +626,8 @@ fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and
             exchange.on_time(Time::START, &mut Nowhere);
             hear(&mut exchange);
         }
-        let left = (COUNT.get().held - held) / signed(LINKS);
-        assert!(left <= signed(IDLE_LINK_BYTES_MAX), "{left} bytes of each are kept, rests: {rests}");
+        let left = kept_since(before) / LINKS;
+        assert!(left <= IDLE_LINK_BYTES_MAX, "{left} bytes of each are kept, rests: {rests}");
     }
 }
 

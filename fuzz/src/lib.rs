@@ -8,13 +8,13 @@
 #![allow(clippy::panic, clippy::expect_used, clippy::missing_panics_doc)]
 
 pub mod corpus;
-pub mod memory;
 pub mod mutation;
 mod reader;
 pub mod runner;
 mod targets;
 
 use common::limits::FRAME_BYTES_MAX;
+use counting_allocator::{Cost, cost_of};
 
 /// What became of an input that broke nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +166,7 @@ pub fn target(name: &str) -> Option<&'static Target> {
 /// Runs a target once, and panics where it breaks or takes more memory than it may. This is how libFuzzer calls it.
 pub fn check(name: &str, bytes: &[u8]) {
     let target = target(name).expect("a target of this name");
-    let (_, cost) = memory::cost_of(|| (target.run)(bytes));
+    let (_, cost) = cost_of(|| (target.run)(bytes));
     if let Some(excess) = target.excess(bytes, cost) {
         panic!("{excess}");
     }
@@ -174,7 +174,7 @@ pub fn check(name: &str, bytes: &[u8]) {
 
 impl Target {
     /// What was too much about the memory an execution took.
-    fn excess(&self, bytes: &[u8], cost: memory::Cost) -> Option<String> {
+    fn excess(&self, bytes: &[u8], cost: Cost) -> Option<String> {
         let most = self.held_bytes_max + self.held_per_byte_max * bytes.len();
         (cost.most > most).then(|| format!("it held {} bytes at once, where {most} are the most", cost.most))
     }

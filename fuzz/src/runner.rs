@@ -12,7 +12,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Once;
 
-use crate::memory::{self, Cost};
+use counting_allocator::{Cost, cost_of};
+
 use crate::mutation::Mutator;
 use crate::{Outcome, Target};
 
@@ -73,7 +74,7 @@ pub fn run_mutations(
 }
 
 fn execute(target: &Target, input: &[u8]) -> Result<(Outcome, Cost), String> {
-    let (result, cost) = memory::cost_of(|| panic::catch_unwind(|| (target.run)(input)));
+    let (result, cost) = cost_of(|| panic::catch_unwind(|| (target.run)(input)));
     let outcome = result.map_err(|panic| in_words(&*panic))?;
     target.excess(input, cost).map_or(Ok((outcome, cost)), Err)
 }
@@ -178,6 +179,6 @@ mod tests {
         let mut report = Report::default();
         report.run(&FRAIL, b"short").unwrap();
         report.run(&FRAIL, b"more than ten").unwrap();
-        assert_eq!(report, Report { runs: 2, taken: 1, cost: Cost { most: 10, largest: 10 } });
+        assert_eq!(report, Report { runs: 2, taken: 1, cost: Cost { most: 10, largest: 10, kept: 0 } });
     }
 }
