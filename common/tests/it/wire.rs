@@ -30,7 +30,6 @@ use common::link::{Link, Purpose};
 use common::message::{Hello, Message, Role};
 use common::query::{Ask, ContactMark, ContactName};
 use common::wire::{Frame, PREFACE, Position, WireError};
-use proptest::prelude::*;
 
 /// A link that has heard a preface.
 fn stranger() -> Link {

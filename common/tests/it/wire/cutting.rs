@@ -6,7 +6,6 @@ use common::dialect::Dialect;
 use common::link::{Link, Purpose};
 use common::message::Message;
 use common::wire::{PREFACE, Position};
-use proptest::prelude::*;
 
 #[test]
 fn a_stream_cut_in_two_anywhere_is_the_same() {

@@ -11,7 +11,6 @@ use common::link::{Link, Purpose, SendError};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
 use common::wire::{PREFACE, Position, VERSION, WireError};
-use proptest::prelude::*;
 
 const SEQUENCE: u64 = 0x0123_4567_89ab_cdef;
 

@@ -7,7 +7,6 @@ use common::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESS
 use common::message::{Message, Request};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
 use common::wire::{EncodeError, Frame, WireError};
-use proptest::prelude::*;
 
 #[test]
 fn a_frame_must_hold_a_message_and_nothing_else() {

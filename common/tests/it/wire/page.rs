@@ -12,7 +12,6 @@ use common::limits::{self};
 use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
 use common::wire::Position;
-use proptest::prelude::*;
 
 const PAGE: &str = include_str!("../../../../docs/PROTOCOL.md");
 

@@ -1,0 +1,326 @@
+//! What a servent's mind holds: idle, of queries it remembers, and of neighbors that come and go.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::SLACK_BYTES;
+use common::address::{AnswerAddress, Neighbor};
+use common::dialect::Dialect;
+use common::key::Key;
+use common::limits::{NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX};
+use common::link::LinkId;
+use common::message::{Hello, Message, Request, Role, ServentId};
+use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
+use common::query::{Ask, ContactMark, ContactName, Path, Query};
+use common::store::Store;
+use common::time::Time;
+use counting_allocator::cost_of;
+use ipnet::IpNet;
+
+/// A servent that has dialled half of its neighbors and was dialled by the other half.
+fn linked_servent(neighbors: u64) -> Overlay {
+    let address = |number: u64| SocketAddr::from(([10, 0, 0, u8::try_from(number).expect("few")], 9000));
+    let dialled = |number| {
+        let address = address(number);
+        Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native }
+    };
+    let config = Config {
+        advertised: address(0),
+        servent_id: ServentId(1),
+        neighbors: (0..neighbors / 2).map(dialled).collect(),
+        ..Config::default()
+    };
+    let mut overlay = Overlay::new(&config, Arc::new(Store::default()));
+    let mut out = Vec::new();
+    overlay.handle(Time::START, Input::Deadline, &mut out);
+    for number in 0..neighbors {
+        let opening = match usize::try_from(number) {
+            Ok(target) if number < neighbors / 2 => Opening::Dialled(Dial::Neighbor(target)),
+            _ => Opening::Accepted(address(number)),
+        };
+        let link = LinkId(number);
+        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
+        let role = Role::Servent { id: ServentId(100 + u128::from(number)), advertised: address(number) };
+        let message = Message::Hello(Hello::new(role));
+        overlay.handle(Time::START, Input::Received { link, message }, &mut out);
+    }
+    overlay
+}
+
+#[test]
+fn an_idle_servent_with_eight_neighbors_holds_512_bytes_at_most_and_knows_how_many() {
+    let store_bytes = cost_of(|| Arc::new(Store::default())).1.kept;
+    let (overlay, cost) = cost_of(|| linked_servent(8));
+    assert_eq!(overlay.holding("neighbors"), Some(8));
+    let held = overlay.memory_bytes();
+    assert!(held <= 512, "{held}");
+    // What is counted is what was allocated: all but the struct itself, which is here, and the store.
+    assert_eq!(held - size_of::<Overlay>(), cost.kept - store_bytes);
+}
+
+/// A servent of its own address, with a neighbor it knows by name and another that dialled it, and what it heard.
+fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl: u8, dialect: Dialect) -> Overlay {
+    let address = |port| SocketAddr::new(advertised.ip(), port);
+    let named = Neighbor { name: "north.example".to_owned(), addresses: vec![address(1), address(2)], dialect };
+    let config = Config {
+        advertised,
+        servent_id: ServentId(1),
+        neighbors: vec![named],
+        answer_networks: tp3_answers.to_vec(),
+        ..Config::default()
+    };
+    let mut overlay = Overlay::new(&config, Arc::new(Store::default()));
+    let mut out = Vec::new();
+    overlay.handle(Time::START, Input::Deadline, &mut out);
+    for (link, opening) in [(0, Opening::Dialled(Dial::Neighbor(0))), (1, Opening::Accepted(address(9)))] {
+        let link = LinkId(link);
+        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
+        let role = Role::Servent { id: ServentId(100 + u128::from(link.0)), advertised: address(10) };
+        let message = Message::Hello(Hello::new(role));
+        overlay.handle(Time::START, Input::Received { link, message }, &mut out);
+    }
+    for sequence in 0..queries {
+        let client = AnswerAddress { socket: address(7000), dialect };
+        let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+        let contact = (dialect == Dialect::Native).then_some(ContactMark {
+            name: ContactName(1),
+            number: sequence,
+            open_from: 0,
+        });
+        let query = Query { sequence, client, contact, ttl, hops: 1, ask, path: Path::default() };
+        let message = Message::query(query);
+        overlay.handle(Time::START, Input::Received { link: LinkId(1), message }, &mut out);
+    }
+    overlay
+}
+
+/// A simulator asks at every event.
+#[test]
+fn what_a_servent_holds_is_told_without_memory() {
+    let overlay = linked_servent(8);
+    let (sum, cost) = cost_of(|| overlay.holdings().map(|holding| holding.value).sum::<u64>());
+    assert_eq!((sum, cost.most), (16, 0), "eight neighbors, which are eight links");
+}
+
+/// Six of seven copies of a flood are such.
+#[test]
+fn a_copy_that_brings_nothing_new_takes_no_memory() {
+    let own = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let mut overlay = busy_servent(own, &[], 0, 0, Dialect::Native);
+    let client = AnswerAddress { socket: SocketAddr::from(([10, 0, 0, 1], 7000)), dialect: Dialect::Native };
+    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let query = Arc::new(Query { sequence: 1, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() });
+    let mut out = Vec::with_capacity(4);
+    for (is_new, said) in [(true, 1), (false, 2), (false, 3)] {
+        let input = Input::Received { link: LinkId(1), message: Message::Query(Arc::clone(&query)) };
+        let ((), cost) = cost_of(|| overlay.handle(Time::START, input, &mut out));
+        assert_eq!((cost.most > 0, out.len()), (is_new, said));
+    }
+    assert!(matches!(out[1], Output::Send { message: Message::Echo(_), .. }), "{out:?}");
+}
+
+#[test]
+fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
+    let v4 = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let v6 = SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 9000));
+    let network: IpNet = "10.0.0.0/8".parse().expect("a network");
+    let store_bytes = cost_of(|| Arc::new(Store::default())).1.kept;
+    for (advertised, networks) in [(v4, 0), (v6, 0), (v4, 1), (v6, 2)] {
+        for dialect in [Dialect::Native, Dialect::Tp3] {
+            let uncounted = |queries, ttl| {
+                let networks = vec![network; networks];
+                let (overlay, cost) = cost_of(|| busy_servent(advertised, &networks, queries, ttl, dialect));
+                let seen = ["seen", "seen_by_age"].map(|name| overlay.holding(name).unwrap_or_default());
+                assert_eq!(seen, if dialect == Dialect::Native { [queries, 0] } else { [0, queries] });
+                let held = overlay.memory_bytes() - size_of::<Overlay>();
+                (cost.kept - store_bytes).checked_sub(held).expect("no more than there is")
+            };
+            for queries in [0, 1, 3, 4, 5, 6, 100] {
+                assert_eq!(uncounted(queries, 0), 0, "{queries} queries that end here");
+            }
+            // A query that is kept to be offered again counts for what it says; what is around it is the same for all.
+            let each = uncounted(1, 3);
+            assert!(each <= 64, "{each}");
+            for queries in [3, 5, 100] {
+                assert_eq!(uncounted(queries, 3) as u64, each as u64 * queries, "{queries} queries that go on");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_remembered_of_queries_of_its_own_clients_is_counted_too() {
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let uncounted = |count: u64| {
+        let mut overlay = busy_servent(address, &[], 0, 3, Dialect::Native);
+        let mut out = Vec::new();
+        let link = LinkId(7);
+        overlay.handle(Time::START, Input::Opened { link, opening: Opening::Accepted(address) }, &mut out);
+        let hello = Message::Hello(Hello::new(Role::Client { answer_port: 7000 }));
+        overlay.handle(Time::START, Input::Received { link, message: hello }, &mut out);
+        // What is made with the first query is made, and is of no size that changes.
+        let mut ask = |sequence| {
+            let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+            let message = Message::Request(Request { sequence, ask });
+            overlay.handle(Time::START, Input::Received { link, message }, &mut Vec::new());
+            overlay.memory_bytes()
+        };
+        let before = ask(0);
+        let (after, cost) = cost_of(|| (1..=count).map(&mut ask).last().unwrap_or(before));
+        assert_eq!((overlay.holding("own_open"), overlay.holding("seen")), (Some(count + 1), Some(count + 1)));
+        cost.kept.checked_sub(after - before).expect("no more than there is")
+    };
+    // What is around a query that is kept to be offered again is the same for all.
+    let each = uncounted(1);
+    assert!(each <= 64, "{each}");
+    for count in [2, 5, 100] {
+        assert_eq!(uncounted(count) as u64, each as u64 * count, "{count} queries");
+    }
+}
+
+#[test]
+fn what_further_copies_of_a_query_take_is_counted_too() {
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
+    let uncounted = |count: u64| {
+        let mut overlay = busy_servent(address, &[], 0, 3, Dialect::Native);
+        let hear = |overlay: &mut Overlay, sequence, ttl| {
+            let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+            let contact = Some(ContactMark { name: ContactName(7), number: sequence, open_from: 0 });
+            let query = Query { sequence, client, contact, ttl, hops: 1, ask, path: Path::default() };
+            let input = Input::Received { link: LinkId(1), message: Message::query(query) };
+            overlay.handle(Time::START, input, &mut Vec::new());
+        };
+        (0..count).for_each(|sequence| hear(&mut overlay, sequence, 1));
+        let before = overlay.memory_bytes();
+        let ((), cost) = cost_of(|| {
+            for ttl in 2..=3 {
+                (0..count).for_each(|sequence| hear(&mut overlay, sequence, ttl));
+            }
+        });
+        assert_eq!(overlay.holding("pending"), Some(3 * count));
+        cost.kept.checked_sub(overlay.memory_bytes() - before).expect("no more than there is")
+    };
+    // What is around a query that is kept to be offered again is the same for all.
+    let each = uncounted(1);
+    assert!(each <= 2 * 64, "{each}");
+    for count in [2, 5, 100] {
+        assert_eq!(uncounted(count) as u64, each as u64 * count, "{count} queries");
+    }
+}
+
+#[test]
+fn forged_contacts_by_the_million_are_no_reason_to_grow() {
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let mut overlay = busy_servent(address, &[], 0, 0, Dialect::Native);
+    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
+    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let mut now = Time::START;
+    let mut forged = 0;
+    let mut most = [0, 0];
+    for round in 0..10 {
+        for _ in 0..100_000 {
+            forged += 1;
+            // One in four is of a contact that may be known.
+            let name = if forged % 4 == 0 { forged - forged % 1_000 } else { forged };
+            let contact = Some(ContactMark { name: ContactName(name), number: forged, open_from: 0 });
+            let query =
+                Query { sequence: forged, client, contact, ttl: 0, hops: 1, ask: ask.clone(), path: Path::default() };
+            overlay.handle(now, Input::Received { link: LinkId(1), message: Message::query(query) }, &mut Vec::new());
+        }
+        // Half a minute later, in which both neighbors are heard.
+        for _ in 0..15 {
+            for link in [0, 1].map(LinkId) {
+                overlay.handle(now, Input::Received { link, message: Message::Pong }, &mut Vec::new());
+            }
+            now = now + NEIGHBOR_BEAT;
+            overlay.handle(now, Input::Deadline, &mut Vec::new());
+        }
+        let is_late = usize::from(round >= 5);
+        most[is_late] = most[is_late].max(overlay.memory_bytes());
+    }
+    assert!(overlay.holding("over_share") > Some(500_000), "{:?}", overlay.holding("over_share"));
+    assert!(most[0] < 32 * 1024 * 1024 && most[1] <= most[0] * 5 / 4, "{most:?}");
+}
+
+/// What a contact had open is over, and the contact itself is remembered for as long as it may be quiet: what it takes then is
+/// not what it took before.
+#[test]
+fn contacts_that_had_much_open_hold_little_when_it_is_over() {
+    const OPEN: u64 = 10_000;
+    const CONTACTS: u64 = 30;
+    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let mut overlay = busy_servent(address, &[], 0, 0, Dialect::Native);
+    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
+    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let mut sequence = 0;
+    let mut most = 0;
+    for name in 0..CONTACTS {
+        for (number, open_from) in (0..OPEN).map(|number| (number, 0)).chain([(OPEN, OPEN)]) {
+            sequence += 1;
+            let contact = Some(ContactMark { name: ContactName(name), number, open_from });
+            let query = Query { sequence, client, contact, ttl: 0, hops: 1, ask: ask.clone(), path: Path::default() };
+            let input = Input::Received { link: LinkId(1), message: Message::query(query) };
+            overlay.handle(Time::START, input, &mut Vec::new());
+        }
+        if name == 0 {
+            most = overlay.memory_bytes();
+        }
+    }
+    assert_eq!(overlay.holding("contacts"), Some(CONTACTS));
+    let now = overlay.memory_bytes();
+    assert!(now <= most + 1024 * 1024, "{now} bytes, and {most} after the first");
+}
+
+/// Anybody may be linked and gone again as often as it likes, beside however much others ask.
+#[test]
+fn a_neighbor_that_comes_and_goes_costs_nothing_for_what_others_asked() {
+    let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    for ttl in [0, 3] {
+        // With TTL 0 the echoes are kept, with more they are awaited.
+        let mut overlay = busy_servent(address(9000), &[], 10_000, ttl, Dialect::Native);
+        let kept = ["echoes_kept", "pending"].map(|name| overlay.holding(name));
+        assert_eq!(kept, if ttl == 0 { [Some(10_000), Some(0)] } else { [Some(0), Some(10_000)] });
+        let (link, mut out) = (LinkId(2), Vec::with_capacity(10));
+        let opening = Opening::Accepted(address(20));
+        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
+        let role = Role::Servent { id: ServentId(200), advertised: address(20) };
+        let message = Message::Hello(Hello::new(role));
+        let (_, cost) = cost_of(|| overlay.handle(Time::START, Input::Received { link, message }, &mut out));
+        assert!(cost.most <= SLACK_BYTES, "it comes, TTL {ttl}: {cost:?}");
+        let closed = Input::Closed { link, reason: String::new() };
+        let (_, cost) = cost_of(|| overlay.handle(Time::START, closed, &mut out));
+        assert!(cost.most <= SLACK_BYTES, "it goes, TTL {ttl}: {cost:?}");
+        assert_eq!(kept, ["echoes_kept", "pending"].map(|name| overlay.holding(name)));
+    }
+}
+
+#[test]
+fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
+    let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    for dialect in [Dialect::Native, Dialect::Tp3] {
+        let mut overlay = busy_servent(address(9000), &[], 0, 0, dialect);
+        let (mut now, mut sequence) = (Time::START, 0);
+        let mut remember = |count: u64| {
+            let mut hear = |link, message| {
+                overlay.handle(now, Input::Received { link: LinkId(link), message }, &mut Vec::new());
+            };
+            hear(0, Message::Pong);
+            for _ in 0..count {
+                sequence += 1;
+                let client = AnswerAddress { socket: address(7000), dialect };
+                let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+                let query = Query { sequence, client, contact: None, ttl: 0, hops: 1, ask, path: Path::default() };
+                hear(1, Message::query(query));
+            }
+            assert_eq!(overlay.holding("seen_by_age"), Some(count));
+            now = now + SEEN_TP3_AGE_MAX;
+            overlay.handle(now, Input::Deadline, &mut Vec::new());
+            overlay.memory_bytes()
+        };
+        let first = (0..3).map(|_| remember(50)).max().unwrap_or(0);
+        let last = (0..40).map(|_| remember(50)).max().unwrap_or(0);
+        // A table may have to be made a little larger for what is taken out of it, once.
+        assert!(last < first * 3 / 2, "{dialect:?}: {first}, then {last}");
+    }
+}
