@@ -52,6 +52,10 @@
 //! # }
 //! ```
 
+// What lies in bytes of others is asked for and not taken: an index that is not there is as bad as an `unwrap`.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(not(test), warn(clippy::string_slice))]
+
 // What a query means and when it is over is decided in `common::session`. Here are the sockets (`network`), a limit on what
 // waits to be told (`untold`), and the types a user sees. The program is a feature that may be turned off.
 

@@ -56,6 +56,10 @@
 //! # }
 //! ```
 
+// What lies in bytes of others is asked for and not taken: an index that is not there is as bad as an `unwrap`.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(not(test), warn(clippy::string_slice))]
+
 pub mod address;
 pub mod counted;
 pub mod dialect;

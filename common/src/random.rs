@@ -26,8 +26,8 @@ impl Secret {
     pub fn of_seed(seed: u64) -> Secret {
         let halves = [seed, split_mix(seed)].map(split_mix);
         let mut key = [0; 16];
-        for (bytes, half) in key.chunks_exact_mut(8).zip(halves) {
-            bytes.copy_from_slice(&half.to_be_bytes());
+        for (bytes, half) in key.as_chunks_mut().0.iter_mut().zip(halves) {
+            *bytes = half.to_be_bytes();
         }
         Secret { key }
     }
@@ -42,8 +42,8 @@ impl Secret {
     #[must_use]
     pub fn salted(&self, number: u128) -> Secret {
         let mut key = [0; 16];
-        for (bytes, half) in key.chunks_exact_mut(8).zip(0_u8..) {
-            bytes.copy_from_slice(&self.hash(&(number, half)).to_be_bytes());
+        for (bytes, half) in key.as_chunks_mut().0.iter_mut().zip(0_u8..) {
+            *bytes = self.hash(&(number, half)).to_be_bytes();
         }
         Secret { key }
     }

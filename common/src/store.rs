@@ -49,6 +49,7 @@ pub struct Store {
     repeated_count: usize,
 }
 
+#[expect(clippy::indexing_slicing, reason = "whatever the table names is in the list that it was made of")]
 impl Store {
     /// Reads `text` by the rules of this module. Content never makes it fail: a line beyond a limit is
     /// skipped with a warning, and nothing else is lost. Too little memory does, and ends nothing: what
@@ -160,6 +161,7 @@ struct Entry {
 // A longer key would need a wider length, and a wider length a larger entry.
 const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize && size_of::<Entry>() == 16);
 
+#[expect(clippy::indexing_slicing, reason = "an entry lies within the text it was made of, which never changes")]
 impl Entry {
     fn new(key: Range<usize>, value: Range<usize>) -> Result<Self, Oddity> {
         if key.len() > KEY_BYTES_MAX {
@@ -217,10 +219,10 @@ fn check_size(bytes_count: usize) -> Result<(), StoreError> {
 fn read_lines(text: &[u8], warnings: &mut Warnings) -> Result<Vec<Entry>, StoreError> {
     // Asked for at once: a list that grows is there twice whenever it is moved.
     let mut entries = Vec::new();
-    let with_key = lines_of(text).filter(|line| has_a_key(&text[line.clone()])).count();
+    let with_key = lines_of(text).filter(|(_, line)| has_a_key(line)).count();
     entries.try_reserve_exact(with_key).map_err(|_| StoreError::TooLittleMemory)?;
-    for (place, line) in lines_of(text).zip(1..) {
-        match read_line(text, place) {
+    for ((start, text), line) in lines_of(text).zip(1..) {
+        match read_line(start, text) {
             Ok(Some(entry)) => entries.push(entry),
             Ok(None) => {}
             Err(what) => warnings.add(Warning { line, what }),
@@ -229,12 +231,15 @@ fn read_lines(text: &[u8], warnings: &mut Warnings) -> Result<Vec<Entry>, StoreE
     Ok(entries)
 }
 
-/// Where in the text each line is, without its line feed.
-fn lines_of(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+/// Each line without its line feed, and where in the text it starts.
+fn lines_of(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     // Without a final line feed the text ends its last line; with one, that line is empty.
     let ends = memchr_iter(b'\n', text).chain(iter::once(text.len()));
-    ends.map(move |end| std::mem::replace(&mut start, end + 1)..end)
+    ends.filter_map(move |end| {
+        let start = std::mem::replace(&mut start, end + 1);
+        Some((start, text.get(start..end)?))
+    })
 }
 
 /// Whether a line has a key, within the limits or beyond.
@@ -244,19 +249,22 @@ fn has_a_key(line: &[u8]) -> bool {
 }
 
 /// `None` where a line has no key: it is blank or a comment.
-fn read_line(text: &[u8], line: Range<usize>) -> Result<Option<Entry>, Oddity> {
-    let start = line.start;
-    let line = &text[line];
+fn read_line(start: usize, line: &[u8]) -> Result<Option<Entry>, Oddity> {
     if line.starts_with(b"#") {
         return Ok(None);
     }
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let Some(last) = line.iter().rposition(|&byte| !is_blank(byte)) else {
+    let mut line = line.strip_suffix(b"\r").unwrap_or(line);
+    while let [before @ .., last] = line
+        && is_blank(*last)
+    {
+        line = before;
+    }
+    if line.is_empty() {
         return Ok(None);
-    };
-    let line = &line[..=last];
+    }
     let key_at = skip_blanks(line, 0);
-    let key_end = memchr2(b' ', b'\t', &line[key_at..]).map_or(line.len(), |length| key_at + length);
+    let words = line.get(key_at..).unwrap_or_default();
+    let key_end = memchr2(b' ', b'\t', words).map_or(line.len(), |length| key_at + length);
     let value_at = skip_blanks(line, key_end);
     Entry::new(start + key_at..start + key_end, start + value_at..start + line.len()).map(Some)
 }
@@ -266,7 +274,7 @@ fn is_blank(byte: u8) -> bool {
 }
 
 fn skip_blanks(line: &[u8], at: usize) -> usize {
-    line[at..].iter().position(|&byte| !is_blank(byte)).map_or(line.len(), |blanks| at + blanks)
+    line.iter().skip(at).position(|&byte| !is_blank(byte)).map_or(line.len(), |blanks| at + blanks)
 }
 
 /// What was odd in a text: the first few, and how many in all.
@@ -308,11 +316,12 @@ impl LooksLike {
         if let Some((_, name)) = COMPRESSED.iter().find(|(beginning, _)| text.starts_with(beginning)) {
             return Some(LooksLike::Compressed(name));
         }
-        let pairs = text[..text.len().min(ENCODING_BYTES_MAX)].chunks_exact(2);
-        let are_nul = |place: usize| pairs.clone().all(|pair| pair[place] == 0 && pair[1 - place] != 0);
+        let (pairs, _) = text.get(..ENCODING_BYTES_MAX).unwrap_or(text).as_chunks();
+        let high_first = pairs.iter().all(|[high, low]| *high == 0 && *low != 0);
+        let low_first = pairs.iter().all(|[low, high]| *high == 0 && *low != 0);
         let is_marked = text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff");
         let has_nul = text.iter().take(ENCODING_BYTES_MAX).any(|byte| *byte == 0);
-        if (is_marked && has_nul) || (text.len() >= ENCODING_BYTES_MIN && (are_nul(0) || are_nul(1))) {
+        if (is_marked && has_nul) || (text.len() >= ENCODING_BYTES_MIN && (high_first || low_first)) {
             return Some(LooksLike::Utf16);
         }
         // One before a line feed, or at the end, is part of the end of a line. A line may hold one or two others; a file

@@ -62,14 +62,17 @@ impl Display for Escaped<'_> {
 
 /// What needs no escape goes out in whole runs: most text is one run, and values may have a megabyte.
 fn write_text(text: &str, escapes: impl Fn(char) -> bool, out: &mut impl Write) -> fmt::Result {
-    let mut rest = text;
-    while let Some((at, character)) = rest.char_indices().find(|&(_, c)| escapes(c)) {
-        let (clean, tail) = rest.split_at(at);
-        out.write_str(clean)?;
-        write_escape(character, out)?;
-        rest = &tail[character.len_utf8()..];
+    for run in text.split_inclusive(&escapes) {
+        let mut clean = run.chars();
+        match clean.next_back().filter(|character| escapes(*character)) {
+            Some(character) => {
+                out.write_str(clean.as_str())?;
+                write_escape(character, out)?;
+            }
+            None => out.write_str(run)?,
+        }
     }
-    out.write_str(rest)
+    Ok(())
 }
 
 fn write_escape(character: char, out: &mut impl Write) -> fmt::Result {

@@ -138,11 +138,11 @@ pub(crate) fn tell_dialect(bytes: &[u8], side: JudgingEnd, accepts: Accepts) -> 
             JudgingEnd::Servent => manners.opening_to_servent,
             JudgingEnd::Client => manners.opening_to_client,
         };
-        let seen = bytes.len().min(opening.len());
-        if opening.is_empty() || bytes[..seen] != opening[..seen] {
+        // As far as both go.
+        if opening.is_empty() || bytes.iter().zip(opening).any(|(byte, own)| byte != own) {
             continue;
         }
-        if seen < opening.len() {
+        if bytes.len() < opening.len() {
             is_clear = false;
         } else if accepted.include(dialect) {
             return Ok(Some(dialect));

@@ -24,6 +24,10 @@
 //! until it can be connected to, `server` from then on, which is the loop over the sources `listener`, `peers`, `signals`
 //! and `disk`) and what other programs share with it, such as their log (`logging`); `cargo doc` does not show it.
 
+// What lies in bytes of others is asked for and not taken: an index that is not there is as bad as an `unwrap`.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(not(test), warn(clippy::string_slice))]
+
 pub mod connections;
 pub mod poller;
 pub mod sockets;

@@ -40,7 +40,7 @@ pub(crate) fn is_over(connection: BorrowedFd<'_>, until: &[BorrowedFd<'_>]) -> b
     ends.extend(until.iter().map(|until| PollFd::from_borrowed_fd(*until, PollFlags::IN)));
     loop {
         match poll(&mut ends, None) {
-            Ok(_) => return ends[1..].iter().all(|until| until.revents().is_empty()),
+            Ok(_) => return ends.iter().skip(1).all(|until| until.revents().is_empty()),
             Err(Errno::INTR) => {}
             Err(_) => return false,
         }

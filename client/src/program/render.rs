@@ -167,15 +167,18 @@ struct SafeJson;
 
 impl serde_json::ser::Formatter for SafeJson {
     fn write_string_fragment<Out: ?Sized + Write>(&mut self, out: &mut Out, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some((at, character)) = rest.char_indices().find(|(_, character)| misleads(*character)) {
-            out.write_all(&rest.as_bytes()[..at])?;
+        for run in fragment.split_inclusive(misleads) {
+            let mut clean = run.chars();
+            let Some(character) = clean.next_back().filter(|character| misleads(*character)) else {
+                out.write_all(run.as_bytes())?;
+                continue;
+            };
+            out.write_all(clean.as_str().as_bytes())?;
             for unit in character.encode_utf16(&mut [0; 2]) {
                 write!(out, "\\u{unit:04x}")?;
             }
-            rest = &rest[at + character.len_utf8()..];
         }
-        out.write_all(rest.as_bytes())
+        Ok(())
     }
 }
 

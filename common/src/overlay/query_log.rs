@@ -22,12 +22,11 @@ pub(super) struct Shortened<'a>(pub(super) &'a Ask);
 
 impl Display for Shortened<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Ask::Key(key) if key.as_bytes().len() > KEY_SHOWN_BYTES_MAX => {
-                let (shown, rest) = key.as_bytes().split_at(KEY_SHOWN_BYTES_MAX);
-                write!(f, "? {} and {}", Escaped::new(shown), counted(rest.len(), "more byte"))
-            }
-            ask => ask.fmt(f),
+        let Shortened(ask) = self;
+        let parts = if let Ask::Key(key) = ask { key.as_bytes().split_at_checked(KEY_SHOWN_BYTES_MAX) } else { None };
+        match parts.filter(|(_, rest)| !rest.is_empty()) {
+            Some((shown, rest)) => write!(f, "? {} and {}", Escaped::new(shown), counted(rest.len(), "more byte")),
+            None => ask.fmt(f),
         }
     }
 }

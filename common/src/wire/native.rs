@@ -128,9 +128,8 @@ impl Codec for Native {
     }
 
     fn read_preface(&self, bytes: &[u8]) -> Result<FirstBytes, WireError> {
-        let marker = &PREFACE[..3];
-        let common = bytes.len().min(marker.len());
-        if bytes[..common] != marker[..common] {
+        let [marker @ .., _] = &PREFACE;
+        if bytes.iter().zip(marker).any(|(byte, own)| byte != own) {
             let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             return Err(WireError::NoPreface(shown.join(" ")));
         }
@@ -163,7 +162,9 @@ impl Codec for Native {
             return Err(EncodeError::TooLong(length));
         }
         let announced = u32::try_from(length).map_err(|_| EncodeError::TooLong(length))?;
-        bytes[..LENGTH_BYTES].copy_from_slice(&announced.to_be_bytes());
+        if let Some(head) = bytes.first_chunk_mut() {
+            *head = announced.to_be_bytes();
+        }
         Ok(bytes)
     }
 

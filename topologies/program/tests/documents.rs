@@ -294,6 +294,28 @@ fn cargo_doc_shows_what_others_build_on_and_nothing_else() {
     assert!(!private.is_empty() && private.iter().all(|line| line.contains("--target-dir")), "{private:?}");
 }
 
+/// What the lints hold they hold in every crate, and what is indexed where others have a say.
+#[test]
+fn the_lints_that_hold_a_law_are_on() {
+    let workspace = read("Cargo.toml");
+    for lint in ["expect_used", "iter_over_hash_type", "panic", "todo", "unimplemented", "unwrap_used"] {
+        assert!(workspace.contains(&format!("\n{lint} = \"warn\"\n")), "{lint} is off");
+    }
+    let members = workspace.split("\nmembers = [").nth(1).unwrap().split(']').next().unwrap();
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() >= 5, "{members:?}");
+    for member in members {
+        assert!(
+            read(&format!("{member}/Cargo.toml")).contains("\n[lints]\nworkspace = true\n"),
+            "{member} has no lints"
+        );
+    }
+    for crate_name in ["common", "servent", "client"] {
+        let lints = "\n#![warn(clippy::indexing_slicing)]\n#![cfg_attr(not(test), warn(clippy::string_slice))]\n";
+        assert!(read(&format!("{crate_name}/src/lib.rs")).contains(lints), "{crate_name} may index what others say");
+    }
+}
+
 #[test]
 fn only_the_native_wire_names_its_codec() {
     let named: Vec<String> = rust_files("").into_iter().filter(|file| read(file).contains("bincode::")).collect();

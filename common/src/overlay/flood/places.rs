@@ -193,6 +193,7 @@ impl Places {
         self.shared.saturating_sub(self.taken)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the place was found in this list, or made there just before")]
     fn share_of(&mut self, link: LinkId) -> &mut Share {
         let place = self.place_of(link).unwrap_or_else(|place| {
             self.by_link.insert(place, (link, Share { taken: 0, is_newcomer: false }));
