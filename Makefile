@@ -30,7 +30,19 @@ SLOW_TESTS = neighbors_that_flood what_is_remembered_reaches no_neighbor_has_mor
 	what_one_link_says a_deadline_is_never_late
 MUTANTS = CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 $(CARGO) mutants -p common -o target --timeout 30
 
-.PHONY: help run test test-long fuzz fuzz-long bench bench-peers scale mutants check diamond chain topologies data clean
+# The Rust version that is promised. What it builds is not what ours builds, so it has a directory of its own.
+PROMISED_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+RUSTUP ?= rustup
+TYPOS ?= typos
+# How long advisories are waited for, which are somewhere in the net.
+ADVISORIES_WAIT ?= 60
+
+# What is not installed here fails nothing and is not green either: it says what was not looked at, and how to get it.
+comma := ,
+not_run = echo "not run: $(1); to have it: $(2)"
+
+.PHONY: help run test test-long fuzz fuzz-long bench bench-peers scale mutants check deny promised typos diamond chain \
+	topologies data clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,13 +96,41 @@ bench-peers: ## Measure them beside redis-server, nats-server and dnsmasq, where
 scale: ## Measure how a flood grows, and write the charts and tables of docs/SCALE.md
 	$(CARGO) run --locked --quiet --release --bin topology -- scale
 
-check: ## Formatting, lints and docs, all without a warning
+check: ## Formatting, lints and docs, all without a warning; then deny, promised and typos, where these are installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy -p servent -p client --lib --no-default-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet --document-private-items \
 		--target-dir target/private
+	@$(MAKE) --no-print-directory deny promised typos
+
+deny: ## Look at the licences, sources and advisories of what we depend on, with cargo-deny
+	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(call not_run,licences$(comma) sources and advisories of dependencies,cargo install cargo-deny --locked); \
+	elif timeout $(ADVISORIES_WAIT) $(CARGO) deny fetch db >/dev/null 2>&1; then \
+		$(CARGO) deny check --disable-fetch; \
+	else \
+		$(CARGO) deny check bans licenses sources && \
+		$(call not_run,advisories (the rest of cargo-deny was),a way to github.com); \
+	fi
+
+promised: ## Compile everything with the Rust version that Cargo.toml promises
+	@toolchain=$$($(RUSTUP) toolchain list 2>/dev/null | sed -n 's/^\($(PROMISED_RUST)[-.][^ ]*\).*/\1/p' | head -n 1); \
+	if $(CARGO) --version 2>/dev/null | grep -q '^cargo $(PROMISED_RUST)\.'; then \
+		echo "Rust $(PROMISED_RUST), which Cargo.toml promises, is the one in use"; \
+	elif [ -n "$$toolchain" ]; then \
+		$(RUSTUP) run "$$toolchain" cargo check --workspace --all-targets --locked --target-dir target/promised; \
+	else \
+		$(call not_run,a build with Rust $(PROMISED_RUST)$(comma) which Cargo.toml promises,rustup toolchain install $(PROMISED_RUST) --profile minimal); \
+	fi
+
+typos: ## Look for misspelt words, with typos
+	@if ! $(TYPOS) --version >/dev/null 2>&1; then \
+		$(call not_run,a search for misspelt words,cargo install typos-cli --locked); \
+	else \
+		$(TYPOS); \
+	fi
 
 data: ## Turn what this machine knows (services, countries, packages …) into key-value files in data/local
 	data/from-host
