@@ -96,6 +96,17 @@ fn every_servent_is_asked_for_a_key_and_for_its_place() {
 }
 
 #[test]
+fn answers_are_heard_where_the_contact_sees_the_client_and_nowhere_else() {
+    let (fake, _contact, client) = attached();
+    let heard = client.answers_at();
+    assert_eq!(heard.ip(), fake.address().ip());
+    TcpStream::connect(heard).unwrap();
+    // Another address of this machine, which is loopback as well.
+    let elsewhere = TcpStream::connect(("127.0.0.2", heard.port()));
+    assert_eq!(elsewhere.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
 fn the_limits_of_the_process_it_is_used_in_stay_what_they_are() {
     let few = getrlimit(Resource::Nofile).maximum.map_or(65_536, |most| most - 1);
     setrlimit(Resource::Nofile, Rlimit { current: Some(few), ..getrlimit(Resource::Nofile) }).unwrap();

@@ -399,6 +399,12 @@ fn tests_of(package: &str, program: &str) -> Vec<String> {
     let file = format!("{folder}.rs");
     let is_file = home().join(&file).is_file();
     let text: String = if is_file { read(&file) } else { rust_files(&folder).iter().map(|file| read(file)).collect() };
+    let tests = test_names(&text);
+    assert!(!tests.is_empty(), "{folder} has no test");
+    tests
+}
+
+fn test_names(text: &str) -> Vec<String> {
     let mut tests = Vec::new();
     let mut is_test = false;
     for line in text.lines().map(str::trim) {
@@ -412,7 +418,6 @@ fn tests_of(package: &str, program: &str) -> Vec<String> {
             tests.extend(targets.trim_end_matches('}').split_whitespace().map(str::to_owned));
         }
     }
-    assert!(!tests.is_empty(), "{file} has no test");
     tests
 }
 
@@ -420,7 +425,10 @@ fn tests_of(package: &str, program: &str) -> Vec<String> {
 #[test]
 fn every_name_of_the_code_that_the_architecture_and_the_page_of_tests_use_is_in_the_code() {
     let code: String = rust_files("").iter().map(|file| read(file)).chain([read("Makefile")]).collect();
-    let page = [read("ARCHITECTURE.md"), read("docs/TESTING.md")].concat();
+    let pages = ["ARCHITECTURE.md", "docs/DECISIONS.md", "docs/TESTING.md"].map(read).concat();
+    // What holds a law has a test of its own, below.
+    let page: String =
+        pages.split("\n\n").flat_map(|part| part.split("\n- ")).map(|part| part.split(HELD).next().unwrap()).collect();
     let mut checked = 0;
     for word in page.split('`').skip(1).step_by(2).filter(|word| !word.contains(['/', '.', ' ', '-'])) {
         if word.contains("::") || word.contains('_') {
@@ -572,7 +580,9 @@ fn tests_of_the_programs_compile_none_of_the_simulator() {
 fn every_file_a_document_names_is_there() {
     let all = files("");
     let mut checked = 0;
-    for document in ["ARCHITECTURE.md", "README.md", "docs/PROTOCOL.md", "docs/TP3.md", "docs/TESTING.md"] {
+    let pages =
+        ["ARCHITECTURE.md", "README.md", "docs/DECISIONS.md", "docs/PROTOCOL.md", "docs/TP3.md", "docs/TESTING.md"];
+    for document in pages {
         for word in read(document).split('`').skip(1).step_by(2) {
             let is_file = [".rs", ".md", ".toml", ".topo"].iter().any(|end| word.ends_with(end)) && word.contains('/');
             if !is_file || word.contains(['*', ' ', '{', '<']) || word.starts_with("./") {
@@ -652,4 +662,133 @@ fn every_option_that_the_page_of_figures_tells_is_one() {
     told.iter().for_each(|option| assert!(help.contains(option), "{option}"));
     let fields = ["name", "value", "floor", "unit", "ratio", "target", "met", "rounds", "lost", "not_measured"];
     fields.iter().for_each(|field| assert!(page.contains(&format!("`{field}`")), "{field}"));
+}
+
+// ---- what holds the laws ----
+
+/// The pages whose lists are laws or decisions, and the sections of theirs that are one.
+const OF_LAWS: [(&str, &str); 2] = [
+    ("ARCHITECTURE.md", "## What holds everywhere"),
+    ("docs/DECISIONS.md", "# Decisions, and what they were chosen over"),
+];
+/// What is told there in another way than as a list ends in the same way.
+const OF_WAYS: [&str; 5] = [
+    "## One query, from the prompt to the answer",
+    "## One reload, from the signal to the last byte let go of",
+    "## The same code, simulated",
+    "## The same programs, measured",
+    "## Tests",
+];
+const HELD: &str = "*Held by*";
+
+/// A section of a page with what is below it.
+fn section(page: &str, heading: &str) -> String {
+    let text = read(page);
+    let level = heading.split(' ').next().unwrap();
+    let mut lines = text.lines().skip_while(|line| *line != heading);
+    assert!(lines.next().is_some(), "{page} has no {heading}");
+    let is_next = |line: &str| line.starts_with('#') && line.split(' ').next().unwrap().len() <= level.len();
+    lines.take_while(|line| !is_next(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// Whoever reads a law sees what would notice it broken, or that nothing would. A test goes by a part of its name that no
+/// other test has.
+#[test]
+fn every_law_names_what_holds_it_and_that_is_there() {
+    let tests: BTreeSet<String> = rust_files("").iter().flat_map(|file| test_names(&read(file))).collect();
+    let manifest = read("Cargo.toml");
+    let lints = manifest.split("[workspace.lints.").skip(1).flat_map(str::lines);
+    let lints: BTreeSet<&str> = lints.filter_map(|line| line.split_once(" = ")).map(|(lint, _)| lint).collect();
+    let rows = BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(row, _)| *row);
+    let others: BTreeSet<&str> = rows.chain(["topology bench"]).collect();
+    let is_there = |holder: &str| {
+        let named: Vec<_> = tests.iter().filter(|test| test.contains(holder)).collect();
+        tests.contains(holder)
+            || holder.contains('_') && named.len() == 1
+            || lints.contains(holder)
+            || others.contains(holder)
+            || holder.contains('/') && home().join(holder).exists()
+    };
+    let mut checked = 0;
+    let mut check = |law: &str| {
+        let law = law.split_whitespace().collect::<Vec<_>>().join(" ");
+        let held = law.split_once(HELD).unwrap_or_else(|| panic!("nothing is said to hold this: {law}")).1;
+        assert!(!held.contains(". "), "what holds it is not the last that is said: {law}");
+        let named: Vec<&str> = held.split('`').skip(1).step_by(2).collect();
+        let is_said = ["the compiler", "nobody but readers"].iter().any(|words| held.contains(words));
+        assert!(is_said || !named.is_empty(), "what is it that holds this? {law}");
+        for holder in named {
+            assert!(is_there(holder), "`{holder}` is no lint, no file and no part of the name of one test: {law}");
+            checked += 1;
+        }
+    };
+    for (page, heading) in OF_LAWS {
+        let section = section(page, heading);
+        let laws = section.split("\n- **").skip(1).map(|law| law.split("\n\n").next().unwrap());
+        laws.for_each(&mut check);
+    }
+    for heading in OF_WAYS {
+        let section = section("ARCHITECTURE.md", heading);
+        let held: Vec<&str> = section.split("\n\n").filter(|paragraph| paragraph.contains(HELD)).collect();
+        assert!(!held.is_empty(), "nothing is said to hold {heading}");
+        held.into_iter().for_each(&mut check);
+    }
+    assert!(checked > 150, "{checked}");
+}
+
+/// A program has connections, and asks the exchange what to do with them.
+#[test]
+fn no_program_has_a_link_of_its_own() {
+    // What only a link, or the exchange around it, keeps to.
+    const OF_LINKS: [&str; 8] = [
+        "Link",
+        "FRAME_WAIT_MAX",
+        "LINGER_MAX",
+        "MESSAGES_PER_VISIT",
+        "READ_BYTES",
+        "CLIENT_READ_BYTES",
+        "TIMERS_PER_TURN",
+        "NEIGHBOR_UNSENT_BYTES_MAX",
+    ];
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    for file in ["servent/src", "client/src"].into_iter().flat_map(rust_files) {
+        let text = read(&file);
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let odd = code.split(|c| !is_part(c)).find(|word| OF_LINKS.contains(word));
+        assert_eq!(odd, None, "{file} has a rule about bytes or time of its own");
+    }
+    let exchange = read("common/src/exchange.rs");
+    assert!(OF_LINKS[..3].iter().all(|name| exchange.contains(name)), "they go by other names");
+}
+
+/// Whoever shares them may have made them non-blocking, and a servent's loop is not to wait for either.
+#[test]
+fn few_files_write_to_stdout_or_stderr() {
+    let shipped = ["servent/src", "client/src"].into_iter().flat_map(rust_files);
+    let uses = |file: &String| {
+        let text = read(file);
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+        code.lines().any(|line| {
+            let is_code = !line.trim_start().starts_with("//");
+            // To ask what it is, or to have it in a patient way, is not to write to it.
+            let asks = ["is_terminal()", "AutoStream::choice", "patient::std"].iter().any(|asks| line.contains(asks));
+            let names = |name: &str| line.match_indices(name).any(|(place, _)| !line[..place].ends_with('_'));
+            is_code && ["stdout()", "stderr()", "print!(", "println!("].into_iter().any(names) && !asks
+        })
+    };
+    let found: Vec<String> = shipped.filter(uses).collect();
+    let of_servents = ["log_sink", "patient", "program"].map(|file| format!("servent/src/{file}.rs"));
+    assert_eq!(found, [&of_servents[..], &["client/src/program/terminal.rs".to_owned()]].concat());
+}
+
+/// Started elsewhere it would be nobody's to end.
+#[test]
+fn every_process_is_started_where_it_is_noted() {
+    let starts = |file: &String| {
+        let text = read(file);
+        text.split("#[cfg(test)]\nmod tests").next().unwrap().contains("command.spawn()")
+            || text.contains("Command::new") && text.contains(".spawn()")
+    };
+    let found: Vec<String> = SHIPPED.into_iter().flat_map(rust_files).filter(starts).collect();
+    assert_eq!(found, ["topologies/src/processes.rs"]);
 }
