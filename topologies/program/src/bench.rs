@@ -46,12 +46,12 @@ pub struct Options {
     #[arg(long)]
     pub peers: bool,
 
-    /// How often each is measured, with its floor
-    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How often each is measured, with its floor, instead of 3 to 9 times
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
 
-    /// Ask so many queries at most, also where a row asks for a while
-    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Ask so many queries at most, also where a row asks for a while: few are quick, and their figures say little
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub queries: Option<u64>,
 }
 
@@ -236,6 +236,13 @@ fn wanted(options: &Options) -> anyhow::Result<Vec<Benchmark>> {
 /// What is wrong with a command line, as far as only this module can say it.
 pub fn refusal(options: &Options) -> Option<String> {
     wanted(options).err().map(|error| format!("{error:#}"))
+}
+
+/// What keeps the figures of this very program from saying anything.
+#[must_use]
+pub fn warning() -> Option<&'static str> {
+    cfg!(debug_assertions)
+        .then_some("this is a debug build, and its figures say little: `make bench` makes a release build")
 }
 
 /// Measures, and tells each row once it is known. Says whether every target is met.

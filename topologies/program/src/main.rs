@@ -184,6 +184,10 @@ fn run_bench(options: &bench::Options) -> anyhow::Result<ExitCode> {
     if let Some(why) = bench::refusal(options) {
         refuse("bench", &why);
     }
+    if let Some(why) = bench::warning() {
+        // Nobody who does not read it needs to.
+        let _ = patient::stderr().write_all(format!("topology: {why}\n").as_bytes());
+    }
     processes::end_all_on_signals()?;
     let well = bench::run(options, io::LineWriter::new(patient::stdout()))?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
