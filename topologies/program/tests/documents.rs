@@ -698,7 +698,11 @@ fn every_law_names_what_holds_it_and_that_is_there() {
     let tests: BTreeSet<String> = rust_files("").iter().flat_map(|file| test_names(&read(file))).collect();
     let manifest = read("Cargo.toml");
     let lints = manifest.split("[workspace.lints.").skip(1).flat_map(str::lines);
-    let lints: BTreeSet<&str> = lints.filter_map(|line| line.split_once(" = ")).map(|(lint, _)| lint).collect();
+    let lints = lints.filter_map(|line| line.split_once(" = ")).map(|(lint, _)| lint);
+    // Of every crate, or of some.
+    let fronts: String = SHIPPED.iter().map(|crate_home| read(&format!("{crate_home}/lib.rs"))).collect();
+    let of_some = fronts.split("warn(clippy::").skip(1).filter_map(|rest| rest.split(')').next());
+    let lints: BTreeSet<&str> = lints.chain(of_some).collect();
     let rows = BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(row, _)| *row);
     let others: BTreeSet<&str> = rows.chain(["topology bench"]).collect();
     let is_there = |holder: &str| {
