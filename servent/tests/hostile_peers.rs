@@ -1,7 +1,10 @@
 //! Neighbors and clients that mean harm, against real servents: they flood, forge, and stop reading.
 //!
 //! While they do, honest clients ask and must hear every answer. What the mind itself makes of a flood is tested at its
-//! doors, in `common`; what a file and the machine do to a servent is in `hostile_load.rs`.
+//! doors, in `common`; what a file and the machine do to a servent is in `hostile/load.rs`.
+//!
+//! They are a program of their own: eight attacks side by side are as much as two cores take in the time that each of them
+//! has, and crowds beside them made some of them late.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -3,7 +3,7 @@
 //! Nothing here judges what the client says; that is for the tests. Nothing waits for time to pass either: every wait is
 //! for something that can be observed, and [`PATIENCE`] only bounds how long a failure takes.
 
-// Each test crate takes from here what it needs.
+// Each of the two test programs takes from here what it needs.
 #![allow(dead_code)]
 
 pub(crate) mod fake;
@@ -11,6 +11,7 @@ pub(crate) mod forger;
 pub(crate) mod overlay;
 pub(crate) mod process;
 pub(crate) mod terminal;
+pub(crate) mod tp3;
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;

@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// The first message on a connection.
 pub(crate) fn id(port: u16) -> Vec<u8> {

@@ -4,8 +4,10 @@
 //! A peer decides nothing: it does not flood, echo or answer. Nothing here sleeps; [`PATIENCE`] bounds every wait, so
 //! that what never comes fails a test instead of hanging it.
 
-// Each test crate takes what it needs.
+// Each of the test programs takes what it needs.
 #![allow(dead_code)]
+
+pub(crate) mod tp3;
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};

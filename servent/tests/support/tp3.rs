@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// The longest text there is.
 pub(crate) const TEXT_BYTES_MAX: usize = 400;

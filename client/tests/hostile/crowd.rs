@@ -1,0 +1,42 @@
+//! As many connections as a client takes at its answer address, and one more.
+
+use std::io::Read;
+use std::net::TcpStream;
+
+use common::limits::CLIENT_CONNECTIONS_MAX;
+use rustix::process::{Resource, getrlimit};
+use servent::sockets::raise_descriptor_limit;
+
+use crate::support::fake::Fake;
+use crate::support::process::Client;
+
+#[test]
+fn one_connection_more_than_it_takes_is_closed_and_the_query_goes_on() {
+    // This process needs as many descriptors as the client does.
+    raise_descriptor_limit();
+    let (needed, most) = (CLIENT_CONNECTIONS_MAX as u64 + 100, getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX));
+    assert!(most >= needed, "this test needs {needed} descriptors and may have {most}");
+    let fake = Fake::listen();
+    // On a busy machine they come for longer than a query usually waits for its first answer.
+    let client = Client::start([&*fake.name(), "--timeout", "50s", "-n", "1", "-c", "? tea"]);
+    let mut contact = fake.attach();
+    let sequence = contact.request().sequence;
+    let address = contact.answer_address.unwrap();
+    // The contact is one of them. Each is heard before the next, for the client speaks first.
+    let greeted = || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let count = stream.read(&mut [0; 64]).unwrap_or(0);
+        (stream, count)
+    };
+    let mut crowd = Vec::new();
+    for _ in 1..CLIENT_CONNECTIONS_MAX {
+        let (stream, count) = greeted();
+        assert_ne!(count, 0);
+        crowd.push(stream);
+    }
+    assert_eq!(greeted().1, 0, "not a byte, and the end");
+    contact.answer(sequence, b"green");
+    let run = client.finish();
+    assert_eq!(run.out, format!("green {}\n", fake.address()));
+    assert!(run.log.contains(&format!("{CLIENT_CONNECTIONS_MAX} are the most")), "{}", run.log);
+}

@@ -1,0 +1,14 @@
+//! Crowds, darkness, and data rewritten without end: what is done to a servent by those who mean harm, or have more than
+//! others. What docs/TESTING.md tells with figures.
+//!
+//! They are a program of their own because they take much of the machine, and tens of thousands of descriptors of their
+//! process: beside them whoever waits for something else would wait much longer. Neighbors and clients that flood are in
+//! `hostile_peers.rs`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod crowds;
+mod load;
+mod silence;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,100 @@
+//! Bytes that are no protocol of ours.
+
+use common::limits::{FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
+use common::message::{Goodbye, Message};
+
+use super::{PREFACE, length, still_serves, tea};
+use crate::support::{AnswerPort, Peer, frame, logged, serve};
+
+#[test]
+fn garbage_is_told_nothing_and_named_in_the_log() {
+    let file = tea();
+    let mut servent = serve(&[file.path()]);
+    let rows: [(&[u8], &str); 5] = [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "47 45 54 20 2f 20 48 54"),
+        // A TLS hello, which much that scans ports begins with.
+        (&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3], "16 03 01 02 00 01 00 01"),
+        (b"\n", "0a"),
+        // The preface but for its last byte.
+        (&[0xA7, b'k', b'w', 1], "a7 6b 77 01"),
+        (&[0xff; 100_000], "ff ff ff ff ff ff ff ff"),
+    ];
+    for (bytes, shown) in rows {
+        let mut peer = Peer::stranger(servent.address());
+        peer.say_bytes(bytes);
+        assert_eq!(peer.bytes_until_end(), b"", "{shown}");
+        let reason = format!("it does not speak our protocol: its first bytes are {shown}");
+        assert!(logged(&mut servent, &format!("no link with {}: ", peer.address())).ends_with(&reason));
+    }
+    still_serves(servent.address());
+}
+
+#[test]
+fn another_version_is_told_so() {
+    let file = tea();
+    let mut servent = serve(&[file.path()]);
+    for version in [0, 2, 255] {
+        let mut peer = Peer::stranger(servent.address());
+        peer.say_bytes(&[PREFACE[0], PREFACE[1], PREFACE[2], version]);
+        peer.expect_goodbye(Goodbye::Version);
+        let reason = format!("it speaks version {version} of the protocol, not 1");
+        logged(&mut servent, &format!("no link with {}: {reason}", peer.address()));
+    }
+    still_serves(servent.address());
+}
+
+#[test]
+fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
+    let file = tea();
+    let mut servent = serve(&[file.path()]);
+    let too_long = |bytes_count: usize, max: usize| format!("a frame of {bytes_count} bytes, where {max} is the most");
+
+    let mut stranger = Peer::stranger(servent.address());
+    stranger.say_bytes(&[PREFACE, length(HELLO_FRAME_BYTES_MAX + 1)].concat());
+    stranger.expect_goodbye(Goodbye::Protocol);
+    let reason = too_long(HELLO_FRAME_BYTES_MAX + 1, HELLO_FRAME_BYTES_MAX);
+    logged(&mut servent, &format!("no link with {}: {reason}", stranger.address()));
+
+    for bytes_count in [SERVENT_FRAME_BYTES_MAX + 1, FRAME_BYTES_MAX + 1, u32::MAX as usize] {
+        let reason = too_long(bytes_count, SERVENT_FRAME_BYTES_MAX);
+        let port = AnswerPort::open();
+        let mut client = Peer::client(servent.address(), port.address().port());
+        client.say_bytes(&length(bytes_count));
+        client.expect_goodbye(Goodbye::Protocol);
+        logged(&mut servent, &format!("client {} left: {reason}", port.address()));
+
+        let mut neighbor = Peer::neighbor(servent.address());
+        neighbor.say_bytes(&length(bytes_count));
+        neighbor.expect_goodbye(Goodbye::Protocol);
+        logged(&mut servent, &format!("link with neighbor {} is gone: {reason}", neighbor.address()));
+    }
+    still_serves(servent.address());
+}
+
+#[test]
+fn a_frame_that_holds_no_message_ends_that_link_only() {
+    let file = tea();
+    let mut servent = serve(&[file.path()]);
+    let mut trailing = frame(&Message::Ping);
+    let announced = length(trailing.len() - 3);
+    trailing.push(0);
+    trailing[..4].copy_from_slice(&announced);
+    let rows: [(&[u8], &str); 4] = [
+        (&trailing, "a frame that holds no message: "),
+        (&[0, 0, 0, 2, 0, 0xfa], "a frame that holds no message: "),
+        (&[0, 0, 0, 0], "a frame that holds no message: "),
+        // A request for an empty key.
+        (&[0, 0, 0, 5, 0, 4, 1, 0, 0], "a frame that holds no message: the key is empty"),
+    ];
+    let mut bystander = Peer::neighbor(servent.address());
+    for (bytes, reason) in rows {
+        let mut peer = Peer::neighbor(servent.address());
+        peer.say_bytes(bytes);
+        peer.expect_goodbye(Goodbye::Protocol);
+        let line = logged(&mut servent, &format!("link with neighbor {} is gone: ", peer.address()));
+        assert!(line.contains(reason), "{line}");
+    }
+    bystander.say(&Message::Ping);
+    assert_eq!(bystander.expect(), Message::Pong);
+    still_serves(servent.address());
+}

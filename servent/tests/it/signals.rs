@@ -1,0 +1,114 @@
+//! Signals at any time of a servent's life: before it has read its data, while it serves, and where it was started not
+//! to hear one.
+
+use std::fs;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use topologies::fleet::{hear_signals, program};
+
+use crate::support::{DataFile, PATIENCE, Peer, Process, stderr, stdout};
+
+/// A port nobody listens on: no peer of these tests is reached over it.
+const ANSWER_PORT: u16 = 9;
+/// Lines that take seconds to read, where nothing else is given the time that is due to this process.
+const MANY_LINES: usize = 2_000_000;
+
+/// A command that yields to everybody, so that it is still busy with its data when it is told something.
+fn slowly(arguments: &[&str]) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(program("servent").unwrap()).args(arguments);
+    command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Waits until a process has taken this signal on.
+fn wait_until_heard(child: &Child, signal: Signal) {
+    let until = Instant::now() + PATIENCE;
+    let bit = 1_u64 << (signal.as_raw() - 1);
+    loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & bit != 0 {
+            return;
+        }
+        assert!(Instant::now() < until, "it does not hear {signal:?}");
+        thread::yield_now();
+    }
+}
+
+/// Tells a servent something as soon as it hears it, and waits for its end.
+fn told_at_once(command: &mut Command, signal: Signal) -> Output {
+    let child = command.spawn().unwrap();
+    wait_until_heard(&child, signal);
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn told_to_leave_while_it_reads_its_data_it_leaves_at_once_and_well() {
+    let file = DataFile::new("tea green\n".repeat(MANY_LINES));
+    for signal in [Signal::TERM, Signal::INT] {
+        hear_signals().unwrap();
+        let output = told_at_once(&mut slowly(&["127.0.0.1:0", file.path()]), signal);
+        assert_eq!(output.status.code(), Some(0), "{signal:?}: {}", stderr(&output));
+        assert_eq!((stdout(&output), stderr(&output)), (String::new(), String::new()), "it went on reading");
+    }
+}
+
+/// Who ends a check has not been told that all is well.
+#[test]
+fn a_check_that_is_ended_is_not_one_that_passed() {
+    let file = DataFile::new("tea green\n".repeat(MANY_LINES));
+    let output = told_at_once(&mut slowly(&["127.0.0.1:0", file.path(), "--check"]), Signal::TERM);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{}", stderr(&output));
+}
+
+#[test]
+fn told_to_read_again_while_it_reads_it_reads_once_more() {
+    let file = DataFile::new("tea green\n".repeat(MANY_LINES / 20));
+    let mut command = slowly(&["127.0.0.1:0", file.path()]);
+    let mut servent = Process::start_told(&mut command, |child| {
+        wait_until_heard(child, Signal::HUP);
+        for _ in 0..3 {
+            kill_process(Pid::from_child(child), Signal::HUP).unwrap();
+        }
+    });
+    servent.wait_for_log("serving 1 key of", 2);
+    assert_eq!(Peer::client(servent.address, ANSWER_PORT).first_value("tea"), b"green");
+    servent.signal(Signal::TERM);
+    assert_eq!(servent.wait().code(), Some(0));
+    let read = servent.log.iter().filter(|line| line.contains("serving 1 key of")).count();
+    assert!(read < 4, "what was said at once was done {read} times");
+}
+
+#[test]
+fn told_to_leave_while_it_reads_its_data_anew_it_waits_for_nothing() {
+    let file = DataFile::new("tea green\n");
+    let mut servent = Process::serve(&[file.path()]);
+    file.write("tea black\n".repeat(MANY_LINES));
+    servent.signal(Signal::HUP);
+    servent.wait_for_threads(&["log", "long reads", "servent"]);
+    servent.signal(Signal::TERM);
+    assert_eq!(servent.wait().code(), Some(0));
+    let read = servent.log.iter().filter(|line| line.contains("serving 1 key of")).count();
+    assert_eq!(read, 1, "it went on reading");
+}
+
+#[test]
+fn an_interrupt_that_was_ignored_at_the_start_stays_ignored() {
+    let file = DataFile::new("tea green\n");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' INT; exec \"$0\" 127.0.0.1:0 \"$@\""]);
+    let mut servent = Process::start(command.arg(program("servent").unwrap()).arg(file.path()));
+    servent.signal(Signal::INT);
+    // What is ignored is gone when it is sent; everything else is heard.
+    servent.signal(Signal::HUP);
+    servent.wait_for_log("serving 1 key of", 2);
+    assert_eq!(Peer::client(servent.address, ANSWER_PORT).first_value("tea"), b"green");
+    servent.signal(Signal::TERM);
+    assert_eq!(servent.wait().code(), Some(0));
+    assert_eq!(servent.log.iter().filter(|line| line.contains("told to stop")).count(), 1);
+}

@@ -1,0 +1,251 @@
+//! Both dialects in one flood.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use common::message::{Echo, Message};
+use common::query::{Query, Tally};
+use common::session::{EndReason, Ending, Question};
+use topologies::asking::{self, Asked};
+use topologies::fleet::Servent;
+
+use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, serve_tp3, still_serves, tea};
+use crate::support::tp3::{Answers, Client, Flood, Kind, TEXT_BYTES_MAX, Wire, resp};
+use crate::support::{AnswerPort, DataFile, Heard, Peer, ask};
+
+/// What the echo to a native copy must say of one TP3 neighbor it was passed on to.
+fn silent_one(tally: Tally) {
+    assert_eq!((tally.reached, tally.silent, tally.lost), (1, 1, 0), "{tally:?}");
+}
+
+#[test]
+fn a_native_query_crosses_a_tp3_link_which_is_counted_as_silent() {
+    let servent = serve_tp3(&["-"]);
+    let mut native = Peer::neighbor(servent.address());
+    let mut tp3 = Wire::neighbor(servent.address());
+    let query = native.pass_on(NOBODY.into(), ask("coffee"), 2);
+    let flood = tp3.hear_flood();
+    assert_eq!((flood.kind, flood.ttl, flood.client, &flood.info[..]), (Kind::Key, 1, NOBODY, &b"coffee"[..]));
+    match native.expect() {
+        Message::Echo(Echo { id, ttl: 2, tally }) if id == query.id() => silent_one(tally),
+        message => panic!("{message:?} and no echo"),
+    }
+    // Sent back, with more TTL too, it is still the same query.
+    tp3.pass_on(&flood);
+    tp3.pass_on(&flood.with_ttl(0));
+    let mark = Flood::key(NOBODY, UNKNOWN, 1);
+    tp3.pass_on(&mark);
+    let heard = native.expect_query();
+    assert_eq!((heard.ttl, heard.ask, heard.client.socket), (0, ask(UNKNOWN), NOBODY.into()));
+    assert_eq!(tp3.leave(), b"");
+}
+
+#[test]
+fn a_tp3_flood_crosses_a_native_link_and_its_echo_goes_no_further() {
+    let servent = serve_tp3(&["-"]);
+    let mut native = Peer::neighbor(servent.address());
+    let mut one = Wire::neighbor(servent.address());
+    let mut other = Wire::neighbor(servent.address());
+    for _ in 0..10 {
+        let flood = Flood::key(NOBODY, "coffee", 3);
+        one.pass_on(&flood);
+        assert_eq!(other.hear_flood(), flood.with_ttl(2));
+        let query = native.expect_query();
+        assert_eq!((query.ttl, &query.ask, query.client.socket), (2, &ask("coffee"), NOBODY.into()));
+        native.say(&Message::Echo(Echo {
+            id: query.id(),
+            ttl: query.ttl,
+            tally: Tally { reached: 1, ..Tally::default() },
+        }));
+    }
+    expect_nothing_more(&mut one, &mut other);
+    expect_nothing_more(&mut other, &mut one);
+    assert_eq!((one.leave(), other.leave()), (vec![], vec![]));
+}
+
+#[test]
+fn a_query_that_comes_in_both_dialects_is_answered_once() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let mut native = Peer::neighbor(servent.address());
+    let mut tp3 = Wire::neighbor(servent.address());
+    let answers = Answers::open();
+    // By TP3 first, then natively, as a native servent passes it on that got it another way.
+    let flood = Flood::key(answers.address(), "tea", 3);
+    tp3.pass_on(&flood);
+    assert_eq!(answers.next().sequence, flood.sequence);
+    let query = native.expect_query();
+    native.say(&Message::query(query.clone()));
+    match native.expect() {
+        Message::Echo(Echo { id, tally, .. }) if id == query.id() => {
+            assert_eq!((tally.duplicates, tally.answers), (1, 0));
+        }
+        message => panic!("{message:?} and no echo"),
+    }
+    expect_no_more_answers(&mut tp3, &answers);
+
+    // Natively first, then by TP3: answered in the dialect of its client.
+    let next = Query { sequence: query.sequence + 500_000, ..query };
+    native.say(&Message::query(next));
+    let answer = answers.next();
+    assert_eq!((answer.sequence, &answer.value[..]), (flood.sequence + 500_000, &b"green"[..]));
+    let passed_on = tp3.hear_flood();
+    assert_eq!((passed_on.sequence, passed_on.ttl, passed_on.client), (answer.sequence, 1, answers.address()));
+    tp3.pass_on(&passed_on);
+    tp3.pass_on(&passed_on.with_ttl(0));
+    expect_no_more_answers(&mut tp3, &answers);
+}
+
+#[test]
+fn a_tp3_client_is_answered_in_its_dialect_by_servents_behind_native_links() {
+    let files = ["tea one\n", "tea two\n", "tea three\n"].map(DataFile::new);
+    let contact = serve_tp3(&[files[0].path()]);
+    let next = serve_tp3(&[files[1].path(), &contact.address().to_string()]);
+    let last = serve_tp3(&[files[2].path(), &next.address().to_string()]);
+    let mut client = Client::attach(contact.address());
+    client.wait_until_answered_by(3);
+    for _ in 0..10 {
+        let sequence = client.ask("tea");
+        let mut values: Vec<Vec<u8>> =
+            client.expect_answers(&[sequence], 3).into_iter().map(|answer| answer.value).collect();
+        values.sort();
+        assert_eq!(values, [&b"one"[..], b"three", b"two"]);
+    }
+    let sequence = client.ask_topology();
+    let paths: BTreeSet<String> = client
+        .expect_answers(&[sequence], 3)
+        .into_iter()
+        .map(|answer| String::from_utf8(answer.value).unwrap())
+        .collect();
+    let [one, two, three] = [&contact, &next, &last].map(Servent::address);
+    assert_eq!(paths, BTreeSet::from([format!("{one}"), format!("{one} {two}"), format!("{one} {two} {three}")]));
+    assert_eq!(client.contact.leave(), b"");
+}
+
+/// The contact at the top, linked natively with the left and by TP3 with the right, and the bottom with both likewise.
+#[test]
+fn a_diamond_of_both_dialects_answers_once_each() {
+    let files = ["tea top\n", "tea left\n", "tea right\n", "tea bottom\n"].map(DataFile::new);
+    let top = serve_tp3(&[files[0].path()]);
+    let left = serve_tp3(&[files[1].path(), &top.address().to_string()]);
+    let right = serve_tp3(&[files[2].path(), &format!("tp3://{}", top.address())]);
+    let natively = left.address().to_string();
+    let by_tp3 = format!("tp3://{}", right.address());
+    let bottom = serve_tp3(&[files[3].path(), &natively, &by_tp3]);
+    // Each of the four links has been seen.
+    for (from, to) in [(&left, &top), (&left, &bottom), (&right, &top), (&right, &bottom)] {
+        let path = format!("{} {}", from.address(), to.address());
+        Client::attach(from.address()).wait_for_path(&path);
+    }
+    let mut client = Client::attach(top.address());
+    client.wait_until_answered_by(4);
+    let sequences: Vec<u32> = (0..20).map(|_| client.ask("tea")).collect();
+    let values: BTreeSet<(u32, Vec<u8>)> =
+        client.expect_answers(&sequences, 4).into_iter().map(|answer| (answer.sequence, answer.value)).collect();
+    assert_eq!(values.len(), 80);
+    let silence_max = Duration::from_secs(50);
+    let question = Question { silence_max, answers_wanted: Some(4), ..asking::key("tea").unwrap() };
+    let asked = Asked::at(top.address(), question).unwrap();
+    let values: BTreeSet<&str> = asked.values().into_iter().collect();
+    assert_eq!(values, BTreeSet::from(["top", "left", "right", "bottom"]), "{asked:?}");
+    assert_eq!((asked.answers.len(), asked.surprises.len()), (4, 0), "{asked:?}");
+}
+
+/// Asks for a key, and waits for so many seconds.
+fn waiting(key: &str, seconds: u64) -> Question {
+    Question { silence_max: Duration::from_secs(seconds), ..asking::key(key).unwrap() }
+}
+
+#[test]
+fn our_client_is_answered_by_nodes_behind_a_tp3_link_and_ends_by_silence() {
+    let file = DataFile::new("coffee black\n");
+    let servent = serve_tp3(&[file.path()]);
+    let mut node = Wire::neighbor(servent.address());
+    let contact = servent.address();
+    let client = thread::spawn(move || Asked::at(contact, waiting("coffee", 3)).unwrap());
+    let flood = node.hear_flood();
+    assert_eq!((flood.kind, flood.ttl, &flood.info[..]), (Kind::Key, 3, &b"coffee"[..]));
+    // It sends it back, as many do, and answers as all do.
+    node.pass_on(&flood);
+    node.pass_on(&flood.with_ttl(7));
+    let mut answer = Wire::connect_from(Ipv4Addr::new(127, 0, 0, 7), flood.client.into());
+    answer.say(&resp(flood.sequence, "white"));
+    let from = answer.address();
+    // It closes at once and does not care what the client may have to say.
+    drop(answer);
+    let asked = client.join().unwrap();
+    let mut answers: Vec<(&str, SocketAddr)> =
+        asked.answers.iter().map(|answer| (answer.value.as_deref().unwrap(), answer.from)).collect();
+    answers.sort_unstable();
+    assert_eq!(answers, [("black", contact), ("white", from)], "{asked:?}");
+    let Ending { reason, tally, .. } = asked.ending;
+    assert_eq!((reason, tally.silent, tally.lost), (EndReason::Silence, 1, 0), "{asked:?}");
+    assert_eq!(asked.surprises, []);
+}
+
+#[test]
+fn our_client_is_answered_by_our_servents_behind_a_tp3_link() {
+    let files = ["tea one\n", "tea two\n", "tea three\n"].map(DataFile::new);
+    let contact = serve_tp3(&[files[0].path()]);
+    let next = serve_tp3(&[files[1].path(), &format!("tp3://{}", contact.address())]);
+    let _last = serve_tp3(&[files[2].path(), &next.address().to_string()]);
+    Client::attach(contact.address()).wait_until_answered_by(3);
+    for (key, expected) in [("tea", &["one", "three", "two"][..]), ("coffee", &[])] {
+        let asked = Asked::at(contact.address(), waiting(key, 2)).unwrap();
+        let mut values = asked.values();
+        values.sort_unstable();
+        assert_eq!(values, expected, "{asked:?}");
+        let Ending { reason, tally, .. } = asked.ending;
+        assert_eq!((reason, tally.silent), (EndReason::Silence, 1), "{asked:?}");
+    }
+}
+
+#[test]
+fn what_tp3_cannot_say_is_left_out_and_closes_nothing() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let mut tp3 = Wire::neighbor(servent.address());
+    let mut native = Peer::neighbor(servent.address());
+    native.pass_on(NOBODY.into(), ask([b'k'; TEXT_BYTES_MAX + 1]), 3);
+    native.pass_on(NOBODY.into(), ask([b'k'; 4_096]), 3);
+    native.pass_on("[2001:db8::1]:9990".parse().unwrap(), ask("coffee"), 3);
+    // Native words that have no counterpart.
+    native.say(&Message::Ping);
+    native.pass_on(NOBODY.into(), ask(UNKNOWN), 1);
+    let flood = tp3.hear_flood();
+    assert_eq!((flood.ttl, flood.client, &flood.info[..]), (0, NOBODY, UNKNOWN.as_bytes()));
+    // All of them were echoed: nobody waits for what was never sent.
+    let mut echoes = 0;
+    while echoes < 4 {
+        match native.hear() {
+            Heard::Message(Message::Echo(echo)) => {
+                // What was not said is no copy, and whoever asks is told that something is missing.
+                let tally = if echoes < 3 {
+                    Tally { reached: 1, lost: 1, ..Tally::default() }
+                } else {
+                    Tally { reached: 1, copies: 1, silent: 1, ..Tally::default() }
+                };
+                assert_eq!(echo.tally, tally);
+                echoes += 1;
+            }
+            Heard::Message(Message::Pong) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(tp3.leave(), b"");
+    drop(native);
+    still_serves(&servent);
+}
+
+#[test]
+fn a_native_client_is_not_mistaken_for_one_of_tp3() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let mut native = Peer::neighbor(servent.address());
+    let port = AnswerPort::open();
+    let query = native.pass_on(port.address(), ask("tea"), 0);
+    let (mut answers, from) = port.accept_and_greet();
+    assert_eq!((answers.expect_answer().sequence, from), (query.sequence, servent.address()));
+}

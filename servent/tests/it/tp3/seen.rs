@@ -1,0 +1,200 @@
+//! What was seen before, and what becomes of it.
+
+use std::net::Ipv4Addr;
+
+use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, own_name, serve_tp3, tea};
+use crate::support::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, toporeq, unique};
+
+#[test]
+fn a_flood_seen_before_is_discarded() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let answers = Answers::open();
+    let flood = Flood::key(answers.address(), "tea", 3);
+    one.pass_on(&flood);
+    assert_eq!(answers.next().sequence, flood.sequence);
+    assert_eq!(other.hear_flood(), flood.with_ttl(2));
+    assert_eq!(third.hear_flood(), flood.with_ttl(2));
+
+    let same_id = [
+        flood.clone(),
+        flood.with_ttl(2),
+        flood.with_ttl(0),
+        // Only client and sequence tell it from others; requests for keys and for the topology share one counter.
+        Flood { info: b"another".to_vec(), ..flood.clone() },
+        Flood { kind: Kind::Topology, info: b"192.0.2.1:9000".to_vec(), ..flood },
+    ];
+    for copy in &same_id {
+        one.pass_on(copy);
+        other.pass_on(copy);
+        third.pass_on(copy);
+    }
+    expect_no_more_answers(&mut one, &answers);
+    expect_no_more_answers(&mut other, &answers);
+    expect_no_more_answers(&mut third, &answers);
+    let mark = Flood::key(NOBODY, UNKNOWN, 1);
+    third.pass_on(&mark);
+    assert_eq!((one.hear_flood(), other.hear_flood()), (mark.with_ttl(0), mark.with_ttl(0)));
+    expect_nothing_more(&mut one, &mut third);
+}
+
+#[test]
+fn a_flood_that_differs_in_ip_port_or_sequence_is_another() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let mut one = Wire::neighbor(servent.address());
+    let mut other = Wire::neighbor(servent.address());
+    let (answers, other_ip) = Answers::open_twins(Ipv4Addr::new(127, 0, 0, 2));
+    let other_port = Answers::open();
+    let flood = Flood::key(answers.address(), "tea", 3);
+    let next_sequence = Flood { sequence: unique(), ..flood.clone() };
+    for (flood, answers) in [
+        (flood.clone(), &answers),
+        (Flood { client: other_ip.address(), ..flood.clone() }, &other_ip),
+        (Flood { client: other_port.address(), ..flood }, &other_port),
+        (next_sequence, &answers),
+    ] {
+        one.pass_on(&flood);
+        assert_eq!(answers.next().sequence, flood.sequence);
+        assert_eq!(other.hear_flood(), flood.with_ttl(2));
+    }
+}
+
+#[test]
+fn requests_for_keys_and_for_the_topology_share_one_counter() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let mut neighbor = Wire::neighbor(servent.address());
+    let mut client = Client::attach(servent.address());
+    let sequences = [client.ask("tea"), client.ask_topology(), client.ask("tea")];
+    let answers = client.answers.take(3);
+    assert_eq!(answers.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), sequences);
+    for (kind, sequence, info) in
+        [(Kind::Key, 0, b"tea".to_vec()), (Kind::Topology, 1, own_name(&servent)), (Kind::Key, 2, b"tea".to_vec())]
+    {
+        assert_eq!(neighbor.hear_flood(), client.flood(kind, sequence, info));
+    }
+    // This has been asked; and who asks something else under a number that is taken is answered by the contact alone.
+    client.contact.say(&[keyreq(2, "tea"), toporeq(2), keyreq(1, "tea")].concat());
+    let sequence = client.ask("tea");
+    let answers = client.answers.take(3);
+    assert_eq!(answers.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), [1, 2, sequence]);
+    assert_eq!(neighbor.hear_flood(), client.flood(Kind::Key, sequence, "tea"));
+    client.answers.expect_nobody();
+}
+
+#[test]
+fn a_copy_that_may_go_further_is_passed_on_again_and_not_answered_again() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let answers = Answers::open();
+    let flood = Flood::key(answers.address(), "tea", 1);
+    one.pass_on(&flood);
+    assert_eq!(answers.next().sequence, flood.sequence);
+    assert_eq!(third.hear_flood(), flood.with_ttl(0));
+    assert_eq!(other.hear_flood(), flood.with_ttl(0));
+    other.pass_on(&flood.with_ttl(3));
+    assert_eq!(third.hear_flood(), flood.with_ttl(2));
+    assert_eq!(one.hear_flood(), flood.with_ttl(2));
+    one.pass_on(&flood.with_ttl(2));
+    expect_nothing_more(&mut one, &mut third);
+    expect_no_more_answers(&mut one, &answers);
+    expect_no_more_answers(&mut other, &answers);
+}
+
+#[test]
+fn with_forward_once_a_copy_that_may_go_further_is_a_duplicate() {
+    let file = tea();
+    let servent = serve_tp3(&["--forward-once", file.path()]);
+    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let answers = Answers::open();
+    let flood = Flood::key(answers.address(), "tea", 1);
+    one.pass_on(&flood);
+    assert_eq!(answers.next().sequence, flood.sequence);
+    assert_eq!(third.hear_flood(), flood.with_ttl(0));
+    other.pass_on(&flood.with_ttl(3));
+    expect_no_more_answers(&mut other, &answers);
+    expect_nothing_more(&mut other, &mut third);
+}
+
+#[test]
+fn a_flood_sent_back_by_those_it_was_sent_to_changes_nothing_for_the_client() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let mut one = Wire::neighbor(servent.address());
+    let mut other = Wire::neighbor(servent.address());
+    let mut client = Client::attach(servent.address());
+    for kind in [Kind::Key, Kind::Topology] {
+        let sequence = match kind {
+            Kind::Key => client.ask("tea"),
+            Kind::Topology => client.ask_topology(),
+        };
+        assert_eq!(client.answers.next().sequence, sequence);
+        let flood = one.hear_flood();
+        assert_eq!(flood.sequence, sequence);
+        assert_eq!(other.hear_flood(), flood);
+        // As it came, as those send it back who count down first, and both at once.
+        one.pass_on(&flood);
+        one.pass_on(&flood.with_ttl(2));
+        other.pass_on(&flood);
+        expect_nothing_more(&mut one, &mut other);
+        expect_nothing_more(&mut other, &mut one);
+    }
+    // With more TTL than it was sent with, it may go further; it is not answered again.
+    one.pass_on(&client.flood(Kind::Key, 0, "tea").with_ttl(7));
+    one.settle();
+    let sequence = client.ask("tea");
+    assert_eq!(client.answers.next().sequence, sequence);
+    client.answers.expect_nobody();
+}
+
+#[test]
+fn neighbors_that_never_discard_a_duplicate_get_one_answer_and_one_copy() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let answers = Answers::open();
+    let flood = Flood::key(answers.address(), "tea", 3);
+    let storm = flood.bytes().repeat(1_000);
+    for _ in 0..20 {
+        one.say(&storm);
+        other.say(&storm);
+    }
+    expect_no_more_answers_but_one(&mut one, &answers, &flood);
+    expect_no_more_answers(&mut other, &answers);
+    assert_eq!(third.hear_flood(), flood.with_ttl(2));
+    expect_nothing_more(&mut one, &mut third);
+    expect_nothing_more(&mut other, &mut third);
+}
+
+/// That this flood was answered once, and nothing was after it.
+fn expect_no_more_answers_but_one(neighbor: &mut Wire, answers: &Answers, flood: &Flood) {
+    assert_eq!(answers.next().sequence, flood.sequence);
+    expect_no_more_answers(neighbor, answers);
+}
+
+#[test]
+fn a_restarted_client_counts_from_0_again_and_is_answered_again() {
+    let file = tea();
+    let servent = serve_tp3(&[file.path()]);
+    let mut neighbor = Wire::neighbor(servent.address());
+    let answers = Answers::open();
+    let flood = Flood { kind: Kind::Key, ttl: 3, sequence: 0, client: answers.address(), info: b"tea".to_vec() };
+    for _ in 0..4 {
+        let mut client = attach(servent.address(), answers.address());
+        client.say(&keyreq(0, "tea"));
+        let answer = answers.next();
+        assert_eq!((answer.sequence, &answer.value[..]), (0, &b"green"[..]));
+        assert_eq!(neighbor.hear_flood(), flood);
+    }
+    // Not only when its former self has left.
+    let mut former = attach(servent.address(), answers.address());
+    former.say(&keyreq(0, "tea"));
+    assert_eq!(answers.next().sequence, 0);
+    let mut client = attach(servent.address(), answers.address());
+    client.say(&keyreq(0, "tea"));
+    assert_eq!(answers.next().sequence, 0);
+    answers.expect_nobody();
+}
