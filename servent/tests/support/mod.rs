@@ -9,15 +9,16 @@
 
 pub(crate) mod tp3;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,21 @@ pub(crate) fn free_address() -> SocketAddr {
     // 127.0.x.x is left to those who name their addresses themselves.
     let ip = Ipv4Addr::new(127, 1 + process_high % 100, process_low, place);
     TcpListener::bind((ip, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+/// Listens on a port of 127.0.0.1 that nobody in this process had before: what is still on its way to somebody who has left
+/// comes to nobody else.
+pub(crate) fn listen_anew() -> TcpListener {
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    // Those that somebody had are kept until there is another, so that the system names others.
+    let mut had = Vec::new();
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        if TAKEN.lock().unwrap().insert(listener.local_addr().unwrap().port()) {
+            return listener;
+        }
+        had.push(listener);
+    }
 }
 
 // ---- the servent ----
@@ -678,11 +694,14 @@ pub(crate) struct AnswerPort(TcpListener);
 
 impl AnswerPort {
     pub(crate) fn open() -> AnswerPort {
-        AnswerPort::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        AnswerPort::over(listen_anew())
     }
 
     pub(crate) fn open_at(address: SocketAddr) -> AnswerPort {
-        let listener = TcpListener::bind(address).unwrap();
+        AnswerPort::over(TcpListener::bind(address).unwrap())
+    }
+
+    fn over(listener: TcpListener) -> AnswerPort {
         // On a listener it bounds how long an accept waits.
         SockRef::from(&listener).set_read_timeout(Some(PATIENCE)).unwrap();
         AnswerPort(listener)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::PATIENCE;
+use super::{PATIENCE, listen_anew};
 
 /// The longest text there is.
 pub(crate) const TEXT_BYTES_MAX: usize = 400;
@@ -245,11 +245,11 @@ pub(crate) struct Node(TcpListener);
 
 impl Node {
     pub(crate) fn open() -> Node {
-        Node::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        Node(waiting(listen_anew()))
     }
 
     pub(crate) fn open_at(address: SocketAddr) -> Node {
-        Node(listen(address))
+        Node(waiting(TcpListener::bind(address).unwrap()))
     }
 
     /// How a servent is told to dial it.
@@ -263,8 +263,8 @@ impl Node {
     }
 }
 
-fn listen(address: SocketAddr) -> TcpListener {
-    let listener = TcpListener::bind(address).unwrap();
+/// Who accepts there waits, and not for ever.
+fn waiting(listener: TcpListener) -> TcpListener {
     bound_waits(&listener, PATIENCE);
     listener
 }
@@ -290,11 +290,11 @@ pub(crate) struct Answers(TcpListener);
 
 impl Answers {
     pub(crate) fn open() -> Answers {
-        Answers::open_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        Answers(waiting(listen_anew()))
     }
 
     pub(crate) fn open_at(address: impl Into<SocketAddr>) -> Answers {
-        Answers(listen(address.into()))
+        Answers(waiting(TcpListener::bind(address.into()).unwrap()))
     }
 
     /// Two on the same port of different ips.

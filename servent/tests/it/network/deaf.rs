@@ -36,7 +36,7 @@ fn a_neighbor_that_hardly_reads_loses_its_link_and_nobody_else_notices() {
     let mut sent = 0;
     while !servent.log_text().contains(&gone) {
         assert!(sent < 20_000, "80 MB are queued for one that hardly reads:\n{}", servent.log_text());
-        for _ in 0..200 {
+        for _ in 0..50 {
             source.pass_on(nobody, long_key(sent), 3);
             sent += 1;
         }
