@@ -7,22 +7,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::address::Neighbor;
 use common::dialect::Dialect;
-use common::key::Key;
 use common::link::LinkId;
-use common::message::{Echo, Message, ServentId};
-use common::overlay::{self, Config, Dial, Errand, Opening, Overlay};
-use common::query::{Ask, Query, QueryId, Tally};
-use common::random::Secret;
+use common::message::{Echo, Message};
+use common::overlay::{self, Dial, Errand, Opening, Overlay};
+use common::query::{Query, QueryId, Tally};
 use common::session::{self, Question, Report, Session};
-use common::store::Store;
 use common::time::Time;
 
+use super::cast::{self, Stores};
 use super::graph::{Graph, number};
 use super::oracle::Demanded;
 use super::outcome::RunOutcome;
@@ -39,6 +36,8 @@ const TICKS: usize = 401;
 const BATCH: usize = 256;
 /// A healthy query that takes longer will not end.
 const QUERY_MAX: Duration = Duration::from_secs(60);
+/// What the stream of random numbers is for.
+const DELAYS: u64 = 0x6372_6f77_6401_0000;
 
 /// Something on its way: where it arrives, and what it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -139,22 +138,9 @@ pub fn run(scene: &Scene) -> RunOutcome {
 impl<'a> Crowd<'a> {
     fn new(scene: &'a Scene) -> Crowd<'a> {
         let graph = &scene.graph;
-        let mut random = Random::of(scene.plan.seed, 0xc0de);
-        let mut dialled: Vec<Vec<u32>> = vec![Vec::new(); graph.servents()];
-        for (a, b) in graph.links() {
-            let (from, to) = if random.chance(50) { (a, b) } else { (b, a) };
-            dialled[from as usize].push(to);
-        }
-        let nothing = Arc::new(store(b"milk x\n"));
-        let mut servents = Vec::with_capacity(graph.servents());
-        for (servent, dialled) in dialled.iter().enumerate() {
-            let store = if scene.holders.binary_search(&number(servent)).is_ok() {
-                Arc::new(store(format!("tea of {servent}\n").as_bytes()))
-            } else {
-                Arc::clone(&nothing)
-            };
-            servents.push(Overlay::new(&config(scene, servent, dialled), store));
-        }
+        let stores = Stores::new();
+        let start = |servent| Overlay::new(&cast::plain_config(scene, servent), stores.of(scene, servent));
+        let servents = (0..graph.servents()).map(start).collect();
         let ends = graph.ends().len();
         let mut owners = vec![0; ends];
         let mut mates = vec![0; ends];
@@ -174,7 +160,7 @@ impl<'a> Crowd<'a> {
             coming: (0..TICKS).map(|_| Vec::new()).collect(),
             coming_count: 0,
             spare: Vec::new(),
-            random,
+            random: Random::of(scene.plan.seed, DELAYS),
             servents,
             owners,
             mates,
@@ -223,13 +209,13 @@ impl<'a> Crowd<'a> {
 
     fn link(&mut self, dialler: usize, dial: Dial, address: SocketAddr) {
         let now = self.time();
-        let acceptor = servent_at(address);
+        let Some(acceptor) = cast::servent_at(address) else { return };
         let Ok(place) = self.graph.neighbors(dialler).binary_search(&number(acceptor)) else { return };
         let link = self.graph.range(dialler).start + place;
         let mate = self.mates[link] as usize;
         let opened = |link, opening| overlay::Input::Opened { link: LinkId(link as u64), opening };
         let mut outputs = Vec::new();
-        let accepted = Opening::Accepted(servent_address(dialler));
+        let accepted = Opening::Accepted(cast::servent_address(dialler));
         self.servents[acceptor].handle(now, opened(mate, accepted), &mut outputs);
         self.servents[dialler].handle(now, opened(link, Opening::Dialled(dial)), &mut outputs);
         // One hello each way; nothing else is said at this time.
@@ -249,8 +235,9 @@ impl<'a> Crowd<'a> {
     fn ask(&mut self, asking: Asking) {
         let started = Instant::now();
         let client = self.clients.len();
-        let address = client_address(client);
-        let session = Session::new(Dialect::OWN, address.port(), Secret::of_seed(client as u64));
+        let address = cast::client_address(client);
+        let secret = cast::secret_of_client(self.scene.plan.seed, client);
+        let session = Session::new(Dialect::OWN, address.port(), secret);
         self.clients.push(CrowdClient { session, contact: asking.contact, answered: Vec::new(), ending: None });
         self.by_address.insert(address, client);
         self.copies.clear();
@@ -259,22 +246,20 @@ impl<'a> Crowd<'a> {
         let from = SocketAddr::new(address.ip(), 40_000);
         self.tell_servent(contact, overlay::Input::Opened { link, opening: Opening::Accepted(from) });
         self.arm(contact);
-        let input = session::Input::Attached { link: mate_of(link), contact: servent_address(contact) };
+        let input = session::Input::Attached { link: mate_of(link), contact: cast::servent_address(contact) };
         self.tell_client(client, input);
         self.run_until_quiet();
         let asked_at = self.time();
         let echoes = self.outcome.echoes;
-        let ask = if asking.topology { Some(Ask::Topology) } else { Key::new(b"tea").ok().map(Ask::Key) };
-        if let Some(ask) = ask {
-            let mut outputs = Vec::new();
-            match self.clients[client].session.ask(asked_at, Question::new(ask), &mut outputs) {
-                Ok(sequence) => self.latest = Some(QueryId { sequence, client: address }),
-                Err(error) => {
-                    self.outcome.broken.push(format!("the client of contact {} cannot ask: {error}", asking.contact));
-                }
+        let question = Question::new(cast::ask(asking.topology));
+        let mut outputs = Vec::new();
+        match self.clients[client].session.ask(asked_at, question, &mut outputs) {
+            Ok(sequence) => self.latest = Some(QueryId { sequence, client: address }),
+            Err(error) => {
+                self.outcome.broken.push(format!("the client of contact {} cannot ask: {error}", asking.contact));
             }
-            self.perform_for_client(client, outputs);
         }
+        self.perform_for_client(client, outputs);
         while self.clients[client].ending.is_none() && self.time().since(asked_at) < QUERY_MAX {
             if !self.step() {
                 break;
@@ -522,7 +507,8 @@ impl<'a> Crowd<'a> {
         let client = &mut self.clients[client];
         match report {
             Report::Answer { from, hops, body, .. } => {
-                client.answered.push(Answered { from: servent_at(from), hops: hops.unwrap_or_default(), body });
+                let from = cast::servent_at(from).unwrap_or(usize::MAX);
+                client.answered.push(Answered { from, hops: hops.unwrap_or_default(), body });
             }
             Report::Ended { ending, .. } => client.ending = Some(ending),
             Report::Ready => {}
@@ -559,7 +545,7 @@ impl<'a> Crowd<'a> {
         let opening = Opening::Dialled(Dial::Call(Errand::Answers, dial));
         self.tell_servent(servent, overlay::Input::Opened { link, opening });
         self.arm(servent);
-        let from = servent_address(servent);
+        let from = cast::servent_address(servent);
         self.tell_client(client, session::Input::Accepted { link: mate_of(link), from });
     }
 
@@ -686,41 +672,4 @@ impl<T> Slab<T> {
         self.free.push(place);
         Some(entry)
     }
-}
-
-fn store(text: &[u8]) -> Store {
-    Store::parse(text.to_vec()).map(|(store, _)| store).unwrap_or_default()
-}
-
-fn config(scene: &Scene, servent: usize, dialled: &[u32]) -> Config {
-    let neighbor = |other: &u32| {
-        let address = servent_address(*other as usize);
-        Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::OWN }
-    };
-    Config {
-        advertised: servent_address(servent),
-        servent_id: ServentId(u128::from(Random::of(scene.plan.seed, servent as u64).number()) << 64 | servent as u128),
-        ttl: scene.ttls[servent],
-        forward_once: scene.forward_once[servent],
-        neighbors: dialled.iter().map(neighbor).collect(),
-        ..Config::default()
-    }
-}
-
-/// Where a servent is: there is room for sixteen million.
-pub(super) fn servent_address(servent: usize) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::from(10 << 24 | number(servent)), 9000))
-}
-
-/// The servent at an address.
-pub(super) fn servent_at(address: SocketAddr) -> usize {
-    match address {
-        SocketAddr::V4(v4) => (u32::from(*v4.ip()) & 0x00ff_ffff) as usize,
-        SocketAddr::V6(_) => usize::MAX,
-    }
-}
-
-/// The answer address of a client.
-pub(super) fn client_address(client: usize) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::from(11 << 24 | number(client)), 7000))
 }

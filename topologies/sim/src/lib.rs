@@ -7,6 +7,7 @@
 //! `topology`'s.
 
 pub mod bare;
+pub mod cast;
 pub mod crowd;
 pub mod dialects;
 pub mod faults;

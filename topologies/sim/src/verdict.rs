@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use common::query::AnswerBody;
 use common::session::{EndReason, Ending};
 
-use super::crowd::servent_at;
+use super::cast::{servent_at, value_of};
 use super::oracle::Demanded;
 use super::outcome::RunOutcome;
 use super::plan::Delays;
@@ -106,10 +106,11 @@ fn is_true(scene: &Scene, asking: Asking, from: usize, body: &AnswerBody) -> boo
     match body {
         AnswerBody::Value(value) => {
             let is_holder = u32::try_from(from).is_ok_and(|from| scene.holders.binary_search(&from).is_ok());
-            !asking.topology && is_holder && *value == format!("of {from}").into_bytes()
+            !asking.topology && is_holder && *value == value_of(from).into_bytes()
         }
         AnswerBody::Place { path, neighbors } => {
-            let path: Vec<usize> = path.addresses().into_iter().map(servent_at).collect();
+            let path: Option<Vec<usize>> = path.addresses().into_iter().map(servent_at).collect();
+            let Some(path) = path else { return false };
             let is_link = |a: usize, b: usize| {
                 a < scene.graph.servents() && scene.graph.neighbors(a).iter().any(|end| *end as usize == b)
             };
@@ -124,7 +125,8 @@ fn is_true(scene: &Scene, asking: Asking, from: usize, body: &AnswerBody) -> boo
 
 /// Whether these are the neighbors of a servent, each once.
 fn are_neighbors(scene: &Scene, of: usize, neighbors: &[SocketAddr]) -> bool {
-    let mut neighbors: Vec<usize> = neighbors.iter().copied().map(servent_at).collect();
+    let neighbors: Option<Vec<usize>> = neighbors.iter().copied().map(servent_at).collect();
+    let Some(mut neighbors) = neighbors else { return false };
     neighbors.sort_unstable();
     neighbors.into_iter().eq(scene.graph.neighbors(of).iter().map(|neighbor| *neighbor as usize))
 }

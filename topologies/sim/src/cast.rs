@@ -1,0 +1,350 @@
+//! Who takes part in a run, and what each is started with: addresses, ids, whom a servent lists, data and secrets.
+//!
+//! Everything here follows from the scene, so both engines have the same cast. When somebody comes and goes, and what
+//! becomes of it, is theirs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use common::address::Neighbor;
+use common::dialect::Dialect;
+use common::key::Key;
+use common::message::ServentId;
+use common::overlay::Config;
+use common::query::Ask;
+use common::random::Secret;
+use common::store::Store;
+
+use super::dialects;
+use super::graph::number;
+use super::random::Random;
+use super::scene::Scene;
+
+// Everybody is in a network of its kind, whose lower three bytes are its number: there is room for sixteen million of
+// each.
+const SERVENTS: u8 = 10;
+const CLIENTS: u8 = 11;
+const STRANGERS: u8 = 12;
+const SERVENT_PORT: u16 = 9000;
+/// The port a client hears answers on.
+pub const ANSWER_PORT: u16 = 7000;
+const STRANGER_PORT: u16 = 5000;
+
+// What the streams of random numbers are for.
+const LISTERS: u64 = 0x776f_726c_6403_0000;
+const SEQUENCES: u64 = 0x776f_726c_6404_0000;
+
+/// Of a hundred links that may be listed by both ends, how many are.
+const BOTH_LIST_PERCENT: u64 = 20;
+
+/// The key that is asked for, and one that nobody asks for.
+const ASKED: &str = "tea";
+const UNASKED: &str = "milk";
+
+/// Who can have an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The servent of this number.
+    Servent(usize),
+    /// The client of this number.
+    Client(usize),
+    /// Whoever means no good, of this number.
+    Stranger(usize),
+}
+
+// ---- addresses ----
+
+/// Where a servent is.
+#[must_use]
+pub fn servent_address(servent: usize) -> SocketAddr {
+    address(SERVENTS, servent, SERVENT_PORT)
+}
+
+/// Where a client hears its answers.
+#[must_use]
+pub fn client_address(client: usize) -> SocketAddr {
+    address(CLIENTS, client, ANSWER_PORT)
+}
+
+/// Where somebody is who means no good.
+#[must_use]
+pub fn stranger_address(stranger: usize) -> SocketAddr {
+    address(STRANGERS, stranger, STRANGER_PORT)
+}
+
+fn address(network: u8, number: usize, port: u16) -> SocketAddr {
+    let [.., high, middle, low] = (number as u64).to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(network, high, middle, low), port))
+}
+
+/// Whose address this is, if it can be anybody's. Whether that one is there only the engine knows.
+#[must_use]
+pub fn who_is_at(address: SocketAddr) -> Option<Who> {
+    let SocketAddr::V4(v4) = address else { return None };
+    let [network, rest @ ..] = v4.ip().octets();
+    let number = rest.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+    match (network, v4.port()) {
+        (SERVENTS, SERVENT_PORT) => Some(Who::Servent(number)),
+        (CLIENTS, ANSWER_PORT) => Some(Who::Client(number)),
+        (STRANGERS, STRANGER_PORT) => Some(Who::Stranger(number)),
+        _ => None,
+    }
+}
+
+/// The servent whose address this is, if it is a servent's.
+#[must_use]
+pub fn servent_at(address: SocketAddr) -> Option<usize> {
+    match who_is_at(address) {
+        Some(Who::Servent(servent)) => Some(servent),
+        Some(Who::Client(_) | Who::Stranger(_)) | None => None,
+    }
+}
+
+// ---- servents ----
+
+/// Who a servent is in one of its lives, of which the first is 1.
+#[must_use]
+pub fn servent_id(servent: usize, life: u32) -> ServentId {
+    let who = servent as u64 + 1;
+    // A stream is the same for two numbers whichever comes first, so the number of a servent must be none of a life.
+    let who = who | who >> 8 << 40;
+    // Scattered, so that the smaller id is not always that of the smaller number.
+    let [scattered, low] = [0, 1].map(|half| Random::of(who, u64::from(life) << 8 | half).number());
+    ServentId(u128::from(scattered) << 64 | u128::from(low))
+}
+
+/// Which of two neighbors lists the other in any case.
+fn lister(random: &mut Random, a: u32, b: u32) -> u32 {
+    if random.chance(50) { a.min(b) } else { a.max(b) }
+}
+
+fn random_of_link(seed: u64, a: u32, b: u32) -> Random {
+    Random::of(seed ^ LISTERS, u64::from(a.min(b)) << 32 | u64::from(a.max(b)))
+}
+
+/// Whether a servent lists another as its neighbor. Of each link one end does, and sometimes both; never both in TP3,
+/// where two links between the same servents cannot be told to be the same.
+#[must_use]
+pub fn lists(seed: u64, dialect: Dialect, servent: u32, other: u32) -> bool {
+    let mut random = random_of_link(seed, servent, other);
+    let is_lister = lister(&mut random, servent, other) == servent;
+    is_lister || random.chance(BOTH_LIST_PERCENT) && dialect == Dialect::OWN
+}
+
+/// What a servent of a scene is started with in one of its lives. Its neighbors it is told by names, which it has to look
+/// up.
+#[must_use]
+pub fn config(scene: &Scene, servent: usize, life: u32) -> Config {
+    let plan = &scene.plan;
+    let neighbors = scene.graph.neighbors(servent).iter().copied();
+    let neighbors = neighbors.map(|other| (other, dialects::of_link(plan, servent, other as usize)));
+    let listed = neighbors.filter(|(other, dialect)| lists(plan.seed, *dialect, number(servent), *other));
+    let neighbor = |(other, dialect)| Neighbor { name: format!("s{other}"), addresses: Vec::new(), dialect };
+    Config {
+        neighbors: listed.map(neighbor).collect(),
+        // As `--tp3-answers` names the network the clients are in.
+        answer_networks: format!("{CLIENTS}.0.0.0/8").parse().into_iter().collect(),
+        ..config_alone(scene, servent, life)
+    }
+}
+
+/// The least that a servent of a scene can be started with: of each link one end alone lists the other, by its address.
+/// So nothing is looked up, nobody is linked twice, and a servent has no more to remember than it must.
+#[must_use]
+pub fn plain_config(scene: &Scene, servent: usize) -> Config {
+    let own = number(servent);
+    let is_listed = |other: &u32| lister(&mut random_of_link(scene.plan.seed, own, *other), own, *other) == own;
+    let listed = scene.graph.neighbors(servent).iter().filter(|other| is_listed(other));
+    let neighbors = listed.map(|other| plain_neighbor(*other as usize)).collect();
+    Config { neighbors, ..config_alone(scene, servent, 1) }
+}
+
+/// A servent as a neighbor that is told by its address.
+#[must_use]
+pub fn plain_neighbor(servent: usize) -> Neighbor {
+    let address = servent_address(servent);
+    Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::OWN }
+}
+
+/// What a servent is started with that has no neighbors.
+fn config_alone(scene: &Scene, servent: usize, life: u32) -> Config {
+    Config {
+        advertised: servent_address(servent),
+        servent_id: servent_id(servent, life),
+        ttl: scene.ttls.get(servent).copied().unwrap_or(scene.plan.ttl),
+        forward_once: scene.forward_once.get(servent).copied().unwrap_or(false),
+        ..Config::default()
+    }
+}
+
+// ---- data ----
+
+/// What servents serve. Those that hold nothing that is asked for share it: there may be a million.
+#[derive(Debug)]
+pub struct Stores(Arc<Store>);
+
+impl Stores {
+    /// Those of a run.
+    #[must_use]
+    pub fn new() -> Stores {
+        Stores(parsed(format!("{UNASKED} x\n")))
+    }
+
+    /// What a servent of a scene serves.
+    #[must_use]
+    pub fn of(&self, scene: &Scene, servent: usize) -> Arc<Store> {
+        if scene.holders.binary_search(&number(servent)).is_ok() {
+            parsed(format!("{ASKED} {}\n{UNASKED} x\n", value_of(servent)))
+        } else {
+            Arc::clone(&self.0)
+        }
+    }
+}
+
+impl Default for Stores {
+    fn default() -> Stores {
+        Stores::new()
+    }
+}
+
+fn parsed(text: String) -> Arc<Store> {
+    Arc::new(Store::parse(text.into_bytes()).map(|(store, _)| store).unwrap_or_default())
+}
+
+/// What a holder answers.
+#[must_use]
+pub fn value_of(servent: usize) -> String {
+    format!("of {servent}")
+}
+
+// ---- clients ----
+
+/// What a client asks: the topology, or the key that some hold.
+#[must_use]
+pub fn ask(topology: bool) -> Ask {
+    let key = if topology { None } else { Key::new(ASKED.as_bytes()).ok() };
+    key.map_or(Ask::Topology, Ask::Key)
+}
+
+/// What the client of a query draws its sequences under.
+#[must_use]
+pub fn secret_of_client(seed: u64, query: usize) -> Secret {
+    Secret::of_seed(Random::of(seed, SEQUENCES + query as u64).number())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::super::graph::Graph;
+    use super::super::plan::{Delays, Faults, Plan, Shape, Wire};
+    use super::super::scene::Asking;
+    use super::*;
+
+    /// A chain of three, of which the last holds the key.
+    fn chain() -> Scene {
+        let plan = Plan {
+            shape: Shape::Chain,
+            servents: 3,
+            degree: 2,
+            ttl: 3,
+            queries: 1,
+            holders: 1,
+            seed: 1,
+            delays: Delays::Equal,
+            faults: Faults::default(),
+            wire: Wire::Native,
+            forward_once: 0,
+            without: BTreeSet::new(),
+        };
+        Scene {
+            plan,
+            graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
+            absent: vec![false; 3],
+            ttls: vec![3, 4, 5],
+            forward_once: vec![false, true, false],
+            holders: vec![2],
+            queries: vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }],
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_address_leads_back_to_who_has_it_and_no_other_to_anybody() {
+        for number in [0, 1, 255, 256, 65_536, 0x00ff_ffff] {
+            assert_eq!(who_is_at(servent_address(number)), Some(Who::Servent(number)));
+            assert_eq!(who_is_at(client_address(number)), Some(Who::Client(number)));
+            assert_eq!(who_is_at(stranger_address(number)), Some(Who::Stranger(number)));
+            assert_eq!(servent_at(servent_address(number)), Some(number));
+        }
+        for nobody in ["10.0.0.2:7000", "11.0.0.2:9000", "13.0.0.0:9000", "[::1]:9000"] {
+            assert_eq!(who_is_at(nobody.parse().unwrap()), None, "{nobody}");
+        }
+        assert_eq!((servent_at(client_address(1)), servent_at(stranger_address(1))), (None, None));
+    }
+
+    #[test]
+    fn of_every_link_one_end_lists_the_other_and_here_and_there_both() {
+        let mut both = 0;
+        for seed in 0..200 {
+            let native = [lists(seed, Dialect::Native, 0, 1), lists(seed, Dialect::Native, 1, 0)];
+            let tp3 = [lists(seed, Dialect::Tp3, 0, 1), lists(seed, Dialect::Tp3, 1, 0)];
+            assert!(native.contains(&true) && tp3[0] != tp3[1]);
+            assert!((0..2).all(|end| native[end] || !tp3[end]), "whoever lists in any case does so in every dialect");
+            both += usize::from(native == [true, true]);
+        }
+        assert!((20..60).contains(&both), "{both}");
+    }
+
+    #[test]
+    fn a_servent_is_told_its_neighbors_by_names_or_each_link_once_by_addresses() {
+        let mut scene = chain();
+        for seed in 0..50 {
+            scene.plan.seed = seed;
+            let (named, plain) = ([0, 1, 2].map(|servent| config(&scene, servent, 1)), {
+                [0, 1, 2].map(|servent| plain_config(&scene, servent))
+            });
+            let mut links = Vec::new();
+            assert_eq!(
+                named.each_ref().map(|config| (config.ttl, config.forward_once)),
+                [(3, false), (4, true), (5, false)]
+            );
+            for servent in 0..3 {
+                assert_eq!(plain[servent].servent_id, named[servent].servent_id);
+                assert!(plain[servent].answer_networks.is_empty() && !named[servent].answer_networks.is_empty());
+                let names: BTreeSet<&str> = named[servent].neighbors.iter().map(|listed| &*listed.name).collect();
+                for listed in &plain[servent].neighbors {
+                    let other = servent_at(listed.addresses[0]).unwrap();
+                    assert!(names.contains(&*format!("s{other}")), "{names:?}");
+                    links.push((number(servent), number(other)));
+                }
+            }
+            assert_eq!(links.len(), 2);
+            assert_eq!(Graph::from_links(3, &links), scene.graph);
+        }
+    }
+
+    #[test]
+    fn every_life_is_somebody_else_also_where_an_id_is_folded() {
+        // As the core does where half of an id is enough.
+        let folded =
+            |ServentId(id)| u64::try_from(id >> 64).unwrap() ^ u64::try_from(id & u128::from(u64::MAX)).unwrap();
+        let lives = |servent| [1, 2, 3].map(|life| folded(servent_id(servent, life)));
+        let ids: BTreeSet<u64> = (0..5_000).flat_map(lives).collect();
+        assert_eq!(ids.len(), 15_000);
+        let in_order = (0..100).filter(|servent| servent_id(*servent, 1) < servent_id(servent + 1, 1)).count();
+        assert!((30..70).contains(&in_order), "{in_order}");
+    }
+
+    #[test]
+    fn holders_hold_what_is_asked_and_say_whose_it_is() {
+        let (scene, stores) = (chain(), Stores::new());
+        let Ask::Key(key) = ask(false) else { panic!("no key") };
+        assert_eq!(ask(true), Ask::Topology);
+        let found = [0, 1, 2].map(|servent| stores.of(&scene, servent).get(key.as_bytes()).map(<[u8]>::to_vec));
+        assert_eq!(found, [None, None, Some(value_of(2).into_bytes())]);
+        assert!(Arc::ptr_eq(&stores.of(&scene, 0), &stores.of(&scene, 1)), "what is the same is kept once");
+        assert!(secret_of_client(1, 0).nth(0) != secret_of_client(1, 1).nth(0));
+    }
+}
