@@ -10,6 +10,7 @@ mod rests;
 mod saying;
 mod turns;
 
+use std::array;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,8 +24,9 @@ use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Hello, Message, Role, ServentId};
 use common::overlay;
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
+use common::session;
 use common::time::Time;
-use common::wire::Accepts;
+use common::wire::{Accepts, WireError};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -133,6 +135,13 @@ impl Desk {
         Desk::of(Exchange::client(Accepts::ANY))
     }
 
+    /// A servent's, with so many neighbors that have said hello.
+    fn linked<const COUNT: usize>() -> (Desk, [LinkId; COUNT]) {
+        let mut desk = Desk::servent();
+        let links = array::from_fn(|_| desk.neighbor());
+        (desk, links)
+    }
+
     fn of(exchange: Exchange) -> Desk {
         Desk { exchange, wires: Wires::default(), others: BTreeMap::new(), now: Time::START }
     }
@@ -216,6 +225,12 @@ impl Desk {
         std::iter::from_fn(|| self.next_heard()).collect()
     }
 
+    /// Nothing is heard; this is when there is something to be done again.
+    fn quiet_until(&mut self) -> Option<Duration> {
+        assert_eq!(self.heard(), []);
+        self.deadline()
+    }
+
     fn says(&mut self, link: LinkId, message: Message) {
         self.performs(overlay::Output::Send { link, message });
     }
@@ -224,8 +239,17 @@ impl Desk {
         assert_eq!(self.exchange.perform(self.now, output, &mut self.wires), None);
     }
 
+    fn performs_for_client(&mut self, output: session::Output) {
+        assert_eq!(self.exchange.perform_for_client(self.now, output, &mut self.wires), None);
+    }
+
     fn closes(&mut self, link: LinkId) {
         self.performs(overlay::Output::Close { link });
+    }
+
+    /// A connection is over, and nobody here wanted that.
+    fn ends(&mut self, link: LinkId) {
+        self.exchange.on_closed(self.now, link, "it is over".to_owned(), &mut self.wires);
     }
 
     fn flush(&mut self) {
@@ -274,6 +298,14 @@ fn answer(bytes_count: usize) -> Message {
         hops: 0,
         body: AnswerBody::Value(vec![b'v'; bytes_count]),
     })
+}
+
+fn spoken(link: LinkId, message: Message) -> (LinkId, Heard) {
+    (link, Heard::Message(message))
+}
+
+fn unfinished(link: LinkId) -> (LinkId, Heard) {
+    (link, Heard::Malformed(WireError::Unfinished))
 }
 
 fn closed(link: LinkId, reason: &str) -> (LinkId, Heard) {

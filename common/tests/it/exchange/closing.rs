@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use super::Desk;
-use common::exchange::Heard;
+use super::{Desk, spoken};
 use common::limits::LINGER_MAX;
 use common::message::{Goodbye, Message};
 use common::session;
 
 #[test]
 fn a_servent_says_its_last_words_shuts_once_and_waits_for_the_other_to_close() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     desk.wires.at(link).room = 1;
     desk.says(link, Message::Goodbye(Goodbye::Leaving));
     desk.closes(link);
@@ -39,8 +37,7 @@ fn a_servent_says_its_last_words_shuts_once_and_waits_for_the_other_to_close() {
 
 #[test]
 fn a_servent_waits_so_long_for_the_other_to_close() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     desk.closes(link);
     desk.flush();
     desk.goes_on(LINGER_MAX - Duration::from_nanos(1));
@@ -55,23 +52,21 @@ fn a_client_says_its_last_words_and_just_closes() {
     let mut desk = Desk::client();
     let link = desk.neighbor();
     desk.says(link, Message::Goodbye(Goodbye::Protocol));
-    let output = session::Output::Close { link };
-    assert_eq!(desk.exchange.perform_for_client(desk.now, output, &mut desk.wires), None);
+    desk.performs_for_client(session::Output::Close { link });
     assert!(desk.wires.at(link).is_closed);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
+    assert_eq!(desk.quiet_until(), None);
     assert_eq!(desk.told(link), [Message::Goodbye(Goodbye::Protocol)]);
     desk.flush();
 }
 
 #[test]
 fn of_a_link_its_mind_has_closed_nothing_more_is_told() {
-    let mut desk = Desk::servent();
-    let [link, other] = [desk.neighbor(), desk.neighbor()];
+    let (mut desk, [link, other]) = Desk::linked();
     desk.comes(link, &Message::Ping);
     desk.comes(other, &Message::Pong);
     desk.comes(link, &Message::Ping);
     desk.closes(link);
-    assert_eq!(desk.heard(), [(other, Heard::Message(Message::Pong))]);
+    assert_eq!(desk.heard(), [spoken(other, Message::Pong)]);
     desk.comes(link, &Message::Ping);
     assert_eq!(desk.heard(), []);
 }
@@ -83,14 +78,13 @@ fn nor_is_it_of_one_that_was_over_before_its_mind_closed_it() {
         desk.comes(link, &Message::Ping);
         desk.comes(other, &Message::Pong);
         desk.comes(link, &Message::Ping);
-        desk.exchange.on_closed(desk.now, link, "it is over".to_owned(), &mut desk.wires);
-        assert_eq!(desk.next_heard(), Some((link, Heard::Message(Message::Ping))));
+        desk.ends(link);
+        assert_eq!(desk.next_heard(), Some(spoken(link, Message::Ping)));
         if is_servent {
             desk.closes(link);
         } else {
-            let output = session::Output::Close { link };
-            assert_eq!(desk.exchange.perform_for_client(desk.now, output, &mut desk.wires), None);
+            desk.performs_for_client(session::Output::Close { link });
         }
-        assert_eq!(desk.heard(), [(other, Heard::Message(Message::Pong))]);
+        assert_eq!(desk.heard(), [spoken(other, Message::Pong)]);
     }
 }

@@ -2,26 +2,24 @@
 
 use std::time::Duration;
 
-use super::{Desk, SECOND};
+use super::{Desk, SECOND, unfinished};
 use common::dialect::Dialect;
-use common::exchange::{Heard, TIMERS_PER_TURN};
+use common::exchange::TIMERS_PER_TURN;
 use common::limits::FRAME_WAIT_MAX;
 use common::link::Purpose;
 use common::message::Message;
-use common::wire::WireError;
 
 #[test]
 fn a_frame_that_has_begun_must_end_in_time() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     let ping = desk.words(link, &Message::Ping);
     assert_eq!(desk.deadline(), None);
     desk.receive(link, &ping[..1]);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    assert_eq!(desk.quiet_until(), Some(FRAME_WAIT_MAX));
     // Byte after byte does not make it longer; the end of one frame and the beginning of the next does.
     desk.goes_on(FRAME_WAIT_MAX - SECOND);
     desk.receive(link, &ping[1..2]);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(SECOND)));
+    assert_eq!(desk.quiet_until(), Some(SECOND));
     desk.receive(link, &[&ping[2..], &ping[..1]].concat());
     assert_eq!((desk.heard().len(), desk.deadline()), (1, Some(FRAME_WAIT_MAX)));
     desk.receive(link, &ping[1..]);
@@ -32,7 +30,7 @@ fn a_frame_that_has_begun_must_end_in_time() {
     desk.goes_on(FRAME_WAIT_MAX - Duration::from_nanos(1));
     assert_eq!(desk.heard(), []);
     desk.goes_on(Duration::from_nanos(1));
-    assert_eq!(desk.heard(), [(link, Heard::Malformed(WireError::Unfinished))]);
+    assert_eq!(desk.heard(), [unfinished(link)]);
     assert_eq!(desk.deadline(), None, "it is said once");
 }
 
@@ -49,10 +47,10 @@ fn a_frame_in_which_nothing_is_said_has_ended_too() {
     assert_eq!(desk.heard(), []);
     desk.goes_on(FRAME_WAIT_MAX - SECOND);
     desk.receive(link, &[&nothing[1..], &nothing[..1]].concat());
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    assert_eq!(desk.quiet_until(), Some(FRAME_WAIT_MAX));
     desk.receive(link, &nothing[1..2]);
     desk.goes_on(FRAME_WAIT_MAX);
-    assert_eq!(desk.heard(), [(link, Heard::Malformed(WireError::Unfinished))], "this one has not");
+    assert_eq!(desk.heard(), [unfinished(link)], "this one has not");
 }
 
 #[test]
@@ -61,7 +59,7 @@ fn half_a_preface_is_waited_for_as_long_as_half_a_frame() {
     let link = desk.accepts(Dialect::Native);
     let hello = desk.words(link, &Message::Ping);
     desk.receive(link, &hello[..2]);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    assert_eq!(desk.quiet_until(), Some(FRAME_WAIT_MAX));
 }
 
 #[test]
@@ -70,7 +68,7 @@ fn a_client_times_no_frame() {
     let link = desk.neighbor();
     let ping = desk.words(link, &Message::Ping);
     desk.receive(link, &ping[..1]);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
+    assert_eq!(desk.quiet_until(), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Desk, answer, closed, servent};
+use super::{Desk, answer, closed, servent, spoken};
 use common::dialect::Dialect;
 use common::exchange::{CLIENT_READ_BYTES, Heard, READ_BYTES, purpose_of};
 use common::limits::{
@@ -122,18 +122,17 @@ fn what_a_dialect_leaves_unsaid_is_heard_as_soon_as_the_link_stands() {
     let link = desk.dials(Dialect::Tp3, Purpose::Standing);
     desk.exchange.on_connected(link);
     let hello = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless));
-    assert_eq!(desk.heard(), [(link, Heard::Message(hello))]);
+    assert_eq!(desk.heard(), [spoken(link, hello)]);
 }
 
 #[test]
 fn who_lets_go_of_a_link_ends_it_and_the_mind_is_told_after_what_came_before() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     let ping = desk.words(link, &Message::Ping);
     desk.wires.at(link).unread.extend([ping, Vec::new()]);
     desk.read(link);
     desk.read(link);
-    let told = [(link, Heard::Message(Message::Ping)), closed(link, "it closed the connection")];
+    let told = [spoken(link, Message::Ping), closed(link, "it closed the connection")];
     assert_eq!(desk.heard(), told);
     assert!(desk.wires.at(link).is_closed && !desk.exchange.is_known(link));
     // What the mind says meanwhile has nobody to go to.
@@ -155,8 +154,7 @@ fn a_visit_takes_so_many_bytes_of_one_connection() {
 
 #[test]
 fn bytes_that_make_no_sense_are_told_after_the_messages_before_them() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     let bytes = [desk.words(link, &Message::Ping), vec![0xff; 12]].concat();
     desk.receive(link, &bytes);
     let heard = desk.heard();

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Desk, answer, closed, query, servent};
+use super::{Desk, answer, closed, query, servent, spoken};
 use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard, Outside};
 use common::key::Key;
@@ -16,8 +16,7 @@ use common::wire::{Accepts, WireError};
 
 #[test]
 fn what_goes_to_many_goes_to_each_in_its_own_dialect() {
-    let mut desk = Desk::servent();
-    let [one, two] = [desk.neighbor(), desk.neighbor()];
+    let (mut desk, [one, two]) = Desk::linked();
     let three = desk.dials(Dialect::Tp3, Purpose::Standing);
     desk.exchange.on_connected(three);
     let gone = desk.dials(Dialect::Native, Purpose::Standing);
@@ -37,8 +36,7 @@ fn what_goes_to_many_goes_to_each_in_its_own_dialect() {
 
 #[test]
 fn what_is_queued_is_written_in_order_once_and_the_rest_when_there_is_room() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     desk.says(link, Message::Hello(Hello::new(servent())));
     desk.says(link, Message::Ping);
     desk.says(link, Message::Pong);
@@ -88,8 +86,7 @@ fn a_queue_that_is_full_is_written_once_before_it_counts_as_full() {
 
 #[test]
 fn what_the_other_end_cannot_be_told_is_dropped_and_the_link_stays() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     desk.says(link, answer(VALUE_BYTES_MAX));
     desk.says(link, Message::Ping);
     assert!(matches!(desk.wires.said[..], [(_, _, Err(SendError::TooLong(_))), (_, _, Ok(()))]));
@@ -105,8 +102,7 @@ fn a_link_on_which_a_client_cannot_say_what_it_has_to_is_of_no_use_to_it() {
     desk.comes(link, &Message::Hello(short));
     desk.heard();
     let message = Message::Request(Request { sequence: 1, ask });
-    let output = session::Output::Send { link, message };
-    assert_eq!(desk.exchange.perform_for_client(desk.now, output, &mut desk.wires), None);
+    desk.performs_for_client(session::Output::Send { link, message });
     let heard = desk.heard();
     assert!(
         matches!(&heard[..], [(_, Heard::Closed(reason))] if reason.starts_with("it accepts no frame")),
@@ -123,7 +119,7 @@ fn what_came_before_a_connection_broke_is_heard_before_it_is_told() {
     desk.wires.at(link).is_broken = true;
     desk.says(link, Message::Ping);
     desk.flush();
-    assert_eq!(desk.heard(), [(link, Heard::Message(answer(10))), closed(link, "it broke")]);
+    assert_eq!(desk.heard(), [spoken(link, answer(10)), closed(link, "it broke")]);
     assert!(desk.wires.at(link).is_closed);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Desk, SECOND, closed};
+use super::{Desk, SECOND, closed, spoken, unfinished};
 use common::exchange::{Heard, MESSAGES_PER_VISIT, READ_BYTES};
 use common::limits::{FRAME_WAIT_MAX, LINGER_MAX};
 use common::link::LinkId;
@@ -27,8 +27,7 @@ impl Desk {
 
 #[test]
 fn a_turn_tells_so_many_messages_of_one_link_and_the_next_turn_goes_on() {
-    let mut desk = Desk::servent();
-    let links @ [hasty, other] = [desk.neighbor(), desk.neighbor()];
+    let (mut desk, links @ [hasty, other]) = Desk::linked();
     // More than is read at once.
     desk.lies_unread(hasty, 1_000);
     let pieces = desk.wires.at(hasty).unread.len();
@@ -55,8 +54,7 @@ fn a_turn_tells_so_many_messages_of_one_link_and_the_next_turn_goes_on() {
 
 #[test]
 fn a_turn_tells_no_more_of_whoever_was_left_over_and_is_read_again_in_it() {
-    let mut desk = Desk::servent();
-    let links @ [hasty, _] = [desk.neighbor(), desk.neighbor()];
+    let (mut desk, links @ [hasty, _]) = Desk::linked();
     let ping = desk.words(hasty, &Message::Ping);
     desk.receive(hasty, &ping.repeat(VISIT + 1));
     assert_eq!(counts(&desk.heard(), links), [VISIT, 0]);
@@ -71,8 +69,7 @@ fn a_turn_tells_no_more_of_whoever_was_left_over_and_is_read_again_in_it() {
 
 #[test]
 fn whoever_was_never_left_over_needs_no_time_to_go_on() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     for _ in 0..3 * VISIT {
         desk.comes(link, &Message::Ping);
         assert_eq!((desk.heard().len(), desk.deadline()), (1, None));
@@ -84,8 +81,7 @@ fn whoever_was_never_left_over_needs_no_time_to_go_on() {
 
 #[test]
 fn links_are_heard_one_after_the_other_in_the_order_in_which_they_had_something() {
-    let mut desk = Desk::servent();
-    let links = [(); 3].map(|()| desk.neighbor());
+    let (mut desk, links) = Desk::linked::<3>();
     let ping = desk.words(links[0], &Message::Ping);
     for link in [links[1], links[0], links[2], links[1]] {
         desk.receive(link, &ping.repeat(VISIT));
@@ -101,22 +97,21 @@ fn links_are_heard_one_after_the_other_in_the_order_in_which_they_had_something(
 
 #[test]
 fn a_frame_that_waits_for_its_turn_is_not_half_of_one() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     let ping = desk.words(link, &Message::Ping);
     desk.receive(link, &ping[..3]);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(FRAME_WAIT_MAX)));
+    assert_eq!(desk.quiet_until(), Some(FRAME_WAIT_MAX));
     // Its other half comes in the last moment and is looked at after it.
     desk.goes_on(FRAME_WAIT_MAX - SECOND);
     desk.receive(link, &ping[3..]);
     desk.goes_on(2 * SECOND);
-    assert_eq!((desk.heard(), desk.deadline()), (vec![(link, Heard::Message(Message::Ping))], None));
+    assert_eq!((desk.heard(), desk.deadline()), (vec![spoken(link, Message::Ping)], None));
     // What comes too late is not the other half.
     desk.receive(link, &ping[..3]);
     assert_eq!(desk.heard(), []);
     desk.receive(link, &ping[3..4]);
     desk.goes_on(FRAME_WAIT_MAX);
-    assert_eq!(desk.heard(), [(link, Heard::Malformed(WireError::Unfinished))]);
+    assert_eq!(desk.heard(), [unfinished(link)]);
     assert_eq!(desk.deadline(), None);
     // Whoever is left over waits as long as it takes, whatever was half before and is half behind it.
     let link = desk.neighbor();
@@ -133,24 +128,22 @@ fn a_frame_that_waits_for_its_turn_is_not_half_of_one() {
 
 #[test]
 fn what_was_heard_before_the_end_of_a_connection_is_all_told_before_it() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     let count = 5 * VISIT;
     let ping = desk.words(link, &Message::Ping);
     desk.receive(link, &[ping.repeat(count), vec![0]].concat());
     assert_eq!(desk.heard().len(), VISIT);
-    desk.exchange.on_closed(desk.now, link, "it is over".to_owned(), &mut desk.wires);
+    desk.ends(link);
     let heard = desk.heard();
     assert_eq!(heard.len(), count - VISIT + 1);
     assert_eq!(heard.last(), Some(&closed(link, "it is over")));
     desk.goes_on(Duration::ZERO);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), None));
+    assert_eq!(desk.quiet_until(), None);
 }
 
 #[test]
 fn a_connection_that_breaks_is_read_once_more_though_it_has_more_to_say_than_a_visit_takes() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     let ping = desk.words(link, &Message::Ping);
     desk.receive(link, &ping.repeat(VISIT + 1));
     assert_eq!(desk.heard().len(), VISIT);
@@ -159,24 +152,23 @@ fn a_connection_that_breaks_is_read_once_more_though_it_has_more_to_say_than_a_v
     desk.wires.at(link).is_broken = true;
     desk.says(link, Message::Pong);
     desk.flush();
-    let last_words = [Message::Ping, Message::Goodbye(Goodbye::Leaving)].map(|message| (link, Heard::Message(message)));
+    let last_words = [Message::Ping, Message::Goodbye(Goodbye::Leaving)].map(|message| spoken(link, message));
     assert_eq!(desk.heard(), [&last_words[..], &[closed(link, "it broke")]].concat());
 }
 
 #[test]
 fn bytes_that_make_no_sense_wait_for_the_messages_before_them() {
     for is_closed in [false, true] {
-        let mut desk = Desk::servent();
-        let link = desk.neighbor();
+        let (mut desk, [link]) = Desk::linked();
         let ping = desk.words(link, &Message::Ping);
         desk.receive(link, &[ping.repeat(VISIT + 3), vec![0xff; 12]].concat());
-        assert_eq!(desk.heard(), vec![(link, Heard::Message(Message::Ping)); VISIT]);
+        assert_eq!(desk.heard(), vec![spoken(link, Message::Ping); VISIT]);
         if is_closed {
-            desk.exchange.on_closed(desk.now, link, "it is over".to_owned(), &mut desk.wires);
+            desk.ends(link);
         }
         desk.goes_on(Duration::ZERO);
         let heard = desk.heard();
-        assert_eq!(heard[..3], vec![(link, Heard::Message(Message::Ping)); 3]);
+        assert_eq!(heard[..3], vec![spoken(link, Message::Ping); 3]);
         assert!(matches!(heard[3], (_, Heard::Malformed(WireError::FrameTooLong { .. }))), "{heard:?}");
         assert_eq!(heard.len(), if is_closed { 5 } else { 4 });
     }
@@ -184,14 +176,13 @@ fn bytes_that_make_no_sense_wait_for_the_messages_before_them() {
 
 #[test]
 fn what_is_left_over_is_not_told_of_a_link_that_its_mind_has_closed() {
-    let mut desk = Desk::servent();
-    let link = desk.neighbor();
+    let (mut desk, [link]) = Desk::linked();
     let ping = desk.words(link, &Message::Ping);
     desk.receive(link, &ping.repeat(2 * VISIT));
     assert_eq!(desk.heard().len(), VISIT);
     desk.closes(link);
     desk.goes_on(Duration::ZERO);
-    assert_eq!((desk.heard(), desk.deadline()), (Vec::new(), Some(LINGER_MAX)));
+    assert_eq!(desk.quiet_until(), Some(LINGER_MAX));
 }
 
 #[test]
