@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::{IDLE_LINK_BYTES_MAX, frame, kept_since};
+use super::{IDLE_LINK_BYTES_MAX, kept_since};
+use crate::support::frames::frame;
 use common::dialect::Dialect;
 use common::exchange::{Exchange, MESSAGES_PER_VISIT, READ_BYTES, Transport};
 use common::key::Key;

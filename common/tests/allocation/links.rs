@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::{
-    IDLE_LINK_BYTES_MAX, SEGMENT_BYTES, SLACK_BYTES, answer_of, answer_with, frame, framed, greeted, heard_by, stranger,
-};
+use super::{IDLE_LINK_BYTES_MAX, SEGMENT_BYTES, SLACK_BYTES, heard_by};
+use crate::support::frames::{answer, frame, framed, greeted, stranger};
 use common::dialect::Dialect;
 use common::limits::{FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
 use common::link::{Link, Purpose, SendError};
@@ -123,15 +122,15 @@ fn a_frame_that_never_ends_is_held_once_and_let_go_of_with_its_link() {
 
 #[test]
 fn a_link_gives_back_what_long_messages_needed() {
-    let frame = frame(&answer_of(VALUE_BYTES_MAX));
+    let frame = frame(&answer(vec![b'v'; VALUE_BYTES_MAX]));
     let mut link = greeted();
     let ((), cost) = cost_of(|| {
         for _ in 0..3 {
             let heard: usize =
                 frame.chunks(SEGMENT_BYTES).map(|segment| heard_by(&mut link, segment).expect("a whole message")).sum();
             assert_eq!(heard, 1);
-            assert_eq!(link.send(&answer_of(VALUE_BYTES_MAX)), Ok(()));
-            assert_eq!(link.send(&answer_of(VALUE_BYTES_MAX)), Ok(()));
+            assert_eq!(link.send(&answer(vec![b'v'; VALUE_BYTES_MAX])), Ok(()));
+            assert_eq!(link.send(&answer(vec![b'v'; VALUE_BYTES_MAX])), Ok(()));
             link.sent(link.unsent().len());
         }
     });
@@ -148,8 +147,8 @@ fn an_idle_link_costs_next_to_nothing() {
             link.sent(link.unsent().len());
         }
         // A long message there and back is no reason to keep more.
-        assert_eq!(heard_by(&mut link, &frame(&answer_of(1_000))), Ok(1));
-        assert_eq!(link.send(&answer_of(1_000)), Ok(()));
+        assert_eq!(heard_by(&mut link, &frame(&answer(vec![b'v'; 1_000]))), Ok(1));
+        assert_eq!(link.send(&answer(vec![b'v'; 1_000])), Ok(()));
         link.sent(link.unsent().len());
         link
     });
@@ -180,7 +179,7 @@ fn a_link_that_never_comes_to_rest_does_not_grow() {
 #[test]
 fn a_refused_message_is_not_kept() {
     let mut link = stranger();
-    let message = answer_of(STRANGER_UNSENT_BYTES_MAX);
+    let message = answer(vec![b'v'; STRANGER_UNSENT_BYTES_MAX]);
     let ((), cost) = cost_of(|| {
         for _ in 0..100 {
             assert!(matches!(link.send(&message), Err(SendError::Full(_))));
@@ -200,7 +199,7 @@ fn hostile_stream() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(|(message, words, length, rest)| {
                 [&[0, message], words.as_slice(), &[253], &length.to_be_bytes(), &rest].concat()
             }),
-        (any::<u8>(), 0..VALUE_BYTES_MAX).prop_map(|(byte, length)| frame(&answer_with(byte, length))[4..].to_vec()),
+        (any::<u8>(), 0..VALUE_BYTES_MAX).prop_map(|(byte, length)| frame(&answer(vec![byte; length]))[4..].to_vec()),
         prop::collection::vec(any::<u8>(), 0..100),
     ];
     let framed = prop_oneof![

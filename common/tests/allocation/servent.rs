@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::SLACK_BYTES;
+use crate::support::mind::{client_hello, mark, own_address, query, tea};
 use common::address::{AnswerAddress, Neighbor};
 use common::dialect::Dialect;
-use common::key::Key;
 use common::limits::{NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX};
 use common::link::LinkId;
 use common::message::{Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
-use common::query::{Ask, ContactMark, ContactName, Path, Query};
+use common::query::{ContactMark, Query};
 use common::store::Store;
 use common::time::Time;
 use counting_allocator::cost_of;
@@ -81,17 +81,29 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
     }
     for sequence in 0..queries {
         let client = AnswerAddress { socket: address(7000), dialect };
-        let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-        let contact = (dialect == Dialect::Native).then_some(ContactMark {
-            name: ContactName(1),
-            number: sequence,
-            open_from: 0,
-        });
-        let query = Query { sequence, client, contact, ttl, hops: 1, ask, path: Path::default() };
-        let message = Message::query(query);
-        overlay.handle(Time::START, Input::Received { link: LinkId(1), message }, &mut out);
+        let contact = (dialect == Dialect::Native).then_some(mark(1, sequence, 0));
+        let query = Query { client, contact, ttl, ..query(sequence, 1, tea()) };
+        overlay.handle(Time::START, heard(1, Message::query(query)), &mut out);
     }
     overlay
+}
+
+fn heard(link: u64, message: Message) -> Input {
+    Input::Received { link: LinkId(link), message }
+}
+
+/// What the neighbor that dialled brings: a query of a contact that has it and others open.
+fn brought(sequence: u64, contact: ContactMark, ttl: u8) -> Input {
+    heard(1, Message::query(Query { contact: Some(contact), ttl, ..query(sequence, 1, tea()) }))
+}
+
+/// Of each query that is kept to be offered again what is around it is not counted: little, and the same for all.
+fn uncounted_is_the_same_for_each(most: usize, uncounted: impl Fn(u64) -> usize) {
+    let each = uncounted(1);
+    assert!(each <= most, "{each}");
+    for count in [2, 5, 100] {
+        assert_eq!(uncounted(count) as u64, each as u64 * count, "{count} queries");
+    }
 }
 
 /// A simulator asks at every event.
@@ -105,14 +117,11 @@ fn what_a_servent_holds_is_told_without_memory() {
 /// Six of seven copies of a flood are such.
 #[test]
 fn a_copy_that_brings_nothing_new_takes_no_memory() {
-    let own = SocketAddr::from(([10, 0, 0, 1], 9000));
-    let mut overlay = busy_servent(own, &[], 0, 0, Dialect::Native);
-    let client = AnswerAddress { socket: SocketAddr::from(([10, 0, 0, 1], 7000)), dialect: Dialect::Native };
-    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-    let query = Arc::new(Query { sequence: 1, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() });
+    let mut overlay = busy_servent(own_address(), &[], 0, 0, Dialect::Native);
+    let query = Arc::new(Query { contact: None, ..query(1, 1, tea()) });
     let mut out = Vec::with_capacity(4);
     for (is_new, said) in [(true, 1), (false, 2), (false, 3)] {
-        let input = Input::Received { link: LinkId(1), message: Message::Query(Arc::clone(&query)) };
+        let input = heard(1, Message::Query(Arc::clone(&query)));
         let ((), cost) = cost_of(|| overlay.handle(Time::START, input, &mut out));
         assert_eq!((cost.most > 0, out.len()), (is_new, said));
     }
@@ -121,7 +130,7 @@ fn a_copy_that_brings_nothing_new_takes_no_memory() {
 
 #[test]
 fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
-    let v4 = SocketAddr::from(([10, 0, 0, 1], 9000));
+    let v4 = own_address();
     let v6 = SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 9000));
     let network: IpNet = "10.0.0.0/8".parse().expect("a network");
     let store_bytes = cost_of(|| Arc::new(Store::default())).1.kept;
@@ -150,46 +159,31 @@ fn a_servent_that_remembers_queries_knows_how_much_it_holds() {
 
 #[test]
 fn what_is_remembered_of_queries_of_its_own_clients_is_counted_too() {
-    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
-    let uncounted = |count: u64| {
-        let mut overlay = busy_servent(address, &[], 0, 3, Dialect::Native);
+    uncounted_is_the_same_for_each(64, |count| {
+        let mut overlay = busy_servent(own_address(), &[], 0, 3, Dialect::Native);
         let mut out = Vec::new();
-        let link = LinkId(7);
-        overlay.handle(Time::START, Input::Opened { link, opening: Opening::Accepted(address) }, &mut out);
-        let hello = Message::Hello(Hello::new(Role::Client { answer_port: 7000 }));
-        overlay.handle(Time::START, Input::Received { link, message: hello }, &mut out);
+        let opening = Opening::Accepted(own_address());
+        overlay.handle(Time::START, Input::Opened { link: LinkId(7), opening }, &mut out);
+        overlay.handle(Time::START, heard(7, client_hello(7000)), &mut out);
         // What is made with the first query is made, and is of no size that changes.
         let mut ask = |sequence| {
-            let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-            let message = Message::Request(Request { sequence, ask });
-            overlay.handle(Time::START, Input::Received { link, message }, &mut Vec::new());
+            let message = Message::Request(Request { sequence, ask: tea() });
+            overlay.handle(Time::START, heard(7, message), &mut Vec::new());
             overlay.memory_bytes()
         };
         let before = ask(0);
         let (after, cost) = cost_of(|| (1..=count).map(&mut ask).last().unwrap_or(before));
         assert_eq!((overlay.holding("own_open"), overlay.holding("seen")), (Some(count + 1), Some(count + 1)));
         cost.kept.checked_sub(after - before).expect("no more than there is")
-    };
-    // What is around a query that is kept to be offered again is the same for all.
-    let each = uncounted(1);
-    assert!(each <= 64, "{each}");
-    for count in [2, 5, 100] {
-        assert_eq!(uncounted(count) as u64, each as u64 * count, "{count} queries");
-    }
+    });
 }
 
 #[test]
 fn what_further_copies_of_a_query_take_is_counted_too() {
-    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
-    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
-    let uncounted = |count: u64| {
-        let mut overlay = busy_servent(address, &[], 0, 3, Dialect::Native);
+    uncounted_is_the_same_for_each(2 * 64, |count| {
+        let mut overlay = busy_servent(own_address(), &[], 0, 3, Dialect::Native);
         let hear = |overlay: &mut Overlay, sequence, ttl| {
-            let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-            let contact = Some(ContactMark { name: ContactName(7), number: sequence, open_from: 0 });
-            let query = Query { sequence, client, contact, ttl, hops: 1, ask, path: Path::default() };
-            let input = Input::Received { link: LinkId(1), message: Message::query(query) };
-            overlay.handle(Time::START, input, &mut Vec::new());
+            overlay.handle(Time::START, brought(sequence, mark(7, sequence, 0), ttl), &mut Vec::new());
         };
         (0..count).for_each(|sequence| hear(&mut overlay, sequence, 1));
         let before = overlay.memory_bytes();
@@ -200,21 +194,12 @@ fn what_further_copies_of_a_query_take_is_counted_too() {
         });
         assert_eq!(overlay.holding("pending"), Some(3 * count));
         cost.kept.checked_sub(overlay.memory_bytes() - before).expect("no more than there is")
-    };
-    // What is around a query that is kept to be offered again is the same for all.
-    let each = uncounted(1);
-    assert!(each <= 2 * 64, "{each}");
-    for count in [2, 5, 100] {
-        assert_eq!(uncounted(count) as u64, each as u64 * count, "{count} queries");
-    }
+    });
 }
 
 #[test]
 fn forged_contacts_by_the_million_are_no_reason_to_grow() {
-    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
-    let mut overlay = busy_servent(address, &[], 0, 0, Dialect::Native);
-    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
-    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let mut overlay = busy_servent(own_address(), &[], 0, 0, Dialect::Native);
     let mut now = Time::START;
     let mut forged = 0;
     let mut most = [0, 0];
@@ -223,15 +208,12 @@ fn forged_contacts_by_the_million_are_no_reason_to_grow() {
             forged += 1;
             // One in four is of a contact that may be known.
             let name = if forged % 4 == 0 { forged - forged % 1_000 } else { forged };
-            let contact = Some(ContactMark { name: ContactName(name), number: forged, open_from: 0 });
-            let query =
-                Query { sequence: forged, client, contact, ttl: 0, hops: 1, ask: ask.clone(), path: Path::default() };
-            overlay.handle(now, Input::Received { link: LinkId(1), message: Message::query(query) }, &mut Vec::new());
+            overlay.handle(now, brought(forged, mark(name, forged, 0), 0), &mut Vec::new());
         }
         // Half a minute later, in which both neighbors are heard.
         for _ in 0..15 {
-            for link in [0, 1].map(LinkId) {
-                overlay.handle(now, Input::Received { link, message: Message::Pong }, &mut Vec::new());
+            for link in [0, 1] {
+                overlay.handle(now, heard(link, Message::Pong), &mut Vec::new());
             }
             now = now + NEIGHBOR_BEAT;
             overlay.handle(now, Input::Deadline, &mut Vec::new());
@@ -249,19 +231,13 @@ fn forged_contacts_by_the_million_are_no_reason_to_grow() {
 fn contacts_that_had_much_open_hold_little_when_it_is_over() {
     const OPEN: u64 = 10_000;
     const CONTACTS: u64 = 30;
-    let address = SocketAddr::from(([10, 0, 0, 1], 9000));
-    let mut overlay = busy_servent(address, &[], 0, 0, Dialect::Native);
-    let client = AnswerAddress { socket: address, dialect: Dialect::Native };
-    let ask = Ask::Key(Key::new(b"tea").expect("a key"));
+    let mut overlay = busy_servent(own_address(), &[], 0, 0, Dialect::Native);
     let mut sequence = 0;
     let mut most = 0;
     for name in 0..CONTACTS {
         for (number, open_from) in (0..OPEN).map(|number| (number, 0)).chain([(OPEN, OPEN)]) {
             sequence += 1;
-            let contact = Some(ContactMark { name: ContactName(name), number, open_from });
-            let query = Query { sequence, client, contact, ttl: 0, hops: 1, ask: ask.clone(), path: Path::default() };
-            let input = Input::Received { link: LinkId(1), message: Message::query(query) };
-            overlay.handle(Time::START, input, &mut Vec::new());
+            overlay.handle(Time::START, brought(sequence, mark(name, number, open_from), 0), &mut Vec::new());
         }
         if name == 0 {
             most = overlay.memory_bytes();
@@ -297,21 +273,16 @@ fn a_neighbor_that_comes_and_goes_costs_nothing_for_what_others_asked() {
 
 #[test]
 fn a_servent_that_remembers_and_forgets_for_ever_does_not_grow() {
-    let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
     for dialect in [Dialect::Native, Dialect::Tp3] {
-        let mut overlay = busy_servent(address(9000), &[], 0, 0, dialect);
+        let mut overlay = busy_servent(own_address(), &[], 0, 0, dialect);
         let (mut now, mut sequence) = (Time::START, 0);
         let mut remember = |count: u64| {
-            let mut hear = |link, message| {
-                overlay.handle(now, Input::Received { link: LinkId(link), message }, &mut Vec::new());
-            };
-            hear(0, Message::Pong);
+            overlay.handle(now, heard(0, Message::Pong), &mut Vec::new());
             for _ in 0..count {
                 sequence += 1;
-                let client = AnswerAddress { socket: address(7000), dialect };
-                let ask = Ask::Key(Key::new(b"tea").expect("a key"));
-                let query = Query { sequence, client, contact: None, ttl: 0, hops: 1, ask, path: Path::default() };
-                hear(1, Message::query(query));
+                let client = AnswerAddress { dialect, ..query(0, 1, tea()).client };
+                let query = Query { client, contact: None, ttl: 0, ..query(sequence, 1, tea()) };
+                overlay.handle(now, heard(1, Message::query(query)), &mut Vec::new());
             }
             assert_eq!(overlay.holding("seen_by_age"), Some(count));
             now = now + SEEN_TP3_AGE_MAX;

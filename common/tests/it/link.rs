@@ -3,6 +3,7 @@
 //! What the bytes of a message are is `wire.rs`; how much memory a link may cost is `tests/allocation`. It does not judge
 //! who may say what to whom: a link hears every message from everybody.
 
+use crate::support::frames::{answer, frame, frame_at, heard_by, new_link, stranger};
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::{
@@ -309,12 +310,7 @@ fn the_other_end_may_accept_nothing_or_more_than_there_is() {
 #[test]
 fn a_message_no_frame_can_hold_is_lost_alone() {
     let mut link = greeted(Purpose::Standing, client(), u32::MAX);
-    let message = Message::Answer(Answer {
-        sequence: 0,
-        asked: Some(AskHash(0)),
-        hops: 0,
-        body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]),
-    });
+    let message = answer(vec![0; FRAME_BYTES_MAX]);
     assert!(matches!(link.send(&message), Err(SendError::Encode(_))));
     assert_eq!(link.send(&Message::Ping), Ok(()));
     assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING].concat());
@@ -417,17 +413,6 @@ proptest! {
 
 // ---- links of every kind ----
 
-fn new_link() -> Link {
-    Link::new(Dialect::Native, Purpose::Asking)
-}
-
-/// A link that has heard a preface.
-fn stranger() -> Link {
-    let mut link = new_link();
-    assert_eq!(heard_by(&mut link, &PREFACE), Ok(Vec::new()));
-    link
-}
-
 /// A link that has heard a hello.
 fn greeted(purpose: Purpose, role: Role, frame_bytes_max: u32) -> Link {
     let mut link = Link::new(Dialect::Native, purpose);
@@ -498,21 +483,5 @@ fn length_bytes(length: usize) -> [u8; LENGTH_BYTES] {
 }
 
 fn first_frame(message: &Message) -> Vec<u8> {
-    let frame = Frame::at(Position::First, Dialect::Native, message).expect("the message can be said");
-    frame.as_bytes().to_vec()
-}
-
-fn frame(message: &Message) -> Vec<u8> {
-    let frame = Frame::new(Dialect::Native, message).expect("the message can be said");
-    frame.as_bytes().to_vec()
-}
-
-/// What a link makes of bytes that arrive together.
-fn heard_by(link: &mut Link, bytes: &[u8]) -> Result<Vec<Message>, WireError> {
-    link.receive(bytes);
-    let mut heard = Vec::new();
-    while let Some(message) = link.next_message()? {
-        heard.push(message);
-    }
-    Ok(heard)
+    frame_at(Position::First, message)
 }

@@ -17,16 +17,8 @@ use common::message::Message;
 use common::overlay::Output;
 use common::query::{ContactMark, Query, Tally};
 
-fn lost() -> Tally {
-    Tally { lost: 1, ..Tally::default() }
-}
-
 fn spoilt() -> Tally {
     Tally { lost: 1, spoilt: 1, ..Tally::default() }
-}
-
-fn duplicate() -> Tally {
-    Tally { duplicates: 1, ..Tally::default() }
 }
 
 fn heard_silently() -> Tally {
@@ -43,22 +35,6 @@ fn unmarked(sequence: u64) -> Query {
 }
 
 impl Mind {
-    /// Brings a copy, and gives the tally of the one echo that is all that comes of it.
-    fn echo(&mut self, link: LinkId, query: &Query) -> Tally {
-        match self.hear(link, Message::query(query.clone())).as_slice() {
-            [Output::Send { link: to, message: Message::Echo(echo) }] if *to == link => {
-                assert_eq!((echo.id, echo.ttl), (query.id(), query.ttl));
-                echo.tally
-            }
-            other => panic!("not one echo: {other:?}"),
-        }
-    }
-
-    /// Brings a copy that is passed on, and gives it as it goes on.
-    fn onward(&mut self, link: LinkId, query: &Query) -> (Vec<LinkId>, Query) {
-        passed_on_in(&self.hear(link, Message::query(query.clone())))
-    }
-
     /// Has a client ask, and gives the query that goes to the neighbors.
     fn asked(&mut self, client: LinkId, sequence: u64) -> Query {
         passed_on_in(&self.hear(client, request(sequence))).1

@@ -24,31 +24,33 @@ use common::message::{Message, ServentId};
 use common::overlay::{Dial, Input, Output};
 use common::query::{Query, Tally};
 
-/// When the next dial to a configured neighbor comes, and where it goes.
-fn next_dial(mind: &mut Mind) -> (Duration, SocketAddr) {
-    let start = mind.now;
-    let due = mind.overlay.deadline().expect("a dial to come");
-    mind.now = due;
-    let out = mind.tell(Input::Deadline);
-    let [Output::Dial { dial: Dial::Neighbor(0), address, dialect: Dialect::Native }] = out.as_slice() else {
-        panic!("no dial: {out:?}")
-    };
-    (due.since(start), *address)
-}
+impl Mind {
+    /// What comes of a query that a neighbor brings for a client far away, and what the echo tells of it.
+    fn asked_for(&mut self, neighbor: LinkId, sequence: u64, client: usize) -> (Vec<Output>, Tally) {
+        self.asked_for_at(neighbor, sequence, client_address(client))
+    }
 
-/// A mind with a neighbor that asks for clients far away, and what it says to a query of client `number`.
-fn asked_for(mind: &mut Mind, neighbor: LinkId, sequence: u64, number: usize) -> (Vec<Output>, Tally) {
-    asked_for_at(mind, neighbor, sequence, client_address(number))
-}
+    /// The same for a client at an address of one's choice.
+    fn asked_for_at(&mut self, neighbor: LinkId, sequence: u64, client: SocketAddr) -> (Vec<Output>, Tally) {
+        let client = AnswerAddress { socket: client, dialect: Dialect::Native };
+        let query = Query { client, contact: None, ..query(sequence, 0, tea()) };
+        let mut out = self.hear(neighbor, Message::query(query));
+        match out.pop() {
+            Some(Output::Send { link, message: Message::Echo(echo) }) if link == neighbor => (out, echo.tally),
+            other => panic!("no echo: {other:?}"),
+        }
+    }
 
-/// The same for a client at an address of one's choice.
-fn asked_for_at(mind: &mut Mind, neighbor: LinkId, sequence: u64, client: SocketAddr) -> (Vec<Output>, Tally) {
-    let client = AnswerAddress { socket: client, dialect: Dialect::Native };
-    let query = Query { client, contact: None, ..query(sequence, 0, tea()) };
-    let mut out = mind.hear(neighbor, Message::query(query));
-    match out.pop() {
-        Some(Output::Send { link, message: Message::Echo(echo) }) if link == neighbor => (out, echo.tally),
-        other => panic!("no echo: {other:?}"),
+    /// When the next dial to a configured neighbor comes, and where it goes.
+    fn next_dial(&mut self) -> (Duration, SocketAddr) {
+        let start = self.now;
+        let due = self.overlay.deadline().expect("a dial to come");
+        self.now = due;
+        let out = self.tell(Input::Deadline);
+        let [Output::Dial { dial: Dial::Neighbor(0), address, dialect: Dialect::Native }] = out.as_slice() else {
+            panic!("no dial: {out:?}")
+        };
+        (due.since(start), *address)
     }
 }
 

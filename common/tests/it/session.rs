@@ -128,6 +128,14 @@ fn ended_of(sequence: u64, reason: EndReason, answers: u64, told: Option<Tally>,
     Output::Tell(Report::Ended { sequence, ending })
 }
 
+/// The end that is the last thing told.
+fn ending_in(out: &[Output]) -> &Ending {
+    match out.last() {
+        Some(Output::Tell(Report::Ended { ending, .. })) => ending,
+        _ => panic!("no end: {out:?}"),
+    }
+}
+
 impl Mind {
     /// A mind that knows nobody.
     fn new(answers_wanted: Option<u64>) -> Mind {

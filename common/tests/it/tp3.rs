@@ -4,9 +4,10 @@
 //! with the programs.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::frames::{bytes, heard_by};
+use crate::support::mind::{Mind, call, dial_at, store};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
@@ -16,9 +17,8 @@ use common::limits::{
 };
 use common::link::{Link, LinkId, Purpose};
 use common::message::{Echo, Finished, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Dial, Errand, Input, Opening, Output, Overlay};
+use common::overlay::{Config, Input, Opening, Output};
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, Frame, WireError};
 use proptest::prelude::*;
@@ -39,10 +39,6 @@ fn query(sequence: u64, ttl: u8, ask: Ask, path: Path) -> Query {
 
 fn value(sequence: u64, text: &[u8]) -> Message {
     Message::Answer(Answer { sequence, asked: None, hops: 0, body: AnswerBody::Value(text.to_vec()) })
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
 fn said(message: &Message) -> Vec<u8> {
@@ -70,15 +66,6 @@ fn golden() -> Vec<(&'static str, Message)> {
     ]
 }
 
-fn heard(link: &mut Link, bytes: &[u8]) -> Result<Vec<Message>, WireError> {
-    link.receive(bytes);
-    let mut messages = Vec::new();
-    while let Some(message) = link.next_message()? {
-        messages.push(message);
-    }
-    Ok(messages)
-}
-
 #[test]
 fn every_message_is_these_bytes_and_may_be_cut_anywhere() {
     for (hex, message) in golden() {
@@ -87,9 +74,9 @@ fn every_message_is_these_bytes_and_may_be_cut_anywhere() {
         for cut in 0..=bytes.len() {
             let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
             let hello = Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless));
-            assert_eq!(heard(&mut link, &bytes[..cut]).unwrap().first(), Some(&hello), "taken as said");
+            assert_eq!(heard_by(&mut link, &bytes[..cut]).unwrap().first(), Some(&hello), "taken as said");
             let whole = cut == bytes.len();
-            let rest = heard(&mut link, &bytes[cut..]).unwrap();
+            let rest = heard_by(&mut link, &bytes[cut..]).unwrap();
             assert!(whole || rest == [message.clone()], "{hex} cut at {cut}: {rest:?}");
             assert!(!link.is_mid_frame());
         }
@@ -122,7 +109,7 @@ fn what_the_dialect_has_no_words_for_is_said_as_nothing() {
     // Nobody answers an ID.
     let mut accepted = Link::accepted(Accepts::ANY, Purpose::Standing);
     assert_eq!(
-        heard(&mut accepted, &[0, 4, 0, 0]).unwrap(),
+        heard_by(&mut accepted, &[0, 4, 0, 0]).unwrap(),
         [Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))]
     );
     let hello = Hello::new(Role::Servent { id: ServentId(1), advertised: client(1).socket });
@@ -141,10 +128,10 @@ fn texts_are_cut_or_refused_at_400_bytes() {
     assert!(Frame::new(Dialect::Tp3, &Message::query(query(1 << 32, 3, key(), Path::default()))).is_err());
     let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
     let whole = Message::query(query(1, 3, Ask::Key(Key::new(&longest).unwrap()), Path::default()));
-    let Message::Query(heard_query) = &heard(&mut link, &said(&whole)).unwrap()[1] else { panic!() };
+    let Message::Query(heard_query) = &heard_by(&mut link, &said(&whole)).unwrap()[1] else { panic!() };
     assert_eq!(heard_query.ask, Ask::Key(Key::new(&longest).unwrap()));
     let error = WireError::FrameTooLong { length: 401, max: TP3_TEXT_BYTES_MAX };
-    assert_eq!(heard(&mut link, &bytes("00 05 00 00 00 00 01 91")), Err(error));
+    assert_eq!(heard_by(&mut link, &bytes("00 05 00 00 00 00 01 91")), Err(error));
 }
 
 #[test]
@@ -152,7 +139,7 @@ fn how_far_a_query_has_come_is_told_by_its_path_within_what_its_ttl_leaves() {
     let hops = |ttl, path: &[u8]| {
         let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
         let flood = said(&Message::query(query(1, ttl, Ask::Topology, Path::Text(path.to_vec()))));
-        match heard(&mut link, &flood).unwrap().pop() {
+        match heard_by(&mut link, &flood).unwrap().pop() {
             Some(Message::Query(query)) => query.hops,
             other => panic!("{other:?}"),
         }
@@ -169,15 +156,15 @@ fn how_far_a_query_has_come_is_told_by_its_path_within_what_its_ttl_leaves() {
 #[test]
 fn without_the_option_tp3_is_told_apart_and_refused() {
     let mut link = Link::accepted(Accepts::OWN, Purpose::Standing);
-    assert_eq!(heard(&mut link, &[0]), Ok(Vec::new()), "too little to tell");
-    assert_eq!(heard(&mut link, &[4]), Err(WireError::Refused(Dialect::Tp3)));
+    assert_eq!(heard_by(&mut link, &[0]), Ok(Vec::new()), "too little to tell");
+    assert_eq!(heard_by(&mut link, &[4]), Err(WireError::Refused(Dialect::Tp3)));
 }
 
 #[test]
 fn a_ttl_beyond_a_byte_does_not_come_round() {
     let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
     let flood = bytes("00 07 01 00 00 00 00 01 7f 00 00 01 27 06 00 04 72 74 6d 70");
-    let messages = heard(&mut link, &flood).unwrap();
+    let messages = heard_by(&mut link, &flood).unwrap();
     assert!(matches!(&messages[1], Message::Query(query) if query.ttl == u8::MAX), "{messages:?}");
 }
 
@@ -194,7 +181,7 @@ proptest! {
         let purpose = if asking { Purpose::Asking } else { Purpose::Standing };
         let mut link = Link::accepted(opening, purpose);
         for segment in noise.chunks(segment_bytes) {
-            if let Err(error) = heard(&mut link, segment) {
+            if let Err(error) = heard_by(&mut link, segment) {
                 prop_assert_eq!(link.next_message(), Err(error));
                 prop_assert!(!link.is_mid_frame());
             }
@@ -204,62 +191,40 @@ proptest! {
 
 // ---- the mind ----
 
-struct Mind {
-    overlay: Overlay,
-    now: Time,
-}
-
 const NEIGHBOR: LinkId = LinkId(1);
 const OTHER: LinkId = LinkId(2);
 const CLIENT: LinkId = LinkId(3);
 
-impl Mind {
-    /// A mind that holds the key, with two TP3 neighbors.
-    fn new() -> Mind {
-        let config = Config {
-            advertised: client(9000).socket,
-            servent_id: ServentId(1),
-            answer_networks: vec!["127.0.0.0/8".parse().unwrap()],
-            ..Config::default()
-        };
-        let store = Store::parse(b"rtmp 1935/tcp\n".to_vec()).unwrap().0;
-        let mut mind = Mind { overlay: Overlay::new(&config, Arc::new(store)), now: Time::START };
-        for link in [NEIGHBOR, OTHER] {
-            mind.open(link, Dialect::Tp3, Role::Nameless);
-        }
-        mind
+/// A mind that holds the key, with two TP3 neighbors.
+fn tp3_mind() -> Mind {
+    let config = Config {
+        advertised: client(9000).socket,
+        servent_id: ServentId(1),
+        answer_networks: vec!["127.0.0.0/8".parse().unwrap()],
+        ..Config::default()
+    };
+    let mut mind = Mind::with(&config, store("rtmp 1935/tcp\n"));
+    for link in [NEIGHBOR, OTHER] {
+        mind.open(link, Dialect::Tp3, Role::Nameless);
     }
+    mind
+}
 
+impl Mind {
     fn open(&mut self, link: LinkId, dialect: Dialect, role: Role) {
         let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
         self.tell(Input::Opened { link, opening: Opening::Accepted(from) });
-        self.tell(Input::Received { link, message: Message::Hello(Hello::said_in(dialect, role)) });
-    }
-
-    fn tell(&mut self, input: Input) -> Vec<Output> {
-        let mut out = Vec::new();
-        self.overlay.handle(self.now, input, &mut out);
-        out
-    }
-
-    /// How much the mind holds of what goes by this name, or how many of them it counted.
-    fn held(&self, name: &str) -> usize {
-        usize::try_from(self.overlay.holding(name).expect("there is no such name")).unwrap()
+        self.hear(link, Message::Hello(Hello::said_in(dialect, role)));
     }
 
     fn ask(&mut self, query: Query) -> Vec<Output> {
-        self.tell(Input::Received { link: NEIGHBOR, message: Message::query(query) })
-    }
-
-    fn pass(&mut self, duration: Duration) -> Vec<Output> {
-        self.now = self.now + duration;
-        self.tell(Input::Deadline)
+        self.hear(NEIGHBOR, Message::query(query))
     }
 }
 
 fn dial(port: u16) -> Output {
     let address = client(port).socket;
-    Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Tp3 }
+    Output::Dial { dial: call(address), address, dialect: Dialect::Tp3 }
 }
 
 fn is_passed_on(out: &[Output]) -> bool {
@@ -268,11 +233,11 @@ fn is_passed_on(out: &[Output]) -> bool {
 
 #[test]
 fn each_answer_goes_alone_and_the_next_waits_for_a_connection_of_its_own() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
     assert!(!mind.ask(query(2, 3, key(), Path::default())).contains(&dial(9990)), "one dial at a time");
     for (sequence, link) in [(1, LinkId(7)), (2, LinkId(8))] {
-        let opening = Opening::Dialled(Dial::Call(Errand::Answers, client(9990).socket));
+        let opening = Opening::Dialled(call(client(9990).socket));
         let mut out = mind.tell(Input::Opened { link, opening });
         let next = out.iter().position(|output| *output == dial(9990)).map(|place| out.remove(place));
         let Some(Output::Send { message: Message::Answer(answer), .. }) = out.first() else { panic!("{out:?}") };
@@ -287,40 +252,40 @@ fn each_answer_goes_alone_and_the_next_waits_for_a_connection_of_its_own() {
 
 #[test]
 fn a_refused_answer_is_tried_again_so_often_and_then_dropped() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let refuse = |mind: &mut Mind| {
-        let dial = Dial::Call(Errand::Answers, client(9990).socket);
+        let dial = call(client(9990).socket);
         mind.tell(Input::DialFailed { dial, refused: true, reason: "refused".to_owned() })
     };
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
     for _ in 0..TP3_ANSWER_TRIES_MAX {
         assert_eq!(refuse(&mut mind), []);
         assert_eq!(mind.held("call_dials"), 0);
-        assert_eq!(mind.pass(TP3_ANSWER_PAUSE - Duration::from_millis(1)), []);
-        assert_eq!(mind.pass(Duration::from_millis(1)), [dial(9990)]);
+        assert_eq!(mind.pass_and_see(TP3_ANSWER_PAUSE - Duration::from_millis(1)), []);
+        assert_eq!(mind.pass_and_see(Duration::from_millis(1)), [dial(9990)]);
     }
     assert_eq!(mind.held("undelivered"), 0);
     refuse(&mut mind);
     assert_eq!(mind.held("undelivered"), 1);
-    assert_eq!(mind.pass(TP3_ANSWER_PAUSE), [], "it is left alone");
+    assert_eq!(mind.pass_and_see(TP3_ANSWER_PAUSE), [], "it is left alone");
 }
 
 #[test]
 fn an_address_that_does_not_even_refuse_is_not_tried_again() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     assert!(mind.ask(query(1, 3, key(), Path::default())).contains(&dial(9990)));
-    let failed = Dial::Call(Errand::Answers, client(9990).socket);
+    let failed = call(client(9990).socket);
     mind.tell(Input::DialFailed { dial: failed, refused: false, reason: "timed out".to_owned() });
     assert_eq!((mind.held("undelivered"), mind.held("call_dials")), (1, 0));
-    assert_eq!(mind.pass(TP3_ANSWER_PAUSE), []);
+    assert_eq!(mind.pass_and_see(TP3_ANSWER_PAUSE), []);
 }
 
 #[test]
 fn of_a_client_that_cannot_be_reached_for_the_rest_nothing_waits_any_more() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     mind.ask(query(1, 3, key(), Path::default()));
     mind.ask(query(2, 3, key(), Path::default()));
-    let dial = Dial::Call(Errand::Answers, client(9990).socket);
+    let dial = call(client(9990).socket);
     mind.tell(Input::Opened { link: LinkId(7), opening: Opening::Dialled(dial) });
     mind.tell(Input::DialFailed { dial, refused: false, reason: "timed out".to_owned() });
     assert_eq!((mind.held("undelivered"), mind.held("call_dials")), (1, 0));
@@ -329,7 +294,7 @@ fn of_a_client_that_cannot_be_reached_for_the_rest_nothing_waits_any_more() {
 
 #[test]
 fn an_answer_that_waits_is_brought_in_the_dialect_it_was_asked_for_in() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let native = |port| AnswerAddress { dialect: Dialect::Native, ..client(port) };
     let last = 9000 + u16::try_from(CALL_DIALS_PER_NETWORK_MAX).unwrap();
     for port in 9000..=last {
@@ -337,36 +302,28 @@ fn an_answer_that_waits_is_brought_in_the_dialect_it_was_asked_for_in() {
     }
     // Another client has the same address by now, but whoever asked first may still be there.
     assert!(!mind.ask(Query { client: client(last), ..query(1, 3, key(), Path::default()) }).contains(&dial(last)));
-    let failed = Dial::Call(Errand::Answers, client(9000).socket);
+    let failed = call(client(9000).socket);
     let out = mind.tell(Input::DialFailed { dial: failed, refused: true, reason: "refused".to_owned() });
     let address = client(last).socket;
-    assert_eq!(out, [Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Native }]);
+    assert_eq!(out, [dial_at(address)]);
 }
 
 #[test]
 fn a_client_of_the_other_dialect_may_come_to_the_same_address() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let native = AnswerAddress { dialect: Dialect::Native, ..client(9990) };
     let address = native.socket;
     let out = mind.ask(Query { client: native, ..query(1, 3, key(), Path::default()) });
-    assert!(out.contains(&Output::Dial {
-        dial: Dial::Call(Errand::Answers, address),
-        address,
-        dialect: Dialect::Native
-    }));
-    mind.tell(Input::DialFailed {
-        dial: Dial::Call(Errand::Answers, address),
-        refused: true,
-        reason: "refused".to_owned(),
-    });
+    assert!(out.contains(&dial_at(address)));
+    mind.tell(Input::DialFailed { dial: call(address), refused: true, reason: "refused".to_owned() });
     // While the address is left alone, and after.
     mind.ask(query(2, 3, key(), Path::default()));
-    assert_eq!(mind.pass(CALL_REST_MIN), [dial(9990)]);
+    assert_eq!(mind.pass_and_see(CALL_REST_MIN), [dial(9990)]);
 }
 
 #[test]
 fn what_comes_without_a_contact_is_remembered_for_half_a_minute() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let ask = |mind: &mut Mind| is_passed_on(&mind.ask(query(1, 3, key(), Path::default())));
     assert!(ask(&mut mind));
     assert!(!ask(&mut mind));
@@ -381,7 +338,7 @@ fn what_comes_without_a_contact_is_remembered_for_half_a_minute() {
 
 /// A mind whose client has asked its first query over `CLIENT`, passed on to one neighbor that echoes and two that do not.
 fn asked_from_zero() -> Mind {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let advertised = client(9000).socket;
     mind.open(LinkId(5), Dialect::Native, Role::Servent { id: ServentId(5), advertised });
     mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
@@ -422,7 +379,7 @@ fn a_tp3_client_that_comes_anew_counts_from_zero_and_its_former_query_is_forgott
 /// Whoever waits for the echo of what is forgotten is told that it is lost.
 #[test]
 fn of_a_former_query_that_others_brought_a_copy_of_they_are_told() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let advertised = client(9000).socket;
     for number in [5, 6] {
         mind.open(LinkId(number), Dialect::Native, Role::Servent { id: ServentId(number.into()), advertised });
@@ -459,7 +416,7 @@ fn a_client_that_comes_anew_makes_nobody_forget_what_others_asked() {
 
 #[test]
 fn an_answer_to_where_no_client_was_allowed_is_lost_and_the_query_goes_on() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let outside = AnswerAddress { socket: "203.0.113.9:9990".parse().unwrap(), dialect: Dialect::Tp3 };
     let out = mind.ask(Query { client: outside, ..query(1, 3, key(), Path::default()) });
     assert!(!out.iter().any(|output| matches!(output, Output::Dial { .. })), "{out:?}");
@@ -469,32 +426,32 @@ fn an_answer_to_where_no_client_was_allowed_is_lost_and_the_query_goes_on() {
 
 #[test]
 fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     mind.open(CLIENT, Dialect::Native, Role::Client { answer_port: 9992 });
     let request = Message::Request(Request { sequence: 9, ask: Ask::Topology });
-    let out = mind.tell(Input::Received { link: CLIENT, message: request });
+    let out = mind.hear(CLIENT, request);
     let tally =
         Tally { reached: 1, answers: 1, answer_sum: ServentId(1).mark(), copies: 2, silent: 2, ..Tally::default() };
     let finished = Message::Finished(Finished { sequence: 9, tally });
     assert!(out.contains(&Output::Send { link: CLIENT, message: finished }), "{out:?}");
     assert_eq!(mind.overlay.pending_count(), 0);
     // Nor are they pinged, or given up for being quiet.
-    assert_eq!(mind.pass(NEIGHBOR_QUIET_MAX * 2), []);
+    assert_eq!(mind.pass_and_see(NEIGHBOR_QUIET_MAX * 2), []);
 }
 
 #[test]
 fn a_client_of_this_contact_is_dialled_for_its_answer_too() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
     let request = Message::Request(Request { sequence: 0, ask: key() });
-    let out = mind.tell(Input::Received { link: CLIENT, message: request });
+    let out = mind.hear(CLIENT, request);
     assert!(out.contains(&dial(9990)), "{out:?}");
     assert!(!out.iter().any(|output| matches!(output, Output::Send { message: Message::Answer(_), .. })), "{out:?}");
 }
 
 #[test]
 fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lost() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let (asker, native) = (LinkId(4), LinkId(5));
     for link in [asker, native] {
         let advertised = SocketAddr::from((Ipv4Addr::LOCALHOST, 9001));
@@ -517,7 +474,7 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
 
     assert_eq!(asked(&ask(&mut mind, 1, 2, &long)), [native]);
     let echo = Echo { id: id(1), ttl: 1, tally: Tally { reached: 1, ..Tally::default() } };
-    let out = mind.tell(Input::Received { link: native, message: Message::Echo(echo) });
+    let out = mind.hear(native, Message::Echo(echo));
     let tally = Tally { reached: 2, copies: 1, lost: 2, ..Tally::default() };
     assert_eq!(out, [echoed(id(1), 2, tally)]);
     assert_eq!(mind.held("unsaid"), 2);
@@ -548,10 +505,10 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
 
 #[test]
 fn the_path_of_what_a_client_asks_begins_as_text() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
     let request = Message::Request(Request { sequence: 0, ask: Ask::Topology });
-    let out = mind.tell(Input::Received { link: CLIENT, message: request });
+    let out = mind.hear(CLIENT, request);
     let flooded = out.iter().find_map(|output| match output {
         Output::Flood { query, .. } => Some(query.path.clone()),
         _ => None,
@@ -561,7 +518,7 @@ fn the_path_of_what_a_client_asks_begins_as_text() {
 
 #[test]
 fn a_path_grows_as_the_text_it_came_as() {
-    let mut mind = Mind::new();
+    let mut mind = tp3_mind();
     let out = mind.ask(query(1, 3, Ask::Topology, Path::Text(b" a  b".to_vec())));
     let passed_on = out.iter().find_map(|output| match output {
         Output::Flood { query, .. } => Some(query.path.text()),
@@ -591,7 +548,7 @@ fn nothing_is_said_to_whoever_may_yet_turn_out_to_speak_tp3() {
 #[test]
 fn a_tp3_neighbor_that_dialled_is_told_everything_but_a_hello() {
     let mut link = Link::accepted(Accepts::ANY, Purpose::Standing);
-    heard(&mut link, &[0, 4, 0, 0]).unwrap();
+    heard_by(&mut link, &[0, 4, 0, 0]).unwrap();
     let flood = Message::query(query(1, 3, key(), Path::default()));
     link.send(&flood).unwrap();
     assert_eq!(link.unsent(), said(&flood));
@@ -613,21 +570,21 @@ fn a_client_is_not_taken_to_have_said_hello_where_it_is_brought_an_answer() {
 fn a_client_with_a_native_contact_takes_answers_in_any_dialect_and_another_in_its_own_alone() {
     let of = |dialect| Link::accepted(Accepts::answers_to(dialect), Purpose::Asking);
     let (tp3, native) = (said(&value(1, b"green")), common::wire::PREFACE);
-    assert!(matches!(heard(&mut of(Dialect::Native), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
-    assert_eq!(heard(&mut of(Dialect::Native), &native), Ok(Vec::new()));
-    assert!(matches!(heard(&mut of(Dialect::Tp3), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
+    assert!(matches!(heard_by(&mut of(Dialect::Native), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
+    assert_eq!(heard_by(&mut of(Dialect::Native), &native), Ok(Vec::new()));
+    assert!(matches!(heard_by(&mut of(Dialect::Tp3), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
     let mut link = of(Dialect::Tp3);
-    assert_eq!(heard(&mut link, &[]), Ok(vec![Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))]));
-    assert!(matches!(heard(&mut link, &native), Err(WireError::Malformed(_))));
+    assert_eq!(heard_by(&mut link, &[]), Ok(vec![Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless))]));
+    assert!(matches!(heard_by(&mut link, &native), Err(WireError::Malformed(_))));
 }
 
 #[test]
 fn only_an_answer_in_tp3_comes_without_a_hello() {
     let mut asking = Link::accepted(Accepts::ANY, Purpose::Asking);
-    let messages = heard(&mut asking, &said(&value(1, b"green"))).unwrap();
+    let messages = heard_by(&mut asking, &said(&value(1, b"green"))).unwrap();
     assert_eq!(messages, [Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)), value(1, b"green")]);
     let mut native = Link::accepted(Accepts::ANY, Purpose::Asking);
-    assert_eq!(heard(&mut native, &common::wire::PREFACE), Ok(Vec::new()));
+    assert_eq!(heard_by(&mut native, &common::wire::PREFACE), Ok(Vec::new()));
 }
 
 #[test]

@@ -23,33 +23,13 @@ mod page;
 
 use std::net::SocketAddr;
 
+use crate::support::frames::{bytes, frame, frame_at, heard_by, new_link, opening_hello};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
-use common::link::{Link, Purpose};
-use common::message::{Hello, Message, Role};
-use common::query::{Ask, ContactMark, ContactName};
-use common::wire::{Frame, PREFACE, Position, WireError};
-
-/// A link that has heard a preface.
-fn stranger() -> Link {
-    let mut link = Link::new(Dialect::Native, Purpose::Asking);
-    link.receive(&PREFACE);
-    assert_eq!(link.next_message(), Ok(None));
-    link
-}
-
-/// A link that has heard a hello, so that frames of every length may come.
-fn greeted() -> Link {
-    let mut link = stranger();
-    let heard = heard_by(&mut link, &frame_at(Position::First, &opening_hello()));
-    assert_eq!(heard, Ok(vec![opening_hello()]));
-    link
-}
-
-fn opening_hello() -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port: 9990 }))
-}
+use common::message::Message;
+use common::query::Ask;
+use common::wire::{PREFACE, Position, WireError};
 
 /// A preface and a hello, because before a hello no long frame may come; then the messages.
 fn stream_of(messages: &[Message]) -> Vec<u8> {
@@ -58,18 +38,8 @@ fn stream_of(messages: &[Message]) -> Vec<u8> {
     stream
 }
 
-/// What a link makes of bytes that arrive together.
-fn heard_by(link: &mut Link, bytes: &[u8]) -> Result<Vec<Message>, WireError> {
-    link.receive(bytes);
-    let mut heard = Vec::new();
-    while let Some(message) = link.next_message()? {
-        heard.push(message);
-    }
-    Ok(heard)
-}
-
 fn heard_in_segments(stream: &[u8], segment_bytes: usize) -> Result<Vec<Message>, WireError> {
-    let mut link = Link::new(Dialect::Native, Purpose::Asking);
+    let mut link = new_link();
     let mut heard = Vec::new();
     for segment in stream.chunks(segment_bytes) {
         heard.extend(heard_by(&mut link, segment)?);
@@ -77,25 +47,9 @@ fn heard_in_segments(stream: &[u8], segment_bytes: usize) -> Result<Vec<Message>
     Ok(heard)
 }
 
-/// A message that others were said before.
-fn frame(message: &Message) -> Vec<u8> {
-    frame_at(Position::Later, message)
-}
-
-fn frame_at(position: Position, message: &Message) -> Vec<u8> {
-    let frame = Frame::at(position, Dialect::Native, message).expect("the message can be said");
-    frame.as_bytes().to_vec()
-}
-
 /// A body that is not the first of its side.
 fn stamped(hex: &str) -> Vec<u8> {
     [bytes("00"), bytes(hex)].concat()
-}
-
-/// A frame around bytes that may be no message.
-fn framed(body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).expect("a test's body is short");
-    [length.to_be_bytes().as_slice(), body].concat()
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -110,28 +64,12 @@ fn answer_address(socket: SocketAddr) -> AnswerAddress {
     AnswerAddress { socket, dialect: Dialect::Native }
 }
 
-fn mark(name: u64, number: u64, open_from: u64) -> ContactMark {
-    ContactMark { name: ContactName(name), number, open_from }
-}
-
 fn key(text: &str) -> Ask {
     ask_for(text.as_bytes())
 }
 
 fn ask_for(key: &[u8]) -> Ask {
     Ask::Key(Key::new(key).expect("a key"))
-}
-
-/// Hex digits as bytes; blanks and line ends are there for the reader.
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u32> = hex
-        .chars()
-        .filter(|digit| !digit.is_whitespace())
-        .map(|digit| digit.to_digit(16).unwrap_or_else(|| panic!("`{digit}` in `{hex}` is no hex digit")))
-        .collect();
-    assert!(digits.len().is_multiple_of(2), "half a byte in `{hex}`");
-    let byte = |pair: &[u32]| u8::try_from(pair[0] * 16 + pair[1]).expect("two digits are a byte");
-    digits.chunks(2).map(byte).collect()
 }
 
 /// Bytes as hex digits: a difference in them can be read.

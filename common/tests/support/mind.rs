@@ -1,5 +1,6 @@
 //! A servent's mind under test, the time it lives in, and what is said to it at its doors. No test is here.
 
+use std::array;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,13 @@ pub(crate) fn config_with_neighbor(addresses: &[SocketAddr]) -> Config {
 impl Mind {
     pub(crate) fn new() -> Mind {
         Mind::with(&config(), store("tea green"))
+    }
+
+    /// One with neighbors of the ids 1, 2 and so on.
+    pub(crate) fn linked<const COUNT: usize>() -> (Mind, [LinkId; COUNT]) {
+        let mut mind = Mind::new();
+        let links = array::from_fn(|place| mind.neighbor(place as u128 + 1));
+        (mind, links)
     }
 
     pub(crate) fn with(config: &Config, store: Arc<Store>) -> Mind {
@@ -141,12 +149,32 @@ impl Mind {
         self.tell(Input::DialFailed { dial, refused: true, reason: "it is a test".to_owned() })
     }
 
+    pub(crate) fn call_failed(&mut self, to: SocketAddr) -> Vec<Output> {
+        self.dial_failed(call(to))
+    }
+
     /// An answer link to this client, opened and greeted; gives what was sent once it was.
     pub(crate) fn answer_link(&mut self, number: usize) -> (LinkId, Vec<Output>) {
-        let (link, out) = self.dialled(Dial::Call(Errand::Answers, client_address(number)));
+        let (link, out) = self.dialled(call(client_address(number)));
         assert_eq!(out, [], "the client speaks first");
         let out = self.hear(link, client_hello(7000));
         (link, out)
+    }
+
+    /// Brings a copy, and gives the tally of the one echo that is all that comes of it.
+    pub(crate) fn echo(&mut self, link: LinkId, query: &Query) -> Tally {
+        match self.hear(link, Message::query(query.clone())).as_slice() {
+            [Output::Send { link: to, message: Message::Echo(echo) }] if *to == link => {
+                assert_eq!((echo.id, echo.ttl), (query.id(), query.ttl));
+                echo.tally
+            }
+            other => panic!("not one echo: {other:?}"),
+        }
+    }
+
+    /// Brings a copy that is passed on, and gives it as it goes on.
+    pub(crate) fn onward(&mut self, link: LinkId, query: &Query) -> (Vec<LinkId>, Query) {
+        passed_on_in(&self.hear(link, Message::query(query.clone())))
     }
 
     /// Lets time pass, and gives what the mind does at its deadlines. No deadline may be late, and none may spin.
@@ -196,9 +224,17 @@ pub(crate) fn dial_neighbor(target: usize, address: SocketAddr) -> Output {
     Output::Dial { dial: Dial::Neighbor(target), address, dialect: Dialect::Native }
 }
 
+/// What is dialled to bring a client answers.
+pub(crate) fn call(to: SocketAddr) -> Dial {
+    Dial::Call(Errand::Answers, to)
+}
+
+pub(crate) fn dial_at(address: SocketAddr) -> Output {
+    Output::Dial { dial: call(address), address, dialect: Dialect::Native }
+}
+
 pub(crate) fn dial_client(number: usize) -> Output {
-    let address = client_address(number);
-    Output::Dial { dial: Dial::Call(Errand::Answers, address), address, dialect: Dialect::Native }
+    dial_at(client_address(number))
 }
 
 pub(crate) fn tea() -> Ask {
@@ -254,6 +290,14 @@ pub(crate) fn value(sequence: u64, text: &str) -> Message {
 
 pub(crate) fn reached(count: u64) -> Tally {
     Tally { reached: count, ..Tally::default() }
+}
+
+pub(crate) fn lost() -> Tally {
+    Tally { lost: 1, ..Tally::default() }
+}
+
+pub(crate) fn duplicate() -> Tally {
+    Tally { duplicates: 1, ..Tally::default() }
 }
 
 /// A tally of one copy passed on.

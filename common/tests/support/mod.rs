@@ -2,5 +2,6 @@
 
 #![allow(dead_code, reason = "each program of tests has use for some of it")]
 
+pub(crate) mod frames;
 pub(crate) mod mind;
 pub(crate) mod random;

@@ -1,6 +1,6 @@
 //! How long what is remembered stays.
 
-use super::{duplicate, heard_silently, marked, spoilt, unmarked};
+use super::{heard_silently, marked, spoilt, unmarked};
 use crate::support::mind::*;
 use common::limits::*;
 use common::time::Time;
@@ -9,8 +9,7 @@ use common::time::Time;
 fn a_contact_that_is_quiet_for_two_minutes_is_forgotten_and_not_a_beat_earlier() {
     const BEATS: u32 = 60;
     assert_eq!(NEIGHBOR_BEAT * BEATS, CONTACT_QUIET_MAX);
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let known = [1, 2].map(|number| marked(number, mark(7, number, 0)));
     let other = marked(3, mark(8, 0, 0));
     for query in known.iter().chain([&other]) {
@@ -33,8 +32,7 @@ fn a_contact_that_is_quiet_for_two_minutes_is_forgotten_and_not_a_beat_earlier()
 
 #[test]
 fn a_servent_that_slept_forgets_nobody_by_it() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let known = marked(1, mark(7, 1, 0));
     assert_eq!(mind.echo(a, &known), reached(1));
     for _ in 0..5 {
@@ -46,8 +44,7 @@ fn a_servent_that_slept_forgets_nobody_by_it() {
 
 #[test]
 fn what_came_without_a_contact_goes_when_it_is_old() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let held = [5, 6].map(|sequence| marked(sequence, mark(7, sequence, 0)));
     for sequence in 0..3 {
         assert_eq!(mind.echo(a, &unmarked(sequence)), reached(1));
@@ -68,8 +65,7 @@ fn what_came_without_a_contact_goes_when_it_is_old() {
 
 #[test]
 fn what_is_over_or_old_goes_at_a_beat_though_nothing_more_is_asked() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let client = mind.client(9);
     let [over, open] = [1, 2].map(|sequence| mind.asked(client, sequence));
     let (_, silent) = (mind.echo(a, &unmarked(3)), mind.asked(client, 4));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{duplicate, lost, marked, spoilt};
+use super::{marked, spoilt};
 use crate::support::mind::*;
 use common::limits::*;
 use common::link::LinkId;
@@ -26,8 +26,7 @@ fn every_servent_goes_by_a_name_of_its_own() {
 
 #[test]
 fn numbers_go_on_and_what_is_open_moves_only_past_what_every_copy_is_echoed_of() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let [one, another] = [8, 9].map(|number| mind.client(number));
     let queries: Vec<Query> =
         (0..3).map(|sequence| mind.asked([one, another][sequence % 2], 10 + sequence as u64)).collect();
@@ -54,8 +53,7 @@ fn numbers_go_on_and_what_is_open_moves_only_past_what_every_copy_is_echoed_of()
 fn what_was_not_heard_of_to_the_end_stays_open_for_half_a_minute() {
     let silent = Tally { silent: 1, ..reached(1) };
     for tally in [Some(Tally { lost: 1, ..reached(1) }), Some(silent), None] {
-        let mut mind = Mind::new();
-        let a = mind.neighbor(1);
+        let (mut mind, [a]) = Mind::linked();
         let client = mind.client(9);
         let asked = mind.asked(client, 5);
         match tally {
@@ -140,8 +138,7 @@ fn what_was_spoilt_under_an_old_name_spoils_no_new_one() {
 
 #[test]
 fn an_echo_of_what_others_ask_spoils_no_name_of_ours() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let client = mind.client(9);
     let name = mind.next_mark(client, 1).name;
     let (_, onward) = mind.onward(a, &marked(2, mark(7, 0, 0)));
@@ -169,8 +166,7 @@ fn resumed(out: &[Output]) -> Vec<LinkId> {
 
 #[test]
 fn clients_wait_while_so_many_queries_are_under_way_and_go_on_at_three_quarters() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let [hasty, other, gone] = [7, 8, 9].map(|number| mind.client(number));
     let mut asked = until_it_rests(&mut mind, hasty, &mut (0..));
     assert_eq!(asked.len(), COPIES_OPEN_MAX);
@@ -201,8 +197,7 @@ fn clients_wait_while_so_many_queries_are_under_way_and_go_on_at_three_quarters(
 /// Whoever rests has its turn, though others come and ask all the time.
 #[test]
 fn nobody_takes_the_room_that_others_wait_for() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let [hasty, light] = [7, 8].map(|number| mind.client(number));
     let mut asked: VecDeque<Query> = until_it_rests(&mut mind, hasty, &mut (0..)).into();
     let mut next = 1_000;
@@ -228,8 +223,7 @@ fn nobody_takes_the_room_that_others_wait_for() {
 
 #[test]
 fn who_is_read_first_again_is_another_one_each_time() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let clients = [7, 8, 9].map(|number| mind.client(number));
     let mut sequences = 0..;
     let mut asked = until_it_rests(&mut mind, clients[0], &mut sequences);
@@ -282,8 +276,7 @@ fn clients_that_wait_go_on_when_what_is_under_way_is_given_up_and_behind_who_is_
 
 #[test]
 fn numbers_are_never_further_apart_than_can_be_said_and_nobody_loses_a_query_for_that() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let [client, other] = [8, 9].map(|number| mind.client(number));
     let ask = |mind: &mut Mind, link, sequence| {
         let out = mind.hear(link, request(sequence));

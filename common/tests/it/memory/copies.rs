@@ -1,6 +1,6 @@
 //! Copies that neighbors bring: new, known, forged, or of what is over.
 
-use super::{duplicate, heard_silently, lost, marked, spoilt, unmarked};
+use super::{heard_silently, marked, spoilt, unmarked};
 use crate::support::mind::*;
 use common::limits::*;
 use common::link::LinkId;
@@ -11,8 +11,7 @@ use common::time::Time;
 
 #[test]
 fn what_its_contact_has_open_no_more_is_forgotten_and_given_up_and_copies_of_it_are_spoilt() {
-    let mut mind = Mind::new();
-    let [a, b, c] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b, c]) = Mind::linked();
     let first = marked(1, mark(7, 4, 2));
     let (_, onward) = mind.onward(a, &first);
     // The same again over a longer way: two passings-on of it are pending.
@@ -45,8 +44,7 @@ fn what_its_contact_has_open_no_more_is_forgotten_and_given_up_and_copies_of_it_
 
 #[test]
 fn a_copy_that_says_something_else_of_a_known_query_is_refused_whatever_its_ttl() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let known = marked(1, mark(7, 4, 0));
     mind.onward(a, &known);
     let forged = [
@@ -74,8 +72,7 @@ fn a_copy_that_says_something_else_of_a_known_query_is_refused_whatever_its_ttl(
 
 #[test]
 fn numbers_may_come_in_any_order_and_each_has_one_id() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let numbers = [50, 3, 70_000, 20, 4, 1_000_000];
     for number in numbers {
         assert_eq!(mind.echo(a, &marked(number, mark(7, number, 0))), reached(1));
@@ -96,8 +93,7 @@ fn numbers_may_come_in_any_order_and_each_has_one_id() {
 
 #[test]
 fn a_copy_with_a_contact_that_meets_one_without_is_told_that_it_may_come_silently() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let first = unmarked(1);
     let (_, onward) = mind.onward(a, &first);
     assert_eq!(onward.contact, None);
@@ -140,8 +136,7 @@ fn a_copy_with_a_contact_goes_further_than_one_that_came_without_and_tells_that_
 
 #[test]
 fn what_is_remembered_goes_though_every_neighbor_has_gone() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     mind.echo(a, &Query { ttl: 0, ..marked(1, mark(7, 0, 0)) });
     mind.echo(a, &Query { ttl: 0, ..unmarked(2) });
     [a, b].into_iter().for_each(|link| drop(mind.closed(link)));
@@ -175,8 +170,7 @@ fn whatever_is_remembered_is_looked_at_though_it_is_the_only_thing() {
     type Remember = fn(&mut Mind, LinkId);
     let kinds: [(Remember, _); 3] = [(by_contact, [0, 0, 1]), (by_age, [0, 1, 0]), (own, [1, 0, 0])];
     for (remember, held) in kinds {
-        let mut mind = Mind::new();
-        let a = mind.neighbor(1);
+        let (mut mind, [a]) = Mind::linked();
         remember(&mut mind, a);
         mind.closed(a);
         assert_eq!(["own_open", "seen_by_age", "contacts"].map(|name| mind.held(name)), held);
@@ -188,8 +182,7 @@ fn whatever_is_remembered_is_looked_at_though_it_is_the_only_thing() {
 /// Somebody whose link is gone may come back and say what came of it, as long as that is awaited.
 #[test]
 fn what_is_closed_is_lost_for_each_that_is_awaited_and_each_that_may_come_back() {
-    let mut mind = Mind::new();
-    let [a, b, _] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b, _]) = Mind::linked();
     let copy = marked(1, mark(7, 0, 0));
     mind.onward(a, &copy);
     mind.closed(b);
@@ -204,8 +197,7 @@ fn what_is_closed_is_lost_for_each_that_is_awaited_and_each_that_may_come_back()
 
 #[test]
 fn a_copy_without_a_contact_goes_on_with_the_one_that_is_known() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let known = Query { ttl: 1, ..marked(1, mark(7, 4, 2)) };
     assert_eq!(mind.onward(a, &known).1.contact, known.contact);
     let (links, onward) = mind.onward(b, &Query { ttl: 3, contact: None, ..known.clone() });

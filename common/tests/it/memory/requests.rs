@@ -1,6 +1,6 @@
 //! What clients ask of their contact, and what others say of its queries.
 
-use super::{duplicate, lost, marked, spoilt};
+use super::{marked, spoilt};
 use crate::support::mind::*;
 use common::message::{Finished, Message, Request};
 use common::overlay::Output;
@@ -8,8 +8,7 @@ use common::query::{Query, Tally};
 
 #[test]
 fn a_request_made_again_over_its_link_is_a_duplicate_while_it_is_open_and_then_a_new_one() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let client = mind.client(9);
     let onward = mind.asked(client, 5);
     assert_eq!(mind.hear(client, request(5)), [send(client, finished(5, duplicate()))]);
@@ -22,8 +21,7 @@ fn a_request_made_again_over_its_link_is_a_duplicate_while_it_is_open_and_then_a
 
 #[test]
 fn a_request_whose_id_is_known_otherwise_gets_what_its_contact_has_and_is_lost_beyond() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let [client, same_address] = [9, 9].map(|number| mind.client(number));
     mind.asked(client, 5);
     mind.hear(a, Message::query(query(6, 9, milk())));
@@ -46,8 +44,7 @@ fn a_request_whose_id_is_known_otherwise_gets_what_its_contact_has_and_is_lost_b
 
 #[test]
 fn a_servent_believes_nobody_about_its_own_queries() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let client = mind.client(9);
     let asked = mind.asked(client, 5);
     let own = asked.contact.unwrap();

@@ -1,6 +1,6 @@
 //! How much is remembered: what each neighbor and contact may have of it, and that the limits are reached.
 
-use super::{duplicate, lost, marked};
+use super::marked;
 use crate::support::mind::*;
 use common::limits::*;
 use common::link::LinkId;

@@ -44,9 +44,7 @@ fn a_ttl_of_others_is_cut_down_or_refused() {
         // What differs only above the limit brings nothing new.
         if ttl > TTL_FROM_OTHERS_MAX.max(own) {
             let again = Query { ttl: ttl - 1, ..came.clone() };
-            let out = mind.hear(other, Message::query(again.clone()));
-            let tally = Tally { duplicates: 1, ..Tally::default() };
-            assert_eq!(out, [send(other, echo_of(&again, tally))]);
+            assert_eq!(mind.echo(other, &again), duplicate());
         }
         assert_eq!(mind.held("too_far"), 0);
     }
@@ -82,9 +80,7 @@ fn a_contact_starts_with_its_own_ttl_and_no_more_than_the_largest() {
 
 #[test]
 fn a_path_longer_than_the_way_costs_its_sender_the_link() {
-    let mut mind = Mind::new();
-    let asker = mind.neighbor(1);
-    let other = mind.neighbor(2);
+    let (mut mind, [asker, other]) = Mind::linked();
     let milk_query = query(8, 1, milk());
     let with_path = |sequence: u64, length: usize| {
         let path = vec![servent_address(9); length].into();
@@ -118,7 +114,7 @@ fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
         let second = Query { ttl: 2, ..first.clone() };
         let out = mind.hear(b, Message::query(second.clone()));
         if forward_once {
-            assert_eq!(out, [send(b, echo_of(&second, Tally { duplicates: 1, ..Tally::default() }))]);
+            assert_eq!(out, [send(b, echo_of(&second, duplicate()))]);
             continue;
         }
         let onward = Query { ttl: 1, hops: 2, ..second.clone() };
@@ -133,8 +129,7 @@ fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
         assert_eq!(out, [send(b, echo_of(&second, tally))]);
 
         // With as much TTL as before it is a duplicate.
-        let out = mind.hear(c, Message::query(second.clone()));
-        assert_eq!(out, [send(c, echo_of(&second, Tally { duplicates: 1, ..Tally::default() }))]);
+        assert_eq!(mind.echo(c, &second), duplicate());
         assert_eq!(mind.overlay.pending_count(), 0);
     }
 }
@@ -143,9 +138,7 @@ fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
 fn every_servent_gives_up_before_the_one_that_waits_for_it() {
     let mut earlier = Duration::MAX;
     for (ttl, hops) in [(3, 1), (2, 2), (1, 3)] {
-        let mut mind = Mind::new();
-        let asker = mind.neighbor(1);
-        mind.neighbor(2);
+        let (mut mind, [asker, _]) = Mind::linked();
         let came = Query { ttl, hops, ..query(5, 1, milk()) };
         mind.hear(asker, Message::query(came.clone()));
         let wait = ECHO_WAIT_MAX * (u32::from(ttl) + 1) / 5;
@@ -168,8 +161,7 @@ fn every_servent_gives_up_before_the_one_that_waits_for_it() {
 
 #[test]
 fn a_copy_in_flight_on_a_link_that_fell_is_offered_again_when_the_link_returns() {
-    let mut mind = Mind::new();
-    let [a, b, c] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b, c]) = Mind::linked();
     let came = query(5, 1, milk());
     let onward = Query { ttl: 2, hops: 2, ..came.clone() };
     mind.hear(a, Message::query(came.clone()));
@@ -192,8 +184,7 @@ fn a_copy_in_flight_on_a_link_that_fell_is_offered_again_when_the_link_returns()
 #[test]
 fn a_neighbor_that_does_not_come_back_in_time_is_lost() {
     for returns_as in [None, Some(4)] {
-        let mut mind = Mind::new();
-        let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+        let (mut mind, [a, b]) = Mind::linked();
         let came = query(5, 1, milk());
         mind.hear(a, Message::query(came.clone()));
         assert_eq!(mind.closed(b), []);
@@ -212,8 +203,7 @@ fn a_neighbor_that_does_not_come_back_in_time_is_lost() {
 
 #[test]
 fn a_neighbor_that_says_it_leaves_is_not_waited_for() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let came = query(5, 1, milk());
     mind.hear(a, Message::query(came.clone()));
     let out = mind.hear(b, Message::Goodbye(Goodbye::Leaving));
@@ -223,8 +213,7 @@ fn a_neighbor_that_says_it_leaves_is_not_waited_for() {
 #[test]
 fn a_goodbye_for_a_reason_that_is_not_known_is_one_and_its_speaker_may_come_back() {
     let farewell = Message::Goodbye(Goodbye::Unknown { number: 250 });
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     mind.hear(a, Message::query(query(5, 1, milk())));
     assert_eq!(mind.hear(b, farewell.clone()), [Output::Close { link: b }], "it is waited for");
     // Nor does it take a hello before it.
@@ -235,8 +224,7 @@ fn a_goodbye_for_a_reason_that_is_not_known_is_one_and_its_speaker_may_come_back
 /// Whoever lies in its echo tells of as many copies as there are numbers.
 #[test]
 fn a_copy_offered_again_is_counted_beside_however_many_were_told_of() {
-    let mut mind = Mind::new();
-    let [a, b, liar] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b, liar]) = Mind::linked();
     let came = query(5, 1, milk());
     let out = mind.hear(a, Message::query(came.clone()));
     let Some(Output::Flood { query: onward, .. }) = out.first() else { panic!("{out:?}") };
@@ -256,8 +244,7 @@ fn a_copy_offered_again_gets_the_echo_of_the_first() {
     let tally = Tally { reached: 4, copies: 1, ..Tally::default() };
     // The echo may have been lost on its way, or have found nobody to go to, or be still to come.
     for finished_when in ["before the link fell", "while it was down", "after it was back"] {
-        let mut mind = Mind::new();
-        let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+        let (mut mind, [a, b]) = Mind::linked();
         mind.hear(a, Message::query(came.clone()));
         if finished_when == "before the link fell" {
             assert_eq!(mind.hear(b, echo_of(&onward, reached(3))), [send(a, echo_of(&came, tally))]);
@@ -267,13 +254,8 @@ fn a_copy_offered_again_gets_the_echo_of_the_first() {
             assert_eq!(mind.hear(b, echo_of(&onward, reached(3))), []);
         }
         let again = mind.neighbor(1);
-        let duplicate = Tally { duplicates: 1, ..Tally::default() };
         let less = Query { ttl: 1, ..came.clone() };
-        assert_eq!(
-            mind.hear(again, Message::query(less.clone())),
-            [send(again, echo_of(&less, duplicate))],
-            "with less"
-        );
+        assert_eq!(mind.echo(again, &less), duplicate(), "with less");
         let mut out = mind.hear(again, Message::query(came.clone()));
         if finished_when == "after it was back" {
             assert_eq!(out, []);
@@ -281,16 +263,15 @@ fn a_copy_offered_again_gets_the_echo_of_the_first() {
         }
         assert_eq!(out, [send(again, echo_of(&came, tally))], "{finished_when}");
         // Said twice on one link it is a duplicate, and so it is from anybody else.
-        assert_eq!(mind.hear(again, Message::query(came.clone())), [send(again, echo_of(&came, duplicate))]);
+        assert_eq!(mind.echo(again, &came), duplicate());
         let other = mind.neighbor(3);
-        assert_eq!(mind.hear(other, Message::query(came.clone())), [send(other, echo_of(&came, duplicate))]);
+        assert_eq!(mind.echo(other, &came), duplicate());
     }
 }
 
 #[test]
 fn what_came_of_a_copy_is_kept_after_its_echoes_were_given_up() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let came = query(5, 1, milk());
     mind.hear(a, Message::query(came.clone()));
     mind.hear(b, Message::Ping);
@@ -299,30 +280,27 @@ fn what_came_of_a_copy_is_kept_after_its_echoes_were_given_up() {
     assert!(mind.pass_and_see(patience).contains(&send(a, echo_of(&came, tally))));
     mind.closed(a);
     let again = mind.neighbor(1);
-    assert_eq!(mind.hear(again, Message::query(came.clone())), [send(again, echo_of(&came, tally))]);
+    assert_eq!(mind.echo(again, &came), tally);
 }
 
 #[test]
 fn a_servent_with_nobody_to_ask_repeats_its_echo_too() {
-    let mut mind = Mind::new();
-    let a = mind.neighbor(1);
+    let (mut mind, [a]) = Mind::linked();
     let came = query(5, 1, milk());
-    assert_eq!(mind.hear(a, Message::query(came.clone())), [send(a, echo_of(&came, reached(1)))]);
+    assert_eq!(mind.echo(a, &came), reached(1));
     mind.closed(a);
     let again = mind.neighbor(1);
-    assert_eq!(mind.hear(again, Message::query(came.clone())), [send(again, echo_of(&came, reached(1)))]);
+    assert_eq!(mind.echo(again, &came), reached(1));
     // For as long as anybody may wait for it.
     mind.closed(again);
     mind.pass(ECHO_WAIT_MAX);
     let late = mind.neighbor(1);
-    let duplicate = Tally { duplicates: 1, ..Tally::default() };
-    assert_eq!(mind.hear(late, Message::query(came.clone())), [send(late, echo_of(&came, duplicate))]);
+    assert_eq!(mind.echo(late, &came), duplicate());
 }
 
 #[test]
 fn queries_are_kept_to_be_offered_again_up_to_so_many_bytes() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let key = || Ask::Key(Key::new(&[b'k'; KEY_BYTES_MAX]).unwrap());
     let most = OFFERS_KEPT_BYTES_MAX / KEY_BYTES_MAX;
     for sequence in 0..most as u64 {
@@ -340,8 +318,7 @@ fn queries_are_kept_to_be_offered_again_up_to_so_many_bytes() {
 #[test]
 fn a_tally_at_its_end_is_not_wrapped_into_a_whole_one() {
     for last in ["a neighbor leaves", "time passes"] {
-        let mut mind = Mind::new();
-        let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+        let (mut mind, [a, b]) = Mind::linked();
         let client = mind.client(1);
         mind.hear(client, request(5));
         let onward = query(5, 1, milk());

@@ -7,7 +7,7 @@ use crate::support::mind::*;
 use common::limits::*;
 use common::link::LinkId;
 use common::message::Message;
-use common::overlay::{Dial, Errand, Holding, Output};
+use common::overlay::{Holding, Output};
 use common::query::{Answer, Ask, Path, Query, Tally};
 
 #[test]
@@ -41,7 +41,7 @@ fn what_it_holds_is_counted() {
     assert_eq!(["queries", "answered"].map(|name| mind.held(name)), [7, 2]);
     assert_eq!(mind.overlay.holding("nothing of this name"), None);
     // A link to an answer address is a link too.
-    let links = [8, 9].map(|client| mind.dialled(Dial::Call(Errand::Answers, client_address(client))).0);
+    let links = [8, 9].map(|client| mind.dialled(call(client_address(client))).0);
     assert_eq!(["call_links", "links"].map(|name| mind.held(name)), [2, 11]);
     for link in links {
         mind.hear(link, client_hello(7000));
@@ -79,8 +79,7 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
 /// A query that is over leaves nothing behind that grows with how many there were.
 #[test]
 fn what_is_to_be_looked_at_is_bounded_by_what_is_pending_or_kept() {
-    let mut mind = Mind::new();
-    let neighbor = mind.neighbor(1);
+    let (mut mind, [neighbor]) = Mind::linked();
     let client = mind.client(1);
     for sequence in 0..5_000 {
         mind.hear(client, request(sequence));
@@ -103,8 +102,7 @@ fn what_is_to_be_looked_at_is_bounded_by_what_is_pending_or_kept() {
 #[test]
 fn what_is_kept_of_a_query_does_not_grow_with_the_neighbors_that_were_asked() {
     let kept_bytes = |neighbors_count| {
-        let mut mind = Mind::new();
-        let asker = mind.neighbor(1);
+        let (mut mind, [asker]) = Mind::linked();
         let others: Vec<LinkId> = (0..neighbors_count).map(|id| mind.neighbor(10 + id)).collect();
         let before = mind.overlay.memory_bytes();
         mind.hear(asker, Message::query(query(5, 1, milk())));
@@ -119,8 +117,7 @@ fn what_is_kept_of_a_query_does_not_grow_with_the_neighbors_that_were_asked() {
 
 #[test]
 fn a_query_that_is_kept_counts_for_all_it_says_until_it_is_echoed() {
-    let mut mind = Mind::new();
-    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let (mut mind, [a, b]) = Mind::linked();
     let came = query(1, 9, milk());
     mind.hear(a, Message::query(came.clone()));
     assert_eq!(mind.held("offers_kept_bytes"), size_of::<Query>() + "milk".len());
@@ -134,9 +131,7 @@ fn a_query_that_is_kept_counts_for_all_it_says_until_it_is_echoed() {
 #[test]
 fn an_answer_that_waits_counts_for_all_it_says() {
     let waiting = |ask, path| {
-        let mut mind = Mind::new();
-        let neighbor = mind.neighbor(1);
-        mind.neighbor(2);
+        let (mut mind, [neighbor, _]) = Mind::linked();
         mind.hear(neighbor, Message::query(Query { hops: 2, path, ..query(1, 9, ask) }));
         mind.held("calls_queued_bytes") - size_of::<Answer>()
     };

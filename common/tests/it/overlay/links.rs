@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::next_dial;
 use crate::support::mind::*;
 use common::address::Neighbor;
 use common::dialect::Dialect;
@@ -67,8 +66,7 @@ fn a_stranger_has_five_seconds_to_say_hello() {
 
 #[test]
 fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
-    let mut mind = Mind::new();
-    let neighbor = mind.neighbor(1);
+    let (mut mind, [neighbor]) = Mind::linked();
     // Heard at the very beginning of a beat, it is given the whole of it.
     let pinged = PING_AFTER + NEIGHBOR_BEAT;
     assert_eq!(mind.pass(pinged - TICK), []);
@@ -89,8 +87,7 @@ fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
 
 #[test]
 fn a_ping_is_answered() {
-    let mut mind = Mind::new();
-    let neighbor = mind.neighbor(1);
+    let (mut mind, [neighbor]) = Mind::linked();
     let client = mind.client(1);
     for link in [neighbor, client] {
         assert_eq!(mind.hear(link, Message::Ping), [send(link, Message::Pong)]);
@@ -104,11 +101,11 @@ fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
         let servent_id = ServentId(OWN_ID + number);
         let config = Config { servent_id, ..config_with_neighbor(&[servent_address(5)]) };
         let mut mind = Mind::with(&config, store(""));
-        assert_eq!(next_dial(&mut mind), (Duration::ZERO, servent_address(5)));
+        assert_eq!(mind.next_dial(), (Duration::ZERO, servent_address(5)));
         let mut full = REDIAL_PAUSE_MIN;
         for round in 0..70 {
             assert_eq!(mind.dial_failed(Dial::Neighbor(0)), []);
-            let (pause, _) = next_dial(&mut mind);
+            let (pause, _) = mind.next_dial();
             assert!(full / 2 <= pause && pause <= full, "round {round}: {pause:?}");
             if round == 0 {
                 firsts.push(pause);
@@ -120,7 +117,7 @@ fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
         let (link, _) = mind.dialled(Dial::Neighbor(0));
         mind.hear(link, servent_hello(5));
         assert_eq!(mind.closed(link), []);
-        let (pause, _) = next_dial(&mut mind);
+        let (pause, _) = mind.next_dial();
         assert!(REDIAL_PAUSE_MAX / 2 <= pause && pause <= REDIAL_PAUSE_MAX);
         // One that stands a while makes it forget them all.
         let (link, out) = mind.dialled(Dial::Neighbor(0));
@@ -129,13 +126,13 @@ fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
         assert_eq!(mind.hear(link, servent_hello(5)), []);
         assert!(mind.pass(REDIAL_PAUSE_MAX).iter().all(|(_, output)| *output == send(link, Message::Ping)));
         assert_eq!(mind.closed(link), []);
-        let (pause, _) = next_dial(&mut mind);
+        let (pause, _) = mind.next_dial();
         assert!(REDIAL_PAUSE_MIN / 2 <= pause && pause <= REDIAL_PAUSE_MIN);
         // One that closed before a hello is another failure, and so are the next two.
         for rounds in 1..=3 {
             let (link, _) = mind.dialled(Dial::Neighbor(0));
             let _ = mind.closed(link);
-            let (pause, _) = next_dial(&mut mind);
+            let (pause, _) = mind.next_dial();
             let full = REDIAL_PAUSE_MIN * 2_u32.pow(rounds);
             assert!(full / 2 <= pause && pause <= full, "{pause:?}");
         }
@@ -150,12 +147,12 @@ fn a_name_with_several_addresses_gets_a_try_at_each_before_the_pause_grows() {
     let addresses = [5, 6, 7].map(servent_address);
     let mut mind = Mind::with(&config_with_neighbor(&addresses), store(""));
     let mut full = REDIAL_PAUSE_MIN;
-    let (_, first) = next_dial(&mut mind);
+    let (_, first) = mind.next_dial();
     assert_eq!(first, addresses[0]);
     for round in 0..4 {
         for turn in 1..=3 {
             mind.dial_failed(Dial::Neighbor(0));
-            let (pause, address) = next_dial(&mut mind);
+            let (pause, address) = mind.next_dial();
             assert_eq!(address, addresses[turn % 3], "round {round}");
             assert!(full / 2 <= pause && pause <= full, "round {round}: {pause:?}");
         }
@@ -166,7 +163,7 @@ fn a_name_with_several_addresses_gets_a_try_at_each_before_the_pause_grows() {
 #[test]
 fn a_dialled_link_without_a_hello_is_closed_and_dialled_again() {
     let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store(""));
-    next_dial(&mut mind);
+    mind.next_dial();
     let (link, _) = mind.dialled(Dial::Neighbor(0));
     assert_eq!(mind.pass(HELLO_WAIT_MAX - TICK), []);
     assert_eq!(mind.pass_and_see(TICK), goodbye(link, Goodbye::Quiet));
@@ -176,7 +173,7 @@ fn a_dialled_link_without_a_hello_is_closed_and_dialled_again() {
 #[test]
 fn a_link_that_is_being_greeted_does_not_fail_with_another() {
     let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store(""));
-    next_dial(&mut mind);
+    mind.next_dial();
     let (link, _) = mind.dialled(Dial::Neighbor(0));
     let stranger = mind.stranger();
     assert_eq!(mind.closed(stranger), []);
@@ -250,7 +247,7 @@ fn of_two_links_between_two_servents_both_sides_keep_the_same_one() {
 #[test]
 fn a_servent_that_meets_itself_hangs_up_and_does_not_dial_again() {
     let mut mind = Mind::with(&config_with_neighbor(&[own_address()]), store(""));
-    next_dial(&mut mind);
+    mind.next_dial();
     let (dialling, _) = mind.dialled(Dial::Neighbor(0));
     let accepting = mind.stranger();
     let [one, two] = goodbye(accepting, Goodbye::Myself);

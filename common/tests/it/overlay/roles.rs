@@ -6,14 +6,13 @@ use crate::support::mind::*;
 use common::features::Features;
 use common::key::Key;
 use common::message::{Echo, Goodbye, Hello, Message, Request, Role};
-use common::overlay::{Dial, Errand, Input, Opening, Output};
+use common::overlay::{Dial, Input, Opening, Output};
 use common::query::{Ask, Query, QueryId, Tally};
 use common::wire::WireError;
 
 #[test]
 fn a_client_is_known_by_the_one_spelling_of_its_address() {
-    let mut mind = Mind::new();
-    let neighbor = mind.neighbor(1);
+    let (mut mind, [neighbor]) = Mind::linked();
     let link = mind.new_link();
     let from = "[::ffff:11.0.0.1]:40000".parse().unwrap();
     mind.tell(Input::Opened { link, opening: Opening::Accepted(from) });
@@ -147,10 +146,9 @@ fn bytes_that_are_no_message_cost_their_sender_the_link() {
             assert_eq!(out, expected, "{who}: {error}");
             assert_eq!(mind.hear(link, Message::Ping), []);
         }
-        let mut mind = Mind::new();
-        let neighbor = mind.neighbor(1);
+        let (mut mind, [neighbor]) = Mind::linked();
         mind.hear(neighbor, Message::query(query(5, 1, tea())));
-        let (link, _) = mind.dialled(Dial::Call(Errand::Answers, client_address(1)));
+        let (link, _) = mind.dialled(call(client_address(1)));
         assert_eq!(mind.tell(Input::Malformed { link, error }), [Output::Close { link }], "no byte goes there");
     }
 }
@@ -167,7 +165,7 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
     mind.hear(asker, Message::query(Query { ttl: 0, ..query(5, 2, tea()) }));
     mind.hear(asker, Message::query(Query { ttl: 0, ..query(6, 3, tea()) }));
     let (open, _) = mind.answer_link(2);
-    let (silent, _) = mind.dialled(Dial::Call(Errand::Answers, client_address(3)));
+    let (silent, _) = mind.dialled(call(client_address(3)));
     // Something is pending for the client; it is told before the goodbye.
     mind.hear(client, request(7));
 

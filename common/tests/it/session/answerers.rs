@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CONTACT, Mind, OTHER, TICK, address, answer, ended, ended_of, finished, from, green, heard, heard_of, marks, nth,
-    servent_hello, unexpected, whole,
+    CONTACT, Mind, OTHER, TICK, address, answer, ended, ended_of, ending_in, finished, from, green, heard, heard_of,
+    marks, nth, servent_hello, unexpected, whole,
 };
 use common::key::Key;
 use common::limits::{CLIENT_ANSWERERS_MAX, CLIENT_PENDING_MAX, SILENCE_DEFAULT};
@@ -111,10 +111,7 @@ fn only_the_answers_of_those_who_answered_make_a_query_complete() {
 
 #[test]
 fn a_query_is_doubtful_only_where_nothing_else_explains_it() {
-    let doubtful = |out: &[Output]| match out.last() {
-        Some(Output::Tell(Report::Ended { ending, .. })) => ending.doubtful,
-        other => panic!("{other:?}"),
-    };
+    let doubtful = |out: &[Output]| ending_in(out).doubtful;
     let told = |tally, answers_wanted| {
         let mut mind = Mind::asking(answers_wanted);
         mind.hear(CONTACT, finished(nth(0), tally));

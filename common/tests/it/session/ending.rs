@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CONTACT, Mind, OTHER, TICK, address, answer, ended, ended_of, finished, from, heard, heard_of, nameless_hello,
-    nobodys, nth, request, send, tea, unexpected, whole,
+    CONTACT, Mind, OTHER, TICK, address, answer, ended, ended_of, ending_in, finished, from, heard, heard_of,
+    nameless_hello, nobodys, nth, request, send, tea, unexpected, whole,
 };
 use common::limits::SILENCE_DEFAULT;
 use common::link::LinkId;
@@ -123,10 +123,7 @@ fn what_comes_after_as_many_answers_as_wanted_is_dropped() {
 
 #[test]
 fn what_was_promised_and_did_not_come_is_missing() {
-    let missing = |out: &[Output]| match out.last() {
-        Some(Output::Tell(Report::Ended { ending, .. })) => ending.missing,
-        other => panic!("{other:?}"),
-    };
+    let missing = |out: &[Output]| ending_in(out).missing;
     for came in 0..=2 {
         let mut mind = Mind::asking(None);
         mind.hear(CONTACT, finished(nth(0), whole(3)));
@@ -160,7 +157,7 @@ fn an_answer_of_nobody_in_particular_is_none_of_those_promised() {
     mind.hear(CONTACT, finished(nth(0), Tally { silent: 1, ..whole(1) }));
     mind.hear(nameless, answer(nth(0)));
     let out = mind.pass(SILENCE_DEFAULT);
-    let Some(Output::Tell(Report::Ended { ending, .. })) = out.last() else { panic!("{out:?}") };
+    let ending = ending_in(&out);
     assert_eq!((ending.answers, ending.missing), (1, 1));
     // Nor does it make a query complete.
     let mut mind = Mind::asking(None);

@@ -2,15 +2,14 @@
 
 use std::net::SocketAddr;
 
-use super::{
-    answer_address, ask_for, frame, framed, greeted, heard_by, heard_in_segments, mark, opening_hello, stranger,
-    stream_of,
-};
+use super::{answer_address, ask_for, heard_in_segments, stream_of};
+use crate::support::frames::{frame, framed, greeted, heard_by, new_link, opening_hello, stranger};
+use crate::support::mind::mark;
 use common::address::canonical;
 use common::dialect::Dialect;
 use common::features::Features;
 use common::limits::{KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
-use common::link::{Link, Purpose};
+use common::link::Link;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Query, QueryId, Tally};
 use common::wire::WireError;
@@ -47,7 +46,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
         cuts.extend([0, stream.len()]);
         cuts.sort_unstable();
-        let mut link = Link::new(Dialect::Native, Purpose::Asking);
+        let mut link = new_link();
         let mut heard = Vec::new();
         for ends in cuts.windows(2) {
             heard.extend(heard_by(&mut link, &stream[ends[0]..ends[1]])?);
@@ -71,7 +70,7 @@ proptest! {
     ) {
         // Noise at the very start, noise where a hello belongs, and noise from a peer that said hello.
         let mut link = match opening {
-            0 => Link::new(Dialect::Native, Purpose::Asking),
+            0 => new_link(),
             1 => stranger(),
             _ => greeted(),
         };

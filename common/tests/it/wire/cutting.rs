@@ -1,9 +1,8 @@
 //! Streams that are cut anywhere.
 
 use super::golden::{Golden, golden_messages};
-use super::{frame, frame_at, greeted, heard_by, heard_in_segments, opening_hello, stream_of};
-use common::dialect::Dialect;
-use common::link::{Link, Purpose};
+use super::{heard_in_segments, stream_of};
+use crate::support::frames::{frame, frame_at, greeted, heard_by, new_link, opening_hello};
 use common::message::Message;
 use common::wire::{PREFACE, Position};
 
@@ -15,7 +14,7 @@ fn a_stream_cut_in_two_anywhere_is_the_same() {
         let stream = [PREFACE.to_vec(), first, frame(&Message::Ping)].concat();
         for cut in 0..=stream.len() {
             let (first, second) = stream.split_at(cut);
-            let mut link = Link::new(Dialect::Native, Purpose::Asking);
+            let mut link = new_link();
             let mut heard = heard_by(&mut link, first).expect("the first part is no error");
             heard.extend(heard_by(&mut link, second).expect("the second part is no error"));
             assert_eq!(heard, [message.clone(), Message::Ping], "{name} cut at {cut}");

@@ -1,13 +1,13 @@
 //! The golden bytes: every message, and every form of a number.
 
-use super::{
-    address, bytes, client, frame, frame_at, framed, greeted, heard_by, key, mark, opening_hello, shown, stranger,
-};
+use super::{address, client, key, shown};
+use crate::support::frames::{bytes, frame, frame_at, framed, greeted, heard_by, new_link, opening_hello, stranger};
+use crate::support::mind::mark;
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::features::Features;
 use common::limits::SPAN_MAX;
-use common::link::{Link, Purpose, SendError};
+use common::link::SendError;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
 use common::wire::{PREFACE, Position, VERSION, WireError};
@@ -335,7 +335,7 @@ fn the_first_frame_of_each_side_has_no_stamp_whatever_it_is() {
     assert_eq!(heard_by(&mut link, &bytes("00000001 02 00000002 00 02")), Ok(vec![Message::Ping, Message::Ping]));
     assert!(heard_by(&mut link, &bytes("00000001 02")).is_err(), "the third has one");
     for message in [opening_hello(), Message::Goodbye(Goodbye::Leaving), Message::Ping] {
-        let mut link = Link::new(Dialect::Native, Purpose::Asking);
+        let mut link = new_link();
         for position in [Position::First, Position::Later, Position::Later] {
             link.sent(link.unsent().len());
             assert_eq!(link.send(&message), Ok(()));

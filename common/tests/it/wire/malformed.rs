@@ -1,12 +1,19 @@
 //! What is malformed, what may just be, and what cannot be said.
 
-use super::{address, bytes, client, frame, framed, greeted, heard_by, mark, stamped};
+use super::{address, client, stamped};
+use crate::support::frames::{answer, bytes, frame, framed, greeted, heard_by};
+use crate::support::mind::mark;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SPAN_MAX, VALUE_BYTES_MAX};
 use common::message::{Message, Request};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
 use common::wire::{EncodeError, Frame, WireError};
+
+/// What a link that was greeted makes of a frame with this body.
+fn heard_in(body: &str) -> Result<Vec<Message>, WireError> {
+    heard_by(&mut greeted(), &framed(&stamped(body)))
+}
 
 #[test]
 fn a_frame_must_hold_a_message_and_nothing_else() {
@@ -41,8 +48,7 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
         ("a value longer than the frame", "06 00 0000000000000000 00 00 01"),
         ("an echo without its last byte", "07 00 00 7f000001 01 00 00 00 00 00 00 00 00 00 00000000000000"),
     ] {
-        let mut link = greeted();
-        let heard = heard_by(&mut link, &framed(&stamped(body)));
+        let heard = heard_in(body);
         assert!(matches!(heard, Err(WireError::Malformed(_))), "{what}: {heard:?}");
     }
 }
@@ -72,12 +78,12 @@ fn what_has_no_words_is_not_encoded() {
 
 #[test]
 fn what_is_wrong_is_said_in_words() {
-    let heard = heard_by(&mut greeted(), &framed(&stamped("02 00 00")));
+    let heard = heard_in("02 00 00");
     assert_eq!(
         heard.expect_err("two bytes too many").to_string(),
         "a frame that holds no message: its message ends after 2 of 4 bytes"
     );
-    let heard = heard_by(&mut greeted(), &framed(&stamped("04 00 00 00")));
+    let heard = heard_in("04 00 00 00");
     assert_eq!(heard.expect_err("no key").to_string(), "a frame that holds no message: the key is empty");
     for (body, words) in [
         ("01", "it ends before its message does"),
@@ -89,7 +95,7 @@ fn what_is_wrong_is_said_in_words() {
             "query 4 of a contact that says the 5 before it are open",
         ),
     ] {
-        let heard = heard_by(&mut greeted(), &framed(&stamped(body)));
+        let heard = heard_in(body);
         assert_eq!(heard.expect_err(body), WireError::Malformed(words.to_owned()));
     }
 }
@@ -98,12 +104,7 @@ fn what_is_wrong_is_said_in_words() {
 fn a_frame_knows_its_length_and_whether_it_says_anything() {
     let ping = Frame::new(Dialect::Native, &Message::Ping).unwrap();
     assert_eq!((ping.body_bytes_count(), ping.as_bytes().len(), ping.is_empty()), (2, 6, false));
-    let value = Message::Answer(Answer {
-        sequence: 0,
-        asked: Some(AskHash(0)),
-        hops: 0,
-        body: AnswerBody::Value(b"green".to_vec()),
-    });
+    let value = answer(b"green".to_vec());
     let value = Frame::new(Dialect::Tp3, &value).unwrap();
     assert_eq!((value.body_bytes_count(), value.is_empty()), (value.as_bytes().len(), false));
     assert!(Frame::new(Dialect::Tp3, &Message::Ping).unwrap().is_empty());
@@ -113,7 +114,7 @@ fn a_frame_knows_its_length_and_whether_it_says_anything() {
 fn a_number_may_be_longer_than_it_has_to_be() {
     let request = Message::Request(Request { sequence: 7, ask: Ask::Topology });
     for body in ["04 07 01", "04 fb0007 01", "fb0004 fc00000007 fc00000001", "04 fd0000000000000007 01"] {
-        assert_eq!(heard_by(&mut greeted(), &framed(&stamped(body))), Ok(vec![request.clone()]), "{body}");
+        assert_eq!(heard_in(body), Ok(vec![request.clone()]), "{body}");
     }
 }
 
@@ -157,12 +158,7 @@ fn a_value_may_have_its_limit_and_no_byte_more() {
         let length_bytes = u32::try_from(length).expect("the limit fits").to_be_bytes();
         framed(&[&stamped("06 00 0000000000000000 00 00 fc"), length_bytes.as_slice(), &vec![b'v'; length]].concat())
     };
-    let longest = Message::Answer(Answer {
-        sequence: 0,
-        asked: Some(AskHash(0)),
-        hops: 0,
-        body: AnswerBody::Value(vec![b'v'; VALUE_BYTES_MAX]),
-    });
+    let longest = answer(vec![b'v'; VALUE_BYTES_MAX]);
     assert_eq!(frame(&longest), framed_value(VALUE_BYTES_MAX));
     assert_eq!(heard_by(&mut greeted(), &framed_value(VALUE_BYTES_MAX)), Ok(vec![longest]));
     let heard = heard_by(&mut greeted(), &framed_value(VALUE_BYTES_MAX + 1));
@@ -225,25 +221,11 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
 
 #[test]
 fn a_message_too_large_for_any_frame_is_not_encoded() {
-    let message = Message::Answer(Answer {
-        sequence: 0,
-        asked: Some(AskHash(0)),
-        hops: 0,
-        body: AnswerBody::Value(vec![0; FRAME_BYTES_MAX]),
-    });
-    assert!(Frame::new(Dialect::Native, &message).is_err());
+    let encoded = |length| Frame::new(Dialect::Native, &answer(vec![0; length])).map(|frame| frame.body_bytes_count());
+    assert!(encoded(FRAME_BYTES_MAX).is_err());
     // Around a value of this length there are eighteen bytes: of the stamp, the kind, the sequence, eight of what was
     // asked, the hops, the kind of answer, and five of the length.
-    let answer = |length| {
-        let message = Message::Answer(Answer {
-            sequence: 0,
-            asked: Some(AskHash(0)),
-            hops: 0,
-            body: AnswerBody::Value(vec![0; length]),
-        });
-        Frame::new(Dialect::Native, &message).map(|frame| frame.body_bytes_count())
-    };
     let most = FRAME_BYTES_MAX - 18;
-    assert_eq!(answer(most), Ok(FRAME_BYTES_MAX));
-    assert_eq!(answer(most + 1), Err(EncodeError::TooLong(FRAME_BYTES_MAX + 1)));
+    assert_eq!(encoded(most), Ok(FRAME_BYTES_MAX));
+    assert_eq!(encoded(most + 1), Err(EncodeError::TooLong(FRAME_BYTES_MAX + 1)));
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::golden::{Golden, golden_messages};
-use super::{address, bytes, frame_at, framed, heard_by, key, mark, shown, stranger};
+use super::{address, key, shown};
+use crate::support::frames::{bytes, frame_at, framed, heard_by, stranger};
+use crate::support::mind::mark;
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::exchange::MESSAGES_PER_VISIT;
