@@ -3,8 +3,8 @@
 //! While they do, honest clients ask and must hear every answer. What the mind itself makes of a flood is tested at its
 //! doors, in `common`; what a file and the machine do to a servent is in `hostile/load.rs`.
 //!
-//! They are a program of their own: eight attacks side by side are as much as two cores take in the time that each of them
-//! has, and crowds beside them made some of them late.
+//! They are a program of their own, of which few are under way at a time: each takes whatever the machine has, and beside
+//! more it is late.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,8 +12,8 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ use common::query::{Ask, ContactMark, ContactName, Path, Query, QueryId, Tally};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
-use support::{AnswerPort, Attack, DataFile, Honest, PATIENCE, Peer, Process, ask};
+use support::{AnswerPort, Attack, DataFile, Honest, PATIENCE, Peer, Process, ask, tea};
 
 /// How long an attack goes on.
 const ATTACK: Duration = Duration::from_secs(5);
@@ -48,6 +48,13 @@ const GROWTH_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// After so many queries of an attack that are over a neighbor has its share of contacts, and more than it may of ids and of
 /// what is pending. Those that are said and not over may still lie in a socket.
 const HASTY: u64 = (PLACES_FREE + CONTACTS_MAX) as u64;
+
+/// Until this is dropped, only so many others are under way.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURNS: [Mutex<()>; 3] = [const { Mutex::new(()) }; 3];
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    TURNS[NEXT.fetch_add(1, Ordering::Relaxed) % TURNS.len()].lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn start(data: &str, neighbors: &[SocketAddr]) -> Process {
     let mut command = Command::new(program("servent").unwrap());
@@ -112,7 +119,8 @@ fn end(mut servent: Process, what: &str) {
 /// Attacks the middle of a chain while clients of both its first and its middle ask. Before the first half is over, so
 /// many messages have been replied to at least.
 fn attacked(what: &str, replies_min: u64, start: impl FnOnce(SocketAddr) -> Option<Attack>) {
-    let data = DataFile::new("tea green\n");
+    let _turn = turn();
+    let data = tea();
     let servents = chain(&data);
     let [first, middle, _] = &servents;
     let mut clients = [Honest::new(first.address, 1), Honest::new(middle.address, 1)];
@@ -194,7 +202,8 @@ const ONE_IN: u64 = if cfg!(debug_assertions) { 8 } else { 2 };
 /// The first programs of this kind could be made to dial somebody a thousand times by one forged packet.
 #[test]
 fn forged_addresses_are_dialled_a_bounded_number_of_times() {
-    let data = DataFile::new("tea green\n");
+    let _turn = turn();
+    let data = tea();
     let servents = [start(data.path(), &[]), start("-", &[])];
     let holder = start(data.path(), &[servents[0].address, servents[1].address]);
     let mut honest = Honest::new(servents[1].address, 2);
@@ -239,7 +248,8 @@ fn forged_addresses_are_dialled_a_bounded_number_of_times() {
 
 #[test]
 fn neighbors_that_are_stopped_cost_a_bounded_memory_and_come_back() {
-    let (tea, mate) = (DataFile::new("tea green\n"), DataFile::new("mate bitter\n"));
+    let _turn = turn();
+    let (tea, mate) = (tea(), DataFile::new("mate bitter\n"));
     let holder = start(tea.path(), &[]);
     let stopped = [start(mate.path(), &[]), start(mate.path(), &[])];
     let mut contact = start("-", &[holder.address, stopped[0].address, stopped[1].address]);

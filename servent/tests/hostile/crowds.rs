@@ -16,10 +16,7 @@ use rustix::process::{Resource, Signal, getrlimit};
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets::raise_descriptor_limit;
 
-use crate::support::{AnswerPort, DataFile, PATIENCE, Peer, Process, ask, frame, logged, serve};
-
-/// A port nobody listens on, for clients whose answers all come over the link to their contact.
-const ANSWER_PORT: u16 = 9;
+use crate::support::{ANSWER_PORT, AnswerPort, DataFile, PATIENCE, Peer, Process, ask, frame, logged, serve_tea, tea};
 
 /// In what the system counts processor time for /proc.
 const TICKS_PER_SECOND: u64 = 100;
@@ -100,8 +97,7 @@ fn ten_thousand_idle_clients_cost_less_than_two_seconds_of_one_processor_and_64_
 #[test]
 fn one_connection_more_than_it_takes_is_closed_and_all_others_are_served() {
     let _alone = alone(CONNECTIONS_MAX);
-    let file = DataFile::new("tea green\n");
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut crowd = attach(servent.address(), CONNECTIONS_MAX);
     let surplus = || TcpStream::connect(servent.address()).unwrap().read(&mut [0]).unwrap_or(0);
     assert_eq!(surplus(), 0, "not a byte, and the end");
@@ -127,7 +123,7 @@ fn without_descriptors_it_serves_whom_it_has_and_takes_others_once_there_are_som
     // Tries are a tenth of a second apart, so all of them take no less than a second, and a fifth of it is allowed.
     const TICKS_MAX: u64 = TICKS_PER_SECOND / 5;
     let _alone = alone(CROWD);
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = Process::serve_with_descriptors(200, &[file.path(), "-v"]);
     let mut client = Peer::client(servent.address, ANSWER_PORT);
     let mut source = Peer::neighbor(servent.address);
@@ -232,7 +228,7 @@ fn those_who_send_a_byte_a_second_are_closed_and_others_are_answered_all_the_whi
     const CROWD: usize = 5_000;
     const NEIGHBORS: usize = 100;
     let _alone = alone(CROWD);
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let servent = Process::serve(&[file.path()]);
     let mut client = Peer::client(servent.address, ANSWER_PORT);
     // Neighbors that cannot end a frame echo nothing, so what is finished is told later. Answers are not kept for that.

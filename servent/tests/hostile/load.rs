@@ -14,10 +14,7 @@ use common::message::{Goodbye, Message, Request};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
-use crate::support::{Attack, DataFile, PATIENCE, Peer, Process, ask, query};
-
-/// A port nobody listens on: no peer of these tests is reached over it.
-const ANSWER_PORT: u16 = 9;
+use crate::support::{ANSWER_PORT, Attack, DataFile, PATIENCE, Peer, Process, ask, query, tea};
 
 /// A number from the environment, for those who have more time.
 fn number(variable: &str, otherwise: usize) -> usize {
@@ -197,7 +194,7 @@ fn data_of_many_keys_is_read_anew_while_clients_ask() {
 
 #[test]
 fn told_to_stop_under_load_it_says_goodbye_and_ends() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = start(file.path());
     let forge = |number| query(([127, 0, 0, 1], ANSWER_PORT).into(), ask(format!("milk{number}")), 3);
     let attacks = [

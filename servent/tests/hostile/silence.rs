@@ -13,14 +13,9 @@ use common::limits::CALL_DIALS_MAX;
 use common::message::{Message, Role, ServentId};
 use servent::sockets::raise_descriptor_limit;
 
-use crate::support::{AnswerPort, DataFile, PATIENCE, Peer, Process, ask, free_address, logged, may_swallow, serve};
-
-/// A port nobody listens on, for clients whose answers all come over the link to their contact.
-const ANSWER_PORT: u16 = 9;
-
-fn tea() -> DataFile {
-    DataFile::new("tea green\n")
-}
+use crate::support::{
+    ANSWER_PORT, AnswerPort, PATIENCE, Peer, Process, ask, free_address, logged, may_swallow, serve, tea,
+};
 
 // ---- addresses that swallow packets ----
 

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use topologies::fleet::program;
 
-use crate::support::{DataFile, Process, run, stderr, stdout};
+use crate::support::{DataFile, Process, run, stderr, stdout, tea};
 
 // ---- a network of one's own ----
 
@@ -76,7 +76,7 @@ impl Drop for Namespace {
 
 #[test]
 fn a_bare_port_is_this_machine_and_a_name_is_looked_up_at_every_door() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let holder = Process::start(Command::new(program("servent").unwrap()).args(["localhost:0", file.path()]));
     // Whatever else it has, a name with an IPv4 address means that one, as a bare port does.
     assert_eq!(holder.address.ip().to_string(), "127.0.0.1");
@@ -130,7 +130,7 @@ fn what_stands_for_nothing_is_named() {
 #[test]
 fn an_address_of_one_link_is_named_with_its_interface_at_every_door() {
     let Some(host) = Namespace::with_addresses(&["fe80::7/64", "fe80::8/64"]) else { return };
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let holder = host.serve(&["[fe80::7%net0]:9000", file.path()]);
     assert_eq!(holder.address.ip().to_string(), "fe80::7");
     let mut servent = host.serve(&["[fe80::8%net0]:9000", "-", "[fe80::7%net0]:9000"]);

@@ -20,10 +20,7 @@ use common::store::Store;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use topologies::fleet::program;
 
-use crate::support::{DataFile, PATIENCE, Peer, Process, logged, run, serve, stderr, stdout};
-
-/// A port nobody listens on: no peer of these tests is reached over it.
-const ANSWER_PORT: u16 = 9;
+use crate::support::{ANSWER_PORT, DataFile, PATIENCE, Peer, Process, logged, run, serve, stderr, stdout, tea};
 
 /// That a servent refuses to start with this file, whether it is to serve it or to check it, and says why.
 fn refused(path: &Path, reason: &str) {
@@ -106,7 +103,7 @@ fn a_file_that_fails_while_it_is_read_is_refused() {
 #[test]
 fn a_file_without_permission_is_refused() {
     const NOBODY: u32 = 65_534;
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     fs::set_permissions(file.path(), Permissions::from_mode(0o000)).unwrap();
     if File::open(file.path()).is_err() {
         return refused(Path::new(file.path()), "Permission denied");
@@ -136,7 +133,7 @@ fn data_read_anew_for_which_there_is_too_little_memory_leaves_the_old_in_place()
     let text: String =
         (0..LINES).map(|number| format!("key-{number} value\n")).chain(["tea black\n".to_owned()]).collect();
     let text_bytes = text.len() as u64;
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = Process::serve(&[file.path()]);
     let mut client = Peer::client(servent.address, ANSWER_PORT);
     assert_eq!(client.first_value("tea"), b"green");
@@ -193,7 +190,7 @@ fn data_read_anew_takes_the_memory_of_the_old_and_the_new() {
 /// Whoever asks while it is read is answered at once, with what was read before.
 #[test]
 fn data_is_read_anew_beside_everything_else() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = Process::serve(&[file.path()]);
     let mut client = Peer::client(servent.address, ANSWER_PORT);
     assert_eq!(client.values("tea"), [b"green"]);
@@ -237,7 +234,7 @@ fn data_for_which_there_is_too_little_memory_is_refused_at_the_start() {
 /// One with holes takes no place on a disk; read, it would take all the memory there is.
 #[test]
 fn a_file_that_is_larger_than_a_store_is_refused_before_it_is_read() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     OpenOptions::new().write(true).open(file.path()).unwrap().set_len(1 << 40).unwrap();
     refused(Path::new(file.path()), "a text of 1099511627776 bytes is larger than the 4294967295 bytes a store takes");
 }

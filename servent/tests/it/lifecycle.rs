@@ -20,12 +20,9 @@ use topologies::asking::{self, Asked};
 use topologies::fleet::{Servent, hear_signals, program};
 
 use crate::support::{
-    AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, logged, run, serve, serve_many, serve_on,
-    stderr, stdout,
+    ANSWER_PORT, AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, logged, run, serve,
+    serve_many, serve_on, serve_tea, stderr, stdout, tea,
 };
-
-/// A port nobody listens on: no peer of these tests is reached over it.
-const ANSWER_PORT: u16 = 9;
 
 // ---- start and end ----
 
@@ -53,8 +50,7 @@ fn a_port_in_use_is_named() {
 }
 
 fn leaves_well_on(signal: Signal) {
-    let file = DataFile::new("tea green\n");
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut client = Peer::client(servent.address(), ANSWER_PORT);
     let mut neighbor = Peer::neighbor(servent.address());
     let port = AnswerPort::open();
@@ -113,7 +109,7 @@ fn a_neighbor_that_does_not_read_keeps_nobody_from_leaving() {
 
 #[test]
 fn sighup_reads_the_data_anew_and_a_bad_file_changes_nothing() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = serve(&[file.path()]);
     let mut client = Peer::client(servent.address(), ANSWER_PORT);
     let serving = |count| format!("serving {} of {}", counted(count, "key"), file.path());
@@ -373,7 +369,7 @@ fn it_listens_links_and_answers_over_ipv6() {
     if !has_ipv6() {
         return;
     }
-    let (here, there) = (DataFile::new("tea green\n"), DataFile::new("tea black\n"));
+    let (here, there) = (tea(), DataFile::new("tea black\n"));
     let far = serve_on("[::1]:0", &[there.path()]);
     let near = serve_on("[::1]:0", &[here.path(), &far.address().to_string()]);
     assert!(near.address().is_ipv6(), "{}", near.address());
@@ -405,7 +401,7 @@ fn listening_everywhere_it_goes_by_an_address_one_can_use() {
         println!("not run: this machine has no way out");
         return;
     }
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = serve_on("0.0.0.0:0", &[file.path()]);
     let port = servent.address().port();
     let near = SocketAddr::from(([127, 0, 0, 1], port));
@@ -421,8 +417,7 @@ fn listening_everywhere_it_goes_by_an_address_one_can_use() {
 #[test]
 fn the_address_it_is_told_to_go_by_is_what_everybody_sees() {
     let advertised: SocketAddr = "192.0.2.7:4321".parse().unwrap();
-    let file = DataFile::new("tea green\n");
-    let servent = serve(&[file.path(), "--advertise", &advertised.to_string()]);
+    let servent = serve_tea(&["--advertise", &advertised.to_string()]);
     // In the hello to a client, in the place it answers, in its neighbor's list, on an answer link.
     let mut client = Peer::stranger(servent.address());
     assert_eq!(client.greet(Role::Client { answer_port: ANSWER_PORT }), advertised);

@@ -20,7 +20,7 @@ use servent::output::has_room;
 use tempfile::TempDir;
 use topologies::fleet::program;
 
-use crate::support::{DataFile, PATIENCE, Peer, ask, free_address};
+use crate::support::{PATIENCE, Peer, ask, free_address, tea};
 
 /// What a pipe holds.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -152,7 +152,7 @@ fn rest_of(lines: &Receiver<String>) -> Vec<String> {
 
 #[test]
 fn a_log_that_takes_nothing_more_stops_nobody() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let nonblocking = pipe();
     set_nonblocking(&nonblocking.1);
     let held = terminal();
@@ -178,7 +178,7 @@ fn a_log_that_takes_nothing_more_stops_nobody() {
 /// more.
 #[test]
 fn the_last_words_are_what_it_was_good_for() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     for (arguments, is_asked_for_more) in [(&[file.path()][..], false), (&[file.path(), "-v"], true)] {
         let (read, write) = pipe();
         let (servent, address) = Process::serve(write, arguments);
@@ -201,7 +201,7 @@ fn the_last_words_are_what_it_was_good_for() {
 
 #[test]
 fn what_rust_log_chooses_is_logged_and_nothing_else() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     // As a variable that is empty, none.
     for (chosen, queries_alone) in [("query=debug", true), ("", false)] {
         let kept = tempfile::NamedTempFile::new().unwrap();
@@ -224,7 +224,7 @@ fn what_rust_log_chooses_is_logged_and_nothing_else() {
 fn lines_that_do_not_fit_are_counted_and_a_file_misses_none() {
     // Of each is said that it was asked, and that it has finished.
     const QUERIES: usize = 6_000;
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let converse = |address: SocketAddr| {
         let mut clients: Vec<Peer> = (0..6).map(|_| Peer::client(address, 9)).collect();
         for client in &mut clients {
@@ -308,7 +308,7 @@ fn lines_that_nobody_could_be_told_are_counted_and_said_at_the_end_at_the_latest
 /// What may not grow further is full, and kills nobody.
 #[test]
 fn a_log_that_has_reached_the_size_a_file_may_have_stops_nobody() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let kept = tempfile::NamedTempFile::new().unwrap();
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(program("servent").unwrap()).env_remove("RUST_LOG");
@@ -348,7 +348,7 @@ fn the_last_words_are_said_where_the_system_gives_no_thread() {
 /// At the default level what strangers do is a line of each kind, and a number.
 #[test]
 fn strangers_are_counted() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let (read, write) = pipe();
     let (servent, address) = Process::serve(write, &[file.path()]);
     (0..STRANGERS / 2).for_each(|_| probe(address));
@@ -399,7 +399,7 @@ fn the_last_words_wait_for_one_that_reads_late_but_not_for_ever() {
 
 #[test]
 fn where_it_listens_is_said_late_to_whoever_reads_late() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let (read, write) = pipe();
     fill(&write);
     let address = free_address();
@@ -417,7 +417,7 @@ fn where_it_listens_is_said_late_to_whoever_reads_late() {
 
 #[test]
 fn a_log_is_coloured_for_a_terminal_and_for_nobody_else() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let first_line = |read: OwnedFd, write: OwnedFd| {
         let (servent, _) = Process::serve(write, &[file.path()]);
         let line = lines_of(read).recv_timeout(PATIENCE).unwrap();

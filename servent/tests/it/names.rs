@@ -13,10 +13,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use topologies::fleet::program;
 
-use crate::support::{DataFile, Peer, Process, free_address, run, serve_on, stderr};
-
-/// A port nobody listens on: no peer of these tests is reached over it.
-const ANSWER_PORT: u16 = 9;
+use crate::support::{ANSWER_PORT, Peer, Process, free_address, run, serve_on, stderr, tea};
 
 /// The names that one servent can look up.
 struct Names {
@@ -199,7 +196,7 @@ fn a_resolver_that_hangs_delays_nobody() {
     let Some(names) = Names::none() else { return };
     names.hang();
     let holder = serve_on("127.0.0.1:0", &["-"]);
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = names.serve(&[file.path(), "north.example:9000", &holder.address().to_string()]);
     servent.wait_for_log(&format!("linked with neighbor {}", holder.address()), 1);
     servent.wait_for_threads(&["log", "names", "servent"]);
@@ -220,7 +217,7 @@ fn a_servent_with_nothing_to_do_has_its_thread_and_that_of_its_log() {
     let Some(names) = Names::none() else { return };
     let holder = serve_on("127.0.0.1:0", &["-"]);
     names.say(&[("north.example", holder.address())]);
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let north = format!("north.example:{}", holder.address().port());
     let mut servent = names.serve(&[file.path(), &north]);
     servent.wait_for_log("linked with neighbor", 1);

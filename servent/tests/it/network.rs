@@ -16,17 +16,10 @@ use std::net::SocketAddr;
 use common::message::{Hello, Message, Role};
 use common::query::{Answer, AnswerBody};
 
-use crate::support::{DataFile, Peer, ask};
-
-/// A port nobody listens on, for clients whose answers all come over the link to their contact.
-const ANSWER_PORT: u16 = 9;
+use crate::support::{ANSWER_PORT, Peer, ask};
 
 /// The first bytes of a connection.
 const PREFACE: [u8; 4] = common::wire::PREFACE;
-
-fn tea() -> DataFile {
-    DataFile::new("tea green\n")
-}
 
 /// That a servent with [`tea`] serves a client that has done nothing wrong.
 fn still_serves(address: SocketAddr) {

@@ -16,7 +16,7 @@ use common::query::{AnswerBody, Query, Tally};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
-use crate::support::{DataFile, PATIENCE, Peer, Process, ask, frame, query, serve_many};
+use crate::support::{PATIENCE, Peer, Process, ask, frame, query, serve_many, tea};
 
 /// So many more than may be open are asked.
 const MORE: usize = 500;
@@ -28,7 +28,7 @@ fn echo(query: &Query) -> Message {
 
 #[test]
 fn a_client_that_asks_too_much_at_once_waits_and_gets_every_answer() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let servent = Process::serve(&[file.path()]);
     let mut neighbor = Peer::neighbor(servent.address);
     let mut hasty = Peer::client(servent.address, 1);
@@ -57,7 +57,7 @@ fn a_client_that_asks_too_much_at_once_waits_and_gets_every_answer() {
 
 #[test]
 fn half_a_frame_behind_too_many_queries_is_not_waited_for_for_ever() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let servent = serve_many(&[file.path()]);
     let mut neighbor = Peer::neighbor(servent.address());
     let mut hasty = Peer::client(servent.address(), 1);
@@ -85,7 +85,7 @@ fn whoever_asks_waits_for_so_many_messages_of_each_who_says_more_and_for_no_more
     // As many as are read at once, and more.
     const MORE: usize = 1_000;
     let most = 2 * MESSAGES_PER_VISIT as usize;
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut command = Command::new("env");
     command.arg("RUST_LOG=query=debug").arg(program("servent").unwrap()).arg("127.0.0.1:0").arg(file.path());
     let mut servent = Process::start(&mut command);

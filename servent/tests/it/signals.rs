@@ -9,10 +9,8 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use topologies::fleet::{hear_signals, program};
 
-use crate::support::{DataFile, PATIENCE, Peer, Process, stderr, stdout};
+use crate::support::{ANSWER_PORT, DataFile, PATIENCE, Peer, Process, stderr, stdout, tea};
 
-/// A port nobody listens on: no peer of these tests is reached over it.
-const ANSWER_PORT: u16 = 9;
 /// Lines that take seconds to read, where nothing else is given the time that is due to this process.
 const MANY_LINES: usize = 2_000_000;
 
@@ -86,7 +84,7 @@ fn told_to_read_again_while_it_reads_it_reads_once_more() {
 
 #[test]
 fn told_to_leave_while_it_reads_its_data_anew_it_waits_for_nothing() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut servent = Process::serve(&[file.path()]);
     file.write("tea black\n".repeat(MANY_LINES));
     servent.signal(Signal::HUP);
@@ -99,7 +97,7 @@ fn told_to_leave_while_it_reads_its_data_anew_it_waits_for_nothing() {
 
 #[test]
 fn an_interrupt_that_was_ignored_at_the_start_stays_ignored() {
-    let file = DataFile::new("tea green\n");
+    let file = tea();
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' INT; exec \"$0\" 127.0.0.1:0 \"$@\""]);
     let mut servent = Process::start(command.arg(program("servent").unwrap()).arg(file.path()));

@@ -18,7 +18,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use topologies::fleet::Servent;
 
 use crate::support::tp3::{Answers, Client, Flood, Wire};
-use crate::support::{DataFile, Peer, serve};
+use crate::support::{ANSWER_PORT, Peer, serve};
 
 /// What a client calls itself that is never answered, because nobody has what it asks for.
 const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9990);
@@ -26,19 +26,20 @@ const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9990);
 /// A key no servent has.
 const UNKNOWN: &str = "unicorn";
 
-fn tea() -> DataFile {
-    DataFile::new("tea green\n")
-}
-
 /// A servent that speaks TP3 too. `arguments` follow the port.
 fn serve_tp3(arguments: &[&str]) -> Servent {
     serve(&[&["--tp3"], arguments].concat())
 }
 
+/// So many neighbors of a servent.
+fn neighbors<const COUNT: usize>(servent: &Servent) -> [Wire; COUNT] {
+    [(); COUNT].map(|()| Wire::neighbor(servent.address()))
+}
+
 /// That a servent with [`tea`] serves clients of both dialects that have done nothing wrong.
 fn still_serves(servent: &Servent) {
     assert_eq!(Client::attach(servent.address()).value("tea"), b"green");
-    assert_eq!(Peer::client(servent.address(), 9).values("tea"), [b"green"]);
+    assert_eq!(Peer::client(servent.address(), ANSWER_PORT).values("tea"), [b"green"]);
 }
 
 /// That two neighbors of a servent are linked with it, and that nothing is on its way from it to the second but what

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -42,6 +43,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
 /// The receive buffer of those that do not read: the less the system takes in for them, the sooner the servent is
 /// left with the rest.
 const SMALL_BUFFER_BYTES: usize = 4 * 1024;
+
+/// A port nobody listens on, for clients whose answers all come over the link to their contact.
+pub(crate) const ANSWER_PORT: u16 = 9;
 
 // ---- names that nobody else uses ----
 
@@ -92,6 +96,32 @@ pub(crate) fn serve_on(address: &str, arguments: &[&str]) -> Servent {
 /// Starts one that is to hear very many queries: it logs no line for each, among which others would be lost.
 pub(crate) fn serve_many(arguments: &[&str]) -> Servent {
     Servent::start(&[&["127.0.0.1:0"], arguments].concat()).unwrap()
+}
+
+/// A servent that holds [`tea`], which is gone with it.
+pub(crate) struct Holder {
+    servent: Servent,
+    _file: DataFile,
+}
+
+impl Deref for Holder {
+    type Target = Servent;
+
+    fn deref(&self) -> &Servent {
+        &self.servent
+    }
+}
+
+impl DerefMut for Holder {
+    fn deref_mut(&mut self) -> &mut Servent {
+        &mut self.servent
+    }
+}
+
+/// Starts a servent that holds [`tea`], as [`serve`] does. `options` follow the data.
+pub(crate) fn serve_tea(options: &[&str]) -> Holder {
+    let file = tea();
+    Holder { servent: serve(&[&[file.path()], options].concat()), _file: file }
 }
 
 /// Runs a servent that is expected to end by itself.
@@ -332,6 +362,11 @@ impl DataFile {
     pub(crate) fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
+}
+
+/// What most servents of these tests hold: tea is green.
+pub(crate) fn tea() -> DataFile {
+    DataFile::new("tea green\n")
 }
 
 // ---- packets that vanish ----

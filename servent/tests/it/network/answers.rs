@@ -6,13 +6,14 @@ use common::limits::FRAME_BYTES_MAX;
 use common::message::{Echo, Goodbye, Message, Request, Role};
 use common::query::Tally;
 
-use super::{ANSWER_PORT, hello, length, still_serves, tea, value};
-use crate::support::{AnswerPort, PATIENCE, Peer, Process, ask, free_address, logged, may_swallow, serve};
+use super::{hello, length, still_serves, value};
+use crate::support::{
+    ANSWER_PORT, AnswerPort, PATIENCE, Peer, Process, ask, free_address, logged, may_swallow, serve_tea, tea,
+};
 
 #[test]
 fn an_answer_link_is_kept_for_later_answers() {
-    let file = tea();
-    let servent = serve(&[file.path()]);
+    let servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
     let port = AnswerPort::open();
     let first = source.pass_on(port.address(), ask("tea"), 0);
@@ -35,8 +36,7 @@ fn an_answer_link_is_kept_for_later_answers() {
 
 #[test]
 fn an_answer_address_nobody_listens_on_is_named_left_alone_and_tried_again() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
     let nobody = free_address();
     source.pass_on(nobody, ask("tea"), 0);
@@ -52,8 +52,7 @@ fn an_answer_address_nobody_listens_on_is_named_left_alone_and_tried_again() {
 
 #[test]
 fn an_answer_address_that_names_no_client_is_not_dialled_and_reported() {
-    let file = tea();
-    let servent = serve(&[file.path()]);
+    let servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
     for address in ["127.0.0.1:0", "0.0.0.0:9990", "255.255.255.255:9990", "224.0.0.1:9990", "[::]:9990", "[ff02::1]:9"]
     {
@@ -100,8 +99,7 @@ fn an_answer_address_that_is_dark_delays_no_other_answer() {
 
 #[test]
 fn what_is_odd_on_an_answer_link_ends_that_link_only() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
     let request = Message::Request(Request { sequence: 1, ask: ask("tea") });
     let wrong_port = hello(Role::Client { answer_port: ANSWER_PORT });
@@ -128,8 +126,7 @@ fn what_is_odd_on_an_answer_link_ends_that_link_only() {
 
 #[test]
 fn garbage_on_an_answer_link_is_named_in_the_log() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
     let port = AnswerPort::open();
     source.pass_on(port.address(), ask("tea"), 0);
@@ -152,8 +149,7 @@ fn garbage_on_an_answer_link_is_named_in_the_log() {
 
 #[test]
 fn a_client_that_dies_before_its_answers_is_no_harm() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut neighbor = Peer::neighbor(servent.address());
 
     // Between the dial and its hello.

@@ -3,13 +3,12 @@
 use common::limits::{FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use common::message::{Goodbye, Message};
 
-use super::{PREFACE, length, still_serves, tea};
-use crate::support::{AnswerPort, Peer, frame, logged, serve};
+use super::{PREFACE, length, still_serves};
+use crate::support::{AnswerPort, Peer, frame, logged, serve_tea};
 
 #[test]
 fn garbage_is_told_nothing_and_named_in_the_log() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let rows: [(&[u8], &str); 5] = [
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "47 45 54 20 2f 20 48 54"),
         // A TLS hello, which much that scans ports begins with.
@@ -31,8 +30,7 @@ fn garbage_is_told_nothing_and_named_in_the_log() {
 
 #[test]
 fn another_version_is_told_so() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     for version in [0, 2, 255] {
         let mut peer = Peer::stranger(servent.address());
         peer.say_bytes(&[PREFACE[0], PREFACE[1], PREFACE[2], version]);
@@ -45,8 +43,7 @@ fn another_version_is_told_so() {
 
 #[test]
 fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let too_long = |bytes_count: usize, max: usize| format!("a frame of {bytes_count} bytes, where {max} is the most");
 
     let mut stranger = Peer::stranger(servent.address());
@@ -73,8 +70,7 @@ fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
 
 #[test]
 fn a_frame_that_holds_no_message_ends_that_link_only() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut trailing = frame(&Message::Ping);
     let announced = length(trailing.len() - 3);
     trailing.push(0);

@@ -8,8 +8,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use topologies::fleet::Servent;
 
-use super::ANSWER_PORT;
-use crate::support::{DataFile, Peer, serve};
+use crate::support::{ANSWER_PORT, DataFile, Peer, serve};
 
 /// Many clients come, ask and go at once, some of them without a word: nobody gets another's answers.
 #[test]

@@ -4,8 +4,10 @@ use common::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::message::{Message, Role};
 use common::query::Ask;
 
-use super::{ANSWER_PORT, still_serves, tea, value};
-use crate::support::{AnswerPort, DataFile, Peer, Process, ask, free_address, logged, serve, serve_many};
+use super::{still_serves, value};
+use crate::support::{
+    ANSWER_PORT, AnswerPort, DataFile, Peer, Process, ask, free_address, logged, serve, serve_many, tea,
+};
 
 /// What nobody holds and is as long as can be: each copy of a query for it fills what waits for a deaf neighbor.
 fn long_key(number: usize) -> Ask {

@@ -6,13 +6,11 @@ use common::limits::{TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::message::{Echo, Finished, Message};
 use common::query::{Query, Tally};
 
-use super::{ANSWER_PORT, tea};
-use crate::support::{AnswerPort, Peer, ask, free_address, logged, query, serve};
+use crate::support::{ANSWER_PORT, AnswerPort, Peer, ask, free_address, logged, query, serve, serve_tea};
 
 #[test]
 fn a_client_is_told_finished_when_a_neighbor_dies_in_the_middle_of_its_flood() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut staying = Peer::neighbor(servent.address());
     let mut dying = Peer::neighbor(servent.address());
     let mut client = Peer::client(servent.address(), ANSWER_PORT);
@@ -112,8 +110,7 @@ fn the_sender_of_a_query_that_is_dropped_is_named_in_the_log() {
 
 #[test]
 fn an_answer_in_tp3_is_not_dialled_by_a_servent_that_does_not_speak_it() {
-    let file = tea();
-    let servent = serve(&[file.path()]);
+    let servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
     let port = AnswerPort::open();
     let client = AnswerAddress { socket: port.address(), dialect: Dialect::Tp3 };

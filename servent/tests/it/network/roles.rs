@@ -4,13 +4,12 @@ use common::limits::{NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
 use common::message::{Echo, Finished, Goodbye, Message, Request, Role};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Query, Tally};
 
-use super::{ANSWER_PORT, hello, still_serves, tea};
-use crate::support::{AnswerPort, Peer, ask, free_address, logged, query, serve};
+use super::{hello, still_serves};
+use crate::support::{ANSWER_PORT, AnswerPort, Peer, ask, free_address, logged, query, serve, serve_tea};
 
 #[test]
 fn a_client_without_a_port_is_refused() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut client = Peer::stranger(servent.address());
     client.say(&hello(Role::Client { answer_port: 0 }));
     client.expect_goodbye(Goodbye::Protocol);
@@ -20,8 +19,7 @@ fn a_client_without_a_port_is_refused() {
 
 #[test]
 fn roles_that_are_confused_end_that_link_only() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let port = AnswerPort::open();
     let query = query(port.address(), ask("tea"), 3);
     let messages = [
@@ -87,8 +85,7 @@ fn a_path_longer_than_the_way_ends_that_link_only() {
 
 #[test]
 fn one_neighbor_more_than_it_takes_is_told_so() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut neighbors: Vec<Peer> = (0..NEIGHBORS_MAX).map(|_| Peer::neighbor(servent.address())).collect();
     let mut surplus = Peer::stranger(servent.address());
     surplus.say(&hello(surplus.as_servent()));

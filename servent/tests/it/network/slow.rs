@@ -6,8 +6,8 @@ use std::time::Duration;
 use common::message::{Echo, Goodbye, Message, Request, Role};
 use common::query::Tally;
 
-use super::{ANSWER_PORT, PREFACE, half_a_frame, hello, length, tea, value};
-use crate::support::{AnswerPort, Heard, Peer, ask, frame, logged, serve};
+use super::{PREFACE, half_a_frame, hello, length, value};
+use crate::support::{ANSWER_PORT, AnswerPort, Heard, Peer, ask, frame, logged, serve, serve_tea, tea};
 
 /// All the waits for those who fall silent, side by side: none of them holds up another.
 #[test]
@@ -82,8 +82,7 @@ fn those_who_fall_silent_are_closed_with_a_reason() {
 
 #[test]
 fn a_whole_conversation_may_come_one_byte_at_a_time() {
-    let file = tea();
-    let servent = serve(&[file.path()]);
+    let servent = serve_tea(&[]);
 
     let mut neighbor = Peer::stranger(servent.address());
     neighbor.say_byte_by_byte(&hello(neighbor.as_servent()));

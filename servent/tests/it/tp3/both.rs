@@ -11,9 +11,9 @@ use common::session::{EndReason, Ending, Question};
 use topologies::asking::{self, Asked};
 use topologies::fleet::Servent;
 
-use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, serve_tp3, still_serves, tea};
+use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, serve_tp3, still_serves};
 use crate::support::tp3::{Answers, Client, Flood, Kind, TEXT_BYTES_MAX, Wire, resp};
-use crate::support::{AnswerPort, DataFile, Heard, Peer, ask};
+use crate::support::{AnswerPort, DataFile, Heard, Peer, ask, serve_tea};
 
 /// What the echo to a native copy must say of one TP3 neighbor it was passed on to.
 fn silent_one(tally: Tally) {
@@ -46,8 +46,7 @@ fn a_native_query_crosses_a_tp3_link_which_is_counted_as_silent() {
 fn a_tp3_flood_crosses_a_native_link_and_its_echo_goes_no_further() {
     let servent = serve_tp3(&["-"]);
     let mut native = Peer::neighbor(servent.address());
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let [mut one, mut other] = neighbors(&servent);
     for _ in 0..10 {
         let flood = Flood::key(NOBODY, "coffee", 3);
         one.pass_on(&flood);
@@ -67,8 +66,7 @@ fn a_tp3_flood_crosses_a_native_link_and_its_echo_goes_no_further() {
 
 #[test]
 fn a_query_that_comes_in_both_dialects_is_answered_once() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut native = Peer::neighbor(servent.address());
     let mut tp3 = Wire::neighbor(servent.address());
     let answers = Answers::open();
@@ -204,8 +202,7 @@ fn our_client_is_answered_by_our_servents_behind_a_tp3_link() {
 
 #[test]
 fn what_tp3_cannot_say_is_left_out_and_closes_nothing() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut tp3 = Wire::neighbor(servent.address());
     let mut native = Peer::neighbor(servent.address());
     native.pass_on(NOBODY.into(), ask([b'k'; TEXT_BYTES_MAX + 1]), 3);
@@ -241,8 +238,7 @@ fn what_tp3_cannot_say_is_left_out_and_closes_nothing() {
 
 #[test]
 fn a_native_client_is_not_mistaken_for_one_of_tp3() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut native = Peer::neighbor(servent.address());
     let port = AnswerPort::open();
     let query = native.pass_on(port.address(), ask("tea"), 0);

@@ -1,13 +1,12 @@
 //! Bytes, however they come: cut anywhere, one at a time, many at once, and such as mean nothing.
 
-use super::{NOBODY, UNKNOWN, expect_nothing_more, let_it_read, own_name, serve_tp3, still_serves, tea};
-use crate::support::logged;
+use super::{NOBODY, UNKNOWN, expect_nothing_more, let_it_read, neighbors, own_name, still_serves};
 use crate::support::tp3::{Answers, Client, Flood, Wire, id, keyreq, resp, toporeq, unique};
+use crate::support::{logged, serve_tea};
 
 #[test]
 fn what_a_client_says_may_be_cut_anywhere() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut bystander = Client::attach(servent.address());
     let answers = Answers::open();
     let length = [id(1), keyreq(0, "tea"), toporeq(0)].concat().len();
@@ -29,8 +28,7 @@ fn what_a_client_says_may_be_cut_anywhere() {
 
 #[test]
 fn what_a_neighbor_says_may_be_cut_anywhere() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut other = Wire::neighbor(servent.address());
     let mut bystander = Client::attach(servent.address());
     let answers = Answers::open();
@@ -61,10 +59,8 @@ fn what_a_neighbor_says_may_be_cut_anywhere() {
 
 #[test]
 fn a_connection_that_ends_inside_a_message_harms_nobody() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     let flood = Flood::key(NOBODY, UNKNOWN, 1);
     let topology = Flood::topology(NOBODY, "192.0.2.1:9000", 1);
     for whole in [
@@ -86,8 +82,7 @@ fn a_connection_that_ends_inside_a_message_harms_nobody() {
 
 #[test]
 fn several_messages_may_come_in_one_segment() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut other = Wire::neighbor(servent.address());
     let answers = Answers::open();
 
@@ -112,8 +107,7 @@ fn several_messages_may_come_in_one_segment() {
 
 #[test]
 fn whole_conversations_may_come_one_byte_at_a_time() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut other = Wire::neighbor(servent.address());
     let answers = Answers::open();
     let mut neighbor = Wire::connect(servent.address());
@@ -133,10 +127,8 @@ fn whole_conversations_may_come_one_byte_at_a_time() {
 
 #[test]
 fn an_unknown_type_ends_that_link_only_and_without_a_word() {
-    let file = tea();
-    let mut servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let mut servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     for kind in [[0, 0], [0, 1], [0, 3], [0, 10], [1, 7], [7, 0], [0x80, 7], [0xA7, b'k'], [0xff, 0xff]] {
         let garbage = [&kind[..], &[1, 2, 3, 4, 5]].concat();
         let mut neighbor = Wire::neighbor(servent.address());
@@ -160,8 +152,7 @@ fn an_unknown_type_ends_that_link_only_and_without_a_word() {
 
 #[test]
 fn a_connection_that_begins_with_anything_but_an_id_is_closed_without_a_word() {
-    let file = tea();
-    let mut servent = serve_tp3(&[file.path()]);
+    let mut servent = serve_tea(&["--tp3"]);
     let flood = Flood::key(NOBODY, "tea", 3).bytes();
     let rows = [keyreq(0, "tea"), toporeq(0), flood, resp(0, "green"), vec![0; 7], vec![0, 0xff, 1, 2, 3, 4, 5]];
     for bytes in rows {
@@ -175,10 +166,8 @@ fn a_connection_that_begins_with_anything_but_an_id_is_closed_without_a_word() {
 
 #[test]
 fn what_is_not_for_a_servent_to_hear_there_harms_nobody() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     for bytes in [keyreq(0, UNKNOWN), toporeq(0), resp(0, "green"), resp(0, [b'v'; 400])] {
         let mut neighbor = Wire::neighbor(servent.address());
         neighbor.say(&bytes);

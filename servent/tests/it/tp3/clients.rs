@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use topologies::fleet::Servent;
 
-use super::{UNKNOWN, expect_nothing_more, serve_tp3, still_serves, tea};
+use super::{UNKNOWN, expect_nothing_more, neighbors, serve_tp3, still_serves};
 use crate::support::tp3::{Answer, Answers, Client, ClosedPort, DarkPort, Flood, Kind, Wire, attach, keyreq, v4};
-use crate::support::{DataFile, PATIENCE, Process, free_address, logged, run, stderr};
+use crate::support::{DataFile, PATIENCE, Process, free_address, logged, run, serve_tea, stderr, tea};
 
 #[test]
 fn a_port_above_32767_is_a_port_like_any_other() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     let answers = loop {
         let answers = Answers::open();
@@ -53,8 +52,7 @@ fn next_unless_given_up(servent: &mut Servent, answers: &Answers, before: usize)
 
 #[test]
 fn a_client_that_opens_its_port_only_after_asking_gets_its_answer() {
-    let file = tea();
-    let mut servent = serve_tp3(&[file.path()]);
+    let mut servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     let until = Instant::now() + PATIENCE;
     let mut answered = 0;
@@ -85,8 +83,7 @@ fn a_client_that_opens_its_port_only_after_asking_gets_its_answer() {
 
 #[test]
 fn a_client_may_close_its_port_and_open_it_again_for_every_query() {
-    let file = tea();
-    let mut servent = serve_tp3(&[file.path()]);
+    let mut servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     // An ip of its own, on which nobody takes the port meanwhile.
     let address = free_address();
@@ -158,8 +155,7 @@ fn a_client_that_accepts_and_never_reads_delays_no_other_answer() {
 /// before, the new connection resets the old one.
 #[test]
 fn an_answer_not_read_yet_outlives_those_that_follow() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut client = Client::attach(servent.address());
     let first = client.ask("tea");
     let unread = client.answers.accept();
@@ -174,8 +170,7 @@ fn an_answer_not_read_yet_outlives_those_that_follow() {
 
 #[test]
 fn idle_clients_cost_the_one_that_works_nothing() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut idle: Vec<Client> = (0..200).map(|_| Client::attach(servent.address())).collect();
     let mut client = Client::attach(servent.address());
     for _ in 0..50 {
@@ -193,8 +188,7 @@ fn idle_clients_cost_the_one_that_works_nothing() {
 
 #[test]
 fn many_requests_at_once_are_all_answered_each_on_its_own_connection() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut client = Client::attach(servent.address());
     let requests: Vec<u8> = (0..300).flat_map(|sequence| keyreq(sequence, "tea")).collect();
     client.contact.say(&requests);
@@ -205,10 +199,8 @@ fn many_requests_at_once_are_all_answered_each_on_its_own_connection() {
 
 #[test]
 fn an_address_where_no_client_can_be_is_not_dialled_and_harms_nobody() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     for client in ["127.0.0.1:0", "0.0.0.0:9990", "255.255.255.255:9990", "224.0.0.1:9990", "0.0.0.0:0"] {
         one.pass_on(&Flood::key(client.parse().unwrap(), "tea", 0));
         one.pass_on(&Flood::topology(client.parse().unwrap(), "192.0.2.1:9000", 0));
@@ -223,8 +215,7 @@ fn an_address_where_no_client_can_be_is_not_dialled_and_harms_nobody() {
 fn answers_are_dialled_to_own_networks_only_unless_told_otherwise() {
     let file = tea();
     let mut servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let [mut one, mut other] = neighbors(&servent);
     // TEST-NET-3, where nobody is.
     let forged: SocketAddrV4 = "203.0.113.9:9990".parse().unwrap();
     let flood = Flood::key(forged, "tea", 1);
@@ -235,7 +226,7 @@ fn answers_are_dialled_to_own_networks_only_unless_told_otherwise() {
     still_serves(&servent);
 
     // What is asked for another network does not widen it to this one.
-    let mut servent = serve_tp3(&["--tp3-answers", "198.51.100.0/24", "--tp3-answers", "192.0.2.7/32", file.path()]);
+    let mut servent = serve_tea(&["--tp3", "--tp3-answers", "198.51.100.0/24", "--tp3-answers", "192.0.2.7/32"]);
     let mut neighbor = Wire::neighbor(servent.address());
     neighbor.pass_on(&Flood::key(forged, "tea", 0));
     let line = logged(&mut servent, &format!("no answer to client {forged}"));

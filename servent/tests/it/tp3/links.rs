@@ -6,15 +6,14 @@ use std::net::SocketAddr;
 use common::message::Message;
 use rustix::process::Signal;
 
-use super::{NOBODY, own_name, serve_tp3, still_serves, tea};
+use super::{NOBODY, own_name, still_serves};
 use crate::support::tp3::{Answers, Client, Flood, Kind, Node, Wire, id};
-use crate::support::{DataFile, Heard, Peer, free_address, logged, serve, serve_on};
+use crate::support::{DataFile, Heard, Peer, free_address, logged, serve_on, serve_tea};
 
 #[test]
 fn a_neighbor_written_tp3_is_told_id_0_and_then_floods_only() {
-    let file = tea();
     let node = Node::open();
-    let servent = serve_tp3(&[file.path(), &node.name()]);
+    let servent = serve_tea(&["--tp3", &node.name()]);
     let mut wire = node.accept();
     assert_eq!(wire.hear(4), [0, 4, 0, 0]);
     wire.settle();
@@ -32,10 +31,8 @@ fn a_neighbor_written_tp3_is_told_id_0_and_then_floods_only() {
 
 #[test]
 fn a_tp3_neighbor_is_dialled_until_it_is_there_and_again_when_it_has_gone() {
-    let file = tea();
     let address = free_address();
-    let name = format!("tp3://{address}");
-    let mut servent = serve_tp3(&[file.path(), &name]);
+    let mut servent = serve_tea(&["--tp3", &format!("tp3://{address}")]);
     // It has been dialled in vain.
     logged(&mut servent, &address.to_string());
     let node = Node::open_at(address);
@@ -75,9 +72,8 @@ fn two_servents_that_dial_each_other_by_tp3_answer_once_each() {
 /// cannot say that they are there, and are left alone.
 #[test]
 fn a_quiet_tp3_link_is_neither_pinged_nor_closed() {
-    let file = tea();
     let node = Node::open();
-    let servent = serve_tp3(&[file.path(), &node.name()]);
+    let servent = serve_tea(&["--tp3", &node.name()]);
     let mut dialled = node.accept();
     assert_eq!(dialled.hear(4), id(0));
     let mut accepted = Wire::neighbor(servent.address());
@@ -99,8 +95,7 @@ fn a_quiet_tp3_link_is_neither_pinged_nor_closed() {
 
 #[test]
 fn an_id_that_never_ends_is_closed_without_a_word() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut halves: Vec<Wire> = (1..4)
         .map(|count| {
             let mut wire = Wire::connect(servent.address());
@@ -116,9 +111,8 @@ fn an_id_that_never_ends_is_closed_without_a_word() {
 
 #[test]
 fn a_servent_that_leaves_says_nothing_to_tp3() {
-    let file = tea();
     let node = Node::open();
-    let mut servent = serve_tp3(&[file.path(), &node.name()]);
+    let mut servent = serve_tea(&["--tp3", &node.name()]);
     let mut dialled = node.accept();
     assert_eq!(dialled.hear(4), id(0));
     let mut accepted = Wire::neighbor(servent.address());
@@ -134,8 +128,7 @@ fn a_servent_that_leaves_says_nothing_to_tp3() {
 
 #[test]
 fn without_the_option_an_id_is_refused_with_a_reason() {
-    let file = tea();
-    let mut servent = serve(&[file.path()]);
+    let mut servent = serve_tea(&[]);
     let mut native = Peer::neighbor(servent.address());
     for port in [0, 9990] {
         for more in [vec![], Flood::key(NOBODY, "tea", 3).bytes()] {

@@ -1,6 +1,9 @@
 //! How far a flood goes.
 
-use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, own_name, serve_tp3, still_serves, tea};
+use super::{
+    NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, own_name, serve_tp3, still_serves,
+};
+use crate::support::serve_tea;
 use crate::support::tp3::{Answers, Client, Flood, Kind, Wire};
 
 #[test]
@@ -22,10 +25,8 @@ fn the_contact_starts_with_ttl_3_unless_told_otherwise() {
 
 #[test]
 fn a_flood_that_comes_with_ttl_0_is_answered_and_not_passed_on() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     let answers = Answers::open();
     let key = Flood::key(answers.address(), "tea", 0);
     one.pass_on(&key);
@@ -38,9 +39,8 @@ fn a_flood_that_comes_with_ttl_0_is_answered_and_not_passed_on() {
 
 #[test]
 fn a_flood_is_passed_on_with_one_ttl_less_to_everybody_but_the_sender_wherever_the_key_is() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let [mut sender, mut one, mut other] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let servent = serve_tea(&["--tp3"]);
+    let [mut sender, mut one, mut other] = neighbors(&servent);
     let answers = Answers::open();
     for (key, ttl) in [("tea", 1), ("tea", 3), (UNKNOWN, 1), (UNKNOWN, 3), (UNKNOWN, 7)] {
         let flood = Flood::key(answers.address(), key, ttl);
@@ -77,10 +77,8 @@ fn a_chain_of_six_linked_by_tp3_reaches_five() {
 
 #[test]
 fn a_ttl_nobody_should_send_raises_nothing() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     let answers = Answers::open();
     for ttl in [8, 15, 16, 17, 255, 256, 257, 0x7fff, 0x8000, 0xff03, u16::MAX] {
         one.pass_on(&Flood::key(NOBODY, "milk", ttl));

@@ -2,14 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, own_name, serve_tp3, tea};
+use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, own_name};
+use crate::support::serve_tea;
 use crate::support::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, toporeq, unique};
 
 #[test]
 fn a_flood_seen_before_is_discarded() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other, mut third] = neighbors(&servent);
     let answers = Answers::open();
     let flood = Flood::key(answers.address(), "tea", 3);
     one.pass_on(&flood);
@@ -41,10 +41,8 @@ fn a_flood_seen_before_is_discarded() {
 
 #[test]
 fn a_flood_that_differs_in_ip_port_or_sequence_is_another() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     let (answers, other_ip) = Answers::open_twins(Ipv4Addr::new(127, 0, 0, 2));
     let other_port = Answers::open();
     let flood = Flood::key(answers.address(), "tea", 3);
@@ -63,8 +61,7 @@ fn a_flood_that_differs_in_ip_port_or_sequence_is_another() {
 
 #[test]
 fn requests_for_keys_and_for_the_topology_share_one_counter() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     let mut client = Client::attach(servent.address());
     let sequences = [client.ask("tea"), client.ask_topology(), client.ask("tea")];
@@ -86,9 +83,8 @@ fn requests_for_keys_and_for_the_topology_share_one_counter() {
 
 #[test]
 fn a_copy_that_may_go_further_is_passed_on_again_and_not_answered_again() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other, mut third] = neighbors(&servent);
     let answers = Answers::open();
     let flood = Flood::key(answers.address(), "tea", 1);
     one.pass_on(&flood);
@@ -106,9 +102,8 @@ fn a_copy_that_may_go_further_is_passed_on_again_and_not_answered_again() {
 
 #[test]
 fn with_forward_once_a_copy_that_may_go_further_is_a_duplicate() {
-    let file = tea();
-    let servent = serve_tp3(&["--forward-once", file.path()]);
-    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let servent = serve_tea(&["--tp3", "--forward-once"]);
+    let [mut one, mut other, mut third] = neighbors(&servent);
     let answers = Answers::open();
     let flood = Flood::key(answers.address(), "tea", 1);
     one.pass_on(&flood);
@@ -121,10 +116,8 @@ fn with_forward_once_a_copy_that_may_go_further_is_a_duplicate() {
 
 #[test]
 fn a_flood_sent_back_by_those_it_was_sent_to_changes_nothing_for_the_client() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     let mut client = Client::attach(servent.address());
     for kind in [Kind::Key, Kind::Topology] {
         let sequence = match kind {
@@ -152,9 +145,8 @@ fn a_flood_sent_back_by_those_it_was_sent_to_changes_nothing_for_the_client() {
 
 #[test]
 fn neighbors_that_never_discard_a_duplicate_get_one_answer_and_one_copy() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let [mut one, mut other, mut third] = [(); 3].map(|()| Wire::neighbor(servent.address()));
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other, mut third] = neighbors(&servent);
     let answers = Answers::open();
     let flood = Flood::key(answers.address(), "tea", 3);
     let storm = flood.bytes().repeat(1_000);
@@ -177,8 +169,7 @@ fn expect_no_more_answers_but_one(neighbor: &mut Wire, answers: &Answers, flood:
 
 #[test]
 fn a_restarted_client_counts_from_0_again_and_is_answered_again() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     let answers = Answers::open();
     let flood = Flood { kind: Kind::Key, ttl: 3, sequence: 0, client: answers.address(), info: b"tea".to_vec() };

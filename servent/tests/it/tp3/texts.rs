@@ -1,15 +1,13 @@
 //! Texts that are as long as can be, longer, empty, or no text.
 
-use super::{NOBODY, UNKNOWN, expect_nothing_more, own_name, serve_tp3, still_serves, tea};
-use crate::support::DataFile;
+use super::{NOBODY, UNKNOWN, expect_nothing_more, neighbors, own_name, serve_tp3, still_serves};
 use crate::support::tp3::{Answers, Client, Flood, TEXT_BYTES_MAX, Wire, keyreq, shortened};
+use crate::support::{DataFile, serve_tea};
 
 #[test]
 fn a_text_of_400_bytes_is_taken_and_a_longer_one_ends_that_link_only() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     let longest = Flood::key(NOBODY, [b'k'; TEXT_BYTES_MAX], 1);
     one.pass_on(&longest);
     assert_eq!(other.hear_flood(), longest.with_ttl(0));
@@ -61,8 +59,7 @@ fn a_value_over_400_bytes_is_answered_as_its_first_397_and_three_dots() {
 #[test]
 fn a_path_over_400_bytes_is_cut_likewise_and_goes_on_so() {
     let servent = serve_tp3(&["-"]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let [mut one, mut other] = neighbors(&servent);
     let answers = Answers::open();
     let long = "192.0.2.1:9000 ".repeat(40);
     let own = servent.address().to_string();
@@ -87,8 +84,7 @@ fn a_path_over_400_bytes_is_cut_likewise_and_goes_on_so() {
 #[test]
 fn a_path_need_not_be_made_of_addresses() {
     let servent = serve_tp3(&["-"]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let [mut one, mut other] = neighbors(&servent);
     let answers = Answers::open();
     for path in [&b"node-one:9000"[..], b"192.0.2.1:99999", b"  a  b ", b"caf\xe9 \xff\x00", b"[2001:db8::1]:9000"] {
         let flood = Flood::topology(answers.address(), path, 1);
@@ -127,10 +123,8 @@ fn keys_and_values_need_not_be_ascii() {
 
 #[test]
 fn an_empty_text_harms_nobody() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let servent = serve_tea(&["--tp3"]);
+    let [mut one, mut other] = neighbors(&servent);
     // Whether such a link is kept is left open; nothing may be said on it that is no flood.
     let mut neighbor = Wire::neighbor(servent.address());
     let answers = Answers::open();

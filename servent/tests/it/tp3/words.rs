@@ -2,14 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use super::{own_name, serve_tp3, still_serves, tea};
+use super::{neighbors, own_name, serve_tp3, still_serves};
 use crate::support::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, resp};
-use crate::support::{run, stderr};
+use crate::support::{run, serve_tea, stderr};
 
 #[test]
 fn floods_run_both_ways_over_a_connection_that_began_with_id_0() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     let mut client = Client::attach(servent.address());
     let sequence = client.ask("coffee");
@@ -37,8 +36,7 @@ fn a_request_is_flooded_in_the_bytes_of_the_example() {
 
 #[test]
 fn nobody_answers_an_id() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     let mut client = Client::attach(servent.address());
     assert_eq!(client.value("tea"), b"green");
@@ -50,8 +48,7 @@ fn nobody_answers_an_id() {
 
 #[test]
 fn an_answer_is_one_message_on_a_fresh_connection_that_then_ends() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut client = Client::attach(servent.address());
     for sequence in 0..5 {
         assert_eq!(client.ask("tea"), sequence);
@@ -65,8 +62,7 @@ fn an_answer_is_one_message_on_a_fresh_connection_that_then_ends() {
 
 #[test]
 fn an_answer_leaves_from_the_port_listened_on() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     // Each from an address no answer went to yet: to others the system may not allow it again at once.
     let mut client = Client::attach(servent.address());
@@ -79,8 +75,7 @@ fn an_answer_leaves_from_the_port_listened_on() {
 
 #[test]
 fn a_second_servent_cannot_take_the_port_answers_leave_from() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     assert_eq!(Client::attach(servent.address()).value("tea"), b"green");
     let output = run(&["--tp3", &servent.address().to_string(), "-"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -102,8 +97,7 @@ fn the_contact_begins_the_path_with_its_own_address() {
 #[test]
 fn a_servent_appends_a_blank_and_its_own_address_to_the_path() {
     let servent = serve_tp3(&["-"]);
-    let mut one = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
+    let [mut one, mut other] = neighbors(&servent);
     let answers = Answers::open();
     for path in ["192.0.2.1:9000", "192.0.2.1:9000 192.0.2.2:9001"] {
         let flood = Flood::topology(answers.address(), path, 3);
@@ -117,8 +111,7 @@ fn a_servent_appends_a_blank_and_its_own_address_to_the_path() {
 
 #[test]
 fn the_client_is_known_by_the_ip_of_its_connection_and_the_port_of_its_id() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     for ip in [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 200, 0, 1)] {
         let mut client = Client::attach_at(servent.address(), Answers::open_at((ip, 0)));
@@ -131,8 +124,7 @@ fn the_client_is_known_by_the_ip_of_its_connection_and_the_port_of_its_id() {
 
 #[test]
 fn a_sequence_may_be_any_number_in_any_order() {
-    let file = tea();
-    let servent = serve_tp3(&[file.path()]);
+    let servent = serve_tea(&["--tp3"]);
     let mut neighbor = Wire::neighbor(servent.address());
     let mut client = Client::attach(servent.address());
     for sequence in [1, 7, 3, u32::MAX, 0x8000_0000, 0] {
