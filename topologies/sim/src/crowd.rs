@@ -21,12 +21,11 @@ use common::time::Time;
 
 use super::cast::{self, Stores};
 use super::graph::{Graph, number};
-use super::oracle::Demanded;
 use super::outcome::RunOutcome;
 use super::plan::Delays;
 use super::random::Random;
 use super::scene::{Asking, Scene};
-use super::verdict::{self, Answered, Judged};
+use super::verdict::{self, Answered, Crossed, Judged};
 
 /// What the clock counts in. Every delay is some of them.
 const TICK: Duration = Duration::from_micros(250);
@@ -113,6 +112,7 @@ struct Crowd<'a> {
     /// Room for those that are looked at.
     looked_at: Vec<u32>,
     outcome: RunOutcome,
+    copies_sent: u64,
     hash: u64,
 }
 
@@ -177,6 +177,7 @@ impl<'a> Crowd<'a> {
             outputs: Vec::new(),
             looked_at: Vec::new(),
             outcome: RunOutcome::default(),
+            copies_sent: 0,
             hash: scene.plan.seed,
         }
     }
@@ -250,7 +251,7 @@ impl<'a> Crowd<'a> {
         self.tell_client(client, input);
         self.run_until_quiet();
         let asked_at = self.time();
-        let echoes = self.outcome.echoes;
+        let (copies, echoes) = (self.copies_sent, self.outcome.echoes);
         let question = Question::new(cast::ask(asking.topology));
         let mut outputs = Vec::new();
         match self.clients[client].session.ask(asked_at, question, &mut outputs) {
@@ -267,15 +268,17 @@ impl<'a> Crowd<'a> {
         }
         self.run_until_quiet();
         self.outcome.seconds += started.elapsed().as_secs_f64();
-        let expected = Demanded::new(self.graph, contact, self.scene.ttls[contact]);
         let client = &self.clients[client];
         let asked = Judged {
             scene: self.scene,
             asking,
-            expected: &expected,
             answered: &client.answered,
             ending: client.ending.as_ref(),
-            echoes_heard: self.outcome.echoes - echoes,
+            crossed: Crossed {
+                copies: self.copies_sent - copies,
+                silent_copies: 0,
+                echoes: self.outcome.echoes - echoes,
+            },
         };
         verdict::judge_healthy(&asked, &mut self.outcome);
         if self.servents.iter().any(|servent| servent.pending_count() > 0) {
@@ -398,6 +401,7 @@ impl<'a> Crowd<'a> {
         match output {
             overlay::Output::Flood { links, query } => {
                 let which = self.share(query);
+                self.copies_sent += links.len() as u64;
                 for link in links {
                     self.send(link, COPY | which);
                 }

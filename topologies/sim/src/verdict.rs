@@ -1,20 +1,78 @@
-//! Whether a query on a healthy overlay came to what the oracle says it must.
+//! Whether a query came to what it must: facts of it go in, and what is wrong comes out, whichever engine saw them.
 //!
-//! `crowd` asks it. What is claimed where connections carry bytes and fail is `world`'s own witness's.
+//! An engine knows what happened, and which faults and forgers had a hand in it; here is what must come of it. Nothing
+//! here follows a run: what holds at every event is for `world`'s witness.
+//!
+//! - `demand`: of whom the oracle demands an answer, and how far it knows what a query comes to.
+//! - `answer`: an answer that a client reports is true, came a possible way, and comes once.
+//! - `ending`: what an ending claims is so, whatever befell the overlay.
+//! - `exact`: where nothing goes wrong, everything is as the oracle says.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+pub mod answer;
+pub mod demand;
+pub mod ending;
+pub mod exact;
 
+use std::fmt;
+
+use common::dialect::Dialect;
 use common::query::AnswerBody;
 use common::session::{EndReason, Ending};
 
-use super::cast::{servent_at, value_of};
-use super::oracle::Demanded;
+use super::cast::servent_at;
 use super::outcome::RunOutcome;
-use super::plan::Delays;
 use super::scene::{Asking, Scene};
+use answer::{Allowance, HeardAnswers, ToldAnswer, ToldPlace};
+use demand::Demand;
+use ending::Mischief;
 
-/// An answer a client reported.
+/// How many servents of a list are named.
+const NAMED_MAX: usize = 20;
+
+/// What is known of a query that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What was asked, and where.
+    pub demand: Demand<'a>,
+    /// What its client speaks to its contact.
+    pub dialect: Dialect,
+    /// What its client was told.
+    pub heard: &'a HeardAnswers,
+    /// What of it crossed links.
+    pub crossed: Crossed,
+    /// How it ended.
+    pub ending: &'a Ending,
+}
+
+/// How often a query crossed a link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Crossed {
+    /// Copies that were sent.
+    pub copies: u64,
+    /// Those of them that went to neighbors who echo nothing.
+    pub silent_copies: u64,
+    /// Echoes that arrived.
+    pub echoes: u64,
+}
+
+impl Facts<'_> {
+    /// Adds the query to the sums of its run.
+    pub fn add_to(&self, outcome: &mut RunOutcome) {
+        let tally = &self.ending.tally;
+        // A hostile servent may have tallied anything; what cannot be is left out.
+        let servents = self.demand.scene.graph.servents() as u64;
+        let copies = self.crossed.copies;
+        outcome.reached += tally.reached.min(servents);
+        outcome.copies += tally.copies.min(copies);
+        outcome.duplicates += tally.duplicates.min(copies);
+        outcome.stopped += tally.stopped.clamp(0, i64::try_from(servents).unwrap_or(i64::MAX));
+        outcome.lost += tally.lost.min(copies + servents);
+        outcome.silent += tally.silent.min(copies);
+        self.heard.add_to(outcome);
+    }
+}
+
+/// An answer as `crowd` heard it.
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// The servent it came from.
@@ -25,65 +83,56 @@ pub struct Answered {
     pub body: AnswerBody,
 }
 
-/// A query that is over, and what is known of it.
+/// A query that is over on a healthy overlay, as `crowd` saw it.
 #[derive(Debug)]
 pub struct Judged<'a> {
     /// The run.
     pub scene: &'a Scene,
     /// The query.
     pub asking: Asking,
-    /// What must come of it.
-    pub expected: &'a Demanded,
     /// What the client was told.
     pub answered: &'a [Answered],
     /// How it ended, if it did.
     pub ending: Option<&'a Ending>,
-    /// Echoes that arrived.
-    pub echoes_heard: u64,
+    /// What of it crossed links.
+    pub crossed: Crossed,
 }
 
 /// Adds a query to the sums of its run, and whatever of it is not as it must be on a healthy overlay.
 pub fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
-    let Judged { scene, asking, expected, answered, .. } = asked;
+    let Judged { scene, asking, answered, ending, crossed } = *asked;
+    let demand = Demand::new(scene, asking);
+    let mut heard = HeardAnswers::new(scene.graph.servents());
     let mut wrong = Vec::new();
-    let answering: BTreeSet<usize> = if asking.topology {
-        (0..scene.graph.servents()).filter(|servent| expected.reaches(*servent)).collect()
+    for Answered { from, hops, body } in answered {
+        let place = ToldPlace::of(body, servent_at);
+        let answer = ToldAnswer { from: *from, hops: Some(*hops), body, place: place.as_ref() };
+        let faults = heard.take(&demand, &answer, Allowance::default());
+        wrong.extend(faults.into_iter().map(|what| format!("the answer of s{from} {what}")));
+    }
+    let expected = demand.reached(demand.certain_ttl());
+    let demanded = demand.answers(&expected);
+    let missed = heard.missing(&demanded);
+    outcome.expected += demanded.len() as u64;
+    outcome.missed += missed.len() as u64;
+    if let Some(ending) = ending {
+        let facts = Facts { demand, dialect: Dialect::OWN, heard: &heard, crossed, ending };
+        facts.add_to(outcome);
+        // Where all is exact, who is missed by one that is complete is missed by the oracle.
+        let lied_of = match ending.reason {
+            EndReason::Complete if !demand.is_exact() => {
+                let ttl = demand.ttl_of_complete(&ending.tally, false);
+                heard.missing(&demand.answers(&demand.reached(ttl)))
+            }
+            _ => Vec::new(),
+        };
+        wrong.extend(facts.what_the_ending_has_wrong(Mischief::default(), &missed, &lied_of));
+        if demand.is_exact() {
+            wrong.extend(facts.what_differs_from(&expected));
+        }
     } else {
-        scene.holders.iter().map(|holder| *holder as usize).filter(|holder| expected.reaches(*holder)).collect()
-    };
-    let mut heard = BTreeSet::new();
-    for Answered { from, hops, body } in *answered {
-        outcome.answers += 1;
-        outcome.hops_sum += u64::from(*hops);
-        outcome.hops_most = outcome.hops_most.max(*hops);
-        if !heard.insert(*from) {
-            outcome.doubled += 1;
-        }
-        if !is_true(scene, *asking, *from, body) {
-            wrong.push(format!("servent {from} gave a false answer"));
-        }
-        let least = expected.distances.get(*from).copied().unwrap_or(u32::MAX);
-        let is_shortest = scene.plan.delays != Delays::Equal || u32::from(*hops) == least;
-        if u32::from(*hops) < least || !is_shortest {
-            wrong.push(format!("servent {from} is {least} links away and was reached over {hops}"));
-        }
-    }
-    outcome.expected += answering.len() as u64;
-    outcome.missed += answering.difference(&heard).count() as u64;
-    if heard != answering {
-        let missed: Vec<&usize> = answering.difference(&heard).take(5).collect();
-        let surplus: Vec<&usize> = heard.difference(&answering).take(5).collect();
-        wrong.push(format!("answers missed {missed:?}, answers nobody asked for {surplus:?}"));
-    }
-    if heard.len() != answered.len() {
-        wrong.push("a servent answered twice".to_owned());
-    }
-    match asked.ending {
-        None => wrong.push("it did not end".to_owned()),
-        Some(ending) => {
-            add_tally(ending, outcome);
-            judge_tally(asked, ending, &mut wrong);
-        }
+        heard.add_to(outcome);
+        wrong.push("it did not end".to_owned());
     }
     outcome.broken.extend(wrong.into_iter().map(|what| {
         let Asking { number, contact, .. } = asking;
@@ -91,68 +140,170 @@ pub fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
     }));
 }
 
-/// Adds what a contact told to the sums of the run.
-fn add_tally(ending: &Ending, outcome: &mut RunOutcome) {
-    outcome.reached += ending.tally.reached;
-    outcome.copies += ending.tally.copies;
-    outcome.duplicates += ending.tally.duplicates;
-    outcome.lost += ending.tally.lost;
-    outcome.stopped += ending.tally.stopped;
-    outcome.silent += ending.tally.silent;
+/// Servents, of which the first are named.
+struct Few<'a>(&'a [u32]);
+
+impl fmt::Display for Few<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_at_checked(NAMED_MAX) {
+            Some((first, rest)) if !rest.is_empty() => write!(f, "{first:?} and {} more", rest.len()),
+            _ => write!(f, "{:?}", self.0),
+        }
+    }
 }
 
-/// Whether an answer is what that servent must say.
-fn is_true(scene: &Scene, asking: Asking, from: usize, body: &AnswerBody) -> bool {
-    match body {
-        AnswerBody::Value(value) => {
-            let is_holder = u32::try_from(from).is_ok_and(|from| scene.holders.binary_search(&from).is_ok());
-            !asking.topology && is_holder && *value == value_of(from).into_bytes()
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use common::query::Tally;
+
+    use super::super::graph::Graph;
+    use super::super::plan::{Delays, Faults, Plan, Shape, Wire};
+    use super::*;
+
+    /// A chain of three, of which the last holds the key and the first is asked.
+    pub(super) fn chain() -> Scene {
+        let plan = Plan {
+            shape: Shape::Chain,
+            servents: 3,
+            degree: 2,
+            ttl: 3,
+            queries: 1,
+            holders: 1,
+            seed: 1,
+            delays: Delays::Equal,
+            faults: Faults::default(),
+            wire: Wire::None,
+            forward_once: 0,
+            without: BTreeSet::new(),
+        };
+        Scene {
+            plan,
+            graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
+            absent: vec![false; 3],
+            ttls: vec![3; 3],
+            forward_once: vec![false; 3],
+            holders: vec![2],
+            queries: vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }],
+            faults: Vec::new(),
         }
-        AnswerBody::Place { path, neighbors } => {
-            let path: Option<Vec<usize>> = path.addresses().into_iter().map(servent_at).collect();
-            let Some(path) = path else { return false };
-            let is_link = |a: usize, b: usize| {
-                a < scene.graph.servents() && scene.graph.neighbors(a).iter().any(|end| *end as usize == b)
+    }
+
+    /// What came of its query.
+    #[derive(Clone)]
+    struct Seen {
+        scene: Scene,
+        answered: Vec<Answered>,
+        ending: Option<Ending>,
+        crossed: Crossed,
+    }
+
+    impl Seen {
+        fn well() -> Seen {
+            let tally = Tally { reached: 3, answers: 1, copies: 2, ..Tally::default() };
+            let ending = Ending {
+                reason: EndReason::Complete,
+                answers: 1,
+                missing: 0,
+                doubtful: false,
+                tally,
+                tally_told: true,
+                elapsed: Duration::from_millis(50),
             };
-            asking.topology
-                && path.first() == Some(&(asking.contact as usize))
-                && path.last() == Some(&from)
-                && path.windows(2).all(|pair| is_link(pair[0], pair[1]))
-                && are_neighbors(scene, from, neighbors)
+            Seen {
+                scene: chain(),
+                answered: vec![Answered { from: 2, hops: 2, body: AnswerBody::Value(b"of 2".to_vec()) }],
+                ending: Some(ending),
+                crossed: Crossed { copies: 2, silent_copies: 0, echoes: 2 },
+            }
+        }
+
+        fn judged(&self) -> RunOutcome {
+            let Seen { scene, answered, ending, crossed } = self;
+            let asking = scene.queries[0];
+            let mut outcome = RunOutcome::default();
+            let judged = Judged { scene, asking, answered, ending: ending.as_ref(), crossed: *crossed };
+            judge_healthy(&judged, &mut outcome);
+            outcome
         }
     }
-}
 
-/// Whether these are the neighbors of a servent, each once.
-fn are_neighbors(scene: &Scene, of: usize, neighbors: &[SocketAddr]) -> bool {
-    let neighbors: Option<Vec<usize>> = neighbors.iter().copied().map(servent_at).collect();
-    let Some(mut neighbors) = neighbors else { return false };
-    neighbors.sort_unstable();
-    neighbors.into_iter().eq(scene.graph.neighbors(of).iter().map(|neighbor| *neighbor as usize))
-}
-
-fn judge_tally(asked: &Judged<'_>, ending: &Ending, wrong: &mut Vec<String>) {
-    let Judged { scene, expected, answered, .. } = asked;
-    let tally = ending.tally;
-    let mut must = |is_so: bool, what: String| {
-        if !is_so {
-            wrong.push(what);
-        }
-    };
-    must(ending.reason == EndReason::Complete, format!("it ended by {:?}", ending.reason));
-    must(tally.reached == expected.reached, format!("reached {}, not {}", tally.reached, expected.reached));
-    must(tally.answers == answered.len() as u64, format!("{} answers told of, {}", tally.answers, answered.len()));
-    must(tally.lost == 0 && tally.silent == 0, format!("{} lost, {} silent", tally.lost, tally.silent));
-    let stopped = u64::try_from(tally.stopped).unwrap_or(u64::MAX);
-    must(stopped == expected.stopped, format!("stopped {}, not {}", tally.stopped, expected.stopped));
-    let new = expected.reached.saturating_sub(1);
-    if scene.plan.delays == Delays::Equal {
-        must(tally.copies == expected.copies, format!("{} copies, not {}", tally.copies, expected.copies));
-        must(tally.duplicates + new == tally.copies, format!("{} of them duplicates", tally.duplicates));
-    } else {
-        must(tally.copies >= expected.copies, format!("{} copies, fewer than {}", tally.copies, expected.copies));
-        must(tally.duplicates + new <= tally.copies, format!("{} of them duplicates", tally.duplicates));
+    #[test]
+    fn what_is_well_is_well_and_is_summed_up() {
+        let outcome = Seen::well().judged();
+        assert_eq!(outcome.broken, [""; 0]);
+        assert_eq!((outcome.expected, outcome.missed, outcome.answers, outcome.doubled), (1, 0, 1, 0));
+        assert_eq!((outcome.reached, outcome.copies, outcome.hops_sum, outcome.hops_most), (3, 2, 2, 2));
     }
-    let echoes = asked.echoes_heard;
-    must(echoes == tally.copies, format!("{echoes} echoes and {} copies told of", tally.copies));
+
+    /// Each thing that must be so, and is not.
+    #[test]
+    fn whatever_is_not_as_it_must_be_is_noticed() {
+        type Change = fn(&mut Seen, &mut Ending);
+        let cases: [(Change, &str); 21] = [
+            (|seen, _| seen.answered.clear(), "s2 did not answer"),
+            (|seen, _| seen.answered.clear(), "missed [2]"),
+            (|seen, _| seen.answered.push(seen.answered[0].clone()), "the answer of s2 came again"),
+            (|seen, _| seen.answered[0].body = AnswerBody::Value(b"of 1".to_vec()), "the answer of s2 is not true"),
+            (|seen, _| seen.answered[0].from = 1, "s1 answered from beyond the horizon"),
+            (|seen, _| seen.answered[0].from = usize::MAX, "is not true"),
+            (|seen, _| seen.answered[0].hops = 1, "s2 is 2 links away and was reached over 1"),
+            (|seen, _| seen.answered[0].hops = 3, "s2 is 2 links away and was reached over 3"),
+            (|seen, _| seen.answered[0].hops = 5, "came 5 hops far"),
+            (|_, ending| ending.reason = EndReason::Silence, "it ended for Silence"),
+            (|_, ending| ending.tally_told = false, "its tally does not say so"),
+            (|_, ending| ending.doubtful = true, "doubtful true"),
+            (|_, ending| ending.tally.reached = 2, "it reached 2, not 3"),
+            (|_, ending| ending.tally.answers = 2, "2 answers told, 1 heard"),
+            (|_, ending| ending.tally.lost = 1, "lost 1"),
+            (|_, ending| ending.tally.silent = 1, "silent 1"),
+            (|_, ending| ending.tally.stopped = 1, "stopped 1, not 0"),
+            (|_, ending| ending.tally.copies = 1, "1 copies, where 2 are the least"),
+            (|_, ending| ending.tally.duplicates = 1, "1 duplicates of 2 copies"),
+            (|seen, _| seen.crossed.echoes = 1, "1 echoes of 2 copies"),
+            (|seen, _| seen.crossed.copies = 3, "2 copies told, 3 sent"),
+        ];
+        for (change, what) in cases {
+            let mut seen = Seen::well();
+            let mut ending = seen.ending.unwrap();
+            change(&mut seen, &mut ending);
+            seen.ending = Some(ending);
+            let broken = seen.judged().broken;
+            assert!(broken.iter().any(|text| text.contains(what)), "{what}: {broken:?}");
+        }
+        let broken = Seen { ending: None, ..Seen::well() }.judged().broken;
+        assert_eq!(broken, ["query 0 at contact 0: it did not end"]);
+    }
+
+    #[test]
+    fn what_comes_by_a_longer_way_is_well_where_copies_overtake_each_other() {
+        let mut seen = Seen::well();
+        seen.scene.plan.delays = Delays::Heavy;
+        seen.answered[0].hops = 3;
+        assert_eq!(seen.judged().broken, [""; 0]);
+        seen.answered[0].hops = 1;
+        assert_eq!(seen.judged().broken.len(), 1);
+    }
+
+    /// Whom the oracle does not reach for certain it does not demand, but for what one that is complete says of itself.
+    #[test]
+    fn a_ttl_that_others_cut_down_is_demanded_as_far_as_it_goes() {
+        let mut seen = Seen::well();
+        seen.scene.ttls = vec![15, 3, 3];
+        seen.ending.as_mut().unwrap().tally.reached = 2;
+        assert_eq!(seen.judged().broken, [""; 0]);
+        seen.answered.clear();
+        let broken = seen.judged().broken;
+        assert!(broken[0].ends_with("and yet it missed [2]") && broken[1].contains("missed [2], which"), "{broken:?}");
+    }
+
+    #[test]
+    fn of_many_servents_the_first_are_named() {
+        let many: Vec<u32> = (0..25).collect();
+        assert!(Few(&many).to_string().ends_with("18, 19] and 5 more"));
+        assert!(Few(&many[..20]).to_string().ends_with("18, 19]"));
+        assert_eq!(Few(&[2]).to_string(), "[2]");
+    }
 }

@@ -29,15 +29,20 @@ use common::limits::{SEEN_TP3_AGE_MAX, SILENCE_DEFAULT, TTL_FROM_OTHERS_MAX, TTL
 use common::link::LinkId;
 use common::message::ServentId;
 use common::overlay::Holding;
-use common::query::{AnswerBody, Ask, ContactMark, ContactName, Query, QueryId, Tally};
+use common::query::{AnswerBody, Ask, ContactMark, ContactName, Query, QueryId};
 use common::session::{EndReason, Ending};
 
 use super::super::dialects;
 use super::super::graph::{Graph, number};
 use super::super::oracle::Demanded;
 use super::super::outcome::RunOutcome;
-use super::super::plan::{Delays, FaultKind, Wire};
+use super::super::plan::{FaultKind, Wire};
 use super::super::scene::{Asking, Scene};
+pub(super) use super::super::verdict::answer::ToldPlace;
+use super::super::verdict::answer::{Allowance, HeardAnswers, ToldAnswer};
+use super::super::verdict::demand::Demand;
+use super::super::verdict::ending::Mischief;
+use super::super::verdict::{Crossed, Facts};
 use super::{Nanos, SECOND, nanos};
 
 /// Broken invariants kept; whoever has so many needs no more.
@@ -75,7 +80,6 @@ impl Condition {
 struct Tracked {
     asking: Asking,
     is_probe: bool,
-    ttl: u8,
     /// What its client speaks to its contact.
     dialect: Dialect,
     client: Option<(usize, SocketAddr)>,
@@ -102,14 +106,8 @@ struct Tracked {
     lies_told: usize,
     /// A forger counts itself among those who answered.
     is_claimed: bool,
-    /// By servent: how many answers came.
-    answered: Vec<u32>,
-    answers: u64,
-    doubled: u64,
-    copies: u64,
-    /// Those of them that went to neighbors who echo nothing.
-    silent_copies: u64,
-    echoes: u64,
+    heard_answers: HeardAnswers,
+    crossed: Crossed,
     is_forged: bool,
     /// Somebody said the very thing again, or what nobody can tell from it: it holds the query, and may have hurried ahead.
     is_said_again: bool,
@@ -118,7 +116,6 @@ struct Tracked {
     ended: Option<(Nanos, Ending)>,
     expected: u64,
     missed: Vec<u32>,
-    hops_wrong: Option<(usize, u8)>,
 }
 
 impl Tracked {
@@ -126,12 +123,26 @@ impl Tracked {
         if self.is_probe { Name::Probe } else { Name::Query(self.asking.number) }
     }
 
+    fn demand<'s>(&self, scene: &'s Scene) -> Demand<'s> {
+        Demand::new(scene, self.asking)
+    }
+
+    fn facts<'a>(&'a self, scene: &'a Scene, ending: &'a Ending) -> Facts<'a> {
+        Facts {
+            demand: self.demand(scene),
+            dialect: self.dialect,
+            heard: &self.heard_answers,
+            crossed: self.crossed,
+            ending,
+        }
+    }
+
     /// Whether the client was told an answer under a name whose owner gives none. One who holds what is asked may be about to.
     fn is_lied_to(&self, holders: &[u32]) -> bool {
         let in_no_name = self.lies_told > self.nameless_lies;
         let holds = |servent: u32| self.asking.topology || holders.binary_search(&servent).is_ok();
         let mut stood_for = (0..).zip(&self.is_stood_for).filter(|(_, is_stood_for)| **is_stood_for);
-        in_no_name || stood_for.any(|(servent, _)| !holds(servent) && has_answered(self, servent))
+        in_no_name || stood_for.any(|(servent, _)| !holds(servent) && self.heard_answers.has(servent))
     }
 
     fn id(&self) -> Option<QueryId> {
@@ -153,13 +164,6 @@ impl fmt::Display for Name {
             Name::Probe => f.write_str("the query after healing"),
         }
     }
-}
-
-/// The nodes an answer of a place names; nothing for an address nobody has.
-#[derive(Debug)]
-pub(super) struct ToldPlace {
-    pub(super) path: Vec<Option<usize>>,
-    pub(super) neighbors: Vec<Option<usize>>,
 }
 
 /// Under whose name a forger answers.
@@ -207,8 +211,6 @@ pub(super) struct Witness<'s> {
     /// When a session last ended.
     pub(super) ended_last: Nanos,
     ttl_most: u8,
-    pub(super) hops_sum: u64,
-    pub(super) hops_most: u8,
 }
 
 impl<'s> Witness<'s> {
@@ -235,8 +237,6 @@ impl<'s> Witness<'s> {
             touched_last: 0,
             ended_last: 0,
             ttl_most: ttl_most.clamp(TTL_FROM_OTHERS_MAX, TTL_MAX),
-            hops_sum: 0,
-            hops_most: 0,
         }
     }
 
@@ -347,11 +347,9 @@ impl<'s> Witness<'s> {
     // ---- queries come ----
 
     pub(super) fn on_announced(&mut self, asking: Asking, is_probe: bool) -> usize {
-        let ttl = self.scene.ttls.get(asking.contact as usize).copied().unwrap_or(self.scene.plan.ttl);
         self.queries.push(Tracked {
             asking,
             is_probe,
-            ttl: ttl.min(TTL_MAX),
             // The query after healing is asked by one who is told all there is to know.
             dialect: if is_probe && self.scene.plan.wire == Wire::Mixed {
                 Dialect::OWN
@@ -374,19 +372,14 @@ impl<'s> Witness<'s> {
             nameless_lies: 0,
             lies_told: 0,
             is_claimed: false,
-            answered: vec![0; self.scene.graph.servents()],
-            answers: 0,
-            doubled: 0,
-            copies: 0,
-            silent_copies: 0,
-            echoes: 0,
+            heard_answers: HeardAnswers::new(self.scene.graph.servents()),
+            crossed: Crossed::default(),
             is_forged: false,
             is_said_again: false,
             said: None,
             ended: None,
             expected: 0,
             missed: Vec::new(),
-            hops_wrong: None,
         });
         self.queries.len() - 1
     }
@@ -565,12 +558,12 @@ impl<'s> Witness<'s> {
     ) {
         let (id, ttl, hops) = (query.id(), query.ttl, query.hops);
         let forgets_from = self.forgets_from(client, id);
-        let ttl_most = self.ttl_most;
+        let (scene, ttl_most) = (self.scene, self.ttl_most);
         let mut limit = None;
         if let Some(asked) = self.query_of(client, id) {
-            asked.copies += 1;
-            asked.silent_copies += u64::from(dialect != Dialect::OWN);
-            limit = (!asked.is_forged).then_some(u16::from(asked.ttl) + 1);
+            asked.crossed.copies += 1;
+            asked.crossed.silent_copies += u64::from(dialect != Dialect::OWN);
+            limit = (!asked.is_forged).then_some(u16::from(asked.demand(scene).ttl) + 1);
         }
         if let Some(mark) = query.contact.filter(|_| self.is_mixed()) {
             self.marks.insert(id, mark);
@@ -596,7 +589,7 @@ impl<'s> Witness<'s> {
 
     pub(super) fn on_echo(&mut self, client: Option<usize>, id: QueryId) {
         if let Some(asked) = self.query_of(client, id) {
-            asked.echoes += 1;
+            asked.crossed.echoes += 1;
         }
     }
 
@@ -660,67 +653,31 @@ impl<'s> Witness<'s> {
         let is_loose = self.queries.get(query).and_then(Tracked::id).is_some_and(|id| self.is_loose(id));
         let Some(asked) = self.queries.get_mut(query) else { return };
         asked.heard = now;
-        asked.answers += 1;
         let name = asked.name();
         let Some(from) = from else {
+            asked.heard_answers.take_of_nobody();
             asked.lies_told += 1;
             if asked.lies_told > asked.strangers.len() + asked.nameless_lies {
                 self.broke(now, &format!("{name} is answered by nobody there is"));
             }
             return;
         };
-        let mut came_again = false;
         let is_nameless = asked.nameless.get(from).copied().unwrap_or(false);
         let is_stood_for = asked.is_stood_for.get(from).copied().unwrap_or(false);
-        if let (Some(answered), Some(lives), Some(stood_for)) =
-            (asked.answered.get_mut(from), asked.lives.get(from), asked.stood_for.get(from))
-        {
-            *answered += 1;
+        let count = |of: &[u32]| of.get(from).copied().unwrap_or(0);
+        let allowed = Allowance {
+            answers_max: count(&asked.lives) + count(&asked.stood_for),
             // Beside TP3 a forger can have a servent answer twice, and nobody can tell that from two who answer.
-            came_again = *answered > (lives + stood_for).max(1) && !((is_loose || is_stood_for) && is_nameless);
-            asked.doubled += u64::from(came_again);
-        }
-        if !asked.is_probe {
-            self.hops_sum += u64::from(hops.unwrap_or_default());
-            self.hops_most = self.hops_most.max(hops.unwrap_or_default());
-        }
-        if let Some(hops) = hops
-            && hops > asked.ttl + 1
-            && !asked.is_forged
-        {
-            asked.hops_wrong = Some((from, hops));
-        }
-        let contact = asked.asking.contact as usize;
-        let (is_topology, is_forged, hops_wrong) = (asked.asking.topology, asked.is_forged, asked.hops_wrong.take());
-        if came_again {
-            self.broke(now, &format!("the answer of s{from} to {name} came again"));
-        }
-        if let Some((from, hops)) = hops_wrong {
-            self.broke(now, &format!("the answer of s{from} to {name} came {hops} hops far"));
-        }
-        // Where answers do not say what they answer, a forger can have another question answered in a query's name.
-        let may_answer_another = is_forged && is_nameless;
-        let is_true = match (body, place) {
-            _ if may_answer_another || is_stood_for => true,
-            (AnswerBody::Value(value), _) => {
-                !is_topology
-                    && scene.holders.binary_search(&number(from)).is_ok()
-                    && *value == format!("of {from}").into_bytes()
-            }
-            // A forger says of the way whatever it likes.
-            (AnswerBody::Place { .. }, Some(ToldPlace { path, neighbors })) => {
-                // A TP3 neighbor does not say where it is, and its place is no more than the way to it.
-                let must_be_linked = scene.faults.is_empty()
-                    && !is_nameless
-                    && dialects::is_native_among(&scene.plan, &scene.graph, from);
-                is_topology
-                    && (is_forged || is_way(&scene.graph, contact, from, hops, path))
-                    && (!must_be_linked || are_neighbors(&scene.graph, from, neighbors))
-            }
-            (AnswerBody::Place { .. }, None) => false,
+            may_come_again: (is_loose || is_stood_for) && is_nameless,
+            // Where answers do not say what they answer, a forger can have another question answered in a query's name.
+            may_be_false: asked.is_forged && is_nameless || is_stood_for,
+            is_forged: asked.is_forged,
+            is_nameless,
         };
-        if !is_true {
-            self.broke(now, &format!("the answer of s{from} to {name} is not true: {body:?}"));
+        let demand = asked.demand(scene);
+        let wrong = asked.heard_answers.take(&demand, &ToldAnswer { from, hops, body, place }, allowed);
+        for what in wrong {
+            self.broke(now, &format!("the answer of s{from} to {name} {what}"));
         }
     }
 
@@ -735,17 +692,12 @@ impl<'s> Witness<'s> {
             self.broke(now, &text);
         }
         let Some(asked) = self.queries.get(query) else { return };
-        let (contact, ttl, asked_at) = (asked.asking.contact as usize, asked.ttl, asked.asked.unwrap_or(now));
-        let certain_ttl = self.certain_ttl(contact, ttl);
+        let (demand, asked_at) = (asked.demand(self.scene), asked.asked.unwrap_or(now));
+        let contact = demand.contact();
         // What is demanded for the figures: of whatever no fault had anything to do with.
-        let untroubled = if self.scene.faults.is_empty() {
-            Demanded::new(&self.scene.graph, contact, certain_ttl)
-        } else {
-            Demanded::new(&self.untouched(asked_at, true), contact, certain_ttl)
-        };
+        let mut demanded = demand.answers(&self.reached(&demand, demand.certain_ttl(), asked_at, true));
         let answers_pass = self.clients.is_untroubled_since(asked_at);
         let contact_is_well = self.servents.get(contact).is_some_and(|fate| fate.is_untroubled_since(asked.attached));
-        let mut demanded = self.demanded(asked, &untroubled);
         // Only a native client gets an answer without being dialled: that of its contact.
         let needs_no_dial = |servent: u32| servent as usize == contact && asked.dialect == Dialect::OWN;
         // What a forger said of a contact spoils what is asked there next, which is told; whether it ends is judged by the
@@ -753,52 +705,33 @@ impl<'s> Witness<'s> {
         let is_spoilt = self.is_forger_there && self.may_be_spoilt(asked, ending);
         let is_well = contact_is_well && !asked.is_forged && !is_spoilt;
         demanded.retain(|servent| is_well && (answers_pass || needs_no_dial(*servent)));
-        let missed: Vec<u32> = demanded.iter().copied().filter(|servent| !has_answered(asked, *servent)).collect();
-        let is_complete = ending.reason == EndReason::Complete;
-        let mut lies = Vec::new();
-        let silent_copies = if asked.is_forged { 0 } else { asked.silent_copies };
-        if is_complete && !asked.is_said_again {
-            // Where the TTL ended it nowhere it came to everybody, as far as those who say so do not lie.
-            let went_everywhere = ending.tally.stopped == 0 && !self.is_liar_there;
-            let ttl = if went_everywhere { u8::MAX } else { certain_ttl };
-            let stood = if self.scene.faults.is_empty() {
-                Demanded::new(&self.scene.graph, contact, ttl)
-            } else {
-                Demanded::new(&self.untouched(asked_at, false), contact, ttl)
-            };
-            lies = self.demanded(asked, &stood);
-            lies.retain(|servent| !has_answered(asked, *servent));
+        let missed = asked.heard_answers.missing(&demanded);
+        let mut lied_of = Vec::new();
+        if ending.reason == EndReason::Complete && !asked.is_said_again {
+            let ttl = demand.ttl_of_complete(&ending.tally, self.is_liar_there);
+            let stood = self.reached(&demand, ttl, asked_at, false);
+            lied_of = asked.heard_answers.missing(&demand.answers(&stood));
         }
-        let is_lied_to = !asked.is_claimed && asked.is_lied_to(&self.scene.holders);
-        // Where nobody but those who say who they are can answer, all that came is known to be of somebody.
-        let is_all_named = matches!(self.scene.plan.wire, Wire::None | Wire::Native);
-        let is_promised = ending.tally_told && ending.tally.is_whole() && ending.answers >= ending.tally.answers;
-        let must_doubt = is_all_named && is_lied_to && is_promised && ending.reason == EndReason::Silence;
-        let may_doubt = self.is_forger_there || self.is_liar_there;
-        let is_whole = ending.tally_told && ending.tally.is_whole() && ending.missing == 0;
-        if is_complete && !(is_whole && ending.answers >= ending.tally.answers) {
-            self.broke(now, &format!("{name} ends as complete, and its tally does not say so: {:?}", ending.tally));
-        }
-        if is_complete && is_lied_to {
-            self.broke(now, &format!("{name} ends as complete, with an answer of nobody whom its contact counts"));
-        }
-        if ending.doubtful != must_doubt && (must_doubt || !may_doubt) {
-            self.broke(now, &format!("{name} ends with doubtful {}: {ending:?}", ending.doubtful));
-        }
-        if is_complete && silent_copies > 0 {
-            let text = format!("{name} ends as complete, and {silent_copies} of its copies went where nobody echoes");
-            self.broke(now, &text);
-        }
-        if !lies.is_empty() {
-            self.broke(now, &format!("{name} ends as complete, and yet it missed {lies:?}"));
-        }
-        // Whatever befell others: a servent that can be reached without them is never lost.
-        if !missed.is_empty() {
-            self.broke(now, &format!("{name} missed {missed:?}, which no fault had anything to do with"));
+        let mischief = Mischief {
+            is_forged: asked.is_forged,
+            is_lied_to: !asked.is_claimed && asked.is_lied_to(&self.scene.holders),
+            may_doubt: self.is_forger_there || self.is_liar_there,
+        };
+        for what in asked.facts(self.scene, ending).what_the_ending_has_wrong(mischief, &missed, &lied_of) {
+            self.broke(now, &format!("{name} {what}"));
         }
         if let Some(asked) = self.queries.get_mut(query) {
             asked.expected = demanded.len() as u64;
             asked.missed = missed;
+        }
+    }
+
+    /// What a query comes to over the links that stood from then on until now; without those in trouble as well, if so asked.
+    fn reached(&self, demand: &Demand<'_>, ttl: u8, since: Nanos, without_troubled: bool) -> Demanded {
+        if self.scene.faults.is_empty() {
+            demand.reached(ttl)
+        } else {
+            demand.reached_over(&self.untouched(since, without_troubled), ttl)
         }
     }
 
@@ -813,54 +746,6 @@ impl<'s> Witness<'s> {
                 ending.tally.lost > 0 || asked.said.as_ref().is_some_and(|(mark, _)| is_named(mark))
             }
         }
-    }
-
-    /// Whom the oracle demands an answer of.
-    fn demanded(&self, asked: &Tracked, expected: &Demanded) -> Vec<u32> {
-        let is_present = |servent: &u32| {
-            !self.scene.absent.get(*servent as usize).copied().unwrap_or(false) && expected.reaches(*servent as usize)
-        };
-        if asked.asking.topology {
-            (0..number(self.scene.graph.servents())).filter(is_present).collect()
-        } else {
-            self.scene.holders.iter().copied().filter(is_present).collect()
-        }
-    }
-
-    /// Whether the oracle knows what a query from here comes to.
-    fn is_exact(&self, contact: usize, ttl: u8) -> bool {
-        !self.is_cut(contact, ttl) && !self.may_shadow(contact)
-    }
-
-    /// With which TTL whoever the oracle reaches is reached in any case.
-    fn certain_ttl(&self, contact: usize, ttl: u8) -> u8 {
-        let ttl = if self.is_cut(contact, ttl) { TTL_FROM_OTHERS_MAX } else { ttl };
-        // A way that is longer than this comes to somebody for the second time, but for those who have started anew.
-        let is_ample = self.scene.faults.is_empty() && usize::from(ttl) + 2 >= self.scene.graph.servents();
-        if self.may_shadow(contact) && !is_ample { 0 } else { ttl }
-    }
-
-    /// Whether somebody whose own TTL is small cuts this one down.
-    fn is_cut(&self, contact: usize, ttl: u8) -> bool {
-        let ttl_of = |other: usize| self.scene.ttls.get(other).copied().unwrap_or(self.scene.plan.ttl);
-        ttl > TTL_FROM_OTHERS_MAX && self.others(contact).any(|other| ttl_of(other) < ttl)
-    }
-
-    /// Whether a fast long way may shadow a slow short one, where a servent passes on once only.
-    fn may_shadow(&self, contact: usize) -> bool {
-        let is_once = |other: usize| self.scene.forward_once.get(other).copied().unwrap_or(false);
-        !self.is_even() && self.others(contact).any(is_once)
-    }
-
-    /// Whoever else is there.
-    fn others(&self, contact: usize) -> impl Iterator<Item = usize> + '_ {
-        let is_absent = |servent: usize| self.scene.absent.get(servent).copied().unwrap_or(false);
-        (0..self.scene.graph.servents()).filter(move |other| *other != contact && !is_absent(*other))
-    }
-
-    /// Whether no copy can overtake another.
-    fn is_even(&self) -> bool {
-        self.scene.plan.delays == Delays::Equal && self.scene.faults.is_empty()
     }
 
     pub(super) fn has_ended(&self, query: usize) -> bool {
@@ -883,51 +768,7 @@ impl<'s> Witness<'s> {
         let (Some((_, ending)), Some(_)) = (asked.ended, asked.asked) else {
             return vec!["its contact did not take it".to_owned()];
         };
-        let contact = asked.asking.contact as usize;
-        let mut wrong = Vec::new();
-        if !self.is_exact(contact, asked.ttl) {
-            return wrong;
-        }
-        let expected = Demanded::new(&self.scene.graph, contact, asked.ttl);
-        let demanded = self.demanded(asked, &expected);
-        for servent in 0..number(asked.answered.len()) {
-            match (demanded.binary_search(&servent).is_ok(), has_answered(asked, servent)) {
-                (true, false) => wrong.push(format!("s{servent} did not answer")),
-                (false, true) => wrong.push(format!("s{servent} answered from beyond the horizon")),
-                _ => {}
-            }
-        }
-        if asked.dialect != Dialect::OWN {
-            return wrong;
-        }
-        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } = ending.tally;
-        let is_even = self.is_even();
-        let mut demand = |is: bool, what: String| {
-            if !is {
-                wrong.push(what);
-            }
-        };
-        let echoed_copies = asked.copies - asked.silent_copies;
-        demand(asked.echoes == echoed_copies, format!("{} echoes of {echoed_copies} copies", asked.echoes));
-        demand((lost, spoilt) == (0, 0), format!("lost {lost}, spoilt {spoilt}"));
-        // What lies behind a neighbor that echoes nothing is known to nobody.
-        let reason = if asked.silent_copies == 0 { EndReason::Complete } else { EndReason::Silence };
-        demand(ending.reason == reason, format!("it ended for {:?}", ending.reason));
-        demand((silent > 0) == (asked.silent_copies > 0), format!("silent {silent} of {}", asked.silent_copies));
-        if asked.silent_copies > 0 {
-            return wrong;
-        }
-        demand(reached == expected.reached, format!("it reached {reached}, not {}", expected.reached));
-        demand(answers == asked.answers, format!("{answers} answers told, {} heard", asked.answers));
-        demand(u64::try_from(stopped) == Ok(expected.stopped), format!("stopped {stopped}, not {}", expected.stopped));
-        let is_right = if is_even { copies == expected.copies } else { copies >= expected.copies };
-        demand(is_right, format!("{copies} copies, where {} are the least", expected.copies));
-        let new_count = expected.reached.saturating_sub(1);
-        let least = copies.saturating_sub(new_count);
-        let is_right = if is_even { duplicates == least } else { duplicates <= least };
-        demand(is_right, format!("{duplicates} duplicates of {copies} copies"));
-        demand(asked.copies == copies, format!("{copies} copies told, {} sent", asked.copies));
-        wrong
+        asked.facts(self.scene, &ending).what_is_not_exact()
     }
 
     /// Judges what can only be judged at the end, and tells what all came to.
@@ -950,28 +791,12 @@ impl<'s> Witness<'s> {
             }
             let Some(asked) = self.queries.get(query) else { continue };
             let Some((_, ending)) = asked.ended else { continue };
-            let tally = ending.tally;
             outcome.queries += 1;
             outcome.expected += asked.expected;
             outcome.missed += asked.missed.len() as u64;
-            outcome.doubled += asked.doubled;
-            outcome.answers += asked.answers;
-            // A hostile servent may have tallied anything; what cannot be is left out.
-            let servents = self.scene.graph.servents() as u64;
-            outcome.reached += tally.reached.min(servents);
-            outcome.copies += tally.copies.min(asked.copies);
-            outcome.duplicates += tally.duplicates.min(asked.copies);
-            outcome.stopped += tally.stopped.clamp(0, i64::try_from(servents).unwrap_or(i64::MAX));
-            outcome.lost += tally.lost.min(asked.copies + servents);
-            outcome.silent += tally.silent.min(asked.copies);
+            asked.facts(self.scene, &ending).add_to(outcome);
         }
-        outcome.hops_sum = self.hops_sum;
-        outcome.hops_most = self.hops_most;
     }
-}
-
-fn has_answered(asked: &Tracked, servent: u32) -> bool {
-    asked.answered.get(servent as usize).is_some_and(|answers| *answers > 0)
 }
 
 /// Where a link stands among the neighbors of its smaller end.
@@ -984,22 +809,6 @@ fn place_of(graph: &Graph, a: usize, b: usize) -> Option<usize> {
     Some(graph.range(small).start + place)
 }
 
-/// Whether these are the neighbors of a servent, each once.
-fn are_neighbors(graph: &Graph, of: usize, neighbors: &[Option<usize>]) -> bool {
-    let mut neighbors: Vec<Option<usize>> = neighbors.to_vec();
-    neighbors.sort_unstable();
-    neighbors.into_iter().eq(graph.neighbors(of).iter().map(|neighbor| Some(*neighbor as usize)))
-}
-
-/// Whether a path leads over real links from the contact to who answers, as many as it says.
-fn is_way(graph: &Graph, contact: usize, from: usize, hops: Option<u8>, path: &[Option<usize>]) -> bool {
-    let Some(path) = path.iter().copied().collect::<Option<Vec<usize>>>() else { return false };
-    path.first() == Some(&contact)
-        && path.last() == Some(&from)
-        && hops.is_none_or(|hops| path.len() == usize::from(hops) + 1)
-        && path.windows(2).all(|pair| matches!(*pair, [a, b] if place_of(graph, a, b).is_some()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -1008,9 +817,10 @@ mod tests {
     use common::address::AnswerAddress;
     use common::dialect::Dialect;
     use common::key::Key;
-    use common::query::Path;
+    use common::query::{Path, Tally};
 
     use super::super::super::faults::Fault;
+    use super::super::super::plan::Delays;
     use super::super::tests::chain;
     use super::*;
 
@@ -1163,21 +973,7 @@ mod tests {
         assert_broke(&witness, &[]);
         witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
         assert_broke(&witness, &["the answer of s2 to query 0 came again"]);
-        assert_eq!(witness.queries[0].doubled, 1);
-    }
-
-    #[test]
-    fn ways_that_do_not_exist_are_noticed() {
-        let graph = chain().graph;
-        assert!(is_way(&graph, 0, 2, Some(2), &[Some(0), Some(1), Some(2)]));
-        assert!(is_way(&graph, 0, 0, None, &[Some(0)]));
-        assert!(!is_way(&graph, 0, 2, Some(1), &[Some(0), Some(2)]));
-        assert!(!is_way(&graph, 0, 2, Some(3), &[Some(0), Some(1), Some(2)]));
-        assert!(!is_way(&graph, 1, 2, Some(2), &[Some(0), Some(1), Some(2)]));
-        assert!(!is_way(&graph, 0, 1, Some(2), &[Some(0), Some(1), Some(2)]));
-        assert!(!is_way(&graph, 0, 2, None, &[Some(0), None, Some(2)]));
-        assert!(are_neighbors(&graph, 1, &[Some(2), Some(0)]));
-        assert!(!are_neighbors(&graph, 1, &[Some(2)]) && !are_neighbors(&graph, 0, &[Some(1), Some(1)]));
+        assert_eq!(witness.queries[0].heard_answers.doubled(), 1);
     }
 
     #[test]
