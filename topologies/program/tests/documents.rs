@@ -384,6 +384,19 @@ fn every_test_a_page_tells_to_run_is_there_and_is_one() {
     assert!(checked > 20, "{checked}");
 }
 
+/// One that is not there is skipped by nobody, and nobody is told.
+#[test]
+fn every_slow_test_that_is_kept_from_mutants_is_there() {
+    let makefile = read("Makefile").replace("\\\n", " ");
+    let slow = makefile.lines().find_map(|line| line.strip_prefix("SLOW_TESTS = ")).unwrap();
+    let tests: Vec<String> = rust_files("common").iter().flat_map(|file| test_names(&read(file))).collect();
+    let names: Vec<&str> = slow.split_whitespace().collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(tests.iter().any(|test| test.contains(name)), "no test of the core is called {name}");
+    }
+}
+
 /// Where a package is.
 fn home_of(package: &str) -> &str {
     match package {
