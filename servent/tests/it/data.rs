@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -53,14 +53,25 @@ fn a_directory_is_refused() {
 /// What is read of it may be a part of what is being written.
 #[test]
 fn a_file_that_is_written_to_while_it_is_read_is_refused() {
+    refused_while_written(OpenOptions::new().append(true));
+}
+
+#[test]
+fn a_file_that_stays_as_long_while_it_is_written_to_is_refused_as_well() {
+    refused_while_written(OpenOptions::new().write(true));
+}
+
+/// Somebody has it open like this, and writes a line where it begins, or where it ends if that is all they may.
+fn refused_while_written(open: &OpenOptions) {
     let file = DataFile::new("tea green\n".repeat(1 << 20));
-    let mut end = OpenOptions::new().append(true).open(file.path()).unwrap();
+    let mut writer = open.open(file.path()).unwrap();
     let done = AtomicBool::new(false);
     let until = Instant::now() + PATIENCE;
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                end.write_all(b"tea black\n").unwrap();
+                writer.rewind().unwrap();
+                writer.write_all(b"tea black\n").unwrap();
             }
         });
         // The machine may have something else to do just then than to write.
