@@ -211,3 +211,21 @@ pub(super) fn open_link<T>(reader: &mut Reader<'_>, open: &std::collections::BTr
     let place = reader.below(open.len());
     open.keys().nth(place).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The rows of the page are what there is: a test of the core holds them to it.
+    #[test]
+    fn every_message_of_the_page_is_said() {
+        let page = include_str!("../../../docs/PROTOCOL.md");
+        let rows = page.lines().skip_while(|line| !line.starts_with("| no. | message |")).skip(2);
+        let rows = rows.take_while(|line| line.starts_with('|'));
+        let told: BTreeSet<&str> = rows.filter_map(|row| row.split('|').nth(2)).map(str::trim).collect();
+        let said: BTreeSet<&str> = (0..=u8::MAX).map(|first| message(&mut Reader::new(&[first])).name()).collect();
+        assert!(told.len() >= 9 && said == told, "{said:?}");
+    }
+}

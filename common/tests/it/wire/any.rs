@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::golden::{KINDS_COUNT, kind};
 use super::{answer_address, ask_for, heard_in_segments, stream_of};
 use crate::support::frames::{frame, framed, greeted, heard_by, new_link, opening_hello, stranger};
 use crate::support::mind::mark;
@@ -15,6 +16,8 @@ use common::query::{Answer, AnswerBody, Ask, AskHash, Query, QueryId, Tally};
 use common::wire::WireError;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 // ---- what holds for all messages and all bytes ----
 
@@ -146,6 +149,17 @@ fn any_message() -> impl Strategy<Value = Message> {
         1 => (any::<u8>(), 1..=KEY_BYTES_MAX).prop_map(|(byte, length)| ask_for(&vec![byte; length])),
     ];
     message_of(any_ask.boxed(), PATH_ADDRESSES_MAX, any_body.boxed())
+}
+
+/// What is not drawn is not tried.
+#[test]
+fn every_kind_of_message_is_drawn() {
+    let mut runner = TestRunner::deterministic();
+    let mut drawn = [false; KINDS_COUNT];
+    for _ in 0..2_000 {
+        drawn[kind(&small_message().new_tree(&mut runner).unwrap().current())] = true;
+    }
+    assert_eq!(drawn, [true; KINDS_COUNT]);
 }
 
 /// Any message of a few hundred bytes at most, for tests that are slow on long ones.

@@ -249,8 +249,8 @@ pub(super) fn golden_messages() -> Vec<Golden> {
 }
 
 /// Numbers every kind of message. It does not compile when a kind is added: give the new one golden bytes, a strategy
-/// below and a section in docs/PROTOCOL.md.
-fn kind(message: &Message) -> usize {
+/// in `any` and a row in docs/PROTOCOL.md.
+pub(super) fn kind(message: &Message) -> usize {
     match message {
         Message::Hello(hello) => match hello.role {
             Role::Servent { .. } => 0,
@@ -288,7 +288,7 @@ fn kind(message: &Message) -> usize {
     }
 }
 
-const KINDS_COUNT: usize = 22;
+pub(super) const KINDS_COUNT: usize = 22;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
