@@ -296,6 +296,22 @@ fn cargo_doc_shows_what_others_build_on_and_nothing_else() {
     assert!(!private.is_empty() && private.iter().all(|line| line.contains("--target-dir")), "{private:?}");
 }
 
+#[test]
+fn whatever_a_page_says_can_be_made_can_be_made() {
+    let makefile = read("Makefile");
+    let mut checked = 0;
+    for document in documents() {
+        for word in read(&document).split('`').skip(1).step_by(2) {
+            let Some(target) = word.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next()) else {
+                continue;
+            };
+            checked += 1;
+            assert!(makefile.contains(&format!("\n{target}: ## ")), "{document}: nobody makes {target}");
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
 /// What the lints hold they hold in every crate, and what is indexed where others have a say.
 #[test]
 fn the_lints_that_hold_a_law_are_on() {
@@ -440,7 +456,7 @@ fn test_names(text: &str) -> Vec<String> {
 #[test]
 fn every_name_of_the_code_that_the_architecture_and_the_page_of_tests_use_is_in_the_code() {
     let code: String = rust_files("").iter().map(|file| read(file)).chain([read("Makefile")]).collect();
-    let pages = ["ARCHITECTURE.md", "docs/DECISIONS.md", "docs/TESTING.md"].map(read).concat();
+    let pages = ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/DECISIONS.md", "docs/TESTING.md"].map(read).concat();
     // What holds a law has a test of its own, below.
     let page: String =
         pages.split("\n\n").flat_map(|part| part.split("\n- ")).map(|part| part.split(HELD).next().unwrap()).collect();
@@ -595,8 +611,15 @@ fn tests_of_the_programs_compile_none_of_the_simulator() {
 fn every_file_a_document_names_is_there() {
     let all = files("");
     let mut checked = 0;
-    let pages =
-        ["ARCHITECTURE.md", "README.md", "docs/DECISIONS.md", "docs/PROTOCOL.md", "docs/TP3.md", "docs/TESTING.md"];
+    let pages = [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "README.md",
+        "docs/DECISIONS.md",
+        "docs/PROTOCOL.md",
+        "docs/TP3.md",
+        "docs/TESTING.md",
+    ];
     for document in pages {
         for word in read(document).split('`').skip(1).step_by(2) {
             let is_file = [".rs", ".md", ".toml", ".topo"].iter().any(|end| word.ends_with(end)) && word.contains('/');
