@@ -1,0 +1,165 @@
+//! Answers, as servents put them on links and as clients report them.
+//!
+//! - No life of a servent puts two answers to one query on links, but for the exceptions of `flood`. A servent that started
+//!   anew is another one here, for it may be told an old query, which it cannot know.
+//! - Every answer a client reports is true, came a way that is there, and none comes again under one name: so the verdict
+//!   says, and here is what it must put up with beside forgers.
+
+use std::collections::HashSet;
+
+use common::query::QueryId;
+
+use super::super::super::verdict::answer::{Allowance, HeardAnswers, ToldAnswer};
+use super::super::super::verdict::demand::Demand;
+
+/// The answers to one query.
+#[derive(Debug)]
+struct AnswersTo {
+    /// By servent: how many lives of it put an answer on a link.
+    lives: Vec<u32>,
+    /// By servent: whether it put an answer on a link that does not say who gives it, nor to what.
+    nameless: Vec<bool>,
+    heard: HeardAnswers,
+}
+
+/// What of a servent's answers is a forger's doing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt {
+    pub(super) is_forged: bool,
+    /// The query may have been forgotten, and come anew.
+    pub(super) is_loose: bool,
+    /// A forger answered in the servent's name, for so many of its lives that did not answer themselves.
+    pub(super) stood_for: (bool, u32),
+}
+
+/// All of them.
+pub(super) struct WatchedAnswers {
+    servents: usize,
+    queries: Vec<AnswersTo>,
+    said: HashSet<(usize, u32, QueryId)>,
+}
+
+impl WatchedAnswers {
+    pub(super) fn new(servents: usize) -> WatchedAnswers {
+        WatchedAnswers { servents, queries: Vec::new(), said: HashSet::new() }
+    }
+
+    // ---- what happens ----
+
+    pub(super) fn on_announced(&mut self) {
+        self.queries.push(AnswersTo {
+            lives: vec![0; self.servents],
+            nameless: vec![false; self.servents],
+            heard: HeardAnswers::new(self.servents),
+        });
+    }
+
+    /// A life of a servent puts an answer on a link, and says there who it is or does not. Whether it is the first of that
+    /// life.
+    pub(super) fn on_said(
+        &mut self,
+        of: Option<usize>,
+        (servent, life): (usize, u32),
+        id: QueryId,
+        says_who: bool,
+    ) -> bool {
+        let is_first = self.said.insert((servent, life, id));
+        if let Some(answers) = of.and_then(|of| self.queries.get_mut(of))
+            && let (Some(lives), Some(nameless)) = (answers.lives.get_mut(servent), answers.nameless.get_mut(servent))
+        {
+            *lives += u32::from(is_first);
+            *nameless |= !says_who;
+        }
+        is_first
+    }
+
+    /// A client reports an answer of nobody there is.
+    pub(super) fn on_told_of_nobody(&mut self, query: usize) {
+        if let Some(answers) = self.queries.get_mut(query) {
+            answers.heard.take_of_nobody();
+        }
+    }
+
+    /// A client reports an answer. What of it is wrong.
+    pub(super) fn on_told(
+        &mut self,
+        query: usize,
+        demand: &Demand<'_>,
+        answer: &ToldAnswer<'_>,
+        doubt: Doubt,
+    ) -> Vec<String> {
+        let Some(answers) = self.queries.get_mut(query) else { return Vec::new() };
+        let is_nameless = answers.nameless.get(answer.from).copied().unwrap_or(false);
+        let (is_stood_for, stood_for) = doubt.stood_for;
+        let allowed = Allowance {
+            answers_max: answers.lives.get(answer.from).copied().unwrap_or(0) + stood_for,
+            // Beside TP3 a forger can have a servent answer twice, and nobody can tell that from two who answer.
+            may_come_again: (doubt.is_loose || is_stood_for) && is_nameless,
+            // Where answers do not say what they answer, a forger can have another question answered in a query's name.
+            may_be_false: doubt.is_forged && is_nameless || is_stood_for,
+            is_forged: doubt.is_forged,
+            is_nameless,
+        };
+        answers.heard.take(demand, answer, allowed)
+    }
+
+    // ---- what is known of it ----
+
+    /// Whether a life of a servent has answered.
+    pub(super) fn has_said(&self, servent: usize, life: u32, id: QueryId) -> bool {
+        self.said.contains(&(servent, life, id))
+    }
+
+    pub(super) fn heard(&self, query: usize) -> Option<&HeardAnswers> {
+        self.queries.get(query).map(|answers| &answers.heard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::chain;
+    use super::super::SECOND;
+    use super::super::tests::{CLIENT, asked, assert_broke, id, value};
+    use super::*;
+
+    #[test]
+    fn a_second_answer_of_the_same_life_is_noticed() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
+        witness.on_answer_said(SECOND, (2, 3), CLIENT, id(), true);
+        witness.on_answer_said(SECOND, (2, 1), CLIENT, QueryId { sequence: 6, ..id() }, true);
+        assert_broke(&witness, &[]);
+        witness.on_answer_said(2 * SECOND, (2, 1), CLIENT, id(), true);
+        assert_broke(&witness, &["s2 answers query"]);
+        witness.on_answer_said(1_000 * SECOND, (2, 1), CLIENT, id(), true);
+        assert_broke(&witness, &["s2 answers query", "s2 answers query"]);
+    }
+
+    #[test]
+    fn answers_that_are_not_true_are_noticed() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(1), None);
+        witness.on_answer(SECOND, 0, Some(1), Some(1), &value(1), None);
+        witness.on_answer(SECOND, 0, None, Some(1), &value(1), None);
+        assert_broke(&witness, &["s2 to query 0 is not true", "s1 to query 0 is not true", "nobody"]);
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(5), &value(2), None);
+        assert_broke(&witness, &["5 hops far"]);
+    }
+
+    #[test]
+    fn an_answer_that_comes_again_is_noticed_and_one_of_another_life_is_another() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        for life in [1, 2] {
+            witness.on_answer_said(SECOND, (2, life), CLIENT, id(), true);
+            witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        }
+        assert_broke(&witness, &[]);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        assert_broke(&witness, &["the answer of s2 to query 0 came again"]);
+        assert_eq!(witness.answers.heard(0).unwrap().doubled(), 1);
+    }
+}

@@ -1,0 +1,351 @@
+//! How queries end, whom they missed, and what all of them came to.
+//!
+//! - A session ends at the latest one silence after it asked or last heard an answer, and every one that asked ends.
+//! - What an ending claims is so. That is for the verdict to say, given who is demanded: of whatever no fault had anything to
+//!   do with, however it ended; and for one that is complete of the links that stood all the while from its asking to its
+//!   end. Of one that a hostile servent forged or said again nothing of this is claimed, since what was told to the forger's
+//!   copies is missing in its tally.
+//! - With no faults at all, everything is exactly as the oracle says.
+
+use common::dialect::Dialect;
+use common::limits::SILENCE_DEFAULT;
+use common::session::{EndReason, Ending};
+
+use super::super::super::oracle::Demanded;
+use super::super::super::outcome::RunOutcome;
+use super::super::super::plan::FaultKind;
+use super::super::super::scene::Scene;
+use super::super::super::verdict::Facts;
+use super::super::super::verdict::demand::Demand;
+use super::super::super::verdict::ending::Mischief;
+use super::answers::WatchedAnswers;
+use super::flood::WatchedFlood;
+use super::forgeries::Forgeries;
+use super::lies::Lies;
+use super::links::WatchedLinks;
+use super::queries::{WatchedQueries, WatchedQuery};
+use super::{Nanos, nanos};
+
+/// What everybody else has seen.
+#[derive(Clone, Copy)]
+pub(super) struct Evidence<'a> {
+    pub(super) scene: &'a Scene,
+    pub(super) is_forger_there: bool,
+    pub(super) links: &'a WatchedLinks<'a>,
+    pub(super) queries: &'a WatchedQueries,
+    pub(super) forgeries: &'a Forgeries,
+    pub(super) flood: &'a WatchedFlood,
+    pub(super) lies: &'a Lies,
+    pub(super) answers: &'a WatchedAnswers,
+}
+
+impl<'a> Evidence<'a> {
+    fn facts(&self, query: usize, ending: &'a Ending) -> Option<(&'a WatchedQuery, Facts<'a>)> {
+        let asked = self.queries.get(query)?;
+        let facts = Facts {
+            demand: asked.demand(self.scene),
+            dialect: asked.dialect,
+            heard: self.answers.heard(query)?,
+            crossed: self.flood.crossed(query),
+            ending,
+        };
+        Some((asked, facts))
+    }
+
+    /// What a query comes to over the links that stood from then on until now; without those in trouble as well, if so asked.
+    fn reached(&self, demand: &Demand<'_>, ttl: u8, since: Nanos, without_troubled: bool) -> Demanded {
+        if self.scene.faults.is_empty() {
+            demand.reached(ttl)
+        } else {
+            demand.reached_over(&self.links.untouched(since, without_troubled), ttl)
+        }
+    }
+}
+
+/// How one query ended.
+#[derive(Clone, Debug, Default)]
+struct EndOfQuery {
+    /// When its session last had a reason to go on waiting.
+    heard: Nanos,
+    ended: Option<Ending>,
+    expected: u64,
+    missed: Vec<u32>,
+}
+
+/// How all of them did.
+pub(super) struct WatchedEndings {
+    /// Whether a fault is one that may say of what came of a query whatever it likes.
+    is_liar_there: bool,
+    queries: Vec<EndOfQuery>,
+}
+
+impl WatchedEndings {
+    pub(super) fn new(scene: &Scene) -> WatchedEndings {
+        let is_liar_there = scene.faults.iter().any(|fault| fault.kind == FaultKind::Hostile);
+        WatchedEndings { is_liar_there, queries: Vec::new() }
+    }
+
+    // ---- what happens ----
+
+    pub(super) fn on_announced(&mut self) {
+        self.queries.push(EndOfQuery::default());
+    }
+
+    /// A session has a reason to go on waiting.
+    pub(super) fn on_heard(&mut self, now: Nanos, query: usize) {
+        if let Some(end) = self.queries.get_mut(query) {
+            end.heard = now;
+        }
+    }
+
+    /// A session ends. What of that is wrong.
+    pub(super) fn on_ended(&mut self, now: Nanos, query: usize, ending: &Ending, seen: &Evidence<'_>) -> Vec<String> {
+        let (Some(end), Some((asked, facts))) = (self.queries.get_mut(query), seen.facts(query, ending)) else {
+            return Vec::new();
+        };
+        end.ended = Some(*ending);
+        let mut wrong = Vec::new();
+        let (since, silence) = (end.heard, now.saturating_sub(end.heard));
+        if silence > nanos(SILENCE_DEFAULT) {
+            wrong.push(format!("ends {silence} ns after its client last heard of it, at {since} ns"));
+        }
+        let since = asked.asked.unwrap_or(now);
+        let demanded = demanded(query, asked, since, &facts, seen);
+        let missed = facts.heard.missing(&demanded);
+        let mut lied_of = Vec::new();
+        if ending.reason == EndReason::Complete && !seen.forgeries.is_said_again(query) {
+            let demand = &facts.demand;
+            let ttl = demand.ttl_of_complete(&ending.tally, self.is_liar_there);
+            lied_of = facts.heard.missing(&demand.answers(&seen.reached(demand, ttl, since, false)));
+        }
+        let mischief = Mischief {
+            is_forged: seen.forgeries.is_forged(query),
+            is_lied_to: seen.lies.is_told_one(query, &facts.demand, facts.heard),
+            may_doubt: seen.is_forger_there || self.is_liar_there,
+        };
+        wrong.extend(facts.what_the_ending_has_wrong(mischief, &missed, &lied_of));
+        end.expected = demanded.len() as u64;
+        end.missed = missed;
+        let name = asked.name();
+        wrong.into_iter().map(|what| format!("{name} {what}")).collect()
+    }
+
+    /// All is over. What can only be judged now, and what all came to.
+    pub(super) fn on_end(&self, outcome: &mut RunOutcome, seen: &Evidence<'_>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (query, end) in self.queries.iter().enumerate() {
+            let Some(asked) = seen.queries.get(query) else { continue };
+            let name = asked.name();
+            if asked.asked.is_some() && end.ended.is_none() {
+                wrong.push(format!("{name} never ends"));
+                continue;
+            }
+            if asked.is_probe {
+                continue;
+            }
+            if seen.scene.faults.is_empty() {
+                let odd = self.what_is_wrong(query, seen);
+                if !odd.is_empty() {
+                    wrong.push(format!("{name}, on a healthy overlay: {}", odd.join("; ")));
+                }
+            }
+            let Some(ending) = &end.ended else { continue };
+            let Some((_, facts)) = seen.facts(query, ending) else { continue };
+            outcome.queries += 1;
+            outcome.expected += end.expected;
+            outcome.missed += end.missed.len() as u64;
+            facts.add_to(outcome);
+        }
+        wrong
+    }
+
+    // ---- what is known of it ----
+
+    #[cfg(test)]
+    fn expected(&self, query: usize) -> u64 {
+        self.queries[query].expected
+    }
+
+    #[cfg(test)]
+    fn missed(&self, query: usize) -> &[u32] {
+        &self.queries[query].missed
+    }
+
+    pub(super) fn has_ended(&self, query: usize) -> bool {
+        self.queries.get(query).is_none_or(|end| end.ended.is_some())
+    }
+
+    /// What of a query is not as it must be where nothing goes wrong.
+    pub(super) fn what_is_wrong(&self, query: usize, seen: &Evidence<'_>) -> Vec<String> {
+        let Some(asked) = seen.queries.get(query) else { return Vec::new() };
+        let ended = self.queries.get(query).and_then(|end| end.ended).filter(|_| asked.asked.is_some());
+        let Some(ending) = ended else { return vec!["its contact did not take it".to_owned()] };
+        seen.facts(query, &ending).map_or_else(Vec::new, |(_, facts)| facts.what_is_not_exact())
+    }
+}
+
+/// Of whom an answer is demanded however a query ends: of whatever no fault had anything to do with.
+fn demanded(query: usize, asked: &WatchedQuery, since: Nanos, facts: &Facts<'_>, seen: &Evidence<'_>) -> Vec<u32> {
+    let (demand, contact) = (&facts.demand, facts.demand.contact());
+    let mut demanded = demand.answers(&seen.reached(demand, demand.certain_ttl(), since, true));
+    let answers_pass = seen.links.clients_are_untroubled_since(since);
+    let contact_is_well = seen.links.is_servent_untroubled_since(contact, asked.attached);
+    // Only a native client gets an answer without being dialled: that of its contact.
+    let needs_no_dial = |servent: u32| servent as usize == contact && asked.dialect == Dialect::OWN;
+    // What a forger said of a contact spoils what is asked there next, which is told; whether it ends is judged by the
+    // queries after healing.
+    let is_spoilt = seen.is_forger_there && seen.forgeries.may_be_refused(query, asked.dialect, facts.ending);
+    let is_well = contact_is_well && !seen.forgeries.is_forged(query) && !is_spoilt;
+    demanded.retain(|servent| is_well && (answers_pass || needs_no_dial(*servent)));
+    demanded
+}
+
+#[cfg(test)]
+mod tests {
+    use common::link::LinkId;
+    use common::query::Tally;
+
+    use super::super::super::super::plan::Delays;
+    use super::super::super::tests::chain;
+    use super::super::SECOND;
+    use super::super::tests::{CLIENT, asked, assert_broke, complete, copy, silence, troubled, value};
+    use super::*;
+
+    #[test]
+    fn complete_without_a_holder_is_noticed() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &complete(0));
+        let missed = "missed [2], which no fault had anything to do with";
+        assert_broke(&witness, &["complete, and yet it missed [2]", missed]);
+        assert_eq!((witness.endings.expected(0), witness.endings.missed(0).len()), (1, 1));
+        // It is missed however the query ended.
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &Ending { reason: EndReason::Silence, ..complete(0) });
+        assert_broke(&witness, &[missed]);
+    }
+
+    #[test]
+    fn nobody_doubts_where_nobody_lies() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        witness.on_ended(SECOND + 1, 0, &silence(1, true));
+        assert_broke(&witness, &["doubtful true"]);
+    }
+
+    #[test]
+    fn complete_beside_a_neighbor_that_echoes_nothing_is_noticed() {
+        let scene = chain();
+        for (dialect, breaks) in
+            [(Dialect::OWN, &[][..]), (Dialect::Tp3, &["1 of its copies went where nobody echoes"])]
+        {
+            let mut witness = asked(&scene);
+            witness.on_copy(SECOND, 1, LinkId(2), dialect, Some(CLIENT), &copy(2, 2));
+            witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+            witness.on_ended(SECOND + 1, 0, &complete(1));
+            assert_broke(&witness, breaks);
+        }
+    }
+
+    /// The chain, of which the one in the middle passes on once, and answers take their time.
+    fn shadowed(ttl: u8, holders: &[u32]) -> Scene {
+        let mut scene = Scene { forward_once: vec![false, true, false], holders: holders.to_vec(), ..troubled() };
+        scene.plan.delays = Delays::Heavy;
+        scene.ttls.fill(ttl);
+        scene
+    }
+
+    #[test]
+    fn where_one_way_may_shadow_another_neighbors_are_demanded_and_whoever_is_there_if_nothing_was_stopped() {
+        let stopped = Ending { tally: Tally { stopped: 1, ..complete(0).tally }, ..complete(0) };
+        for (holders, ending, breaks) in [
+            (&[2][..], stopped, &[][..]),
+            (&[2], complete(0), &["complete, and yet it missed [2]"]),
+            (&[1], stopped, &["complete, and yet it missed [1]", "missed [1], which no fault"]),
+        ] {
+            let scene = shadowed(3, holders);
+            let mut witness = asked(&scene);
+            witness.on_ended(SECOND + 1, 0, &ending);
+            assert_broke(&witness, breaks);
+        }
+        // Whoever may lie of what came of a copy may say that nothing was stopped.
+        let mut scene = shadowed(3, &[2]);
+        scene.faults[0].kind = FaultKind::Hostile;
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &complete(0));
+        assert_broke(&witness, &[]);
+        // Beyond any way there is the TTL ends nothing.
+        let scene = Scene { faults: Vec::new(), ..shadowed(1, &[2]) };
+        let mut witness = asked(&scene);
+        witness.on_ended(SECOND + 1, 0, &stopped);
+        assert_broke(&witness, &["complete, and yet it missed [2]", "missed [2], which no fault"]);
+    }
+
+    #[test]
+    fn a_holder_behind_a_link_that_fell_may_be_missing() {
+        let scene = troubled();
+        for begins_anew in [false, true] {
+            let mut witness = asked(&scene);
+            witness.on_link_falls(SECOND + 1, 1, 2, true);
+            if begins_anew {
+                witness.on_link_stands(SECOND + 2, 1, 2);
+            }
+            witness.on_ended(SECOND + 3, 0, &complete(0));
+            assert_broke(&witness, &[]);
+            assert_eq!(witness.endings.expected(0), 0);
+            assert!(witness.was_disturbed(0));
+        }
+    }
+
+    #[test]
+    fn a_fault_that_fells_nothing_excuses_no_lie_and_counts_as_no_miss() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.trouble_servent(SECOND + 1, 2, true);
+        witness.on_ended(SECOND + 3, 0, &complete(0));
+        assert_broke(&witness, &["complete, and yet it missed [2]"]);
+        assert_eq!(witness.endings.expected(0), 0);
+    }
+
+    #[test]
+    fn a_tally_that_is_not_whole_is_not_complete() {
+        let scene = troubled();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        let lossy = Ending { tally: Tally { lost: 1, ..complete(1).tally }, ..complete(1) };
+        witness.on_ended(SECOND + 1, 0, &lossy);
+        assert_broke(&witness, &["its tally does not say so"]);
+    }
+
+    #[test]
+    fn sessions_that_end_late_or_never_are_noticed() {
+        let scene = troubled();
+        let silence = nanos(SILENCE_DEFAULT);
+        let quiet = Ending { reason: EndReason::Silence, tally: Tally { lost: 1, ..Tally::default() }, ..complete(1) };
+        let answered = || {
+            let mut witness = asked(&scene);
+            witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+            witness
+        };
+        let mut witness = answered();
+        witness.on_ended(SECOND + silence, 0, &quiet);
+        assert_broke(&witness, &[]);
+        let mut witness = answered();
+        witness.on_ended(SECOND + silence + 1, 0, &quiet);
+        assert_broke(&witness, &["after its client last heard"]);
+        let mut witness = asked(&scene);
+        witness.on_end(60 * SECOND, &mut RunOutcome::default());
+        assert_broke(&witness, &["query 0 never ends"]);
+    }
+
+    #[test]
+    fn a_healthy_query_must_be_exact() {
+        let scene = chain();
+        let mut witness = asked(&scene);
+        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        witness.on_ended(SECOND + 1, 0, &Ending { tally: Tally { reached: 2, ..complete(1).tally }, ..complete(1) });
+        let wrong = witness.what_is_wrong(0).join("; ");
+        assert_eq!(wrong, "it reached 2, not 3; 2 copies told, 0 sent");
+    }
+}
