@@ -77,3 +77,27 @@ impl Listener {
 fn open_spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::poller::Poller;
+    use crate::sockets;
+
+    #[test]
+    fn a_turn_accepts_so_many_and_the_next_one_goes_on() {
+        let poller = Poller::new().unwrap();
+        let listening = sockets::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listening.local_addr().unwrap();
+        let mut listener = Listener::new(poller.watch(listening, 0, Interest::Read).unwrap());
+        // Some of the last may still be on their way.
+        let crowd = ACCEPTS_PER_TURN + 64;
+        let _crowd: Vec<TcpStream> = (0..crowd).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let mut accepted = 0;
+        listener.on_ready(Time::START, |_, _| accepted += 1);
+        assert_eq!(accepted, ACCEPTS_PER_TURN);
+        listener.on_ready(Time::START, |_, _| accepted += 1);
+        assert!((ACCEPTS_PER_TURN + 1..=crowd).contains(&accepted), "{accepted}");
+        assert_eq!(listener.deadline(), None);
+    }
+}
