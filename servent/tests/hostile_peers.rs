@@ -25,10 +25,10 @@ use common::limits::{
 };
 use common::message::{Echo, Message, Request};
 use common::query::{Ask, ContactMark, ContactName, Path, Query, QueryId, Tally};
+use peers::{AnswerPort, Attack, Honest, PATIENCE, Peer, ask};
 use rustix::process::Signal;
+use support::{DataFile, Process, tea};
 use topologies::fleet::program;
-
-use support::{AnswerPort, Attack, DataFile, Honest, PATIENCE, Peer, Process, ask, tea};
 
 /// How long an attack goes on.
 const ATTACK: Duration = Duration::from_secs(5);
@@ -132,7 +132,7 @@ fn attacked(what: &str, replies_min: u64, start: impl FnOnce(SocketAddr) -> Opti
             assert!(start.elapsed() < PATIENCE, "{} messages of the attack are replied to", replies());
             clients.iter_mut().for_each(Honest::ask);
         }
-        servents.each_ref().map(Process::resident_bytes)
+        servents.each_ref().map(|servent| servent.memory().now)
     };
     let half_way = ask_for_half(replies_min);
     let at_the_end = ask_for_half(0);
@@ -242,7 +242,7 @@ fn forged_addresses_are_dialled_a_bounded_number_of_times() {
     }
     println!("forged addresses: {said} queries made 2 servents dial {came} times, {} is the most", 2 * dials);
     assert!((1..=2 * usize::try_from(dials).unwrap()).contains(&came), "{came} dials, and {dials} each are the most");
-    assert!(holder.resident_bytes() < MEMORY_BYTES_MAX);
+    assert!(holder.memory().now < MEMORY_BYTES_MAX);
     end(holder, "forged addresses");
 }
 
@@ -266,7 +266,7 @@ fn neighbors_that_are_stopped_cost_a_bounded_memory_and_come_back() {
         attacker.say(&Message::query(Query { ttl: 3, ..query }));
         if number % FORGED_AT_ONCE as u64 == 0 {
             honest.ask();
-            peak = peak.max(contact.resident_bytes());
+            peak = peak.max(contact.memory().now);
         }
     }
     println!("stopped neighbors: {count} queries, {} MiB at most, {} MiB are allowed", peak >> 20, most >> 20);

@@ -8,7 +8,7 @@ use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -412,4 +412,11 @@ pub fn some_loopback_address() -> Ipv4Addr {
     let random = RandomState::new().build_hasher().finish().to_be_bytes();
     // 127.0.x.y is left to people; a last byte of 0 or 255 looks like a network's own address.
     Ipv4Addr::new(127, 1 + random[0] % 254, random[1], 1 + random[2] % 254)
+}
+
+/// An address of this machine at which nobody listens, on an ip that nobody else is likely to use: whoever asked for it may
+/// listen there at any time.
+pub fn unused_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((some_loopback_address(), 0)).context("cannot find a free port")?;
+    listener.local_addr().context("cannot tell which port is free")
 }

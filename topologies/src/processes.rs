@@ -6,9 +6,10 @@
 //! it by `--with-parent`. What the processes are for is `fleet`'s and `asking`'s.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,6 +114,11 @@ impl Process {
         self.pid
     }
 
+    /// Its stdin, where that is a pipe and was not taken before.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// Its stdout, where that is a pipe and was not taken before.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
@@ -188,6 +194,28 @@ fn read_all(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     pipe.map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes))?;
     Ok(bytes)
+}
+
+/// What a process takes of memory: now, at most until now, and with all that it asked for and has not used.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryBytes {
+    /// In use now.
+    pub now: usize,
+    /// The most there ever was in use.
+    pub most: usize,
+    /// All it asked for.
+    pub asked_for: usize,
+}
+
+/// What this process takes of memory. An error of one that has ended.
+pub fn memory_of(pid: Pid) -> anyhow::Result<MemoryBytes> {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()))?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+        kib.map(|kib| kib * 1024).with_context(|| format!("the system says nothing of {name}"))
+    };
+    Ok(MemoryBytes { now: field("VmRSS:")?, most: field("VmHWM:")?, asked_for: field("VmSize:")? })
 }
 
 /// What a program of ours is to be told first, so that it does not outlive this one.

@@ -12,11 +12,14 @@ use common::message::Message;
 use common::query::{Answer, AnswerBody, Tally};
 use common::session::UNEXPECTED_TOLD_MAX;
 use common::wire::Frame;
+use peers::PATIENCE;
+use rustix::process::Pid;
 use serde_json::json;
+use topologies::processes::memory_of;
 
+use crate::support::IN_TIME;
 use crate::support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
 use crate::support::process::{self, Client};
-use crate::support::{IN_TIME, PATIENCE};
 
 const MIB: usize = 1024 * 1024;
 /// Twenty were seen to take a client from 3 MiB to 499 in a second.
@@ -175,10 +178,9 @@ fn an_output_that_is_read_slowly_loses_nothing_and_takes_no_memory() {
         }
         bytes_count += count;
         lines_count += buffer[..count].iter().filter(|byte| **byte == b'\n').count();
-        if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", child.id()))
-            && let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))
-        {
-            peak = line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024;
+        // It may have ended.
+        if let Ok(memory) = memory_of(Pid::from_child(&child)) {
+            peak = memory.most;
         }
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -11,12 +11,13 @@ use client::{
     AnswerBody, Ask, AskError, Client, ClientError, ConnectError, EndReason, Ending, Event, Key, QueryNumber, Question,
 };
 use common::limits::{CLIENT_PENDING_MAX, KEY_BYTES_MAX, TP3_TEXT_BYTES_MAX};
+use peers::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::fake::{Fake, Peer, tally};
+use crate::support::nobody;
 use crate::support::overlay::Chain;
-use crate::support::{PATIENCE, nobody};
 
 /// A silence that a test waits for.
 const SHORT: Duration = Duration::from_millis(200);

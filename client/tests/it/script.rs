@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::support::fake::{Fake, Peer, tally};
 use crate::support::overlay::Chain;
 use crate::support::process::{self, Client, Run, fields, json};
+use crate::support::unused_port;
 
 const FIRST: &str = "tea green\ncoffee black\n";
 const SECOND: &str = "coffee white, no sugar\nsugar brown\nnothing-said\n";
@@ -391,13 +392,6 @@ fn a_contact_may_be_a_name() {
     let contact = format!("localhost:{}", chain.address(0).port());
     // Where the name stands for an IPv6 address too, nobody listens on that one.
     assert_eq!(Client::run([&*contact, "-c", "? tea"], ""), quiet(format!("green {}\n", chain.address(0)), 0));
-}
-
-/// A port nobody listens on now, from a range that neither the system nor a client takes ports of its own choice from.
-fn unused_port() -> u16 {
-    let start = 5_000 + u16::try_from(std::process::id() % 2_000).unwrap();
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (start..start + 2_000).find(is_free).expect("two thousand ports are taken")
 }
 
 #[test]

@@ -3,16 +3,18 @@
 //! The node is played byte by byte (`support/tp3.rs`). What our servents do in that dialect is in `servent/tests/it/tp3`;
 //! the client attached to a servent of its own kind is in `contact.rs` and `script.rs`.
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Instant;
 
+use peers::PATIENCE;
+use peers::tp3::{id, keyreq, resp, toporeq};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use topologies::fleet::Servent;
 
 use crate::support::process::{self, Client, Run};
-use crate::support::tp3::{Contact, Node, id, keyreq, resp, toporeq};
-use crate::support::{IN_TIME, PATIENCE, nobody};
+use crate::support::tp3::{Contact, Node};
+use crate::support::{IN_TIME, nobody, unused_port};
 
 fn quiet(out: impl Into<String>, code: i32) -> Run {
     Run { out: out.into(), log: String::new(), code }
@@ -58,7 +60,7 @@ fn the_id_comes_first_and_all_requests_are_counted_from_0() {
 
 #[test]
 fn the_id_names_the_answer_port_asked_for() {
-    let port = (7_000..10_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let port = unused_port();
     let node = Node::listen();
     let client = Client::start([&*port.to_string(), &*node.name(), "-n", "1", "-c", "? k"]);
     let mut contact = node.attach();

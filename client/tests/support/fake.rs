@@ -3,19 +3,15 @@
 //! A fake has no mind: it says what the test tells it to, when the test tells it to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::sync::mpsc::Receiver;
 
-use common::dialect::Dialect;
-use common::link::{Link, Purpose};
 use common::message::{Finished, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, AnswerBody, AskHash, Tally};
-use common::wire::Frame;
+use peers::{Heard, PATIENCE};
 
-use super::PATIENCE;
+use super::listen;
 
 /// What fakes were asked, by its sequence, and who of them has answered it.
 static ASKED: Mutex<BTreeMap<u64, (AskHash, BTreeSet<u64>)>> = Mutex::new(BTreeMap::new());
@@ -45,16 +41,7 @@ pub(crate) struct Fake {
 impl Fake {
     /// Listens on a free port.
     pub(crate) fn listen() -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (sender, accepted) = channel();
-        thread::spawn(move || {
-            while let Ok((stream, _)) = listener.accept() {
-                if sender.send(stream).is_err() {
-                    return;
-                }
-            }
-        });
+        let (address, accepted) = listen();
         Fake { address, accepted }
     }
 
@@ -101,8 +88,7 @@ impl Fake {
 /// The fake's end of a connection with a client.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    stream: TcpStream,
-    link: Link,
+    peer: peers::Peer,
     advertised: SocketAddr,
     /// Where the client hears answers; known once it has said hello.
     pub(crate) answer_address: Option<SocketAddr>,
@@ -110,10 +96,9 @@ pub(crate) struct Peer {
 
 impl Peer {
     fn new(stream: TcpStream, advertised: SocketAddr) -> Peer {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Peer { stream, link: Link::new(Dialect::Native, Purpose::Standing), advertised, answer_address: None }
+        let mut peer = peers::Peer::over(stream);
+        peer.fall_silent();
+        Peer { peer, advertised, answer_address: None }
     }
 
     /// Connects to a client's answer address and exchanges hellos, as a servent that goes by `advertised`.
@@ -135,7 +120,7 @@ impl Peer {
 
     /// Another handle of the connection, to write to it from another thread.
     pub(crate) fn stream(&self) -> TcpStream {
-        self.stream.try_clone().unwrap()
+        self.peer.stream()
     }
 
     /// Hears the client's hello, then says its own: the client speaks first.
@@ -147,7 +132,7 @@ impl Peer {
         let Some(Message::Hello(Hello { role: Role::Client { answer_port }, .. })) = self.receive() else {
             return false;
         };
-        let ip = self.stream.peer_addr().unwrap().ip();
+        let ip = self.peer.stream().peer_addr().unwrap().ip();
         self.answer_address = Some(SocketAddr::new(ip, answer_port));
         let role = Role::Servent { id: id_at(self.advertised), advertised: self.advertised };
         self.send(&Message::Hello(Hello::new(role)));
@@ -156,24 +141,11 @@ impl Peer {
 
     /// The next message; nothing when the client has closed the connection.
     pub(crate) fn receive(&mut self) -> Option<Message> {
-        let mut buffer = [0; 4096];
-        loop {
-            if let Some(message) = self.link.next_message().unwrap() {
-                if let Message::Request(Request { sequence, ask }) = &message {
-                    ASKED.lock().unwrap().insert(*sequence, (AskHash::of(ask), BTreeSet::new()));
-                }
-                return Some(message);
-            }
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return None,
-                Ok(count) => self.link.receive(&buffer[..count]),
-                // A read that may time out is interrupted whenever this process is stopped and goes on.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // It left something unread.
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
-                Err(error) => panic!("the client says nothing: {error}"),
-            }
+        let Heard::Message(message) = self.peer.hear() else { return None };
+        if let Message::Request(Request { sequence, ask }) = &message {
+            ASKED.lock().unwrap().insert(*sequence, (AskHash::of(ask), BTreeSet::new()));
         }
+        Some(message)
     }
 
     /// The next message, which must be a request.
@@ -186,22 +158,19 @@ impl Peer {
 
     /// Says something.
     pub(crate) fn send(&mut self, message: &Message) {
-        self.link.send(message).unwrap();
-        let count = self.link.unsent().len();
-        self.stream.write_all(self.link.unsent()).unwrap();
-        self.link.sent(count);
+        self.peer.say(message);
     }
 
     /// Says something and waits until the client has heard it. False when it has left instead.
     pub(crate) fn is_heard(&mut self, message: &Message) -> bool {
-        let frames = [message, &Message::Ping].map(|message| Frame::new(Dialect::Native, message).unwrap());
-        let bytes = frames.iter().flat_map(Frame::as_bytes).copied().collect::<Vec<u8>>();
-        self.stream.write_all(&bytes).is_ok() && self.receive() == Some(Message::Pong)
+        self.peer.say_to_whoever_is_there(message);
+        self.peer.say_to_whoever_is_there(&Message::Ping);
+        self.receive() == Some(Message::Pong)
     }
 
     /// Sends bytes that need not be a message.
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        self.peer.say_bytes(bytes);
     }
 
     /// Answers with a value.
@@ -231,7 +200,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         // Dropping the socket is not enough: a process that another test is just starting may hold it open for a moment.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.peer.hang_up();
     }
 }
 

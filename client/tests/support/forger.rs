@@ -5,7 +5,7 @@
 //! query is lost by what it forged.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -13,13 +13,11 @@ use std::thread;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::TTL_FROM_OTHERS_MAX;
-use common::link::{Link, Purpose};
-use common::message::{Echo, Goodbye, Hello, Message, Role, ServentId};
+use common::message::{Echo, Goodbye, Message, Role, ServentId};
 use common::query::{Ask, ContactMark, ContactName, Path, Query, QueryId, Tally};
 use common::random::Secret;
 use common::wire::Frame;
-
-use super::PATIENCE;
+use peers::{Heard, PATIENCE, Peer};
 
 /// In what its copies differ from the one that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,12 +75,15 @@ impl Forger {
         let streams: Vec<TcpStream> = neighbors.iter().map(|neighbor| TcpStream::connect(neighbor).unwrap()).collect();
         let address = streams[0].local_addr().unwrap();
         for (place, stream) in streams.iter().enumerate() {
-            let mut peer =
-                Neighbor { stream: stream.try_clone().unwrap(), link: Link::new(Dialect::Native, Purpose::Standing) };
-            peer.greet(address);
+            let mut peer = Peer::over(stream.try_clone().unwrap());
+            peer.fall_silent();
+            peer.greet(Role::Servent {
+                id: ServentId(Secret::of_seed(0).nth(address.port().into()).into()),
+                advertised: address,
+            });
             let told = told.clone();
             thread::spawn(move || {
-                while let Some(message) = peer.receive() {
+                while let Heard::Message(message) = peer.hear() {
                     if told.send(Told::Message(place, message)).is_err() {
                         return;
                     }
@@ -116,39 +117,6 @@ impl Drop for Forger {
     fn drop(&mut self) {
         // Dropping a socket is not enough: its threads have it too.
         self.streams.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
-    }
-}
-
-/// Its end of a link, from which it hears.
-struct Neighbor {
-    stream: TcpStream,
-    link: Link,
-}
-
-impl Neighbor {
-    fn greet(&mut self, advertised: SocketAddr) {
-        self.stream.set_nodelay(true).unwrap();
-        let id = ServentId(Secret::of_seed(0).nth(advertised.port().into()).into());
-        self.link.send(&Message::Hello(Hello::new(Role::Servent { id, advertised }))).unwrap();
-        self.stream.write_all(self.link.unsent()).unwrap();
-        self.link.sent(self.link.unsent().len());
-        assert!(matches!(self.receive(), Some(Message::Hello(_))), "a servent says hello");
-    }
-
-    /// The next message; nothing when the link has ended.
-    fn receive(&mut self) -> Option<Message> {
-        let mut bytes = [0; 16 * 1024];
-        loop {
-            if let Some(message) = self.link.next_message().unwrap() {
-                return Some(message);
-            }
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return None,
-                Ok(count) => self.link.receive(&bytes[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return None,
-            }
-        }
     }
 }
 

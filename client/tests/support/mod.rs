@@ -1,7 +1,7 @@
 //! What the tests of the client share: the program as a process, servents to ask, and servents that misbehave.
 //!
 //! Nothing here judges what the client says; that is for the tests. Nothing waits for time to pass either: every wait is
-//! for something that can be observed, and [`PATIENCE`] only bounds how long a failure takes.
+//! for something that can be observed, and [`peers::PATIENCE`] only bounds how long a failure takes.
 
 // Each of the two test programs takes from here what it needs.
 #![allow(dead_code)]
@@ -13,21 +13,43 @@ pub(crate) mod process;
 pub(crate) mod terminal;
 pub(crate) mod tp3;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
-use topologies::fleet::some_loopback_address;
-
-/// How long anything may take that should happen at once: far longer than it ever takes on a machine that is busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
+use topologies::fleet::unused_address;
 
 /// A silence that ends a query of a test, and that an answer which the test brings at once never comes after.
 pub(crate) const IN_TIME: &str = "3s";
 
 /// An address where nobody listens, on an ip where nobody else is going to.
 pub(crate) fn nobody() -> SocketAddr {
-    TcpListener::bind((some_loopback_address(), 0)).unwrap().local_addr().unwrap()
+    unused_address().unwrap()
+}
+
+/// A port that a client may be told to hear answers on: nobody listens there now, nor is given it unasked, by the system or by
+/// a client, nor has it been given to anybody else in this process.
+pub(crate) fn unused_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 5_000 + u16::try_from(std::process::id() % 2_000).unwrap();
+    let mut ports = (0..2_000).map(|_| start + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("two thousand ports are taken")
+}
+
+/// A free port, and whoever connects to it.
+fn listen() -> (SocketAddr, Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, accepted) = channel();
+    thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            if sender.send(stream).is_err() {
+                return;
+            }
+        }
+    });
+    (address, accepted)
 }
 
 /// Checks all of them at once, where each takes a silence.

@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use common::limits::SILENCE_DEFAULT;
+use peers::PATIENCE;
 use tempfile::TempDir;
 use topologies::asking::{self, Asked};
 use topologies::fleet::Servent;
-
-use super::PATIENCE;
 
 /// Servents in a chain, the first of them the contact. Ended when dropped.
 #[derive(Debug)]

@@ -6,17 +6,17 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Once;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use peers::PATIENCE;
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use topologies::fleet;
-
-use super::PATIENCE;
+use topologies::processes::{Process, memory_of};
 
 /// What the environment may say about where a program keeps its files.
 const PLACES: [&str; 5] = ["HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"];
@@ -36,7 +36,7 @@ pub(crate) fn client<Word: AsRef<OsStr>>(home: &Path, arguments: impl IntoIterat
 /// A client that runs. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Client {
-    child: Child,
+    process: Process,
     stdin: Option<ChildStdin>,
     out: Lines,
     log: Lines,
@@ -58,12 +58,12 @@ impl Client {
     /// Starts a client with a script to be written to its stdin.
     pub(crate) fn start<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> Client {
         let home = TempDir::new().unwrap();
-        let mut child = client(home.path(), arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let mut process = Process::start(client(home.path(), arguments).stdin(Stdio::piped())).unwrap();
         Client {
-            stdin: child.stdin.take(),
-            out: Lines::read(child.stdout.take().unwrap()),
-            log: Lines::read(child.stderr.take().unwrap()),
-            child,
+            stdin: process.take_stdin(),
+            out: Lines::read(process.take_stdout().unwrap()),
+            log: Lines::read(process.take_stderr().unwrap()),
+            process,
             _home: home,
         }
     }
@@ -101,15 +101,12 @@ impl Client {
 
     /// The most memory it has had so far.
     pub(crate) fn peak_bytes(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has ended");
-        peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+        memory_of(self.process.pid()).expect("it has ended").most
     }
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        // It is our child and has not been waited for, so the id is still its own.
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.process.signal(signal);
     }
 
     /// Ends the script and waits until the client has ended.
@@ -118,17 +115,9 @@ impl Client {
         let out = self.out.rest();
         let log = self.log.rest();
         // Both pipes are closed, which only its end does.
-        let status = self.child.wait().unwrap();
+        let status = self.process.wait().unwrap();
         let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap();
         Run { out, log, code }
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // One that has ended needs no killing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

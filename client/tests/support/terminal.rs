@@ -11,13 +11,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use peers::PATIENCE;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::LocalModes;
 use topologies::fleet;
 use vt100::Parser;
-
-use super::PATIENCE;
 
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 100;

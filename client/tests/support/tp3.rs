@@ -3,38 +3,13 @@
 //! It shares no code with the programs' own wire. It has no mind: it says what the test tells it to, when the test tells
 //! it to, and answers nothing by itself.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::Receiver;
 
-use super::PATIENCE;
+use peers::PATIENCE;
+use peers::tp3::{Wire, id, resp};
 
-/// The first message on a connection.
-pub(crate) fn id(port: u16) -> Vec<u8> {
-    [[0, 4], port.to_be_bytes()].concat()
-}
-
-/// A client's request for a key.
-pub(crate) fn keyreq(sequence: u32, key: impl AsRef<[u8]>) -> Vec<u8> {
-    [&[0, 5][..], &sequence.to_be_bytes(), &text(key)].concat()
-}
-
-/// A client's request for the topology.
-pub(crate) fn toporeq(sequence: u32) -> Vec<u8> {
-    [&[0, 6][..], &sequence.to_be_bytes()].concat()
-}
-
-/// An answer.
-pub(crate) fn resp(sequence: u32, value: impl AsRef<[u8]>) -> Vec<u8> {
-    [&[0, 9][..], &sequence.to_be_bytes(), &text(value)].concat()
-}
-
-/// A length and so many bytes.
-fn text(bytes: impl AsRef<[u8]>) -> Vec<u8> {
-    let bytes = bytes.as_ref();
-    [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
-}
+use super::listen;
 
 /// A node that waits for clients.
 #[derive(Debug)]
@@ -46,16 +21,7 @@ pub(crate) struct Node {
 impl Node {
     /// Listens on a free port.
     pub(crate) fn listen() -> Node {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (sender, accepted) = channel();
-        thread::spawn(move || {
-            while let Ok((stream, _)) = listener.accept() {
-                if sender.send(stream).is_err() {
-                    return;
-                }
-            }
-        });
+        let (address, accepted) = listen();
         Node { address, accepted }
     }
 
@@ -76,7 +42,7 @@ impl Node {
         let port = u16::from_be_bytes([said[2], said[3]]);
         assert_eq!(said, id(port));
         assert_ne!(port, 0, "that is what servents say");
-        let client = SocketAddr::new(wire.0.peer_addr().unwrap().ip(), port);
+        let client = SocketAddr::new(wire.peer().ip(), port);
         Contact { wire, client }
     }
 }
@@ -121,7 +87,7 @@ impl Contact {
     /// The same of a client that may have left meanwhile.
     pub(crate) fn bring_unless_gone(&self, bytes: &[u8]) -> Option<Wire> {
         let mut wire = Wire::over(TcpStream::connect(self.client).ok()?);
-        wire.0.write_all(bytes).ok()?;
+        wire.say_to_whoever_is_there(bytes)?;
         wire.say_no_more();
         Some(wire)
     }
@@ -129,58 +95,5 @@ impl Contact {
     /// Connects to the client, and says nothing.
     pub(crate) fn dial(&self) -> Wire {
         Wire::over(TcpStream::connect(self.client).expect("the client does not listen"))
-    }
-}
-
-/// One end of a connection on which every byte is the test's.
-#[derive(Debug)]
-pub(crate) struct Wire(TcpStream);
-
-impl Wire {
-    fn over(stream: TcpStream) -> Wire {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Wire(stream)
-    }
-
-    /// This end's address.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap()
-    }
-
-    pub(crate) fn say(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).unwrap();
-    }
-
-    pub(crate) fn say_no_more(&mut self) {
-        match self.0.shutdown(Shutdown::Write) {
-            // The client has closed it already.
-            Err(error) if error.kind() == ErrorKind::NotConnected => {}
-            done => done.unwrap(),
-        }
-    }
-
-    fn hear(&mut self, count: usize) -> Vec<u8> {
-        let mut bytes = vec![0; count];
-        self.0.read_exact(&mut bytes).expect("the client says no more");
-        bytes
-    }
-
-    /// All that still comes until the client has closed the connection.
-    pub(crate) fn bytes_until_end(&mut self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        match self.0.read_to_end(&mut bytes) {
-            // What was said and not read turns the end into a reset.
-            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("no end: {error}"),
-            _ => bytes,
-        }
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        // Dropping the socket is not enough: a process that another test is just starting may hold it open for a moment.
-        let _ = self.0.shutdown(Shutdown::Both);
     }
 }

@@ -12,11 +12,12 @@ use common::limits::{CONNECTIONS_MAX, KEY_BYTES_MAX};
 use common::message::{Echo, Hello, Message, Role};
 use common::query::Tally;
 use common::wire::PREFACE;
+use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask, frame};
 use rustix::process::{Resource, Signal, getrlimit};
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets::raise_descriptor_limit;
 
-use crate::support::{ANSWER_PORT, AnswerPort, DataFile, PATIENCE, Peer, Process, ask, frame, logged, serve_tea, tea};
+use crate::support::{DataFile, Process, logged, serve_tea, tea};
 
 /// In what the system counts processor time for /proc.
 const TICKS_PER_SECOND: u64 = 100;

@@ -11,10 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::message::{Goodbye, Message, Request};
+use peers::{ANSWER_PORT, Attack, PATIENCE, Peer, ask, query};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
-use crate::support::{ANSWER_PORT, Attack, DataFile, PATIENCE, Peer, Process, ask, query, tea};
+use crate::support::{DataFile, Process, tea};
 
 /// A number from the environment, for those who have more time.
 fn number(variable: &str, otherwise: usize) -> usize {

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use common::limits::CALL_DIALS_MAX;
 use common::message::{Message, Role, ServentId};
+use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask, may_swallow};
 use servent::sockets::raise_descriptor_limit;
 
-use crate::support::{
-    ANSWER_PORT, AnswerPort, PATIENCE, Peer, Process, ask, free_address, logged, may_swallow, serve, tea,
-};
+use crate::support::{Process, free_address, logged, serve, tea};
 
 // ---- addresses that swallow packets ----
 

@@ -17,10 +17,11 @@ use common::counted::counted;
 use common::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::query::Ask;
 use common::store::Store;
+use peers::{ANSWER_PORT, PATIENCE, Peer};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use topologies::fleet::program;
 
-use crate::support::{ANSWER_PORT, DataFile, PATIENCE, Peer, Process, logged, run, serve, stderr, stdout, tea};
+use crate::support::{DataFile, Process, logged, run, serve, stderr, stdout, tea};
 
 /// That a servent refuses to start with this file, whether it is to serve it or to check it, and says why.
 fn refused(path: &Path, reason: &str) {
@@ -133,7 +134,7 @@ fn a_file_without_permission_is_refused() {
 
 /// Has a servent hold no more memory than it has now and so much.
 fn limit_memory(servent: &Process, more: Option<u64>) {
-    let limit = Rlimit { current: more.map(|more| servent.memory_bytes() + more), maximum: None };
+    let limit = Rlimit { current: more.map(|more| servent.memory().asked_for as u64 + more), maximum: None };
     prlimit(Some(servent.pid()), Resource::As, limit).unwrap();
 }
 

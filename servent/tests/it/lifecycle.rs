@@ -15,13 +15,13 @@ use common::limits::{KEY_BYTES_MAX, SILENCE_DEFAULT};
 use common::message::{Goodbye, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask, Tally};
 use common::session::EndReason;
+use peers::{ANSWER_PORT, AnswerPort, Heard, PATIENCE, Peer, ask};
 use rustix::process::Signal;
 use topologies::asking::{self, Asked};
 use topologies::fleet::{Servent, hear_signals, program};
 
 use crate::support::{
-    ANSWER_PORT, AnswerPort, DataFile, Heard, PATIENCE, Peer, Process, ask, free_address, logged, run, serve,
-    serve_many, serve_on, serve_tea, stderr, stdout, tea,
+    DataFile, Process, free_address, logged, run, serve, serve_many, serve_on, serve_tea, stderr, stdout, tea,
 };
 
 // ---- start and end ----

@@ -5,22 +5,24 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
 use common::message::{Goodbye, Message};
+use peers::{PATIENCE, Peer, ask};
 use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, tcflow};
 use servent::log_sink::{LAST_WORDS_MAX, LOG_BYTES_MAX};
 use servent::output::has_room;
 use tempfile::TempDir;
 use topologies::fleet::program;
+use topologies::processes;
 
-use crate::support::{PATIENCE, Peer, ask, free_address, tea};
+use crate::support::{free_address, tea};
 
 /// What a pipe holds.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -29,7 +31,7 @@ const STRANGERS: usize = 1_000;
 
 /// A servent that hears and logs to descriptors of ours. Ended when dropped.
 struct Process {
-    child: Child,
+    process: processes::Process,
     /// What it says on whichever of stdout and stderr is none of ours; its end is the servent's.
     lines: Receiver<String>,
 }
@@ -47,10 +49,10 @@ impl Process {
     ) -> Process {
         let stdio = |ours: Option<OwnedFd>| ours.map_or_else(Stdio::piped, Stdio::from);
         command.args(arguments).stdin(Stdio::null()).stdout(stdio(stdout)).stderr(stdio(stderr));
-        let mut child = command.spawn().unwrap();
-        let out = child.stdout.take().map(OwnedFd::from);
-        let lines = lines_of(out.or_else(|| child.stderr.take().map(OwnedFd::from)).unwrap());
-        Process { child, lines }
+        let mut process = processes::Process::start(command).unwrap();
+        let out = process.take_stdout().map(OwnedFd::from);
+        let lines = lines_of(out.or_else(|| process.take_stderr().map(OwnedFd::from)).unwrap());
+        Process { process, lines }
     }
 
     /// Starts one that logs to this, and where it listens.
@@ -61,26 +63,18 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.process.signal(signal);
     }
 
     /// Waits until it has ended.
     fn wait(&mut self) -> ExitStatus {
         rest_of(&self.lines);
-        self.child.wait().unwrap()
+        self.process.wait().unwrap()
     }
 
     fn end(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // One that has ended and was waited for is left alone by `kill`.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

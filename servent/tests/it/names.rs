@@ -9,11 +9,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use peers::{ANSWER_PORT, Peer};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use topologies::fleet::program;
 
-use crate::support::{ANSWER_PORT, Peer, Process, free_address, run, serve_on, stderr, tea};
+use crate::support::{Process, free_address, run, serve_on, stderr, tea};
 
 /// The names that one servent can look up.
 struct Names {

@@ -15,8 +15,7 @@ use std::net::SocketAddr;
 
 use common::message::{Hello, Message, Role};
 use common::query::{Answer, AnswerBody};
-
-use crate::support::{ANSWER_PORT, Peer, ask};
+use peers::{ANSWER_PORT, Peer, ask};
 
 /// The first bytes of a connection.
 const PREFACE: [u8; 4] = common::wire::PREFACE;

@@ -13,10 +13,11 @@ use common::exchange::MESSAGES_PER_VISIT;
 use common::limits::COPIES_OPEN_MAX;
 use common::message::{Echo, Goodbye, Message, Request};
 use common::query::{AnswerBody, Query, Tally};
+use peers::{PATIENCE, Peer, ask, frame, query};
 use rustix::process::Signal;
 use topologies::fleet::program;
 
-use crate::support::{PATIENCE, Peer, Process, ask, frame, query, serve_many, tea};
+use crate::support::{Process, serve_many, tea};
 
 /// So many more than may be open are asked.
 const MORE: usize = 500;

@@ -2,14 +2,16 @@
 //! to hear one.
 
 use std::fs;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use peers::{ANSWER_PORT, PATIENCE, Peer};
 use rustix::process::{Pid, Signal, kill_process};
 use topologies::fleet::{hear_signals, program};
+use topologies::processes;
 
-use crate::support::{ANSWER_PORT, DataFile, PATIENCE, Peer, Process, stderr, stdout, tea};
+use crate::support::{DataFile, Process, stderr, stdout, tea};
 
 /// Lines that take seconds to read, where nothing else is given the time that is due to this process.
 const MANY_LINES: usize = 2_000_000;
@@ -23,11 +25,11 @@ fn slowly(arguments: &[&str]) -> Command {
 }
 
 /// Waits until a process has taken this signal on.
-fn wait_until_heard(child: &Child, signal: Signal) {
+fn wait_until_heard(process: Pid, signal: Signal) {
     let until = Instant::now() + PATIENCE;
     let bit = 1_u64 << (signal.as_raw() - 1);
     loop {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
         if u64::from_str_radix(caught.trim(), 16).unwrap() & bit != 0 {
             return;
@@ -39,10 +41,10 @@ fn wait_until_heard(child: &Child, signal: Signal) {
 
 /// Tells a servent something as soon as it hears it, and waits for its end.
 fn told_at_once(command: &mut Command, signal: Signal) -> Output {
-    let child = command.spawn().unwrap();
-    wait_until_heard(&child, signal);
-    kill_process(Pid::from_child(&child), signal).unwrap();
-    child.wait_with_output().unwrap()
+    let process = processes::Process::start(command).unwrap();
+    wait_until_heard(process.pid(), signal);
+    process.signal(signal);
+    process.output().unwrap()
 }
 
 #[test]
@@ -68,10 +70,10 @@ fn a_check_that_is_ended_is_not_one_that_passed() {
 fn told_to_read_again_while_it_reads_it_reads_once_more() {
     let file = DataFile::new("tea green\n".repeat(MANY_LINES / 20));
     let mut command = slowly(&["127.0.0.1:0", file.path()]);
-    let mut servent = Process::start_told(&mut command, |child| {
-        wait_until_heard(child, Signal::HUP);
+    let mut servent = Process::start_told(&mut command, |process| {
+        wait_until_heard(process, Signal::HUP);
         for _ in 0..3 {
-            kill_process(Pid::from_child(child), Signal::HUP).unwrap();
+            kill_process(process, Signal::HUP).unwrap();
         }
     });
     servent.wait_for_log("serving 1 key of", 2);

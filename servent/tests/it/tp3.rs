@@ -15,10 +15,11 @@ mod words;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use peers::tp3::{Answers, Client, Flood, Wire};
+use peers::{ANSWER_PORT, Peer};
 use topologies::fleet::Servent;
 
-use crate::support::tp3::{Answers, Client, Flood, Wire};
-use crate::support::{ANSWER_PORT, Peer, serve};
+use crate::support::serve;
 
 /// What a client calls itself that is never answered, because nobody has what it asks for.
 const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9990);

@@ -6,10 +6,10 @@ use common::dialect::Dialect;
 use common::message::{Finished, Message};
 use common::query::{Answer, AnswerBody, Tally};
 use common::wire::{Frame, PREFACE, Position};
+use peers::PATIENCE;
 use serde_json::json;
 
 use super::{asked, quiet, unexpected_messages};
-use crate::support::PATIENCE;
 use crate::support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
 use crate::support::process::{Client, fields};
 

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use common::query::Tally;
 use common::session::UNEXPECTED_TOLD_MAX;
+use peers::PATIENCE;
 use serde_json::json;
 
 use super::{UNREPORTED, asked, milliseconds, quiet, unexpected_messages, unreported};
 use crate::support::fake::{Peer, marks_sum, tally};
 use crate::support::process::json;
-use crate::support::{IN_TIME, PATIENCE, side_by_side};
+use crate::support::{IN_TIME, side_by_side};
 
 #[test]
 fn silence_ends_a_query() {

@@ -2,9 +2,10 @@
 
 use common::limits::{FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 use common::message::{Goodbye, Message};
+use peers::{AnswerPort, Peer, frame};
 
 use super::{PREFACE, length, still_serves};
-use crate::support::{AnswerPort, Peer, frame, logged, serve_tea};
+use crate::support::{logged, serve_tea};
 
 #[test]
 fn garbage_is_told_nothing_and_named_in_the_log() {

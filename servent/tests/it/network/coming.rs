@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use peers::{ANSWER_PORT, Peer};
 use socket2::SockRef;
 use topologies::fleet::Servent;
 
-use crate::support::{ANSWER_PORT, DataFile, Peer, serve};
+use crate::support::{DataFile, serve};
 
 /// Many clients come, ask and go at once, some of them without a word: nobody gets another's answers.
 #[test]

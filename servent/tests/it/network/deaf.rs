@@ -3,11 +3,10 @@
 use common::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use common::message::{Message, Role};
 use common::query::Ask;
+use peers::{ANSWER_PORT, AnswerPort, Peer, ask};
 
 use super::{still_serves, value};
-use crate::support::{
-    ANSWER_PORT, AnswerPort, DataFile, Peer, Process, ask, free_address, logged, serve, serve_many, tea,
-};
+use crate::support::{DataFile, Process, free_address, logged, serve, serve_many, tea};
 
 /// What nobody holds and is as long as can be: each copy of a query for it fills what waits for a deaf neighbor.
 fn long_key(number: usize) -> Ask {

@@ -5,8 +5,9 @@ use common::dialect::Dialect;
 use common::limits::{TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::message::{Echo, Finished, Message};
 use common::query::{Query, Tally};
+use peers::{ANSWER_PORT, AnswerPort, Peer, ask, query};
 
-use crate::support::{ANSWER_PORT, AnswerPort, Peer, ask, free_address, logged, query, serve, serve_tea};
+use crate::support::{free_address, logged, serve, serve_tea};
 
 #[test]
 fn a_client_is_told_finished_when_a_neighbor_dies_in_the_middle_of_its_flood() {

@@ -3,9 +3,10 @@
 use common::limits::{NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
 use common::message::{Echo, Finished, Goodbye, Message, Request, Role};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Query, Tally};
+use peers::{ANSWER_PORT, AnswerPort, Peer, ask, query};
 
 use super::{hello, still_serves};
-use crate::support::{ANSWER_PORT, AnswerPort, Peer, ask, free_address, logged, query, serve, serve_tea};
+use crate::support::{free_address, logged, serve, serve_tea};
 
 #[test]
 fn a_client_without_a_port_is_refused() {

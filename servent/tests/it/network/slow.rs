@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use common::message::{Echo, Goodbye, Message, Request, Role};
 use common::query::Tally;
+use peers::{ANSWER_PORT, AnswerPort, Heard, Peer, ask, frame};
 
 use super::{PREFACE, half_a_frame, hello, length, value};
-use crate::support::{ANSWER_PORT, AnswerPort, Heard, Peer, ask, frame, logged, serve, serve_tea, tea};
+use crate::support::{logged, serve, serve_tea, tea};
 
 /// All the waits for those who fall silent, side by side: none of them holds up another.
 #[test]
@@ -100,7 +101,7 @@ fn a_whole_conversation_may_come_one_byte_at_a_time() {
     assert_eq!(client.expect_finished().tally, tally);
 
     let port = AnswerPort::open();
-    neighbor.say_byte_by_byte(&Message::query(crate::support::query(port.address(), ask("tea"), 0)));
+    neighbor.say_byte_by_byte(&Message::query(peers::query(port.address(), ask("tea"), 0)));
     let mut answered = port.accept();
     answered.say_byte_by_byte(&hello(Role::Client { answer_port: port.address().port() }));
     answered.expect_hello();

@@ -8,12 +8,13 @@ use std::time::Duration;
 use common::message::{Echo, Message};
 use common::query::{Query, Tally};
 use common::session::{EndReason, Ending, Question};
+use peers::tp3::{Answers, Client, Flood, Kind, TEXT_BYTES_MAX, Wire, resp};
+use peers::{AnswerPort, Heard, Peer, ask};
 use topologies::asking::{self, Asked};
 use topologies::fleet::Servent;
 
 use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, serve_tp3, still_serves};
-use crate::support::tp3::{Answers, Client, Flood, Kind, TEXT_BYTES_MAX, Wire, resp};
-use crate::support::{AnswerPort, DataFile, Heard, Peer, ask, serve_tea};
+use crate::support::{DataFile, serve_tea};
 
 /// What the echo to a native copy must say of one TP3 neighbor it was passed on to.
 fn silent_one(tally: Tally) {

@@ -3,11 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
+use peers::PATIENCE;
+use peers::tp3::{Answer, Answers, Client, ClosedPort, DarkPort, Flood, Kind, Wire, attach, keyreq, v4};
 use topologies::fleet::Servent;
 
 use super::{UNKNOWN, expect_nothing_more, neighbors, serve_tp3, still_serves};
-use crate::support::tp3::{Answer, Answers, Client, ClosedPort, DarkPort, Flood, Kind, Wire, attach, keyreq, v4};
-use crate::support::{DataFile, PATIENCE, Process, free_address, logged, run, serve_tea, stderr, tea};
+use crate::support::{DataFile, Process, free_address, logged, run, serve_tea, stderr, tea};
 
 #[test]
 fn a_port_above_32767_is_a_port_like_any_other() {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use common::message::Message;
+use peers::tp3::{Answers, Client, Flood, Kind, Node, Wire, id};
+use peers::{Heard, Peer};
 use rustix::process::Signal;
 
 use super::{NOBODY, own_name, still_serves};
-use crate::support::tp3::{Answers, Client, Flood, Kind, Node, Wire, id};
-use crate::support::{DataFile, Heard, Peer, free_address, logged, serve_on, serve_tea};
+use crate::support::{DataFile, free_address, logged, serve_on, serve_tea};
 
 #[test]
 fn a_neighbor_written_tp3_is_told_id_0_and_then_floods_only() {

@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use peers::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, toporeq, unique};
+
 use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, own_name};
 use crate::support::serve_tea;
-use crate::support::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, toporeq, unique};
 
 #[test]
 fn a_flood_seen_before_is_discarded() {

@@ -1,7 +1,8 @@
 //! Texts that are as long as can be, longer, empty, or no text.
 
+use peers::tp3::{Answers, Client, Flood, TEXT_BYTES_MAX, Wire, keyreq, shortened};
+
 use super::{NOBODY, UNKNOWN, expect_nothing_more, neighbors, own_name, serve_tp3, still_serves};
-use crate::support::tp3::{Answers, Client, Flood, TEXT_BYTES_MAX, Wire, keyreq, shortened};
 use crate::support::{DataFile, serve_tea};
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use peers::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, resp};
+
 use super::{neighbors, own_name, serve_tp3, still_serves};
-use crate::support::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, resp};
 use crate::support::{run, serve_tea, stderr};
 
 #[test]
