@@ -17,6 +17,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::dark::swallow;
 use crate::{PATIENCE, SMALL_BUFFER_BYTES, unique};
 
+/// What is read at once.
+const TAKEN_IN_BYTES_MAX: usize = 64 * 1024;
+
 /// The other end of a link with a servent.
 #[derive(Debug)]
 pub struct Peer {
@@ -52,8 +55,18 @@ impl Peer {
 
     /// The same for one that is not going to read much.
     pub fn deaf_stranger(to: SocketAddr) -> Peer {
+        Peer::with_receive_buffer(SMALL_BUFFER_BYTES, to)
+    }
+
+    /// The same for one that is going to read some of it: as long as a whole segment fits into what it has read, the system
+    /// does not take it for a machine that is gone.
+    pub fn stranger_that_hardly_reads(to: SocketAddr) -> Peer {
+        Peer::with_receive_buffer(4 * TAKEN_IN_BYTES_MAX, to)
+    }
+
+    fn with_receive_buffer(bytes_count: usize, to: SocketAddr) -> Peer {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
-        socket.set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
+        socket.set_recv_buffer_size(bytes_count).unwrap();
         socket.connect(&to.into()).unwrap();
         Peer::over(socket.into())
     }
@@ -185,7 +198,7 @@ impl Peer {
 
     /// Takes in what has come so far, as much as fits one read, to be heard later.
     pub fn take_in(&mut self) {
-        let mut bytes = [0; 64 * 1024];
+        let mut bytes = [0; TAKEN_IN_BYTES_MAX];
         self.stream.set_nonblocking(true).unwrap();
         if let Ok(count) = self.stream.read(&mut bytes) {
             self.link.receive(&bytes[..count]);
