@@ -105,7 +105,7 @@ struct KeyToAsk {
 impl Round<'_> {
     fn ask_for_keys(&mut self) -> anyhow::Result<()> {
         for question in self.questions() {
-            let within = |place: &usize| self.expected.distances[*place].is_some();
+            let within = |place: &usize| self.expected.demanded.reaches(*place);
             let wanted_count = self.holders(&question.key).iter().filter(|place| within(place)).count();
             let command = format!("? {}", question.key);
             let asked = self.ask(&command, &asking::key(&question.key)?, &question.why, wanted_count)?;
@@ -114,7 +114,7 @@ impl Round<'_> {
                 writeln!(self.out, "      {value} {}", answer.from)?;
             }
             let holders = self.holders(&question.key);
-            let within = |place: &usize| self.expected.distances[*place].is_some();
+            let within = |place: &usize| self.expected.demanded.reaches(*place);
             let addresses = self.topology.addresses();
             let mut wanted: Vec<(SocketAddr, Option<String>)> = holders
                 .into_iter()
@@ -132,7 +132,7 @@ impl Round<'_> {
     }
 
     fn ask_for_topology(&mut self) -> anyhow::Result<()> {
-        let reached = self.expected.distances.iter().flatten().count();
+        let reached = usize::try_from(self.expected.demanded.reached)?;
         let asked = self.ask("T", &Question::new(Ask::Topology), "every servent's place", reached)?;
         let addresses = self.topology.addresses();
         let mut found_links = BTreeSet::new();
@@ -144,7 +144,7 @@ impl Round<'_> {
             found_links.extend(answer.neighbors.iter().map(|neighbor| sorted(answer.from, *neighbor)));
             self.compare_path(answer, &addresses)?;
         }
-        let within = |place: &usize| self.expected.distances[*place].is_some();
+        let within = |place: &usize| self.expected.demanded.reaches(*place);
         let wanted: BTreeSet<SocketAddr> = (0..addresses.len()).filter(within).map(|place| addresses[place]).collect();
         let links = self.topology.links().into_iter().filter(|(one, other)| within(one) || within(other));
         let wanted_links: BTreeSet<_> = links.map(|(one, other)| sorted(addresses[one], addresses[other])).collect();
@@ -211,19 +211,19 @@ impl Round<'_> {
             return self.compare("some neighbor that cannot report", &(silent > 0), &true);
         }
         self.compare("how it ended", reason, &EndReason::Complete)?;
-        self.compare("reached", &reached, &self.expected.reached.clone())?;
-        self.compare("stopped", &stopped, &i64::try_from(self.expected.stopped)?)?;
+        self.compare("reached", &reached, &self.expected.demanded.reached.clone())?;
+        self.compare("stopped", &stopped, &i64::try_from(self.expected.demanded.stopped)?)?;
         self.compare("lost", &lost, &0)?;
         self.compare("silent", &silent, &0)?;
         if self.expected.exact {
-            self.compare("copies", &copies, &self.expected.copies.clone())?;
-            self.compare("duplicates", &duplicates, &self.expected.duplicates.clone())
+            self.compare("copies", &copies, &self.expected.demanded.copies.clone())?;
+            self.compare("duplicates", &duplicates, &self.expected.demanded.duplicates.clone())
         } else {
             // A copy that overtakes a shorter way makes others more; nothing makes them fewer.
-            let enough = copies >= self.expected.copies && duplicates < copies;
+            let enough = copies >= self.expected.demanded.copies && duplicates < copies;
             let what = format!(
                 "{} or more, the rest of them duplicates or further-going",
-                counted(self.expected.copies, "copy")
+                counted(self.expected.demanded.copies, "copy")
             );
             self.compare(&what, &enough, &true)
         }
@@ -252,13 +252,13 @@ impl Round<'_> {
                 }
             }
         }
-        let within = |place: &&usize| self.expected.distances[**place].is_some();
+        let within = |place: &&usize| self.expected.demanded.reaches(**place);
         let reachable = |places: &Vec<usize>| places.iter().filter(within).count();
         let mut questions = Vec::new();
         let mut pick = |why: &dyn Display, kind: &dyn Fn(usize, usize) -> bool| {
             // The farthest holder makes the hardest question.
             let farthest =
-                |places: &Vec<usize>| places.iter().filter_map(|place| self.expected.distances[*place]).max();
+                |places: &Vec<usize>| places.iter().filter_map(|place| self.expected.demanded.distance(*place)).max();
             let fitting = holders.iter().filter(|(_, places)| kind(reachable(places), places.len()));
             if let Some((key, _)) = fitting.max_by_key(|(_, places)| (reachable(places), farthest(places))) {
                 questions.push(KeyToAsk { key: key.clone(), why: why.to_string() });

@@ -26,14 +26,15 @@ pub fn hint(topology: &Topology) -> String {
 fn keys(topology: &Topology) -> Vec<String> {
     // What cannot be read ends the servent that is to serve it, and is said then.
     let Ok(data) = load_data(topology) else { return Vec::new() };
-    let expected = Expected::new(topology, 0);
+    let Expected { demanded, .. } = Expected::new(topology, 0);
     let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
-    for (store, _) in data.iter().zip(&expected.distances).filter(|(_, distance)| distance.is_some()) {
+    let reached = data.iter().enumerate().filter(|(place, _)| demanded.reaches(*place)).map(|(_, store)| store);
+    for store in reached.clone() {
         for key in store.keys().filter_map(|key| std::str::from_utf8(key).ok()).filter(|key| is_easy(key)) {
             *holders.entry(key).or_default() += 1;
         }
     }
-    let within = expected.distances.iter().flatten().count();
+    let within = reached.count();
     let pick = |is_fitting: &dyn Fn(usize) -> bool| {
         let fitting = holders.iter().filter(|(_, count)| is_fitting(**count));
         // The fewer answers the easier to read; of several the first in the alphabet.

@@ -14,8 +14,15 @@ use common::dialect::{Dialect, Manners};
 use topology::bench::BENCHMARKS;
 
 /// Where the code is that ships.
-const SHIPPED: [&str; 6] =
-    ["common/src", "servent/src", "client/src", "topologies/src", "topologies/sim/src", "topologies/program/src"];
+const SHIPPED: [&str; 7] = [
+    "common/src",
+    "servent/src",
+    "client/src",
+    "topologies/src",
+    "topologies/oracle/src",
+    "topologies/sim/src",
+    "topologies/program/src",
+];
 
 /// The directory that holds everything.
 fn home() -> PathBuf {
@@ -414,6 +421,7 @@ fn every_slow_test_that_is_kept_from_mutants_is_there() {
 /// Where a package is.
 fn home_of(package: &str) -> &str {
     match package {
+        "oracle" => "topologies/oracle",
         "sim" => "topologies/sim",
         "topology" => "topologies/program",
         other => other,
@@ -531,9 +539,21 @@ fn the_core_does_not_know_that_it_is_simulated_nor_the_oracle_what_it_judges() {
         let odd = text.lines().find(|line| line.contains("cfg(") && !line.contains("#[cfg(test)]"));
         assert_eq!(odd, None, "{file} is not the same everywhere");
     }
-    for file in ["topologies/sim/src/oracle.rs", "topologies/sim/src/bare.rs", "topologies/src/expected.rs"] {
+    for file in ["topologies/sim/src/bare.rs", "topologies/src/expected.rs"] {
         assert!(!read(file).contains("common::"), "{file} shares code with what it judges");
     }
+    // A crate cannot use what it does not depend on, not even in its tests.
+    assert_eq!(packages_of("oracle"), ["oracle"]);
+}
+
+/// The names of all that a crate and its tests are built of.
+fn packages_of(name: &str) -> Vec<String> {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--package", name, "--edges", "normal,build,dev", "--prefix", "none", "--offline"]);
+    let output = tree.current_dir(home()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let packages = String::from_utf8(output.stdout).unwrap();
+    packages.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -598,13 +618,9 @@ fn the_core_depends_on_nothing_that_was_not_looked_at() {
 #[test]
 fn tests_of_the_programs_compile_none_of_the_simulator() {
     for name in ["servent", "client", "topologies"] {
-        let mut tree = Command::new(env!("CARGO"));
-        tree.args(["tree", "--package", name, "--edges", "normal,build,dev", "--prefix", "none", "--offline"]);
-        let output = tree.current_dir(home()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let packages = String::from_utf8(output.stdout).unwrap();
-        assert!(packages.lines().any(|line| line.starts_with("topologies ")), "{packages}");
-        let odd = packages.lines().find(|line| line.starts_with("sim ") || line.starts_with("topology "));
+        let packages = packages_of(name);
+        assert!(packages.iter().any(|package| package == "topologies"), "{packages:?}");
+        let odd = packages.iter().find(|package| ["sim", "topology"].contains(&package.as_str()));
         assert_eq!(odd, None, "what tests of {name} are built of");
     }
 }

@@ -94,6 +94,16 @@ impl Graph {
     }
 }
 
+impl oracle::Adjacency for Graph {
+    fn servents_count(&self) -> usize {
+        self.servents()
+    }
+
+    fn neighbors_of(&self, servent: usize) -> impl ExactSizeIterator<Item = usize> {
+        self.neighbors(servent).iter().map(|neighbor| *neighbor as usize)
+    }
+}
+
 /// The number of a servent. There are never so many that it does not fit: `Graph` holds fewer.
 pub fn number(servent: usize) -> u32 {
     u32::try_from(servent).unwrap_or(u32::MAX)

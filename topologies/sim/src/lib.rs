@@ -2,7 +2,7 @@
 //!
 //! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, and `dialects` who
 //! speaks what in it; `crowd` runs it as messages alone, for size and speed, and `world` runs it as connections that carry
-//! bytes and fail; `oracle` says what must come of it, without a line of the code it judges, and `verdict` holds what came
+//! bytes and fail; the crate `oracle` says what must come of it, without a line of the code it judges, and `verdict` holds what came
 //! of it against that, for both. Its command line and what is printed are `topology`'s.
 
 pub mod bare;
@@ -11,7 +11,6 @@ pub mod crowd;
 pub mod dialects;
 pub mod faults;
 pub mod graph;
-pub mod oracle;
 pub mod outcome;
 pub mod plan;
 pub mod random;

@@ -4,9 +4,9 @@
 
 use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::query::Tally;
+use oracle::Demanded;
 
 use super::super::graph::{Graph, number};
-use super::super::oracle::Demanded;
 use super::super::plan::Delays;
 use super::super::scene::{Asking, Scene};
 

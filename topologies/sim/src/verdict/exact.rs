@@ -5,9 +5,9 @@
 use common::dialect::Dialect;
 use common::query::Tally;
 use common::session::EndReason;
+use oracle::Demanded;
 
 use super::super::graph::number;
-use super::super::oracle::Demanded;
 use super::super::plan::Wire;
 use super::Facts;
 

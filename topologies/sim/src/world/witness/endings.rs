@@ -10,8 +10,8 @@
 use common::dialect::Dialect;
 use common::limits::SILENCE_DEFAULT;
 use common::session::{EndReason, Ending};
+use oracle::Demanded;
 
-use super::super::super::oracle::Demanded;
 use super::super::super::outcome::RunOutcome;
 use super::super::super::plan::FaultKind;
 use super::super::super::scene::Scene;
