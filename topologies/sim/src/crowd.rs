@@ -4,9 +4,17 @@
 //! arrives in the same tick is handed out servent by servent, in the order of the links and, on one link, in the order
 //! of sending: so each servent is fetched from memory once a tick, and equal runs are equal. Connections, bytes and
 //! faults are `world`.
+//!
+//! The graph is where links begin: those stand at once. Later a servent may dial whom it likes, and close; a servent may
+//! leave and be started anew ([`Crowd`]). What must come of a query is asked of the links that stand. On its way to its
+//! receiver is everything in `crowd/parcels`, whose each end of a link is knows `crowd/ends`.
 
+mod ends;
+mod parcels;
+
+use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,37 +22,30 @@ use std::time::{Duration, Instant};
 use common::dialect::Dialect;
 use common::link::LinkId;
 use common::message::{Echo, Message};
-use common::overlay::{self, Dial, Errand, Opening, Overlay};
+use common::overlay::{self, Config, Dial, Opening, Overlay};
 use common::query::{Query, QueryId, Tally};
 use common::session::{self, Question, Report, Session};
 use common::time::Time;
 
-use super::cast::{self, Stores};
-use super::graph::{Graph, number};
+use super::cast::{self, Stores, Who};
+use super::graph::number;
 use super::outcome::RunOutcome;
 use super::plan::Delays;
 use super::random::Random;
 use super::scene::{Asking, Scene};
 use super::verdict::{self, Answered, Crossed, Judged};
 
+use ends::{Ends, Owner};
+use parcels::{Agenda, Parcel, Slab};
+
 /// What the clock counts in. Every delay is some of them.
 const TICK: Duration = Duration::from_micros(250);
-/// Ticks that anything may take, and one more.
-const TICKS: usize = 401;
 /// Parcels handed out between two looks.
 const BATCH: usize = 256;
 /// A healthy query that takes longer will not end.
 const QUERY_MAX: Duration = Duration::from_secs(60);
 /// What the stream of random numbers is for.
 const DELAYS: u64 = 0x6372_6f77_6401_0000;
-
-/// Something on its way: where it arrives, and what it is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Parcel {
-    /// The receiving end: a link between servents, or one to a client.
-    to: u32,
-    what: u32,
-}
 
 /// What a parcel is, in the two highest bits of `what`; the others say which.
 const COPY: u32 = 0;
@@ -58,19 +59,12 @@ const KIND: u32 = 3 << 30;
 /// What is seldom on its way.
 enum Other {
     Message(Message),
-    /// A dial to a client.
-    Dial,
-}
-
-/// A link between a servent and a client.
-struct ClientLink {
-    servent: u32,
-    client: usize,
-    is_open: bool,
-    /// What it was dialled for; nothing where the client attached.
-    dial: Option<SocketAddr>,
-    /// As [`Crowd::last`], from the servent and from the client.
-    last: [u64; 2],
+    /// A dial, to whom it is for.
+    Knock,
+    /// That nobody was there, back to whoever dialled.
+    Nobody,
+    /// That the other end was closed.
+    Closed,
 }
 
 struct CrowdClient {
@@ -80,31 +74,35 @@ struct CrowdClient {
     ending: Option<session::Ending>,
 }
 
-struct Crowd<'a> {
+/// A query that was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun {
+    asking: Asking,
+    client: usize,
+    at: Time,
+    /// What had crossed links before.
+    before: Crossed,
+}
+
+/// An overlay at work. [`run`] asks what its scene says; whoever wants more of it, such as servents that leave, does that
+/// between two queries or in the midst of one.
+pub struct Crowd<'a> {
     scene: &'a Scene,
-    graph: &'a Graph,
     now: u64,
-    /// What arrives in each of the coming ticks.
-    coming: Vec<Vec<Parcel>>,
-    coming_count: usize,
-    /// Room of ticks that are over, for those to come.
-    spare: Vec<Vec<Parcel>>,
+    agenda: Agenda,
     random: Random,
     servents: Vec<Overlay>,
-    /// Whose each link is, and the same link at its other end.
-    owners: Vec<u32>,
-    mates: Vec<u32>,
-    /// When what was last sent over a link arrives: nothing overtakes it. Only where delays differ.
-    last: Vec<u64>,
+    stores: Stores,
+    /// Who is not there: left out, or has left.
+    gone: BTreeSet<usize>,
+    ends: Ends<'a>,
     /// What copies say. Those that say the same are the same: without a path there are few of them.
     copies: Vec<Arc<Query>>,
     /// What echoes of the latest query say, without its id: there may be a million on their way.
     echoes: Slab<(u8, Tally)>,
     others: Slab<Other>,
     latest: Option<QueryId>,
-    client_links: Vec<ClientLink>,
     clients: Vec<CrowdClient>,
-    by_address: BTreeMap<SocketAddr, usize>,
     deadlines: BinaryHeap<Reverse<(Time, u32)>>,
     /// The deadline of each servent that is in the heap.
     armed: Vec<Time>,
@@ -120,70 +118,85 @@ struct Crowd<'a> {
 #[must_use]
 pub fn run(scene: &Scene) -> RunOutcome {
     let mut crowd = Crowd::new(scene);
-    crowd.link_all();
-    let bytes: usize = crowd.servents.iter().map(Overlay::memory_bytes).sum();
-    crowd.outcome.bytes_per_servent = (bytes / crowd.servents.len().max(1)) as u64;
     for asking in &scene.queries {
         crowd.ask(*asking);
     }
-    let Crowd { mut outcome, hash, now, .. } = crowd;
-    outcome.servents = scene.absent.iter().filter(|absent| !**absent).count();
-    outcome.links = scene.graph.links_count();
-    outcome.queries = scene.queries.len();
-    outcome.simulated = TICK * u32::try_from(now).unwrap_or(u32::MAX);
-    outcome.trace_hash = hash;
-    outcome
+    crowd.finish()
 }
 
 impl<'a> Crowd<'a> {
-    fn new(scene: &'a Scene) -> Crowd<'a> {
-        let graph = &scene.graph;
+    /// Everybody of a scene, linked as its graph says.
+    #[must_use]
+    pub fn new(scene: &'a Scene) -> Crowd<'a> {
+        Crowd::with(scene, |servent| cast::plain_config(scene, servent))
+    }
+
+    /// Everybody of a scene, each started with what is said here, which tells neighbors by addresses: nobody looks names
+    /// up. Whom the graph has a link to is linked at once; others are dialled, and linked when time has passed.
+    #[must_use]
+    pub fn with(scene: &'a Scene, config: impl Fn(usize) -> Config) -> Crowd<'a> {
         let stores = Stores::new();
-        let start = |servent| Overlay::new(&cast::plain_config(scene, servent), stores.of(scene, servent));
-        let servents = (0..graph.servents()).map(start).collect();
-        let ends = graph.ends().len();
-        let mut owners = vec![0; ends];
-        let mut mates = vec![0; ends];
-        for servent in 0..graph.servents() {
-            for link in graph.range(servent) {
-                owners[link] = number(servent);
-                let other = graph.ends()[link] as usize;
-                let place = graph.neighbors(other).binary_search(&number(servent)).unwrap_or_default();
-                mates[link] = number(graph.range(other).start + place);
-            }
-        }
-        let is_equal = scene.plan.delays == Delays::Equal;
-        Crowd {
+        let servents_count = scene.graph.servents();
+        let start = |servent| Overlay::new(&config(servent), stores.of(scene, servent));
+        let servents = (0..servents_count).map(start).collect();
+        let absent = scene.absent.iter().enumerate().filter(|(_, absent)| **absent);
+        let mut crowd = Crowd {
             scene,
-            graph,
             now: 0,
-            coming: (0..TICKS).map(|_| Vec::new()).collect(),
-            coming_count: 0,
-            spare: Vec::new(),
+            agenda: Agenda::new(),
             random: Random::of(scene.plan.seed, DELAYS),
             servents,
-            owners,
-            mates,
-            last: vec![0; if is_equal { 0 } else { ends }],
+            stores,
+            gone: absent.map(|(servent, _)| servent).collect(),
+            ends: Ends::of(&scene.graph, scene.plan.delays == Delays::Equal),
             copies: Vec::new(),
             echoes: Slab::default(),
             others: Slab::default(),
             latest: None,
-            client_links: Vec::new(),
             clients: Vec::new(),
-            by_address: BTreeMap::new(),
             deadlines: BinaryHeap::new(),
-            armed: vec![Time::NEVER; graph.servents()],
+            armed: vec![Time::NEVER; servents_count],
             outputs: Vec::new(),
             looked_at: Vec::new(),
             outcome: RunOutcome::default(),
             copies_sent: 0,
             hash: scene.plan.seed,
+        };
+        crowd.link_all();
+        let bytes: usize = crowd.servents.iter().map(Overlay::memory_bytes).sum();
+        crowd.outcome.bytes_per_servent = (bytes / servents_count.max(1)) as u64;
+        crowd
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn finish(self) -> RunOutcome {
+        RunOutcome {
+            servents: self.scene.servents_here(),
+            links: self.scene.graph.links_count(),
+            queries: self.clients.len(),
+            simulated: self.time().since(Time::START),
+            trace_hash: self.hash,
+            ..self.outcome
         }
     }
 
     fn time(&self) -> Time {
         Time::after_start(TICK * u32::try_from(self.now).unwrap_or(u32::MAX))
+    }
+
+    /// The scene as it stands: with the links that both ends know, and without those who have left.
+    #[must_use]
+    pub fn as_it_stands(&self) -> Cow<'a, Scene> {
+        let Some(graph) = self.ends.standing() else { return Cow::Borrowed(self.scene) };
+        let absent = (0..graph.servents()).map(|servent| self.gone.contains(&servent)).collect();
+        Cow::Owned(Scene { graph, absent, ..self.scene.clone() })
+    }
+
+    /// What went wrong so far.
+    #[must_use]
+    pub fn broken(&self) -> &[String] {
+        &self.outcome.broken
     }
 
     // ---- before the first query ----
@@ -193,13 +206,17 @@ impl<'a> Crowd<'a> {
         let now = self.time();
         let mut outputs = Vec::new();
         for servent in 0..self.servents.len() {
-            if self.scene.absent[servent] {
+            if self.gone.contains(&servent) {
                 continue;
             }
             self.servents[servent].handle(now, overlay::Input::Deadline, &mut outputs);
             for output in std::mem::take(&mut outputs) {
-                if let overlay::Output::Dial { dial, address, .. } = output {
-                    self.link(servent, dial, address);
+                match output {
+                    overlay::Output::Dial { dial, address, .. } => match self.drawn_to(servent, address) {
+                        Some(end) => self.link(end, dial),
+                        None => self.dial(servent, dial, address),
+                    },
+                    other => self.perform(servent, other),
                 }
             }
         }
@@ -208,77 +225,116 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    fn link(&mut self, dialler: usize, dial: Dial, address: SocketAddr) {
-        let now = self.time();
-        let Some(acceptor) = cast::servent_at(address) else { return };
-        let Ok(place) = self.graph.neighbors(dialler).binary_search(&number(acceptor)) else { return };
-        let link = self.graph.range(dialler).start + place;
-        let mate = self.mates[link] as usize;
-        let opened = |link, opening| overlay::Input::Opened { link: LinkId(link as u64), opening };
-        let mut outputs = Vec::new();
+    fn drawn_to(&self, dialler: usize, address: SocketAddr) -> Option<u32> {
+        self.ends.drawn(dialler, cast::servent_at(address)?)
+    }
+
+    fn link(&mut self, end: u32, dial: Dial) {
+        let mate = self.ends.mate(end);
+        let (Owner::Servent(dialler), Owner::Servent(acceptor)) = (self.ends.owner(end), self.ends.owner(mate)) else {
+            return;
+        };
+        self.ends.open(end);
+        let opened = |end, opening| overlay::Input::Opened { link: link_of(end), opening };
+        let mut said = Vec::new();
         let accepted = Opening::Accepted(cast::servent_address(dialler));
-        self.servents[acceptor].handle(now, opened(mate, accepted), &mut outputs);
-        self.servents[dialler].handle(now, opened(link, Opening::Dialled(dial)), &mut outputs);
+        self.tell_at_once(acceptor, opened(mate, accepted), &mut said);
+        self.tell_at_once(dialler, opened(end, Opening::Dialled(dial)), &mut said);
         // One hello each way; nothing else is said at this time.
-        for _ in 0..2 {
-            for output in std::mem::take(&mut outputs) {
-                if let overlay::Output::Send { link, message } = output {
-                    let to = self.mates[usize::try_from(link.0).unwrap_or_default()];
-                    let input = overlay::Input::Received { link: LinkId(to.into()), message };
-                    self.servents[self.owners[to as usize] as usize].handle(now, input, &mut outputs);
+        while !said.is_empty() {
+            for (link, message) in std::mem::take(&mut said) {
+                let to = self.ends.mate(end_of(link));
+                if let Owner::Servent(servent) = self.ends.owner(to) {
+                    let input = overlay::Input::Received { link: link_of(to), message };
+                    self.tell_at_once(servent, input, &mut said);
                 }
             }
         }
     }
 
+    /// Tells a servent something, and gives back what it says to that.
+    fn tell_at_once(&mut self, servent: usize, input: overlay::Input, said: &mut Vec<(LinkId, Message)>) {
+        let now = self.time();
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.servents[servent].handle(now, input, &mut outputs);
+        for output in outputs.drain(..) {
+            match output {
+                overlay::Output::Send { link, message } => said.push((link, message)),
+                other => self.perform(servent, other),
+            }
+        }
+        self.outputs = outputs;
+    }
+
     // ---- one query ----
 
-    fn ask(&mut self, asking: Asking) {
+    /// Asks a query to its end, and judges what came of it.
+    pub fn ask(&mut self, asking: Asking) {
         let started = Instant::now();
+        let begun = self.begin(asking);
+        self.see_to_its_end(begun);
+        self.outcome.seconds += started.elapsed().as_secs_f64();
+        self.judge(begun);
+    }
+
+    /// Has a client attach, and ask.
+    pub fn begin(&mut self, asking: Asking) -> Begun {
         let client = self.clients.len();
         let address = cast::client_address(client);
         let secret = cast::secret_of_client(self.scene.plan.seed, client);
         let session = Session::new(Dialect::OWN, address.port(), secret);
         self.clients.push(CrowdClient { session, contact: asking.contact, answered: Vec::new(), ending: None });
-        self.by_address.insert(address, client);
         self.copies.clear();
         let contact = asking.contact as usize;
-        let link = self.open_client_link(asking.contact, client, None);
+        let end = self.ends.add([Owner::Servent(contact), Owner::Client(client)], None);
+        self.ends.open(end);
         let from = SocketAddr::new(address.ip(), 40_000);
-        self.tell_servent(contact, overlay::Input::Opened { link, opening: Opening::Accepted(from) });
+        let opening = Opening::Accepted(from);
+        self.tell_servent(contact, overlay::Input::Opened { link: link_of(end), opening });
         self.arm(contact);
-        let input = session::Input::Attached { link: mate_of(link), contact: cast::servent_address(contact) };
-        self.tell_client(client, input);
+        let link = link_of(self.ends.mate(end));
+        self.tell_client(client, session::Input::Attached { link, contact: cast::servent_address(contact) });
         self.run_until_quiet();
-        let asked_at = self.time();
-        let (copies, echoes) = (self.copies_sent, self.outcome.echoes);
+        let begun = Begun { asking, client, at: self.time(), before: self.crossed() };
         let question = Question::new(cast::ask(asking.topology));
         let mut outputs = Vec::new();
-        match self.clients[client].session.ask(asked_at, question, &mut outputs) {
+        match self.clients[client].session.ask(begun.at, question, &mut outputs) {
             Ok(sequence) => self.latest = Some(QueryId { sequence, client: address }),
             Err(error) => {
                 self.outcome.broken.push(format!("the client of contact {} cannot ask: {error}", asking.contact));
             }
         }
         self.perform_for_client(client, outputs);
-        while self.clients[client].ending.is_none() && self.time().since(asked_at) < QUERY_MAX {
+        begun
+    }
+
+    /// Goes on until a query is over and nothing is on its way any more. Gives how it ended, if it did.
+    pub fn see_to_its_end(&mut self, begun: Begun) -> Option<session::Ending> {
+        while self.clients[begun.client].ending.is_none() && self.time().since(begun.at) < QUERY_MAX {
             if !self.step() {
                 break;
             }
         }
         self.run_until_quiet();
-        self.outcome.seconds += started.elapsed().as_secs_f64();
+        self.clients[begun.client].ending
+    }
+
+    /// What has crossed links so far.
+    fn crossed(&self) -> Crossed {
+        Crossed { copies: self.copies_sent, silent_copies: 0, echoes: self.outcome.echoes }
+    }
+
+    /// Holds a query that is over against what the oracle says of the links that stand.
+    fn judge(&mut self, begun: Begun) {
+        let Begun { asking, client, before, .. } = begun;
+        let (scene, all) = (self.as_it_stands(), self.crossed());
         let client = &self.clients[client];
         let asked = Judged {
-            scene: self.scene,
+            scene: &scene,
             asking,
             answered: &client.answered,
             ending: client.ending.as_ref(),
-            crossed: Crossed {
-                copies: self.copies_sent - copies,
-                silent_copies: 0,
-                echoes: self.outcome.echoes - echoes,
-            },
+            crossed: Crossed { copies: all.copies - before.copies, echoes: all.echoes - before.echoes, ..all },
         };
         verdict::judge_healthy(&asked, &mut self.outcome);
         if self.servents.iter().any(|servent| servent.pending_count() > 0) {
@@ -286,47 +342,51 @@ impl<'a> Crowd<'a> {
         }
     }
 
+    // ---- time ----
+
     fn run_until_quiet(&mut self) {
-        let end = self.now + u64::try_from(QUERY_MAX.as_nanos() / TICK.as_nanos()).unwrap_or(u64::MAX);
-        while self.coming_count > 0 && self.now < end {
+        let end = self.now + ticks(QUERY_MAX);
+        while self.agenda.count() > 0 && self.now < end {
             self.step();
         }
     }
 
+    /// Lets some time pass, and what happens in it happen.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + ticks(time);
+        while self.next().is_some_and(|next| next < end) {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// The next tick in which anything happens.
+    fn next(&self) -> Option<u64> {
+        let due = self.deadlines.peek().map(|Reverse((due, _))| ticks_until(*due).max(self.now));
+        let arrival = self.agenda.next(self.now);
+        [due, arrival].into_iter().flatten().min()
+    }
+
     /// Lets the next tick happen in which anything does. False when nothing ever will.
     fn step(&mut self) -> bool {
-        let next_deadline = self.deadlines.peek().map(|Reverse((due, _))| ticks_until(*due));
-        if self.coming_count == 0 {
-            let Some(due) = next_deadline else { return false };
-            self.now = self.now.max(due);
-        } else {
-            while self.coming[self.slot(self.now)].is_empty() && next_deadline.is_none_or(|due| due > self.now) {
-                self.now += 1;
-            }
-        }
+        let Some(next) = self.next() else { return false };
+        self.now = next;
         self.tell_deadlines();
-        let slot = self.slot(self.now);
-        let mut parcels = std::mem::take(&mut self.coming[slot]);
-        self.coming_count -= parcels.len();
-        let mut sorted = self.spare.pop().unwrap_or_default();
-        sort(&mut parcels, &mut sorted);
-        sorted.clear();
-        self.spare.push(sorted);
+        let parcels = self.agenda.take(self.now);
         let mut last = None;
         for batch in parcels.chunks(BATCH) {
             self.look_at(batch);
             for parcel in batch {
-                let owner = self.owners.get(parcel.to as usize).copied();
-                if owner != last {
+                let servent = self.ends.servent(parcel.to);
+                if servent != last {
                     self.arm_again(last);
-                    last = owner;
+                    last = servent;
                 }
                 self.deliver(*parcel);
             }
         }
         self.arm_again(last);
-        parcels.clear();
-        self.spare.push(parcels);
+        self.agenda.give_back(parcels);
         self.now += 1;
         true
     }
@@ -334,19 +394,15 @@ impl<'a> Crowd<'a> {
     /// Adds to the trace what the servents are that are about to be told something. To look at many of them at once, and
     /// first at what leads to the rest, is also what brings them into the cache side by side and not one after another.
     fn look_at(&mut self, parcels: &[Parcel]) {
-        let mut owners = std::mem::take(&mut self.looked_at);
-        owners.extend(parcels.iter().filter_map(|parcel| self.owners.get(parcel.to as usize)));
-        owners.dedup();
-        let servents = || owners.iter().map(|owner| &self.servents[*owner as usize]);
-        let pending: usize = servents().map(Overlay::pending_count).sum();
-        let seen = servents().fold(pending as u64, |seen, servent| seen.rotate_left(1) ^ servent.fingerprint());
+        let mut servents = std::mem::take(&mut self.looked_at);
+        servents.extend(parcels.iter().filter_map(|parcel| self.ends.servent(parcel.to)));
+        servents.dedup();
+        let looked_at = || servents.iter().map(|servent| &self.servents[*servent as usize]);
+        let pending: usize = looked_at().map(Overlay::pending_count).sum();
+        let seen = looked_at().fold(pending as u64, |seen, servent| seen.rotate_left(1) ^ servent.fingerprint());
         self.hash = mix(self.hash, seen);
-        owners.clear();
-        self.looked_at = owners;
-    }
-
-    fn slot(&self, tick: u64) -> usize {
-        usize::try_from(tick % TICKS as u64).unwrap_or_default()
+        servents.clear();
+        self.looked_at = servents;
     }
 
     fn deliver(&mut self, parcel: Parcel) {
@@ -369,20 +425,26 @@ impl<'a> Crowd<'a> {
             }
             _ => match self.others.take(which) {
                 Some(Other::Message(message)) => message,
-                Some(Other::Dial) => return self.on_dialled(parcel.to),
+                Some(Other::Knock) => return self.on_knock(parcel.to),
+                Some(Other::Nobody) => return self.on_nobody(parcel.to),
+                Some(Other::Closed) => return self.on_closed(parcel.to),
                 None => return,
             },
         };
+        // What was said on its way to an end that is closed by now is lost.
+        if !self.ends.is_open(parcel.to) {
+            return;
+        }
         if let Message::Echo(echo) = &message {
             self.outcome.echoes += 1;
             self.hash = mix(self.hash, echo.tally.reached ^ echo.tally.copies << 24 ^ echo.tally.answers << 48);
         }
-        let link = LinkId(parcel.to.into());
-        let Some(owner) = self.owners.get(parcel.to as usize) else {
-            return self.deliver_on_client_link(link, message);
-        };
-        let owner = *owner as usize;
-        self.tell_servent(owner, overlay::Input::Received { link, message });
+        let link = link_of(parcel.to);
+        match self.ends.owner(parcel.to) {
+            Owner::Servent(servent) => self.tell_servent(servent, overlay::Input::Received { link, message }),
+            Owner::Client(client) => self.tell_client(client, session::Input::Received { link, message }),
+            Owner::Nobody => {}
+        }
     }
 
     // ---- minds ----
@@ -403,27 +465,15 @@ impl<'a> Crowd<'a> {
                 let which = self.share(query);
                 self.copies_sent += links.len() as u64;
                 for link in links {
-                    self.send(link, COPY | which);
+                    self.send(end_of(link), COPY | which);
                 }
             }
             overlay::Output::Send { link, message } => self.say(link, message),
-            overlay::Output::Dial { dial: Dial::Call(Errand::Answers, to), .. } => {
-                let Some(client) = self.by_address.get(&to).copied() else { return };
-                let link = self.open_client_link(number(servent), client, Some(to));
-                let what = OTHER | self.others.add(Other::Dial);
-                self.send(mate_of(link), what);
-            }
-            overlay::Output::Close { link } => {
-                if let Some(client_link) = self.client_link(link) {
-                    client_link.is_open = false;
-                }
-            }
-            // Everybody stands, so nobody is dialled or looked up again; and one query at a time is slow enough for
+            overlay::Output::Dial { dial, address, .. } => self.dial(servent, dial, address),
+            overlay::Output::Close { link } => self.close(end_of(link)),
+            // Nobody is told a neighbor by a name, or to read its data again; and one query at a time is slow enough for
             // anybody.
-            overlay::Output::Dial { .. }
-            | overlay::Output::Disk(_)
-            | overlay::Output::Resume { .. }
-            | overlay::Output::Rest { .. } => {}
+            overlay::Output::Disk(_) | overlay::Output::Resume { .. } | overlay::Output::Rest { .. } => {}
         }
     }
 
@@ -436,7 +486,7 @@ impl<'a> Crowd<'a> {
             Message::Echo(echo) if self.latest == Some(echo.id) => ECHO | self.echoes.add((echo.ttl, echo.tally)),
             _ => OTHER | self.others.add(Other::Message(message)),
         };
-        self.send(link, what);
+        self.send(end_of(link), what);
     }
 
     /// The number of what a copy says.
@@ -451,30 +501,15 @@ impl<'a> Crowd<'a> {
     }
 
     /// Puts something on its way from this end of a link.
-    fn send(&mut self, link: LinkId, what: u32) {
-        let from = usize::try_from(link.0).unwrap_or_default();
-        let to = match self.mates.get(from) {
-            Some(mate) => *mate,
-            None => u32::try_from(mate_of(link).0).unwrap_or_default(),
-        };
-        let mut at = self.now + self.delay();
-        let last = if from < self.mates.len() {
-            self.last.get_mut(from)
-        } else {
-            self.client_link(link).map(|client_link| &mut client_link.last[from % 2])
-        };
-        if let Some(last) = last {
-            at = at.max(*last);
-            *last = at;
-        }
-        let slot = self.slot(at);
-        if self.coming[slot].is_empty()
-            && let Some(spare) = self.spare.pop()
-        {
-            self.coming[slot] = spare;
-        }
-        self.coming[slot].push(Parcel { to, what });
-        self.coming_count += 1;
+    fn send(&mut self, from: u32, what: u32) {
+        let at = self.now + self.delay();
+        let at = self.ends.arrival(from, at);
+        self.agenda.add(at, Parcel { to: self.ends.mate(from), what });
+    }
+
+    fn send_other(&mut self, from: u32, other: Other) {
+        let what = OTHER | self.others.add(other);
+        self.send(from, what);
     }
 
     fn delay(&mut self) -> u64 {
@@ -497,11 +532,7 @@ impl<'a> Crowd<'a> {
         for output in outputs {
             match output {
                 session::Output::Send { link, message } => self.say(link, message),
-                session::Output::Close { link } => {
-                    if let Some(client_link) = self.client_link(link) {
-                        client_link.is_open = false;
-                    }
-                }
+                session::Output::Close { link } => self.close(end_of(link)),
                 session::Output::Tell(report) => self.on_report(client, report),
             }
         }
@@ -516,52 +547,110 @@ impl<'a> Crowd<'a> {
             }
             Report::Ended { ending, .. } => client.ending = Some(ending),
             Report::Ready => {}
+            // A contact may leave once its client has what it asked for.
+            Report::ContactLost { .. } if client.ending.is_some() => {}
             other => self.outcome.broken.push(format!("the client of contact {} was told {other:?}", client.contact)),
         }
     }
 
-    // ---- links to clients ----
+    // ---- links come and go ----
 
-    /// Adds a link, and gives the servent's end of it. The client's is one more.
-    fn open_client_link(&mut self, servent: u32, client: usize, dial: Option<SocketAddr>) -> LinkId {
-        let place = self.client_links.len();
-        self.client_links.push(ClientLink { servent, client, is_open: dial.is_none(), dial, last: [0; 2] });
-        LinkId(self.first_client_link() + 2 * place as u64)
-    }
-
-    /// An even number, so that the two ends differ in the last bit.
-    fn first_client_link(&self) -> u64 {
-        (self.owners.len() as u64).next_multiple_of(2)
-    }
-
-    fn client_link(&mut self, link: LinkId) -> Option<&mut ClientLink> {
-        let place = link.0.checked_sub(self.first_client_link())? / 2;
-        self.client_links.get_mut(usize::try_from(place).ok()?)
-    }
-
-    fn on_dialled(&mut self, to: u32) {
-        let link = LinkId(to.into());
-        let Some(ClientLink { servent, client, is_open, dial: Some(dial), .. }) = self.client_link(link) else {
-            return;
+    fn dial(&mut self, servent: usize, dial: Dial, address: SocketAddr) {
+        let to = match cast::who_is_at(address) {
+            Some(Who::Servent(servent)) if servent < self.servents.len() => Owner::Servent(servent),
+            Some(Who::Client(client)) if client < self.clients.len() => Owner::Client(client),
+            Some(Who::Servent(_) | Who::Client(_) | Who::Stranger(_)) | None => Owner::Nobody,
         };
-        *is_open = true;
-        let (servent, client, dial) = (*servent as usize, *client, *dial);
-        let opening = Opening::Dialled(Dial::Call(Errand::Answers, dial));
-        self.tell_servent(servent, overlay::Input::Opened { link, opening });
-        self.arm(servent);
-        let from = cast::servent_address(servent);
-        self.tell_client(client, session::Input::Accepted { link: mate_of(link), from });
+        let end = self.ends.add([Owner::Servent(servent), to], Some(dial));
+        self.send_other(end, Other::Knock);
     }
 
-    fn deliver_on_client_link(&mut self, link: LinkId, message: Message) {
-        let is_servents = link.0.is_multiple_of(2);
-        let Some(ClientLink { servent, client, is_open: true, .. }) = self.client_link(link) else { return };
-        let (servent, client) = (*servent as usize, *client);
-        if is_servents {
-            self.tell_servent(servent, overlay::Input::Received { link, message });
+    /// A dial has come to whom it was for. Whoever is there takes it, and both know at once.
+    fn on_knock(&mut self, to: u32) {
+        let end = self.ends.mate(to);
+        // Whoever dialled may have left.
+        let (Owner::Servent(dialler), Some(dial)) = (self.ends.owner(end), self.ends.dial(end)) else { return };
+        let from = cast::servent_address(dialler);
+        let link = link_of(to);
+        match self.ends.owner(to) {
+            Owner::Servent(servent) if self.is_there(servent) => {
+                self.ends.open(end);
+                self.tell_servent(servent, overlay::Input::Opened { link, opening: Opening::Accepted(from) });
+                self.arm(servent);
+                self.on_established(dialler, end, dial);
+            }
+            Owner::Client(client) => {
+                self.ends.open(end);
+                self.on_established(dialler, end, dial);
+                self.tell_client(client, session::Input::Accepted { link, from });
+            }
+            Owner::Servent(_) | Owner::Nobody => self.send_other(to, Other::Nobody),
+        }
+    }
+
+    fn on_established(&mut self, dialler: usize, end: u32, dial: Dial) {
+        let opening = Opening::Dialled(dial);
+        self.tell_servent(dialler, overlay::Input::Opened { link: link_of(end), opening });
+        self.arm(dialler);
+    }
+
+    fn on_nobody(&mut self, end: u32) {
+        let (Owner::Servent(servent), Some(dial)) = (self.ends.owner(end), self.ends.dial(end)) else { return };
+        let reason = "nobody is there".to_owned();
+        self.tell_servent(servent, overlay::Input::DialFailed { dial, refused: true, reason });
+        self.arm(servent);
+    }
+
+    /// Closes an end. What was said there before still arrives, and then that it was closed.
+    fn close(&mut self, end: u32) {
+        if self.ends.close(end) && self.ends.is_open(self.ends.mate(end)) {
+            self.send_other(end, Other::Closed);
+        }
+    }
+
+    fn on_closed(&mut self, end: u32) {
+        if !self.ends.close(end) {
+            return;
+        }
+        let (link, reason) = (link_of(end), "the other end has closed it".to_owned());
+        match self.ends.owner(end) {
+            Owner::Servent(servent) => {
+                self.tell_servent(servent, overlay::Input::Closed { link, reason });
+                self.arm(servent);
+            }
+            Owner::Client(client) => self.tell_client(client, session::Input::Closed { link, reason }),
+            Owner::Nobody => {}
+        }
+    }
+
+    // ---- servents come and go ----
+
+    fn is_there(&self, servent: usize) -> bool {
+        !self.gone.contains(&servent)
+    }
+
+    /// Has a servent say goodbye and end.
+    pub fn leave(&mut self, servent: usize) {
+        self.tell_servent(servent, overlay::Input::Leave);
+        self.end(servent);
+    }
+
+    /// Ends a servent without a word: its links are closed. Whoever dials it from then on finds nobody.
+    pub fn end(&mut self, servent: usize) {
+        for end in self.ends.abandon(servent) {
+            self.close(end);
+        }
+        self.gone.insert(servent);
+        // In its place is somebody who knows nobody and does nothing.
+        let nothing = Config { neighbors: Vec::new(), ..cast::plain_config(self.scene, servent) };
+        self.servents[servent] = Overlay::new(&nothing, self.stores.of(self.scene, servent));
+    }
+
+    /// Starts a servent that is not there, with what is said here: somebody else than it was before, as after every start.
+    pub fn start(&mut self, servent: usize, config: &Config) {
+        if self.gone.remove(&servent) {
+            self.servents[servent] = Overlay::new(config, self.stores.of(self.scene, servent));
             self.arm(servent);
-        } else {
-            self.tell_client(client, session::Input::Received { link, message });
         }
     }
 
@@ -605,75 +694,27 @@ impl<'a> Crowd<'a> {
     }
 }
 
-/// The other end of a link to a client.
-fn mate_of(link: LinkId) -> LinkId {
-    LinkId(link.0 ^ 1)
+/// What a mind calls an end.
+fn link_of(end: u32) -> LinkId {
+    LinkId(end.into())
+}
+
+/// The end that a mind calls so: there is none of another number.
+fn end_of(link: LinkId) -> u32 {
+    u32::try_from(link.0).unwrap_or(u32::MAX)
+}
+
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX)
 }
 
 fn ticks_until(due: Time) -> u64 {
-    u64::try_from(due.since(Time::START).as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX)
+    ticks(due.since(Time::START))
 }
 
 fn mix(hash: u64, value: u64) -> u64 {
     (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
-/// Sorts parcels by where they arrive, those of one link in the order in which they were sent: a radix sort, because
-/// there are millions.
-fn sort(parcels: &mut Vec<Parcel>, other: &mut Vec<Parcel>) {
-    const BITS: u32 = 12;
-    if parcels.len() < 64 {
-        return parcels.sort_by_key(|parcel| parcel.to);
-    }
-    let most = parcels.iter().map(|parcel| parcel.to).max().unwrap_or_default();
-    let mut shift = 0;
-    while shift < u32::BITS && most >> shift > 0 {
-        let digit = |parcel: &Parcel| (parcel.to >> shift) as usize & ((1 << BITS) - 1);
-        let mut places = [0_usize; 1 << BITS];
-        for parcel in parcels.iter() {
-            places[digit(parcel)] += 1;
-        }
-        let mut place = 0;
-        for count in &mut places {
-            place += std::mem::replace(count, place);
-        }
-        other.clear();
-        other.resize(parcels.len(), Parcel::default());
-        for parcel in parcels.iter() {
-            let place = &mut places[digit(parcel)];
-            other[*place] = *parcel;
-            *place += 1;
-        }
-        std::mem::swap(parcels, other);
-        shift += BITS;
-    }
-}
-
-/// Things that come and go, each under a number for as long as it stays.
-struct Slab<T> {
-    entries: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-impl<T> Default for Slab<T> {
-    fn default() -> Slab<T> {
-        Slab { entries: Vec::new(), free: Vec::new() }
-    }
-}
-
-impl<T> Slab<T> {
-    fn add(&mut self, entry: T) -> u32 {
-        if let Some(place) = self.free.pop() {
-            self.entries[place as usize] = Some(entry);
-            return place;
-        }
-        self.entries.push(Some(entry));
-        number(self.entries.len() - 1)
-    }
-
-    fn take(&mut self, place: u32) -> Option<T> {
-        let entry = self.entries.get_mut(place as usize)?.take()?;
-        self.free.push(place);
-        Some(entry)
-    }
-}
+#[cfg(test)]
+mod tests;

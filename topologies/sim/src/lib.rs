@@ -1,9 +1,10 @@
 //! The simulator: the minds, links and codecs of `common` around a clock, a network and a randomness of its own.
 //!
-//! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, and `dialects` who
-//! speaks what in it; `crowd` runs it as messages alone, for size and speed, and `world` runs it as connections that carry
-//! bytes and fail; the crate `oracle` says what must come of it, without a line of the code it judges, and `verdict` holds what came
-//! of it against that, for both. Its command line and what is printed are `topology`'s.
+//! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, `dialects` who
+//! speaks what in it, and `cast` who takes part; `crowd` runs it as messages alone, for size and speed, and `world` runs
+//! it as connections that carry bytes and fail; the crate `oracle` says what must come of it, without a line of the code
+//! it judges, and `verdict` holds what came of it against that, for both. Its command line and what is printed are
+//! `topology`'s.
 
 pub mod bare;
 pub mod cast;
