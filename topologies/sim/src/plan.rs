@@ -87,7 +87,7 @@ pub enum Delays {
 /// What links carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
-    /// Messages as they are.
+    /// Messages as they are, of an overlay where nothing goes wrong: faults befall bytes.
     None,
     /// Bytes of the native dialect.
     Native,

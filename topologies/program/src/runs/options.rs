@@ -87,8 +87,8 @@ pub struct Options {
     #[arg(long, value_name = "FAULTS", value_parser = parse_faults)]
     faults: Option<Faults>,
 
-    /// What links carry: none (messages as they are), native, tp3, mixed (some links and clients tp3, the others native)
-    /// [default: none, with faults native]
+    /// What links carry: none (messages as they are, of a healthy overlay), native, tp3, mixed (some links and clients tp3, the
+    /// others native) [default: none, with faults native]
     #[arg(long, value_name = "WIRE", value_parser = |text: &str| named(&Wire::NAMED, text))]
     wire: Option<Wire>,
 
@@ -199,6 +199,9 @@ topology sim topologies/mesh.topo --delays heavy";
                 Some(_) => {}
             }
         }
+        if plan.wire == Wire::None && !plan.faults.is_none() {
+            bail!("--wire none: what goes wrong befalls bytes; say native, tp3 or mixed, or nothing");
+        }
         let is_there = |item: &&Item| match item {
             Item::Servent(servent) => size(*servent) < plan.servents,
             Item::Query(query) => size(*query) < plan.queries,
@@ -298,7 +301,6 @@ impl Draw {
                 _ => Delays::Heavy,
             },
             wire: match random.below(10) {
-                0 => Wire::None,
                 1 | 2 => Wire::Tp3,
                 _ if more.chance(MIXED_PERCENT) => Wire::Mixed,
                 _ => Wire::Native,
@@ -529,6 +531,7 @@ mod tests {
             ("topology sim ring --seeds 5..=6", "not A..B"),
             ("topology sim ring --delays long", "not one of equal, mild, heavy"),
             ("topology sim ring --wire wood", "not one of none, native, tp3"),
+            ("topology sim ring --wire none --faults mild", "--wire none: what goes wrong befalls bytes"),
             (
                 "topology sim ring --faults evil",
                 "`evil` is none of none, mild, wild, or NAME=VALUE with a name of link-down, flap",
@@ -599,7 +602,7 @@ mod tests {
         }
         let wires = Wire::NAMED.map(|(_, wire)| plans.iter().filter(|plan| plan.wire == wire).count());
         let [none, native, tp3, mixed] = wires;
-        assert!((25..80).contains(&none) && native > 180 && (70..150).contains(&tp3) && mixed > 110, "{wires:?}");
+        assert!(none == 0 && native > 200 && (70..150).contains(&tp3) && mixed > 110, "{wires:?}");
         assert!(all(|plan| plan.forward_once.into()).into_iter().eq([0, 10, 50, 100]));
         assert!((50..110).contains(&plans.iter().filter(|plan| plan.forward_once > 0).count()));
     }

@@ -9,18 +9,24 @@ use std::sync::Arc;
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
+use common::exchange::Exchange;
 use common::key::Key;
+use common::link::Purpose;
 use common::message::{Echo, Hello, Message, Request, Role, ServentId};
 use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
+use common::wire::Accepts;
 
 use super::super::dialects;
-use super::super::plan::Wire;
+use super::super::faults::{self, Fault};
+use super::super::plan::{FaultKind, Plan};
 use super::super::random::Random;
-use super::connection::{EndStage, link_id};
+use super::clock::{MILLISECOND, Nanos};
+use super::ends::{EndAt, EndStage};
+use super::events::{Caller, SceneEvent, What};
+use super::hosts::HostKind;
 use super::liar::Liar;
-use super::shell::Caller;
-use super::trouble::Trouble;
-use super::{MILLISECOND, Mind, Nanos, What, World, id_of};
+use super::scenery::{self, SceneFace, id_of, tea};
+use super::shell::{Departure, Mind, Shell};
 
 /// The most one of them does; a query it floods may cost as much as an honest one.
 const DEEDS_MAX: u64 = 24;
@@ -93,7 +99,13 @@ enum Claim {
 
 /// A hostile servent or client, as it was drawn.
 pub(super) struct Hostile {
-    pub(super) node: Option<usize>,
+    /// Which fault of the scene it is.
+    fault: usize,
+    target: usize,
+    dialect: Dialect,
+    random: Random,
+    node: Option<usize>,
+    /// What it speaks on, once it has dialled.
     connection: Option<usize>,
     claim: Claim,
     deeds: Vec<Deed>,
@@ -103,237 +115,248 @@ pub(super) struct Hostile {
     reads: bool,
     echoes: bool,
     heard: Vec<Query>,
-    pub(super) liar: Liar,
+    liar: Liar,
 }
 
 impl Hostile {
-    pub(super) fn draw(random: &mut Random, liar: Liar) -> Hostile {
+    /// Who this fault of a scene is, where it is somebody.
+    pub(super) fn of(plan: &Plan, place: usize, fault: &Fault) -> Option<Hostile> {
+        let target = *fault.servents.first()? as usize;
+        let mut random = faults::details(plan.seed, fault);
+        let dialect = dialects::of_stranger(plan, fault.number);
+        let liar = Liar::draw(faults::lies(plan.seed, fault), place, dialect);
+        match fault.kind {
+            FaultKind::Hostile => Some(Hostile::draw(random, liar, place, target, dialect)),
+            // One that does nothing but make counterfeits and answer what it hears, and is a good neighbor otherwise: it
+            // stays.
+            FaultKind::Forger => {
+                let deeds_left = random.within(COUNTERFEITS_MAX / 4, COUNTERFEITS_MAX);
+                let drawn = Hostile::draw(random, liar, place, target, dialect);
+                let deeds = vec![Deed::Counterfeit];
+                Some(Hostile { claim: Claim::Itself, deeds, deeds_left, reads: true, echoes: true, ..drawn })
+            }
+            _ => None,
+        }
+    }
+
+    fn draw(mut random: Random, liar: Liar, fault: usize, target: usize, dialect: Dialect) -> Hostile {
         let mut deeds: Vec<Deed> = DEEDS.into_iter().filter(|_| random.chance(50)).collect();
         if deeds.is_empty() {
             deeds.push(Deed::Forge);
         }
         let claim = [Claim::Itself, Claim::Itself, Claim::Id, Claim::Address, Claim::Client][random.index(5)];
+        let (deeds_left, dials_left) = (random.within(1, DEEDS_MAX), random.within(1, DIALS_MAX));
+        let pause_max = random.within(1, 300) * MILLISECOND;
+        let (reads, echoes) = (random.chance(80), random.chance(50));
+        let (node, connection, heard) = (None, None, Vec::new());
         Hostile {
-            node: None,
-            connection: None,
+            fault,
+            target,
+            dialect,
+            random,
+            node,
+            connection,
             claim,
             deeds,
-            deeds_left: random.within(1, DEEDS_MAX),
-            dials_left: random.within(1, DIALS_MAX),
-            pause_max: random.within(1, 300) * MILLISECOND,
-            reads: random.chance(80),
-            echoes: random.chance(50),
-            heard: Vec::new(),
+            deeds_left,
+            dials_left,
+            pause_max,
+            reads,
+            echoes,
+            heard,
             liar,
-        }
-    }
-
-    /// One that does nothing but make counterfeits and answer what it hears, and is a good neighbor otherwise: it stays.
-    pub(super) fn forger(random: &mut Random, liar: Liar) -> Hostile {
-        Hostile {
-            claim: Claim::Itself,
-            deeds: vec![Deed::Counterfeit],
-            deeds_left: random.within(COUNTERFEITS_MAX / 4, COUNTERFEITS_MAX),
-            reads: true,
-            echoes: true,
-            ..Hostile::draw(random, liar)
         }
     }
 
     fn is_forger(&self) -> bool {
         self.deeds == [Deed::Counterfeit]
     }
-}
 
-impl World<'_> {
-    pub(super) fn hostile_comes(&mut self, fault: usize, at: usize) {
-        let node = self.add(at, Mind::Hostile(fault), None);
-        self.nodes[node].life = 1;
-        self.troubles[fault].hostile.node = Some(node);
-        self.schedule(self.now, What::Misdeed { fault });
+    /// Whether it lives there.
+    pub(super) fn is_at(&self, node: usize) -> bool {
+        self.node == Some(node)
     }
 
-    pub(super) fn hostile_goes(&mut self, fault: usize) {
-        let Some(node) = self.troubles[fault].hostile.node else { return };
-        self.nodes[node].mind = Mind::Gone;
-        self.nodes[node].life += 1;
-        let mut connections = self.nodes[node].connections.clone();
-        connections.sort_unstable();
-        for connection in connections {
-            let end = usize::from(self.connections[connection].ends[0].node != node);
-            self.reset(connection);
-            self.leave(connection, end);
-        }
+    fn caller(&self) -> Caller {
+        Caller::Stranger { number: self.fault, purpose: Purpose::Standing }
     }
 
-    pub(super) fn hostile_attached(&mut self, fault: usize, connection: usize) {
-        let servents = self.scene.graph.servents();
-        let Some(target) = self.troubles[fault].servents.first().copied() else { return };
-        let random = &mut self.troubles[fault].random;
-        let other = if random.chance(50) { target } else { random.index(servents) };
-        let own_id = ServentId(u128::from(random.number()) << 64 | u128::from(random.number()));
-        let own = self.connections[connection].ends[0].node;
-        let own = self.nodes[own].address;
-        let role = match self.troubles[fault].hostile.claim {
-            Claim::Itself => Role::Servent { id: own_id, advertised: own },
-            Claim::Id => Role::Servent { id: id_of(other, self.nodes[other].life), advertised: own },
-            Claim::Address => Role::Servent { id: own_id, advertised: self.nodes[other].address },
-            Claim::Client => Role::Client { answer_port: own.port() },
-        };
-        if !self.troubles[fault].hostile.reads {
-            self.connections[connection].ends[0].rests_until = Nanos::MAX;
-        }
-        self.hostile_says(connection, 0, &Message::Hello(Hello::said_in(self.dialect_of_stranger(fault), role)));
+    pub(super) fn come(&mut self, shell: &mut Shell<SceneFace<'_>>) {
+        let node = scenery::add_guest(shell, HostKind::Stranger, self.target);
+        shell.settle_down(node, Mind::Stranger, Exchange::client(Accepts::ANY));
+        self.node = Some(node);
+        let now = shell.now();
+        shell.network.clock.schedule(now, What::Scene(SceneEvent::Misdeed { fault: self.fault }));
     }
 
-    pub(super) fn hostile_hears(&mut self, fault: usize, connection: usize, end: usize, message: Message) {
-        if self.connections[connection].caller == Caller::Liar(fault) {
-            if matches!(message, Message::Hello(_)) {
-                self.tell_lies(fault, connection);
+    pub(super) fn go(&mut self, shell: &mut Shell<SceneFace<'_>>) {
+        let Some(node) = self.node else { return };
+        shell.kill(node, Departure::Reset);
+    }
+
+    /// Its dial succeeded, or that of the liar in it.
+    pub(super) fn on_connected(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt) {
+        if shell.network.connection(at.connection).caller != self.caller() {
+            // In our own dialect the client speaks first.
+            if shell.network.connection(at.connection).dialect != Dialect::OWN {
+                self.liar.tell_lies(shell, at);
             }
             return;
         }
-        let hostile = &mut self.troubles[fault].hostile;
-        if hostile.connection != Some(connection) {
+        let servents = shell.face.scene.graph.servents();
+        let random = &mut self.random;
+        let other = if random.chance(50) { self.target } else { random.index(servents) };
+        let own_id = ServentId(u128::from(random.number()) << 64 | u128::from(random.number()));
+        let own = shell.network.address(shell.network.end(at).node);
+        let role = match self.claim {
+            Claim::Itself => Role::Servent { id: own_id, advertised: own },
+            Claim::Id => Role::Servent { id: id_of(other, shell.network.hosts[other].life), advertised: own },
+            Claim::Address => Role::Servent { id: own_id, advertised: shell.network.address(other) },
+            Claim::Client => Role::Client { answer_port: own.port() },
+        };
+        if !self.reads {
+            shell.network.end_mut(at).rests_until = Nanos::MAX;
+        }
+        shell.say_as_stranger(at, &Message::Hello(Hello::said_in(self.dialect, role)));
+    }
+
+    pub(super) fn on_heard(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt, message: Message) {
+        if shell.network.connection(at.connection).caller == self.liar.caller() {
+            if matches!(message, Message::Hello(_)) {
+                self.liar.tell_lies(shell, at);
+            }
+            return;
+        }
+        if self.connection != Some(at.connection) {
             return;
         }
         match message {
-            Message::Ping => self.hostile_says(connection, end, &Message::Pong),
-            Message::Query(query) => {
-                let (id, ttl, echoes) = (query.id(), query.ttl, hostile.echoes);
-                let is_forger = hostile.is_forger();
-                let query = Arc::unwrap_or_clone(query);
-                if hostile.heard.len() < HEARD_MAX {
-                    hostile.heard.push(query.clone());
-                }
-                if is_forger {
-                    for _ in 0..self.troubles[fault].random.within(1, COUNTERFEITS_AT_ONCE_MAX) {
-                        if let Some(left) = self.troubles[fault].hostile.deeds_left.checked_sub(1) {
-                            self.troubles[fault].hostile.deeds_left = left;
-                            self.counterfeit(fault, connection, &query);
-                        }
-                    }
-                }
-                if echoes {
-                    let tally =
-                        if is_forger { self.lie_perhaps(fault, &query) } else { lie(&mut self.troubles[fault].random) };
-                    self.hostile_says(connection, end, &Message::Echo(Echo { id, ttl, tally }));
-                }
-            }
+            Message::Ping => shell.say_as_stranger(at, &Message::Pong),
+            Message::Query(query) => self.on_query(shell, at, Arc::unwrap_or_clone(query)),
             _ => {}
         }
     }
 
-    pub(super) fn misdeed(&mut self, fault: usize) {
-        let trouble = &mut self.troubles[fault];
-        let (Some(node), Some(target), true) = (trouble.hostile.node, trouble.servents.first().copied(), trouble.is_on)
-        else {
-            return;
-        };
-        self.note_event(node, 13);
-        let hostile = &mut self.troubles[fault].hostile;
-        let attached = hostile.connection.filter(|connection| {
-            self.connections[*connection].ends[0].stage == EndStage::Open && !self.connections[*connection].is_cut
+    fn on_query(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt, query: Query) {
+        let (id, ttl) = (query.id(), query.ttl);
+        if self.heard.len() < HEARD_MAX {
+            self.heard.push(query.clone());
+        }
+        if self.is_forger() {
+            for _ in 0..self.random.within(1, COUNTERFEITS_AT_ONCE_MAX) {
+                if let Some(left) = self.deeds_left.checked_sub(1) {
+                    self.deeds_left = left;
+                    self.counterfeit(shell, at, &query);
+                }
+            }
+        }
+        if self.echoes {
+            let tally = match self.node {
+                Some(node) if self.is_forger() => self.liar.lie_perhaps(shell, node, &query),
+                _ => lie(&mut self.random),
+            };
+            shell.say_as_stranger(at, &Message::Echo(Echo { id, ttl, tally }));
+        }
+    }
+
+    /// Does something, or dials anew where it was thrown out.
+    pub(super) fn misdeed(&mut self, shell: &mut Shell<SceneFace<'_>>) {
+        let Some(node) = self.node.filter(|_| shell.face.troubles.is_on(self.fault)) else { return };
+        shell.note_event(node, 13);
+        let own = EndAt::dialler_of;
+        let attached = self.connection.filter(|connection| {
+            shell.network.end(own(*connection)).stage == EndStage::Open && !shell.network.connection(*connection).is_cut
         });
         if let Some(connection) = attached {
-            if hostile.deeds_left == 0 {
+            if self.deeds_left == 0 {
                 return;
             }
-            hostile.deeds_left -= 1;
-            self.do_harm(fault, connection);
+            self.deeds_left -= 1;
+            self.do_harm(shell, own(connection));
         } else {
-            let is_dialling = self.nodes[node].connections.iter().any(|connection| {
-                let found = &self.connections[*connection];
-                found.caller == Caller::Hostile(fault) && found.ends[0].stage != EndStage::Gone
-            });
-            if is_dialling {
+            let network = &shell.network;
+            let is_mine = |connection: &&usize| network.connection(**connection).caller == self.caller();
+            let mine: Vec<usize> = network.hosts[node].connections.iter().filter(is_mine).copied().collect();
+            if mine.iter().any(|connection| network.end(own(*connection)).stage != EndStage::Gone) {
                 // The next one made is the one spoken on.
-                let newest = self.nodes[node]
-                    .connections
-                    .iter()
-                    .copied()
-                    .filter(|connection| self.connections[*connection].caller == Caller::Hostile(fault));
-                let newest = newest.max();
-                self.troubles[fault].hostile.connection = newest;
-            } else if hostile.dials_left > 0 {
-                hostile.dials_left -= 1;
-                self.dial(node, Caller::Hostile(fault), self.nodes[target].address, self.dialect_of_stranger(fault));
+                self.connection = mine.into_iter().max();
+            } else if self.dials_left > 0 {
+                self.dials_left -= 1;
+                let address = network.address(self.target);
+                shell.dial(node, self.caller(), address, self.dialect);
             } else {
                 return;
             }
         }
-        let trouble = &mut self.troubles[fault];
-        let pause = trouble.random.within(MILLISECOND, trouble.hostile.pause_max);
+        let pause = self.random.within(MILLISECOND, self.pause_max);
         let pause = if attached.is_some() { pause } else { pause.max(50 * MILLISECOND) };
-        self.schedule(self.now + pause, What::Misdeed { fault });
+        let at = shell.now() + pause;
+        shell.network.clock.schedule(at, What::Scene(SceneEvent::Misdeed { fault: self.fault }));
     }
 
-    fn do_harm(&mut self, fault: usize, connection: usize) {
-        let ask = if self.troubles[fault].random.chance(70) { self.ask.clone() } else { Ask::Topology };
-        let hostile = &self.troubles[fault].hostile;
-        if hostile.claim == Claim::Client {
+    fn do_harm(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt) {
+        let ask = if self.random.chance(70) { tea() } else { Ask::Topology };
+        if self.claim == Claim::Client {
             // As fast as it can.
             for _ in 0..3 {
-                let sequence = self.troubles[fault].random.below(1 << 32);
-                let request = Request { sequence, ask: ask.clone() };
-                self.hostile_says(connection, 0, &Message::Request(request));
+                let request = Request { sequence: self.random.below(1 << 32), ask: ask.clone() };
+                shell.say_as_stranger(at, &Message::Request(request));
             }
             return;
         }
-        let deeds_count = hostile.deeds.len();
-        let deed = self.troubles[fault].random.index(deeds_count);
-        let deed = self.troubles[fault].hostile.deeds.get(deed).copied();
-        match deed {
+        let deed = self.random.index(self.deeds.len());
+        match self.deeds.get(deed).copied() {
             Some(Deed::Forge) => {
-                let query = self.forged(fault, ask);
-                self.say_query(connection, query);
+                let query = self.forged(shell, ask);
+                say_query(shell, at, query);
             }
             Some(Deed::Replay) => {
-                let Trouble { random, hostile, .. } = &mut self.troubles[fault];
-                let Some(query) = hostile.heard.get(random.index(hostile.heard.len())) else { return };
-                let mut query = query.clone();
-                if random.chance(60) {
-                    query.ttl = query.ttl.saturating_add(u8::try_from(random.below(9)).unwrap_or(0));
+                if let Some(query) = self.replayed() {
+                    say_query(shell, at, query);
                 }
-                if random.chance(30) {
-                    query.hops = 1;
-                    if let Path::Addresses(path) = &mut query.path {
-                        path.truncate(1);
-                    }
-                }
-                self.say_query(connection, query);
             }
             Some(Deed::Lie) => {
-                let Trouble { random, hostile, .. } = &mut self.troubles[fault];
-                let nobody = QueryId { sequence: hostile.deeds_left, client: nobody(hostile.deeds_left) };
-                let heard = hostile.heard.get(random.index(hostile.heard.len()));
+                let nobody = QueryId { sequence: self.deeds_left, client: nobody(self.deeds_left) };
+                let heard = self.heard.get(self.random.index(self.heard.len()));
                 let id = heard.map_or(nobody, Query::id);
                 let ttl = heard.map_or(3, |query| query.ttl);
-                let ttl = if random.chance(50) { ttl } else { random.byte() };
-                let tally = lie(random);
-                self.hostile_says(connection, 0, &Message::Echo(Echo { id, ttl, tally }));
+                let ttl = if self.random.chance(50) { ttl } else { self.random.byte() };
+                let tally = lie(&mut self.random);
+                shell.say_as_stranger(at, &Message::Echo(Echo { id, ttl, tally }));
             }
             Some(Deed::Counterfeit) => {
-                let Trouble { random, hostile, .. } = &mut self.troubles[fault];
-                let heard = hostile.heard.get(random.index(hostile.heard.len())).cloned();
+                let heard = self.heard.get(self.random.index(self.heard.len())).cloned();
                 if let Some(heard) = heard {
-                    self.counterfeit(fault, connection, &heard);
+                    self.counterfeit(shell, at, &heard);
                 }
             }
             Some(Deed::Garble) | None => {
-                let random = &mut self.troubles[fault].random;
-                let length = random.within(1, 40);
-                let bytes: Vec<u8> = (0..length).map(|_| random.byte()).collect();
-                if self.scene.plan.wire != Wire::None {
-                    self.push_bytes(connection, 0, &bytes);
-                }
+                let length = self.random.within(1, 40);
+                let bytes: Vec<u8> = (0..length).map(|_| self.random.byte()).collect();
+                shell.network.inject(at, &bytes);
             }
         }
     }
 
+    /// Something it heard, perhaps with more TTL.
+    fn replayed(&mut self) -> Option<Query> {
+        let random = &mut self.random;
+        let mut query = self.heard.get(random.index(self.heard.len()))?.clone();
+        if random.chance(60) {
+            query.ttl = query.ttl.saturating_add(u8::try_from(random.below(9)).unwrap_or(0));
+        }
+        if random.chance(30) {
+            query.hops = 1;
+            if let Path::Addresses(path) = &mut query.path {
+                path.truncate(1);
+            }
+        }
+        Some(query)
+    }
+
     /// Says a copy that differs from this one in something; or some, where it takes several.
-    fn counterfeit(&mut self, fault: usize, connection: usize, of: &Query) {
-        let Trouble { random, hostile, .. } = &mut self.troubles[fault];
+    fn counterfeit(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt, of: &Query) {
+        let Hostile { random, heard, .. } = self;
         let mut query = Query { hops: of.hops.saturating_add(1), ..of.clone() };
         let difference = DIFFERENCES[random.index(DIFFERENCES.len())];
         // It needs no way back: what is asked of the topology has none yet.
@@ -341,7 +364,7 @@ impl World<'_> {
         query.ttl = random.byte() % 5;
         let Some(mark) = query.contact.as_mut().filter(|_| difference != Difference::NoContact) else {
             query.contact = None;
-            return self.say_query(connection, query);
+            return say_query(shell, at, query);
         };
         let mut copies = 1;
         match difference {
@@ -350,12 +373,12 @@ impl World<'_> {
                 let other = if random.chance(50) { Key::new(b"milk").ok() } else { None };
                 query.ask = match other {
                     Some(key) => Ask::Key(key),
-                    None if is_topology => self.ask.clone(),
+                    None if is_topology => tea(),
                     None => Ask::Topology,
                 };
             }
             Difference::Contact => {
-                let others = hostile.heard.iter().filter_map(|heard| Some(heard.contact?.name));
+                let others = heard.iter().filter_map(|heard| Some(heard.contact?.name));
                 let others: Vec<ContactName> = others.filter(|name| *name != mark.name).collect();
                 let other = others.get(random.index(others.len())).copied().filter(|_| random.chance(50));
                 mark.name = other.unwrap_or_else(|| ContactName(random.number()));
@@ -380,17 +403,16 @@ impl World<'_> {
         }
         for _ in 0..copies {
             if difference == Difference::Ids {
-                query.sequence = self.troubles[fault].random.below(1 << 31);
+                query.sequence = self.random.below(1 << 31);
             }
-            self.say_query(connection, query.clone());
+            say_query(shell, at, query.clone());
         }
     }
 
     /// A query that nobody asked: of nobody, of a client that is there, or of that client's own making.
-    fn forged(&mut self, fault: usize, ask: Ask) -> Query {
-        let known = self.witness.asked_by_now();
-        let dialect = self.dialect_of_stranger(fault);
-        let random = &mut self.troubles[fault].random;
+    fn forged(&mut self, shell: &Shell<SceneFace<'_>>, ask: Ask) -> Query {
+        let known = shell.face.witness.asked_by_now();
+        let random = &mut self.random;
         let real = known.get(random.index(known.len())).copied();
         let made_up = QueryId { sequence: random.below(1 << 32), client: nobody(random.number()) };
         let id = match (random.below(4), real) {
@@ -408,7 +430,7 @@ impl World<'_> {
         let hops = if random.chance(5) { random.byte() } else { hops };
         Query {
             sequence: id.sequence,
-            client: AnswerAddress { socket: id.client, dialect },
+            client: AnswerAddress { socket: id.client, dialect: self.dialect },
             contact: None,
             ttl,
             hops,
@@ -416,28 +438,12 @@ impl World<'_> {
             path: path.into(),
         }
     }
+}
 
-    pub(super) fn dialect_of_stranger(&self, fault: usize) -> Dialect {
-        dialects::of_stranger(&self.scene.plan, self.scene.faults[fault].number)
-    }
-
-    fn say_query(&mut self, connection: usize, query: Query) {
-        let client = self.at_address(query.client.socket);
-        self.witness.on_forged(client, &query);
-        self.hostile_says(connection, 0, &Message::query(query));
-    }
-
-    pub(super) fn hostile_says(&mut self, connection: usize, end: usize, message: &Message) {
-        let this = &mut self.connections[connection].ends[end];
-        let node = this.node;
-        // What it cannot say it does not say: it is no mind of ours that would have to be told.
-        if this.words.is_some() {
-            self.say(node, link_id(connection, end), message);
-        } else {
-            let link = link_id(connection, end);
-            let _ = self.with_exchange(node, |exchange, now, world| exchange.send(now, link, message, world));
-        }
-    }
+fn say_query(shell: &mut Shell<SceneFace<'_>>, at: EndAt, query: Query) {
+    let client = shell.network.at_address(query.client.socket);
+    shell.face.witness.on_forged(client, &query);
+    shell.say_as_stranger(at, &Message::query(query));
 }
 
 /// An address nobody has.

@@ -4,13 +4,17 @@
 
 use common::dialect::Dialect;
 use common::key::Key;
+use common::link::Purpose;
 use common::message::{Hello, Message, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, Tally};
 
 use super::super::random::Random;
-use super::shell::Caller;
+use super::ends::EndAt;
+use super::events::Caller;
+use super::hosts::HostKind;
+use super::scenery::{SceneFace, id_of};
+use super::shell::Shell;
 use super::witness::Pretence;
-use super::{Mind, World, id_of};
 
 /// The most clients it calls, and the most answers it brings to one at once.
 const CALLS_MAX: u64 = 12;
@@ -18,6 +22,9 @@ const ANSWERS_MAX: u64 = 3;
 
 /// What a forger needs to answer.
 pub(super) struct Liar {
+    /// Which fault of the scene it is.
+    fault: usize,
+    dialect: Dialect,
     random: Random,
     calls_left: u64,
     id: ServentId,
@@ -26,53 +33,54 @@ pub(super) struct Liar {
 }
 
 impl Liar {
-    pub(super) fn draw(mut random: Random) -> Liar {
+    pub(super) fn draw(mut random: Random, fault: usize, dialect: Dialect) -> Liar {
         let id = an_id(&mut random);
-        Liar { calls_left: random.within(0, CALLS_MAX), id, random, waiting: Vec::new() }
+        Liar { fault, dialect, calls_left: random.within(0, CALLS_MAX), id, random, waiting: Vec::new() }
     }
-}
 
-impl World<'_> {
-    /// Has a forger answer a query that it heard, or not; and says what it tells of that in its echo.
-    pub(super) fn lie_perhaps(&mut self, fault: usize, query: &Query) -> Tally {
+    /// Whose dial to a client it is.
+    pub(super) fn caller(&self) -> Caller {
+        Caller::Stranger { number: self.fault, purpose: Purpose::Answers }
+    }
+
+    /// Answers a query that a forger at this node heard, or does not; and says what it tells of that in its echo.
+    pub(super) fn lie_perhaps(&mut self, shell: &mut Shell<SceneFace<'_>>, node: usize, query: &Query) -> Tally {
         let honest = Tally { reached: 1, ..Tally::default() };
-        let is_client = |node: &usize| matches!(self.nodes[*node].mind, Mind::Client(_));
-        let Some(client) = self.at_address(query.client.socket).filter(is_client) else { return honest };
-        let Some(node) = self.troubles[fault].hostile.node else { return honest };
-        let liar = &mut self.troubles[fault].hostile.liar;
-        if liar.calls_left == 0 || liar.random.chance(40) {
+        let is_client = |node: &usize| shell.network.hosts[*node].kind == HostKind::Client;
+        let Some(client) = shell.network.at_address(query.client.socket).filter(is_client) else { return honest };
+        if self.calls_left == 0 || self.random.chance(40) {
             return honest;
         }
-        liar.calls_left -= 1;
-        liar.waiting.push(query.clone());
+        self.calls_left -= 1;
+        self.waiting.push(query.clone());
         // What it says of itself is its own affair: then that is an answer like any other.
-        let answer_sum = Some(liar.id.mark()).filter(|_| liar.random.chance(25));
-        let dialect = match self.dialect_of_client(client) {
-            Dialect::OWN => self.dialect_of_stranger(fault),
+        let answer_sum = Some(self.id.mark()).filter(|_| self.random.chance(25));
+        let dialect = match shell.face.dialect_of_client(client) {
+            Dialect::OWN => self.dialect,
             other => other,
         };
-        self.dial(node, Caller::Liar(fault), self.nodes[client].address, dialect);
+        let address = shell.network.address(client);
+        shell.dial(node, self.caller(), address, dialect);
         let Some(answer_sum) = answer_sum else { return honest };
-        self.witness.on_claimed(client, query.id());
+        shell.face.witness.on_claimed(client, query.id());
         Tally { answers: 1, answer_sum, ..honest }
     }
 
-    /// A client hears what a forger has to say.
-    pub(super) fn tell_lies(&mut self, fault: usize, connection: usize) {
-        let client = self.connections[connection].ends[1].node;
-        let address = self.nodes[client].address;
-        let says_who = self.connections[connection].dialect == Dialect::OWN;
-        let servents = self.scene.graph.servents();
-        let own = self.nodes[self.connections[connection].ends[0].node].address;
-        let Liar { random, waiting, id, .. } = &mut self.troubles[fault].hostile.liar;
-        let Some(place) = waiting.iter().position(|query| query.client.socket == address) else { return };
-        let query = waiting.remove(place);
-        let other = random.index(servents);
-        let life = self.nodes[other].life;
-        let (id, advertised, stands_for) = match random.below(4) {
-            0 | 1 => (*id, own, None),
-            2 => (an_id(random), own, None),
-            _ => (id_of(other, life), self.nodes[other].address, Some((other, life))),
+    /// A client hears what it has to say.
+    pub(super) fn tell_lies(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt) {
+        let network = &shell.network;
+        let client = network.end(at.other()).node;
+        let address = network.address(client);
+        let says_who = network.connection(at.connection).dialect == Dialect::OWN;
+        let own = network.address(network.end(at).node);
+        let Some(place) = self.waiting.iter().position(|query| query.client.socket == address) else { return };
+        let query = self.waiting.remove(place);
+        let other = self.random.index(shell.face.scene.graph.servents());
+        let (life, other_address) = (network.hosts[other].life, network.address(other));
+        let (id, advertised, stands_for) = match self.random.below(4) {
+            0 | 1 => (self.id, own, None),
+            2 => (an_id(&mut self.random), own, None),
+            _ => (id_of(other, life), other_address, Some((other, life))),
         };
         let pretence = match stands_for {
             _ if !says_who => Pretence::Nobody,
@@ -80,18 +88,17 @@ impl World<'_> {
             Some((servent, life)) => Pretence::Servent(servent, life),
         };
         if says_who {
-            self.hostile_says(connection, 0, &Message::Hello(Hello::new(Role::Servent { id, advertised })));
+            shell.say_as_stranger(at, &Message::Hello(Hello::new(Role::Servent { id, advertised })));
         }
         // In TP3 a connection brings one.
-        let random = &mut self.troubles[fault].hostile.liar.random;
-        let count = if says_who { random.within(1, ANSWERS_MAX) } else { 1 };
+        let count = if says_who { self.random.within(1, ANSWERS_MAX) } else { 1 };
         for _ in 0..count {
-            let (answer, can_be_told) = lie(&mut self.troubles[fault].hostile.liar.random, &query);
+            let (answer, can_be_told) = lie(&mut self.random, &query);
             // Where an answer says neither what it answers nor of what kind it is, it is one if it names the query.
             if can_be_told == Some(false) || (can_be_told == Some(true) && !says_who) {
-                self.witness.on_lie(client, query.id(), pretence);
+                shell.face.witness.on_lie(client, query.id(), pretence);
             }
-            self.hostile_says(connection, 0, &Message::Answer(answer));
+            shell.say_as_stranger(at, &Message::Answer(answer));
         }
     }
 }

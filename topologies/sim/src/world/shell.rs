@@ -1,73 +1,310 @@
 //! The shell of every mind: tells it what happens, and performs what it wants, exactly once and in order.
 //!
 //! What is about links an exchange does, as in `servent` and `client`, over connections of the simulated network. It
-//! judges nothing; what passes through here is shown to the witness.
+//! judges nothing and draws nothing; what passes through here is shown to whoever runs the world ([`Face`]).
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
-use common::exchange::{Exchange, Heard, Outside, purpose_of};
-use common::link::{LinkId, Purpose};
+use common::exchange::{Exchange, Heard, Outside, Transport};
+use common::link::{LinkId, Purpose, SendError};
 use common::message::Message;
-use common::overlay::{self, Dial};
-use common::query::{AnswerBody, Ask, QueryId};
-use common::session::{self, Question, Report, Session};
+use common::overlay::{self, Opening, Overlay};
+use common::session::{self, Session};
 use common::time::Time;
 use common::wire::{Accepts, WireError};
 
-use super::super::plan::Wire;
-use super::connection::{EndStage, link_id, place_of};
-use super::witness::ToldPlace;
-use super::{Mind, Nanos, What, World, nanos};
+use super::clock::{Nanos, nanos};
+use super::ends::{EndAt, EndStage};
+use super::events::{Caller, Fate, Knock, SceneEvent, What};
+use super::face::{Face, LookUp};
+use super::hosts::HostKind;
+use super::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE, Network};
 
-/// Whose dial it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caller {
-    /// A servent's, for its mind.
-    Mind(Dial),
-    /// A client's, to its contact.
-    Contact,
-    /// That of the hostile servent of this fault.
-    Hostile(usize),
-    /// That of the forger of this fault, to a client that it answers.
-    Liar(usize),
+/// Who lives at a node.
+pub(super) enum Mind {
+    Gone,
+    Servent(Box<Overlay>),
+    Client(Box<Session>),
+    /// Nobody of ours.
+    Stranger,
 }
 
-impl Caller {
-    pub(super) fn purpose(self) -> Purpose {
-        match self {
-            Caller::Mind(dial) => purpose_of(dial),
-            Caller::Hostile(_) => Purpose::Standing,
-            Caller::Liar(_) => Purpose::Answers,
-            Caller::Contact => Purpose::Asking,
-        }
+/// Whoever lives on a machine, and its links.
+struct Node {
+    mind: Mind,
+    exchange: Exchange,
+    /// When it is to be told its deadline next: the earliest of the clock's events that say so.
+    scheduled: Nanos,
+    /// The same of its exchange.
+    links_scheduled: Nanos,
+}
+
+/// What happens to somebody who has no mind of ours.
+#[derive(Debug)]
+pub(super) enum StrangerNews {
+    /// Its dial succeeded.
+    Connected { number: usize, at: EndAt },
+    /// It heard something.
+    Heard { node: usize, at: EndAt, message: Message },
+}
+
+/// A hash over everything that happens, and how much that is.
+pub(super) struct Trace {
+    pub(super) hash: u64,
+    pub(super) events: u64,
+}
+
+impl Trace {
+    pub(super) fn note(&mut self, now: Nanos, node: usize, kind: u64) {
+        self.events += 1;
+        self.hash = mix(mix(self.hash, now), (node as u64) << 8 | kind);
+    }
+
+    fn note_bytes(&mut self, bytes: &[u8]) {
+        self.hash = bytes.chunks(8).fold(self.hash, |hash, word| {
+            let number = word.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+            mix(hash, number)
+        });
     }
 }
 
-impl World<'_> {
-    // ---- telling minds ----
+/// Everybody, the network between them, and whoever looks on.
+pub(super) struct Shell<F> {
+    pub(super) network: Network,
+    nodes: Vec<Node>,
+    /// Nodes that have something to do once the event at hand is dealt with.
+    touched: Vec<usize>,
+    /// What strangers were told and nobody has seen to yet.
+    pub(super) strangers: VecDeque<StrangerNews>,
+    pub(super) face: F,
+    pub(super) trace: Trace,
+    // Scratch space.
+    wanted: Vec<overlay::Output>,
+    wanted_of_clients: Vec<session::Output>,
+}
 
-    pub(super) fn on_due(&mut self, node: usize) {
-        let found = &mut self.nodes[node];
-        found.scheduled = Nanos::MAX;
-        if found.pauses > 0 {
+/// The pipes under an exchange.
+pub(super) struct Pipes<'a, F> {
+    network: &'a mut Network,
+    face: &'a mut F,
+}
+
+impl<F: Face> Transport for Pipes<'_, F> {
+    fn read(&mut self, _: LinkId, _: &mut [u8]) -> Result<Option<usize>, String> {
+        Ok(None)
+    }
+
+    fn write(&mut self, link: LinkId, bytes: &[u8]) -> Result<usize, String> {
+        Ok(self.network.write(EndAt::of(link), bytes))
+    }
+
+    fn watch(&mut self, link: LinkId, reads: bool, _: bool) -> Result<(), String> {
+        self.network.set_is_read(EndAt::of(link), reads);
+        Ok(())
+    }
+
+    fn shut(&mut self, link: LinkId) -> Result<(), String> {
+        self.network.push_end(EndAt::of(link), IT_CLOSED);
+        Ok(())
+    }
+
+    fn close(&mut self, link: LinkId) {
+        self.network.let_go(EndAt::of(link), IT_CLOSED);
+    }
+
+    fn on_said(&mut self, link: LinkId, message: &Message, said: &Result<(), SendError>) {
+        self.face.on_said(self.network, link, message, said);
+    }
+}
+
+impl<F: Face> Shell<F> {
+    pub(super) fn new(network: Network, face: F, seed: u64) -> Shell<F> {
+        Shell {
+            network,
+            nodes: Vec::new(),
+            touched: Vec::new(),
+            strangers: VecDeque::new(),
+            face,
+            trace: Trace { hash: seed, events: 0 },
+            wanted: Vec::new(),
+            wanted_of_clients: Vec::new(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Nanos {
+        self.network.clock.now()
+    }
+
+    pub(super) fn time(&self) -> Time {
+        self.network.clock.time()
+    }
+
+    pub(super) fn note_event(&mut self, node: usize, kind: u64) {
+        self.trace.note(self.network.clock.now(), node, kind);
+    }
+
+    pub(super) fn broke(&mut self, text: &str) {
+        let now = self.now();
+        self.face.on_broken(now, text);
+    }
+
+    // ---- who there is ----
+
+    /// A machine more, which nobody lives on yet.
+    pub(super) fn add(&mut self, address: SocketAddr, kind: HostKind, place: usize) -> usize {
+        let exchange = Exchange::client(Accepts::ANY);
+        self.nodes.push(Node { mind: Mind::Gone, exchange, scheduled: Nanos::MAX, links_scheduled: Nanos::MAX });
+        self.network.add(address, kind, place)
+    }
+
+    /// Somebody begins to live at a node, with links of this kind.
+    pub(super) fn settle_down(&mut self, node: usize, mind: Mind, exchange: Exchange) {
+        self.nodes[node].mind = mind;
+        self.nodes[node].exchange = exchange;
+        let host = &mut self.network.hosts[node];
+        host.life += 1;
+        host.is_there = true;
+        host.has_vanished = false;
+        self.look_at_deadline(node);
+    }
+
+    /// Whoever lives at a node is gone, and what was to be told to it. What its system knows is for the caller to end.
+    pub(super) fn end(&mut self, node: usize) {
+        self.nodes[node].mind = Mind::Gone;
+        self.nodes[node].exchange = Exchange::client(Accepts::ANY);
+        let host = &mut self.network.hosts[node];
+        host.is_there = false;
+        host.pauses = 0;
+        host.postponed.clear();
+    }
+
+    pub(super) fn overlay(&self, node: usize) -> Option<&Overlay> {
+        match &self.nodes[node].mind {
+            Mind::Servent(overlay) => Some(overlay),
+            _ => None,
+        }
+    }
+
+    pub(super) fn nodes_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Queries of which anybody alive awaits echoes.
+    pub(super) fn pending_count(&self) -> usize {
+        (0..self.nodes.len()).filter_map(|node| self.overlay(node)).map(Overlay::pending_count).sum()
+    }
+
+    // ---- what happens ----
+
+    /// Lets the next thing happen. What is the scene's own is given back, for whoever runs it.
+    pub(super) fn happen(&mut self, what: What) -> Option<SceneEvent> {
+        let sleeper = match &what {
+            What::Established { connection } => Some(self.network.end(EndAt::dialler_of(*connection)).node),
+            What::Accepted { connection } => Some(self.network.end(EndAt::acceptor_of(*connection)).node),
+            What::Broken { at } => Some(self.network.end(*at).node),
+            What::NoAnswer { node, .. } | What::LookedUp { node, .. } => Some(*node),
+            _ => None,
+        };
+        if let Some(sleeper) = sleeper.and_then(|node| self.network.hosts.get_mut(node))
+            && sleeper.is_asleep()
+        {
+            sleeper.postponed.push(what);
+            return None;
+        }
+        match what {
+            What::Due { node } => self.on_due(node),
+            What::LinksDue { node } => self.on_links_due(node),
+            What::Arrive { from } => self.on_arrival(from),
+            What::Knock(knock) => self.on_knock(&knock),
+            What::NoAnswer { node, life, caller, refused } => self.on_no_answer(node, life, caller, refused),
+            What::Established { connection } => self.on_established(connection),
+            What::Accepted { connection } => self.on_accepted(connection),
+            What::Broken { at } => self.on_broken(at),
+            What::Unacknowledged { from, epoch } => {
+                if self.network.waits_in_vain(from, epoch) {
+                    self.give_up_on_other(from);
+                }
+            }
+            What::Unheard { at, epoch } => {
+                if self.network.is_unheard(at, epoch) {
+                    self.give_up_on_other(at);
+                }
+            }
+            What::LookedUp { node, life, done } => self.on_looked_up(node, life, done),
+            What::Scene(event) => return Some(event),
+        }
+        None
+    }
+
+    /// Does one thing that the event at hand has left; false when there is nothing.
+    pub(super) fn settle_one(&mut self) -> bool {
+        self.hand_on_news();
+        let Some(node) = self.touched.pop() else { return false };
+        self.tell_heard(node);
+        if self.nodes[node].exchange.is_unflushed() {
+            self.with_exchange(node, |exchange, now, pipes| exchange.flush(now, pipes));
+        }
+        self.look_at_links(node);
+        self.hand_on_news();
+        true
+    }
+
+    fn hand_on_news(&mut self) {
+        if self.network.news.is_empty() {
+            return;
+        }
+        let now = self.now();
+        for news in std::mem::take(&mut self.network.news) {
+            if let Some((pause, event)) = self.face.on_news(now, &news) {
+                self.network.clock.schedule(now + pause, What::Scene(event));
+            }
+        }
+    }
+
+    /// What a node has queued is to be written once the event at hand is dealt with.
+    fn touch(&mut self, node: usize) {
+        if !self.touched.contains(&node) {
+            self.touched.push(node);
+        }
+    }
+
+    /// Lends the exchange of a node, together with the pipes under it.
+    pub(super) fn with_exchange<T>(
+        &mut self,
+        node: usize,
+        act: impl FnOnce(&mut Exchange, Time, &mut Pipes<'_, F>) -> T,
+    ) -> T {
+        let now = self.time();
+        let mut pipes = Pipes { network: &mut self.network, face: &mut self.face };
+        let result = act(&mut self.nodes[node].exchange, now, &mut pipes);
+        self.touch(node);
+        result
+    }
+
+    // ---- time ----
+
+    fn on_due(&mut self, node: usize) {
+        self.nodes[node].scheduled = Nanos::MAX;
+        if self.network.hosts[node].is_asleep() {
             return;
         }
         let Some(due) = self.deadline_of(node) else { return };
-        if due > self.now {
+        if due > self.now() {
             return self.look_at_deadline(node);
         }
         self.note_event(node, 8);
         let wanted = match self.nodes[node].mind {
             Mind::Servent(_) => self.tell_servent(node, overlay::Input::Deadline),
             Mind::Client(_) => self.tell_client(node, session::Input::Deadline),
-            Mind::Gone | Mind::Hostile(_) => return,
+            Mind::Gone | Mind::Stranger => return,
         };
         // A shell waits until the deadline and tells the mind; were both to stay as they are, it would spin.
-        if wanted == 0 && self.deadline_of(node).is_some_and(|due| due <= self.now) {
-            let text = format!("{} was told its deadline and wants to be told again", self.name(node));
-            self.witness.broke(self.now, &text);
+        if wanted == 0 && self.deadline_of(node).is_some_and(|due| due <= self.now()) {
+            let address = self.network.address(node);
+            self.broke(&format!("{address} was told its deadline and wants to be told again"));
             self.nodes[node].mind = Mind::Gone;
         }
     }
@@ -76,44 +313,301 @@ impl World<'_> {
         let due = match &self.nodes[node].mind {
             Mind::Servent(overlay) => overlay.deadline(),
             Mind::Client(session) => session.deadline(),
-            Mind::Gone | Mind::Hostile(_) => None,
+            Mind::Gone | Mind::Stranger => None,
         };
         due.map(|due| nanos(due.since(Time::START)))
     }
 
     /// Sees to it that a mind is told its deadline. Events that have become too early find out by themselves.
-    pub(super) fn look_at_deadline(&mut self, node: usize) {
+    fn look_at_deadline(&mut self, node: usize) {
         if let Some(due) = self.deadline_of(node)
             && due < self.nodes[node].scheduled
         {
             self.nodes[node].scheduled = due;
-            self.schedule(due, What::Due { node });
+            self.network.clock.schedule(due, What::Due { node });
         }
     }
 
     /// Something on the links of a node may have lasted too long.
-    pub(super) fn on_links_due(&mut self, node: usize) {
+    fn on_links_due(&mut self, node: usize) {
         self.nodes[node].links_scheduled = Nanos::MAX;
-        if self.nodes[node].pauses == 0 {
-            self.with_exchange(node, Exchange::on_time);
+        if !self.network.hosts[node].is_asleep() {
+            self.with_exchange(node, |exchange, now, pipes| exchange.on_time(now, pipes));
         }
     }
 
     /// Sees to it that what lasts too long on the links of a node is ended, as above.
-    pub(super) fn look_at_links(&mut self, node: usize) {
-        let due = self.exchanges[node].deadline().map(|due| nanos(due.since(Time::START)));
+    fn look_at_links(&mut self, node: usize) {
+        let due = self.nodes[node].exchange.deadline().map(|due| nanos(due.since(Time::START)));
         if let Some(due) = due.filter(|due| *due < self.nodes[node].links_scheduled) {
             self.nodes[node].links_scheduled = due;
-            self.schedule(due, What::LinksDue { node });
+            self.network.clock.schedule(due, What::LinksDue { node });
+        }
+    }
+
+    /// A node neither reads nor thinks for a while.
+    pub(super) fn pause(&mut self, node: usize) {
+        self.network.hosts[node].pauses += 1;
+    }
+
+    /// It does again, if nothing else keeps it from that.
+    pub(super) fn resume(&mut self, node: usize) {
+        let host = &mut self.network.hosts[node];
+        host.pauses = host.pauses.saturating_sub(1);
+        if host.is_asleep() {
+            return;
+        }
+        let now = self.now();
+        for what in std::mem::take(&mut self.network.hosts[node].postponed) {
+            self.network.clock.schedule(now, what);
+        }
+        for connection in self.network.hosts[node].connections.clone() {
+            for at in self.network.ends_at(connection, node) {
+                self.network.kick(at.other());
+            }
+        }
+        self.nodes[node].scheduled = Nanos::MAX;
+        self.look_at_deadline(node);
+        self.nodes[node].links_scheduled = Nanos::MAX;
+        self.look_at_links(node);
+    }
+
+    // ---- dials ----
+
+    pub(super) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {
+        self.face.on_dialling(&self.network, node, address);
+        self.network.dial(node, caller, address, dialect);
+    }
+
+    fn on_knock(&mut self, knock: &Knock) {
+        let Knock { node, caller, dialect, .. } = *knock;
+        self.note_event(node, 2);
+        let told = self.face.fate_of(&self.network, knock);
+        let fate = told.unwrap_or_else(|| self.network.fate_of(knock));
+        let blocks = match knock.to {
+            Some(to) if matches!(fate, Fate::Taken { .. }) => {
+                [self.face.blocks(&self.network, node, to), self.face.blocks(&self.network, to, node)]
+            }
+            _ => [0, 0],
+        };
+        if let Some(connection) = self.network.on_knock(knock, fate, blocks) {
+            let link = EndAt::dialler_of(connection).link();
+            self.nodes[node].exchange.on_dialled(link, dialect, caller.purpose());
+        }
+    }
+
+    fn on_no_answer(&mut self, node: usize, life: u32, caller: Caller, refused: bool) {
+        if self.network.hosts[node].life != life {
+            return;
+        }
+        self.note_event(node, 9);
+        let reason = if refused { "connection refused" } else { "timed out" };
+        self.face.on_no_answer(&self.network, node, caller, reason);
+        if let Caller::Mind(dial) = caller {
+            self.tell_servent(node, overlay::Input::DialFailed { dial, refused, reason: reason.to_owned() });
+        }
+    }
+
+    fn on_accepted(&mut self, connection: usize) {
+        let at = EndAt::acceptor_of(connection);
+        let end = self.network.end(at);
+        if end.stage != EndStage::Open {
+            return;
+        }
+        let (node, speaks, dialler) = (end.node, end.speaks, self.network.end(at.other()).node);
+        self.note_event(node, 3);
+        let link = at.link();
+        let mut from = self.network.address(dialler);
+        // Answers in TP3 leave from the port their servent listens on; whatever else leaves from any port.
+        if self.network.connection(connection).caller.purpose() != Purpose::Answers {
+            let [.., high, low] = (connection as u64).to_be_bytes();
+            from.set_port(u16::from_be_bytes([high, low]) | 0x8000);
+        }
+        self.with_exchange(node, |exchange, _, _| exchange.on_accepted(link, from));
+        match &self.nodes[node].mind {
+            Mind::Servent(_) if speaks => {
+                let opening = Opening::Accepted(from);
+                self.tell_servent(node, overlay::Input::Opened { link, opening });
+            }
+            Mind::Client(_) if speaks => {
+                self.tell_client(node, session::Input::Accepted { link, from });
+            }
+            _ => {}
+        }
+        self.tell_heard(node);
+    }
+
+    fn on_established(&mut self, connection: usize) {
+        if !self.network.on_established(connection) {
+            return;
+        }
+        let at = EndAt::dialler_of(connection);
+        let (node, caller) = (self.network.end(at).node, self.network.connection(connection).caller);
+        self.note_event(node, 4);
+        let link = at.link();
+        self.with_exchange(node, |exchange, _, _| exchange.on_connected(link));
+        match caller {
+            Caller::Mind(dial) => {
+                let opening = Opening::Dialled(dial);
+                self.tell_servent(node, overlay::Input::Opened { link, opening });
+            }
+            Caller::Contact => {
+                let contact = self.network.address(self.network.end(at.other()).node);
+                self.tell_client(node, session::Input::Attached { link, contact });
+            }
+            Caller::Stranger { number, .. } => self.strangers.push_back(StrangerNews::Connected { number, at }),
+        }
+        self.tell_heard(node);
+        self.network.kick(at.other());
+    }
+
+    // ---- what comes, and what ends ----
+
+    fn on_arrival(&mut self, from: EndAt) {
+        let Some(mut arrived) = self.network.arrive(from) else { return };
+        let (to, node, stage) = (arrived.to, arrived.node, arrived.stage);
+        self.note_event(node, 5);
+        match arrived.bytes() {
+            Err(reason) => self.on_end(to, reason),
+            Ok(bytes) => {
+                self.trace.note_bytes(bytes);
+                if stage == EndStage::Open {
+                    let nobody_is_told =
+                        !self.network.end(to).speaks || matches!(self.nodes[node].mind, Mind::Stranger);
+                    self.network.hosts[node].unheard_bytes += if nobody_is_told { bytes.len() } else { 0 };
+                    self.nodes[node].exchange.receive(to.link(), bytes);
+                    self.touch(node);
+                }
+                self.network.keep_rest(&mut arrived);
+                match self.network.end(to).stage {
+                    EndStage::Open => self.tell_heard(node),
+                    // Discarded. Nothing is delivered to one that is still dialling.
+                    EndStage::Closing | EndStage::Dialling => {}
+                    EndStage::Gone => self.network.refuse(to),
+                }
+            }
+        }
+        self.network.make_room(&arrived);
+        // There is room again for what the other end has queued.
+        let sender = self.network.end(from).node;
+        self.nodes[sender].exchange.on_writable(from.link());
+        if self.nodes[sender].exchange.is_unflushed() {
+            self.touch(sender);
+        }
+        self.network.kick(from);
+    }
+
+    /// The other end has said that nothing more will come.
+    fn on_end(&mut self, at: EndAt, reason: &str) {
+        self.network.let_go(at, IT_CLOSED);
+        self.end_link(at, reason);
+    }
+
+    /// The program learns that a connection is over, if it knew of it.
+    fn end_link(&mut self, at: EndAt, reason: &str) {
+        let node = self.network.end(at).node;
+        let (link, reason) = (at.link(), reason.to_owned());
+        self.with_exchange(node, |exchange, now, pipes| exchange.on_closed(now, link, reason, pipes));
+        self.tell_heard(node);
+    }
+
+    fn on_broken(&mut self, at: EndAt) {
+        let Some(stage) = self.network.on_broken(at) else { return };
+        let node = self.network.end(at).node;
+        self.note_event(node, 7);
+        self.end_link(at, IT_BROKE);
+        if stage == EndStage::Dialling {
+            let caller = self.network.connection(at.connection).caller;
+            self.on_no_answer(node, self.network.hosts[node].life, caller, false);
+        }
+    }
+
+    /// An end stops waiting for the other, which learns of it if it can.
+    fn give_up_on_other(&mut self, at: EndAt) {
+        self.on_broken(at);
+        self.network.tell_other_of_end(at);
+    }
+
+    /// Whoever lives at a node is gone, and its system ends what it had open, in order or not.
+    pub(super) fn kill(&mut self, node: usize, how: Departure) {
+        self.end(node);
+        self.network.hosts[node].life += 1;
+        self.network.hosts[node].has_vanished = how == Departure::Vanished;
+        for at in self.network.ends_of(node) {
+            match how {
+                Departure::Vanished => self.network.vanish(at),
+                Departure::Reset if self.network.end(at).stage != EndStage::Gone => {
+                    self.network.reset(at.connection);
+                    self.network.leave(at);
+                }
+                Departure::Reset | Departure::Closed => self.network.let_go(at, IT_IS_GONE),
+            }
+        }
+    }
+
+    // ---- telling minds ----
+
+    /// Tells whoever is at a node what was heard on its links.
+    fn tell_heard(&mut self, node: usize) {
+        while let Some((link, heard)) = self.next_heard(node) {
+            self.hand_on_news();
+            self.hear(node, link, heard);
+        }
+    }
+
+    fn next_heard(&mut self, node: usize) -> Option<(LinkId, Heard)> {
+        // An exchange that was lent is settled once more.
+        if !self.nodes[node].exchange.may_have_heard() {
+            return None;
+        }
+        self.with_exchange(node, |exchange, now, pipes| exchange.next_heard(now, pipes))
+    }
+
+    fn hear(&mut self, node: usize, link: LinkId, heard: Heard) {
+        let at = EndAt::of(link);
+        let must_end = match &heard {
+            Heard::Message(Message::Hello(hello)) => {
+                self.network.on_hello(at, hello.role);
+                self.hand_on_news();
+                false
+            }
+            Heard::Malformed(error) => {
+                if *error == WireError::Unfinished {
+                    self.note_event(node, 6);
+                }
+                true
+            }
+            Heard::Message(_) | Heard::Closed(_) => false,
+        };
+        self.face.on_heard(&self.network, link, &heard);
+        let speaks = self.network.end(at).speaks;
+        match self.nodes[node].mind {
+            Mind::Servent(_) if speaks => {
+                self.tell_servent(node, heard.for_servent(link));
+            }
+            Mind::Client(_) if speaks => {
+                self.tell_client(node, heard.for_client(link));
+            }
+            Mind::Stranger => {
+                if let Heard::Message(message) = heard {
+                    self.strangers.push_back(StrangerNews::Heard { node, at, message });
+                }
+                return;
+            }
+            _ => return,
+        }
+        if must_end && self.network.end(at).stage == EndStage::Open {
+            let address = self.network.address(node);
+            self.broke(&format!("{address} keeps a link it cannot understand"));
         }
     }
 
     pub(super) fn tell_servent(&mut self, node: usize, input: overlay::Input) -> usize {
-        let now = self.time();
+        let (time, now) = (self.time(), self.now());
         let mut wanted = std::mem::take(&mut self.wanted);
         let Mind::Servent(overlay) = &mut self.nodes[node].mind else { return 0 };
-        overlay.handle(now, input, &mut wanted);
-        self.witness.check_holdings(self.now, node, overlay.holdings());
+        overlay.handle(time, input, &mut wanted);
+        self.face.on_handled(now, node, overlay);
         let count = wanted.len();
         for output in wanted.drain(..) {
             self.perform(node, output);
@@ -123,288 +617,117 @@ impl World<'_> {
         count
     }
 
-    pub(super) fn perform(&mut self, node: usize, output: overlay::Output) {
-        if self.scene.plan.wire == Wire::None {
-            return self.perform_in_words(node, output);
+    fn perform(&mut self, node: usize, output: overlay::Output) {
+        if let overlay::Output::Close { link } = &output {
+            self.close(node, *link);
         }
-        if let overlay::Output::Close { link } = &output
-            && let Some((connection, end)) = self.open_end(node, *link)
-        {
-            self.close(connection, end);
-        }
-        match self.with_exchange(node, |exchange, now, world| exchange.perform(now, output, world)) {
+        match self.with_exchange(node, |exchange, now, pipes| exchange.perform(now, output, pipes)) {
             Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
             Some(Outside::Disk(job)) => self.do_job(node, job),
             None => {}
         }
     }
 
-    fn perform_for_client(&mut self, node: usize, output: session::Output) -> Option<Report> {
-        if self.scene.plan.wire == Wire::None {
-            return self.perform_for_client_in_words(node, output);
-        }
-        self.with_exchange(node, |exchange, now, world| exchange.perform_for_client(now, output, world))
-    }
-
-    /// Lends the exchange of a node, together with everything else there is.
-    pub(super) fn with_exchange<T>(&mut self, node: usize, act: impl FnOnce(&mut Exchange, Time, &mut Self) -> T) -> T {
-        let nothing = Exchange::servent(Accepts::OWN);
-        let mut exchange = std::mem::replace(&mut self.exchanges[node], nothing);
-        let result = act(&mut exchange, self.time(), self);
-        self.exchanges[node] = exchange;
-        self.touch(node);
-        result
-    }
-
-    /// What a node has queued is to be written once the event at hand is dealt with.
-    pub(super) fn touch(&mut self, node: usize) {
-        if !self.touched.contains(&node) {
-            self.touched.push(node);
+    /// A mind closes a link, if it is still one.
+    fn close(&mut self, node: usize, link: LinkId) {
+        let at = EndAt::of(link);
+        if at.connection < self.network.connections_count()
+            && self.network.end(at).node == node
+            && self.network.end(at).stage == EndStage::Open
+        {
+            self.face.on_closing(&self.network, link);
+            self.network.close(at);
         }
     }
 
-    /// Does what an event has left to be done at a node.
-    pub(super) fn settle_node(&mut self, node: usize) {
-        self.tell_heard(node);
-        if self.exchanges[node].is_unflushed() {
-            self.with_exchange(node, Exchange::flush);
-        }
-        self.look_at_links(node);
-    }
-
-    /// Tells whoever is at a node what was heard on its links.
-    pub(super) fn tell_heard(&mut self, node: usize) {
-        while let Some((link, heard)) = self.next_heard(node) {
-            let (connection, end) = place_of(link);
-            match heard {
-                Heard::Message(message) => self.hear(connection, end, message),
-                Heard::Malformed(error) => self.tell_malformed(connection, end, error),
-                Heard::Closed(reason) => self.tell_closed(connection, end, &reason),
+    /// Looks names up. Nobody here has data to be read again.
+    fn do_job(&mut self, node: usize, job: Job) {
+        let Job::LookUp { neighbor, name } = job else {
+            if let Some(done) = job.failed("there is no file") {
+                self.tell_servent(node, overlay::Input::Disk(done));
             }
-        }
-    }
-
-    fn next_heard(&mut self, node: usize) -> Option<(LinkId, Heard)> {
-        // An exchange that was lent is settled once more.
-        if !self.exchanges[node].may_have_heard() {
-            return None;
-        }
-        self.with_exchange(node, Exchange::next_heard)
-    }
-
-    /// Whoever has no trouble with names knows at once where its neighbors are. Nobody here has data to be read again.
-    pub(super) fn do_job(&mut self, node: usize, job: Job) {
-        let done = match job {
-            Job::LookUp { neighbor, name } => {
-                let number = name.strip_prefix('s').and_then(|number| number.parse::<usize>().ok());
-                let address = number.and_then(|number| self.nodes.get(number)).map(|found| found.address);
-                let addresses = address.map(|address| vec![address]).ok_or_else(|| "nobody is called so".to_owned());
-                match self.look_up_by_trouble(node) {
-                    None => Some(JobDone::LookedUp { neighbor, addresses }),
-                    Some((wait, is_in_vain)) => {
-                        let addresses = if is_in_vain { Err("no name server answers".to_owned()) } else { addresses };
-                        let (life, done) = (self.nodes[node].life, JobDone::LookedUp { neighbor, addresses });
-                        self.schedule(self.now + wait, What::LookedUp { node, life, done });
-                        None
-                    }
-                }
-            }
-            job => job.failed("there is no file"),
-        };
-        let now = self.time();
-        let Mind::Servent(overlay) = &mut self.nodes[node].mind else { return };
-        let Some(done) = done else { return };
-        let mut wanted = Vec::new();
-        overlay.handle(now, overlay::Input::Disk(done), &mut wanted);
-        wanted.into_iter().for_each(|output| self.perform(node, output));
-    }
-
-    pub(super) fn on_looked_up(&mut self, node: usize, life: u32, done: JobDone) {
-        if self.nodes[node].life != life {
             return;
-        }
-        self.note_event(node, 14);
+        };
+        let now = self.now();
+        let found = self.face.look_up(now, node, &name);
+        let done = |network: &Network, found: Option<usize>| {
+            let addresses = found.map(|found| vec![network.address(found)]);
+            JobDone::LookedUp { neighbor, addresses: addresses.ok_or_else(|| "nobody is called so".to_owned()) }
+        };
+        let done = match found {
+            LookUp::Found(found) => done(&self.network, Some(found)),
+            LookUp::Unknown => done(&self.network, None),
+            LookUp::Later(wait, found) => {
+                let (life, done) = (self.network.hosts[node].life, done(&self.network, found));
+                return self.network.clock.schedule(now + wait, What::LookedUp { node, life, done });
+            }
+        };
         self.tell_servent(node, overlay::Input::Disk(done));
+    }
+
+    fn on_looked_up(&mut self, node: usize, life: u32, done: JobDone) {
+        if self.network.hosts[node].life == life {
+            self.note_event(node, 14);
+            self.tell_servent(node, overlay::Input::Disk(done));
+        }
     }
 
     pub(super) fn tell_client(&mut self, node: usize, input: session::Input) -> usize {
         self.with_client(node, |now, session, wanted| session.handle(now, input, wanted))
     }
 
-    pub(super) fn ask_as_client(&mut self, node: usize, ask: Ask) {
-        let mut asked = Ok(0);
-        self.with_client(node, |now, session, wanted| asked = session.ask(now, Question::new(ask), wanted));
-        if let Err(error) = asked {
-            self.witness.broke(self.now, &format!("a client that has asked nothing cannot ask: {error}"));
-        }
-    }
-
     /// Has a client's mind act, does what it wants, and gives how much that was.
-    fn with_client(&mut self, node: usize, act: impl FnOnce(Time, &mut Session, &mut Vec<session::Output>)) -> usize {
+    pub(super) fn with_client(
+        &mut self,
+        node: usize,
+        act: impl FnOnce(Time, &mut Session, &mut Vec<session::Output>),
+    ) -> usize {
         let now = self.time();
         let mut wanted = std::mem::take(&mut self.wanted_of_clients);
-        let Some(query) = self.nodes[node].query else { return 0 };
         let Mind::Client(session) = &mut self.nodes[node].mind else { return 0 };
         act(now, session, &mut wanted);
         let count = wanted.len();
-        let mut asks = false;
+        let mut events = Vec::new();
         for output in wanted.drain(..) {
-            if let session::Output::Send { message: Message::Request(request), .. } = &output {
-                self.witness.on_request(query, request.sequence);
-            }
-            let Some(report) = self.perform_for_client(node, output) else { continue };
-            match report {
-                Report::Ready => asks = self.witness.on_ready(query),
-                Report::Refused { .. } => self.witness.on_refused(query),
-                Report::Answer { sequence, from, hops, body, .. } => {
-                    self.witness.on_told_of(self.now, query, sequence);
-                    let from = self.at_address(from).filter(|from| *from < self.scene.graph.servents());
-                    let nodes = |addresses: &[SocketAddr]| -> Vec<Option<usize>> {
-                        addresses.iter().map(|address| self.at_address(*address)).collect()
-                    };
-                    let place = match &body {
-                        AnswerBody::Place { path, neighbors } => {
-                            Some(ToldPlace { path: nodes(&path.addresses()), neighbors: nodes(neighbors) })
-                        }
-                        AnswerBody::Value(_) => None,
-                    };
-                    self.witness.on_answer(self.now, query, from, hops, &body, place.as_ref());
+            match &output {
+                session::Output::Send { message: Message::Request(request), .. } => {
+                    self.face.on_request(node, request.sequence);
                 }
-                Report::Ended { sequence, ending } => {
-                    self.witness.on_told_of(self.now, query, sequence);
-                    self.witness.on_ended(self.now, query, &ending);
-                }
-                Report::ContactLost { .. } => self.witness.on_contact_lost(query),
-                Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
+                session::Output::Close { link } => self.face.on_closing(&self.network, *link),
+                _ => {}
             }
+            let report =
+                self.with_exchange(node, |exchange, now, pipes| exchange.perform_for_client(now, output, pipes));
+            events.extend(report.and_then(|report| self.face.on_told(&self.network, node, report)));
         }
         self.wanted_of_clients = wanted;
         self.look_at_deadline(node);
-        if asks {
-            self.schedule(self.now, What::Ask { query });
+        let now = self.now();
+        for event in events {
+            self.network.clock.schedule(now, What::Scene(event));
         }
         count
     }
 
-    pub(super) fn tell_closed(&mut self, connection: usize, end: usize, reason: &str) {
-        let node = self.connections[connection].ends[end].node;
-        let link = link_id(connection, end);
-        let reason = reason.to_owned();
-        match self.nodes[node].mind {
-            Mind::Servent(_) => {
-                self.tell_servent(node, overlay::Input::Closed { link, reason });
-            }
-            Mind::Client(_) => {
-                self.tell_client(node, session::Input::Closed { link, reason });
-            }
-            Mind::Gone | Mind::Hostile(_) => {}
-        }
+    /// Says something as a stranger. What it cannot say it does not say: it is no mind of ours that would have to be told.
+    pub(super) fn say_as_stranger(&mut self, at: EndAt, message: &Message) {
+        let (node, link) = (self.network.end(at).node, at.link());
+        let _ = self.with_exchange(node, |exchange, now, pipes| exchange.send(now, link, message, pipes));
     }
+}
 
-    pub(super) fn tell_malformed(&mut self, connection: usize, end: usize, error: WireError) {
-        let node = self.connections[connection].ends[end].node;
-        let link = link_id(connection, end);
-        if error == WireError::Unfinished {
-            self.note_event(node, 6);
-        }
-        match self.nodes[node].mind {
-            Mind::Servent(_) => {
-                self.tell_servent(node, overlay::Input::Malformed { link, error });
-            }
-            Mind::Client(_) => {
-                self.tell_client(node, session::Input::Malformed { link, error });
-            }
-            Mind::Gone | Mind::Hostile(_) => return,
-        }
-        if self.connections[connection].ends[end].stage == EndStage::Open {
-            let text = format!("{} keeps a link it cannot understand", self.name(node));
-            self.witness.broke(self.now, &text);
-        }
-    }
+/// How somebody goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Departure {
+    /// With its machine, without a word, and the others have to notice.
+    Vanished,
+    /// Its system resets what it had open.
+    Reset,
+    /// Its system closes what it had open, after all that was written.
+    Closed,
+}
 
-    /// A message has come.
-    pub(super) fn hear(&mut self, connection: usize, end: usize, message: Message) {
-        if let Message::Hello(hello) = &message {
-            self.on_hello(connection, end, hello.role);
-        }
-        let node = self.connections[connection].ends[end].node;
-        let link = link_id(connection, end);
-        match self.nodes[node].mind {
-            Mind::Servent(_) => {
-                if let Message::Echo(echo) = &message {
-                    self.outcome.echoes += 1;
-                    self.witness.on_echo(self.at_address(echo.id.client), echo.id);
-                }
-                self.tell_servent(node, overlay::Input::Received { link, message });
-            }
-            Mind::Client(_) => {
-                self.tell_client(node, session::Input::Received { link, message });
-            }
-            Mind::Hostile(fault) => self.hostile_hears(fault, connection, end, message),
-            Mind::Gone => {}
-        }
-    }
-
-    pub(super) fn on_no_answer(&mut self, node: usize, life: u32, caller: Caller, refused: bool) {
-        if self.nodes[node].life != life {
-            return;
-        }
-        self.note_event(node, 9);
-        match caller {
-            Caller::Mind(dial) => {
-                let reason = if refused { "connection refused" } else { "no way there" }.to_owned();
-                self.tell_servent(node, overlay::Input::DialFailed { dial, refused, reason });
-            }
-            Caller::Contact => {
-                if let Some(query) = self.nodes[node].query {
-                    self.witness.on_refused(query);
-                }
-            }
-            Caller::Hostile(_) | Caller::Liar(_) => {}
-        }
-    }
-
-    // ---- what they say ----
-
-    /// Where a mind's link is, if it is still one.
-    pub(super) fn open_end(&self, node: usize, link: LinkId) -> Option<(usize, usize)> {
-        let (connection, end) = place_of(link);
-        let this = self.connections.get(connection)?.ends.get(end)?;
-        (this.node == node && this.stage == EndStage::Open).then_some((connection, end))
-    }
-
-    /// Shows the witness what a mind has said.
-    pub(super) fn show_said(&mut self, link: LinkId, message: &Message) {
-        let (connection, end) = place_of(link);
-        let node = self.connections[connection].ends[end].node;
-        if matches!(self.nodes[node].mind, Mind::Hostile(_)) {
-            return;
-        }
-        match message {
-            Message::Query(query) => {
-                let client = self.at_address(query.id().client);
-                let dialect = self.connections[connection].dialect;
-                self.witness.on_mark(node, client, query);
-                self.witness.on_copy(self.now, node, link, dialect, client, query);
-            }
-            Message::Answer(answer) => {
-                let client = self.connections[connection].ends[1 - end].node;
-                let id = QueryId { sequence: answer.sequence, client: self.nodes[client].address };
-                let says_who = self.connections[connection].dialect == Dialect::OWN;
-                self.witness.on_answer_said(self.now, (node, self.nodes[node].life), client, id, says_who);
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn name(&self, node: usize) -> String {
-        if node < self.scene.graph.servents() {
-            format!("s{node}")
-        } else {
-            match &self.nodes[node].mind {
-                Mind::Client(_) => format!("client {}", self.nodes[node].address),
-                _ => format!("stranger {}", self.nodes[node].address),
-            }
-        }
-    }
+pub(super) fn mix(hash: u64, value: u64) -> u64 {
+    let mixed = (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
 }

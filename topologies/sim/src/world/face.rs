@@ -1,0 +1,57 @@
+//! What a world does for whoever runs it: where its own rules end, and what is shown of all that happens.
+//!
+//! There are two: the scene, which judges ([`super::scenery`]), and a story, which tells.
+
+use std::net::SocketAddr;
+
+use common::exchange::Heard;
+use common::link::{LinkId, SendError};
+use common::message::Message;
+use common::overlay::Overlay;
+use common::session::Report;
+
+use super::clock::Nanos;
+use super::events::{Caller, Fate, Knock, SceneEvent};
+use super::network::{Network, News};
+
+/// What is found of a name that a servent looks up.
+pub(crate) enum LookUp {
+    /// Where it leads, at once.
+    Found(usize),
+    /// That it leads nowhere, at once.
+    Unknown,
+    /// The one or the other, after a while.
+    Later(Nanos, Option<usize>),
+}
+
+/// Whoever runs a world. What it is only shown it may pass over.
+pub(super) trait Face {
+    /// What a dial comes to, where that is not for the network to say.
+    fn fate_of(&mut self, network: &Network, knock: &Knock) -> Option<Fate>;
+    /// How many faults keep anything from crossing from one machine to another.
+    fn blocks(&self, _: &Network, _from: usize, _to: usize) -> u32 {
+        0
+    }
+    /// A servent looks up where its neighbor is.
+    fn look_up(&mut self, now: Nanos, servent: usize, name: &str) -> LookUp;
+    /// A person at a client is told something. It may have something come of it, now.
+    fn on_told(&mut self, network: &Network, client: usize, report: Report) -> Option<SceneEvent>;
+    /// What must not be.
+    fn on_broken(&mut self, now: Nanos, text: &str);
+    /// Something happened to a link between servents. It may have something come of it, after a while.
+    fn on_news(&mut self, now: Nanos, news: &News) -> Option<(Nanos, SceneEvent)>;
+    /// Something was said on a link, or could not be.
+    fn on_said(&mut self, _: &Network, _link: LinkId, _: &Message, _said: &Result<(), SendError>) {}
+    /// Something was heard on a link, and nobody was told yet.
+    fn on_heard(&mut self, _: &Network, _link: LinkId, _: &Heard) {}
+    /// A mind dials.
+    fn on_dialling(&mut self, _: &Network, _node: usize, _address: SocketAddr) {}
+    /// A dial of anybody has come to nothing.
+    fn on_no_answer(&mut self, _: &Network, _node: usize, _: Caller, _reason: &str) {}
+    /// A mind closes a link.
+    fn on_closing(&mut self, _: &Network, _link: LinkId) {}
+    /// A mind of a servent has dealt with something.
+    fn on_handled(&mut self, _now: Nanos, _servent: usize, _: &Overlay) {}
+    /// A client has made a request of its own.
+    fn on_request(&mut self, _client: usize, _sequence: u64) {}
+}

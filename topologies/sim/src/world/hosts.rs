@@ -1,0 +1,69 @@
+//! Machines: somebody with an address, awake or not, there or not. Who lives on one is the shell's.
+
+use std::net::SocketAddr;
+
+use super::clock::Nanos;
+use super::events::What;
+
+/// Who lives at an address, or did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostKind {
+    Servent,
+    Client,
+    /// Nobody of ours.
+    Stranger,
+}
+
+/// How a slow reader reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slow {
+    pub(super) bytes: usize,
+    pub(super) pause: Nanos,
+    /// How many faults make it slow.
+    pub(super) faults: u32,
+}
+
+/// A machine with one program on it.
+pub(super) struct Host {
+    pub(super) address: SocketAddr,
+    pub(super) kind: HostKind,
+    /// The servent it shares a machine room with: itself, its contact, or whoever it attached to.
+    pub(super) place: usize,
+    /// Counts the programs that were started here, and those that went.
+    pub(super) life: u32,
+    /// Whether the program runs.
+    pub(super) is_there: bool,
+    /// The machine is gone, and not only the program.
+    pub(super) has_vanished: bool,
+    /// How many faults keep the program from running.
+    pub(super) pauses: u32,
+    /// What happened to it meanwhile.
+    pub(super) postponed: Vec<What>,
+    /// Its connections, in no order that matters.
+    pub(super) connections: Vec<usize>,
+    pub(super) slow: Option<Slow>,
+    /// Bytes that came and no mind of ours was told of.
+    pub(super) unheard_bytes: usize,
+}
+
+impl Host {
+    pub(super) fn new(address: SocketAddr, kind: HostKind, place: usize) -> Host {
+        Host {
+            address,
+            kind,
+            place,
+            life: 0,
+            is_there: false,
+            has_vanished: false,
+            pauses: 0,
+            postponed: Vec::new(),
+            connections: Vec::new(),
+            slow: None,
+            unheard_bytes: 0,
+        }
+    }
+
+    pub(super) fn is_asleep(&self) -> bool {
+        self.pauses > 0
+    }
+}

@@ -1,0 +1,104 @@
+//! One direction of a connection: what is on its way, how much of it there may be, and what keeps it from crossing.
+//!
+//! It delivers in order, whatever each thing's own delay is. Where it leads and who reads there is the network's.
+
+use std::collections::VecDeque;
+
+use super::super::random::Random;
+use super::clock::Nanos;
+
+/// The narrowest and the widest pipe, and the narrowest in a healthy run: there the pipes must not be what is slow.
+const WINDOW_BYTES: (usize, usize) = (64, 256 * 1024);
+const WINDOW_BYTES_HEALTHY: usize = 16 * 1024;
+
+/// What pipes are like in a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// The most bytes in one pipe.
+    pub(super) window_bytes: usize,
+    /// How often in a hundred times a write is cut once more.
+    pub(super) cuts_percent: u64,
+}
+
+impl Way {
+    pub(super) fn draw(random: &mut Random, is_faulty: bool) -> Way {
+        let is_narrow = random.chance(25) && is_faulty;
+        let wide = WINDOW_BYTES_HEALTHY << random.below(5);
+        let narrow = WINDOW_BYTES.0 << random.below(8);
+        let cuts_percent = [0, 30, 60, 90][random.index(4)];
+        Way { window_bytes: if is_narrow { narrow } else { wide.min(WINDOW_BYTES.1) }, cuts_percent }
+    }
+
+    /// From now on pipes are as wide as they may be.
+    pub(super) fn widen(&mut self) {
+        self.window_bytes = WINDOW_BYTES.1;
+    }
+}
+
+/// What is on its way from one end to the other.
+#[derive(Debug)]
+pub(super) enum Load {
+    Bytes {
+        bytes: Vec<u8>,
+        taken: usize,
+    },
+    /// Nothing more will come, for this reason.
+    End(&'static str),
+}
+
+impl Load {
+    pub(super) fn bytes_count(&self) -> usize {
+        match self {
+            Load::Bytes { bytes, taken } => bytes.len() - taken,
+            Load::End(_) => 0,
+        }
+    }
+}
+
+/// Something on its way, and its times.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) at: Nanos,
+    pub(super) sent: Nanos,
+    pub(super) load: Load,
+}
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Pipe {
+    pub(super) chunks: VecDeque<Chunk>,
+    pub(super) held_bytes: usize,
+    /// When the last of it arrives; what is sent later arrives no earlier.
+    last_arrival: Nanos,
+    /// Whether an event is to come for the first of it.
+    pub(super) is_scheduled: bool,
+    /// How many faults keep anything from crossing.
+    pub(super) blocks: u32,
+    /// Counts the changes of `blocks`.
+    pub(super) epoch: u32,
+}
+
+impl Pipe {
+    /// One through which nothing comes before this.
+    pub(super) fn new(blocks: u32, opens: Nanos) -> Pipe {
+        Pipe { blocks, last_arrival: opens, ..Pipe::default() }
+    }
+
+    /// How many more bytes fit.
+    pub(super) fn room(&self, way: Way) -> usize {
+        way.window_bytes.saturating_sub(self.held_bytes)
+    }
+
+    /// Takes something in that would arrive then if nothing were before it.
+    pub(super) fn push(&mut self, now: Nanos, at: Nanos, load: Load) {
+        self.last_arrival = self.last_arrival.max(at);
+        self.held_bytes += load.bytes_count();
+        self.chunks.push_back(Chunk { at: self.last_arrival, sent: now, load });
+    }
+
+    /// Something begins or ends that keeps anything from crossing.
+    pub(super) fn block(&mut self, blocks: bool) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.blocks = if blocks { self.blocks + 1 } else { self.blocks.saturating_sub(1) };
+    }
+}
