@@ -285,3 +285,31 @@ fn whatever_way_a_file_names_another_is_seen() {
         assert_eq!(named.join(" "), found, "{file}: {text}");
     }
 }
+
+/// The files of the simulated world, each after all that it names.
+const WORLD: [&str; 16] = [
+    "clock", "dials", "pipes", "ends", "events", "machines", "network", "face", "shell", "witness", "troubles",
+    "scenery", "liar", "hostile", "faults", "world",
+];
+
+#[test]
+fn no_file_of_the_simulated_world_names_one_that_comes_after_it() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sim/src/world");
+    for (place, file) in WORLD[..WORLD.len() - 1].iter().enumerate() {
+        let text = fs::read_to_string(home.join(file).with_extension("rs")).unwrap();
+        for line in text.lines().filter_map(|line| line.strip_prefix("use super::")) {
+            let named = line.split("::").next().unwrap();
+            let is_before = WORLD[..place].contains(&named) || named == "super";
+            assert!(is_before, "{file} names {named}");
+        }
+    }
+    let mut files: Vec<String> = fs::read_dir(home)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    files.sort_unstable();
+    files.dedup();
+    let mut told: Vec<&str> = WORLD[..WORLD.len() - 1].to_vec();
+    told.sort_unstable();
+    assert_eq!(files, told, "each has its place in the order");
+}

@@ -11,25 +11,27 @@
 //! everybody must forget what was: of that the run's own figures tell nothing.
 
 mod clock;
+mod dials;
 mod ends;
 mod events;
 mod face;
 mod faults;
 mod hostile;
-mod hosts;
 mod liar;
+mod machines;
 mod network;
 mod pipes;
 mod scenery;
 mod shell;
+mod troubles;
 mod witness;
 
 use std::time::{Duration, Instant};
 
 use common::limits::{CONTACT_QUIET_MAX, NEIGHBOR_BEAT};
-use common::query::Ask;
 use common::session::Question;
 
+use super::cast;
 use super::graph::number;
 use super::outcome::RunOutcome;
 use super::random::Random;
@@ -40,7 +42,7 @@ use events::{SceneEvent, What};
 use hostile::Hostile;
 use network::Network;
 use pipes::Way;
-use scenery::{SceneFace, tea};
+use scenery::SceneFace;
 use shell::{Shell, StrangerNews, mix};
 
 /// A client attaches this long before it asks: two ways to connect and two to say hello, at their slowest.
@@ -289,7 +291,7 @@ impl<'s> World<'s> {
                 self.give_up(&text);
             }
             Phase::Running if self.now() > self.busy_until && self.shell.face.witness.all_ended() => {
-                self.look_after_the_last()
+                self.look_after_the_last();
             }
             Phase::Healing { until } => self.look_at_healing(until, stands),
             Phase::Forgetting { until } if self.now() >= until => self.look_at_what_is_left(),
@@ -414,7 +416,7 @@ impl<'s> World<'s> {
             return;
         }
         let Some(node) = self.shell.face.witness.client_of(query) else { return };
-        let ask = if self.shell.face.witness.is_topology(query) { Ask::Topology } else { tea() };
+        let ask = cast::ask(self.shell.face.witness.is_topology(query));
         self.shell.note_event(node, 1);
         let mut asked = Ok(0);
         self.shell.with_client(node, |now, session, wanted| asked = session.ask(now, Question::new(ask), wanted));
@@ -489,7 +491,7 @@ mod tests {
             contact: None,
             ttl: 3,
             hops: 1,
-            ask: tea(),
+            ask: cast::ask(false),
             path: Path::default(),
         };
         world.shell.tell_servent(1, Input::Received { link: LinkId(1_000), message: Message::query(query) });

@@ -20,15 +20,15 @@ pub(super) fn nanos(duration: Duration) -> Nanos {
 }
 
 /// What is to come, and what time it is.
-pub(super) struct Clock<T> {
+pub(super) struct EventQueue<T> {
     now: Nanos,
     coming: BinaryHeap<Coming<T>>,
     sequence: u64,
 }
 
-impl<T> Clock<T> {
-    pub(super) fn new() -> Clock<T> {
-        Clock { now: 0, coming: BinaryHeap::new(), sequence: 0 }
+impl<T> EventQueue<T> {
+    pub(super) fn new() -> EventQueue<T> {
+        EventQueue { now: 0, coming: BinaryHeap::new(), sequence: 0 }
     }
 
     pub(super) fn now(&self) -> Nanos {

@@ -6,7 +6,7 @@ use common::link::{LinkId, Purpose};
 use common::message::Role;
 
 use super::clock::Nanos;
-use super::events::Caller;
+use super::dials::Caller;
 use super::pipes::Pipe;
 
 /// One of the two who have a connection.

@@ -11,7 +11,8 @@ use common::overlay::Overlay;
 use common::session::Report;
 
 use super::clock::Nanos;
-use super::events::{Caller, Fate, Knock, SceneEvent};
+use super::dials::{Caller, Fate, Knock};
+use super::events::SceneEvent;
 use super::network::{Network, News};
 
 /// What is found of a name that a servent looks up.

@@ -5,28 +5,26 @@
 //! queries they forged.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
-use common::exchange::Exchange;
 use common::key::Key;
 use common::link::Purpose;
 use common::message::{Echo, Hello, Message, Request, Role, ServentId};
 use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
-use common::wire::Accepts;
 
+use super::super::cast;
 use super::super::dialects;
 use super::super::faults::{self, Fault};
 use super::super::plan::{FaultKind, Plan};
 use super::super::random::Random;
 use super::clock::{MILLISECOND, Nanos};
+use super::dials::Caller;
 use super::ends::{EndAt, EndStage};
-use super::events::{Caller, SceneEvent, What};
-use super::hosts::HostKind;
+use super::events::{SceneEvent, What};
 use super::liar::Liar;
-use super::scenery::{self, SceneFace, id_of, tea};
-use super::shell::{Departure, Mind, Shell};
+use super::scenery::{self, SceneFace};
+use super::shell::{Departure, Shell};
 
 /// The most one of them does; a query it floods may cost as much as an honest one.
 const DEEDS_MAX: u64 = 24;
@@ -182,9 +180,7 @@ impl Hostile {
     }
 
     pub(super) fn come(&mut self, shell: &mut Shell<SceneFace<'_>>) {
-        let node = scenery::add_guest(shell, HostKind::Stranger, self.target);
-        shell.settle_down(node, Mind::Stranger, Exchange::client(Accepts::ANY));
-        self.node = Some(node);
+        self.node = Some(scenery::add_stranger(shell, self.target));
         let now = shell.now();
         shell.network.clock.schedule(now, What::Scene(SceneEvent::Misdeed { fault: self.fault }));
     }
@@ -210,7 +206,9 @@ impl Hostile {
         let own = shell.network.address(shell.network.end(at).node);
         let role = match self.claim {
             Claim::Itself => Role::Servent { id: own_id, advertised: own },
-            Claim::Id => Role::Servent { id: id_of(other, shell.network.hosts[other].life), advertised: own },
+            Claim::Id => {
+                Role::Servent { id: cast::servent_id(other, shell.network.machines[other].life), advertised: own }
+            }
             Claim::Address => Role::Servent { id: own_id, advertised: shell.network.address(other) },
             Claim::Client => Role::Client { answer_port: own.port() },
         };
@@ -232,12 +230,12 @@ impl Hostile {
         }
         match message {
             Message::Ping => shell.say_as_stranger(at, &Message::Pong),
-            Message::Query(query) => self.on_query(shell, at, Arc::unwrap_or_clone(query)),
+            Message::Query(query) => self.on_query(shell, at, &query),
             _ => {}
         }
     }
 
-    fn on_query(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt, query: Query) {
+    fn on_query(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt, query: &Query) {
         let (id, ttl) = (query.id(), query.ttl);
         if self.heard.len() < HEARD_MAX {
             self.heard.push(query.clone());
@@ -246,13 +244,13 @@ impl Hostile {
             for _ in 0..self.random.within(1, COUNTERFEITS_AT_ONCE_MAX) {
                 if let Some(left) = self.deeds_left.checked_sub(1) {
                     self.deeds_left = left;
-                    self.counterfeit(shell, at, &query);
+                    self.counterfeit(shell, at, query);
                 }
             }
         }
         if self.echoes {
             let tally = match self.node {
-                Some(node) if self.is_forger() => self.liar.lie_perhaps(shell, node, &query),
+                Some(node) if self.is_forger() => self.liar.lie_perhaps(shell, node, query),
                 _ => lie(&mut self.random),
             };
             shell.say_as_stranger(at, &Message::Echo(Echo { id, ttl, tally }));
@@ -276,7 +274,7 @@ impl Hostile {
         } else {
             let network = &shell.network;
             let is_mine = |connection: &&usize| network.connection(**connection).caller == self.caller();
-            let mine: Vec<usize> = network.hosts[node].connections.iter().filter(is_mine).copied().collect();
+            let mine: Vec<usize> = network.machines[node].connections.iter().filter(is_mine).copied().collect();
             if mine.iter().any(|connection| network.end(own(*connection)).stage != EndStage::Gone) {
                 // The next one made is the one spoken on.
                 self.connection = mine.into_iter().max();
@@ -295,7 +293,7 @@ impl Hostile {
     }
 
     fn do_harm(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt) {
-        let ask = if self.random.chance(70) { tea() } else { Ask::Topology };
+        let ask = if self.random.chance(70) { cast::ask(false) } else { Ask::Topology };
         if self.claim == Claim::Client {
             // As fast as it can.
             for _ in 0..3 {
@@ -373,7 +371,7 @@ impl Hostile {
                 let other = if random.chance(50) { Key::new(b"milk").ok() } else { None };
                 query.ask = match other {
                     Some(key) => Ask::Key(key),
-                    None if is_topology => tea(),
+                    None if is_topology => cast::ask(false),
                     None => Ask::Topology,
                 };
             }

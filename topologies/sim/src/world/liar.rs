@@ -8,11 +8,12 @@ use common::link::Purpose;
 use common::message::{Hello, Message, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, Tally};
 
+use super::super::cast;
 use super::super::random::Random;
+use super::dials::Caller;
 use super::ends::EndAt;
-use super::events::Caller;
-use super::hosts::HostKind;
-use super::scenery::{SceneFace, id_of};
+use super::machines::MachineKind;
+use super::scenery::SceneFace;
 use super::shell::Shell;
 use super::witness::Pretence;
 
@@ -46,7 +47,7 @@ impl Liar {
     /// Answers a query that a forger at this node heard, or does not; and says what it tells of that in its echo.
     pub(super) fn lie_perhaps(&mut self, shell: &mut Shell<SceneFace<'_>>, node: usize, query: &Query) -> Tally {
         let honest = Tally { reached: 1, ..Tally::default() };
-        let is_client = |node: &usize| shell.network.hosts[*node].kind == HostKind::Client;
+        let is_client = |node: &usize| shell.network.machines[*node].kind == MachineKind::Client;
         let Some(client) = shell.network.at_address(query.client.socket).filter(is_client) else { return honest };
         if self.calls_left == 0 || self.random.chance(40) {
             return honest;
@@ -76,11 +77,11 @@ impl Liar {
         let Some(place) = self.waiting.iter().position(|query| query.client.socket == address) else { return };
         let query = self.waiting.remove(place);
         let other = self.random.index(shell.face.scene.graph.servents());
-        let (life, other_address) = (network.hosts[other].life, network.address(other));
+        let (life, other_address) = (network.machines[other].life, network.address(other));
         let (id, advertised, stands_for) = match self.random.below(4) {
             0 | 1 => (self.id, own, None),
             2 => (an_id(&mut self.random), own, None),
-            _ => (id_of(other, life), other_address, Some((other, life))),
+            _ => (cast::servent_id(other, life), other_address, Some((other, life))),
         };
         let pretence = match stands_for {
             _ if !says_who => Pretence::Nobody,

@@ -14,10 +14,11 @@ use common::overlay::Dial;
 
 use super::super::plan::Delays;
 use super::super::random::Random;
-use super::clock::{Clock, MILLISECOND, Nanos, SECOND, nanos};
+use super::clock::{EventQueue, MILLISECOND, Nanos, SECOND, nanos};
+use super::dials::{Caller, Fate, Knock};
 use super::ends::{Connection, End, EndAt, EndStage, Party};
-use super::events::{Caller, Fate, Knock, What};
-use super::hosts::{Host, HostKind, Slow};
+use super::events::What;
+use super::machines::{Machine, MachineKind, Slow};
 use super::pipes::{Chunk, Load, Pipe, Way};
 
 /// How long the system lets what was sent go without acknowledgement (`TCP_USER_TIMEOUT` of the programs).
@@ -66,8 +67,8 @@ impl Arrived {
 
 /// Machines and what is between them.
 pub(super) struct Network {
-    pub(super) clock: Clock<What>,
-    pub(super) hosts: Vec<Host>,
+    pub(super) clock: EventQueue<What>,
+    pub(super) machines: Vec<Machine>,
     by_address: BTreeMap<SocketAddr, usize>,
     connections: Vec<Connection>,
     pub(super) way: Way,
@@ -81,8 +82,8 @@ pub(super) struct Network {
 impl Network {
     pub(super) fn new(way: Way, delays: Delays, random: Random) -> Network {
         Network {
-            clock: Clock::new(),
-            hosts: Vec::new(),
+            clock: EventQueue::new(),
+            machines: Vec::new(),
             by_address: BTreeMap::new(),
             connections: Vec::new(),
             way,
@@ -96,9 +97,9 @@ impl Network {
     // ---- machines and connections ----
 
     /// A machine more, which nobody lives on yet.
-    pub(super) fn add(&mut self, address: SocketAddr, kind: HostKind, place: usize) -> usize {
-        self.hosts.push(Host::new(address, kind, place));
-        let node = self.hosts.len() - 1;
+    pub(super) fn add(&mut self, address: SocketAddr, kind: MachineKind, place: usize) -> usize {
+        self.machines.push(Machine::new(address, kind, place));
+        let node = self.machines.len() - 1;
         self.by_address.insert(address, node);
         node
     }
@@ -109,7 +110,7 @@ impl Network {
     }
 
     pub(super) fn address(&self, node: usize) -> SocketAddr {
-        self.hosts[node].address
+        self.machines[node].address
     }
 
     pub(super) fn connection(&self, connection: usize) -> &Connection {
@@ -135,14 +136,14 @@ impl Network {
     /// The connections between two machines, in the order in which they came.
     pub(super) fn connections_between(&self, a: usize, b: usize) -> Vec<usize> {
         let is_other = |connection: &&usize| [[a, b], [b, a]].contains(&self.connections[**connection].nodes());
-        let mut found: Vec<usize> = self.hosts[a].connections.iter().filter(is_other).copied().collect();
+        let mut found: Vec<usize> = self.machines[a].connections.iter().filter(is_other).copied().collect();
         found.sort_unstable();
         found
     }
 
     /// The ends a machine has of connections, in the order in which they came.
     pub(super) fn ends_of(&self, node: usize) -> Vec<EndAt> {
-        let mut connections = self.hosts[node].connections.clone();
+        let mut connections = self.machines[node].connections.clone();
         connections.sort_unstable();
         connections.dedup();
         connections.into_iter().flat_map(|connection| self.ends_at(connection, node)).collect()
@@ -156,7 +157,7 @@ impl Network {
 
     /// Whether somebody still counts on a standing link whose other end is gone.
     pub(super) fn has_dead_ends(&self) -> bool {
-        let mut known = self.hosts.iter().flat_map(|host| &host.connections);
+        let mut known = self.machines.iter().flat_map(|host| &host.connections);
         known.any(|connection| {
             let found = &self.connections[*connection];
             let [one, other] = Party::BOTH.map(|party| found.end(party).stage == EndStage::Gone);
@@ -183,7 +184,7 @@ impl Network {
 
     pub(super) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {
         let to = self.at_address(address);
-        let life = self.hosts[node].life;
+        let life = self.machines[node].life;
         let delay = self.delay();
         let begun = self.clock.now();
         self.clock.schedule(begun + delay, What::Knock(Knock { node, life, caller, to, dialect, begun }));
@@ -196,7 +197,7 @@ impl Network {
             let is_even = matches!(knock.caller, Caller::Mind(Dial::Call(_, address)) if ends_even(address));
             return if is_even { Fate::Refused { refused: true } } else { Fate::Silence };
         };
-        let host = &self.hosts[to];
+        let host = &self.machines[to];
         if host.has_vanished {
             Fate::Silence
         } else if host.is_there {
@@ -225,13 +226,13 @@ impl Network {
 
     fn connect(&mut self, knock: &Knock, to: usize, speaks: bool, blocks: [u32; 2]) -> Option<usize> {
         let Knock { node, caller, dialect, .. } = *knock;
-        if self.hosts[node].life != knock.life || !self.hosts[node].is_there {
+        if self.machines[node].life != knock.life || !self.machines[node].is_there {
             return None;
         }
         let connection = self.connections.len();
-        let acceptor_purpose = match self.hosts[to].kind {
-            HostKind::Client => Purpose::Asking,
-            HostKind::Servent | HostKind::Stranger => Purpose::Standing,
+        let acceptor_purpose = match self.machines[to].kind {
+            MachineKind::Client => Purpose::Asking,
+            MachineKind::Servent | MachineKind::Stranger => Purpose::Standing,
         };
         let now = self.clock.now();
         let established = now + self.delay();
@@ -243,8 +244,8 @@ impl Network {
         let [there, back] = blocks;
         let pipes = [Pipe::new(there, 0), Pipe::new(back, established)];
         self.connections.push(Connection::new(ends, pipes, caller, dialect));
-        self.hosts[node].connections.push(connection);
-        self.hosts[to].connections.push(connection);
+        self.machines[node].connections.push(connection);
+        self.machines[to].connections.push(connection);
         self.clock.schedule(now, What::Accepted { connection });
         self.clock.schedule(established, What::Established { connection });
         Some(connection)
@@ -329,8 +330,8 @@ impl Network {
         let pipe = found.pipe(from.party);
         let reader = found.end(from.party.other());
         let first = pipe.chunks.front()?;
-        let is_asleep = reader.stage != EndStage::Gone && self.hosts[reader.node].is_asleep();
-        if pipe.blocks > 0 || is_asleep {
+        let is_paused = reader.stage != EndStage::Gone && self.machines[reader.node].is_paused();
+        if pipe.blocks > 0 || is_paused {
             return None;
         }
         match reader.stage {
@@ -362,7 +363,7 @@ impl Network {
         let to = from.other();
         let reader = self.end(to);
         let (node, stage) = (reader.node, reader.stage);
-        let slow = self.hosts[node].slow.filter(|_| stage == EndStage::Open);
+        let slow = self.machines[node].slow.filter(|_| stage == EndStage::Open);
         let chunk = self.pipe_mut(from).chunks.pop_front()?;
         let held_bytes = chunk.load.bytes_count();
         let delivered_bytes = slow.map_or(held_bytes, |slow| slow.bytes.min(held_bytes));
@@ -443,7 +444,7 @@ impl Network {
             let nodes = found.nodes();
             self.empty(at.connection);
             for node in nodes {
-                self.hosts[node].connections.retain(|known| *known != at.connection);
+                self.machines[node].connections.retain(|known| *known != at.connection);
             }
         }
     }
@@ -523,7 +524,7 @@ impl Network {
     pub(super) fn refuse(&mut self, at: EndAt) {
         let found = &self.connections[at.connection];
         let other = at.other();
-        let is_heard = found.pipe(at.party).blocks == 0 && !self.hosts[found.end(at.party).node].has_vanished;
+        let is_heard = found.pipe(at.party).blocks == 0 && !self.machines[found.end(at.party).node].has_vanished;
         if is_heard && !self.end(other).is_doomed && self.end(other).stage != EndStage::Gone {
             self.end_mut(other).is_doomed = true;
             let delay = self.delay();
@@ -538,7 +539,7 @@ impl Network {
         if found.end(other.party).stage == EndStage::Gone {
             return;
         }
-        let is_heard = found.pipe(at.party).blocks == 0 && !self.hosts[found.end(other.party).node].has_vanished;
+        let is_heard = found.pipe(at.party).blocks == 0 && !self.machines[found.end(other.party).node].has_vanished;
         let delay = if is_heard { self.delay() } else { UNHEARD_MAX };
         self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
     }
@@ -606,8 +607,8 @@ mod tests {
     fn linked(way: Way) -> Network {
         let mut network = Network::new(way, Delays::Equal, Random::new(1));
         for node in 0..2 {
-            network.add(SocketAddr::from((Ipv4Addr::new(10, 0, 0, node), 9000)), HostKind::Servent, node.into());
-            network.hosts[usize::from(node)].is_there = true;
+            network.add(SocketAddr::from((Ipv4Addr::new(10, 0, 0, node), 9000)), MachineKind::Servent, node.into());
+            network.machines[usize::from(node)].is_there = true;
         }
         let caller = Caller::Mind(Dial::Neighbor(0));
         let knock = Knock { node: 0, life: 0, caller, to: Some(1), dialect: Dialect::Native, begun: 0 };
@@ -686,7 +687,7 @@ mod tests {
     fn a_slow_reader_takes_a_few_bytes_at_a_time() {
         let mut network = linked(narrow());
         network.end_mut(TO).stage = EndStage::Open;
-        network.hosts[1].slow = Some(Slow { bytes: 3, pause: 20 * MILLISECOND, faults: 1 });
+        network.machines[1].slow = Some(Slow { bytes: 3, pause: 20 * MILLISECOND, faults: 1 });
         network.inject(FROM, &[1; 10]);
         assert_eq!(arrivals(&mut network), [(10, 7), (30, 4), (50, 1), (70, 0)]);
     }
@@ -731,7 +732,7 @@ mod tests {
         for at in [FROM, TO] {
             assert!(network.on_broken(at).is_some());
         }
-        assert!(network.hosts.iter().all(|host| host.connections.is_empty()));
+        assert!(network.machines.iter().all(|host| host.connections.is_empty()));
     }
 
     #[test]
@@ -750,7 +751,7 @@ mod tests {
         for has_vanished in [false, true] {
             let mut network = linked(narrow());
             network.leave(TO);
-            network.hosts[1].has_vanished = has_vanished;
+            network.machines[1].has_vanished = has_vanished;
             network.refuse(TO);
             assert_eq!(go_on(&mut network, SECOND).contains(&FROM), !has_vanished);
         }

@@ -1,40 +1,30 @@
 //! The face of a scene: its servents and clients are started as it says, its faults decide what dials and look-ups come
 //! to, and the witness is shown all that happens.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
 
-use common::address::Neighbor;
 use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard};
-use common::key::Key;
 use common::link::{LinkId, SendError};
-use common::message::{Message, ServentId};
-use common::overlay::{Config, Overlay};
-use common::query::{AnswerBody, Ask, QueryId};
-use common::random::Secret;
+use common::message::Message;
+use common::overlay::Overlay;
+use common::query::{AnswerBody, QueryId};
 use common::session::{Report, Session};
-use common::store::Store;
 use common::wire::Accepts;
 
-use super::super::dialects;
-use super::super::graph::number;
+use super::super::cast::{self, Stores};
 use super::super::plan::Wire;
-use super::super::random::Random;
 use super::super::scene::Scene;
 use super::clock::Nanos;
+use super::dials::{Caller, Fate, Knock};
 use super::ends::EndAt;
-use super::events::{Caller, Fate, Knock, SceneEvent};
+use super::events::SceneEvent;
 use super::face::{Face, LookUp};
-use super::faults::Troubles;
-use super::hosts::HostKind;
+use super::machines::MachineKind;
 use super::network::{Network, News};
 use super::shell::{Mind, Shell};
+use super::troubles::Troubles;
 use super::witness::{ToldPlace, Witness};
-
-// What the streams of random numbers are for.
-const DIALLERS: u64 = 0x776f_726c_6403_0000;
-const SEQUENCES: u64 = 0x776f_726c_6404_0000;
 
 /// A scene, what is wrong in it just now, and who judges it.
 pub(super) struct SceneFace<'s> {
@@ -43,6 +33,7 @@ pub(super) struct SceneFace<'s> {
     pub(super) witness: Witness<'s>,
     /// Echoes that servents heard.
     pub(super) echoes: u64,
+    stores: Stores,
     /// By node: which query a client asks.
     queries: Vec<Option<usize>>,
 }
@@ -50,7 +41,7 @@ pub(super) struct SceneFace<'s> {
 impl<'s> SceneFace<'s> {
     pub(super) fn new(scene: &'s Scene) -> SceneFace<'s> {
         let (troubles, witness) = (Troubles::new(scene), Witness::new(scene));
-        SceneFace { scene, troubles, witness, echoes: 0, queries: Vec::new() }
+        SceneFace { scene, troubles, witness, echoes: 0, stores: Stores::new(), queries: Vec::new() }
     }
 
     fn query_of(&self, node: usize) -> Option<usize> {
@@ -135,7 +126,7 @@ impl Face for SceneFace<'_> {
     fn on_said(&mut self, network: &Network, link: LinkId, message: &Message, said: &Result<(), SendError>) {
         let at = EndAt::of(link);
         let node = network.end(at).node;
-        if said.is_err() || network.hosts[node].kind == HostKind::Stranger {
+        if said.is_err() || network.machines[node].kind == MachineKind::Stranger {
             return;
         }
         let (now, dialect) = (network.clock.now(), network.connection(at.connection).dialect);
@@ -148,7 +139,7 @@ impl Face for SceneFace<'_> {
             Message::Answer(answer) => {
                 let client = network.end(at.other()).node;
                 let id = QueryId { sequence: answer.sequence, client: network.address(client) };
-                let life = network.hosts[node].life;
+                let life = network.machines[node].life;
                 self.witness.on_answer_said(now, (node, life), client, id, dialect == Dialect::OWN);
             }
             _ => {}
@@ -158,7 +149,7 @@ impl Face for SceneFace<'_> {
     fn on_heard(&mut self, network: &Network, link: LinkId, heard: &Heard) {
         let node = network.end(EndAt::of(link)).node;
         if let Heard::Message(Message::Echo(echo)) = heard
-            && network.hosts[node].kind == HostKind::Servent
+            && network.machines[node].kind == MachineKind::Servent
         {
             self.echoes += 1;
             self.witness.on_echo(network.at_address(echo.id.client), echo.id);
@@ -185,105 +176,49 @@ impl Face for SceneFace<'_> {
 /// Who there is from the beginning, at their addresses.
 pub(super) fn add_servents(shell: &mut Shell<SceneFace<'_>>) {
     for servent in 0..shell.face.scene.graph.servents() {
-        shell.add(address_of(10, servent, 9000), HostKind::Servent, servent);
+        shell.add(cast::servent_address(servent), MachineKind::Servent, servent);
     }
 }
 
-/// Somebody who comes to a servent in the midst of it.
-pub(super) fn add_guest(shell: &mut Shell<SceneFace<'_>>, kind: HostKind, place: usize) -> usize {
+/// Somebody who comes to a servent in the midst of it, with the next number of all who do.
+fn add_guest(shell: &mut Shell<SceneFace<'_>>, kind: MachineKind, place: usize) -> usize {
     let guest = shell.nodes_count() - shell.face.scene.graph.servents();
-    let address = match kind {
-        HostKind::Client => address_of(11, guest, 7000),
-        HostKind::Servent | HostKind::Stranger => address_of(12, guest, 5000),
-    };
+    let is_client = kind == MachineKind::Client;
+    let address = if is_client { cast::client_address(guest) } else { cast::stranger_address(guest) };
     shell.add(address, kind, place)
+}
+
+/// Somebody without a mind of ours comes to a servent.
+pub(super) fn add_stranger(shell: &mut Shell<SceneFace<'_>>, place: usize) -> usize {
+    let node = add_guest(shell, MachineKind::Stranger, place);
+    shell.settle_down(node, Mind::Stranger, Exchange::client(Accepts::ANY));
+    node
 }
 
 /// Starts a servent, for the first time or anew: with an empty mind, and as somebody else.
 pub(super) fn start_servent(shell: &mut Shell<SceneFace<'_>>, servent: usize) {
     let scene = shell.face.scene;
-    let plan = &scene.plan;
-    let neighbors = scene.graph.neighbors(servent).iter().copied();
-    let neighbors = neighbors.map(|other| (other, dialects::of_link(plan, servent, other as usize)));
-    let listed = neighbors.filter(|(other, dialect)| lists(plan.seed, *dialect, number(servent), *other));
-    let neighbor = |(other, dialect)| Neighbor { name: format!("s{other}"), addresses: Vec::new(), dialect };
-    let neighbors = listed.map(neighbor).collect();
-    let data = if scene.holders.binary_search(&number(servent)).is_ok() {
-        format!("tea of {servent}\nmilk x\n")
-    } else {
-        "milk x\n".to_owned()
-    };
-    let store = Store::parse(data.into_bytes()).map(|(store, _)| store).unwrap_or_default();
-    let config = Config {
-        advertised: shell.network.address(servent),
-        servent_id: id_of(servent, shell.network.hosts[servent].life + 1),
-        ttl: scene.ttls.get(servent).copied().unwrap_or(plan.ttl),
-        forward_once: scene.forward_once.get(servent).copied().unwrap_or(false),
-        neighbors,
-        // As `--tp3-answers` names the network the clients are in.
-        answer_networks: "11.0.0.0/8".parse().into_iter().collect(),
-        ..Config::default()
-    };
-    let accepts = match plan.wire {
+    let config = cast::config(scene, servent, shell.network.machines[servent].life + 1);
+    let accepts = match scene.plan.wire {
         Wire::None | Wire::Native => Accepts::OWN,
         Wire::Tp3 | Wire::Mixed => Accepts::ANY,
     };
-    let mind = Mind::Servent(Box::new(Overlay::new(&config, Arc::new(store))));
-    shell.settle_down(servent, mind, Exchange::servent(accepts));
+    let store = shell.face.stores.of(scene, servent);
+    shell.settle_down(servent, Mind::Servent(Box::new(Overlay::new(&config, store))), Exchange::servent(accepts));
 }
 
 /// The client of a query comes, on its way to its contact.
 pub(super) fn attach(shell: &mut Shell<SceneFace<'_>>, query: usize) {
     let Some(contact) = shell.face.witness.contact_of(query) else { return };
-    let secret = Secret::of_seed(Random::of(shell.face.scene.plan.seed, SEQUENCES + query as u64).number());
+    let secret = cast::secret_of_client(shell.face.scene.plan.seed, query);
     let dialect = shell.face.witness.dialect_of(query);
-    let node = add_guest(shell, HostKind::Client, contact);
+    let node = add_guest(shell, MachineKind::Client, contact);
     shell.face.queries.resize(node, None);
     shell.face.queries.push(Some(query));
-    let mind = Mind::Client(Box::new(Session::new(dialect, 7000, secret)));
+    let mind = Mind::Client(Box::new(Session::new(dialect, cast::ANSWER_PORT, secret)));
     shell.settle_down(node, mind, Exchange::client(Accepts::answers_to(dialect)));
     let (now, address) = (shell.now(), shell.network.address(node));
     shell.face.witness.on_attaching(now, query, node, address);
     let contact = shell.network.address(contact);
     shell.dial(node, Caller::Contact, contact, dialect);
-}
-
-/// What is asked for, where it is not the topology.
-pub(super) fn tea() -> Ask {
-    Key::new(b"tea").map_or(Ask::Topology, Ask::Key)
-}
-
-/// Who a servent is in one of its lives.
-pub(super) fn id_of(servent: usize, life: u32) -> ServentId {
-    // Scattered, so that the smaller id is not always that of the smaller number.
-    let [scattered, low] = [0, 1].map(|half| Random::of(servent as u64 + 1, u64::from(life) << 8 | half).number());
-    ServentId(u128::from(scattered) << 64 | u128::from(low))
-}
-
-/// Whether a servent lists another as its neighbor. Of each link one end does, and sometimes both; never both in TP3,
-/// where two links between the same servents cannot be told to be the same.
-fn lists(seed: u64, dialect: Dialect, servent: u32, other: u32) -> bool {
-    let (small, large) = (servent.min(other), servent.max(other));
-    let mut random = Random::of(seed ^ DIALLERS, u64::from(small) << 32 | u64::from(large));
-    let small_lists = random.chance(50);
-    let both = random.chance(20) && dialect == Dialect::OWN;
-    both || small_lists == (servent == small)
-}
-
-fn address_of(kind: u8, number: usize, port: u16) -> SocketAddr {
-    let [.., high, middle, low] = (number as u64).to_be_bytes();
-    SocketAddr::from((Ipv4Addr::new(kind, high, middle, low), port))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_every_link_one_end_dials_at_least() {
-        for seed in 0..200 {
-            assert!(lists(seed, Dialect::Native, 0, 1) || lists(seed, Dialect::Native, 1, 0));
-            assert!(lists(seed, Dialect::Tp3, 0, 1) != lists(seed, Dialect::Tp3, 1, 0));
-        }
-    }
 }

@@ -17,10 +17,11 @@ use common::time::Time;
 use common::wire::{Accepts, WireError};
 
 use super::clock::{Nanos, nanos};
+use super::dials::{Caller, Fate, Knock};
 use super::ends::{EndAt, EndStage};
-use super::events::{Caller, Fate, Knock, SceneEvent, What};
+use super::events::{SceneEvent, What};
 use super::face::{Face, LookUp};
-use super::hosts::HostKind;
+use super::machines::MachineKind;
 use super::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE, Network};
 
 /// Who lives at a node.
@@ -154,7 +155,7 @@ impl<F: Face> Shell<F> {
     // ---- who there is ----
 
     /// A machine more, which nobody lives on yet.
-    pub(super) fn add(&mut self, address: SocketAddr, kind: HostKind, place: usize) -> usize {
+    pub(super) fn add(&mut self, address: SocketAddr, kind: MachineKind, place: usize) -> usize {
         let exchange = Exchange::client(Accepts::ANY);
         self.nodes.push(Node { mind: Mind::Gone, exchange, scheduled: Nanos::MAX, links_scheduled: Nanos::MAX });
         self.network.add(address, kind, place)
@@ -164,7 +165,7 @@ impl<F: Face> Shell<F> {
     pub(super) fn settle_down(&mut self, node: usize, mind: Mind, exchange: Exchange) {
         self.nodes[node].mind = mind;
         self.nodes[node].exchange = exchange;
-        let host = &mut self.network.hosts[node];
+        let host = &mut self.network.machines[node];
         host.life += 1;
         host.is_there = true;
         host.has_vanished = false;
@@ -175,7 +176,7 @@ impl<F: Face> Shell<F> {
     pub(super) fn end(&mut self, node: usize) {
         self.nodes[node].mind = Mind::Gone;
         self.nodes[node].exchange = Exchange::client(Accepts::ANY);
-        let host = &mut self.network.hosts[node];
+        let host = &mut self.network.machines[node];
         host.is_there = false;
         host.pauses = 0;
         host.postponed.clear();
@@ -208,8 +209,8 @@ impl<F: Face> Shell<F> {
             What::NoAnswer { node, .. } | What::LookedUp { node, .. } => Some(*node),
             _ => None,
         };
-        if let Some(sleeper) = sleeper.and_then(|node| self.network.hosts.get_mut(node))
-            && sleeper.is_asleep()
+        if let Some(sleeper) = sleeper.and_then(|node| self.network.machines.get_mut(node))
+            && sleeper.is_paused()
         {
             sleeper.postponed.push(what);
             return None;
@@ -288,7 +289,7 @@ impl<F: Face> Shell<F> {
 
     fn on_due(&mut self, node: usize) {
         self.nodes[node].scheduled = Nanos::MAX;
-        if self.network.hosts[node].is_asleep() {
+        if self.network.machines[node].is_paused() {
             return;
         }
         let Some(due) = self.deadline_of(node) else { return };
@@ -331,7 +332,7 @@ impl<F: Face> Shell<F> {
     /// Something on the links of a node may have lasted too long.
     fn on_links_due(&mut self, node: usize) {
         self.nodes[node].links_scheduled = Nanos::MAX;
-        if !self.network.hosts[node].is_asleep() {
+        if !self.network.machines[node].is_paused() {
             self.with_exchange(node, |exchange, now, pipes| exchange.on_time(now, pipes));
         }
     }
@@ -347,21 +348,21 @@ impl<F: Face> Shell<F> {
 
     /// A node neither reads nor thinks for a while.
     pub(super) fn pause(&mut self, node: usize) {
-        self.network.hosts[node].pauses += 1;
+        self.network.machines[node].pauses += 1;
     }
 
     /// It does again, if nothing else keeps it from that.
     pub(super) fn resume(&mut self, node: usize) {
-        let host = &mut self.network.hosts[node];
+        let host = &mut self.network.machines[node];
         host.pauses = host.pauses.saturating_sub(1);
-        if host.is_asleep() {
+        if host.is_paused() {
             return;
         }
         let now = self.now();
-        for what in std::mem::take(&mut self.network.hosts[node].postponed) {
+        for what in std::mem::take(&mut self.network.machines[node].postponed) {
             self.network.clock.schedule(now, what);
         }
-        for connection in self.network.hosts[node].connections.clone() {
+        for connection in self.network.machines[node].connections.clone() {
             for at in self.network.ends_at(connection, node) {
                 self.network.kick(at.other());
             }
@@ -397,7 +398,7 @@ impl<F: Face> Shell<F> {
     }
 
     fn on_no_answer(&mut self, node: usize, life: u32, caller: Caller, refused: bool) {
-        if self.network.hosts[node].life != life {
+        if self.network.machines[node].life != life {
             return;
         }
         self.note_event(node, 9);
@@ -474,7 +475,7 @@ impl<F: Face> Shell<F> {
                 if stage == EndStage::Open {
                     let nobody_is_told =
                         !self.network.end(to).speaks || matches!(self.nodes[node].mind, Mind::Stranger);
-                    self.network.hosts[node].unheard_bytes += if nobody_is_told { bytes.len() } else { 0 };
+                    self.network.machines[node].unheard_bytes += if nobody_is_told { bytes.len() } else { 0 };
                     self.nodes[node].exchange.receive(to.link(), bytes);
                     self.touch(node);
                 }
@@ -518,7 +519,7 @@ impl<F: Face> Shell<F> {
         self.end_link(at, IT_BROKE);
         if stage == EndStage::Dialling {
             let caller = self.network.connection(at.connection).caller;
-            self.on_no_answer(node, self.network.hosts[node].life, caller, false);
+            self.on_no_answer(node, self.network.machines[node].life, caller, false);
         }
     }
 
@@ -531,8 +532,8 @@ impl<F: Face> Shell<F> {
     /// Whoever lives at a node is gone, and its system ends what it had open, in order or not.
     pub(super) fn kill(&mut self, node: usize, how: Departure) {
         self.end(node);
-        self.network.hosts[node].life += 1;
-        self.network.hosts[node].has_vanished = how == Departure::Vanished;
+        self.network.machines[node].life += 1;
+        self.network.machines[node].has_vanished = how == Departure::Vanished;
         for at in self.network.ends_of(node) {
             match how {
                 Departure::Vanished => self.network.vanish(at),
@@ -658,7 +659,7 @@ impl<F: Face> Shell<F> {
             LookUp::Found(found) => done(&self.network, Some(found)),
             LookUp::Unknown => done(&self.network, None),
             LookUp::Later(wait, found) => {
-                let (life, done) = (self.network.hosts[node].life, done(&self.network, found));
+                let (life, done) = (self.network.machines[node].life, done(&self.network, found));
                 return self.network.clock.schedule(now + wait, What::LookedUp { node, life, done });
             }
         };
@@ -666,7 +667,7 @@ impl<F: Face> Shell<F> {
     }
 
     fn on_looked_up(&mut self, node: usize, life: u32, done: JobDone) {
-        if self.network.hosts[node].life == life {
+        if self.network.machines[node].life == life {
             self.note_event(node, 14);
             self.tell_servent(node, overlay::Input::Disk(done));
         }

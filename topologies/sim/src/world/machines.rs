@@ -7,7 +7,7 @@ use super::events::What;
 
 /// Who lives at an address, or did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HostKind {
+pub(super) enum MachineKind {
     Servent,
     Client,
     /// Nobody of ours.
@@ -24,9 +24,9 @@ pub(super) struct Slow {
 }
 
 /// A machine with one program on it.
-pub(super) struct Host {
+pub(super) struct Machine {
     pub(super) address: SocketAddr,
-    pub(super) kind: HostKind,
+    pub(super) kind: MachineKind,
     /// The servent it shares a machine room with: itself, its contact, or whoever it attached to.
     pub(super) place: usize,
     /// Counts the programs that were started here, and those that went.
@@ -46,9 +46,9 @@ pub(super) struct Host {
     pub(super) unheard_bytes: usize,
 }
 
-impl Host {
-    pub(super) fn new(address: SocketAddr, kind: HostKind, place: usize) -> Host {
-        Host {
+impl Machine {
+    pub(super) fn new(address: SocketAddr, kind: MachineKind, place: usize) -> Machine {
+        Machine {
             address,
             kind,
             place,
@@ -63,7 +63,7 @@ impl Host {
         }
     }
 
-    pub(super) fn is_asleep(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.pauses > 0
     }
 }

@@ -1,0 +1,62 @@
+//! What a dial is, and what it can come to.
+
+use common::dialect::Dialect;
+use common::exchange::purpose_of;
+use common::link::Purpose;
+use common::overlay::Dial;
+
+use super::clock::Nanos;
+
+/// A dial on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Knock {
+    pub(super) node: usize,
+    pub(super) life: u32,
+    pub(super) caller: Caller,
+    pub(super) to: Option<usize>,
+    pub(super) dialect: Dialect,
+    pub(super) begun: Nanos,
+}
+
+/// Whose dial it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// A servent's, for its mind.
+    Mind(Dial),
+    /// A client's, to its contact.
+    Contact,
+    /// That of somebody who has no mind of ours, and calls it by this number.
+    Stranger { number: usize, purpose: Purpose },
+}
+
+impl Caller {
+    pub(super) fn purpose(self) -> Purpose {
+        match self {
+            Caller::Mind(dial) => purpose_of(dial),
+            Caller::Contact => Purpose::Asking,
+            Caller::Stranger { purpose, .. } => purpose,
+        }
+    }
+
+    /// Whether a servent dials its neighbor.
+    pub(super) fn is_neighbor(self) -> bool {
+        matches!(self, Caller::Mind(Dial::Neighbor(_)))
+    }
+}
+
+/// What a dial comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Somebody is there; and, where nobody speaks, somebody else than whose address it is.
+    Taken {
+        /// Whether whoever lives there is told.
+        speaks: bool,
+    },
+    /// Nobody is.
+    Refused {
+        /// By a system that is there, and not for want of a way.
+        refused: bool,
+    },
+    /// Nothing is heard of it.
+    Silence,
+}
