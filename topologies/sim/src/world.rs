@@ -40,7 +40,7 @@ use super::scene::{Asking, Scene};
 use clock::{MILLISECOND, Nanos, SECOND, nanos};
 use events::{SceneEvent, What};
 use hostile::Hostile;
-use network::Network;
+use network::SimNetwork;
 use pipes::Way;
 use scenery::SceneFace;
 use shell::{Shell, StrangerNews, mix};
@@ -126,7 +126,7 @@ impl<'s> World<'s> {
     fn new(scene: &'s Scene) -> World<'s> {
         let plan = &scene.plan;
         let way = Way::draw(&mut Random::of(plan.seed, WAYS), !scene.faults.is_empty());
-        let network = Network::new(way, plan.delays, Random::of(plan.seed, DRIFT));
+        let network = SimNetwork::new(way, plan.delays, Random::of(plan.seed, DRIFT));
         let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(plan, place, fault));
         let mut world = World {
             scene,

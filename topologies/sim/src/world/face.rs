@@ -13,7 +13,7 @@ use common::session::Report;
 use super::clock::Nanos;
 use super::dials::{Caller, Fate, Knock};
 use super::events::SceneEvent;
-use super::network::{Network, News};
+use super::network::{LinkNews, SimNetwork};
 
 /// What is found of a name that a servent looks up.
 pub(crate) enum LookUp {
@@ -28,29 +28,29 @@ pub(crate) enum LookUp {
 /// Whoever runs a world. What it is only shown it may pass over.
 pub(super) trait Face {
     /// What a dial comes to, where that is not for the network to say.
-    fn fate_of(&mut self, network: &Network, knock: &Knock) -> Option<Fate>;
+    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Option<Fate>;
     /// How many faults keep anything from crossing from one machine to another.
-    fn blocks(&self, _: &Network, _from: usize, _to: usize) -> u32 {
+    fn blocks(&self, _: &SimNetwork, _from: usize, _to: usize) -> u32 {
         0
     }
     /// A servent looks up where its neighbor is.
     fn look_up(&mut self, now: Nanos, servent: usize, name: &str) -> LookUp;
     /// A person at a client is told something. It may have something come of it, now.
-    fn on_told(&mut self, network: &Network, client: usize, report: Report) -> Option<SceneEvent>;
+    fn on_told(&mut self, network: &SimNetwork, client: usize, report: Report) -> Option<SceneEvent>;
     /// What must not be.
     fn on_broken(&mut self, now: Nanos, text: &str);
     /// Something happened to a link between servents. It may have something come of it, after a while.
-    fn on_news(&mut self, now: Nanos, news: &News) -> Option<(Nanos, SceneEvent)>;
+    fn on_news(&mut self, now: Nanos, news: &LinkNews) -> Option<(Nanos, SceneEvent)>;
     /// Something was said on a link, or could not be.
-    fn on_said(&mut self, _: &Network, _link: LinkId, _: &Message, _said: &Result<(), SendError>) {}
+    fn on_said(&mut self, _: &SimNetwork, _link: LinkId, _: &Message, _said: &Result<(), SendError>) {}
     /// Something was heard on a link, and nobody was told yet.
-    fn on_heard(&mut self, _: &Network, _link: LinkId, _: &Heard) {}
+    fn on_heard(&mut self, _: &SimNetwork, _link: LinkId, _: &Heard) {}
     /// A mind dials.
-    fn on_dialling(&mut self, _: &Network, _node: usize, _address: SocketAddr) {}
+    fn on_dialling(&mut self, _: &SimNetwork, _node: usize, _address: SocketAddr) {}
     /// A dial of anybody has come to nothing.
-    fn on_no_answer(&mut self, _: &Network, _node: usize, _: Caller, _reason: &str) {}
+    fn on_no_answer(&mut self, _: &SimNetwork, _node: usize, _: Caller, _reason: &str) {}
     /// A mind closes a link.
-    fn on_closing(&mut self, _: &Network, _link: LinkId) {}
+    fn on_closing(&mut self, _: &SimNetwork, _link: LinkId) {}
     /// A mind of a servent has dealt with something.
     fn on_handled(&mut self, _now: Nanos, _servent: usize, _: &Overlay) {}
     /// A client has made a request of its own.

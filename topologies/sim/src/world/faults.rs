@@ -8,7 +8,7 @@ use super::clock::{MILLISECOND, Nanos};
 use super::ends::{EndAt, EndStage, Party};
 use super::events::{SceneEvent, What};
 use super::machines::Slow;
-use super::network::Network;
+use super::network::SimNetwork;
 use super::scenery::{self, SceneFace};
 use super::shell::{Departure, Shell};
 
@@ -110,7 +110,7 @@ fn show_witness(shell: &mut Shell<SceneFace<'_>>, fault: usize, begins: bool) {
 
 // ---- links ----
 
-fn clog(network: &mut Network, from: usize, to: usize, begins: bool) {
+fn clog(network: &mut SimNetwork, from: usize, to: usize, begins: bool) {
     for connection in network.connections_between(from, to) {
         for at in network.ends_at(connection, from) {
             network.block(at, begins);
@@ -145,7 +145,7 @@ fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
     host.slow = Some(Slow { bytes, pause, faults });
 }
 
-fn speed_up(network: &mut Network, servent: usize) {
+fn speed_up(network: &mut SimNetwork, servent: usize) {
     let host = &mut network.machines[servent];
     let slow = host.slow.map(|slow| Slow { faults: slow.faults.saturating_sub(1), ..slow });
     host.slow = slow.filter(|slow| slow.faults > 0);

@@ -35,7 +35,7 @@ pub(super) const IT_IS_GONE: &str = "the other end is gone";
 
 /// What happened to links between servents, and what must never happen to anything.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum LinkNews {
     /// Both ends of a connection have greeted each other.
     Stands { connection: usize, nodes: [usize; 2] },
     /// One end of a connection has let go, or lost it; it may not have stood.
@@ -66,7 +66,7 @@ impl Arrived {
 }
 
 /// Machines and what is between them.
-pub(super) struct Network {
+pub(super) struct SimNetwork {
     pub(super) clock: EventQueue<What>,
     pub(super) machines: Vec<Machine>,
     by_address: BTreeMap<SocketAddr, usize>,
@@ -75,13 +75,13 @@ pub(super) struct Network {
     pub(super) delays: Delays,
     random: Random,
     /// What the shell has not heard yet.
-    pub(super) news: Vec<News>,
+    pub(super) news: Vec<LinkNews>,
     spare: Vec<Vec<u8>>,
 }
 
-impl Network {
-    pub(super) fn new(way: Way, delays: Delays, random: Random) -> Network {
-        Network {
+impl SimNetwork {
+    pub(super) fn new(way: Way, delays: Delays, random: Random) -> SimNetwork {
+        SimNetwork {
             clock: EventQueue::new(),
             machines: Vec::new(),
             by_address: BTreeMap::new(),
@@ -166,7 +166,7 @@ impl Network {
     }
 
     fn broke(&mut self, text: String) {
-        self.news.push(News::Broke(text));
+        self.news.push(LinkNews::Broke(text));
     }
 
     // ---- how long things take ----
@@ -419,7 +419,7 @@ impl Network {
         if have_greeted && found.caller.is_neighbor() && !found.is_cut && !found.stands {
             found.stands = true;
             let nodes = found.nodes();
-            self.news.push(News::Stands { connection: at.connection, nodes });
+            self.news.push(LinkNews::Stands { connection: at.connection, nodes });
         }
     }
 
@@ -432,7 +432,7 @@ impl Network {
         let had_stood = std::mem::take(&mut found.stands);
         if found.caller.is_neighbor() && matches!(had, EndStage::Open | EndStage::Dialling) {
             let nodes = found.nodes();
-            self.news.push(News::Falls { nodes, had_stood });
+            self.news.push(LinkNews::Falls { nodes, had_stood });
         }
         if stage != EndStage::Gone {
             return;
@@ -484,7 +484,7 @@ impl Network {
         }
         if std::mem::take(&mut found.stands) {
             let nodes = found.nodes();
-            self.news.push(News::Falls { nodes, had_stood: true });
+            self.news.push(LinkNews::Falls { nodes, had_stood: true });
         }
         self.empty(connection);
         for party in Party::BOTH {
@@ -604,8 +604,8 @@ mod tests {
     const TO: EndAt = EndAt { connection: 0, party: Party::Acceptor };
 
     /// Two machines and a connection between them, on which nothing is said yet. What comes to the second is discarded.
-    fn linked(way: Way) -> Network {
-        let mut network = Network::new(way, Delays::Equal, Random::new(1));
+    fn linked(way: Way) -> SimNetwork {
+        let mut network = SimNetwork::new(way, Delays::Equal, Random::new(1));
         for node in 0..2 {
             network.add(SocketAddr::from((Ipv4Addr::new(10, 0, 0, node), 9000)), MachineKind::Servent, node.into());
             network.machines[usize::from(node)].is_there = true;
@@ -623,7 +623,7 @@ mod tests {
     }
 
     /// Lets what is in the pipe arrive, and says when, in milliseconds, and how much was left each time.
-    fn arrivals(network: &mut Network) -> Vec<(Nanos, usize)> {
+    fn arrivals(network: &mut SimNetwork) -> Vec<(Nanos, usize)> {
         let mut seen = Vec::new();
         while let Some(what) = network.clock.pop() {
             let What::Arrive { from } = what else { continue };
@@ -641,7 +641,7 @@ mod tests {
     }
 
     /// Has the clock go on to a moment, and says who was told by then that the connection broke.
-    fn go_on(network: &mut Network, until: Nanos) -> Vec<EndAt> {
+    fn go_on(network: &mut SimNetwork, until: Nanos) -> Vec<EndAt> {
         let mut broken = Vec::new();
         network.clock.schedule(until, What::Due { node: usize::MAX });
         while let Some(what) = network.clock.pop() {

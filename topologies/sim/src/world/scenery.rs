@@ -21,7 +21,7 @@ use super::ends::EndAt;
 use super::events::SceneEvent;
 use super::face::{Face, LookUp};
 use super::machines::MachineKind;
-use super::network::{Network, News};
+use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
 use super::troubles::Troubles;
 use super::witness::{ToldPlace, Witness};
@@ -59,11 +59,11 @@ impl<'s> SceneFace<'s> {
 }
 
 impl Face for SceneFace<'_> {
-    fn fate_of(&mut self, network: &Network, knock: &Knock) -> Option<Fate> {
+    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Option<Fate> {
         self.troubles.fate_of(network, knock.node, knock.to?)
     }
 
-    fn blocks(&self, network: &Network, from: usize, to: usize) -> u32 {
+    fn blocks(&self, network: &SimNetwork, from: usize, to: usize) -> u32 {
         self.troubles.blocks(network, from, to)
     }
 
@@ -76,7 +76,7 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn on_told(&mut self, network: &Network, client: usize, report: Report) -> Option<SceneEvent> {
+    fn on_told(&mut self, network: &SimNetwork, client: usize, report: Report) -> Option<SceneEvent> {
         let query = self.query_of(client)?;
         let now = network.clock.now();
         match report {
@@ -110,20 +110,20 @@ impl Face for SceneFace<'_> {
         self.witness.broke(now, text);
     }
 
-    fn on_news(&mut self, now: Nanos, news: &News) -> Option<(Nanos, SceneEvent)> {
+    fn on_news(&mut self, now: Nanos, news: &LinkNews) -> Option<(Nanos, SceneEvent)> {
         match news {
-            News::Stands { connection, nodes: [a, b] } => {
+            LinkNews::Stands { connection, nodes: [a, b] } => {
                 self.witness.on_link_stands(now, *a, *b);
                 let pause = self.troubles.flaps_after(*a, *b)?;
                 return Some((pause, SceneEvent::Flap { connection: *connection }));
             }
-            News::Falls { nodes: [a, b], had_stood } => self.witness.on_link_falls(now, *a, *b, *had_stood),
-            News::Broke(text) => self.witness.broke(now, text),
+            LinkNews::Falls { nodes: [a, b], had_stood } => self.witness.on_link_falls(now, *a, *b, *had_stood),
+            LinkNews::Broke(text) => self.witness.broke(now, text),
         }
         None
     }
 
-    fn on_said(&mut self, network: &Network, link: LinkId, message: &Message, said: &Result<(), SendError>) {
+    fn on_said(&mut self, network: &SimNetwork, link: LinkId, message: &Message, said: &Result<(), SendError>) {
         let at = EndAt::of(link);
         let node = network.end(at).node;
         if said.is_err() || network.machines[node].kind == MachineKind::Stranger {
@@ -146,7 +146,7 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn on_heard(&mut self, network: &Network, link: LinkId, heard: &Heard) {
+    fn on_heard(&mut self, network: &SimNetwork, link: LinkId, heard: &Heard) {
         let node = network.end(EndAt::of(link)).node;
         if let Heard::Message(Message::Echo(echo)) = heard
             && network.machines[node].kind == MachineKind::Servent
@@ -156,7 +156,7 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn on_no_answer(&mut self, _: &Network, node: usize, caller: Caller, _: &str) {
+    fn on_no_answer(&mut self, _: &SimNetwork, node: usize, caller: Caller, _: &str) {
         if let (Caller::Contact, Some(query)) = (caller, self.query_of(node)) {
             self.witness.on_refused(query);
         }

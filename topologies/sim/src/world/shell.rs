@@ -22,7 +22,7 @@ use super::ends::{EndAt, EndStage};
 use super::events::{SceneEvent, What};
 use super::face::{Face, LookUp};
 use super::machines::MachineKind;
-use super::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE, Network};
+use super::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE, SimNetwork};
 
 /// Who lives at a node.
 pub(super) enum Mind {
@@ -74,7 +74,7 @@ impl Trace {
 
 /// Everybody, the network between them, and whoever looks on.
 pub(super) struct Shell<F> {
-    pub(super) network: Network,
+    pub(super) network: SimNetwork,
     nodes: Vec<Node>,
     /// Nodes that have something to do once the event at hand is dealt with.
     touched: Vec<usize>,
@@ -89,7 +89,7 @@ pub(super) struct Shell<F> {
 
 /// The pipes under an exchange.
 pub(super) struct Pipes<'a, F> {
-    network: &'a mut Network,
+    network: &'a mut SimNetwork,
     face: &'a mut F,
 }
 
@@ -122,7 +122,7 @@ impl<F: Face> Transport for Pipes<'_, F> {
 }
 
 impl<F: Face> Shell<F> {
-    pub(super) fn new(network: Network, face: F, seed: u64) -> Shell<F> {
+    pub(super) fn new(network: SimNetwork, face: F, seed: u64) -> Shell<F> {
         Shell {
             network,
             nodes: Vec::new(),
@@ -651,7 +651,7 @@ impl<F: Face> Shell<F> {
         };
         let now = self.now();
         let found = self.face.look_up(now, node, &name);
-        let done = |network: &Network, found: Option<usize>| {
+        let done = |network: &SimNetwork, found: Option<usize>| {
             let addresses = found.map(|found| vec![network.address(found)]);
             JobDone::LookedUp { neighbor, addresses: addresses.ok_or_else(|| "nobody is called so".to_owned()) }
         };

@@ -9,7 +9,7 @@ use super::super::scene::Scene;
 use super::clock::{MILLISECOND, Nanos, SECOND};
 use super::dials::Fate;
 use super::machines::MachineKind;
-use super::network::Network;
+use super::network::SimNetwork;
 
 /// How long a flapping link stands, each time.
 const FLAP_PAUSE: (Nanos, Nanos) = (5 * MILLISECOND, SECOND);
@@ -92,7 +92,7 @@ impl Troubles {
     }
 
     /// How many faults keep anything from crossing from one node to another.
-    pub(super) fn blocks(&self, network: &Network, from: usize, to: usize) -> u32 {
+    pub(super) fn blocks(&self, network: &SimNetwork, from: usize, to: usize) -> u32 {
         let [there, back] = [from, to].map(|node| network.machines[node].place);
         let blocks = |trouble: &&Trouble| match trouble.kind {
             FaultKind::Partition => trouble.parts(there, back),
@@ -103,7 +103,7 @@ impl Troubles {
     }
 
     /// What faults make of a dial, where they make anything of it.
-    pub(super) fn fate_of(&self, network: &Network, from: usize, to: usize) -> Option<Fate> {
+    pub(super) fn fate_of(&self, network: &SimNetwork, from: usize, to: usize) -> Option<Fate> {
         if self.blocks(network, from, to) + self.blocks(network, to, from) > 0 {
             return Some(Fate::Silence);
         }
