@@ -1,6 +1,6 @@
 //! What a world does for whoever runs it: where its own rules end, and what is shown of all that happens.
 //!
-//! There are two: the scene, which judges ([`super::scenery`]), and a story, which tells.
+//! There are two: the scene, which judges (`scenery`), and a story, which tells.
 
 use std::net::SocketAddr;
 

@@ -1,7 +1,7 @@
 //! The shell of every mind: tells it what happens, and performs what it wants, exactly once and in order.
 //!
 //! What is about links an exchange does, as in `servent` and `client`, over connections of the simulated network. It
-//! judges nothing and draws nothing; what passes through here is shown to whoever runs the world ([`Face`]).
+//! judges nothing and draws nothing; what passes through here is shown to whoever runs the world (`face`).
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -35,7 +35,7 @@ use super::super::plan::FaultKind;
 use super::super::scene::{Asking, Scene};
 use super::super::verdict::answer::ToldAnswer;
 pub(super) use super::super::verdict::answer::ToldPlace;
-use super::{Nanos, SECOND, nanos};
+use super::clock::{Nanos, SECOND, nanos};
 use answers::{Doubt, WatchedAnswers};
 use endings::{Evidence, WatchedEndings};
 use flood::{CopySent, WatchedFlood};
