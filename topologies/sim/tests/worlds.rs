@@ -153,6 +153,26 @@ fn passing_on_once_costs_what_the_formula_says_whatever_the_delays() {
 }
 
 #[test]
+fn a_ttl_that_others_cut_down_breaks_nothing_with_bytes_or_without() {
+    // A chain to whose end the first could ask, if the others let it: nine of fourteen hear of it.
+    let links: Vec<(u32, u32)> = (1..14).map(|to| (to - 1, to)).collect();
+    for wire in [Wire::None, Wire::Native] {
+        let mut scene = Scene {
+            graph: Graph::from_links(14, &links),
+            absent: vec![false; 14],
+            ttls: vec![3; 14],
+            forward_once: vec![false; 14],
+            holders: (0..14).collect(),
+            ..diamond(Delays::Equal, wire)
+        };
+        scene.ttls[0] = 12;
+        let outcome = sim::run(&scene);
+        assert!(outcome.broken.is_empty(), "{wire:?}: {:#?}", outcome.broken);
+        assert_eq!((outcome.expected, outcome.answers, outcome.reached), (18, 18, 18), "{wire:?}");
+    }
+}
+
+#[test]
 fn every_kind_of_fault_alone_breaks_nothing() {
     let wanted = std::env::var("WORLD_KIND").ok();
     for (kind, name, ..) in FaultKind::ALL {
