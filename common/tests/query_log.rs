@@ -4,7 +4,6 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
-mod world;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -21,8 +20,8 @@ use common::overlay::{Config, Input, Opening, Overlay};
 use common::query::{Ask, Path, Query};
 use common::time::Time;
 
+use sim::world::story_world::{ClientPlan, Hearing, NodeId, ServentPlan, StoryWorld};
 use support::mind;
-use world::{ClientPlan, NodeId, ServentPlan, World};
 
 const DELAY: Duration = Duration::from_millis(10);
 
@@ -49,16 +48,16 @@ impl log::Log for Keeper {
 }
 
 /// A world of servents with these names and data, linked like this.
-fn world(servents: &[(&str, &str)], links: &[(&str, &str)]) -> World {
+fn world(servents: &[(&str, &str)], links: &[(&str, &str)]) -> StoryWorld {
     // Whichever test comes first.
     let _ = log::set_logger(&Keeper);
     log::set_max_level(log::LevelFilter::Debug);
-    let mut world = World::new(DELAY);
+    let mut world = StoryWorld::new(DELAY);
     for (name, data) in servents {
         world.servent(ServentPlan::new(name, data));
     }
     for (from, to) in links {
-        let from = world.find(from);
+        let from = world.find(from).unwrap();
         world.lists(from, to);
     }
     world.start_all();
@@ -68,15 +67,15 @@ fn world(servents: &[(&str, &str)], links: &[(&str, &str)]) -> World {
 
 /// Asks for tea at a servent, lets everything come to its end, and returns what was said of the query without its id,
 /// with names for addresses.
-fn story(world: &mut World, contact: &str) -> Vec<String> {
+fn story(world: &mut StoryWorld, contact: &str) -> Vec<String> {
     let client = client(world, contact);
-    let id = world.ask(client, tea()).to_string();
+    let id = world.ask(client, tea()).unwrap().to_string();
     world.run();
     told(world, &id)
 }
 
-fn client(world: &mut World, contact: &str) -> NodeId {
-    let client = world.client(ClientPlan::new("client", world.find(contact)));
+fn client(world: &mut StoryWorld, contact: &str) -> NodeId {
+    let client = world.client(ClientPlan::new("client", world.find(contact).unwrap()));
     world.run();
     client
 }
@@ -85,7 +84,7 @@ fn tea() -> Ask {
     Ask::Key(Key::new(b"tea").unwrap())
 }
 
-fn told(world: &World, id: &str) -> Vec<String> {
+fn told(world: &StoryWorld, id: &str) -> Vec<String> {
     assert!(!id.contains(' '), "one word");
     let said = SAID.take();
     let of_it = said.iter().filter_map(|line| line.strip_prefix(id)?.strip_prefix(' '));
@@ -162,7 +161,7 @@ fn a_fast_long_way() {
         &[("a", ""), ("b", ""), ("c", ""), ("d", ""), ("e", "tea green")],
         &[("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"), ("d", "e")],
     );
-    let (a, d) = (world.find("a"), world.find("d"));
+    let (a, d) = (world.find("a").unwrap(), world.find("d").unwrap());
     world.set_delay(a, d, Duration::from_millis(300));
     assert_eq!(
         story(&mut world, "a"),
@@ -199,9 +198,9 @@ fn a_fast_long_way() {
 #[test]
 fn a_link_that_falls_under_a_copy() {
     let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
-    let (a, b) = (world.find("a"), world.find("b"));
+    let (a, b) = (world.find("a").unwrap(), world.find("b").unwrap());
     let client = client(&mut world, "a");
-    let id = world.ask(client, tea()).to_string();
+    let id = world.ask(client, tea()).unwrap().to_string();
     world.run_for(DELAY + DELAY / 2);
     world.cut(a, b);
     world.run();
@@ -223,9 +222,9 @@ fn a_link_that_falls_under_a_copy() {
 #[test]
 fn a_neighbor_that_is_lost_under_a_copy() {
     let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
-    let (a, b) = (world.find("a"), world.find("b"));
+    let (a, b) = (world.find("a").unwrap(), world.find("b").unwrap());
     let client = client(&mut world, "a");
-    let id = world.ask(client, tea()).to_string();
+    let id = world.ask(client, tea()).unwrap().to_string();
     world.run_for(DELAY + DELAY / 2);
     world.cut(a, b);
     world.kill(b);
@@ -437,7 +436,7 @@ fn a_long_key_is_a_short_line() {
     let mut world = world(&[("a", "")], &[]);
     let client = client(&mut world, "a");
     for (length, rest) in [(KEY_BYTES_MAX, " and 3,996 more bytes"), (100, "")] {
-        let id = world.ask(client, Ask::Key(Key::new(&vec![b'x'; length]).unwrap())).to_string();
+        let id = world.ask(client, Ask::Key(Key::new(&vec![b'x'; length]).unwrap())).unwrap().to_string();
         world.run();
         let said = told(&world, &id);
         assert_eq!(said[0], format!("asked with TTL 4: ? {}{rest}", "x".repeat(100)));
@@ -448,9 +447,9 @@ fn a_long_key_is_a_short_line() {
 fn a_client_that_no_answer_reaches() {
     let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
     let client =
-        world.client(ClientPlan { hearing: world::Hearing::Deaf, ..ClientPlan::new("client", world.find("a")) });
+        world.client(ClientPlan { hearing: Hearing::Deaf, ..ClientPlan::new("client", world.find("a").unwrap()) });
     world.run();
-    let id = world.ask(client, tea()).to_string();
+    let id = world.ask(client, tea()).unwrap().to_string();
     world.run();
     assert_eq!(
         told(&world, &id),

@@ -7,8 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "stories are files, and a variable says to record them")]
 
-mod world;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -22,7 +20,7 @@ use common::message::{Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, Query, QueryId, Tally};
 use common::session::{EndReason, Ending, Report};
 use common::text::Escaped;
-use world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, World};
+use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
 
 #[test]
 fn stories_are_told_as_they_are_written() {
@@ -87,6 +85,7 @@ fn retell(name: &str, text: &str) -> String {
         for (number, command) in commands.drain(..) {
             story.place = format!("{name}:{number}");
             story.command(command);
+            assert!(story.world.broken().is_empty(), "{}: {:?}", story.place, story.world.broken());
         }
         retold.push_str(&story.take_output());
         retold.push('\n');
@@ -139,7 +138,7 @@ fn difference(old: &str, new: &str) -> String {
 }
 
 struct Story {
-    world: World,
+    world: StoryWorld,
     place: String,
     started: bool,
     output: String,
@@ -156,8 +155,8 @@ const HIDDEN: [&str; 4] = ["hello", "ping", "pong", "answer"];
 
 impl Story {
     fn new() -> Story {
-        let mut world = World::new(Duration::from_millis(10));
-        world.recording = true;
+        let mut world = StoryWorld::new(Duration::from_millis(10));
+        world.record();
         Story {
             world,
             place: String::new(),
@@ -191,7 +190,7 @@ impl Story {
             ["say", name, rest @ ..] => self.say(name, rest),
             ["inject", from, to, hex @ ..] => {
                 let (from, to) = (self.node(from), self.node(to));
-                self.world.inject(from, to, &bytes_of(hex));
+                assert!(self.world.inject(from, to, &bytes_of(hex)), "{}: no connection", self.place);
             }
             ["ask", client, rest @ ..] => self.ask(client, rest),
             ["run"] => {
@@ -264,7 +263,7 @@ impl Story {
                 let _ = writeln!(self.output, "{count} pending");
             }
             ["heard", name] => {
-                let count = self.world.heard_bytes_count(self.node(name));
+                let count = self.world.unheard_bytes_count(self.node(name));
                 let _ = writeln!(self.output, "{name} was sent {count} bytes");
             }
             _ => self.fail(&format!("no such command: {line}")),
@@ -358,13 +357,13 @@ impl Story {
         if let ["?", _, "times", count] = words {
             self.tell();
             for _ in 0..count.parse::<u32>().unwrap() {
-                let query = self.world.ask(client, ask.clone());
+                let query = self.world.ask(client, ask.clone()).unwrap();
                 self.label(query);
                 self.world.interrupt(client);
             }
             return self.skip();
         }
-        let query = self.world.ask(client, ask);
+        let query = self.world.ask(client, ask).unwrap();
         self.label(query);
     }
 
@@ -425,7 +424,7 @@ impl Story {
         if self.world.everybody().all(|node| self.world.name(node) != name) {
             self.fail(&format!("nobody is called {name}"));
         }
-        self.world.find(name)
+        self.world.find(name).unwrap()
     }
 
     fn duration(&self, text: &str) -> Duration {
@@ -441,12 +440,12 @@ impl Story {
 
     /// Passes over what happened since the last time.
     fn skip(&mut self) {
-        self.told_count = self.world.records.len();
+        self.told_count = self.world.records().len();
     }
 
     fn tell(&mut self) {
-        for at in self.told_count..self.world.records.len() {
-            let (when, record) = self.world.records[at].clone();
+        for at in self.told_count..self.world.records().len() {
+            let (when, record) = self.world.records()[at].clone();
             if let Some(line) = self.line(&record) {
                 let since = (when.saturating_sub(self.since)).as_millis();
                 let _ = writeln!(self.output, "{:>7}  {line}", format!("{since}ms"));

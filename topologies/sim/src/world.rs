@@ -23,6 +23,7 @@ mod network;
 mod pipes;
 mod scenery;
 mod shell;
+pub mod story_world;
 mod troubles;
 mod witness;
 
@@ -40,7 +41,7 @@ use super::scene::{Asking, Scene};
 use clock::{MILLISECOND, Nanos, SECOND, nanos};
 use events::{SceneEvent, What};
 use hostile::Hostile;
-use network::SimNetwork;
+use network::{Delaying, SimNetwork};
 use pipes::Way;
 use scenery::SceneFace;
 use shell::{Shell, StrangerNews, mix};
@@ -126,7 +127,7 @@ impl<'s> World<'s> {
     fn new(scene: &'s Scene) -> World<'s> {
         let plan = &scene.plan;
         let way = Way::draw(&mut Random::of(plan.seed, WAYS), !scene.faults.is_empty());
-        let network = SimNetwork::new(way, plan.delays, Random::of(plan.seed, DRIFT));
+        let network = SimNetwork::new(way, Delaying::Drawn(plan.delays), Random::of(plan.seed, DRIFT));
         let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(plan, place, fault));
         let mut world = World {
             scene,

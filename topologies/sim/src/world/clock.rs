@@ -1,5 +1,5 @@
-//! The clock of a world, and what is to come by it: one thing after another, and what comes at the same moment in the
-//! order in which it was said to come.
+//! The clock of a world, and what is to come by it: one thing after another; at the same moment first what happens, in
+//! the order in which it was sent, and then whoever waits for that moment, one after another.
 //!
 //! It does not know what anything means.
 
@@ -40,10 +40,26 @@ impl<T> EventQueue<T> {
         Time::after_start(Duration::from_nanos(self.now))
     }
 
+    /// A place in the order, for something that will be said to come.
+    pub(super) fn ticket(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
     /// Has something come at a moment, or now where that is over.
     pub(super) fn schedule(&mut self, at: Nanos, what: T) {
-        self.sequence += 1;
-        self.coming.push(Coming { at: at.max(self.now), sequence: self.sequence, what });
+        let ticket = self.ticket();
+        self.schedule_with(ticket, at, what);
+    }
+
+    /// The same, in a place of the order that was taken before.
+    pub(super) fn schedule_with(&mut self, ticket: u64, at: Nanos, what: T) {
+        self.coming.push(Coming { at: at.max(self.now), rank: Rank::Happens, place: ticket, what });
+    }
+
+    /// Has somebody of this number told that a moment has come.
+    pub(super) fn schedule_due(&mut self, who: usize, at: Nanos, what: T) {
+        self.coming.push(Coming { at: at.max(self.now), rank: Rank::Waits, place: who as u64, what });
     }
 
     /// Goes on to what comes next, and gives it.
@@ -52,17 +68,45 @@ impl<T> EventQueue<T> {
         self.now = at;
         Some(what)
     }
+
+    /// The same, if it comes by then; otherwise goes on to then.
+    pub(super) fn pop_until(&mut self, end: Nanos) -> Option<T> {
+        if self.coming.peek().is_some_and(|coming| coming.at <= end) {
+            return self.pop();
+        }
+        self.now = self.now.max(end);
+        None
+    }
+
+    /// What is to happen, in no order, without those who wait.
+    pub(super) fn happenings(&self) -> impl Iterator<Item = &T> {
+        self.coming.iter().filter(|coming| coming.rank == Rank::Happens).map(|coming| &coming.what)
+    }
+}
+
+/// Of what comes at the same moment the first comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Happens,
+    Waits,
 }
 
 struct Coming<T> {
     at: Nanos,
-    sequence: u64,
+    rank: Rank,
+    place: u64,
     what: T,
+}
+
+impl<T> Coming<T> {
+    fn order(&self) -> (Nanos, Rank, u64) {
+        (self.at, self.rank, self.place)
+    }
 }
 
 impl<T> PartialEq for Coming<T> {
     fn eq(&self, other: &Coming<T>) -> bool {
-        (self.at, self.sequence) == (other.at, other.sequence)
+        self.order() == other.order()
     }
 }
 
@@ -77,6 +121,6 @@ impl<T> PartialOrd for Coming<T> {
 impl<T> Ord for Coming<T> {
     /// The earliest is the greatest: that is what a heap gives first.
     fn cmp(&self, other: &Coming<T>) -> Ordering {
-        (other.at, other.sequence).cmp(&(self.at, self.sequence))
+        other.order().cmp(&self.order())
     }
 }

@@ -1,5 +1,7 @@
 //! What a dial is, and what it can come to.
 
+use std::net::SocketAddr;
+
 use common::dialect::Dialect;
 use common::exchange::purpose_of;
 use common::link::Purpose;
@@ -13,6 +15,8 @@ pub(super) struct Knock {
     pub(super) node: usize,
     pub(super) life: u32,
     pub(super) caller: Caller,
+    pub(super) address: SocketAddr,
+    /// Whose address that is, if it is anybody's.
     pub(super) to: Option<usize>,
     pub(super) dialect: Dialect,
     pub(super) begun: Nanos,

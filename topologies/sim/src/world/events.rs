@@ -1,5 +1,7 @@
 //! What can come by the clock of a world.
 
+use std::net::SocketAddr;
+
 use common::disk::JobDone;
 
 use super::dials::{Caller, Knock};
@@ -17,7 +19,7 @@ pub(super) enum What {
     /// A dial comes to whom it was for.
     Knock(Knock),
     /// A dial came to nothing.
-    NoAnswer { node: usize, life: u32, caller: Caller, refused: bool },
+    NoAnswer { node: usize, life: u32, caller: Caller, address: SocketAddr, refused: bool },
     /// The dialler learns that its dial succeeded.
     Established { connection: usize },
     /// The mind of the acceptor learns of the connection.

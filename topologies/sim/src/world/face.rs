@@ -34,7 +34,7 @@ pub(super) trait Face {
         0
     }
     /// A servent looks up where its neighbor is.
-    fn look_up(&mut self, now: Nanos, servent: usize, name: &str) -> LookUp;
+    fn look_up(&mut self, network: &SimNetwork, servent: usize, name: &str) -> LookUp;
     /// A person at a client is told something. It may have something come of it, now.
     fn on_told(&mut self, network: &SimNetwork, client: usize, report: Report) -> Option<SceneEvent>;
     /// What must not be.
@@ -48,7 +48,7 @@ pub(super) trait Face {
     /// A mind dials.
     fn on_dialling(&mut self, _: &SimNetwork, _node: usize, _address: SocketAddr) {}
     /// A dial of anybody has come to nothing.
-    fn on_no_answer(&mut self, _: &SimNetwork, _node: usize, _: Caller, _reason: &str) {}
+    fn on_no_answer(&mut self, _: &SimNetwork, _node: usize, _: Caller, _: SocketAddr, _reason: &str) {}
     /// A mind closes a link.
     fn on_closing(&mut self, _: &SimNetwork, _link: LinkId) {}
     /// A mind of a servent has dealt with something.

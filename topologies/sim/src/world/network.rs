@@ -33,6 +33,15 @@ pub(super) const IT_BROKE: &str = "the connection broke";
 pub(super) const IT_CLOSED: &str = "the other end closed";
 pub(super) const IT_IS_GONE: &str = "the other end is gone";
 
+/// How long anything takes from one machine to another.
+pub(super) enum Delaying {
+    /// Drawn anew for everything.
+    Drawn(Delays),
+    /// As it was told for this way, or else always the same. Who dials knows what comes of it as soon as whoever is
+    /// dialled does.
+    Told { usual: Nanos, ways: BTreeMap<(usize, usize), Nanos> },
+}
+
 /// What happened to links between servents, and what must never happen to anything.
 #[derive(Debug)]
 pub(super) enum LinkNews {
@@ -42,6 +51,14 @@ pub(super) enum LinkNews {
     Falls { nodes: [usize; 2], had_stood: bool },
     /// An invariant broke.
     Broke(String),
+}
+
+/// What comes of a dial as soon as it comes to whom it was for.
+pub(super) enum Knocked {
+    /// A connection, which its dialler knows to stand, or learns of later.
+    Connected { connection: usize, is_established: bool },
+    /// The dialler's word that there will be none.
+    Refused(What),
 }
 
 /// Something that has come to its end.
@@ -60,7 +77,7 @@ impl Arrived {
     pub(super) fn bytes(&self) -> Result<&[u8], &'static str> {
         match &self.chunk.load {
             Load::Bytes { bytes, taken } => Ok(bytes.get(*taken..taken + self.delivered_bytes).unwrap_or_default()),
-            Load::End(reason) => Err(reason),
+            Load::End { reason, .. } => Err(reason),
         }
     }
 }
@@ -72,22 +89,26 @@ pub(super) struct SimNetwork {
     by_address: BTreeMap<SocketAddr, usize>,
     connections: Vec<Connection>,
     pub(super) way: Way,
-    pub(super) delays: Delays,
+    pub(super) delaying: Delaying,
     random: Random,
+    /// What was sent and is not on its way yet: that begins once the event at hand is dealt with, in the order of the
+    /// connections, whichever was written first.
+    written: Vec<(EndAt, Load)>,
     /// What the shell has not heard yet.
     pub(super) news: Vec<LinkNews>,
     spare: Vec<Vec<u8>>,
 }
 
 impl SimNetwork {
-    pub(super) fn new(way: Way, delays: Delays, random: Random) -> SimNetwork {
+    pub(super) fn new(way: Way, delaying: Delaying, random: Random) -> SimNetwork {
         SimNetwork {
             clock: EventQueue::new(),
             machines: Vec::new(),
             by_address: BTreeMap::new(),
             connections: Vec::new(),
             way,
-            delays,
+            delaying,
+            written: Vec::new(),
             random,
             news: Vec::new(),
             spare: Vec::new(),
@@ -171,12 +192,28 @@ impl SimNetwork {
 
     // ---- how long things take ----
 
-    fn delay(&mut self) -> Nanos {
-        match self.delays {
-            Delays::Equal => 10 * MILLISECOND,
-            Delays::Mild => self.random.within(5 * MILLISECOND, 15 * MILLISECOND),
-            Delays::Heavy if self.random.chance(50) => self.random.below(MILLISECOND),
-            Delays::Heavy => self.random.below(100 * MILLISECOND),
+    /// How long something takes from one machine to another.
+    fn delay(&mut self, from: usize, to: Option<usize>) -> Nanos {
+        match &self.delaying {
+            Delaying::Drawn(Delays::Equal) => 10 * MILLISECOND,
+            Delaying::Drawn(Delays::Mild) => self.random.within(5 * MILLISECOND, 15 * MILLISECOND),
+            Delaying::Drawn(Delays::Heavy) if self.random.chance(50) => self.random.below(MILLISECOND),
+            Delaying::Drawn(Delays::Heavy) => self.random.below(100 * MILLISECOND),
+            Delaying::Told { usual, ways } => to.and_then(|to| ways.get(&(from, to))).copied().unwrap_or(*usual),
+        }
+    }
+
+    /// How long it takes until an end is reached from the other.
+    fn delay_to(&mut self, at: EndAt) -> Nanos {
+        let (from, to) = (self.end(at.other()).node, self.end(at).node);
+        self.delay(from, Some(to))
+    }
+
+    /// How long whoever has dialled waits for the word of who is there.
+    fn delay_of_word(&mut self, to: Option<usize>, dialler: usize) -> Nanos {
+        match (&self.delaying, to) {
+            (Delaying::Told { .. }, _) => 0,
+            (Delaying::Drawn(_), to) => self.delay(to.unwrap_or(dialler), Some(dialler)),
         }
     }
 
@@ -185,9 +222,9 @@ impl SimNetwork {
     pub(super) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {
         let to = self.at_address(address);
         let life = self.machines[node].life;
-        let delay = self.delay();
+        let delay = self.delay(node, to);
         let begun = self.clock.now();
-        self.clock.schedule(begun + delay, What::Knock(Knock { node, life, caller, to, dialect, begun }));
+        self.clock.schedule(begun + delay, What::Knock(Knock { node, life, caller, address, to, dialect, begun }));
     }
 
     /// What a dial comes to by who is there, where nothing else decides.
@@ -207,24 +244,26 @@ impl SimNetwork {
         }
     }
 
-    /// A dial comes to whom it was for, and gives the connection that comes of it. So many faults keep anything from
-    /// crossing there, and back.
-    pub(super) fn on_knock(&mut self, knock: &Knock, fate: Fate, blocks: [u32; 2]) -> Option<usize> {
-        let Knock { node, life, caller, to, begun, .. } = *knock;
+    /// A dial comes to whom it was for, and gives what comes of that at once. So many faults keep anything from crossing
+    /// there, and back.
+    pub(super) fn on_knock(&mut self, knock: &Knock, fate: Fate, blocks: [u32; 2]) -> Option<Knocked> {
+        let Knock { node, life, caller, address, to, begun, .. } = *knock;
+        let now = self.clock.now();
         let (at, refused) = match (fate, to) {
             (Fate::Taken { speaks }, Some(to)) => return self.connect(knock, to, speaks, blocks),
             (Fate::Taken { .. }, None) => return None,
-            (Fate::Refused { refused }, _) => {
-                let delay = self.delay();
-                (self.clock.now() + delay, refused)
-            }
+            (Fate::Refused { refused }, _) => (now + self.delay_of_word(to, node), refused),
             (Fate::Silence, _) => (begun + nanos(DIAL_WAIT_MAX), false),
         };
-        self.clock.schedule(at, What::NoAnswer { node, life, caller, refused });
+        let what = What::NoAnswer { node, life, caller, address, refused };
+        if at == now {
+            return Some(Knocked::Refused(what));
+        }
+        self.clock.schedule(at, what);
         None
     }
 
-    fn connect(&mut self, knock: &Knock, to: usize, speaks: bool, blocks: [u32; 2]) -> Option<usize> {
+    fn connect(&mut self, knock: &Knock, to: usize, speaks: bool, blocks: [u32; 2]) -> Option<Knocked> {
         let Knock { node, caller, dialect, .. } = *knock;
         if self.machines[node].life != knock.life || !self.machines[node].is_there {
             return None;
@@ -235,7 +274,7 @@ impl SimNetwork {
             MachineKind::Servent | MachineKind::Stranger => Purpose::Standing,
         };
         let now = self.clock.now();
-        let established = now + self.delay();
+        let established = now + self.delay_of_word(Some(to), node);
         let ends = [
             End::new(node, EndStage::Dialling, caller.purpose(), true),
             End::new(to, EndStage::Open, acceptor_purpose, speaks),
@@ -246,9 +285,11 @@ impl SimNetwork {
         self.connections.push(Connection::new(ends, pipes, caller, dialect));
         self.machines[node].connections.push(connection);
         self.machines[to].connections.push(connection);
-        self.clock.schedule(now, What::Accepted { connection });
-        self.clock.schedule(established, What::Established { connection });
-        Some(connection)
+        let is_established = established == now;
+        if !is_established {
+            self.clock.schedule(established, What::Established { connection });
+        }
+        Some(Knocked::Connected { connection, is_established })
     }
 
     /// The dialler learns that its dial succeeded, unless it does not wait for that any more.
@@ -293,16 +334,39 @@ impl SimNetwork {
         if self.connections[from.connection].is_cut {
             return;
         }
-        let now = self.clock.now();
-        let at = now + self.delay();
         let window_bytes = self.way.window_bytes;
         let pipe = self.pipe_mut(from);
-        let waits_in_vain = pipe.blocks > 0 && pipe.chunks.is_empty();
-        pipe.push(now, at, load);
-        let (held_bytes, epoch) = (pipe.held_bytes, pipe.epoch);
+        pipe.held_bytes += load.bytes_count();
+        let held_bytes = pipe.held_bytes;
         if held_bytes > window_bytes {
             self.broke(format!("{held_bytes} bytes in a pipe of {window_bytes}"));
         }
+        self.written.push((from, load));
+    }
+
+    /// What was sent sets out.
+    pub(super) fn send_written(&mut self) {
+        let mut written = std::mem::take(&mut self.written);
+        written.sort_by_key(|(from, _)| *from);
+        for (from, load) in written.drain(..) {
+            self.set_out(from, load);
+        }
+        self.written = written;
+    }
+
+    fn set_out(&mut self, from: EndAt, load: Load) {
+        let found = &self.connections[from.connection];
+        // It may have ended since.
+        if found.is_cut || found.both(|end| end.stage == EndStage::Gone) {
+            return;
+        }
+        let now = self.clock.now();
+        let at = now + self.delay_to(from.other());
+        let ticket = self.clock.ticket();
+        let pipe = self.pipe_mut(from);
+        let waits_in_vain = pipe.blocks > 0 && pipe.chunks.is_empty();
+        pipe.push(now, at, ticket, load);
+        let epoch = pipe.epoch;
         if waits_in_vain {
             self.clock.schedule(now + UNACKNOWLEDGED_MAX, What::Unacknowledged { from, epoch });
         }
@@ -312,7 +376,7 @@ impl SimNetwork {
     /// Says that nothing more will come.
     pub(super) fn push_end(&mut self, from: EndAt, reason: &'static str) {
         if !std::mem::replace(&mut self.end_mut(from).said_end, true) {
-            self.push(from, Load::End(reason));
+            self.push(from, Load::End { reason, is_last: false });
         }
     }
 
@@ -347,9 +411,14 @@ impl SimNetwork {
         if self.connections[from.connection].pipe(from.party).is_scheduled {
             return;
         }
-        if let Some(at) = self.readable_at(from) {
-            self.pipe_mut(from).is_scheduled = true;
-            self.clock.schedule(at, What::Arrive { from });
+        let Some(at) = self.readable_at(from) else { return };
+        let now = self.clock.now();
+        let pipe = self.pipe_mut(from);
+        pipe.is_scheduled = true;
+        // What nothing held up keeps its place in the order.
+        match pipe.chunks.front().filter(|first| first.at == at && at > now).map(|first| first.ticket) {
+            Some(ticket) => self.clock.schedule_with(ticket, at, What::Arrive { from }),
+            None => self.clock.schedule(at, What::Arrive { from }),
         }
     }
 
@@ -373,12 +442,12 @@ impl SimNetwork {
     /// What has come was received: the rest of it waits.
     pub(super) fn keep_rest(&mut self, arrived: &mut Arrived) {
         let chunk = &mut arrived.chunk;
-        let (at, sent) = (chunk.at, chunk.sent);
+        let (at, sent, ticket) = (chunk.at, chunk.sent, chunk.ticket);
         let Load::Bytes { bytes, taken } = &mut chunk.load else { return };
         let (bytes, taken) = (std::mem::take(bytes), *taken + arrived.delivered_bytes);
         if taken < bytes.len() {
             let load = Load::Bytes { bytes, taken };
-            self.pipe_mut(arrived.to.other()).chunks.push_front(Chunk { at, sent, load });
+            self.pipe_mut(arrived.to.other()).chunks.push_front(Chunk { at, sent, ticket, load });
         } else {
             self.recycle(bytes);
         }
@@ -399,6 +468,12 @@ impl SimNetwork {
             bytes.clear();
             self.spare.push(bytes);
         }
+    }
+
+    /// Whether the first of what is on its way from here is the last word between the two.
+    pub(super) fn is_last_word(&self, from: EndAt) -> bool {
+        let pipe = self.connections[from.connection].pipe(from.party);
+        pipe.chunks.front().is_some_and(|first| matches!(first.load, Load::End { is_last: true, .. }))
     }
 
     /// Whether what waits at an end is within the limit of its kind.
@@ -471,7 +546,10 @@ impl SimNetwork {
     /// The program drops the connection: what its system has is still sent, and then the end.
     pub(super) fn let_go(&mut self, at: EndAt, reason: &'static str) {
         if self.end(at).stage != EndStage::Gone {
-            self.push_end(at, reason);
+            let is_last = self.end(at.other()).said_end;
+            if !std::mem::replace(&mut self.end_mut(at).said_end, true) {
+                self.push(at, Load::End { reason, is_last });
+            }
             self.leave_stage(at, EndStage::Gone);
         }
     }
@@ -490,7 +568,7 @@ impl SimNetwork {
         for party in Party::BOTH {
             let at = EndAt { connection, party };
             if self.end(at).stage != EndStage::Gone {
-                let delay = self.delay();
+                let delay = self.delay_to(at);
                 self.clock.schedule(self.clock.now() + delay, What::Broken { at });
             }
         }
@@ -522,12 +600,16 @@ impl SimNetwork {
 
     /// What came for an end that is gone is answered with a reset, if there is a machine to do so.
     pub(super) fn refuse(&mut self, at: EndAt) {
+        // A story is about words that were said, and not about those that came too late.
+        if matches!(self.delaying, Delaying::Told { .. }) {
+            return;
+        }
         let found = &self.connections[at.connection];
         let other = at.other();
         let is_heard = found.pipe(at.party).blocks == 0 && !self.machines[found.end(at.party).node].has_vanished;
         if is_heard && !self.end(other).is_doomed && self.end(other).stage != EndStage::Gone {
             self.end_mut(other).is_doomed = true;
-            let delay = self.delay();
+            let delay = self.delay_to(other);
             self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
         }
     }
@@ -540,7 +622,7 @@ impl SimNetwork {
             return;
         }
         let is_heard = found.pipe(at.party).blocks == 0 && !self.machines[found.end(other.party).node].has_vanished;
-        let delay = if is_heard { self.delay() } else { UNHEARD_MAX };
+        let delay = if is_heard { self.delay_to(other) } else { UNHEARD_MAX };
         self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
     }
 
@@ -605,14 +687,16 @@ mod tests {
 
     /// Two machines and a connection between them, on which nothing is said yet. What comes to the second is discarded.
     fn linked(way: Way) -> SimNetwork {
-        let mut network = SimNetwork::new(way, Delays::Equal, Random::new(1));
+        let mut network = SimNetwork::new(way, Delaying::Drawn(Delays::Equal), Random::new(1));
         for node in 0..2 {
             network.add(SocketAddr::from((Ipv4Addr::new(10, 0, 0, node), 9000)), MachineKind::Servent, node.into());
             network.machines[usize::from(node)].is_there = true;
         }
         let caller = Caller::Mind(Dial::Neighbor(0));
-        let knock = Knock { node: 0, life: 0, caller, to: Some(1), dialect: Dialect::Native, begun: 0 };
-        assert_eq!(network.on_knock(&knock, Fate::Taken { speaks: true }, [0, 0]), Some(0));
+        let address = network.address(1);
+        let knock = Knock { node: 0, life: 0, caller, address, to: Some(1), dialect: Dialect::Native, begun: 0 };
+        let knocked = network.on_knock(&knock, Fate::Taken { speaks: true }, [0, 0]);
+        assert!(matches!(knocked, Some(Knocked::Connected { connection: 0, is_established: false })));
         network.end_mut(FROM).stage = EndStage::Open;
         network.end_mut(TO).stage = EndStage::Closing;
         network
@@ -625,11 +709,13 @@ mod tests {
     /// Lets what is in the pipe arrive, and says when, in milliseconds, and how much was left each time.
     fn arrivals(network: &mut SimNetwork) -> Vec<(Nanos, usize)> {
         let mut seen = Vec::new();
+        network.send_written();
         while let Some(what) = network.clock.pop() {
             let What::Arrive { from } = what else { continue };
             let Some(mut arrived) = network.arrive(from) else { continue };
             if arrived.bytes().is_err() {
                 network.let_go(arrived.to, IT_CLOSED);
+                network.send_written();
             }
             network.keep_rest(&mut arrived);
             network.make_room(&arrived);
@@ -643,6 +729,7 @@ mod tests {
     /// Has the clock go on to a moment, and says who was told by then that the connection broke.
     fn go_on(network: &mut SimNetwork, until: Nanos) -> Vec<EndAt> {
         let mut broken = Vec::new();
+        network.send_written();
         network.clock.schedule(until, What::Due { node: usize::MAX });
         while let Some(what) = network.clock.pop() {
             match what {

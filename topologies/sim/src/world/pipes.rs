@@ -29,6 +29,11 @@ impl Way {
         Way { window_bytes: if is_narrow { narrow } else { wide.min(WINDOW_BYTES.1) }, cuts_percent }
     }
 
+    /// The widest, and nothing is cut in it.
+    pub(super) fn wide() -> Way {
+        Way { window_bytes: WINDOW_BYTES.1, cuts_percent: 0 }
+    }
+
     /// From now on pipes are as wide as they may be.
     pub(super) fn widen(&mut self) {
         self.window_bytes = WINDOW_BYTES.1;
@@ -42,15 +47,19 @@ pub(super) enum Load {
         bytes: Vec<u8>,
         taken: usize,
     },
-    /// Nothing more will come, for this reason.
-    End(&'static str),
+    /// Nothing more will come.
+    End {
+        reason: &'static str,
+        /// It is the last word between the two: whoever hears it has said the same, and only lets go.
+        is_last: bool,
+    },
 }
 
 impl Load {
     pub(super) fn bytes_count(&self) -> usize {
         match self {
             Load::Bytes { bytes, taken } => bytes.len() - taken,
-            Load::End(_) => 0,
+            Load::End { .. } => 0,
         }
     }
 }
@@ -60,6 +69,8 @@ impl Load {
 pub(super) struct Chunk {
     pub(super) at: Nanos,
     pub(super) sent: Nanos,
+    /// Its place among all that arrives at the same moment.
+    pub(super) ticket: u64,
     pub(super) load: Load,
 }
 
@@ -89,11 +100,10 @@ impl Pipe {
         way.window_bytes.saturating_sub(self.held_bytes)
     }
 
-    /// Takes something in that would arrive then if nothing were before it.
-    pub(super) fn push(&mut self, now: Nanos, at: Nanos, load: Load) {
+    /// Takes something in that would arrive then if nothing were before it. Its bytes are held already.
+    pub(super) fn push(&mut self, now: Nanos, at: Nanos, ticket: u64, load: Load) {
         self.last_arrival = self.last_arrival.max(at);
-        self.held_bytes += load.bytes_count();
-        self.chunks.push_back(Chunk { at: self.last_arrival, sent: now, load });
+        self.chunks.push_back(Chunk { at: self.last_arrival, sent: now, ticket, load });
     }
 
     /// Something begins or ends that keeps anything from crossing.

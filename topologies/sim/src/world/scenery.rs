@@ -67,7 +67,7 @@ impl Face for SceneFace<'_> {
         self.troubles.blocks(network, from, to)
     }
 
-    fn look_up(&mut self, _: Nanos, servent: usize, name: &str) -> LookUp {
+    fn look_up(&mut self, _: &SimNetwork, servent: usize, name: &str) -> LookUp {
         let number = name.strip_prefix('s').and_then(|number| number.parse::<usize>().ok());
         let found = number.filter(|number| *number < self.scene.graph.servents());
         match self.troubles.look_up(servent) {
@@ -156,7 +156,7 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn on_no_answer(&mut self, _: &SimNetwork, node: usize, caller: Caller, _: &str) {
+    fn on_no_answer(&mut self, _: &SimNetwork, node: usize, caller: Caller, _: SocketAddr, _: &str) {
         if let (Caller::Contact, Some(query)) = (caller, self.query_of(node)) {
             self.witness.on_refused(query);
         }

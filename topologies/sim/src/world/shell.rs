@@ -3,7 +3,7 @@
 //! What is about links an exchange does, as in `servent` and `client`, over connections of the simulated network. It
 //! judges nothing and draws nothing; what passes through here is shown to whoever runs the world (`face`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
@@ -22,7 +22,7 @@ use super::ends::{EndAt, EndStage};
 use super::events::{SceneEvent, What};
 use super::face::{Face, LookUp};
 use super::machines::MachineKind;
-use super::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE, SimNetwork};
+use super::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE, Knocked, SimNetwork};
 
 /// Who lives at a node.
 pub(super) enum Mind {
@@ -77,7 +77,7 @@ pub(super) struct Shell<F> {
     pub(super) network: SimNetwork,
     nodes: Vec<Node>,
     /// Nodes that have something to do once the event at hand is dealt with.
-    touched: Vec<usize>,
+    touched: BTreeSet<usize>,
     /// What strangers were told and nobody has seen to yet.
     pub(super) strangers: VecDeque<StrangerNews>,
     pub(super) face: F,
@@ -126,7 +126,7 @@ impl<F: Face> Shell<F> {
         Shell {
             network,
             nodes: Vec::new(),
-            touched: Vec::new(),
+            touched: BTreeSet::new(),
             strangers: VecDeque::new(),
             face,
             trace: Trace { hash: seed, events: 0 },
@@ -189,6 +189,18 @@ impl<F: Face> Shell<F> {
         }
     }
 
+    pub(super) fn session(&self, node: usize) -> Option<&Session> {
+        match &self.nodes[node].mind {
+            Mind::Client(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody speaks on an end.
+    pub(super) fn is_spoken_on(&self, at: EndAt) -> bool {
+        self.nodes[self.network.end(at).node].exchange.is_known(at.link())
+    }
+
     pub(super) fn nodes_count(&self) -> usize {
         self.nodes.len()
     }
@@ -202,6 +214,15 @@ impl<F: Face> Shell<F> {
 
     /// Lets the next thing happen. What is the scene's own is given back, for whoever runs it.
     pub(super) fn happen(&mut self, what: What) -> Option<SceneEvent> {
+        if let What::Scene(event) = what {
+            return Some(event);
+        }
+        self.unless_paused(what);
+        None
+    }
+
+    /// Lets something happen, or has it wait for whom it happens to.
+    fn unless_paused(&mut self, what: What) {
         let sleeper = match &what {
             What::Established { connection } => Some(self.network.end(EndAt::dialler_of(*connection)).node),
             What::Accepted { connection } => Some(self.network.end(EndAt::acceptor_of(*connection)).node),
@@ -212,15 +233,18 @@ impl<F: Face> Shell<F> {
         if let Some(sleeper) = sleeper.and_then(|node| self.network.machines.get_mut(node))
             && sleeper.is_paused()
         {
-            sleeper.postponed.push(what);
-            return None;
+            return sleeper.postponed.push(what);
         }
         match what {
             What::Due { node } => self.on_due(node),
             What::LinksDue { node } => self.on_links_due(node),
             What::Arrive { from } => self.on_arrival(from),
             What::Knock(knock) => self.on_knock(&knock),
-            What::NoAnswer { node, life, caller, refused } => self.on_no_answer(node, life, caller, refused),
+            What::NoAnswer { node, life, caller, address, refused } => {
+                if self.network.machines[node].life == life {
+                    self.on_no_answer(node, caller, address, refused);
+                }
+            }
             What::Established { connection } => self.on_established(connection),
             What::Accepted { connection } => self.on_accepted(connection),
             What::Broken { at } => self.on_broken(at),
@@ -235,15 +259,18 @@ impl<F: Face> Shell<F> {
                 }
             }
             What::LookedUp { node, life, done } => self.on_looked_up(node, life, done),
-            What::Scene(event) => return Some(event),
+            // Told to whoever runs the scene.
+            What::Scene(_) => {}
         }
-        None
     }
 
     /// Does one thing that the event at hand has left; false when there is nothing.
     pub(super) fn settle_one(&mut self) -> bool {
         self.hand_on_news();
-        let Some(node) = self.touched.pop() else { return false };
+        let Some(node) = self.touched.pop_first() else {
+            self.network.send_written();
+            return false;
+        };
         self.tell_heard(node);
         if self.nodes[node].exchange.is_unflushed() {
             self.with_exchange(node, |exchange, now, pipes| exchange.flush(now, pipes));
@@ -267,9 +294,7 @@ impl<F: Face> Shell<F> {
 
     /// What a node has queued is to be written once the event at hand is dealt with.
     fn touch(&mut self, node: usize) {
-        if !self.touched.contains(&node) {
-            self.touched.push(node);
-        }
+        self.touched.insert(node);
     }
 
     /// Lends the exchange of a node, together with the pipes under it.
@@ -325,7 +350,7 @@ impl<F: Face> Shell<F> {
             && due < self.nodes[node].scheduled
         {
             self.nodes[node].scheduled = due;
-            self.network.clock.schedule(due, What::Due { node });
+            self.network.clock.schedule_due(2 * node + 1, due, What::Due { node });
         }
     }
 
@@ -342,7 +367,7 @@ impl<F: Face> Shell<F> {
         let due = self.nodes[node].exchange.deadline().map(|due| nanos(due.since(Time::START)));
         if let Some(due) = due.filter(|due| *due < self.nodes[node].links_scheduled) {
             self.nodes[node].links_scheduled = due;
-            self.network.clock.schedule(due, What::LinksDue { node });
+            self.network.clock.schedule_due(2 * node, due, What::LinksDue { node });
         }
     }
 
@@ -391,19 +416,24 @@ impl<F: Face> Shell<F> {
             }
             _ => [0, 0],
         };
-        if let Some(connection) = self.network.on_knock(knock, fate, blocks) {
-            let link = EndAt::dialler_of(connection).link();
-            self.nodes[node].exchange.on_dialled(link, dialect, caller.purpose());
+        match self.network.on_knock(knock, fate, blocks) {
+            Some(Knocked::Connected { connection, is_established }) => {
+                let link = EndAt::dialler_of(connection).link();
+                self.nodes[node].exchange.on_dialled(link, dialect, caller.purpose());
+                if is_established {
+                    self.unless_paused(What::Established { connection });
+                }
+                self.unless_paused(What::Accepted { connection });
+            }
+            Some(Knocked::Refused(what)) => self.unless_paused(what),
+            None => {}
         }
     }
 
-    fn on_no_answer(&mut self, node: usize, life: u32, caller: Caller, refused: bool) {
-        if self.network.machines[node].life != life {
-            return;
-        }
+    fn on_no_answer(&mut self, node: usize, caller: Caller, address: SocketAddr, refused: bool) {
         self.note_event(node, 9);
         let reason = if refused { "connection refused" } else { "timed out" };
-        self.face.on_no_answer(&self.network, node, caller, reason);
+        self.face.on_no_answer(&self.network, node, caller, address, reason);
         if let Caller::Mind(dial) = caller {
             self.tell_servent(node, overlay::Input::DialFailed { dial, refused, reason: reason.to_owned() });
         }
@@ -519,7 +549,8 @@ impl<F: Face> Shell<F> {
         self.end_link(at, IT_BROKE);
         if stage == EndStage::Dialling {
             let caller = self.network.connection(at.connection).caller;
-            self.on_no_answer(node, self.network.machines[node].life, caller, false);
+            let address = self.network.address(self.network.end(at.other()).node);
+            self.on_no_answer(node, caller, address, false);
         }
     }
 
@@ -650,7 +681,7 @@ impl<F: Face> Shell<F> {
             return;
         };
         let now = self.now();
-        let found = self.face.look_up(now, node, &name);
+        let found = self.face.look_up(&self.network, node, &name);
         let done = |network: &SimNetwork, found: Option<usize>| {
             let addresses = found.map(|found| vec![network.address(found)]);
             JobDone::LookedUp { neighbor, addresses: addresses.ok_or_else(|| "nobody is called so".to_owned()) }
@@ -694,7 +725,9 @@ impl<F: Face> Shell<F> {
                 session::Output::Send { message: Message::Request(request), .. } => {
                     self.face.on_request(node, request.sequence);
                 }
-                session::Output::Close { link } => self.face.on_closing(&self.network, *link),
+                session::Output::Close { link } if self.nodes[node].exchange.is_known(*link) => {
+                    self.face.on_closing(&self.network, *link);
+                }
                 _ => {}
             }
             let report =
