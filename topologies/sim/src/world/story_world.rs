@@ -193,7 +193,7 @@ pub enum Record {
 }
 
 /// What somebody was started with.
-enum Plan {
+enum StartedAs {
     Servent(ServentPlan),
     Client(ClientPlan),
     Stranger(String),
@@ -201,7 +201,7 @@ enum Plan {
 
 /// Somebody of the story.
 struct Person {
-    plan: Plan,
+    plan: StartedAs,
     /// How often it was started.
     starts: u32,
     /// For a client, whether its contact has greeted it.
@@ -211,9 +211,9 @@ struct Person {
 impl Person {
     fn name(&self) -> &str {
         match &self.plan {
-            Plan::Servent(ServentPlan { name, .. }) | Plan::Client(ClientPlan { name, .. }) | Plan::Stranger(name) => {
-                name
-            }
+            StartedAs::Servent(ServentPlan { name, .. })
+            | StartedAs::Client(ClientPlan { name, .. })
+            | StartedAs::Stranger(name) => name,
         }
     }
 }
@@ -245,23 +245,20 @@ impl StoryFace {
     /// No life of a servent answers a query twice. One that is asked again after it is over is a new one.
     fn look_at_said(&mut self, node: usize, other: usize, message: &Message) {
         let id_of = |client: usize, sequence| QueryId { sequence, client: self.addresses[client] };
-        match message {
-            Message::Answer(answer) => {
-                let id = id_of(other, answer.sequence);
-                let person = &self.people[node];
-                let (starts, name) = (person.starts, person.name().to_owned());
-                if !self.answers.insert((id, node, starts)) {
-                    self.broken.push(format!("servent {name} answers {id} twice"));
-                }
+        if let Message::Answer(answer) = message {
+            let id = id_of(other, answer.sequence);
+            let person = &self.people[node];
+            let (starts, name) = (person.starts, person.name().to_owned());
+            if !self.answers.insert((id, node, starts)) {
+                self.broken.push(format!("servent {name} answers {id} twice"));
             }
-            Message::Finished(finished) => drop(self.finished.insert(id_of(other, finished.sequence))),
-            Message::Request(request) => {
-                let id = id_of(node, request.sequence);
-                if self.finished.remove(&id) {
-                    self.answers.retain(|(answered, ..)| *answered != id);
-                }
+        } else if let Message::Finished(finished) = message {
+            self.finished.insert(id_of(other, finished.sequence));
+        } else if let Message::Request(request) = message {
+            let id = id_of(node, request.sequence);
+            if self.finished.remove(&id) {
+                self.answers.retain(|(answered, ..)| *answered != id);
             }
-            _ => {}
         }
     }
 }
@@ -270,7 +267,7 @@ impl Face for StoryFace {
     fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Option<Fate> {
         let to = knock.to.filter(|to| network.machines[*to].is_there);
         let Some(to) = to else { return Some(Fate::Refused { refused: true }) };
-        let Plan::Client(ClientPlan { hearing, .. }) = &self.people[to].plan else { return None };
+        let StartedAs::Client(ClientPlan { hearing, .. }) = &self.people[to].plan else { return None };
         match hearing {
             Hearing::Listening => None,
             Hearing::Deaf => Some(Fate::Refused { refused: true }),
@@ -406,12 +403,12 @@ impl StoryWorld {
 
     /// A servent that is not started yet.
     pub fn servent(&mut self, plan: ServentPlan) -> NodeId {
-        self.add(MachineKind::Servent, Plan::Servent(plan))
+        self.add(MachineKind::Servent, StartedAs::Servent(plan))
     }
 
     /// Adds a neighbor for a servent to dial, before it is started.
     pub fn lists(&mut self, servent: NodeId, neighbor: &str) {
-        if let Plan::Servent(plan) = &mut self.shell.face.people[servent.0].plan {
+        if let StartedAs::Servent(plan) = &mut self.shell.face.people[servent.0].plan {
             plan.neighbors.push(neighbor.to_owned());
         }
     }
@@ -421,9 +418,9 @@ impl StoryWorld {
         let NodeId(node) = servent;
         let advertised = self.address(servent);
         let person = &mut self.shell.face.people[node];
-        let Plan::Servent(plan) = &person.plan else { return };
+        let StartedAs::Servent(plan) = &person.plan else { return };
         person.starts += 1;
-        let neighbor = |name: &String| Neighbor { name: name.clone(), addresses: Vec::new(), dialect: Dialect::Native };
+        let neighbor = |name: &String| Neighbor { name: name.clone(), addresses: Vec::new(), dialect: Dialect::OWN };
         let config = Config {
             advertised,
             servent_id: ServentId((node as u128 + 1) << 32 | u128::from(person.starts)),
@@ -449,7 +446,7 @@ impl StoryWorld {
 
     /// A client, on its way to its contact.
     pub fn client(&mut self, plan: ClientPlan) -> NodeId {
-        let client = self.add(MachineKind::Client, Plan::Client(plan));
+        let client = self.add(MachineKind::Client, StartedAs::Client(plan));
         self.attach(client);
         client
     }
@@ -457,7 +454,7 @@ impl StoryWorld {
     /// Starts a client anew at the same addresses. Where it draws the same sequences it is taken for its former self.
     pub fn restart_client(&mut self, client: NodeId, draws_the_same: bool) {
         self.kill(client);
-        if let Plan::Client(plan) = &mut self.shell.face.people[client.0].plan {
+        if let StartedAs::Client(plan) = &mut self.shell.face.people[client.0].plan {
             plan.draws_the_same = draws_the_same;
             self.attach(client);
         }
@@ -466,30 +463,30 @@ impl StoryWorld {
     fn attach(&mut self, client: NodeId) {
         let NodeId(node) = client;
         let person = &mut self.shell.face.people[node];
-        let Plan::Client(plan) = &person.plan else { return };
+        let StartedAs::Client(plan) = &person.plan else { return };
         let contact = plan.contact;
         person.starts += 1;
         person.is_attached = false;
         let drawn_in = if plan.draws_the_same { 1 } else { person.starts };
         let secret = Secret::of_seed((node as u64) << 32 | u64::from(drawn_in));
-        let session = Session::new(Dialect::Native, self.address(client).port(), secret);
+        let session = Session::new(Dialect::OWN, self.address(client).port(), secret);
         self.shell.settle_down(node, Mind::Client(Box::new(session)), Exchange::client(Accepts::ANY));
         let contact = self.address(contact);
-        self.shell.dial(node, Caller::Contact, contact, Dialect::Native);
+        self.shell.dial(node, Caller::Contact, contact, Dialect::OWN);
     }
 
     /// Somebody who connects to a node and says only what it is made to say.
     pub fn stranger(&mut self, name: &str, at: NodeId) -> NodeId {
-        let stranger = self.add(MachineKind::Stranger, Plan::Stranger(name.to_owned()));
+        let stranger = self.add(MachineKind::Stranger, StartedAs::Stranger(name.to_owned()));
         let NodeId(node) = stranger;
         self.shell.settle_down(node, Mind::Stranger, Exchange::client(Accepts::ANY));
         let caller = Caller::Stranger { number: node, purpose: Purpose::Asking };
         let at = self.address(at);
-        self.shell.dial(node, caller, at, Dialect::Native);
+        self.shell.dial(node, caller, at, Dialect::OWN);
         stranger
     }
 
-    fn add(&mut self, kind: MachineKind, plan: Plan) -> NodeId {
+    fn add(&mut self, kind: MachineKind, plan: StartedAs) -> NodeId {
         let node = self.shell.nodes_count();
         let [.., high, low] = (node as u64).to_be_bytes();
         let (network, port) = match kind {
@@ -545,7 +542,7 @@ impl StoryWorld {
     /// Whether it is a client, dead or alive.
     #[must_use]
     pub fn is_client(&self, node: NodeId) -> bool {
-        matches!(self.shell.face.people[node.0].plan, Plan::Client(_))
+        matches!(self.shell.face.people[node.0].plan, StartedAs::Client(_))
     }
 
     /// Whether its contact has greeted a client.
@@ -583,7 +580,8 @@ impl StoryWorld {
 
     /// The person at a client asks. Nothing where it still waits, or has nobody to ask.
     pub fn ask(&mut self, client: NodeId, ask: Ask) -> Option<QueryId> {
-        let Plan::Client(ClientPlan { silence_max, answers_wanted, .. }) = self.shell.face.people[client.0].plan else {
+        let StartedAs::Client(ClientPlan { silence_max, answers_wanted, .. }) = self.shell.face.people[client.0].plan
+        else {
             return None;
         };
         if self.shell.session(client.0)?.pending_count() > 0 {
