@@ -23,32 +23,25 @@ pub(super) fn begin(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
     let (kind, first, pair) = (trouble.kind, trouble.first(), trouble.pair());
     shell.note_event(first.unwrap_or_default(), 10);
     show_witness(shell, fault, true);
-    match (kind, first, pair) {
-        (FaultKind::LinkDown, _, Some([a, b])) => {
-            for connection in shell.network.connections_between(a, b) {
+    match kind {
+        FaultKind::LinkDown => {
+            for connection in between(&shell.network, pair) {
                 shell.network.reset(connection);
             }
         }
-        (FaultKind::Flap, _, Some([a, b])) => {
-            for connection in shell.network.connections_between(a, b) {
-                if shell.network.connection(connection).stands
-                    && let Some(pause) = shell.face.troubles.flaps_after(a, b)
-                {
-                    let at = shell.now() + pause;
-                    shell.network.clock.schedule(at, What::Scene(SceneEvent::Flap { connection }));
-                }
+        FaultKind::Flap => {
+            for connection in between(&shell.network, pair) {
+                flap_later(shell, connection);
             }
         }
-        (FaultKind::Clog, _, Some([a, b])) => clog(&mut shell.network, a, b, true),
-        (FaultKind::SlowReader, Some(servent), _) => slow_down(shell, fault, servent),
-        (FaultKind::Partition, ..) => part(shell, fault, true),
-        (FaultKind::Crash, Some(servent), _) => crash(shell, fault, servent),
-        (FaultKind::Pause, Some(servent), _) if shell.network.machines[servent].is_there => {
-            shell.face.troubles.0[fault].struck = Some(shell.network.machines[servent].life);
-            shell.pause(servent);
+        FaultKind::Clog => clog(&mut shell.network, pair, true),
+        FaultKind::SlowReader => slow_down(shell, fault, first),
+        FaultKind::Partition => part(shell, fault, true),
+        FaultKind::Crash => crash(shell, fault, first),
+        FaultKind::Pause => pause(shell, fault, first),
+        // Dials and look-ups ask which of these are on; who is hostile comes by itself.
+        FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger => {
         }
-        // Dials and look-ups ask which of these are on. What befalls nobody does nothing.
-        _ => {}
     }
 }
 
@@ -60,15 +53,29 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
     let (kind, first, pair) = (trouble.kind, trouble.first(), trouble.pair());
     shell.note_event(first.unwrap_or_default(), 11);
     show_witness(shell, fault, false);
-    match (kind, first, pair) {
-        (FaultKind::Clog, _, Some([a, b])) => clog(&mut shell.network, a, b, false),
-        (FaultKind::SlowReader, Some(servent), _) => speed_up(&mut shell.network, servent),
-        (FaultKind::Partition, ..) => part(shell, fault, false),
-        (FaultKind::Crash, Some(servent), _) if struck.is_some() => scenery::start_servent(shell, servent),
-        (FaultKind::Pause, Some(servent), _) if struck == Some(shell.network.machines[servent].life) => {
-            shell.resume(servent);
+    match kind {
+        FaultKind::Clog => clog(&mut shell.network, pair, false),
+        FaultKind::SlowReader => speed_up(&mut shell.network, first),
+        FaultKind::Partition => part(shell, fault, false),
+        FaultKind::Crash => {
+            if let Some(servent) = first.filter(|_| struck.is_some()) {
+                scenery::start_servent(shell, servent);
+            }
         }
-        _ => {}
+        FaultKind::Pause => {
+            // It may have crashed meanwhile, and be somebody else.
+            if let Some(servent) = first.filter(|servent| struck == Some(shell.network.machines[*servent].life)) {
+                shell.resume(servent);
+            }
+        }
+        // The minds put these right, nothing of them is left once they are off, or whoever it was goes by itself.
+        FaultKind::LinkDown
+        | FaultKind::Flap
+        | FaultKind::DialRefused
+        | FaultKind::DialSilent
+        | FaultKind::LookUp
+        | FaultKind::Hostile
+        | FaultKind::Forger => {}
     }
 }
 
@@ -84,11 +91,13 @@ fn show_witness(shell: &mut Shell<SceneFace<'_>>, fault: usize, begins: bool) {
     let now = shell.now();
     let SceneFace { scene, troubles, witness, .. } = &mut shell.face;
     let trouble = &troubles.0[fault];
-    match (trouble.kind, trouble.first(), trouble.pair()) {
-        (FaultKind::LinkDown | FaultKind::Flap | FaultKind::Clog, _, Some([a, b])) => {
-            witness.trouble_link(now, a, b, begins);
+    match trouble.kind {
+        FaultKind::LinkDown | FaultKind::Flap | FaultKind::Clog => {
+            if let Some([a, b]) = trouble.pair() {
+                witness.trouble_link(now, a, b, begins);
+            }
         }
-        (FaultKind::Partition, ..) => {
+        FaultKind::Partition => {
             for (a, b) in scene.graph.links() {
                 let (a, b) = (a as usize, b as usize);
                 if trouble.parts(a, b) || trouble.parts(b, a) {
@@ -96,22 +105,44 @@ fn show_witness(shell: &mut Shell<SceneFace<'_>>, fault: usize, begins: bool) {
                 }
             }
         }
-        (FaultKind::DialRefused | FaultKind::DialSilent, None, _) => witness.trouble_clients(now, begins),
-        (
-            FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Hostile | FaultKind::Forger,
-            Some(servent),
-            _,
-        ) => witness.trouble_servent(now, servent, begins),
-        // A servent that cannot be dialled keeps its links, and dials for itself; one that learns late where its
-        // neighbors are keeps its links too.
-        _ => {}
+        FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Hostile | FaultKind::Forger => {
+            if let Some(servent) = trouble.first() {
+                witness.trouble_servent(now, servent, begins);
+            }
+        }
+        // A servent that cannot be dialled keeps its links, and dials for itself.
+        FaultKind::DialRefused | FaultKind::DialSilent => {
+            if trouble.befalls_clients() {
+                witness.trouble_clients(now, begins);
+            }
+        }
+        // One that learns late where its neighbors are keeps its links too.
+        FaultKind::LookUp => {}
     }
 }
 
 // ---- links ----
 
-fn clog(network: &mut SimNetwork, from: usize, to: usize, begins: bool) {
-    for connection in network.connections_between(from, to) {
+/// The connections between two servents, in the order in which they came; none where there are not two.
+fn between(network: &SimNetwork, pair: Option<[usize; 2]>) -> Vec<usize> {
+    pair.map_or_else(Vec::new, |[a, b]| network.connections_between(a, b))
+}
+
+/// A connection of a flapping link falls after a while, if it stands.
+fn flap_later(shell: &mut Shell<SceneFace<'_>>, connection: usize) {
+    let found = shell.network.connection(connection);
+    let [a, b] = found.nodes();
+    if found.stands
+        && let Some(pause) = shell.face.troubles.flaps_after(a, b)
+    {
+        let at = shell.now() + pause;
+        shell.network.clock.schedule(at, What::Scene(SceneEvent::Flap { connection }));
+    }
+}
+
+fn clog(network: &mut SimNetwork, pair: Option<[usize; 2]>, begins: bool) {
+    let Some([from, _]) = pair else { return };
+    for connection in between(network, pair) {
         for at in network.ends_at(connection, from) {
             network.block(at, begins);
         }
@@ -136,7 +167,8 @@ fn part(shell: &mut Shell<SceneFace<'_>>, fault: usize, begins: bool) {
 
 // ---- servents ----
 
-fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
+fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
+    let Some(servent) = servent else { return };
     let random = &mut shell.face.troubles.0[fault].random;
     let bytes = 1 + random.index(usize::try_from(SLOW_BYTES_MAX).unwrap_or(1));
     let pause = random.within(SLOW_PAUSE.0, SLOW_PAUSE.1);
@@ -145,15 +177,23 @@ fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
     host.slow = Some(Slow { bytes, pause, faults });
 }
 
-fn speed_up(network: &mut SimNetwork, servent: usize) {
+fn speed_up(network: &mut SimNetwork, servent: Option<usize>) {
+    let Some(servent) = servent else { return };
     let host = &mut network.machines[servent];
     let slow = host.slow.map(|slow| Slow { faults: slow.faults.saturating_sub(1), ..slow });
     host.slow = slow.filter(|slow| slow.faults > 0);
 }
 
+fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
+    let Some(servent) = servent.filter(|servent| shell.network.machines[*servent].is_there) else { return };
+    shell.face.troubles.0[fault].struck = Some(shell.network.machines[servent].life);
+    shell.pause(servent);
+}
+
 /// A servent is gone. Either its machine vanishes with it, without a word, and the others have to notice; or its
 /// system closes what it had open, in order or not.
-fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
+fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
+    let Some(servent) = servent else { return };
     let host = &shell.network.machines[servent];
     if !host.is_there {
         return;

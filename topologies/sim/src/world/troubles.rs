@@ -71,6 +71,11 @@ impl Trouble {
         self.servents.first().copied()
     }
 
+    /// Whether it befalls no servent, but the clients of all.
+    pub(super) fn befalls_clients(&self) -> bool {
+        self.servents.is_empty()
+    }
+
     pub(super) fn pair(&self) -> Option<[usize; 2]> {
         <[usize; 2]>::try_from(self.servents.as_slice()).ok()
     }
@@ -108,7 +113,7 @@ impl Troubles {
             return Some(Fate::Silence);
         }
         self.on().find_map(|trouble| {
-            let befalls_clients = trouble.servents.is_empty() && network.machines[to].kind == MachineKind::Client;
+            let befalls_clients = trouble.befalls_clients() && network.machines[to].kind == MachineKind::Client;
             let is_meant = trouble.is_for(to) || befalls_clients;
             match trouble.kind {
                 FaultKind::LinkDown if trouble.is_between(from, to) => Some(Fate::Refused { refused: false }),
