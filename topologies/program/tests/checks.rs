@@ -322,8 +322,8 @@ fn run_names_a_port_in_use_and_the_way_out() {
 
 #[test]
 fn every_topology_file_is_checked_above() {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path());
+    let files =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap().map(|entry| entry.unwrap().path());
     let mut names: Vec<String> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "topo"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
