@@ -1,7 +1,7 @@
 //! The wired engine: minds around connections that carry bytes, hold them up, cut them anywhere and fall.
 //!
 //! Here is the life of a run, and what happens in it is divided among files. `clock` says what comes next (`events`).
-//! `network` has machines (`hosts`) and what is between them (`ends`, `pipes`), `shell` the minds, their exchanges and
+//! `network` has `machines` and what is between them (`ends`, `pipes`), `shell` the minds, their exchanges and
 //! what passes between the two. Whoever runs them is told in `face`, and `scenery` is that of a scene. `faults` performs
 //! what goes wrong, `hostile` and `liar` speak for those who mean no good, and `witness` judges what comes of it. None
 //! decides anything a servent or a client decides, and the only clock read tells how long the run took.

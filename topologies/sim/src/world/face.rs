@@ -16,7 +16,7 @@ use super::events::SceneEvent;
 use super::network::{LinkNews, SimNetwork};
 
 /// What is found of a name that a servent looks up.
-pub(crate) enum LookUp {
+pub(super) enum LookUp {
     /// Where it leads, at once.
     Found(usize),
     /// That it leads nowhere, at once.
@@ -29,10 +29,6 @@ pub(crate) enum LookUp {
 pub(super) trait Face {
     /// What a dial comes to, where that is not for the network to say.
     fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Option<Fate>;
-    /// How many faults keep anything from crossing from one machine to another.
-    fn blocks(&self, _: &SimNetwork, _from: usize, _to: usize) -> u32 {
-        0
-    }
     /// A servent looks up where its neighbor is.
     fn look_up(&mut self, network: &SimNetwork, servent: usize, name: &str) -> LookUp;
     /// A person at a client is told something. It may have something come of it, now.

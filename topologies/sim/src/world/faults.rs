@@ -1,7 +1,7 @@
 //! Performs the faults: what each does when it begins, while it lasts, and when it is over.
 //!
-//! Which there are and when is drawn in the simulator's `faults`, which are on is known to `troubles`; what follows from them is left to the minds. What a
-//! hostile servent says is in `hostile`.
+//! Which there are and when is drawn in the simulator's `faults`, which are on is known to `troubles`; what follows from
+//! them is left to the minds. What a hostile servent says is in `hostile`.
 
 use super::super::plan::FaultKind;
 use super::clock::{MILLISECOND, Nanos};
@@ -172,16 +172,16 @@ fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usi
     let random = &mut shell.face.troubles.0[fault].random;
     let bytes = 1 + random.index(usize::try_from(SLOW_BYTES_MAX).unwrap_or(1));
     let pause = random.within(SLOW_PAUSE.0, SLOW_PAUSE.1);
-    let host = &mut shell.network.machines[servent];
-    let faults = host.slow.map_or(0, |slow| slow.faults) + 1;
-    host.slow = Some(Slow { bytes, pause, faults });
+    let machine = &mut shell.network.machines[servent];
+    let faults = machine.slow.map_or(0, |slow| slow.faults) + 1;
+    machine.slow = Some(Slow { bytes, pause, faults });
 }
 
 fn speed_up(network: &mut SimNetwork, servent: Option<usize>) {
     let Some(servent) = servent else { return };
-    let host = &mut network.machines[servent];
-    let slow = host.slow.map(|slow| Slow { faults: slow.faults.saturating_sub(1), ..slow });
-    host.slow = slow.filter(|slow| slow.faults > 0);
+    let machine = &mut network.machines[servent];
+    let slow = machine.slow.map(|slow| Slow { faults: slow.faults.saturating_sub(1), ..slow });
+    machine.slow = slow.filter(|slow| slow.faults > 0);
 }
 
 fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
@@ -194,12 +194,12 @@ fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>)
 /// system closes what it had open, in order or not.
 fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
     let Some(servent) = servent else { return };
-    let host = &shell.network.machines[servent];
-    if !host.is_there {
+    let machine = &shell.network.machines[servent];
+    if !machine.is_there {
         return;
     }
     let trouble = &mut shell.face.troubles.0[fault];
-    trouble.struck = Some(host.life);
+    trouble.struck = Some(machine.life);
     let (vanishes, resets) = (trouble.random.chance(40), trouble.random.chance(50));
     let how = match (vanishes, resets) {
         (true, _) => Departure::Vanished,

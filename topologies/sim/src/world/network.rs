@@ -42,7 +42,7 @@ pub(super) enum Delaying {
     Told { usual: Nanos, ways: BTreeMap<(usize, usize), Nanos> },
 }
 
-/// What happened to links between servents, and what must never happen to anything.
+/// What happened to links between servents, and what never must to anything.
 #[derive(Debug)]
 pub(super) enum LinkNews {
     /// Both ends of a connection have greeted each other.
@@ -178,7 +178,7 @@ impl SimNetwork {
 
     /// Whether somebody still counts on a standing link whose other end is gone.
     pub(super) fn has_dead_ends(&self) -> bool {
-        let mut known = self.machines.iter().flat_map(|host| &host.connections);
+        let mut known = self.machines.iter().flat_map(|machine| &machine.connections);
         known.any(|connection| {
             let found = &self.connections[*connection];
             let [one, other] = Party::BOTH.map(|party| found.end(party).stage == EndStage::Gone);
@@ -234,23 +234,22 @@ impl SimNetwork {
             let is_even = matches!(knock.caller, Caller::Mind(Dial::Call(_, address)) if ends_even(address));
             return if is_even { Fate::Refused { refused: true } } else { Fate::Silence };
         };
-        let host = &self.machines[to];
-        if host.has_vanished {
+        let machine = &self.machines[to];
+        if machine.has_vanished {
             Fate::Silence
-        } else if host.is_there {
+        } else if machine.is_there {
             Fate::Taken { speaks: true }
         } else {
             Fate::Refused { refused: true }
         }
     }
 
-    /// A dial comes to whom it was for, and gives what comes of that at once. So many faults keep anything from crossing
-    /// there, and back.
-    pub(super) fn on_knock(&mut self, knock: &Knock, fate: Fate, blocks: [u32; 2]) -> Option<Knocked> {
+    /// A dial comes to whom it was for, and gives what comes of that at once.
+    pub(super) fn on_knock(&mut self, knock: &Knock, fate: Fate) -> Option<Knocked> {
         let Knock { node, life, caller, address, to, begun, .. } = *knock;
         let now = self.clock.now();
         let (at, refused) = match (fate, to) {
-            (Fate::Taken { speaks }, Some(to)) => return self.connect(knock, to, speaks, blocks),
+            (Fate::Taken { speaks }, Some(to)) => return self.connect(knock, to, speaks),
             (Fate::Taken { .. }, None) => return None,
             (Fate::Refused { refused }, _) => (now + self.delay_of_word(to, node), refused),
             (Fate::Silence, _) => (begun + nanos(DIAL_WAIT_MAX), false),
@@ -263,7 +262,7 @@ impl SimNetwork {
         None
     }
 
-    fn connect(&mut self, knock: &Knock, to: usize, speaks: bool, blocks: [u32; 2]) -> Option<Knocked> {
+    fn connect(&mut self, knock: &Knock, to: usize, speaks: bool) -> Option<Knocked> {
         let Knock { node, caller, dialect, .. } = *knock;
         if self.machines[node].life != knock.life || !self.machines[node].is_there {
             return None;
@@ -280,8 +279,7 @@ impl SimNetwork {
             End::new(to, EndStage::Open, acceptor_purpose, speaks),
         ];
         // What the acceptor says comes after the word that it is there.
-        let [there, back] = blocks;
-        let pipes = [Pipe::new(there, 0), Pipe::new(back, established)];
+        let pipes = [Pipe::new(0), Pipe::new(established)];
         self.connections.push(Connection::new(ends, pipes, caller, dialect));
         self.machines[node].connections.push(connection);
         self.machines[to].connections.push(connection);
@@ -621,8 +619,7 @@ impl SimNetwork {
         if found.end(other.party).stage == EndStage::Gone {
             return;
         }
-        let is_heard = found.pipe(at.party).blocks == 0 && !self.machines[found.end(other.party).node].has_vanished;
-        let delay = if is_heard { self.delay_to(other) } else { UNHEARD_MAX };
+        let delay = if found.pipe(at.party).blocks == 0 { self.delay_to(other) } else { UNHEARD_MAX };
         self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
     }
 
@@ -695,7 +692,7 @@ mod tests {
         let caller = Caller::Mind(Dial::Neighbor(0));
         let address = network.address(1);
         let knock = Knock { node: 0, life: 0, caller, address, to: Some(1), dialect: Dialect::Native, begun: 0 };
-        let knocked = network.on_knock(&knock, Fate::Taken { speaks: true }, [0, 0]);
+        let knocked = network.on_knock(&knock, Fate::Taken { speaks: true });
         assert!(matches!(knocked, Some(Knocked::Connected { connection: 0, is_established: false })));
         network.end_mut(FROM).stage = EndStage::Open;
         network.end_mut(TO).stage = EndStage::Closing;
@@ -819,7 +816,7 @@ mod tests {
         for at in [FROM, TO] {
             assert!(network.on_broken(at).is_some());
         }
-        assert!(network.machines.iter().all(|host| host.connections.is_empty()));
+        assert!(network.machines.iter().all(|machine| machine.connections.is_empty()));
     }
 
     #[test]

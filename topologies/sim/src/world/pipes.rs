@@ -91,8 +91,8 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// One through which nothing comes before this.
-    pub(super) fn new(blocks: u32, opens: Nanos) -> Pipe {
-        Pipe { blocks, last_arrival: opens, ..Pipe::default() }
+    pub(super) fn new(opens: Nanos) -> Pipe {
+        Pipe { last_arrival: opens, ..Pipe::default() }
     }
 
     /// How many more bytes fit.

@@ -63,10 +63,6 @@ impl Face for SceneFace<'_> {
         self.troubles.fate_of(network, knock.node, knock.to?)
     }
 
-    fn blocks(&self, network: &SimNetwork, from: usize, to: usize) -> u32 {
-        self.troubles.blocks(network, from, to)
-    }
-
     fn look_up(&mut self, _: &SimNetwork, servent: usize, name: &str) -> LookUp {
         let number = name.strip_prefix('s').and_then(|number| number.parse::<usize>().ok());
         let found = number.filter(|number| *number < self.scene.graph.servents());

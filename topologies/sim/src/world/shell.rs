@@ -17,7 +17,7 @@ use common::time::Time;
 use common::wire::{Accepts, WireError};
 
 use super::clock::{Nanos, nanos};
-use super::dials::{Caller, Fate, Knock};
+use super::dials::{Caller, Knock};
 use super::ends::{EndAt, EndStage};
 use super::events::{SceneEvent, What};
 use super::face::{Face, LookUp};
@@ -165,10 +165,10 @@ impl<F: Face> Shell<F> {
     pub(super) fn settle_down(&mut self, node: usize, mind: Mind, exchange: Exchange) {
         self.nodes[node].mind = mind;
         self.nodes[node].exchange = exchange;
-        let host = &mut self.network.machines[node];
-        host.life += 1;
-        host.is_there = true;
-        host.has_vanished = false;
+        let machine = &mut self.network.machines[node];
+        machine.life += 1;
+        machine.is_there = true;
+        machine.has_vanished = false;
         self.look_at_deadline(node);
     }
 
@@ -176,10 +176,10 @@ impl<F: Face> Shell<F> {
     pub(super) fn end(&mut self, node: usize) {
         self.nodes[node].mind = Mind::Gone;
         self.nodes[node].exchange = Exchange::client(Accepts::ANY);
-        let host = &mut self.network.machines[node];
-        host.is_there = false;
-        host.pauses = 0;
-        host.postponed.clear();
+        let machine = &mut self.network.machines[node];
+        machine.is_there = false;
+        machine.pauses = 0;
+        machine.postponed.clear();
     }
 
     pub(super) fn overlay(&self, node: usize) -> Option<&Overlay> {
@@ -378,9 +378,9 @@ impl<F: Face> Shell<F> {
 
     /// It does again, if nothing else keeps it from that.
     pub(super) fn resume(&mut self, node: usize) {
-        let host = &mut self.network.machines[node];
-        host.pauses = host.pauses.saturating_sub(1);
-        if host.is_paused() {
+        let machine = &mut self.network.machines[node];
+        machine.pauses = machine.pauses.saturating_sub(1);
+        if machine.is_paused() {
             return;
         }
         let now = self.now();
@@ -410,13 +410,7 @@ impl<F: Face> Shell<F> {
         self.note_event(node, 2);
         let told = self.face.fate_of(&self.network, knock);
         let fate = told.unwrap_or_else(|| self.network.fate_of(knock));
-        let blocks = match knock.to {
-            Some(to) if matches!(fate, Fate::Taken { .. }) => {
-                [self.face.blocks(&self.network, node, to), self.face.blocks(&self.network, to, node)]
-            }
-            _ => [0, 0],
-        };
-        match self.network.on_knock(knock, fate, blocks) {
+        match self.network.on_knock(knock, fate) {
             Some(Knocked::Connected { connection, is_established }) => {
                 let link = EndAt::dialler_of(connection).link();
                 self.nodes[node].exchange.on_dialled(link, dialect, caller.purpose());
@@ -505,7 +499,9 @@ impl<F: Face> Shell<F> {
                 if stage == EndStage::Open {
                     let nobody_is_told =
                         !self.network.end(to).speaks || matches!(self.nodes[node].mind, Mind::Stranger);
-                    self.network.machines[node].unheard_bytes += if nobody_is_told { bytes.len() } else { 0 };
+                    if nobody_is_told {
+                        self.network.machines[node].unheard_bytes += bytes.len();
+                    }
                     self.nodes[node].exchange.receive(to.link(), bytes);
                     self.touch(node);
                 }

@@ -119,75 +119,75 @@ impl ClientPlan {
 pub enum Record {
     /// A message arrived.
     Said {
-        /// Who said it.
+        /// The one it came from.
         from: NodeId,
-        /// Who heard it.
+        /// The one it came to.
         to: NodeId,
-        /// What.
+        /// The message.
         message: Message,
     },
     /// A mind looked a name up, and nobody knew it.
     NotFound {
-        /// Whose mind.
+        /// The servent, or the client, that did.
         by: NodeId,
         /// The name.
         name: String,
     },
     /// Somebody dialled.
     Dialled {
-        /// Who.
+        /// The one that dialled.
         from: NodeId,
-        /// Whom.
+        /// The address it dialled.
         to: SocketAddr,
     },
     /// And nobody answered.
     DialFailed {
-        /// Who dialled.
+        /// The one that dialled.
         from: NodeId,
-        /// Whom.
+        /// The address it dialled.
         to: SocketAddr,
-        /// Why not.
+        /// As its mind is told.
         reason: String,
     },
     /// A mind closed a link.
     Closed {
-        /// Whose mind.
+        /// The servent, or the client, that did.
         by: NodeId,
-        /// Who is at the other end.
+        /// The one at its other end.
         other: NodeId,
     },
     /// A link closed without the doing of this end.
     Lost {
-        /// Whose end.
+        /// The one that lost it.
         at: NodeId,
-        /// Who is at the other.
+        /// The one at its other end.
         other: NodeId,
-        /// Why.
+        /// As its mind is told.
         reason: String,
     },
     /// Bytes came that are no message.
     Bad {
-        /// To whom.
+        /// The one they came to.
         at: NodeId,
-        /// From whom.
+        /// The one they came from.
         from: NodeId,
         /// What is wrong with them.
         error: WireError,
     },
     /// A message could not be queued.
     Unsendable {
-        /// Whose message.
+        /// The one that wanted it said.
         from: NodeId,
-        /// For whom.
+        /// The one it was for.
         to: NodeId,
-        /// Why not.
+        /// As its exchange has it.
         error: SendError,
     },
     /// A client told its person.
     Told {
-        /// Which client.
+        /// The client.
         client: NodeId,
-        /// What.
+        /// As its mind has it.
         report: Report,
     },
 }
@@ -351,7 +351,7 @@ impl Face for StoryFace {
     }
 }
 
-/// A world, and whoever is in it. Whoever is named and is not there is one of its panics: a story names nobody else.
+/// A world, and whoever is in it.
 pub struct StoryWorld {
     shell: Shell<StoryFace>,
     steps: u64,
@@ -681,9 +681,8 @@ impl StoryWorld {
     pub fn inject(&mut self, from: NodeId, to: NodeId, bytes: &[u8]) -> bool {
         let between = self.shell.network.connections_between(from.0, to.0);
         let Some(connection) = between.into_iter().find(|connection| self.stands(*connection)) else { return false };
-        let ends = self.shell.network.ends_at(connection, from.0);
-        for at in ends.into_iter().take(1) {
-            self.shell.network.inject(at, bytes);
+        if let Some(at) = self.shell.network.ends_at(connection, from.0).first() {
+            self.shell.network.inject(*at, bytes);
         }
         self.settle();
         true
