@@ -5,13 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::{Command, Stdio};
+mod support;
+
+use support::{sim, stdout};
 
 /// The last line of a run over seeds.
 fn sum(arguments: &str) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
-    let output = command.arg("sim").args(arguments.split_whitespace()).stdin(Stdio::null()).output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
+    let output = sim(arguments).output().unwrap();
+    let stdout = stdout(&output);
     assert!(output.status.success(), "{arguments}:\n{stdout}");
     stdout.lines().last().unwrap().to_owned()
 }
@@ -44,7 +45,6 @@ fn a_link_that_flaps_loses_no_live_query() {
 fn the_run_in_the_readme_is_what_is_printed() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
     let shown = readme.split_once("$ target/release/topology sim chain --servents 6\n").unwrap().1;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
-    let output = command.args(["sim", "chain", "--servents", "6"]).output().unwrap();
-    assert!(shown.starts_with(std::str::from_utf8(&output.stdout).unwrap()), "{shown}");
+    let output = sim("chain --servents 6").output().unwrap();
+    assert!(shown.starts_with(&stdout(&output)), "{shown}");
 }

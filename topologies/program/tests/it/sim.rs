@@ -2,31 +2,17 @@
 //!
 //! What comes of the runs themselves is tested beside the engines.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-fn command(arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
-    command.arg("sim").args(arguments.split_whitespace()).stdin(Stdio::null());
-    command
-}
-
-fn sim(arguments: &str) -> Output {
-    command(arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use crate::support::{sim, stderr, stdout};
 
 fn fine(arguments: &str) -> String {
-    let output = sim(arguments);
-    assert!(output.status.success(), "{arguments}: {}{}", text(&output.stdout), text(&output.stderr));
-    text(&output.stdout)
+    let output = sim(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments}: {}{}", stdout(&output), stderr(&output));
+    stdout(&output)
 }
 
 fn objects(arguments: &str) -> Vec<Value> {
@@ -57,8 +43,8 @@ fn a_wrong_command_line_is_refused_with_a_reason() {
         ("ring --seeds 1..2 --seed 3", "cannot be used with"),
         ("ring --colour red", "--colour"),
     ] {
-        let output = sim(arguments);
-        let stderr = text(&output.stderr);
+        let output = sim(arguments).output().unwrap();
+        let stderr = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments}: {stderr}");
         assert!(output.stdout.is_empty() && stderr.contains(expected), "{arguments}: {stderr}");
     }
@@ -68,17 +54,17 @@ fn a_wrong_command_line_is_refused_with_a_reason() {
 fn nobody_is_drawn_more_neighbors_than_a_servent_takes() {
     assert_eq!(fine("star --servents 257 --json").lines().count(), 1);
     for arguments in ["star --servents 258", "small-world --servents 2000 --degree 256"] {
-        let output = sim(arguments);
+        let output = sim(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{arguments}");
-        assert!(text(&output.stderr).contains("neighbors, and 256 are the most: ask for"), "{}", text(&output.stderr));
+        assert!(stderr(&output).contains("neighbors, and 256 are the most: ask for"), "{}", stderr(&output));
     }
 }
 
 #[test]
 fn one_run_is_a_header_and_a_line() {
-    let output = sim("ring --servents 20");
+    let output = sim("ring --servents 20").output().unwrap();
     assert!(output.status.success());
-    let stdout = text(&output.stdout);
+    let stdout = stdout(&output);
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(lines.len(), 2, "{stdout}");
     let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -87,7 +73,7 @@ fn one_run_is_a_header_and_a_line() {
     assert_eq!(values[..4], ["1", "20", "20", "3"]);
     assert_eq!((names.len(), lines[0].len()), (values.len(), lines[1].len()));
     // What depends on the machine is on stderr.
-    assert!(text(&output.stderr).contains("a second"));
+    assert!(stderr(&output).contains("a second"));
 }
 
 #[test]
@@ -144,11 +130,8 @@ fn json_is_one_object_with_the_agreed_keys() {
 
 #[test]
 fn whoever_stops_reading_hears_no_complaint() {
-    let mut child = command("ring --servents 5 --seeds 0..1000000000")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        sim("ring --servents 5 --seeds 0..1000000000").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("servents"));

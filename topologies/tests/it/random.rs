@@ -3,8 +3,6 @@
 //! A failing overlay prints its seed; `OVERLAY_SEED=n` runs that one alone. The same truths are checked without sockets,
 //! for many more overlays, by the tests of `common`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! The logs that `--logs` keeps, and README's page about one query, run as it stands there.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -10,18 +8,19 @@ use topologies::declared::Topology;
 use topologies::fleet::{Fleet, some_loopback_address};
 use topologies::logs::Logs;
 
+use crate::support::{command, stderr, stdout};
+
 /// The order in which copies come is nobody's to say: so often a run may come out otherwise.
 const TRIES_MAX: usize = 50;
 
-fn topology(directory: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
-    command.args(arguments).current_dir(directory).stdin(Stdio::null()).output().unwrap()
+fn topology(directory: &Path, words: &[&str]) -> Output {
+    command(words).current_dir(directory).output().unwrap()
 }
 
 fn shell(directory: &Path, line: &str) -> String {
     let output = Command::new("sh").args(["-c", line]).current_dir(directory).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    assert!(output.status.success(), "{line}: {}", stderr(&output));
+    stdout(&output)
 }
 
 /// The commands of README's page with what each prints.
@@ -86,7 +85,7 @@ fn a_check_keeps_both_rounds_of_each() {
     fs::create_dir(directory.path().join("kept")).unwrap();
     fs::write(directory.path().join("kept/9021.log"), "of another time\n").unwrap();
     let output = topology(directory.path(), &["check", "ring", "--logs", "kept"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", stderr(&output));
     for port in 9021..=9026 {
         let log = fs::read_to_string(directory.path().join(format!("kept/{port}.log"))).unwrap();
         assert_eq!(log.matches("told to stop").count(), 2, "{log}");
@@ -110,7 +109,7 @@ fn what_a_servent_logs_to_a_file_is_heard_and_told_as_well() {
     let taken = std::net::TcpListener::bind(format!("{ip}:9003")).unwrap();
     let output = topology(directory.path(), &["run", "diamond", "--address", &ip, "--logs", "logs"]);
     drop(taken);
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains(&format!("cannot listen on {ip}:9003")), "{error}");
     let kept = fs::read_to_string(directory.path().join("logs/9003.log")).unwrap();
@@ -123,7 +122,7 @@ fn a_directory_that_cannot_be_is_refused_before_anything_is_started() {
     fs::write(directory.path().join("taken"), "").unwrap();
     for what in ["run", "check"] {
         let output = topology(directory.path(), &[what, "star", "--logs", "taken"]);
-        let error = String::from_utf8_lossy(&output.stderr);
+        let error = stderr(&output);
         assert_eq!(output.status.code(), Some(1));
         assert!(error.starts_with("topology: cannot make taken: "), "{error}");
     }

@@ -1,15 +1,10 @@
 //! Instructions are counted where valgrind is there, come to the same each time, and are missed without a fuss where it is
 //! not.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-use std::process::{Command, Output};
-
 use topology::bench::instructions::{CountedWork, InstructionCount, ROWS, count};
 
-fn bench(words: &[&str], path: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_topology")).arg("bench").args(words).env("PATH", path).output().unwrap()
-}
+use crate::bench;
+use crate::support::stdout;
 
 #[test]
 fn the_same_work_comes_to_the_same_count() {
@@ -35,8 +30,8 @@ fn the_same_work_comes_to_the_same_count() {
 #[test]
 fn without_valgrind_every_row_says_so_and_nothing_fails() {
     let names: Vec<&str> = ROWS.iter().map(|(name, _)| *name).collect();
-    let output = bench(&names, "/nowhere");
-    let text = String::from_utf8(output.stdout).unwrap();
+    let output = bench(&names, "/nowhere").output().unwrap();
+    let text = stdout(&output);
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{text}");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 1 + names.len(), "{text}");
@@ -44,7 +39,7 @@ fn without_valgrind_every_row_says_so_and_nothing_fails() {
         assert_eq!(line.split_whitespace().next(), Some(*name));
         assert!(line.ends_with("not measured: no valgrind"), "{line}");
     }
-    let output = bench(&["instructions-relay", "--json"], "/nowhere");
+    let output = bench(&["instructions-relay", "--json"], "/nowhere").output().unwrap();
     let row: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(row["not_measured"], "no valgrind");
     assert!(row["value"].is_null() && row["met"].is_null(), "{row}");

@@ -2,12 +2,10 @@
 //!
 //! What a flood must come to is computed in `expected`; here nothing is expected that is not declared.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -18,18 +16,12 @@ use topologies::check::compare;
 use topologies::declared::Topology;
 use topologies::fleet::{Fleet, some_loopback_address};
 
-fn topology(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_topology")).args(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use crate::support::{command, stderr, stdout, topology};
 
 fn check_by_name(name: &str) -> String {
     let output = topology(&["check", name]);
     let text = stdout(&output);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}{}", stderr(&output));
     assert!(text.ends_with(&format!("\n{name}: as declared\n")), "{text}");
     text
 }
@@ -118,18 +110,12 @@ fn a_check_notices_what_is_not_as_declared() {
 /// As `topology check … | head -1`.
 #[test]
 fn a_check_that_is_not_read_to_its_end_is_no_difference() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_topology"))
-        .args(["check", "star"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command(&["check", "star"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("star: 6 servents, 5 links, as declared; "), "{line}");
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
 }
 
 #[test]
@@ -142,8 +128,8 @@ fn a_transcript_that_may_not_grow_further_is_told_in_words() {
         .stderr(Stdio::piped())
         .output()
         .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), error.as_ref()), (Some(1), "topology: File too large (os error 27)\n"));
+    let error = stderr(&output);
+    assert_eq!((output.status.code(), error.as_str()), (Some(1), "topology: File too large (os error 27)\n"));
 }
 
 #[test]
@@ -157,7 +143,7 @@ fn a_declaration_may_hold_comments_and_quoted_paths() {
     std::fs::write(&path, text).unwrap();
     let output = topology(&["check", path.to_str().unwrap()]);
     let text = stdout(&output);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}{}", stderr(&output));
     assert!(text.contains("\n      green 127."), "{text}");
 }
 
@@ -173,7 +159,7 @@ fn what_is_no_declaration_is_said_and_is_no_difference_in_words() {
         std::fs::write(&path, bytes).unwrap();
         for what in ["check", "run"] {
             let output = topology(&[what, path.to_str().unwrap()]);
-            let error = String::from_utf8_lossy(&output.stderr);
+            let error = stderr(&output);
             assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{error}");
             assert!(error.starts_with("topology: in ") && error.contains(expected), "{error}");
         }
@@ -187,7 +173,7 @@ fn a_neighbor_may_be_called_by_a_name() {
     std::fs::write(&path, "9321 - localhost:9322\n9322 -\n").unwrap();
     let output = topology(&["check", path.to_str().unwrap()]);
     let text = stdout(&output);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}{}", stderr(&output));
     assert!(text.ends_with("\nnamed: as declared\n"), "{text}");
 }
 
@@ -197,18 +183,18 @@ fn what_cannot_be_brought_up_is_said() {
     let path = directory.path().join("broken.topo");
     std::fs::write(&path, "9311 no-such-file.txt\n").unwrap();
     let output = topology(&["check", path.to_str().unwrap()]);
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = stderr(&output);
     assert!(!output.status.success());
     assert!(error.contains("no-such-file.txt"), "{error}");
 
     std::fs::write(&path, "9001 - 127.0.0.1:9002 --ttl 9\n9002 - --ttl 8\n").unwrap();
     let output = topology(&["check", path.to_str().unwrap()]);
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = stderr(&output);
     assert!(!output.status.success());
     assert!(error.contains("127.0.0.1:9002 would cut the TTL of 9"), "{error}");
 
     let output = topology(&["check", "dimond"]);
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = stderr(&output);
     assert!(error.contains("no topology is called `dimond`"), "{error}");
 }
 
@@ -228,7 +214,7 @@ fn run_opens_the_client_and_takes_down_what_it_started() {
     assert_eq!(output.status.code(), Some(1));
     // Nothing listens there any more, so the same can be brought up again at once.
     let again = topology(&["run", "diamond", "--address", &ip]);
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert!(again.status.success(), "{}", stderr(&again));
 }
 
 #[test]
@@ -287,8 +273,7 @@ fn next(pieces: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
 #[test]
 fn run_takes_its_servents_with_it_when_it_is_told_to_end() {
     let ip = some_loopback_address().to_string();
-    let mut topology = Command::new(env!("CARGO_BIN_EXE_topology"))
-        .args(["run", "diamond", "--address", &ip])
+    let mut topology = command(&["run", "diamond", "--address", &ip])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -314,7 +299,7 @@ fn run_names_a_port_in_use_and_the_way_out() {
     let taken = std::net::TcpListener::bind(format!("{ip}:9003")).unwrap();
     let output = topology(&["run", "diamond", "--address", &ip]);
     drop(taken);
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = stderr(&output);
     assert!(!output.status.success());
     assert!(error.contains(&format!("cannot listen on {ip}:9003")), "{error}");
     assert!(error.contains("--address"), "{error}");

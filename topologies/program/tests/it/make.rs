@@ -2,12 +2,12 @@
 //!
 //! The programs themselves are not needed here: each is played by a script, since what is looked at is the Makefile.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use crate::support::stdout;
 
 /// The targets of what may not be installed, each with the variable that says what its program is called.
 const PROGRAMS: [(&str, &str); 3] = [("deny", "CARGO"), ("promised", "RUSTUP"), ("typos", "TYPOS")];
@@ -23,10 +23,6 @@ fn make(target: &str, program: &Path) -> Output {
     make.args(PROGRAMS.map(|(_, variable)| format!("{variable}={}", program.display())));
     // What a `make` that runs these tests was told is not meant for this one.
     make.env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL").output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// The Rust version that Cargo.toml promises.
@@ -51,7 +47,7 @@ fn what_is_not_installed_is_said_not_to_have_been_run_and_how_it_is_got() {
     for (target, _) in PROGRAMS {
         let output = make(target, Path::new("/nowhere"));
         assert!(output.status.success(), "{target} ends with {}", output.status);
-        let said = said(&output);
+        let said = stdout(&output);
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.starts_with("not run: ") && said.contains(" install "), "{said}");
     }
@@ -65,8 +61,8 @@ fn what_a_program_finds_is_not_green() {
     let program = program(directory.path(), "program", "*--version*");
     for (target, _) in PROGRAMS {
         let output = make(target, &program);
-        assert!(!output.status.success(), "{target} is green: {}", said(&output));
-        assert!(!said(&output).contains("not run"), "{target}: {}", said(&output));
+        assert!(!output.status.success(), "{target} is green: {}", stdout(&output));
+        assert!(!stdout(&output).contains("not run"), "{target}: {}", stdout(&output));
     }
 }
 
@@ -76,11 +72,11 @@ fn advisories_that_cannot_be_fetched_are_said_not_to_have_been_looked_at() {
     let without_net = program(directory.path(), "without-net", "*--version*|*'check bans licenses sources'*");
     let output = make("deny", &without_net);
     assert!(output.status.success());
-    assert!(said(&output).starts_with("not run: advisories"), "{}", said(&output));
+    assert!(stdout(&output).starts_with("not run: advisories"), "{}", stdout(&output));
     let with_net = program(directory.path(), "with-net", "*--version*|*fetch*|*'deny check --disable-fetch'*");
     let output = make("deny", &with_net);
     assert!(output.status.success());
-    assert_eq!(said(&output), "");
+    assert_eq!(stdout(&output), "");
 }
 
 #[test]
@@ -91,12 +87,12 @@ fn everything_is_compiled_with_the_promised_version_unless_that_is_the_one_in_us
     let words = "cargo check --workspace --all-targets --locked --target-dir target/promised";
     let another = program(directory.path(), "another", &format!("'run {promised}.7-somewhere {words}'"));
     let output = make("promised", &another);
-    assert!(output.status.success() && said(&output).is_empty(), "{output:?}");
+    assert!(output.status.success() && stdout(&output).is_empty(), "{output:?}");
     let in_use =
         program(directory.path(), "in-use", &format!("--version) echo 'cargo {promised}.3 (of a day)'; exit 0;; x"));
     let output = make("promised", &in_use);
     assert!(output.status.success());
-    assert_eq!(said(&output), format!("Rust {promised}, which Cargo.toml promises, is the one in use\n"));
+    assert_eq!(stdout(&output), format!("Rust {promised}, which Cargo.toml promises, is the one in use\n"));
     // The same digits are not the same version.
     let another =
         program(directory.path(), "newer", &format!("--version) echo 'cargo {promised}7.0 (of a day)'; exit 0;; x"));
@@ -108,7 +104,7 @@ fn check_looks_at_each_of_them() {
     let mut make = Command::new("make");
     make.args(["--dry-run", "check"]).current_dir(home());
     let output = make.env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL").output().unwrap();
-    let said = said(&output);
+    let said = stdout(&output);
     // `make` tells what it would do in each, since they are made by a `make` of their own.
     for (target, words) in [("deny", "deny check bans"), ("promised", "target/promised"), ("typos", "typos --version")]
     {

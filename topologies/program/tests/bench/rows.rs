@@ -1,31 +1,22 @@
-//! The benchmark, run small: every row is measured, nothing of what was asked is lost, and nothing that was started stays.
-//!
-//! How fast anything is, is not judged: that is what the benchmark itself does, in a release build, for a person.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Every row of the benchmark, alone and with the others, and what is said of those that cannot be measured here.
 
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 use topology::bench::{BENCHMARKS, When, instructions};
+
+use crate::support::{stderr, stdout};
 
 /// What came of it, and what of it still runs.
 ///
 /// What needs other programs is not measured: they are not found.
 fn bench(words: &[&str]) -> (Output, Vec<String>) {
     let mark = format!("{:016x}", RandomState::new().build_hasher().finish());
-    let output = Command::new(env!("CARGO_BIN_EXE_topology"))
-        .arg("bench")
-        .args(words)
-        .env("TOPOLOGY_TEST_MARK", &mark)
-        .env("PATH", "/nowhere")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output = crate::bench(words, "/nowhere").env("TOPOLOGY_TEST_MARK", &mark).output().unwrap();
     let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
     let is_ours = |environment: &Vec<u8>| environment.windows(mark.len()).any(|word| word == mark.as_bytes());
     // One that has ended meanwhile has none.
@@ -55,7 +46,7 @@ fn names_by_peers() -> [Vec<&'static str>; 2] {
 #[test]
 fn every_row_is_measured_and_nothing_is_lost_or_left() {
     let (output, left) = bench(&["--long", "--json", "--rounds", "1", "--queries", "40"]);
-    let (text, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (text, said) = (stdout(&output), stderr(&output));
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.iter().map(|row| row["name"].as_str().unwrap()).collect::<Vec<_>>(), names_by_peers()[1], "{said}");
     let is_measured = |row: &&Value| row["not_measured"].is_null();
@@ -74,14 +65,14 @@ fn every_row_is_measured_and_nothing_is_lost_or_left() {
 #[test]
 fn a_row_can_be_measured_alone_and_one_that_is_not_there_is_refused_with_those_that_are() {
     let (output, left) = bench(&["whole", "--rounds", "2", "--queries", "20"]);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = stdout(&output);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[0].starts_with("row ") && lines[1].starts_with("whole "), "{text}");
     assert_eq!(left, Vec::<String>::new());
 
     let (output, _) = bench(&["whole", "part"]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = stderr(&output);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
     assert!(said.contains("there is no row part"), "{said}");
     assert!(names().iter().all(|name| said.contains(name)), "{said}");
@@ -90,7 +81,7 @@ fn a_row_can_be_measured_alone_and_one_that_is_not_there_is_refused_with_those_t
 #[test]
 fn of_programs_that_are_not_installed_it_is_said_and_nothing_fails() {
     let (output, left) = bench(&["--peers"]);
-    let (text, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (text, said) = (stdout(&output), stderr(&output));
     assert_eq!((output.status.code(), said), (Some(0), warning()), "{text}");
     let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines.iter().map(|line| line[0]).collect::<Vec<_>>(), names_by_peers()[0]);
@@ -104,9 +95,8 @@ fn a_program_that_is_installed_and_does_not_start_is_an_error() {
     let file = directory.path().join("redis-server");
     fs::write(&file, "#!/bin/sh\nexit 3\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
-    let output = command.args(["bench", "peer-redis"]).env("PATH", directory.path()).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let output = crate::bench(&["peer-redis"], directory.path()).output().unwrap();
+    let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("redis-server has ended, exit status: 3"), "{said}");
 }
@@ -114,7 +104,7 @@ fn a_program_that_is_installed_and_does_not_start_is_an_error() {
 #[test]
 fn help_says_what_each_row_is() {
     let (output, _) = bench(&["--help"]);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = stdout(&output);
     for (name, about) in BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows) {
         let begin = about.split(' ').take(4).collect::<Vec<_>>().join(" ");
         assert!(

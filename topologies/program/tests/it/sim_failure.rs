@@ -2,36 +2,18 @@
 //!
 //! The code that ships has no defect to find, so the engines here are the real one with a broken invariant told on top.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap::Parser;
 use serde_json::Value;
 use sim::Engine;
 use sim::outcome::RunOutcome;
 use sim::plan::{FaultKind, Plan};
 use sim::scene::Scene;
-use topology::runs::options::Options;
 use topology::runs::{runner, story};
 
-#[derive(Debug, Parser)]
-struct Program {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum What {
-    Sim(Box<Options>),
-}
-
-fn options(line: &str) -> Options {
-    let What::Sim(options) = Program::try_parse_from(line.split(' ')).unwrap().what;
-    *options
-}
+use crate::lines::options;
 
 fn plan(line: &str) -> Plan {
     options(line).plans().unwrap().next().unwrap()

@@ -1,7 +1,5 @@
 //! When an overlay counts as linked: not before every link is the one that stays.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::path::Path;
 
 use rustix::process::Signal;

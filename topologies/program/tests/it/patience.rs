@@ -1,20 +1,17 @@
 //! `topology` writes all it has to say, also where another program has made its stdout non-blocking.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{Read, pipe};
-use std::process::{Command, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use topologies::fleet;
+
+use crate::support::sim;
 
 #[test]
 fn every_line_of_many_arrives() {
     let (mut reader, writer) = pipe().unwrap();
     fcntl_setfl(&writer, fcntl_getfl(&writer).unwrap() | OFlags::NONBLOCK).unwrap();
-    let mut command = Command::new(fleet::program("topology").unwrap());
-    command.args(["sim", "chain", "--servents", "3", "--seeds", "0..3000"]);
-    let mut topology = command.stdin(Stdio::null()).stdout(writer).spawn().unwrap();
-    drop(command);
+    // With the command what it holds of the pipe is gone.
+    let mut topology = sim("chain --servents 3 --seeds 0..3000").stdout(writer).spawn().unwrap();
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
     assert!(topology.wait().unwrap().success());

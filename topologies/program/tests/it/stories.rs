@@ -1,30 +1,17 @@
 //! Stories of simulated runs: what a command line is for, the command line, `----`, and what it prints, in
-//! `stories/*.txt`.
+//! `tests/stories/*.txt`.
 //!
-//! `STORIES=record cargo test -p topology --test stories` writes down what they print now; read the difference before
+//! `STORIES=record cargo test -p topology --test it stories::` writes down what they print now; read the difference before
 //! you keep it. `STORIES=<part of a file name>` tells only those. How a failing run becomes a story is in
-//! `stories/README.md`. A story shows a run; whether all runs are well is for `sim.rs` and `worlds.rs`.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! `tests/stories/README.md`. A story shows a run; whether all runs are well is for `sim.rs` and `worlds.rs`.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use topology::runs::options::Options;
 use topology::runs::story;
 
-#[derive(Debug, Parser)]
-struct Program {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum What {
-    Sim(Box<Options>),
-}
+use crate::lines::options;
 
 #[test]
 fn stories_are_told_as_they_are_written() {
@@ -95,9 +82,7 @@ fn retell(name: &str, text: &str) -> String {
 
 fn tell(name: &str, command: &str) -> String {
     assert!(!command.contains('\''), "{name}: only a shell reads quoted words");
-    let program = Program::try_parse_from(command.split_whitespace());
-    let What::Sim(options) = program.unwrap_or_else(|error| panic!("{name}: {error}")).what;
-    let plans: Vec<_> = options.plans().unwrap_or_else(|error| panic!("{name}: {error:#}")).collect();
+    let plans: Vec<_> = options(command).plans().unwrap_or_else(|error| panic!("{name}: {error:#}")).collect();
     assert_eq!(plans.len(), 1, "{name}: a story is of one seed");
     story::told(&plans[0], sim::run).unwrap()
 }

@@ -2,8 +2,6 @@
 //!
 //! What is small is measured again; all of it is drawn again. `make scale` measures the large ones.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
