@@ -9,7 +9,7 @@ use std::process::Output;
 use serde_json::Value;
 use topology::bench::{BENCHMARKS, When, instructions};
 
-use crate::support::{stderr, stdout};
+use crate::support::{DEBUG_WARNING, stderr, stdout};
 
 /// What came of it, and what of it still runs.
 ///
@@ -27,12 +27,6 @@ fn bench(words: &[&str]) -> (Output, Vec<String>) {
 
 fn names() -> Vec<&'static str> {
     BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect()
-}
-
-/// What is said of figures that say little, which are those of tests unless they are built to be fast.
-fn warning() -> String {
-    let debug = "topology: this is a debug build, and its figures say little: `make bench` makes a release build\n";
-    if cfg!(debug_assertions) { debug.to_owned() } else { String::new() }
 }
 
 /// Those that are measured with other people's programs, and those that are not.
@@ -58,7 +52,7 @@ fn every_row_is_measured_and_nothing_is_lost_or_left() {
         assert_eq!(row["floor"].as_f64().is_some_and(|floor| floor > 0.0), has_floor, "{row}");
     }
     let are_met = rows.iter().all(|row| row["met"] != false);
-    assert_eq!((output.status.code(), said), (Some(i32::from(!are_met)), warning()));
+    assert_eq!((output.status.code(), said), (Some(i32::from(!are_met)), DEBUG_WARNING.to_owned()));
     assert_eq!(left, Vec::<String>::new());
 }
 
@@ -82,7 +76,7 @@ fn a_row_can_be_measured_alone_and_one_that_is_not_there_is_refused_with_those_t
 fn of_programs_that_are_not_installed_it_is_said_and_nothing_fails() {
     let (output, left) = bench(&["--peers"]);
     let (text, said) = (stdout(&output), stderr(&output));
-    assert_eq!((output.status.code(), said), (Some(0), warning()), "{text}");
+    assert_eq!((output.status.code(), said), (Some(0), DEBUG_WARNING.to_owned()), "{text}");
     let lines: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines.iter().map(|line| line[0]).collect::<Vec<_>>(), names_by_peers()[0]);
     assert!(lines.iter().all(|line| line[1..5] == ["-", "not", "measured:", "no"]), "{text}");

@@ -5,6 +5,13 @@
 
 use std::process::{Command, Output, Stdio};
 
+/// What the benchmark says of figures that say little, which are those of tests unless they are built to be fast.
+pub(crate) const DEBUG_WARNING: &str = if cfg!(debug_assertions) {
+    "topology: this is a debug build, and its figures say little: `make bench` makes a release build\n"
+} else {
+    ""
+};
+
 /// The program with these words, to whom nobody types anything.
 pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_topology"));
