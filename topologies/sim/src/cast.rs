@@ -235,39 +235,13 @@ pub fn secret_of_client(seed: u64, query: usize) -> Secret {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     use super::super::graph::Graph;
-    use super::super::plan::{Delays, Faults, Plan, Shape, Wire};
-    use super::super::scene::Asking;
     use super::*;
 
-    /// A chain of three, of which the last holds the key.
+    /// The chain of three, in which each starts queries and passes them on in its own way.
     fn chain() -> Scene {
-        let plan = Plan {
-            shape: Shape::Chain,
-            servents: 3,
-            degree: 2,
-            ttl: 3,
-            queries: 1,
-            holders: 1,
-            seed: 1,
-            delays: Delays::Equal,
-            faults: Faults::default(),
-            wire: Wire::Native,
-            forward_once: 0,
-            without: BTreeSet::new(),
-        };
-        Scene {
-            plan,
-            graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
-            absent: vec![false; 3],
-            ttls: vec![3, 4, 5],
-            forward_once: vec![false, true, false],
-            holders: vec![2],
-            queries: vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }],
-            faults: Vec::new(),
-        }
+        Scene { ttls: vec![3, 4, 5], forward_once: vec![false, true, false], ..crate::scene::tests::chain() }
     }
 
     #[test]

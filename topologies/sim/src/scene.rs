@@ -188,9 +188,37 @@ fn draw_queries(plan: &Plan, servents: usize, random: &mut Random) -> Vec<Asking
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::plan::{DeclaredGraph, Delays, Faults, Wire};
+
+    /// A chain of three, of which the last holds the key and the first is asked.
+    pub(crate) fn chain() -> Scene {
+        let plan = Plan {
+            shape: Shape::Chain,
+            servents: 3,
+            degree: 2,
+            ttl: 3,
+            queries: 1,
+            holders: 1,
+            seed: 1,
+            delays: Delays::Equal,
+            faults: Faults::default(),
+            wire: Wire::Native,
+            forward_once: 0,
+            without: [].into(),
+        };
+        Scene {
+            plan,
+            graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
+            absent: vec![false; 3],
+            ttls: vec![3; 3],
+            forward_once: vec![false; 3],
+            holders: vec![2],
+            queries: vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }],
+            faults: Vec::new(),
+        }
+    }
 
     fn plan(shape: Shape, seed: u64) -> Plan {
         Plan {

@@ -154,41 +154,17 @@ impl fmt::Display for Few<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use common::query::Tally;
 
-    use super::super::graph::Graph;
-    use super::super::plan::{Delays, Faults, Plan, Shape, Wire};
+    use super::super::plan::{Delays, Plan, Wire};
     use super::*;
 
-    /// A chain of three, of which the last holds the key and the first is asked.
+    /// The chain of three, without bytes.
     pub(super) fn chain() -> Scene {
-        let plan = Plan {
-            shape: Shape::Chain,
-            servents: 3,
-            degree: 2,
-            ttl: 3,
-            queries: 1,
-            holders: 1,
-            seed: 1,
-            delays: Delays::Equal,
-            faults: Faults::default(),
-            wire: Wire::None,
-            forward_once: 0,
-            without: BTreeSet::new(),
-        };
-        Scene {
-            plan,
-            graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
-            absent: vec![false; 3],
-            ttls: vec![3; 3],
-            forward_once: vec![false; 3],
-            holders: vec![2],
-            queries: vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }],
-            faults: Vec::new(),
-        }
+        let scene = crate::scene::tests::chain();
+        Scene { plan: Plan { wire: Wire::None, ..scene.plan }, ..scene }
     }
 
     /// What came of its query.

@@ -429,8 +429,6 @@ impl<'s> World<'s> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use std::net::{Ipv4Addr, SocketAddr};
 
     use common::address::AnswerAddress;
@@ -440,36 +438,8 @@ mod tests {
     use common::overlay::{Input, Opening};
     use common::query::{Path, Query};
 
-    use super::super::graph::Graph;
-    use super::super::plan::{Delays, Faults, Plan, Shape, Wire};
     use super::*;
-
-    /// A chain of three, of which the last holds the key.
-    pub(super) fn chain() -> Scene {
-        Scene {
-            plan: Plan {
-                shape: Shape::Chain,
-                servents: 3,
-                degree: 2,
-                ttl: 3,
-                queries: 1,
-                holders: 1,
-                seed: 1,
-                delays: Delays::Equal,
-                faults: Faults::default(),
-                wire: Wire::Native,
-                forward_once: 0,
-                without: BTreeSet::new(),
-            },
-            graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
-            absent: vec![false; 3],
-            ttls: vec![3; 3],
-            forward_once: vec![false; 3],
-            holders: vec![2],
-            queries: vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }],
-            faults: Vec::new(),
-        }
-    }
+    use crate::scene::tests::chain;
 
     #[test]
     fn what_is_pending_for_ever_is_noticed() {

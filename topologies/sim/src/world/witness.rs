@@ -389,8 +389,8 @@ mod tests {
     use common::session::EndReason;
 
     use super::super::super::faults::Fault;
-    use super::super::tests::chain;
     use super::*;
+    use crate::scene::tests::chain;
 
     pub(super) const CLIENT: usize = 3;
 

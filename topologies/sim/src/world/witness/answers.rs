@@ -117,10 +117,10 @@ impl WatchedAnswers {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tests::chain;
     use super::super::SECOND;
     use super::super::tests::{CLIENT, asked, assert_broke, id, value};
     use super::*;
+    use crate::scene::tests::chain;
 
     #[test]
     fn a_second_answer_of_the_same_life_is_noticed() {

@@ -206,10 +206,10 @@ mod tests {
     use common::query::Tally;
 
     use super::super::super::super::plan::Delays;
-    use super::super::super::tests::chain;
     use super::super::SECOND;
     use super::super::tests::{CLIENT, asked, assert_broke, complete, copy, silence, troubled, value};
     use super::*;
+    use crate::scene::tests::chain;
 
     #[test]
     fn complete_without_a_holder_is_noticed() {

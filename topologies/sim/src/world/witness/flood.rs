@@ -99,10 +99,10 @@ mod tests {
     use common::query::Ask;
 
     use super::super::super::super::plan::Wire;
-    use super::super::super::tests::chain;
     use super::super::tests::{CLIENT, asked, assert_broke, copy, forged, id};
     use super::super::{SECOND, nanos};
     use super::*;
+    use crate::scene::tests::chain;
 
     #[test]
     fn a_second_copy_and_one_that_goes_too_far_are_noticed() {

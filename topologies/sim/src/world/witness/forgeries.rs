@@ -138,10 +138,10 @@ mod tests {
     use common::key::Key;
     use common::link::LinkId;
 
-    use super::super::super::tests::chain;
     use super::super::SECOND;
     use super::super::tests::{CLIENT, asked, assert_broke, complete, copy, forged, id, scene_ask, troubled, value};
     use super::*;
+    use crate::scene::tests::chain;
 
     #[test]
     fn beside_tp3_what_a_contact_is_said_to_have_open_no_more_may_come_again() {

@@ -167,10 +167,10 @@ fn place_of(graph: &Graph, a: usize, b: usize) -> Option<usize> {
 mod tests {
     use common::overlay::Holding;
 
-    use super::super::super::tests::chain;
     use super::super::SECOND;
     use super::super::tests::{asked, assert_broke, troubled};
     use super::*;
+    use crate::scene::tests::chain;
 
     #[test]
     fn limits_and_links_are_watched() {

@@ -206,10 +206,10 @@ impl WatchedQueries {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tests::chain;
     use super::super::SECOND;
     use super::super::tests::{CLIENT, asked, assert_broke, client, id};
     use super::*;
+    use crate::scene::tests::chain;
 
     #[test]
     fn what_is_told_of_another_query_is_noticed() {
