@@ -36,8 +36,8 @@ fn without_faults_every_holder_answers_once_whatever_the_delays_and_the_wire() {
 
 #[test]
 fn a_link_that_flaps_loses_no_live_query() {
-    // What was in flight is offered again, and but for one copy in some thousand queries in time: far from the contact an
-    // echo is not waited for as long as a link may go on falling.
+    // What was in flight is offered again. One copy in some thousand queries is lost all the same, for a reason that is not
+    // known yet (`--seed 395`).
     let sum = sum("any --seeds 0..500 --faults flap=1 --wire native");
     let is_well = [0, 1].map(|lost| format!(" 0 missed, 0 doubled, {lost} lost, 0 broken invariants"));
     assert!(is_well.iter().any(|end| sum.ends_with(end)), "{sum}");
