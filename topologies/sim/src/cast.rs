@@ -236,8 +236,8 @@ pub fn secret_of_client(seed: u64, query: usize) -> Secret {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::graph::Graph;
     use super::*;
+    use crate::graph::Graph;
 
     /// The chain of three, in which each starts queries and passes them on in its own way.
     fn chain() -> Scene {

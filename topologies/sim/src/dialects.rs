@@ -59,8 +59,8 @@ fn of(plan: &Plan, is_tp3: impl FnOnce() -> bool) -> Dialect {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::plan::{Delays, Faults, Shape};
     use super::*;
+    use crate::plan::{Delays, Faults, Shape};
 
     fn plan(seed: u64, wire: Wire) -> Plan {
         Plan {

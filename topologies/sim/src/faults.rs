@@ -165,8 +165,8 @@ fn ticket(lots: u64, servent: u32) -> u64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::plan::{Delays, Shape, Wire};
     use super::*;
+    use crate::plan::{Delays, Shape, Wire};
 
     fn plan(seed: u64) -> Plan {
         Plan {

@@ -158,8 +158,8 @@ mod tests {
 
     use common::query::Tally;
 
-    use super::super::plan::{Delays, Plan, Wire};
     use super::*;
+    use crate::plan::{Delays, Plan, Wire};
 
     /// The chain of three, without bytes.
     pub(super) fn chain() -> Scene {

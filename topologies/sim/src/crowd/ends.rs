@@ -6,7 +6,7 @@
 
 use common::overlay::Dial;
 
-use super::super::graph::{Graph, number};
+use crate::graph::{Graph, number};
 
 /// Whose an end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! It knows ticks and the ends of links by their numbers, and not what a message means.
 
-use super::super::graph::number;
+use crate::graph::number;
 
 /// Ticks that anything may take, and one more.
 const TICKS: usize = 401;

@@ -7,9 +7,9 @@ use common::limits::{ECHO_WAIT_MAX, REDIAL_PAUSE_MAX};
 use common::overlay::Errand;
 use common::session::EndReason;
 
-use super::super::graph::Graph;
-use super::super::plan::{Faults, Item, Plan, Shape, Wire};
 use super::*;
+use crate::graph::Graph;
+use crate::plan::{Faults, Item, Plan, Shape, Wire};
 
 /// So many servents in a ring, who are all asked the key that servents 2 and 5 hold.
 fn ring(servents: usize, delays: Delays) -> Scene {

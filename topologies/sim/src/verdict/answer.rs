@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 
 use common::query::AnswerBody;
 
-use super::super::cast::value_of;
-use super::super::dialects;
-use super::super::graph::{Graph, number};
-use super::super::outcome::RunOutcome;
 use super::demand::Demand;
+use crate::cast::value_of;
+use crate::dialects;
+use crate::graph::{Graph, number};
+use crate::outcome::RunOutcome;
 
 /// The nodes an answer of a place names; nothing for an address nobody has.
 #[derive(Debug)]
@@ -185,8 +185,8 @@ fn is_way(graph: &Graph, contact: usize, from: usize, hops: Option<u8>, path: &[
 mod tests {
     use common::query::Path;
 
-    use super::super::tests::chain;
     use super::*;
+    use crate::verdict::tests::chain;
 
     #[test]
     fn a_place_is_true_where_its_way_and_its_neighbors_are() {

@@ -6,9 +6,9 @@ use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::query::Tally;
 use oracle::Demanded;
 
-use super::super::graph::{Graph, number};
-use super::super::plan::Delays;
-use super::super::scene::{Asking, Scene};
+use crate::graph::{Graph, number};
+use crate::plan::Delays;
+use crate::scene::{Asking, Scene};
 
 /// A query of a scene.
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +110,8 @@ impl<'a> Demand<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::chain;
     use super::*;
+    use crate::verdict::tests::chain;
 
     #[test]
     fn of_whom_an_answer_is_demanded() {

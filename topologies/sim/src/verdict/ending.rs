@@ -10,8 +10,8 @@
 
 use common::session::EndReason;
 
-use super::super::plan::Wire;
 use super::{Facts, Few};
+use crate::plan::Wire;
 
 /// What somebody who means no good did about a query; nothing by default.
 #[derive(Clone, Copy, Debug, Default)]

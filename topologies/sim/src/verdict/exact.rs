@@ -7,9 +7,9 @@ use common::query::Tally;
 use common::session::EndReason;
 use oracle::Demanded;
 
-use super::super::graph::number;
-use super::super::plan::Wire;
 use super::Facts;
+use crate::graph::number;
+use crate::plan::Wire;
 
 /// How many servents are told of that did not answer, or did and should not.
 const ODD_MAX: usize = 5;

@@ -3,7 +3,6 @@
 //! Which there are and when is drawn in the simulator's `faults`, which are on is known to `troubles`; what follows from
 //! them is left to the minds. What a hostile servent says is in `hostile`.
 
-use super::super::plan::FaultKind;
 use super::clock::{MILLISECOND, Nanos};
 use super::ends::{EndAt, EndStage, Party};
 use super::events::{SceneEvent, What};
@@ -11,6 +10,7 @@ use super::machines::Slow;
 use super::network::SimNetwork;
 use super::scenery::{self, SceneFace};
 use super::shell::{Departure, Shell};
+use crate::plan::FaultKind;
 
 /// How many bytes a slow reader reads at a time, and how long it then waits.
 const SLOW_BYTES_MAX: u64 = 64;

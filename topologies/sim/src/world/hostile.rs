@@ -13,11 +13,6 @@ use common::link::Purpose;
 use common::message::{Echo, Hello, Message, Request, Role, ServentId};
 use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
 
-use super::super::cast;
-use super::super::dialects;
-use super::super::faults::{self, Fault};
-use super::super::plan::{FaultKind, Plan};
-use super::super::random::Random;
 use super::clock::{MILLISECOND, Nanos};
 use super::dials::Caller;
 use super::ends::{EndAt, EndStage};
@@ -25,6 +20,11 @@ use super::events::{SceneEvent, What};
 use super::liar::Liar;
 use super::scenery::{self, SceneFace};
 use super::shell::{Departure, Shell};
+use crate::cast;
+use crate::dialects;
+use crate::faults::{self, Fault};
+use crate::plan::{FaultKind, Plan};
+use crate::random::Random;
 
 /// The most one of them does; a query it floods may cost as much as an honest one.
 const DEEDS_MAX: u64 = 24;

@@ -8,14 +8,14 @@ use common::link::Purpose;
 use common::message::{Hello, Message, Role, ServentId};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, Tally};
 
-use super::super::cast;
-use super::super::random::Random;
 use super::dials::Caller;
 use super::ends::EndAt;
 use super::machines::MachineKind;
 use super::scenery::SceneFace;
 use super::shell::Shell;
 use super::witness::Pretence;
+use crate::cast;
+use crate::random::Random;
 
 /// The most clients it calls, and the most answers it brings to one at once.
 const CALLS_MAX: u64 = 12;

@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 
-use super::super::random::Random;
 use super::clock::Nanos;
+use crate::random::Random;
 
 /// The narrowest and the widest pipe, and the narrowest in a healthy run: there the pipes must not be what is slow.
 const WINDOW_BYTES: (usize, usize) = (64, 256 * 1024);

@@ -12,9 +12,6 @@ use common::query::{AnswerBody, QueryId};
 use common::session::{Report, Session};
 use common::wire::Accepts;
 
-use super::super::cast::{self, Stores};
-use super::super::plan::Wire;
-use super::super::scene::Scene;
 use super::clock::Nanos;
 use super::dials::{Caller, Fate, Knock};
 use super::ends::EndAt;
@@ -25,6 +22,9 @@ use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
 use super::troubles::Troubles;
 use super::witness::{ToldPlace, Witness};
+use crate::cast::{self, Stores};
+use crate::plan::Wire;
+use crate::scene::Scene;
 
 /// A scene, what is wrong in it just now, and who judges it.
 pub(super) struct SceneFace<'s> {

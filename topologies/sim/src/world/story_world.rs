@@ -25,7 +25,6 @@ use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, WireError};
 
-use super::super::random::Random;
 use super::clock::{Nanos, nanos};
 use super::dials::{Caller, Fate, Knock};
 use super::ends::{EndAt, Party};
@@ -35,6 +34,7 @@ use super::machines::MachineKind;
 use super::network::{Delaying, LinkNews, SimNetwork};
 use super::pipes::Way;
 use super::shell::{Departure, Mind, Shell};
+use crate::random::Random;
 
 /// More steps than this without an end are a loop.
 const STEPS_MAX: u64 = 3_000_000;

@@ -2,14 +2,14 @@
 //!
 //! What each does to those it befalls is in `faults`.
 
-use super::super::faults::{self, Fault};
-use super::super::plan::FaultKind;
-use super::super::random::Random;
-use super::super::scene::Scene;
 use super::clock::{MILLISECOND, Nanos, SECOND};
 use super::dials::Fate;
 use super::machines::MachineKind;
 use super::network::SimNetwork;
+use crate::faults::{self, Fault};
+use crate::plan::FaultKind;
+use crate::random::Random;
+use crate::scene::Scene;
 
 /// How long a flapping link stands, each time.
 const FLAP_PAUSE: (Nanos, Nanos) = (5 * MILLISECOND, SECOND);

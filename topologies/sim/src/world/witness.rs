@@ -30,12 +30,12 @@ use common::overlay::Holding;
 use common::query::{AnswerBody, Query, QueryId};
 use common::session::Ending;
 
-use super::super::outcome::RunOutcome;
-use super::super::plan::FaultKind;
-use super::super::scene::{Asking, Scene};
-use super::super::verdict::answer::ToldAnswer;
-pub(super) use super::super::verdict::answer::ToldPlace;
 use super::clock::{Nanos, SECOND, nanos};
+use crate::outcome::RunOutcome;
+use crate::plan::FaultKind;
+use crate::scene::{Asking, Scene};
+use crate::verdict::answer::ToldAnswer;
+pub(super) use crate::verdict::answer::ToldPlace;
 use answers::{Doubt, WatchedAnswers};
 use endings::{Evidence, WatchedEndings};
 use flood::{CopySent, WatchedFlood};
@@ -388,8 +388,8 @@ mod tests {
     use common::query::{Ask, ContactMark, Path, Tally};
     use common::session::EndReason;
 
-    use super::super::super::faults::Fault;
     use super::*;
+    use crate::faults::Fault;
     use crate::scene::tests::chain;
 
     pub(super) const CLIENT: usize = 3;

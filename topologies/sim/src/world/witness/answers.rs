@@ -9,8 +9,8 @@ use std::collections::HashSet;
 
 use common::query::QueryId;
 
-use super::super::super::verdict::answer::{Allowance, HeardAnswers, ToldAnswer};
-use super::super::super::verdict::demand::Demand;
+use crate::verdict::answer::{Allowance, HeardAnswers, ToldAnswer};
+use crate::verdict::demand::Demand;
 
 /// The answers to one query.
 #[derive(Debug)]
@@ -117,10 +117,10 @@ impl WatchedAnswers {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SECOND;
-    use super::super::tests::{CLIENT, asked, assert_broke, id, value};
     use super::*;
     use crate::scene::tests::chain;
+    use crate::world::witness::SECOND;
+    use crate::world::witness::tests::{CLIENT, asked, assert_broke, id, value};
 
     #[test]
     fn a_second_answer_of_the_same_life_is_noticed() {

@@ -12,12 +12,6 @@ use common::limits::SILENCE_DEFAULT;
 use common::session::{EndReason, Ending};
 use oracle::Demanded;
 
-use super::super::super::outcome::RunOutcome;
-use super::super::super::plan::FaultKind;
-use super::super::super::scene::Scene;
-use super::super::super::verdict::Facts;
-use super::super::super::verdict::demand::Demand;
-use super::super::super::verdict::ending::Mischief;
 use super::answers::WatchedAnswers;
 use super::flood::WatchedFlood;
 use super::forgeries::Forgeries;
@@ -25,6 +19,12 @@ use super::lies::Lies;
 use super::links::WatchedLinks;
 use super::queries::{WatchedQueries, WatchedQuery};
 use super::{Nanos, nanos};
+use crate::outcome::RunOutcome;
+use crate::plan::FaultKind;
+use crate::scene::Scene;
+use crate::verdict::Facts;
+use crate::verdict::demand::Demand;
+use crate::verdict::ending::Mischief;
 
 /// What everybody else has seen.
 #[derive(Clone, Copy)]
@@ -205,11 +205,11 @@ mod tests {
     use common::link::LinkId;
     use common::query::Tally;
 
-    use super::super::super::super::plan::Delays;
-    use super::super::SECOND;
-    use super::super::tests::{CLIENT, asked, assert_broke, complete, copy, silence, troubled, value};
     use super::*;
+    use crate::plan::Delays;
     use crate::scene::tests::chain;
+    use crate::world::witness::SECOND;
+    use crate::world::witness::tests::{CLIENT, asked, assert_broke, complete, copy, silence, troubled, value};
 
     #[test]
     fn complete_without_a_holder_is_noticed() {

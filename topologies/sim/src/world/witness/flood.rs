@@ -13,8 +13,8 @@ use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::link::LinkId;
 use common::query::{Query, QueryId};
 
-use super::super::super::scene::Scene;
-use super::super::super::verdict::Crossed;
+use crate::scene::Scene;
+use crate::verdict::Crossed;
 
 /// A copy that a servent sends, and what is known of its query.
 pub(super) struct CopySent<'a> {
@@ -98,11 +98,11 @@ mod tests {
     use common::limits::SEEN_TP3_AGE_MAX;
     use common::query::Ask;
 
-    use super::super::super::super::plan::Wire;
-    use super::super::tests::{CLIENT, asked, assert_broke, copy, forged, id};
-    use super::super::{SECOND, nanos};
     use super::*;
+    use crate::plan::Wire;
     use crate::scene::tests::chain;
+    use crate::world::witness::tests::{CLIENT, asked, assert_broke, copy, forged, id};
+    use crate::world::witness::{SECOND, nanos};
 
     #[test]
     fn a_second_copy_and_one_that_goes_too_far_are_noticed() {

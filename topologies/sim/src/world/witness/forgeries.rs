@@ -8,8 +8,8 @@ use common::dialect::Dialect;
 use common::query::{Ask, ContactMark, ContactName, Query, QueryId};
 use common::session::Ending;
 
-use super::super::super::plan::Wire;
 use super::queries::WatchedQuery;
+use crate::plan::Wire;
 
 /// What was forged of one query.
 #[derive(Clone, Debug, Default)]
@@ -138,10 +138,12 @@ mod tests {
     use common::key::Key;
     use common::link::LinkId;
 
-    use super::super::SECOND;
-    use super::super::tests::{CLIENT, asked, assert_broke, complete, copy, forged, id, scene_ask, troubled, value};
     use super::*;
     use crate::scene::tests::chain;
+    use crate::world::witness::SECOND;
+    use crate::world::witness::tests::{
+        CLIENT, asked, assert_broke, complete, copy, forged, id, scene_ask, troubled, value,
+    };
 
     #[test]
     fn beside_tp3_what_a_contact_is_said_to_have_open_no_more_may_come_again() {

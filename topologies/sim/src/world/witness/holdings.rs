@@ -24,10 +24,10 @@ pub(super) fn not_forgotten(servent: usize, holdings: impl Iterator<Item = Holdi
 
 #[cfg(test)]
 mod tests {
-    use super::super::SECOND;
-    use super::super::tests::{asked, assert_broke};
     use super::*;
     use crate::scene::tests::chain;
+    use crate::world::witness::SECOND;
+    use crate::world::witness::tests::{asked, assert_broke};
 
     #[test]
     fn what_is_not_forgotten_is_noticed() {

@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use common::message::ServentId;
 use common::query::QueryId;
 
-use super::super::super::verdict::answer::HeardAnswers;
-use super::super::super::verdict::demand::Demand;
+use crate::verdict::answer::HeardAnswers;
+use crate::verdict::demand::Demand;
 
 /// Under whose name a forger answers.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) enum Pretence {
+pub(crate) enum Pretence {
     /// It says no name.
     Nobody,
     /// One that no servent has.
@@ -129,10 +129,10 @@ impl Lies {
 mod tests {
     use common::query::AnswerBody;
 
-    use super::super::super::super::scene::Scene;
-    use super::super::tests::{CLIENT, asked, assert_broke, complete, id, silence, troubled, value};
-    use super::super::{SECOND, Witness};
     use super::*;
+    use crate::scene::Scene;
+    use crate::world::witness::tests::{CLIENT, asked, assert_broke, complete, id, silence, troubled, value};
+    use crate::world::witness::{SECOND, Witness};
 
     /// A witness of a query that its holder answers, and that a forger is there to answer too.
     fn lied_to(scene: &Scene) -> Witness<'_> {

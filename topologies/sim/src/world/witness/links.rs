@@ -3,9 +3,9 @@
 //! - A link stands only between servents of which one listed the other.
 //! - Where there are no faults, none falls once the overlay has stood.
 
-use super::super::super::graph::{Graph, number};
-use super::super::super::scene::Scene;
 use super::Nanos;
+use crate::graph::{Graph, number};
+use crate::scene::Scene;
 
 /// How a servent or a link fared.
 #[derive(Clone, Copy, Debug, Default)]
@@ -167,10 +167,10 @@ fn place_of(graph: &Graph, a: usize, b: usize) -> Option<usize> {
 mod tests {
     use common::overlay::Holding;
 
-    use super::super::SECOND;
-    use super::super::tests::{asked, assert_broke, troubled};
     use super::*;
     use crate::scene::tests::chain;
+    use crate::world::witness::SECOND;
+    use crate::world::witness::tests::{asked, assert_broke, troubled};
 
     #[test]
     fn limits_and_links_are_watched() {

@@ -11,11 +11,11 @@ use common::dialect::Dialect;
 use common::limits::SEEN_TP3_AGE_MAX;
 use common::query::QueryId;
 
-use super::super::super::dialects;
-use super::super::super::plan::Wire;
-use super::super::super::scene::{Asking, Scene};
-use super::super::super::verdict::demand::Demand;
 use super::{Nanos, nanos};
+use crate::dialects;
+use crate::plan::Wire;
+use crate::scene::{Asking, Scene};
+use crate::verdict::demand::Demand;
 
 /// A query and its client.
 pub(super) struct WatchedQuery {
@@ -206,10 +206,10 @@ impl WatchedQueries {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SECOND;
-    use super::super::tests::{CLIENT, asked, assert_broke, client, id};
     use super::*;
     use crate::scene::tests::chain;
+    use crate::world::witness::SECOND;
+    use crate::world::witness::tests::{CLIENT, asked, assert_broke, client, id};
 
     #[test]
     fn what_is_told_of_another_query_is_noticed() {

@@ -1,0 +1,253 @@
+//! What is on its way: it is written, sets out, arrives in order when its reader can read, and makes room for more.
+
+use crate::world::clock::Nanos;
+use crate::world::ends::{EndAt, EndStage};
+use crate::world::events::What;
+use crate::world::machines::Slow;
+use crate::world::pipes::{Chunk, Load};
+
+use super::SimNetwork;
+use super::blocking::UNACKNOWLEDGED_MAX;
+
+/// Room of what has arrived, kept for what is sent next: so many pieces of so many bytes at most.
+const SPARE_MAX: usize = 256;
+const SPARE_BYTES_MAX: usize = 16 * 1024;
+
+/// Something that has come to its end.
+pub(crate) struct Arrived {
+    pub(crate) to: EndAt,
+    pub(crate) node: usize,
+    pub(crate) stage: EndStage,
+    chunk: Chunk,
+    /// How much of it is read now.
+    delivered_bytes: usize,
+    slow: Option<Slow>,
+}
+
+impl Arrived {
+    /// The bytes that are read now; nothing where it is the end of all.
+    pub(crate) fn bytes(&self) -> Result<&[u8], &'static str> {
+        match &self.chunk.load {
+            Load::Bytes { bytes, taken } => Ok(bytes.get(*taken..taken + self.delivered_bytes).unwrap_or_default()),
+            Load::End { reason, .. } => Err(reason),
+        }
+    }
+}
+
+impl SimNetwork {
+    /// Takes as many of these bytes as there is room for, and says how many; sometimes not even that.
+    pub(crate) fn write(&mut self, from: EndAt, bytes: &[u8]) -> usize {
+        self.check_unsent(from, bytes.len());
+        let mut length = bytes.len().min(self.connections[from.connection].pipe(from.party).room(self.way));
+        if length > 1 && self.random.chance(self.way.cuts_percent) {
+            length = 1 + self.random.index(length - 1);
+        }
+        if length > 0 {
+            let mut written = self.spare.pop().unwrap_or_default();
+            written.extend_from_slice(bytes.get(..length).unwrap_or_default());
+            self.push(from, Load::Bytes { bytes: written, taken: 0 });
+        }
+        length
+    }
+
+    /// Puts bytes that no exchange made on their way, as far as there is room.
+    pub(crate) fn inject(&mut self, from: EndAt, bytes: &[u8]) {
+        let room = self.connections[from.connection].pipe(from.party).room(self.way);
+        let bytes = bytes.get(..bytes.len().min(room)).unwrap_or_default().to_vec();
+        if !bytes.is_empty() {
+            self.push(from, Load::Bytes { bytes, taken: 0 });
+        }
+    }
+
+    pub(super) fn push(&mut self, from: EndAt, load: Load) {
+        if self.connections[from.connection].is_cut {
+            return;
+        }
+        let window_bytes = self.way.window_bytes;
+        let pipe = self.pipe_mut(from);
+        pipe.held_bytes += load.bytes_count();
+        let held_bytes = pipe.held_bytes;
+        if held_bytes > window_bytes {
+            self.broke(format!("{held_bytes} bytes in a pipe of {window_bytes}"));
+        }
+        self.written.push((from, load));
+    }
+
+    /// What was sent sets out.
+    pub(crate) fn send_written(&mut self) {
+        let mut written = std::mem::take(&mut self.written);
+        written.sort_by_key(|(from, _)| *from);
+        for (from, load) in written.drain(..) {
+            self.set_out(from, load);
+        }
+        self.written = written;
+    }
+
+    fn set_out(&mut self, from: EndAt, load: Load) {
+        let found = &self.connections[from.connection];
+        // It may have ended since.
+        if found.is_cut || found.both(|end| end.stage == EndStage::Gone) {
+            return;
+        }
+        let now = self.clock.now();
+        let at = now + self.delay_to(from.other());
+        let ticket = self.clock.ticket();
+        let pipe = self.pipe_mut(from);
+        let waits_in_vain = pipe.blocks > 0 && pipe.chunks.is_empty();
+        pipe.push(now, at, ticket, load);
+        let epoch = pipe.epoch;
+        if waits_in_vain {
+            self.clock.schedule(now + UNACKNOWLEDGED_MAX, What::Unacknowledged { from, epoch });
+        }
+        self.kick(from);
+    }
+
+    /// Says that nothing more will come.
+    pub(crate) fn push_end(&mut self, from: EndAt, reason: &'static str) {
+        if !std::mem::replace(&mut self.end_mut(from).said_end, true) {
+            self.push(from, Load::End { reason, is_last: false });
+        }
+    }
+
+    /// What comes to an end is read from now on, or is not.
+    pub(crate) fn set_is_read(&mut self, at: EndAt, is_read: bool) {
+        self.end_mut(at).is_read = is_read;
+        if is_read {
+            self.kick(at.other());
+        }
+    }
+
+    /// When the first of a pipe may be read; nothing while something else has to happen first.
+    fn readable_at(&self, from: EndAt) -> Option<Nanos> {
+        let found = &self.connections[from.connection];
+        let pipe = found.pipe(from.party);
+        let reader = found.end(from.party.other());
+        let first = pipe.chunks.front()?;
+        let is_paused = reader.stage != EndStage::Gone && self.machines[reader.node].is_paused();
+        if pipe.blocks > 0 || is_paused {
+            return None;
+        }
+        match reader.stage {
+            EndStage::Dialling => None,
+            EndStage::Open if !reader.is_read => None,
+            EndStage::Open => Some(first.at.max(reader.rests_until).max(reader.slow_until)),
+            EndStage::Closing | EndStage::Gone => Some(first.at),
+        }
+    }
+
+    /// Sees to it that the first of a pipe is read when it can be.
+    pub(crate) fn kick(&mut self, from: EndAt) {
+        if self.connections[from.connection].pipe(from.party).is_scheduled {
+            return;
+        }
+        let Some(at) = self.readable_at(from) else { return };
+        let now = self.clock.now();
+        let pipe = self.pipe_mut(from);
+        pipe.is_scheduled = true;
+        // What nothing held up keeps its place in the order.
+        match pipe.chunks.front().filter(|first| first.at == at && at > now).map(|first| first.ticket) {
+            Some(ticket) => self.clock.schedule_with(ticket, at, What::Arrive { from }),
+            None => self.clock.schedule(at, What::Arrive { from }),
+        }
+    }
+
+    /// Takes what has come out of a pipe, unless it is too early.
+    pub(crate) fn arrive(&mut self, from: EndAt) -> Option<Arrived> {
+        self.pipe_mut(from).is_scheduled = false;
+        if self.readable_at(from).is_none_or(|at| at > self.clock.now()) {
+            self.kick(from);
+            return None;
+        }
+        let to = from.other();
+        let reader = self.end(to);
+        let (node, stage) = (reader.node, reader.stage);
+        let slow = self.machines[node].slow.filter(|_| stage == EndStage::Open);
+        let chunk = self.pipe_mut(from).chunks.pop_front()?;
+        let held_bytes = chunk.load.bytes_count();
+        let delivered_bytes = slow.map_or(held_bytes, |slow| slow.bytes.min(held_bytes));
+        Some(Arrived { to, node, stage, chunk, delivered_bytes, slow })
+    }
+
+    /// What has come was received: the rest of it waits.
+    pub(crate) fn keep_rest(&mut self, arrived: &mut Arrived) {
+        let chunk = &mut arrived.chunk;
+        let (at, sent, ticket) = (chunk.at, chunk.sent, chunk.ticket);
+        let Load::Bytes { bytes, taken } = &mut chunk.load else { return };
+        let (bytes, taken) = (std::mem::take(bytes), *taken + arrived.delivered_bytes);
+        if taken < bytes.len() {
+            let load = Load::Bytes { bytes, taken };
+            self.pipe_mut(arrived.to.other()).chunks.push_front(Chunk { at, sent, ticket, load });
+        } else {
+            self.recycle(bytes);
+        }
+    }
+
+    /// What has come was dealt with: there is room again for more.
+    pub(crate) fn make_room(&mut self, arrived: &Arrived) {
+        let now = self.clock.now();
+        let pipe = self.pipe_mut(arrived.to.other());
+        pipe.held_bytes = pipe.held_bytes.saturating_sub(arrived.delivered_bytes);
+        if let Some(slow) = arrived.slow {
+            self.end_mut(arrived.to).slow_until = now + slow.pause;
+        }
+    }
+
+    pub(super) fn recycle(&mut self, mut bytes: Vec<u8>) {
+        if self.spare.len() < SPARE_MAX && bytes.capacity() <= SPARE_BYTES_MAX {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
+    }
+
+    /// Whether the first of what is on its way from here is the last word between the two.
+    pub(crate) fn is_last_word(&self, from: EndAt) -> bool {
+        let pipe = self.connections[from.connection].pipe(from.party);
+        pipe.chunks.front().is_some_and(|first| matches!(first.load, Load::End { is_last: true, .. }))
+    }
+
+    /// Whether what waits at an end is within the limit of its kind.
+    fn check_unsent(&mut self, at: EndAt, unsent: usize) {
+        let end = self.end(at);
+        let (node, most) = (end.node, end.unsent_bytes_max);
+        if unsent > most {
+            let address = self.address(node);
+            self.broke(format!("{unsent} bytes wait unsent at {address}, where {most} are the most"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::clock::MILLISECOND;
+    use crate::world::ends::Party;
+    use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked, narrow};
+
+    #[test]
+    fn a_pipe_holds_no_more_than_it_may_and_delivers_in_order() {
+        let mut network = linked(narrow());
+        network.inject(FROM, &[1; 40]);
+        go_on(&mut network, MILLISECOND);
+        network.inject(FROM, &[2; 100]);
+        assert_eq!(network.connection(0).pipe(Party::Dialler).held_bytes, 64);
+        assert_eq!(arrivals(&mut network), [(10, 24), (11, 0)]);
+    }
+
+    #[test]
+    fn nothing_is_read_while_an_end_rests() {
+        let mut network = linked(narrow());
+        network.end_mut(TO).stage = EndStage::Open;
+        network.end_mut(TO).rests_until = 5_000 * MILLISECOND;
+        network.inject(FROM, &[1; 40]);
+        assert_eq!(arrivals(&mut network), [(5_000, 0)]);
+    }
+
+    #[test]
+    fn a_slow_reader_takes_a_few_bytes_at_a_time() {
+        let mut network = linked(narrow());
+        network.end_mut(TO).stage = EndStage::Open;
+        network.machines[1].slow = Some(Slow { bytes: 3, pause: 20 * MILLISECOND, faults: 1 });
+        network.inject(FROM, &[1; 10]);
+        assert_eq!(arrivals(&mut network), [(10, 7), (30, 4), (50, 1), (70, 0)]);
+    }
+}

@@ -1,0 +1,94 @@
+//! What comes to an end of a connection, and how whoever has it learns that it is over.
+
+use crate::world::ends::{EndAt, EndStage};
+use crate::world::face::Face;
+use crate::world::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE};
+
+use super::{Departure, Mind, Shell};
+
+impl<F: Face> Shell<F> {
+    pub(super) fn on_arrival(&mut self, from: EndAt) {
+        let Some(mut arrived) = self.network.arrive(from) else { return };
+        let (to, node, stage) = (arrived.to, arrived.node, arrived.stage);
+        self.note_event(node, 5);
+        match arrived.bytes() {
+            Err(reason) => self.on_end(to, reason),
+            Ok(bytes) => {
+                self.trace.note_bytes(bytes);
+                if stage == EndStage::Open {
+                    let nobody_is_told =
+                        !self.network.end(to).speaks || matches!(self.nodes[node].mind, Mind::Stranger);
+                    if nobody_is_told {
+                        self.network.machines[node].unheard_bytes += bytes.len();
+                    }
+                    self.nodes[node].exchange.receive(to.link(), bytes);
+                    self.touch(node);
+                }
+                self.network.keep_rest(&mut arrived);
+                match self.network.end(to).stage {
+                    EndStage::Open => self.tell_heard(node),
+                    // Discarded. Nothing is delivered to one that is still dialling.
+                    EndStage::Closing | EndStage::Dialling => {}
+                    EndStage::Gone => self.network.refuse(to),
+                }
+            }
+        }
+        self.network.make_room(&arrived);
+        // There is room again for what the other end has queued.
+        let sender = self.network.end(from).node;
+        self.nodes[sender].exchange.on_writable(from.link());
+        if self.nodes[sender].exchange.is_unflushed() {
+            self.touch(sender);
+        }
+        self.network.kick(from);
+    }
+
+    /// The other end has said that nothing more will come.
+    fn on_end(&mut self, at: EndAt, reason: &str) {
+        self.network.let_go(at, IT_CLOSED);
+        self.end_link(at, reason);
+    }
+
+    /// The program learns that a connection is over, if it knew of it.
+    fn end_link(&mut self, at: EndAt, reason: &str) {
+        let node = self.network.end(at).node;
+        let (link, reason) = (at.link(), reason.to_owned());
+        self.with_exchange(node, |exchange, now, pipes| exchange.on_closed(now, link, reason, pipes));
+        self.tell_heard(node);
+    }
+
+    pub(super) fn on_broken(&mut self, at: EndAt) {
+        let Some(stage) = self.network.on_broken(at) else { return };
+        let node = self.network.end(at).node;
+        self.note_event(node, 7);
+        self.end_link(at, IT_BROKE);
+        if stage == EndStage::Dialling {
+            let caller = self.network.connection(at.connection).caller;
+            let address = self.network.address(self.network.end(at.other()).node);
+            self.on_no_answer(node, caller, address, false);
+        }
+    }
+
+    /// An end stops waiting for the other, which learns of it if it can.
+    pub(super) fn give_up_on_other(&mut self, at: EndAt) {
+        self.on_broken(at);
+        self.network.tell_other_of_end(at);
+    }
+
+    /// Whoever lives at a node is gone, and its system ends what it had open, in order or not.
+    pub(crate) fn kill(&mut self, node: usize, how: Departure) {
+        self.end(node);
+        self.network.machines[node].life += 1;
+        self.network.machines[node].has_vanished = how == Departure::Vanished;
+        for at in self.network.ends_of(node) {
+            match how {
+                Departure::Vanished => self.network.vanish(at),
+                Departure::Reset if self.network.end(at).stage != EndStage::Gone => {
+                    self.network.reset(at.connection);
+                    self.network.leave(at);
+                }
+                Departure::Reset | Departure::Closed => self.network.let_go(at, IT_IS_GONE),
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a mind learns of dials: its own, and those that come to it.
+
+use std::net::SocketAddr;
+
+use common::dialect::Dialect;
+use common::link::Purpose;
+use common::overlay::{self, Opening};
+use common::session;
+
+use crate::world::dials::{Caller, Knock};
+use crate::world::ends::{EndAt, EndStage};
+use crate::world::events::What;
+use crate::world::face::Face;
+use crate::world::network::Knocked;
+
+use super::{Mind, Shell, StrangerNews};
+
+impl<F: Face> Shell<F> {
+    pub(crate) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {
+        self.face.on_dialling(&self.network, node, address);
+        self.network.dial(node, caller, address, dialect);
+    }
+
+    pub(super) fn on_knock(&mut self, knock: &Knock) {
+        let Knock { node, caller, dialect, .. } = *knock;
+        self.note_event(node, 2);
+        let told = self.face.fate_of(&self.network, knock);
+        let fate = told.unwrap_or_else(|| self.network.fate_of(knock));
+        match self.network.on_knock(knock, fate) {
+            Some(Knocked::Connected { connection, is_established }) => {
+                let link = EndAt::dialler_of(connection).link();
+                self.nodes[node].exchange.on_dialled(link, dialect, caller.purpose());
+                if is_established {
+                    self.unless_paused(What::Established { connection });
+                }
+                self.unless_paused(What::Accepted { connection });
+            }
+            Some(Knocked::Refused(what)) => self.unless_paused(what),
+            None => {}
+        }
+    }
+
+    pub(super) fn on_no_answer(&mut self, node: usize, caller: Caller, address: SocketAddr, refused: bool) {
+        self.note_event(node, 9);
+        let reason = if refused { "connection refused" } else { "timed out" };
+        self.face.on_no_answer(&self.network, node, caller, address, reason);
+        if let Caller::Mind(dial) = caller {
+            self.tell_servent(node, overlay::Input::DialFailed { dial, refused, reason: reason.to_owned() });
+        }
+    }
+
+    pub(super) fn on_accepted(&mut self, connection: usize) {
+        let at = EndAt::acceptor_of(connection);
+        let end = self.network.end(at);
+        if end.stage != EndStage::Open {
+            return;
+        }
+        let (node, speaks, dialler) = (end.node, end.speaks, self.network.end(at.other()).node);
+        self.note_event(node, 3);
+        let link = at.link();
+        let mut from = self.network.address(dialler);
+        // Answers in TP3 leave from the port their servent listens on; whatever else leaves from any port.
+        if self.network.connection(connection).caller.purpose() != Purpose::Answers {
+            let [.., high, low] = (connection as u64).to_be_bytes();
+            from.set_port(u16::from_be_bytes([high, low]) | 0x8000);
+        }
+        self.with_exchange(node, |exchange, _, _| exchange.on_accepted(link, from));
+        match &self.nodes[node].mind {
+            Mind::Servent(_) if speaks => {
+                let opening = Opening::Accepted(from);
+                self.tell_servent(node, overlay::Input::Opened { link, opening });
+            }
+            Mind::Client(_) if speaks => {
+                self.tell_client(node, session::Input::Accepted { link, from });
+            }
+            _ => {}
+        }
+        self.tell_heard(node);
+    }
+
+    pub(super) fn on_established(&mut self, connection: usize) {
+        if !self.network.on_established(connection) {
+            return;
+        }
+        let at = EndAt::dialler_of(connection);
+        let (node, caller) = (self.network.end(at).node, self.network.connection(connection).caller);
+        self.note_event(node, 4);
+        let link = at.link();
+        self.with_exchange(node, |exchange, _, _| exchange.on_connected(link));
+        match caller {
+            Caller::Mind(dial) => {
+                let opening = Opening::Dialled(dial);
+                self.tell_servent(node, overlay::Input::Opened { link, opening });
+            }
+            Caller::Contact => {
+                let contact = self.network.address(self.network.end(at.other()).node);
+                self.tell_client(node, session::Input::Attached { link, contact });
+            }
+            Caller::Stranger { number, .. } => self.strangers.push_back(StrangerNews::Connected { number, at }),
+        }
+        self.tell_heard(node);
+        self.network.kick(at.other());
+    }
+}

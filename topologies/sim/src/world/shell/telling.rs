@@ -1,0 +1,190 @@
+//! Tells minds what was heard and does what they want.
+
+use common::disk::{Job, JobDone};
+use common::exchange::{Heard, Outside};
+use common::link::LinkId;
+use common::message::Message;
+use common::overlay::{self};
+use common::session::{self, Session};
+use common::time::Time;
+use common::wire::WireError;
+
+use crate::world::dials::Caller;
+use crate::world::ends::{EndAt, EndStage};
+use crate::world::events::What;
+use crate::world::face::{Face, LookUp};
+use crate::world::network::SimNetwork;
+
+use super::{Mind, Shell, StrangerNews};
+
+impl<F: Face> Shell<F> {
+    /// Tells whoever is at a node what was heard on its links.
+    pub(super) fn tell_heard(&mut self, node: usize) {
+        while let Some((link, heard)) = self.next_heard(node) {
+            self.hand_on_news();
+            self.hear(node, link, heard);
+        }
+    }
+
+    fn next_heard(&mut self, node: usize) -> Option<(LinkId, Heard)> {
+        // An exchange that was lent is settled once more.
+        if !self.nodes[node].exchange.may_have_heard() {
+            return None;
+        }
+        self.with_exchange(node, |exchange, now, pipes| exchange.next_heard(now, pipes))
+    }
+
+    fn hear(&mut self, node: usize, link: LinkId, heard: Heard) {
+        let at = EndAt::of(link);
+        let must_end = match &heard {
+            Heard::Message(Message::Hello(hello)) => {
+                self.network.on_hello(at, hello.role);
+                self.hand_on_news();
+                false
+            }
+            Heard::Malformed(error) => {
+                if *error == WireError::Unfinished {
+                    self.note_event(node, 6);
+                }
+                true
+            }
+            Heard::Message(_) | Heard::Closed(_) => false,
+        };
+        self.face.on_heard(&self.network, link, &heard);
+        let speaks = self.network.end(at).speaks;
+        match self.nodes[node].mind {
+            Mind::Servent(_) if speaks => {
+                self.tell_servent(node, heard.for_servent(link));
+            }
+            Mind::Client(_) if speaks => {
+                self.tell_client(node, heard.for_client(link));
+            }
+            Mind::Stranger => {
+                if let Heard::Message(message) = heard {
+                    self.strangers.push_back(StrangerNews::Heard { node, at, message });
+                }
+                return;
+            }
+            _ => return,
+        }
+        if must_end && self.network.end(at).stage == EndStage::Open {
+            let address = self.network.address(node);
+            self.broke(&format!("{address} keeps a link it cannot understand"));
+        }
+    }
+
+    pub(crate) fn tell_servent(&mut self, node: usize, input: overlay::Input) -> usize {
+        let (time, now) = (self.time(), self.now());
+        let mut wanted = std::mem::take(&mut self.wanted);
+        let Mind::Servent(overlay) = &mut self.nodes[node].mind else { return 0 };
+        overlay.handle(time, input, &mut wanted);
+        self.face.on_handled(now, node, overlay);
+        let count = wanted.len();
+        for output in wanted.drain(..) {
+            self.perform(node, output);
+        }
+        self.wanted = wanted;
+        self.look_at_deadline(node);
+        count
+    }
+
+    fn perform(&mut self, node: usize, output: overlay::Output) {
+        if let overlay::Output::Close { link } = &output {
+            self.close(node, *link);
+        }
+        match self.with_exchange(node, |exchange, now, pipes| exchange.perform(now, output, pipes)) {
+            Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
+            Some(Outside::Disk(job)) => self.do_job(node, job),
+            None => {}
+        }
+    }
+
+    /// A mind closes a link, if it is still one.
+    fn close(&mut self, node: usize, link: LinkId) {
+        let at = EndAt::of(link);
+        if at.connection < self.network.connections_count()
+            && self.network.end(at).node == node
+            && self.network.end(at).stage == EndStage::Open
+        {
+            self.face.on_closing(&self.network, link);
+            self.network.close(at);
+        }
+    }
+
+    /// Looks names up. Nobody here has data to be read again.
+    fn do_job(&mut self, node: usize, job: Job) {
+        let Job::LookUp { neighbor, name } = job else {
+            if let Some(done) = job.failed("there is no file") {
+                self.tell_servent(node, overlay::Input::Disk(done));
+            }
+            return;
+        };
+        let now = self.now();
+        let found = self.face.look_up(&self.network, node, &name);
+        let done = |network: &SimNetwork, found: Option<usize>| {
+            let addresses = found.map(|found| vec![network.address(found)]);
+            JobDone::LookedUp { neighbor, addresses: addresses.ok_or_else(|| "nobody is called so".to_owned()) }
+        };
+        let done = match found {
+            LookUp::Found(found) => done(&self.network, Some(found)),
+            LookUp::Unknown => done(&self.network, None),
+            LookUp::Later(wait, found) => {
+                let (life, done) = (self.network.machines[node].life, done(&self.network, found));
+                return self.network.clock.schedule(now + wait, What::LookedUp { node, life, done });
+            }
+        };
+        self.tell_servent(node, overlay::Input::Disk(done));
+    }
+
+    pub(super) fn on_looked_up(&mut self, node: usize, life: u32, done: JobDone) {
+        if self.network.machines[node].life == life {
+            self.note_event(node, 14);
+            self.tell_servent(node, overlay::Input::Disk(done));
+        }
+    }
+
+    pub(crate) fn tell_client(&mut self, node: usize, input: session::Input) -> usize {
+        self.with_client(node, |now, session, wanted| session.handle(now, input, wanted))
+    }
+
+    /// Has a client's mind act, does what it wants, and gives how much that was.
+    pub(crate) fn with_client(
+        &mut self,
+        node: usize,
+        act: impl FnOnce(Time, &mut Session, &mut Vec<session::Output>),
+    ) -> usize {
+        let now = self.time();
+        let mut wanted = std::mem::take(&mut self.wanted_of_clients);
+        let Mind::Client(session) = &mut self.nodes[node].mind else { return 0 };
+        act(now, session, &mut wanted);
+        let count = wanted.len();
+        let mut events = Vec::new();
+        for output in wanted.drain(..) {
+            match &output {
+                session::Output::Send { message: Message::Request(request), .. } => {
+                    self.face.on_request(node, request.sequence);
+                }
+                session::Output::Close { link } if self.nodes[node].exchange.is_known(*link) => {
+                    self.face.on_closing(&self.network, *link);
+                }
+                _ => {}
+            }
+            let report =
+                self.with_exchange(node, |exchange, now, pipes| exchange.perform_for_client(now, output, pipes));
+            events.extend(report.and_then(|report| self.face.on_told(&self.network, node, report)));
+        }
+        self.wanted_of_clients = wanted;
+        self.look_at_deadline(node);
+        let now = self.now();
+        for event in events {
+            self.network.clock.schedule(now, What::Scene(event));
+        }
+        count
+    }
+
+    /// Says something as a stranger. What it cannot say it does not say: it is no mind of ours that would have to be told.
+    pub(crate) fn say_as_stranger(&mut self, at: EndAt, message: &Message) {
+        let (node, link) = (self.network.end(at).node, at.link());
+        let _ = self.with_exchange(node, |exchange, now, pipes| exchange.send(now, link, message, pipes));
+    }
+}
