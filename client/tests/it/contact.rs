@@ -10,17 +10,21 @@ mod shown;
 mod unexpected;
 mod wait;
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::process::Stdio;
 
+use crate::support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
+use crate::support::process::{self, Client, Run};
+use crate::support::{IN_TIME, nobody, side_by_side};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
-use common::message::{Echo, Finished, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId};
-use serde_json::Value;
-
-use crate::support::fake::{Fake, Peer, asked_hash, tally};
-use crate::support::process::{Client, Run};
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::wire::PREFACE;
+use peers::PATIENCE;
+use serde_json::{Value, json};
 
 fn quiet(out: impl Into<String>, code: i32) -> Run {
     Run { out: out.into(), log: String::new(), code }

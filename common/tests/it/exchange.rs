@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, Transport};
+use common::exchange::{Exchange, Heard, READ_BYTES, Transport};
 use common::key::Key;
+use common::limits::{FRAME_WAIT_MAX, LINGER_MAX};
 use common::link::{Link, LinkId, Purpose, SendError};
-use common::message::{Hello, Message, Role, ServentId};
-use common::overlay;
+use common::message::{Goodbye, Hello, Message, Role, ServentId};
+use common::overlay::{self, Dial};
 use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
 use common::session;
 use common::time::Time;

@@ -14,8 +14,9 @@ use crate::support::mind::*;
 use common::limits::*;
 use common::link::LinkId;
 use common::message::Message;
-use common::overlay::Output;
+use common::overlay::{Config, Output};
 use common::query::{ContactMark, Query, Tally};
+use common::time::Time;
 
 fn spoilt() -> Tally {
     Tally { lost: 1, spoilt: 1, ..Tally::default() }

@@ -3,21 +3,18 @@
 //!
 //! Those at the other end of its own dials, and those who vanish, are in `silence.rs`.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::*;
+use crate::support::serve_tea;
 use common::limits::{CONNECTIONS_MAX, KEY_BYTES_MAX};
-use common::message::{Echo, Hello, Message, Role};
+use common::message::{Echo, Hello};
 use common::query::Tally;
 use common::wire::PREFACE;
-use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask, frame};
-use rustix::process::{Resource, Signal, getrlimit};
+use peers::frame;
+use rustix::process::{Resource, getrlimit};
 use servent::poller::{Interest, Poller, Ready, Watched};
-use servent::sockets::raise_descriptor_limit;
-
-use crate::support::{DataFile, Process, logged, serve_tea, tea};
 
 /// In what the system counts processor time for /proc.
 const TICKS_PER_SECOND: u64 = 100;

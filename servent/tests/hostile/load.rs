@@ -2,20 +2,14 @@
 //!
 //! Neighbors and clients that mean harm are in `hostile_peers.rs`; what a single signal does is in `it/lifecycle.rs`.
 
-use std::fs;
-use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{fs, thread};
 
-use common::message::{Goodbye, Message, Request};
-use peers::{ANSWER_PORT, Attack, PATIENCE, Peer, ask, query};
-use rustix::process::Signal;
+use super::*;
+use common::message::{Goodbye, Request};
+use peers::{Attack, query};
 use topologies::fleet::program;
-
-use crate::support::{DataFile, Process, tea};
 
 /// A number from the environment, for those who have more time.
 fn number(variable: &str, otherwise: usize) -> usize {

@@ -12,3 +12,14 @@ mod load;
 mod silence;
 #[path = "../support/mod.rs"]
 mod support;
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::support::{DataFile, Process, logged, tea};
+use common::message::{Message, Role};
+use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask};
+use rustix::process::Signal;
+use servent::sockets::raise_descriptor_limit;

@@ -5,16 +5,11 @@
 //! other end hears neither acknowledgement nor refusal, as from a machine that has lost its power. Where that is for the
 //! privileged only, these tests say so and are not run. What a firewall may answer in its stead (an ICMP message, a reset) is not tested.
 
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
-
+use super::*;
+use crate::support::{free_address, serve};
 use common::limits::CALL_DIALS_MAX;
-use common::message::{Message, Role, ServentId};
-use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask, may_swallow};
-use servent::sockets::raise_descriptor_limit;
-
-use crate::support::{Process, free_address, logged, serve, tea};
+use common::message::ServentId;
+use peers::may_swallow;
 
 // ---- addresses that swallow packets ----
 

@@ -12,10 +12,14 @@ mod roles;
 mod slow;
 
 use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
 
-use common::message::{Hello, Message, Role};
-use common::query::{Answer, AnswerBody};
-use peers::{ANSWER_PORT, Peer, ask};
+use crate::support::{DataFile, Process, free_address, logged, serve, serve_tea, tea};
+use common::limits::FRAME_BYTES_MAX;
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
+use common::query::{Answer, AnswerBody, Ask, Query, Tally};
+use peers::{ANSWER_PORT, AnswerPort, Peer, ask, frame, query};
 
 /// The first bytes of a connection.
 const PREFACE: [u8; 4] = common::wire::PREFACE;

@@ -13,13 +13,15 @@ mod seen;
 mod texts;
 mod words;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
 
-use peers::tp3::{Answers, Client, Flood, Wire};
-use peers::{ANSWER_PORT, Peer};
+use crate::support::{DataFile, free_address, logged, run, serve, serve_tea, stderr};
+use common::message::Message;
+use peers::tp3::{Answers, Client, Flood, Kind, TEXT_BYTES_MAX, Wire, attach, id, keyreq, resp, toporeq, unique};
+use peers::{ANSWER_PORT, Heard, Peer};
 use topologies::fleet::Servent;
-
-use crate::support::serve;
 
 /// What a client calls itself that is never answered, because nobody has what it asks for.
 const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9990);

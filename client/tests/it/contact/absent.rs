@@ -1,11 +1,7 @@
 //! No servent is there.
 
-use common::message::{Goodbye, Hello, Message, Role};
-use common::wire::{PREFACE, VERSION};
-
-use crate::support::fake::{Fake, Peer};
-use crate::support::nobody;
-use crate::support::process::{Client, Run};
+use super::*;
+use common::wire::VERSION;
 
 #[test]
 fn a_contact_that_is_not_there() {

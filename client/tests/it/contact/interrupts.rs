@@ -1,15 +1,7 @@
 //! Ctrl-C without a terminal.
 
-use std::io::{Read, Write};
-use std::process::Stdio;
-
-use common::message::Message;
+use super::*;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
-
-use super::{asked, quiet};
-use crate::support::fake::{Fake, tally};
-use crate::support::process::{self, Client};
 
 #[test]
 fn an_interrupt_ends_the_query_and_the_script() {

@@ -1,12 +1,6 @@
 //! The contact goes away.
 
-use common::message::{Goodbye, Hello, Message, Role, ServentId};
-use serde_json::json;
-
-use super::{asked, quiet};
-use crate::support::IN_TIME;
-use crate::support::fake::{Fake, Peer, tally};
-use crate::support::process::Client;
+use super::*;
 
 /// What a client says of a contact that does this in the middle of a query and then closes.
 fn loss(act: impl FnOnce(&mut Peer, u64)) -> String {

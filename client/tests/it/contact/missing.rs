@@ -1,16 +1,8 @@
 //! Nobody has it, or it did not arrive.
 
-use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::Child;
 
-use common::message::{Message, Request};
-use common::query::{Answer, AnswerBody, Tally};
-use serde_json::json;
-
-use super::{asked, key, quiet, unreported};
-use crate::support::fake::{Fake, Peer, asked_hash, tally};
-use crate::support::process::{self, Client};
-use crate::support::{IN_TIME, nobody, side_by_side};
+use super::*;
 
 /// What is said of so many answers that did not arrive at a client attached over loopback.
 fn did_not_arrive(count: &str, contact: SocketAddr) -> impl Fn(&str) -> bool {

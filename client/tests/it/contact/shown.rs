@@ -1,13 +1,6 @@
 //! What is shown.
 
-use std::io::Write;
-use std::process::Stdio;
-
-use common::message::{Message, Request};
-
-use super::{asked, quiet};
-use crate::support::fake::{Fake, tally};
-use crate::support::process::{self, Client};
+use super::*;
 
 #[test]
 fn a_value_is_one_line_and_moves_no_cursor() {

@@ -1,17 +1,8 @@
 //! What belongs to no query.
 
-use std::io::{Read, Write};
-
-use common::dialect::Dialect;
-use common::message::{Finished, Message};
-use common::query::{Answer, AnswerBody, Tally};
-use common::wire::{Frame, PREFACE, Position};
-use peers::PATIENCE;
-use serde_json::json;
-
-use super::{asked, quiet, unexpected_messages};
-use crate::support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
-use crate::support::process::{Client, fields};
+use super::*;
+use crate::support::process::fields;
+use common::wire::{Frame, Position};
 
 #[test]
 fn what_was_not_asked_for_is_named_and_dropped() {

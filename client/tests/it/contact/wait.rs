@@ -2,15 +2,9 @@
 
 use std::time::Instant;
 
-use common::query::Tally;
-use common::session::UNEXPECTED_TOLD_MAX;
-use peers::PATIENCE;
-use serde_json::json;
-
-use super::{UNREPORTED, asked, milliseconds, quiet, unexpected_messages, unreported};
-use crate::support::fake::{Peer, marks_sum, tally};
+use super::*;
 use crate::support::process::json;
-use crate::support::{IN_TIME, side_by_side};
+use common::session::UNEXPECTED_TOLD_MAX;
 
 #[test]
 fn silence_ends_a_query() {

@@ -1,11 +1,6 @@
 //! Last words, and what is told of a link that its mind has closed.
 
-use std::time::Duration;
-
-use super::{Desk, spoken};
-use common::limits::LINGER_MAX;
-use common::message::{Goodbye, Message};
-use common::session;
+use super::*;
 
 #[test]
 fn a_servent_says_its_last_words_shuts_once_and_waits_for_the_other_to_close() {

@@ -1,13 +1,7 @@
 //! Frames that have begun and do not end.
 
-use std::time::Duration;
-
-use super::{Desk, SECOND, unfinished};
-use common::dialect::Dialect;
+use super::*;
 use common::exchange::TIMERS_PER_TURN;
-use common::limits::FRAME_WAIT_MAX;
-use common::link::Purpose;
-use common::message::Message;
 
 #[test]
 fn a_frame_that_has_begun_must_end_in_time() {

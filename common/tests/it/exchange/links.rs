@@ -1,18 +1,12 @@
 //! What a link is for, and how far it is: under way, standing, over.
 
-use std::net::SocketAddr;
-
-use super::{Desk, answer, closed, servent, spoken};
-use common::dialect::Dialect;
-use common::exchange::{CLIENT_READ_BYTES, Heard, READ_BYTES, purpose_of};
+use super::*;
+use common::exchange::{CLIENT_READ_BYTES, purpose_of};
 use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, CONNECTIONS_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX,
 };
-use common::link::{Purpose, SendError};
-use common::message::{Hello, Message, Role};
-use common::overlay::{Dial, Errand};
-use common::wire::WireError;
+use common::overlay::Errand;
 
 // ---- what a link is for ----
 

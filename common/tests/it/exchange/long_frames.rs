@@ -1,9 +1,6 @@
 //! Long frames at a client: so many at once.
 
-use super::{Desk, answer, closed, servent};
-use common::dialect::Dialect;
-use common::link::{LinkId, Purpose};
-use common::message::{Hello, Message};
+use super::*;
 
 /// As many half-said long messages as there are places for.
 const LONG_MAX: usize = 16;

@@ -1,12 +1,6 @@
 //! Links that rest: nothing is read of them, told of them or timed.
 
-use std::time::Duration;
-
-use super::{Desk, closed, spoken};
-use common::limits::{FRAME_WAIT_MAX, LINGER_MAX};
-use common::link::LinkId;
-use common::message::Message;
-use common::overlay;
+use super::*;
 
 fn rest(link: LinkId) -> overlay::Output {
     overlay::Output::Rest { link }

@@ -1,18 +1,10 @@
 //! What is said: encoded once, queued, written in order, dropped where it cannot be said.
 
-use std::net::SocketAddr;
-
-use super::{Desk, answer, closed, query, servent, spoken};
-use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, Outside};
-use common::key::Key;
+use super::*;
+use common::exchange::Outside;
 use common::limits::{STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
-use common::link::{LinkId, Purpose, SendError};
-use common::message::{Hello, Message, Request};
-use common::overlay::{self, Dial};
-use common::query::Ask;
-use common::session::{self, Report};
-use common::wire::{Accepts, WireError};
+use common::message::Request;
+use common::session::Report;
 
 #[test]
 fn what_goes_to_many_goes_to_each_in_its_own_dialect() {

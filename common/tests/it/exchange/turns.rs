@@ -1,13 +1,7 @@
 //! Whose turn it is, and how much of one link is told in it.
 
-use std::time::Duration;
-
-use super::{Desk, SECOND, closed, spoken, unfinished};
-use common::exchange::{Heard, MESSAGES_PER_VISIT, READ_BYTES};
-use common::limits::{FRAME_WAIT_MAX, LINGER_MAX};
-use common::link::LinkId;
-use common::message::{Goodbye, Message};
-use common::wire::WireError;
+use super::*;
+use common::exchange::MESSAGES_PER_VISIT;
 
 /// How many messages of each of these links were heard.
 fn counts(heard: &[(LinkId, Heard)], links: [LinkId; 2]) -> [usize; 2] {

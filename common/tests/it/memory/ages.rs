@@ -1,9 +1,6 @@
 //! How long what is remembered stays.
 
-use super::{heard_silently, marked, spoilt, unmarked};
-use crate::support::mind::*;
-use common::limits::*;
-use common::time::Time;
+use super::*;
 
 #[test]
 fn a_contact_that_is_quiet_for_two_minutes_is_forgotten_and_not_a_beat_earlier() {

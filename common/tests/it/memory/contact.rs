@@ -2,14 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{marked, spoilt};
-use crate::support::mind::*;
-use common::limits::*;
-use common::link::LinkId;
-use common::message::{Message, ServentId};
-use common::overlay::{Config, Output};
-use common::query::{ContactMark, Query, Tally};
-use common::time::Time;
+use super::*;
+use common::message::ServentId;
 
 #[test]
 fn every_servent_goes_by_a_name_of_its_own() {

@@ -1,13 +1,7 @@
 //! Copies that neighbors bring: new, known, forged, or of what is over.
 
-use super::{heard_silently, marked, spoilt, unmarked};
-use crate::support::mind::*;
-use common::limits::*;
-use common::link::LinkId;
-use common::message::Message;
-use common::overlay::Config;
-use common::query::{Ask, Query, Tally};
-use common::time::Time;
+use super::*;
+use common::query::Ask;
 
 #[test]
 fn what_its_contact_has_open_no_more_is_forgotten_and_given_up_and_copies_of_it_are_spoilt() {

@@ -1,10 +1,7 @@
 //! What clients ask of their contact, and what others say of its queries.
 
-use super::{marked, spoilt};
-use crate::support::mind::*;
-use common::message::{Finished, Message, Request};
-use common::overlay::Output;
-use common::query::{Query, Tally};
+use super::*;
+use common::message::{Finished, Request};
 
 #[test]
 fn a_request_made_again_over_its_link_is_a_duplicate_while_it_is_open_and_then_a_new_one() {

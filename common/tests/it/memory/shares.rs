@@ -1,12 +1,6 @@
 //! How much is remembered: what each neighbor and contact may have of it, and that the limits are reached.
 
-use super::marked;
-use crate::support::mind::*;
-use common::limits::*;
-use common::link::LinkId;
-use common::message::Message;
-use common::overlay::Output;
-use common::query::{ContactMark, Query, Tally};
+use super::*;
 
 /// A neighbor that brings queries nobody asked, all different, and what it says of their contacts.
 struct Flooder {

@@ -1,13 +1,6 @@
 //! Answers on their way to clients of others: dialled, greeted, kept, left alone.
 
-use super::{answered, unanswered};
-use crate::support::mind::*;
-use common::address::AnswerAddress;
-use common::dialect::Dialect;
-use common::limits::*;
-use common::message::{Goodbye, Message};
-use common::overlay::Output;
-use common::query::Query;
+use super::*;
 
 #[test]
 fn one_dial_brings_all_answers_in_order_and_the_link_is_kept() {

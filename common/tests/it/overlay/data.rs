@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::support::mind::*;
-use common::disk::{Job, JobDone};
-use common::message::{Message, Request};
-use common::overlay::{Input, Output};
-use common::query::{Answer, AnswerBody};
+use super::*;
 use common::store::Store;
 
 #[test]

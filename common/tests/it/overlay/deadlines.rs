@@ -1,16 +1,7 @@
 //! A mind whose deadlines are never late, whatever happened to it.
 
-use std::net::SocketAddr;
-
-use crate::support::mind::*;
+use super::*;
 use crate::support::random::Random;
-use common::address::Neighbor;
-use common::dialect::Dialect;
-use common::link::LinkId;
-use common::message::{Goodbye, Message, ServentId};
-use common::overlay::{Config, Input, Opening, Output};
-use common::query::Query;
-use common::wire::WireError;
 
 /// Whatever happened to it, a mind that is told its deadline makes progress, one that is told too early does nothing,
 /// and nothing was due that no deadline spoke of.

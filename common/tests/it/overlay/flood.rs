@@ -1,13 +1,6 @@
 //! How a query travels, how long its echoes are awaited, and what is offered again.
 
-use std::time::Duration;
-
-use crate::support::mind::*;
-use common::key::Key;
-use common::limits::*;
-use common::message::{Goodbye, Message, ServentId};
-use common::overlay::{Config, Output};
-use common::query::{Ask, Query, Tally};
+use super::*;
 
 #[test]
 fn a_ttl_of_others_is_cut_down_or_refused() {

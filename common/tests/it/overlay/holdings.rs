@@ -1,14 +1,8 @@
 //! What a mind says of itself: what it holds, and that two minds differ.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-
-use crate::support::mind::*;
-use common::limits::*;
-use common::link::LinkId;
-use common::message::Message;
-use common::overlay::{Holding, Output};
-use common::query::{Answer, Ask, Path, Query, Tally};
+use super::*;
+use common::overlay::Holding;
+use common::query::Path;
 
 #[test]
 fn what_it_holds_is_counted() {

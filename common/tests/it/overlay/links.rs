@@ -1,14 +1,6 @@
 //! Who is there: greeted, quiet, dialled again, and of two links one.
 
-use std::time::Duration;
-
-use crate::support::mind::*;
-use common::address::Neighbor;
-use common::dialect::Dialect;
-use common::limits::*;
-use common::link::LinkId;
-use common::message::{Goodbye, Hello, Message, Role, ServentId};
-use common::overlay::{Config, Dial, Input, Output};
+use super::*;
 
 #[test]
 fn one_neighbor_more_than_the_limit_is_refused_without_a_hello() {

@@ -1,16 +1,6 @@
 //! Neighbors known by a name, which is looked up before every dial.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use crate::support::mind::*;
-use common::dialect::Dialect;
-use common::disk::{Job, JobDone};
-use common::limits::*;
-use common::message::{Hello, Message, Request, Role};
-use common::overlay::{Dial, Input, Output};
-use common::query::{Answer, AnswerBody, Ask};
+use super::*;
 
 fn look_up() -> Output {
     Output::Disk(Job::LookUp { neighbor: 0, name: "there".to_owned() })

@@ -1,14 +1,9 @@
 //! What each may say, who may be told what, and how a servent leaves.
 
-use std::time::Duration;
-
-use crate::support::mind::*;
+use super::*;
 use common::features::Features;
-use common::key::Key;
-use common::message::{Echo, Goodbye, Hello, Message, Request, Role};
-use common::overlay::{Dial, Input, Opening, Output};
-use common::query::{Ask, Query, QueryId, Tally};
-use common::wire::WireError;
+use common::message::Echo;
+use common::query::QueryId;
 
 #[test]
 fn a_client_is_known_by_the_one_spelling_of_its_address() {

@@ -1,12 +1,9 @@
 //! Of dials, addresses and waiting bytes nobody has more than is left for all others.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
-use super::{answered, unanswered};
-use crate::support::mind::*;
-use common::limits::*;
-use common::link::LinkId;
-use common::overlay::{Dial, Errand, Output};
+use super::*;
+use common::overlay::Errand;
 
 #[test]
 fn so_many_dials_are_under_way_and_no_more() {

@@ -1,17 +1,7 @@
 //! Whose answers they are, and when these are all that were promised.
 
-use std::time::Duration;
-
-use super::{
-    CONTACT, Mind, OTHER, TICK, address, answer, ended, ended_of, ending_in, finished, from, green, heard, heard_of,
-    marks, nth, servent_hello, unexpected, whole,
-};
-use common::key::Key;
-use common::limits::{CLIENT_ANSWERERS_MAX, CLIENT_PENDING_MAX, SILENCE_DEFAULT};
-use common::link::LinkId;
-use common::message::{Hello, Message, Role, ServentId};
-use common::query::{Answer, Ask, AskHash, Tally};
-use common::session::{EndReason, Input, Output, Report};
+use super::*;
+use common::limits::CLIENT_ANSWERERS_MAX;
 
 #[test]
 fn an_answer_to_another_ask_is_unexpected_whatever_its_sequence() {

@@ -1,15 +1,6 @@
 //! What is believed, of whom, and which sequences queries have.
 
-use super::{
-    CONTACT, Mind, OTHER, PORT, address, answer, finished, nobodys, nth, own_hello, request, secret, send,
-    servent_hello, unexpected, whole,
-};
-use common::dialect::Dialect;
-use common::link::LinkId;
-use common::message::{Goodbye, Message};
-use common::random::Secret;
-use common::session::{Input, Output, Session};
-use common::wire::WireError;
+use super::*;
 
 #[test]
 fn only_what_belongs_to_the_pending_query_counts() {

@@ -1,14 +1,8 @@
 //! The contact: when it is ready, refused, lost, or another.
 
-use std::time::Duration;
-
-use super::{CONTACT, Mind, OTHER, TICK, address, answer, ended, heard, nth, own_hello, request, send, servent_hello};
+use super::*;
 use common::features::Features;
-use common::limits::{HELLO_WAIT_MAX, SILENCE_DEFAULT};
-use common::link::LinkId;
-use common::message::{Goodbye, Hello, Message};
-use common::session::{EndReason, Input, Output, Report};
-use common::wire::WireError;
+use common::limits::HELLO_WAIT_MAX;
 
 #[test]
 fn a_contact_that_says_hello_in_time_makes_it_ready() {

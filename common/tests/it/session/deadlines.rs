@@ -1,13 +1,6 @@
 //! A mind whose deadlines are never late, whatever happened to it.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use super::{Mind, TICK, address, answer, finished, nth, servent_hello, tea, whole};
-use crate::support::random::Random;
-use common::limits::SILENCE_DEFAULT;
-use common::link::LinkId;
-use common::session::{Input, Output, Question, Report};
+use super::*;
 
 #[test]
 fn a_deadline_is_never_late_and_never_in_vain() {

@@ -1,16 +1,7 @@
 //! When a query ends, why, and what of it is missing or too late.
 
-use std::time::Duration;
-
-use super::{
-    CONTACT, Mind, OTHER, TICK, address, answer, ended, ended_of, ending_in, finished, from, heard, heard_of,
-    nameless_hello, nobodys, nth, request, send, tea, unexpected, whole,
-};
-use common::limits::SILENCE_DEFAULT;
-use common::link::LinkId;
-use common::message::Message;
-use common::query::Tally;
-use common::session::{ENDED_KEPT_MAX, EndReason, Input, Output, Question, Report, UNEXPECTED_TOLD_MAX};
+use super::*;
+use common::session::ENDED_KEPT_MAX;
 
 #[test]
 fn silence_ends_a_query_and_every_answer_begins_it_anew() {

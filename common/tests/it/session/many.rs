@@ -1,18 +1,7 @@
 //! Many queries at once, each with its own wait and its own end.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use super::{
-    CONTACT, Mind, OTHER, TICK, address, answer, ended, ended_of, finished, from, heard, heard_of, nobodys, nth,
-    request, send, servent_hello, tea, unexpected, whole,
-};
-use crate::support::random::Random;
-use common::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
-use common::link::LinkId;
-use common::message::Message;
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path};
-use common::session::{EndReason, Input, Output, Question, Report, TooManyPending, UNEXPECTED_TOLD_MAX};
+use super::*;
+use common::session::TooManyPending;
 
 #[test]
 fn each_query_waits_for_as_many_answers_and_for_as_long_as_it_was_told() {

@@ -1,16 +1,6 @@
 //! With a contact that speaks TP3.
 
-use std::time::Duration;
-
-use super::{
-    CONTACT, Mind, OTHER, PORT, address, answer, finished, green, nameless_hello, request, secret, send, servent_hello,
-    unexpected, whole,
-};
-use common::dialect::Dialect;
-use common::limits::SILENCE_DEFAULT;
-use common::message::{Hello, Message, Role};
-use common::query::{Answer, AnswerBody, Ask, Path, Tally};
-use common::session::{EndReason, Ending, Input, Output, Question, Report, Session};
+use super::*;
 
 /// A mind whose contact is a TP3 node, with an answer link from another.
 fn tp3() -> Mind {

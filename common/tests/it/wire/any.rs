@@ -1,19 +1,9 @@
 //! What holds for all messages and all bytes.
 
-use std::net::SocketAddr;
-
 use super::golden::{KINDS_COUNT, kind};
-use super::{answer_address, ask_for, heard_in_segments, stream_of};
-use crate::support::frames::{frame, framed, greeted, heard_by, new_link, opening_hello, stranger};
-use crate::support::mind::mark;
+use super::*;
 use common::address::canonical;
-use common::dialect::Dialect;
-use common::features::Features;
-use common::limits::{KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
 use common::link::Link;
-use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Query, QueryId, Tally};
-use common::wire::WireError;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;

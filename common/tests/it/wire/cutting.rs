@@ -1,10 +1,7 @@
 //! Streams that are cut anywhere.
 
 use super::golden::{Golden, golden_messages};
-use super::{heard_in_segments, stream_of};
-use crate::support::frames::{frame, frame_at, greeted, heard_by, new_link, opening_hello};
-use common::message::Message;
-use common::wire::{PREFACE, Position};
+use super::*;
 
 #[test]
 fn a_stream_cut_in_two_anywhere_is_the_same() {

@@ -1,16 +1,8 @@
 //! The golden bytes: every message, and every form of a number.
 
-use super::{address, client, key, shown};
-use crate::support::frames::{bytes, frame, frame_at, framed, greeted, heard_by, new_link, opening_hello, stranger};
-use crate::support::mind::mark;
-use common::address::AnswerAddress;
-use common::dialect::Dialect;
-use common::features::Features;
-use common::limits::SPAN_MAX;
+use super::*;
 use common::link::SendError;
-use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
-use common::wire::{PREFACE, Position, VERSION, WireError};
+use common::wire::VERSION;
 
 const SEQUENCE: u64 = 0x0123_4567_89ab_cdef;
 

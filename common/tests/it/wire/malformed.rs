@@ -1,14 +1,9 @@
 //! What is malformed, what may just be, and what cannot be said.
 
-use super::{address, client, stamped};
-use crate::support::frames::{answer, bytes, frame, framed, greeted, heard_by};
-use crate::support::mind::mark;
-use common::dialect::Dialect;
-use common::key::Key;
-use common::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SPAN_MAX, VALUE_BYTES_MAX};
-use common::message::{Message, Request};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
-use common::wire::{EncodeError, Frame, WireError};
+use super::*;
+use crate::support::frames::answer;
+use common::limits::FRAME_BYTES_MAX;
+use common::wire::{EncodeError, Frame};
 
 /// What a link that was greeted makes of a frame with this body.
 fn heard_in(body: &str) -> Result<Vec<Message>, WireError> {

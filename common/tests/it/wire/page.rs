@@ -3,17 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::golden::{Golden, golden_messages};
-use super::{address, key, shown};
-use crate::support::frames::{bytes, frame_at, framed, heard_by, stranger};
-use crate::support::mind::mark;
-use common::address::AnswerAddress;
-use common::dialect::Dialect;
+use super::*;
 use common::exchange::MESSAGES_PER_VISIT;
-use common::features::Features;
-use common::limits::{self};
-use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
-use common::wire::Position;
+use common::limits;
 
 const PAGE: &str = include_str!("../../../../docs/PROTOCOL.md");
 

@@ -2,13 +2,8 @@
 
 use std::time::Instant;
 
-use common::limits::FRAME_BYTES_MAX;
-use common::message::{Echo, Goodbye, Message, Request, Role};
-use common::query::Tally;
-use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask, may_swallow};
-
-use super::{hello, length, still_serves, value};
-use crate::support::{Process, free_address, logged, serve_tea, tea};
+use super::*;
+use peers::{PATIENCE, may_swallow};
 
 #[test]
 fn an_answer_link_is_kept_for_later_answers() {

@@ -1,11 +1,7 @@
 //! Bytes that are no protocol of ours.
 
-use common::limits::{FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
-use common::message::{Goodbye, Message};
-use peers::{AnswerPort, Peer, frame};
-
-use super::{PREFACE, length, still_serves};
-use crate::support::{logged, serve_tea};
+use super::*;
+use common::limits::{HELLO_FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
 
 #[test]
 fn garbage_is_told_nothing_and_named_in_the_log() {

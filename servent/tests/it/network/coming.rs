@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::thread;
-use std::time::Duration;
 
-use peers::{ANSWER_PORT, Peer};
+use super::*;
 use socket2::SockRef;
 use topologies::fleet::Servent;
-
-use crate::support::{DataFile, serve};
 
 /// Many clients come, ask and go at once, some of them without a word: nobody gets another's answers.
 #[test]

@@ -1,12 +1,8 @@
 //! Those who do not read, or late.
 
-use common::limits::{FRAME_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use common::message::{Message, Role};
-use common::query::Ask;
-use peers::{ANSWER_PORT, AnswerPort, Peer, ask};
-
-use super::{still_serves, value};
-use crate::support::{DataFile, Process, free_address, logged, serve, serve_many, tea};
+use super::*;
+use crate::support::serve_many;
+use common::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// What nobody holds and is as long as can be: each copy of a query for it fills what waits for a deaf neighbor.
 fn long_key(number: usize) -> Ask {

@@ -1,13 +1,9 @@
 //! The flood beside neighbors that die, come back, or send what goes too far.
 
+use super::*;
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::limits::{TTL_DEFAULT, TTL_FROM_OTHERS_MAX, TTL_MAX};
-use common::message::{Echo, Finished, Message};
-use common::query::{Query, Tally};
-use peers::{ANSWER_PORT, AnswerPort, Peer, ask, query};
-
-use crate::support::{free_address, logged, serve, serve_tea};
 
 #[test]
 fn a_client_is_told_finished_when_a_neighbor_dies_in_the_middle_of_its_flood() {

@@ -1,12 +1,8 @@
 //! Who may say what.
 
+use super::*;
 use common::limits::{NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
-use common::message::{Echo, Finished, Goodbye, Message, Request, Role};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Query, Tally};
-use peers::{ANSWER_PORT, AnswerPort, Peer, ask, query};
-
-use super::{hello, still_serves};
-use crate::support::{free_address, logged, serve, serve_tea};
+use common::query::AskHash;
 
 #[test]
 fn a_client_without_a_port_is_refused() {

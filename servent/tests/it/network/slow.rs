@@ -1,14 +1,7 @@
 //! Those who are slow, or say nothing at all.
 
-use std::thread;
-use std::time::Duration;
-
-use common::message::{Echo, Goodbye, Message, Request, Role};
-use common::query::Tally;
-use peers::{ANSWER_PORT, AnswerPort, Heard, Peer, ask, frame};
-
-use super::{PREFACE, half_a_frame, hello, length, value};
-use crate::support::{logged, serve, serve_tea, tea};
+use super::*;
+use peers::Heard;
 
 /// All the waits for those who fall silent, side by side: none of them holds up another.
 #[test]

@@ -1,20 +1,13 @@
 //! Both dialects in one flood.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
-use std::time::Duration;
 
-use common::message::{Echo, Message};
+use super::*;
+use common::message::Echo;
 use common::query::{Query, Tally};
 use common::session::{EndReason, Ending, Question};
-use peers::tp3::{Answers, Client, Flood, Kind, TEXT_BYTES_MAX, Wire, resp};
-use peers::{AnswerPort, Heard, Peer, ask};
+use peers::{AnswerPort, ask};
 use topologies::asking::{self, Asked};
-use topologies::fleet::Servent;
-
-use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, serve_tp3, still_serves};
-use crate::support::{DataFile, serve_tea};
 
 /// What the echo to a native copy must say of one TP3 neighbor it was passed on to.
 fn silent_one(tally: Tally) {

@@ -1,9 +1,6 @@
 //! Bytes, however they come: cut anywhere, one at a time, many at once, and such as mean nothing.
 
-use peers::tp3::{Answers, Client, Flood, Wire, id, keyreq, resp, toporeq, unique};
-
-use super::{NOBODY, UNKNOWN, expect_nothing_more, let_it_read, neighbors, own_name, still_serves};
-use crate::support::{logged, serve_tea};
+use super::*;
 
 #[test]
 fn what_a_client_says_may_be_cut_anywhere() {

@@ -1,14 +1,11 @@
 //! Clients and their ports: open or not, dark, deaf, or where no client can be.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::*;
+use crate::support::{Process, tea};
 use peers::PATIENCE;
-use peers::tp3::{Answer, Answers, Client, ClosedPort, DarkPort, Flood, Kind, Wire, attach, keyreq, v4};
-use topologies::fleet::Servent;
-
-use super::{UNKNOWN, expect_nothing_more, neighbors, serve_tp3, still_serves};
-use crate::support::{DataFile, Process, free_address, logged, run, serve_tea, stderr, tea};
+use peers::tp3::{Answer, ClosedPort, DarkPort, v4};
 
 #[test]
 fn a_port_above_32767_is_a_port_like_any_other() {

@@ -1,15 +1,9 @@
 //! Links that stand: dialled, accepted, lost and quiet.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-
-use common::message::Message;
-use peers::tp3::{Answers, Client, Flood, Kind, Node, Wire, id};
-use peers::{Heard, Peer};
+use super::*;
+use crate::support::serve_on;
+use peers::tp3::Node;
 use rustix::process::Signal;
-
-use super::{NOBODY, own_name, still_serves};
-use crate::support::{DataFile, free_address, logged, serve_on, serve_tea};
 
 #[test]
 fn a_neighbor_written_tp3_is_told_id_0_and_then_floods_only() {

@@ -1,11 +1,6 @@
 //! How far a flood goes.
 
-use peers::tp3::{Answers, Client, Flood, Kind, Wire};
-
-use super::{
-    NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, own_name, serve_tp3, still_serves,
-};
-use crate::support::serve_tea;
+use super::*;
 
 #[test]
 fn the_contact_starts_with_ttl_3_unless_told_otherwise() {

@@ -1,11 +1,6 @@
 //! What was seen before, and what becomes of it.
 
-use std::net::Ipv4Addr;
-
-use peers::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, toporeq, unique};
-
-use super::{NOBODY, UNKNOWN, expect_no_more_answers, expect_nothing_more, neighbors, own_name};
-use crate::support::serve_tea;
+use super::*;
 
 #[test]
 fn a_flood_seen_before_is_discarded() {

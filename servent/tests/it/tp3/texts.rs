@@ -1,9 +1,7 @@
 //! Texts that are as long as can be, longer, empty, or no text.
 
-use peers::tp3::{Answers, Client, Flood, TEXT_BYTES_MAX, Wire, keyreq, shortened};
-
-use super::{NOBODY, UNKNOWN, expect_nothing_more, neighbors, own_name, serve_tp3, still_serves};
-use crate::support::{DataFile, serve_tea};
+use super::*;
+use peers::tp3::shortened;
 
 #[test]
 fn a_text_of_400_bytes_is_taken_and_a_longer_one_ends_that_link_only() {

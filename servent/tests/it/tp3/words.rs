@@ -1,11 +1,6 @@
 //! What is said, to the byte.
 
-use std::net::Ipv4Addr;
-
-use peers::tp3::{Answers, Client, Flood, Kind, Wire, attach, keyreq, resp};
-
-use super::{neighbors, own_name, serve_tp3, still_serves};
-use crate::support::{run, serve_tea, stderr};
+use super::*;
 
 #[test]
 fn floods_run_both_ways_over_a_connection_that_began_with_id_0() {
