@@ -8,7 +8,6 @@ use rustix::process::{Resource, getrlimit};
 use servent::sockets::raise_descriptor_limit;
 
 use crate::support::fake::{Fake, Peer};
-use crate::support::process::Client;
 
 #[test]
 fn one_connection_more_than_it_takes_is_closed_and_the_query_goes_on() {
@@ -16,10 +15,8 @@ fn one_connection_more_than_it_takes_is_closed_and_the_query_goes_on() {
     raise_descriptor_limit();
     let (needed, most) = (CLIENT_CONNECTIONS_MAX as u64 + 100, getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX));
     assert!(most >= needed, "this test needs {needed} descriptors and may have {most}");
-    let fake = Fake::listen();
     // On a busy machine they come for longer than a query usually waits for its first answer.
-    let client = Client::start([&*fake.name(), "--timeout", "50s", "-n", "1", "-c", "? tea"]);
-    let mut contact = fake.attach();
+    let (fake, mut contact, client) = Fake::with_client(&["--timeout", "50s", "-n", "1", "-c", "? tea"]);
     let sequence = contact.request().sequence;
     let address = contact.answer_address.unwrap();
     // The contact is one of them. Each says hello, because who does not is closed, on a busy machine before the last has come.

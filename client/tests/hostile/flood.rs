@@ -19,7 +19,7 @@ use topologies::processes::memory_of;
 
 use crate::support::IN_TIME;
 use crate::support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
-use crate::support::process::{self, Client};
+use crate::support::process::{Client, prepared};
 
 const MIB: usize = 1024 * 1024;
 /// Twenty were seen to take a client from 3 MiB to 499 in a second.
@@ -35,9 +35,7 @@ fn strange_answers(sequence: u64) -> Vec<u8> {
 
 #[test]
 fn answers_nobody_asked_for_are_a_few_lines_and_a_number_and_take_no_memory() {
-    let fake = Fake::listen();
-    let mut client = Client::start([&*fake.name(), "--timeout", "20s"]);
-    let mut contact = fake.attach();
+    let (_fake, mut contact, mut client) = Fake::with_client(&["--timeout", "20s"]);
     client.write("? k\n");
     let sequence = contact.request().sequence;
     let bytes = strange_answers(sequence.wrapping_add(7));
@@ -91,9 +89,7 @@ fn answers_nobody_asked_for_are_a_few_lines_and_a_number_and_take_no_memory() {
 
 #[test]
 fn json_has_the_number_too() {
-    let fake = Fake::listen();
-    let mut client = Client::start([&*fake.name(), "--json", "-c", "? k"]);
-    let mut contact = fake.attach();
+    let (_fake, mut contact, mut client) = Fake::with_client(&["--json", "-c", "? k"]);
     let sequence = contact.request().sequence;
     let messages_count = 1_000;
     for _ in 0..messages_count {
@@ -111,9 +107,7 @@ fn json_has_the_number_too() {
 
 #[test]
 fn megabytes_half_said_keep_nobody_else_from_answering() {
-    let fake = Fake::listen();
-    let client = Client::start([&*fake.name(), "--timeout", "20s", "-c", "? k"]);
-    let mut contact = fake.attach();
+    let (_fake, mut contact, mut client) = Fake::with_client(&["--timeout", "20s", "-c", "? k"]);
     let (address, sequence) = (contact.answer_address.unwrap(), contact.request().sequence);
     let answer = |value: &[u8]| {
         let body = AnswerBody::Value(value.to_vec());
@@ -133,7 +127,6 @@ fn megabytes_half_said_keep_nobody_else_from_answering() {
     let mut servent = Peer::dial_from([127, 0, 0, 9], address, "192.0.2.8:9");
     let value = vec![b'w'; VALUE_BYTES_MAX];
     servent.answer(sequence, &value);
-    let mut client = client;
     let line = client.next_line();
     assert!(line.starts_with("www") && line.ends_with("w 192.0.2.8:9"), "{}", &line[line.len() - 20..]);
     let peak = client.peak_bytes();
@@ -149,8 +142,7 @@ fn megabytes_half_said_keep_nobody_else_from_answering() {
 #[test]
 fn an_output_that_is_read_slowly_loses_nothing_and_takes_no_memory() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
-    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "20s", "-c", "? k"]);
+    let (_home, mut command) = prepared([&*fake.name(), "--timeout", "20s", "-c", "? k"]);
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let mut contact = fake.attach();
     let (address, sequence) = (contact.answer_address.unwrap(), contact.request().sequence);
@@ -187,16 +179,13 @@ fn an_output_that_is_read_slowly_loses_nothing_and_takes_no_memory() {
     assert_eq!(lines_count as u64, answers_count);
     assert!(bytes_count > VALUE_BYTES_MAX * lines_count);
     assert!(peak > 0 && peak < 33 * MIB, "{} MiB", peak / MIB);
-    for answering in answering {
-        answering.join().unwrap();
-    }
+    answering.into_iter().for_each(|answering| drop(answering.join().unwrap()));
 }
 
 #[test]
 fn nobody_is_found_silent_while_the_client_is_not_listening() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
-    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", IN_TIME, "-c", "? k"]);
+    let (_home, mut command) = prepared([&*fake.name(), "--timeout", IN_TIME, "-c", "? k"]);
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let mut contact = fake.attach();
     let sequence = contact.request().sequence;
@@ -211,9 +200,7 @@ fn nobody_is_found_silent_while_the_client_is_not_listening() {
         (contact, servent)
     });
     // More than that silence passes: it is how long another client waits for nothing.
-    let silent = Fake::listen();
-    let clock = Client::start([&*silent.name(), "--timeout", "4s", "-c", "? k"]);
-    let _mute = silent.attach();
+    let (_silent, _mute, clock) = Fake::with_client(&["--timeout", "4s", "-c", "? k"]);
     assert_eq!(clock.finish().code, 5);
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();

@@ -1,41 +1,28 @@
 //! A contact that goes away while a person is at the terminal: said when it goes, and attached to again by the next line.
 use tempfile::TempDir;
 
-use crate::support::fake::{Fake, Peer, tally};
+use crate::support::fake::{Fake, Peer};
 use crate::support::overlay::Chain;
-use crate::support::terminal::Terminal;
+use crate::support::terminal::{Terminal, XTERM};
 
 const CTRL_D: &str = "\x04";
 const NONE: &str = "No answer received\nthe one servent within reach does not have it\n";
 
 /// A client at its first prompt, and the contact it is attached to.
 fn attached(kind: &str, home: &TempDir, options: &[&str]) -> (Fake, Peer, Terminal) {
-    let fake = Fake::listen();
-    let name = fake.name();
-    let mut terminal = Terminal::of_kind(kind, home.path(), &[], &[&[&*name], options].concat());
-    let contact = fake.attach();
-    terminal.wait_for_greeting(&name);
-    (fake, contact, terminal)
+    Terminal::attached(kind, home.path(), &[], options)
 }
 
 fn is_lost(fake: &Fake) -> String {
     format!("client: contact {} is lost; the next line attaches again\n", fake.name())
 }
 
-/// That a query is asked, and answered with no.
-fn answer(contact: &mut Peer, ask: &str) -> u64 {
-    let request = contact.request();
-    assert_eq!(request.ask.to_string(), ask);
-    contact.finish(request.sequence, tally(1, 0));
-    request.sequence
-}
-
 #[test]
 fn it_is_said_above_the_line_and_the_line_is_asked_all_the_same() {
     let home = TempDir::new().unwrap();
-    let (fake, mut contact, mut terminal) = attached("xterm-256color", &home, &[]);
+    let (fake, mut contact, mut terminal) = attached(XTERM, &home, &[]);
     terminal.press("? one\r");
-    let first = answer(&mut contact, "? one");
+    let first = contact.deny("? one");
     let mut screen = format!("> ? one\n{NONE}");
     terminal.wait_for_screen(&format!("{screen}> "));
     terminal.press("? tw");
@@ -47,7 +34,7 @@ fn it_is_said_above_the_line_and_the_line_is_asked_all_the_same() {
     terminal.press("o\r");
     let mut contact = fake.attach();
     assert_eq!(contact.answer_address, own, "it hears answers where it did");
-    let second = answer(&mut contact, "? two");
+    let second = contact.deny("? two");
     assert_ne!(second, first, "no id is used twice");
     screen += &format!("> ? two\nattached to {} again\n{NONE}", fake.name());
     terminal.wait_for_screen(&format!("{screen}> "));
@@ -57,7 +44,7 @@ fn it_is_said_above_the_line_and_the_line_is_asked_all_the_same() {
     terminal.wait_for_screen(&format!("{screen}> "));
     terminal.press("? three\r");
     let mut contact = fake.attach();
-    assert_ne!(answer(&mut contact, "? three"), first);
+    assert_ne!(contact.deny("? three"), first);
     screen += &format!("> ? three\nattached to {} again\n{NONE}", fake.name());
     terminal.wait_for_screen(&format!("{screen}> "));
     terminal.press(CTRL_D);
@@ -74,18 +61,18 @@ fn a_plain_terminal_says_it_too() {
     terminal.wait_for_screen(&screen);
     terminal.press("? one\r");
     let mut contact = fake.attach();
-    answer(&mut contact, "? one");
+    contact.deny("? one");
     screen += &format!("? one\nattached to {} again\n{NONE}> ", fake.name());
     terminal.wait_for_text(&screen);
 }
 
 #[test]
 fn one_that_goes_as_soon_as_it_has_reported_is_lost_in_the_same_words() {
-    for kind in ["xterm-256color", "dumb"] {
+    for kind in [XTERM, "dumb"] {
         let home = TempDir::new().unwrap();
         let (fake, mut contact, mut terminal) = attached(kind, &home, &[]);
         terminal.press("? one\r");
-        answer(&mut contact, "? one");
+        contact.deny("? one");
         // Seen before the next prompt or at it.
         drop(contact);
         terminal.wait_for_text(&format!("{}> ", is_lost(&fake)));
@@ -95,13 +82,13 @@ fn one_that_goes_as_soon_as_it_has_reported_is_lost_in_the_same_words() {
 #[test]
 fn what_was_pending_is_incomplete_and_not_asked_again() {
     let home = TempDir::new().unwrap();
-    let (fake, mut contact, mut terminal) = attached("xterm-256color", &home, &["--timeout", "300ms"]);
+    let (fake, mut contact, mut terminal) = attached(XTERM, &home, &["--timeout", "300ms"]);
     terminal.press("\x1b[200~? one\r? two\x1b[201~\r");
     let first = contact.request().sequence;
     contact.answer(first, b"v");
     drop(contact);
     let mut contact = fake.attach();
-    assert_ne!(answer(&mut contact, "? two"), first);
+    assert_ne!(contact.deny("? two"), first);
     let name = fake.name();
     terminal.wait_for_screen(&format!(
         "> ? one\nv {name}\nclient: contact {name} is lost: it closed the connection\n\
@@ -146,7 +133,7 @@ fn a_contact_that_stays_away_is_tried_with_every_line() {
 #[test]
 fn a_contact_that_is_just_being_started_again_is_waited_for() {
     let home = TempDir::new().unwrap();
-    let (fake, contact, mut terminal) = attached("xterm-256color", &home, &[]);
+    let (fake, contact, mut terminal) = attached(XTERM, &home, &[]);
     drop(contact);
     terminal.wait_for_screen(&format!("{}> ", is_lost(&fake)));
     terminal.press("? one\r");
@@ -155,14 +142,14 @@ fn a_contact_that_is_just_being_started_again_is_waited_for() {
         drop(fake.accept());
     }
     let mut contact = fake.attach();
-    answer(&mut contact, "? one");
+    contact.deny("? one");
     terminal.wait_for_text(&format!("> ? one\nattached to {} again\n{NONE}> ", fake.name()));
 }
 
 #[test]
 fn ctrl_c_ends_the_wait_for_a_contact_that_says_nothing() {
     let home = TempDir::new().unwrap();
-    let (fake, contact, mut terminal) = attached("xterm-256color", &home, &[]);
+    let (fake, contact, mut terminal) = attached(XTERM, &home, &[]);
     drop(contact);
     let mut screen = is_lost(&fake);
     terminal.wait_for_screen(&format!("{screen}> "));
@@ -178,14 +165,14 @@ fn ctrl_c_ends_the_wait_for_a_contact_that_says_nothing() {
     while silent.receive().is_some() {}
     terminal.press("? two\r");
     let mut contact = fake.attach();
-    answer(&mut contact, "? two");
+    contact.deny("? two");
     terminal.wait_for_screen(&format!("{screen}? two\nattached to {name} again\n{NONE}> "));
 }
 
 #[test]
 fn a_contact_that_comes_back_without_a_word_is_not_waited_for_long() {
     let home = TempDir::new().unwrap();
-    let (fake, contact, mut terminal) = attached("xterm-256color", &home, &[]);
+    let (fake, contact, mut terminal) = attached(XTERM, &home, &[]);
     drop(contact);
     terminal.wait_for_screen(&format!("{}> ", is_lost(&fake)));
     terminal.press("? one\r");
@@ -194,6 +181,6 @@ fn a_contact_that_comes_back_without_a_word_is_not_waited_for_long() {
     drop(silent);
     terminal.press("? two\r");
     let mut contact = fake.attach();
-    answer(&mut contact, "? two");
+    contact.deny("? two");
     terminal.wait_for_text(&format!("> ? two\nattached to {} again\n{NONE}> ", fake.name()));
 }

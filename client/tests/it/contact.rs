@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 
 use crate::support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
-use crate::support::process::{self, Client, Run};
+use crate::support::process::{Client, Run, milliseconds, picked, prepared, quiet};
 use crate::support::{IN_TIME, nobody, side_by_side};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
@@ -24,11 +24,7 @@ use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, Se
 use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
 use common::wire::PREFACE;
 use peers::PATIENCE;
-use serde_json::{Value, json};
-
-fn quiet(out: impl Into<String>, code: i32) -> Run {
-    Run { out: out.into(), log: String::new(), code }
-}
+use serde_json::json;
 
 /// What a run that waited in vain for its contact's word comes to.
 fn unreported(out: impl Into<String>) -> Run {
@@ -38,34 +34,32 @@ fn unreported(out: impl Into<String>) -> Run {
 /// What is said of it.
 const UNREPORTED: &str = "the contact did not report: incomplete, there may be more answers\n";
 
-fn milliseconds(line: &Value) -> f64 {
-    line["ms"].as_f64().unwrap()
-}
-
 fn key(text: &str) -> Ask {
     Ask::Key(Key::new(text.as_bytes()).unwrap())
 }
 
 /// A client that asks for `k` and a contact that has heard it: the contact, the sequence, the client.
 fn asked(options: &[&str]) -> (Fake, Peer, u64, Client) {
-    let fake = Fake::listen();
-    let name = fake.name();
-    let client = Client::start([&[&*name, "-c", "? k"], options].concat());
-    let mut contact = fake.attach();
+    let (fake, mut contact, client) = Fake::with_client(&[&["-c", "? k"], options].concat());
     let request = contact.request();
     assert_eq!(request.ask, key("k"));
     (fake, contact, request.sequence, client)
 }
 
+/// A client that goes on reading its script once it was told that nobody has what it asked for.
+fn denied() -> (Fake, Peer, Client) {
+    let (fake, mut contact, mut client) = Fake::with_client(&[]);
+    client.write("? k\n");
+    contact.deny("? k");
+    assert_eq!(client.next_line(), "No answer received");
+    (fake, contact, client)
+}
+
 /// Messages that belong to no query of a client that has asked with this sequence.
 fn unexpected_messages(sequence: u64) -> Vec<Message> {
     let value = |sequence| {
-        Message::Answer(Answer {
-            sequence,
-            asked: asked_hash(sequence),
-            hops: 1,
-            body: AnswerBody::Value(b"v".to_vec()),
-        })
+        let body = AnswerBody::Value(b"v".to_vec());
+        Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 1, body })
     };
     let client: SocketAddr = "192.0.2.1:1".parse().unwrap();
     let query = Query {

@@ -7,26 +7,16 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::fake::{Fake, Peer};
-use crate::support::terminal::{HELP, Terminal};
+use crate::support::terminal::{HELP, Terminal, XTERM};
 
 const UP: &str = "\x1b[A";
-
-fn home() -> TempDir {
-    TempDir::new().unwrap()
-}
 
 fn file(home: &Path) -> PathBuf {
     home.join("state/servent/client-history")
 }
 
-/// A client at its first prompt. Its contact is kept, because without one it would leave.
 fn attached(home: &Path, before: &[&str]) -> (Fake, Peer, Terminal) {
-    let fake = Fake::listen();
-    let name = fake.name();
-    let mut terminal = Terminal::of_kind("xterm-256color", home, before, &[&name]);
-    let contact = fake.attach();
-    terminal.wait_for_greeting(&name);
-    (fake, contact, terminal)
+    Terminal::attached(XTERM, home, before, &[])
 }
 
 /// Enters a line that is no command, so that the next prompt says it was taken.
@@ -47,7 +37,7 @@ fn expect_remembered(home: &Path, lines: &[&str]) {
 #[test]
 fn a_line_is_remembered_however_the_session_ends() {
     for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
-        let home = home();
+        let home = TempDir::new().unwrap();
         let (_fake, mut contact, mut terminal) = attached(home.path(), &[]);
         enter(&mut terminal, "first");
         enter(&mut terminal, "first");
@@ -63,7 +53,7 @@ fn a_line_is_remembered_however_the_session_ends() {
 
 #[test]
 fn sessions_beside_each_other_are_all_remembered() {
-    let home = home();
+    let home = TempDir::new().unwrap();
     let (_one_fake, _one_contact, mut one) = attached(home.path(), &[]);
     let (_other_fake, _other_contact, mut other) = attached(home.path(), &[]);
     enter(&mut one, "first");
@@ -78,7 +68,7 @@ fn sessions_beside_each_other_are_all_remembered() {
 
 #[test]
 fn what_lies_in_place_of_the_file_neither_hangs_nor_ends_the_client() {
-    let home = home();
+    let home = TempDir::new().unwrap();
     let path = file(home.path());
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -90,7 +80,7 @@ fn what_lies_in_place_of_the_file_neither_hangs_nor_ends_the_client() {
 
 #[test]
 fn a_full_disk_cuts_nothing_that_is_there() {
-    let home = home();
+    let home = TempDir::new().unwrap();
     let path = file(home.path());
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     // The largest file the client may write has so many bytes, or twice as many, as shells have it.

@@ -1,24 +1,14 @@
 //! A client whose stdin, stdout or stderr another program has made non-blocking: nothing is lost, and nothing ends.
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsFd;
-use std::process::{Child, Command};
 
 use client::program::command::HELP;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use tempfile::TempDir;
 
-use crate::support::fake::{Fake, tally};
 use crate::support::overlay::Chain;
-use crate::support::process::client;
-use crate::support::terminal::Terminal;
-
-/// A client with nothing set up yet. The place of its history is kept.
-fn prepared<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> (TempDir, Command) {
-    let home = TempDir::new().unwrap();
-    let command = client(home.path(), arguments);
-    (home, command)
-}
+use crate::support::process::prepared;
+use crate::support::terminal::{Terminal, XTERM};
 
 fn make_non_blocking(end: impl AsFd) {
     fcntl_setfl(&end, fcntl_getfl(&end).unwrap() | OFlags::NONBLOCK).unwrap();
@@ -48,10 +38,6 @@ fn fill(mut writer: &PipeWriter) -> usize {
     }
 }
 
-fn start(command: &mut Command) -> Child {
-    command.spawn().unwrap()
-}
-
 #[test]
 fn a_value_larger_than_a_pipe_arrives_whole() {
     let value = "x".repeat(900_000);
@@ -60,7 +46,7 @@ fn a_value_larger_than_a_pipe_arrives_whole() {
     // There is room for nothing until somebody reads.
     let filled = fill(&writer);
     let (_home, mut command) = prepared([&*chain.contact(), "-c", "? large", "-c", "? large"]);
-    let mut client = start(command.stdout(writer));
+    let mut client = command.stdout(writer).spawn().unwrap();
     drop(command);
     assert!(is_non_blocking(&shared), "the mode is not the client's to change");
     drop(shared);
@@ -78,7 +64,7 @@ fn what_is_said_on_stderr_arrives_whole() {
     let filled = fill(&writer);
     drop(shared);
     let (_home, mut command) = prepared([&*chain.contact(), "-c", "help", "-c", "? two words"]);
-    let mut client = start(command.stderr(writer));
+    let mut client = command.stderr(writer).spawn().unwrap();
     drop(command);
     let mut log = String::new();
     reader.read_to_string(&mut log).unwrap();
@@ -92,7 +78,7 @@ fn a_script_may_come_later() {
     let (reader, mut writer) = pipe().unwrap();
     make_non_blocking(&reader);
     let (_home, mut command) = prepared([chain.contact()]);
-    let mut client = start(command.stdin(reader));
+    let mut client = command.stdin(reader).spawn().unwrap();
     drop(command);
     let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
     for part in ["? tea\n# a comment\n? t", "ea\n"] {
@@ -107,19 +93,13 @@ fn a_script_may_come_later() {
 #[test]
 fn a_terminal_is_waited_for() {
     let home = TempDir::new().unwrap();
-    let fake = Fake::listen();
-    let name = fake.name();
     // It sets the mode of what it inherits, and does nothing else.
     let before = ["sh", "-c", "dd iflag=nonblock count=0 2>&-; exec \"$@\"", "sh"];
-    for kind in ["xterm-256color", "dumb"] {
-        let mut terminal = Terminal::of_kind(kind, home.path(), &before, &[&name]);
-        let mut contact = fake.attach();
-        terminal.wait_for_greeting(&name);
+    for kind in [XTERM, "dumb"] {
+        let (_fake, mut contact, mut terminal) = Terminal::attached(kind, home.path(), &before, &[]);
         for key in ["one", "two"] {
             terminal.press(format!("? {key}\r"));
-            let request = contact.request();
-            assert_eq!(request.ask.to_string(), format!("? {key}"));
-            contact.finish(request.sequence, tally(1, 0));
+            contact.deny(&format!("? {key}"));
             // At its next prompt, so that what is typed then is not shown before it.
             let said = "No answer received\nthe one servent within reach does not have it\n> ";
             terminal.wait_for_text(&format!("> ? {key}\n{said}"));

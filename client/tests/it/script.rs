@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::support::fake::{Fake, Peer, tally};
 use crate::support::overlay::Chain;
-use crate::support::process::{self, Client, Run, fields, json};
+use crate::support::process::{Client, Run, fields, json, picked, prepared, quiet};
 use crate::support::unused_port;
 
 const FIRST: &str = "tea green\ncoffee black\n";
@@ -25,11 +25,6 @@ fn sorted(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
     lines
-}
-
-/// What came of a run that printed this, and nothing on stderr.
-fn quiet(out: impl Into<String>, code: i32) -> Run {
-    Run { out: out.into(), log: String::new(), code }
 }
 
 /// What came of a run of which one line was too long.
@@ -88,8 +83,7 @@ fn a_script_is_run_as_it_comes() {
 #[test]
 fn an_interrupt_that_was_ignored_at_the_start_stays_ignored() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
-    let client = process::client(home.path(), [fake.name()]);
+    let (_home, client) = prepared([fake.name()]);
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' INT; exec \"$@\"", "sh"]).arg(client.get_program()).args(client.get_args());
     let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -307,10 +301,7 @@ fn json_of_an_answer_and_of_an_end() {
 
     client.write("? nowhere\n");
     let finished = client.next_json();
-    assert_eq!(
-        (&finished["answers"], &finished["reached"], &finished["reason"]),
-        (&json!(0), &json!(2), &json!("complete"))
-    );
+    assert_eq!(picked(&finished, ["answers", "reached", "reason"]), json!([0, 2, "complete"]));
 
     client.write("nonsense\n");
     assert_eq!(client.next_json(), json!({"type": "unknown", "command": "nonsense"}));
@@ -324,23 +315,14 @@ fn json_of_the_topology() {
     let mut client = Client::start([&*first, "--json", "-c", "T"]);
     let mut answers = [client.next_json(), client.next_json()];
     answers.sort_by_key(|answer| answer["hops"].as_u64());
-    let common = |answer: &serde_json::Value| {
-        assert_eq!(fields(answer), ["command", "from", "hops", "ms", "neighbors", "path", "type"]);
-        (answer["type"].clone(), answer["command"].clone())
-    };
-    let places = [(json!([first]), &first, &second, 0), (json!([first, second]), &second, &first, 1)];
-    for (answer, (path, from, neighbor, hops)) in answers.iter().zip(places) {
-        assert_eq!(common(answer), (json!("answer"), json!("T")));
-        assert_eq!(answer["path"], path);
-        assert_eq!(answer["from"], json!(from));
-        assert_eq!(answer["neighbors"], json!([neighbor]));
-        assert_eq!(answer["hops"], hops);
+    let places = [(json!([first]), &first, &second), (json!([first, second]), &second, &first)];
+    for (hops, (answer, (path, from, neighbor))) in answers.iter().zip(places).enumerate() {
+        let expected = json!({"type": "answer", "command": "T", "path": path, "from": from, "neighbors": [neighbor],
+                              "hops": hops, "ms": answer["ms"]});
+        assert_eq!(*answer, expected);
     }
     let finished = client.next_json();
-    assert_eq!(
-        (&finished["answers"], &finished["reached"], &finished["reason"]),
-        (&json!(2), &json!(2), &json!("complete"))
-    );
+    assert_eq!(picked(&finished, ["answers", "reached", "reason"]), json!([2, 2, "complete"]));
     assert_eq!(client.finish(), quiet("", 0));
 }
 
@@ -433,10 +415,8 @@ fn an_answer_port_in_use_is_named() {
     let address = taken.local_addr().unwrap();
     let run = Client::run([&*address.port().to_string(), &*chain.contact(), "-c", "? tea"], "");
     assert_eq!((run.out.as_str(), run.code), ("", 6));
-    assert!(
-        run.log.starts_with("client: ") && run.log.contains(&format!("{address}: Address already in use")),
-        "{run:?}"
-    );
+    let said = format!("{address}: Address already in use");
+    assert!(run.log.starts_with("client: ") && run.log.contains(&said), "{run:?}");
     assert_eq!(run.log.lines().count(), 1, "{run:?}");
 }
 
@@ -465,19 +445,8 @@ fn command_lines_that_make_no_sense() {
 #[test]
 fn help_and_version_are_asked_for_and_no_failure() {
     let help = Client::run(["--help"], "");
-    for word in [
-        "ANSWER_PORT",
-        "CONTACT",
-        "--command",
-        "--timeout",
-        "4s",
-        "--answers",
-        "--json",
-        "--quiet",
-        "? KEY",
-        "  5  incomplete",
-        "130  after Ctrl-C",
-    ] {
+    let words = "ANSWER_PORT CONTACT --command --timeout 4s --answers --json --quiet".split(' ');
+    for word in words.chain(["? KEY", "  5  incomplete", "130  after Ctrl-C"]) {
         assert!(help.out.contains(word), "{word} is not in {}", help.out);
     }
     assert_eq!((help.log.as_str(), help.code), ("", 0));
@@ -488,8 +457,8 @@ fn help_and_version_are_asked_for_and_no_failure() {
 #[test]
 fn a_script_leaves_no_history() {
     let chain = Chain::start([FIRST]);
-    let home = tempfile::TempDir::new().unwrap();
-    let output = process::client(home.path(), [&*chain.contact(), "-c", "? tea"]).output().unwrap();
+    let (home, mut command) = prepared([&*chain.contact(), "-c", "? tea"]);
+    let output = command.output().unwrap();
     assert!(output.status.success());
     let left: Vec<PathBuf> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, Vec::<PathBuf>::new());

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::fake::{Fake, Peer, tally};
 use crate::support::overlay::Chain;
-use crate::support::terminal::{HELP, Terminal};
+use crate::support::terminal::{HELP, Terminal, XTERM};
 use crate::support::{IN_TIME, nobody, side_by_side};
 
 const CTRL_C: &str = "\x03";
@@ -26,12 +26,7 @@ fn home() -> TempDir {
 
 /// A client at its first prompt, and the contact it is attached to.
 fn attached(home: &TempDir, options: &[&str]) -> (Fake, Peer, Terminal) {
-    let fake = Fake::listen();
-    let name = fake.name();
-    let mut terminal = Terminal::start(home.path(), &[&[&*name], options].concat());
-    let contact = fake.attach();
-    terminal.wait_for_greeting(&name);
-    (fake, contact, terminal)
+    Terminal::attached(XTERM, home.path(), &[], options)
 }
 
 /// The same with a real contact.
@@ -153,9 +148,7 @@ fn ctrl_c_at_the_prompt_drops_the_line_and_keeps_the_program() {
     terminal.press(CTRL_C);
     terminal.wait_for_screen("> ? never-as\n> \n> ");
     terminal.press("? k\r");
-    let request = contact.request();
-    assert_eq!(request.ask.to_string(), "? k");
-    contact.finish(request.sequence, tally(1, 0));
+    contact.deny("? k");
     terminal.wait_for_text("No answer received\n");
 }
 
@@ -196,9 +189,7 @@ fn ctrl_c_ends_a_query_and_not_the_program() {
     contact.answer(sequence, b"late");
     contact.finish(sequence, tally(1, 1));
     terminal.press("? i\r");
-    let sequence = contact.request().sequence;
-    contact.answer(sequence, b"w");
-    contact.finish(sequence, tally(1, 1));
+    contact.answer_next(b"w");
     terminal.wait_for_text(&format!("\n> ? i\nw {}\n1 answer from 1 servent in TIME\n> ", fake.address()));
     terminal.press(CTRL_D);
     assert_eq!(terminal.exit_code(), 0);
@@ -253,9 +244,7 @@ fn what_is_not_utf8_costs_its_line_only() {
     screen += &format!("\n{NOT_UTF8}> ");
     terminal.wait_for_screen(&screen);
     terminal.press("? caf\u{e9}\r");
-    let request = contact.request();
-    assert_eq!(request.ask.to_string(), "? caf\u{e9}");
-    contact.finish(request.sequence, tally(1, 0));
+    contact.deny("? caf\u{e9}");
     screen += "? caf\u{e9}\nNo answer received\nthe one servent within reach does not have it\n> ";
     terminal.wait_for_screen(&screen);
     terminal.press(CTRL_D);
@@ -266,11 +255,7 @@ fn what_is_not_utf8_costs_its_line_only() {
 fn at_a_plain_terminal_lines_are_bytes() {
     let home = home();
     for kind in ["dumb", "emacs"] {
-        let fake = Fake::listen();
-        let name = fake.name();
-        let mut terminal = Terminal::of_kind(kind, home.path(), &[], &[&name]);
-        let mut contact = fake.attach();
-        terminal.wait_for_greeting(&name);
+        let (_fake, mut contact, mut terminal) = Terminal::attached(kind, home.path(), &[], &[]);
         assert!(terminal.is_cooked() && !terminal.marks_pastes(), "no line editor is at work");
         terminal.press(b"? caf\xe9\n? half \xc3\n");
         let request = contact.request();
@@ -279,9 +264,7 @@ fn at_a_plain_terminal_lines_are_bytes() {
         terminal.wait_for_text("\nNo answer received\n");
         terminal.wait_for_text("Unknown command\n");
         terminal.press("\n? tea\n");
-        let request = contact.request();
-        assert_eq!(request.ask.to_string(), "? tea");
-        contact.finish(request.sequence, tally(1, 0));
+        contact.deny("? tea");
         terminal.press(CTRL_D);
         assert_eq!(terminal.exit_code(), 0);
     }
@@ -290,11 +273,7 @@ fn at_a_plain_terminal_lines_are_bytes() {
 #[test]
 fn ctrl_c_at_a_plain_prompt_drops_the_line_and_shows_a_new_one() {
     let home = home();
-    let fake = Fake::listen();
-    let name = fake.name();
-    let mut terminal = Terminal::of_kind("dumb", home.path(), &[], &[&name]);
-    let mut contact = fake.attach();
-    terminal.wait_for_greeting(&name);
+    let (_fake, mut contact, mut terminal) = Terminal::attached("dumb", home.path(), &[], &[]);
     terminal.press("? te");
     terminal.wait_for_screen("> ? te");
     terminal.press(CTRL_C);
@@ -307,9 +286,7 @@ fn ctrl_c_at_a_plain_prompt_drops_the_line_and_shows_a_new_one() {
     terminal.press(CTRL_C);
     terminal.wait_for_screen("> ? te^C\n> ^C\n> ? te^C\n> ");
     terminal.press("? k\n");
-    let request = contact.request();
-    assert_eq!(request.ask.to_string(), "? k");
-    contact.finish(request.sequence, tally(1, 0));
+    contact.deny("? k");
     terminal.wait_for_text("No answer received\n");
     drop(contact);
     terminal.wait_for_text("the next line attaches again\n> ");
@@ -321,7 +298,7 @@ fn ctrl_c_at_a_plain_prompt_drops_the_line_and_shows_a_new_one() {
 fn a_terminal_that_is_no_longer_ours_is_the_end_of_input() {
     // In the background and deaf to the system's word on that, so that reading fails as it does of a terminal that is gone.
     let before = ["sh", "-c", "set -m; trap '' TTIN TTOU; \"$@\" & wait $!", "sh"];
-    for kind in ["xterm-256color", "dumb"] {
+    for kind in [XTERM, "dumb"] {
         let home = home();
         let fake = Fake::listen();
         let mut terminal = Terminal::of_kind(kind, home.path(), &before, &[&fake.name()]);
@@ -340,9 +317,7 @@ fn what_was_pasted_is_shown_once_where_it_is_run() {
         for line in lines {
             screen += &format!("{line}\n");
             terminal.wait_for_screen(&screen);
-            let request = contact.request();
-            assert_eq!(request.ask.to_string(), *line);
-            contact.finish(request.sequence, tally(1, 0));
+            contact.deny(line);
             screen += "No answer received\nthe one servent within reach does not have it\n> ";
         }
         terminal.wait_for_screen(&screen);
@@ -371,9 +346,7 @@ fn what_is_typed_during_a_query_runs_after_it() {
     terminal.wait_for_screen("> ? one\n? two\nQ\n");
     contact.answer(first.sequence, b"v");
     contact.finish(first.sequence, tally(1, 1));
-    let second = contact.request();
-    assert_eq!(second.ask.to_string(), "? two");
-    contact.finish(second.sequence, tally(1, 0));
+    contact.deny("? two");
     assert_eq!(terminal.exit_code(), 0);
     terminal.wait_for_text(&format!("v {}\n1 answer from 1 servent in TIME\n", fake.address()));
 }
@@ -397,8 +370,7 @@ fn lines_are_remembered_within_a_run_and_by_the_next() {
     let home = home();
     let (_fake, mut contact, mut terminal) = attached(&home, &[]);
     terminal.press("nonsense\r? k\r");
-    let sequence = contact.request().sequence;
-    contact.finish(sequence, tally(1, 0));
+    contact.deny("? k");
     let screen = format!(
         "> nonsense\nUnknown command\n{HELP}> ? k\nNo answer received\n\
          the one servent within reach does not have it\n> "
@@ -437,9 +409,7 @@ fn a_hostile_value_stays_on_its_line() {
     let home = home();
     let (fake, mut contact, mut terminal) = attached(&home, &[]);
     terminal.press("? k\r");
-    let sequence = contact.request().sequence;
-    contact.answer(sequence, b"\x1b[2J\x1b[Hgone\r\n> Q\x1b]0;title\x07\x9b2J\x1b[?1049h\x1b[8mhidden");
-    contact.finish(sequence, tally(1, 1));
+    contact.answer_next(b"\x1b[2J\x1b[Hgone\r\n> Q\x1b]0;title\x07\x9b2J\x1b[?1049h\x1b[8mhidden");
     terminal.wait_for_screen(&format!(
         "> ? k\n\\x1b[2J\\x1b[Hgone\\r\\n> Q\\x1b]0;title\\x07\\x9b2J\\x1b[?1049h\\x1b[8mhidden {}\n\
          1 answer from 1 servent in TIME\n> ",
@@ -462,12 +432,8 @@ fn a_client_told_to_end_gives_the_terminal_back_as_it_was() {
 #[test]
 fn signals_that_were_ignored_at_the_start_stay_ignored() {
     let home = home();
-    let fake = Fake::listen();
-    let name = fake.name();
     let before = ["sh", "-c", "trap '' HUP TERM INT; exec \"$@\"", "sh"];
-    let mut terminal = Terminal::of_kind("xterm-256color", home.path(), &before, &[&name]);
-    let mut contact = fake.attach();
-    terminal.wait_for_greeting(&name);
+    let (_fake, mut contact, mut terminal) = Terminal::attached(XTERM, home.path(), &before, &[]);
     for signal in [Signal::HUP, Signal::TERM, Signal::INT] {
         terminal.signal(signal);
         terminal.press("? k\r");

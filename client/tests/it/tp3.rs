@@ -12,24 +12,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use topologies::fleet::Servent;
 
-use crate::support::process::{self, Client, Run};
+use crate::support::process::{self, Client, milliseconds, picked, quiet};
 use crate::support::tp3::{Contact, Node};
 use crate::support::{IN_TIME, nobody, unused_port};
 
-fn quiet(out: impl Into<String>, code: i32) -> Run {
-    Run { out: out.into(), log: String::new(), code }
-}
-
-fn milliseconds(line: &Value) -> f64 {
-    line["ms"].as_f64().unwrap()
-}
-
 /// A client that asks for `k` and a contact that has heard it. The sequence is 0.
 fn asked(options: &[&str]) -> (Node, Contact, Client) {
-    let node = Node::listen();
-    let name = node.name();
-    let client = Client::start([&[&*name, "-c", "? k"], options].concat());
-    let mut contact = node.attach();
+    let (node, mut contact, client) = Node::with_client(&[&["-c", "? k"], options].concat());
     contact.expect(&keyreq(0, "k"));
     (node, contact, client)
 }
@@ -43,9 +32,7 @@ fn unexpected(from: SocketAddr) -> String {
 
 #[test]
 fn the_id_comes_first_and_all_requests_are_counted_from_0() {
-    let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--timeout", "300ms"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, mut client) = Node::with_client(&["--timeout", "300ms"]);
     client.write("? a\nT\n? caf\u{e9}\n");
     client.write(b"? \xff\x80\n");
     contact.expect(&[0, 5, 0, 0, 0, 0, 0, 1, b'a']);
@@ -61,9 +48,7 @@ fn the_id_comes_first_and_all_requests_are_counted_from_0() {
 #[test]
 fn the_id_names_the_answer_port_asked_for() {
     let port = unused_port();
-    let node = Node::listen();
-    let client = Client::start([&*port.to_string(), &*node.name(), "-n", "1", "-c", "? k"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, client) = Node::with_client(&["--answer-port", &port.to_string(), "-n", "1", "-c", "? k"]);
     assert_eq!(contact.client, SocketAddr::from(([127, 0, 0, 1], port)));
     contact.expect(&keyreq(0, "k"));
     let wire = contact.answer(0, "v");
@@ -83,9 +68,7 @@ fn a_port_nobody_named_is_no_negative_number_to_anybody() {
 
 #[test]
 fn the_answer_port_is_open_before_anything_is_asked() {
-    let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--timeout", "300ms"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, mut client) = Node::with_client(&["--timeout", "300ms"]);
     let early = contact.dial();
     client.write("? k\n");
     contact.expect(&keyreq(0, "k"));
@@ -112,9 +95,7 @@ fn nothing_is_ever_said_to_those_who_answer() {
 
 #[test]
 fn a_key_too_long_for_the_dialect_is_not_said_and_costs_only_itself() {
-    let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--timeout", "300ms"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, mut client) = Node::with_client(&["--timeout", "300ms"]);
     let longest = "k".repeat(400);
     client.write(format!("? {longest}k\n? {longest}\nQ\n"));
     // Whether a number was spent on what was not said is left open.
@@ -132,8 +113,7 @@ fn a_key_too_long_for_the_dialect_is_not_said_and_costs_only_itself() {
 #[test]
 fn an_answer_is_printed_with_the_address_it_came_from() {
     let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
-    let wire = contact.answer(0, "22/tcp # Secure Shell");
-    assert_eq!(client.next_line(), format!("22/tcp # Secure Shell {}", wire.address()));
+    contact.answer_shown(0, "22/tcp # Secure Shell", &mut client);
     assert_eq!(client.finish(), quiet("", 0));
 }
 
@@ -141,8 +121,7 @@ fn an_answer_is_printed_with_the_address_it_came_from() {
 fn every_answer_is_printed() {
     let (_node, contact, mut client) = asked(&["--timeout", IN_TIME]);
     for value in ["one", "two", "", "one"] {
-        let wire = contact.answer(0, value);
-        assert_eq!(client.next_line(), format!("{value} {}", wire.address()));
+        contact.answer_shown(0, value, &mut client);
     }
     // Many at once, too.
     let wires: Vec<_> = (0..100).map(|number| contact.answer(0, format!("v{number}"))).collect();
@@ -154,13 +133,10 @@ fn every_answer_is_printed() {
 
 #[test]
 fn an_answer_to_the_topology_is_its_text_and_the_address_it_came_from() {
-    let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--timeout", IN_TIME, "-c", "T"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, mut client) = Node::with_client(&["--timeout", IN_TIME, "-c", "T"]);
     contact.expect(&toporeq(0));
     for path in ["127.0.0.1:9001", "127.0.0.1:9001 127.0.0.1:9002", "192.0.2.1:9000 192.0.2.2:90...", "node-one:9000"] {
-        let wire = contact.answer(0, path);
-        assert_eq!(client.next_line(), format!("{path} {}", wire.address()));
+        contact.answer_shown(0, path, &mut client);
     }
     assert_eq!(client.finish(), quiet("", 0));
 }
@@ -184,9 +160,7 @@ fn what_is_not_plain_text_is_shown_escaped() {
 
 #[test]
 fn a_path_of_strange_bytes_is_shown_escaped() {
-    let node = Node::listen();
-    let client = Client::start([&*node.name(), "-n", "1", "-c", "T"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, client) = Node::with_client(&["-n", "1", "-c", "T"]);
     contact.expect(&toporeq(0));
     let wire = contact.answer(0, b"\x1b[2J 127.0.0.1:9001\n\xff");
     assert_eq!(client.finish(), quiet(format!("\\x1b[2J 127.0.0.1:9001\\n\\xff {}\n", wire.address()), 0));
@@ -194,9 +168,7 @@ fn a_path_of_strange_bytes_is_shown_escaped() {
 
 #[test]
 fn json_says_the_same() {
-    let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--json", "--timeout", IN_TIME, "-c", "? k", "-c", "T"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, mut client) = Node::with_client(&["--json", "--timeout", IN_TIME, "-c", "? k", "-c", "T"]);
     contact.expect(&keyreq(0, "k"));
     let wire = contact.answer(0, "v");
     let line = client.next_json();
@@ -207,8 +179,7 @@ fn json_says_the_same() {
     let wire = contact.answer(3, "v");
     let line = client.next_json();
     assert_eq!(json!([line["type"], line["from"]]), json!(["unexpected", wire.address().to_string()]));
-    let line = client.next_json();
-    assert_eq!(json!([line["type"], line["answers"], line["reason"]]), json!(["finished", 2, "silence"]));
+    assert_eq!(picked(&client.next_json(), ["type", "answers", "reason"]), json!(["finished", 2, "silence"]));
 
     contact.expect(&toporeq(1));
     let wire = contact.answer(1, "192.0.2.1:9001 192.0.2.1:9002");
@@ -218,54 +189,11 @@ fn json_says_the_same() {
     // As addresses or as a text.
     let path = json!(["192.0.2.1:9001", "192.0.2.1:9002"]);
     assert!(line["path"] == path || line["value"] == "192.0.2.1:9001 192.0.2.1:9002", "{line}");
-    let line = client.next_json();
-    assert_eq!(json!([line["type"], line["answers"], line["reason"]]), json!(["finished", 1, "silence"]));
+    assert_eq!(picked(&client.next_json(), ["type", "answers", "reason"]), json!(["finished", 1, "silence"]));
     assert_eq!(client.finish(), quiet("", 0));
 }
 
 // ---- when it stops waiting ----
-
-#[test]
-fn silence_ends_a_query() {
-    // Longer than it is unless told otherwise, so that it is this silence and no other that passed.
-    let (_node, _contact, mut client) = asked(&["--timeout", "5s", "--json"]);
-    let line = client.next_json();
-    assert_eq!(json!([line["type"], line["answers"], line["reason"]]), json!(["finished", 0, "silence"]));
-    assert!(milliseconds(&line) >= 5_000.0, "{line}");
-    assert_eq!(client.finish(), quiet("", 1));
-}
-
-#[test]
-fn silence_is_four_seconds_unless_told_otherwise() {
-    let (_node, contact, mut client) = asked(&["--json"]);
-    contact.answer(0, "v");
-    let answered = milliseconds(&client.next_json());
-    let finished = client.next_json();
-    assert_eq!(finished["reason"], "silence");
-    assert!(milliseconds(&finished) - answered >= 4_000.0, "{finished}");
-    assert_eq!(client.finish(), quiet("", 0));
-}
-
-#[test]
-fn each_answer_begins_the_wait_anew() {
-    let silence = 3_000.0;
-    let (_node, contact, mut client) = asked(&["--timeout", "3s", "--json"]);
-    let mut answers = 0;
-    let last = loop {
-        // One at a time, and the next one once the client has shown it.
-        contact.answer(0, "v");
-        answers += 1;
-        let answer = client.next_json();
-        assert_eq!(answer["type"], "answer", "after {answers} answers");
-        if milliseconds(&answer) > 1.2 * silence {
-            break milliseconds(&answer);
-        }
-    };
-    let finished = client.next_json();
-    assert_eq!((&finished["reason"], &finished["answers"]), (&json!("silence"), &json!(answers)));
-    assert!(milliseconds(&finished) - last >= silence, "{last} {finished}");
-    assert_eq!(client.finish(), quiet("", 0));
-}
 
 /// Messages that answer nothing that was asked with sequence 0.
 fn unexpected_messages() -> Vec<Vec<u8>> {
@@ -292,8 +220,7 @@ fn a_message_of_another_type_or_sequence_is_reported_with_its_sender() {
         let wire = contact.bring(&bytes);
         assert_eq!(client.next_line(), unexpected(wire.address()), "{bytes:02x?}");
     }
-    let wire = contact.answer(0, "v");
-    assert_eq!(client.next_line(), format!("v {}", wire.address()));
+    contact.answer_shown(0, "v", &mut client);
     assert_eq!(client.finish(), quiet("", 0));
 }
 
@@ -330,19 +257,16 @@ fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
 
 #[test]
 fn an_answer_that_comes_too_late_belongs_to_nothing() {
-    let node = Node::listen();
-    let mut client = Client::start([&*node.name(), "--timeout", IN_TIME, "-c", "? one", "-c", "T", "-c", "? two"]);
-    let mut contact = node.attach();
+    let (_node, mut contact, mut client) =
+        Node::with_client(&["--timeout", IN_TIME, "-c", "? one", "-c", "T", "-c", "? two"]);
     contact.expect(&keyreq(0, "one"));
     assert_eq!(client.next_line(), "No answer received");
     contact.expect(&toporeq(1));
     let wire = contact.answer(0, "late");
     assert_eq!(client.next_line(), unexpected(wire.address()));
-    let wire = contact.answer(1, "127.0.0.1:9001");
-    assert_eq!(client.next_line(), format!("127.0.0.1:9001 {}", wire.address()));
+    contact.answer_shown(1, "127.0.0.1:9001", &mut client);
     contact.expect(&keyreq(2, "two"));
-    let wire = contact.answer(2, "v");
-    assert_eq!(client.next_line(), format!("v {}", wire.address()));
+    contact.answer_shown(2, "v", &mut client);
     assert_eq!(client.finish(), quiet("", 1));
 }
 
@@ -350,13 +274,11 @@ fn an_answer_that_comes_too_late_belongs_to_nothing() {
 fn as_many_answers_as_wanted_end_a_query() {
     let (_node, mut contact, mut client) = asked(&["-n", "2", "--timeout", "20s", "-c", "? next"]);
     for value in ["one", "two"] {
-        let wire = contact.answer(0, value);
-        assert_eq!(client.next_line(), format!("{value} {}", wire.address()));
+        contact.answer_shown(0, value, &mut client);
     }
     contact.expect(&keyreq(1, "next"));
     for value in ["three", "four"] {
-        let wire = contact.answer(1, value);
-        assert_eq!(client.next_line(), format!("{value} {}", wire.address()));
+        contact.answer_shown(1, value, &mut client);
     }
     assert_eq!(client.finish(), quiet("", 0));
 }
@@ -417,8 +339,7 @@ fn a_connection_without_a_message_is_nothing() {
     for _ in 0..10 {
         assert_eq!(contact.bring(&[]).bytes_until_end(), b"");
     }
-    let wire = contact.answer(0, "v");
-    assert_eq!(client.next_line(), format!("v {}", wire.address()));
+    contact.answer_shown(0, "v", &mut client);
     assert_eq!(client.finish(), quiet("", 0));
 }
 

@@ -12,6 +12,7 @@ use common::query::{Answer, AnswerBody, AskHash, Tally};
 use peers::{Heard, PATIENCE};
 
 use super::listen;
+use super::process::Client;
 
 /// What fakes were asked, by its sequence, and who of them has answered it.
 static ASKED: Mutex<BTreeMap<u64, (AskHash, BTreeSet<u64>)>> = Mutex::new(BTreeMap::new());
@@ -43,6 +44,14 @@ impl Fake {
     pub(crate) fn listen() -> Fake {
         let (address, accepted) = listen();
         Fake { address, accepted }
+    }
+
+    /// A client with these options, and its contact, once both have said hello.
+    pub(crate) fn with_client(options: &[&str]) -> (Fake, Peer, Client) {
+        let fake = Fake::listen();
+        let client = Client::start([&[&*fake.name()], options].concat());
+        let contact = fake.attach();
+        (fake, contact, client)
     }
 
     /// Where it listens, and the address it goes by.
@@ -156,6 +165,22 @@ impl Peer {
         }
     }
 
+    /// The next message, which must be a request. Answers it with this value and says that it was the only one.
+    pub(crate) fn answer_next(&mut self, value: &[u8]) -> Request {
+        let request = self.request();
+        self.answer(request.sequence, value);
+        self.finish(request.sequence, tally(1, 1));
+        request
+    }
+
+    /// The same where the one servent there is does not have it, of which the client is to ask just this. The sequence of it.
+    pub(crate) fn deny(&mut self, ask: &str) -> u64 {
+        let request = self.request();
+        assert_eq!(request.ask.to_string(), ask);
+        self.finish(request.sequence, tally(1, 0));
+        request.sequence
+    }
+
     /// Says something.
     pub(crate) fn send(&mut self, message: &Message) {
         self.peer.say(message);
@@ -173,17 +198,18 @@ impl Peer {
         self.peer.say_bytes(bytes);
     }
 
+    /// Closes the connection.
+    pub(crate) fn hang_up(&mut self) {
+        self.peer.hang_up();
+    }
+
     /// Answers with a value.
     pub(crate) fn answer(&mut self, sequence: u64, value: &[u8]) {
         if let Some((_, marks)) = ASKED.lock().unwrap().get_mut(&sequence) {
             marks.insert(id_at(self.advertised).mark());
         }
-        self.send(&Message::Answer(Answer {
-            sequence,
-            asked: asked_hash(sequence),
-            hops: 1,
-            body: AnswerBody::Value(value.to_vec()),
-        }));
+        let body = AnswerBody::Value(value.to_vec());
+        self.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 1, body }));
     }
 
     /// Says that the flood is over. Unless the tally says who answered, those did that have.

@@ -33,6 +33,13 @@ pub(crate) fn client<Word: AsRef<OsStr>>(home: &Path, arguments: impl IntoIterat
     command
 }
 
+/// The same with a place for its history that is kept beside it.
+pub(crate) fn prepared<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> (TempDir, Command) {
+    let home = TempDir::new().unwrap();
+    let command = client(home.path(), arguments);
+    (home, command)
+}
+
 /// A client that runs. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -54,11 +61,16 @@ pub(crate) struct Run {
     pub(crate) code: i32,
 }
 
+/// What came of a run that printed this, and nothing on stderr.
+pub(crate) fn quiet(out: impl Into<String>, code: i32) -> Run {
+    Run { out: out.into(), log: String::new(), code }
+}
+
 impl Client {
     /// Starts a client with a script to be written to its stdin.
     pub(crate) fn start<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> Client {
-        let home = TempDir::new().unwrap();
-        let mut process = Process::start(client(home.path(), arguments).stdin(Stdio::piped())).unwrap();
+        let (home, mut command) = prepared(arguments);
+        let mut process = Process::start(command.stdin(Stdio::piped())).unwrap();
         Client {
             stdin: process.take_stdin(),
             out: Lines::read(process.take_stdout().unwrap()),
@@ -170,4 +182,13 @@ pub(crate) fn json(line: &str) -> Value {
 /// The names of an object's fields, in the order of the alphabet.
 pub(crate) fn fields(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// These fields of an object, as one value.
+pub(crate) fn picked<const COUNT: usize>(object: &Value, fields: [&str; COUNT]) -> Value {
+    fields.iter().map(|field| object[field].clone()).collect()
+}
+
+pub(crate) fn milliseconds(line: &Value) -> f64 {
+    line["ms"].as_f64().unwrap()
 }

@@ -18,6 +18,10 @@ use rustix::termios::LocalModes;
 use topologies::fleet;
 use vt100::Parser;
 
+use super::fake::{Fake, Peer};
+
+/// The kind that most terminals are of.
+pub(crate) const XTERM: &str = "xterm-256color";
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 100;
 
@@ -39,7 +43,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts a client that keeps its history below `home`.
     pub(crate) fn start(home: &Path, arguments: &[&str]) -> Terminal {
-        Terminal::of_kind("xterm-256color", home, &[], arguments)
+        Terminal::of_kind(XTERM, home, &[], arguments)
     }
 
     /// Starts a client behind a program that changes something and then becomes the client, at a terminal of this kind.
@@ -72,6 +76,17 @@ impl Terminal {
         });
         let keyboard = pair.master.take_writer().unwrap();
         Terminal { master: pair.master, keyboard, screen, pid, ended, code: None, greeting: String::new() }
+    }
+
+    /// A client at its first prompt, at a terminal of this kind and with these options. Its contact is kept, because without
+    /// one it would leave.
+    pub(crate) fn attached(kind: &str, home: &Path, before: &[&str], options: &[&str]) -> (Fake, Peer, Terminal) {
+        let fake = Fake::listen();
+        let name = fake.name();
+        let mut terminal = Terminal::of_kind(kind, home, before, &[&[&*name], options].concat());
+        let contact = fake.attach();
+        terminal.wait_for_greeting(&name);
+        (fake, contact, terminal)
     }
 
     /// Waits until the client greets a person who is attached to this contact, and shows its first prompt.

@@ -10,6 +10,7 @@ use peers::PATIENCE;
 use peers::tp3::{Wire, id, resp};
 
 use super::listen;
+use super::process::Client;
 
 /// A node that waits for clients.
 #[derive(Debug)]
@@ -23,6 +24,14 @@ impl Node {
     pub(crate) fn listen() -> Node {
         let (address, accepted) = listen();
         Node { address, accepted }
+    }
+
+    /// A client with these options, and the contact that it has attached to.
+    pub(crate) fn with_client(options: &[&str]) -> (Node, Contact, Client) {
+        let node = Node::listen();
+        let client = Client::start([&[&*node.name()], options].concat());
+        let contact = node.attach();
+        (node, contact, client)
     }
 
     /// Where it listens.
@@ -76,7 +85,14 @@ impl Contact {
         self.bring(&resp(sequence, value))
     }
 
-    /// The same with any bytes.
+    /// The same, and waits until the client has printed just that answer.
+    pub(crate) fn answer_shown(&self, sequence: u32, value: &str, client: &mut Client) -> Wire {
+        let wire = self.answer(sequence, value);
+        assert_eq!(client.next_line(), format!("{value} {}", wire.address()));
+        wire
+    }
+
+    /// Connects to the client, says any bytes, and says no more.
     pub(crate) fn bring(&self, bytes: &[u8]) -> Wire {
         let mut wire = self.dial();
         wire.say(bytes);

@@ -48,13 +48,7 @@ fn a_contact_that_is_no_servent() {
 
 #[test]
 fn a_contact_that_closes_without_a_word() {
-    let fake = Fake::listen();
-    let client = Client::start([&*fake.name(), "-c", "? k"]);
-    let mut contact = fake.accept();
-    contact.receive();
-    drop(contact);
-    let log = format!("client: no servent at contact {}: it closed the connection\n", fake.address());
-    assert_eq!(client.finish(), Run { out: String::new(), log, code: 3 });
+    assert_eq!(refusal(Peer::hang_up), "it closed the connection");
 }
 
 #[test]

@@ -10,10 +10,7 @@ fn an_interrupt_ends_the_query_and_the_script() {
     client.next_line();
     client.signal(Signal::INT);
     let finished = client.next_json();
-    assert_eq!(
-        (&finished["reason"], &finished["answers"], &finished["lost"]),
-        (&json!("interrupted"), &json!(1), &json!(0))
-    );
+    assert_eq!(picked(&finished, ["reason", "answers", "lost"]), json!(["interrupted", 1, 0]));
     assert_eq!(contact.receive(), None, "nothing more is asked");
     assert_eq!(client.finish(), quiet("", 130));
 }
@@ -27,13 +24,7 @@ fn an_interrupted_query_without_answers_says_so() {
 
 #[test]
 fn an_interrupt_while_a_script_waits_for_its_next_line_ends_it() {
-    let fake = Fake::listen();
-    let mut client = Client::start([fake.name()]);
-    let mut contact = fake.attach();
-    client.write("? k\n");
-    let sequence = contact.request().sequence;
-    contact.finish(sequence, tally(1, 0));
-    assert_eq!(client.next_line(), "No answer received");
+    let (_fake, mut contact, client) = denied();
     client.signal(Signal::INT);
     // It leaves while its stdin is still open.
     assert_eq!(contact.receive(), None);
@@ -43,16 +34,14 @@ fn an_interrupt_while_a_script_waits_for_its_next_line_ends_it() {
 #[test]
 fn an_interrupt_that_comes_just_before_a_query_is_not_lost() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
     let (mut out, mut other_writer) = std::io::pipe().unwrap();
-    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "20s"]);
+    let (_home, mut command) = prepared([&*fake.name(), "--timeout", "20s"]);
     let mut child = command.stdin(Stdio::piped()).stdout(other_writer.try_clone().unwrap()).spawn().unwrap();
     drop(command);
     let mut script = child.stdin.take().unwrap();
     let mut contact = fake.attach();
     script.write_all(b"? k\n").unwrap();
-    let sequence = contact.request().sequence;
-    contact.finish(sequence, tally(1, 0));
+    contact.deny("? k");
     let mut line = [0; "No answer received\n".len()];
     out.read_exact(&mut line).unwrap();
     // The pipe is full, so a client that has something to tell before the next query does so until somebody reads.
@@ -75,14 +64,10 @@ fn an_interrupt_that_comes_just_before_a_query_is_not_lost() {
 #[test]
 fn an_interrupt_that_comes_while_answers_are_printed_is_not_lost() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
-    let mut command =
-        process::client(home.path(), [&*fake.name(), "-c", "? k", "-c", "? never-asked", "--timeout", "20s"]);
+    let (_home, mut command) = prepared([&*fake.name(), "-c", "? k", "-c", "? never-asked", "--timeout", "20s"]);
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let mut contact = fake.attach();
-    let sequence = contact.request().sequence;
-    contact.answer(sequence, &vec![b'v'; common::limits::VALUE_BYTES_MAX]);
-    contact.finish(sequence, tally(1, 1));
+    contact.answer_next(&vec![b'v'; common::limits::VALUE_BYTES_MAX]);
     let mut out = child.stdout.take().unwrap();
     // Once its first byte is there the client is writing, and stays so: the value is longer than any pipe.
     out.read_exact(&mut [0]).unwrap();

@@ -3,13 +3,9 @@
 use super::*;
 
 /// What a client says of a contact that does this in the middle of a query and then closes.
-fn loss(act: impl FnOnce(&mut Peer, u64)) -> String {
-    let fake = Fake::listen();
-    let options = ["--timeout", "300ms", "-c", "? k", "-c", "? never-asked"];
-    let client = Client::start([&[&*fake.name()], &options[..]].concat());
-    let mut contact = fake.attach();
-    let sequence = contact.request().sequence;
-    act(&mut contact, sequence);
+fn loss(act: impl FnOnce(&mut Peer)) -> String {
+    let (fake, mut contact, _, client) = asked(&["--timeout", "300ms", "-c", "? never-asked"]);
+    act(&mut contact);
     drop(contact);
     let run = client.finish();
     assert_eq!((run.out.as_str(), run.code), ("No answer received\n", 4), "{}", run.log);
@@ -19,14 +15,14 @@ fn loss(act: impl FnOnce(&mut Peer, u64)) -> String {
 
 #[test]
 fn a_contact_lost_in_the_middle_of_a_query() {
-    assert_eq!(loss(|_, _| {}), "it closed the connection");
-    let reason = loss(|contact, _| contact.send(&Message::Goodbye(Goodbye::Leaving)));
+    assert_eq!(loss(|_| {}), "it closed the connection");
+    let reason = loss(|contact| contact.send(&Message::Goodbye(Goodbye::Leaving)));
     assert_eq!(reason, "it said goodbye, because it is leaving");
-    let reason = loss(|contact, _| contact.send_bytes(&[0, 0, 0, 99, 6, 1]));
+    let reason = loss(|contact| contact.send_bytes(&[0, 0, 0, 99, 6, 1]));
     assert_eq!(reason, "it closed the connection", "in the middle of a frame");
-    let reason = loss(|contact, _| contact.send_bytes(&u32::MAX.to_be_bytes()));
+    let reason = loss(|contact| contact.send_bytes(&u32::MAX.to_be_bytes()));
     assert!(reason.starts_with(&format!("a frame of {} bytes, where", u32::MAX)), "{reason}");
-    let reason = loss(|contact, _| contact.send_bytes(&[0, 0, 0, 2, 0xee, 0xee]));
+    let reason = loss(|contact| contact.send_bytes(&[0, 0, 0, 2, 0xee, 0xee]));
     assert!(reason.starts_with("a frame that holds no message"), "{reason}");
 }
 
@@ -55,22 +51,13 @@ fn answers_of_others_are_shown_although_the_contact_is_lost() {
     servent.answer(sequence, b"v");
     assert_eq!(client.next_json()["from"], "192.0.2.7:9");
     let finished = client.next_json();
-    assert_eq!(
-        (&finished["answers"], &finished["reason"], &finished["lost"]),
-        (&json!(1), &json!("silence"), &json!(1))
-    );
+    assert_eq!(picked(&finished, ["answers", "reason", "lost"]), json!([1, "silence", 1]));
     assert_eq!(client.finish(), quiet("", 4));
 }
 
 #[test]
 fn a_contact_lost_between_two_commands_is_not_asked() {
-    let fake = Fake::listen();
-    let mut client = Client::start([fake.name()]);
-    let mut contact = fake.attach();
-    client.write("? k\n");
-    let sequence = contact.request().sequence;
-    contact.finish(sequence, tally(1, 0));
-    assert_eq!(client.next_line(), "No answer received");
+    let (fake, contact, mut client) = denied();
     drop(contact);
     client.write("? k\nnonsense\n");
     let run = client.finish();

@@ -52,9 +52,7 @@ fn who_wants_to_hear_nothing_on_stderr_has_the_exit_code() {
 
 #[test]
 fn of_the_topology_servents_can_be_missing_too() {
-    let fake = Fake::listen();
-    let client = Client::start([&*fake.name(), "--timeout", IN_TIME, "-c", "T"]);
-    let mut contact = fake.attach();
+    let (fake, mut contact, client) = Fake::with_client(&["--timeout", IN_TIME, "-c", "T"]);
     let sequence = contact.request().sequence;
     let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
     contact.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 0, body: place }));
@@ -80,11 +78,9 @@ fn the_worst_of_a_script_is_its_exit_code() {
         (&[complete(0), lost, complete(1)], "", 5),
     ];
     side_by_side(rows, |(queries, last, code)| {
-        let fake = Fake::listen();
-        let mut client = Client::start([&*fake.name(), "--timeout", IN_TIME, "-q"]);
+        let (_fake, mut contact, mut client) = Fake::with_client(&["--timeout", IN_TIME, "-q"]);
         client.write("? k\n".repeat(queries.len()));
         client.write(last);
-        let mut contact = fake.attach();
         for (told, came) in queries {
             let sequence = contact.request().sequence;
             for _ in 0..*came {
@@ -107,10 +103,7 @@ fn a_contact_lost_after_something_was_missing_leaves_it_incomplete() {
 
 /// What a client says, and its exit code, when its one question has been answered.
 fn answered(fake: &Fake, client: Child) -> (String, Option<i32>) {
-    let mut contact = fake.attach();
-    let sequence = contact.request().sequence;
-    contact.answer(sequence, b"v");
-    contact.finish(sequence, tally(1, 1));
+    fake.attach().answer_next(b"v");
     let output = client.wait_with_output().unwrap();
     (String::from_utf8(output.stderr).unwrap(), output.status.code())
 }
@@ -118,9 +111,8 @@ fn answered(fake: &Fake, client: Child) -> (String, Option<i32>) {
 #[test]
 fn an_output_that_cannot_be_written_is_this_machines_failure() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut command = process::client(home.path(), [&*fake.name(), "-c", "? k"]);
+    let (_home, mut command) = prepared([&*fake.name(), "-c", "? k"]);
     let child = command.stdin(Stdio::null()).stdout(full).spawn().unwrap();
     let log = "client: No space left on device (os error 28)\n".to_owned();
     assert_eq!(answered(&fake, child), (log, Some(6)));
@@ -130,9 +122,8 @@ fn an_output_that_cannot_be_written_is_this_machines_failure() {
 #[test]
 fn an_output_that_may_not_grow_further_is_this_machines_failure() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
+    let (home, client) = prepared([&*fake.name(), "-c", "? k"]);
     let full = std::fs::File::create(home.path().join("full")).unwrap();
-    let client = process::client(home.path(), [&*fake.name(), "-c", "? k"]);
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(client.get_program()).args(client.get_args());
     let child = shell.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
@@ -143,8 +134,7 @@ fn an_output_that_may_not_grow_further_is_this_machines_failure() {
 #[test]
 fn a_script_that_cannot_be_read_is_this_machines_failure() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
-    let mut command = process::client(home.path(), [&*fake.name()]);
+    let (home, mut command) = prepared([&*fake.name()]);
     let child = command.stdin(std::fs::File::open(home.path()).unwrap()).spawn().unwrap();
     let _contact = fake.attach();
     let output = child.wait_with_output().unwrap();
@@ -155,8 +145,7 @@ fn a_script_that_cannot_be_read_is_this_machines_failure() {
 #[test]
 fn a_stderr_nobody_reads_changes_nothing() {
     let fake = Fake::listen();
-    let home = tempfile::TempDir::new().unwrap();
-    let mut command = process::client(home.path(), [&*fake.name(), "--timeout", "300ms", "-c", "? k"]);
+    let (_home, mut command) = prepared([&*fake.name(), "--timeout", "300ms", "-c", "? k"]);
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     drop(child.stderr.take());
     let mut contact = fake.attach();
@@ -172,8 +161,7 @@ fn answers_that_no_descriptor_is_left_for_are_this_machines_failure() {
     let mut codes = Vec::new();
     for descriptors in 5..40 {
         let fake = Fake::listen();
-        let home = tempfile::TempDir::new().unwrap();
-        let client = process::client(home.path(), [&*fake.name(), "--timeout", "300ms", "-c", "? k"]);
+        let (_home, client) = prepared([&*fake.name(), "--timeout", "300ms", "-c", "? k"]);
         let mut limited = std::process::Command::new("sh");
         limited.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")]);
         limited.arg(client.get_program()).args(client.get_args());
@@ -182,27 +170,29 @@ fn answers_that_no_descriptor_is_left_for_are_this_machines_failure() {
         // It may end before it is attached, and before it asks.
         let mut attached = fake.attach_unless_ended(child.id());
         let asked = attached.as_mut().and_then(Peer::receive);
-        let (Some(contact), Some(Message::Request(Request { sequence, .. }))) = (&mut attached, asked) else {
+        let end = |child: Child| {
             let output = child.wait_with_output().unwrap();
-            let log = String::from_utf8_lossy(&output.stderr).into_owned();
+            (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+        };
+        let (Some(contact), Some(Message::Request(Request { sequence, .. }))) = (&mut attached, asked) else {
+            let (log, code) = end(child);
             // Too few even to be started at all are the system's to report.
             if log.starts_with("client: ") {
-                assert_eq!(output.status.code(), Some(6), "{descriptors}: {log}");
+                assert_eq!(code, Some(6), "{descriptors}: {log}");
             }
-            codes.push(output.status.code());
+            codes.push(code);
             continue;
         };
         // Whether it is taken or not: the connection waits in the system.
         let _servent = std::net::TcpStream::connect(contact.answer_address.unwrap()).unwrap();
         contact.finish(sequence, tally(2, 1));
-        let output = child.wait_with_output().unwrap();
-        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        let (log, code) = end(child);
         if log.contains("cannot take answers of others") {
-            assert_eq!(output.status.code(), Some(6), "{log}");
+            assert_eq!(code, Some(6), "{log}");
             assert!(log.contains("\n1 of 1 answer did not arrive\n"), "no firewall is to blame: {log}");
             return;
         }
-        codes.push(output.status.code());
+        codes.push(code);
     }
     panic!("it never ran out of descriptors while it asked: {codes:?}");
 }
@@ -216,10 +206,7 @@ fn as_many_answers_as_wanted_end_a_query() {
     second.answer(sequence, b"two");
     assert_eq!(client.next_json()["value"], "two");
     let finished = client.next_json();
-    assert_eq!(
-        (&finished["reason"], &finished["answers"], &finished["lost"]),
-        (&json!("answers"), &json!(2), &json!(0))
-    );
+    assert_eq!(picked(&finished, ["reason", "answers", "lost"]), json!(["answers", 2, 0]));
     // Nothing more was wanted, so what still comes is no surprise, from whomever.
     contact.answer(sequence, b"three");
     contact.finish(sequence, Tally { lost: 1, ..tally(7, 7) });
@@ -236,9 +223,7 @@ fn as_many_answers_as_wanted_end_a_query() {
 
 #[test]
 fn the_contacts_late_word_on_one_query_is_neither_a_surprise_nor_the_end_of_the_next() {
-    let fake = Fake::listen();
-    let client = Client::start([&*fake.name(), "--timeout", IN_TIME, "-c", "? one", "-c", "? two"]);
-    let mut contact = fake.attach();
+    let (fake, mut contact, client) = Fake::with_client(&["--timeout", IN_TIME, "-c", "? one", "-c", "? two"]);
     let first = contact.request();
     let second = contact.request();
     assert_eq!((first.ask, second.ask), (key("one"), key("two")));

@@ -4,9 +4,7 @@ use super::*;
 
 #[test]
 fn a_value_is_one_line_and_moves_no_cursor() {
-    let fake = Fake::listen();
-    let mut client = Client::start([&*fake.name(), "-n", "1"]);
-    let mut contact = fake.attach();
+    let (fake, mut contact, mut client) = Fake::with_client(&["-n", "1"]);
     for (value, shown) in [
         (&b"one\ntwo 192.0.2.7:9\r\n"[..], r"one\ntwo 192.0.2.7:9\r\n"),
         (b"\x1b[2J\x1b[H\x07\x7f", r"\x1b[2J\x1b[H\x07\x7f"),
@@ -39,9 +37,7 @@ fn a_value_of_full_length_is_shown_whole() {
 fn an_output_nobody_reads_any_more_ends_the_client_without_a_word() {
     for options in [&[][..], &["--json"]] {
         let fake = Fake::listen();
-        let home = tempfile::TempDir::new().unwrap();
-        let name = fake.name();
-        let mut command = process::client(home.path(), [&[&*name], options].concat());
+        let (_home, mut command) = prepared([&[&*fake.name()], options].concat());
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut contact = fake.attach();
         drop(child.stdout.take());

@@ -26,9 +26,7 @@ fn what_was_not_asked_for_is_named_and_dropped() {
 
 #[test]
 fn an_answer_to_another_question_is_unexpected_whatever_its_sequence() {
-    let fake = Fake::listen();
-    let mut client = Client::start([&*fake.name(), "--timeout", "20s", "-c", "? k", "-c", "T"]);
-    let mut contact = fake.attach();
+    let (fake, mut contact, mut client) = Fake::with_client(&["--timeout", "20s", "-c", "? k", "-c", "T"]);
     let surprise = format!("Unexpected message from {}", fake.address());
     let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
     for (body, right) in [(place.clone(), AnswerBody::Value(b"v".to_vec())), (AnswerBody::Value(b"v".to_vec()), place)]
@@ -58,20 +56,14 @@ fn json_of_what_was_not_asked_for() {
 
 #[test]
 fn what_comes_too_late_is_told_before_the_next_query() {
-    let fake = Fake::listen();
-    let mut client = Client::start([&*fake.name(), "--json"]);
-    let mut contact = fake.attach();
+    let (_fake, mut contact, mut client) = Fake::with_client(&["--json"]);
     client.write("? k\n");
-    let first = contact.request().sequence;
-    contact.finish(first, tally(1, 0));
+    let first = contact.deny("? k");
     assert_eq!(client.next_json()["reason"], "complete");
     contact.answer(first, b"too late");
     client.write("? k\n");
-    let line = client.next_json();
-    assert_eq!((&line["type"], &line["message"]), (&json!("unexpected"), &json!("answer")));
-    let second = contact.request().sequence;
-    assert_ne!(second, first);
-    contact.finish(second, tally(1, 0));
+    assert_eq!(picked(&client.next_json(), ["type", "message"]), json!(["unexpected", "answer"]));
+    assert_ne!(contact.deny("? k"), first);
     assert_eq!(client.next_json()["answers"], 0);
 }
 
@@ -87,12 +79,8 @@ fn strangers_at_the_answer_address_do_no_harm() {
     }
     // One that answers before it has said who it is.
     let mut hasty = std::net::TcpStream::connect(answer_address).unwrap();
-    let answer = Message::Answer(Answer {
-        sequence,
-        asked: asked_hash(sequence),
-        hops: 1,
-        body: AnswerBody::Value(b"forged".to_vec()),
-    });
+    let body = AnswerBody::Value(b"forged".to_vec());
+    let answer = Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 1, body });
     let frame = Frame::at(Position::First, Dialect::Native, &answer).unwrap();
     hasty.write_all(&[&PREFACE[..], frame.as_bytes()].concat()).unwrap();
     hasty.set_read_timeout(Some(PATIENCE)).unwrap();
