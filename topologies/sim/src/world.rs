@@ -25,6 +25,7 @@ mod scenery;
 mod shell;
 pub mod story_world;
 mod troubles;
+mod ways;
 mod witness;
 
 use std::time::{Duration, Instant};
@@ -41,10 +42,10 @@ use super::scene::{Asking, Scene};
 use clock::{MILLISECOND, Nanos, SECOND, nanos};
 use events::{SceneEvent, What};
 use hostile::Hostile;
-use network::{Delaying, SimNetwork};
-use pipes::Way;
+use network::SimNetwork;
 use scenery::SceneFace;
 use shell::{Shell, StrangerNews, mix};
+use ways::Ways;
 
 /// A client attaches this long before it asks: two ways to connect and two to say hello, at their slowest.
 const ATTACH_LEAD: Nanos = 600 * MILLISECOND;
@@ -71,9 +72,7 @@ const RUN_MAX: Nanos = 400 * SECOND;
 const STEPS_MAX: u64 = 20_000_000;
 const STEPS_PER_SERVENT_MAX: u64 = 10_000;
 
-// What the streams of random numbers are for.
-const DRIFT: u64 = 0x776f_726c_6401_0000;
-const WAYS: u64 = 0x776f_726c_6402_0000;
+// What the random numbers of probes are for.
 const PROBES: u64 = 0x776f_726c_6405_0000;
 
 /// Runs a scene to its end. It never panics: what must not be is told in [`RunOutcome::broken`].
@@ -126,8 +125,7 @@ struct World<'s> {
 impl<'s> World<'s> {
     fn new(scene: &'s Scene) -> World<'s> {
         let plan = &scene.plan;
-        let way = Way::draw(&mut Random::of(plan.seed, WAYS), !scene.faults.is_empty());
-        let network = SimNetwork::new(way, Delaying::Drawn(plan.delays), Random::of(plan.seed, DRIFT));
+        let network = SimNetwork::new(Ways::draw(plan, !scene.faults.is_empty()), true);
         let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(plan, place, fault));
         let mut world = World {
             scene,
@@ -335,7 +333,7 @@ impl<'s> World<'s> {
     fn look_after_the_last(&mut self) {
         if !self.scene.faults.is_empty() {
             self.phase = Phase::Healing { until: self.now() + HEAL_MAX };
-            self.shell.network.way.widen();
+            self.shell.network.ways.widen();
         } else if self.shell.pending_count() == 0 {
             self.let_forget();
         } else if self.now() > self.busy_until.max(self.shell.face.witness.ended_last) + SETTLE_MAX {

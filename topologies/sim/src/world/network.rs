@@ -14,30 +14,22 @@ use std::net::SocketAddr;
 use common::link::Purpose;
 use common::message::Role;
 
-use super::clock::{EventQueue, MILLISECOND, Nanos, SECOND};
+use super::clock::{EventQueue, Nanos, SECOND};
 use super::ends::{Connection, End, EndAt, EndStage, Party};
 use super::events::What;
 use super::machines::{Machine, MachineKind};
-use super::pipes::{Load, Pipe, Way};
-use crate::plan::Delays;
-use crate::random::Random;
+use super::pipes::{Load, Pipe};
+use super::ways::Ways;
+use passage::Spare;
 
 /// How long the system takes to notice that an idle connection leads nowhere (keepalive of the programs).
 pub(super) const UNHEARD_MAX: Nanos = 11 * SECOND;
 pub(super) use dialling::Knocked;
+pub(super) use passage::Arrived;
 
 pub(super) const IT_BROKE: &str = "the connection broke";
 pub(super) const IT_CLOSED: &str = "the other end closed";
 pub(super) const IT_IS_GONE: &str = "the other end is gone";
-
-/// How long anything takes from one machine to another.
-pub(super) enum Delaying {
-    /// Drawn anew for everything.
-    Drawn(Delays),
-    /// As it was told for this way, or else always the same. Who dials knows what comes of it as soon as whoever is
-    /// dialled does.
-    Told { usual: Nanos, ways: BTreeMap<(usize, usize), Nanos> },
-}
 
 /// What happened to links between servents, and what never must to anything.
 #[derive(Debug)]
@@ -56,30 +48,29 @@ pub(super) struct SimNetwork {
     pub(super) machines: Vec<Machine>,
     by_address: BTreeMap<SocketAddr, usize>,
     connections: Vec<Connection>,
-    pub(super) way: Way,
-    pub(super) delaying: Delaying,
-    random: Random,
+    pub(super) ways: Ways,
     /// What was sent and is not on its way yet: that begins once the event at hand is dealt with, in the order of the
     /// connections, whichever was written first.
     written: Vec<(EndAt, Load)>,
     /// What the shell has not heard yet.
     pub(super) news: Vec<LinkNews>,
-    spare: Vec<Vec<u8>>,
+    spare: Spare,
+    /// Whether what comes for an end that is gone is answered with a reset.
+    resets_late_comers: bool,
 }
 
 impl SimNetwork {
-    pub(super) fn new(way: Way, delaying: Delaying, random: Random) -> SimNetwork {
+    pub(super) fn new(ways: Ways, resets_late_comers: bool) -> SimNetwork {
         SimNetwork {
             clock: EventQueue::new(),
             machines: Vec::new(),
             by_address: BTreeMap::new(),
             connections: Vec::new(),
-            way,
-            delaying,
+            ways,
             written: Vec::new(),
-            random,
             news: Vec::new(),
-            spare: Vec::new(),
+            spare: Spare::default(),
+            resets_late_comers,
         }
     }
 
@@ -158,31 +149,10 @@ impl SimNetwork {
         self.news.push(LinkNews::Broke(text));
     }
 
-    // ---- how long things take ----
-
-    /// How long something takes from one machine to another.
-    fn delay(&mut self, from: usize, to: Option<usize>) -> Nanos {
-        match &self.delaying {
-            Delaying::Drawn(Delays::Equal) => 10 * MILLISECOND,
-            Delaying::Drawn(Delays::Mild) => self.random.within(5 * MILLISECOND, 15 * MILLISECOND),
-            Delaying::Drawn(Delays::Heavy) if self.random.chance(50) => self.random.below(MILLISECOND),
-            Delaying::Drawn(Delays::Heavy) => self.random.below(100 * MILLISECOND),
-            Delaying::Told { usual, ways } => to.and_then(|to| ways.get(&(from, to))).copied().unwrap_or(*usual),
-        }
-    }
-
     /// How long it takes until an end is reached from the other.
     fn delay_to(&mut self, at: EndAt) -> Nanos {
         let (from, to) = (self.end(at.other()).node, self.end(at).node);
-        self.delay(from, Some(to))
-    }
-
-    /// How long whoever has dialled waits for the word of who is there.
-    fn delay_of_word(&mut self, to: Option<usize>, dialler: usize) -> Nanos {
-        match (&self.delaying, to) {
-            (Delaying::Told { .. }, _) => 0,
-            (Delaying::Drawn(_), to) => self.delay(to.unwrap_or(dialler), Some(dialler)),
-        }
+        self.ways.delay(from, Some(to))
     }
 
     /// An end hears who the other is. Two servents that have both are linked.
@@ -206,14 +176,16 @@ mod tests {
     use common::overlay::Dial;
 
     use super::*;
+    use crate::world::clock::MILLISECOND;
     use crate::world::dials::{Caller, Fate, Knock};
 
     pub(super) const FROM: EndAt = EndAt { connection: 0, party: Party::Dialler };
     pub(super) const TO: EndAt = EndAt { connection: 0, party: Party::Acceptor };
 
     /// Two machines and a connection between them, on which nothing is said yet. What comes to the second is discarded.
-    pub(super) fn linked(way: Way) -> SimNetwork {
-        let mut network = SimNetwork::new(way, Delaying::Drawn(Delays::Equal), Random::new(1));
+    pub(super) fn linked() -> SimNetwork {
+        let mut network = SimNetwork::new(Ways::told(10 * MILLISECOND), true);
+        network.ways.window_bytes = 64;
         for node in 0..2 {
             network.add(SocketAddr::from((Ipv4Addr::new(10, 0, 0, node), 9000)), MachineKind::Servent, node.into());
             network.machines[usize::from(node)].is_there = true;
@@ -228,23 +200,17 @@ mod tests {
         network
     }
 
-    pub(super) fn narrow() -> Way {
-        Way { window_bytes: 64, cuts_percent: 0 }
-    }
-
     /// Lets what is in the pipe arrive, and says when, in milliseconds, and how much was left each time.
     pub(super) fn arrivals(network: &mut SimNetwork) -> Vec<(Nanos, usize)> {
         let mut seen = Vec::new();
         network.send_written();
         while let Some(what) = network.clock.pop() {
             let What::Arrive { from } = what else { continue };
-            let Some(mut arrived) = network.arrive(from) else { continue };
-            if arrived.bytes().is_err() {
+            let Some(arrived) = network.arrive(from) else { continue };
+            if matches!(arrived.load, Load::End { .. }) {
                 network.let_go(arrived.to, IT_CLOSED);
                 network.send_written();
             }
-            network.keep_rest(&mut arrived);
-            network.make_room(&arrived);
             network.kick(from);
             let held_bytes = network.connection(0).pipe(Party::Dialler).held_bytes;
             seen.push((network.clock.now() / MILLISECOND, held_bytes));
@@ -270,7 +236,7 @@ mod tests {
 
     #[test]
     fn addresses_lead_back_to_who_has_them() {
-        let network = linked(narrow());
+        let network = linked();
         for node in 0..2 {
             assert_eq!(network.at_address(network.address(node)), Some(node));
         }

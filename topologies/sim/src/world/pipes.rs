@@ -5,40 +5,6 @@
 use std::collections::VecDeque;
 
 use super::clock::Nanos;
-use crate::random::Random;
-
-/// The narrowest and the widest pipe, and the narrowest in a healthy run: there the pipes must not be what is slow.
-const WINDOW_BYTES: (usize, usize) = (64, 256 * 1024);
-const WINDOW_BYTES_HEALTHY: usize = 16 * 1024;
-
-/// What pipes are like in a run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    /// The most bytes in one pipe.
-    pub(super) window_bytes: usize,
-    /// How often in a hundred times a write is cut once more.
-    pub(super) cuts_percent: u64,
-}
-
-impl Way {
-    pub(super) fn draw(random: &mut Random, is_faulty: bool) -> Way {
-        let is_narrow = random.chance(25) && is_faulty;
-        let wide = WINDOW_BYTES_HEALTHY << random.below(5);
-        let narrow = WINDOW_BYTES.0 << random.below(8);
-        let cuts_percent = [0, 30, 60, 90][random.index(4)];
-        Way { window_bytes: if is_narrow { narrow } else { wide.min(WINDOW_BYTES.1) }, cuts_percent }
-    }
-
-    /// The widest, and nothing is cut in it.
-    pub(super) fn wide() -> Way {
-        Way { window_bytes: WINDOW_BYTES.1, cuts_percent: 0 }
-    }
-
-    /// From now on pipes are as wide as they may be.
-    pub(super) fn widen(&mut self) {
-        self.window_bytes = WINDOW_BYTES.1;
-    }
-}
 
 /// What is on its way from one end to the other.
 #[derive(Debug)]
@@ -96,14 +62,28 @@ impl Pipe {
     }
 
     /// How many more bytes fit.
-    pub(super) fn room(&self, way: Way) -> usize {
-        way.window_bytes.saturating_sub(self.held_bytes)
+    pub(super) fn room(&self, window_bytes: usize) -> usize {
+        window_bytes.saturating_sub(self.held_bytes)
     }
 
     /// Takes something in that would arrive then if nothing were before it. Its bytes are held already.
     pub(super) fn push(&mut self, now: Nanos, at: Nanos, ticket: u64, load: Load) {
         self.last_arrival = self.last_arrival.max(at);
         self.chunks.push_back(Chunk { at: self.last_arrival, sent: now, ticket, load });
+    }
+
+    /// Takes the first of it out, so many bytes of it at most. The rest waits where it is.
+    pub(super) fn take(&mut self, most: usize) -> Option<Load> {
+        let first = self.chunks.front_mut()?;
+        let load = match &mut first.load {
+            Load::Bytes { bytes, taken } if bytes.len() - *taken > most => {
+                let from = std::mem::replace(taken, *taken + most);
+                Load::Bytes { bytes: bytes.get(from..from + most).unwrap_or_default().to_vec(), taken: 0 }
+            }
+            _ => self.chunks.pop_front()?.load,
+        };
+        self.held_bytes -= load.bytes_count();
+        Some(load)
     }
 
     /// Something begins or ends that keeps anything from crossing.

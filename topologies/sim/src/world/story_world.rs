@@ -5,7 +5,7 @@
 //! takes 10 ms, or as long as it was told. Nothing in it is drawn, so that what happens can be written down and told the
 //! same for ever. It judges nothing but what must not be in any story ([`StoryWorld::broken`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -31,10 +31,9 @@ use super::ends::{EndAt, Party};
 use super::events::{SceneEvent, What};
 use super::face::{Face, LookUp};
 use super::machines::MachineKind;
-use super::network::{Delaying, LinkNews, SimNetwork};
-use super::pipes::Way;
+use super::network::{LinkNews, SimNetwork};
 use super::shell::{Departure, Mind, Shell};
-use crate::random::Random;
+use super::ways::Ways;
 
 /// More steps than this without an end are a loop.
 const STEPS_MAX: u64 = 3_000_000;
@@ -361,7 +360,8 @@ impl StoryWorld {
     /// One in which nobody is, and where everything takes so long.
     #[must_use]
     pub fn new(delay: Duration) -> StoryWorld {
-        let delaying = Delaying::Told { usual: nanos(delay), ways: BTreeMap::new() };
+        // A story is about words that were said, and not about those that came too late.
+        let network = SimNetwork::new(Ways::told(nanos(delay)), false);
         let face = StoryFace {
             people: Vec::new(),
             unknown: BTreeSet::new(),
@@ -373,7 +373,7 @@ impl StoryWorld {
             answers: BTreeSet::new(),
             finished: BTreeSet::new(),
         };
-        StoryWorld { shell: Shell::new(SimNetwork::new(Way::wide(), delaying, Random::new(0)), face, 0), steps: 0 }
+        StoryWorld { shell: Shell::new(network, face, 0), steps: 0 }
     }
 
     /// How long it has gone on.
@@ -622,9 +622,7 @@ impl StoryWorld {
 
     /// From now on what goes this way takes this long.
     pub fn set_delay(&mut self, from: NodeId, to: NodeId, delay: Duration) {
-        if let Delaying::Told { ways, .. } = &mut self.shell.network.delaying {
-            ways.insert((from.0, to.0), nanos(delay));
-        }
+        self.shell.network.ways.tell(from.0, to.0, nanos(delay));
     }
 
     /// From now on a name means nothing to whoever looks it up, or means something again.

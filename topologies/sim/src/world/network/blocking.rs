@@ -59,11 +59,11 @@ mod tests {
     use super::*;
     use crate::world::clock::MILLISECOND;
     use crate::world::ends::EndStage;
-    use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked, narrow};
+    use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked};
 
     #[test]
     fn what_is_blocked_arrives_late_and_is_not_lost() {
-        let mut network = linked(narrow());
+        let mut network = linked();
         network.inject(FROM, &[1; 40]);
         network.block(FROM, true);
         network.inject(FROM, &[2; 10]);
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_goes_without_acknowledgement_for_too_long_ends_the_connection() {
-        let mut network = linked(narrow());
+        let mut network = linked();
         network.block(FROM, true);
         network.inject(FROM, &[1; 40]);
         let epoch = network.connection(0).pipe(Party::Dialler).epoch;

@@ -28,7 +28,7 @@ impl SimNetwork {
     pub(crate) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {
         let to = self.at_address(address);
         let life = self.machines[node].life;
-        let delay = self.delay(node, to);
+        let delay = self.ways.delay(node, to);
         let begun = self.clock.now();
         self.clock.schedule(begun + delay, What::Knock(Knock { node, life, caller, address, to, dialect, begun }));
     }
@@ -57,7 +57,7 @@ impl SimNetwork {
         let (at, refused) = match (fate, to) {
             (Fate::Taken { speaks }, Some(to)) => return self.connect(knock, to, speaks),
             (Fate::Taken { .. }, None) => return None,
-            (Fate::Refused { refused }, _) => (now + self.delay_of_word(to, node), refused),
+            (Fate::Refused { refused }, _) => (now + self.ways.delay_of_word(to, node), refused),
             (Fate::Silence, _) => (begun + nanos(DIAL_WAIT_MAX), false),
         };
         let what = What::NoAnswer { node, life, caller, address, refused };
@@ -79,7 +79,7 @@ impl SimNetwork {
             MachineKind::Servent | MachineKind::Stranger => Purpose::Standing,
         };
         let now = self.clock.now();
-        let established = now + self.delay_of_word(Some(to), node);
+        let established = now + self.ways.delay_of_word(Some(to), node);
         let ends = [
             End::new(node, EndStage::Dialling, caller.purpose(), true),
             End::new(to, EndStage::Open, acceptor_purpose, speaks),

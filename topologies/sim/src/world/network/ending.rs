@@ -4,7 +4,7 @@ use crate::world::ends::{EndAt, EndStage, Party};
 use crate::world::events::What;
 use crate::world::pipes::Load;
 
-use super::{Delaying, LinkNews, SimNetwork, UNHEARD_MAX};
+use super::{LinkNews, SimNetwork, UNHEARD_MAX};
 
 impl SimNetwork {
     /// An end lets go of a connection, or loses it.
@@ -36,9 +36,7 @@ impl SimNetwork {
             let from = EndAt { connection, party };
             self.pipe_mut(from).held_bytes = 0;
             while let Some(chunk) = self.pipe_mut(from).chunks.pop_front() {
-                if let Load::Bytes { bytes, .. } = chunk.load {
-                    self.recycle(bytes);
-                }
+                self.spare.keep(chunk.load);
             }
         }
     }
@@ -107,14 +105,11 @@ impl SimNetwork {
 
     /// What came for an end that is gone is answered with a reset, if there is a machine to do so.
     pub(crate) fn refuse(&mut self, at: EndAt) {
-        // A story is about words that were said, and not about those that came too late.
-        if matches!(self.delaying, Delaying::Told { .. }) {
-            return;
-        }
         let found = &self.connections[at.connection];
         let other = at.other();
         let is_heard = found.pipe(at.party).blocks == 0 && !self.machines[found.end(at.party).node].has_vanished;
-        if is_heard && !self.end(other).is_doomed && self.end(other).stage != EndStage::Gone {
+        if self.resets_late_comers && is_heard && !self.end(other).is_doomed && self.end(other).stage != EndStage::Gone
+        {
             self.end_mut(other).is_doomed = true;
             let delay = self.delay_to(other);
             self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
@@ -138,11 +133,11 @@ mod tests {
     use super::*;
     use crate::world::clock::SECOND;
     use crate::world::network::IT_CLOSED;
-    use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked, narrow};
+    use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked};
 
     #[test]
     fn a_reset_loses_what_is_on_its_way_and_tells_each_end_by_itself() {
-        let mut network = linked(narrow());
+        let mut network = linked();
         network.inject(FROM, &[1; 40]);
         network.inject(TO, &[1; 40]);
         network.reset(0);
@@ -156,7 +151,7 @@ mod tests {
 
     #[test]
     fn who_closes_says_its_last_words_first() {
-        let mut network = linked(narrow());
+        let mut network = linked();
         network.inject(FROM, &[1; 64]);
         network.close(FROM);
         network.push_end(FROM, IT_CLOSED);
@@ -168,7 +163,7 @@ mod tests {
     #[test]
     fn what_comes_for_one_that_is_gone_is_answered_with_a_reset() {
         for has_vanished in [false, true] {
-            let mut network = linked(narrow());
+            let mut network = linked();
             network.leave(TO);
             network.machines[1].has_vanished = has_vanished;
             network.refuse(TO);

@@ -3,67 +3,72 @@
 use crate::world::clock::Nanos;
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::What;
-use crate::world::machines::Slow;
-use crate::world::pipes::{Chunk, Load};
+use crate::world::pipes::Load;
 
 use super::SimNetwork;
 use super::blocking::UNACKNOWLEDGED_MAX;
 
-/// Room of what has arrived, kept for what is sent next: so many pieces of so many bytes at most.
+/// So many pieces of so many bytes are kept at most.
 const SPARE_MAX: usize = 256;
 const SPARE_BYTES_MAX: usize = 16 * 1024;
 
-/// Something that has come to its end.
+/// Room of what has arrived, kept for what is sent next.
+#[derive(Default)]
+pub(super) struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub(super) fn keep(&mut self, load: Load) {
+        if let Load::Bytes { mut bytes, .. } = load
+            && self.0.len() < SPARE_MAX
+            && bytes.capacity() <= SPARE_BYTES_MAX
+        {
+            bytes.clear();
+            self.0.push(bytes);
+        }
+    }
+}
+
+/// Something that has come to its end, and is taken out of its pipe.
 pub(crate) struct Arrived {
     pub(crate) to: EndAt,
     pub(crate) node: usize,
     pub(crate) stage: EndStage,
-    chunk: Chunk,
-    /// How much of it is read now.
-    delivered_bytes: usize,
-    slow: Option<Slow>,
-}
-
-impl Arrived {
-    /// The bytes that are read now; nothing where it is the end of all.
-    pub(crate) fn bytes(&self) -> Result<&[u8], &'static str> {
-        match &self.chunk.load {
-            Load::Bytes { bytes, taken } => Ok(bytes.get(*taken..taken + self.delivered_bytes).unwrap_or_default()),
-            Load::End { reason, .. } => Err(reason),
-        }
-    }
+    pub(crate) load: Load,
 }
 
 impl SimNetwork {
     /// Takes as many of these bytes as there is room for, and says how many; sometimes not even that.
     pub(crate) fn write(&mut self, from: EndAt, bytes: &[u8]) -> usize {
         self.check_unsent(from, bytes.len());
-        let mut length = bytes.len().min(self.connections[from.connection].pipe(from.party).room(self.way));
-        if length > 1 && self.random.chance(self.way.cuts_percent) {
-            length = 1 + self.random.index(length - 1);
-        }
-        if length > 0 {
-            let mut written = self.spare.pop().unwrap_or_default();
-            written.extend_from_slice(bytes.get(..length).unwrap_or_default());
-            self.push(from, Load::Bytes { bytes: written, taken: 0 });
-        }
-        length
+        let room = self.room(from);
+        let count = self.ways.cut(bytes.len(), room);
+        self.inject(from, bytes.get(..count).unwrap_or_default());
+        count
     }
 
     /// Puts bytes that no exchange made on their way, as far as there is room.
     pub(crate) fn inject(&mut self, from: EndAt, bytes: &[u8]) {
-        let room = self.connections[from.connection].pipe(from.party).room(self.way);
-        let bytes = bytes.get(..bytes.len().min(room)).unwrap_or_default().to_vec();
+        let bytes = bytes.get(..bytes.len().min(self.room(from))).unwrap_or_default();
         if !bytes.is_empty() {
-            self.push(from, Load::Bytes { bytes, taken: 0 });
+            let mut written = self.spare.take();
+            written.extend_from_slice(bytes);
+            self.push(from, Load::Bytes { bytes: written, taken: 0 });
         }
+    }
+
+    fn room(&self, from: EndAt) -> usize {
+        self.connections[from.connection].pipe(from.party).room(self.ways.window_bytes)
     }
 
     pub(super) fn push(&mut self, from: EndAt, load: Load) {
         if self.connections[from.connection].is_cut {
             return;
         }
-        let window_bytes = self.way.window_bytes;
+        let window_bytes = self.ways.window_bytes;
         let pipe = self.pipe_mut(from);
         pipe.held_bytes += load.bytes_count();
         let held_bytes = pipe.held_bytes;
@@ -162,41 +167,16 @@ impl SimNetwork {
         let reader = self.end(to);
         let (node, stage) = (reader.node, reader.stage);
         let slow = self.machines[node].slow.filter(|_| stage == EndStage::Open);
-        let chunk = self.pipe_mut(from).chunks.pop_front()?;
-        let held_bytes = chunk.load.bytes_count();
-        let delivered_bytes = slow.map_or(held_bytes, |slow| slow.bytes.min(held_bytes));
-        Some(Arrived { to, node, stage, chunk, delivered_bytes, slow })
+        let load = self.pipe_mut(from).take(slow.map_or(usize::MAX, |slow| slow.bytes))?;
+        if let Some(slow) = slow {
+            self.end_mut(to).slow_until = self.clock.now() + slow.pause;
+        }
+        Some(Arrived { to, node, stage, load })
     }
 
-    /// What has come was received: the rest of it waits.
-    pub(crate) fn keep_rest(&mut self, arrived: &mut Arrived) {
-        let chunk = &mut arrived.chunk;
-        let (at, sent, ticket) = (chunk.at, chunk.sent, chunk.ticket);
-        let Load::Bytes { bytes, taken } = &mut chunk.load else { return };
-        let (bytes, taken) = (std::mem::take(bytes), *taken + arrived.delivered_bytes);
-        if taken < bytes.len() {
-            let load = Load::Bytes { bytes, taken };
-            self.pipe_mut(arrived.to.other()).chunks.push_front(Chunk { at, sent, ticket, load });
-        } else {
-            self.recycle(bytes);
-        }
-    }
-
-    /// What has come was dealt with: there is room again for more.
-    pub(crate) fn make_room(&mut self, arrived: &Arrived) {
-        let now = self.clock.now();
-        let pipe = self.pipe_mut(arrived.to.other());
-        pipe.held_bytes = pipe.held_bytes.saturating_sub(arrived.delivered_bytes);
-        if let Some(slow) = arrived.slow {
-            self.end_mut(arrived.to).slow_until = now + slow.pause;
-        }
-    }
-
-    pub(super) fn recycle(&mut self, mut bytes: Vec<u8>) {
-        if self.spare.len() < SPARE_MAX && bytes.capacity() <= SPARE_BYTES_MAX {
-            bytes.clear();
-            self.spare.push(bytes);
-        }
+    /// What has come was received.
+    pub(crate) fn recycle(&mut self, load: Load) {
+        self.spare.keep(load);
     }
 
     /// Whether the first of what is on its way from here is the last word between the two.
@@ -221,11 +201,12 @@ mod tests {
     use super::*;
     use crate::world::clock::MILLISECOND;
     use crate::world::ends::Party;
-    use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked, narrow};
+    use crate::world::machines::Slow;
+    use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked};
 
     #[test]
     fn a_pipe_holds_no_more_than_it_may_and_delivers_in_order() {
-        let mut network = linked(narrow());
+        let mut network = linked();
         network.inject(FROM, &[1; 40]);
         go_on(&mut network, MILLISECOND);
         network.inject(FROM, &[2; 100]);
@@ -235,7 +216,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_while_an_end_rests() {
-        let mut network = linked(narrow());
+        let mut network = linked();
         network.end_mut(TO).stage = EndStage::Open;
         network.end_mut(TO).rests_until = 5_000 * MILLISECOND;
         network.inject(FROM, &[1; 40]);
@@ -244,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_takes_a_few_bytes_at_a_time() {
-        let mut network = linked(narrow());
+        let mut network = linked();
         network.end_mut(TO).stage = EndStage::Open;
         network.machines[1].slow = Some(Slow { bytes: 3, pause: 20 * MILLISECOND, faults: 1 });
         network.inject(FROM, &[1; 10]);

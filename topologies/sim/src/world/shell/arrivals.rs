@@ -2,29 +2,21 @@
 
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::face::Face;
-use crate::world::network::{IT_BROKE, IT_CLOSED, IT_IS_GONE};
+use crate::world::network::{Arrived, IT_BROKE, IT_CLOSED, IT_IS_GONE};
+
+use crate::world::pipes::Load;
 
 use super::{Departure, Mind, Shell};
 
 impl<F: Face> Shell<F> {
     pub(super) fn on_arrival(&mut self, from: EndAt) {
-        let Some(mut arrived) = self.network.arrive(from) else { return };
-        let (to, node, stage) = (arrived.to, arrived.node, arrived.stage);
+        let Some(Arrived { to, node, stage, load }) = self.network.arrive(from) else { return };
         self.note_event(node, 5);
-        match arrived.bytes() {
-            Err(reason) => self.on_end(to, reason),
-            Ok(bytes) => {
-                self.trace.note_bytes(bytes);
-                if stage == EndStage::Open {
-                    let nobody_is_told =
-                        !self.network.end(to).speaks || matches!(self.nodes[node].mind, Mind::Stranger);
-                    if nobody_is_told {
-                        self.network.machines[node].unheard_bytes += bytes.len();
-                    }
-                    self.nodes[node].exchange.receive(to.link(), bytes);
-                    self.touch(node);
-                }
-                self.network.keep_rest(&mut arrived);
+        match &load {
+            Load::End { reason, .. } => self.on_end(to, reason),
+            Load::Bytes { bytes, taken } => {
+                self.receive(node, to, stage, bytes.get(*taken..).unwrap_or_default());
+                self.network.recycle(load);
                 match self.network.end(to).stage {
                     EndStage::Open => self.tell_heard(node),
                     // Discarded. Nothing is delivered to one that is still dialling.
@@ -33,7 +25,6 @@ impl<F: Face> Shell<F> {
                 }
             }
         }
-        self.network.make_room(&arrived);
         // There is room again for what the other end has queued.
         let sender = self.network.end(from).node;
         self.nodes[sender].exchange.on_writable(from.link());
@@ -41,6 +32,17 @@ impl<F: Face> Shell<F> {
             self.touch(sender);
         }
         self.network.kick(from);
+    }
+
+    fn receive(&mut self, node: usize, at: EndAt, stage: EndStage, bytes: &[u8]) {
+        self.trace.note_bytes(bytes);
+        if stage == EndStage::Open {
+            if !self.network.end(at).speaks || matches!(self.nodes[node].mind, Mind::Stranger) {
+                self.network.machines[node].unheard_bytes += bytes.len();
+            }
+            self.nodes[node].exchange.receive(at.link(), bytes);
+            self.touch(node);
+        }
     }
 
     /// The other end has said that nothing more will come.
