@@ -16,6 +16,7 @@ mod ends;
 mod events;
 mod face;
 mod faults;
+mod holds;
 mod hostile;
 mod liar;
 mod machines;

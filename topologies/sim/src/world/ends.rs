@@ -7,6 +7,7 @@ use common::message::Role;
 
 use super::clock::Nanos;
 use super::dials::Caller;
+use super::holds::Holds;
 use super::pipes::Pipe;
 
 /// One of the two who have a connection.
@@ -126,8 +127,8 @@ pub(super) struct Connection {
     pub(super) dialect: Dialect,
     /// A cut connection swallows everything.
     pub(super) is_cut: bool,
-    /// How many partitions run through it, and how often that changed.
-    pub(super) partitions: u32,
+    /// The partitions that run through it, and how often those changed.
+    pub(super) partitions: Holds,
     pub(super) partition_epoch: u32,
     /// Whether both ends have greeted each other as servents, and neither has let go.
     pub(super) stands: bool,
@@ -136,7 +137,7 @@ pub(super) struct Connection {
 impl Connection {
     /// A new one; the dialler is the first of each pair.
     pub(super) fn new(ends: [End; 2], pipes: [Pipe; 2], caller: Caller, dialect: Dialect) -> Connection {
-        let (is_cut, partitions, partition_epoch, stands) = (false, 0, 0, false);
+        let (is_cut, partitions, partition_epoch, stands) = (false, Holds::default(), 0, false);
         Connection { ends, pipes, caller, dialect, is_cut, partitions, partition_epoch, stands }
     }
 

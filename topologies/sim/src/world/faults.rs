@@ -6,11 +6,15 @@
 use super::clock::{MILLISECOND, Nanos};
 use super::ends::{EndAt, EndStage, Party};
 use super::events::{SceneEvent, What};
+use super::holds::Holds;
 use super::machines::Slow;
 use super::network::SimNetwork;
 use super::scenery::{self, SceneFace};
 use super::shell::{Departure, Shell};
+use super::troubles::Trouble;
+use super::witness::Befallen;
 use crate::plan::FaultKind;
+use crate::scene::Scene;
 
 /// How many bytes a slow reader reads at a time, and how long it then waits.
 const SLOW_BYTES_MAX: u64 = 64;
@@ -90,34 +94,28 @@ pub(super) fn flap(shell: &mut Shell<SceneFace<'_>>, connection: usize) {
 fn show_witness(shell: &mut Shell<SceneFace<'_>>, fault: usize, begins: bool) {
     let now = shell.now();
     let SceneFace { scene, troubles, witness, .. } = &mut shell.face;
-    let trouble = &troubles.0[fault];
+    for whom in befallen(scene, &troubles.0[fault]) {
+        witness.trouble(now, whom, begins);
+    }
+}
+
+fn befallen(scene: &Scene, trouble: &Trouble) -> Vec<Befallen> {
     match trouble.kind {
         FaultKind::LinkDown | FaultKind::Flap | FaultKind::Clog => {
-            if let Some([a, b]) = trouble.pair() {
-                witness.trouble_link(now, a, b, begins);
-            }
+            trouble.pair().map(|[a, b]| Befallen::Link(a, b)).into_iter().collect()
         }
         FaultKind::Partition => {
-            for (a, b) in scene.graph.links() {
-                let (a, b) = (a as usize, b as usize);
-                if trouble.parts(a, b) || trouble.parts(b, a) {
-                    witness.trouble_link(now, a, b, begins);
-                }
-            }
+            let links = scene.graph.links().map(|(a, b)| (a as usize, b as usize));
+            let parted = links.filter(|(a, b)| trouble.parts(*a, *b) || trouble.parts(*b, *a));
+            parted.map(|(a, b)| Befallen::Link(a, b)).collect()
         }
         FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Hostile | FaultKind::Forger => {
-            if let Some(servent) = trouble.first() {
-                witness.trouble_servent(now, servent, begins);
-            }
+            trouble.first().map(Befallen::Servent).into_iter().collect()
         }
         // A servent that cannot be dialled keeps its links, and dials for itself.
-        FaultKind::DialRefused | FaultKind::DialSilent => {
-            if trouble.befalls_clients() {
-                witness.trouble_clients(now, begins);
-            }
-        }
-        // One that learns late where its neighbors are keeps its links too.
-        FaultKind::LookUp => {}
+        FaultKind::DialRefused | FaultKind::DialSilent if trouble.befalls_clients() => vec![Befallen::Clients],
+        // So does one that learns late where its neighbors are.
+        FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp => Vec::new(),
     }
 }
 
@@ -173,15 +171,17 @@ fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usi
     let bytes = 1 + random.index(usize::try_from(SLOW_BYTES_MAX).unwrap_or(1));
     let pause = random.within(SLOW_PAUSE.0, SLOW_PAUSE.1);
     let machine = &mut shell.network.machines[servent];
-    let faults = machine.slow.map_or(0, |slow| slow.faults) + 1;
+    let mut faults = machine.slow.map_or_else(Holds::default, |slow| slow.faults);
+    let _ = faults.change(true);
     machine.slow = Some(Slow { bytes, pause, faults });
 }
 
 fn speed_up(network: &mut SimNetwork, servent: Option<usize>) {
     let Some(servent) = servent else { return };
-    let machine = &mut network.machines[servent];
-    let slow = machine.slow.map(|slow| Slow { faults: slow.faults.saturating_sub(1), ..slow });
-    machine.slow = slow.filter(|slow| slow.faults > 0);
+    let slow = &mut network.machines[servent].slow;
+    let is_well = slow.as_mut().is_some_and(|slow| slow.faults.change(false));
+    *slow = slow.filter(|slow| slow.faults.is_held());
+    network.check(is_well, "somebody is fast again that nothing slowed down");
 }
 
 fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::clock::Nanos;
 use super::events::What;
+use super::holds::Holds;
 
 /// Who lives at an address, or did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub(super) enum MachineKind {
 pub(super) struct Slow {
     pub(super) bytes: usize,
     pub(super) pause: Nanos,
-    /// How many faults make it slow.
-    pub(super) faults: u32,
+    /// What makes it slow.
+    pub(super) faults: Holds,
 }
 
 /// A machine with one program on it.
@@ -35,8 +36,8 @@ pub(super) struct Machine {
     pub(super) is_there: bool,
     /// The machine is gone, and not only the program.
     pub(super) has_vanished: bool,
-    /// How many faults keep the program from running.
-    pub(super) pauses: u32,
+    /// What keeps the program from running.
+    pub(super) pauses: Holds,
     /// What happened to it meanwhile.
     pub(super) postponed: Vec<What>,
     /// Its connections, in no order that matters.
@@ -55,7 +56,7 @@ impl Machine {
             life: 0,
             is_there: false,
             has_vanished: false,
-            pauses: 0,
+            pauses: Holds::default(),
             postponed: Vec::new(),
             connections: Vec::new(),
             slow: None,
@@ -64,6 +65,6 @@ impl Machine {
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        self.pauses > 0
+        self.pauses.is_held()
     }
 }

@@ -31,15 +31,13 @@ pub(super) const IT_BROKE: &str = "the connection broke";
 pub(super) const IT_CLOSED: &str = "the other end closed";
 pub(super) const IT_IS_GONE: &str = "the other end is gone";
 
-/// What happened to links between servents, and what never must to anything.
+/// What happened to links between servents.
 #[derive(Debug)]
 pub(super) enum LinkNews {
     /// Both ends of a connection have greeted each other.
     Stands { connection: usize, nodes: [usize; 2] },
     /// One end of a connection has let go, or lost it; it may not have stood.
     Falls { nodes: [usize; 2], had_stood: bool },
-    /// An invariant broke.
-    Broke(String),
 }
 
 /// Machines and what is between them.
@@ -52,8 +50,9 @@ pub(super) struct SimNetwork {
     /// What was sent and is not on its way yet: that begins once the event at hand is dealt with, in the order of the
     /// connections, whichever was written first.
     written: Vec<(EndAt, Load)>,
-    /// What the shell has not heard yet.
+    /// What the shell has not heard yet: of links, and of what must not be.
     pub(super) news: Vec<LinkNews>,
+    pub(super) broken: Vec<String>,
     spare: Spare,
     /// Whether what comes for an end that is gone is answered with a reset.
     resets_late_comers: bool,
@@ -69,6 +68,7 @@ impl SimNetwork {
             ways,
             written: Vec::new(),
             news: Vec::new(),
+            broken: Vec::new(),
             spare: Spare::default(),
             resets_late_comers,
         }
@@ -145,8 +145,11 @@ impl SimNetwork {
         })
     }
 
-    fn broke(&mut self, text: String) {
-        self.news.push(LinkNews::Broke(text));
+    /// What must be, here too: the simulator says of itself that it is wrong.
+    pub(super) fn check(&mut self, is_so: bool, otherwise: &str) {
+        if !is_so {
+            self.broken.push(otherwise.to_owned());
+        }
     }
 
     /// How long it takes until an end is reached from the other.

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use super::clock::Nanos;
+use super::holds::Holds;
 
 /// What is on its way from one end to the other.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ pub(super) struct Pipe {
     last_arrival: Nanos,
     /// Whether an event is to come for the first of it.
     pub(super) is_scheduled: bool,
-    /// How many faults keep anything from crossing.
-    pub(super) blocks: u32,
+    /// What keeps anything from crossing.
+    pub(super) blocks: Holds,
     /// Counts the changes of `blocks`.
     pub(super) epoch: u32,
 }
@@ -87,8 +88,9 @@ impl Pipe {
     }
 
     /// Something begins or ends that keeps anything from crossing.
-    pub(super) fn block(&mut self, blocks: bool) {
+    #[must_use]
+    pub(super) fn block(&mut self, blocks: bool) -> bool {
         self.epoch = self.epoch.wrapping_add(1);
-        self.blocks = if blocks { self.blocks + 1 } else { self.blocks.saturating_sub(1) };
+        self.blocks.change(blocks)
     }
 }

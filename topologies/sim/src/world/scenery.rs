@@ -114,7 +114,6 @@ impl Face for SceneFace<'_> {
                 return Some((pause, SceneEvent::Flap { connection: *connection }));
             }
             LinkNews::Falls { nodes: [a, b], had_stood } => self.witness.on_link_falls(now, *a, *b, *had_stood),
-            LinkNews::Broke(text) => self.witness.broke(now, text),
         }
         None
     }

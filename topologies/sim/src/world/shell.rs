@@ -23,6 +23,7 @@ use super::clock::Nanos;
 use super::ends::EndAt;
 use super::events::{SceneEvent, What};
 use super::face::Face;
+use super::holds::Holds;
 use super::machines::MachineKind;
 use super::network::{IT_CLOSED, SimNetwork};
 
@@ -180,7 +181,7 @@ impl<F: Face> Shell<F> {
         self.nodes[node].exchange = Exchange::client(Accepts::ANY);
         let machine = &mut self.network.machines[node];
         machine.is_there = false;
-        machine.pauses = 0;
+        machine.pauses = Holds::default();
         machine.postponed.clear();
     }
 
@@ -283,10 +284,10 @@ impl<F: Face> Shell<F> {
     }
 
     fn hand_on_news(&mut self) {
-        if self.network.news.is_empty() {
-            return;
-        }
         let now = self.now();
+        for text in self.network.broken.drain(..) {
+            self.face.on_broken(now, &text);
+        }
         for news in std::mem::take(&mut self.network.news) {
             if let Some((pause, event)) = self.face.on_news(now, &news) {
                 self.network.clock.schedule(now + pause, What::Scene(event));

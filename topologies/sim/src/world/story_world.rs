@@ -300,10 +300,7 @@ impl Face for StoryFace {
         self.broken.push(text.to_owned());
     }
 
-    fn on_news(&mut self, _: Nanos, news: &LinkNews) -> Option<(Nanos, SceneEvent)> {
-        if let LinkNews::Broke(text) = news {
-            self.broken.push(text.clone());
-        }
+    fn on_news(&mut self, _: Nanos, _: &LinkNews) -> Option<(Nanos, SceneEvent)> {
         None
     }
 

@@ -42,6 +42,7 @@ use flood::{CopySent, WatchedFlood};
 use forgeries::Forgeries;
 use lies::Lies;
 pub(super) use lies::Pretence;
+pub(super) use links::Befallen;
 use links::WatchedLinks;
 use queries::WatchedQueries;
 
@@ -136,16 +137,10 @@ impl<'s> Witness<'s> {
         self.links.missing()
     }
 
-    pub(super) fn trouble_link(&mut self, now: Nanos, a: usize, b: usize, begins: bool) {
-        self.links.trouble_link(now, a, b, begins);
-    }
-
-    pub(super) fn trouble_servent(&mut self, now: Nanos, servent: usize, begins: bool) {
-        self.links.trouble_servent(now, servent, begins);
-    }
-
-    pub(super) fn trouble_clients(&mut self, now: Nanos, begins: bool) {
-        self.links.trouble_clients(now, begins);
+    pub(super) fn trouble(&mut self, now: Nanos, whom: Befallen, begins: bool) {
+        if !self.links.trouble(now, whom, begins) {
+            self.broke(now, &format!("a fault is over that did not begin: {whom:?}"));
+        }
     }
 
     // ---- queries come ----

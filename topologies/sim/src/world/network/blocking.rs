@@ -14,23 +14,23 @@ impl SimNetwork {
     pub(crate) fn waits_in_vain(&self, from: EndAt, epoch: u32) -> bool {
         let pipe = self.connections[from.connection].pipe(from.party);
         let waits = pipe.chunks.front().is_some_and(|first| first.sent + UNACKNOWLEDGED_MAX <= self.clock.now());
-        pipe.epoch == epoch && pipe.blocks > 0 && waits
+        pipe.epoch == epoch && pipe.blocks.is_held() && waits
     }
 
     /// Whether a partition has kept an end from hearing anything for too long.
     pub(crate) fn is_unheard(&self, at: EndAt, epoch: u32) -> bool {
         let found = &self.connections[at.connection];
-        found.partitions > 0 && found.partition_epoch == epoch
+        found.partitions.is_held() && found.partition_epoch == epoch
     }
 
     /// Something begins or ends that keeps anything from crossing in one direction.
     pub(crate) fn block(&mut self, from: EndAt, blocks: bool) {
         let pipe = self.pipe_mut(from);
-        pipe.block(blocks);
+        let is_well = pipe.block(blocks);
         if !blocks {
-            return self.kick(from);
-        }
-        if !pipe.chunks.is_empty() {
+            self.check(is_well, "what crosses a pipe that nothing blocks is let go");
+            self.kick(from);
+        } else if !pipe.chunks.is_empty() {
             let epoch = pipe.epoch;
             self.clock.schedule(self.clock.now() + UNACKNOWLEDGED_MAX, What::Unacknowledged { from, epoch });
         }
@@ -40,8 +40,9 @@ impl SimNetwork {
     pub(crate) fn part(&mut self, connection: usize, parted: [bool; 2], begins: bool) {
         let found = &mut self.connections[connection];
         found.partition_epoch = found.partition_epoch.wrapping_add(1);
-        found.partitions = if begins { found.partitions + 1 } else { found.partitions.saturating_sub(1) };
-        let (epoch, is_parted) = (found.partition_epoch, begins || found.partitions > 0);
+        let is_well = found.partitions.change(begins);
+        let (epoch, is_parted) = (found.partition_epoch, found.partitions.is_held());
+        self.check(is_well, "a partition ends that did not begin");
         for (party, parted) in Party::BOTH.into_iter().zip(parted) {
             let at = EndAt { connection, party };
             if parted {

@@ -107,7 +107,7 @@ impl SimNetwork {
     pub(crate) fn refuse(&mut self, at: EndAt) {
         let found = &self.connections[at.connection];
         let other = at.other();
-        let is_heard = found.pipe(at.party).blocks == 0 && !self.machines[found.end(at.party).node].has_vanished;
+        let is_heard = !found.pipe(at.party).blocks.is_held() && !self.machines[found.end(at.party).node].has_vanished;
         if self.resets_late_comers && is_heard && !self.end(other).is_doomed && self.end(other).stage != EndStage::Gone
         {
             self.end_mut(other).is_doomed = true;
@@ -123,7 +123,7 @@ impl SimNetwork {
         if found.end(other.party).stage == EndStage::Gone {
             return;
         }
-        let delay = if found.pipe(at.party).blocks == 0 { self.delay_to(other) } else { UNHEARD_MAX };
+        let delay = if found.pipe(at.party).blocks.is_held() { UNHEARD_MAX } else { self.delay_to(other) };
         self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
     }
 }

@@ -73,7 +73,7 @@ impl SimNetwork {
         pipe.held_bytes += load.bytes_count();
         let held_bytes = pipe.held_bytes;
         if held_bytes > window_bytes {
-            self.broke(format!("{held_bytes} bytes in a pipe of {window_bytes}"));
+            self.broken.push(format!("{held_bytes} bytes in a pipe of {window_bytes}"));
         }
         self.written.push((from, load));
     }
@@ -98,7 +98,7 @@ impl SimNetwork {
         let at = now + self.delay_to(from.other());
         let ticket = self.clock.ticket();
         let pipe = self.pipe_mut(from);
-        let waits_in_vain = pipe.blocks > 0 && pipe.chunks.is_empty();
+        let waits_in_vain = pipe.blocks.is_held() && pipe.chunks.is_empty();
         pipe.push(now, at, ticket, load);
         let epoch = pipe.epoch;
         if waits_in_vain {
@@ -129,7 +129,7 @@ impl SimNetwork {
         let reader = found.end(from.party.other());
         let first = pipe.chunks.front()?;
         let is_paused = reader.stage != EndStage::Gone && self.machines[reader.node].is_paused();
-        if pipe.blocks > 0 || is_paused {
+        if pipe.blocks.is_held() || is_paused {
             return None;
         }
         match reader.stage {
@@ -191,7 +191,7 @@ impl SimNetwork {
         let (node, most) = (end.node, end.unsent_bytes_max);
         if unsent > most {
             let address = self.address(node);
-            self.broke(format!("{unsent} bytes wait unsent at {address}, where {most} are the most"));
+            self.broken.push(format!("{unsent} bytes wait unsent at {address}, where {most} are the most"));
         }
     }
 }
@@ -201,6 +201,7 @@ mod tests {
     use super::*;
     use crate::world::clock::MILLISECOND;
     use crate::world::ends::Party;
+    use crate::world::holds::Holds;
     use crate::world::machines::Slow;
     use crate::world::network::tests::{FROM, TO, arrivals, go_on, linked};
 
@@ -227,7 +228,7 @@ mod tests {
     fn a_slow_reader_takes_a_few_bytes_at_a_time() {
         let mut network = linked();
         network.end_mut(TO).stage = EndStage::Open;
-        network.machines[1].slow = Some(Slow { bytes: 3, pause: 20 * MILLISECOND, faults: 1 });
+        network.machines[1].slow = Some(Slow { bytes: 3, pause: 20 * MILLISECOND, faults: Holds::default() });
         network.inject(FROM, &[1; 10]);
         assert_eq!(arrivals(&mut network), [(10, 7), (30, 4), (50, 1), (70, 0)]);
     }

@@ -72,14 +72,15 @@ impl<F: Face> Shell<F> {
 
     /// A node neither reads nor thinks for a while.
     pub(crate) fn pause(&mut self, node: usize) {
-        self.network.machines[node].pauses += 1;
+        let _ = self.network.machines[node].pauses.change(true);
     }
 
     /// It does again, if nothing else keeps it from that.
     pub(crate) fn resume(&mut self, node: usize) {
         let machine = &mut self.network.machines[node];
-        machine.pauses = machine.pauses.saturating_sub(1);
-        if machine.is_paused() {
+        let (is_well, is_paused) = (machine.pauses.change(false), machine.is_paused());
+        self.network.check(is_well, "somebody is woken that nobody paused");
+        if is_paused {
             return;
         }
         let now = self.now();

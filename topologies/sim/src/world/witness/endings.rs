@@ -208,8 +208,8 @@ mod tests {
     use super::*;
     use crate::plan::Delays;
     use crate::scene::tests::chain;
-    use crate::world::witness::SECOND;
     use crate::world::witness::tests::{CLIENT, asked, assert_broke, complete, copy, silence, troubled, value};
+    use crate::world::witness::{Befallen, SECOND};
 
     #[test]
     fn complete_without_a_holder_is_noticed() {
@@ -302,7 +302,7 @@ mod tests {
     fn a_fault_that_fells_nothing_excuses_no_lie_and_counts_as_no_miss() {
         let scene = troubled();
         let mut witness = asked(&scene);
-        witness.trouble_servent(SECOND + 1, 2, true);
+        witness.trouble(SECOND + 1, Befallen::Servent(2), true);
         witness.on_ended(SECOND + 3, 0, &complete(0));
         assert_broke(&witness, &["complete, and yet it missed [2]"]);
         assert_eq!(witness.endings.expected(0), 0);

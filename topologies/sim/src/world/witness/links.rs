@@ -6,6 +6,15 @@
 use super::Nanos;
 use crate::graph::{Graph, number};
 use crate::scene::Scene;
+use crate::world::holds::Holds;
+
+/// Whom a fault befalls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Befallen {
+    Link(usize, usize),
+    Servent(usize),
+    Clients,
+}
 
 /// How a servent or a link fared.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +24,7 @@ struct Condition {
     /// When one last came to stand, or fell.
     touched: Nanos,
     /// Faults that befall it now.
-    troubles: u32,
+    troubles: Holds,
     /// When one last began or ended.
     troubled: Nanos,
 }
@@ -26,12 +35,7 @@ impl Condition {
     }
 
     fn is_untroubled_since(&self, since: Nanos) -> bool {
-        self.troubles == 0 && (self.troubled < since || self.troubled == 0)
-    }
-
-    fn trouble(&mut self, now: Nanos, begins: bool) {
-        self.troubled = now;
-        self.troubles = if begins { self.troubles + 1 } else { self.troubles.saturating_sub(1) };
+        !self.troubles.is_held() && (self.troubled < since || self.troubled == 0)
     }
 }
 
@@ -94,20 +98,16 @@ impl<'s> WatchedLinks<'s> {
             .then(|| format!("the link between s{a} and s{b} falls, and nothing befell it"))
     }
 
-    pub(super) fn trouble_link(&mut self, now: Nanos, a: usize, b: usize, begins: bool) {
-        if let Some(link) = self.link(a, b) {
-            link.trouble(now, begins);
-        }
-    }
-
-    pub(super) fn trouble_servent(&mut self, now: Nanos, servent: usize, begins: bool) {
-        if let Some(servent) = self.servents.get_mut(servent) {
-            servent.trouble(now, begins);
-        }
-    }
-
-    pub(super) fn trouble_clients(&mut self, now: Nanos, begins: bool) {
-        self.clients.trouble(now, begins);
+    /// A fault begins or ends that befalls somebody. False where none had begun.
+    pub(super) fn trouble(&mut self, now: Nanos, whom: Befallen, begins: bool) -> bool {
+        let condition = match whom {
+            Befallen::Link(a, b) => self.link(a, b),
+            Befallen::Servent(servent) => self.servents.get_mut(servent),
+            Befallen::Clients => Some(&mut self.clients),
+        };
+        let Some(condition) = condition else { return true };
+        condition.troubled = now;
+        condition.troubles.change(begins)
     }
 
     // ---- what is known of it ----
@@ -204,12 +204,12 @@ mod tests {
         assert_eq!(untouched(&links, 20, true), [(0, 1)]);
         assert_eq!(untouched(&links, 21, true), [(0, 1), (1, 2)]);
         // In trouble they still stand, and are out of it only for what is asked after that.
-        links.trouble_link(30, 1, 2, true);
-        links.trouble_link(40, 1, 2, false);
+        assert!(links.trouble(30, Befallen::Link(1, 2), true));
+        assert!(links.trouble(40, Befallen::Link(1, 2), false));
         assert_eq!(untouched(&links, 21, true), [(0, 1)]);
         assert_eq!(untouched(&links, 21, false), [(0, 1), (1, 2)]);
         assert_eq!(untouched(&links, 41, true), [(0, 1), (1, 2)]);
-        links.trouble_servent(50, 0, true);
+        assert!(links.trouble(50, Befallen::Servent(0), true));
         assert_eq!(untouched(&links, 60, true), [(1, 2)]);
         // The second connection of two may go.
         assert_eq!(links.on_stands(70, 1, 2), None);
@@ -221,9 +221,9 @@ mod tests {
     fn only_calls_to_clients_mind_that_nobody_can_call_them() {
         let scene = troubled();
         let mut links = WatchedLinks::new(&scene);
-        links.trouble_clients(10, true);
+        assert!(links.trouble(10, Befallen::Clients, true));
         assert!(!links.clients_are_untroubled_since(20) && links.is_servent_untroubled_since(0, 1));
-        links.trouble_clients(30, false);
+        assert!(links.trouble(30, Befallen::Clients, false));
         assert!(!links.clients_are_untroubled_since(30) && links.clients_are_untroubled_since(31));
     }
 }
