@@ -289,9 +289,10 @@ fn whatever_way_a_file_names_another_is_seen() {
 }
 
 /// The files of the simulated world, each after all that it names. What a file has below it in the tree is a part of it.
-const WORLD: [&str; 19] = [
+const WORLD: [&str; 20] = [
     "clock",
     "holds",
+    "trace",
     "ways",
     "dials",
     "pipes",

@@ -25,6 +25,7 @@ mod pipes;
 mod scenery;
 mod shell;
 pub mod story_world;
+mod trace;
 mod troubles;
 mod ways;
 mod witness;
@@ -45,7 +46,8 @@ use events::{SceneEvent, What};
 use hostile::Hostile;
 use network::SimNetwork;
 use scenery::SceneFace;
-use shell::{Shell, StrangerNews, mix};
+use shell::{Shell, StrangerNews};
+use trace::Noted;
 use ways::Ways;
 
 /// A client attaches this long before it asks: two ways to connect and two to say hello, at their slowest.
@@ -186,7 +188,7 @@ impl<'s> World<'s> {
             echoes: face.echoes,
             events: trace.events,
             simulated: Duration::from_nanos(now),
-            trace_hash: mix(mix(trace.hash, now), trace.events),
+            trace_hash: trace.sum(now),
             ..RunOutcome::default()
         };
         face.witness.on_end(now, &mut outcome);
@@ -417,7 +419,7 @@ impl<'s> World<'s> {
         }
         let Some(node) = self.shell.face.witness.client_of(query) else { return };
         let ask = cast::ask(self.shell.face.witness.is_topology(query));
-        self.shell.note_event(node, 1);
+        self.shell.note(node, Noted::Asks);
         let mut asked = Ok(0);
         self.shell.with_client(node, |now, session, wanted| asked = session.ask(now, Question::new(ask), wanted));
         if let Err(error) = asked {

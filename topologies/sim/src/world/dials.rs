@@ -56,11 +56,10 @@ pub(super) enum Fate {
         /// Whether whoever lives there is told.
         speaks: bool,
     },
-    /// Nobody is.
-    Refused {
-        /// By a system that is there, and not for want of a way.
-        refused: bool,
-    },
+    /// A system is there and refuses it.
+    Refused,
+    /// There is no way.
+    Unreachable,
     /// Nothing is heard of it.
     Silence,
 }

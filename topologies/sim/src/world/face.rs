@@ -27,8 +27,8 @@ pub(super) enum LookUp {
 
 /// Whoever runs a world. What it is only shown it may pass over.
 pub(super) trait Face {
-    /// What a dial comes to, where that is not for the network to say.
-    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Option<Fate>;
+    /// What a dial comes to: what the network says of the machine, or something else.
+    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Fate;
     /// A servent looks up where its neighbor is.
     fn look_up(&mut self, network: &SimNetwork, servent: usize, name: &str) -> LookUp;
     /// A person at a client is told something. It may have something come of it, now.

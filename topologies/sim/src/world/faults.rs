@@ -11,6 +11,7 @@ use super::machines::Slow;
 use super::network::SimNetwork;
 use super::scenery::{self, SceneFace};
 use super::shell::{Departure, Shell};
+use super::trace::Noted;
 use super::troubles::Trouble;
 use super::witness::Befallen;
 use crate::plan::FaultKind;
@@ -25,7 +26,7 @@ pub(super) fn begin(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
     let trouble = &mut shell.face.troubles.0[fault];
     trouble.is_on = true;
     let (kind, first, pair) = (trouble.kind, trouble.first(), trouble.pair());
-    shell.note_event(first.unwrap_or_default(), 10);
+    shell.note(first.unwrap_or_default(), Noted::FaultBegins);
     show_witness(shell, fault, true);
     match kind {
         FaultKind::LinkDown => {
@@ -55,7 +56,7 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
     trouble.is_on = false;
     let struck = trouble.struck.take();
     let (kind, first, pair) = (trouble.kind, trouble.first(), trouble.pair());
-    shell.note_event(first.unwrap_or_default(), 11);
+    shell.note(first.unwrap_or_default(), Noted::FaultEnds);
     show_witness(shell, fault, false);
     match kind {
         FaultKind::Clog => clog(&mut shell.network, pair, false),
@@ -86,7 +87,7 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
 /// A connection of a flapping link has stood long enough.
 pub(super) fn flap(shell: &mut Shell<SceneFace<'_>>, connection: usize) {
     let node = shell.network.end(EndAt::dialler_of(connection)).node;
-    shell.note_event(node, 12);
+    shell.note(node, Noted::Flaps);
     shell.network.reset(connection);
 }
 

@@ -20,6 +20,7 @@ use super::events::{SceneEvent, What};
 use super::liar::Liar;
 use super::scenery::{self, SceneFace};
 use super::shell::{Departure, Shell};
+use super::trace::Noted;
 use crate::cast;
 use crate::dialects;
 use crate::faults::{self, Fault};
@@ -260,7 +261,7 @@ impl Hostile {
     /// Does something, or dials anew where it was thrown out.
     pub(super) fn misdeed(&mut self, shell: &mut Shell<SceneFace<'_>>) {
         let Some(node) = self.node.filter(|_| shell.face.troubles.is_on(self.fault)) else { return };
-        shell.note_event(node, 13);
+        shell.note(node, Noted::Misdeed);
         let own = EndAt::dialler_of;
         let attached = self.connection.filter(|connection| {
             shell.network.end(own(*connection)).stage == EndStage::Open && !shell.network.connection(*connection).is_cut

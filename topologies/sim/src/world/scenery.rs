@@ -59,8 +59,13 @@ impl<'s> SceneFace<'s> {
 }
 
 impl Face for SceneFace<'_> {
-    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Option<Fate> {
-        self.troubles.fate_of(network, knock.node, knock.to?)
+    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Fate {
+        match knock.to {
+            Some(to) => self.troubles.fate_of(network, knock.node, to).unwrap_or_else(|| network.fate_at(to)),
+            // Nobody ever was there: half of such addresses refuse, half do not even do that.
+            None if ends_even(knock.address) => Fate::Refused,
+            None => Fate::Silence,
+        }
     }
 
     fn look_up(&mut self, _: &SimNetwork, servent: usize, name: &str) -> LookUp {
@@ -166,6 +171,10 @@ impl Face for SceneFace<'_> {
             self.witness.on_request(query, sequence);
         }
     }
+}
+
+fn ends_even(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V4(v4) if v4.ip().octets().last().is_some_and(|last| last.is_multiple_of(2)))
 }
 
 /// Who there is from the beginning, at their addresses.

@@ -26,6 +26,7 @@ use super::face::Face;
 use super::holds::Holds;
 use super::machines::MachineKind;
 use super::network::{IT_CLOSED, SimNetwork};
+use super::trace::{Noted, Trace};
 
 /// Who lives at a node.
 pub(super) enum Mind {
@@ -53,26 +54,6 @@ pub(super) enum StrangerNews {
     Connected { number: usize, at: EndAt },
     /// It heard something.
     Heard { node: usize, at: EndAt, message: Message },
-}
-
-/// A hash over everything that happens, and how much that is.
-pub(super) struct Trace {
-    pub(super) hash: u64,
-    pub(super) events: u64,
-}
-
-impl Trace {
-    pub(super) fn note(&mut self, now: Nanos, node: usize, kind: u64) {
-        self.events += 1;
-        self.hash = mix(mix(self.hash, now), (node as u64) << 8 | kind);
-    }
-
-    fn note_bytes(&mut self, bytes: &[u8]) {
-        self.hash = bytes.chunks(8).fold(self.hash, |hash, word| {
-            let number = word.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-            mix(hash, number)
-        });
-    }
 }
 
 /// Everybody, the network between them, and whoever looks on.
@@ -132,7 +113,7 @@ impl<F: Face> Shell<F> {
             touched: BTreeSet::new(),
             strangers: VecDeque::new(),
             face,
-            trace: Trace { hash: seed, events: 0 },
+            trace: Trace::new(seed),
             wanted: Vec::new(),
             wanted_of_clients: Vec::new(),
         }
@@ -146,8 +127,8 @@ impl<F: Face> Shell<F> {
         self.network.clock.time()
     }
 
-    pub(super) fn note_event(&mut self, node: usize, kind: u64) {
-        self.trace.note(self.network.clock.now(), node, kind);
+    pub(super) fn note(&mut self, node: usize, noted: Noted) {
+        self.trace.note(self.network.clock.now(), node, noted);
     }
 
     pub(super) fn broke(&mut self, text: &str) {
@@ -323,9 +304,4 @@ pub(super) enum Departure {
     Reset,
     /// Its system closes what it had open, after all that was written.
     Closed,
-}
-
-pub(super) fn mix(hash: u64, value: u64) -> u64 {
-    let mixed = (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^ (mixed >> 29)
 }

@@ -263,15 +263,17 @@ impl StoryFace {
 }
 
 impl Face for StoryFace {
-    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Option<Fate> {
-        let to = knock.to.filter(|to| network.machines[*to].is_there);
-        let Some(to) = to else { return Some(Fate::Refused { refused: true }) };
-        let StartedAs::Client(ClientPlan { hearing, .. }) = &self.people[to].plan else { return None };
-        match hearing {
-            Hearing::Listening => None,
-            Hearing::Deaf => Some(Fate::Refused { refused: true }),
-            Hearing::Mute => Some(Fate::Taken { speaks: false }),
-            Hearing::Dark => Some(Fate::Silence),
+    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Fate {
+        let Some(to) = knock.to else { return Fate::Refused };
+        let by_itself = network.fate_at(to);
+        match &self.people[to].plan {
+            StartedAs::Client(plan) if network.machines[to].is_there => match plan.hearing {
+                Hearing::Listening => by_itself,
+                Hearing::Deaf => Fate::Refused,
+                Hearing::Mute => Fate::Taken { speaks: false },
+                Hearing::Dark => Fate::Silence,
+            },
+            _ => by_itself,
         }
     }
 

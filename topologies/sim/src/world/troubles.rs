@@ -116,8 +116,8 @@ impl Troubles {
             let befalls_clients = trouble.befalls_clients() && network.machines[to].kind == MachineKind::Client;
             let is_meant = trouble.is_for(to) || befalls_clients;
             match trouble.kind {
-                FaultKind::LinkDown if trouble.is_between(from, to) => Some(Fate::Refused { refused: false }),
-                FaultKind::DialRefused if is_meant => Some(Fate::Refused { refused: true }),
+                FaultKind::LinkDown if trouble.is_between(from, to) => Some(Fate::Unreachable),
+                FaultKind::DialRefused if is_meant => Some(Fate::Refused),
                 FaultKind::DialSilent if is_meant => Some(Fate::Silence),
                 _ => None,
             }

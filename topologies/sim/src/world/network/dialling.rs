@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use common::dialect::Dialect;
 use common::limits::DIAL_WAIT_MAX;
 use common::link::Purpose;
-use common::overlay::Dial;
 
 use crate::world::clock::nanos;
 use crate::world::dials::{Caller, Fate, Knock};
@@ -21,7 +20,7 @@ pub(crate) enum Knocked {
     /// A connection, which its dialler knows to stand, or learns of later.
     Connected { connection: usize, is_established: bool },
     /// The dialler's word that there will be none.
-    Refused(What),
+    InVain(What),
 }
 
 impl SimNetwork {
@@ -33,20 +32,15 @@ impl SimNetwork {
         self.clock.schedule(begun + delay, What::Knock(Knock { node, life, caller, address, to, dialect, begun }));
     }
 
-    /// What a dial comes to by who is there, where nothing else decides.
-    pub(crate) fn fate_of(&self, knock: &Knock) -> Fate {
-        let Some(to) = knock.to else {
-            // Nobody ever was there: half of such addresses refuse, half do not even do that.
-            let is_even = matches!(knock.caller, Caller::Mind(Dial::Call(_, address)) if ends_even(address));
-            return if is_even { Fate::Refused { refused: true } } else { Fate::Silence };
-        };
-        let machine = &self.machines[to];
+    /// What a dial to a machine comes to, where nothing else decides.
+    pub(crate) fn fate_at(&self, node: usize) -> Fate {
+        let machine = &self.machines[node];
         if machine.has_vanished {
             Fate::Silence
         } else if machine.is_there {
             Fate::Taken { speaks: true }
         } else {
-            Fate::Refused { refused: true }
+            Fate::Refused
         }
     }
 
@@ -57,12 +51,12 @@ impl SimNetwork {
         let (at, refused) = match (fate, to) {
             (Fate::Taken { speaks }, Some(to)) => return self.connect(knock, to, speaks),
             (Fate::Taken { .. }, None) => return None,
-            (Fate::Refused { refused }, _) => (now + self.ways.delay_of_word(to, node), refused),
+            (Fate::Refused | Fate::Unreachable, _) => (now + self.ways.delay_of_word(to, node), fate == Fate::Refused),
             (Fate::Silence, _) => (begun + nanos(DIAL_WAIT_MAX), false),
         };
         let what = What::NoAnswer { node, life, caller, address, refused };
         if at == now {
-            return Some(Knocked::Refused(what));
+            return Some(Knocked::InVain(what));
         }
         self.clock.schedule(at, what);
         None
@@ -107,8 +101,4 @@ impl SimNetwork {
         }
         succeeds
     }
-}
-
-fn ends_even(address: SocketAddr) -> bool {
-    matches!(address, SocketAddr::V4(v4) if v4.ip().octets().last().is_some_and(|last| last.is_multiple_of(2)))
 }

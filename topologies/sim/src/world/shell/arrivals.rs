@@ -5,13 +5,14 @@ use crate::world::face::Face;
 use crate::world::network::{Arrived, IT_BROKE, IT_CLOSED, IT_IS_GONE};
 
 use crate::world::pipes::Load;
+use crate::world::trace::Noted;
 
 use super::{Departure, Mind, Shell};
 
 impl<F: Face> Shell<F> {
     pub(super) fn on_arrival(&mut self, from: EndAt) {
         let Some(Arrived { to, node, stage, load }) = self.network.arrive(from) else { return };
-        self.note_event(node, 5);
+        self.note(node, Noted::Arrives);
         match &load {
             Load::End { reason, .. } => self.on_end(to, reason),
             Load::Bytes { bytes, taken } => {
@@ -62,7 +63,7 @@ impl<F: Face> Shell<F> {
     pub(super) fn on_broken(&mut self, at: EndAt) {
         let Some(stage) = self.network.on_broken(at) else { return };
         let node = self.network.end(at).node;
-        self.note_event(node, 7);
+        self.note(node, Noted::Broken);
         self.end_link(at, IT_BROKE);
         if stage == EndStage::Dialling {
             let caller = self.network.connection(at.connection).caller;

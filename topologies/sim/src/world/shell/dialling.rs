@@ -12,6 +12,7 @@ use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::What;
 use crate::world::face::Face;
 use crate::world::network::Knocked;
+use crate::world::trace::Noted;
 
 use super::{Mind, Shell, StrangerNews};
 
@@ -23,9 +24,8 @@ impl<F: Face> Shell<F> {
 
     pub(super) fn on_knock(&mut self, knock: &Knock) {
         let Knock { node, caller, dialect, .. } = *knock;
-        self.note_event(node, 2);
-        let told = self.face.fate_of(&self.network, knock);
-        let fate = told.unwrap_or_else(|| self.network.fate_of(knock));
+        self.note(node, Noted::Knocks);
+        let fate = self.face.fate_of(&self.network, knock);
         match self.network.on_knock(knock, fate) {
             Some(Knocked::Connected { connection, is_established }) => {
                 let link = EndAt::dialler_of(connection).link();
@@ -35,13 +35,13 @@ impl<F: Face> Shell<F> {
                 }
                 self.unless_paused(What::Accepted { connection });
             }
-            Some(Knocked::Refused(what)) => self.unless_paused(what),
+            Some(Knocked::InVain(what)) => self.unless_paused(what),
             None => {}
         }
     }
 
     pub(super) fn on_no_answer(&mut self, node: usize, caller: Caller, address: SocketAddr, refused: bool) {
-        self.note_event(node, 9);
+        self.note(node, Noted::NoAnswer);
         let reason = if refused { "connection refused" } else { "timed out" };
         self.face.on_no_answer(&self.network, node, caller, address, reason);
         if let Caller::Mind(dial) = caller {
@@ -56,7 +56,7 @@ impl<F: Face> Shell<F> {
             return;
         }
         let (node, speaks, dialler) = (end.node, end.speaks, self.network.end(at.other()).node);
-        self.note_event(node, 3);
+        self.note(node, Noted::Accepted);
         let link = at.link();
         let mut from = self.network.address(dialler);
         // Answers in TP3 leave from the port their servent listens on; whatever else leaves from any port.
@@ -84,7 +84,7 @@ impl<F: Face> Shell<F> {
         }
         let at = EndAt::dialler_of(connection);
         let (node, caller) = (self.network.end(at).node, self.network.connection(connection).caller);
-        self.note_event(node, 4);
+        self.note(node, Noted::Established);
         let link = at.link();
         self.with_exchange(node, |exchange, _, _| exchange.on_connected(link));
         match caller {

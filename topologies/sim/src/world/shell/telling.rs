@@ -14,6 +14,7 @@ use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::What;
 use crate::world::face::{Face, LookUp};
 use crate::world::network::SimNetwork;
+use crate::world::trace::Noted;
 
 use super::{Mind, Shell, StrangerNews};
 
@@ -44,7 +45,7 @@ impl<F: Face> Shell<F> {
             }
             Heard::Malformed(error) => {
                 if *error == WireError::Unfinished {
-                    self.note_event(node, 6);
+                    self.note(node, Noted::EndsInHalfAFrame);
                 }
                 true
             }
@@ -90,7 +91,7 @@ impl<F: Face> Shell<F> {
 
     fn perform(&mut self, node: usize, output: overlay::Output) {
         if let overlay::Output::Close { link } = &output {
-            self.close(node, *link);
+            self.on_closing(node, *link);
         }
         match self.with_exchange(node, |exchange, now, pipes| exchange.perform(now, output, pipes)) {
             Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
@@ -99,15 +100,12 @@ impl<F: Face> Shell<F> {
         }
     }
 
-    /// A mind closes a link, if it is still one.
-    fn close(&mut self, node: usize, link: LinkId) {
-        let at = EndAt::of(link);
-        if at.connection < self.network.connections_count()
-            && self.network.end(at).node == node
-            && self.network.end(at).stage == EndStage::Open
-        {
+    /// A mind closes a link that it counts on: its system discards what comes from now on. When the last words are on their
+    /// way, and when the connection is not needed any more, the exchange says.
+    fn on_closing(&mut self, node: usize, link: LinkId) {
+        if self.nodes[node].exchange.is_known(link) {
             self.face.on_closing(&self.network, link);
-            self.network.close(at);
+            self.network.close(EndAt::of(link));
         }
     }
 
@@ -138,7 +136,7 @@ impl<F: Face> Shell<F> {
 
     pub(super) fn on_looked_up(&mut self, node: usize, life: u32, done: JobDone) {
         if self.network.machines[node].life == life {
-            self.note_event(node, 14);
+            self.note(node, Noted::LookedUp);
             self.tell_servent(node, overlay::Input::Disk(done));
         }
     }
@@ -164,9 +162,7 @@ impl<F: Face> Shell<F> {
                 session::Output::Send { message: Message::Request(request), .. } => {
                     self.face.on_request(node, request.sequence);
                 }
-                session::Output::Close { link } if self.nodes[node].exchange.is_known(*link) => {
-                    self.face.on_closing(&self.network, *link);
-                }
+                session::Output::Close { link } => self.on_closing(node, *link),
                 _ => {}
             }
             let report =

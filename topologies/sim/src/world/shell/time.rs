@@ -7,6 +7,7 @@ use common::time::Time;
 use crate::world::clock::{Nanos, nanos};
 use crate::world::events::What;
 use crate::world::face::Face;
+use crate::world::trace::Noted;
 
 use super::{Mind, Shell};
 
@@ -20,7 +21,7 @@ impl<F: Face> Shell<F> {
         if due > self.now() {
             return self.look_at_deadline(node);
         }
-        self.note_event(node, 8);
+        self.note(node, Noted::Due);
         let wanted = match self.nodes[node].mind {
             Mind::Servent(_) => self.tell_servent(node, overlay::Input::Deadline),
             Mind::Client(_) => self.tell_client(node, session::Input::Deadline),
