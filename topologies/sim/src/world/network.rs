@@ -197,7 +197,7 @@ mod tests {
         let address = network.address(1);
         let knock = Knock { node: 0, life: 0, caller, address, to: Some(1), dialect: Dialect::Native, begun: 0 };
         let knocked = network.on_knock(&knock, Fate::Taken { speaks: true });
-        assert!(matches!(knocked, Some(Knocked::Connected { connection: 0, is_established: false })));
+        assert!(matches!(knocked, Some(Knocked::Connected { connection: 0, is_established: true })));
         network.end_mut(FROM).stage = EndStage::Open;
         network.end_mut(TO).stage = EndStage::Closing;
         network
