@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread;
 
@@ -185,23 +184,16 @@ pub fn measure_all(plans: &[Plan]) -> anyhow::Result<Runs> {
     }
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut runs = Runs::new();
-    let mut failed = None;
     batch::in_order(
         overlays.into_values(),
         threads,
         |plans| measure(&plans),
-        |measured| match measured {
-            Ok(measured) => {
-                runs.extend(measured.into_iter().map(|run| (run.command.clone(), run)));
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
+        |measured| {
+            runs.extend(measured?.into_iter().map(|run| (run.command.clone(), run)));
+            anyhow::Ok(())
         },
-    );
-    failed.map_or(Ok(runs), Err)
+    )?;
+    Ok(runs)
 }
 
 /// Reads runs that were kept.

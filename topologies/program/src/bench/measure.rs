@@ -20,8 +20,10 @@ use super::floors::wait::WaitKind;
 use super::floors::wire::Lengths;
 use super::load::{Amount, LoadPlan, Loaded, load};
 use super::real::{Edges, RealOverlay};
-use super::row::BenchRow;
+use super::row::{BenchRow, Bound};
 
+/// Servents in a row of four links.
+const CHAIN: usize = 5;
 /// Nobody knows how many hops a floor is from another: as many as ours may cross.
 const FLOOR_TTL: u8 = 8;
 /// Where one is started.
@@ -105,6 +107,19 @@ impl Floors {
         }
         Ok(loaded)
     }
+}
+
+/// A row of rounds, each what ours and the floor came to, and how many queries were lost.
+fn of_rounds(
+    name: &'static str,
+    unit: &'static str,
+    rounds: u32,
+    targets: &[Bound],
+    mut round: impl FnMut() -> anyhow::Result<((f64, f64), u64)>,
+) -> anyhow::Result<Vec<BenchRow>> {
+    let (pairs, lost): (Vec<_>, Vec<u64>) = (0..rounds).map(|_| round()).collect::<anyhow::Result<_>>()?;
+    let row = whole(BenchRow::of_pairs(name, unit, &pairs, lost.iter().sum()))?;
+    Ok(vec![BenchRow { targets: targets.to_vec(), ..row }])
 }
 
 /// A row, which has rounds.

@@ -58,7 +58,7 @@ impl fmt::Display for Bound {
 }
 
 /// One row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct BenchRow {
     /// By which it is asked for.
     pub name: &'static str,
@@ -84,17 +84,10 @@ impl BenchRow {
     /// A row of rounds, each ours and the floor's. Nothing where nothing was measured.
     #[must_use]
     pub fn of_pairs(name: &'static str, unit: &'static str, pairs: &[(f64, f64)], lost: u64) -> Option<BenchRow> {
-        Some(BenchRow {
-            name,
-            unit,
-            value: Some(Spread::of(pairs.iter().map(|(value, _)| *value))?),
-            not_measured: None,
-            floor: Some(Spread::of(pairs.iter().map(|(_, floor)| *floor))?),
-            ratio: Some(Spread::of(pairs.iter().map(|(value, floor)| value / floor))?),
-            targets: Vec::new(),
-            rounds: pairs.len(),
-            lost,
-        })
+        let row = BenchRow::of_values(name, unit, &pairs.iter().map(|(value, _)| *value).collect::<Vec<f64>>(), lost)?;
+        let floor = Some(Spread::of(pairs.iter().map(|(_, floor)| *floor))?);
+        let ratio = Some(Spread::of(pairs.iter().map(|(value, floor)| value / floor))?);
+        Some(BenchRow { floor, ratio, ..row })
     }
 
     /// A row of rounds beside no floor.
@@ -102,29 +95,17 @@ impl BenchRow {
     pub fn of_values(name: &'static str, unit: &'static str, values: &[f64], lost: u64) -> Option<BenchRow> {
         let value = Spread::of(values.iter().copied())?;
         let rounds = values.len();
-        Some(BenchRow {
-            value: Some(value),
-            not_measured: None,
-            rounds,
-            lost,
-            ..BenchRow::not_measured(name, unit, "")
-        })
+        Some(BenchRow { value: Some(value), rounds, lost, ..BenchRow::empty(name, unit) })
     }
 
     /// A row that needs what is not on this machine. That is no fault of what would be measured.
     #[must_use]
     pub fn not_measured(name: &'static str, unit: &'static str, why: &'static str) -> BenchRow {
-        BenchRow {
-            name,
-            unit,
-            value: None,
-            not_measured: Some(why),
-            floor: None,
-            ratio: None,
-            targets: Vec::new(),
-            rounds: 0,
-            lost: 0,
-        }
+        BenchRow { not_measured: Some(why), ..BenchRow::empty(name, unit) }
+    }
+
+    fn empty(name: &'static str, unit: &'static str) -> BenchRow {
+        BenchRow { name, unit, ..BenchRow::default() }
     }
 
     /// The same with one demand more.

@@ -4,7 +4,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
@@ -89,21 +88,21 @@ struct SharedWork<I, T> {
 }
 
 /// Works on items on some threads, or on the caller's where one is enough, and hands each result on, in the order of the
-/// items, until there are no more or `each` has enough.
-pub fn in_order<I, T>(
+/// items, until there are no more or `each` cannot go on.
+pub fn in_order<I, T, E>(
     items: I,
     threads: usize,
     work: impl Fn(I::Item) -> T + Sync,
-    mut each: impl FnMut(T) -> ControlFlow<()>,
-) where
+    mut each: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E>
+where
     I: Iterator + Send,
     T: Send,
 {
     let threads = threads.min(items.size_hint().1.unwrap_or(usize::MAX));
     if threads <= 1 {
         // Not on a thread of its own: that would get its memory from a slower corner of glibc's allocator.
-        let _ = items.into_iter().map(work).try_for_each(each);
-        return;
+        return items.into_iter().map(work).try_for_each(each);
     }
     let ahead_max = threads * AHEAD_MAX;
     let shared = Mutex::new(SharedWork { items, taken: 0, told: 0, done: BTreeMap::new(), over: false });
@@ -151,27 +150,27 @@ pub fn in_order<I, T>(
             let next = shared.told;
             if let Some(result) = shared.done.remove(&next) {
                 drop(shared);
-                let flow = catch_unwind(AssertUnwindSafe(|| each(result)));
+                let told = catch_unwind(AssertUnwindSafe(|| each(result)));
                 shared = lock();
                 shared.told += 1;
-                // Whoever has enough, or cannot go on, must not leave the others waiting.
-                shared.over |= !matches!(flow, Ok(ControlFlow::Continue(())));
+                // Whoever cannot go on must not leave the others waiting.
+                shared.over |= !matches!(told, Ok(Ok(())));
                 changed.notify_all();
-                match flow {
-                    Ok(ControlFlow::Continue(())) => {}
-                    Ok(ControlFlow::Break(())) => return,
+                match told {
+                    Ok(Ok(())) => {}
+                    Ok(error) => return error,
                     Err(panic) => {
                         drop(shared);
                         resume_unwind(panic);
                     }
                 }
             } else if shared.over && next >= shared.taken {
-                return;
+                return Ok(());
             } else {
                 shared = wait(shared);
             }
         }
-    });
+    })
 }
 
 #[cfg(test)]
@@ -189,17 +188,19 @@ mod tests {
                 (0..(item % 7) * 2000).fold(0_u64, |sum, n| sum.wrapping_add(std::hint::black_box(n)));
                 item
             };
-            in_order(0..500, threads, work, |item| {
+            let told = in_order(0..500, threads, work, |item| {
                 seen.push(item);
-                ControlFlow::Continue(())
+                Ok::<(), ()>(())
             });
+            assert_eq!(told, Ok(()));
             assert!(seen.into_iter().eq(0..500));
         }
     }
 
     #[test]
     fn nothing_is_nothing() {
-        in_order(std::iter::empty::<u8>(), 3, |item| item, |_| panic!("there was nothing"));
+        let told = in_order(std::iter::empty::<u8>(), 3, |item| item, |_| Err("there was something"));
+        assert_eq!(told, Ok(()));
     }
 
     #[test]
@@ -207,11 +208,11 @@ mod tests {
         let started = AtomicUsize::new(0);
         let mut told = 0;
         let work = |_| started.fetch_add(1, Ordering::SeqCst);
-        in_order(0..u64::MAX, 2, work, |_| {
+        let ended = in_order(0..u64::MAX, 2, work, |_| {
             told += 1;
-            if told == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if told == 10 { Err("enough") } else { Ok(()) }
         });
-        assert_eq!(told, 10);
+        assert_eq!((ended, told), (Err("enough"), 10));
         assert!(started.load(Ordering::SeqCst) <= 10 + 2 * AHEAD_MAX);
     }
 
@@ -219,16 +220,12 @@ mod tests {
     fn a_panic_is_passed_on_and_nobody_waits() {
         let result = catch_unwind(|| {
             let work = |item| if item == 30 { resume_unwind(Box::new("enough")) } else { item };
-            in_order(0..1000, 3, work, |_| ControlFlow::Continue(()));
+            in_order(0..1000, 3, work, |_| Ok::<(), ()>(()))
         });
         assert!(result.is_err());
         let told = catch_unwind(|| {
-            in_order(
-                0..1000,
-                3,
-                |item| item,
-                |item| if item == 30 { resume_unwind(Box::new("enough")) } else { ControlFlow::Continue(()) },
-            );
+            let each = |item| if item == 30 { resume_unwind(Box::new("enough")) } else { Ok::<(), ()>(()) };
+            in_order(0..1000, 3, |item| item, each)
         });
         assert!(told.is_err());
         assert_eq!(words_of(&"so"), "so");

@@ -474,14 +474,4 @@ mod tests {
         let marks: std::collections::BTreeSet<String> = (0..12).map(mark).collect();
         assert_eq!(marks.len(), 12);
     }
-
-    /// For whoever wants to look: `CHART=file.svg cargo test -p topology chart`.
-    #[test]
-    fn a_chart_to_look_at() {
-        let svg = chart(true, true, &GROWTH).svg();
-        if let Some(path) = std::env::var_os("CHART") {
-            std::fs::write(path, &svg).unwrap();
-        }
-        check_tags(&svg);
-    }
 }

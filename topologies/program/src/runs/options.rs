@@ -396,7 +396,7 @@ fn parse_items(text: &str) -> Result<Items, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::Parser;
 
     use sim::scene::Scene;
@@ -426,7 +426,8 @@ mod tests {
         Ok(plans.collect())
     }
 
-    fn plan(line: &str) -> Plan {
+    /// The one plan that a line means.
+    pub(in crate::runs) fn plan(line: &str) -> Plan {
         let mut plans = plans(line).unwrap();
         assert_eq!(plans.len(), 1);
         plans.remove(0)
@@ -436,10 +437,8 @@ mod tests {
     fn the_command_line_is_sound() {
         <Program as clap::CommandFactory>::command().debug_assert();
         let help = Options::more_help();
-        assert!(
-            help.contains("  link-down      0..2   0..5\n") && help.contains("  crash             0   0..3\n"),
-            "{help}"
-        );
+        let kinds = ["  link-down      0..2   0..5\n", "  crash             0   0..3\n"];
+        assert!(kinds.iter().all(|kind| help.contains(kind)), "{help}");
     }
 
     #[test]
@@ -506,78 +505,60 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_with_a_reason() {
         for (line, expected) in [
-            ("topology sim", "required arguments were not provided"),
-            (
-                "topology sim rung",
-                "`rung` is none of chain, ring, star, tree, grid, random, small-world, scale-free, any",
-            ),
-            ("topology sim rung", "there are chain, diamond"),
-            ("topology sim ./rung.topo", "cannot read ./rung.topo"),
-            ("topology sim diamond --servents 3", "--servents is said by the topology itself"),
-            ("topology sim diamond --degree 3", "--degree is said by the topology itself"),
-            ("topology sim diamond --ttl 3", "--ttl is said by the topology itself"),
-            ("topology sim ring --servents 0", "0 is not in 1..=10000000"),
-            ("topology sim ring --servents 10000001", "not in 1..=10000000"),
-            ("topology sim ring --servents many", "invalid digit"),
-            ("topology sim ring --degree 257", "257 is not in 0..=256"),
-            ("topology sim ring --ttl 16", "16 is not in 0..=15"),
-            ("topology sim ring --queries 0", "0 is not in 1..=100000"),
-            ("topology sim ring --holders -1", "unexpected argument '-1'"),
-            ("topology sim ring --seed x", "invalid digit"),
-            ("topology sim ring --seed 1 --seeds 1..2", "cannot be used with"),
-            ("topology sim ring --seeds 1..2 --without s1", "cannot be used with"),
-            ("topology sim ring --seeds 5", "not A..B, such as 0..500"),
-            ("topology sim ring --seeds 5..5", "there is no seed in it"),
-            ("topology sim ring --seeds 5..=6", "not A..B"),
-            ("topology sim ring --delays long", "not one of equal, mild, heavy"),
-            ("topology sim ring --wire wood", "not one of none, native, tp3"),
-            ("topology sim ring --wire none --faults mild", "--wire none: what goes wrong befalls bytes"),
-            (
-                "topology sim ring --faults evil",
-                "`evil` is none of none, mild, wild, or NAME=VALUE with a name of link-down, flap",
-            ),
-            ("topology sim ring --faults evil=1", "dial-refused, dial-silent, hostile, look-up, forger"),
-            ("topology sim ring --faults crash", "`crash` is none of none"),
-            ("topology sim ring --faults wild=2", "`wild=2` is none of none"),
-            ("topology sim ring --faults crash=3..1", "`crash=3..1`: 3 is more than 1"),
-            ("topology sim ring --faults crash=1001", "1001 is more than 1000"),
-            ("topology sim ring --faults crash=x", "`crash=x`: not a number, nor LO..HI"),
-            ("topology sim ring --faults crash=1..=3", "not a number, nor LO..HI with both ends included"),
-            ("topology sim ring --faults wild,", "`` is none of none"),
-            ("topology sim ring --without x3", "`x3` is not an item such as s3, q0 or f2"),
-            ("topology sim ring --without s", "`s` is not an item"),
-            ("topology sim ring --without é", "`é` is not an item"),
-            ("topology sim ring --without s9..3", "`s9..3` is not an item"),
-            ("topology sim ring --without s9..", "`s9..` is not an item"),
-            ("topology sim ring --without s0..4294967295", "is not an item"),
-            ("topology sim ring --without s100", "--without s100: there are 100 servents and 1 query, from 0 on"),
-            ("topology sim ring --servents 9 --without q1", "--without q1: there are 9 servents and 1 query"),
-            ("topology sim diamond --without s4", "--without s4: there are 4 servents"),
-            (
-                "topology sim small-world --degree 3",
-                "--degree 3: a small-world overlay of 100 servents cannot have it, but 2",
-            ),
-            (
-                "topology sim small-world --degree 0",
-                "--degree 0: a small-world overlay of 100 servents cannot have it, but 2",
-            ),
-            (
-                "topology sim small-world --degree 9 --seeds 0..9 --faults wild",
-                "a small-world overlay cannot have it, but 8",
-            ),
-            ("topology sim small-world --servents 5 --degree 8", "of 5 servents cannot have it, but 4"),
-            ("topology sim tree --degree 1", "--degree 1: a tree overlay of 100 servents cannot have it, but 2"),
-            (
-                "topology sim scale-free --degree 1",
-                "--degree 1: a scale-free overlay of 100 servents cannot have it, but 2",
-            ),
-            ("topology sim random --servents 8 --degree 8", "a random overlay of 8 servents cannot have it, but 7"),
-            ("topology sim ring --degree 2", "--degree 2: a ring overlay leaves no choice"),
-            ("topology sim chain --degree 2", "--degree 2: a chain overlay leaves no choice"),
-            ("topology sim star --degree 2", "--degree 2: a star overlay leaves no choice"),
-            ("topology sim grid --degree 4 --seeds 0..9", "--degree 4: a grid overlay leaves no choice"),
+            ("", "required arguments were not provided"),
+            ("rung", "`rung` is none of chain, ring, star, tree, grid, random, small-world, scale-free, any"),
+            ("rung", "there are chain, diamond"),
+            ("./rung.topo", "cannot read ./rung.topo"),
+            ("diamond --servents 3", "--servents is said by the topology itself"),
+            ("diamond --degree 3", "--degree is said by the topology itself"),
+            ("diamond --ttl 3", "--ttl is said by the topology itself"),
+            ("ring --servents 0", "0 is not in 1..=10000000"),
+            ("ring --servents 10000001", "not in 1..=10000000"),
+            ("ring --servents many", "invalid digit"),
+            ("ring --degree 257", "257 is not in 0..=256"),
+            ("ring --ttl 16", "16 is not in 0..=15"),
+            ("ring --queries 0", "0 is not in 1..=100000"),
+            ("ring --holders -1", "unexpected argument '-1'"),
+            ("ring --seed x", "invalid digit"),
+            ("ring --seed 1 --seeds 1..2", "cannot be used with"),
+            ("ring --seeds 1..2 --without s1", "cannot be used with"),
+            ("ring --seeds 5", "not A..B, such as 0..500"),
+            ("ring --seeds 5..5", "there is no seed in it"),
+            ("ring --seeds 5..=6", "not A..B"),
+            ("ring --delays long", "not one of equal, mild, heavy"),
+            ("ring --wire wood", "not one of none, native, tp3"),
+            ("ring --wire none --faults mild", "--wire none: what goes wrong befalls bytes"),
+            ("ring --faults evil", "`evil` is none of none, mild, wild, or NAME=VALUE with a name of link-down, flap"),
+            ("ring --faults evil=1", "dial-refused, dial-silent, hostile, look-up, forger"),
+            ("ring --faults crash", "`crash` is none of none"),
+            ("ring --faults wild=2", "`wild=2` is none of none"),
+            ("ring --faults crash=3..1", "`crash=3..1`: 3 is more than 1"),
+            ("ring --faults crash=1001", "1001 is more than 1000"),
+            ("ring --faults crash=x", "`crash=x`: not a number, nor LO..HI"),
+            ("ring --faults crash=1..=3", "not a number, nor LO..HI with both ends included"),
+            ("ring --faults wild,", "`` is none of none"),
+            ("ring --without x3", "`x3` is not an item such as s3, q0 or f2"),
+            ("ring --without s", "`s` is not an item"),
+            ("ring --without é", "`é` is not an item"),
+            ("ring --without s9..3", "`s9..3` is not an item"),
+            ("ring --without s9..", "`s9..` is not an item"),
+            ("ring --without s0..4294967295", "is not an item"),
+            ("ring --without s100", "--without s100: there are 100 servents and 1 query, from 0 on"),
+            ("ring --servents 9 --without q1", "--without q1: there are 9 servents and 1 query"),
+            ("diamond --without s4", "--without s4: there are 4 servents"),
+            ("small-world --degree 3", "--degree 3: a small-world overlay of 100 servents cannot have it, but 2"),
+            ("small-world --degree 0", "--degree 0: a small-world overlay of 100 servents cannot have it, but 2"),
+            ("small-world --degree 9 --seeds 0..9 --faults wild", "a small-world overlay cannot have it, but 8"),
+            ("small-world --servents 5 --degree 8", "of 5 servents cannot have it, but 4"),
+            ("tree --degree 1", "--degree 1: a tree overlay of 100 servents cannot have it, but 2"),
+            ("scale-free --degree 1", "--degree 1: a scale-free overlay of 100 servents cannot have it, but 2"),
+            ("random --servents 8 --degree 8", "a random overlay of 8 servents cannot have it, but 7"),
+            ("ring --degree 2", "--degree 2: a ring overlay leaves no choice"),
+            ("chain --degree 2", "--degree 2: a chain overlay leaves no choice"),
+            ("star --degree 2", "--degree 2: a star overlay leaves no choice"),
+            ("grid --degree 4 --seeds 0..9", "--degree 4: a grid overlay leaves no choice"),
         ] {
-            let error = plans(line).unwrap_err();
+            let error = plans(format!("topology sim {line}").trim_end()).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");
         }
     }
@@ -662,10 +643,7 @@ mod tests {
         assert_eq!(declared.command_line(), line);
         let Shape::Declared(graph) = &declared.shape else { panic!("drawn") };
         let graph = DeclaredGraph { name: "it's a ring.topo".to_owned(), ..DeclaredGraph::clone(graph) };
-        assert!(
-            Plan { shape: Shape::Declared(graph.into()), ..declared }
-                .command_line()
-                .starts_with(r"topology sim 'it'\''s a ring.topo' --queries")
-        );
+        let line = Plan { shape: Shape::Declared(graph.into()), ..declared }.command_line();
+        assert!(line.starts_with(r"topology sim 'it'\''s a ring.topo' --queries"), "{line}");
     }
 }

@@ -14,71 +14,49 @@ use sim::outcome::RunOutcome;
 use sim::plan::Plan;
 use sim::scene::Scene;
 
-/// One run, as it is shown. The fields stand in the order of the JSON object.
+/// One run, as it is shown: what a field is called is what it is in [`Plan`] or in [`RunOutcome`], unless it is said to be
+/// something else. The fields stand in the order of the JSON object.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, Serialize)]
 pub struct ShownRun {
-    /// As on the command line.
     pub shape: String,
     /// How many servents there are, without those left out.
     pub servents: usize,
-    /// As in [`RunOutcome`].
     pub links: usize,
-    /// As in [`Plan`].
     pub ttl: u8,
-    /// As in [`RunOutcome`].
     pub queries: usize,
-    /// As in [`Plan`].
     pub seed: u64,
-    /// As on the command line.
     pub delays: String,
-    /// As on the command line.
     pub faults: String,
-    /// As on the command line.
     pub wire: String,
-    /// As in [`RunOutcome`].
     pub expected: u64,
-    /// As in [`RunOutcome`].
     pub answers: u64,
-    /// As in [`RunOutcome`].
     pub missed: u64,
-    /// As in [`RunOutcome`].
     pub doubled: u64,
-    /// As in [`RunOutcome`].
     pub reached: u64,
-    /// As in [`RunOutcome`].
     pub copies: u64,
-    /// As in [`RunOutcome`].
     pub duplicates: u64,
-    /// As in [`RunOutcome`].
     pub echoes: u64,
-    /// As in [`RunOutcome`].
     pub lost: u64,
-    /// As in [`RunOutcome`].
     pub events: u64,
-    /// As in [`RunOutcome`], to the microsecond.
+    /// To the microsecond.
     pub seconds: f64,
-    /// As in [`RunOutcome`], to the microsecond; left out where it was not asked for.
+    /// To the microsecond; left out where it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bare_seconds: Option<f64>,
-    /// As in [`RunOutcome`].
     pub bytes_per_servent: u64,
-    /// As in [`RunOutcome`], as 16 hexadecimal digits: not every reader of JSON has numbers of 64 bits.
+    /// As 16 hexadecimal digits: not every reader of JSON has numbers of 64 bits.
     pub trace_hash: String,
-    /// As in [`Plan`].
     pub degree: usize,
     /// How many servents hold the key.
     pub holders: usize,
-    /// As in [`RunOutcome`].
     pub stopped: i64,
-    /// As in [`RunOutcome`].
     pub silent: u64,
     /// Links crossed to a servent that answered, on average; 0 where none did.
     pub hops_mean: f64,
-    /// As in [`RunOutcome`].
     pub hops_most: u8,
     /// How long the run took by its own clock.
     pub simulated_ms: u64,
-    /// As in [`RunOutcome`].
     pub broken: Vec<String>,
     /// What runs the same again.
     pub command: String,
@@ -156,28 +134,21 @@ impl ShownRun {
     }
 }
 
-/// Several runs together.
+/// Several runs together: what they come to, each as in [`ShownRun`].
+#[allow(missing_docs)]
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
     /// How many runs there were.
     pub runs: u64,
-    /// As in [`ShownRun`], over all runs, and so are the others.
     pub queries: u64,
-    /// As in [`ShownRun`].
     pub expected: u64,
-    /// As in [`ShownRun`].
     pub missed: u64,
-    /// As in [`ShownRun`].
     pub doubled: u64,
-    /// As in [`ShownRun`].
     pub lost: u64,
     /// How many invariants broke.
     pub broken: u64,
-    /// As in [`ShownRun`].
     pub events: u64,
-    /// As in [`ShownRun`].
     pub seconds: f64,
-    /// As in [`ShownRun`].
     pub bare_seconds: f64,
 }
 
@@ -288,24 +259,12 @@ impl<W: Write> Printer<W> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::tests::plan;
     use super::*;
-    use sim::plan::{Delays, Faults, Shape, Wire};
 
     fn report(seed: u64, broken: &[&str]) -> ShownRun {
-        let plan = Plan {
-            shape: Shape::Grid,
-            servents: 50,
-            degree: 4,
-            ttl: 15,
-            queries: 2,
-            holders: 7,
-            seed,
-            delays: Delays::Mild,
-            faults: Faults::wild(),
-            wire: Wire::Native,
-            forward_once: 0,
-            without: [].into(),
-        };
+        let line = "topology sim grid --servents 50 --ttl 15 --queries 2 --holders 7 --delays mild --faults wild";
+        let plan = Plan { degree: 4, seed, ..plan(line) };
         let outcome = RunOutcome {
             servents: 50,
             links: 85,

@@ -6,7 +6,6 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::thread;
 use std::time::Instant;
 
@@ -43,37 +42,25 @@ pub fn run(
     }
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut printer = Printer::new(out, options.json);
-    let mut failed = None;
     let mut shrunk_count = 0;
-    batch::in_order(
+    let told = batch::in_order(
         plans,
         threads,
         |plan| (batch::run(&plan, options.bare, engine), plan),
         |(report, plan)| {
-            let told = report.and_then(|mut report| {
-                let mut made_small = Ok(());
-                if !report.broken.is_empty() && shrunk_count < SHRUNK_MAX {
-                    shrunk_count += 1;
-                    // Whoever does not want to wait for it has at least this.
-                    let _ = writeln!(err, "failed, and is made small: {}", report.command);
-                    made_small = batch::quietly(|| make_small(options, &plan, engine, &mut report));
-                }
-                printer.add(&report)?;
-                made_small
-            });
-            match told {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
+            let mut report = report?;
+            let mut made_small = Ok(());
+            if !report.broken.is_empty() && shrunk_count < SHRUNK_MAX {
+                shrunk_count += 1;
+                // Whoever does not want to wait for it has at least this.
+                let _ = writeln!(err, "failed, and is made small: {}", report.command);
+                made_small = batch::quietly(|| make_small(options, &plan, engine, &mut report));
             }
+            printer.add(&report)?;
+            made_small
         },
     );
-    let ended = match failed {
-        Some(error) => Err(error),
-        None => printer.end().map_err(Into::into),
-    };
+    let ended = told.and_then(|()| Ok(printer.end()?));
     let sum = printer.sum();
     match ended {
         Ok(()) => {

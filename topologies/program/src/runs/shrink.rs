@@ -153,46 +153,14 @@ fn tidied(mut plan: Plan) -> Plan {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::collections::BTreeSet;
 
-    use clap::Parser;
-
-    use super::super::options::Options;
+    use super::super::options::tests::plan as typed;
     use super::*;
     use sim::plan::FaultKind;
 
-    #[derive(Debug, Parser)]
-    struct Program {
-        #[command(subcommand)]
-        what: What,
-    }
-
-    #[derive(Debug, clap::Subcommand)]
-    enum What {
-        Sim(Box<Options>),
-    }
-
-    fn typed(line: &str) -> Plan {
-        let What::Sim(options) = Program::try_parse_from(line.split(' ')).unwrap().what;
-        let mut plans = options.plans().unwrap();
-        plans.next().unwrap()
-    }
-
     fn plan(seed: u64) -> Plan {
-        Plan {
-            shape: Shape::Random,
-            servents: 40,
-            degree: 4,
-            ttl: 3,
-            queries: 4,
-            holders: 10,
-            seed,
-            delays: Delays::Heavy,
-            faults: Faults::wild(),
-            wire: Wire::Tp3,
-            forward_once: 0,
-            without: BTreeSet::new(),
-        }
+        let line = "topology sim random --servents 40 --queries 4 --delays heavy --faults wild --wire tp3";
+        Plan { seed, ..typed(line) }
     }
 
     fn has(scene: &Scene, item: Item) -> bool {

@@ -19,6 +19,7 @@ const ECHO_BYTES: f64 = 30.0;
 /// Headers of IPv4 and TCP, where each message travels alone.
 const HEADER_BYTES: f64 = 40.0;
 
+const LARGEST: usize = SIZES[SIZES.len() - 1];
 /// The sizes for which the cost of asking everybody is worked out; the last two are beyond what was measured.
 const INTERNET_SIZES: [f64; 6] = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 /// Queries that each user asks in a minute.
@@ -161,9 +162,8 @@ fn bytes_a_second(copies_per_servent: f64, servents: f64, per_minute: f64) -> f6
 
 /// Copies of one query per servent, where everybody is reached.
 fn copies_per_servent(runs: &Runs) -> anyhow::Result<f64> {
-    let servents = SIZES[SIZES.len() - 1];
-    let mean = mean(runs, &Shape::Random, servents, DEGREE, TTL_MOST)?;
-    if mean.least != servents as u64 {
+    let mean = mean(runs, &Shape::Random, LARGEST, DEGREE, TTL_MOST)?;
+    if mean.least != LARGEST as u64 {
         bail!("not everybody is reached");
     }
     Ok(mean.copies / mean.reached)
@@ -219,20 +219,15 @@ fn command(plan: &Plan) -> String {
     format!("```\n$ target/release/{}\n```\n\n", plan.command_line())
 }
 
-fn table(head: &[String], rows: &[Vec<String>]) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(head);
-    text += &line(&vec!["--:".to_owned(); head.len()]);
-    rows.iter().for_each(|row| text += &line(row));
-    text
+/// A table under the words of its columns, which are given as they stand in their line.
+fn table(head: &str, rows: &[Vec<String>]) -> String {
+    let line = |cells: &str| format!("| {cells} |\n");
+    let under = vec!["--:"; head.split(" | ").count()].join(" | ");
+    rows.iter().fold(line(head) + &line(&under), |text, row| text + &line(&row.join(" | ")))
 }
 
-fn head(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-fn with_shapes(first: &str) -> Vec<String> {
-    std::iter::once(first.to_owned()).chain(SHAPES.iter().map(ToString::to_string)).collect()
+fn with_shapes(first: &str) -> String {
+    format!("{first} | {}", SHAPES.each_ref().map(ToString::to_string).join(" | "))
 }
 
 fn ttl_table(runs: &Runs) -> anyhow::Result<String> {
@@ -258,8 +253,7 @@ fn size_table(runs: &Runs) -> anyhow::Result<String> {
             rows.push(row);
         }
     }
-    let mut head = with_shapes("servents");
-    head.insert(0, "TTL".to_owned());
+    let head = with_shapes("TTL | servents");
     Ok(command(&plan(&Shape::ScaleFree, SIZES[2], DEGREE, TTLS[0], 1)) + &table(&head, &rows))
 }
 
@@ -282,9 +276,8 @@ fn formula_table(runs: &Runs) -> anyhow::Result<String> {
             ]);
         }
     }
-    let head = head(&["shape", "servents", "links", "reached", "formula", "copies", "duplicates", "echoes"]);
-    let last = SIZES[SIZES.len() - 1];
-    Ok(command(&plan(&Shape::Random, last, DEGREE, TTL_MOST, 1)) + &table(&head, &rows))
+    let head = "shape | servents | links | reached | formula | copies | duplicates | echoes";
+    Ok(command(&plan(&Shape::Random, LARGEST, DEGREE, TTL_MOST, 1)) + &table(head, &rows))
 }
 
 fn degree_table(runs: &Runs) -> anyhow::Result<String> {
@@ -303,9 +296,8 @@ fn degree_table(runs: &Runs) -> anyhow::Result<String> {
             ]);
         }
     }
-    let head =
-        head(&["degree", "shape", "links", "reached", "copies per servent", "duplicates", "bytes per idle servent"]);
-    Ok(command(&plan(&Shape::Random, DEGREE_SIZE, 32, TTL_MOST, 1)) + &table(&head, &rows))
+    let head = "degree | shape | links | reached | copies per servent | duplicates | bytes per idle servent";
+    Ok(command(&plan(&Shape::Random, DEGREE_SIZE, 32, TTL_MOST, 1)) + &table(head, &rows))
 }
 
 fn gnutella_table(runs: &Runs) -> anyhow::Result<String> {
@@ -323,9 +315,8 @@ fn gnutella_table(runs: &Runs) -> anyhow::Result<String> {
             format!("{:.1} %", 100.0 * mean.duplicates / mean.copies),
         ]);
     }
-    let head = head(&["servents", "bound", "reached", "of all", "copies", "duplicates"]);
-    let last = SIZES[SIZES.len() - 1];
-    Ok(command(&plan(&Shape::Random, last, degree, ttl, 1)) + &table(&head, &rows))
+    let head = "servents | bound | reached | of all | copies | duplicates";
+    Ok(command(&plan(&Shape::Random, LARGEST, degree, ttl, 1)) + &table(head, &rows))
 }
 
 /// A part of all servents. What is nearly all is not shown as all.
@@ -346,13 +337,14 @@ fn frames() -> String {
             let headers = if name == "both" { 2.0 * HEADER_BYTES } else { HEADER_BYTES };
             vec![name.to_owned(), grouped(bytes), grouped(bytes + headers)]
         });
-    let head = head(&["frame", "bytes", "bytes, alone in a segment of TCP over IPv4"]);
-    "```\n$ cargo test -p common --test it wire::\n```\n\n".to_owned() + &table(&head, &rows)
+    let head = "frame | bytes | bytes, alone in a segment of TCP over IPv4";
+    "```\n$ cargo test -p common --test it wire::\n```\n\n".to_owned() + &table(head, &rows)
 }
 
 fn internet_table(runs: &Runs) -> anyhow::Result<String> {
     let each = copies_per_servent(runs)?;
     let contacts_max = f64::from(u32::try_from(CONTACTS_MAX)?);
+    let with_headers = 1.0 + 2.0 * HEADER_BYTES / (QUERY_BYTES + ECHO_BYTES);
     let mut rows = Vec::new();
     for servents in INTERNET_SIZES {
         for per_minute in PER_MINUTE {
@@ -367,63 +359,40 @@ fn internet_table(runs: &Runs) -> anyhow::Result<String> {
                 significant(queries),
                 significant(2.0 * each * queries),
                 format!("{}bit/s", with_unit(bytes * 8.0)),
-                format!(
-                    "{}bit/s",
-                    with_unit(
-                        bytes * 8.0 * (QUERY_BYTES + ECHO_BYTES + 2.0 * HEADER_BYTES) / (QUERY_BYTES + ECHO_BYTES)
-                    )
-                ),
+                format!("{}bit/s", with_unit(bytes * 8.0 * with_headers)),
                 significant(contacts),
                 fits.to_owned(),
             ]);
         }
     }
-    let head = head(&[
-        "servents",
-        "queries per user and minute",
-        "new queries/s",
-        "messages/s sent by each servent",
-        "sent by each servent",
-        "with headers",
-        "contacts remembered",
-        "there is room for them",
-    ]);
-    let last = SIZES[SIZES.len() - 1];
+    let head = "servents | queries per user and minute | new queries/s | messages/s sent by each servent | sent by each servent | with headers | contacts remembered | there is room for them";
     let note = format!(
         "\nCopies per servent and query: {each:.3}. A servent has room for {} contacts that were heard of within {} s.\n",
         grouped(contacts_max),
         CONTACT_QUIET_MAX.as_secs(),
     );
-    Ok(command(&plan(&Shape::Random, last, DEGREE, TTL_MOST, 1)) + &table(&head, &rows) + &note)
+    Ok(command(&plan(&Shape::Random, LARGEST, DEGREE, TTL_MOST, 1)) + &table(head, &rows) + &note)
 }
 
 /// What a horizon costs instead: the same at every size.
 fn horizon_table(runs: &Runs) -> anyhow::Result<String> {
-    let servents = SIZES[SIZES.len() - 1];
     let mut rows = Vec::new();
     for (degree, ttl) in [(DEGREE, TTLS[0]), GNUTELLA, (DEGREE, TTLS[1]), (DEGREE, TTL_MOST)] {
-        let mean = mean(runs, &Shape::Random, servents, degree, ttl)?;
+        let mean = mean(runs, &Shape::Random, LARGEST, degree, ttl)?;
         let bytes = mean.copies * (QUERY_BYTES + ECHO_BYTES) / 60.0;
         rows.push(vec![
             degree.to_string(),
             ttl.to_string(),
             grouped(mean.reached),
-            of_all(mean.reached, servents),
+            of_all(mean.reached, LARGEST),
             grouped(mean.copies),
             significant(2.0 * mean.copies / 60.0),
             format!("{}bit/s", with_unit(bytes * 8.0)),
         ]);
     }
-    let head = head(&[
-        "degree",
-        "TTL",
-        "reached",
-        "of all",
-        "copies per query",
-        "messages/s sent by each servent",
-        "sent by each servent",
-    ]);
-    Ok(command(&plan(&Shape::Random, servents, DEGREE, TTLS[0], 1)) + &table(&head, &rows))
+    let head =
+        "degree | TTL | reached | of all | copies per query | messages/s sent by each servent | sent by each servent";
+    Ok(command(&plan(&Shape::Random, LARGEST, DEGREE, TTLS[0], 1)) + &table(head, &rows))
 }
 
 /// A whole number with commas.

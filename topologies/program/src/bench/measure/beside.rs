@@ -13,10 +13,9 @@ use super::super::load::{Amount, Asks, LoadEvent, LoadPlan, Loaded, Until, load,
 use super::super::real::{ClientAsker, Edges, RealOverlay};
 use super::super::row::{BenchRow, Bound, Of};
 use super::rate::IN_FLIGHT;
-use super::whole;
+use super::{CHAIN, of_rounds, whole};
 
 const ROUNDS: u32 = 5;
-const CHAIN: usize = 5;
 const CLIENTS: usize = 8;
 const TIME: Duration = Duration::from_secs(2);
 /// Many more than a contact takes of all its clients at once.
@@ -28,8 +27,7 @@ const MILLIS: f64 = 1e3;
 /// `fairness`: the slowest of eight clients beside the fastest of them, over four hops.
 pub fn fairness(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let plan = plan(options, IN_FLIGHT);
-    let (mut pairs, mut lost) = (Vec::new(), 0);
-    for _ in 0..options.rounds(ROUNDS) {
+    of_rounds("fairness", "k/s", options.rounds(ROUNDS), &[Bound::AtLeast(Of::Ratio, 0.8)], || {
         let overlay = chain()?;
         let askers = (0..CLIENTS).map(|_| overlay.asker(0)).collect::<anyhow::Result<Vec<_>>>()?;
         let together = Barrier::new(CLIENTS);
@@ -43,10 +41,9 @@ pub fn fairness(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         })?;
         overlay.end()?;
         let rates = || loaded.iter().map(|loaded| loaded.rate() / 1e3);
-        pairs.push((rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max)));
-        lost += loaded.iter().map(|loaded| loaded.lost).sum::<u64>();
-    }
-    Ok(vec![whole(BenchRow::of_pairs("fairness", "k/s", &pairs, lost))?.with_target(Bound::AtLeast(Of::Ratio, 0.8))])
+        let pair = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
+        Ok((pair, loaded.iter().map(|loaded| loaded.lost).sum()))
+    })
 }
 
 /// `beside-same` and `beside-other`: the slowest hundredth of one client's lookups over four hops while another client,

@@ -1,13 +1,12 @@
 //! What takes a minute to be seen: whether a rate lasts, what the contact's memory comes to, and whether clients that ask
 //! once and leave are served for as long as they come.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::bail;
 use rustix::process::Pid;
 
 use super::super::Options;
@@ -16,10 +15,10 @@ use super::super::real::{ClientAsker, Edges, RealOverlay};
 use super::super::row::{BenchRow, Bound, Of};
 use super::beside::{FAST_IN_FLIGHT, beside_fast, joined};
 use super::rate::IN_FLIGHT;
-use super::whole;
+use super::{CHAIN, whole};
+use topologies::processes::memory_of;
 
 const ROUNDS: u32 = 3;
-const CHAIN: usize = 5;
 const TIME: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 /// The first second is spent on warming up, and the memory is looked at when these are over.
@@ -95,11 +94,7 @@ fn watched<T>(pid: Pid, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Res
 
 /// How much of a process is in memory, in MiB.
 fn resident(pid: Pid) -> anyhow::Result<f64> {
-    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let kib = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-    let kib: f64 = kib.ok_or_else(|| anyhow!("{path} has no VmRSS"))?.parse()?;
-    Ok(kib / 1024.0)
+    Ok(memory_of(pid)?.now as f64 / 1_048_576.0)
 }
 
 /// `one-shot` and `one-shot-rate`: clients that attach, ask once and leave, as fast as that goes, at a contact with one

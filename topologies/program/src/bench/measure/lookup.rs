@@ -6,12 +6,10 @@ use super::super::floors::wait::WaitKind;
 use super::super::load::{Until, micros};
 use super::super::real::{Edges, lengths};
 use super::super::row::{BenchRow, Bound, Of};
-use super::{Floors, plan, real, whole};
+use super::{CHAIN, Floors, of_rounds, plan, real, whole};
 
 const ROUNDS: u32 = 5;
 const QUERIES: u64 = 3_000;
-/// Four links.
-const CHAIN: usize = 5;
 const STAR: usize = 16;
 /// Not worse than when first measured, on a quiet machine: 1.34, 2.26 and 1.47. On quiet days it has been 1.31 to 1.52, 1.80 to
 /// 2.17 and 1.49 to 1.63 since: the rest is room to drift.
@@ -53,15 +51,12 @@ pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
 /// `star`: until all sixteen have answered.
 pub fn star(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let lengths = lengths()?;
-    let (mut pairs, mut lost) = (Vec::new(), 0);
-    for _ in 0..options.rounds(ROUNDS) {
+    of_rounds("star", "us", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, STAR_MAX)], || {
         let plan = |until| plan(options, 1, QUERIES, until);
         let ours = real(&Edges::star(STAR), |_| true, &plan(Until::Told(STAR as u64)))?;
         let (kept, back) = (Answering::Kept, Answering::Back);
         let floors = Floors::relays(&[STAR - 1], WaitKind::Epoll, kept, back, &lengths, lengths.answer)?;
         let floor = floors.ask(&plan(Until::Answers(STAR as u64)), lengths, [lengths.answer, lengths.finished])?;
-        pairs.push((micros(&ours.answered, 0.5), micros(&floor.answered, 0.5)));
-        lost += ours.lost;
-    }
-    Ok(vec![whole(BenchRow::of_pairs("star", "us", &pairs, lost))?.with_target(Bound::AtMost(Of::Ratio, STAR_MAX))])
+        Ok(((micros(&ours.answered, 0.5), micros(&floor.answered, 0.5)), ours.lost))
+    })
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 
 use super::super::Options;
 use super::super::row::{BenchRow, Bound, Of};
-use super::whole;
+use super::of_rounds;
 use crate::runs::batch;
 use crate::scale;
 use sim::plan::Shape;
@@ -19,14 +19,12 @@ const RATIO_MAX: f64 = 2.0;
 pub fn million(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let servents = usize::try_from(options.queries(SERVENTS)).unwrap_or(usize::MAX).max(DEGREE * 2);
     let plan = scale::plan(&Shape::Random, servents, DEGREE, scale::TTL_MOST, 1);
-    let (mut pairs, mut lost) = (Vec::new(), 0);
-    for _ in 0..options.rounds(ROUNDS) {
+    of_rounds("million", "s", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, RATIO_MAX)], || {
         let run = batch::run(&plan, true, sim::run)?;
         if !run.broken.is_empty() {
             bail!("{}: {}", run.command, run.broken.join("; "));
         }
-        pairs.push((run.seconds, run.bare_seconds.context("the bare flood was not timed")?));
-        lost += run.missed + run.doubled + run.lost;
-    }
-    Ok(vec![whole(BenchRow::of_pairs("million", "s", &pairs, lost))?.with_target(Bound::AtMost(Of::Ratio, RATIO_MAX))])
+        let bare_seconds = run.bare_seconds.context("the bare flood was not timed")?;
+        Ok(((run.seconds, bare_seconds), run.missed + run.doubled + run.lost))
+    })
 }

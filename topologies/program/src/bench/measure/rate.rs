@@ -8,12 +8,11 @@ use super::super::floors::wait::WaitKind;
 use super::super::load::{Loaded, Until};
 use super::super::real::{Edges, lengths};
 use super::super::row::{BenchRow, Bound, Of};
-use super::{ANYWHERE, Floors, plan, real, whole};
+use super::{ANYWHERE, CHAIN, Floors, of_rounds, plan, real};
 
 const ROUNDS: u32 = 9;
 /// As many as most clients have.
 pub(super) const IN_FLIGHT: usize = 64;
-const CHAIN: usize = 5;
 const FLOOD: usize = 16;
 /// Asked in each round: half a second of it, or more.
 const CONTACT_QUERIES: u64 = 100_000;
@@ -82,11 +81,8 @@ fn alternate(
     target: Bound,
     mut round: impl FnMut() -> anyhow::Result<(Loaded, Loaded)>,
 ) -> anyhow::Result<Vec<BenchRow>> {
-    let (mut pairs, mut lost) = (Vec::new(), 0);
-    for _ in 0..options.rounds(ROUNDS) {
+    of_rounds(name, "k/s", options.rounds(ROUNDS), &[target], || {
         let (ours, floor) = round()?;
-        pairs.push((ours.rate() / 1e3, floor.rate() / 1e3));
-        lost += ours.lost;
-    }
-    Ok(vec![whole(BenchRow::of_pairs(name, "k/s", &pairs, lost))?.with_target(target)])
+        Ok(((ours.rate() / 1e3, floor.rate() / 1e3), ours.lost))
+    })
 }

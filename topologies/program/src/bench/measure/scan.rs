@@ -11,7 +11,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::super::Options;
 use super::super::row::{BenchRow, Bound, Of};
-use super::whole;
+use super::of_rounds;
 
 const ROUNDS: u32 = 9;
 const KEYS: u64 = 1_000_000;
@@ -20,8 +20,7 @@ const KEYS: u64 = 1_000_000;
 pub fn scan(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let count = options.queries(KEYS);
     let mut file = generated(count)?;
-    let mut pairs = Vec::new();
-    for _ in 0..options.rounds(ROUNDS) {
+    of_rounds("scan", "ms", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 1.5)], || {
         let started = Instant::now();
         let (store, _) = Store::parse(read(&mut file)?)?;
         let ours = started.elapsed();
@@ -32,9 +31,8 @@ pub fn scan(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         let floor = started.elapsed();
         let last = key(count - 1);
         ensure!(table.line(last.as_bytes()).is_some(), "the table does not have {last}");
-        pairs.push((ours.as_secs_f64() * 1e3, floor.as_secs_f64() * 1e3));
-    }
-    Ok(vec![whole(BenchRow::of_pairs("scan", "ms", &pairs, 0))?.with_target(Bound::AtMost(Of::Ratio, 1.5))])
+        Ok(((ours.as_secs_f64() * 1e3, floor.as_secs_f64() * 1e3), 0))
+    })
 }
 
 fn key(number: u64) -> String {

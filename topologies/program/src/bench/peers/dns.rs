@@ -20,19 +20,11 @@ const HEAD_BYTES: usize = 12;
 /// Starts it with nothing but one name, if it is there.
 pub fn start(listens: SocketAddr) -> anyhow::Result<Option<PeerProgram>> {
     let Some(program) = installed(PROGRAM) else { return Ok(None) };
-    let words = [
-        "--keep-in-foreground".to_owned(),
-        "--log-facility=-".to_owned(),
-        "--conf-file=/dev/null".to_owned(),
-        "--no-resolv".to_owned(),
-        "--no-hosts".to_owned(),
-        "--pid-file=".to_owned(),
-        "--user=".to_owned(),
-        "--bind-interfaces".to_owned(),
-        format!("--listen-address={}", listens.ip()),
-        format!("--port={}", listens.port()),
-        format!("--host-record={KEY}.{DOMAIN},192.0.2.1"),
-    ];
+    let plain = "--keep-in-foreground --log-facility=- --conf-file=/dev/null --no-resolv --no-hosts --pid-file= --user= \
+                 --bind-interfaces";
+    let own =
+        format!("--listen-address={} --port={} --host-record={KEY}.{DOMAIN},192.0.2.1", listens.ip(), listens.port());
+    let words: Vec<String> = plain.split(' ').chain(own.split(' ')).map(str::to_owned).collect();
     PeerProgram::start(&program, &words, "started, version").map(Some)
 }
 

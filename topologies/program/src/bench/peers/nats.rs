@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::process;
 use std::time::{Duration, Instant};
 
@@ -37,21 +36,14 @@ pub struct NatsTalk {
 #[derive(Debug)]
 pub struct NatsRow {
     peers: Vec<PeerProgram>,
-    configs: Vec<PathBuf>,
     /// Where the first is.
     pub first: SocketAddr,
-}
-
-impl Drop for NatsRow {
-    fn drop(&mut self) {
-        self.configs.iter().for_each(|config| drop(fs::remove_file(config)));
-    }
 }
 
 /// Starts so many in a row, if it is there.
 pub fn start(ip: IpAddr, servers: u16) -> anyhow::Result<Option<NatsRow>> {
     let Some(program) = installed(PROGRAM) else { return Ok(None) };
-    let mut row = NatsRow { peers: Vec::new(), configs: Vec::new(), first: SocketAddr::new(ip, FIRST_PORT) };
+    let mut row = NatsRow { peers: Vec::new(), first: SocketAddr::new(ip, FIRST_PORT) };
     for place in 0..servers {
         let (port, leaf_port) = (FIRST_PORT + place, FIRST_LEAF_PORT + place);
         let mut config = format!("host: {ip}\nport: {port}\nleafnodes {{\n  host: {ip}\n  port: {leaf_port}\n");
@@ -61,9 +53,11 @@ pub fn start(ip: IpAddr, servers: u16) -> anyhow::Result<Option<NatsRow>> {
         config.push_str("}\n");
         let path = std::env::temp_dir().join(format!("topology-nats-{}-{place}.conf", process::id()));
         fs::write(&path, config).with_context(|| format!("cannot write {}", path.display()))?;
-        row.configs.push(path.clone());
         let words = ["-c".to_owned(), path.to_string_lossy().into_owned()];
-        row.peers.push(PeerProgram::start(&program, &words, "Server is ready")?);
+        let peer = PeerProgram::start(&program, &words, "Server is ready");
+        // It has been read by then, and is nobody's any more however this program ends.
+        let _ = fs::remove_file(&path);
+        row.peers.push(peer?);
     }
     let last = SocketAddr::new(ip, FIRST_PORT + servers - 1);
     let mut service = PeerProgram::command()?;
@@ -88,11 +82,9 @@ pub fn connect(server: SocketAddr) -> anyhow::Result<PeerAsker<NatsTalk>> {
     }
     // Each that was asked is answered, or was dropped before the answered one was asked.
     while heard.last() != Some(&LoadEvent::Answer(probe - 1)) {
-        let before = heard.len();
-        let mut more = Vec::new();
-        asker.hear(START_MAX, &mut more)?;
-        heard.append(&mut more);
-        if heard.len() == before {
+        heard.clear();
+        asker.hear(START_MAX, &mut heard)?;
+        if heard.is_empty() {
             bail!("nobody answers over {server} any more");
         }
     }
