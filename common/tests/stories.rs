@@ -7,10 +7,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "stories are files, and a variable says to record them")]
 
+#[path = "support/told.rs"]
+mod told;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::address::AnswerAddress;
@@ -24,117 +26,28 @@ use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, 
 
 #[test]
 fn stories_are_told_as_they_are_written() {
-    let wanted = std::env::var("STORIES").unwrap_or_default();
-    let is_recording = wanted == "record";
-    let mut failures = String::new();
-    let mut told_count = 0;
-    for path in story_paths() {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !is_recording && !name.contains(&wanted) {
-            continue;
-        }
-        told_count += 1;
-        let text = std::fs::read_to_string(&path).unwrap();
-        let retold = retell(&name, &text);
-        if is_recording {
-            if retold != text {
-                std::fs::write(&path, retold).unwrap();
-            }
-        } else if retold != text {
-            let _ = writeln!(failures, "{name}:\n{}", difference(&text, &retold));
-        }
-    }
-    assert!(told_count > 0, "no story is called *{wanted}*");
-    assert!(failures.is_empty(), "\n{failures}STORIES=record writes down what happens now\n");
+    told::hold_to_what_is_written(env!("CARGO_MANIFEST_DIR"), retell);
 }
 
 #[test]
 fn a_story_is_told_the_same_whenever_it_is_told() {
-    for path in story_paths() {
+    for path in told::story_paths(env!("CARGO_MANIFEST_DIR")) {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(retell("once", &text), retell("again", &text), "{}", path.display());
     }
 }
 
-fn story_paths() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
-    paths.sort();
-    paths
-}
-
 /// The story with what happens now in the place of what was written.
 fn retell(name: &str, text: &str) -> String {
     let mut story = Story::new();
-    let mut retold = String::new();
-    let mut commands: Vec<(usize, &str)> = Vec::new();
-    let mut lines = text.lines().enumerate();
-    while let Some((number, line)) = lines.next() {
-        let _ = writeln!(retold, "{line}");
-        if line != "----" {
-            if line.is_empty() {
-                assert!(commands.is_empty(), "{name}:{number}: commands without a ----");
-            } else if !line.starts_with('#') {
-                commands.push((number + 1, line));
-            }
-            continue;
-        }
-        let _ = lines.find(|(_, line)| line.is_empty());
-        for (number, command) in commands.drain(..) {
+    told::retold(name, text, |commands| {
+        for (number, command) in commands {
             story.place = format!("{name}:{number}");
             story.command(command);
             assert!(story.world.broken().is_empty(), "{}: {:?}", story.place, story.world.broken());
         }
-        retold.push_str(&story.take_output());
-        retold.push('\n');
-    }
-    assert!(commands.is_empty(), "{name}: commands without a ----");
-    while retold.ends_with("\n\n") {
-        retold.pop();
-    }
-    retold
-}
-
-/// Both texts, with what was taken away and what was added; what both begin and end with is left out but for a few lines.
-fn difference(old: &str, new: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    // The longest common subsequence; stories are short.
-    let mut common = vec![vec![0_u32; new.len() + 1]; old.len() + 1];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            common[i][j] =
-                if old[i] == new[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
-        }
-    }
-    let (mut i, mut j) = (0, 0);
-    let mut lines: Vec<(char, usize, &str)> = Vec::new();
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            lines.push((' ', i + 1, old[i]));
-            (i, j) = (i + 1, j + 1);
-        } else if i < old.len() && (j == new.len() || common[i + 1][j] >= common[i][j + 1]) {
-            lines.push(('-', i + 1, old[i]));
-            i += 1;
-        } else {
-            lines.push(('+', i + 1, new[j]));
-            j += 1;
-        }
-    }
-    let changed: BTreeSet<usize> = (0..lines.len()).filter(|at| lines[*at].0 != ' ').collect();
-    let mut text = String::new();
-    let mut last_shown = None;
-    for (at, (sign, number, line)) in lines.iter().enumerate() {
-        if changed.range(at.saturating_sub(3)..=at + 3).next().is_some() {
-            if last_shown.is_some_and(|last| last + 1 != at) {
-                text.push_str("  ...\n");
-            }
-            last_shown = Some(at);
-            let _ = writeln!(text, "{number:>5} {sign} {line}");
-        }
-    }
-    text
+        story.take_output()
+    })
 }
 
 struct Story {

@@ -1,14 +1,11 @@
 //! How the topology program is ended: by a person, by a signal, by force, at any moment. Nothing it started outlives it.
 //!
-//! What it started is found by a mark in the environment, which every process inherits, so that one that nobody noted
-//! is found as well.
+//! What it started is found by a mark in the environment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 use std::fs;
-use std::hash::{BuildHasher, Hasher};
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -21,7 +18,7 @@ use topologies::fleet::{hear_signals, some_loopback_address};
 
 mod support;
 
-use support::DEBUG_WARNING;
+use support::{DEBUG_WARNING, Mark, Marked};
 
 /// The longest anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,15 +30,8 @@ const SERVENTS: usize = 12;
 struct Program {
     child: Child,
     stderr: BufReader<ChildStderr>,
-    mark: String,
+    mark: Mark,
     _directory: TempDir,
-}
-
-/// One process that carries the mark.
-#[derive(Debug)]
-struct Marked {
-    pid: Pid,
-    name: String,
 }
 
 impl Program {
@@ -66,17 +56,11 @@ impl Program {
 
     fn start_words(before: &str, words: &[&str], directory: TempDir) -> Program {
         hear_signals().unwrap();
-        let mark = format!("TOPOLOGY_TEST_MARK={:016x}", RandomState::new().build_hasher().finish());
-        let (name, value) = mark.split_once('=').unwrap();
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("{before} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_topology")])
-            .args(words)
-            .env(name, value)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{before} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_topology")]).args(words);
+        let mark = Mark::put_on(&mut command);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Program { child, stderr, mark, _directory: directory }
     }
@@ -84,17 +68,7 @@ impl Program {
     /// What it started and still runs.
     fn started(&self) -> Vec<Marked> {
         let own = Pid::from_child(&self.child);
-        let ids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-        ids.filter_map(Pid::from_raw).filter(|pid| *pid != own).filter_map(|pid| self.marked(pid)).collect()
-    }
-
-    fn marked(&self, pid: Pid) -> Option<Marked> {
-        let place = format!("/proc/{}", pid.as_raw_nonzero());
-        // One that has ended meanwhile has none.
-        let environment = fs::read(format!("{place}/environ")).ok()?;
-        let has_mark = environment.split(|byte| *byte == 0).any(|word| word == self.mark.as_bytes());
-        let name = fs::read_to_string(format!("{place}/comm")).ok()?.trim().to_owned();
-        has_mark.then_some(Marked { pid, name })
+        self.mark.processes().into_iter().filter(|process| process.pid != own).collect()
     }
 
     /// Waits until so many servents run. Fewer only where it ended before.

@@ -1,32 +1,23 @@
 //! Every row of the benchmark, alone and with the others, and what is said of those that cannot be measured here.
 
-use std::collections::hash_map::RandomState;
 use std::fs;
-use std::hash::{BuildHasher, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use serde_json::Value;
 use topology::bench::{BENCHMARKS, When, instructions};
 
-use crate::support::{DEBUG_WARNING, stderr, stdout};
+use crate::support::{DEBUG_WARNING, Mark, stderr, stdout};
 
 /// What came of it, and what of it still runs.
 ///
 /// What needs other programs is not measured: they are not found.
 fn bench(words: &[&str]) -> (Output, Vec<String>) {
-    let mark = format!("{:016x}", RandomState::new().build_hasher().finish());
-    let output = crate::bench(words, "/nowhere").env("TOPOLOGY_TEST_MARK", &mark).output().unwrap();
-    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    let is_ours = |environment: &Vec<u8>| environment.windows(mark.len()).any(|word| word == mark.as_bytes());
-    // One that has ended meanwhile has none.
-    let left = processes.filter(|path| fs::read(path.join("environ")).ok().as_ref().is_some_and(is_ours));
-    let left = left.map(|path| fs::read_to_string(path.join("comm")).unwrap_or_default()).collect();
+    let mut command = crate::bench(words, "/nowhere");
+    let mark = Mark::put_on(&mut command);
+    let output = command.output().unwrap();
+    let left = mark.processes().into_iter().map(|process| process.name).collect();
     (output, left)
-}
-
-fn names() -> Vec<&'static str> {
-    BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows).map(|(name, _)| *name).collect()
 }
 
 /// Those that are measured with other people's programs, and those that are not.
@@ -69,7 +60,7 @@ fn a_row_can_be_measured_alone_and_one_that_is_not_there_is_refused_with_those_t
     let said = stderr(&output);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]));
     assert!(said.contains("there is no row part"), "{said}");
-    assert!(names().iter().all(|name| said.contains(name)), "{said}");
+    assert!(names_by_peers().iter().flatten().all(|name| said.contains(name)), "{said}");
 }
 
 #[test]
@@ -101,10 +92,8 @@ fn help_says_what_each_row_is() {
     let text = stdout(&output);
     for (name, about) in BENCHMARKS.iter().flat_map(|benchmark| benchmark.rows) {
         let begin = about.split(' ').take(4).collect::<Vec<_>>().join(" ");
-        assert!(
-            text.lines().any(|line| line.trim_start().starts_with(name) && line.contains(&begin)),
-            "{name}: {text}"
-        );
+        let is_told = |line: &str| line.trim_start().starts_with(name) && line.contains(&begin);
+        assert!(text.lines().any(is_told), "{name}: {text}");
     }
     assert!(text.contains("Example: topology bench lookup"), "{text}");
     // Whoever only wants to see it run need not guess how.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use topologies::check::compare;
 use topologies::declared::Topology;
@@ -19,7 +20,12 @@ use topologies::fleet::{Fleet, some_loopback_address};
 use crate::support::{command, stderr, stdout, topology};
 
 fn check_by_name(name: &str) -> String {
-    let output = topology(&["check", name]);
+    well(name, name)
+}
+
+/// The transcript of a check, by a name or a path, of what is as declared.
+fn well(what: &str, name: &str) -> String {
+    let output = topology(&["check", what]);
     let text = stdout(&output);
     assert!(output.status.success(), "{text}{}", stderr(&output));
     assert!(text.ends_with(&format!("\n{name}: as declared\n")), "{text}");
@@ -41,23 +47,10 @@ fn the_chain_is_as_declared() {
 }
 
 #[test]
-fn the_ring_is_as_declared() {
-    check_by_name("ring");
-}
-
-#[test]
-fn the_star_is_as_declared() {
-    check_by_name("star");
-}
-
-#[test]
-fn the_mesh_is_as_declared() {
-    check_by_name("mesh");
-}
-
-#[test]
-fn the_mixed_ring_is_as_declared() {
-    check_by_name("mixed");
+fn the_ring_the_star_the_mesh_and_the_mixed_ring_are_as_declared() {
+    for name in ["ring", "star", "mesh", "mixed"] {
+        check_by_name(name);
+    }
 }
 
 #[test]
@@ -69,6 +62,21 @@ fn the_tp3_chain_answers_as_the_native_one() {
 #[test]
 fn the_tp3_diamond_answers_as_the_native_one() {
     check_by_name("tp3-diamond");
+}
+
+/// A declaration in a directory of its own.
+fn declared(name: &str, text: impl AsRef<[u8]>) -> (TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (directory, path.to_str().unwrap().to_owned())
+}
+
+/// What is printed, and said, of what is no success.
+fn refused(words: &[&str]) -> (String, String) {
+    let output = topology(words);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    (stdout(&output), stderr(&output))
 }
 
 /// An overlay that is up, compared with a declaration that says otherwise.
@@ -134,33 +142,26 @@ fn a_transcript_that_may_not_grow_further_is_told_in_words() {
 
 #[test]
 fn a_declaration_may_hold_comments_and_quoted_paths() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::create_dir(directory.path().join("my data")).unwrap();
-    std::fs::write(directory.path().join("my data/tea #1.txt"), "tea green\n").unwrap();
-    let path = directory.path().join("quoted.topo");
     let text =
         "\u{feff}# marked\n9331 \"my data/tea #1.txt\" 127.0.0.1:9332 # the first\n  # and\n9332 - # the second\n";
-    std::fs::write(&path, text).unwrap();
-    let output = topology(&["check", path.to_str().unwrap()]);
-    let text = stdout(&output);
-    assert!(output.status.success(), "{text}{}", stderr(&output));
+    let (directory, path) = declared("quoted.topo", text);
+    std::fs::create_dir(directory.path().join("my data")).unwrap();
+    std::fs::write(directory.path().join("my data/tea #1.txt"), "tea green\n").unwrap();
+    let text = well(&path, "quoted");
     assert!(text.contains("\n      green 127."), "{text}");
 }
 
 #[test]
 fn what_is_no_declaration_is_said_and_is_no_difference_in_words() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("odd.topo");
     for (bytes, expected) in [
         (&b"9001 -\n9002 - --check\n"[..], "odd.topo: line 2: --check has no place here"),
         (b"9001 caf\xe9.txt\n", "odd.topo: line 1 is not UTF-8"),
         (b"", "odd.topo: no servent is declared"),
     ] {
-        std::fs::write(&path, bytes).unwrap();
+        let (_directory, path) = declared("odd.topo", bytes);
         for what in ["check", "run"] {
-            let output = topology(&[what, path.to_str().unwrap()]);
-            let error = stderr(&output);
-            assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{error}");
+            let (printed, error) = refused(&[what, &path]);
+            assert_eq!(printed, "", "{error}");
             assert!(error.starts_with("topology: in ") && error.contains(expected), "{error}");
         }
     }
@@ -168,33 +169,21 @@ fn what_is_no_declaration_is_said_and_is_no_difference_in_words() {
 
 #[test]
 fn a_neighbor_may_be_called_by_a_name() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("named.topo");
-    std::fs::write(&path, "9321 - localhost:9322\n9322 -\n").unwrap();
-    let output = topology(&["check", path.to_str().unwrap()]);
-    let text = stdout(&output);
-    assert!(output.status.success(), "{text}{}", stderr(&output));
-    assert!(text.ends_with("\nnamed: as declared\n"), "{text}");
+    let (_directory, path) = declared("named.topo", "9321 - localhost:9322\n9322 -\n");
+    well(&path, "named");
 }
 
 #[test]
 fn what_cannot_be_brought_up_is_said() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("broken.topo");
-    std::fs::write(&path, "9311 no-such-file.txt\n").unwrap();
-    let output = topology(&["check", path.to_str().unwrap()]);
-    let error = stderr(&output);
-    assert!(!output.status.success());
-    assert!(error.contains("no-such-file.txt"), "{error}");
-
-    std::fs::write(&path, "9001 - 127.0.0.1:9002 --ttl 9\n9002 - --ttl 8\n").unwrap();
-    let output = topology(&["check", path.to_str().unwrap()]);
-    let error = stderr(&output);
-    assert!(!output.status.success());
-    assert!(error.contains("127.0.0.1:9002 would cut the TTL of 9"), "{error}");
-
-    let output = topology(&["check", "dimond"]);
-    let error = stderr(&output);
+    for (text, said) in [
+        ("9311 no-such-file.txt\n", "no-such-file.txt"),
+        ("9001 - 127.0.0.1:9002 --ttl 9\n9002 - --ttl 8\n", "127.0.0.1:9002 would cut the TTL of 9"),
+    ] {
+        let (_directory, path) = declared("broken.topo", text);
+        let (_, error) = refused(&["check", &path]);
+        assert!(error.contains(said), "{error}");
+    }
+    let (_, error) = refused(&["check", "dimond"]);
     assert!(error.contains("no topology is called `dimond`"), "{error}");
 }
 
@@ -205,10 +194,8 @@ fn run_opens_the_client_and_takes_down_what_it_started() {
     let mut lines: Vec<String> = stdout(&output).lines().map(str::to_owned).collect();
     lines.sort();
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(
-        lines.iter().any(|line| line.starts_with("espresso") && line.ends_with(&format!(" {ip}:9002"))),
-        "{lines:?}"
-    );
+    let is_answer = |line: &String| line.starts_with("espresso") && line.ends_with(&format!(" {ip}:9002"));
+    assert!(lines.iter().any(is_answer), "{lines:?}");
     assert!(lines.contains(&"No answer received".to_owned()), "{lines:?}");
     // The client's own exit code: some query had no answer.
     assert_eq!(output.status.code(), Some(1));
@@ -297,10 +284,8 @@ fn run_takes_its_servents_with_it_when_it_is_told_to_end() {
 fn run_names_a_port_in_use_and_the_way_out() {
     let ip = some_loopback_address().to_string();
     let taken = std::net::TcpListener::bind(format!("{ip}:9003")).unwrap();
-    let output = topology(&["run", "diamond", "--address", &ip]);
+    let (_, error) = refused(&["run", "diamond", "--address", &ip]);
     drop(taken);
-    let error = stderr(&output);
-    assert!(!output.status.success());
     assert!(error.contains(&format!("cannot listen on {ip}:9003")), "{error}");
     assert!(error.contains("--address"), "{error}");
 }

@@ -17,3 +17,5 @@ mod sim_failure;
 mod stories;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../../../../common/tests/support/told.rs"]
+mod told;
