@@ -42,10 +42,10 @@ use super::random::Random;
 use super::scene::{Asking, Scene};
 
 use clock::{MILLISECOND, Nanos, SECOND, nanos};
-use events::{SceneEvent, What};
+use events::WorldEvent;
 use hostile::Hostile;
 use network::SimNetwork;
-use scenery::SceneFace;
+use scenery::{SceneEvent, SceneFace};
 use shell::{Shell, StrangerNews};
 use trace::Noted;
 use ways::Ways;
@@ -156,7 +156,7 @@ impl<'s> World<'s> {
     fn live(&mut self) {
         let steps_max = STEPS_MAX + STEPS_PER_SERVENT_MAX * self.scene.graph.servents() as u64;
         while self.phase != Phase::Over {
-            let Some(what) = self.shell.network.clock.pop() else {
+            let Some(event) = self.shell.network.clock.pop() else {
                 return self.shell.broke("the world stands still: nothing is to come");
             };
             self.steps += 1;
@@ -165,7 +165,7 @@ impl<'s> World<'s> {
                 let text = format!("no end after {} steps, {}", self.steps, self.describe());
                 return self.shell.broke(&text);
             }
-            if let Some(event) = self.shell.happen(what) {
+            if let Some(event) = self.shell.happen(event) {
                 self.happen(event);
             }
             self.settle();
@@ -224,7 +224,7 @@ impl<'s> World<'s> {
     }
 
     fn schedule(&mut self, at: Nanos, event: SceneEvent) {
-        self.shell.network.clock.schedule(at, What::Scene(event));
+        self.shell.network.clock.schedule(at, WorldEvent::OfFace(event));
     }
 
     fn happen(&mut self, event: SceneEvent) {

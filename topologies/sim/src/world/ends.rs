@@ -40,10 +40,6 @@ impl EndAt {
         EndAt { connection, party: Party::Dialler }
     }
 
-    pub(super) fn acceptor_of(connection: usize) -> EndAt {
-        EndAt { connection, party: Party::Acceptor }
-    }
-
     /// The other end of the same connection.
     pub(super) fn other(self) -> EndAt {
         EndAt { party: self.party.other(), ..self }

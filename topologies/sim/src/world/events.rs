@@ -7,50 +7,49 @@ use common::disk::JobDone;
 use super::dials::{Caller, Knock};
 use super::ends::EndAt;
 
-/// Something that comes at its time.
+/// Something that comes at its time; what a face has come beside is its own.
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum WorldEvent<E> {
     /// A mind wants to be told its deadline.
-    Due { node: usize },
+    Due {
+        node: usize,
+    },
     /// An exchange wants to be told that time has passed.
-    LinksDue { node: usize },
+    LinksDue {
+        node: usize,
+    },
     /// What this end sent first of all that is under way has come to the other.
-    Arrive { from: EndAt },
+    Arrival {
+        from: EndAt,
+    },
     /// A dial comes to whom it was for.
     Knock(Knock),
-    /// A dial came to nothing.
-    NoAnswer { node: usize, life: u32, caller: Caller, address: SocketAddr, refused: bool },
-    /// The dialler learns that its dial succeeded.
-    Established { connection: usize },
-    /// The mind of the acceptor learns of the connection.
-    Accepted { connection: usize },
-    /// One end learns that the connection broke.
-    Broken { at: EndAt },
+    /// A system has something to tell its program.
+    Notice(Notice),
     /// What was sent has gone without acknowledgement for as long as the system waits.
-    Unacknowledged { from: EndAt, epoch: u32 },
+    Unacknowledged {
+        from: EndAt,
+        epoch: u32,
+    },
     /// Nothing at all has come from the other end for as long as the system waits.
-    Unheard { at: EndAt, epoch: u32 },
-    /// A servent in trouble learns where a neighbor is, or that nobody knows.
-    LookedUp { node: usize, life: u32, done: JobDone },
-    /// What the scene has come.
-    Scene(SceneEvent),
+    Unheard {
+        at: EndAt,
+        epoch: u32,
+    },
+    OfFace(E),
 }
 
-/// What a scene has come, beside what follows from it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum SceneEvent {
-    /// A client comes.
-    Attach { query: usize },
-    /// A client is to ask.
-    Ask { query: usize },
-    /// A fault begins.
-    Begins { fault: usize },
-    /// A fault is over.
-    Ends { fault: usize },
-    /// A connection of a flapping link has stood long enough.
-    Flap { connection: usize },
-    /// A hostile servent does something.
-    Misdeed { fault: usize },
-    /// The world looks how far things are.
-    Look,
+/// What a system tells its program. It waits while that does not run.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// The dialler learns that its dial succeeded.
+    Established { at: EndAt },
+    /// The mind of the acceptor learns of the connection.
+    Accepted { at: EndAt },
+    /// One end learns that the connection broke.
+    Broken { at: EndAt },
+    /// A dial came to nothing.
+    NoAnswer { node: usize, life: u32, caller: Caller, address: SocketAddr, refused: bool },
+    /// A servent in trouble learns where a neighbor is, or that nobody knows.
+    LookedUp { node: usize, life: u32, done: JobDone },
 }

@@ -12,7 +12,6 @@ use common::session::Report;
 
 use super::clock::Nanos;
 use super::dials::{Caller, Fate, Knock};
-use super::events::SceneEvent;
 use super::network::{LinkNews, SimNetwork};
 
 /// What is found of a name that a servent looks up.
@@ -26,29 +25,44 @@ pub(super) enum LookUp {
 }
 
 /// Whoever runs a world. What it is only shown it may pass over.
-pub(super) trait Face {
+pub(super) trait Face: Sized {
+    /// What it has come at its time, beside what follows from the rest.
+    type Event;
+
     /// What a dial comes to: what the network says of the machine, or something else.
-    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Fate;
+    fn fate_of(&mut self, network: &FaceNetwork<Self>, knock: &Knock) -> Fate;
     /// A servent looks up where its neighbor is.
-    fn look_up(&mut self, network: &SimNetwork, servent: usize, name: &str) -> LookUp;
+    fn look_up(&mut self, network: &FaceNetwork<Self>, servent: usize, name: &str) -> LookUp;
     /// A person at a client is told something. It may have something come of it, now.
-    fn on_told(&mut self, network: &SimNetwork, client: usize, report: Report) -> Option<SceneEvent>;
+    fn on_told(&mut self, network: &FaceNetwork<Self>, client: usize, report: Report) -> Option<Self::Event>;
     /// What must not be.
     fn on_broken(&mut self, now: Nanos, text: &str);
     /// Something happened to a link between servents. It may have something come of it, after a while.
-    fn on_news(&mut self, now: Nanos, news: &LinkNews) -> Option<(Nanos, SceneEvent)>;
+    fn on_news(&mut self, _now: Nanos, _news: &LinkNews) -> Option<(Nanos, Self::Event)> {
+        None
+    }
     /// Something was said on a link, or could not be.
-    fn on_said(&mut self, _: &SimNetwork, _link: LinkId, _: &Message, _said: &Result<(), SendError>) {}
+    fn on_said(&mut self, network: &FaceNetwork<Self>, link: LinkId, message: &Message, said: &Result<(), SendError>);
     /// Something was heard on a link, and nobody was told yet.
-    fn on_heard(&mut self, _: &SimNetwork, _link: LinkId, _: &Heard) {}
-    /// A mind dials.
-    fn on_dialling(&mut self, _: &SimNetwork, _node: usize, _address: SocketAddr) {}
+    fn on_heard(&mut self, network: &FaceNetwork<Self>, link: LinkId, heard: &Heard);
     /// A dial of anybody has come to nothing.
-    fn on_no_answer(&mut self, _: &SimNetwork, _node: usize, _: Caller, _: SocketAddr, _reason: &str) {}
-    /// A mind closes a link.
-    fn on_closing(&mut self, _: &SimNetwork, _link: LinkId) {}
-    /// A mind of a servent has dealt with something.
-    fn on_handled(&mut self, _now: Nanos, _servent: usize, _: &Overlay) {}
+    fn on_no_answer(
+        &mut self,
+        network: &FaceNetwork<Self>,
+        node: usize,
+        caller: Caller,
+        address: SocketAddr,
+        reason: &str,
+    );
     /// A client has made a request of its own.
-    fn on_request(&mut self, _client: usize, _sequence: u64) {}
+    fn on_request(&mut self, client: usize, sequence: u64);
+    /// A mind dials.
+    fn on_dialling(&mut self, _network: &FaceNetwork<Self>, _node: usize, _address: SocketAddr) {}
+    /// A mind closes a link.
+    fn on_closing(&mut self, _network: &FaceNetwork<Self>, _link: LinkId) {}
+    /// A mind of a servent has dealt with something.
+    fn on_handled(&mut self, _now: Nanos, _servent: usize, _overlay: &Overlay) {}
 }
+
+/// The network of a world that is run like this.
+pub(super) type FaceNetwork<F> = SimNetwork<<F as Face>::Event>;

@@ -5,11 +5,10 @@
 
 use super::clock::{MILLISECOND, Nanos};
 use super::ends::{EndAt, EndStage, Party};
-use super::events::{SceneEvent, What};
+use super::events::WorldEvent;
 use super::holds::Holds;
 use super::machines::Slow;
-use super::network::SimNetwork;
-use super::scenery::{self, SceneFace};
+use super::scenery::{self, SceneEvent, SceneFace, SceneNetwork};
 use super::shell::{Departure, Shell};
 use super::trace::Noted;
 use super::troubles::Trouble;
@@ -123,7 +122,7 @@ fn befallen(scene: &Scene, trouble: &Trouble) -> Vec<Befallen> {
 // ---- links ----
 
 /// The connections between two servents, in the order in which they came; none where there are not two.
-fn between(network: &SimNetwork, pair: Option<[usize; 2]>) -> Vec<usize> {
+fn between(network: &SceneNetwork, pair: Option<[usize; 2]>) -> Vec<usize> {
     pair.map_or_else(Vec::new, |[a, b]| network.connections_between(a, b))
 }
 
@@ -135,11 +134,11 @@ fn flap_later(shell: &mut Shell<SceneFace<'_>>, connection: usize) {
         && let Some(pause) = shell.face.troubles.flaps_after(a, b)
     {
         let at = shell.now() + pause;
-        shell.network.clock.schedule(at, What::Scene(SceneEvent::Flap { connection }));
+        shell.network.clock.schedule(at, WorldEvent::OfFace(SceneEvent::Flap { connection }));
     }
 }
 
-fn clog(network: &mut SimNetwork, pair: Option<[usize; 2]>, begins: bool) {
+fn clog(network: &mut SceneNetwork, pair: Option<[usize; 2]>, begins: bool) {
     let Some([from, _]) = pair else { return };
     for connection in between(network, pair) {
         for at in network.ends_at(connection, from) {
@@ -177,7 +176,7 @@ fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usi
     machine.slow = Some(Slow { bytes, pause, faults });
 }
 
-fn speed_up(network: &mut SimNetwork, servent: Option<usize>) {
+fn speed_up(network: &mut SceneNetwork, servent: Option<usize>) {
     let Some(servent) = servent else { return };
     let slow = &mut network.machines[servent].slow;
     let is_well = slow.as_mut().is_some_and(|slow| slow.faults.change(false));
@@ -186,7 +185,7 @@ fn speed_up(network: &mut SimNetwork, servent: Option<usize>) {
 }
 
 fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
-    let Some(servent) = servent.filter(|servent| shell.network.machines[*servent].is_there) else { return };
+    let Some(servent) = servent.filter(|servent| shell.network.machines[*servent].is_running()) else { return };
     shell.face.troubles.0[fault].struck = Some(shell.network.machines[servent].life);
     shell.pause(servent);
 }
@@ -196,7 +195,7 @@ fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>)
 fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
     let Some(servent) = servent else { return };
     let machine = &shell.network.machines[servent];
-    if !machine.is_there {
+    if !machine.is_running() {
         return;
     }
     let trouble = &mut shell.face.troubles.0[fault];

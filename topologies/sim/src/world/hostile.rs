@@ -16,9 +16,9 @@ use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
 use super::clock::{MILLISECOND, Nanos};
 use super::dials::Caller;
 use super::ends::{EndAt, EndStage};
-use super::events::{SceneEvent, What};
+use super::events::WorldEvent;
 use super::liar::Liar;
-use super::scenery::{self, SceneFace};
+use super::scenery::{self, SceneEvent, SceneFace};
 use super::shell::{Departure, Shell};
 use super::trace::Noted;
 use crate::cast;
@@ -183,7 +183,7 @@ impl Hostile {
     pub(super) fn come(&mut self, shell: &mut Shell<SceneFace<'_>>) {
         self.node = Some(scenery::add_stranger(shell, self.target));
         let now = shell.now();
-        shell.network.clock.schedule(now, What::Scene(SceneEvent::Misdeed { fault: self.fault }));
+        shell.network.clock.schedule(now, WorldEvent::OfFace(SceneEvent::Misdeed { fault: self.fault }));
     }
 
     pub(super) fn go(&mut self, shell: &mut Shell<SceneFace<'_>>) {
@@ -290,7 +290,7 @@ impl Hostile {
         let pause = self.random.within(MILLISECOND, self.pause_max);
         let pause = if attached.is_some() { pause } else { pause.max(50 * MILLISECOND) };
         let at = shell.now() + pause;
-        shell.network.clock.schedule(at, What::Scene(SceneEvent::Misdeed { fault: self.fault }));
+        shell.network.clock.schedule(at, WorldEvent::OfFace(SceneEvent::Misdeed { fault: self.fault }));
     }
 
     fn do_harm(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::clock::Nanos;
-use super::events::What;
+use super::events::Notice;
 use super::holds::Holds;
 
 /// Who lives at an address, or did.
@@ -24,6 +24,17 @@ pub(super) struct Slow {
     pub(super) faults: Holds,
 }
 
+/// How a machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MachineState {
+    /// Its program runs, or is paused.
+    Running,
+    /// It has no program, and refuses whatever comes.
+    Idle,
+    /// It is gone, and not only its program.
+    Vanished,
+}
+
 /// A machine with one program on it.
 pub(super) struct Machine {
     pub(super) address: SocketAddr,
@@ -32,14 +43,11 @@ pub(super) struct Machine {
     pub(super) place: usize,
     /// Counts the programs that were started here, and those that went.
     pub(super) life: u32,
-    /// Whether the program runs.
-    pub(super) is_there: bool,
-    /// The machine is gone, and not only the program.
-    pub(super) has_vanished: bool,
+    pub(super) state: MachineState,
     /// What keeps the program from running.
     pub(super) pauses: Holds,
     /// What happened to it meanwhile.
-    pub(super) postponed: Vec<What>,
+    pub(super) postponed: Vec<Notice>,
     /// Its connections, in no order that matters.
     pub(super) connections: Vec<usize>,
     pub(super) slow: Option<Slow>,
@@ -54,14 +62,18 @@ impl Machine {
             kind,
             place,
             life: 0,
-            is_there: false,
-            has_vanished: false,
+            state: MachineState::Idle,
             pauses: Holds::default(),
             postponed: Vec::new(),
             connections: Vec::new(),
             slow: None,
             unheard_bytes: 0,
         }
+    }
+
+    /// Whether a program runs here; perhaps another than did once.
+    pub(super) fn is_running(&self) -> bool {
+        self.state == MachineState::Running
     }
 
     pub(super) fn is_paused(&self) -> bool {

@@ -16,7 +16,7 @@ use common::message::Role;
 
 use super::clock::{EventQueue, Nanos, SECOND};
 use super::ends::{Connection, End, EndAt, EndStage, Party};
-use super::events::What;
+use super::events::{Notice, WorldEvent};
 use super::machines::{Machine, MachineKind};
 use super::pipes::{Load, Pipe};
 use super::ways::Ways;
@@ -41,8 +41,8 @@ pub(super) enum LinkNews {
 }
 
 /// Machines and what is between them.
-pub(super) struct SimNetwork {
-    pub(super) clock: EventQueue<What>,
+pub(super) struct SimNetwork<E> {
+    pub(super) clock: EventQueue<WorldEvent<E>>,
     pub(super) machines: Vec<Machine>,
     by_address: BTreeMap<SocketAddr, usize>,
     connections: Vec<Connection>,
@@ -58,8 +58,8 @@ pub(super) struct SimNetwork {
     resets_late_comers: bool,
 }
 
-impl SimNetwork {
-    pub(super) fn new(ways: Ways, resets_late_comers: bool) -> SimNetwork {
+impl<E> SimNetwork<E> {
+    pub(super) fn new(ways: Ways, resets_late_comers: bool) -> SimNetwork<E> {
         SimNetwork {
             clock: EventQueue::new(),
             machines: Vec::new(),
@@ -107,6 +107,19 @@ impl SimNetwork {
 
     pub(super) fn end_mut(&mut self, at: EndAt) -> &mut End {
         self.connections[at.connection].end_mut(at.party)
+    }
+
+    /// Who is told something.
+    pub(super) fn node_of(&self, notice: &Notice) -> usize {
+        match notice {
+            Notice::Established { at } | Notice::Accepted { at } | Notice::Broken { at } => self.end(*at).node,
+            Notice::NoAnswer { node, .. } | Notice::LookedUp { node, .. } => *node,
+        }
+    }
+
+    /// An end learns after so long that its connection broke.
+    fn break_after(&mut self, delay: Nanos, at: EndAt) {
+        self.clock.schedule(self.clock.now() + delay, WorldEvent::Notice(Notice::Broken { at }));
     }
 
     fn pipe_mut(&mut self, from: EndAt) -> &mut Pipe {
@@ -181,17 +194,18 @@ mod tests {
     use super::*;
     use crate::world::clock::MILLISECOND;
     use crate::world::dials::{Caller, Fate, Knock};
+    use crate::world::machines::MachineState;
 
     pub(super) const FROM: EndAt = EndAt { connection: 0, party: Party::Dialler };
     pub(super) const TO: EndAt = EndAt { connection: 0, party: Party::Acceptor };
 
     /// Two machines and a connection between them, on which nothing is said yet. What comes to the second is discarded.
-    pub(super) fn linked() -> SimNetwork {
+    pub(super) fn linked() -> SimNetwork<()> {
         let mut network = SimNetwork::new(Ways::told(10 * MILLISECOND), true);
         network.ways.window_bytes = 64;
         for node in 0..2 {
             network.add(SocketAddr::from((Ipv4Addr::new(10, 0, 0, node), 9000)), MachineKind::Servent, node.into());
-            network.machines[usize::from(node)].is_there = true;
+            network.machines[usize::from(node)].state = MachineState::Running;
         }
         let caller = Caller::Mind(Dial::Neighbor(0));
         let address = network.address(1);
@@ -204,11 +218,11 @@ mod tests {
     }
 
     /// Lets what is in the pipe arrive, and says when, in milliseconds, and how much was left each time.
-    pub(super) fn arrivals(network: &mut SimNetwork) -> Vec<(Nanos, usize)> {
+    pub(super) fn arrivals(network: &mut SimNetwork<()>) -> Vec<(Nanos, usize)> {
         let mut seen = Vec::new();
         network.send_written();
-        while let Some(what) = network.clock.pop() {
-            let What::Arrive { from } = what else { continue };
+        while let Some(event) = network.clock.pop() {
+            let WorldEvent::Arrival { from } = event else { continue };
             let Some(arrived) = network.arrive(from) else { continue };
             if matches!(arrived.load, Load::End { .. }) {
                 network.let_go(arrived.to, IT_CLOSED);
@@ -222,15 +236,15 @@ mod tests {
     }
 
     /// Has the clock go on to a moment, and says who was told by then that the connection broke.
-    pub(super) fn go_on(network: &mut SimNetwork, until: Nanos) -> Vec<EndAt> {
+    pub(super) fn go_on(network: &mut SimNetwork<()>, until: Nanos) -> Vec<EndAt> {
         let mut broken = Vec::new();
         network.send_written();
-        network.clock.schedule(until, What::Due { node: usize::MAX });
-        while let Some(what) = network.clock.pop() {
-            match what {
-                What::Due { node: usize::MAX } => break,
-                What::Broken { at } => broken.push(at),
-                What::Arrive { from } => drop(network.arrive(from)),
+        network.clock.schedule(until, WorldEvent::Due { node: usize::MAX });
+        while let Some(event) = network.clock.pop() {
+            match event {
+                WorldEvent::Due { node: usize::MAX } => break,
+                WorldEvent::Notice(Notice::Broken { at }) => broken.push(at),
+                WorldEvent::Arrival { from } => drop(network.arrive(from)),
                 _ => {}
             }
         }

@@ -8,14 +8,13 @@ use common::exchange::{Exchange, Heard};
 use common::link::{LinkId, SendError};
 use common::message::Message;
 use common::overlay::Overlay;
-use common::query::{AnswerBody, QueryId};
+use common::query::QueryId;
 use common::session::{Report, Session};
 use common::wire::Accepts;
 
 use super::clock::Nanos;
 use super::dials::{Caller, Fate, Knock};
 use super::ends::EndAt;
-use super::events::SceneEvent;
 use super::face::{Face, LookUp};
 use super::machines::MachineKind;
 use super::network::{LinkNews, SimNetwork};
@@ -25,6 +24,27 @@ use super::witness::{ToldPlace, Witness};
 use crate::cast::{self, Stores};
 use crate::plan::Wire;
 use crate::scene::Scene;
+
+/// What a scene has come, beside what follows from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SceneEvent {
+    /// A client comes.
+    Attach { query: usize },
+    /// A client is to ask.
+    Ask { query: usize },
+    /// A fault begins.
+    Begins { fault: usize },
+    /// A fault is over.
+    Ends { fault: usize },
+    /// A connection of a flapping link has stood long enough.
+    Flap { connection: usize },
+    /// A hostile servent does something.
+    Misdeed { fault: usize },
+    /// The world looks how far things are.
+    Look,
+}
+
+pub(super) type SceneNetwork = SimNetwork<SceneEvent>;
 
 /// A scene, what is wrong in it just now, and who judges it.
 pub(super) struct SceneFace<'s> {
@@ -59,7 +79,9 @@ impl<'s> SceneFace<'s> {
 }
 
 impl Face for SceneFace<'_> {
-    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Fate {
+    type Event = SceneEvent;
+
+    fn fate_of(&mut self, network: &SceneNetwork, knock: &Knock) -> Fate {
         match knock.to {
             Some(to) => self.troubles.fate_of(network, knock.node, to).unwrap_or_else(|| network.fate_at(to)),
             // Nobody ever was there: half of such addresses refuse, half do not even do that.
@@ -68,7 +90,7 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn look_up(&mut self, _: &SimNetwork, servent: usize, name: &str) -> LookUp {
+    fn look_up(&mut self, _network: &SceneNetwork, servent: usize, name: &str) -> LookUp {
         let number = name.strip_prefix('s').and_then(|number| number.parse::<usize>().ok());
         let found = number.filter(|number| *number < self.scene.graph.servents());
         match self.troubles.look_up(servent) {
@@ -77,7 +99,7 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn on_told(&mut self, network: &SimNetwork, client: usize, report: Report) -> Option<SceneEvent> {
+    fn on_told(&mut self, network: &SceneNetwork, client: usize, report: Report) -> Option<SceneEvent> {
         let query = self.query_of(client)?;
         let now = network.clock.now();
         match report {
@@ -86,15 +108,7 @@ impl Face for SceneFace<'_> {
             Report::Answer { sequence, from, hops, body, .. } => {
                 self.witness.on_told_of(now, query, sequence);
                 let from = network.at_address(from).filter(|from| *from < self.scene.graph.servents());
-                let nodes = |addresses: &[SocketAddr]| -> Vec<Option<usize>> {
-                    addresses.iter().map(|address| network.at_address(*address)).collect()
-                };
-                let place = match &body {
-                    AnswerBody::Place { path, neighbors } => {
-                        Some(ToldPlace { path: nodes(&path.addresses()), neighbors: nodes(neighbors) })
-                    }
-                    AnswerBody::Value(_) => None,
-                };
+                let place = ToldPlace::of(&body, |address| network.at_address(address));
                 self.witness.on_answer(now, query, from, hops, &body, place.as_ref());
             }
             Report::Ended { sequence, ending } => {
@@ -123,7 +137,7 @@ impl Face for SceneFace<'_> {
         None
     }
 
-    fn on_said(&mut self, network: &SimNetwork, link: LinkId, message: &Message, said: &Result<(), SendError>) {
+    fn on_said(&mut self, network: &SceneNetwork, link: LinkId, message: &Message, said: &Result<(), SendError>) {
         let at = EndAt::of(link);
         let node = network.end(at).node;
         if said.is_err() || network.machines[node].kind == MachineKind::Stranger {
@@ -146,7 +160,7 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn on_heard(&mut self, network: &SimNetwork, link: LinkId, heard: &Heard) {
+    fn on_heard(&mut self, network: &SceneNetwork, link: LinkId, heard: &Heard) {
         let node = network.end(EndAt::of(link)).node;
         if let Heard::Message(Message::Echo(echo)) = heard
             && network.machines[node].kind == MachineKind::Servent
@@ -156,7 +170,14 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn on_no_answer(&mut self, _: &SimNetwork, node: usize, caller: Caller, _: SocketAddr, _: &str) {
+    fn on_no_answer(
+        &mut self,
+        _network: &SceneNetwork,
+        node: usize,
+        caller: Caller,
+        _address: SocketAddr,
+        _reason: &str,
+    ) {
         if let (Caller::Contact, Some(query)) = (caller, self.query_of(node)) {
             self.witness.on_refused(query);
         }

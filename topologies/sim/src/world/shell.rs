@@ -21,11 +21,10 @@ use common::wire::Accepts;
 
 use super::clock::Nanos;
 use super::ends::EndAt;
-use super::events::{SceneEvent, What};
-use super::face::Face;
-use super::holds::Holds;
-use super::machines::MachineKind;
-use super::network::{IT_CLOSED, SimNetwork};
+use super::events::{Notice, WorldEvent};
+use super::face::{Face, FaceNetwork};
+use super::machines::{MachineKind, MachineState};
+use super::network::IT_CLOSED;
 use super::trace::{Noted, Trace};
 
 /// Who lives at a node.
@@ -57,8 +56,8 @@ pub(super) enum StrangerNews {
 }
 
 /// Everybody, the network between them, and whoever looks on.
-pub(super) struct Shell<F> {
-    pub(super) network: SimNetwork,
+pub(super) struct Shell<F: Face> {
+    pub(super) network: FaceNetwork<F>,
     nodes: Vec<Node>,
     /// Nodes that have something to do once the event at hand is dealt with.
     touched: BTreeSet<usize>,
@@ -72,8 +71,8 @@ pub(super) struct Shell<F> {
 }
 
 /// The pipes under an exchange.
-pub(super) struct Pipes<'a, F> {
-    network: &'a mut SimNetwork,
+pub(super) struct Pipes<'a, F: Face> {
+    network: &'a mut FaceNetwork<F>,
     face: &'a mut F,
 }
 
@@ -106,7 +105,7 @@ impl<F: Face> Transport for Pipes<'_, F> {
 }
 
 impl<F: Face> Shell<F> {
-    pub(super) fn new(network: SimNetwork, face: F, seed: u64) -> Shell<F> {
+    pub(super) fn new(network: FaceNetwork<F>, face: F, seed: u64) -> Shell<F> {
         Shell {
             network,
             nodes: Vec::new(),
@@ -151,19 +150,8 @@ impl<F: Face> Shell<F> {
         self.nodes[node].exchange = exchange;
         let machine = &mut self.network.machines[node];
         machine.life += 1;
-        machine.is_there = true;
-        machine.has_vanished = false;
+        machine.state = MachineState::Running;
         self.look_at_deadline(node);
-    }
-
-    /// Whoever lives at a node is gone, and what was to be told to it. What its system knows is for the caller to end.
-    pub(super) fn end(&mut self, node: usize) {
-        self.nodes[node].mind = Mind::Gone;
-        self.nodes[node].exchange = Exchange::client(Accepts::ANY);
-        let machine = &mut self.network.machines[node];
-        machine.is_there = false;
-        machine.pauses = Holds::default();
-        machine.postponed.clear();
     }
 
     pub(super) fn overlay(&self, node: usize) -> Option<&Overlay> {
@@ -196,55 +184,47 @@ impl<F: Face> Shell<F> {
 
     // ---- what happens ----
 
-    /// Lets the next thing happen. What is the scene's own is given back, for whoever runs it.
-    pub(super) fn happen(&mut self, what: What) -> Option<SceneEvent> {
-        if let What::Scene(event) = what {
-            return Some(event);
-        }
-        self.unless_paused(what);
-        None
-    }
-
-    /// Lets something happen, or has it wait for whom it happens to.
-    fn unless_paused(&mut self, what: What) {
-        let sleeper = match &what {
-            What::Established { connection } => Some(self.network.end(EndAt::dialler_of(*connection)).node),
-            What::Accepted { connection } => Some(self.network.end(EndAt::acceptor_of(*connection)).node),
-            What::Broken { at } => Some(self.network.end(*at).node),
-            What::NoAnswer { node, .. } | What::LookedUp { node, .. } => Some(*node),
-            _ => None,
-        };
-        if let Some(sleeper) = sleeper.and_then(|node| self.network.machines.get_mut(node))
-            && sleeper.is_paused()
-        {
-            return sleeper.postponed.push(what);
-        }
-        match what {
-            What::Due { node } => self.on_due(node),
-            What::LinksDue { node } => self.on_links_due(node),
-            What::Arrive { from } => self.on_arrival(from),
-            What::Knock(knock) => self.on_knock(&knock),
-            What::NoAnswer { node, life, caller, address, refused } => {
-                if self.network.machines[node].life == life {
-                    self.on_no_answer(node, caller, address, refused);
-                }
-            }
-            What::Established { connection } => self.on_established(connection),
-            What::Accepted { connection } => self.on_accepted(connection),
-            What::Broken { at } => self.on_broken(at),
-            What::Unacknowledged { from, epoch } => {
+    /// Lets the next thing happen. What is the face's own is given back, for whoever runs it.
+    pub(super) fn happen(&mut self, event: WorldEvent<F::Event>) -> Option<F::Event> {
+        match event {
+            WorldEvent::Due { node } => self.on_due(node),
+            WorldEvent::LinksDue { node } => self.on_links_due(node),
+            WorldEvent::Arrival { from } => self.on_arrival(from),
+            WorldEvent::Knock(knock) => self.on_knock(&knock),
+            WorldEvent::Notice(notice) => self.notify(notice),
+            WorldEvent::Unacknowledged { from, epoch } => {
                 if self.network.waits_in_vain(from, epoch) {
                     self.give_up_on_other(from);
                 }
             }
-            What::Unheard { at, epoch } => {
+            WorldEvent::Unheard { at, epoch } => {
                 if self.network.is_unheard(at, epoch) {
                     self.give_up_on_other(at);
                 }
             }
-            What::LookedUp { node, life, done } => self.on_looked_up(node, life, done),
-            // Told to whoever runs the scene.
-            What::Scene(_) => {}
+            WorldEvent::OfFace(event) => return Some(event),
+        }
+        None
+    }
+
+    /// Tells whoever lives at a node something, or has it wait while that is paused.
+    fn notify(&mut self, notice: Notice) {
+        let node = self.network.node_of(&notice);
+        let machine = &mut self.network.machines[node];
+        if machine.is_paused() {
+            return machine.postponed.push(notice);
+        }
+        let lives = |of_life| machine.life == of_life;
+        match notice {
+            Notice::Established { at } => self.on_established(at),
+            Notice::Accepted { at } => self.on_accepted(at),
+            Notice::Broken { at } => self.on_broken(at),
+            Notice::NoAnswer { life, caller, address, refused, .. } if lives(life) => {
+                self.on_no_answer(node, caller, address, refused);
+            }
+            Notice::LookedUp { life, done, .. } if lives(life) => self.on_looked_up(node, done),
+            // It was for somebody who lived here before.
+            Notice::NoAnswer { .. } | Notice::LookedUp { .. } => {}
         }
     }
 
@@ -271,7 +251,7 @@ impl<F: Face> Shell<F> {
         }
         for news in std::mem::take(&mut self.network.news) {
             if let Some((pause, event)) = self.face.on_news(now, &news) {
-                self.network.clock.schedule(now + pause, What::Scene(event));
+                self.network.clock.schedule(now + pause, WorldEvent::OfFace(event));
             }
         }
     }

@@ -6,6 +6,7 @@
 //! same for ever. It judges nothing but what must not be in any story ([`StoryWorld::broken`]).
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -28,10 +29,10 @@ use common::wire::{Accepts, WireError};
 use super::clock::{Nanos, nanos};
 use super::dials::{Caller, Fate, Knock};
 use super::ends::{EndAt, Party};
-use super::events::{SceneEvent, What};
+use super::events::WorldEvent;
 use super::face::{Face, LookUp};
 use super::machines::MachineKind;
-use super::network::{LinkNews, SimNetwork};
+use super::network::SimNetwork;
 use super::shell::{Departure, Mind, Shell};
 use super::ways::Ways;
 
@@ -235,7 +236,7 @@ struct StoryFace {
 }
 
 impl StoryFace {
-    fn record(&mut self, network: &SimNetwork, record: Record) {
+    fn record(&mut self, network: &SimNetwork<Infallible>, record: Record) {
         if self.is_recording {
             self.records.push((Duration::from_nanos(network.clock.now()), record));
         }
@@ -263,11 +264,14 @@ impl StoryFace {
 }
 
 impl Face for StoryFace {
-    fn fate_of(&mut self, network: &SimNetwork, knock: &Knock) -> Fate {
+    /// What a story makes happen it says itself.
+    type Event = Infallible;
+
+    fn fate_of(&mut self, network: &SimNetwork<Infallible>, knock: &Knock) -> Fate {
         let Some(to) = knock.to else { return Fate::Refused };
         let by_itself = network.fate_at(to);
         match &self.people[to].plan {
-            StartedAs::Client(plan) if network.machines[to].is_there => match plan.hearing {
+            StartedAs::Client(plan) if network.machines[to].is_running() => match plan.hearing {
                 Hearing::Listening => by_itself,
                 Hearing::Deaf => Fate::Refused,
                 Hearing::Mute => Fate::Taken { speaks: false },
@@ -277,7 +281,7 @@ impl Face for StoryFace {
         }
     }
 
-    fn look_up(&mut self, network: &SimNetwork, servent: usize, name: &str) -> LookUp {
+    fn look_up(&mut self, network: &SimNetwork<Infallible>, servent: usize, name: &str) -> LookUp {
         let found = self.people.iter().position(|person| person.name() == name);
         match found.filter(|_| !self.unknown.contains(name)) {
             Some(found) => LookUp::Found(found),
@@ -288,7 +292,7 @@ impl Face for StoryFace {
         }
     }
 
-    fn on_told(&mut self, network: &SimNetwork, client: usize, report: Report) -> Option<SceneEvent> {
+    fn on_told(&mut self, network: &SimNetwork<Infallible>, client: usize, report: Report) -> Option<Infallible> {
         match report {
             Report::Ready => self.people[client].is_attached = true,
             Report::ContactLost { .. } => self.people[client].is_attached = false,
@@ -298,15 +302,17 @@ impl Face for StoryFace {
         None
     }
 
-    fn on_broken(&mut self, _: Nanos, text: &str) {
+    fn on_broken(&mut self, _now: Nanos, text: &str) {
         self.broken.push(text.to_owned());
     }
 
-    fn on_news(&mut self, _: Nanos, _: &LinkNews) -> Option<(Nanos, SceneEvent)> {
-        None
-    }
-
-    fn on_said(&mut self, network: &SimNetwork, link: LinkId, message: &Message, said: &Result<(), SendError>) {
+    fn on_said(
+        &mut self,
+        network: &SimNetwork<Infallible>,
+        link: LinkId,
+        message: &Message,
+        said: &Result<(), SendError>,
+    ) {
         let at = EndAt::of(link);
         let [from, to] = [at, at.other()].map(|at| network.end(at).node);
         match said {
@@ -318,7 +324,7 @@ impl Face for StoryFace {
         }
     }
 
-    fn on_heard(&mut self, network: &SimNetwork, link: LinkId, heard: &Heard) {
+    fn on_heard(&mut self, network: &SimNetwork<Infallible>, link: LinkId, heard: &Heard) {
         let at = EndAt::of(link);
         let [at, other] = [at, at.other()].map(|at| NodeId(network.end(at).node));
         let record = match heard.clone() {
@@ -329,16 +335,23 @@ impl Face for StoryFace {
         self.record(network, record);
     }
 
-    fn on_dialling(&mut self, network: &SimNetwork, node: usize, address: SocketAddr) {
+    fn on_dialling(&mut self, network: &SimNetwork<Infallible>, node: usize, address: SocketAddr) {
         self.record(network, Record::Dialled { from: NodeId(node), to: address });
     }
 
-    fn on_no_answer(&mut self, network: &SimNetwork, node: usize, _: Caller, address: SocketAddr, reason: &str) {
+    fn on_no_answer(
+        &mut self,
+        network: &SimNetwork<Infallible>,
+        node: usize,
+        _caller: Caller,
+        address: SocketAddr,
+        reason: &str,
+    ) {
         let (from, to, reason) = (NodeId(node), address, reason.to_owned());
         self.record(network, Record::DialFailed { from, to, reason });
     }
 
-    fn on_closing(&mut self, network: &SimNetwork, link: LinkId) {
+    fn on_closing(&mut self, network: &SimNetwork<Infallible>, link: LinkId) {
         let at = EndAt::of(link);
         let [by, other] = [at, at.other()].map(|at| NodeId(network.end(at).node));
         self.record(network, Record::Closed { by, other });
@@ -714,8 +727,8 @@ impl StoryWorld {
     /// Whether nothing is on its way and nobody who is awake waits for anything but the upkeep of links.
     fn is_quiet(&self) -> bool {
         let network = &self.shell.network;
-        let concerns_somebody = |what: &What| match what {
-            What::Arrive { from } => !network.is_last_word(*from),
+        let concerns_somebody = |event: &WorldEvent<Infallible>| match event {
+            WorldEvent::Arrival { from } => !network.is_last_word(*from),
             _ => true,
         };
         let now = Time::after_start(self.now());
@@ -742,9 +755,8 @@ impl StoryWorld {
             self.shell.broke(&text);
             return false;
         }
-        let Some(what) = self.shell.network.clock.pop_until(nanos(end)) else { return false };
-        // A story has no events of its own: what it makes happen it says.
-        let _ = self.shell.happen(what);
+        let Some(event) = self.shell.network.clock.pop_until(nanos(end)) else { return false };
+        let _ = self.shell.happen(event);
         self.settle();
         true
     }

@@ -97,7 +97,7 @@ impl Troubles {
     }
 
     /// How many faults keep anything from crossing from one node to another.
-    pub(super) fn blocks(&self, network: &SimNetwork, from: usize, to: usize) -> u32 {
+    pub(super) fn blocks<E>(&self, network: &SimNetwork<E>, from: usize, to: usize) -> u32 {
         let [there, back] = [from, to].map(|node| network.machines[node].place);
         let blocks = |trouble: &&Trouble| match trouble.kind {
             FaultKind::Partition => trouble.parts(there, back),
@@ -108,7 +108,7 @@ impl Troubles {
     }
 
     /// What faults make of a dial, where they make anything of it.
-    pub(super) fn fate_of(&self, network: &SimNetwork, from: usize, to: usize) -> Option<Fate> {
+    pub(super) fn fate_of<E>(&self, network: &SimNetwork<E>, from: usize, to: usize) -> Option<Fate> {
         if self.blocks(network, from, to) + self.blocks(network, to, from) > 0 {
             return Some(Fate::Silence);
         }

@@ -2,14 +2,14 @@
 
 use crate::world::clock::{Nanos, SECOND};
 use crate::world::ends::{EndAt, Party};
-use crate::world::events::What;
+use crate::world::events::WorldEvent;
 
 use super::{SimNetwork, UNHEARD_MAX};
 
 /// How long the system lets what was sent go without acknowledgement (`TCP_USER_TIMEOUT` of the programs).
 pub(super) const UNACKNOWLEDGED_MAX: Nanos = 10 * SECOND;
 
-impl SimNetwork {
+impl<E> SimNetwork<E> {
     /// Whether an end has waited too long for an acknowledgement.
     pub(crate) fn waits_in_vain(&self, from: EndAt, epoch: u32) -> bool {
         let pipe = self.connections[from.connection].pipe(from.party);
@@ -32,7 +32,7 @@ impl SimNetwork {
             self.kick(from);
         } else if !pipe.chunks.is_empty() {
             let epoch = pipe.epoch;
-            self.clock.schedule(self.clock.now() + UNACKNOWLEDGED_MAX, What::Unacknowledged { from, epoch });
+            self.clock.schedule(self.clock.now() + UNACKNOWLEDGED_MAX, WorldEvent::Unacknowledged { from, epoch });
         }
     }
 
@@ -49,7 +49,7 @@ impl SimNetwork {
                 self.block(at, begins);
             }
             if is_parted {
-                self.clock.schedule(self.clock.now() + UNHEARD_MAX, What::Unheard { at, epoch });
+                self.clock.schedule(self.clock.now() + UNHEARD_MAX, WorldEvent::Unheard { at, epoch });
             }
         }
     }

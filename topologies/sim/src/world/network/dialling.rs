@@ -8,9 +8,9 @@ use common::link::Purpose;
 
 use crate::world::clock::nanos;
 use crate::world::dials::{Caller, Fate, Knock};
-use crate::world::ends::{Connection, End, EndStage, Party};
-use crate::world::events::What;
-use crate::world::machines::MachineKind;
+use crate::world::ends::{Connection, End, EndAt, EndStage};
+use crate::world::events::{Notice, WorldEvent};
+use crate::world::machines::{MachineKind, MachineState};
 use crate::world::pipes::Pipe;
 
 use super::SimNetwork;
@@ -20,27 +20,25 @@ pub(crate) enum Knocked {
     /// A connection, which its dialler knows to stand, or learns of later.
     Connected { connection: usize, is_established: bool },
     /// The dialler's word that there will be none.
-    InVain(What),
+    InVain(Notice),
 }
 
-impl SimNetwork {
+impl<E> SimNetwork<E> {
     pub(crate) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {
         let to = self.at_address(address);
         let life = self.machines[node].life;
         let delay = self.ways.delay(node, to);
         let begun = self.clock.now();
-        self.clock.schedule(begun + delay, What::Knock(Knock { node, life, caller, address, to, dialect, begun }));
+        self.clock
+            .schedule(begun + delay, WorldEvent::Knock(Knock { node, life, caller, address, to, dialect, begun }));
     }
 
     /// What a dial to a machine comes to, where nothing else decides.
     pub(crate) fn fate_at(&self, node: usize) -> Fate {
-        let machine = &self.machines[node];
-        if machine.has_vanished {
-            Fate::Silence
-        } else if machine.is_there {
-            Fate::Taken { speaks: true }
-        } else {
-            Fate::Refused
+        match self.machines[node].state {
+            MachineState::Running => Fate::Taken { speaks: true },
+            MachineState::Idle => Fate::Refused,
+            MachineState::Vanished => Fate::Silence,
         }
     }
 
@@ -54,17 +52,17 @@ impl SimNetwork {
             (Fate::Refused | Fate::Unreachable, _) => (now + self.ways.delay_of_word(to, node), fate == Fate::Refused),
             (Fate::Silence, _) => (begun + nanos(DIAL_WAIT_MAX), false),
         };
-        let what = What::NoAnswer { node, life, caller, address, refused };
+        let notice = Notice::NoAnswer { node, life, caller, address, refused };
         if at == now {
-            return Some(Knocked::InVain(what));
+            return Some(Knocked::InVain(notice));
         }
-        self.clock.schedule(at, what);
+        self.clock.schedule(at, WorldEvent::Notice(notice));
         None
     }
 
     fn connect(&mut self, knock: &Knock, to: usize, speaks: bool) -> Option<Knocked> {
         let Knock { node, caller, dialect, .. } = *knock;
-        if self.machines[node].life != knock.life || !self.machines[node].is_there {
+        if self.machines[node].life != knock.life || !self.machines[node].is_running() {
             return None;
         }
         let connection = self.connections.len();
@@ -85,16 +83,16 @@ impl SimNetwork {
         self.machines[to].connections.push(connection);
         let is_established = established == now;
         if !is_established {
-            self.clock.schedule(established, What::Established { connection });
+            self.clock
+                .schedule(established, WorldEvent::Notice(Notice::Established { at: EndAt::dialler_of(connection) }));
         }
         Some(Knocked::Connected { connection, is_established })
     }
 
     /// The dialler learns that its dial succeeded, unless it does not wait for that any more.
-    pub(crate) fn on_established(&mut self, connection: usize) -> bool {
-        let found = &mut self.connections[connection];
-        let is_cut = found.is_cut;
-        let end = found.end_mut(Party::Dialler);
+    pub(crate) fn on_established(&mut self, dialler: EndAt) -> bool {
+        let is_cut = self.connection(dialler.connection).is_cut;
+        let end = self.end_mut(dialler);
         let succeeds = end.stage == EndStage::Dialling && !is_cut;
         if succeeds {
             end.stage = EndStage::Open;

@@ -1,12 +1,12 @@
 //! How connections end: in order, by a reset, or with their machine and without a word.
 
 use crate::world::ends::{EndAt, EndStage, Party};
-use crate::world::events::What;
+use crate::world::machines::MachineState;
 use crate::world::pipes::Load;
 
 use super::{LinkNews, SimNetwork, UNHEARD_MAX};
 
-impl SimNetwork {
+impl<E> SimNetwork<E> {
     /// An end lets go of a connection, or loses it.
     fn leave_stage(&mut self, at: EndAt, stage: EndStage) {
         let found = &mut self.connections[at.connection];
@@ -74,7 +74,7 @@ impl SimNetwork {
             let at = EndAt { connection, party };
             if self.end(at).stage != EndStage::Gone {
                 let delay = self.delay_to(at);
-                self.clock.schedule(self.clock.now() + delay, What::Broken { at });
+                self.break_after(delay, at);
             }
         }
     }
@@ -99,7 +99,7 @@ impl SimNetwork {
     pub(crate) fn vanish(&mut self, at: EndAt) {
         self.leave(at);
         if self.end(at.other()).stage != EndStage::Gone {
-            self.clock.schedule(self.clock.now() + UNHEARD_MAX, What::Broken { at: at.other() });
+            self.break_after(UNHEARD_MAX, at.other());
         }
     }
 
@@ -107,12 +107,13 @@ impl SimNetwork {
     pub(crate) fn refuse(&mut self, at: EndAt) {
         let found = &self.connections[at.connection];
         let other = at.other();
-        let is_heard = !found.pipe(at.party).blocks.is_held() && !self.machines[found.end(at.party).node].has_vanished;
+        let is_heard = !found.pipe(at.party).blocks.is_held()
+            && self.machines[found.end(at.party).node].state != MachineState::Vanished;
         if self.resets_late_comers && is_heard && !self.end(other).is_doomed && self.end(other).stage != EndStage::Gone
         {
             self.end_mut(other).is_doomed = true;
             let delay = self.delay_to(other);
-            self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
+            self.break_after(delay, other);
         }
     }
 
@@ -124,7 +125,7 @@ impl SimNetwork {
             return;
         }
         let delay = if found.pipe(at.party).blocks.is_held() { UNHEARD_MAX } else { self.delay_to(other) };
-        self.clock.schedule(self.clock.now() + delay, What::Broken { at: other });
+        self.break_after(delay, other);
     }
 }
 
@@ -162,12 +163,12 @@ mod tests {
 
     #[test]
     fn what_comes_for_one_that_is_gone_is_answered_with_a_reset() {
-        for has_vanished in [false, true] {
+        for state in [MachineState::Running, MachineState::Idle, MachineState::Vanished] {
             let mut network = linked();
             network.leave(TO);
-            network.machines[1].has_vanished = has_vanished;
+            network.machines[1].state = state;
             network.refuse(TO);
-            assert_eq!(go_on(&mut network, SECOND).contains(&FROM), !has_vanished);
+            assert_eq!(go_on(&mut network, SECOND).contains(&FROM), state != MachineState::Vanished);
         }
     }
 }

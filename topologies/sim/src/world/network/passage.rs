@@ -2,7 +2,7 @@
 
 use crate::world::clock::Nanos;
 use crate::world::ends::{EndAt, EndStage};
-use crate::world::events::What;
+use crate::world::events::WorldEvent;
 use crate::world::pipes::Load;
 
 use super::SimNetwork;
@@ -40,7 +40,7 @@ pub(crate) struct Arrived {
     pub(crate) load: Load,
 }
 
-impl SimNetwork {
+impl<E> SimNetwork<E> {
     /// Takes as many of these bytes as there is room for, and says how many; sometimes not even that.
     pub(crate) fn write(&mut self, from: EndAt, bytes: &[u8]) -> usize {
         self.check_unsent(from, bytes.len());
@@ -102,7 +102,7 @@ impl SimNetwork {
         pipe.push(now, at, ticket, load);
         let epoch = pipe.epoch;
         if waits_in_vain {
-            self.clock.schedule(now + UNACKNOWLEDGED_MAX, What::Unacknowledged { from, epoch });
+            self.clock.schedule(now + UNACKNOWLEDGED_MAX, WorldEvent::Unacknowledged { from, epoch });
         }
         self.kick(from);
     }
@@ -151,8 +151,8 @@ impl SimNetwork {
         pipe.is_scheduled = true;
         // What nothing held up keeps its place in the order.
         match pipe.chunks.front().filter(|first| first.at == at && at > now).map(|first| first.ticket) {
-            Some(ticket) => self.clock.schedule_with(ticket, at, What::Arrive { from }),
-            None => self.clock.schedule(at, What::Arrive { from }),
+            Some(ticket) => self.clock.schedule_with(ticket, at, WorldEvent::Arrival { from }),
+            None => self.clock.schedule(at, WorldEvent::Arrival { from }),
         }
     }
 

@@ -1,9 +1,13 @@
 //! What comes to an end of a connection, and how whoever has it learns that it is over.
 
+use common::exchange::Exchange;
+use common::wire::Accepts;
+
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::face::Face;
+use crate::world::holds::Holds;
+use crate::world::machines::MachineState;
 use crate::world::network::{Arrived, IT_BROKE, IT_CLOSED, IT_IS_GONE};
-
 use crate::world::pipes::Load;
 use crate::world::trace::Noted;
 
@@ -80,9 +84,13 @@ impl<F: Face> Shell<F> {
 
     /// Whoever lives at a node is gone, and its system ends what it had open, in order or not.
     pub(crate) fn kill(&mut self, node: usize, how: Departure) {
-        self.end(node);
-        self.network.machines[node].life += 1;
-        self.network.machines[node].has_vanished = how == Departure::Vanished;
+        self.nodes[node].mind = Mind::Gone;
+        self.nodes[node].exchange = Exchange::client(Accepts::ANY);
+        let machine = &mut self.network.machines[node];
+        machine.life += 1;
+        machine.state = if how == Departure::Vanished { MachineState::Vanished } else { MachineState::Idle };
+        machine.pauses = Holds::default();
+        machine.postponed.clear();
         for at in self.network.ends_of(node) {
             match how {
                 Departure::Vanished => self.network.vanish(at),

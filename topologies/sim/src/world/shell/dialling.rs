@@ -9,7 +9,7 @@ use common::session;
 
 use crate::world::dials::{Caller, Knock};
 use crate::world::ends::{EndAt, EndStage};
-use crate::world::events::What;
+use crate::world::events::Notice;
 use crate::world::face::Face;
 use crate::world::network::Knocked;
 use crate::world::trace::Noted;
@@ -28,14 +28,14 @@ impl<F: Face> Shell<F> {
         let fate = self.face.fate_of(&self.network, knock);
         match self.network.on_knock(knock, fate) {
             Some(Knocked::Connected { connection, is_established }) => {
-                let link = EndAt::dialler_of(connection).link();
-                self.nodes[node].exchange.on_dialled(link, dialect, caller.purpose());
+                let at = EndAt::dialler_of(connection);
+                self.nodes[node].exchange.on_dialled(at.link(), dialect, caller.purpose());
                 if is_established {
-                    self.unless_paused(What::Established { connection });
+                    self.notify(Notice::Established { at });
                 }
-                self.unless_paused(What::Accepted { connection });
+                self.notify(Notice::Accepted { at: at.other() });
             }
-            Some(Knocked::InVain(what)) => self.unless_paused(what),
+            Some(Knocked::InVain(notice)) => self.notify(notice),
             None => {}
         }
     }
@@ -49,8 +49,7 @@ impl<F: Face> Shell<F> {
         }
     }
 
-    pub(super) fn on_accepted(&mut self, connection: usize) {
-        let at = EndAt::acceptor_of(connection);
+    pub(super) fn on_accepted(&mut self, at: EndAt) {
         let end = self.network.end(at);
         if end.stage != EndStage::Open {
             return;
@@ -60,8 +59,8 @@ impl<F: Face> Shell<F> {
         let link = at.link();
         let mut from = self.network.address(dialler);
         // Answers in TP3 leave from the port their servent listens on; whatever else leaves from any port.
-        if self.network.connection(connection).caller.purpose() != Purpose::Answers {
-            let [.., high, low] = (connection as u64).to_be_bytes();
+        if self.network.connection(at.connection).caller.purpose() != Purpose::Answers {
+            let [.., high, low] = (at.connection as u64).to_be_bytes();
             from.set_port(u16::from_be_bytes([high, low]) | 0x8000);
         }
         self.with_exchange(node, |exchange, _, _| exchange.on_accepted(link, from));
@@ -78,12 +77,11 @@ impl<F: Face> Shell<F> {
         self.tell_heard(node);
     }
 
-    pub(super) fn on_established(&mut self, connection: usize) {
-        if !self.network.on_established(connection) {
+    pub(super) fn on_established(&mut self, at: EndAt) {
+        if !self.network.on_established(at) {
             return;
         }
-        let at = EndAt::dialler_of(connection);
-        let (node, caller) = (self.network.end(at).node, self.network.connection(connection).caller);
+        let (node, caller) = (self.network.end(at).node, self.network.connection(at.connection).caller);
         self.note(node, Noted::Established);
         let link = at.link();
         self.with_exchange(node, |exchange, _, _| exchange.on_connected(link));

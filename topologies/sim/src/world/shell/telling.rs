@@ -11,9 +11,8 @@ use common::wire::WireError;
 
 use crate::world::dials::Caller;
 use crate::world::ends::{EndAt, EndStage};
-use crate::world::events::What;
-use crate::world::face::{Face, LookUp};
-use crate::world::network::SimNetwork;
+use crate::world::events::{Notice, WorldEvent};
+use crate::world::face::{Face, FaceNetwork, LookUp};
 use crate::world::trace::Noted;
 
 use super::{Mind, Shell, StrangerNews};
@@ -119,7 +118,7 @@ impl<F: Face> Shell<F> {
         };
         let now = self.now();
         let found = self.face.look_up(&self.network, node, &name);
-        let done = |network: &SimNetwork, found: Option<usize>| {
+        let done = |network: &FaceNetwork<F>, found: Option<usize>| {
             let addresses = found.map(|found| vec![network.address(found)]);
             JobDone::LookedUp { neighbor, addresses: addresses.ok_or_else(|| "nobody is called so".to_owned()) }
         };
@@ -128,17 +127,18 @@ impl<F: Face> Shell<F> {
             LookUp::Unknown => done(&self.network, None),
             LookUp::Later(wait, found) => {
                 let (life, done) = (self.network.machines[node].life, done(&self.network, found));
-                return self.network.clock.schedule(now + wait, What::LookedUp { node, life, done });
+                return self
+                    .network
+                    .clock
+                    .schedule(now + wait, WorldEvent::Notice(Notice::LookedUp { node, life, done }));
             }
         };
         self.tell_servent(node, overlay::Input::Disk(done));
     }
 
-    pub(super) fn on_looked_up(&mut self, node: usize, life: u32, done: JobDone) {
-        if self.network.machines[node].life == life {
-            self.note(node, Noted::LookedUp);
-            self.tell_servent(node, overlay::Input::Disk(done));
-        }
+    pub(super) fn on_looked_up(&mut self, node: usize, done: JobDone) {
+        self.note(node, Noted::LookedUp);
+        self.tell_servent(node, overlay::Input::Disk(done));
     }
 
     pub(crate) fn tell_client(&mut self, node: usize, input: session::Input) -> usize {
@@ -173,7 +173,7 @@ impl<F: Face> Shell<F> {
         self.look_at_deadline(node);
         let now = self.now();
         for event in events {
-            self.network.clock.schedule(now, What::Scene(event));
+            self.network.clock.schedule(now, WorldEvent::OfFace(event));
         }
         count
     }

@@ -5,11 +5,11 @@ use common::session;
 use common::time::Time;
 
 use crate::world::clock::{Nanos, nanos};
-use crate::world::events::What;
+use crate::world::events::WorldEvent;
 use crate::world::face::Face;
 use crate::world::trace::Noted;
 
-use super::{Mind, Shell};
+use super::{Departure, Mind, Shell};
 
 impl<F: Face> Shell<F> {
     pub(super) fn on_due(&mut self, node: usize) {
@@ -31,7 +31,7 @@ impl<F: Face> Shell<F> {
         if wanted == 0 && self.deadline_of(node).is_some_and(|due| due <= self.now()) {
             let address = self.network.address(node);
             self.broke(&format!("{address} was told its deadline and wants to be told again"));
-            self.nodes[node].mind = Mind::Gone;
+            self.kill(node, Departure::Vanished);
         }
     }
 
@@ -50,7 +50,7 @@ impl<F: Face> Shell<F> {
             && due < self.nodes[node].scheduled
         {
             self.nodes[node].scheduled = due;
-            self.network.clock.schedule_due(2 * node + 1, due, What::Due { node });
+            self.network.clock.schedule_due(2 * node + 1, due, WorldEvent::Due { node });
         }
     }
 
@@ -67,7 +67,7 @@ impl<F: Face> Shell<F> {
         let due = self.nodes[node].exchange.deadline().map(|due| nanos(due.since(Time::START)));
         if let Some(due) = due.filter(|due| *due < self.nodes[node].links_scheduled) {
             self.nodes[node].links_scheduled = due;
-            self.network.clock.schedule_due(2 * node, due, What::LinksDue { node });
+            self.network.clock.schedule_due(2 * node, due, WorldEvent::LinksDue { node });
         }
     }
 
@@ -85,8 +85,8 @@ impl<F: Face> Shell<F> {
             return;
         }
         let now = self.now();
-        for what in std::mem::take(&mut self.network.machines[node].postponed) {
-            self.network.clock.schedule(now, what);
+        for notice in std::mem::take(&mut self.network.machines[node].postponed) {
+            self.network.clock.schedule(now, WorldEvent::Notice(notice));
         }
         for connection in self.network.machines[node].connections.clone() {
             for at in self.network.ends_at(connection, node) {
