@@ -439,6 +439,7 @@ mod tests {
     use common::overlay::{Input, Opening};
     use common::query::{Path, Query};
 
+    use super::network::UNHEARD_MAX;
     use super::*;
     use crate::scene::tests::chain;
 
@@ -479,6 +480,33 @@ mod tests {
             "{:?}",
             world.shell.face.witness.broken
         );
+    }
+
+    /// Has a world go on for so long.
+    fn go_on(world: &mut World<'_>, time: Nanos) {
+        let end = world.now() + time;
+        while let Some(event) = world.shell.network.clock.pop_until(end) {
+            if let Some(event) = world.shell.happen(event) {
+                world.happen(event);
+            }
+            world.settle();
+        }
+    }
+
+    #[test]
+    fn whoever_is_paused_learns_that_a_connection_is_dead_when_it_is_awake() {
+        let scene = chain();
+        let mut world = World::new(&scene);
+        go_on(&mut world, SECOND);
+        let at = world.shell.network.ends_of(1)[0];
+        assert!(world.shell.is_spoken_on(at));
+        world.shell.pause(1);
+        world.shell.network.part(at.connection, [true, true], true);
+        go_on(&mut world, 2 * UNHEARD_MAX);
+        assert_eq!([at, at.other()].map(|at| world.shell.is_spoken_on(at)), [true, false]);
+        world.shell.resume(1);
+        go_on(&mut world, SECOND);
+        assert!(!world.shell.is_spoken_on(at));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use common::exchange::Exchange;
 use common::wire::Accepts;
 
 use crate::world::ends::{EndAt, EndStage};
+use crate::world::events::Notice;
 use crate::world::face::Face;
 use crate::world::holds::Holds;
 use crate::world::machines::MachineState;
@@ -76,9 +77,9 @@ impl<F: Face> Shell<F> {
         }
     }
 
-    /// An end stops waiting for the other, which learns of it if it can.
+    /// The system of an end stops waiting for the other, which learns of it if it can.
     pub(super) fn give_up_on_other(&mut self, at: EndAt) {
-        self.on_broken(at);
+        self.notify(Notice::Broken { at });
         self.network.tell_other_of_end(at);
     }
 
