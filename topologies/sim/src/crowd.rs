@@ -172,7 +172,6 @@ impl<'a> Crowd<'a> {
     #[must_use]
     pub fn finish(self) -> RunOutcome {
         RunOutcome {
-            servents: self.scene.servents_here(),
             links: self.scene.graph.links_count(),
             queries: self.clients.len(),
             simulated: self.time().since(Time::START),
@@ -277,14 +276,13 @@ impl<'a> Crowd<'a> {
         self.judge(begun);
     }
 
-    /// Has a client attach, and ask.
+    /// Has a client attach, and ask, once nothing is on its way any more.
     pub fn begin(&mut self, asking: Asking) -> Begun {
         let client = self.clients.len();
         let address = cast::client_address(client);
         let secret = cast::secret_of_client(self.scene.plan.seed, client);
         let session = Session::new(Dialect::OWN, address.port(), secret);
         self.clients.push(CrowdClient { session, contact: asking.contact, answered: Vec::new(), ending: None });
-        self.copies.clear();
         let contact = asking.contact as usize;
         let end = self.ends.add([Owner::Servent(contact), Owner::Client(client)], None);
         self.ends.open(end);
@@ -295,6 +293,8 @@ impl<'a> Crowd<'a> {
         let link = link_of(self.ends.mate(end));
         self.tell_client(client, session::Input::Attached { link, contact: cast::servent_address(contact) });
         self.run_until_quiet();
+        // Nothing is on its way any more that could say one of them.
+        self.copies.clear();
         let begun = Begun { asking, client, at: self.time(), before: self.crossed() };
         let question = Question::new(cast::ask(asking.topology));
         let mut outputs = Vec::new();
@@ -324,7 +324,8 @@ impl<'a> Crowd<'a> {
         Crossed { copies: self.copies_sent, silent_copies: 0, echoes: self.outcome.echoes }
     }
 
-    /// Holds a query that is over against what the oracle says of the links that stand.
+    /// Holds a query that is over against what the oracle says of the links that stand by now. One in whose midst links
+    /// came or went is for whoever had them do so to judge.
     fn judge(&mut self, begun: Begun) {
         let Begun { asking, client, before, .. } = begun;
         let (scene, all) = (self.as_it_stands(), self.crossed());

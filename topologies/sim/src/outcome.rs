@@ -5,8 +5,6 @@ use std::time::Duration;
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
 pub struct RunOutcome {
-    /// Servents of the run.
-    pub servents: usize,
     /// Links of the run.
     pub links: usize,
     /// Queries asked.

@@ -183,7 +183,6 @@ impl<'s> World<'s> {
         let now = self.now();
         let Shell { face, trace, .. } = &mut self.shell;
         let mut outcome = RunOutcome {
-            servents: self.scene.graph.servents(),
             links: self.scene.graph.links_count(),
             echoes: face.echoes,
             events: trace.events,

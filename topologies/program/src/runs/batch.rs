@@ -57,7 +57,6 @@ pub fn run(plan: &Plan, bare: bool, engine: Engine) -> anyhow::Result<ShownRun> 
     // First, while the memory is as fresh as it will be for the run.
     let bare_seconds = bare.then(|| scene.queries.iter().map(flood).sum());
     let mut outcome = catch_unwind(|| engine(&scene)).unwrap_or_else(|panic| RunOutcome {
-        servents: scene.graph.servents(),
         links: scene.graph.links_count(),
         queries: scene.queries.len(),
         broken: vec![format!("panicked: {}", in_one_line(words_of(&*panic)))],

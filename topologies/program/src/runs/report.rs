@@ -266,7 +266,6 @@ mod tests {
         let line = "topology sim grid --servents 50 --ttl 15 --queries 2 --holders 7 --delays mild --faults wild";
         let plan = Plan { degree: 4, seed, ..plan(line) };
         let outcome = RunOutcome {
-            servents: 50,
             links: 85,
             queries: 2,
             expected: 14,
