@@ -27,7 +27,7 @@ const CLIENTS: u8 = 11;
 const STRANGERS: u8 = 12;
 const SERVENT_PORT: u16 = 9000;
 /// The port a client hears answers on.
-pub const ANSWER_PORT: u16 = 7000;
+pub(crate) const ANSWER_PORT: u16 = 7000;
 const STRANGER_PORT: u16 = 5000;
 
 // What the streams of random numbers are for.
@@ -43,7 +43,7 @@ const UNASKED: &str = "milk";
 
 /// Who can have an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub(crate) enum Who {
     /// The servent of this number.
     Servent(usize),
     /// The client of this number.
@@ -55,20 +55,17 @@ pub enum Who {
 // ---- addresses ----
 
 /// Where a servent is.
-#[must_use]
-pub fn servent_address(servent: usize) -> SocketAddr {
+pub(crate) fn servent_address(servent: usize) -> SocketAddr {
     address(SERVENTS, servent, SERVENT_PORT)
 }
 
 /// Where a client hears its answers.
-#[must_use]
-pub fn client_address(client: usize) -> SocketAddr {
+pub(crate) fn client_address(client: usize) -> SocketAddr {
     address(CLIENTS, client, ANSWER_PORT)
 }
 
 /// Where somebody is who means no good.
-#[must_use]
-pub fn stranger_address(stranger: usize) -> SocketAddr {
+pub(crate) fn stranger_address(stranger: usize) -> SocketAddr {
     address(STRANGERS, stranger, STRANGER_PORT)
 }
 
@@ -78,8 +75,7 @@ fn address(network: u8, number: usize, port: u16) -> SocketAddr {
 }
 
 /// Whose address this is, if it can be anybody's. Whether that one is there only the engine knows.
-#[must_use]
-pub fn who_is_at(address: SocketAddr) -> Option<Who> {
+pub(crate) fn who_is_at(address: SocketAddr) -> Option<Who> {
     let SocketAddr::V4(v4) = address else { return None };
     let [network, rest @ ..] = v4.ip().octets();
     let number = rest.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
@@ -92,8 +88,7 @@ pub fn who_is_at(address: SocketAddr) -> Option<Who> {
 }
 
 /// The servent whose address this is, if it is a servent's.
-#[must_use]
-pub fn servent_at(address: SocketAddr) -> Option<usize> {
+pub(crate) fn servent_at(address: SocketAddr) -> Option<usize> {
     match who_is_at(address) {
         Some(Who::Servent(servent)) => Some(servent),
         Some(Who::Client(_) | Who::Stranger(_)) | None => None,
@@ -103,8 +98,7 @@ pub fn servent_at(address: SocketAddr) -> Option<usize> {
 // ---- servents ----
 
 /// Who a servent is in one of its lives, of which the first is 1.
-#[must_use]
-pub fn servent_id(servent: usize, life: u32) -> ServentId {
+pub(crate) fn servent_id(servent: usize, life: u32) -> ServentId {
     let who = servent as u64 + 1;
     // A stream is the same for two numbers whichever comes first, so the number of a servent must be none of a life.
     let who = who | who >> 8 << 40;
@@ -124,8 +118,7 @@ fn random_of_link(seed: u64, a: u32, b: u32) -> Random {
 
 /// Whether a servent lists another as its neighbor. Of each link one end does, and sometimes both; never both in TP3,
 /// where two links between the same servents cannot be told to be the same.
-#[must_use]
-pub fn lists(seed: u64, dialect: Dialect, servent: u32, other: u32) -> bool {
+pub(crate) fn lists(seed: u64, dialect: Dialect, servent: u32, other: u32) -> bool {
     let mut random = random_of_link(seed, servent, other);
     let is_lister = lister(&mut random, servent, other) == servent;
     is_lister || random.chance(BOTH_LIST_PERCENT) && dialect == Dialect::OWN
@@ -133,8 +126,7 @@ pub fn lists(seed: u64, dialect: Dialect, servent: u32, other: u32) -> bool {
 
 /// What a servent of a scene is started with in one of its lives. Its neighbors it is told by names, which it has to look
 /// up.
-#[must_use]
-pub fn config(scene: &Scene, servent: usize, life: u32) -> Config {
+pub(crate) fn config(scene: &Scene, servent: usize, life: u32) -> Config {
     let plan = &scene.plan;
     let neighbors = scene.graph.neighbors(servent).iter().copied();
     let neighbors = neighbors.map(|other| (other, dialects::of_link(plan, servent, other as usize)));
@@ -150,8 +142,7 @@ pub fn config(scene: &Scene, servent: usize, life: u32) -> Config {
 
 /// The least that a servent of a scene can be started with: of each link one end alone lists the other, by its address.
 /// So nothing is looked up, nobody is linked twice, and a servent has no more to remember than it must.
-#[must_use]
-pub fn plain_config(scene: &Scene, servent: usize) -> Config {
+pub(crate) fn plain_config(scene: &Scene, servent: usize) -> Config {
     let own = number(servent);
     let is_listed = |other: &u32| lister(&mut random_of_link(scene.plan.seed, own, *other), own, *other) == own;
     let listed = scene.graph.neighbors(servent).iter().filter(|other| is_listed(other));
@@ -160,8 +151,7 @@ pub fn plain_config(scene: &Scene, servent: usize) -> Config {
 }
 
 /// A servent as a neighbor that is told by its address.
-#[must_use]
-pub fn plain_neighbor(servent: usize) -> Neighbor {
+pub(crate) fn plain_neighbor(servent: usize) -> Neighbor {
     let address = servent_address(servent);
     Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::OWN }
 }
@@ -181,18 +171,16 @@ fn config_alone(scene: &Scene, servent: usize, life: u32) -> Config {
 
 /// What servents serve. Those that hold nothing that is asked for share it: there may be a million.
 #[derive(Debug)]
-pub struct Stores(Arc<Store>);
+pub(crate) struct Stores(Arc<Store>);
 
 impl Stores {
     /// Those of a run.
-    #[must_use]
-    pub fn new() -> Stores {
+    pub(crate) fn new() -> Stores {
         Stores(parsed(format!("{UNASKED} x\n")))
     }
 
     /// What a servent of a scene serves.
-    #[must_use]
-    pub fn of(&self, scene: &Scene, servent: usize) -> Arc<Store> {
+    pub(crate) fn of(&self, scene: &Scene, servent: usize) -> Arc<Store> {
         if scene.holders.binary_search(&number(servent)).is_ok() {
             parsed(format!("{ASKED} {}\n{UNASKED} x\n", value_of(servent)))
         } else {
@@ -201,34 +189,25 @@ impl Stores {
     }
 }
 
-impl Default for Stores {
-    fn default() -> Stores {
-        Stores::new()
-    }
-}
-
 fn parsed(text: String) -> Arc<Store> {
     Arc::new(Store::parse(text.into_bytes()).map(|(store, _)| store).unwrap_or_default())
 }
 
 /// What a holder answers.
-#[must_use]
-pub fn value_of(servent: usize) -> String {
+pub(crate) fn value_of(servent: usize) -> String {
     format!("of {servent}")
 }
 
 // ---- clients ----
 
 /// What a client asks: the topology, or the key that some hold.
-#[must_use]
-pub fn ask(topology: bool) -> Ask {
+pub(crate) fn ask(topology: bool) -> Ask {
     let key = if topology { None } else { Key::new(ASKED.as_bytes()).ok() };
     key.map_or(Ask::Topology, Ask::Key)
 }
 
 /// What the client of a query draws its sequences under.
-#[must_use]
-pub fn secret_of_client(seed: u64, query: usize) -> Secret {
+pub(crate) fn secret_of_client(seed: u64, query: usize) -> Secret {
     Secret::of_seed(Random::of(seed, SEQUENCES + query as u64).number())
 }
 

@@ -21,8 +21,7 @@ const CLIENTS: u64 = 0x6469_616c_6503_0000;
 const STRANGERS: u64 = 0x6469_616c_6504_0000;
 
 /// What two neighbors speak to each other.
-#[must_use]
-pub fn of_link(plan: &Plan, a: usize, b: usize) -> Dialect {
+pub(crate) fn of_link(plan: &Plan, a: usize, b: usize) -> Dialect {
     of(plan, || {
         let percent = LINKS_PERCENT[Random::of(plan.seed, MIXTURE).index(LINKS_PERCENT.len())];
         Random::of(plan.seed ^ LINKS, (a.min(b) as u64) << 32 | a.max(b) as u64).chance(percent)
@@ -30,20 +29,17 @@ pub fn of_link(plan: &Plan, a: usize, b: usize) -> Dialect {
 }
 
 /// What the client of the query of this number speaks to its contact.
-#[must_use]
-pub fn of_client(plan: &Plan, query: u32) -> Dialect {
+pub(crate) fn of_client(plan: &Plan, query: u32) -> Dialect {
     of(plan, || Random::of(plan.seed, CLIENTS + u64::from(query)).chance(CLIENTS_PERCENT))
 }
 
 /// What the stranger of this fault speaks.
-#[must_use]
-pub fn of_stranger(plan: &Plan, fault: u32) -> Dialect {
+pub(crate) fn of_stranger(plan: &Plan, fault: u32) -> Dialect {
     of(plan, || Random::of(plan.seed, STRANGERS + u64::from(fault)).chance(STRANGERS_PERCENT))
 }
 
 /// Whether all that a servent says to its neighbors it says in our own dialect.
-#[must_use]
-pub fn is_native_among(plan: &Plan, graph: &Graph, servent: usize) -> bool {
+pub(crate) fn is_native_among(plan: &Plan, graph: &Graph, servent: usize) -> bool {
     graph.neighbors(servent).iter().all(|other| of_link(plan, servent, *other as usize) == Dialect::OWN)
 }
 
@@ -57,26 +53,12 @@ fn of(plan: &Plan, is_tp3: impl FnOnce() -> bool) -> Dialect {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::plan::{Delays, Faults, Shape};
+    use crate::plan::Shape;
+    use crate::scene::tests::small;
 
     fn plan(seed: u64, wire: Wire) -> Plan {
-        Plan {
-            shape: Shape::Ring,
-            servents: 100,
-            degree: 2,
-            ttl: 3,
-            queries: 1,
-            holders: 1,
-            seed,
-            delays: Delays::Equal,
-            faults: Faults::default(),
-            wire,
-            forward_once: 0,
-            without: BTreeSet::new(),
-        }
+        Plan { wire, ..small(Shape::Ring, 100, seed) }
     }
 
     #[test]

@@ -166,23 +166,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::plan::{Delays, Shape, Wire};
+    use crate::plan::Shape;
+    use crate::scene::tests::small;
 
     fn plan(seed: u64) -> Plan {
-        Plan {
-            shape: Shape::Ring,
-            servents: 8,
-            degree: 2,
-            ttl: 3,
-            queries: 1,
-            holders: 1,
-            seed,
-            delays: Delays::Equal,
-            faults: Faults::wild(),
-            wire: Wire::Native,
-            forward_once: 0,
-            without: BTreeSet::new(),
-        }
+        Plan { faults: Faults::wild(), ..small(Shape::Ring, 8, seed) }
     }
 
     fn ring(servents: u32) -> Graph {

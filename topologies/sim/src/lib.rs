@@ -7,9 +7,9 @@
 //! `topology`'s.
 
 pub mod bare;
-pub mod cast;
+mod cast;
 pub mod crowd;
-pub mod dialects;
+mod dialects;
 pub mod faults;
 pub mod graph;
 pub mod outcome;
@@ -17,7 +17,7 @@ pub mod plan;
 pub mod random;
 pub mod scene;
 pub mod shapes;
-pub mod verdict;
+mod verdict;
 pub mod world;
 
 use outcome::RunOutcome;

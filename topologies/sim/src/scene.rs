@@ -192,49 +192,47 @@ pub(crate) mod tests {
     use super::*;
     use crate::plan::{DeclaredGraph, Delays, Faults, Wire};
 
-    /// A chain of three, of which the last holds the key and the first is asked.
-    pub(crate) fn chain() -> Scene {
-        let plan = Plan {
-            shape: Shape::Chain,
-            servents: 3,
+    /// A healthy run of so many servents, with one query and one holder.
+    pub(crate) fn small(shape: Shape, servents: usize, seed: u64) -> Plan {
+        Plan {
+            shape,
+            servents,
             degree: 2,
             ttl: 3,
             queries: 1,
             holders: 1,
-            seed: 1,
+            seed,
             delays: Delays::Equal,
             faults: Faults::default(),
             wire: Wire::Native,
             forward_once: 0,
             without: [].into(),
-        };
-        Scene {
-            plan,
-            graph: Graph::from_links(3, &[(0, 1), (1, 2)]),
-            absent: vec![false; 3],
-            ttls: vec![3; 3],
-            forward_once: vec![false; 3],
-            holders: vec![2],
-            queries: vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }],
-            faults: Vec::new(),
         }
     }
 
-    fn plan(shape: Shape, seed: u64) -> Plan {
-        Plan {
-            shape,
-            servents: 40,
-            degree: 4,
-            ttl: 3,
-            queries: 30,
-            holders: 10,
-            seed,
-            delays: Delays::Equal,
-            faults: Faults::wild(),
-            wire: Wire::Native,
-            forward_once: 0,
-            without: [].into(),
+    /// Servents that are linked like this, who hold nothing and are asked nothing.
+    pub(crate) fn linked(plan: Plan, links: &[(u32, u32)]) -> Scene {
+        let servents = plan.servents;
+        Scene {
+            graph: Graph::from_links(servents, links),
+            absent: vec![false; servents],
+            ttls: vec![plan.ttl; servents],
+            forward_once: vec![false; servents],
+            holders: Vec::new(),
+            queries: Vec::new(),
+            faults: Vec::new(),
+            plan,
         }
+    }
+
+    /// A chain of three, of which the last holds the key and the first is asked.
+    pub(crate) fn chain() -> Scene {
+        let queries = vec![Asking { number: 0, at: Duration::ZERO, contact: 0, topology: false }];
+        Scene { holders: vec![2], queries, ..linked(small(Shape::Chain, 3, 1), &[(0, 1), (1, 2)]) }
+    }
+
+    fn plan(shape: Shape, seed: u64) -> Plan {
+        Plan { degree: 4, queries: 30, holders: 10, faults: Faults::wild(), ..small(shape, 40, seed) }
     }
 
     #[test]

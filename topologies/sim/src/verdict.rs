@@ -8,10 +8,10 @@
 //! - `ending`: what an ending claims is so, whatever befell the overlay.
 //! - `exact`: where nothing goes wrong, everything is as the oracle says.
 
-pub mod answer;
-pub mod demand;
-pub mod ending;
-pub mod exact;
+pub(crate) mod answer;
+pub(crate) mod demand;
+pub(crate) mod ending;
+pub(crate) mod exact;
 
 use std::fmt;
 
@@ -31,33 +31,31 @@ const NAMED_MAX: usize = 20;
 
 /// What is known of a query that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// What was asked, and where.
-    pub demand: Demand<'a>,
+    pub(crate) demand: Demand<'a>,
     /// What its client speaks to its contact.
-    pub dialect: Dialect,
+    pub(crate) dialect: Dialect,
     /// What its client was told.
-    pub heard: &'a HeardAnswers,
+    pub(crate) heard: &'a HeardAnswers,
     /// What of it crossed links.
-    pub crossed: Crossed,
+    pub(crate) crossed: Crossed,
     /// How it ended.
-    pub ending: &'a Ending,
+    pub(crate) ending: &'a Ending,
 }
 
 /// How often a query crossed a link.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Crossed {
-    /// Copies that were sent.
-    pub copies: u64,
+pub(crate) struct Crossed {
+    pub(crate) copies: u64,
     /// Those of them that went to neighbors who echo nothing.
-    pub silent_copies: u64,
-    /// Echoes that arrived.
-    pub echoes: u64,
+    pub(crate) silent_copies: u64,
+    pub(crate) echoes: u64,
 }
 
 impl Facts<'_> {
     /// Adds the query to the sums of its run.
-    pub fn add_to(&self, outcome: &mut RunOutcome) {
+    pub(crate) fn add_to(&self, outcome: &mut RunOutcome) {
         let tally = &self.ending.tally;
         // A hostile servent may have tallied anything; what cannot be is left out.
         let servents = self.demand.scene.graph.servents() as u64;
@@ -74,32 +72,29 @@ impl Facts<'_> {
 
 /// An answer as `crowd` heard it.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub(crate) struct Answered {
     /// The servent it came from.
-    pub from: usize,
+    pub(crate) from: usize,
     /// The links the query had crossed.
-    pub hops: u8,
-    /// What it said.
-    pub body: AnswerBody,
+    pub(crate) hops: u8,
+    pub(crate) body: AnswerBody,
 }
 
 /// A query that is over on a healthy overlay, as `crowd` saw it.
 #[derive(Debug)]
-pub struct Judged<'a> {
-    /// The run.
-    pub scene: &'a Scene,
-    /// The query.
-    pub asking: Asking,
+pub(crate) struct Judged<'a> {
+    pub(crate) scene: &'a Scene,
+    pub(crate) asking: Asking,
     /// What the client was told.
-    pub answered: &'a [Answered],
+    pub(crate) answered: &'a [Answered],
     /// How it ended, if it did.
-    pub ending: Option<&'a Ending>,
+    pub(crate) ending: Option<&'a Ending>,
     /// What of it crossed links.
-    pub crossed: Crossed,
+    pub(crate) crossed: Crossed,
 }
 
 /// Adds a query to the sums of its run, and whatever of it is not as it must be on a healthy overlay.
-pub fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
+pub(crate) fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
     let Judged { scene, asking, answered, ending, crossed } = *asked;
     let demand = Demand::new(scene, asking);
     let mut heard = HeardAnswers::new(scene.graph.servents());

@@ -283,12 +283,13 @@ impl<'s> World<'s> {
     // ---- how far things are ----
 
     fn look(&mut self) {
-        let stands = self.shell.face.witness.all_links_stand()
+        let stands = self.shell.face.witness.seen.links.all_stand()
             && self.shell.face.witness.touched_last + STANDS_AFTER <= self.now();
         match self.phase {
             Phase::Rising if stands => self.begin_scene(),
             Phase::Rising if self.now() > RISE_MAX => {
-                let text = format!("the overlay does not come to stand: {}", self.shell.face.witness.missing_links());
+                let text =
+                    format!("the overlay does not come to stand: {}", self.shell.face.witness.seen.links.missing());
                 self.give_up(&text);
             }
             Phase::Running if self.now() > self.busy_until && self.shell.face.witness.all_ended() => {
@@ -356,7 +357,7 @@ impl<'s> World<'s> {
                 let text = format!(
                     "not well {} s after the last fault: {}{dead}{}",
                     HEAL_MAX / SECOND,
-                    self.shell.face.witness.missing_links(),
+                    self.shell.face.witness.seen.links.missing(),
                     self.describe()
                 );
                 self.give_up(&text);
@@ -376,7 +377,7 @@ impl<'s> World<'s> {
             // The last of two links between the same servents may go this late: that is no fault, and one more query
             // must find all well.
             self.probe = None;
-        } else if self.spoilt_at.is_none() && self.shell.face.witness.is_forger_there {
+        } else if self.spoilt_at.is_none() && self.shell.face.witness.seen.is_forger_there {
             self.spoilt_at = self.shell.face.witness.contact_of(probe);
             self.probe = None;
         } else {

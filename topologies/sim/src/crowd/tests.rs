@@ -9,36 +9,15 @@ use common::session::EndReason;
 
 use super::*;
 use crate::graph::Graph;
-use crate::plan::{Faults, Item, Plan, Shape, Wire};
+use crate::plan::{Item, Plan, Shape, Wire};
+use crate::scene::tests::{linked, small};
 
 /// So many servents in a ring, who are all asked the key that servents 2 and 5 hold.
 fn ring(servents: usize, delays: Delays) -> Scene {
     let links: Vec<(u32, u32)> =
         (0..number(servents)).map(|servent| (servent, (servent + 1) % number(servents))).collect();
-    let plan = Plan {
-        shape: Shape::Ring,
-        servents,
-        degree: 2,
-        ttl: 7,
-        queries: 1,
-        holders: 2,
-        seed: 1,
-        delays,
-        faults: Faults::default(),
-        wire: Wire::None,
-        forward_once: 0,
-        without: BTreeSet::new(),
-    };
-    Scene {
-        plan,
-        graph: Graph::from_links(servents, &links),
-        absent: vec![false; servents],
-        ttls: vec![7; servents],
-        forward_once: vec![false; servents],
-        holders: vec![2, 5],
-        queries: Vec::new(),
-        faults: Vec::new(),
-    }
+    let plan = Plan { ttl: 7, delays, wire: Wire::None, ..small(Shape::Ring, servents, 1) };
+    Scene { holders: vec![2, 5], ..linked(plan, &links) }
 }
 
 fn asking(contact: u32, topology: bool) -> Asking {

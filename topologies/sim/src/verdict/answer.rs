@@ -15,16 +15,16 @@ use crate::outcome::RunOutcome;
 
 /// The nodes an answer of a place names; nothing for an address nobody has.
 #[derive(Debug)]
-pub struct ToldPlace {
+pub(crate) struct ToldPlace {
     /// The way to who answers, from the contact on.
-    pub path: Vec<Option<usize>>,
+    pub(crate) path: Vec<Option<usize>>,
     /// Whom it is linked with.
-    pub neighbors: Vec<Option<usize>>,
+    pub(crate) neighbors: Vec<Option<usize>>,
 }
 
 impl ToldPlace {
     /// The place in an answer, if it tells one.
-    pub fn of(body: &AnswerBody, node_at: impl Fn(SocketAddr) -> Option<usize>) -> Option<ToldPlace> {
+    pub(crate) fn of(body: &AnswerBody, node_at: impl Fn(SocketAddr) -> Option<usize>) -> Option<ToldPlace> {
         let AnswerBody::Place { path, neighbors } = body else { return None };
         let nodes = |addresses: &[SocketAddr]| addresses.iter().map(|address| node_at(*address)).collect();
         Some(ToldPlace { path: nodes(&path.addresses()), neighbors: nodes(neighbors) })
@@ -33,57 +33,53 @@ impl ToldPlace {
 
 /// An answer that a client reports.
 #[derive(Clone, Copy, Debug)]
-pub struct ToldAnswer<'a> {
-    /// The servent it comes from.
-    pub from: usize,
+pub(crate) struct ToldAnswer<'a> {
+    pub(crate) from: usize,
     /// The links the query had crossed, where that is said.
-    pub hops: Option<u8>,
-    /// What it says.
-    pub body: &'a AnswerBody,
+    pub(crate) hops: Option<u8>,
+    pub(crate) body: &'a AnswerBody,
     /// The same, where it tells of a place.
-    pub place: Option<&'a ToldPlace>,
+    pub(crate) place: Option<&'a ToldPlace>,
 }
 
 /// What must be put up with from an answer: where everybody is honest, nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     /// So many may come from the servent; one may in any case.
-    pub answers_max: u32,
+    pub(crate) answers_max: u32,
     /// Nobody can tell one that comes again from two who answer.
-    pub may_come_again: bool,
+    pub(crate) may_come_again: bool,
     /// It may be of a forger, or to something else.
-    pub may_be_false: bool,
+    pub(crate) may_be_false: bool,
     /// Somebody forged the query, and so may have said of its way whatever it likes.
-    pub is_forged: bool,
+    pub(crate) is_forged: bool,
     /// It does not say who gives it, so nothing of who is linked with that one.
-    pub is_nameless: bool,
+    pub(crate) is_nameless: bool,
 }
 
 /// What a client was told by servents there are.
 #[derive(Clone, Debug)]
-pub struct HeardAnswers {
+pub(crate) struct HeardAnswers {
     /// By servent: how many answers came.
     by_servent: Vec<u32>,
     /// From where each came, and how far, where that is said.
     ways: Vec<(usize, Option<u8>)>,
     of_nobody: u64,
-    doubled: u64,
+    pub(crate) doubled: u64,
 }
 
 impl HeardAnswers {
-    /// Nothing yet.
-    #[must_use]
-    pub fn new(servents: usize) -> HeardAnswers {
+    pub(crate) fn new(servents: usize) -> HeardAnswers {
         HeardAnswers { by_servent: vec![0; servents], ways: Vec::new(), of_nobody: 0, doubled: 0 }
     }
 
     /// Counts one that came from nobody there is.
-    pub fn take_of_nobody(&mut self) {
+    pub(crate) fn take_of_nobody(&mut self) {
         self.of_nobody += 1;
     }
 
     /// Counts an answer, and says what of it is wrong.
-    pub fn take(&mut self, demand: &Demand<'_>, answer: &ToldAnswer<'_>, allowed: Allowance) -> Vec<String> {
+    pub(crate) fn take(&mut self, demand: &Demand<'_>, answer: &ToldAnswer<'_>, allowed: Allowance) -> Vec<String> {
         let mut wrong = Vec::new();
         self.ways.push((answer.from, answer.hops));
         if let Some(count) = self.by_servent.get_mut(answer.from) {
@@ -102,38 +98,27 @@ impl HeardAnswers {
         wrong
     }
 
-    /// How many came.
-    #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.ways.len() as u64 + self.of_nobody
     }
 
-    /// How many came again.
-    #[must_use]
-    pub fn doubled(&self) -> u64 {
-        self.doubled
-    }
-
     /// From where each came that came from a servent, and how far, where that is said.
-    #[must_use]
-    pub fn ways(&self) -> &[(usize, Option<u8>)] {
+    pub(crate) fn ways(&self) -> &[(usize, Option<u8>)] {
         &self.ways
     }
 
     /// Whether one came from this servent.
-    #[must_use]
-    pub fn has(&self, servent: u32) -> bool {
+    pub(crate) fn has(&self, servent: u32) -> bool {
         self.by_servent.get(servent as usize).is_some_and(|count| *count > 0)
     }
 
     /// Who of these gave none.
-    #[must_use]
-    pub fn missing(&self, demanded: &[u32]) -> Vec<u32> {
+    pub(crate) fn missing(&self, demanded: &[u32]) -> Vec<u32> {
         demanded.iter().copied().filter(|servent| !self.has(*servent)).collect()
     }
 
     /// Adds them to the sums of a run.
-    pub fn add_to(&self, outcome: &mut RunOutcome) {
+    pub(crate) fn add_to(&self, outcome: &mut RunOutcome) {
         outcome.answers += self.count();
         outcome.doubled += self.doubled;
         for hops in self.ways.iter().filter_map(|(_, hops)| *hops) {
@@ -228,7 +213,7 @@ mod tests {
             }
             let is_again = !allowed.may_come_again;
             assert_eq!(!heard.take(&demand, &answer, allowed).is_empty(), is_again);
-            assert_eq!((heard.count(), heard.doubled()), (count + 1, is_again.into()));
+            assert_eq!((heard.count(), heard.doubled), (count + 1, is_again.into()));
             assert_eq!(heard.missing(&[1, 2]), [1]);
         }
     }

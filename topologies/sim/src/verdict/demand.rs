@@ -12,44 +12,37 @@ use crate::scene::{Asking, Scene};
 
 /// A query of a scene.
 #[derive(Clone, Copy, Debug)]
-pub struct Demand<'a> {
-    /// The run.
-    pub scene: &'a Scene,
+pub(crate) struct Demand<'a> {
+    pub(crate) scene: &'a Scene,
     /// What is asked, and where.
-    pub asking: Asking,
+    pub(crate) asking: Asking,
     /// The TTL that its contact starts it with.
-    pub ttl: u8,
+    pub(crate) ttl: u8,
 }
 
 impl<'a> Demand<'a> {
     /// A query as its contact starts it.
-    #[must_use]
-    pub fn new(scene: &'a Scene, asking: Asking) -> Demand<'a> {
+    pub(crate) fn new(scene: &'a Scene, asking: Asking) -> Demand<'a> {
         let ttl = scene.ttls.get(asking.contact as usize).copied().unwrap_or(scene.plan.ttl);
         Demand { scene, asking, ttl: ttl.min(TTL_MAX) }
     }
 
-    /// Where it enters.
-    #[must_use]
-    pub fn contact(&self) -> usize {
+    pub(crate) fn contact(&self) -> usize {
         self.asking.contact as usize
     }
 
     /// What it comes to with such a TTL, over the links of the scene.
-    #[must_use]
-    pub fn reached(&self, ttl: u8) -> Demanded {
+    pub(crate) fn reached(&self, ttl: u8) -> Demanded {
         self.reached_over(&self.scene.graph, ttl)
     }
 
     /// What it comes to with such a TTL, over these links.
-    #[must_use]
-    pub fn reached_over(&self, links: &Graph, ttl: u8) -> Demanded {
+    pub(crate) fn reached_over(&self, links: &Graph, ttl: u8) -> Demanded {
         Demanded::new(links, self.contact(), ttl)
     }
 
     /// Who answers of those it comes to, in ascending order.
-    #[must_use]
-    pub fn answers(&self, reached: &Demanded) -> Vec<u32> {
+    pub(crate) fn answers(&self, reached: &Demanded) -> Vec<u32> {
         let is_present = |servent: &u32| !self.is_absent(*servent as usize) && reached.reaches(*servent as usize);
         if self.asking.topology {
             (0..number(self.scene.graph.servents())).filter(is_present).collect()
@@ -59,20 +52,17 @@ impl<'a> Demand<'a> {
     }
 
     /// Whether the oracle knows what it comes to where nothing goes wrong.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         !self.is_cut() && !self.may_shadow()
     }
 
     /// Whether no copy can overtake another.
-    #[must_use]
-    pub fn is_even(&self) -> bool {
+    pub(crate) fn is_even(&self) -> bool {
         self.scene.plan.delays == Delays::Equal && self.scene.faults.is_empty()
     }
 
     /// With which TTL whoever the oracle reaches is reached in any case.
-    #[must_use]
-    pub fn certain_ttl(&self) -> u8 {
+    pub(crate) fn certain_ttl(&self) -> u8 {
         let ttl = if self.is_cut() { TTL_FROM_OTHERS_MAX } else { self.ttl };
         // A way that is longer than this comes to somebody for the second time, but for those who have started anew.
         let is_ample = self.scene.faults.is_empty() && usize::from(ttl) + 2 >= self.scene.graph.servents();
@@ -80,8 +70,7 @@ impl<'a> Demand<'a> {
     }
 
     /// With which TTL whoever the oracle reaches has answered one that is complete with this tally.
-    #[must_use]
-    pub fn ttl_of_complete(&self, tally: &Tally, may_lie: bool) -> u8 {
+    pub(crate) fn ttl_of_complete(&self, tally: &Tally, may_lie: bool) -> u8 {
         // Where the TTL ended it nowhere it came to everybody, as far as those who say so do not lie.
         if tally.stopped == 0 && !may_lie { u8::MAX } else { self.certain_ttl() }
     }

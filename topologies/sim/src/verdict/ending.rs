@@ -15,20 +15,19 @@ use crate::plan::Wire;
 
 /// What somebody who means no good did about a query; nothing by default.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Mischief {
+pub(crate) struct Mischief {
     /// It was forged or said again: what is told to the forger's copies is missing in its tally.
-    pub is_forged: bool,
+    pub(crate) is_forged: bool,
     /// Its client was told an answer of nobody whom its contact counts.
-    pub is_lied_to: bool,
+    pub(crate) is_lied_to: bool,
     /// Somebody is there who may tell a client anything.
-    pub may_doubt: bool,
+    pub(crate) may_doubt: bool,
 }
 
 impl Facts<'_> {
     /// What an ending claims and is not so. `missed` are those who gave no answer though no fault had anything to do with
     /// them, `lied_of` those who stood all the while, as far as one that is complete says that it heard all of these.
-    #[must_use]
-    pub fn what_the_ending_has_wrong(&self, mischief: Mischief, missed: &[u32], lied_of: &[u32]) -> Vec<String> {
+    pub(crate) fn what_the_ending_has_wrong(&self, mischief: Mischief, missed: &[u32], lied_of: &[u32]) -> Vec<String> {
         let ending = self.ending;
         let is_complete = ending.reason == EndReason::Complete;
         let silent_copies = if mischief.is_forged { 0 } else { self.crossed.silent_copies };

@@ -16,8 +16,7 @@ const ODD_MAX: usize = 5;
 
 impl Facts<'_> {
     /// What is not as it must be where nothing goes wrong.
-    #[must_use]
-    pub fn what_is_not_exact(&self) -> Vec<String> {
+    pub(crate) fn what_is_not_exact(&self) -> Vec<String> {
         if !self.demand.is_exact() {
             return Vec::new();
         }

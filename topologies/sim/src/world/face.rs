@@ -55,7 +55,7 @@ pub(super) trait Face: Sized {
         reason: &str,
     );
     /// A client has made a request of its own.
-    fn on_request(&mut self, client: usize, sequence: u64);
+    fn on_request(&mut self, network: &FaceNetwork<Self>, client: usize, sequence: u64);
     /// A mind dials.
     fn on_dialling(&mut self, _network: &FaceNetwork<Self>, _node: usize, _address: SocketAddr) {}
     /// A mind closes a link.

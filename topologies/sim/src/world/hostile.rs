@@ -410,7 +410,7 @@ impl Hostile {
 
     /// A query that nobody asked: of nobody, of a client that is there, or of that client's own making.
     fn forged(&mut self, shell: &Shell<SceneFace<'_>>, ask: Ask) -> Query {
-        let known = shell.face.witness.asked_by_now();
+        let known = shell.face.witness.seen.queries.asked_by_now();
         let random = &mut self.random;
         let real = known.get(random.index(known.len())).copied();
         let made_up = QueryId { sequence: random.below(1 << 32), client: nobody(random.number()) };

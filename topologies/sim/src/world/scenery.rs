@@ -103,8 +103,8 @@ impl Face for SceneFace<'_> {
         let query = self.query_of(client)?;
         let now = network.clock.now();
         match report {
-            Report::Ready => return self.witness.on_ready(query).then_some(SceneEvent::Ask { query }),
-            Report::Refused { .. } => self.witness.on_refused(query),
+            Report::Ready => return self.witness.seen.queries.on_ready(query).then_some(SceneEvent::Ask { query }),
+            Report::Refused { .. } => self.witness.seen.queries.on_refused(query),
             Report::Answer { sequence, from, hops, body, .. } => {
                 self.witness.on_told_of(now, query, sequence);
                 let from = network.at_address(from).filter(|from| *from < self.scene.graph.servents());
@@ -115,7 +115,7 @@ impl Face for SceneFace<'_> {
                 self.witness.on_told_of(now, query, sequence);
                 self.witness.on_ended(now, query, &ending);
             }
-            Report::ContactLost { .. } => self.witness.on_contact_lost(query),
+            Report::ContactLost { .. } => self.witness.seen.queries.on_contact_lost(query),
             Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
         }
         None
@@ -179,7 +179,7 @@ impl Face for SceneFace<'_> {
         _reason: &str,
     ) {
         if let (Caller::Contact, Some(query)) = (caller, self.query_of(node)) {
-            self.witness.on_refused(query);
+            self.witness.seen.queries.on_refused(query);
         }
     }
 
@@ -187,9 +187,9 @@ impl Face for SceneFace<'_> {
         self.witness.check_holdings(now, servent, overlay.holdings());
     }
 
-    fn on_request(&mut self, client: usize, sequence: u64) {
+    fn on_request(&mut self, _network: &SceneNetwork, client: usize, sequence: u64) {
         if let Some(query) = self.query_of(client) {
-            self.witness.on_request(query, sequence);
+            self.witness.seen.queries.on_request(query, sequence);
         }
     }
 }
@@ -243,7 +243,7 @@ pub(super) fn attach(shell: &mut Shell<SceneFace<'_>>, query: usize) {
     let mind = Mind::Client(Box::new(Session::new(dialect, cast::ANSWER_PORT, secret)));
     shell.settle_down(node, mind, Exchange::client(Accepts::answers_to(dialect)));
     let (now, address) = (shell.now(), shell.network.address(node));
-    shell.face.witness.on_attaching(now, query, node, address);
+    shell.face.witness.seen.queries.on_attaching(now, query, node, address);
     let contact = shell.network.address(contact);
     shell.dial(node, Caller::Contact, contact, dialect);
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use super::machines::MachineKind;
 use super::network::SimNetwork;
 use super::shell::{Departure, Mind, Shell};
 use super::ways::Ways;
+use crate::cast;
 
 /// More steps than this without an end are a loop.
 const STEPS_MAX: u64 = 3_000_000;
@@ -228,7 +229,6 @@ struct StoryFace {
     broken: Vec<String>,
     /// Every query there was, in the order in which they were asked.
     queries: Vec<QueryId>,
-    addresses: Vec<SocketAddr>,
     /// Who put an answer to which query on a link, in which of its lives.
     answers: BTreeSet<(QueryId, usize, u32)>,
     /// The queries whose client was told that they are over.
@@ -243,8 +243,8 @@ impl StoryFace {
     }
 
     /// No life of a servent answers a query twice. One that is asked again after it is over is a new one.
-    fn look_at_said(&mut self, node: usize, other: usize, message: &Message) {
-        let id_of = |client: usize, sequence| QueryId { sequence, client: self.addresses[client] };
+    fn look_at_said(&mut self, network: &SimNetwork<Infallible>, node: usize, other: usize, message: &Message) {
+        let id_of = |client: usize, sequence| QueryId { sequence, client: network.address(client) };
         if let Message::Answer(answer) = message {
             let id = id_of(other, answer.sequence);
             let person = &self.people[node];
@@ -316,7 +316,7 @@ impl Face for StoryFace {
         let at = EndAt::of(link);
         let [from, to] = [at, at.other()].map(|at| network.end(at).node);
         match said {
-            Ok(()) => self.look_at_said(from, to, message),
+            Ok(()) => self.look_at_said(network, from, to, message),
             Err(error) => {
                 let (from, to, error) = (NodeId(from), NodeId(to), error.clone());
                 self.record(network, Record::Unsendable { from, to, error });
@@ -357,8 +357,8 @@ impl Face for StoryFace {
         self.record(network, Record::Closed { by, other });
     }
 
-    fn on_request(&mut self, client: usize, sequence: u64) {
-        self.queries.push(QueryId { sequence, client: self.addresses[client] });
+    fn on_request(&mut self, network: &SimNetwork<Infallible>, client: usize, sequence: u64) {
+        self.queries.push(QueryId { sequence, client: network.address(client) });
     }
 }
 
@@ -381,7 +381,6 @@ impl StoryWorld {
             is_recording: false,
             broken: Vec::new(),
             queries: Vec::new(),
-            addresses: Vec::new(),
             answers: BTreeSet::new(),
             finished: BTreeSet::new(),
         };
@@ -500,19 +499,16 @@ impl StoryWorld {
 
     fn add(&mut self, kind: MachineKind, plan: StartedAs) -> NodeId {
         let node = self.shell.nodes_count();
-        let [.., high, low] = (node as u64).to_be_bytes();
-        let (network, port) = match kind {
-            MachineKind::Servent => (0, 9000),
-            MachineKind::Client => (1, 7000),
-            MachineKind::Stranger => (2, 5000),
+        let address = match kind {
+            MachineKind::Servent => cast::servent_address(node),
+            MachineKind::Client => cast::client_address(node),
+            MachineKind::Stranger => cast::stranger_address(node),
         };
-        let address = SocketAddr::from((Ipv4Addr::new(10, network, high, low), port));
         let person = Person { plan, starts: 0, is_attached: false };
         if self.shell.face.people.iter().any(|other| other.name() == person.name()) {
             self.shell.broke(&format!("there is a {} already", person.name()));
         }
         self.shell.face.people.push(person);
-        self.shell.face.addresses.push(address);
         NodeId(self.shell.add(address, kind, node))
     }
 

@@ -22,8 +22,6 @@ mod lies;
 mod links;
 mod queries;
 
-use std::net::SocketAddr;
-
 use common::dialect::Dialect;
 use common::link::LinkId;
 use common::overlay::Holding;
@@ -51,17 +49,9 @@ const BROKEN_MAX: usize = 20;
 
 /// The one who sees everything.
 pub(super) struct Witness<'s> {
-    scene: &'s Scene,
     pub(super) broken: Vec<String>,
-    links: WatchedLinks<'s>,
-    queries: WatchedQueries,
-    forgeries: Forgeries,
-    flood: WatchedFlood,
-    lies: Lies,
-    answers: WatchedAnswers,
+    pub(super) seen: Evidence<'s>,
     endings: WatchedEndings,
-    /// Whether a fault is one that forges.
-    pub(super) is_forger_there: bool,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -73,17 +63,20 @@ pub(super) struct Witness<'s> {
 impl<'s> Witness<'s> {
     pub(super) fn new(scene: &'s Scene) -> Witness<'s> {
         let servents = scene.graph.servents();
-        Witness {
+        let seen = Evidence {
             scene,
-            broken: Vec::new(),
+            is_forger_there: scene.faults.iter().any(|fault| fault.kind == FaultKind::Forger),
             links: WatchedLinks::new(scene),
             queries: WatchedQueries::default(),
             forgeries: Forgeries::new(scene.plan.wire),
             flood: WatchedFlood::new(scene),
             lies: Lies::new(servents),
             answers: WatchedAnswers::new(servents),
+        };
+        Witness {
+            broken: Vec::new(),
+            seen,
             endings: WatchedEndings::new(scene),
-            is_forger_there: scene.faults.iter().any(|fault| fault.kind == FaultKind::Forger),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -118,27 +111,19 @@ impl<'s> Witness<'s> {
 
     pub(super) fn on_link_stands(&mut self, now: Nanos, a: usize, b: usize) {
         self.touched_last = now;
-        let wrong = self.links.on_stands(now, a, b);
+        let wrong = self.seen.links.on_stands(now, a, b);
         self.broke_all(now, wrong);
     }
 
     /// A connection between two servents has gone, at one of its ends at least; it may not have stood.
     pub(super) fn on_link_falls(&mut self, now: Nanos, a: usize, b: usize, was_standing: bool) {
         self.touched_last = now;
-        let wrong = self.links.on_falls(now, (a, b), was_standing, self.has_risen);
+        let wrong = self.seen.links.on_falls(now, (a, b), was_standing, self.has_risen);
         self.broke_all(now, wrong);
     }
 
-    pub(super) fn all_links_stand(&self) -> bool {
-        self.links.all_stand()
-    }
-
-    pub(super) fn missing_links(&self) -> String {
-        self.links.missing()
-    }
-
     pub(super) fn trouble(&mut self, now: Nanos, whom: Befallen, begins: bool) {
-        if !self.links.trouble(now, whom, begins) {
+        if !self.seen.links.trouble(now, whom, begins) {
             self.broke(now, &format!("a fault is over that did not begin: {whom:?}"));
         }
     }
@@ -146,87 +131,59 @@ impl<'s> Witness<'s> {
     // ---- queries come ----
 
     pub(super) fn on_announced(&mut self, asking: Asking, is_probe: bool) -> usize {
-        self.forgeries.on_announced();
-        self.flood.on_announced();
-        self.lies.on_announced();
-        self.answers.on_announced();
+        self.seen.forgeries.on_announced();
+        self.seen.flood.on_announced();
+        self.seen.lies.on_announced();
+        self.seen.answers.on_announced();
         self.endings.on_announced();
-        self.queries.on_announced(self.scene, asking, is_probe)
-    }
-
-    pub(super) fn on_attaching(&mut self, now: Nanos, query: usize, node: usize, address: SocketAddr) {
-        self.queries.on_attaching(now, query, node, address);
+        self.seen.queries.on_announced(self.seen.scene, asking, is_probe)
     }
 
     pub(super) fn contact_of(&self, query: usize) -> Option<usize> {
-        Some(self.queries.get(query)?.contact())
+        Some(self.seen.queries.get(query)?.contact())
     }
 
     pub(super) fn dialect_of(&self, query: usize) -> Dialect {
-        self.queries.get(query).map_or(Dialect::OWN, |asked| asked.dialect)
+        self.seen.queries.get(query).map_or(Dialect::OWN, |asked| asked.dialect)
     }
 
     pub(super) fn client_of(&self, query: usize) -> Option<usize> {
-        self.queries.get(query)?.client()
+        self.seen.queries.get(query)?.client()
     }
 
     pub(super) fn is_topology(&self, query: usize) -> bool {
-        self.queries.get(query).is_some_and(|asked| asked.asking.topology)
-    }
-
-    /// The client's contact has greeted it. Whether it should have asked by now.
-    pub(super) fn on_ready(&mut self, query: usize) -> bool {
-        self.queries.on_ready(query)
-    }
-
-    /// There is no contact to ask.
-    pub(super) fn on_refused(&mut self, query: usize) {
-        self.queries.on_refused(query);
-    }
-
-    /// The contact is gone; whoever has not asked by then does not.
-    pub(super) fn on_contact_lost(&mut self, query: usize) {
-        self.queries.on_contact_lost(query);
+        self.seen.queries.get(query).is_some_and(|asked| asked.asking.topology)
     }
 
     /// Notes that a client asks now. False when it may not; if it is not ready it asks as soon as it is.
     pub(super) fn begin_asking(&mut self, now: Nanos, query: usize) -> bool {
-        let begins = self.queries.begin_asking(now, query);
+        let begins = self.seen.queries.begin_asking(now, query);
         if begins {
             self.endings.on_heard(now, query);
         }
         begins
     }
 
-    pub(super) fn on_request(&mut self, query: usize, sequence: u64) {
-        self.queries.on_request(query, sequence);
-    }
-
-    /// The queries of real clients that a hostile servent might guess.
-    pub(super) fn asked_by_now(&self) -> Vec<QueryId> {
-        self.queries.asked_by_now()
-    }
-
     // ---- what hostile servents say ----
 
     /// A hostile servent says a copy of this.
     pub(super) fn on_forged(&mut self, client: Option<usize>, query: &Query) {
-        self.forgeries.on_forged(self.queries.place_of(client, query.id()), query);
+        self.seen.forgeries.on_forged(self.seen.queries.place_of(client, query.id()), query);
     }
 
     /// A forger brings a client an answer that it cannot tell from others.
     pub(super) fn on_lie(&mut self, client: usize, id: QueryId, pretence: Pretence) {
         let has_answered = match pretence {
-            Pretence::Servent(servent, life) => self.answers.has_said(servent, life, id),
+            Pretence::Servent(servent, life) => self.seen.answers.has_said(servent, life, id),
             Pretence::Nobody | Pretence::Stranger(_) => false,
         };
-        self.lies.on_lie(self.queries.place_of(Some(client), id), id, pretence, has_answered);
+        self.seen.lies.on_lie(self.seen.queries.place_of(Some(client), id), id, pretence, has_answered);
     }
 
     /// A forger says in its echo that it has answered.
     pub(super) fn on_claimed(&mut self, client: usize, id: QueryId) {
-        if let Some(query) = self.queries.place_of(Some(client), id) {
-            self.lies.on_claimed(query);
+        if let Some(query) = self.seen.queries.place_of(Some(client), id) {
+            self.seen.lies.on_claimed(query);
         }
     }
 
@@ -234,8 +191,8 @@ impl<'s> Witness<'s> {
 
     /// Notes what the first copies of a query say of its contact.
     pub(super) fn on_mark(&mut self, servent: usize, client: Option<usize>, query: &Query) {
-        let of = self.queries.of(client, query.id()).filter(|(_, asked)| asked.contact() == servent);
-        self.forgeries.on_copy_of_contact(of.map(|(place, _)| place), query);
+        let of = self.seen.queries.of(client, query.id()).filter(|(_, asked)| asked.contact() == servent);
+        self.seen.forgeries.on_copy_of_contact(of.map(|(place, _)| place), query);
     }
 
     pub(super) fn on_copy(
@@ -247,7 +204,7 @@ impl<'s> Witness<'s> {
         client: Option<usize>,
         query: &Query,
     ) {
-        let Witness { scene, queries, forgeries, flood, .. } = self;
+        let Evidence { scene, queries, forgeries, flood, .. } = &mut self.seen;
         let id = query.id();
         let (of, asked) = queries.of(client, id).unzip();
         forgeries.on_copy(query);
@@ -267,8 +224,8 @@ impl<'s> Witness<'s> {
     }
 
     pub(super) fn on_echo(&mut self, client: Option<usize>, id: QueryId) {
-        if let Some(query) = self.queries.place_of(client, id) {
-            self.flood.on_echo(query);
+        if let Some(query) = self.seen.queries.place_of(client, id) {
+            self.seen.flood.on_echo(query);
         }
     }
 
@@ -283,11 +240,11 @@ impl<'s> Witness<'s> {
         id: QueryId,
         says_who: bool,
     ) {
-        let (of, asked) = self.queries.of(Some(client), id).unzip();
-        let is_first = self.answers.on_said(of, (servent, life), id, says_who);
-        self.lies.on_answer_said(of, (servent, life), id);
-        let is_forgotten = asked.is_some_and(|asked| asked.may_be_forgotten(self.scene, now));
-        let may_be_new = || self.forgeries.may_be_new(id, of, servent, self.queries.of_client(client));
+        let (of, asked) = self.seen.queries.of(Some(client), id).unzip();
+        let is_first = self.seen.answers.on_said(of, (servent, life), id, says_who);
+        self.seen.lies.on_answer_said(of, (servent, life), id);
+        let is_forgotten = asked.is_some_and(|asked| asked.may_be_forgotten(self.seen.scene, now));
+        let may_be_new = || self.seen.forgeries.may_be_new(id, of, servent, self.seen.queries.of_client(client));
         if !is_first && !is_forgotten && !may_be_new() {
             self.broke(now, &format!("s{servent} answers query {id} twice"));
         }
@@ -295,7 +252,7 @@ impl<'s> Witness<'s> {
 
     /// A client reports something of the query that it calls by this number.
     pub(super) fn on_told_of(&mut self, now: Nanos, query: usize, sequence: u64) {
-        let wrong = self.queries.on_told_of(query, sequence);
+        let wrong = self.seen.queries.on_told_of(query, sequence);
         self.broke_all(now, wrong);
     }
 
@@ -309,23 +266,23 @@ impl<'s> Witness<'s> {
         body: &AnswerBody,
         place: Option<&ToldPlace>,
     ) {
-        let Some(asked) = self.queries.get(query) else { return };
+        let Some(asked) = self.seen.queries.get(query) else { return };
         let name = asked.name();
         self.endings.on_heard(now, query);
         let Some(from) = from else {
-            self.answers.on_told_of_nobody(query);
-            if !self.lies.on_told(query) {
+            self.seen.answers.on_told_of_nobody(query);
+            if !self.seen.lies.on_told(query) {
                 self.broke(now, &format!("{name} is answered by nobody there is"));
             }
             return;
         };
         let doubt = Doubt {
-            is_forged: self.forgeries.is_forged(query),
-            is_loose: asked.id().is_some_and(|id| self.forgeries.is_loose(id)),
-            stood_for: self.lies.in_the_name_of(query, from),
+            is_forged: self.seen.forgeries.is_forged(query),
+            is_loose: asked.id().is_some_and(|id| self.seen.forgeries.is_loose(id)),
+            stood_for: self.seen.lies.in_the_name_of(query, from),
         };
         let answer = ToldAnswer { from, hops, body, place };
-        let wrong = self.answers.on_told(query, &asked.demand(self.scene), &answer, doubt);
+        let wrong = self.seen.answers.on_told(query, &asked.demand(self.seen.scene), &answer, doubt);
         self.broke_all(now, wrong.into_iter().map(|what| format!("the answer of s{from} to {name} {what}")));
     }
 
@@ -333,49 +290,40 @@ impl<'s> Witness<'s> {
 
     pub(super) fn on_ended(&mut self, now: Nanos, query: usize, ending: &Ending) {
         self.ended_last = now;
-        let Witness { scene, links, queries, forgeries, flood, lies, answers, endings, is_forger_there, .. } = self;
-        let is_forger_there = *is_forger_there;
-        let seen = Evidence { scene, is_forger_there, links, queries, forgeries, flood, lies, answers };
-        let wrong = endings.on_ended(now, query, ending, &seen);
+        let wrong = self.endings.on_ended(now, query, ending, &self.seen);
         self.broke_all(now, wrong);
     }
 
     pub(super) fn has_ended(&self, query: usize) -> bool {
-        self.queries.get(query).is_none_or(|asked| asked.is_off) || self.endings.has_ended(query)
+        self.seen.queries.get(query).is_none_or(|asked| asked.is_off) || self.endings.has_ended(query)
     }
 
     /// Whether every session that began has ended.
     pub(super) fn all_ended(&self) -> bool {
-        (0..self.queries.count()).all(|query| self.has_ended(query))
+        (0..self.seen.queries.count()).all(|query| self.has_ended(query))
     }
 
     /// Whether a link came or fell while a query was under way, or while its client attached.
     pub(super) fn was_disturbed(&self, query: usize) -> bool {
-        let asked = self.queries.get(query);
+        let asked = self.seen.queries.get(query);
         asked.is_some_and(|asked| asked.asked.is_none_or(|since| self.touched_last >= since))
     }
 
     /// What of a query is not as it must be where nothing goes wrong.
     pub(super) fn what_is_wrong(&self, query: usize) -> Vec<String> {
-        self.endings.what_is_wrong(query, &self.evidence())
+        self.endings.what_is_wrong(query, &self.seen)
     }
 
     /// Judges what can only be judged at the end, and tells what all came to.
     pub(super) fn on_end(&mut self, now: Nanos, outcome: &mut RunOutcome) {
-        let wrong = self.endings.on_end(outcome, &self.evidence());
+        let wrong = self.endings.on_end(outcome, &self.seen);
         self.broke_all(now, wrong);
-    }
-
-    fn evidence(&self) -> Evidence<'_> {
-        let Witness { scene, links, queries, forgeries, flood, lies, answers, is_forger_there, .. } = self;
-        let is_forger_there = *is_forger_there;
-        Evidence { scene, is_forger_there, links, queries, forgeries, flood, lies, answers }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
     use std::time::Duration;
 
     use common::address::AnswerAddress;
@@ -415,13 +363,13 @@ mod tests {
         let mut witness = Witness::new(scene);
         witness.on_link_stands(1, 0, 1);
         witness.on_link_stands(1, 2, 1);
-        assert!(witness.all_links_stand());
+        assert!(witness.seen.links.all_stand());
         witness.has_risen = true;
         let query = witness.on_announced(scene.queries[0], false);
-        witness.on_attaching(SECOND / 2, query, CLIENT, client());
-        assert!(!witness.on_ready(query));
+        witness.seen.queries.on_attaching(SECOND / 2, query, CLIENT, client());
+        assert!(!witness.seen.queries.on_ready(query));
         assert!(witness.begin_asking(SECOND, query));
-        witness.on_request(query, id().sequence);
+        witness.seen.queries.on_request(query, id().sequence);
         witness
     }
 

@@ -160,7 +160,7 @@ impl<F: Face> Shell<F> {
         for output in wanted.drain(..) {
             match &output {
                 session::Output::Send { message: Message::Request(request), .. } => {
-                    self.face.on_request(node, request.sequence);
+                    self.face.on_request(&self.network, node, request.sequence);
                 }
                 session::Output::Close { link } => self.on_closing(node, *link),
                 _ => {}

@@ -160,6 +160,6 @@ mod tests {
         assert_broke(&witness, &[]);
         witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
         assert_broke(&witness, &["the answer of s2 to query 0 came again"]);
-        assert_eq!(witness.answers.heard(0).unwrap().doubled(), 1);
+        assert_eq!(witness.seen.answers.heard(0).unwrap().doubled, 1);
     }
 }

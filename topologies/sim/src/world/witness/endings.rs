@@ -27,20 +27,20 @@ use crate::verdict::demand::Demand;
 use crate::verdict::ending::Mischief;
 
 /// What everybody else has seen.
-#[derive(Clone, Copy)]
-pub(super) struct Evidence<'a> {
-    pub(super) scene: &'a Scene,
-    pub(super) is_forger_there: bool,
-    pub(super) links: &'a WatchedLinks<'a>,
-    pub(super) queries: &'a WatchedQueries,
-    pub(super) forgeries: &'a Forgeries,
-    pub(super) flood: &'a WatchedFlood,
-    pub(super) lies: &'a Lies,
-    pub(super) answers: &'a WatchedAnswers,
+pub(crate) struct Evidence<'s> {
+    pub(crate) scene: &'s Scene,
+    /// Whether a fault is one that forges.
+    pub(crate) is_forger_there: bool,
+    pub(crate) links: WatchedLinks<'s>,
+    pub(crate) queries: WatchedQueries,
+    pub(super) forgeries: Forgeries,
+    pub(super) flood: WatchedFlood,
+    pub(super) lies: Lies,
+    pub(super) answers: WatchedAnswers,
 }
 
-impl<'a> Evidence<'a> {
-    fn facts(&self, query: usize, ending: &'a Ending) -> Option<(&'a WatchedQuery, Facts<'a>)> {
+impl Evidence<'_> {
+    fn facts<'a>(&'a self, query: usize, ending: &'a Ending) -> Option<(&'a WatchedQuery, Facts<'a>)> {
         let asked = self.queries.get(query)?;
         let facts = Facts {
             demand: asked.demand(self.scene),

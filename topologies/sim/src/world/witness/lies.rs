@@ -137,7 +137,7 @@ mod tests {
     /// A witness of a query that its holder answers, and that a forger is there to answer too.
     fn lied_to(scene: &Scene) -> Witness<'_> {
         let mut witness = asked(scene);
-        witness.is_forger_there = true;
+        witness.seen.is_forger_there = true;
         witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
         witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
         witness
@@ -182,7 +182,7 @@ mod tests {
         // In the name of one that answers nobody can notice it, and of one that does not its contact counts it not.
         for (servent, breaks) in [(2, &[][..]), (1, &["with an answer of nobody whom its contact counts"])] {
             let mut witness = asked(&scene);
-            witness.is_forger_there = true;
+            witness.seen.is_forger_there = true;
             witness.on_lie(CLIENT, id(), Pretence::Servent(servent, 1));
             witness.on_answer(SECOND, 0, Some(servent), Some(2), &lie, None);
             witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);

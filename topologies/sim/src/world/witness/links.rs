@@ -40,7 +40,7 @@ impl Condition {
 }
 
 /// The links of a run, and who is at their ends.
-pub(super) struct WatchedLinks<'s> {
+pub(crate) struct WatchedLinks<'s> {
     graph: &'s Graph,
     is_healthy: bool,
     /// By where the link stands among the neighbors of its smaller end.
@@ -112,11 +112,11 @@ impl<'s> WatchedLinks<'s> {
 
     // ---- what is known of it ----
 
-    pub(super) fn all_stand(&self) -> bool {
+    pub(crate) fn all_stand(&self) -> bool {
         self.fallen_count == 0
     }
 
-    pub(super) fn missing(&self) -> String {
+    pub(crate) fn missing(&self) -> String {
         let missing = self.graph.links().filter(|(a, b)| {
             let place = place_of(self.graph, *a as usize, *b as usize);
             place.and_then(|place| self.links.get(place)).is_none_or(|link| link.standing == 0)
@@ -186,7 +186,7 @@ mod tests {
             &witness,
             &["s1 has 6 of these, and 5 are the most", "nobody listed the other", "nothing befell it"],
         );
-        assert!(witness.missing_links().contains("no link between s0 and s1"));
+        assert!(witness.seen.links.missing().contains("no link between s0 and s1"));
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl fmt::Display for QueryName {
 
 /// All of them. Each goes by its place here.
 #[derive(Default)]
-pub(super) struct WatchedQueries {
+pub(crate) struct WatchedQueries {
     queries: Vec<WatchedQuery>,
     /// Which query each client asked, by the client's number of node.
     by_client: Vec<Option<usize>>,
@@ -111,7 +111,7 @@ impl WatchedQueries {
         self.queries.len() - 1
     }
 
-    pub(super) fn on_attaching(&mut self, now: Nanos, query: usize, node: usize, address: SocketAddr) {
+    pub(crate) fn on_attaching(&mut self, now: Nanos, query: usize, node: usize, address: SocketAddr) {
         if let Some(asked) = self.queries.get_mut(query) {
             asked.attached = now;
             asked.client = Some((node, address));
@@ -123,21 +123,21 @@ impl WatchedQueries {
     }
 
     /// The client's contact has greeted it. Whether it should have asked by now.
-    pub(super) fn on_ready(&mut self, query: usize) -> bool {
+    pub(crate) fn on_ready(&mut self, query: usize) -> bool {
         let Some(asked) = self.queries.get_mut(query) else { return false };
         asked.is_ready = true;
         asked.is_late
     }
 
     /// There is no contact to ask.
-    pub(super) fn on_refused(&mut self, query: usize) {
+    pub(crate) fn on_refused(&mut self, query: usize) {
         if let Some(asked) = self.queries.get_mut(query) {
             asked.is_off = true;
         }
     }
 
     /// The contact is gone; whoever has not asked by then does not.
-    pub(super) fn on_contact_lost(&mut self, query: usize) {
+    pub(crate) fn on_contact_lost(&mut self, query: usize) {
         if let Some(asked) = self.queries.get_mut(query)
             && asked.asked.is_none()
         {
@@ -156,7 +156,7 @@ impl WatchedQueries {
         true
     }
 
-    pub(super) fn on_request(&mut self, query: usize, sequence: u64) {
+    pub(crate) fn on_request(&mut self, query: usize, sequence: u64) {
         if let Some(asked) = self.queries.get_mut(query) {
             asked.sequence = Some(sequence);
         }
@@ -199,7 +199,7 @@ impl WatchedQueries {
     }
 
     /// The queries of real clients that a hostile servent might guess.
-    pub(super) fn asked_by_now(&self) -> Vec<QueryId> {
+    pub(crate) fn asked_by_now(&self) -> Vec<QueryId> {
         self.queries.iter().filter_map(WatchedQuery::id).collect()
     }
 }
