@@ -1,9 +1,5 @@
 //! A contact that goes away while a person is at the terminal: said when it goes, and attached to again by the next line.
-use tempfile::TempDir;
-
-use crate::support::fake::{Fake, Peer};
-use crate::support::overlay::Chain;
-use crate::support::terminal::{Terminal, XTERM};
+use super::*;
 
 const CTRL_D: &str = "\x04";
 const NONE: &str = "No answer received\nthe one servent within reach does not have it\n";

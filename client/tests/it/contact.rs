@@ -10,21 +10,13 @@ mod shown;
 mod unexpected;
 mod wait;
 
-use std::io::{Read, Write};
-use std::net::SocketAddr;
-use std::process::Stdio;
-
-use crate::support::fake::{Fake, Peer, asked_hash, marks_sum, tally};
-use crate::support::process::{Client, Run, milliseconds, picked, prepared, quiet};
-use crate::support::{IN_TIME, nobody, side_by_side};
+use super::*;
+use crate::support::fake::{asked_hash, marks_sum};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
-use common::key::Key;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Path, Query, QueryId};
 use common::wire::PREFACE;
-use peers::PATIENCE;
-use serde_json::json;
 
 /// What a run that waited in vain for its contact's word comes to.
 fn unreported(out: impl Into<String>) -> Run {

@@ -1,8 +1,5 @@
 //! The examples, run as a reader would.
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
-use crate::support::overlay::Chain;
+use super::*;
 
 /// What an example prints, which ends by itself.
 fn run(name: &str, arguments: &[&str]) -> String {

@@ -1,13 +1,10 @@
 //! What a client at a terminal remembers of the lines entered, however its session ends.
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::*;
+use crate::support::terminal::HELP;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use rustix::process::Signal;
-use tempfile::TempDir;
-
-use crate::support::fake::{Fake, Peer};
-use crate::support::terminal::{HELP, Terminal, XTERM};
 
 const UP: &str = "\x1b[A";
 

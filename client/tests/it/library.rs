@@ -1,23 +1,16 @@
 //! The client as a library: what its user asks, is told, and is refused, at real servents and at contacts made up here.
-use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::*;
 use client::{
     AnswerBody, Ask, AskError, Client, ClientError, ConnectError, EndReason, Ending, Event, Key, QueryNumber, Question,
 };
-use common::limits::{CLIENT_PENDING_MAX, KEY_BYTES_MAX, TP3_TEXT_BYTES_MAX};
-use peers::PATIENCE;
+use common::limits::{CLIENT_PENDING_MAX, TP3_TEXT_BYTES_MAX};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::support::fake::{Fake, Peer, tally};
-use crate::support::nobody;
-use crate::support::overlay::Chain;
 
 /// A silence that a test waits for.
 const SHORT: Duration = Duration::from_millis(200);
@@ -138,7 +131,7 @@ fn a_contact_that_is_lost_is_told_once_and_what_is_pending_goes_on() {
     let mut chain = Chain::start(["tea green\n"]);
     // Two that nobody answers: their contact is stopped before it reads them, and then killed.
     let mut client = Client::connect(&chain.contact()).unwrap();
-    chain.servents[0].signal(rustix::process::Signal::STOP);
+    chain.servents[0].signal(Signal::STOP);
     let queries = ["tea", "coffee"].map(|name| client.begin(key(name, SHORT)).unwrap());
     chain.servents[0].kill().unwrap();
     let mut told = Vec::new();

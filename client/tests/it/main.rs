@@ -16,3 +16,25 @@ mod script;
 mod support;
 mod terminal;
 mod tp3;
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::support::fake::{Fake, Peer, tally};
+use crate::support::overlay::Chain;
+use crate::support::process::{Client, Run, milliseconds, picked, prepared, quiet};
+use crate::support::terminal::{Terminal, XTERM};
+use crate::support::{IN_TIME, nobody, side_by_side, unused_port};
+use client::program::command::HELP;
+use common::key::Key;
+use common::limits::KEY_BYTES_MAX;
+use common::query::{Ask, Tally};
+use peers::PATIENCE;
+use rustix::process::Signal;
+use serde_json::json;
+use tempfile::TempDir;

@@ -1,14 +1,8 @@
 //! A client whose stdin, stdout or stderr another program has made non-blocking: nothing is lost, and nothing ends.
-use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
-use std::os::fd::AsFd;
+use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, pipe};
 
-use client::program::command::HELP;
+use super::*;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use tempfile::TempDir;
-
-use crate::support::overlay::Chain;
-use crate::support::process::prepared;
-use crate::support::terminal::{Terminal, XTERM};
 
 fn make_non_blocking(end: impl AsFd) {
     fcntl_setfl(&end, fcntl_getfl(&end).unwrap() | OFlags::NONBLOCK).unwrap();

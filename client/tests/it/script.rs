@@ -2,21 +2,12 @@
 //!
 //! Contacts that misbehave are in `contact.rs`, a person at a terminal in `terminal.rs`.
 use std::ffi::OsStr;
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use client::program::command::HELP;
-use common::limits::{COMMAND_BYTES_MAX, KEY_BYTES_MAX};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
-
-use crate::support::fake::{Fake, Peer, tally};
-use crate::support::overlay::Chain;
-use crate::support::process::{Client, Run, fields, json, picked, prepared, quiet};
-use crate::support::unused_port;
+use super::*;
+use crate::support::process::{fields, json};
+use common::limits::COMMAND_BYTES_MAX;
+use rustix::process::{Pid, kill_process};
 
 const FIRST: &str = "tea green\ncoffee black\n";
 const SECOND: &str = "coffee white, no sugar\nsugar brown\nnothing-said\n";

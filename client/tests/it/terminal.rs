@@ -2,16 +2,9 @@
 //!
 //! Screens are those of a terminal emulator, compared whole. Commands without a terminal are in `script.rs`, a
 //! contact that goes away in `again.rs`.
+use super::*;
+use crate::support::terminal::HELP;
 use client::program::command::HELP as COMMANDS;
-use common::key::Key;
-use common::query::{Ask, Tally};
-use rustix::process::Signal;
-use tempfile::TempDir;
-
-use crate::support::fake::{Fake, Peer, tally};
-use crate::support::overlay::Chain;
-use crate::support::terminal::{HELP, Terminal, XTERM};
-use crate::support::{IN_TIME, nobody, side_by_side};
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";

@@ -2,19 +2,12 @@
 //!
 //! The node is played byte by byte (`support/tp3.rs`). What our servents do in that dialect is in `servent/tests/it/tp3`;
 //! the client attached to a servent of its own kind is in `contact.rs` and `script.rs`.
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::time::Instant;
-
-use peers::PATIENCE;
-use peers::tp3::{id, keyreq, resp, toporeq};
-use serde_json::{Value, json};
-use tempfile::TempDir;
-use topologies::fleet::Servent;
-
-use crate::support::process::{self, Client, milliseconds, picked, quiet};
+use super::*;
+use crate::support::process;
 use crate::support::tp3::{Contact, Node};
-use crate::support::{IN_TIME, nobody, unused_port};
+use peers::tp3::{id, keyreq, resp, toporeq};
+use serde_json::Value;
+use topologies::fleet::Servent;
 
 /// A client that asks for `k` and a contact that has heard it. The sequence is 0.
 fn asked(options: &[&str]) -> (Node, Contact, Client) {

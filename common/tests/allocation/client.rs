@@ -1,17 +1,11 @@
 //! What a client's mind holds.
 
-use std::net::SocketAddr;
-
-use super::kept_since;
-use common::dialect::Dialect;
+use super::*;
 use common::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
-use common::link::LinkId;
-use common::message::{Finished, Hello, Message, Role, ServentId};
-use common::query::{Ask, Tally};
+use common::message::Finished;
+use common::query::Tally;
 use common::random::Secret;
 use common::session::{self, Question, Session};
-use common::time::Time;
-use counting_allocator::{cost_of, held};
 
 /// A client's mind whose contact has said hello.
 fn attached_client() -> Session {

@@ -1,7 +1,8 @@
 //! What data takes while it is read.
 
-use common::store::{Store, StoreError};
-use counting_allocator::{cost_of, with_at_most};
+use super::*;
+use common::store::StoreError;
+use counting_allocator::with_at_most;
 
 /// Whoever reads it beside what is served needs room for both, and no more. Of lines that are repeated each takes its
 /// place until all are read.

@@ -1,19 +1,9 @@
 //! What the links of a crowd hold that says more than a visit takes.
 
-use std::net::SocketAddr;
-
-use super::{IDLE_LINK_BYTES_MAX, kept_since};
-use crate::support::frames::frame;
-use common::dialect::Dialect;
+use super::*;
 use common::exchange::{Exchange, MESSAGES_PER_VISIT, READ_BYTES, Transport};
 use common::key::Key;
-use common::link::{LinkId, SendError};
-use common::message::{Hello, Message, Request, Role};
-use common::overlay::Output;
-use common::query::Ask;
-use common::time::Time;
-use common::wire::{Accepts, Frame, PREFACE, Position};
-use counting_allocator::{cost_of, held};
+use common::wire::{Accepts, Frame, Position};
 
 /// A crowd that says much at once: what is left over waits as the bytes it came in, and what is over is given back.
 #[test]

@@ -1,15 +1,9 @@
 //! What a link may be made to hold: by lengths that promise more than there is, by frames, and by any bytes.
 
-use std::net::SocketAddr;
-
-use super::{IDLE_LINK_BYTES_MAX, SEGMENT_BYTES, SLACK_BYTES, heard_by};
-use crate::support::frames::{answer, frame, framed, greeted, stranger};
-use common::dialect::Dialect;
+use super::*;
+use crate::support::frames::{answer, framed, greeted, stranger};
 use common::limits::{FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
-use common::link::{Link, Purpose, SendError};
-use common::message::Message;
-use common::wire::{PREFACE, WireError};
-use counting_allocator::cost_of;
+use common::link::Purpose;
 use proptest::prelude::*;
 
 // ---- lengths that promise more than there is ----

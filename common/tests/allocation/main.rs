@@ -15,9 +15,18 @@ mod servent;
 #[path = "../support/mod.rs"]
 mod support;
 
-use common::link::Link;
-use common::wire::WireError;
-use counting_allocator::held;
+use std::net::SocketAddr;
+
+use crate::support::frames::frame;
+use common::dialect::Dialect;
+use common::link::{Link, LinkId, SendError};
+use common::message::{Hello, Message, Request, Role, ServentId};
+use common::overlay::Output;
+use common::query::Ask;
+use common::store::Store;
+use common::time::Time;
+use common::wire::{PREFACE, WireError};
+use counting_allocator::{cost_of, held};
 
 /// What small things around the measured one may take: the words of an error, the names of its parts.
 const SLACK_BYTES: usize = 4 * 1024;

@@ -1,20 +1,13 @@
 //! What a servent's mind holds: idle, of queries it remembers, and of neighbors that come and go.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::SLACK_BYTES;
+use super::*;
 use crate::support::mind::{client_hello, mark, own_address, query, tea};
 use common::address::{AnswerAddress, Neighbor};
-use common::dialect::Dialect;
 use common::limits::{NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX};
-use common::link::LinkId;
-use common::message::{Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Dial, Input, Opening, Output, Overlay};
+use common::overlay::{Config, Dial, Input, Opening, Overlay};
 use common::query::{ContactMark, Query};
-use common::store::Store;
-use common::time::Time;
-use counting_allocator::cost_of;
 use ipnet::IpNet;
 
 /// A servent that has dialled half of its neighbors and was dialled by the other half.

@@ -11,23 +11,12 @@ mod saying;
 mod turns;
 
 use std::array;
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use common::address::AnswerAddress;
-use common::dialect::Dialect;
+use super::*;
 use common::exchange::{Exchange, Heard, READ_BYTES, Transport};
-use common::key::Key;
 use common::limits::{FRAME_WAIT_MAX, LINGER_MAX};
-use common::link::{Link, LinkId, Purpose, SendError};
-use common::message::{Goodbye, Hello, Message, Role, ServentId};
-use common::overlay::{self, Dial};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query};
 use common::session;
-use common::time::Time;
-use common::wire::{Accepts, WireError};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -233,10 +222,10 @@ impl Desk {
     }
 
     fn says(&mut self, link: LinkId, message: Message) {
-        self.performs(overlay::Output::Send { link, message });
+        self.performs(Output::Send { link, message });
     }
 
-    fn performs(&mut self, output: overlay::Output) {
+    fn performs(&mut self, output: Output) {
         assert_eq!(self.exchange.perform(self.now, output, &mut self.wires), None);
     }
 
@@ -245,7 +234,7 @@ impl Desk {
     }
 
     fn closes(&mut self, link: LinkId) {
-        self.performs(overlay::Output::Close { link });
+        self.performs(Output::Close { link });
     }
 
     /// A connection is over, and nobody here wanted that.

@@ -3,18 +3,13 @@
 //! What the bytes of a message are is `wire.rs`; how much memory a link may cost is `tests/allocation`. It does not judge
 //! who may say what to whom: a link hears every message from everybody.
 
-use crate::support::frames::{answer, frame, frame_at, heard_by, new_link, stranger};
-use common::dialect::Dialect;
-use common::key::Key;
+use super::*;
+use crate::support::frames::answer;
 use common::limits::{
     ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
-    NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX,
+    NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
-use common::link::{Link, Purpose, SendError};
-use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash};
-use common::wire::{Accepts, Frame, PREFACE, Position, VERSION, WireError};
-use proptest::prelude::*;
+use common::wire::VERSION;
 
 /// A ping that is the first frame of its side, and any other.
 const FIRST_PING: [u8; 5] = [0, 0, 0, 1, 2];

@@ -16,3 +16,22 @@ mod session;
 mod support;
 mod tp3;
 mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::frames::{bytes, frame, frame_at, heard_by, new_link, stranger};
+use crate::support::mind::*;
+use common::address::AnswerAddress;
+use common::dialect::Dialect;
+use common::key::Key;
+use common::limits::*;
+use common::link::{Link, LinkId, Purpose, SendError};
+use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use common::overlay::{Config, Dial, Input, Opening, Output};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
+use common::time::Time;
+use common::wire::{Accepts, Frame, PREFACE, Position, WireError};
+use proptest::prelude::*;

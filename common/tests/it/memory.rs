@@ -10,13 +10,8 @@ mod copies;
 mod requests;
 mod shares;
 
-use crate::support::mind::*;
-use common::limits::*;
-use common::link::LinkId;
-use common::message::Message;
-use common::overlay::{Config, Output};
-use common::query::{ContactMark, Query, Tally};
-use common::time::Time;
+use super::*;
+use common::query::ContactMark;
 
 fn spoilt() -> Tally {
     Tally { lost: 1, spoilt: 1, ..Tally::default() }

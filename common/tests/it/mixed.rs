@@ -2,20 +2,11 @@
 //! that says neither whose they are nor that they have come to their end.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BinaryHeap;
 
-use common::dialect::Dialect;
-use common::key::Key;
-use common::limits::{SEEN_TP3_AGE_MAX, SPAN_MAX};
-use common::link::LinkId;
-use common::message::{Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Input, Opening, Output, Overlay};
-use common::query::{Ask, Query};
+use super::*;
+use common::overlay::Overlay;
 use common::store::Store;
-use common::time::Time;
 
 const QUERIES: u64 = 10_000;
 const IN_FLIGHT: u64 = 64;

@@ -13,21 +13,9 @@ mod names;
 mod roles;
 mod shares;
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use crate::support::mind::*;
-use common::address::{AnswerAddress, Neighbor};
-use common::dialect::Dialect;
+use super::*;
+use common::address::Neighbor;
 use common::disk::{Job, JobDone};
-use common::key::Key;
-use common::limits::*;
-use common::link::LinkId;
-use common::message::{Goodbye, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Dial, Input, Opening, Output};
-use common::query::{Answer, AnswerBody, Ask, Query, Tally};
-use common::wire::WireError;
 
 impl Mind {
     /// What comes of a query that a neighbor brings for a client far away, and what the echo tells of it.

@@ -10,21 +10,11 @@ mod ending;
 mod many;
 mod tp3;
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
-
+use super::*;
 use crate::support::random::Random;
-use common::dialect::Dialect;
-use common::key::Key;
 use common::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
-use common::link::LinkId;
-use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Tally};
 use common::random::Secret;
 use common::session::{EndReason, Ending, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
-use common::time::Time;
-use common::wire::WireError;
 
 const CONTACT: LinkId = LinkId(1);
 const OTHER: LinkId = LinkId(2);

@@ -3,25 +3,12 @@
 //! How a servent and a client behave on real sockets, driven by peers that share no code with this dialect, is tested
 //! with the programs.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
-
-use crate::support::frames::{bytes, heard_by};
+use super::*;
 use crate::support::mind::{Mind, call, dial_at, store};
-use common::address::AnswerAddress;
-use common::dialect::Dialect;
-use common::key::Key;
 use common::limits::{
-    CALL_DIALS_PER_NETWORK_MAX, CALL_REST_MIN, NEIGHBOR_QUIET_MAX, SEEN_TP3_AGE_MAX, TP3_ANSWER_PAUSE,
-    TP3_ANSWER_TRIES_MAX, TP3_TEXT_BYTES_MAX, TTL_MAX,
+    CALL_DIALS_PER_NETWORK_MAX, CALL_REST_MIN, NEIGHBOR_QUIET_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
+    TP3_TEXT_BYTES_MAX, TTL_MAX,
 };
-use common::link::{Link, LinkId, Purpose};
-use common::message::{Echo, Finished, Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Input, Opening, Output};
-use common::query::{Answer, AnswerBody, Ask, Path, Query, QueryId, Tally};
-use common::time::Time;
-use common::wire::{Accepts, Frame, WireError};
-use proptest::prelude::*;
 
 const TEXT: &[u8] = b"rtmp";
 
@@ -569,7 +556,7 @@ fn a_client_is_not_taken_to_have_said_hello_where_it_is_brought_an_answer() {
 #[test]
 fn a_client_with_a_native_contact_takes_answers_in_any_dialect_and_another_in_its_own_alone() {
     let of = |dialect| Link::accepted(Accepts::answers_to(dialect), Purpose::Asking);
-    let (tp3, native) = (said(&value(1, b"green")), common::wire::PREFACE);
+    let (tp3, native) = (said(&value(1, b"green")), PREFACE);
     assert!(matches!(heard_by(&mut of(Dialect::Native), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
     assert_eq!(heard_by(&mut of(Dialect::Native), &native), Ok(Vec::new()));
     assert!(matches!(heard_by(&mut of(Dialect::Tp3), &tp3).as_deref(), Ok([Message::Hello(_), Message::Answer(_)])));
@@ -584,7 +571,7 @@ fn only_an_answer_in_tp3_comes_without_a_hello() {
     let messages = heard_by(&mut asking, &said(&value(1, b"green"))).unwrap();
     assert_eq!(messages, [Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)), value(1, b"green")]);
     let mut native = Link::accepted(Accepts::ANY, Purpose::Asking);
-    assert_eq!(heard_by(&mut native, &common::wire::PREFACE), Ok(Vec::new()));
+    assert_eq!(heard_by(&mut native, &PREFACE), Ok(Vec::new()));
 }
 
 #[test]

@@ -21,18 +21,11 @@ mod golden;
 mod malformed;
 mod page;
 
-use std::net::SocketAddr;
-
-use crate::support::frames::{bytes, frame, frame_at, framed, greeted, heard_by, new_link, opening_hello, stranger};
+use super::*;
+use crate::support::frames::{framed, greeted, opening_hello};
 use crate::support::mind::mark;
-use common::address::AnswerAddress;
-use common::dialect::Dialect;
 use common::features::Features;
-use common::key::Key;
-use common::limits::{KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, SPAN_MAX, VALUE_BYTES_MAX};
-use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
-use common::wire::{PREFACE, Position, WireError};
+use common::limits::{KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
 
 /// A preface and a hello, because before a hello no long frame may come; then the messages.
 fn stream_of(messages: &[Message]) -> Vec<u8> {

@@ -2,13 +2,9 @@
 //!
 //! What needs a network of its own has one: a namespace that anybody may make, where the system lets them.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Child;
 
-use topologies::fleet::program;
-
-use crate::support::{DataFile, Process, run, stderr, stdout, tea};
+use super::*;
 
 // ---- a network of one's own ----
 

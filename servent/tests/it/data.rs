@@ -3,25 +3,16 @@
 //! What a line means is tested where it is decided, in `common::store`; here the files are real and so is the program.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::Permissions;
 use std::io::{Seek, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Instant;
 
-use common::counted::counted;
-use common::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use common::query::Ask;
+use super::*;
+use common::limits::VALUE_BYTES_MAX;
 use common::store::Store;
-use peers::{ANSWER_PORT, PATIENCE, Peer};
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
-use topologies::fleet::program;
-
-use crate::support::{DataFile, Process, logged, run, serve, stderr, stdout, tea};
+use rustix::process::{Resource, Rlimit, prlimit};
 
 /// That a servent refuses to start with this file, whether it is to serve it or to check it, and says why.
 fn refused(path: &Path, reason: &str) {

@@ -2,11 +2,8 @@
 //!
 //! What it answers is asked through the client library, as anybody would.
 
-use std::fs;
-use std::thread;
-
+use super::*;
 use servent::{EmbeddedServent, Options};
-use topologies::asking::{self, Asked};
 
 /// How often it is looked whether the data was read. Each look waits for a whole query.
 const LOOKS_MAX: usize = 1_000;

@@ -3,26 +3,12 @@
 //! Shapes of overlays and what a flood over them must come to are `topologies`; here an overlay has three servents at
 //! most.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::net::{Ipv6Addr, TcpListener};
 
-use common::counted::counted;
-use common::limits::{KEY_BYTES_MAX, SILENCE_DEFAULT};
-use common::message::{Goodbye, Hello, Message, Role, ServentId};
-use common::query::{AnswerBody, Ask, Tally};
+use super::*;
+use common::limits::SILENCE_DEFAULT;
+use common::message::ServentId;
 use common::session::EndReason;
-use peers::{ANSWER_PORT, AnswerPort, Heard, PATIENCE, Peer, ask};
-use rustix::process::Signal;
-use topologies::asking::{self, Asked};
-use topologies::fleet::{Servent, hear_signals, program};
-
-use crate::support::{
-    DataFile, Process, free_address, logged, run, serve, serve_many, serve_on, serve_tea, stderr, stdout, tea,
-};
 
 // ---- start and end ----
 

@@ -1,28 +1,18 @@
 //! A log that nobody reads: a full pipe, a FIFO, a terminal held by Ctrl-S. Nobody else waits for it, what did not fit is
 //! counted, and a file misses nothing.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::Read;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::Instant;
 
-use common::message::{Goodbye, Message};
-use peers::{PATIENCE, Peer, ask};
+use super::*;
 use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
-use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, tcflow};
 use servent::log_sink::{LAST_WORDS_MAX, LOG_BYTES_MAX};
 use servent::output::has_room;
-use tempfile::TempDir;
-use topologies::fleet::program;
-use topologies::processes;
-
-use crate::support::{free_address, tea};
 
 /// What a pipe holds.
 const PIPE_BYTES: usize = 64 * 1024;

@@ -19,3 +19,26 @@ mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod tp3;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    DataFile, Process, free_address, logged, run, serve, serve_many, serve_on, serve_tea, stderr, stdout, tea,
+};
+use common::counted::counted;
+use common::limits::KEY_BYTES_MAX;
+use common::message::{Echo, Goodbye, Hello, Message, Request, Role};
+use common::query::{AnswerBody, Ask, Query, Tally};
+use peers::{ANSWER_PORT, AnswerPort, Heard, PATIENCE, Peer, ask, frame, query};
+use rustix::process::Signal;
+use tempfile::TempDir;
+use topologies::asking::{self, Asked};
+use topologies::fleet::{Servent, hear_signals, program};
+use topologies::processes;

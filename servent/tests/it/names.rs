@@ -3,18 +3,9 @@
 //! The resolver reads a file of names that a test writes, in place of the system's: a servent here has an `/etc` of its
 //! own, which is nobody else's. A resolver that hangs is one whose file is a pipe that nobody writes to.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Command;
 
-use peers::{ANSWER_PORT, Peer};
-use rustix::process::Signal;
-use tempfile::TempDir;
-use topologies::fleet::program;
-
-use crate::support::{Process, free_address, run, serve_on, stderr, tea};
+use super::*;
 
 /// The names that one servent can look up.
 struct Names {

@@ -11,15 +11,10 @@ mod flood;
 mod roles;
 mod slow;
 
-use std::net::SocketAddr;
-use std::thread;
-use std::time::Duration;
-
-use crate::support::{DataFile, Process, free_address, logged, serve, serve_tea, tea};
+use super::*;
 use common::limits::FRAME_BYTES_MAX;
-use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role};
-use common::query::{Answer, AnswerBody, Ask, Query, Tally};
-use peers::{ANSWER_PORT, AnswerPort, Peer, ask, frame, query};
+use common::message::Finished;
+use common::query::Answer;
 
 /// The first bytes of a connection.
 const PREFACE: [u8; 4] = common::wire::PREFACE;

@@ -4,20 +4,9 @@
 //! When clients wait and when they go on, and how much a share is, is tested at the doors of the mind and of the exchange, in
 //! `common`.
 
-use std::fs;
-use std::process::Command;
-use std::thread;
-use std::time::Instant;
-
+use super::*;
 use common::exchange::MESSAGES_PER_VISIT;
 use common::limits::COPIES_OPEN_MAX;
-use common::message::{Echo, Goodbye, Message, Request};
-use common::query::{AnswerBody, Query, Tally};
-use peers::{PATIENCE, Peer, ask, frame, query};
-use rustix::process::Signal;
-use topologies::fleet::program;
-
-use crate::support::{Process, serve_many, tea};
 
 /// So many more than may be open are asked.
 const MORE: usize = 500;

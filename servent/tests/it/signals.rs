@@ -1,17 +1,8 @@
 //! Signals at any time of a servent's life: before it has read its data, while it serves, and where it was started not
 //! to hear one.
 
-use std::fs;
-use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::Instant;
-
-use peers::{ANSWER_PORT, PATIENCE, Peer};
-use rustix::process::{Pid, Signal, kill_process};
-use topologies::fleet::{hear_signals, program};
-use topologies::processes;
-
-use crate::support::{DataFile, Process, stderr, stdout, tea};
+use super::*;
+use rustix::process::{Pid, kill_process};
 
 /// Lines that take seconds to read, where nothing else is given the time that is due to this process.
 const MANY_LINES: usize = 2_000_000;

@@ -13,15 +13,10 @@ mod seen;
 mod texts;
 mod words;
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::time::Duration;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::support::{DataFile, free_address, logged, run, serve, serve_tea, stderr};
-use common::message::Message;
+use super::*;
 use peers::tp3::{Answers, Client, Flood, Kind, TEXT_BYTES_MAX, Wire, attach, id, keyreq, resp, toporeq, unique};
-use peers::{ANSWER_PORT, Heard, Peer};
-use topologies::fleet::Servent;
 
 /// What a client calls itself that is never answered, because nobody has what it asks for.
 const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9990);

@@ -124,7 +124,7 @@ fn an_output_that_may_not_grow_further_is_this_machines_failure() {
     let fake = Fake::listen();
     let (home, client) = prepared([&*fake.name(), "-c", "? k"]);
     let full = std::fs::File::create(home.path().join("full")).unwrap();
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(client.get_program()).args(client.get_args());
     let child = shell.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
     let log = "client: File too large (os error 27)\n".to_owned();
@@ -162,7 +162,7 @@ fn answers_that_no_descriptor_is_left_for_are_this_machines_failure() {
     for descriptors in 5..40 {
         let fake = Fake::listen();
         let (_home, client) = prepared([&*fake.name(), "--timeout", "300ms", "-c", "? k"]);
-        let mut limited = std::process::Command::new("sh");
+        let mut limited = Command::new("sh");
         limited.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")]);
         limited.arg(client.get_program()).args(client.get_args());
         limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn rest(link: LinkId) -> overlay::Output {
-    overlay::Output::Rest { link }
+fn rest(link: LinkId) -> Output {
+    Output::Rest { link }
 }
 
-fn resume(link: LinkId) -> overlay::Output {
-    overlay::Output::Resume { link }
+fn resume(link: LinkId) -> Output {
+    Output::Resume { link }
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn what_goes_to_many_goes_to_each_in_its_own_dialect() {
         desk.says(link, Message::Hello(Hello::new(servent())));
     }
     desk.wires.said.clear();
-    desk.performs(overlay::Output::Flood { links: vec![one, three, gone, two, LinkId(1)], query: query() });
+    desk.performs(Output::Flood { links: vec![one, three, gone, two, LinkId(1)], query: query() });
     desk.flush();
     let written = [one, two, three].map(|link| desk.wires.at(link).written.clone());
     assert_eq!(written[0], written[1]);
@@ -119,7 +119,7 @@ fn what_came_before_a_connection_broke_is_heard_before_it_is_told() {
 fn what_is_beyond_the_links_is_left_to_the_shell() {
     let mut desk = Desk::servent();
     let (dial, address) = (Dial::Neighbor(0), SocketAddr::from(([192, 0, 2, 1], 9000)));
-    let output = overlay::Output::Dial { dial, address, dialect: Dialect::Tp3 };
+    let output = Output::Dial { dial, address, dialect: Dialect::Tp3 };
     let outside = desk.exchange.perform(desk.now, output, &mut desk.wires);
     assert_eq!(outside, Some(Outside::Dial { dial, address, dialect: Dialect::Tp3 }));
     let told = desk.exchange.perform_for_client(desk.now, session::Output::Tell(Report::Ready), &mut desk.wires);
@@ -135,11 +135,9 @@ fn what_is_heard_is_put_in_the_words_of_either_mind() {
         Heard::Closed("it closed the connection".to_owned()),
     ];
     let [one, two, three] = heard.clone().map(|heard| heard.for_servent(link));
-    assert!(matches!(one, overlay::Input::Received { link: LinkId(7), message: Message::Ping }));
-    assert!(matches!(two, overlay::Input::Malformed { link: LinkId(7), error: WireError::Unfinished }));
-    assert!(
-        matches!(three, overlay::Input::Closed { link: LinkId(7), reason } if reason == "it closed the connection")
-    );
+    assert!(matches!(one, Input::Received { link: LinkId(7), message: Message::Ping }));
+    assert!(matches!(two, Input::Malformed { link: LinkId(7), error: WireError::Unfinished }));
+    assert!(matches!(three, Input::Closed { link: LinkId(7), reason } if reason == "it closed the connection"));
     let [one, two, three] = heard.map(|heard| heard.for_client(link));
     assert!(matches!(one, session::Input::Received { link: LinkId(7), message: Message::Ping }));
     assert!(matches!(two, session::Input::Malformed { link: LinkId(7), error: WireError::Unfinished }));

@@ -34,7 +34,7 @@ fn a_servent_that_slept_forgets_nobody_by_it() {
     assert_eq!(mind.echo(a, &known), reached(1));
     for _ in 0..5 {
         mind.now = mind.now + seconds(3_600);
-        mind.tell(common::overlay::Input::Deadline);
+        mind.tell(Input::Deadline);
         assert_eq!(mind.echo(a, &known), duplicate());
     }
 }

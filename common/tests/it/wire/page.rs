@@ -208,7 +208,7 @@ fn limits() -> Vec<(&'static str, String)> {
     let spans = named!(|span: u64| grouped(usize::try_from(span).expect("a span is small")), SPAN_MAX);
     let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX);
     let times = named!(
-        |time: std::time::Duration| format!("{} s", time.as_secs_f64()),
+        |time: Duration| format!("{} s", time.as_secs_f64()),
         CONTACT_QUIET_MAX,
         COPY_YOUNG_MAX,
         SEEN_TP3_AGE_MAX,
