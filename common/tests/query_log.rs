@@ -6,22 +6,17 @@
 mod support;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::limits::{KEY_BYTES_MAX, TTL_FROM_OTHERS_MAX};
 use common::link::LinkId;
-use common::message::{Hello, Message, Request, Role, ServentId};
-use common::overlay::{Config, Input, Opening, Overlay};
-use common::query::{Ask, Path, Query};
-use common::time::Time;
+use common::message::{Hello, Message, Role};
+use common::query::{Ask, Query};
 
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, ServentPlan, StoryWorld};
-use support::mind;
+use support::mind::{self, Mind, milk, tea};
 
 const DELAY: Duration = Duration::from_millis(10);
 
@@ -47,11 +42,26 @@ impl log::Log for Keeper {
     fn flush(&self) {}
 }
 
-/// A world of servents with these names and data, linked like this.
-fn world(servents: &[(&str, &str)], links: &[(&str, &str)]) -> StoryWorld {
+fn keep_what_is_said() {
     // Whichever test comes first.
     let _ = log::set_logger(&Keeper);
     log::set_max_level(log::LevelFilter::Debug);
+}
+
+fn one_mind() -> Mind {
+    keep_what_is_said();
+    Mind::new()
+}
+
+fn neighbor_in_tp3(mind: &mut Mind) -> LinkId {
+    let link = mind.stranger();
+    mind.hear(link, Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)));
+    link
+}
+
+/// A world of servents with these names and data, linked like this.
+fn world(servents: &[(&str, &str)], links: &[(&str, &str)]) -> StoryWorld {
+    keep_what_is_said();
     let mut world = StoryWorld::new(DELAY);
     for (name, data) in servents {
         world.servent(ServentPlan::new(name, data));
@@ -78,10 +88,6 @@ fn client(world: &mut StoryWorld, contact: &str) -> NodeId {
     let client = world.client(ClientPlan::new("client", world.find(contact).unwrap()));
     world.run();
     client
-}
-
-fn tea() -> Ask {
-    Ask::Key(Key::new(b"tea").unwrap())
 }
 
 fn told(world: &StoryWorld, id: &str) -> Vec<String> {
@@ -243,35 +249,15 @@ fn a_neighbor_that_is_lost_under_a_copy() {
 /// A world speaks the native dialect alone, so this is one mind by itself.
 #[test]
 fn a_neighbor_that_knows_no_echoes() {
-    let _ = log::set_logger(&Keeper);
-    log::set_max_level(log::LevelFilter::Debug);
-    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    let config = Config { advertised: address("10.0.0.1:9000"), servent_id: ServentId(1), ..Config::default() };
-    let mut mind = Overlay::new(&config, Arc::default());
-    let link = LinkId(1);
-    let query = Query {
-        sequence: 7,
-        client: AnswerAddress { socket: address("10.0.0.3:9990"), dialect: Dialect::Native },
-        contact: None,
-        ttl: 2,
-        hops: 1,
-        ask: tea(),
-        path: Path::Addresses(Vec::new()),
-    };
-    let mut out = Vec::new();
-    for input in [
-        Input::Opened { link, opening: Opening::Accepted(address("10.0.0.2:9000")) },
-        Input::Received { link, message: Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)) },
-        Input::Received { link, message: Message::Query(Arc::new(query)) },
-    ] {
-        mind.handle(Time::START, input, &mut out);
-    }
+    let mut mind = one_mind();
+    let link = neighbor_in_tp3(&mut mind);
+    mind.hear(link, Message::query(Query { contact: None, ttl: 2, ..mind::query(7, 3, milk()) }));
     // The wire of its dialect drops the echo.
     assert_eq!(
         SAID.take(),
         [
-            "00000007@10.0.0.3:9990 heard from 10.0.0.2:9000 with TTL 2: ? tea",
-            "00000007@10.0.0.3:9990 not echoed, 10.0.0.2:9000 knows no echoes: reached 1",
+            "00000007@11.0.0.3:7000 heard from 10.2.0.0:40000 with TTL 2: ? milk",
+            "00000007@11.0.0.3:7000 not echoed, 10.2.0.0:40000 knows no echoes: reached 1",
         ]
     );
 }
@@ -279,36 +265,15 @@ fn a_neighbor_that_knows_no_echoes() {
 /// Its neighbor's dialect has no words for so long a key.
 #[test]
 fn a_neighbor_that_cannot_be_told() {
-    let _ = log::set_logger(&Keeper);
-    log::set_max_level(log::LevelFilter::Debug);
-    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    let config = Config { advertised: address("10.0.0.1:9000"), servent_id: ServentId(1), ..Config::default() };
-    let mut mind = Overlay::new(&config, Arc::default());
-    let [asker, other] = [1, 2].map(LinkId);
+    let mut mind = one_mind();
+    let asker = mind.neighbor(2);
+    neighbor_in_tp3(&mut mind);
     let long = Ask::Key(Key::new(&[b'x'; KEY_BYTES_MAX]).unwrap());
-    let query = |ttl| Query {
-        sequence: 7 + u64::from(ttl),
-        client: AnswerAddress { socket: address("10.0.0.3:9990"), dialect: Dialect::Native },
-        contact: None,
-        ttl,
-        hops: 1,
-        ask: long.clone(),
-        path: Path::Addresses(Vec::new()),
-    };
-    let hello = Hello::new(Role::Servent { id: ServentId(2), advertised: address("10.0.0.2:9000") });
-    let mut out = Vec::new();
-    for input in [
-        Input::Opened { link: asker, opening: Opening::Accepted(address("10.0.0.2:1")) },
-        Input::Received { link: asker, message: Message::Hello(hello) },
-        Input::Opened { link: other, opening: Opening::Accepted(address("10.0.0.4:9000")) },
-        Input::Received { link: other, message: Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)) },
-        Input::Received { link: asker, message: Message::Query(Arc::new(query(1))) },
-        Input::Received { link: asker, message: Message::Query(Arc::new(query(0))) },
-    ] {
-        mind.handle(Time::START, input, &mut out);
+    for ttl in [1, 0] {
+        mind.hear(asker, Message::query(Query { ttl, ..mind::query(7 + u64::from(ttl), 3, long.clone()) }));
     }
-    let heard = |ttl| format!("heard from 10.0.0.2:9000 with TTL {ttl}: ? {} and 3,996 more bytes", "x".repeat(100));
-    let ids = ["00000008@10.0.0.3:9990", "00000007@10.0.0.3:9990"];
+    let heard = |ttl| format!("heard from 10.1.0.0:2 with TTL {ttl}: ? {} and 3,996 more bytes", "x".repeat(100));
+    let ids = ["00000008@11.0.0.3:7000", "00000007@11.0.0.3:7000"];
     assert_eq!(
         SAID.take(),
         [
@@ -317,10 +282,10 @@ fn a_neighbor_that_cannot_be_told() {
                 "{} not told 1 neighbor, whose dialect has no words for it or who did not offer to understand it",
                 ids[0]
             ),
-            format!("{} echoed to 10.0.0.2:9000: reached 1, lost 1", ids[0]),
+            format!("{} echoed to 10.1.0.0:2: reached 1, lost 1", ids[0]),
             format!("{} {}", ids[1], heard(0)),
             format!("{} ended by the TTL: 1 neighbor not asked", ids[1]),
-            format!("{} echoed to 10.0.0.2:9000: reached 1, stopped 1", ids[1]),
+            format!("{} echoed to 10.1.0.0:2: reached 1, stopped 1", ids[1]),
         ]
     );
 }
@@ -328,55 +293,31 @@ fn a_neighbor_that_cannot_be_told() {
 /// One mind by itself, to which more is said than anybody says who keeps to the rules.
 #[test]
 fn a_ttl_that_is_cut_and_a_request_made_twice() {
-    let _ = log::set_logger(&Keeper);
-    log::set_max_level(log::LevelFilter::Debug);
-    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    let config = Config { advertised: address("10.0.0.1:9000"), servent_id: ServentId(1), ..Config::default() };
-    let mut mind = Overlay::new(&config, Arc::default());
-    let [neighbor, client] = [1, 2].map(LinkId);
-    let query = Query {
-        sequence: 7,
-        client: AnswerAddress { socket: address("10.0.0.4:9990"), dialect: Dialect::Native },
-        contact: None,
-        ttl: TTL_FROM_OTHERS_MAX + 2,
-        hops: 1,
-        ask: tea(),
-        path: Path::Addresses(Vec::new()),
-    };
-    let servent = Hello::new(Role::Servent { id: ServentId(2), advertised: address("10.0.0.2:9000") });
-    let request = || Message::Request(Request { sequence: 8, ask: tea() });
-    let mut out = Vec::new();
-    for input in [
-        Input::Opened { link: neighbor, opening: Opening::Accepted(address("10.0.0.2:1")) },
-        Input::Received { link: neighbor, message: Message::Hello(servent) },
-        Input::Received { link: neighbor, message: Message::Query(Arc::new(query)) },
-        Input::Opened { link: client, opening: Opening::Accepted(address("10.0.0.3:1")) },
-        Input::Received { link: client, message: Message::Hello(Hello::new(Role::Client { answer_port: 9990 })) },
-        Input::Received { link: client, message: request() },
-        Input::Received { link: client, message: request() },
-    ] {
-        mind.handle(Time::START, input, &mut out);
+    let mut mind = one_mind();
+    let neighbor = mind.neighbor(2);
+    mind.hear(neighbor, Message::query(Query { ttl: TTL_FROM_OTHERS_MAX + 2, ..mind::query(7, 4, milk()) }));
+    let client = mind.client(3);
+    for _ in 0..2 {
+        mind.hear(client, mind::request(8));
     }
     let said = SAID.take();
     let of =
         |id: &str, verb: &str| said.iter().filter(|line| line.starts_with(&format!("{id} {verb}"))).collect::<Vec<_>>();
     assert_eq!(
-        of("00000007@10.0.0.4:9990", "heard"),
-        ["00000007@10.0.0.4:9990 heard from 10.0.0.2:9000 with TTL 9, cut to 7: ? tea"]
+        of("00000007@11.0.0.4:7000", "heard"),
+        ["00000007@11.0.0.4:7000 heard from 10.1.0.0:2 with TTL 9, cut to 7: ? milk"]
     );
-    assert_eq!(of("00000008@10.0.0.3:9990", "asked").len(), 2, "{said:?}");
+    assert_eq!(of("00000008@11.0.0.3:7000", "asked").len(), 2, "{said:?}");
     assert_eq!(
-        of("00000008@10.0.0.3:9990", "duplicate"),
-        ["00000008@10.0.0.3:9990 duplicate from its client with TTL 4, asked first by its client"]
+        of("00000008@11.0.0.3:7000", "duplicate"),
+        ["00000008@11.0.0.3:7000 duplicate from its client with TTL 4, asked first by its client"]
     );
 }
 
 /// The same: what a mind says of copies that it does not believe, or has no room for.
 #[test]
 fn copies_that_are_refused() {
-    let _ = log::set_logger(&Keeper);
-    log::set_max_level(log::LevelFilter::Debug);
-    let mut mind = mind::Mind::new();
+    let mut mind = one_mind();
     let [one, other] = [1, 2].map(|id| mind.neighbor(id));
     let query = |sequence, contact| Query { contact, ttl: 0, ..mind::query(sequence, 1, tea()) };
     let known = |number, open_from| Some(mind::mark(7, number, open_from));

@@ -51,111 +51,37 @@ pub struct Target {
 }
 
 /// What a frame may cost to decode, whoever announces what, and the words around it.
-const DECODER_BYTES_MAX: usize = FRAME_BYTES_MAX + 16 * 1024;
+const DECODER_BYTES_MAX: usize = FRAME_BYTES_MAX + 16 * KIB;
 
-/// Every door there is.
+const KIB: usize = 1024;
+
+/// Every door there is, the fields of a [`Target`] in their order.
 pub const TARGETS: [Target; 11] = [
-    Target {
-        name: "framer",
-        taken: "brought a message",
-        input_bytes_max: 16 * 1024,
-        held_bytes_max: DECODER_BYTES_MAX,
-        held_per_byte_max: 256,
-        test_runs: 20_000,
-        run: targets::framer::run,
-    },
-    Target {
-        name: "native",
-        taken: "decoded",
-        input_bytes_max: 16 * 1024,
-        held_bytes_max: DECODER_BYTES_MAX,
-        held_per_byte_max: 16,
-        test_runs: 40_000,
-        run: targets::native::run,
-    },
-    Target {
-        name: "tp3",
-        taken: "decoded",
-        input_bytes_max: 2 * 1024,
-        held_bytes_max: 16 * 1024,
-        held_per_byte_max: 16,
-        test_runs: 40_000,
-        run: targets::tp3::run,
-    },
-    Target {
-        name: "data",
-        taken: "held a key",
-        input_bytes_max: 16 * 1024,
-        held_bytes_max: 16 * 1024,
-        held_per_byte_max: 256,
-        test_runs: 20_000,
-        run: targets::data::run,
-    },
-    Target {
-        name: "command",
-        taken: "meant something",
-        input_bytes_max: 8 * 1024,
-        held_bytes_max: 16 * 1024,
-        held_per_byte_max: 64,
-        test_runs: 20_000,
-        run: targets::command::run,
-    },
-    Target {
-        name: "arguments",
-        taken: "made sense",
-        input_bytes_max: 4 * 1024,
-        held_bytes_max: 1024 * 1024,
-        held_per_byte_max: 256,
-        test_runs: 1_000,
-        run: targets::arguments::run,
-    },
-    Target {
-        name: "declared",
-        taken: "made sense",
-        input_bytes_max: 4 * 1024,
-        held_bytes_max: 1024 * 1024,
-        held_per_byte_max: 256,
-        test_runs: 500,
-        run: targets::declared::run,
-    },
-    Target {
-        name: "escaped",
-        taken: "needed an escape",
-        input_bytes_max: 4 * 1024,
-        held_bytes_max: 16 * 1024,
-        held_per_byte_max: 32,
-        test_runs: 20_000,
-        run: targets::escaped::run,
-    },
-    Target {
-        name: "overlay",
-        taken: "moved a query",
-        input_bytes_max: 4 * 1024,
-        held_bytes_max: 64 * 1024,
-        held_per_byte_max: 256,
-        test_runs: 5_000,
-        run: targets::overlay::run,
-    },
-    Target {
-        name: "session",
-        taken: "ended a query",
-        input_bytes_max: 4 * 1024,
-        held_bytes_max: 64 * 1024,
-        // Two bytes ask a query, which is then kept by the mind and by the driver.
-        held_per_byte_max: 512,
-        test_runs: 20_000,
-        run: targets::session::run,
-    },
-    Target {
-        name: "exchange",
-        taken: "heard a message",
-        input_bytes_max: 4 * 1024,
-        held_bytes_max: 64 * 1024,
-        held_per_byte_max: 256,
-        test_runs: 5_000,
-        run: targets::exchange::run,
-    },
+    door("framer", "brought a message", 16 * KIB, DECODER_BYTES_MAX, 256, 20_000, targets::framer::run),
+    door("native", "decoded", 16 * KIB, DECODER_BYTES_MAX, 16, 40_000, targets::native::run),
+    door("tp3", "decoded", 2 * KIB, 16 * KIB, 16, 40_000, targets::tp3::run),
+    door("data", "held a key", 16 * KIB, 16 * KIB, 256, 20_000, targets::data::run),
+    door("command", "meant something", 8 * KIB, 16 * KIB, 64, 20_000, targets::command::run),
+    door("arguments", "made sense", 4 * KIB, KIB * KIB, 256, 1_000, targets::arguments::run),
+    door("declared", "made sense", 4 * KIB, KIB * KIB, 256, 500, targets::declared::run),
+    door("escaped", "needed an escape", 4 * KIB, 16 * KIB, 32, 20_000, targets::escaped::run),
+    door("overlay", "moved a query", 4 * KIB, 64 * KIB, 256, 5_000, targets::overlay::run),
+    // Two bytes ask a query, which is then kept by the mind and by the driver.
+    door("session", "ended a query", 4 * KIB, 64 * KIB, 512, 20_000, targets::session::run),
+    door("exchange", "heard a message", 4 * KIB, 64 * KIB, 256, 5_000, targets::exchange::run),
 ];
+
+const fn door(
+    name: &'static str,
+    taken: &'static str,
+    input_bytes_max: usize,
+    held_bytes_max: usize,
+    held_per_byte_max: usize,
+    test_runs: u64,
+    run: fn(&[u8]) -> Outcome,
+) -> Target {
+    Target { name, taken, input_bytes_max, held_bytes_max, held_per_byte_max, test_runs, run }
+}
 
 /// The target of this name.
 #[must_use]

@@ -107,10 +107,6 @@ fn tell(out: &mut impl Write, target: &Target, report: &Report, took: Duration, 
 }
 
 fn tell_failure(target: &Target, input: &str, failure: &Failure) -> io::Result<ExitCode> {
-    let smaller = failure.shrunk(target);
-    let path = smaller.write(target)?;
-    writeln!(io::stderr(), "{}: {input} breaks it: {}", target.name, failure.why)?;
-    writeln!(io::stderr(), "made small, it is {}: {}", path.display(), smaller.why)?;
-    writeln!(io::stderr(), "again: cargo run --release -p fuzz -- {} {}", target.name, path.display())?;
+    writeln!(io::stderr(), "{}", failure.told(target, input)?)?;
     Ok(ExitCode::FAILURE)
 }

@@ -3,16 +3,13 @@
 //! A panic is caught and an allocation beyond the limit noticed; an abort ends the program, and is found again by
 //! running the same numbers of the same seed in smaller steps (`--from`).
 
-use std::any::Any;
-use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
-use std::sync::Once;
+use std::panic;
 
 use counting_allocator::{Cost, cost_of};
+use topology::runs::batch::{quietly, words_of};
 
 use crate::mutation::Mutator;
 use crate::{Outcome, Target};
@@ -75,13 +72,8 @@ pub fn run_mutations(
 
 fn execute(target: &Target, input: &[u8]) -> Result<(Outcome, Cost), String> {
     let (result, cost) = cost_of(|| panic::catch_unwind(|| (target.run)(input)));
-    let outcome = result.map_err(|panic| in_words(&*panic))?;
+    let outcome = result.map_err(|panic| words_of(&*panic).to_owned())?;
     target.excess(input, cost).map_or(Ok((outcome, cost)), Err)
-}
-
-fn in_words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked without a word").to_owned()
 }
 
 impl Failure {
@@ -110,33 +102,18 @@ impl Failure {
         })
     }
 
-    /// Writes the input to a file of the system's temporary directory, and says which.
-    pub fn write(&self, target: &Target) -> io::Result<PathBuf> {
+    /// What to tell of it: what broke, what the input is made small, in which file of the system's temporary directory
+    /// that is, and how to run it again.
+    pub fn told(&self, target: &Target, input: &str) -> io::Result<String> {
+        let smaller = self.shrunk(target);
         let path = std::env::temp_dir().join(format!("fuzz-{}-{}", target.name, std::process::id()));
-        fs::write(&path, &self.input)?;
-        Ok(path)
+        fs::write(&path, &smaller.input)?;
+        let (name, path) = (target.name, path.display());
+        Ok(format!(
+            "{input} breaks {name}: {}\nmade small, it is {path}: {}\nagain: cargo run --release -p fuzz -- {name} {path}",
+            self.why, smaller.why
+        ))
     }
-}
-
-thread_local! {
-    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Does something in which panics are expected, and of no interest to anybody.
-fn quietly<T>(action: impl FnOnce() -> T) -> T {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if !IS_QUIET.get() {
-                loud(panic);
-            }
-        }));
-    });
-    IS_QUIET.set(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(action));
-    IS_QUIET.set(false);
-    result.unwrap_or_else(|panic| panic::resume_unwind(panic))
 }
 
 #[cfg(test)]

@@ -39,17 +39,7 @@ fn run(name: &str) {
 }
 
 fn tell(target: &Target, input: &str, failure: &Failure) -> ! {
-    let smaller = failure.shrunk(target);
-    let path = smaller.write(target).expect("a file for the input");
-    panic!(
-        "{input} breaks {}: {}\nmade small, it is {}: {}\nagain: cargo run --release -p fuzz -- {} {}",
-        target.name,
-        failure.why,
-        path.display(),
-        smaller.why,
-        target.name,
-        path.display()
-    );
+    panic!("{}", failure.told(target, input).expect("a file for the input"));
 }
 
 /// As docs/TESTING.md tells what an execution may hold: `a frame + 16 KiB + 256 per byte`.

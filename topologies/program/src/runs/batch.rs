@@ -66,7 +66,8 @@ pub fn run(plan: &Plan, bare: bool, engine: Engine) -> anyhow::Result<ShownRun> 
     Ok(ShownRun::new(plan, &scene, outcome))
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+/// What whoever panicked said.
+pub fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
     owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no reason it gave")
 }
