@@ -263,22 +263,6 @@ fn ten_thousand_queries_are_pending_at_once_and_every_one_is_complete() {
 }
 
 #[test]
-fn one_query_more_than_may_be_pending_is_refused_and_costs_nothing() {
-    let (_fake, mut contact, mut client) = attached();
-    let first = client.begin(key("tea", PATIENCE)).unwrap();
-    for _ in 1..CLIENT_PENDING_MAX {
-        client.begin(key("tea", PATIENCE)).unwrap();
-    }
-    let error = client.begin(key("tea", PATIENCE)).unwrap_err();
-    assert!(matches!(error, AskError::TooManyPending(_)), "{error}");
-    assert_eq!((client.pending_count(), client.is_connected()), (CLIENT_PENDING_MAX, true));
-    let sequence = contact.request().sequence;
-    contact.finish(sequence, tally(1, 0));
-    assert!(matches!(client.next_event(), Ok(Some((Some(of), Event::Finished(_)))) if of == first));
-    client.begin(key("tea", PATIENCE)).unwrap();
-}
-
-#[test]
 fn a_contact_that_reads_nothing_is_not_asked_more_than_there_is_room_for_and_is_kept() {
     let (_fake, mut contact, mut client) = attached();
     let long = vec![b'k'; KEY_BYTES_MAX];

@@ -155,27 +155,6 @@ fn a_ttl_beyond_a_byte_does_not_come_round() {
     assert!(matches!(&messages[1], Message::Query(query) if query.ttl == u8::MAX), "{messages:?}");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn arbitrary_bytes_are_messages_or_one_lasting_error(
-        opening in prop::sample::select(vec![Accepts::OWN, Accepts::ANY, Accepts::Only(Dialect::Tp3)]),
-        asking in any::<bool>(),
-        noise in prop::collection::vec(prop_oneof![0_u8..12, any::<u8>()], 0..600),
-        segment_bytes in 1_usize..64,
-    ) {
-        let purpose = if asking { Purpose::Asking } else { Purpose::Standing };
-        let mut link = Link::accepted(opening, purpose);
-        for segment in noise.chunks(segment_bytes) {
-            if let Err(error) = heard_by(&mut link, segment) {
-                prop_assert_eq!(link.next_message(), Err(error));
-                prop_assert!(!link.is_mid_frame());
-            }
-        }
-    }
-}
-
 // ---- the mind ----
 
 const NEIGHBOR: LinkId = LinkId(1);

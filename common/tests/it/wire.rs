@@ -34,15 +34,6 @@ fn stream_of(messages: &[Message]) -> Vec<u8> {
     stream
 }
 
-fn heard_in_segments(stream: &[u8], segment_bytes: usize) -> Result<Vec<Message>, WireError> {
-    let mut link = new_link();
-    let mut heard = Vec::new();
-    for segment in stream.chunks(segment_bytes) {
-        heard.extend(heard_by(&mut link, segment)?);
-    }
-    Ok(heard)
-}
-
 /// A body that is not the first of its side.
 fn stamped(hex: &str) -> Vec<u8> {
     [bytes("00"), bytes(hex)].concat()

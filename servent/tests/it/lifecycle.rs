@@ -224,36 +224,6 @@ fn two_servents_that_list_each_other_keep_one_link() {
     }
 }
 
-/// The two links of a pair that dials each other, made by hand so that no chance is left: whichever is greeted first, the
-/// one dialled by the smaller id stays.
-#[test]
-fn of_two_links_dialled_from_both_ends_the_one_of_the_smaller_id_stays() {
-    for (id, ours_stays) in [(0, true), (u128::MAX, false)] {
-        for ours_first in [true, false] {
-            let listener = AnswerPort::open();
-            let mut servent = serve(&["-", &listener.address().to_string()]);
-            let role = Role::Servent { id: ServentId(id), advertised: listener.address() };
-            let mut theirs = listener.accept();
-            theirs.expect_hello();
-            let mut ours = Peer::stranger(servent.address());
-            if ours_first {
-                ours.greet(role);
-                theirs.say(&Message::Hello(Hello::new(role)));
-            } else {
-                theirs.say(&Message::Hello(Hello::new(role)));
-                logged(&mut servent, "linked with neighbor");
-                ours.greet(role);
-            }
-            let (stays, goes) = if ours_stays { (&mut ours, &mut theirs) } else { (&mut theirs, &mut ours) };
-            goes.expect_goodbye(Goodbye::Duplicate);
-            stays.say(&Message::Ping);
-            assert_eq!(stays.expect(), Message::Pong, "{ours_stays} {ours_first}");
-            // The servent counts on the link that stays, whoever dialled it, and does not dial again.
-            listener.expect_nobody();
-        }
-    }
-}
-
 #[test]
 fn neighbors_link_in_any_order_of_start() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {

@@ -13,7 +13,6 @@ mod slow;
 
 use super::*;
 use common::limits::FRAME_BYTES_MAX;
-use common::message::Finished;
 use common::query::Answer;
 
 /// The first bytes of a connection.

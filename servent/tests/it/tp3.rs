@@ -8,7 +8,6 @@ mod both;
 mod bytes;
 mod clients;
 mod links;
-mod reach;
 mod seen;
 mod texts;
 mod words;
@@ -58,9 +57,4 @@ fn expect_no_more_answers(neighbor: &mut Wire, answers: &Answers) {
 
 fn own_name(servent: &Servent) -> Vec<u8> {
     servent.address().to_string().into_bytes()
-}
-
-/// Gives a servent of ours the time to see bytes that are on their way: it serves somebody who comes after them.
-fn let_it_read(bystander: &mut Client) {
-    assert_eq!(bystander.value("tea"), b"green");
 }

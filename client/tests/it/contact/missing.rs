@@ -222,20 +222,6 @@ fn as_many_answers_as_wanted_end_a_query() {
 }
 
 #[test]
-fn the_contacts_late_word_on_one_query_is_neither_a_surprise_nor_the_end_of_the_next() {
-    let (fake, mut contact, client) = Fake::with_client(&["--timeout", IN_TIME, "-c", "? one", "-c", "? two"]);
-    let first = contact.request();
-    let second = contact.request();
-    assert_eq!((first.ask, second.ask), (key("one"), key("two")));
-    // The first has ended by silence, and the second is pending.
-    contact.finish(first.sequence, tally(1, 0));
-    contact.answer(second.sequence, b"v");
-    contact.finish(second.sequence, tally(1, 1));
-    let run = client.finish();
-    assert_eq!(run, unreported(format!("No answer received\nv {}\n", fake.address())));
-}
-
-#[test]
 fn the_longest_timeout_is_taken_and_a_longer_one_refused() {
     let (_fake, mut contact, sequence, client) = asked(&["--timeout", "24h"]);
     contact.finish(sequence, tally(1, 0));

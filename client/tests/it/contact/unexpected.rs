@@ -25,23 +25,6 @@ fn what_was_not_asked_for_is_named_and_dropped() {
 }
 
 #[test]
-fn an_answer_to_another_question_is_unexpected_whatever_its_sequence() {
-    let (fake, mut contact, mut client) = Fake::with_client(&["--timeout", "20s", "-c", "? k", "-c", "T"]);
-    let surprise = format!("Unexpected message from {}", fake.address());
-    let place = AnswerBody::Place { path: vec![fake.address()].into(), neighbors: Vec::new() };
-    for (body, right) in [(place.clone(), AnswerBody::Value(b"v".to_vec())), (AnswerBody::Value(b"v".to_vec()), place)]
-    {
-        let sequence = contact.request().sequence;
-        contact.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 0, body }));
-        assert_eq!(client.next_line(), surprise);
-        contact.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 0, body: right }));
-        client.next_line();
-        contact.finish(sequence, Tally { answer_sum: marks_sum(&[fake.address()]), ..tally(1, 1) });
-    }
-    assert_eq!(client.finish(), quiet("", 0));
-}
-
-#[test]
 fn json_of_what_was_not_asked_for() {
     let (fake, mut contact, sequence, mut client) = asked(&["--json"]);
     for message in unexpected_messages(sequence) {

@@ -59,12 +59,16 @@ fn a_client_that_breaks_the_protocol_on_its_answer_link_loses_it() {
 
 #[test]
 fn an_address_that_names_no_client_is_not_dialled() {
-    for address in ["0.0.0.0:7000", "11.0.0.1:0", "255.255.255.255:7000", "224.0.0.1:7000", "[::]:7000"] {
+    for address in
+        ["0.0.0.0:7000", "11.0.0.1:0", "255.255.255.255:7000", "224.0.0.1:7000", "[::]:7000", "[ff02::1]:7000"]
+    {
         let (mut mind, [neighbor, other]) = Mind::linked();
         let client = AnswerAddress { socket: address.parse().unwrap(), dialect: Dialect::Native };
         let out = mind.hear(neighbor, Message::query(Query { client, ..query(5, 1, tea()) }));
         assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]), "{address}: {out:?}");
         assert_eq!(mind.held("unanswered"), 1);
+        let tally = Tally { reached: 1, lost: 1, stopped: 1, ..Tally::default() };
+        assert_eq!(mind.echo(neighbor, &Query { client, ttl: 0, ..query(6, 1, tea()) }), tally, "{address}");
     }
 }
 

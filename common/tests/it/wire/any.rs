@@ -1,26 +1,19 @@
-//! What holds for all messages and all bytes.
+//! What holds for all messages. What holds for all bytes is told by the fuzz targets `framer` and `native`.
 
 use super::golden::{KINDS_COUNT, kind};
 use super::*;
 use common::address::canonical;
-use common::link::Link;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-// ---- what holds for all messages and all bytes ----
-
-fn config() -> ProptestConfig {
-    ProptestConfig {
+proptest! {
+    #![proptest_config(ProptestConfig {
         // The printed case is enough to write the test that keeps it.
         failure_persistence: None,
         ..ProptestConfig::default()
-    }
-}
-
-proptest! {
-    #![proptest_config(config())]
+    })]
 
     #[test]
     fn what_is_said_is_what_is_heard(message in any_message()) {
@@ -48,120 +41,21 @@ proptest! {
         prop_assert!(!link.is_mid_frame());
     }
 
-    #[test]
-    fn nor_does_it_matter_that_bytes_come_one_by_one(messages in prop::collection::vec(small_message(), 1..4)) {
-        let mut expected = vec![opening_hello()];
-        expected.extend(messages.iter().cloned());
-        prop_assert_eq!(heard_in_segments(&stream_of(&messages), 1), Ok(expected));
-    }
-
-    #[test]
-    fn arbitrary_bytes_are_messages_or_one_lasting_error(
-        opening in 0_usize..=2,
-        noise in prop::collection::vec(any::<u8>(), 0..400),
-        segment_bytes in 1_usize..64,
-    ) {
-        // Noise at the very start, noise where a hello belongs, and noise from a peer that said hello.
-        let mut link = match opening {
-            0 => new_link(),
-            1 => stranger(),
-            _ => greeted(),
-        };
-        hears_or_breaks(&mut link, &noise, segment_bytes)?;
-    }
-
-    #[test]
-    fn arbitrary_bodies_are_messages_or_one_lasting_error(
-        bodies in prop::collection::vec(noisy_body(), 1..6),
-        segment_bytes in 1_usize..64,
-    ) {
-        let stream: Vec<u8> = bodies.iter().flat_map(|body| framed(body)).collect();
-        hears_or_breaks(&mut greeted(), &stream, segment_bytes)?;
-    }
-
-    #[test]
-    fn a_damaged_message_is_another_message_or_an_error(
-        message in small_message(),
-        damage in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
-    ) {
-        let mut damaged = frame(&message);
-        for (place, byte) in damage {
-            let place = place.index(damaged.len());
-            damaged[place] = byte;
-        }
-        hears_or_breaks(&mut greeted(), &damaged, damaged.len())?;
-    }
-
-    #[test]
-    fn a_frame_that_ends_early_is_an_error(message in small_message(), kept in any::<Index>()) {
-        let whole = frame(&message);
-        let body = &whole[4..];
-        // No message is the beginning of another: a body cut anywhere is malformed, never something shorter.
-        let cut = &body[..kept.index(body.len())];
-        prop_assert!(matches!(heard_by(&mut greeted(), &framed(cut)), Err(WireError::Malformed(_))));
-    }
 }
-
-/// Gives bytes to a link. What it takes for messages must be sayable again, and mean the same; an error must last.
-fn hears_or_breaks(link: &mut Link, bytes: &[u8], segment_bytes: usize) -> Result<(), TestCaseError> {
-    for segment in bytes.chunks(segment_bytes) {
-        match heard_by(link, segment) {
-            Ok(messages) => {
-                for message in messages {
-                    let again = heard_by(&mut greeted(), &frame(&message));
-                    prop_assert_eq!(again, Ok(vec![message]));
-                }
-            }
-            Err(error) => {
-                prop_assert!(!link.is_mid_frame());
-                prop_assert_eq!(heard_by(link, &frame(&Message::Ping)), Err(error.clone()));
-                prop_assert_eq!(link.next_message(), Err(error));
-                prop_assert!(!link.is_mid_frame());
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
-}
-
-// ---- any message ----
 
 /// Any message a peer may send, short or long.
 fn any_message() -> impl Strategy<Value = Message> {
-    let any_body = prop_oneof![
+    let body = prop_oneof![
         8 => short_body(),
         1 => (any::<u8>(), 0..=VALUE_BYTES_MAX).prop_map(|(byte, length)| AnswerBody::Value(vec![byte; length])),
         1 => (addresses(PATH_ADDRESSES_MAX), addresses(NEIGHBORS_MAX))
             .prop_map(|(path, neighbors)| AnswerBody::Place { path: path.into(), neighbors }),
     ];
-    let any_ask = prop_oneof![
+    let ask = prop_oneof![
         8 => short_ask(),
         1 => (any::<u8>(), 1..=KEY_BYTES_MAX).prop_map(|(byte, length)| ask_for(&vec![byte; length])),
-    ];
-    message_of(any_ask.boxed(), PATH_ADDRESSES_MAX, any_body.boxed())
-}
-
-/// What is not drawn is not tried.
-#[test]
-fn every_kind_of_message_is_drawn() {
-    let mut runner = TestRunner::deterministic();
-    let mut drawn = [false; KINDS_COUNT];
-    for _ in 0..2_000 {
-        drawn[kind(&small_message().new_tree(&mut runner).unwrap().current())] = true;
-    }
-    assert_eq!(drawn, [true; KINDS_COUNT]);
-}
-
-/// Any message of a few hundred bytes at most, for tests that are slow on long ones.
-fn small_message() -> impl Strategy<Value = Message> {
-    message_of(short_ask().boxed(), 3, short_body().boxed())
-}
-
-fn message_of(
-    ask: BoxedStrategy<Ask>,
-    path_addresses_max: usize,
-    body: BoxedStrategy<AnswerBody>,
-) -> impl Strategy<Value = Message> {
+    ]
+    .boxed();
     let role = prop_oneof![
         (any::<u128>(), any_address()).prop_map(|(id, advertised)| Role::Servent { id: ServentId(id), advertised }),
         any::<u16>().prop_map(|answer_port| Role::Client { answer_port }),
@@ -175,7 +69,7 @@ fn message_of(
             .prop_map(|(name, number, span)| mark(name, number, number.saturating_sub(span.into()))),
     );
     let client = any_address().prop_map(answer_address);
-    let query = (number(), client, contact, any::<u8>(), any::<u8>(), ask.clone(), addresses(path_addresses_max))
+    let query = (number(), client, contact, any::<u8>(), any::<u8>(), ask.clone(), addresses(PATH_ADDRESSES_MAX))
         .prop_map(|(sequence, client, contact, ttl, hops, ask, path)| Query {
             sequence,
             client,
@@ -209,6 +103,17 @@ fn message_of(
         }),
         (number(), tally()).prop_map(|(sequence, tally)| Message::Finished(Finished { sequence, tally })),
     ]
+}
+
+/// What is not drawn is not tried.
+#[test]
+fn every_kind_of_message_is_drawn() {
+    let mut runner = TestRunner::deterministic();
+    let mut drawn = [false; KINDS_COUNT];
+    for _ in 0..2_000 {
+        drawn[kind(&any_message().new_tree(&mut runner).unwrap().current())] = true;
+    }
+    assert_eq!(drawn, [true; KINDS_COUNT]);
 }
 
 /// A number of any width: without the shift nearly all would take nine bytes.
@@ -251,12 +156,4 @@ fn addresses(count_max: usize) -> impl Strategy<Value = Vec<SocketAddr>> {
 /// Any address in its one spelling: the others do not come back as they were said.
 fn any_address() -> impl Strategy<Value = SocketAddr> {
     any::<SocketAddr>().prop_map(canonical)
-}
-
-/// Bytes that look like a message for as long as possible.
-fn noisy_body() -> impl Strategy<Value = Vec<u8>> {
-    let small = prop_oneof![0_u8..10, any::<u8>(), 250_u8..=255];
-    let stamp = prop_oneof![8 => Just(0), 1 => small.clone()];
-    (stamp, 0_u8..9, prop::collection::vec(small, 0..60))
-        .prop_map(|(stamp, message, rest)| [vec![stamp, message], rest].concat())
 }

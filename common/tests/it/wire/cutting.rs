@@ -21,17 +21,6 @@ fn a_stream_cut_in_two_anywhere_is_the_same() {
 }
 
 #[test]
-fn a_stream_in_single_bytes_or_in_one_piece_is_the_same() {
-    let messages: Vec<Message> = golden_messages().into_iter().map(|golden| golden.message).collect();
-    let stream = stream_of(&messages);
-    let expected = [vec![opening_hello()], messages].concat();
-    for segment_bytes in [1, 2, 3, 5, 7, 64, stream.len()] {
-        let heard = heard_in_segments(&stream, segment_bytes);
-        assert_eq!(heard.as_ref(), Ok(&expected), "{segment_bytes} bytes at a time");
-    }
-}
-
-#[test]
 fn a_message_comes_with_its_last_byte_and_not_before() {
     for Golden { name, message, .. } in golden_messages() {
         let mut link = greeted();

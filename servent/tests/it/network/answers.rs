@@ -6,29 +6,6 @@ use super::*;
 use peers::{PATIENCE, may_swallow};
 
 #[test]
-fn an_answer_link_is_kept_for_later_answers() {
-    let servent = serve_tea(&[]);
-    let mut source = Peer::neighbor(servent.address());
-    let port = AnswerPort::open();
-    let first = source.pass_on(port.address(), ask("tea"), 0);
-    let (mut answers, from) = port.accept_and_greet();
-    assert_eq!(from, servent.address());
-    assert_eq!(answers.expect_answer().sequence, first.sequence);
-    for _ in 0..10 {
-        let later = source.pass_on(port.address(), ask("tea"), 0);
-        let answer = answers.expect_answer();
-        assert_eq!((answer.sequence, value(&answer), answer.hops), (later.sequence, &b"green"[..], 1));
-    }
-    port.expect_nobody();
-    // Closed by the client and needed once more, it is dialled once more.
-    answers.say(&Message::Goodbye(Goodbye::Leaving));
-    answers.expect_end();
-    let last = source.pass_on(port.address(), ask("tea"), 0);
-    let (mut answers, _) = port.accept_and_greet();
-    assert_eq!(answers.expect_answer().sequence, last.sequence);
-}
-
-#[test]
 fn an_answer_address_nobody_listens_on_is_named_left_alone_and_tried_again() {
     let mut servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
@@ -41,19 +18,6 @@ fn an_answer_address_nobody_listens_on_is_named_left_alone_and_tried_again() {
     let query = source.pass_on(nobody, ask("tea"), 0);
     let (mut answers, _) = port.accept_and_greet();
     assert_eq!(answers.expect_answer().sequence, query.sequence);
-    still_serves(servent.address());
-}
-
-#[test]
-fn an_answer_address_that_names_no_client_is_not_dialled_and_reported() {
-    let servent = serve_tea(&[]);
-    let mut source = Peer::neighbor(servent.address());
-    for address in ["127.0.0.1:0", "0.0.0.0:9990", "255.255.255.255:9990", "224.0.0.1:9990", "[::]:9990", "[ff02::1]:9"]
-    {
-        let query = source.pass_on(address.parse().unwrap(), ask("tea"), 0);
-        let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
-        assert_eq!(source.expect(), Message::Echo(Echo { id: query.id(), ttl: 0, tally }), "{address}");
-    }
     still_serves(servent.address());
 }
 
@@ -116,29 +80,6 @@ fn what_is_odd_on_an_answer_link_ends_that_link_only() {
     odd.expect_end();
     logged(&mut servent, &format!("client {} is gone: it sent an unexpected request", port.address()));
     still_serves(servent.address());
-}
-
-#[test]
-fn garbage_on_an_answer_link_is_named_in_the_log() {
-    let mut servent = serve_tea(&[]);
-    let mut source = Peer::neighbor(servent.address());
-    let port = AnswerPort::open();
-    source.pass_on(port.address(), ask("tea"), 0);
-    let mut web = port.accept();
-    web.say_bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-    assert_eq!(web.bytes_until_end(), b"");
-    let line = logged(&mut servent, &format!("no answer to client {}: ", port.address()));
-    assert!(line.contains("it does not speak our protocol"), "{line}");
-
-    let port = AnswerPort::open();
-    source.pass_on(port.address(), ask("tea"), 0);
-    let (mut client, _) = port.accept_and_greet();
-    client.expect_answer();
-    client.say_bytes(&length(FRAME_BYTES_MAX + 1));
-    client.expect_end();
-    still_serves(servent.address());
-    let line = logged(&mut servent, &format!("client {}", port.address()));
-    assert!(line.contains("a frame of "), "{line}");
 }
 
 #[test]

@@ -26,19 +26,6 @@ fn garbage_is_told_nothing_and_named_in_the_log() {
 }
 
 #[test]
-fn another_version_is_told_so() {
-    let mut servent = serve_tea(&[]);
-    for version in [0, 2, 255] {
-        let mut peer = Peer::stranger(servent.address());
-        peer.say_bytes(&[PREFACE[0], PREFACE[1], PREFACE[2], version]);
-        peer.expect_goodbye(Goodbye::Version);
-        let reason = format!("it speaks version {version} of the protocol, not 1");
-        logged(&mut servent, &format!("no link with {}: {reason}", peer.address()));
-    }
-    still_serves(servent.address());
-}
-
-#[test]
 fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
     let mut servent = serve_tea(&[]);
     let too_long = |bytes_count: usize, max: usize| format!("a frame of {bytes_count} bytes, where {max} is the most");
@@ -62,32 +49,5 @@ fn a_frame_that_announces_too_much_is_refused_before_it_comes() {
         neighbor.expect_goodbye(Goodbye::Protocol);
         logged(&mut servent, &format!("link with neighbor {} is gone: {reason}", neighbor.address()));
     }
-    still_serves(servent.address());
-}
-
-#[test]
-fn a_frame_that_holds_no_message_ends_that_link_only() {
-    let mut servent = serve_tea(&[]);
-    let mut trailing = frame(&Message::Ping);
-    let announced = length(trailing.len() - 3);
-    trailing.push(0);
-    trailing[..4].copy_from_slice(&announced);
-    let rows: [(&[u8], &str); 4] = [
-        (&trailing, "a frame that holds no message: "),
-        (&[0, 0, 0, 2, 0, 0xfa], "a frame that holds no message: "),
-        (&[0, 0, 0, 0], "a frame that holds no message: "),
-        // A request for an empty key.
-        (&[0, 0, 0, 5, 0, 4, 1, 0, 0], "a frame that holds no message: the key is empty"),
-    ];
-    let mut bystander = Peer::neighbor(servent.address());
-    for (bytes, reason) in rows {
-        let mut peer = Peer::neighbor(servent.address());
-        peer.say_bytes(bytes);
-        peer.expect_goodbye(Goodbye::Protocol);
-        let line = logged(&mut servent, &format!("link with neighbor {} is gone: ", peer.address()));
-        assert!(line.contains(reason), "{line}");
-    }
-    bystander.say(&Message::Ping);
-    assert_eq!(bystander.expect(), Message::Pong);
     still_serves(servent.address());
 }

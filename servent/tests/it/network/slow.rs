@@ -75,35 +75,6 @@ fn those_who_fall_silent_are_closed_with_a_reason() {
 }
 
 #[test]
-fn a_whole_conversation_may_come_one_byte_at_a_time() {
-    let servent = serve_tea(&[]);
-
-    let mut neighbor = Peer::stranger(servent.address());
-    neighbor.say_byte_by_byte(&hello(neighbor.as_servent()));
-    neighbor.expect_hello();
-
-    let mut client = Peer::stranger(servent.address());
-    client.say_byte_by_byte(&hello(Role::Client { answer_port: ANSWER_PORT }));
-    client.expect_hello();
-    client.say_byte_by_byte(&Message::Request(Request { sequence: 7, ask: ask("tea") }));
-    assert_eq!(value(&client.expect_answer()), b"green");
-    let query = neighbor.expect_query();
-    assert_eq!((query.sequence, query.client.socket.port()), (7, ANSWER_PORT));
-    neighbor.say_byte_by_byte(&Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally: Tally::default() }));
-    let tally = Tally { reached: 1, answers: 1, copies: 1, answer_sum: client.mark, ..Tally::default() };
-    assert_eq!(client.expect_finished().tally, tally);
-
-    let port = AnswerPort::open();
-    neighbor.say_byte_by_byte(&Message::query(peers::query(port.address(), ask("tea"), 0)));
-    let mut answered = port.accept();
-    answered.say_byte_by_byte(&hello(Role::Client { answer_port: port.address().port() }));
-    answered.expect_hello();
-    assert_eq!(value(&answered.expect_answer()), b"green");
-    answered.say_byte_by_byte(&Message::Ping);
-    assert_eq!(answered.expect(), Message::Pong);
-}
-
-#[test]
 fn many_messages_may_come_in_one_piece() {
     let servent = serve(&["-"]);
     let mut bytes = PREFACE.to_vec();

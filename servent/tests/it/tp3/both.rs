@@ -6,7 +6,7 @@ use super::*;
 use common::message::Echo;
 use common::query::{Query, Tally};
 use common::session::{EndReason, Ending, Question};
-use peers::{AnswerPort, ask};
+use peers::ask;
 use topologies::asking::{self, Asked};
 
 /// What the echo to a native copy must say of one TP3 neighbor it was passed on to.
@@ -228,14 +228,4 @@ fn what_tp3_cannot_say_is_left_out_and_closes_nothing() {
     assert_eq!(tp3.leave(), b"");
     drop(native);
     still_serves(&servent);
-}
-
-#[test]
-fn a_native_client_is_not_mistaken_for_one_of_tp3() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut native = Peer::neighbor(servent.address());
-    let port = AnswerPort::open();
-    let query = native.pass_on(port.address(), ask("tea"), 0);
-    let (mut answers, from) = port.accept_and_greet();
-    assert_eq!((answers.expect_answer().sequence, from), (query.sequence, servent.address()));
 }

@@ -3,59 +3,6 @@
 use super::*;
 
 #[test]
-fn what_a_client_says_may_be_cut_anywhere() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut bystander = Client::attach(servent.address());
-    let answers = Answers::open();
-    let length = [id(1), keyreq(0, "tea"), toporeq(0)].concat().len();
-    for cut in 1..length {
-        let sequences = [unique(), unique()];
-        let bytes = [id(answers.address().port()), keyreq(sequences[0], "tea"), toporeq(sequences[1])].concat();
-        let mut wire = Wire::connect(servent.address());
-        wire.say(&bytes[..cut]);
-        let_it_read(&mut bystander);
-        wire.say(&bytes[cut..]);
-        let heard = answers.take(2);
-        assert_eq!(heard.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), sequences, "cut at {cut}");
-        assert_eq!(
-            heard.iter().map(|answer| &answer.value[..]).collect::<Vec<_>>(),
-            [b"green", &own_name(&servent)[..]]
-        );
-    }
-}
-
-#[test]
-fn what_a_neighbor_says_may_be_cut_anywhere() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut other = Wire::neighbor(servent.address());
-    let mut bystander = Client::attach(servent.address());
-    let answers = Answers::open();
-    let path = "192.0.2.1:9000";
-    let length =
-        id(0).len() + Flood::key(NOBODY, "tea", 1).bytes().len() + Flood::topology(NOBODY, path, 1).bytes().len();
-    for cut in 1..length {
-        let (key, topology) = (Flood::key(answers.address(), "tea", 1), Flood::topology(answers.address(), path, 1));
-        let bytes = [id(0), key.bytes(), topology.bytes()].concat();
-        let mut wire = Wire::connect(servent.address());
-        wire.say(&bytes[..cut]);
-        let_it_read(&mut bystander);
-        wire.say(&bytes[cut..]);
-        let heard = answers.take(2);
-        assert_eq!([heard[0].sequence, heard[1].sequence], [key.sequence, topology.sequence], "cut at {cut}");
-        let longer = heard[1].value.clone();
-        // The bystander's floods go to it as well.
-        let mut passed_on = Vec::new();
-        while passed_on.len() < 2 {
-            let flood = other.hear_flood();
-            if flood.client == answers.address() {
-                passed_on.push(flood);
-            }
-        }
-        assert_eq!(passed_on, [key.with_ttl(0), Flood { ttl: 0, info: longer, ..topology }], "cut at {cut}");
-    }
-}
-
-#[test]
 fn a_connection_that_ends_inside_a_message_harms_nobody() {
     let servent = serve_tea(&["--tp3"]);
     let [mut one, mut other] = neighbors(&servent);
@@ -76,31 +23,6 @@ fn a_connection_that_ends_inside_a_message_harms_nobody() {
     expect_nothing_more(&mut one, &mut other);
     expect_nothing_more(&mut other, &mut one);
     still_serves(&servent);
-}
-
-#[test]
-fn several_messages_may_come_in_one_segment() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut other = Wire::neighbor(servent.address());
-    let answers = Answers::open();
-
-    let mut bytes = id(0);
-    let floods: Vec<Flood> = (0..1_000).map(|_| Flood::key(NOBODY, UNKNOWN, 3)).collect();
-    floods.iter().for_each(|flood| bytes.extend(flood.bytes()));
-    let last = Flood::key(answers.address(), "tea", 3);
-    bytes.extend(last.bytes());
-    let mut neighbor = Wire::connect(servent.address());
-    neighbor.say(&bytes);
-    for flood in floods.iter().chain([&last]) {
-        assert_eq!(other.hear_flood(), flood.with_ttl(2));
-    }
-    assert_eq!(answers.next().sequence, last.sequence);
-
-    let mut client = Wire::connect(servent.address());
-    let requests = [keyreq(0, "tea"), toporeq(1), keyreq(2, UNKNOWN), keyreq(3, "tea")];
-    client.say(&[id(answers.address().port()), requests.concat()].concat());
-    let sequences: Vec<u32> = answers.take(3).iter().map(|answer| answer.sequence).collect();
-    assert_eq!(sequences, [0, 1, 3]);
 }
 
 #[test]

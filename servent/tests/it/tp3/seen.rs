@@ -78,25 +78,6 @@ fn requests_for_keys_and_for_the_topology_share_one_counter() {
 }
 
 #[test]
-fn a_copy_that_may_go_further_is_passed_on_again_and_not_answered_again() {
-    let servent = serve_tea(&["--tp3"]);
-    let [mut one, mut other, mut third] = neighbors(&servent);
-    let answers = Answers::open();
-    let flood = Flood::key(answers.address(), "tea", 1);
-    one.pass_on(&flood);
-    assert_eq!(answers.next().sequence, flood.sequence);
-    assert_eq!(third.hear_flood(), flood.with_ttl(0));
-    assert_eq!(other.hear_flood(), flood.with_ttl(0));
-    other.pass_on(&flood.with_ttl(3));
-    assert_eq!(third.hear_flood(), flood.with_ttl(2));
-    assert_eq!(one.hear_flood(), flood.with_ttl(2));
-    one.pass_on(&flood.with_ttl(2));
-    expect_nothing_more(&mut one, &mut third);
-    expect_no_more_answers(&mut one, &answers);
-    expect_no_more_answers(&mut other, &answers);
-}
-
-#[test]
 fn with_forward_once_a_copy_that_may_go_further_is_a_duplicate() {
     let servent = serve_tea(&["--tp3", "--forward-once"]);
     let [mut one, mut other, mut third] = neighbors(&servent);
@@ -137,51 +118,4 @@ fn a_flood_sent_back_by_those_it_was_sent_to_changes_nothing_for_the_client() {
     let sequence = client.ask("tea");
     assert_eq!(client.answers.next().sequence, sequence);
     client.answers.expect_nobody();
-}
-
-#[test]
-fn neighbors_that_never_discard_a_duplicate_get_one_answer_and_one_copy() {
-    let servent = serve_tea(&["--tp3"]);
-    let [mut one, mut other, mut third] = neighbors(&servent);
-    let answers = Answers::open();
-    let flood = Flood::key(answers.address(), "tea", 3);
-    let storm = flood.bytes().repeat(1_000);
-    for _ in 0..20 {
-        one.say(&storm);
-        other.say(&storm);
-    }
-    expect_no_more_answers_but_one(&mut one, &answers, &flood);
-    expect_no_more_answers(&mut other, &answers);
-    assert_eq!(third.hear_flood(), flood.with_ttl(2));
-    expect_nothing_more(&mut one, &mut third);
-    expect_nothing_more(&mut other, &mut third);
-}
-
-/// That this flood was answered once, and nothing was after it.
-fn expect_no_more_answers_but_one(neighbor: &mut Wire, answers: &Answers, flood: &Flood) {
-    assert_eq!(answers.next().sequence, flood.sequence);
-    expect_no_more_answers(neighbor, answers);
-}
-
-#[test]
-fn a_restarted_client_counts_from_0_again_and_is_answered_again() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let answers = Answers::open();
-    let flood = Flood { kind: Kind::Key, ttl: 3, sequence: 0, client: answers.address(), info: b"tea".to_vec() };
-    for _ in 0..4 {
-        let mut client = attach(servent.address(), answers.address());
-        client.say(&keyreq(0, "tea"));
-        let answer = answers.next();
-        assert_eq!((answer.sequence, &answer.value[..]), (0, &b"green"[..]));
-        assert_eq!(neighbor.hear_flood(), flood);
-    }
-    // Not only when its former self has left.
-    let mut former = attach(servent.address(), answers.address());
-    former.say(&keyreq(0, "tea"));
-    assert_eq!(answers.next().sequence, 0);
-    let mut client = attach(servent.address(), answers.address());
-    client.say(&keyreq(0, "tea"));
-    assert_eq!(answers.next().sequence, 0);
-    answers.expect_nobody();
 }

@@ -4,58 +4,6 @@ use super::*;
 use peers::tp3::shortened;
 
 #[test]
-fn a_text_of_400_bytes_is_taken_and_a_longer_one_ends_that_link_only() {
-    let servent = serve_tea(&["--tp3"]);
-    let [mut one, mut other] = neighbors(&servent);
-    let longest = Flood::key(NOBODY, [b'k'; TEXT_BYTES_MAX], 1);
-    one.pass_on(&longest);
-    assert_eq!(other.hear_flood(), longest.with_ttl(0));
-
-    let too_long = |header: &[u8], count: u16| [header, &count.to_be_bytes()].concat();
-    let key = Flood::key(NOBODY, "", 1).header();
-    let topology = Flood::topology(NOBODY, "", 1).header();
-    for header in [&key, &topology] {
-        // With all its bytes, and announced only.
-        for bytes in
-            [[too_long(header, 401), vec![b'k'; 401]].concat(), too_long(header, 401), too_long(header, u16::MAX)]
-        {
-            let mut neighbor = Wire::neighbor(servent.address());
-            neighbor.say(&bytes);
-            assert_eq!(neighbor.bytes_until_end(), b"", "{bytes:02x?}");
-        }
-    }
-    for count in [401, u16::MAX] {
-        let mut client = Client::attach(servent.address());
-        client.contact.say(&too_long(&keyreq(0, "")[..6], count));
-        assert_eq!(client.contact.bytes_until_end(), b"");
-    }
-    expect_nothing_more(&mut one, &mut other);
-    expect_nothing_more(&mut other, &mut one);
-    still_serves(&servent);
-}
-
-#[test]
-fn a_value_over_400_bytes_is_answered_as_its_first_397_and_three_dots() {
-    let value = |count: usize| (b'a'..=b'z').cycle().take(count).collect::<Vec<u8>>();
-    let lines: Vec<String> = [399, 400, 401, 5_000, 1_000_000]
-        .map(|count| format!("k{count} {}\n", String::from_utf8(value(count)).unwrap()))
-        .to_vec();
-    let file = DataFile::new(lines.concat());
-    let servent = serve_tp3(&[file.path()]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    let answers = Answers::open();
-    for count in [399, 400, 401, 5_000, 1_000_000] {
-        let key = format!("k{count}");
-        let expected = shortened(&value(count));
-        assert_eq!(expected.len(), count.min(TEXT_BYTES_MAX));
-        assert_eq!(client.value(&key), expected, "{count}");
-        neighbor.pass_on(&Flood::key(answers.address(), &key, 0));
-        assert_eq!(answers.next().value, expected, "{count}");
-    }
-}
-
-#[test]
 fn a_path_over_400_bytes_is_cut_likewise_and_goes_on_so() {
     let servent = serve_tp3(&["-"]);
     let [mut one, mut other] = neighbors(&servent);

@@ -3,24 +3,6 @@
 use super::*;
 
 #[test]
-fn floods_run_both_ways_over_a_connection_that_began_with_id_0() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    let sequence = client.ask("coffee");
-    assert_eq!(neighbor.hear_flood(), client.flood(Kind::Key, sequence, "coffee"));
-
-    let answers = Answers::open();
-    let flood = Flood::key(answers.address(), "tea", 3);
-    neighbor.pass_on(&flood);
-    let answer = answers.next();
-    assert_eq!((answer.sequence, &answer.value[..]), (flood.sequence, &b"green"[..]));
-
-    let sequence = client.ask("milk");
-    assert_eq!(neighbor.hear_flood(), client.flood(Kind::Key, sequence, "milk"));
-}
-
-#[test]
 fn a_request_is_flooded_in_the_bytes_of_the_example() {
     let servent = serve_tp3(&["-"]);
     let mut neighbor = Wire::neighbor(servent.address());
@@ -28,18 +10,6 @@ fn a_request_is_flooded_in_the_bytes_of_the_example() {
     client.say(&[0, 5, 0, 0, 0, 1, 0, 4, b'r', b't', b'm', b'p']);
     let expected = [0, 7, 0, 3, 0, 0, 0, 1, 0x7f, 0, 0, 1, 0x27, 6, 0, 4, 0x72, 0x74, 0x6d, 0x70];
     assert_eq!(neighbor.hear(20), expected);
-}
-
-#[test]
-fn nobody_answers_an_id() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    assert_eq!(client.value("tea"), b"green");
-    // The first and only bytes it hears are those of the flood, and the client hears none at all.
-    assert_eq!(neighbor.hear_flood(), client.flood(Kind::Key, 0, "tea"));
-    assert_eq!(client.contact.leave(), b"");
-    assert_eq!(neighbor.leave(), b"");
 }
 
 #[test]
@@ -77,32 +47,6 @@ fn a_second_servent_cannot_take_the_port_answers_leave_from() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains(&format!("cannot listen on {}", servent.address())), "{}", stderr(&output));
     still_serves(&servent);
-}
-
-#[test]
-fn the_contact_begins_the_path_with_its_own_address() {
-    let servent = serve_tp3(&["-"]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    let sequence = client.ask_topology();
-    let answer = client.answers.next();
-    assert_eq!((answer.sequence, &answer.value), (sequence, &own_name(&servent)));
-    assert_eq!(neighbor.hear_flood(), client.flood(Kind::Topology, sequence, own_name(&servent)));
-}
-
-#[test]
-fn a_servent_appends_a_blank_and_its_own_address_to_the_path() {
-    let servent = serve_tp3(&["-"]);
-    let [mut one, mut other] = neighbors(&servent);
-    let answers = Answers::open();
-    for path in ["192.0.2.1:9000", "192.0.2.1:9000 192.0.2.2:9001"] {
-        let flood = Flood::topology(answers.address(), path, 3);
-        one.pass_on(&flood);
-        let path = format!("{path} {}", servent.address()).into_bytes();
-        let answer = answers.next();
-        assert_eq!((answer.sequence, &answer.value), (flood.sequence, &path));
-        assert_eq!(other.hear_flood(), Flood { ttl: 2, info: path, ..flood });
-    }
 }
 
 #[test]
