@@ -353,6 +353,14 @@ fn every_limit_of_the_network_is_on_a_page() {
     }
 }
 
+#[test]
+fn every_fault_is_on_the_page_of_tests() {
+    let page = read("docs/TESTING.md");
+    for (_, name, ..) in sim::plan::FaultKind::ALL {
+        assert!(page.contains(&format!("`{name}`")), "{name} is on no row");
+    }
+}
+
 /// A name tells one test, though cargo takes it for all whose names have it in them: what a page says of it is seen in that
 /// one. Whoever means all tests of a file names none, or the file as the module it is.
 #[test]

@@ -192,6 +192,24 @@ fn every_kind_of_fault_alone_breaks_nothing() {
     }
 }
 
+/// Other than where it befalls nobody, or, of dials, clients. Beside it a link falls, without which no name is looked up
+/// again.
+#[test]
+fn every_kind_of_fault_does_something_to_somebody() {
+    for (kind, name, ..) in FaultKind::ALL {
+        let does_something = |seed: &u64| {
+            let of_both = Faults { counts: vec![(FaultKind::LinkDown, 1..=1), (kind, 1..=2)] };
+            let scene = drawn(*seed, 4..10, of_both);
+            let mut without = scene.clone();
+            for fault in without.faults.iter_mut().skip(1) {
+                fault.servents.clear();
+            }
+            run(&scene).events != run(&without).events
+        };
+        assert!((0..20).any(|seed| does_something(&seed)), "{name}");
+    }
+}
+
 #[test]
 fn all_faults_at_once_break_nothing() {
     for seed in seeds(0..100) {

@@ -134,7 +134,16 @@ impl Hostile {
                 let deeds = vec![Deed::Counterfeit];
                 Some(Hostile { claim: Claim::Itself, deeds, deeds_left, reads: true, echoes: true, ..drawn })
             }
-            _ => None,
+            FaultKind::LinkDown
+            | FaultKind::Flap
+            | FaultKind::Clog
+            | FaultKind::SlowReader
+            | FaultKind::Partition
+            | FaultKind::Crash
+            | FaultKind::Pause
+            | FaultKind::DialRefused
+            | FaultKind::DialSilent
+            | FaultKind::LookUp => None,
         }
     }
 
