@@ -27,10 +27,11 @@ use scene::Scene;
 /// Whatever runs a scene.
 pub type Engine = fn(&Scene) -> RunOutcome;
 
-/// Runs a scene with the engine it asks for.
+/// Runs a scene with the engine it asks for. One that asks for none of the bytes has native ones all the same where faults
+/// are to befall them, and where a servent may let one way shadow another: what must come of that is known to the witness
+/// of the world alone.
 #[must_use]
 pub fn run(scene: &Scene) -> RunOutcome {
-    // Where a servent lets one way shadow another, what must come of it is known to the witness of the world alone.
     let may_shadow = scene.plan.delays != Delays::Equal && scene.forward_once.contains(&true);
     let is_plain = scene.plan.wire == Wire::None && scene.plan.faults.is_none() && !may_shadow;
     if is_plain { crowd::run(scene) } else { world::run(scene) }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::shapes::built_degree;
 
@@ -87,7 +86,8 @@ pub enum Delays {
 /// What links carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
-    /// Messages as they are, of an overlay where nothing goes wrong: faults befall bytes.
+    /// Messages as they are, where what comes of them is known without bytes; bytes of the native dialect where it is not
+    /// ([`crate::run`]).
     None,
     /// Bytes of the native dialect.
     Native,
@@ -299,11 +299,6 @@ impl Item {
             Item::Fault(_) => Item::Fault(next),
         })
     }
-}
-
-impl Delays {
-    /// The longest anything takes that is not held up by a fault.
-    pub const LONGEST: Duration = Duration::from_millis(100);
 }
 
 impl fmt::Display for Item {

@@ -27,25 +27,26 @@ pub(super) fn begin(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
     let (kind, first, pair) = (trouble.kind, trouble.first(), trouble.pair());
     shell.note(first.unwrap_or_default(), Noted::FaultBegins);
     show_witness(shell, fault, true);
-    match kind {
-        FaultKind::LinkDown => {
+    match (kind, first) {
+        (FaultKind::LinkDown, _) => {
             for connection in between(&shell.network, pair) {
                 shell.network.reset(connection);
             }
         }
-        FaultKind::Flap => {
+        (FaultKind::Flap, _) => {
             for connection in between(&shell.network, pair) {
                 flap_later(shell, connection);
             }
         }
-        FaultKind::Clog => clog(&mut shell.network, pair, true),
-        FaultKind::SlowReader => slow_down(shell, fault, first),
-        FaultKind::Partition => part(shell, fault, true),
-        FaultKind::Crash => crash(shell, fault, first),
-        FaultKind::Pause => pause(shell, fault, first),
+        (FaultKind::Clog, _) => clog(&mut shell.network, pair, true),
+        (FaultKind::Partition, _) => part(shell, fault, true),
+        (FaultKind::SlowReader, Some(servent)) => slow_down(shell, fault, servent),
+        (FaultKind::Crash, Some(servent)) => crash(shell, fault, servent),
+        (FaultKind::Pause, Some(servent)) => pause(shell, fault, servent),
+        (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, None) => {}
         // Dials and look-ups ask which of these are on; who is hostile comes by itself.
-        FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger => {
-        }
+        (FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp, _) => {}
+        (FaultKind::Hostile | FaultKind::Forger, _) => {}
     }
 }
 
@@ -57,29 +58,19 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
     let (kind, first, pair) = (trouble.kind, trouble.first(), trouble.pair());
     shell.note(first.unwrap_or_default(), Noted::FaultEnds);
     show_witness(shell, fault, false);
-    match kind {
-        FaultKind::Clog => clog(&mut shell.network, pair, false),
-        FaultKind::SlowReader => speed_up(&mut shell.network, first),
-        FaultKind::Partition => part(shell, fault, false),
-        FaultKind::Crash => {
-            if let Some(servent) = first.filter(|_| struck.is_some()) {
-                scenery::start_servent(shell, servent);
-            }
+    match (kind, first) {
+        (FaultKind::Clog, _) => clog(&mut shell.network, pair, false),
+        (FaultKind::Partition, _) => part(shell, fault, false),
+        (FaultKind::SlowReader, Some(servent)) => speed_up(&mut shell.network, servent),
+        (FaultKind::Crash, Some(servent)) if struck.is_some() => scenery::start_servent(shell, servent),
+        // It may have crashed meanwhile, and be somebody else.
+        (FaultKind::Pause, Some(servent)) if struck == Some(shell.network.machines[servent].life) => {
+            shell.resume(servent);
         }
-        FaultKind::Pause => {
-            // It may have crashed meanwhile, and be somebody else.
-            if let Some(servent) = first.filter(|servent| struck == Some(shell.network.machines[*servent].life)) {
-                shell.resume(servent);
-            }
-        }
+        (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, _) => {}
         // The minds put these right, nothing of them is left once they are off, or whoever it was goes by itself.
-        FaultKind::LinkDown
-        | FaultKind::Flap
-        | FaultKind::DialRefused
-        | FaultKind::DialSilent
-        | FaultKind::LookUp
-        | FaultKind::Hostile
-        | FaultKind::Forger => {}
+        (FaultKind::LinkDown | FaultKind::Flap | FaultKind::DialRefused | FaultKind::DialSilent, _) => {}
+        (FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger, _) => {}
     }
 }
 
@@ -165,8 +156,7 @@ fn part(shell: &mut Shell<SceneFace<'_>>, fault: usize, begins: bool) {
 
 // ---- servents ----
 
-fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
-    let Some(servent) = servent else { return };
+fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
     let random = &mut shell.face.troubles.0[fault].random;
     let bytes = 1 + random.index(usize::try_from(SLOW_BYTES_MAX).unwrap_or(1));
     let pause = random.within(SLOW_PAUSE.0, SLOW_PAUSE.1);
@@ -176,24 +166,24 @@ fn slow_down(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usi
     machine.slow = Some(Slow { bytes, pause, faults });
 }
 
-fn speed_up(network: &mut SceneNetwork, servent: Option<usize>) {
-    let Some(servent) = servent else { return };
+fn speed_up(network: &mut SceneNetwork, servent: usize) {
     let slow = &mut network.machines[servent].slow;
     let is_well = slow.as_mut().is_some_and(|slow| slow.faults.change(false));
     *slow = slow.filter(|slow| slow.faults.is_held());
     network.check(is_well, "somebody is fast again that nothing slowed down");
 }
 
-fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
-    let Some(servent) = servent.filter(|servent| shell.network.machines[*servent].is_running()) else { return };
+fn pause(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
+    if !shell.network.machines[servent].is_running() {
+        return;
+    }
     shell.face.troubles.0[fault].struck = Some(shell.network.machines[servent].life);
     shell.pause(servent);
 }
 
 /// A servent is gone. Either its machine vanishes with it, without a word, and the others have to notice; or its
 /// system closes what it had open, in order or not.
-fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: Option<usize>) {
-    let Some(servent) = servent else { return };
+fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
     let machine = &shell.network.machines[servent];
     if !machine.is_running() {
         return;

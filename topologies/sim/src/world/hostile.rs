@@ -10,14 +10,14 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::link::Purpose;
-use common::message::{Echo, Hello, Message, Request, Role, ServentId};
+use common::message::{Echo, Hello, Message, Request, Role};
 use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
 
 use super::clock::{MILLISECOND, Nanos};
 use super::dials::Caller;
 use super::ends::{EndAt, EndStage};
 use super::events::WorldEvent;
-use super::liar::Liar;
+use super::liar::{Liar, an_id};
 use super::scenery::{self, SceneEvent, SceneFace};
 use super::shell::{Departure, Shell};
 use super::trace::Noted;
@@ -212,7 +212,7 @@ impl Hostile {
         let servents = shell.face.scene.graph.servents();
         let random = &mut self.random;
         let other = if random.chance(50) { self.target } else { random.index(servents) };
-        let own_id = ServentId(u128::from(random.number()) << 64 | u128::from(random.number()));
+        let own_id = an_id(random);
         let own = shell.network.address(shell.network.end(at).node);
         let role = match self.claim {
             Claim::Itself => Role::Servent { id: own_id, advertised: own },

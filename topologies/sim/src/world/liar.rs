@@ -122,6 +122,6 @@ fn lie(random: &mut Random, query: &Query) -> (Answer, Option<bool>) {
     }
 }
 
-fn an_id(random: &mut Random) -> ServentId {
+pub(super) fn an_id(random: &mut Random) -> ServentId {
     ServentId(u128::from(random.number()) << 64 | u128::from(random.number()))
 }

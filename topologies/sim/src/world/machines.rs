@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::clock::Nanos;
 use super::events::Notice;
 use super::holds::Holds;
+use crate::cast;
 
 /// Who lives at an address, or did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub(super) enum MachineKind {
     Client,
     /// Nobody of ours.
     Stranger,
+}
+
+impl MachineKind {
+    /// Where the one of this number is.
+    pub(super) fn address(self, number: usize) -> SocketAddr {
+        match self {
+            MachineKind::Servent => cast::servent_address(number),
+            MachineKind::Client => cast::client_address(number),
+            MachineKind::Stranger => cast::stranger_address(number),
+        }
+    }
 }
 
 /// How a slow reader reads.
@@ -56,9 +68,9 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(address: SocketAddr, kind: MachineKind, place: usize) -> Machine {
+    pub(super) fn new(kind: MachineKind, number: usize, place: usize) -> Machine {
         Machine {
-            address,
+            address: kind.address(number),
             kind,
             place,
             life: 0,

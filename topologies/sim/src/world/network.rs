@@ -77,10 +77,10 @@ impl<E> SimNetwork<E> {
     // ---- machines and connections ----
 
     /// A machine more, which nobody lives on yet.
-    pub(super) fn add(&mut self, address: SocketAddr, kind: MachineKind, place: usize) -> usize {
-        self.machines.push(Machine::new(address, kind, place));
-        let node = self.machines.len() - 1;
-        self.by_address.insert(address, node);
+    pub(super) fn add(&mut self, kind: MachineKind, number: usize, place: usize) -> usize {
+        let node = self.machines.len();
+        self.machines.push(Machine::new(kind, number, place));
+        self.by_address.insert(self.address(node), node);
         node
     }
 
@@ -186,8 +186,6 @@ impl<E> SimNetwork<E> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use common::dialect::Dialect;
     use common::overlay::Dial;
 
@@ -204,8 +202,8 @@ mod tests {
         let mut network = SimNetwork::new(Ways::told(10 * MILLISECOND), true);
         network.ways.window_bytes = 64;
         for node in 0..2 {
-            network.add(SocketAddr::from((Ipv4Addr::new(10, 0, 0, node), 9000)), MachineKind::Servent, node.into());
-            network.machines[usize::from(node)].state = MachineState::Running;
+            network.add(MachineKind::Servent, node, node);
+            network.machines[node].state = MachineState::Running;
         }
         let caller = Caller::Mind(Dial::Neighbor(0));
         let address = network.address(1);
@@ -257,6 +255,6 @@ mod tests {
         for node in 0..2 {
             assert_eq!(network.at_address(network.address(node)), Some(node));
         }
-        assert_eq!(network.at_address(SocketAddr::from((Ipv4Addr::new(10, 0, 0, 1), 7000))), None);
+        assert_eq!(network.at_address(MachineKind::Client.address(1)), None);
     }
 }

@@ -201,16 +201,14 @@ fn ends_even(address: SocketAddr) -> bool {
 /// Who there is from the beginning, at their addresses.
 pub(super) fn add_servents(shell: &mut Shell<SceneFace<'_>>) {
     for servent in 0..shell.face.scene.graph.servents() {
-        shell.add(cast::servent_address(servent), MachineKind::Servent, servent);
+        shell.add(MachineKind::Servent, servent, servent);
     }
 }
 
 /// Somebody who comes to a servent in the midst of it, with the next number of all who do.
 fn add_guest(shell: &mut Shell<SceneFace<'_>>, kind: MachineKind, place: usize) -> usize {
     let guest = shell.nodes_count() - shell.face.scene.graph.servents();
-    let is_client = kind == MachineKind::Client;
-    let address = if is_client { cast::client_address(guest) } else { cast::stranger_address(guest) };
-    shell.add(address, kind, place)
+    shell.add(kind, guest, place)
 }
 
 /// Somebody without a mind of ours comes to a servent.

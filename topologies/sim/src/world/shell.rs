@@ -9,7 +9,6 @@ mod telling;
 mod time;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::net::SocketAddr;
 
 use common::exchange::{Exchange, Transport};
 use common::link::{LinkId, SendError};
@@ -138,10 +137,10 @@ impl<F: Face> Shell<F> {
     // ---- who there is ----
 
     /// A machine more, which nobody lives on yet.
-    pub(super) fn add(&mut self, address: SocketAddr, kind: MachineKind, place: usize) -> usize {
+    pub(super) fn add(&mut self, kind: MachineKind, number: usize, place: usize) -> usize {
         let exchange = Exchange::client(Accepts::ANY);
         self.nodes.push(Node { mind: Mind::Gone, exchange, scheduled: Nanos::MAX, links_scheduled: Nanos::MAX });
-        self.network.add(address, kind, place)
+        self.network.add(kind, number, place)
     }
 
     /// Somebody begins to live at a node, with links of this kind.

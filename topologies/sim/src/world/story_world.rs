@@ -35,7 +35,6 @@ use super::machines::MachineKind;
 use super::network::SimNetwork;
 use super::shell::{Departure, Mind, Shell};
 use super::ways::Ways;
-use crate::cast;
 
 /// More steps than this without an end are a loop.
 const STEPS_MAX: u64 = 3_000_000;
@@ -313,20 +312,15 @@ impl Face for StoryFace {
         message: &Message,
         said: &Result<(), SendError>,
     ) {
-        let at = EndAt::of(link);
-        let [from, to] = [at, at.other()].map(|at| network.end(at).node);
+        let [from, to] = nodes_of(network, link);
         match said {
-            Ok(()) => self.look_at_said(network, from, to, message),
-            Err(error) => {
-                let (from, to, error) = (NodeId(from), NodeId(to), error.clone());
-                self.record(network, Record::Unsendable { from, to, error });
-            }
+            Ok(()) => self.look_at_said(network, from.0, to.0, message),
+            Err(error) => self.record(network, Record::Unsendable { from, to, error: error.clone() }),
         }
     }
 
     fn on_heard(&mut self, network: &SimNetwork<Infallible>, link: LinkId, heard: &Heard) {
-        let at = EndAt::of(link);
-        let [at, other] = [at, at.other()].map(|at| NodeId(network.end(at).node));
+        let [at, other] = nodes_of(network, link);
         let record = match heard.clone() {
             Heard::Message(message) => Record::Said { from: other, to: at, message },
             Heard::Malformed(error) => Record::Bad { at, from: other, error },
@@ -352,14 +346,19 @@ impl Face for StoryFace {
     }
 
     fn on_closing(&mut self, network: &SimNetwork<Infallible>, link: LinkId) {
-        let at = EndAt::of(link);
-        let [by, other] = [at, at.other()].map(|at| NodeId(network.end(at).node));
+        let [by, other] = nodes_of(network, link);
         self.record(network, Record::Closed { by, other });
     }
 
     fn on_request(&mut self, network: &SimNetwork<Infallible>, client: usize, sequence: u64) {
         self.queries.push(QueryId { sequence, client: network.address(client) });
     }
+}
+
+/// Who has this end of a link, and who the other.
+fn nodes_of(network: &SimNetwork<Infallible>, link: LinkId) -> [NodeId; 2] {
+    let at = EndAt::of(link);
+    [at, at.other()].map(|at| NodeId(network.end(at).node))
 }
 
 /// A world, and whoever is in it.
@@ -499,17 +498,12 @@ impl StoryWorld {
 
     fn add(&mut self, kind: MachineKind, plan: StartedAs) -> NodeId {
         let node = self.shell.nodes_count();
-        let address = match kind {
-            MachineKind::Servent => cast::servent_address(node),
-            MachineKind::Client => cast::client_address(node),
-            MachineKind::Stranger => cast::stranger_address(node),
-        };
         let person = Person { plan, starts: 0, is_attached: false };
         if self.shell.face.people.iter().any(|other| other.name() == person.name()) {
             self.shell.broke(&format!("there is a {} already", person.name()));
         }
         self.shell.face.people.push(person);
-        NodeId(self.shell.add(address, kind, node))
+        NodeId(self.shell.add(kind, node, node))
     }
 
     /// Who is called that.

@@ -1,10 +1,9 @@
 //! What keeps anything from crossing, and who gives up on the other end for it.
 
+use super::{SimNetwork, UNHEARD_MAX};
 use crate::world::clock::{Nanos, SECOND};
 use crate::world::ends::{EndAt, Party};
 use crate::world::events::WorldEvent;
-
-use super::{SimNetwork, UNHEARD_MAX};
 
 /// How long the system lets what was sent go without acknowledgement (`TCP_USER_TIMEOUT` of the programs).
 pub(super) const UNACKNOWLEDGED_MAX: Nanos = 10 * SECOND;

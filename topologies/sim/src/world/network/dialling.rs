@@ -6,14 +6,13 @@ use common::dialect::Dialect;
 use common::limits::DIAL_WAIT_MAX;
 use common::link::Purpose;
 
+use super::SimNetwork;
 use crate::world::clock::nanos;
 use crate::world::dials::{Caller, Fate, Knock};
 use crate::world::ends::{Connection, End, EndAt, EndStage};
 use crate::world::events::{Notice, WorldEvent};
 use crate::world::machines::{MachineKind, MachineState};
 use crate::world::pipes::Pipe;
-
-use super::SimNetwork;
 
 /// What comes of a dial as soon as it comes to whom it was for.
 pub(crate) enum Knocked {

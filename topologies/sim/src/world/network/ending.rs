@@ -1,10 +1,9 @@
 //! How connections end: in order, by a reset, or with their machine and without a word.
 
+use super::{LinkNews, SimNetwork, UNHEARD_MAX};
 use crate::world::ends::{EndAt, EndStage, Party};
 use crate::world::machines::MachineState;
 use crate::world::pipes::Load;
-
-use super::{LinkNews, SimNetwork, UNHEARD_MAX};
 
 impl<E> SimNetwork<E> {
     /// An end lets go of a connection, or loses it.

@@ -1,12 +1,11 @@
 //! What is on its way: it is written, sets out, arrives in order when its reader can read, and makes room for more.
 
+use super::SimNetwork;
+use super::blocking::UNACKNOWLEDGED_MAX;
 use crate::world::clock::Nanos;
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::WorldEvent;
 use crate::world::pipes::Load;
-
-use super::SimNetwork;
-use super::blocking::UNACKNOWLEDGED_MAX;
 
 /// So many pieces of so many bytes are kept at most.
 const SPARE_MAX: usize = 256;

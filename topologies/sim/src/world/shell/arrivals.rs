@@ -3,6 +3,7 @@
 use common::exchange::Exchange;
 use common::wire::Accepts;
 
+use super::{Departure, Mind, Shell};
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::Notice;
 use crate::world::face::Face;
@@ -11,8 +12,6 @@ use crate::world::machines::MachineState;
 use crate::world::network::{Arrived, IT_BROKE, IT_CLOSED, IT_IS_GONE};
 use crate::world::pipes::Load;
 use crate::world::trace::Noted;
-
-use super::{Departure, Mind, Shell};
 
 impl<F: Face> Shell<F> {
     pub(super) fn on_arrival(&mut self, from: EndAt) {

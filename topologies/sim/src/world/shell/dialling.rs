@@ -7,14 +7,13 @@ use common::link::Purpose;
 use common::overlay::{self, Opening};
 use common::session;
 
+use super::{Mind, Shell, StrangerNews};
 use crate::world::dials::{Caller, Knock};
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::Notice;
 use crate::world::face::Face;
 use crate::world::network::Knocked;
 use crate::world::trace::Noted;
-
-use super::{Mind, Shell, StrangerNews};
 
 impl<F: Face> Shell<F> {
     pub(crate) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {

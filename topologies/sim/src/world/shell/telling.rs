@@ -4,18 +4,17 @@ use common::disk::{Job, JobDone};
 use common::exchange::{Heard, Outside};
 use common::link::LinkId;
 use common::message::Message;
-use common::overlay::{self};
+use common::overlay;
 use common::session::{self, Session};
 use common::time::Time;
 use common::wire::WireError;
 
+use super::{Mind, Shell, StrangerNews};
 use crate::world::dials::Caller;
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::{Notice, WorldEvent};
 use crate::world::face::{Face, FaceNetwork, LookUp};
 use crate::world::trace::Noted;
-
-use super::{Mind, Shell, StrangerNews};
 
 impl<F: Face> Shell<F> {
     /// Tells whoever is at a node what was heard on its links.

@@ -4,12 +4,11 @@ use common::overlay;
 use common::session;
 use common::time::Time;
 
+use super::{Departure, Mind, Shell};
 use crate::world::clock::{Nanos, nanos};
 use crate::world::events::WorldEvent;
 use crate::world::face::Face;
 use crate::world::trace::Noted;
-
-use super::{Departure, Mind, Shell};
 
 impl<F: Face> Shell<F> {
     pub(super) fn on_due(&mut self, node: usize) {
