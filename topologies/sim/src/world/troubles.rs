@@ -139,3 +139,43 @@ impl Troubles {
         Some(trouble.random.within(FLAP_PAUSE.0, FLAP_PAUSE.1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::scene::tests::chain;
+    use crate::world::ways::Ways;
+
+    #[test]
+    fn a_dial_comes_to_what_is_made_of_it_by_the_fault_that_is_on() {
+        let mut network = SimNetwork::<()>::new(Ways::told(0), true);
+        for servent in 0..3 {
+            network.add(MachineKind::Servent, servent, servent);
+        }
+        let client = network.add(MachineKind::Client, 0, 0);
+        for (kind, befallen, from, to, fate) in [
+            (FaultKind::LinkDown, &[0, 1][..], 1, 0, Some(Fate::Unreachable)),
+            (FaultKind::LinkDown, &[0, 1], 0, 2, None),
+            // Who hears nothing, or is not heard, does not come to be linked.
+            (FaultKind::Clog, &[0, 1], 1, 0, Some(Fate::Silence)),
+            (FaultKind::Partition, &[0], 0, 1, Some(Fate::Silence)),
+            (FaultKind::Partition, &[0], 1, 2, None),
+            // A client is on the side of its contact.
+            (FaultKind::Partition, &[0], 1, client, Some(Fate::Silence)),
+            (FaultKind::Partition, &[0], 0, client, None),
+            (FaultKind::DialRefused, &[2], 0, 2, Some(Fate::Refused)),
+            (FaultKind::DialRefused, &[2], 2, 0, None),
+            (FaultKind::DialSilent, &[], 2, client, Some(Fate::Silence)),
+            (FaultKind::DialSilent, &[], 2, 0, None),
+        ] {
+            let (at, lasts, servents) = (Duration::ZERO, Duration::ZERO, befallen.to_vec());
+            let fault = Fault { number: 0, kind, at, lasts, servents, one_way: false };
+            let mut troubles = Troubles::new(&Scene { faults: vec![fault], ..chain() });
+            assert_eq!(troubles.fate_of(&network, from, to), None, "it has not begun");
+            troubles.0[0].is_on = true;
+            assert_eq!(troubles.fate_of(&network, from, to), fate, "{kind:?} {from} {to}");
+        }
+    }
+}
