@@ -3,8 +3,7 @@
 //!
 //! It does not know what anything means.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::time::Time;
@@ -22,13 +21,13 @@ pub(super) fn nanos(duration: Duration) -> Nanos {
 /// What is to come, and what time it is.
 pub(super) struct EventQueue<T> {
     now: Nanos,
-    coming: BinaryHeap<Coming<T>>,
+    coming: BTreeMap<(Nanos, Rank, u64), T>,
     sequence: u64,
 }
 
 impl<T> EventQueue<T> {
     pub(super) fn new() -> EventQueue<T> {
-        EventQueue { now: 0, coming: BinaryHeap::new(), sequence: 0 }
+        EventQueue { now: 0, coming: BTreeMap::new(), sequence: 0 }
     }
 
     pub(super) fn now(&self) -> Nanos {
@@ -54,33 +53,33 @@ impl<T> EventQueue<T> {
 
     /// The same, in a place of the order that was taken before.
     pub(super) fn schedule_with(&mut self, ticket: u64, at: Nanos, what: T) {
-        self.coming.push(Coming { at: at.max(self.now), rank: Rank::Happens, place: ticket, what });
+        self.coming.insert((at.max(self.now), Rank::Happens, ticket), what);
     }
 
-    /// Has somebody of this number told that a moment has come.
+    /// Has somebody of this number told that a moment has come; once, however often it asks for that.
     pub(super) fn schedule_due(&mut self, who: usize, at: Nanos, what: T) {
-        self.coming.push(Coming { at: at.max(self.now), rank: Rank::Waits, place: who as u64, what });
+        self.coming.insert((at.max(self.now), Rank::Waits, who as u64), what);
     }
 
     /// Goes on to what comes next, and gives it.
     pub(super) fn pop(&mut self) -> Option<T> {
-        let Coming { at, what, .. } = self.coming.pop()?;
+        let ((at, ..), what) = self.coming.pop_first()?;
         self.now = at;
         Some(what)
     }
 
     /// The same, if it comes by then; otherwise goes on to then.
     pub(super) fn pop_until(&mut self, end: Nanos) -> Option<T> {
-        if self.coming.peek().is_some_and(|coming| coming.at <= end) {
+        if self.coming.first_key_value().is_some_and(|((at, ..), _)| *at <= end) {
             return self.pop();
         }
         self.now = self.now.max(end);
         None
     }
 
-    /// What is to happen, in no order, without those who wait.
+    /// What is to happen, without those who wait.
     pub(super) fn happenings(&self) -> impl Iterator<Item = &T> {
-        self.coming.iter().filter(|coming| coming.rank == Rank::Happens).map(|coming| &coming.what)
+        self.coming.iter().filter(|((_, rank, _), _)| *rank == Rank::Happens).map(|(_, what)| what)
     }
 }
 
@@ -89,38 +88,4 @@ impl<T> EventQueue<T> {
 enum Rank {
     Happens,
     Waits,
-}
-
-struct Coming<T> {
-    at: Nanos,
-    rank: Rank,
-    place: u64,
-    what: T,
-}
-
-impl<T> Coming<T> {
-    fn order(&self) -> (Nanos, Rank, u64) {
-        (self.at, self.rank, self.place)
-    }
-}
-
-impl<T> PartialEq for Coming<T> {
-    fn eq(&self, other: &Coming<T>) -> bool {
-        self.order() == other.order()
-    }
-}
-
-impl<T> Eq for Coming<T> {}
-
-impl<T> PartialOrd for Coming<T> {
-    fn partial_cmp(&self, other: &Coming<T>) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for Coming<T> {
-    /// The earliest is the greatest: that is what a heap gives first.
-    fn cmp(&self, other: &Coming<T>) -> Ordering {
-        other.order().cmp(&self.order())
-    }
 }

@@ -14,16 +14,6 @@ use super::clock::Nanos;
 use super::dials::{Caller, Fate, Knock};
 use super::network::{LinkNews, SimNetwork};
 
-/// What is found of a name that a servent looks up.
-pub(super) enum LookUp {
-    /// Where it leads, at once.
-    Found(usize),
-    /// That it leads nowhere, at once.
-    Unknown,
-    /// The one or the other, after a while.
-    Later(Nanos, Option<usize>),
-}
-
 /// Whoever runs a world. What it is only shown it may pass over.
 pub(super) trait Face: Sized {
     /// What it has come at its time, beside what follows from the rest.
@@ -31,8 +21,9 @@ pub(super) trait Face: Sized {
 
     /// What a dial comes to: what the network says of the machine, or something else.
     fn fate_of(&mut self, network: &FaceNetwork<Self>, knock: &Knock) -> Fate;
-    /// A servent looks up where its neighbor is.
-    fn look_up(&mut self, network: &FaceNetwork<Self>, servent: usize, name: &str) -> LookUp;
+    /// A servent looks up where its neighbor is: who that is, if it is anybody, and after which time it learns so, if not at
+    /// once.
+    fn look_up(&mut self, network: &FaceNetwork<Self>, servent: usize, name: &str) -> (Option<usize>, Option<Nanos>);
     /// A person at a client is told something. It may have something come of it, now.
     fn on_told(&mut self, network: &FaceNetwork<Self>, client: usize, report: Report) -> Option<Self::Event>;
     /// What must not be.

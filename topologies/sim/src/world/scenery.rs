@@ -15,7 +15,7 @@ use common::wire::Accepts;
 use super::clock::Nanos;
 use super::dials::{Caller, Fate, Knock};
 use super::ends::EndAt;
-use super::face::{Face, LookUp};
+use super::face::Face;
 use super::machines::MachineKind;
 use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
@@ -90,12 +90,12 @@ impl Face for SceneFace<'_> {
         }
     }
 
-    fn look_up(&mut self, _network: &SceneNetwork, servent: usize, name: &str) -> LookUp {
+    fn look_up(&mut self, _network: &SceneNetwork, servent: usize, name: &str) -> (Option<usize>, Option<Nanos>) {
         let number = name.strip_prefix('s').and_then(|number| number.parse::<usize>().ok());
         let found = number.filter(|number| *number < self.scene.graph.servents());
         match self.troubles.look_up(servent) {
-            Some((wait, is_in_vain)) => LookUp::Later(wait, found.filter(|_| !is_in_vain)),
-            None => found.map_or(LookUp::Unknown, LookUp::Found),
+            Some((wait, is_in_vain)) => (found.filter(|_| !is_in_vain), Some(wait)),
+            None => (found, None),
         }
     }
 

@@ -30,7 +30,7 @@ use super::clock::{Nanos, nanos};
 use super::dials::{Caller, Fate, Knock};
 use super::ends::{EndAt, Party};
 use super::events::WorldEvent;
-use super::face::{Face, LookUp};
+use super::face::Face;
 use super::machines::MachineKind;
 use super::network::SimNetwork;
 use super::shell::{Departure, Mind, Shell};
@@ -280,15 +280,18 @@ impl Face for StoryFace {
         }
     }
 
-    fn look_up(&mut self, network: &SimNetwork<Infallible>, servent: usize, name: &str) -> LookUp {
-        let found = self.people.iter().position(|person| person.name() == name);
-        match found.filter(|_| !self.unknown.contains(name)) {
-            Some(found) => LookUp::Found(found),
-            None => {
-                self.record(network, Record::NotFound { by: NodeId(servent), name: name.to_owned() });
-                LookUp::Unknown
-            }
+    fn look_up(
+        &mut self,
+        network: &SimNetwork<Infallible>,
+        servent: usize,
+        name: &str,
+    ) -> (Option<usize>, Option<Nanos>) {
+        let named = self.people.iter().position(|person| person.name() == name);
+        let found = named.filter(|_| !self.unknown.contains(name));
+        if found.is_none() {
+            self.record(network, Record::NotFound { by: NodeId(servent), name: name.to_owned() });
         }
+        (found, None)
     }
 
     fn on_told(&mut self, network: &SimNetwork<Infallible>, client: usize, report: Report) -> Option<Infallible> {

@@ -70,7 +70,7 @@ impl<'s> Witness<'s> {
             queries: WatchedQueries::default(),
             forgeries: Forgeries::new(scene.plan.wire),
             flood: WatchedFlood::new(scene),
-            lies: Lies::new(servents),
+            lies: Lies::default(),
             answers: WatchedAnswers::new(servents),
         };
         Witness {

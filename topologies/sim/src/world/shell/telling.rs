@@ -13,7 +13,7 @@ use super::{Mind, Shell, StrangerNews};
 use crate::world::dials::Caller;
 use crate::world::ends::{EndAt, EndStage};
 use crate::world::events::{Notice, WorldEvent};
-use crate::world::face::{Face, FaceNetwork, LookUp};
+use crate::world::face::Face;
 use crate::world::trace::Noted;
 
 impl<F: Face> Shell<F> {
@@ -115,24 +115,16 @@ impl<F: Face> Shell<F> {
             }
             return;
         };
-        let now = self.now();
-        let found = self.face.look_up(&self.network, node, &name);
-        let done = |network: &FaceNetwork<F>, found: Option<usize>| {
-            let addresses = found.map(|found| vec![network.address(found)]);
-            JobDone::LookedUp { neighbor, addresses: addresses.ok_or_else(|| "nobody is called so".to_owned()) }
+        let (found, wait) = self.face.look_up(&self.network, node, &name);
+        let addresses = found.map(|found| vec![self.network.address(found)]);
+        let done = JobDone::LookedUp { neighbor, addresses: addresses.ok_or_else(|| "nobody is called so".to_owned()) };
+        let Some(wait) = wait else {
+            self.tell_servent(node, overlay::Input::Disk(done));
+            return;
         };
-        let done = match found {
-            LookUp::Found(found) => done(&self.network, Some(found)),
-            LookUp::Unknown => done(&self.network, None),
-            LookUp::Later(wait, found) => {
-                let (life, done) = (self.network.machines[node].life, done(&self.network, found));
-                return self
-                    .network
-                    .clock
-                    .schedule(now + wait, WorldEvent::Notice(Notice::LookedUp { node, life, done }));
-            }
-        };
-        self.tell_servent(node, overlay::Input::Disk(done));
+        let life = self.network.machines[node].life;
+        let notice = Notice::LookedUp { node, life, done };
+        self.network.clock.schedule(self.network.clock.now() + wait, WorldEvent::Notice(notice));
     }
 
     pub(super) fn on_looked_up(&mut self, node: usize, done: JobDone) {

@@ -2,11 +2,12 @@
 //!
 //! - A forged answer is told once under each name at most, and none that nobody brought.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use common::message::ServentId;
 use common::query::QueryId;
 
+use crate::graph::number;
 use crate::verdict::answer::HeardAnswers;
 use crate::verdict::demand::Demand;
 
@@ -22,11 +23,10 @@ pub(crate) enum Pretence {
 }
 
 /// The forged answers to one query.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lie {
-    /// By servent: whether a forger answered in its name, and how many of its lives did not answer themselves.
-    is_stood_for: Vec<bool>,
-    stood_for: Vec<u32>,
+    /// In whose name a forger answered, and for how many lives of each that did not answer themselves.
+    stood_for: BTreeMap<usize, u32>,
     /// Under which other names forgers answered, how often under none, and how many such answers were told.
     strangers: HashSet<ServentId>,
     nameless: usize,
@@ -36,29 +36,18 @@ struct Lie {
 }
 
 /// All of them.
+#[derive(Default)]
 pub(super) struct Lies {
-    servents: usize,
     queries: Vec<Lie>,
     /// Who has not answered, and a forger did in its name.
     stood_for: HashSet<(usize, u32, QueryId)>,
 }
 
 impl Lies {
-    pub(super) fn new(servents: usize) -> Lies {
-        Lies { servents, queries: Vec::new(), stood_for: HashSet::new() }
-    }
-
     // ---- what happens ----
 
     pub(super) fn on_announced(&mut self) {
-        self.queries.push(Lie {
-            is_stood_for: vec![false; self.servents],
-            stood_for: vec![0; self.servents],
-            strangers: HashSet::new(),
-            nameless: 0,
-            told: 0,
-            is_claimed: false,
-        });
+        self.queries.push(Lie::default());
     }
 
     /// A forger brings a client an answer that it cannot tell from others; to which query, if the client asked it, and whether
@@ -72,12 +61,7 @@ impl Lies {
         match pretence {
             Pretence::Nobody => lie.nameless += 1,
             Pretence::Stranger(id) => drop(lie.strangers.insert(id)),
-            Pretence::Servent(servent, _) => {
-                if let (Some(is), Some(count)) = (lie.is_stood_for.get_mut(servent), lie.stood_for.get_mut(servent)) {
-                    *is = true;
-                    *count += u32::from(is_new);
-                }
-            }
+            Pretence::Servent(servent, _) => *lie.stood_for.entry(servent).or_default() += u32::from(is_new),
         }
     }
 
@@ -92,7 +76,7 @@ impl Lies {
     pub(super) fn on_answer_said(&mut self, of: Option<usize>, (servent, life): (usize, u32), id: QueryId) {
         let was_stood_for = self.stood_for.remove(&(servent, life, id));
         if let Some(lie) = of.and_then(|of| self.queries.get_mut(of))
-            && let Some(stood_for) = lie.stood_for.get_mut(servent)
+            && let Some(stood_for) = lie.stood_for.get_mut(&servent)
         {
             *stood_for -= u32::from(was_stood_for);
         }
@@ -110,8 +94,7 @@ impl Lies {
     /// Whether a forger answered in the name of a servent, and for how many of its lives that did not answer themselves.
     pub(super) fn in_the_name_of(&self, query: usize, servent: usize) -> (bool, u32) {
         let Some(lie) = self.queries.get(query) else { return (false, 0) };
-        let is_stood_for = lie.is_stood_for.get(servent).copied().unwrap_or(false);
-        (is_stood_for, lie.stood_for.get(servent).copied().unwrap_or(0))
+        lie.stood_for.get(&servent).map_or((false, 0), |count| (true, *count))
     }
 
     /// Whether the client was told an answer under a name whose owner gives none, and no forger says so of itself. One who
@@ -120,8 +103,8 @@ impl Lies {
         let Some(lie) = self.queries.get(query).filter(|lie| !lie.is_claimed) else { return false };
         let under_a_name = lie.told > lie.nameless;
         let holds = |servent: u32| demand.asking.topology || demand.scene.holders.binary_search(&servent).is_ok();
-        let mut stood_for = (0..).zip(&lie.is_stood_for).filter(|(_, is_stood_for)| **is_stood_for);
-        under_a_name || stood_for.any(|(servent, _)| !holds(servent) && heard.has(servent))
+        let mut stood_for = lie.stood_for.keys().map(|servent| number(*servent));
+        under_a_name || stood_for.any(|servent| !holds(servent) && heard.has(servent))
     }
 }
 
@@ -198,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_life_that_answers_itself_is_stood_for_no_more() {
-        let mut lies = Lies::new(3);
+        let mut lies = Lies::default();
         lies.on_announced();
         for (life, has_answered) in [(1, false), (1, false), (2, false), (3, true)] {
             lies.on_lie(Some(0), id(), Pretence::Servent(2, life), has_answered);
