@@ -43,10 +43,10 @@ pub(super) fn begin(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
         (FaultKind::SlowReader, Some(servent)) => slow_down(shell, fault, servent),
         (FaultKind::Crash, Some(servent)) => crash(shell, fault, servent),
         (FaultKind::Pause, Some(servent)) => pause(shell, fault, servent),
-        (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, None) => {}
-        // Dials and look-ups ask which of these are on; who is hostile comes by itself.
-        (FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp, _) => {}
-        (FaultKind::Hostile | FaultKind::Forger, _) => {}
+        // Dials and look-ups ask which of these are on, who is hostile comes by itself, and nobody may be there to befall.
+        (FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp, _)
+        | (FaultKind::Hostile | FaultKind::Forger, _)
+        | (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, None) => {}
     }
 }
 
@@ -67,10 +67,10 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
         (FaultKind::Pause, Some(servent)) if struck == Some(shell.network.machines[servent].life) => {
             shell.resume(servent);
         }
-        (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, _) => {}
         // The minds put these right, nothing of them is left once they are off, or whoever it was goes by itself.
-        (FaultKind::LinkDown | FaultKind::Flap | FaultKind::DialRefused | FaultKind::DialSilent, _) => {}
-        (FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger, _) => {}
+        (FaultKind::LinkDown | FaultKind::Flap | FaultKind::DialRefused | FaultKind::DialSilent, _)
+        | (FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger, _)
+        | (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, _) => {}
     }
 }
 
