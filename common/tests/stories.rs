@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::address::AnswerAddress;
+use common::counted::counted;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::message::{Hello, Message, Request, Role, ServentId};
@@ -95,8 +96,7 @@ impl Story {
             ["start", "aloud"] => self.start(true),
             ["client", name, "at", contact, rest @ ..] => self.client(name, contact, rest),
             ["stranger", name, "at", to] => {
-                let to = self.node(to);
-                self.world.stranger(name, to);
+                self.world.stranger(name, self.node(to));
                 self.world.run();
                 self.skip();
             }
@@ -111,23 +111,15 @@ impl Story {
                 self.tell();
             }
             ["run", duration] => {
-                let duration = self.duration(duration);
-                self.world.run_for(duration);
+                self.world.run_for(self.duration(duration));
                 self.tell();
             }
             ["interrupt", client] => {
-                let client = self.node(client);
-                self.world.interrupt(client);
+                self.world.interrupt(self.node(client));
                 self.tell();
             }
-            ["cut", a, b] => {
-                let (a, b) = (self.node(a), self.node(b));
-                self.world.cut(a, b);
-            }
-            ["kill", name] => {
-                let node = self.node(name);
-                self.world.kill(node);
-            }
+            ["cut", a, b] => self.world.cut(self.node(a), self.node(b)),
+            ["kill", name] => self.world.kill(self.node(name)),
             ["restart", name] => {
                 let node = self.node(name);
                 if self.world.is_client(node) {
@@ -137,27 +129,14 @@ impl Story {
                     self.world.start(node);
                 }
             }
-            ["restart", name, "with", "the", "same", "secret"] => {
-                let node = self.node(name);
-                self.world.restart_client(node, true);
-            }
-            ["pause", name] => {
-                let node = self.node(name);
-                self.world.pause(node);
-            }
-            ["resume", name] => {
-                let node = self.node(name);
-                self.world.resume(node);
-            }
+            ["restart", name, "with", "the", "same", "secret"] => self.world.restart_client(self.node(name), true),
+            ["pause", name] => self.world.pause(self.node(name)),
+            ["resume", name] => self.world.resume(self.node(name)),
             ["unknown", name] => self.world.set_known(name, false),
             ["known", name] => self.world.set_known(name, true),
-            ["leave", name] => {
-                let node = self.node(name);
-                self.world.leave(node);
-            }
+            ["leave", name] => self.world.leave(self.node(name)),
             ["delay", from, ">", to, delay] => {
-                let (from, to, delay) = (self.node(from), self.node(to), self.duration(delay));
-                self.world.set_delay(from, to, delay);
+                self.world.set_delay(self.node(from), self.node(to), self.duration(delay));
             }
             ["delay", a, b, delay] => {
                 let (a, b, delay) = (self.node(a), self.node(b), self.duration(delay));
@@ -538,8 +517,4 @@ fn tallied(tally: &Tally) -> String {
 
 fn bytes_of(hex: &[&str]) -> Vec<u8> {
     hex.iter().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -325,22 +325,6 @@ fn of_queries_begun_at_once_those_before_one_that_is_refused_go_on_and_those_aft
 }
 
 #[test]
-fn an_answer_to_a_query_never_asked_is_unexpected_and_no_answer_to_any_other() {
-    let (fake, mut contact, mut client) = attached();
-    let events = client.events(key("tea", PATIENCE)).unwrap();
-    let sequence = contact.request().sequence;
-    contact.answer(sequence + 7, b"poison");
-    contact.answer(sequence, b"green");
-    contact.finish(sequence + 9, tally(1, 1));
-    contact.finish(sequence, tally(1, 1));
-    let told: Vec<Event> = events.map(Result::unwrap).collect();
-    let (odd, own): (Vec<_>, Vec<_>) = told.into_iter().partition(|event| matches!(event, Event::Unexpected { .. }));
-    assert_eq!(odd.len(), 2, "{odd:?}");
-    assert!(odd.iter().all(|event| matches!(event, Event::Unexpected { from, .. } if *from == fake.address())));
-    assert_eq!(values(own).0, [b"green".to_vec()]);
-}
-
-#[test]
 fn where_events_of_others_are_too_many_an_iterator_says_so_and_does_not_wait_for_ever() {
     let (_fake, mut contact, mut client) = attached();
     const OTHERS: usize = 3_000;

@@ -32,15 +32,6 @@ fn commands_of_the_command_line_run_in_order_and_stdin_is_left_alone() {
 }
 
 #[test]
-fn every_holder_answers() {
-    let chain = Chain::start([FIRST, SECOND]);
-    let run = Client::run([chain.contact(), "-c".into(), "? coffee".into()], "");
-    let (first, second) = (chain.address(0), chain.address(1));
-    assert_eq!(sorted(&run.out), [format!("black {first}"), format!("white, no sugar {second}")]);
-    assert_eq!((run.log.as_str(), run.code), ("", 0));
-}
-
-#[test]
 fn the_topology_is_a_path_for_each_servent() {
     let chain = Chain::start([FIRST, SECOND, ""]);
     let run = Client::run([chain.contact()], "T\n");

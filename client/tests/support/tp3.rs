@@ -100,14 +100,6 @@ impl Contact {
         wire
     }
 
-    /// The same of a client that may have left meanwhile.
-    pub(crate) fn bring_unless_gone(&self, bytes: &[u8]) -> Option<Wire> {
-        let mut wire = Wire::over(TcpStream::connect(self.client).ok()?);
-        wire.say_to_whoever_is_there(bytes)?;
-        wire.say_no_more();
-        Some(wire)
-    }
-
     /// Connects to the client, and says nothing.
     pub(crate) fn dial(&self) -> Wire {
         Wire::over(TcpStream::connect(self.client).expect("the client does not listen"))

@@ -10,6 +10,14 @@ use common::overlay::{Config, Dial, Input, Opening, Overlay};
 use common::query::{ContactMark, Query};
 use ipnet::IpNet;
 
+/// Links a servent with another.
+fn link(overlay: &mut Overlay, link: u64, opening: Opening, advertised: SocketAddr, out: &mut Vec<Output>) {
+    let link = LinkId(link);
+    overlay.handle(Time::START, Input::Opened { link, opening }, out);
+    let role = Role::Servent { id: ServentId(100 + u128::from(link.0)), advertised };
+    overlay.handle(Time::START, heard(link.0, Message::Hello(Hello::new(role))), out);
+}
+
 /// A servent that has dialled half of its neighbors and was dialled by the other half.
 fn linked_servent(neighbors: u64) -> Overlay {
     let address = |number: u64| SocketAddr::from(([10, 0, 0, u8::try_from(number).expect("few")], 9000));
@@ -31,11 +39,7 @@ fn linked_servent(neighbors: u64) -> Overlay {
             Ok(target) if number < neighbors / 2 => Opening::Dialled(Dial::Neighbor(target)),
             _ => Opening::Accepted(address(number)),
         };
-        let link = LinkId(number);
-        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
-        let role = Role::Servent { id: ServentId(100 + u128::from(number)), advertised: address(number) };
-        let message = Message::Hello(Hello::new(role));
-        overlay.handle(Time::START, Input::Received { link, message }, &mut out);
+        link(&mut overlay, number, opening, address(number), &mut out);
     }
     overlay
 }
@@ -65,13 +69,8 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
     let mut overlay = Overlay::new(&config, Arc::new(Store::default()));
     let mut out = Vec::new();
     overlay.handle(Time::START, Input::Deadline, &mut out);
-    for (link, opening) in [(0, Opening::Dialled(Dial::Neighbor(0))), (1, Opening::Accepted(address(9)))] {
-        let link = LinkId(link);
-        overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
-        let role = Role::Servent { id: ServentId(100 + u128::from(link.0)), advertised: address(10) };
-        let message = Message::Hello(Hello::new(role));
-        overlay.handle(Time::START, Input::Received { link, message }, &mut out);
-    }
+    link(&mut overlay, 0, Opening::Dialled(Dial::Neighbor(0)), address(10), &mut out);
+    link(&mut overlay, 1, Opening::Accepted(address(9)), address(10), &mut out);
     for sequence in 0..queries {
         let client = AnswerAddress { socket: address(7000), dialect };
         let contact = (dialect == Dialect::Native).then_some(mark(1, sequence, 0));

@@ -190,23 +190,11 @@ fn what_came_before_an_error_is_heard_first() {
 // ---- what waits to be sent ----
 
 #[test]
-fn a_stranger_may_leave_its_limit_unsent_and_no_byte_more() {
+fn whoever_reads_nothing_may_leave_its_limit_unsent_and_no_byte_more() {
     full_at(stranger(), STRANGER_UNSENT_BYTES_MAX);
     full_at(Link::new(Dialect::Native, Purpose::Answers), STRANGER_UNSENT_BYTES_MAX);
-}
-
-#[test]
-fn a_client_may_leave_its_limit_unsent_and_no_byte_more() {
     full_at(greeted(Purpose::Standing, client(), u32::MAX), CLIENT_UNSENT_BYTES_MAX);
-}
-
-#[test]
-fn a_neighbor_may_leave_its_limit_unsent_and_no_byte_more() {
     full_at(greeted(Purpose::Standing, servent(), u32::MAX), NEIGHBOR_UNSENT_BYTES_MAX);
-}
-
-#[test]
-fn an_answer_link_may_leave_its_limit_unsent_and_no_byte_more() {
     full_at(greeted(Purpose::Answers, client(), u32::MAX), ANSWER_UNSENT_BYTES_MAX);
 }
 

@@ -72,10 +72,7 @@ fn rewritten(write: impl Fn(&DataFile, &str), waits: bool) {
 
 /// Asks for a key until it is of a version.
 fn wait_for(client: &mut Peer, key: &str, number: usize) {
-    let until = Instant::now() + PATIENCE;
-    while version_of(&client.values(key)[0]) < number {
-        assert!(Instant::now() < until, "version {number} is not served");
-    }
+    wait_until(&format!("version {number} is served"), || version_of(&client.values(key)[0]) >= number);
 }
 
 /// Asks for all keys in turn until it is done, and says how many answers it heard.

@@ -18,7 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::{DataFile, Process, logged, tea};
+use crate::support::{DataFile, Process, logged, tea, wait_until};
 use common::message::{Message, Role};
 use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask};
 use rustix::process::Signal;

@@ -31,15 +31,11 @@ fn explained(output: &Output, path: &str, reason: &str) {
 }
 
 #[test]
-fn a_file_that_is_missing_is_refused() {
+fn what_is_no_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     refused(&directory.path().join("nothing.txt"), "No such file or directory");
-}
-
-#[test]
-fn a_directory_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
     refused(directory.path(), "it is a directory");
+    refused(Path::new("/dev/zero"), "it is not a regular file");
 }
 
 /// What is read of it may be a part of what is being written.
@@ -84,11 +80,6 @@ fn a_fifo_is_refused_and_not_waited_for() {
     let made = Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
     refused(&path, "it is a FIFO");
-}
-
-#[test]
-fn a_device_is_refused() {
-    refused(Path::new("/dev/zero"), "it is not a regular file");
 }
 
 /// A file that opens and does not read: nothing is mapped at the first byte of a process's memory.
@@ -183,11 +174,7 @@ fn data_read_anew_takes_the_memory_of_the_old_and_the_new() {
     let (_, most) = servent.resident_kib();
     println!("{before} KiB before, {most} at most, {held} of each version");
     assert!(most <= before + held + 2 * held / 20, "{most} KiB, {before} before, {held} of each version");
-    let until = Instant::now() + PATIENCE;
-    while servent.resident_kib().0 > before + 2 * held / 20 {
-        assert!(Instant::now() < until, "what was replaced is still there: {:?} KiB", servent.resident_kib());
-        thread::yield_now();
-    }
+    wait_until("what was replaced is gone", || servent.resident_kib().0 <= before + 2 * held / 20);
 }
 
 /// Whoever asks while it is read is answered at once, with what was read before.

@@ -47,7 +47,12 @@ impl Process {
 
     /// Starts one that logs to this, and where it listens.
     fn serve(stderr: OwnedFd, arguments: &[&str]) -> (Process, SocketAddr) {
-        let servent = Process::start(&[&["127.0.0.1:0"], arguments].concat(), None, Some(stderr));
+        Process::serve_by(Command::new(program("servent").unwrap()).env_remove("RUST_LOG"), stderr, arguments)
+    }
+
+    /// The same by a command of one's choice.
+    fn serve_by(command: &mut Command, stderr: OwnedFd, arguments: &[&str]) -> (Process, SocketAddr) {
+        let servent = Process::start_with(command, &[&["127.0.0.1:0"], arguments].concat(), None, Some(stderr));
         let line = servent.lines.recv_timeout(PATIENCE).unwrap();
         (servent, line.strip_prefix("listening on ").unwrap().parse().unwrap())
     }
@@ -191,10 +196,8 @@ fn what_rust_log_chooses_is_logged_and_nothing_else() {
         let kept = tempfile::NamedTempFile::new().unwrap();
         let mut command = Command::new(program("servent").unwrap());
         let stderr = kept.reopen().unwrap().into();
-        let arguments = ["127.0.0.1:0", file.path(), "-v"];
-        let servent = Process::start_with(command.env("RUST_LOG", chosen), &arguments, None, Some(stderr));
-        let line = servent.lines.recv_timeout(PATIENCE).unwrap();
-        let mut client = Peer::client(line.strip_prefix("listening on ").unwrap().parse().unwrap(), 9);
+        let (servent, address) = Process::serve_by(command.env("RUST_LOG", chosen), stderr, &[file.path(), "-v"]);
+        let mut client = Peer::client(address, 9);
         assert_eq!(client.values("tea"), [b"green"]);
         assert_eq!(servent.end().code(), Some(0));
         let lines = rest_of(&lines_of(kept.reopen().unwrap().into()));
@@ -267,12 +270,10 @@ fn lines_that_nobody_could_be_told_are_counted_and_said_at_the_end_at_the_latest
     let (read, write) = fifo();
     let mut command = Command::new(program("servent").unwrap());
     command.env("RUST_LOG", "query=debug");
-    let log = Some(write.try_clone().unwrap());
-    let servent = Process::start_with(&mut command, &["127.0.0.1:0", "-"], None, log);
+    let (servent, address) = Process::serve_by(&mut command, write.try_clone().unwrap(), &["-"]);
     // It keeps what it gives to a child.
     drop(command);
-    let line = servent.lines.recv_timeout(PATIENCE).unwrap();
-    let mut client = Peer::client(line.strip_prefix("listening on ").unwrap().parse().unwrap(), 9);
+    let mut client = Peer::client(address, 9);
     drop(read);
     for _ in 0..QUERIES {
         client.request(ask("tea"));
@@ -296,10 +297,8 @@ fn a_log_that_has_reached_the_size_a_file_may_have_stops_nobody() {
     let kept = tempfile::NamedTempFile::new().unwrap();
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(program("servent").unwrap()).env_remove("RUST_LOG");
-    let log = Some(kept.reopen().unwrap().into());
-    let servent = Process::start_with(&mut shell, &["127.0.0.1:0", file.path(), "-v"], None, log);
-    let line = servent.lines.recv_timeout(PATIENCE).unwrap();
-    let mut client = Peer::client(line.strip_prefix("listening on ").unwrap().parse().unwrap(), 9);
+    let (servent, address) = Process::serve_by(&mut shell, kept.reopen().unwrap().into(), &[file.path(), "-v"]);
+    let mut client = Peer::client(address, 9);
     (0..50).for_each(|_| assert_eq!(client.values("tea"), [b"green"]));
     assert_eq!(servent.end().code(), Some(0));
     let whole = rest_of(&lines_of(kept.reopen().unwrap().into()));
@@ -388,11 +387,7 @@ fn where_it_listens_is_said_late_to_whoever_reads_late() {
     fill(&write);
     let address = free_address();
     let servent = Process::start(&[&address.to_string(), file.path(), "-v"], Some(write), None);
-    let is_there = || TcpStream::connect(address).is_ok();
-    let until = Instant::now() + PATIENCE;
-    while !is_there() {
-        assert!(Instant::now() < until, "it does not listen");
-    }
+    wait_until("it listens", || TcpStream::connect(address).is_ok());
     assert_eq!(Peer::client(address, 9).values("tea"), [b"green"]);
     let line = lines_of(read).recv_timeout(PATIENCE).unwrap();
     assert_eq!(line.trim_start_matches('.'), format!("listening on {address}"));

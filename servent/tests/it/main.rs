@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{
     DataFile, Process, free_address, logged, run, serve, serve_many, serve_on, serve_tea, stderr, stdout, tea,
+    wait_until,
 };
 use common::counted::counted;
 use common::limits::KEY_BYTES_MAX;

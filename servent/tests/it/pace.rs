@@ -83,7 +83,8 @@ fn whoever_asks_waits_for_so_many_messages_of_each_who_says_more_and_for_no_more
     let mut neighbor = Peer::neighbor(servent.address);
 
     servent.signal(Signal::STOP);
-    wait_until_stopped(&servent);
+    let stat = format!("/proc/{}/stat", servent.pid().as_raw_nonzero());
+    wait_until("it stops", || fs::read_to_string(&stat).unwrap().contains(") T "));
     let requests = (0..MORE as u64).map(|sequence| frame(&Message::Request(Request { sequence, ask: ask("milk") })));
     hasty.say_bytes(&requests.collect::<Vec<_>>().concat());
     let somebody = ([127, 0, 0, 1], 3).into();
@@ -118,14 +119,5 @@ fn whoever_asks_waits_for_so_many_messages_of_each_who_says_more_and_for_no_more
             .map(|lines| lines.iter().filter(|line| line.contains(&words)).count());
         assert_eq!(before + after, MORE, "{words}");
         assert!(before <= most, "{before} of {MORE} with {words} came before it");
-    }
-}
-
-fn wait_until_stopped(servent: &Process) {
-    let until = Instant::now() + PATIENCE;
-    let path = format!("/proc/{}/stat", servent.pid().as_raw_nonzero());
-    while !fs::read_to_string(&path).unwrap().contains(") T ") {
-        assert!(Instant::now() < until, "it does not stop");
-        thread::yield_now();
     }
 }

@@ -17,17 +17,12 @@ fn slowly(arguments: &[&str]) -> Command {
 
 /// Waits until a process has taken this signal on.
 fn wait_until_heard(process: Pid, signal: Signal) {
-    let until = Instant::now() + PATIENCE;
     let bit = 1_u64 << (signal.as_raw() - 1);
-    loop {
+    wait_until(&format!("it hears {signal:?}"), || {
         let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        if u64::from_str_radix(caught.trim(), 16).unwrap() & bit != 0 {
-            return;
-        }
-        assert!(Instant::now() < until, "it does not hear {signal:?}");
-        thread::yield_now();
-    }
+        u64::from_str_radix(caught.trim(), 16).unwrap() & bit != 0
+    });
 }
 
 /// Tells a servent something as soon as it hears it, and waits for its end.

@@ -25,6 +25,15 @@ pub(crate) fn free_address() -> SocketAddr {
     unused_address().unwrap()
 }
 
+/// Waits until this is so: it is looked at again and again.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "waited in vain until {what}");
+        thread::yield_now();
+    }
+}
+
 // ---- the servent ----
 
 /// Starts a servent on a free port of 127.0.0.1 that logs what becomes of clients too. `arguments` follow the port.
@@ -225,11 +234,7 @@ impl Process {
 
     /// Waits until it has these threads and no others.
     pub(crate) fn wait_for_threads(&self, expected: &[&str]) {
-        let until = Instant::now() + PATIENCE;
-        while self.threads() != expected {
-            assert!(Instant::now() < until, "it has {:?} and not {expected:?}", self.threads());
-            thread::yield_now();
-        }
+        wait_until(&format!("it has {expected:?}"), || self.threads() == expected);
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

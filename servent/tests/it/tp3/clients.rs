@@ -7,29 +7,6 @@ use crate::support::{Process, tea};
 use peers::PATIENCE;
 use peers::tp3::{Answer, ClosedPort, DarkPort, v4};
 
-#[test]
-fn a_port_above_32767_is_a_port_like_any_other() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let answers = loop {
-        let answers = Answers::open();
-        if answers.address().port() > 0x7fff {
-            break answers;
-        }
-    };
-    let flood = Flood::key(answers.address(), "tea", 0);
-    neighbor.pass_on(&flood);
-    assert_eq!(answers.next().sequence, flood.sequence);
-    let mut client = Client::attach_at(servent.address(), answers);
-    assert_eq!(client.value("tea"), b"green");
-    assert_eq!(neighbor.hear_flood(), client.flood(Kind::Key, 0, "tea"));
-
-    let mut other = Wire::neighbor(servent.address());
-    let flood = Flood::key(SocketAddrV4::new(Ipv4Addr::LOCALHOST, u16::MAX), UNKNOWN, 1);
-    neighbor.pass_on(&flood);
-    assert_eq!(other.hear_flood(), flood.with_ttl(0));
-}
-
 /// How often a servent has given up to bring answers to a client.
 fn given_up(servent: &mut Servent, client: SocketAddrV4) -> usize {
     servent.log_text().matches(&format!("no answer to client {client}: ")).count()

@@ -63,31 +63,6 @@ fn two_servents_that_dial_each_other_by_tp3_answer_once_each() {
     }
 }
 
-/// A native neighbor that falls silent is pinged after a while and closed after a longer one. Those of the other kind
-/// cannot say that they are there, and are left alone.
-#[test]
-fn a_quiet_tp3_link_is_neither_pinged_nor_closed() {
-    let node = Node::open();
-    let servent = serve_tea(&["--tp3", &node.name()]);
-    let mut dialled = node.accept();
-    assert_eq!(dialled.hear(4), id(0));
-    let mut accepted = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    client.value("tea");
-    assert_eq!(accepted.hear_flood(), dialled.hear_flood());
-
-    let mut clock = Peer::neighbor(servent.address());
-    clock.fall_silent();
-    assert_eq!(clock.expect(), Message::Ping);
-    while clock.hear() != Heard::End {}
-
-    let sequence = client.ask("tea");
-    let flood = client.flood(Kind::Key, sequence, "tea");
-    assert_eq!((accepted.hear_flood(), dialled.hear_flood()), (flood.clone(), flood));
-    assert_eq!(client.answers.next().sequence, sequence);
-    assert_eq!((accepted.leave(), dialled.leave(), client.contact.leave()), (vec![], vec![], vec![]));
-}
-
 #[test]
 fn an_id_that_never_ends_is_closed_without_a_word() {
     let servent = serve_tea(&["--tp3"]);

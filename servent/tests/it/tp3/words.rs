@@ -61,16 +61,3 @@ fn the_client_is_known_by_the_ip_of_its_connection_and_the_port_of_its_id() {
         assert_eq!(flood, client.flood(Kind::Key, 0, "tea"));
     }
 }
-
-#[test]
-fn a_sequence_may_be_any_number_in_any_order() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    for sequence in [1, 7, 3, u32::MAX, 0x8000_0000, 0] {
-        client.contact.say(&keyreq(sequence, "tea"));
-        let answer = client.answers.next();
-        assert_eq!((answer.sequence, &answer.value[..]), (sequence, &b"green"[..]));
-        assert_eq!(neighbor.hear_flood(), client.flood(Kind::Key, sequence, "tea"));
-    }
-}
