@@ -239,30 +239,6 @@ fn a_query_that_is_left_goes_on() {
 }
 
 #[test]
-fn ten_thousand_queries_are_pending_at_once_and_every_one_is_complete() {
-    let chain = Chain::start(["tea green\n", "coffee black\n"]);
-    let mut client = Client::connect(&chain.contact()).unwrap();
-    let mut pending = BTreeSet::new();
-    for place in 0..10_000 {
-        // Many more than there are keys: most are held by nobody.
-        pending.insert(client.begin(key(if place % 4 == 0 { "coffee" } else { "cocoa" }, PATIENCE)).unwrap());
-    }
-    assert_eq!((pending.len(), client.pending_count()), (10_000, 10_000));
-    let mut answers = 0;
-    while let Some((query, event)) = client.next_event().unwrap() {
-        match event {
-            Event::Answer { .. } => answers += 1,
-            Event::Finished(ending) => {
-                assert_eq!(ending.reason, EndReason::Complete);
-                assert!(pending.remove(&query.unwrap()), "it ended twice");
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!((pending.len(), answers), (0, 2_500));
-}
-
-#[test]
 fn a_contact_that_reads_nothing_is_not_asked_more_than_there_is_room_for_and_is_kept() {
     let (_fake, mut contact, mut client) = attached();
     let long = vec![b'k'; KEY_BYTES_MAX];

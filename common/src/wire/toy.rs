@@ -308,23 +308,6 @@ mod tests {
     }
 
     #[test]
-    fn a_message_may_be_cut_anywhere_and_a_line_without_end_is_refused() {
-        for message in messages() {
-            let mut link = greeted();
-            link.send(&message).unwrap();
-            let bytes = link.unsent().to_vec();
-            for cut in 0..bytes.len() {
-                let mut link = Link::new(Dialect::Toy, Purpose::Standing);
-                assert_eq!(hear(&mut link, &bytes[..cut]), Ok(Vec::new()));
-                assert_eq!(hear(&mut link, &bytes[cut..]), Ok(vec![message.clone()]));
-            }
-        }
-        let mut link = Link::new(Dialect::Toy, Purpose::Standing);
-        assert!(matches!(hear(&mut link, &[b'y'; LINE_BYTES_MAX]), Err(WireError::FrameTooLong { .. })));
-        assert!(hear(&mut Link::new(Dialect::Toy, Purpose::Standing), b"toy? what\n").is_err());
-    }
-
-    #[test]
     fn it_is_told_from_others_by_its_first_bytes_and_refused_where_it_is_not_taken() {
         for end in [Purpose::Standing, Purpose::Asking] {
             let opening: &[u8] = if end == Purpose::Asking { b"toy!" } else { b"toy?" };
@@ -343,18 +326,6 @@ mod tests {
         }
         let reason = WireError::Refused(Dialect::Toy).to_string();
         assert_eq!(reason, "it speaks Toy, which this servent does not without --toy");
-    }
-
-    #[test]
-    fn whoever_brings_an_answer_says_no_hello() {
-        let mut bringing = Link::new(Dialect::Toy, Purpose::Answers);
-        let mut asking = Link::accepted(Accepts::ANY, Purpose::Asking);
-        bringing.send(&answer(b"green")).unwrap();
-        let hello = Message::Hello(Hello::said_in(Dialect::Toy, Role::Nameless));
-        assert_eq!(pass(&mut bringing, &mut asking), Ok(vec![hello, answer(b"green")]));
-        // Nor is it told one.
-        assert_eq!(asking.send(&Message::Hello(Hello::new(Role::Client { answer_port: 9990 }))), Ok(()));
-        assert_eq!(asking.unsent(), b"");
     }
 
     #[test]
@@ -616,15 +587,6 @@ mod tests {
         let tally = Tally { reached: 2, answers: 2, copies: 1, answer_sum, ..Tally::default() };
         assert_eq!((ending.reason, ending.missing, ending.doubtful), (EndReason::Silence, 2, false));
         assert_eq!(ending.tally, tally);
-    }
-
-    #[test]
-    fn a_client_that_comes_anew_counts_from_zero_and_is_answered_again_since_its_former_query_is_over() {
-        let mut world = World::new(Dialect::Toy);
-        for _ in 0..3 {
-            assert_eq!(told(&world.ask("tea")).0.len(), 2);
-            world.attach();
-        }
     }
 
     #[test]

@@ -90,61 +90,6 @@ fn a_query_that_comes_in_both_dialects_is_answered_once() {
     expect_no_more_answers(&mut tp3, &answers);
 }
 
-#[test]
-fn a_tp3_client_is_answered_in_its_dialect_by_servents_behind_native_links() {
-    let files = ["tea one\n", "tea two\n", "tea three\n"].map(DataFile::new);
-    let contact = serve_tp3(&[files[0].path()]);
-    let next = serve_tp3(&[files[1].path(), &contact.address().to_string()]);
-    let last = serve_tp3(&[files[2].path(), &next.address().to_string()]);
-    let mut client = Client::attach(contact.address());
-    client.wait_until_answered_by(3);
-    for _ in 0..10 {
-        let sequence = client.ask("tea");
-        let mut values: Vec<Vec<u8>> =
-            client.expect_answers(&[sequence], 3).into_iter().map(|answer| answer.value).collect();
-        values.sort();
-        assert_eq!(values, [&b"one"[..], b"three", b"two"]);
-    }
-    let sequence = client.ask_topology();
-    let paths: BTreeSet<String> = client
-        .expect_answers(&[sequence], 3)
-        .into_iter()
-        .map(|answer| String::from_utf8(answer.value).unwrap())
-        .collect();
-    let [one, two, three] = [&contact, &next, &last].map(Servent::address);
-    assert_eq!(paths, BTreeSet::from([format!("{one}"), format!("{one} {two}"), format!("{one} {two} {three}")]));
-    assert_eq!(client.contact.leave(), b"");
-}
-
-/// The contact at the top, linked natively with the left and by TP3 with the right, and the bottom with both likewise.
-#[test]
-fn a_diamond_of_both_dialects_answers_once_each() {
-    let files = ["tea top\n", "tea left\n", "tea right\n", "tea bottom\n"].map(DataFile::new);
-    let top = serve_tp3(&[files[0].path()]);
-    let left = serve_tp3(&[files[1].path(), &top.address().to_string()]);
-    let right = serve_tp3(&[files[2].path(), &format!("tp3://{}", top.address())]);
-    let natively = left.address().to_string();
-    let by_tp3 = format!("tp3://{}", right.address());
-    let bottom = serve_tp3(&[files[3].path(), &natively, &by_tp3]);
-    // Each of the four links has been seen.
-    for (from, to) in [(&left, &top), (&left, &bottom), (&right, &top), (&right, &bottom)] {
-        let path = format!("{} {}", from.address(), to.address());
-        Client::attach(from.address()).wait_for_path(&path);
-    }
-    let mut client = Client::attach(top.address());
-    client.wait_until_answered_by(4);
-    let sequences: Vec<u32> = (0..20).map(|_| client.ask("tea")).collect();
-    let values: BTreeSet<(u32, Vec<u8>)> =
-        client.expect_answers(&sequences, 4).into_iter().map(|answer| (answer.sequence, answer.value)).collect();
-    assert_eq!(values.len(), 80);
-    let silence_max = Duration::from_secs(50);
-    let question = Question { silence_max, answers_wanted: Some(4), ..asking::key("tea").unwrap() };
-    let asked = Asked::at(top.address(), question).unwrap();
-    let values: BTreeSet<&str> = asked.values().into_iter().collect();
-    assert_eq!(values, BTreeSet::from(["top", "left", "right", "bottom"]), "{asked:?}");
-    assert_eq!((asked.answers.len(), asked.surprises.len()), (4, 0), "{asked:?}");
-}
-
 /// Asks for a key, and waits for so many seconds.
 fn waiting(key: &str, seconds: u64) -> Question {
     Question { silence_max: Duration::from_secs(seconds), ..asking::key(key).unwrap() }
@@ -175,23 +120,6 @@ fn our_client_is_answered_by_nodes_behind_a_tp3_link_and_ends_by_silence() {
     let Ending { reason, tally, .. } = asked.ending;
     assert_eq!((reason, tally.silent, tally.lost), (EndReason::Silence, 1, 0), "{asked:?}");
     assert_eq!(asked.surprises, []);
-}
-
-#[test]
-fn our_client_is_answered_by_our_servents_behind_a_tp3_link() {
-    let files = ["tea one\n", "tea two\n", "tea three\n"].map(DataFile::new);
-    let contact = serve_tp3(&[files[0].path()]);
-    let next = serve_tp3(&[files[1].path(), &format!("tp3://{}", contact.address())]);
-    let _last = serve_tp3(&[files[2].path(), &next.address().to_string()]);
-    Client::attach(contact.address()).wait_until_answered_by(3);
-    for (key, expected) in [("tea", &["one", "three", "two"][..]), ("coffee", &[])] {
-        let asked = Asked::at(contact.address(), waiting(key, 2)).unwrap();
-        let mut values = asked.values();
-        values.sort_unstable();
-        assert_eq!(values, expected, "{asked:?}");
-        let Ending { reason, tally, .. } = asked.ending;
-        assert_eq!((reason, tally.silent), (EndReason::Silence, 1), "{asked:?}");
-    }
 }
 
 #[test]

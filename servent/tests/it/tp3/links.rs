@@ -114,23 +114,3 @@ fn without_the_option_an_id_is_refused_with_a_reason() {
     drop(native);
     assert_eq!(Peer::client(servent.address(), 9).values("tea"), [b"green"]);
 }
-#[test]
-fn a_chain_of_six_linked_by_tp3_reaches_five() {
-    let mut servents = vec![serve_tp3(&["-"])];
-    for _ in 1..6 {
-        let previous = format!("tp3://{}", servents.last().unwrap().address());
-        servents.push(serve_tp3(&["-", &previous]));
-    }
-    // Linked to the last link, too: asked at its end, the chain is as long.
-    Client::attach(servents[5].address()).wait_until_answered_by(5);
-    let mut client = Client::attach(servents[0].address());
-    client.wait_until_answered_by(5);
-    let sequences = [client.ask_topology(), client.ask_topology(), client.ask_topology()];
-    let mut paths: Vec<_> = client.expect_answers(&sequences, 5).into_iter().map(|answer| answer.value).collect();
-    paths.sort();
-    paths.dedup();
-    let names: Vec<_> = servents.iter().map(|servent| servent.address().to_string()).collect();
-    let mut expected: Vec<_> = (1..=5).map(|count| names[..count].join(" ").into_bytes()).collect();
-    expected.sort();
-    assert_eq!(paths, expected);
-}

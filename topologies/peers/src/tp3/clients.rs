@@ -222,20 +222,6 @@ impl Client {
         }
     }
 
-    /// Asks for the topology until a servent answers that it was reached this way.
-    pub fn wait_for_path(&mut self, path: &str) {
-        let until = Instant::now() + PATIENCE;
-        for wait in growing_waits() {
-            assert!(Instant::now() < until, "nobody is reached by {path}");
-            self.ask_topology();
-            while let Some(answer) = self.answers.next_within(wait) {
-                if answer.value == path.as_bytes() {
-                    return;
-                }
-            }
-        }
-    }
-
     /// The next answers to these queries, so many to each; none of them comes more often.
     pub fn expect_answers(&mut self, sequences: &[u32], count: usize) -> Vec<Answer> {
         let mut answers = Vec::new();

@@ -115,11 +115,6 @@ impl Wire {
         bytes
     }
 
-    /// Says these, unless the other end is gone.
-    pub fn say_to_whoever_is_there(&mut self, bytes: &[u8]) -> Option<()> {
-        self.0.write_all(bytes).ok()
-    }
-
     pub fn say_no_more(&mut self) {
         match self.0.shutdown(Shutdown::Write) {
             // The other side has closed it already.

@@ -149,6 +149,8 @@ pub trait PeerTalk {
 pub struct PeerAsker<Talk> {
     talk: Talk,
     stream: TcpStream,
+    /// How long a read of it waits.
+    hears_for: Duration,
     next: u64,
     out: Vec<u8>,
     came: Vec<u8>,
@@ -160,8 +162,8 @@ impl<Talk: PeerTalk> PeerAsker<Talk> {
     pub fn connect(server: SocketAddr, talk: Talk, first: &str) -> anyhow::Result<PeerAsker<Talk>> {
         let stream = TcpStream::connect(server).with_context(|| format!("cannot connect to {server}"))?;
         stream.set_nodelay(true)?;
-        let out = first.as_bytes().to_vec();
-        Ok(PeerAsker { talk, stream, next: 0, out, came: Vec::new(), chunk: vec![0; READ_BYTES] })
+        let (out, hears_for) = (first.as_bytes().to_vec(), Duration::ZERO);
+        Ok(PeerAsker { talk, stream, hears_for, next: 0, out, came: Vec::new(), chunk: vec![0; READ_BYTES] })
     }
 }
 
@@ -178,7 +180,10 @@ impl<Talk: PeerTalk> Asks for PeerAsker<Talk> {
     }
 
     fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {
-        self.stream.set_read_timeout(Some(at_most))?;
+        if self.hears_for != at_most {
+            self.stream.set_read_timeout(Some(at_most))?;
+            self.hears_for = at_most;
+        }
         while heard.is_empty() {
             self.stream.write_all(&self.out).context("it cannot be asked")?;
             self.out.clear();

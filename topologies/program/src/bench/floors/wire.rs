@@ -72,17 +72,6 @@ pub enum FloorMessage {
     Echo,
 }
 
-impl FloorMessage {
-    fn byte(self) -> u8 {
-        match self {
-            FloorMessage::Request => 0,
-            FloorMessage::Query => 1,
-            FloorMessage::Answer => 2,
-            FloorMessage::Echo => 3,
-        }
-    }
-}
-
 /// The first bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -112,7 +101,7 @@ impl Head {
         let end = out.len() + length;
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.port.to_le_bytes());
-        out.extend_from_slice(&[self.kind.byte(), self.ttl]);
+        out.extend_from_slice(&[self.kind as u8, self.ttl]);
         out.resize(end, 0);
     }
 }

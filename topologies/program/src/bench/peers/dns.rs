@@ -32,6 +32,8 @@ pub fn start(listens: SocketAddr) -> anyhow::Result<Option<PeerProgram>> {
 #[derive(Debug)]
 pub struct DnsAsker {
     socket: UdpSocket,
+    /// How long a read of it waits.
+    hears_for: Duration,
     next: u16,
 }
 
@@ -41,7 +43,7 @@ impl DnsAsker {
         let own: IpAddr = server.ip();
         let socket = UdpSocket::bind((own, 0)).context("there is no port to ask from")?;
         socket.connect(server).with_context(|| format!("cannot ask {server}"))?;
-        Ok(DnsAsker { socket, next: 0 })
+        Ok(DnsAsker { socket, hears_for: Duration::ZERO, next: 0 })
     }
 }
 
@@ -82,7 +84,10 @@ impl Asks for DnsAsker {
     }
 
     fn hear(&mut self, at_most: Duration, heard: &mut Vec<LoadEvent<u64>>) -> anyhow::Result<()> {
-        self.socket.set_read_timeout(Some(at_most))?;
+        if self.hears_for != at_most {
+            self.socket.set_read_timeout(Some(at_most))?;
+            self.hears_for = at_most;
+        }
         let mut datagram = [0; DATAGRAM_BYTES];
         loop {
             match self.socket.recv(&mut datagram) {
