@@ -97,7 +97,7 @@ pub(crate) struct Judged<'a> {
 pub(crate) fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
     let Judged { scene, asking, answered, ending, crossed } = *asked;
     let demand = Demand::new(scene, asking);
-    let mut heard = HeardAnswers::new(scene.graph.servents());
+    let mut heard = HeardAnswers::default();
     let mut wrong = Vec::new();
     for Answered { from, hops, body } in answered {
         let place = ToldPlace::of(body, servent_at);

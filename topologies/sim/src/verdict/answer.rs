@@ -3,6 +3,7 @@
 //!
 //! An answer of nobody there is, which only a forger gives, is for whoever knows of forgers.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use common::query::AnswerBody;
@@ -58,10 +59,10 @@ pub(crate) struct Allowance {
 }
 
 /// What a client was told by servents there are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct HeardAnswers {
-    /// By servent: how many answers came.
-    by_servent: Vec<u32>,
+    /// How many answers came from each servent.
+    by_servent: BTreeMap<usize, u32>,
     /// From where each came, and how far, where that is said.
     ways: Vec<(usize, Option<u8>)>,
     of_nobody: u64,
@@ -69,10 +70,6 @@ pub(crate) struct HeardAnswers {
 }
 
 impl HeardAnswers {
-    pub(crate) fn new(servents: usize) -> HeardAnswers {
-        HeardAnswers { by_servent: vec![0; servents], ways: Vec::new(), of_nobody: 0, doubled: 0 }
-    }
-
     /// Counts one that came from nobody there is.
     pub(crate) fn take_of_nobody(&mut self) {
         self.of_nobody += 1;
@@ -82,12 +79,11 @@ impl HeardAnswers {
     pub(crate) fn take(&mut self, demand: &Demand<'_>, answer: &ToldAnswer<'_>, allowed: Allowance) -> Vec<String> {
         let mut wrong = Vec::new();
         self.ways.push((answer.from, answer.hops));
-        if let Some(count) = self.by_servent.get_mut(answer.from) {
-            *count += 1;
-            if *count > allowed.answers_max.max(1) && !allowed.may_come_again {
-                self.doubled += 1;
-                wrong.push("came again".to_owned());
-            }
+        let count = self.by_servent.entry(answer.from).or_default();
+        *count += 1;
+        if *count > allowed.answers_max.max(1) && !allowed.may_come_again {
+            self.doubled += 1;
+            wrong.push("came again".to_owned());
         }
         if let Some(hops) = answer.hops.filter(|hops| *hops > demand.ttl + 1 && !allowed.is_forged) {
             wrong.push(format!("came {hops} hops far"));
@@ -109,7 +105,7 @@ impl HeardAnswers {
 
     /// Whether one came from this servent.
     pub(crate) fn has(&self, servent: u32) -> bool {
-        self.by_servent.get(servent as usize).is_some_and(|count| *count > 0)
+        self.by_servent.contains_key(&(servent as usize))
     }
 
     /// Who of these gave none.
@@ -183,7 +179,7 @@ mod tests {
             let nodes = |nodes: &[usize]| nodes.iter().copied().map(Some).collect();
             let place = ToldPlace { path: nodes(path), neighbors: nodes(neighbors) };
             let answer = ToldAnswer { from: 1, hops: Some(1), body: &body, place: Some(&place) };
-            HeardAnswers::new(3).take(&Demand::new(&scene, asking), &answer, allowed).is_empty()
+            HeardAnswers::default().take(&Demand::new(&scene, asking), &answer, allowed).is_empty()
         };
         let nothing = Allowance::default();
         assert!(judged(true, &[0, 1], &[2, 0], nothing));
@@ -207,7 +203,7 @@ mod tests {
             (Allowance { answers_max: 3, ..Allowance::default() }, 3),
             (Allowance { may_come_again: true, ..Allowance::default() }, 9),
         ] {
-            let mut heard = HeardAnswers::new(3);
+            let mut heard = HeardAnswers::default();
             for _ in 0..count {
                 assert!(heard.take(&demand, &answer, allowed).is_empty());
             }

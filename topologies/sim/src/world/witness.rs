@@ -62,7 +62,6 @@ pub(super) struct Witness<'s> {
 
 impl<'s> Witness<'s> {
     pub(super) fn new(scene: &'s Scene) -> Witness<'s> {
-        let servents = scene.graph.servents();
         let seen = Evidence {
             scene,
             is_forger_there: scene.faults.iter().any(|fault| fault.kind == FaultKind::Forger),
@@ -71,7 +70,7 @@ impl<'s> Witness<'s> {
             forgeries: Forgeries::new(scene.plan.wire),
             flood: WatchedFlood::new(scene),
             lies: Lies::default(),
-            answers: WatchedAnswers::new(servents),
+            answers: WatchedAnswers::default(),
         };
         Witness {
             broken: Vec::new(),
@@ -131,11 +130,7 @@ impl<'s> Witness<'s> {
     // ---- queries come ----
 
     pub(super) fn on_announced(&mut self, asking: Asking, is_probe: bool) -> usize {
-        self.seen.forgeries.on_announced();
-        self.seen.flood.on_announced();
-        self.seen.lies.on_announced();
         self.seen.answers.on_announced();
-        self.endings.on_announced();
         self.seen.queries.on_announced(self.seen.scene, asking, is_probe)
     }
 

@@ -5,7 +5,7 @@
 //! - Every answer a client reports is true, came a way that is there, and none comes again under one name: so the verdict
 //!   says, and here is what it must put up with beside forgers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use common::query::QueryId;
 
@@ -13,12 +13,10 @@ use crate::verdict::answer::{Allowance, HeardAnswers, ToldAnswer};
 use crate::verdict::demand::Demand;
 
 /// The answers to one query.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct AnswersTo {
-    /// By servent: how many lives of it put an answer on a link.
-    lives: Vec<u32>,
-    /// By servent: whether it put an answer on a link that does not say who gives it, nor to what.
-    nameless: Vec<bool>,
+    /// How many lives of a servent put an answer on a link, and whether one did that does not say who gives it, nor to what.
+    said: BTreeMap<usize, (u32, bool)>,
     heard: HeardAnswers,
 }
 
@@ -33,25 +31,17 @@ pub(super) struct Doubt {
 }
 
 /// All of them.
+#[derive(Default)]
 pub(super) struct WatchedAnswers {
-    servents: usize,
     queries: Vec<AnswersTo>,
     said: HashSet<(usize, u32, QueryId)>,
 }
 
 impl WatchedAnswers {
-    pub(super) fn new(servents: usize) -> WatchedAnswers {
-        WatchedAnswers { servents, queries: Vec::new(), said: HashSet::new() }
-    }
-
     // ---- what happens ----
 
     pub(super) fn on_announced(&mut self) {
-        self.queries.push(AnswersTo {
-            lives: vec![0; self.servents],
-            nameless: vec![false; self.servents],
-            heard: HeardAnswers::new(self.servents),
-        });
+        self.queries.push(AnswersTo::default());
     }
 
     /// A life of a servent puts an answer on a link, and says there who it is or does not. Whether it is the first of that
@@ -64,9 +54,8 @@ impl WatchedAnswers {
         says_who: bool,
     ) -> bool {
         let is_first = self.said.insert((servent, life, id));
-        if let Some(answers) = of.and_then(|of| self.queries.get_mut(of))
-            && let (Some(lives), Some(nameless)) = (answers.lives.get_mut(servent), answers.nameless.get_mut(servent))
-        {
+        if let Some(answers) = of.and_then(|of| self.queries.get_mut(of)) {
+            let (lives, nameless) = answers.said.entry(servent).or_default();
             *lives += u32::from(is_first);
             *nameless |= !says_who;
         }
@@ -89,10 +78,10 @@ impl WatchedAnswers {
         doubt: Doubt,
     ) -> Vec<String> {
         let Some(answers) = self.queries.get_mut(query) else { return Vec::new() };
-        let is_nameless = answers.nameless.get(answer.from).copied().unwrap_or(false);
+        let (lives, is_nameless) = answers.said.get(&answer.from).copied().unwrap_or_default();
         let (is_stood_for, stood_for) = doubt.stood_for;
         let allowed = Allowance {
-            answers_max: answers.lives.get(answer.from).copied().unwrap_or(0) + stood_for,
+            answers_max: lives + stood_for,
             // Beside TP3 a forger can have a servent answer twice, and nobody can tell that from two who answer.
             may_come_again: (doubt.is_loose || is_stood_for) && is_nameless,
             // Where answers do not say what they answer, a forger can have another question answered in a query's name.

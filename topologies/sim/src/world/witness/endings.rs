@@ -7,6 +7,8 @@
 //!   copies is missing in its tally.
 //! - With no faults at all, everything is exactly as the oracle says.
 
+use std::collections::BTreeMap;
+
 use common::dialect::Dialect;
 use common::limits::SILENCE_DEFAULT;
 use common::session::{EndReason, Ending};
@@ -76,33 +78,26 @@ struct EndOfQuery {
 pub(super) struct WatchedEndings {
     /// Whether a fault is one that may say of what came of a query whatever it likes.
     is_liar_there: bool,
-    queries: Vec<EndOfQuery>,
+    queries: BTreeMap<usize, EndOfQuery>,
 }
 
 impl WatchedEndings {
     pub(super) fn new(scene: &Scene) -> WatchedEndings {
         let is_liar_there = scene.faults.iter().any(|fault| fault.kind == FaultKind::Hostile);
-        WatchedEndings { is_liar_there, queries: Vec::new() }
+        WatchedEndings { is_liar_there, queries: BTreeMap::new() }
     }
 
     // ---- what happens ----
 
-    pub(super) fn on_announced(&mut self) {
-        self.queries.push(EndOfQuery::default());
-    }
-
     /// A session has a reason to go on waiting.
     pub(super) fn on_heard(&mut self, now: Nanos, query: usize) {
-        if let Some(end) = self.queries.get_mut(query) {
-            end.heard = now;
-        }
+        self.queries.entry(query).or_default().heard = now;
     }
 
     /// A session ends. What of that is wrong.
     pub(super) fn on_ended(&mut self, now: Nanos, query: usize, ending: &Ending, seen: &Evidence<'_>) -> Vec<String> {
-        let (Some(end), Some((asked, facts))) = (self.queries.get_mut(query), seen.facts(query, ending)) else {
-            return Vec::new();
-        };
+        let Some((asked, facts)) = seen.facts(query, ending) else { return Vec::new() };
+        let end = self.queries.entry(query).or_default();
         end.ended = Some(*ending);
         let mut wrong = Vec::new();
         let (since, silence) = (end.heard, now.saturating_sub(end.heard));
@@ -133,10 +128,10 @@ impl WatchedEndings {
     /// All is over. What can only be judged now, and what all came to.
     pub(super) fn on_end(&self, outcome: &mut RunOutcome, seen: &Evidence<'_>) -> Vec<String> {
         let mut wrong = Vec::new();
-        for (query, end) in self.queries.iter().enumerate() {
+        for query in 0..seen.queries.count() {
             let Some(asked) = seen.queries.get(query) else { continue };
             let name = asked.name();
-            if asked.asked.is_some() && end.ended.is_none() {
+            if asked.asked.is_some() && !self.has_ended(query) {
                 wrong.push(format!("{name} never ends"));
                 continue;
             }
@@ -149,7 +144,9 @@ impl WatchedEndings {
                     wrong.push(format!("{name}, on a healthy overlay: {}", odd.join("; ")));
                 }
             }
-            let Some(ending) = &end.ended else { continue };
+            let Some((end, ending)) = self.queries.get(&query).and_then(|end| Some((end, end.ended.as_ref()?))) else {
+                continue;
+            };
             let Some((_, facts)) = seen.facts(query, ending) else { continue };
             outcome.queries += 1;
             outcome.expected += end.expected;
@@ -163,22 +160,22 @@ impl WatchedEndings {
 
     #[cfg(test)]
     fn expected(&self, query: usize) -> u64 {
-        self.queries[query].expected
+        self.queries[&query].expected
     }
 
     #[cfg(test)]
     fn missed(&self, query: usize) -> &[u32] {
-        &self.queries[query].missed
+        &self.queries[&query].missed
     }
 
     pub(super) fn has_ended(&self, query: usize) -> bool {
-        self.queries.get(query).is_none_or(|end| end.ended.is_some())
+        self.queries.get(&query).is_some_and(|end| end.ended.is_some())
     }
 
     /// What of a query is not as it must be where nothing goes wrong.
     pub(super) fn what_is_wrong(&self, query: usize, seen: &Evidence<'_>) -> Vec<String> {
         let Some(asked) = seen.queries.get(query) else { return Vec::new() };
-        let ended = self.queries.get(query).and_then(|end| end.ended).filter(|_| asked.asked.is_some());
+        let ended = self.queries.get(&query).and_then(|end| end.ended).filter(|_| asked.asked.is_some());
         let Some(ending) = ended else { return vec!["its contact did not take it".to_owned()] };
         seen.facts(query, &ending).map_or_else(Vec::new, |(_, facts)| facts.what_is_not_exact())
     }

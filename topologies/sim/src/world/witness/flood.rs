@@ -6,7 +6,7 @@
 //!   and what a forger asked in the name of a TP3 client before that client's hello was read.
 //! - Copies never carry more TTL than the overlay allows: TTL and hops together stay below the contact's TTL plus two.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use common::dialect::Dialect;
 use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
@@ -35,7 +35,7 @@ pub(super) struct WatchedFlood {
     ttl_most: u8,
     /// Which TTLs a query crossed a link with.
     crossed: HashMap<(LinkId, QueryId), u32>,
-    queries: Vec<Crossed>,
+    queries: BTreeMap<usize, Crossed>,
 }
 
 impl WatchedFlood {
@@ -44,21 +44,17 @@ impl WatchedFlood {
         WatchedFlood {
             ttl_most: ttl_most.clamp(TTL_FROM_OTHERS_MAX, TTL_MAX),
             crossed: HashMap::new(),
-            queries: Vec::new(),
+            queries: BTreeMap::new(),
         }
     }
 
     // ---- what happens ----
 
-    pub(super) fn on_announced(&mut self) {
-        self.queries.push(Crossed::default());
-    }
-
     /// A servent sends a copy. What of that is wrong, unless the query may have come to it anew.
     pub(super) fn on_copy(&mut self, copy: &CopySent<'_>, may_be_new: impl FnOnce() -> bool) -> [Option<String>; 2] {
         let CopySent { servent, link, dialect, query, .. } = *copy;
         let (id, ttl, hops) = (query.id(), query.ttl, query.hops);
-        if let Some(crossed) = copy.of.and_then(|of| self.queries.get_mut(of)) {
+        if let Some(crossed) = copy.of.map(|of| self.queries.entry(of).or_default()) {
             crossed.copies += 1;
             crossed.silent_copies += u64::from(dialect != Dialect::OWN);
         }
@@ -81,15 +77,13 @@ impl WatchedFlood {
     }
 
     pub(super) fn on_echo(&mut self, query: usize) {
-        if let Some(crossed) = self.queries.get_mut(query) {
-            crossed.echoes += 1;
-        }
+        self.queries.entry(query).or_default().echoes += 1;
     }
 
     // ---- what is known of it ----
 
     pub(super) fn crossed(&self, query: usize) -> Crossed {
-        self.queries.get(query).copied().unwrap_or_default()
+        self.queries.get(&query).copied().unwrap_or_default()
     }
 }
 
@@ -139,7 +133,6 @@ mod tests {
     fn copies_are_counted_by_query_and_those_that_nobody_echoes_besides() {
         let scene = chain();
         let mut flood = WatchedFlood::new(&scene);
-        flood.on_announced();
         let query = copy(3, 1);
         for (link, dialect, of) in [(0, Dialect::OWN, Some(0)), (2, Dialect::Tp3, Some(0)), (4, Dialect::OWN, None)] {
             let link = LinkId(link);

@@ -2,7 +2,7 @@
 //!
 //! Nothing is claimed here. This is what the claims of `flood`, `answers` and `endings` must leave out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use common::dialect::Dialect;
 use common::query::{Ask, ContactMark, ContactName, Query, QueryId};
@@ -24,7 +24,7 @@ struct Forgery {
 /// What was forged of all of them.
 pub(super) struct Forgeries {
     wire: Wire,
-    queries: Vec<Forgery>,
+    queries: BTreeMap<usize, Forgery>,
     /// What somebody forged under another contact or number, or under none: once that is over, the same id is new again.
     loose: HashSet<QueryId>,
     /// Beside TP3, whose copies say nothing of a contact: what native ones say of theirs, and below which number a forger has
@@ -35,18 +35,20 @@ pub(super) struct Forgeries {
 
 impl Forgeries {
     pub(super) fn new(wire: Wire) -> Forgeries {
-        Forgeries { wire, queries: Vec::new(), loose: HashSet::new(), marks: HashMap::new(), spoilt: HashMap::new() }
+        Forgeries {
+            wire,
+            queries: BTreeMap::new(),
+            loose: HashSet::new(),
+            marks: HashMap::new(),
+            spoilt: HashMap::new(),
+        }
     }
 
     // ---- what happens ----
 
-    pub(super) fn on_announced(&mut self) {
-        self.queries.push(Forgery::default());
-    }
-
     /// A hostile servent says a copy of this; of which query, if its client asked it.
     pub(super) fn on_forged(&mut self, of: Option<usize>, query: &Query) {
-        let is_other = if let Some(forgery) = of.and_then(|of| self.queries.get_mut(of)) {
+        let is_other = if let Some(forgery) = of.map(|of| self.queries.entry(of).or_default()) {
             forgery.is_forged = true;
             let is_named_so =
                 |said: ContactMark, mark: ContactMark| (said.name, said.number) == (mark.name, mark.number);
@@ -70,7 +72,7 @@ impl Forgeries {
 
     /// A copy is said, and by the contact of which query, if so: what its first ones carry is what it is.
     pub(super) fn on_copy_of_contact(&mut self, of: Option<usize>, query: &Query) {
-        if let Some(forgery) = of.and_then(|of| self.queries.get_mut(of))
+        if let Some(forgery) = of.map(|of| self.queries.entry(of).or_default())
             && query.hops == 1
             && forgery.said.is_none()
         {
@@ -88,11 +90,11 @@ impl Forgeries {
     // ---- what is known of it ----
 
     pub(super) fn is_forged(&self, query: usize) -> bool {
-        self.queries.get(query).is_some_and(|forgery| forgery.is_forged)
+        self.queries.get(&query).is_some_and(|forgery| forgery.is_forged)
     }
 
     pub(super) fn is_said_again(&self, query: usize) -> bool {
-        self.queries.get(query).is_some_and(|forgery| forgery.is_said_again)
+        self.queries.get(&query).is_some_and(|forgery| forgery.is_said_again)
     }
 
     /// Whether a forger may have had somebody forget this, who then takes it for new.
@@ -122,7 +124,7 @@ impl Forgeries {
             Wire::Tp3 => false,
             Wire::Mixed if dialect != Dialect::OWN => true,
             Wire::None | Wire::Native | Wire::Mixed => {
-                let said = self.queries.get(query).and_then(|forgery| forgery.said.as_ref());
+                let said = self.queries.get(&query).and_then(|forgery| forgery.said.as_ref());
                 ending.tally.lost > 0 || said.is_some_and(|(mark, _)| self.is_spoilt(mark))
             }
         }

@@ -38,17 +38,13 @@ struct Lie {
 /// All of them.
 #[derive(Default)]
 pub(super) struct Lies {
-    queries: Vec<Lie>,
+    queries: BTreeMap<usize, Lie>,
     /// Who has not answered, and a forger did in its name.
     stood_for: HashSet<(usize, u32, QueryId)>,
 }
 
 impl Lies {
     // ---- what happens ----
-
-    pub(super) fn on_announced(&mut self) {
-        self.queries.push(Lie::default());
-    }
 
     /// A forger brings a client an answer that it cannot tell from others; to which query, if the client asked it, and whether
     /// whoever it names has answered that itself.
@@ -57,7 +53,7 @@ impl Lies {
             Pretence::Servent(servent, life) => !has_answered && self.stood_for.insert((servent, life, id)),
             Pretence::Nobody | Pretence::Stranger(_) => true,
         };
-        let Some(lie) = of.and_then(|of| self.queries.get_mut(of)) else { return };
+        let Some(lie) = of.map(|of| self.queries.entry(of).or_default()) else { return };
         match pretence {
             Pretence::Nobody => lie.nameless += 1,
             Pretence::Stranger(id) => drop(lie.strangers.insert(id)),
@@ -67,15 +63,13 @@ impl Lies {
 
     /// A forger says in its echo that it has answered.
     pub(super) fn on_claimed(&mut self, query: usize) {
-        if let Some(lie) = self.queries.get_mut(query) {
-            lie.is_claimed = true;
-        }
+        self.queries.entry(query).or_default().is_claimed = true;
     }
 
     /// A life of a servent answers itself, for which a forger may have done so before.
     pub(super) fn on_answer_said(&mut self, of: Option<usize>, (servent, life): (usize, u32), id: QueryId) {
         let was_stood_for = self.stood_for.remove(&(servent, life, id));
-        if let Some(lie) = of.and_then(|of| self.queries.get_mut(of))
+        if let Some(lie) = of.and_then(|of| self.queries.get_mut(&of))
             && let Some(stood_for) = lie.stood_for.get_mut(&servent)
         {
             *stood_for -= u32::from(was_stood_for);
@@ -84,7 +78,7 @@ impl Lies {
 
     /// A client reports an answer of nobody there is. Whether as many of them were brought.
     pub(super) fn on_told(&mut self, query: usize) -> bool {
-        let Some(lie) = self.queries.get_mut(query) else { return false };
+        let lie = self.queries.entry(query).or_default();
         lie.told += 1;
         lie.told <= lie.strangers.len() + lie.nameless
     }
@@ -93,14 +87,14 @@ impl Lies {
 
     /// Whether a forger answered in the name of a servent, and for how many of its lives that did not answer themselves.
     pub(super) fn in_the_name_of(&self, query: usize, servent: usize) -> (bool, u32) {
-        let Some(lie) = self.queries.get(query) else { return (false, 0) };
+        let Some(lie) = self.queries.get(&query) else { return (false, 0) };
         lie.stood_for.get(&servent).map_or((false, 0), |count| (true, *count))
     }
 
     /// Whether the client was told an answer under a name whose owner gives none, and no forger says so of itself. One who
     /// holds what is asked may be about to.
     pub(super) fn is_told_one(&self, query: usize, demand: &Demand<'_>, heard: &HeardAnswers) -> bool {
-        let Some(lie) = self.queries.get(query).filter(|lie| !lie.is_claimed) else { return false };
+        let Some(lie) = self.queries.get(&query).filter(|lie| !lie.is_claimed) else { return false };
         let under_a_name = lie.told > lie.nameless;
         let holds = |servent: u32| demand.asking.topology || demand.scene.holders.binary_search(&servent).is_ok();
         let mut stood_for = lie.stood_for.keys().map(|servent| number(*servent));
@@ -182,7 +176,6 @@ mod tests {
     #[test]
     fn a_life_that_answers_itself_is_stood_for_no_more() {
         let mut lies = Lies::default();
-        lies.on_announced();
         for (life, has_answered) in [(1, false), (1, false), (2, false), (3, true)] {
             lies.on_lie(Some(0), id(), Pretence::Servent(2, life), has_answered);
         }
