@@ -315,21 +315,6 @@ mod tests {
     }
 
     #[test]
-    fn messages_go_by_the_names_of_the_protocol_page() {
-        let finished = Message::Finished(Finished { sequence: 1, tally: Tally::default() });
-        let request = Message::Request(Request { sequence: 1, ask: Ask::Topology });
-        for (message, name) in [
-            (Message::Goodbye(Goodbye::Idle), "goodbye"),
-            (Message::Ping, "ping"),
-            (Message::Pong, "pong"),
-            (request, "request"),
-            (finished, "finished"),
-        ] {
-            assert_eq!(message.name(), name);
-        }
-    }
-
-    #[test]
     fn what_tells_the_end_of_a_query_is_understood_by_everybody() {
         let tally = Tally { silent: u64::MAX, ..Tally::default() };
         let id = QueryId { sequence: u64::MAX, client: ([192, 0, 2, 7], 9990).into() };
@@ -338,13 +323,5 @@ mod tests {
         {
             assert_eq!(message.needs(), Features::NONE, "{}", message.name());
         }
-    }
-
-    #[test]
-    fn a_goodbye_says_why() {
-        assert_eq!(Goodbye::Leaving.to_string(), "it is leaving");
-        assert_eq!(Goodbye::Full.to_string(), "it has as many links as it takes");
-        let later = Goodbye::Unknown { number: 9 };
-        assert_eq!(later.to_string(), "it has a reason that is not known here (number 9)");
     }
 }

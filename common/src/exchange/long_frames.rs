@@ -109,21 +109,6 @@ mod tests {
     }
 
     #[test]
-    fn whoever_finds_no_place_waits_until_one_ends() {
-        let mut frames = full();
-        assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES));
-        assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES), "who waits does so once");
-        assert!(frames.note(Time::START, LinkId(3), BUSY, 900_000), "who has one goes on");
-        assert_eq!(frames.admit(Time::START), None);
-        // Its message has ended, and another has hardly begun.
-        assert!(frames.note(Time::START, LinkId(3), BUSY, 12));
-        assert_eq!(frames.admit(Time::START), Some(LinkId(100)));
-        assert_eq!(frames.admit(Time::START), None);
-        assert!(frames.note(Time::START, LinkId(100), OTHER, 2 * LONG_BYTES));
-        assert_eq!(frames.places.len(), LONG_MAX);
-    }
-
-    #[test]
     fn the_next_place_goes_to_whom_has_the_fewest() {
         let mut frames = full();
         assert!(!frames.note(Time::START, LinkId(100), BUSY, LONG_BYTES));
@@ -135,19 +120,5 @@ mod tests {
         frames.forget(LinkId(100));
         assert_eq!(frames.admit(Time::START), Some(LinkId(101)));
         assert_eq!(frames.admit(Time::START), None);
-    }
-
-    #[test]
-    fn a_place_is_held_for_ever_only_while_nobody_waits() {
-        let mut frames = full();
-        let late = Time::START + LONG_WAIT_MAX;
-        assert_eq!((frames.deadline(), frames.overdue(late)), (None, None));
-        assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES));
-        assert_eq!(frames.deadline(), Some(late));
-        assert_eq!(frames.overdue(Time::START), None);
-        assert_eq!(frames.overdue(late), Some(LinkId(0)));
-        frames.forget(LinkId(0));
-        assert_eq!(frames.admit(late), Some(LinkId(100)));
-        assert_eq!(frames.overdue(late), None, "nobody waits");
     }
 }

@@ -229,12 +229,3 @@ fn the_longest_timeout_is_taken_and_a_longer_one_refused() {
     let run = Client::run(["127.0.0.1:1", "--timeout", "25h"], "");
     assert_eq!(run.code, 2);
 }
-
-#[test]
-fn a_contact_that_asks_is_told_that_the_client_is_there() {
-    let (_fake, mut contact, sequence, client) = asked(&[]);
-    contact.send(&Message::Ping);
-    assert_eq!(contact.receive(), Some(Message::Pong));
-    contact.finish(sequence, tally(1, 0));
-    assert_eq!(client.finish(), quiet("No answer received\n", 1));
-}

@@ -68,22 +68,6 @@ fn a_neighbor_that_hardly_reads_loses_its_link_and_nobody_else_notices() {
 }
 
 #[test]
-fn a_client_that_never_reads_loses_its_link_and_nobody_else_notices() {
-    let file = DataFile::new(format!("tea green\nlong {}\n", "v".repeat(VALUE_BYTES_MAX)));
-    let mut servent = serve(&[file.path()]);
-    let port = AnswerPort::open();
-    let mut deaf = Peer::deaf_stranger(servent.address());
-    deaf.greet(Role::Client { answer_port: port.address().port() });
-    for _ in 0..60 {
-        deaf.request(ask("long"));
-    }
-    let line = logged(&mut servent, &format!("client {} left: it does not read: ", port.address()));
-    assert!(line.contains(&format!("{} bytes are the most that may wait for it", 4 * FRAME_BYTES_MAX)), "{line}");
-    deaf.hear_out();
-    still_serves(servent.address());
-}
-
-#[test]
 fn a_client_that_reads_late_gets_everything() {
     let long = "v".repeat(VALUE_BYTES_MAX);
     let file = DataFile::new(format!("tea green\nlong {long}\n"));
@@ -98,23 +82,4 @@ fn a_client_that_reads_late_gets_everything() {
         assert!(answer.sequence == sequence && value(&answer) == long.as_bytes());
         assert_eq!(late.expect_finished().sequence, sequence);
     }
-}
-
-#[test]
-fn a_client_that_never_reads_its_answer_link_loses_it_and_nobody_else_notices() {
-    let file = DataFile::new(format!("tea green\nlong {}\n", "v".repeat(VALUE_BYTES_MAX)));
-    let mut servent = Process::serve_saying_all(&[file.path()]);
-    let mut source = Peer::neighbor(servent.address);
-    let port = AnswerPort::open_deaf();
-    source.pass_on(port.address(), ask("tea"), 0);
-    let (mut deaf, _) = port.accept_and_greet();
-    for _ in 0..60 {
-        source.pass_on(port.address(), ask("long"), 0);
-    }
-    still_serves(servent.address);
-    deaf.hear_out();
-    let client = format!("client {}", port.address());
-    servent.wait_for_log(&client, 1);
-    let line = servent.log.iter().find(|line| line.contains(&client)).unwrap();
-    assert!(line.contains("it does not read: "), "{line}");
 }

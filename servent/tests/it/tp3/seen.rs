@@ -3,39 +3,6 @@
 use super::*;
 
 #[test]
-fn a_flood_seen_before_is_discarded() {
-    let servent = serve_tea(&["--tp3"]);
-    let [mut one, mut other, mut third] = neighbors(&servent);
-    let answers = Answers::open();
-    let flood = Flood::key(answers.address(), "tea", 3);
-    one.pass_on(&flood);
-    assert_eq!(answers.next().sequence, flood.sequence);
-    assert_eq!(other.hear_flood(), flood.with_ttl(2));
-    assert_eq!(third.hear_flood(), flood.with_ttl(2));
-
-    let same_id = [
-        flood.clone(),
-        flood.with_ttl(2),
-        flood.with_ttl(0),
-        // Only client and sequence tell it from others; requests for keys and for the topology share one counter.
-        Flood { info: b"another".to_vec(), ..flood.clone() },
-        Flood { kind: Kind::Topology, info: b"192.0.2.1:9000".to_vec(), ..flood },
-    ];
-    for copy in &same_id {
-        one.pass_on(copy);
-        other.pass_on(copy);
-        third.pass_on(copy);
-    }
-    expect_no_more_answers(&mut one, &answers);
-    expect_no_more_answers(&mut other, &answers);
-    expect_no_more_answers(&mut third, &answers);
-    let mark = Flood::key(NOBODY, UNKNOWN, 1);
-    third.pass_on(&mark);
-    assert_eq!((one.hear_flood(), other.hear_flood()), (mark.with_ttl(0), mark.with_ttl(0)));
-    expect_nothing_more(&mut one, &mut third);
-}
-
-#[test]
 fn a_flood_that_differs_in_ip_port_or_sequence_is_another() {
     let servent = serve_tea(&["--tp3"]);
     let [mut one, mut other] = neighbors(&servent);
@@ -53,28 +20,6 @@ fn a_flood_that_differs_in_ip_port_or_sequence_is_another() {
         assert_eq!(answers.next().sequence, flood.sequence);
         assert_eq!(other.hear_flood(), flood.with_ttl(2));
     }
-}
-
-#[test]
-fn requests_for_keys_and_for_the_topology_share_one_counter() {
-    let servent = serve_tea(&["--tp3"]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    let sequences = [client.ask("tea"), client.ask_topology(), client.ask("tea")];
-    let answers = client.answers.take(3);
-    assert_eq!(answers.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), sequences);
-    for (kind, sequence, info) in
-        [(Kind::Key, 0, b"tea".to_vec()), (Kind::Topology, 1, own_name(&servent)), (Kind::Key, 2, b"tea".to_vec())]
-    {
-        assert_eq!(neighbor.hear_flood(), client.flood(kind, sequence, info));
-    }
-    // This has been asked; and who asks something else under a number that is taken is answered by the contact alone.
-    client.contact.say(&[keyreq(2, "tea"), toporeq(2), keyreq(1, "tea")].concat());
-    let sequence = client.ask("tea");
-    let answers = client.answers.take(3);
-    assert_eq!(answers.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), [1, 2, sequence]);
-    assert_eq!(neighbor.hear_flood(), client.flood(Kind::Key, sequence, "tea"));
-    client.answers.expect_nobody();
 }
 
 #[test]

@@ -43,32 +43,6 @@ fn a_path_need_not_be_made_of_addresses() {
 }
 
 #[test]
-fn keys_and_values_need_not_be_ascii() {
-    let keys: [&[u8]; 3] = ["café".as_bytes(), b"caf\xe9", b"\xff\xfe\x01"];
-    let file = DataFile::new(keys.map(|key| [key, b" value \x80 of ", key, b"\n"].concat()).concat());
-    let servent = serve_tp3(&[file.path()]);
-    let mut neighbor = Wire::neighbor(servent.address());
-    let mut other = Wire::neighbor(servent.address());
-    let mut client = Client::attach(servent.address());
-    let answers = Answers::open();
-    for key in keys {
-        let expected = [b"value \x80 of ", key].concat();
-        assert_eq!(client.value(key), expected);
-        let flood = neighbor.hear_flood();
-        assert_eq!(flood.info, key);
-        assert_eq!(other.hear_flood(), flood);
-        let flood = Flood::key(answers.address(), key, 1);
-        neighbor.pass_on(&flood);
-        assert_eq!(answers.next().value, expected);
-        assert_eq!(other.hear_flood(), flood.with_ttl(0));
-    }
-    // A key with a blank or a zero in it is in no file, but may be asked for.
-    let flood = Flood::key(NOBODY, b"a b\0\n", 1);
-    neighbor.pass_on(&flood);
-    assert_eq!(other.hear_flood(), flood.with_ttl(0));
-}
-
-#[test]
 fn an_empty_text_harms_nobody() {
     let servent = serve_tea(&["--tp3"]);
     let [mut one, mut other] = neighbors(&servent);
