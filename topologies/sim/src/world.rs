@@ -42,7 +42,6 @@ use super::random::Random;
 use super::scene::{Asking, Scene};
 
 use clock::{MILLISECOND, Nanos, SECOND, nanos};
-use events::WorldEvent;
 use hostile::Hostile;
 use network::SimNetwork;
 use scenery::{SceneEvent, SceneFace};
@@ -149,7 +148,7 @@ impl<'s> World<'s> {
                 scenery::start_servent(&mut world.shell, servent);
             }
         }
-        world.schedule(LOOK_EVERY, SceneEvent::Look);
+        world.shell.schedule(LOOK_EVERY, SceneEvent::Look);
         world
     }
 
@@ -220,10 +219,6 @@ impl<'s> World<'s> {
 
     fn now(&self) -> Nanos {
         self.shell.now()
-    }
-
-    fn schedule(&mut self, at: Nanos, event: SceneEvent) {
-        self.shell.network.clock.schedule(at, WorldEvent::OfFace(event));
     }
 
     fn happen(&mut self, event: SceneEvent) {
@@ -299,7 +294,7 @@ impl<'s> World<'s> {
             Phase::Forgetting { until } if self.now() >= until => self.look_at_what_is_left(),
             Phase::Rising | Phase::Running | Phase::Forgetting { .. } | Phase::Over => {}
         }
-        self.schedule(self.now() + LOOK_EVERY, SceneEvent::Look);
+        self.shell.schedule(self.now() + LOOK_EVERY, SceneEvent::Look);
     }
 
     fn begin_scene(&mut self) {
@@ -309,8 +304,8 @@ impl<'s> World<'s> {
         self.busy_until = self.start;
         for fault in 0..self.scene.faults.len() {
             let (at, ends) = (self.scene.faults[fault].at, self.scene.faults[fault].ends());
-            self.schedule(self.start + nanos(at), SceneEvent::Begins { fault });
-            self.schedule(self.start + nanos(ends), SceneEvent::Ends { fault });
+            self.shell.schedule(self.start + nanos(at), SceneEvent::Begins { fault });
+            self.shell.schedule(self.start + nanos(ends), SceneEvent::Ends { fault });
             self.busy_until = self.busy_until.max(self.start + nanos(ends));
         }
         for asking in 0..self.scene.queries.len() {
@@ -327,8 +322,8 @@ impl<'s> World<'s> {
     fn announce(&mut self, asking: Asking, at: Nanos, is_probe: bool) -> usize {
         let query = self.shell.face.witness.on_announced(asking, is_probe);
         self.busy_until = self.busy_until.max(at);
-        self.schedule(at.saturating_sub(ATTACH_LEAD), SceneEvent::Attach { query });
-        self.schedule(at, SceneEvent::Ask { query });
+        self.shell.schedule(at.saturating_sub(ATTACH_LEAD), SceneEvent::Attach { query });
+        self.shell.schedule(at, SceneEvent::Ask { query });
         query
     }
 
@@ -469,7 +464,7 @@ mod tests {
         };
         world.shell.tell_servent(1, Input::Received { link: LinkId(1_000), message: Message::query(query) });
         world.phase = Phase::Running;
-        world.schedule(SETTLE_MAX + 1, SceneEvent::Look);
+        world.shell.schedule(SETTLE_MAX + 1, SceneEvent::Look);
         while world.now() <= SETTLE_MAX {
             let _ = world.shell.network.clock.pop();
         }

@@ -5,7 +5,6 @@
 
 use super::clock::{MILLISECOND, Nanos};
 use super::ends::{EndAt, EndStage, Party};
-use super::events::WorldEvent;
 use super::holds::Holds;
 use super::machines::Slow;
 use super::scenery::{self, SceneEvent, SceneFace, SceneNetwork};
@@ -124,8 +123,7 @@ fn flap_later(shell: &mut Shell<SceneFace<'_>>, connection: usize) {
     if found.stands
         && let Some(pause) = shell.face.troubles.flaps_after(a, b)
     {
-        let at = shell.now() + pause;
-        shell.network.clock.schedule(at, WorldEvent::OfFace(SceneEvent::Flap { connection }));
+        shell.schedule(shell.now() + pause, SceneEvent::Flap { connection });
     }
 }
 

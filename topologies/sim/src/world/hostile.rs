@@ -16,7 +16,6 @@ use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
 use super::clock::{MILLISECOND, Nanos};
 use super::dials::Caller;
 use super::ends::{EndAt, EndStage};
-use super::events::WorldEvent;
 use super::liar::{Liar, an_id};
 use super::scenery::{self, SceneEvent, SceneFace};
 use super::shell::{Departure, Shell};
@@ -192,7 +191,7 @@ impl Hostile {
     pub(super) fn come(&mut self, shell: &mut Shell<SceneFace<'_>>) {
         self.node = Some(scenery::add_stranger(shell, self.target));
         let now = shell.now();
-        shell.network.clock.schedule(now, WorldEvent::OfFace(SceneEvent::Misdeed { fault: self.fault }));
+        shell.schedule(now, SceneEvent::Misdeed { fault: self.fault });
     }
 
     pub(super) fn go(&mut self, shell: &mut Shell<SceneFace<'_>>) {
@@ -298,8 +297,7 @@ impl Hostile {
         }
         let pause = self.random.within(MILLISECOND, self.pause_max);
         let pause = if attached.is_some() { pause } else { pause.max(50 * MILLISECOND) };
-        let at = shell.now() + pause;
-        shell.network.clock.schedule(at, WorldEvent::OfFace(SceneEvent::Misdeed { fault: self.fault }));
+        shell.schedule(shell.now() + pause, SceneEvent::Misdeed { fault: self.fault });
     }
 
     fn do_harm(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt) {

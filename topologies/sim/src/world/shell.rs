@@ -129,6 +129,11 @@ impl<F: Face> Shell<F> {
         self.trace.note(self.network.clock.now(), node, noted);
     }
 
+    /// Has something of the face come.
+    pub(super) fn schedule(&mut self, at: Nanos, event: F::Event) {
+        self.network.clock.schedule(at, WorldEvent::OfFace(event));
+    }
+
     pub(super) fn broke(&mut self, text: &str) {
         let now = self.now();
         self.face.on_broken(now, text);
@@ -250,7 +255,7 @@ impl<F: Face> Shell<F> {
         }
         for news in std::mem::take(&mut self.network.news) {
             if let Some((pause, event)) = self.face.on_news(now, &news) {
-                self.network.clock.schedule(now + pause, WorldEvent::OfFace(event));
+                self.schedule(now + pause, event);
             }
         }
     }

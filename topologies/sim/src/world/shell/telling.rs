@@ -164,7 +164,7 @@ impl<F: Face> Shell<F> {
         self.look_at_deadline(node);
         let now = self.now();
         for event in events {
-            self.network.clock.schedule(now, WorldEvent::OfFace(event));
+            self.schedule(now, event);
         }
         count
     }
