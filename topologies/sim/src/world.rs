@@ -499,6 +499,11 @@ mod tests {
         world.shell.resume(1);
         go_on(&mut world, SECOND);
         assert!(!world.shell.is_spoken_on(at));
+        // Once more is a fault of the simulator itself, and told as one.
+        world.shell.resume(1);
+        go_on(&mut world, SECOND);
+        let broken = world.shell.face.witness.broken;
+        assert!(broken.iter().any(|text| text.contains("nobody paused")), "{broken:?}");
     }
 
     #[test]

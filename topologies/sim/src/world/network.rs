@@ -20,12 +20,12 @@ use super::events::{Notice, WorldEvent};
 use super::machines::{Machine, MachineKind};
 use super::pipes::{Load, Pipe};
 use super::ways::Ways;
+pub(super) use dialling::Knocked;
+pub(super) use passage::Arrived;
 use passage::Spare;
 
 /// How long the system takes to notice that an idle connection leads nowhere (keepalive of the programs).
 pub(super) const UNHEARD_MAX: Nanos = 11 * SECOND;
-pub(super) use dialling::Knocked;
-pub(super) use passage::Arrived;
 
 pub(super) const IT_BROKE: &str = "the connection broke";
 pub(super) const IT_CLOSED: &str = "the other end closed";

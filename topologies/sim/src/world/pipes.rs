@@ -73,7 +73,7 @@ impl Pipe {
         self.chunks.push_back(Chunk { at: self.last_arrival, sent: now, ticket, load });
     }
 
-    /// Takes the first of it out, so many bytes of it at most. The rest waits where it is.
+    /// Takes the first of it out, so many bytes of it at most. The rest waits where it is, and room is made by the caller.
     pub(super) fn take(&mut self, most: usize) -> Option<Load> {
         let first = self.chunks.front_mut()?;
         let load = match &mut first.load {
@@ -83,7 +83,6 @@ impl Pipe {
             }
             _ => self.chunks.pop_front()?.load,
         };
-        self.held_bytes -= load.bytes_count();
         Some(load)
     }
 

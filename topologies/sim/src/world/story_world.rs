@@ -218,6 +218,8 @@ impl Person {
     }
 }
 
+type StoryNetwork = SimNetwork<Infallible>;
+
 /// Who is there, and what is kept of what happens.
 struct StoryFace {
     people: Vec<Person>,
@@ -235,14 +237,14 @@ struct StoryFace {
 }
 
 impl StoryFace {
-    fn record(&mut self, network: &SimNetwork<Infallible>, record: Record) {
+    fn record(&mut self, network: &StoryNetwork, record: Record) {
         if self.is_recording {
             self.records.push((Duration::from_nanos(network.clock.now()), record));
         }
     }
 
     /// No life of a servent answers a query twice. One that is asked again after it is over is a new one.
-    fn look_at_said(&mut self, network: &SimNetwork<Infallible>, node: usize, other: usize, message: &Message) {
+    fn look_at_said(&mut self, network: &StoryNetwork, node: usize, other: usize, message: &Message) {
         let id_of = |client: usize, sequence| QueryId { sequence, client: network.address(client) };
         if let Message::Answer(answer) = message {
             let id = id_of(other, answer.sequence);
@@ -266,7 +268,7 @@ impl Face for StoryFace {
     /// What a story makes happen it says itself.
     type Event = Infallible;
 
-    fn fate_of(&mut self, network: &SimNetwork<Infallible>, knock: &Knock) -> Fate {
+    fn fate_of(&mut self, network: &StoryNetwork, knock: &Knock) -> Fate {
         let Some(to) = knock.to else { return Fate::Refused };
         let by_itself = network.fate_at(to);
         match &self.people[to].plan {
@@ -280,12 +282,7 @@ impl Face for StoryFace {
         }
     }
 
-    fn look_up(
-        &mut self,
-        network: &SimNetwork<Infallible>,
-        servent: usize,
-        name: &str,
-    ) -> (Option<usize>, Option<Nanos>) {
+    fn look_up(&mut self, network: &StoryNetwork, servent: usize, name: &str) -> (Option<usize>, Option<Nanos>) {
         let named = self.people.iter().position(|person| person.name() == name);
         let found = named.filter(|_| !self.unknown.contains(name));
         if found.is_none() {
@@ -294,7 +291,7 @@ impl Face for StoryFace {
         (found, None)
     }
 
-    fn on_told(&mut self, network: &SimNetwork<Infallible>, client: usize, report: Report) -> Option<Infallible> {
+    fn on_told(&mut self, network: &StoryNetwork, client: usize, report: Report) -> Option<Infallible> {
         match report {
             Report::Ready => self.people[client].is_attached = true,
             Report::ContactLost { .. } => self.people[client].is_attached = false,
@@ -308,13 +305,7 @@ impl Face for StoryFace {
         self.broken.push(text.to_owned());
     }
 
-    fn on_said(
-        &mut self,
-        network: &SimNetwork<Infallible>,
-        link: LinkId,
-        message: &Message,
-        said: &Result<(), SendError>,
-    ) {
+    fn on_said(&mut self, network: &StoryNetwork, link: LinkId, message: &Message, said: &Result<(), SendError>) {
         let [from, to] = nodes_of(network, link);
         match said {
             Ok(()) => self.look_at_said(network, from.0, to.0, message),
@@ -322,7 +313,7 @@ impl Face for StoryFace {
         }
     }
 
-    fn on_heard(&mut self, network: &SimNetwork<Infallible>, link: LinkId, heard: &Heard) {
+    fn on_heard(&mut self, network: &StoryNetwork, link: LinkId, heard: &Heard) {
         let [at, other] = nodes_of(network, link);
         let record = match heard.clone() {
             Heard::Message(message) => Record::Said { from: other, to: at, message },
@@ -332,13 +323,13 @@ impl Face for StoryFace {
         self.record(network, record);
     }
 
-    fn on_dialling(&mut self, network: &SimNetwork<Infallible>, node: usize, address: SocketAddr) {
+    fn on_dialling(&mut self, network: &StoryNetwork, node: usize, address: SocketAddr) {
         self.record(network, Record::Dialled { from: NodeId(node), to: address });
     }
 
     fn on_no_answer(
         &mut self,
-        network: &SimNetwork<Infallible>,
+        network: &StoryNetwork,
         node: usize,
         _caller: Caller,
         address: SocketAddr,
@@ -348,18 +339,18 @@ impl Face for StoryFace {
         self.record(network, Record::DialFailed { from, to, reason });
     }
 
-    fn on_closing(&mut self, network: &SimNetwork<Infallible>, link: LinkId) {
+    fn on_closing(&mut self, network: &StoryNetwork, link: LinkId) {
         let [by, other] = nodes_of(network, link);
         self.record(network, Record::Closed { by, other });
     }
 
-    fn on_request(&mut self, network: &SimNetwork<Infallible>, client: usize, sequence: u64) {
+    fn on_request(&mut self, network: &StoryNetwork, client: usize, sequence: u64) {
         self.queries.push(QueryId { sequence, client: network.address(client) });
     }
 }
 
 /// Who has this end of a link, and who the other.
-fn nodes_of(network: &SimNetwork<Infallible>, link: LinkId) -> [NodeId; 2] {
+fn nodes_of(network: &StoryNetwork, link: LinkId) -> [NodeId; 2] {
     let at = EndAt::of(link);
     [at, at.other()].map(|at| NodeId(network.end(at).node))
 }

@@ -166,7 +166,11 @@ impl<E> SimNetwork<E> {
         let reader = self.end(to);
         let (node, stage) = (reader.node, reader.stage);
         let slow = self.machines[node].slow.filter(|_| stage == EndStage::Open);
-        let load = self.pipe_mut(from).take(slow.map_or(usize::MAX, |slow| slow.bytes))?;
+        let pipe = self.pipe_mut(from);
+        let load = pipe.take(slow.map_or(usize::MAX, |slow| slow.bytes))?;
+        let held_bytes = pipe.held_bytes.checked_sub(load.bytes_count());
+        pipe.held_bytes = held_bytes.unwrap_or_default();
+        self.check(held_bytes.is_some(), "more bytes came out of a pipe than went in");
         if let Some(slow) = slow {
             self.end_mut(to).slow_until = self.clock.now() + slow.pause;
         }
