@@ -40,7 +40,6 @@ proptest! {
         prop_assert_eq!(heard.split_first(), Some((&opening_hello(), messages.as_slice())));
         prop_assert!(!link.is_mid_frame());
     }
-
 }
 
 /// Any message a peer may send, short or long.
