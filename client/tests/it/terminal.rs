@@ -74,6 +74,10 @@ fn the_summary_says_once_what_is_doubtful() {
     contact.finish(sequence, tally(3, 2));
     terminal.wait_for_text(said);
     assert_eq!(terminal.contents().matches("arrive").count(), 1);
+    // And how long was waited for is what was asked for.
+    terminal.press("? l\r");
+    contact.request();
+    terminal.wait_for_text("\nno answer and no report within 3.0 s: incomplete\n> ");
 }
 
 #[test]

@@ -109,6 +109,22 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_does_so_once_and_a_place_is_held_for_so_long_only_while_somebody_waits() {
+        let mut frames = full();
+        let late = Time::START + Duration::from_secs(2);
+        assert_eq!((frames.deadline(), frames.overdue(late)), (None, None));
+        for _ in 0..2 {
+            assert!(!frames.note(Time::START, LinkId(100), OTHER, LONG_BYTES));
+        }
+        assert_eq!((frames.deadline(), frames.overdue(Time::START)), (Some(late), None));
+        assert_eq!(frames.overdue(late), Some(LinkId(0)));
+        frames.forget(LinkId(0));
+        assert_eq!(frames.admit(late), Some(LinkId(100)));
+        frames.forget(LinkId(1));
+        assert_eq!((frames.admit(late), frames.overdue(late)), (None, None), "nobody waits");
+    }
+
+    #[test]
     fn the_next_place_goes_to_whom_has_the_fewest() {
         let mut frames = full();
         assert!(!frames.note(Time::START, LinkId(100), BUSY, LONG_BYTES));

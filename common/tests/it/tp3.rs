@@ -48,6 +48,11 @@ fn golden() -> Vec<(&'static str, Message)> {
             Message::query(query(0xffff_ffff, 0, Ask::Topology, path)),
         ),
         ("00 05 00 00 00 00 00 04 72 74 6d 70", Message::Request(Request { sequence: 0, ask: key() })),
+        // A key is any bytes, also such as are in no file.
+        (
+            "00 07 00 03 00 00 00 01 7f 00 00 01 27 06 00 06 c3 a9 ff 20 00 0a",
+            Message::query(query(1, 3, Ask::Key(Key::new(b"\xc3\xa9\xff \0\n").unwrap()), Path::default())),
+        ),
         ("00 06 00 00 00 07", Message::Request(Request { sequence: 7, ask: Ask::Topology })),
         ("00 09 00 00 00 07 00 02 ff 00", value(7, b"\xff\x00")),
     ]
@@ -118,7 +123,13 @@ fn texts_are_cut_or_refused_at_400_bytes() {
     let Message::Query(heard_query) = &heard_by(&mut link, &said(&whole)).unwrap()[1] else { panic!() };
     assert_eq!(heard_query.ask, Ask::Key(Key::new(&longest).unwrap()));
     let error = WireError::FrameTooLong { length: 401, max: TP3_TEXT_BYTES_MAX };
-    assert_eq!(heard_by(&mut link, &bytes("00 05 00 00 00 00 01 91")), Err(error));
+    // Whatever is to be told, and before it comes.
+    for head in
+        ["00 05 00 00 00 00", "00 07 00 01 00 00 00 00 7f 00 00 01 27 06", "00 08 00 01 00 00 00 00 7f 00 00 01 27 06"]
+    {
+        let mut link = Link::new(Dialect::Tp3, Purpose::Standing);
+        assert_eq!(heard_by(&mut link, &bytes(&format!("{head} 01 91"))), Err(error.clone()), "{head}");
+    }
 }
 
 #[test]

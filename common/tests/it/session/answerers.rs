@@ -21,6 +21,14 @@ fn an_answer_to_another_ask_is_unexpected_whatever_its_sequence() {
     assert_eq!(mind.hear(OTHER, answer(nth(0))), [heard(2, Duration::ZERO)]);
     // Where a dialect has no words for what was asked, it is not known to be another.
     assert_eq!(mind.hear(from(3), about(None)), [heard(3, Duration::ZERO)]);
+    // A place is no answer to a key, and a value none to the topology, whatever they say they are to.
+    let place = AnswerBody::Place { path: Path::default(), neighbors: Vec::new() };
+    for (ask, body) in [(tea(), place), (Ask::Topology, green())] {
+        let mut mind = Mind::ready(None);
+        mind.ask_for(Question::new(ask.clone()));
+        let answer = Answer { sequence: nth(0), asked: Some(AskHash::of(&ask)), hops: 2, body };
+        assert_eq!(mind.hear(OTHER, Message::Answer(answer)), [unexpected(2, "answer")], "{ask}");
+    }
 }
 
 #[test]

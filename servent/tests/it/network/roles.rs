@@ -15,6 +15,12 @@ fn what_a_role_does_not_allow_ends_that_link_only_and_is_named_in_the_log() {
     }
     servent.wait_for_log("left: it sent an unexpected hello").unwrap();
     logged(&mut servent, &format!("link with neighbor {} is gone: it sent an unexpected hello", neighbor.address()));
+    let mut liar = Peer::neighbor(servent.address());
+    let path = vec![free_address(); 2].into();
+    liar.say(&Message::query(Query { path, ..query(free_address(), Ask::Topology, 3) }));
+    liar.expect_goodbye(Goodbye::Protocol);
+    let reason = "it sent a path longer than the way";
+    logged(&mut servent, &format!("link with neighbor {} is gone: {reason}", liar.address()));
     bystander.say(&Message::Ping);
     assert_eq!(bystander.expect(), Message::Pong);
     still_serves(servent.address());
