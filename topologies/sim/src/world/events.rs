@@ -22,10 +22,10 @@ pub(super) enum WorldEvent<E> {
     Arrival {
         from: EndAt,
     },
-    /// A dial comes to whom it was for.
-    Knock(Knock),
+    /// A dial comes to whom it was for. In a box, like a notice: both are seldom, and what comes mostly is to be small.
+    Knock(Box<Knock>),
     /// A system has something to tell its program.
-    Notice(Notice),
+    Notice(Box<Notice>),
     /// What was sent has gone without acknowledgement for as long as the system waits.
     Unacknowledged {
         from: EndAt,

@@ -119,7 +119,7 @@ impl<E> SimNetwork<E> {
 
     /// An end learns after so long that its connection broke.
     fn break_after(&mut self, delay: Nanos, at: EndAt) {
-        self.clock.schedule(self.clock.now() + delay, WorldEvent::Notice(Notice::Broken { at }));
+        self.clock.schedule(self.clock.now() + delay, WorldEvent::Notice(Box::new(Notice::Broken { at })));
     }
 
     fn pipe_mut(&mut self, from: EndAt) -> &mut Pipe {
@@ -241,7 +241,11 @@ mod tests {
         while let Some(event) = network.clock.pop() {
             match event {
                 WorldEvent::Due { node: usize::MAX } => break,
-                WorldEvent::Notice(Notice::Broken { at }) => broken.push(at),
+                WorldEvent::Notice(notice) => {
+                    if let Notice::Broken { at } = *notice {
+                        broken.push(at);
+                    }
+                }
                 WorldEvent::Arrival { from } => drop(network.arrive(from)),
                 _ => {}
             }

@@ -195,7 +195,7 @@ impl<F: Face> Shell<F> {
             WorldEvent::LinksDue { node } => self.on_links_due(node),
             WorldEvent::Arrival { from } => self.on_arrival(from),
             WorldEvent::Knock(knock) => self.on_knock(&knock),
-            WorldEvent::Notice(notice) => self.notify(notice),
+            WorldEvent::Notice(notice) => self.notify(*notice),
             WorldEvent::Unacknowledged { from, epoch } => {
                 if self.network.waits_in_vain(from, epoch) {
                     self.give_up_on_other(from);

@@ -28,8 +28,10 @@ impl<E> SimNetwork<E> {
         let life = self.machines[node].life;
         let delay = self.ways.delay(node, to);
         let begun = self.clock.now();
-        self.clock
-            .schedule(begun + delay, WorldEvent::Knock(Knock { node, life, caller, address, to, dialect, begun }));
+        self.clock.schedule(
+            begun + delay,
+            WorldEvent::Knock(Box::new(Knock { node, life, caller, address, to, dialect, begun })),
+        );
     }
 
     /// What a dial to a machine comes to, where nothing else decides.
@@ -55,7 +57,7 @@ impl<E> SimNetwork<E> {
         if at == now {
             return Some(Knocked::InVain(notice));
         }
-        self.clock.schedule(at, WorldEvent::Notice(notice));
+        self.clock.schedule(at, WorldEvent::Notice(Box::new(notice)));
         None
     }
 
@@ -82,8 +84,10 @@ impl<E> SimNetwork<E> {
         self.machines[to].connections.push(connection);
         let is_established = established == now;
         if !is_established {
-            self.clock
-                .schedule(established, WorldEvent::Notice(Notice::Established { at: EndAt::dialler_of(connection) }));
+            self.clock.schedule(
+                established,
+                WorldEvent::Notice(Box::new(Notice::Established { at: EndAt::dialler_of(connection) })),
+            );
         }
         Some(Knocked::Connected { connection, is_established })
     }

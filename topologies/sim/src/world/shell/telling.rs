@@ -124,7 +124,7 @@ impl<F: Face> Shell<F> {
         };
         let life = self.network.machines[node].life;
         let notice = Notice::LookedUp { node, life, done };
-        self.network.clock.schedule(self.network.clock.now() + wait, WorldEvent::Notice(notice));
+        self.network.clock.schedule(self.network.clock.now() + wait, WorldEvent::Notice(Box::new(notice)));
     }
 
     pub(super) fn on_looked_up(&mut self, node: usize, done: JobDone) {

@@ -85,7 +85,7 @@ impl<F: Face> Shell<F> {
         }
         let now = self.now();
         for notice in std::mem::take(&mut self.network.machines[node].postponed) {
-            self.network.clock.schedule(now, WorldEvent::Notice(notice));
+            self.network.clock.schedule(now, WorldEvent::Notice(Box::new(notice)));
         }
         for connection in self.network.machines[node].connections.clone() {
             for at in self.network.ends_at(connection, node) {
