@@ -98,7 +98,8 @@ pub(crate) fn servent_at(address: SocketAddr) -> Option<usize> {
 // ---- servents ----
 
 /// Who a servent is in one of its lives, of which the first is 1.
-pub(crate) fn servent_id(servent: usize, life: u32) -> ServentId {
+#[must_use]
+pub fn servent_id(servent: usize, life: u32) -> ServentId {
     let who = servent as u64 + 1;
     // A stream is the same for two numbers whichever comes first, so the number of a servent must be none of a life.
     let who = who | who >> 8 << 40;
@@ -142,7 +143,8 @@ pub(crate) fn config(scene: &Scene, servent: usize, life: u32) -> Config {
 
 /// The least that a servent of a scene can be started with: of each link one end alone lists the other, by its address.
 /// So nothing is looked up, nobody is linked twice, and a servent has no more to remember than it must.
-pub(crate) fn plain_config(scene: &Scene, servent: usize) -> Config {
+#[must_use]
+pub fn plain_config(scene: &Scene, servent: usize) -> Config {
     let own = number(servent);
     let is_listed = |other: &u32| lister(&mut random_of_link(scene.plan.seed, own, *other), own, *other) == own;
     let listed = scene.graph.neighbors(servent).iter().filter(|other| is_listed(other));
@@ -151,7 +153,8 @@ pub(crate) fn plain_config(scene: &Scene, servent: usize) -> Config {
 }
 
 /// A servent as a neighbor that is told by its address.
-pub(crate) fn plain_neighbor(servent: usize) -> Neighbor {
+#[must_use]
+pub fn plain_neighbor(servent: usize) -> Neighbor {
     let address = servent_address(servent);
     Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::OWN }
 }

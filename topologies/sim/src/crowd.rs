@@ -35,6 +35,8 @@ use super::random::Random;
 use super::scene::{Asking, Scene};
 use super::verdict::{self, Answered, Crossed, Judged};
 
+pub use super::cast::{plain_config, plain_neighbor, servent_id};
+
 use ends::{Ends, Owner};
 use parcels::{Agenda, Parcel, Slab};
 
@@ -128,7 +130,7 @@ impl<'a> Crowd<'a> {
     /// Everybody of a scene, linked as its graph says.
     #[must_use]
     pub fn new(scene: &'a Scene) -> Crowd<'a> {
-        Crowd::with(scene, |servent| cast::plain_config(scene, servent))
+        Crowd::with(scene, |servent| plain_config(scene, servent))
     }
 
     /// Everybody of a scene, each started with what is said here, which tells neighbors by addresses: nobody looks names
@@ -267,23 +269,26 @@ impl<'a> Crowd<'a> {
 
     // ---- one query ----
 
-    /// Asks a query to its end, and judges what came of it.
+    /// Asks a query to its end, and judges what came of it. Whoever is not there is not asked.
     pub fn ask(&mut self, asking: Asking) {
         let started = Instant::now();
-        let begun = self.begin(asking);
+        let Some(begun) = self.begin(asking) else { return };
         self.see_to_its_end(begun);
         self.outcome.seconds += started.elapsed().as_secs_f64();
         self.judge(begun);
     }
 
-    /// Has a client attach, and ask, once nothing is on its way any more.
-    pub fn begin(&mut self, asking: Asking) -> Begun {
+    /// Has a client attach, and ask, once nothing is on its way any more. Nothing where its contact is not there.
+    pub fn begin(&mut self, asking: Asking) -> Option<Begun> {
+        let contact = asking.contact as usize;
+        if contact >= self.servents.len() || !self.is_there(contact) {
+            return None;
+        }
         let client = self.clients.len();
         let address = cast::client_address(client);
         let secret = cast::secret_of_client(self.scene.plan.seed, client);
         let session = Session::new(Dialect::OWN, address.port(), secret);
         self.clients.push(CrowdClient { session, contact: asking.contact, answered: Vec::new(), ending: None });
-        let contact = asking.contact as usize;
         let end = self.ends.add([Owner::Servent(contact), Owner::Client(client)], None);
         self.ends.open(end);
         let from = SocketAddr::new(address.ip(), 40_000);
@@ -305,7 +310,7 @@ impl<'a> Crowd<'a> {
             }
         }
         self.perform_for_client(client, outputs);
-        begun
+        Some(begun)
     }
 
     /// Goes on until a query is over and nothing is on its way any more. Gives how it ended, if it did.
@@ -363,9 +368,11 @@ impl<'a> Crowd<'a> {
 
     /// The next tick in which anything happens.
     fn next(&self) -> Option<u64> {
-        let due = self.deadlines.peek().map(|Reverse((due, _))| ticks_until(*due).max(self.now));
+        let of_servents = self.deadlines.peek().map(|Reverse((due, _))| *due);
+        let of_clients = self.clients.iter().filter_map(|client| client.session.deadline()).min();
+        let due = [of_servents, of_clients].into_iter().flatten().min();
         let arrival = self.agenda.next(self.now);
-        [due, arrival].into_iter().flatten().min()
+        [due.map(|due| ticks_until(due).max(self.now)), arrival].into_iter().flatten().min()
     }
 
     /// Lets the next tick happen in which anything does. False when nothing ever will.
@@ -547,9 +554,8 @@ impl<'a> Crowd<'a> {
                 client.answered.push(Answered { from, hops: hops.unwrap_or_default(), body });
             }
             Report::Ended { ending, .. } => client.ending = Some(ending),
-            Report::Ready => {}
-            // A contact may leave once its client has what it asked for.
-            Report::ContactLost { .. } if client.ending.is_some() => {}
+            // Whose contact has gone waits to the end of its silence, and what it was told by then is judged.
+            Report::Ready | Report::ContactLost { .. } => {}
             other => self.outcome.broken.push(format!("the client of contact {} was told {other:?}", client.contact)),
         }
     }
@@ -577,7 +583,6 @@ impl<'a> Crowd<'a> {
             Owner::Servent(servent) if self.is_there(servent) => {
                 self.ends.open(end);
                 self.tell_servent(servent, overlay::Input::Opened { link, opening: Opening::Accepted(from) });
-                self.arm(servent);
                 self.on_established(dialler, end, dial);
             }
             Owner::Client(client) => {
@@ -599,7 +604,6 @@ impl<'a> Crowd<'a> {
         let (Owner::Servent(servent), Some(dial)) = (self.ends.owner(end), self.ends.dial(end)) else { return };
         let reason = "nobody is there".to_owned();
         self.tell_servent(servent, overlay::Input::DialFailed { dial, refused: true, reason });
-        self.arm(servent);
     }
 
     /// Closes an end. What was said there before still arrives, and then that it was closed.
@@ -615,10 +619,7 @@ impl<'a> Crowd<'a> {
         }
         let (link, reason) = (link_of(end), "the other end has closed it".to_owned());
         match self.ends.owner(end) {
-            Owner::Servent(servent) => {
-                self.tell_servent(servent, overlay::Input::Closed { link, reason });
-                self.arm(servent);
-            }
+            Owner::Servent(servent) => self.tell_servent(servent, overlay::Input::Closed { link, reason }),
             Owner::Client(client) => self.tell_client(client, session::Input::Closed { link, reason }),
             Owner::Nobody => {}
         }
@@ -643,7 +644,7 @@ impl<'a> Crowd<'a> {
         }
         self.gone.insert(servent);
         // In its place is somebody who knows nobody and does nothing.
-        let nothing = Config { neighbors: Vec::new(), ..cast::plain_config(self.scene, servent) };
+        let nothing = Config { neighbors: Vec::new(), ..plain_config(self.scene, servent) };
         self.servents[servent] = Overlay::new(&nothing, self.stores.of(self.scene, servent));
     }
 

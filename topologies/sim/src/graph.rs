@@ -80,6 +80,16 @@ impl Graph {
         &self.ends[self.range(servent)]
     }
 
+    /// Where one servent stands among the neighbors of another, in [`Graph::ends`]; nothing where it is none of them.
+    #[must_use]
+    pub fn place_of(&self, servent: usize, neighbor: usize) -> Option<usize> {
+        if servent >= self.servents() {
+            return None;
+        }
+        let place = self.neighbors(servent).binary_search(&number(neighbor)).ok()?;
+        Some(self.range(servent).start + place)
+    }
+
     /// How many links there are.
     #[must_use]
     pub fn links_count(&self) -> usize {

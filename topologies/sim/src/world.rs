@@ -128,7 +128,7 @@ impl<'s> World<'s> {
     fn new(scene: &'s Scene) -> World<'s> {
         let plan = &scene.plan;
         let network = SimNetwork::new(Ways::draw(plan, !scene.faults.is_empty()), true);
-        let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(plan, place, fault));
+        let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(scene, place, fault));
         let mut world = World {
             scene,
             shell: Shell::new(network, SceneFace::new(scene), plan.seed),

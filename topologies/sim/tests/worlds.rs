@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-use sim::faults;
+use common::overlay::Config;
+use sim::crowd::{self, Crowd};
+use sim::faults::{self, Fault};
 use sim::graph::Graph;
 use sim::outcome::RunOutcome;
 use sim::plan::{Delays, FaultKind, Faults, Plan, Shape, Wire};
@@ -169,6 +171,47 @@ fn a_ttl_that_others_cut_down_breaks_nothing_with_bytes_or_without() {
         let outcome = sim::run(&scene);
         assert!(outcome.broken.is_empty(), "{wire:?}: {:#?}", outcome.broken);
         assert_eq!((outcome.expected, outcome.answers, outcome.reached), (18, 18, 18), "{wire:?}");
+    }
+}
+
+#[test]
+fn a_crowd_is_linked_as_whoever_runs_it_says() {
+    let scene = diamond(Delays::Equal, Wire::None);
+    let mut crowd = Crowd::with(&scene, |servent| {
+        let mut config = crowd::plain_config(&scene, servent);
+        config.neighbors.extend((servent == 0).then(|| crowd::plain_neighbor(3)));
+        config
+    });
+    crowd.pass(Duration::from_secs(1));
+    crowd.ask(scene.queries[0]);
+    crowd.leave(1);
+    crowd.start(1, &Config { servent_id: crowd::servent_id(1, 2), ..crowd::plain_config(&scene, 1) });
+    crowd.pass(Duration::from_secs(20));
+    assert_eq!(crowd.as_it_stands().graph.links().collect::<Vec<_>>(), [(0, 1), (0, 2), (0, 3), (1, 3), (2, 3)]);
+    crowd.ask(scene.queries[1]);
+    let outcome = crowd.finish();
+    assert_eq!((outcome.queries, outcome.answers, outcome.missed), (2, 6, 0), "{:#?}", outcome.broken);
+    assert!(outcome.broken.is_empty(), "{:#?}", outcome.broken);
+}
+
+#[test]
+fn whom_a_scene_names_and_has_not_is_passed_over() {
+    for wire in [Wire::None, Wire::Native] {
+        let mut scene = diamond(Delays::Equal, wire);
+        scene.queries[0].contact = 99;
+        assert_eq!(sim::run(&scene).queries, 1, "{wire}");
+        let nobody = |(kind, ..): &(FaultKind, _, _, _)| Fault {
+            number: 0,
+            kind: *kind,
+            at: Duration::ZERO,
+            lasts: Duration::from_secs(1),
+            servents: vec![99],
+            one_way: false,
+        };
+        for fault in FaultKind::ALL.iter().map(nobody) {
+            let outcome = run(&Scene { faults: vec![fault.clone()], ..scene.clone() });
+            assert!(outcome.broken.is_empty(), "{:?}: {:#?}", fault.kind, outcome.broken);
+        }
     }
 }
 

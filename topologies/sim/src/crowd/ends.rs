@@ -56,7 +56,7 @@ impl<'a> Ends<'a> {
         for servent in 0..graph.servents() {
             for end in graph.range(servent) {
                 owners[end] = number(servent);
-                mates[end] = place_of(graph, graph.ends()[end] as usize, servent).map_or(0, number);
+                mates[end] = graph.place_of(graph.ends()[end] as usize, servent).map_or(0, number);
             }
         }
         let last = vec![0; if are_delays_equal { 0 } else { count }];
@@ -66,7 +66,7 @@ impl<'a> Ends<'a> {
     /// The end of a servent of the link that the graph drew to another, while it does not stand. That is for the
     /// beginning: once it has stood its number is used up.
     pub(super) fn drawn(&self, servent: usize, other: usize) -> Option<u32> {
-        let end = place_of(self.graph, servent, other)?;
+        let end = self.graph.place_of(servent, other)?;
         (!self.is_open[end] && !self.is_open[self.mates[end] as usize]).then(|| number(end))
     }
 
@@ -197,10 +197,4 @@ impl<'a> Ends<'a> {
         });
         Some(Graph::from_links(self.graph.servents(), &drawn.chain(later).collect::<Vec<_>>()))
     }
-}
-
-/// Where one neighbor of a servent stands in its graph.
-fn place_of(graph: &Graph, servent: usize, neighbor: usize) -> Option<usize> {
-    let place = graph.neighbors(servent).binary_search(&number(neighbor)).ok()?;
-    Some(graph.range(servent).start + place)
 }

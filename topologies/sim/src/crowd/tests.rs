@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use common::address::Neighbor;
-use common::limits::{ECHO_WAIT_MAX, REDIAL_PAUSE_MAX};
+use common::limits::{ECHO_WAIT_MAX, REDIAL_PAUSE_MAX, SILENCE_DEFAULT};
 use common::overlay::Errand;
 use common::session::EndReason;
 
@@ -26,8 +26,8 @@ fn asking(contact: u32, topology: bool) -> Asking {
 
 /// What a servent of the scene is started with that lists one more.
 fn with_neighbor(scene: &Scene, servent: usize, neighbor: usize) -> Config {
-    let mut config = cast::plain_config(scene, servent);
-    config.neighbors.push(cast::plain_neighbor(neighbor));
+    let mut config = plain_config(scene, servent);
+    config.neighbors.push(plain_neighbor(neighbor));
     config
 }
 
@@ -66,7 +66,7 @@ fn a_neighbor_that_the_graph_does_not_know_is_dialled_and_is_one_from_then_on() 
         let scene = ring(6, delays);
         let mut crowd = Crowd::with(&scene, |servent| match servent {
             0 => with_neighbor(&scene, 0, 3),
-            servent => cast::plain_config(&scene, servent),
+            servent => plain_config(&scene, servent),
         });
         assert_eq!(links_of(&crowd), LINKS_OF_RING, "at first nobody has taken it");
         crowd.pass(Duration::from_secs(1));
@@ -87,7 +87,7 @@ fn two_who_list_each_other_are_linked_once() {
         3 => with_neighbor(&scene, 3, 0),
         1 => with_neighbor(&scene, 1, 2),
         2 => with_neighbor(&scene, 2, 1),
-        servent => cast::plain_config(&scene, servent),
+        servent => plain_config(&scene, servent),
     });
     crowd.pass(Duration::from_secs(1));
     assert_eq!(links_of(&crowd), with_others(&[(0, 3)], u32::MAX));
@@ -111,7 +111,7 @@ fn whoever_leaves_is_linked_with_nobody_and_comes_back_as_somebody_else() {
         crowd.pass(2 * REDIAL_PAUSE_MAX);
         assert_eq!(links_of(&crowd), with_others(&[], 4));
 
-        let again = Config { servent_id: cast::servent_id(4, 2), ..cast::plain_config(&scene, 4) };
+        let again = Config { servent_id: servent_id(4, 2), ..plain_config(&scene, 4) };
         crowd.start(4, &again);
         crowd.pass(2 * REDIAL_PAUSE_MAX);
         assert_eq!(links_of(&crowd), LINKS_OF_RING);
@@ -125,7 +125,7 @@ fn whoever_leaves_is_linked_with_nobody_and_comes_back_as_somebody_else() {
 fn whoever_leaves_in_the_midst_of_a_query_is_lost_to_it_and_to_no_other() {
     let scene = ring(6, Delays::Equal);
     let mut crowd = Crowd::new(&scene);
-    let begun = crowd.begin(asking(0, true));
+    let begun = crowd.begin(asking(0, true)).expect("it is there");
     // Its copies are with the neighbors, and those of theirs under way.
     crowd.pass(Duration::from_millis(25));
     crowd.leave(1);
@@ -138,13 +138,48 @@ fn whoever_leaves_in_the_midst_of_a_query_is_lost_to_it_and_to_no_other() {
 }
 
 #[test]
+fn a_contact_that_goes_leaves_its_client_what_has_come_and_a_silence() {
+    for leaves in [true, false] {
+        let scene = ring(6, Delays::Equal);
+        let mut crowd = Crowd::new(&scene);
+        let begun = crowd.begin(asking(2, false)).expect("it is there");
+        // Its own answer has come, and its copies are on their way.
+        crowd.pass(Duration::from_millis(15));
+        if leaves {
+            crowd.leave(2);
+        } else {
+            crowd.end(2);
+        }
+        let ending = crowd.see_to_its_end(begun).expect("it ends");
+        assert_eq!((ending.reason, ending.answers), (EndReason::Silence, 2), "{ending:?}");
+        // The other answer was dialled: a copy over three links, and then a dial, a hello each way and the answer.
+        let last = Duration::from_millis(10 + 3 * 10 + 4 * 10);
+        let late = ending.elapsed.checked_sub(SILENCE_DEFAULT).expect("not before its silence is over");
+        assert!(late <= last, "{ending:?}");
+        assert!(crowd.begin(asking(2, false)).is_none() && crowd.begin(asking(99, false)).is_none());
+        assert!(crowd.broken().is_empty(), "{:#?}", crowd.broken());
+        ask_everybody(&mut crowd);
+    }
+}
+
+#[test]
+fn a_query_that_is_judged_before_it_is_over_is_not_well() {
+    let scene = ring(6, Delays::Equal);
+    let mut crowd = Crowd::new(&scene);
+    let begun = crowd.begin(asking(0, false)).expect("it is there");
+    crowd.pass(Duration::from_millis(15));
+    crowd.judge(begun);
+    assert!(crowd.broken().iter().any(|text| text.contains("still awaits an echo")), "{:#?}", crowd.broken());
+}
+
+#[test]
 fn whoever_ends_without_a_word_is_missed_by_all_who_knew_it_at_once() {
     let scene = ring(6, Delays::Heavy);
     // Some know it by links that the graph did not draw, from either end.
     let mut crowd = Crowd::with(&scene, |servent| match servent {
         2 => with_neighbor(&scene, 2, 5),
         4 => with_neighbor(&scene, 4, 2),
-        servent => cast::plain_config(&scene, servent),
+        servent => plain_config(&scene, servent),
     });
     ask_everybody(&mut crowd);
     assert_eq!(links_of(&crowd), with_others(&[(2, 4), (2, 5)], u32::MAX));
@@ -161,7 +196,7 @@ fn whoever_ends_without_a_word_is_missed_by_all_who_knew_it_at_once() {
 fn what_is_on_its_way_to_a_closed_end_is_dropped() {
     let scene = Scene { graph: Graph::from_links(3, &[(0, 1), (1, 2)]), ..ring(3, Delays::Equal) };
     let mut crowd = Crowd::new(&scene);
-    let begun = crowd.begin(asking(0, false));
+    let begun = crowd.begin(asking(0, false)).expect("it is there");
     // It has come over three links, each of 10 ms, and the last of the three has echoed to the one between.
     crowd.pass(Duration::from_millis(35));
     assert_eq!(crowd.servents[1].pending_count(), 1);
@@ -178,12 +213,12 @@ fn whoever_is_not_there_is_dialled_in_vain_and_again() {
     scene.graph = scene.graph.without(&scene.absent);
     // Nobody, somebody who is left out, and a client that never comes.
     let mut config = with_neighbor(&scene, 0, 99);
-    config.neighbors.push(cast::plain_neighbor(3));
-    let client = Neighbor { addresses: vec![cast::client_address(500)], ..cast::plain_neighbor(0) };
+    config.neighbors.push(plain_neighbor(3));
+    let client = Neighbor { addresses: vec![cast::client_address(500)], ..plain_neighbor(0) };
     config.neighbors.push(client);
     let mut crowd = Crowd::with(&scene, |servent| match servent {
         0 => config.clone(),
-        servent => cast::plain_config(&scene, servent),
+        servent => plain_config(&scene, servent),
     });
     let events = crowd.outcome.events;
     crowd.pass(2 * REDIAL_PAUSE_MAX);
@@ -191,7 +226,7 @@ fn whoever_is_not_there_is_dialled_in_vain_and_again() {
     assert_eq!(links_of(&crowd), with_others(&[], 3));
     ask_everybody(&mut crowd);
     // Whoever comes is found.
-    crowd.start(3, &cast::plain_config(&scene, 3));
+    crowd.start(3, &plain_config(&scene, 3));
     crowd.pass(2 * REDIAL_PAUSE_MAX);
     assert_eq!(links_of(&crowd), [(0, 1), (0, 3), (0, 5), (1, 2), (4, 5)]);
     ask_everybody(&mut crowd);
@@ -202,7 +237,7 @@ fn nobody_is_linked_with_who_left_while_it_dialled() {
     let scene = ring(6, Delays::Equal);
     let mut crowd = Crowd::with(&scene, |servent| match servent {
         0 => with_neighbor(&scene, 0, 3),
-        servent => cast::plain_config(&scene, servent),
+        servent => plain_config(&scene, servent),
     });
     crowd.pass(Duration::from_millis(5));
     crowd.leave(0);

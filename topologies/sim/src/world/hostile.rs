@@ -23,8 +23,9 @@ use super::trace::Noted;
 use crate::cast;
 use crate::dialects;
 use crate::faults::{self, Fault};
-use crate::plan::{FaultKind, Plan};
+use crate::plan::FaultKind;
 use crate::random::Random;
+use crate::scene::Scene;
 
 /// The most one of them does; a query it floods may cost as much as an honest one.
 const DEEDS_MAX: u64 = 24;
@@ -118,8 +119,9 @@ pub(super) struct Hostile {
 
 impl Hostile {
     /// Who this fault of a scene is, where it is somebody.
-    pub(super) fn of(plan: &Plan, place: usize, fault: &Fault) -> Option<Hostile> {
-        let target = *fault.servents.first()? as usize;
+    pub(super) fn of(scene: &Scene, place: usize, fault: &Fault) -> Option<Hostile> {
+        let (plan, servents) = (&scene.plan, scene.graph.servents());
+        let target = fault.servents.first().map(|target| *target as usize).filter(|target| *target < servents)?;
         let mut random = faults::details(plan.seed, fault);
         let dialect = dialects::of_stranger(plan, fault.number);
         let liar = Liar::draw(faults::lies(plan.seed, fault), place, dialect);

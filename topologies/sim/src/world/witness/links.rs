@@ -4,7 +4,7 @@
 //! - Where there are no faults, none falls once the overlay has stood.
 
 use super::Nanos;
-use crate::graph::{Graph, number};
+use crate::graph::Graph;
 use crate::scene::Scene;
 use crate::world::holds::Holds;
 
@@ -118,7 +118,7 @@ impl<'s> WatchedLinks<'s> {
 
     pub(crate) fn missing(&self) -> String {
         let missing = self.graph.links().filter(|(a, b)| {
-            let place = place_of(self.graph, *a as usize, *b as usize);
+            let place = self.graph.place_of(*a as usize, *b as usize);
             place.and_then(|place| self.links.get(place)).is_none_or(|link| link.standing == 0)
         });
         missing.map(|(a, b)| format!("no link between s{a} and s{b}, ")).collect()
@@ -137,7 +137,7 @@ impl<'s> WatchedLinks<'s> {
     pub(super) fn untouched(&self, since: Nanos, without_troubled: bool) -> Graph {
         let graph = self.graph;
         let is_sound = |a: u32, b: u32| {
-            let place = place_of(graph, a as usize, b as usize);
+            let place = graph.place_of(a as usize, b as usize);
             let Some(link) = place.and_then(|place| self.links.get(place)) else { return false };
             let ends = [a, b].map(|servent| self.servents.get(servent as usize).copied().unwrap_or_default());
             link.has_stood_since(since)
@@ -149,18 +149,8 @@ impl<'s> WatchedLinks<'s> {
     }
 
     fn link(&mut self, a: usize, b: usize) -> Option<&mut Condition> {
-        self.links.get_mut(place_of(self.graph, a, b)?)
+        self.links.get_mut(self.graph.place_of(a.min(b), a.max(b))?)
     }
-}
-
-/// Where a link stands among the neighbors of its smaller end.
-fn place_of(graph: &Graph, a: usize, b: usize) -> Option<usize> {
-    let (small, large) = (a.min(b), a.max(b));
-    if large >= graph.servents() {
-        return None;
-    }
-    let place = graph.neighbors(small).binary_search(&number(large)).ok()?;
-    Some(graph.range(small).start + place)
 }
 
 #[cfg(test)]
