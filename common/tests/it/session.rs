@@ -11,10 +11,10 @@ mod many;
 mod tp3;
 
 use super::*;
-use crate::support::random::Random;
 use common::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
 use common::random::Secret;
 use common::session::{EndReason, Ending, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
+use sim::random::Random;
 
 const CONTACT: LinkId = LinkId(1);
 const OTHER: LinkId = LinkId(2);

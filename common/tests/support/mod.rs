@@ -4,4 +4,3 @@
 
 pub(crate) mod frames;
 pub(crate) mod mind;
-pub(crate) mod random;

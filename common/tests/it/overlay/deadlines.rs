@@ -1,7 +1,7 @@
 //! A mind whose deadlines are never late, whatever happened to it.
 
 use super::*;
-use crate::support::random::Random;
+use sim::random::Random;
 
 /// Whatever happened to it, a mind that is told its deadline makes progress, one that is told too early does nothing,
 /// and nothing was due that no deadline spoke of.

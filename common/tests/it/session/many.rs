@@ -177,7 +177,7 @@ fn ten_thousand_queries_are_pending_and_each_ends_complete_in_whatever_order_it_
         (0..COUNT).map(nth).flat_map(|sequence| [(sequence, true), (sequence, false)]).collect();
     let mut random = Random::new(7);
     for place in (1..said.len()).rev() {
-        said.swap(place, usize::try_from(random.below(place as u64 + 1)).unwrap());
+        said.swap(place, random.index(place + 1));
     }
     let mut half_said = BTreeSet::new();
     for (sequence, is_answer) in said {
