@@ -1,13 +1,12 @@
 //! Where a client of our own dialect hears answers.
 
-use std::io::ErrorKind;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 
 use common::message::Role;
 use socket2::SockRef;
 
 use crate::dark::swallow;
-use crate::{PATIENCE, Peer, SMALL_BUFFER_BYTES, listen_anew};
+use crate::{PATIENCE, Peer, listen_anew};
 
 /// A port at which a client hears answers.
 pub struct AnswerPort(TcpListener);
@@ -25,14 +24,6 @@ impl AnswerPort {
         // On a listener it bounds how long an accept waits.
         SockRef::from(&listener).set_read_timeout(Some(PATIENCE)).unwrap();
         AnswerPort(listener)
-    }
-
-    /// The answer port of one that is not going to read much.
-    pub fn open_deaf() -> AnswerPort {
-        let port = AnswerPort::open();
-        // Connections inherit it.
-        SockRef::from(&port.0).set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
-        port
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -55,13 +46,6 @@ impl AnswerPort {
         let mut peer = self.accept();
         let from = peer.greet(Role::Client { answer_port: self.address().port() });
         (peer, from)
-    }
-
-    /// That nobody is waiting to be accepted.
-    pub fn expect_nobody(&self) {
-        self.0.set_nonblocking(true).unwrap();
-        assert_eq!(self.0.accept().map_err(|error| error.kind()).err(), Some(ErrorKind::WouldBlock));
-        self.0.set_nonblocking(false).unwrap();
     }
 }
 

@@ -32,7 +32,7 @@ pub const PATIENCE: Duration = Duration::from_secs(50);
 
 /// The receive buffer of those that do not read: the less the system takes in for them, the sooner the servent is
 /// left with the rest.
-pub const SMALL_BUFFER_BYTES: usize = 4 * 1024;
+pub(crate) const SMALL_BUFFER_BYTES: usize = 4 * 1024;
 
 /// A port nobody listens on, for clients whose answers all come over the link to their contact.
 pub const ANSWER_PORT: u16 = 9;
@@ -45,7 +45,7 @@ pub(crate) fn unique() -> u64 {
 
 /// Listens on a port of 127.0.0.1 that nobody in this process had before: what is still on its way to somebody who has left
 /// comes to nobody else.
-pub fn listen_anew() -> TcpListener {
+pub(crate) fn listen_anew() -> TcpListener {
     static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     // Those that somebody had are kept until there is another, so that the system names others.
     let mut had = Vec::new();

@@ -171,15 +171,6 @@ impl Peer {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// Says a message in pieces of one byte.
-    pub fn say_byte_by_byte(&mut self, message: &Message) {
-        self.link.send(message).unwrap();
-        while let Some(byte) = self.link.unsent().first() {
-            self.stream.write_all(&[*byte]).unwrap();
-            self.link.sent(1);
-        }
-    }
-
     /// Asks as a client does, and returns the sequence.
     pub fn request(&mut self, ask: Ask) -> u64 {
         let sequence = unique();

@@ -73,7 +73,7 @@ impl Flood {
     }
 
     /// All that comes before the length of the text.
-    pub fn header(&self) -> Vec<u8> {
+    fn header(&self) -> Vec<u8> {
         let kind = match self.kind {
             Kind::Key => [0, 7],
             Kind::Topology => [0, 8],
