@@ -1,8 +1,8 @@
 //! How a flood grows with TTL, degree and size: the runs behind docs/SCALE.md, and what is made of them.
 //!
-//! Runs are `sim`'s, and so are charts; which tables and charts there are is `page`. What was measured is kept as one
-//! line per run (docs/scale/runs.jsonl), without anything that depends on the machine: so the page can be drawn again
-//! from it at once, and any line of it measured again alone.
+//! Runs are `sim`'s, and charts are drawn by `runs::chart`; which tables and charts there are is `page`. What was
+//! measured is kept as one line per run (docs/scale/runs.jsonl), without anything that depends on the machine: so the
+//! page can be drawn again from it at once, and any line of it measured again alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

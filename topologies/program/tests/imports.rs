@@ -1,8 +1,9 @@
-//! Which file of the core names which: the levels of ARCHITECTURE.md, held against the files themselves.
+//! Which file of the core names which, and which of the simulated world: what ARCHITECTURE.md says of both, held
+//! against the files themselves.
 //!
-//! A compiler lets any file name any other. Here none names one above it, none is in a circle, and a room is named by
-//! the corridor alone. The corridor is one thing in several files: a chapter is a part of `overlay.rs`, which calls it and
-//! is called by it.
+//! A compiler lets any file name any other. Here none of the core names one above it, none is in a circle, and a room
+//! is named by the corridor alone. The corridor is one thing in several files: a chapter is a part of `overlay.rs`,
+//! which calls it and is called by it. Of the world none names one that comes after it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -284,4 +285,18 @@ fn no_file_of_the_simulated_world_names_one_that_comes_after_it() {
     }
     assert_eq!(found, WORLD.split(' ').map(str::to_owned).collect(), "each has its place in the order");
     assert!(arrows > 80, "{arrows}");
+}
+
+#[test]
+fn every_file_of_the_simulated_world_is_told_of_at_its_head_and_in_the_architecture() {
+    let read = |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let world = read("../sim/src/world.rs");
+    let head = world.split("\nmod ").next().unwrap();
+    let architecture = read("../../ARCHITECTURE.md");
+    let paragraph = architecture.split("- **`sim/world`**").nth(1).unwrap().split("\n- **").next().unwrap();
+    for file in WORLD.split(' ').filter(|file| *file != "world") {
+        for (page, text) in [("the head of world.rs", head), ("ARCHITECTURE.md", paragraph)] {
+            assert!(text.contains(&format!("`{file}`")), "{page} does not tell of {file}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What came of a run, as its engine saw it; how it is shown is `report`.
+//! What came of a run, as its engine saw it; how it is shown is for whoever runs it.
 
 use std::time::Duration;
 

@@ -1,10 +1,12 @@
 //! The wired engine: minds around connections that carry bytes, hold them up, cut them anywhere and fall.
 //!
-//! Here is the life of a run, and what happens in it is divided among files. `clock` says what comes next (`events`).
-//! `network` has `machines` and what is between them (`ends`, `pipes`), `shell` the minds, their exchanges and
-//! what passes between the two. Whoever runs them is told in `face`, and `scenery` is that of a scene. `faults` performs
-//! what goes wrong, `hostile` and `liar` speak for those who mean no good, and `witness` judges what comes of it. None
-//! decides anything a servent or a client decides, and the only clock read tells how long the run took.
+//! Here is the life of a run, and what happens in it is divided among files. `clock` says what comes next (`events`),
+//! and `trace` keeps a hash of what came. `network` has `machines` and what is between them (`ends`, `pipes`, the
+//! `ways`; `holds` counts who keeps any of it from going on), `shell` the minds, their exchanges and what passes
+//! between the two; what both call a dial is in `dials`. Whoever runs them is told in `face`: `scenery` is that of a
+//! scene, `story_world` that of a story. `faults` performs what goes wrong, `troubles` knows what is on just now,
+//! `hostile` and `liar` speak for those who mean no good, and `witness` judges what comes of it. None decides anything
+//! a servent or a client decides, and the only clock read tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
 //! heals: the overlay must come back by itself, and one more query must find everybody. Then nothing more is asked, and

@@ -1,7 +1,7 @@
 //! Random overlays of real servents: whoever is within the horizon answers, once, and nobody else.
 //!
 //! A failing overlay prints its seed; `OVERLAY_SEED=n` runs that one alone. The same truths are checked without sockets,
-//! for many more overlays, by the tests of `common`.
+//! for many more overlays, by those of `sim`.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! Stories of simulated runs: what a command line is for, the command line, `----`, and what it prints, in
 //! `tests/stories/*.txt`.
 //!
-//! `STORIES=record cargo test -p topology --test it stories::` writes down what they print now; read the difference before
-//! you keep it. `STORIES=<part of a file name>` tells only those. How a failing run becomes a story is in
-//! `tests/stories/README.md`. A story shows a run; whether all runs are well is for `sim.rs` and `worlds.rs`.
+//! `STORIES=record cargo test -p topology --test it stories::` writes down what they print now; read the difference
+//! before you keep it. `STORIES=<part of a file name>` tells only those. How a failing run becomes a story is in
+//! `tests/stories/README.md`. A story shows a run; whether all runs are well is for `seeds.rs` and `worlds.rs`.
 
 use std::fs;
 
