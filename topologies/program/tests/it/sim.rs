@@ -129,6 +129,21 @@ fn json_is_one_object_with_the_agreed_keys() {
 }
 
 #[test]
+fn what_an_idle_servent_holds_is_measured_where_no_bytes_are_simulated() {
+    for (arguments, is_measured) in [
+        ("", true),
+        ("--delays heavy", true),
+        ("--forward-once 100", true),
+        ("--forward-once 100 --delays heavy", false),
+        ("--wire native", false),
+        ("--faults mild", false),
+    ] {
+        let of_one = &objects(&format!("ring --servents 5 {arguments} --json"))[0]["bytes_per_servent"];
+        assert_eq!(of_one.as_u64().unwrap() > 0, is_measured, "{arguments}: {of_one}");
+    }
+}
+
+#[test]
 fn whoever_stops_reading_hears_no_complaint() {
     let mut child =
         sim("ring --servents 5 --seeds 0..1000000000").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
