@@ -18,9 +18,14 @@ fn home() -> PathBuf {
 
 /// Makes a target with this for each of the programs.
 fn make(target: &str, program: &Path) -> Output {
+    make_with(target, program, &[])
+}
+
+/// The same with more variables.
+fn make_with(target: &str, program: &Path, variables: &[String]) -> Output {
     let mut make = Command::new("make");
     make.args(["--silent", target]).current_dir(home());
-    make.args(PROGRAMS.map(|(_, variable)| format!("{variable}={}", program.display())));
+    make.args(PROGRAMS.map(|(_, variable)| format!("{variable}={}", program.display()))).args(variables);
     // What a `make` that runs these tests was told is not meant for this one.
     make.env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL").output().unwrap()
 }
@@ -77,6 +82,26 @@ fn advisories_that_cannot_be_fetched_are_said_not_to_have_been_looked_at() {
     let output = make("deny", &with_net);
     assert!(output.status.success());
     assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn advisories_are_not_waited_for_without_end_where_there_is_no_timeout() {
+    let directory = tempfile::tempdir().unwrap();
+    let cargo = program(directory.path(), "cargo", "*--version*|*fetch*|*'deny check'*");
+    for (timeout, said) in [
+        (
+            "/nowhere",
+            "not run: advisories (the rest of cargo-deny was); to have it: timeout, which is in GNU coreutils\n",
+        ),
+        ("timeout", ""),
+    ] {
+        let output = make_with("deny", &cargo, &[format!("TIMEOUT={timeout}")]);
+        assert!(output.status.success());
+        assert_eq!(stdout(&output), said);
+    }
+    // What does not wait is looked at all the same.
+    let findings = program(directory.path(), "findings", "*--version*|*fetch*");
+    assert!(!make_with("deny", &findings, &["TIMEOUT=/nowhere".to_owned()]).status.success());
 }
 
 #[test]
