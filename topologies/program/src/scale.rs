@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::runs::batch;
 use sim::outcome::RunOutcome;
-use sim::plan::{Delays, Faults, Plan, Shape, Wire};
+use sim::plan::{Delays, Faults, Plan, Wire};
 use sim::scene::Scene;
+use sim::shapes::Shape;
 use sim::shapes::built_degree;
 
 pub mod page;

@@ -54,8 +54,8 @@ fn of(plan: &Plan, is_tp3: impl FnOnce() -> bool) -> Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Shape;
     use crate::scene::tests::small;
+    use crate::shapes::Shape;
 
     fn plan(seed: u64, wire: Wire) -> Plan {
         Plan { wire, ..small(Shape::Ring, 100, seed) }

@@ -166,8 +166,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::plan::Shape;
     use crate::scene::tests::small;
+    use crate::shapes::Shape;
 
     fn plan(seed: u64) -> Plan {
         Plan { faults: Faults::wild(), ..small(Shape::Ring, 8, seed) }

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
-use super::shapes::built_degree;
+use super::shapes::{Shape, built_degree};
 
 /// One run, whole: the same plan runs the same, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,42 +33,6 @@ pub struct Plan {
     pub forward_once: u8,
     /// What was drawn and is left out: how a failing run is made small.
     pub without: BTreeSet<Item>,
-}
-
-/// How the servents are linked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// Each with the next.
-    Chain,
-    /// Each with the next, the last with the first.
-    Ring,
-    /// All with the first.
-    Star,
-    /// Each but the first below another; `degree` is that of the inner ones.
-    Tree,
-    /// Rows and columns.
-    Grid,
-    /// Any two alike, every servent of the same degree where that can be.
-    Random,
-    /// A ring whose links go astray now and then (Watts and Strogatz 1998).
-    SmallWorld,
-    /// The more neighbors one has the more it gets (Barabasi and Albert 1999).
-    ScaleFree,
-    /// As somebody declared it.
-    Declared(Arc<DeclaredGraph>),
-}
-
-/// An overlay that somebody declared, with all that a run takes from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeclaredGraph {
-    /// What it was called on the command line.
-    pub name: String,
-    /// Which servents are linked, by their places.
-    pub links: Vec<(u32, u32)>,
-    /// The TTL each servent starts its clients' queries with: as many as there are servents.
-    pub ttls: Vec<u8>,
-    /// Which servents pass every query on once only.
-    pub forward_once: Vec<bool>,
 }
 
 /// How long what is sent takes to arrive. What one end sends never overtakes itself.
@@ -143,20 +106,6 @@ pub enum Item {
     Query(u32),
     /// A fault, in the order of drawing.
     Fault(u32),
-}
-
-impl Shape {
-    /// The shapes with a name, as they are written.
-    pub const NAMED: [(&'static str, Shape); 8] = [
-        ("chain", Shape::Chain),
-        ("ring", Shape::Ring),
-        ("star", Shape::Star),
-        ("tree", Shape::Tree),
-        ("grid", Shape::Grid),
-        ("random", Shape::Random),
-        ("small-world", Shape::SmallWorld),
-        ("scale-free", Shape::ScaleFree),
-    ];
 }
 
 impl Plan {
@@ -307,15 +256,6 @@ impl fmt::Display for Item {
             Item::Servent(number) => write!(f, "s{number}"),
             Item::Query(number) => write!(f, "q{number}"),
             Item::Fault(number) => write!(f, "f{number}"),
-        }
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Shape::Declared(declared) => f.write_str(&declared.name),
-            drawn => f.write_str(name_of(&Shape::NAMED, drawn)),
         }
     }
 }

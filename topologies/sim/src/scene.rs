@@ -6,9 +6,10 @@ use common::limits::NEIGHBORS_MAX;
 
 use super::faults::{self, Fault};
 use super::graph::{Graph, number};
-use super::plan::{FaultKind, Item, Plan, Shape};
+use super::plan::{FaultKind, Item, Plan};
 use super::random::Random;
 use super::shapes;
+use super::shapes::Shape;
 
 /// What random numbers are drawn for: a stream each, so that what is left out of one moves nothing of another.
 pub mod purpose {
@@ -190,7 +191,8 @@ fn draw_queries(plan: &Plan, servents: usize, random: &mut Random) -> Vec<Asking
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::plan::{DeclaredGraph, Delays, Faults, Wire};
+    use crate::plan::{Delays, Faults, Wire};
+    use crate::shapes::DeclaredGraph;
 
     /// A healthy run of so many servents, with one query and one holder.
     pub(crate) fn small(shape: Shape, servents: usize, seed: u64) -> Plan {

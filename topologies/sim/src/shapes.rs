@@ -5,11 +5,12 @@
 //! silence. What comes of declared topologies is read in `scene`, not drawn here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::sync::Arc;
 
 use common::limits::NEIGHBORS_MAX;
 
 use super::graph::{Graph, number};
-use super::plan::Shape;
 use super::random::Random;
 
 type LinkEnds = (u32, u32);
@@ -22,6 +23,67 @@ const TRIES_MAX: usize = 1000;
 const SPARSE: u32 = 4;
 /// Switches per link that make a regular pattern random.
 const SWITCHES: usize = 20;
+
+/// How the servents are linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Each with the next.
+    Chain,
+    /// Each with the next, the last with the first.
+    Ring,
+    /// All with the first.
+    Star,
+    /// Each but the first below another; `degree` is that of the inner ones.
+    Tree,
+    /// Rows and columns.
+    Grid,
+    /// Any two alike, every servent of the same degree where that can be.
+    Random,
+    /// A ring whose links go astray now and then (Watts and Strogatz 1998).
+    SmallWorld,
+    /// The more neighbors one has the more it gets (Barabasi and Albert 1999).
+    ScaleFree,
+    /// As somebody declared it.
+    Declared(Arc<DeclaredGraph>),
+}
+
+/// An overlay that somebody declared, with all that a run takes from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredGraph {
+    /// What it was called on the command line.
+    pub name: String,
+    /// Which servents are linked, by their places.
+    pub links: Vec<(u32, u32)>,
+    /// The TTL each servent starts its clients' queries with: as many as there are servents.
+    pub ttls: Vec<u8>,
+    /// Which servents pass every query on once only.
+    pub forward_once: Vec<bool>,
+}
+
+impl Shape {
+    /// The shapes with a name, as they are written.
+    pub const NAMED: [(&'static str, Shape); 8] = [
+        ("chain", Shape::Chain),
+        ("ring", Shape::Ring),
+        ("star", Shape::Star),
+        ("tree", Shape::Tree),
+        ("grid", Shape::Grid),
+        ("random", Shape::Random),
+        ("small-world", Shape::SmallWorld),
+        ("scale-free", Shape::ScaleFree),
+    ];
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Declared(declared) => f.write_str(&declared.name),
+            drawn => {
+                Shape::NAMED.iter().filter(|(_, shape)| shape == drawn).try_for_each(|(name, _)| f.write_str(name))
+            }
+        }
+    }
+}
 
 /// Draws the links of a shape. A declared topology gets none.
 #[must_use]

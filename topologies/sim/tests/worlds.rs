@@ -14,9 +14,10 @@ use sim::crowd::{self, Crowd};
 use sim::faults::{self, Fault};
 use sim::graph::Graph;
 use sim::outcome::RunOutcome;
-use sim::plan::{Delays, FaultKind, Faults, Plan, Shape, Wire};
+use sim::plan::{Delays, FaultKind, Faults, Plan, Wire};
 use sim::random::Random;
 use sim::scene::{Asking, Scene};
+use sim::shapes::Shape;
 use sim::world::run;
 
 const WIRES: [Wire; 3] = [Wire::Native, Wire::Tp3, Wire::Mixed];

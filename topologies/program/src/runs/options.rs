@@ -14,10 +14,11 @@ use common::counted::counted;
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 
 use sim::graph::number;
-use sim::plan::{DeclaredGraph, Delays, FaultKind, Faults, Item, Plan, Shape, Wire};
+use sim::plan::{Delays, FaultKind, Faults, Item, Plan, Wire};
 use sim::random::Random;
 use sim::scene::purpose;
 use sim::shapes::built_degree;
+use sim::shapes::{DeclaredGraph, Shape};
 use topologies::declared::Topology;
 
 /// As many as the links of a graph can number with any degree.

@@ -5,8 +5,9 @@
 //! only to see what is in them.
 
 use sim::faults;
-use sim::plan::{Delays, Faults, Item, Plan, Shape, Wire};
+use sim::plan::{Delays, Faults, Item, Plan, Wire};
 use sim::scene::Scene;
+use sim::shapes::Shape;
 use sim::shapes::built_degree;
 
 /// How many plans are tried at most. A failure of 50 servents under every fault takes some hundred.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use super::batch;
 use super::report::{Printer, ShownRun};
 use sim::Engine;
-use sim::plan::{Plan, Shape};
+use sim::plan::Plan;
 use sim::scene::Scene;
+use sim::shapes::Shape;
 
 /// More names than this for one seed are a mistake.
 const NAMES_MAX: u32 = 1_000;

@@ -10,7 +10,8 @@ use super::{
     DEGREE, DEGREE_SIZE, DEGREES, GNUTELLA, Run, Runs, SHAPES, SIZES, TTL_MOST, TTL_SIZE, TTLS, degrees, plan, seeds,
 };
 use crate::runs::chart::{Chart, Series};
-use sim::plan::{Plan, Shape};
+use sim::plan::Plan;
+use sim::shapes::Shape;
 
 /// The bytes of a query for `kernel` and of its echo, with their lengths: the examples of docs/PROTOCOL.md, which a
 /// test of `common` compares with the code.

@@ -9,8 +9,9 @@ use common::session::EndReason;
 
 use super::*;
 use crate::graph::Graph;
-use crate::plan::{Item, Plan, Shape, Wire};
+use crate::plan::{Item, Plan, Wire};
 use crate::scene::tests::{linked, small};
+use crate::shapes::Shape;
 
 /// So many servents in a ring, who are all asked the key that servents 2 and 5 hold.
 fn ring(servents: usize, delays: Delays) -> Scene {

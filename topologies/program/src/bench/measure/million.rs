@@ -7,7 +7,7 @@ use super::super::row::{BenchRow, Bound, Of};
 use super::of_rounds;
 use crate::runs::batch;
 use crate::scale;
-use sim::plan::Shape;
+use sim::shapes::Shape;
 
 const ROUNDS: u32 = 5;
 const SERVENTS: u64 = 1_000_000;
