@@ -54,18 +54,16 @@ pub(super) struct SceneFace<'s> {
     /// Echoes that servents heard.
     pub(super) echoes: u64,
     stores: Stores,
-    /// By node: which query a client asks.
-    queries: Vec<Option<usize>>,
 }
 
 impl<'s> SceneFace<'s> {
     pub(super) fn new(scene: &'s Scene) -> SceneFace<'s> {
         let (troubles, witness) = (Troubles::new(scene), Witness::new(scene));
-        SceneFace { scene, troubles, witness, echoes: 0, stores: Stores::new(), queries: Vec::new() }
+        SceneFace { scene, troubles, witness, echoes: 0, stores: Stores::new() }
     }
 
     fn query_of(&self, node: usize) -> Option<usize> {
-        self.queries.get(node).copied().flatten()
+        self.witness.seen.queries.asked_at(node)
     }
 
     /// What whoever lives at a node speaks to its contact, if it is a client.
@@ -236,8 +234,6 @@ pub(super) fn attach(shell: &mut Shell<SceneFace<'_>>, query: usize) {
     let secret = cast::secret_of_client(shell.face.scene.plan.seed, query);
     let dialect = shell.face.witness.dialect_of(query);
     let node = add_guest(shell, MachineKind::Client, contact);
-    shell.face.queries.resize(node, None);
-    shell.face.queries.push(Some(query));
     let mind = Mind::Client(Box::new(Session::new(dialect, cast::ANSWER_PORT, secret)));
     shell.settle_down(node, mind, Exchange::client(Accepts::answers_to(dialect)));
     let (now, address) = (shell.now(), shell.network.address(node));

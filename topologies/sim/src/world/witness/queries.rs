@@ -183,9 +183,14 @@ impl WatchedQueries {
 
     /// The one that a client asked under this id.
     pub(super) fn of(&self, client: Option<usize>, id: QueryId) -> Option<(usize, &WatchedQuery)> {
-        let query = self.by_client.get(client?).copied().flatten()?;
+        let query = self.asked_at(client?)?;
         let asked = self.queries.get(query).filter(|asked| asked.sequence == Some(id.sequence))?;
         Some((query, asked))
+    }
+
+    /// The query that the client at a node asks, if there is one.
+    pub(crate) fn asked_at(&self, node: usize) -> Option<usize> {
+        self.by_client.get(node).copied().flatten()
     }
 
     /// Its place, for those who keep something of each.
@@ -195,7 +200,7 @@ impl WatchedQueries {
 
     /// The one that a client asks, under whatever id.
     pub(super) fn of_client(&self, client: usize) -> Option<&WatchedQuery> {
-        self.queries.get(self.by_client.get(client).copied().flatten()?)
+        self.queries.get(self.asked_at(client)?)
     }
 
     /// The queries of real clients that a hostile servent might guess.
