@@ -4,7 +4,7 @@
 //! Those at the other end of its own dials, and those who vanish, are in `silence.rs`.
 
 use std::io::{Read, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::*;
 use crate::support::serve_tea;
@@ -95,6 +95,7 @@ fn ten_thousand_idle_clients_cost_less_than_two_seconds_of_one_processor_and_64_
 #[test]
 fn one_connection_more_than_it_takes_is_closed_and_all_others_are_served() {
     let _alone = alone(CONNECTIONS_MAX);
+    let _nearly_all = DESCRIPTORS.write().unwrap_or_else(PoisonError::into_inner);
     let mut servent = serve_tea(&[]);
     let mut crowd = attach(servent.address(), CONNECTIONS_MAX);
     let surplus = || TcpStream::connect(servent.address()).unwrap().read(&mut [0]).unwrap_or(0);

@@ -15,7 +15,7 @@ mod support;
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::support::{DataFile, Process, logged, tea, wait_until};
@@ -23,3 +23,7 @@ use common::message::{Message, Role};
 use peers::{ANSWER_PORT, AnswerPort, PATIENCE, Peer, ask};
 use rustix::process::Signal;
 use servent::sockets::raise_descriptor_limit;
+
+/// Of the tests of this process one needs nearly all descriptors there are, and others some thousands: those at the same
+/// time, and that one by itself.
+static DESCRIPTORS: RwLock<()> = RwLock::new(());

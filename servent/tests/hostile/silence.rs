@@ -80,6 +80,7 @@ fn a_thousand_clients_behind_dark_addresses_delay_no_other_answer() {
     if !may_swallow() {
         return;
     }
+    let _some = DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner);
     let file = tea();
     let mut holder = Process::serve_saying_all(&[file.path()]);
     let mut contact = Process::serve(&["-", &holder.address.to_string()]);
@@ -128,6 +129,7 @@ fn thousands_of_dark_ports_at_one_address_delay_no_other_answer() {
     if !may_swallow() {
         return;
     }
+    let _some = DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner);
     let file = tea();
     let mut holder = Process::serve_saying_all(&[file.path()]);
     let mut contact = Process::serve(&["-", &holder.address.to_string()]);
