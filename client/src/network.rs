@@ -217,7 +217,8 @@ impl Sockets {
     /// Asks, and writes nothing yet, unless that makes room.
     fn ask(&mut self, question: Question) -> Result<QueryNumber, AskError> {
         // Told here, because what its link cannot say would otherwise cost the contact.
-        let frame = Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: question.ask.clone() }))?;
+        let frame =
+            Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: question.ask.clone(), ttl: None }))?;
         if self.clock.is_going() {
             let due = self.due();
             let has_come = due.is_some_and(|due| due <= self.now()) && self.has_come();

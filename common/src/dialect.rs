@@ -45,6 +45,9 @@ pub struct Manners {
     pub echoes: bool,
     /// How an answer comes to its client.
     pub answers: Bringing,
+    /// Whether answers go back from servent to servent, where that is wanted. If not, a query goes on over its links as one
+    /// whose client is dialled.
+    pub brings_back: bool,
     /// Whether an answer says what kind it is, and how far its servent is.
     pub answers_tell_kind: bool,
     /// Whether a client that comes anew numbers its requests from zero again.
@@ -81,6 +84,7 @@ static NATIVE: Manners = Manners {
     answers_ping: true,
     echoes: true,
     answers: Bringing::Kept,
+    brings_back: true,
     answers_tell_kind: true,
     counts_from_zero: false,
     paths_are_text: false,
@@ -98,6 +102,7 @@ static TP3: Manners = Manners {
     answers_ping: false,
     echoes: false,
     answers: Bringing::Alone { tries_max: TP3_ANSWER_TRIES_MAX, pause: TP3_ANSWER_PAUSE },
+    brings_back: false,
     answers_tell_kind: false,
     counts_from_zero: true,
     paths_are_text: true,
@@ -117,6 +122,7 @@ static TOY: Manners = Manners {
     answers_ping: false,
     echoes: true,
     answers: Bringing::Alone { tries_max: 1, pause: Duration::from_secs(1) },
+    brings_back: false,
     answers_tell_kind: false,
     counts_from_zero: true,
     paths_are_text: false,

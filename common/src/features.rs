@@ -13,16 +13,22 @@ impl Features {
 
     /// What those are called that were given out, each at the place of its bit: in the order of building, and none is
     /// ever given out again.
-    pub const NAMES: &'static [&'static str] = &[];
+    pub const NAMES: &'static [&'static str] = &["back", "ttl"];
+
+    /// Answers that come back the way their query came.
+    pub const BACK: Features = Features(1 << 0);
+
+    /// Requests that say how far their query is to go.
+    pub const TTL: Features = Features(1 << 1);
 
     /// Those that were not: what they mean is known to those who come later.
     pub const NOT_GIVEN_OUT: Features = Features(u16::MAX << Features::NAMES.len());
 
     /// What a servent of this implementation offers.
-    pub const OF_SERVENTS: Features = Features::NONE;
+    pub const OF_SERVENTS: Features = Features::BACK.with(Features::TTL);
 
     /// What a client of this implementation offers.
-    pub const OF_CLIENTS: Features = Features::NONE;
+    pub const OF_CLIENTS: Features = Features::BACK;
 
     /// The features of a hello. Of those beyond what is kept nobody here knows what they are.
     #[must_use]

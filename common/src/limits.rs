@@ -21,6 +21,11 @@ pub const HELLO_FRAME_BYTES_MAX: usize = 256;
 /// Most addresses a path may hold: that of the contact, and one for each of the `TTL_MAX` + 1 links a query may cross.
 pub const PATH_ADDRESSES_MAX: usize = TTL_MAX as usize + 2;
 
+/// Longest body of an answer that goes back from servent to servent, in bytes of its value or of its addresses: a place with
+/// as many as there may be takes less. A longer value is announced, and fetched by whoever asked.
+pub const BROUGHT_BYTES_MAX: usize = 6 * 1024;
+const _: () = assert!(BROUGHT_BYTES_MAX < SERVENT_FRAME_BYTES_MAX);
+
 // ---- how far it goes ----
 
 /// The TTL a contact starts a query with unless told otherwise.
@@ -80,6 +85,28 @@ pub const OFFERS_KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// the one that asked it, and the contact before its client's 4 seconds are over.
 pub const ECHO_WAIT_MAX: Duration = Duration::from_millis(3_500);
 const _: () = assert!(ECHO_WAIT_MAX.as_millis() < SILENCE_DEFAULT.as_millis());
+
+// ---- answers that go back ----
+
+/// How long after its echo, or its finished, a servent knows which way answers to a copy go that come later: those whose dial
+/// failed.
+pub const ROUTE_KEPT: Duration = Duration::from_secs(3);
+/// Copies of which that is known. The oldest goes for another.
+pub const ROUTES_KEPT_MAX: usize = 65_536;
+/// How long an answer that could go back waits for a dial to its client, its turn and the client's hello included. Then it
+/// goes back.
+pub const BACK_AFTER: Duration = Duration::from_secs(2);
+const _: () = assert!(BACK_AFTER.as_millis() < ROUTE_KEPT.as_millis());
+/// Answers to one copy that go back through a servent.
+pub const BROUGHT_PER_QUERY_MAX: usize = 4_096;
+/// Those of them that come over one link.
+pub const BROUGHT_PER_LINK_MAX: usize = BROUGHT_PER_QUERY_MAX / 2;
+/// Bytes unsent on a link above which answers that are to go back over it are dropped, so that they are no reason to close it
+/// nor keep a query waiting.
+pub const BROUGHT_UNSENT_BYTES_MAX: usize = 1024 * 1024;
+const _: () =
+    assert!(BROUGHT_UNSENT_BYTES_MAX < NEIGHBOR_UNSENT_BYTES_MAX && BROUGHT_UNSENT_BYTES_MAX < CLIENT_UNSENT_BYTES_MAX);
+
 // ---- who is at the other end ----
 
 /// Links to neighbors, dialled and accepted together.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
-use crate::query::{Answer, Ask, Query, QueryId, Tally};
+use crate::query::{Answer, Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
 use crate::random::split_mix;
 
 /// Who a servent is, whatever its addresses: random, new at every start.
@@ -63,6 +63,10 @@ pub enum Message {
     Echo(Echo),
     /// Contact to client: the whole flood has finished.
     Finished(Finished),
+    /// Servent to servent: an answer to a copy that was sent over this link, on its way back to whoever asked.
+    Brought(Brought),
+    /// Contact to client: an answer that was brought.
+    Handed(Handed),
 }
 
 impl Message {
@@ -76,9 +80,12 @@ impl Message {
     #[must_use]
     pub fn needs(&self) -> Features {
         match self {
-            Message::Request(request) => request.ask.needs(),
+            Message::Request(request) => request.needs(),
             Message::Query(query) => query.needs(),
             Message::Answer(answer) => answer.body.needs(),
+            Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
+                Features::BACK.with(answer.body.needs())
+            }
             // Of these nothing can be new: a hello comes before anything is offered, and a goodbye is one whatever its
             // reason.
             Message::Hello(_)
@@ -96,6 +103,9 @@ impl Message {
             Message::Request(request) => size_of::<Request>() + request.ask.bytes_count(),
             Message::Query(query) => query.bytes_count(),
             Message::Answer(answer) => answer.bytes_count(),
+            Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
+                size_of::<Message>() + answer.bytes_count()
+            }
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
@@ -118,6 +128,8 @@ impl Message {
             Message::Answer(_) => "answer",
             Message::Echo(_) => "echo",
             Message::Finished(_) => "finished",
+            Message::Brought(_) => "brought",
+            Message::Handed(_) => "handed",
         }
     }
 }
@@ -173,7 +185,8 @@ pub enum Role {
     Nameless,
     /// A client.
     Client {
-        /// The port it hears answers on, at the ip its connection shows.
+        /// The port it hears answers on, at the ip its connection shows; 0 where it hears none and wants them back the way
+        /// its queries went.
         answer_port: u16,
     },
 }
@@ -247,6 +260,17 @@ pub struct Request {
     pub sequence: u64,
     /// What is asked.
     pub ask: Ask,
+    /// How often its query may be passed on: by nobody with 0, by the contact alone with 1. As the contact has it for all
+    /// its clients, where nothing is said.
+    pub ttl: Option<u8>,
+}
+
+impl Request {
+    /// What it takes to understand it.
+    #[must_use]
+    pub fn needs(&self) -> Features {
+        self.ask.needs().with(if self.ttl.is_some() { Features::TTL } else { Features::NONE })
+    }
 }
 
 /// The answer to one copy of a query: its subtree has finished.
@@ -269,12 +293,35 @@ pub struct Finished {
     pub tally: Tally,
 }
 
+/// An answer that goes back: to whoever sent the copy that it answers, and from there to whoever sent the one it was made
+/// of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// Whose query it was.
+    pub contact: ContactName,
+    /// Its number there.
+    pub number: u64,
+    /// Which of its copies is answered: the TTL it came with, as an echo names it.
+    pub ttl: u8,
+    /// What is answered.
+    pub answer: Arc<BroughtAnswer>,
+}
+
+/// An answer that was brought to its contact, for the client that asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// The client's own number of the request.
+    pub sequence: u64,
+    /// What is answered.
+    pub answer: Arc<BroughtAnswer>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::address::AnswerAddress;
     use crate::key::Key;
-    use crate::query::{AnswerBody, Path};
+    use crate::query::{AnswerBody, Path, Via};
 
     #[test]
     fn both_halves_of_a_servent_id_tell_it_apart() {
@@ -288,10 +335,11 @@ mod tests {
     fn a_message_counts_for_itself_and_for_the_bytes_it_carries() {
         let [one, other] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let key = Ask::Key(Key::new(b"coffee").unwrap());
-        let request = |ask| Message::Request(Request { sequence: 1, ask });
+        let request = |ask| Message::Request(Request { sequence: 1, ask, ttl: None });
         let client = AnswerAddress { socket: one, dialect: Dialect::OWN };
-        let query =
-            |ask, path| Message::query(Query { sequence: 1, client, contact: None, ttl: 1, hops: 1, ask, path });
+        let query = |ask, path| {
+            Message::query(Query { via: Via::Direct, sequence: 1, client, contact: None, ttl: 1, hops: 1, ask, path })
+        };
         let answer = |body| Message::Answer(Answer { sequence: 1, asked: None, hops: 1, body });
         let path = || Path::Addresses(vec![one, other]);
         let place = AnswerBody::Place { path: path(), neighbors: vec![one, one, other] };

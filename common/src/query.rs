@@ -10,6 +10,8 @@ use crate::address::AnswerAddress;
 use crate::counted::counted;
 use crate::features::Features;
 use crate::key::Key;
+use crate::limits::BROUGHT_BYTES_MAX;
+use crate::message::ServentId;
 
 /// What a query asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +103,8 @@ pub struct Query {
     pub sequence: u64,
     /// Where the answers go.
     pub client: AnswerAddress,
+    /// How they get there.
+    pub via: Via,
     /// Which of its contact's queries it is; nothing where a dialect it came over has no words for that.
     pub contact: Option<ContactMark>,
     /// How many times the receiving side may still pass it on.
@@ -128,7 +132,38 @@ impl Query {
     /// What it takes to understand it, with all that it carries.
     #[must_use]
     pub fn needs(&self) -> Features {
-        self.ask.needs().with(self.client.dialect.manners().needs)
+        self.ask.needs().with(self.client.dialect.manners().needs).with(self.via.needs())
+    }
+}
+
+/// How answers come to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Via {
+    /// Whoever has one dials the client.
+    #[default]
+    Direct,
+    /// The way the query came, from servent to servent, and the contact hands them to the client. Who is asked like this
+    /// asks others like this.
+    Back,
+}
+
+impl Via {
+    /// Its name for programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Via::Direct => "direct",
+            Via::Back => "back",
+        }
+    }
+
+    /// What it takes to understand it.
+    #[must_use]
+    pub fn needs(self) -> Features {
+        match self {
+            Via::Direct => Features::NONE,
+            Via::Back => Features::BACK,
+        }
     }
 }
 
@@ -246,6 +281,59 @@ pub struct Answer {
     pub body: AnswerBody,
 }
 
+/// An answer on its way back: what one servent answers, and who that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BroughtAnswer {
+    /// The servent that answers.
+    pub id: ServentId,
+    /// The address it goes by.
+    pub from: SocketAddr,
+    /// How many links the query had crossed when that servent first heard it.
+    pub hops: u8,
+    /// What it says.
+    pub body: BroughtBody,
+}
+
+/// What an answer says that is on its way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BroughtBody {
+    /// All of it.
+    Whole(AnswerBody),
+    /// That there is a value of so many bytes, which is too long to be brought: whoever wants it asks for it where it is.
+    Announced(u64),
+}
+
+impl BroughtBody {
+    /// What of an answer is brought: a value that is too long is announced.
+    #[must_use]
+    pub fn of(body: AnswerBody) -> BroughtBody {
+        match body {
+            AnswerBody::Value(value) if value.len() > BROUGHT_BYTES_MAX => BroughtBody::Announced(value.len() as u64),
+            body => BroughtBody::Whole(body),
+        }
+    }
+
+    /// What it takes to understand it.
+    #[must_use]
+    pub fn needs(&self) -> Features {
+        match self {
+            BroughtBody::Whole(body) => body.needs(),
+            BroughtBody::Announced(_) => Features::NONE,
+        }
+    }
+}
+
+impl BroughtAnswer {
+    /// What it counts for against a limit on bytes.
+    pub(crate) fn bytes_count(&self) -> usize {
+        let body = match &self.body {
+            BroughtBody::Whole(body) => body.bytes_count(),
+            BroughtBody::Announced(_) => 0,
+        };
+        size_of::<BroughtAnswer>() + body
+    }
+}
+
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnswerBody {
@@ -263,15 +351,19 @@ pub enum AnswerBody {
 impl Answer {
     /// What it counts for against a limit on bytes while it waits.
     pub(crate) fn bytes_count(&self) -> usize {
-        let body = match &self.body {
-            AnswerBody::Value(value) => value.len(),
-            AnswerBody::Place { path, neighbors } => path.text().len() + neighbors.len() * size_of::<SocketAddr>(),
-        };
-        size_of::<Answer>() + body
+        size_of::<Answer>() + self.body.bytes_count()
     }
 }
 
 impl AnswerBody {
+    /// How much it takes to keep it, beside the enum itself.
+    fn bytes_count(&self) -> usize {
+        match self {
+            AnswerBody::Value(value) => value.len(),
+            AnswerBody::Place { path, neighbors } => path.text().len() + neighbors.len() * size_of::<SocketAddr>(),
+        }
+    }
+
     /// What it takes to understand it.
     #[must_use]
     pub fn needs(&self) -> Features {
@@ -323,6 +415,9 @@ pub struct Tally {
     pub spoilt: u64,
     /// The sum of the marks ([`ServentId::mark`](crate::message::ServentId::mark)) of the servents that answered.
     pub answer_sum: u64,
+    /// Whether a copy was sent whose answers are dialled to the client: these may come later than this tally. All others
+    /// come before it.
+    pub is_dialled: bool,
 }
 
 impl Tally {
@@ -339,6 +434,7 @@ impl Tally {
         self.spoilt = self.spoilt.saturating_add(other.spoilt);
         // Of numbers drawn at random: there is no end to stay at.
         self.answer_sum = self.answer_sum.wrapping_add(other.answer_sum);
+        self.is_dialled |= other.is_dialled;
     }
 
     /// Counts as many things given up.
@@ -357,7 +453,8 @@ impl Tally {
 /// What there is of it that was counted, each with its name: `reached 4, answers 1, copies 5, duplicates 2`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } = *self;
+        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _, is_dialled: _ } =
+            *self;
         write!(f, "reached {reached}")?;
         for (name, count) in [("answers", answers), ("copies", copies), ("duplicates", duplicates)] {
             if count > 0 {

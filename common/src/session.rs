@@ -419,7 +419,9 @@ impl Session {
             | Message::Pong
             | Message::Request(_)
             | Message::Query(_)
-            | Message::Echo(_) => false,
+            | Message::Echo(_)
+            | Message::Brought(_)
+            | Message::Handed(_) => false,
         };
         if !is_expected {
             self.on_unexpected(peer.address, name, out);
@@ -519,7 +521,7 @@ impl Session {
         self.pending.insert(now, sequence, pending);
         if let Some(link) = asked_of {
             if self.peers.get(&link).is_some_and(|contact| contact.features.include(needs)) {
-                out.push(Output::Send { link, message: Message::Request(Request { sequence, ask }) });
+                out.push(Output::Send { link, message: Message::Request(Request { sequence, ask, ttl: None }) });
             } else {
                 self.end(now, sequence, EndReason::NotUnderstood, out);
             }

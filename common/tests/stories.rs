@@ -19,8 +19,8 @@ use common::address::AnswerAddress;
 use common::counted::counted;
 use common::dialect::Dialect;
 use common::key::Key;
-use common::message::{Hello, Message, Request, Role, ServentId};
-use common::query::{self, AnswerBody, Ask, Query, QueryId, Tally};
+use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
+use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
 use common::session::{EndReason, Ending, Report};
 use common::text::Escaped;
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
@@ -286,9 +286,10 @@ impl Story {
                 let sequence = number(sequence);
                 let client = self.world.address(stranger);
                 self.label(QueryId { sequence, client });
-                Message::Request(Request { sequence, ask: self.ask_of(ask) })
+                Message::Request(Request { sequence, ask: self.ask_of(ask), ttl: None })
             }
             ["query", sequence, "for", client, "ttl", ttl, "hops", hops, ask @ ..] => Message::query(Query {
+                via: Via::Direct,
                 sequence: number(sequence),
                 client: AnswerAddress { socket: self.world.address(self.node(client)), dialect: Dialect::Native },
                 contact: None,
@@ -415,6 +416,14 @@ impl Story {
         place.map_or(format!("#({sequence})"), |place| format!("#{}", place + 1))
     }
 
+    fn brought(&mut self, answer: &BroughtAnswer) -> String {
+        let from = self.names_at(&[answer.from]);
+        match &answer.body {
+            BroughtBody::Whole(body) => format!("from {from}, {}", self.body(body)),
+            BroughtBody::Announced(bytes_count) => format!("from {from}, {bytes_count} bytes announced"),
+        }
+    }
+
     fn said(&mut self, message: &Message) -> String {
         match message {
             Message::Hello(hello) => match hello.role {
@@ -431,7 +440,8 @@ impl Story {
                     [] => String::new(),
                     path => format!(" path {}", self.names_at(path)),
                 };
-                format!("query {label} ttl {} hops {}{path}", query.ttl, query.hops)
+                let back = if query.via == Via::Back { ", answered back" } else { "" };
+                format!("query {label} ttl {} hops {}{path}{back}", query.ttl, query.hops)
             }
             Message::Answer(answer) => {
                 format!("answer {} {}", self.label_of(answer.sequence), self.body(&answer.body))
@@ -440,6 +450,12 @@ impl Story {
                 format!("echo {} of ttl {}: {}", self.label(echo.id), echo.ttl, tallied(&echo.tally))
             }
             Message::Finished(finished) => format!("finished {}", self.label_of(finished.sequence)),
+            Message::Brought(Brought { number, ttl, answer, .. }) => {
+                format!("brought for query {number} of its contact, ttl {ttl}: {}", self.brought(answer))
+            }
+            Message::Handed(Handed { sequence, answer }) => {
+                format!("handed {} {}", self.label_of(*sequence), self.brought(answer))
+            }
         }
     }
 
@@ -496,7 +512,8 @@ fn ended(ending: &Ending) -> String {
 }
 
 fn tallied(tally: &Tally) -> String {
-    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } = *tally;
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _, is_dialled: _ } =
+        *tally;
     let mut text = format!(
         "{} from {}, {}, {}",
         counted(answers, "answer"),

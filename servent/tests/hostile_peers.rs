@@ -24,7 +24,7 @@ use common::limits::{
     QUERIES_PENDING_MAX, SEEN_IDS_MAX, SPAN_MAX,
 };
 use common::message::{Echo, Message, Request};
-use common::query::{Ask, ContactMark, ContactName, Path, Query, QueryId, Tally};
+use common::query::{Ask, ContactMark, ContactName, Path, Query, QueryId, Tally, Via};
 use peers::{AnswerPort, Attack, Honest, PATIENCE, Peer, ask};
 use rustix::process::Signal;
 use support::{DataFile, Process, tea};
@@ -90,7 +90,16 @@ fn forged_without_contact(number: u64, ask: Ask) -> Query {
     let [a, b, c, port_high, port_low, ttl, ..] = random.to_be_bytes();
     let socket = SocketAddr::from((Ipv4Addr::new(127, a | 128, b, c), u16::from_be_bytes([port_high | 128, port_low])));
     let client = AnswerAddress { socket, dialect: Dialect::Native };
-    Query { sequence: random, client, contact: None, ttl: ttl % 8, hops: 1 + ttl % 7, ask, path: Path::default() }
+    Query {
+        via: Via::Direct,
+        sequence: random,
+        client,
+        contact: None,
+        ttl: ttl % 8,
+        hops: 1 + ttl % 7,
+        ask,
+        path: Path::default(),
+    }
 }
 
 /// The same of one contact that has as many open as can be said.
@@ -195,7 +204,7 @@ fn a_neighbor_that_says_anything_it_may_without_end_harms_nobody() {
 
 #[test]
 fn a_client_that_asks_without_end_harms_nobody() {
-    let request = |sequence| Message::Request(Request { sequence, ask: ask("milk") });
+    let request = |sequence| Message::Request(Request { sequence, ask: ask("milk"), ttl: None });
     attacked("a hasty client", HASTY, |to| Some(Attack::start(to, true, request)));
 }
 

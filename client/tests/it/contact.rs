@@ -15,7 +15,7 @@ use crate::support::fake::{asked_hash, marks_sum};
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Path, Query, QueryId};
+use common::query::{Answer, AnswerBody, Path, Query, QueryId, Via};
 use common::wire::PREFACE;
 
 /// What a run that waited in vain for its contact's word comes to.
@@ -55,6 +55,7 @@ fn unexpected_messages(sequence: u64) -> Vec<Message> {
     };
     let client: SocketAddr = "192.0.2.1:1".parse().unwrap();
     let query = Query {
+        via: Via::Direct,
         sequence,
         client: AnswerAddress { socket: client, dialect: Dialect::Native },
         contact: None,
@@ -70,7 +71,7 @@ fn unexpected_messages(sequence: u64) -> Vec<Message> {
         Message::Finished(Finished { sequence: sequence.wrapping_add(1), tally: tally(9, 0) }),
         Message::query(query),
         Message::Echo(Echo { id: QueryId { sequence, client }, ttl: 3, tally: tally(1, 1) }),
-        Message::Request(Request { sequence, ask: key("k") }),
+        Message::Request(Request { sequence, ask: key("k"), ttl: None }),
         Message::Hello(Hello::new(Role::Servent { id: ServentId(1), advertised: client })),
         Message::Pong,
     ]

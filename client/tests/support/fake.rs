@@ -151,7 +151,7 @@ impl Peer {
     /// The next message; nothing when the client has closed the connection.
     pub(crate) fn receive(&mut self) -> Option<Message> {
         let Heard::Message(message) = self.peer.hear() else { return None };
-        if let Message::Request(Request { sequence, ask }) = &message {
+        if let Message::Request(Request { sequence, ask, .. }) = &message {
             ASKED.lock().unwrap().insert(*sequence, (AskHash::of(ask), BTreeSet::new()));
         }
         Some(message)

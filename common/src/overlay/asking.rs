@@ -15,7 +15,7 @@ use super::search;
 use crate::dialect::Bringing;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Identity, Message, Request};
-use crate::query::{Ask, Path, Query, QueryId, Tally};
+use crate::query::{Ask, Path, Query, QueryId, Tally, Via};
 use crate::time::Time;
 
 impl Overlay {
@@ -26,6 +26,7 @@ impl Overlay {
         let query = Query {
             sequence: request.sequence,
             client,
+            via: Via::Direct,
             contact: None,
             ttl: self.ttl + 1,
             hops: 0,
@@ -308,7 +309,7 @@ mod tests {
     }
 
     fn request(sequence: u64, asked: &str) -> Message {
-        Message::Request(Request { sequence, ask: key(asked) })
+        Message::Request(Request { sequence, ask: key(asked), ttl: None })
     }
 
     fn value_of(asked: &str) -> AnswerBody {
@@ -378,8 +379,16 @@ mod tests {
             greet(&mut mind, NEIGHBOR, Hello::new(neighbor));
             let client = AnswerAddress { socket: place(7000), dialect: Dialect::Native };
             let ask = |mind: &mut Overlay, sequence, asked| {
-                let query =
-                    Query { sequence, client, contact: None, ttl: 0, hops: 1, ask: key(asked), path: Path::default() };
+                let query = Query {
+                    via: Via::Direct,
+                    sequence,
+                    client,
+                    contact: None,
+                    ttl: 0,
+                    hops: 1,
+                    ask: key(asked),
+                    path: Path::default(),
+                };
                 hear(mind, NEIGHBOR, Message::query(query))
             };
             let echo = |sequence, answers, lost| {

@@ -63,7 +63,7 @@ mod tests {
     use crate::overlay::doors::Outbox;
     use crate::overlay::errand::Callee;
     use crate::overlay::{Config, Dial, Errand, Input, Opening, Output, Overlay};
-    use crate::query::{Answer, AnswerBody, Ask, AskHash, NEW_VALUE, Path, Query, Tally};
+    use crate::query::{Answer, AnswerBody, Ask, AskHash, NEW_VALUE, Path, Query, Tally, Via};
     use crate::store::Store;
     use crate::time::Time;
     use crate::wire::{Accepts, WireError};
@@ -195,6 +195,7 @@ mod tests {
             let client = AnswerAddress { socket: address, dialect: Dialect::OWN };
             let ask = Ask::Key(Key::new(b"tea").unwrap());
             let query = Query {
+                via: Via::Direct,
                 sequence: self.asked_count,
                 client,
                 contact: None,

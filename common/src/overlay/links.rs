@@ -567,7 +567,7 @@ mod tests {
     use crate::dialect::Dialect;
     use crate::features::MADE_UP;
     use crate::key::Key;
-    use crate::query::{Ask, Path};
+    use crate::query::{Ask, Path, Via};
 
     #[test]
     fn a_client_costs_no_more_for_what_it_offered() {
@@ -616,7 +616,16 @@ mod tests {
         for dialect in [Dialect::Native, Dialect::Toy] {
             let client = AnswerAddress { socket: address(7000), dialect };
             let ask = Ask::Key(Key::new(b"tea").unwrap());
-            let query = Query { sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() };
+            let query = Query {
+                via: Via::Direct,
+                sequence: 7,
+                client,
+                contact: None,
+                ttl: 3,
+                hops: 1,
+                ask,
+                path: Path::default(),
+            };
             let is_told = |offered: Features| dialect == Dialect::Native || offered.include(needed);
             for except in [None, Some(LinkId(4))] {
                 let to = links.recipients(except, &query);

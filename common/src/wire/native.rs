@@ -6,6 +6,7 @@
 //! the only file that names bincode, and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bincode::config::{BigEndian, Configuration, Limit, Varint};
 use bincode::error::DecodeError;
@@ -15,9 +16,12 @@ use crate::address::{AnswerAddress, canonical};
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::key::Key;
-use crate::limits::{FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
-use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use crate::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally};
+use crate::limits::{BROUGHT_BYTES_MAX, FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
+use crate::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
+use crate::query::{
+    Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
+    Tally, Via,
+};
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, VERSION, WireError};
 
 /// The first bytes each side sends. The first is no ASCII and starts no other protocol we tell apart.
@@ -35,6 +39,9 @@ const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> =
 /// What stands before every message but the first of each side: a number, the speaker's clock one day. Nobody has one
 /// yet, so we say 0, and do not look at what others say.
 const STAMP: u64 = 0;
+
+/// What a query says in the place of the dialect its client hears answers in, where these go back. No dialect has it.
+const ANSWERED_BACK: u32 = 2;
 
 pub(super) struct Native;
 
@@ -69,6 +76,21 @@ enum Body<'a> {
     Finished {
         sequence: u64,
         tally: WireTally,
+    },
+    RequestWithTtl {
+        sequence: u64,
+        ask: WireAsk<'a>,
+        ttl: u8,
+    },
+    Brought {
+        contact: [u8; 8],
+        number: u64,
+        ttl: u8,
+        answer: WireBrought<'a>,
+    },
+    Handed {
+        sequence: u64,
+        answer: WireBrought<'a>,
     },
 }
 
@@ -110,6 +132,21 @@ enum WireAnswer<'a> {
 }
 
 #[derive(Encode, BorrowDecode)]
+struct WireBrought<'a> {
+    id: [u8; 16],
+    from: SocketAddr,
+    hops: u8,
+    body: WireBody<'a>,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum WireBody<'a> {
+    Value(&'a [u8]),
+    Place { path: Vec<SocketAddr>, neighbors: Vec<SocketAddr> },
+    Announced(u64),
+}
+
+#[derive(Encode, BorrowDecode)]
 struct WireTally {
     reached: u64,
     answers: u64,
@@ -120,6 +157,7 @@ struct WireTally {
     silent: u64,
     spoilt: u64,
     answer_sum: [u8; 8],
+    is_dialled: bool,
 }
 
 impl Codec for Native {
@@ -234,11 +272,17 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
         Message::Goodbye(farewell) => Body::Goodbye(number_of(*farewell)),
         Message::Ping => Body::Ping,
         Message::Pong => Body::Pong,
-        Message::Request(request) => Body::Request { sequence: request.sequence, ask: ask_to_wire(&request.ask) },
+        Message::Request(Request { sequence, ask, ttl }) => {
+            let (sequence, ask) = (*sequence, ask_to_wire(ask));
+            match *ttl {
+                None => Body::Request { sequence, ask },
+                Some(ttl) => Body::RequestWithTtl { sequence, ask, ttl },
+            }
+        }
         Message::Query(query) => Body::Query(WireQuery {
             sequence: query.sequence,
             client: query.client.socket,
-            dialect: query.client.dialect.manners().number,
+            dialect: answering_to_wire(query)?,
             contact: contact_to_wire(query.contact)?,
             ttl: query.ttl,
             hops: query.hops,
@@ -265,6 +309,15 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
         Message::Finished(finished) => {
             Body::Finished { sequence: finished.sequence, tally: tally_to_wire(&finished.tally) }
         }
+        Message::Brought(Brought { contact, number, ttl, answer }) => Body::Brought {
+            contact: contact.0.to_be_bytes(),
+            number: *number,
+            ttl: *ttl,
+            answer: brought_to_wire(answer),
+        },
+        Message::Handed(Handed { sequence, answer }) => {
+            Body::Handed { sequence: *sequence, answer: brought_to_wire(answer) }
+        }
     })
 }
 
@@ -287,33 +340,31 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
         }
         Body::Ping => Message::Ping,
         Body::Pong => Message::Pong,
-        Body::Request { sequence, ask } => Message::Request(Request { sequence, ask: ask_from_wire(&ask)? }),
-        Body::Query(query) => Message::query(Query {
-            sequence: query.sequence,
-            client: AnswerAddress {
-                socket: canonical(query.client),
-                dialect: Dialect::of_number(query.dialect)
-                    .ok_or_else(|| format!("a client that hears answers in dialect {}", query.dialect))?,
-            },
-            contact: contact_from_wire(&query.contact)?,
-            ttl: query.ttl,
-            hops: query.hops,
-            ask: ask_from_wire(&query.ask)?,
-            path: addresses_from_wire(query.path, PATH_ADDRESSES_MAX)?.into(),
-        }),
+        Body::Request { sequence, ask } => Message::Request(Request { sequence, ask: ask_from_wire(&ask)?, ttl: None }),
+        Body::RequestWithTtl { sequence, ask, ttl } => {
+            Message::Request(Request { sequence, ask: ask_from_wire(&ask)?, ttl: Some(ttl) })
+        }
+        Body::Query(query) => {
+            let contact = contact_from_wire(&query.contact)?;
+            let (dialect, via) = answering_from_wire(query.dialect, contact)?;
+            Message::query(Query {
+                sequence: query.sequence,
+                client: AnswerAddress { socket: canonical(query.client), dialect },
+                via,
+                contact,
+                ttl: query.ttl,
+                hops: query.hops,
+                ask: ask_from_wire(&query.ask)?,
+                path: addresses_from_wire(query.path, PATH_ADDRESSES_MAX)?.into(),
+            })
+        }
         Body::Answer { sequence, asked, hops, body } => Message::Answer(Answer {
             sequence,
             asked: Some(AskHash(u64::from_be_bytes(asked))),
             hops,
             body: match body {
-                WireAnswer::Value(value) if value.len() > VALUE_BYTES_MAX => {
-                    return Err(format!("a value of {} bytes, where {VALUE_BYTES_MAX} is the most", value.len()));
-                }
-                WireAnswer::Value(value) => AnswerBody::Value(value.to_vec()),
-                WireAnswer::Place { path, neighbors } => AnswerBody::Place {
-                    path: addresses_from_wire(path, PATH_ADDRESSES_MAX)?.into(),
-                    neighbors: addresses_from_wire(neighbors, NEIGHBORS_MAX)?,
-                },
+                WireAnswer::Value(value) => value_from_wire(value, VALUE_BYTES_MAX)?,
+                WireAnswer::Place { path, neighbors } => place_from_wire(path, neighbors)?,
             },
         }),
         Body::Echo { sequence, client, ttl, tally } => Message::Echo(Echo {
@@ -322,6 +373,13 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             tally: tally_from_wire(&tally),
         }),
         Body::Finished { sequence, tally } => Message::Finished(Finished { sequence, tally: tally_from_wire(&tally) }),
+        Body::Brought { contact, number, ttl, answer } => Message::Brought(Brought {
+            contact: ContactName(u64::from_be_bytes(contact)),
+            number,
+            ttl,
+            answer: brought_from_wire(answer)?,
+        }),
+        Body::Handed { sequence, answer } => Message::Handed(Handed { sequence, answer: brought_from_wire(answer)? }),
     })
 }
 
@@ -352,6 +410,66 @@ fn path_to_wire(path: &Path, hops: u8) -> Vec<SocketAddr> {
         addresses.truncate(PATH_ADDRESSES_MAX.min(usize::from(hops)));
     }
     addresses
+}
+
+/// How the client wants its answers: in which dialect, or back.
+fn answering_to_wire(query: &Query) -> Result<u32, EncodeError> {
+    match query.via {
+        Via::Direct => Ok(query.client.dialect.manners().number),
+        // Nobody could say whose query it answers.
+        Via::Back if query.contact.is_none() => Err(unspeakable("a query without a contact whose answers go back")),
+        Via::Back => Ok(ANSWERED_BACK),
+    }
+}
+
+fn answering_from_wire(number: u32, contact: Option<ContactMark>) -> Result<(Dialect, Via), String> {
+    match (number, contact) {
+        (ANSWERED_BACK, None) => Err("answers that go back to no contact".to_owned()),
+        (ANSWERED_BACK, Some(_)) => Ok((Dialect::OWN, Via::Back)),
+        _ => {
+            let dialect = Dialect::of_number(number);
+            Ok((dialect.ok_or_else(|| format!("a client that hears answers in dialect {number}"))?, Via::Direct))
+        }
+    }
+}
+
+fn brought_to_wire(answer: &BroughtAnswer) -> WireBrought<'_> {
+    WireBrought {
+        id: answer.id.0.to_be_bytes(),
+        from: answer.from,
+        hops: answer.hops,
+        body: match &answer.body {
+            BroughtBody::Whole(AnswerBody::Value(value)) => WireBody::Value(value),
+            BroughtBody::Whole(AnswerBody::Place { path, neighbors }) => {
+                WireBody::Place { path: path_to_wire(path, u8::MAX), neighbors: neighbors.clone() }
+            }
+            BroughtBody::Announced(bytes_count) => WireBody::Announced(*bytes_count),
+        },
+    }
+}
+
+fn brought_from_wire(answer: WireBrought<'_>) -> Result<Arc<BroughtAnswer>, String> {
+    let body = match answer.body {
+        WireBody::Value(value) => BroughtBody::Whole(value_from_wire(value, BROUGHT_BYTES_MAX)?),
+        WireBody::Place { path, neighbors } => BroughtBody::Whole(place_from_wire(path, neighbors)?),
+        WireBody::Announced(bytes_count) => BroughtBody::Announced(bytes_count),
+    };
+    let (id, from) = (ServentId(u128::from_be_bytes(answer.id)), canonical(answer.from));
+    Ok(Arc::new(BroughtAnswer { id, from, hops: answer.hops, body }))
+}
+
+fn value_from_wire(value: &[u8], bytes_max: usize) -> Result<AnswerBody, String> {
+    if value.len() > bytes_max {
+        return Err(format!("a value of {} bytes, where {bytes_max} is the most", value.len()));
+    }
+    Ok(AnswerBody::Value(value.to_vec()))
+}
+
+fn place_from_wire(path: Vec<SocketAddr>, neighbors: Vec<SocketAddr>) -> Result<AnswerBody, String> {
+    Ok(AnswerBody::Place {
+        path: addresses_from_wire(path, PATH_ADDRESSES_MAX)?.into(),
+        neighbors: addresses_from_wire(neighbors, NEIGHBORS_MAX)?,
+    })
 }
 
 fn ask_to_wire(ask: &Ask) -> WireAsk<'_> {
@@ -394,13 +512,14 @@ fn contact_from_wire(contact: &WireContact) -> Result<Option<ContactMark>, Strin
 }
 
 fn tally_to_wire(tally: &Tally) -> WireTally {
-    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum } = *tally;
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum, is_dialled } = *tally;
     let answer_sum = answer_sum.to_be_bytes();
-    WireTally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum }
+    WireTally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum, is_dialled }
 }
 
 fn tally_from_wire(tally: &WireTally) -> Tally {
-    let WireTally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum } = *tally;
+    let WireTally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum, is_dialled } =
+        *tally;
     let answer_sum = u64::from_be_bytes(answer_sum);
-    Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum }
+    Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum, is_dialled }
 }

@@ -12,7 +12,7 @@ use crate::address::AnswerAddress;
 use crate::dialect::Dialect;
 use crate::key::Key;
 use crate::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use crate::query::{Answer, AnswerBody, Ask, ContactMark, ContactName, Path, Query, QueryId, Tally};
+use crate::query::{Answer, AnswerBody, Ask, ContactMark, ContactName, Path, Query, QueryId, Tally, Via};
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, WireError};
 
 /// Longest key that can be asked for.
@@ -48,11 +48,19 @@ impl Codec for Toy {
             Message::Hello(Hello { role: Role::Nameless, .. }) => return Err(unspeakable("a hello of nobody")),
             Message::Goodbye(_) => "toy? goodbye".to_owned(),
             // It has no words for them.
-            Message::Ping | Message::Pong => return Ok(Vec::new()),
-            Message::Request(Request { sequence, ask }) => format!("toy? request {sequence} {}", asked(ask)?),
+            Message::Ping | Message::Pong | Message::Brought(_) | Message::Handed(_) => return Ok(Vec::new()),
+            Message::Request(Request { sequence, ask, ttl: _ }) => format!("toy? request {sequence} {}", asked(ask)?),
             Message::Query(query) => {
-                let Query { sequence, client: AnswerAddress { socket, dialect }, contact, ttl, hops, ask, path: _ } =
-                    &**query;
+                let Query {
+                    via: _,
+                    sequence,
+                    client: AnswerAddress { socket, dialect },
+                    contact,
+                    ttl,
+                    hops,
+                    ask,
+                    path: _,
+                } = &**query;
                 let (number, contact) = (dialect.manners().number, marked(*contact));
                 format!("toy? query {sequence} {socket} {number} {contact} {ttl} {hops} {}", asked(ask)?)
             }
@@ -113,7 +121,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn counts(tally: &Tally) -> String {
-    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum } = tally;
+    let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum, is_dialled: _ } =
+        tally;
     format!("{reached} {answers} {copies} {duplicates} {stopped} {lost} {silent} {spoilt} {answer_sum}")
 }
 
@@ -130,13 +139,13 @@ fn read_line(line: &str) -> Option<Message> {
         }
         ("toy?", "client") => Message::Hello(Hello::said_in(Dialect::Toy, Role::Client { answer_port: words.read()? })),
         ("toy?", "goodbye") => Message::Goodbye(Goodbye::Leaving),
-        ("toy?", "request") => Message::Request(Request { sequence: words.read()?, ask: words.ask()? }),
+        ("toy?", "request") => Message::Request(Request { sequence: words.read()?, ask: words.ask()?, ttl: None }),
         ("toy?", "query") => {
             let sequence = words.read()?;
             let client = AnswerAddress { socket: words.read()?, dialect: Dialect::of_number(words.read()?)? };
             let contact = words.contact()?;
             let (ttl, hops, ask) = (words.read()?, words.read()?, words.ask()?);
-            Message::query(Query { sequence, client, contact, ttl, hops, ask, path: Path::default() })
+            Message::query(Query { via: Via::Direct, sequence, client, contact, ttl, hops, ask, path: Path::default() })
         }
         ("toy?", "echo") => {
             let id = QueryId { sequence: words.read()?, client: words.read::<SocketAddr>()? };
@@ -182,6 +191,7 @@ impl<'a> ToyWords<'a> {
 
     fn tally(&mut self) -> Option<Tally> {
         Some(Tally {
+            is_dialled: false,
             reached: self.read()?,
             answers: self.read()?,
             copies: self.read()?,
@@ -226,7 +236,7 @@ mod tests {
 
     fn query(ask: Ask) -> Query {
         let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Toy };
-        Query { sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() }
+        Query { via: Via::Direct, sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() }
     }
 
     fn answer(value: &[u8]) -> Message {
@@ -236,6 +246,7 @@ mod tests {
     /// One of each that can be said.
     fn messages() -> Vec<Message> {
         let tally = Tally {
+            is_dialled: false,
             reached: 4,
             answers: 2,
             copies: 5,
@@ -251,7 +262,7 @@ mod tests {
             servent(1),
             Message::Hello(Hello::said_in(Dialect::Toy, Role::Client { answer_port: 9990 })),
             Message::Goodbye(Goodbye::Leaving),
-            Message::Request(Request { sequence: 7, ask: key("tea") }),
+            Message::Request(Request { sequence: 7, ask: key("tea"), ttl: None }),
             Message::query(query(key("tea"))),
             Message::query(Query {
                 contact: Some(ContactMark { name: ContactName(u64::MAX), number: 2, open_from: 1 }),
@@ -678,7 +689,7 @@ mod tests {
             };
             greet(client, client_hello);
             greet(first, before);
-            let request = Message::Request(Request { sequence: 7, ask: key(asked) });
+            let request = Message::Request(Request { sequence: 7, ask: key(asked), ttl: None });
             let out = tell(Input::Received { link: client, message: request });
             let [Output::Flood { links, query }] = out.as_slice() else { panic!("{what}: {out:?}") };
             assert_eq!(links, &[first], "{what}");

@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::key::{Key, KeyError};
 use crate::limits::{TP3_TEXT_BYTES_MAX, TTL_MAX};
 use crate::message::{Hello, Message, Request, Role};
-use crate::query::{Answer, AnswerBody, Ask, Path, Query};
+use crate::query::{Answer, AnswerBody, Ask, Path, Query, Via};
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, WireError};
 
 const ID: u16 = 4;
@@ -76,11 +76,12 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
             };
             put(&mut out, &[&ID.to_be_bytes(), &port.to_be_bytes()]);
         }
-        Message::Request(Request { sequence, ask: Ask::Key(key) }) => {
+        // How far its query goes is for a TP3 servent to say.
+        Message::Request(Request { sequence, ask: Ask::Key(key), ttl: _ }) => {
             put(&mut out, &[&KEYREQ.to_be_bytes(), &short(*sequence)?]);
             put_text(&mut out, whole(key.as_bytes())?);
         }
-        Message::Request(Request { sequence, ask: Ask::Topology }) => {
+        Message::Request(Request { sequence, ask: Ask::Topology, ttl: _ }) => {
             put(&mut out, &[&TOPOREQ.to_be_bytes(), &short(*sequence)?]);
         }
         Message::Query(query) => {
@@ -104,7 +105,13 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
             put(&mut out, &[&RESP.to_be_bytes(), &short(*sequence)?]);
             put_text(&mut out, &text);
         }
-        Message::Goodbye(_) | Message::Ping | Message::Pong | Message::Echo(_) | Message::Finished(_) => {}
+        Message::Goodbye(_)
+        | Message::Ping
+        | Message::Pong
+        | Message::Echo(_)
+        | Message::Finished(_)
+        | Message::Brought(_)
+        | Message::Handed(_) => {}
     }
     Ok(out)
 }
@@ -144,11 +151,11 @@ impl<'a> Reader<'a> {
                 let Some(sequence) = self.u32() else { return Ok(None) };
                 let Some(text) = self.text()? else { return Ok(None) };
                 let Some(key) = key(text)? else { return Ok(Some(Said::Nothing)) };
-                Message::Request(Request { sequence, ask: Ask::Key(key) })
+                Message::Request(Request { sequence, ask: Ask::Key(key), ttl: None })
             }
             TOPOREQ => {
                 let Some(sequence) = self.u32() else { return Ok(None) };
-                Message::Request(Request { sequence, ask: Ask::Topology })
+                Message::Request(Request { sequence, ask: Ask::Topology, ttl: None })
             }
             KEYFLOOD | TOPOFLOOD => return self.query(kind),
             RESP => {
@@ -179,6 +186,7 @@ impl<'a> Reader<'a> {
         Ok(Some(Said::Message(Message::query(Query {
             sequence,
             client: AnswerAddress { socket: client, dialect: Dialect::Tp3 },
+            via: Via::Direct,
             contact: None,
             ttl,
             hops: hops(ttl, &path),

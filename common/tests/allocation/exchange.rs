@@ -12,7 +12,8 @@ fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and
     // Of 10,000 clients, whose servent may have 64 MiB.
     const EACH_BYTES_MAX: usize = 64 * 1024 * 1024 / 10_000 - 1024;
     let links = || (0..).map(LinkId).take(LINKS);
-    let request = frame(&Message::Request(Request { sequence: 1, ask: Ask::Key(Key::new(b"tea").expect("a key")) }));
+    let request =
+        frame(&Message::Request(Request { sequence: 1, ask: Ask::Key(Key::new(b"tea").expect("a key")), ttl: None }));
     let burst: Vec<u8> = request.iter().copied().cycle().take(READ_BYTES).collect();
     assert!(READ_BYTES / request.len() > 2 * MESSAGES_PER_VISIT as usize, "more than a visit takes");
     let hello = Message::Hello(Hello::new(Role::Client { answer_port: 9990 }));

@@ -159,7 +159,7 @@ fn what_is_remembered_of_queries_of_its_own_clients_is_counted_too() {
         overlay.handle(Time::START, heard(7, client_hello(7000)), &mut out);
         // What is made with the first query is made, and is of no size that changes.
         let mut ask = |sequence| {
-            let message = Message::Request(Request { sequence, ask: tea() });
+            let message = Message::Request(Request { sequence, ask: tea(), ttl: None });
             overlay.handle(Time::START, heard(7, message), &mut Vec::new());
             overlay.memory_bytes()
         };

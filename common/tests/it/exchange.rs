@@ -270,6 +270,7 @@ fn servent() -> Role {
 
 fn query() -> Arc<Query> {
     Arc::new(Query {
+        via: Via::Direct,
         sequence: 1,
         client: AnswerAddress { socket: SocketAddr::from(([192, 0, 2, 9], 7000)), dialect: Dialect::Native },
         contact: None,

@@ -91,6 +91,7 @@ fn a_preface_waits_for_the_first_frame_that_can_be_sent() {
 fn before_hello_a_frame_may_have_the_hello_limit() {
     // Six bytes stand before the key: message, sequence (3), ask, length of the key.
     let message = Message::Request(Request {
+        ttl: None,
         sequence: 251,
         ask: Ask::Key(Key::new(&[b'k'; HELLO_FRAME_BYTES_MAX - 6]).expect("a key")),
     });
@@ -323,7 +324,8 @@ fn a_frame_is_said_only_where_it_was_made_to_stand() {
     assert_eq!(link.send_frame(&later), Ok(()));
     assert_eq!(link.unsent(), [PREFACE.as_slice(), &FIRST_PING, &PING_FRAME].concat());
     // In TP3 the first message looks like any other.
-    let question = Message::Request(Request { sequence: 1, ask: Ask::Key(Key::new(b"tea").expect("a key")) });
+    let question =
+        Message::Request(Request { sequence: 1, ask: Ask::Key(Key::new(b"tea").expect("a key")), ttl: None });
     for position in [Position::First, Position::Later] {
         let mut link = Link::new(Dialect::Tp3, Purpose::Asking);
         let frame = Frame::at(position, Dialect::Tp3, &question).expect("it can be said");

@@ -31,7 +31,7 @@ use common::limits::*;
 use common::link::{Link, LinkId, Purpose, SendError};
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Dial, Input, Opening, Output};
-use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, Path, Query, QueryId, Tally, Via};
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position, WireError};
 use proptest::prelude::*;

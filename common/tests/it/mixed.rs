@@ -152,7 +152,10 @@ impl Diamond {
             let ask = Ask::Key(Key::new(b"tea").unwrap());
             // As a client draws them: no two near each other are alike.
             let sequence = self.asked.wrapping_mul(0x9e37_79b1) & 0x7fff_ffff;
-            self.tell(A, Input::Received { link: CLIENT, message: Message::Request(Request { sequence, ask }) });
+            self.tell(
+                A,
+                Input::Received { link: CLIENT, message: Message::Request(Request { sequence, ask, ttl: None }) },
+            );
         }
         let due = (0..self.minds.len()).filter_map(|at| Some((self.minds[at].deadline()?, at))).min();
         let next = self.coming.peek().map(|Reverse((when, ..))| *when);
@@ -203,7 +206,7 @@ fn numbers_are_never_further_apart_than_a_copy_can_say() {
     diamond.tell(A, Input::Closed { link: A_TO_B, reason: "it is gone".to_owned() });
     let ask = |diamond: &mut Diamond, sequence| {
         let ask = Ask::Key(Key::new(b"tea").unwrap());
-        let input = Input::Received { link: CLIENT, message: Message::Request(Request { sequence, ask }) };
+        let input = Input::Received { link: CLIENT, message: Message::Request(Request { sequence, ask, ttl: None }) };
         let mut out = Vec::new();
         diamond.minds[A].handle(diamond.now, input, &mut out);
         out

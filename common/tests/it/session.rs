@@ -64,7 +64,7 @@ fn tea() -> Ask {
 }
 
 fn request(sequence: u64) -> Message {
-    Message::Request(Request { sequence, ask: tea() })
+    Message::Request(Request { sequence, ask: tea(), ttl: None })
 }
 
 fn green() -> AnswerBody {

@@ -21,7 +21,7 @@ fn client(port: u16) -> AnswerAddress {
 }
 
 fn query(sequence: u64, ttl: u8, ask: Ask, path: Path) -> Query {
-    Query { sequence, client: client(9990), contact: None, ttl, hops: 1, ask, path }
+    Query { via: Via::Direct, sequence, client: client(9990), contact: None, ttl, hops: 1, ask, path }
 }
 
 fn value(sequence: u64, text: &[u8]) -> Message {
@@ -47,13 +47,13 @@ fn golden() -> Vec<(&'static str, Message)> {
             "00 08 00 00 ff ff ff ff 7f 00 00 01 27 06 00 0d 31 32 37 2e 30 2e 30 2e 31 3a 31 20 78",
             Message::query(query(0xffff_ffff, 0, Ask::Topology, path)),
         ),
-        ("00 05 00 00 00 00 00 04 72 74 6d 70", Message::Request(Request { sequence: 0, ask: key() })),
+        ("00 05 00 00 00 00 00 04 72 74 6d 70", Message::Request(Request { sequence: 0, ask: key(), ttl: None })),
         // A key is any bytes, also such as are in no file.
         (
             "00 07 00 03 00 00 00 01 7f 00 00 01 27 06 00 06 c3 a9 ff 20 00 0a",
             Message::query(query(1, 3, Ask::Key(Key::new(b"\xc3\xa9\xff \0\n").unwrap()), Path::default())),
         ),
-        ("00 06 00 00 00 07", Message::Request(Request { sequence: 7, ask: Ask::Topology })),
+        ("00 06 00 00 00 07", Message::Request(Request { sequence: 7, ask: Ask::Topology, ttl: None })),
         ("00 09 00 00 00 07 00 02 ff 00", value(7, b"\xff\x00")),
     ]
 }
@@ -326,7 +326,7 @@ fn asked_from_zero() -> Mind {
 }
 
 fn first_request(link: LinkId) -> Input {
-    Input::Received { link, message: Message::Request(Request { sequence: 0, ask: key() }) }
+    Input::Received { link, message: Message::Request(Request { sequence: 0, ask: key(), ttl: None }) }
 }
 
 /// Whether the neighbor that echoes is asked.
@@ -341,7 +341,7 @@ fn a_tp3_client_that_comes_anew_counts_from_zero_and_its_former_query_is_forgott
     let before = kept.map(|name| mind.held(name));
     assert_eq!((before[0], before[2], before[3]), (1, 1, 1));
     // Said again over the same link it is the same query, or one that cannot be.
-    let other = Message::Request(Request { sequence: 0, ask: Ask::Topology });
+    let other = Message::Request(Request { sequence: 0, ask: Ask::Topology, ttl: None });
     for input in [first_request(CLIENT), Input::Received { link: CLIENT, message: other }] {
         assert!(!is_asked(&mind.tell(input)));
     }
@@ -407,7 +407,7 @@ fn an_answer_to_where_no_client_was_allowed_is_lost_and_the_query_goes_on() {
 fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
     let mut mind = tp3_mind();
     mind.open(CLIENT, Dialect::Native, Role::Client { answer_port: 9992 });
-    let request = Message::Request(Request { sequence: 9, ask: Ask::Topology });
+    let request = Message::Request(Request { sequence: 9, ask: Ask::Topology, ttl: None });
     let out = mind.hear(CLIENT, request);
     let tally =
         Tally { reached: 1, answers: 1, answer_sum: ServentId(1).mark(), copies: 2, silent: 2, ..Tally::default() };
@@ -422,7 +422,7 @@ fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
 fn a_client_of_this_contact_is_dialled_for_its_answer_too() {
     let mut mind = tp3_mind();
     mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
-    let request = Message::Request(Request { sequence: 0, ask: key() });
+    let request = Message::Request(Request { sequence: 0, ask: key(), ttl: None });
     let out = mind.hear(CLIENT, request);
     assert!(out.contains(&dial(9990)), "{out:?}");
     assert!(!out.iter().any(|output| matches!(output, Output::Send { message: Message::Answer(_), .. })), "{out:?}");
@@ -486,7 +486,7 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
 fn the_path_of_what_a_client_asks_begins_as_text() {
     let mut mind = tp3_mind();
     mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
-    let request = Message::Request(Request { sequence: 0, ask: Ask::Topology });
+    let request = Message::Request(Request { sequence: 0, ask: Ask::Topology, ttl: None });
     let out = mind.hear(CLIENT, request);
     let flooded = out.iter().find_map(|output| match output {
         Output::Flood { query, .. } => Some(query.path.clone()),

@@ -25,7 +25,9 @@ use super::*;
 use crate::support::frames::{framed, greeted, opening_hello};
 use crate::support::mind::mark;
 use common::features::Features;
-use common::limits::{KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
+use common::limits::{BROUGHT_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
+use common::message::{Brought, Handed};
+use common::query::{BroughtAnswer, BroughtBody, ContactName};
 
 /// A preface and a hello, because before a hello no long frame may come; then the messages.
 fn stream_of(messages: &[Message]) -> Vec<u8> {

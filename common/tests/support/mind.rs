@@ -11,7 +11,7 @@ use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, Tally, Via};
 use common::store::Store;
 use common::time::Time;
 
@@ -249,7 +249,7 @@ pub(crate) fn milk() -> Ask {
 pub(crate) fn query(sequence: u64, client: usize, ask: Ask) -> Query {
     let contact = Some(mark(client as u64, sequence, 0));
     let client = AnswerAddress { socket: client_address(client), dialect: Dialect::Native };
-    Query { sequence, client, contact, ttl: 3, hops: 1, ask, path: Path::default() }
+    Query { via: Via::Direct, sequence, client, contact, ttl: 3, hops: 1, ask, path: Path::default() }
 }
 
 pub(crate) fn mark(name: u64, number: u64, open_from: u64) -> ContactMark {
@@ -272,7 +272,7 @@ pub(crate) fn echo_of(query: &Query, tally: Tally) -> Message {
 }
 
 pub(crate) fn request(sequence: u64) -> Message {
-    Message::Request(Request { sequence, ask: milk() })
+    Message::Request(Request { sequence, ask: milk(), ttl: None })
 }
 
 pub(crate) fn finished(sequence: u64, tally: Tally) -> Message {

@@ -11,7 +11,7 @@ use common::key::Key;
 use common::limits::SPAN_MAX;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally, Via};
 use common::wire::WireError;
 
 use crate::reader::Reader;
@@ -99,6 +99,7 @@ fn tally(reader: &mut Reader<'_>) -> Tally {
         return Tally { reached: 1, ..Tally::default() };
     }
     Tally {
+        is_dialled: false,
         reached: count(reader),
         answers: count(reader),
         copies: count(reader),
@@ -150,8 +151,9 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Message {
         2 => Message::Goodbye(goodbye(reader)),
         3 => Message::Ping,
         4 => Message::Pong,
-        5 | 6 => Message::Request(Request { sequence: sequence(reader), ask: ask(reader) }),
+        5 | 6 => Message::Request(Request { sequence: sequence(reader), ask: ask(reader), ttl: None }),
         7 | 8 => Message::query(Query {
+            via: Via::Direct,
             sequence: sequence(reader),
             client: AnswerAddress { socket: address(reader), dialect: dialect(reader) },
             contact: contact(reader),

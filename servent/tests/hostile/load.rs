@@ -45,7 +45,7 @@ fn rewritten(write: impl Fn(&DataFile, &str), waits: bool) {
     let servent = start(file.path());
     let attack = Attack::start(servent.address, true, |number| {
         // A number that no other client of these tests comes to.
-        Message::Request(Request { sequence: u64::MAX - number, ask: ask("nothing") })
+        Message::Request(Request { sequence: u64::MAX - number, ask: ask("nothing"), ttl: None })
     });
     let done = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..2).map(|_| reader(servent.address, &done)).collect();
@@ -192,7 +192,7 @@ fn told_to_stop_under_load_it_says_goodbye_and_ends() {
     let attacks = [
         Attack::start(servent.address, true, |number| {
             // A number that no other client of these tests comes to.
-            Message::Request(Request { sequence: u64::MAX - number, ask: ask("tea") })
+            Message::Request(Request { sequence: u64::MAX - number, ask: ask("tea"), ttl: None })
         }),
         Attack::start(servent.address, false, move |number| Message::query(forge(number))),
     ];

@@ -85,7 +85,8 @@ fn whoever_asks_waits_for_so_many_messages_of_each_who_says_more_and_for_no_more
     servent.signal(Signal::STOP);
     let stat = format!("/proc/{}/stat", servent.pid().as_raw_nonzero());
     wait_until("it stops", || fs::read_to_string(&stat).unwrap().contains(") T "));
-    let requests = (0..MORE as u64).map(|sequence| frame(&Message::Request(Request { sequence, ask: ask("milk") })));
+    let requests =
+        (0..MORE as u64).map(|sequence| frame(&Message::Request(Request { sequence, ask: ask("milk"), ttl: None })));
     hasty.say_bytes(&requests.collect::<Vec<_>>().concat());
     let somebody = ([127, 0, 0, 1], 3).into();
     let queries = (0..MORE).map(|_| frame(&Message::query(query(somebody, ask("milk"), 0))));

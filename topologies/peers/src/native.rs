@@ -10,7 +10,7 @@ use common::dialect::Dialect;
 use common::key::Key;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, Ask, Path, Query};
+use common::query::{Answer, AnswerBody, Ask, Path, Query, Via};
 use common::wire::{Frame, Position};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -174,7 +174,7 @@ impl Peer {
     /// Asks as a client does, and returns the sequence.
     pub fn request(&mut self, ask: Ask) -> u64 {
         let sequence = unique();
-        self.say(&Message::Request(Request { sequence, ask }));
+        self.say(&Message::Request(Request { sequence, ask, ttl: None }));
         sequence
     }
 
@@ -351,7 +351,7 @@ pub fn ask(key: impl AsRef<[u8]>) -> Ask {
 /// A query as the contact of `client` would pass it on.
 pub fn query(client: SocketAddr, ask: Ask, ttl: u8) -> Query {
     let client = AnswerAddress { socket: client, dialect: Dialect::Native };
-    Query { sequence: unique(), client, contact: None, ttl, hops: 1, ask, path: Path::default() }
+    Query { via: Via::Direct, sequence: unique(), client, contact: None, ttl, hops: 1, ask, path: Path::default() }
 }
 
 /// The bytes of a message, without a preface. A hello is what a peer says first.

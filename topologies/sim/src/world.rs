@@ -434,7 +434,7 @@ mod tests {
     use common::link::LinkId;
     use common::message::{Hello, Message, Role, ServentId};
     use common::overlay::{Input, Opening};
-    use common::query::{Path, Query};
+    use common::query::{Path, Query, Via};
 
     use super::network::UNHEARD_MAX;
     use super::*;
@@ -453,6 +453,7 @@ mod tests {
             world.shell.tell_servent(1, Input::Received { link, message: Message::Hello(Hello::new(role)) });
         }
         let query = Query {
+            via: Via::Direct,
             sequence: 1,
             client: AnswerAddress {
                 socket: SocketAddr::from((Ipv4Addr::new(13, 0, 0, 0), 7000)),

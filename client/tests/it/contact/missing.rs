@@ -214,7 +214,7 @@ fn as_many_answers_as_wanted_end_a_query() {
     servent.answer(sequence, b"four");
     servent.send(&Message::Ping);
     assert_eq!(servent.receive(), Some(Message::Pong), "it has been heard");
-    let Request { sequence, ask } = contact.request();
+    let Request { sequence, ask, .. } = contact.request();
     assert_eq!(ask, key("next"));
     contact.finish(sequence, tally(2, 0));
     assert_eq!(client.next_json()["reason"], "complete");

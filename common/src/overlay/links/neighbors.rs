@@ -137,7 +137,7 @@ mod tests {
     use crate::features::MADE_UP;
     use crate::key::Key;
     use crate::message::{Message, ServentId};
-    use crate::query::{Ask, Path};
+    use crate::query::{Ask, Path, Via};
 
     #[test]
     fn a_link_is_no_larger_than_it_has_to_be() {
@@ -183,7 +183,16 @@ mod tests {
     fn who_can_be_told_what_is_known_of_each() {
         let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Native };
         let ask = |key: &[u8]| Ask::Key(Key::new(key).unwrap());
-        let query = |ask| Query { sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() };
+        let query = |ask| Query {
+            via: Via::Direct,
+            sequence: 7,
+            client,
+            contact: None,
+            ttl: 3,
+            hops: 1,
+            ask,
+            path: Path::default(),
+        };
         let link = |dialect, features| {
             let hello = Hello { features, ..Hello::said_in(dialect, Role::Nameless) };
             NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true)
@@ -207,7 +216,8 @@ mod tests {
     fn whoever_accepts_only_shorter_frames_can_be_told_what_fits() {
         let client = AnswerAddress { socket: ([192, 0, 2, 7], 9990).into(), dialect: Dialect::Native };
         let ask = Ask::Key(Key::new(&[b'k'; 100]).unwrap());
-        let key = Query { sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() };
+        let key =
+            Query { via: Via::Direct, sequence: 7, client, contact: None, ttl: 3, hops: 1, ask, path: Path::default() };
         // Of a path that is text there are as many addresses as hops, and our own is in it already.
         let path = Path::Text(b"10.0.0.1:9000 10.0.0.2:9000".to_vec());
         let topology = Query { ask: Ask::Topology, path, ..key.clone() };

@@ -93,7 +93,7 @@ fn a_link_on_which_a_client_cannot_say_what_it_has_to_is_of_no_use_to_it() {
     let short = Hello { frame_bytes_max: 100, ..Hello::new(servent()) };
     desk.comes(link, &Message::Hello(short));
     desk.heard();
-    let message = Message::Request(Request { sequence: 1, ask });
+    let message = Message::Request(Request { sequence: 1, ask, ttl: None });
     desk.performs_for_client(session::Output::Send { link, message });
     let heard = desk.heard();
     assert!(

@@ -26,7 +26,7 @@ fn a_request_whose_id_is_known_otherwise_gets_what_its_contact_has_and_is_lost_b
     let before = mind.held("seen");
     // Of another ask, of another link, of a neighbor: with a contact and without.
     for (link, sequence) in [(client, 5), (same_address, 5), (client, 6), (client, 7)] {
-        let out = mind.hear(link, Message::Request(Request { sequence, ask: tea() }));
+        let out = mind.hear(link, Message::Request(Request { sequence, ask: tea(), ttl: None }));
         let [Output::Send { message: Message::Answer(answer), .. }, Output::Send { link: to, message }] =
             out.as_slice()
         else {

@@ -10,7 +10,7 @@ fn data_read_anew_is_answered_from() {
     let mut mind = Mind::new();
     let client = mind.client(1);
     let ask = |mind: &mut Mind, sequence| {
-        let out = mind.hear(client, Message::Request(Request { sequence, ask: tea() }));
+        let out = mind.hear(client, Message::Request(Request { sequence, ask: tea(), ttl: None }));
         match &out[0] {
             Output::Send { message: Message::Answer(Answer { body: AnswerBody::Value(value), .. }), .. } => {
                 value.clone()

@@ -80,7 +80,7 @@ fn a_neighbor_that_does_not_say_who_it_is_goes_by_where_it_was_dialled() {
     let (link, _) = mind.dialled(Dial::Neighbor(0));
     mind.hear(link, Message::Hello(Hello::said_in(Dialect::Tp3, Role::Nameless)));
     let client = mind.client(1);
-    let out = mind.hear(client, Message::Request(Request { sequence: 1, ask: Ask::Topology }));
+    let out = mind.hear(client, Message::Request(Request { sequence: 1, ask: Ask::Topology, ttl: None }));
     let neighbors = out.iter().find_map(|output| match output {
         Output::Send { message: Message::Answer(Answer { body: AnswerBody::Place { neighbors, .. }, .. }), .. } => {
             Some(neighbors.as_slice())

@@ -100,7 +100,7 @@ fn a_query_longer_than_a_neighbor_accepts_is_lost_there_at_once() {
         mind.hear(neighbor, Message::Hello(Hello { frame_bytes_max, ..plain }));
         let client = mind.client(1);
         let ask = Ask::Key(Key::new(&[b'k'; 100]).unwrap());
-        let out = mind.hear(client, Message::Request(Request { sequence: 7, ask }));
+        let out = mind.hear(client, Message::Request(Request { sequence: 7, ask, ttl: None }));
         let tally = Tally { reached: 1, lost: 1, ..Tally::default() };
         let is_sent = matches!(&out[..], [Output::Flood { links, .. }] if links[..] == [neighbor]);
         assert_eq!(is_sent, is_told, "{frame_bytes_max}: {out:?}");

@@ -67,9 +67,23 @@ fn any_message() -> impl Strategy<Value = Message> {
         (any::<u64>(), number(), any::<u16>())
             .prop_map(|(name, number, span)| mark(name, number, number.saturating_sub(span.into()))),
     );
+    let brought = (any::<u128>(), any_address(), any::<u8>(), brought_body())
+        .prop_map(|(id, from, hops, body)| Arc::new(BroughtAnswer { id: ServentId(id), from, hops, body }))
+        .boxed();
     let client = any_address().prop_map(answer_address);
-    let query = (number(), client, contact, any::<u8>(), any::<u8>(), ask.clone(), addresses(PATH_ADDRESSES_MAX))
-        .prop_map(|(sequence, client, contact, ttl, hops, ask, path)| Query {
+    let query = (
+        number(),
+        client,
+        any::<bool>(),
+        contact,
+        any::<u8>(),
+        any::<u8>(),
+        ask.clone(),
+        addresses(PATH_ADDRESSES_MAX),
+    )
+        .prop_map(|(sequence, client, is_back, contact, ttl, hops, ask, path)| Query {
+            // Without a contact there is no way back.
+            via: if is_back && contact.is_some() { Via::Back } else { Via::Direct },
             sequence,
             client,
             contact,
@@ -88,7 +102,11 @@ fn any_message() -> impl Strategy<Value = Message> {
         farewell.prop_map(Message::Goodbye),
         Just(Message::Ping),
         Just(Message::Pong),
-        (number(), ask).prop_map(|(sequence, ask)| Message::Request(Request { sequence, ask })),
+        (number(), ask, prop::option::of(any::<u8>())).prop_map(|(sequence, ask, ttl)| Message::Request(Request {
+            sequence,
+            ask,
+            ttl
+        })),
         query.prop_map(Message::query),
         (number(), any::<u64>(), any::<u8>(), body).prop_map(|(sequence, asked, hops, body)| Message::Answer(Answer {
             sequence,
@@ -101,6 +119,10 @@ fn any_message() -> impl Strategy<Value = Message> {
             Message::Echo(Echo { id, ttl, tally })
         }),
         (number(), tally()).prop_map(|(sequence, tally)| Message::Finished(Finished { sequence, tally })),
+        (any::<u64>(), number(), any::<u8>(), brought.clone()).prop_map(|(contact, number, ttl, answer)| {
+            Message::Brought(Brought { contact: ContactName(contact), number, ttl, answer })
+        }),
+        (number(), brought).prop_map(|(sequence, answer)| Message::Handed(Handed { sequence, answer })),
     ]
 }
 
@@ -122,23 +144,26 @@ fn number() -> impl Strategy<Value = u64> {
 
 fn tally() -> impl Strategy<Value = Tally> {
     let stopped = (any::<i64>(), 0_u32..64).prop_map(|(number, shift)| number >> shift);
-    (number(), number(), number(), number(), stopped, number(), number(), number(), any::<u64>()).prop_map(
-        |(reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum)| Tally {
-            reached,
-            answers,
-            copies,
-            duplicates,
-            stopped,
-            lost,
-            silent,
-            spoilt,
-            answer_sum,
-        },
-    )
+    (number(), number(), number(), number(), stopped, number(), number(), number(), (any::<u64>(), any::<bool>()))
+        .prop_map(|(reached, answers, copies, duplicates, stopped, lost, silent, spoilt, (answer_sum, is_dialled))| {
+            Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum, is_dialled }
+        })
 }
 
 fn short_ask() -> impl Strategy<Value = Ask> {
     prop_oneof![prop::collection::vec(any::<u8>(), 1..300).prop_map(|bytes| ask_for(&bytes)), Just(Ask::Topology),]
+}
+
+fn brought_body() -> impl Strategy<Value = BroughtBody> {
+    prop_oneof![
+        4 => short_body().prop_map(BroughtBody::Whole),
+        1 => (any::<u8>(), 0..=BROUGHT_BYTES_MAX)
+            .prop_map(|(byte, length)| BroughtBody::Whole(AnswerBody::Value(vec![byte; length]))),
+        1 => (addresses(PATH_ADDRESSES_MAX), addresses(NEIGHBORS_MAX)).prop_map(|(path, neighbors)| {
+            BroughtBody::Whole(AnswerBody::Place { path: path.into(), neighbors })
+        }),
+        2 => number().prop_map(BroughtBody::Announced),
+    ]
 }
 
 fn short_body() -> impl Strategy<Value = AnswerBody> {

@@ -17,7 +17,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
     let first = |name, hex, message| Golden { name, hex, message, position: Position::First };
     let golden = |name, hex, message| Golden { name, hex, message, position: Position::Later };
     let goodbye = |name, hex, farewell| golden(name, hex, Message::Goodbye(farewell));
-    let request = |sequence, ask| Message::Request(Request { sequence, ask });
+    let request = |sequence, ask| Message::Request(Request { sequence, ask, ttl: None });
     let answer =
         |sequence, asked, hops, body| Message::Answer(Answer { sequence, asked: Some(AskHash(asked)), hops, body });
     vec![
@@ -82,6 +82,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
             "0000002a  00  05  fd 0123456789abcdef  00 c0000207 fb2706 00  01 a1b2c3d4e5f60718 07 02  03 01
              00 06 6b65726e656c  00",
             Message::query(Query {
+                via: Via::Direct,
                 sequence: SEQUENCE,
                 client: client("192.0.2.7:9990"),
                 contact: Some(mark(0xa1b2_c3d4_e5f6_0718, 7, 5)),
@@ -96,6 +97,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
             "00000039  00  05  fa  01 20010db8000000000000000000000007 fb2706 00  00  02 02  01
              02  00 c0000201 fb2328  01 20010db8000000000000000000000002 fb2329",
             Message::query(Query {
+                via: Via::Direct,
                 sequence: 250,
                 client: client("[2001:db8::7]:9990"),
                 contact: None,
@@ -109,6 +111,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
             "query of a client that hears TP3",
             "00000020  00  05  fd 0123456789abcdef  00 c0000207 fb2706 01  00  03 01  00 06 6b65726e656c  00",
             Message::query(Query {
+                via: Via::Direct,
                 sequence: SEQUENCE,
                 client: AnswerAddress { dialect: Dialect::Tp3, ..client("192.0.2.7:9990") },
                 contact: None,
@@ -122,6 +125,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
             "query whose ttl and hops would be longer as numbers",
             "0000000f  00  05  00  00 7f000001 00 00  00  ff fb  01  00",
             Message::query(Query {
+                via: Via::Direct,
                 sequence: 0,
                 client: client("127.0.0.1:0"),
                 contact: None,
@@ -135,6 +139,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
             "query whose contact has as many open as there may be",
             "00000023  00  05  00  00 7f000001 00 00  01 0000000000000000 fd ffffffffffffffff fb ffff  00 01  01  00",
             Message::query(Query {
+                via: Via::Direct,
                 sequence: 0,
                 client: client("127.0.0.1:0"),
                 contact: Some(mark(0, u64::MAX, u64::MAX - SPAN_MAX)),
@@ -209,6 +214,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
                 id: QueryId { sequence: 0xffff_ffff, client: address("[2001:db8::7]:9990") },
                 ttl: 255,
                 tally: Tally {
+                    is_dialled: false,
                     reached: 251,
                     answers: 65_535,
                     copies: 65_536,
@@ -237,7 +243,67 @@ pub(super) fn golden_messages() -> Vec<Golden> {
                 },
             }),
         ),
+        golden(
+            "request that says how far it goes",
+            "00000014  00  09  fd 0123456789abcdef  00 06 6b65726e656c  00",
+            Message::Request(Request { sequence: SEQUENCE, ask: key("kernel"), ttl: Some(0) }),
+        ),
+        golden(
+            "query whose answers go back",
+            "00000028  00  05  fd 0123456789abcdef  00 c0000207 00 02  01 a1b2c3d4e5f60718 07 02  03 01
+             00 06 6b65726e656c  00",
+            Message::query(Query {
+                sequence: SEQUENCE,
+                client: client("192.0.2.7:0"),
+                via: Via::Back,
+                contact: Some(mark(0xa1b2_c3d4_e5f6_0718, 7, 5)),
+                ttl: 3,
+                hops: 1,
+                ask: key("kernel"),
+                path: Path::default(),
+            }),
+        ),
+        golden(
+            "brought",
+            "0000002d  00  0a  a1b2c3d4e5f60718 07 03  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+             00 05 362e312e30",
+            Message::Brought(Brought {
+                contact: ContactName(0xa1b2_c3d4_e5f6_0718),
+                number: 7,
+                ttl: 3,
+                answer: brought(BroughtBody::Whole(AnswerBody::Value(b"6.1.0".to_vec()))),
+            }),
+        ),
+        golden(
+            "brought, of a value that is announced",
+            "0000002b  00  0a  a1b2c3d4e5f60718 07 03  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+             02 fc00100000",
+            Message::Brought(Brought {
+                contact: ContactName(0xa1b2_c3d4_e5f6_0718),
+                number: 7,
+                ttl: 3,
+                answer: brought(BroughtBody::Announced(1_048_576)),
+            }),
+        ),
+        golden(
+            "handed, of a place",
+            "00000035  00  0b  fd 0123456789abcdef  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+             01 01 00 c0000201 fb2328 00",
+            Message::Handed(Handed {
+                sequence: SEQUENCE,
+                answer: brought(BroughtBody::Whole(AnswerBody::Place {
+                    path: vec![address("192.0.2.1:9000")].into(),
+                    neighbors: Vec::new(),
+                })),
+            }),
+        ),
     ]
+}
+
+/// What the servent of the first hello answers, two links away.
+fn brought(body: BroughtBody) -> Arc<BroughtAnswer> {
+    let id = ServentId(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
+    Arc::new(BroughtAnswer { id, from: address("192.0.2.1:9000"), hops: 2, body })
 }
 
 /// Numbers every kind of message. It does not compile when a kind is added: give the new one golden bytes, a strategy
@@ -263,10 +329,12 @@ pub(super) fn kind(message: &Message) -> usize {
         },
         Message::Ping => 11,
         Message::Pong => 12,
+        Message::Request(Request { ttl: Some(_), .. }) => 22,
         Message::Request(request) => match request.ask {
             Ask::Key(_) => 13,
             Ask::Topology => 14,
         },
+        Message::Query(query) if query.via == Via::Back => 23,
         Message::Query(query) => match query.ask {
             Ask::Key(_) => 15,
             Ask::Topology => 16,
@@ -276,11 +344,16 @@ pub(super) fn kind(message: &Message) -> usize {
             AnswerBody::Place { .. } => 18,
         },
         Message::Echo(_) => 19,
-        Message::Finished(_) => KINDS_COUNT - 1,
+        Message::Finished(_) => 21,
+        Message::Brought(Brought { answer, .. }) => match answer.body {
+            BroughtBody::Whole(_) => 24,
+            BroughtBody::Announced(_) => 25,
+        },
+        Message::Handed(_) => KINDS_COUNT - 1,
     }
 }
 
-pub(super) const KINDS_COUNT: usize = 22;
+pub(super) const KINDS_COUNT: usize = 27;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
@@ -381,7 +454,7 @@ fn a_number_takes_its_shortest_form() {
         (0x1_0000_0000, "fd 0000000100000000"),
         (u64::MAX, "fd ffffffffffffffff"),
     ] {
-        let message = Message::Request(Request { sequence, ask: Ask::Topology });
+        let message = Message::Request(Request { sequence, ask: Ask::Topology, ttl: None });
         let body = [bytes("00 04"), bytes(hex), bytes("01")].concat();
         assert_eq!(shown(&frame(&message)), shown(&framed(&body)), "{sequence}");
         assert_eq!(heard_by(&mut greeted(), &framed(&body)), Ok(vec![message]), "{sequence}");

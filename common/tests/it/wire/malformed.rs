@@ -52,7 +52,16 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
 fn what_has_no_words_is_not_encoded() {
     let query = |contact| {
         let (client, path) = (client("127.0.0.1:0"), Path::default());
-        Message::query(Query { sequence: 0, client, contact, ttl: 0, hops: 1, ask: Ask::Topology, path })
+        Message::query(Query {
+            via: Via::Direct,
+            sequence: 0,
+            client,
+            contact,
+            ttl: 0,
+            hops: 1,
+            ask: Ask::Topology,
+            path,
+        })
     };
     let answer = |asked| Message::Answer(Answer { sequence: 0, asked, hops: 0, body: AnswerBody::Value(Vec::new()) });
     for (message, can_be_said) in [
@@ -107,7 +116,7 @@ fn a_frame_knows_its_length_and_whether_it_says_anything() {
 
 #[test]
 fn a_number_may_be_longer_than_it_has_to_be() {
-    let request = Message::Request(Request { sequence: 7, ask: Ask::Topology });
+    let request = Message::Request(Request { sequence: 7, ask: Ask::Topology, ttl: None });
     for body in ["04 07 01", "04 fb0007 01", "fb0004 fc00000007 fc00000001", "04 fd0000000000000007 01"] {
         assert_eq!(heard_in(body), Ok(vec![request.clone()]), "{body}");
     }
@@ -139,6 +148,7 @@ fn a_key_may_have_its_limit_and_no_byte_more() {
         framed(&[&stamped("04 00 00 fb"), length_bytes.as_slice(), &vec![b'k'; length]].concat())
     };
     let longest = Message::Request(Request {
+        ttl: None,
         sequence: 0,
         ask: Ask::Key(Key::new(&[b'k'; KEY_BYTES_MAX]).expect("the limit is allowed")),
     });
@@ -186,6 +196,7 @@ fn the_largest_message_of_each_kind_fits_a_frame() {
     let addresses = |count: usize| vec![address("[2001:db8::7]:65535"); count];
     let largest = [
         Message::query(Query {
+            via: Via::Direct,
             sequence: u64::MAX,
             client: client("[2001:db8::7]:65535"),
             contact: Some(mark(u64::MAX, u64::MAX, u64::MAX - SPAN_MAX)),

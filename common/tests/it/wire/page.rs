@@ -99,13 +99,22 @@ fn the_page_numbers_the_messages_as_they_are() {
 fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
     let place = || AnswerBody::Place { path: Path::default(), neighbors: Vec::new() };
     let hello = |role| byte_of(Position::First, &Message::Hello(Hello::new(role)), 1);
-    let request = |ask| byte_of(Position::Later, &Message::Request(Request { sequence: 0, ask }), 3);
+    let request = |ask| byte_of(Position::Later, &Message::Request(Request { sequence: 0, ask, ttl: None }), 3);
     let answer = |body| {
         byte_of(Position::Later, &Message::Answer(Answer { sequence: 0, asked: Some(AskHash(0)), hops: 0, body }), 12)
     };
     let query = |dialect, contact, place| {
         let client = AnswerAddress { socket: address("127.0.0.1:0"), dialect };
-        let query = Query { sequence: 0, client, contact, ttl: 0, hops: 0, ask: Ask::Topology, path: Path::default() };
+        let query = Query {
+            via: Via::Direct,
+            sequence: 0,
+            client,
+            contact,
+            ttl: 0,
+            hops: 0,
+            ask: Ask::Topology,
+            path: Path::default(),
+        };
         byte_of(Position::Later, &Message::query(query), place)
     };
     let servent = Role::Servent { id: ServentId(0), advertised: address("127.0.0.1:0") };

@@ -59,7 +59,7 @@ fn an_answer_address_that_is_dark_delays_no_other_answer() {
 fn what_is_odd_on_an_answer_link_ends_that_link_only() {
     let mut servent = serve_tea(&[]);
     let mut source = Peer::neighbor(servent.address());
-    let request = Message::Request(Request { sequence: 1, ask: ask("tea") });
+    let request = Message::Request(Request { sequence: 1, ask: ask("tea"), ttl: None });
     let wrong_port = hello(Role::Client { answer_port: ANSWER_PORT });
     let a_servent = hello(Peer::stranger(servent.address()).as_servent());
     for first in [&request, &wrong_port, &a_servent] {

@@ -80,7 +80,7 @@ fn many_messages_may_come_in_one_piece() {
     let mut bytes = PREFACE.to_vec();
     bytes.extend(frame(&hello(Role::Client { answer_port: ANSWER_PORT })));
     for sequence in 0..5_000 {
-        bytes.extend(frame(&Message::Request(Request { sequence, ask: ask("tea") })));
+        bytes.extend(frame(&Message::Request(Request { sequence, ask: ask("tea"), ttl: None })));
     }
     let mut client = Peer::stranger(servent.address());
     client.say_bytes(&bytes);

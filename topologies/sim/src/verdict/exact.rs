@@ -70,7 +70,7 @@ impl Facts<'_> {
     }
 
     fn judge_counts(&self, expected: &Demanded, wrong: &mut Vec<String>) {
-        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _ } =
+        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _, is_dialled: _ } =
             self.ending.tally;
         let super::Crossed { copies: sent, silent_copies, echoes } = self.crossed;
         let is_even = self.demand.is_even();

@@ -11,7 +11,7 @@ use common::dialect::Dialect;
 use common::key::Key;
 use common::link::Purpose;
 use common::message::{Echo, Hello, Message, Request, Role};
-use common::query::{Ask, ContactName, Path, Query, QueryId, Tally};
+use common::query::{Ask, ContactName, Path, Query, QueryId, Tally, Via};
 
 use super::clock::{MILLISECOND, Nanos};
 use super::dials::Caller;
@@ -307,7 +307,7 @@ impl Hostile {
         if self.claim == Claim::Client {
             // As fast as it can.
             for _ in 0..3 {
-                let request = Request { sequence: self.random.below(1 << 32), ask: ask.clone() };
+                let request = Request { sequence: self.random.below(1 << 32), ask: ask.clone(), ttl: None };
                 shell.say_as_stranger(at, &Message::Request(request));
             }
             return;
@@ -437,6 +437,7 @@ impl Hostile {
         let path: Vec<SocketAddr> = (0..path_length).map(|_| nobody(random.number())).collect();
         let hops = if random.chance(5) { random.byte() } else { hops };
         Query {
+            via: Via::Direct,
             sequence: id.sequence,
             client: AnswerAddress { socket: id.client, dialect: self.dialect },
             contact: None,
@@ -468,6 +469,7 @@ fn lie(random: &mut Random) -> Tally {
         _ => 0,
     };
     Tally {
+        is_dialled: false,
         reached: number(),
         answers: number(),
         copies: number(),

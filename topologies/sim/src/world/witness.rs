@@ -323,7 +323,7 @@ mod tests {
 
     use common::address::AnswerAddress;
     use common::key::Key;
-    use common::query::{Ask, ContactMark, Path, Tally};
+    use common::query::{Ask, ContactMark, Path, Tally, Via};
     use common::session::EndReason;
 
     use super::*;
@@ -371,7 +371,16 @@ mod tests {
     /// A copy of that query by somebody who did not ask it.
     pub(super) fn forged(contact: Option<ContactMark>, ask: Ask) -> Query {
         let client = AnswerAddress { socket: client(), dialect: Dialect::Native };
-        Query { sequence: id().sequence, client, contact, ttl: 3, hops: 1, ask, path: Path::default() }
+        Query {
+            via: Via::Direct,
+            sequence: id().sequence,
+            client,
+            contact,
+            ttl: 3,
+            hops: 1,
+            ask,
+            path: Path::default(),
+        }
     }
 
     /// A copy of it as servents pass it on.

@@ -7,7 +7,7 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::message::{Echo, Finished, Message, Request};
-use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally, Via};
 use common::wire::Frame;
 
 /// Number, port, kind and TTL.
@@ -37,7 +37,8 @@ impl Lengths {
         let tally = Tally { reached: 5, answers: 1, copies: 4, ..Tally::default() };
         let contact = Some(ContactMark { name: ContactName(u64::MAX / 3), number: 1_000, open_from: 990 });
         let (ask_now, path) = (ask.clone(), Path::empty(false));
-        let query = Query { sequence: SEQUENCE, client, ttl: 3, hops: 1, ask: ask_now, path, contact };
+        let query =
+            Query { via: Via::Direct, sequence: SEQUENCE, client, ttl: 3, hops: 1, ask: ask_now, path, contact };
         let id = QueryId { sequence: SEQUENCE, client: client.socket };
         let answer = Answer {
             sequence: SEQUENCE,
@@ -50,7 +51,7 @@ impl Lengths {
             Ok(frame.as_bytes().len().max(HEAD_BYTES))
         };
         Ok(Lengths {
-            request: length(&Message::Request(Request { sequence: SEQUENCE, ask }))?,
+            request: length(&Message::Request(Request { sequence: SEQUENCE, ask, ttl: None }))?,
             query: length(&Message::query(query))?,
             answer: length(&Message::Answer(answer))?,
             echo: length(&Message::Echo(Echo { id, ttl: 3, tally }))?,
