@@ -25,6 +25,17 @@ impl AnswerAddress {
         let broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
         self.socket.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
     }
+
+    /// Whether it is the address of the same client for a servent at the other end of a link. A loopback address is, if that
+    /// runs on the same host. One of a link of the network is not, because nobody is told of which.
+    #[must_use]
+    pub fn means_the_same_there(&self, is_same_host: bool) -> bool {
+        match self.socket.ip() {
+            ip if ip.is_loopback() => is_same_host,
+            IpAddr::V4(ip) => !ip.is_link_local(),
+            IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+        }
+    }
 }
 
 /// A neighbor to dial: its name as the operator wrote it, and where it is.

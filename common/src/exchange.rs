@@ -86,7 +86,7 @@ impl Heard {
     }
 }
 
-/// What a servent's mind wants beyond its links, which is for the shell to do.
+/// What a servent's mind wants beyond its links, or is to be told of them: for the shell to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outside {
     /// As [`overlay::Output::Dial`].
@@ -100,6 +100,13 @@ pub enum Outside {
     },
     /// As [`overlay::Output::Disk`].
     Disk(Job),
+    /// To be told as [`overlay::Input::NotBrought`], before anything that is heard.
+    NotBrought {
+        /// The link, which stands.
+        link: LinkId,
+        /// What was not said.
+        message: Message,
+    },
 }
 
 /// What a link is for that comes of a dial.
@@ -474,8 +481,10 @@ impl Exchange {
     pub fn perform(&mut self, now: Time, output: overlay::Output, transport: &mut impl Transport) -> Option<Outside> {
         match output {
             overlay::Output::Send { link, message } => {
-                // What cannot be said was told to the transport.
-                let _ = self.send(now, link, &message, transport);
+                // What else cannot be said was told to the transport.
+                if let Err(SendError::Crowded(_)) = self.send(now, link, &message, transport) {
+                    return Some(Outside::NotBrought { link, message });
+                }
             }
             overlay::Output::Flood { links, query } => self.flood(now, &links, query, transport),
             overlay::Output::Rest { link } => self.rest(now, link, transport),
@@ -546,7 +555,7 @@ impl Exchange {
     ) -> Result<(), SendError> {
         let Some(linked) = self.links.get_mut(&id).filter(|linked| linked.is_known()) else { return Ok(()) };
         let mut said = say(&mut linked.link);
-        if matches!(said, Err(SendError::Full(_))) {
+        if matches!(said, Err(SendError::Full(_) | SendError::Crowded(_))) {
             // Much was queued since the last flush: what counts is what the other end leaves unread, not our turn.
             if let Err(reason) = linked.write(id, transport) {
                 self.on_unwritable(now, id, reason, transport);

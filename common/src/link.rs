@@ -8,7 +8,7 @@ use std::fmt;
 use crate::dialect::{Bringing, Dialect, Dialects};
 use crate::features::Features;
 use crate::limits::{
-    ANSWER_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
+    ANSWER_UNSENT_BYTES_MAX, BROUGHT_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HELLO_FRAME_BYTES_MAX,
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
@@ -56,6 +56,9 @@ pub enum SendError {
     /// The other end leaves too much unread. What was queued stays; the link has no future.
     #[error("it does not read: {0} bytes are the most that may wait for it")]
     Full(usize),
+    /// So much is unsent that an answer which is to go back over this link is not worth a wait. Only this message is lost.
+    #[error("{0} bytes are the most that may be unsent where an answer goes back")]
+    Crowded(usize),
     /// The other end does not accept a frame of this length. Only this message is lost.
     #[error("it accepts no frame of {0} bytes")]
     TooLong(usize),
@@ -209,6 +212,9 @@ impl Link {
         }
         if matches!(message, Message::Hello(_)) && !self.is_dialled && !self.answers_hello() {
             return Ok(());
+        }
+        if matches!(message, Message::Brought(_) | Message::Handed(_)) && self.unsent.len() > BROUGHT_UNSENT_BYTES_MAX {
+            return Err(SendError::Crowded(BROUGHT_UNSENT_BYTES_MAX));
         }
         self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), message)?)
     }

@@ -1,13 +1,15 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and six rooms that never call each other: `links` (who is there),
+//! It is a corridor with a door for each input, and seven rooms that never call each other: `links` (who is there),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
-//! `delivery` (which clients are called with answers), `reload` (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
+//! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `reload` (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
 //! outputs, each in its own way.
 
 mod asking;
+mod bringing;
 mod calls;
 mod config;
+mod copy_name;
 mod delivery;
 mod doors;
 mod errand;
@@ -17,6 +19,7 @@ mod greeting;
 mod holdings;
 mod links;
 mod log_names;
+mod probes;
 mod query_log;
 mod recipients;
 mod reload;
@@ -107,8 +110,14 @@ impl Overlay {
                 self.rooms.links.on_looked_up(now, neighbor, addresses, self.random(now), out);
             }
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
-            Input::Leave => self.rooms.on_leave(now, self.random(now), out),
+            Input::NotBrought { link, message } => self.on_not_brought(link, &message),
+            Input::Leave => {
+                self.rooms.end_calls(now, out);
+                self.on_calls_over(now, out);
+                self.rooms.on_leave(now, self.random(now), out);
+            }
         }
+        self.on_calls_over(now, out);
         self.rooms.resume_clients(now, out);
     }
 
@@ -195,10 +204,11 @@ impl Overlay {
             (Speaker::Client, Message::Request(request)) => self.on_request(now, link, request, out),
             (Speaker::Neighbor(identity), Message::Query(query)) => self.on_query(now, link, identity, query, out),
             (Speaker::Neighbor(_), Message::Echo(echo)) => {
-                if let Some(report) = self.rooms.flood.get_mut().and_then(|flood| flood.on_echo(link, &echo)) {
+                if let Some(report) = self.rooms.flood.get_mut().and_then(|flood| flood.on_echo(now, link, &echo)) {
                     self.rooms.report(report, out);
                 }
             }
+            (Speaker::Neighbor(_), Message::Brought(brought)) => self.on_brought(now, link, brought, out),
             (Speaker::Client | Speaker::Neighbor(_), Message::Ping) => {
                 out.send(link, Message::Pong);
             }
@@ -219,7 +229,7 @@ impl Overlay {
     fn on_hello(&mut self, now: Time, link: LinkId, hello: &Hello, out: &mut Outbox<'_>) {
         let own = self.hello();
         match self.rooms.links.on_hello(now, link, hello, &own, out) {
-            Greeting::Client => {}
+            Greeting::Client => self.probe_client(now, link, out),
             Greeting::Neighbor(identity, older) => {
                 if let Some(older) = older {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
@@ -228,7 +238,7 @@ impl Overlay {
                     flood.on_neighbor(link);
                 }
                 if let Some(identity) = identity {
-                    self.offer_again(link, identity, out);
+                    self.offer_again(now, link, identity, out);
                 }
             }
             Greeting::Refused(farewell) => self.close(now, link, farewell, &farewell.to_string(), out),

@@ -132,7 +132,17 @@ impl Query {
     /// What it takes to understand it, with all that it carries.
     #[must_use]
     pub fn needs(&self) -> Features {
-        self.ask.needs().with(self.client.dialect.manners().needs).with(self.via.needs())
+        self.needs_without_via().with(self.via.needs())
+    }
+
+    /// The same, however it is answered.
+    pub(crate) fn needs_without_via(&self) -> Features {
+        self.ask.needs().with(self.client.dialect.manners().needs)
+    }
+
+    /// Whether its answers could go back: it says whose it is, and its client hears what is handed.
+    pub(crate) fn can_go_back(&self) -> bool {
+        self.contact.is_some() && self.client.dialect.manners().brings_back
     }
 }
 

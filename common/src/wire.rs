@@ -13,7 +13,7 @@ use crate::dialect::{Dialect, Dialects};
 use crate::features::Features;
 use crate::limits::SERVENT_FRAME_BYTES_MAX;
 use crate::message::Message;
-use crate::query::{Query, Via};
+use crate::query::Query;
 
 pub(crate) use codec::FirstBytes;
 use codec::{Codec, ReadFrame};
@@ -163,13 +163,10 @@ pub(crate) fn preface(dialect: Dialect) -> &'static [u8] {
     codec_of(dialect).preface()
 }
 
-/// Whether a dialect has words for a query, in a frame that is no longer than somebody said it accepts. A client that
-/// nobody can dial is named to nobody who would.
+/// Whether a dialect has words for a query, in a frame that is no longer than somebody said it accepts.
 #[must_use]
 pub(crate) fn can_say(dialect: Dialect, query: &Query, frame_bytes_max: usize) -> bool {
-    let is_dialled_in_vain =
-        query.client.socket.port() == 0 && (query.via == Via::Direct || !dialect.manners().brings_back);
-    if is_dialled_in_vain || !codec_of(dialect).can_say(query) {
+    if !codec_of(dialect).can_say(query) {
         return false;
     }
     // No query is longer than we accept ourselves, so few have to be measured.

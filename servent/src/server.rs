@@ -210,6 +210,7 @@ impl Server {
             Some(Outside::Dial { dial, address, dialect }) => {
                 self.peers.dial(now, dial, address, dialect, &mut self.inputs);
             }
+            Some(Outside::NotBrought { link, message }) => self.inputs.push_back(Input::NotBrought { link, message }),
             Some(Outside::Disk(job)) => self.inputs.extend(self.disk.put(job).map(Input::Disk)),
             None => {}
         }

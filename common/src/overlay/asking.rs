@@ -6,16 +6,22 @@
 use std::sync::Arc;
 
 use super::Overlay;
+use super::copy_name::CopyName;
+use super::delivery;
 use super::doors::Outbox;
-use super::flood::{Admission, Arrival, Asker, Breach, CopyReport, Judging, Passing, QueryPlace};
+use super::errand::Letter;
+use super::flood::{
+    Admission, Arrival, Asker, Breach, Copies, CopyReport, Judging, Onward, OwnPart, Passing, QueryPlace, SaidAgain,
+};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::rooms::Rooms;
 use super::search;
 use crate::dialect::Bringing;
+use crate::limits::TTL_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Identity, Message, Request};
-use crate::query::{Ask, Path, Query, QueryId, Tally, Via};
+use crate::query::{Answer, Ask, BroughtAnswer, ContactMark, Path, Query, QueryId, Tally, Via};
 use crate::time::Time;
 
 impl Overlay {
@@ -26,9 +32,10 @@ impl Overlay {
         let query = Query {
             sequence: request.sequence,
             client,
-            via: Via::Direct,
+            via: self.rooms.links.client_via(link),
             contact: None,
-            ttl: self.ttl + 1,
+            // Whoever says more than any contact starts with is cut down to that.
+            ttl: request.ttl.unwrap_or(self.ttl + 1).min(TTL_MAX + 1),
             hops: 0,
             ask: request.ask,
             path: Path::empty(client.dialect.manners().paths_are_text),
@@ -70,21 +77,22 @@ impl Overlay {
         if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
             query_log::log_arrival(&self.rooms.links, self.rooms.flood.make(), &arrival, admission);
         }
-        let (asker, id) = (arrival.asker, arrival.query.id());
+        let (asker, id, ttl) = (arrival.asker, arrival.query.id(), arrival.ttl);
         match admission {
             Admission::New(place) => {
                 let query = self.own_copy(arrival, Some(place));
                 let mut tally = Tally { reached: 1, ..Tally::default() };
-                self.answer(now, asker, &query, &mut tally, out);
-                self.pass_to_neighbors(now, place, asker, query, tally, out);
+                let brought = self.answer(now, asker, &query, &mut tally, out);
+                self.pass_to_neighbors(now, place, asker, query, OwnPart { tally, brought }, out);
             }
             Admission::MoreTtl(place) => {
                 let query = self.own_copy(arrival, Some(place));
-                self.pass_to_neighbors(now, place, asker, query, Tally::default(), out);
+                self.pass_to_neighbors(now, place, asker, query, OwnPart::default(), out);
             }
             Admission::MoreTtlThanSilent(place) => {
                 let query = self.own_copy(arrival, Some(place));
-                self.pass_to_neighbors(now, place, asker, query, Tally { silent: 1, ..Tally::default() }, out);
+                let tally = Tally { silent: 1, ..Tally::default() };
+                self.pass_to_neighbors(now, place, asker, query, tally.into(), out);
             }
             Admission::Duplicate(_) => {
                 let tally = Tally { duplicates: 1, ..Tally::default() };
@@ -98,9 +106,7 @@ impl Overlay {
                 let tally = Tally { duplicates: 1, lost: 1, ..Tally::default() };
                 self.rooms.report(CopyReport { asker, id, tally }, out);
             }
-            Admission::OfferedAgain(Some(tally)) => self.rooms.report(CopyReport { asker, id, tally }, out),
-            // Its echo is still to come, and will go to where the copy came from this time.
-            Admission::OfferedAgain(None) => {}
+            Admission::OfferedAgain(place) => self.say_again(asker, id, place, ttl, arrival.query.contact, out),
             Admission::Spoilt => {
                 self.rooms.rare.make().counters.spoilt += 1;
                 let tally = Tally { lost: 1, spoilt: 1, ..Tally::default() };
@@ -123,9 +129,15 @@ impl Overlay {
 
     /// The copy that is this servent's to answer and to pass on, and carries what is known of its contact.
     fn own_copy(&mut self, arrival: Arrival, place: Option<QueryPlace>) -> Query {
+        let client = arrival.query.client;
+        let means_the_same = arrival.asker.link().is_none_or(|link| self.rooms.links.means_the_same_here(link, client));
         let mut query = arrival.into_own();
         if query.contact.is_none() {
             query.contact = place.and_then(|place| self.rooms.flood.make().mark_of(place));
+        }
+        let is_back = place.is_some_and(|place| self.rooms.flood.make().is_back(place));
+        if query.can_go_back() && (is_back || !means_the_same) {
+            query.via = Via::Back;
         }
         if query.ask == Ask::Topology {
             query.path.push(self.advertised());
@@ -140,16 +152,18 @@ impl Overlay {
         place: QueryPlace,
         asker: Asker,
         query: Query,
-        tally: Tally,
+        own: OwnPart,
         out: &mut Outbox<'_>,
     ) {
         let to = self.rooms.links.recipients(asker.link(), &query);
-        match self.rooms.flood.make().pass_on(now, place, asker, query, to, tally) {
-            Passing::On { query, links, finished } => {
-                if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
-                    query_log::log_passed_on(&self.rooms.links, query.id(), query.ttl, &links);
+        match self.rooms.flood.make().pass_on(now, place, asker, query, to, own) {
+            Passing::On { copies: Copies { direct, back }, finished } => {
+                for (query, links) in [direct, back].into_iter().flatten() {
+                    if log::log_enabled!(target: QUERY_LOG, log::Level::Debug) {
+                        query_log::log_passed_on(&self.rooms.links, query.id(), query.ttl, &links);
+                    }
+                    out.flood(links, query);
                 }
-                out.flood(links, query);
                 if let Some(report) = finished {
                     self.rooms.report(report, out);
                 }
@@ -159,16 +173,39 @@ impl Overlay {
     }
 
     /// A neighbor is linked that says who it is: it may have been lost with queries on their way.
-    pub(super) fn offer_again(&mut self, link: LinkId, identity: Identity, out: &mut Outbox<'_>) {
+    pub(super) fn offer_again(&mut self, now: Time, link: LinkId, identity: Identity, out: &mut Outbox<'_>) {
         let Rooms { links, flood, rare: _ } = &mut self.rooms;
         let Some(flood) = flood.get_mut() else { return };
-        let resumption = flood.on_linked(link, identity, |query| links.can_be_told(link, query));
+        let resumption = flood.on_linked(now, link, identity, |query| links.told_as(link, query));
         for query in resumption.offers {
             let to = links.neighbor_name(link);
             log::debug!(target: QUERY_LOG, "{} offered again to {to} with TTL {}", query.id(), query.ttl);
             out.flood(vec![link], query);
         }
         resumption.finished.into_iter().for_each(|report| self.rooms.report(report, out));
+    }
+
+    /// A copy is offered again that came before over a link that fell: what was brought for it is brought again, ahead of its
+    /// echo. Where that is still to come, both will go to where the copy came from this time.
+    fn say_again(
+        &mut self,
+        asker: Asker,
+        id: QueryId,
+        place: QueryPlace,
+        ttl: u8,
+        contact: Option<ContactMark>,
+        out: &mut Outbox<'_>,
+    ) {
+        let SaidAgain { brought, tally } = self.rooms.flood.make().say_again(place, ttl);
+        if let Some(mark) = contact.or_else(|| self.rooms.flood.make().mark_of(place)) {
+            let copy = CopyName { contact: mark.name, number: mark.number, ttl };
+            for answer in brought {
+                self.send_onward(copy, Onward::To { asker, sequence: id.sequence }, answer, out);
+            }
+        }
+        if let Some(tally) = tally {
+            self.rooms.report(CopyReport { asker, id, tally }, out);
+        }
     }
 
     /// What a servent does with a query where somebody has their share of what is remembered.
@@ -217,26 +254,29 @@ impl Overlay {
         self.rooms.report(CopyReport { asker, id, tally }, out);
     }
 
-    fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Outbox<'_>) {
-        let Some(answer) = search::answer(query, &self.store, self.rooms.links.neighbor_addresses()) else {
-            return;
-        };
+    /// Answers a query, if there is an answer. Gives the answer that went back, where it did.
+    fn answer(
+        &mut self,
+        now: Time,
+        asker: Asker,
+        query: &Query,
+        tally: &mut Tally,
+        out: &mut Outbox<'_>,
+    ) -> Option<Arc<BroughtAnswer>> {
+        let answer = search::answer(query, &self.store, self.rooms.links.neighbor_addresses())?;
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
-        let taken = match asker {
+        let sent = match asker {
             Asker::Client { link } if query.client.dialect.manners().answers == Bringing::Kept => {
-                let is_understood = self.rooms.links.understands(link, answer.body.needs());
-                if is_understood {
+                if self.rooms.links.understands(link, answer.body.needs()) {
                     out.send(link, Message::Answer(answer));
+                    Sent::Direct
+                } else {
+                    Sent::Nowhere
                 }
-                is_understood
             }
-            _ => self.rooms.rare.make().deliver(now, query.client, answer, out),
+            _ => self.answer_elsewhere(now, asker, query, answer, out),
         };
-        if taken {
-            tally.answers += 1;
-            tally.answer_sum = tally.answer_sum.wrapping_add(self.id.mark());
-            self.rooms.rare.make().counters.answered += 1;
-        } else {
+        if sent == Sent::Nowhere {
             log::debug!(
                 target: QUERY_LOG,
                 "{} answer dropped: a limit or a rule keeps it from its client, or that would not understand it",
@@ -244,8 +284,51 @@ impl Overlay {
             );
             tally.lost += 1;
             self.rooms.rare.make().counters.unanswered += 1;
+        } else {
+            tally.answers += 1;
+            tally.answer_sum = tally.answer_sum.wrapping_add(self.id.mark());
+            self.rooms.rare.make().counters.answered += 1;
         }
+        if let Sent::Back(answer) = sent { Some(answer) } else { None }
     }
+
+    /// Answers a client that did not ask over a link of its own here: it is dialled, or the answer goes back.
+    fn answer_elsewhere(
+        &mut self,
+        now: Time,
+        asker: Asker,
+        query: &Query,
+        answer: Answer,
+        out: &mut Outbox<'_>,
+    ) -> Sent {
+        let copy = self.copy_that_may_be_answered(asker, query, answer.body.needs());
+        // In a dialect that carries no answers back, whoever is dialled is dialled wherever the copy came from.
+        let client = query.client;
+        let is_dialled = query.via == Via::Direct
+            && (!client.dialect.manners().brings_back
+                || asker.link().is_none_or(|link| self.rooms.links.means_the_same_here(link, client)));
+        let answer = if is_dialled {
+            match self.rooms.rare.make().deliver(now, query.client, delivery::letter(now, answer, copy), out) {
+                Ok(()) => return Sent::Direct,
+                Err(Letter { message: Message::Answer(answer), .. }) => answer,
+                Err(_) => return Sent::Nowhere,
+            }
+        } else {
+            answer
+        };
+        let Some(copy) = copy else { return Sent::Nowhere };
+        let answer = self.brought(answer);
+        self.send_onward(copy, Onward::To { asker, sequence: query.sequence }, Arc::clone(&answer), out);
+        Sent::Back(answer)
+    }
+}
+
+/// Which way an answer went.
+#[derive(Debug, PartialEq, Eq)]
+enum Sent {
+    Direct,
+    Back(Arc<BroughtAnswer>),
+    Nowhere,
 }
 
 /// No answer needs a feature yet, so one that does is made up: [`NEW_VALUE`](crate::query::NEW_VALUE).

@@ -44,6 +44,8 @@ pub(super) struct Calls {
     dials: Dials,
     queued_bytes: Shares<Network>,
     timers: BTreeSet<(Time, Callee)>,
+    /// When the first of the letters is given back that wait for an address.
+    waits: BTreeSet<(Time, Callee)>,
     remembered: Remembered,
 }
 
@@ -55,6 +57,8 @@ struct Call {
     queued_bytes: usize,
     /// When the state ends by itself; kept in `timers` too.
     timer: Option<Time>,
+    /// When the first letter is given back; kept in `waits` too.
+    wait: Option<Time>,
     /// Failures in a row, each of them after all tries.
     failures: u32,
     /// Failed tries in a row.
@@ -88,14 +92,15 @@ impl Default for Calls {
             dials: Dials::default(),
             queued_bytes: Shares::new(CALLS_QUEUED_BYTES_MAX),
             timers: BTreeSet::new(),
+            waits: BTreeSet::new(),
             remembered: Remembered::default(),
         }
     }
 }
 
 impl Calls {
-    /// Has something said to whoever is called, now or once it has been reached. False when a limit refuses it, or when
-    /// it is known that it would not be understood there.
+    /// Has something said to whoever is called, now or once it has been reached. It is given back when a limit refuses it,
+    /// when it is known that it would not be understood there, or when the address rests and it has another way.
     pub(super) fn bring(
         &mut self,
         now: Time,
@@ -104,30 +109,34 @@ impl Calls {
         letter: Letter,
         out: &mut Outbox<'_>,
         news: &mut News,
-    ) -> bool {
+    ) -> Result<(), Letter> {
         let needed = letter.message.needs();
-        if let Some(Call { state: State::Open { link, features }, .. }) = self.calls.get(&callee) {
-            if !features.include(needed) {
-                return false;
+        match self.calls.get(&callee).map(|call| call.state) {
+            Some(State::Open { link, features }) => {
+                if !features.include(needed) {
+                    return Err(letter);
+                }
+                say(link, callee, letter, out, news);
+                self.set_timer(callee, Some(now + callee.errand.customs().kept));
+                return Ok(());
             }
-            say(*link, callee, letter, out, news);
-            self.set_timer(callee, Some(now + callee.errand.customs().kept));
-            return true;
+            Some(State::Resting) if letter.answers.is_some() => return Err(letter),
+            _ => {}
         }
         // Whoever says nothing there has offered nothing.
         if callee.way(dialect) != Bringing::Kept && !Features::NONE.include(needed) {
-            return false;
+            return Err(letter);
         }
         let network = Network::of(callee);
         let bytes = letter.message.bytes_count();
         let queued_bytes = self.calls.get(&callee).map_or(0, |call| call.queued_bytes);
         if queued_bytes + bytes > CALL_QUEUED_BYTES_MAX || !self.queued_bytes.has_room(network, bytes) {
-            return false;
+            return Err(letter);
         }
         let known = self.calls.contains_key(&callee);
         if !known {
             if !self.make_room_for_another(network) {
-                return false;
+                return Err(letter);
             }
             self.addresses.take(network, 1);
         }
@@ -145,7 +154,8 @@ impl Calls {
             self.ask_for_dial(callee);
             self.dial_waiting(out);
         }
-        true
+        self.note_wait(callee);
+        Ok(())
     }
 
     /// Does what whoever has the errand wishes for.
@@ -153,7 +163,7 @@ impl Calls {
         match wish {
             Wish::Say { dialect, letter } => {
                 let number = letter.number;
-                if !self.bring(now, callee, dialect, letter, out, news) {
+                if self.bring(now, callee, dialect, letter, out, news).is_err() {
                     news.push(callee, CallEvent::Refused(number));
                 }
             }
@@ -310,6 +320,12 @@ impl Calls {
     }
 
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>, news: &mut News) {
+        while let Some((due, callee)) = self.waits.first().copied() {
+            if due > now {
+                break;
+            }
+            self.give_back_late(now, callee, news);
+        }
         while let Some((due, callee)) = self.timers.first().copied() {
             if due > now {
                 break;
@@ -338,7 +354,8 @@ impl Calls {
     }
 
     pub(super) fn deadline(&self) -> Time {
-        self.timers.first().map_or(Time::NEVER, |(due, _)| *due)
+        let first = |timers: &BTreeSet<(Time, Callee)>| timers.first().map_or(Time::NEVER, |(due, _)| *due);
+        first(&self.timers).min(first(&self.waits))
     }
 
     /// Says goodbye on the links that stand, and gives back what waits. There is nothing to be known of any call any more.
@@ -404,6 +421,7 @@ impl Calls {
                 news.push(callee, CallEvent::NotUnderstood(letter));
             }
         }
+        self.note_wait(callee);
     }
 
     /// Says one thing over a connection that carries no other. Whoever is there has offered nothing, and what waits may
@@ -426,6 +444,7 @@ impl Calls {
         } else {
             self.ask_for_dial(callee);
         }
+        self.note_wait(callee);
     }
 
     /// Ends an attempt to reach somebody: what waited is given back, and the address is left alone for a while.
@@ -445,7 +464,46 @@ impl Calls {
     fn take_back(&mut self, callee: Callee) -> Vec<Letter> {
         let Some(call) = self.calls.get_mut(&callee) else { return Vec::new() };
         self.queued_bytes.give_back(Network::of(callee), std::mem::take(&mut call.queued_bytes));
-        std::mem::take(&mut call.queue).into()
+        let letters = std::mem::take(&mut call.queue).into();
+        self.note_wait(callee);
+        letters
+    }
+
+    /// Gives back what has waited for an address for as long as it may. What was dialled is still dialled: what comes of it
+    /// is of use to those that come later.
+    fn give_back_late(&mut self, now: Time, callee: Callee, news: &mut News) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        let is_late = |letter: &Letter| letter.until.is_some_and(|until| until <= now);
+        let (late, waiting): (VecDeque<Letter>, VecDeque<Letter>) =
+            std::mem::take(&mut call.queue).into_iter().partition(is_late);
+        call.queue = waiting;
+        let bytes_count: usize = late.iter().map(|letter| letter.message.bytes_count()).sum();
+        call.queued_bytes -= bytes_count;
+        let is_waiting_in_vain = call.state == State::Waiting && call.queue.is_empty();
+        let has_failed = call.failures > 0;
+        self.queued_bytes.give_back(Network::of(callee), bytes_count);
+        self.note_wait(callee);
+        if is_waiting_in_vain {
+            self.dials.withdraw(callee, has_failed);
+            self.let_go(now, callee);
+        }
+        news.push(callee, CallEvent::Late(late.into()));
+    }
+
+    /// Notes when the first of the letters that wait for an address is given back.
+    fn note_wait(&mut self, callee: Callee) {
+        let Some(call) = self.calls.get_mut(&callee) else { return };
+        // They wait equally long, so the first that is given back at all is the first to be.
+        let wait = call.queue.iter().find_map(|letter| letter.until);
+        if call.wait == wait {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut call.wait, wait) {
+            self.waits.remove(&(before, callee));
+        }
+        if let Some(wait) = wait {
+            self.waits.insert((wait, callee));
+        }
     }
 
     /// Makes room for another address of this network to be known, if need be in place of one that failed and is only
@@ -477,6 +535,9 @@ impl Calls {
     fn forget(&mut self, callee: Callee) {
         self.set_timer(callee, None);
         if let Some(call) = self.calls.remove(&callee) {
+            if let Some(wait) = call.wait {
+                self.waits.remove(&(wait, callee));
+            }
             let network = Network::of(callee);
             self.addresses.give_back(network, 1);
             self.queued_bytes.give_back(network, call.queued_bytes);
@@ -524,6 +585,7 @@ impl Call {
             queue: VecDeque::new(),
             queued_bytes: 0,
             timer: None,
+            wait: None,
             failures: 0,
             tries: 0,
         }
@@ -532,7 +594,7 @@ impl Call {
 
 /// Says something over a link that leads to whoever is called.
 fn say(link: LinkId, callee: Callee, letter: Letter, out: &mut Outbox<'_>, news: &mut News) {
-    let Letter { message, number } = letter;
+    let Letter { message, number, .. } = letter;
     out.send(link, message);
     news.push(callee, CallEvent::Said(number));
 }

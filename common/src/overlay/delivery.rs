@@ -10,16 +10,20 @@ use ipnet::IpNet;
 
 use crate::address::AnswerAddress;
 use crate::dialect::Bringing;
-use crate::limits::CALL_LINKS_MAX;
+use crate::limits::{BACK_AFTER, CALL_LINKS_MAX};
 use crate::message::Message;
+use crate::overlay::copy_name::CopyName;
 use crate::overlay::errand::{CallEvent, Letter};
 use crate::overlay::log_names::{QUERY_LOG, STRANGERS_LOG};
 use crate::query::{Answer, QueryId};
+use crate::time::Time;
 
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
     /// Where clients may be for an answer to be dialled to them that nothing shows they asked for.
     networks: Vec<IpNet>,
+    /// Answers that were not dialled and may go back, with their clients, until somebody has seen to it.
+    returned: Vec<(SocketAddr, Letter)>,
     pub(super) undelivered_count: u64,
 }
 
@@ -58,10 +62,15 @@ impl Delivery {
             }
             CallEvent::Failed { reason, letters } => {
                 log::info!(target: STRANGERS_LOG, "no answer to client {client}: {reason}");
-                letters.iter().for_each(|letter| self.on_undelivered(letter, client, &reason));
+                letters.into_iter().for_each(|letter| self.on_returned(letter, client, &reason));
             }
             CallEvent::Ended { reason, letters } => {
-                letters.iter().for_each(|letter| self.on_undelivered(letter, client, reason));
+                letters.into_iter().for_each(|letter| self.on_returned(letter, client, reason));
+            }
+            CallEvent::Late(letters) => {
+                letters
+                    .into_iter()
+                    .for_each(|letter| self.on_returned(letter, client, "its client was not reached in time"));
             }
             // A client that leaves is no failure.
             CallEvent::Gone { reason } => log::debug!("the answer link to client {client} is gone: {reason}"),
@@ -72,7 +81,20 @@ impl Delivery {
         }
     }
 
-    fn on_undelivered(&mut self, letter: &Letter, client: SocketAddr, reason: &str) {
+    /// Takes the answers that were not dialled to their clients and may go back to whoever sent the query.
+    pub(super) fn take_returned(&mut self) -> Vec<(SocketAddr, Letter)> {
+        std::mem::take(&mut self.returned)
+    }
+
+    fn on_returned(&mut self, letter: Letter, client: SocketAddr, reason: &str) {
+        if letter.answers.is_some() {
+            self.returned.push((client, letter));
+        } else {
+            self.on_undelivered(&letter, client, reason);
+        }
+    }
+
+    pub(super) fn on_undelivered(&mut self, letter: &Letter, client: SocketAddr, reason: &str) {
         self.undelivered_count += 1;
         let id = QueryId { sequence: letter.number, client };
         log::debug!(target: QUERY_LOG, "{id} answer dropped: {reason}");
@@ -84,7 +106,8 @@ impl Delivery {
     }
 }
 
-/// An answer on its way.
-pub(super) fn letter(answer: Answer) -> Letter {
-    Letter { number: answer.sequence, message: Message::Answer(answer) }
+/// An answer on its way to its client. One that may go back instead does not wait for long.
+pub(super) fn letter(now: Time, answer: Answer, answers: Option<CopyName>) -> Letter {
+    let until = answers.map(|_| now + BACK_AFTER);
+    Letter { number: answer.sequence, message: Message::Answer(answer), until, answers }
 }

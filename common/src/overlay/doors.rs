@@ -53,6 +53,13 @@ pub enum Input {
         /// Why, for the log.
         reason: String,
     },
+    /// An answer was to go back over a link on which too much is unsent, and was dropped.
+    NotBrought {
+        /// The link, which stands.
+        link: LinkId,
+        /// What was not said.
+        message: Message,
+    },
     /// [`Overlay::deadline`](super::Overlay::deadline) has come. Telling it early or twice changes nothing.
     Deadline,
     /// The operator wants the data read again.

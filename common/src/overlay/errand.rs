@@ -10,12 +10,16 @@ use crate::dialect::{Bringing, Dialect, Manners};
 use crate::limits::ANSWER_IDLE_MAX;
 use crate::link::Purpose;
 use crate::message::{Hello, Message, Role};
+use crate::overlay::copy_name::CopyName;
+use crate::time::Time;
 
 /// What a servent calls at an address for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Errand {
     /// To bring a client of another servent its answers.
     Answers,
+    /// To see whether a client of this servent can be dialled: if not, nobody else is asked to.
+    Probe,
     /// To greet a servent that is no neighbor. Only tests do: what it takes to add it is what an errand costs.
     #[cfg(test)]
     Greeting,
@@ -49,7 +53,10 @@ static ANSWERS: Customs = Customs {
     kept: ANSWER_IDLE_MAX,
 };
 
-/// It does whatever the other does not.
+/// It says no more than it takes to call.
+static PROBE: Customs = Customs { way: |_| Bringing::Kept, ..ANSWERS };
+
+/// It does whatever the others do not.
 #[cfg(test)]
 static GREETING: Customs = Customs {
     purpose: Purpose::Standing,
@@ -65,6 +72,7 @@ impl Errand {
     pub(super) fn customs(self) -> &'static Customs {
         match self {
             Errand::Answers => &ANSWERS,
+            Errand::Probe => &PROBE,
             #[cfg(test)]
             Errand::Greeting => &GREETING,
         }
@@ -97,17 +105,25 @@ pub(super) struct Letter {
     pub(super) message: Message,
     /// What it is known by to whoever wants it said.
     pub(super) number: u64,
+    /// When it is given back, if it was not said until then; nothing where it waits for as long as a call may take.
+    pub(super) until: Option<Time>,
+    /// Which copy it answers, if it can go back to whoever sent that.
+    pub(super) answers: Option<CopyName>,
+}
+
+impl Letter {
+    /// One that waits for as long as a call may take, and has no other way.
+    pub(super) fn new(number: u64, message: Message) -> Letter {
+        Letter { message, number, until: None, answers: None }
+    }
 }
 
 /// What whoever has an errand wants done about a call, having heard what came of it. What comes of that it hears in turn,
 /// so it wishes for nothing each time that a wish was granted.
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "answers are said and that is all; who has more to say is a test yet")
-)]
 pub(super) enum Wish {
     /// Say this there: over the link that stands, or over one that is dialled for it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "who has more to say is a test yet"))]
     Say { dialect: Dialect, letter: Letter },
     /// End it: there is no more to say.
     End,
@@ -128,6 +144,8 @@ pub(super) enum CallEvent {
     Reached(Hello),
     /// It has said this.
     Heard(Message),
+    /// They have waited for as long as they may, and are given back. The call goes on.
+    Late(Vec<Letter>),
     /// A link that stood is gone, with nothing waiting. The next call may reach another.
     Gone { reason: String },
     /// The same, because there are too many.

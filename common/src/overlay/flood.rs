@@ -13,12 +13,15 @@
 //! lost that comes back in time, and nothing is counted or answered twice.
 
 mod arrival;
+mod back;
 mod contacts;
 mod judging;
 mod memory;
+mod outgoing;
 mod own;
 mod pass;
 mod places;
+mod routes;
 mod seen;
 mod slots;
 
@@ -33,12 +36,14 @@ use crate::message::{Echo, Identity};
 use crate::overlay::log_names::QUERY_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::{Parting, Speaker};
-use crate::query::{ContactMark, Query, Tally};
+use crate::query::{BroughtAnswer, ContactMark, Query, Tally, Via};
 use crate::time::Time;
 
 pub(super) use arrival::{Arrival, Asker, Breach};
+pub(super) use back::{Onward, SaidAgain};
 pub(super) use judging::{Admission, Judging};
 use memory::Memory;
+use outgoing::Outgoing;
 pub(super) use own::ROOM_MIN;
 pub(super) use pass::CopyReport;
 use pass::{Pass, patience};
@@ -54,11 +59,31 @@ pub(super) struct First {
     pub(super) ttl: u8,
 }
 
+/// The copies of a query that go out: the same on many links, but for how they are answered.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Copies {
+    pub(super) direct: Option<(Arc<Query>, Vec<LinkId>)>,
+    pub(super) back: Option<(Arc<Query>, Vec<LinkId>)>,
+}
+
+/// What this servent itself adds to a query that came: to be reported, and the answer that went back.
+#[derive(Debug, Default)]
+pub(super) struct OwnPart {
+    pub(super) tally: Tally,
+    pub(super) brought: Option<Arc<BroughtAnswer>>,
+}
+
+impl From<Tally> for OwnPart {
+    fn from(tally: Tally) -> OwnPart {
+        OwnPart { tally, brought: None }
+    }
+}
+
 /// What became of a query that was to be passed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Passing {
     /// These copies go out; the echoes are awaited, unless nobody will echo: then it has finished at once.
-    On { query: Arc<Query>, links: Vec<LinkId>, finished: Option<CopyReport> },
+    On { copies: Copies, finished: Option<CopyReport> },
     /// It has finished here.
     Finished(CopyReport),
 }
@@ -94,6 +119,11 @@ impl Flood {
         self.memory.mark_of(self.memory.seen.get(place)?)
     }
 
+    /// Whether a copy of a query came whose answers go back.
+    pub(super) fn is_back(&self, place: QueryPlace) -> bool {
+        self.memory.seen.get(place).is_some_and(|entry| entry.is_back)
+    }
+
     /// How a query came first, for the log.
     pub(super) fn first_copy(&self, place: QueryPlace) -> Option<First> {
         let entry = self.memory.seen.get(place)?;
@@ -121,8 +151,8 @@ impl Flood {
 
     // ---- copies go ----
 
-    /// Passes a query on that was admitted: rules 11 to 14 of the table. `query` is as it may be passed on; `tally` is
-    /// what this servent itself has to report.
+    /// Passes a query on that was admitted: rules 11 to 14 of the table. `query` is as it may be passed on; `own` is what this
+    /// servent itself has to report, and the answer that went back for it.
     pub(super) fn pass_on(
         &mut self,
         now: Time,
@@ -130,8 +160,9 @@ impl Flood {
         asker: Asker,
         mut query: Query,
         to: Recipients,
-        mut tally: Tally,
+        own: OwnPart,
     ) -> Passing {
+        let OwnPart { mut tally, brought } = own;
         let id = query.id();
         let bringer = match asker {
             Asker::Neighbor { link, .. } => Bringer::Neighbor { link, hops: query.hops },
@@ -163,50 +194,64 @@ impl Flood {
                 tally.add_lost(to.untold_count);
                 self.unsaid_count += to.untold_count as u64;
             }
-            tally.copies += to.links.len() as u64;
+            tally.copies += to.told_count() as u64;
             tally.silent += to.silent_count() as u64;
-            !to.links.is_empty()
+            tally.is_dialled |= !to.direct.is_empty();
+            to.told_count() > 0
         };
         let mut pass = Pass::new(query.ttl, asker, now);
         pass.tally = tally;
         let report = CopyReport { asker, id, tally };
+        let report_ttl = query.ttl;
         if !goes_on {
-            self.keep(place, pass, bringer);
+            self.keep(now, place, pass, bringer, brought.as_ref());
             return Passing::Finished(report);
         }
         let until = now + patience(&query);
         query.ttl = query.ttl.saturating_sub(1);
         query.hops = query.hops.saturating_add(1);
         let query = Arc::new(query);
-        let Recipients { links, echoing, .. } = to;
+        let Recipients { direct, back, echoing, .. } = to;
+        let copies = |via, links: Vec<LinkId>| (!links.is_empty()).then(|| (answered(&query, via), links));
+        let copies = Copies { direct: copies(Via::Direct, direct), back: copies(Via::Back, back) };
         if echoing.is_empty() {
-            self.keep(place, pass, bringer);
-            return Passing::On { query, links, finished: Some(report) };
+            self.keep(now, place, pass, bringer, brought.as_ref());
+            return Passing::On { copies, finished: Some(report) };
         }
-        pass.awaited = echoing;
+        pass.out = Outgoing::awaiting(&echoing);
         self.begin(place, pass, bringer, until, &query);
-        Passing::On { query, links, finished: None }
+        if let Some(answer) = brought {
+            self.memory.keep_brought(place, report_ttl, &answer);
+        }
+        Passing::On { copies, finished: None }
     }
 
     /// Takes the echo of a copy that was sent over `link`. One that nobody awaits changes nothing.
-    pub(super) fn on_echo(&mut self, link: LinkId, echo: &Echo) -> Option<CopyReport> {
+    pub(super) fn on_echo(&mut self, now: Time, link: LinkId, echo: &Echo) -> Option<CopyReport> {
         let place = self.memory.seen.find(echo.id)?;
         let ttl = echo.ttl.checked_add(1)?;
         let pass = self.memory.seen.pass_mut(place, ttl)?;
-        let index = pass.awaited.iter().position(|awaited| *awaited == link)?;
-        pass.awaited.swap_remove(index);
+        if !pass.out.end(link) {
+            return None;
+        }
         pass.tally.add(&echo.tally);
-        let is_last = pass.awaited.is_empty();
+        let is_last = pass.out.awaited_count() == 0;
         if echo.tally.spoilt > 0 {
             self.memory.on_spoilt(place);
         }
         // Most echoes are not the last: nothing has finished.
-        if is_last { self.memory.finish_unless_awaiting(place, ttl) } else { None }
+        if is_last { self.memory.finish_unless_awaiting(now, place, ttl) } else { None }
     }
 
     /// A link is gone. What was awaited from a neighbor is awaited for as long as it would have been, if it may come
     /// back; what it awaited from us is kept as long.
-    pub(super) fn on_closed(&mut self, link: LinkId, speaker: Option<Speaker>, parting: Parting) -> Vec<CopyReport> {
+    pub(super) fn on_closed(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        speaker: Option<Speaker>,
+        parting: Parting,
+    ) -> Vec<CopyReport> {
         // What a client asked goes on without it: its neighbors' echoes find nobody to tell, and that is all.
         let Some(Speaker::Neighbor(identity)) = speaker else { return Vec::new() };
         let returns = identity.filter(|_| parting == Parting::ForNow);
@@ -219,8 +264,7 @@ impl Flood {
             {
                 pass.asker = Asker::Gone { identity };
             }
-            if let Some(index) = pass.awaited.iter().position(|awaited| *awaited == link) {
-                pass.awaited.swap_remove(index);
+            if pass.out.end(link) {
                 let mut given_up = false;
                 match returns {
                     Some(identity) if pass.offer.is_some() => pass.absent.make().push(identity),
@@ -232,7 +276,7 @@ impl Flood {
                 if given_up && let Some(entry) = self.memory.seen.get(place) {
                     log::debug!(target: QUERY_LOG, "{} lost an echo: the link it was awaited on is gone", entry.id);
                 }
-                finished.extend(self.memory.finish_unless_awaiting(place, ttl));
+                finished.extend(self.memory.finish_unless_awaiting(now, place, ttl));
             }
         }
         finished
@@ -247,9 +291,10 @@ impl Flood {
     /// it could be told then and cannot be told now is lost there.
     pub(super) fn on_linked(
         &mut self,
+        now: Time,
         link: LinkId,
         identity: Identity,
-        can_be_told: impl Fn(&Query) -> bool,
+        told_as: impl Fn(&Query) -> Option<Via>,
     ) -> Resumption {
         let mut resumption = Resumption::default();
         if self.memory.pending_count() == 0 {
@@ -262,16 +307,17 @@ impl Flood {
                 continue;
             };
             absent.swap_remove(index);
-            if can_be_told(offer) {
-                resumption.offers.push(Arc::clone(offer));
-                pass.awaited.push(link);
+            if let Some(via) = told_as(offer) {
+                resumption.offers.push(answered(offer, via));
+                pass.out.add(link);
+                pass.tally.is_dialled |= via == Via::Direct;
                 // What an echo told of may be anything.
                 pass.tally.copies = pass.tally.copies.saturating_add(1);
             } else {
                 log::debug!(target: QUERY_LOG, "{} lost an echo: whom it was awaited from is back, and cannot be told", offer.id());
                 self.unsaid_count += 1;
                 pass.tally.add_lost(1);
-                resumption.finished.extend(self.memory.finish_unless_awaiting(place, ttl));
+                resumption.finished.extend(self.memory.finish_unless_awaiting(now, place, ttl));
             }
         }
         resumption
@@ -289,7 +335,7 @@ impl Flood {
                 break;
             }
             self.looks.pop();
-            finished.extend(self.give_up(place, ttl));
+            finished.extend(self.give_up(now, place, ttl));
             // Given up or echoed, it is kept for as long as the one that waits for its echo may offer it again.
             match self.memory.seen.pass_mut(place, ttl).map(|pass| pass.came + ECHO_WAIT_MAX) {
                 Some(until) if until > now => self.look_at(until, place, ttl),
@@ -305,13 +351,14 @@ impl Flood {
     pub(super) fn on_beat(&mut self, now: Time) {
         self.memory.close_own(now);
         self.memory.forget_old(now);
+        self.memory.routes.forget_old(now);
         self.memory.on_beat();
     }
 
     /// Gives up everything that is awaited.
-    pub(super) fn give_up_all(&mut self) -> Vec<CopyReport> {
+    pub(super) fn give_up_all(&mut self, now: Time) -> Vec<CopyReport> {
         let passes = self.passes_where(|pass| !pass.is_finished);
-        passes.into_iter().filter_map(|(place, ttl)| self.give_up(place, ttl)).collect()
+        passes.into_iter().filter_map(|(place, ttl)| self.give_up(now, place, ttl)).collect()
     }
 
     pub(super) fn deadline(&self) -> Time {
@@ -323,7 +370,7 @@ impl Flood {
     /// Whether anything is remembered that goes at a beat.
     pub(super) fn is_to_forget(&self) -> bool {
         // Every other query is held by a contact.
-        self.by_age_count() > 0 || self.contacts_count() > 0 || self.own_open_count() > 0
+        self.by_age_count() > 0 || self.contacts_count() > 0 || self.own_open_count() > 0 || self.routes_count() > 0
     }
 
     pub(super) fn held_count(&self) -> usize {
@@ -358,6 +405,10 @@ impl Flood {
         self.memory.offers_kept_bytes()
     }
 
+    pub(super) fn routes_count(&self) -> usize {
+        self.memory.routes.len()
+    }
+
     pub(super) fn looks_count(&self) -> usize {
         self.looks.len()
     }
@@ -389,17 +440,17 @@ impl Flood {
         found.into_iter().map(|(_, place, ttl)| (place, ttl)).collect()
     }
 
-    fn give_up(&mut self, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
+    fn give_up(&mut self, now: Time, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
         let id = self.memory.seen.get(place)?.id;
         let pass = self.memory.seen.pass_mut(place, ttl)?;
-        let lost_count = pass.awaited.len() + pass.absent_count();
+        let lost_count = pass.awaited_count();
         if lost_count > 0 {
             log::debug!(target: QUERY_LOG, "{id} lost {}: waited for too long", counted(lost_count, "echo"));
         }
         pass.tally.add_lost(lost_count);
-        pass.awaited.clear();
+        pass.out.end_all();
         pass.absent.clear();
-        self.memory.finish_unless_awaiting(place, ttl)
+        self.memory.finish_unless_awaiting(now, place, ttl)
     }
 
     /// Adds a pass whose echoes are awaited until then.
@@ -410,10 +461,20 @@ impl Flood {
     }
 
     /// Keeps the echo of a pass that finished as it began.
-    fn keep(&mut self, place: QueryPlace, pass: Pass, bringer: Bringer) {
+    fn keep(
+        &mut self,
+        now: Time,
+        place: QueryPlace,
+        pass: Pass,
+        bringer: Bringer,
+        brought: Option<&Arc<BroughtAnswer>>,
+    ) {
         let (until, ttl) = (pass.came + ECHO_WAIT_MAX, pass.ttl);
-        if self.memory.keep(place, pass, bringer) {
+        if self.memory.keep(now, place, pass, bringer) {
             self.look_at(until, place, ttl);
+            if let Some(answer) = brought {
+                self.memory.keep_brought(place, ttl, answer);
+            }
         }
     }
 
@@ -429,4 +490,9 @@ impl Flood {
             looks.retain(|Reverse((_, place, ttl))| memory.seen.pass(*place, *ttl).is_some());
         }
     }
+}
+
+/// The same query, answered like this.
+fn answered(query: &Arc<Query>, via: Via) -> Arc<Query> {
+    if query.via == via { Arc::clone(query) } else { Arc::new(Query { via, ..Query::clone(query) }) }
 }

@@ -39,7 +39,7 @@ fn say_goodbye(_: Time, event: &CallEvent) -> Vec<Wish> {
 
 /// What is to be said once the servent has said hello.
 pub(super) fn letter(number: u64) -> Letter {
-    Letter { message: Message::Ping, number }
+    Letter::new(number, Message::Ping)
 }
 
 #[cfg(test)]
@@ -178,10 +178,10 @@ mod tests {
         fn say_in(&mut self, dialect: Dialect, address: SocketAddr, letter: Letter) -> (bool, Vec<Output>) {
             let (now, callee) = (self.now, Callee { errand: Errand::Greeting, address });
             let mut out = Vec::new();
-            let is_taken = self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
+            let taken = self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
                 calls.bring(now, callee, dialect, letter, out, news)
             });
-            (is_taken, out)
+            (taken.is_ok(), out)
         }
 
         /// What greeting this address comes to.
@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn what_the_servent_did_not_offer_to_understand_comes_back() {
-        let new = || Letter { message: value(7, NEW_VALUE), number: 7 };
+        let new = || Letter::new(7, value(7, NEW_VALUE));
         for (features, is_understood) in [(Features::NONE, false), (MADE_UP[2], true)] {
             let mut mind = mind();
             assert_eq!(mind.say(servent(3), new()), (true, vec![dialled(greeting(servent(3)))]), "nobody can know yet");
@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(mind.say_in(dialect, place, letter(1)), (true, dial()));
         assert_eq!(mind.say_in(dialect, place, letter(2)), (true, vec![]));
         // What takes more than everybody understands was offered by nobody there.
-        assert_eq!(mind.say_in(dialect, place, Letter { message: value(3, NEW_VALUE), number: 3 }), (false, vec![]));
+        assert_eq!(mind.say_in(dialect, place, Letter::new(3, value(3, NEW_VALUE))), (false, vec![]));
         for _ in 0..tries_max {
             assert_eq!(mind.failed(greeting(place)), []);
             assert_eq!(mind.pass(pause), dial());
@@ -454,7 +454,7 @@ mod tests {
     fn what_nobody_offered_to_understand_is_not_said_alone_whatever_dialect_it_was_brought_for() {
         let dialect = without_hello();
         let (mut mind, place) = (mind_with(1, b"green"), servent(3));
-        let new = |number| Letter { message: value(number, NEW_VALUE), number };
+        let new = |number| Letter::new(number, value(number, NEW_VALUE));
         let dial = Output::Dial { dial: greeting(place), address: place, dialect };
         assert_eq!(mind.say_in(dialect, place, letter(1)), (true, vec![dial.clone()]));
         assert_eq!(mind.say(place, new(2)), (true, vec![]), "nobody can know yet");
@@ -501,7 +501,7 @@ mod tests {
         let link = mind.greeted(servent(3));
         mind.wishes(|_, event| match event {
             CallEvent::Heard(_) => {
-                vec![Wish::Say { dialect: Dialect::OWN, letter: Letter { message: value(7, NEW_VALUE), number: 7 } }]
+                vec![Wish::Say { dialect: Dialect::OWN, letter: Letter::new(7, value(7, NEW_VALUE)) }]
             }
             CallEvent::Gone { .. } => vec![Wish::Say { dialect: Dialect::OWN, letter: letter(8) }],
             _ => Vec::new(),
@@ -705,7 +705,7 @@ mod tests {
     fn no_network_has_more_bytes_waiting_over_both_errands_than_are_left() {
         let big = vec![b'x'; VALUE_BYTES_MAX];
         let mut mind = mind_beside_a_neighbor(&big);
-        let big_letter = || Letter { message: value(1, &big), number: 1 };
+        let big_letter = || Letter::new(1, value(1, &big));
         // One of each to every address.
         let half = CALLS_QUEUED_BYTES_MAX / 2 / VALUE_BYTES_MAX;
         for port in 1..=half / 2 {

@@ -11,8 +11,8 @@ use super::links::Links;
 use super::rooms::{Counters, RareRooms, Rooms};
 use crate::limits::{
     CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, CONTACTS_MAX,
-    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, SEEN_IDS_MAX,
-    SEEN_TP3_IDS_MAX, SPAN_MAX,
+    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, ROUTES_KEPT_MAX,
+    SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX,
 };
 
 /// Queries from the first one that is open to the last: so far apart their numbers may be.
@@ -94,7 +94,7 @@ const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>)
 }
 
 /// What is held, then what was counted.
-const ROWS: [Listed; 27] = [
+const ROWS: [Listed; 30] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -119,8 +119,14 @@ const ROWS: [Listed; 27] = [
         rooms.of_flood(Flood::pending_count)
     }),
     held("echoes_kept", "echoes kept to be said again", ECHOES_KEPT_MAX, |rooms| rooms.of_flood(Flood::kept_count)),
-    held("offers_kept_bytes", "bytes of queries kept to be offered again", OFFERS_KEPT_BYTES_MAX, |rooms| {
-        rooms.of_flood(Flood::offers_kept_bytes)
+    held(
+        "offers_kept_bytes",
+        "bytes of queries kept to be offered again, and of answers to be brought again",
+        OFFERS_KEPT_BYTES_MAX,
+        |rooms| rooms.of_flood(Flood::offers_kept_bytes),
+    ),
+    held("routes", "copies whose late answers still have a way back", ROUTES_KEPT_MAX, |rooms| {
+        rooms.of_flood(Flood::routes_count)
     }),
     held("looks", "moments at which these are looked at", LOOKS_MAX, |rooms| rooms.of_flood(Flood::looks_count)),
     held("sharing", "links to neighbors that have some of what is shared", NEIGHBORS_MAX, |rooms| {
@@ -162,6 +168,12 @@ const ROWS: [Listed; 27] = [
         "answers that a limit or a rule refused, or that their client would not have understood",
         |rooms| rooms.counters.unanswered,
     ),
+    counted("brought", "answers sent back to whoever sent the query, own ones and those of others", |rooms| {
+        rooms.counters.brought
+    }),
+    counted("unbrought", "answers that came back and went no further, for want of a way or of room", |rooms| {
+        rooms.counters.unbrought
+    }),
     counted(
         "undelivered",
         "answers dropped because their client could not be reached, or turned out not to understand them",

@@ -23,7 +23,7 @@ use crate::overlay::doors::Outbox;
 use crate::overlay::log_names::STRANGERS_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::Speaker;
-use crate::query::Query;
+use crate::query::{Query, Via};
 use crate::random::another;
 use crate::time::Time;
 
@@ -90,6 +90,8 @@ struct Attached {
     address: AnswerAddress,
     /// What it offered to understand.
     features: Features,
+    /// How its answers come to it.
+    via: Via,
     /// Whether it is not read for now.
     is_resting: bool,
 }
@@ -195,7 +197,8 @@ impl Links {
                 };
                 let socket = canonical(SocketAddr::new(from.ip(), answer_port));
                 let address = AnswerAddress { socket, dialect: hello.dialect };
-                let client = Attached { address, features: hello.features, is_resting: false };
+                let via = if answer_port == 0 { Via::Back } else { Via::Direct };
+                let client = Attached { address, features: hello.features, via, is_resting: false };
                 self.on_client_hello(link, client, own, out)
             }
             Role::Servent { advertised, .. } => self.on_servent_hello(now, link, origin, hello, advertised, own, out),
@@ -212,7 +215,8 @@ impl Links {
 
     fn on_client_hello(&mut self, link: LinkId, client: Attached, own: &Hello, out: &mut Outbox<'_>) -> Greeting {
         let address = client.address;
-        if address.socket.port() == 0 {
+        // It hears no answers, and would not understand them when they come back.
+        if !client.features.include(client.via.needs()) {
             return Greeting::Refused(Goodbye::Protocol);
         }
         log::debug!("client {} attached", address.socket);
@@ -281,7 +285,12 @@ impl Links {
         if self.neighbors.is_empty() {
             self.beat = now + NEIGHBOR_BEAT;
         }
-        self.add(NeighborLink::new(link, hello, advertised, dialled_here));
+        let at = match origin {
+            Origin::Accepted(from) => Some(from),
+            Origin::Dialled(target) => self.targets.get(target).and_then(Target::dialled_at),
+        };
+        let is_same_host = at.is_some_and(|at| canonical(at).ip().is_loopback());
+        self.add(NeighborLink::new(link, hello, advertised, is_same_host, dialled_here));
         log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
             target.on_linked(link);
@@ -353,15 +362,20 @@ impl Links {
     /// Whoever a query may go to: the neighbors but the one at the other end of this link.
     pub(super) fn recipients(&self, except: Option<LinkId>, query: &Query) -> Recipients {
         let count = self.neighbors.len();
-        let needs = query.needs();
-        let mut to =
-            Recipients { links: Vec::with_capacity(count), echoing: Vec::with_capacity(count), untold_count: 0 };
+        let mut to = Recipients { echoing: Vec::with_capacity(count), ..Recipients::default() };
         for neighbor in self.neighbors.iter().filter(|neighbor| Some(neighbor.link) != except) {
-            if !neighbor.can_be_told(query, needs) {
-                to.untold_count += 1;
-                continue;
+            let told = match neighbor.told_as(query) {
+                Some(Via::Direct) => &mut to.direct,
+                Some(Via::Back) => &mut to.back,
+                None => {
+                    to.untold_count += 1;
+                    continue;
+                }
+            };
+            if told.is_empty() {
+                told.reserve_exact(count);
             }
-            to.links.push(neighbor.link);
+            told.push(neighbor.link);
             if neighbor.manners().echoes {
                 to.echoing.push(neighbor.link);
             }
@@ -379,9 +393,15 @@ impl Links {
         client.map_or(Features::NONE, |client| client.features).include(needed)
     }
 
-    /// Whether a neighbor would understand a query, and accept a frame as long.
-    pub(super) fn can_be_told(&self, link: LinkId, query: &Query) -> bool {
-        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.can_be_told(query, query.needs()))
+    /// How a copy is answered that this neighbor is sent; nothing where it cannot be told.
+    pub(super) fn told_as(&self, link: LinkId, query: &Query) -> Option<Via> {
+        self.neighbors.iter().find(|neighbor| neighbor.link == link)?.told_as(query)
+    }
+
+    /// Whether the address of its client means the same here as where a query came from.
+    pub(super) fn means_the_same_here(&self, link: LinkId, client: AnswerAddress) -> bool {
+        let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
+        neighbor.is_none_or(|neighbor| client.means_the_same_there(neighbor.is_same_host()))
     }
 
     /// Whether a neighbor can be told what came of its copy.
@@ -409,6 +429,22 @@ impl Links {
     /// The answer address of a client that asks.
     pub(super) fn client_address(&self, link: LinkId) -> Option<AnswerAddress> {
         Some(self.guests.get()?.clients.get(&link)?.address)
+    }
+
+    /// How the answers come to a client that asks.
+    pub(super) fn client_via(&self, link: LinkId) -> Via {
+        self.guests.get().and_then(|guests| guests.clients.get(&link)).map_or(Via::Direct, |client| client.via)
+    }
+
+    /// This servent could not dial this address: the answers of whoever hears them there go back, if they understand that.
+    pub(super) fn on_unreachable(&mut self, address: SocketAddr) {
+        let Some(guests) = self.guests.get_mut() else { return };
+        for client in guests.clients.values_mut() {
+            if client.address.socket == address && client.features.include(Via::Back.needs()) {
+                log::debug!("client {address} cannot be dialled: its answers come back");
+                client.via = Via::Back;
+            }
+        }
     }
 
     /// Has a client not read until there is room for what it asks.
@@ -634,12 +670,20 @@ mod tests {
                 let told: Vec<LinkId> = told.map(|(link, _)| *link).collect();
                 assert_eq!(to.count(), there.len(), "nobody is forgotten");
                 assert_eq!(to.untold_count, there.len() - told.len(), "of a client that hears {dialect:?}");
-                assert_eq!((to.links, to.echoing), (told.clone(), told), "of a client that hears {dialect:?}");
+                assert_eq!(
+                    (to.direct, to.back, to.echoing),
+                    (told.clone(), vec![], told),
+                    "of a client that hears {dialect:?}"
+                );
             }
             for (link, offered) in offers.iter().copied() {
-                assert_eq!(links.can_be_told(link, &query), is_told(offered), "{link} hears of {dialect:?}");
+                assert_eq!(
+                    links.told_as(link, &query),
+                    is_told(offered).then_some(Via::Direct),
+                    "{link} hears of {dialect:?}"
+                );
             }
-            assert!(!links.can_be_told(LinkId(5), &query), "nobody is there");
+            assert!(links.told_as(LinkId(5), &query).is_none(), "nobody is there");
         }
     }
 }

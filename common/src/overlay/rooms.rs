@@ -8,14 +8,15 @@
 
 use super::calls::Calls;
 use super::config::Config;
-use super::delivery::{self, Delivery};
+use super::delivery::Delivery;
 use super::doors::Outbox;
-use super::errand::{CallEvent, Callee, Errand, News, Wish};
+use super::errand::{CallEvent, Callee, Errand, Letter, News, Wish};
 use super::flood::{Asker, CopyReport, Flood, ROOM_MIN};
 #[cfg(test)]
 use super::greeting::Greetings;
 use super::links::{Links, LinksDue};
 use super::log_names::QUERY_LOG;
+use super::probes::{self, Probes};
 use super::query_log;
 use super::reload::Reload;
 use super::speaker::Parting;
@@ -23,7 +24,6 @@ use crate::address::AnswerAddress;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
 use crate::on_demand::OnDemand;
-use crate::query::Answer;
 use crate::time::Time;
 
 #[derive(Debug)]
@@ -47,6 +47,7 @@ pub(super) struct RareRooms {
 #[derive(Debug, Default)]
 pub(super) struct Errands {
     pub(super) delivery: Delivery,
+    pub(super) probes: Probes,
     #[cfg(test)]
     pub(super) greetings: Greetings,
 }
@@ -61,6 +62,8 @@ pub(super) struct Counters {
     pub(super) spoilt: u64,
     pub(super) contradicted: u64,
     pub(super) unanswered: u64,
+    pub(super) brought: u64,
+    pub(super) unbrought: u64,
 }
 
 impl Rooms {
@@ -128,7 +131,7 @@ impl Rooms {
             rare.on_closed(now, link, reason, out);
         }
         if let Some(flood) = flood.get_mut() {
-            report_all(links, flood.on_closed(link, speaker, parting), out);
+            report_all(links, flood.on_closed(now, link, speaker, parting), out);
         }
     }
 
@@ -146,15 +149,19 @@ impl Rooms {
         self.on_closed(now, link, Parting::ForNow, reason, random, out);
     }
 
-    /// Says goodbye to everybody.
-    pub(super) fn on_leave(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare } = self;
-        if let Some(rare) = rare.get_mut() {
+    /// Ends all calls. What waits for one may still go back.
+    pub(super) fn end_calls(&mut self, now: Time, out: &mut Outbox<'_>) {
+        if let Some(rare) = self.rare.get_mut() {
             rare.on_leave(now, out);
         }
+    }
+
+    /// Says goodbye to everybody on a standing link.
+    pub(super) fn on_leave(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
+        let Rooms { links, flood, rare: _ } = self;
         // Whoever waits for us is told what came of it so far.
         if let Some(flood) = flood.get_mut() {
-            report_all(links, flood.give_up_all(), out);
+            report_all(links, flood.give_up_all(now), out);
         }
         for link in links.all() {
             self.close(now, link, Goodbye::Leaving, "this servent is leaving", random, out);
@@ -258,14 +265,31 @@ impl RareRooms {
 // ---- calls ----
 
 impl RareRooms {
-    /// Has an answer brought to a client of another servent. False when it will not be.
-    pub(super) fn deliver(&mut self, now: Time, client: AnswerAddress, answer: Answer, out: &mut Outbox<'_>) -> bool {
+    /// Has an answer brought to a client of another servent. It is given back when it will not be.
+    pub(super) fn deliver(
+        &mut self,
+        now: Time,
+        client: AnswerAddress,
+        letter: Letter,
+        out: &mut Outbox<'_>,
+    ) -> Result<(), Letter> {
         let AnswerAddress { socket: address, dialect } = client;
         let callee = Callee { errand: Errand::Answers, address };
-        self.errands.delivery.may_be_called(client)
-            && self.call(now, out, |calls, out, news| {
-                calls.bring(now, callee, dialect, delivery::letter(answer), out, news)
-            })
+        if !self.errands.delivery.may_be_called(client) {
+            return Err(letter);
+        }
+        self.call(now, out, |calls, out, news| calls.bring(now, callee, dialect, letter, out, news))
+    }
+
+    /// Has it seen whether a client of this servent can be dialled. Where there is no room for that it is not known.
+    pub(super) fn probe(&mut self, now: Time, client: AnswerAddress, out: &mut Outbox<'_>) {
+        let AnswerAddress { socket: address, dialect } = client;
+        let callee = Callee { errand: Errand::Probe, address };
+        let probed =
+            self.call(now, out, |calls, out, news| calls.bring(now, callee, dialect, probes::letter(), out, news));
+        if probed.is_err() {
+            log::debug!("client {address} is not probed: a limit on calls refuses it");
+        }
     }
 
     /// Has something done about calls, tells whoever has the errands what came of it, and has done what they wish for
@@ -296,6 +320,7 @@ impl Errands {
     fn on_call(&mut self, now: Time, callee: Callee, event: CallEvent) -> Vec<Wish> {
         let Callee { errand, address } = callee;
         match errand {
+            Errand::Probe => self.probes.on_call(address, &event),
             Errand::Answers => {
                 self.delivery.on_call(address, event);
                 Vec::new()

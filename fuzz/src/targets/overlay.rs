@@ -263,7 +263,7 @@ impl Driver {
         let link = LinkId(self.links_count);
         let (from, client) = match opening {
             Opening::Accepted(from) => (Some(from), None),
-            Opening::Dialled(Dial::Call(Errand::Answers, client)) => (None, Some(client)),
+            Opening::Dialled(Dial::Call(Errand::Answers | Errand::Probe, client)) => (None, Some(client)),
             Opening::Dialled(Dial::Neighbor(_)) => (None, None),
         };
         self.open.insert(link, End { from, client, dialect: Dialect::Native, has_spoken: false, was_greeted: false });
@@ -386,6 +386,7 @@ impl Driver {
     fn tell(&mut self, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         self.mind.handle(self.now, input, &mut out);
+        let mut dropped = Vec::new();
         for output in &out {
             self.look_at(output);
             match self.exchange.perform(self.now, output.clone(), &mut self.wires) {
@@ -394,12 +395,14 @@ impl Driver {
                     self.dials.push((dial, dialect, self.now + DIAL_WAIT_MAX));
                 }
                 Some(Outside::Disk(Job::Free(_))) | None => {}
+                Some(Outside::NotBrought { link, message }) => dropped.push(Input::NotBrought { link, message }),
                 Some(Outside::Disk(job)) => {
                     assert!(!self.jobs.contains(&job), "{job:?} is to be done twice at once");
                     self.jobs.push(job);
                 }
             }
         }
+        dropped.into_iter().for_each(|input| drop(self.tell(input)));
         self.exchange.flush(self.now, &mut self.wires);
         self.hear();
         out
@@ -483,9 +486,17 @@ impl Driver {
         for Holding { value, help, limit, .. } in self.mind.holdings() {
             assert!(limit.is_none_or(|limit| value <= limit), "{value} {help}, where {limit:?} are the most");
         }
-        let [links, own_open, pending, offers_bytes, addresses, dials, answers_bytes] =
-            ["links", "own_open", "pending", "offers_kept_bytes", "call_addresses", "call_dials", "calls_queued_bytes"]
-                .map(|name| self.mind.holding(name).expect("it is in the list"));
+        let [links, own_open, pending, echoes_kept, offers_bytes, addresses, dials, answers_bytes] = [
+            "links",
+            "own_open",
+            "pending",
+            "echoes_kept",
+            "offers_kept_bytes",
+            "call_addresses",
+            "call_dials",
+            "calls_queued_bytes",
+        ]
+        .map(|name| self.mind.holding(name).expect("it is in the list"));
         assert_eq!(links, self.open.len() as u64, "the mind and its shell know of different links: {:?}", self.held());
         let are_known = self.open.keys().all(|link| self.exchange.is_known(*link));
         assert!(are_known, "the mind and its exchange know of different links: {:?}", self.open);
@@ -495,7 +506,7 @@ impl Driver {
         let under_way = dialled + self.open.values().filter(silent).count();
         assert_eq!(dials, under_way as u64, "{:?}", self.held());
         assert!(addresses > 0 || answers_bytes == 0, "answers wait for nobody: {:?}", self.held());
-        assert!(pending > 0 || offers_bytes == 0, "queries are kept for nobody: {:?}", self.held());
+        assert!(pending > 0 || echoes_kept > 0 || offers_bytes == 0, "queries are kept for nobody: {:?}", self.held());
         assert!(pending == 0 || self.mind.deadline().is_some(), "echoes are awaited for ever");
         assert!(self.resting.is_empty() || own_open > 0, "{:?} rest, and nothing is open", self.resting);
         assert!(self.resting.is_empty() || self.mind.deadline().is_some(), "{:?} rest for ever", self.resting);

@@ -11,7 +11,7 @@ use super::places::{Bringer, NoRoom};
 use super::seen::{Holder, NewQuery};
 use super::slots::QueryPlace;
 use crate::link::LinkId;
-use crate::query::{ContactMark, Query, Tally};
+use crate::query::{ContactMark, Query, Via};
 use crate::random::Secret;
 use crate::time::Time;
 
@@ -30,8 +30,8 @@ pub(in crate::overlay) enum Admission {
     HeardSilently(QueryPlace),
     /// Seen, and what came of it was not kept: it may be a duplicate, or offered again.
     EchoForgotten(QueryPlace),
-    /// The copy that came before over a link that fell. What came of it, if that is known yet.
-    OfferedAgain(Option<Tally>),
+    /// The copy that came before over a link that fell. What came of it, if that is known yet, is to be said again.
+    OfferedAgain(QueryPlace),
     /// Its contact has it open no more: whoever sent it has given it up, or lies.
     Spoilt,
     /// It says of a query, a number or a TTL what cannot be true beside what is known.
@@ -90,7 +90,8 @@ fn admit_request(memory: &mut Memory, now: Time, link: LinkId, query: &Query, as
         return Admission::Refused;
     }
     let mark = memory.own.next_mark(now, secret);
-    let new = NewQuery { id, ask, since: now, link: Some(link), bringer: Bringer::Own, ttl: query.ttl };
+    let is_back = query.via == Via::Back;
+    let new = NewQuery { id, ask, since: now, link: Some(link), bringer: Bringer::Own, ttl: query.ttl, is_back };
     match memory.seen.remember_own(new, mark.number) {
         Ok(place) => {
             memory.own.push(now, mark, place);
@@ -139,7 +140,8 @@ fn admit_copy(
     }
     memory.queries_count += 1;
     let bringer = Bringer::Neighbor { link, hops: query.hops };
-    let new = NewQuery { id, ask, since: now, link: Some(link), bringer, ttl: *ttl };
+    let is_back = query.via == Via::Back;
+    let new = NewQuery { id, ask, since: now, link: Some(link), bringer, ttl: *ttl, is_back };
     let remembered = match query.contact {
         Some(mark) => memory.seen.remember(new, mark),
         None => memory.seen.remember_by_age(new),
@@ -168,6 +170,7 @@ fn judge_known(memory: &mut Memory, place: QueryPlace, arrival: &Arrival, ask: u
     // That it came without a contact may be known to nobody who waits.
     let came_silently = held.is_none() && query.contact.is_some();
     let Some(entry) = memory.seen.get_mut(place) else { return Admission::Contradicts };
+    entry.is_back |= query.via == Via::Back;
     if ttl > entry.ttl && !forward_once {
         entry.ttl = ttl;
         return if came_silently { Admission::MoreTtlThanSilent(place) } else { Admission::MoreTtl(place) };
@@ -182,7 +185,7 @@ fn judge_known(memory: &mut Memory, place: QueryPlace, arrival: &Arrival, ask: u
     match entry.passes.iter_mut().find(is_again) {
         Some(pass) => {
             pass.asker = asker;
-            Admission::OfferedAgain(pass.is_finished.then_some(pass.tally))
+            Admission::OfferedAgain(place)
         }
         None if entry.is_echo_forgotten && asker.identity().is_some() => Admission::EchoForgotten(place),
         None if came_silently => Admission::HeardSilently(place),

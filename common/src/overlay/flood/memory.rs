@@ -8,20 +8,24 @@ use std::sync::Arc;
 
 use super::arrival::Asker;
 use super::contacts::ContactPlace;
+use super::outgoing::Outgoing;
 use super::own::Own;
 use super::pass::{CopyReport, Pass};
 use super::places::{Bringer, Places, TakenPlace};
+use super::routes::Routes;
 use super::seen::{Holder, SeenQuery, SeenSet};
 use super::slots::QueryPlace;
 use crate::limits::{ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, PLACES_FREE, QUERIES_PENDING_MAX};
 use crate::link::LinkId;
-use crate::query::{ContactMark, Query, Tally};
+use crate::overlay::copy_name::CopyName;
+use crate::query::{BroughtAnswer, ContactMark, ContactName, Query, Tally};
 use crate::time::Time;
 
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) seen: SeenSet,
     pub(super) own: Own,
+    pub(super) routes: Routes,
     /// What came of passes whose query was closed, until somebody is told.
     given_up: Vec<CopyReport>,
     /// Queries that were new, ever.
@@ -38,6 +42,7 @@ impl Default for Memory {
         Memory {
             seen: SeenSet::default(),
             own: Own::default(),
+            routes: Routes::default(),
             given_up: Vec::new(),
             queries_count: 0,
             pending_count: 0,
@@ -96,7 +101,7 @@ impl Memory {
     /// waits will be told.
     fn let_go(&mut self, mut entry: SeenQuery) {
         for pass in entry.passes.iter_mut().filter(|pass| !pass.is_finished) {
-            pass.tally.add_lost(pass.awaited.len() + pass.absent_count());
+            pass.tally.add_lost(pass.awaited_count());
             self.given_up.push(CopyReport { asker: pass.asker, id: entry.id, tally: pass.tally });
             if let Holder::Own { number } = entry.holder {
                 self.own.on_over(number, &pass.tally);
@@ -125,7 +130,8 @@ impl Memory {
     }
 
     /// Keeps the echo of a pass that finished as it began, if it can be kept.
-    pub(super) fn keep(&mut self, place: QueryPlace, mut pass: Pass, bringer: Bringer) -> bool {
+    pub(super) fn keep(&mut self, now: Time, place: QueryPlace, mut pass: Pass, bringer: Bringer) -> bool {
+        self.keep_route(now, place, pass.ttl, pass.asker, &pass.tally, std::mem::take(&mut pass.out));
         self.on_over(place, &pass.tally);
         let Some(kept) = self.take_kept_place(place, pass.asker, bringer) else { return false };
         pass.is_finished = true;
@@ -136,28 +142,75 @@ impl Memory {
 
     /// Finishes a pass of which nothing is awaited any more. Its echo is kept; when it will be forgotten, the look that
     /// is due anyway finds out.
-    pub(super) fn finish_unless_awaiting(&mut self, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
+    pub(super) fn finish_unless_awaiting(&mut self, now: Time, place: QueryPlace, ttl: u8) -> Option<CopyReport> {
         let id = self.seen.get(place)?.id;
         let pass = self.seen.pass_mut(place, ttl)?;
-        if pass.is_finished || !pass.awaited.is_empty() || pass.absent_count() > 0 {
+        if pass.is_finished || pass.awaited_count() > 0 {
             return None;
         }
         let report = CopyReport { asker: pass.asker, id, tally: pass.tally };
         pass.is_finished = true;
         // It may be kept for a while, and many may be.
-        pass.awaited = Vec::new();
+        let out = std::mem::take(&mut pass.out);
         pass.absent.clear();
         let offer = pass.offer.take();
         let taken = pass.place.take();
+        self.keep_route(now, place, ttl, report.asker, &report.tally, out);
         self.on_not_pending(offer.as_deref(), taken);
         let kept = taken.and_then(|taken| self.take_kept_place(place, report.asker, taken.bringer()));
         match (kept, self.seen.pass_mut(place, ttl)) {
             (Some(kept), Some(pass)) => pass.place = Some(kept),
-            _ => drop(self.seen.remove_pass(place, ttl)),
+            _ => {
+                if let Some(gone) = self.seen.remove_pass(place, ttl) {
+                    self.offers_kept_bytes -= gone.brought_bytes_count();
+                }
+            }
         }
         self.on_over(place, &report.tally);
         Some(report)
     }
+
+    // ---- answers that go back ----
+
+    /// Where a query is remembered that goes by this number of a contact.
+    pub(super) fn find_numbered(&self, name: ContactName, number: u64) -> Option<QueryPlace> {
+        if self.own.is_named(name) {
+            return self.own.place_of(name, number);
+        }
+        self.seen.numbered(self.seen.contact(name)?, number)
+    }
+
+    /// A copy is about to be echoed. Answers may come later: those that are dialled, when the dial has failed, and those of
+    /// neighbors that were given up.
+    fn keep_route(&mut self, now: Time, place: QueryPlace, ttl: u8, asker: Asker, tally: &Tally, out: Outgoing) {
+        let Some(entry) = self.seen.get(place) else { return };
+        let may_come = !entry.is_back && tally.answers > 0 || tally.lost > 0;
+        let Some(mark) = self.mark_of(entry).filter(|_| may_come) else { return };
+        let copy = CopyName { contact: mark.name, number: mark.number, ttl };
+        let sequence = entry.id.sequence;
+        self.routes.keep(now, copy, asker, sequence, out);
+    }
+
+    /// Keeps an answer that goes back for a copy, as long as whoever sent it may come back and ask for it again. False where
+    /// there is no room, which is noted.
+    pub(super) fn keep_brought(&mut self, place: QueryPlace, ttl: u8, answer: &Arc<BroughtAnswer>) -> bool {
+        let room = OFFERS_KEPT_BYTES_MAX - self.offers_kept_bytes;
+        let Some(pass) = self.seen.pass_mut(place, ttl).filter(|pass| pass.asker.identity().is_some()) else {
+            return false;
+        };
+        let bytes_count = answer.bytes_count();
+        let brought = pass.brought.make();
+        if bytes_count > room {
+            brought.unkept_count += 1;
+            return false;
+        }
+        brought.answers.push(Arc::clone(answer));
+        brought.bytes_count += bytes_count;
+        self.offers_kept_bytes += bytes_count;
+        true
+    }
+
+    // ---- passes go ----
 
     /// Forgets a pass, and what came of it.
     pub(super) fn forget_pass(&mut self, place: QueryPlace, ttl: u8) {
@@ -198,6 +251,7 @@ impl Memory {
 
     /// Counts a pass out.
     fn drop_pass(&mut self, pass: &Pass) {
+        self.offers_kept_bytes -= pass.brought_bytes_count();
         if pass.is_finished {
             self.kept_count -= 1;
             if let Some(taken) = pass.place {
@@ -271,6 +325,7 @@ impl Memory {
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
         let places = self.pending_places.memory_bytes() + self.kept_places.memory_bytes();
-        self.seen.memory_bytes() + self.own.memory_bytes() + places + self.offers_kept_bytes
+        let routes = self.routes.memory_bytes();
+        self.seen.memory_bytes() + self.own.memory_bytes() + routes + places + self.offers_kept_bytes
     }
 }

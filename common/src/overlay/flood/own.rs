@@ -144,6 +144,11 @@ impl Own {
         Some(ContactMark { name: self.get(number)?.name, number, open_from: self.open_from })
     }
 
+    /// Where a query is remembered that is open under this name.
+    pub(super) fn place_of(&self, name: ContactName, number: u64) -> Option<QueryPlace> {
+        self.get(number).filter(|open| open.name == name).map(|open| open.place)
+    }
+
     /// A query was asked, and carries this mark.
     pub(super) fn push(&mut self, now: Time, mark: ContactMark, place: QueryPlace) {
         self.open.push_back(Open { place, name: mark.name, asked: now, until: OpenUntil::Echoed });

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arrival::Asker;
+use super::outgoing::Outgoing;
 use super::places::TakenPlace;
 use crate::limits::ECHO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::Identity;
 use crate::on_demand::OnDemand;
-use crate::query::{Query, QueryId, Tally};
+use crate::query::{BroughtAnswer, Query, QueryId, Tally};
 use crate::time::Time;
 
 /// What came of a copy, for whoever waits to hear of it.
@@ -32,14 +33,26 @@ pub(super) struct Pass {
     pub(super) came: Time,
     /// The copy as it was passed on, for neighbors that come back.
     pub(super) offer: Option<Arc<Query>>,
-    /// The links whose echo is awaited.
-    pub(super) awaited: Vec<LinkId>,
+    /// The links it went out on.
+    pub(super) out: Outgoing,
     /// The neighbors whose echo is awaited, and whose link fell.
     pub(super) absent: OnDemand<Vec<Identity>>,
+    /// The answers that went back for it.
+    pub(super) brought: OnDemand<KeptBrought>,
     pub(super) tally: Tally,
     pub(super) is_finished: bool,
     /// What it takes among those that are pending, or, once it has finished, among those whose echo is kept.
     pub(super) place: Option<TakenPlace>,
+}
+
+/// Answers that went back, kept for whoever sent the copy: its link may fall before they are there.
+#[derive(Debug, Default)]
+pub(super) struct KeptBrought {
+    pub(super) answers: Vec<Arc<BroughtAnswer>>,
+    /// What these count for.
+    pub(super) bytes_count: usize,
+    /// How many there was no room for.
+    pub(super) unkept_count: usize,
 }
 
 impl Pass {
@@ -49,8 +62,9 @@ impl Pass {
             asker,
             came,
             offer: None,
-            awaited: Vec::new(),
+            out: Outgoing::default(),
             absent: OnDemand::default(),
+            brought: OnDemand::default(),
             tally: Tally::default(),
             is_finished: false,
             place: None,
@@ -59,7 +73,7 @@ impl Pass {
 
     /// Whether the link is the one it came over, or one on which an echo is awaited.
     pub(super) fn concerns(&self, link: LinkId) -> bool {
-        self.asker.link() == Some(link) || self.awaited.contains(&link)
+        self.asker.link() == Some(link) || self.out.awaits(link)
     }
 
     /// Whether the echo of a neighbor is awaited whose link fell.
@@ -69,6 +83,24 @@ impl Pass {
 
     pub(super) fn absent_count(&self) -> usize {
         self.absent.get().map_or(0, Vec::len)
+    }
+
+    /// How many echoes are awaited.
+    pub(super) fn awaited_count(&self) -> usize {
+        self.out.awaited_count() + self.absent_count()
+    }
+
+    pub(super) fn brought_bytes_count(&self) -> usize {
+        self.brought.get().map_or(0, |brought| brought.bytes_count)
+    }
+
+    /// What is held beside the struct itself and what has a limit of its own.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let kept = self
+            .brought
+            .get()
+            .map_or(0, |brought| size_of_val(brought) + brought.answers.capacity() * size_of::<Arc<BroughtAnswer>>());
+        self.out.memory_bytes() + kept
     }
 }
 

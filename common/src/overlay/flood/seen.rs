@@ -45,6 +45,8 @@ pub(super) struct SeenQuery {
     is_stopped: bool,
     /// Whether the echo of a copy was not kept.
     pub(super) is_echo_forgotten: bool,
+    /// Whether a copy came whose answers go back. Then those of all others do.
+    pub(super) is_back: bool,
     /// What it takes of what is shared; nothing where the contact has places of its own.
     place: Option<TakenPlace>,
     /// The copies whose echoes are awaited or kept; seldom more than one.
@@ -68,6 +70,7 @@ pub(super) struct NewQuery {
     pub(super) link: Option<LinkId>,
     pub(super) bringer: Bringer,
     pub(super) ttl: u8,
+    pub(super) is_back: bool,
 }
 
 #[derive(Debug)]
@@ -182,7 +185,7 @@ impl SeenSet {
     }
 
     fn insert(&mut self, query: NewQuery, holder: Holder, place: Option<TakenPlace>) -> QueryPlace {
-        let NewQuery { id, ask, since, link, ttl, bringer: _ } = query;
+        let NewQuery { id, ask, since, link, ttl, is_back, bringer: _ } = query;
         let life = self.lives;
         self.lives = life.wrapping_add(1);
         let entry = SeenQuery {
@@ -195,6 +198,7 @@ impl SeenSet {
             ttl,
             is_stopped: false,
             is_echo_forgotten: false,
+            is_back,
             place,
             passes: Vec::new(),
         };
@@ -318,13 +322,13 @@ impl SeenSet {
 
     pub(super) fn fingerprint(&self) -> u64 {
         let Some((_, latest)) = self.entries.iter().next_back() else { return 0 };
-        let passes = latest.passes.last().map_or(0, |pass| pass.tally.reached ^ (pass.awaited.len() as u64) << 8);
+        let passes = latest.passes.last().map_or(0, |pass| pass.tally.reached ^ (pass.out.awaited_count() as u64) << 8);
         passes ^ latest.id.sequence ^ u64::from(latest.ttl) << 56
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        let pass = |pass: &Pass| size_of_val(pass) + pass.awaited.capacity() * size_of::<LinkId>();
+        let pass = |pass: &Pass| size_of_val(pass) + pass.memory_bytes();
         let passes_of = |entry: &SeenQuery| {
             let unused = entry.passes.capacity() - entry.passes.len();
             entry.passes.iter().map(pass).sum::<usize>() + unused * size_of::<Pass>()
@@ -357,7 +361,8 @@ mod tests {
 
     fn new_query(sequence: u64) -> NewQuery {
         let bringer = Bringer::Neighbor { link: LinkId(1), hops: 1 };
-        NewQuery { id: id(sequence), ask: 0, since: Time::START, link: Some(LinkId(1)), bringer, ttl: 3 }
+        let link = Some(LinkId(1));
+        NewQuery { id: id(sequence), ask: 0, since: Time::START, link, bringer, ttl: 3, is_back: false }
     }
 
     fn mark(name: u64, number: u64) -> ContactMark {

@@ -12,7 +12,7 @@ use crate::features::Features;
 use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER, SERVENT_FRAME_BYTES_MAX};
 use crate::link::LinkId;
 use crate::message::{Hello, Identity, Role};
-use crate::query::Query;
+use crate::query::{Query, Via};
 use crate::wire;
 
 /// A link to a neighbor.
@@ -32,6 +32,8 @@ pub(super) struct NeighborLink {
 #[derive(Debug, PartialEq, Eq)]
 struct Uncommon {
     v6: Option<SocketAddrV6>,
+    /// Whether it is on this host, as far as the link shows.
+    is_same_host: bool,
     dialect: Dialect,
     features: Features,
     /// The longest frame it accepts; no query takes more than we accept.
@@ -40,6 +42,7 @@ struct Uncommon {
 
 const COMMON: Uncommon = Uncommon {
     v6: None,
+    is_same_host: false,
     dialect: Dialect::OWN,
     features: Features::OF_SERVENTS,
     frame_bytes_max: SERVENT_FRAME_BYTES_MAX,
@@ -56,7 +59,13 @@ pub(super) enum Silence {
 
 impl NeighborLink {
     /// A link on which this hello was said, by somebody who goes by this address.
-    pub(super) fn new(link: LinkId, hello: &Hello, advertised: SocketAddr, dialled_here: bool) -> NeighborLink {
+    pub(super) fn new(
+        link: LinkId,
+        hello: &Hello,
+        advertised: SocketAddr,
+        is_same_host: bool,
+        dialled_here: bool,
+    ) -> NeighborLink {
         let identity = match hello.role {
             Role::Servent { id, .. } => Some(Identity::from(id)),
             Role::Client { .. } | Role::Nameless => None,
@@ -67,7 +76,7 @@ impl NeighborLink {
         };
         let Hello { dialect, features, frame_bytes_max, .. } = *hello;
         let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX).min(SERVENT_FRAME_BYTES_MAX);
-        let about = Uncommon { v6, dialect, features, frame_bytes_max };
+        let about = Uncommon { v6, is_same_host, dialect, features, frame_bytes_max };
         let uncommon = (about != COMMON).then(|| Box::new(about));
         NeighborLink { link, identity, uncommon, v4, quiet: 0, dialled_here }
     }
@@ -90,10 +99,22 @@ impl NeighborLink {
         self.about().features
     }
 
-    /// Whether it would understand a query that needs these features, and accept a frame as long as it takes.
-    pub(super) fn can_be_told(&self, query: &Query, needs: Features) -> bool {
-        let Uncommon { dialect, features, frame_bytes_max, .. } = *self.about();
-        features.include(needs) && wire::can_say(dialect, query, frame_bytes_max)
+    /// Whether it is on this host, as far as the link shows.
+    pub(super) fn is_same_host(&self) -> bool {
+        self.about().is_same_host
+    }
+
+    /// How the copy is answered that this neighbor is sent of a query. Nothing where it cannot be told: it would not
+    /// understand, does not accept a frame as long, or would dial a client that cannot be dialled.
+    pub(super) fn told_as(&self, query: &Query) -> Option<Via> {
+        let Uncommon { is_same_host, dialect, features, frame_bytes_max, .. } = *self.about();
+        let is_dialled_there = query.via == Via::Direct && query.client.means_the_same_there(is_same_host);
+        // Without a contact nobody knows the way back.
+        let goes_back = !is_dialled_there && dialect.manners().brings_back && query.can_go_back();
+        let via = if goes_back { Via::Back } else { Via::Direct };
+        let needs = query.needs_without_via().with(via.needs());
+        let is_possible = via == Via::Back || query.client.socket.port() != 0;
+        (is_possible && features.include(needs) && wire::can_say(dialect, query, frame_bytes_max)).then_some(via)
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -137,7 +158,7 @@ mod tests {
     use crate::features::MADE_UP;
     use crate::key::Key;
     use crate::message::{Message, ServentId};
-    use crate::query::{Ask, Path, Via};
+    use crate::query::{Ask, ContactMark, ContactName, Path};
 
     #[test]
     fn a_link_is_no_larger_than_it_has_to_be() {
@@ -157,7 +178,7 @@ mod tests {
         for text in ["10.1.2.3:9000", "0.0.0.0:0", "[::1]:9000", "[2001:db8::7]:65535"] {
             let address: SocketAddr = text.parse().unwrap();
             let hello = Hello::new(Role::Nameless);
-            assert_eq!(NeighborLink::new(LinkId(1), &hello, address, false).advertised(), address);
+            assert_eq!(NeighborLink::new(LinkId(1), &hello, address, false, false).advertised(), address);
         }
     }
 
@@ -165,7 +186,7 @@ mod tests {
     fn only_what_is_uncommon_takes_more_room() {
         let plain = Hello::new(Role::Nameless);
         let [v4, v6] = ["10.1.2.3:9000", "[::1]:9000"].map(|text| text.parse::<SocketAddr>().unwrap());
-        let size = |hello: &Hello, address| NeighborLink::new(LinkId(1), hello, address, true).memory_bytes();
+        let size = |hello: &Hello, address| NeighborLink::new(LinkId(1), hello, address, false, true).memory_bytes();
         assert_eq!(size(&plain, v4), size_of::<NeighborLink>());
         assert_eq!(size(&Hello { frame_bytes_max: u32::MAX, ..plain }, v4), size_of::<NeighborLink>());
         let larger = size_of::<NeighborLink>() + size_of::<Uncommon>();
@@ -195,20 +216,67 @@ mod tests {
         };
         let link = |dialect, features| {
             let hello = Hello { features, ..Hello::said_in(dialect, Role::Nameless) };
-            NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true)
+            NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), false, true)
         };
-        let (none, [one, other, _]) = (Features::NONE, MADE_UP);
-        for (dialect, offered, key, needed, expected) in [
-            (Dialect::Native, none, "nine bytes", none, true),
-            (Dialect::Native, one, "nine bytes", one, true),
-            (Dialect::Native, one, "nine bytes", one.with(other), false),
-            (Dialect::Toy, none, "short", none, true),
-            (Dialect::Toy, none, "nine bytes", none, false),
-            (Dialect::Toy, one, "short", one, true),
-            (Dialect::Toy, none, "short", one, false),
+        let (none, [toy, other, _]) = (Features::NONE, MADE_UP);
+        for (dialect, hears, offered, key, expected) in [
+            (Dialect::Native, Dialect::Native, none, "nine bytes", true),
+            (Dialect::Native, Dialect::Toy, toy, "nine bytes", true),
+            (Dialect::Native, Dialect::Toy, other, "nine bytes", false),
+            (Dialect::Toy, Dialect::Native, none, "short", true),
+            (Dialect::Toy, Dialect::Native, none, "nine bytes", false),
+            (Dialect::Toy, Dialect::Toy, toy, "short", true),
+            (Dialect::Toy, Dialect::Toy, none, "short", false),
         ] {
-            let told = link(dialect, offered).can_be_told(&query(ask(key.as_bytes())), needed);
-            assert_eq!(told, expected, "{dialect:?} that offers {offered:?} is asked `{key}`, which needs {needed:?}");
+            let client = AnswerAddress { dialect: hears, ..client };
+            let query = Query { client, ..query(ask(key.as_bytes())) };
+            let told = link(dialect, offered).told_as(&query);
+            let expected = expected.then_some(Via::Direct);
+            assert_eq!(
+                told, expected,
+                "{dialect:?} that offers {offered:?} is asked `{key}` for one that hears {hears:?}"
+            );
+        }
+    }
+
+    /// The copies of one query, each as it is for whoever is sent it.
+    #[test]
+    fn who_would_dial_a_client_in_vain_sends_its_answer_back_or_is_not_told() {
+        let mark = Some(ContactMark { name: ContactName(7), number: 0, open_from: 0 });
+        let ask = Ask::Key(Key::new(b"short").unwrap());
+        let (back, none) = (Features::BACK, Features::NONE);
+        let (direct, goes_back) = (Some(Via::Direct), Some(Via::Back));
+        let told = |dialect, offered, is_same_host, via, contact, socket: &str| {
+            let client = AnswerAddress { socket: socket.parse().unwrap(), dialect: Dialect::Native };
+            let (ask, path) = (ask.clone(), Path::default());
+            let query = Query { via, sequence: 7, client, contact, ttl: 3, hops: 1, ask, path };
+            let hello = Hello { features: offered, ..Hello::said_in(dialect, Role::Nameless) };
+            NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), is_same_host, true).told_as(&query)
+        };
+        let native =
+            |offered, is_same_host, via, socket| told(Dialect::Native, offered, is_same_host, via, mark, socket);
+        for (offered, is_same_host, via, client, expected) in [
+            (back, false, Via::Direct, "192.0.2.7:9990", direct),
+            (none, false, Via::Direct, "192.0.2.7:9990", direct),
+            (back, true, Via::Direct, "127.0.0.1:9990", direct),
+            (back, false, Via::Direct, "127.0.0.1:9990", goes_back),
+            (back, false, Via::Direct, "[::1]:9990", goes_back),
+            (none, false, Via::Direct, "127.0.0.1:9990", None),
+            (back, true, Via::Direct, "[fe80::7]:9990", goes_back),
+            (back, true, Via::Direct, "169.254.0.7:9990", goes_back),
+            (back, false, Via::Direct, "[2001:db8::7]:9990", direct),
+            (back, false, Via::Back, "192.0.2.7:9990", goes_back),
+            (back, true, Via::Back, "192.0.2.7:0", goes_back),
+            (none, false, Via::Back, "192.0.2.7:9990", None),
+            // Nobody says so, and it can only be lost.
+            (back, false, Via::Direct, "192.0.2.7:0", None),
+        ] {
+            assert_eq!(native(offered, is_same_host, via, client), expected, "{client} {via:?}, {offered:?} offered");
+        }
+        for (client, expected) in [("192.0.2.7:9990", direct), ("127.0.0.1:9990", direct), ("192.0.2.7:0", None)] {
+            // Over a dialect without words for it, and without a contact, it goes on as it did before there were any.
+            assert_eq!(told(Dialect::Toy, none, false, Via::Back, mark, client), expected, "{client}");
+            assert_eq!(told(Dialect::Native, back, false, Via::Direct, None, client), expected, "{client}");
         }
     }
 
@@ -229,8 +297,8 @@ mod tests {
                 [(u32::MAX, true), (length + 1, true), (length, true), (length - 1, false), (0, false)]
             {
                 let hello = Hello { frame_bytes_max, ..Hello::new(Role::Nameless) };
-                let link = NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), true);
-                let told = link.can_be_told(&query, Features::NONE);
+                let link = NeighborLink::new(LinkId(1), &hello, ([10, 0, 0, 1], 9000).into(), false, true);
+                let told = link.told_as(&query).is_some();
                 assert_eq!(told, expected, "{frame_bytes_max} bytes, and {query:?} has {length}");
             }
         }

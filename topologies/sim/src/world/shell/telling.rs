@@ -94,6 +94,9 @@ impl<F: Face> Shell<F> {
         match self.with_exchange(node, |exchange, now, pipes| exchange.perform(now, output, pipes)) {
             Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
             Some(Outside::Disk(job)) => self.do_job(node, job),
+            Some(Outside::NotBrought { link, message }) => {
+                self.tell_servent(node, overlay::Input::NotBrought { link, message });
+            }
             None => {}
         }
     }

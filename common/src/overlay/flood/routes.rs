@@ -1,0 +1,138 @@
+//! Which way answers go that come back after their copy was echoed: those whose dial failed, and those of neighbors that were
+//! given up.
+//!
+//! A pass knows the way for as long as it is pending (`pass`), and goes when its contact has the query open no more. What is
+//! kept here outlives that, for [`ROUTE_KEPT`] and no longer.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::{HashMap, RandomState};
+
+use super::arrival::Asker;
+use super::outgoing::Outgoing;
+use crate::limits::{ROUTE_KEPT, ROUTES_KEPT_MAX};
+use crate::overlay::copy_name::CopyName;
+use crate::time::Time;
+
+/// Where answers to a copy go.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// Who sent the copy.
+    pub(super) asker: Asker,
+    /// The client's own number of the request.
+    pub(super) sequence: u64,
+    /// The links it was passed on over.
+    pub(super) out: Outgoing,
+    until: Time,
+}
+
+/// All that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// The names are chosen by strangers, so they are hashed under a secret.
+    by_copy: HashMap<CopyName, Route, RandomState>,
+    /// In the order in which they go. One that was replaced is here twice.
+    order: VecDeque<(Time, CopyName)>,
+}
+
+impl Routes {
+    /// Keeps the way of answers to a copy that was just echoed. The oldest goes for it if need be.
+    pub(super) fn keep(&mut self, now: Time, copy: CopyName, asker: Asker, sequence: u64, out: Outgoing) {
+        self.forget_old(now);
+        while self.order.len() >= ROUTES_KEPT_MAX {
+            self.forget_oldest();
+        }
+        let until = now + ROUTE_KEPT;
+        self.order.push_back((until, copy));
+        self.by_copy.insert(copy, Route { asker, sequence, out, until });
+    }
+
+    /// The way of answers to this copy, as long as it is kept.
+    pub(super) fn get_mut(&mut self, now: Time, copy: CopyName) -> Option<&mut Route> {
+        self.by_copy.get_mut(&copy).filter(|route| route.until > now)
+    }
+
+    /// Forgets those that were kept for long enough.
+    pub(super) fn forget_old(&mut self, now: Time) {
+        while self.order.front().is_some_and(|(until, _)| *until <= now) {
+            self.forget_oldest();
+        }
+        if self.order.is_empty() && self.by_copy.capacity() > 0 {
+            *self = Routes::default();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// What is held beside the struct itself.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let out = self.by_copy.values().map(|route| route.out.memory_bytes()).sum::<usize>();
+        let order = self.order.capacity() * size_of::<(Time, CopyName)>();
+        self.by_copy.capacity() * size_of::<(CopyName, Route)>() + order + out
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((until, copy)) = self.order.pop_front() else { return };
+        if self.by_copy.get(&copy).is_some_and(|route| route.until == until) {
+            self.by_copy.remove(&copy);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::LinkId;
+    use crate::query::ContactName;
+
+    fn copy(number: u64) -> CopyName {
+        CopyName { contact: ContactName(7), number, ttl: 3 }
+    }
+
+    fn asker(link: u64) -> Asker {
+        Asker::Client { link: LinkId(link) }
+    }
+
+    fn keep(routes: &mut Routes, now: Time, number: u64, link: u64) {
+        routes.keep(now, copy(number), asker(link), 1, Outgoing::default());
+    }
+
+    #[test]
+    fn a_route_is_kept_for_so_long_and_what_replaces_it_anew() {
+        let mut routes = Routes::default();
+        let start = Time::START;
+        let half = start + ROUTE_KEPT / 2;
+        keep(&mut routes, start, 1, 1);
+        keep(&mut routes, start, 2, 1);
+        keep(&mut routes, half, 1, 9);
+        let end = start + ROUTE_KEPT;
+        let at = |routes: &mut Routes, now, number| routes.get_mut(now, copy(number)).map(|route| route.asker);
+        assert_eq!((at(&mut routes, half, 1), at(&mut routes, half, 2)), (Some(asker(9)), Some(asker(1))));
+        assert_eq!(
+            (at(&mut routes, end, 1), at(&mut routes, end, 2)),
+            (Some(asker(9)), None),
+            "though nobody forgot it"
+        );
+        routes.forget_old(end);
+        assert_eq!((routes.len(), at(&mut routes, end, 1)), (1, Some(asker(9))));
+        routes.forget_old(half + ROUTE_KEPT);
+        assert_eq!((routes.len(), routes.memory_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn one_too_many_takes_the_place_of_the_oldest_and_of_no_other() {
+        let mut routes = Routes::default();
+        for number in 0..=ROUTES_KEPT_MAX as u64 {
+            keep(&mut routes, Time::START, number, 1);
+        }
+        assert_eq!(routes.len(), ROUTES_KEPT_MAX);
+        let most = routes.memory_bytes();
+        let is_kept = |routes: &mut Routes, number| routes.get_mut(Time::START, copy(number)).is_some();
+        assert_eq!([0, 1, ROUTES_KEPT_MAX as u64].map(|number| is_kept(&mut routes, number)), [false, true, true]);
+        for number in 0..1_000_000 {
+            keep(&mut routes, Time::START, number << 20, 1);
+        }
+        assert!(routes.memory_bytes() <= 2 * most, "{} after {most}", routes.memory_bytes());
+    }
+}
