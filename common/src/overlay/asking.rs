@@ -309,9 +309,9 @@ impl Overlay {
                 || asker.link().is_none_or(|link| self.rooms.links.means_the_same_here(link, client)));
         let answer = if is_dialled {
             match self.rooms.rare.make().deliver(now, query.client, delivery::letter(now, answer, copy), out) {
-                Ok(()) => return Sent::Direct,
-                Err(Letter { message: Message::Answer(answer), .. }) => answer,
-                Err(_) => return Sent::Nowhere,
+                None => return Sent::Direct,
+                Some(Letter { message: Message::Answer(answer), .. }) => answer,
+                Some(_) => return Sent::Nowhere,
             }
         } else {
             answer

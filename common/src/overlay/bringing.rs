@@ -11,6 +11,7 @@ use super::doors::Outbox;
 use super::errand::Letter;
 use super::flood::{Asker, Onward};
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
+use crate::address::AnswerAddress;
 use crate::features::Features;
 use crate::link::LinkId;
 use crate::message::{Brought, Handed, Message};
@@ -21,7 +22,7 @@ impl Overlay {
     /// Has it seen whether a client that came can be dialled, where its answers could come back if not.
     pub(super) fn probe_client(&mut self, now: Time, link: LinkId, out: &mut Outbox<'_>) {
         let links = &self.rooms.links;
-        let Some(client) = links.client_address(link).filter(|client| client.names_one_client()) else { return };
+        let Some(client) = links.client_address(link).filter(AnswerAddress::names_one_client) else { return };
         let is_dialled = links.client_via(link) == Via::Direct && client.dialect.manners().brings_back;
         if is_dialled && links.understands(link, Via::Back.needs()) {
             self.rooms.rare.make().probe(now, client, out);

@@ -109,34 +109,34 @@ impl Calls {
         letter: Letter,
         out: &mut Outbox<'_>,
         news: &mut News,
-    ) -> Result<(), Letter> {
+    ) -> Option<Letter> {
         let needed = letter.message.needs();
         match self.calls.get(&callee).map(|call| call.state) {
             Some(State::Open { link, features }) => {
                 if !features.include(needed) {
-                    return Err(letter);
+                    return Some(letter);
                 }
                 say(link, callee, letter, out, news);
                 self.set_timer(callee, Some(now + callee.errand.customs().kept));
-                return Ok(());
+                return None;
             }
-            Some(State::Resting) if letter.answers.is_some() => return Err(letter),
+            Some(State::Resting) if letter.answers.is_some() => return Some(letter),
             _ => {}
         }
         // Whoever says nothing there has offered nothing.
         if callee.way(dialect) != Bringing::Kept && !Features::NONE.include(needed) {
-            return Err(letter);
+            return Some(letter);
         }
         let network = Network::of(callee);
         let bytes = letter.message.bytes_count();
         let queued_bytes = self.calls.get(&callee).map_or(0, |call| call.queued_bytes);
         if queued_bytes + bytes > CALL_QUEUED_BYTES_MAX || !self.queued_bytes.has_room(network, bytes) {
-            return Err(letter);
+            return Some(letter);
         }
         let known = self.calls.contains_key(&callee);
         if !known {
             if !self.make_room_for_another(network) {
-                return Err(letter);
+                return Some(letter);
             }
             self.addresses.take(network, 1);
         }
@@ -155,7 +155,7 @@ impl Calls {
             self.dial_waiting(out);
         }
         self.note_wait(callee);
-        Ok(())
+        None
     }
 
     /// Does what whoever has the errand wishes for.
@@ -163,7 +163,7 @@ impl Calls {
         match wish {
             Wish::Say { dialect, letter } => {
                 let number = letter.number;
-                if self.bring(now, callee, dialect, letter, out, news).is_err() {
+                if self.bring(now, callee, dialect, letter, out, news).is_some() {
                     news.push(callee, CallEvent::Refused(number));
                 }
             }

@@ -178,10 +178,10 @@ mod tests {
         fn say_in(&mut self, dialect: Dialect, address: SocketAddr, letter: Letter) -> (bool, Vec<Output>) {
             let (now, callee) = (self.now, Callee { errand: Errand::Greeting, address });
             let mut out = Vec::new();
-            let taken = self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
+            let refused = self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
                 calls.bring(now, callee, dialect, letter, out, news)
             });
-            (taken.is_ok(), out)
+            (refused.is_none(), out)
         }
 
         /// What greeting this address comes to.

@@ -272,11 +272,11 @@ impl RareRooms {
         client: AnswerAddress,
         letter: Letter,
         out: &mut Outbox<'_>,
-    ) -> Result<(), Letter> {
+    ) -> Option<Letter> {
         let AnswerAddress { socket: address, dialect } = client;
         let callee = Callee { errand: Errand::Answers, address };
         if !self.errands.delivery.may_be_called(client) {
-            return Err(letter);
+            return Some(letter);
         }
         self.call(now, out, |calls, out, news| calls.bring(now, callee, dialect, letter, out, news))
     }
@@ -285,9 +285,9 @@ impl RareRooms {
     pub(super) fn probe(&mut self, now: Time, client: AnswerAddress, out: &mut Outbox<'_>) {
         let AnswerAddress { socket: address, dialect } = client;
         let callee = Callee { errand: Errand::Probe, address };
-        let probed =
+        let refused =
             self.call(now, out, |calls, out, news| calls.bring(now, callee, dialect, probes::letter(), out, news));
-        if probed.is_err() {
+        if refused.is_some() {
             log::debug!("client {address} is not probed: a limit on calls refuses it");
         }
     }

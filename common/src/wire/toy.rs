@@ -699,7 +699,7 @@ mod tests {
             let [Output::Send { message: Message::Hello(_), .. }, then] = out.as_slice() else {
                 panic!("{what}: {out:?}")
             };
-            let tally = Tally { reached: 1, copies: 1, lost: 1, ..Tally::default() };
+            let tally = Tally { reached: 1, copies: 1, lost: 1, is_dialled: true, ..Tally::default() };
             let finished = Message::Finished(Finished { sequence: 7, tally });
             let expected = if is_offered {
                 Output::Flood { links: vec![second], query: Arc::clone(query) }

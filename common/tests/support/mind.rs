@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::address::{AnswerAddress, Neighbor};
 use common::dialect::Dialect;
+use common::features::Features;
 use common::key::Key;
 use common::link::LinkId;
 use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
@@ -91,7 +92,7 @@ impl Mind {
     /// All that it counted that came to no good.
     pub(crate) fn counted(&self) -> Vec<Holding> {
         let is_trouble =
-            |holding: &Holding| holding.limit.is_none() && !["queries", "answered"].contains(&holding.name);
+            |holding: &Holding| holding.limit.is_none() && !["queries", "answered", "brought"].contains(&holding.name);
         self.overlay.holdings().filter(is_trouble).collect()
     }
 
@@ -204,8 +205,9 @@ pub(crate) fn servent_hello(id: u128) -> Message {
     Message::Hello(Hello::new(Role::Servent { id: ServentId(id), advertised: servent_address(id) }))
 }
 
+/// The hello of a client that understands no answer which comes back, so that nobody dials it to see whether it has to.
 pub(crate) fn client_hello(answer_port: u16) -> Message {
-    Message::Hello(Hello::new(Role::Client { answer_port }))
+    Message::Hello(Hello { features: Features::NONE, ..Hello::new(Role::Client { answer_port }) })
 }
 
 pub(crate) fn own_hello() -> Message {
@@ -302,5 +304,5 @@ pub(crate) fn duplicate() -> Tally {
 
 /// A tally of one copy passed on.
 pub(crate) fn passed_on() -> Tally {
-    Tally { reached: 1, copies: 1, ..Tally::default() }
+    Tally { reached: 1, copies: 1, is_dialled: true, ..Tally::default() }
 }
