@@ -200,7 +200,7 @@ impl Overlay {
         if let Some(mark) = contact.or_else(|| self.rooms.flood.make().mark_of(place)) {
             let copy = CopyName { contact: mark.name, number: mark.number, ttl };
             for answer in brought {
-                self.send_onward(copy, Onward::To { asker, sequence: id.sequence }, answer, out);
+                self.send_onward(copy, Onward::To { asker, id }, answer, out);
             }
         }
         if let Some(tally) = tally {
@@ -318,7 +318,7 @@ impl Overlay {
         };
         let Some(copy) = copy else { return Sent::Nowhere };
         let answer = self.brought(answer);
-        self.send_onward(copy, Onward::To { asker, sequence: query.sequence }, Arc::clone(&answer), out);
+        self.send_onward(copy, Onward::To { asker, id: query.id() }, Arc::clone(&answer), out);
         Sent::Back(answer)
     }
 }

@@ -90,28 +90,33 @@ impl Overlay {
         out: &mut Outbox<'_>,
     ) {
         let CopyName { contact, number, .. } = copy;
+        let links = &self.rooms.links;
         let from = answer.from;
         let said = match onward {
-            Onward::To { asker: Asker::Neighbor { link, ttl, .. }, .. } => {
-                Some((link, Message::Brought(Brought { contact, number, ttl, answer })))
+            Onward::To { asker: Asker::Neighbor { link, ttl, .. }, id } => {
+                Some((id, link, Message::Brought(Brought { contact, number, ttl, answer })))
             }
-            Onward::To { asker: Asker::Client { link }, sequence } => {
-                Some((link, Message::Handed(Handed { sequence, answer })))
+            Onward::To { asker: Asker::Client { link }, id } => {
+                Some((id, link, Message::Handed(Handed { sequence: id.sequence, answer })))
             }
             // It is said when the copy is offered again.
             Onward::Kept => return,
             Onward::To { asker: Asker::Gone { .. }, .. } | Onward::Lost | Onward::NoWay => None,
         };
-        let counters = &mut self.rooms.rare.make().counters;
-        match said.filter(|(link, message)| self.rooms.links.understands(*link, message.needs())) {
-            Some((link, message)) => {
-                counters.brought += 1;
-                log::debug!(target: QUERY_LOG, "query {number} of its contact: answer of {from} goes back over {link}");
+        match said.filter(|(_, link, message)| links.understands(*link, message.needs())) {
+            Some((id, link, message)) => {
+                if matches!(message, Message::Brought(_)) {
+                    let to = links.neighbor_name(link);
+                    log::debug!(target: QUERY_LOG, "{id} answer of {from} brought to neighbor {to}");
+                } else {
+                    log::debug!(target: QUERY_LOG, "{id} answer of {from} handed to its client");
+                }
+                self.rooms.rare.make().counters.brought += 1;
                 out.send(link, message);
             }
             None => {
-                counters.unbrought += 1;
-                log::debug!(target: QUERY_LOG, "query {number} of its contact: answer of {from} dropped on its way back");
+                log::debug!(target: QUERY_LOG, "answer of {from} to query {number} of its contact dropped on its way back");
+                self.rooms.rare.make().counters.unbrought += 1;
             }
         }
     }

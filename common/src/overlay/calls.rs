@@ -224,6 +224,13 @@ impl Calls {
             self.let_go(now, callee);
             return self.dial_waiting(out);
         }
+        if !callee.errand.customs().says_something {
+            out.close(link);
+            self.dials.end(callee, past);
+            self.forget(callee);
+            news.push(callee, CallEvent::Connected);
+            return self.dial_waiting(out);
+        }
         if callee.way(call.dialect) == Bringing::Kept {
             call.state = State::Silent(link, past);
             self.by_link.insert(link, callee);

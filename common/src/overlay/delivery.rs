@@ -77,7 +77,7 @@ impl Delivery {
             CallEvent::HadToMakeRoom => {
                 log::debug!("closing the answer link to client {client}: {CALL_LINKS_MAX} are the most");
             }
-            CallEvent::Reached(_) | CallEvent::Heard(_) | CallEvent::Refused(_) => {}
+            CallEvent::Connected | CallEvent::Reached(_) | CallEvent::Heard(_) | CallEvent::Refused(_) => {}
         }
     }
 

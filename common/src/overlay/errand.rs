@@ -29,6 +29,8 @@ pub enum Errand {
 pub(super) struct Customs {
     /// What the link is for at this end, which says how much may be received and may wait to be sent.
     purpose: Purpose,
+    /// Whether there is anything to say. If not, the call is over once the address was reached, and it gets no byte.
+    pub(super) says_something: bool,
     /// Whether this end says hello first. If not, the address gets no byte before it has said the hello called for.
     pub(super) speaks_first: bool,
     /// Whether a hello is that of whoever is called at this address.
@@ -46,6 +48,7 @@ pub(super) struct Customs {
 
 static ANSWERS: Customs = Customs {
     purpose: Purpose::Answers,
+    says_something: true,
     speaks_first: false,
     is_called: |hello, to| matches!(hello.role, Role::Client { answer_port } if answer_port == to.port()),
     way: |manners| manners.answers,
@@ -53,13 +56,14 @@ static ANSWERS: Customs = Customs {
     kept: ANSWER_IDLE_MAX,
 };
 
-/// It says no more than it takes to call.
-static PROBE: Customs = Customs { way: |_| Bringing::Kept, ..ANSWERS };
+/// It is over once the address was reached: a client that is busy may say hello much later, and can be dialled all the same.
+static PROBE: Customs = Customs { says_something: false, way: |_| Bringing::Kept, ..ANSWERS };
 
 /// It does whatever the others do not.
 #[cfg(test)]
 static GREETING: Customs = Customs {
     purpose: Purpose::Standing,
+    says_something: true,
     speaks_first: true,
     is_called: |hello, _| matches!(hello.role, Role::Servent { .. } | Role::Nameless),
     // Where nobody says hello there is nobody to greet: what is said comes alone.
@@ -121,9 +125,12 @@ impl Letter {
 /// What whoever has an errand wants done about a call, having heard what came of it. What comes of that it hears in turn,
 /// so it wishes for nothing each time that a wish was granted.
 #[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "answers are said and that is all; who has more to say is a test yet")
+)]
 pub(super) enum Wish {
     /// Say this there: over the link that stands, or over one that is dialled for it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "who has more to say is a test yet"))]
     Say { dialect: Dialect, letter: Letter },
     /// End it: there is no more to say.
     End,
@@ -140,6 +147,8 @@ pub(super) enum CallEvent {
     NotUnderstood(Letter),
     /// Whoever is called cannot be reached. What waited is given back.
     Failed { reason: String, letters: Vec<Letter> },
+    /// The address was reached, and there was nothing to say.
+    Connected,
     /// Whoever is called has said this hello.
     Reached(Hello),
     /// It has said this.

@@ -400,8 +400,11 @@ impl Links {
 
     /// Whether the address of its client means the same here as where a query came from.
     pub(super) fn means_the_same_here(&self, link: LinkId, client: AnswerAddress) -> bool {
-        let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
-        neighbor.is_none_or(|neighbor| client.means_the_same_there(neighbor.is_same_host()))
+        // Most mean the same everywhere.
+        client.means_the_same_there(false) || {
+            let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
+            neighbor.is_none_or(|neighbor| client.means_the_same_there(neighbor.is_same_host()))
+        }
     }
 
     /// Whether a neighbor can be told what came of its copy.

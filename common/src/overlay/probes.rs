@@ -1,11 +1,11 @@
 //! The errand of probes: whether a servent's own clients can be dialled where they say that they hear answers.
 //!
-//! A probe says nothing: a client that says hello can be dialled. How it is dialled is `calls`; what is made of it that one
-//! cannot be is for whoever knows the clients (`links`).
+//! A probe says nothing, and hears nothing. How a client is dialled is `calls`; what is made of it that one cannot be is for
+//! whoever knows the clients (`links`).
 
 use std::net::SocketAddr;
 
-use super::errand::{CallEvent, Letter, Wish};
+use super::errand::{CallEvent, Letter};
 use crate::message::Message;
 
 /// What came of them, until somebody is told.
@@ -15,16 +15,11 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    pub(super) fn on_call(&mut self, client: SocketAddr, event: &CallEvent) -> Vec<Wish> {
-        match event {
-            CallEvent::Reached(_) => return vec![Wish::End],
-            CallEvent::Failed { reason, .. } => {
-                log::debug!("client {client} cannot be dialled: {reason}");
-                self.unreachable.push(client);
-            }
-            _ => {}
+    pub(super) fn on_call(&mut self, client: SocketAddr, event: &CallEvent) {
+        if let CallEvent::Failed { reason, .. } = event {
+            log::debug!("client {client} cannot be dialled: {reason}");
+            self.unreachable.push(client);
         }
-        Vec::new()
     }
 
     /// Takes the addresses that could not be dialled.
@@ -33,7 +28,7 @@ impl Probes {
     }
 }
 
-/// What is said where a call is made to see whether it can be.
+/// What a call is made for that is over before anything is said.
 pub(super) fn letter() -> Letter {
     Letter::new(0, Message::Ping)
 }

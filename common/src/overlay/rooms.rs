@@ -320,7 +320,10 @@ impl Errands {
     fn on_call(&mut self, now: Time, callee: Callee, event: CallEvent) -> Vec<Wish> {
         let Callee { errand, address } = callee;
         match errand {
-            Errand::Probe => self.probes.on_call(address, &event),
+            Errand::Probe => {
+                self.probes.on_call(address, &event);
+                Vec::new()
+            }
             Errand::Answers => {
                 self.delivery.on_call(address, event);
                 Vec::new()

@@ -19,8 +19,8 @@ use crate::time::Time;
 /// Where an answer goes that goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::overlay) enum Onward {
-    /// To whoever sent the copy that it answers; to a client under this sequence.
-    To { asker: Asker, sequence: u64 },
+    /// To whoever sent the copy that it answers, of this query.
+    To { asker: Asker, id: QueryId },
     /// Nowhere for now: the link of whoever sent the copy fell. It is brought once that is offered again.
     Kept,
     /// Nowhere: as many have come as may, or it cannot be kept.
@@ -65,11 +65,11 @@ impl Flood {
         let place = self.memory.find_numbered(copy.contact, copy.number);
         let entry = place.and_then(|place| self.memory.seen.get_mut(place));
         let of_entry = entry.and_then(|entry| {
-            let sequence = entry.id.sequence;
-            Some((sequence, entry.passes.iter_mut().find(|pass| pass.ttl == copy.ttl)?))
+            let id = entry.id;
+            Some((id, entry.passes.iter_mut().find(|pass| pass.ttl == copy.ttl)?))
         });
-        let (asker, sequence) = match of_entry {
-            Some((sequence, pass)) if !pass.is_finished => {
+        let (asker, id) = match of_entry {
+            Some((id, pass)) if !pass.is_finished => {
                 if let Some(link) = over {
                     match pass.out.on_brought(link) {
                         Ok(()) => {}
@@ -80,7 +80,7 @@ impl Flood {
                         }
                     }
                 }
-                (pass.asker, sequence)
+                (pass.asker, id)
             }
             of_entry => {
                 let Some(route) = self.memory.routes.get_mut(now, copy) else { return Onward::NoWay };
@@ -92,12 +92,12 @@ impl Flood {
                     }
                 }
                 // Whoever sent it may have come over another link since its echo.
-                (of_entry.map_or(route.asker, |(_, pass)| pass.asker), route.sequence)
+                (of_entry.map_or(route.asker, |(_, pass)| pass.asker), route.id)
             }
         };
         let is_kept = place.is_some_and(|place| self.memory.keep_brought(place, copy.ttl, answer));
         match asker {
-            Asker::Client { .. } | Asker::Neighbor { .. } => Onward::To { asker, sequence },
+            Asker::Client { .. } | Asker::Neighbor { .. } => Onward::To { asker, id },
             Asker::Gone { .. } if is_kept => Onward::Kept,
             Asker::Gone { .. } => Onward::Lost,
         }

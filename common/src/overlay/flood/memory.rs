@@ -187,8 +187,8 @@ impl Memory {
         let may_come = !entry.is_back && tally.answers > 0 || tally.lost > 0;
         let Some(mark) = self.mark_of(entry).filter(|_| may_come) else { return };
         let copy = CopyName { contact: mark.name, number: mark.number, ttl };
-        let sequence = entry.id.sequence;
-        self.routes.keep(now, copy, asker, sequence, out);
+        let id = entry.id;
+        self.routes.keep(now, copy, asker, id, out);
     }
 
     /// Keeps an answer that goes back for a copy, as long as whoever sent it may come back and ask for it again. False where

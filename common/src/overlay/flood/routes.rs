@@ -11,6 +11,7 @@ use super::arrival::Asker;
 use super::outgoing::Outgoing;
 use crate::limits::{ROUTE_KEPT, ROUTES_KEPT_MAX};
 use crate::overlay::copy_name::CopyName;
+use crate::query::QueryId;
 use crate::time::Time;
 
 /// Where answers to a copy go.
@@ -18,8 +19,7 @@ use crate::time::Time;
 pub(super) struct Route {
     /// Who sent the copy.
     pub(super) asker: Asker,
-    /// The client's own number of the request.
-    pub(super) sequence: u64,
+    pub(super) id: QueryId,
     /// The links it was passed on over.
     pub(super) out: Outgoing,
     until: Time,
@@ -36,14 +36,14 @@ pub(super) struct Routes {
 
 impl Routes {
     /// Keeps the way of answers to a copy that was just echoed. The oldest goes for it if need be.
-    pub(super) fn keep(&mut self, now: Time, copy: CopyName, asker: Asker, sequence: u64, out: Outgoing) {
+    pub(super) fn keep(&mut self, now: Time, copy: CopyName, asker: Asker, id: QueryId, out: Outgoing) {
         self.forget_old(now);
         while self.order.len() >= ROUTES_KEPT_MAX {
             self.forget_oldest();
         }
         let until = now + ROUTE_KEPT;
         self.order.push_back((until, copy));
-        self.by_copy.insert(copy, Route { asker, sequence, out, until });
+        self.by_copy.insert(copy, Route { asker, id, out, until });
     }
 
     /// The way of answers to this copy, as long as it is kept.
@@ -95,7 +95,8 @@ mod tests {
     }
 
     fn keep(routes: &mut Routes, now: Time, number: u64, link: u64) {
-        routes.keep(now, copy(number), asker(link), 1, Outgoing::default());
+        let id = QueryId { sequence: number, client: ([192, 0, 2, 7], 9990).into() };
+        routes.keep(now, copy(number), asker(link), id, Outgoing::default());
     }
 
     #[test]
