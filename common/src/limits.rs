@@ -14,7 +14,8 @@ pub const TP3_TEXT_BYTES_MAX: usize = 400;
 pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest frame body: a value of full length and the words around it.
 pub const FRAME_BYTES_MAX: usize = VALUE_BYTES_MAX + 8 * 1024;
-/// Largest frame body a servent accepts: a query with the longest key and path. Values only ever go to clients.
+/// Largest frame body a servent accepts: a query with the longest key and path, or an answer that goes back. Longer values
+/// only ever go to clients.
 pub const SERVENT_FRAME_BYTES_MAX: usize = KEY_BYTES_MAX + 4 * 1024;
 /// Largest frame body before the peer has said hello: a hello is under 100 bytes, and a stranger gets no more room.
 pub const HELLO_FRAME_BYTES_MAX: usize = 256;

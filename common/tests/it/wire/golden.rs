@@ -190,7 +190,8 @@ pub(super) fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "echo",
-            "00000024  00  07  fd 0123456789abcdef  00 c0000207 fb2706  03  04 02 05 01 01 00 00 00  4f6d1c02a9b3e875",
+            "00000025  00  07  fd 0123456789abcdef  00 c0000207 fb2706  03  04 02 05 01 01 00 00 00  4f6d1c02a9b3e875
+             01",
             Message::Echo(Echo {
                 id: QueryId { sequence: SEQUENCE, client: address("192.0.2.7:9990") },
                 ttl: 3,
@@ -201,20 +202,20 @@ pub(super) fn golden_messages() -> Vec<Golden> {
                     duplicates: 1,
                     stopped: -1,
                     answer_sum: 0x4f6d_1c02_a9b3_e875,
+                    is_dialled: true,
                     ..Tally::default()
                 },
             }),
         ),
         golden(
             "echo with numbers of every width",
-            "00000054  00  07  fc ffffffff  01 20010db8000000000000000000000007 fb2706  ff
+            "00000055  00  07  fc ffffffff  01 20010db8000000000000000000000007 fb2706  ff
              fb 00fb  fb ffff  fc 00010000  fd 0000000100000000  fd ffffffffffffffff  fd ffffffffffffffff  00
-             fd fffffffffffffffe  ffffffffffffffff",
+             fd fffffffffffffffe  ffffffffffffffff  00",
             Message::Echo(Echo {
                 id: QueryId { sequence: 0xffff_ffff, client: address("[2001:db8::7]:9990") },
                 ttl: 255,
                 tally: Tally {
-                    is_dialled: false,
                     reached: 251,
                     answers: 65_535,
                     copies: 65_536,
@@ -224,12 +225,13 @@ pub(super) fn golden_messages() -> Vec<Golden> {
                     silent: 0,
                     spoilt: u64::MAX - 1,
                     answer_sum: u64::MAX,
+                    is_dialled: false,
                 },
             }),
         ),
         golden(
             "finished",
-            "0000001b  00  08  fd 0123456789abcdef  0c 02 0d 02 06 00 00 00  4f6d1c02a9b3e875",
+            "0000001c  00  08  fd 0123456789abcdef  0c 02 0d 02 06 00 00 00  4f6d1c02a9b3e875  01",
             Message::Finished(Finished {
                 sequence: SEQUENCE,
                 tally: Tally {
@@ -239,6 +241,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
                     duplicates: 2,
                     stopped: 3,
                     answer_sum: 0x4f6d_1c02_a9b3_e875,
+                    is_dialled: true,
                     ..Tally::default()
                 },
             }),
@@ -265,7 +268,7 @@ pub(super) fn golden_messages() -> Vec<Golden> {
         ),
         golden(
             "brought",
-            "0000002d  00  0a  a1b2c3d4e5f60718 07 03  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+            "0000002c  00  0a  a1b2c3d4e5f60718 07 03  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
              00 05 362e312e30",
             Message::Brought(Brought {
                 contact: ContactName(0xa1b2_c3d4_e5f6_0718),
@@ -286,8 +289,17 @@ pub(super) fn golden_messages() -> Vec<Golden> {
             }),
         ),
         golden(
+            "handed",
+            "0000002b  00  0b  fd 0123456789abcdef  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+             00 05 362e312e30",
+            Message::Handed(Handed {
+                sequence: SEQUENCE,
+                answer: brought(BroughtBody::Whole(AnswerBody::Value(b"6.1.0".to_vec()))),
+            }),
+        ),
+        golden(
             "handed, of a place",
-            "00000035  00  0b  fd 0123456789abcdef  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
+            "0000002f  00  0b  fd 0123456789abcdef  00112233445566778899aabbccddeeff 00 c0000201 fb2328 02
              01 01 00 c0000201 fb2328 00",
             Message::Handed(Handed {
                 sequence: SEQUENCE,
@@ -426,17 +438,34 @@ fn a_hello_may_offer_what_nobody_here_knows() {
 #[test]
 fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() {
     for Golden { name, message, position, .. } in golden_messages() {
-        let mut link = greeted();
-        if position == Position::Later {
-            assert_eq!(link.send(&opening_hello()), Ok(()));
+        let needed = match &message {
+            Message::Brought(_) | Message::Handed(_) => Features::BACK,
+            Message::Query(query) if query.via == Via::Back => Features::BACK,
+            Message::Request(Request { ttl: Some(_), .. }) => Features::TTL,
+            _ => Features::NONE,
+        };
+        for offered in [Features::NONE, Features::BACK, Features::TTL, Features::BACK.with(Features::TTL)] {
+            let mut link = offering(offered);
+            if position == Position::Later {
+                assert_eq!(link.send(&opening_hello()), Ok(()));
+            }
+            link.sent(link.unsent().len());
+            let is_understood = offered.include(needed);
+            let expected = if is_understood { Ok(()) } else { Err(SendError::NotOffered) };
+            assert_eq!(link.send(&message), expected, "{name}, to whoever offers {offered:?}");
+            let said = if is_understood { frame_at(position, &message) } else { Vec::new() };
+            assert!(link.unsent().ends_with(&said) && link.unsent().is_empty() != is_understood, "{name}, {offered:?}");
         }
-        link.sent(link.unsent().len());
-        let is_new = message.needs() != Features::NONE;
-        let expected = if is_new { Err(SendError::NotOffered) } else { Ok(()) };
-        assert_eq!(link.send(&message), expected, "{name}");
-        let said = if is_new { Vec::new() } else { frame_at(position, &message) };
-        assert!(link.unsent().ends_with(&said) && link.unsent().is_empty() == is_new, "{name}");
     }
+}
+
+/// A link that has heard a hello that offers these, and nothing else.
+fn offering(features: Features) -> Link {
+    let Message::Hello(hello) = opening_hello() else { panic!("it is a hello") };
+    let mut link = stranger();
+    let heard = heard_by(&mut link, &frame_at(Position::First, &Message::Hello(Hello { features, ..hello })));
+    assert!(matches!(heard.as_deref(), Ok([Message::Hello(_)])), "{heard:?}");
+    link
 }
 
 #[test]
@@ -475,7 +504,7 @@ fn a_number_that_may_be_negative_is_doubled_first() {
         (i64::MIN, "fd ffffffffffffffff"),
     ] {
         let message = Message::Finished(Finished { sequence: 0, tally: Tally { stopped, ..Tally::default() } });
-        let body = [bytes("00 08 00 00000000"), bytes(hex), bytes("000000 0000000000000000")].concat();
+        let body = [bytes("00 08 00 00000000"), bytes(hex), bytes("000000 0000000000000000 00")].concat();
         assert_eq!(shown(&frame(&message)), shown(&framed(&body)), "{stopped}");
         assert_eq!(heard_by(&mut greeted(), &framed(&body)), Ok(vec![message]), "{stopped}");
     }

@@ -41,7 +41,25 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
         ("a span above 65535", "05 00 00 7f000001 01 00 01 0000000000000000 fc00020000 fc00010000 00 00 01 00"),
         ("an ask's hash that ends early", "06 00 00000000"),
         ("a value longer than the frame", "06 00 0000000000000000 00 00 01"),
-        ("an echo without its last byte", "07 00 00 7f000001 01 00 00 00 00 00 00 00 00 00 00000000000000"),
+        ("an echo whose sum ends early", "07 00 00 7f000001 01 00 00 00 00 00 00 00 00 00 00000000000000"),
+        ("an echo without its last byte", "07 00 00 7f000001 01 00 00 00 00 00 00 00 00 00 0000000000000000"),
+        (
+            "an echo that is neither dialled nor not",
+            "07 00 00 7f000001 01 00 00 00 00 00 00 00 00 00 0000000000000000 02",
+        ),
+        ("a finished that is neither", "08 00 00 00 00 00 00 00 00 00 0000000000000000 02"),
+        ("a request that does not say how far it goes", "09 00 01"),
+        ("a request that goes as far as no byte can say", "09 00 01 fb0100"),
+        ("a query answered back that has no contact", "05 00 00 7f000001 01 02 00 00 01 01 00"),
+        (
+            "an unknown answer that goes back",
+            "0a 0000000000000000 00 00 00000000000000000000000000000000 00 7f000001 01 00 fa",
+        ),
+        ("an unknown answer that is handed", "0b 00 00000000000000000000000000000000 00 7f000001 01 00 fa"),
+        ("an answer that goes back to a name that ends early", "0a 00000000"),
+        ("an answer that goes back without the TTL of its copy", "0a 0000000000000000 00"),
+        ("an answer that goes back from an id that ends early", "0a 0000000000000000 00 00 0000000000000000"),
+        ("an announced length of 128 bits", "0b 00 00000000000000000000000000000000 00 7f000001 01 00 02 fe"),
     ] {
         let heard = heard_in(body);
         assert!(matches!(heard, Err(WireError::Malformed(_))), "{what}: {heard:?}");
@@ -50,19 +68,11 @@ fn a_frame_must_hold_a_message_and_nothing_else() {
 
 #[test]
 fn what_has_no_words_is_not_encoded() {
-    let query = |contact| {
+    let query_via = |via, contact| {
         let (client, path) = (client("127.0.0.1:0"), Path::default());
-        Message::query(Query {
-            via: Via::Direct,
-            sequence: 0,
-            client,
-            contact,
-            ttl: 0,
-            hops: 1,
-            ask: Ask::Topology,
-            path,
-        })
+        Message::query(Query { via, sequence: 0, client, contact, ttl: 0, hops: 1, ask: Ask::Topology, path })
     };
+    let query = |contact| query_via(Via::Direct, contact);
     let answer = |asked| Message::Answer(Answer { sequence: 0, asked, hops: 0, body: AnswerBody::Value(Vec::new()) });
     for (message, can_be_said) in [
         (query(None), true),
@@ -71,6 +81,9 @@ fn what_has_no_words_is_not_encoded() {
         (query(Some(mark(1, SPAN_MAX, 0))), true),
         (query(Some(mark(1, SPAN_MAX + 1, 0))), false),
         (query(Some(mark(1, u64::MAX, 0))), false),
+        // Nobody could say whose query it answers.
+        (query_via(Via::Back, None), false),
+        (query_via(Via::Back, Some(mark(1, 7, 7))), true),
         (answer(Some(AskHash(0))), true),
         (answer(None), false),
     ] {
@@ -98,6 +111,9 @@ fn what_is_wrong_is_said_in_words() {
             "05 00 00 7f000001 01 00 01 0000000000000000 04 05 00 00 01 00",
             "query 4 of a contact that says the 5 before it are open",
         ),
+        ("05 00 00 7f000001 01 02 00 00 01 01 00", "answers that go back to no contact"),
+        ("05 00 00 7f000001 01 03 00 00 01 01 00", "a client that hears answers in dialect 3"),
+        ("08 00 00 00 00 00 00 00 00 00 0000000000000000 02", "it does not follow the layout"),
     ] {
         let heard = heard_in(body);
         assert_eq!(heard.expect_err(body), WireError::Malformed(words.to_owned()));
@@ -132,7 +148,11 @@ fn an_ipv4_address_in_ipv6_clothing_is_an_ipv4_address() {
         ("05 00 00 7f000001 01 00 00 00 01 01 01", ""),
         ("06 00 0000000000000000 00 01 01", "00"),
         ("06 00 0000000000000000 00 01 00 01", ""),
-        ("07 00", "00 00 00 00 00 00 00 00 00 0000000000000000"),
+        ("07 00", "00 00 00 00 00 00 00 00 00 0000000000000000 00"),
+        ("0a 0000000000000000 00 00 00112233445566778899aabbccddeeff", "00 00 00"),
+        ("0b 00 00112233445566778899aabbccddeeff", "00 01 00 00"),
+        ("0b 00 00112233445566778899aabbccddeeff 00 7f000001 01 00 01 01", "00"),
+        ("0b 00 00112233445566778899aabbccddeeff 00 7f000001 01 00 01 00 01", ""),
     ] {
         let with = |address: &[u8]| framed(&[&stamped(before), address, &bytes(after)].concat());
         let heard = heard_by(&mut greeted(), &with(&clothed));
@@ -171,12 +191,37 @@ fn a_value_may_have_its_limit_and_no_byte_more() {
 }
 
 #[test]
+fn a_value_that_goes_back_may_have_a_limit_of_its_own_and_no_byte_more() {
+    // Servents bring it and contacts hand it: it has one limit, on whatever link.
+    let from = "00112233445566778899aabbccddeeff 00 7f000001 01 00 00 fb";
+    for before in ["0a 0000000000000000 00 00", "0b 00"] {
+        let framed_value = |length: usize| {
+            let length_bytes = u16::try_from(length).expect("the limit fits").to_be_bytes();
+            framed(&[&stamped(before), &bytes(from), length_bytes.as_slice(), &vec![b'v'; length]].concat())
+        };
+        let heard = heard_by(&mut greeted(), &framed_value(BROUGHT_BYTES_MAX));
+        let Ok([Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. })]) = heard.as_deref()
+        else {
+            panic!("{before}: {heard:?}")
+        };
+        assert_eq!(answer.body, BroughtBody::of(AnswerBody::Value(vec![b'v'; BROUGHT_BYTES_MAX])), "{before}");
+        let heard = heard_by(&mut greeted(), &framed_value(BROUGHT_BYTES_MAX + 1));
+        let refused = "a value of 6145 bytes, where 6144 is the most".to_owned();
+        assert_eq!(heard, Err(WireError::Malformed(refused)), "{before}");
+    }
+    let longer = BroughtBody::of(AnswerBody::Value(vec![b'v'; BROUGHT_BYTES_MAX + 1]));
+    assert_eq!(longer, BroughtBody::Announced(6_145), "what is longer is announced");
+}
+
+#[test]
 fn a_run_of_addresses_may_have_its_limit_and_not_one_more() {
     // (where the addresses stand, what comes after them, how many there may be)
     for (before, after, count_max) in [
         ("05 00 00 7f000001 01 00 00 00 00 01", "", PATH_ADDRESSES_MAX),
         ("06 00 0000000000000000 00 01", "00", PATH_ADDRESSES_MAX),
         ("06 00 0000000000000000 00 01 00", "", NEIGHBORS_MAX),
+        ("0a 0000000000000000 00 00 00112233445566778899aabbccddeeff 00 7f000001 01 00 01", "00", PATH_ADDRESSES_MAX),
+        ("0a 0000000000000000 00 00 00112233445566778899aabbccddeeff 00 7f000001 01 00 01 00", "", NEIGHBORS_MAX),
     ] {
         let with = |count: usize| {
             let count_bytes = u16::try_from(count).expect("the limit fits").to_be_bytes();
@@ -194,33 +239,73 @@ fn a_run_of_addresses_may_have_its_limit_and_not_one_more() {
 #[test]
 fn the_largest_message_of_each_kind_fits_a_frame() {
     let addresses = |count: usize| vec![address("[2001:db8::7]:65535"); count];
-    let largest = [
+    let place =
+        || AnswerBody::Place { path: addresses(PATH_ADDRESSES_MAX).into(), neighbors: addresses(NEIGHBORS_MAX) };
+    let answer =
+        |body| Message::Answer(Answer { sequence: u64::MAX, asked: Some(AskHash(u64::MAX)), hops: u8::MAX, body });
+    let brought = |body| {
+        let (id, from) = (ServentId(u128::MAX), address("[2001:db8::7]:65535"));
+        Arc::new(BroughtAnswer { id, from, hops: u8::MAX, body })
+    };
+    let query = |via, port| {
         Message::query(Query {
-            via: Via::Direct,
+            via,
             sequence: u64::MAX,
-            client: client("[2001:db8::7]:65535"),
+            client: client(&format!("[2001:db8::7]:{port}")),
             contact: Some(mark(u64::MAX, u64::MAX, u64::MAX - SPAN_MAX)),
             ttl: u8::MAX,
             hops: u8::MAX,
             ask: Ask::Key(Key::new(&[0xff; KEY_BYTES_MAX]).expect("the limit is allowed")),
             path: addresses(PATH_ADDRESSES_MAX).into(),
-        }),
-        Message::Answer(Answer {
-            sequence: u64::MAX,
-            asked: Some(AskHash(u64::MAX)),
-            hops: u8::MAX,
-            body: AnswerBody::Value(vec![0xff; VALUE_BYTES_MAX]),
-        }),
-        Message::Answer(Answer {
-            sequence: u64::MAX,
-            asked: Some(AskHash(u64::MAX)),
-            hops: u8::MAX,
-            body: AnswerBody::Place { path: addresses(PATH_ADDRESSES_MAX).into(), neighbors: addresses(NEIGHBORS_MAX) },
-        }),
+        })
+    };
+    let tally = Tally {
+        reached: u64::MAX,
+        answers: u64::MAX,
+        copies: u64::MAX,
+        duplicates: u64::MAX,
+        stopped: i64::MIN,
+        lost: u64::MAX,
+        silent: u64::MAX,
+        spoilt: u64::MAX,
+        answer_sum: u64::MAX,
+        is_dialled: true,
+    };
+    let mut largest = vec![
+        (query(Via::Direct, 65_535), SERVENT_FRAME_BYTES_MAX),
+        (query(Via::Back, 65_535), SERVENT_FRAME_BYTES_MAX),
+        (answer(AnswerBody::Value(vec![0xff; VALUE_BYTES_MAX])), FRAME_BYTES_MAX),
+        (answer(place()), FRAME_BYTES_MAX),
+        (
+            Message::Request(Request {
+                sequence: u64::MAX,
+                ask: Ask::Key(Key::new(&[0xff; KEY_BYTES_MAX]).expect("the limit is allowed")),
+                ttl: Some(u8::MAX),
+            }),
+            SERVENT_FRAME_BYTES_MAX,
+        ),
+        (
+            Message::Echo(Echo {
+                id: QueryId { sequence: u64::MAX, client: address("[2001:db8::7]:65535") },
+                ttl: u8::MAX,
+                tally,
+            }),
+            SERVENT_FRAME_BYTES_MAX,
+        ),
+        (Message::Finished(Finished { sequence: u64::MAX, tally }), FRAME_BYTES_MAX),
     ];
-    for message in largest {
+    // What one servent brings another the other must take, whatever it is.
+    for body in [AnswerBody::Value(vec![0xff; BROUGHT_BYTES_MAX]), place()] {
+        let answer = brought(BroughtBody::of(body.clone()));
+        assert_eq!(answer.body, BroughtBody::Whole(body), "it is brought and not announced");
+        let contact = ContactName(u64::MAX);
+        let message = Brought { contact, number: u64::MAX, ttl: u8::MAX, answer: Arc::clone(&answer) };
+        largest.push((Message::Brought(message), SERVENT_FRAME_BYTES_MAX));
+        largest.push((Message::Handed(Handed { sequence: u64::MAX, answer }), FRAME_BYTES_MAX));
+    }
+    for (message, frame_bytes_max) in largest {
         let spoken = frame(&message);
-        assert!(spoken.len() - 4 <= FRAME_BYTES_MAX, "{}", message.name());
+        assert!(spoken.len() - 4 <= frame_bytes_max, "{} of {} bytes", message.name(), spoken.len());
         assert_eq!(heard_by(&mut greeted(), &spoken), Ok(vec![message]));
     }
 }
