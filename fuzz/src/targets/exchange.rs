@@ -10,10 +10,10 @@ use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard, MESSAGES_PER_VISIT, TIMERS_PER_TURN, purpose_of};
 use common::limits::{FRAME_WAIT_MAX, LINGER_MAX, NEIGHBOR_UNSENT_BYTES_MAX};
 use common::link::{Link, LinkId, Purpose};
-use common::message::Message;
+use common::message::{Hello, Message, Role, ServentId};
 use common::overlay::{Dial, Errand, Output};
 use common::time::Time;
-use common::wire::{Accepts, WireError};
+use common::wire::{Accepts, Frame, PREFACE, Position, WireError};
 
 use super::wires::Wires;
 use super::words;
@@ -80,7 +80,14 @@ impl Driver {
     }
 
     fn stands(&mut self, link: LinkId, dialect: Dialect) {
-        let other = Link::new(dialect, Purpose::Standing);
+        let mut other = Link::new(dialect, Purpose::Standing);
+        if dialect == Dialect::OWN {
+            // As if it had heard a hello already, so that it can say whatever there is to be said.
+            let role = Role::Servent { id: ServentId(1), advertised: ([127, 0, 0, 1], 9000).into() };
+            let hello = Frame::at(Position::First, dialect, &Message::Hello(Hello::new(role))).expect("it can be said");
+            other.receive(&[&PREFACE, hello.as_bytes()].concat());
+            assert!(matches!(other.next_message(), Ok(Some(Message::Hello(_)))));
+        }
         self.open.insert(link, Peer { link: other, coming: Vec::new(), began: self.now, rests: false });
     }
 

@@ -102,3 +102,35 @@ fn cut(mut stream: &[u8], cuts: u8) -> impl Iterator<Item = &[u8]> {
 fn is_taken_as_said(kind: u8, message: &Message) -> bool {
     matches!(message, Message::Hello(_)) && matches!(kind / 3 % 5, 1 | 2 | 4)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{corpus, target};
+
+    /// A stream that breaks off where it was not meant to says less than it could.
+    #[test]
+    fn what_servents_and_clients_say_by_hand_is_heard_to_its_end() {
+        let kept = corpus::load(target("framer").expect("a target of this name")).expect("its corpus");
+        let mut names = BTreeSet::new();
+        for name in [
+            "answers-are-handed",
+            "answers-come",
+            "answers-go-back",
+            "client-asks",
+            "client-that-is-not-dialled",
+            "contact-answers",
+            "servent-and-queries",
+            "servent-dialled",
+        ] {
+            let input = kept.iter().find(|(path, _)| path.ends_with(name)).map(|(_, input)| input.as_slice());
+            let Some([kind, _, stream @ ..]) = input else { panic!("{name} is no stream") };
+            let heard = hear(&mut link(*kind), [stream].into_iter());
+            assert_eq!(heard.end, Ok(false), "{name}: {:?}", heard.messages);
+            names.extend(heard.messages.iter().map(Message::name));
+        }
+        assert_eq!(names.len(), 11, "each kind of message is among them: {names:?}");
+    }
+}

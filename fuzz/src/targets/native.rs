@@ -3,7 +3,7 @@
 //! Lengths of frames are `framer`'s: here the frame is always whole, so that what is inside it is reached.
 
 use common::dialect::Dialect;
-use common::limits::{FRAME_BYTES_MAX, TP3_TEXT_BYTES_MAX};
+use common::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, TP3_TEXT_BYTES_MAX};
 use common::message::Message;
 use common::wire::{Frame, Position, WireError, read_frame};
 
@@ -39,6 +39,9 @@ fn is_taken(position: Position, body: &[u8]) -> bool {
     // Bytes that mean the same have one spelling of ours, and it is the shortest.
     assert!(again.body_bytes_count() <= body.len(), "{message:?} grew from {} bytes to {again:?}", body.len());
     assert_eq!(again.as_bytes().len(), again.body_bytes_count() + LENGTH_BYTES);
+    let is_for_servents =
+        matches!(message, Message::Request(_) | Message::Query(_) | Message::Echo(_) | Message::Brought(_));
+    assert!(!is_for_servents || again.body_bytes_count() <= SERVENT_FRAME_BYTES_MAX, "no servent takes {again:?}");
     let heard = read(position, again.as_bytes());
     assert_eq!(heard, Ok(Some((Some(message.clone()), again.as_bytes().len()))), "said again it is something else");
 
@@ -48,6 +51,12 @@ fn is_taken(position: Position, body: &[u8]) -> bool {
 
 fn read(position: Position, frame: &[u8]) -> Result<Option<(Option<Message>, usize)>, WireError> {
     read_frame(Dialect::Native, position, frame, FRAME_BYTES_MAX)
+}
+
+/// What a body says, if it says anything.
+#[cfg(test)]
+pub(super) fn decoded(position: Position, body: &[u8]) -> Option<Message> {
+    read(position, &framed(body)).ok()??.0
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {

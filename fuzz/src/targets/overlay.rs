@@ -13,14 +13,15 @@ use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard, Outside, purpose_of};
+use common::features::Features;
 use common::limits::{CONTACT_QUIET_MAX, DIAL_WAIT_MAX, NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX, TTL_MAX};
 use common::link::LinkId;
-use common::message::{Hello, Message, Role, ServentId};
+use common::message::{Brought, Handed, Hello, Message, Role, ServentId};
 use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
-use common::query::{Ask, ContactName, Query, QueryId, Tally};
+use common::query::{Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
-use common::wire::{Accepts, PREFACE};
+use common::wire::{Accepts, Frame, PREFACE, Position};
 
 use super::wires::Wires;
 use super::words;
@@ -42,6 +43,9 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
     Outcome::taken_if(driver.answers_count + driver.floods_count > 0)
 }
 
+/// Who the mind is.
+const OWN_ID: ServentId = ServentId(1);
+
 /// More beats than a contact may be quiet for.
 const BEATS_MAX: usize = 80;
 
@@ -58,6 +62,8 @@ struct Driver {
     /// What is being done beside everything else: one thing of each kind, or for each neighbor, at a time.
     jobs: Vec<Job>,
     heard: BTreeMap<QueryId, Answerable>,
+    /// The answers that neighbors brought.
+    brought: Vec<Arc<BroughtAnswer>>,
     /// The name the mind itself goes by as a contact, once it was heard.
     own_name: Option<ContactName>,
     answers_count: usize,
@@ -74,6 +80,10 @@ struct End {
     client: Option<SocketAddr>,
     /// What that client speaks, if it asks here.
     dialect: Dialect,
+    /// In what its connection began.
+    opened_in: Dialect,
+    /// What it said it understands.
+    offered: Features,
     has_spoken: bool,
     /// Whether the mind has said hello on it.
     was_greeted: bool,
@@ -162,7 +172,7 @@ impl Driver {
         #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {
             neighbors: neighbors.collect(),
-            servent_id: ServentId(1),
+            servent_id: OWN_ID,
             advertised: words::address(reader),
             ttl: reader.byte() % (TTL_MAX + 1),
             forward_once: reader.flag(),
@@ -181,6 +191,7 @@ impl Driver {
             dials: Vec::new(),
             jobs: Vec::new(),
             heard: BTreeMap::new(),
+            brought: Vec::new(),
             own_name: None,
             answers_count: 0,
             floods_count: 0,
@@ -209,7 +220,7 @@ impl Driver {
                 if let Some(link) = words::open_link(reader, &self.open) {
                     let message = self.with_own_name(words::message(reader));
                     if !self.resting.contains(&link) {
-                        self.on_message(link, message);
+                        self.on_said(link, message);
                     }
                 }
             }
@@ -266,7 +277,16 @@ impl Driver {
             Opening::Dialled(Dial::Call(Errand::Answers | Errand::Probe, client)) => (None, Some(client)),
             Opening::Dialled(Dial::Neighbor(_)) => (None, None),
         };
-        self.open.insert(link, End { from, client, dialect: Dialect::Native, has_spoken: false, was_greeted: false });
+        let end = End {
+            from,
+            client,
+            dialect: Dialect::Native,
+            opened_in: dialect,
+            offered: Features::NONE,
+            has_spoken: false,
+            was_greeted: false,
+        };
+        self.open.insert(link, end);
         match opening {
             Opening::Accepted(from) => {
                 self.exchange.on_accepted(link, from);
@@ -281,6 +301,22 @@ impl Driver {
         self.tell(Input::Opened { link, opening });
     }
 
+    /// The other end says something. A hello its exchange has to hear, or it would say nothing that is new.
+    fn on_said(&mut self, link: LinkId, message: Message) {
+        let Some(end) = self.open.get(&link) else { return };
+        let is_first = !end.has_spoken && end.opened_in == Dialect::OWN;
+        let hello = matches!(message, Message::Hello(Hello { dialect: Dialect::OWN, .. }))
+            .then(|| Frame::at(Position::First, Dialect::OWN, &message).expect("every hello of ours can be said"));
+        match hello.filter(|_| is_first) {
+            Some(hello) => {
+                let preface = if end.from.is_some() { &[][..] } else { &PREFACE };
+                self.exchange.receive(link, &[preface, hello.as_bytes()].concat());
+                self.hear();
+            }
+            None => self.on_message(link, message),
+        }
+    }
+
     fn on_message(&mut self, link: LinkId, message: Message) {
         let Some(end) = self.open.get_mut(&link) else { return };
         if let (false, Some(from), Message::Hello(Hello { role: Role::Client { answer_port }, dialect, .. })) =
@@ -289,8 +325,12 @@ impl Driver {
             let client = canonical(SocketAddr::new(from.ip(), *answer_port));
             (end.client, end.dialect) = (Some(client), *dialect);
         }
+        if let (false, Message::Hello(hello)) = (end.has_spoken, &message) {
+            end.offered = hello.features;
+        }
         end.has_spoken = true;
         match &message {
+            Message::Brought(brought) => self.brought.push(Arc::clone(&brought.answer)),
             Message::Query(query) => self.heard.entry(query.id()).or_default().hear_copy(self.now, query),
             Message::Request(request) => {
                 if let Some(client) = end.client {
@@ -300,23 +340,32 @@ impl Driver {
             }
             _ => {}
         }
-        let is_query = matches!(message, Message::Query(_));
+        let (is_query, is_brought) = (matches!(message, Message::Query(_)), matches!(message, Message::Brought(_)));
         let out = self.tell(Input::Received { link, message });
         for output in &out {
-            if let (true, Output::Flood { links, .. }) = (is_query, output) {
-                assert!(!links.contains(&link), "a query goes back to where it came from");
+            match output {
+                Output::Flood { links, .. } if is_query => {
+                    assert!(!links.contains(&link), "a query goes back to where it came from");
+                }
+                Output::Send { link: to, message: Message::Brought(_) } if is_brought => {
+                    assert_ne!(*to, link, "an answer goes back to where it came from");
+                }
+                _ => {}
             }
         }
     }
 
-    /// Has a copy that names the last of the contacts name the mind itself.
+    /// Has whatever names the last of the contacts name the mind itself.
     fn with_own_name(&self, mut message: Message) -> Message {
-        if let Message::Query(query) = &mut message
-            && let Some(own_name) = self.own_name
-            && let Some(mark) = Arc::make_mut(query).contact.as_mut()
-            && mark.name == words::OWN_NAME
+        let named = match &mut message {
+            Message::Query(query) => Arc::make_mut(query).contact.as_mut().map(|mark| &mut mark.name),
+            Message::Brought(brought) => Some(&mut brought.contact),
+            _ => None,
+        };
+        if let (Some(name), Some(own_name)) = (named, self.own_name)
+            && *name == words::OWN_NAME
         {
-            mark.name = own_name;
+            *name = own_name;
         }
         message
     }
@@ -429,7 +478,8 @@ impl Driver {
             Output::Flood { links, query } => {
                 assert!(!links.is_empty(), "a flood to nobody");
                 for link in links {
-                    assert!(self.open.contains_key(link), "{query:?} goes to {link}, which is closed");
+                    let Some(end) = self.open.get(link) else { panic!("{query:?} goes to {link}, which is closed") };
+                    assert!(end.offered.include(query.needs()), "{query:?} goes to {link}, where it is not understood");
                 }
                 assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), links.len(), "a flood says it twice");
                 let far = u16::from(query.ttl) + u16::from(query.hops);
@@ -463,6 +513,16 @@ impl Driver {
             return;
         };
         end.was_greeted |= matches!(message, Message::Hello(_));
+        assert!(end.offered.include(message.needs()), "{message:?} goes to {link}, where it is not understood");
+        if let Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) = message {
+            let is_known = answer.id == OWN_ID || self.brought.contains(answer);
+            assert!(is_known, "{message:?} goes to {link}, and nobody brought it");
+        }
+        if let Message::Handed(handed) = message {
+            let Some(client) = end.client else { panic!("{handed:?} goes to {link}, where no client is") };
+            let id = QueryId { sequence: handed.sequence, client };
+            assert!(self.heard.contains_key(&id), "{handed:?} to {client}, who did not ask");
+        }
         if let (Message::Finished(finished), Some(client)) = (message, end.client) {
             let id = QueryId { sequence: finished.sequence, client };
             let Some(heard) = self.heard.get_mut(&id) else { panic!("{finished:?} to {client}, who did not ask") };

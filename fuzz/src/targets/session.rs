@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::exchange::{Exchange, Heard};
 use common::limits::CLIENT_PENDING_MAX;
 use common::link::{LinkId, Purpose};
-use common::message::{Finished, Hello, Message, Role, ServentId};
+use common::message::{Finished, Handed, Hello, Message, Role, ServentId};
 use common::query::{Answer, AskHash, Tally};
 use common::random::Secret;
 use common::session::{EndReason, Ending, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
@@ -228,6 +228,9 @@ impl Driver {
         };
         match message {
             Message::Answer(answer) => Message::Answer(Answer { sequence: known(answer.sequence), ..answer }),
+            Message::Handed(Handed { sequence, answer }) => {
+                Message::Handed(Handed { sequence: known(sequence), answer })
+            }
             Message::Finished(Finished { sequence, mut tally }) => {
                 let sequence = known(sequence);
                 if let Some(asked) = self.pending.get(&sequence).filter(|_| tally.answer_sum % 2 == 1) {
@@ -312,8 +315,12 @@ impl Driver {
     /// Which query it is an answer to, what it says was asked, and whose it is, where somebody brings one who may.
     fn answer_of(&self, link: LinkId, message: &Message) -> Option<(u64, Option<AskHash>, Option<ServentId>)> {
         let End(id) = self.open.get(&link).copied().flatten()?;
-        let Message::Answer(Answer { sequence, asked, .. }) = message else { return None };
-        Some((*sequence, *asked, id))
+        match message {
+            Message::Answer(Answer { sequence, asked, .. }) => Some((*sequence, *asked, id)),
+            // What others answered is believed from the contact, and says itself who they are.
+            Message::Handed(Handed { sequence, answer }) if link == CONTACT => Some((*sequence, None, Some(answer.id))),
+            _ => None,
+        }
     }
 
     /// What is told as an answer is one to what was asked, and the first of whoever gave it.
