@@ -4,7 +4,7 @@
 //! with the programs.
 
 use super::*;
-use crate::support::mind::{Mind, call, dial_at, store};
+use crate::support::mind::{Mind, call, dial_at, passed_on, store};
 use common::limits::{
     CALL_DIALS_PER_NETWORK_MAX, CALL_REST_MIN, NEIGHBOR_QUIET_MAX, TP3_ANSWER_PAUSE, TP3_ANSWER_TRIES_MAX,
     TP3_TEXT_BYTES_MAX, TTL_MAX,
@@ -409,8 +409,8 @@ fn neighbors_that_cannot_echo_are_counted_and_not_waited_for() {
     mind.open(CLIENT, Dialect::Native, Role::Client { answer_port: 9992 });
     let request = Message::Request(Request { sequence: 9, ask: Ask::Topology, ttl: None });
     let out = mind.hear(CLIENT, request);
-    let tally =
-        Tally { reached: 1, answers: 1, answer_sum: ServentId(1).mark(), copies: 2, silent: 2, ..Tally::default() };
+    let answered = Tally { answers: 1, answer_sum: ServentId(1).mark(), ..passed_on() };
+    let tally = Tally { copies: 2, silent: 2, ..answered };
     let finished = Message::Finished(Finished { sequence: 9, tally });
     assert!(out.contains(&Output::Send { link: CLIENT, message: finished }), "{out:?}");
     assert_eq!(mind.overlay.pending_count(), 0);
@@ -454,7 +454,7 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
     assert_eq!(asked(&ask(&mut mind, 1, 2, &long)), [native]);
     let echo = Echo { id: id(1), ttl: 1, tally: Tally { reached: 1, ..Tally::default() } };
     let out = mind.hear(native, Message::Echo(echo));
-    let tally = Tally { reached: 2, copies: 1, lost: 2, ..Tally::default() };
+    let tally = Tally { reached: 2, lost: 2, ..passed_on() };
     assert_eq!(out, [echoed(id(1), 2, tally)]);
     assert_eq!(mind.held("unsaid"), 2);
 
@@ -499,11 +499,11 @@ fn the_path_of_what_a_client_asks_begins_as_text() {
 fn a_path_grows_as_the_text_it_came_as() {
     let mut mind = tp3_mind();
     let out = mind.ask(query(1, 3, Ask::Topology, Path::Text(b" a  b".to_vec())));
-    let passed_on = out.iter().find_map(|output| match output {
+    let flooded = out.iter().find_map(|output| match output {
         Output::Flood { query, .. } => Some(query.path.text()),
         _ => None,
     });
-    assert_eq!(passed_on.unwrap(), b" a  b 127.0.0.1:9000");
+    assert_eq!(flooded.unwrap(), b" a  b 127.0.0.1:9000");
 }
 
 // ---- when a link speaks ----

@@ -10,9 +10,11 @@ use common::dialect::Dialect;
 use common::features::Features;
 use common::key::Key;
 use common::link::LinkId;
-use common::message::{Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use common::message::{Brought, Echo, Finished, Goodbye, Hello, Message, Request, Role, ServentId};
 use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
-use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, Tally, Via};
+use common::query::{
+    Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, Tally, Via,
+};
 use common::store::Store;
 use common::time::Time;
 
@@ -288,6 +290,25 @@ pub(crate) fn value(sequence: u64, text: &str) -> Message {
         hops: 1,
         body: AnswerBody::Value(text.as_bytes().to_vec()),
     })
+}
+
+/// An answer of a servent of this id, as it goes back.
+pub(crate) fn answer_of(id: u128, text: &str) -> Arc<BroughtAnswer> {
+    let body = BroughtBody::Whole(AnswerBody::Value(text.as_bytes().to_vec()));
+    Arc::new(BroughtAnswer { id: ServentId(id), from: servent_address(id), hops: 2, body })
+}
+
+/// What is said where an answer goes back to whoever sent this copy.
+pub(crate) fn brought(copy: &Query, answer: &Arc<BroughtAnswer>) -> Message {
+    let ContactMark { name: contact, number, .. } = copy.contact.expect("a copy that says whose it is");
+    Message::Brought(Brought { contact, number, ttl: copy.ttl, answer: Arc::clone(answer) })
+}
+
+/// The same of an answer of the mind itself.
+pub(crate) fn own_brought(copy: &Query) -> Message {
+    let answer = answer_of(OWN_ID, "green");
+    let own = BroughtAnswer { from: own_address(), hops: copy.hops, ..BroughtAnswer::clone(&answer) };
+    brought(copy, &Arc::new(own))
 }
 
 pub(crate) fn reached(count: u64) -> Tally {

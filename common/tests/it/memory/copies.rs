@@ -21,7 +21,7 @@ fn what_its_contact_has_open_no_more_is_forgotten_and_given_up_and_copies_of_it_
 
     let third = marked(4, mark(7, 7, 5));
     let out = mind.hear(b, Message::query(third.clone()));
-    let given_up = |reached| Tally { reached, copies: 2, lost: 2, ..Tally::default() };
+    let given_up = |reached| Tally { reached, copies: 2, lost: 2, ..passed_on() };
     assert_eq!(out[..2], [send(a, echo_of(&first, given_up(1))), send(c, echo_of(&further, given_up(0)))]);
     assert_eq!(passed_on_in(&out).0, [a, c]);
     assert_eq!((mind.held("seen"), mind.held("pending")), (3, 3), "what others have open stays");
@@ -118,7 +118,7 @@ fn a_copy_with_a_contact_goes_further_than_one_that_came_without_and_tells_that_
         let (links, onward) = mind.onward(b, &further);
         assert_eq!((links, onward.ttl, onward.contact), (vec![a], further.ttl - 1, further.contact));
         let out = mind.hear(a, echo_of(&onward, reached(1)));
-        let tally = Tally { copies: 1, silent: 1, ..reached(1) };
+        let tally = Tally { silent: 1, ..passed_on() };
         assert_eq!(out, [send(b, echo_of(&further, tally))]);
         // Offered again it gets that echo, and otherwise it is a duplicate.
         let again = mind.neighbor(2);
@@ -181,7 +181,7 @@ fn what_is_closed_is_lost_for_each_that_is_awaited_and_each_that_may_come_back()
     mind.onward(a, &copy);
     mind.closed(b);
     let out = mind.hear(a, Message::query(Query { ttl: 0, ..marked(2, mark(7, 1, 1)) }));
-    let tally = Tally { copies: 2, lost: 2, ..reached(1) };
+    let tally = Tally { copies: 2, lost: 2, ..passed_on() };
     assert_eq!(out[0], send(a, echo_of(&copy, tally)));
     assert_eq!(mind.held("queries"), 2);
     let client = mind.client(9);

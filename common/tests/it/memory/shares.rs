@@ -307,7 +307,7 @@ fn a_neighbor_has_its_share_of_what_waits_for_echoes_and_others_theirs() {
     mind.asked(client, 5);
     // One echo makes room for one.
     let (query, onward) = passed.remove(0);
-    let tally = Tally { reached: 2, copies: 1, ..Tally::default() };
+    let tally = Tally { reached: 2, ..passed_on() };
     assert_eq!(mind.hear(other, echo_of(&onward, reached(1))), [send(hasty.link, echo_of(&query, tally))]);
     let [next, surplus] = [hasty.forged(), hasty.forged()];
     mind.onward(hasty.link, &next);

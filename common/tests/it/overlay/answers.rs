@@ -64,11 +64,20 @@ fn an_address_that_names_no_client_is_not_dialled() {
     {
         let (mut mind, [neighbor, other]) = Mind::linked();
         let client = AnswerAddress { socket: address.parse().unwrap(), dialect: Dialect::Native };
-        let out = mind.hear(neighbor, Message::query(Query { client, ..query(5, 1, tea()) }));
-        assert!(matches!(out.as_slice(), [Output::Flood { links, .. }] if *links == [other]), "{address}: {out:?}");
+        // Whoever knows the way back is answered by it.
+        let came = Query { client, ttl: 0, ..query(5, 1, tea()) };
+        let tally = Tally { stopped: 1, ..answered() };
+        let out = mind.hear(neighbor, Message::query(came.clone()));
+        assert_eq!(out, [send(neighbor, own_brought(&came)), send(neighbor, echo_of(&came, tally))], "{address}");
+        let tally = Tally { stopped: 1, ..unanswered() };
+        assert_eq!(mind.echo(neighbor, &Query { contact: None, sequence: 6, ..came.clone() }), tally, "{address}");
         assert_eq!(mind.held("unanswered"), 1);
-        let tally = Tally { reached: 1, lost: 1, stopped: 1, ..Tally::default() };
-        assert_eq!(mind.echo(neighbor, &Query { client, ttl: 0, ..query(6, 1, tea()) }), tally, "{address}");
+        // It goes on to be answered by others, unless they would dial what nobody may.
+        let out = mind.hear(neighbor, Message::query(Query { ttl: 3, ..came }));
+        let onward: Vec<_> = out.iter().filter(|output| matches!(output, Output::Flood { .. })).collect();
+        let expected = if client.socket.port() == 0 { vec![] } else { vec![other] };
+        assert_eq!(onward.len(), expected.len(), "{address}: {out:?}");
+        assert!(onward.iter().all(|output| matches!(output, Output::Flood { links, .. } if *links == expected)));
     }
 }
 

@@ -118,7 +118,7 @@ fn a_copy_with_more_ttl_is_passed_on_again_and_never_answered_again() {
         assert_eq!(mind.hear(b, echo_of(&onward, reached(9))), []);
         assert_eq!(mind.hear(c, echo_of(&onward, reached(9))), []);
         let out = mind.hear(a, echo_of(&onward, Tally::default()));
-        let tally = Tally { reached: 1, copies: 2, stopped: -1, ..Tally::default() };
+        let tally = Tally { copies: 2, stopped: -1, ..passed_on() };
         assert_eq!(out, [send(b, echo_of(&second, tally))]);
 
         // With as much TTL as before it is a duplicate.
@@ -147,7 +147,7 @@ fn every_servent_gives_up_before_the_one_that_waits_for_it() {
     let client = mind.client(1);
     mind.hear(client, request(5));
     assert_eq!(mind.pass(ECHO_WAIT_MAX - TICK), []);
-    let tally = Tally { reached: 1, copies: 2, lost: 2, ..Tally::default() };
+    let tally = Tally { copies: 2, lost: 2, ..passed_on() };
     assert_eq!(mind.pass(TICK), [(TICK, send(client, finished(5, tally)))]);
     assert_eq!(mind.overlay.pending_count(), 0);
 }
@@ -166,7 +166,7 @@ fn a_copy_in_flight_on_a_link_that_fell_is_offered_again_when_the_link_returns()
     assert_eq!(mind.hear(again, servent_hello(3)), [send(again, own_hello()), offer]);
     // Each link is told its own: an echo over the one that fell is none.
     assert_eq!(mind.hear(c, echo_of(&onward, reached(7))), []);
-    let tally = Tally { reached: 3, copies: 3, ..Tally::default() };
+    let tally = Tally { reached: 3, copies: 3, ..passed_on() };
     assert_eq!(mind.hear(again, echo_of(&onward, reached(1))), [send(a, echo_of(&came, tally))]);
     assert_eq!(mind.overlay.pending_count(), 0);
     assert_eq!(mind.closed(again), []);
@@ -226,7 +226,7 @@ fn a_copy_offered_again_is_counted_beside_however_many_were_told_of() {
     let again = mind.stranger();
     mind.hear(again, servent_hello(2));
     let out = mind.hear(again, echo_of(onward, reached(1)));
-    let tally = Tally { reached: 2, copies: u64::MAX, ..Tally::default() };
+    let tally = Tally { reached: 2, copies: u64::MAX, ..passed_on() };
     assert_eq!(out, [send(a, echo_of(&came, tally))]);
 }
 
@@ -234,7 +234,7 @@ fn a_copy_offered_again_is_counted_beside_however_many_were_told_of() {
 fn a_copy_offered_again_gets_the_echo_of_the_first() {
     let came = Query { ttl: 2, ..query(5, 1, milk()) };
     let onward = Query { ttl: 1, hops: 2, ..came.clone() };
-    let tally = Tally { reached: 4, copies: 1, ..Tally::default() };
+    let tally = Tally { reached: 4, ..passed_on() };
     // The echo may have been lost on its way, or have found nobody to go to, or be still to come.
     for finished_when in ["before the link fell", "while it was down", "after it was back"] {
         let (mut mind, [a, b]) = Mind::linked();
@@ -321,7 +321,7 @@ fn a_tally_at_its_end_is_not_wrapped_into_a_whole_one() {
             "a neighbor leaves" => mind.hear(b, Message::Goodbye(Goodbye::Leaving))[1..].to_vec(),
             _ => mind.pass_and_see(ECHO_WAIT_MAX),
         };
-        let tally = Tally { reached: 1, copies: 2, lost: u64::MAX, ..Tally::default() };
+        let tally = Tally { copies: 2, lost: u64::MAX, ..passed_on() };
         assert_eq!(out, [send(client, finished(5, tally))], "{last}");
     }
 }

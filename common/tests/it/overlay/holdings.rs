@@ -58,6 +58,7 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
         ("pending", QUERIES_PENDING_MAX),
         ("echoes_kept", ECHOES_KEPT_MAX),
         ("offers_kept_bytes", OFFERS_KEPT_BYTES_MAX),
+        ("routes", ROUTES_KEPT_MAX),
         ("looks", LOOKS_MAX),
         ("sharing", NEIGHBORS_MAX),
         ("call_addresses", CALL_ADDRESSES_MAX),

@@ -142,9 +142,11 @@ fn bytes_that_are_no_message_cost_their_sender_the_link() {
             assert_eq!(mind.hear(link, Message::Ping), []);
         }
         let (mut mind, [neighbor]) = Mind::linked();
-        mind.hear(neighbor, Message::query(query(5, 1, tea())));
+        let came = query(5, 1, tea());
+        mind.hear(neighbor, Message::query(came.clone()));
         let (link, _) = mind.dialled(call(client_address(1)));
-        assert_eq!(mind.tell(Input::Malformed { link, error }), [Output::Close { link }], "no byte goes there");
+        let out = mind.tell(Input::Malformed { link, error });
+        assert_eq!(out, [Output::Close { link }, send(neighbor, own_brought(&came))], "no byte goes there");
     }
 }
 
@@ -158,7 +160,9 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
     let client = mind.client(1);
     let stranger = mind.stranger();
     mind.hear(asker, Message::query(Query { ttl: 0, ..query(5, 2, tea()) }));
-    mind.hear(asker, Message::query(Query { ttl: 0, ..query(6, 3, tea()) }));
+    let unanswered = Query { ttl: 0, ..query(6, 3, tea()) };
+    mind.hear(asker, Message::query(unanswered.clone()));
+    mind.hear(asker, Message::query(Query { ttl: 0, contact: None, ..query(7, 3, tea()) }));
     let (open, _) = mind.answer_link(2);
     let (silent, _) = mind.dialled(call(client_address(3)));
     // Something is pending for the client; it is told before the goodbye.
@@ -174,9 +178,12 @@ fn a_servent_that_leaves_says_goodbye_to_all() {
     assert!(!out.iter().any(to_silent), "an address that never spoke receives no byte");
     let closes = out.iter().filter(|output| matches!(output, Output::Close { .. })).count();
     assert_eq!(closes, 7, "each link once");
-    assert_eq!(mind.held("undelivered"), 1, "what waited for the client that did not speak");
-    let is_close = |output: &Output| matches!(output, Output::Close { link } if *link == client);
+    let place = |wanted: &dyn Fn(&Output) -> bool| out.iter().position(wanted).unwrap();
+    let goodbye_to = |link| place(&|output| *output == send(link, Message::Goodbye(Goodbye::Leaving)));
     let is_word =
         |output: &Output| matches!(output, Output::Send { link, message: Message::Finished(_) } if *link == client);
-    assert!(out.iter().position(is_word).unwrap() < out.iter().position(is_close).unwrap());
+    assert!(place(&is_word) < goodbye_to(client));
+    // What waited for the client that did not speak goes back, where there is a way.
+    assert!(place(&|output| *output == send(asker, own_brought(&unanswered))) < goodbye_to(asker));
+    assert_eq!(mind.held("undelivered"), 1);
 }
