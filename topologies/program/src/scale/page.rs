@@ -15,8 +15,8 @@ use sim::shapes::Shape;
 
 /// The bytes of a query for `kernel` and of its echo, with their lengths: the examples of docs/PROTOCOL.md, which a
 /// test of `common` compares with the code.
-const QUERY_BYTES: f64 = 34.0;
-const ECHO_BYTES: f64 = 30.0;
+const QUERY_BYTES: f64 = 46.0;
+const ECHO_BYTES: f64 = 41.0;
 /// Headers of IPv4 and TCP, where each message travels alone.
 const HEADER_BYTES: f64 = 40.0;
 
@@ -445,6 +445,19 @@ mod tests {
         }
         for (value, text) in [(12.0, "12 "), (59_733.0, "59.7 k"), (5.973e9, "5.97 G")] {
             assert_eq!(with_unit(value), text);
+        }
+    }
+
+    /// What the examples are is held by `common`, byte for byte.
+    #[test]
+    fn frames_are_as_long_as_the_examples_of_the_protocol() {
+        let page = include_str!("../../../../docs/PROTOCOL.md");
+        for (name, bytes) in [("query", QUERY_BYTES), ("echo", ECHO_BYTES)] {
+            let (_, example) = page.split_once(&format!("```hex\n# {name}\n")).expect("the example is there");
+            let (example, _) = example.split_once("```").expect("it ends");
+            // What the bytes mean stands two blanks or more behind them.
+            let words = example.lines().filter_map(|line| line.split("  ").next()).flat_map(str::split_whitespace);
+            assert!((words.count() as f64 - bytes).abs() < 1e-9, "{name}");
         }
     }
 
