@@ -265,18 +265,18 @@ impl Overlay {
     ) -> Option<Arc<BroughtAnswer>> {
         let answer = search::answer(query, &self.store, self.rooms.links.neighbor_addresses())?;
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
-        let sent = match asker {
+        let way = match asker {
             Asker::Client { link } if query.client.dialect.manners().answers == Bringing::Kept => {
                 if self.rooms.links.understands(link, answer.body.needs()) {
                     out.send(link, Message::Answer(answer));
-                    Sent::Direct
+                    AnswerWay::Direct
                 } else {
-                    Sent::Nowhere
+                    AnswerWay::Nowhere
                 }
             }
             _ => self.answer_elsewhere(now, asker, query, answer, out),
         };
-        if sent == Sent::Nowhere {
+        if way == AnswerWay::Nowhere {
             log::debug!(
                 target: QUERY_LOG,
                 "{} answer dropped: a limit or a rule keeps it from its client, or that would not understand it",
@@ -289,7 +289,7 @@ impl Overlay {
             tally.answer_sum = tally.answer_sum.wrapping_add(self.id.mark());
             self.rooms.rare.make().counters.answered += 1;
         }
-        if let Sent::Back(answer) = sent { Some(answer) } else { None }
+        if let AnswerWay::Back(answer) = way { Some(answer) } else { None }
     }
 
     /// Answers a client that did not ask over a link of its own here: it is dialled, or the answer goes back.
@@ -300,7 +300,7 @@ impl Overlay {
         query: &Query,
         answer: Answer,
         out: &mut Outbox<'_>,
-    ) -> Sent {
+    ) -> AnswerWay {
         let copy = self.copy_that_may_be_answered(asker, query, answer.body.needs());
         // In a dialect that carries no answers back, whoever is dialled is dialled wherever the copy came from.
         let client = query.client;
@@ -309,23 +309,23 @@ impl Overlay {
                 || asker.link().is_none_or(|link| self.rooms.links.means_the_same_here(link, client)));
         let answer = if is_dialled {
             match self.rooms.rare.make().deliver(now, query.client, delivery::letter(now, answer, copy), out) {
-                None => return Sent::Direct,
+                None => return AnswerWay::Direct,
                 Some(Letter { message: Message::Answer(answer), .. }) => answer,
-                Some(_) => return Sent::Nowhere,
+                Some(_) => return AnswerWay::Nowhere,
             }
         } else {
             answer
         };
-        let Some(copy) = copy else { return Sent::Nowhere };
+        let Some(copy) = copy else { return AnswerWay::Nowhere };
         let answer = self.brought(answer);
         self.send_onward(copy, Onward::To { asker, id: query.id() }, Arc::clone(&answer), out);
-        Sent::Back(answer)
+        AnswerWay::Back(answer)
     }
 }
 
 /// Which way an answer went.
 #[derive(Debug, PartialEq, Eq)]
-enum Sent {
+enum AnswerWay {
     Direct,
     Back(Arc<BroughtAnswer>),
     Nowhere,

@@ -65,7 +65,7 @@ enum Body<'a> {
         sequence: u64,
         asked: [u8; 8],
         hops: u8,
-        body: WireAnswer<'a>,
+        body: WireBody<'a>,
     },
     Echo {
         sequence: u64,
@@ -126,12 +126,6 @@ enum WireContact {
 }
 
 #[derive(Encode, BorrowDecode)]
-enum WireAnswer<'a> {
-    Value(&'a [u8]),
-    Place { path: Vec<SocketAddr>, neighbors: Vec<SocketAddr> },
-}
-
-#[derive(Encode, BorrowDecode)]
 struct WireBrought<'a> {
     id: [u8; 16],
     from: SocketAddr,
@@ -139,6 +133,7 @@ struct WireBrought<'a> {
     body: WireBody<'a>,
 }
 
+/// What is announced can only be brought.
 #[derive(Encode, BorrowDecode)]
 enum WireBody<'a> {
     Value(&'a [u8]),
@@ -293,12 +288,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
             sequence: answer.sequence,
             asked: answer.asked.ok_or_else(|| unspeakable("an answer that does not say to what"))?.0.to_be_bytes(),
             hops: answer.hops,
-            body: match &answer.body {
-                AnswerBody::Value(value) => WireAnswer::Value(value),
-                AnswerBody::Place { path, neighbors } => {
-                    WireAnswer::Place { path: path_to_wire(path, u8::MAX), neighbors: neighbors.clone() }
-                }
-            },
+            body: body_to_wire(&answer.body),
         },
         Message::Echo(echo) => Body::Echo {
             sequence: echo.id.sequence,
@@ -362,9 +352,11 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             sequence,
             asked: Some(AskHash(u64::from_be_bytes(asked))),
             hops,
-            body: match body {
-                WireAnswer::Value(value) => value_from_wire(value, VALUE_BYTES_MAX)?,
-                WireAnswer::Place { path, neighbors } => place_from_wire(path, neighbors)?,
+            body: match body_from_wire(body, VALUE_BYTES_MAX)? {
+                BroughtBody::Whole(body) => body,
+                BroughtBody::Announced(_) => {
+                    return Err("an answer that announces a value and does not bring it".to_owned());
+                }
             },
         }),
         Body::Echo { sequence, client, ttl, tally } => Message::Echo(Echo {
@@ -439,36 +431,38 @@ fn brought_to_wire(answer: &BroughtAnswer) -> WireBrought<'_> {
         from: answer.from,
         hops: answer.hops,
         body: match &answer.body {
-            BroughtBody::Whole(AnswerBody::Value(value)) => WireBody::Value(value),
-            BroughtBody::Whole(AnswerBody::Place { path, neighbors }) => {
-                WireBody::Place { path: path_to_wire(path, u8::MAX), neighbors: neighbors.clone() }
-            }
+            BroughtBody::Whole(body) => body_to_wire(body),
             BroughtBody::Announced(bytes_count) => WireBody::Announced(*bytes_count),
         },
     }
 }
 
 fn brought_from_wire(answer: WireBrought<'_>) -> Result<Arc<BroughtAnswer>, String> {
-    let body = match answer.body {
-        WireBody::Value(value) => BroughtBody::Whole(value_from_wire(value, BROUGHT_BYTES_MAX)?),
-        WireBody::Place { path, neighbors } => BroughtBody::Whole(place_from_wire(path, neighbors)?),
-        WireBody::Announced(bytes_count) => BroughtBody::Announced(bytes_count),
-    };
+    let body = body_from_wire(answer.body, BROUGHT_BYTES_MAX)?;
     let (id, from) = (ServentId(u128::from_be_bytes(answer.id)), canonical(answer.from));
     Ok(Arc::new(BroughtAnswer { id, from, hops: answer.hops, body }))
 }
 
-fn value_from_wire(value: &[u8], bytes_max: usize) -> Result<AnswerBody, String> {
-    if value.len() > bytes_max {
-        return Err(format!("a value of {} bytes, where {bytes_max} is the most", value.len()));
+fn body_to_wire(body: &AnswerBody) -> WireBody<'_> {
+    match body {
+        AnswerBody::Value(value) => WireBody::Value(value),
+        AnswerBody::Place { path, neighbors } => {
+            WireBody::Place { path: path_to_wire(path, u8::MAX), neighbors: neighbors.clone() }
+        }
     }
-    Ok(AnswerBody::Value(value.to_vec()))
 }
 
-fn place_from_wire(path: Vec<SocketAddr>, neighbors: Vec<SocketAddr>) -> Result<AnswerBody, String> {
-    Ok(AnswerBody::Place {
-        path: addresses_from_wire(path, PATH_ADDRESSES_MAX)?.into(),
-        neighbors: addresses_from_wire(neighbors, NEIGHBORS_MAX)?,
+fn body_from_wire(body: WireBody<'_>, value_bytes_max: usize) -> Result<BroughtBody, String> {
+    Ok(match body {
+        WireBody::Value(value) if value.len() > value_bytes_max => {
+            return Err(format!("a value of {} bytes, where {value_bytes_max} is the most", value.len()));
+        }
+        WireBody::Value(value) => BroughtBody::Whole(AnswerBody::Value(value.to_vec())),
+        WireBody::Place { path, neighbors } => BroughtBody::Whole(AnswerBody::Place {
+            path: addresses_from_wire(path, PATH_ADDRESSES_MAX)?.into(),
+            neighbors: addresses_from_wire(neighbors, NEIGHBORS_MAX)?,
+        }),
+        WireBody::Announced(bytes_count) => BroughtBody::Announced(bytes_count),
     })
 }
 

@@ -172,7 +172,7 @@ fn one_more_of_a_kind_costs_what_is_said() {
     let rows: [(&str, Counts<'_>, &[&str]); 11] = [
         ("| `Message` |", &is_arm, &["Message::Finished", "Body::Finished"]),
         ("| `Ask` |", &is_arm, &["Ask::Topology"]),
-        ("| `AnswerBody` |", &is_arm, &["AnswerBody::Place", "WireAnswer::Place"]),
+        ("| `AnswerBody` |", &is_arm, &["AnswerBody::Place", "WireBody::Place"]),
         ("| `Output` about links |", &is_arm, &["Output::Rest"]),
         ("| `Outside`,", &is_arm, &["Outside::Dial"]),
         ("| `Dial`,", &is_arm, &["Dial::Neighbor"]),

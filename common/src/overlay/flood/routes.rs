@@ -5,10 +5,10 @@
 //! kept here outlives that, for [`ROUTE_KEPT`] and no longer.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::{HashMap, RandomState};
 
 use super::arrival::Asker;
 use super::outgoing::Outgoing;
+use super::slots::{Called, Slots};
 use crate::limits::{ROUTE_KEPT, ROUTES_KEPT_MAX};
 use crate::overlay::copy_name::CopyName;
 use crate::query::QueryId;
@@ -17,6 +17,7 @@ use crate::time::Time;
 /// Where answers to a copy go.
 #[derive(Debug)]
 pub(super) struct Route {
+    copy: CopyName,
     /// Who sent the copy.
     pub(super) asker: Asker,
     pub(super) id: QueryId,
@@ -25,11 +26,18 @@ pub(super) struct Route {
     until: Time,
 }
 
+impl Called for Route {
+    type Name = CopyName;
+
+    fn name(&self) -> &CopyName {
+        &self.copy
+    }
+}
+
 /// All that are kept.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    /// The names are chosen by strangers, so they are hashed under a secret.
-    by_copy: HashMap<CopyName, Route, RandomState>,
+    kept: Slots<Route>,
     /// In the order in which they go. One that was replaced is here twice.
     order: VecDeque<(Time, CopyName)>,
 }
@@ -41,14 +49,18 @@ impl Routes {
         while self.order.len() >= ROUTES_KEPT_MAX {
             self.forget_oldest();
         }
+        if let Some(before) = self.kept.find(&copy) {
+            self.kept.remove(before);
+        }
         let until = now + ROUTE_KEPT;
         self.order.push_back((until, copy));
-        self.by_copy.insert(copy, Route { asker, id, out, until });
+        self.kept.insert(Route { copy, asker, id, out, until });
     }
 
     /// The way of answers to this copy, as long as it is kept.
     pub(super) fn get_mut(&mut self, now: Time, copy: CopyName) -> Option<&mut Route> {
-        self.by_copy.get_mut(&copy).filter(|route| route.until > now)
+        let slot = self.kept.find(&copy)?;
+        self.kept.get_mut(slot).filter(|route| route.until > now)
     }
 
     /// Forgets those that were kept for long enough.
@@ -56,7 +68,8 @@ impl Routes {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             self.forget_oldest();
         }
-        if self.order.is_empty() && self.by_copy.capacity() > 0 {
+        // What was kept once may have been much.
+        if self.order.is_empty() && self.order.capacity() > 0 {
             *self = Routes::default();
         }
     }
@@ -67,16 +80,14 @@ impl Routes {
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        let out = self.by_copy.values().map(|route| route.out.memory_bytes()).sum::<usize>();
-        let order = self.order.capacity() * size_of::<(Time, CopyName)>();
-        self.by_copy.capacity() * size_of::<(CopyName, Route)>() + order + out
+        let out = self.kept.iter().map(|(_, route)| route.out.memory_bytes()).sum::<usize>();
+        self.kept.memory_bytes() + self.order.capacity() * size_of::<(Time, CopyName)>() + out
     }
 
     fn forget_oldest(&mut self) {
         let Some((until, copy)) = self.order.pop_front() else { return };
-        if self.by_copy.get(&copy).is_some_and(|route| route.until == until) {
-            self.by_copy.remove(&copy);
-        }
+        let slot = self.kept.find(&copy).filter(|slot| self.kept.get(*slot).is_some_and(|route| route.until == until));
+        slot.map(|slot| self.kept.remove(slot));
     }
 }
 
