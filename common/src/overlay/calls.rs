@@ -63,6 +63,8 @@ struct Call {
     failures: u32,
     /// Failed tries in a row.
     tries: u32,
+    /// Whether a letter has waited in vain for the dial that is under way.
+    is_late: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,8 @@ impl Default for Calls {
 
 impl Calls {
     /// Has something said to whoever is called, now or once it has been reached. It is given back when a limit refuses it,
-    /// when it is known that it would not be understood there, or when the address rests and it has another way.
+    /// when it is known that it would not be understood there, or when it has another way and the address rests or is being
+    /// dialled for longer than one like it waits.
     pub(super) fn bring(
         &mut self,
         now: Time,
@@ -111,8 +114,8 @@ impl Calls {
         news: &mut News,
     ) -> Option<Letter> {
         let needed = letter.message.needs();
-        match self.calls.get(&callee).map(|call| call.state) {
-            Some(State::Open { link, features }) => {
+        match self.calls.get(&callee).map(|call| (call.state, call.is_late)) {
+            Some((State::Open { link, features }, _)) => {
                 if !features.include(needed) {
                     return Some(letter);
                 }
@@ -120,7 +123,9 @@ impl Calls {
                 self.set_timer(callee, Some(now + callee.errand.customs().kept));
                 return None;
             }
-            Some(State::Resting) if letter.answers.is_some() => return Some(letter),
+            Some((State::Resting, _) | (State::Dialling(_) | State::Silent(..), true)) if letter.answers.is_some() => {
+                return Some(letter);
+            }
             _ => {}
         }
         // Whoever says nothing there has offered nothing.
@@ -403,6 +408,7 @@ impl Calls {
     fn ask_for_dial(&mut self, callee: Callee) {
         let Some(call) = self.calls.get_mut(&callee) else { return };
         call.state = State::Waiting;
+        call.is_late = false;
         self.dials.ask(callee, call.failures > 0);
     }
 
@@ -486,6 +492,7 @@ impl Calls {
         call.queue = waiting;
         let bytes_count: usize = late.iter().map(|letter| letter.message.bytes_count()).sum();
         call.queued_bytes -= bytes_count;
+        call.is_late |= matches!(call.state, State::Dialling(_) | State::Silent(..));
         let is_waiting_in_vain = call.state == State::Waiting && call.queue.is_empty();
         let has_failed = call.failures > 0;
         self.queued_bytes.give_back(Network::of(callee), bytes_count);
@@ -595,6 +602,7 @@ impl Call {
             wait: None,
             failures: 0,
             tries: 0,
+            is_late: false,
         }
     }
 }
