@@ -66,9 +66,10 @@ pub const TARGETS: [Target; 11] = [
     door("declared", "made sense", 4 * KIB, KIB * KIB, 256, 500, targets::declared::run),
     door("escaped", "needed an escape", 4 * KIB, 16 * KIB, 32, 20_000, targets::escaped::run),
     door("overlay", "moved a query", 4 * KIB, 64 * KIB, 256, 5_000, targets::overlay::run),
-    // Two bytes ask a query, which is then kept by the mind and by the driver.
-    door("session", "ended a query", 4 * KIB, 64 * KIB, 512, 20_000, targets::session::run),
-    door("exchange", "heard a message", 4 * KIB, 64 * KIB, 256, 5_000, targets::exchange::run),
+    // Two bytes ask a query, which is then kept by the mind and by the driver, in tables that double.
+    door("session", "ended a query", 4 * KIB, 64 * KIB, 768, 20_000, targets::session::run),
+    // Bytes that are no message may announce a list of addresses, as in the targets of the decoder.
+    door("exchange", "heard a message", 4 * KIB, FRAME_BYTES_MAX + 64 * KIB, 256, 5_000, targets::exchange::run),
 ];
 
 const fn door(
