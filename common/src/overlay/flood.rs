@@ -218,7 +218,7 @@ impl Flood {
             self.keep(now, place, pass, bringer, brought.as_ref());
             return Passing::On { copies, finished: Some(report) };
         }
-        pass.out = Outgoing::awaiting(&echoing);
+        pass.out = Outgoing::awaiting(echoing);
         self.begin(place, pass, bringer, until, &query);
         if let Some(answer) = brought {
             self.memory.keep_brought(place, report_ttl, &answer);

@@ -5,19 +5,14 @@
 use crate::limits::{BROUGHT_PER_LINK_MAX, BROUGHT_PER_QUERY_MAX};
 use crate::link::LinkId;
 
-/// One of those links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sent {
-    link: LinkId,
-    brought_count: u32,
-}
-
 /// Those links.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outgoing {
     /// Those whose echo is awaited come first.
-    sent: Vec<Sent>,
+    links: Vec<LinkId>,
     awaited_count: usize,
+    /// How many answers came over which of them. Most queries have none, or one.
+    brought: Vec<(LinkId, usize)>,
 }
 
 /// Why an answer that came back goes no further.
@@ -31,28 +26,27 @@ pub(super) enum Astray {
 
 impl Outgoing {
     /// A copy goes out on these links, and each will echo.
-    pub(super) fn awaiting(links: &[LinkId]) -> Outgoing {
-        let sent = links.iter().map(|link| Sent { link: *link, brought_count: 0 }).collect::<Vec<_>>();
-        Outgoing { awaited_count: sent.len(), sent }
+    pub(super) fn awaiting(links: Vec<LinkId>) -> Outgoing {
+        Outgoing { awaited_count: links.len(), links, brought: Vec::new() }
     }
 
     /// The same copy goes out on one more.
     pub(super) fn add(&mut self, link: LinkId) {
-        self.sent.push(Sent { link, brought_count: 0 });
-        let last = self.sent.len() - 1;
-        self.sent.swap(self.awaited_count, last);
+        self.links.push(link);
+        let last = self.links.len() - 1;
+        self.links.swap(self.awaited_count, last);
         self.awaited_count += 1;
     }
 
     pub(super) fn awaits(&self, link: LinkId) -> bool {
-        self.awaited().any(|awaited| awaited == link)
+        self.awaited().contains(&link)
     }
 
     /// The echo of this link is awaited no more: it came, or is given up. False where it was not awaited.
     pub(super) fn end(&mut self, link: LinkId) -> bool {
-        let Some(place) = self.awaited().position(|awaited| awaited == link) else { return false };
+        let Some(place) = self.awaited().iter().position(|awaited| *awaited == link) else { return false };
         self.awaited_count -= 1;
-        self.sent.swap(place, self.awaited_count);
+        self.links.swap(place, self.awaited_count);
         true
     }
 
@@ -67,22 +61,28 @@ impl Outgoing {
 
     /// Counts an answer that came back over a link.
     pub(super) fn on_brought(&mut self, link: LinkId) -> Result<(), Astray> {
-        let total: usize = self.sent.iter().map(|sent| sent.brought_count as usize).sum();
-        let sent = self.sent.iter_mut().find(|sent| sent.link == link).ok_or(Astray::NotAsked)?;
-        if total >= BROUGHT_PER_QUERY_MAX || sent.brought_count as usize >= BROUGHT_PER_LINK_MAX {
+        if !self.links.contains(&link) {
+            return Err(Astray::NotAsked);
+        }
+        let total: usize = self.brought.iter().map(|(_, count)| count).sum();
+        let by_link = self.brought.iter_mut().find(|(other, _)| *other == link);
+        if total >= BROUGHT_PER_QUERY_MAX || by_link.as_ref().is_some_and(|(_, count)| *count >= BROUGHT_PER_LINK_MAX) {
             return Err(Astray::TooMany);
         }
-        sent.brought_count += 1;
+        match by_link {
+            Some((_, count)) => *count += 1,
+            None => self.brought.push((link, 1)),
+        }
         Ok(())
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.sent.capacity() * size_of::<Sent>()
+        self.links.capacity() * size_of::<LinkId>() + self.brought.capacity() * size_of::<(LinkId, usize)>()
     }
 
-    fn awaited(&self) -> impl Iterator<Item = LinkId> {
-        self.sent.iter().take(self.awaited_count).map(|sent| sent.link)
+    fn awaited(&self) -> &[LinkId] {
+        self.links.get(..self.awaited_count).unwrap_or_default()
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn each_link_is_awaited_until_it_has_echoed_and_stays_one_of_those_it_went_out_on() {
-        let mut out = Outgoing::awaiting(&LINKS);
+        let mut out = Outgoing::awaiting(LINKS.to_vec());
         for (left, link) in [(2, LINKS[1]), (1, LINKS[0])] {
             assert!(out.awaits(link) && out.end(link) && !out.end(link) && !out.awaits(link));
             assert_eq!((out.awaited_count(), out.on_brought(link)), (left, Ok(())));
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn no_link_brings_more_than_half_of_what_all_may() {
-        let mut out = Outgoing::awaiting(&LINKS);
+        let mut out = Outgoing::awaiting(LINKS.to_vec());
         let bring = |out: &mut Outgoing, link| (0..).find(|_| out.on_brought(link).is_err()).unwrap_or_default();
         assert_eq!(bring(&mut out, LINKS[0]), BROUGHT_PER_LINK_MAX);
         assert_eq!(bring(&mut out, LINKS[2]), BROUGHT_PER_QUERY_MAX - BROUGHT_PER_LINK_MAX);

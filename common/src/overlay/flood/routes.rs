@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 
 use super::arrival::Asker;
 use super::outgoing::Outgoing;
-use super::slots::{Called, Slots};
+use super::slots::SlotIndex;
 use crate::limits::{ROUTE_KEPT, ROUTES_KEPT_MAX};
+use crate::on_demand::OnDemand;
 use crate::overlay::copy_name::CopyName;
 use crate::query::QueryId;
 use crate::time::Time;
@@ -26,68 +27,100 @@ pub(super) struct Route {
     until: Time,
 }
 
-impl Called for Route {
-    type Name = CopyName;
-
-    fn name(&self) -> &CopyName {
-        &self.copy
-    }
-}
-
-/// All that are kept.
+/// All that are kept. Many are, and few are ever asked for: so what it takes to find one is made when the first is.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    kept: Slots<Route>,
-    /// In the order in which they go. One that was replaced is here twice.
-    order: VecDeque<(Time, CopyName)>,
+    /// In the order in which they go.
+    kept: VecDeque<Route>,
+    /// The number of the first of them; those behind it follow, and begin anew after the last there is.
+    first: u32,
+    /// Their numbers, once one was asked for.
+    index: OnDemand<SlotIndex>,
 }
 
 impl Routes {
     /// Keeps the way of answers to a copy that was just echoed. The oldest goes for it if need be.
     pub(super) fn keep(&mut self, now: Time, copy: CopyName, asker: Asker, id: QueryId, out: Outgoing) {
         self.forget_old(now);
-        while self.order.len() >= ROUTES_KEPT_MAX {
+        if self.kept.len() >= ROUTES_KEPT_MAX {
             self.forget_oldest();
         }
-        if let Some(before) = self.kept.find(&copy) {
-            self.kept.remove(before);
+        self.kept.push_back(Route { copy, asker, id, out, until: now + ROUTE_KEPT });
+        if self.index.get().is_some() {
+            self.index_one(self.kept.len() - 1);
         }
-        let until = now + ROUTE_KEPT;
-        self.order.push_back((until, copy));
-        self.kept.insert(Route { copy, asker, id, out, until });
     }
 
     /// The way of answers to this copy, as long as it is kept.
     pub(super) fn get_mut(&mut self, now: Time, copy: CopyName) -> Option<&mut Route> {
-        let slot = self.kept.find(&copy)?;
-        self.kept.get_mut(slot).filter(|route| route.until > now)
+        if self.index.get().is_none() {
+            self.index.make();
+            (0..self.kept.len()).for_each(|place| self.index_one(place));
+        }
+        let place = self.find(copy)?;
+        self.kept.get_mut(place).filter(|route| route.until > now)
     }
 
     /// Forgets those that were kept for long enough.
     pub(super) fn forget_old(&mut self, now: Time) {
-        while self.order.front().is_some_and(|(until, _)| *until <= now) {
+        while self.kept.front().is_some_and(|route| route.until <= now) {
             self.forget_oldest();
         }
         // What was kept once may have been much.
-        if self.order.is_empty() && self.order.capacity() > 0 {
+        if self.kept.is_empty() && (self.kept.capacity() > 0 || self.index.get().is_some()) {
             *self = Routes::default();
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.kept.len()
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        let out = self.kept.iter().map(|(_, route)| route.out.memory_bytes()).sum::<usize>();
-        self.kept.memory_bytes() + self.order.capacity() * size_of::<(Time, CopyName)>() + out
+        let out = self.kept.iter().map(|route| route.out.memory_bytes()).sum::<usize>();
+        let index = self.index.get().map_or(0, SlotIndex::memory_bytes);
+        self.kept.capacity() * size_of::<Route>() + index + out
+    }
+
+    /// Where the latest of this copy is.
+    fn find(&self, copy: CopyName) -> Option<usize> {
+        let is_it = |number| self.numbered(number).is_some_and(|route| route.copy == copy);
+        self.index.get()?.find(&copy, is_it).map(|number| self.place_of(number))
+    }
+
+    /// Has one be found, and none before it of the same copy.
+    fn index_one(&mut self, place: usize) {
+        let Some(copy) = self.kept.get(place).map(|route| route.copy) else { return };
+        let before = self.find(copy);
+        let (number, before) = (self.number_of(place), before.map(|before| self.number_of(before)));
+        let Routes { kept, first, index } = self;
+        let Some(index) = index.get_mut() else { return };
+        if let Some(before) = before {
+            index.remove(before, &copy);
+        }
+        index.insert(number, |number| kept.get(number.wrapping_sub(*first) as usize).map(|route| &route.copy));
     }
 
     fn forget_oldest(&mut self) {
-        let Some((until, copy)) = self.order.pop_front() else { return };
-        let slot = self.kept.find(&copy).filter(|slot| self.kept.get(*slot).is_some_and(|route| route.until == until));
-        slot.map(|slot| self.kept.remove(slot));
+        let Some(route) = self.kept.pop_front() else { return };
+        if let Some(index) = self.index.get_mut() {
+            index.remove(self.first, &route.copy);
+        }
+        self.first = self.first.wrapping_add(1);
+    }
+
+    fn numbered(&self, number: u32) -> Option<&Route> {
+        self.kept.get(self.place_of(number))
+    }
+
+    fn place_of(&self, number: u32) -> usize {
+        number.wrapping_sub(self.first) as usize
+    }
+
+    fn number_of(&self, place: usize) -> u32 {
+        // There are fewer than can be numbered.
+        self.first.wrapping_add(u32::try_from(place).unwrap_or_default())
     }
 }
 
@@ -130,6 +163,11 @@ mod tests {
         assert_eq!((routes.len(), at(&mut routes, end, 1)), (1, Some(asker(9))));
         routes.forget_old(half + ROUTE_KEPT);
         assert_eq!((routes.len(), routes.memory_bytes()), (0, 0));
+        // Numbers begin anew.
+        routes.first = u32::MAX - 1;
+        (0..4).for_each(|number| keep(&mut routes, start, number, number));
+        let found: Vec<_> = (0..5).map(|number| at(&mut routes, start, number)).collect();
+        assert_eq!(found, [Some(asker(0)), Some(asker(1)), Some(asker(2)), Some(asker(3)), None]);
     }
 
     #[test]

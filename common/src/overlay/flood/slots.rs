@@ -1,7 +1,7 @@
 //! Where things are kept that come and go in any order, and how they are found by what strangers call them.
 //!
 //! A slot is used again once it is free, and does not say so: whoever may name one too late notes more than its number
-//! ([`QueryPlace`]). What is kept, for how long and how many there may be is for `seen` and `contacts` to say.
+//! ([`QueryPlace`]). Whoever keeps things otherwise has the index alone. What is kept, for how long and how many there may be is for `seen` and `contacts` to say.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
@@ -122,31 +122,31 @@ impl<T: Called> Slots<T> {
 
 /// Numbers of slots, by the hash of what is found in them. That comes from the network, hence the keyed hash.
 #[derive(Debug, Default)]
-struct SlotIndex {
+pub(super) struct SlotIndex {
     table: HashTable<u32>,
     hasher: RandomState,
 }
 
 impl SlotIndex {
     /// The slot with this name, where `is_it` says so of its number.
-    fn find(&self, name: &impl Hash, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(super) fn find(&self, name: &impl Hash, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         self.table.find(self.hasher.hash_one(name), |slot| is_it(*slot)).copied()
     }
 
-    fn insert<'a, Name: Hash + 'a>(&mut self, slot: u32, name_of: impl Fn(u32) -> Option<&'a Name>) {
+    pub(super) fn insert<'a, Name: Hash + 'a>(&mut self, slot: u32, name_of: impl Fn(u32) -> Option<&'a Name>) {
         let SlotIndex { table, hasher } = self;
         // Those that are indexed have one.
         let hash_of = |slot: &u32| name_of(*slot).map_or(0, |name| hasher.hash_one(name));
         table.insert_unique(hash_of(&slot), slot, hash_of);
     }
 
-    fn remove(&mut self, slot: u32, name: &impl Hash) {
+    pub(super) fn remove(&mut self, slot: u32, name: &impl Hash) {
         if let Ok(found) = self.table.find_entry(self.hasher.hash_one(name), |other| *other == slot) {
             found.remove();
         }
     }
 
-    fn memory_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         size_of::<SlotIndex>() + self.table.allocation_size()
     }
 }
