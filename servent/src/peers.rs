@@ -86,7 +86,7 @@ impl Peers {
     /// A dial is over: the socket has become writable, or has failed.
     fn on_dial_over(&mut self, now: Time, link: LinkId, dial: Dial, inputs: &mut Inputs) {
         let socket = self.connections.socket(link).ok_or(io::ErrorKind::NotConnected.into());
-        match socket.and_then(finish_connect) {
+        match socket.and_then(sockets::finish_dial) {
             Ok(()) => {
                 self.exchange.on_connected(link);
                 inputs.push_back(Input::Opened { link, opening: Opening::Dialled(dial) });
@@ -154,15 +154,4 @@ impl Peers {
 fn dial_failed(dial: Dial, error: &io::Error) -> Input {
     let refused = error.kind() == io::ErrorKind::ConnectionRefused;
     Input::DialFailed { dial, refused, reason: error.to_string() }
-}
-
-fn finish_connect(stream: &TcpStream) -> io::Result<()> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
-    // Dialling a free port of this machine can, by chance, use that very port as its own: TCP's simultaneous open.
-    if stream.local_addr()? == stream.peer_addr()? {
-        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens there"));
-    }
-    sockets::prepare(stream)
 }

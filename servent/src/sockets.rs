@@ -124,8 +124,8 @@ pub fn dial_from(own: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> 
     from_own().or_else(|_| dial(address))
 }
 
-/// Begins to connect and does not wait. The connect is over when the socket is writable; [`TcpStream::take_error`] then
-/// tells how it went.
+/// Begins to connect and does not wait. The connect is over when the socket is writable; [`finish_dial`] then tells how it
+/// went.
 pub fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     begin_connect(open_for_dial(address)?, address)
 }
@@ -145,6 +145,18 @@ fn begin_connect(socket: Socket, address: SocketAddr) -> io::Result<TcpStream> {
         Err(error) => return Err(error),
     }
     Ok(socket.into())
+}
+
+/// A dial is over. Gives the connection the options all of ours have, or says why there is none.
+pub fn finish_dial(stream: &TcpStream) -> io::Result<()> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    // Dialling a free port of this machine can, by chance, use that very port as its own: TCP's simultaneous open.
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens there"));
+    }
+    prepare(stream)
 }
 
 /// Gives a connection that stands, dialled or accepted, the options all of ours have.
