@@ -28,8 +28,10 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 /// events wait to be taken, or 4 MiB of values, nothing is read either; more are kept only of what needs no reading: the
 /// end of each query that is pending.
 ///
-/// Everybody who answers connects: up to 4,096 connections at once, for each of which the process needs a descriptor. The
-/// limit on these is its own to raise; where it is reached, [`Event::NotListening`] says so.
+/// Whoever answers connects, where that can be: up to 4,096 connections at once, for each of which the process needs a
+/// descriptor. The limit on these is its own to raise; where it is reached, [`Event::NotListening`] says so. What cannot be
+/// dialled comes back by way of the contact, and the client itself connects to whoever has a value that is too long for
+/// that, to 16 at once. [`Client::connect_without_port`] has everything come back.
 ///
 /// # Time
 ///
@@ -91,7 +93,7 @@ impl Client {
     ///
     /// Where there is no servent at any of the addresses, or this machine cannot connect or listen.
     pub fn connect(contact: &str) -> Result<Client, ConnectError> {
-        Client::connect_from(contact, 0)
+        Client::connect_with(contact, Some(0))
     }
 
     /// As [`connect`](Client::connect), with the port to hear answers on: servents connect to it, so it has to be one that
@@ -101,6 +103,21 @@ impl Client {
     ///
     /// As [`connect`](Client::connect), and where that port is in use.
     pub fn connect_from(contact: &str, answer_port: u16) -> Result<Client, ConnectError> {
+        Client::connect_with(contact, Some(answer_port))
+    }
+
+    /// As [`connect`](Client::connect), and opens no port: nobody is to connect to this machine, be it that nobody can. All
+    /// answers come back the way the query went ([`Via::Back`](crate::Via::Back)), and a query of which something was lost is
+    /// over at once, because nothing of it is on its way any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Client::connect), and where the contact brings no answers back: it is older than that, or speaks TP3.
+    pub fn connect_without_port(contact: &str) -> Result<Client, ConnectError> {
+        Client::connect_with(contact, None)
+    }
+
+    fn connect_with(contact: &str, answer_port: Option<u16>) -> Result<Client, ConnectError> {
         let contact = sockets::resolve(contact).map_err(|error| ConnectError::unresolved(contact, error))?;
         let network = Sockets::attach(&contact, answer_port)?;
         Ok(Client { network, contact })
@@ -264,9 +281,9 @@ impl Client {
         self.network.contact_address()
     }
 
-    /// Where answers are heard, as the contact sees it.
+    /// Where answers are heard that servents connect to bring, as the contact sees it; nowhere, where no port was opened.
     #[must_use]
-    pub fn answers_at(&self) -> SocketAddr {
+    pub fn answers_at(&self) -> Option<SocketAddr> {
         self.network.answers_at()
     }
 
@@ -329,11 +346,11 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX, COPY_YOUNG_MAX};
+    use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX, COPY_YOUNG_MAX, FETCHES_MAX};
 
     #[test]
     fn the_numbers_in_what_is_said_of_it_are_those_of_the_limits() {
         assert_eq!((COPIES_OPEN_MAX, COPY_YOUNG_MAX.as_millis()), (256, 100));
-        assert_eq!((CLIENT_PENDING_MAX, CLIENT_CONNECTIONS_MAX), (16_384, 4_096));
+        assert_eq!((CLIENT_PENDING_MAX, CLIENT_CONNECTIONS_MAX, FETCHES_MAX), (16_384, 4_096, 16));
     }
 }

@@ -29,6 +29,14 @@ pub enum ConnectError {
         /// What is the matter; where it has several addresses, at each.
         reason: String,
     },
+    /// Without an answer port all answers come back by way of the contact, and this one speaks a dialect in which none do.
+    #[error(
+        "contact {contact} speaks a dialect in which no answers come back: it can only be asked with an answer port"
+    )]
+    NoWayBack {
+        /// The contact as it was named.
+        contact: String,
+    },
     /// What was given to [`Client::interrupt_on`](crate::Client::interrupt_on) is readable, and there was no contact yet.
     #[error("no servent at contact {contact}: {reason}")]
     Interrupted {

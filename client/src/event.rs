@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::query::AnswerBody;
+use common::query::{AnswerBody, Via};
 use common::session::{Ending, Report};
 
 use crate::untold::Told;
@@ -38,13 +38,40 @@ pub enum Event {
         from: SocketAddr,
         /// How many links between servents the query crossed to it, where that is told: none to the contact.
         hops: Option<u8>,
+        /// How it came: straight from the servent, or back the way the query went. A value that is too long for that is
+        /// announced there and fetched from its servent, which is told as [`Via::Back`] too.
+        via: Via,
         /// A value, or a place in the topology.
         body: AnswerBody,
         /// Since the query was begun, in the [time of the client](crate::Client#time): it stands still while the caller
         /// is busy.
         elapsed: Duration,
     },
-    /// A query is over: nothing more is told of it.
+    /// An answer that came back when its query was over, be it one that ended because something of it was lost. Nobody's
+    /// answer is told twice. [`Events`](crate::Events) are of what comes until their query is over: whoever wants these too
+    /// takes them with [`Client::next_event`](crate::Client::next_event) or
+    /// [`Client::take_event`](crate::Client::take_event). Of those that nobody takes the last 256 are kept.
+    Late {
+        /// The servent, by the address it goes by.
+        from: SocketAddr,
+        /// How many links between servents the query crossed to it.
+        hops: u8,
+        /// A value, or a place in the topology.
+        body: AnswerBody,
+        /// Since the query was begun, in the [time of the client](crate::Client#time).
+        elapsed: Duration,
+    },
+    /// A servent has a value that is too long to be brought back, and it could not be fetched there: it is among the answers
+    /// that are missing.
+    Unfetched {
+        /// The servent, by the address it goes by.
+        from: SocketAddr,
+        /// How long the value is, as that servent has it.
+        bytes_count: u64,
+        /// Why not.
+        reason: String,
+    },
+    /// A query is over: nothing more is told of it but what is [late](Event::Late).
     Finished(Ending),
     /// Somebody sent what belongs to no pending query. A few of them are told one by one, the others are counted.
     Unexpected {
@@ -59,7 +86,7 @@ pub enum Event {
         count: u64,
     },
     /// The contact is gone, and nothing can be asked until [`Client::reconnect`](crate::Client::reconnect). Pending queries
-    /// go on until their own waits are over: answers do not come through the contact.
+    /// go on until their own waits are over: not all answers come through the contact.
     ContactLost {
         /// How it went.
         reason: String,
@@ -85,8 +112,14 @@ impl From<Report> for Spoken {
         Spoken::Told(match report {
             Report::Ready => return Spoken::Hello(Ok(())),
             Report::Refused { reason } => return Spoken::Hello(Err(reason)),
-            Report::Answer { sequence, from, hops, body, elapsed } => {
-                (Some(QueryNumber(sequence)), Event::Answer { from, hops, body, elapsed })
+            Report::Answer { sequence, from, hops, via, body, elapsed } => {
+                (Some(QueryNumber(sequence)), Event::Answer { from, hops, via, body, elapsed })
+            }
+            Report::Late { sequence, from, hops, body, elapsed } => {
+                (Some(QueryNumber(sequence)), Event::Late { from, hops, body, elapsed })
+            }
+            Report::Unfetched { sequence, from, bytes_count, reason } => {
+                (Some(QueryNumber(sequence)), Event::Unfetched { from, bytes_count, reason })
             }
             Report::Ended { sequence, ending } => (Some(QueryNumber(sequence)), Event::Finished(ending)),
             Report::Unexpected { from, message } => (None, Event::Unexpected { from, message }),

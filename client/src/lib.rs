@@ -68,7 +68,7 @@ mod untold;
 
 pub use client::Client;
 pub use common::key::Key;
-pub use common::query::{AnswerBody, Ask, Path, Tally};
+pub use common::query::{AnswerBody, Ask, Path, Tally, Via};
 pub use common::session::{EndReason, Ending, Question};
 pub use error::{AskError, ClientError, ConnectError};
 pub use event::{Event, QueryNumber};

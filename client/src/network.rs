@@ -1,4 +1,5 @@
-//! The client's sockets: the connection to its contact, the answer address, and the connections servents make to it.
+//! The client's sockets: the connection to its contact, the answer address, the connections servents make to it, and those
+//! made to fetch what is too long to be brought.
 //!
 //! It tells `common::session` what happens, has the exchange do what that wants, and keeps what is to be told. Nothing is
 //! done but in a turn: between two of them what comes waits in the system's buffers. Who takes turns, and when, is
@@ -7,6 +8,7 @@
 mod again;
 mod clock;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,13 +18,13 @@ use std::time::{Duration, Instant};
 
 use common::address::{Neighbor, canonical};
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard};
+use common::exchange::{Beyond, Exchange, Heard};
 use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, HELLO_WAIT_MAX};
 use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
 use common::overlay::STRANGERS_LOG;
 use common::random::Secret;
-use common::session::{Input, Output, Question, Session};
+use common::session::{FetchId, Input, Output, Question, Session};
 use common::time::Time;
 use common::wire::{Accepts, Frame};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -55,11 +57,12 @@ const ATTACH_WAIT_MAX: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(crate) struct Sockets {
     poller: Poller,
-    listener: Watched<TcpListener>,
+    /// Nothing where no answer is dialled.
+    listener: Option<Watched<TcpListener>>,
     /// What ends a wait once it is readable, and what it is called.
     interrupt: Option<(Watched<OwnedFd>, &'static str)>,
-    /// Where answers are heard.
-    answers_at: SocketAddr,
+    /// Where answers are heard that are dialled.
+    answers_at: Option<SocketAddr>,
     contact_address: SocketAddr,
     /// The link with the contact, also after it is gone.
     contact_link: LinkId,
@@ -70,6 +73,10 @@ pub(crate) struct Sockets {
     connections: Connections,
     exchange: Exchange,
     session: Session,
+    /// Dials under way to fetch something.
+    dials: BTreeMap<LinkId, FetchId>,
+    /// Those that came to nothing at once.
+    failed_dials: VecDeque<(FetchId, String)>,
     /// What the contact speaks.
     dialect: Dialect,
     pub(crate) untold: Untold,
@@ -81,8 +88,12 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// Connects to a contact and waits until it has said hello: to the first of its addresses where a servent does.
-    pub(crate) fn attach(contact: &Neighbor, answer_port: u16) -> Result<Sockets, ConnectError> {
+    /// Connects to a contact and waits until it has said hello: to the first of its addresses where a servent does. Answers
+    /// are heard at this port, 0 being any; at none they all come back by way of the contact.
+    pub(crate) fn attach(contact: &Neighbor, answer_port: Option<u16>) -> Result<Sockets, ConnectError> {
+        if answer_port.is_none() && !contact.dialect.manners().brings_back {
+            return Err(ConnectError::NoWayBack { contact: contact.name.clone() });
+        }
         let until = Instant::now() + ATTACH_WAIT_MAX;
         let mut refusals = Refusals::default();
         for address in &contact.addresses {
@@ -122,20 +133,24 @@ impl Sockets {
         dialect: Dialect,
         stream: TcpStream,
         contact_address: SocketAddr,
-        answer_port: u16,
+        answer_port: Option<u16>,
     ) -> Result<Sockets, ConnectError> {
-        // Heard on the address the contact sees us at, and on no other.
-        let mut own = stream.local_addr().map_err(ConnectError::machine("cannot tell the own address"))?;
-        let listener = take_answer_port(answer_port, |port| {
-            own.set_port(port);
-            listen(own)
-        })?;
-        let answer_port = listener.local_addr().map_err(ConnectError::machine("cannot tell the answer port"))?.port();
-        own.set_port(answer_port);
-        let answers_at = canonical(own);
-        let session = Session::new(dialect, answer_port, Secret::new(random()?));
         let poller = Poller::new().map_err(ConnectError::machine("cannot make a poller"))?;
-        let listener = watch_answers(&poller, listener)?;
+        let (mut listener, mut answers_at) = (None, None);
+        if let Some(answer_port) = answer_port {
+            // Heard on the address the contact sees us at, and on no other.
+            let mut own = stream.local_addr().map_err(ConnectError::machine("cannot tell the own address"))?;
+            let opened = take_answer_port(answer_port, |port| {
+                own.set_port(port);
+                listen(own)
+            })?;
+            let opened_at = opened.local_addr().map_err(ConnectError::machine("cannot tell the answer port"))?;
+            own.set_port(opened_at.port());
+            answers_at = Some(canonical(own));
+            listener = Some(watch_answers(&poller, opened)?);
+        }
+        let session_port = answers_at.map_or(0, |answers_at| answers_at.port());
+        let session = Session::new(dialect, session_port, Secret::new(random()?));
         let mut network = Sockets {
             connections: Connections::new(poller.watcher()),
             poller,
@@ -148,6 +163,8 @@ impl Sockets {
             hello: None,
             exchange: Exchange::client(Accepts::answers_to(dialect)),
             session,
+            dials: BTreeMap::new(),
+            failed_dials: VecDeque::new(),
             dialect,
             untold: Untold::default(),
             left_out: None,
@@ -173,8 +190,8 @@ impl Sockets {
         })
     }
 
-    /// Where answers are heard, as the contact sees it.
-    pub(crate) fn answers_at(&self) -> SocketAddr {
+    /// Where answers are heard that are dialled, as the contact sees it.
+    pub(crate) fn answers_at(&self) -> Option<SocketAddr> {
         self.answers_at
     }
 
@@ -238,7 +255,7 @@ impl Sockets {
         if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {
             log::warn!("refused more connections in the meantime: {more}");
         }
-        if let Err(error) = self.listener.set_interest(Interest::Read) {
+        if let Some(Err(error)) = self.listener.as_mut().map(|listener| listener.set_interest(Interest::Read)) {
             log::warn!("cannot watch the answer address: {error}");
         }
         let now = self.now();
@@ -358,6 +375,10 @@ impl Sockets {
             LISTENER => self.accept(),
             key => {
                 let link = Connections::link_of(key);
+                if let Some(fetch) = self.dials.remove(&link) {
+                    self.on_dial_over(link, fetch);
+                    return;
+                }
                 if ready.writable {
                     self.exchange.on_writable(link);
                 }
@@ -371,7 +392,8 @@ impl Sockets {
 
     fn accept(&mut self) {
         while !self.untold.is_full() {
-            let (stream, from) = match self.listener.accept() {
+            let Some(listener) = &self.listener else { return };
+            let (stream, from) = match listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
@@ -405,9 +427,36 @@ impl Sockets {
     fn on_accept_failed(&mut self, error: &io::Error) {
         log::warn!(target: STRANGERS_LOG, "cannot take answers of others any more: {error}");
         self.untold.push((None, Event::NotListening { reason: error.to_string() }));
-        if let Err(error) = self.listener.pause() {
+        if let Some(Err(error)) = self.listener.as_mut().map(Watched::pause) {
             log::warn!("cannot stop watching the answer address: {error}");
         }
+    }
+
+    /// Connects to whoever has something to be fetched. How long that may take is told to the system.
+    fn begin_dial(&mut self, fetch: FetchId, address: SocketAddr) -> io::Result<()> {
+        if self.exchange.is_full() {
+            return Err(io::Error::other(format!("{CLIENT_CONNECTIONS_MAX} connections are the most")));
+        }
+        let link = self.connections.insert(sockets::dial(address)?, Interest::Write)?;
+        self.exchange.on_dialled(link, Dialect::OWN, Purpose::Asking);
+        self.dials.insert(link, fetch);
+        Ok(())
+    }
+
+    /// A dial is over: the socket has become writable, or has failed.
+    fn on_dial_over(&mut self, link: LinkId, fetch: FetchId) {
+        let socket = self.connections.socket(link).ok_or(io::ErrorKind::NotConnected.into());
+        let input = match socket.and_then(sockets::finish_dial) {
+            Ok(()) => {
+                self.exchange.on_connected(link);
+                Input::Dialled { fetch, link }
+            }
+            Err(error) => {
+                self.exchange.forget(self.now(), link, &mut self.connections);
+                Input::DialFailed { fetch, reason: error.to_string() }
+            }
+        };
+        self.handle(input);
     }
 
     /// Tells the mind something, and what comes of it.
@@ -418,8 +467,14 @@ impl Sockets {
 
     /// Tells the mind what was heard, and writes what it says to that.
     fn hear(&mut self) {
-        while let Some((link, heard)) = self.next_heard() {
-            self.tell(heard.for_client(link));
+        loop {
+            if let Some((fetch, reason)) = self.failed_dials.pop_front() {
+                self.tell(Input::DialFailed { fetch, reason });
+            } else if let Some((link, heard)) = self.next_heard() {
+                self.tell(heard.for_client(link));
+            } else {
+                return;
+            }
         }
     }
 
@@ -442,16 +497,25 @@ impl Sockets {
 
     fn perform(&mut self, now: Time, outputs: Vec<Output>) {
         for output in outputs {
-            if let Some(report) = self.exchange.perform_for_client(now, output, &mut self.connections) {
-                match report.into() {
-                    Spoken::Hello(hello) => {
-                        self.is_attached = hello.is_ok();
-                        self.hello = Some(hello);
+            let report = match self.exchange.perform_for_client(now, output, &mut self.connections) {
+                None => continue,
+                Some(Beyond::Tell(report)) => report,
+                Some(Beyond::Dial { fetch, address }) => {
+                    if let Err(error) = self.begin_dial(fetch, address) {
+                        // Told when what is being performed is done.
+                        self.failed_dials.push_back((fetch, error.to_string()));
                     }
-                    Spoken::Told(told) => {
-                        self.is_attached &= !matches!(told.1, Event::ContactLost { .. });
-                        self.untold.push(told);
-                    }
+                    continue;
+                }
+            };
+            match report.into() {
+                Spoken::Hello(hello) => {
+                    self.is_attached = hello.is_ok();
+                    self.hello = Some(hello);
+                }
+                Spoken::Told(told) => {
+                    self.is_attached &= !matches!(told.1, Event::ContactLost { .. });
+                    self.untold.push(told);
                 }
             }
         }
@@ -594,7 +658,7 @@ mod tests {
 
     fn attach(addresses: Vec<SocketAddr>) -> Result<Sockets, ConnectError> {
         let contact = Neighbor { name: "somewhere:9000".to_owned(), addresses, dialect: Dialect::Native };
-        Sockets::attach(&contact, 0)
+        Sockets::attach(&contact, Some(0))
     }
 
     #[test]
@@ -624,7 +688,7 @@ mod tests {
     fn whoever_interrupts_waits_for_no_connection() {
         let (interrupt, mut on_interrupt) = UnixStream::pair().unwrap();
         let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
-        let mut network = Sockets::attach(&contact, 0).unwrap();
+        let mut network = Sockets::attach(&contact, Some(0)).unwrap();
         network.interrupt_on(interrupt.into(), "Ctrl-C").unwrap();
         // Where as many connections wait as may, one more is neither taken nor refused.
         let full = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -641,8 +705,8 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_where_the_contact_sees_us_now_is_no_fault_of_the_contact() {
         let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
-        let mut network = Sockets::attach(&contact, 0).unwrap();
-        let _taken = TcpListener::bind(("::1", network.answers_at().port())).unwrap();
+        let mut network = Sockets::attach(&contact, Some(0)).unwrap();
+        let _taken = TcpListener::bind(("::1", network.answers_at().unwrap().port())).unwrap();
         let moved = TcpListener::bind("[::1]:0").unwrap();
         contact.addresses = vec![moved.local_addr().unwrap()];
         let error = network.attach_again(&contact).unwrap_err();

@@ -15,6 +15,9 @@ const EVENTS_MAX: usize = 1_024;
 /// Bytes of values that may wait with them.
 const EVENTS_BYTES_MAX: usize = 4 * VALUE_BYTES_MAX;
 
+/// Events that are no part of what a query is waited for, and so perhaps never taken: the oldest goes for another.
+const ASIDES_MAX: usize = 256;
+
 /// An event, and of which query it is.
 pub(crate) type Told = (Option<QueryNumber>, Event);
 
@@ -23,10 +26,20 @@ pub(crate) type Told = (Option<QueryNumber>, Event);
 pub(crate) struct Untold {
     waiting: VecDeque<Told>,
     bytes_count: usize,
+    /// How many of them are asides.
+    asides_count: usize,
 }
 
 impl Untold {
     pub(crate) fn push(&mut self, told: Told) {
+        if is_aside(&told.1) {
+            if self.asides_count >= ASIDES_MAX
+                && let Some(oldest) = self.waiting.iter().position(|(_, event)| is_aside(event))
+            {
+                self.take(oldest);
+            }
+            self.asides_count += 1;
+        }
         self.bytes_count += bytes_count(&told.1);
         self.waiting.push_back(told);
     }
@@ -45,6 +58,7 @@ impl Untold {
     pub(crate) fn forget(&mut self, query: QueryNumber) {
         self.waiting.retain(|(of, _)| *of != Some(query));
         self.bytes_count = self.waiting.iter().map(|(_, event)| bytes_count(event)).sum();
+        self.asides_count = self.waiting.iter().filter(|(_, event)| is_aside(event)).count();
     }
 
     /// Whether nothing more is to be read for now.
@@ -59,6 +73,7 @@ impl Untold {
     fn take(&mut self, place: usize) -> Option<Told> {
         let told = self.waiting.remove(place)?;
         self.bytes_count -= bytes_count(&told.1);
+        self.asides_count -= usize::from(is_aside(&told.1));
         if self.waiting.is_empty() {
             // Given back: the next query may bring little.
             self.waiting = VecDeque::new();
@@ -67,9 +82,14 @@ impl Untold {
     }
 }
 
+/// Whether it is told when its query may be over, which nobody may look for then.
+fn is_aside(event: &Event) -> bool {
+    matches!(event, Event::Late { .. } | Event::Unfetched { .. })
+}
+
 /// What an event holds that can be long.
 fn bytes_count(event: &Event) -> usize {
-    let Event::Answer { body, .. } = event else { return 0 };
+    let (Event::Answer { body, .. } | Event::Late { body, .. }) = event else { return 0 };
     match body {
         AnswerBody::Value(value) => value.len(),
         AnswerBody::Place { path, neighbors } => {
@@ -85,11 +105,13 @@ fn bytes_count(event: &Event) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::query::Via;
     use std::time::Duration;
 
     fn answer(query: u64, bytes_count: usize) -> Told {
         let body = AnswerBody::Value(vec![b'v'; bytes_count]);
-        let answer = Event::Answer { from: "192.0.2.7:9".parse().unwrap(), hops: None, body, elapsed: Duration::ZERO };
+        let from = "192.0.2.7:9".parse().unwrap();
+        let answer = Event::Answer { from, hops: None, via: Via::Direct, body, elapsed: Duration::ZERO };
         (Some(QueryNumber(query)), answer)
     }
 
@@ -108,6 +130,30 @@ mod tests {
             while untold.pop().is_some() {}
             assert_eq!(untold.bytes_count, 0);
         }
+    }
+
+    #[test]
+    fn what_is_late_and_never_taken_is_kept_in_part_and_stands_in_nobodys_way() {
+        assert_eq!(ASIDES_MAX, 256, "the text of `Event` names it");
+        let late = |query: u64| {
+            let from = "192.0.2.7:9".parse().unwrap();
+            let body = AnswerBody::Value(b"v".to_vec());
+            (Some(QueryNumber(query)), Event::Late { from, hops: 1, body, elapsed: Duration::ZERO })
+        };
+        let mut untold = Untold::default();
+        untold.push(answer(7, 1));
+        for query in 0..10 * EVENTS_MAX as u64 {
+            untold.push(late(query));
+            assert!(!untold.is_full());
+        }
+        assert_eq!(untold.pop(), Some(answer(7, 1)));
+        let rest: Vec<Told> = std::iter::from_fn(|| untold.pop()).collect();
+        let last = 10 * EVENTS_MAX as u64;
+        assert_eq!(rest, (last - ASIDES_MAX as u64..last).map(late).collect::<Vec<_>>(), "the last that came");
+        assert_eq!((untold.bytes_count, untold.asides_count), (0, 0));
+        untold.push(late(1));
+        untold.forget(QueryNumber(1));
+        assert_eq!(untold.asides_count, 0);
     }
 
     #[test]

@@ -21,9 +21,7 @@ impl AnswerAddress {
     /// Whether a connection to this address can mean one client: a wildcard, a group or port 0 cannot.
     #[must_use]
     pub fn names_one_client(&self) -> bool {
-        let ip = self.socket.ip();
-        let broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
-        self.socket.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+        names_one_end(self.socket)
     }
 
     /// Whether it is the address of the same client for a servent at the other end of a link. A loopback address is, if that
@@ -36,6 +34,13 @@ impl AnswerAddress {
             IpAddr::V6(ip) => !ip.is_unicast_link_local(),
         }
     }
+}
+
+/// Whether a connection to this address can mean one end.
+pub(crate) fn names_one_end(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
 /// A neighbor to dial: its name as the operator wrote it, and where it is.

@@ -19,7 +19,7 @@ use crate::link::{Link, LinkId, Purpose, SendError};
 use crate::message::Message;
 use crate::overlay::{self, Dial};
 use crate::query::Query;
-use crate::session::{self, Report};
+use crate::session::{self, FetchId, Report};
 use crate::time::Time;
 use crate::wire::{Accepts, EncodeError, Frame, WireError};
 
@@ -106,6 +106,20 @@ pub enum Outside {
         link: LinkId,
         /// What was not said.
         message: Message,
+    },
+}
+
+/// What a client's mind wants beyond its links, which is for the shell to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// As [`session::Output::Tell`].
+    Tell(Report),
+    /// As [`session::Output::Dial`]: what is dialled is a link to ask over ([`Purpose::Asking`]), in our own dialect.
+    Dial {
+        /// What it is wanted for.
+        fetch: FetchId,
+        /// Where to connect.
+        address: SocketAddr,
     },
 }
 
@@ -496,13 +510,13 @@ impl Exchange {
         None
     }
 
-    /// Does what a client's mind wants of its links, and gives back what its person is to be told.
+    /// Does what a client's mind wants of its links, and gives back what it wants beyond them.
     pub fn perform_for_client(
         &mut self,
         now: Time,
         output: session::Output,
         transport: &mut impl Transport,
-    ) -> Option<Report> {
+    ) -> Option<Beyond> {
         match output {
             session::Output::Send { link, message } => {
                 if let Err(error) = self.send(now, link, &message, transport) {
@@ -511,7 +525,8 @@ impl Exchange {
                 }
             }
             session::Output::Close { link } => self.close(now, link, transport),
-            session::Output::Tell(report) => return Some(report),
+            session::Output::Dial { fetch, address } => return Some(Beyond::Dial { fetch, address }),
+            session::Output::Tell(report) => return Some(Beyond::Tell(report)),
         }
         None
     }

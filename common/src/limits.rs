@@ -187,6 +187,10 @@ const _: () = assert!(COPIES_OPEN_MAX < CLIENT_PENDING_MAX);
 /// Servents a client keeps in mind at once because they have answered what is pending, over all queries. The answer of one
 /// more is told, but not held against what the contact promises, so its query is not called complete.
 pub const CLIENT_ANSWERERS_MAX: usize = 1_048_576;
+/// Values a client fetches at once that were announced to it. As many megabytes may be half said then.
+pub const FETCHES_MAX: usize = 16;
+/// Those that wait for their turn: of one query as many as a contact hands. One more is missing.
+pub const FETCHES_WAITING_MAX: usize = BROUGHT_PER_QUERY_MAX;
 /// Longest command line a client reads: the longest key and the words around it.
 pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 /// Connections a client accepts on its answer address at once.

@@ -1,35 +1,41 @@
 //! The client's mind: any number of queries, the answers to each, and the wait of its own that ends each.
 //!
-//! It holds the resettable deadlines and the rule that cuts them short. It does not know a terminal, a socket or how a
-//! report is shown; a client of any shape performs its outputs.
+//! It holds the resettable deadlines and the rules that cut them short, and asks for values that are too long to be brought
+//! where they are. It does not know a terminal, a socket or how a report is shown; a client of any shape performs its
+//! outputs.
 
 mod answerers;
 mod ended;
+mod fetches;
 mod pending;
 mod sequences;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::{canonical, names_one_end};
 use crate::dialect::{Bringing, Dialect, Manners};
 use crate::features::Features;
 use crate::key::{Key, KeyError};
 use crate::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
-use crate::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
+use crate::message::{Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
 use crate::newcomers::Newcomers;
-use crate::query::{Answer, AnswerBody, Ask, AskHash, Path, Tally};
+use crate::query::{Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, Path, Tally, Via};
 use crate::random::Secret;
 use crate::time::Time;
 use crate::wire::WireError;
 
 use answerers::Answerers;
-use ended::{Ended, MayCome};
+use ended::{Ended, HandedLate, LateQuery, MayCome};
+use fetches::{Fetch, FetchStage, Fetches};
 use pending::{Pending, PendingQueries};
 use sequences::Sequences;
 
-pub use ended::ENDED_KEPT_MAX;
+pub use ended::{ENDED_KEPT_MAX, LATE_ANSWERERS_MAX};
+pub use fetches::FetchId;
 
 /// What is asked, and for how long the answers are waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +109,20 @@ pub enum Input {
         /// Why, for the person.
         reason: String,
     },
+    /// What was wanted by [`Output::Dial`] came to a link that stands.
+    Dialled {
+        /// What it was wanted for.
+        fetch: FetchId,
+        /// The link, over our own dialect.
+        link: LinkId,
+    },
+    /// It came to nothing.
+    DialFailed {
+        /// What it was wanted for.
+        fetch: FetchId,
+        /// Why, for the person.
+        reason: String,
+    },
     /// Nobody wants a query any more: if it is pending it ends, and what still comes for it is no surprise.
     Cancel {
         /// Which.
@@ -127,6 +147,14 @@ pub enum Output {
         /// The link, which is gone for the mind at once.
         link: LinkId,
     },
+    /// Connect to a servent that has a value to be fetched: it speaks our own dialect. What comes of it is told by
+    /// [`Input::Dialled`] or [`Input::DialFailed`], once.
+    Dial {
+        /// What it is wanted for.
+        fetch: FetchId,
+        /// Where the servent is.
+        address: SocketAddr,
+    },
     /// Tell the person.
     Tell(Report),
 }
@@ -141,8 +169,8 @@ pub enum Report {
         /// Which of the two, and what is known of it.
         reason: String,
     },
-    /// The contact is gone. Told once; each pending query goes on until its own wait is over: answers do not come through
-    /// the contact.
+    /// The contact is gone. Told once; each pending query goes on until its own wait is over: what is dialled or fetched does
+    /// not come through the contact.
     ContactLost {
         /// How it went.
         reason: String,
@@ -155,10 +183,37 @@ pub enum Report {
         from: SocketAddr,
         /// How many links the query crossed to it, where that is told.
         hops: Option<u8>,
+        /// How it came: by a servent that dialled this client (or is its contact), or back the way the query went. What was
+        /// fetched was announced by what went back.
+        via: Via,
         /// What it says.
         body: AnswerBody,
         /// Since the query was asked.
         elapsed: Duration,
+    },
+    /// An answer that came back when its query was over. Told once of each servent, like any answer.
+    Late {
+        /// To which.
+        sequence: u64,
+        /// The answering servent's advertised address.
+        from: SocketAddr,
+        /// How many links the query crossed to it.
+        hops: u8,
+        /// What it says.
+        body: AnswerBody,
+        /// Since the query was asked.
+        elapsed: Duration,
+    },
+    /// A servent has a value that is too long to be brought, and it could not be fetched there: it is missing.
+    Unfetched {
+        /// The value of which query.
+        sequence: u64,
+        /// The servent, by the address it goes by.
+        from: SocketAddr,
+        /// How long the value is, as that servent has it.
+        bytes_count: u64,
+        /// Why not, for the person.
+        reason: String,
     },
     /// Something that belongs to no pending query.
     Unexpected {
@@ -210,6 +265,9 @@ pub enum EndReason {
     /// The flood is over and every answer it sent has come, and no other: the contact has said so, its tally is whole and
     /// the servents whose answers came are those it counts. Servents that the TTL kept the query from were not asked ([`Tally::stopped`] counts where).
     Complete,
+    /// The flood is over, and no answer is on its way any more that the contact knows of, since none was dialled; but something
+    /// was lost of it, or more answers were sent than came, or others came.
+    Incomplete,
     /// No answer came for as long as the client waits. The contact has not reported, or told of something lost, which may
     /// still have answered, or of more answers than came, or of others.
     Silence,
@@ -227,6 +285,7 @@ impl EndReason {
     pub fn word(self) -> &'static str {
         match self {
             EndReason::Complete => "complete",
+            EndReason::Incomplete => "incomplete",
             EndReason::Silence => "silence",
             EndReason::Answers => "answers",
             EndReason::Cancelled => "interrupted",
@@ -240,6 +299,9 @@ impl EndReason {
 /// next; with many it is about as long as a query is pending, however many end in that time. Whoever sends more is
 /// counted.
 pub const UNEXPECTED_TOLD_MAX: u64 = 20;
+
+/// Why a value is not fetched from where it is said to be.
+const FAILED_BEFORE: &str = "nobody could be asked there before";
 
 /// The client's mind.
 #[derive(Debug)]
@@ -255,6 +317,9 @@ pub struct Session {
     newcomers: Newcomers<()>,
     pending: PendingQueries,
     ended: Ended,
+    fetches: Fetches,
+    /// Whether the contact is on this host: only then may others be there too.
+    is_contact_here: bool,
     /// Since they were last counted anew.
     unexpected_count: u64,
     /// The number of the first query asked after that.
@@ -280,6 +345,8 @@ struct Peer {
     manners: Option<&'static Manners>,
     /// What it can do, once it has said so.
     features: Features,
+    /// What it was dialled for, where it was not the contact that was dialled.
+    fetch: Option<FetchId>,
 }
 
 impl Peer {
@@ -293,6 +360,9 @@ impl Session {
     /// A mind that has no contact yet, but knows what it will speak. Under the secret it draws the sequence of each
     /// request: whoever cannot guess it can neither answer nor spoil what is yet to be asked, and a client restarted on the
     /// same port is never taken for its former self. It is not used where requests are numbered from zero.
+    ///
+    /// With answer port 0 it hears no answers but from its contact: all of them go back, and a contact that brings none is
+    /// refused.
     #[must_use]
     pub fn new(dialect: Dialect, answer_port: u16, secret: Secret) -> Session {
         let secret = Some(secret).filter(|_| !dialect.manners().counts_from_zero);
@@ -306,6 +376,8 @@ impl Session {
             newcomers: Newcomers::default(),
             pending: PendingQueries::default(),
             ended: Ended::default(),
+            fetches: Fetches::default(),
+            is_contact_here: false,
             unexpected_count: 0,
             unexpected_since: 0,
         }
@@ -316,9 +388,19 @@ impl Session {
         match input {
             Input::Attached { link, contact } => {
                 self.contact = Contact::Silent(link);
-                self.greet(now, link, contact, out);
+                self.is_contact_here = contact.ip().to_canonical().is_loopback();
+                self.greet(now, link, contact, None, out);
             }
-            Input::Accepted { link, from } => self.greet(now, link, from, out),
+            Input::Accepted { link, from } => self.greet(now, link, from, None, out),
+            Input::Dialled { fetch, link } => match self.fetches.on_dialled(fetch, link).map(|fetch| fetch.from) {
+                Some(address) => self.greet(now, link, address, Some(fetch), out),
+                // Its query was over before.
+                None => out.push(Output::Close { link }),
+            },
+            Input::DialFailed { fetch, reason } => {
+                self.note_nobody_there(fetch);
+                self.on_unfetched(now, fetch, reason, out);
+            }
             Input::Received { link, message } => self.on_message(now, link, message, out),
             Input::Malformed { link, error } => {
                 // Where a connection carries one message, one that is none is still what came.
@@ -328,12 +410,13 @@ impl Session {
                     self.on_unexpected(from, "message of an unknown type", out);
                 }
                 out.push(Output::Close { link });
-                self.on_closed(link, &error.to_string(), out);
+                self.on_closed(now, link, &error.to_string(), out);
             }
-            Input::Closed { link, reason } => self.on_closed(link, &reason, out),
+            Input::Closed { link, reason } => self.on_closed(now, link, &reason, out),
             Input::Cancel { sequence } => self.end(now, sequence, EndReason::Cancelled, out),
             Input::Deadline => self.on_deadline(now, out),
         }
+        self.begin_fetches(now, out);
     }
 
     /// Asks, and gives the number by which whatever is told of this query names it. It may be over at once, where the
@@ -360,10 +443,12 @@ impl Session {
         self.pending.len()
     }
 
-    fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, out: &mut Vec<Output>) {
-        self.peers.insert(link, Peer { address, id: None, manners: None, features: Features::NONE });
+    fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, fetch: Option<FetchId>, out: &mut Vec<Output>) {
+        self.peers.insert(link, Peer { address, id: None, manners: None, features: Features::NONE, fetch });
         self.newcomers.insert(now, link, ());
-        let hello = Hello::new(Role::Client { answer_port: self.answer_port });
+        // Whoever is asked alone answers over the link it is asked on.
+        let answer_port = if fetch.is_some() { 0 } else { self.answer_port };
+        let hello = Hello::new(Role::Client { answer_port });
         out.push(Output::Send { link, message: Message::Hello(hello) });
     }
 
@@ -379,17 +464,17 @@ impl Session {
                     peer.id = Some(id);
                     peer.address = advertised;
                 }
-                self.on_greeted(link, out);
+                self.on_greeted(now, link, out);
             }
             Message::Goodbye(farewell) => {
                 out.push(Output::Close { link });
-                self.on_closed(link, &format!("it said goodbye, because {farewell}"), out);
+                self.on_closed(now, link, &format!("it said goodbye, because {farewell}"), out);
             }
             message if peer.manners.is_none() => {
                 let reason = format!("it sent a {} before saying hello as a servent", message.name());
                 out.push(Output::Send { link, message: Message::Goodbye(Goodbye::Protocol) });
                 out.push(Output::Close { link });
-                self.on_closed(link, &reason, out);
+                self.on_closed(now, link, &reason, out);
             }
             Message::Ping => out.push(Output::Send { link, message: Message::Pong }),
             message => {
@@ -399,9 +484,19 @@ impl Session {
         }
     }
 
-    fn on_greeted(&mut self, link: LinkId, out: &mut Vec<Output>) {
+    fn on_greeted(&mut self, now: Time, link: LinkId, out: &mut Vec<Output>) {
         self.newcomers.remove(link);
+        let Some(peer) = self.peers.get(&link).copied() else { return };
+        if let Some(fetch) = peer.fetch {
+            self.ask_alone(now, fetch, peer, out);
+        }
         if self.contact == Contact::Silent(link) {
+            if self.answer_port == 0 && !peer.features.include(Features::BACK) {
+                let reason = "it does not bring answers back, and none can be dialled: this client has no answer port";
+                out.push(Output::Close { link });
+                self.on_closed(now, link, reason, out);
+                return;
+            }
             self.contact = Contact::Ready(link);
             out.push(Output::Tell(Report::Ready));
         }
@@ -410,8 +505,21 @@ impl Session {
     /// What a servent says once it has said hello.
     fn on_report(&mut self, now: Time, link: LinkId, peer: Peer, message: Message, out: &mut Vec<Output>) {
         let name = message.name();
-        let is_expected = match message {
+        let is_expected = if let Some(fetch) = peer.fetch {
+            self.on_said_alone(now, fetch, message, out)
+        } else {
+            self.on_said(now, link, peer, message, out)
+        };
+        if !is_expected {
+            self.on_unexpected(peer.address, name, out);
+        }
+    }
+
+    /// Whether it is something that may come.
+    fn on_said(&mut self, now: Time, link: LinkId, peer: Peer, message: Message, out: &mut Vec<Output>) -> bool {
+        match message {
             Message::Answer(answer) => self.on_answer(now, peer, answer, out),
+            Message::Handed(handed) => self.on_handed(now, link, handed, out),
             Message::Finished(finished) => self.on_finished(now, link, finished, out),
             Message::Hello(_)
             | Message::Goodbye(_)
@@ -420,11 +528,7 @@ impl Session {
             | Message::Request(_)
             | Message::Query(_)
             | Message::Echo(_)
-            | Message::Brought(_)
-            | Message::Handed(_) => false,
-        };
-        if !is_expected {
-            self.on_unexpected(peer.address, name, out);
+            | Message::Brought(_) => false,
         }
     }
 
@@ -437,27 +541,191 @@ impl Session {
         // It is one to that query as far as whoever brings it says what it is to, of what kind it is, and who it is.
         let brings_place = matches!(body, AnswerBody::Place { .. });
         if asked.is_some_and(|asked| asked != pending.asked_hash)
-            || (peer.tells_kind() && brings_place != pending.for_places)
+            || (peer.tells_kind() && brings_place != pending.is_for_places())
             || peer.id.is_some_and(|id| pending.answerers.include(id))
         {
             return false;
         }
         let (from, elapsed) = (peer.address, now.since(pending.asked));
         let (hops, body) = match body {
-            AnswerBody::Value(text) if pending.for_places => place_from_text(text),
+            AnswerBody::Value(text) if pending.is_for_places() => place_from_text(text),
             body => (peer.tells_kind().then_some(hops), body),
         };
-        out.push(Output::Tell(Report::Answer { sequence, from, hops, body, elapsed }));
+        out.push(Output::Tell(Report::Answer { sequence, from, hops, via: Via::Direct, body, elapsed }));
         self.pending.on_answered(now, sequence, peer.id);
         self.end_if_enough(now, sequence, out);
         true
+    }
+
+    /// Whether it is an answer that may come over this link, be it again: on its way back a link may be lost.
+    fn on_handed(&mut self, now: Time, link: LinkId, handed: Handed, out: &mut Vec<Output>) -> bool {
+        let Handed { sequence, answer } = handed;
+        let BroughtAnswer { id, from, hops, body } = Arc::unwrap_or_clone(answer);
+        let is_place = matches!(body, BroughtBody::Whole(AnswerBody::Place { .. }));
+        if !self.dialect.manners().brings_back {
+            return false;
+        }
+        let Some(pending) = self.pending.get_mut(sequence) else {
+            let asked = match self.ended.take_handed(sequence, link, id, is_place) {
+                HandedLate::New { asked } => asked,
+                HandedLate::Known => return true,
+                HandedLate::Unexpected => return false,
+            };
+            out.push(Output::Tell(match body {
+                BroughtBody::Whole(body) => Report::Late { sequence, from, hops, body, elapsed: now.since(asked) },
+                BroughtBody::Announced(bytes_count) => {
+                    let reason = "it was announced when the query was over".to_owned();
+                    Report::Unfetched { sequence, from, bytes_count, reason }
+                }
+            }));
+            return true;
+        };
+        if pending.asked_of != Some(link) || is_place != pending.is_for_places() {
+            return false;
+        }
+        match body {
+            _ if pending.answerers.include(id) => {}
+            BroughtBody::Whole(body) => {
+                let elapsed = now.since(pending.asked);
+                let report = Report::Answer { sequence, from, hops: Some(hops), via: Via::Back, body, elapsed };
+                self.on_brought(now, sequence, id, report, out);
+            }
+            BroughtBody::Announced(bytes_count) => {
+                let stage = FetchStage::Waiting;
+                self.on_announced(now, Fetch { query: sequence, id, from, hops, bytes_count, stage }, out);
+            }
+        }
+        true
+    }
+
+    /// An answer has come back to a pending query, whole or after it was announced.
+    fn on_brought(&mut self, now: Time, sequence: u64, id: ServentId, report: Report, out: &mut Vec<Output>) {
+        out.push(Output::Tell(report));
+        self.pending.on_answered(now, sequence, Some(id));
+        self.end_if_enough(now, sequence, out);
+    }
+
+    /// There is a value to be fetched for a pending query. What cannot be is told to be missing.
+    fn on_announced(&mut self, now: Time, fetch: Fetch, out: &mut Vec<Output>) {
+        let Fetch { query: sequence, id, from, bytes_count, .. } = fetch;
+        let Some(fetching) = self.pending.on_announced(now, sequence, id) else { return };
+        let is_here = from.ip().to_canonical().is_loopback();
+        // Whoever announces a value names the address: nobody else is to have this client dial itself, or a crowd.
+        let refused = if !names_one_end(canonical(from)) || (is_here && !self.is_contact_here) {
+            "it is at an address that means nobody from here"
+        } else if fetching.failed_at.contains(&from) {
+            FAILED_BEFORE
+        } else if let Some(fetch) = self.fetches.insert(fetch) {
+            fetching.open.insert(fetch);
+            return;
+        } else {
+            "too many values wait to be fetched"
+        };
+        let reason = refused.to_owned();
+        out.push(Output::Tell(Report::Unfetched { sequence, from, bytes_count, reason }));
+    }
+
+    /// Has as many dialled as may be under way.
+    fn begin_fetches(&mut self, now: Time, out: &mut Vec<Output>) {
+        while let Some((id, fetch)) = self.fetches.begin_next() {
+            if self.pending.get_mut(fetch.query).is_some_and(|pending| pending.has_failed_at(fetch.from)) {
+                self.on_unfetched(now, id, FAILED_BEFORE.to_owned(), out);
+            } else {
+                out.push(Output::Dial { fetch: id, address: fetch.from });
+            }
+        }
+    }
+
+    /// Whoever was dialled to be asked alone has said hello.
+    fn ask_alone(&mut self, now: Time, id: FetchId, peer: Peer, out: &mut Vec<Output>) {
+        let Some(Fetch { query, id: servent, stage: FetchStage::Linked(link), .. }) = self.fetches.get(id).copied()
+        else {
+            return;
+        };
+        let Some(ask) = self.pending.get_mut(query).map(|pending| pending.ask.clone()) else { return };
+        let mut request = Request { sequence: 0, ask, ttl: Some(0) };
+        if peer.id != Some(servent) {
+            self.on_unfetched(now, id, "another servent is there now, or it was started anew".to_owned(), out);
+        } else if !peer.features.include(request.needs()) {
+            self.on_unfetched(now, id, "it cannot be asked alone: it is too old for that".to_owned(), out);
+        } else {
+            request.sequence = self.draw_sequence();
+            self.fetches.on_asked(id, request.sequence);
+            out.push(Output::Send { link, message: Message::Request(request) });
+        }
+    }
+
+    /// What somebody says who was dialled to be asked alone. Whether that is what may come of it.
+    fn on_said_alone(&mut self, now: Time, id: FetchId, message: Message, out: &mut Vec<Output>) -> bool {
+        let Some(fetch) = self.fetches.get(id).copied() else { return false };
+        let Some(asked) = fetch.sequence() else { return false };
+        if let Message::Finished(Finished { sequence, .. }) = message
+            && sequence == asked
+        {
+            self.on_unfetched(now, id, "it does not have it any more".to_owned(), out);
+            return true;
+        }
+        let Message::Answer(Answer { sequence, asked: hash, body: body @ AnswerBody::Value(_), .. }) = message else {
+            return false;
+        };
+        let Some(pending) = self.pending.get_mut(fetch.query) else { return false };
+        if sequence != asked || hash.is_some_and(|hash| hash != pending.asked_hash) {
+            return false;
+        }
+        let (is_new, elapsed) = (!pending.answerers.include(fetch.id), now.since(pending.asked));
+        self.drop_fetch(id, out);
+        if is_new {
+            let Fetch { query: sequence, from, hops, .. } = fetch;
+            let report = Report::Answer { sequence, from, hops: Some(hops), via: Via::Back, body, elapsed };
+            self.on_brought(now, sequence, fetch.id, report, out);
+        } else {
+            self.end_if_enough(now, fetch.query, out);
+        }
+        true
+    }
+
+    /// A value cannot be fetched. Unless it came meanwhile it is missing.
+    fn on_unfetched(&mut self, now: Time, id: FetchId, reason: String, out: &mut Vec<Output>) {
+        let Some(fetch) = self.drop_fetch(id, out) else { return };
+        let Fetch { query: sequence, from, bytes_count, .. } = fetch;
+        let Some(pending) = self.pending.get_mut(sequence) else { return };
+        if !pending.answerers.include(fetch.id) {
+            out.push(Output::Tell(Report::Unfetched { sequence, from, bytes_count, reason }));
+        }
+        self.end_if_enough(now, sequence, out);
+    }
+
+    /// A fetch is over, whatever came of it.
+    fn drop_fetch(&mut self, id: FetchId, out: &mut Vec<Output>) -> Option<Fetch> {
+        let fetch = self.fetches.remove(id)?;
+        if let Some(sequence) = fetch.sequence() {
+            self.sequences.retire(sequence);
+        }
+        if let Some(link) = fetch.link()
+            && self.peers.remove(&link).is_some()
+        {
+            self.newcomers.remove(link);
+            out.push(Output::Close { link });
+        }
+        if let Some(fetching) = self.pending.get_mut(fetch.query).and_then(|pending| pending.fetching.as_mut()) {
+            fetching.open.remove(&id);
+        }
+        Some(fetch)
+    }
+
+    /// Where a fetch was to be, nobody said hello: whoever else is said to be there is not dialled for this query.
+    fn note_nobody_there(&mut self, id: FetchId) {
+        let Some(Fetch { query, from, .. }) = self.fetches.get(id).copied() else { return };
+        if let Some(fetching) = self.pending.get_mut(query).and_then(|pending| pending.fetching.as_mut()) {
+            fetching.failed_at.insert(from);
+        }
     }
 
     /// Whether it is the contact's word on a query that it owes one on.
     fn on_finished(&mut self, now: Time, link: LinkId, finished: Finished, out: &mut Vec<Output>) -> bool {
         let Finished { sequence, tally } = finished;
         let Some(pending) = self.pending.get_mut(sequence) else {
-            return self.ended.take_finished(sequence, link);
+            return self.ended.take_finished(sequence, link, &tally);
         };
         if pending.asked_of != Some(link) || pending.told.is_some() {
             return false;
@@ -474,9 +742,15 @@ impl Session {
         }
     }
 
-    fn on_closed(&mut self, link: LinkId, reason: &str, out: &mut Vec<Output>) {
-        self.peers.remove(&link);
+    fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Vec<Output>) {
+        let peer = self.peers.remove(&link);
         self.newcomers.remove(link);
+        if let Some(Peer { fetch: Some(fetch), manners, .. }) = peer {
+            if manners.is_none() {
+                self.note_nobody_there(fetch);
+            }
+            self.on_unfetched(now, fetch, reason.to_owned(), out);
+        }
         match self.contact {
             Contact::Silent(contact) if contact == link => {
                 self.contact = Contact::Lost;
@@ -501,15 +775,14 @@ impl Session {
             return Err(TooManyPending);
         }
         let Question { ask, silence_max, answers_wanted } = question;
-        let Session { sequences, pending, ended, .. } = self;
-        let sequence = sequences.draw(|sequence| pending.include(sequence) || ended.include(sequence));
+        let sequence = self.draw_sequence();
         let number = self.asked_count;
         self.asked_count = number.wrapping_add(1);
         let asked_of = if let Contact::Ready(link) = self.contact { Some(link) } else { None };
         let pending = Pending {
             number,
             asked_hash: AskHash::of(&ask),
-            for_places: ask == Ask::Topology,
+            ask: ask.clone(),
             asked_of,
             asked: now,
             silence_max,
@@ -517,6 +790,7 @@ impl Session {
             answers: 0,
             answerers: Answerers::default(),
             told: None,
+            fetching: None,
         };
         self.pending.insert(now, sequence, pending);
         if let Some(link) = asked_of {
@@ -530,10 +804,17 @@ impl Session {
         Ok(sequence)
     }
 
+    /// One that nothing is known by which is under way or may still come.
+    fn draw_sequence(&mut self) -> u64 {
+        let Session { sequences, pending, ended, fetches, .. } = self;
+        sequences
+            .draw(|sequence| pending.include(sequence) || ended.include(sequence) || fetches.use_sequence(sequence))
+    }
+
     fn on_deadline(&mut self, now: Time, out: &mut Vec<Output>) {
         for link in self.newcomers.overdue(now).collect::<Vec<_>>() {
             out.push(Output::Close { link });
-            self.on_closed(link, &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()), out);
+            self.on_closed(now, link, &format!("it did not say hello within {} s", HELLO_WAIT_MAX.as_secs()), out);
         }
         while let Some(sequence) = self.pending.overdue(now) {
             self.end(now, sequence, EndReason::Silence, out);
@@ -546,21 +827,26 @@ impl Session {
             self.end(now, sequence, EndReason::Complete, out);
         } else if pending.answers_wanted.is_some_and(|wanted| pending.answers >= wanted) {
             self.end(now, sequence, EndReason::Answers, out);
+        } else if pending.told.is_some_and(|tally| !tally.is_dialled) && !pending.is_fetching() {
+            // What went back came ahead of the contact's word: there is nothing to wait for.
+            self.end(now, sequence, EndReason::Incomplete, out);
         }
     }
 
     fn end(&mut self, now: Time, sequence: u64, reason: EndReason, out: &mut Vec<Output>) {
-        let Some(pending) = self.pending.remove(sequence) else { return };
+        let Some(mut pending) = self.pending.remove(sequence) else { return };
         let Pending { asked_of, asked, answers, told, .. } = pending;
         self.sequences.retire(sequence);
+        for id in pending.fetching.take().map(|fetching| fetching.open).unwrap_or_default() {
+            let Some(Fetch { id, from, bytes_count, .. }) = self.drop_fetch(id, out) else { continue };
+            if reason == EndReason::Silence && !pending.answerers.include(id) {
+                let reason = "it did not come in time".to_owned();
+                out.push(Output::Tell(Report::Unfetched { sequence, from, bytes_count, reason }));
+            }
+        }
         let is_asked = reason != EndReason::NotUnderstood;
         // In a dialect without echoes no contact reports.
         let is_silent = is_asked && !self.dialect.manners().echoes;
-        if matches!(reason, EndReason::Answers | EndReason::Cancelled) {
-            self.ended.insert(sequence, MayCome::Anything { from: asked_of });
-        } else if let Some(from) = asked_of.filter(|_| told.is_none() && is_asked && !is_silent) {
-            self.ended.insert(sequence, MayCome::Finished { from });
-        }
         self.tell_more_unexpected(pending.number, out);
         let untold = Tally {
             reached: answers,
@@ -576,12 +862,26 @@ impl Session {
                 (EndReason::Answers, _) | (_, None) => 0,
                 (_, Some(told)) => told.answers.saturating_sub(pending.answerers.len() as u64),
             },
-            doubtful: reason == EndReason::Silence && told.is_some_and(|told| pending.contradicts(&told)),
+            doubtful: matches!(reason, EndReason::Silence | EndReason::Incomplete)
+                && told.is_some_and(|told| pending.contradicts(&told)),
             tally: told.unwrap_or(untold),
             tally_told: told.is_some(),
             elapsed: now.since(asked),
         };
         out.push(Output::Tell(Report::Ended { sequence, ending }));
+        match reason {
+            EndReason::Answers | EndReason::Cancelled => {
+                self.ended.insert(sequence, MayCome::Anything { from: asked_of });
+            }
+            EndReason::Silence | EndReason::Incomplete => {
+                if let Some(from) = asked_of.filter(|_| !is_silent) {
+                    let (is_owed, for_places) = (told.is_none(), pending.is_for_places());
+                    let late = LateQuery::new(from, is_owed, for_places, asked, pending.answerers);
+                    self.ended.insert(sequence, MayCome::Late(late));
+                }
+            }
+            EndReason::Complete | EndReason::NotUnderstood => {}
+        }
     }
 
     /// How many came that were not told, where the query that ends is one to tell it at.
@@ -613,6 +913,7 @@ mod tests {
     fn whoever_reads_json_finds_the_reasons_by_the_names_they_have() {
         for (reason, name) in [
             (EndReason::Complete, "complete"),
+            (EndReason::Incomplete, "incomplete"),
             (EndReason::Silence, "silence"),
             (EndReason::Answers, "answers"),
             (EndReason::Cancelled, "interrupted"),

@@ -474,9 +474,17 @@ impl Story {
             Report::Ready => "is ready".to_owned(),
             Report::Refused { reason } => format!("is refused: {reason}"),
             Report::ContactLost { reason } => format!("loses its contact: {reason}"),
-            Report::Answer { from, hops, body, .. } => {
+            Report::Answer { from, hops, via, body, .. } => {
                 let hops = counted(u64::from(hops.unwrap()), "hop");
-                format!("hears {} from {}, {hops} away", self.body(body), self.name_at(*from))
+                let back = if *via == Via::Back { ", brought back" } else { "" };
+                format!("hears {} from {}, {hops} away{back}", self.body(body), self.name_at(*from))
+            }
+            Report::Late { from, hops, body, .. } => {
+                let hops = counted(u64::from(*hops), "hop");
+                format!("hears {} late from {}, {hops} away", self.body(body), self.name_at(*from))
+            }
+            Report::Unfetched { from, bytes_count, reason, .. } => {
+                format!("cannot fetch {bytes_count} bytes from {}: {reason}", self.name_at(*from))
             }
             Report::Unexpected { from, message } => {
                 format!("hears an unexpected {message} from {}", self.name_at(*from))
@@ -491,6 +499,7 @@ fn ended(ending: &Ending) -> String {
     let Ending { reason, answers, missing: _, doubtful, tally, tally_told, elapsed } = ending;
     let reason = match reason {
         EndReason::Complete => "complete",
+        EndReason::Incomplete => "incomplete",
         EndReason::Silence => "ended by silence",
         EndReason::Answers => "has answers enough",
         EndReason::Cancelled => "interrupted",

@@ -82,13 +82,15 @@ impl Sockets {
     fn attach_to(&mut self, address: SocketAddr, by: Instant) -> Result<(), NotAttached> {
         let stream = self.dial(address, by)?;
         let address = canonical(stream.peer_addr()?);
-        // With the scope it may have, without which nobody can listen there.
-        let mut own = stream.local_addr()?;
-        own.set_port(self.answers_at.port());
-        if canonical(own) != self.answers_at {
-            // The contact sees us elsewhere now, and sends those who answer there. The port stays what it is.
-            self.listener = watch_answers(&self.poller, listen(own)?)?;
-            self.answers_at = canonical(own);
+        if let Some(answers_at) = self.answers_at {
+            // With the scope it may have, without which nobody can listen there.
+            let mut own = stream.local_addr()?;
+            own.set_port(answers_at.port());
+            if canonical(own) != answers_at {
+                // The contact sees us elsewhere now, and sends those who answer there. The port stays what it is.
+                self.listener = Some(watch_answers(&self.poller, listen(own)?)?);
+                self.answers_at = Some(canonical(own));
+            }
         }
         self.contact_address = address;
         self.greet_contact(stream)?;

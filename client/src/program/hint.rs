@@ -19,8 +19,8 @@ pub(crate) struct Whereabouts {
     pub(crate) contact: String,
     /// The contact's address.
     pub(crate) contact_address: SocketAddr,
-    /// Where answers are heard.
-    pub(crate) answers_at: SocketAddr,
+    /// Where answers are heard that are dialled, if anywhere.
+    pub(crate) answers_at: Option<SocketAddr>,
     /// Whether the answer port was asked for.
     pub(crate) port_was_named: bool,
 }
@@ -28,16 +28,23 @@ pub(crate) struct Whereabouts {
 impl Whereabouts {
     /// What is said of a query to which answers are missing.
     pub(crate) fn hint(&self, ending: &Ending) -> String {
-        let ip = self.answers_at.ip();
-        let own = ip.is_loopback().then(|| address_of_this_machine(ip, &own_ips(), interfaces::outward_ip())).flatten();
+        let loopback = self.answers_at.map(|answers_at| answers_at.ip()).filter(IpAddr::is_loopback);
+        let own = loopback.and_then(|ip| address_of_this_machine(ip, &own_ips(), interfaces::outward_ip()));
         self.hint_with(ending, own)
     }
 
     fn hint_with(&self, ending: &Ending, own: Option<IpAddr>) -> String {
         let what = not_arrived(ending);
-        let Whereabouts { contact, answers_at, .. } = self;
+        // Where none is dialled none was kept out.
+        let Some(answers_at) = self.answers_at.filter(|_| ending.tally.is_dialled) else {
+            return format!("{what}: lost on the way back; ask again");
+        };
+        let Whereabouts { contact, .. } = self;
         if answers_at.ip().is_loopback() {
-            let cause = format!("other hosts cannot reach {}; ask this machine's own address", answers_at.ip());
+            let ip = answers_at.ip();
+            let cause = format!(
+                "neither dialled to {ip}, which other hosts cannot reach, nor brought back; ask this machine's own address"
+            );
             return match own {
                 Some(ip) => {
                     let example = SocketAddr::new(ip, self.contact_address.port());
@@ -46,11 +53,12 @@ impl Whereabouts {
                 None => format!("{what}: {cause}"),
             };
         }
-        let question = format!("{what} at {answers_at}: does a firewall keep them out?");
+        let cause =
+            format!("{what}: neither dialled to {answers_at} (does a firewall keep them out?) nor brought back");
         if self.port_was_named {
-            return question;
+            return cause;
         }
-        format!("{question} client --answer-port {PORT_EXAMPLE} {contact} uses a port you can open")
+        format!("{cause}; client --answer-port {PORT_EXAMPLE} {contact} uses a port you can open")
     }
 }
 
@@ -104,14 +112,14 @@ mod tests {
     use std::time::Duration;
 
     fn ending(missing: u64, promised: u64) -> Ending {
-        let tally = Tally { reached: 4, answers: promised, ..Tally::default() };
+        let tally = Tally { reached: 4, answers: promised, is_dialled: true, ..Tally::default() };
         let (answers, elapsed) = (promised - missing, Duration::ZERO);
         Ending { reason: EndReason::Silence, answers, missing, doubtful: false, tally, tally_told: true, elapsed }
     }
 
     fn place(contact: &str, answers_at: &str) -> Whereabouts {
         let contact_address = contact.parse().unwrap();
-        let (contact, answers_at) = (contact.to_owned(), answers_at.parse().unwrap());
+        let (contact, answers_at) = (contact.to_owned(), Some(answers_at.parse().unwrap()));
         Whereabouts { contact, contact_address, answers_at, port_was_named: false }
     }
 
@@ -141,12 +149,13 @@ mod tests {
         let place = place("127.0.0.1:9000", "127.0.0.1:41895");
         assert_eq!(
             place.hint_with(&ending(2, 3), Some("192.0.2.7".parse().unwrap())),
-            "2 of 3 answers did not arrive: other hosts cannot reach 127.0.0.1; ask this machine's own address, such as \
-             client 192.0.2.7:9000"
+            "2 of 3 answers did not arrive: neither dialled to 127.0.0.1, which other hosts cannot reach, nor brought back; \
+             ask this machine's own address, such as client 192.0.2.7:9000"
         );
         assert_eq!(
             place.hint_with(&ending(1, 1), None),
-            "1 of 1 answer did not arrive: other hosts cannot reach 127.0.0.1; ask this machine's own address"
+            "1 of 1 answer did not arrive: neither dialled to 127.0.0.1, which other hosts cannot reach, nor brought back; \
+             ask this machine's own address"
         );
     }
 
@@ -155,15 +164,27 @@ mod tests {
         let mut place = place("192.0.2.7:9000", "192.0.2.7:41895");
         assert_eq!(
             place.hint_with(&ending(2, 3), None),
-            "2 of 3 answers did not arrive at 192.0.2.7:41895: does a firewall keep them out? \
-             client --answer-port 9990 192.0.2.7:9000 uses a port you can open"
+            "2 of 3 answers did not arrive: neither dialled to 192.0.2.7:41895 (does a firewall keep them out?) nor brought \
+             back; client --answer-port 9990 192.0.2.7:9000 uses a port you can open"
         );
         // Who named a port has one that could be opened.
         place.port_was_named = true;
         assert_eq!(
             place.hint_with(&ending(1, 2), None),
-            "1 of 2 answers did not arrive at 192.0.2.7:41895: does a firewall keep them out?"
+            "1 of 2 answers did not arrive: neither dialled to 192.0.2.7:41895 (does a firewall keep them out?) nor brought \
+             back"
         );
+    }
+
+    #[test]
+    fn what_nobody_dials_no_firewall_keeps_out() {
+        let said = "1 of 2 answers did not arrive: lost on the way back; ask again";
+        let place = place("192.0.2.7:9000", "192.0.2.7:41895");
+        let back = ending(1, 2);
+        let back = Ending { tally: Tally { is_dialled: false, ..back.tally }, ..back };
+        assert_eq!(place.hint_with(&back, None), said);
+        let portless = Whereabouts { answers_at: None, ..place };
+        assert_eq!(portless.hint_with(&ending(1, 2), None), said);
     }
 
     #[test]

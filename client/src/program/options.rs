@@ -6,11 +6,14 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, ValueEnum};
+use common::address::parse_servent;
 
 /// What the client was asked to do.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// How answers come.
+    pub via: AnswersVia,
     /// The port to hear answers on, where one was named; 0 is any.
     pub answer_port: Option<u16>,
     /// The contact as it was named.
@@ -31,6 +34,16 @@ pub struct Options {
     pub hint: Option<String>,
 }
 
+/// How answers come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AnswersVia {
+    /// Straight where this machine can be dialled, back by way of the contact where it cannot.
+    #[default]
+    Auto,
+    /// By way of the contact alone.
+    Back,
+}
+
 impl Options {
     /// Reads the arguments of this process; ends it where they make no sense, or ask for help.
     #[must_use]
@@ -45,8 +58,11 @@ impl Options {
         let line = CommandLine::try_parse_from(words)?;
         let (answer_port, contact) = places(line.answer_port, &line.places)
             .map_err(|(kind, message)| CommandLine::command().error(kind, message))?;
-        let CommandLine { commands, timeout, answers, json, quiet, with_parent, hint, .. } = line;
-        Ok(Options { answer_port, contact, commands, timeout, answers, json, quiet, with_parent, hint })
+        let CommandLine { via, commands, timeout, answers, json, quiet, with_parent, hint, .. } = line;
+        if let Some(message) = what_hinders(via, answer_port, &contact) {
+            return Err(CommandLine::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(Options { via, answer_port, contact, commands, timeout, answers, json, quiet, with_parent, hint })
     }
 }
 
@@ -69,6 +85,7 @@ Options:
 #[command(after_help = "\
 Commands: ? KEY asks for a key, T for the topology, help tells them, Q (or end of file) leaves. Where stdin is no \
 terminal it is read as a script of them, in which lines that begin with # are comments.\n\n\
+Where no port can be opened: client --via back 192.0.2.7:9000 -c '? coffee'\n\n\
 Exit code with -c or a script, the highest that applies:
     0  every query was answered and nothing is missing
     1  nobody within reach has it (some query)
@@ -87,6 +104,11 @@ struct CommandLine {
     #[arg(long, help = "Port to hear answers on, as ANSWER_PORT; 0 takes any free one", value_name = "PORT")]
     #[arg(value_parser = parse_port, allow_negative_numbers = true)]
     answer_port: Option<u16>,
+
+    /// How answers come: auto (dialled to this machine, and back through the contact where it cannot be) or back (through
+    /// the contact alone: no port is opened)
+    #[arg(long, value_name = "WAY", default_value = "auto", hide_possible_values = true)]
+    via: AnswersVia,
 
     /// Run this command (or lines of them) and exit; may repeat
     #[arg(short, long = "command", value_name = "CMD")]
@@ -143,6 +165,23 @@ fn places(option: Option<u16>, words: &[String]) -> Result<(Option<u16>, String)
         },
         [_, _, more, ..] => Err((ErrorKind::UnknownArgument, format!("`{more}` is one argument too many; {ORDER}"))),
     }
+}
+
+/// What else was said that answers cannot come like this.
+fn what_hinders(via: AnswersVia, answer_port: Option<u16>, contact: &str) -> Option<String> {
+    if via == AnswersVia::Auto {
+        return None;
+    }
+    if answer_port.is_some() {
+        return Some("with --via back no answer port is opened: leave out the port, or --via back".to_owned());
+    }
+    // What is no contact is told as that, later.
+    let (dialect, _) = parse_servent(contact).ok()?;
+    let manners = dialect.manners();
+    (!manners.brings_back).then(|| {
+        let name = manners.name;
+        format!("in {name} no answers come back: leave out --via back, or ask a servent by HOST:PORT, without {name}")
+    })
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
@@ -247,6 +286,34 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(said), "{line}: {text}");
             assert!(text.contains("client [OPTIONS] [ANSWER_PORT] <CONTACT>") || text.contains("--help"), "{text}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn answers_come_back_if_that_is_wanted_and_nothing_else_stands_in_the_way() {
+        let via = |line: &str| {
+            let words = std::iter::once("client").chain(line.split_whitespace());
+            Options::try_parse_from(words).map(|options| (options.via, options.answer_port))
+        };
+        assert_eq!(via("9000").unwrap(), (AnswersVia::Auto, None));
+        assert_eq!(via("9990 9000 --via auto").unwrap(), (AnswersVia::Auto, Some(9990)));
+        assert_eq!(via("tp3://h:9000 --via auto").unwrap(), (AnswersVia::Auto, None));
+        assert_eq!(via("--via back h:9000").unwrap(), (AnswersVia::Back, None));
+        assert_eq!(via("--via back nonsense").unwrap(), (AnswersVia::Back, None));
+        let port = "with --via back no answer port is opened: leave out the port, or --via back";
+        for (line, said) in [
+            ("--via back 9990 h:9000", port),
+            ("--via back 0 h:9000", port),
+            ("--via back --answer-port 0 h:9000", port),
+            (
+                "--via back tp3://h:9000",
+                "in TP3 no answers come back: leave out --via back, or ask a servent by HOST:PORT",
+            ),
+            ("--via sideways h:9000", "invalid value 'sideways' for '--via <WAY>'"),
+        ] {
+            let error = via(line).expect_err(line);
+            assert!(error.to_string().contains(said), "{line}: {error}");
             assert_eq!(error.exit_code(), 2, "{line}");
         }
     }

@@ -54,7 +54,7 @@ impl Outcome {
             // What came is all that was wanted.
             EndReason::Answers => Outcome::Answered,
             // What the contact does not understand is lost there, as it would be at any other servent.
-            EndReason::Complete | EndReason::Silence | EndReason::NotUnderstood => {
+            EndReason::Complete | EndReason::Incomplete | EndReason::Silence | EndReason::NotUnderstood => {
                 if is_blamed_on_contact {
                     Outcome::ContactLost
                 } else if ending.missing > 0 || ending.doubtful || ending.tally.lost > 0 {
@@ -86,7 +86,7 @@ impl Outcome {
             Outcome::OutputClosed
         } else {
             match error.downcast_ref() {
-                Some(ConnectError::NotAContact(_)) => Outcome::Usage,
+                Some(ConnectError::NotAContact(_) | ConnectError::NoWayBack { .. }) => Outcome::Usage,
                 Some(ConnectError::NoServent { .. }) => Outcome::Unreachable,
                 Some(ConnectError::Interrupted { .. }) => Outcome::Interrupted,
                 _ => Outcome::MachineFailed,
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_each_end_of_a_query_comes_to() {
-        use EndReason::{Answers, Cancelled, Complete, NotUnderstood, Silence};
+        use EndReason::{Answers, Cancelled, Complete, Incomplete, NotUnderstood, Silence};
         let told = |answers| Tally { answers, reached: 3, ..Tally::default() };
         let untold = |lost, silent| Tally { lost, silent, ..Tally::default() };
         for (ending, expected) in [
@@ -144,6 +144,12 @@ mod tests {
             (ending(Silence, 1, 1, Some(Tally { silent: 2, ..told(2) })), Outcome::Incomplete),
             (ending(Silence, 1, 1, Some(told(2))), Outcome::Incomplete),
             (ending(Silence, 0, 1, Some(told(1))), Outcome::Incomplete),
+            // The same where all that goes back has come.
+            (ending(Incomplete, 1, 1, Some(told(2))), Outcome::Incomplete),
+            (ending(Incomplete, 0, 1, Some(told(1))), Outcome::Incomplete),
+            (ending(Incomplete, 2, 0, Some(Tally { lost: 1, ..told(2) })), Outcome::Incomplete),
+            (ending(Incomplete, 1, 0, Some(Tally { silent: 1, ..told(1) })), Outcome::Answered),
+            (Ending { doubtful: true, ..ending(Incomplete, 1, 0, Some(told(1))) }, Outcome::Incomplete),
             // As many came as were sent, and not those.
             (Ending { doubtful: true, ..ending(Silence, 1, 0, Some(told(1))) }, Outcome::Incomplete),
             (ending(Silence, 2, 0, Some(Tally { lost: 1, ..told(2) })), Outcome::Incomplete),
@@ -196,6 +202,7 @@ mod tests {
             ConnectError::unresolved(contact, servent::sockets::resolve(contact).expect_err("it stands for nothing"))
         };
         assert_eq!(of(unresolved("no contact").into()), Outcome::Usage);
+        assert_eq!(of(ConnectError::NoWayBack { contact: "tp3://h:1".to_owned() }.into()), Outcome::Usage);
         assert_eq!(of(unresolved("[fe80::1%nothing9]:1").into()), Outcome::Unreachable);
         assert_eq!(of(ConnectError::no_servent("nowhere:1", "refused").into()), Outcome::Unreachable);
         assert_eq!(of(ConnectError::interrupted("nowhere:1", "refused").into()), Outcome::Interrupted);

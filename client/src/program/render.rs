@@ -11,7 +11,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use common::counted::counted;
-use common::query::{AnswerBody, Ask, Path};
+use common::query::{AnswerBody, Ask, Path, Via};
 use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
 #[serde(tag = "type", rename_all = "lowercase")]
 enum JsonLine<'a> {
     Answer(JsonAnswer<'a>),
+    Late(JsonAnswer<'a>),
+    Unfetched(JsonUnfetched<'a>),
     Finished(JsonFinished),
     Unexpected {
         message: &'a str,
@@ -64,7 +66,19 @@ struct JsonAnswer<'a> {
     neighbors: Option<&'a [SocketAddr]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hops: Option<u8>,
+    via: &'static str,
     ms: f64,
+}
+
+#[derive(Serialize)]
+struct JsonUnfetched<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_base64: Option<String>,
+    from: SocketAddr,
+    bytes: u64,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -87,10 +101,24 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     /// Shows what came of `ask`.
     pub(crate) fn show(&mut self, ask: Option<&Ask>, event: &Event) -> io::Result<()> {
         match event {
-            Event::Answer { from, hops, body, elapsed } if self.json => {
-                self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, body, *elapsed)))?;
+            Event::Answer { from, hops, via, body, elapsed } if self.json => {
+                self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, *via, body, *elapsed)))?;
             }
             Event::Answer { from, body, .. } => self.answer_line(*from, body)?,
+            Event::Late { from, hops, body, elapsed } if self.json => {
+                self.json_line(&JsonLine::Late(json_answer(ask, *from, Some(*hops), Via::Back, body, *elapsed)))?;
+            }
+            Event::Late { from, body, .. } => {
+                // One that nobody remembers the question to is an answer to some question all the same.
+                let ask = ask.map_or_else(|| "an earlier question".to_owned(), Ask::to_string);
+                write!(self.out, "Late answer to {ask}: ")?;
+                self.answer_line(*from, body)?;
+            }
+            Event::Unfetched { from, bytes_count, reason } if self.json => {
+                let (key, key_base64) = ask.map_or((None, None), asked_for);
+                let (from, bytes) = (*from, *bytes_count);
+                self.json_line(&JsonLine::Unfetched(JsonUnfetched { key, key_base64, from, bytes, reason }))?;
+            }
             Event::Unexpected { from, message } if self.json => {
                 self.json_line(&JsonLine::Unexpected { message, from: *from })?;
             }
@@ -100,7 +128,10 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             }
             Event::Finished(ending) => self.show_ending(ask, ending)?,
             // The program says these itself, on stderr.
-            Event::ContactLost { .. } | Event::MoreUnexpected { .. } | Event::NotListening { .. } => {}
+            Event::ContactLost { .. }
+            | Event::MoreUnexpected { .. }
+            | Event::NotListening { .. }
+            | Event::Unfetched { .. } => {}
         }
         self.out.flush()
     }
@@ -186,26 +217,34 @@ fn json_answer<'a>(
     ask: Option<&'a Ask>,
     from: SocketAddr,
     hops: Option<u8>,
+    via: Via,
     body: &'a AnswerBody,
     elapsed: Duration,
 ) -> JsonAnswer<'a> {
-    let mut line = JsonAnswer { from: from.to_string(), hops, ms: milliseconds(elapsed), ..JsonAnswer::default() };
-    match ask {
-        Some(Ask::Key(key)) => {
-            line.command = "?";
-            (line.key, line.key_base64) = text_or_base64(key.as_bytes());
-        }
-        Some(Ask::Topology) | None => line.command = "T",
-    }
+    let (from, via, ms) = (from.to_string(), via.word(), milliseconds(elapsed));
+    let mut line = JsonAnswer { from, hops, via, ms, ..JsonAnswer::default() };
+    (line.key, line.key_base64) = ask.map_or((None, None), asked_for);
     match body {
-        AnswerBody::Value(value) => (line.value, line.value_base64) = text_or_base64(value),
+        AnswerBody::Value(value) => {
+            line.command = "?";
+            (line.value, line.value_base64) = text_or_base64(value);
+        }
         AnswerBody::Place { path, neighbors } => {
+            line.command = "T";
             line.path = Some(words(path));
             // Where servents do not say who they are, nobody tells of neighbors.
             line.neighbors = matches!(path, Path::Addresses(_)).then_some(neighbors.as_slice());
         }
     }
     line
+}
+
+/// The key that was asked for, if one was.
+fn asked_for(ask: &Ask) -> (Option<&str>, Option<String>) {
+    match ask {
+        Ask::Key(key) => text_or_base64(key.as_bytes()),
+        Ask::Topology => (None, None),
+    }
 }
 
 /// The servents on a path, fit to be shown: a path that came as text may hold anything.
@@ -287,7 +326,11 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         EndReason::Silence if !ending.tally_told && ending.answers > 0 => {
             text.push_str("; the contact did not report: incomplete, there may be more");
         }
-        EndReason::Silence | EndReason::Complete | EndReason::Answers | EndReason::NotUnderstood => {}
+        EndReason::Silence
+        | EndReason::Complete
+        | EndReason::Incomplete
+        | EndReason::Answers
+        | EndReason::NotUnderstood => {}
     }
     if ending.tally_told && tally.lost > 0 {
         text.push_str(&format!("; {} lost on the way: there may be more", counted(tally.lost, "report")));
@@ -337,6 +380,7 @@ mod tests {
         let event = Event::Answer {
             from: "127.0.0.1:9000".parse().unwrap(),
             hops: Some(1),
+            via: Via::Back,
             body: AnswerBody::Value(value.as_bytes().to_vec()),
             elapsed: Duration::from_micros(1_500),
         };
@@ -347,7 +391,7 @@ mod tests {
         assert!(!line.trim_end_matches('\n').chars().any(misleads), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["value"], value);
-        assert_eq!(read["ms"], 1.5);
+        assert_eq!((&read["ms"], &read["via"]), (&1.5.into(), &"back".into()));
     }
 
     #[test]
@@ -407,6 +451,14 @@ mod tests {
                 "no answer from 1 servent that reported; 1 report lost on the way: there may be more",
             ),
             (&key, silence(ending(EndReason::Silence, 1, tally(3, 2))), "1 answer from 3 servents in 4.0 s"),
+            (&key, ending(EndReason::Incomplete, 1, tally(3, 2)), "1 answer from 3 servents in 3 ms"),
+            (
+                &key,
+                ending(EndReason::Incomplete, 1, Tally { lost: 1, ..tally(3, 1) }),
+                "1 answer from 3 servents in 3 ms; 1 report lost on the way: there may be more",
+            ),
+            (&key, ending(EndReason::Incomplete, 0, tally(3, 1)), "no answer from 3 servents that reported"),
+            (&key, Ending { doubtful: true, ..ending(EndReason::Incomplete, 2, tally(3, 2)) }, "2 answers in 3 ms"),
             (
                 &key,
                 silence(Ending { doubtful: true, ..ending(EndReason::Silence, 2, tally(3, 2)) }),

@@ -3,6 +3,7 @@
 //! Prompt or collect, never both: while a line is edited nothing is printed (but that the contact is gone, which the line
 //! editor shows above the line), while a query is pending nothing is read.
 
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -23,18 +24,24 @@ use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
 use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
-use crate::program::options::Options;
+use crate::program::options::{AnswersVia, Options};
 use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
 use crate::program::render::Renderer;
 use crate::program::script::{Script, ScriptLine};
-use crate::{Ask, AskError, Client, ClientError, EndReason, Event, Question};
+use crate::{Ask, AskError, Client, ClientError, EndReason, Event, QueryNumber, Question, Via};
+
+/// Queries of which it is kept what they asked for, for what comes of them late.
+const ASKED_KEPT: usize = 64;
 
 /// Attaches to the contact and runs commands until there are no more.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     // Everybody who answers connects.
     raise_descriptor_limit();
-    let mut client = Client::connect_from(&options.contact, options.answer_port.unwrap_or(0))?;
+    let mut client = match options.via {
+        AnswersVia::Auto => Client::connect_from(&options.contact, options.answer_port.unwrap_or(0))?,
+        AnswersVia::Back => Client::connect_without_port(&options.contact)?,
+    };
     let (interrupt, on_interrupt) = UnixStream::pair().context("cannot make a pipe for interrupts")?;
     interrupt.set_nonblocking(true)?;
     client.interrupt_on(interrupt.try_clone()?, "Ctrl-C")?;
@@ -57,7 +64,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         is_quiet: options.quiet,
         silence_max: options.timeout,
         answers_wanted: options.answers,
+        asked: VecDeque::new(),
         attaches_again: interactive,
+        wonders_why_back: interactive && options.via == AnswersVia::Auto,
+        has_come_back: false,
+        unfetched_count: 0,
         is_lost: false,
         is_told: false,
         machine_failed: false,
@@ -100,8 +111,16 @@ struct Repl<Out: Write, Side: Write> {
     is_quiet: bool,
     silence_max: Duration,
     answers_wanted: Option<u64>,
+    /// What was asked, the last one last.
+    asked: VecDeque<(QueryNumber, Ask)>,
     /// Whether a contact that is lost is attached to again.
     attaches_again: bool,
+    /// Whether it is to be said why answers come back, once.
+    wonders_why_back: bool,
+    /// Since a query last ended, an answer came back.
+    has_come_back: bool,
+    /// Of how many answers it was said since then that they could not be fetched.
+    unfetched_count: u64,
     /// There is no contact now.
     is_lost: bool,
     /// The person knows that already.
@@ -245,9 +264,14 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 return Ok(Next::Continue);
             }
         };
+        (self.has_come_back, self.unfetched_count) = (false, 0);
+        self.asked.push_back((query, ask.clone()));
+        if self.asked.len() > ASKED_KEPT {
+            self.asked.pop_front();
+        }
         loop {
-            let event = match self.client.next_event() {
-                Ok(Some((_, event))) => event,
+            let (of, event) = match self.client.next_event() {
+                Ok(Some(told)) => told,
                 Ok(None) => return Ok(Next::Continue),
                 Err(ClientError::Interrupted) => {
                     self.take_interrupt();
@@ -256,9 +280,15 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            self.tell(Some(ask), &event, None)?;
+            self.tell(of, &event, None)?;
             if let Event::Finished(ending) = event {
                 let machine_failed = std::mem::take(&mut self.machine_failed);
+                let unfetched_count = std::mem::take(&mut self.unfetched_count);
+                if std::mem::take(&mut self.has_come_back) && std::mem::take(&mut self.wonders_why_back) {
+                    let contact = self.place.contact_address;
+                    self.renderer
+                        .show_aside(format_args!("answers come through {contact}: this machine cannot be dialled"));
+                }
                 self.worsen(Outcome::of_query(&ending, self.is_lost));
                 if machine_failed {
                     self.worsen(Outcome::MachineFailed);
@@ -266,7 +296,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 if ending.reason == EndReason::NotUnderstood {
                     say(format_args!("client: {}", not_understood(&self.place.contact)));
                 }
-                if ending.reason == EndReason::Silence && !self.is_quiet {
+                if matches!(ending.reason, EndReason::Silence | EndReason::Incomplete) && !self.is_quiet {
                     // What was lost stands in the summary, where there is one.
                     if self.renderer.side.is_none() && !self.is_lost {
                         lost_on_the_way(&ending).into_iter().for_each(say);
@@ -275,7 +305,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                         say(DOUBTFUL.to_owned());
                     }
                     if ending.missing > 0 {
-                        say(if machine_failed { not_arrived(&ending) } else { self.place.hint(&ending) });
+                        let is_explained = machine_failed || unfetched_count >= ending.missing;
+                        say(if is_explained { not_arrived(&ending) } else { self.place.hint(&ending) });
                     }
                 }
                 return Ok(match ending.reason {
@@ -299,15 +330,28 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     /// Tells what came.
     fn tell_all(&mut self, notice: Option<&str>) -> anyhow::Result<()> {
-        while let Some((_, event)) = self.client.take_event() {
-            self.tell(None, &event, notice)?;
+        while let Some((query, event)) = self.client.take_event() {
+            self.tell(query, &event, notice)?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, ask: Option<&Ask>, event: &Event, notice: Option<&str>) -> anyhow::Result<()> {
+    fn tell(&mut self, query: Option<QueryNumber>, event: &Event, notice: Option<&str>) -> anyhow::Result<()> {
+        let ask = self.asked.iter().rev().find(|(asked, _)| Some(*asked) == query).map(|(_, ask)| ask);
         self.renderer.show(ask, event)?;
         let reason = match event {
+            Event::Answer { via: Via::Back, .. } => {
+                self.has_come_back = true;
+                return Ok(());
+            }
+            Event::Unfetched { from, bytes_count, reason } => {
+                self.unfetched_count += 1;
+                if !self.is_quiet && !self.renderer.json {
+                    let bytes = counted(*bytes_count, "byte");
+                    say(format_args!("client: the value of {from} ({bytes}) could not be fetched: {reason}"));
+                }
+                return Ok(());
+            }
             Event::ContactLost { reason } => reason,
             Event::NotListening { .. } => {
                 self.machine_failed = true;

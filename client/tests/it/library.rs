@@ -88,7 +88,7 @@ fn every_servent_is_asked_for_a_key_and_for_its_place() {
 #[test]
 fn answers_are_heard_where_the_contact_sees_the_client_and_nowhere_else() {
     let (fake, _contact, client) = attached();
-    let heard = client.answers_at();
+    let heard = client.answers_at().unwrap();
     assert_eq!(heard.ip(), fake.address().ip());
     TcpStream::connect(heard).unwrap();
     // Another address of this machine, which is loopback as well.

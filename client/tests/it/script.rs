@@ -234,10 +234,10 @@ fn json_of_an_answer_and_of_an_end() {
 
     client.write("? sugar\n");
     let answer = client.next_json();
-    assert_eq!(fields(&answer), ["command", "from", "hops", "key", "ms", "type", "value"]);
+    assert_eq!(fields(&answer), ["command", "from", "hops", "key", "ms", "type", "value", "via"]);
     let from = chain.address(1).to_string();
     let expected = json!({"type": "answer", "command": "?", "key": "sugar", "value": "brown", "from": from, "hops": 1,
-                          "ms": answer["ms"]});
+                          "via": "direct", "ms": answer["ms"]});
     assert_eq!(answer, expected);
     let finished = client.next_json();
     let expected = json!({"type": "finished", "answers": 1, "missing": 0, "reached": 2, "copies": 1, "duplicates": 0, "stopped": 0,
@@ -269,7 +269,7 @@ fn json_of_the_topology() {
     let places = [(json!([first]), &first, &second), (json!([first, second]), &second, &first)];
     for (hops, (answer, (path, from, neighbor))) in answers.iter().zip(places).enumerate() {
         let expected = json!({"type": "answer", "command": "T", "path": path, "from": from, "neighbors": [neighbor],
-                              "hops": hops, "ms": answer["ms"]});
+                              "hops": hops, "via": "direct", "ms": answer["ms"]});
         assert_eq!(*answer, expected);
     }
     let finished = client.next_json();
@@ -283,7 +283,7 @@ fn json_of_bytes_that_are_no_text() {
     let mut client = Client::start([&*chain.contact(), "--json"]);
     client.write(b"? \xff\xfe\n");
     let answer = client.next_json();
-    assert_eq!(fields(&answer), ["command", "from", "hops", "key_base64", "ms", "type", "value_base64"]);
+    assert_eq!(fields(&answer), ["command", "from", "hops", "key_base64", "ms", "type", "value_base64", "via"]);
     assert_eq!((&answer["key_base64"], &answer["value_base64"]), (&json!("//4="), &json!("/fw=")));
     client.next_json();
     client.write("? plain\n");

@@ -65,8 +65,7 @@ fn a_person_asks_and_leaves() {
 
 #[test]
 fn the_summary_says_once_what_is_doubtful() {
-    let said =
-        "no answer from 3 servents that reported\n2 of 2 answers did not arrive: other hosts cannot reach 127.0.0.1; ";
+    let said = "no answer from 3 servents that reported\n2 of 2 answers did not arrive: neither dialled to 127.0.0.1, which other";
     let home = home();
     let (_fake, mut contact, mut terminal) = attached(&home, &["--timeout", IN_TIME]);
     terminal.press("? k\r");

@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Mutex;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 
-use common::message::{Finished, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, AnswerBody, AskHash, Tally};
+use common::features::Features;
+use common::message::{Finished, Handed, Hello, Message, Request, Role, ServentId};
+use common::query::{Answer, AnswerBody, AskHash, BroughtAnswer, BroughtBody, Tally};
 use peers::{Heard, PATIENCE};
 
 use super::listen;
@@ -137,14 +138,23 @@ impl Peer {
         assert!(self.try_greet(), "a client says hello first, and as a client");
     }
 
+    /// The same as one that can do no more than this.
+    pub(crate) fn greet_as_one_that_can(&mut self, features: Features) {
+        assert!(self.try_greet_as(features), "a client says hello first, and as a client");
+    }
+
     fn try_greet(&mut self) -> bool {
+        self.try_greet_as(Features::OF_SERVENTS)
+    }
+
+    fn try_greet_as(&mut self, features: Features) -> bool {
         let Some(Message::Hello(Hello { role: Role::Client { answer_port }, .. })) = self.receive() else {
             return false;
         };
         let ip = self.peer.stream().peer_addr().unwrap().ip();
         self.answer_address = Some(SocketAddr::new(ip, answer_port));
         let role = Role::Servent { id: id_at(self.advertised), advertised: self.advertised };
-        self.send(&Message::Hello(Hello::new(role)));
+        self.send(&Message::Hello(Hello { features, ..Hello::new(role) }));
         true
     }
 
@@ -212,6 +222,25 @@ impl Peer {
         self.send(&Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 1, body }));
     }
 
+    /// Hands an answer of the servent that goes by this address.
+    pub(crate) fn hand(&mut self, sequence: u64, from: &str, value: &[u8]) {
+        self.hand_body(sequence, from, BroughtBody::Whole(AnswerBody::Value(value.to_vec())));
+    }
+
+    /// The same of one whose value is too long to be brought.
+    pub(crate) fn announce(&mut self, sequence: u64, from: &str, bytes_count: usize) {
+        self.hand_body(sequence, from, BroughtBody::Announced(bytes_count as u64));
+    }
+
+    fn hand_body(&mut self, sequence: u64, from: &str, body: BroughtBody) {
+        let from = from.parse().unwrap();
+        if let Some((_, marks)) = ASKED.lock().unwrap().get_mut(&sequence) {
+            marks.insert(id_at(from).mark());
+        }
+        let answer = Arc::new(BroughtAnswer { id: id_at(from), from, hops: 2, body });
+        self.send(&Message::Handed(Handed { sequence, answer }));
+    }
+
     /// Says that the flood is over. Unless the tally says who answered, those did that have.
     pub(crate) fn finish(&mut self, sequence: u64, mut tally: Tally) {
         if tally.answer_sum == 0
@@ -236,7 +265,12 @@ fn has_ended(process: u32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
-/// The tally of a flood on which nothing went wrong.
+/// The tally of a flood on which nothing went wrong, and whose answers are dialled.
 pub(crate) fn tally(reached: u64, answers: u64) -> Tally {
+    Tally { is_dialled: true, ..tally_back(reached, answers) }
+}
+
+/// The same where they all come back.
+pub(crate) fn tally_back(reached: u64, answers: u64) -> Tally {
     Tally { reached, answers, ..Tally::default() }
 }

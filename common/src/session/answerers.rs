@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::message::ServentId;
+use crate::query::Tally;
 
 /// The servents that answered one query, as far as they said who they are.
 #[derive(Debug, Default)]
@@ -34,9 +35,9 @@ impl Answerers {
         usize::from(self.first.is_some()) + self.others.len()
     }
 
-    /// The sum of their marks, as a tally has it of those whose answers it counts.
-    pub(super) fn marks_sum(&self) -> u64 {
-        self.marks_sum
+    /// Whether they are those whose answers a tally counts, all of them and nobody else.
+    pub(super) fn keep(&self, promised: &Tally) -> bool {
+        self.len() as u64 == promised.answers && self.marks_sum == promised.answer_sum
     }
 }
 
@@ -55,7 +56,10 @@ mod tests {
                 assert_eq!(answerers.len(), if round == 0 { place + 1 } else { ids.len() });
             }
             let sum = ids.iter().fold(0, |sum: u64, id| sum.wrapping_add(id.mark()));
-            assert_eq!(answerers.marks_sum(), sum);
+            let promised = Tally { answers: ids.len() as u64, answer_sum: sum, ..Tally::default() };
+            assert!(answerers.keep(&promised));
+            assert!(!answerers.keep(&Tally { answers: 2, ..promised }));
+            assert!(!answerers.keep(&Tally { answer_sum: sum ^ 1, ..promised }));
         }
     }
 }

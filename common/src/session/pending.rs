@@ -3,17 +3,19 @@
 //! Kept both ways at once, so that ten thousand cost each answer no more than one does. Why a query ends is not decided
 //! here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::answerers::Answerers;
+use super::fetches::FetchId;
 use crate::limits::CLIENT_ANSWERERS_MAX;
 use crate::link::LinkId;
 use crate::message::ServentId;
-use crate::query::{AskHash, Tally};
+use crate::query::{Ask, AskHash, Tally};
 use crate::time::Time;
 
 /// For how many there is room while there are none. Beyond that it is given back: hardly one client of many is asking.
@@ -24,10 +26,10 @@ const ROOM_KEPT: usize = 28;
 pub(super) struct Pending {
     /// How many were asked before it. Sequences tell nothing of that.
     pub(super) number: u64,
+    /// For whoever has to be asked alone.
+    pub(super) ask: Ask,
     /// What an answer has to be to, where it says so.
     pub(super) asked_hash: AskHash,
-    /// Whether places are asked for, and not values.
-    pub(super) for_places: bool,
     /// The link of the contact it was asked of, where there was one. Nobody else can say that its flood is over.
     pub(super) asked_of: Option<LinkId>,
     pub(super) asked: Time,
@@ -37,17 +39,45 @@ pub(super) struct Pending {
     /// Whose answers came that said who they are: those alone can be held against what a contact promises.
     pub(super) answerers: Answerers,
     pub(super) told: Option<Tally>,
+    /// What was announced; of most queries nothing.
+    pub(super) fetching: Option<Box<Fetching>>,
+}
+
+/// What was announced to a query.
+#[derive(Debug, Default)]
+pub(super) struct Fetching {
+    /// By whom, whatever became of it.
+    announced_by: Answerers,
+    /// What of it is being fetched, or waits for its turn.
+    pub(super) open: BTreeSet<FetchId>,
+    /// Where nobody could be asked.
+    pub(super) failed_at: BTreeSet<SocketAddr>,
 }
 
 impl Pending {
+    /// Whether places are asked for, and not values.
+    pub(super) fn is_for_places(&self) -> bool {
+        self.ask == Ask::Topology
+    }
+
     /// Whether every answer has come that a contact promises, and no other of somebody who said who it is.
     pub(super) fn keeps(&self, promised: &Tally) -> bool {
-        self.answerers.len() as u64 == promised.answers && self.answerers.marks_sum() == promised.answer_sum
+        self.answerers.keep(promised)
     }
 
     /// Whether no answer that is still to come can make that true.
     pub(super) fn contradicts(&self, promised: &Tally) -> bool {
         promised.is_whole() && self.answerers.len() as u64 >= promised.answers && !self.keeps(promised)
+    }
+
+    /// Whether values are being fetched for it.
+    pub(super) fn is_fetching(&self) -> bool {
+        self.fetching.as_ref().is_some_and(|fetching| !fetching.open.is_empty())
+    }
+
+    /// Whether somebody could not be asked there.
+    pub(super) fn has_failed_at(&self, address: SocketAddr) -> bool {
+        self.fetching.as_ref().is_some_and(|fetching| fetching.failed_at.contains(&address))
     }
 }
 
@@ -79,13 +109,33 @@ impl PendingQueries {
 
     /// An answer has come to this one from whoever this is: the wait of it, and of no other, begins anew.
     pub(super) fn on_answered(&mut self, now: Time, sequence: u64, by: Option<ServentId>) {
-        let Some((due, pending)) = self.by_sequence.get_mut(&sequence) else { return };
+        let Some((_, pending)) = self.by_sequence.get_mut(&sequence) else { return };
         pending.answers += 1;
         if let Some(id) = by
             && self.answerers_count < CLIENT_ANSWERERS_MAX
         {
             self.answerers_count += usize::from(pending.answerers.insert(id));
         }
+        self.begin_anew(now, sequence);
+    }
+
+    /// A value was announced to this one, which is an answer that has come so far. Nothing where this servent has announced
+    /// it before, or answered, or where more servents answer than are kept in mind.
+    pub(super) fn on_announced(&mut self, now: Time, sequence: u64, by: ServentId) -> Option<&mut Fetching> {
+        let (_, pending) = self.by_sequence.get_mut(&sequence)?;
+        if self.answerers_count >= CLIENT_ANSWERERS_MAX
+            || pending.answerers.include(by)
+            || !pending.fetching.get_or_insert_default().announced_by.insert(by)
+        {
+            return None;
+        }
+        self.answerers_count += 1;
+        self.begin_anew(now, sequence);
+        self.get_mut(sequence)?.fetching.as_deref_mut()
+    }
+
+    fn begin_anew(&mut self, now: Time, sequence: u64) {
+        let Some((due, pending)) = self.by_sequence.get_mut(&sequence) else { return };
         let anew = now + pending.silence_max;
         if anew != *due {
             self.by_due.remove(&(*due, pending.number));
@@ -97,7 +147,8 @@ impl PendingQueries {
     pub(super) fn remove(&mut self, sequence: u64) -> Option<Pending> {
         let (due, pending) = self.by_sequence.remove(&sequence)?;
         self.by_due.remove(&(due, pending.number));
-        self.answerers_count -= pending.answerers.len();
+        let announced_count = pending.fetching.as_ref().map_or(0, |fetching| fetching.announced_by.len());
+        self.answerers_count -= pending.answerers.len() + announced_count;
         if self.by_sequence.is_empty() && self.by_sequence.capacity() > ROOM_KEPT {
             *self = PendingQueries::default();
         }

@@ -3,15 +3,19 @@
 //! Inputs go in, outputs come out; there is no world here and no bytes.
 
 mod answerers;
+mod back;
 mod belief;
 mod contact;
 mod deadlines;
 mod ending;
+mod fetching;
 mod many;
 mod tp3;
 
 use super::*;
 use common::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
+use common::message::{Brought, Handed};
+use common::query::{BroughtAnswer, BroughtBody, ContactName};
 use common::random::Secret;
 use common::session::{EndReason, Ending, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
 use sim::random::Random;
@@ -84,10 +88,26 @@ fn marks(servents: &[u8]) -> u64 {
     servents.iter().fold(0, |sum, number| sum.wrapping_add(ServentId(u128::from(*number)).mark()))
 }
 
-/// A whole flood over some servents with so many answers: of servent 2, of servents 2 and 3, of servents 2 to 4.
+/// A whole flood over some servents with so many answers, which are dialled: of servent 2, of servents 2 and 3, of servents
+/// 2 to 4.
 fn whole(answers: u64) -> Tally {
     let answer_sum = marks(&[2, 3, 4][..usize::try_from(answers.min(3)).unwrap()]);
-    Tally { reached: 3, answers, copies: 2, answer_sum, ..Tally::default() }
+    Tally { reached: 3, answers, copies: 2, answer_sum, is_dialled: true, ..Tally::default() }
+}
+
+/// The same where all of them go back, and so have come before the contact says this.
+fn whole_back(answers: u64) -> Tally {
+    Tally { is_dialled: false, ..whole(answers) }
+}
+
+/// What the contact hands of what a servent answers.
+fn handed(sequence: u64, servent: u8) -> Message {
+    handed_as(sequence, servent, BroughtBody::Whole(green()))
+}
+
+fn handed_as(sequence: u64, servent: u8, body: BroughtBody) -> Message {
+    let answer = BroughtAnswer { id: ServentId(u128::from(servent)), from: address(servent), hops: 2, body };
+    Message::Handed(Handed { sequence, answer: Arc::new(answer) })
 }
 
 /// The answer link of servent 2, 3 or 4.
@@ -105,7 +125,16 @@ fn heard(from: u8, elapsed: Duration) -> Output {
 }
 
 fn heard_of(sequence: u64, from: u8, elapsed: Duration) -> Output {
-    Output::Tell(Report::Answer { sequence, from: address(from), hops: Some(2), body: green(), elapsed })
+    told_of(sequence, from, Via::Direct, elapsed)
+}
+
+/// An answer to the first query that came back.
+fn heard_back(from: u8, elapsed: Duration) -> Output {
+    told_of(nth(0), from, Via::Back, elapsed)
+}
+
+fn told_of(sequence: u64, from: u8, via: Via, elapsed: Duration) -> Output {
+    Output::Tell(Report::Answer { sequence, from: address(from), hops: Some(2), via, body: green(), elapsed })
 }
 
 /// The end of the first query.

@@ -5,17 +5,19 @@
 //! shell.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard};
 use common::limits::CLIENT_PENDING_MAX;
 use common::link::{LinkId, Purpose};
-use common::message::{Finished, Handed, Hello, Message, Role, ServentId};
-use common::query::{Answer, AskHash, Tally};
+use common::message::{Finished, Handed, Hello, Message, Request, Role, ServentId};
+use common::query::{Answer, Ask, AskHash, BroughtBody, Tally};
 use common::random::Secret;
-use common::session::{EndReason, Ending, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
+use common::session::{EndReason, Ending, FetchId, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
 use common::time::Time;
-use common::wire::Accepts;
+use common::wire::{Accepts, Frame, PREFACE, Position};
 
 use super::wires::Wires;
 use super::words;
@@ -54,6 +56,8 @@ struct Asked {
     hash: AskHash,
     /// Who answered it, of those who say who they are.
     answerers: BTreeSet<ServentId>,
+    /// Who announced a value to it.
+    announced_by: BTreeSet<ServentId>,
     /// What the contact said of it first.
     told: Option<Tally>,
 }
@@ -61,6 +65,10 @@ struct Asked {
 impl Asked {
     fn due(&self) -> Time {
         self.heard + self.silence_max
+    }
+
+    fn is_for_places(&self) -> bool {
+        self.hash == AskHash::of(&Ask::Topology)
     }
 
     fn marks_sum(&self) -> u64 {
@@ -77,6 +85,13 @@ impl Asked {
 #[derive(Clone, Copy)]
 struct End(Option<ServentId>);
 
+/// What an answer says of itself.
+struct Said {
+    sequence: Option<u64>,
+    asked: Option<AskHash>,
+    id: Option<ServentId>,
+}
+
 struct Driver {
     mind: Session,
     exchange: Exchange,
@@ -87,6 +102,11 @@ struct Driver {
     /// Each with who is at its other end, once that has said hello.
     open: BTreeMap<LinkId, Option<End>>,
     links_count: u64,
+    contact: SocketAddr,
+    /// Dials that are wanted, and nothing came of yet.
+    dials: BTreeSet<FetchId>,
+    /// Links that came of them, each with the sequence that is asked under on it.
+    alone: BTreeMap<LinkId, Option<u64>>,
     is_ready: bool,
     pending: BTreeMap<u64, Asked>,
     /// The sequences of all that were asked.
@@ -94,9 +114,12 @@ struct Driver {
     /// Of those that ended last, and of as many as are not to be drawn again.
     ended_lately: VecDeque<u64>,
     counts_from_zero: bool,
+    brings_back: bool,
     endings_count: u64,
     /// Queries that are over and of which no more was wanted.
     unwanted: BTreeSet<u64>,
+    /// Others that are over, with whose answers were told.
+    over: BTreeMap<u64, BTreeSet<ServentId>>,
     /// Queries that are over and of which the contact has yet to say so.
     owed: BTreeSet<u64>,
     unexpected_count: u64,
@@ -123,13 +146,18 @@ impl Driver {
             answers_wanted,
             open: BTreeMap::new(),
             links_count: 0,
+            contact: SocketAddr::from(([0; 4], 0)),
+            dials: BTreeSet::new(),
+            alone: BTreeMap::new(),
             is_ready: false,
             pending: BTreeMap::new(),
             asked: Vec::new(),
             ended_lately: VecDeque::new(),
             counts_from_zero: dialect.manners().counts_from_zero,
+            brings_back: dialect.manners().brings_back,
             endings_count: 0,
             unwanted: BTreeSet::new(),
+            over: BTreeMap::new(),
             owed: BTreeSet::new(),
             unexpected_count: 0,
             unexpected_since: 0,
@@ -137,7 +165,9 @@ impl Driver {
         let link = driver.link();
         driver.exchange.on_dialled(link, dialect, Purpose::Asking);
         driver.exchange.on_connected(link);
-        driver.tell(Input::Attached { link, contact: words::address(reader) });
+        let contact = words::address(reader);
+        driver.contact = contact;
+        driver.tell(Input::Attached { link, contact });
         driver
     }
 
@@ -151,6 +181,7 @@ impl Driver {
     fn step(&mut self, reader: &mut Reader<'_>) {
         let choice = reader.byte();
         match choice % 12 {
+            0 if choice / 12 % 2 == 1 && !self.dials.is_empty() => self.finish_dial(reader),
             0 => {
                 let (link, from) = (self.link(), words::address(reader));
                 self.exchange.on_accepted(link, from);
@@ -163,7 +194,7 @@ impl Driver {
             }
             3..=7 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
-                    let message = self.about_what_was_asked(words::message(reader));
+                    let message = self.about_what_was_asked(link, words::message(reader));
                     self.receive(link, message);
                 }
             }
@@ -197,6 +228,22 @@ impl Driver {
         }
     }
 
+    /// A dial that is wanted comes to a link or to nothing.
+    fn finish_dial(&mut self, reader: &mut Reader<'_>) {
+        let place = reader.below(self.dials.len());
+        let Some(fetch) = self.dials.iter().nth(place).copied() else { return };
+        self.dials.remove(&fetch);
+        if reader.flag() {
+            self.tell(Input::DialFailed { fetch, reason: "the input says so".to_owned() });
+            return;
+        }
+        let link = self.link();
+        self.alone.insert(link, None);
+        self.exchange.on_dialled(link, Dialect::OWN, Purpose::Asking);
+        self.exchange.on_connected(link);
+        self.tell(Input::Dialled { fetch, link });
+    }
+
     /// Asks, with a wait of its own. The first choice is to wait as long, and for as much, as is usual here.
     fn ask(&mut self, reader: &mut Reader<'_>, choice: u32) {
         let silence_max = self.silence_max * (1 + choice % 3);
@@ -212,17 +259,31 @@ impl Driver {
         let number = self.asked.len() as u64;
         assert!(if self.counts_from_zero { sequence == number } else { sequence < 1 << 31 }, "{sequence}");
         self.asked.push(sequence);
-        let (asked, heard, answerers) = (self.now, self.now, BTreeSet::new());
-        let asked =
-            Asked { number, asked, heard, silence_max, answers_wanted, answers_count: 0, hash, answerers, told: None };
+        let (asked, heard, answerers, announced_by) = (self.now, self.now, BTreeSet::new(), BTreeSet::new());
+        let asked = Asked {
+            number,
+            asked,
+            heard,
+            silence_max,
+            answers_wanted,
+            answers_count: 0,
+            hash,
+            answerers,
+            announced_by,
+            told: None,
+        };
         self.pending.insert(sequence, asked);
         self.look_at(out);
         assert_eq!(self.pending.contains_key(&sequence), answers_wanted != Some(0), "what is asked is not pending");
     }
 
     /// The same of a query that was asked: nobody would hit upon its sequence by chance, nor a contact's sum.
-    fn about_what_was_asked(&self, message: Message) -> Message {
+    fn about_what_was_asked(&self, link: LinkId, message: Message) -> Message {
+        let alone = self.alone.get(&link).copied().flatten();
         let known = |sequence: u64| {
+            if let Some(alone) = alone.filter(|_| sequence < 6) {
+                return alone;
+            }
             let before = usize::try_from(sequence).unwrap_or(usize::MAX);
             self.asked.iter().rev().nth(before).copied().filter(|_| sequence < 6).unwrap_or(sequence)
         };
@@ -243,8 +304,21 @@ impl Driver {
     }
 
     fn receive(&mut self, link: LinkId, message: Message) {
+        // What somebody can do who is asked alone the link has to have heard: it says nothing else to them.
+        if self.alone.contains_key(&link)
+            && let Some(None) = self.open.get(&link)
+            && let Ok(hello) = Frame::at(Position::First, Dialect::OWN, &message)
+            && matches!(message, Message::Hello(_))
+        {
+            self.exchange.receive(link, &[&PREFACE[..], hello.as_bytes()].concat());
+            self.hear();
+            return;
+        }
         let is_surprise = match &message {
-            Message::Answer(Answer { sequence, .. }) => !self.unwanted.contains(sequence),
+            Message::Answer(Answer { sequence, .. }) => {
+                self.alone.contains_key(&link) || !self.unwanted.contains(sequence)
+            }
+            Message::Handed(Handed { sequence, .. }) => !self.may_hand(link) || !self.unwanted.contains(sequence),
             Message::Finished(Finished { sequence, tally }) if link == CONTACT => {
                 if let Some(asked) = self.pending.get_mut(sequence) {
                     asked.told.get_or_insert(*tally);
@@ -290,6 +364,7 @@ impl Driver {
         let answer = match &input {
             Input::Received { link, message } => {
                 self.note_hello(*link, message);
+                self.note_announced(*link, message);
                 self.answer_of(*link, message)
             }
             _ => None,
@@ -312,25 +387,59 @@ impl Driver {
         }
     }
 
-    /// Which query it is an answer to, what it says was asked, and whose it is, where somebody brings one who may.
-    fn answer_of(&self, link: LinkId, message: &Message) -> Option<(u64, Option<AskHash>, Option<ServentId>)> {
+    /// Whether what is handed over a link is what others answered.
+    fn may_hand(&self, link: LinkId) -> bool {
+        link == CONTACT && self.brings_back
+    }
+
+    /// A value that is announced for the first time is an answer that has come so far: the wait begins anew.
+    fn note_announced(&mut self, link: LinkId, message: &Message) {
+        let Message::Handed(Handed { sequence, answer }) = message else { return };
+        let (BroughtBody::Announced(_), Some(Some(_))) = (&answer.body, self.open.get(&link)) else { return };
+        let may_hand = self.may_hand(link);
+        if let Some(asked) = self.pending.get_mut(sequence).filter(|_| may_hand)
+            && !asked.is_for_places()
+            && !asked.answerers.contains(&answer.id)
+            && asked.announced_by.insert(answer.id)
+        {
+            asked.heard = self.now;
+        }
+    }
+
+    /// Which query it is an answer to, where it says so, what it says was asked, and whose it is, where somebody brings one
+    /// who may.
+    fn answer_of(&self, link: LinkId, message: &Message) -> Option<Said> {
         let End(id) = self.open.get(&link).copied().flatten()?;
         match message {
-            Message::Answer(Answer { sequence, asked, .. }) => Some((*sequence, *asked, id)),
+            Message::Answer(Answer { sequence, asked, .. }) => match self.alone.get(&link) {
+                None => Some(Said { sequence: Some(*sequence), asked: *asked, id }),
+                Some(alone) if *alone == Some(*sequence) => Some(Said { sequence: None, asked: *asked, id }),
+                Some(_) => None,
+            },
             // What others answered is believed from the contact, and says itself who they are.
-            Message::Handed(Handed { sequence, answer }) if link == CONTACT => Some((*sequence, None, Some(answer.id))),
+            Message::Handed(Handed { sequence, answer }) if self.may_hand(link) => {
+                Some(Said { sequence: Some(*sequence), asked: None, id: Some(answer.id) })
+            }
             _ => None,
         }
     }
 
     /// What is told as an answer is one to what was asked, and the first of whoever gave it.
-    fn judge_answer(&mut self, answer: Option<(u64, Option<AskHash>, Option<ServentId>)>, out: &[Output]) {
-        let tells = |output: &Output| matches!(output, Output::Tell(Report::Answer { .. }));
-        if !out.iter().any(tells) {
+    fn judge_answer(&mut self, answer: Option<Said>, out: &[Output]) {
+        let told = out.iter().find_map(|output| match output {
+            Output::Tell(Report::Answer { sequence, .. }) => Some((*sequence, false)),
+            Output::Tell(Report::Late { sequence, .. }) => Some((*sequence, true)),
+            _ => None,
+        });
+        let Some((told, is_late)) = told else { return };
+        let Said { sequence, asked: hash, id } = answer.expect("what nobody said is told");
+        assert!(sequence.is_none_or(|sequence| sequence == told), "it is to another query");
+        if is_late {
+            let answerers = self.over.get_mut(&told).expect("only what is over is answered late");
+            assert!(answerers.insert(id.expect("whoever answers late says who it is")), "it was told already");
             return;
         }
-        let (sequence, hash, id) = answer.expect("what nobody said is told");
-        let asked = self.pending.get_mut(&sequence).expect("an answer is to what is pending");
+        let asked = self.pending.get_mut(&told).expect("an answer is to what is pending");
         assert!(hash.is_none_or(|hash| hash == asked.hash), "that was not asked");
         assert!(id.is_none_or(|id| asked.answerers.insert(id)), "it has answered already");
     }
@@ -342,9 +451,23 @@ impl Driver {
             match output {
                 Output::Send { link, message } => {
                     assert!(self.open.contains_key(link), "{message:?} goes to {link}, which is closed");
+                    if let (Some(alone), Message::Request(Request { sequence, ttl, .. })) =
+                        (self.alone.get_mut(link), message)
+                    {
+                        assert_eq!((*alone, *ttl), (None, Some(0)), "it is asked once, and alone");
+                        assert!(!self.pending.contains_key(sequence), "drawn twice");
+                        *alone = Some(*sequence);
+                    }
+                }
+                Output::Dial { fetch, address } => {
+                    assert!(self.dials.insert(*fetch), "it is dialled twice");
+                    let ip = address.ip();
+                    assert!(!ip.is_unspecified() && !ip.is_multicast() && address.port() != 0, "{address}");
+                    assert!(!ip.is_loopback() || self.contact.ip().is_loopback(), "{address}");
                 }
                 Output::Close { link } => {
                     assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
+                    self.alone.remove(link);
                 }
                 Output::Tell(Report::Ready) => {
                     assert!(!self.is_ready, "it is ready twice");
@@ -366,6 +489,9 @@ impl Driver {
                 Output::Tell(Report::MoreUnexpected { count }) => {
                     assert!(*count > 0 && self.unexpected_count == UNEXPECTED_TOLD_MAX);
                     more_told = true;
+                }
+                Output::Tell(Report::Late { sequence, .. } | Report::Unfetched { sequence, .. }) => {
+                    assert!(self.asked.contains(sequence), "nobody asked");
                 }
                 Output::Tell(Report::Refused { .. } | Report::ContactLost { .. }) => {}
             }
@@ -393,7 +519,12 @@ impl Driver {
         assert!(ending.reason != EndReason::Silence || asked.due() <= self.now, "it was cut short: {ending:?}");
         assert!(ending.reason != EndReason::Complete || ending.tally.is_whole(), "{ending:?}");
         assert!(ending.reason != EndReason::Complete || asked.keeps(&ending.tally), "others answered: {ending:?}");
-        let is_doubtful = ending.reason == EndReason::Silence
+        let is_over_by_itself = matches!(ending.reason, EndReason::Silence | EndReason::Incomplete);
+        assert!(
+            ending.reason != EndReason::Incomplete || ending.tally_told && !ending.tally.is_dialled,
+            "an answer may be on its way: {ending:?}"
+        );
+        let is_doubtful = is_over_by_itself
             && asked.told.is_some_and(|told| {
                 told.is_whole() && asked.answerers.len() as u64 >= told.answers && !asked.keeps(&told)
             });
@@ -401,7 +532,7 @@ impl Driver {
         // What the contact said of another query, or before this one was asked, is nothing to this one.
         assert!(ending.reason != EndReason::Complete || ending.tally_told, "{ending:?}");
         assert_eq!(ending.tally_told.then_some(ending.tally), asked.told, "that is not what the contact said");
-        let may_miss = matches!(ending.reason, EndReason::Silence | EndReason::Cancelled);
+        let may_miss = is_over_by_itself || ending.reason == EndReason::Cancelled;
         assert!(ending.missing == 0 || (may_miss && ending.tally_told), "{ending:?}");
         assert!(ending.missing <= ending.tally.answers, "{ending:?}");
         self.ended_lately.push_back(sequence);
@@ -412,6 +543,9 @@ impl Driver {
             EndReason::Answers | EndReason::Cancelled => _ = self.unwanted.insert(sequence),
             EndReason::Silence if !ending.tally_told && ending.tally.silent == 0 => _ = self.owed.insert(sequence),
             _ => {}
+        }
+        if is_over_by_itself {
+            self.over.insert(sequence, asked.answerers);
         }
         let is_counted_anew = asked.number >= self.unexpected_since || self.pending.is_empty();
         assert!(is_counted_anew || !more_told, "that was told at an end before");

@@ -537,12 +537,19 @@ impl<'a> Crowd<'a> {
     }
 
     fn perform_for_client(&mut self, client: usize, outputs: Vec<session::Output>) {
+        let mut unreached = Vec::new();
         for output in outputs {
             match output {
                 session::Output::Send { link, message } => self.say(link, message),
                 session::Output::Close { link } => self.close(end_of(link)),
+                // Values are short here, so none is announced.
+                session::Output::Dial { fetch, .. } => unreached.push(fetch),
                 session::Output::Tell(report) => self.on_report(client, report),
             }
+        }
+        for fetch in unreached {
+            let reason = "nobody is dialled here".to_owned();
+            self.tell_client(client, session::Input::DialFailed { fetch, reason });
         }
     }
 

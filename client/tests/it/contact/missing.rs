@@ -6,7 +6,10 @@ use super::*;
 
 /// What is said of so many answers that did not arrive at a client attached over loopback.
 fn did_not_arrive(count: &str, contact: SocketAddr) -> impl Fn(&str) -> bool {
-    let start = format!("{count} did not arrive: other hosts cannot reach 127.0.0.1; ask this machine's own address");
+    let start = format!(
+        "{count} did not arrive: neither dialled to 127.0.0.1, which other hosts cannot reach, nor brought back; \
+         ask this machine's own address"
+    );
     let outward = servent::interfaces::outward_ip().filter(|ip| !ip.is_loopback() && ip.is_ipv4());
     move |line| match (line.strip_prefix(&start), outward) {
         (Some(rest), Some(ip)) => rest == format!(", such as client {ip}:{}", contact.port()),

@@ -61,7 +61,7 @@ fn what_is_unexpected_neither_ends_nor_extends_the_wait() {
 fn the_tally_ends_a_query_once_its_answers_have_come() {
     let (fake, mut contact, sequence, mut client) = asked(&["--json"]);
     let answer_sum = marks_sum(&[fake.address(), "192.0.2.7:9".parse().unwrap()]);
-    let told = Tally { reached: 12, answers: 2, copies: 14, duplicates: 3, stopped: 2, answer_sum, ..Tally::default() };
+    let told = Tally { reached: 12, answers: 2, copies: 14, duplicates: 3, stopped: 2, answer_sum, ..tally(0, 0) };
     contact.finish(sequence, told);
     contact.answer(sequence, b"one");
     assert_eq!(client.next_json()["value"], "one");

@@ -1,7 +1,7 @@
 //! What is said: encoded once, queued, written in order, dropped where it cannot be said.
 
 use super::*;
-use common::exchange::Outside;
+use common::exchange::{Beyond, Outside};
 use common::limits::{STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
 use common::message::Request;
 use common::session::Report;
@@ -123,7 +123,7 @@ fn what_is_beyond_the_links_is_left_to_the_shell() {
     let outside = desk.exchange.perform(desk.now, output, &mut desk.wires);
     assert_eq!(outside, Some(Outside::Dial { dial, address, dialect: Dialect::Tp3 }));
     let told = desk.exchange.perform_for_client(desk.now, session::Output::Tell(Report::Ready), &mut desk.wires);
-    assert_eq!(told, Some(Report::Ready));
+    assert_eq!(told, Some(Beyond::Tell(Report::Ready)));
 }
 
 #[test]

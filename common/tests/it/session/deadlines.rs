@@ -1,6 +1,7 @@
 //! A mind whose deadlines are never late, whatever happened to it.
 
 use super::*;
+use common::session::FetchId;
 
 #[test]
 fn a_deadline_is_never_late_and_never_in_vain() {
@@ -13,12 +14,15 @@ fn a_deadline_is_never_late_and_never_in_vain() {
         for _ in 0..100 {
             let link = LinkId(1 + random.below(3));
             let sequence = nth(random.below(10));
-            let out = match random.below(12) {
+            let out = match random.below(16) {
                 0 => mind.attach(),
                 1 => mind.tell(Input::Accepted { link: LinkId(2 + random.below(2)), from: address(9) }),
                 2 => mind.hear(link, servent_hello(1)),
                 3 | 4 => mind.hear(link, answer(sequence)),
-                5 => mind.hear(link, finished(sequence, whole(random.below(3)))),
+                5 => {
+                    let tally = whole(random.below(3));
+                    mind.hear(link, finished(sequence, Tally { is_dialled: random.chance(50), ..tally }))
+                }
                 6 => mind.closed(link),
                 7 => mind.cancel(sequence),
                 8 | 9 if may_ask => {
@@ -26,6 +30,14 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                     let answers_wanted = random.chance(30).then_some(2);
                     let silence_max = random.duration(SILENCE_DEFAULT);
                     mind.ask_for(Question { ask: tea(), silence_max, answers_wanted })
+                }
+                12 => mind.hear(CONTACT, handed(sequence, 2)),
+                13 => mind.hear(CONTACT, handed_as(sequence, 1, BroughtBody::Announced(7_000))),
+                // Fetches that are under way, over, or were never wanted.
+                14 => mind.tell(Input::Dialled { fetch: FetchId(random.below(4)), link: LinkId(2 + random.below(2)) }),
+                15 => {
+                    let reason = "a test".to_owned();
+                    mind.tell(Input::DialFailed { fetch: FetchId(random.below(4)), reason })
                 }
                 // Too early, just before the deadline.
                 10 => {

@@ -225,6 +225,8 @@ fn limits() -> Vec<(&'static str, String)> {
         ANSWER_UNSENT_BYTES_MAX,
         CLIENT_PENDING_MAX,
         CLIENT_ANSWERERS_MAX,
+        FETCHES_MAX,
+        FETCHES_WAITING_MAX,
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
     );

@@ -34,7 +34,8 @@ impl Facts<'_> {
         // Where nobody but those who say who they are can answer, all that came is known to be of somebody.
         let is_all_named = matches!(self.demand.scene.plan.wire, Wire::None | Wire::Native);
         let has_all = ending.tally_told && ending.tally.is_whole() && ending.answers >= ending.tally.answers;
-        let must_doubt = is_all_named && mischief.is_lied_to && has_all && ending.reason == EndReason::Silence;
+        let is_over = matches!(ending.reason, EndReason::Silence | EndReason::Incomplete);
+        let must_doubt = is_all_named && mischief.is_lied_to && has_all && is_over;
         let mut wrong = Vec::new();
         if is_complete && !(has_all && ending.missing == 0) {
             wrong.push(format!("ends as complete, and its tally does not say so: {:?}", ending.tally));

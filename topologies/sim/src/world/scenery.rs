@@ -114,7 +114,11 @@ impl Face for SceneFace<'_> {
                 self.witness.on_ended(now, query, &ending);
             }
             Report::ContactLost { .. } => self.witness.seen.queries.on_contact_lost(query),
-            Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
+            // What is demanded of a query is demanded of its end: what is late or was not fetched is missing there.
+            Report::Late { .. }
+            | Report::Unfetched { .. }
+            | Report::Unexpected { .. }
+            | Report::MoreUnexpected { .. } => {}
         }
         None
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use common::dialect::Dialect;
-use common::exchange::{Exchange, Heard, Outside, Transport, purpose_of};
+use common::exchange::{Beyond, Exchange, Heard, Outside, Transport, purpose_of};
 use common::link::{LinkId, Purpose, SendError};
 use common::message::Message;
 use common::overlay::{self, Config, Dial, Opening, Overlay};
@@ -222,7 +222,8 @@ impl Player {
 
     fn perform_for_client(&mut self, now: Time, mut wanted: Vec<session::Output>) {
         for output in wanted.drain(..) {
-            if let Some(report) = self.exchange.perform_for_client(now, output, &mut self.wires)
+            // What is asked here is short: nothing is announced, so there is nothing to dial for.
+            if let Some(Beyond::Tell(report)) = self.exchange.perform_for_client(now, output, &mut self.wires)
                 && self.wires.keeps
             {
                 self.told.push(report);

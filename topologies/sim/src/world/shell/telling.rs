@@ -1,7 +1,7 @@
 //! Tells minds what was heard and does what they want.
 
 use common::disk::{Job, JobDone};
-use common::exchange::{Heard, Outside};
+use common::exchange::{Beyond, Heard, Outside};
 use common::link::LinkId;
 use common::message::Message;
 use common::overlay;
@@ -150,7 +150,7 @@ impl<F: Face> Shell<F> {
         let Mind::Client(session) = &mut self.nodes[node].mind else { return 0 };
         act(now, session, &mut wanted);
         let count = wanted.len();
-        let mut events = Vec::new();
+        let (mut events, mut unreached) = (Vec::new(), Vec::new());
         for output in wanted.drain(..) {
             match &output {
                 session::Output::Send { message: Message::Request(request), .. } => {
@@ -159,15 +159,22 @@ impl<F: Face> Shell<F> {
                 session::Output::Close { link } => self.on_closing(node, *link),
                 _ => {}
             }
-            let report =
-                self.with_exchange(node, |exchange, now, pipes| exchange.perform_for_client(now, output, pipes));
-            events.extend(report.and_then(|report| self.face.on_told(&self.network, node, report)));
+            match self.with_exchange(node, |exchange, now, pipes| exchange.perform_for_client(now, output, pipes)) {
+                Some(Beyond::Tell(report)) => events.extend(self.face.on_told(&self.network, node, report)),
+                // Values are short here, so none is announced but by whoever lies: nobody is dialled for one.
+                Some(Beyond::Dial { fetch, .. }) => unreached.push(fetch),
+                None => {}
+            }
         }
         self.wanted_of_clients = wanted;
         self.look_at_deadline(node);
         let now = self.now();
         for event in events {
             self.schedule(now, event);
+        }
+        for fetch in unreached {
+            let reason = "nobody is dialled here".to_owned();
+            self.tell_client(node, session::Input::DialFailed { fetch, reason });
         }
         count
     }
