@@ -4,6 +4,7 @@
 //! and judged by the simulator.
 
 mod answers;
+mod back;
 mod data;
 mod deadlines;
 mod flood;
