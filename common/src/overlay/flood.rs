@@ -267,7 +267,7 @@ impl Flood {
             if pass.out.end(link) {
                 let mut given_up = false;
                 match returns {
-                    Some(identity) if pass.offer.is_some() => pass.absent.make().push(identity),
+                    Some(identity) if pass.offer.is_some() => pass.absent.make().push((identity, link)),
                     _ => {
                         pass.tally.add_lost(1);
                         given_up = true;
@@ -303,13 +303,12 @@ impl Flood {
         for (place, ttl) in self.passes_where(|pass| pass.awaits(identity)) {
             let Some(pass) = self.memory.seen.pass_mut(place, ttl) else { continue };
             let Some(absent) = pass.absent.get_mut() else { continue };
-            let (Some(index), Some(offer)) = (absent.iter().position(|absent| *absent == identity), &pass.offer) else {
-                continue;
-            };
-            absent.swap_remove(index);
+            let index = absent.iter().position(|(absent, _)| *absent == identity);
+            let (Some(index), Some(offer)) = (index, &pass.offer) else { continue };
+            let (_, fallen) = absent.swap_remove(index);
             if let Some(via) = told_as(offer) {
                 resumption.offers.push(answered(offer, via));
-                pass.out.add(link);
+                pass.out.replace(fallen, link);
                 pass.tally.is_dialled |= via == Via::Direct;
                 // What an echo told of may be anything.
                 pass.tally.copies = pass.tally.copies.saturating_add(1);

@@ -30,12 +30,17 @@ impl Outgoing {
         Outgoing { awaited_count: links.len(), links, brought: Vec::new() }
     }
 
-    /// The same copy goes out on one more.
-    pub(super) fn add(&mut self, link: LinkId) {
-        self.links.push(link);
-        let last = self.links.len() - 1;
-        self.links.swap(self.awaited_count, last);
-        self.awaited_count += 1;
+    /// The same copy goes out on a link in the place of one that fell. What came over that will come again.
+    pub(super) fn replace(&mut self, fallen: LinkId, link: LinkId) {
+        self.brought.retain(|(other, _)| *other != fallen);
+        let Some(place) = self.links.iter().position(|other| *other == fallen) else { return };
+        if let Some(replaced) = self.links.get_mut(place) {
+            *replaced = link;
+        }
+        if place >= self.awaited_count {
+            self.links.swap(self.awaited_count, place);
+            self.awaited_count += 1;
+        }
     }
 
     pub(super) fn awaits(&self, link: LinkId) -> bool {
@@ -99,9 +104,21 @@ mod tests {
             assert!(out.awaits(link) && out.end(link) && !out.end(link) && !out.awaits(link));
             assert_eq!((out.awaited_count(), out.on_brought(link)), (left, Ok(())));
         }
-        out.add(LinkId(4));
+        let most = out.memory_bytes();
+        out.replace(LINKS[0], LinkId(4));
         assert!(out.awaits(LinkId(4)) && out.awaits(LINKS[2]) && !out.awaits(LINKS[0]));
-        assert_eq!((out.awaited_count(), out.on_brought(LinkId(5))), (2, Err(Astray::NotAsked)));
+        for (link, expected) in [
+            (LINKS[0], Err(Astray::NotAsked)),
+            (LINKS[1], Ok(())),
+            (LinkId(4), Ok(())),
+            (LinkId(5), Err(Astray::NotAsked)),
+        ] {
+            assert_eq!(out.on_brought(link), expected, "{link}");
+        }
+        assert_eq!((out.awaited_count(), out.memory_bytes()), (2, most));
+        // Nobody replaces what is not there.
+        out.replace(LinkId(5), LinkId(6));
+        assert_eq!((out.awaited_count(), out.on_brought(LinkId(6))), (2, Err(Astray::NotAsked)));
         out.end_all();
         assert_eq!((out.awaited_count(), out.end(LinkId(4)), out.on_brought(LinkId(4))), (0, false, Ok(())));
     }
@@ -114,5 +131,10 @@ mod tests {
         assert_eq!(bring(&mut out, LINKS[2]), BROUGHT_PER_QUERY_MAX - BROUGHT_PER_LINK_MAX);
         assert_eq!(out.on_brought(LINKS[1]), Err(Astray::TooMany));
         assert_eq!(out.on_brought(LinkId(9)), Err(Astray::NotAsked));
+        // What comes again over the link that is there instead counts in the place of what came before.
+        assert!(out.end(LINKS[0]));
+        out.replace(LINKS[0], LinkId(4));
+        assert_eq!(bring(&mut out, LinkId(4)), BROUGHT_PER_LINK_MAX);
+        assert_eq!(out.on_brought(LINKS[1]), Err(Astray::TooMany));
     }
 }

@@ -35,8 +35,8 @@ pub(super) struct Pass {
     pub(super) offer: Option<Arc<Query>>,
     /// The links it went out on.
     pub(super) out: Outgoing,
-    /// The neighbors whose echo is awaited, and whose link fell.
-    pub(super) absent: OnDemand<Vec<Identity>>,
+    /// The neighbors whose echo is awaited, and the links of theirs that fell.
+    pub(super) absent: OnDemand<Vec<(Identity, LinkId)>>,
     /// The answers that went back for it.
     pub(super) brought: OnDemand<KeptBrought>,
     pub(super) tally: Tally,
@@ -78,7 +78,7 @@ impl Pass {
 
     /// Whether the echo of a neighbor is awaited whose link fell.
     pub(super) fn awaits(&self, absent: Identity) -> bool {
-        self.absent.get().is_some_and(|all| all.contains(&absent))
+        self.absent.get().is_some_and(|all| all.iter().any(|(identity, _)| *identity == absent))
     }
 
     pub(super) fn absent_count(&self) -> usize {

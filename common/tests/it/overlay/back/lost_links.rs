@@ -93,6 +93,38 @@ fn the_link_on_which_a_copy_is_offered_again_is_one_of_those_it_went_out_on() {
     assert_eq!(mind.hear(again, echo_of(&onward, answers_of(&[2]))), [send(asker, echo_of(&came, tally))]);
 }
 
+/// Whoever is offered it again brings again what it brought before.
+#[test]
+fn what_is_brought_again_counts_once_however_often_a_link_falls() {
+    let (mut mind, [asker, b]) = Mind::linked();
+    let came = back(query(5, 1, milk()));
+    let (_, onward) = mind.onward(asker, &came);
+    let mut link = b;
+    for _ in 0..5 {
+        for id in 0..BROUGHT_PER_LINK_MAX as u128 {
+            let theirs = answer_of(id, "x");
+            assert_eq!(mind.hear(link, brought(&onward, &theirs)), [send(asker, brought(&came, &theirs))]);
+        }
+        assert_eq!(mind.hear(link, brought(&onward, &answer_of(1, "one more"))), []);
+        let (again, out) = mind.relinked(link, 2);
+        assert_eq!(out, [flood(&[again], &onward)]);
+        link = again;
+    }
+    assert_eq!(mind.held("unbrought"), 5);
+}
+
+#[test]
+fn a_neighbor_that_comes_and_goes_takes_no_more_memory_each_time() {
+    let (mut mind, [asker, mut link]) = Mind::linked();
+    mind.onward(asker, &back(query(5, 1, milk())));
+    let mut memory = Vec::new();
+    for _ in 0..100 {
+        link = mind.relinked(link, 2).0;
+        memory.push(mind.overlay.memory_bytes());
+    }
+    assert_eq!(memory[99], memory[9], "{memory:?}");
+}
+
 #[test]
 fn what_could_not_be_kept_is_lost_in_the_echo_of_whoever_offers_its_copy_again() {
     let (mut mind, [a, b, c]) = Mind::linked();
