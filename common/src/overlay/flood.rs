@@ -199,7 +199,7 @@ impl Flood {
             tally.is_dialled |= !to.direct.is_empty();
             to.told_count() > 0
         };
-        let mut pass = Pass::new(query.ttl, asker, now);
+        let mut pass = Pass::new(&query, asker, now);
         pass.tally = tally;
         let report = CopyReport { asker, id, tally };
         let report_ttl = query.ttl;

@@ -131,7 +131,9 @@ impl Memory {
 
     /// Keeps the echo of a pass that finished as it began, if it can be kept.
     pub(super) fn keep(&mut self, now: Time, place: QueryPlace, mut pass: Pass, bringer: Bringer) -> bool {
-        self.keep_route(now, place, pass.ttl, pass.asker, &pass.tally, std::mem::take(&mut pass.out));
+        if pass.is_answered_later() {
+            self.keep_route(now, place, pass.ttl, pass.asker, std::mem::take(&mut pass.out));
+        }
         self.on_over(place, &pass.tally);
         let Some(kept) = self.take_kept_place(place, pass.asker, bringer) else { return false };
         pass.is_finished = true;
@@ -155,7 +157,9 @@ impl Memory {
         pass.absent.clear();
         let offer = pass.offer.take();
         let taken = pass.place.take();
-        self.keep_route(now, place, ttl, report.asker, &report.tally, out);
+        if pass.is_answered_later() {
+            self.keep_route(now, place, ttl, report.asker, out);
+        }
         self.on_not_pending(offer.as_deref(), taken);
         let kept = taken.and_then(|taken| self.take_kept_place(place, report.asker, taken.bringer()));
         match (kept, self.seen.pass_mut(place, ttl)) {
@@ -180,12 +184,10 @@ impl Memory {
         self.seen.numbered(self.seen.contact(name)?, number)
     }
 
-    /// A copy is about to be echoed. Answers may come later: those that are dialled, when the dial has failed, and those of
-    /// neighbors that were given up.
-    fn keep_route(&mut self, now: Time, place: QueryPlace, ttl: u8, asker: Asker, tally: &Tally, out: Outgoing) {
+    /// Keeps the way of answers to a copy that is about to be echoed.
+    fn keep_route(&mut self, now: Time, place: QueryPlace, ttl: u8, asker: Asker, out: Outgoing) {
         let Some(entry) = self.seen.get(place) else { return };
-        let may_come = !entry.is_back && tally.answers > 0 || tally.lost > 0;
-        let Some(mark) = self.mark_of(entry).filter(|_| may_come) else { return };
+        let Some(mark) = self.mark_of(entry) else { return };
         let copy = CopyName { contact: mark.name, number: mark.number, ttl };
         let id = entry.id;
         self.routes.keep(now, copy, asker, id, out);

@@ -12,7 +12,7 @@ use crate::limits::ECHO_WAIT_MAX;
 use crate::link::LinkId;
 use crate::message::Identity;
 use crate::on_demand::OnDemand;
-use crate::query::{BroughtAnswer, Query, QueryId, Tally};
+use crate::query::{BroughtAnswer, Query, QueryId, Tally, Via};
 use crate::time::Time;
 
 /// What came of a copy, for whoever waits to hear of it.
@@ -40,6 +40,8 @@ pub(super) struct Pass {
     /// The answers that went back for it.
     pub(super) brought: OnDemand<KeptBrought>,
     pub(super) tally: Tally,
+    /// How its copy is answered, and all that are made of it where that can be said.
+    via: Via,
     pub(super) is_finished: bool,
     /// What it takes among those that are pending, or, once it has finished, among those whose echo is kept.
     pub(super) place: Option<TakenPlace>,
@@ -56,9 +58,10 @@ pub(super) struct KeptBrought {
 }
 
 impl Pass {
-    pub(super) fn new(ttl: u8, asker: Asker, came: Time) -> Pass {
+    /// That of a query as it may be passed on, which came from there.
+    pub(super) fn new(query: &Query, asker: Asker, came: Time) -> Pass {
         Pass {
-            ttl,
+            ttl: query.ttl,
             asker,
             came,
             offer: None,
@@ -66,6 +69,7 @@ impl Pass {
             absent: OnDemand::default(),
             brought: OnDemand::default(),
             tally: Tally::default(),
+            via: query.via,
             is_finished: false,
             place: None,
         }
@@ -88,6 +92,12 @@ impl Pass {
     /// How many echoes are awaited.
     pub(super) fn awaited_count(&self) -> usize {
         self.out.awaited_count() + self.absent_count()
+    }
+
+    /// Whether answers may come after its echo: those that are dialled, when the dial has failed, and those of neighbors that
+    /// were given up.
+    pub(super) fn is_answered_later(&self) -> bool {
+        self.via == Via::Direct && self.tally.answers > 0 || self.tally.lost > 0
     }
 
     pub(super) fn brought_bytes_count(&self) -> usize {

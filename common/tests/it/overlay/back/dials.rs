@@ -129,6 +129,18 @@ fn those_that_have_no_other_way_wait_on_for_the_same_client() {
     assert_eq!(out, [own_hello(), value(4, "green"), value(6, "green")].map(|message| send(link, message)));
 }
 
+/// As for a client that is on this host as its contact is, with another servent on another.
+#[test]
+fn an_answer_that_was_dialled_goes_back_though_a_copy_that_is_answered_back_came_since() {
+    let (mut mind, [asker, other]) = Mind::linked();
+    let came = query(5, 1, tea());
+    assert_eq!(mind.hear(asker, Message::query(came.clone()))[0], dial_client(1));
+    assert_eq!(mind.echo(other, &back(came.clone())), duplicate());
+    let out = mind.hear(other, echo_of(&onward_of(&came), reached(1)));
+    assert_eq!(out, [send(asker, echo_of(&came, sum(&[answered(), passed_on()])))]);
+    assert_eq!(mind.call_failed(client_address(1)), [send(asker, own_brought(&came))]);
+}
+
 #[test]
 fn what_others_dialled_in_vain_goes_on_for_so_long_after_the_echo() {
     for waited in [Duration::ZERO, ROUTE_KEPT - TICK, ROUTE_KEPT] {
