@@ -33,6 +33,7 @@ use crate::counted::counted;
 use crate::limits::{ECHO_WAIT_MAX, LOOKS_FEW, QUERIES_PENDING_MAX};
 use crate::link::LinkId;
 use crate::message::{Echo, Identity};
+use crate::overlay::copy_name::CopyName;
 use crate::overlay::log_names::QUERY_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::{Parting, Speaker};
@@ -219,6 +220,14 @@ impl Flood {
             return Passing::On { copies, finished: Some(report) };
         }
         pass.out = Outgoing::awaiting(echoing);
+        if let Some(mark) = query.contact
+            && self.mark_of(place).is_none()
+        {
+            // It came first without a contact, and is not found by the one it has now: answers find this copy by a way of its
+            // own.
+            let copy = CopyName { contact: mark.name, number: mark.number, ttl: report_ttl };
+            self.memory.routes.keep(now, copy, asker, id, pass.out.clone());
+        }
         self.begin(place, pass, bringer, until, &query);
         if let Some(answer) = brought {
             self.memory.keep_brought(place, report_ttl, &answer);

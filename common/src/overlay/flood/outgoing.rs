@@ -6,7 +6,7 @@ use crate::limits::{BROUGHT_PER_LINK_MAX, BROUGHT_PER_QUERY_MAX};
 use crate::link::LinkId;
 
 /// Those links.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outgoing {
     /// Those whose echo is awaited come first.
     links: Vec<LinkId>,

@@ -1,5 +1,5 @@
 //! Which way answers go that come back after their copy was echoed: those whose dial failed, and those of neighbors that were
-//! given up.
+//! given up. And of those copies that nobody would find otherwise: with a contact, of a query that came first without one.
 //!
 //! A pass knows the way for as long as it is pending (`pass`), and goes when its contact has the query open no more. What is
 //! kept here outlives that, for [`ROUTE_KEPT`] and no longer.

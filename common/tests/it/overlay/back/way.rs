@@ -194,6 +194,23 @@ fn a_copy_that_comes_home_over_tp3_goes_on_as_it_came_and_changes_nothing_for_ot
     assert!(told.contains(&(vec![a], back(onward_of(&more)))), "{told:?}");
 }
 
+/// A fast long way over TP3, and a slow short one.
+#[test]
+fn a_query_that_came_first_without_a_contact_is_answered_back_where_it_goes_further_with_one() {
+    let mut mind = Mind::new();
+    let [a, b] = [1, 2].map(|id| mind.neighbor(id));
+    let tp3 = mind.tp3_neighbor();
+    let came = back(query(5, 1, milk()));
+    let client = AnswerAddress { dialect: Dialect::Tp3, ..came.client };
+    let first = Query { ttl: 1, via: Via::Direct, contact: None, client, ..came.clone() };
+    assert_eq!(mind.onward(tp3, &first).0, [a, b]);
+    let told = copies_in(&mind.hear(a, Message::query(came.clone())));
+    assert!(told.contains(&(vec![b], onward_of(&came))), "{told:?}");
+    let theirs = answer_of(2, "white");
+    assert_eq!(mind.hear(b, brought(&onward_of(&came), &theirs)), [send(a, brought(&came, &theirs))]);
+    assert_eq!(mind.hear(a, brought(&onward_of(&came), &theirs)), [], "it did not go there");
+}
+
 #[test]
 fn a_neighbor_that_did_not_offer_it_is_sent_no_copy_that_is_answered_back() {
     let mut mind = Mind::new();
