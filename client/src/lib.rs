@@ -17,6 +17,9 @@
 //! # }
 //! ```
 //!
+//! Answers come straight from each servent where it can connect to this machine, and back by way of the contact where it
+//! cannot; [`Client::connect_without_port`] opens no port for the first, and has them all come back.
+//!
 //! [`Client::topology`] asks every servent for its place instead, and [`Client::events`] takes a [`Question`] with a wait
 //! of its own. Who wants many queries pending at once begins them ([`Client::begin`], [`Client::begin_each`]) and takes
 //! what comes of all of them ([`Client::next_event`]). A contact has some 256 of all its clients under way at once: who

@@ -55,6 +55,31 @@ fn a_client_without_a_port_hears_all_from_its_contact() {
 }
 
 #[test]
+fn from_real_servents_everything_comes_back_to_a_client_without_a_port() {
+    let long = "v".repeat(LONG);
+    let chain = Chain::start(["tea green\n", &*format!("tea {long}\n"), "tea oolong\n"]);
+    let mut client = Client::start(
+        [&[&*chain.contact(), "--via", "back", "--json", "-c", "? tea", "-c", "T"], &FOR_EVER[..]].concat(),
+    );
+    let next_end = |client: &mut Client| {
+        let mut heard: Vec<_> =
+            std::iter::from_fn(|| Some(client.next_json()).filter(|line| line["type"] == "answer")).collect();
+        heard.sort_by_key(|answer| answer["hops"].as_u64());
+        heard
+    };
+    let values = next_end(&mut client);
+    let told: Vec<_> = values.iter().map(|answer| picked(answer, ["value", "via"])).collect();
+    // The contact has it over the one link there is.
+    assert_eq!(told, [json!(["green", "direct"]), json!([long, "back"]), json!(["oolong", "back"])]);
+    let places: Vec<_> = next_end(&mut client).iter().map(|answer| picked(answer, ["from", "via"])).collect();
+    let ways = ["direct", "back", "back"];
+    let expected: Vec<_> =
+        ways.iter().enumerate().map(|(place, via)| json!([chain.address(place).to_string(), via])).collect();
+    assert_eq!(places, expected);
+    assert_eq!(client.finish(), quiet("", 0), "it is over without a wait, and nothing is missing");
+}
+
+#[test]
 fn where_nothing_is_dialled_a_query_is_over_when_its_contact_says_so() {
     let lost = "1 report lost on the way: there may be more answers\n";
     let missing = "1 of 2 answers did not arrive: lost on the way back; ask again\n";
