@@ -118,6 +118,14 @@ pub const BENCHMARKS: &[Benchmark] = &[
         measure: lookup::chain,
     },
     Benchmark {
+        rows: &[(
+            "lookup-back",
+            "the same where the answer comes back over the 4 hops; floor: 5 relays that carry it back",
+        )],
+        when: When::Always,
+        measure: lookup::back,
+    },
+    Benchmark {
         rows: &[("star", "16 servents that all have it: median time to the last answer; floor: 16 relays")],
         when: When::Always,
         measure: lookup::star,
@@ -131,6 +139,11 @@ pub const BENCHMARKS: &[Benchmark] = &[
         rows: &[("chain", "the same over 4 hops; floor: 5 relays on epoll")],
         when: When::Always,
         measure: rate::chain,
+    },
+    Benchmark {
+        rows: &[("chain-back", "the same with answers that come back; floor: ours, with answers that are dialled")],
+        when: When::Always,
+        measure: rate::chain_back,
     },
     Benchmark {
         rows: &[("flood", "the same over 16 servents of degree 4; floor: a set, and an echo for each copy")],

@@ -19,7 +19,7 @@ use super::floors::relay::{self, Answering};
 use super::floors::wait::WaitKind;
 use super::floors::wire::Lengths;
 use super::load::{Amount, LoadPlan, Loaded, load};
-use super::real::{Edges, RealOverlay};
+use super::real::{ClientAsker, Edges, RealOverlay};
 use super::row::{BenchRow, Bound};
 
 /// Servents in a row of four links.
@@ -60,6 +60,14 @@ fn real(links: &Edges, holds: impl Fn(usize) -> bool, plan: &LoadPlan) -> anyhow
     Ok(loaded)
 }
 
+/// The same by a client that opens no port, so that all answers come back.
+fn real_and_back(links: &Edges, holds: impl Fn(usize) -> bool, plan: &LoadPlan) -> anyhow::Result<Loaded> {
+    let overlay = RealOverlay::start(links, holds)?;
+    let loaded = load(&mut ClientAsker::connect_without_port(overlay.address(0))?, plan)?;
+    overlay.end()?;
+    Ok(loaded)
+}
+
 /// Floors that run, the contact last.
 struct Floors(Vec<Floor>);
 
@@ -67,8 +75,7 @@ impl Floors {
     fn relays(
         behind: &[usize],
         wait: WaitKind,
-        answers: Answering,
-        contact: Answering,
+        [answers, between, contact]: [Answering; 3],
         lengths: &Lengths,
         own: usize,
     ) -> anyhow::Result<Floors> {
@@ -76,7 +83,7 @@ impl Floors {
         // From the last row to the contact, which is a row of its own.
         let mut next = Vec::new();
         for (depth, count) in behind.iter().enumerate() {
-            let answers = if depth == 0 { answers } else { Answering::Never };
+            let answers = if depth == 0 { answers } else { between };
             let lengths = [lengths.query, lengths.query, lengths.answer];
             let first = floors.0.len();
             for _ in 0..*count {
@@ -91,7 +98,14 @@ impl Floors {
 
     /// A row of so many, of which the last answers.
     fn chain(floors: usize, wait: WaitKind, answers: Answering, lengths: &Lengths) -> anyhow::Result<Floors> {
-        Floors::relays(&vec![1; floors - 1], wait, answers, Answering::Never, lengths, lengths.answer)
+        let answers = [answers, Answering::Never, Answering::Never];
+        Floors::relays(&vec![1; floors - 1], wait, answers, lengths, lengths.answer)
+    }
+
+    /// The same, of which the others carry the answer back.
+    fn chain_and_back(floors: usize, lengths: &Lengths) -> anyhow::Result<Floors> {
+        let (answers, lengths) = ([Answering::Back, Answering::Carry, Answering::Carry], lengths.that_go_back());
+        Floors::relays(&vec![1; floors - 1], WaitKind::Epoll, answers, &lengths, lengths.answer)
     }
 
     /// Asks them, and makes sure that none ended before that was over and that nothing was lost: what is lost in a row is

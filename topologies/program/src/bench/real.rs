@@ -137,6 +137,11 @@ impl ClientAsker {
         Ok(ClientAsker { client: Client::connect(&contact.to_string())?, question: question()? })
     }
 
+    /// The same, without a port of its own: answers come back.
+    pub fn connect_without_port(contact: SocketAddr) -> anyhow::Result<ClientAsker> {
+        Ok(ClientAsker { client: Client::connect_without_port(&contact.to_string())?, question: question()? })
+    }
+
     /// The same that waits for so long: of one that keeps more in flight than a contact takes, most wait for their turn.
     #[must_use]
     pub fn with_silence_max(mut self, silence_max: Duration) -> ClientAsker {

@@ -43,7 +43,7 @@ impl Options {
         holds: bool,
         lengths: Lengths,
     ) -> Vec<String> {
-        let Lengths { request, query, answer, echo, finished } = lengths;
+        let Lengths { request, query, answer, echo, finished, brought: _ } = lengths;
         let mut words = vec!["flood".to_owned(), format!("--listen={listen}"), format!("--neighbors={neighbors}")];
         words.extend(dial.iter().map(|dial| format!("--dial={dial}")));
         words.extend(holds.then(|| "--holds".to_owned()));
@@ -53,7 +53,7 @@ impl Options {
 
     fn lengths(&self) -> anyhow::Result<Lengths> {
         let [request, query, answer, echo, finished] = self.lengths[..] else { anyhow::bail!("five lengths are told") };
-        Ok(Lengths { request, query, answer, echo, finished })
+        Ok(Lengths { request, query, answer, echo, finished, brought: answer })
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Answering {
     Kept,
     /// Over a connection for each.
     Fresh,
+    /// Others do, over the connection they were asked by; what comes goes on to whoever asked last.
+    Carry,
 }
 
 /// Its command line.
@@ -81,12 +83,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn relay<W: Waits>(options: &Options) -> anyhow::Result<()> {
-    // Those that are passed on to come first, and are only written to.
+    // Those that are passed on to come first, and only where answers are carried does anything come from them.
     let mut links = FloorLinks::<W>::open(options.listen, &options.next)?;
     let mut client = AnswerLink::default();
     say_listening(links.address)?;
 
     let (mut keys, mut chunk) = (Vec::new(), vec![0; READ_BYTES]);
+    let mut asked_by = None;
     loop {
         links.waits.wait(&mut keys)?;
         for key in &keys {
@@ -98,6 +101,18 @@ fn relay<W: Waits>(options: &Options) -> anyhow::Result<()> {
             if !link.read(&mut chunk) {
                 continue;
             }
+            if *key < options.next.len() {
+                let asker = asked_by.and_then(|asker: usize| links.all[asker].as_mut());
+                if let (Answering::Carry, Some(asker)) = (options.answers, asker) {
+                    while let Some(answer) = link.came.next(|_| options.answer) {
+                        answer.write(options.answer, &mut asker.out);
+                    }
+                    asker.write();
+                }
+                links.all[*key] = Some(link);
+                continue;
+            }
+            asked_by = Some(*key);
             while let Some(head) = link.came.next(|_| options.hears) {
                 let query = Head { kind: FloorMessage::Query, ..head };
                 for next in links.all[..options.next.len()].iter_mut().flatten() {
@@ -105,7 +120,7 @@ fn relay<W: Waits>(options: &Options) -> anyhow::Result<()> {
                 }
                 let answer = Head { kind: FloorMessage::Answer, ..head };
                 match options.answers {
-                    Answering::Never => {}
+                    Answering::Never | Answering::Carry => {}
                     Answering::Back => answer.write(options.answer, &mut link.out),
                     Answering::Kept => client.keep(answer, options.answer),
                     Answering::Fresh => AnswerLink::tell_alone(answer, options.answer),

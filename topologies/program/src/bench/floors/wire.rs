@@ -1,13 +1,17 @@
 //! What floors say: messages that are as long as ours, of which only the first bytes mean something.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context;
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
-use common::message::{Echo, Finished, Message, Request};
-use common::query::{Answer, AnswerBody, Ask, AskHash, ContactMark, ContactName, Path, Query, QueryId, Tally, Via};
+use common::message::{Brought, Echo, Finished, Message, Request, ServentId};
+use common::query::{
+    Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
+    Tally, Via,
+};
 use common::wire::Frame;
 
 /// Number, port, kind and TTL.
@@ -26,6 +30,8 @@ pub struct Lengths {
     pub echo: usize,
     /// To the client.
     pub finished: usize,
+    /// From neighbor to neighbor, and about as long to the client.
+    pub brought: usize,
 }
 
 impl Lengths {
@@ -46,6 +52,12 @@ impl Lengths {
             hops: 4,
             body: AnswerBody::Value(value.to_vec()),
         };
+        let brought = Arc::new(BroughtAnswer {
+            id: ServentId(u128::MAX / 7),
+            from: client.socket,
+            hops: answer.hops,
+            body: BroughtBody::of(answer.body.clone()),
+        });
         let length = |message: &Message| -> anyhow::Result<usize> {
             let frame = Frame::new(Dialect::OWN, message).context("a message of ours cannot be said")?;
             Ok(frame.as_bytes().len().max(HEAD_BYTES))
@@ -56,7 +68,19 @@ impl Lengths {
             answer: length(&Message::Answer(answer))?,
             echo: length(&Message::Echo(Echo { id, ttl: 3, tally }))?,
             finished: length(&Message::Finished(Finished { sequence: SEQUENCE, tally }))?,
+            brought: length(&Message::Brought(Brought {
+                contact: ContactName(u64::MAX / 3),
+                number: 1_000,
+                ttl: 3,
+                answer: brought,
+            }))?,
         })
+    }
+
+    /// The same where answers go back: they are as long on every link.
+    #[must_use]
+    pub fn that_go_back(self) -> Lengths {
+        Lengths { answer: self.brought, ..self }
     }
 }
 

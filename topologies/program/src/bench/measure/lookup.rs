@@ -6,7 +6,7 @@ use super::super::floors::wait::WaitKind;
 use super::super::load::{Until, micros};
 use super::super::real::{Edges, lengths};
 use super::super::row::{BenchRow, Bound, Of};
-use super::{CHAIN, Floors, of_rounds, plan, real, whole};
+use super::{CHAIN, Floors, of_rounds, plan, real, real_and_back, whole};
 
 const ROUNDS: u32 = 5;
 const QUERIES: u64 = 3_000;
@@ -16,6 +16,8 @@ const STAR: usize = 16;
 const LOOKUP_MAX: f64 = 1.55;
 const WHOLE_MAX: f64 = 2.3;
 const STAR_MAX: f64 = 1.7;
+/// What was asked for before it was built.
+const BACK_MAX: f64 = 1.4;
 
 /// `lookup`, `lookup-fresh`, `lookup-polling` and `whole`: over four hops, beside three floors.
 pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
@@ -48,14 +50,26 @@ pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     ])
 }
 
+/// `lookup-back`: over four hops, and the answer back over them, beside relays that carry one back.
+pub fn back(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    let lengths = lengths()?.that_go_back();
+    of_rounds("lookup-back", "us", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, BACK_MAX)], || {
+        let plan = |until| plan(options, 1, QUERIES, until);
+        let ours = real_and_back(&Edges::chain(CHAIN), |place| place == CHAIN - 1, &plan(Until::Told(1)))?;
+        let floors = Floors::chain_and_back(CHAIN, &lengths)?;
+        let floor = floors.ask(&plan(Until::Answers(1)), lengths, [lengths.answer, lengths.finished])?;
+        Ok(((micros(&ours.answered, 0.5), micros(&floor.answered, 0.5)), ours.lost))
+    })
+}
+
 /// `star`: until all sixteen have answered.
 pub fn star(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let lengths = lengths()?;
     of_rounds("star", "us", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, STAR_MAX)], || {
         let plan = |until| plan(options, 1, QUERIES, until);
         let ours = real(&Edges::star(STAR), |_| true, &plan(Until::Told(STAR as u64)))?;
-        let (kept, back) = (Answering::Kept, Answering::Back);
-        let floors = Floors::relays(&[STAR - 1], WaitKind::Epoll, kept, back, &lengths, lengths.answer)?;
+        let answers = [Answering::Kept, Answering::Never, Answering::Back];
+        let floors = Floors::relays(&[STAR - 1], WaitKind::Epoll, answers, &lengths, lengths.answer)?;
         let floor = floors.ask(&plan(Until::Answers(STAR as u64)), lengths, [lengths.answer, lengths.finished])?;
         Ok(((micros(&ours.answered, 0.5), micros(&floor.answered, 0.5)), ours.lost))
     })

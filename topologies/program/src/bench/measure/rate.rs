@@ -8,7 +8,7 @@ use super::super::floors::wait::WaitKind;
 use super::super::load::{Loaded, Until};
 use super::super::real::{Edges, lengths};
 use super::super::row::{BenchRow, Bound, Of};
-use super::{ANYWHERE, CHAIN, Floors, of_rounds, plan, real};
+use super::{ANYWHERE, CHAIN, Floors, of_rounds, plan, real, real_and_back};
 
 const ROUNDS: u32 = 9;
 /// As many as most clients have.
@@ -25,6 +25,8 @@ const FLOOR_TIMES: u64 = 4;
 const CONTACT_MIN: f64 = 0.2;
 const CHAIN_MIN: f64 = 0.1;
 const FLOOD_MIN: f64 = 0.11;
+/// What was asked for before it was built.
+const BACK_MIN: f64 = 0.7;
 
 /// `contact`: one servent that has what it is asked for, beside ping-pong.
 pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
@@ -33,7 +35,8 @@ pub fn contact(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     alternate(options, "contact", Bound::AtLeast(Of::Ratio, CONTACT_MIN), || {
         let plan = |times, until| plan(options, IN_FLIGHT, times * CONTACT_QUERIES, until);
         let ours = real(&Edges::chain(1), |_| true, &plan(1, Until::Told(1)))?;
-        let floors = Floors::relays(&[], WaitKind::Epoll, Answering::Never, Answering::Back, &lengths, own)?;
+        let answers = [Answering::Never, Answering::Never, Answering::Back];
+        let floors = Floors::relays(&[], WaitKind::Epoll, answers, &lengths, own)?;
         Ok((ours, floors.ask(&plan(FLOOR_TIMES, Until::Answers(1)), lengths, [own, lengths.finished])?))
     })
 }
@@ -46,6 +49,16 @@ pub fn chain(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         let ours = real(&Edges::chain(CHAIN), |place| place == CHAIN - 1, &plan(1, Until::Told(1)))?;
         let floors = Floors::chain(CHAIN, WaitKind::Epoll, Answering::Kept, &lengths)?;
         Ok((ours, floors.ask(&plan(FLOOR_TIMES, Until::Answers(1)), lengths, [lengths.answer, lengths.finished])?))
+    })
+}
+
+/// `chain-back`: the same overlay, whose answers come back, beside one whose answers are dialled.
+pub fn chain_back(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
+    alternate(options, "chain-back", Bound::AtLeast(Of::Ratio, BACK_MIN), || {
+        let plan = plan(options, IN_FLIGHT, CHAIN_QUERIES, Until::Told(1));
+        let (links, holds) = (Edges::chain(CHAIN), |place| place == CHAIN - 1);
+        let (back, direct) = (real_and_back(&links, holds, &plan)?, real(&links, holds, &plan)?);
+        Ok((Loaded { lost: back.lost + direct.lost, ..back }, direct))
     })
 }
 
