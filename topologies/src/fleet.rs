@@ -71,7 +71,8 @@ impl Fleet {
         for (place, declared) in topology.servents.iter().enumerate() {
             let mut arguments = declared.arguments();
             arguments.extend(logs.map(|_| "-v".to_owned()));
-            fleet.servents.push(Servent::spawn(arguments, logs.map(|logs| logs.path(place)))?);
+            let command = command("servent")?;
+            fleet.servents.push(Servent::spawn(command, arguments, logs.map(|logs| logs.path(place)))?);
         }
         for servent in &mut fleet.servents {
             servent.wait_until_listening()?;
@@ -190,14 +191,23 @@ enum ServentLine {
 impl Servent {
     /// Starts a servent and waits until it listens.
     pub fn start<Word: AsRef<str>>(arguments: &[Word]) -> anyhow::Result<Servent> {
-        let mut servent = Servent::spawn(arguments.iter().map(|word| word.as_ref().to_owned()).collect(), None)?;
+        Servent::start_as(command("servent")?, arguments)
+    }
+
+    /// The same behind words that end in becoming it, such as those of a program that enters another network.
+    pub fn start_behind<Word: AsRef<str>>(before: &[String], arguments: &[Word]) -> anyhow::Result<Servent> {
+        Servent::start_as(behind(before, &command("servent")?), arguments)
+    }
+
+    fn start_as<Word: AsRef<str>>(command: Command, arguments: &[Word]) -> anyhow::Result<Servent> {
+        let arguments = arguments.iter().map(|word| word.as_ref().to_owned()).collect();
+        let mut servent = Servent::spawn(command, arguments, None)?;
         servent.wait_until_listening()?;
         Ok(servent)
     }
 
     /// Its log is a pipe, or a file that it writes itself.
-    fn spawn(arguments: Vec<String>, log: Option<&Path>) -> anyhow::Result<Servent> {
-        let mut command = command("servent")?;
+    fn spawn(mut command: Command, arguments: Vec<String>, log: Option<&Path>) -> anyhow::Result<Servent> {
         command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let followed = match log.map(Followed::open).transpose()? {
             Some((writer, followed)) => {
@@ -386,6 +396,21 @@ pub fn client<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> 
     let mut command = command("client")?;
     command.args(arguments);
     Ok(command)
+}
+
+/// A program behind words that end in becoming it. What is done with its pipes is said anew.
+#[must_use]
+pub fn behind(before: &[String], command: &Command) -> Command {
+    let mut words = before.iter().map(OsStr::new).chain([command.get_program()]).chain(command.get_args());
+    let mut whole = Command::new(words.next().unwrap_or_default());
+    whole.args(words);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => whole.env(name, value),
+            None => whole.env_remove(name),
+        };
+    }
+    whole
 }
 
 /// One of our programs, told not to outlive this one where this one is a person's.
