@@ -41,7 +41,7 @@ TIMEOUT ?= timeout
 comma := ,
 not_run = echo "not run: $(1); to have it: $(2)"
 
-.PHONY: help run test test-long fuzz fuzz-long bench bench-peers scale mutants check deny promised typos diamond chain \
+.PHONY: help run test hosts test-long fuzz fuzz-long bench bench-peers scale mutants check deny promised typos diamond chain \
 	topologies data clean
 
 help: ## Show what can be made
@@ -66,6 +66,11 @@ topologies: ## The same with every declared topology
 test: ## Run every test
 	$(BUILD)
 	$(CARGO) test --workspace --locked --no-fail-fast -- --test-threads $(TEST_THREADS)
+
+hosts: ## Ask from behind firewalls and a NAT, on three hosts that are namespaces of this one; needs ip, nft and mostly root
+	$(BUILD)
+	$(CARGO) build --locked --quiet -p client --examples
+	HOSTS_ALL_OR_FAIL=1 $(CARGO) test --locked --quiet -p client --test it -- --nocapture --test-threads 1 hosts::apart::
 
 test-long: ## Simulate 20,000 overlays with every fault and 20,000 with none; write data anew 10,000 times
 	$(call seeds,--faults wild)

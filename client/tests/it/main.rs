@@ -10,6 +10,7 @@ mod back;
 mod contact;
 mod examples;
 mod history;
+mod hosts;
 mod library;
 mod patience;
 mod script;

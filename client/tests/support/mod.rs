@@ -8,8 +8,10 @@
 
 pub(crate) mod fake;
 pub(crate) mod forger;
+pub(crate) mod hosts;
 pub(crate) mod overlay;
 pub(crate) mod process;
+pub(crate) mod relay;
 pub(crate) mod terminal;
 pub(crate) mod tp3;
 

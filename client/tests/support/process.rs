@@ -69,7 +69,22 @@ pub(crate) fn quiet(out: impl Into<String>, code: i32) -> Run {
 impl Client {
     /// Starts a client with a script to be written to its stdin.
     pub(crate) fn start<Word: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Word>) -> Client {
-        let (home, mut command) = prepared(arguments);
+        let (home, command) = prepared(arguments);
+        Client::start_as(command, home)
+    }
+
+    /// The same behind words that end in becoming it, such as those of a program that enters another network.
+    pub(crate) fn start_behind<Word: AsRef<OsStr>>(
+        before: &[String],
+        arguments: impl IntoIterator<Item = Word>,
+    ) -> Client {
+        let (home, command) = prepared(arguments);
+        let mut command = fleet::behind(before, &command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Client::start_as(command, home)
+    }
+
+    fn start_as(mut command: Command, home: TempDir) -> Client {
         let mut process = Process::start(command.stdin(Stdio::piped())).unwrap();
         Client {
             stdin: process.take_stdin(),
