@@ -76,6 +76,7 @@ pub mod overlay;
 pub mod query;
 pub mod random;
 pub mod rate;
+mod servent_id;
 pub mod session;
 pub mod store;
 pub mod text;

@@ -11,7 +11,7 @@ use crate::counted::counted;
 use crate::features::Features;
 use crate::key::Key;
 use crate::limits::BROUGHT_BYTES_MAX;
-use crate::message::ServentId;
+use crate::servent_id::ServentId;
 
 /// What a query asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -32,12 +32,12 @@ use std::sync::Arc;
 use crate::counted::counted;
 use crate::limits::{ECHO_WAIT_MAX, LOOKS_FEW, QUERIES_PENDING_MAX};
 use crate::link::LinkId;
-use crate::message::{Echo, Identity};
+use crate::message::{Brought, Echo, Identity};
 use crate::overlay::copy_name::CopyName;
 use crate::overlay::log_names::QUERY_LOG;
 use crate::overlay::recipients::Recipients;
 use crate::overlay::speaker::{Parting, Speaker};
-use crate::query::{BroughtAnswer, ContactMark, Query, Tally, Via};
+use crate::query::{BroughtAnswer, ContactMark, Query, QueryId, Tally, Via};
 use crate::time::Time;
 
 pub(super) use arrival::{Arrival, Asker, Breach};
@@ -368,6 +368,41 @@ impl Flood {
         let passes = self.passes_where(|pass| !pass.is_finished);
         passes.into_iter().filter_map(|(place, ttl)| self.give_up(now, place, ttl)).collect()
     }
+
+    // ---- answers go back ----
+
+    /// Says where an answer goes that came back over a link for a copy that was passed on.
+    pub(super) fn on_brought(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        copy: CopyName,
+        answer: &Arc<BroughtAnswer>,
+    ) -> Onward {
+        self.memory.send_on(now, Some(link), copy, answer)
+    }
+
+    /// The same of an answer of our own that was not dialled to its client.
+    pub(super) fn on_undialled(&mut self, now: Time, copy: CopyName, answer: &Arc<BroughtAnswer>) -> Onward {
+        self.memory.send_on(now, None, copy, answer)
+    }
+
+    /// What is said of a copy that is offered again.
+    pub(super) fn say_again(&mut self, place: QueryPlace, ttl: u8) -> SaidAgain {
+        self.memory.say_again(place, ttl)
+    }
+
+    /// A link to a neighbor had no room for an answer. True where the echo of its copy will tell.
+    pub(super) fn on_not_brought(&mut self, link: LinkId, brought: &Brought) -> bool {
+        self.memory.on_not_brought(link, brought)
+    }
+
+    /// The same of the link to a client of ours.
+    pub(super) fn on_not_handed(&mut self, link: LinkId, id: QueryId) -> bool {
+        self.memory.on_not_handed(link, id)
+    }
+
+    // ---- time ----
 
     pub(super) fn deadline(&self) -> Time {
         self.looks.peek().map_or(Time::NEVER, |Reverse((look, ..))| *look)

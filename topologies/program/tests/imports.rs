@@ -14,24 +14,25 @@ use std::path::Path;
 /// What is on each level, from below. What a file has below it in the tree is on its level, unless it is named itself;
 /// but nothing is in the overlay that is not named.
 const LEVELS: [(&str, &str); 7] = [
-    ("words", "address counted dialect features key limits message on_demand query random rate text time"),
+    ("words", "address counted dialect features key limits message on_demand query random rate servent_id text time"),
     ("bytes", "wire"),
     ("links and data", "disk link newcomers store"),
     (
         "words of the overlay",
-        "overlay/config overlay/doors overlay/errand overlay/log_names overlay/recipients overlay/speaker",
+        "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/log_names overlay/recipients overlay/speaker",
     ),
     (
         ROOMS,
-        "overlay/calls overlay/delivery overlay/flood overlay/greeting overlay/links overlay/reload overlay/search",
+        "overlay/calls overlay/delivery overlay/flood overlay/greeting overlay/links overlay/probes overlay/reload overlay/search",
     ),
-    ("minds", "overlay overlay/asking overlay/holdings overlay/query_log overlay/rooms session"),
+    ("minds", "overlay overlay/asking overlay/bringing overlay/holdings overlay/query_log overlay/rooms session"),
     ("between minds and shells", "exchange"),
 ];
 const ROOMS: &str = "rooms";
 
 /// What may name rooms: a file and its chapters.
-const CORRIDOR: [&str; 5] = ["overlay", "overlay/asking", "overlay/holdings", "overlay/query_log", "overlay/rooms"];
+const CORRIDOR: [&str; 6] =
+    ["overlay", "overlay/asking", "overlay/bringing", "overlay/holdings", "overlay/query_log", "overlay/rooms"];
 
 const CORE: &str = "../../common/src";
 

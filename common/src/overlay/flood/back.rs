@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::Flood;
 use super::arrival::Asker;
+use super::memory::Memory;
 use super::outgoing::Astray;
 use super::slots::QueryPlace;
 use crate::link::LinkId;
@@ -38,32 +38,18 @@ pub(in crate::overlay) struct SaidAgain {
     pub(in crate::overlay) tally: Option<Tally>,
 }
 
-impl Flood {
-    /// Says where an answer goes that came back over a link for a copy that was passed on, and keeps it for whoever sent that
-    /// copy.
-    pub(in crate::overlay) fn on_brought(
+impl Memory {
+    /// Says where an answer goes: one that came back over a link for a copy that was passed on, or, without a link, one of our
+    /// own that was not dialled to its client. It is kept for whoever sent the copy it is to.
+    pub(super) fn send_on(
         &mut self,
         now: Time,
-        link: LinkId,
+        over: Option<LinkId>,
         copy: CopyName,
         answer: &Arc<BroughtAnswer>,
     ) -> Onward {
-        self.send_on(now, Some(link), copy, answer)
-    }
-
-    /// The same of an answer of our own that was not dialled to its client.
-    pub(in crate::overlay) fn on_undialled(
-        &mut self,
-        now: Time,
-        copy: CopyName,
-        answer: &Arc<BroughtAnswer>,
-    ) -> Onward {
-        self.send_on(now, None, copy, answer)
-    }
-
-    fn send_on(&mut self, now: Time, over: Option<LinkId>, copy: CopyName, answer: &Arc<BroughtAnswer>) -> Onward {
-        let place = self.memory.find_numbered(copy.contact, copy.number);
-        let entry = place.and_then(|place| self.memory.seen.get_mut(place));
+        let place = self.find_numbered(copy.contact, copy.number);
+        let entry = place.and_then(|place| self.seen.get_mut(place));
         let of_entry = entry.and_then(|entry| {
             let id = entry.id;
             Some((id, entry.passes.iter_mut().find(|pass| pass.ttl == copy.ttl)?))
@@ -83,7 +69,7 @@ impl Flood {
                 (pass.asker, id)
             }
             of_entry => {
-                let Some(route) = self.memory.routes.get_mut(now, copy) else { return Onward::NoWay };
+                let Some(route) = self.routes.get_mut(now, copy) else { return Onward::NoWay };
                 if let Some(link) = over {
                     match route.out.on_brought(link) {
                         Ok(()) => {}
@@ -95,7 +81,7 @@ impl Flood {
                 (of_entry.map_or(route.asker, |(_, pass)| pass.asker), route.id)
             }
         };
-        let is_kept = place.is_some_and(|place| self.memory.keep_brought(place, copy.ttl, answer));
+        let is_kept = place.is_some_and(|place| self.keep_brought(place, copy.ttl, answer));
         match asker {
             Asker::Client { .. } | Asker::Neighbor { .. } => Onward::To { asker, id },
             Asker::Gone { .. } if is_kept => Onward::Kept,
@@ -105,8 +91,8 @@ impl Flood {
 
     /// What is said of a copy that is offered again: what was brought for it, and its echo where that is known. What could not
     /// be kept is lost to whoever offers it.
-    pub(in crate::overlay) fn say_again(&mut self, place: QueryPlace, ttl: u8) -> SaidAgain {
-        let Some(pass) = self.memory.seen.pass_mut(place, ttl) else { return SaidAgain::default() };
+    pub(super) fn say_again(&mut self, place: QueryPlace, ttl: u8) -> SaidAgain {
+        let Some(pass) = self.seen.pass_mut(place, ttl) else { return SaidAgain::default() };
         let brought = pass.brought.get_mut().map(|kept| {
             let unkept_count = std::mem::take(&mut kept.unkept_count);
             (kept.answers.clone(), unkept_count)
@@ -118,21 +104,21 @@ impl Flood {
 
     /// A link to a neighbor had no room for an answer that was to go back over it: that is told with the echo of its copy, if
     /// it is still to come. True if so.
-    pub(in crate::overlay) fn on_not_brought(&mut self, link: LinkId, brought: &Brought) -> bool {
-        let place = self.memory.find_numbered(brought.contact, brought.number);
+    pub(super) fn on_not_brought(&mut self, link: LinkId, brought: &Brought) -> bool {
+        let place = self.find_numbered(brought.contact, brought.number);
         let is_copy =
             |asker| matches!(asker, Asker::Neighbor { link: at, ttl, .. } if at == link && ttl == brought.ttl);
         place.is_some_and(|place| self.count_lost(place, is_copy))
     }
 
     /// The same of the link to a client of ours.
-    pub(in crate::overlay) fn on_not_handed(&mut self, link: LinkId, id: QueryId) -> bool {
-        let place = self.memory.seen.find(id);
+    pub(super) fn on_not_handed(&mut self, link: LinkId, id: QueryId) -> bool {
+        let place = self.seen.find(id);
         place.is_some_and(|place| self.count_lost(place, |asker| asker == Asker::Client { link }))
     }
 
     fn count_lost(&mut self, place: QueryPlace, is_copy: impl Fn(Asker) -> bool) -> bool {
-        let Some(entry) = self.memory.seen.get_mut(place) else { return false };
+        let Some(entry) = self.seen.get_mut(place) else { return false };
         let pass = entry.passes.iter_mut().find(|pass| !pass.is_finished && is_copy(pass.asker));
         pass.map(|pass| pass.tally.add_lost(1)).is_some()
     }

@@ -1,0 +1,47 @@
+//! Who a servent is: what tells one from another, and what stands for one in a sum.
+
+use std::num::NonZeroU64;
+
+use crate::random::split_mix;
+
+/// Who a servent is, whatever its addresses: random, new at every start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServentId(pub u128);
+
+impl ServentId {
+    /// What stands for a servent in a sum over many: the exclusive or of the two halves, mixed, so that ids that have
+    /// much in common add up to nothing that others do.
+    #[must_use]
+    pub fn mark(self) -> u64 {
+        split_mix(self.folded())
+    }
+
+    /// The two halves in one: as random as either.
+    pub(crate) fn folded(self) -> u64 {
+        let half = |shift| u64::try_from((self.0 >> shift) & u128::from(u64::MAX)).unwrap_or_default();
+        half(64) ^ half(0)
+    }
+}
+
+/// Half of a servent id: enough to tell one servent from another, though not to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity(NonZeroU64);
+
+impl From<ServentId> for Identity {
+    fn from(id: ServentId) -> Identity {
+        Identity(NonZeroU64::new(id.folded()).unwrap_or(NonZeroU64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_of_a_servent_id_tell_it_apart() {
+        let folded = |high: u64, low: u64| ServentId(u128::from(high) << 64 | u128::from(low)).folded();
+        assert_eq!(folded(0b0110, 0b0101), 0b0011);
+        assert_eq!(folded(1 << 63, 1), 1 << 63 | 1);
+        assert_eq!(folded(7, 7), 0);
+    }
+}
