@@ -46,9 +46,13 @@ impl Overlay {
     /// A neighbor brings an answer to a copy that it was sent.
     pub(super) fn on_brought(&mut self, now: Time, link: LinkId, brought: Brought, out: &mut Outbox<'_>) {
         let Brought { contact, number, ttl, answer } = brought;
+        // A value is fetched from where it is announced, and a loopback address of another host is somebody else's here.
+        let is_meaningless = matches!(answer.body, BroughtBody::Announced(_))
+            && answer.from.ip().is_loopback()
+            && !self.rooms.links.is_same_host(link);
         // A copy goes out with one TTL less than it came with.
         let copy = ttl.checked_add(1).map(|ttl| CopyName { contact, number, ttl });
-        let flood = self.rooms.flood.get_mut();
+        let flood = self.rooms.flood.get_mut().filter(|_| !is_meaningless);
         let onward = copy.zip(flood).map(|(copy, flood)| (copy, flood.on_brought(now, link, copy, &answer)));
         match onward {
             Some((copy, onward)) if onward != Onward::NoWay => self.send_onward(copy, onward, answer, out),

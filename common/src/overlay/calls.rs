@@ -63,7 +63,8 @@ struct Call {
     failures: u32,
     /// Failed tries in a row.
     tries: u32,
-    /// Whether a letter has waited in vain for the dial that is under way.
+    /// Whether no letter that has another way waits for the dial that is asked for or under way: one has waited in vain, or it
+    /// is made to see whether there is anybody. Whoever comes there stays for those that come later.
     is_late: bool,
 }
 
@@ -123,7 +124,17 @@ impl Calls {
                 self.set_timer(callee, Some(now + callee.errand.customs().kept));
                 return None;
             }
-            Some((State::Resting, _) | (State::Dialling(_) | State::Silent(..), true)) if letter.answers.is_some() => {
+            Some((State::Resting, _) | (State::Waiting | State::Dialling(_) | State::Silent(..), true))
+                if letter.answers.is_some() =>
+            {
+                return Some(letter);
+            }
+            // It failed not long ago: what has another way takes that, and beside it is tried whether the next one has to.
+            Some((State::Remembered, _)) if letter.answers.is_some() => {
+                self.set_timer(callee, None);
+                self.ask_for_dial(callee);
+                self.expect_nothing_of_dial(callee);
+                self.dial_waiting(out);
                 return Some(letter);
             }
             _ => {}
@@ -181,6 +192,7 @@ impl Calls {
     fn end(&mut self, now: Time, callee: Callee, out: &mut Outbox<'_>, news: &mut News) {
         let Some(call) = self.calls.get_mut(&callee) else { return };
         call.tries = 0;
+        call.is_late = false;
         let letters = self.take_back(callee);
         match self.calls.get(&callee).map(|call| (call.state, call.failures > 0)) {
             Some((State::Waiting, has_failed)) => {
@@ -222,7 +234,7 @@ impl Calls {
     ) {
         let Some(call) = self.calls.get_mut(&callee) else { return out.close(link) };
         let State::Dialling(past) = call.state else { return out.close(link) };
-        if call.queue.is_empty() {
+        if call.queue.is_empty() && !call.is_late {
             // It was ended meanwhile.
             out.close(link);
             self.dials.end(callee, past);
@@ -410,6 +422,12 @@ impl Calls {
         call.state = State::Waiting;
         call.is_late = false;
         self.dials.ask(callee, call.failures > 0);
+    }
+
+    fn expect_nothing_of_dial(&mut self, callee: Callee) {
+        if let Some(call) = self.calls.get_mut(&callee) {
+            call.is_late = true;
+        }
     }
 
     fn dial_waiting(&mut self, out: &mut Outbox<'_>) {

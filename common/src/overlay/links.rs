@@ -398,6 +398,11 @@ impl Links {
         self.neighbors.iter().find(|neighbor| neighbor.link == link)?.told_as(query)
     }
 
+    /// Whether a neighbor is on this host, as far as its link shows.
+    pub(super) fn is_same_host(&self, link: LinkId) -> bool {
+        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.is_same_host())
+    }
+
     /// Whether the address of its client means the same here as where a query came from.
     pub(super) fn means_the_same_here(&self, link: LinkId, client: AnswerAddress) -> bool {
         // Most mean the same everywhere.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::address::AnswerAddress;
 use common::dialect::Dialect;
+use common::features::Features;
 use common::key::Key;
 use common::link::{Link, Purpose};
 use common::message::{Finished, Goodbye, Hello, Message, Request, Role, ServentId};
@@ -86,6 +87,13 @@ impl Peer {
         peer
     }
 
+    /// A client without a port, whose answers come back.
+    pub fn client_back(contact: SocketAddr) -> Peer {
+        let mut peer = Peer::stranger(contact);
+        peer.greet_offering(Role::Client { answer_port: 0 }, Features::OF_CLIENTS);
+        peer
+    }
+
     /// A client that hears answers at this address, and asks from its ip.
     pub fn client_at(contact: SocketAddr, answers: SocketAddr) -> Peer {
         let mut peer = Peer::stranger_from(answers.ip(), contact);
@@ -105,9 +113,19 @@ impl Peer {
         Role::Servent { id: ServentId(unique().into()), advertised: self.address() }
     }
 
-    /// Says hello, and hears the servent's.
+    /// Says hello, and hears the servent's. A client understands no answer that comes back, so its answer port hears nobody
+    /// but who has one.
     pub fn greet(&mut self, role: Role) -> SocketAddr {
-        self.say(&Message::Hello(Hello::new(role)));
+        let offered = match role {
+            Role::Client { .. } => Features::NONE,
+            Role::Servent { .. } | Role::Nameless => Features::OF_SERVENTS,
+        };
+        self.greet_offering(role, offered)
+    }
+
+    /// The same of one that understands this.
+    pub fn greet_offering(&mut self, role: Role, features: Features) -> SocketAddr {
+        self.say(&Message::Hello(Hello { features, ..Hello::new(role) }));
         self.expect_hello()
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Memory {
     pending_count: usize,
     kept_count: usize,
     offers_kept_bytes: usize,
+    /// How much of that are answers.
+    brought_kept_bytes: usize,
     pending_places: Places,
     kept_places: Places,
 }
@@ -48,6 +50,7 @@ impl Default for Memory {
             pending_count: 0,
             kept_count: 0,
             offers_kept_bytes: 0,
+            brought_kept_bytes: 0,
             pending_places: Places::new(PLACES_FREE, QUERIES_PENDING_MAX - PLACES_FREE),
             kept_places: Places::new(PLACES_FREE, ECHOES_KEPT_MAX - PLACES_FREE),
         }
@@ -166,7 +169,7 @@ impl Memory {
             (Some(kept), Some(pass)) => pass.place = Some(kept),
             _ => {
                 if let Some(gone) = self.seen.remove_pass(place, ttl) {
-                    self.offers_kept_bytes -= gone.brought_bytes_count();
+                    self.on_brought_dropped(&gone);
                 }
             }
         }
@@ -196,7 +199,10 @@ impl Memory {
     /// Keeps an answer that goes back for a copy, as long as whoever sent it may come back and ask for it again. False where
     /// there is no room, which is noted.
     pub(super) fn keep_brought(&mut self, place: QueryPlace, ttl: u8, answer: &Arc<BroughtAnswer>) -> bool {
-        let room = OFFERS_KEPT_BYTES_MAX - self.offers_kept_bytes;
+        // Half of what is kept is for queries, which every fallen link would lose otherwise.
+        let room = (OFFERS_KEPT_BYTES_MAX / 2)
+            .saturating_sub(self.brought_kept_bytes)
+            .min(OFFERS_KEPT_BYTES_MAX - self.offers_kept_bytes);
         let Some(pass) = self.seen.pass_mut(place, ttl).filter(|pass| pass.asker.identity().is_some()) else {
             return false;
         };
@@ -209,6 +215,7 @@ impl Memory {
         brought.answers.push(Arc::clone(answer));
         brought.bytes_count += bytes_count;
         self.offers_kept_bytes += bytes_count;
+        self.brought_kept_bytes += bytes_count;
         true
     }
 
@@ -251,9 +258,16 @@ impl Memory {
         Some(self.kept_places.take(bringer))
     }
 
+    /// The answers that were kept with a pass are kept no more.
+    fn on_brought_dropped(&mut self, pass: &Pass) {
+        let bytes_count = pass.brought_bytes_count();
+        self.offers_kept_bytes -= bytes_count;
+        self.brought_kept_bytes -= bytes_count;
+    }
+
     /// Counts a pass out.
     fn drop_pass(&mut self, pass: &Pass) {
-        self.offers_kept_bytes -= pass.brought_bytes_count();
+        self.on_brought_dropped(pass);
         if pass.is_finished {
             self.kept_count -= 1;
             if let Some(taken) = pass.place {

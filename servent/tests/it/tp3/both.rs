@@ -144,7 +144,7 @@ fn what_tp3_cannot_say_is_left_out_and_closes_nothing() {
                 let tally = if echoes < 3 {
                     Tally { reached: 1, lost: 1, ..Tally::default() }
                 } else {
-                    Tally { reached: 1, copies: 1, silent: 1, ..Tally::default() }
+                    Tally { reached: 1, copies: 1, silent: 1, is_dialled: true, ..Tally::default() }
                 };
                 assert_eq!(echo.tally, tally);
                 echoes += 1;

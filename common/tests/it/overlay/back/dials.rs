@@ -89,12 +89,22 @@ fn while_an_address_rests_its_answers_go_back_at_once() {
         let (out, came) = ask(&mut mind);
         assert_eq!(out, [send(asker, own_brought(&came)), send(asker, echo_of(&came, answered()))]);
         assert_eq!(mind.pass(TICK), []);
-        // Then it is tried again.
+        // Then it is tried again, and nobody waits for that.
         let (out, came) = ask(&mut mind);
-        assert_eq!(out, [dial_client(1), send(asker, echo_of(&came, answered()))]);
-        assert_eq!(mind.call_failed(client_address(1)), [send(asker, own_brought(&came))]);
+        let went_back = [send(asker, own_brought(&came)), send(asker, echo_of(&came, answered()))];
+        assert_eq!(out, [&[dial_client(1)], &went_back[..]].concat());
+        let (out, came) = ask(&mut mind);
+        assert_eq!(out, [send(asker, own_brought(&came)), send(asker, echo_of(&came, answered()))]);
+        assert_eq!(mind.call_failed(client_address(1)), []);
     }
-    assert_eq!((mind.went_back(), mind.held("undelivered")), ((7, 0), 0));
+    assert_eq!((mind.went_back(), mind.held("undelivered")), ((9, 0), 0));
+    // Where somebody is there by then, the next one is said there.
+    mind.pass(4 * CALL_REST_MIN);
+    assert_eq!(ask(&mut mind).0.len(), 3);
+    let (link, out) = mind.dialled(call(client_address(1)));
+    assert_eq!(out, []);
+    assert_eq!(mind.hear(link, client_hello(7000)), [send(link, own_hello())]);
+    assert!(matches!(ask(&mut mind).0[0], Output::Send { link: to, message: Message::Answer(_) } if to == link));
 }
 
 #[test]

@@ -137,7 +137,9 @@ fn what_could_not_be_kept_is_lost_in_the_echo_of_whoever_offers_its_copy_again()
         assert_eq!(mind.hear(link, brought(&onward, &theirs)), [send(a, brought(&came, &theirs))], "each goes back");
     }
     let kept_bytes = mind.held("offers_kept_bytes");
-    assert!(kept_bytes <= OFFERS_KEPT_BYTES_MAX && kept_bytes + 2 * BROUGHT_BYTES_MAX > OFFERS_KEPT_BYTES_MAX);
+    // Half of it, and the query.
+    let half = OFFERS_KEPT_BYTES_MAX / 2;
+    assert!((half - 2 * BROUGHT_BYTES_MAX..half + BROUGHT_BYTES_MAX).contains(&kept_bytes), "{kept_bytes}");
     mind.hear(b, echo_of(&onward, reached(1)));
     let tally = Tally { copies: 2, reached: 3, ..passed_back() };
     assert_eq!(mind.hear(c, echo_of(&onward, reached(1))), [send(a, echo_of(&came, tally))], "nothing is lost yet");
@@ -146,7 +148,7 @@ fn what_could_not_be_kept_is_lost_in_the_echo_of_whoever_offers_its_copy_again()
         let (again, _) = mind.relinked(link, 1);
         let out = mind.hear(again, Message::query(came.clone()));
         let kept_count = out.len() - 1;
-        assert!((2_000..2 * BROUGHT_PER_LINK_MAX).contains(&kept_count), "{kept_count}");
+        assert!((1_000..2 * BROUGHT_PER_LINK_MAX).contains(&kept_count), "{kept_count}");
         let lost = (2 * BROUGHT_PER_LINK_MAX - kept_count) as u64;
         assert_eq!(out.last(), Some(&send(again, echo_of(&came, Tally { lost, ..tally }))), "and counted once");
         link = again;

@@ -150,6 +150,30 @@ fn what_is_brought_over_a_link_that_its_copy_did_not_go_out_on_is_dropped_and_co
     assert_eq!((mind.went_back(), mind.held("routes")), ((1, strays.len() + 1), 0));
 }
 
+/// A value is fetched from where it is announced, and somebody else may be there.
+#[test]
+fn a_value_announced_at_a_loopback_address_comes_from_this_host_or_goes_nowhere() {
+    let announced = |at: &str| {
+        let body = BroughtBody::Announced(1_000_000);
+        Arc::new(BroughtAnswer { id: ServentId(2), from: at.parse().unwrap(), hops: 2, body })
+    };
+    for (neighbor_at, at, goes_on) in [
+        ("10.2.0.7", "10.0.0.2:9000", true),
+        ("10.2.0.7", "127.0.0.1:9000", false),
+        ("10.2.0.7", "[::1]:9000", false),
+        ("127.0.0.1", "127.0.0.1:9000", true),
+    ] {
+        let (mut mind, [asker]) = Mind::linked();
+        let other = mind.neighbor_at(neighbor_at, 2, Features::OF_SERVENTS);
+        let came = back(query(5, 1, milk()));
+        let (_, onward) = mind.onward(asker, &came);
+        let theirs = announced(at);
+        let expected = if goes_on { vec![send(asker, brought(&came, &theirs))] } else { vec![] };
+        assert_eq!(mind.hear(other, brought(&onward, &theirs)), expected, "{at} over a link with {neighbor_at}");
+        assert_eq!(mind.went_back(), (usize::from(goes_on), usize::from(!goes_on)));
+    }
+}
+
 #[test]
 fn what_is_brought_by_a_neighbor_that_echoed_goes_on_as_long_as_others_are_awaited() {
     let (mut mind, [asker, b, _]) = Mind::linked();
