@@ -385,23 +385,36 @@ fn a_long_key_is_a_short_line() {
 }
 
 #[test]
-fn a_client_that_no_answer_reaches() {
-    let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
-    let client =
-        world.client(ClientPlan { hearing: Hearing::Deaf, ..ClientPlan::new("client", world.find("a").unwrap()) });
-    world.run();
-    let id = world.ask(client, tea()).unwrap().to_string();
-    world.run();
-    assert_eq!(
-        told(&world, &id),
-        [
+fn a_client_that_no_dial_reaches() {
+    // Its contact has found that out when it came, or only others do.
+    for (hearing, knows) in [(Hearing::Deaf, true), (Hearing::Near, false)] {
+        let mut world = world(&[("a", ""), ("b", "tea green")], &[("a", "b")]);
+        let client = world.client(ClientPlan { hearing, ..ClientPlan::new("client", world.find("a").unwrap()) });
+        world.run();
+        let id = world.ask(client, tea()).unwrap().to_string();
+        world.run();
+        let begins = [
             "asked with TTL 4: ? tea",
             "passed on to 1 neighbor with TTL 3: b",
             "heard from a with TTL 3: ? tea",
             "answered with 5 bytes",
-            "echoed to a: reached 1, answers 1",
-            "answer dropped: connection refused",
-            "finished: reached 2, answers 1, copies 1",
-        ]
-    );
+        ];
+        let ends = if knows {
+            &[
+                "answer of b brought to neighbor a",
+                "echoed to a: reached 1, answers 1",
+                "answer of b handed to its client",
+                "finished: reached 2, answers 1, copies 1",
+            ][..]
+        } else {
+            &[
+                "echoed to a: reached 1, answers 1",
+                "finished: reached 2, answers 1, copies 1",
+                "answer not dialled: its client cannot be reached, so it goes back",
+                "answer of b brought to neighbor a",
+                "answer of b handed to its client",
+            ]
+        };
+        assert_eq!(told(&world, &id), [&begins[..], ends].concat(), "{hearing:?}");
+    }
 }

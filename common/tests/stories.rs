@@ -231,6 +231,8 @@ impl Story {
                 "deaf" => plan.hearing = Hearing::Deaf,
                 "mute" => plan.hearing = Hearing::Mute,
                 "dark" => plan.hearing = Hearing::Dark,
+                "near" => plan.hearing = Hearing::Near,
+                "portless" => plan.hearing = Hearing::Portless,
                 other => self.fail(&format!("no such kind of client: {other}")),
             }
         }

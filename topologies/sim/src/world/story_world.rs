@@ -80,6 +80,10 @@ pub enum Hearing {
     Mute,
     /// Nothing: a dial is never answered.
     Dark,
+    /// The client, for its contact; for others nothing.
+    Near,
+    /// Nothing, and the client knows: it has no port.
+    Portless,
 }
 
 /// What a client is started with.
@@ -276,7 +280,8 @@ impl Face for StoryFace {
                 Hearing::Listening => by_itself,
                 Hearing::Deaf => Fate::Refused,
                 Hearing::Mute => Fate::Taken { speaks: false },
-                Hearing::Dark => Fate::Silence,
+                Hearing::Near if knock.node == plan.contact.0 => by_itself,
+                Hearing::Dark | Hearing::Near | Hearing::Portless => Fate::Silence,
             },
             _ => by_itself,
         }
@@ -450,7 +455,11 @@ impl StoryWorld {
 
     /// A client, on its way to its contact.
     pub fn client(&mut self, plan: ClientPlan) -> NodeId {
+        let is_portless = plan.hearing == Hearing::Portless;
         let client = self.add(MachineKind::Client, StartedAs::Client(plan));
+        if is_portless {
+            self.shell.network.close_port(client.0);
+        }
         self.attach(client);
         client
     }
