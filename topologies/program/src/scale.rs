@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::runs::batch;
 use sim::outcome::RunOutcome;
-use sim::plan::{Delays, Faults, Plan, Wire};
+use sim::plan::{ClientVia, Delays, Faults, Plan, Wire};
 use sim::scene::Scene;
 use sim::shapes::Shape;
 use sim::shapes::built_degree;
@@ -114,6 +114,7 @@ pub fn plan(shape: &Shape, servents: usize, degree: usize, ttl: u8, seed: u64) -
         delays: Delays::Equal,
         faults: Faults::default(),
         wire: Wire::None,
+        via: ClientVia::Direct,
         forward_once: 0,
         without: BTreeSet::new(),
     }

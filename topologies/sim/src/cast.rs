@@ -17,6 +17,7 @@ use common::store::Store;
 
 use super::dialects;
 use super::graph::number;
+use super::plan::{ClientVia, Plan};
 use super::random::Random;
 use super::scene::Scene;
 
@@ -27,15 +28,22 @@ const CLIENTS: u8 = 11;
 const STRANGERS: u8 = 12;
 const SERVENT_PORT: u16 = 9000;
 /// The port a client hears answers on.
-pub(crate) const ANSWER_PORT: u16 = 7000;
+const ANSWER_PORT: u16 = 7000;
 const STRANGER_PORT: u16 = 5000;
 
 // What the streams of random numbers are for.
 const LISTERS: u64 = 0x776f_726c_6403_0000;
 const SEQUENCES: u64 = 0x776f_726c_6404_0000;
+const HEARING: u64 = 0x776f_726c_6406_0000;
+const NATS: u64 = 0x776f_726c_6407_0000;
 
 /// Of a hundred links that may be listed by both ends, how many are.
 const BOTH_LIST_PERCENT: u64 = 20;
+
+/// Of a hundred clients, how many hear no answers where some do.
+const DEAF_PERCENT: u64 = 50;
+/// Of a hundred that nobody can dial, how many refuse: the others say nothing.
+const REFUSING_PERCENT: u64 = 50;
 
 /// The key that is asked for, and one that nobody asks for.
 const ASKED: &str = "tea";
@@ -203,6 +211,40 @@ pub(crate) fn value_of(servent: usize) -> String {
 
 // ---- clients ----
 
+/// Whether the client of the query of this number hears answers, where it speaks this dialect to its contact. If not, all
+/// of them go back.
+pub(crate) fn hears_answers(plan: &Plan, query: u32, dialect: Dialect) -> bool {
+    match plan.via {
+        _ if dialect != Dialect::OWN => true,
+        ClientVia::Direct => true,
+        ClientVia::Back => false,
+        ClientVia::Mixed => !Random::of(plan.seed, HEARING + u64::from(query)).chance(DEAF_PERCENT),
+    }
+}
+
+/// The port at which a client hears answers: 0 where it hears none.
+pub(crate) fn answer_port(hears_answers: bool) -> u16 {
+    if hears_answers { ANSWER_PORT } else { 0 }
+}
+
+/// What comes of every dial to a client that nobody can dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nat {
+    /// A firewall refuses it.
+    Refuses,
+    /// Nothing is heard of it.
+    Swallows,
+}
+
+/// What keeps everybody from dialling the client of the query of this number, if anything does. More of them are the same
+/// and others.
+pub(crate) fn nat_of(plan: &Plan, query: u32) -> Option<Nat> {
+    let mut random = Random::of(plan.seed, NATS + u64::from(query));
+    let is_behind = random.chance(plan.faults.nat_percent.into());
+    let refuses = random.chance(REFUSING_PERCENT);
+    is_behind.then_some(if refuses { Nat::Refuses } else { Nat::Swallows })
+}
+
 /// What a client asks: the topology, or the key that some hold.
 pub(crate) fn ask(topology: bool) -> Ask {
     let key = if topology { None } else { Key::new(ASKED.as_bytes()).ok() };
@@ -216,10 +258,11 @@ pub(crate) fn secret_of_client(seed: u64, query: usize) -> Secret {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::graph::Graph;
+    use crate::plan::Faults;
 
     /// The chain of three, in which each starts queries and passes them on in its own way.
     fn chain() -> Scene {
@@ -291,6 +334,28 @@ mod tests {
         assert_eq!(ids.len(), 15_000);
         let in_order = (0..100).filter(|servent| servent_id(*servent, 1) < servent_id(servent + 1, 1)).count();
         assert!((30..70).contains(&in_order), "{in_order}");
+    }
+
+    #[test]
+    fn who_hears_answers_and_who_cannot_be_dialled_is_drawn_by_itself() {
+        let plan = |via, nat_percent| {
+            let plan = chain().plan;
+            Plan { via, faults: Faults { nat_percent, ..Faults::default() }, ..plan }
+        };
+        let hear = |via, dialect| (0..200).filter(|query| hears_answers(&plan(via, 0), *query, dialect)).count();
+        for (via, heard) in [(ClientVia::Direct, 200..201), (ClientVia::Back, 0..1), (ClientVia::Mixed, 60..140)] {
+            assert!(heard.contains(&hear(via, Dialect::OWN)), "{via}");
+            assert_eq!(hear(via, Dialect::Tp3), 200, "{via}");
+        }
+        assert_eq!([true, false].map(answer_port), [ANSWER_PORT, 0]);
+        let behind = |percent| -> BTreeMap<u32, Nat> {
+            (0..200).filter_map(|query| Some((query, nat_of(&plan(ClientVia::Direct, percent), query)?))).collect()
+        };
+        let [none, some, more, all] = [0, 30, 60, 100].map(behind);
+        assert_eq!((none.len(), all.len()), (0, 200));
+        assert!((30..90).contains(&some.len()) && some.len() < more.len());
+        assert!(some.iter().all(|(query, nat)| more.get(query) == Some(nat)), "more are the same and others");
+        assert!((60..140).contains(&all.values().filter(|nat| **nat == Nat::Refuses).count()));
     }
 
     #[test]

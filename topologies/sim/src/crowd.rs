@@ -23,7 +23,7 @@ use common::dialect::Dialect;
 use common::link::LinkId;
 use common::message::{Echo, Message};
 use common::overlay::{self, Config, Dial, Opening, Overlay};
-use common::query::{Query, QueryId, Tally};
+use common::query::{Query, QueryId, Tally, Via};
 use common::session::{self, Question, Report, Session};
 use common::time::Time;
 
@@ -74,6 +74,9 @@ struct CrowdClient {
     contact: u32,
     answered: Vec<Answered>,
     ending: Option<session::Ending>,
+    /// When its contact said that its query is over, and when it took it for that.
+    told: Option<u64>,
+    ended: Option<u64>,
 }
 
 /// A query that was asked.
@@ -113,6 +116,7 @@ pub struct Crowd<'a> {
     looked_at: Vec<u32>,
     outcome: RunOutcome,
     copies_sent: u64,
+    dialled_copies_sent: u64,
     hash: u64,
 }
 
@@ -162,6 +166,7 @@ impl<'a> Crowd<'a> {
             looked_at: Vec::new(),
             outcome: RunOutcome::default(),
             copies_sent: 0,
+            dialled_copies_sent: 0,
             hash: scene.plan.seed,
         };
         crowd.link_all();
@@ -285,10 +290,19 @@ impl<'a> Crowd<'a> {
             return None;
         }
         let client = self.clients.len();
-        let address = cast::client_address(client);
+        let hears_answers = cast::hears_answers(&self.scene.plan, asking.number, Dialect::OWN);
+        let port = cast::answer_port(hears_answers);
+        let address = SocketAddr::new(cast::client_address(client).ip(), port);
         let secret = cast::secret_of_client(self.scene.plan.seed, client);
-        let session = Session::new(Dialect::OWN, address.port(), secret);
-        self.clients.push(CrowdClient { session, contact: asking.contact, answered: Vec::new(), ending: None });
+        let session = Session::new(Dialect::OWN, port, secret);
+        self.clients.push(CrowdClient {
+            session,
+            contact: asking.contact,
+            answered: Vec::new(),
+            ending: None,
+            told: None,
+            ended: None,
+        });
         let end = self.ends.add([Owner::Servent(contact), Owner::Client(client)], None);
         self.ends.open(end);
         let from = SocketAddr::new(address.ip(), 40_000);
@@ -326,7 +340,8 @@ impl<'a> Crowd<'a> {
 
     /// What has crossed links so far.
     fn crossed(&self) -> Crossed {
-        Crossed { copies: self.copies_sent, silent_copies: 0, echoes: self.outcome.echoes }
+        let (copies, dialled_copies) = (self.copies_sent, self.dialled_copies_sent);
+        Crossed { copies, dialled_copies, silent_copies: 0, echoes: self.outcome.echoes }
     }
 
     /// Holds a query that is over against what the oracle says of the links that stand by now. One in whose midst links
@@ -335,13 +350,15 @@ impl<'a> Crowd<'a> {
         let Begun { asking, client, before, .. } = begun;
         let (scene, all) = (self.as_it_stands(), self.crossed());
         let client = &self.clients[client];
-        let asked = Judged {
-            scene: &scene,
-            asking,
-            answered: &client.answered,
-            ending: client.ending.as_ref(),
-            crossed: Crossed { copies: all.copies - before.copies, echoes: all.echoes - before.echoes, ..all },
+        let crossed = Crossed {
+            copies: all.copies - before.copies,
+            dialled_copies: all.dialled_copies - before.dialled_copies,
+            echoes: all.echoes - before.echoes,
+            ..all
         };
+        let waits = crossed.dialled_copies == 0 && client.told.is_some() && client.told != client.ended;
+        let (answered, ending) = (&*client.answered, client.ending.as_ref());
+        let asked = Judged { scene: &scene, asking, answered, ending, crossed, waits };
         verdict::judge_healthy(&asked, &mut self.outcome);
         if self.servents.iter().any(|servent| servent.pending_count() > 0) {
             self.outcome.broken.push(format!("query {}: some servent still awaits an echo", asking.number));
@@ -450,7 +467,12 @@ impl<'a> Crowd<'a> {
         let link = link_of(parcel.to);
         match self.ends.owner(parcel.to) {
             Owner::Servent(servent) => self.tell_servent(servent, overlay::Input::Received { link, message }),
-            Owner::Client(client) => self.tell_client(client, session::Input::Received { link, message }),
+            Owner::Client(client) => {
+                if let Message::Finished(_) = message {
+                    self.clients[client].told.get_or_insert(self.now);
+                }
+                self.tell_client(client, session::Input::Received { link, message });
+            }
             Owner::Nobody => {}
         }
     }
@@ -470,8 +492,10 @@ impl<'a> Crowd<'a> {
     fn perform(&mut self, servent: usize, output: overlay::Output) {
         match output {
             overlay::Output::Flood { links, query } => {
+                let count = links.len() as u64;
+                self.copies_sent += count;
+                self.dialled_copies_sent += if query.via == Via::Direct { count } else { 0 };
                 let which = self.share(query);
-                self.copies_sent += links.len() as u64;
                 for link in links {
                     self.send(end_of(link), COPY | which);
                 }
@@ -556,11 +580,14 @@ impl<'a> Crowd<'a> {
     fn on_report(&mut self, client: usize, report: Report) {
         let client = &mut self.clients[client];
         match report {
-            Report::Answer { from, hops, body, .. } => {
+            Report::Answer { from, hops, via, body, .. } => {
                 let from = cast::servent_at(from).unwrap_or(usize::MAX);
-                client.answered.push(Answered { from, hops: hops.unwrap_or_default(), body });
+                client.answered.push(Answered { from, hops: hops.unwrap_or_default(), via, body });
             }
-            Report::Ended { ending, .. } => client.ending = Some(ending),
+            Report::Ended { ending, .. } => {
+                client.ending = Some(ending);
+                client.ended = Some(self.now);
+            }
             // Whose contact has gone waits to the end of its silence, and what it was told by then is judged.
             Report::Ready | Report::ContactLost { .. } => {}
             other => self.outcome.broken.push(format!("the client of contact {} was told {other:?}", client.contact)),

@@ -39,6 +39,7 @@ const COUNTS: u64 = 0x6661_756c_7401_0000;
 const DRAWS: u64 = 0x6661_756c_7402_0000;
 const DETAILS: u64 = 0x6661_756c_7403_0000;
 const LIES: u64 = 0x6661_756c_7404_0000;
+const BROUGHTS: u64 = 0x6661_756c_7405_0000;
 
 /// The numbers each kind has for its faults.
 const PER_KIND: u64 = 1_000;
@@ -116,6 +117,11 @@ pub(super) fn details(seed: u64, fault: &Fault) -> Random {
 /// The stream is another from which a forger's answers are drawn: they came later, and move nothing of its copies.
 pub(super) fn lies(seed: u64, fault: &Fault) -> Random {
     Random::of(seed, LIES + u64::from(fault.number))
+}
+
+/// So is that from which a hostile servent's answers are drawn that it has go back.
+pub(super) fn broughts(seed: u64, fault: &Fault) -> Random {
+    Random::of(seed, BROUGHTS + u64::from(fault.number))
 }
 
 fn draw_one(seed: u64, kind: FaultKind, number: u32, graph: &Graph) -> Option<Fault> {

@@ -15,6 +15,9 @@ pub struct RunOutcome {
     pub missed: u64,
     /// Answers that came again from the same servent.
     pub doubled: u64,
+    /// Queries none of whose copies has anybody dial the client, and that went on after their contact had said that they are
+    /// over.
+    pub waits: u64,
     /// The tallies of all queries, as their contacts told them, added up.
     pub reached: u64,
     /// As `reached`.
@@ -31,6 +34,10 @@ pub struct RunOutcome {
     pub silent: u64,
     /// Answers that came.
     pub answers: u64,
+    /// Those of them that went back the way the query came.
+    pub brought: u64,
+    /// Those of them that came when their query was over, of which it had said that something is lost.
+    pub late: u64,
     /// Links crossed to the servents that answered, added up over the answers.
     pub hops_sum: u64,
     /// The most links crossed to one of them.

@@ -29,6 +29,8 @@ pub struct Plan {
     pub faults: Faults,
     /// What links carry.
     pub wire: Wire,
+    /// How answers come to clients.
+    pub via: ClientVia,
     /// How many of a hundred servents pass every query on once only, where the shape leaves it open.
     pub forward_once: u8,
     /// What was drawn and is left out: how a failing run is made small.
@@ -60,11 +62,24 @@ pub enum Wire {
     Mixed,
 }
 
-/// How many faults of each kind befall a run: a number drawn from a range per kind.
+/// How answers come to clients that speak our own dialect. Others are dialled in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientVia {
+    /// Clients hear answers, and are dialled where they can be.
+    Direct,
+    /// Clients hear none: all answers go back the way the query came.
+    Back,
+    /// Some hear answers, and some do not.
+    Mixed,
+}
+
+/// What goes wrong: how many faults of each kind befall a run, a number drawn from a range per kind; and who cannot be dialled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// The kinds that are on. None are a healthy run.
     pub counts: Vec<(FaultKind, RangeInclusive<u32>)>,
+    /// How many of a hundred clients nobody can dial, as behind a router that translates addresses or a firewall.
+    pub nat_percent: u8,
 }
 
 /// What can go wrong.
@@ -125,6 +140,9 @@ impl Plan {
         }
         words.push(format!("--queries {} --holders {} --seed {}", self.queries, self.holders, self.seed));
         words.push(format!("--delays {} --faults {} --wire {}", self.delays, self.faults, self.wire));
+        if self.via != ClientVia::Direct {
+            words.push(format!("--via {}", self.via));
+        }
         if !self.without.is_empty() {
             words.push(format!("--without {}", in_runs(&self.without)));
         }
@@ -172,6 +190,15 @@ impl Wire {
         [("none", Wire::None), ("native", Wire::Native), ("tp3", Wire::Tp3), ("mixed", Wire::Mixed)];
 }
 
+impl ClientVia {
+    /// All of them, as they are written.
+    pub const NAMED: [(&'static str, ClientVia); 3] =
+        [("direct", ClientVia::Direct), ("back", ClientVia::Back), ("mixed", ClientVia::Mixed)];
+}
+
+/// What says how many clients cannot be dialled, beside the names of kinds.
+pub const NAT: &str = "nat";
+
 impl FaultKind {
     /// As it is written.
     #[must_use]
@@ -205,13 +232,13 @@ impl Faults {
     /// A few, of the kinds every network knows.
     #[must_use]
     pub fn mild() -> Faults {
-        Faults { counts: FaultKind::ALL.map(|(kind, _, mild, _)| (kind, mild)).to_vec() }
+        Faults { counts: FaultKind::ALL.map(|(kind, _, mild, _)| (kind, mild)).to_vec(), nat_percent: 0 }
     }
 
     /// All kinds at once.
     #[must_use]
     pub fn wild() -> Faults {
-        Faults { counts: FaultKind::ALL.map(|(kind, _, _, wild)| (kind, wild)).to_vec() }
+        Faults { counts: FaultKind::ALL.map(|(kind, _, _, wild)| (kind, wild)).to_vec(), nat_percent: 0 }
     }
 
     /// Sets how many of a kind there are, in the place of what was said of it before. The order in which kinds are said
@@ -225,7 +252,7 @@ impl Faults {
     /// Whether nothing at all goes wrong.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.counts.iter().all(|(_, range)| *range.end() == 0)
+        self.nat_percent == 0 && self.counts.iter().all(|(_, range)| *range.end() == 0)
     }
 }
 
@@ -272,6 +299,12 @@ impl fmt::Display for Wire {
     }
 }
 
+impl fmt::Display for ClientVia {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(&ClientVia::NAMED, self))
+    }
+}
+
 fn name_of<T: PartialEq>(named: &[(&'static str, T)], value: &T) -> &'static str {
     named.iter().find(|(_, one)| one == value).map_or("", |(name, _)| name)
 }
@@ -279,18 +312,17 @@ fn name_of<T: PartialEq>(named: &[(&'static str, T)], value: &T) -> &'static str
 /// As the command line takes it, in the fewest words.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, faults) in [("none", Faults::default()), ("mild", Faults::mild()), ("wild", Faults::wild())] {
-            if *self == faults {
-                return f.write_str(name);
-            }
+        let named = [("none", Faults::default()), ("mild", Faults::mild()), ("wild", Faults::wild())];
+        let word = named.into_iter().find(|(_, faults)| self.counts == faults.counts).map(|(name, _)| name.to_owned());
+        let said = |(kind, range): &(FaultKind, RangeInclusive<u32>)| match (range.start(), range.end()) {
+            (low, high) if low == high => format!("{}={low}", kind.name()),
+            (low, high) => format!("{}={low}..{high}", kind.name()),
+        };
+        let mut words = word.map_or_else(|| self.counts.iter().map(said).collect(), |word| vec![word]);
+        if self.nat_percent > 0 {
+            words.retain(|word| word != "none");
+            words.push(format!("{NAT}={}%", self.nat_percent));
         }
-        for (place, (kind, range)) in self.counts.iter().enumerate() {
-            let comma = if place == 0 { "" } else { "," };
-            write!(f, "{comma}{}={}", kind.name(), range.start())?;
-            if range.start() != range.end() {
-                write!(f, "..{}", range.end())?;
-            }
-        }
-        Ok(())
+        f.write_str(&words.join(","))
     }
 }

@@ -191,7 +191,7 @@ fn draw_queries(plan: &Plan, servents: usize, random: &mut Random) -> Vec<Asking
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::plan::{Delays, Faults, Wire};
+    use crate::plan::{ClientVia, Delays, Faults, Wire};
     use crate::shapes::DeclaredGraph;
 
     /// A healthy run of so many servents, with one query and one holder.
@@ -207,6 +207,7 @@ pub(crate) mod tests {
             delays: Delays::Equal,
             faults: Faults::default(),
             wire: Wire::Native,
+            via: ClientVia::Direct,
             forward_once: 0,
             without: [].into(),
         }

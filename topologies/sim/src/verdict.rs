@@ -16,7 +16,7 @@ pub(crate) mod exact;
 use std::fmt;
 
 use common::dialect::Dialect;
-use common::query::AnswerBody;
+use common::query::{AnswerBody, Via};
 use common::session::{EndReason, Ending};
 
 use super::cast::servent_at;
@@ -26,6 +26,9 @@ use answer::{Allowance, HeardAnswers, ToldAnswer, ToldPlace};
 use demand::Demand;
 use ending::Mischief;
 
+/// What is wrong with a query that waits for nothing.
+pub(crate) const WAITS: &str = "went on after its contact had said that it is over, and nobody was to dial its client";
+
 /// How many servents of a list are named.
 const NAMED_MAX: usize = 20;
 
@@ -34,8 +37,6 @@ const NAMED_MAX: usize = 20;
 pub(crate) struct Facts<'a> {
     /// What was asked, and where.
     pub(crate) demand: Demand<'a>,
-    /// What its client speaks to its contact.
-    pub(crate) dialect: Dialect,
     /// What its client was told.
     pub(crate) heard: &'a HeardAnswers,
     /// What of it crossed links.
@@ -50,6 +51,8 @@ pub(crate) struct Crossed {
     pub(crate) copies: u64,
     /// Those of them that went to neighbors who echo nothing.
     pub(crate) silent_copies: u64,
+    /// Those of them behind which the client is dialled.
+    pub(crate) dialled_copies: u64,
     pub(crate) echoes: u64,
 }
 
@@ -77,6 +80,8 @@ pub(crate) struct Answered {
     pub(crate) from: usize,
     /// The links the query had crossed.
     pub(crate) hops: u8,
+    /// Whether it went back the way the query came.
+    pub(crate) via: Via,
     pub(crate) body: AnswerBody,
 }
 
@@ -91,17 +96,19 @@ pub(crate) struct Judged<'a> {
     pub(crate) ending: Option<&'a Ending>,
     /// What of it crossed links.
     pub(crate) crossed: Crossed,
+    /// Whether it went on though its contact had said that it is over, and nobody was to dial its client.
+    pub(crate) waits: bool,
 }
 
 /// Adds a query to the sums of its run, and whatever of it is not as it must be on a healthy overlay.
 pub(crate) fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
-    let Judged { scene, asking, answered, ending, crossed } = *asked;
-    let demand = Demand::new(scene, asking);
+    let Judged { scene, asking, answered, ending, crossed, waits } = *asked;
+    let demand = Demand::new(scene, asking, Dialect::OWN);
     let mut heard = HeardAnswers::default();
     let mut wrong = Vec::new();
-    for Answered { from, hops, body } in answered {
+    for Answered { from, hops, via, body } in answered {
         let place = ToldPlace::of(body, servent_at);
-        let answer = ToldAnswer { from: *from, hops: Some(*hops), body, place: place.as_ref() };
+        let answer = ToldAnswer { from: *from, hops: Some(*hops), via: *via, body, place: place.as_ref() };
         let faults = heard.take(&demand, &answer, Allowance::default());
         wrong.extend(faults.into_iter().map(|what| format!("the answer of s{from} {what}")));
     }
@@ -111,7 +118,7 @@ pub(crate) fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
     outcome.expected += demanded.len() as u64;
     outcome.missed += missed.len() as u64;
     if let Some(ending) = ending {
-        let facts = Facts { demand, dialect: Dialect::OWN, heard: &heard, crossed, ending };
+        let facts = Facts { demand, heard: &heard, crossed, ending };
         facts.add_to(outcome);
         // Where all is exact, who is missed by one that is complete is missed by the oracle.
         let lied_of = match ending.reason {
@@ -128,6 +135,10 @@ pub(crate) fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
     } else {
         heard.add_to(outcome);
         wrong.push("it did not end".to_owned());
+    }
+    outcome.waits += u64::from(waits);
+    if waits {
+        wrong.push(WAITS.to_owned());
     }
     outcome.broken.extend(wrong.into_iter().map(|what| {
         let Asking { number, contact, .. } = asking;
@@ -169,11 +180,12 @@ mod tests {
         answered: Vec<Answered>,
         ending: Option<Ending>,
         crossed: Crossed,
+        waits: bool,
     }
 
     impl Seen {
         fn well() -> Seen {
-            let tally = Tally { reached: 3, answers: 1, copies: 2, ..Tally::default() };
+            let tally = Tally { reached: 3, answers: 1, copies: 2, is_dialled: true, ..Tally::default() };
             let ending = Ending {
                 reason: EndReason::Complete,
                 answers: 1,
@@ -185,17 +197,24 @@ mod tests {
             };
             Seen {
                 scene: chain(),
-                answered: vec![Answered { from: 2, hops: 2, body: AnswerBody::Value(b"of 2".to_vec()) }],
+                answered: vec![Answered {
+                    from: 2,
+                    hops: 2,
+                    via: Via::Direct,
+                    body: AnswerBody::Value(b"of 2".to_vec()),
+                }],
                 ending: Some(ending),
-                crossed: Crossed { copies: 2, silent_copies: 0, echoes: 2 },
+                crossed: Crossed { copies: 2, dialled_copies: 2, silent_copies: 0, echoes: 2 },
+                waits: false,
             }
         }
 
         fn judged(&self) -> RunOutcome {
-            let Seen { scene, answered, ending, crossed } = self;
+            let Seen { scene, answered, ending, crossed, waits } = self;
             let asking = scene.queries[0];
             let mut outcome = RunOutcome::default();
-            let judged = Judged { scene, asking, answered, ending: ending.as_ref(), crossed: *crossed };
+            let (ending, crossed, waits) = (ending.as_ref(), *crossed, *waits);
+            let judged = Judged { scene, asking, answered, ending, crossed, waits };
             judge_healthy(&judged, &mut outcome);
             outcome
         }
@@ -213,7 +232,8 @@ mod tests {
     #[test]
     fn whatever_is_not_as_it_must_be_is_noticed() {
         type Change = fn(&mut Seen, &mut Ending);
-        let cases: [(Change, &str); 21] = [
+        let cases: [(Change, &str); 24] = [
+            (|seen, _| seen.waits = true, WAITS),
             (|seen, _| seen.answered.clear(), "s2 did not answer"),
             (|seen, _| seen.answered.clear(), "missed [2]"),
             (|seen, _| seen.answered.push(seen.answered[0].clone()), "the answer of s2 came again"),
@@ -231,6 +251,8 @@ mod tests {
             (|_, ending| ending.tally.lost = 1, "lost 1"),
             (|_, ending| ending.tally.silent = 1, "silent 1"),
             (|_, ending| ending.tally.stopped = 1, "stopped 1, not 0"),
+            (|_, ending| ending.tally.is_dialled = false, "it says of 2 copies to be dialled for that there are none"),
+            (|seen, _| seen.crossed.dialled_copies = 0, "it says of 0 copies to be dialled for that there are some"),
             (|_, ending| ending.tally.copies = 1, "1 copies, where 2 are the least"),
             (|_, ending| ending.tally.duplicates = 1, "1 duplicates of 2 copies"),
             (|seen, _| seen.crossed.echoes = 1, "1 echoes of 2 copies"),

@@ -5,13 +5,14 @@
 //! `ways`; `holds` counts who keeps any of it from going on), `shell` the minds, their exchanges and what passes
 //! between the two; what both call a dial is in `dials`. Whoever runs them is told in `face`: `scenery` is that of a
 //! scene, `story_world` that of a story. `faults` performs what goes wrong, `troubles` knows what is on just now,
-//! `hostile` and `liar` speak for those who mean no good, and `witness` judges what comes of it. None decides anything
+//! `hostile`, `liar` and `back_liar` speak for those who mean no good, and `witness` judges what comes of it. None decides anything
 //! a servent or a client decides, and the only clock read tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
 //! heals: the overlay must come back by itself, and one more query must find everybody. Then nothing more is asked, and
 //! everybody must forget what was: of that the run's own figures tell nothing.
 
+mod back_liar;
 mod clock;
 mod dials;
 mod ends;
@@ -129,11 +130,13 @@ struct World<'s> {
 impl<'s> World<'s> {
     fn new(scene: &'s Scene) -> World<'s> {
         let plan = &scene.plan;
-        let network = SimNetwork::new(Ways::draw(plan, !scene.faults.is_empty()), true);
+        let ways = Ways::draw(plan, !scene.faults.is_empty());
+        let face = SceneFace::new(scene, ways.are_narrow());
+        let network = SimNetwork::new(ways, true);
         let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(scene, place, fault));
         let mut world = World {
             scene,
-            shell: Shell::new(network, SceneFace::new(scene), plan.seed),
+            shell: Shell::new(network, face, plan.seed),
             hostiles: hostiles.collect(),
             phase: Phase::Rising,
             start: 0,

@@ -14,7 +14,7 @@ use sim::crowd::{self, Crowd};
 use sim::faults::{self, Fault};
 use sim::graph::Graph;
 use sim::outcome::RunOutcome;
-use sim::plan::{Delays, FaultKind, Faults, Plan, Wire};
+use sim::plan::{ClientVia, Delays, FaultKind, Faults, Plan, Wire};
 use sim::random::Random;
 use sim::scene::{Asking, Scene};
 use sim::shapes::Shape;
@@ -35,6 +35,7 @@ fn plan(seed: u64, servents: usize, delays: Delays, wire: Wire, faults: Faults) 
         delays,
         faults,
         wire,
+        via: ClientVia::Direct,
         forward_once: 0,
         without: BTreeSet::new(),
     }
@@ -104,7 +105,7 @@ fn seeds(usual: Range<u64>) -> Range<u64> {
 }
 
 fn only(kind: FaultKind, counts: RangeInclusive<u32>) -> Faults {
-    Faults { counts: vec![(kind, counts)] }
+    Faults { counts: vec![(kind, counts)], nat_percent: 0 }
 }
 
 fn assert_well(what: &str, seed: u64, outcome: &RunOutcome) {
@@ -133,6 +134,29 @@ fn healthy_overlays_are_exact() {
         let outcome = run(&scene);
         assert_well("healthy", seed, &outcome);
         assert_eq!((outcome.missed, outcome.doubled), (0, 0), "seed {seed}");
+    }
+}
+
+/// Which way answers come, and how many of a hundred clients cannot be dialled.
+const WAYS: [(ClientVia, u8); 4] =
+    [(ClientVia::Back, 0), (ClientVia::Mixed, 0), (ClientVia::Direct, 100), (ClientVia::Mixed, 50)];
+
+#[test]
+fn healthy_overlays_are_exact_whichever_way_answers_come() {
+    for (via, nat_percent) in WAYS {
+        for seed in seeds(0..50) {
+            let mut scene = drawn(seed, 2..30, Faults::default());
+            scene.plan.via = via;
+            scene.plan.faults.nat_percent = nat_percent;
+            let outcome = run(&scene);
+            let what = format!("{via}, nat={nat_percent}%");
+            assert_well(&what, seed, &outcome);
+            assert_eq!(
+                (outcome.missed, outcome.doubled, outcome.late, outcome.waits),
+                (0, 0, 0, 0),
+                "{what}, seed {seed}"
+            );
+        }
     }
 }
 
@@ -242,7 +266,7 @@ fn every_kind_of_fault_alone_breaks_nothing() {
 fn every_kind_of_fault_does_something_to_somebody() {
     for (kind, name, ..) in FaultKind::ALL {
         let does_something = |seed: &u64| {
-            let of_both = Faults { counts: vec![(FaultKind::LinkDown, 1..=1), (kind, 1..=2)] };
+            let of_both = Faults { counts: vec![(FaultKind::LinkDown, 1..=1), (kind, 1..=2)], nat_percent: 0 };
             let scene = drawn(*seed, 4..10, of_both);
             let mut without = scene.clone();
             for fault in without.faults.iter_mut().skip(1) {
@@ -258,6 +282,18 @@ fn every_kind_of_fault_does_something_to_somebody() {
 fn all_faults_at_once_break_nothing() {
     for seed in seeds(0..100) {
         assert_well("wild", seed, &run(&drawn(seed, 10..51, Faults::wild())));
+    }
+}
+
+#[test]
+fn all_faults_at_once_break_nothing_whichever_way_answers_come() {
+    for (via, nat_percent) in WAYS {
+        for seed in seeds(0..30) {
+            let mut scene = drawn(seed, 10..51, Faults::wild());
+            scene.plan.via = via;
+            scene.plan.faults.nat_percent = nat_percent;
+            assert_well(&format!("wild, {via}, nat={nat_percent}%"), seed, &run(&scene));
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use common::counted::counted;
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 
 use sim::graph::number;
-use sim::plan::{Delays, FaultKind, Faults, Item, Plan, Wire};
+use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, NAT, Plan, Wire};
 use sim::random::Random;
 use sim::scene::purpose;
 use sim::shapes::built_degree;
@@ -83,8 +83,8 @@ pub struct Options {
     #[arg(long, value_name = "DELAYS", value_parser = |text: &str| named(&Delays::NAMED, text))]
     delays: Option<Delays>,
 
-    /// What goes wrong: none, mild, wild, or how many of a kind, as N or as LO..HI with both ends included; a later
-    /// word changes what an earlier one said, as in wild,hostile=0 [default: none]
+    /// What goes wrong: none, mild, wild, or how many of a kind, as N or as LO..HI with both ends included; nat=K% has nobody
+    /// reach K of a hundred clients; a later word changes what an earlier one said, as in wild,hostile=0 [default: none]
     #[arg(long, value_name = "FAULTS", value_parser = parse_faults)]
     faults: Option<Faults>,
 
@@ -92,6 +92,11 @@ pub struct Options {
     /// others native) [default: none, with faults native]
     #[arg(long, value_name = "WIRE", value_parser = |text: &str| named(&Wire::NAMED, text))]
     wire: Option<Wire>,
+
+    /// How answers come to clients but those of tp3: direct (they are dialled where they can be), back (they hear none, so all
+    /// go back the way the query came), mixed [default: direct]
+    #[arg(long, value_name = "VIA", value_parser = |text: &str| named(&ClientVia::NAMED, text))]
+    via: Option<ClientVia>,
 
     /// One JSON object per run instead of a table
     #[arg(long)]
@@ -133,6 +138,7 @@ impl Options {
             });
             help += &format!("  {name:<14}{mild:>5}{wild:>7}\n");
         }
+        help += "and, in neither, nat=K%: nobody can dial K of a hundred clients, all the while.\n";
         help += "\
 \n\
 With --seeds and --faults and without --servents each seed draws what is not said: 10 to 50 servents, degree 2 to 8, \
@@ -145,6 +151,7 @@ Examples:\n  \
 topology sim random --servents 1000000 --degree 8 --ttl 15\n  \
 topology sim any --seeds 0..500 --faults wild\n  \
 topology sim ring --servents 30 --faults wild,hostile=0,crash=1..3 --seed 7 --json\n  \
+topology sim any --seeds 0..500 --faults wild,nat=50% --via mixed\n  \
 topology sim topologies/mesh.topo --delays heavy";
         help
     }
@@ -258,6 +265,7 @@ topology sim topologies/mesh.topo --delays heavy";
             seed,
             delays: self.delays.unwrap_or(if open { drawn.delays } else { Delays::Equal }),
             wire: self.wire.unwrap_or(if healthy { Wire::None } else { wire }),
+            via: self.via.unwrap_or(ClientVia::Direct),
             faults,
             forward_once,
             without: self.without.clone().map(|items| items.0).unwrap_or_default(),
@@ -351,11 +359,16 @@ fn parse_faults(text: &str) -> Result<Faults, String> {
             None if word == "none" => faults = Faults::default(),
             None if word == "mild" => faults = Faults::mild(),
             None if word == "wild" => faults = Faults::wild(),
+            Some((NAT, percent)) => {
+                faults.nat_percent = parse_percent(percent).map_err(|why| format!("`{word}`: {why}"))?;
+            }
             said => {
                 let kind = FaultKind::ALL.into_iter().find(|(_, name, ..)| Some(*name) == said.map(|(name, _)| name));
                 let Some(((kind, ..), (_, count))) = kind.zip(said) else {
                     let names = FaultKind::ALL.map(|(_, name, ..)| name).join(", ");
-                    return Err(format!("`{word}` is none of none, mild, wild, or NAME=VALUE with a name of {names}"));
+                    return Err(format!(
+                        "`{word}` is none of none, mild, wild, {NAT}=K%, or NAME=VALUE with a name of {names}"
+                    ));
                 };
                 faults.set(kind, parse_count(count).map_err(|why| format!("`{word}`: {why}"))?);
             }
@@ -375,6 +388,11 @@ fn parse_count(text: &str) -> Result<RangeInclusive<u32>, String> {
         return Err(format!("{high} is more than {FAULTS_MAX}"));
     }
     Ok(low..=high)
+}
+
+fn parse_percent(text: &str) -> Result<u8, &'static str> {
+    let percent = text.strip_suffix('%').and_then(|number| number.parse().ok()).filter(|percent| *percent <= 100);
+    percent.ok_or("not a number of percent, such as 50%")
 }
 
 fn parse_items(text: &str) -> Result<Items, String> {
@@ -455,6 +473,7 @@ pub(super) mod tests {
             delays: Delays::Equal,
             faults: Faults::default(),
             wire: Wire::None,
+            via: ClientVia::Direct,
             forward_once: 0,
             without: BTreeSet::new(),
         };
@@ -471,10 +490,11 @@ pub(super) mod tests {
     #[test]
     fn what_is_said_is_meant() {
         let line = "topology sim scale-free --servents 1000000 --degree 8 --ttl 15 --queries 3 --holders 0 --seed 9 \
-            --delays heavy --faults none --wire tp3 --without f1,s3,q0,s3";
+            --delays heavy --faults none --wire tp3 --via mixed --without f1,s3,q0,s3";
         let plan = plan(line);
         assert_eq!((plan.servents, plan.degree, plan.ttl, plan.queries), (1_000_000, 8, 15, 3));
         assert_eq!((plan.holders, plan.seed, plan.delays, plan.wire), (0, 9, Delays::Heavy, Wire::Tp3));
+        assert_eq!(plan.via, ClientVia::Mixed);
         assert!(plan.without.into_iter().eq([Item::Servent(3), Item::Query(0), Item::Fault(1)]));
     }
 
@@ -498,6 +518,12 @@ pub(super) mod tests {
             ("crash=1,crash=0..4", "crash=0..4"),
             ("wild,hostile=0..2", "wild"),
             ("mild,hostile=1", &mild_and_hostile),
+            ("nat=50%", "nat=50%"),
+            ("wild,nat=50%", "wild,nat=50%"),
+            ("nat=7%,crash=1", "crash=1,nat=7%"),
+            ("nat=7%,nat=100%", "nat=100%"),
+            ("nat=7%,nat=0%", "none"),
+            ("nat=7%,wild", "wild"),
         ] {
             let faults = parse_faults(text).unwrap();
             assert_eq!(faults.to_string(), expected);
@@ -534,7 +560,13 @@ pub(super) mod tests {
             ("ring --faults evil", "`evil` is none of none, mild, wild, or NAME=VALUE with a name of link-down, flap"),
             ("ring --faults evil=1", "dial-refused, dial-silent, hostile, look-up, forger"),
             ("ring --faults crash", "`crash` is none of none"),
-            ("ring --faults wild=2", "`wild=2` is none of none"),
+            ("ring --faults wild=2", "`wild=2` is none of none, mild, wild, nat=K%, or NAME=VALUE"),
+            ("ring --faults nat=50", "`nat=50`: not a number of percent, such as 50%"),
+            ("ring --faults nat=101%", "`nat=101%`: not a number of percent"),
+            ("ring --faults nat=%", "`nat=%`: not a number of percent"),
+            ("ring --faults nat", "`nat` is none of none"),
+            ("ring --wire none --faults nat=1%", "--wire none: what goes wrong befalls bytes"),
+            ("ring --via wood", "not one of direct, back, mixed"),
             ("ring --faults crash=3..1", "`crash=3..1`: 3 is more than 1"),
             ("ring --faults crash=1001", "1001 is more than 1000"),
             ("ring --faults crash=x", "`crash=x`: not a number, nor LO..HI"),
@@ -594,11 +626,10 @@ pub(super) mod tests {
     #[test]
     fn what_is_said_moves_nothing_that_is_drawn() {
         let open = plans("topology sim any --seeds 0..50 --faults wild").unwrap();
-        let said = plans("topology sim grid --seeds 0..50 --faults wild --queries 9 --delays mild --wire tp3").unwrap();
-        for (open, said) in open.into_iter().zip(said) {
-            let queries = 9;
-            let shape = Shape::Grid;
-            assert_eq!(said, Plan { shape, degree: 0, queries, delays: Delays::Mild, wire: Wire::Tp3, ..open });
+        let line = "topology sim grid --seeds 0..50 --faults wild --queries 9 --delays mild --wire tp3 --via back";
+        for (open, said) in open.into_iter().zip(plans(line).unwrap()) {
+            let (shape, queries, delays, wire, via) = (Shape::Grid, 9, Delays::Mild, Wire::Tp3, ClientVia::Back);
+            assert_eq!(said, Plan { shape, degree: 0, queries, delays, wire, via, ..open });
         }
         let sized = plans("topology sim any --seeds 0..50 --faults wild --servents 20").unwrap();
         assert!(sized.iter().all(|plan| (plan.servents, plan.ttl, plan.queries) == (20, 3, 1)));
@@ -625,6 +656,8 @@ pub(super) mod tests {
         let lines = [
             "topology sim any --seeds 0..200 --faults wild",
             "topology sim any --seeds 0..200 --faults mild,hostile=1..2",
+            "topology sim any --seeds 0..9 --faults wild,nat=30% --via mixed",
+            "topology sim ring --faults nat=100% --via back",
             "topology sim random --seeds 7..20 --faults crash=3",
             "topology sim any --seeds 0..20",
             "topology sim diamond --seeds 0..9 --faults wild",

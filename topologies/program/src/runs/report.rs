@@ -29,10 +29,14 @@ pub struct ShownRun {
     pub delays: String,
     pub faults: String,
     pub wire: String,
+    pub via: String,
     pub expected: u64,
     pub answers: u64,
+    pub brought: u64,
     pub missed: u64,
+    pub late: u64,
     pub doubled: u64,
+    pub waits: u64,
     pub reached: u64,
     pub copies: u64,
     pub duplicates: u64,
@@ -83,10 +87,14 @@ impl ShownRun {
             delays: plan.delays.to_string(),
             faults: plan.faults.to_string(),
             wire: plan.wire.to_string(),
+            via: plan.via.to_string(),
             expected: outcome.expected,
             answers: outcome.answers,
+            brought: outcome.brought,
             missed: outcome.missed,
+            late: outcome.late,
             doubled: outcome.doubled,
+            waits: outcome.waits,
             reached: outcome.reached,
             copies: outcome.copies,
             duplicates: outcome.duplicates,
@@ -112,7 +120,7 @@ impl ShownRun {
     }
 
     /// The columns of the table: what each is called, how wide it is at least, and what stands in it.
-    fn columns(&self) -> [(&'static str, usize, String); 16] {
+    fn columns(&self) -> [(&'static str, usize, String); 18] {
         [
             ("seed", 5, self.seed.to_string()),
             ("servents", 8, self.servents.to_string()),
@@ -120,8 +128,10 @@ impl ShownRun {
             ("ttl", 3, self.ttl.to_string()),
             ("expected", 8, self.expected.to_string()),
             ("answers", 7, self.answers.to_string()),
+            ("brought", 7, self.brought.to_string()),
             ("missed", 6, self.missed.to_string()),
             ("doubled", 7, self.doubled.to_string()),
+            ("waits", 5, self.waits.to_string()),
             ("reached", 7, self.reached.to_string()),
             ("copies", 8, self.copies.to_string()),
             ("duplicates", 10, self.duplicates.to_string()),
@@ -142,8 +152,10 @@ pub struct Sum {
     pub runs: u64,
     pub queries: u64,
     pub expected: u64,
+    pub brought: u64,
     pub missed: u64,
     pub doubled: u64,
+    pub waits: u64,
     pub lost: u64,
     /// How many invariants broke.
     pub broken: u64,
@@ -157,8 +169,10 @@ impl Sum {
         self.runs += 1;
         self.queries += report.queries as u64;
         self.expected += report.expected;
+        self.brought += report.brought;
         self.missed += report.missed;
         self.doubled += report.doubled;
+        self.waits += report.waits;
         self.lost += report.lost;
         self.broken += report.broken.len() as u64;
         self.events += report.events;
@@ -187,12 +201,13 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sum { runs, queries, expected, missed, doubled, lost, broken, .. } = self;
+        let Sum { runs, queries, expected, brought, missed, doubled, waits, lost, broken, .. } = self;
         write!(
             f,
-            "{}, {}, {expected} expected, {missed} missed, {doubled} doubled, {lost} lost, {}",
+            "{}, {}, {expected} expected, {brought} brought, {missed} missed, {doubled} doubled, {}, {lost} lost, {}",
             counted(*runs, "run"),
             counted(*queries, "query"),
+            counted(*waits, "wait"),
             counted(*broken, "broken invariant")
         )
     }
@@ -252,7 +267,7 @@ impl<W: Write> Printer<W> {
         &self.sum
     }
 
-    fn line(&mut self, cells: &[String; 16]) -> io::Result<()> {
+    fn line(&mut self, cells: &[String; 18]) -> io::Result<()> {
         writeln!(self.out, "{}", cells.join("  "))
     }
 }
@@ -277,6 +292,9 @@ mod tests {
             lost: 3,
             stopped: -1,
             answers: 13,
+            brought: 4,
+            late: 2,
+            waits: 1,
             hops_sum: 40,
             hops_most: 9,
             events: 512,
@@ -307,7 +325,8 @@ mod tests {
         assert_eq!(
             text,
             "{\"shape\":\"grid\",\"servents\":50,\"links\":85,\"ttl\":15,\"queries\":2,\"seed\":5,\"delays\":\"mild\",\
-             \"faults\":\"wild\",\"wire\":\"native\",\"expected\":14,\"answers\":13,\"missed\":1,\"doubled\":0,\
+             \"faults\":\"wild\",\"wire\":\"native\",\"via\":\"direct\",\"expected\":14,\"answers\":13,\"brought\":4,\"missed\":1,\
+             \"late\":2,\"doubled\":0,\"waits\":1,\
              \"reached\":100,\"copies\":250,\"duplicates\":152,\"echoes\":249,\"lost\":3,\"events\":512,\
              \"seconds\":0.123457,\"bytes_per_servent\":480,\"trace_hash\":\"0000000000000abc\",\"degree\":4,\
              \"holders\":7,\"stopped\":-1,\"silent\":0,\"hops_mean\":3.077,\"hops_most\":9,\"simulated_ms\":12345,\
@@ -323,19 +342,21 @@ mod tests {
         assert_eq!(
             lines[..6],
             [
-                " seed  servents    links  ttl  expected  answers  missed  doubled  reached    copies  duplicates  lost   \
-                 hops  B/servent    events             trace",
-                "    5        50       85   15        14       13       1        0      100       250         152     3   \
-                 3.08        480       512  0000000000000abc",
-                "19999        50       85   15        14       13       1        0      100       250         152     3   \
-                 3.08        480       512  0000000000000abc",
+                " seed  servents    links  ttl  expected  answers  brought  missed  doubled  waits  reached    copies  \
+                 duplicates  lost   hops  B/servent    events             trace",
+                "    5        50       85   15        14       13        4       1        0      1      100       250         \
+                 152     3   3.08        480       512  0000000000000abc",
+                "19999        50       85   15        14       13        4       1        0      1      100       250         \
+                 152     3   3.08        480       512  0000000000000abc",
                 "  broken: it broke",
                 "  broken: twice",
                 "  to see it again: topology sim grid --servents 50 --ttl 15 --queries 2 --holders 7 \
                  --seed 19999 --delays mild --faults wild --wire native",
             ]
         );
-        assert_eq!(lines[6..], ["2 runs, 4 queries, 28 expected, 2 missed, 0 doubled, 6 lost, 2 broken invariants"]);
+        let sums =
+            "2 runs, 4 queries, 28 expected, 8 brought, 2 missed, 0 doubled, 2 waits, 6 lost, 2 broken invariants";
+        assert_eq!(lines[6..], [sums]);
         assert_eq!(sum.broken, 2);
         let speed = sum.speed(Duration::from_millis(1500));
         assert_eq!(speed, "1024 events in 0.247 s of computing, 4147 a second; 1.500 s in all");

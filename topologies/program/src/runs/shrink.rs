@@ -5,7 +5,7 @@
 //! only to see what is in them.
 
 use sim::faults;
-use sim::plan::{Delays, Faults, Item, Plan, Wire};
+use sim::plan::{ClientVia, Delays, Faults, Item, Plan, Wire};
 use sim::scene::Scene;
 use sim::shapes::Shape;
 use sim::shapes::built_degree;
@@ -92,7 +92,12 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
     /// Says in simpler words what is left, as far as it fails in them, too.
     fn simplify(&mut self) {
         let Ok(scene) = Scene::draw(&self.best) else { return };
-        for faults in [Faults::default(), faults::fewest(&scene.faults)] {
+        let (nat_percent, fewest) = (self.best.faults.nat_percent, faults::fewest(&scene.faults));
+        let without_nat = [Faults::default(), fewest];
+        let mut simpler: Vec<Faults> =
+            without_nat.into_iter().flat_map(|faults| [faults.clone(), Faults { nat_percent, ..faults }]).collect();
+        simpler.dedup();
+        for faults in simpler {
             if self.take(tidied(Plan { faults, ..self.best.clone() })) {
                 break;
             }
@@ -106,6 +111,11 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
             }
         }
         self.take(Plan { forward_once: 0, ..self.best.clone() });
+        for via in before(&ClientVia::NAMED, self.best.via) {
+            if self.take(Plan { via, ..self.best.clone() }) {
+                break;
+            }
+        }
         for delays in before(&Delays::NAMED, self.best.delays) {
             if self.take(Plan { delays, ..self.best.clone() }) {
                 break;
@@ -232,9 +242,15 @@ mod tests {
 
     #[test]
     fn what_is_no_simpler_stays() {
-        let fails = |plan: &Plan| plan.wire != Wire::None && plan.delays != Delays::Equal && plan.queries > 2;
-        let smallest = shrink(&plan(1), fails);
+        let fails = |plan: &Plan| {
+            let is_of_answers = plan.via != ClientVia::Direct && plan.faults.nat_percent > 0;
+            is_of_answers && plan.wire != Wire::None && plan.delays != Delays::Equal && plan.queries > 2
+        };
+        let failing = plan(1);
+        let faults = Faults { nat_percent: 30, ..failing.faults.clone() };
+        let smallest = shrink(&Plan { via: ClientVia::Mixed, faults, ..failing }, fails);
         assert_eq!((smallest.delays, smallest.wire, smallest.queries), (Delays::Mild, Wire::Native, 4));
+        assert_eq!((smallest.via, smallest.faults.to_string().as_str()), (ClientVia::Back, "nat=30%"));
         assert_eq!((smallest.servents, left(&smallest)), (1, vec![]));
     }
 

@@ -22,7 +22,17 @@ fn objects(arguments: &str) -> Vec<Value> {
 #[test]
 fn help_tells_what_can_be_said() {
     let help = fine("--help");
-    for word in ["small-world", "--seeds <A..B>", "--without", "slow-reader", "Exit code", "Examples:", "10 to 50"] {
+    for word in [
+        "small-world",
+        "--seeds <A..B>",
+        "--without",
+        "slow-reader",
+        "nat=K%",
+        "--via <VIA>",
+        "Exit code",
+        "Examples:",
+        "10 to 50",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
 }
@@ -117,8 +127,8 @@ fn json_is_one_object_with_the_agreed_keys() {
     );
     assert_eq!(objects.len(), 1);
     for key in
-        "shape servents links ttl queries seed delays faults wire expected answers missed doubled reached copies \
-        duplicates echoes lost events seconds bytes_per_servent trace_hash"
+        "shape servents links ttl queries seed delays faults wire via expected answers brought missed late doubled \
+        waits reached copies duplicates echoes lost events seconds bytes_per_servent trace_hash"
             .split(' ')
     {
         assert!(!objects[0][key].is_null(), "{key}");

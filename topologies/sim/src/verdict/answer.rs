@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use common::query::AnswerBody;
+use common::query::{AnswerBody, Via};
 
 use super::demand::Demand;
 use crate::cast::value_of;
@@ -38,6 +38,8 @@ pub(crate) struct ToldAnswer<'a> {
     pub(crate) from: usize,
     /// The links the query had crossed, where that is said.
     pub(crate) hops: Option<u8>,
+    /// Whether it went back the way the query came.
+    pub(crate) via: Via,
     pub(crate) body: &'a AnswerBody,
     /// The same, where it tells of a place.
     pub(crate) place: Option<&'a ToldPlace>,
@@ -67,6 +69,8 @@ pub(crate) struct HeardAnswers {
     ways: Vec<(usize, Option<u8>)>,
     of_nobody: u64,
     pub(crate) doubled: u64,
+    /// How many of them went back the way the query came.
+    pub(crate) brought: u64,
 }
 
 impl HeardAnswers {
@@ -79,6 +83,7 @@ impl HeardAnswers {
     pub(crate) fn take(&mut self, demand: &Demand<'_>, answer: &ToldAnswer<'_>, allowed: Allowance) -> Vec<String> {
         let mut wrong = Vec::new();
         self.ways.push((answer.from, answer.hops));
+        self.brought += u64::from(answer.via == Via::Back);
         let count = self.by_servent.entry(answer.from).or_default();
         *count += 1;
         if *count > allowed.answers_max.max(1) && !allowed.may_come_again {
@@ -117,6 +122,7 @@ impl HeardAnswers {
     pub(crate) fn add_to(&self, outcome: &mut RunOutcome) {
         outcome.answers += self.count();
         outcome.doubled += self.doubled;
+        outcome.brought += self.brought;
         for hops in self.ways.iter().filter_map(|(_, hops)| *hops) {
             outcome.hops_sum += u64::from(hops);
             outcome.hops_most = outcome.hops_most.max(hops);
@@ -163,6 +169,7 @@ fn is_way(graph: &Graph, contact: usize, from: usize, hops: Option<u8>, path: &[
 
 #[cfg(test)]
 mod tests {
+    use common::dialect::Dialect;
     use common::query::Path;
 
     use super::*;
@@ -177,8 +184,8 @@ mod tests {
             asking.topology = is_topology;
             let nodes = |nodes: &[usize]| nodes.iter().copied().map(Some).collect();
             let place = ToldPlace { path: nodes(path), neighbors: nodes(neighbors) };
-            let answer = ToldAnswer { from: 1, hops: Some(1), body: &body, place: Some(&place) };
-            HeardAnswers::default().take(&Demand::new(&scene, asking), &answer, allowed).is_empty()
+            let answer = ToldAnswer { from: 1, hops: Some(1), via: Via::Direct, body: &body, place: Some(&place) };
+            HeardAnswers::default().take(&Demand::new(&scene, asking, Dialect::OWN), &answer, allowed).is_empty()
         };
         let nothing = Allowance::default();
         assert!(judged(true, &[0, 1], &[2, 0], nothing));
@@ -194,9 +201,9 @@ mod tests {
     #[test]
     fn one_comes_from_each_or_as_many_as_may() {
         let scene = chain();
-        let demand = Demand::new(&scene, scene.queries[0]);
+        let demand = Demand::new(&scene, scene.queries[0], Dialect::OWN);
         let body = AnswerBody::Value(b"of 2".to_vec());
-        let answer = ToldAnswer { from: 2, hops: None, body: &body, place: None };
+        let answer = ToldAnswer { from: 2, hops: None, via: Via::Direct, body: &body, place: None };
         for (allowed, count) in [
             (Allowance::default(), 1),
             (Allowance { answers_max: 3, ..Allowance::default() }, 3),

@@ -2,12 +2,17 @@
 //!
 //! Which links it is asked of is for whoever asks: those of the graph, or those of them that stood.
 
+use std::borrow::Cow;
+
+use common::dialect::Dialect;
 use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::query::Tally;
 use oracle::Demanded;
 
+use crate::cast::{self, Nat};
+use crate::dialects;
 use crate::graph::{Graph, number};
-use crate::plan::Delays;
+use crate::plan::{Delays, Wire};
 use crate::scene::{Asking, Scene};
 
 /// A query of a scene.
@@ -16,15 +21,27 @@ pub(crate) struct Demand<'a> {
     pub(crate) scene: &'a Scene,
     /// What is asked, and where.
     pub(crate) asking: Asking,
+    /// What its client speaks to its contact.
+    pub(crate) dialect: Dialect,
     /// The TTL that its contact starts it with.
     pub(crate) ttl: u8,
 }
 
 impl<'a> Demand<'a> {
     /// A query as its contact starts it.
-    pub(crate) fn new(scene: &'a Scene, asking: Asking) -> Demand<'a> {
+    pub(crate) fn new(scene: &'a Scene, asking: Asking, dialect: Dialect) -> Demand<'a> {
         let ttl = scene.ttls.get(asking.contact as usize).copied().unwrap_or(scene.plan.ttl);
-        Demand { scene, asking, ttl: ttl.min(TTL_MAX) }
+        Demand { scene, asking, dialect, ttl: ttl.min(TTL_MAX) }
+    }
+
+    /// Whether its client hears no answers, so that all of them have to go back.
+    pub(crate) fn is_deaf(&self) -> bool {
+        !cast::hears_answers(&self.scene.plan, self.asking.number, self.dialect)
+    }
+
+    /// What keeps everybody from dialling its client, if anything does.
+    pub(crate) fn nat(&self) -> Option<Nat> {
+        cast::nat_of(&self.scene.plan, self.asking.number)
     }
 
     pub(crate) fn contact(&self) -> usize {
@@ -36,9 +53,17 @@ impl<'a> Demand<'a> {
         self.reached_over(&self.scene.graph, ttl)
     }
 
-    /// What it comes to with such a TTL, over these links.
+    /// What it comes to with such a TTL, over these links. Where no answer can come back a query does not go whose answers all
+    /// have to.
     pub(crate) fn reached_over(&self, links: &Graph, ttl: u8) -> Demanded {
-        Demanded::new(links, self.contact(), ttl)
+        let links = if self.is_deaf() && self.scene.plan.wire == Wire::Mixed {
+            let is_own =
+                |(a, b): &(u32, u32)| dialects::of_link(&self.scene.plan, *a as usize, *b as usize) == Dialect::OWN;
+            Cow::Owned(Graph::from_links(links.servents(), &links.links().filter(is_own).collect::<Vec<_>>()))
+        } else {
+            Cow::Borrowed(links)
+        };
+        Demanded::new(&*links, self.contact(), ttl)
     }
 
     /// Who answers of those it comes to, in ascending order.
@@ -53,7 +78,12 @@ impl<'a> Demand<'a> {
 
     /// Whether the oracle knows what it comes to where nothing goes wrong.
     pub(crate) fn is_exact(&self) -> bool {
-        !self.is_cut() && !self.may_shadow()
+        !self.is_cut() && !self.may_shadow() && !self.is_short_of_answers()
+    }
+
+    /// Whether TP3 is in the way of answers that cannot be dialled.
+    fn is_short_of_answers(&self) -> bool {
+        (self.is_deaf() || self.nat().is_some()) && matches!(self.scene.plan.wire, Wire::Tp3 | Wire::Mixed)
     }
 
     /// Whether no copy can overtake another.
@@ -107,7 +137,7 @@ mod tests {
         let mut scene = chain();
         let mut asking = scene.queries[0];
         let answers = |scene: &Scene, asking, ttl| {
-            let demand = Demand::new(scene, asking);
+            let demand = Demand::new(scene, asking, Dialect::OWN);
             demand.answers(&demand.reached(ttl))
         };
         assert_eq!(answers(&scene, asking, 3), [2]);
@@ -122,7 +152,7 @@ mod tests {
     fn how_far_the_oracle_knows_what_comes_of_it() {
         let whole = chain();
         let told = |scene: &Scene| {
-            let demand = Demand::new(scene, scene.queries[0]);
+            let demand = Demand::new(scene, scene.queries[0], Dialect::OWN);
             (demand.is_exact(), demand.certain_ttl())
         };
         assert_eq!(told(&whole), (true, 3));
@@ -146,7 +176,7 @@ mod tests {
     #[test]
     fn one_that_is_complete_and_was_stopped_nowhere_says_that_it_came_to_everybody() {
         let scene = chain();
-        let demand = Demand::new(&scene, scene.queries[0]);
+        let demand = Demand::new(&scene, scene.queries[0], Dialect::OWN);
         let stopped = Tally { stopped: 1, ..Tally::default() };
         assert_eq!(demand.ttl_of_complete(&Tally::default(), false), u8::MAX);
         assert_eq!(demand.ttl_of_complete(&Tally::default(), true), 3);

@@ -29,7 +29,7 @@ impl Facts<'_> {
         self.judge_who_answered(expected, &mut wrong);
         self.judge_ways(expected, &mut wrong);
         // A TP3 client is told nothing of the rest.
-        if self.dialect == Dialect::OWN {
+        if self.demand.dialect == Dialect::OWN {
             self.judge_counts(expected, &mut wrong);
         }
         wrong
@@ -70,9 +70,9 @@ impl Facts<'_> {
     }
 
     fn judge_counts(&self, expected: &Demanded, wrong: &mut Vec<String>) {
-        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _, is_dialled: _ } =
+        let Tally { reached, answers, copies, duplicates, stopped, lost, silent, spoilt, answer_sum: _, is_dialled } =
             self.ending.tally;
-        let super::Crossed { copies: sent, silent_copies, echoes } = self.crossed;
+        let super::Crossed { copies: sent, silent_copies, dialled_copies, echoes } = self.crossed;
         let is_even = self.demand.is_even();
         let mut demand = |is: bool, what: String| {
             if !is {
@@ -86,6 +86,11 @@ impl Facts<'_> {
         let reason = if silent_copies == 0 { EndReason::Complete } else { EndReason::Silence };
         demand(self.ending.reason == reason, format!("it ended for {:?}", self.ending.reason));
         demand((silent > 0) == (silent_copies > 0), format!("silent {silent} of {silent_copies}"));
+        let some = if is_dialled { "some" } else { "none" };
+        demand(
+            is_dialled == (dialled_copies > 0),
+            format!("it says of {dialled_copies} copies to be dialled for that there are {some}"),
+        );
         if silent_copies > 0 {
             return;
         }

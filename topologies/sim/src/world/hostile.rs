@@ -10,9 +10,10 @@ use common::address::AnswerAddress;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::link::Purpose;
-use common::message::{Echo, Hello, Message, Request, Role};
+use common::message::{Echo, Message, Request, Role};
 use common::query::{Ask, ContactName, Path, Query, QueryId, Tally, Via};
 
+use super::back_liar::BackLiar;
 use super::clock::{MILLISECOND, Nanos};
 use super::dials::Caller;
 use super::ends::{EndAt, EndStage};
@@ -115,6 +116,7 @@ pub(super) struct Hostile {
     echoes: bool,
     heard: Vec<Query>,
     liar: Liar,
+    back_liar: BackLiar,
 }
 
 impl Hostile {
@@ -125,13 +127,14 @@ impl Hostile {
         let mut random = faults::details(plan.seed, fault);
         let dialect = dialects::of_stranger(plan, fault.number);
         let liar = Liar::draw(faults::lies(plan.seed, fault), place, dialect);
+        let back_liar = BackLiar::draw(faults::broughts(plan.seed, fault));
         match fault.kind {
-            FaultKind::Hostile => Some(Hostile::draw(random, liar, place, target, dialect)),
+            FaultKind::Hostile => Some(Hostile::draw(random, (liar, back_liar), place, target, dialect)),
             // One that does nothing but make counterfeits and answer what it hears, and is a good neighbor otherwise: it
             // stays.
             FaultKind::Forger => {
                 let deeds_left = random.within(COUNTERFEITS_MAX / 4, COUNTERFEITS_MAX);
-                let drawn = Hostile::draw(random, liar, place, target, dialect);
+                let drawn = Hostile::draw(random, (liar, back_liar), place, target, dialect);
                 let deeds = vec![Deed::Counterfeit];
                 Some(Hostile { claim: Claim::Itself, deeds, deeds_left, reads: true, echoes: true, ..drawn })
             }
@@ -148,7 +151,13 @@ impl Hostile {
         }
     }
 
-    fn draw(mut random: Random, liar: Liar, fault: usize, target: usize, dialect: Dialect) -> Hostile {
+    fn draw(
+        mut random: Random,
+        (liar, back_liar): (Liar, BackLiar),
+        fault: usize,
+        target: usize,
+        dialect: Dialect,
+    ) -> Hostile {
         let mut deeds: Vec<Deed> = DEEDS.into_iter().filter(|_| random.chance(50)).collect();
         if deeds.is_empty() {
             deeds.push(Deed::Forge);
@@ -174,6 +183,7 @@ impl Hostile {
             echoes,
             heard,
             liar,
+            back_liar,
         }
     }
 
@@ -226,7 +236,8 @@ impl Hostile {
         if !self.reads {
             shell.network.end_mut(at).rests_until = Nanos::MAX;
         }
-        shell.say_as_stranger(at, &Message::Hello(Hello::said_in(self.dialect, role)));
+        let hello = self.back_liar.hello(self.dialect, role);
+        shell.say_as_stranger(at, &Message::Hello(hello));
     }
 
     pub(super) fn on_heard(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt, message: Message) {
@@ -259,6 +270,7 @@ impl Hostile {
                 }
             }
         }
+        self.back_liar.bring_perhaps(shell, at, query, &self.heard);
         if self.echoes {
             let tally = match self.node {
                 Some(node) if self.is_forger() => self.liar.lie_perhaps(shell, node, query),
@@ -468,10 +480,12 @@ fn lie(random: &mut Random) -> Tally {
         1 => random.below(1_000),
         _ => 0,
     };
+    let (reached, answers) = (number(), number());
     Tally {
-        is_dialled: false,
-        reached: number(),
-        answers: number(),
+        // Drawn from nothing of its own: the rest stays as it was.
+        is_dialled: reached % 2 == 1,
+        reached,
+        answers,
         copies: number(),
         duplicates: number(),
         stopped: number() as i64,

@@ -84,6 +84,13 @@ impl<E> SimNetwork<E> {
         node
     }
 
+    /// Nobody is found at a node's port any more, since it has none that anybody could dial: it goes by port 0.
+    pub(super) fn close_port(&mut self, node: usize) {
+        self.by_address.remove(&self.address(node));
+        self.machines[node].address.set_port(0);
+        self.by_address.insert(self.address(node), node);
+    }
+
     /// Who is found at an address, if anybody ever was.
     pub(super) fn at_address(&self, address: SocketAddr) -> Option<usize> {
         self.by_address.get(&address).copied()
@@ -260,5 +267,17 @@ mod tests {
             assert_eq!(network.at_address(network.address(node)), Some(node));
         }
         assert_eq!(network.at_address(MachineKind::Client.address(1)), None);
+        // Who has no port is known by that, and dialled by nobody.
+        let mut network = network;
+        let before = network.address(1);
+        network.close_port(1);
+        let deaf = network.address(1);
+        assert_eq!((deaf.port(), network.at_address(deaf), network.at_address(before)), (0, Some(1), None));
+        network.dial(0, Caller::Contact, deaf, Dialect::Native);
+        let knock = std::iter::from_fn(|| network.clock.pop()).find_map(|event| match event {
+            WorldEvent::Knock(knock) => Some(knock),
+            _ => None,
+        });
+        assert!(knock.is_some_and(|knock| knock.to.is_none()));
     }
 }

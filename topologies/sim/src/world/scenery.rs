@@ -8,7 +8,7 @@ use common::exchange::{Exchange, Heard};
 use common::link::{LinkId, SendError};
 use common::message::Message;
 use common::overlay::Overlay;
-use common::query::QueryId;
+use common::query::{AnswerBody, QueryId, Via};
 use common::session::{Report, Session};
 use common::wire::Accepts;
 
@@ -20,8 +20,8 @@ use super::machines::MachineKind;
 use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
 use super::troubles::Troubles;
-use super::witness::{ToldPlace, Witness};
-use crate::cast::{self, Stores};
+use super::witness::{CopyHeard, ToldPlace, Witness};
+use crate::cast::{self, Nat, Stores};
 use crate::plan::Wire;
 use crate::scene::Scene;
 
@@ -57,8 +57,8 @@ pub(super) struct SceneFace<'s> {
 }
 
 impl<'s> SceneFace<'s> {
-    pub(super) fn new(scene: &'s Scene) -> SceneFace<'s> {
-        let (troubles, witness) = (Troubles::new(scene), Witness::new(scene));
+    pub(super) fn new(scene: &'s Scene, ways_are_narrow: bool) -> SceneFace<'s> {
+        let (troubles, witness) = (Troubles::new(scene), Witness::new(scene, ways_are_narrow));
         SceneFace { scene, troubles, witness, echoes: 0, stores: Stores::new() }
     }
 
@@ -71,6 +71,31 @@ impl<'s> SceneFace<'s> {
         self.query_of(node).map_or(Dialect::OWN, |query| self.witness.dialect_of(query))
     }
 
+    /// A client tells of an answer: whose it is and how far it came, and how.
+    fn tell_of_answer(
+        &mut self,
+        network: &SceneNetwork,
+        query: usize,
+        sequence: u64,
+        (from, hops, via): (SocketAddr, Option<u8>, Via),
+        body: &AnswerBody,
+    ) {
+        let now = network.clock.now();
+        self.witness.on_told_of(now, query, sequence);
+        let from = network.at_address(from).filter(|from| *from < self.scene.graph.servents());
+        let place = ToldPlace::of(body, |address| network.at_address(address));
+        self.witness.on_answer(now, query, (from, hops, via), body, place.as_ref());
+    }
+
+    /// What comes of every dial to a client that nobody can dial.
+    fn fate_of_nat(&self, to: usize) -> Option<Fate> {
+        let nat = self.query_of(to).and_then(|query| self.witness.nat_of(query))?;
+        Some(match nat {
+            Nat::Refuses => Fate::Refused,
+            Nat::Swallows => Fate::Silence,
+        })
+    }
+
     pub(super) fn is_absent(&self, servent: usize) -> bool {
         self.scene.absent.get(servent).copied().unwrap_or(false)
     }
@@ -81,7 +106,10 @@ impl Face for SceneFace<'_> {
 
     fn fate_of(&mut self, network: &SceneNetwork, knock: &Knock) -> Fate {
         match knock.to {
-            Some(to) => self.troubles.fate_of(network, knock.node, to).unwrap_or_else(|| network.fate_at(to)),
+            Some(to) => {
+                let of_faults = self.troubles.fate_of(network, knock.node, to).or_else(|| self.fate_of_nat(to));
+                of_faults.unwrap_or_else(|| network.fate_at(to))
+            }
             // Nobody ever was there: half of such addresses refuse, half do not even do that.
             None if ends_even(knock.address) => Fate::Refused,
             None => Fate::Silence,
@@ -103,22 +131,24 @@ impl Face for SceneFace<'_> {
         match report {
             Report::Ready => return self.witness.seen.queries.on_ready(query).then_some(SceneEvent::Ask { query }),
             Report::Refused { .. } => self.witness.seen.queries.on_refused(query),
-            Report::Answer { sequence, from, hops, body, .. } => {
-                self.witness.on_told_of(now, query, sequence);
-                let from = network.at_address(from).filter(|from| *from < self.scene.graph.servents());
-                let place = ToldPlace::of(&body, |address| network.at_address(address));
-                self.witness.on_answer(now, query, from, hops, &body, place.as_ref());
+            Report::Answer { sequence, from, hops, via, body, .. } => {
+                self.tell_of_answer(network, query, sequence, (from, hops, via), &body);
+            }
+            Report::Late { sequence, from, hops, body, .. } => {
+                self.witness.on_late(now, query);
+                self.tell_of_answer(network, query, sequence, (from, Some(hops), Via::Back), &body);
             }
             Report::Ended { sequence, ending } => {
                 self.witness.on_told_of(now, query, sequence);
                 self.witness.on_ended(now, query, &ending);
             }
             Report::ContactLost { .. } => self.witness.seen.queries.on_contact_lost(query),
-            // What is demanded of a query is demanded of its end: what is late or was not fetched is missing there.
-            Report::Late { .. }
-            | Report::Unfetched { .. }
-            | Report::Unexpected { .. }
-            | Report::MoreUnexpected { .. } => {}
+            // Values are short here, so whoever announces one lies; it was heard, and nobody is dialled for it.
+            Report::Unfetched { sequence, .. } => {
+                self.witness.on_told_of(now, query, sequence);
+                self.witness.on_announced_value(now, query);
+            }
+            Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
         }
         None
     }
@@ -146,6 +176,7 @@ impl Face for SceneFace<'_> {
             return;
         }
         let (now, dialect) = (network.clock.now(), network.connection(at.connection).dialect);
+        let (other, life) = (network.end(at.other()).node, network.machines[node].life);
         match message {
             Message::Query(query) => {
                 let client = network.at_address(query.id().client);
@@ -153,22 +184,43 @@ impl Face for SceneFace<'_> {
                 self.witness.on_copy(now, node, link, dialect, client, query);
             }
             Message::Answer(answer) => {
-                let client = network.end(at.other()).node;
-                let id = QueryId { sequence: answer.sequence, client: network.address(client) };
-                let life = network.machines[node].life;
-                self.witness.on_answer_said(now, (node, life), client, id, dialect == Dialect::OWN);
+                let id = QueryId { sequence: answer.sequence, client: network.address(other) };
+                self.witness.on_answer_said(now, (node, life), other, id, dialect == Dialect::OWN);
+            }
+            Message::Echo(echo) => self.witness.on_echo_said(link, echo),
+            Message::Brought(brought) => self.witness.on_brought_said(now, (node, life), link, brought),
+            Message::Handed(handed) => {
+                let id = QueryId { sequence: handed.sequence, client: network.address(other) };
+                self.witness.on_handed(now, (node, life), other, id, handed.answer.id);
             }
             _ => {}
         }
     }
 
     fn on_heard(&mut self, network: &SceneNetwork, link: LinkId, heard: &Heard) {
-        let node = network.end(EndAt::of(link)).node;
-        if let Heard::Message(Message::Echo(echo)) = heard
-            && network.machines[node].kind == MachineKind::Servent
-        {
-            self.echoes += 1;
-            self.witness.on_echo(network.at_address(echo.id.client), echo.id);
+        let at = EndAt::of(link);
+        let (node, from) = (network.end(at).node, network.end(at.other()).node);
+        let Heard::Message(message) = heard else { return };
+        let life = network.machines[node].life;
+        match (network.machines[node].kind, message) {
+            (MachineKind::Servent, Message::Echo(echo)) => {
+                self.echoes += 1;
+                self.witness.on_echo(network.at_address(echo.id.client), echo.id);
+            }
+            (MachineKind::Servent, Message::Query(query)) => {
+                let client = network.at_address(query.id().client);
+                let dialect = network.connection(at.connection).dialect;
+                self.witness.on_copy_heard(CopyHeard { servent: node, link, from, dialect, query }, client);
+            }
+            (MachineKind::Servent, Message::Brought(brought)) => {
+                self.witness.on_brought_heard((node, life), brought);
+            }
+            (MachineKind::Client, Message::Finished(finished)) => {
+                if let Some(query) = self.query_of(node) {
+                    self.witness.on_finished(network.clock.now(), query, finished.sequence);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -237,8 +289,12 @@ pub(super) fn attach(shell: &mut Shell<SceneFace<'_>>, query: usize) {
     let Some(contact) = shell.face.witness.contact_of(query) else { return };
     let secret = cast::secret_of_client(shell.face.scene.plan.seed, query);
     let dialect = shell.face.witness.dialect_of(query);
+    let port = cast::answer_port(shell.face.witness.hears_answers(query));
     let node = add_guest(shell, MachineKind::Client, contact);
-    let mind = Mind::Client(Box::new(Session::new(dialect, cast::ANSWER_PORT, secret)));
+    if port == 0 {
+        shell.network.close_port(node);
+    }
+    let mind = Mind::Client(Box::new(Session::new(dialect, port, secret)));
     shell.settle_down(node, mind, Exchange::client(Accepts::answers_to(dialect)));
     let (now, address) = (shell.now(), shell.network.address(node));
     shell.face.witness.seen.queries.on_attaching(now, query, node, address);

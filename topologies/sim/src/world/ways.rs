@@ -62,6 +62,11 @@ impl Ways {
         }
     }
 
+    /// Whether pipes are so narrow that it is they what is slow.
+    pub(super) fn are_narrow(&self) -> bool {
+        self.window_bytes < WINDOW_BYTES_HEALTHY
+    }
+
     /// From now on pipes are as wide as they may be.
     pub(super) fn widen(&mut self) {
         self.window_bytes = WINDOW_BYTES.1;

@@ -7,6 +7,7 @@
 //! - `queries`: a client is told of nothing but what it asked.
 //! - `flood`: the same copy crosses a link once, and none goes further than it may.
 //! - `answers`: nobody answers twice, and every answer that is told is true.
+//! - `broughts`: an answer that goes back goes the way of the echoes, ahead of them.
 //! - `lies`: a forged answer is told once under each name, and none that nobody brought.
 //! - `endings`: every session ends in time, what its ending claims is so, and nobody is missed for no reason.
 //! - `holdings`: nobody holds more than it may, and in the end nothing but its links.
@@ -14,6 +15,7 @@
 //! What the claims must leave out, since a hostile servent had a hand in it, is known to `forgeries`.
 
 mod answers;
+mod broughts;
 mod endings;
 mod flood;
 mod forgeries;
@@ -24,17 +26,21 @@ mod queries;
 
 use common::dialect::Dialect;
 use common::link::LinkId;
+use common::message::{Brought, Echo, ServentId};
 use common::overlay::Holding;
-use common::query::{AnswerBody, Query, QueryId};
+use common::query::{AnswerBody, Query, QueryId, Via};
 use common::session::Ending;
 
 use super::clock::{Nanos, SECOND, nanos};
+use crate::cast::Nat;
 use crate::outcome::RunOutcome;
 use crate::plan::FaultKind;
 use crate::scene::{Asking, Scene};
 use crate::verdict::answer::ToldAnswer;
 pub(super) use crate::verdict::answer::ToldPlace;
 use answers::{Doubt, WatchedAnswers};
+pub(super) use broughts::CopyHeard;
+use broughts::{BroughtSaid, WatchedBroughts, ttl_max};
 use endings::{Evidence, WatchedEndings};
 use flood::{CopySent, WatchedFlood};
 use forgeries::Forgeries;
@@ -42,7 +48,7 @@ use lies::Lies;
 pub(super) use lies::Pretence;
 pub(super) use links::Befallen;
 use links::WatchedLinks;
-use queries::WatchedQueries;
+use queries::{WatchedQueries, WatchedQuery};
 
 /// Broken invariants kept; whoever has so many needs no more.
 const BROKEN_MAX: usize = 20;
@@ -61,9 +67,11 @@ pub(super) struct Witness<'s> {
 }
 
 impl<'s> Witness<'s> {
-    pub(super) fn new(scene: &'s Scene) -> Witness<'s> {
+    /// One who has seen nothing yet. Where pipes are narrow it is told so.
+    pub(super) fn new(scene: &'s Scene, is_narrow: bool) -> Witness<'s> {
         let seen = Evidence {
             scene,
+            is_narrow,
             is_forger_there: scene.faults.iter().any(|fault| fault.kind == FaultKind::Forger),
             links: WatchedLinks::new(scene),
             queries: WatchedQueries::default(),
@@ -71,6 +79,7 @@ impl<'s> Witness<'s> {
             flood: WatchedFlood::new(scene),
             lies: Lies::default(),
             answers: WatchedAnswers::default(),
+            broughts: WatchedBroughts::default(),
         };
         Witness {
             broken: Vec::new(),
@@ -142,6 +151,16 @@ impl<'s> Witness<'s> {
         self.seen.queries.get(query).map_or(Dialect::OWN, |asked| asked.dialect)
     }
 
+    /// Whether the client of a query hears answers.
+    pub(super) fn hears_answers(&self, query: usize) -> bool {
+        self.seen.queries.get(query).is_none_or(|asked| !asked.demand(self.seen.scene).is_deaf())
+    }
+
+    /// What keeps everybody from dialling the client of a query, if anything does.
+    pub(super) fn nat_of(&self, query: usize) -> Option<Nat> {
+        self.seen.queries.get(query)?.demand(self.seen.scene).nat()
+    }
+
     pub(super) fn client_of(&self, query: usize) -> Option<usize> {
         self.seen.queries.get(query)?.client()
     }
@@ -187,7 +206,11 @@ impl<'s> Witness<'s> {
     /// Notes what the first copies of a query say of its contact.
     pub(super) fn on_mark(&mut self, servent: usize, client: Option<usize>, query: &Query) {
         let of = self.seen.queries.of(client, query.id()).filter(|(_, asked)| asked.contact() == servent);
-        self.seen.forgeries.on_copy_of_contact(of.map(|(place, _)| place), query);
+        let of = of.map(|(place, _)| place);
+        self.seen.forgeries.on_copy_of_contact(of, query);
+        if let Some((of, mark)) = of.zip(query.contact) {
+            self.seen.broughts.on_mark(of, query.id(), mark);
+        }
     }
 
     pub(super) fn on_copy(
@@ -211,6 +234,7 @@ impl<'s> Witness<'s> {
             query,
             of,
             ttl: asked.filter(|_| !is_forged).map(|asked| asked.demand(scene).ttl),
+            is_deaf: asked.filter(|_| !is_forged).is_some_and(|asked| asked.demand(scene).is_deaf()),
             may_be_forgotten: asked.is_some_and(|asked| asked.may_be_forgotten(scene, now)),
         };
         let of_client = client.and_then(|client| queries.of_client(client));
@@ -222,6 +246,61 @@ impl<'s> Witness<'s> {
         if let Some(query) = self.seen.queries.place_of(client, id) {
             self.seen.flood.on_echo(query);
         }
+    }
+
+    /// A servent hears a copy.
+    pub(super) fn on_copy_heard(&mut self, copy: CopyHeard<'_>, client: Option<usize>) {
+        let of = self.seen.queries.place_of(client, copy.query.id());
+        let ttl_max = ttl_max(self.own_ttl(copy.servent));
+        self.seen.broughts.on_copy_heard(&copy, of, ttl_max);
+    }
+
+    pub(super) fn on_echo_said(&mut self, link: LinkId, echo: &Echo) {
+        self.seen.broughts.on_echo_said(link, echo);
+    }
+
+    /// With which TTL a servent starts its own clients' queries.
+    fn own_ttl(&self, servent: usize) -> u8 {
+        self.seen.scene.ttls.get(servent).copied().unwrap_or(self.seen.scene.plan.ttl)
+    }
+
+    // ---- answers that go back ----
+
+    pub(super) fn on_brought_heard(&mut self, servent: (usize, u32), brought: &Brought) {
+        if let Some((query, _)) = self.seen.broughts.of(brought) {
+            self.seen.broughts.on_heard(servent, query, brought);
+        }
+    }
+
+    /// A life of a servent has an answer go back over a link, one of its own or of another.
+    pub(super) fn on_brought_said(&mut self, now: Nanos, servent: (usize, u32), link: LinkId, brought: &Brought) {
+        let Some((query, id)) = self.seen.broughts.of(brought) else { return };
+        let ttl = brought.ttl.min(ttl_max(self.own_ttl(servent.0)));
+        let said = BroughtSaid { servent: servent.0, life: servent.1, query, ttl, by: brought.answer.id };
+        let is_healthy = self.seen.scene.faults.is_empty();
+        let (is_given, wrong) = self.seen.broughts.on_said(&said, link, id, brought.ttl, is_healthy);
+        if let Some(client) = self.client_of(query).filter(|_| is_given) {
+            self.on_answer_said(now, servent, client, id, true);
+        }
+        if !self.may_be_astray(query) {
+            self.broke_all(now, wrong);
+        }
+    }
+
+    /// A contact gives its client an answer that came back.
+    pub(super) fn on_handed(&mut self, now: Nanos, servent: (usize, u32), client: usize, id: QueryId, by: ServentId) {
+        let Some((query, asked)) = self.seen.queries.of(Some(client), id) else { return };
+        let ttl = asked.demand(self.seen.scene).ttl.saturating_add(1);
+        let said = BroughtSaid { servent: servent.0, life: servent.1, query, ttl, by };
+        let wrong = self.seen.broughts.on_handed(&said, id);
+        if !self.may_be_astray(query) {
+            self.broke_all(now, wrong);
+        }
+    }
+
+    /// Whether what goes back of a query may go any way, since somebody forges.
+    fn may_be_astray(&self, query: usize) -> bool {
+        self.seen.is_forger_there || self.seen.forgeries.is_forged(query)
     }
 
     // ---- answers ----
@@ -256,8 +335,7 @@ impl<'s> Witness<'s> {
         &mut self,
         now: Nanos,
         query: usize,
-        from: Option<usize>,
-        hops: Option<u8>,
+        (from, hops, via): (Option<usize>, Option<u8>, Via),
         body: &AnswerBody,
         place: Option<&ToldPlace>,
     ) {
@@ -276,12 +354,32 @@ impl<'s> Witness<'s> {
             is_loose: asked.id().is_some_and(|id| self.seen.forgeries.is_loose(id)),
             stood_for: self.seen.lies.in_the_name_of(query, from),
         };
-        let answer = ToldAnswer { from, hops, body, place };
+        let answer = ToldAnswer { from, hops, via, body, place };
         let wrong = self.seen.answers.on_told(query, &asked.demand(self.seen.scene), &answer, doubt);
         self.broke_all(now, wrong.into_iter().map(|what| format!("the answer of s{from} to {name} {what}")));
     }
 
+    /// A client reports that a value was announced, and where it cannot be had.
+    pub(super) fn on_announced_value(&mut self, now: Nanos, query: usize) {
+        self.endings.on_heard(now, query);
+    }
+
+    /// A client reports that an answer comes late, which is told as any other.
+    pub(super) fn on_late(&mut self, now: Nanos, query: usize) {
+        let wrong = self.endings.on_late(query, self.seen.scene.faults.is_empty());
+        let Some(asked) = self.seen.queries.get(query) else { return };
+        let name = asked.name();
+        self.broke_all(now, wrong.map(|what| format!("{name} {what}")));
+    }
+
     // ---- endings ----
+
+    /// A client hears of its contact that the query it calls by this number is over.
+    pub(super) fn on_finished(&mut self, now: Nanos, query: usize, sequence: u64) {
+        if self.seen.queries.get(query).and_then(WatchedQuery::id).is_some_and(|id| id.sequence == sequence) {
+            self.endings.on_finished(now, query);
+        }
+    }
 
     pub(super) fn on_ended(&mut self, now: Nanos, query: usize, ending: &Ending) {
         self.ended_last = now;
@@ -323,7 +421,7 @@ mod tests {
 
     use common::address::AnswerAddress;
     use common::key::Key;
-    use common::query::{Ask, ContactMark, Path, Tally, Via};
+    use common::query::{Ask, ContactMark, Path, Tally};
     use common::session::EndReason;
 
     use super::*;
@@ -355,7 +453,7 @@ mod tests {
 
     /// A witness who has seen both links stand, and the query asked at the first after a second.
     pub(super) fn asked(scene: &Scene) -> Witness<'_> {
-        let mut witness = Witness::new(scene);
+        let mut witness = Witness::new(scene, false);
         witness.on_link_stands(1, 0, 1);
         witness.on_link_stands(1, 2, 1);
         assert!(witness.seen.links.all_stand());
@@ -393,7 +491,7 @@ mod tests {
     }
 
     pub(super) fn complete(answers: u64) -> Ending {
-        let tally = Tally { reached: 3, answers, copies: 2, ..Tally::default() };
+        let tally = Tally { reached: 3, answers, copies: 2, is_dialled: true, ..Tally::default() };
         let elapsed = Duration::from_millis(100);
         Ending { reason: EndReason::Complete, answers, missing: 0, doubtful: false, tally, tally_told: true, elapsed }
     }
@@ -414,7 +512,7 @@ mod tests {
             witness.on_echo(Some(CLIENT), id());
         }
         witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
-        witness.on_answer(SECOND + 1, 0, Some(2), Some(2), &value(2), None);
+        witness.on_answer(SECOND + 1, 0, (Some(2), Some(2), Via::Direct), &value(2), None);
         witness.on_ended(SECOND + 2, 0, &complete(1));
         let mut outcome = RunOutcome::default();
         witness.on_end(SECOND + 3, &mut outcome);

@@ -24,7 +24,7 @@ pub(crate) enum Knocked {
 
 impl<E> SimNetwork<E> {
     pub(crate) fn dial(&mut self, node: usize, caller: Caller, address: SocketAddr, dialect: Dialect) {
-        let to = self.at_address(address);
+        let to = self.at_address(address).filter(|_| address.port() != 0);
         let life = self.machines[node].life;
         let delay = self.ways.delay(node, to);
         let begun = self.clock.now();

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use common::query::QueryId;
 
+use crate::graph::number;
 use crate::verdict::answer::{Allowance, HeardAnswers, ToldAnswer};
 use crate::verdict::demand::Demand;
 
@@ -99,6 +100,12 @@ impl WatchedAnswers {
         self.said.contains(&(servent, life, id))
     }
 
+    /// Who answered and was not heard.
+    pub(super) fn unheard(&self, query: usize) -> Vec<u32> {
+        let Some(answers) = self.queries.get(query) else { return Vec::new() };
+        answers.heard.missing(&answers.said.keys().map(|servent| number(*servent)).collect::<Vec<_>>())
+    }
+
     pub(super) fn heard(&self, query: usize) -> Option<&HeardAnswers> {
         self.queries.get(query).map(|answers| &answers.heard)
     }
@@ -106,6 +113,8 @@ impl WatchedAnswers {
 
 #[cfg(test)]
 mod tests {
+    use common::query::Via;
+
     use super::*;
     use crate::scene::tests::chain;
     use crate::world::witness::SECOND;
@@ -129,12 +138,12 @@ mod tests {
     fn answers_that_are_not_true_are_noticed() {
         let scene = chain();
         let mut witness = asked(&scene);
-        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(1), None);
-        witness.on_answer(SECOND, 0, Some(1), Some(1), &value(1), None);
-        witness.on_answer(SECOND, 0, None, Some(1), &value(1), None);
+        witness.on_answer(SECOND, 0, (Some(2), Some(2), Via::Direct), &value(1), None);
+        witness.on_answer(SECOND, 0, (Some(1), Some(1), Via::Direct), &value(1), None);
+        witness.on_answer(SECOND, 0, (None, Some(1), Via::Direct), &value(1), None);
         assert_broke(&witness, &["s2 to query 0 is not true", "s1 to query 0 is not true", "nobody"]);
         let mut witness = asked(&scene);
-        witness.on_answer(SECOND, 0, Some(2), Some(5), &value(2), None);
+        witness.on_answer(SECOND, 0, (Some(2), Some(5), Via::Direct), &value(2), None);
         assert_broke(&witness, &["5 hops far"]);
     }
 
@@ -144,10 +153,10 @@ mod tests {
         let mut witness = asked(&scene);
         for life in [1, 2] {
             witness.on_answer_said(SECOND, (2, life), CLIENT, id(), true);
-            witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+            witness.on_answer(SECOND, 0, (Some(2), Some(2), Via::Direct), &value(2), None);
         }
         assert_broke(&witness, &[]);
-        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        witness.on_answer(SECOND, 0, (Some(2), Some(2), Via::Direct), &value(2), None);
         assert_broke(&witness, &["the answer of s2 to query 0 came again"]);
         assert_eq!(witness.seen.answers.heard(0).unwrap().doubled, 1);
     }

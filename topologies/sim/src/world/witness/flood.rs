@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use common::dialect::Dialect;
 use common::limits::{TTL_FROM_OTHERS_MAX, TTL_MAX};
 use common::link::LinkId;
-use common::query::{Query, QueryId};
+use common::query::{Query, QueryId, Via};
 
 use crate::scene::Scene;
 use crate::verdict::Crossed;
@@ -26,6 +26,8 @@ pub(super) struct CopySent<'a> {
     pub(super) of: Option<usize>,
     /// The TTL it was started with, where nobody forged it.
     pub(super) ttl: Option<u8>,
+    /// All of its answers have to go back, and nobody forged it.
+    pub(super) is_deaf: bool,
     /// It may be forgotten for its age by now.
     pub(super) may_be_forgotten: bool,
 }
@@ -51,12 +53,13 @@ impl WatchedFlood {
     // ---- what happens ----
 
     /// A servent sends a copy. What of that is wrong, unless the query may have come to it anew.
-    pub(super) fn on_copy(&mut self, copy: &CopySent<'_>, may_be_new: impl FnOnce() -> bool) -> [Option<String>; 2] {
+    pub(super) fn on_copy(&mut self, copy: &CopySent<'_>, may_be_new: impl FnOnce() -> bool) -> [Option<String>; 3] {
         let CopySent { servent, link, dialect, query, .. } = *copy;
         let (id, ttl, hops) = (query.id(), query.ttl, query.hops);
         if let Some(crossed) = copy.of.map(|of| self.queries.entry(of).or_default()) {
             crossed.copies += 1;
             crossed.silent_copies += u64::from(dialect != Dialect::OWN);
+            crossed.dialled_copies += u64::from(query.via == Via::Direct);
         }
         let ttls = self.crossed.entry((link, id)).or_insert(0);
         if copy.may_be_forgotten {
@@ -73,7 +76,10 @@ impl WatchedFlood {
         let too_far = is_too_far.then(|| {
             format!("s{servent} passes query {id} on with TTL {ttl} after {hops} hops: more than it began with")
         });
-        [again, too_far]
+        let is_to_dial = copy.is_deaf && query.via == Via::Direct;
+        let to_dial =
+            is_to_dial.then(|| format!("s{servent} has a client dialled for query {id} that hears no answers"));
+        [again, too_far, to_dial]
     }
 
     pub(super) fn on_echo(&mut self, query: usize) {
@@ -93,7 +99,7 @@ mod tests {
     use common::query::Ask;
 
     use super::*;
-    use crate::plan::Wire;
+    use crate::plan::{ClientVia, Wire};
     use crate::scene::tests::chain;
     use crate::world::witness::tests::{CLIENT, asked, assert_broke, copy, forged, id};
     use crate::world::witness::{SECOND, nanos};
@@ -113,6 +119,18 @@ mod tests {
         witness.on_copy(SECOND, 0, LinkId(6), Dialect::OWN, Some(CLIENT), &copy(6, 2));
         witness.on_copy(SECOND, 0, LinkId(8), Dialect::OWN, None, &copy(8, 2));
         assert_broke(&witness, &["a second time", "more than it began with", "more than it began with"]);
+    }
+
+    #[test]
+    fn a_copy_that_has_a_client_dialled_who_hears_nothing_is_noticed() {
+        let mut scene = chain();
+        scene.plan.via = ClientVia::Back;
+        let mut witness = asked(&scene);
+        for (link, via) in [(0, Via::Back), (2, Via::Direct)] {
+            let copy = Query { via, ..copy(3, 1) };
+            witness.on_copy(SECOND, 0, LinkId(link), Dialect::OWN, Some(CLIENT), &copy);
+        }
+        assert_broke(&witness, &["that hears no answers"]);
     }
 
     #[test]
@@ -136,13 +154,14 @@ mod tests {
         let query = copy(3, 1);
         for (link, dialect, of) in [(0, Dialect::OWN, Some(0)), (2, Dialect::Tp3, Some(0)), (4, Dialect::OWN, None)] {
             let link = LinkId(link);
-            let sent = CopySent { servent: 0, link, dialect, query: &query, of, ttl: Some(3), may_be_forgotten: false };
-            assert_eq!(flood.on_copy(&sent, || false), [None, None]);
+            let (query, ttl) = (&query, Some(3));
+            let sent = CopySent { servent: 0, link, dialect, query, of, ttl, is_deaf: false, may_be_forgotten: false };
+            assert_eq!(flood.on_copy(&sent, || false), [None, None, None]);
             // What has come anew may be said anew.
-            assert_eq!(flood.on_copy(&sent, || true), [None, None]);
+            assert_eq!(flood.on_copy(&sent, || true), [None, None, None]);
         }
         flood.on_echo(0);
-        let Crossed { copies, silent_copies, echoes } = flood.crossed(0);
-        assert_eq!((copies, silent_copies, echoes), (4, 2, 1));
+        let Crossed { copies, silent_copies, dialled_copies, echoes } = flood.crossed(0);
+        assert_eq!((copies, silent_copies, dialled_copies, echoes), (4, 2, 4, 1));
     }
 }

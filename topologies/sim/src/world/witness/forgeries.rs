@@ -139,6 +139,7 @@ impl Forgeries {
 mod tests {
     use common::key::Key;
     use common::link::LinkId;
+    use common::query::Via;
 
     use super::*;
     use crate::scene::tests::chain;
@@ -179,7 +180,7 @@ mod tests {
             witness.on_forged(Some(CLIENT), &forged(None, scene_ask()));
             witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), says_who);
             for _ in 0..2 {
-                witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+                witness.on_answer(SECOND, 0, (Some(2), Some(2), Via::Direct), &value(2), None);
             }
             assert_broke(&witness, breaks);
         }

@@ -104,7 +104,7 @@ impl Lies {
 
 #[cfg(test)]
 mod tests {
-    use common::query::AnswerBody;
+    use common::query::{AnswerBody, Via};
 
     use super::*;
     use crate::scene::Scene;
@@ -116,7 +116,7 @@ mod tests {
         let mut witness = asked(scene);
         witness.seen.is_forger_there = true;
         witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
-        witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+        witness.on_answer(SECOND, 0, (Some(2), Some(2), Via::Direct), &value(2), None);
         witness
     }
 
@@ -127,25 +127,25 @@ mod tests {
         let mut witness = lied_to(&scene);
         witness.on_lie(CLIENT, id(), Pretence::Stranger(ServentId(7)));
         witness.on_lie(CLIENT, id(), Pretence::Stranger(ServentId(7)));
-        witness.on_answer(SECOND, 0, None, Some(2), &lie, None);
+        witness.on_answer(SECOND, 0, (None, Some(2), Via::Direct), &lie, None);
         witness.on_ended(SECOND + 1, 0, &silence(2, true));
         assert_broke(&witness, &[]);
         witness.on_ended(SECOND + 1, 0, &silence(2, false));
         witness.on_ended(SECOND + 1, 0, &complete(1));
         let told = ["doubtful false", "with an answer of nobody whom its contact counts"];
         assert_broke(&witness, &told);
-        witness.on_answer(SECOND, 0, None, Some(2), &lie, None);
+        witness.on_answer(SECOND, 0, (None, Some(2), Via::Direct), &lie, None);
         assert_broke(&witness, &[told[0], told[1], "answered by nobody there is"]);
         // What it says of itself is its own affair.
         let mut witness = lied_to(&scene);
         witness.on_lie(CLIENT, id(), Pretence::Stranger(ServentId(7)));
         witness.on_claimed(CLIENT, id());
-        witness.on_answer(SECOND, 0, None, Some(2), &lie, None);
+        witness.on_answer(SECOND, 0, (None, Some(2), Via::Direct), &lie, None);
         witness.on_ended(SECOND + 1, 0, &complete(2));
         // One that is under no name is none that is counted.
         let mut nameless = lied_to(&scene);
         nameless.on_lie(CLIENT, id(), Pretence::Nobody);
-        nameless.on_answer(SECOND, 0, None, None, &lie, None);
+        nameless.on_answer(SECOND, 0, (None, None, Via::Direct), &lie, None);
         nameless.on_ended(SECOND + 1, 0, &complete(1));
         for witness in [witness, nameless] {
             assert_broke(&witness, &[]);
@@ -161,14 +161,14 @@ mod tests {
             let mut witness = asked(&scene);
             witness.seen.is_forger_there = true;
             witness.on_lie(CLIENT, id(), Pretence::Servent(servent, 1));
-            witness.on_answer(SECOND, 0, Some(servent), Some(2), &lie, None);
+            witness.on_answer(SECOND, 0, (Some(servent), Some(2), Via::Direct), &lie, None);
             witness.on_answer_said(SECOND, (2, 1), CLIENT, id(), true);
             if servent != 2 {
-                witness.on_answer(SECOND, 0, Some(2), Some(2), &value(2), None);
+                witness.on_answer(SECOND, 0, (Some(2), Some(2), Via::Direct), &value(2), None);
             }
             witness.on_ended(SECOND + 1, 0, &complete(1));
             assert_broke(&witness, breaks);
-            witness.on_answer(SECOND, 0, Some(servent), Some(2), &lie, None);
+            witness.on_answer(SECOND, 0, (Some(servent), Some(2), Via::Direct), &lie, None);
             assert!(witness.broken.iter().any(|text| text.contains("came again")), "{:?}", witness.broken);
         }
     }

@@ -59,7 +59,7 @@ impl WatchedQuery {
     }
 
     pub(super) fn demand<'s>(&self, scene: &'s Scene) -> Demand<'s> {
-        Demand::new(scene, self.asking)
+        Demand::new(scene, self.asking, self.dialect)
     }
 }
 
