@@ -7,6 +7,7 @@
 
 mod again;
 mod back;
+mod bad_days;
 mod contact;
 mod examples;
 mod history;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use topologies::asking::{self, Asked};
 use topologies::fleet::Servent;
 
-/// Servents in a chain, the first of them the contact. Ended when dropped.
+/// Servents in a chain, or in a star where that is said, the first of them the contact. Ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Chain {
     pub(crate) servents: Vec<Servent>,
@@ -26,13 +26,27 @@ impl Chain {
 
     /// The same on another address.
     pub(crate) fn start_on<Text: AsRef<[u8]>>(listen: &str, texts: impl IntoIterator<Item = Text>) -> Chain {
+        Chain::start_linked(listen, texts, <[Servent]>::last)
+    }
+
+    /// The same in a star: all others are neighbors of the first.
+    pub(crate) fn start_star<Text: AsRef<[u8]>>(texts: impl IntoIterator<Item = Text>) -> Chain {
+        Chain::start_linked("127.0.0.1:0", texts, <[Servent]>::first)
+    }
+
+    /// Each has for its neighbor one of those before it.
+    fn start_linked<Text: AsRef<[u8]>>(
+        listen: &str,
+        texts: impl IntoIterator<Item = Text>,
+        neighbor: fn(&[Servent]) -> Option<&Servent>,
+    ) -> Chain {
         let data = TempDir::new().unwrap();
         let mut servents: Vec<Servent> = Vec::new();
         for (place, text) in texts.into_iter().enumerate() {
             let path = data.path().join(format!("{place}.txt"));
             std::fs::write(&path, text).unwrap();
             let mut arguments = vec![listen.to_owned(), path.display().to_string()];
-            arguments.extend(servents.last().map(|previous| previous.address().to_string()));
+            arguments.extend(neighbor(&servents).map(|neighbor| neighbor.address().to_string()));
             servents.push(Servent::start(&arguments).unwrap());
         }
         let chain = Chain { servents, _data: data };
