@@ -14,8 +14,10 @@ use std::array;
 use std::collections::VecDeque;
 
 use super::*;
-use common::exchange::{Exchange, Heard, READ_BYTES, Transport};
-use common::limits::{FRAME_WAIT_MAX, LINGER_MAX};
+use common::exchange::{Exchange, Heard, Outside, READ_BYTES, Transport};
+use common::limits::{BROUGHT_BYTES_MAX, FRAME_WAIT_MAX, LINGER_MAX};
+use common::message::{Brought, Handed};
+use common::query::{BroughtAnswer, BroughtBody, ContactName};
 use common::session;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -225,6 +227,11 @@ impl Desk {
         self.performs(Output::Send { link, message });
     }
 
+    /// The same, where it may be given back.
+    fn tries_to_say(&mut self, link: LinkId, message: Message) -> Option<Outside> {
+        self.exchange.perform(self.now, Output::Send { link, message }, &mut self.wires)
+    }
+
     fn performs(&mut self, output: Output) {
         assert_eq!(self.exchange.perform(self.now, output, &mut self.wires), None);
     }
@@ -289,6 +296,17 @@ fn answer(bytes_count: usize) -> Message {
         hops: 0,
         body: AnswerBody::Value(vec![b'v'; bytes_count]),
     })
+}
+
+/// An answer on its way back to a neighbor, and the same to a client.
+fn going_back() -> [Message; 2] {
+    let body = BroughtBody::Whole(AnswerBody::Value(vec![b'v'; BROUGHT_BYTES_MAX]));
+    let from = SocketAddr::from(([192, 0, 2, 3], 9000));
+    let answer = Arc::new(BroughtAnswer { id: ServentId(3), from, hops: 2, body });
+    [
+        Message::Brought(Brought { contact: ContactName(1), number: 1, ttl: 3, answer: Arc::clone(&answer) }),
+        Message::Handed(Handed { sequence: 1, answer }),
+    ]
 }
 
 fn spoken(link: LinkId, message: Message) -> (LinkId, Heard) {

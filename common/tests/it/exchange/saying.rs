@@ -1,8 +1,9 @@
 //! What is said: encoded once, queued, written in order, dropped where it cannot be said.
 
 use super::*;
-use common::exchange::{Beyond, Outside};
-use common::limits::{STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
+use common::exchange::Beyond;
+use common::features::Features;
+use common::limits::{BROUGHT_UNSENT_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX, VALUE_BYTES_MAX};
 use common::message::Request;
 use common::session::Report;
 
@@ -83,6 +84,56 @@ fn what_the_other_end_cannot_be_told_is_dropped_and_the_link_stays() {
     desk.says(link, Message::Ping);
     assert!(matches!(desk.wires.said[..], [(_, _, Err(SendError::TooLong(_))), (_, _, Ok(()))]));
     assert_eq!((desk.exchange.is_known(link), desk.heard()), (true, Vec::new()));
+}
+
+#[test]
+fn answers_that_go_back_over_a_link_where_much_is_unsent_are_given_back_and_the_link_stays() {
+    for (role, place) in [(servent(), 0), (Role::Client { answer_port: 7000 }, 1)] {
+        let mut desk = Desk::servent();
+        let link = desk.greeted_by(role);
+        desk.says(link, Message::Hello(Hello::new(servent())));
+        let message = || going_back()[place].clone();
+        // As long as it is read there is room, however much is said in one turn.
+        for _ in 0..3 * BROUGHT_UNSENT_BYTES_MAX / BROUGHT_BYTES_MAX {
+            assert_eq!(desk.tries_to_say(link, message()), None);
+        }
+        desk.flush();
+        desk.wires.at(link).room = 0;
+        let mut unsent = 0;
+        while desk.tries_to_say(link, message()).is_none() {
+            assert!(unsent <= BROUGHT_UNSENT_BYTES_MAX, "{unsent}");
+            unsent = desk.exchange.unsent_bytes_count(link);
+        }
+        assert!(unsent > BROUGHT_UNSENT_BYTES_MAX, "{unsent}");
+        let outside = Outside::NotBrought { link, message: message() };
+        assert_eq!(desk.tries_to_say(link, message()), Some(outside));
+        let told = desk.wires.said.last().expect("it was told");
+        assert_eq!(told, &(link, message().name().to_owned(), Err(SendError::Crowded(BROUGHT_UNSENT_BYTES_MAX))));
+        assert_eq!(desk.exchange.unsent_bytes_count(link), unsent);
+        // What else there is to say is said, and whoever says it keeps its link.
+        desk.says(link, Message::Ping);
+        assert_eq!((desk.exchange.is_known(link), desk.heard()), (true, Vec::new()));
+        assert!(desk.exchange.unsent_bytes_count(link) > unsent);
+        // Once it is read there is room again.
+        desk.wires.at(link).room = usize::MAX;
+        assert_eq!(desk.tries_to_say(link, message()), None);
+        desk.flush();
+        let others = desk.told(link);
+        assert_eq!(others[others.len() - 2..], [Message::Ping, message()]);
+    }
+}
+
+#[test]
+fn answers_do_not_go_back_to_whoever_did_not_offer_to_understand_it_and_nobody_waits_for_them() {
+    for (role, place) in [(servent(), 0), (Role::Client { answer_port: 7000 }, 1)] {
+        let mut desk = Desk::servent();
+        let link = desk.accepts(Dialect::Native);
+        desk.comes(link, &Message::Hello(Hello { features: Features::NONE, ..Hello::new(role) }));
+        desk.heard();
+        assert_eq!(desk.tries_to_say(link, going_back()[place].clone()), None);
+        assert!(matches!(desk.wires.said[..], [(_, _, Err(SendError::NotOffered))]), "{:?}", desk.wires.said);
+        assert!(desk.exchange.is_known(link));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use common::features::Features;
-use common::message::Echo;
+use common::message::{Echo, Handed};
 use common::query::QueryId;
 
 #[test]
@@ -29,13 +29,15 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
             value(5, "green"),
             Message::Echo(Echo { id: QueryId { sequence: 9, client: client_address(9) }, ttl: 1, tally: reached(1) }),
             finished(5, reached(1)),
+            brought(&query(5, 1, milk()), &answer_of(9, "white")),
+            Message::Handed(Handed { sequence: 5, answer: answer_of(9, "white") }),
         ]
     };
     for (who, allowed) in [
         ("an accepted stranger", vec!["client hello", "servent hello"]),
         ("a dialled stranger", vec!["servent hello"]),
         ("a client", vec!["ping", "pong", "request"]),
-        ("a neighbor", vec!["ping", "pong", "query", "echo"]),
+        ("a neighbor", vec!["ping", "pong", "query", "echo", "brought"]),
     ] {
         for message in messages() {
             let mut mind = Mind::with(&config_with_neighbor(&[servent_address(5)]), store(""));
