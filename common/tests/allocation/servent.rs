@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::support::mind::{client_hello, mark, own_address, query, tea};
+use crate::support::mind::{answer_of, brought, client_hello, echo_of, mark, own_address, query, tea};
 use common::address::{AnswerAddress, Neighbor};
 use common::limits::{NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX};
 use common::overlay::{Config, Dial, Input, Opening, Overlay};
-use common::query::{ContactMark, Query};
+use common::query::{ContactMark, Query, Tally, Via};
 use ipnet::IpNet;
 
 /// Links a servent with another.
@@ -85,7 +85,7 @@ fn heard(link: u64, message: Message) -> Input {
 }
 
 /// What the neighbor that dialled brings: a query of a contact that has it and others open.
-fn brought(sequence: u64, contact: ContactMark, ttl: u8) -> Input {
+fn copied(sequence: u64, contact: ContactMark, ttl: u8) -> Input {
     heard(1, Message::query(Query { contact: Some(contact), ttl, ..query(sequence, 1, tea()) }))
 }
 
@@ -175,7 +175,7 @@ fn what_further_copies_of_a_query_take_is_counted_too() {
     uncounted_is_the_same_for_each(2 * 64, |count| {
         let mut overlay = busy_servent(own_address(), &[], 0, 3, Dialect::Native);
         let hear = |overlay: &mut Overlay, sequence, ttl| {
-            overlay.handle(Time::START, brought(sequence, mark(7, sequence, 0), ttl), &mut Vec::new());
+            overlay.handle(Time::START, copied(sequence, mark(7, sequence, 0), ttl), &mut Vec::new());
         };
         (0..count).for_each(|sequence| hear(&mut overlay, sequence, 1));
         let before = overlay.memory_bytes();
@@ -189,6 +189,71 @@ fn what_further_copies_of_a_query_take_is_counted_too() {
     });
 }
 
+/// A copy as the neighbor that dialled brings it, and as it goes on from there.
+fn passed_on(number: u64, via: Via) -> [Query; 2] {
+    let came = Query { contact: Some(mark(7, number, 0)), via, ..query(number, 1, tea()) };
+    [came.clone(), Query { ttl: came.ttl - 1, hops: came.hops + 1, ..came }]
+}
+
+#[test]
+fn answers_that_are_kept_on_their_way_back_count_for_what_they_take() {
+    for length in [0, 100, 6_000] {
+        // Around each there is what counts who has it.
+        uncounted_is_the_same_for_each(2 * size_of::<usize>(), |count| {
+            let mut overlay = busy_servent(own_address(), &[], 0, 3, Dialect::Native);
+            let [came, onward] = passed_on(0, Via::Back);
+            let text = "x".repeat(length);
+            let bring = |overlay: &mut Overlay| {
+                let answer = answer_of(9, &text);
+                overlay.handle(Time::START, heard(0, brought(&onward, &answer)), &mut Vec::new());
+                overlay.memory_bytes()
+            };
+            overlay.handle(Time::START, heard(1, Message::query(came)), &mut Vec::new());
+            let before = bring(&mut overlay);
+            let (after, cost) = cost_of(|| (0..count).map(|_| bring(&mut overlay)).last().unwrap_or(before));
+            assert_eq!(overlay.holding("brought"), Some(count + 1));
+            cost.kept.checked_sub(after - before).expect("no more than there is")
+        });
+    }
+}
+
+#[test]
+fn ways_back_that_are_kept_are_counted_and_let_go_of() {
+    let mut overlay = busy_servent(own_address(), &[], 0, 3, Dialect::Native);
+    let pass = |overlay: &mut Overlay, number| {
+        let [came, onward] = passed_on(number, Via::Direct);
+        let tally = Tally { reached: 1, answers: 1, ..Tally::default() };
+        overlay.handle(Time::START, heard(1, Message::query(came)), &mut Vec::new());
+        overlay.handle(Time::START, heard(0, echo_of(&onward, tally)), &mut Vec::new());
+        onward
+    };
+    // The first that is asked for has them found.
+    let first = pass(&mut overlay, 0);
+    overlay.handle(Time::START, heard(0, brought(&first, &answer_of(9, "x"))), &mut Vec::new());
+    let before = overlay.memory_bytes();
+    let ((), cost) = cost_of(|| (1..1_000).for_each(|number| drop(pass(&mut overlay, number))));
+    assert_eq!(overlay.holding("routes"), Some(1_000));
+    assert_eq!(overlay.memory_bytes() - before, cost.kept);
+}
+
+/// Of any size, over a link that was asked nothing and over one that was.
+#[test]
+fn answers_that_nobody_asked_for_take_no_memory() {
+    let mut overlay = busy_servent(own_address(), &[], 0, 3, Dialect::Native);
+    let [came, onward] = passed_on(0, Via::Direct);
+    overlay.handle(Time::START, heard(1, Message::query(came.clone())), &mut Vec::new());
+    let answer = answer_of(9, &"x".repeat(6_000));
+    let strays = [(1, onward.clone()), (0, came), (0, passed_on(1, Via::Direct)[1].clone())];
+    let bring = |overlay: &mut Overlay| {
+        for (link, stray) in &strays {
+            overlay.handle(Time::START, heard(*link, brought(stray, &answer)), &mut Vec::new());
+        }
+    };
+    bring(&mut overlay);
+    let ((), cost) = cost_of(|| (0..1_000).for_each(|_| bring(&mut overlay)));
+    assert_eq!((overlay.holding("unbrought"), cost.most), (Some(3_003), 0));
+}
+
 #[test]
 fn forged_contacts_by_the_million_are_no_reason_to_grow() {
     let mut overlay = busy_servent(own_address(), &[], 0, 0, Dialect::Native);
@@ -200,7 +265,7 @@ fn forged_contacts_by_the_million_are_no_reason_to_grow() {
             forged += 1;
             // One in four is of a contact that may be known.
             let name = if forged % 4 == 0 { forged - forged % 1_000 } else { forged };
-            overlay.handle(now, brought(forged, mark(name, forged, 0), 0), &mut Vec::new());
+            overlay.handle(now, copied(forged, mark(name, forged, 0), 0), &mut Vec::new());
         }
         // Half a minute later, in which both neighbors are heard.
         for _ in 0..15 {
@@ -229,7 +294,7 @@ fn contacts_that_had_much_open_hold_little_when_it_is_over() {
     for name in 0..CONTACTS {
         for (number, open_from) in (0..OPEN).map(|number| (number, 0)).chain([(OPEN, OPEN)]) {
             sequence += 1;
-            overlay.handle(Time::START, brought(sequence, mark(name, number, open_from), 0), &mut Vec::new());
+            overlay.handle(Time::START, copied(sequence, mark(name, number, open_from), 0), &mut Vec::new());
         }
         if name == 0 {
             most = overlay.memory_bytes();

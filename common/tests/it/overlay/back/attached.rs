@@ -81,6 +81,30 @@ fn each_client_is_handed_its_own_though_all_have_one_address() {
 }
 
 #[test]
+fn a_number_is_that_of_a_query_under_the_name_it_was_asked_under_and_no_other() {
+    let (mut mind, [neighbor]) = Mind::linked();
+    let client = mind.deaf_client(IP);
+    let spoilt = Tally { spoilt: 1, ..lost() };
+    let asked = [5, 6, 7].map(|sequence| {
+        let (_, onward) = passed_on_in(&mind.hear(client, request(sequence)));
+        // Under a name that was spoilt nothing more is asked.
+        if sequence == 5 {
+            mind.hear(neighbor, echo_of(&onward, spoilt));
+        }
+        onward
+    });
+    let marks = asked.each_ref().map(|onward| onward.contact.unwrap());
+    assert!(marks[0].name != marks[1].name && marks[1].name == marks[2].name);
+    let theirs = answer_of(1, "black");
+    for (own, other) in [(0, 1), (1, 0), (2, 0)] {
+        let mark = ContactMark { name: marks[other].name, ..marks[own] };
+        assert_eq!(mind.hear(neighbor, brought(&Query { contact: Some(mark), ..asked[own].clone() }, &theirs)), []);
+        let sequence = asked[own].sequence;
+        assert_eq!(mind.hear(neighbor, brought(&asked[own], &theirs)), [send(client, handed(sequence, &theirs))]);
+    }
+}
+
+#[test]
 fn a_client_is_dialled_once_when_it_comes_to_see_whether_it_can_be() {
     let offers = |features| Hello { features, ..Hello::new(Role::Client { answer_port: 7000 }) };
     let tp3 = Hello::said_in(Dialect::Tp3, Role::Client { answer_port: 7000 });
@@ -118,6 +142,20 @@ fn a_client_that_can_be_dialled_is_told_nothing_there_and_asks_as_ever() {
     // A second that is opened for it is nobody's.
     let (link, out) = mind.dialled(probe(place(7000)));
     assert_eq!(out, [Output::Close { link }]);
+}
+
+#[test]
+fn of_a_client_that_there_is_no_room_to_try_nothing_is_known_and_it_asks_as_ever() {
+    let (mut mind, [neighbor]) = Mind::linked();
+    // Its network has as much as one may.
+    let most = CALL_ADDRESSES_MAX / 2;
+    for port in (10_000..).take(most) {
+        mind.asked_for_at(neighbor, u64::from(port), place(port));
+    }
+    assert_eq!(mind.held("call_addresses"), most);
+    let client = mind.attached(IP, 7000);
+    assert_eq!(mind.held("call_addresses"), most, "it does not wait either");
+    assert_eq!(asked_as(&mut mind, client, 5), Via::Direct);
 }
 
 #[test]

@@ -93,6 +93,32 @@ fn the_link_on_which_a_copy_is_offered_again_is_one_of_those_it_went_out_on() {
     assert_eq!(mind.hear(again, echo_of(&onward, answers_of(&[2]))), [send(asker, echo_of(&came, tally))]);
 }
 
+/// Where it is now may be where its client is dialled.
+#[test]
+fn a_copy_that_is_offered_again_is_answered_as_whoever_is_back_answers_it() {
+    for (first, then) in [("10.2.0.1", "127.0.0.1"), ("127.0.0.1", "10.2.0.1")] {
+        let mut mind = Mind::new();
+        let asker = mind.neighbor_at("127.0.0.1", 1, Features::BACK);
+        let other = mind.neighbor_at(first, 2, Features::BACK);
+        let client = AnswerAddress { socket: "127.0.0.1:7000".parse().unwrap(), dialect: Dialect::Native };
+        let came = Query { client, ..query(5, 1, milk()) };
+        let via = |ip| if ip == "127.0.0.1" { Via::Direct } else { Via::Back };
+        let as_for = |ip| Query { via: via(ip), ..onward_of(&came) };
+        assert_eq!(mind.hear(asker, Message::query(came.clone())), [flood(&[other], &as_for(first))]);
+        mind.closed(other);
+        let Message::Hello(hello) = servent_hello(2) else { panic!("no hello") };
+        let (again, out) = mind.joins(then, hello);
+        assert_eq!(out, [flood(&[again], &as_for(then))]);
+        // What was dialled before may come late, too.
+        let tally = Tally { reached: 2, copies: 2, ..passed_on() };
+        assert_eq!(
+            mind.hear(again, echo_of(&as_for(then), reached(1))),
+            [send(asker, echo_of(&came, tally))],
+            "{then}"
+        );
+    }
+}
+
 /// Whoever is offered it again brings again what it brought before.
 #[test]
 fn what_is_brought_again_counts_once_however_often_a_link_falls() {
