@@ -23,8 +23,10 @@ use common::limits::{
     CALL_REST_MIN, CONTACTS_MAX, KEY_BYTES_MAX, NEIGHBOR_UNSENT_BYTES_MAX, OFFERS_KEPT_BYTES_MAX, PLACES_FREE,
     QUERIES_PENDING_MAX, SEEN_IDS_MAX, SPAN_MAX,
 };
-use common::message::{Echo, Message, Request};
-use common::query::{Ask, ContactMark, ContactName, Path, Query, QueryId, Tally, Via};
+use common::message::{Brought, Echo, Message, Request, ServentId};
+use common::query::{
+    AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId, Tally, Via,
+};
 use peers::{AnswerPort, Attack, Honest, PATIENCE, Peer, ask};
 use rustix::process::Signal;
 use support::{DataFile, Process, tea};
@@ -200,6 +202,26 @@ fn a_neighbor_that_says_anything_it_may_without_end_harms_nobody() {
     };
     // Half of them are.
     attacked("pings, echoes, duplicates", HASTY / 2, |to| Some(Attack::start(to, false, anything)));
+}
+
+#[test]
+fn a_neighbor_that_brings_without_end_what_nobody_asked_for_harms_nobody() {
+    const PING_EVERY: u64 = 100;
+    let answer = |number: u64| {
+        let body = BroughtBody::Whole(AnswerBody::Value(b"forged".to_vec()));
+        BroughtAnswer { id: ServentId(u128::from(scrambled(!number))), from: ([192, 0, 2, 7], 9).into(), hops: 1, body }
+    };
+    let brings = move |number| match number % PING_EVERY {
+        // Only these are replied to.
+        0 => Message::Ping,
+        _ => {
+            let [ttl, ..] = scrambled(number).to_be_bytes();
+            let contact = ContactName(scrambled(number + 1));
+            let number = number % 64;
+            Message::Brought(Brought { contact, number, ttl: ttl % 8, answer: answer(number).into() })
+        }
+    };
+    attacked("answers nobody asked for", HASTY / PING_EVERY, |to| Some(Attack::start(to, false, brings)));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Every test ends with somebody else being served.
 
 mod answers;
+mod back;
 mod bytes;
 mod coming;
 mod deaf;
