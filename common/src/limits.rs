@@ -191,6 +191,10 @@ pub const CLIENT_ANSWERERS_MAX: usize = 1_048_576;
 pub const FETCHES_MAX: usize = 16;
 /// Those that wait for their turn: of one query as many as a contact hands. One more is missing.
 pub const FETCHES_WAITING_MAX: usize = BROUGHT_PER_QUERY_MAX;
+/// How long a servent that has such a value may take from the dial to its hello; and from the request to the value, where another
+/// value waits for the place.
+pub const FETCH_WAIT_MAX: Duration = Duration::from_secs(2);
+const _: () = assert!(FETCH_WAIT_MAX.as_millis() < SILENCE_DEFAULT.as_millis());
 /// Longest command line a client reads: the longest key and the words around it.
 pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 /// Connections a client accepts on its answer address at once.

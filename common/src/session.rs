@@ -19,7 +19,7 @@ use crate::address::{canonical, names_one_end};
 use crate::dialect::{Bringing, Dialect, Manners};
 use crate::features::Features;
 use crate::key::{Key, KeyError};
-use crate::limits::{CLIENT_PENDING_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
+use crate::limits::{CLIENT_PENDING_MAX, FETCH_WAIT_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
 use crate::newcomers::Newcomers;
@@ -313,7 +313,7 @@ pub struct Session {
     asked_count: u64,
     contact: Contact,
     peers: BTreeMap<LinkId, Peer>,
-    /// Those of them that have yet to say hello.
+    /// Those of them that have yet to say hello, but for those that were dialled to fetch something.
     newcomers: Newcomers<()>,
     pending: PendingQueries,
     ended: Ended,
@@ -417,6 +417,7 @@ impl Session {
             Input::Deadline => self.on_deadline(now, out),
         }
         self.begin_fetches(now, out);
+        self.give_up_fetches(now, out);
     }
 
     /// Asks, and gives the number by which whatever is told of this query names it. It may be over at once, where the
@@ -433,7 +434,7 @@ impl Session {
     /// When the mind next wants to hear [`Input::Deadline`].
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let deadline = self.newcomers.deadline().min(self.pending.deadline());
+        let deadline = self.newcomers.deadline().min(self.pending.deadline()).min(self.fetches.deadline());
         Some(deadline).filter(|deadline| *deadline != Time::NEVER)
     }
 
@@ -445,7 +446,9 @@ impl Session {
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, fetch: Option<FetchId>, out: &mut Vec<Output>) {
         self.peers.insert(link, Peer { address, id: None, manners: None, features: Features::NONE, fetch });
-        self.newcomers.insert(now, link, ());
+        if fetch.is_none() {
+            self.newcomers.insert(now, link, ());
+        }
         // Whoever is asked alone answers over the link it is asked on.
         let answer_port = if fetch.is_some() { 0 } else { self.answer_port };
         let hello = Hello::new(Role::Client { answer_port });
@@ -627,7 +630,7 @@ impl Session {
 
     /// Has as many dialled as may be under way.
     fn begin_fetches(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some((id, fetch)) = self.fetches.begin_next() {
+        while let Some((id, fetch)) = self.fetches.begin_next(now) {
             if self.pending.get_mut(fetch.query).is_some_and(|pending| pending.has_failed_at(fetch.from)) {
                 self.on_unfetched(now, id, FAILED_BEFORE.to_owned(), out);
             } else {
@@ -650,7 +653,7 @@ impl Session {
             self.on_unfetched(now, id, "it cannot be asked alone: it is too old for that".to_owned(), out);
         } else {
             request.sequence = self.draw_sequence();
-            self.fetches.on_asked(id, request.sequence);
+            self.fetches.on_asked(now, id, request.sequence);
             out.push(Output::Send { link, message: Message::Request(request) });
         }
     }
@@ -704,7 +707,6 @@ impl Session {
         if let Some(link) = fetch.link()
             && self.peers.remove(&link).is_some()
         {
-            self.newcomers.remove(link);
             out.push(Output::Close { link });
         }
         if let Some(fetching) = self.pending.get_mut(fetch.query).and_then(|pending| pending.fetching.as_mut()) {
@@ -818,6 +820,24 @@ impl Session {
         }
         while let Some(sequence) = self.pending.overdue(now) {
             self.end(now, sequence, EndReason::Silence, out);
+        }
+    }
+
+    /// Gives up what has taken too long, one by one: the place of one may be all that is waited for.
+    fn give_up_fetches(&mut self, now: Time, out: &mut Vec<Output>) {
+        while let Some(id) = self.fetches.overdue(now) {
+            let Some(stage) = self.fetches.get(id).map(|fetch| fetch.stage) else { return };
+            let late = match stage {
+                FetchStage::Waiting | FetchStage::Dialling => "it could not be reached",
+                FetchStage::Linked(_) => "it did not say hello",
+                FetchStage::Asked(..) => "it did not give it",
+            };
+            if !matches!(stage, FetchStage::Asked(..)) {
+                self.note_nobody_there(id);
+            }
+            let reason = format!("{late} within {} s", FETCH_WAIT_MAX.as_secs());
+            self.on_unfetched(now, id, reason, out);
+            self.begin_fetches(now, out);
         }
     }
 

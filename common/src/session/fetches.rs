@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use crate::limits::{FETCHES_MAX, FETCHES_WAITING_MAX};
+use crate::limits::{FETCH_WAIT_MAX, FETCHES_MAX, FETCHES_WAITING_MAX};
 use crate::link::LinkId;
 use crate::message::ServentId;
+use crate::time::Time;
 
 /// Names one fetch between a client's mind and its shell. None is ever used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,8 @@ pub(super) struct Fetches {
     all: BTreeMap<FetchId, Fetch>,
     /// Those of them that wait for their turn.
     waiting: BTreeSet<FetchId>,
+    /// All others, with when each was dialled, or asked.
+    since: BTreeMap<FetchId, Time>,
     /// What those that were asked were asked under.
     sequences: BTreeSet<u64>,
     next: u64,
@@ -70,7 +73,7 @@ pub(super) struct Fetches {
 impl Fetches {
     /// One more, which waits for its turn; nothing where too many do.
     pub(super) fn insert(&mut self, fetch: Fetch) -> Option<FetchId> {
-        if self.waiting.len() >= FETCHES_WAITING_MAX && self.under_way() >= FETCHES_MAX {
+        if self.waiting.len() >= FETCHES_WAITING_MAX && self.since.len() >= FETCHES_MAX {
             return None;
         }
         let id = FetchId(self.next);
@@ -81,13 +84,14 @@ impl Fetches {
     }
 
     /// The one whose turn it is, if there may be another under way. From now on it is.
-    pub(super) fn begin_next(&mut self) -> Option<(FetchId, Fetch)> {
-        if self.under_way() >= FETCHES_MAX {
+    pub(super) fn begin_next(&mut self, now: Time) -> Option<(FetchId, Fetch)> {
+        if self.since.len() >= FETCHES_MAX {
             return None;
         }
         let id = self.waiting.pop_first()?;
         let fetch = self.all.get_mut(&id)?;
         fetch.stage = FetchStage::Dialling;
+        self.since.insert(id, now);
         Some((id, *fetch))
     }
 
@@ -103,12 +107,13 @@ impl Fetches {
     }
 
     /// This one is asked under a sequence.
-    pub(super) fn on_asked(&mut self, id: FetchId, sequence: u64) {
+    pub(super) fn on_asked(&mut self, now: Time, id: FetchId, sequence: u64) {
         if let Some(fetch) = self.all.get_mut(&id)
             && let FetchStage::Linked(link) = fetch.stage
         {
             fetch.stage = FetchStage::Asked(link, sequence);
             self.sequences.insert(sequence);
+            self.since.insert(id, now);
         }
     }
 
@@ -116,6 +121,7 @@ impl Fetches {
     pub(super) fn remove(&mut self, id: FetchId) -> Option<Fetch> {
         let fetch = self.all.remove(&id)?;
         self.waiting.remove(&id);
+        self.since.remove(&id);
         if let Some(sequence) = fetch.sequence() {
             self.sequences.remove(&sequence);
         }
@@ -127,8 +133,22 @@ impl Fetches {
         self.sequences.contains(&sequence)
     }
 
-    fn under_way(&self) -> usize {
-        self.all.len() - self.waiting.len()
+    /// When the first of those that are waited for has had its time.
+    pub(super) fn deadline(&self) -> Time {
+        self.waited_for().map(|(since, _)| since + FETCH_WAIT_MAX).min().unwrap_or(Time::NEVER)
+    }
+
+    /// The one that has had its time for longest.
+    pub(super) fn overdue(&self, now: Time) -> Option<FetchId> {
+        self.waited_for().filter(|(since, _)| now.since(*since) >= FETCH_WAIT_MAX).min().map(|(_, id)| id)
+    }
+
+    /// Those that have so much time and no more: each until its servent has said hello. A value may come slowly, so
+    /// whoever was asked is in nobody's way until another waits for the place.
+    fn waited_for(&self) -> impl Iterator<Item = (Time, FetchId)> {
+        let is_awaited = !self.waiting.is_empty() && self.since.len() >= FETCHES_MAX;
+        let is_asked = |id: &FetchId| self.all.get(id).is_some_and(|fetch| fetch.sequence().is_some());
+        self.since.iter().filter(move |(id, _)| is_awaited || !is_asked(id)).map(|(id, since)| (*since, *id))
     }
 }
 
@@ -149,15 +169,15 @@ mod tests {
             ids.push(fetches.insert(fetch(number)).unwrap());
         }
         for id in ids.iter().take(FETCHES_MAX) {
-            assert_eq!(fetches.begin_next().map(|(begun, _)| begun), Some(*id));
+            assert_eq!(fetches.begin_next(Time::START).map(|(begun, _)| begun), Some(*id));
         }
-        assert!(fetches.begin_next().is_none());
+        assert!(fetches.begin_next(Time::START).is_none());
         // One that waits and is not wanted any more has no turn, and takes nobody's.
         fetches.remove(ids[FETCHES_MAX]);
-        assert!(fetches.begin_next().is_none());
+        assert!(fetches.begin_next(Time::START).is_none());
         fetches.remove(ids[1]);
-        assert_eq!(fetches.begin_next().map(|(id, _)| id), Some(ids[FETCHES_MAX + 1]));
-        assert!(fetches.begin_next().is_none());
+        assert_eq!(fetches.begin_next(Time::START).map(|(id, _)| id), Some(ids[FETCHES_MAX + 1]));
+        assert!(fetches.begin_next(Time::START).is_none());
     }
 
     #[test]
@@ -165,11 +185,11 @@ mod tests {
         let mut fetches = Fetches::default();
         let id = fetches.insert(fetch(1)).unwrap();
         assert!(fetches.on_dialled(id, LinkId(1)).is_none(), "nobody dialled");
-        fetches.begin_next();
-        fetches.on_asked(id, 7);
+        fetches.begin_next(Time::START);
+        fetches.on_asked(Time::START, id, 7);
         assert!(!fetches.use_sequence(7), "there is no link to ask over");
         assert_eq!(fetches.on_dialled(id, LinkId(1)).and_then(Fetch::link), Some(LinkId(1)));
-        fetches.on_asked(id, 7);
+        fetches.on_asked(Time::START, id, 7);
         assert_eq!((fetches.use_sequence(7), fetches.get(id).and_then(Fetch::sequence)), (true, Some(7)));
         assert!(fetches.remove(id).is_some() && fetches.remove(id).is_none());
         assert!(!fetches.use_sequence(7));

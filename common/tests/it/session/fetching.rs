@@ -2,7 +2,7 @@
 
 use super::*;
 use common::features::Features;
-use common::limits::{FETCHES_MAX, FETCHES_WAITING_MAX, HELLO_WAIT_MAX};
+use common::limits::{FETCH_WAIT_MAX, FETCHES_MAX, FETCHES_WAITING_MAX};
 use common::session::FetchId;
 
 /// How long the values are that are announced here.
@@ -168,24 +168,113 @@ fn a_value_that_cannot_be_fetched_is_missing_and_named() {
 
 #[test]
 fn whoever_does_not_say_hello_in_time_has_no_value_to_give() {
-    let mut mind = Mind::ready(None);
-    mind.ask_for(Question { silence_max: 2 * HELLO_WAIT_MAX, ..Question::new(tea()) });
-    mind.hear(CONTACT, announced(nth(0), 2));
+    let mut mind = Mind::fetching();
+    assert_eq!(mind.pass(FETCH_WAIT_MAX - TICK), []);
+    assert_eq!(mind.pass(TICK), [unfetched(2, "it could not be reached within 2 s")]);
+    assert_eq!(mind.dialled(0, FETCH), [Output::Close { link: FETCH }], "that is too late");
+    // Its time is one from the dial to the hello.
+    let mut mind = Mind::fetching();
+    mind.pass(FETCH_WAIT_MAX - TICK);
     mind.dialled(0, FETCH);
-    let out = mind.pass(HELLO_WAIT_MAX);
-    assert_eq!(out, [Output::Close { link: FETCH }, unfetched(2, "it did not say hello within 5 s")]);
+    let out = mind.pass(TICK);
+    assert_eq!(out, [Output::Close { link: FETCH }, unfetched(2, "it did not say hello within 2 s")]);
+    let before = unfetched(2, "nobody could be asked there before");
+    assert_eq!(mind.hear(CONTACT, announced_at(nth(0), 77, address(2))), [before]);
+    // Whoever has said hello in time is asked, and has its own time for that.
+    let mut mind = Mind::fetching_over_a_link();
+    mind.pass(FETCH_WAIT_MAX - TICK);
+    mind.hear(FETCH, servent_hello(2));
+    assert_eq!(mind.pass(FETCH_WAIT_MAX), []);
+    assert_eq!(mind.hear(FETCH, answer(nth(1))).len(), 2);
+}
+
+/// As many as may be under way are, each at a place of its own, over the link of its number.
+fn held_up() -> Mind {
+    let mut mind = Mind::asking(None);
+    for number in 0..FETCHES_MAX as u64 {
+        assert_eq!(mind.hear(CONTACT, announced_at(nth(0), id_of(number), place(number))), [dial_at(number)]);
+        let link = link_of(number);
+        assert_eq!(mind.dialled(number, link), [send(link, fetching_hello())]);
+    }
+    mind
+}
+
+fn id_of(number: u64) -> u128 {
+    100 + u128::from(number)
+}
+
+fn place(number: u64) -> SocketAddr {
+    SocketAddr::from(([10, 1, 0, 1], 1_000 + u16::try_from(number).unwrap()))
+}
+
+fn link_of(number: u64) -> LinkId {
+    LinkId(1_000 + number)
+}
+
+fn dial_at(number: u64) -> Output {
+    Output::Dial { fetch: FetchId(number), address: place(number) }
+}
+
+fn hello_of(number: u64) -> Message {
+    Message::Hello(Hello::new(Role::Servent { id: ServentId(id_of(number)), advertised: place(number) }))
+}
+
+#[test]
+fn servents_that_accept_and_say_nothing_keep_no_other_value_waiting() {
+    let mut mind = held_up();
+    let held = FETCHES_MAX as u64;
+    assert_eq!(mind.hear(CONTACT, announced_at(nth(0), id_of(held), place(held))), []);
+    assert_eq!(mind.pass(FETCH_WAIT_MAX - TICK), []);
+    mind.now = mind.now + TICK;
+    let out = mind.tell(Input::Deadline);
+    assert!(out.contains(&dial_at(held)), "{out:?}");
+    assert_eq!(out.len(), 2 * FETCHES_MAX + 1, "all of them are over: {out:?}");
+    let link = link_of(held);
+    mind.dialled(held, link);
+    assert_eq!(mind.hear(link, hello_of(held)), [send(link, alone(nth(1)))]);
+    let out = mind.hear(link, answer(nth(1)));
+    assert!(matches!(out[..], [Output::Close { .. }, Output::Tell(Report::Answer { .. })]), "{out:?}");
+}
+
+#[test]
+fn servents_that_say_hello_and_then_nothing_keep_no_other_value_waiting() {
+    let late = "it did not give it within 2 s";
+    let given_up = |number| [Output::Close { link: link_of(number) }, unfetched_at(place(number), late)];
+    let mut mind = held_up();
+    for number in 0..FETCHES_MAX as u64 {
+        assert_eq!(mind.hear(link_of(number), hello_of(number)), [send(link_of(number), alone(nth(1 + number)))]);
+    }
+    // While nobody waits for their places they may be slow.
+    assert_eq!(mind.pass(FETCH_WAIT_MAX - TICK), []);
+    let held = FETCHES_MAX as u64;
+    assert_eq!(mind.hear(CONTACT, announced_at(nth(0), id_of(held), place(held))), []);
+    let out = mind.pass(TICK);
+    assert_eq!(out, [&given_up(0)[..], &[dial_at(held)]].concat(), "one makes room for one");
+    // Whoever comes when they have had their time has the place of one at once.
+    let next = held + 1;
+    let out = mind.hear(CONTACT, announced_at(nth(0), id_of(next), place(next)));
+    assert_eq!(out, [&given_up(1)[..], &[dial_at(next)]].concat());
+    assert_eq!(mind.hear(link_of(2), answer(nth(3))).len(), 2, "what comes late is taken all the same");
 }
 
 #[test]
 fn a_fetch_goes_on_for_as_long_as_its_query_waits() {
-    type Begin = fn() -> Mind;
-    for begin in [Mind::fetching as Begin, Mind::fetching_over_a_link, Mind::fetching_with_a_question] {
-        let mut mind = begin();
+    let short = FETCH_WAIT_MAX / 2;
+    for (stage, silence_max) in [short, short, SILENCE_DEFAULT].into_iter().enumerate() {
+        let mut mind = Mind::ready(None);
+        mind.ask_for(Question { silence_max, ..Question::new(tea()) });
+        mind.hear(CONTACT, announced(nth(0), 2));
+        if stage > 0 {
+            mind.dialled(0, FETCH);
+        }
+        if stage > 1 {
+            mind.hear(FETCH, servent_hello(2));
+        }
         mind.hear(CONTACT, finished(nth(0), whole_back(1)));
-        assert_eq!(mind.pass(SILENCE_DEFAULT - TICK), []);
+        assert_eq!(mind.pass(silence_max - TICK), []);
         let mut out = mind.pass(TICK);
         out.retain(|output| *output != Output::Close { link: FETCH });
-        let end = ended(EndReason::Silence, 0, Some(whole_back(1)), SILENCE_DEFAULT);
+        let end = ended(EndReason::Silence, 0, Some(whole_back(1)), silence_max);
         assert_eq!(out, [unfetched(2, "it did not come in time"), end]);
         assert_eq!(mind.session.deadline(), None);
         // What was under way is not wanted any more.
@@ -196,15 +285,21 @@ fn a_fetch_goes_on_for_as_long_as_its_query_waits() {
     }
     // With each value the wait begins anew.
     let mut mind = Mind::fetching_with_a_question();
+    let (other, second) = (LinkId(501), nth(2));
     mind.hear(CONTACT, announced(nth(0), 3));
+    mind.dialled(1, other);
+    assert_eq!(mind.hear(other, servent_hello(3)), [send(other, alone(second))]);
     mind.pass(SILENCE_DEFAULT - TICK);
     mind.hear(FETCH, answer(nth(1)));
     assert_eq!(mind.pass(SILENCE_DEFAULT - TICK), []);
-    assert_eq!(mind.dial_failed(1), [unfetched(3, "nobody is there")]);
+    let out = mind.closed(other);
+    assert_eq!(out, [unfetched(3, "a test")]);
     // And with what is announced: it is an answer that has come so far.
     let mut mind = Mind::asking(None);
     mind.pass(SILENCE_DEFAULT - TICK);
     mind.hear(CONTACT, announced(nth(0), 2));
+    mind.dialled(0, FETCH);
+    assert_eq!(mind.hear(FETCH, servent_hello(2)), [send(FETCH, alone(nth(1)))]);
     assert_eq!(mind.pass(SILENCE_DEFAULT - TICK), []);
 }
 

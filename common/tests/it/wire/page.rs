@@ -254,6 +254,7 @@ fn limits() -> Vec<(&'static str, String)> {
         CALL_REST_MIN,
         CALL_REST_MAX,
         SILENCE_DEFAULT,
+        FETCH_WAIT_MAX,
     );
     [counts.to_vec(), spans.to_vec(), hops.to_vec(), times.to_vec()].concat()
 }
