@@ -33,6 +33,18 @@ impl Whereabouts {
         self.hint_with(ending, own)
     }
 
+    /// What is said once where answers come back.
+    pub(crate) fn why_back(&self) -> String {
+        let contact = self.contact_address;
+        match self.answers_at.map(|answers_at| answers_at.ip().to_canonical()) {
+            // Whoever is on this host may well be heard straight.
+            Some(ip) if ip.is_loopback() || is_of_one_link(ip) => {
+                format!("answers of other hosts come through {contact}: they cannot dial {ip}")
+            }
+            _ => format!("answers come through {contact}: this machine cannot be dialled"),
+        }
+    }
+
     fn hint_with(&self, ending: &Ending, own: Option<IpAddr>) -> String {
         let what = not_arrived(ending);
         // Where none is dialled none was kept out.
@@ -87,15 +99,19 @@ pub(crate) fn lost_on_the_way(ending: &Ending) -> Option<String> {
     }
 }
 
+/// Whether it is one of a link of the network, and means nobody elsewhere.
+fn is_of_one_link(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
 /// An address that other hosts may reach instead of a loopback one: the one used towards the rest of the world, or else
 /// any; of the same family, because the contact listens in that one.
 fn address_of_this_machine(loopback: IpAddr, own: &[IpAddr], outward: Option<IpAddr>) -> Option<IpAddr> {
     let is_fit = |ip: &IpAddr| {
-        let is_of_one_link = match ip {
-            IpAddr::V4(ip) => ip.is_link_local(),
-            IpAddr::V6(ip) => ip.is_unicast_link_local(),
-        };
-        ip.is_ipv4() == loopback.is_ipv4() && !ip.is_loopback() && !ip.is_unspecified() && !is_of_one_link
+        ip.is_ipv4() == loopback.is_ipv4() && !ip.is_loopback() && !ip.is_unspecified() && !is_of_one_link(*ip)
     };
     outward.filter(is_fit).or_else(|| own.iter().copied().find(is_fit))
 }
@@ -157,6 +173,35 @@ mod tests {
             "1 of 1 answer did not arrive: neither dialled to 127.0.0.1, which other hosts cannot reach, nor brought back; \
              ask this machine's own address"
         );
+    }
+
+    #[test]
+    fn why_answers_come_back_is_said_as_it_is_where_the_client_stands() {
+        for (contact, answers_at, said) in [
+            (
+                "192.0.2.7:9000",
+                "192.0.2.9:41895",
+                "answers come through 192.0.2.7:9000: this machine cannot be dialled",
+            ),
+            (
+                "127.0.0.1:9000",
+                "127.0.0.1:41895",
+                "answers of other hosts come through 127.0.0.1:9000: they cannot dial 127.0.0.1",
+            ),
+            ("[::1]:9000", "[::1]:41895", "answers of other hosts come through [::1]:9000: they cannot dial ::1"),
+            (
+                "169.254.3.4:9000",
+                "169.254.3.5:41895",
+                "answers of other hosts come through 169.254.3.4:9000: they cannot dial 169.254.3.5",
+            ),
+            (
+                "[fe80::1]:9000",
+                "[fe80::2]:41895",
+                "answers of other hosts come through [fe80::1]:9000: they cannot dial fe80::2",
+            ),
+        ] {
+            assert_eq!(place(contact, answers_at).why_back(), said);
+        }
     }
 
     #[test]

@@ -285,9 +285,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 let machine_failed = std::mem::take(&mut self.machine_failed);
                 let unfetched_count = std::mem::take(&mut self.unfetched_count);
                 if std::mem::take(&mut self.has_come_back) && std::mem::take(&mut self.wonders_why_back) {
-                    let contact = self.place.contact_address;
-                    self.renderer
-                        .show_aside(format_args!("answers come through {contact}: this machine cannot be dialled"));
+                    self.renderer.show_aside(format_args!("{}", self.place.why_back()));
                 }
                 self.worsen(Outcome::of_query(&ending, self.is_lost));
                 if machine_failed {

@@ -260,7 +260,8 @@ fn what_stands_in_the_way_of_answers_that_come_back_is_said_in_words() {
 
 #[test]
 fn a_person_is_told_once_why_answers_come_back() {
-    let said = |fake: &Fake| format!("answers come through {}: this machine cannot be dialled\n", fake.name());
+    let said =
+        |fake: &Fake| format!("answers of other hosts come through {}: they cannot dial 127.0.0.1\n", fake.name());
     let home = TempDir::new().unwrap();
     let (fake, mut contact, mut terminal) = Terminal::attached(XTERM, home.path(), &[], &[]);
     let mut screen = "> ".to_owned();
