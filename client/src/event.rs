@@ -62,7 +62,7 @@ pub enum Event {
         elapsed: Duration,
     },
     /// A servent has a value that is too long to be brought back, and it could not be fetched there: it is among the answers
-    /// that are missing.
+    /// that are missing, unless it is announced at another address and comes from there.
     Unfetched {
         /// The servent, by the address it goes by.
         from: SocketAddr,

@@ -191,6 +191,9 @@ pub const CLIENT_ANSWERERS_MAX: usize = 1_048_576;
 pub const FETCHES_MAX: usize = 16;
 /// Those that wait for their turn: of one query as many as a contact hands. One more is missing.
 pub const FETCHES_WAITING_MAX: usize = BROUGHT_PER_QUERY_MAX;
+/// Addresses at which one servent is looked for to fetch its value for one query: whoever announces it names the address, and
+/// the first need not be true.
+pub const FETCH_ADDRESSES_MAX: usize = 4;
 /// How long a servent that has such a value may take from the dial to its hello; and from the request to the value, where another
 /// value waits for the place.
 pub const FETCH_WAIT_MAX: Duration = Duration::from_secs(2);

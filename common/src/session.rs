@@ -204,7 +204,8 @@ pub enum Report {
         /// Since the query was asked.
         elapsed: Duration,
     },
-    /// A servent has a value that is too long to be brought, and it could not be fetched there: it is missing.
+    /// A servent has a value that is too long to be brought, and it could not be fetched there: it is missing, unless it
+    /// is announced at another address and comes from there.
     Unfetched {
         /// The value of which query.
         sequence: u64,
@@ -611,7 +612,7 @@ impl Session {
     /// There is a value to be fetched for a pending query. What cannot be is told to be missing.
     fn on_announced(&mut self, now: Time, fetch: Fetch, out: &mut Vec<Output>) {
         let Fetch { query: sequence, id, from, bytes_count, .. } = fetch;
-        let Some(fetching) = self.pending.on_announced(now, sequence, id) else { return };
+        let Some(fetching) = self.pending.on_announced(now, sequence, id, from) else { return };
         let is_here = from.ip().to_canonical().is_loopback();
         // Whoever announces a value names the address: nobody else is to have this client dial itself, or a crowd.
         let refused = if !names_one_end(canonical(from)) || (is_here && !self.is_contact_here) {
@@ -619,13 +620,16 @@ impl Session {
         } else if fetching.failed_at.contains(&from) {
             FAILED_BEFORE
         } else if let Some(fetch) = self.fetches.insert(fetch) {
-            fetching.open.insert(fetch);
+            fetching.open.insert((id, fetch));
             return;
         } else {
             "too many values wait to be fetched"
         };
-        let reason = refused.to_owned();
-        out.push(Output::Tell(Report::Unfetched { sequence, from, bytes_count, reason }));
+        // It may be on its way from another address.
+        if fetching.open_of(id).next().is_none() {
+            let reason = refused.to_owned();
+            out.push(Output::Tell(Report::Unfetched { sequence, from, bytes_count, reason }));
+        }
     }
 
     /// Has as many dialled as may be under way.
@@ -676,7 +680,11 @@ impl Session {
             return false;
         }
         let (is_new, elapsed) = (!pending.answerers.include(fetch.id), now.since(pending.asked));
-        self.drop_fetch(id, out);
+        // Where else it is looked for, it need not be any more.
+        let open = pending.fetching.as_ref().map(|fetching| fetching.open_of(fetch.id).collect::<Vec<_>>());
+        for id in open.unwrap_or_default() {
+            self.drop_fetch(id, out);
+        }
         if is_new {
             let Fetch { query: sequence, from, hops, .. } = fetch;
             let report = Report::Answer { sequence, from, hops: Some(hops), via: Via::Back, body, elapsed };
@@ -687,12 +695,12 @@ impl Session {
         true
     }
 
-    /// A value cannot be fetched. Unless it came meanwhile it is missing.
+    /// A value cannot be fetched. Unless it came meanwhile, or is being fetched at another address, it is missing.
     fn on_unfetched(&mut self, now: Time, id: FetchId, reason: String, out: &mut Vec<Output>) {
         let Some(fetch) = self.drop_fetch(id, out) else { return };
         let Fetch { query: sequence, from, bytes_count, .. } = fetch;
         let Some(pending) = self.pending.get_mut(sequence) else { return };
-        if !pending.answerers.include(fetch.id) {
+        if pending.misses(fetch.id) {
             out.push(Output::Tell(Report::Unfetched { sequence, from, bytes_count, reason }));
         }
         self.end_if_enough(now, sequence, out);
@@ -710,7 +718,7 @@ impl Session {
             out.push(Output::Close { link });
         }
         if let Some(fetching) = self.pending.get_mut(fetch.query).and_then(|pending| pending.fetching.as_mut()) {
-            fetching.open.remove(&id);
+            fetching.open.remove(&(fetch.id, id));
         }
         Some(fetch)
     }
@@ -857,9 +865,11 @@ impl Session {
         let Some(mut pending) = self.pending.remove(sequence) else { return };
         let Pending { asked_of, asked, answers, told, .. } = pending;
         self.sequences.retire(sequence);
-        for id in pending.fetching.take().map(|fetching| fetching.open).unwrap_or_default() {
-            let Some(Fetch { id, from, bytes_count, .. }) = self.drop_fetch(id, out) else { continue };
-            if reason == EndReason::Silence && !pending.answerers.include(id) {
+        let mut missing = None;
+        for (id, fetch) in pending.fetching.take().map(|fetching| fetching.open).unwrap_or_default() {
+            let Some(Fetch { from, bytes_count, .. }) = self.drop_fetch(fetch, out) else { continue };
+            // Once of each, at however many addresses it is looked for.
+            if reason == EndReason::Silence && !pending.answerers.include(id) && missing.replace(id) != Some(id) {
                 let reason = "it did not come in time".to_owned();
                 out.push(Output::Tell(Report::Unfetched { sequence, from, bytes_count, reason }));
             }

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use super::answerers::Answerers;
 use super::fetches::FetchId;
-use crate::limits::CLIENT_ANSWERERS_MAX;
+use crate::limits::{CLIENT_ANSWERERS_MAX, FETCH_ADDRESSES_MAX};
 use crate::link::LinkId;
 use crate::message::ServentId;
 use crate::query::{Ask, AskHash, Tally};
@@ -46,12 +46,26 @@ pub(super) struct Pending {
 /// What was announced to a query.
 #[derive(Debug, Default)]
 pub(super) struct Fetching {
-    /// By whom, whatever became of it.
-    announced_by: Answerers,
-    /// What of it is being fetched, or waits for its turn.
-    pub(super) open: BTreeSet<FetchId>,
+    /// By whom and where, whatever became of it.
+    announced: BTreeSet<(ServentId, SocketAddr)>,
+    /// What of it is being fetched, or waits for its turn, by whose it is.
+    pub(super) open: BTreeSet<(ServentId, FetchId)>,
     /// Where nobody could be asked.
     pub(super) failed_at: BTreeSet<SocketAddr>,
+}
+
+impl Fetching {
+    /// Notes that a servent has a value there, and says whether that is to be tried.
+    fn insert(&mut self, id: ServentId, from: SocketAddr) -> bool {
+        let least = SocketAddr::from(([0, 0, 0, 0], 0));
+        let of_this = self.announced.range((id, least)..).take_while(|(by, _)| *by == id);
+        of_this.take(FETCH_ADDRESSES_MAX).count() < FETCH_ADDRESSES_MAX && self.announced.insert((id, from))
+    }
+
+    /// What is being fetched of this servent.
+    pub(super) fn open_of(&self, id: ServentId) -> impl Iterator<Item = FetchId> {
+        self.open.range((id, FetchId(0))..=(id, FetchId(u64::MAX))).map(|(_, fetch)| *fetch)
+    }
 }
 
 impl Pending {
@@ -73,6 +87,12 @@ impl Pending {
     /// Whether values are being fetched for it.
     pub(super) fn is_fetching(&self) -> bool {
         self.fetching.as_ref().is_some_and(|fetching| !fetching.open.is_empty())
+    }
+
+    /// Whether this servent has not answered, and nothing is being fetched of it.
+    pub(super) fn misses(&self, id: ServentId) -> bool {
+        let is_open = self.fetching.as_ref().is_some_and(|fetching| fetching.open_of(id).next().is_some());
+        !is_open && !self.answerers.include(id)
     }
 
     /// Whether somebody could not be asked there.
@@ -119,13 +139,19 @@ impl PendingQueries {
         self.begin_anew(now, sequence);
     }
 
-    /// A value was announced to this one, which is an answer that has come so far. Nothing where this servent has announced
-    /// it before, or answered, or where more servents answer than are kept in mind.
-    pub(super) fn on_announced(&mut self, now: Time, sequence: u64, by: ServentId) -> Option<&mut Fetching> {
+    /// A value was announced to this one, which is an answer that has come so far. Nothing where this servent has answered,
+    /// or this address was named for it before, or as many others, or where more servents answer than are kept in mind.
+    pub(super) fn on_announced(
+        &mut self,
+        now: Time,
+        sequence: u64,
+        by: ServentId,
+        from: SocketAddr,
+    ) -> Option<&mut Fetching> {
         let (_, pending) = self.by_sequence.get_mut(&sequence)?;
         if self.answerers_count >= CLIENT_ANSWERERS_MAX
             || pending.answerers.include(by)
-            || !pending.fetching.get_or_insert_default().announced_by.insert(by)
+            || !pending.fetching.get_or_insert_default().insert(by, from)
         {
             return None;
         }
@@ -147,7 +173,7 @@ impl PendingQueries {
     pub(super) fn remove(&mut self, sequence: u64) -> Option<Pending> {
         let (due, pending) = self.by_sequence.remove(&sequence)?;
         self.by_due.remove(&(due, pending.number));
-        let announced_count = pending.fetching.as_ref().map_or(0, |fetching| fetching.announced_by.len());
+        let announced_count = pending.fetching.as_ref().map_or(0, |fetching| fetching.announced.len());
         self.answerers_count -= pending.answerers.len() + announced_count;
         if self.by_sequence.is_empty() && self.by_sequence.capacity() > ROOM_KEPT {
             *self = PendingQueries::default();

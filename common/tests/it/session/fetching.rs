@@ -2,7 +2,7 @@
 
 use super::*;
 use common::features::Features;
-use common::limits::{FETCH_WAIT_MAX, FETCHES_MAX, FETCHES_WAITING_MAX};
+use common::limits::{FETCH_ADDRESSES_MAX, FETCH_WAIT_MAX, FETCHES_MAX, FETCHES_WAITING_MAX};
 use common::session::FetchId;
 
 /// How long the values are that are announced here.
@@ -333,6 +333,63 @@ fn a_value_is_fetched_once_of_a_servent_and_not_at_all_where_it_came_meanwhile()
     let mut mind = Mind::fetching_with_a_question();
     assert_eq!(mind.hear(OTHER, answer(nth(0))), [heard(2, Duration::ZERO)]);
     assert_eq!(mind.hear(FETCH, answer(nth(1))), [Output::Close { link: FETCH }], "that was told");
+}
+
+#[test]
+fn a_false_address_of_a_servent_does_not_shut_out_the_true_one() {
+    let falsely = address(66);
+    let forged = || announced_at(nth(0), 2, falsely);
+    for is_over in [false, true] {
+        let mut mind = Mind::asking(None);
+        assert_eq!(mind.hear(CONTACT, forged()), [Output::Dial { fetch: FetchId(0), address: falsely }]);
+        let at_false = LinkId(501);
+        if is_over {
+            assert_eq!(mind.dial_failed(0), [unfetched_at(falsely, "nobody is there")]);
+        } else {
+            mind.dialled(0, at_false);
+        }
+        assert_eq!(mind.hear(CONTACT, announced(nth(0), 2)), [dial(1, 2)]);
+        assert_eq!(mind.hear(CONTACT, forged()), [], "that one was tried");
+        mind.dialled(1, FETCH);
+        mind.hear(FETCH, servent_hello(2));
+        let mut out = mind.hear(FETCH, answer(nth(1)));
+        // Nobody is looked for elsewhere any more.
+        assert_eq!(out.contains(&Output::Close { link: at_false }), !is_over);
+        out.retain(|output| !matches!(output, Output::Close { .. }));
+        assert_eq!(out, [heard_back(2, Duration::ZERO)]);
+        let end = ended(EndReason::Complete, 1, Some(whole_back(1)), Duration::ZERO);
+        assert_eq!(mind.hear(CONTACT, finished(nth(0), whole_back(1))), [end], "it counts once");
+        assert_eq!(mind.session.deadline(), None);
+    }
+    // While it may come from elsewhere it is not missing, and then it is once.
+    let mut mind = Mind::asking(None);
+    mind.hear(CONTACT, forged());
+    mind.hear(CONTACT, announced(nth(0), 2));
+    assert_eq!(mind.hear(CONTACT, announced_at(nth(0), 2, SocketAddr::from(([10, 0, 0, 9], 0)))), []);
+    assert_eq!(mind.dial_failed(0), []);
+    assert_eq!(mind.dial_failed(1), [unfetched(2, "nobody is there")]);
+    // So it is where nothing comes of either in time.
+    let mut mind = Mind::ready(None);
+    mind.ask_for(Question { silence_max: FETCH_WAIT_MAX / 2, ..Question::new(tea()) });
+    mind.hear(CONTACT, forged());
+    mind.hear(CONTACT, announced(nth(0), 2));
+    let out = mind.pass(FETCH_WAIT_MAX / 2);
+    let end = ended(EndReason::Silence, 0, None, FETCH_WAIT_MAX / 2);
+    assert_eq!(out, [unfetched_at(falsely, "it did not come in time"), end]);
+}
+
+#[test]
+fn a_servent_is_looked_for_at_so_many_addresses_and_no_more() {
+    let mut mind = Mind::asking(None);
+    for number in 0..FETCH_ADDRESSES_MAX as u64 {
+        assert_eq!(mind.hear(CONTACT, announced_at(nth(0), 2, place(number))), [dial_at(number)]);
+    }
+    let more = FETCH_ADDRESSES_MAX as u64;
+    assert_eq!(mind.hear(CONTACT, announced_at(nth(0), 2, place(more))), []);
+    // Others are looked for there, and it is for another query.
+    assert_eq!(mind.hear(CONTACT, announced_at(nth(0), 3, place(more))), [dial_at(more)]);
+    mind.ask();
+    assert_eq!(mind.hear(CONTACT, announced_at(nth(1), 2, place(more + 1))), [dial_at(more + 1)]);
 }
 
 #[test]

@@ -227,6 +227,7 @@ fn limits() -> Vec<(&'static str, String)> {
         CLIENT_ANSWERERS_MAX,
         FETCHES_MAX,
         FETCHES_WAITING_MAX,
+        FETCH_ADDRESSES_MAX,
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
     );
