@@ -41,7 +41,7 @@
 //!                 client.ask(now, Question::key("coffee")?, &mut of_client)?;
 //!             }
 //!             session::Output::Tell(report) => told.push(report),
-//!             session::Output::Close { .. } => {}
+//!             session::Output::Close { .. } | session::Output::Dial { .. } => {}
 //!         }
 //!     }
 //!     for output in std::mem::take(&mut of_servent) {

@@ -310,11 +310,19 @@ fn neighbors_that_are_stopped_cost_a_bounded_memory_and_come_back() {
     stopped.iter().for_each(|servent| servent.signal(Signal::CONT));
     let until = Instant::now() + PATIENCE;
     loop {
-        let port = AnswerPort::open();
-        let mut client = Peer::client(contact.address, port.address().port());
+        // Whoever has much to do may take longer to be greeted than an answer waits for that: then it comes back.
+        let mut client = Peer::client_back(contact.address);
         client.request(ask("mate"));
-        if client.expect_finished().tally.answers == 2 {
-            (0..2).for_each(|_| drop(port.accept_and_greet().0.expect_answer()));
+        let mut handed = 0;
+        let tally = loop {
+            match client.expect() {
+                Message::Handed(_) => handed += 1,
+                Message::Finished(finished) => break finished.tally,
+                message => panic!("{message:?}"),
+            }
+        };
+        if tally.answers == 2 {
+            assert_eq!(handed, 2, "they come ahead of the end");
             break;
         }
         assert!(Instant::now() < until, "they do not come back: {:?}", contact.log_so_far());

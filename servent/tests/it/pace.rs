@@ -39,7 +39,7 @@ fn a_client_that_asks_too_much_at_once_waits_and_gets_every_answer() {
     for sequence in sequences {
         let finished = hasty.expect_finished();
         assert_eq!(finished.sequence, sequence);
-        assert_eq!(finished.tally, Tally { reached: 2, copies: 1, ..Tally::default() });
+        assert_eq!(finished.tally, Tally { reached: 2, copies: 1, is_dialled: true, ..Tally::default() });
     }
     assert_eq!(other.expect_answer().hops, 0);
     assert_eq!(other.expect_finished().tally.reached, 2);

@@ -189,6 +189,10 @@ impl Memory {
 
     /// Keeps the way of answers to a copy that is about to be echoed.
     fn keep_route(&mut self, now: Time, place: QueryPlace, ttl: u8, asker: Asker, out: Outgoing) {
+        // What a client of ours asked is answered later by nobody where nobody else was asked.
+        if matches!(asker, Asker::Client { .. }) && out.is_empty() {
+            return;
+        }
         let Some(entry) = self.seen.get(place) else { return };
         let Some(mark) = self.mark_of(entry) else { return };
         let copy = CopyName { contact: mark.name, number: mark.number, ttl };

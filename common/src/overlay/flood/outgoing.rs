@@ -43,6 +43,10 @@ impl Outgoing {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
     pub(super) fn awaits(&self, link: LinkId) -> bool {
         self.awaited().contains(&link)
     }

@@ -557,7 +557,10 @@ pub(super) mod tests {
             ("ring --delays long", "not one of equal, mild, heavy"),
             ("ring --wire wood", "not one of none, native, tp3"),
             ("ring --wire none --faults mild", "--wire none: what goes wrong befalls bytes"),
-            ("ring --faults evil", "`evil` is none of none, mild, wild, or NAME=VALUE with a name of link-down, flap"),
+            (
+                "ring --faults evil",
+                "`evil` is none of none, mild, wild, nat=K%, or NAME=VALUE with a name of link-down, flap",
+            ),
             ("ring --faults evil=1", "dial-refused, dial-silent, hostile, look-up, forger"),
             ("ring --faults crash", "`crash` is none of none"),
             ("ring --faults wild=2", "`wild=2` is none of none, mild, wild, nat=K%, or NAME=VALUE"),
