@@ -27,7 +27,7 @@ use common::message::{Brought, Echo, Message, Request, ServentId};
 use common::query::{
     AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId, Tally, Via,
 };
-use peers::{AnswerPort, Attack, Honest, PATIENCE, Peer, ask};
+use peers::{Attack, Honest, PATIENCE, Peer, ask};
 use rustix::process::Signal;
 use support::{DataFile, Process, tea};
 use topologies::fleet::program;
