@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::*;
 use crate::support::serve_tea;
+use common::features::Features;
 use common::limits::{CONNECTIONS_MAX, KEY_BYTES_MAX};
 use common::message::{Echo, Hello};
 use common::query::Tally;
@@ -33,8 +34,14 @@ fn client_role() -> Role {
     Role::Client { answer_port: ANSWER_PORT }
 }
 
+/// That of a client which understands no answer that comes back: whether it can be dialled is not tried, which would take
+/// connections, too.
+fn client_hello() -> Message {
+    Message::Hello(Hello { features: Features::NONE, ..Hello::new(client_role()) })
+}
+
 fn say_hello(peer: &mut Peer) {
-    peer.say(&Message::Hello(Hello::new(client_role())));
+    peer.say(&client_hello());
 }
 
 /// Attaches so many clients, many at a time, and from several ips: with most ports of an ip in use the system looks long
@@ -107,7 +114,7 @@ fn one_connection_more_than_it_takes_is_closed_and_all_others_are_served() {
 
     // Its place is another's as soon as one has left; that it has left is seen by the servent in its own time.
     drop(crowd.pop());
-    let hello = [&PREFACE[..], &frame(&Message::Hello(Hello::new(client_role())))].concat();
+    let hello = [&PREFACE[..], &frame(&client_hello())].concat();
     let is_greeted = |_| {
         let mut stream = TcpStream::connect(servent.address()).unwrap();
         stream.write_all(&hello).is_ok() && stream.read(&mut [0]).is_ok_and(|count| count > 0)
@@ -239,7 +246,7 @@ fn those_who_send_a_byte_a_second_are_closed_and_others_are_answered_all_the_whi
     let mut calm: Vec<Duration> = (0..1_000).map(|_| answered_within()).collect();
 
     // Half of them say hello like that; others have said it, and never end what they say after it.
-    let hello: Arc<[u8]> = [&PREFACE[..], &frame(&Message::Hello(Hello::new(client_role())))].concat().into();
+    let hello: Arc<[u8]> = [&PREFACE[..], &frame(&client_hello())].concat().into();
     let endless: Arc<[u8]> = [&1_000_u32.to_be_bytes()[..], &[0; 1_000]].concat().into();
     let clients = attach(servent.address, CROWD / 2 - NEIGHBORS);
     let neighbors = (0..NEIGHBORS).map(|_| Peer::neighbor(servent.address));
