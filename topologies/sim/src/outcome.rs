@@ -13,6 +13,9 @@ pub struct RunOutcome {
     pub expected: u64,
     /// Answers it demands that did not come.
     pub missed: u64,
+    /// Answers that did not come to queries that ended as complete, though whoever gives them was there all the while, or gave
+    /// them.
+    pub untold: u64,
     /// Answers that came again from the same servent.
     pub doubled: u64,
     /// Queries none of whose copies has anybody dial the client, and that went on after their contact had said that they are

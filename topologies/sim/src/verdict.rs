@@ -128,6 +128,7 @@ pub(crate) fn judge_healthy(asked: &Judged<'_>, outcome: &mut RunOutcome) {
             }
             _ => Vec::new(),
         };
+        outcome.untold += lied_of.len() as u64;
         wrong.extend(facts.what_the_ending_has_wrong(Mischief::default(), &missed, &lied_of));
         if demand.is_exact() {
             wrong.extend(facts.what_differs_from(&expected));

@@ -34,6 +34,7 @@ pub struct ShownRun {
     pub answers: u64,
     pub brought: u64,
     pub missed: u64,
+    pub untold: u64,
     pub late: u64,
     pub doubled: u64,
     pub waits: u64,
@@ -92,6 +93,7 @@ impl ShownRun {
             answers: outcome.answers,
             brought: outcome.brought,
             missed: outcome.missed,
+            untold: outcome.untold,
             late: outcome.late,
             doubled: outcome.doubled,
             waits: outcome.waits,
@@ -154,6 +156,7 @@ pub struct Sum {
     pub expected: u64,
     pub brought: u64,
     pub missed: u64,
+    pub untold: u64,
     pub doubled: u64,
     pub waits: u64,
     pub lost: u64,
@@ -171,6 +174,7 @@ impl Sum {
         self.expected += report.expected;
         self.brought += report.brought;
         self.missed += report.missed;
+        self.untold += report.untold;
         self.doubled += report.doubled;
         self.waits += report.waits;
         self.lost += report.lost;
@@ -201,10 +205,10 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sum { runs, queries, expected, brought, missed, doubled, waits, lost, broken, .. } = self;
+        let Sum { runs, queries, expected, brought, missed, untold, doubled, waits, lost, broken, .. } = self;
         write!(
             f,
-            "{}, {}, {expected} expected, {brought} brought, {missed} missed, {doubled} doubled, {}, {lost} lost, {}",
+            "{}, {}, {expected} expected, {brought} brought, {missed} missed, {untold} untold, {doubled} doubled, {}, {lost} lost, {}",
             counted(*runs, "run"),
             counted(*queries, "query"),
             counted(*waits, "wait"),
@@ -293,6 +297,7 @@ mod tests {
             stopped: -1,
             answers: 13,
             brought: 4,
+            untold: 3,
             late: 2,
             waits: 1,
             hops_sum: 40,
@@ -326,7 +331,7 @@ mod tests {
             text,
             "{\"shape\":\"grid\",\"servents\":50,\"links\":85,\"ttl\":15,\"queries\":2,\"seed\":5,\"delays\":\"mild\",\
              \"faults\":\"wild\",\"wire\":\"native\",\"via\":\"direct\",\"expected\":14,\"answers\":13,\"brought\":4,\"missed\":1,\
-             \"late\":2,\"doubled\":0,\"waits\":1,\
+             \"untold\":3,\"late\":2,\"doubled\":0,\"waits\":1,\
              \"reached\":100,\"copies\":250,\"duplicates\":152,\"echoes\":249,\"lost\":3,\"events\":512,\
              \"seconds\":0.123457,\"bytes_per_servent\":480,\"trace_hash\":\"0000000000000abc\",\"degree\":4,\
              \"holders\":7,\"stopped\":-1,\"silent\":0,\"hops_mean\":3.077,\"hops_most\":9,\"simulated_ms\":12345,\
@@ -354,8 +359,7 @@ mod tests {
                  --seed 19999 --delays mild --faults wild --wire native",
             ]
         );
-        let sums =
-            "2 runs, 4 queries, 28 expected, 8 brought, 2 missed, 0 doubled, 2 waits, 6 lost, 2 broken invariants";
+        let sums = "2 runs, 4 queries, 28 expected, 8 brought, 2 missed, 6 untold, 0 doubled, 2 waits, 6 lost, 2 broken invariants";
         assert_eq!(lines[6..], [sums]);
         assert_eq!(sum.broken, 2);
         let speed = sum.speed(Duration::from_millis(1500));

@@ -127,7 +127,7 @@ fn json_is_one_object_with_the_agreed_keys() {
     );
     assert_eq!(objects.len(), 1);
     for key in
-        "shape servents links ttl queries seed delays faults wire via expected answers brought missed late doubled \
+        "shape servents links ttl queries seed delays faults wire via expected answers brought missed untold late doubled \
         waits reached copies duplicates echoes lost events seconds bytes_per_servent trace_hash"
             .split(' ')
     {

@@ -80,6 +80,7 @@ struct EndOfQuery {
     ended: Option<Ending>,
     expected: u64,
     missed: Vec<u32>,
+    untold: u64,
     waits: bool,
     late: u64,
 }
@@ -157,6 +158,7 @@ impl WatchedEndings {
             may_doubt: seen.is_forger_there || self.is_liar_there,
         };
         wrong.extend(facts.what_the_ending_has_wrong(mischief, &missed, &lied_of));
+        end.untold = lied_of.len() as u64;
         end.expected = demanded.len() as u64;
         end.missed = missed;
         let name = asked.name();
@@ -189,6 +191,7 @@ impl WatchedEndings {
             outcome.queries += 1;
             outcome.expected += end.expected;
             outcome.missed += end.missed.len() as u64;
+            outcome.untold += end.untold;
             outcome.waits += u64::from(end.waits);
             outcome.late += end.late;
             facts.add_to(outcome);
