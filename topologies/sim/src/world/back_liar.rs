@@ -87,17 +87,26 @@ impl BackLiar {
             }
             _ => BroughtBody::Whole(AnswerBody::Value(b"a lie".to_vec())),
         };
-        let nobodys = ContactMark { name: ContactName(random.number()), number: random.below(4), open_from: 0 };
-        let mark = of.contact.filter(|_| random.chance(80)).unwrap_or(nobodys);
-        let (number, ttl) = match random.below(10) {
-            0 => (mark.number.wrapping_add(random.within(1, 3)), of.ttl),
-            1 => (mark.number, random.byte()),
-            _ => (mark.number, of.ttl),
-        };
-        if let Some(client) = network.at_address(of.client.socket) {
-            shell.face.witness.on_lie(client, of.id(), pretence);
+        let (mut mark, mut ttl, mut hops) = (of.contact, of.ttl, of.hops);
+        let mut client = network.at_address(of.client.socket).map(|client| (client, of.id()));
+        match random.below(10) {
+            0 => mark = Some(ContactMark { name: ContactName(random.number()), number: random.below(4), open_from: 0 }),
+            1 => ttl = random.byte(),
+            // Of a query that it need not have heard, and not of this link.
+            2 | 3 => {
+                let known = shell.face.witness.marks();
+                if let Some((query, other)) = known.get(random.index(known.len())) {
+                    (mark, client) = (Some(*other), shell.face.witness.id_of(*query));
+                    (ttl, hops) = (random.byte() % 8, 1);
+                }
+            }
+            _ => {}
         }
-        let answer = Arc::new(BroughtAnswer { id, from, hops: of.hops, body });
-        shell.say_as_stranger(at, &Message::Brought(Brought { contact: mark.name, number, ttl, answer }));
+        let Some(ContactMark { name: contact, number, .. }) = mark else { return };
+        if let Some((client, query)) = client {
+            shell.face.witness.on_lie(client, query, pretence);
+        }
+        let answer = Arc::new(BroughtAnswer { id, from, hops, body });
+        shell.say_as_stranger(at, &Message::Brought(Brought { contact, number, ttl, answer }));
     }
 }

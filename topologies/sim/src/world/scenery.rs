@@ -213,7 +213,7 @@ impl Face for SceneFace<'_> {
                 self.witness.on_copy_heard(CopyHeard { servent: node, link, from, dialect, query }, client);
             }
             (MachineKind::Servent, Message::Brought(brought)) => {
-                self.witness.on_brought_heard((node, life), brought);
+                self.witness.on_brought_heard((node, life), link, brought);
             }
             (MachineKind::Client, Message::Finished(finished)) => {
                 if let Some(query) = self.query_of(node) {

@@ -28,7 +28,7 @@ use common::dialect::Dialect;
 use common::link::LinkId;
 use common::message::{Brought, Echo, ServentId};
 use common::overlay::Holding;
-use common::query::{AnswerBody, Query, QueryId, Via};
+use common::query::{AnswerBody, ContactMark, Query, QueryId, Via};
 use common::session::Ending;
 
 use super::clock::{Nanos, SECOND, nanos};
@@ -180,6 +180,17 @@ impl<'s> Witness<'s> {
 
     // ---- what hostile servents say ----
 
+    /// What a hostile servent might guess: what queries are called by their contacts, by the places of those.
+    pub(super) fn marks(&self) -> Vec<(usize, ContactMark)> {
+        self.seen.forgeries.marks().collect()
+    }
+
+    /// The id of a query, and whose client's it is.
+    pub(super) fn id_of(&self, query: usize) -> Option<(usize, QueryId)> {
+        let asked = self.seen.queries.get(query)?;
+        asked.client().zip(asked.id())
+    }
+
     /// A hostile servent says a copy of this.
     pub(super) fn on_forged(&mut self, client: Option<usize>, query: &Query) {
         self.seen.forgeries.on_forged(self.seen.queries.place_of(client, query.id()), query);
@@ -222,10 +233,11 @@ impl<'s> Witness<'s> {
         client: Option<usize>,
         query: &Query,
     ) {
-        let Evidence { scene, queries, forgeries, flood, .. } = &mut self.seen;
+        let Evidence { scene, queries, forgeries, flood, broughts, .. } = &mut self.seen;
         let id = query.id();
         let (of, asked) = queries.of(client, id).unzip();
         forgeries.on_copy(query);
+        broughts.on_copy_said(link, query);
         let is_forged = of.is_some_and(|of| forgeries.is_forged(of));
         let copy = CopySent {
             servent,
@@ -266,10 +278,8 @@ impl<'s> Witness<'s> {
 
     // ---- answers that go back ----
 
-    pub(super) fn on_brought_heard(&mut self, servent: (usize, u32), brought: &Brought) {
-        if let Some((query, _)) = self.seen.broughts.of(brought) {
-            self.seen.broughts.on_heard(servent, query, brought);
-        }
+    pub(super) fn on_brought_heard(&mut self, servent: (usize, u32), link: LinkId, brought: &Brought) {
+        self.seen.broughts.on_heard(servent, link, brought);
     }
 
     /// A life of a servent has an answer go back over a link, one of its own or of another.
@@ -421,7 +431,7 @@ mod tests {
 
     use common::address::AnswerAddress;
     use common::key::Key;
-    use common::query::{Ask, ContactMark, Path, Tally};
+    use common::query::{Ask, Path, Tally};
     use common::session::EndReason;
 
     use super::*;

@@ -3,8 +3,8 @@
 //! - An answer goes back over a link only where the copy it names came over that link, and, where that copy is answered back,
 //!   not after its echo, unless that told of something lost.
 //! - No life of a servent gives two answers that go back to one query, nor one twice over one link.
-//! - Whoever passes one on was brought it, for the copy that it sent for the one it names. So does the contact, which gives it
-//!   to the client that asked.
+//! - Whoever passes one on was brought it for the copy that it sent for the one it names, over a link on which that went. So was the
+//!   contact, which gives it to the client that asked.
 //! - Where nothing goes wrong nothing goes back over one link twice.
 //!
 //! Nothing of this is claimed of a query that a hostile servent said something of, nor where somebody forges.
@@ -61,9 +61,11 @@ struct CopiesAt {
     by_ttl: BTreeMap<u8, CameFrom>,
 }
 
-/// The TTLs of copies of one query that crossed one link: what came, and what was said back.
+/// The TTLs of copies of one query that crossed one link, as one of its ends has it: what was sent, what came, and what was said
+/// back.
 #[derive(Clone, Copy, Debug, Default)]
 struct TtlsOnLink {
+    sent: u32,
     came: u32,
     /// Those of them that are answered back.
     came_back: u32,
@@ -94,6 +96,11 @@ impl WatchedBroughts {
         self.marks.entry((mark.name, mark.number)).or_insert((of, id));
     }
 
+    /// A servent sends a copy.
+    pub(super) fn on_copy_said(&mut self, link: LinkId, query: &Query) {
+        self.links.entry((link, query.id())).or_default().sent |= bit(query.ttl);
+    }
+
     /// A servent hears a copy; of which query, if its client asked it. `ttl_max` is the most that it takes from others.
     pub(super) fn on_copy_heard(&mut self, copy: &CopyHeard<'_>, of: Option<usize>, ttl_max: u8) {
         let CopyHeard { servent, link, from, dialect, query } = *copy;
@@ -122,10 +129,12 @@ impl WatchedBroughts {
         self.marks.get(&(brought.contact, brought.number)).copied()
     }
 
-    /// A servent is brought an answer.
-    pub(super) fn on_heard(&mut self, (servent, life): (usize, u32), query: usize, brought: &Brought) {
+    /// A servent is brought an answer over a link. Where its copy did not go there it is none.
+    pub(super) fn on_heard(&mut self, (servent, life): (usize, u32), link: LinkId, brought: &Brought) {
+        let Some((query, id)) = self.of(brought) else { return };
+        let sent = self.links.get(&(link, id)).map_or(0, |ttls| ttls.sent);
         let ServentId(by) = brought.answer.id;
-        *self.brought.entry((servent, life, query, by)).or_default() |= bit(brought.ttl);
+        *self.brought.entry((servent, life, query, by)).or_default() |= sent & bit(brought.ttl);
     }
 
     /// A servent says an answer that goes back, for the copy of this TTL that came over this link. Whether it is the first
@@ -256,8 +265,10 @@ mod tests {
     fn went_down(scene: &Scene) -> Witness<'_> {
         let mut witness = asked(scene);
         witness.on_mark(0, Some(CLIENT), &marked(3, 1));
-        hear(&mut witness, (1, 1, 0), &marked(3, 1));
-        hear(&mut witness, (2, 3, 1), &marked(2, 2));
+        for (servent, link, from, copy) in [(1, 1, 0, marked(3, 1)), (2, 3, 1, marked(2, 2))] {
+            witness.on_copy(SECOND, from, LinkId(link - 1), Dialect::OWN, Some(CLIENT), &copy);
+            hear(&mut witness, (servent, link, from), &copy);
+        }
         witness
     }
 
@@ -266,9 +277,9 @@ mod tests {
         let scene = chain();
         let mut witness = went_down(&scene);
         witness.on_brought_said(SECOND, (2, 1), LinkId(3), &brought(2, 2));
-        witness.on_brought_heard((1, 1), &brought(2, 2));
+        witness.on_brought_heard((1, 1), LinkId(2), &brought(2, 2));
         witness.on_brought_said(SECOND, (1, 1), LinkId(1), &brought(2, 3));
-        witness.on_brought_heard((0, 1), &brought(2, 3));
+        witness.on_brought_heard((0, 1), LinkId(0), &brought(2, 3));
         witness.on_handed(SECOND, (0, 1), CLIENT, id(), cast::servent_id(2, 1));
         assert_broke(&witness, &[]);
     }
@@ -277,7 +288,7 @@ mod tests {
     fn an_answer_that_goes_any_other_way_is_noticed() {
         let scene = chain();
         type Say = fn(&mut Witness<'_>);
-        let cases: [(Say, &[&str]); 9] = [
+        let cases: [(Say, &[&str]); 10] = [
             (|w| w.on_brought_said(SECOND, (2, 1), LinkId(9), &brought(2, 2)), &["did not come over"]),
             (
                 |w| w.on_brought_said(SECOND, (2, 1), LinkId(3), &brought(2, 3)),
@@ -286,14 +297,21 @@ mod tests {
             (|w| w.on_brought_said(SECOND, (1, 1), LinkId(1), &brought(2, 3)), &["that nobody brought"]),
             (
                 |w| {
-                    w.on_brought_heard((1, 1), &brought(2, 1));
+                    w.on_brought_heard((1, 1), LinkId(2), &brought(2, 1));
                     w.on_brought_said(SECOND, (1, 1), LinkId(1), &brought(2, 3));
                 },
                 &["that nobody brought for a copy of TTL 3"],
             ),
             (
                 |w| {
-                    w.on_brought_heard((1, 1), &brought(2, 2));
+                    w.on_brought_heard((1, 1), LinkId(8), &brought(2, 2));
+                    w.on_brought_said(SECOND, (1, 1), LinkId(1), &brought(2, 3));
+                },
+                &["that nobody brought"],
+            ),
+            (
+                |w| {
+                    w.on_brought_heard((1, 1), LinkId(2), &brought(2, 2));
                     w.on_brought_said(SECOND, (1, 1), LinkId(1), &brought(2, 3));
                     w.on_brought_said(SECOND, (1, 1), LinkId(1), &brought(2, 3));
                 },

@@ -89,6 +89,11 @@ impl Forgeries {
 
     // ---- what is known of it ----
 
+    /// What the copies of each query carry of its contact.
+    pub(super) fn marks(&self) -> impl Iterator<Item = (usize, ContactMark)> {
+        self.queries.iter().filter_map(|(query, forgery)| Some((*query, forgery.said.as_ref()?.0)))
+    }
+
     pub(super) fn is_forged(&self, query: usize) -> bool {
         self.queries.get(&query).is_some_and(|forgery| forgery.is_forged)
     }
