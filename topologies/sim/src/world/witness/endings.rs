@@ -240,8 +240,9 @@ fn demanded(query: usize, asked: &WatchedQuery, since: Nanos, facts: &Facts<'_>,
     } else {
         Cow::Owned(seen.links.untouched(since, true))
     };
-    // What goes back at once is ahead of the echoes, however slow these are.
-    let is_in_time = !seen.is_narrow || asked.is_probe || facts.crossed.dialled_copies == 0;
+    // What goes back at once is ahead of the echoes, however slow these are, as long as nobody gives them up, which is told.
+    let is_ahead = facts.crossed.dialled_copies == 0 && facts.ending.tally_told && facts.ending.tally.lost == 0;
+    let is_in_time = !seen.is_narrow || asked.is_probe || is_ahead;
     let comes_back = |servent: u32| {
         asked.dialect == Dialect::OWN
             && (is_in_time || servent as usize == contact)
