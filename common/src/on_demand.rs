@@ -1,7 +1,7 @@
 //! Something that most servents have none of at most times, and that costs a pointer until they do.
 
 /// A value that is made when it is first asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OnDemand<T>(Option<Box<T>>);
 
 impl<T> Default for OnDemand<T> {

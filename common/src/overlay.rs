@@ -117,7 +117,9 @@ impl Overlay {
                 self.rooms.on_leave(now, self.random(now), out);
             }
         }
-        self.on_calls_over(now, out);
+        if self.rooms.rare.get().is_some() {
+            self.on_calls_over(now, out);
+        }
         self.rooms.resume_clients(now, out);
     }
 

@@ -226,7 +226,7 @@ impl Flood {
             // It came first without a contact, and is not found by the one it has now: answers find this copy by a way of its
             // own.
             let copy = CopyName { contact: mark.name, number: mark.number, ttl: report_ttl };
-            self.memory.routes.keep(now, copy, asker, id, pass.out.clone());
+            self.memory.routes.make().keep(now, copy, asker, id, pass.out.clone());
         }
         self.begin(place, pass, bringer, until, &query);
         if let Some(answer) = brought {
@@ -359,7 +359,7 @@ impl Flood {
     pub(super) fn on_beat(&mut self, now: Time) {
         self.memory.close_own(now);
         self.memory.forget_old(now);
-        self.memory.routes.forget_old(now);
+        self.memory.forget_old_routes(now);
         self.memory.on_beat();
     }
 
@@ -449,7 +449,7 @@ impl Flood {
     }
 
     pub(super) fn routes_count(&self) -> usize {
-        self.memory.routes.len()
+        self.memory.routes_count()
     }
 
     pub(super) fn looks_count(&self) -> usize {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::*;
 use crate::support::mind::{answer_of, brought, client_hello, echo_of, mark, own_address, query, tea};
 use common::address::{AnswerAddress, Neighbor};
-use common::limits::{NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX};
+use common::limits::{NEIGHBOR_BEAT, ROUTE_KEPT, SEEN_TP3_AGE_MAX};
 use common::overlay::{Config, Dial, Input, Opening, Overlay};
-use common::query::{ContactMark, Query, Tally, Via};
+use common::query::{ContactMark, Query, QueryId, Tally, Via};
 use ipnet::IpNet;
 
 /// Links a servent with another.
@@ -234,6 +234,11 @@ fn ways_back_that_are_kept_are_counted_and_let_go_of() {
     let ((), cost) = cost_of(|| (1..1_000).for_each(|number| drop(pass(&mut overlay, number))));
     assert_eq!(overlay.holding("routes"), Some(1_000));
     assert_eq!(overlay.memory_bytes() - before, cost.kept);
+    let held = overlay.memory_bytes();
+    overlay.handle(Time::START + ROUTE_KEPT, Input::Deadline, &mut Vec::new());
+    assert_eq!(overlay.holding("routes"), Some(0));
+    let each = (held - overlay.memory_bytes()) / 1_000;
+    assert!(each > size_of::<QueryId>(), "{each} bytes each");
 }
 
 /// Of any size, over a link that was asked nothing and over one that was.

@@ -69,7 +69,8 @@ impl Memory {
                 (pass.asker, id)
             }
             of_entry => {
-                let Some(route) = self.routes.get_mut(now, copy) else { return Onward::NoWay };
+                let routes = self.routes.get_mut();
+                let Some(route) = routes.and_then(|routes| routes.get_mut(now, copy)) else { return Onward::NoWay };
                 if let Some(link) = over {
                     match route.out.on_brought(link) {
                         Ok(()) => {}

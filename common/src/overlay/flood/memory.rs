@@ -17,6 +17,7 @@ use super::seen::{Holder, SeenQuery, SeenSet};
 use super::slots::QueryPlace;
 use crate::limits::{ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, PLACES_FREE, QUERIES_PENDING_MAX};
 use crate::link::LinkId;
+use crate::on_demand::OnDemand;
 use crate::overlay::copy_name::CopyName;
 use crate::query::{BroughtAnswer, ContactMark, ContactName, Query, Tally};
 use crate::time::Time;
@@ -25,7 +26,7 @@ use crate::time::Time;
 pub(super) struct Memory {
     pub(super) seen: SeenSet,
     pub(super) own: Own,
-    pub(super) routes: Routes,
+    pub(super) routes: OnDemand<Routes>,
     /// What came of passes whose query was closed, until somebody is told.
     given_up: Vec<CopyReport>,
     /// Queries that were new, ever.
@@ -44,7 +45,7 @@ impl Default for Memory {
         Memory {
             seen: SeenSet::default(),
             own: Own::default(),
-            routes: Routes::default(),
+            routes: OnDemand::default(),
             given_up: Vec::new(),
             queries_count: 0,
             pending_count: 0,
@@ -197,7 +198,22 @@ impl Memory {
         let Some(mark) = self.mark_of(entry) else { return };
         let copy = CopyName { contact: mark.name, number: mark.number, ttl };
         let id = entry.id;
-        self.routes.keep(now, copy, asker, id, out);
+        self.routes.make().keep(now, copy, asker, id, out);
+    }
+
+    /// Forgets the ways that were kept for long enough.
+    pub(super) fn forget_old_routes(&mut self, now: Time) {
+        if let Some(routes) = self.routes.get_mut() {
+            routes.forget_old(now);
+            // What was kept once may have been much.
+            if routes.len() == 0 {
+                self.routes.clear();
+            }
+        }
+    }
+
+    pub(super) fn routes_count(&self) -> usize {
+        self.routes.get().map_or(0, Routes::len)
     }
 
     /// Keeps an answer that goes back for a copy, as long as whoever sent it may come back and ask for it again. False where
@@ -345,7 +361,7 @@ impl Memory {
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
         let places = self.pending_places.memory_bytes() + self.kept_places.memory_bytes();
-        let routes = self.routes.memory_bytes();
+        let routes = self.routes.get().map_or(0, |routes| size_of::<Routes>() + routes.memory_bytes());
         self.seen.memory_bytes() + self.own.memory_bytes() + routes + places + self.offers_kept_bytes
     }
 }

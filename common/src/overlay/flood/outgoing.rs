@@ -4,15 +4,16 @@
 
 use crate::limits::{BROUGHT_PER_LINK_MAX, BROUGHT_PER_QUERY_MAX};
 use crate::link::LinkId;
+use crate::on_demand::OnDemand;
 
 /// Those links.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outgoing {
     /// Those whose echo is awaited come first.
     links: Vec<LinkId>,
     awaited_count: usize,
     /// How many answers came over which of them. Most queries have none, or one.
-    brought: Vec<(LinkId, usize)>,
+    brought: OnDemand<Vec<(LinkId, usize)>>,
 }
 
 /// Why an answer that came back goes no further.
@@ -27,12 +28,14 @@ pub(super) enum Astray {
 impl Outgoing {
     /// A copy goes out on these links, and each will echo.
     pub(super) fn awaiting(links: Vec<LinkId>) -> Outgoing {
-        Outgoing { awaited_count: links.len(), links, brought: Vec::new() }
+        Outgoing { awaited_count: links.len(), links, brought: OnDemand::default() }
     }
 
     /// The same copy goes out on a link in the place of one that fell. What came over that will come again.
     pub(super) fn replace(&mut self, fallen: LinkId, link: LinkId) {
-        self.brought.retain(|(other, _)| *other != fallen);
+        if let Some(brought) = self.brought.get_mut() {
+            brought.retain(|(other, _)| *other != fallen);
+        }
         let Some(place) = self.links.iter().position(|other| *other == fallen) else { return };
         if let Some(replaced) = self.links.get_mut(place) {
             *replaced = link;
@@ -73,21 +76,26 @@ impl Outgoing {
         if !self.links.contains(&link) {
             return Err(Astray::NotAsked);
         }
-        let total: usize = self.brought.iter().map(|(_, count)| count).sum();
-        let by_link = self.brought.iter_mut().find(|(other, _)| *other == link);
+        let brought = self.brought.make();
+        let total: usize = brought.iter().map(|(_, count)| count).sum();
+        let by_link = brought.iter_mut().find(|(other, _)| *other == link);
         if total >= BROUGHT_PER_QUERY_MAX || by_link.as_ref().is_some_and(|(_, count)| *count >= BROUGHT_PER_LINK_MAX) {
             return Err(Astray::TooMany);
         }
         match by_link {
             Some((_, count)) => *count += 1,
-            None => self.brought.push((link, 1)),
+            None => brought.push((link, 1)),
         }
         Ok(())
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.links.capacity() * size_of::<LinkId>() + self.brought.capacity() * size_of::<(LinkId, usize)>()
+        let brought = self
+            .brought
+            .get()
+            .map_or(0, |brought| size_of_val(brought) + brought.capacity() * size_of::<(LinkId, usize)>());
+        self.links.capacity() * size_of::<LinkId>() + brought
     }
 
     fn awaited(&self) -> &[LinkId] {
