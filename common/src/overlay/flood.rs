@@ -45,6 +45,7 @@ pub(super) use back::{Onward, SaidAgain};
 pub(super) use judging::{Admission, Judging};
 use memory::Memory;
 use outgoing::Outgoing;
+use own::Own;
 pub(super) use own::ROOM_MIN;
 pub(super) use pass::CopyReport;
 use pass::{Pass, patience};
@@ -142,12 +143,12 @@ impl Flood {
     /// How many more clients may ask now, where each of so many may have one request that is not put off.
     pub(super) fn room(&mut self, now: Time, clients_count: usize) -> usize {
         self.memory.close_own(now);
-        self.memory.own.room(now, clients_count)
+        self.memory.own.make().room(now, clients_count)
     }
 
     /// When there is more room at the latest.
     pub(super) fn room_deadline(&self, clients_count: usize) -> Time {
-        self.memory.own.deadline(clients_count)
+        self.memory.own.get().map_or(Time::NEVER, |own| own.deadline(clients_count))
     }
 
     // ---- copies go ----
@@ -429,7 +430,7 @@ impl Flood {
     }
 
     pub(super) fn own_open_count(&self) -> usize {
-        self.memory.own.open_count()
+        self.memory.own.get().map_or(0, Own::open_count)
     }
 
     pub(super) fn queries_count(&self) -> u64 {

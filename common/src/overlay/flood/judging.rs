@@ -86,15 +86,16 @@ fn admit_request(memory: &mut Memory, now: Time, link: LinkId, query: &Query, as
         memory.forget(place);
     }
     memory.queries_count += 1;
-    if !memory.own.has_number() {
+    let own = memory.own.make();
+    if !own.has_number() {
         return Admission::Refused;
     }
-    let mark = memory.own.next_mark(now, secret);
+    let mark = own.next_mark(now, secret);
     let is_back = query.via == Via::Back;
     let new = NewQuery { id, ask, since: now, link: Some(link), bringer: Bringer::Own, ttl: query.ttl, is_back };
     match memory.seen.remember_own(new, mark.number) {
         Ok(place) => {
-            memory.own.push(now, mark, place);
+            own.push(now, mark, place);
             Admission::New(place)
         }
         Err(_) => Admission::Refused,
@@ -113,11 +114,11 @@ fn admit_copy(
     let id = query.id();
     let mut contact = None;
     if let Some(mark) = query.contact {
-        if memory.own.is_named(mark.name) {
+        if let Some(own) = memory.own.get().filter(|own| own.is_named(mark.name)) {
             // Nobody is believed about our own numbers.
             return match memory.seen.find(id) {
                 Some(place) => judge_known(memory, place, arrival, ask, forward_once),
-                None if mark.number < memory.own.open_from() => Admission::Spoilt,
+                None if mark.number < own.open_from() => Admission::Spoilt,
                 None => Admission::Contradicts,
             };
         }

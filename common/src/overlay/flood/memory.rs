@@ -25,7 +25,8 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) seen: SeenSet,
-    pub(super) own: Own,
+    /// Only contacts have it.
+    pub(super) own: OnDemand<Own>,
     pub(super) routes: OnDemand<Routes>,
     /// What came of passes whose query was closed, until somebody is told.
     given_up: Vec<CopyReport>,
@@ -44,7 +45,7 @@ impl Default for Memory {
     fn default() -> Memory {
         Memory {
             seen: SeenSet::default(),
-            own: Own::default(),
+            own: OnDemand::default(),
             routes: OnDemand::default(),
             given_up: Vec::new(),
             queries_count: 0,
@@ -63,7 +64,7 @@ impl Memory {
 
     /// Forgets what our own clients asked and is not open any more.
     pub(super) fn close_own(&mut self, now: Time) {
-        while let Some(place) = self.own.pop_over(now) {
+        while let Some(place) = self.own.get_mut().and_then(|own| own.pop_over(now)) {
             self.forget(place);
         }
     }
@@ -107,8 +108,8 @@ impl Memory {
         for pass in entry.passes.iter_mut().filter(|pass| !pass.is_finished) {
             pass.tally.add_lost(pass.awaited_count());
             self.given_up.push(CopyReport { asker: pass.asker, id: entry.id, tally: pass.tally });
-            if let Holder::Own { number } = entry.holder {
-                self.own.on_over(number, &pass.tally);
+            if let (Holder::Own { number }, Some(own)) = (entry.holder, self.own.get_mut()) {
+                own.on_over(number, &pass.tally);
             }
         }
         entry.passes.iter().for_each(|pass| self.drop_pass(pass));
@@ -182,8 +183,8 @@ impl Memory {
 
     /// Where a query is remembered that goes by this number of a contact.
     pub(super) fn find_numbered(&self, name: ContactName, number: u64) -> Option<QueryPlace> {
-        if self.own.is_named(name) {
-            return self.own.place_of(name, number);
+        if let Some(own) = self.own.get().filter(|own| own.is_named(name)) {
+            return own.place_of(name, number);
         }
         self.seen.numbered(self.seen.contact(name)?, number)
     }
@@ -250,15 +251,27 @@ impl Memory {
 
     /// An echo told of copies of this query that were taken for given up.
     pub(super) fn on_spoilt(&mut self, place: QueryPlace) {
-        if let Some(SeenQuery { holder: Holder::Own { number }, .. }) = self.seen.get(place) {
-            self.own.on_spoilt(*number);
+        if let Some(number) = self.own_number(place)
+            && let Some(own) = self.own.get_mut()
+        {
+            own.on_spoilt(number);
         }
     }
 
     /// The flood of a query is over here. Where a client of ours asked it, it is over everywhere.
     fn on_over(&mut self, place: QueryPlace, tally: &Tally) {
-        if let Some(SeenQuery { holder: Holder::Own { number }, .. }) = self.seen.get(place) {
-            self.own.on_over(*number, tally);
+        if let Some(number) = self.own_number(place)
+            && let Some(own) = self.own.get_mut()
+        {
+            own.on_over(number, tally);
+        }
+    }
+
+    /// The number of a query that a client of ours asked.
+    fn own_number(&self, place: QueryPlace) -> Option<u64> {
+        match self.seen.get(place)?.holder {
+            Holder::Own { number } => Some(number),
+            Holder::Contact { .. } | Holder::Age => None,
         }
     }
 
@@ -330,7 +343,7 @@ impl Memory {
     /// What the copies of a query carry of its contact, as far as that is known here.
     pub(super) fn mark_of(&self, entry: &SeenQuery) -> Option<ContactMark> {
         match entry.holder {
-            Holder::Own { number } => self.own.mark_of(number),
+            Holder::Own { number } => self.own.get()?.mark_of(number),
             Holder::Contact { place, number } => self.seen.mark_of(place, number),
             Holder::Age => None,
         }
@@ -362,6 +375,7 @@ impl Memory {
     pub(super) fn memory_bytes(&self) -> usize {
         let places = self.pending_places.memory_bytes() + self.kept_places.memory_bytes();
         let routes = self.routes.get().map_or(0, |routes| size_of::<Routes>() + routes.memory_bytes());
-        self.seen.memory_bytes() + self.own.memory_bytes() + routes + places + self.offers_kept_bytes
+        let own = self.own.get().map_or(0, |own| size_of::<Own>() + own.memory_bytes());
+        self.seen.memory_bytes() + own + routes + places + self.offers_kept_bytes
     }
 }
