@@ -72,11 +72,12 @@ hosts: ## Ask from behind firewalls and a NAT, on three hosts that are namespace
 	$(CARGO) build --locked --quiet -p client --examples
 	HOSTS_ALL_OR_FAIL=1 $(CARGO) test --locked --quiet -p client --test it -- --nocapture --test-threads 1 hosts::apart::
 
-test-long: ## Simulate 60,000 overlays with every fault and 20,000 with none; write data anew 10,000 times
+test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; write data anew 10,000 times
 	$(call seeds,--faults wild)
 	$(call seeds,--faults wild --via back)
 	$(call seeds,--faults wild$(comma)nat=50% --via mixed)
 	$(call seeds,--faults none --servents 40 --ttl 4 --queries 3 --wire native)
+	$(call seeds,--faults none --servents 25 --ttl 7 --holders 25 --queries 3 --wire native --delays heavy --via back)
 	DATA_VERSIONS=10000 $(CARGO) test --locked -p servent --test hostile data_re
 
 fuzz: ## Run each fuzz target under libFuzzer for FUZZ_SECONDS (60)

@@ -49,7 +49,7 @@ impl Whereabouts {
         let what = not_arrived(ending);
         // Where none is dialled none was kept out.
         let Some(answers_at) = self.answers_at.filter(|_| ending.tally.is_dialled) else {
-            return format!("{what}: lost on the way back; ask again");
+            return format!("{what}: lost on the way back, or more than are brought back; ask again");
         };
         let Whereabouts { contact, .. } = self;
         if answers_at.ip().is_loopback() {
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_nobody_dials_no_firewall_keeps_out() {
-        let said = "1 of 2 answers did not arrive: lost on the way back; ask again";
+        let said = "1 of 2 answers did not arrive: lost on the way back, or more than are brought back; ask again";
         let place = place("192.0.2.7:9000", "192.0.2.7:41895");
         let back = ending(1, 2);
         let back = Ending { tally: Tally { is_dialled: false, ..back.tally }, ..back };

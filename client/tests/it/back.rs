@@ -82,7 +82,7 @@ fn from_real_servents_everything_comes_back_to_a_client_without_a_port() {
 #[test]
 fn where_nothing_is_dialled_a_query_is_over_when_its_contact_says_so() {
     let lost = "1 report lost on the way: there may be more answers\n";
-    let missing = "1 of 2 answers did not arrive: lost on the way back; ask again\n";
+    let missing = "1 of 2 answers did not arrive: lost on the way back, or more than are brought back; ask again\n";
     for (tally, log) in [(Tally { lost: 1, ..tally_back(3, 1) }, lost), (tally_back(3, 2), missing)] {
         for via in ["auto", "back"] {
             let (_fake, mut contact, sequence, client) = asked(&[&["--via", via], &FOR_EVER[..]].concat());
