@@ -72,6 +72,21 @@ fn what_is_brought_to_a_query_by_those_who_were_not_asked_goes_nowhere() {
 }
 
 #[test]
+fn one_that_brings_as_much_as_may_be_brought_is_passed_on() {
+    let servent = serve_many(&["-"]);
+    let mut source = Peer::neighbor(servent.address());
+    let mut honest = Peer::neighbor(servent.address());
+    let query = numbered(1, ([127, 0, 0, 1], ANSWER_PORT).into(), Via::Back);
+    source.say(&Message::query(query.clone()));
+    let copy = honest.expect_query();
+    // The bytes are put together as those are that are too long, which shows that these are refused for nothing else.
+    honest.stream().write_all(&brought_of(&copy, BROUGHT_BYTES_MAX)).unwrap();
+    is_heard(&mut honest);
+    let longest = brought(&query, &vec![b'v'; BROUGHT_BYTES_MAX]);
+    assert!(source.expect() == longest, "what is not too long does not come whole");
+}
+
+#[test]
 fn one_that_brings_more_than_may_be_brought_is_closed_and_nobody_else_notices() {
     let file = tea();
     let mut servent = serve_many(&[file.path()]);
@@ -87,7 +102,10 @@ fn one_that_brings_more_than_may_be_brought_is_closed_and_nobody_else_notices() 
         liar.expect_goodbye(Goodbye::Protocol);
         let reason = match bytes.len() - 4 {
             length if length > SERVENT_FRAME_BYTES_MAX => format!("a frame of {length} bytes"),
-            _ => "a frame that holds no message".to_owned(),
+            _ => {
+                let most = format!("a value of {bytes_count} bytes, where {BROUGHT_BYTES_MAX} is the most");
+                format!("a frame that holds no message: {most}")
+            }
         };
         logged(&mut servent, &format!("link with neighbor {} is gone: {reason}", liar.address()));
         // Its own answer is all that is brought.
@@ -108,22 +126,13 @@ fn one_that_brings_more_than_may_be_brought_is_closed_and_nobody_else_notices() 
 
 /// The frame of an answer that is so long, which nobody of ours would say: one of the longest that may be, made longer.
 fn brought_of(copy: &Query, bytes_count: usize) -> Vec<u8> {
-    let value = vec![b'v'; BROUGHT_BYTES_MAX];
-    let longest = frame(&brought(copy, &value));
-    let head = longest.len() - BROUGHT_BYTES_MAX;
-    // Ahead of the value stands its length, as a number of seven bits a byte.
-    let number = |count: usize| {
-        let sevens = |count: usize| u8::try_from(count & 0x7f).unwrap();
-        let mut bytes = Vec::new();
-        let mut rest = count;
-        while rest > 0x7f {
-            bytes.push(sevens(rest) | 0x80);
-            rest >>= 7;
-        }
-        bytes.push(sevens(rest));
-        bytes
+    let longest = frame(&brought(copy, &vec![b'v'; BROUGHT_BYTES_MAX]));
+    // Ahead of the value stands its length, as a number: what the rest is refused for must not be how that is written.
+    let number = |count: usize| match u16::try_from(count) {
+        Ok(short) => [&[0xfb][..], &short.to_be_bytes()].concat(),
+        Err(_) => [&[0xfc][..], &length(count)].concat(),
     };
-    let before = &longest[4..head - number(BROUGHT_BYTES_MAX).len()];
+    let before = &longest[4..longest.len() - BROUGHT_BYTES_MAX - number(BROUGHT_BYTES_MAX).len()];
     let body = [before, &number(bytes_count), &vec![b'v'; bytes_count]].concat();
     [&length(body.len())[..], &body].concat()
 }
