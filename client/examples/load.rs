@@ -10,7 +10,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [contact, key] = &words[..] else { return Err("the order is: load CONTACT KEY".into()) };
     let question = Question::key(key)?;
     let mut client = Client::connect(contact)?;
-    let (began, mut begun, mut ended, mut answers, mut missing) = (Instant::now(), 0, 0, 0, 0);
+    let (began, mut begun, mut ended) = (Instant::now(), 0, 0);
+    let (mut answers, mut missing, mut lost) = (0, 0, 0);
     while ended < 10_000 {
         while begun < 10_000 && client.pending_count() < 64 {
             client.begin(question.clone())?;
@@ -19,9 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         if let Some((_, Event::Finished(ending))) = client.next_event()? {
             ended += 1;
             answers += ending.answers;
-            missing += ending.missing + ending.tally.lost;
+            missing += ending.missing;
+            lost += ending.tally.lost;
         }
     }
-    println!("{ended} lookups, {answers} answers, {missing} missing in {:.1?}", began.elapsed());
+    println!("{ended} lookups, {answers} answers, {missing} missing, {lost} lost in {:.1?}", began.elapsed());
     Ok(())
 }

@@ -27,5 +27,5 @@ fn they_say_what_real_servents_say() {
     expected.sort();
     assert_eq!(watched, expected.map(|servent| format!("+ {servent}\n")).concat());
     let load = run("load", &[contact, "coffee"]);
-    assert!(load.starts_with("10000 lookups, 10000 answers, 0 missing in "), "{load}");
+    assert!(load.starts_with("10000 lookups, 10000 answers, 0 missing, 0 lost in "), "{load}");
 }

@@ -39,8 +39,10 @@ struct Row {
     contact: &'static str,
     /// The hosts with a servent, the contact's first if it is not the client's own.
     holders: &'static [usize],
-    /// How those of them answer who are not the contact.
+    /// How those of them answer who are not the contact, at first.
     others: &'static [(usize, Way)],
+    /// The same when it asks again.
+    again: &'static [(usize, Way)],
 }
 
 const ROWS: [Row; 9] = [
@@ -51,6 +53,7 @@ const ROWS: [Row; 9] = [
         contact: "10.9.0.1:9000",
         holders: &[0, 1, 2],
         others: &[(1, Way::Direct), (2, Way::Direct)],
+        again: &[(1, Way::Direct), (2, Way::Direct)],
     },
     Row {
         client: "attached to its own servent by 127.0.0.1",
@@ -59,6 +62,7 @@ const ROWS: [Row; 9] = [
         contact: "127.0.0.1:9000",
         holders: &[0, 1, 2],
         others: &[(1, Way::Back), (2, Way::Back)],
+        again: &[(1, Way::Back), (2, Way::Back)],
     },
     Row {
         client: "firewall drops what comes in, contact elsewhere",
@@ -67,7 +71,9 @@ const ROWS: [Row; 9] = [
         contact: "10.9.0.2:9000",
         holders: &[0, 1, 2],
         // Its own host is behind the firewall with it.
-        others: &[(0, Way::Either), (2, Way::Back)],
+        others: &[(0, Way::Direct), (2, Way::Back)],
+        // The contact's own dial, which tells it the same, is over at about the time that the first query is.
+        again: &[(0, Way::Either), (2, Way::Back)],
     },
     Row {
         client: "the same, a firewall that refuses",
@@ -75,7 +81,10 @@ const ROWS: [Row; 9] = [
         then: None,
         contact: "10.9.0.2:9000",
         holders: &[0, 1, 2],
+        // The contact may be told of the refusal before it has sent the query on.
         others: &[(0, Way::Either), (2, Way::Back)],
+        // By then it has been.
+        again: &[(0, Way::Back), (2, Way::Back)],
     },
     Row {
         client: "the same, one that lets the contact in",
@@ -84,6 +93,7 @@ const ROWS: [Row; 9] = [
         contact: "10.9.0.2:9000",
         holders: &[0, 1, 2],
         others: &[(0, Way::Direct), (2, Way::Back)],
+        again: &[(0, Way::Direct), (2, Way::Back)],
     },
     Row {
         client: "the same, one that keeps out the contact alone",
@@ -91,8 +101,9 @@ const ROWS: [Row; 9] = [
         then: None,
         contact: "10.9.0.2:9000",
         holders: &[0, 1, 2],
-        // Straight until the contact knows that it cannot come in.
+        // Straight until the contact knows that it cannot come in, which on a slow machine may be any time.
         others: &[(0, Way::Either), (2, Way::Either)],
+        again: &[(0, Way::Either), (2, Way::Either)],
     },
     Row {
         client: "the same, one that drops and opens then",
@@ -100,7 +111,9 @@ const ROWS: [Row; 9] = [
         then: Some(Wall::Nothing),
         contact: "10.9.0.2:9000",
         holders: &[0, 1, 2],
-        others: &[(0, Way::Either), (2, Way::Either)],
+        others: &[(0, Way::Direct), (2, Way::Back)],
+        // What nobody let in is left alone for a while, whatever has opened.
+        again: &[(0, Way::Either), (2, Way::Back)],
     },
     Row {
         client: "behind NAT",
@@ -109,6 +122,7 @@ const ROWS: [Row; 9] = [
         contact: "10.9.0.1:9000",
         holders: &[0, 1, 2],
         others: &[(1, Way::Back), (2, Way::Back)],
+        again: &[(1, Way::Back), (2, Way::Back)],
     },
     Row {
         client: "link-local, holder a link away",
@@ -117,6 +131,7 @@ const ROWS: [Row; 9] = [
         contact: "[fe80::2%eth0]:9000",
         holders: &[1, 2],
         others: &[(2, Way::Back)],
+        again: &[(2, Way::Back)],
     },
 ];
 
@@ -277,10 +292,17 @@ fn every_holder_answers_a_client_whatever_stands_before_it() {
         let second = QueryEnd::of(&mut client, KEY);
         let run = client.finish();
         print_row(row.client, [&first.to_string(), &second.to_string(), &run.code.to_string()]);
-        let way =
-            |place: &usize| row.others.iter().find(|(other, _)| other == place).map_or(Way::Either, |other| other.1);
-        let holders: Vec<_> = row.holders.iter().map(|place| (address(*place), way(place))).collect();
-        let differences = [("first", first), ("second", second)].into_iter().flat_map(|(which, end)| {
+        // That nobody waits for what they know by then makes a difference by a factor of a thousand (2 s and 2 ms), and is no
+        // matter of how fast a machine is, where one test runs at a time. Elsewhere nothing is said of time.
+        let took = milliseconds(&second.finished);
+        if std::env::var_os(ALL_OR_FAIL).is_some() && took >= 1_000.0 {
+            wrong.push(format!("{}, second query: it took {took:.1} ms", row.client));
+        }
+        let ends = [("first", first, row.others), ("second", second, row.again)];
+        let differences = ends.into_iter().flat_map(|(which, end, others)| {
+            let way =
+                |place: &usize| others.iter().find(|(other, _)| other == place).map_or(Way::Either, |other| other.1);
+            let holders: Vec<_> = row.holders.iter().map(|place| (address(*place), way(place))).collect();
             end.differences(&holders).into_iter().map(move |what| format!("{}, {which} query: {what}", row.client))
         });
         wrong.extend(differences);
@@ -322,11 +344,12 @@ fn no_answer_of_many_at_once_is_lost_unsaid_where_the_contact_alone_is_let_in() 
     let said = String::from_utf8(output.stdout).unwrap();
     println!("many queries at once: {}", said.trim_end());
     let mut numbers = said.split(' ').filter_map(|word| word.parse::<usize>().ok());
-    let [lookups, answers, missing] = std::array::from_fn(|_| numbers.next().unwrap_or_default());
+    let [lookups, answers, missing, lost] = std::array::from_fn(|_| numbers.next().unwrap_or_default());
     let wrong = format!("{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!((lookups, answers + missing), (10_000, 30_000), "{wrong}");
-    // Those of its own host and of the contact are as many as two in three.
-    assert!(answers > 20_000, "{wrong}");
+    assert_eq!((lookups, answers + missing + lost), (10_000, 30_000), "{wrong}");
+    // Those of its own host and of the contact are two in three. Of the third holder's only those may be missing that were
+    // asked for while its first dial was under way: nearly all of them come.
+    assert!(answers > 29_000, "{wrong}");
 }
 
 /// Each of them is at 127.0.0.1 and hears answers on the same port: to dial one from elsewhere is to dial the other.
