@@ -80,6 +80,7 @@ fn behind_servents_that_bring_nothing_back_answers_are_lost_to_a_client_without_
     let (answers, finished) = told(&mut client);
     assert_eq!(answers, pairs(&[("green", "back")]));
     assert_eq!(picked(&finished, FIGURES), json!(["incomplete", 0, 2, false, 2]));
+    assert_eq!(finished["copies"], 1, "nobody waits for the echo of a copy that is not sent");
     let run = client.finish();
     assert_eq!((run.out.as_str(), run.code), ("", 5), "{}", run.log);
 
