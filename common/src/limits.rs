@@ -53,8 +53,8 @@ pub const CONTACT_PLACES: usize = 2;
 /// all others.
 pub const PLACES_FREE: usize = 4_096;
 const _: () = assert!(2 * (PLACES_FREE + CONTACT_PLACES * CONTACTS_MAX) <= SEEN_IDS_MAX + 2 * PLACES_FREE);
-/// How long a contact is remembered that is quiet, and with it what it had open. Counted in beats ([`NEIGHBOR_BEAT`]): time in
-/// which a servent did nothing is no silence of others.
+/// How long a contact is remembered that is quiet, and with it what it had open. Counted in beats ([`NEIGHBOR_BEAT`]) that were
+/// not late.
 pub const CONTACT_QUIET_MAX: Duration = Duration::from_secs(120);
 /// Queries of its own clients that a contact has passed on and not heard of to the end. With more its clients are not read: a
 /// relay would only keep them waiting, and with them what others ask.
@@ -121,12 +121,13 @@ pub const FRAME_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a link that a servent has closed may take to send its last words and see the other side close.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
 /// How often a servent looks at how long its neighbors have been quiet. The two waits below are counted in these beats,
-/// so each may take up to one beat longer.
-pub const NEIGHBOR_BEAT: Duration = Duration::from_secs(2);
+/// so each may take up to one beat longer. A beat that comes a beat late is none of them: time in which a servent did nothing
+/// is no silence of others.
+pub const NEIGHBOR_BEAT: Duration = Duration::from_secs(1);
 /// A neighbor not heard for this long is pinged at the next beat.
-pub const PING_AFTER: Duration = Duration::from_secs(4);
+pub const PING_AFTER: Duration = Duration::from_secs(2);
 /// A neighbor not heard for this long is gone at the next beat.
-pub const NEIGHBOR_QUIET_MAX: Duration = Duration::from_secs(12);
+pub const NEIGHBOR_QUIET_MAX: Duration = Duration::from_secs(8);
 /// The first pause before a neighbor is dialled again; it doubles with every failure.
 pub const REDIAL_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause before a neighbor is dialled again.

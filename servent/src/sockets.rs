@@ -25,7 +25,7 @@ const KEEPALIVE_TRIES: u32 = 3;
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
 /// Within so long it is noticed that the other end of a connection has vanished, whether something is on its way or not.
-const NOTICED_MAX: Duration = Duration::from_secs(15);
+const NOTICED_MAX: Duration = Duration::from_secs(12);
 
 const _: () = {
     assert!(KEEPALIVE_AFTER.as_secs() + KEEPALIVE_EVERY.as_secs() * (KEEPALIVE_TRIES as u64) < NOTICED_MAX.as_secs());

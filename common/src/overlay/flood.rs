@@ -355,13 +355,15 @@ impl Flood {
         finished
     }
 
-    /// A beat of the neighbors is over: contacts that were quiet for too long are forgotten, and what is over or old goes though
-    /// nothing more is asked.
-    pub(super) fn on_beat(&mut self, now: Time) {
+    /// A beat of the neighbors is over: contacts that were quiet for too long are forgotten, unless it came late, and what is
+    /// over or old goes though nothing more is asked.
+    pub(super) fn on_beat(&mut self, now: Time, is_late: bool) {
         self.memory.close_own(now);
         self.memory.forget_old(now);
         self.memory.forget_old_routes(now);
-        self.memory.on_beat();
+        if !is_late {
+            self.memory.on_beat();
+        }
     }
 
     /// Gives up everything that is awaited.

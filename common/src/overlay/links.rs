@@ -69,8 +69,17 @@ struct Guests {
 pub(super) struct LinksDue {
     /// The links whose other end has been quiet for too long.
     pub(super) quiet: Vec<LinkId>,
-    /// Whether it was that of a beat.
-    pub(super) is_beat: bool,
+    /// The beat, if it was time for one.
+    pub(super) beat: Option<Beat>,
+}
+
+/// Whether a beat came when it was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beat {
+    InTime,
+    /// A beat late, or more: this servent slept, was stopped or had no time. What others said meanwhile is still to be read,
+    /// so nobody is judged by it.
+    Late,
 }
 
 /// What a hello made of a link.
@@ -529,9 +538,14 @@ impl Links {
         if let Some(guests) = self.guests.get() {
             quiet.extend(guests.strangers.overdue(now).take(CLOSED_AT_ONCE_MAX));
         }
-        let is_beat = self.has_beats(is_to_forget) && self.beat <= now;
-        if is_beat {
+        let beat = (self.has_beats(is_to_forget) && self.beat <= now).then(|| {
+            let is_late = self.beat + NEIGHBOR_BEAT <= now;
+            if is_late { Beat::Late } else { Beat::InTime }
+        });
+        if beat.is_some() {
             self.beat = now + NEIGHBOR_BEAT;
+        }
+        if beat == Some(Beat::InTime) {
             for neighbor in &mut self.neighbors {
                 match neighbor.on_beat() {
                     Some(Silence::Ping) => out.send(neighbor.link, Message::Ping),
@@ -549,7 +563,7 @@ impl Links {
             }
             self.next_dial = self.first_due();
         }
-        LinksDue { quiet, is_beat }
+        LinksDue { quiet, beat }
     }
 
     fn has_beats(&self, is_to_forget: bool) -> bool {

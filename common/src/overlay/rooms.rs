@@ -14,7 +14,7 @@ use super::errand::{CallEvent, Callee, Errand, Letter, News, Wish};
 use super::flood::{Asker, CopyReport, Flood, ROOM_MIN};
 #[cfg(test)]
 use super::greeting::Greetings;
-use super::links::{Links, LinksDue};
+use super::links::{Beat, Links, LinksDue};
 use super::log_names::QUERY_LOG;
 use super::probes::{self, Probes};
 use super::query_log;
@@ -91,15 +91,15 @@ impl Rooms {
     pub(super) fn on_deadline(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
         // What a link that is closed makes of the others comes first.
         let is_to_forget = self.is_to_forget();
-        let LinksDue { quiet, is_beat } = self.links.on_deadline(now, is_to_forget, out);
+        let LinksDue { quiet, beat } = self.links.on_deadline(now, is_to_forget, out);
         for link in quiet {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
         }
         let Rooms { links, flood, rare } = self;
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.on_deadline(now), out);
-            if is_beat {
-                flood.on_beat(now);
+            if let Some(beat) = beat {
+                flood.on_beat(now, beat == Beat::Late);
                 report_all(links, flood.take_given_up(), out);
             }
         }

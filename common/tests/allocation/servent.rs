@@ -273,7 +273,7 @@ fn forged_contacts_by_the_million_are_no_reason_to_grow() {
             overlay.handle(now, copied(forged, mark(name, forged, 0), 0), &mut Vec::new());
         }
         // Half a minute later, in which both neighbors are heard.
-        for _ in 0..15 {
+        for _ in 0..30 {
             for link in [0, 1] {
                 overlay.handle(now, heard(link, Message::Pong), &mut Vec::new());
             }

@@ -197,6 +197,12 @@ impl Mind {
         outputs
     }
 
+    /// As [`Mind::pass`], without the pings to whoever is quiet meanwhile.
+    pub(crate) fn pass_but_pings(&mut self, duration: Duration) -> Vec<(Duration, Output)> {
+        let is_ping = |output: &Output| matches!(output, Output::Send { message: Message::Ping, .. });
+        self.pass(duration).into_iter().filter(|(_, output)| !is_ping(output)).collect()
+    }
+
     /// As [`Mind::pass`], where it does not matter when in that time something is done.
     pub(crate) fn pass_and_see(&mut self, duration: Duration) -> Vec<Output> {
         self.pass(duration).into_iter().map(|(_, output)| output).collect()

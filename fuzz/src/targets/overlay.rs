@@ -47,7 +47,7 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
 const OWN_ID: ServentId = ServentId(1);
 
 /// More beats than a contact may be quiet for.
-const BEATS_MAX: usize = 80;
+const BEATS_MAX: usize = 160;
 
 struct Driver {
     mind: Overlay,

@@ -1,5 +1,6 @@
 //! Those from whom nothing comes back: addresses that swallow packets, machines that vanish, neighbors that say nothing
-//! any more. Nobody waits for them longer than they must, and nobody else waits for them at all.
+//! any more. Nobody waits for them longer than they must, and nobody else waits for them at all. And those that were silent
+//! only for a servent that was stopped itself, and heard nobody.
 //!
 //! Packets are swallowed by a filter on a socket of this process: the system drops whatever comes to it, so that the
 //! other end hears neither acknowledgement nor refusal, as from a machine that has lost its power. Where that is for the
@@ -7,8 +8,8 @@
 
 use super::*;
 use crate::support::{free_address, serve};
-use common::limits::CALL_DIALS_MAX;
-use common::message::ServentId;
+use common::limits::{CALL_DIALS_MAX, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER};
+use common::message::{Goodbye, ServentId};
 use peers::may_swallow;
 
 // ---- addresses that swallow packets ----
@@ -161,7 +162,7 @@ fn thousands_of_dark_ports_at_one_address_delay_no_other_answer() {
 // ---- half-open connections ----
 
 /// All of them side by side, because each takes its time: links that the servent accepted and links it dialled, with
-/// words on their way and without. That it is within 15 seconds is the sum of limits that are tested one by one; what it
+/// words on their way and without. That it is within 12 seconds is the sum of limits that are tested one by one; what it
 /// takes here is printed.
 #[test]
 fn whoever_vanishes_is_noticed() {
@@ -221,4 +222,67 @@ fn whoever_vanishes_is_noticed() {
         assert_eq!(bystander.first_value("tea"), b"green");
     }
     drop((silent, silent_dialled));
+}
+
+// ---- a servent that was stopped ----
+
+/// Stops a servent just before the beat at which a neighbor of it would have been quiet for too long. False where that was
+/// missed, on a machine with much else to do.
+fn stops_just_before_the_end(servent: &Process, neighbor: &mut Peer) -> bool {
+    assert_eq!(neighbor.expect(), Message::Ping);
+    // That was one beat later than its limit, and the end is too.
+    let rest = NEIGHBOR_QUIET_MAX - PING_AFTER - NEIGHBOR_BEAT / 2;
+    let stream = neighbor.stream();
+    stream.set_read_timeout(Some(rest)).unwrap();
+    let ended_early = stream.peek(&mut [0]).is_ok();
+    servent.signal(Signal::STOP);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let ended_late = stream.peek(&mut [0]).is_ok();
+    stream.set_nonblocking(false).unwrap();
+    !ended_early && !ended_late
+}
+
+/// Stops it for longer than a neighbor may be quiet, which the other servent is there to tell, and lets one that would have
+/// been gone by then say something once it is awake. Nothing where this process was too slow to do that in time.
+fn sleeps_beside(stopped: &Process, awake: &Process) -> Option<Peer> {
+    let mut bystander = Peer::client(stopped.address, ANSWER_PORT);
+    let mut neighbor = Peer::neighbor(stopped.address);
+    neighbor.fall_silent();
+    let was_stopped = stops_just_before_the_end(stopped, &mut neighbor);
+    if was_stopped {
+        let mut clock = Peer::neighbor(awake.address);
+        clock.fall_silent();
+        assert_eq!(clock.expect(), Message::Ping);
+        clock.expect_goodbye(Goodbye::Quiet);
+    }
+    let woken = Instant::now();
+    stopped.signal(Signal::CONT);
+    // Once it answers it has seen how late it is.
+    assert_eq!(bystander.first_value("tea"), b"green");
+    let asked = neighbor.pass_on(free_address(), ask("milk"), 0);
+    if !was_stopped || woken.elapsed() > NEIGHBOR_BEAT / 2 {
+        return None;
+    }
+    match neighbor.expect() {
+        Message::Query(_) => assert!(matches!(neighbor.expect(), Message::Echo(echo) if echo.id == asked.id())),
+        message => assert!(matches!(&message, Message::Echo(echo) if echo.id == asked.id()), "{message:?}"),
+    }
+    Some(neighbor)
+}
+
+#[test]
+fn a_servent_that_was_stopped_closes_nobody_for_the_time_it_slept() {
+    let file = tea();
+    let [stopped, awake] = [(); 2].map(|()| Process::serve(&[file.path()]));
+    let until = Instant::now() + 3 * PATIENCE;
+    let mut neighbor = loop {
+        if let Some(neighbor) = sleeps_beside(&stopped, &awake) {
+            break neighbor;
+        }
+        assert!(Instant::now() < until, "nothing is shown in time");
+    };
+    // From then on it is quiet anew.
+    assert_eq!(neighbor.expect(), Message::Ping);
+    neighbor.expect_goodbye(Goodbye::Quiet);
 }

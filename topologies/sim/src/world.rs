@@ -60,7 +60,7 @@ const LOOK_EVERY: Nanos = 250 * MILLISECOND;
 const STANDS_AFTER: Nanos = SECOND;
 /// How long an overlay may take to stand for the first time.
 const RISE_MAX: Nanos = 20 * SECOND;
-/// How long it may take until all is well after the last fault: the longest silence of a neighbor (12 s), the longest
+/// How long it may take until all is well after the last fault: the longest silence of a neighbor (9 s), the longest
 /// pause before a dial (10 s), and the same for those who greet a servent that has just gone.
 const HEAL_MAX: Nanos = 40 * SECOND;
 /// How long what is pending may outlive the last session of a healthy run.

@@ -1,7 +1,7 @@
 //! The contacts whose queries are remembered: what each has open, and under which numbers.
 //!
 //! Nothing is judged here. A contact is remembered for as long as it is heard of, and then for so many beats: time in which
-//! this servent did nothing is no silence of theirs, because what they said meanwhile is still to be read.
+//! this servent did nothing is none, because what they said meanwhile is still to be read.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use crate::query::{ContactMark, ContactName};
 const HELD_ROOM_MIN: usize = 16;
 
 /// A contact is forgotten once it was quiet for so many whole beats.
-#[allow(clippy::cast_possible_truncation, reason = "sixty")]
+#[allow(clippy::cast_possible_truncation, reason = "a hundred and twenty")]
 const QUIET_BEATS: u32 = (CONTACT_QUIET_MAX.as_millis() / NEIGHBOR_BEAT.as_millis()) as u32;
 
 /// Where a contact is remembered, as long as it is.

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_contact_that_is_quiet_for_two_minutes_is_forgotten_and_not_a_beat_earlier() {
-    const BEATS: u32 = 60;
+    const BEATS: u32 = 120;
     assert_eq!(NEIGHBOR_BEAT * BEATS, CONTACT_QUIET_MAX);
     let (mut mind, [a]) = Mind::linked();
     let known = [1, 2].map(|number| marked(number, mark(7, number, 0)));
@@ -37,6 +37,17 @@ fn a_servent_that_slept_forgets_nobody_by_it() {
         mind.tell(Input::Deadline);
         assert_eq!(mind.echo(a, &known), duplicate());
     }
+    // However often it sleeps: a beat that comes a beat late is none.
+    let beats = CONTACT_QUIET_MAX.as_secs() / NEIGHBOR_BEAT.as_secs();
+    for _ in 0..=beats {
+        mind.now = mind.now + 2 * NEIGHBOR_BEAT;
+        assert_eq!(mind.tell(Input::Deadline), []);
+    }
+    assert_eq!((mind.held("contacts"), mind.held("seen")), (1, 1));
+    mind.beats(&[a], u32::try_from(beats).unwrap());
+    assert_eq!((mind.held("contacts"), mind.held("seen")), (1, 1));
+    mind.beats(&[a], 1);
+    assert_eq!((mind.held("contacts"), mind.held("seen")), (0, 0));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn what_was_not_heard_of_to_the_end_stays_open_for_half_a_minute() {
         let asked = mind.asked(client, 5);
         match tally {
             Some(tally) => assert_eq!(mind.hear(a, echo_of(&asked, tally)).len(), 1, "its client is told as ever"),
-            None => drop(mind.beats(&[a], 2)),
+            None => drop(mind.beats(&[a], 4)),
         }
         assert_eq!(mind.held("pending"), 0);
         let mut sequence = 10;

@@ -229,7 +229,7 @@ fn neighbors_that_flood_for_ever_leave_room_to_everybody_else() {
             mind.asked(client, step);
             assert_eq!(mind.counted(), refused, "{hasty_count} hasty ones, step {step}");
             let neighbors: Vec<LinkId> = hasty.iter().chain([&honest]).map(|neighbor| neighbor.link).collect();
-            mind.beats(&neighbors, 10);
+            mind.beats(&neighbors, 20);
         }
     }
 }
@@ -315,7 +315,7 @@ fn a_neighbor_has_its_share_of_what_waits_for_echoes_and_others_theirs() {
     assert_eq!(mind.echo(hasty.link, &surplus), Tally { lost: 1, ..reached(1) });
     assert_eq!(mind.held("unsaid"), 0);
     // And time makes room for all.
-    let told = mind.beats(&[other, third, hasty.link], 2);
+    let told = mind.beats(&[other, third, hasty.link], 4);
     assert_eq!((mind.held("pending"), told.len()), (0, half + 2));
 }
 

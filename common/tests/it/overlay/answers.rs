@@ -43,7 +43,7 @@ fn an_answer_address_that_is_not_the_client_asked_for_receives_no_byte() {
     let (mut mind, [neighbor]) = Mind::linked();
     mind.asked_for(neighbor, 1, 1);
     let (link, _) = mind.dialled(call(client_address(1)));
-    let out = mind.pass(HELLO_WAIT_MAX);
+    let out = mind.pass_but_pings(HELLO_WAIT_MAX);
     assert_eq!(out, [(HELLO_WAIT_MAX, Output::Close { link })]);
 }
 
@@ -155,7 +155,7 @@ fn an_address_that_fails_is_left_alone_for_a_growing_while() {
         mind.hear(neighbor, Message::Pong);
         let mut left = rest - TICK;
         while !left.is_zero() {
-            let part = left.min(seconds(3));
+            let part = left.min(PING_AFTER);
             assert_eq!(mind.pass(part), []);
             mind.hear(neighbor, Message::Pong);
             left -= part;

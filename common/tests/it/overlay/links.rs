@@ -63,10 +63,11 @@ fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
     let pinged = PING_AFTER + NEIGHBOR_BEAT;
     assert_eq!(mind.pass(pinged - TICK), []);
     assert_eq!(mind.pass(TICK), [(TICK, send(neighbor, Message::Ping))]);
-    assert_eq!(mind.pass(seconds(1)), []);
     // Any word of it will do.
+    let part = NEIGHBOR_BEAT / 2;
+    assert_eq!(mind.pass(part), []);
     assert_eq!(mind.hear(neighbor, Message::Pong), []);
-    let next = pinged - seconds(1);
+    let next = pinged - part;
     assert_eq!(mind.pass(next), [(next, send(neighbor, Message::Ping))]);
     mind.hear(neighbor, Message::Ping);
     assert_eq!(mind.pass(pinged), [(pinged, send(neighbor, Message::Ping))]);
@@ -75,6 +76,49 @@ fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
     assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Goodbye::Quiet));
     assert_eq!(mind.overlay.deadline(), None);
     assert_eq!(mind.hear(neighbor, Message::Ping), []);
+}
+
+#[test]
+fn a_servent_that_slept_closes_nobody_by_it() {
+    let (mut mind, [neighbor]) = Mind::linked();
+    mind.now = mind.now + seconds(20);
+    assert_eq!(mind.tell(Input::Deadline), []);
+    // From then on it is given as long as any other.
+    let pinged = PING_AFTER + NEIGHBOR_BEAT;
+    assert_eq!(mind.pass(pinged), [(pinged, send(neighbor, Message::Ping))]);
+    let rest = NEIGHBOR_QUIET_MAX - PING_AFTER;
+    assert_eq!(mind.pass(rest - TICK), []);
+    assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Goodbye::Quiet));
+}
+
+#[test]
+fn a_beat_that_comes_a_beat_late_judges_nobody() {
+    let pinged = PING_AFTER + NEIGHBOR_BEAT;
+    // Another beat, and it is gone.
+    let nearly_gone = |mind: &mut Mind, neighbor| {
+        assert_eq!(mind.pass(pinged), [(pinged, send(neighbor, Message::Ping))]);
+        assert_eq!(mind.pass(NEIGHBOR_QUIET_MAX - pinged), []);
+    };
+    let (mut mind, [neighbor]) = Mind::linked();
+    nearly_gone(&mut mind, neighbor);
+    for _ in 0..10 {
+        mind.now = mind.now + 2 * NEIGHBOR_BEAT;
+        assert_eq!(mind.tell(Input::Deadline), []);
+    }
+    // What it said meanwhile is read after that.
+    mind.hear(neighbor, Message::Pong);
+    nearly_gone(&mut mind, neighbor);
+    // Whoever is late by less has seen enough.
+    mind.now = mind.now + (2 * NEIGHBOR_BEAT - TICK);
+    assert_eq!(mind.tell(Input::Deadline), goodbye(neighbor, Goodbye::Quiet));
+
+    // One that did not say anything is gone at the next beat that is in time.
+    let (mut mind, [neighbor]) = Mind::linked();
+    nearly_gone(&mut mind, neighbor);
+    mind.now = mind.now + 2 * NEIGHBOR_BEAT;
+    assert_eq!(mind.tell(Input::Deadline), []);
+    assert_eq!(mind.pass(NEIGHBOR_BEAT - TICK), [], "it is a whole one");
+    assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Goodbye::Quiet));
 }
 
 #[test]
@@ -116,7 +160,10 @@ fn the_pause_before_a_redial_doubles_with_jitter_up_to_its_limit() {
         let hello = Message::Hello(Hello::new(Role::Servent { id: servent_id, advertised: own_address() }));
         assert_eq!(out, [send(link, hello)], "the dialler speaks first");
         assert_eq!(mind.hear(link, servent_hello(5)), []);
-        assert!(mind.pass(REDIAL_PAUSE_MAX).iter().all(|(_, output)| *output == send(link, Message::Ping)));
+        for _ in 0..REDIAL_PAUSE_MAX.as_secs() {
+            assert_eq!(mind.pass(seconds(1)), []);
+            mind.hear(link, Message::Pong);
+        }
         assert_eq!(mind.closed(link), []);
         let (pause, _) = mind.next_dial();
         assert!(REDIAL_PAUSE_MIN / 2 <= pause && pause <= REDIAL_PAUSE_MIN);
