@@ -56,7 +56,7 @@ const DECODER_BYTES_MAX: usize = FRAME_BYTES_MAX + 16 * KIB;
 const KIB: usize = 1024;
 
 /// Every door there is, the fields of a [`Target`] in their order.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     door("framer", "brought a message", 16 * KIB, DECODER_BYTES_MAX, 256, 20_000, targets::framer::run),
     door("native", "decoded", 16 * KIB, DECODER_BYTES_MAX, 16, 40_000, targets::native::run),
     door("tp3", "decoded", 2 * KIB, 16 * KIB, 16, 40_000, targets::tp3::run),
@@ -65,6 +65,7 @@ pub const TARGETS: [Target; 11] = [
     door("arguments", "made sense", 4 * KIB, KIB * KIB, 256, 1_000, targets::arguments::run),
     door("declared", "made sense", 4 * KIB, KIB * KIB, 256, 500, targets::declared::run),
     door("escaped", "needed an escape", 4 * KIB, 16 * KIB, 32, 20_000, targets::escaped::run),
+    door("events", "were lines of logs", 4 * KIB, 64 * KIB, 256, 5_000, targets::events::run),
     door("overlay", "moved a query", 4 * KIB, 64 * KIB, 256, 5_000, targets::overlay::run),
     // Two bytes ask a query, which is then kept by the mind and by the driver, in tables that double.
     door("session", "ended a query", 4 * KIB, 64 * KIB, 768, 20_000, targets::session::run),

@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod data;
 pub(crate) mod declared;
 pub(crate) mod escaped;
+pub(crate) mod events;
 pub(crate) mod exchange;
 pub(crate) mod framer;
 pub(crate) mod native;

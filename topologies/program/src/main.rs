@@ -19,6 +19,7 @@ use topologies::hint::hint;
 use topologies::logs::Logs;
 use topologies::processes;
 use topology::bench::{self, floors, instructions, peers};
+use topology::events;
 use topology::runs::options::Options as SimOptions;
 use topology::runs::runner;
 use topology::scale;
@@ -28,7 +29,7 @@ use topology::scale;
 #[command(name = "topology", version, max_term_width = 100)]
 #[command(after_help = "\
 A .topo file holds one servent's command line per line. Exit code: of run the client's, else 0, 1 where something \
-cannot start, a check finds a difference or an invariant of sim breaks, 2 for a wrong command line.\n\n\
+cannot start, a check finds a difference, an invariant of sim breaks or an order of events cannot be true, 2 for a wrong command line.\n\n\
 Example: topology run diamond -- -c '? kernel'")]
 struct Options {
     #[command(subcommand)]
@@ -71,6 +72,9 @@ enum Action {
     /// Measure how fast servents are, beside programs that do the least possible work
     #[command(after_help = bench::Options::more_help())]
     Bench(bench::Options),
+    /// Tell what servents wrote down (--events) in one order, and whether that can be true
+    #[command(after_help = events::Options::more_help())]
+    Events(events::Options),
     /// A program that a measurement is measured against
     #[command(hide = true)]
     Floor(floors::Options),
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         Action::Sim(options) => run_sim(&options),
         Action::Scale(options) => scale::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Bench(options) => run_bench(&options),
+        Action::Events(options) => run_events(&options),
         Action::Floor(options) => floors::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Peer(options) => peers::run(&options).map(|()| ExitCode::SUCCESS),
         Action::Work(options) => instructions::run(&options, patient::stdout()).map(|()| ExitCode::SUCCESS),
@@ -191,6 +196,14 @@ fn run_bench(options: &bench::Options) -> anyhow::Result<ExitCode> {
     processes::end_all_on_signals()?;
     let well = bench::run(options, io::LineWriter::new(patient::stdout()))?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_events(options: &events::Options) -> anyhow::Result<ExitCode> {
+    let (out, err) = (io::BufWriter::new(patient::stdout()), io::LineWriter::new(patient::stderr()));
+    // Whoever reads no more of an order may want to know whether it can be true; who follows has seen enough.
+    let well =
+        if options.follow { events::run(options, out, err) } else { events::run(options, WhileRead(Some(out)), err) };
+    Ok(if well? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Ends the program as a wrong option does.

@@ -1,0 +1,397 @@
+//! Orders of logs that were written by hand: such that can be true, and such that cannot.
+
+use super::*;
+
+const EAST: &str = "127.0.0.1:9001";
+const WEST: &str = "127.0.0.1:9002";
+const SOUTH: &str = "127.0.0.1:9003";
+
+/// A log as it is written down here: what stands behind `clock n` of each line is the event and what follows it.
+#[derive(Clone)]
+struct Written {
+    servent: &'static str,
+    id: u64,
+    n: u64,
+    text: String,
+}
+
+impl Written {
+    fn by(servent: &'static str) -> Written {
+        Written { servent, id: 7, n: 0, text: String::new() }
+    }
+
+    /// As it was started anew in the same file.
+    fn anew(mut self) -> Written {
+        (self.id, self.n) = (self.id + 1, 0);
+        self
+    }
+
+    fn line(mut self, clock: u64, event: &str, more: &str) -> Written {
+        self.n += 1;
+        let Written { servent, id, n, .. } = self;
+        self.text += &format!(
+            "{{\"clock\":{clock},\"servent\":\"{servent}\",\"id\":\"{id:016x}\",\"n\":{n},\"at_unix_ms\":9,\"event\":\"{event}\"{more}}}\n"
+        );
+        self
+    }
+
+    fn started(self) -> Written {
+        self.line(0, "started", "")
+    }
+
+    fn linked(self, clock: u64, peer: &str) -> Written {
+        self.line(clock, "linked", &format!(",\"peer\":\"{peer}\""))
+    }
+
+    fn said(self, clock: u64, message: &str, peer: &str) -> Written {
+        self.line(clock, "sent", &format!(",\"message\":\"{message}\",\"peer\":\"{peer}\""))
+    }
+
+    fn heard(self, clock: u64, message: &str, peer: &str, stamp: u64) -> Written {
+        self.line(clock, "received", &format!(",\"message\":\"{message}\",\"peer\":\"{peer}\",\"stamp\":{stamp}"))
+    }
+
+    fn dropped(self, clock: u64) -> Written {
+        self.line(clock, "dropped", ",\"count\":3")
+    }
+
+    fn stopped(self, clock: u64) -> Written {
+        self.line(clock, "stopped", ",\"reason\":\"told to stop\"")
+    }
+
+    /// As if the line that was written last were not there, but had been.
+    fn without(mut self) -> Written {
+        let kept = self.text.trim_end().rfind('\n').map_or(0, |end| end + 1);
+        self.text.truncate(kept);
+        self
+    }
+}
+
+fn logs<'a>(texts: &[(&str, &'a [u8])]) -> Vec<NamedLog<&'a [u8]>> {
+    texts.iter().map(|(name, text)| NamedLog { name: (*name).to_owned(), source: *text }).collect()
+}
+
+fn told(east: &Written, west: &Written, as_they_are: bool) -> (Vec<String>, Verdict) {
+    let logs = logs(&[("east.jsonl", east.text.as_bytes()), ("west.jsonl", west.text.as_bytes())]);
+    let mut out = Vec::new();
+    let verdict = tell(&logs, as_they_are, &mut out).unwrap();
+    (String::from_utf8(out).unwrap().lines().map(str::to_owned).collect(), verdict)
+}
+
+/// What is wrong with the order of two logs, and how many of the messages that were heard could be judged and could not.
+fn wrong(east: &Written, west: &Written) -> (Vec<String>, u64, u64) {
+    let (_, Verdict { differences, judged, unjudged, .. }) = told(east, west, false);
+    assert_eq!(differences.is_empty(), differences.told().next().is_none());
+    (differences.told().collect(), judged, unjudged)
+}
+
+fn refusal(text: &[u8]) -> String {
+    let mut out = Vec::new();
+    let error = tell(&logs(&[("east.jsonl", text)]), false, &mut out).unwrap_err();
+    assert!(out.is_empty(), "nothing is told of what is no log");
+    format!("{error:#}")
+}
+
+/// West asks, east answers, and both part.
+fn east() -> Written {
+    let log = Written::by(EAST).started().heard(1, "hello", WEST, 0).linked(1, WEST).said(2, "hello", WEST);
+    log.heard(45, "peers wanted", WEST, 44).said(46, "peers", WEST)
+}
+
+fn west() -> Written {
+    let log = Written::by(WEST).started().said(1, "hello", EAST).heard(3, "hello", EAST, 2).linked(3, EAST);
+    log.said(44, "peers wanted", EAST).heard(47, "peers", EAST, 46)
+}
+
+#[test]
+fn lines_are_told_in_words_by_clock_then_by_address_then_by_number() {
+    let (east, west) =
+        (east().stopped(46), west().line(47, "unlinked", &format!(",\"peer\":\"{EAST}\",\"reason\":\"it left\\n\"")));
+    let (lines, verdict) = told(&east, &west, false);
+    assert_eq!(
+        lines,
+        [
+            "0 127.0.0.1:9001 started",
+            "0 127.0.0.1:9002 started",
+            "1 127.0.0.1:9001 heard hello from 127.0.0.1:9002",
+            "1 127.0.0.1:9001 linked with 127.0.0.1:9002",
+            "1 127.0.0.1:9002 said hello to 127.0.0.1:9001",
+            "2 127.0.0.1:9001 said hello to 127.0.0.1:9002",
+            "3 127.0.0.1:9002 heard hello from 127.0.0.1:9001",
+            "3 127.0.0.1:9002 linked with 127.0.0.1:9001",
+            "44 127.0.0.1:9002 said peers wanted to 127.0.0.1:9001",
+            "45 127.0.0.1:9001 heard peers wanted from 127.0.0.1:9002",
+            "46 127.0.0.1:9001 said peers to 127.0.0.1:9002",
+            "46 127.0.0.1:9001 stopped: told to stop",
+            "47 127.0.0.1:9002 heard peers from 127.0.0.1:9001",
+            "47 127.0.0.1:9002 unlinked from 127.0.0.1:9001: it left\\n",
+        ]
+    );
+    assert!(verdict.differences.is_empty());
+    // Hellos are said before anybody is known.
+    assert_eq!((verdict.lines, verdict.servents, verdict.judged, verdict.unjudged), (14, 2, 2, 0));
+}
+
+#[test]
+fn a_member_a_question_and_what_was_dropped_are_told_in_words() {
+    let peer = format!(",\"peer\":\"{SOUTH}\"");
+    let log = Written::by(EAST)
+        .started()
+        .line(5, "member", &format!("{peer},\"was\":\"online\",\"now\":\"failed\",\"why\":\"it refused\""))
+        .line(6, "member", &format!("{peer},\"now\":\"online\",\"why\":\"heard of\""))
+        .line(7, "member", &format!("{peer},\"was\":\"left\",\"now\":null,\"why\":\"it is long ago\""))
+        .line(8, "asked", &format!("{peer},\"message\":\"? coffee\\u001b[2J\""))
+        .dropped(9);
+    assert_eq!(
+        told(&log, &Written::by(WEST), false).0[1..],
+        [
+            "5 127.0.0.1:9001 noted that 127.0.0.1:9003 is failed, was online: it refused",
+            "6 127.0.0.1:9001 noted that 127.0.0.1:9003 is online: heard of",
+            "7 127.0.0.1:9001 noted that 127.0.0.1:9003 is forgotten, was left: it is long ago",
+            "8 127.0.0.1:9001 was asked by 127.0.0.1:9003: ? coffee\\x1b[2J",
+            "9 127.0.0.1:9001 wrote less than happened: 3 lines were dropped",
+        ]
+    );
+}
+
+#[test]
+fn the_lines_as_they_are_come_in_the_same_order() {
+    let (east, west) = (east(), west());
+    let (lines, _) = told(&east, &west, true);
+    let mut sorted: Vec<&str> = east.text.lines().chain(west.text.lines()).collect();
+    sorted.sort_by_key(|line| {
+        let line = EventLine::parse(line.as_bytes()).unwrap();
+        (line.clock, line.servent, line.n)
+    });
+    assert_eq!(lines, sorted);
+}
+
+#[test]
+fn it_does_not_matter_in_which_order_logs_are_named_nor_how_often_they_begin_anew() {
+    let east = east().stopped(50).anew().started().heard(46, "peers", WEST, 0).stopped(47);
+    let (one, _) = told(&east, &west(), false);
+    let (other, _) = told(&west(), &east, false);
+    assert_eq!(one, other);
+    let clocks: Vec<u64> = one.iter().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(clocks.is_sorted() && clocks.len() == 16, "{clocks:?}");
+}
+
+#[test]
+fn what_is_heard_before_it_was_said_is_named_with_both_lines() {
+    for clock in [44, 46] {
+        let west = Written::by(WEST).started().linked(3, EAST).said(46, "peers wanted", EAST);
+        let (east, n) = (Written::by(EAST).started().heard(clock, "peers wanted", WEST, 46), 2);
+        let (wrong, judged, _) = wrong(&east, &west);
+        let said = format!("heard peers wanted from {WEST} (stamp 46) before it was said (west.jsonl:3)");
+        assert_eq!((wrong, judged), (vec![format!("east.jsonl:{n}: {said}")], 1), "{clock}");
+    }
+    // The same where the address of who heard it comes after that of who said it.
+    let east = Written::by(EAST).started().linked(3, WEST).said(46, "peers wanted", WEST);
+    let west = Written::by(WEST).started().heard(46, "peers wanted", EAST, 46);
+    let (wrong, ..) = wrong(&east, &west);
+    let said = format!("heard peers wanted from {EAST} (stamp 46) before it was said (east.jsonl:3)");
+    assert_eq!(wrong, [format!("west.jsonl:2: {said}")]);
+}
+
+#[test]
+fn what_is_heard_too_early_and_never_said_is_named_too() {
+    let east = Written::by(EAST).started().heard(40, "peers wanted", WEST, 44);
+    let (wrong, ..) = wrong(&east, &west().stopped(47));
+    let early = format!("east.jsonl:2: heard peers wanted from {WEST} (stamp 44) before it was said (west.jsonl:5)");
+    // What west heard at its end east may have had no time to write.
+    assert_eq!(wrong, [early]);
+    let east = Written::by(EAST).started().heard(40, "peers wanted", WEST, 45);
+    let (wrong, ..) = tests::wrong(&east, &west());
+    assert_eq!(wrong, [format!("east.jsonl:2: heard peers wanted from {WEST} (stamp 45) before it was said")]);
+}
+
+#[test]
+fn what_is_heard_and_was_not_said_is_named() {
+    let heard = |message, stamp| Written::by(EAST).started().heard(60, message, WEST, stamp);
+    let west = west().stopped(50);
+    let verdict = |east: &Written| wrong(east, &west).0;
+    assert!(verdict(&heard("peers wanted", 44)).is_empty());
+    for (message, stamp) in [("peers wanted", 43), ("peers", 44), ("peers wanted", 47), ("peers wanted", 59)] {
+        let said =
+            format!("east.jsonl:2: heard {message} from {WEST} (stamp {stamp}), whose log does not say it was said");
+        assert_eq!(verdict(&heard(message, stamp)), [format!("{said} (it has come to west.jsonl:7)")]);
+    }
+    // Said once is heard once.
+    let twice = heard("peers wanted", 44).heard(61, "peers wanted", WEST, 44);
+    assert!(verdict(&twice)[0].starts_with("east.jsonl:3: heard peers wanted from"), "{:?}", verdict(&twice));
+    // To somebody else is not to this one.
+    let west = Written::by(WEST).started().linked(3, EAST).said(44, "peers", SOUTH).stopped(50);
+    assert_eq!(wrong(&heard("peers", 44), &west).0.len(), 1);
+}
+
+#[test]
+fn a_line_that_was_taken_out_is_missed() {
+    let west = Written::by(WEST).started().linked(3, EAST).said(44, "peers wanted", EAST).without().stopped(50);
+    let (wrong, ..) = wrong(&east(), &west);
+    assert_eq!(
+        wrong,
+        [
+            format!(
+                "west.jsonl:3: line 4 of {WEST} comes after its line 2 (west.jsonl:2): \
+                 lines are missing, and none says that any were dropped"
+            ),
+            format!(
+                "east.jsonl:5: heard peers wanted from {WEST} (stamp 44), whose log does not say it was said \
+                 (it has come to west.jsonl:2)"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_judged_of_what_was_dropped() {
+    let west = |dropped: u64| Written::by(WEST).started().linked(3, EAST).linked(40, EAST).dropped(dropped).stopped(90);
+    assert_eq!(wrong(&east(), &west(44)), (vec![], 0, 1));
+    assert_eq!(wrong(&east(), &west(50)), (vec![], 0, 1));
+    assert_eq!(wrong(&east(), &west(43)).0.len(), 1, "it was dropped before that");
+    let later = Written::by(WEST).started().linked(3, EAST).linked(45, EAST).dropped(50).stopped(90);
+    assert_eq!(wrong(&east(), &later).0.len(), 1, "it was dropped after that");
+    // Nor what who heard it may have dropped before.
+    let east = Written::by(EAST).started().dropped(45).heard(45, "peers wanted", WEST, 46);
+    assert_eq!(wrong(&east, &Written::by(WEST).started().linked(2, EAST).stopped(50)), (vec![], 0, 1));
+}
+
+#[test]
+fn nothing_is_judged_of_what_came_before_a_log_was_begun_anew() {
+    let begun_anew = |clock| {
+        let mut log = Written::by(WEST);
+        log.n = 1_000;
+        log.linked(clock, EAST).stopped(90)
+    };
+    assert_eq!(wrong(&east(), &begun_anew(44)), (vec![], 0, 1));
+    assert_eq!(wrong(&east(), &begun_anew(60)), (vec![], 0, 1));
+    // Who is called by name later was known by it before: it is only not judged of what came first.
+    assert_eq!(wrong(&east().heard(91, "query", WEST, 70), &begun_anew(44)).0.len(), 1);
+}
+
+#[test]
+fn a_servent_that_was_killed_may_have_said_what_it_did_not_write() {
+    let heard = |stamp| Written::by(EAST).started().heard(90, "peers", WEST, stamp);
+    let west = Written::by(WEST).started().linked(3, EAST).said(44, "peers wanted", EAST);
+    for (stamp, differences) in [(20, 1), (44, 0), (60, 0)] {
+        assert_eq!(wrong(&heard(stamp), &west).0.len(), differences, "{stamp}");
+    }
+}
+
+#[test]
+fn whoever_is_started_anew_is_another_and_its_clock_begins_anew() {
+    let west = west().stopped(50).anew().started().linked(2, EAST).said(9, "peers wanted", EAST).stopped(20);
+    let east = east().heard(47, "peers wanted", WEST, 9);
+    assert_eq!(wrong(&east, &west), (vec![], 3, 0));
+    assert_eq!(wrong(&east.heard(48, "peers wanted", WEST, 12), &west).0.len(), 1);
+}
+
+#[test]
+fn whom_nobody_calls_by_its_name_is_not_judged() {
+    // Behind a NAT west goes by an address of its own.
+    let west = Written::by(WEST).started().linked(3, SOUTH).said(44, "peers wanted", SOUTH).stopped(50);
+    assert_eq!(wrong(&east(), &west), (vec![], 0, 1));
+    // Last words to whoever has not said who it is.
+    let west = Written::by(WEST).started().linked(3, EAST).said(44, "goodbye", "127.0.0.1:40022").stopped(50);
+    let east = Written::by(EAST).started().heard(45, "goodbye", WEST, 44);
+    assert_eq!(wrong(&east, &west), (vec![], 1, 0));
+    assert_eq!(wrong(&east.heard(46, "goodbye", WEST, 44), &west).0.len(), 1);
+}
+
+#[test]
+fn a_clock_that_falls_is_named_with_both_lines() {
+    let west = Written::by(WEST).started().linked(50, EAST).linked(44, SOUTH);
+    assert_eq!(
+        wrong(&Written::by(EAST), &west).0,
+        [format!("west.jsonl:3: the clock of {WEST} falls from 50 (west.jsonl:2) to 44")]
+    );
+    let (lines, _) = told(&Written::by(EAST), &west, false);
+    assert!(lines[1].starts_with("44 ") && lines[2].starts_with("50 "), "they are sorted all the same: {lines:?}");
+}
+
+#[test]
+fn a_log_that_is_there_twice_is_none() {
+    let (wrong, ..) = wrong(&east(), &east());
+    let twice = "(east.jsonl:6): lines come twice, or in another order than they were written in";
+    assert_eq!(wrong[1], format!("west.jsonl:1: line 1 of {EAST} comes after its line 6 {twice}"));
+}
+
+#[test]
+fn the_first_hundred_are_told_and_the_others_counted() {
+    let mut east = Written::by(EAST).started();
+    for clock in 0..DIFFERENCES_TOLD_MAX as u64 + 7 {
+        east = east.heard(60 + clock, "peers", WEST, 44);
+    }
+    let (wrong, judged, _) = wrong(&east, &west().stopped(50));
+    assert_eq!((wrong.len(), judged), (DIFFERENCES_TOLD_MAX + 1, DIFFERENCES_TOLD_MAX as u64 + 7));
+    assert_eq!(wrong.last().unwrap(), "and 7 more of the kind");
+    let mut east = Written::by(EAST).started();
+    for _ in 0..DIFFERENCES_TOLD_MAX + 7 {
+        east = east.heard(40, "peers", WEST, 44);
+    }
+    assert_eq!(tests::wrong(&east, &west().stopped(50)).0.last().unwrap(), "and 7 more of the kind");
+}
+
+#[test]
+fn what_is_no_line_is_refused_by_its_place() {
+    let log = east();
+    for (bad, expected) in [
+        (&b"nonsense"[..], "east.jsonl:7: it is no event: expected ident, at column 2"),
+        (b"{}", "east.jsonl:7: it is no event: missing field `clock`"),
+        (b"caf\xe9", "east.jsonl:7: it is not UTF-8"),
+        (b"\x1b[2J", "east.jsonl:7: it is no event: expected value"),
+    ] {
+        let text = [log.text.as_bytes(), bad, b"\n"].concat();
+        assert!(refusal(&text).starts_with(expected), "{}", refusal(&text));
+        let text = [&text, log.text.as_bytes()].concat();
+        // It may be what was left of one that was killed: then the next one was started.
+        let twice = [log.text.as_bytes(), bad, b"\n", bad, b"\n", log.text.as_bytes()].concat();
+        assert!(refusal(&twice).starts_with(expected), "{}", refusal(&twice));
+        let mut out = Vec::new();
+        assert!(tell(&logs(&[("east.jsonl", &text)]), false, &mut out).is_ok());
+    }
+    let whole = String::from_utf8(log.text.into_bytes()).unwrap();
+    for (field, instead, expected) in [
+        ("\"clock\":0", "\"clock\":-1", "it is no event: invalid value: integer `-1`"),
+        (EAST, "localhost:9001", "it is no event: invalid socket address syntax"),
+        ("0000000000000007", "7", "its id is not 16 hexadecimal digits"),
+        ("0000000000000007", "+000000000000007", "its id is not 16 hexadecimal digits"),
+        ("\"n\":1,", "\"n\":0,", "its n is 0, where lines are numbered from 1"),
+        ("\"started\"", "\"begun\\u001b\"", "`begun\\x1b` is no event that is known"),
+        ("\"started\"", "\"linked\"", "it tells of `linked` and has no peer"),
+        ("\"started\"", "\"received\"", "it tells of `received` and has no peer"),
+        ("\"started\"", "\"stopped\"", "it tells of `stopped` and has no reason"),
+        ("\"started\"", "\"dropped\"", "it tells of `dropped` and has no count"),
+    ] {
+        let text = whole.replacen(field, instead, 1);
+        assert!(
+            refusal(text.as_bytes()).starts_with(&format!("east.jsonl:1: {expected}")),
+            "{}",
+            refusal(text.as_bytes())
+        );
+    }
+    let long = [b"x".repeat(LINE_BYTES_MAX * 2), b"\n".to_vec()].concat();
+    assert_eq!(refusal(&long), "east.jsonl:1: it is longer than 65536 bytes, and no line of such a log is");
+}
+
+#[test]
+fn what_has_no_end_yet_and_what_is_empty_is_no_fault() {
+    let mut cut = east();
+    cut.text.truncate(cut.text.len() - 9);
+    let (lines, verdict) = told(&cut, &Written::by(WEST), false);
+    assert_eq!((lines.len(), verdict.lines, verdict.servents), (5, 5, 1));
+    let (lines, verdict) = told(&Written::by(EAST), &Written::by(WEST), false);
+    assert!(lines.is_empty() && verdict.differences.is_empty());
+    let blank = Written { text: format!("\n{}\n\n", east().text), ..east() };
+    assert_eq!(told(&blank, &west(), false).0.len(), 12);
+}
+
+#[test]
+fn a_log_whose_clock_begins_anew_all_the_time_is_none() {
+    let mut log = Written::by(EAST);
+    for _ in 0..=RUNS_MAX {
+        log = log.anew().started();
+    }
+    let error = refusal(log.text.as_bytes());
+    assert!(error.starts_with("east.jsonl:4097: clocks have begun anew 4096 times: is each of these"), "{error}");
+}

@@ -1,0 +1,238 @@
+//! `topology events`, as a person, a script or a pipe meets it. Which orders can be true is told beside the code.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::{command, stderr, stdout};
+
+const EAST: &str = "127.0.0.1:9001";
+const WEST: &str = "127.0.0.1:9002";
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn line(servent: &str, n: u64, clock: u64, event: &str) -> String {
+    format!(
+        "{{\"clock\":{clock},\"servent\":\"{servent}\",\"id\":\"000000000000001f\",\"n\":{n},\"at_unix_ms\":9,\"event\":{event}}}\n"
+    )
+}
+
+fn started(servent: &str) -> String {
+    line(servent, 1, 0, "\"started\"")
+}
+
+fn linked(servent: &str, n: u64, clock: u64, peer: &str) -> String {
+    line(servent, n, clock, &format!("\"linked\",\"peer\":\"{peer}\""))
+}
+
+fn said(servent: &str, n: u64, clock: u64, peer: &str) -> String {
+    line(servent, n, clock, &format!("\"sent\",\"message\":\"peers\",\"peer\":\"{peer}\""))
+}
+
+fn heard(servent: &str, n: u64, clock: u64, peer: &str, stamp: u64) -> String {
+    line(servent, n, clock, &format!("\"received\",\"message\":\"peers\",\"peer\":\"{peer}\",\"stamp\":{stamp}"))
+}
+
+fn events(directory: &Path, words: &[&str]) -> Output {
+    command(&[&["events"], words].concat()).current_dir(directory).output().unwrap()
+}
+
+/// Two logs, in which west says what east hears at this clock.
+fn logs(heard_at: u64) -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let east = started(EAST) + &heard(EAST, 2, heard_at, WEST, 44);
+    let west = started(WEST) + &linked(WEST, 2, 41, EAST) + &said(WEST, 3, 44, EAST);
+    fs::write(directory.path().join("east.jsonl"), east).unwrap();
+    fs::write(directory.path().join("west.jsonl"), west).unwrap();
+    directory
+}
+
+#[test]
+fn an_order_that_can_be_true_is_told_and_fine() {
+    let directory = logs(45);
+    let output = events(directory.path(), &["east.jsonl", "west.jsonl"]);
+    assert_eq!(
+        stdout(&output),
+        "0 127.0.0.1:9001 started\n\
+         0 127.0.0.1:9002 started\n\
+         41 127.0.0.1:9002 linked with 127.0.0.1:9001\n\
+         44 127.0.0.1:9002 said peers to 127.0.0.1:9001\n\
+         45 127.0.0.1:9001 heard peers from 127.0.0.1:9002\n"
+    );
+    assert_eq!(
+        stderr(&output),
+        "topology: 5 lines of 2 servents in an order that can be true; judged 1 of 1 message heard\n"
+    );
+    assert_eq!(output.status.code(), Some(0));
+
+    let output = events(directory.path(), &["--json", "west.jsonl", "east.jsonl"]);
+    let [east, west] =
+        ["east", "west"].map(|name| fs::read_to_string(directory.path().join(format!("{name}.jsonl"))).unwrap());
+    let (east, west): (Vec<&str>, Vec<&str>) = (east.lines().collect(), west.lines().collect());
+    assert_eq!(stdout(&output).lines().collect::<Vec<_>>(), [east[0], west[0], west[1], west[2], east[1]]);
+}
+
+#[test]
+fn an_order_that_cannot_be_true_is_told_and_what_is_wrong_named() {
+    let directory = logs(43);
+    let output = events(directory.path(), &["east.jsonl", "west.jsonl"]);
+    assert_eq!(stdout(&output).lines().count(), 5);
+    assert_eq!(
+        stderr(&output),
+        "topology: east.jsonl:2: heard peers from 127.0.0.1:9002 (stamp 44) before it was said (west.jsonl:3)\n\
+         topology: 5 lines of 2 servents in an order that cannot be true; judged 1 of 1 message heard\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+    // One alone says nothing of the other.
+    assert_eq!(events(directory.path(), &["east.jsonl"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_a_log_was_before_it_was_begun_anew_is_read_too() {
+    let directory = logs(45);
+    let at = |name: &str| directory.path().join(name);
+    fs::rename(at("west.jsonl"), at("west.jsonl.1")).unwrap();
+    fs::write(at("west.jsonl"), heard(WEST, 4, 50, EAST, 49)).unwrap();
+    let output = events(directory.path(), &["west.jsonl", "east.jsonl"]);
+    assert_eq!((output.status.code(), stdout(&output).lines().count()), (Some(0), 6), "{}", stderr(&output));
+    assert_eq!(events(directory.path(), &["east.jsonl", "west.jsonl.1"]).status.code(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_in_words() {
+    let directory = logs(45);
+    fs::write(directory.path().join("notes"), "eggs\n").unwrap();
+    fs::write(directory.path().join("empty"), "").unwrap();
+    for (words, code, said) in [
+        (&["none.jsonl"][..], 1, "topology: cannot read none.jsonl: No such file or directory (os error 2)\n"),
+        (&["."], 1, "topology: cannot read .: it is not a regular file\n"),
+        (&["/dev/null"], 1, "topology: cannot read /dev/null: it is not a regular file\n"),
+        (&["east.jsonl", "notes"], 1, "topology: notes:1: it is no event: expected value, at column 1\n"),
+        (&["empty"], 0, "topology: 0 lines of 0 servents in an order that can be true; judged 0 of 0 messages heard\n"),
+        (&["--follow", "none.jsonl"], 1, "topology: cannot read none.jsonl: No such file or directory (os error 2)\n"),
+    ] {
+        let output = events(directory.path(), words);
+        assert_eq!((output.status.code(), stderr(&output).as_str(), stdout(&output).as_str()), (Some(code), said, ""));
+    }
+    for words in [&[][..], &["east.jsonl", "--all"]] {
+        assert_eq!(events(directory.path(), words).status.code(), Some(2), "{words:?}");
+    }
+}
+
+#[test]
+fn it_is_judged_though_nobody_reads_to_the_end() {
+    let directory = logs(45);
+    let mut east = started(EAST);
+    for n in 2..20_000 {
+        east += &linked(EAST, n, n, WEST);
+    }
+    east += &heard(EAST, 20_000, 20_000, WEST, 43);
+    fs::write(directory.path().join("east.jsonl"), east).unwrap();
+    let words = ["events", "east.jsonl", "west.jsonl"];
+    let mut child =
+        command(&words).current_dir(&directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    out.read_line(&mut first).unwrap();
+    assert_eq!(first, "0 127.0.0.1:9001 started\n");
+    drop(out);
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("topology: east.jsonl:20000: heard peers from"), "{said}");
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+/// Logs that are followed while they are written.
+struct Followed {
+    directory: TempDir,
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Followed {
+    /// Of these files, in each of which there is something already.
+    fn start(names: &[&str], options: &[&str]) -> Followed {
+        let directory = TempDir::new().unwrap();
+        for name in names {
+            fs::write(directory.path().join(name), started("127.0.0.1:9009")).unwrap();
+        }
+        let words = [&["events", "--follow"], options, names].concat();
+        let mut child =
+            command(&words).current_dir(&directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, format!("topology: following {}\n", names.join(" ")));
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let (sender, lines) = channel();
+        thread::spawn(move || out.try_for_each(|line| sender.send(line)));
+        Followed { directory, child, lines }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn open(&self, name: &str) -> File {
+        OpenOptions::new().append(true).create(true).open(self.at(name)).unwrap()
+    }
+
+    #[track_caller]
+    fn expect(&self, lines: &[&str]) {
+        for line in lines {
+            assert_eq!(self.lines.recv_timeout(PATIENCE).as_deref(), Ok(*line));
+        }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn new_lines_are_told_as_they_come_merged_by_clock() {
+    let followed = Followed::start(&["east", "west"], &[]);
+    let (mut east, mut west) = (followed.open("east"), followed.open("west"));
+    // Both have grown when it looks again, however busy this machine is.
+    let pid = Pid::from_child(&followed.child);
+    kill_process(pid, Signal::STOP).unwrap();
+    let later = said(WEST, 2, 44, EAST) + &linked(WEST, 3, 46, EAST) + "half of a li";
+    west.write_all(later.as_bytes()).unwrap();
+    east.write_all((heard(EAST, 2, 45, WEST, 44) + &linked(EAST, 3, 47, WEST)).as_bytes()).unwrap();
+    kill_process(pid, Signal::CONT).unwrap();
+    followed.expect(&[
+        "44 127.0.0.1:9002 said peers to 127.0.0.1:9001",
+        "45 127.0.0.1:9001 heard peers from 127.0.0.1:9002",
+        "46 127.0.0.1:9002 linked with 127.0.0.1:9001",
+        "47 127.0.0.1:9001 linked with 127.0.0.1:9002",
+    ]);
+    // One that is quiet keeps the other from nothing; what was half is whole now, and none all the same.
+    west.write_all(format!("ne\n{}", said(WEST, 4, 48, EAST)).as_bytes()).unwrap();
+    followed.expect(&["48 127.0.0.1:9002 said peers to 127.0.0.1:9001"]);
+}
+
+#[test]
+fn a_log_that_is_begun_anew_or_emptied_is_followed_on() {
+    let followed = Followed::start(&["east"], &["--json"]);
+    let mut east = followed.open("east");
+    let lines: Vec<String> = (1..=6).map(|n| linked(EAST, n, n, WEST)).collect();
+    east.write_all(lines[0].as_bytes()).unwrap();
+    fs::rename(followed.at("east"), followed.at("east.1")).unwrap();
+    east.write_all(lines[1].as_bytes()).unwrap();
+    followed.expect(&[lines[0].trim_end(), lines[1].trim_end()]);
+    followed.open("east").write_all((lines[2].clone() + &lines[3]).as_bytes()).unwrap();
+    followed.expect(&[lines[2].trim_end(), lines[3].trim_end()]);
+    fs::write(followed.at("east"), &lines[4]).unwrap();
+    followed.expect(&[lines[4].trim_end()]);
+    followed.open("east").write_all(lines[5].as_bytes()).unwrap();
+    followed.expect(&[lines[5].trim_end()]);
+}
