@@ -268,7 +268,7 @@ impl Links {
         if id == Some(own_id) {
             if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
                 log::warn!("neighbor {} is this servent itself: it will not be dialled again", target.name());
-                target.state = TargetState::Myself;
+                target.set_state(TargetState::Myself);
                 self.say_when_complete();
             }
             return Greeting::Refused(Goodbye::Myself);
@@ -282,7 +282,7 @@ impl Links {
             && !keeps_second(own_id, id, older_dialled_here, dialled_here)
         {
             if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
-                target.on_linked(older);
+                target.set_state(TargetState::Linked(older));
                 self.say_when_complete();
             }
             return Greeting::Refused(Goodbye::Duplicate);
@@ -302,7 +302,7 @@ impl Links {
         self.add(NeighborLink::new(link, hello, advertised, is_same_host, dialled_here));
         log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
-            target.on_linked(link);
+            target.set_state(TargetState::Linked(link));
             self.say_when_complete();
         }
         // Two links dialled by the same side are that side's to sort out, so the acceptor lets both stand.
@@ -318,8 +318,8 @@ impl Links {
         let speaker = self.remove(link, reason);
         for index in 0..self.targets.len() {
             let Some(target) = self.targets.get_mut(index) else { continue };
-            match target.state {
-                TargetState::Linked { link: linked, .. } if linked == link => {
+            match target.state() {
+                TargetState::Linked(linked) if linked == link => {
                     target.dial_later(now, another(random, index));
                     self.next_dial = self.next_dial.min(target.due().unwrap_or(Time::NEVER));
                 }
@@ -581,7 +581,7 @@ impl Links {
     /// does not count until then: it may be any other that goes by the same address, and until our own dial has shown
     /// which of the two links stays, a query may be offered over both.
     fn say_when_complete(&self) {
-        let is_kept = |target: &Target| matches!(target.state, TargetState::Linked { .. } | TargetState::Myself);
+        let is_kept = |target: &Target| matches!(target.state(), TargetState::Linked(_) | TargetState::Myself);
         if self.targets.iter().all(is_kept) {
             log::info!("linked with every neighbor it was told");
         }
@@ -589,16 +589,14 @@ impl Links {
 
     fn set_target(&mut self, target: usize, state: TargetState) {
         if let Some(target) = self.targets.get_mut(target) {
-            target.state = state;
+            target.set_state(state);
         }
     }
 
     fn move_targets(&mut self, from: LinkId, to: LinkId) {
         for target in &mut self.targets {
-            if let TargetState::Linked { link, .. } = &mut target.state
-                && *link == from
-            {
-                *link = to;
+            if target.state() == TargetState::Linked(from) {
+                target.set_state(TargetState::Linked(to));
             }
         }
     }

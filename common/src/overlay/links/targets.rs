@@ -5,7 +5,6 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use super::neighbors::beats;
 use crate::address::Neighbor;
 use crate::dialect::Dialect;
 use crate::disk::Job;
@@ -14,15 +13,17 @@ use crate::link::LinkId;
 use crate::overlay::doors::{Dial, Outbox};
 use crate::time::Time;
 
-/// A neighbor to be kept.
+/// A neighbor to be kept. Kept small: one process may simulate a million servents.
 #[derive(Debug)]
 pub(super) struct Target {
-    pub(super) state: TargetState,
+    /// The link, or the moment in nanoseconds, of those stages that have one.
+    link_or_due: u64,
     /// What there is to know beyond one IPv4 address whose name it is itself, and the native dialect.
     other: Option<Box<NamedNeighbor>>,
     plain: SocketAddrV4,
-    /// Dials that failed and links that fell at once, since one last stood a while.
-    failures: u16,
+    stage: TargetStage,
+    /// Rounds of dials that failed and links that fell at once, as far as no beat of a link that stands has taken them back.
+    failures: u8,
 }
 
 #[derive(Debug)]
@@ -36,6 +37,8 @@ struct NamedNeighbor {
     is_asked: bool,
     /// Whether it was found to stand for nothing when that was last asked.
     is_lost: bool,
+    /// Which of its addresses is dialled next, as far as they go: each has its turn in a round.
+    turn: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,18 +50,26 @@ pub(super) enum TargetState {
     Dialling,
     /// Connected, not yet greeted.
     Greeting(LinkId),
-    /// Linked, by our dial or by theirs, for so many beats.
-    Linked {
-        link: LinkId,
-        beats: u8,
-    },
+    /// Linked, by our dial or by theirs.
+    Linked(LinkId),
     /// It is this servent itself.
     Myself,
 }
 
-/// Where the count of failures goes on when there is no higher number: still at the longest pause, and still counting,
-/// so that every address of a name keeps having its turn.
-const FAILURES_AGAIN: u16 = 1 << 15;
+/// The same without what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TargetStage {
+    Lost,
+    LookingUp,
+    Dialling,
+    Greeting,
+    Linked,
+    Myself,
+}
+
+/// As many count: then the pause is the longest. A link that stands takes one of them back with every beat.
+const FAILURES_MAX: u8 = 7;
+const _: () = assert!(REDIAL_PAUSE_MIN.as_millis() << FAILURES_MAX >= REDIAL_PAUSE_MAX.as_millis());
 
 impl Target {
     pub(super) fn new(neighbor: &Neighbor) -> Target {
@@ -67,11 +78,36 @@ impl Target {
             [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
             addresses => {
                 let (neighbor, is_looked_up) = (neighbor.clone(), addresses.is_empty());
-                let other = NamedNeighbor { neighbor, dialled_at: None, is_looked_up, is_asked: false, is_lost: false };
+                let other = NamedNeighbor { neighbor, dialled_at: None, is_looked_up, is_asked: false, is_lost: false, turn: 0 };
                 (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(other)))
             }
         };
-        Target { state: TargetState::Lost(Time::START), other, plain, failures: 0 }
+        let mut target = Target { link_or_due: 0, other, plain, stage: TargetStage::Lost, failures: 0 };
+        target.set_state(TargetState::Lost(Time::START));
+        target
+    }
+
+    pub(super) fn state(&self) -> TargetState {
+        let (link, due) = (LinkId(self.link_or_due), Time::after_start(Duration::from_nanos(self.link_or_due)));
+        match self.stage {
+            TargetStage::Lost => TargetState::Lost(due),
+            TargetStage::LookingUp => TargetState::LookingUp(due),
+            TargetStage::Dialling => TargetState::Dialling,
+            TargetStage::Greeting => TargetState::Greeting(link),
+            TargetStage::Linked => TargetState::Linked(link),
+            TargetStage::Myself => TargetState::Myself,
+        }
+    }
+
+    pub(super) fn set_state(&mut self, state: TargetState) {
+        (self.stage, self.link_or_due) = match state {
+            TargetState::Lost(due) => (TargetStage::Lost, due.nanoseconds()),
+            TargetState::LookingUp(due) => (TargetStage::LookingUp, due.nanoseconds()),
+            TargetState::Dialling => (TargetStage::Dialling, 0),
+            TargetState::Greeting(link) => (TargetStage::Greeting, link.0),
+            TargetState::Linked(link) => (TargetStage::Linked, link.0),
+            TargetState::Myself => (TargetStage::Myself, 0),
+        };
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -87,11 +123,6 @@ impl Target {
         self.other.as_ref().map_or_else(|| self.plain.to_string(), |other| other.neighbor.to_string())
     }
 
-    /// How many addresses its name stands for.
-    fn addresses_count(&self) -> usize {
-        self.other.as_ref().map_or(1, |other| other.neighbor.addresses.len())
-    }
-
     /// Where it was dialled last.
     pub(super) fn dialled_at(&self) -> Option<SocketAddr> {
         self.other.as_deref().map_or(Some(self.plain.into()), |other| other.dialled_at)
@@ -103,34 +134,26 @@ impl Target {
             None => Some(self.plain.into()),
             Some(other) => {
                 let addresses = &other.neighbor.addresses;
-                addresses.get(usize::from(self.failures) % addresses.len().max(1)).copied()
+                addresses.get(other.turn % addresses.len().max(1)).copied()
             }
         }
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.failures > 0
+        self.failures > 0 || self.other.as_deref().is_some_and(|other| other.turn > 0)
     }
 
-    pub(super) fn on_linked(&mut self, link: LinkId) {
-        self.state = TargetState::Linked { link, beats: 0 };
-    }
-
-    /// Counts a beat of the link that stands, if one does.
+    /// Counts a beat of the link that stands, if one does. A link that falls as soon as it stands is one more failure:
+    /// else both ends would greet each other in a circle.
     pub(super) fn on_beat(&mut self) {
-        if let TargetState::Linked { beats: stood, .. } = &mut self.state {
-            *stood = stood.saturating_add(1);
-            // A link that falls as soon as it stands is one more failure: else both ends would greet each other in a
-            // circle.
-            if u64::from(*stood) == beats(REDIAL_PAUSE_MAX) {
-                self.failures = 0;
-            }
+        if self.stage == TargetStage::Linked {
+            self.failures = self.failures.saturating_sub(1);
         }
     }
 
     /// When it is to be dialled, or to be waited for no longer.
     pub(super) fn due(&self) -> Option<Time> {
-        match self.state {
+        match self.state() {
             TargetState::Lost(due) | TargetState::LookingUp(due) => Some(due).filter(|due| *due != Time::NEVER),
             _ => None,
         }
@@ -145,10 +168,10 @@ impl Target {
         {
             out.disk(Job::LookUp { neighbor: index, name: other.neighbor.name.clone() });
             other.is_asked = true;
-            self.state = TargetState::LookingUp(now + LOOK_UP_WAIT_MAX);
+            self.set_state(TargetState::LookingUp(now + LOOK_UP_WAIT_MAX));
         } else if !self.dial(index, out) {
             // There is nothing to do before that is known.
-            self.state = TargetState::LookingUp(Time::NEVER);
+            self.set_state(TargetState::LookingUp(Time::NEVER));
         }
     }
 
@@ -156,7 +179,7 @@ impl Target {
     pub(super) fn on_looked_up(&mut self) -> Option<bool> {
         let other = self.other.as_deref_mut().filter(|other| other.is_asked)?;
         other.is_asked = false;
-        Some(matches!(self.state, TargetState::LookingUp(_)))
+        Some(self.stage == TargetStage::LookingUp)
     }
 
     /// Notes whether its name stands for anything, and says whether that is otherwise than before.
@@ -188,7 +211,7 @@ impl Target {
     pub(super) fn dial(&mut self, index: usize, out: &mut Outbox<'_>) -> bool {
         let address = self.address();
         if let Some(address) = address {
-            self.state = TargetState::Dialling;
+            self.set_state(TargetState::Dialling);
             let dialect = self.other.as_deref_mut().map_or(Dialect::OWN, |other| {
                 other.dialled_at = Some(address);
                 other.neighbor.dialect
@@ -198,19 +221,24 @@ impl Target {
         address.is_some()
     }
 
-    /// Has it dialled again after a pause that grows with every failure since a link to it last stood a while.
+    /// Has it dialled again after a pause that grows with every failure that no link to it has taken back.
     pub(super) fn dial_later(&mut self, now: Time, random: u64) {
+        self.set_state(TargetState::Lost(now + pause(self.failures, random)));
         // A name with several addresses gets a try at each before the pause grows.
-        let rounds = usize::from(self.failures) / self.addresses_count().max(1);
-        self.failures = self.failures.checked_add(1).unwrap_or(FAILURES_AGAIN);
-        self.state = TargetState::Lost(now + pause(rounds, random));
+        let is_round_over = self.other.as_deref_mut().is_none_or(|other| {
+            other.turn = (other.turn + 1) % other.neighbor.addresses.len().max(1);
+            other.turn == 0
+        });
+        if is_round_over {
+            self.failures = self.failures.saturating_add(1).min(FAILURES_MAX);
+        }
     }
 }
 
 /// A pause that doubles with every round and is cut by up to half at random, so that servents that lost each other
 /// together do not come back in step.
-fn pause(rounds: usize, random: u64) -> Duration {
-    let full = REDIAL_PAUSE_MIN.saturating_mul(1 << rounds.min(16)).min(REDIAL_PAUSE_MAX);
+fn pause(rounds: u8, random: u64) -> Duration {
+    let full = REDIAL_PAUSE_MIN.saturating_mul(1 << rounds).min(REDIAL_PAUSE_MAX);
     let cut = (random % 512) as u32;
     full - full * cut / 1024
 }
@@ -221,20 +249,58 @@ mod tests {
 
     #[test]
     fn a_target_is_no_larger_than_it_has_to_be() {
-        assert_eq!(size_of::<Target>(), 32);
+        assert_eq!(size_of::<Target>(), 24);
+    }
+
+    fn plain_target() -> Target {
+        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
+        Target::new(&Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native })
     }
 
     #[test]
-    fn counting_failures_never_ends_and_never_shortens_the_pause() {
-        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
-        let mut target =
-            Target::new(&Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native });
-        target.failures = u16::MAX - 1;
-        for _ in 0..4 {
-            target.dial_later(Time::START, 0);
-            assert_eq!(target.due(), Some(Time::START + REDIAL_PAUSE_MAX));
+    fn counting_failures_never_shortens_the_pause() {
+        let mut target = plain_target();
+        let pauses: Vec<Duration> = (0..300)
+            .map(|_| {
+                target.dial_later(Time::START, 0);
+                target.due().unwrap().since(Time::START)
+            })
+            .collect();
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        assert_eq!((pauses[0], pauses[299]), (REDIAL_PAUSE_MIN, REDIAL_PAUSE_MAX));
+    }
+
+    #[test]
+    fn each_address_of_a_name_has_its_turn_before_the_pause_grows() {
+        let addresses = [1, 2, 3].map(|host| SocketAddr::from(([10, 0, 0, host], 9000)));
+        let name = "north.example:9000".to_owned();
+        let mut target = Target::new(&Neighbor { name, addresses: addresses.to_vec(), dialect: Dialect::Native });
+        for round in 0..20 {
+            for address in addresses {
+                assert_eq!(target.address(), Some(address));
+                target.dial_later(Time::START, 0);
+                assert!(target.has_failed());
+                assert_eq!(target.due(), Some(Time::START + pause(round.min(FAILURES_MAX), 0)));
+            }
         }
-        assert_eq!(target.failures, FAILURES_AGAIN + 2);
+    }
+
+    #[test]
+    fn a_state_comes_out_as_it_went_in() {
+        let mut target = plain_target();
+        let due = Time::START + Duration::from_secs(7);
+        for state in [
+            TargetState::Lost(due),
+            TargetState::Lost(Time::NEVER),
+            TargetState::LookingUp(due),
+            TargetState::Dialling,
+            TargetState::Greeting(LinkId(u64::MAX)),
+            TargetState::Linked(LinkId(3)),
+            TargetState::Myself,
+        ] {
+            target.set_state(state);
+            assert_eq!(target.state(), state);
+        }
     }
 
     #[test]
@@ -262,25 +328,26 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_counts_until_a_link_has_stood_a_while() {
-        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
-        let neighbor = Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native };
-        let mut target = Target::new(&neighbor);
-        target.dial_later(Time::START, 0);
-        target.on_linked(LinkId(1));
-        for _ in 1..beats(REDIAL_PAUSE_MAX) {
-            target.on_beat();
-            assert!(target.has_failed());
+    fn each_failure_counts_until_a_link_has_stood_a_beat_for_it() {
+        let mut target = plain_target();
+        for _ in 0..3 * FAILURES_MAX {
+            target.dial_later(Time::START, 0);
         }
-        target.on_beat();
+        for _ in 0..FAILURES_MAX {
+            target.on_beat();
+        }
+        assert!(target.has_failed(), "no link stands");
+        target.set_state(TargetState::Linked(LinkId(1)));
+        for _ in 0..FAILURES_MAX {
+            assert!(target.has_failed());
+            target.on_beat();
+        }
         assert!(!target.has_failed());
     }
 
     #[test]
     fn only_what_failed_has_failed() {
-        let address = SocketAddr::from(([10, 0, 0, 1], 9000));
-        let neighbor = Neighbor { name: address.to_string(), addresses: vec![address], dialect: Dialect::Native };
-        let mut target = Target::new(&neighbor);
+        let mut target = plain_target();
         assert!(!target.has_failed());
         target.dial_later(Time::START, 0);
         assert!(target.has_failed());
