@@ -642,7 +642,7 @@ mod tests {
         somebody(|mut stream| {
             let advertised = stream.local_addr().unwrap();
             let hello = Message::Hello(Hello::new(Role::Servent { id: ServentId(7), advertised }));
-            let hello = Frame::at(Position::First, Dialect::Native, &hello).unwrap();
+            let hello = Frame::at(Position::First, Dialect::Native, 0, &hello).unwrap();
             stream.write_all(&[&PREFACE[..], hello.as_bytes()].concat()).unwrap();
             // It stays for as long as it is wanted.
             io::copy(&mut stream, &mut io::sink()).unwrap();

@@ -21,7 +21,7 @@ use crate::overlay::{self, Dial};
 use crate::query::Query;
 use crate::session::{self, FetchId, Report};
 use crate::time::Time;
-use crate::wire::{Accepts, EncodeError, Frame, WireError};
+use crate::wire::{Accepts, EncodeError, Frame, Position, WireError};
 
 use long_frames::LongFrames;
 pub use turns::MESSAGES_PER_VISIT;
@@ -57,7 +57,12 @@ pub trait Transport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// A message.
-    Message(Message),
+    Message {
+        /// What the speaker's clock showed; 0 from who has none.
+        stamp: u64,
+        /// What was said.
+        message: Message,
+    },
     /// Bytes that are no message, or a frame that was begun and not ended.
     Malformed(WireError),
     /// The connection is over, and not because the mind closed it.
@@ -69,7 +74,7 @@ impl Heard {
     #[must_use]
     pub fn for_servent(self, link: LinkId) -> overlay::Input {
         match self {
-            Heard::Message(message) => overlay::Input::Received { link, message },
+            Heard::Message { stamp, message } => overlay::Input::Received { link, stamp, message },
             Heard::Malformed(error) => overlay::Input::Malformed { link, error },
             Heard::Closed(reason) => overlay::Input::Closed { link, reason },
         }
@@ -79,7 +84,7 @@ impl Heard {
     #[must_use]
     pub fn for_client(self, link: LinkId) -> session::Input {
         match self {
-            Heard::Message(message) => session::Input::Received { link, message },
+            Heard::Message { message, .. } => session::Input::Received { link, message },
             Heard::Malformed(error) => session::Input::Malformed { link, error },
             Heard::Closed(reason) => session::Input::Closed { link, reason },
         }
@@ -438,7 +443,7 @@ impl Exchange {
         }
         let heard = next_of(&mut linked.link);
         match &heard {
-            Some(Heard::Message(_)) if linked.link.is_mid_frame() => return heard,
+            Some(Heard::Message { .. }) if linked.link.is_mid_frame() => return heard,
             Some(Heard::Malformed(_)) => {
                 self.turns.end(&mut linked.place);
                 return heard;
@@ -491,16 +496,23 @@ impl Exchange {
 
     // ---- what minds want ----
 
-    /// Does what a servent's mind wants of its links, and gives back what it wants beyond them.
-    pub fn perform(&mut self, now: Time, output: overlay::Output, transport: &mut impl Transport) -> Option<Outside> {
+    /// Does what a servent's mind wants of its links, and gives back what it wants beyond them. What it says is said under
+    /// the stamp of the time at which it wanted that ([`overlay::Overlay::stamp`]).
+    pub fn perform(
+        &mut self,
+        now: Time,
+        stamp: u64,
+        output: overlay::Output,
+        transport: &mut impl Transport,
+    ) -> Option<Outside> {
         match output {
             overlay::Output::Send { link, message } => {
                 // What else cannot be said was told to the transport.
-                if let Err(SendError::Crowded(_)) = self.send(now, link, &message, transport) {
+                if let Err(SendError::Crowded(_)) = self.say(now, stamp, link, &message, transport) {
                     return Some(Outside::NotBrought { link, message });
                 }
             }
-            overlay::Output::Flood { links, query } => self.flood(now, &links, query, transport),
+            overlay::Output::Flood { links, query } => self.flood(now, stamp, &links, query, transport),
             overlay::Output::Rest { link } => self.rest(now, link, transport),
             overlay::Output::Resume { link } => self.resume(now, link, transport),
             overlay::Output::Close { link } => self.close(now, link, transport),
@@ -531,8 +543,8 @@ impl Exchange {
         None
     }
 
-    /// Says something on a link. There is nobody to tell where no mind speaks on it any more; what cannot be said there
-    /// is dropped, and told; a link that takes no more is lost.
+    /// Says something on a link, as somebody without a clock. There is nobody to tell where no mind speaks on it any more;
+    /// what cannot be said there is dropped, and told; a link that takes no more is lost.
     pub fn send(
         &mut self,
         now: Time,
@@ -540,18 +552,29 @@ impl Exchange {
         message: &Message,
         transport: &mut impl Transport,
     ) -> Result<(), SendError> {
-        self.queue(now, link, message, |link| link.send(message), transport)
+        self.say(now, 0, link, message, transport)
+    }
+
+    fn say(
+        &mut self,
+        now: Time,
+        stamp: u64,
+        link: LinkId,
+        message: &Message,
+        transport: &mut impl Transport,
+    ) -> Result<(), SendError> {
+        self.queue(now, link, message, |link| link.say(stamp, message), transport)
     }
 
     /// Says the same on many links, encoded once in each dialect.
-    fn flood(&mut self, now: Time, links: &[LinkId], query: Arc<Query>, transport: &mut impl Transport) {
+    fn flood(&mut self, now: Time, stamp: u64, links: &[LinkId], query: Arc<Query>, transport: &mut impl Transport) {
         let message = Message::Query(query);
         let mut frames: Vec<(Dialect, Result<Frame, EncodeError>)> = Vec::new();
         for link in links {
             let Some(linked) = self.links.get(link) else { continue };
             let dialect = linked.link.dialect();
             if !frames.iter().any(|(encoded, _)| *encoded == dialect) {
-                frames.push((dialect, Frame::new(dialect, &message)));
+                frames.push((dialect, Frame::at(Position::Later, dialect, stamp, &message)));
             }
             let Some((_, frame)) = frames.iter().find(|(encoded, _)| *encoded == dialect) else { continue };
             let say = |link: &mut Link| link.send_frame(frame.as_ref().map_err(Clone::clone)?);
@@ -734,8 +757,8 @@ impl Exchange {
 
 /// The next thing that a link's bytes come to.
 fn next_of(link: &mut Link) -> Option<Heard> {
-    match link.next_message() {
-        Ok(message) => message.map(Heard::Message),
+    match link.next_stamped() {
+        Ok(stamped) => stamped.map(|(stamp, message)| Heard::Message { stamp, message }),
         Err(error) => Some(Heard::Malformed(error)),
     }
 }

@@ -35,7 +35,7 @@
 //!     for output in std::mem::take(&mut of_client) {
 //!         match output {
 //!             session::Output::Send { link, message } => {
-//!                 servent.handle(now, overlay::Input::Received { link, message }, &mut of_servent);
+//!                 servent.handle(now, overlay::Input::Received { link, stamp: 0, message }, &mut of_servent);
 //!             }
 //!             session::Output::Tell(Report::Ready) => {
 //!                 client.ask(now, Question::key("coffee")?, &mut of_client)?;
@@ -61,6 +61,7 @@
 #![cfg_attr(not(test), warn(clippy::string_slice))]
 
 pub mod address;
+mod clock;
 pub mod counted;
 pub mod dialect;
 pub mod disk;

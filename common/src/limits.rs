@@ -36,6 +36,14 @@ pub const TTL_MAX: u8 = 15;
 /// What the TTL of a query from others is cut down to, unless our own `--ttl` is larger.
 pub const TTL_FROM_OTHERS_MAX: u8 = 7;
 
+// ---- clocks ----
+
+/// How far one stamp moves a clock.
+pub const STAMP_STEP_MAX: u64 = 1 << 40;
+/// How fast stamps move a clock in the long run, beyond the first [`STAMP_STEP_MAX`]: a liar needs 136 years to bring one to
+/// its end, and no honest overlay has as many events.
+pub const STAMPS_PER_SECOND: u64 = 1 << 32;
+
 // ---- how much is held ----
 
 /// How far the number of a query may be ahead of the lowest that is still open at its contact. A contact that has one open for

@@ -12,7 +12,7 @@ use crate::limits::{
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
-use crate::wire::{self, Accepts, EncodeError, FirstBytes, Frame, JudgingEnd, Position, WireError};
+use crate::wire::{self, Accepts, EncodeError, FirstBytes, Frame, JudgingEnd, Position, ReadFrame, WireError};
 
 /// Names a link between the shell that owns its connection and the mind that speaks on it. A shell never reuses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,6 +175,11 @@ impl Link {
 
     /// The next whole message, or nothing while there is none. After an error there is nothing but that error.
     pub fn next_message(&mut self) -> Result<Option<Message>, WireError> {
+        Ok(self.next_stamped()?.map(|(_, message)| message))
+    }
+
+    /// The same with its stamp: what its speaker's clock showed, or 0.
+    pub fn next_stamped(&mut self) -> Result<Option<(u64, Message)>, WireError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
@@ -202,8 +207,13 @@ impl Link {
         self.received.len()
     }
 
-    /// Queues a message.
+    /// Queues a message of somebody without a clock.
     pub fn send(&mut self, message: &Message) -> Result<(), SendError> {
+        self.say(0, message)
+    }
+
+    /// Queues a message that is said when the speaker's clock shows this.
+    pub fn say(&mut self, stamp: u64, message: &Message) -> Result<(), SendError> {
         // Whoever has not said enough to tell may yet speak another dialect, and would not understand a word of ours.
         let takes_others = matches!(self.accepts, Accepts::AnyOf(dialects) if dialects != Dialects::OWN);
         let may_be_another = self.dialect.is_none() && (takes_others || !self.received.is_empty());
@@ -216,7 +226,7 @@ impl Link {
         if matches!(message, Message::Brought(_) | Message::Handed(_)) && self.unsent.len() > BROUGHT_UNSENT_BYTES_MAX {
             return Err(SendError::Crowded(BROUGHT_UNSENT_BYTES_MAX));
         }
-        self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), message)?)
+        self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), stamp, message)?)
     }
 
     /// Queues a message that is already encoded in this link's dialect. It must have been encoded for where it comes to
@@ -255,12 +265,12 @@ impl Link {
         self.unsent.take(count);
     }
 
-    fn read_message(&mut self) -> Result<Option<Message>, WireError> {
+    fn read_message(&mut self) -> Result<Option<(u64, Message)>, WireError> {
         let Some(dialect) = self.decide_dialect()? else { return Ok(None) };
         if std::mem::take(&mut self.owes_hello) {
             let hello = Hello::said_in(dialect, Role::Nameless);
             self.on_hello(&hello);
-            return Ok(Some(Message::Hello(hello)));
+            return Ok(Some((0, Message::Hello(hello))));
         }
         if !self.heard_preface {
             match wire::read_preface(dialect, self.received.as_slice())? {
@@ -274,18 +284,17 @@ impl Link {
             Purpose::Standing | Purpose::Answers => SERVENT_FRAME_BYTES_MAX,
             Purpose::Asking => FRAME_BYTES_MAX,
         };
-        while let Some((message, length)) =
+        while let Some(ReadFrame { message, stamp, bytes_count }) =
             wire::read_frame(dialect, position(self.heard_frame), self.received.as_slice(), frame_bytes_max)?
         {
-            self.received.take(length);
+            self.received.take(bytes_count);
             self.heard_frame = true;
             self.has_ended_frame = true;
-            if let Some(Message::Hello(hello)) = &message {
+            let Some(message) = message else { continue };
+            if let Message::Hello(hello) = &message {
                 self.on_hello(hello);
             }
-            if message.is_some() {
-                return Ok(message);
-            }
+            return Ok(Some((stamp, message)));
         }
         Ok(None)
     }

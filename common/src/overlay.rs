@@ -31,6 +31,7 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use crate::address::{join, split};
+use crate::clock::Clock;
 use crate::disk::{Job, JobDone};
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;
@@ -61,6 +62,7 @@ pub struct Overlay {
     ttl: u8,
     forward_once: bool,
     secret: Secret,
+    clock: Clock,
     store: Arc<Store>,
     rooms: Rooms,
 }
@@ -78,6 +80,7 @@ impl Overlay {
             forward_once: config.forward_once,
             // Where all have one secret, as in a test that draws none, each still goes by names of its own.
             secret: config.secret.salted(config.servent_id.0),
+            clock: Clock::default(),
             store,
             rooms: Rooms::new(config),
         }
@@ -85,7 +88,21 @@ impl Overlay {
 
     /// Takes one input and appends what is to be done about it. It cannot fail and never waits.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
-        let out = &mut Outbox::new(out);
+        let before = out.len();
+        self.on_input(now, input, &mut Outbox::new(out));
+        // All that is said at once is one event, whoever it is said to.
+        if out.iter().skip(before).any(Output::is_said) {
+            self.clock.tick();
+        }
+    }
+
+    /// What the clock shows: the stamp of all that was wanted said last.
+    #[must_use]
+    pub fn stamp(&self) -> u64 {
+        self.clock.stamp()
+    }
+
+    fn on_input(&mut self, now: Time, input: Input, out: &mut Outbox<'_>) {
         match input {
             Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
             Input::DialFailed { dial: Dial::Neighbor(target), reason, .. } => {
@@ -99,7 +116,10 @@ impl Overlay {
                     });
                 }
             }
-            Input::Received { link, message } => self.on_message(now, link, message, out),
+            Input::Received { link, stamp, message } => {
+                self.clock.hear(now, stamp);
+                self.on_message(now, link, message, out);
+            }
             Input::Malformed { link, error } => self.on_malformed(now, link, &error, out),
             Input::Closed { link, reason } => {
                 self.rooms.on_closed(now, link, Parting::ForNow, &reason, self.random(now), out);

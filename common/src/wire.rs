@@ -15,9 +15,9 @@ use crate::limits::SERVENT_FRAME_BYTES_MAX;
 use crate::message::Message;
 use crate::query::Query;
 
+use codec::Codec;
 pub(crate) use codec::FirstBytes;
-use codec::{Codec, ReadFrame};
-pub use codec::{EncodeError, Position, VERSION, WireError};
+pub use codec::{EncodeError, Position, ReadFrame, VERSION, WireError};
 pub use native::PREFACE;
 
 /// A message as the bytes of one whole frame, ready for any number of links of the same dialect.
@@ -33,16 +33,16 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Encodes a message that others were said before.
+    /// Encodes a message that others were said before, by somebody without a clock.
     pub fn new(dialect: Dialect, message: &Message) -> Result<Frame, EncodeError> {
-        Frame::at(Position::Later, dialect, message)
+        Frame::at(Position::Later, dialect, 0, message)
     }
 
-    /// Encodes a message to be said at a place in the order of its side.
-    pub fn at(position: Position, dialect: Dialect, message: &Message) -> Result<Frame, EncodeError> {
+    /// Encodes a message to be said at a place in the order of its side, when the speaker's clock shows this.
+    pub fn at(position: Position, dialect: Dialect, stamp: u64, message: &Message) -> Result<Frame, EncodeError> {
         let codec = codec_of(dialect);
         Ok(Frame {
-            bytes: codec.encode(position, message)?,
+            bytes: codec.encode(position, stamp, message)?,
             head_bytes: codec.head_bytes(),
             position: codec.is_stamped().then_some(position),
             needs: message.needs(),
@@ -176,11 +176,11 @@ pub(crate) fn can_say(dialect: Dialect, query: &Query, frame_bytes_max: usize) -
     // To be passed on it gets one hop more, and of a path that is text there are as many addresses as hops. One that is
     // offered again has them already, and no more.
     let passed_on = Query { hops: query.hops.saturating_add(1), ..query.clone() };
-    Frame::new(dialect, &Message::query(passed_on)).is_ok_and(|frame| frame.body_bytes_count() <= frame_bytes_max)
+    let longest = Frame::at(Position::Later, dialect, u64::MAX, &Message::query(passed_on));
+    longest.is_ok_and(|frame| frame.body_bytes_count() <= frame_bytes_max)
 }
 
-/// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while the
-/// frame is not whole.
+/// Finds the frame at the start of `bytes`; nothing while it is not whole.
 pub fn read_frame(
     dialect: Dialect,
     position: Position,

@@ -107,8 +107,8 @@ impl Peers {
     // ---- what is to be done ----
 
     /// Does what the mind wants of its links, and gives back what it wants beyond them.
-    pub(crate) fn perform(&mut self, now: Time, output: Output) -> Option<Outside> {
-        self.exchange.perform(now, output, &mut self.connections)
+    pub(crate) fn perform(&mut self, now: Time, stamp: u64, output: Output) -> Option<Outside> {
+        self.exchange.perform(now, stamp, output, &mut self.connections)
     }
 
     pub(crate) fn dial(&mut self, now: Time, dial: Dial, address: SocketAddr, dialect: Dialect, inputs: &mut Inputs) {

@@ -197,16 +197,16 @@ impl Server {
             let now = self.now();
             let Some(input) = self.inputs.pop_front().or_else(|| self.peers.next_heard(now)) else { return };
             self.overlay.handle(now, input, &mut self.outputs);
-            let mut outputs = std::mem::take(&mut self.outputs);
+            let (stamp, mut outputs) = (self.overlay.stamp(), std::mem::take(&mut self.outputs));
             for output in outputs.drain(..) {
-                self.perform(now, output);
+                self.perform(now, stamp, output);
             }
             self.outputs = outputs;
         }
     }
 
-    fn perform(&mut self, now: Time, output: Output) {
-        match self.peers.perform(now, output) {
+    fn perform(&mut self, now: Time, stamp: u64, output: Output) {
+        match self.peers.perform(now, stamp, output) {
             Some(Outside::Dial { dial, address, dialect }) => {
                 self.peers.dial(now, dial, address, dialect, &mut self.inputs);
             }

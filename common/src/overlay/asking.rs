@@ -373,7 +373,7 @@ mod tests {
     }
 
     fn hear(mind: &mut Overlay, link: LinkId, message: Message) -> Vec<Output> {
-        tell(mind, Input::Received { link, message })
+        tell(mind, Input::Received { link, stamp: 0, message })
     }
 
     /// Somebody comes, and says hello.

@@ -36,6 +36,8 @@ pub enum Input {
     Received {
         /// The link it came over.
         link: LinkId,
+        /// What the speaker's clock showed; 0 from who has none.
+        stamp: u64,
         /// What was said.
         message: Message,
     },
@@ -140,6 +142,13 @@ pub enum Output {
 /// Where the rooms put what they want done.
 #[derive(Debug)]
 pub(super) struct Outbox<'a>(&'a mut Vec<Output>);
+
+impl Output {
+    /// Whether it is to say something.
+    pub(super) fn is_said(&self) -> bool {
+        matches!(self, Output::Send { .. } | Output::Flood { .. })
+    }
+}
 
 impl<'a> Outbox<'a> {
     /// One that appends to these.

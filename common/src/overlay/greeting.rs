@@ -161,7 +161,7 @@ mod tests {
         }
 
         fn hear(&mut self, link: LinkId, message: Message) -> Vec<Output> {
-            self.tell(Input::Received { link, message })
+            self.tell(Input::Received { link, stamp: 0, message })
         }
 
         fn pass(&mut self, duration: Duration) -> Vec<Output> {
@@ -367,7 +367,7 @@ mod tests {
             assert_eq!(mind.hear(link, Message::Pong), []);
             assert_eq!(mind.events(), [(servent(3), CallEvent::Heard(Message::Pong))]);
             let input = match message {
-                Some(message) => Input::Received { link, message },
+                Some(message) => Input::Received { link, stamp: 0, message },
                 None => Input::Malformed { link, error: WireError::Unfinished },
             };
             assert_eq!(mind.tell(input), [Output::Close { link }], "{reason}");

@@ -72,11 +72,10 @@ pub(super) trait Codec {
     /// Whether every body but the first of each side begins with a stamp.
     fn is_stamped(&self) -> bool;
 
-    /// A message as a frame; of no bytes where the dialect says it by saying nothing.
-    fn encode(&self, position: Position, message: &Message) -> Result<Vec<u8>, EncodeError>;
+    /// A message as a frame, under this stamp where there are any; of no bytes where the dialect says it by saying nothing.
+    fn encode(&self, position: Position, stamp: u64, message: &Message) -> Result<Vec<u8>, EncodeError>;
 
-    /// Finds the frame at the start of `bytes`: the message, if it comes to one, and the bytes it took; nothing while
-    /// the frame is not whole.
+    /// Finds the frame at the start of `bytes`; nothing while it is not whole.
     fn read_frame(
         &self,
         position: Position,
@@ -88,8 +87,16 @@ pub(super) trait Codec {
     fn can_say(&self, query: &Query) -> bool;
 }
 
-/// The message a frame came to, if it came to one, and the bytes it took.
-pub(super) type ReadFrame = (Option<Message>, usize);
+/// A frame that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadFrame {
+    /// The message it came to, if it came to one.
+    pub message: Option<Message>,
+    /// The speaker's clock; 0 from who has none, and where nothing is stamped.
+    pub stamp: u64,
+    /// The bytes it took.
+    pub bytes_count: usize,
+}
 
 /// What the first bytes of a connection turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,10 +36,6 @@ const USUAL_BYTES: usize = 128;
 const CODEC: Configuration<BigEndian, Varint, Limit<FRAME_BYTES_MAX>> =
     bincode::config::standard().with_big_endian().with_limit::<FRAME_BYTES_MAX>();
 
-/// What stands before every message but the first of each side: a number, the speaker's clock one day. Nobody has one
-/// yet, so we say 0, and do not look at what others say.
-const STAMP: u64 = 0;
-
 /// What a query says in the place of the dialect its client hears answers in, where these go back. No dialect has it.
 const ANSWERED_BACK: u32 = 2;
 
@@ -181,13 +177,13 @@ impl Codec for Native {
         true
     }
 
-    fn encode(&self, position: Position, message: &Message) -> Result<Vec<u8>, EncodeError> {
+    fn encode(&self, position: Position, stamp: u64, message: &Message) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         bytes.extend_from_slice(&[0; LENGTH_BYTES]);
         let body = to_wire(message)?;
         match position {
             Position::First => bincode::encode_into_std_write(body, &mut bytes, CODEC),
-            Position::Later => bincode::encode_into_std_write((STAMP, body), &mut bytes, CODEC),
+            Position::Later => bincode::encode_into_std_write((stamp, body), &mut bytes, CODEC),
         }
         .map_err(|error| EncodeError::Unspeakable(error.to_string()))?;
         let length = bytes.len() - LENGTH_BYTES;
@@ -218,7 +214,8 @@ impl Codec for Native {
         let Some(body) = rest.get(..length) else {
             return Ok(None);
         };
-        Ok(Some((Some(decode(position, body)?), LENGTH_BYTES + length)))
+        let (stamp, message) = decode(position, body)?;
+        Ok(Some(ReadFrame { message: Some(message), stamp, bytes_count: LENGTH_BYTES + length }))
     }
 
     fn can_say(&self, _query: &Query) -> bool {
@@ -226,18 +223,20 @@ impl Codec for Native {
     }
 }
 
-fn decode(position: Position, body: &[u8]) -> Result<Message, WireError> {
+/// The stamp of a body, which is 0 where it has none, and its message.
+fn decode(position: Position, body: &[u8]) -> Result<(u64, Message), WireError> {
     let malformed = |what: String| WireError::Malformed(what);
     let decoded = match position {
-        Position::First => bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC),
-        Position::Later => bincode::borrow_decode_from_slice::<(u64, Body<'_>), _>(body, CODEC)
-            .map(|((_stamp, wire), consumed)| (wire, consumed)),
+        Position::First => {
+            bincode::borrow_decode_from_slice::<Body<'_>, _>(body, CODEC).map(|(wire, consumed)| ((0, wire), consumed))
+        }
+        Position::Later => bincode::borrow_decode_from_slice::<(u64, Body<'_>), _>(body, CODEC),
     };
-    let (wire, consumed) = decoded.map_err(|error| malformed(in_words(&error).to_owned()))?;
+    let ((stamp, wire), consumed) = decoded.map_err(|error| malformed(in_words(&error).to_owned()))?;
     if consumed != body.len() {
         return Err(malformed(format!("its message ends after {consumed} of {} bytes", body.len())));
     }
-    from_wire(wire).map_err(malformed)
+    Ok((stamp, from_wire(wire).map_err(malformed)?))
 }
 
 /// What is wrong, in the words of docs/PROTOCOL.md and not of the codec.

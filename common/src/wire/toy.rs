@@ -39,7 +39,7 @@ impl Codec for Toy {
         false
     }
 
-    fn encode(&self, _position: Position, message: &Message) -> Result<Vec<u8>, EncodeError> {
+    fn encode(&self, _position: Position, _stamp: u64, message: &Message) -> Result<Vec<u8>, EncodeError> {
         let line = match message {
             Message::Hello(Hello { role: Role::Servent { id, advertised }, .. }) => {
                 format!("toy? servent {} {advertised}", id.0)
@@ -89,7 +89,7 @@ impl Codec for Toy {
         };
         let line = String::from_utf8_lossy(&bytes[..length]);
         let message = read_line(&line).ok_or_else(|| WireError::Malformed(format!("`{line}` means nothing")))?;
-        Ok(Some((Some(message), length + 1)))
+        Ok(Some(ReadFrame { message: Some(message), stamp: 0, bytes_count: length + 1 }))
     }
 
     fn can_say(&self, query: &Query) -> bool {
@@ -495,7 +495,7 @@ mod tests {
         fn hear(&mut self, link: LinkId, message: Message) {
             let mind = self.mind_at(link);
             match &self.minds[mind].1 {
-                Mind::Servent(_) => self.tell(mind, Input::Received { link, message }),
+                Mind::Servent(_) => self.tell(mind, Input::Received { link, stamp: 0, message }),
                 Mind::Client(..) => self.tell_client(session::Input::Received { link, message }),
             }
         }
@@ -684,17 +684,17 @@ mod tests {
             let client_hello = Hello::said_in(Dialect::Toy, Role::Client { answer_port: 9990 });
             let mut greet = |link, hello| {
                 tell(Input::Opened { link, opening: Opening::Accepted(place(9)) });
-                tell(Input::Received { link, message: Message::Hello(hello) })
+                tell(Input::Received { link, stamp: 0, message: Message::Hello(hello) })
             };
             greet(client, client_hello);
             greet(first, before);
             let request = Message::Request(Request { sequence: 7, ask: key(asked), ttl: None });
-            let out = tell(Input::Received { link: client, message: request });
+            let out = tell(Input::Received { link: client, stamp: 0, message: request });
             let [Output::Flood { links, query }] = out.as_slice() else { panic!("{what}: {out:?}") };
             assert_eq!(links, &[first], "{what}");
             assert_eq!(tell(Input::Closed { link: first, reason: "a test".to_owned() }), [], "{what}");
             tell(Input::Opened { link: second, opening: Opening::Accepted(place(9)) });
-            let out = tell(Input::Received { link: second, message: Message::Hello(after) });
+            let out = tell(Input::Received { link: second, stamp: 0, message: Message::Hello(after) });
             let [Output::Send { message: Message::Hello(_), .. }, then] = out.as_slice() else {
                 panic!("{what}: {out:?}")
             };

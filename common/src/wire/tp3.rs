@@ -43,7 +43,7 @@ impl Codec for Tp3 {
         false
     }
 
-    fn encode(&self, _position: Position, message: &Message) -> Result<Vec<u8>, EncodeError> {
+    fn encode(&self, _position: Position, _stamp: u64, message: &Message) -> Result<Vec<u8>, EncodeError> {
         encode(message)
     }
 
@@ -123,7 +123,7 @@ fn read_message(bytes: &[u8]) -> Result<Option<ReadFrame>, WireError> {
         Said::Message(message) => Some(message),
         Said::Nothing => None,
     };
-    Ok(Some((message, reader.at)))
+    Ok(Some(ReadFrame { message, stamp: 0, bytes_count: reader.at }))
 }
 
 /// What a whole message comes to.

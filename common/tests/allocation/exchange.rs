@@ -17,7 +17,8 @@ fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and
     let burst: Vec<u8> = request.iter().copied().cycle().take(READ_BYTES).collect();
     assert!(READ_BYTES / request.len() > 2 * MESSAGES_PER_VISIT as usize, "more than a visit takes");
     let hello = Message::Hello(Hello::new(Role::Client { answer_port: 9990 }));
-    let hello = [&PREFACE, Frame::at(Position::First, Dialect::Native, &hello).expect("a hello").as_bytes()].concat();
+    let hello =
+        [&PREFACE, Frame::at(Position::First, Dialect::Native, 0, &hello).expect("a hello").as_bytes()].concat();
     let hear = |exchange: &mut Exchange| std::iter::from_fn(|| exchange.next_heard(Time::START, &mut Nowhere)).count();
     for rests in [false, true] {
         let (mut exchange, idle) = cost_of(|| {
@@ -35,7 +36,7 @@ fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and
                 exchange.receive(link, &burst);
                 heard += hear(exchange);
                 if rests {
-                    exchange.perform(Time::START, Output::Rest { link }, &mut Nowhere);
+                    exchange.perform(Time::START, 0, Output::Rest { link }, &mut Nowhere);
                 }
             }
             heard
@@ -47,7 +48,7 @@ fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and
         let each = (idle.kept + busy.kept) / LINKS;
         assert!(each <= EACH_BYTES_MAX && busy.most <= busy.kept + 2 * EACH_BYTES_MAX, "{each}: {busy:?}");
         for link in links() {
-            exchange.perform(Time::START, Output::Resume { link }, &mut Nowhere);
+            exchange.perform(Time::START, 0, Output::Resume { link }, &mut Nowhere);
         }
         while exchange.deadline() == Some(Time::START) {
             exchange.on_time(Time::START, &mut Nowhere);

@@ -81,7 +81,7 @@ fn busy_servent(advertised: SocketAddr, tp3_answers: &[IpNet], queries: u64, ttl
 }
 
 fn heard(link: u64, message: Message) -> Input {
-    Input::Received { link: LinkId(link), message }
+    Input::Received { link: LinkId(link), stamp: 0, message }
 }
 
 /// What the neighbor that dialled brings: a query of a contact that has it and others open.
@@ -324,7 +324,7 @@ fn a_neighbor_that_comes_and_goes_costs_nothing_for_what_others_asked() {
         overlay.handle(Time::START, Input::Opened { link, opening }, &mut out);
         let role = Role::Servent { id: ServentId(200), advertised: address(20) };
         let message = Message::Hello(Hello::new(role));
-        let (_, cost) = cost_of(|| overlay.handle(Time::START, Input::Received { link, message }, &mut out));
+        let (_, cost) = cost_of(|| overlay.handle(Time::START, Input::Received { link, stamp: 0, message }, &mut out));
         assert!(cost.most <= SLACK_BYTES, "it comes, TTL {ttl}: {cost:?}");
         let closed = Input::Closed { link, reason: String::new() };
         let (_, cost) = cost_of(|| overlay.handle(Time::START, closed, &mut out));

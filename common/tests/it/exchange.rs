@@ -229,11 +229,11 @@ impl Desk {
 
     /// The same, where it may be given back.
     fn tries_to_say(&mut self, link: LinkId, message: Message) -> Option<Outside> {
-        self.exchange.perform(self.now, Output::Send { link, message }, &mut self.wires)
+        self.exchange.perform(self.now, 0, Output::Send { link, message }, &mut self.wires)
     }
 
     fn performs(&mut self, output: Output) {
-        assert_eq!(self.exchange.perform(self.now, output, &mut self.wires), None);
+        assert_eq!(self.exchange.perform(self.now, 0, output, &mut self.wires), None);
     }
 
     fn performs_for_client(&mut self, output: session::Output) {
@@ -310,7 +310,7 @@ fn going_back() -> [Message; 2] {
 }
 
 fn spoken(link: LinkId, message: Message) -> (LinkId, Heard) {
-    (link, Heard::Message(message))
+    (link, Heard::Message { stamp: 0, message })
 }
 
 fn unfinished(link: LinkId) -> (LinkId, Heard) {

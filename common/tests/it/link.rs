@@ -315,7 +315,7 @@ fn a_frame_encoded_once_serves_many_links() {
 #[test]
 fn a_frame_is_said_only_where_it_was_made_to_stand() {
     let [first, later] = [Position::First, Position::Later]
-        .map(|position| Frame::at(position, Dialect::Native, &Message::Ping).expect("it can be said"));
+        .map(|position| Frame::at(position, Dialect::Native, 0, &Message::Ping).expect("it can be said"));
     let mut link = new_link();
     assert_eq!(link.send_frame(&later), Err(SendError::OutOfTurn));
     assert_eq!(link.unsent(), b"");
@@ -328,7 +328,7 @@ fn a_frame_is_said_only_where_it_was_made_to_stand() {
         Message::Request(Request { sequence: 1, ask: Ask::Key(Key::new(b"tea").expect("a key")), ttl: None });
     for position in [Position::First, Position::Later] {
         let mut link = Link::new(Dialect::Tp3, Purpose::Asking);
-        let frame = Frame::at(position, Dialect::Tp3, &question).expect("it can be said");
+        let frame = Frame::at(position, Dialect::Tp3, 0, &question).expect("it can be said");
         assert_eq!([(); 2].map(|()| link.send_frame(&frame)), [Ok(()), Ok(())], "{position:?}");
     }
 }

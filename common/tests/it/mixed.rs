@@ -99,7 +99,7 @@ impl Diamond {
             (A, CLIENT, client),
         ] {
             diamond.tell(at, Input::Opened { link, opening: Opening::Accepted(place(9, 40_000)) });
-            diamond.tell(at, Input::Received { link, message: Message::Hello(hello) });
+            diamond.tell(at, Input::Received { link, stamp: 0, message: Message::Hello(hello) });
         }
         diamond
     }
@@ -118,7 +118,7 @@ impl Diamond {
                     let link = LinkId(self.links_count);
                     let hello = Hello::said_in(dialect, Role::Client { answer_port: 7000 });
                     self.tell(at, Input::Opened { link, opening: Opening::Dialled(dial) });
-                    self.tell(at, Input::Received { link, message: Message::Hello(hello) });
+                    self.tell(at, Input::Received { link, stamp: 0, message: Message::Hello(hello) });
                 }
                 Output::Close { link } => assert!(way(link).is_none() && link != CLIENT, "{link} is closed"),
                 Output::Rest { .. } | Output::Resume { .. } | Output::Disk(_) => {}
@@ -154,7 +154,11 @@ impl Diamond {
             let sequence = self.asked.wrapping_mul(0x9e37_79b1) & 0x7fff_ffff;
             self.tell(
                 A,
-                Input::Received { link: CLIENT, message: Message::Request(Request { sequence, ask, ttl: None }) },
+                Input::Received {
+                    link: CLIENT,
+                    stamp: 0,
+                    message: Message::Request(Request { sequence, ask, ttl: None }),
+                },
             );
         }
         let due = (0..self.minds.len()).filter_map(|at| Some((self.minds[at].deadline()?, at))).min();
@@ -164,7 +168,7 @@ impl Diamond {
                 let Some(Reverse((when, number, to, link))) = self.coming.pop() else { return };
                 self.now = self.now.max(when);
                 let message = self.messages.remove(&number).unwrap();
-                self.tell(to, Input::Received { link, message });
+                self.tell(to, Input::Received { link, stamp: 0, message });
             }
             (_, Some((due, at))) => {
                 self.now = self.now.max(due);
@@ -206,7 +210,8 @@ fn numbers_are_never_further_apart_than_a_copy_can_say() {
     diamond.tell(A, Input::Closed { link: A_TO_B, reason: "it is gone".to_owned() });
     let ask = |diamond: &mut Diamond, sequence| {
         let ask = Ask::Key(Key::new(b"tea").unwrap());
-        let input = Input::Received { link: CLIENT, message: Message::Request(Request { sequence, ask, ttl: None }) };
+        let input =
+            Input::Received { link: CLIENT, stamp: 0, message: Message::Request(Request { sequence, ask, ttl: None }) };
         let mut out = Vec::new();
         diamond.minds[A].handle(diamond.now, input, &mut out);
         out

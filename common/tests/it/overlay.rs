@@ -5,6 +5,7 @@
 
 mod answers;
 mod back;
+mod clock;
 mod data;
 mod deadlines;
 mod flood;

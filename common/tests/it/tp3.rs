@@ -326,7 +326,7 @@ fn asked_from_zero() -> Mind {
 }
 
 fn first_request(link: LinkId) -> Input {
-    Input::Received { link, message: Message::Request(Request { sequence: 0, ask: key(), ttl: None }) }
+    Input::Received { link, stamp: 0, message: Message::Request(Request { sequence: 0, ask: key(), ttl: None }) }
 }
 
 /// Whether the neighbor that echoes is asked.
@@ -342,7 +342,7 @@ fn a_tp3_client_that_comes_anew_counts_from_zero_and_its_former_query_is_forgott
     assert_eq!((before[0], before[2], before[3]), (1, 1, 1));
     // Said again over the same link it is the same query, or one that cannot be.
     let other = Message::Request(Request { sequence: 0, ask: Ask::Topology, ttl: None });
-    for input in [first_request(CLIENT), Input::Received { link: CLIENT, message: other }] {
+    for input in [first_request(CLIENT), Input::Received { link: CLIENT, stamp: 0, message: other }] {
         assert!(!is_asked(&mind.tell(input)));
     }
     let again = LinkId(6);
@@ -364,7 +364,7 @@ fn of_a_former_query_that_others_brought_a_copy_of_they_are_told() {
         mind.open(LinkId(number), Dialect::Native, Role::Servent { id: ServentId(number.into()), advertised });
     }
     let former = Query { client: client(9990), ..query(0, 3, key(), Path::default()) };
-    mind.tell(Input::Received { link: LinkId(6), message: Message::query(former.clone()) });
+    mind.tell(Input::Received { link: LinkId(6), stamp: 0, message: Message::query(former.clone()) });
     assert_eq!(mind.held("pending"), 1);
     mind.open(CLIENT, Dialect::Tp3, Role::Client { answer_port: 9990 });
     let out = mind.tell(first_request(CLIENT));
@@ -439,7 +439,7 @@ fn a_query_it_has_no_words_for_goes_to_those_who_have_and_the_others_count_as_lo
     let long = Ask::Key(Key::new(&[b'k'; TP3_TEXT_BYTES_MAX + 1]).unwrap());
     let ask = |mind: &mut Mind, sequence, ttl, ask: &Ask| {
         let query = query(sequence, ttl, ask.clone(), Path::default());
-        mind.tell(Input::Received { link: asker, message: Message::query(query) })
+        mind.tell(Input::Received { link: asker, stamp: 0, message: Message::query(query) })
     };
     let asked = |out: &[Output]| match out {
         [Output::Flood { links, .. }, ..] => links.clone(),

@@ -41,7 +41,7 @@ pub(crate) fn frame(message: &Message) -> Vec<u8> {
 }
 
 pub(crate) fn frame_at(position: Position, message: &Message) -> Vec<u8> {
-    let frame = Frame::at(position, Dialect::Native, message).expect("the message can be said");
+    let frame = Frame::at(position, Dialect::Native, 0, message).expect("the message can be said");
     frame.as_bytes().to_vec()
 }
 

@@ -99,7 +99,7 @@ impl Mind {
     }
 
     pub(crate) fn hear(&mut self, link: LinkId, message: Message) -> Vec<Output> {
-        self.tell(Input::Received { link, message })
+        self.tell(Input::Received { link, stamp: 0, message })
     }
 
     pub(crate) fn closed(&mut self, link: LinkId) -> Vec<Output> {

@@ -84,7 +84,8 @@ impl Driver {
         if dialect == Dialect::OWN {
             // As if it had heard a hello already, so that it can say whatever there is to be said.
             let role = Role::Servent { id: ServentId(1), advertised: ([127, 0, 0, 1], 9000).into() };
-            let hello = Frame::at(Position::First, dialect, &Message::Hello(Hello::new(role))).expect("it can be said");
+            let hello =
+                Frame::at(Position::First, dialect, 0, &Message::Hello(Hello::new(role))).expect("it can be said");
             other.receive(&[&PREFACE, hello.as_bytes()].concat());
             assert!(matches!(other.next_message(), Ok(Some(Message::Hello(_)))));
         }
@@ -206,7 +207,7 @@ impl Driver {
     }
 
     fn perform(&mut self, output: Output) {
-        assert_eq!(self.exchange.perform(self.now, output, &mut self.wires), None, "that was all about links");
+        assert_eq!(self.exchange.perform(self.now, 0, output, &mut self.wires), None, "that was all about links");
     }
 
     fn close(&mut self, link: LinkId) {
@@ -220,7 +221,7 @@ impl Driver {
             let Some(peer) = self.open.get_mut(&link) else { panic!("{heard:?} on {link}, which is not open") };
             assert!(!peer.rests || matches!(heard, Heard::Closed(_)), "{heard:?} on {link}, which rests");
             match heard {
-                Heard::Message(message) => {
+                Heard::Message { message, .. } => {
                     self.heard_count += 1;
                     peer.began = self.now;
                     if matches!(message, Message::Goodbye(_)) {

@@ -5,7 +5,7 @@
 use common::dialect::Dialect;
 use common::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, TP3_TEXT_BYTES_MAX};
 use common::message::Message;
-use common::wire::{Frame, Position, WireError, read_frame};
+use common::wire::{Frame, Position, ReadFrame, WireError, read_frame};
 
 use crate::Outcome;
 
@@ -23,9 +23,9 @@ fn is_taken(position: Position, body: &[u8]) -> bool {
     let frame = framed(body);
     // It says why, and that is all.
     let Ok(whole) = read(position, &frame) else { return false };
-    let (message, consumed) = whole.expect("the frame is whole");
+    let ReadFrame { message, stamp, bytes_count } = whole.expect("the frame is whole");
     let message = message.expect("every native frame says something");
-    assert_eq!(consumed, frame.len(), "a frame is as long as it announces: {message:?}");
+    assert_eq!(bytes_count, frame.len(), "a frame is as long as it announces: {message:?}");
     for other in [&body[..body.len() - 1], &[body, b"\0"].concat()] {
         let read = read(position, &framed(other));
         assert!(
@@ -35,28 +35,28 @@ fn is_taken(position: Position, body: &[u8]) -> bool {
         );
     }
 
-    let again = Frame::at(position, Dialect::Native, &message).expect("what was heard can be said");
+    let again = Frame::at(position, Dialect::Native, stamp, &message).expect("what was heard can be said");
     // Bytes that mean the same have one spelling of ours, and it is the shortest.
     assert!(again.body_bytes_count() <= body.len(), "{message:?} grew from {} bytes to {again:?}", body.len());
     assert_eq!(again.as_bytes().len(), again.body_bytes_count() + LENGTH_BYTES);
     let is_for_servents =
         matches!(message, Message::Request(_) | Message::Query(_) | Message::Echo(_) | Message::Brought(_));
     assert!(!is_for_servents || again.body_bytes_count() <= SERVENT_FRAME_BYTES_MAX, "no servent takes {again:?}");
-    let heard = read(position, again.as_bytes());
-    assert_eq!(heard, Ok(Some((Some(message.clone()), again.as_bytes().len()))), "said again it is something else");
+    let same = ReadFrame { message: Some(message.clone()), stamp, bytes_count: again.as_bytes().len() };
+    assert_eq!(read(position, again.as_bytes()), Ok(Some(same)), "said again it is something else");
 
     say_in_tp3(&message);
     true
 }
 
-fn read(position: Position, frame: &[u8]) -> Result<Option<(Option<Message>, usize)>, WireError> {
+fn read(position: Position, frame: &[u8]) -> Result<Option<ReadFrame>, WireError> {
     read_frame(Dialect::Native, position, frame, FRAME_BYTES_MAX)
 }
 
 /// What a body says, if it says anything.
 #[cfg(test)]
 pub(super) fn decoded(position: Position, body: &[u8]) -> Option<Message> {
-    read(position, &framed(body)).ok()??.0
+    read(position, &framed(body)).ok()??.message
 }
 
 fn framed(body: &[u8]) -> Vec<u8> {
@@ -72,6 +72,8 @@ fn say_in_tp3(message: &Message) {
         return;
     }
     let heard = read_frame(Dialect::Tp3, Position::Later, frame.as_bytes(), FRAME_BYTES_MAX);
-    let Ok(Some((Some(_), consumed))) = heard else { panic!("{message:?}, said in TP3, is heard as {heard:?}") };
-    assert_eq!(consumed, frame.as_bytes().len(), "{message:?} in TP3");
+    let Ok(Some(ReadFrame { message: Some(_), stamp: 0, bytes_count })) = heard else {
+        panic!("{message:?}, said in TP3, is heard as {heard:?}")
+    };
+    assert_eq!(bytes_count, frame.as_bytes().len(), "{message:?} in TP3");
 }

@@ -306,7 +306,7 @@ impl Driver {
         let Some(end) = self.open.get(&link) else { return };
         let is_first = !end.has_spoken && end.opened_in == Dialect::OWN;
         let hello = matches!(message, Message::Hello(Hello { dialect: Dialect::OWN, .. }))
-            .then(|| Frame::at(Position::First, Dialect::OWN, &message).expect("every hello of ours can be said"));
+            .then(|| Frame::at(Position::First, Dialect::OWN, 0, &message).expect("every hello of ours can be said"));
         match hello.filter(|_| is_first) {
             Some(hello) => {
                 let preface = if end.from.is_some() { &[][..] } else { &PREFACE };
@@ -341,7 +341,7 @@ impl Driver {
             _ => {}
         }
         let (is_query, is_brought) = (matches!(message, Message::Query(_)), matches!(message, Message::Brought(_)));
-        let out = self.tell(Input::Received { link, message });
+        let out = self.tell(Input::Received { link, stamp: 0, message });
         for output in &out {
             match output {
                 Output::Flood { links, .. } if is_query => {
@@ -435,10 +435,10 @@ impl Driver {
     fn tell(&mut self, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         self.mind.handle(self.now, input, &mut out);
-        let mut dropped = Vec::new();
+        let (stamp, mut dropped) = (self.mind.stamp(), Vec::new());
         for output in &out {
             self.look_at(output);
-            match self.exchange.perform(self.now, output.clone(), &mut self.wires) {
+            match self.exchange.perform(self.now, stamp, output.clone(), &mut self.wires) {
                 Some(Outside::Dial { dial, dialect, .. }) => {
                     assert!(self.dials.iter().all(|(other, ..)| *other != dial), "{dial:?} is dialled twice at once");
                     self.dials.push((dial, dialect, self.now + DIAL_WAIT_MAX));
@@ -461,7 +461,7 @@ impl Driver {
     fn hear(&mut self) {
         while let Some((link, heard)) = self.exchange.next_heard(self.now, &mut self.wires) {
             match heard {
-                Heard::Message(message) => self.on_message(link, message),
+                Heard::Message { message, .. } => self.on_message(link, message),
                 Heard::Malformed(error) => panic!("{error} on {link}, where nothing came"),
                 Heard::Closed(reason) => {
                     assert!(self.open.remove(&link).is_some(), "{link} is lost and was not open");

@@ -307,7 +307,7 @@ impl Driver {
         // What somebody can do who is asked alone the link has to have heard: it says nothing else to them.
         if self.alone.contains_key(&link)
             && let Some(None) = self.open.get(&link)
-            && let Ok(hello) = Frame::at(Position::First, Dialect::OWN, &message)
+            && let Ok(hello) = Frame::at(Position::First, Dialect::OWN, 0, &message)
             && matches!(message, Message::Hello(_))
         {
             self.exchange.receive(link, &[&PREFACE[..], hello.as_bytes()].concat());

@@ -3,7 +3,7 @@
 use common::dialect::Dialect;
 use common::limits::FRAME_BYTES_MAX;
 use common::message::Message;
-use common::wire::{Frame, Position, WireError, read_frame};
+use common::wire::{Frame, Position, ReadFrame, WireError, read_frame};
 
 use crate::Outcome;
 
@@ -26,7 +26,11 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
 }
 
 fn read(bytes: &[u8]) -> Result<Option<(Option<Message>, usize)>, WireError> {
-    read_frame(Dialect::Tp3, Position::Later, bytes, FRAME_BYTES_MAX)
+    let frame = read_frame(Dialect::Tp3, Position::Later, bytes, FRAME_BYTES_MAX)?;
+    Ok(frame.map(|ReadFrame { message, stamp, bytes_count }| {
+        assert_eq!(stamp, 0, "nothing is stamped here");
+        (message, bytes_count)
+    }))
 }
 
 /// In this dialect every message has one spelling, so saying it again gives the same bytes. Only a TTL beyond all

@@ -295,7 +295,7 @@ mod tests {
     }
 
     fn numbered(message: &Message) -> Option<(u8, &'static str)> {
-        let frame = Frame::at(Position::First, Dialect::Native, message).ok()?;
+        let frame = Frame::at(Position::First, Dialect::Native, 0, message).ok()?;
         Some((frame.as_bytes()[4], message.name()))
     }
 

@@ -375,5 +375,5 @@ pub fn query(client: SocketAddr, ask: Ask, ttl: u8) -> Query {
 /// The bytes of a message, without a preface. A hello is what a peer says first.
 pub fn frame(message: &Message) -> Vec<u8> {
     let position = if matches!(message, Message::Hello(_)) { Position::First } else { Position::Later };
-    Frame::at(position, Dialect::Native, message).unwrap().as_bytes().to_vec()
+    Frame::at(position, Dialect::Native, 0, message).unwrap().as_bytes().to_vec()
 }

@@ -14,7 +14,10 @@ use std::path::Path;
 /// What is on each level, from below. What a file has below it in the tree is on its level, unless it is named itself;
 /// but nothing is in the overlay that is not named.
 const LEVELS: [(&str, &str); 7] = [
-    ("words", "address counted dialect features key limits message on_demand query random rate servent_id text time"),
+    (
+        "words",
+        "address clock counted dialect features key limits message on_demand query random rate servent_id text time",
+    ),
     ("bytes", "wire"),
     ("links and data", "disk link newcomers store"),
     (

@@ -251,7 +251,7 @@ impl<'a> Crowd<'a> {
             for (link, message) in std::mem::take(&mut said) {
                 let to = self.ends.mate(end_of(link));
                 if let Owner::Servent(servent) = self.ends.owner(to) {
-                    let input = overlay::Input::Received { link: link_of(to), message };
+                    let input = overlay::Input::Received { link: link_of(to), stamp: 0, message };
                     self.tell_at_once(servent, input, &mut said);
                 }
             }
@@ -466,7 +466,7 @@ impl<'a> Crowd<'a> {
         }
         let link = link_of(parcel.to);
         match self.ends.owner(parcel.to) {
-            Owner::Servent(servent) => self.tell_servent(servent, overlay::Input::Received { link, message }),
+            Owner::Servent(servent) => self.tell_servent(servent, overlay::Input::Received { link, stamp: 0, message }),
             Owner::Client(client) => {
                 if let Message::Finished(_) = message {
                     self.clients[client].told.get_or_insert(self.now);

@@ -453,7 +453,7 @@ mod tests {
             let role = Role::Servent { id: ServentId(stranger.into()), advertised: address };
             let opening = Opening::Accepted(address);
             world.shell.tell_servent(1, Input::Opened { link, opening });
-            world.shell.tell_servent(1, Input::Received { link, message: Message::Hello(Hello::new(role)) });
+            world.shell.tell_servent(1, Input::Received { link, stamp: 0, message: Message::Hello(Hello::new(role)) });
         }
         let query = Query {
             via: Via::Direct,
@@ -468,7 +468,7 @@ mod tests {
             ask: cast::ask(false),
             path: Path::default(),
         };
-        world.shell.tell_servent(1, Input::Received { link: LinkId(1_000), message: Message::query(query) });
+        world.shell.tell_servent(1, Input::Received { link: LinkId(1_000), stamp: 0, message: Message::query(query) });
         world.phase = Phase::Running;
         world.shell.schedule(SETTLE_MAX + 1, SceneEvent::Look);
         while world.now() <= SETTLE_MAX {

@@ -64,7 +64,7 @@ fn strangers_at_the_answer_address_do_no_harm() {
     let mut hasty = std::net::TcpStream::connect(answer_address).unwrap();
     let body = AnswerBody::Value(b"forged".to_vec());
     let answer = Message::Answer(Answer { sequence, asked: asked_hash(sequence), hops: 1, body });
-    let frame = Frame::at(Position::First, Dialect::Native, &answer).unwrap();
+    let frame = Frame::at(Position::First, Dialect::Native, 0, &answer).unwrap();
     hasty.write_all(&[&PREFACE[..], frame.as_bytes()].concat()).unwrap();
     hasty.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut heard = Vec::new();

@@ -291,7 +291,9 @@ mod tests {
         let topology = Query { ask: Ask::Topology, path, ..key.clone() };
         for query in [key, topology] {
             let passed_on = Query { ttl: query.ttl - 1, hops: query.hops + 1, ..query.clone() };
-            let frame = wire::Frame::new(Dialect::Native, &Message::query(passed_on)).unwrap();
+            // The clock may be far by the time it is said.
+            let (later, passed_on) = (wire::Position::Later, Message::query(passed_on));
+            let frame = wire::Frame::at(later, Dialect::Native, u64::MAX, &passed_on).unwrap();
             let length = u32::try_from(frame.body_bytes_count()).unwrap();
             for (frame_bytes_max, expected) in
                 [(u32::MAX, true), (length + 1, true), (length, true), (length - 1, false), (0, false)]

@@ -78,7 +78,14 @@ impl Target {
             [SocketAddr::V4(address)] if is_plain(&SocketAddr::V4(*address)) => (*address, None),
             addresses => {
                 let (neighbor, is_looked_up) = (neighbor.clone(), addresses.is_empty());
-                let other = NamedNeighbor { neighbor, dialled_at: None, is_looked_up, is_asked: false, is_lost: false, turn: 0 };
+                let other = NamedNeighbor {
+                    neighbor,
+                    dialled_at: None,
+                    is_looked_up,
+                    is_asked: false,
+                    is_lost: false,
+                    turn: 0,
+                };
                 (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Some(Box::new(other)))
             }
         };

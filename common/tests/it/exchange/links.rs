@@ -44,7 +44,7 @@ fn who_connects_to_a_client_asks_nothing_of_it_and_who_connects_to_a_servent_may
     for (mut desk, may_be_long) in [(Desk::servent(), false), (Desk::client(), true)] {
         let link = desk.talker();
         desk.comes(link, &answer(100_000));
-        let is_taken = matches!(&desk.heard()[..], [(_, Heard::Message(Message::Answer(_)))]);
+        let is_taken = matches!(&desk.heard()[..], [(_, Heard::Message { message: Message::Answer(_), .. })]);
         assert_eq!(is_taken, may_be_long);
     }
 }
@@ -155,7 +155,7 @@ fn bytes_that_make_no_sense_are_told_after_the_messages_before_them() {
     assert!(
         matches!(
             heard[..],
-            [(_, Heard::Message(Message::Ping)), (_, Heard::Malformed(WireError::FrameTooLong { .. }))]
+            [(_, Heard::Message { message: Message::Ping, .. }), (_, Heard::Malformed(WireError::FrameTooLong { .. }))]
         ),
         "{heard:?}"
     );

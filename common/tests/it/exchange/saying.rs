@@ -171,7 +171,7 @@ fn what_is_beyond_the_links_is_left_to_the_shell() {
     let mut desk = Desk::servent();
     let (dial, address) = (Dial::Neighbor(0), SocketAddr::from(([192, 0, 2, 1], 9000)));
     let output = Output::Dial { dial, address, dialect: Dialect::Tp3 };
-    let outside = desk.exchange.perform(desk.now, output, &mut desk.wires);
+    let outside = desk.exchange.perform(desk.now, 0, output, &mut desk.wires);
     assert_eq!(outside, Some(Outside::Dial { dial, address, dialect: Dialect::Tp3 }));
     let told = desk.exchange.perform_for_client(desk.now, session::Output::Tell(Report::Ready), &mut desk.wires);
     assert_eq!(told, Some(Beyond::Tell(Report::Ready)));
@@ -181,12 +181,12 @@ fn what_is_beyond_the_links_is_left_to_the_shell() {
 fn what_is_heard_is_put_in_the_words_of_either_mind() {
     let link = LinkId(7);
     let heard = [
-        Heard::Message(Message::Ping),
+        Heard::Message { stamp: 0, message: Message::Ping },
         Heard::Malformed(WireError::Unfinished),
         Heard::Closed("it closed the connection".to_owned()),
     ];
     let [one, two, three] = heard.clone().map(|heard| heard.for_servent(link));
-    assert!(matches!(one, Input::Received { link: LinkId(7), message: Message::Ping }));
+    assert!(matches!(one, Input::Received { link: LinkId(7), stamp: 0, message: Message::Ping }));
     assert!(matches!(two, Input::Malformed { link: LinkId(7), error: WireError::Unfinished }));
     assert!(matches!(three, Input::Closed { link: LinkId(7), reason } if reason == "it closed the connection"));
     let [one, two, three] = heard.map(|heard| heard.for_client(link));

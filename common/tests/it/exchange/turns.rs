@@ -5,7 +5,7 @@ use common::exchange::MESSAGES_PER_VISIT;
 
 /// How many messages of each of these links were heard.
 fn counts(heard: &[(LinkId, Heard)], links: [LinkId; 2]) -> [usize; 2] {
-    links.map(|link| heard.iter().filter(|(on, heard)| *on == link && matches!(heard, Heard::Message(_))).count())
+    links.map(|link| heard.iter().filter(|(on, heard)| *on == link && matches!(heard, Heard::Message { .. })).count())
 }
 
 const VISIT: usize = MESSAGES_PER_VISIT as usize;

@@ -394,10 +394,14 @@ fn every_kind_of_message_has_golden_bytes() {
 }
 
 #[test]
-fn a_stamp_may_be_any_number_and_is_not_looked_at() {
-    for hex in ["00", "fa", "fb 00fb", "fb 0000", "fd ffffffffffffffff"] {
-        let body = [bytes(hex), bytes("02")].concat();
-        assert_eq!(heard_by(&mut greeted(), &framed(&body)), Ok(vec![Message::Ping]), "{hex}");
+fn a_stamp_may_be_any_number_and_is_told_with_its_message() {
+    for (hex, stamp) in [("00", 0), ("fa", 250), ("fb 00fb", 251), ("fb 0000", 0), ("fd ffffffffffffffff", u64::MAX)] {
+        let mut link = greeted();
+        link.receive(&framed(&[bytes(hex), bytes("02")].concat()));
+        assert_eq!(link.next_stamped(), Ok(Some((stamp, Message::Ping))), "{hex}");
+        let said = Frame::at(Position::Later, Dialect::Native, stamp, &Message::Ping).unwrap();
+        link.receive(said.as_bytes());
+        assert_eq!(link.next_stamped(), Ok(Some((stamp, Message::Ping))), "{hex} said by us");
     }
     for hex in ["", "fb 00", "fe 00000000000000000000000000000000", "ff"] {
         let body = [bytes(hex), bytes("02")].concat();

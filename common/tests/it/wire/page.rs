@@ -231,7 +231,12 @@ fn limits() -> Vec<(&'static str, String)> {
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
     );
-    let spans = named!(|span: u64| grouped(usize::try_from(span).expect("a span is small")), SPAN_MAX);
+    let spans = named!(
+        |span: u64| grouped(usize::try_from(span).expect("a span is small")),
+        SPAN_MAX,
+        STAMP_STEP_MAX,
+        STAMPS_PER_SECOND
+    );
     let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX);
     let times = named!(
         |time: Duration| format!("{} s", time.as_secs_f64()),

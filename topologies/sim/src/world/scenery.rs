@@ -200,7 +200,7 @@ impl Face for SceneFace<'_> {
     fn on_heard(&mut self, network: &SceneNetwork, link: LinkId, heard: &Heard) {
         let at = EndAt::of(link);
         let (node, from) = (network.end(at).node, network.end(at.other()).node);
-        let Heard::Message(message) = heard else { return };
+        let Heard::Message { message, .. } = heard else { return };
         let life = network.machines[node].life;
         match (network.machines[node].kind, message) {
             (MachineKind::Servent, Message::Echo(echo)) => {

@@ -321,7 +321,7 @@ impl Face for StoryFace {
     fn on_heard(&mut self, network: &StoryNetwork, link: LinkId, heard: &Heard) {
         let [at, other] = nodes_of(network, link);
         let record = match heard.clone() {
-            Heard::Message(message) => Record::Said { from: other, to: at, message },
+            Heard::Message { message, .. } => Record::Said { from: other, to: at, message },
             Heard::Malformed(error) => Record::Bad { at, from: other, error },
             Heard::Closed(reason) => Record::Lost { at, other, reason },
         };

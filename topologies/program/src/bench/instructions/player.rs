@@ -202,11 +202,11 @@ impl Player {
 
     fn tell_servent(&mut self, now: Time, input: overlay::Input) {
         let mut wanted = std::mem::take(&mut self.wanted);
-        if let PlayerMind::Servent(overlay) = &mut self.mind {
-            overlay.handle(now, input, &mut wanted);
-        }
+        let PlayerMind::Servent(overlay) = &mut self.mind else { return };
+        overlay.handle(now, input, &mut wanted);
+        let stamp = overlay.stamp();
         for output in wanted.drain(..) {
-            let outside = self.exchange.perform(now, output, &mut self.wires);
+            let outside = self.exchange.perform(now, stamp, output, &mut self.wires);
             self.outside.extend(outside.filter(|_| self.wires.keeps));
         }
         self.wanted = wanted;

@@ -14,7 +14,7 @@ use common::limits::SERVENT_FRAME_BYTES_MAX;
 use common::message::Message;
 use common::overlay::Input;
 use common::store::Store;
-use common::wire::{self, Frame, Position};
+use common::wire::{self, Frame, Position, ReadFrame};
 
 use super::ensemble::{CLIENT, CONTACT, EnsembleShape, Part, PlayedTurn, RELAY};
 use super::player::{PlayEvent, PlayerMind};
@@ -103,7 +103,10 @@ impl CountedWork {
 }
 
 fn is_duplicate(turn: &PlayedTurn) -> bool {
-    matches!((&turn.heard[..], &turn.said[..]), ([(_, Heard::Message(Message::Query(_)))], [Message::Echo(_)]))
+    matches!(
+        (&turn.heard[..], &turn.said[..]),
+        ([(_, Heard::Message { message: Message::Query(_), .. })], [Message::Echo(_)])
+    )
 }
 
 /// Plays the whole part.
@@ -153,11 +156,11 @@ fn decode(part: &Part) -> anyhow::Result<u64> {
         if let PlayEvent::Bytes { bytes, .. } = &turn.event {
             let mut left = &bytes[..];
             under_the_count(&mut || {
-                while let Ok(Some((Some(message), count))) =
+                while let Ok(Some(ReadFrame { message: Some(message), bytes_count, .. })) =
                     wire::read_frame(Dialect::OWN, Position::Later, left, SERVENT_FRAME_BYTES_MAX)
                 {
                     drop(black_box(message));
-                    left = left.get(count..).unwrap_or_default();
+                    left = left.get(bytes_count..).unwrap_or_default();
                 }
             });
             ensure!(left.is_empty(), "{} bytes are no message", left.len());

@@ -36,7 +36,7 @@ impl<F: Face> Shell<F> {
     fn hear(&mut self, node: usize, link: LinkId, heard: Heard) {
         let at = EndAt::of(link);
         let must_end = match &heard {
-            Heard::Message(Message::Hello(hello)) => {
+            Heard::Message { message: Message::Hello(hello), .. } => {
                 self.network.on_hello(at, hello.role);
                 self.hand_on_news();
                 false
@@ -47,7 +47,7 @@ impl<F: Face> Shell<F> {
                 }
                 true
             }
-            Heard::Message(_) | Heard::Closed(_) => false,
+            Heard::Message { .. } | Heard::Closed(_) => false,
         };
         self.face.on_heard(&self.network, link, &heard);
         let speaks = self.network.end(at).speaks;
@@ -59,7 +59,7 @@ impl<F: Face> Shell<F> {
                 self.tell_client(node, heard.for_client(link));
             }
             Mind::Stranger => {
-                if let Heard::Message(message) = heard {
+                if let Heard::Message { message, .. } = heard {
                     self.strangers.push_back(StrangerNews::Heard { node, at, message });
                 }
                 return;
@@ -78,20 +78,20 @@ impl<F: Face> Shell<F> {
         let Mind::Servent(overlay) = &mut self.nodes[node].mind else { return 0 };
         overlay.handle(time, input, &mut wanted);
         self.face.on_handled(now, node, overlay);
-        let count = wanted.len();
+        let (count, stamp) = (wanted.len(), overlay.stamp());
         for output in wanted.drain(..) {
-            self.perform(node, output);
+            self.perform(node, stamp, output);
         }
         self.wanted = wanted;
         self.look_at_deadline(node);
         count
     }
 
-    fn perform(&mut self, node: usize, output: overlay::Output) {
+    fn perform(&mut self, node: usize, stamp: u64, output: overlay::Output) {
         if let overlay::Output::Close { link } = &output {
             self.on_closing(node, *link);
         }
-        match self.with_exchange(node, |exchange, now, pipes| exchange.perform(now, output, pipes)) {
+        match self.with_exchange(node, |exchange, now, pipes| exchange.perform(now, stamp, output, pipes)) {
             Some(Outside::Dial { dial, address, dialect }) => self.dial(node, Caller::Mind(dial), address, dialect),
             Some(Outside::Disk(job)) => self.do_job(node, job),
             Some(Outside::NotBrought { link, message }) => {
