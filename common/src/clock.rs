@@ -11,9 +11,9 @@ const SECOND_NANOSECONDS: u128 = 1_000_000_000;
 
 /// How many events a servent knows of, as far as they came one after the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Clock(u64);
+pub(crate) struct LamportClock(u64);
 
-impl Clock {
+impl LamportClock {
     /// What it shows: the stamp of what is said now.
     pub(crate) fn stamp(self) -> u64 {
         self.0
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn what_was_heard_comes_after_what_was_said_and_after_all_that_was_before() {
-        let mut clock = Clock(5);
+        let mut clock = LamportClock(5);
         for (stamp, after) in [(9, 10), (10, 11), (3, 12), (0, 13), (12, 14)] {
             clock.hear(Time::START, stamp);
             assert_eq!(clock.stamp(), after, "stamp {stamp}");
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn one_stamp_moves_it_so_far_and_many_so_far_in_their_time() {
-        let mut clock = Clock(7);
+        let mut clock = LamportClock(7);
         clock.hear(Time::START, u64::MAX);
         assert_eq!(clock.stamp(), STAMP_STEP_MAX + 1, "at once");
         for events in 2..1_000 {
@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(clock.stamp(), STAMP_STEP_MAX + second * STAMPS_PER_SECOND + 1);
         }
         // Whoever heard nothing for long goes no further at once.
-        let mut clock = Clock::default();
+        let mut clock = LamportClock::default();
         clock.hear(Time::START + HOUR, u64::MAX);
         assert_eq!(clock.stamp(), STAMP_STEP_MAX + 1);
     }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_liar_needs_more_than_a_hundred_years_to_its_end_where_it_stays() {
         let years = |count: u32| Time::START + 24 * 365 * count * HOUR;
-        let mut clock = Clock(u64::MAX - STAMP_STEP_MAX);
+        let mut clock = LamportClock(u64::MAX - STAMP_STEP_MAX);
         clock.hear(years(100), u64::MAX);
         assert_eq!(clock.stamp(), u64::MAX - STAMP_STEP_MAX + 1, "it is further than stamps could have brought it");
         clock.hear(years(137), u64::MAX);

@@ -13,7 +13,7 @@ impl Features {
 
     /// What those are called that were given out, each at the place of its bit: in the order of building, and none is
     /// ever given out again.
-    pub const NAMES: &'static [&'static str] = &["back", "ttl"];
+    pub const NAMES: &'static [&'static str] = &["back", "ttl", "members"];
 
     /// Answers that come back the way their query came.
     pub const BACK: Features = Features(1 << 0);
@@ -21,14 +21,20 @@ impl Features {
     /// Requests that say how far their query is to go.
     pub const TTL: Features = Features(1 << 1);
 
+    /// Who is there: members, told and asked for.
+    pub const MEMBERS: Features = Features(1 << 2);
+
     /// Those that were not: what they mean is known to those who come later.
     pub const NOT_GIVEN_OUT: Features = Features(u16::MAX << Features::NAMES.len());
 
-    /// What a servent of this implementation offers.
+    /// What a servent of this implementation offers that tells nobody who is there.
     pub const OF_SERVENTS: Features = Features::BACK.with(Features::TTL);
 
+    /// What one offers that does, as all real ones do.
+    pub const OF_MEMBERS: Features = Features::OF_SERVENTS.with(Features::MEMBERS);
+
     /// What a client of this implementation offers.
-    pub const OF_CLIENTS: Features = Features::BACK;
+    pub const OF_CLIENTS: Features = Features::BACK.with(Features::MEMBERS);
 
     /// The features of a hello. Of those beyond what is kept nobody here knows what they are.
     #[must_use]
@@ -47,6 +53,12 @@ impl Features {
     #[must_use]
     pub const fn with(self, others: Features) -> Features {
         Features(self.0 | others.0)
+    }
+
+    /// These but others.
+    #[must_use]
+    pub(crate) const fn without(self, others: Features) -> Features {
+        Features(self.0 & !others.0)
     }
 
     /// Whether all that is needed is among them.
@@ -76,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_offered_was_given_out_and_what_tests_make_up_was_not() {
-        for offered in [Features::OF_SERVENTS, Features::OF_CLIENTS] {
+        for offered in [Features::OF_SERVENTS, Features::OF_MEMBERS, Features::OF_CLIENTS] {
             assert_eq!(offered.bits() & Features::NOT_GIVEN_OUT.bits(), 0, "{offered:?}");
         }
         let all = MADE_UP.into_iter().fold(Features::NONE, Features::with);

@@ -70,6 +70,7 @@ pub mod features;
 pub mod key;
 pub mod limits;
 pub mod link;
+pub mod member;
 pub mod message;
 mod newcomers;
 mod on_demand;

@@ -128,12 +128,14 @@ pub const HELLO_WAIT_MAX: Duration = Duration::from_secs(5);
 pub const FRAME_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a link that a servent has closed may take to send its last words and see the other side close.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
-/// How often a servent looks at how long its neighbors have been quiet. The two waits below are counted in these beats,
+/// How often a servent looks at how long its neighbors have been quiet. The three waits below are counted in these beats,
 /// so each may take up to one beat longer. A beat that comes a beat late is none of them: time in which a servent did nothing
 /// is no silence of others.
 pub const NEIGHBOR_BEAT: Duration = Duration::from_secs(1);
 /// A neighbor not heard for this long is pinged at the next beat.
 pub const PING_AFTER: Duration = Duration::from_secs(2);
+/// A neighbor not heard for this long is suspect at the next beat: whoever has heard it says so.
+pub const SUSPECT_AFTER: Duration = Duration::from_secs(5);
 /// A neighbor not heard for this long is gone at the next beat.
 pub const NEIGHBOR_QUIET_MAX: Duration = Duration::from_secs(8);
 /// The first pause before a neighbor is dialled again; it doubles with every failure.
@@ -145,6 +147,31 @@ pub const DIAL_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a neighbor waits to be dialled while its name is looked up. Then it is dialled where it was. The
 /// start waits as long for the names of all, where the address to go by depends on them.
 pub const LOOK_UP_WAIT_MAX: Duration = Duration::from_secs(2);
+
+// ---- members ----
+
+/// Servents that all know all of. Of more each knows as many, and not the same.
+pub const MEMBERS_MAX: usize = 1_024;
+/// Members remembered: as many as that again, because no neighbor may fill more places alone than are left for all others.
+pub const MEMBER_PLACES_MAX: usize = 2 * MEMBERS_MAX;
+/// Members told at once.
+pub const PEERS_MAX: usize = 64;
+/// How long what has changed is gathered before it is told, and the least time between two tellings.
+pub const NEWS_PAUSE: Duration = Duration::from_millis(100);
+/// How often one of the neighbors is asked for its next page.
+pub const PAGE_PAUSE: Duration = Duration::from_secs(10);
+/// Pages answered to one link at once, and one more in each [`NEWS_PAUSE`]: twice as many as there can be.
+pub const PAGES_AT_ONCE_MAX: usize = 2 * MEMBER_PLACES_MAX / PEERS_MAX;
+/// Changes of what is said of one member within [`FLAPPING_WINDOW`] with which it is flapping.
+pub const FLAPPING_CHANGES: u8 = 4;
+/// In such a time they are counted.
+pub const FLAPPING_WINDOW: Duration = Duration::from_secs(60);
+/// How long what is said of one that is flapping waits to be told.
+pub const FLAPPING_PAUSE: Duration = Duration::from_secs(30);
+/// How long a member is remembered that failed, since anybody heard it.
+pub const FAILED_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// How long one is remembered that left, or to which there is no link, since anybody heard it.
+pub const MEMBER_KEPT: Duration = Duration::from_secs(3_600);
 
 // ---- calls ----
 

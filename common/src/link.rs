@@ -223,7 +223,8 @@ impl Link {
         if matches!(message, Message::Hello(_)) && !self.is_dialled && !self.answers_hello() {
             return Ok(());
         }
-        if matches!(message, Message::Brought(_) | Message::Handed(_)) && self.unsent.len() > BROUGHT_UNSENT_BYTES_MAX {
+        let is_dropped = matches!(message, Message::Brought(_) | Message::Handed(_) | Message::Peers(_));
+        if is_dropped && self.unsent.len() > BROUGHT_UNSENT_BYTES_MAX {
             return Err(SendError::Crowded(BROUGHT_UNSENT_BYTES_MAX));
         }
         self.send_frame(&Frame::at(position(self.has_spoken), self.dialect(), stamp, message)?)

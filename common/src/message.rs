@@ -9,10 +9,10 @@ use std::sync::Arc;
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
+use crate::member::{Member, Peers, PeersWanted};
 use crate::query::{Answer, Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
 
-pub(crate) use crate::servent_id::Identity;
-pub use crate::servent_id::ServentId;
+pub use crate::servent_id::{Identity, ServentId};
 
 /// One thing said on a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub enum Message {
     Brought(Brought),
     /// Contact to client: an answer that was brought.
     Handed(Handed),
+    /// Neighbor to neighbor, client to contact: "whom have you heard of?"
+    PeersWanted(PeersWanted),
+    /// What one has heard of others: because somebody asked, or because something has changed.
+    Peers(Peers),
 }
 
 impl Message {
@@ -58,6 +62,7 @@ impl Message {
             Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
                 Features::BACK.with(answer.body.needs())
             }
+            Message::PeersWanted(_) | Message::Peers(_) => Features::MEMBERS,
             // Of these nothing can be new: a hello comes before anything is offered, and a goodbye is one whatever its
             // reason.
             Message::Hello(_)
@@ -78,12 +83,14 @@ impl Message {
             Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
                 size_of::<Message>() + answer.bytes_count()
             }
+            Message::Peers(peers) => size_of::<Message>() + peers.members.len() * size_of::<Member>(),
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
             | Message::Pong
             | Message::Echo(_)
-            | Message::Finished(_) => size_of::<Message>(),
+            | Message::Finished(_)
+            | Message::PeersWanted(_) => size_of::<Message>(),
         }
     }
 
@@ -102,6 +109,8 @@ impl Message {
             Message::Finished(_) => "finished",
             Message::Brought(_) => "brought",
             Message::Handed(_) => "handed",
+            Message::PeersWanted(_) => "peers wanted",
+            Message::Peers(_) => "peers",
         }
     }
 }

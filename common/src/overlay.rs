@@ -1,8 +1,9 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and seven rooms that never call each other: `links` (who is there),
+//! It is a corridor with a door for each input, and nine rooms that never call each other: `links` (who is at the end of each),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
-//! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `reload` (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
+//! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `members` (which servents there
+//! are), `visits` (whether one is at an address), `reload` (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
 //! outputs, each in its own way.
 
 mod asking;
@@ -19,6 +20,8 @@ mod greeting;
 mod holdings;
 mod links;
 mod log_names;
+mod members;
+mod membership;
 mod probes;
 mod query_log;
 mod recipients;
@@ -26,13 +29,15 @@ mod reload;
 mod rooms;
 mod search;
 mod speaker;
+mod visits;
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use crate::address::{join, split};
-use crate::clock::Clock;
+use crate::clock::LamportClock;
 use crate::disk::{Job, JobDone};
+use crate::features::Features;
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
@@ -62,7 +67,7 @@ pub struct Overlay {
     ttl: u8,
     forward_once: bool,
     secret: Secret,
-    clock: Clock,
+    clock: LamportClock,
     store: Arc<Store>,
     rooms: Rooms,
 }
@@ -80,7 +85,7 @@ impl Overlay {
             forward_once: config.forward_once,
             // Where all have one secret, as in a test that draws none, each still goes by names of its own.
             secret: config.secret.salted(config.servent_id.0),
-            clock: Clock::default(),
+            clock: LamportClock::default(),
             store,
             rooms: Rooms::new(config),
         }
@@ -89,6 +94,7 @@ impl Overlay {
     /// Takes one input and appends what is to be done about it. It cannot fail and never waits.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         let before = out.len();
+        self.tell_the_clock();
         self.on_input(now, input, &mut Outbox::new(out));
         // All that is said at once is one event, whoever it is said to.
         if out.iter().skip(before).any(Output::is_said) {
@@ -105,7 +111,8 @@ impl Overlay {
     fn on_input(&mut self, now: Time, input: Input, out: &mut Outbox<'_>) {
         match input {
             Input::Opened { link, opening } => self.on_opened(now, link, opening, out),
-            Input::DialFailed { dial: Dial::Neighbor(target), reason, .. } => {
+            Input::DialFailed { dial: Dial::Neighbor(target), refused, reason } => {
+                self.on_target_failed(now, target, refused);
                 self.rooms.links.on_dial_failed(now, target, &reason, self.random(now));
             }
             Input::DialFailed { dial: Dial::Call(errand, address), refused, reason } => {
@@ -118,7 +125,7 @@ impl Overlay {
             }
             Input::Received { link, stamp, message } => {
                 self.clock.hear(now, stamp);
-                self.on_message(now, link, message, out);
+                self.on_message(now, link, stamp, message, out);
             }
             Input::Malformed { link, error } => self.on_malformed(now, link, &error, out),
             Input::Closed { link, reason } => {
@@ -186,7 +193,16 @@ impl Overlay {
     }
 
     fn hello(&self) -> Hello {
-        Hello::new(Role::Servent { id: self.id, advertised: self.advertised() })
+        let own = Hello::new(Role::Servent { id: self.id, advertised: self.advertised() });
+        let features = if self.rooms.members.is_some() { Features::OF_MEMBERS } else { own.features };
+        Hello { features, ..own }
+    }
+
+    /// What is said now of members is said at this of the clock.
+    fn tell_the_clock(&mut self) {
+        if let Some(members) = self.rooms.members.as_deref_mut() {
+            members.set_clock(self.clock.stamp());
+        }
     }
 
     /// A number that differs from servent to servent and from moment to moment.
@@ -197,7 +213,7 @@ impl Overlay {
     fn on_opened(&mut self, now: Time, link: LinkId, opening: Opening, out: &mut Outbox<'_>) {
         match opening {
             Opening::Dialled(Dial::Call(errand, address)) => {
-                let (own, callee) = (self.hello(), Callee { errand, address });
+                let (own, callee) = (errand.hello(self.hello()), Callee { errand, address });
                 let rare = self.rooms.rare.make();
                 rare.call(now, out, |calls, out, news| calls.on_opened(now, callee, link, &own, out, news));
             }
@@ -212,15 +228,19 @@ impl Overlay {
         }
     }
 
-    fn on_message(&mut self, now: Time, link: LinkId, message: Message, out: &mut Outbox<'_>) {
+    fn on_message(&mut self, now: Time, link: LinkId, stamp: u64, message: Message, out: &mut Outbox<'_>) {
+        self.tell_the_clock();
         if self.rooms.is_call(link) {
             let own = self.hello();
             let rare = self.rooms.rare.make();
             return rare.call(now, out, |calls, out, news| calls.on_message(now, link, message, &own, out, news));
         }
-        let Some(speaker) = self.rooms.links.heard(link) else {
+        let Some((speaker, was_suspect)) = self.rooms.links.heard(link) else {
             return;
         };
+        if was_suspect {
+            self.on_heard_again(now, link);
+        }
         match (speaker, message) {
             (Speaker::Stranger, Message::Hello(hello)) => self.on_hello(now, link, &hello, out),
             (Speaker::Client, Message::Request(request)) => self.on_request(now, link, request, out),
@@ -234,7 +254,14 @@ impl Overlay {
             (Speaker::Client | Speaker::Neighbor(_), Message::Ping) => {
                 out.send(link, Message::Pong);
             }
-            (Speaker::Client | Speaker::Neighbor(_), Message::Pong) => {}
+            (Speaker::Neighbor(_), Message::Pong) => self.on_pong(now, link),
+            (Speaker::Client, Message::Pong) => {}
+            (Speaker::Client | Speaker::Neighbor(_), Message::PeersWanted(wanted)) if self.rooms.members.is_some() => {
+                self.on_peers_wanted(now, link, wanted, out);
+            }
+            (Speaker::Neighbor(_), Message::Peers(peers)) if self.rooms.members.is_some() => {
+                self.on_peers(now, link, stamp, &peers, out);
+            }
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");
@@ -253,6 +280,7 @@ impl Overlay {
         match self.rooms.links.on_hello(now, link, hello, &own, out) {
             Greeting::Client => self.probe_client(now, link, out),
             Greeting::Neighbor(identity, older) => {
+                self.on_neighbor_linked(now, link, out);
                 if let Some(older) = older {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);
                 }

@@ -24,12 +24,26 @@ impl ServentId {
 }
 
 /// Half of a servent id: enough to tell one servent from another, though not to be one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Identity(NonZeroU64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(NonZeroU64);
+
+impl Identity {
+    /// The one of these bits. There is none of 0: that is the greatest.
+    #[must_use]
+    pub fn of_bits(bits: u64) -> Identity {
+        Identity(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MAX))
+    }
+
+    /// Its bits.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        self.0.get()
+    }
+}
 
 impl From<ServentId> for Identity {
     fn from(id: ServentId) -> Identity {
-        Identity(NonZeroU64::new(id.folded()).unwrap_or(NonZeroU64::MAX))
+        Identity::of_bits(id.folded())
     }
 }
 

@@ -532,7 +532,9 @@ impl Session {
             | Message::Request(_)
             | Message::Query(_)
             | Message::Echo(_)
-            | Message::Brought(_) => false,
+            | Message::Brought(_)
+            | Message::PeersWanted(_)
+            | Message::Peers(_) => false,
         }
     }
 

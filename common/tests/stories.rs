@@ -19,6 +19,7 @@ use common::address::AnswerAddress;
 use common::counted::counted;
 use common::dialect::Dialect;
 use common::key::Key;
+use common::member::{Peers, PeersKind, PeersWanted};
 use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
 use common::session::{EndReason, Ending, Report};
@@ -457,6 +458,19 @@ impl Story {
             }
             Message::Handed(Handed { sequence, answer }) => {
                 format!("handed {} {}", self.label_of(*sequence), self.brought(answer))
+            }
+            Message::PeersWanted(PeersWanted { after }) => {
+                let behind = after.map_or(String::new(), |after| format!(" behind {}", self.names_at(&[after])));
+                format!("peers wanted{behind}")
+            }
+            Message::Peers(Peers { kind, members }) => {
+                let told = members.iter().map(|member| format!("{} {}", self.names_at(&[member.address]), member.word));
+                let kind = match kind {
+                    PeersKind::News => "news",
+                    PeersKind::LastPage => "last page",
+                    PeersKind::Page => "page",
+                };
+                format!("peers, {kind}: {}", told.collect::<Vec<_>>().join(", "))
             }
         }
     }

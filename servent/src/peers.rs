@@ -24,7 +24,7 @@ use crate::sockets;
 /// What the mind is to be told, in order.
 pub(crate) type Inputs = VecDeque<Input>;
 
-pub(crate) struct Peers {
+pub(crate) struct PeerConnections {
     exchange: Exchange,
     connections: Connections,
     /// What is dialled on the links whose dials are under way, in the order of these: each is later than all before.
@@ -33,9 +33,9 @@ pub(crate) struct Peers {
     same_ports: SamePorts,
 }
 
-impl Peers {
-    pub(crate) fn new(watcher: Watcher, accepts: Accepts, listening: SocketAddr) -> Peers {
-        Peers {
+impl PeerConnections {
+    pub(crate) fn new(watcher: Watcher, accepts: Accepts, listening: SocketAddr) -> PeerConnections {
+        PeerConnections {
             exchange: Exchange::servent(accepts),
             connections: Connections::new(watcher),
             dials: Vec::new(),

@@ -23,7 +23,7 @@ use crate::jobs;
 use crate::listener::Listener;
 use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
-use crate::peers::{Inputs, Peers};
+use crate::peers::{Inputs, PeerConnections};
 use crate::poller::{Interest, Poller, Ready};
 use crate::signals::{Signals, WatchedSignals};
 use crate::sockets;
@@ -41,7 +41,7 @@ pub(crate) struct Server {
     /// None once it is leaving.
     listener: Option<Listener>,
     signals: WatchedSignals,
-    peers: Peers,
+    peers: PeerConnections,
     disk: Disk,
     overlay: Overlay,
     inputs: Inputs,
@@ -68,7 +68,7 @@ impl Server {
         let accepts = Accepts::AnyOf(options.dialects());
         let data = options.data.clone();
         Ok(Server {
-            peers: Peers::new(poller.watcher(), accepts, listening),
+            peers: PeerConnections::new(poller.watcher(), accepts, listening),
             disk: Disk::new(&poller.waker(), move |job| jobs::perform(&data, job)),
             poller,
             listener: Some(Listener::new(listener)),

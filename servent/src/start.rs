@@ -46,6 +46,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         forward_once: options.forward_once,
         neighbors,
         answer_networks: answer_networks(options),
+        members: true,
     };
     if options.answer_networks().is_some() {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;

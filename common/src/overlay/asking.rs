@@ -174,7 +174,7 @@ impl Overlay {
 
     /// A neighbor is linked that says who it is: it may have been lost with queries on their way.
     pub(super) fn offer_again(&mut self, now: Time, link: LinkId, identity: Identity, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare: _ } = &mut self.rooms;
+        let Rooms { links, flood, rare: _, members: _ } = &mut self.rooms;
         let Some(flood) = flood.get_mut() else { return };
         let resumption = flood.on_linked(now, link, identity, |query| links.told_as(link, query));
         for query in resumption.offers {

@@ -70,6 +70,7 @@ impl Overlay {
     /// Does what calls have left to be done: brings back what could not be dialled, and has the answers of those come back
     /// who cannot be.
     pub(super) fn on_calls_over(&mut self, now: Time, out: &mut Outbox<'_>) {
+        self.on_visits_over(now);
         let Some(rare) = self.rooms.rare.get_mut() else { return };
         for client in rare.errands.probes.take_unreachable() {
             self.rooms.links.on_unreachable(client);
@@ -127,6 +128,10 @@ impl Overlay {
 
     /// A link had no room for an answer. Where its copy is still to be echoed, that tells of it.
     pub(super) fn on_not_brought(&mut self, link: LinkId, message: &Message) {
+        // Of members the next page tells.
+        if matches!(message, Message::Peers(_)) {
+            return;
+        }
         let counters = &mut self.rooms.rare.make().counters;
         counters.brought = counters.brought.saturating_sub(1);
         counters.unbrought += 1;

@@ -284,7 +284,7 @@ impl Calls {
                 call.state = State::Resting;
                 self.set_timer(callee, Some(now + pause));
             }
-            Bringing::Alone { .. } | Bringing::Kept => self.fail(now, callee, past, reason, news),
+            Bringing::Alone { .. } | Bringing::Kept => self.fail(now, callee, past, refused, reason, news),
         }
         self.dial_waiting(out);
     }
@@ -337,7 +337,7 @@ impl Calls {
                 news.push(callee, CallEvent::Gone { reason: reason.to_owned() });
                 self.forget(callee);
             }
-            Some(State::Silent(_, past)) => self.fail(now, callee, past, reason, news),
+            Some(State::Silent(_, past)) => self.fail(now, callee, past, false, reason, news),
             _ => {}
         }
         self.dial_waiting(out);
@@ -479,7 +479,7 @@ impl Calls {
     }
 
     /// Ends an attempt to reach somebody: what waited is given back, and the address is left alone for a while.
-    fn fail(&mut self, now: Time, callee: Callee, past: Past, reason: &str, news: &mut News) {
+    fn fail(&mut self, now: Time, callee: Callee, past: Past, refused: bool, reason: &str, news: &mut News) {
         let Some(call) = self.calls.get_mut(&callee) else { return };
         self.dials.end(callee, past);
         call.tries = 0;
@@ -488,7 +488,7 @@ impl Calls {
         call.failures += 1;
         self.set_timer(callee, Some(now + rest));
         let letters = self.take_back(callee);
-        news.push(callee, CallEvent::Failed { reason: reason.to_owned(), letters });
+        news.push(callee, CallEvent::Failed { refused, reason: reason.to_owned(), letters });
     }
 
     /// What waits to be said there, which will not be.

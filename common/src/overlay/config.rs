@@ -27,6 +27,8 @@ pub struct Config {
     /// Where clients may be for an answer to be dialled to them in a dialect whose clients say nothing there: nothing
     /// shows that they asked, so anybody could have it sent to anybody.
     pub answer_networks: Vec<IpNet>,
+    /// Whether it takes part in telling who is there.
+    pub members: bool,
 }
 
 impl Default for Config {
@@ -39,6 +41,7 @@ impl Default for Config {
             forward_once: false,
             neighbors: Vec::new(),
             answer_networks: Vec::new(),
+            members: false,
         }
     }
 }

@@ -60,7 +60,7 @@ impl Delivery {
             CallEvent::NotUnderstood(letter) => {
                 self.on_undelivered(&letter, client, "its client did not offer to understand it");
             }
-            CallEvent::Failed { reason, letters } => {
+            CallEvent::Failed { reason, letters, .. } => {
                 log::info!(target: STRANGERS_LOG, "no answer to client {client}: {reason}");
                 letters.into_iter().for_each(|letter| self.on_returned(letter, client, &reason));
             }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::dialect::{Bringing, Dialect, Manners};
-use crate::limits::ANSWER_IDLE_MAX;
+use crate::limits::{ANSWER_IDLE_MAX, NEWS_PAUSE};
 use crate::link::Purpose;
 use crate::message::{Hello, Message, Role};
 use crate::overlay::copy_name::CopyName;
@@ -20,6 +20,8 @@ pub enum Errand {
     Answers,
     /// To see whether a client of this servent can be dialled: if not, nobody else is asked to.
     Probe,
+    /// To see whether a servent is there, and which.
+    Visit,
     /// To greet a servent that is no neighbor. Only tests do: what it takes to add it is what an errand costs.
     #[cfg(test)]
     Greeting,
@@ -59,6 +61,17 @@ static ANSWERS: Customs = Customs {
 /// It is over once the address was reached: a client that is busy may say hello much later, and can be dialled all the same.
 static PROBE: Customs = Customs { says_something: false, way: |_| Bringing::Kept, ..ANSWERS };
 
+/// It comes as a client, so that nobody takes it for a neighbor.
+static VISIT: Customs = Customs {
+    purpose: Purpose::Standing,
+    says_something: true,
+    speaks_first: true,
+    is_called: |hello, _| matches!(hello.role, Role::Servent { .. }),
+    way: |_| Bringing::Kept,
+    hears: |message| *message == Message::Pong,
+    kept: NEWS_PAUSE,
+};
+
 /// It does whatever the others do not.
 #[cfg(test)]
 static GREETING: Customs = Customs {
@@ -77,8 +90,17 @@ impl Errand {
         match self {
             Errand::Answers => &ANSWERS,
             Errand::Probe => &PROBE,
+            Errand::Visit => &VISIT,
             #[cfg(test)]
             Errand::Greeting => &GREETING,
+        }
+    }
+
+    /// The hello of this servent on such a call.
+    pub(super) fn hello(self, own: Hello) -> Hello {
+        match self {
+            Errand::Visit => Hello::new(Role::Client { answer_port: 0 }),
+            _ => own,
         }
     }
 
@@ -146,7 +168,7 @@ pub(super) enum CallEvent {
     /// Whoever is there did not offer to understand it.
     NotUnderstood(Letter),
     /// Whoever is called cannot be reached. What waited is given back.
-    Failed { reason: String, letters: Vec<Letter> },
+    Failed { refused: bool, reason: String, letters: Vec<Letter> },
     /// The address was reached, and there was nothing to say.
     Connected,
     /// Whoever is called has said this hello.

@@ -272,7 +272,8 @@ mod tests {
     }
 
     fn failed(reason: &str) -> CallEvent {
-        CallEvent::Failed { reason: reason.to_owned(), letters: vec![letter(1)] }
+        let refused = reason == "it is a test";
+        CallEvent::Failed { refused, reason: reason.to_owned(), letters: vec![letter(1)] }
     }
 
     fn ended(letters: Vec<Letter>) -> CallEvent {
@@ -446,7 +447,10 @@ mod tests {
         }
         assert_eq!(mind.failed(greeting(place)), []);
         let letters = vec![letter(2)];
-        assert_eq!(mind.events(), [(place, CallEvent::Failed { reason: "it is a test".to_owned(), letters })]);
+        assert_eq!(
+            mind.events(),
+            [(place, CallEvent::Failed { refused: true, reason: "it is a test".to_owned(), letters })]
+        );
     }
 
     /// A letter passes by the dialect it was brought for, and is said in that of the call.
@@ -528,7 +532,7 @@ mod tests {
             mind.say_in(dialect, servent(4), letter(1));
             mind.end(servent(4));
             assert_eq!(mind.failed(greeting(servent(4))), []);
-            let failed = CallEvent::Failed { reason: "it is a test".to_owned(), letters: vec![] };
+            let failed = CallEvent::Failed { refused: true, reason: "it is a test".to_owned(), letters: vec![] };
             assert_eq!(mind.events(), [ended(vec![letter(1)]), failed].map(|event| (servent(4), event)));
             mind.overlay.rooms.rare.make().calls = Default::default();
         }

@@ -8,11 +8,12 @@ use super::calls::Calls;
 use super::delivery::Delivery;
 use super::flood::Flood;
 use super::links::Links;
+use super::members::Members;
 use super::rooms::{Counters, RareRooms, Rooms};
 use crate::limits::{
     CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, CONTACTS_MAX,
-    ECHOES_KEPT_MAX, LOOKS_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, ROUTES_KEPT_MAX,
-    SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX,
+    ECHOES_KEPT_MAX, LOOKS_MAX, MEMBER_PLACES_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX,
+    ROUTES_KEPT_MAX, SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX,
 };
 
 /// Queries from the first one that is open to the last: so far apart their numbers may be.
@@ -56,6 +57,7 @@ enum Reading {
 /// named here and read by no row is a warning of the compiler.
 struct Readable<'a> {
     links: &'a Links,
+    members: Option<&'a Members>,
     flood: Option<&'a Flood>,
     calls: Option<&'a Calls>,
     delivery: Option<&'a Delivery>,
@@ -64,9 +66,9 @@ struct Readable<'a> {
 
 impl Readable<'_> {
     fn of(rooms: &Rooms) -> Readable<'_> {
-        let Rooms { links, flood, rare } = rooms;
-        let mut readable =
-            Readable { links, flood: flood.get(), calls: None, delivery: None, counters: Counters::default() };
+        let Rooms { links, flood, rare, members } = rooms;
+        let (members, flood, counters) = (members.as_deref(), flood.get(), Counters::default());
+        let mut readable = Readable { links, members, flood, calls: None, delivery: None, counters };
         if let Some(RareRooms { calls, errands, counters, reload: _ }) = rare.get() {
             readable.calls = Some(calls);
             readable.delivery = Some(&errands.delivery);
@@ -78,6 +80,10 @@ impl Readable<'_> {
     /// What is read in a room that may not have been needed yet.
     fn of_flood<T: Default>(&self, read: impl FnOnce(&Flood) -> T) -> T {
         self.flood.map(read).unwrap_or_default()
+    }
+
+    fn of_members<T: Default>(&self, read: impl FnOnce(&Members) -> T) -> T {
+        self.members.map(read).unwrap_or_default()
     }
 
     fn of_calls<T: Default>(&self, read: impl FnOnce(&Calls) -> T) -> T {
@@ -94,7 +100,7 @@ const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>)
 }
 
 /// What is held, then what was counted.
-const ROWS: [Listed; 30] = [
+const ROWS: [Listed; 33] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -140,6 +146,15 @@ const ROWS: [Listed; 30] = [
     held("call_dials", "dials of calls under way", CALL_DIALS_MAX, |rooms| rooms.of_calls(Calls::dials_count)),
     held("calls_queued_bytes", "bytes that wait for a call", CALLS_QUEUED_BYTES_MAX, |rooms| {
         rooms.of_calls(Calls::queued_bytes)
+    }),
+    held("members", "servents heard of, this one among them", MEMBER_PLACES_MAX, |rooms| {
+        rooms.of_members(Members::members_count)
+    }),
+    held("member_news", "members of whom something is to be told", MEMBER_PLACES_MAX, |rooms| {
+        rooms.of_members(Members::news_count)
+    }),
+    held("members_watched", "members looked for because their link fell", NEIGHBORS_MAX, |rooms| {
+        rooms.of_members(Members::watched_count)
     }),
     counted(
         "queries",

@@ -69,6 +69,10 @@ struct Guests {
 pub(super) struct LinksDue {
     /// The links whose other end has been quiet for too long.
     pub(super) quiet: Vec<LinkId>,
+    /// Those of neighbors that are suspect by now.
+    pub(super) suspect: Vec<LinkId>,
+    /// Those of neighbors that were pinged.
+    pub(super) pinged: Vec<LinkId>,
     /// The beat, if it was time for one.
     pub(super) beat: Option<Beat>,
 }
@@ -91,6 +95,17 @@ pub(super) enum Greeting {
     Neighbor(Option<Identity>, Option<LinkId>),
     /// Nobody may stay: the link is closed, and this is why.
     Refused(Goodbye),
+}
+
+/// A neighbor that says who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkedServent {
+    pub(super) id: Identity,
+    pub(super) address: SocketAddr,
+    pub(super) understands_members: bool,
+    pub(super) is_same_host: bool,
+    /// Whether it was dialled at this address.
+    pub(super) is_proved: bool,
 }
 
 /// A client that asks here.
@@ -175,17 +190,16 @@ impl Links {
         self.next_dial = self.first_due();
     }
 
-    /// Notes that something came over a link, and says from whom.
-    pub(super) fn heard(&mut self, link: LinkId) -> Option<Speaker> {
+    /// Notes that something came over a link, and says from whom, and whether that was suspect.
+    pub(super) fn heard(&mut self, link: LinkId) -> Option<(Speaker, bool)> {
         if let Some(neighbor) = self.neighbors.iter_mut().find(|neighbor| neighbor.link == link) {
-            neighbor.on_heard();
-            return Some(Speaker::Neighbor(neighbor.identity));
+            return Some((Speaker::Neighbor(neighbor.identity), neighbor.on_heard()));
         }
         let guests = self.guests.get()?;
         if guests.clients.contains_key(&link) {
-            return Some(Speaker::Client);
+            return Some((Speaker::Client, false));
         }
-        guests.strangers.get(link).map(|_| Speaker::Stranger)
+        guests.strangers.get(link).map(|_| (Speaker::Stranger, false))
     }
 
     pub(super) fn on_hello(
@@ -277,7 +291,7 @@ impl Links {
         let identity = id.map(Identity::from);
         // Those who do not say who they are cannot be told to be the same.
         let is_twin = |neighbor: &&NeighborLink| identity.is_some() && neighbor.identity == identity;
-        let twin = self.neighbors.iter().find(is_twin).map(|older| (older.link, older.dialled_here));
+        let twin = self.neighbors.iter().find(is_twin).map(|older| (older.link, older.dialled_here()));
         if let (Some(id), Some((older, older_dialled_here))) = (id, twin)
             && !keeps_second(own_id, id, older_dialled_here, dialled_here)
         {
@@ -299,6 +313,7 @@ impl Links {
             Origin::Dialled(target) => self.targets.get(target).and_then(Target::dialled_at),
         };
         let is_same_host = at.is_some_and(|at| canonical(at).ip().is_loopback());
+        let advertised = at.map_or(advertised, |at| believed(advertised, canonical(at)));
         self.add(NeighborLink::new(link, hello, advertised, is_same_host, dialled_here));
         log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
@@ -426,6 +441,44 @@ impl Links {
         self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.manners().echoes)
     }
 
+    /// A servent that a link has come to, if it says who it is.
+    pub(super) fn linked_to(&self, link: LinkId) -> Option<LinkedServent> {
+        let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link)?;
+        let address = neighbor.advertised();
+        let dialled_at = |target: usize| self.targets.get(target).and_then(Target::dialled_at);
+        Some(LinkedServent {
+            id: neighbor.identity?,
+            address,
+            understands_members: neighbor.features().include(Features::MEMBERS),
+            is_same_host: neighbor.is_same_host(),
+            is_proved: neighbor.dialled_here() && self.target_of(link).and_then(dialled_at) == Some(address),
+        })
+    }
+
+    /// The configured neighbor of which this is the link, if it is that of one.
+    pub(super) fn target_of(&self, link: LinkId) -> Option<usize> {
+        self.targets.iter().position(|target| target.state() == TargetState::Linked(link))
+    }
+
+    /// Whether the neighbor at the end of a link was heard within [`PING_AFTER`](crate::limits::PING_AFTER), or could not have
+    /// been asked since.
+    pub(super) fn is_lively(&self, link: LinkId) -> bool {
+        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.is_lively())
+    }
+
+    /// The same of any other neighbor that answers pings.
+    pub(super) fn has_lively_besides(&self, link: LinkId) -> bool {
+        let others = self.neighbors.iter().filter(|neighbor| neighbor.link != link);
+        others.filter(|neighbor| neighbor.manners().answers_ping).any(NeighborLink::is_lively)
+    }
+
+    /// It is to be seen whether whoever is at the end of a link is there: it is gone two beats from now if nothing is heard.
+    pub(super) fn doubt(&mut self, link: LinkId) {
+        if let Some(neighbor) = self.neighbors.iter_mut().find(|neighbor| neighbor.link == link) {
+            neighbor.doubt();
+        }
+    }
+
     pub(super) fn neighbor_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.neighbors.iter().map(NeighborLink::advertised)
     }
@@ -534,7 +587,7 @@ impl Links {
 
     /// Pings, dials, and names the links whose other end has been quiet for too long.
     pub(super) fn on_deadline(&mut self, now: Time, is_to_forget: bool, out: &mut Outbox<'_>) -> LinksDue {
-        let mut quiet = Vec::new();
+        let (mut quiet, mut suspect, mut pinged) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(guests) = self.guests.get() {
             quiet.extend(guests.strangers.overdue(now).take(CLOSED_AT_ONCE_MAX));
         }
@@ -548,7 +601,11 @@ impl Links {
         if beat == Some(Beat::InTime) {
             for neighbor in &mut self.neighbors {
                 match neighbor.on_beat() {
-                    Some(Silence::Ping) => out.send(neighbor.link, Message::Ping),
+                    Some(Silence::Ping) => {
+                        out.send(neighbor.link, Message::Ping);
+                        pinged.push(neighbor.link);
+                    }
+                    Some(Silence::Suspect) => suspect.push(neighbor.link),
                     Some(Silence::Gone) => quiet.push(neighbor.link),
                     None => {}
                 }
@@ -563,7 +620,7 @@ impl Links {
             }
             self.next_dial = self.first_due();
         }
-        LinksDue { quiet, beat }
+        LinksDue { quiet, suspect, pinged, beat }
     }
 
     fn has_beats(&self, is_to_forget: bool) -> bool {
@@ -600,6 +657,18 @@ impl Links {
             }
         }
     }
+}
+
+/// Where a servent is that is connected with from there and says it is here: what it says is a claim, and where nobody can
+/// be dialled, or somebody else, it is not believed.
+fn believed(advertised: SocketAddr, from: SocketAddr) -> SocketAddr {
+    let ip = advertised.ip();
+    if !ip.is_unspecified() && (!ip.is_loopback() || from.ip().is_loopback()) {
+        return advertised;
+    }
+    let instead = SocketAddr::new(from.ip(), advertised.port());
+    log::info!(target: STRANGERS_LOG, "a servent at {from} says it is at {advertised}: it goes by {instead} here");
+    instead
 }
 
 fn listed(addresses: &[SocketAddr]) -> String {

@@ -16,10 +16,12 @@ use super::flood::{Asker, CopyReport, Flood, ROOM_MIN};
 use super::greeting::Greetings;
 use super::links::{Beat, Links, LinksDue};
 use super::log_names::QUERY_LOG;
+use super::members::Members;
 use super::probes::{self, Probes};
 use super::query_log;
 use super::reload::Reload;
 use super::speaker::Parting;
+use super::visits::Visits;
 use crate::address::AnswerAddress;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
@@ -31,6 +33,8 @@ pub(super) struct Rooms {
     pub(super) links: Links,
     pub(super) flood: OnDemand<Flood>,
     pub(super) rare: OnDemand<RareRooms>,
+    /// None where nobody is told of members.
+    pub(super) members: Option<Box<Members>>,
 }
 
 /// What a servent that only passes queries on has no use for, behind one pointer: a million of them fit into one process.
@@ -48,6 +52,7 @@ pub(super) struct RareRooms {
 pub(super) struct Errands {
     pub(super) delivery: Delivery,
     pub(super) probes: Probes,
+    pub(super) visits: Visits,
     #[cfg(test)]
     pub(super) greetings: Greetings,
 }
@@ -72,30 +77,38 @@ impl Rooms {
         if !config.answer_networks.is_empty() {
             rare.make().errands.delivery.set_networks(&config.answer_networks);
         }
-        Rooms { links: Links::new(config), flood: OnDemand::default(), rare }
+        let members = config.members.then(|| Box::new(Members::new(config)));
+        Rooms { links: Links::new(config), flood: OnDemand::default(), rare, members }
     }
 
     // ---- time ----
 
     pub(super) fn deadline(&self) -> Time {
-        let Rooms { links, flood, rare } = self;
+        let Rooms { links, flood, rare, members } = self;
         let flood = flood.get().map_or(Time::NEVER, |flood| {
             let has_resting = links.has_resting();
             let room = if has_resting { flood.room_deadline(links.clients_count()) } else { Time::NEVER };
             flood.deadline().min(room)
         });
         let rare = rare.get().map_or(Time::NEVER, RareRooms::deadline);
-        links.deadline(self.is_to_forget()).min(flood).min(rare)
+        let members = members.as_deref().map_or(Time::NEVER, Members::deadline);
+        links.deadline(self.is_to_forget()).min(flood).min(rare).min(members)
     }
 
     pub(super) fn on_deadline(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
         // What a link that is closed makes of the others comes first.
         let is_to_forget = self.is_to_forget();
-        let LinksDue { quiet, beat } = self.links.on_deadline(now, is_to_forget, out);
+        let LinksDue { quiet, suspect, pinged, beat } = self.links.on_deadline(now, is_to_forget, out);
+        if beat.is_some() {
+            self.on_quiet(now, &pinged, &suspect, &quiet);
+        }
         for link in quiet {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
         }
-        let Rooms { links, flood, rare } = self;
+        let Rooms { links, flood, rare, members } = self;
+        if let Some(members) = members.as_deref_mut() {
+            members.on_deadline(now, out);
+        }
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.on_deadline(now), out);
             if let Some(beat) = beat {
@@ -125,13 +138,18 @@ impl Rooms {
         random: u64,
         out: &mut Outbox<'_>,
     ) {
-        let Rooms { links, flood, rare } = self;
+        let Rooms { links, flood, rare, members } = self;
+        let target = links.target_of(link);
         let speaker = links.on_closed(now, link, reason, random);
+        let to_be_visited = members.as_deref_mut().and_then(|members| members.on_unlinked(now, link, parting, target));
         if let Some(rare) = rare.get_mut() {
             rare.on_closed(now, link, reason, out);
         }
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.on_closed(now, link, speaker, parting), out);
+        }
+        if let Some(address) = to_be_visited {
+            self.visit(now, address, out);
         }
     }
 
@@ -158,7 +176,9 @@ impl Rooms {
 
     /// Says goodbye to everybody on a standing link.
     pub(super) fn on_leave(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare: _ } = self;
+        let Rooms { links, flood, rare: _, members } = self;
+        // Nobody is told anything more, and what becomes of links says nothing any more.
+        *members = None;
         // Whoever waits for us is told what came of it so far.
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.give_up_all(now), out);
@@ -179,7 +199,7 @@ impl Rooms {
     /// Tells whoever waits for copies of queries that were closed meanwhile.
     #[inline]
     pub(super) fn report_given_up(&mut self, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare: _ } = self;
+        let Rooms { links, flood, rare: _, members: _ } = self;
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.take_given_up(), out);
         }
@@ -187,7 +207,7 @@ impl Rooms {
 
     /// A client has asked. Where there is no more room, or others wait for it, it waits as well.
     pub(super) fn rest_client(&mut self, now: Time, link: LinkId, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare: _ } = self;
+        let Rooms { links, flood, rare: _, members: _ } = self;
         let clients_count = links.clients_count();
         if links.has_resting() || flood.get_mut().is_some_and(|flood| flood.room(now, clients_count) == 0) {
             links.rest(link, out);
@@ -197,7 +217,7 @@ impl Rooms {
     /// Has clients that rest read again, once there is room for what they ask.
     #[inline]
     pub(super) fn resume_clients(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let Rooms { links, flood, rare: _ } = self;
+        let Rooms { links, flood, rare: _, members: _ } = self;
         if links.has_resting()
             && let Some(flood) = flood.get_mut()
             && let room = flood.room(now, links.clients_count())
@@ -220,15 +240,16 @@ impl Rooms {
 
     pub(super) fn fingerprint(&self) -> u64 {
         // What is rare is part of no query's way.
-        let Rooms { links, flood, rare: _ } = self;
+        let Rooms { links, flood, rare: _, members: _ } = self;
         links.fingerprint() ^ flood.get().map_or(0, Flood::fingerprint)
     }
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        let Rooms { links, flood, rare } = self;
+        let Rooms { links, flood, rare, members } = self;
         let flood = flood.get().map_or(0, Flood::memory_bytes);
-        links.memory_bytes() + flood + rare.get().map_or(0, RareRooms::memory_bytes)
+        let members = members.as_deref().map_or(0, Members::memory_bytes);
+        links.memory_bytes() + flood + rare.get().map_or(0, RareRooms::memory_bytes) + members
     }
 }
 
@@ -328,6 +349,7 @@ impl Errands {
                 self.delivery.on_call(address, event);
                 Vec::new()
             }
+            Errand::Visit => self.visits.on_call(address, &event),
             #[cfg(test)]
             Errand::Greeting => self.greetings.on_call(now, address, event),
         }

@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bincode::config::{BigEndian, Configuration, Limit, Varint};
 use bincode::error::DecodeError;
@@ -16,8 +17,11 @@ use crate::address::{AnswerAddress, canonical};
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::key::Key;
-use crate::limits::{BROUGHT_BYTES_MAX, FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, VALUE_BYTES_MAX};
-use crate::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
+use crate::limits::{
+    BROUGHT_BYTES_MAX, FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, PEERS_MAX, VALUE_BYTES_MAX,
+};
+use crate::member::{Linkage, Member, Peers, PeersKind, PeersWanted, Seen, Word};
+use crate::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Identity, Message, Request, Role, ServentId};
 use crate::query::{
     Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
     Tally, Via,
@@ -88,6 +92,14 @@ enum Body<'a> {
         sequence: u64,
         answer: WireBrought<'a>,
     },
+    PeersWanted {
+        after: Option<SocketAddr>,
+    },
+    Peers {
+        /// Written as a variant is.
+        kind: u32,
+        members: Vec<WireMember>,
+    },
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -135,6 +147,19 @@ enum WireBody<'a> {
     Value(&'a [u8]),
     Place { path: Vec<SocketAddr>, neighbors: Vec<SocketAddr> },
     Announced(u64),
+}
+
+#[derive(Encode, BorrowDecode)]
+struct WireMember {
+    address: SocketAddr,
+    id: [u8; 8],
+    clock: u64,
+    heard_seconds: u64,
+    word: u8,
+    flags: u8,
+    link: u8,
+    /// One microsecond more than the round trip; 0 where none is known.
+    round_trip: u64,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -307,6 +332,15 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
         Message::Handed(Handed { sequence, answer }) => {
             Body::Handed { sequence: *sequence, answer: brought_to_wire(answer) }
         }
+        Message::PeersWanted(PeersWanted { after }) => Body::PeersWanted { after: *after },
+        Message::Peers(Peers { kind, members }) => Body::Peers {
+            kind: match kind {
+                PeersKind::News => 0,
+                PeersKind::LastPage => 1,
+                PeersKind::Page => 2,
+            },
+            members: members.iter().map(member_to_wire).collect(),
+        },
     })
 }
 
@@ -371,6 +405,8 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
             answer: brought_from_wire(answer)?,
         }),
         Body::Handed { sequence, answer } => Message::Handed(Handed { sequence, answer: brought_from_wire(answer)? }),
+        Body::PeersWanted { after } => Message::PeersWanted(PeersWanted { after: after.map(canonical) }),
+        Body::Peers { kind, members } => Message::Peers(peers_from_wire(kind, &members)?),
     })
 }
 
@@ -487,6 +523,66 @@ fn addresses_from_wire(mut addresses: Vec<SocketAddr>, count_max: usize) -> Resu
         *address = canonical(*address);
     }
     Ok(addresses)
+}
+
+const IS_OPEN: u8 = 1 << 0;
+const IS_PROVED: u8 = 1 << 1;
+const IS_FLAPPING: u8 = 1 << 2;
+
+fn member_to_wire(member: &Member) -> WireMember {
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    let Seen { link, is_flapping, round_trip } = member.seen;
+    let in_microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+    WireMember {
+        address: member.address,
+        id: member.id.bits().to_be_bytes(),
+        clock: member.clock,
+        heard_seconds: member.heard.as_secs(),
+        word: place_of(&Word::ALL, &member.word),
+        flags: flag(member.is_open, IS_OPEN) | flag(member.is_proved, IS_PROVED) | flag(is_flapping, IS_FLAPPING),
+        link: place_of(&Linkage::ALL, &link),
+        round_trip: round_trip.map_or(0, in_microseconds),
+    }
+}
+
+/// Its number in bytes: its place in the list of all, of which nothing is ever taken out.
+fn place_of<T: PartialEq>(all: &[T], one: &T) -> u8 {
+    all.iter().position(|other| other == one).and_then(|place| u8::try_from(place).ok()).unwrap_or_default()
+}
+
+fn peers_from_wire(kind: u32, members: &[WireMember]) -> Result<Peers, String> {
+    let kind = match kind {
+        0 => PeersKind::News,
+        1 => PeersKind::LastPage,
+        2 => PeersKind::Page,
+        _ => return Err(format!("peers of kind {kind}")),
+    };
+    if members.len() > PEERS_MAX {
+        return Err(format!("{} members, where {PEERS_MAX} is the most", members.len()));
+    }
+    let members = members.iter().map(member_from_wire).collect::<Result<Vec<_>, _>>()?;
+    let is_by_address = members.is_sorted_by(|one, next| one.address < next.address);
+    is_by_address.then_some(Peers { kind, members }).ok_or_else(|| "members that are not by address".to_owned())
+}
+
+fn member_from_wire(member: &WireMember) -> Result<Member, String> {
+    let word = Word::ALL.get(usize::from(member.word)).copied();
+    let link = Linkage::ALL.get(usize::from(member.link)).copied();
+    let is_set = |flag: u8| member.flags & flag != 0;
+    Ok(Member {
+        address: canonical(member.address),
+        id: Identity::of_bits(u64::from_be_bytes(member.id)),
+        clock: member.clock,
+        heard: Duration::from_secs(member.heard_seconds),
+        word: word.ok_or_else(|| format!("a member of which word {} is said", member.word))?,
+        is_open: is_set(IS_OPEN),
+        is_proved: is_set(IS_PROVED),
+        seen: Seen {
+            link: link.ok_or_else(|| format!("a member to which link {} stands", member.link))?,
+            is_flapping: is_set(IS_FLAPPING),
+            round_trip: member.round_trip.checked_sub(1).map(Duration::from_micros),
+        },
+    })
 }
 
 fn contact_to_wire(contact: Option<ContactMark>) -> Result<WireContact, EncodeError> {

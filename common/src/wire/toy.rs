@@ -48,7 +48,12 @@ impl Codec for Toy {
             Message::Hello(Hello { role: Role::Nameless, .. }) => return Err(unspeakable("a hello of nobody")),
             Message::Goodbye(_) => "toy? goodbye".to_owned(),
             // It has no words for them.
-            Message::Ping | Message::Pong | Message::Brought(_) | Message::Handed(_) => return Ok(Vec::new()),
+            Message::Ping
+            | Message::Pong
+            | Message::Brought(_)
+            | Message::Handed(_)
+            | Message::PeersWanted(_)
+            | Message::Peers(_) => return Ok(Vec::new()),
             Message::Request(Request { sequence, ask, ttl: _ }) => format!("toy? request {sequence} {}", asked(ask)?),
             Message::Query(query) => {
                 let Query {

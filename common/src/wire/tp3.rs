@@ -111,7 +111,9 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
         | Message::Echo(_)
         | Message::Finished(_)
         | Message::Brought(_)
-        | Message::Handed(_) => {}
+        | Message::Handed(_)
+        | Message::PeersWanted(_)
+        | Message::Peers(_) => {}
     }
     Ok(out)
 }

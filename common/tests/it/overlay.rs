@@ -11,6 +11,7 @@ mod deadlines;
 mod flood;
 mod holdings;
 mod links;
+mod members;
 mod names;
 mod roles;
 mod shares;

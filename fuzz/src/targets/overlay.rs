@@ -275,7 +275,7 @@ impl Driver {
         let (from, client) = match opening {
             Opening::Accepted(from) => (Some(from), None),
             Opening::Dialled(Dial::Call(Errand::Answers | Errand::Probe, client)) => (None, Some(client)),
-            Opening::Dialled(Dial::Neighbor(_)) => (None, None),
+            Opening::Dialled(Dial::Neighbor(_) | Dial::Call(Errand::Visit, _)) => (None, None),
         };
         let end = End {
             from,

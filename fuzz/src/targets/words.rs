@@ -12,7 +12,8 @@ use common::features::Features;
 use common::key::Key;
 use common::limits::SPAN_MAX;
 use common::link::LinkId;
-use common::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
+use common::member::{Member, Peers, PeersKind, PeersWanted, Seen, Word};
+use common::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Identity, Message, Request, Role, ServentId};
 use common::query::{
     Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
     Tally, Via,
@@ -178,7 +179,7 @@ fn goodbye(reader: &mut Reader<'_>) -> Goodbye {
 }
 
 /// Kinds of messages, those that lead to most more often.
-const KINDS: u8 = 14;
+const KINDS: u8 = 16;
 
 /// Anything that can be said.
 pub(super) fn message(reader: &mut Reader<'_>) -> Message {
@@ -228,7 +229,34 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Message {
             ttl: ttl(reader),
             answer: brought(reader),
         }),
-        _ => Message::Handed(Handed { sequence: sequence(reader), answer: brought(reader) }),
+        13 => Message::Handed(Handed { sequence: sequence(reader), answer: brought(reader) }),
+        14 => Message::PeersWanted(PeersWanted { after: (variety % 2 == 1).then(|| address(reader)) }),
+        _ => Message::Peers(peers(reader)),
+    }
+}
+
+/// By address, each once.
+fn peers(reader: &mut Reader<'_>) -> Peers {
+    let kind = [PeersKind::News, PeersKind::LastPage, PeersKind::Page][reader.below(3)];
+    let count = reader.below(8);
+    let mut members: Vec<Member> = (0..count).map(|_| member(reader)).collect();
+    members.sort_by_key(|member| member.address);
+    members.dedup_by_key(|member| member.address);
+    Peers { kind, members }
+}
+
+fn member(reader: &mut Reader<'_>) -> Member {
+    let flags = reader.byte();
+    let is_set = |bit: u8| flags & (1 << bit) != 0;
+    Member {
+        address: address(reader),
+        id: Identity::of_bits(reader.byte().into()),
+        clock: count(reader),
+        heard: duration(reader),
+        word: Word::ALL[usize::from(flags % 4)],
+        is_open: is_set(2),
+        is_proved: is_set(3),
+        seen: Seen::default(),
     }
 }
 

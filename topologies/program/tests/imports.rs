@@ -16,7 +16,7 @@ use std::path::Path;
 const LEVELS: [(&str, &str); 7] = [
     (
         "words",
-        "address clock counted dialect features key limits message on_demand query random rate servent_id text time",
+        "address clock counted dialect features key limits member message on_demand query random rate servent_id text time",
     ),
     ("bytes", "wire"),
     ("links and data", "disk link newcomers store"),
@@ -26,16 +26,26 @@ const LEVELS: [(&str, &str); 7] = [
     ),
     (
         ROOMS,
-        "overlay/calls overlay/delivery overlay/flood overlay/greeting overlay/links overlay/probes overlay/reload overlay/search",
+        "overlay/calls overlay/delivery overlay/flood overlay/greeting overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/visits",
     ),
-    ("minds", "overlay overlay/asking overlay/bringing overlay/holdings overlay/query_log overlay/rooms session"),
+    (
+        "minds",
+        "overlay overlay/asking overlay/bringing overlay/holdings overlay/membership overlay/query_log overlay/rooms session",
+    ),
     ("between minds and shells", "exchange"),
 ];
 const ROOMS: &str = "rooms";
 
 /// What may name rooms: a file and its chapters.
-const CORRIDOR: [&str; 6] =
-    ["overlay", "overlay/asking", "overlay/bringing", "overlay/holdings", "overlay/query_log", "overlay/rooms"];
+const CORRIDOR: [&str; 7] = [
+    "overlay",
+    "overlay/asking",
+    "overlay/bringing",
+    "overlay/holdings",
+    "overlay/membership",
+    "overlay/query_log",
+    "overlay/rooms",
+];
 
 const CORE: &str = "../../common/src";
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::address::join;
 use crate::dialect::{Dialect, Manners};
 use crate::features::Features;
-use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER, SERVENT_FRAME_BYTES_MAX};
+use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, PING_AFTER, SERVENT_FRAME_BYTES_MAX, SUSPECT_AFTER};
 use crate::link::LinkId;
 use crate::message::{Hello, Identity, Role};
 use crate::query::{Query, Via};
@@ -25,8 +25,12 @@ pub(super) struct NeighborLink {
     v4: SocketAddrV4,
     /// The beats since it was last heard.
     quiet: u8,
-    pub(super) dialled_here: bool,
+    flags: u8,
 }
+
+const DIALLED_HERE: u8 = 1 << 0;
+/// Nearly all offer to hear of members, or none does: it is no reason to take more room.
+const OFFERS_MEMBERS: u8 = 1 << 1;
 
 /// What few neighbors differ in: nearly all go by an IPv4 address, speak as we do, and can do what we can.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ const COMMON: Uncommon = Uncommon {
 pub(super) enum Silence {
     /// It has been quiet for [`PING_AFTER`]: ask whether it is there.
     Ping,
+    /// It has been quiet for [`SUSPECT_AFTER`]: whoever has heard it may say so.
+    Suspect,
     /// It has been quiet for [`NEIGHBOR_QUIET_MAX`]: it is not.
     Gone,
 }
@@ -76,9 +82,13 @@ impl NeighborLink {
         };
         let Hello { dialect, features, frame_bytes_max, .. } = *hello;
         let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX).min(SERVENT_FRAME_BYTES_MAX);
+        let offers_members = features.include(Features::MEMBERS);
+        let features = features.without(Features::MEMBERS);
         let about = Uncommon { v6, is_same_host, dialect, features, frame_bytes_max };
         let uncommon = (about != COMMON).then(|| Box::new(about));
-        NeighborLink { link, identity, uncommon, v4, quiet: 0, dialled_here }
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        let flags = flag(dialled_here, DIALLED_HERE) | flag(offers_members, OFFERS_MEMBERS);
+        NeighborLink { link, identity, uncommon, v4, quiet: 0, flags }
     }
 
     fn about(&self) -> &Uncommon {
@@ -96,7 +106,12 @@ impl NeighborLink {
 
     /// What it offered to understand.
     pub(super) fn features(&self) -> Features {
-        self.about().features
+        let members = if self.flags & OFFERS_MEMBERS == 0 { Features::NONE } else { Features::MEMBERS };
+        self.about().features.with(members)
+    }
+
+    pub(super) fn dialled_here(&self) -> bool {
+        self.flags & DIALLED_HERE != 0
     }
 
     /// Whether it is on this host, as far as the link shows.
@@ -121,11 +136,21 @@ impl NeighborLink {
         size_of_val(self) + self.uncommon.as_deref().map_or(0, size_of_val)
     }
 
-    pub(super) fn on_heard(&mut self) {
+    /// Something was heard from it: whether it was suspect.
+    #[inline]
+    pub(super) fn on_heard(&mut self) -> bool {
         // Most are heard often: what is not changed need not be written.
-        if self.quiet > 0 {
-            self.quiet = 0;
-        }
+        self.quiet > 0 && u64::from(std::mem::take(&mut self.quiet)) >= SUSPECT_BEATS
+    }
+
+    /// Whether it was heard so lately that it was not pinged since.
+    pub(super) fn is_lively(&self) -> bool {
+        u64::from(self.quiet) < PING_BEATS
+    }
+
+    /// It is gone with the second beat from now, unless it is heard.
+    pub(super) fn doubt(&mut self) {
+        self.quiet = self.quiet.max(u8::try_from(GONE_BEATS - 2).unwrap_or(u8::MAX));
     }
 
     /// Counts a beat. One that cannot answer a ping may be quiet; the system's keepalive has to do.
@@ -136,6 +161,7 @@ impl NeighborLink {
         self.quiet = self.quiet.saturating_add(1);
         match u64::from(self.quiet) {
             PING_BEATS => Some(Silence::Ping),
+            SUSPECT_BEATS => Some(Silence::Suspect),
             GONE_BEATS.. => Some(Silence::Gone),
             _ => None,
         }
@@ -144,6 +170,7 @@ impl NeighborLink {
 
 /// It may have been heard just before the first beat that counts, so as many have to pass and one more.
 const PING_BEATS: u64 = beats(PING_AFTER) + 1;
+const SUSPECT_BEATS: u64 = beats(SUSPECT_AFTER) + 1;
 const GONE_BEATS: u64 = beats(NEIGHBOR_QUIET_MAX) + 1;
 
 /// How many beats make up a duration that is some of them long.

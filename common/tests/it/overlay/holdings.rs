@@ -65,6 +65,9 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
         ("call_links", CALL_LINKS_MAX + CALL_DIALS_MAX),
         ("call_dials", CALL_DIALS_MAX),
         ("calls_queued_bytes", CALLS_QUEUED_BYTES_MAX),
+        ("members", MEMBER_PLACES_MAX),
+        ("member_news", MEMBER_PLACES_MAX),
+        ("members_watched", NEIGHBORS_MAX),
     ];
     let mind = Mind::new();
     let held = mind.overlay.holdings().filter_map(|Holding { name, limit, .. }| Some((name, limit?)));

@@ -123,7 +123,41 @@ fn any_message() -> impl Strategy<Value = Message> {
             Message::Brought(Brought { contact: ContactName(contact), number, ttl, answer })
         }),
         (number(), brought).prop_map(|(sequence, answer)| Message::Handed(Handed { sequence, answer })),
+        prop::option::of(any_address()).prop_map(|after| Message::PeersWanted(PeersWanted { after })),
+        peers().prop_map(Message::Peers),
     ]
+}
+
+/// By address, each once.
+fn peers() -> impl Strategy<Value = Peers> {
+    let kind = prop::sample::select(vec![PeersKind::News, PeersKind::LastPage, PeersKind::Page]);
+    (kind, prop::collection::vec(member(), 0..=PEERS_MAX)).prop_map(|(kind, mut members)| {
+        members.sort_by_key(|member| member.address);
+        members.dedup_by_key(|member| member.address);
+        Peers { kind, members }
+    })
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let (word, link) = (prop::sample::select(Word::ALL.to_vec()), prop::sample::select(Linkage::ALL.to_vec()));
+    let round_trip = prop::option::of((0..u64::MAX).prop_map(Duration::from_micros));
+    let seen = (link, any::<bool>(), round_trip).prop_map(|(link, is_flapping, round_trip)| Seen {
+        link,
+        is_flapping,
+        round_trip,
+    });
+    (any_address(), any::<u64>(), number(), number(), word, any::<(bool, bool)>(), seen).prop_map(
+        |(address, id, clock, heard, word, (is_open, is_proved), seen)| Member {
+            address,
+            id: Identity::of_bits(id),
+            clock,
+            heard: Duration::from_secs(heard),
+            word,
+            is_open,
+            is_proved,
+            seen,
+        },
+    )
 }
 
 /// What is not drawn is not tried.

@@ -309,6 +309,47 @@ pub(super) fn golden_messages() -> Vec<Golden> {
                 })),
             }),
         ),
+        golden("peers wanted", "00000003  00  0c  00", Message::PeersWanted(PeersWanted { after: None })),
+        golden(
+            "peers wanted behind an address",
+            "0000000b  00  0c  01 00 c0000201 fb2328",
+            Message::PeersWanted(PeersWanted { after: Some(address("192.0.2.1:9000")) }),
+        ),
+        golden(
+            "peers, a page for a client",
+            "00000036  00  0d  02 02
+             00 c0000201 fb2328 0011223344556677 fb0100 00 00 03 02 fb 01f5
+             00 c0000202 fb2328 8899aabbccddeeff 2a fb0e10 02 04 00 00",
+            Message::Peers(Peers {
+                kind: PeersKind::Page,
+                members: vec![
+                    Member {
+                        address: address("192.0.2.1:9000"),
+                        id: Identity::of_bits(0x0011_2233_4455_6677),
+                        clock: 256,
+                        heard: Duration::ZERO,
+                        word: Word::Online,
+                        is_open: true,
+                        is_proved: true,
+                        seen: Seen {
+                            link: Linkage::Pinned,
+                            is_flapping: false,
+                            round_trip: Some(Duration::from_micros(500)),
+                        },
+                    },
+                    Member {
+                        address: address("192.0.2.2:9000"),
+                        id: Identity::of_bits(0x8899_aabb_ccdd_eeff),
+                        clock: 42,
+                        heard: Duration::from_secs(3_600),
+                        word: Word::Failed,
+                        is_open: false,
+                        is_proved: false,
+                        seen: Seen { is_flapping: true, ..Seen::default() },
+                    },
+                ],
+            }),
+        ),
     ]
 }
 
@@ -361,11 +402,13 @@ pub(super) fn kind(message: &Message) -> usize {
             BroughtBody::Whole(_) => 24,
             BroughtBody::Announced(_) => 25,
         },
-        Message::Handed(_) => KINDS_COUNT - 1,
+        Message::Handed(_) => 26,
+        Message::PeersWanted(_) => 27,
+        Message::Peers(_) => KINDS_COUNT - 1,
     }
 }
 
-pub(super) const KINDS_COUNT: usize = 27;
+pub(super) const KINDS_COUNT: usize = 29;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
@@ -446,9 +489,11 @@ fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() 
             Message::Brought(_) | Message::Handed(_) => Features::BACK,
             Message::Query(query) if query.via == Via::Back => Features::BACK,
             Message::Request(Request { ttl: Some(_), .. }) => Features::TTL,
+            Message::PeersWanted(_) | Message::Peers(_) => Features::MEMBERS,
             _ => Features::NONE,
         };
-        for offered in [Features::NONE, Features::BACK, Features::TTL, Features::BACK.with(Features::TTL)] {
+        let both = Features::BACK.with(Features::TTL);
+        for offered in [Features::NONE, Features::BACK, Features::TTL, Features::MEMBERS, both] {
             let mut link = offering(offered);
             if position == Position::Later {
                 assert_eq!(link.send(&opening_hello()), Ok(()));

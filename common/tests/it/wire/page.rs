@@ -139,15 +139,26 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         ("brought body", handed(BroughtBody::Whole(place())), "place"),
         ("brought body", handed(BroughtBody::Announced(0)), "announced"),
     ];
+    let peers = |kind| byte_of(Position::Later, &Message::Peers(Peers { kind, members: Vec::new() }), 2);
     let name = |dialect: Dialect| if dialect == Dialect::OWN { "native" } else { dialect.manners().name };
     said.extend(Dialect::ALL.iter().map(|dialect| ("dialect", query(*dialect, None, 9), name(*dialect))));
     // No dialect, though it stands where one does.
     said.push(("dialect", query_via(Via::Back, Dialect::OWN, Some(mark(0, 0, 0)), 9), "back"));
+    said.extend([
+        ("kind of peers", peers(PeersKind::News), "news"),
+        ("kind of peers", peers(PeersKind::LastPage), "last page"),
+        ("kind of peers", peers(PeersKind::Page), "page"),
+    ]);
     let mut part = "";
     let mut told = Vec::new();
     for row in rows_below("| part | variant |") {
         part = if row[0].is_empty() { part } else { row[0] };
-        told.extend(row[1].split_once(' ').filter(|_| part != "tally").map(|(no, name)| (part, no.to_owned(), name)));
+        told.extend(
+            row[1]
+                .split_once(' ')
+                .filter(|_| !["tally", "member"].contains(&part))
+                .map(|(no, name)| (part, no.to_owned(), name)),
+        );
     }
     assert_eq!(told, said);
 }
@@ -173,7 +184,7 @@ fn the_page_lists_the_features_that_were_given_out() {
     let told = rows_below("| bit | feature |").into_iter().map(|row| row[..3].join(" "));
     let given_out = Features::NAMES.iter().enumerate().map(|(bit, name)| {
         let offers = |offered: Features| offered.include(Features::from_bits(1 << bit));
-        let by = match (offers(Features::OF_SERVENTS), offers(Features::OF_CLIENTS)) {
+        let by = match (offers(Features::OF_MEMBERS), offers(Features::OF_CLIENTS)) {
             (true, true) => "both",
             (true, false) => "servents",
             (false, true) => "clients",
@@ -223,6 +234,10 @@ fn limits() -> Vec<(&'static str, String)> {
         CLIENT_UNSENT_BYTES_MAX,
         NEIGHBOR_UNSENT_BYTES_MAX,
         ANSWER_UNSENT_BYTES_MAX,
+        MEMBERS_MAX,
+        MEMBER_PLACES_MAX,
+        PEERS_MAX,
+        PAGES_AT_ONCE_MAX,
         CLIENT_PENDING_MAX,
         CLIENT_ANSWERERS_MAX,
         FETCHES_MAX,
@@ -237,7 +252,7 @@ fn limits() -> Vec<(&'static str, String)> {
         STAMP_STEP_MAX,
         STAMPS_PER_SECOND
     );
-    let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX);
+    let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX, FLAPPING_CHANGES);
     let times = named!(
         |time: Duration| format!("{} s", time.as_secs_f64()),
         CONTACT_QUIET_MAX,
@@ -252,6 +267,13 @@ fn limits() -> Vec<(&'static str, String)> {
         NEIGHBOR_BEAT,
         PING_AFTER,
         NEIGHBOR_QUIET_MAX,
+        SUSPECT_AFTER,
+        NEWS_PAUSE,
+        PAGE_PAUSE,
+        FLAPPING_WINDOW,
+        FLAPPING_PAUSE,
+        FAILED_KEPT,
+        MEMBER_KEPT,
         REDIAL_PAUSE_MIN,
         REDIAL_PAUSE_MAX,
         DIAL_WAIT_MAX,

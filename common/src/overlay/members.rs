@@ -1,0 +1,548 @@
+//! Who is there: the servents this one has heard of, what is said of each, and what becomes of a word that comes.
+//!
+//! It follows SWIM (Das, Gupta and Motivala 2002) in that whoever is told dead says otherwise itself, with a Lamport clock
+//! in the place of incarnations, and Lifeguard (Dadgar, Phillips and Currey 2017) in that whoever may itself be the trouble
+//! judges nobody. It dials nobody and knows no link but by its name: how long each has been quiet is known to `links`, and
+//! what is made of it is said here. What is known of whom, and who told it, is in `roster` (a `record` each, kept in `table`); what is
+//! told to whom, and when, in `telling`; who is looked for because a link fell, in `watch`.
+
+mod record;
+mod roster;
+mod table;
+mod telling;
+mod watch;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::config::Config;
+use super::doors::Outbox;
+use super::speaker::Parting;
+use crate::limits::{NEIGHBOR_QUIET_MAX, SUSPECT_AFTER};
+use crate::link::LinkId;
+use crate::member::{Member, Peers, PeersWanted, Word};
+use crate::message::{Identity, Message};
+use crate::random::Secret;
+use crate::time::Time;
+
+use record::{MemberRecord, seconds, seconds_of};
+use roster::{LinkedPeer, Pages, Roster, means_something_here, teller_of};
+use table::MemberTable;
+use telling::Telling;
+use watch::{Watch, WatchedMember};
+
+/// How often what is too old is forgotten.
+const FORGET_PAUSE: Duration = Duration::from_secs(60);
+
+/// The members one servent knows.
+#[derive(Debug)]
+pub(super) struct Members {
+    secret: Secret,
+    /// How many numbers were drawn under it.
+    drawn_count: u64,
+    roster: Roster,
+    telling: Telling,
+    watch: Watch,
+    /// When what is too old is forgotten next.
+    forgets_at: Time,
+}
+
+/// A servent that a link has come to, as `links` knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LinkedTo {
+    pub(super) id: Identity,
+    /// Where it says it is, or where the link shows it to be where it cannot be there.
+    pub(super) address: SocketAddr,
+    pub(super) understands: bool,
+    pub(super) is_same_host: bool,
+    /// Whether this address was dialled and this servent was met there.
+    pub(super) is_proved: bool,
+}
+
+/// What is to be done about the links of a member of which something was heard.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Doubted(pub(super) Vec<LinkId>);
+
+impl Members {
+    pub(super) fn new(config: &Config) -> Members {
+        let (own, id) = (config.advertised, Identity::from(config.servent_id));
+        let mut table = MemberTable::default();
+        table.put(&MemberRecord { heard: 0, ..MemberRecord::new(own, id) });
+        Members {
+            secret: config.secret.salted(config.servent_id.0 ^ 1),
+            drawn_count: 0,
+            roster: Roster { own, id, clock: 0, table, peers: Vec::new(), told_by_gone_count: 0 },
+            telling: Telling::default(),
+            watch: Watch::default(),
+            forgets_at: Time::START + FORGET_PAUSE,
+        }
+    }
+
+    /// What happens now happens at this of the servent's clock.
+    pub(super) fn set_clock(&mut self, clock: u64) {
+        self.roster.clock = clock;
+    }
+
+    // ---- links ----
+
+    /// A link has come to a servent that says who it is.
+    pub(super) fn on_linked(&mut self, now: Time, link: LinkId, to: LinkedTo, out: &mut Outbox<'_>) {
+        let LinkedTo { id, address, understands, is_same_host, is_proved } = to;
+        let peer = LinkedPeer {
+            link,
+            address,
+            id,
+            understands,
+            is_same_host,
+            told_count: 0,
+            pages: Pages::default(),
+            pinged_at: None,
+            round_trip: None,
+            successor: None,
+        };
+        match self.roster.peers.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(peer),
+            None => self.roster.peers.push(Some(peer)),
+        }
+        self.watch.end(address);
+        if address != self.roster.own {
+            self.meet(now, address, id, is_proved, "a link came to it");
+        }
+        if understands {
+            self.telling.ask_from_the_start(now, &mut self.roster, link, out);
+        }
+    }
+
+    /// A servent was met at an address: whatever was said of it, it is there.
+    fn meet(&mut self, now: Time, address: SocketAddr, id: Identity, is_proved: bool, why: &str) {
+        let known = self.roster.table.get(address);
+        let same = known.filter(|known| known.id == id);
+        if same.is_none_or(|known| known.word != Word::Online) {
+            self.say(now, address, id, Word::Online, why);
+        }
+        if let Some(known) = self.roster.table.get(address) {
+            let is_proved = is_proved || known.is_proved;
+            self.roster.put(&MemberRecord {
+                heard: seconds_of(now),
+                is_proved,
+                is_guess: false,
+                teller: None,
+                ..known
+            });
+        }
+    }
+
+    /// A link is gone. Gives the address that is to be dialled at once to see who is there.
+    pub(super) fn on_unlinked(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        parting: Parting,
+        target: Option<usize>,
+    ) -> Option<SocketAddr> {
+        let place = self.roster.place_of(link)?;
+        let LinkedPeer { address, id, is_same_host, told_count, successor, .. } =
+            self.roster.peers.get_mut(place)?.take()?;
+        if told_count > 0 {
+            self.roster.leave_to_the_gone(place, told_count);
+        }
+        let known = self.roster.table.get(address).filter(|known| known.id == id && address != self.roster.own)?;
+        if self.roster.peer_at(address).is_some() {
+            return None;
+        }
+        if let Some(successor) = successor {
+            self.say(now, address, successor, Word::Online, "it is said to be there, and who was before is not");
+            return None;
+        }
+        if !known.word.is_online() {
+            return None;
+        }
+        self.roster.put(&MemberRecord { heard: seconds_of(now), ..known });
+        if parting == Parting::ForGood {
+            self.say(now, address, id, Word::Left, "it said goodbye");
+            return None;
+        }
+        if known.is_guess {
+            self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, ..known });
+        }
+        self.watch.begin(now, address, id, target, self.roster.clock);
+        // Whoever claims to be somewhere else is not dialled there on its word alone: it would be a way to have others dialled.
+        let may_be_dialled = known.is_proved || is_same_host;
+        (target.is_none() && may_be_dialled).then_some(address)
+    }
+
+    /// A neighbor has been quiet for so long that it is suspect, or for so long that its link is given up. Where no other
+    /// neighbor was heard meanwhile the trouble may be here: then nobody is told.
+    pub(super) fn on_quiet(&mut self, now: Time, link: LinkId, word: Word, may_judge: bool) {
+        let Some(&LinkedPeer { address, id, successor, .. }) = self.roster.peer(link) else { return };
+        let Some(known) = self.roster.table.get(address).filter(|known| known.id == id && known.word < word) else {
+            return;
+        };
+        // Others have heard it since it was suspect: it is the link that is dead, or somebody else is there.
+        if word == Word::Failed && (known.word == Word::Online || successor.is_some()) {
+            return;
+        }
+        if may_judge {
+            self.say(now, address, id, word, "nothing was heard from it for too long");
+        } else {
+            self.roster.put(&MemberRecord { word, is_guess: true, ..known });
+        }
+        if let Some(known) = self.roster.table.get(address) {
+            let quiet = if word == Word::Failed { NEIGHBOR_QUIET_MAX } else { SUSPECT_AFTER };
+            self.roster.put(&MemberRecord { heard: known.heard.max(seconds_of(now) - seconds(quiet)), ..known });
+        }
+    }
+
+    /// A neighbor was heard that was quiet for so long that it was suspect.
+    pub(super) fn on_heard_again(&mut self, now: Time, link: LinkId) {
+        if let Some(&LinkedPeer { address, id, .. }) = self.roster.peer(link)
+            && address != self.roster.own
+        {
+            let guess = self.roster.table.get(address).filter(|known| known.is_guess);
+            if let Some(known) = guess {
+                self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, ..known });
+            }
+            self.meet(now, address, id, false, "it was heard");
+        }
+    }
+
+    /// A neighbor was pinged.
+    pub(super) fn on_pinged(&mut self, now: Time, link: LinkId) {
+        if let Some(peer) = self.roster.peer_mut(link) {
+            peer.pinged_at = Some(now);
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn on_pong(&mut self, now: Time, link: LinkId) {
+        let Some(peer) = self.roster.peer_mut(link) else { return };
+        if let Some(pinged_at) = peer.pinged_at.take() {
+            peer.round_trip = Some(now.since(pinged_at));
+        }
+        if peer.successor.take().is_some() {
+            let (address, id) = (peer.address, peer.id);
+            self.contradict(now, address, id, "it was heard a moment ago");
+        }
+    }
+
+    // ---- dials ----
+
+    /// A configured neighbor could not be dialled.
+    pub(super) fn on_target_failed(&mut self, now: Time, target: usize, refused: bool) {
+        if let Some(watched) = self.watch.of_target(target) {
+            self.on_dialled_in_vain(now, watched, refused);
+        }
+    }
+
+    /// A member that was called could not be reached.
+    pub(super) fn on_call_failed(&mut self, now: Time, address: SocketAddr, refused: bool) {
+        if let Some(watched) = self.watch.at(address) {
+            self.on_dialled_in_vain(now, watched, refused);
+        }
+    }
+
+    /// Whoever was called has said who it is.
+    pub(super) fn on_call_reached(&mut self, now: Time, address: SocketAddr, id: Identity) {
+        self.watch.end(address);
+        if address != self.roster.own {
+            self.meet(now, address, id, true, "it answered when it was dialled");
+        }
+    }
+
+    fn on_dialled_in_vain(&mut self, now: Time, watched: WatchedMember, refused: bool) {
+        let WatchedMember { address, id, .. } = watched;
+        let Some(known) = self.roster.table.get(address).filter(|known| known.id == id) else {
+            return self.watch.end(address);
+        };
+        if refused {
+            // Its machine is there, and says that nobody listens.
+            self.watch.end(address);
+            if known.word < Word::Failed {
+                self.say(now, address, id, Word::Failed, "its link fell, and it refuses another");
+            }
+        } else if known.word < Word::Suspect && known.clock <= watched.clock && self.roster.has_links() {
+            // Whoever has a link to it says otherwise.
+            self.say(now, address, id, Word::Suspect, "its link fell, and it cannot be reached");
+            self.watch.note_suspicion(address, self.roster.clock);
+        }
+    }
+
+    /// Takes those for dead that nothing was heard of since their links fell.
+    fn judge_overdue(&mut self, now: Time) {
+        while let Some(WatchedMember { address, id, clock, .. }) = self.watch.take_overdue(now) {
+            let Some(known) = self.roster.table.get(address).filter(|known| known.id == id) else { continue };
+            let was_said_otherwise = known.clock > clock && known.word == Word::Online;
+            if known.word >= Word::Failed || was_said_otherwise || self.roster.peer_at(address).is_some() {
+                continue;
+            }
+            if self.roster.has_links() {
+                self.say(now, address, id, Word::Failed, "its link fell, and nothing was heard of it since");
+            } else {
+                self.roster.put(&MemberRecord { word: Word::Failed, is_guess: true, ..known });
+            }
+            if let Some(known) = self.roster.table.get(address) {
+                self.roster.put(&MemberRecord { heard: known.heard.min(seconds_of(now)), ..known });
+            }
+        }
+    }
+
+    // ---- words that come ----
+
+    /// Members are told by whoever is at the end of a link. `is_lively` tells whether the neighbor there was heard a moment
+    /// ago. Gives the links of whom it is to be seen whether they are there still.
+    pub(super) fn on_peers(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        peers: &Peers,
+        is_lively: impl Fn(LinkId) -> bool,
+        out: &mut Outbox<'_>,
+    ) -> Doubted {
+        let mut doubted = Doubted::default();
+        let Some(place) = self.roster.place_of(link) else { return doubted };
+        let mut better_known = Vec::new();
+        for told in &peers.members {
+            match self.hear_of(now, place, told, &is_lively) {
+                HeardOf::Older => better_known.push(told.address),
+                HeardOf::Doubted(link) => doubted.0.push(link),
+                HeardOf::Done => {}
+            }
+        }
+        Telling::correct(now, &mut self.roster, place, &better_known, out);
+        self.telling.on_page(&mut self.roster, link, peers, out);
+        doubted
+    }
+
+    fn hear_of(&mut self, now: Time, place: usize, told: &Member, is_lively: &impl Fn(LinkId) -> bool) -> HeardOf {
+        let Member { address, id, clock, word, is_open, is_proved, .. } = *told;
+        let Some(&LinkedPeer { link: from, is_same_host, .. }) = self.roster.peers.get(place).and_then(Option::as_ref)
+        else {
+            return HeardOf::Done;
+        };
+        if address == self.roster.own {
+            if id != self.roster.id || word != Word::Online {
+                self.contradict(now, address, self.roster.id, "it is this servent");
+            }
+            return HeardOf::Done;
+        }
+        // What is ahead of the clock even now that it was heard is for a later page.
+        if clock > self.roster.clock || !means_something_here(address, is_same_host) {
+            return HeardOf::Done;
+        }
+        let heard = seconds_of(now).saturating_sub(seconds(told.heard));
+        let teller = Some(teller_of(place));
+        let fresh =
+            MemberRecord { id, clock, heard, word, is_open, is_proved, teller, ..MemberRecord::new(address, id) };
+        let Some(known) = self.roster.table.get(address) else {
+            if !fresh.is_too_old(now, false) {
+                self.get_to_know(now, place, &fresh);
+            }
+            return HeardOf::Done;
+        };
+        if let Some(&LinkedPeer { link, id: linked_id, .. }) = self.roster.peer_at(address)
+            && linked_id == known.id
+        {
+            // What was heard itself is displaced by nothing that is told.
+            return match (id == known.id, word) {
+                // Where this end has not heard it for a while, somebody else may have.
+                (true, Word::Online) if known.word == Word::Suspect && (clock > known.clock || known.is_guess) => {
+                    self.roster.put(&MemberRecord { clock: clock.max(known.clock), word, is_guess: false, ..known });
+                    self.note_change(now, address, &known, Some(from));
+                    HeardOf::Done
+                }
+                (true, Word::Online) => HeardOf::Done,
+                (true, _) => {
+                    if is_lively(link) {
+                        self.contradict(now, address, id, "it was heard a moment ago");
+                    }
+                    HeardOf::Done
+                }
+                (false, _) if clock > known.clock => {
+                    if let Some(peer) = self.roster.peer_mut(link) {
+                        peer.successor = Some(id);
+                    }
+                    HeardOf::Doubted(link)
+                }
+                (false, _) => HeardOf::Older,
+            };
+        }
+        // A guess is told nobody, and gives way to what others say.
+        let known = if known.is_guess { MemberRecord { word: Word::Online, ..known } } else { known };
+        let is_same = (id, word) == (known.id, known.word);
+        let teller = known.teller.filter(|known| Some(*known) == teller);
+        let heard_last = if id == known.id { heard.max(known.heard) } else { heard };
+        let ranks = |clock: u64, word: Word, id: Identity| (clock, word, id);
+        match ranks(clock, word, id).cmp(&ranks(known.clock, known.word, known.id)) {
+            std::cmp::Ordering::Greater => {
+                let is_proved = is_proved || (known.is_proved && id == known.id);
+                let changes = known.changes;
+                self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, ..fresh });
+                if !is_same {
+                    self.note_change(now, address, &known, Some(from));
+                }
+                HeardOf::Done
+            }
+            _ if is_same => {
+                self.roster.put(&MemberRecord {
+                    heard: heard_last,
+                    is_proved: is_proved || known.is_proved,
+                    teller,
+                    is_guess: false,
+                    ..known
+                });
+                HeardOf::Done
+            }
+            _ => HeardOf::Older,
+        }
+    }
+
+    /// Says of a member, or of this servent itself, that it is online, whatever was said: whoever says so knows.
+    fn contradict(&mut self, now: Time, address: SocketAddr, id: Identity, why: &str) {
+        let before = self.roster.table.get(address);
+        self.say(now, address, id, Word::Online, why);
+        if let Some(before) = before.filter(|before| (before.id, before.word) == (id, Word::Online)) {
+            self.note_change(now, address, &before, None);
+        }
+    }
+
+    /// Says something of a member that this servent knows itself, at what its clock shows.
+    fn say(&mut self, now: Time, address: SocketAddr, id: Identity, word: Word, why: &str) {
+        let known = self.roster.table.get(address);
+        let before = known.unwrap_or(MemberRecord::new(address, id));
+        if known.is_none() && !self.make_room(None) {
+            return;
+        }
+        let is_same_servent = before.id == id;
+        let fresh = MemberRecord { changes: before.changes, heard: seconds_of(now), ..MemberRecord::new(address, id) };
+        let after = if is_same_servent { before } else { fresh };
+        self.roster.put(&MemberRecord { clock: self.roster.clock, word, teller: None, is_guess: false, ..after });
+        if known.is_none_or(|known| (known.id, known.word) != (id, word)) {
+            log::debug!("member {address} is {word}: {why}");
+            self.note_change(now, address, &before, None);
+        }
+    }
+
+    /// What is said of a member has changed: it is told, and counted.
+    fn note_change(&mut self, now: Time, address: SocketAddr, before: &MemberRecord, told_by: Option<LinkId>) {
+        if let Some(known) = self.roster.table.get(address) {
+            let changes = before.changes.one_more(now);
+            self.roster.table.put(&MemberRecord { changes, ..known });
+            self.telling.tell_later(now, address, told_by);
+        }
+    }
+
+    /// A member that was unknown: it has a place where there is room, or that of another.
+    fn get_to_know(&mut self, now: Time, place: usize, fresh: &MemberRecord) {
+        let is_beyond = !self.roster.has_room_for(Some(place));
+        if !self.make_room(Some(place)) {
+            return;
+        }
+        self.roster.put(fresh);
+        // One that took the place of another would go round for ever.
+        if !is_beyond {
+            let told_by = self.roster.peers.get(place).and_then(Option::as_ref).map(|peer| peer.link);
+            self.note_change(now, fresh.address, fresh, told_by);
+        }
+    }
+
+    // ---- places ----
+
+    fn remove(&mut self, known: &MemberRecord) {
+        self.roster.remove(known);
+        self.telling.forget(known.address);
+    }
+
+    /// Makes room for one more that is told by whoever is at this place, or that this servent has met itself.
+    fn make_room(&mut self, place: Option<usize>) -> bool {
+        if self.roster.has_room_for(place) {
+            return true;
+        }
+        let random = self.draw();
+        let given_up = self.roster.give_one_up(place, random);
+        given_up.inspect(|address| self.telling.forget(*address)).is_some()
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.drawn_count += 1;
+        self.secret.nth(self.drawn_count)
+    }
+
+    // ---- time ----
+
+    pub(super) fn deadline(&self) -> Time {
+        let forgets_at = if self.roster.table.len() > 1 { self.forgets_at } else { Time::NEVER };
+        self.telling.deadline().min(self.watch.deadline()).min(forgets_at)
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
+        self.judge_overdue(now);
+        if self.forgets_at <= now {
+            self.forgets_at = now + FORGET_PAUSE;
+            self.forget_old(now);
+        }
+        if self.telling.deadline() <= now {
+            let random = self.draw();
+            self.telling.tell(now, &mut self.roster, random, out);
+        }
+    }
+
+    fn forget_old(&mut self, now: Time) {
+        let is_old = |known: &MemberRecord| {
+            known.address != self.roster.own && known.is_too_old(now, self.roster.peer_at(known.address).is_some())
+        };
+        let old: Vec<MemberRecord> = self.roster.table.each().filter(is_old).collect();
+        for known in old {
+            log::debug!("member {} is forgotten: nobody has heard it for long", known.address);
+            self.remove(&known);
+        }
+    }
+
+    // ---- who there is ----
+
+    /// A neighbor wants a page.
+    pub(super) fn on_peers_wanted(&mut self, now: Time, link: LinkId, wanted: PeersWanted, out: &mut Outbox<'_>) {
+        Telling::answer_page(now, &mut self.roster, link, wanted, out);
+    }
+
+    /// A client wants one.
+    pub(super) fn page_for_client(
+        &self,
+        now: Time,
+        wanted: PeersWanted,
+        is_pinned: impl Fn(LinkId) -> bool,
+    ) -> Message {
+        Telling::page_for_client(now, &self.roster, wanted, is_pinned)
+    }
+
+    pub(super) fn word_of(&self, address: SocketAddr) -> Option<(Identity, Word)> {
+        self.roster.table.get(address).map(|known| (known.id, known.word))
+    }
+
+    pub(super) fn members_count(&self) -> usize {
+        self.roster.table.len()
+    }
+
+    pub(super) fn news_count(&self) -> usize {
+        self.telling.news_count()
+    }
+
+    pub(super) fn watched_count(&self) -> usize {
+        self.watch.count()
+    }
+
+    /// What is held, the struct itself among it.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of_val(self)
+            + self.roster.table.memory_bytes()
+            + self.roster.peers.capacity() * size_of::<Option<LinkedPeer>>()
+    }
+}
+
+/// What came of one member that was told.
+enum HeardOf {
+    Done,
+    /// More is known of it here.
+    Older,
+    /// Somebody else is said to be where this link leads.
+    Doubted(LinkId),
+}

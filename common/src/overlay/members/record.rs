@@ -1,0 +1,116 @@
+//! What is known of one member, and the rules that take nothing else: how long it is remembered, and how often it is told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::limits::{FAILED_KEPT, FLAPPING_CHANGES, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBER_KEPT};
+use crate::member::Word;
+use crate::message::Identity;
+use crate::time::Time;
+
+/// One member, as the room looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MemberRecord {
+    pub(super) address: SocketAddr,
+    pub(super) id: Identity,
+    pub(super) clock: u64,
+    /// When anybody last heard it itself, in seconds of this servent's time. It may have been before that began.
+    pub(super) heard: i32,
+    pub(super) word: Word,
+    pub(super) is_open: bool,
+    pub(super) is_proved: bool,
+    /// Whether the word is this servent's own guess, which it tells nobody: it had no link to anybody who could say otherwise.
+    pub(super) is_guess: bool,
+    /// Who told of it, as long as nobody else did and it was not heard itself.
+    pub(super) teller: Option<Teller>,
+    pub(super) changes: Changes,
+}
+
+/// Who has told of a member: whoever is at the end of a link, by its place; or one who has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Teller(pub(super) u16);
+
+/// All that have gone are one.
+pub(super) const GONE: Teller = Teller(u16::MAX - 1);
+
+/// How often what is said of a member changed of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Since when they are counted, in seconds, of which the lowest bits are kept.
+    pub(super) since: u16,
+    pub(super) count: u8,
+}
+
+impl MemberRecord {
+    /// One of which nothing is known yet.
+    pub(super) fn new(address: SocketAddr, id: Identity) -> MemberRecord {
+        MemberRecord {
+            address,
+            id,
+            clock: 0,
+            heard: i32::MIN,
+            word: Word::Online,
+            is_open: false,
+            is_proved: false,
+            is_guess: false,
+            teller: None,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Whether nobody has heard it for so long that it is no member any more.
+    pub(super) fn is_too_old(&self, now: Time, is_linked: bool) -> bool {
+        let kept = match self.word {
+            Word::Failed => FAILED_KEPT,
+            Word::Online | Word::Suspect if is_linked => return false,
+            Word::Online | Word::Suspect | Word::Left => MEMBER_KEPT,
+        };
+        seconds_of(now).saturating_sub(self.heard) > seconds(kept)
+    }
+
+    /// Whether it changes so often that it is told seldom.
+    pub(super) fn is_flapping(&self, now: Time) -> bool {
+        self.changes.count >= FLAPPING_CHANGES && self.changes.age(now) < FLAPPING_WINDOW
+    }
+
+    /// When it may be told that it has changed.
+    pub(super) fn tellable_at(&self, now: Time) -> Time {
+        if !self.is_flapping(now) {
+            return now;
+        }
+        now + FLAPPING_PAUSE.saturating_sub(self.changes.age(now))
+    }
+}
+
+impl Changes {
+    /// They are counted from now on.
+    pub(super) fn from(now: Time, count: u8) -> Changes {
+        Changes { since: low_seconds(now), count }
+    }
+
+    pub(super) fn one_more(self, now: Time) -> Changes {
+        if self.count == 0 || self.age(now) >= FLAPPING_WINDOW {
+            return Changes::from(now, 1);
+        }
+        Changes { count: self.count.saturating_add(1), ..self }
+    }
+
+    /// How long they have been counted.
+    pub(super) fn age(self, now: Time) -> Duration {
+        Duration::from_secs(low_seconds(now).wrapping_sub(self.since).into())
+    }
+}
+
+/// Whole seconds of this servent's time.
+pub(super) fn seconds_of(now: Time) -> i32 {
+    seconds(now.since(Time::START))
+}
+
+pub(super) fn seconds(time: Duration) -> i32 {
+    i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
+}
+
+pub(super) fn low_seconds(now: Time) -> u16 {
+    let [.., high, low] = seconds_of(now).to_be_bytes();
+    u16::from_be_bytes([high, low])
+}

@@ -1,0 +1,217 @@
+//! The members a servent knows and the servents at the end of its links, who tell of members: whoever tells takes no more
+//! places than are left for all others.
+//!
+//! What becomes of a word that comes is not decided here (`members`), nor who is told what (`telling`).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::record::{GONE, MemberRecord, Teller, seconds_of};
+use super::table::MemberTable;
+use crate::address::{AnswerAddress, names_one_end};
+use crate::dialect::Dialect;
+use crate::limits::{MEMBER_PLACES_MAX, NEWS_PAUSE, PAGES_AT_ONCE_MAX};
+use crate::link::LinkId;
+use crate::member::{Member, Seen, Word};
+use crate::message::Identity;
+use crate::rate::Rate;
+use crate::time::Time;
+
+/// Who is known, and who tells of them.
+#[derive(Debug)]
+pub(super) struct Roster {
+    pub(super) own: SocketAddr,
+    pub(super) id: Identity,
+    /// What the servent's clock shows in this event: what it says of its own knowledge is said at that.
+    pub(super) clock: u64,
+    pub(super) table: MemberTable,
+    /// The servents at the end of links, by their places, which are the numbers of tellers.
+    pub(super) peers: Vec<Option<LinkedPeer>>,
+    /// How many of the members only those told of who have gone.
+    pub(super) told_by_gone_count: usize,
+}
+
+/// A servent at the other end of a link.
+#[derive(Debug)]
+pub(super) struct LinkedPeer {
+    pub(super) link: LinkId,
+    /// Where it is a member.
+    pub(super) address: SocketAddr,
+    pub(super) id: Identity,
+    /// Whether it offered to understand what is said of members.
+    pub(super) understands: bool,
+    /// Whether it is on this host, as far as the link shows.
+    pub(super) is_same_host: bool,
+    /// How many of the members it alone told of.
+    pub(super) told_count: usize,
+    pub(super) pages: Pages,
+    pub(super) pinged_at: Option<Time>,
+    pub(super) round_trip: Option<Duration>,
+    /// Who is said to be at its address instead: it is pinged, and if it does not answer, that is true.
+    pub(super) successor: Option<Identity>,
+}
+
+/// What pages have been asked for on a link, by either end.
+#[derive(Debug)]
+pub(super) struct Pages {
+    pub(super) asked: PagesAsked,
+    /// How many were answered there, and how fast.
+    answered: Rate<Time>,
+}
+
+/// What this end has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PagesAsked {
+    Nothing,
+    /// The next page of a round that goes through all neighbors.
+    One,
+    /// All of them, of which so many came.
+    All {
+        pages_count: usize,
+        behind: Option<SocketAddr>,
+    },
+}
+
+impl Default for Pages {
+    fn default() -> Pages {
+        Pages { asked: PagesAsked::Nothing, answered: Rate::starting_at(Time::START) }
+    }
+}
+
+impl Pages {
+    /// Whether one more may be answered: whoever asks without end is answered at a pace.
+    pub(super) fn may_answer(&mut self, now: Time) -> bool {
+        let at_once = NEWS_PAUSE * u32::try_from(PAGES_AT_ONCE_MAX).unwrap_or(u32::MAX);
+        let may = !self.answered.is_ahead(now, at_once);
+        if may {
+            self.answered.count(now, NEWS_PAUSE);
+        }
+        may
+    }
+}
+
+impl Roster {
+    /// Puts one in its place, and counts who told of it.
+    pub(super) fn put(&mut self, known: &MemberRecord) {
+        let before = self.table.get(known.address).and_then(|before| before.teller);
+        if before != known.teller {
+            self.count_told(before, -1);
+            self.count_told(known.teller, 1);
+        }
+        self.table.put(known);
+    }
+
+    pub(super) fn remove(&mut self, known: &MemberRecord) {
+        self.count_told(known.teller, -1);
+        self.table.remove(known.address);
+    }
+
+    fn count_told(&mut self, teller: Option<Teller>, more: isize) {
+        let count = match teller {
+            None => return,
+            Some(GONE) => &mut self.told_by_gone_count,
+            Some(Teller(place)) => match self.peers.get_mut(usize::from(place)).and_then(Option::as_mut) {
+                Some(peer) => &mut peer.told_count,
+                None => return,
+            },
+        };
+        *count = count.saturating_add_signed(more);
+    }
+
+    /// Whether whoever is at this place may tell of one more: it has no more places alone than are left for all others.
+    fn has_room(&self, place: usize) -> bool {
+        let told_count = self.peers.get(place).and_then(Option::as_ref).map_or(0, |peer| peer.told_count);
+        told_count < MEMBER_PLACES_MAX - self.table.len().min(MEMBER_PLACES_MAX)
+    }
+
+    /// Whether there is a place for one more that is told by whoever is at this place, or that this servent has met itself.
+    pub(super) fn has_room_for(&self, place: Option<usize>) -> bool {
+        place.map_or(self.table.len() < MEMBER_PLACES_MAX, |place| self.has_room(place))
+    }
+
+    /// Gives one up for another, and says which.
+    pub(super) fn give_one_up(&mut self, place: Option<usize>, random: u64) -> Option<SocketAddr> {
+        let told_by = |known: &MemberRecord, teller: Option<Teller>| known.teller.is_some() && known.teller == teller;
+        let teller = place.map(teller_of);
+        // One of its own goes; where it has none, one of those whose tellers are gone, or else one that is only heard of.
+        let one = pick(self.table.each().filter(|known| told_by(known, teller)), random)
+            .or_else(|| pick(self.table.each().filter(|known| told_by(known, Some(GONE))), random))
+            .or_else(|| {
+                let is_heard_of =
+                    |known: &MemberRecord| known.address != self.own && self.peer_at(known.address).is_none();
+                pick(self.table.each().filter(is_heard_of), random)
+            });
+        one.inspect(|known| self.remove(known)).map(|known| known.address)
+    }
+
+    /// Members that somebody who has gone told of alone.
+    pub(super) fn leave_to_the_gone(&mut self, place: usize, told_count: usize) {
+        let teller = teller_of(place);
+        let told: Vec<MemberRecord> = self.table.each().filter(|known| known.teller == Some(teller)).collect();
+        told.iter().for_each(|known| self.table.put(&MemberRecord { teller: Some(GONE), ..*known }));
+        self.told_by_gone_count += told_count;
+    }
+
+    pub(super) fn place_of(&self, link: LinkId) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.as_ref().is_some_and(|peer| peer.link == link))
+    }
+
+    pub(super) fn peer(&self, link: LinkId) -> Option<&LinkedPeer> {
+        self.peers.iter().flatten().find(|peer| peer.link == link)
+    }
+
+    pub(super) fn peer_mut(&mut self, link: LinkId) -> Option<&mut LinkedPeer> {
+        self.peers.iter_mut().flatten().find(|peer| peer.link == link)
+    }
+
+    /// Whether there is anybody who could say otherwise: a servent without links says nothing of others.
+    pub(super) fn has_links(&self) -> bool {
+        self.peers.iter().flatten().next().is_some()
+    }
+
+    /// Whoever is at the end of a link and a member at this address: of two the later, which stays.
+    pub(super) fn peer_at(&self, address: SocketAddr) -> Option<&LinkedPeer> {
+        self.peers.iter().flatten().filter(|peer| peer.address == address).max_by_key(|peer| peer.link)
+    }
+
+    // ---- one member ----
+
+    /// As it is told at the end of this link; nothing where its address means nothing there.
+    pub(super) fn member_for(&self, now: Time, known: &MemberRecord, peer: &LinkedPeer) -> Option<Member> {
+        means_something_here(known.address, peer.is_same_host).then(|| self.member(now, known))
+    }
+
+    pub(super) fn member(&self, now: Time, known: &MemberRecord) -> Member {
+        let MemberRecord { address, id, word, is_open, is_proved, .. } = *known;
+        let is_own = address == self.own;
+        let is_heard = is_own || (word == Word::Online && self.peer_at(address).is_some_and(|peer| peer.id == id));
+        let since = u64::try_from(seconds_of(now).saturating_sub(known.heard)).unwrap_or_default();
+        Member {
+            address,
+            id,
+            clock: if is_own { self.clock } else { known.clock },
+            heard: if is_heard { Duration::ZERO } else { Duration::from_secs(since) },
+            word,
+            is_open,
+            is_proved,
+            seen: Seen::default(),
+        }
+    }
+}
+
+pub(super) fn teller_of(place: usize) -> Teller {
+    Teller(u16::try_from(place).unwrap_or(GONE.0 - 1))
+}
+
+/// Whether an address that is told over a link is that of a servent here too.
+pub(super) fn means_something_here(address: SocketAddr, is_same_host: bool) -> bool {
+    names_one_end(address)
+        && AnswerAddress { socket: address, dialect: Dialect::OWN }.means_the_same_there(is_same_host)
+}
+
+/// One of them at random.
+fn pick(members: impl Iterator<Item = MemberRecord>, random: u64) -> Option<MemberRecord> {
+    let members: Vec<MemberRecord> = members.collect();
+    let place = usize::try_from(random).unwrap_or_default().checked_rem(members.len())?;
+    members.get(place).copied()
+}

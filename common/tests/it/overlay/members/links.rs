@@ -1,0 +1,230 @@
+//! What happens to links, and what is said of members because of that.
+
+use super::*;
+
+const DEAD: [Duration; 2] = [SUSPECT_AFTER, NEIGHBOR_QUIET_MAX];
+
+#[test]
+fn whoever_a_link_comes_to_is_online_and_the_others_are_told_after_a_moment() {
+    let (mut told, [one, other]) = Told::linked();
+    let third = told.neighbor(3);
+    let clock = told.clock();
+    assert_eq!(told.told(NEWS_PAUSE - milliseconds(1)), []);
+    let said = told.told(milliseconds(1));
+    let links: Vec<LinkId> = said.iter().map(|(link, _)| *link).collect();
+    assert_eq!(links, [one, other, third], "it may have been told otherwise of itself");
+    for (_, peers) in said {
+        let [member] = &peers.members[..] else { panic!("{peers:?}") };
+        assert!(peers.kind == PeersKind::News && member.clock <= clock, "{peers:?}");
+        assert_eq!((member.address, member.id, member.word), (servent_address(3), identity(3), Word::Online));
+    }
+    assert_eq!(told.told(seconds(1)), [], "once");
+}
+
+#[test]
+fn whoever_is_quiet_is_suspect_and_then_failed_while_others_are_heard() {
+    let (mut told, [one, other]) = Told::linked();
+    let start = told.mind.now;
+    let mut said = Vec::new();
+    while told.mind.now.since(start) < seconds(10) {
+        let before = told.mind.now;
+        for (link, peers) in told.pass_with(&[other], NEWS_PAUSE) {
+            said.push((before.since(start), link, peers.members[0].word));
+        }
+    }
+    let [(suspect_at, ..), .., (failed_at, ..)] = said[..] else { panic!("{said:?}") };
+    for ((at, word), after) in [(suspect_at, Word::Suspect), (failed_at, Word::Failed)].into_iter().zip(DEAD) {
+        assert!(at >= after && at <= after + NEIGHBOR_BEAT + NEWS_PAUSE, "{word} at {at:?}");
+    }
+    let of_link = |link| said.iter().filter(|(_, to, _)| *to == link).map(|(.., word)| *word).collect::<Vec<_>>();
+    assert_eq!(of_link(other), [Word::Suspect, Word::Failed]);
+    assert_eq!(of_link(one), [Word::Suspect], "its link is gone by then");
+    assert_eq!(told.word(1), Some(Word::Failed));
+}
+
+#[test]
+fn whoever_is_heard_again_is_online_again() {
+    let (mut told, [one, other]) = Told::linked();
+    told.pass_with(&[other], SUSPECT_AFTER + NEIGHBOR_BEAT);
+    assert_eq!(told.word(1), Some(Word::Suspect));
+    let clock = told.clock();
+    told.hear(one, Message::Pong);
+    assert_eq!(told.word(1), Some(Word::Online));
+    let said = told.told(NEWS_PAUSE);
+    assert!(said.iter().any(|(link, peers)| *link == other && peers.members[0].clock > clock), "{said:?}");
+}
+
+/// One link that is dead in one direction makes nobody dead.
+#[test]
+fn whoever_others_have_heard_is_not_called_dead_though_its_link_is_given_up() {
+    let (mut told, [one, other]) = Told::linked();
+    told.pass_with(&[other], SUSPECT_AFTER + NEIGHBOR_BEAT);
+    let clock = told.clock();
+    told.hear(other, news(&[member(1, clock + 1, Word::Online)]));
+    assert_eq!(told.word(1), Some(Word::Online));
+    let said = told.pass_with(&[other], NEIGHBOR_QUIET_MAX);
+    assert!(said.iter().all(|(_, peers)| peers.members.iter().all(|member| member.word == Word::Online)), "{said:?}");
+    assert_eq!(told.mind.held("neighbors"), 1, "its link is gone");
+    let _ = one;
+}
+
+#[test]
+fn a_servent_that_hears_nobody_says_nothing_of_them_and_believes_what_it_is_told_later() {
+    let (mut told, [one, other]) = Told::linked();
+    let said = told.words_told(seconds(12));
+    assert_eq!(said, [], "the trouble may be its own");
+    assert_eq!(told.mind.held("neighbors"), 0);
+    assert_eq!([told.word(1), told.word(2)], [Some(Word::Failed); 2], "what it thinks itself");
+    let again = told.neighbor(2);
+    assert_eq!(told.word(2), Some(Word::Online));
+    // What it only guessed is in no page.
+    let page = told.hear(again, wanted(None));
+    let pages = peers_in(page);
+    let addresses: Vec<SocketAddr> = pages[0].1.members.iter().map(|member| member.address).collect();
+    assert!(!addresses.contains(&servent_address(1)), "{addresses:?}");
+    told.hear(again, news(&[member(1, 1, Word::Online)]));
+    assert_eq!(told.word(1), Some(Word::Online), "whatever the clock");
+    let _ = (one, other);
+}
+
+#[test]
+fn whoever_says_goodbye_has_left() {
+    let (mut told, [one, other]) = Told::linked();
+    told.hear(one, Message::Goodbye(Goodbye::Leaving));
+    assert_eq!(told.words_told(NEWS_PAUSE), [(other, servent_address(1), Word::Left)]);
+    assert_eq!(told.mind.held("members_watched"), 0);
+}
+
+/// Dialled for a visit.
+fn visit(id: u128) -> Dial {
+    Dial::Call(Errand::Visit, servent_address(id))
+}
+
+fn is_dialled(out: &[Output], id: u128) -> bool {
+    out.iter().any(|output| matches!(output, Output::Dial { dial, .. } if *dial == visit(id)))
+}
+
+/// One that was met where it says it is, by somebody who dialled there.
+fn proved(told: &mut Told, by: LinkId, id: u128) {
+    let clock = told.clock();
+    told.hear(by, news(&[Member { is_proved: true, ..member(id, clock + 1, Word::Online) }]));
+}
+
+#[test]
+fn whoever_refuses_to_be_dialled_when_its_link_fell_has_failed_at_once() {
+    let (mut told, [one, other]) = Told::linked();
+    let _ = one;
+    proved(&mut told, other, 7);
+    let link = told.neighbor(7);
+    told.quieten(&[one, other, link]);
+    let out = told.mind.closed(link);
+    assert!(is_dialled(&out, 7), "{out:?}");
+    assert_eq!(told.word(7), Some(Word::Online), "until it is known");
+    let failed = Input::DialFailed { dial: visit(7), refused: true, reason: "it is a test".to_owned() };
+    assert_eq!(told.mind.tell(failed), []);
+    assert_eq!(told.words_told(NEWS_PAUSE), [one, other].map(|link| (link, servent_address(7), Word::Failed)));
+    assert_eq!(told.mind.held("members_watched"), 0);
+}
+
+#[test]
+fn whoever_answers_when_it_is_dialled_is_there_and_whoever_is_there_instead_is_another() {
+    for (id_there, expected) in [(7_u128, 7_u128), (8, 8)] {
+        let (mut told, [one]) = Told::linked();
+        proved(&mut told, one, 7);
+        let link = told.neighbor(7);
+        told.quieten(&[one, link]);
+        told.mind.closed(link);
+        let (call, out) = told.mind.dialled(visit(7));
+        assert_eq!(out, [send(call, Message::Hello(Hello::new(Role::Client { answer_port: 0 })))], "as a client");
+        let hello = hello_of_members(id_there).at(servent_address(7));
+        let out = told.hear(call, Message::Hello(hello));
+        assert_eq!(out[0], send(call, Message::Ping));
+        assert_eq!(out[1..], goodbye(call, Goodbye::Idle));
+        let there = told.page().into_iter().find(|member| member.address == servent_address(7)).unwrap();
+        assert_eq!((there.id, there.word, there.is_proved), (identity(expected), Word::Online, true));
+        assert_eq!(told.mind.held("members_watched"), 0);
+    }
+}
+
+#[test]
+fn whoever_cannot_be_reached_when_its_link_fell_is_suspect_and_dead_if_nobody_says_otherwise() {
+    for is_contradicted in [false, true] {
+        let (mut told, [one, other]) = Told::linked();
+        proved(&mut told, other, 7);
+        let link = told.neighbor(7);
+        told.quieten(&[one, other, link]);
+        told.mind.closed(link);
+        told.mind.tell(Input::DialFailed { dial: visit(7), refused: false, reason: "it is a test".to_owned() });
+        assert_eq!(told.word(7), Some(Word::Suspect));
+        if is_contradicted {
+            let clock = told.clock();
+            told.hear(one, news(&[member(7, clock, Word::Online)]));
+        }
+        told.pass_with(&[one, other], NEIGHBOR_QUIET_MAX + NEWS_PAUSE);
+        assert_eq!(told.word(7), Some(if is_contradicted { Word::Online } else { Word::Failed }));
+        assert_eq!(told.mind.held("members_watched"), 0);
+    }
+}
+
+/// Whoever says it is somewhere would have others dialled, and leave again and again.
+#[test]
+fn nobody_is_dialled_at_an_address_that_only_a_stranger_claims() {
+    let (mut told, [one]) = Told::linked();
+    let link = told.neighbor(7);
+    told.quieten(&[one, link]);
+    let out = told.mind.closed(link);
+    assert!(!is_dialled(&out, 7), "{out:?}");
+    assert_eq!(told.mind.held("members_watched"), 1);
+    told.pass_with(&[one], NEIGHBOR_QUIET_MAX);
+    assert_eq!(told.word(7), Some(Word::Failed));
+}
+
+#[test]
+fn a_neighbor_that_was_told_is_dialled_as_ever_and_has_failed_when_it_refuses() {
+    let mut told = Told::with(config_with_neighbor(&[servent_address(1)]));
+    let other = told.neighbor(2);
+    let (address, _) = (told.mind.next_dial().1, ());
+    assert_eq!(address, servent_address(1));
+    let (link, _) = told.mind.dialled(Dial::Neighbor(0));
+    told.hear(link, Message::Hello(hello_of_members(1)));
+    assert!(told.page().iter().any(|member| member.address == address && member.is_proved));
+    let linkage = |told: &mut Told, id| {
+        told.page().iter().find(|member| member.address == servent_address(id)).map(|member| member.seen.link)
+    };
+    assert_eq!([1, 2].map(|id| linkage(&mut told, id)), [Some(Linkage::Pinned), Some(Linkage::Taken)]);
+    told.quieten(&[other, link]);
+    let out = told.mind.closed(link);
+    assert_eq!(out, [], "it is dialled again in any case");
+    assert_eq!(linkage(&mut told, 1), Some(Linkage::None));
+    let refused = Input::DialFailed { dial: Dial::Neighbor(0), refused: true, reason: "it is a test".to_owned() };
+    told.mind.next_dial();
+    told.mind.tell(refused);
+    assert_eq!(told.word(1), Some(Word::Failed));
+}
+
+#[test]
+fn of_those_whose_links_fall_again_and_again_so_many_are_looked_for_and_no_more() {
+    let (mut told, [one]) = Told::linked();
+    for id in 10..10 + NEIGHBORS_MAX as u128 + 5 {
+        let link = told.neighbor(id);
+        told.mind.closed(link);
+    }
+    assert_eq!(told.mind.held("members_watched"), NEIGHBORS_MAX);
+    told.pass_with(&[one], NEIGHBOR_QUIET_MAX + NEIGHBOR_BEAT);
+    assert_eq!(told.mind.held("members_watched"), 0);
+}
+
+#[test]
+fn the_round_trip_of_a_ping_is_known() {
+    let (mut told, [one]) = Told::linked();
+    let out = told.mind.pass(PING_AFTER + NEIGHBOR_BEAT);
+    assert!(out.iter().any(|(_, output)| *output == send(one, Message::Ping)), "{out:?}");
+    let round_trip = |told: &mut Told| {
+        told.page().iter().find(|member| member.address == servent_address(1)).and_then(|member| member.seen.round_trip)
+    };
+    let before = told.mind.now;
+    told.mind.now = before + milliseconds(7);
+    told.hear(one, Message::Pong);
+    let known = round_trip(&mut told).unwrap();
+    assert!(known >= milliseconds(7) && known <= NEIGHBOR_BEAT + milliseconds(7), "{known:?}");
+}

@@ -1,0 +1,214 @@
+//! What is believed of what is told.
+
+use super::*;
+
+#[test]
+fn the_later_clock_holds_and_at_one_clock_the_worse_word() {
+    let words = Word::ALL;
+    for (clock, word) in
+        [(49, 3), (50, 0), (50, 1), (50, 2), (50, 3), (51, 0)].map(|(clock, word)| (clock, words[word]))
+    {
+        let (mut told, [one, other]) = Told::linked();
+        told.hear(one, news(&[member(9, 50, Word::Suspect)]));
+        told.hear(other, news(&[member(9, clock, word)]));
+        let holds = (clock, word) > (50, Word::Suspect);
+        assert_eq!(told.word(9), Some(if holds { word } else { Word::Suspect }), "{word} at {clock}");
+    }
+}
+
+#[test]
+fn whatever_is_said_otherwise_of_this_servent_it_says_that_it_is_there() {
+    let otherwise = |told: &Told, word, id| Member { word, id: identity(id), ..own_member(told.clock() + 9) };
+    for word in [Word::Suspect, Word::Failed, Word::Left] {
+        for (word, id) in [(word, OWN_ID), (Word::Online, 77)] {
+            let (mut told, [one, other]) = Told::linked();
+            let said = otherwise(&told, word, id);
+            told.hear(one, news(&[said]));
+            let told_to: Vec<(LinkId, Member)> =
+                told.told(NEWS_PAUSE).into_iter().map(|(link, peers)| (link, peers.members[0])).collect();
+            assert_eq!(told_to.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [one, other]);
+            for (_, answer) in told_to {
+                assert!(answer.clock > said.clock && answer == own_member(answer.clock), "{answer:?}");
+            }
+        }
+    }
+    let (mut told, [one]) = Told::linked();
+    told.hear(one, news(&[own_member(500)]));
+    assert_eq!(told.told(NEWS_PAUSE), [], "it is so");
+}
+
+#[test]
+fn whoever_was_heard_a_moment_ago_is_not_dead_whoever_says_so() {
+    for word in [Word::Suspect, Word::Failed, Word::Left] {
+        let (mut told, [_, other]) = Told::linked();
+        let clock = told.clock() + 9;
+        told.hear(other, news(&[member(1, clock, word)]));
+        assert_eq!(told.word(1), Some(Word::Online), "{word}");
+        let said = told.told(NEWS_PAUSE);
+        let contradicted = |link| {
+            let is_it = |(to, peers): &&(LinkId, Peers)| *to == link && peers.members[0].address == servent_address(1);
+            said.iter().find(is_it).map(|(_, peers)| (peers.members[0].word, peers.members[0].clock > clock))
+        };
+        assert_eq!(contradicted(other), Some((Word::Online, true)), "{word}: {said:?}");
+        assert_eq!(told.mind.held("neighbors"), 2, "no word closes a link");
+    }
+}
+
+#[test]
+fn a_clock_that_is_ahead_of_the_stamp_that_brings_it_ends_the_link() {
+    let (mut told, [link, _]) = Told::linked();
+    let stamp = told.clock() + 7;
+    let said = |clock| Input::Received { link, stamp, message: news(&[member(9, clock, Word::Online)]) };
+    assert_eq!(told.mind.tell(said(stamp)), []);
+    assert_eq!(told.word(9), Some(Word::Online));
+    assert_eq!(told.mind.tell(said(stamp + 1)), goodbye(link, Goodbye::Protocol));
+}
+
+#[test]
+fn a_clock_that_is_ahead_of_ours_waits_for_a_later_page() {
+    let (mut told, [link]) = Told::linked();
+    let far = STAMP_STEP_MAX + 1_000_000_000;
+    let message = news(&[member(9, far, Word::Online), member(10, 5, Word::Online)]);
+    assert_eq!(told.mind.tell(Input::Received { link, stamp: u64::MAX, message: message.clone() }), []);
+    assert_eq!([told.word(9), told.word(10)], [None, Some(Word::Online)]);
+    told.mind.now = told.mind.now + seconds(1);
+    told.mind.tell(Input::Received { link, stamp: u64::MAX, message });
+    assert_eq!(told.word(9), Some(Word::Online));
+}
+
+#[test]
+fn what_nobody_has_heard_for_long_is_forgotten_and_no_late_page_brings_it_back() {
+    for (word, kept) in [(Word::Failed, FAILED_KEPT), (Word::Left, MEMBER_KEPT), (Word::Online, MEMBER_KEPT)] {
+        let (mut told, [one]) = Told::linked();
+        let late = |heard| news(&[Member { heard, ..member(9, 5, word) }]);
+        told.hear(one, late(kept + seconds(1)));
+        assert_eq!(told.word(9), None, "{word} that is too old from the first");
+        told.hear(one, late(kept - seconds(30)));
+        assert_eq!(told.word(9), Some(word));
+        told.pass_with(&[one], seconds(10));
+        let page = peers_in(told.hear(one, wanted(None)));
+        let told_on = page[0].1.members.iter().find(|member| member.address == servent_address(9)).unwrap();
+        assert!(told_on.heard >= kept - seconds(21), "it grows: {:?}", told_on.heard);
+        told.pass_with(&[one], seconds(90));
+        assert_eq!(told.word(9), None, "{word}");
+    }
+}
+
+#[test]
+fn what_changes_again_and_again_is_told_seldom() {
+    let (mut told, [one, other]) = Told::linked();
+    let mut told_at = Vec::new();
+    for round in 0..1_200_u64 {
+        let word = if round % 2 == 0 { Word::Online } else { Word::Failed };
+        told.hear(one, news(&[member(9, 1_000 + round, word)]));
+        for (link, _) in told.pass_with(&[one, other], NEWS_PAUSE) {
+            if link == other {
+                told_at.push(round);
+            }
+        }
+    }
+    let late = told_at.iter().filter(|round| **round > 100).count();
+    assert!((2..=6).contains(&late), "in two minutes it was told {late} times: {told_at:?}");
+    assert!(told_at.len() <= late + 6, "{told_at:?}");
+}
+
+#[test]
+fn what_one_neighbor_alone_tells_takes_no_place_of_what_others_tell() {
+    let (mut told, [liar, honest]) = Told::linked();
+    let invented = |number: u32| Member {
+        address: SocketAddr::from((Ipv4Addr::from(0x0b00_0000 + number), 1)),
+        ..member(99, 5, Word::Online)
+    };
+    for first in (0..100_000_u32).step_by(PEERS_MAX) {
+        let members: Vec<Member> = (first..first + 64).map(invented).collect();
+        told.hear(liar, news(&members));
+        if first == 50_048 {
+            let members: Vec<Member> = (200..260).map(|id| member(id, 5, Word::Online)).collect();
+            told.hear(honest, news(&members));
+        }
+    }
+    let held = told.mind.held("members");
+    assert!((MEMBERS_MAX..=MEMBERS_MAX + 64).contains(&held), "{held}");
+    let mut behind = None;
+    let mut known = BTreeSet::new();
+    while let [(_, peers)] = &peers_in(told.hear(honest, wanted(behind)))[..] {
+        known.extend(peers.members.iter().map(|member| member.address));
+        behind = peers.members.last().map(|member| member.address);
+        if peers.kind == PeersKind::LastPage {
+            break;
+        }
+    }
+    assert!((200..260).all(|id| known.contains(&servent_address(id))), "what others told has its place");
+    assert!([1, 2].iter().all(|id| known.contains(&servent_address(*id))), "and who was heard");
+}
+
+#[test]
+fn up_to_so_many_are_all_known_from_one_neighbor_alone() {
+    let (mut told, [one]) = Told::linked();
+    let ids: Vec<u128> = (100..100 + MEMBERS_MAX as u128 - 2).collect();
+    for ids in ids.chunks(PEERS_MAX) {
+        let members: Vec<Member> = ids.iter().map(|id| member(*id, 1, Word::Online)).collect();
+        told.hear(one, news(&members));
+    }
+    assert_eq!(told.mind.held("members"), MEMBERS_MAX);
+}
+
+#[test]
+fn an_address_that_means_nothing_here_is_not_remembered() {
+    for (from, address, is_known) in [
+        ("10.0.0.1:9000", "127.0.0.1:9000", false),
+        ("127.0.0.1:9001", "127.0.0.1:9000", true),
+        ("10.0.0.1:9000", "0.0.0.0:9000", false),
+        ("10.0.0.1:9000", "10.0.0.9:0", false),
+        ("10.0.0.1:9000", "224.0.0.1:9000", false),
+        ("10.0.0.1:9000", "169.254.0.1:9000", false),
+        ("10.0.0.1:9000", "[2001:db8::1]:9000", true),
+        ("10.0.0.1:9000", "[fe80::1]:9000", false),
+    ] {
+        let mut told = Told::new();
+        let link = told.neighbor_that_says(hello_of_members(1), from.parse().unwrap());
+        let address: SocketAddr = address.parse().unwrap();
+        told.hear(link, news(&[Member { address, ..member(9, 5, Word::Online) }]));
+        assert_eq!(told.page().iter().any(|member| member.address == address), is_known, "{address} from {from}");
+    }
+}
+
+#[test]
+fn a_claim_to_be_where_nobody_can_be_dialled_is_replaced_by_where_it_came_from() {
+    for (from, claimed, expected) in [
+        ("10.0.0.7:40000", "10.0.0.7:9000", "10.0.0.7:9000"),
+        ("10.0.0.7:40000", "192.0.2.1:9000", "192.0.2.1:9000"),
+        ("10.0.0.7:40000", "0.0.0.0:9000", "10.0.0.7:9000"),
+        ("10.0.0.7:40000", "[::]:9000", "10.0.0.7:9000"),
+        ("10.0.0.7:40000", "127.0.0.1:9000", "10.0.0.7:9000"),
+        ("127.0.0.1:40000", "127.0.0.1:9000", "127.0.0.1:9000"),
+        ("[2001:db8::7]:40000", "[::1]:9000", "[2001:db8::7]:9000"),
+    ] {
+        let mut told = Told::new();
+        let hello = hello_of_members(7).at(claimed.parse().unwrap());
+        told.neighbor_that_says(hello, from.parse().unwrap());
+        let known: Vec<SocketAddr> = told.page().iter().map(|member| member.address).collect();
+        assert!(known.contains(&expected.parse().unwrap()) && known.len() == 2, "{claimed} from {from}: {known:?}");
+    }
+}
+
+#[test]
+fn somebody_else_at_the_address_of_a_neighbor_has_to_wait_until_that_does_not_answer() {
+    let (mut told, [one, other]) = Told::linked();
+    let successor = Member { id: identity(77), ..member(1, told.clock() + 9, Word::Online) };
+    let id_at = |told: &mut Told| {
+        told.page().iter().find(|member| member.address == servent_address(1)).map(|member| (member.id, member.word))
+    };
+    assert_eq!(told.hear(other, news(&[successor])), [send(one, Message::Ping)]);
+    assert_eq!(id_at(&mut told), Some((identity(1), Word::Online)));
+    // It answers.
+    told.hear(one, Message::Pong);
+    let said = told.told(NEWS_PAUSE);
+    assert!(said.iter().any(|(link, peers)| *link == other && peers.members[0].id == identity(1)), "{said:?}");
+    // It does not.
+    let clock = told.clock();
+    assert_eq!(told.hear(other, news(&[Member { clock: clock + 9, ..successor }])), [send(one, Message::Ping)]);
+    told.pass_with(&[other], 2 * NEIGHBOR_BEAT);
+    assert_eq!(told.mind.held("neighbors"), 1);
+    assert_eq!(id_at(&mut told), Some((identity(77), Word::Online)));
+}
