@@ -168,6 +168,11 @@ pub const FLAPPING_CHANGES: u8 = 4;
 pub const FLAPPING_WINDOW: Duration = Duration::from_secs(60);
 /// How long what is said of one that is flapping waits to be told.
 pub const FLAPPING_PAUSE: Duration = Duration::from_secs(30);
+/// Servents that are greeted at once for clients.
+pub const GREETINGS_MAX: usize = 64;
+/// How long one that is to be greeted waits for its turn and for a dial.
+pub const GREETING_WAIT_MAX: Duration = Duration::from_secs(3);
+const _: () = assert!(GREETING_WAIT_MAX.as_millis() < SILENCE_DEFAULT.as_millis());
 /// How long a member is remembered that failed, since anybody heard it.
 pub const FAILED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How long one is remembered that left, or to which there is no link, since anybody heard it.

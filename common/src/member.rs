@@ -181,6 +181,65 @@ pub struct PeersWanted {
     pub after: Option<SocketAddr>,
 }
 
+/// A client of this host has its contact greet a servent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greet {
+    /// Where it may be.
+    pub address: SocketAddr,
+}
+
+/// What came of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeted {
+    /// Where it was looked for.
+    pub address: SocketAddr,
+    /// Who was there.
+    pub outcome: GreetOutcome,
+    /// What the contact said of whoever is there, before.
+    pub was: Option<WordAt>,
+    /// What it says now.
+    pub now: Option<WordAt>,
+    /// How many members it had not heard of before it was told there.
+    pub new_count: u64,
+    /// From the dial to the goodbye.
+    pub took: Duration,
+}
+
+/// What is said of a member, and when that was said on the clock of whoever said it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WordAt {
+    /// The word.
+    pub word: Word,
+    /// The clock.
+    pub clock: u64,
+}
+
+/// Who was there when somebody was to be greeted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GreetOutcome {
+    /// A servent.
+    Met,
+    /// A machine on which nobody listens there.
+    Refused,
+    /// Nobody, or nobody who said hello as a servent.
+    Unreached,
+    /// Nobody was dialled: only clients of this host may ask for it, and for an address that is one end's.
+    NotAllowed,
+    /// Nobody was dialled: too many are greeted already.
+    Busy,
+}
+
+impl GreetOutcome {
+    /// Each of them, in the order of their numbers.
+    pub const ALL: [GreetOutcome; 5] = [
+        GreetOutcome::Met,
+        GreetOutcome::Refused,
+        GreetOutcome::Unreached,
+        GreetOutcome::NotAllowed,
+        GreetOutcome::Busy,
+    ];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

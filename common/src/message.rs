@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
-use crate::member::{Member, Peers, PeersWanted};
+use crate::member::{Greet, Greeted, Member, Peers, PeersWanted};
 use crate::query::{Answer, Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
 
 pub use crate::servent_id::{Identity, ServentId};
@@ -43,6 +43,10 @@ pub enum Message {
     PeersWanted(PeersWanted),
     /// What one has heard of others: because somebody asked, or because something has changed.
     Peers(Peers),
+    /// Client to contact, on one host: greet whoever is there.
+    Greet(Greet),
+    /// Contact to client: what came of that.
+    Greeted(Greeted),
 }
 
 impl Message {
@@ -62,7 +66,7 @@ impl Message {
             Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
                 Features::BACK.with(answer.body.needs())
             }
-            Message::PeersWanted(_) | Message::Peers(_) => Features::MEMBERS,
+            Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
             // Of these nothing can be new: a hello comes before anything is offered, and a goodbye is one whatever its
             // reason.
             Message::Hello(_)
@@ -90,7 +94,9 @@ impl Message {
             | Message::Pong
             | Message::Echo(_)
             | Message::Finished(_)
-            | Message::PeersWanted(_) => size_of::<Message>(),
+            | Message::PeersWanted(_)
+            | Message::Greet(_)
+            | Message::Greeted(_) => size_of::<Message>(),
         }
     }
 
@@ -111,6 +117,8 @@ impl Message {
             Message::Handed(_) => "handed",
             Message::PeersWanted(_) => "peers wanted",
             Message::Peers(_) => "peers",
+            Message::Greet(_) => "greet",
+            Message::Greeted(_) => "greeted",
         }
     }
 }

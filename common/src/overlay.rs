@@ -262,6 +262,12 @@ impl Overlay {
             (Speaker::Neighbor(_), Message::Peers(peers)) if self.rooms.members.is_some() => {
                 self.on_peers(now, link, stamp, &peers, out);
             }
+            (Speaker::Client, Message::Peers(peers)) if self.rooms.members.is_some() => {
+                self.on_peers_of_a_guest(now, link, stamp, &peers, out);
+            }
+            (Speaker::Client, Message::Greet(greet)) if self.rooms.members.is_some() => {
+                self.on_greet(now, link, greet, out);
+            }
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");

@@ -534,7 +534,9 @@ impl Session {
             | Message::Echo(_)
             | Message::Brought(_)
             | Message::PeersWanted(_)
-            | Message::Peers(_) => false,
+            | Message::Peers(_)
+            | Message::Greet(_)
+            | Message::Greeted(_) => false,
         }
     }
 

@@ -19,7 +19,7 @@ use common::address::AnswerAddress;
 use common::counted::counted;
 use common::dialect::Dialect;
 use common::key::Key;
-use common::member::{Peers, PeersKind, PeersWanted};
+use common::member::{Greet, Greeted, Peers, PeersKind, PeersWanted};
 use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
 use common::session::{EndReason, Ending, Report};
@@ -462,6 +462,10 @@ impl Story {
             Message::PeersWanted(PeersWanted { after }) => {
                 let behind = after.map_or(String::new(), |after| format!(" behind {}", self.names_at(&[after])));
                 format!("peers wanted{behind}")
+            }
+            Message::Greet(Greet { address }) => format!("greet {}", self.names_at(&[*address])),
+            Message::Greeted(Greeted { address, outcome, .. }) => {
+                format!("greeted {}: {outcome:?}", self.names_at(&[*address]))
             }
             Message::Peers(Peers { kind, members }) => {
                 let told = members.iter().map(|member| format!("{} {}", self.names_at(&[member.address]), member.word));

@@ -70,7 +70,7 @@ impl Overlay {
     /// Does what calls have left to be done: brings back what could not be dialled, and has the answers of those come back
     /// who cannot be.
     pub(super) fn on_calls_over(&mut self, now: Time, out: &mut Outbox<'_>) {
-        self.on_visits_over(now);
+        self.on_visits_over(now, out);
         let Some(rare) = self.rooms.rare.get_mut() else { return };
         for client in rare.errands.probes.take_unreachable() {
             self.rooms.links.on_unreachable(client);

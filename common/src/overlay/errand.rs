@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::dialect::{Bringing, Dialect, Manners};
-use crate::limits::{ANSWER_IDLE_MAX, NEWS_PAUSE};
+use crate::limits::{ANSWER_IDLE_MAX, DIAL_WAIT_MAX};
 use crate::link::Purpose;
 use crate::message::{Hello, Message, Role};
 use crate::overlay::copy_name::CopyName;
@@ -68,8 +68,8 @@ static VISIT: Customs = Customs {
     speaks_first: true,
     is_called: |hello, _| matches!(hello.role, Role::Servent { .. }),
     way: |_| Bringing::Kept,
-    hears: |message| *message == Message::Pong,
-    kept: NEWS_PAUSE,
+    hears: |message| matches!(message, Message::Pong | Message::Peers(_)),
+    kept: DIAL_WAIT_MAX,
 };
 
 /// It does whatever the others do not.

@@ -10,10 +10,11 @@ use super::flood::Flood;
 use super::links::Links;
 use super::members::Members;
 use super::rooms::{Counters, RareRooms, Rooms};
+use super::visits::Visits;
 use crate::limits::{
     CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, CONTACTS_MAX,
-    ECHOES_KEPT_MAX, LOOKS_MAX, MEMBER_PLACES_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX,
-    ROUTES_KEPT_MAX, SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX,
+    ECHOES_KEPT_MAX, GREETINGS_MAX, LOOKS_MAX, MEMBER_PLACES_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX,
+    QUERIES_PENDING_MAX, ROUTES_KEPT_MAX, SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX,
 };
 
 /// Queries from the first one that is open to the last: so far apart their numbers may be.
@@ -61,6 +62,7 @@ struct Readable<'a> {
     flood: Option<&'a Flood>,
     calls: Option<&'a Calls>,
     delivery: Option<&'a Delivery>,
+    visits: Option<&'a Visits>,
     counters: Counters,
 }
 
@@ -68,10 +70,11 @@ impl Readable<'_> {
     fn of(rooms: &Rooms) -> Readable<'_> {
         let Rooms { links, flood, rare, members } = rooms;
         let (members, flood, counters) = (members.as_deref(), flood.get(), Counters::default());
-        let mut readable = Readable { links, members, flood, calls: None, delivery: None, counters };
+        let mut readable = Readable { links, members, flood, calls: None, delivery: None, visits: None, counters };
         if let Some(RareRooms { calls, errands, counters, reload: _ }) = rare.get() {
             readable.calls = Some(calls);
             readable.delivery = Some(&errands.delivery);
+            readable.visits = Some(&errands.visits);
             readable.counters = *counters;
         }
         readable
@@ -100,7 +103,7 @@ const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>)
 }
 
 /// What is held, then what was counted.
-const ROWS: [Listed; 33] = [
+const ROWS: [Listed; 34] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -155,6 +158,9 @@ const ROWS: [Listed; 33] = [
     }),
     held("members_watched", "members looked for because their link fell", NEIGHBORS_MAX, |rooms| {
         rooms.of_members(Members::watched_count)
+    }),
+    held("greetings", "servents greeted for clients", GREETINGS_MAX, |rooms| {
+        rooms.visits.map_or(0, Visits::greetings_count)
     }),
     counted(
         "queries",

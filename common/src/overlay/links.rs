@@ -501,6 +501,11 @@ impl Links {
         Some(self.guests.get()?.clients.get(&link)?.address)
     }
 
+    /// Whether a client is on this host, as far as its link shows.
+    pub(super) fn is_client_of_this_host(&self, link: LinkId) -> bool {
+        self.client_address(link).is_some_and(|client| client.socket.ip().is_loopback())
+    }
+
     /// How the answers come to a client that asks.
     pub(super) fn client_via(&self, link: LinkId) -> Via {
         self.guests.get().and_then(|guests| guests.clients.get(&link)).map_or(Via::Direct, |client| client.via)

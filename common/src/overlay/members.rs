@@ -20,12 +20,12 @@ use super::doors::Outbox;
 use super::speaker::Parting;
 use crate::limits::{NEIGHBOR_QUIET_MAX, SUSPECT_AFTER};
 use crate::link::LinkId;
-use crate::member::{Member, Peers, PeersWanted, Word};
+use crate::member::{Member, Peers, PeersWanted, Word, WordAt};
 use crate::message::{Identity, Message};
 use crate::random::Secret;
 use crate::time::Time;
 
-use record::{MemberRecord, seconds, seconds_of};
+use record::{GONE, MemberRecord, Teller, seconds, seconds_of};
 use roster::{LinkedPeer, Pages, Roster, means_something_here, teller_of};
 use table::MemberTable;
 use telling::Telling;
@@ -57,6 +57,14 @@ pub(super) struct LinkedTo {
     pub(super) is_same_host: bool,
     /// Whether this address was dialled and this servent was met there.
     pub(super) is_proved: bool,
+}
+
+/// Who tells of members.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    link: LinkId,
+    is_same_host: bool,
+    teller: Teller,
 }
 
 /// What is to be done about the links of a member of which something was heard.
@@ -298,27 +306,49 @@ impl Members {
         is_lively: impl Fn(LinkId) -> bool,
         out: &mut Outbox<'_>,
     ) -> Doubted {
-        let mut doubted = Doubted::default();
-        let Some(place) = self.roster.place_of(link) else { return doubted };
-        let mut better_known = Vec::new();
-        for told in &peers.members {
-            match self.hear_of(now, place, told, &is_lively) {
-                HeardOf::Older => better_known.push(told.address),
-                HeardOf::Doubted(link) => doubted.0.push(link),
-                HeardOf::Done => {}
-            }
-        }
+        let Some(place) = self.roster.place_of(link) else { return Doubted::default() };
+        let Some(&LinkedPeer { is_same_host, .. }) = self.roster.peer(link) else { return Doubted::default() };
+        let source = Source { link, is_same_host, teller: teller_of(place) };
+        let (better_known, doubted) = self.hear_of_all(now, source, peers, is_lively);
         Telling::correct(now, &mut self.roster, place, &better_known, out);
         self.telling.on_page(&mut self.roster, link, peers, out);
         doubted
     }
 
-    fn hear_of(&mut self, now: Time, place: usize, told: &Member, is_lively: &impl Fn(LinkId) -> bool) -> HeardOf {
+    /// The same by whoever is no neighbor and will soon be gone: a visitor, or whoever was visited.
+    pub(super) fn on_peers_of_a_guest(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        is_same_host: bool,
+        peers: &Peers,
+        is_lively: impl Fn(LinkId) -> bool,
+    ) -> Doubted {
+        self.hear_of_all(now, Source { link, is_same_host, teller: GONE }, peers, is_lively).1
+    }
+
+    /// Of whom more is known here than is told, and who is to be looked for.
+    fn hear_of_all(
+        &mut self,
+        now: Time,
+        source: Source,
+        peers: &Peers,
+        is_lively: impl Fn(LinkId) -> bool,
+    ) -> (Vec<SocketAddr>, Doubted) {
+        let (mut better_known, mut doubted) = (Vec::new(), Doubted::default());
+        for told in &peers.members {
+            match self.hear_of(now, source, told, &is_lively) {
+                HeardOf::Older => better_known.push(told.address),
+                HeardOf::Doubted(link) => doubted.0.push(link),
+                HeardOf::Done => {}
+            }
+        }
+        (better_known, doubted)
+    }
+
+    fn hear_of(&mut self, now: Time, source: Source, told: &Member, is_lively: &impl Fn(LinkId) -> bool) -> HeardOf {
         let Member { address, id, clock, word, is_open, is_proved, .. } = *told;
-        let Some(&LinkedPeer { link: from, is_same_host, .. }) = self.roster.peers.get(place).and_then(Option::as_ref)
-        else {
-            return HeardOf::Done;
-        };
+        let Source { link: from, is_same_host, teller } = source;
         if address == self.roster.own {
             if id != self.roster.id || word != Word::Online {
                 self.contradict(now, address, self.roster.id, "it is this servent");
@@ -330,12 +360,12 @@ impl Members {
             return HeardOf::Done;
         }
         let heard = seconds_of(now).saturating_sub(seconds(told.heard));
-        let teller = Some(teller_of(place));
+        let teller = Some(teller);
         let fresh =
             MemberRecord { id, clock, heard, word, is_open, is_proved, teller, ..MemberRecord::new(address, id) };
         let Some(known) = self.roster.table.get(address) else {
             if !fresh.is_too_old(now, false) {
-                self.get_to_know(now, place, &fresh);
+                self.get_to_know(now, source, &fresh);
             }
             return HeardOf::Done;
         };
@@ -432,16 +462,15 @@ impl Members {
     }
 
     /// A member that was unknown: it has a place where there is room, or that of another.
-    fn get_to_know(&mut self, now: Time, place: usize, fresh: &MemberRecord) {
-        let is_beyond = !self.roster.has_room_for(Some(place));
-        if !self.make_room(Some(place)) {
+    fn get_to_know(&mut self, now: Time, source: Source, fresh: &MemberRecord) {
+        let is_beyond = !self.roster.has_room_for(Some(source.teller));
+        if !self.make_room(Some(source.teller)) {
             return;
         }
         self.roster.put(fresh);
         // One that took the place of another would go round for ever.
         if !is_beyond {
-            let told_by = self.roster.peers.get(place).and_then(Option::as_ref).map(|peer| peer.link);
-            self.note_change(now, fresh.address, fresh, told_by);
+            self.note_change(now, fresh.address, fresh, Some(source.link));
         }
     }
 
@@ -452,13 +481,13 @@ impl Members {
         self.telling.forget(known.address);
     }
 
-    /// Makes room for one more that is told by whoever is at this place, or that this servent has met itself.
-    fn make_room(&mut self, place: Option<usize>) -> bool {
-        if self.roster.has_room_for(place) {
+    /// Makes room for one more that somebody tells of, or that this servent has met itself.
+    fn make_room(&mut self, teller: Option<Teller>) -> bool {
+        if self.roster.has_room_for(teller) {
             return true;
         }
         let random = self.draw();
-        let given_up = self.roster.give_one_up(place, random);
+        let given_up = self.roster.give_one_up(teller, random);
         given_up.inspect(|address| self.telling.forget(*address)).is_some()
     }
 
@@ -516,6 +545,18 @@ impl Members {
 
     pub(super) fn word_of(&self, address: SocketAddr) -> Option<(Identity, Word)> {
         self.roster.table.get(address).map(|known| (known.id, known.word))
+    }
+
+    /// The same with its clock.
+    pub(super) fn standing(&self, address: SocketAddr) -> Option<WordAt> {
+        let known = self.roster.table.get(address)?;
+        let clock = if address == self.roster.own { self.roster.clock } else { known.clock };
+        Some(WordAt { word: known.word, clock })
+    }
+
+    /// What is told whoever is greeted: this servent, and as many others as go with it.
+    pub(super) fn page_to_trade(&self, now: Time, is_same_host: bool) -> Peers {
+        Telling::page_to_trade(now, &self.roster, is_same_host)
     }
 
     pub(super) fn members_count(&self) -> usize {

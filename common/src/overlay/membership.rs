@@ -4,19 +4,25 @@
 //! A chapter of the corridor. It decides nothing.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::Overlay;
 use super::doors::Outbox;
 use super::errand::{Callee, Errand};
-use super::links::LinkedServent;
+use super::links::{LinkedServent, Links};
 use super::members::{Doubted, LinkedTo};
 use super::rooms::Rooms;
-use super::visits::{self, Visited};
+use super::visits::{self, PendingGreeting, Visited};
+use crate::address::names_one_end;
 use crate::dialect::Dialect;
 use crate::link::LinkId;
-use crate::member::{Peers, PeersWanted, Word};
+use crate::member::{Greet, GreetOutcome, Greeted, Member, Peers, PeersWanted, Word};
 use crate::message::{Goodbye, Identity, Message};
 use crate::time::Time;
+
+const AHEAD_OF_ITS_STAMP: &str = "it told something of a member that it says it cannot know yet";
+/// No shell counts so far.
+const NO_LINK: LinkId = LinkId(u64::MAX);
 
 impl Overlay {
     /// A link to a neighbor has come.
@@ -41,16 +47,12 @@ impl Overlay {
     /// A neighbor tells of members.
     pub(super) fn on_peers(&mut self, now: Time, link: LinkId, stamp: u64, peers: &Peers, out: &mut Outbox<'_>) {
         if peers.members.iter().any(|member| member.clock > stamp) {
-            let reason = "it told something of a member that it says it cannot know yet";
-            return self.close(now, link, Goodbye::Protocol, reason, out);
+            return self.close(now, link, Goodbye::Protocol, AHEAD_OF_ITS_STAMP, out);
         }
         let links = &mut self.rooms.links;
         let Some(members) = self.rooms.members.as_deref_mut() else { return };
         let Doubted(doubted) = members.on_peers(now, link, peers, |link| links.is_lively(link), out);
-        for link in doubted {
-            links.doubt(link);
-            out.send(link, Message::Ping);
-        }
+        see_whether_they_are_there(links, doubted, out);
     }
 
     /// Whoever is at the end of a link was heard, who was suspect.
@@ -73,16 +75,112 @@ impl Overlay {
         }
     }
 
-    /// Makes what it says of members of what came of visits.
-    pub(super) fn on_visits_over(&mut self, now: Time) {
-        let (members, rare) = (self.rooms.members.as_deref_mut(), self.rooms.rare.get_mut());
-        let (Some(members), Some(rare)) = (members, rare) else { return };
-        for (address, visited) in rare.errands.visits.take_over() {
-            match visited {
-                Visited::Met(id) => members.on_call_reached(now, address, id),
-                Visited::InVain { refused } => members.on_call_failed(now, address, refused),
+    /// A visitor tells of members.
+    pub(super) fn on_peers_of_a_guest(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        stamp: u64,
+        peers: &Peers,
+        out: &mut Outbox<'_>,
+    ) {
+        if peers.members.iter().any(|member| member.clock > stamp) {
+            return self.close(now, link, Goodbye::Protocol, AHEAD_OF_ITS_STAMP, out);
+        }
+        self.hear_guest(now, link, self.rooms.links.is_client_of_this_host(link), peers, out);
+    }
+
+    fn hear_guest(&mut self, now: Time, link: LinkId, is_same_host: bool, peers: &Peers, out: &mut Outbox<'_>) {
+        let links = &mut self.rooms.links;
+        let Some(members) = self.rooms.members.as_deref_mut() else { return };
+        let Doubted(doubted) =
+            members.on_peers_of_a_guest(now, link, is_same_host, peers, |link| links.is_lively(link));
+        see_whether_they_are_there(links, doubted, out);
+    }
+
+    /// A client of this host wants somebody greeted.
+    pub(super) fn on_greet(&mut self, now: Time, client: LinkId, greet: Greet, out: &mut Outbox<'_>) {
+        let Greet { address } = greet;
+        let is_allowed = self.rooms.links.is_client_of_this_host(client) && names_one_end(address);
+        let Some(members) = self.rooms.members.as_deref_mut() else { return };
+        let was = members.standing(address);
+        let greeting = PendingGreeting { client, begun: now, was, outcome: GreetOutcome::Unreached, new_count: 0 };
+        let page = members.page_to_trade(now, address.ip().is_loopback());
+        let rare = self.rooms.rare.make();
+        if !is_allowed || !rare.errands.visits.greet(address, greeting) {
+            let outcome = if is_allowed { GreetOutcome::Busy } else { GreetOutcome::NotAllowed };
+            let greeted = Greeted { address, outcome, was, now: was, new_count: 0, took: Duration::ZERO };
+            return out.send(client, Message::Greeted(greeted));
+        }
+        let callee = Callee { errand: Errand::Visit, address };
+        for letter in visits::letters(now, page) {
+            let refused =
+                rare.call(now, out, |calls, out, news| calls.bring(now, callee, Dialect::OWN, letter, out, news));
+            if refused.is_some() {
+                let outcome = GreetOutcome::Busy;
+                return self.on_greeted(now, address, Some(outcome), out);
             }
         }
+    }
+
+    /// Tells a client what came of it, once that is known.
+    fn on_greeted(&mut self, now: Time, address: SocketAddr, outcome: Option<GreetOutcome>, out: &mut Outbox<'_>) {
+        let greeting = self.rooms.rare.get_mut().and_then(|rare| rare.errands.visits.take_greeting(address));
+        let Some(PendingGreeting { client, begun, was, outcome: found, new_count }) = greeting else { return };
+        let stands = self.rooms.members.as_deref().and_then(|members| members.standing(address));
+        let (outcome, took) = (outcome.unwrap_or(found), now.since(begun));
+        out.send(client, Message::Greeted(Greeted { address, outcome, was, now: stands, new_count, took }));
+    }
+
+    /// Makes what it says of members of what came of visits.
+    pub(super) fn on_visits_over(&mut self, now: Time, out: &mut Outbox<'_>) {
+        let visited = self.rooms.rare.get_mut().map(|rare| rare.errands.visits.take_over()).unwrap_or_default();
+        for (address, visited) in visited {
+            match visited {
+                Visited::Met(id) => {
+                    self.note_outcome(address, GreetOutcome::Met);
+                    if let Some(members) = self.rooms.members.as_deref_mut() {
+                        members.on_call_reached(now, address, id);
+                    }
+                }
+                Visited::InVain { refused } => {
+                    let outcome = if refused { GreetOutcome::Refused } else { GreetOutcome::Unreached };
+                    self.note_outcome(address, outcome);
+                    if let Some(members) = self.rooms.members.as_deref_mut() {
+                        members.on_call_failed(now, address, refused);
+                    }
+                }
+                Visited::Told(peers) => self.on_told_on_a_visit(now, address, &peers, out),
+                Visited::Over => self.on_greeted(now, address, None, out),
+            }
+        }
+    }
+
+    fn note_outcome(&mut self, address: SocketAddr, outcome: GreetOutcome) {
+        let greeting = self.rooms.rare.get_mut().and_then(|rare| rare.errands.visits.greeting(address));
+        if let Some(greeting) = greeting {
+            greeting.outcome = outcome;
+        }
+    }
+
+    fn on_told_on_a_visit(&mut self, now: Time, address: SocketAddr, peers: &Peers, out: &mut Outbox<'_>) {
+        let is_unknown = |member: &&Member| self.word_of(member.address).is_none();
+        let unknown: Vec<SocketAddr> = peers.members.iter().filter(is_unknown).map(|member| member.address).collect();
+        // The link of a visit is none that anything else is known of.
+        self.hear_guest(now, NO_LINK, address.ip().is_loopback(), peers, out);
+        let new_count = unknown.iter().filter(|address| self.word_of(**address).is_some()).count() as u64;
+        let greeting = self.rooms.rare.get_mut().and_then(|rare| rare.errands.visits.greeting(address));
+        if let Some(greeting) = greeting {
+            greeting.new_count += new_count;
+        }
+    }
+}
+
+/// Has it seen whether these are there still.
+fn see_whether_they_are_there(links: &mut Links, doubted: Vec<LinkId>, out: &mut Outbox<'_>) {
+    for link in doubted {
+        links.doubt(link);
+        out.send(link, Message::Ping);
     }
 }
 

@@ -349,7 +349,7 @@ impl Errands {
                 self.delivery.on_call(address, event);
                 Vec::new()
             }
-            Errand::Visit => self.visits.on_call(address, &event),
+            Errand::Visit => self.visits.on_call(address, event),
             #[cfg(test)]
             Errand::Greeting => self.greetings.on_call(now, address, event),
         }

@@ -1,54 +1,122 @@
-//! The errand of visits: whether a servent is at an address, and which.
+//! The errand of visits: whether a servent is at an address, and which; and what it tells of members, where it is greeted for
+//! somebody.
 //!
-//! A visit attaches as a client that asks nothing, so whoever is there takes it for no neighbor; it hears a hello and says
-//! goodbye. How an address is dialled is `calls`; what is made of it is for whoever knows the members.
+//! A visit attaches as a client that asks for no answers, so whoever is there takes it for no neighbor; it hears a hello, trades
+//! a page of members if it greets, and says goodbye. How an address is dialled is `calls`; what is made of it is for whoever
+//! knows the members.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::errand::{CallEvent, Letter, Wish};
+use crate::limits::{GREETING_WAIT_MAX, GREETINGS_MAX};
+use crate::link::LinkId;
+use crate::member::{GreetOutcome, Peers, PeersWanted, WordAt};
 use crate::message::{Identity, Message, Role};
+use crate::time::Time;
 
-/// What came of visits, until somebody is told.
+/// The number of the letter after which a visit that does not greet is over.
+const ALONE: u64 = 0;
+/// Those of a greeting.
+const GREETING: u64 = 1;
+
+/// What came of visits, until somebody is told, and for whom servents are greeted.
 #[derive(Debug, Default)]
 pub(super) struct Visits {
     over: Vec<(SocketAddr, Visited)>,
+    greetings: BTreeMap<SocketAddr, PendingGreeting>,
 }
 
-/// What came of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A servent that is greeted for a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingGreeting {
+    pub(super) client: LinkId,
+    pub(super) begun: Time,
+    /// What was said of it before.
+    pub(super) was: Option<WordAt>,
+    pub(super) outcome: GreetOutcome,
+    pub(super) new_count: u64,
+}
+
+/// What came of a visit.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Visited {
     /// This servent is there.
     Met(Identity),
     /// Nobody was reached; `refused` where a machine is there on which nobody listens.
     InVain { refused: bool },
+    /// It tells of members.
+    Told(Peers),
+    /// That was all.
+    Over,
 }
 
 impl Visits {
-    pub(super) fn on_call(&mut self, to: SocketAddr, event: &CallEvent) -> Vec<Wish> {
+    pub(super) fn on_call(&mut self, to: SocketAddr, event: CallEvent) -> Vec<Wish> {
+        let mut wishes = Vec::new();
         match event {
             CallEvent::Reached(hello) => {
                 if let Role::Servent { id, .. } = hello.role {
                     self.over.push((to, Visited::Met(Identity::from(id))));
                 }
-                // Once what was called for has been said, that was all.
-                Vec::new()
             }
-            CallEvent::Failed { refused, .. } => {
-                self.over.push((to, Visited::InVain { refused: *refused }));
-                Vec::new()
+            CallEvent::Failed { refused, .. } => self.in_vain(to, refused),
+            CallEvent::Late(_) => self.in_vain(to, false),
+            CallEvent::Heard(Message::Peers(peers)) => {
+                self.over.push((to, Visited::Told(peers)));
+                wishes.push(Wish::End);
             }
-            CallEvent::Said(_) => vec![Wish::End],
-            _ => Vec::new(),
+            // It does not take part: that it is there is all there is to know.
+            CallEvent::Said(ALONE) | CallEvent::NotUnderstood(_) => wishes.push(Wish::End),
+            CallEvent::Said(_) | CallEvent::Heard(_) | CallEvent::Connected | CallEvent::Refused(_) => {}
+            CallEvent::Gone { .. } | CallEvent::HadToMakeRoom | CallEvent::Ended { .. } => {
+                self.over.push((to, Visited::Over));
+            }
         }
+        wishes
+    }
+
+    fn in_vain(&mut self, to: SocketAddr, refused: bool) {
+        self.over.extend([(to, Visited::InVain { refused }), (to, Visited::Over)]);
     }
 
     /// Takes what came of them.
     pub(super) fn take_over(&mut self) -> Vec<(SocketAddr, Visited)> {
         std::mem::take(&mut self.over)
     }
+
+    /// Notes for whom a servent is greeted. False where too many are, or that one is.
+    pub(super) fn greet(&mut self, address: SocketAddr, greeting: PendingGreeting) -> bool {
+        let has_room = self.greetings.len() < GREETINGS_MAX && !self.greetings.contains_key(&address);
+        if has_room {
+            self.greetings.insert(address, greeting);
+        }
+        has_room
+    }
+
+    pub(super) fn greeting(&mut self, address: SocketAddr) -> Option<&mut PendingGreeting> {
+        self.greetings.get_mut(&address)
+    }
+
+    pub(super) fn take_greeting(&mut self, address: SocketAddr) -> Option<PendingGreeting> {
+        self.greetings.remove(&address)
+    }
+
+    pub(super) fn greetings_count(&self) -> usize {
+        self.greetings.len()
+    }
 }
 
 /// What is said once whoever is there has said hello.
 pub(super) fn letter() -> Letter {
-    Letter::new(0, Message::Ping)
+    Letter::new(ALONE, Message::Ping)
+}
+
+/// What is said to whoever is greeted: a page, and that one is wanted.
+pub(super) fn letters(now: Time, page: Peers) -> [Letter; 2] {
+    let wanted = Message::PeersWanted(PeersWanted { after: None });
+    [Message::Peers(page), wanted].map(|message| {
+        let until = Some(now + GREETING_WAIT_MAX);
+        Letter { until, ..Letter::new(GREETING, message) }
+    })
 }

@@ -20,7 +20,7 @@ use crate::key::Key;
 use crate::limits::{
     BROUGHT_BYTES_MAX, FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, PEERS_MAX, VALUE_BYTES_MAX,
 };
-use crate::member::{Linkage, Member, Peers, PeersKind, PeersWanted, Seen, Word};
+use crate::member::{Greet, GreetOutcome, Greeted, Linkage, Member, Peers, PeersKind, PeersWanted, Seen, Word, WordAt};
 use crate::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Identity, Message, Request, Role, ServentId};
 use crate::query::{
     Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
@@ -100,6 +100,17 @@ enum Body<'a> {
         kind: u32,
         members: Vec<WireMember>,
     },
+    Greet {
+        address: SocketAddr,
+    },
+    Greeted {
+        address: SocketAddr,
+        outcome: u8,
+        was: Option<WireWordAt>,
+        now: Option<WireWordAt>,
+        new_count: u64,
+        took_microseconds: u64,
+    },
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -147,6 +158,12 @@ enum WireBody<'a> {
     Value(&'a [u8]),
     Place { path: Vec<SocketAddr>, neighbors: Vec<SocketAddr> },
     Announced(u64),
+}
+
+#[derive(Encode, BorrowDecode)]
+struct WireWordAt {
+    word: u8,
+    clock: u64,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -341,6 +358,15 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
             },
             members: members.iter().map(member_to_wire).collect(),
         },
+        Message::Greet(Greet { address }) => Body::Greet { address: *address },
+        Message::Greeted(Greeted { address, outcome, was, now, new_count, took }) => Body::Greeted {
+            address: *address,
+            outcome: place_of(&GreetOutcome::ALL, outcome),
+            was: was.map(word_at_to_wire),
+            now: now.map(word_at_to_wire),
+            new_count: *new_count,
+            took_microseconds: microseconds(*took),
+        },
     })
 }
 
@@ -407,6 +433,18 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
         Body::Handed { sequence, answer } => Message::Handed(Handed { sequence, answer: brought_from_wire(answer)? }),
         Body::PeersWanted { after } => Message::PeersWanted(PeersWanted { after: after.map(canonical) }),
         Body::Peers { kind, members } => Message::Peers(peers_from_wire(kind, &members)?),
+        Body::Greet { address } => Message::Greet(Greet { address: canonical(address) }),
+        Body::Greeted { address, outcome, was, now, new_count, took_microseconds } => {
+            let known = GreetOutcome::ALL.get(usize::from(outcome)).copied();
+            Message::Greeted(Greeted {
+                address: canonical(address),
+                outcome: known.ok_or_else(|| format!("a greeting that came to outcome {outcome}"))?,
+                was: was.map(|was| word_at_from_wire(&was)).transpose()?,
+                now: now.map(|now| word_at_from_wire(&now)).transpose()?,
+                new_count,
+                took: Duration::from_micros(took_microseconds),
+            })
+        }
     })
 }
 
@@ -532,7 +570,6 @@ const IS_FLAPPING: u8 = 1 << 2;
 fn member_to_wire(member: &Member) -> WireMember {
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
     let Seen { link, is_flapping, round_trip } = member.seen;
-    let in_microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
     WireMember {
         address: member.address,
         id: member.id.bits().to_be_bytes(),
@@ -541,8 +578,25 @@ fn member_to_wire(member: &Member) -> WireMember {
         word: place_of(&Word::ALL, &member.word),
         flags: flag(member.is_open, IS_OPEN) | flag(member.is_proved, IS_PROVED) | flag(is_flapping, IS_FLAPPING),
         link: place_of(&Linkage::ALL, &link),
-        round_trip: round_trip.map_or(0, in_microseconds),
+        round_trip: round_trip.map_or(0, |time| microseconds(time).saturating_add(1)),
     }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn word_at_to_wire(said: WordAt) -> WireWordAt {
+    WireWordAt { word: place_of(&Word::ALL, &said.word), clock: said.clock }
+}
+
+fn word_at_from_wire(said: &WireWordAt) -> Result<WordAt, String> {
+    Ok(WordAt { word: word_of(said.word)?, clock: said.clock })
+}
+
+fn word_of(number: u8) -> Result<Word, String> {
+    let word = Word::ALL.get(usize::from(number)).copied();
+    word.ok_or_else(|| format!("a member of which word {number} is said"))
 }
 
 /// Its number in bytes: its place in the list of all, of which nothing is ever taken out.
@@ -566,7 +620,6 @@ fn peers_from_wire(kind: u32, members: &[WireMember]) -> Result<Peers, String> {
 }
 
 fn member_from_wire(member: &WireMember) -> Result<Member, String> {
-    let word = Word::ALL.get(usize::from(member.word)).copied();
     let link = Linkage::ALL.get(usize::from(member.link)).copied();
     let is_set = |flag: u8| member.flags & flag != 0;
     Ok(Member {
@@ -574,7 +627,7 @@ fn member_from_wire(member: &WireMember) -> Result<Member, String> {
         id: Identity::of_bits(u64::from_be_bytes(member.id)),
         clock: member.clock,
         heard: Duration::from_secs(member.heard_seconds),
-        word: word.ok_or_else(|| format!("a member of which word {} is said", member.word))?,
+        word: word_of(member.word)?,
         is_open: is_set(IS_OPEN),
         is_proved: is_set(IS_PROVED),
         seen: Seen {

@@ -53,7 +53,9 @@ impl Codec for Toy {
             | Message::Brought(_)
             | Message::Handed(_)
             | Message::PeersWanted(_)
-            | Message::Peers(_) => return Ok(Vec::new()),
+            | Message::Peers(_)
+            | Message::Greet(_)
+            | Message::Greeted(_) => return Ok(Vec::new()),
             Message::Request(Request { sequence, ask, ttl: _ }) => format!("toy? request {sequence} {}", asked(ask)?),
             Message::Query(query) => {
                 let Query {

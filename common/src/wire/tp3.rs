@@ -113,7 +113,9 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
         | Message::Brought(_)
         | Message::Handed(_)
         | Message::PeersWanted(_)
-        | Message::Peers(_) => {}
+        | Message::Peers(_)
+        | Message::Greet(_)
+        | Message::Greeted(_) => {}
     }
     Ok(out)
 }

@@ -26,7 +26,9 @@ use crate::support::frames::{framed, greeted, opening_hello};
 use crate::support::mind::mark;
 use common::features::Features;
 use common::limits::{BROUGHT_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
-use common::member::{Linkage, Member, Peers, PeersKind, PeersWanted, Seen, Word};
+use common::member::{
+    Greet, GreetOutcome, Greeted, Linkage, Member, Peers, PeersKind, PeersWanted, Seen, Word, WordAt,
+};
 use common::message::{Brought, Handed, Identity};
 use common::query::{BroughtAnswer, BroughtBody, ContactName};
 

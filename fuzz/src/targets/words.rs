@@ -12,7 +12,7 @@ use common::features::Features;
 use common::key::Key;
 use common::limits::SPAN_MAX;
 use common::link::LinkId;
-use common::member::{Member, Peers, PeersKind, PeersWanted, Seen, Word};
+use common::member::{Greet, GreetOutcome, Greeted, Member, Peers, PeersKind, PeersWanted, Seen, Word, WordAt};
 use common::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Identity, Message, Request, Role, ServentId};
 use common::query::{
     Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
@@ -179,7 +179,7 @@ fn goodbye(reader: &mut Reader<'_>) -> Goodbye {
 }
 
 /// Kinds of messages, those that lead to most more often.
-const KINDS: u8 = 16;
+const KINDS: u8 = 18;
 
 /// Anything that can be said.
 pub(super) fn message(reader: &mut Reader<'_>) -> Message {
@@ -231,7 +231,24 @@ pub(super) fn message(reader: &mut Reader<'_>) -> Message {
         }),
         13 => Message::Handed(Handed { sequence: sequence(reader), answer: brought(reader) }),
         14 => Message::PeersWanted(PeersWanted { after: (variety % 2 == 1).then(|| address(reader)) }),
-        _ => Message::Peers(peers(reader)),
+        15 => Message::Peers(peers(reader)),
+        16 => Message::Greet(Greet { address: address(reader) }),
+        _ => Message::Greeted(greeted(reader)),
+    }
+}
+
+fn greeted(reader: &mut Reader<'_>) -> Greeted {
+    let said = |reader: &mut Reader<'_>| {
+        let word = Word::ALL[reader.below(4)];
+        reader.byte().is_multiple_of(2).then(|| WordAt { word, clock: count(reader) })
+    };
+    Greeted {
+        address: address(reader),
+        outcome: GreetOutcome::ALL[reader.below(GreetOutcome::ALL.len())],
+        was: said(reader),
+        now: said(reader),
+        new_count: count(reader),
+        took: Duration::from_micros(count(reader)),
     }
 }
 

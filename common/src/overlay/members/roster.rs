@@ -118,21 +118,21 @@ impl Roster {
         *count = count.saturating_add_signed(more);
     }
 
-    /// Whether whoever is at this place may tell of one more: it has no more places alone than are left for all others.
-    fn has_room(&self, place: usize) -> bool {
-        let told_count = self.peers.get(place).and_then(Option::as_ref).map_or(0, |peer| peer.told_count);
+    /// Whether this one may tell of one more: it has no more places alone than are left for all others.
+    fn has_room(&self, teller: Teller) -> bool {
+        let peer = self.peers.get(usize::from(teller.0)).and_then(Option::as_ref);
+        let told_count = if teller == GONE { self.told_by_gone_count } else { peer.map_or(0, |peer| peer.told_count) };
         told_count < MEMBER_PLACES_MAX - self.table.len().min(MEMBER_PLACES_MAX)
     }
 
-    /// Whether there is a place for one more that is told by whoever is at this place, or that this servent has met itself.
-    pub(super) fn has_room_for(&self, place: Option<usize>) -> bool {
-        place.map_or(self.table.len() < MEMBER_PLACES_MAX, |place| self.has_room(place))
+    /// Whether there is a place for one more that somebody tells of, or that this servent has met itself.
+    pub(super) fn has_room_for(&self, teller: Option<Teller>) -> bool {
+        teller.map_or(self.table.len() < MEMBER_PLACES_MAX, |teller| self.has_room(teller))
     }
 
     /// Gives one up for another, and says which.
-    pub(super) fn give_one_up(&mut self, place: Option<usize>, random: u64) -> Option<SocketAddr> {
+    pub(super) fn give_one_up(&mut self, teller: Option<Teller>, random: u64) -> Option<SocketAddr> {
         let told_by = |known: &MemberRecord, teller: Option<Teller>| known.teller.is_some() && known.teller == teller;
-        let teller = place.map(teller_of);
         // One of its own goes; where it has none, one of those whose tellers are gone, or else one that is only heard of.
         let one = pick(self.table.each().filter(|known| told_by(known, teller)), random)
             .or_else(|| pick(self.table.each().filter(|known| told_by(known, Some(GONE))), random))

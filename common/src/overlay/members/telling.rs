@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::record::{Changes, MemberRecord};
-use super::roster::{LinkedPeer, PagesAsked, Roster};
+use super::roster::{LinkedPeer, PagesAsked, Roster, means_something_here};
 use crate::limits::{NEWS_PAUSE, PAGE_PAUSE, PAGES_AT_ONCE_MAX, PEERS_MAX};
 use crate::link::LinkId;
 use crate::member::{Linkage, Member, Peers, PeersKind, PeersWanted, Seen};
@@ -146,6 +146,17 @@ impl Telling {
             Member { seen, ..roster.member(now, &known) }
         });
         Message::Peers(page_of(told))
+    }
+
+    /// What is told whoever is greeted: this servent, and as many others as go with it.
+    pub(super) fn page_to_trade(now: Time, roster: &Roster, is_same_host: bool) -> Peers {
+        let is_told = |known: &MemberRecord| !known.is_guess && means_something_here(known.address, is_same_host);
+        let told = roster.table.each().filter(is_told);
+        let (own, others): (Vec<_>, Vec<_>) = told.partition(|known| known.address == roster.own);
+        let mut members: Vec<Member> =
+            own.iter().chain(&others).take(PEERS_MAX).map(|known| roster.member(now, known)).collect();
+        members.sort_by_key(|member| member.address);
+        Peers { kind: PeersKind::News, members }
     }
 
     /// Asks a neighbor for all it knows, page by page.

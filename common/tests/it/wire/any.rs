@@ -125,7 +125,21 @@ fn any_message() -> impl Strategy<Value = Message> {
         (number(), brought).prop_map(|(sequence, answer)| Message::Handed(Handed { sequence, answer })),
         prop::option::of(any_address()).prop_map(|after| Message::PeersWanted(PeersWanted { after })),
         peers().prop_map(Message::Peers),
+        any_address().prop_map(|address| Message::Greet(Greet { address })),
+        any_greeted().prop_map(Message::Greeted),
     ]
+}
+
+fn any_greeted() -> impl Strategy<Value = Greeted> {
+    let outcome = prop::sample::select(GreetOutcome::ALL.to_vec());
+    let said = || {
+        let word = prop::sample::select(Word::ALL.to_vec());
+        prop::option::of((word, number()).prop_map(|(word, clock)| WordAt { word, clock }))
+    };
+    let took = any::<u64>().prop_map(Duration::from_micros);
+    (any_address(), outcome, said(), said(), number(), took).prop_map(
+        |(address, outcome, was, now, new_count, took)| Greeted { address, outcome, was, now, new_count, took },
+    )
 }
 
 /// By address, each once.

@@ -350,6 +350,35 @@ pub(super) fn golden_messages() -> Vec<Golden> {
                 ],
             }),
         ),
+        golden(
+            "greet",
+            "0000000a  00  0e  00 c0000201 fb2328",
+            Message::Greet(Greet { address: address("192.0.2.1:9000") }),
+        ),
+        golden(
+            "greeted, of one that was told dead",
+            "00000015  00  0f  00 c0000201 fb2328  00  01 02 2c  01 00 34  03  fb0190",
+            Message::Greeted(Greeted {
+                address: address("192.0.2.1:9000"),
+                outcome: GreetOutcome::Met,
+                was: Some(WordAt { word: Word::Failed, clock: 44 }),
+                now: Some(WordAt { word: Word::Online, clock: 52 }),
+                new_count: 3,
+                took: Duration::from_micros(400),
+            }),
+        ),
+        golden(
+            "greeted, of one nobody has heard of",
+            "0000000f  00  0f  00 c0000201 fb2328  01  00  00  00  00",
+            Message::Greeted(Greeted {
+                address: address("192.0.2.1:9000"),
+                outcome: GreetOutcome::Refused,
+                was: None,
+                now: None,
+                new_count: 0,
+                took: Duration::ZERO,
+            }),
+        ),
     ]
 }
 
@@ -404,11 +433,13 @@ pub(super) fn kind(message: &Message) -> usize {
         },
         Message::Handed(_) => 26,
         Message::PeersWanted(_) => 27,
-        Message::Peers(_) => KINDS_COUNT - 1,
+        Message::Peers(_) => 28,
+        Message::Greet(_) => 29,
+        Message::Greeted(_) => KINDS_COUNT - 1,
     }
 }
 
-pub(super) const KINDS_COUNT: usize = 29;
+pub(super) const KINDS_COUNT: usize = 31;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
@@ -489,7 +520,7 @@ fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() 
             Message::Brought(_) | Message::Handed(_) => Features::BACK,
             Message::Query(query) if query.via == Via::Back => Features::BACK,
             Message::Request(Request { ttl: Some(_), .. }) => Features::TTL,
-            Message::PeersWanted(_) | Message::Peers(_) => Features::MEMBERS,
+            Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
             _ => Features::NONE,
         };
         let both = Features::BACK.with(Features::TTL);

@@ -156,7 +156,7 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         told.extend(
             row[1]
                 .split_once(' ')
-                .filter(|_| !["tally", "member"].contains(&part))
+                .filter(|_| !["tally", "member", "word"].contains(&part))
                 .map(|(no, name)| (part, no.to_owned(), name)),
         );
     }
@@ -238,6 +238,7 @@ fn limits() -> Vec<(&'static str, String)> {
         MEMBER_PLACES_MAX,
         PEERS_MAX,
         PAGES_AT_ONCE_MAX,
+        GREETINGS_MAX,
         CLIENT_PENDING_MAX,
         CLIENT_ANSWERERS_MAX,
         FETCHES_MAX,
@@ -272,6 +273,7 @@ fn limits() -> Vec<(&'static str, String)> {
         PAGE_PAUSE,
         FLAPPING_WINDOW,
         FLAPPING_PAUSE,
+        GREETING_WAIT_MAX,
         FAILED_KEPT,
         MEMBER_KEPT,
         REDIAL_PAUSE_MIN,

@@ -1,0 +1,143 @@
+//! A client of this host has somebody greeted.
+
+use super::*;
+use common::member::{Greet, GreetOutcome, Greeted, WordAt};
+
+impl Told {
+    /// A client that is attached from this ip.
+    fn client_at(&mut self, ip: &str) -> LinkId {
+        let link = self.accepted(SocketAddr::new(ip.parse().unwrap(), 40_000));
+        self.mind.hear(link, Message::Hello(Hello::new(Role::Client { answer_port: 0 })));
+        link
+    }
+
+    fn greet(&mut self, client: LinkId, address: SocketAddr) -> Vec<Output> {
+        self.mind.hear(client, Message::Greet(Greet { address }))
+    }
+}
+
+fn visit(address: SocketAddr) -> Dial {
+    Dial::Call(Errand::Visit, address)
+}
+
+fn dialled(address: SocketAddr) -> Output {
+    Output::Dial { dial: visit(address), address, dialect: Dialect::Native }
+}
+
+fn greeted_in(out: &[Output]) -> (LinkId, Greeted) {
+    let greeted = out.iter().find_map(|output| match output {
+        Output::Send { link, message: Message::Greeted(greeted) } => Some((*link, *greeted)),
+        _ => None,
+    });
+    greeted.unwrap_or_else(|| panic!("nobody is told: {out:?}"))
+}
+
+#[test]
+fn whoever_is_greeted_trades_a_page_and_the_client_is_told_what_changed() {
+    let (mut told, [one]) = Told::linked();
+    told.hear(one, news(&[member(7, 44, Word::Failed)]));
+    let client = told.client_at("127.0.0.1");
+    assert_eq!(told.greet(client, servent_address(7)), [dialled(servent_address(7))]);
+    let (call, out) = told.mind.dialled(visit(servent_address(7)));
+    assert_eq!(out, [send(call, Message::Hello(Hello::new(Role::Client { answer_port: 0 })))]);
+    let out = told.hear(call, Message::Hello(hello_of_members(7)));
+    let [Output::Send { message: Message::Peers(page), .. }, asked] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(*asked, send(call, wanted(None)));
+    let addresses: Vec<SocketAddr> = page.members.iter().map(|member| member.address).collect();
+    assert!(addresses.contains(&own_address()) && addresses.contains(&servent_address(1)), "{addresses:?}");
+    told.mind.now = told.mind.now + milliseconds(3);
+    let theirs: Vec<Member> = [1, 20, 21, 22].map(|id| member(id, 5, Word::Online)).to_vec();
+    let out = told.hear(call, peers(PeersKind::Page, theirs));
+    assert_eq!(out[..2], goodbye(call, Goodbye::Idle));
+    let (link, greeted) = greeted_in(&out);
+    assert_eq!((link, greeted.address, greeted.outcome), (client, servent_address(7), GreetOutcome::Met));
+    assert_eq!(greeted.was, Some(WordAt { word: Word::Failed, clock: 44 }));
+    assert!(greeted.now.is_some_and(|now| now.word == Word::Online && now.clock > 44), "{greeted:?}");
+    assert_eq!((greeted.new_count, greeted.took), (3, milliseconds(3)));
+    assert_eq!((told.mind.held("greetings"), told.mind.held("neighbors")), (0, 1));
+}
+
+#[test]
+fn whoever_cannot_be_greeted_changes_nothing_that_is_said_of_others() {
+    for (refused, outcome) in [(true, GreetOutcome::Refused), (false, GreetOutcome::Unreached)] {
+        let mut told = Told::new();
+        let client = told.client_at("::1");
+        told.greet(client, servent_address(7));
+        let failed = Input::DialFailed { dial: visit(servent_address(7)), refused, reason: "it is a test".to_owned() };
+        let out = told.mind.tell(failed);
+        let (link, greeted) = greeted_in(&out);
+        assert_eq!((link, greeted.outcome, greeted.was, greeted.now), (client, outcome, None, None));
+        // It is left alone for a while, and a second greeting is given up in time.
+        assert_eq!(told.greet(client, servent_address(7)), []);
+        let out = told.mind.pass_and_see(GREETING_WAIT_MAX);
+        assert!(out.contains(&dialled(servent_address(7))), "{out:?}");
+        assert_eq!(greeted_in(&out).1.outcome, GreetOutcome::Unreached);
+        assert_eq!(told.mind.held("greetings"), 0);
+    }
+}
+
+#[test]
+fn a_servent_that_takes_no_part_is_met_and_trades_nothing() {
+    let mut told = Told::new();
+    let client = told.client_at("127.0.0.1");
+    told.greet(client, servent_address(7));
+    let (call, _) = told.mind.dialled(visit(servent_address(7)));
+    let plain = Hello { features: Features::OF_SERVENTS, ..hello_of_members(7) };
+    let out = told.hear(call, Message::Hello(plain));
+    assert_eq!(greeted_in(&out).1.outcome, GreetOutcome::Met);
+    assert!(out.iter().all(|output| !matches!(output, Output::Send { message: Message::Peers(_), .. })), "{out:?}");
+    assert_eq!(told.word(7), Some(Word::Online));
+}
+
+#[test]
+fn only_clients_of_this_host_may_have_somebody_greeted_and_only_one_end() {
+    let mut told = Told::new();
+    for (from, address) in [("10.9.0.1", "10.0.0.7:9000"), ("127.0.0.1", "0.0.0.0:9000"), ("127.0.0.1", "10.0.0.7:0")] {
+        let client = told.client_at(from);
+        let out = told.greet(client, address.parse().unwrap());
+        let [Output::Send { link, message: Message::Greeted(greeted) }] = out[..] else { panic!("{out:?}") };
+        assert_eq!((link, greeted.outcome), (client, GreetOutcome::NotAllowed), "{address} for {from}");
+    }
+    // Nor may a neighbor.
+    let link = told.neighbor(1);
+    assert_eq!(told.greet(link, servent_address(7)), goodbye(link, Goodbye::Protocol));
+}
+
+#[test]
+fn so_many_are_greeted_at_once_and_no_more() {
+    let mut told = Told::new();
+    let client = told.client_at("127.0.0.1");
+    for id in 1..=GREETINGS_MAX as u128 {
+        assert_eq!(told.greet(client, servent_address(id)), [dialled(servent_address(id))]);
+    }
+    for id in [1, GREETINGS_MAX as u128 + 1] {
+        let out = told.greet(client, servent_address(id));
+        assert_eq!(greeted_in(&out).1.outcome, GreetOutcome::Busy, "{id}");
+    }
+    let dial = visit(servent_address(1));
+    told.mind.tell(Input::DialFailed { dial, refused: true, reason: "it is a test".to_owned() });
+    let id = GREETINGS_MAX as u128 + 1;
+    assert_eq!(told.greet(client, servent_address(id)), [dialled(servent_address(id))]);
+}
+
+#[test]
+fn what_a_visitor_tells_is_believed_as_far_as_there_is_room() {
+    let (mut told, [one]) = Told::linked();
+    let visitor = told.client_at("10.0.0.7");
+    let out = told.hear(visitor, news(&[member(7, 5, Word::Online), member(8, 6, Word::Failed)]));
+    assert_eq!(out, []);
+    assert_eq!([7, 8].map(|id| told.word(id)), [Some(Word::Online), Some(Word::Failed)]);
+    let said = told.words_told(NEWS_PAUSE);
+    assert_eq!(said.iter().filter(|(link, ..)| *link == one).count(), 2, "{said:?}");
+    for first in (0..100_000_u32).step_by(PEERS_MAX) {
+        let invented = |number: u32| {
+            let address = SocketAddr::from((Ipv4Addr::from(0x0b00_0000 + number), 1));
+            Member { address, ..member(99, 5, Word::Online) }
+        };
+        told.hear(visitor, news(&(first..first + 64).map(invented).collect::<Vec<_>>()));
+    }
+    assert!(told.mind.held("members") <= MEMBERS_MAX + 2, "{}", told.mind.held("members"));
+    // Whoever has no clock can tell nothing.
+    let message = news(&[member(9, 5, Word::Online)]);
+    assert_eq!(told.mind.hear(visitor, message), goodbye(visitor, Goodbye::Protocol));
+}
