@@ -338,26 +338,32 @@ impl Members {
         let (mut better_known, mut doubted) = (Vec::new(), Doubted::default());
         for told in &peers.members {
             match self.hear_of(now, source, told, &is_lively) {
-                HeardOf::Older => better_known.push(told.address),
-                HeardOf::Doubted(link) => doubted.0.push(link),
-                HeardOf::Done => {}
+                MemberHeard::Older => better_known.push(told.address),
+                MemberHeard::Doubted(link) => doubted.0.push(link),
+                MemberHeard::Done => {}
             }
         }
         (better_known, doubted)
     }
 
-    fn hear_of(&mut self, now: Time, source: Source, told: &Member, is_lively: &impl Fn(LinkId) -> bool) -> HeardOf {
+    fn hear_of(
+        &mut self,
+        now: Time,
+        source: Source,
+        told: &Member,
+        is_lively: &impl Fn(LinkId) -> bool,
+    ) -> MemberHeard {
         let Member { address, id, clock, word, is_open, is_proved, .. } = *told;
         let Source { link: from, is_same_host, teller } = source;
         if address == self.roster.own {
             if id != self.roster.id || word != Word::Online {
                 self.contradict(now, address, self.roster.id, "it is this servent");
             }
-            return HeardOf::Done;
+            return MemberHeard::Done;
         }
         // What is ahead of the clock even now that it was heard is for a later page.
         if clock > self.roster.clock || !means_something_here(address, is_same_host) {
-            return HeardOf::Done;
+            return MemberHeard::Done;
         }
         let heard = seconds_of(now).saturating_sub(seconds(told.heard));
         let teller = Some(teller);
@@ -367,7 +373,7 @@ impl Members {
             if !fresh.is_too_old(now, false) {
                 self.get_to_know(now, source, &fresh);
             }
-            return HeardOf::Done;
+            return MemberHeard::Done;
         };
         if let Some(&LinkedPeer { link, id: linked_id, .. }) = self.roster.peer_at(address)
             && linked_id == known.id
@@ -378,22 +384,22 @@ impl Members {
                 (true, Word::Online) if known.word == Word::Suspect && (clock > known.clock || known.is_guess) => {
                     self.roster.put(&MemberRecord { clock: clock.max(known.clock), word, is_guess: false, ..known });
                     self.note_change(now, address, &known, Some(from));
-                    HeardOf::Done
+                    MemberHeard::Done
                 }
-                (true, Word::Online) => HeardOf::Done,
+                (true, Word::Online) => MemberHeard::Done,
                 (true, _) => {
                     if is_lively(link) {
                         self.contradict(now, address, id, "it was heard a moment ago");
                     }
-                    HeardOf::Done
+                    MemberHeard::Done
                 }
                 (false, _) if clock > known.clock => {
                     if let Some(peer) = self.roster.peer_mut(link) {
                         peer.successor = Some(id);
                     }
-                    HeardOf::Doubted(link)
+                    MemberHeard::Doubted(link)
                 }
-                (false, _) => HeardOf::Older,
+                (false, _) => MemberHeard::Older,
             };
         }
         // A guess is told nobody, and gives way to what others say.
@@ -410,7 +416,7 @@ impl Members {
                 if !is_same {
                     self.note_change(now, address, &known, Some(from));
                 }
-                HeardOf::Done
+                MemberHeard::Done
             }
             _ if is_same => {
                 self.roster.put(&MemberRecord {
@@ -420,9 +426,9 @@ impl Members {
                     is_guess: false,
                     ..known
                 });
-                HeardOf::Done
+                MemberHeard::Done
             }
-            _ => HeardOf::Older,
+            _ => MemberHeard::Older,
         }
     }
 
@@ -580,7 +586,7 @@ impl Members {
 }
 
 /// What came of one member that was told.
-enum HeardOf {
+enum MemberHeard {
     Done,
     /// More is known of it here.
     Older,
