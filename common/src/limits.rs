@@ -173,6 +173,8 @@ pub const GREETINGS_MAX: usize = 64;
 /// How long one that is to be greeted waits for its turn and for a dial.
 pub const GREETING_WAIT_MAX: Duration = Duration::from_secs(3);
 const _: () = assert!(GREETING_WAIT_MAX.as_millis() < SILENCE_DEFAULT.as_millis());
+/// A member that is suspect and was heard by nobody for so long has failed, whoever suspected it.
+pub const SUSPECT_MAX: Duration = Duration::from_secs(30);
 /// How long a member is remembered that failed, since anybody heard it.
 pub const FAILED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How long one is remembered that left, or to which there is no link, since anybody heard it.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::config::Config;
 use super::doors::Outbox;
 use super::speaker::Parting;
-use crate::limits::{NEIGHBOR_QUIET_MAX, SUSPECT_AFTER};
+use crate::limits::{NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, SUSPECT_AFTER, SUSPECT_MAX};
 use crate::link::LinkId;
 use crate::member::{Member, Peers, PeersWanted, Word, WordAt};
 use crate::message::{Identity, Message};
@@ -93,8 +93,10 @@ impl Members {
 
     // ---- links ----
 
-    /// A link has come to a servent that says who it is.
-    pub(super) fn on_linked(&mut self, now: Time, link: LinkId, to: LinkedTo, out: &mut Outbox<'_>) {
+    /// A link has come to a servent that says who it is. Gives the addresses that are to be dialled: of those it only guessed
+    /// that they were dead it can say so now.
+    pub(super) fn on_linked(&mut self, now: Time, link: LinkId, to: LinkedTo, out: &mut Outbox<'_>) -> Vec<SocketAddr> {
+        let had_links = self.roster.has_links();
         let LinkedTo { id, address, understands, is_same_host, is_proved } = to;
         let peer = LinkedPeer {
             link,
@@ -119,6 +121,16 @@ impl Members {
         if understands {
             self.telling.ask_from_the_start(now, &mut self.roster, link, out);
         }
+        if had_links { Vec::new() } else { self.look_for_guessed(now) }
+    }
+
+    fn look_for_guessed(&mut self, now: Time) -> Vec<SocketAddr> {
+        let guessed: Vec<MemberRecord> =
+            self.roster.table.each().filter(|known| known.is_guess).take(NEIGHBORS_MAX).collect();
+        for MemberRecord { address, id, .. } in &guessed {
+            self.watch.begin(now, *address, *id, None, self.roster.clock);
+        }
+        guessed.iter().filter(|known| known.is_proved).map(|known| known.address).collect()
     }
 
     /// A servent was met at an address: whatever was said of it, it is there.
@@ -265,10 +277,13 @@ impl Members {
         if refused {
             // Its machine is there, and says that nobody listens.
             self.watch.end(address);
-            if known.word < Word::Failed {
+            if known.word < Word::Failed || known.is_guess {
                 self.say(now, address, id, Word::Failed, "its link fell, and it refuses another");
             }
-        } else if known.word < Word::Suspect && known.clock <= watched.clock && self.roster.has_links() {
+            return;
+        }
+        self.watch.dial_again_later(now, address);
+        if known.word < Word::Suspect && known.clock <= watched.clock && self.roster.has_links() {
             // Whoever has a link to it says otherwise.
             self.say(now, address, id, Word::Suspect, "its link fell, and it cannot be reached");
             self.watch.note_suspicion(address, self.roster.clock);
@@ -280,7 +295,8 @@ impl Members {
         while let Some(WatchedMember { address, id, clock, .. }) = self.watch.take_overdue(now) {
             let Some(known) = self.roster.table.get(address).filter(|known| known.id == id) else { continue };
             let was_said_otherwise = known.clock > clock && known.word == Word::Online;
-            if known.word >= Word::Failed || was_said_otherwise || self.roster.peer_at(address).is_some() {
+            let is_said = known.word >= Word::Failed && !known.is_guess;
+            if is_said || was_said_otherwise || self.roster.peer_at(address).is_some() {
                 continue;
             }
             if self.roster.has_links() {
@@ -452,7 +468,7 @@ impl Members {
         let fresh = MemberRecord { changes: before.changes, heard: seconds_of(now), ..MemberRecord::new(address, id) };
         let after = if is_same_servent { before } else { fresh };
         self.roster.put(&MemberRecord { clock: self.roster.clock, word, teller: None, is_guess: false, ..after });
-        if known.is_none_or(|known| (known.id, known.word) != (id, word)) {
+        if known.is_none_or(|known| known.is_guess || (known.id, known.word) != (id, word)) {
             log::debug!("member {address} is {word}: {why}");
             self.note_change(now, address, &before, None);
         }
@@ -509,7 +525,8 @@ impl Members {
         self.telling.deadline().min(self.watch.deadline()).min(forgets_at)
     }
 
-    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
+    /// Gives the addresses that are to be dialled to see who is there.
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> Vec<SocketAddr> {
         self.judge_overdue(now);
         if self.forgets_at <= now {
             self.forgets_at = now + FORGET_PAUSE;
@@ -519,9 +536,18 @@ impl Members {
             let random = self.draw();
             self.telling.tell(now, &mut self.roster, random, out);
         }
+        self.watch.take_again(now)
     }
 
     fn forget_old(&mut self, now: Time) {
+        // Whoever suspected it may have died with it. Everybody comes to this, so it is said at the same clock.
+        let is_over = |known: &MemberRecord| {
+            let is_long_ago = seconds_of(now).saturating_sub(known.heard) > seconds(SUSPECT_MAX);
+            let is_suspect = known.word == Word::Suspect && !known.is_guess;
+            is_suspect && is_long_ago && self.roster.peer_at(known.address).is_none()
+        };
+        let over: Vec<MemberRecord> = self.roster.table.each().filter(is_over).collect();
+        over.iter().for_each(|known| self.roster.put(&MemberRecord { word: Word::Failed, ..*known }));
         let is_old = |known: &MemberRecord| {
             known.address != self.roster.own && known.is_too_old(now, self.roster.peer_at(known.address).is_some())
         };

@@ -29,7 +29,9 @@ impl Overlay {
     pub(super) fn on_neighbor_linked(&mut self, now: Time, link: LinkId, out: &mut Outbox<'_>) {
         if let (Some(members), Some(to)) = (self.rooms.members.as_deref_mut(), self.rooms.links.linked_to(link)) {
             let LinkedServent { id, address, understands_members: understands, is_same_host, is_proved } = to;
-            members.on_linked(now, link, LinkedTo { id, address, understands, is_same_host, is_proved }, out);
+            let to = LinkedTo { id, address, understands, is_same_host, is_proved };
+            let to_be_visited = members.on_linked(now, link, to, out);
+            to_be_visited.into_iter().for_each(|address| self.rooms.visit(now, address, out));
         }
     }
 

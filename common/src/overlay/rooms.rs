@@ -106,9 +106,7 @@ impl Rooms {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
         }
         let Rooms { links, flood, rare, members } = self;
-        if let Some(members) = members.as_deref_mut() {
-            members.on_deadline(now, out);
-        }
+        let to_be_visited = members.as_deref_mut().map(|members| members.on_deadline(now, out)).unwrap_or_default();
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.on_deadline(now), out);
             if let Some(beat) = beat {
@@ -119,6 +117,7 @@ impl Rooms {
         if let Some(rare) = rare.get_mut() {
             rare.on_deadline(now, out);
         }
+        to_be_visited.into_iter().for_each(|address| self.visit(now, address, out));
     }
 
     /// Whether the flood remembers anything that goes at a beat.

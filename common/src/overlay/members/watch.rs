@@ -1,11 +1,11 @@
 //! Members whose link fell without a goodbye, and until when they are looked for.
 //!
-//! It keeps them. Each is dialled once at once: a neighbor that was told as `links` does in any case, another by a visit; what
+//! It keeps them. Each is dialled at once, and once more a beat later where it did not refuse: a neighbor that was told as `links` does in any case, another by a visit; what
 //! is said of it because of that is for `members`.
 
 use std::net::SocketAddr;
 
-use crate::limits::{NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX};
+use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX};
 use crate::message::Identity;
 use crate::time::Time;
 
@@ -24,6 +24,15 @@ pub(super) struct WatchedMember {
     pub(super) due: Time,
     /// What the clock showed when its link fell.
     pub(super) clock: u64,
+    /// When it is dialled once more, if it did not refuse the first time; nothing after that.
+    pub(super) again: Option<Again>,
+}
+
+/// The second dial: whoever is just dying may take a connection and say nothing on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Again {
+    May,
+    At(Time),
 }
 
 impl Watch {
@@ -33,7 +42,8 @@ impl Watch {
         if self.0.len() >= NEIGHBORS_MAX {
             self.0.remove(0);
         }
-        self.0.push(WatchedMember { address, id, target, due: now + NEIGHBOR_QUIET_MAX, clock });
+        let again = target.is_none().then_some(Again::May);
+        self.0.push(WatchedMember { address, id, target, due: now + NEIGHBOR_QUIET_MAX, clock, again });
     }
 
     pub(super) fn end(&mut self, address: SocketAddr) {
@@ -42,7 +52,29 @@ impl Watch {
 
     pub(super) fn deadline(&self) -> Time {
         // Each waits as long: the first is the oldest.
-        self.0.first().map_or(Time::NEVER, |watched| watched.due)
+        let due = self.0.first().map_or(Time::NEVER, |watched| watched.due);
+        let again = |watched: &WatchedMember| if let Some(Again::At(at)) = watched.again { Some(at) } else { None };
+        self.0.iter().filter_map(again).fold(due, Time::min)
+    }
+
+    /// It was dialled in vain, and did not refuse.
+    pub(super) fn dial_again_later(&mut self, now: Time, address: SocketAddr) {
+        if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address)
+            && matches!(watched.again, Some(Again::May))
+        {
+            watched.again = Some(Again::At(now + NEIGHBOR_BEAT));
+        }
+    }
+
+    /// Those that are to be dialled once more.
+    pub(super) fn take_again(&mut self, now: Time) -> Vec<SocketAddr> {
+        let is_due = |again: Option<Again>| matches!(again, Some(Again::At(at)) if at <= now);
+        let due = self.0.iter_mut().filter(|watched| is_due(watched.again));
+        due.map(|watched| {
+            watched.again = None;
+            watched.address
+        })
+        .collect()
     }
 
     pub(super) fn count(&self) -> usize {

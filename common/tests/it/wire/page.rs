@@ -274,6 +274,7 @@ fn limits() -> Vec<(&'static str, String)> {
         FLAPPING_WINDOW,
         FLAPPING_PAUSE,
         GREETING_WAIT_MAX,
+        SUSPECT_MAX,
         FAILED_KEPT,
         MEMBER_KEPT,
         REDIAL_PAUSE_MIN,

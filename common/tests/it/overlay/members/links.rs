@@ -166,6 +166,50 @@ fn whoever_cannot_be_reached_when_its_link_fell_is_suspect_and_dead_if_nobody_sa
     }
 }
 
+#[test]
+fn whoever_takes_a_connection_while_it_dies_is_dialled_once_more() {
+    let (mut told, [one, other]) = Told::linked();
+    proved(&mut told, other, 7);
+    let link = told.neighbor(7);
+    told.quieten(&[one, other, link]);
+    told.mind.closed(link);
+    told.mind.tell(Input::DialFailed { dial: visit(7), refused: false, reason: "it is a test".to_owned() });
+    let out = told.mind.pass_and_see(NEIGHBOR_BEAT);
+    assert!(is_dialled(&out, 7), "{out:?}");
+    told.mind.tell(Input::DialFailed { dial: visit(7), refused: true, reason: "it is a test".to_owned() });
+    assert_eq!(told.word(7), Some(Word::Failed));
+}
+
+#[test]
+fn whoever_was_only_guessed_dead_is_looked_for_once_there_is_a_link_again() {
+    let (mut told, [one]) = Told::linked();
+    proved(&mut told, one, 7);
+    let link = told.neighbor(7);
+    told.quieten(&[one, link]);
+    told.words_told(seconds(12));
+    assert_eq!([told.word(1), told.word(7)], [Some(Word::Failed); 2]);
+    let again = told.accepted(servent_address(1));
+    let out = told.mind.hear(again, Message::Hello(hello_of_members(1)));
+    assert!(is_dialled(&out, 7), "{out:?}");
+    told.mind.tell(Input::DialFailed { dial: visit(7), refused: false, reason: "it is a test".to_owned() });
+    let said = told.pass_with(&[again], NEIGHBOR_QUIET_MAX + NEIGHBOR_BEAT);
+    let is_said = |(_, peers): &(LinkId, Peers)| {
+        peers.members.iter().any(|said| said.address == servent_address(7) && said.word == Word::Failed)
+    };
+    assert!(said.iter().any(is_said), "{said:?}");
+}
+
+/// Whoever suspected it may have died too.
+#[test]
+fn a_suspect_that_nobody_has_heard_for_long_has_failed() {
+    let (mut told, [one]) = Told::linked();
+    told.hear(one, news(&[Member { heard: SUSPECT_AFTER, ..member(7, 5, Word::Suspect) }]));
+    told.pass_with(&[one], SUSPECT_MAX - SUSPECT_AFTER - seconds(1));
+    assert_eq!(told.word(7), Some(Word::Suspect));
+    told.pass_with(&[one], seconds(70));
+    assert_eq!(told.word(7), Some(Word::Failed));
+}
+
 /// Whoever says it is somewhere would have others dialled, and leave again and again.
 #[test]
 fn nobody_is_dialled_at_an_address_that_only_a_stranger_claims() {
