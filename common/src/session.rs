@@ -5,7 +5,9 @@
 //! outputs.
 
 mod answerers;
+mod doors;
 mod ended;
+mod ending;
 mod fetches;
 mod pending;
 mod sequences;
@@ -13,20 +15,17 @@ mod sequences;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::address::{canonical, names_one_end};
 use crate::dialect::{Bringing, Dialect, Manners};
 use crate::features::Features;
-use crate::key::{Key, KeyError};
-use crate::limits::{CLIENT_PENDING_MAX, FETCH_WAIT_MAX, HELLO_WAIT_MAX, SILENCE_DEFAULT};
+use crate::limits::{CLIENT_PENDING_MAX, FETCH_WAIT_MAX, HELLO_WAIT_MAX};
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
 use crate::newcomers::Newcomers;
-use crate::query::{Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, Path, Tally, Via};
+use crate::query::{Answer, AnswerBody, AskHash, BroughtAnswer, BroughtBody, Path, Tally, Via};
 use crate::random::Secret;
 use crate::time::Time;
-use crate::wire::WireError;
 
 use answerers::Answerers;
 use ended::{Ended, HandedLate, LateQuery, MayCome};
@@ -34,266 +33,10 @@ use fetches::{Fetch, FetchStage, Fetches};
 use pending::{Pending, PendingQueries};
 use sequences::Sequences;
 
+pub use doors::{Input, Output, Question, Report, TooManyPending};
 pub use ended::{ENDED_KEPT_MAX, LATE_ANSWERERS_MAX};
+pub use ending::{EndReason, Ending};
 pub use fetches::FetchId;
-
-/// What is asked, and for how long the answers are waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// What every servent within reach is asked.
-    pub ask: Ask,
-    /// How long to wait after it was asked, and anew after each answer, whatever becomes of other queries. A contact that
-    /// is asked much takes its time to read it, and the wait is on meanwhile.
-    pub silence_max: Duration,
-    /// With how many answers it ends, if not with all there are.
-    pub answers_wanted: Option<u64>,
-}
-
-impl Question {
-    /// One that waits for as long as is usual, and for all answers there are.
-    #[must_use]
-    pub fn new(ask: Ask) -> Question {
-        Question { ask, silence_max: SILENCE_DEFAULT, answers_wanted: None }
-    }
-
-    /// The same for the value of a key.
-    ///
-    /// # Errors
-    ///
-    /// Where no key has so many bytes, or none.
-    pub fn key(key: impl AsRef<[u8]>) -> Result<Question, KeyError> {
-        Key::new(key.as_ref()).map(|key| Question::new(Ask::Key(key)))
-    }
-}
-
-/// As many queries are pending as there may be. This one was not asked, and nothing became of the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{CLIENT_PENDING_MAX} queries are pending, and that is the most")]
-pub struct TooManyPending;
-
-/// What the mind is told.
-#[derive(Debug)]
-pub enum Input {
-    /// The link to the contact stands.
-    Attached {
-        /// The one that every request goes over.
-        link: LinkId,
-        /// Where the contact is.
-        contact: SocketAddr,
-    },
-    /// A servent connected to the answer address.
-    Accepted {
-        /// One that answers may come over.
-        link: LinkId,
-        /// Where it came from.
-        from: SocketAddr,
-    },
-    /// A message came.
-    Received {
-        /// The link it came over.
-        link: LinkId,
-        /// What was said.
-        message: Message,
-    },
-    /// Bytes came that are no message.
-    Malformed {
-        /// The link they came over.
-        link: LinkId,
-        /// What is wrong with them.
-        error: WireError,
-    },
-    /// A link is gone. Not told for links the mind itself closed.
-    Closed {
-        /// The link that was.
-        link: LinkId,
-        /// Why, for the person.
-        reason: String,
-    },
-    /// What was wanted by [`Output::Dial`] came to a link that stands.
-    Dialled {
-        /// What it was wanted for.
-        fetch: FetchId,
-        /// The link, over our own dialect.
-        link: LinkId,
-    },
-    /// It came to nothing.
-    DialFailed {
-        /// What it was wanted for.
-        fetch: FetchId,
-        /// Why, for the person.
-        reason: String,
-    },
-    /// Nobody wants a query any more: if it is pending it ends, and what still comes for it is no surprise.
-    Cancel {
-        /// Which.
-        sequence: u64,
-    },
-    /// [`Session::deadline`] has come. Telling it early or twice changes nothing.
-    Deadline,
-}
-
-/// What the mind wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Say this. The link may be gone by then; there is nobody to tell.
-    Send {
-        /// The link to say it on.
-        link: LinkId,
-        /// What is to be said.
-        message: Message,
-    },
-    /// Send what is queued, then close.
-    Close {
-        /// The link, which is gone for the mind at once.
-        link: LinkId,
-    },
-    /// Connect to a servent that has a value to be fetched: it speaks our own dialect. What comes of it is told by
-    /// [`Input::Dialled`] or [`Input::DialFailed`], once.
-    Dial {
-        /// What it is wanted for.
-        fetch: FetchId,
-        /// Where the servent is.
-        address: SocketAddr,
-    },
-    /// Tell the person.
-    Tell(Report),
-}
-
-/// What the person is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// The contact said hello: asking may begin. What is asked before is asked of nobody, and ends by silence.
-    Ready,
-    /// There is no servent at the contact's address, or it does not want us.
-    Refused {
-        /// Which of the two, and what is known of it.
-        reason: String,
-    },
-    /// The contact is gone. Told once; each pending query goes on until its own wait is over: what is dialled or fetched does
-    /// not come through the contact.
-    ContactLost {
-        /// How it went.
-        reason: String,
-    },
-    /// An answer to a pending query.
-    Answer {
-        /// To which.
-        sequence: u64,
-        /// The answering servent's advertised address.
-        from: SocketAddr,
-        /// How many links the query crossed to it, where that is told.
-        hops: Option<u8>,
-        /// How it came: by a servent that dialled this client (or is its contact), or back the way the query went. What was
-        /// fetched was announced by what went back.
-        via: Via,
-        /// What it says.
-        body: AnswerBody,
-        /// Since the query was asked.
-        elapsed: Duration,
-    },
-    /// An answer that came back when its query was over. Told once of each servent, like any answer.
-    Late {
-        /// To which.
-        sequence: u64,
-        /// The answering servent's advertised address.
-        from: SocketAddr,
-        /// How many links the query crossed to it.
-        hops: u8,
-        /// What it says.
-        body: AnswerBody,
-        /// Since the query was asked.
-        elapsed: Duration,
-    },
-    /// A servent has a value that is too long to be brought, and it could not be fetched there: it is missing, unless it
-    /// is announced at another address and comes from there.
-    Unfetched {
-        /// The value of which query.
-        sequence: u64,
-        /// The servent, by the address it goes by.
-        from: SocketAddr,
-        /// How long the value is, as that servent has it.
-        bytes_count: u64,
-        /// Why not, for the person.
-        reason: String,
-    },
-    /// Something that belongs to no pending query.
-    Unexpected {
-        /// Who sent it.
-        from: SocketAddr,
-        /// What kind of message it was.
-        message: &'static str,
-    },
-    /// More of that kind than are told one by one ([`UNEXPECTED_TOLD_MAX`]). Told just before the end of a query: one that
-    /// was asked since such an end, or that leaves none pending.
-    MoreUnexpected {
-        /// How many more.
-        count: u64,
-    },
-    /// A query is over; nothing more is told of it.
-    Ended {
-        /// Which.
-        sequence: u64,
-        /// How it ended.
-        ending: Ending,
-    },
-}
-
-/// How a query ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
-    /// What ended it.
-    pub reason: EndReason,
-    /// How many answers came.
-    pub answers: u64,
-    /// How many answers the contact said were sent that did not come. Nothing is missing where no more were wanted.
-    pub missing: u64,
-    /// Whether as many answers came as the contact said were sent, or more, and yet not those: somebody brought one in the
-    /// name of a servent that gave none. What a servent gave may be missing then, however many came.
-    pub doubtful: bool,
-    /// What the contact told about the flood. Where it did not come to that, the little that is certain: the answers
-    /// were sent by as many servents, and a contact that should have reported and did not, or could not be asked, counts
-    /// as lost.
-    pub tally: Tally,
-    /// Whether `tally` is the contact's word.
-    pub tally_told: bool,
-    /// Since the query was asked, as the client counts time: not while whoever has it is busy with what it told.
-    pub elapsed: Duration,
-}
-
-/// Why a query ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// The flood is over and every answer it sent has come, and no other: the contact has said so, its tally is whole and
-    /// the servents whose answers came are those it counts. Servents that the TTL kept the query from were not asked ([`Tally::stopped`] counts where).
-    Complete,
-    /// The flood is over, and no answer is on its way any more that the contact knows of, since none was dialled; but something
-    /// was lost of it, or more answers were sent than came, or others came.
-    Incomplete,
-    /// No answer came for as long as the client waits. The contact has not reported, or told of something lost, which may
-    /// still have answered, or of more answers than came, or of others.
-    Silence,
-    /// As many answers came as were wanted.
-    Answers,
-    /// Nobody wanted it any more.
-    Cancelled,
-    /// It was not asked: the contact did not offer what it takes to understand it.
-    NotUnderstood,
-}
-
-impl EndReason {
-    /// Its name for programs.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            EndReason::Complete => "complete",
-            EndReason::Incomplete => "incomplete",
-            EndReason::Silence => "silence",
-            EndReason::Answers => "answers",
-            EndReason::Cancelled => "interrupted",
-            EndReason::NotUnderstood => "not_understood",
-        }
-    }
-}
 
 /// Messages that belong to no query and are told one by one, from the end of one query to the first end of one that was
 /// asked after it, or that leaves none pending. With one query at a time that is from the end of each to the end of the
@@ -941,21 +684,10 @@ fn place_from_text(text: Vec<u8>) -> (Option<u8>, AnswerBody) {
 mod tests {
     use super::*;
     use crate::features::MADE_UP;
+    use crate::limits::SILENCE_DEFAULT;
     use crate::message::ServentId;
-
-    #[test]
-    fn whoever_reads_json_finds_the_reasons_by_the_names_they_have() {
-        for (reason, name) in [
-            (EndReason::Complete, "complete"),
-            (EndReason::Incomplete, "incomplete"),
-            (EndReason::Silence, "silence"),
-            (EndReason::Answers, "answers"),
-            (EndReason::Cancelled, "interrupted"),
-            (EndReason::NotUnderstood, "not_understood"),
-        ] {
-            assert_eq!(reason.word(), name);
-        }
-    }
+    use crate::query::Ask;
+    use std::time::Duration;
 
     /// No ask needs a feature yet, so the need is made up here.
     #[test]
