@@ -22,7 +22,7 @@ use common::key::Key;
 use common::member::{Greet, Greeted, Peers, PeersKind, PeersWanted};
 use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
-use common::session::{EndReason, Ending, Report};
+use common::session::{EndReason, Ending, MembersListed, Report};
 use common::text::Escaped;
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
 
@@ -511,6 +511,13 @@ impl Story {
             }
             Report::MoreUnexpected { count } => format!("hears {count} more of what nobody asked for"),
             Report::Ended { ending, .. } => ended(ending),
+            Report::Members { members, .. } => {
+                let told = members.iter().map(|member| format!("{} {}", self.name_at(member.address), member.how()));
+                format!("hears of members: {}", told.collect::<Vec<_>>().join(", "))
+            }
+            Report::Listed { listed: MembersListed { reason, members, .. }, .. } => {
+                format!("has heard of {}: {}", counted(*members, "member"), reason.word())
+            }
         }
     }
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::ending::Ending;
 use super::fetches::FetchId;
+use super::listing::MembersListed;
 use crate::key::{Key, KeyError};
 use crate::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
+use crate::member::Member;
 use crate::message::Message;
 use crate::query::{AnswerBody, Ask, Via};
 use crate::wire::WireError;
@@ -100,7 +102,8 @@ pub enum Input {
         /// Why, for the person.
         reason: String,
     },
-    /// Nobody wants a query any more: if it is pending it ends, and what still comes for it is no surprise.
+    /// Nobody wants a query, or a listing of members, any more: if it is pending it ends, and what still comes for it is no
+    /// surprise.
     Cancel {
         /// Which.
         sequence: u64,
@@ -201,7 +204,7 @@ pub enum Report {
         message: &'static str,
     },
     /// More of that kind than are told one by one ([`UNEXPECTED_TOLD_MAX`](super::UNEXPECTED_TOLD_MAX)). Told just before the end of a query: one that
-    /// was asked since such an end, or that leaves none pending.
+    /// was asked since such an end, or that leaves none pending; or of a listing while none is.
     MoreUnexpected {
         /// How many more.
         count: u64,
@@ -212,5 +215,19 @@ pub enum Report {
         sequence: u64,
         /// How it ended.
         ending: Ending,
+    },
+    /// Some of the members the contact knows: by address, and behind all that were told before.
+    Members {
+        /// Which listing they are a part of.
+        sequence: u64,
+        /// They, at least one.
+        members: Vec<Member>,
+    },
+    /// A listing of members is over; nothing more is told of it.
+    Listed {
+        /// Which.
+        sequence: u64,
+        /// How it ended.
+        listed: MembersListed,
     },
 }

@@ -1,6 +1,8 @@
 //! A mind whose deadlines are never late, whatever happened to it.
 
 use super::*;
+use crate::session::listing::{page, telling};
+use common::member::PeersKind;
 use common::session::FetchId;
 
 #[test]
@@ -9,15 +11,15 @@ fn a_deadline_is_never_late_and_never_in_vain() {
         let mut random = Random::new(seed);
         let mut mind = Mind::new(None);
         let mut may_ask = false;
-        let mut asked = 0;
+        let (mut asked, mut listings) = (0, 0);
         let mut ended = BTreeSet::new();
         for _ in 0..100 {
             let link = LinkId(1 + random.below(3));
-            let sequence = nth(random.below(10));
-            let out = match random.below(16) {
+            let sequence = nth(random.below(12));
+            let out = match random.below(19) {
                 0 => mind.attach(),
                 1 => mind.tell(Input::Accepted { link: LinkId(2 + random.below(2)), from: address(9) }),
-                2 => mind.hear(link, servent_hello(1)),
+                2 => mind.hear(link, if random.chance(80) { telling() } else { servent_hello(1) }),
                 3 | 4 => mind.hear(link, answer(sequence)),
                 5 => {
                     let tally = whole(random.below(3));
@@ -39,6 +41,15 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                     let reason = "a test".to_owned();
                     mind.tell(Input::DialFailed { fetch: FetchId(random.below(4)), reason })
                 }
+                16 if !mind.session.is_listing() => {
+                    listings += 1;
+                    mind.ask_members()
+                }
+                17 => {
+                    let kind = if random.chance(50) { PeersKind::Page } else { PeersKind::LastPage };
+                    mind.hear(link, page(kind, [usize::try_from(random.below(100)).unwrap()]))
+                }
+                18 => mind.hear(link, Message::Pong),
                 // Too early, just before the deadline.
                 10 => {
                     if let Some(due) = mind.session.deadline().filter(|due| *due > mind.now) {
@@ -62,13 +73,13 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                 _ => None,
             });
             for sequence in ends {
-                assert!((0..asked).map(nth).any(|own| own == sequence), "seed {seed}");
+                assert!((0..asked + listings).map(nth).any(|own| own == sequence), "seed {seed}");
                 assert!(ended.insert(sequence), "seed {seed}: {sequence} ended twice");
             }
             assert_eq!(mind.session.pending_count() + ended.len(), usize::try_from(asked).unwrap(), "seed {seed}");
         }
         mind.pass(Duration::from_secs(10));
         assert_eq!(mind.session.deadline(), None, "seed {seed}");
-        assert_eq!(mind.session.pending_count(), 0, "seed {seed}");
+        assert_eq!((mind.session.pending_count(), mind.session.is_listing()), (0, false), "seed {seed}");
     }
 }
