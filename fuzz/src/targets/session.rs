@@ -12,10 +12,14 @@ use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard};
 use common::limits::CLIENT_PENDING_MAX;
 use common::link::{LinkId, Purpose};
+use common::member::{Member, Peers, PeersKind};
 use common::message::{Finished, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, Ask, AskHash, BroughtBody, Tally};
 use common::random::Secret;
-use common::session::{EndReason, Ending, FetchId, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
+use common::session::{
+    EndReason, Ending, FetchId, Input, LISTING_PAGES_MAX, ListingEnd, MembersListed, Output, Question, Report, Session,
+    UNEXPECTED_TOLD_MAX,
+};
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position};
 
@@ -32,11 +36,13 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
         let known = driver.open.keys().filter(|link| driver.exchange.is_known(**link)).count();
         assert_eq!((known, driver.exchange.connections_count()), (driver.open.len(), driver.open.len()));
     }
-    // Whatever was said, every query ends by itself.
-    if let Some(last) = driver.pending.values().map(Asked::due).max() {
+    // Whatever was said, every query ends by itself, and so does a listing.
+    let dues = driver.pending.values().map(Asked::due).chain(driver.listing.as_ref().map(AskedMembers::due));
+    if let Some(last) = dues.max() {
         driver.now = driver.now.max(last);
         driver.tell_deadline();
         assert_eq!(driver.mind.pending_count(), 0, "a query goes on beyond its wait");
+        assert!(!driver.mind.is_listing(), "a listing goes on beyond its wait");
     }
     Outcome::taken_if(driver.endings_count > 0)
 }
@@ -81,6 +87,25 @@ impl Asked {
     }
 }
 
+/// A listing of members as whoever asked for it knows it.
+struct AskedMembers {
+    sequence: u64,
+    asked: Time,
+    heard: Time,
+    silence_max: Duration,
+    behind: Option<SocketAddr>,
+    pages_count: usize,
+    members_count: u64,
+    /// The contact has said that there are no more.
+    has_all: bool,
+}
+
+impl AskedMembers {
+    fn due(&self) -> Time {
+        self.heard + self.silence_max
+    }
+}
+
 /// Whoever has said hello: a servent by its id, if it has one.
 #[derive(Clone, Copy)]
 struct End(Option<ServentId>);
@@ -109,6 +134,11 @@ struct Driver {
     alone: BTreeMap<LinkId, Option<u64>>,
     is_ready: bool,
     pending: BTreeMap<u64, Asked>,
+    listing: Option<AskedMembers>,
+    listings_count: u64,
+    /// Pages that were asked for and have not come, and pongs before the last of them.
+    owed_pages: u64,
+    owed_pongs: u64,
     /// The sequences of all that were asked.
     asked: Vec<u64>,
     /// Of those that ended last, and of as many as are not to be drawn again.
@@ -151,6 +181,10 @@ impl Driver {
             alone: BTreeMap::new(),
             is_ready: false,
             pending: BTreeMap::new(),
+            listing: None,
+            listings_count: 0,
+            owed_pages: 0,
+            owed_pongs: 0,
             asked: Vec::new(),
             ended_lately: VecDeque::new(),
             counts_from_zero: dialect.manners().counts_from_zero,
@@ -215,15 +249,19 @@ impl Driver {
                 self.now = (self.now + words::duration(reader)).min(Time::after_start(words::LATEST));
                 self.tell_deadline();
             }
-            _ if reader.byte() % 8 == 7 => self.wires.are_full = !self.wires.are_full,
-            _ => match reader.byte() {
-                which if which % 2 == 1 => self.cancel(u64::from(which / 2)),
-                _ => {
-                    if let Some(due) = self.mind.deadline() {
-                        self.now = self.now.max(due);
+            _ => match reader.byte() % 8 {
+                7 => self.wires.are_full = !self.wires.are_full,
+                6 if self.is_ready => self.ask_members(u32::from(choice / 12)),
+                _ => match reader.byte() {
+                    u8::MAX => self.cancel_listing(),
+                    which if which % 2 == 1 => self.cancel(u64::from(which / 2)),
+                    _ => {
+                        if let Some(due) = self.mind.deadline() {
+                            self.now = self.now.max(due);
+                        }
+                        self.tell_deadline();
                     }
-                    self.tell_deadline();
-                }
+                },
             },
         }
     }
@@ -257,7 +295,8 @@ impl Driver {
         let sequence = self.mind.ask(self.now, question, &mut out).expect("there is room");
         assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
         let number = self.asked.len() as u64;
-        assert!(if self.counts_from_zero { sequence == number } else { sequence < 1 << 31 }, "{sequence}");
+        let drawn = number + self.listings_count;
+        assert!(if self.counts_from_zero { sequence == drawn } else { sequence < 1 << 31 }, "{sequence}");
         self.asked.push(sequence);
         let (asked, heard, answerers, announced_by) = (self.now, self.now, BTreeSet::new(), BTreeSet::new());
         let asked = Asked {
@@ -275,6 +314,46 @@ impl Driver {
         self.pending.insert(sequence, asked);
         self.look_at(out);
         assert_eq!(self.pending.contains_key(&sequence), answers_wanted != Some(0), "what is asked is not pending");
+    }
+
+    /// Asks for the members the contact knows, with a wait of its own.
+    fn ask_members(&mut self, choice: u32) {
+        let silence_max = self.silence_max * (1 + choice % 3);
+        let mut out = Vec::new();
+        let asked = self.mind.ask_members(self.now, silence_max, &mut out);
+        assert_eq!(asked.is_err(), self.listing.is_some(), "one listing at a time");
+        let Ok(sequence) = asked else {
+            assert_eq!(out, []);
+            return;
+        };
+        assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
+        self.listings_count += 1;
+        let (asked, heard) = (self.now, self.now);
+        let listing = AskedMembers {
+            sequence,
+            asked,
+            heard,
+            silence_max,
+            behind: None,
+            pages_count: 0,
+            members_count: 0,
+            has_all: false,
+        };
+        self.listing = Some(listing);
+        self.look_at(out);
+    }
+
+    /// Cancels the listing, if there is one.
+    fn cancel_listing(&mut self) {
+        let Some(sequence) = self.listing.as_ref().map(|listing| listing.sequence) else { return };
+        let out = self.tell(Input::Cancel { sequence });
+        let is_cancelled = |output: &Output| {
+            matches!(
+                output,
+                Output::Tell(Report::Listed { listed: MembersListed { reason: ListingEnd::Cancelled, .. }, .. })
+            )
+        };
+        assert!(out.last().is_some_and(is_cancelled) && self.listing.is_none(), "{out:?}");
     }
 
     /// The same of a query that was asked: nobody would hit upon its sequence by chance, nor a contact's sum.
@@ -304,8 +383,9 @@ impl Driver {
     }
 
     fn receive(&mut self, link: LinkId, message: Message) {
-        // What somebody can do who is asked alone the link has to have heard: it says nothing else to them.
-        if self.alone.contains_key(&link)
+        // What somebody can do who is asked for what not all understand the link has to have heard: it says nothing else to
+        // them.
+        if (self.alone.contains_key(&link) || link == CONTACT && !self.counts_from_zero)
             && let Some(None) = self.open.get(&link)
             && let Ok(hello) = Frame::at(Position::First, Dialect::OWN, 0, &message)
             && matches!(message, Message::Hello(_))
@@ -325,6 +405,8 @@ impl Driver {
                 }
                 !self.unwanted.contains(sequence) && !self.owed.remove(sequence)
             }
+            Message::Peers(peers) => !self.is_page(link, peers) || self.owed_pages == 0,
+            Message::Pong => link != CONTACT || self.owed_pongs == 0,
             _ => true,
         };
         let out = self.tell(Input::Received { link, message });
@@ -357,6 +439,10 @@ impl Driver {
         let next = self.mind.deadline();
         assert!(next.is_none_or(|next| next > self.now), "{next:?} is due again at {:?}", self.now);
         assert!(self.pending.values().all(|asked| asked.due() > self.now), "a query goes on beyond its own wait");
+        assert!(
+            self.listing.as_ref().is_none_or(|listing| listing.due() > self.now),
+            "a listing goes on beyond its wait"
+        );
     }
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
@@ -365,6 +451,7 @@ impl Driver {
             Input::Received { link, message } => {
                 self.note_hello(*link, message);
                 self.note_announced(*link, message);
+                self.note_page(*link, message);
                 self.answer_of(*link, message)
             }
             _ => None,
@@ -384,6 +471,63 @@ impl Driver {
                 Role::Nameless => Some(End(None)),
                 Role::Client { .. } => None,
             };
+        }
+    }
+
+    /// Whether it is what a contact may tell of members.
+    fn is_page(&self, link: LinkId, peers: &Peers) -> bool {
+        link == CONTACT && self.open.get(&link).is_some_and(Option::is_some) && peers.kind != PeersKind::News
+    }
+
+    /// A page that is owed comes, of this listing or of one before, or the pong that parts them.
+    fn note_page(&mut self, link: LinkId, message: &Message) {
+        match message {
+            Message::Peers(peers) if self.is_page(link, peers) && self.owed_pages > 0 => {
+                self.owed_pages -= 1;
+                if let Some(listing) = self.listing.as_mut().filter(|_| self.owed_pongs == 0) {
+                    listing.has_all = peers.kind == PeersKind::LastPage;
+                }
+            }
+            Message::Pong if link == CONTACT && self.owed_pongs > 0 => {
+                self.owed_pongs -= 1;
+                if self.owed_pongs == 0 {
+                    self.owed_pages = self.owed_pages.min(1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Members are told of the listing under way, each behind the one before.
+    fn on_members(&mut self, sequence: u64, members: &[Member]) {
+        assert_eq!(self.owed_pongs, 0, "that was asked for by a listing before");
+        let listing = self.listing.as_mut().expect("members are listed that nobody asked for");
+        assert_eq!(sequence, listing.sequence);
+        assert!(!members.is_empty(), "nobody is told");
+        for member in members {
+            assert!(Some(member.address) > listing.behind, "it goes back");
+            listing.behind = Some(member.address);
+        }
+        listing.members_count += members.len() as u64;
+        listing.pages_count += 1;
+        listing.heard = self.now;
+        assert!(listing.pages_count <= LISTING_PAGES_MAX, "it comes to no end");
+    }
+
+    fn on_listed(&mut self, sequence: u64, listed: &MembersListed, more_told: bool) {
+        self.endings_count += 1;
+        let listing = self.listing.take().expect("a listing ends once");
+        assert_eq!((sequence, listed.members), (listing.sequence, listing.members_count));
+        assert_eq!(listed.elapsed, self.now.since(listing.asked));
+        assert!(listed.reason != ListingEnd::Silence || listing.due() <= self.now, "it was cut short: {listed:?}");
+        assert!(listed.reason != ListingEnd::Complete || listing.has_all, "there are more: {listed:?}");
+        self.ended_lately.push_back(sequence);
+        if self.ended_lately.len() > CLIENT_PENDING_MAX {
+            self.ended_lately.pop_front();
+        }
+        assert!(self.pending.is_empty() || !more_told, "it is told at the end of a query");
+        if self.pending.is_empty() {
+            (self.unexpected_count, self.unexpected_since) = (0, self.asked.len() as u64);
         }
     }
 
@@ -451,6 +595,15 @@ impl Driver {
             match output {
                 Output::Send { link, message } => {
                     assert!(self.open.contains_key(link), "{message:?} goes to {link}, which is closed");
+                    match message {
+                        Message::PeersWanted(wanted) => {
+                            let listing = self.listing.as_ref().expect("nobody asked for members");
+                            assert_eq!((*link, wanted.after), (CONTACT, listing.behind));
+                            self.owed_pages += 1;
+                        }
+                        Message::Ping => self.owed_pongs += 1,
+                        _ => {}
+                    }
                     if let (Some(alone), Message::Request(Request { sequence, ttl, .. })) =
                         (self.alone.get_mut(link), message)
                     {
@@ -482,6 +635,10 @@ impl Driver {
                 Output::Tell(Report::Ended { sequence, ending }) => {
                     self.on_ended(*sequence, ending, std::mem::take(&mut more_told));
                 }
+                Output::Tell(Report::Members { sequence, members }) => self.on_members(*sequence, members),
+                Output::Tell(Report::Listed { sequence, listed }) => {
+                    self.on_listed(*sequence, listed, std::mem::take(&mut more_told));
+                }
                 Output::Tell(Report::Unexpected { .. }) => {
                     self.unexpected_count += 1;
                     assert!(self.unexpected_count <= UNEXPECTED_TOLD_MAX, "a flood of strangers is told one by one");
@@ -498,8 +655,10 @@ impl Driver {
         }
         assert!(!more_told, "it is told just before the end of a query");
         assert_eq!(self.mind.pending_count(), self.pending.len());
-        if let Some(first) = self.pending.values().map(Asked::due).min() {
-            assert!(self.mind.deadline().is_some_and(|due| due <= first), "a query waits for ever, or too long");
+        assert_eq!(self.mind.is_listing(), self.listing.is_some());
+        let dues = self.pending.values().map(Asked::due).chain(self.listing.as_ref().map(AskedMembers::due));
+        if let Some(first) = dues.min() {
+            assert!(self.mind.deadline().is_some_and(|due| due <= first), "one waits for ever, or too long");
         }
         for output in out {
             let _ = self.exchange.perform_for_client(self.now, output, &mut self.wires);

@@ -160,7 +160,10 @@ fn hello(reader: &mut Reader<'_>) -> Hello {
         _ => Features::TTL,
     };
     let hello = match choice % 8 {
-        0..4 => Hello::new(Role::Servent { id: servent_id(reader), advertised: address(reader) }),
+        0..4 => {
+            let hello = Hello::new(Role::Servent { id: servent_id(reader), advertised: address(reader) });
+            Hello { features: Features::OF_MEMBERS, ..hello }
+        }
         7 => return Hello::said_in(Dialect::Tp3, Role::Nameless),
         _ => {
             let role = Role::Client { answer_port: address(reader).port() };
