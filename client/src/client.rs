@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::address::Neighbor;
 use common::key::Key;
+use common::limits::SILENCE_DEFAULT;
 use common::query::Ask;
 use common::session::Question;
 use servent::sockets;
@@ -117,9 +118,29 @@ impl Client {
         Client::connect_with(contact, None)
     }
 
+    /// Connects to another contact as this client was connected to its own: answers come in the same way, and what ends the
+    /// waits of this one ([`interrupt_on`](Client::interrupt_on)) ends those of the other, from the first. Neither knows of
+    /// the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Client::connect), and where the wait was interrupted; without an answer port as
+    /// [`connect_without_port`](Client::connect_without_port).
+    pub fn connect_beside(&self, contact: &str) -> Result<Client, ConnectError> {
+        Client::connect_with_interrupt(contact, self.answers_at().map(|_| 0), self.network.interrupt())
+    }
+
     fn connect_with(contact: &str, answer_port: Option<u16>) -> Result<Client, ConnectError> {
+        Client::connect_with_interrupt(contact, answer_port, None)
+    }
+
+    fn connect_with_interrupt(
+        contact: &str,
+        answer_port: Option<u16>,
+        interrupt: Option<(BorrowedFd<'_>, &'static str)>,
+    ) -> Result<Client, ConnectError> {
         let contact = sockets::resolve(contact).map_err(|error| ConnectError::unresolved(contact, error))?;
-        let network = Sockets::attach(&contact, answer_port)?;
+        let network = Sockets::attach(&contact, answer_port, interrupt)?;
         Ok(Client { network, contact })
     }
 
@@ -140,6 +161,48 @@ impl Client {
     /// As [`begin`](Client::begin).
     pub fn topology(&mut self) -> Result<Events<'_>, AskError> {
         self.events(Question::new(Ask::Topology))
+    }
+
+    /// Asks the contact, and nobody else, which servents it has heard of, and waits for its next page of them for as long as
+    /// is usual (4 s).
+    ///
+    /// ```no_run
+    /// use client::{Client, Event};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Client::connect("127.0.0.1:9000")?;
+    /// for event in client.members()? {
+    ///     match event? {
+    ///         Event::Members(members) => {
+    ///             for member in members {
+    ///                 println!("{} is {}: {}", member.address, member.word, member.how());
+    ///             }
+    ///         }
+    ///         Event::Listed(listed) => println!("{} members: {}", listed.members, listed.reason.word()),
+    ///         other => println!("{other:?}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`begin_members`](Client::begin_members).
+    pub fn members(&mut self) -> Result<Events<'_>, AskError> {
+        let listing = self.begin_members(SILENCE_DEFAULT)?;
+        Ok(Events::new(self, listing))
+    }
+
+    /// The same, waiting so long for each page, and gives the number by which what comes of it is told: members
+    /// ([`Event::Members`]) and how it ended ([`Event::Listed`]). A contact that does not tell of members is not asked, and
+    /// that is the end of it ([`ListingEnd::NotUnderstood`](crate::ListingEnd::NotUnderstood)). Queries go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where the contact is lost, or members are being listed: one listing at a time is the most.
+    pub fn begin_members(&mut self, silence_max: Duration) -> Result<QueryNumber, AskError> {
+        self.network.begin_members(silence_max)
     }
 
     /// Asks, and gives what comes of it one by one.
@@ -257,13 +320,14 @@ impl Client {
         self.network.deadline()
     }
 
-    /// Nobody wants this query any more. If it is pending it ends at once ([`Event::Finished`] is told, with
-    /// [`EndReason::Cancelled`](crate::EndReason::Cancelled)), and what still comes for it is not told.
+    /// Nobody wants this query, or this listing of members, any more. If it is pending it ends at once ([`Event::Finished`] is
+    /// told, with [`EndReason::Cancelled`](crate::EndReason::Cancelled), or [`Event::Listed`] with
+    /// [`ListingEnd::Cancelled`](crate::ListingEnd::Cancelled)), and what still comes for it is not told.
     pub fn cancel(&mut self, query: QueryNumber) {
         self.network.cancel(query);
     }
 
-    /// How many queries are pending.
+    /// How many queries are pending, with the listing of members that may be.
     #[must_use]
     pub fn pending_count(&self) -> usize {
         self.network.pending_count()

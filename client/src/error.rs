@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use common::key::KeyError;
-use common::session::TooManyPending;
+use common::session::{ListingPending, TooManyPending};
 use common::wire::EncodeError;
 use rustix::io::Errno;
 use servent::sockets::ResolveError;
@@ -97,6 +97,9 @@ pub enum AskError {
     /// As many queries are pending as may be: one has to finish first.
     #[error(transparent)]
     TooManyPending(#[from] TooManyPending),
+    /// Members are being listed: that has to be over first.
+    #[error(transparent)]
+    ListingPending(#[from] ListingPending),
     /// The contact leaves unread what was asked before, and there is no room for more until it reads.
     #[error("the contact leaves unread what was asked before; ask again later")]
     Busy,

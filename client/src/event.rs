@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::member::Member;
 use common::query::{AnswerBody, Via};
-use common::session::{Ending, Report};
+use common::session::{Ending, MembersListed, Report};
 
 use crate::untold::Told;
 
-/// The number of a query. No other query of the same [`Client`](crate::Client) has it that is pending or was over
-/// lately, and it tells nothing of the order in which they were begun.
+/// The number of a query, or of a listing of members. No other of the same [`Client`](crate::Client) has it that is
+/// pending or was over lately, and it tells nothing of the order in which they were begun.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryNumber(pub(crate) u64);
 
@@ -73,6 +74,10 @@ pub enum Event {
     },
     /// A query is over: nothing more is told of it but what is [late](Event::Late).
     Finished(Ending),
+    /// Some of the members the contact knows, at least one: by address, and behind all that were told before.
+    Members(Vec<Member>),
+    /// A listing of members is over: nothing more is told of it.
+    Listed(MembersListed),
     /// Somebody sent what belongs to no pending query. A few of them are told one by one, the others are counted.
     Unexpected {
         /// Who sent it.
@@ -122,6 +127,8 @@ impl From<Report> for Spoken {
                 (Some(QueryNumber(sequence)), Event::Unfetched { from, bytes_count, reason })
             }
             Report::Ended { sequence, ending } => (Some(QueryNumber(sequence)), Event::Finished(ending)),
+            Report::Members { sequence, members } => (Some(QueryNumber(sequence)), Event::Members(members)),
+            Report::Listed { sequence, listed } => (Some(QueryNumber(sequence)), Event::Listed(listed)),
             Report::Unexpected { from, message } => (None, Event::Unexpected { from, message }),
             Report::MoreUnexpected { count } => (None, Event::MoreUnexpected { count }),
             Report::ContactLost { reason } => (None, Event::ContactLost { reason }),

@@ -27,7 +27,8 @@ use common::random::Secret;
 use common::session::{FetchId, Input, Output, Question, Session};
 use common::time::Time;
 use common::wire::{Accepts, Frame};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use servent::connections::Connections;
 use servent::poller::{Interest, Poller, Ready, Watched};
 use servent::sockets;
@@ -49,6 +50,9 @@ const INTERRUPT: usize = 1;
 const ANSWER_PORTS: RangeInclusive<u16> = 10_000..=32_767;
 /// How many of them are tried before the system is asked for any.
 const ANSWER_PORT_TRIES: usize = 16;
+
+/// More bytes than it takes to ask for members: a ping, and the longest address to go on behind.
+const PEERS_WANTED_BYTES_MAX: usize = 64;
 
 /// How long it may take in all to find a servent at one of a contact's addresses.
 const ATTACH_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -89,8 +93,13 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     /// Connects to a contact and waits until it has said hello: to the first of its addresses where a servent does. Answers
-    /// are heard at this port, 0 being any; at none they all come back by way of the contact.
-    pub(crate) fn attach(contact: &Neighbor, answer_port: Option<u16>) -> Result<Sockets, ConnectError> {
+    /// are heard at this port, 0 being any; at none they all come back by way of the contact. From the start this ends its
+    /// waits, if it is given.
+    pub(crate) fn attach(
+        contact: &Neighbor,
+        answer_port: Option<u16>,
+        interrupt: Option<(BorrowedFd<'_>, &'static str)>,
+    ) -> Result<Sockets, ConnectError> {
         if answer_port.is_none() && !contact.dialect.manners().brings_back {
             return Err(ConnectError::NoWayBack { contact: contact.name.clone() });
         }
@@ -102,8 +111,13 @@ impl Sockets {
                 refusals.add(*address, "there was no time left for it");
                 continue;
             }
-            let stream = match connect(*address, left.min(HELLO_WAIT_MAX)) {
-                Ok(stream) => stream,
+            let stream = match connect(*address, left.min(HELLO_WAIT_MAX), interrupt.map(|(interrupt, _)| interrupt)) {
+                Ok(Some(stream)) => stream,
+                Ok(None) => {
+                    let called = interrupt.map_or_else(String::new, |(_, called)| format!(" before {called}"));
+                    refusals.add(*address, format_args!("it did not take the connection{called}"));
+                    return Err(ConnectError::interrupted(&contact.name, refusals));
+                }
                 Err(error) if is_of_this_machine(&error) => {
                     return Err(ConnectError::machine(CANNOT_CONNECT)(error));
                 }
@@ -121,9 +135,17 @@ impl Sockets {
                 }
             };
             let mut network = Sockets::new(contact.dialect, stream, contact_address, answer_port)?;
+            if let Some((interrupt, called)) = interrupt {
+                let watched =
+                    interrupt.try_clone_to_owned().and_then(|interrupt| network.interrupt_on(interrupt, called));
+                watched.map_err(ConnectError::machine(CANNOT_WAIT))?;
+            }
             match network.wait_for_hello(until)? {
                 Ok(()) => return Ok(network),
                 Err(reason) => refusals.add(*address, reason),
+            }
+            if network.is_interrupted() {
+                return Err(ConnectError::interrupted(&contact.name, refusals));
             }
         }
         Err(ConnectError::no_servent(&contact.name, refusals))
@@ -186,8 +208,13 @@ impl Sockets {
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupt.as_ref().is_some_and(|(interrupt, _)| {
             let mut ends = [PollFd::new(&**interrupt, PollFlags::IN)];
-            poll(&mut ends, Some(&rustix::event::Timespec::default())).is_ok() && !ends[0].revents().is_empty()
+            poll(&mut ends, Some(&Timespec::default())).is_ok() && !ends[0].revents().is_empty()
         })
+    }
+
+    /// What ends its waits, and what it is called.
+    pub(crate) fn interrupt(&self) -> Option<(BorrowedFd<'_>, &'static str)> {
+        self.interrupt.as_ref().map(|(interrupt, called)| (interrupt.as_fd(), *called))
     }
 
     /// Where answers are heard that are dialled, as the contact sees it.
@@ -206,7 +233,7 @@ impl Sockets {
     }
 
     pub(crate) fn pending_count(&self) -> usize {
-        self.session.pending_count()
+        self.session.pending_count() + usize::from(self.session.is_listing())
     }
 
     /// Asks, if that costs nobody the contact. What comes of it is told by this number, up to and including
@@ -231,27 +258,25 @@ impl Sockets {
         asked
     }
 
+    /// Asks the contact for the members it knows. What comes of it is told by this number, up to and including
+    /// [`Event::Listed`].
+    pub(crate) fn begin_members(&mut self, silence_max: Duration) -> Result<QueryNumber, AskError> {
+        self.prepare_to_say(PEERS_WANTED_BYTES_MAX)?;
+        let now = self.now();
+        let mut outputs = Vec::new();
+        let sequence = self.session.ask_members(now, silence_max, &mut outputs)?;
+        self.perform(now, outputs);
+        self.hear();
+        Ok(QueryNumber(sequence))
+    }
+
     /// Asks, and writes nothing yet, unless that makes room.
     fn ask(&mut self, question: Question) -> Result<QueryNumber, AskError> {
         // Told here, because what its link cannot say would otherwise cost the contact.
         let frame =
             Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: question.ask.clone(), ttl: None }))?;
-        if self.clock.is_going() {
-            let due = self.due();
-            let has_come = due.is_some_and(|due| due <= self.now()) && self.has_come();
-            self.clock.settle(Instant::now(), due, has_come);
-        }
-        if !self.has_room(&frame) {
-            // Much was asked since the last turn: what counts is what the contact leaves unread.
-            self.exchange.on_writable(self.contact_link);
-            self.hear();
-        }
-        if self.contact_socket().is_none() {
-            return Err(AskError::ContactLost);
-        }
-        if !self.has_room(&frame) {
-            return Err(AskError::Busy);
-        }
+        // Its number may take more bytes than the one it was made with.
+        self.prepare_to_say(frame.as_bytes().len() + size_of::<u64>())?;
         if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {
             log::warn!("refused more connections in the meantime: {more}");
         }
@@ -265,10 +290,29 @@ impl Sockets {
         Ok(QueryNumber(sequence))
     }
 
-    fn has_room(&self, frame: &Frame) -> bool {
-        let unsent = self.exchange.unsent_bytes_count(self.contact_link);
-        // Its number may take more bytes than the one it was made with.
-        unsent + frame.as_bytes().len() + size_of::<u64>() < CLIENT_UNSENT_BYTES_MAX
+    /// Makes room for so much to be said to the contact, if there is one.
+    fn prepare_to_say(&mut self, bytes_count: usize) -> Result<(), AskError> {
+        if self.clock.is_going() {
+            let due = self.due();
+            let has_come = due.is_some_and(|due| due <= self.now()) && self.has_come();
+            self.clock.settle(Instant::now(), due, has_come);
+        }
+        if !self.has_room(bytes_count) {
+            // Much was asked since the last turn: what counts is what the contact leaves unread.
+            self.exchange.on_writable(self.contact_link);
+            self.hear();
+        }
+        if self.contact_socket().is_none() {
+            return Err(AskError::ContactLost);
+        }
+        if !self.has_room(bytes_count) {
+            return Err(AskError::Busy);
+        }
+        Ok(())
+    }
+
+    fn has_room(&self, bytes_count: usize) -> bool {
+        self.exchange.unsent_bytes_count(self.contact_link) + bytes_count < CLIENT_UNSENT_BYTES_MAX
     }
 
     pub(crate) fn cancel(&mut self, QueryNumber(sequence): QueryNumber) {
@@ -292,6 +336,10 @@ impl Sockets {
         loop {
             if let Some(hello) = self.hello.take() {
                 return Ok(hello);
+            }
+            if self.is_interrupted() {
+                let called = self.interrupt.as_ref().map_or("an interrupt", |(_, called)| called);
+                return Ok(Err(format!("it did not say hello before {called}")));
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -562,10 +610,30 @@ fn random<const COUNT: usize>() -> Result<[u8; COUNT], ConnectError> {
     Ok(bytes)
 }
 
-fn connect(address: SocketAddr, at_most: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, at_most)?;
-    sockets::prepare(&stream)?;
-    Ok(stream)
+/// Connects; nothing where this became readable before.
+fn connect(address: SocketAddr, at_most: Duration, interrupt: Option<BorrowedFd<'_>>) -> io::Result<Option<TcpStream>> {
+    let stream = sockets::dial_within(address, at_most)?;
+    let until = Instant::now() + at_most;
+    loop {
+        let mut ends = vec![PollFd::new(&stream, PollFlags::OUT)];
+        ends.extend(interrupt.as_ref().map(|interrupt| PollFd::new(interrupt, PollFlags::IN)));
+        let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).map_err(io::Error::other)?;
+        match poll(&mut ends, Some(&left)) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "connection timed out")),
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let mut is_ready = ends.iter().map(|end| !end.revents().is_empty());
+        if is_ready.next() == Some(true) {
+            break;
+        }
+        if is_ready.next() == Some(true) {
+            return Ok(None);
+        }
+    }
+    sockets::finish_dial(&stream)?;
+    Ok(Some(stream))
 }
 
 /// Why there is no servent at any of a contact's addresses.
@@ -658,7 +726,7 @@ mod tests {
 
     fn attach(addresses: Vec<SocketAddr>) -> Result<Sockets, ConnectError> {
         let contact = Neighbor { name: "somewhere:9000".to_owned(), addresses, dialect: Dialect::Native };
-        Sockets::attach(&contact, Some(0))
+        Sockets::attach(&contact, Some(0), None)
     }
 
     #[test]
@@ -688,7 +756,7 @@ mod tests {
     fn whoever_interrupts_waits_for_no_connection() {
         let (interrupt, mut on_interrupt) = UnixStream::pair().unwrap();
         let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
-        let mut network = Sockets::attach(&contact, Some(0)).unwrap();
+        let mut network = Sockets::attach(&contact, Some(0), None).unwrap();
         network.interrupt_on(interrupt.into(), "Ctrl-C").unwrap();
         // Where as many connections wait as may, one more is neither taken nor refused.
         let full = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -705,7 +773,7 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_where_the_contact_sees_us_now_is_no_fault_of_the_contact() {
         let mut contact = Neighbor { name: "here".to_owned(), addresses: vec![servent()], dialect: Dialect::Native };
-        let mut network = Sockets::attach(&contact, Some(0)).unwrap();
+        let mut network = Sockets::attach(&contact, Some(0), None).unwrap();
         let _taken = TcpListener::bind(("::1", network.answers_at().unwrap().port())).unwrap();
         let moved = TcpListener::bind("[::1]:0").unwrap();
         contact.addresses = vec![moved.local_addr().unwrap()];
@@ -716,8 +784,8 @@ mod tests {
     #[test]
     fn what_this_machine_cannot_do_is_no_refusal_by_a_contact() {
         use again::NotAttached;
-        let of = |errno: rustix::io::Errno| NotAttached::from(io::Error::from(errno));
-        assert!(matches!(of(rustix::io::Errno::MFILE), NotAttached::Failed(ConnectError::Machine { .. })));
-        assert!(matches!(of(rustix::io::Errno::CONNREFUSED), NotAttached::Refused(_)));
+        let of = |errno: Errno| NotAttached::from(io::Error::from(errno));
+        assert!(matches!(of(Errno::MFILE), NotAttached::Failed(ConnectError::Machine { .. })));
+        assert!(matches!(of(Errno::CONNREFUSED), NotAttached::Refused(_)));
     }
 }

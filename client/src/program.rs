@@ -1,12 +1,13 @@
 //! The client program: reads commands, has them asked, prints what comes.
 //!
 //! Here are a command line (`options`), the sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`,
-//! `history`), what a command means (`command`), the form in which reports are shown (`render`), what a run came to
+//! `history`), what a command means (`command`), the form in which reports are shown (`render`, and `members` of members), what a run came to
 //! (`outcome`), and what is said of answers that did not arrive (`hint`).
 
 pub mod command;
 mod hint;
 mod history;
+mod members;
 mod notices;
 pub mod options;
 mod outcome;

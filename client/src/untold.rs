@@ -89,7 +89,11 @@ fn is_aside(event: &Event) -> bool {
 
 /// What an event holds that can be long.
 fn bytes_count(event: &Event) -> usize {
-    let (Event::Answer { body, .. } | Event::Late { body, .. }) = event else { return 0 };
+    let body = match event {
+        Event::Answer { body, .. } | Event::Late { body, .. } => body,
+        Event::Members(members) => return size_of_val(members.as_slice()),
+        _ => return 0,
+    };
     match body {
         AnswerBody::Value(value) => value.len(),
         AnswerBody::Place { path, neighbors } => {

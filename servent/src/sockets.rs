@@ -114,7 +114,7 @@ pub fn dial_from(own: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> 
         _ => own,
     };
     let from_own = || -> io::Result<TcpStream> {
-        let socket = open_for_dial(address)?;
+        let socket = open_for_dial(address, DIAL_WAIT_MAX)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(true)?;
         socket.bind(&own.into())?;
@@ -127,14 +127,19 @@ pub fn dial_from(own: SocketAddr, address: SocketAddr) -> io::Result<TcpStream> 
 /// Begins to connect and does not wait. The connect is over when the socket is writable; [`finish_dial`] then tells how it
 /// went.
 pub fn dial(address: SocketAddr) -> io::Result<TcpStream> {
-    begin_connect(open_for_dial(address)?, address)
+    dial_within(address, DIAL_WAIT_MAX)
 }
 
-fn open_for_dial(address: SocketAddr) -> io::Result<Socket> {
+/// The same where the system is to try for so long.
+pub fn dial_within(address: SocketAddr, at_most: Duration) -> io::Result<TcpStream> {
+    begin_connect(open_for_dial(address, at_most)?, address)
+}
+
+fn open_for_dial(address: SocketAddr, at_most: Duration) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     // Without it a dark address keeps the system trying for minutes.
-    socket.set_tcp_user_timeout(Some(DIAL_WAIT_MAX))?;
+    socket.set_tcp_user_timeout(Some(at_most))?;
     Ok(socket)
 }
 

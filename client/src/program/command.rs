@@ -2,8 +2,10 @@
 //!
 //! Lines are bytes: a script may hold keys that are not UTF-8.
 
+use common::address::parse_servent;
 use common::key::{Key, KeyError};
 use common::query::Ask;
+use common::text::Escaped;
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub enum Command {
     Nothing,
     /// This, of everybody.
     Ask(Ask),
+    /// The members that the contact knows, or the servent that is named.
+    Members(Option<String>),
     /// To be told what there is to ask for.
     Help,
     /// To leave.
@@ -22,6 +26,8 @@ pub enum Command {
     BadKey(KeyError),
     /// More than one word where there should be a key.
     ManyWords,
+    /// What is no address of a servent, where there should be one; with why not.
+    BadAddress(String),
     /// All keys that begin so, which cannot be asked for yet.
     Prefix,
 }
@@ -30,6 +36,7 @@ pub enum Command {
 pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as: ? coffee
 T      shows the topology: the way to every servent within reach
+M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
 help   shows this; a lone ? does too
 Q      leaves; q, quit, exit and Ctrl-D do too
 ";
@@ -51,6 +58,11 @@ impl Command {
                 (Some(key), None) => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
                 (Some(_), Some(_)) => Command::ManyWords,
             },
+            b"M" => match (words.next(), words.next()) {
+                (None, _) => Command::Members(None),
+                (Some(word), None) => read_servent(word),
+                (Some(_), Some(_)) => Command::BadAddress("M takes one address, or none".to_owned()),
+            },
             _ if words.next().is_some() => Command::Unknown,
             b"T" => Command::Ask(Ask::Topology),
             b"Q" | b"q" | b"quit" | b"exit" => Command::Quit,
@@ -64,12 +76,29 @@ impl Command {
     pub fn fault(&self) -> Option<String> {
         match self {
             Command::BadKey(error) => Some(error.to_string()),
+            Command::BadAddress(fault) => Some(fault.clone()),
             Command::ManyWords => Some("a key is one word, without blanks".to_owned()),
             Command::Prefix => {
                 Some("?* and a blank is kept for keys that begin alike; the key * is asked as ? *".to_owned())
             }
-            Command::Nothing | Command::Ask(_) | Command::Help | Command::Quit | Command::Unknown => None,
+            Command::Nothing
+            | Command::Ask(_)
+            | Command::Members(_)
+            | Command::Help
+            | Command::Quit
+            | Command::Unknown => None,
         }
+    }
+}
+
+/// Whose members are asked for. What its name stands for is looked up when it is.
+fn read_servent(word: &[u8]) -> Command {
+    let Ok(text) = std::str::from_utf8(word) else {
+        return Command::BadAddress(format!("`{}` is no address", Escaped::new(word)));
+    };
+    match parse_servent(text) {
+        Ok(_) => Command::Members(Some(text.to_owned())),
+        Err(error) => Command::BadAddress(Escaped::new(error.to_string().as_bytes()).to_string()),
     }
 }
 
@@ -95,6 +124,12 @@ mod tests {
             (b"? ?", key(b"?")),
             (b"T", Command::Ask(Ask::Topology)),
             (b" T\n", Command::Ask(Ask::Topology)),
+            (b"M", Command::Members(None)),
+            (b" M \r\n", Command::Members(None)),
+            (b"M 9002", Command::Members(Some("9002".to_owned()))),
+            (b"M  localhost:9002\n", Command::Members(Some("localhost:9002".to_owned()))),
+            (b"M\t[::1]:9002", Command::Members(Some("[::1]:9002".to_owned()))),
+            (b"M tp3://localhost:9002", Command::Members(Some("tp3://localhost:9002".to_owned()))),
             (b"Q", Command::Quit),
             (b"", Command::Nothing),
             (b" \t\r\n", Command::Nothing),
@@ -127,9 +162,30 @@ mod tests {
             (b"Q now", Command::Unknown),
             (b"help me", Command::Unknown),
             (b"t", Command::Unknown),
+            (b"m", Command::Unknown),
+            (b"M9002", Command::Unknown),
             (b"tea", Command::Unknown),
         ] {
             assert_eq!(Command::parse(line), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn whose_members_are_asked_for_is_an_address_and_what_is_none_is_told_why() {
+        for (line, fault) in [
+            (&b"M 9001 9002"[..], "M takes one address, or none"),
+            (b"M 9001 # mine", "M takes one address, or none"),
+            (b"M localhost", "`localhost` has no port"),
+            (b"M h:0", "`h:0` is nobody's address: nobody listens on port 0"),
+            (b"M h:65536", "`h:65536` has `65536` where a port from 0 to 65535 should be"),
+            (b"M gopher://h:70", "`gopher://h:70` begins with no dialect there is"),
+            (b"M \x1b[2J:1", "`\\x1b[2J:1` has `\\x1b[2J` where a host should be"),
+            (b"M \xff:1", "`\\xff:1` is no address"),
+        ] {
+            let command = Command::parse(line);
+            let Command::BadAddress(said) = &command else { panic!("{command:?}") };
+            assert!(said.starts_with(fault), "{said}");
+            assert_eq!(command.fault().as_ref(), Some(said));
         }
     }
 

@@ -83,7 +83,7 @@ Options:
 {options}{after-help}
 ")]
 #[command(after_help = "\
-Commands: ? KEY asks for a key, T for the topology, help tells them, Q (or end of file) leaves. Where stdin is no \
+Commands: ? KEY asks for a key, T for the topology, M for the members, help tells them, Q (or end of file) leaves. Where stdin is no \
 terminal it is read as a script of them, in which lines that begin with # are comments.\n\n\
 Where no port can be opened: client --via back 192.0.2.7:9000 -c '? coffee'\n\n\
 Exit code with -c or a script, the highest that applies:

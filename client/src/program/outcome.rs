@@ -2,7 +2,7 @@
 
 use std::io;
 
-use common::session::{EndReason, Ending};
+use common::session::{EndReason, Ending, ListingEnd};
 
 use crate::{AskError, ConnectError};
 
@@ -68,13 +68,24 @@ impl Outcome {
         }
     }
 
+    /// What a listing of members came to.
+    pub(crate) fn of_listing(reason: ListingEnd) -> Outcome {
+        match reason {
+            ListingEnd::Complete => Outcome::Answered,
+            ListingEnd::Cancelled => Outcome::Interrupted,
+            ListingEnd::ContactLost => Outcome::ContactLost,
+            // What the contact does not understand is lost there, as a query is.
+            ListingEnd::Silence | ListingEnd::Disordered | ListingEnd::NotUnderstood => Outcome::Incomplete,
+        }
+    }
+
     /// What a query came to that was not asked.
     pub(crate) fn of_refusal(error: &AskError) -> Outcome {
         match error {
             AskError::NotAKey(_) | AskError::NotSayable(_) => Outcome::Usage,
             AskError::ContactLost => Outcome::ContactLost,
             // It makes sense, and every answer to it is missing.
-            AskError::TooManyPending(_) | AskError::Busy => Outcome::Incomplete,
+            AskError::TooManyPending(_) | AskError::ListingPending(_) | AskError::Busy => Outcome::Incomplete,
         }
     }
 
@@ -177,6 +188,14 @@ mod tests {
             let ending = Ending { tally, tally_told: false, ..ending(Silence, answers, 0, Some(tally)) };
             assert_eq!(Outcome::of_query(&ending, contact_lost), expected, "{ending:?}");
         }
+    }
+
+    #[test]
+    fn what_each_end_of_a_listing_comes_to() {
+        use ListingEnd::{Cancelled, Complete, ContactLost, Disordered, NotUnderstood, Silence};
+        let codes = [Complete, ContactLost, Silence, Disordered, NotUnderstood, Cancelled]
+            .map(|reason| Outcome::of_listing(reason).exit_code());
+        assert_eq!(codes, [0, 4, 5, 5, 5, 130]);
     }
 
     #[test]

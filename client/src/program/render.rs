@@ -16,7 +16,8 @@ use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
 
-use crate::Event;
+use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
+use crate::{Event, ListingEnd, Member, MembersListed};
 
 /// Writes events to stdout and, on a terminal, summaries to stderr.
 pub(crate) struct Renderer<Out: Write, Side: Write> {
@@ -24,8 +25,12 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
     /// Where summaries go, if anywhere.
     pub(crate) side: Option<Side>,
     pub(crate) json: bool,
+    /// Whether members are shown in columns, for a person.
+    pub(crate) columns: bool,
     /// What the pending query waits for after the last answer, for the summary.
     pub(crate) silence_max: Duration,
+    /// The listing of members that goes on, if one does.
+    pub(crate) listing: ListingSoFar,
 }
 
 #[derive(Serialize)]
@@ -35,6 +40,8 @@ enum JsonLine<'a> {
     Late(JsonAnswer<'a>),
     Unfetched(JsonUnfetched<'a>),
     Finished(JsonFinished),
+    Member(JsonMember),
+    Listed(JsonListed),
     Unexpected {
         message: &'a str,
         from: SocketAddr,
@@ -127,8 +134,10 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
                 self.json_line(&JsonLine::MoreUnexpected { count: *count })?;
             }
             Event::Finished(ending) => self.show_ending(ask, ending)?,
-            // The program says these itself, on stderr.
-            Event::ContactLost { .. }
+            Event::Members(members) => self.show_members(members)?,
+            // The program knows who was asked; and says the others itself, on stderr.
+            Event::Listed(_)
+            | Event::ContactLost { .. }
             | Event::MoreUnexpected { .. }
             | Event::NotListening { .. }
             | Event::Unfetched { .. } => {}
@@ -149,7 +158,37 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
 
     /// Reminds a person of the commands there are.
     pub(crate) fn show_help(&mut self) {
-        self.show_aside("? KEY asks every servent within reach, T shows the topology, Q leaves");
+        self.show_aside("? KEY asks every servent within reach, T shows the topology, M the members, Q leaves");
+    }
+
+    fn show_members(&mut self, members: &[Member]) -> io::Result<()> {
+        for member in members {
+            self.listing.online += u64::from(member.word.is_online());
+            if self.json {
+                self.json_line(&JsonLine::Member(json_member(member)))?;
+            } else if self.columns {
+                self.listing.waiting.push(*member);
+            } else {
+                writeln!(self.out, "{}", members::line(member))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what has not been shown of a listing that is over, and how it ended. The contact is shown as it was named.
+    pub(crate) fn show_listed(&mut self, contact: &str, from: SocketAddr, listed: &MembersListed) -> io::Result<()> {
+        let ListingSoFar { online, waiting } = std::mem::take(&mut self.listing);
+        if listed.reason == ListingEnd::Cancelled {
+            // The terminal has shown ^C and left the cursor behind it.
+            self.show_aside("");
+        }
+        if self.json {
+            self.json_line(&JsonLine::Listed(json_listed(from, online, listed)))?;
+        }
+        self.out.write_all(members::columns(&waiting).as_bytes())?;
+        self.out.flush()?;
+        self.show_aside(members::summary(contact, online, listed, self.silence_max));
+        Ok(())
     }
 
     /// Says something to a person. What cannot be said is not: it changes nothing about what was found.
@@ -284,7 +323,7 @@ fn json_finished(ending: &Ending) -> JsonFinished {
 }
 
 /// To the microsecond: what lies below is noise.
-fn milliseconds(duration: Duration) -> f64 {
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
@@ -346,7 +385,7 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
 }
 
 /// What is shown is never nothing: what took less than that took something.
-fn humane(duration: Duration) -> String {
+pub(crate) fn humane(duration: Duration) -> String {
     let milliseconds = duration.as_secs_f64() * 1e3;
     if milliseconds < 0.1 {
         "less than 0.1 ms".to_owned()
@@ -385,7 +424,9 @@ mod tests {
             elapsed: Duration::from_micros(1_500),
         };
         let side: Option<Vec<u8>> = None;
-        let mut renderer = Renderer { out: Vec::new(), side, json: true, silence_max: Duration::from_secs(4) };
+        let silence_max = Duration::from_secs(4);
+        let listing = ListingSoFar::default();
+        let mut renderer = Renderer { out: Vec::new(), side, json: true, columns: false, silence_max, listing };
         renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &event).unwrap();
         let line = String::from_utf8(renderer.out).unwrap();
         assert!(!line.trim_end_matches('\n').chars().any(misleads), "{line}");

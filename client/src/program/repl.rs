@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -24,12 +25,15 @@ use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
 use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
+use crate::program::members::{ListingSoFar, tells_no_members, unfinished};
 use crate::program::options::{AnswersVia, Options};
 use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
 use crate::program::render::Renderer;
 use crate::program::script::{Script, ScriptLine};
-use crate::{Ask, AskError, Client, ClientError, EndReason, Event, QueryNumber, Question, Via};
+use crate::{
+    Ask, AskError, Client, ClientError, EndReason, Event, ListingEnd, MembersListed, QueryNumber, Question, Via,
+};
 
 /// Queries of which it is kept what they asked for, for what comes of them late.
 const ASKED_KEPT: usize = 64;
@@ -46,8 +50,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
     interrupt.set_nonblocking(true)?;
     client.interrupt_on(interrupt.try_clone()?, "Ctrl-C")?;
     let side = (!options.json && !options.quiet && io::stderr().is_terminal()).then(patient::stderr);
-    let renderer =
-        Renderer { out: io::BufWriter::new(patient::stdout()), side, json: options.json, silence_max: options.timeout };
+    let renderer = Renderer {
+        out: io::BufWriter::new(patient::stdout()),
+        side,
+        json: options.json,
+        columns: !options.json && io::stdout().is_terminal(),
+        silence_max: options.timeout,
+        listing: ListingSoFar::default(),
+    };
     let place = Whereabouts {
         contact: options.contact.clone(),
         contact_address: client.contact_address(),
@@ -219,13 +229,15 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::Nothing => {}
             Command::Quit => return Ok(Next::Leave),
             Command::Ask(ask) => return self.ask(ask),
+            Command::Members(None) => return self.list(),
+            Command::Members(Some(contact)) => return self.list_elsewhere(contact),
             Command::Help => say(HELP.trim_end()),
             Command::Unknown => {
                 self.renderer.show_unknown(line)?;
                 self.renderer.show_help();
                 self.worsen(Outcome::Usage);
             }
-            Command::BadKey(_) | Command::ManyWords | Command::Prefix => {
+            Command::BadKey(_) | Command::BadAddress(_) | Command::ManyWords | Command::Prefix => {
                 self.refuse(line, &command.fault().unwrap_or_default())?;
             }
         }
@@ -240,29 +252,44 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(())
     }
 
-    fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {
+    /// Asks the contact for something, after there is one again. What is next, where it was not asked.
+    fn begin(
+        &mut self,
+        begin: impl FnOnce(&mut Client) -> Result<QueryNumber, AskError>,
+    ) -> anyhow::Result<Result<QueryNumber, Next>> {
         self.catch_up(None)?;
         if self.is_lost && !self.attach_again()? {
-            return Ok(Next::Lost);
+            return Ok(Err(Next::Lost));
         }
         if self.take_interrupt() {
-            return Ok(Next::Interrupted);
+            return Ok(Err(Next::Interrupted));
         }
-        let question =
-            Question { ask: ask.clone(), silence_max: self.silence_max, answers_wanted: self.answers_wanted };
-        let query = match self.client.begin(question) {
-            Ok(query) => query,
+        match begin(&mut self.client) {
+            Ok(query) => Ok(Ok(query)),
             Err(AskError::ContactLost) => {
                 // In the words of the contact's end, which came with it.
                 self.tell_all(None)?;
                 self.worsen(Outcome::ContactLost);
-                return Ok(Next::Lost);
+                Ok(Err(Next::Lost))
             }
             Err(error) => {
-                say(format_args!("client: {error}"));
-                self.worsen(Outcome::of_refusal(&error));
-                return Ok(Next::Continue);
+                self.on_refused(&error);
+                Ok(Err(Next::Continue))
             }
+        }
+    }
+
+    fn on_refused(&mut self, error: &AskError) {
+        say(format_args!("client: {error}"));
+        self.worsen(Outcome::of_refusal(error));
+    }
+
+    fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {
+        let question =
+            Question { ask: ask.clone(), silence_max: self.silence_max, answers_wanted: self.answers_wanted };
+        let query = match self.begin(|client| client.begin(question))? {
+            Ok(query) => query,
+            Err(next) => return Ok(next),
         };
         (self.has_come_back, self.unfetched_count) = (false, 0);
         self.asked.push_back((query, ask.clone()));
@@ -314,6 +341,95 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 });
             }
         }
+    }
+
+    /// Shows the members that the contact knows.
+    fn list(&mut self) -> anyhow::Result<Next> {
+        let silence_max = self.silence_max;
+        let listing = match self.begin(|client| client.begin_members(silence_max))? {
+            Ok(listing) => listing,
+            Err(next) => return Ok(next),
+        };
+        loop {
+            let (of, event) = match self.client.next_event() {
+                Ok(Some(told)) => told,
+                Ok(None) => return Ok(Next::Continue),
+                Err(ClientError::Interrupted) => {
+                    self.take_interrupt();
+                    self.client.cancel(listing);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.tell(of, &event, None)?;
+            if let Event::Listed(listed) = event {
+                let (contact, from) = (self.place.contact.clone(), self.place.contact_address);
+                let next = self.on_listed(&format!("contact {contact}"), from, &listed)?;
+                return Ok(if self.is_lost && !self.attaches_again { Next::Lost } else { next });
+            }
+        }
+    }
+
+    /// Shows the members that another servent knows: it is attached to for that, and let go.
+    fn list_elsewhere(&mut self, contact: &str) -> anyhow::Result<Next> {
+        self.catch_up(None)?;
+        if self.take_interrupt() {
+            return Ok(Next::Interrupted);
+        }
+        let mut other = match self.client.connect_beside(contact) {
+            Ok(other) => other,
+            Err(error) => {
+                if self.take_interrupt() {
+                    // The terminal has shown ^C and left the cursor behind it.
+                    self.renderer.show_aside("");
+                    return Ok(Next::Interrupted);
+                }
+                let error = anyhow::Error::from(error);
+                say(format_args!("client: {error:#}"));
+                self.worsen(Outcome::of_error(&error));
+                return Ok(Next::Continue);
+            }
+        };
+        let listing = match other.begin_members(self.silence_max) {
+            Ok(listing) => listing,
+            Err(error) => {
+                self.on_refused(&error);
+                return Ok(Next::Continue);
+            }
+        };
+        loop {
+            match other.next_event() {
+                Ok(Some((_, Event::Listed(listed)))) => {
+                    return self.on_listed(contact, other.contact_address(), &listed);
+                }
+                Ok(Some((_, Event::ContactLost { reason }))) => {
+                    say(format_args!("client: {contact} is lost: {reason}"));
+                }
+                Ok(Some((_, event))) => self.renderer.show(None, &event)?,
+                Ok(None) => return Ok(Next::Continue),
+                Err(ClientError::Interrupted) => {
+                    self.take_interrupt();
+                    other.cancel(listing);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A listing of members is over, of whoever is called this.
+    fn on_listed(&mut self, contact: &str, from: SocketAddr, listed: &MembersListed) -> anyhow::Result<Next> {
+        self.renderer.show_listed(contact, from, listed)?;
+        self.worsen(Outcome::of_listing(listed.reason));
+        let is_said = self.is_quiet || self.renderer.side.is_some();
+        match listed.reason {
+            ListingEnd::Cancelled => return Ok(Next::Interrupted),
+            ListingEnd::NotUnderstood => say(format_args!("client: {}", tells_no_members(contact))),
+            ListingEnd::Silence | ListingEnd::Disordered if !is_said => {
+                unfinished(contact, listed, self.silence_max).into_iter().for_each(say);
+            }
+            _ => {}
+        }
+        Ok(Next::Continue)
     }
 
     /// Tells what there is to tell of the time since the last query; that the contact is lost, in the words of the prompt

@@ -13,6 +13,7 @@ mod examples;
 mod history;
 mod hosts;
 mod library;
+mod members;
 mod patience;
 mod script;
 #[path = "../support/mod.rs"]

@@ -1,14 +1,18 @@
 //! A line of the client's prompt or script.
 
 use client::program::command::Command;
+use common::address::parse_servent;
 use common::key::{Key, KeyError};
 use common::query::Ask;
+use common::text::misleads;
 
 use crate::Outcome;
 
 pub(crate) fn run(line: &[u8]) -> Outcome {
     let command = Command::parse(line);
-    assert_eq!(command, read(line));
+    // Why it is no address is told in words that are not said once more.
+    let is_same = matches!((&command, read(line)), (Command::BadAddress(_), Command::BadAddress(_)));
+    assert!(is_same || command == read(line), "{command:?}");
     if !line.ends_with(b"\n") && !line.ends_with(b"\r") {
         for end in [b"\n".as_slice(), b"\r\n"] {
             assert_eq!(Command::parse(&[line, end].concat()), command, "a line means the same with its end");
@@ -25,10 +29,17 @@ pub(crate) fn run(line: &[u8]) -> Outcome {
                 assert_eq!(Command::parse(&[b"?", key.as_bytes(), b"\r\n"].concat()), command);
             }
         }
+        // Whoever is named can be dialled, and is shown as it was named.
+        Command::Members(Some(named)) => {
+            assert!(parse_servent(named).is_ok(), "{named}");
+            assert_eq!(Command::parse(format!("M {named}").as_bytes()), command);
+        }
+        Command::BadAddress(fault) => assert!(!fault.chars().any(misleads), "{fault:?}"),
         Command::BadKey(error) => assert!(matches!(error, KeyError::TooLong(_)), "{error}"),
         _ => {}
     }
-    let is_refused = matches!(command, Command::BadKey(_) | Command::ManyWords | Command::Prefix);
+    let is_refused =
+        matches!(command, Command::BadKey(_) | Command::BadAddress(_) | Command::ManyWords | Command::Prefix);
     assert_eq!(command.fault().is_some(), is_refused, "who is refused is told why");
     Outcome::taken_if(!is_refused && command != Command::Unknown)
 }
@@ -65,6 +76,12 @@ fn read(line: &[u8]) -> Command {
         [] => Command::Nothing,
         [word, ..] if word[0] == b'#' => Command::Nothing,
         [b"T"] => Command::Ask(Ask::Topology),
+        [b"M"] => Command::Members(None),
+        [b"M", named] => match str::from_utf8(named).ok().filter(|named| parse_servent(named).is_ok()) {
+            Some(named) => Command::Members(Some(named.to_owned())),
+            None => Command::BadAddress(String::new()),
+        },
+        [b"M", ..] => Command::BadAddress(String::new()),
         [b"Q" | b"q" | b"quit" | b"exit"] => Command::Quit,
         [b"help" | b"?"] => Command::Help,
         [b"?", key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
