@@ -119,7 +119,7 @@ fn as_many_members_are_listed_as_a_servent_can_know() {
 }
 
 #[test]
-fn whoever_comes_to_no_end_is_not_asked_on() {
+fn whoever_always_has_more_is_not_asked_for_ever() {
     let mut mind = listing();
     for place in 0..LISTING_PAGES_MAX {
         let out = mind.hear(CONTACT, page(PeersKind::Page, [place]));
