@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::dialect::Dialect;
 use crate::disk::Job;
+use crate::event::LoggedEvent;
 use crate::limits::{CLIENT_CONNECTIONS_MAX, CONNECTIONS_MAX, FRAME_WAIT_MAX, LINGER_MAX};
 use crate::link::{Link, LinkId, Purpose, SendError};
 use crate::message::Message;
@@ -105,6 +106,8 @@ pub enum Outside {
     },
     /// As [`overlay::Output::Disk`].
     Disk(Job),
+    /// As [`overlay::Output::Event`].
+    Event(Box<LoggedEvent>),
     /// To be told as [`overlay::Input::NotBrought`], before anything that is heard.
     NotBrought {
         /// The link, which stands.
@@ -518,6 +521,7 @@ impl Exchange {
             overlay::Output::Close { link } => self.close(now, link, transport),
             overlay::Output::Dial { dial, address, dialect } => return Some(Outside::Dial { dial, address, dialect }),
             overlay::Output::Disk(job) => return Some(Outside::Disk(job)),
+            overlay::Output::Event(event) => return Some(Outside::Event(event)),
         }
         None
     }

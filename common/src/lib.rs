@@ -65,6 +65,7 @@ mod clock;
 pub mod counted;
 pub mod dialect;
 pub mod disk;
+pub mod event;
 pub mod exchange;
 pub mod features;
 pub mod key;

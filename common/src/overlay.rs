@@ -14,6 +14,7 @@ mod copy_name;
 mod delivery;
 mod doors;
 mod errand;
+mod events;
 mod flood;
 #[cfg(test)]
 mod greeting;
@@ -47,10 +48,11 @@ use crate::time::Time;
 use crate::wire::WireError;
 
 pub use config::Config;
-use doors::Outbox;
 pub use doors::{Dial, Input, Opening, Output};
+use doors::{NotedEvent, Outbox};
 use errand::Callee;
 pub use errand::Errand;
+use events::EventNotes;
 pub use holdings::Holding;
 use links::{Greeting, Origin};
 pub use log_names::STRANGERS_LOG;
@@ -68,6 +70,8 @@ pub struct Overlay {
     forward_once: bool,
     secret: Secret,
     clock: LamportClock,
+    /// Nothing where nobody keeps a log of events.
+    events: Option<Box<EventNotes>>,
     store: Arc<Store>,
     rooms: Rooms,
 }
@@ -86,6 +90,7 @@ impl Overlay {
             // Where all have one secret, as in a test that draws none, each still goes by names of its own.
             secret: config.secret.salted(config.servent_id.0),
             clock: LamportClock::default(),
+            events: config.events.then(Box::default),
             store,
             rooms: Rooms::new(config),
         }
@@ -95,8 +100,22 @@ impl Overlay {
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         let before = out.len();
         self.tell_the_clock();
-        self.on_input(now, input, &mut Outbox::new(out));
-        // All that is said at once is one event, whoever it is said to.
+        let Some(mut events) = self.events.take() else {
+            self.on_input(now, input, &mut Outbox::new(out, None));
+            return self.tick_if_said(before, out);
+        };
+        let gone = if let Input::Closed { link, .. } = input { Some(link) } else { None };
+        let heard = events.on_input(&input);
+        self.on_input(now, input, &mut Outbox::new(out, Some(events.noted())));
+        let heard_at = self.clock.stamp();
+        self.tick_if_said(before, out);
+        events.tell(heard, heard_at, self.clock.stamp(), before, out);
+        gone.into_iter().for_each(|link| events.forget(link));
+        self.events = Some(events);
+    }
+
+    /// All that is said at once is one event, whoever it is said to.
+    fn tick_if_said(&mut self, before: usize, out: &[Output]) {
         if out.iter().skip(before).any(Output::is_said) {
             self.clock.tick();
         }
@@ -286,6 +305,9 @@ impl Overlay {
         match self.rooms.links.on_hello(now, link, hello, &own, out) {
             Greeting::Client => self.probe_client(now, link, out),
             Greeting::Neighbor(identity, older) => {
+                if let Some(peer) = self.rooms.links.neighbor_address(link) {
+                    out.note(|| NotedEvent::Linked { link, peer });
+                }
                 self.on_neighbor_linked(now, link, out);
                 if let Some(older) = older {
                     self.close(now, older, Goodbye::Duplicate, "the two servents have another link", out);

@@ -17,7 +17,8 @@ impl ServentId {
     }
 
     /// The two halves in one: as random as either.
-    pub(crate) fn folded(self) -> u64 {
+    #[must_use]
+    pub fn folded(self) -> u64 {
         let half = |shift| u64::try_from((self.0 >> shift) & u128::from(u64::MAX)).unwrap_or_default();
         half(64) ^ half(0)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Overlay;
 use super::copy_name::CopyName;
 use super::delivery;
-use super::doors::Outbox;
+use super::doors::{NotedEvent, Outbox};
 use super::errand::Letter;
 use super::flood::{
     Admission, Arrival, Asker, Breach, Copies, CopyReport, Judging, Onward, OwnPart, Passing, QueryPlace, SaidAgain,
@@ -41,6 +41,7 @@ impl Overlay {
             path: Path::empty(client.dialect.manners().paths_are_text),
         };
         log::debug!(target: QUERY_LOG, "{} asked with TTL {}: {}", query.id(), query.ttl, Shortened(&query.ask));
+        out.note(|| NotedEvent::Asked { link, message: Shortened(&query.ask).to_string() });
         self.on_copy(now, Arrival::from_client(link, query), out);
         self.rooms.rest_client(now, link, out);
     }

@@ -29,6 +29,8 @@ pub struct Config {
     pub answer_networks: Vec<IpNet>,
     /// Whether it takes part in telling who is there.
     pub members: bool,
+    /// Whether somebody wants to be told of all that happens ([`Output::Event`](super::Output::Event)).
+    pub events: bool,
 }
 
 impl Default for Config {
@@ -42,6 +44,7 @@ impl Default for Config {
             neighbors: Vec::new(),
             answer_networks: Vec::new(),
             members: false,
+            events: false,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::errand::Errand;
 use crate::dialect::Dialect;
 use crate::disk::{Job, JobDone};
+use crate::event::LoggedEvent;
 use crate::link::LinkId;
 use crate::message::{Goodbye, Message};
 use crate::query::Query;
@@ -137,11 +138,23 @@ pub enum Output {
     /// Have this done where nobody waits for it. What there is to be told of it ([`JobDone`]) comes back as
     /// [`Input::Disk`], whenever that is; of data that is let go of nothing is.
     Disk(Job),
+    /// Write down that this happened. Wanted only where [`Config::events`](super::Config::events) says so.
+    Event(Box<LoggedEvent>),
 }
 
-/// Where the rooms put what they want done.
+/// What is to be told in the log of events, where there is one.
 #[derive(Debug)]
-pub(super) struct Outbox<'a>(&'a mut Vec<Output>);
+pub(super) enum NotedEvent {
+    /// Whoever is at the end of this link is a neighbor now, and goes by this address.
+    Linked { link: LinkId, peer: SocketAddr },
+    /// It was a neighbor, and the link goes.
+    Unlinked { link: LinkId, reason: String },
+    /// What a client asks was taken as a query.
+    Asked { link: LinkId, message: String },
+    /// The servent thinks otherwise of a member: nothing stands for one that was not known, or is forgotten.
+    #[expect(dead_code, reason = "nobody is a member yet")]
+    Member { peer: SocketAddr, was: Option<&'static str>, now: Option<&'static str>, why: String },
+}
 
 impl Output {
     /// Whether it is to say something.
@@ -150,43 +163,63 @@ impl Output {
     }
 }
 
+/// Where the rooms put what they want done, and note what has happened.
+#[derive(Debug)]
+pub(super) struct Outbox<'a> {
+    wanted: &'a mut Vec<Output>,
+    /// None where nobody keeps a log of events.
+    noted: Option<&'a mut Vec<NotedEvent>>,
+}
+
 impl<'a> Outbox<'a> {
     /// One that appends to these.
-    pub(super) fn new(out: &'a mut Vec<Output>) -> Outbox<'a> {
-        Outbox(out)
+    pub(super) fn new(wanted: &'a mut Vec<Output>, noted: Option<&'a mut Vec<NotedEvent>>) -> Outbox<'a> {
+        Outbox { wanted, noted }
+    }
+
+    /// Whether what is noted is told.
+    pub(super) fn is_noting(&self) -> bool {
+        self.noted.is_some()
+    }
+
+    /// Has it told in the log of events that this happened. It is put into words only where there is one.
+    pub(super) fn note(&mut self, what: impl FnOnce() -> NotedEvent) {
+        if let Some(noted) = &mut self.noted {
+            noted.push(what());
+        }
     }
 
     pub(super) fn send(&mut self, link: LinkId, message: Message) {
-        self.0.push(Output::Send { link, message });
+        self.wanted.push(Output::Send { link, message });
     }
 
     /// The same on many links.
     pub(super) fn flood(&mut self, links: Vec<LinkId>, query: Arc<Query>) {
-        self.0.push(Output::Flood { links, query });
+        self.wanted.push(Output::Flood { links, query });
     }
 
     pub(super) fn dial(&mut self, dial: Dial, address: SocketAddr, dialect: Dialect) {
-        self.0.push(Output::Dial { dial, address, dialect });
+        self.wanted.push(Output::Dial { dial, address, dialect });
     }
 
     /// Has nothing more told of a link.
     pub(super) fn rest(&mut self, link: LinkId) {
-        self.0.push(Output::Rest { link });
+        self.wanted.push(Output::Rest { link });
     }
 
     /// Has a link that rests go on.
     pub(super) fn resume(&mut self, link: LinkId) {
-        self.0.push(Output::Resume { link });
+        self.wanted.push(Output::Resume { link });
     }
 
     /// Has something done that takes its time.
     pub(super) fn disk(&mut self, job: Job) {
-        self.0.push(Output::Disk(job));
+        self.wanted.push(Output::Disk(job));
     }
 
     /// Closes a link without a word.
     pub(super) fn close(&mut self, link: LinkId) {
-        self.0.push(Output::Close { link });
+        self.wanted.push(Output::Close { link });
     }
 
     /// Closes a link with last words. Kept out of the ways of messages: it happens to a link once.

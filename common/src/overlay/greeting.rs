@@ -178,9 +178,10 @@ mod tests {
         fn say_in(&mut self, dialect: Dialect, address: SocketAddr, letter: Letter) -> (bool, Vec<Output>) {
             let (now, callee) = (self.now, Callee { errand: Errand::Greeting, address });
             let mut out = Vec::new();
-            let refused = self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
-                calls.bring(now, callee, dialect, letter, out, news)
-            });
+            let refused =
+                self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out, None), |calls, out, news| {
+                    calls.bring(now, callee, dialect, letter, out, news)
+                });
             (refused.is_none(), out)
         }
 
@@ -252,7 +253,7 @@ mod tests {
         fn end(&mut self, address: SocketAddr) -> Vec<Output> {
             let (now, callee) = (self.now, Callee { errand: Errand::Greeting, address });
             let mut out = Vec::new();
-            self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out), |calls, out, news| {
+            self.overlay.rooms.rare.make().call(now, &mut Outbox::new(&mut out, None), |calls, out, news| {
                 calls.grant(now, callee, Wish::End, out, news);
             });
             out

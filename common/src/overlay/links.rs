@@ -483,6 +483,11 @@ impl Links {
         self.neighbors.iter().map(NeighborLink::advertised)
     }
 
+    /// By what address a neighbor goes.
+    pub(super) fn neighbor_address(&self, link: LinkId) -> Option<SocketAddr> {
+        self.neighbors.iter().find(|neighbor| neighbor.link == link).map(NeighborLink::advertised)
+    }
+
     /// How a neighbor is called in the log.
     pub(super) fn neighbor_name(&self, link: LinkId) -> impl Display {
         let neighbor = self.neighbors.iter().find(|neighbor| neighbor.link == link);
@@ -713,7 +718,7 @@ mod tests {
         let mut out = Vec::new();
         let [one, other, _] = MADE_UP;
         for (link, role) in (1..).map(LinkId).zip([servent(2), Role::Client { answer_port: 7000 }, Role::Nameless]) {
-            let out = &mut Outbox::new(&mut out);
+            let out = &mut Outbox::new(&mut out, None);
             links.on_opened(Time::START, link, Origin::Accepted(address(1)), &own, out);
             let understood = |links: &Links| [Features::NONE, one, other].map(|needed| links.understands(link, needed));
             assert_eq!(understood(&links), [true, false, false], "{role:?} before its hello");
@@ -737,7 +742,7 @@ mod tests {
         let offers = [Features::NONE, needed, other, needed.with(other)];
         let offers: Vec<_> = (1..).map(LinkId).zip(offers).collect();
         for (link, features) in offers.iter().copied() {
-            let out = &mut Outbox::new(&mut out);
+            let out = &mut Outbox::new(&mut out, None);
             links.on_opened(Time::START, link, Origin::Accepted(address(1)), &own, out);
             let hello = Hello { features, ..servent(10 + u128::from(link.0), 9001) };
             let greeting = links.on_hello(Time::START, link, &hello, &own, out);

@@ -9,7 +9,7 @@
 use super::calls::Calls;
 use super::config::Config;
 use super::delivery::Delivery;
-use super::doors::Outbox;
+use super::doors::{NotedEvent, Outbox};
 use super::errand::{CallEvent, Callee, Errand, Letter, News, Wish};
 use super::flood::{Asker, CopyReport, Flood, ROOM_MIN};
 #[cfg(test)]
@@ -139,7 +139,11 @@ impl Rooms {
     ) {
         let Rooms { links, flood, rare, members } = self;
         let target = links.target_of(link);
+        let was_linked = out.is_noting() && links.neighbor_address(link).is_some();
         let speaker = links.on_closed(now, link, reason, random);
+        if was_linked {
+            out.note(|| NotedEvent::Unlinked { link, reason: reason.to_owned() });
+        }
         let to_be_visited = members.as_deref_mut().and_then(|members| members.on_unlinked(now, link, parting, target));
         if let Some(rare) = rare.get_mut() {
             rare.on_closed(now, link, reason, out);

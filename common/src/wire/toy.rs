@@ -537,7 +537,7 @@ mod tests {
                         let link = self.connect(mind, Link::new(dialect, purpose_of(dial)), address).unwrap();
                         self.tell(mind, Input::Opened { link, opening: Opening::Dialled(dial) });
                     }
-                    Output::Rest { .. } | Output::Resume { .. } | Output::Disk(_) => {}
+                    Output::Rest { .. } | Output::Resume { .. } | Output::Disk(_) | Output::Event(_) => {}
                     Output::Close { link } => self.close(link),
                 }
             }

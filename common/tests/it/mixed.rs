@@ -121,7 +121,7 @@ impl Diamond {
                     self.tell(at, Input::Received { link, stamp: 0, message: Message::Hello(hello) });
                 }
                 Output::Close { link } => assert!(way(link).is_none() && link != CLIENT, "{link} is closed"),
-                Output::Rest { .. } | Output::Resume { .. } | Output::Disk(_) => {}
+                Output::Rest { .. } | Output::Resume { .. } | Output::Disk(_) | Output::Event(_) => {}
             }
         }
     }

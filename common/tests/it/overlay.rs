@@ -8,6 +8,7 @@ mod back;
 mod clock;
 mod data;
 mod deadlines;
+mod events;
 mod flood;
 mod holdings;
 mod links;

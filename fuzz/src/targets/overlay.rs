@@ -12,6 +12,7 @@ use std::time::Duration;
 use common::address::{AnswerAddress, Neighbor, canonical};
 use common::dialect::Dialect;
 use common::disk::{Job, JobDone};
+use common::event::EventKind;
 use common::exchange::{Exchange, Heard, Outside, purpose_of};
 use common::features::Features;
 use common::limits::{CONTACT_QUIET_MAX, DIAL_WAIT_MAX, NEIGHBOR_BEAT, SEEN_TP3_AGE_MAX, TTL_MAX};
@@ -54,6 +55,8 @@ struct Driver {
     exchange: Exchange,
     wires: Wires,
     now: Time,
+    /// That of the last event that was told.
+    clock: u64,
     open: BTreeMap<LinkId, End>,
     /// Those of which nothing more is told but their end.
     resting: BTreeSet<LinkId>,
@@ -176,6 +179,7 @@ impl Driver {
             advertised: words::address(reader),
             ttl: reader.byte() % (TTL_MAX + 1),
             forward_once: reader.flag(),
+            events: true,
             answer_networks: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
             ..Config::default()
         };
@@ -185,6 +189,7 @@ impl Driver {
             exchange: Exchange::servent(Accepts::ANY),
             wires: Wires::default(),
             now: Time::START,
+            clock: 0,
             open: BTreeMap::new(),
             resting: BTreeSet::new(),
             links_count: 0,
@@ -436,6 +441,7 @@ impl Driver {
         let mut out = Vec::new();
         self.mind.handle(self.now, input, &mut out);
         let (stamp, mut dropped) = (self.mind.stamp(), Vec::new());
+        self.look_at_events(&out);
         for output in &out {
             self.look_at(output);
             match self.exchange.perform(self.now, stamp, output.clone(), &mut self.wires) {
@@ -443,7 +449,7 @@ impl Driver {
                     assert!(self.dials.iter().all(|(other, ..)| *other != dial), "{dial:?} is dialled twice at once");
                     self.dials.push((dial, dialect, self.now + DIAL_WAIT_MAX));
                 }
-                Some(Outside::Disk(Job::Free(_))) | None => {}
+                Some(Outside::Disk(Job::Free(_)) | Outside::Event(_)) | None => {}
                 Some(Outside::NotBrought { link, message }) => dropped.push(Input::NotBrought { link, message }),
                 Some(Outside::Disk(job)) => {
                     assert!(!self.jobs.contains(&job), "{job:?} is to be done twice at once");
@@ -455,6 +461,28 @@ impl Driver {
         self.exchange.flush(self.now, &mut self.wires);
         self.hear();
         out
+    }
+
+    /// What is said is told in the log, each time once and under its clock, which never falls.
+    fn look_at_events(&mut self, out: &[Output]) {
+        let is_open = |link: &&LinkId| self.open.contains_key(*link);
+        let (mut said, mut told) = (0, 0);
+        for output in out {
+            match output {
+                Output::Send { message: Message::Ping | Message::Pong, .. } => {}
+                Output::Send { link, .. } => said += usize::from(is_open(&link)),
+                Output::Flood { links, .. } => said += links.iter().filter(is_open).count(),
+                Output::Event(event) => {
+                    assert!(event.clock >= self.clock, "the clock falls from {} to {}", self.clock, event.clock);
+                    self.clock = event.clock;
+                    let is_said = matches!(event.what, EventKind::Sent { .. });
+                    assert!(!is_said || event.clock == self.mind.stamp(), "it is said under another stamp");
+                    told += usize::from(is_said);
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(told, said, "{out:?}");
     }
 
     /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.
@@ -502,7 +530,7 @@ impl Driver {
                 self.resting.remove(link);
                 assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
             }
-            Output::Disk(_) => {}
+            Output::Disk(_) | Output::Event(_) => {}
         }
     }
 

@@ -16,13 +16,13 @@ use std::path::Path;
 const LEVELS: [(&str, &str); 7] = [
     (
         "words",
-        "address clock counted dialect features key limits member message on_demand query random rate servent_id text time",
+        "address clock counted dialect event features key limits member message on_demand query random rate servent_id text time",
     ),
     ("bytes", "wire"),
     ("links and data", "disk link newcomers store"),
     (
         "words of the overlay",
-        "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/log_names overlay/recipients overlay/speaker",
+        "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/events overlay/log_names overlay/recipients overlay/speaker",
     ),
     (
         ROOMS,

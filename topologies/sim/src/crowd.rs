@@ -505,7 +505,10 @@ impl<'a> Crowd<'a> {
             overlay::Output::Close { link } => self.close(end_of(link)),
             // Nobody is told a neighbor by a name, or to read its data again; and one query at a time is slow enough for
             // anybody.
-            overlay::Output::Disk(_) | overlay::Output::Resume { .. } | overlay::Output::Rest { .. } => {}
+            overlay::Output::Disk(_)
+            | overlay::Output::Event(_)
+            | overlay::Output::Resume { .. }
+            | overlay::Output::Rest { .. } => {}
         }
     }
 

@@ -97,7 +97,8 @@ impl<F: Face> Shell<F> {
             Some(Outside::NotBrought { link, message }) => {
                 self.tell_servent(node, overlay::Input::NotBrought { link, message });
             }
-            None => {}
+            // Nobody keeps a log here.
+            Some(Outside::Event(_)) | None => {}
         }
     }
 

@@ -1,0 +1,165 @@
+//! What a servent's mind tells of what happens, for a log of events: who, what, and under which clock.
+
+use super::*;
+use common::event::{EventKind, LoggedEvent};
+use common::limits::NEIGHBOR_BEAT;
+
+/// A mind that tells, and what it wants beside that.
+struct Telling {
+    mind: Mind,
+    wanted: Vec<Output>,
+    /// What crossed the outbox last, in words.
+    told: Vec<String>,
+    clock: u64,
+}
+
+impl Telling {
+    fn new(config: &Config) -> Telling {
+        let mind = Mind::with(&Config { events: true, ..config.clone() }, store("tea green"));
+        Telling { mind, wanted: Vec::new(), told: Vec::new(), clock: 0 }
+    }
+
+    fn tell(&mut self, input: Input) -> &[String] {
+        let (events, wanted): (Vec<Output>, Vec<Output>) =
+            self.mind.tell(input).into_iter().partition(|output| matches!(output, Output::Event(_)));
+        self.wanted = wanted;
+        self.told.clear();
+        for event in events {
+            let Output::Event(event) = event else { unreachable!() };
+            let LoggedEvent { clock, what } = *event;
+            assert!(clock >= self.clock && clock <= self.mind.overlay.stamp(), "{clock} after {}", self.clock);
+            self.clock = clock;
+            let text = match what {
+                EventKind::Linked { peer } => format!("linked {peer}"),
+                EventKind::Unlinked { peer, reason } => format!("unlinked {peer}: {reason}"),
+                EventKind::Asked { peer, message } => format!("asked by {peer}: {message}"),
+                EventKind::Sent { message, peer } => format!("sent {message} to {peer}"),
+                EventKind::Received { message, peer, stamp } => format!("received {message} from {peer} at {stamp}"),
+                other => panic!("nobody says so: {other:?}"),
+            };
+            self.told.push(format!("{clock} {text}"));
+        }
+        &self.told
+    }
+
+    fn hear(&mut self, link: LinkId, stamp: u64, message: Message) -> &[String] {
+        self.tell(Input::Received { link, stamp, message })
+    }
+
+    fn accepted(&mut self, from: &str) -> LinkId {
+        let link = self.mind.new_link();
+        let opening = Opening::Accepted(from.parse().unwrap());
+        assert!(self.tell(Input::Opened { link, opening }).is_empty());
+        link
+    }
+
+    fn neighbor(&mut self, id: u128) -> LinkId {
+        let link = self.accepted("10.2.0.0:40000");
+        self.hear(link, 0, servent_hello(id));
+        link
+    }
+}
+
+#[test]
+fn what_was_heard_what_came_of_it_and_what_was_said_are_told_in_this_order() {
+    let mut mind = Telling::new(&config());
+    let link = mind.accepted("10.2.0.0:40000");
+    let [one, other] = [1, 2].map(servent_address);
+    assert_eq!(
+        mind.hear(link, 0, servent_hello(1)),
+        [format!("1 received hello from {one} at 0"), format!("1 linked {one}"), format!("2 sent hello to {one}"),]
+    );
+    assert_eq!(mind.wanted, [send(link, own_hello())], "it says the same as one that tells nothing");
+    mind.neighbor(2);
+    let third = mind.neighbor(3);
+    let copy = query(7, 3, tea());
+    let told = mind.hear(third, 40, Message::query(copy)).to_vec();
+    let from = servent_address(3);
+    assert_eq!(told[0], format!("41 received query from {from} at 40"));
+    let said: Vec<&String> = told.iter().skip(1).collect();
+    assert_eq!(said, [&format!("42 sent query to {one}"), &format!("42 sent query to {other}")]);
+    // It calls the client, to whom nothing is said before it has.
+    assert!(matches!(mind.wanted.as_slice(), [Output::Dial { .. }, Output::Flood { .. }]), "{:?}", mind.wanted);
+}
+
+#[test]
+fn pings_and_pongs_are_not_worth_a_line() {
+    let mut mind = Telling::new(&config());
+    let link = mind.neighbor(1);
+    let before = mind.mind.overlay.stamp();
+    assert!(mind.hear(link, 9, Message::Ping).is_empty());
+    assert!(mind.mind.overlay.stamp() > before && mind.wanted.len() == 1);
+    assert!(mind.hear(link, 9, Message::Pong).is_empty());
+    mind.mind.now = mind.mind.now + NEIGHBOR_BEAT;
+    assert!(mind.tell(Input::Deadline).is_empty());
+}
+
+#[test]
+fn a_link_that_goes_is_told_with_its_reason() {
+    let mut mind = Telling::new(&config());
+    let at = servent_address(1);
+    let link = mind.neighbor(1);
+    let told = mind.tell(Input::Closed { link, reason: "it broke".to_owned() }).to_vec();
+    assert_eq!(told, [format!("2 unlinked {at}: it broke")]);
+    let link = mind.neighbor(1);
+    let told = mind.hear(link, 60, Message::Goodbye(Goodbye::Leaving)).to_vec();
+    let said = "it said goodbye, because it is leaving";
+    assert_eq!(told, [format!("61 received goodbye from {at} at 60"), format!("61 unlinked {at}: {said}")]);
+    mind.neighbor(1);
+    let told = mind.tell(Input::Leave).to_vec();
+    let clock = mind.mind.overlay.stamp();
+    let unlinked = format!("{} unlinked {at}: this servent is leaving", clock - 1);
+    assert_eq!(told, [unlinked, format!("{clock} sent goodbye to {at}")]);
+}
+
+#[test]
+fn what_a_client_asks_is_told_and_the_client_goes_by_its_connection() {
+    let mut mind = Telling::new(&config());
+    let link = mind.accepted("11.0.0.1:40000");
+    let hello = mind.hear(link, 0, client_hello(7000)).to_vec();
+    assert_eq!(hello, ["1 received hello from 11.0.0.1:40000 at 0", "2 sent hello to 11.0.0.1:40000"]);
+    let told = mind.hear(link, 0, Message::Request(Request { sequence: 7, ask: tea(), ttl: None })).to_vec();
+    assert_eq!(
+        told,
+        [
+            "3 received request from 11.0.0.1:40000 at 0",
+            "3 asked by 11.0.0.1:40000: ? tea",
+            "4 sent answer to 11.0.0.1:40000",
+            "4 sent finished to 11.0.0.1:40000",
+        ]
+    );
+    assert!(mind.tell(Input::Closed { link, reason: "it left".to_owned() }).is_empty(), "it was no neighbor");
+    assert!(mind.hear(link, 0, Message::Ping).is_empty(), "nobody is there any more");
+}
+
+#[test]
+fn whoever_says_nothing_of_itself_goes_by_where_it_is() {
+    let at = servent_address(9);
+    let mut mind = Telling::new(&config_with_neighbor(&[at]));
+    assert!(mind.tell(Input::Deadline).is_empty());
+    let Some(Output::Dial { dial, .. }) = mind.wanted.first() else { panic!("{:?}", mind.wanted) };
+    let (dial, link) = (*dial, mind.mind.new_link());
+    let told = mind.tell(Input::Opened { link, opening: Opening::Dialled(dial) }).to_vec();
+    assert_eq!(told, [format!("1 sent hello to {at}")]);
+    // A stranger that says what nobody says to strangers.
+    let link = mind.accepted("[::ffff:10.2.0.7]:40000");
+    let told = mind.hear(link, 5, Message::query(query(7, 3, tea()))).to_vec();
+    assert_eq!(told, ["6 received query from 10.2.0.7:40000 at 5", "7 sent goodbye to 10.2.0.7:40000"]);
+}
+
+#[test]
+fn a_link_that_is_refused_goes_by_what_it_said_of_itself() {
+    let mut mind = Telling::new(&config());
+    let link = mind.accepted("10.2.0.0:40000");
+    let myself = mind.hear(link, 0, servent_hello(OWN_ID)).to_vec();
+    let at = servent_address(OWN_ID);
+    let said = [("2 sent hello"), ("2 sent goodbye")].map(|said| format!("{said} to {at}"));
+    assert_eq!(myself, [&[format!("1 received hello from {at} at 0")][..], &said].concat());
+}
+
+#[test]
+fn where_nobody_keeps_a_log_nothing_is_told() {
+    let (mut mind, [link]) = Mind::linked();
+    let out = mind.hear(link, Message::query(query(7, 3, tea())));
+    assert!(!out.is_empty() && !out.iter().any(|output| matches!(output, Output::Event(_))));
+}
