@@ -43,6 +43,9 @@ mod disk;
 mod embedded;
 #[cfg(feature = "program")]
 #[doc(hidden)]
+pub mod events_file;
+#[cfg(feature = "program")]
+#[doc(hidden)]
 pub mod interfaces;
 #[cfg(feature = "program")]
 mod jobs;

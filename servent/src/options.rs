@@ -61,6 +61,10 @@ pub struct Options {
     #[arg(long, value_name = "CIDR", requires = "tp3", value_parser = parse_network)]
     pub tp3_answers: Vec<IpNet>,
 
+    /// Write what happens to this file, one JSON object a line: for `topology events`
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+
     /// Read data and options, print what would be served, and exit
     #[arg(long)]
     pub check: bool,
@@ -244,6 +248,8 @@ mod tests {
             ("servent [::1]:0 - localhost:9001 127.0.0.1:9002 --ttl 0", true),
             ("servent 9000 - --ttl 15 --forward-once -v", true),
             ("servent 9000 - --advertise 10.0.0.1:9000", true),
+            ("servent 9000 - --events north.jsonl", true),
+            ("servent 9000 - --events", false),
             ("servent 9000", false),
             ("servent", false),
             ("servent 65536 -", false),

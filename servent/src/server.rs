@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use common::counted::{counted, grouped, lasted};
 use common::disk::JobDone;
+use common::event::{EventKind, LoggedEvent};
 use common::exchange::Outside;
 use common::overlay::{Config, Input, Output, Overlay};
 use common::store::Store;
@@ -19,6 +20,7 @@ use common::wire::Accepts;
 
 use crate::data;
 use crate::disk::Disk;
+use crate::events_file::EventsFile;
 use crate::jobs;
 use crate::listener::Listener;
 use crate::options::{DataSource, Options};
@@ -50,6 +52,7 @@ pub(crate) struct Server {
     started: Instant,
     leaving_until: Option<Time>,
     pauses: Pauses,
+    events: Option<EventsFile>,
 }
 
 impl Server {
@@ -59,6 +62,7 @@ impl Server {
         store: Arc<Store>,
         options: &Options,
         signals: Signals,
+        events: Option<EventsFile>,
     ) -> anyhow::Result<Server> {
         sockets::raise_descriptor_limit();
         let poller = Poller::new().context("cannot make a poller")?;
@@ -80,12 +84,24 @@ impl Server {
             started: Instant::now(),
             leaving_until: None,
             pauses: Pauses::default(),
+            events,
         })
     }
 
     /// Serves until told to stop. An error is one that no waiting mends.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         self.signals.take_over();
+        self.happens(EventKind::Started);
+        let served = self.serve();
+        let reason = served.as_ref().map_or_else(|error| format!("{error:#}"), |()| "it was told to".to_owned());
+        self.happens(EventKind::Stopped { reason });
+        if let Some(events) = &self.events {
+            events.finish();
+        }
+        served
+    }
+
+    fn serve(&mut self) -> anyhow::Result<()> {
         let mut ready = Vec::new();
         loop {
             let timeout = self.deadline().map(|deadline| deadline.since(self.now()));
@@ -212,7 +228,19 @@ impl Server {
             }
             Some(Outside::NotBrought { link, message }) => self.inputs.push_back(Input::NotBrought { link, message }),
             Some(Outside::Disk(job)) => self.inputs.extend(self.disk.put(job).map(Input::Disk)),
+            Some(Outside::Event(event)) => self.note(&event),
             None => {}
+        }
+    }
+
+    /// Something happened that is none of the mind's concern.
+    fn happens(&mut self, what: EventKind) {
+        self.note(&LoggedEvent { clock: self.overlay.stamp(), what });
+    }
+
+    fn note(&mut self, event: &LoggedEvent) {
+        if let Some(events) = &mut self.events {
+            events.add(event);
         }
     }
 

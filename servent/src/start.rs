@@ -14,6 +14,7 @@ use common::random::Secret;
 use ipnet::IpNet;
 
 use crate::advertised::advertised;
+use crate::events_file::EventsFile;
 use crate::options::Options;
 use crate::server::Server;
 use crate::signals::Signals;
@@ -47,12 +48,15 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         neighbors,
         answer_networks: answer_networks(options),
         members: true,
+        events: options.events.is_some(),
     };
+    let events = options.events.as_ref();
+    let events = events.map(|path| EventsFile::open(path, advertised, config.servent_id)).transpose()?;
     if options.answer_networks().is_some() {
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
     }
     let keys_count = store.len();
-    let server = Server::new(listener, &config, Arc::new(store), options, signals)?;
+    let server = Server::new(listener, &config, Arc::new(store), options, signals, events)?;
     data::announce(&options.data, keys_count);
     Ok((server, address))
 }

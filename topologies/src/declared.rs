@@ -35,7 +35,7 @@ pub struct Topology {
 /// One servent as declared.
 #[derive(Clone, Debug)]
 pub struct Declared {
-    /// Its command line, the path of its data made independent of the current directory.
+    /// Its command line, the paths in it made independent of the current directory.
     pub options: Options,
     /// The address it listens on, whatever name it was given.
     pub listen: SocketAddr,
@@ -58,7 +58,7 @@ impl Topology {
         Topology::parse(&name, &text, directory).with_context(|| format!("in {}", path.display()))
     }
 
-    /// Reads the text of a `.topo` file. Relative data paths start at `directory`.
+    /// Reads the text of a `.topo` file. Relative paths start at `directory`.
     pub fn parse(name: &str, text: impl AsRef<[u8]>, directory: &Path) -> anyhow::Result<Topology> {
         let mut servents = Vec::new();
         for (index, line) in as_text(text.as_ref())?.lines().enumerate() {
@@ -69,6 +69,9 @@ impl Topology {
             let mut declare = || -> anyhow::Result<()> {
                 let Some(mut options) = parse()? else { return Ok(()) };
                 if let DataSource::File(path) = &mut options.data {
+                    *path = below(directory, path);
+                }
+                if let Some(path) = &mut options.events {
                     *path = below(directory, path);
                 }
                 let listen = sockets::resolve_one(&options.listen)?;
@@ -192,6 +195,7 @@ impl Declared {
             forward_once,
             tp3,
             tp3_answers,
+            events,
             check: _,
             with_parent: _,
             verbosity: _,
@@ -214,6 +218,9 @@ impl Declared {
         }
         for network in tp3_answers {
             words.extend(["--tp3-answers".to_owned(), network.to_string()]);
+        }
+        if let Some(events) = events {
+            words.extend(["--events".to_owned(), events.display().to_string()]);
         }
         words
     }
@@ -384,6 +391,10 @@ mod tests {
         assert_eq!(path("9001 'my data/tea.txt' # tea", "/some where"), "/some where/my data/tea.txt");
         assert_eq!(path("9001 \"../tea 1.txt\"", "topologies"), "tea 1.txt");
         assert_eq!(path("9001 -- -tea.txt", ""), "./-tea.txt");
+        let events = "9001 - --events '../north 1.jsonl'";
+        let topology = Topology::parse("test", events, Path::new("/some where/topologies")).unwrap();
+        let words = ["--events", "/some where/north 1.jsonl"];
+        assert!(topology.servents[0].arguments().ends_with(&words.map(str::to_owned)));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod addresses;
 mod data;
 mod embedded;
+mod events;
 mod lifecycle;
 mod log;
 mod names;

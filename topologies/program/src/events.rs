@@ -18,7 +18,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use common::counted::counted;
+use common::counted::{counted, grouped};
 
 pub use differences::DIFFERENCES_TOLD_MAX;
 pub use files::{LINE_BYTES_MAX, NamedLog, ReadAt};
@@ -76,7 +76,7 @@ pub fn run(options: &Options, mut out: impl Write, mut err: impl Write) -> anyho
     }
     let can_be = if differences.is_empty() { "can be true" } else { "cannot be true" };
     let [lines, servents] = [counted(lines, "line"), counted(servents, "servent")];
-    let heard = counted(judged + unjudged, "message");
+    let (judged, heard) = (grouped(judged), counted(judged + unjudged, "message"));
     writeln!(err, "topology: {lines} of {servents} in an order that {can_be}; judged {judged} of {heard} heard")?;
     Ok(differences.is_empty())
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
+use common::limits::STAMP_STEP_MAX;
 use common::text::Escaped;
 
 use super::differences::{DIFFERENCES_TOLD_MAX, Differences};
@@ -35,7 +36,7 @@ pub struct Verdict {
 
 /// Something that was heard, as it is told.
 #[derive(Clone, Copy)]
-struct HeardOf<'a> {
+struct HeardLine<'a> {
     from: usize,
     to: usize,
     peer: SocketAddr,
@@ -99,7 +100,7 @@ impl<'a, Source> Judge<'a, Source> {
                 self.name(servent, *peer, message);
                 // 0 is of who has no clock, or of first words.
                 if let Some(from) = self.survey.servent(*peer).filter(|_| *stamp > 0) {
-                    let heard = HeardOf { from, to: servent, peer: *peer, message, stamp: *stamp };
+                    let heard = HeardLine { from, to: servent, peer: *peer, message, stamp: *stamp };
                     self.on_heard(place, event.clock, &heard);
                 }
             }
@@ -136,14 +137,16 @@ impl<'a, Source> Judge<'a, Source> {
         self.said.entry(saying).or_insert((0, place)).0 += 1;
     }
 
-    fn on_heard(&mut self, place: LinePlace, clock: u64, heard: &HeardOf<'_>) {
-        let HeardOf { from, to, peer, message, stamp } = *heard;
+    fn on_heard(&mut self, place: LinePlace, clock: u64, heard: &HeardLine<'_>) {
+        let HeardLine { from, to, peer, message, stamp } = *heard;
         let saying = (from, to, hash_of(message), stamp);
         let said = self.take_said(saying).or_else(|| {
             let to_somebody = (from, SOMEBODY, saying.2, stamp);
             if message == GOODBYE { self.take_said(to_somebody) } else { None }
         });
-        if self.survey.lacks(from, stamp) || self.survey.lacks(to, clock) {
+        // A stamp that no honest servent comes to moves the clocks of some further than those of others.
+        let is_followed = stamp <= STAMP_STEP_MAX;
+        if !is_followed || self.survey.lacks(from, stamp) || self.survey.lacks(to, clock) {
             self.unjudged += 1;
         } else if clock <= stamp {
             self.judged += 1;
@@ -171,8 +174,8 @@ impl<'a, Source> Judge<'a, Source> {
     }
 
     /// Whether, if this was said, its line is there and was not forgotten.
-    fn would_be_there(&self, heard: &HeardOf<'_>) -> bool {
-        let HeardOf { from, to, message, stamp, .. } = *heard;
+    fn would_be_there(&self, heard: &HeardLine<'_>) -> bool {
+        let HeardLine { from, to, message, stamp, .. } = *heard;
         self.named.contains(&(from, to))
             && !self.survey.is_cut_at(from, stamp)
             && self.forgotten_to.is_none_or(|forgotten| stamp > forgotten)

@@ -395,3 +395,11 @@ fn a_log_whose_clock_begins_anew_all_the_time_is_none() {
     let error = refusal(log.text.as_bytes());
     assert!(error.starts_with("east.jsonl:4097: clocks have begun anew 4096 times: is each of these"), "{error}");
 }
+
+#[test]
+fn a_stamp_that_moves_some_clocks_further_than_others_is_not_judged() {
+    let far = 1 << 41;
+    let west = Written::by(WEST).started().linked(3, EAST).said(far, "peers", EAST).stopped(far + 1);
+    let east = Written::by(EAST).started().heard(1 << 40, "peers", WEST, far);
+    assert_eq!(wrong(&east, &west), (vec![], 0, 1));
+}

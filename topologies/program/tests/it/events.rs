@@ -3,13 +3,16 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use topologies::asking::{self, Asked};
+use topologies::declared::Topology;
+use topologies::fleet::{Fleet, Servent, some_loopback_address};
 
 use crate::support::{command, stderr, stdout};
 
@@ -235,4 +238,90 @@ fn a_log_that_is_begun_anew_or_emptied_is_followed_on() {
     followed.expect(&[lines[4].trim_end()]);
     followed.open("east").write_all(lines[5].as_bytes()).unwrap();
     followed.expect(&[lines[5].trim_end()]);
+}
+
+/// What real servents wrote, of which one was killed and came back, is one order that can be true.
+#[test]
+fn what_real_servents_write_is_an_order_that_can_be_true() {
+    let directory = TempDir::new().unwrap();
+    let text = "9341 - 127.0.0.1:9342 127.0.0.1:9343 --events north\n\
+                9342 - 127.0.0.1:9343 --events west\n9343 - --events east\n";
+    let ring = Topology::parse("ring", text, directory.path()).unwrap().moved_to(some_loopback_address());
+    let mut fleet = Fleet::start(&ring).unwrap();
+    fleet.wait_until_linked(&ring).unwrap();
+    let ask_all = || {
+        for declared in &ring.servents {
+            for _ in 0..20 {
+                Asked::at(declared.listen, asking::key("tea").unwrap()).unwrap();
+            }
+        }
+    };
+    ask_all();
+    fleet.servents[2].kill().unwrap();
+    fleet.servents[2] = Servent::start(&ring.servents[2].arguments()).unwrap();
+    fleet.wait_until_linked(&ring).unwrap();
+    ask_all();
+    fleet.end().unwrap();
+
+    let output = events(directory.path(), &["north", "west", "east"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let words = said.replace(',', "");
+    let numbers: Vec<u64> = words.split([' ', '\n']).filter_map(|word| word.parse().ok()).collect();
+    let [lines, servents, judged, heard] = numbers[..] else { panic!("{said}") };
+    assert!(servents == 3 && usize::try_from(lines).unwrap() == stdout(&output).lines().count(), "{said}");
+    // Of what was said last to one that was killed, and by it, nothing is known.
+    assert!(judged > 400 && judged * 10 > heard * 9, "{said}");
+
+    // One word of a neighbor's that is taken out is missed.
+    let path = directory.path().join("west");
+    let west = fs::read_to_string(&path).unwrap();
+    let echo = west.lines().find(|line| line.contains("\"sent\",\"message\":\"echo\"")).unwrap();
+    fs::write(&path, west.replace(&format!("{echo}\n"), "")).unwrap();
+    let output = events(directory.path(), &["north", "west", "east"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("lines are missing, and none says") && said.contains(": heard echo from"), "{said}");
+}
+
+/// What stands in README, with addresses of its own, and whatever clocks and ports there are.
+#[test]
+fn the_page_about_one_order_is_what_comes_of_it() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let page = fs::read_to_string(home.join("README.md")).unwrap();
+    let (_, section) = page.split_once("\n### What happened, in one order\n").unwrap();
+    let (_, block) = section.split_once("```\n").unwrap();
+    let (block, _) = block.split_once("\n```\n").unwrap();
+    let directory = TempDir::new().unwrap();
+    let ip = some_loopback_address().to_string();
+    let programs = Path::new(env!("CARGO_BIN_EXE_topology")).parent().unwrap().to_str().unwrap().to_owned();
+    let commands: Vec<String> = block
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ "))
+        .map(|line| {
+            let line = line.replace("target/debug", &programs).replace("data/", &format!("{}/data/", home.display()));
+            // The two are waited for by what they say, and not by the clock; jobs have numbers at a prompt alone.
+            let line = line.replace("sleep 1; ", "until grep -q linked west.jsonl; do :; done; ");
+            line.replace("127.0.0.1", &ip).replace("-q 9", &format!("-q {ip}:9")).replace("%1 %2", "$(jobs -p); wait")
+        })
+        .collect();
+    // Should one not start, nobody waits for ever.
+    let mut shell = Command::new("timeout");
+    let output = shell.args(["60", "bash", "-c", &commands.join("\n")]).current_dir(&directory).output().unwrap();
+    let told = stdout(&output).replace(&ip, "127.0.0.1");
+    // Which servent listens first is for the machine to say.
+    let events_of = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("$ ") && line.contains("127.0.0.1:"));
+        let lines = lines.filter(|line| !line.starts_with("listening")).map(|line| {
+            let (clock, words) = line.split_once(' ').unwrap();
+            let asks = words.split_once("was asked by").map(|(who, _)| format!("{who}was asked"));
+            (clock.parse::<u64>().unwrap(), asks.unwrap_or_else(|| words.to_owned()))
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let (shown, found) = (events_of(block), events_of(&told));
+    let words = |lines: &[(u64, String)]| lines.iter().map(|(_, words)| words.clone()).collect::<Vec<_>>();
+    assert_eq!(words(&found), words(&shown), "{told}{}", stderr(&output));
+    assert!(found.len() == 5 && found.is_sorted_by_key(|(clock, _)| *clock), "{told}");
+    assert!(told.contains("No answer received\n"), "{told}");
 }
