@@ -26,6 +26,17 @@ impl Word {
     /// Each of them, from the best to the worst.
     pub const ALL: [Word; 4] = [Word::Online, Word::Suspect, Word::Failed, Word::Left];
 
+    /// How it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Word::Online => "online",
+            Word::Suspect => "suspect",
+            Word::Failed => "failed",
+            Word::Left => "left",
+        }
+    }
+
     /// Whether it is there as far as anybody knows: whoever is suspect may be.
     #[must_use]
     pub fn is_online(self) -> bool {
@@ -35,12 +46,7 @@ impl Word {
 
 impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Word::Online => "online",
-            Word::Suspect => "suspect",
-            Word::Failed => "failed",
-            Word::Left => "left",
-        })
+        f.write_str(self.name())
     }
 }
 

@@ -41,6 +41,7 @@ use crate::disk::{Job, JobDone};
 use crate::features::Features;
 use crate::limits::TTL_MAX;
 use crate::link::LinkId;
+use crate::member::Word;
 use crate::message::{Goodbye, Hello, Message, Role, ServentId};
 use crate::random::{Secret, split_mix};
 use crate::store::Store;
@@ -56,6 +57,7 @@ use events::EventNotes;
 pub use holdings::Holding;
 use links::{Greeting, Origin};
 pub use log_names::STRANGERS_LOG;
+use members::MemberChange;
 use rooms::Rooms;
 use speaker::{Parting, Speaker};
 
@@ -64,16 +66,22 @@ use speaker::{Parting, Speaker};
 #[derive(Debug)]
 pub struct Overlay {
     id: ServentId,
-    advertised_v6: Option<Box<SocketAddrV6>>,
+    seldom: Option<Box<SeldomOwn>>,
     advertised_v4: SocketAddrV4,
     ttl: u8,
     forward_once: bool,
     secret: Secret,
     clock: LamportClock,
-    /// Nothing where nobody keeps a log of events.
-    events: Option<Box<EventNotes>>,
     store: Arc<Store>,
     rooms: Rooms,
+}
+
+/// What few servents have of their own.
+#[derive(Debug)]
+struct SeldomOwn {
+    advertised_v6: Option<SocketAddrV6>,
+    /// Nothing where nobody keeps a log of events.
+    events: Option<EventNotes>,
 }
 
 impl Overlay {
@@ -81,16 +89,17 @@ impl Overlay {
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Overlay {
         let (advertised_v4, advertised_v6) = split(config.advertised);
+        let events = config.events.then(EventNotes::default);
+        let is_seldom = advertised_v6.is_some() || events.is_some();
         Overlay {
             id: config.servent_id,
-            advertised_v6,
+            seldom: is_seldom.then(|| Box::new(SeldomOwn { advertised_v6: advertised_v6.map(|v6| *v6), events })),
             advertised_v4,
             ttl: config.ttl.min(TTL_MAX),
             forward_once: config.forward_once,
             // Where all have one secret, as in a test that draws none, each still goes by names of its own.
             secret: config.secret.salted(config.servent_id.0),
             clock: LamportClock::default(),
-            events: config.events.then(Box::default),
             store,
             rooms: Rooms::new(config),
         }
@@ -100,18 +109,24 @@ impl Overlay {
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         let before = out.len();
         self.tell_the_clock();
-        let Some(mut events) = self.events.take() else {
+        let Some(mut events) = self.seldom.as_deref_mut().and_then(|seldom| seldom.events.take()) else {
             self.on_input(now, input, &mut Outbox::new(out, None));
             return self.tick_if_said(before, out);
         };
         let gone = if let Input::Closed { link, .. } = input { Some(link) } else { None };
         let heard = events.on_input(&input);
         self.on_input(now, input, &mut Outbox::new(out, Some(events.noted())));
+        for MemberChange { address, was, now, why } in self.take_member_changes() {
+            let [was, now] = [was, Some(now)].map(|word| word.map(Word::name));
+            events.noted().push(NotedEvent::Member { peer: address, was, now, why: why.to_owned() });
+        }
         let heard_at = self.clock.stamp();
         self.tick_if_said(before, out);
         events.tell(heard, heard_at, self.clock.stamp(), before, out);
         gone.into_iter().for_each(|link| events.forget(link));
-        self.events = Some(events);
+        if let Some(seldom) = self.seldom.as_deref_mut() {
+            seldom.events = Some(events);
+        }
     }
 
     /// All that is said at once is one event, whoever it is said to.
@@ -203,12 +218,12 @@ impl Overlay {
     /// What the mind holds in memory, in bytes, without the store it may share and without what waits to be delivered.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let own = self.advertised_v6.as_deref().map_or(0, size_of_val);
+        let own = self.seldom.as_deref().map_or(0, size_of_val);
         size_of::<Overlay>() + own + self.rooms.memory_bytes()
     }
 
     fn advertised(&self) -> SocketAddr {
-        join(self.advertised_v4, self.advertised_v6.as_deref())
+        join(self.advertised_v4, self.seldom.as_deref().and_then(|seldom| seldom.advertised_v6.as_ref()))
     }
 
     fn hello(&self) -> Hello {

@@ -151,8 +151,7 @@ pub(super) enum NotedEvent {
     Unlinked { link: LinkId, reason: String },
     /// What a client asks was taken as a query.
     Asked { link: LinkId, message: String },
-    /// The servent thinks otherwise of a member: nothing stands for one that was not known, or is forgotten.
-    #[expect(dead_code, reason = "nobody is a member yet")]
+    /// The servent thinks otherwise of a member: nothing stands for one that was not known.
     Member { peer: SocketAddr, was: Option<&'static str>, now: Option<&'static str>, why: String },
 }
 

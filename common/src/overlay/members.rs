@@ -31,6 +31,8 @@ use table::MemberTable;
 use telling::Telling;
 use watch::{Watch, WatchedMember};
 
+/// Why something is said of a member that others have said.
+const TOLD: &str = "others say so";
 /// How often what is too old is forgotten.
 const FORGET_PAUSE: Duration = Duration::from_secs(60);
 
@@ -45,6 +47,18 @@ pub(super) struct Members {
     watch: Watch,
     /// When what is too old is forgotten next.
     forgets_at: Time,
+    /// What has changed and was not told to the log of events yet; none where there is none.
+    changes: Option<Vec<MemberChange>>,
+}
+
+/// What this servent thinks otherwise of a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MemberChange {
+    pub(super) address: SocketAddr,
+    /// Nothing where it was not known, or another was there.
+    pub(super) was: Option<Word>,
+    pub(super) now: Word,
+    pub(super) why: &'static str,
 }
 
 /// A servent that a link has come to, as `links` knows it.
@@ -83,6 +97,18 @@ impl Members {
             telling: Telling::default(),
             watch: Watch::default(),
             forgets_at: Time::START + FORGET_PAUSE,
+            changes: config.events.then(Vec::new),
+        }
+    }
+
+    /// Takes out what is to be told to the log of events.
+    pub(super) fn take_changes(&mut self) -> Vec<MemberChange> {
+        self.changes.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn log_change(&mut self, address: SocketAddr, was: Option<Word>, now: Word, why: &'static str) {
+        if let Some(changes) = &mut self.changes {
+            changes.push(MemberChange { address, was, now, why });
         }
     }
 
@@ -134,7 +160,7 @@ impl Members {
     }
 
     /// A servent was met at an address: whatever was said of it, it is there.
-    fn meet(&mut self, now: Time, address: SocketAddr, id: Identity, is_proved: bool, why: &str) {
+    fn meet(&mut self, now: Time, address: SocketAddr, id: Identity, is_proved: bool, why: &'static str) {
         let known = self.roster.table.get(address);
         let same = known.filter(|known| known.id == id);
         if same.is_none_or(|known| known.word != Word::Online) {
@@ -399,6 +425,7 @@ impl Members {
                 // Where this end has not heard it for a while, somebody else may have.
                 (true, Word::Online) if known.word == Word::Suspect && (clock > known.clock || known.is_guess) => {
                     self.roster.put(&MemberRecord { clock: clock.max(known.clock), word, is_guess: false, ..known });
+                    self.log_change(address, Some(known.word), word, TOLD);
                     self.note_change(now, address, &known, Some(from));
                     MemberHeard::Done
                 }
@@ -430,6 +457,7 @@ impl Members {
                 let changes = known.changes;
                 self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, ..fresh });
                 if !is_same {
+                    self.log_change(address, (id == known.id).then_some(known.word), word, TOLD);
                     self.note_change(now, address, &known, Some(from));
                 }
                 MemberHeard::Done
@@ -449,7 +477,7 @@ impl Members {
     }
 
     /// Says of a member, or of this servent itself, that it is online, whatever was said: whoever says so knows.
-    fn contradict(&mut self, now: Time, address: SocketAddr, id: Identity, why: &str) {
+    fn contradict(&mut self, now: Time, address: SocketAddr, id: Identity, why: &'static str) {
         let before = self.roster.table.get(address);
         self.say(now, address, id, Word::Online, why);
         if let Some(before) = before.filter(|before| (before.id, before.word) == (id, Word::Online)) {
@@ -458,7 +486,7 @@ impl Members {
     }
 
     /// Says something of a member that this servent knows itself, at what its clock shows.
-    fn say(&mut self, now: Time, address: SocketAddr, id: Identity, word: Word, why: &str) {
+    fn say(&mut self, now: Time, address: SocketAddr, id: Identity, word: Word, why: &'static str) {
         let known = self.roster.table.get(address);
         let before = known.unwrap_or(MemberRecord::new(address, id));
         if known.is_none() && !self.make_room(None) {
@@ -470,6 +498,7 @@ impl Members {
         self.roster.put(&MemberRecord { clock: self.roster.clock, word, teller: None, is_guess: false, ..after });
         if known.is_none_or(|known| known.is_guess || (known.id, known.word) != (id, word)) {
             log::debug!("member {address} is {word}: {why}");
+            self.log_change(address, known.filter(|known| known.id == id).map(|known| known.word), word, why);
             self.note_change(now, address, &before, None);
         }
     }
@@ -490,6 +519,7 @@ impl Members {
             return;
         }
         self.roster.put(fresh);
+        self.log_change(fresh.address, None, fresh.word, TOLD);
         // One that took the place of another would go round for ever.
         if !is_beyond {
             self.note_change(now, fresh.address, fresh, Some(source.link));
@@ -547,7 +577,10 @@ impl Members {
             is_suspect && is_long_ago && self.roster.peer_at(known.address).is_none()
         };
         let over: Vec<MemberRecord> = self.roster.table.each().filter(is_over).collect();
-        over.iter().for_each(|known| self.roster.put(&MemberRecord { word: Word::Failed, ..*known }));
+        for known in over {
+            self.roster.put(&MemberRecord { word: Word::Failed, ..known });
+            self.log_change(known.address, Some(known.word), Word::Failed, "nobody has heard it for long");
+        }
         let is_old = |known: &MemberRecord| {
             known.address != self.roster.own && known.is_too_old(now, self.roster.peer_at(known.address).is_some())
         };

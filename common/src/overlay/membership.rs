@@ -10,7 +10,7 @@ use super::Overlay;
 use super::doors::Outbox;
 use super::errand::{Callee, Errand};
 use super::links::{LinkedServent, Links};
-use super::members::{Doubted, LinkedTo};
+use super::members::{Doubted, LinkedTo, MemberChange, Members};
 use super::rooms::Rooms;
 use super::visits::{self, PendingGreeting, Visited};
 use crate::address::names_one_end;
@@ -187,6 +187,11 @@ fn see_whether_they_are_there(links: &mut Links, doubted: Vec<LinkId>, out: &mut
 }
 
 impl Overlay {
+    /// What it thinks otherwise of members since that was last asked, where a log of events is kept.
+    pub(super) fn take_member_changes(&mut self) -> Vec<MemberChange> {
+        self.rooms.members.as_deref_mut().map(Members::take_changes).unwrap_or_default()
+    }
+
     /// What it says of whoever is at an address, and who that is, as far as it knows: for whoever watches.
     #[must_use]
     pub fn word_of(&self, address: SocketAddr) -> Option<(Identity, Word)> {

@@ -35,6 +35,7 @@ impl Telling {
                 EventKind::Asked { peer, message } => format!("asked by {peer}: {message}"),
                 EventKind::Sent { message, peer } => format!("sent {message} to {peer}"),
                 EventKind::Received { message, peer, stamp } => format!("received {message} from {peer} at {stamp}"),
+                EventKind::Member { peer, was, now, why } => format!("member {peer} {was:?} -> {now:?}: {why}"),
                 other => panic!("nobody says so: {other:?}"),
             };
             self.told.push(format!("{clock} {text}"));
@@ -162,4 +163,19 @@ fn where_nobody_keeps_a_log_nothing_is_told() {
     let (mut mind, [link]) = Mind::linked();
     let out = mind.hear(link, Message::query(query(7, 3, tea())));
     assert!(!out.is_empty() && !out.iter().any(|output| matches!(output, Output::Event(_))));
+}
+
+#[test]
+fn what_is_thought_otherwise_of_a_member_is_told_with_what_was_thought_before() {
+    let mut told = Telling::new(&Config { members: true, ..config() });
+    let link = told.accepted("10.2.0.0:40000");
+    let is_of_member = |told: &[String]| -> Vec<String> {
+        let words = told.iter().filter_map(|line| line.split_once(' ')).map(|(_, text)| text.to_owned());
+        words.filter(|text| text.starts_with("member")).collect()
+    };
+    let lines = is_of_member(told.hear(link, 0, servent_hello(2)));
+    let peer = servent_address(2);
+    assert_eq!(lines, [format!("member {peer} None -> Some(\"online\"): a link came to it")]);
+    let lines = is_of_member(told.hear(link, 9, Message::Goodbye(Goodbye::Leaving)));
+    assert_eq!(lines, [format!("member {peer} Some(\"online\") -> Some(\"left\"): it said goodbye")]);
 }
