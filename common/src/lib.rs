@@ -72,6 +72,7 @@ pub mod key;
 pub mod limits;
 pub mod link;
 pub mod member;
+pub mod member_file;
 pub mod message;
 mod newcomers;
 mod on_demand;

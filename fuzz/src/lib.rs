@@ -56,11 +56,12 @@ const DECODER_BYTES_MAX: usize = FRAME_BYTES_MAX + 16 * KIB;
 const KIB: usize = 1024;
 
 /// Every door there is, the fields of a [`Target`] in their order.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     door("framer", "brought a message", 16 * KIB, DECODER_BYTES_MAX, 256, 20_000, targets::framer::run),
     door("native", "decoded", 16 * KIB, DECODER_BYTES_MAX, 16, 40_000, targets::native::run),
     door("tp3", "decoded", 2 * KIB, 16 * KIB, 16, 40_000, targets::tp3::run),
     door("data", "held a key", 16 * KIB, 16 * KIB, 256, 20_000, targets::data::run),
+    door("members", "began with a member", 4 * KIB, 64 * KIB, 256, 20_000, targets::members::run),
     door("command", "meant something", 8 * KIB, 16 * KIB, 64, 20_000, targets::command::run),
     door("arguments", "made sense", 4 * KIB, KIB * KIB, 256, 1_000, targets::arguments::run),
     door("declared", "made sense", 4 * KIB, KIB * KIB, 256, 500, targets::declared::run),

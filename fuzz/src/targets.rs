@@ -8,6 +8,7 @@ pub(crate) mod escaped;
 pub(crate) mod events;
 pub(crate) mod exchange;
 pub(crate) mod framer;
+pub(crate) mod members;
 pub(crate) mod native;
 pub(crate) mod overlay;
 pub(crate) mod session;
