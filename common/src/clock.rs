@@ -14,6 +14,11 @@ const SECOND_NANOSECONDS: u128 = 1_000_000_000;
 pub(crate) struct LamportClock(u64);
 
 impl LamportClock {
+    /// One that goes on from what its servent knew before. What that was may be anything: it moves it no further than a stamp.
+    pub(crate) fn from(clock: u64) -> LamportClock {
+        LamportClock(clock.min(STAMP_STEP_MAX))
+    }
+
     /// What it shows: the stamp of what is said now.
     pub(crate) fn stamp(self) -> u64 {
         self.0

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::member_file::KnownMember;
 use crate::store::Store;
 
 /// Something to be done where whoever does it has to wait.
@@ -20,6 +21,8 @@ pub enum Job {
     },
     /// Read the data again. Comes back as [`JobDone::DataRead`].
     ReadData,
+    /// Write down who is known, in the place of what was written before. Comes back as [`JobDone::MembersKept`].
+    KeepMembers(Vec<KnownMember>),
     /// Let go of data that was replaced: freeing much memory takes long. Nothing comes back.
     Free(Arc<Store>),
 }
@@ -36,6 +39,8 @@ pub enum JobDone {
     },
     /// The data was read anew.
     DataRead(Result<Arc<Store>, String>),
+    /// Who is known was written down.
+    MembersKept(Result<(), String>),
 }
 
 impl Job {
@@ -47,6 +52,7 @@ impl Job {
                 Some(JobDone::LookedUp { neighbor: *neighbor, addresses: Err(reason.to_owned()) })
             }
             Job::ReadData => Some(JobDone::DataRead(Err(format!("cannot read the data: {reason}")))),
+            Job::KeepMembers(_) => Some(JobDone::MembersKept(Err(format!("cannot write the members file: {reason}")))),
             Job::Free(_) => None,
         }
     }
@@ -63,6 +69,8 @@ mod tests {
         assert_eq!(look_up.failed("no thread"), Some(JobDone::LookedUp { neighbor: 3, addresses }));
         let unread = Err("cannot read the data: no thread".to_owned());
         assert_eq!(Job::ReadData.failed("no thread"), Some(JobDone::DataRead(unread)));
+        let unwritten = Err("cannot write the members file: no thread".to_owned());
+        assert_eq!(Job::KeepMembers(Vec::new()).failed("no thread"), Some(JobDone::MembersKept(unwritten)));
         assert_eq!(Job::Free(Arc::default()).failed("no thread"), None, "nobody waits for it");
     }
 }

@@ -1,10 +1,10 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and nine rooms that never call each other: `links` (who is at the end of each),
+//! It is a corridor with a door for each input, and ten rooms that never call each other: `links` (who is at the end of each),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
 //! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `members` (which servents there
-//! are), `visits` (whether one is at an address), `reload` (when the data is read again). It holds no socket and reads no clock: a servent and a simulator perform the same
-//! outputs, each in its own way.
+//! are), `visits` (whether one is at an address), `keeping` (when they are written down), `reload` (when the data is read
+//! again). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
 
 mod asking;
 mod bringing;
@@ -19,6 +19,7 @@ mod flood;
 #[cfg(test)]
 mod greeting;
 mod holdings;
+mod keeping;
 mod links;
 mod log_names;
 mod members;
@@ -99,7 +100,8 @@ impl Overlay {
             forward_once: config.forward_once,
             // Where all have one secret, as in a test that draws none, each still goes by names of its own.
             secret: config.secret.salted(config.servent_id.0),
-            clock: LamportClock::default(),
+            // Whoever knew others before does not speak from before that.
+            clock: LamportClock::from(config.known.iter().map(|known| known.clock).max().unwrap_or_default()),
             store,
             rooms: Rooms::new(config),
         }
@@ -171,6 +173,7 @@ impl Overlay {
                 self.rooms.links.on_looked_up(now, neighbor, addresses, self.random(now), out);
             }
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
+            Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
             Input::NotBrought { link, message } => self.on_not_brought(link, &message),
             Input::Leave => {
                 self.rooms.end_calls(now, out);

@@ -29,10 +29,20 @@ impl ServentId {
 pub struct Identity(NonZeroU64);
 
 impl Identity {
+    /// Stands for whoever is at an address of which nobody has said who is there. A servent draws it no more likely than
+    /// any other.
+    pub(crate) const UNKNOWN: Identity = Identity(NonZeroU64::MAX);
+
     /// The one of these bits. There is none of 0: that is the greatest.
     #[must_use]
     pub fn of_bits(bits: u64) -> Identity {
         Identity(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MAX))
+    }
+
+    /// Whether nobody has said who it is.
+    #[must_use]
+    pub fn is_unknown(self) -> bool {
+        self == Identity::UNKNOWN
     }
 
     /// Its bits.

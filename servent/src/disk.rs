@@ -35,7 +35,9 @@ const NAMES: usize = 0;
 const INTERFACES: usize = 1;
 const LONG_READS: usize = 2;
 
-const LANES: [Row; 3] = [
+const MEMBERS: usize = 3;
+
+const LANES: [Row; 4] = [
     // A resolver may hang for half a minute, and one name says nothing of the next: as many threads as there may be
     // look-ups, one for each neighbor at a time, so that no name waits for another.
     Row { name: "names", threads_max: NEIGHBORS_MAX, jobs_max: NEIGHBORS_MAX },
@@ -43,6 +45,8 @@ const LANES: [Row; 3] = [
     Row { name: "interfaces", threads_max: 1, jobs_max: NEIGHBORS_MAX },
     // One reading of the data and what it replaced, one after the other: never more than two of it are in memory.
     Row { name: "long reads", threads_max: 1, jobs_max: 4 },
+    // One writing, and the last one, which does not wait for what came of it.
+    Row { name: "members", threads_max: 1, jobs_max: 2 },
 ];
 
 fn lane_of(job: &Job) -> usize {
@@ -50,6 +54,7 @@ fn lane_of(job: &Job) -> usize {
         Job::LookUp { name, .. } if sockets::needs_resolver(name) => NAMES,
         Job::LookUp { .. } => INTERFACES,
         Job::ReadData | Job::Free(_) => LONG_READS,
+        Job::KeepMembers(_) => MEMBERS,
     }
 }
 
@@ -111,6 +116,11 @@ impl Disk {
         if let JobDone::DataRead(Ok(store)) = done {
             self.put(Job::Free(store));
         }
+    }
+
+    /// Whether members are being written, or what came of it was not taken out.
+    pub(crate) fn keeps_members(&self) -> bool {
+        self.lanes.get(MEMBERS).is_some_and(|lane| lane.taken.load(Ordering::Relaxed) > 0)
     }
 
     /// Takes out what came of one job, if any has been done. It waits for nobody, not even for a thread that puts
@@ -257,7 +267,7 @@ mod tests {
     fn of(done: &JobDone) -> Option<usize> {
         match done {
             JobDone::LookedUp { neighbor, .. } => Some(*neighbor),
-            JobDone::DataRead(_) => None,
+            JobDone::DataRead(_) | JobDone::MembersKept(_) => None,
         }
     }
 

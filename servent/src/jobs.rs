@@ -6,16 +6,28 @@ use std::sync::Arc;
 
 use common::disk::{Job, JobDone};
 
+use crate::members_file::MembersFile;
 use crate::options::DataSource;
 use crate::{data, sockets};
 
-/// Does a job, and says what came of it if anybody is to know. `data` is where the data is read from.
-pub(crate) fn perform(data: &DataSource, job: Job) -> Option<JobDone> {
+/// Where what jobs read and write is.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) data: DataSource,
+    pub(crate) members: Option<MembersFile>,
+}
+
+/// Does a job, and says what came of it if anybody is to know.
+pub(crate) fn perform(files: &Files, job: Job) -> Option<JobDone> {
     match job {
         Job::LookUp { neighbor, name } => Some(look_up(neighbor, &name)),
         Job::ReadData => {
-            let read = data::load(data).map(Arc::new);
+            let read = data::load(&files.data).map(Arc::new);
             Some(JobDone::DataRead(read.map_err(|error| format!("{error:#}"))))
+        }
+        Job::KeepMembers(ref members) => {
+            let Some(file) = &files.members else { return job.failed("none is named") };
+            Some(JobDone::MembersKept(file.write(members).map_err(|error| format!("{error:#}"))))
         }
         Job::Free(store) => {
             drop(store);

@@ -61,6 +61,8 @@ pub mod log_sink;
 #[doc(hidden)]
 pub mod logging;
 #[cfg(feature = "program")]
+mod members_file;
+#[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod options;
 #[cfg(feature = "program")]

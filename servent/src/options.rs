@@ -61,6 +61,10 @@ pub struct Options {
     #[arg(long, value_name = "CIDR", requires = "tp3", value_parser = parse_network)]
     pub tp3_answers: Vec<IpNet>,
 
+    /// Servents to remember, IP:PORT a line: read at the start and replaced by those it knows when these have changed
+    #[arg(long, value_name = "FILE")]
+    pub members: Option<PathBuf>,
+
     /// Write what happens to this file, one JSON object a line: for `topology events`
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
@@ -250,6 +254,8 @@ mod tests {
             ("servent 9000 - --advertise 10.0.0.1:9000", true),
             ("servent 9000 - --events north.jsonl", true),
             ("servent 9000 - --events", false),
+            ("servent 9000 - --members north.peers", true),
+            ("servent 9000 - --members", false),
             ("servent 9000", false),
             ("servent", false),
             ("servent 65536 -", false),

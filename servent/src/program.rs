@@ -12,13 +12,14 @@ use anyhow::Context;
 use common::address::canonical;
 use common::counted::{counted, grouped};
 use common::dialect::{Bringing, Dialect};
+use common::member_file::KnownMember;
 use rustix::stdio::stdout;
 
 use crate::advertised::advertised;
 use crate::options::Options;
 use crate::signals::Signals;
 use crate::start::{answer_networks, start};
-use crate::{data, logging, output, parent, sockets};
+use crate::{data, logging, members_file, output, parent, sockets};
 
 /// What concerns the whole program is logged under its name.
 const LOG: &str = "servent";
@@ -52,11 +53,12 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
 /// Reads and looks up what a servent would, and prints what it would serve.
 fn check(options: &Options) -> anyhow::Result<()> {
     let store = data::load(&options.data)?;
+    let known = options.members.as_deref().map(members_file::load).transpose()?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     // A servent waits for a name that means nothing yet; whoever asks is told.
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<Result<Vec<_>, _>>()?;
-    print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store)
+    print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store, known.as_deref())
 }
 
 /// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
@@ -75,6 +77,7 @@ fn print_check(
     listen: SocketAddr,
     advertised: SocketAddr,
     store: &common::store::Store,
+    known: Option<&[KnownMember]>,
 ) -> anyhow::Result<()> {
     let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
     let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
@@ -89,6 +92,9 @@ fn print_check(
         grouped(store.repeated_count()),
         counted(store.bytes_count(), "byte")
     )?;
+    if let Some(known) = known {
+        writeln!(page, "members    {} known from before", counted(known.len(), "member"))?;
+    }
     writeln!(page, "neighbors  {neighbors}")?;
     writeln!(page, "ttl        {}", options.ttl)?;
     for manners in options.dialects().each().filter(|dialect| *dialect != Dialect::OWN).map(Dialect::manners) {

@@ -21,8 +21,9 @@ use common::wire::Accepts;
 use crate::data;
 use crate::disk::Disk;
 use crate::events_file::EventsFile;
-use crate::jobs;
+use crate::jobs::{self, Files};
 use crate::listener::Listener;
+use crate::members_file::MembersFile;
 use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
 use crate::peers::{Inputs, PeerConnections};
@@ -70,10 +71,11 @@ impl Server {
         let listener = poller.watch(listener, LISTENER, Interest::Read).context("cannot watch the listener")?;
         let signals = signals.watch(&poller, LEAVE_SIGNAL, RELOAD_SIGNAL).context("cannot watch for signals")?;
         let accepts = Accepts::AnyOf(options.dialects());
-        let data = options.data.clone();
+        let members = options.members.clone().map(|path| MembersFile { path, own: config.advertised });
+        let files = Files { data: options.data.clone(), members };
         Ok(Server {
             peers: PeerConnections::new(poller.watcher(), accepts, listening),
-            disk: Disk::new(&poller.waker(), move |job| jobs::perform(&data, job)),
+            disk: Disk::new(&poller.waker(), move |job| jobs::perform(&files, job)),
             poller,
             listener: Some(Listener::new(listener)),
             signals,
@@ -161,7 +163,8 @@ impl Server {
 
     fn on_done(&mut self) {
         while let Some(done) = self.disk.take() {
-            if self.leaving_until.is_none() {
+            // That whom it knows was written down at the end, or was not, is for its mind to hear and for the log.
+            if self.leaving_until.is_none() || matches!(done, JobDone::MembersKept(_)) {
                 self.tell_done(done);
             } else {
                 // A servent that leaves serves nothing new and dials nobody any more.
@@ -247,7 +250,8 @@ impl Server {
     // ---- the end ----
 
     fn has_left(&self) -> bool {
-        self.leaving_until.is_some_and(|until| until <= self.now() || self.peers.are_flushed())
+        let is_done = || self.peers.are_flushed() && !self.disk.keeps_members();
+        self.leaving_until.is_some_and(|until| until <= self.now() || is_done())
     }
 
     fn log_last_words(&self) {

@@ -18,14 +18,15 @@ use crate::events_file::EventsFile;
 use crate::options::Options;
 use crate::server::Server;
 use crate::signals::Signals;
-use crate::{data, interfaces, sockets};
+use crate::{data, interfaces, members_file, sockets};
 
 /// What concerns the whole program is logged under its name.
 const LOG: &str = "servent";
 
-/// Reads the data, and listens. Nobody is served before the loop that comes of it runs.
+/// Reads the data and whom it knew, and listens. Nobody is served before the loop that comes of it runs.
 pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Server, SocketAddr)> {
     let store = data::load(&options.data)?;
+    let known = options.members.as_deref().map(members_file::load).transpose()?.unwrap_or_default();
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;
@@ -48,6 +49,8 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         neighbors,
         answer_networks: answer_networks(options),
         members: true,
+        known,
+        keeps_members: options.members.is_some(),
         events: options.events.is_some(),
     };
     let events = options.events.as_ref();

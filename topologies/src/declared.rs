@@ -71,7 +71,7 @@ impl Topology {
                 if let DataSource::File(path) = &mut options.data {
                     *path = below(directory, path);
                 }
-                if let Some(path) = &mut options.events {
+                for path in [&mut options.members, &mut options.events].into_iter().flatten() {
                     *path = below(directory, path);
                 }
                 let listen = sockets::resolve_one(&options.listen)?;
@@ -195,6 +195,7 @@ impl Declared {
             forward_once,
             tp3,
             tp3_answers,
+            members,
             events,
             check: _,
             with_parent: _,
@@ -219,8 +220,8 @@ impl Declared {
         for network in tp3_answers {
             words.extend(["--tp3-answers".to_owned(), network.to_string()]);
         }
-        if let Some(events) = events {
-            words.extend(["--events".to_owned(), events.display().to_string()]);
+        for (option, path) in [("--members", members), ("--events", events)] {
+            words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
         }
         words
     }
@@ -391,9 +392,9 @@ mod tests {
         assert_eq!(path("9001 'my data/tea.txt' # tea", "/some where"), "/some where/my data/tea.txt");
         assert_eq!(path("9001 \"../tea 1.txt\"", "topologies"), "tea 1.txt");
         assert_eq!(path("9001 -- -tea.txt", ""), "./-tea.txt");
-        let events = "9001 - --events '../north 1.jsonl'";
+        let events = "9001 - --events '../north 1.jsonl' --members north.peers";
         let topology = Topology::parse("test", events, Path::new("/some where/topologies")).unwrap();
-        let words = ["--events", "/some where/north 1.jsonl"];
+        let words = ["--members", "/some where/topologies/north.peers", "--events", "/some where/north 1.jsonl"];
         assert!(topology.servents[0].arguments().ends_with(&words.map(str::to_owned)));
     }
 

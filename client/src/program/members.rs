@@ -17,7 +17,8 @@ use crate::{How, ListingEnd, Member, MembersListed};
 #[derive(Serialize)]
 pub(crate) struct JsonMember {
     address: SocketAddr,
-    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     state: &'static str,
     how: String,
     clock: u64,
@@ -49,7 +50,7 @@ pub(crate) struct ListingSoFar {
 pub(crate) fn json_member(member: &Member) -> JsonMember {
     JsonMember {
         address: member.address,
-        id: format!("{:016x}", member.id.bits()),
+        id: (!member.id.is_unknown()).then(|| format!("{:016x}", member.id.bits())),
         state: if member.word.is_online() { "online" } else { "offline" },
         how: member.how().to_string(),
         clock: member.clock,
@@ -212,6 +213,11 @@ mod tests {
         assert_eq!(
             json(&members()[2]),
             r#"{"address":"127.0.0.1:9003","id":"00000000000000ab","state":"offline","how":"failed","clock":9,"heard_s":75}"#
+        );
+        let nobody = Member { id: Identity::of_bits(u64::MAX), ..members().swap_remove(2) };
+        assert_eq!(
+            json(&nobody),
+            r#"{"address":"127.0.0.1:9003","state":"offline","how":"failed","clock":9,"heard_s":75}"#
         );
     }
 

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use crate::address::Neighbor;
 use crate::limits::TTL_DEFAULT;
+use crate::member_file::KnownMember;
 use crate::message::ServentId;
 use crate::random::Secret;
 
@@ -31,6 +32,10 @@ pub struct Config {
     pub members: bool,
     /// Whether somebody wants to be told of all that happens ([`Output::Event`](super::Output::Event)).
     pub events: bool,
+    /// Whom it knew when it was there last: nobody is dialled because of it, and whatever others say of them holds.
+    pub known: Vec<KnownMember>,
+    /// Whether whom it knows is to be written down.
+    pub keeps_members: bool,
 }
 
 impl Default for Config {
@@ -45,6 +50,8 @@ impl Default for Config {
             answer_networks: Vec::new(),
             members: false,
             events: false,
+            known: Vec::new(),
+            keeps_members: false,
         }
     }
 }

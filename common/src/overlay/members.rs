@@ -21,19 +21,19 @@ use super::speaker::Parting;
 use crate::limits::{NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, SUSPECT_AFTER, SUSPECT_MAX};
 use crate::link::LinkId;
 use crate::member::{Member, Peers, PeersWanted, Word, WordAt};
+use crate::member_file::KnownMember;
 use crate::message::{Identity, Message};
 use crate::random::Secret;
 use crate::time::Time;
 
 use record::{GONE, MemberRecord, Teller, seconds, seconds_of};
 use roster::{LinkedPeer, Pages, Roster, means_something_here, teller_of};
-use table::MemberTable;
 use telling::Telling;
 use watch::{Watch, WatchedMember};
 
 /// Why something is said of a member that others have said.
 const TOLD: &str = "others say so";
-/// How often what is too old is forgotten.
+/// How often what is too old is forgotten, and what has changed written down.
 const FORGET_PAUSE: Duration = Duration::from_secs(60);
 
 /// The members one servent knows.
@@ -45,6 +45,8 @@ pub(super) struct Members {
     roster: Roster,
     telling: Telling,
     watch: Watch,
+    /// Whether they are written down.
+    is_kept: bool,
     /// When what is too old is forgotten next.
     forgets_at: Time,
     /// What has changed and was not told to the log of events yet; none where there is none.
@@ -81,19 +83,26 @@ struct Source {
     teller: Teller,
 }
 
+/// What is to be done beyond this room at a moment.
+#[derive(Debug, Default)]
+pub(super) struct MembersDue {
+    /// Addresses to dial, to see who is there.
+    pub(super) to_be_visited: Vec<SocketAddr>,
+    /// Whether it is time to write down whom it knows.
+    pub(super) is_to_be_kept: bool,
+}
+
 /// What is to be done about the links of a member of which something was heard.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Doubted(pub(super) Vec<LinkId>);
 
 impl Members {
     pub(super) fn new(config: &Config) -> Members {
-        let (own, id) = (config.advertised, Identity::from(config.servent_id));
-        let mut table = MemberTable::default();
-        table.put(&MemberRecord { heard: 0, ..MemberRecord::new(own, id) });
         Members {
             secret: config.secret.salted(config.servent_id.0 ^ 1),
             drawn_count: 0,
-            roster: Roster { own, id, clock: 0, table, peers: Vec::new(), told_by_gone_count: 0 },
+            roster: Roster::new(config.advertised, config.servent_id.into(), &config.known),
+            is_kept: config.keeps_members,
             telling: Telling::default(),
             watch: Watch::default(),
             forgets_at: Time::START + FORGET_PAUSE,
@@ -151,8 +160,9 @@ impl Members {
     }
 
     fn look_for_guessed(&mut self, now: Time) -> Vec<SocketAddr> {
-        let guessed: Vec<MemberRecord> =
-            self.roster.table.each().filter(|known| known.is_guess).take(NEIGHBORS_MAX).collect();
+        // Those known from before it has never missed.
+        let is_own_guess = |known: &MemberRecord| known.is_guess && !known.is_listed();
+        let guessed: Vec<MemberRecord> = self.roster.table.each().filter(is_own_guess).take(NEIGHBORS_MAX).collect();
         for MemberRecord { address, id, .. } in &guessed {
             self.watch.begin(now, *address, *id, None, self.roster.clock);
         }
@@ -411,8 +421,12 @@ impl Members {
         let teller = Some(teller);
         let fresh =
             MemberRecord { id, clock, heard, word, is_open, is_proved, teller, ..MemberRecord::new(address, id) };
-        let Some(known) = self.roster.table.get(address) else {
+        let known = self.roster.table.get(address);
+        let Some(known) = known.filter(|known| !known.is_listed()) else {
             if !fresh.is_too_old(now, false) {
+                if let Some(listed) = known {
+                    self.roster.remove(&listed);
+                }
                 self.get_to_know(now, source, &fresh);
             }
             return MemberHeard::Done;
@@ -536,6 +550,10 @@ impl Members {
     /// Makes room for one more that somebody tells of, or that this servent has met itself.
     fn make_room(&mut self, teller: Option<Teller>) -> bool {
         if self.roster.has_room_for(teller) {
+            if self.roster.is_full() {
+                let random = self.draw();
+                self.roster.give_listed_up(random);
+            }
             return true;
         }
         let random = self.draw();
@@ -555,10 +573,10 @@ impl Members {
         self.telling.deadline().min(self.watch.deadline()).min(forgets_at)
     }
 
-    /// Gives the addresses that are to be dialled to see who is there.
-    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> Vec<SocketAddr> {
+    pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> MembersDue {
         self.judge_overdue(now);
-        if self.forgets_at <= now {
+        let is_pause_over = self.forgets_at <= now;
+        if is_pause_over {
             self.forgets_at = now + FORGET_PAUSE;
             self.forget_old(now);
         }
@@ -566,7 +584,17 @@ impl Members {
             let random = self.draw();
             self.telling.tell(now, &mut self.roster, random, out);
         }
-        self.watch.take_again(now)
+        MembersDue { to_be_visited: self.watch.take_again(now), is_to_be_kept: is_pause_over }
+    }
+
+    /// What is to be written down, where anything is and has changed since that was asked for last.
+    pub(super) fn take_changed(&mut self) -> Option<Vec<KnownMember>> {
+        if self.is_kept { self.roster.take_changed() } else { None }
+    }
+
+    /// It could not be written down: it is to be tried again.
+    pub(super) fn note_unkept(&mut self) {
+        self.roster.note_unkept();
     }
 
     fn forget_old(&mut self, now: Time) {

@@ -212,6 +212,21 @@ impl Rooms {
         }
     }
 
+    /// Has members written down, where what is known of them has changed.
+    pub(super) fn keep_members(&mut self, out: &mut Outbox<'_>) {
+        if let Some(known) = self.members.as_deref_mut().and_then(Members::take_changed) {
+            self.rare.make().keeping.begin(known, out);
+        }
+    }
+
+    /// They have been, or could not be.
+    pub(super) fn on_members_kept(&mut self, kept: Result<(), String>) {
+        if let Some(members) = self.members.as_deref_mut().filter(|_| kept.is_err()) {
+            members.note_unkept();
+        }
+        self.rare.make().keeping.on_kept(kept);
+    }
+
     /// Has it seen who is at an address where a member was whose link fell.
     pub(super) fn visit(&mut self, now: Time, address: SocketAddr, out: &mut Outbox<'_>) {
         let callee = Callee { errand: Errand::Visit, address };

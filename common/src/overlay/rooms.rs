@@ -14,9 +14,10 @@ use super::errand::{CallEvent, Callee, Errand, Letter, News, Wish};
 use super::flood::{Asker, CopyReport, Flood, ROOM_MIN};
 #[cfg(test)]
 use super::greeting::Greetings;
+use super::keeping::Keeping;
 use super::links::{Beat, Links, LinksDue};
 use super::log_names::QUERY_LOG;
-use super::members::Members;
+use super::members::{Members, MembersDue};
 use super::probes::{self, Probes};
 use super::query_log;
 use super::reload::Reload;
@@ -42,6 +43,7 @@ pub(super) struct Rooms {
 pub(super) struct RareRooms {
     pub(super) calls: Calls,
     pub(super) errands: Errands,
+    pub(super) keeping: Keeping,
     pub(super) reload: Reload,
     pub(super) counters: Counters,
 }
@@ -106,7 +108,8 @@ impl Rooms {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);
         }
         let Rooms { links, flood, rare, members } = self;
-        let to_be_visited = members.as_deref_mut().map(|members| members.on_deadline(now, out)).unwrap_or_default();
+        let due = members.as_deref_mut().map(|members| members.on_deadline(now, out)).unwrap_or_default();
+        let MembersDue { to_be_visited, is_to_be_kept } = due;
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.on_deadline(now), out);
             if let Some(beat) = beat {
@@ -118,6 +121,9 @@ impl Rooms {
             rare.on_deadline(now, out);
         }
         to_be_visited.into_iter().for_each(|address| self.visit(now, address, out));
+        if is_to_be_kept && self.rare.get().is_none_or(|rare| rare.keeping.is_idle()) {
+            self.keep_members(out);
+        }
     }
 
     /// Whether the flood remembers anything that goes at a beat.
@@ -179,6 +185,7 @@ impl Rooms {
 
     /// Says goodbye to everybody on a standing link.
     pub(super) fn on_leave(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
+        self.keep_members(out);
         let Rooms { links, flood, rare: _, members } = self;
         // Nobody is told anything more, and what becomes of links says nothing any more.
         *members = None;
@@ -259,7 +266,7 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { calls, errands: _, reload: _, counters: _ } = self;
+        let RareRooms { calls, errands: _, keeping: _, reload: _, counters: _ } = self;
         calls.deadline()
     }
 
@@ -272,7 +279,7 @@ impl RareRooms {
     }
 
     fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, reload: _, counters: _ } = self;
+        let RareRooms { calls, errands, keeping: _, reload: _, counters: _ } = self;
         let mut news = News::default();
         calls.on_leave(out, &mut news);
         // Whatever is wished for now, it is too late for it.
@@ -281,7 +288,7 @@ impl RareRooms {
 
     /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, errands, reload: _, counters: _ } = self;
+        let RareRooms { calls: _, errands, keeping: _, reload: _, counters: _ } = self;
         size_of_val(self) + errands.delivery.memory_bytes()
     }
 }
@@ -324,7 +331,7 @@ impl RareRooms {
         out: &mut Outbox<'_>,
         act: impl FnOnce(&mut Calls, &mut Outbox<'_>, &mut News) -> T,
     ) -> T {
-        let RareRooms { calls, errands, reload: _, counters: _ } = self;
+        let RareRooms { calls, errands, keeping: _, reload: _, counters: _ } = self;
         let mut news = News::default();
         let result = act(calls, out, &mut news);
         while !news.is_empty() {

@@ -110,6 +110,9 @@ fn told_again(arguments: Vec<String>) -> Option<String> {
 
 /// Everything about a servent but how much it logs.
 fn told(options: &Options) -> String {
-    let Options { listen, data, neighbors, ttl, advertise, forward_once, tp3, tp3_answers, events, .. } = options;
-    format!("{listen} {data:?} {neighbors:?} {ttl} {advertise:?} {forward_once} {tp3} {tp3_answers:?} {events:?}")
+    let Options { listen, data, neighbors, ttl, advertise, forward_once, tp3, tp3_answers, members, events, .. } =
+        options;
+    format!(
+        "{listen} {data:?} {neighbors:?} {ttl} {advertise:?} {forward_once} {tp3} {tp3_answers:?} {members:?} {events:?}"
+    )
 }

@@ -409,6 +409,7 @@ impl Driver {
                 Some(JobDone::LookedUp { neighbor, addresses: Ok(addresses) })
             }
             Job::ReadData => Some(JobDone::DataRead(Ok(store(reader)))),
+            Job::KeepMembers(_) => Some(JobDone::MembersKept(Ok(()))),
             Job::Free(_) => None,
         };
         if let Some(done) = done {

@@ -13,6 +13,7 @@ mod embedded;
 mod events;
 mod lifecycle;
 mod log;
+mod members;
 mod names;
 mod network;
 mod pace;

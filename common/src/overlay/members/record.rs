@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::limits::{FAILED_KEPT, FLAPPING_CHANGES, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBER_KEPT};
+use crate::limits::{FAILED_KEPT, FLAPPING_CHANGES, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBER_KEPT, STAMP_STEP_MAX};
 use crate::member::Word;
+use crate::member_file::KnownMember;
 use crate::message::Identity;
 use crate::time::Time;
 
@@ -56,6 +57,25 @@ impl MemberRecord {
             teller: None,
             changes: Changes::default(),
         }
+    }
+
+    /// One that was known when the servent was there last. Nothing is known of it but where it was: until somebody says
+    /// otherwise it is taken for dead, and nobody is told.
+    pub(super) fn listed(known: &KnownMember) -> MemberRecord {
+        // A clock that no servent could have come to is not shown as if one had.
+        let clock = known.clock.min(STAMP_STEP_MAX);
+        let unknown = MemberRecord::new(known.address, Identity::UNKNOWN);
+        MemberRecord { clock, heard: 0, word: Word::Failed, is_guess: true, ..unknown }
+    }
+
+    /// Whether it is known from before only: whatever others say of it holds, and its place is for others.
+    pub(super) fn is_listed(&self) -> bool {
+        self.is_guess && self.id == Identity::UNKNOWN
+    }
+
+    /// What is written down of it.
+    pub(super) fn kept(&self) -> KnownMember {
+        KnownMember { address: self.address, is_online: self.word.is_online() && !self.is_guess, clock: self.clock }
     }
 
     /// Whether nobody has heard it for so long that it is no member any more.

@@ -13,6 +13,7 @@ use crate::dialect::Dialect;
 use crate::limits::{MEMBER_PLACES_MAX, NEWS_PAUSE, PAGES_AT_ONCE_MAX};
 use crate::link::LinkId;
 use crate::member::{Member, Seen, Word};
+use crate::member_file::{KNOWN_MEMBERS_MAX, KnownMember};
 use crate::message::Identity;
 use crate::rate::Rate;
 use crate::time::Time;
@@ -28,7 +29,11 @@ pub(super) struct Roster {
     /// The servents at the end of links, by their places, which are the numbers of tellers.
     pub(super) peers: Vec<Option<LinkedPeer>>,
     /// How many of the members only those told of who have gone.
-    pub(super) told_by_gone_count: usize,
+    told_by_gone_count: usize,
+    /// How many are known from before only.
+    listed_count: usize,
+    /// Whether what would be written down has changed since it last was.
+    has_changed: bool,
 }
 
 /// A servent at the other end of a link.
@@ -91,19 +96,62 @@ impl Pages {
 }
 
 impl Roster {
+    /// One with this servent itself and those it knew before.
+    pub(super) fn new(own: SocketAddr, id: Identity, known: &[KnownMember]) -> Roster {
+        let mut roster = Roster {
+            own,
+            id,
+            clock: 0,
+            table: MemberTable::default(),
+            peers: Vec::new(),
+            told_by_gone_count: 0,
+            listed_count: 0,
+            has_changed: false,
+        };
+        roster.put(&MemberRecord { heard: 0, ..MemberRecord::new(own, id) });
+        for known in known.iter().filter(|known| known.address != own).take(KNOWN_MEMBERS_MAX) {
+            roster.put(&MemberRecord::listed(known));
+        }
+        roster.has_changed = false;
+        roster
+    }
+
     /// Puts one in its place, and counts who told of it.
     pub(super) fn put(&mut self, known: &MemberRecord) {
-        let before = self.table.get(known.address).and_then(|before| before.teller);
-        if before != known.teller {
-            self.count_told(before, -1);
+        let before = self.table.get(known.address);
+        let teller = before.and_then(|before| before.teller);
+        if teller != known.teller {
+            self.count_told(teller, -1);
             self.count_told(known.teller, 1);
         }
+        self.count_listed(before.as_ref(), Some(known));
         self.table.put(known);
     }
 
     pub(super) fn remove(&mut self, known: &MemberRecord) {
         self.count_told(known.teller, -1);
+        self.count_listed(Some(known), None);
         self.table.remove(known.address);
+    }
+
+    fn count_listed(&mut self, before: Option<&MemberRecord>, after: Option<&MemberRecord>) {
+        let is_listed = |known: Option<&MemberRecord>| usize::from(known.is_some_and(MemberRecord::is_listed));
+        self.listed_count = (self.listed_count + is_listed(after)).saturating_sub(is_listed(before));
+        let kept =
+            |known: Option<&MemberRecord>| known.filter(|known| known.address != self.own).map(MemberRecord::kept);
+        self.has_changed |= kept(before) != kept(after);
+    }
+
+    /// What is to be written down, where it has changed since that was asked for last.
+    pub(super) fn take_changed(&mut self) -> Option<Vec<KnownMember>> {
+        let is_other = |known: &MemberRecord| known.address != self.own && names_one_end(known.address);
+        let members = self.table.each().filter(is_other).map(|known| known.kept());
+        self.has_changed.then(|| members.collect()).inspect(|_| self.has_changed = false)
+    }
+
+    /// It could not be written down.
+    pub(super) fn note_unkept(&mut self) {
+        self.has_changed = true;
     }
 
     fn count_told(&mut self, teller: Option<Teller>, more: isize) {
@@ -122,12 +170,29 @@ impl Roster {
     fn has_room(&self, teller: Teller) -> bool {
         let peer = self.peers.get(usize::from(teller.0)).and_then(Option::as_ref);
         let told_count = if teller == GONE { self.told_by_gone_count } else { peer.map_or(0, |peer| peer.told_count) };
-        told_count < MEMBER_PLACES_MAX - self.table.len().min(MEMBER_PLACES_MAX)
+        told_count < MEMBER_PLACES_MAX - self.taken_count().min(MEMBER_PLACES_MAX)
     }
 
     /// Whether there is a place for one more that somebody tells of, or that this servent has met itself.
     pub(super) fn has_room_for(&self, teller: Option<Teller>) -> bool {
-        teller.map_or(self.table.len() < MEMBER_PLACES_MAX, |teller| self.has_room(teller))
+        teller.map_or(self.taken_count() < MEMBER_PLACES_MAX, |teller| self.has_room(teller))
+    }
+
+    /// Places of members that somebody has said something of: those known from before are in nobody's way.
+    fn taken_count(&self) -> usize {
+        self.table.len() - self.listed_count.min(self.table.len())
+    }
+
+    /// Whether each place has a member, be it one that is known from before only.
+    pub(super) fn is_full(&self) -> bool {
+        self.table.len() >= MEMBER_PLACES_MAX
+    }
+
+    /// Gives one up that is known from before only: it was told to nobody.
+    pub(super) fn give_listed_up(&mut self, random: u64) {
+        if let Some(listed) = pick(self.table.each().filter(MemberRecord::is_listed), random) {
+            self.remove(&listed);
+        }
     }
 
     /// Gives one up for another, and says which.

@@ -1,6 +1,7 @@
 //! What a servent knows of others at its doors: what it says of them, to whom and when, and what it believes of what is told.
 
 mod greeting;
+mod keeping;
 mod links;
 mod telling;
 mod told;
