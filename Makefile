@@ -41,7 +41,11 @@ TIMEOUT ?= timeout
 comma := ,
 not_run = echo "not run: $(1); to have it: $(2)"
 
-.PHONY: help run test hosts test-long fuzz fuzz-long bench bench-peers scale mutants check deny promised typos diamond chain \
+# Where `make members` has its servents, and what they write down.
+MEMBERS_IP ?= 127.0.0.1
+MEMBERS_DIR ?= target/members
+
+.PHONY: help run members test hosts test-long fuzz fuzz-long bench bench-peers scale mutants check deny promised typos diamond chain \
 	topologies data clean
 
 help: ## Show what can be made
@@ -50,6 +54,22 @@ help: ## Show what can be made
 run: ## Bring up a diamond of four servents and open the client on it
 	$(BUILD)
 	$(TOPOLOGY) run diamond
+
+members: ## Bring up three servents and tell what happens to them, in one order and as it happens, until Ctrl-C
+	$(BUILD)
+	@mkdir -p $(MEMBERS_DIR) && cd $(MEMBERS_DIR) && programs=$(CURDIR)/target/debug && rm -f *.says *.jsonl* && \
+	mkfifo follow.says north.says west.says east.says && touch north.jsonl west.jsonl east.jsonl || exit 1; \
+	trap 'trap "" INT TERM HUP; kill $$pids 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
+	$$programs/topology events --follow north.jsonl west.jsonl east.jsonl 2>follow.says & follow=$$!; pids=$$follow; \
+	exec 3<follow.says; read following <&3 || exit 1; cat <&3 >&2 & exec 3<&-; \
+	serve() { \
+		name=$$1 address=$(MEMBERS_IP):$$2; shift 2; \
+		$$programs/servent -q $$address - $$@ --events $$name.jsonl --with-parent $$$$ >$$name.says & \
+		pids="$$pids $$!"; read listening <$$name.says || exit 1; echo "$$name is $$address, process $$!" >&2; \
+	}; \
+	serve north 9001; serve west 9002 $(MEMBERS_IP):9001; serve east 9003 $(MEMBERS_IP):9001 $(MEMBERS_IP):9002; \
+	echo "in another terminal: target/debug/client $(MEMBERS_IP):9001 -c M; kill -9 one of these processes" >&2; \
+	wait $$follow
 
 diamond: ## Bring up the diamond, ask it, and compare with what it must say
 	$(BUILD)

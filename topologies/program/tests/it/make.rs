@@ -1,13 +1,19 @@
 //! What `make check` says and does where a program it can use is not installed, and where one has found something.
 //!
-//! The programs themselves are not needed here: each is played by a script, since what is looked at is the Makefile.
+//! The programs themselves are not needed here: each is played by a script, since what is looked at is the Makefile. The
+//! servents of `make members` are real ones.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-use crate::support::stdout;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use topologies::fleet::some_loopback_address;
+
+use crate::support::{Mark, stdout};
 
 /// The targets of what may not be installed, each with the variable that says what its program is called.
 const PROGRAMS: [(&str, &str); 3] = [("deny", "CARGO"), ("promised", "RUSTUP"), ("typos", "TYPOS")];
@@ -135,4 +141,27 @@ fn check_looks_at_each_of_them() {
     {
         assert!(said.contains(words), "check leaves out {target}: {said}");
     }
+}
+
+#[test]
+fn members_are_told_of_as_they_come_and_go_and_all_of_it_ends_together() {
+    let (directory, ip) = (tempfile::tempdir().unwrap(), some_loopback_address());
+    let mut make = Command::new("make");
+    make.args(["--silent", "members", "CARGO=true"]).current_dir(home());
+    make.args([format!("MEMBERS_IP={ip}"), format!("MEMBERS_DIR={}", directory.path().display())]);
+    make.env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL").process_group(0);
+    let mark = Mark::put_on(&mut make);
+    let mut make = make.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(make.stdout.take().unwrap()).lines();
+    let mut said = BufReader::new(make.stderr.take().unwrap()).lines();
+    let mut expect = |words: &str| lines.any(|line| line.unwrap().contains(words));
+    assert!(expect(&format!("{ip}:9001 noted that {ip}:9003 is online: ")));
+    let east = said.find_map(|line| line.unwrap().strip_prefix(&format!("east is {ip}:9003, process "))?.parse().ok());
+    kill_process(Pid::from_raw(east.unwrap()).unwrap(), Signal::KILL).unwrap();
+    assert!(expect(&format!(" noted that {ip}:9003 is failed, was ")));
+    kill_process_group(Pid::from_child(&make), Signal::TERM).unwrap();
+    // To the end of what it says: whoever is left would hold its pipe.
+    lines.for_each(drop);
+    assert!(!make.wait().unwrap().success());
+    assert!(mark.processes().is_empty(), "{:?}", mark.processes());
 }
