@@ -1,5 +1,5 @@
 //! The client's mind: any number of queries, the answers to each, and the wait of its own that ends each; and the members
-//! its contact knows, if they are asked for.
+//! its contact knows, and whom that is to greet, if it is asked for.
 //!
 //! It holds the resettable deadlines and the rules that cut them short, and asks for values that are too long to be brought
 //! where they are. It does not know a terminal, a socket or how a report is shown; a client of any shape performs its
@@ -10,21 +10,21 @@ mod doors;
 mod ended;
 mod ending;
 mod fetches;
+mod greetings;
 mod listing;
+mod membership;
 mod pending;
 mod sequences;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::address::{canonical, names_one_end};
 use crate::dialect::{Bringing, Dialect, Manners};
 use crate::features::Features;
 use crate::limits::{CLIENT_PENDING_MAX, FETCH_WAIT_MAX, HELLO_WAIT_MAX};
 use crate::link::LinkId;
-use crate::member::{Peers, PeersWanted};
 use crate::message::{Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
 use crate::newcomers::Newcomers;
 use crate::query::{Answer, AnswerBody, AskHash, BroughtAnswer, BroughtBody, Path, Tally, Via};
@@ -34,7 +34,8 @@ use crate::time::Time;
 use answerers::Answerers;
 use ended::{Ended, HandedLate, LateQuery, MayCome};
 use fetches::{Fetch, FetchStage, Fetches};
-use listing::{GoesOn, Listings, Page};
+use greetings::AskedGreetings;
+use listing::Listings;
 use pending::{Pending, PendingQueries};
 use sequences::Sequences;
 
@@ -42,12 +43,13 @@ pub use doors::{Input, Output, Question, Report, TooManyPending};
 pub use ended::{ENDED_KEPT_MAX, LATE_ANSWERERS_MAX};
 pub use ending::{EndReason, Ending};
 pub use fetches::FetchId;
+pub use greetings::{GreetEnd, GreetingEnded, GreetingPending};
 pub use listing::{LISTING_PAGES_MAX, ListingEnd, ListingPending, MembersListed};
 
 /// Messages that belong to no query and are told one by one, from the end of one query to the first end of one that was
 /// asked after it, or that leaves none pending. With one query at a time that is from the end of each to the end of the
-/// next; with many it is about as long as a query is pending, however many end in that time. A listing of members that
-/// ends while none is pending is such an end too. Whoever sends more is counted.
+/// next; with many it is about as long as a query is pending, however many end in that time. A listing of members, or
+/// a greeting, that ends while none is pending is such an end too. Whoever sends more is counted.
 pub const UNEXPECTED_TOLD_MAX: u64 = 20;
 
 /// Why a value is not fetched from where it is said to be.
@@ -69,8 +71,9 @@ pub struct Session {
     ended: Ended,
     fetches: Fetches,
     listings: Listings,
-    /// Whether the contact is on this host: only then may others be there too.
-    is_contact_here: bool,
+    greetings: AskedGreetings,
+    /// Where the contact was dialled. Only where that is this host may others be there too.
+    contact_at: Option<SocketAddr>,
     /// Since they were last counted anew.
     unexpected_count: u64,
     /// The number of the first query asked after that.
@@ -129,7 +132,8 @@ impl Session {
             ended: Ended::default(),
             fetches: Fetches::default(),
             listings: Listings::default(),
-            is_contact_here: false,
+            greetings: AskedGreetings::default(),
+            contact_at: None,
             unexpected_count: 0,
             unexpected_since: 0,
         }
@@ -140,7 +144,7 @@ impl Session {
         match input {
             Input::Attached { link, contact } => {
                 self.contact = Contact::Silent(link);
-                self.is_contact_here = contact.ip().to_canonical().is_loopback();
+                self.contact_at = Some(contact);
                 self.greet(now, link, contact, None, out);
             }
             Input::Accepted { link, from } => self.greet(now, link, from, None, out),
@@ -168,6 +172,9 @@ impl Session {
             Input::Cancel { sequence } if self.listings.use_sequence(sequence) => {
                 self.end_listing(now, ListingEnd::Cancelled, out);
             }
+            Input::Cancel { sequence } if self.greetings.use_sequence(sequence) => {
+                self.end_greeting(now, GreetEnd::Cancelled, out);
+            }
             Input::Cancel { sequence } => self.end(now, sequence, EndReason::Cancelled, out),
             Input::Deadline => self.on_deadline(now, out),
         }
@@ -186,43 +193,12 @@ impl Session {
         self.ask_who_understands(now, question, needs, out)
     }
 
-    /// Asks the contact for all the members it knows, page by page, and gives the number by which whatever is told of
-    /// this listing names it. After each page it waits so long for the next. It may be over at once, where there is no
-    /// contact, or where that does not tell of members.
-    ///
-    /// # Errors
-    ///
-    /// Where there is one under way.
-    pub fn ask_members(
-        &mut self,
-        now: Time,
-        silence_max: Duration,
-        out: &mut Vec<Output>,
-    ) -> Result<u64, ListingPending> {
-        if self.is_listing() {
-            return Err(ListingPending);
-        }
-        let sequence = self.draw_sequence();
-        self.listings.begin(now, sequence, silence_max);
-        let needs = Message::PeersWanted(PeersWanted { after: None }).needs();
-        match self.contact {
-            Contact::Ready(link) if self.peers.get(&link).is_some_and(|peer| peer.features.include(needs)) => {
-                let said = self.listings.ask(link);
-                out.extend(said.map(|message| Output::Send { link, message }));
-            }
-            Contact::Ready(_) => self.end_listing(now, ListingEnd::NotUnderstood, out),
-            Contact::None | Contact::Silent(_) | Contact::Lost => {
-                self.end_listing(now, ListingEnd::ContactLost, out);
-            }
-        }
-        Ok(sequence)
-    }
-
     /// When the mind next wants to hear [`Input::Deadline`].
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         let links = self.newcomers.deadline().min(self.fetches.deadline());
-        let deadline = self.pending.deadline().min(self.listings.deadline()).min(links);
+        let of_contact = self.listings.deadline().min(self.greetings.deadline());
+        let deadline = self.pending.deadline().min(of_contact).min(links);
         Some(deadline).filter(|deadline| *deadline != Time::NEVER)
     }
 
@@ -230,12 +206,6 @@ impl Session {
     #[must_use]
     pub fn pending_count(&self) -> usize {
         self.pending.len()
-    }
-
-    /// Whether members are being listed.
-    #[must_use]
-    pub fn is_listing(&self) -> bool {
-        self.listings.is_open()
     }
 
     fn greet(&mut self, now: Time, link: LinkId, address: SocketAddr, fetch: Option<FetchId>, out: &mut Vec<Output>) {
@@ -320,6 +290,7 @@ impl Session {
             Message::Finished(finished) => self.on_finished(now, link, finished, out),
             Message::Peers(peers) => self.on_peers(now, link, peers, out),
             Message::Pong => self.listings.on_pong(link),
+            Message::Greeted(greeted) => self.on_greeting_told(now, link, greeted, out),
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
@@ -328,8 +299,7 @@ impl Session {
             | Message::Echo(_)
             | Message::Brought(_)
             | Message::PeersWanted(_)
-            | Message::Greet(_)
-            | Message::Greeted(_) => false,
+            | Message::Greet(_) => false,
         }
     }
 
@@ -410,9 +380,9 @@ impl Session {
     fn on_announced(&mut self, now: Time, fetch: Fetch, out: &mut Vec<Output>) {
         let Fetch { query: sequence, id, from, bytes_count, .. } = fetch;
         let Some(fetching) = self.pending.on_announced(now, sequence, id, from) else { return };
-        let is_here = from.ip().to_canonical().is_loopback();
+        let is_here = |address: SocketAddr| address.ip().to_canonical().is_loopback();
         // Whoever announces a value names the address: nobody else is to have this client dial itself, or a crowd.
-        let refused = if !names_one_end(canonical(from)) || (is_here && !self.is_contact_here) {
+        let refused = if !names_one_end(canonical(from)) || (is_here(from) && !self.contact_at.is_some_and(is_here)) {
             "it is at an address that means nobody from here"
         } else if fetching.failed_at.contains(&from) {
             FAILED_BEFORE
@@ -542,38 +512,6 @@ impl Session {
         true
     }
 
-    /// Whether members may be told of over this link.
-    fn on_peers(&mut self, now: Time, link: LinkId, peers: Peers, out: &mut Vec<Output>) -> bool {
-        let (sequence, members, goes_on) = match self.listings.on_peers(now, link, peers) {
-            None => return false,
-            Some(Page::Old) => return true,
-            Some(Page::Backward) => {
-                self.end_listing(now, ListingEnd::Disordered, out);
-                return true;
-            }
-            Some(Page::Next { sequence, members, goes_on }) => (sequence, members, goes_on),
-        };
-        if !members.is_empty() {
-            out.push(Output::Tell(Report::Members { sequence, members }));
-        }
-        match goes_on {
-            GoesOn::Asked(message) => out.push(Output::Send { link, message }),
-            GoesOn::AtItsEnd => self.end_listing(now, ListingEnd::Complete, out),
-            GoesOn::Endless => self.end_listing(now, ListingEnd::Disordered, out),
-        }
-        true
-    }
-
-    /// Ends the listing under way, if there is one.
-    fn end_listing(&mut self, now: Time, reason: ListingEnd, out: &mut Vec<Output>) {
-        let Some((sequence, listed)) = self.listings.end(now, reason) else { return };
-        self.sequences.retire(sequence);
-        if self.pending.is_empty() {
-            self.tell_more_unexpected(self.unexpected_since, out);
-        }
-        out.push(Output::Tell(Report::Listed { sequence, listed }));
-    }
-
     fn on_unexpected(&mut self, from: SocketAddr, message: &'static str, out: &mut Vec<Output>) {
         self.unexpected_count = self.unexpected_count.saturating_add(1);
         if self.unexpected_count <= UNEXPECTED_TOLD_MAX {
@@ -601,6 +539,8 @@ impl Session {
                 if self.listings.on_closed(link) {
                     self.end_listing(now, ListingEnd::ContactLost, out);
                 }
+                self.greetings.on_contact_lost();
+                self.end_greeting(now, GreetEnd::ContactLost, out);
             }
             _ => log::debug!("{link} closed: {reason}"),
         }
@@ -648,12 +588,13 @@ impl Session {
 
     /// One that nothing is known by which is under way or may still come.
     fn draw_sequence(&mut self) -> u64 {
-        let Session { sequences, pending, ended, fetches, listings, .. } = self;
+        let Session { sequences, pending, ended, fetches, listings, greetings, .. } = self;
         sequences.draw(|sequence| {
             pending.include(sequence)
                 || ended.include(sequence)
                 || fetches.use_sequence(sequence)
                 || listings.use_sequence(sequence)
+                || greetings.use_sequence(sequence)
         })
     }
 
@@ -667,6 +608,9 @@ impl Session {
         }
         if self.listings.deadline() <= now {
             self.end_listing(now, ListingEnd::Silence, out);
+        }
+        if self.greetings.deadline() <= now {
+            self.end_greeting(now, GreetEnd::Silence, out);
         }
     }
 
@@ -774,6 +718,8 @@ fn place_from_text(text: Vec<u8>) -> (Option<u8>, AnswerBody) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::features::MADE_UP;
     use crate::limits::SILENCE_DEFAULT;

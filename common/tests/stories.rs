@@ -22,7 +22,7 @@ use common::key::Key;
 use common::member::{Greet, Greeted, Peers, PeersKind, PeersWanted};
 use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
-use common::session::{EndReason, Ending, MembersListed, Report};
+use common::session::{EndReason, Ending, GreetingEnded, MembersListed, Report};
 use common::text::Escaped;
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
 
@@ -517,6 +517,9 @@ impl Story {
             }
             Report::Listed { listed: MembersListed { reason, members, .. }, .. } => {
                 format!("has heard of {}: {}", counted(*members, "member"), reason.word())
+            }
+            Report::Greeted { greeting: GreetingEnded { address, end, .. }, .. } => {
+                format!("has had {} greeted: {}", self.name_at(*address), end.word())
             }
         }
     }

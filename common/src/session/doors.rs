@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::ending::Ending;
 use super::fetches::FetchId;
+use super::greetings::GreetingEnded;
 use super::listing::MembersListed;
 use crate::key::{Key, KeyError};
 use crate::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
@@ -102,8 +103,8 @@ pub enum Input {
         /// Why, for the person.
         reason: String,
     },
-    /// Nobody wants a query, or a listing of members, any more: if it is pending it ends, and what still comes for it is no
-    /// surprise.
+    /// Nobody wants a query, a listing of members or a greeting any more: if it is pending it ends, and what still comes for
+    /// it is no surprise.
     Cancel {
         /// Which.
         sequence: u64,
@@ -204,7 +205,7 @@ pub enum Report {
         message: &'static str,
     },
     /// More of that kind than are told one by one ([`UNEXPECTED_TOLD_MAX`](super::UNEXPECTED_TOLD_MAX)). Told just before the end of a query: one that
-    /// was asked since such an end, or that leaves none pending; or of a listing while none is.
+    /// was asked since such an end, or that leaves none pending; or of a listing or a greeting while none is.
     MoreUnexpected {
         /// How many more.
         count: u64,
@@ -229,5 +230,12 @@ pub enum Report {
         sequence: u64,
         /// How it ended.
         listed: MembersListed,
+    },
+    /// It is over that a servent was to be greeted; nothing more is told of it.
+    Greeted {
+        /// Which.
+        sequence: u64,
+        /// What came of it.
+        greeting: GreetingEnded,
     },
 }

@@ -1,6 +1,7 @@
 //! A mind whose deadlines are never late, whatever happened to it.
 
 use super::*;
+use crate::session::greetings::greeted;
 use crate::session::listing::{page, telling};
 use common::member::PeersKind;
 use common::session::FetchId;
@@ -11,12 +12,12 @@ fn a_deadline_is_never_late_and_never_in_vain() {
         let mut random = Random::new(seed);
         let mut mind = Mind::new(None);
         let mut may_ask = false;
-        let (mut asked, mut listings) = (0, 0);
+        let (mut asked, mut others) = (0, 0);
         let mut ended = BTreeSet::new();
         for _ in 0..100 {
             let link = LinkId(1 + random.below(3));
             let sequence = nth(random.below(12));
-            let out = match random.below(19) {
+            let out = match random.below(21) {
                 0 => mind.attach(),
                 1 => mind.tell(Input::Accepted { link: LinkId(2 + random.below(2)), from: address(9) }),
                 2 => mind.hear(link, if random.chance(80) { telling() } else { servent_hello(1) }),
@@ -42,9 +43,14 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                     mind.tell(Input::DialFailed { fetch: FetchId(random.below(4)), reason })
                 }
                 16 if !mind.session.is_listing() => {
-                    listings += 1;
+                    others += 1;
                     mind.ask_members()
                 }
+                19 if !mind.session.is_greeting() => {
+                    others += 1;
+                    mind.ask_greeting(10 + u8::try_from(random.below(2)).unwrap())
+                }
+                20 => mind.hear(link, greeted(10 + u8::try_from(random.below(2)).unwrap())),
                 17 => {
                     let kind = if random.chance(50) { PeersKind::Page } else { PeersKind::LastPage };
                     mind.hear(link, page(kind, [usize::try_from(random.below(100)).unwrap()]))
@@ -73,7 +79,7 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                 _ => None,
             });
             for sequence in ends {
-                assert!((0..asked + listings).map(nth).any(|own| own == sequence), "seed {seed}");
+                assert!((0..asked + others).map(nth).any(|own| own == sequence), "seed {seed}");
                 assert!(ended.insert(sequence), "seed {seed}: {sequence} ended twice");
             }
             assert_eq!(mind.session.pending_count() + ended.len(), usize::try_from(asked).unwrap(), "seed {seed}");
@@ -81,5 +87,6 @@ fn a_deadline_is_never_late_and_never_in_vain() {
         mind.pass(Duration::from_secs(10));
         assert_eq!(mind.session.deadline(), None, "seed {seed}");
         assert_eq!((mind.session.pending_count(), mind.session.is_listing()), (0, false), "seed {seed}");
+        assert!(!mind.session.is_greeting(), "seed {seed}");
     }
 }

@@ -49,7 +49,7 @@ fn listed(reason: ListingEnd, members: u64) -> Output {
 }
 
 /// The contact's hello, where it can do no more than this.
-fn contact_hello(features: Features) -> Message {
+pub(super) fn contact_hello(features: Features) -> Message {
     let Message::Hello(hello) = servent_hello(1) else { panic!("no hello") };
     Message::Hello(Hello { features, ..hello })
 }

@@ -148,7 +148,7 @@ impl Face for SceneFace<'_> {
                 self.witness.on_told_of(now, query, sequence);
                 self.witness.on_announced_value(now, query);
             }
-            Report::Members { .. } | Report::Listed { .. } => {
+            Report::Members { .. } | Report::Listed { .. } | Report::Greeted { .. } => {
                 self.witness.broke(now, "a client was told of members it did not ask for");
             }
             Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
