@@ -205,6 +205,46 @@ impl Client {
         self.network.begin_members(silence_max)
     }
 
+    /// Has the contact greet whoever is at an address, once: it looks who is there, trades what both have heard of members,
+    /// leaves, and says what that changed. It does so only for clients of its own host, which reach it by a loopback address;
+    /// an address of loopback is one of that host too.
+    ///
+    /// ```no_run
+    /// use client::{Client, Event, GreetEnd};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Client::connect("127.0.0.1:9000")?;
+    /// for event in client.greet(([127, 0, 0, 1], 9003).into())? {
+    ///     let Event::Greeted(greeting) = event? else { continue };
+    ///     match greeting.end {
+    ///         GreetEnd::Told(greeted) => println!("{:?}: {} members are new", greeted.outcome, greeted.new_count),
+    ///         other => println!("nobody was greeted: {}", other.word()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`begin_greeting`](Client::begin_greeting).
+    pub fn greet(&mut self, address: SocketAddr) -> Result<Events<'_>, AskError> {
+        let greeting = self.begin_greeting(address, SILENCE_DEFAULT)?;
+        Ok(Events::new(self, greeting))
+    }
+
+    /// The same, waiting so long for what comes of it, and gives the number by which that is told ([`Event::Greeted`]). A
+    /// contact gives up after 3 s where nobody is reached. One that does not tell of members is not asked, nor is one to greet itself, and that is the end of it
+    /// ([`GreetEnd::NotUnderstood`](crate::GreetEnd::NotUnderstood), [`GreetEnd::Itself`](crate::GreetEnd::Itself)). Queries, and a
+    /// listing of members, go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where the contact is lost, or somebody is being greeted: one at a time is the most.
+    pub fn begin_greeting(&mut self, address: SocketAddr, silence_max: Duration) -> Result<QueryNumber, AskError> {
+        self.network.begin_greeting(address, silence_max)
+    }
+
     /// Asks, and gives what comes of it one by one.
     ///
     /// # Errors
@@ -320,14 +360,15 @@ impl Client {
         self.network.deadline()
     }
 
-    /// Nobody wants this query, or this listing of members, any more. If it is pending it ends at once ([`Event::Finished`] is
-    /// told, with [`EndReason::Cancelled`](crate::EndReason::Cancelled), or [`Event::Listed`] with
-    /// [`ListingEnd::Cancelled`](crate::ListingEnd::Cancelled)), and what still comes for it is not told.
+    /// Nobody wants this query, this listing of members or this greeting any more. If it is pending it ends at once
+    /// ([`Event::Finished`] is told, with [`EndReason::Cancelled`](crate::EndReason::Cancelled), or [`Event::Listed`] with
+    /// [`ListingEnd::Cancelled`](crate::ListingEnd::Cancelled), or [`Event::Greeted`] with
+    /// [`GreetEnd::Cancelled`](crate::GreetEnd::Cancelled)), and what still comes for it is not told.
     pub fn cancel(&mut self, query: QueryNumber) {
         self.network.cancel(query);
     }
 
-    /// How many queries are pending, with the listing of members that may be.
+    /// How many queries are pending, with the listing of members and the greeting that may be.
     #[must_use]
     pub fn pending_count(&self) -> usize {
         self.network.pending_count()
@@ -410,11 +451,14 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX, COPY_YOUNG_MAX, FETCHES_MAX};
+    use common::limits::{
+        CLIENT_CONNECTIONS_MAX, CLIENT_PENDING_MAX, COPIES_OPEN_MAX, COPY_YOUNG_MAX, FETCHES_MAX, GREETING_WAIT_MAX,
+    };
 
     #[test]
     fn the_numbers_in_what_is_said_of_it_are_those_of_the_limits() {
         assert_eq!((COPIES_OPEN_MAX, COPY_YOUNG_MAX.as_millis()), (256, 100));
+        assert_eq!(GREETING_WAIT_MAX.as_secs(), 3);
         assert_eq!((CLIENT_PENDING_MAX, CLIENT_CONNECTIONS_MAX, FETCHES_MAX), (16_384, 4_096, 16));
     }
 }

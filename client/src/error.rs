@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use common::key::KeyError;
-use common::session::{ListingPending, TooManyPending};
+use common::session::{GreetingPending, ListingPending, TooManyPending};
 use common::wire::EncodeError;
 use rustix::io::Errno;
 use servent::sockets::ResolveError;
@@ -100,6 +100,9 @@ pub enum AskError {
     /// Members are being listed: that has to be over first.
     #[error(transparent)]
     ListingPending(#[from] ListingPending),
+    /// A servent is being greeted: that has to be over first.
+    #[error(transparent)]
+    GreetingPending(#[from] GreetingPending),
     /// The contact leaves unread what was asked before, and there is no room for more until it reads.
     #[error("the contact leaves unread what was asked before; ask again later")]
     Busy,

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use common::member::Member;
 use common::query::{AnswerBody, Via};
-use common::session::{Ending, MembersListed, Report};
+use common::session::{Ending, GreetingEnded, MembersListed, Report};
 
 use crate::untold::Told;
 
-/// The number of a query, or of a listing of members. No other of the same [`Client`](crate::Client) has it that is
+/// The number of a query, of a listing of members, or of a greeting. No other of the same [`Client`](crate::Client) has it that is
 /// pending or was over lately, and it tells nothing of the order in which they were begun.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryNumber(pub(crate) u64);
@@ -78,6 +78,8 @@ pub enum Event {
     Members(Vec<Member>),
     /// A listing of members is over: nothing more is told of it.
     Listed(MembersListed),
+    /// It is over that a servent was to be greeted: nothing more is told of it.
+    Greeted(GreetingEnded),
     /// Somebody sent what belongs to no pending query. A few of them are told one by one, the others are counted.
     Unexpected {
         /// Who sent it.
@@ -129,6 +131,7 @@ impl From<Report> for Spoken {
             Report::Ended { sequence, ending } => (Some(QueryNumber(sequence)), Event::Finished(ending)),
             Report::Members { sequence, members } => (Some(QueryNumber(sequence)), Event::Members(members)),
             Report::Listed { sequence, listed } => (Some(QueryNumber(sequence)), Event::Listed(listed)),
+            Report::Greeted { sequence, greeting } => (Some(QueryNumber(sequence)), Event::Greeted(greeting)),
             Report::Unexpected { from, message } => (None, Event::Unexpected { from, message }),
             Report::MoreUnexpected { count } => (None, Event::MoreUnexpected { count }),
             Report::ContactLost { reason } => (None, Event::ContactLost { reason }),

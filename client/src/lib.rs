@@ -20,7 +20,7 @@
 //! Answers come straight from each servent where it can connect to this machine, and back by way of the contact where it
 //! cannot; [`Client::connect_without_port`] opens no port for the first, and has them all come back.
 //!
-//! [`Client::members`] asks the contact alone which servents it has heard of. [`Client::topology`] asks every servent for its
+//! [`Client::members`] asks the contact alone which servents it has heard of, and [`Client::greet`] has it look for one more. [`Client::topology`] asks every servent for its
 //! place instead of a value, and [`Client::events`] takes a [`Question`] with a wait
 //! of its own. Who wants many queries pending at once begins them ([`Client::begin`], [`Client::begin_each`]) and takes
 //! what comes of all of them ([`Client::next_event`]). A contact has some 256 of all its clients under way at once: who
@@ -72,9 +72,9 @@ mod untold;
 
 pub use client::Client;
 pub use common::key::Key;
-pub use common::member::{How, Linkage, Member, Seen, Word};
+pub use common::member::{GreetOutcome, Greeted, How, Linkage, Member, Seen, Word, WordAt};
 pub use common::query::{AnswerBody, Ask, Path, Tally, Via};
-pub use common::session::{EndReason, Ending, ListingEnd, MembersListed, Question};
+pub use common::session::{EndReason, Ending, GreetEnd, GreetingEnded, ListingEnd, MembersListed, Question};
 pub use error::{AskError, ClientError, ConnectError};
 pub use event::{Event, QueryNumber};
 pub use events::Events;

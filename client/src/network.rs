@@ -51,8 +51,8 @@ const ANSWER_PORTS: RangeInclusive<u16> = 10_000..=32_767;
 /// How many of them are tried before the system is asked for any.
 const ANSWER_PORT_TRIES: usize = 16;
 
-/// More bytes than it takes to ask for members: a ping, and the longest address to go on behind.
-const PEERS_WANTED_BYTES_MAX: usize = 64;
+/// More bytes than it takes to ask for members, or to have somebody greeted: a ping, and the longest address.
+const MEMBERS_ASKED_BYTES_MAX: usize = 64;
 
 /// How long it may take in all to find a servent at one of a contact's addresses.
 const ATTACH_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -233,7 +233,7 @@ impl Sockets {
     }
 
     pub(crate) fn pending_count(&self) -> usize {
-        self.session.pending_count() + usize::from(self.session.is_listing())
+        self.session.pending_count() + usize::from(self.session.is_listing()) + usize::from(self.session.is_greeting())
     }
 
     /// Asks, if that costs nobody the contact. What comes of it is told by this number, up to and including
@@ -261,10 +261,27 @@ impl Sockets {
     /// Asks the contact for the members it knows. What comes of it is told by this number, up to and including
     /// [`Event::Listed`].
     pub(crate) fn begin_members(&mut self, silence_max: Duration) -> Result<QueryNumber, AskError> {
-        self.prepare_to_say(PEERS_WANTED_BYTES_MAX)?;
+        self.begin_of_contact(|session, now, out| Ok(session.ask_members(now, silence_max, out)?))
+    }
+
+    /// Has the contact greet whoever is at an address. What comes of it is told by this number, in [`Event::Greeted`].
+    pub(crate) fn begin_greeting(
+        &mut self,
+        address: SocketAddr,
+        silence_max: Duration,
+    ) -> Result<QueryNumber, AskError> {
+        self.begin_of_contact(|session, now, out| Ok(session.ask_greeting(now, address, silence_max, out)?))
+    }
+
+    /// Asks the contact alone for something that is no query, in few words.
+    fn begin_of_contact(
+        &mut self,
+        ask: impl FnOnce(&mut Session, Time, &mut Vec<Output>) -> Result<u64, AskError>,
+    ) -> Result<QueryNumber, AskError> {
+        self.prepare_to_say(MEMBERS_ASKED_BYTES_MAX)?;
         let now = self.now();
         let mut outputs = Vec::new();
-        let sequence = self.session.ask_members(now, silence_max, &mut outputs)?;
+        let sequence = ask(&mut self.session, now, &mut outputs)?;
         self.perform(now, outputs);
         self.hear();
         Ok(QueryNumber(sequence))

@@ -1,10 +1,11 @@
 //! The client program: reads commands, has them asked, prints what comes.
 //!
 //! Here are a command line (`options`), the sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`,
-//! `history`), what a command means (`command`), the form in which reports are shown (`render`, and `members` of members), what a run came to
+//! `history`), what a command means (`command`), the form in which reports are shown (`render`, `members` of members, and `hello` of greetings), what a run came to
 //! (`outcome`), and what is said of answers that did not arrive (`hint`).
 
 pub mod command;
+mod hello;
 mod hint;
 mod history;
 mod members;

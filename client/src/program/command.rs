@@ -3,6 +3,7 @@
 //! Lines are bytes: a script may hold keys that are not UTF-8.
 
 use common::address::parse_servent;
+use common::dialect::Dialect;
 use common::key::{Key, KeyError};
 use common::query::Ask;
 use common::text::Escaped;
@@ -16,6 +17,8 @@ pub enum Command {
     Ask(Ask),
     /// The members that the contact knows, or the servent that is named.
     Members(Option<String>),
+    /// To have the contact greet the servent that is named.
+    Greet(String),
     /// To be told what there is to ask for.
     Help,
     /// To leave.
@@ -37,6 +40,7 @@ pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as: ? coffee
 T      shows the topology: the way to every servent within reach
 M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
+hello  has the contact greet a servent, and shows what that changed, such as: hello 127.0.0.1:9003
 help   shows this; a lone ? does too
 Q      leaves; q, quit, exit and Ctrl-D do too
 ";
@@ -60,8 +64,22 @@ impl Command {
             },
             b"M" => match (words.next(), words.next()) {
                 (None, _) => Command::Members(None),
-                (Some(word), None) => read_servent(word),
+                (Some(word), None) => match read_servent(word) {
+                    Ok((_, named)) => Command::Members(Some(named)),
+                    Err(fault) => Command::BadAddress(fault),
+                },
                 (Some(_), Some(_)) => Command::BadAddress("M takes one address, or none".to_owned()),
+            },
+            b"hello" => match (words.next(), words.next()) {
+                (Some(word), None) => match read_servent(word) {
+                    Ok((Dialect::OWN, named)) => Command::Greet(named),
+                    Ok((dialect, named)) => {
+                        let name = dialect.manners().name;
+                        Command::BadAddress(format!("`{named}` speaks {name}, and no contact greets whoever does"))
+                    }
+                    Err(fault) => Command::BadAddress(fault),
+                },
+                _ => Command::BadAddress("hello takes one address, such as: hello 127.0.0.1:9003".to_owned()),
             },
             _ if words.next().is_some() => Command::Unknown,
             b"T" => Command::Ask(Ask::Topology),
@@ -84,6 +102,7 @@ impl Command {
             Command::Nothing
             | Command::Ask(_)
             | Command::Members(_)
+            | Command::Greet(_)
             | Command::Help
             | Command::Quit
             | Command::Unknown => None,
@@ -91,15 +110,12 @@ impl Command {
     }
 }
 
-/// Whose members are asked for. What its name stands for is looked up when it is.
-fn read_servent(word: &[u8]) -> Command {
-    let Ok(text) = std::str::from_utf8(word) else {
-        return Command::BadAddress(format!("`{}` is no address", Escaped::new(word)));
-    };
-    match parse_servent(text) {
-        Ok(_) => Command::Members(Some(text.to_owned())),
-        Err(error) => Command::BadAddress(Escaped::new(error.to_string().as_bytes()).to_string()),
-    }
+/// The servent that is named, with what it speaks, or why it is none. What its name stands for is looked up when it is
+/// needed.
+fn read_servent(word: &[u8]) -> Result<(Dialect, String), String> {
+    let text = std::str::from_utf8(word).map_err(|_| format!("`{}` is no address", Escaped::new(word)))?;
+    let (dialect, _) = parse_servent(text).map_err(|error| Escaped::new(error.to_string().as_bytes()).to_string())?;
+    Ok((dialect, text.to_owned()))
 }
 
 #[cfg(test)]
@@ -130,6 +146,9 @@ mod tests {
             (b"M  localhost:9002\n", Command::Members(Some("localhost:9002".to_owned()))),
             (b"M\t[::1]:9002", Command::Members(Some("[::1]:9002".to_owned()))),
             (b"M tp3://localhost:9002", Command::Members(Some("tp3://localhost:9002".to_owned()))),
+            (b"hello 9003", Command::Greet("9003".to_owned())),
+            (b" hello  localhost:9003\r\n", Command::Greet("localhost:9003".to_owned())),
+            (b"hello\t[::1]:9003", Command::Greet("[::1]:9003".to_owned())),
             (b"Q", Command::Quit),
             (b"", Command::Nothing),
             (b" \t\r\n", Command::Nothing),
@@ -164,6 +183,8 @@ mod tests {
             (b"t", Command::Unknown),
             (b"m", Command::Unknown),
             (b"M9002", Command::Unknown),
+            (b"hello9003", Command::Unknown),
+            (b"Hello 9003", Command::Unknown),
             (b"tea", Command::Unknown),
         ] {
             assert_eq!(Command::parse(line), expected, "{}", String::from_utf8_lossy(line));
@@ -171,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_members_are_asked_for_is_an_address_and_what_is_none_is_told_why() {
+    fn whose_members_are_asked_for_and_who_is_greeted_is_an_address_and_what_is_none_is_told_why() {
         for (line, fault) in [
             (&b"M 9001 9002"[..], "M takes one address, or none"),
             (b"M 9001 # mine", "M takes one address, or none"),
@@ -181,6 +202,13 @@ mod tests {
             (b"M gopher://h:70", "`gopher://h:70` begins with no dialect there is"),
             (b"M \x1b[2J:1", "`\\x1b[2J:1` has `\\x1b[2J` where a host should be"),
             (b"M \xff:1", "`\\xff:1` is no address"),
+            (b"hello", "hello takes one address, such as: hello 127.0.0.1:9003"),
+            (b"hello 9001 9002", "hello takes one address, such as"),
+            (b"hello world", "`world` has no port"),
+            (b"hello h:0", "`h:0` is nobody's address: nobody listens on port 0"),
+            (b"hello tp3://h:1", "`tp3://h:1` speaks TP3, and no contact greets whoever does"),
+            (b"hello \x1b[2J:1", "`\\x1b[2J:1` has `\\x1b[2J` where a host should be"),
+            (b"hello \xff:1", "`\\xff:1` is no address"),
         ] {
             let command = Command::parse(line);
             let Command::BadAddress(said) = &command else { panic!("{command:?}") };

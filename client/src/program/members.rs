@@ -11,7 +11,7 @@ use common::counted::{counted, lasted};
 use serde::Serialize;
 
 use crate::program::render::{humane, milliseconds};
-use crate::{How, ListingEnd, Member, MembersListed};
+use crate::{How, ListingEnd, Member, MembersListed, Word};
 
 /// A member as a line of JSON.
 #[derive(Serialize)]
@@ -65,13 +65,14 @@ pub(crate) fn json_listed(from: SocketAddr, online: u64, listed: &MembersListed)
     JsonListed { from, members, online, offline, ms: milliseconds(elapsed), reason: reason.word() }
 }
 
-fn state(member: &Member) -> &'static str {
-    if member.word.is_online() { "ONLINE" } else { "OFFLINE" }
+/// What a word comes to.
+pub(crate) fn state(word: Word) -> &'static str {
+    if word.is_online() { "ONLINE" } else { "OFFLINE" }
 }
 
 /// For programs: each field is one word.
 pub(crate) fn line(member: &Member) -> String {
-    format!("{} {} {} {}", member.address, state(member), member.clock, member.how())
+    format!("{} {} {} {}", member.address, state(member.word), member.clock, member.how())
 }
 
 /// For people: the same fields, with how long ago it was heard and how far away it is where that is known.
@@ -101,7 +102,7 @@ fn fields(member: &Member) -> [String; 6] {
     let heard = if how == How::Myself { String::new() } else { format!("heard {} ago", lasted(member.heard)) };
     [
         member.address.to_string(),
-        state(member).to_owned(),
+        state(member.word).to_owned(),
         member.clock.to_string(),
         how.to_string(),
         heard,
@@ -146,7 +147,7 @@ pub(crate) fn tells_no_members(contact: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Linkage, Seen, Word};
+    use crate::{Linkage, Seen};
     use common::message::Identity;
 
     fn member(address: &str, clock: u64, word: Word, link: Linkage) -> Member {

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use common::session::{EndReason, Ending, ListingEnd};
+use common::member::{GreetOutcome, Greeted};
+use common::session::{EndReason, Ending, GreetEnd, ListingEnd};
 
 use crate::{AskError, ConnectError};
 
@@ -11,11 +12,11 @@ use crate::{AskError, ConnectError};
 pub(crate) enum Outcome {
     /// Every query was answered, and nothing is missing.
     Answered,
-    /// Nobody has what some query asked for.
+    /// Nobody has what some query asked for, or somebody was asked for what it does not do.
     Unanswered,
     /// The command line or a command made no sense.
     Usage,
-    /// There is no servent to ask.
+    /// There is no servent to ask, or to greet.
     Unreachable,
     /// The contact went away.
     ContactLost,
@@ -79,13 +80,33 @@ impl Outcome {
         }
     }
 
+    /// What it came to that a servent was to be greeted.
+    pub(crate) fn of_greeting(end: GreetEnd) -> Outcome {
+        match end {
+            GreetEnd::Itself => Outcome::Answered,
+            GreetEnd::Told(Greeted { outcome, .. }) => match outcome {
+                GreetOutcome::Met => Outcome::Answered,
+                GreetOutcome::Refused | GreetOutcome::Unreached => Outcome::Unreachable,
+                GreetOutcome::NotAllowed => Outcome::Unanswered,
+                // It makes sense, and was not done.
+                GreetOutcome::Busy => Outcome::Incomplete,
+            },
+            GreetEnd::Cancelled => Outcome::Interrupted,
+            GreetEnd::ContactLost => Outcome::ContactLost,
+            GreetEnd::Silence | GreetEnd::NotUnderstood => Outcome::Incomplete,
+        }
+    }
+
     /// What a query came to that was not asked.
     pub(crate) fn of_refusal(error: &AskError) -> Outcome {
         match error {
             AskError::NotAKey(_) | AskError::NotSayable(_) => Outcome::Usage,
             AskError::ContactLost => Outcome::ContactLost,
             // It makes sense, and every answer to it is missing.
-            AskError::TooManyPending(_) | AskError::ListingPending(_) | AskError::Busy => Outcome::Incomplete,
+            AskError::TooManyPending(_)
+            | AskError::ListingPending(_)
+            | AskError::GreetingPending(_)
+            | AskError::Busy => Outcome::Incomplete,
         }
     }
 
@@ -196,6 +217,19 @@ mod tests {
         let codes = [Complete, ContactLost, Silence, Disordered, NotUnderstood, Cancelled]
             .map(|reason| Outcome::of_listing(reason).exit_code());
         assert_eq!(codes, [0, 4, 5, 5, 5, 130]);
+    }
+
+    #[test]
+    fn what_each_end_of_a_greeting_comes_to() {
+        use GreetEnd::{Cancelled, ContactLost, Itself, NotUnderstood, Silence};
+        let address = "127.0.0.1:9003".parse().unwrap();
+        let told = GreetOutcome::ALL.map(|outcome| {
+            GreetEnd::Told(Greeted { address, outcome, was: None, now: None, new_count: 0, took: Duration::ZERO })
+        });
+        assert_eq!(told.map(|end| Outcome::of_greeting(end).exit_code()), [0, 3, 3, 1, 5]);
+        let codes =
+            [Itself, ContactLost, Silence, NotUnderstood, Cancelled].map(|end| Outcome::of_greeting(end).exit_code());
+        assert_eq!(codes, [0, 4, 5, 5, 130]);
     }
 
     #[test]

@@ -16,8 +16,9 @@ use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
 
+use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
-use crate::{Event, ListingEnd, Member, MembersListed};
+use crate::{Event, GreetEnd, GreetingEnded, ListingEnd, Member, MembersListed};
 
 /// Writes events to stdout and, on a terminal, summaries to stderr.
 pub(crate) struct Renderer<Out: Write, Side: Write> {
@@ -42,6 +43,7 @@ enum JsonLine<'a> {
     Finished(JsonFinished),
     Member(JsonMember),
     Listed(JsonListed),
+    Greeted(JsonGreeted),
     Unexpected {
         message: &'a str,
         from: SocketAddr,
@@ -137,6 +139,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             Event::Members(members) => self.show_members(members)?,
             // The program knows who was asked; and says the others itself, on stderr.
             Event::Listed(_)
+            | Event::Greeted(_)
             | Event::ContactLost { .. }
             | Event::MoreUnexpected { .. }
             | Event::NotListening { .. }
@@ -189,6 +192,20 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         self.out.flush()?;
         self.show_aside(members::summary(contact, online, listed, self.silence_max));
         Ok(())
+    }
+
+    /// Shows what came of a servent that was to be greeted.
+    pub(crate) fn show_greeted(&mut self, greeting: &GreetingEnded) -> io::Result<()> {
+        if greeting.end == GreetEnd::Cancelled {
+            // The terminal has shown ^C and left the cursor behind it.
+            self.show_aside("");
+        }
+        if self.json {
+            self.json_line(&JsonLine::Greeted(json_greeted(greeting)))?;
+        } else if let Some(line) = hello::line(greeting) {
+            writeln!(self.out, "{line}")?;
+        }
+        self.out.flush()
     }
 
     /// Says something to a person. What cannot be said is not: it changes nothing about what was found.

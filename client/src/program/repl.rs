@@ -20,10 +20,11 @@ use common::dialect::{Dialect, Manners};
 use common::limits::COMMAND_BYTES_MAX;
 use servent::patient;
 use servent::signals::is_ignored;
-use servent::sockets::raise_descriptor_limit;
+use servent::sockets::{raise_descriptor_limit, resolve};
 use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
+use crate::program::hello::{complaint, is_nobody_there, is_somebody_there};
 use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
 use crate::program::members::{ListingSoFar, tells_no_members, unfinished};
 use crate::program::options::{AnswersVia, Options};
@@ -32,7 +33,8 @@ use crate::program::prompt::{Entered, Prompt};
 use crate::program::render::Renderer;
 use crate::program::script::{Script, ScriptLine};
 use crate::{
-    Ask, AskError, Client, ClientError, EndReason, Event, ListingEnd, MembersListed, QueryNumber, Question, Via,
+    Ask, AskError, Client, ClientError, ConnectError, EndReason, Event, GreetEnd, GreetingEnded, ListingEnd,
+    MembersListed, QueryNumber, Question, Via,
 };
 
 /// Queries of which it is kept what they asked for, for what comes of them late.
@@ -231,6 +233,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::Ask(ask) => return self.ask(ask),
             Command::Members(None) => return self.list(),
             Command::Members(Some(contact)) => return self.list_elsewhere(contact),
+            Command::Greet(servent) => return self.greet(servent),
             Command::Help => say(HELP.trim_end()),
             Command::Unknown => {
                 self.renderer.show_unknown(line)?;
@@ -296,49 +299,60 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         if self.asked.len() > ASKED_KEPT {
             self.asked.pop_front();
         }
+        let end_of = |event| if let Event::Finished(ending) = event { Some(ending) } else { None };
+        let Some(ending) = self.tell_until(query, end_of)? else { return Ok(Next::Continue) };
+        let machine_failed = std::mem::take(&mut self.machine_failed);
+        let unfetched_count = std::mem::take(&mut self.unfetched_count);
+        if std::mem::take(&mut self.has_come_back) && std::mem::take(&mut self.wonders_why_back) {
+            self.renderer.show_aside(format_args!("{}", self.place.why_back()));
+        }
+        self.worsen(Outcome::of_query(&ending, self.is_lost));
+        if machine_failed {
+            self.worsen(Outcome::MachineFailed);
+        }
+        if ending.reason == EndReason::NotUnderstood {
+            say(format_args!("client: {}", not_understood(&self.place.contact)));
+        }
+        if matches!(ending.reason, EndReason::Silence | EndReason::Incomplete) && !self.is_quiet {
+            // What was lost stands in the summary, where there is one.
+            if self.renderer.side.is_none() && !self.is_lost {
+                lost_on_the_way(&ending).into_iter().for_each(say);
+            }
+            if ending.doubtful {
+                say(DOUBTFUL.to_owned());
+            }
+            if ending.missing > 0 {
+                let is_explained = machine_failed || unfetched_count >= ending.missing;
+                say(if is_explained { not_arrived(&ending) } else { self.place.hint(&ending) });
+            }
+        }
+        Ok(match ending.reason {
+            _ if self.is_lost && !self.attaches_again => Next::Lost,
+            EndReason::Cancelled => Next::Interrupted,
+            _ => Next::Continue,
+        })
+    }
+
+    /// Tells what comes until what goes by this number is over, and gives how, as `end_of` finds it.
+    fn tell_until<End>(
+        &mut self,
+        number: QueryNumber,
+        end_of: impl Fn(Event) -> Option<End>,
+    ) -> anyhow::Result<Option<End>> {
         loop {
             let (of, event) = match self.client.next_event() {
                 Ok(Some(told)) => told,
-                Ok(None) => return Ok(Next::Continue),
+                Ok(None) => return Ok(None),
                 Err(ClientError::Interrupted) => {
                     self.take_interrupt();
-                    self.client.cancel(query);
+                    self.client.cancel(number);
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             self.tell(of, &event, None)?;
-            if let Event::Finished(ending) = event {
-                let machine_failed = std::mem::take(&mut self.machine_failed);
-                let unfetched_count = std::mem::take(&mut self.unfetched_count);
-                if std::mem::take(&mut self.has_come_back) && std::mem::take(&mut self.wonders_why_back) {
-                    self.renderer.show_aside(format_args!("{}", self.place.why_back()));
-                }
-                self.worsen(Outcome::of_query(&ending, self.is_lost));
-                if machine_failed {
-                    self.worsen(Outcome::MachineFailed);
-                }
-                if ending.reason == EndReason::NotUnderstood {
-                    say(format_args!("client: {}", not_understood(&self.place.contact)));
-                }
-                if matches!(ending.reason, EndReason::Silence | EndReason::Incomplete) && !self.is_quiet {
-                    // What was lost stands in the summary, where there is one.
-                    if self.renderer.side.is_none() && !self.is_lost {
-                        lost_on_the_way(&ending).into_iter().for_each(say);
-                    }
-                    if ending.doubtful {
-                        say(DOUBTFUL.to_owned());
-                    }
-                    if ending.missing > 0 {
-                        let is_explained = machine_failed || unfetched_count >= ending.missing;
-                        say(if is_explained { not_arrived(&ending) } else { self.place.hint(&ending) });
-                    }
-                }
-                return Ok(match ending.reason {
-                    _ if self.is_lost && !self.attaches_again => Next::Lost,
-                    EndReason::Cancelled => Next::Interrupted,
-                    _ => Next::Continue,
-                });
+            if let Some(end) = end_of(event) {
+                return Ok(Some(end));
             }
         }
     }
@@ -350,24 +364,61 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Ok(listing) => listing,
             Err(next) => return Ok(next),
         };
-        loop {
-            let (of, event) = match self.client.next_event() {
-                Ok(Some(told)) => told,
-                Ok(None) => return Ok(Next::Continue),
-                Err(ClientError::Interrupted) => {
-                    self.take_interrupt();
-                    self.client.cancel(listing);
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
+        let end_of = |event| if let Event::Listed(listed) = event { Some(listed) } else { None };
+        let Some(listed) = self.tell_until(listing, end_of)? else { return Ok(Next::Continue) };
+        let (contact, from) = (self.place.contact.clone(), self.place.contact_address);
+        let next = self.on_listed(&format!("contact {contact}"), from, &listed)?;
+        Ok(if self.is_lost && !self.attaches_again { Next::Lost } else { next })
+    }
+
+    /// Has the contact greet a servent, at each address of its name until somebody is there, and shows what came of that.
+    fn greet(&mut self, servent: &str) -> anyhow::Result<Next> {
+        let addresses = match resolve(servent) {
+            Ok(found) => found.addresses,
+            Err(error) => {
+                let cause = error.of_the_system().map_or_else(String::new, |cause| format!(": {cause}"));
+                say(format_args!("client: {error}{cause}"));
+                self.worsen(Outcome::of_error(&ConnectError::unresolved(servent, error).into()));
+                return Ok(Next::Continue);
+            }
+        };
+        let silence_max = self.silence_max;
+        let mut ended = Vec::new();
+        for address in addresses {
+            let greeting = match self.begin(|client| client.begin_greeting(address, silence_max))? {
+                Ok(greeting) => greeting,
+                Err(next) => return Ok(next),
             };
-            self.tell(of, &event, None)?;
-            if let Event::Listed(listed) = event {
-                let (contact, from) = (self.place.contact.clone(), self.place.contact_address);
-                let next = self.on_listed(&format!("contact {contact}"), from, &listed)?;
-                return Ok(if self.is_lost && !self.attaches_again { Next::Lost } else { next });
+            let end_of = |event| if let Event::Greeted(greeting) = event { Some(greeting) } else { None };
+            let Some(greeting) = self.tell_until(greeting, end_of)? else { return Ok(Next::Continue) };
+            if is_somebody_there(greeting.end) {
+                // Of the others there is nothing to say.
+                ended.clear();
+            }
+            ended.push(greeting);
+            if !is_nobody_there(greeting.end) {
+                break;
             }
         }
+        for greeting in &ended {
+            self.on_greeted(greeting)?;
+        }
+        Ok(match ended.last().map(|greeting| greeting.end) {
+            _ if self.is_lost && !self.attaches_again => Next::Lost,
+            Some(GreetEnd::Cancelled) => Next::Interrupted,
+            _ => Next::Continue,
+        })
+    }
+
+    fn on_greeted(&mut self, greeting: &GreetingEnded) -> anyhow::Result<()> {
+        self.renderer.show_greeted(greeting)?;
+        self.worsen(Outcome::of_greeting(greeting.end));
+        if greeting.end != GreetEnd::Silence || !self.is_quiet {
+            let contact = format!("contact {}", self.place.contact);
+            let complaint = complaint(&contact, self.place.contact_address, greeting, self.silence_max);
+            complaint.into_iter().for_each(|complaint| say(format_args!("client: {complaint}")));
+        }
+        Ok(())
     }
 
     /// Shows the members that another servent knows: it is attached to for that, and let go.

@@ -10,6 +10,7 @@ mod back;
 mod bad_days;
 mod contact;
 mod examples;
+mod hello;
 mod history;
 mod hosts;
 mod library;

@@ -21,14 +21,14 @@ fn untold(contact: &str) -> String {
 }
 
 /// A client with these options, and a contact that tells of members when the test does.
-fn telling(options: &[&str]) -> (Fake, Peer, Client) {
+pub(super) fn telling(options: &[&str]) -> (Fake, Peer, Client) {
     let fake = Fake::listen();
     let client = Client::start([&[&*fake.name()], options].concat());
     let contact = attach_telling(&fake);
     (fake, contact, client)
 }
 
-fn attach_telling(fake: &Fake) -> Peer {
+pub(super) fn attach_telling(fake: &Fake) -> Peer {
     let mut contact = fake.accept();
     contact.greet_as_one_that_can(Features::OF_MEMBERS);
     contact
@@ -85,7 +85,7 @@ impl Peer {
 }
 
 /// Asks again and again until a servent knows this of those.
-fn wait_until_known(contact: SocketAddr, expected: &[(SocketAddr, How)]) {
+pub(super) fn wait_until_known(contact: SocketAddr, expected: &[(SocketAddr, How)]) {
     let until = Instant::now() + PATIENCE;
     let mut client = client::Client::connect(&contact.to_string()).unwrap();
     loop {
@@ -168,7 +168,7 @@ fn m_with_an_address_shows_whom_that_servent_has_heard_of_and_lets_it_go() {
 fn as_on_the_page(addresses: [SocketAddr; 3]) -> Vec<String> {
     const README: &str = include_str!("../../../README.md");
     let page = README.split("### Who is there").nth(1).expect("the page");
-    let shown = page.split("-c M\n").nth(1).and_then(|shown| shown.split('$').next()).expect("what M shows");
+    let shown = page.split("-c M\n").nth(1).and_then(|shown| shown.split(['$', '`']).next()).expect("what M shows");
     let mut lines: Vec<(SocketAddr, String)> = without_clocks(shown)
         .into_iter()
         .zip((9001..).zip(addresses))
@@ -391,7 +391,7 @@ fn members_that_nobody_asked_for_are_unexpected() {
 // ---- at a terminal ----
 
 /// A client at its first prompt, and a contact that tells of members when the test does.
-fn telling_at_a_terminal(home: &TempDir, options: &[&str]) -> (Fake, Peer, Terminal) {
+pub(super) fn telling_at_a_terminal(home: &TempDir, options: &[&str]) -> (Fake, Peer, Terminal) {
     let fake = Fake::listen();
     let name = fake.name();
     let mut terminal = Terminal::of_kind(XTERM, home.path(), &[], &[&[&*name], options].concat());
@@ -468,7 +468,7 @@ fn at_a_terminal_it_is_said_once_why_members_are_not_all() {
 // ---- the library ----
 
 /// A client of the library, and a contact that tells of members when the test does.
-fn attached() -> (Fake, Peer, client::Client) {
+pub(super) fn attached() -> (Fake, Peer, client::Client) {
     let fake = Fake::listen();
     let name = fake.name();
     let client = thread::spawn(move || client::Client::connect(&name).unwrap());

@@ -2,6 +2,7 @@
 
 use client::program::command::Command;
 use common::address::parse_servent;
+use common::dialect::Dialect;
 use common::key::{Key, KeyError};
 use common::query::Ask;
 use common::text::misleads;
@@ -33,6 +34,10 @@ pub(crate) fn run(line: &[u8]) -> Outcome {
         Command::Members(Some(named)) => {
             assert!(parse_servent(named).is_ok(), "{named}");
             assert_eq!(Command::parse(format!("M {named}").as_bytes()), command);
+        }
+        Command::Greet(named) => {
+            assert!(parse_servent(named).is_ok_and(|(dialect, _)| dialect == Dialect::OWN), "{named}");
+            assert_eq!(Command::parse(format!("hello {named}").as_bytes()), command);
         }
         Command::BadAddress(fault) => assert!(!fault.chars().any(misleads), "{fault:?}"),
         Command::BadKey(error) => assert!(matches!(error, KeyError::TooLong(_)), "{error}"),
@@ -81,7 +86,14 @@ fn read(line: &[u8]) -> Command {
             Some(named) => Command::Members(Some(named.to_owned())),
             None => Command::BadAddress(String::new()),
         },
-        [b"M", ..] => Command::BadAddress(String::new()),
+        [b"hello", named] => {
+            let speaks_ours = |named: &&str| parse_servent(named).is_ok_and(|(dialect, _)| dialect == Dialect::OWN);
+            match str::from_utf8(named).ok().filter(speaks_ours) {
+                Some(named) => Command::Greet(named.to_owned()),
+                None => Command::BadAddress(String::new()),
+            }
+        }
+        [b"M" | b"hello", ..] => Command::BadAddress(String::new()),
         [b"Q" | b"q" | b"quit" | b"exit"] => Command::Quit,
         [b"help" | b"?"] => Command::Help,
         [b"?", key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
