@@ -8,17 +8,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::address::canonical;
 use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard};
-use common::limits::CLIENT_PENDING_MAX;
+use common::limits::{CLIENT_PENDING_MAX, GREETINGS_MAX};
 use common::link::{LinkId, Purpose};
-use common::member::{Member, Peers, PeersKind};
+use common::member::{Greet, GreetOutcome, Greeted, Member, Peers, PeersKind};
 use common::message::{Finished, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{Answer, Ask, AskHash, BroughtBody, Tally};
 use common::random::Secret;
 use common::session::{
-    EndReason, Ending, FetchId, Input, LISTING_PAGES_MAX, ListingEnd, MembersListed, Output, Question, Report, Session,
-    UNEXPECTED_TOLD_MAX,
+    EndReason, Ending, FetchId, GreetEnd, GreetingEnded, Input, LISTING_PAGES_MAX, ListingEnd, MembersListed, Output,
+    Question, Report, Session, UNEXPECTED_TOLD_MAX,
 };
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position};
@@ -36,19 +37,22 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
         let known = driver.open.keys().filter(|link| driver.exchange.is_known(**link)).count();
         assert_eq!((known, driver.exchange.connections_count()), (driver.open.len(), driver.open.len()));
     }
-    // Whatever was said, every query ends by itself, and so does a listing.
-    let dues = driver.pending.values().map(Asked::due).chain(driver.listing.as_ref().map(AskedMembers::due));
-    if let Some(last) = dues.max() {
+    // Whatever was said, every query ends by itself, and so do a listing and a greeting.
+    if let Some(last) = driver.dues().max() {
         driver.now = driver.now.max(last);
         driver.tell_deadline();
         assert_eq!(driver.mind.pending_count(), 0, "a query goes on beyond its wait");
         assert!(!driver.mind.is_listing(), "a listing goes on beyond its wait");
+        assert!(!driver.mind.is_greeting(), "a greeting goes on beyond its wait");
     }
     Outcome::taken_if(driver.endings_count > 0)
 }
 
 /// The link to the contact, which is the first.
 const CONTACT: LinkId = LinkId(1);
+
+/// What is read where nobody wants a greeting any more.
+const CANCELS_GREETING: u8 = u8::MAX - 2;
 
 /// A query as whoever asked it knows it.
 struct Asked {
@@ -106,6 +110,24 @@ impl AskedMembers {
     }
 }
 
+/// A servent that is to be greeted, as whoever asked for it knows it.
+struct AskedGreeting {
+    sequence: u64,
+    address: SocketAddr,
+    asked: Time,
+    silence_max: Duration,
+    /// What the contact was told to do.
+    is_said: bool,
+    /// What the contact has just said of it.
+    told: Option<Greeted>,
+}
+
+impl AskedGreeting {
+    fn due(&self) -> Time {
+        self.asked + self.silence_max
+    }
+}
+
 /// Whoever has said hello: a servent by its id, if it has one.
 #[derive(Clone, Copy)]
 struct End(Option<ServentId>);
@@ -136,6 +158,10 @@ struct Driver {
     pending: BTreeMap<u64, Asked>,
     listing: Option<AskedMembers>,
     listings_count: u64,
+    greeting: Option<AskedGreeting>,
+    greetings_count: u64,
+    /// Of whom the contact has yet to say what came of greeting them.
+    owed_greetings: VecDeque<SocketAddr>,
     /// Pages that were asked for and have not come, and pongs before the last of them.
     owed_pages: u64,
     owed_pongs: u64,
@@ -183,6 +209,9 @@ impl Driver {
             pending: BTreeMap::new(),
             listing: None,
             listings_count: 0,
+            greeting: None,
+            greetings_count: 0,
+            owed_greetings: VecDeque::new(),
             owed_pages: 0,
             owed_pongs: 0,
             asked: Vec::new(),
@@ -252,8 +281,10 @@ impl Driver {
             _ => match reader.byte() % 8 {
                 7 => self.wires.are_full = !self.wires.are_full,
                 6 if self.is_ready => self.ask_members(u32::from(choice / 12)),
+                5 if self.is_ready => self.ask_greeting(reader, u32::from(choice / 12)),
                 _ => match reader.byte() {
                     u8::MAX => self.cancel_listing(),
+                    CANCELS_GREETING => self.cancel_greeting(),
                     which if which % 2 == 1 => self.cancel(u64::from(which / 2)),
                     _ => {
                         if let Some(due) = self.mind.deadline() {
@@ -295,7 +326,7 @@ impl Driver {
         let sequence = self.mind.ask(self.now, question, &mut out).expect("there is room");
         assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
         let number = self.asked.len() as u64;
-        let drawn = number + self.listings_count;
+        let drawn = number + self.listings_count + self.greetings_count;
         assert!(if self.counts_from_zero { sequence == drawn } else { sequence < 1 << 31 }, "{sequence}");
         self.asked.push(sequence);
         let (asked, heard, answerers, announced_by) = (self.now, self.now, BTreeSet::new(), BTreeSet::new());
@@ -343,6 +374,46 @@ impl Driver {
         self.look_at(out);
     }
 
+    /// When the wait of each that is under way is over.
+    fn dues(&self) -> impl Iterator<Item = Time> {
+        let listing = self.listing.as_ref().map(AskedMembers::due);
+        let greeting = self.greeting.as_ref().map(AskedGreeting::due);
+        self.pending.values().map(Asked::due).chain(listing).chain(greeting)
+    }
+
+    /// Has the contact greet somebody, with a wait of its own: often one of those it owes a word on.
+    fn ask_greeting(&mut self, reader: &mut Reader<'_>, choice: u32) {
+        let silence_max = self.silence_max * (1 + choice % 3);
+        let again = self.owed_greetings.back().copied().filter(|_| choice % 2 == 1);
+        let address = again.unwrap_or_else(|| if choice % 5 == 4 { self.contact } else { words::address(reader) });
+        let mut out = Vec::new();
+        let asked = self.mind.ask_greeting(self.now, address, silence_max, &mut out);
+        assert_eq!(asked.is_err(), self.greeting.is_some(), "one greeting at a time");
+        let Ok(sequence) = asked else {
+            assert_eq!(out, []);
+            return;
+        };
+        assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
+        self.greetings_count += 1;
+        let address = canonical(address);
+        let greeting = AskedGreeting { sequence, address, asked: self.now, silence_max, is_said: false, told: None };
+        self.greeting = Some(greeting);
+        self.look_at(out);
+    }
+
+    /// Cancels the greeting, if there is one.
+    fn cancel_greeting(&mut self) {
+        let Some(sequence) = self.greeting.as_ref().map(|greeting| greeting.sequence) else { return };
+        let out = self.tell(Input::Cancel { sequence });
+        let is_cancelled = |output: &Output| {
+            matches!(
+                output,
+                Output::Tell(Report::Greeted { greeting: GreetingEnded { end: GreetEnd::Cancelled, .. }, .. })
+            )
+        };
+        assert!(out.last().is_some_and(is_cancelled) && self.greeting.is_none(), "{out:?}");
+    }
+
     /// Cancels the listing, if there is one.
     fn cancel_listing(&mut self) {
         let Some(sequence) = self.listing.as_ref().map(|listing| listing.sequence) else { return };
@@ -378,6 +449,11 @@ impl Driver {
                 }
                 Message::Finished(Finished { sequence, tally })
             }
+            Message::Greeted(greeted) => {
+                let place = usize::try_from(greeted.new_count / 2).unwrap_or(usize::MAX);
+                let owed = self.owed_greetings.iter().rev().nth(place).filter(|_| greeted.new_count % 2 == 1);
+                Message::Greeted(Greeted { address: owed.copied().unwrap_or(greeted.address), ..greeted })
+            }
             message => message,
         }
     }
@@ -407,6 +483,7 @@ impl Driver {
             }
             Message::Peers(peers) => !self.is_page(link, peers) || self.owed_pages == 0,
             Message::Pong => link != CONTACT || self.owed_pongs == 0,
+            Message::Greeted(greeted) => link != CONTACT || !self.owed_greetings.contains(&greeted.address),
             _ => true,
         };
         let out = self.tell(Input::Received { link, message });
@@ -443,6 +520,10 @@ impl Driver {
             self.listing.as_ref().is_none_or(|listing| listing.due() > self.now),
             "a listing goes on beyond its wait"
         );
+        assert!(
+            self.greeting.as_ref().is_none_or(|greeting| greeting.due() > self.now),
+            "a greeting goes on beyond its wait"
+        );
     }
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
@@ -452,6 +533,7 @@ impl Driver {
                 self.note_hello(*link, message);
                 self.note_announced(*link, message);
                 self.note_page(*link, message);
+                self.note_greeted(*link, message);
                 self.answer_of(*link, message)
             }
             _ => None,
@@ -498,6 +580,48 @@ impl Driver {
         }
     }
 
+    /// What came of a greeting is told: of the one under way, or of one before.
+    fn note_greeted(&mut self, link: LinkId, message: &Message) {
+        let Message::Greeted(greeted) = message else { return };
+        let is_known = link == CONTACT && self.open.get(&link).is_some_and(Option::is_some);
+        let Some(place) = self.owed_greetings.iter().position(|owed| *owed == greeted.address).filter(|_| is_known)
+        else {
+            return;
+        };
+        self.owed_greetings.remove(place);
+        let is_under_way = greeted.outcome == GreetOutcome::Busy && self.owed_greetings.contains(&greeted.address);
+        if let Some(greeting) = self.greeting.as_mut().filter(|greeting| greeting.address == greeted.address) {
+            greeting.told = Some(*greeted).filter(|_| !is_under_way);
+        }
+    }
+
+    fn on_greeting_over(&mut self, sequence: u64, over: &GreetingEnded, more_told: bool) {
+        self.endings_count += 1;
+        let greeting = self.greeting.take().expect("a greeting ends once");
+        assert_eq!((sequence, over.address), (greeting.sequence, greeting.address));
+        assert_eq!(over.elapsed, self.now.since(greeting.asked));
+        match over.end {
+            GreetEnd::Told(greeted) => assert_eq!(greeting.told, Some(greeted), "nobody said so"),
+            GreetEnd::Silence => assert!(greeting.due() <= self.now && greeting.is_said, "it was cut short"),
+            GreetEnd::Itself | GreetEnd::NotUnderstood => assert!(!greeting.is_said, "it was asked for: {over:?}"),
+            GreetEnd::ContactLost | GreetEnd::Cancelled => {}
+        }
+        assert!(greeting.told.is_none() || matches!(over.end, GreetEnd::Told(_)), "it was said what came of it");
+        self.on_no_query_over(sequence, more_told);
+    }
+
+    /// What is no query is over.
+    fn on_no_query_over(&mut self, sequence: u64, more_told: bool) {
+        self.ended_lately.push_back(sequence);
+        if self.ended_lately.len() > CLIENT_PENDING_MAX {
+            self.ended_lately.pop_front();
+        }
+        assert!(self.pending.is_empty() || !more_told, "it is told at the end of a query");
+        if self.pending.is_empty() {
+            (self.unexpected_count, self.unexpected_since) = (0, self.asked.len() as u64);
+        }
+    }
+
     /// Members are told of the listing under way, each behind the one before.
     fn on_members(&mut self, sequence: u64, members: &[Member]) {
         assert_eq!(self.owed_pongs, 0, "that was asked for by a listing before");
@@ -521,14 +645,7 @@ impl Driver {
         assert_eq!(listed.elapsed, self.now.since(listing.asked));
         assert!(listed.reason != ListingEnd::Silence || listing.due() <= self.now, "it was cut short: {listed:?}");
         assert!(listed.reason != ListingEnd::Complete || listing.has_all, "there are more: {listed:?}");
-        self.ended_lately.push_back(sequence);
-        if self.ended_lately.len() > CLIENT_PENDING_MAX {
-            self.ended_lately.pop_front();
-        }
-        assert!(self.pending.is_empty() || !more_told, "it is told at the end of a query");
-        if self.pending.is_empty() {
-            (self.unexpected_count, self.unexpected_since) = (0, self.asked.len() as u64);
-        }
+        self.on_no_query_over(sequence, more_told);
     }
 
     /// Whether what is handed over a link is what others answered.
@@ -602,6 +719,15 @@ impl Driver {
                             self.owed_pages += 1;
                         }
                         Message::Ping => self.owed_pongs += 1,
+                        Message::Greet(Greet { address }) => {
+                            let greeting = self.greeting.as_mut().expect("nobody is to be greeted");
+                            assert_eq!((*link, *address), (CONTACT, greeting.address));
+                            greeting.is_said = true;
+                            self.owed_greetings.push_back(*address);
+                            if self.owed_greetings.len() > GREETINGS_MAX {
+                                self.owed_greetings.pop_front();
+                            }
+                        }
                         _ => {}
                     }
                     if let (Some(alone), Message::Request(Request { sequence, ttl, .. })) =
@@ -639,6 +765,9 @@ impl Driver {
                 Output::Tell(Report::Listed { sequence, listed }) => {
                     self.on_listed(*sequence, listed, std::mem::take(&mut more_told));
                 }
+                Output::Tell(Report::Greeted { sequence, greeting }) => {
+                    self.on_greeting_over(*sequence, greeting, std::mem::take(&mut more_told));
+                }
                 Output::Tell(Report::Unexpected { .. }) => {
                     self.unexpected_count += 1;
                     assert!(self.unexpected_count <= UNEXPECTED_TOLD_MAX, "a flood of strangers is told one by one");
@@ -656,8 +785,9 @@ impl Driver {
         assert!(!more_told, "it is told just before the end of a query");
         assert_eq!(self.mind.pending_count(), self.pending.len());
         assert_eq!(self.mind.is_listing(), self.listing.is_some());
-        let dues = self.pending.values().map(Asked::due).chain(self.listing.as_ref().map(AskedMembers::due));
-        if let Some(first) = dues.min() {
+        assert_eq!(self.mind.is_greeting(), self.greeting.is_some());
+        assert!(self.greeting.as_ref().is_none_or(|greeting| greeting.told.is_none()), "it was said what came of it");
+        if let Some(first) = self.dues().min() {
             assert!(self.mind.deadline().is_some_and(|due| due <= first), "one waits for ever, or too long");
         }
         for output in out {
