@@ -67,14 +67,27 @@ fn is_dialled(outcome: GreetOutcome) -> bool {
     matches!(outcome, GreetOutcome::Met | GreetOutcome::Refused | GreetOutcome::Unreached)
 }
 
-/// Whether somebody is there: of a name that stands for several addresses no other has to be tried.
-pub(crate) fn is_somebody_there(end: GreetEnd) -> bool {
-    matches!(end, GreetEnd::Itself | GreetEnd::Told(Greeted { outcome: GreetOutcome::Met, .. }))
-}
+/// What came of the addresses that a name stands for, as far as it is to be shown.
+#[derive(Debug, Default)]
+pub(crate) struct AddressesTried(Vec<GreetingEnded>);
 
-/// Whether nobody was found there, who may be at the next address of a name.
-pub(crate) fn is_nobody_there(end: GreetEnd) -> bool {
-    told(end).is_some_and(|greeted| matches!(greeted.outcome, GreetOutcome::Refused | GreetOutcome::Unreached))
+impl AddressesTried {
+    /// Notes what came of one. Whether the next is to be tried: nobody was found at this one.
+    pub(crate) fn note(&mut self, greeting: GreetingEnded) -> bool {
+        let is_dialled = told(greeting.end).is_some_and(|greeted| is_dialled(greeted.outcome));
+        let is_met = told(greeting.end).is_some_and(|greeted| greeted.outcome == GreetOutcome::Met);
+        if is_met || greeting.end == GreetEnd::Itself {
+            // That nobody is at the others is nothing to anybody.
+            self.0.clear();
+        }
+        self.0.push(greeting);
+        is_dialled && !is_met
+    }
+
+    /// One after the other.
+    pub(crate) fn to_show(&self) -> &[GreetingEnded] {
+        &self.0
+    }
 }
 
 /// What came of it, where it was seen who is there: the address, what is said of it, and what came of looking.
@@ -195,6 +208,27 @@ mod tests {
             [GreetEnd::Silence, GreetEnd::ContactLost, GreetEnd::Cancelled, GreetEnd::NotUnderstood].map(ended);
         for greeting in [came(NotAllowed, online(44), online(44), 0), came(Busy, None, None, 0)].iter().chain(&others) {
             assert_eq!(line(greeting), None, "nobody was looked for: {greeting:?}");
+        }
+    }
+
+    #[test]
+    fn the_addresses_of_a_name_are_tried_until_somebody_is_there_who_alone_is_shown() {
+        use GreetOutcome::{Busy, Met, NotAllowed, Refused, Unreached};
+        let told = |outcome| came(outcome, None, None, 0);
+        let in_vain = [told(Refused), told(Unreached)];
+        for end in [told(Met), ended(GreetEnd::Itself)] {
+            let mut tried = AddressesTried::default();
+            assert_eq!(in_vain.map(|greeting| tried.note(greeting)), [true, true]);
+            assert_eq!(tried.to_show(), in_vain);
+            assert!(!tried.note(end));
+            assert_eq!(tried.to_show(), [end]);
+        }
+        let others =
+            [GreetEnd::Silence, GreetEnd::ContactLost, GreetEnd::Cancelled, GreetEnd::NotUnderstood].map(ended);
+        for end in [told(Busy), told(NotAllowed)].into_iter().chain(others) {
+            let mut tried = AddressesTried::default();
+            assert_eq!([told(Refused), end].map(|greeting| tried.note(greeting)), [true, false]);
+            assert_eq!(tried.to_show(), [told(Refused), end], "who is at the rest nobody knows");
         }
     }
 

@@ -24,7 +24,7 @@ use servent::sockets::{raise_descriptor_limit, resolve};
 use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
-use crate::program::hello::{complaint, is_nobody_there, is_somebody_there};
+use crate::program::hello::{AddressesTried, complaint};
 use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
 use crate::program::members::{ListingSoFar, tells_no_members, unfinished};
 use crate::program::options::{AnswersVia, Options};
@@ -383,7 +383,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             }
         };
         let silence_max = self.silence_max;
-        let mut ended = Vec::new();
+        let mut tried = AddressesTried::default();
         for address in addresses {
             let greeting = match self.begin(|client| client.begin_greeting(address, silence_max))? {
                 Ok(greeting) => greeting,
@@ -391,19 +391,14 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             };
             let end_of = |event| if let Event::Greeted(greeting) = event { Some(greeting) } else { None };
             let Some(greeting) = self.tell_until(greeting, end_of)? else { return Ok(Next::Continue) };
-            if is_somebody_there(greeting.end) {
-                // Of the others there is nothing to say.
-                ended.clear();
-            }
-            ended.push(greeting);
-            if !is_nobody_there(greeting.end) {
+            if !tried.note(greeting) {
                 break;
             }
         }
-        for greeting in &ended {
+        for greeting in tried.to_show() {
             self.on_greeted(greeting)?;
         }
-        Ok(match ended.last().map(|greeting| greeting.end) {
+        Ok(match tried.to_show().last().map(|greeting| greeting.end) {
             _ if self.is_lost && !self.attaches_again => Next::Lost,
             Some(GreetEnd::Cancelled) => Next::Interrupted,
             _ => Next::Continue,

@@ -2,6 +2,7 @@
 //!
 //! What is believed of what a contact says is tested at the door of the session; how a servent greets in `common`.
 
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
@@ -360,4 +361,12 @@ fn events_of_a_greeting_end_with_it_and_one_nobody_looks_at_is_cancelled() {
         panic!("no end")
     };
     assert_eq!((of, end), (Some(greeting), GreetEnd::Cancelled));
+    // They end whatever else is pending.
+    let (interrupt, mut on_interrupt) = UnixStream::pair().unwrap();
+    client.interrupt_on(interrupt, "Ctrl-C").unwrap();
+    client.begin(client::Question::key("k").unwrap()).unwrap();
+    let mut events = client.greet(fake.address()).unwrap();
+    assert!(matches!(events.next(), Some(Ok(Event::Greeted(_)))));
+    on_interrupt.write_all(b"c").unwrap();
+    assert!(events.next().is_none(), "nothing is waited for");
 }
