@@ -57,7 +57,7 @@ run: ## Bring up a diamond of four servents and open the client on it
 
 members: ## Bring up three servents and tell what happens to them, in one order and as it happens, until Ctrl-C
 	$(BUILD)
-	@mkdir -p $(MEMBERS_DIR) && cd $(MEMBERS_DIR) && programs=$(CURDIR)/target/debug && rm -f *.says *.jsonl* && \
+	@mkdir -p $(MEMBERS_DIR) && cd $(MEMBERS_DIR) && programs=$(CURDIR)/target/debug && rm -f *.says north.jsonl* west.jsonl* east.jsonl* && \
 	mkfifo follow.says north.says west.says east.says && touch north.jsonl west.jsonl east.jsonl || exit 1; \
 	trap 'trap "" INT TERM HUP; kill $$pids 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	$$programs/topology events --follow north.jsonl west.jsonl east.jsonl 2>follow.says & follow=$$!; pids=$$follow; \
@@ -92,13 +92,16 @@ hosts: ## Ask from behind firewalls and a NAT, on three hosts that are namespace
 	$(CARGO) build --locked --quiet -p client --examples
 	HOSTS_ALL_OR_FAIL=1 $(CARGO) test --locked --quiet -p client --test it -- --nocapture --test-threads 1 hosts::apart::
 
-test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; write data anew 10,000 times
+test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; write data anew 10,000 times; stop servents for 10 minutes
 	$(call seeds,--faults wild)
 	$(call seeds,--faults wild --via back)
 	$(call seeds,--faults wild$(comma)nat=50% --via mixed)
 	$(call seeds,--faults none --servents 40 --ttl 4 --queries 3 --wire native)
 	$(call seeds,--faults none --servents 25 --ttl 7 --holders 25 --queries 3 --wire native --delays heavy --via back)
 	DATA_VERSIONS=10000 $(CARGO) test --locked -p servent --test hostile data_re
+	STOPPED_SECONDS=20 $(CARGO) test --locked -p servent --test it stopped
+	STOPPED_SECONDS=600 $(CARGO) test --locked -p servent --test it stopped
+	LIES=1000000 $(CARGO) test --locked -p servent --test hostile_peers liars
 
 fuzz: ## Run each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked

@@ -1,6 +1,6 @@
 //! What a file, a user and a signal do to a servent while it is busy.
 //!
-//! Neighbors and clients that mean harm are in `hostile_peers.rs`; what a single signal does is in `it/lifecycle.rs`.
+//! Neighbors and clients that mean harm are in `hostile_peers`; what a single signal does is in `it/lifecycle.rs`.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};

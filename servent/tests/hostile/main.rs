@@ -3,7 +3,7 @@
 //!
 //! They are a program of their own because they take much of the machine, and tens of thousands of descriptors of their
 //! process: beside them whoever waits for something else would wait much longer. Neighbors and clients that flood are in
-//! `hostile_peers.rs`.
+//! `hostile_peers`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

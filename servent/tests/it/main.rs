@@ -2,7 +2,7 @@
 //! over sockets, by signals, files and the command line.
 //!
 //! All of it is one program, whose tests wait for each other's silences side by side. What takes the machine or the limits
-//! of its process for itself is in `tests/hostile` and `tests/hostile_peers.rs`. What a servent decides is tested in
+//! of its process for itself is in `tests/hostile` and `tests/hostile_peers`. What a servent decides is tested in
 //! `common`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -14,6 +14,7 @@ mod events;
 mod lifecycle;
 mod log;
 mod members;
+mod membership;
 mod names;
 mod network;
 mod pace;
@@ -24,7 +25,7 @@ mod tp3;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};

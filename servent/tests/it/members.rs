@@ -8,9 +8,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::*;
-use common::features::Features;
-use common::member::{Member, Peers, PeersKind, PeersWanted, Word};
+use common::member::Word;
 use common::member_file::{KNOWN_MEMBERS_MAX, KnownMember, MemberFile};
+use peers::{Witness, members_told_by};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 /// Where nobody ever is.
@@ -23,19 +23,15 @@ fn path_in(directory: &TempDir, name: &str) -> String {
 /// Starts one that knows those in this file, and waits until its loop stands: before that a signal ends it without a word.
 fn serve_knowing(path: &str) -> Process {
     let servent = Process::serve(&["-", "--members", path]);
-    told_by(servent.address);
+    members_told_by(servent.address);
     servent
 }
 
 /// Starts one that links with a peer: so there is something to write.
-fn serve_that_writes(path: &str) -> (Process, Peer) {
+fn serve_that_writes(path: &str) -> (Process, Witness) {
     let servent = serve_knowing(path);
-    let mut peer = Peer::stranger(servent.address);
-    peer.greet_offering(peer.as_servent(), Features::OF_MEMBERS);
-    // Only once it is linked.
-    peer.say(&Message::Ping);
-    while peer.expect() != Message::Pong {}
-    (servent, peer)
+    let neighbor = Witness::of(servent.address);
+    (servent, neighbor)
 }
 
 /// Has it end. What it has logged.
@@ -53,22 +49,6 @@ fn members_in(path: &str) -> Vec<KnownMember> {
 
 fn lines_of(path: &str) -> Vec<String> {
     fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
-}
-
-/// What a servent tells its client of members, page by page.
-fn told_by(servent: SocketAddr) -> Vec<Member> {
-    let mut client = Peer::stranger(servent);
-    client.greet_offering(Role::Client { answer_port: ANSWER_PORT }, Features::OF_CLIENTS);
-    let mut told: Vec<Member> = Vec::new();
-    loop {
-        let after = told.last().map(|member| member.address);
-        client.say(&Message::PeersWanted(PeersWanted { after }));
-        let Message::Peers(Peers { kind, members }) = client.expect() else { panic!("no page of members") };
-        told.extend(members);
-        if kind == PeersKind::LastPage {
-            return told;
-        }
-    }
 }
 
 #[test]
@@ -91,7 +71,7 @@ fn whom_it_knows_at_the_end_it_knows_at_the_next_start_and_begins_at_their_clock
     assert!(!Path::new(&format!("{path}.new")).exists());
 
     let servent = serve_knowing(&path);
-    let told = told_by(servent.address);
+    let told = members_told_by(servent.address);
     let greatest = members.iter().map(|known| known.clock).max().unwrap();
     assert!(greatest > 41, "the link came after all that was known: {members:?}");
     for known in &members {
@@ -190,7 +170,7 @@ fn of_a_members_file_of_a_million_lines_the_first_are_taken_and_it_is_said_how_m
     let left_out = "the last 997,953 lines left out, since no more than 2047 are remembered";
     servent.wait_for_log(&format!("members file {path}: {left_out}"), 1);
     assert_eq!(1_000_000 - KNOWN_MEMBERS_MAX, 997_953);
-    let told = told_by(servent.address);
+    let told = members_told_by(servent.address);
     assert_eq!(told.len(), KNOWN_MEMBERS_MAX + 1);
     assert!(told.iter().any(|member| member.address == address(2_046)));
     let (_, most) = servent.resident_kib();
@@ -223,7 +203,7 @@ fn a_members_file_that_may_not_be_written_is_read_and_that_is_said_once() {
     fs::create_dir_all(format!("{beside_is_taken}.new/full")).unwrap();
     for (path, reason) in [(&path, "it is read only"), (&beside_is_taken, "east.peers.new: File exists")] {
         let (servent, _peer) = serve_that_writes(path);
-        assert!(told_by(servent.address).iter().any(|member| member.address == GONE.parse().unwrap()));
+        assert!(members_told_by(servent.address).iter().any(|member| member.address == GONE.parse().unwrap()));
         let said = ended(servent);
         let warnings: Vec<&str> = said.lines().filter(|line| line.contains("cannot write members file")).collect();
         assert!(matches!(warnings[..], [line] if line.contains("WARN") && line.contains(reason)), "{said}");

@@ -14,6 +14,7 @@ mod attack;
 mod dark;
 mod native;
 pub mod tp3;
+mod witness;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
@@ -25,6 +26,7 @@ pub use answer_port::AnswerPort;
 pub use attack::{Attack, Honest};
 pub use dark::may_swallow;
 pub use native::{Heard, Peer, ask, frame, query};
+pub use witness::{Witness, members_told_by};
 
 /// The longest anything may take: long after every limit of the servent that a test waits for, on a machine with much
 /// else to do, and before [`common::limits::ANSWER_IDLE_MAX`], for which none waits.

@@ -163,7 +163,12 @@ impl Peer {
     // ---- to the servent ----
 
     pub fn say(&mut self, message: &Message) {
-        self.link.send(message).unwrap();
+        self.say_at(0, message);
+    }
+
+    /// The same under a stamp: what the clock of a servent shows.
+    pub fn say_at(&mut self, stamp: u64, message: &Message) {
+        self.link.say(stamp, message).unwrap();
         while !self.link.unsent().is_empty() {
             let count = self.stream.write(self.link.unsent()).unwrap();
             self.link.sent(count);
@@ -239,6 +244,18 @@ impl Peer {
                 },
             }
         }
+    }
+
+    /// Whether something comes within this time, or has come.
+    pub fn is_told_something_within(&mut self, wait: Duration) -> bool {
+        if self.link.received_bytes_count() > 0 {
+            return true;
+        }
+        self.stream.set_read_timeout(Some(wait)).unwrap();
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let nothing = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
+        !matches!(peeked, Err(error) if nothing.contains(&error.kind()))
     }
 
     pub fn expect(&mut self) -> Message {

@@ -1,13 +1,16 @@
 //! Neighbors and clients that mean harm, against real servents: they flood, forge, and stop reading.
 //!
 //! While they do, honest clients ask and must hear every answer. What the mind itself makes of a flood is tested at its
-//! doors, in `common`; what a file and the machine do to a servent is in `hostile/load.rs`.
+//! doors, in `common`; what a file and the machine do to a servent is in `hostile/load.rs`, and those who lie about members
+//! are in `liars.rs`.
 //!
 //! They are a program of their own, of which few are under way at a time: each takes whatever the machine has, and beside
 //! more it is late.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod liars;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
