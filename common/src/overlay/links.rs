@@ -104,6 +104,8 @@ pub(super) struct LinkedServent {
     pub(super) address: SocketAddr,
     pub(super) understands_members: bool,
     pub(super) is_same_host: bool,
+    /// Whether the link comes from the ip where it says it is.
+    pub(super) is_from_there: bool,
     /// Whether it was dialled at this address.
     pub(super) is_proved: bool,
 }
@@ -314,7 +316,10 @@ impl Links {
         };
         let is_same_host = at.is_some_and(|at| canonical(at).ip().is_loopback());
         let advertised = at.map_or(advertised, |at| believed(advertised, canonical(at)));
-        self.add(NeighborLink::new(link, hello, advertised, is_same_host, dialled_here));
+        let is_from_there = at.is_some_and(|at| canonical(at).ip() == canonical(advertised).ip());
+        self.add(
+            NeighborLink::new(link, hello, advertised, is_same_host, dialled_here).coming_from_there(is_from_there),
+        );
         log::info!("linked with neighbor {advertised} ({} in all)", self.neighbors.len());
         if let Some(target) = dialled_target.and_then(|target| self.targets.get_mut(target)) {
             target.set_state(TargetState::Linked(link));
@@ -451,6 +456,7 @@ impl Links {
             address,
             understands_members: neighbor.features().include(Features::MEMBERS),
             is_same_host: neighbor.is_same_host(),
+            is_from_there: neighbor.is_from_there(),
             is_proved: neighbor.dialled_here() && self.target_of(link).and_then(dialled_at) == Some(address),
         })
     }
@@ -466,10 +472,10 @@ impl Links {
         self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.is_lively())
     }
 
-    /// The same of any other neighbor that answers pings.
+    /// The same of any other neighbor that answers pings, before those were sent that are due now.
     pub(super) fn has_lively_besides(&self, link: LinkId) -> bool {
         let others = self.neighbors.iter().filter(|neighbor| neighbor.link != link);
-        others.filter(|neighbor| neighbor.manners().answers_ping).any(NeighborLink::is_lively)
+        others.filter(|neighbor| neighbor.manners().answers_ping).any(NeighborLink::was_lively)
     }
 
     /// It is to be seen whether whoever is at the end of a link is there: it is gone two beats from now if nothing is heard.

@@ -71,6 +71,8 @@ pub(super) struct LinkedTo {
     pub(super) address: SocketAddr,
     pub(super) understands: bool,
     pub(super) is_same_host: bool,
+    /// Whether the link comes from the ip where it says it is.
+    pub(super) is_from_there: bool,
     /// Whether this address was dialled and this servent was met there.
     pub(super) is_proved: bool,
 }
@@ -132,13 +134,14 @@ impl Members {
     /// that they were dead it can say so now.
     pub(super) fn on_linked(&mut self, now: Time, link: LinkId, to: LinkedTo, out: &mut Outbox<'_>) -> Vec<SocketAddr> {
         let had_links = self.roster.has_links();
-        let LinkedTo { id, address, understands, is_same_host, is_proved } = to;
+        let LinkedTo { id, address, understands, is_same_host, is_from_there, is_proved } = to;
         let peer = LinkedPeer {
             link,
             address,
             id,
             understands,
             is_same_host,
+            is_from_there,
             told_count: 0,
             pages: Pages::default(),
             pinged_at: None,
@@ -197,7 +200,7 @@ impl Members {
         target: Option<usize>,
     ) -> Option<SocketAddr> {
         let place = self.roster.place_of(link)?;
-        let LinkedPeer { address, id, is_same_host, told_count, successor, .. } =
+        let LinkedPeer { address, id, is_same_host, is_from_there, told_count, successor, .. } =
             self.roster.peers.get_mut(place)?.take()?;
         if told_count > 0 {
             self.roster.leave_to_the_gone(place, told_count);
@@ -210,21 +213,24 @@ impl Members {
             self.say(now, address, successor, Word::Online, "it is said to be there, and who was before is not");
             return None;
         }
-        if !known.word.is_online() {
+        // What was only guessed nobody was told: it is looked for like any other.
+        if !known.word.is_online() && !known.is_guess {
             return None;
         }
-        self.roster.put(&MemberRecord { heard: seconds_of(now), ..known });
+        let is_thought_there = known.word.is_online();
+        let heard = if is_thought_there { seconds_of(now) } else { known.heard };
+        self.roster.put(&MemberRecord { heard, ..known });
         if parting == Parting::ForGood {
             self.say(now, address, id, Word::Left, "it said goodbye");
             return None;
         }
-        if known.is_guess {
-            self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, ..known });
+        if known.is_guess && is_thought_there {
+            self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, heard, ..known });
         }
         self.watch.begin(now, address, id, target, self.roster.clock);
         // Whoever claims to be somewhere else is not dialled there on its word alone: it would be a way to have others dialled.
-        let may_be_dialled = known.is_proved || is_same_host;
-        (target.is_none() && may_be_dialled).then_some(address)
+        let may_be_dialled = known.is_proved || is_same_host || is_from_there;
+        (is_thought_there && target.is_none() && may_be_dialled).then_some(address)
     }
 
     /// A neighbor has been quiet for so long that it is suspect, or for so long that its link is given up. Where no other
@@ -322,26 +328,41 @@ impl Members {
         if known.word < Word::Suspect && known.clock <= watched.clock && self.roster.has_links() {
             // Whoever has a link to it says otherwise.
             self.say(now, address, id, Word::Suspect, "its link fell, and it cannot be reached");
-            self.watch.note_suspicion(address, self.roster.clock);
+            self.watch.note_suspicion(now, address, self.roster.clock);
         }
     }
 
-    /// Takes those for dead that nothing was heard of since their links fell.
+    /// Suspects those of which nothing was heard since their links fell, and takes those for dead that were suspected for as
+    /// long as it takes to say otherwise.
     fn judge_overdue(&mut self, now: Time) {
-        while let Some(WatchedMember { address, id, clock, .. }) = self.watch.take_overdue(now) {
+        while let Some(watched) = self.watch.take_overdue(now) {
+            let WatchedMember { address, id, clock, .. } = watched;
             let Some(known) = self.roster.table.get(address).filter(|known| known.id == id) else { continue };
             let was_said_otherwise = known.clock > clock && known.word == Word::Online;
             let is_said = known.word >= Word::Failed && !known.is_guess;
             if is_said || was_said_otherwise || self.roster.peer_at(address).is_some() {
                 continue;
             }
-            if self.roster.has_links() {
+            if self.roster.has_links() && known.word == Word::Suspect && !known.is_guess {
                 self.say(now, address, id, Word::Failed, "its link fell, and nothing was heard of it since");
+            } else if self.roster.has_links() {
+                // Nobody who could say otherwise was asked.
+                self.watch.begin_again(now, watched, self.roster.clock);
+                continue;
             } else {
                 self.roster.put(&MemberRecord { word: Word::Failed, is_guess: true, ..known });
             }
             if let Some(known) = self.roster.table.get(address) {
                 self.roster.put(&MemberRecord { heard: known.heard.min(seconds_of(now)), ..known });
+            }
+        }
+        for WatchedMember { address, id, clock, .. } in self.watch.take_to_be_suspected(now) {
+            let known = self.roster.table.get(address).filter(|known| known.id == id);
+            let is_thought_alive = |known: &MemberRecord| known.is_guess || known.word == Word::Online;
+            let is_open = known.is_some_and(|known| is_thought_alive(&known) && known.clock <= clock);
+            if is_open && self.roster.has_links() && self.roster.peer_at(address).is_none() {
+                self.say(now, address, id, Word::Suspect, "its link fell, and nothing was heard of it since");
+                self.watch.note_suspicion(now, address, self.roster.clock);
             }
         }
     }
@@ -450,7 +471,8 @@ impl Members {
                     }
                     MemberHeard::Done
                 }
-                (false, _) if clock > known.clock => {
+                // Of two at one clock too only one may correct the other: else both would, for ever.
+                (false, _) if (clock, word, id) > (known.clock, known.word, known.id) => {
                     if let Some(peer) = self.roster.peer_mut(link) {
                         peer.successor = Some(id);
                     }
@@ -461,11 +483,14 @@ impl Members {
         }
         // A guess is told nobody, and gives way to what others say.
         let known = if known.is_guess { MemberRecord { word: Word::Online, ..known } } else { known };
+        // That somebody suspects it shows no life: who knows more says so, and nobody goes to and fro.
+        let is_no_news = id == known.id && word == Word::Suspect && known.word > word;
+        let word = if is_no_news { known.word } else { word };
+        let fresh = MemberRecord { word, ..fresh };
         let is_same = (id, word) == (known.id, known.word);
         let teller = known.teller.filter(|known| Some(*known) == teller);
         let heard_last = if id == known.id { heard.max(known.heard) } else { heard };
-        let ranks = |clock: u64, word: Word, id: Identity| (clock, word, id);
-        match ranks(clock, word, id).cmp(&ranks(known.clock, known.word, known.id)) {
+        match (clock, word, id).cmp(&(known.clock, known.word, known.id)) {
             std::cmp::Ordering::Greater => {
                 let is_proved = is_proved || (known.is_proved && id == known.id);
                 let changes = known.changes;
@@ -503,7 +528,7 @@ impl Members {
     fn say(&mut self, now: Time, address: SocketAddr, id: Identity, word: Word, why: &'static str) {
         let known = self.roster.table.get(address);
         let before = known.unwrap_or(MemberRecord::new(address, id));
-        if known.is_none() && !self.make_room(None) {
+        if known.is_none() && !self.make_room(None, seconds_of(now)) {
             return;
         }
         let is_same_servent = before.id == id;
@@ -529,7 +554,7 @@ impl Members {
     /// A member that was unknown: it has a place where there is room, or that of another.
     fn get_to_know(&mut self, now: Time, source: Source, fresh: &MemberRecord) {
         let is_beyond = !self.roster.has_room_for(Some(source.teller));
-        if !self.make_room(Some(source.teller)) {
+        if !self.make_room(Some(source.teller), fresh.heard) {
             return;
         }
         self.roster.put(fresh);
@@ -547,8 +572,8 @@ impl Members {
         self.telling.forget(known.address);
     }
 
-    /// Makes room for one more that somebody tells of, or that this servent has met itself.
-    fn make_room(&mut self, teller: Option<Teller>) -> bool {
+    /// Makes room for one more that somebody tells of, or that this servent has met itself, and that was heard then.
+    fn make_room(&mut self, teller: Option<Teller>, heard: i32) -> bool {
         if self.roster.has_room_for(teller) {
             if self.roster.is_full() {
                 let random = self.draw();
@@ -557,7 +582,7 @@ impl Members {
             return true;
         }
         let random = self.draw();
-        let given_up = self.roster.give_one_up(teller, random);
+        let given_up = self.roster.give_one_up(teller, heard, random);
         given_up.inspect(|address| self.telling.forget(*address)).is_some()
     }
 

@@ -28,8 +28,8 @@ impl Overlay {
     /// A link to a neighbor has come.
     pub(super) fn on_neighbor_linked(&mut self, now: Time, link: LinkId, out: &mut Outbox<'_>) {
         if let (Some(members), Some(to)) = (self.rooms.members.as_deref_mut(), self.rooms.links.linked_to(link)) {
-            let LinkedServent { id, address, understands_members: understands, is_same_host, is_proved } = to;
-            let to = LinkedTo { id, address, understands, is_same_host, is_proved };
+            let LinkedServent { id, address, understands_members, is_same_host, is_from_there, is_proved } = to;
+            let to = LinkedTo { id, address, understands: understands_members, is_same_host, is_from_there, is_proved };
             let to_be_visited = members.on_linked(now, link, to, out);
             to_be_visited.into_iter().for_each(|address| self.rooms.visit(now, address, out));
         }

@@ -31,6 +31,8 @@ pub(super) struct NeighborLink {
 const DIALLED_HERE: u8 = 1 << 0;
 /// Nearly all offer to hear of members, or none does: it is no reason to take more room.
 const OFFERS_MEMBERS: u8 = 1 << 1;
+/// Its link comes from the ip it goes by.
+const IS_FROM_THERE: u8 = 1 << 2;
 
 /// What few neighbors differ in: nearly all go by an IPv4 address, speak as we do, and can do what we can.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,6 +93,12 @@ impl NeighborLink {
         NeighborLink { link, identity, uncommon, v4, quiet: 0, flags }
     }
 
+    /// The same, of which it is known whether it comes from the ip it goes by.
+    pub(super) fn coming_from_there(self, is_from_there: bool) -> NeighborLink {
+        let flag = if is_from_there { IS_FROM_THERE } else { 0 };
+        NeighborLink { flags: self.flags | flag, ..self }
+    }
+
     fn about(&self) -> &Uncommon {
         self.uncommon.as_deref().unwrap_or(&COMMON)
     }
@@ -112,6 +120,11 @@ impl NeighborLink {
 
     pub(super) fn dialled_here(&self) -> bool {
         self.flags & DIALLED_HERE != 0
+    }
+
+    /// Whether its link comes from the ip it goes by.
+    pub(super) fn is_from_there(&self) -> bool {
+        self.flags & IS_FROM_THERE != 0
     }
 
     /// Whether it is on this host, as far as the link shows.
@@ -146,6 +159,11 @@ impl NeighborLink {
     /// Whether it was heard so lately that it was not pinged since.
     pub(super) fn is_lively(&self) -> bool {
         u64::from(self.quiet) < PING_BEATS
+    }
+
+    /// The same, or it is pinged at this very beat: what it answers is not here yet.
+    pub(super) fn was_lively(&self) -> bool {
+        u64::from(self.quiet) <= PING_BEATS
     }
 
     /// It is gone with the second beat from now, unless it is heard.

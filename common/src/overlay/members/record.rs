@@ -93,14 +93,19 @@ impl MemberRecord {
         self.changes.count >= FLAPPING_CHANGES && self.changes.age(now) < FLAPPING_WINDOW
     }
 
-    /// When it may be told that it has changed.
+    /// When it may be told that it has changed. That it is suspect, and that it is there after all, waits only where it is
+    /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts.
     pub(super) fn tellable_at(&self, now: Time) -> Time {
-        if !self.is_flapping(now) {
+        let changes_max = if self.word.is_online() { SUSPICIONS_MAX } else { FLAPPING_CHANGES };
+        if self.changes.count < changes_max || !self.is_flapping(now) {
             return now;
         }
         now + FLAPPING_PAUSE.saturating_sub(self.changes.age(now))
     }
 }
+
+/// So many changes are told in a window before whoever is only suspected, or is not any more, is told of seldom too.
+const SUSPICIONS_MAX: u8 = 4 * FLAPPING_CHANGES;
 
 impl Changes {
     /// They are counted from now on.

@@ -47,6 +47,8 @@ pub(super) struct LinkedPeer {
     pub(super) understands: bool,
     /// Whether it is on this host, as far as the link shows.
     pub(super) is_same_host: bool,
+    /// Whether the link comes from the ip where it is a member.
+    pub(super) is_from_there: bool,
     /// How many of the members it alone told of.
     pub(super) told_count: usize,
     pub(super) pages: Pages,
@@ -94,6 +96,10 @@ impl Pages {
         may
     }
 }
+
+/// So many are looked at, from one at random on, to find one that may give its place to another that is told of: whoever
+/// invents without end has little looked at for it, and what finds no place is told again.
+const LOOKED_AT_MAX: usize = 256;
 
 impl Roster {
     /// One with this servent itself and those it knew before.
@@ -166,11 +172,15 @@ impl Roster {
         *count = count.saturating_add_signed(more);
     }
 
+    /// How many of the members this one alone told of.
+    fn told_count(&self, teller: Teller) -> usize {
+        let peer = self.peers.get(usize::from(teller.0)).and_then(Option::as_ref);
+        if teller == GONE { self.told_by_gone_count } else { peer.map_or(0, |peer| peer.told_count) }
+    }
+
     /// Whether this one may tell of one more: it has no more places alone than are left for all others.
     fn has_room(&self, teller: Teller) -> bool {
-        let peer = self.peers.get(usize::from(teller.0)).and_then(Option::as_ref);
-        let told_count = if teller == GONE { self.told_by_gone_count } else { peer.map_or(0, |peer| peer.told_count) };
-        told_count < MEMBER_PLACES_MAX - self.taken_count().min(MEMBER_PLACES_MAX)
+        self.told_count(teller) < MEMBER_PLACES_MAX - self.taken_count().min(MEMBER_PLACES_MAX)
     }
 
     /// Whether there is a place for one more that somebody tells of, or that this servent has met itself.
@@ -190,22 +200,29 @@ impl Roster {
 
     /// Gives one up that is known from before only: it was told to nobody.
     pub(super) fn give_listed_up(&mut self, random: u64) {
-        if let Some(listed) = pick(self.table.each().filter(MemberRecord::is_listed), random) {
+        if let Some(listed) = self.table.find_from(random, usize::MAX, MemberRecord::is_listed) {
             self.remove(&listed);
         }
     }
 
-    /// Gives one up for another, and says which.
-    pub(super) fn give_one_up(&mut self, teller: Option<Teller>, random: u64) -> Option<SocketAddr> {
-        let told_by = |known: &MemberRecord, teller: Option<Teller>| known.teller.is_some() && known.teller == teller;
+    /// Gives one up for another that was last heard then, and says which. Who was heard later stays: inventions, which
+    /// nobody ever hears, give way to whoever is there as soon as nobody invents any more.
+    pub(super) fn give_one_up(&mut self, teller: Option<Teller>, heard: i32, random: u64) -> Option<SocketAddr> {
+        let is_older = |known: &MemberRecord| known.heard <= heard;
+        let is_heard_of = |known: &MemberRecord| known.address != self.own && self.peer_at(known.address).is_none();
+        let is_of = |known: &MemberRecord, teller: Teller| known.teller == Some(teller) && is_older(known);
         // One of its own goes; where it has none, one of those whose tellers are gone, or else one that is only heard of.
-        let one = pick(self.table.each().filter(|known| told_by(known, teller)), random)
-            .or_else(|| pick(self.table.each().filter(|known| told_by(known, Some(GONE))), random))
-            .or_else(|| {
-                let is_heard_of =
-                    |known: &MemberRecord| known.address != self.own && self.peer_at(known.address).is_none();
-                pick(self.table.each().filter(is_heard_of), random)
-            });
+        let one = match teller {
+            Some(teller) if self.told_count(teller) > 0 => {
+                self.table.find_from(random, LOOKED_AT_MAX, |known| is_of(known, teller))
+            }
+            _ if self.told_by_gone_count > 0 => self.table.find_from(random, LOOKED_AT_MAX, |known| is_of(known, GONE)),
+            Some(_) => self.table.find_from(random, LOOKED_AT_MAX, |known| is_heard_of(known) && is_older(known)),
+            None => None,
+        };
+        // Whoever was met has a place before anybody who is only heard of.
+        let one =
+            if teller.is_some() { one } else { one.or_else(|| self.table.find_from(random, usize::MAX, is_heard_of)) };
         one.inspect(|known| self.remove(known)).map(|known| known.address)
     }
 
@@ -272,11 +289,4 @@ pub(super) fn teller_of(place: usize) -> Teller {
 pub(super) fn means_something_here(address: SocketAddr, is_same_host: bool) -> bool {
     names_one_end(address)
         && AnswerAddress { socket: address, dialect: Dialect::OWN }.means_the_same_there(is_same_host)
-}
-
-/// One of them at random.
-fn pick(members: impl Iterator<Item = MemberRecord>, random: u64) -> Option<MemberRecord> {
-    let members: Vec<MemberRecord> = members.collect();
-    let place = usize::try_from(random).unwrap_or_default().checked_rem(members.len())?;
-    members.get(place).copied()
 }

@@ -199,6 +199,26 @@ impl MemberTable {
         v4.into_iter().flat_map(|after| self.v4.after(after)).chain(self.v6.after(v6))
     }
 
+    /// The first for which this holds, of so many from one at random on.
+    pub(super) fn find_from(
+        &self,
+        random: u64,
+        looked_at_max: usize,
+        is_meant: impl Fn(&MemberRecord) -> bool,
+    ) -> Option<MemberRecord> {
+        let count = self.len();
+        let first = usize::try_from(random % u64::try_from(count.max(1)).unwrap_or(1)).unwrap_or_default();
+        let places = (0..count.min(looked_at_max)).map(|step| (first + step) % count);
+        places.filter_map(|place| self.nth(place)).find(is_meant)
+    }
+
+    fn nth(&self, place: usize) -> Option<MemberRecord> {
+        match place.checked_sub(self.v4.0.len()) {
+            None => self.v4.0.get(place).map(Packed::known),
+            Some(place) => self.v6.0.get(place).map(Packed::known),
+        }
+    }
+
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
         self.v4.0.capacity() * size_of::<Packed<AtV4>>() + self.v6.0.capacity() * size_of::<Packed<AtV6>>()

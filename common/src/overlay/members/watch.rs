@@ -1,13 +1,18 @@
 //! Members whose link fell without a goodbye, and until when they are looked for.
 //!
-//! It keeps them. Each is dialled at once, and once more a beat later where it did not refuse: a neighbor that was told as `links` does in any case, another by a visit; what
-//! is said of it because of that is for `members`.
+//! It keeps them. Each is dialled at once, and once more a beat later where it did not refuse: a neighbor that was told as
+//! `links` does in any case, another by a visit. Nobody is taken for dead who was not suspected before, so that whoever has a
+//! link to it can say otherwise; what is said is for `members`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX};
+use crate::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, SUSPECT_AFTER};
 use crate::message::Identity;
 use crate::time::Time;
+
+/// How long one is suspected before it is taken for dead.
+const SUSPECTED_FOR: Duration = NEIGHBOR_QUIET_MAX.saturating_sub(SUSPECT_AFTER);
 
 /// Those that are looked for.
 #[derive(Debug, Default)]
@@ -20,8 +25,10 @@ pub(super) struct WatchedMember {
     pub(super) id: Identity,
     /// The configured neighbor of this number, if it is one.
     pub(super) target: Option<usize>,
+    /// When it is suspected, if nothing shows otherwise and it is not yet.
+    suspect_due: Option<Time>,
     /// When it is taken for dead, if nothing shows otherwise.
-    pub(super) due: Time,
+    due: Time,
     /// What the clock showed when its link fell.
     pub(super) clock: u64,
     /// When it is dialled once more, if it did not refuse the first time; nothing after that.
@@ -43,7 +50,13 @@ impl Watch {
             self.0.remove(0);
         }
         let again = target.is_none().then_some(Again::May);
-        self.0.push(WatchedMember { address, id, target, due: now + NEIGHBOR_QUIET_MAX, clock, again });
+        let (suspect_due, due) = (Some(now + SUSPECT_AFTER), now + NEIGHBOR_QUIET_MAX);
+        self.0.push(WatchedMember { address, id, target, suspect_due, due, clock, again });
+    }
+
+    /// It is to be suspected now, and not dead yet.
+    pub(super) fn begin_again(&mut self, now: Time, watched: WatchedMember, clock: u64) {
+        self.0.push(WatchedMember { suspect_due: Some(now), due: now + SUSPECTED_FOR, clock, ..watched });
     }
 
     pub(super) fn end(&mut self, address: SocketAddr) {
@@ -51,10 +64,12 @@ impl Watch {
     }
 
     pub(super) fn deadline(&self) -> Time {
-        // Each waits as long: the first is the oldest.
-        let due = self.0.first().map_or(Time::NEVER, |watched| watched.due);
         let again = |watched: &WatchedMember| if let Some(Again::At(at)) = watched.again { Some(at) } else { None };
-        self.0.iter().filter_map(again).fold(due, Time::min)
+        let next = |watched: &WatchedMember| {
+            let others = [watched.suspect_due, again(watched)].into_iter().flatten();
+            others.fold(watched.due, Time::min)
+        };
+        self.0.iter().map(next).min().unwrap_or(Time::NEVER)
     }
 
     /// It was dialled in vain, and did not refuse.
@@ -90,15 +105,23 @@ impl Watch {
     }
 
     /// It was said to be suspect, at this of the clock: what others say later is an answer to that.
-    pub(super) fn note_suspicion(&mut self, address: SocketAddr, clock: u64) {
+    pub(super) fn note_suspicion(&mut self, now: Time, address: SocketAddr, clock: u64) {
         if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
             watched.clock = clock;
+            watched.suspect_due = None;
+            watched.due = watched.due.max(now + SUSPECTED_FOR);
         }
     }
 
-    /// Takes out the first for which its time has come.
+    /// Those that are to be suspected by now, each once.
+    pub(super) fn take_to_be_suspected(&mut self, now: Time) -> Vec<WatchedMember> {
+        let due = self.0.iter_mut().filter(|watched| watched.suspect_due.is_some_and(|due| due <= now));
+        due.map(|watched| WatchedMember { suspect_due: watched.suspect_due.take(), ..*watched }).collect()
+    }
+
+    /// Takes out one for which its time has come.
     pub(super) fn take_overdue(&mut self, now: Time) -> Option<WatchedMember> {
-        let watched = self.0.first().copied().filter(|watched| watched.due <= now)?;
+        let watched = self.0.iter().copied().find(|watched| watched.due <= now)?;
         self.end(watched.address);
         Some(watched)
     }

@@ -63,7 +63,7 @@ fn whoever_others_have_heard_is_not_called_dead_though_its_link_is_given_up() {
     told.hear(other, news(&[member(1, clock + 1, Word::Online)]));
     assert_eq!(told.word(1), Some(Word::Online));
     let said = told.pass_with(&[other], NEIGHBOR_QUIET_MAX);
-    assert!(said.iter().all(|(_, peers)| peers.members.iter().all(|member| member.word == Word::Online)), "{said:?}");
+    assert!(said.iter().all(|(_, peers)| peers.members.iter().all(|member| member.word.is_online())), "{said:?}");
     assert_eq!(told.mind.held("neighbors"), 1, "its link is gone");
     let _ = one;
 }
@@ -85,6 +85,21 @@ fn a_servent_that_hears_nobody_says_nothing_of_them_and_believes_what_it_is_told
     told.hear(again, news(&[member(1, 1, Word::Online)]));
     assert_eq!(told.word(1), Some(Word::Online), "whatever the clock");
     let _ = (one, other);
+}
+
+/// Else it would never be said: there is no link any more that could be quiet.
+#[test]
+fn whoever_was_guessed_dead_as_its_link_was_given_up_is_looked_for_while_another_link_stands() {
+    let (mut told, [one, other]) = Told::linked();
+    told.pass_with(&[], seconds(2));
+    told.hear(other, Message::Pong);
+    // Nobody was heard for a while: it may be this servent that is cut off.
+    assert_eq!(told.words_told(seconds(7)), []);
+    assert_eq!((told.mind.held("neighbors"), told.word(1)), (1, Some(Word::Failed)));
+    let said = told.pass_with(&[other], seconds(12));
+    let words: Vec<Word> = said.iter().map(|(_, peers)| peers.members[0].word).collect();
+    assert_eq!(words, [Word::Suspect, Word::Failed], "{said:?}");
+    let _ = one;
 }
 
 #[test]
@@ -214,13 +229,50 @@ fn a_suspect_that_nobody_has_heard_for_long_has_failed() {
 #[test]
 fn nobody_is_dialled_at_an_address_that_only_a_stranger_claims() {
     let (mut told, [one]) = Told::linked();
-    let link = told.neighbor(7);
+    let link = told.neighbor_that_says(hello_of_members(7), ([10, 9, 9, 9], 4000).into());
     told.quieten(&[one, link]);
     let out = told.mind.closed(link);
     assert!(!is_dialled(&out, 7), "{out:?}");
     assert_eq!(told.mind.held("members_watched"), 1);
     told.pass_with(&[one], NEIGHBOR_QUIET_MAX);
     assert_eq!(told.word(7), Some(Word::Failed));
+}
+
+#[test]
+fn whoever_came_from_where_it_says_it_is_is_dialled_there_when_its_link_fell() {
+    let (mut told, [one]) = Told::linked();
+    let link = told.neighbor(7);
+    told.quieten(&[one, link]);
+    let out = told.mind.closed(link);
+    assert!(is_dialled(&out, 7), "{out:?}");
+}
+
+/// Others may have a link to it.
+#[test]
+fn whoever_cannot_be_dialled_is_suspect_for_a_while_before_it_is_called_dead() {
+    for is_contradicted in [false, true] {
+        let (mut told, [one, other]) = Told::linked();
+        let link = told.neighbor_that_says(hello_of_members(7), ([10, 9, 9, 9], 4000).into());
+        told.quieten(&[one, other, link]);
+        let fell_at = told.mind.now;
+        told.mind.closed(link);
+        let mut said = Vec::new();
+        while told.mind.now.since(fell_at) < NEIGHBOR_QUIET_MAX + seconds(2) {
+            let before = told.mind.now.since(fell_at);
+            for (link, peers) in told.pass_with(&[one, other], NEWS_PAUSE) {
+                said.push((before, link, peers.members[0].word));
+            }
+            if is_contradicted && said.len() == 2 {
+                let clock = told.clock();
+                told.hear(one, news(&[member(7, clock, Word::Online)]));
+            }
+        }
+        let words: Vec<Word> = said.iter().filter(|(_, to, _)| *to == other).map(|(.., word)| *word).collect();
+        let last = if is_contradicted { Word::Online } else { Word::Failed };
+        assert_eq!(words, [Word::Suspect, last], "{said:?}");
+        assert!(said[0].0 >= SUSPECT_AFTER && said[0].0 <= SUSPECT_AFTER + NEWS_PAUSE, "{said:?}");
+        assert!(is_contradicted || said[2].0 >= NEIGHBOR_QUIET_MAX, "{said:?}");
+    }
 }
 
 #[test]
