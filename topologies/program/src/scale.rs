@@ -116,6 +116,8 @@ pub fn plan(shape: &Shape, servents: usize, degree: usize, ttl: u8, seed: u64) -
         wire: Wire::None,
         via: ClientVia::Direct,
         forward_once: 0,
+        with_members: false,
+        watch: None,
         without: BTreeSet::new(),
     }
 }

@@ -71,6 +71,17 @@ fn without_faults_every_answer_comes_back_ahead_of_the_end() {
 }
 
 #[test]
+fn servents_that_tell_each_other_who_is_there_answer_as_others_do() {
+    let sum_of_wild = sum("any --seeds 0..150 --faults wild --with-members");
+    assert!(sum_of_wild.contains(" 0 missed, 0 untold, 0 doubled, 0 waits, "), "{sum_of_wild}");
+    for (arguments, lost) in [("--wire native --delays heavy", " 0 lost,"), ("--wire mixed --via mixed", " lost,")] {
+        let sum = sum(&format!("any --servents 40 --ttl 4 --queries 3 --seeds 0..20 --with-members {arguments}"));
+        let is_well = sum.contains(" 0 missed, 0 untold, 0 doubled, 0 waits, ") && sum.contains(lost);
+        assert!(is_well && sum.ends_with(" 0 broken invariants"), "{arguments}: {sum}");
+    }
+}
+
+#[test]
 fn a_link_that_flaps_loses_a_copy_only_when_it_is_back_too_late() {
     // Were nothing offered again, 12 copies would be lost. One is (`--seed 395`): the fifth pause before a dial is 1.6 s by
     // then, and whoever sent the copy waits 1.2 s for its echo.

@@ -174,6 +174,7 @@ fn config_alone(scene: &Scene, servent: usize, life: u32) -> Config {
         servent_id: servent_id(servent, life),
         ttl: scene.ttls.get(servent).copied().unwrap_or(scene.plan.ttl),
         forward_once: scene.forward_once.get(servent).copied().unwrap_or(false),
+        members: scene.plan.with_members,
         ..Config::default()
     }
 }

@@ -21,7 +21,7 @@ mod verdict;
 pub mod world;
 
 use outcome::RunOutcome;
-use plan::{Delays, Wire};
+use plan::{Delays, Plan, Wire};
 use scene::Scene;
 
 /// Whatever runs a scene.
@@ -29,10 +29,11 @@ pub type Engine = fn(&Scene) -> RunOutcome;
 
 /// Runs a scene with the engine it asks for. One that asks for none of the bytes has native ones all the same where faults
 /// are to befall them, and where a servent may let one way shadow another: what must come of that is known to the witness
-/// of the world alone.
+/// of the world alone. So has one whose servents tell each other who is there, which takes its time.
 #[must_use]
 pub fn run(scene: &Scene) -> RunOutcome {
-    let may_shadow = scene.plan.delays != Delays::Equal && scene.forward_once.contains(&true);
-    let is_plain = scene.plan.wire == Wire::None && scene.plan.faults.is_none() && !may_shadow;
+    let Plan { wire, delays, ref faults, with_members, .. } = scene.plan;
+    let may_shadow = delays != Delays::Equal && scene.forward_once.contains(&true);
+    let is_plain = wire == Wire::None && faults.is_none() && !may_shadow && !with_members;
     if is_plain { crowd::run(scene) } else { world::run(scene) }
 }

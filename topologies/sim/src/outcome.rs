@@ -58,6 +58,32 @@ pub struct RunOutcome {
     pub bytes_per_servent: u64,
     /// A hash over everything that happened, in its order.
     pub trace_hash: u64,
+    /// What servents knew of each other, where it was watched.
+    pub members: Option<MembersOutcome>,
     /// The invariants that broke, each with when and where. Empty for a run that is well.
     pub broken: Vec<String>,
+}
+
+/// What came of telling each other who is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MembersOutcome {
+    /// After how many seconds half of all who live knew of half of all who died that they are dead: of all pairs of one who
+    /// lives and one who died, the one in the middle. Nothing where nobody died.
+    pub noticed_p50_s: Option<f64>,
+    /// The same of 999 in 1,000 pairs.
+    pub noticed_p999_s: Option<f64>,
+    /// How often one called another dead who lived, ran, and could be known to: each pair counts once.
+    pub false_alarms: u64,
+    /// In how many pairs the one does not know in the end how it is with the other.
+    pub wrong_words: u64,
+    /// After how many seconds all words were right, when the last thing that goes wrong was over; nothing where they never
+    /// were.
+    pub healed_s: Option<f64>,
+    /// What one servent with as many neighbors as was said wrote in a second while nothing was asked and nothing went wrong, in
+    /// bytes.
+    pub bytes_s: f64,
+    /// How often one servent dialled, from when all knew each other to the end.
+    pub dials_per_servent: f64,
+    /// How long all servents together were watched.
+    pub servent_hours: f64,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::shapes::{Shape, built_degree};
 
@@ -33,6 +34,10 @@ pub struct Plan {
     pub via: ClientVia,
     /// How many of a hundred servents pass every query on once only, where the shape leaves it open.
     pub forward_once: u8,
+    /// Whether servents tell each other who is there.
+    pub with_members: bool,
+    /// How long it is watched whether they know that, after all that goes wrong. Then nothing is asked.
+    pub watch: Option<Duration>,
     /// What was drawn and is left out: how a failing run is made small.
     pub without: BTreeSet<Item>,
 }
@@ -110,6 +115,39 @@ pub enum FaultKind {
     /// A servent that answers each copy it sees with forged ones, of the same query and of those to come, and brings its client
     /// forged answers.
     Forger,
+    /// So many of a hundred servents are killed at one moment, and their systems reset what they had open.
+    Exodus,
+    /// So many of a hundred are gone at one moment, and their machines with them: nobody hears anything more.
+    Vanish,
+    /// For so many seconds two halves of the servents hear nothing of each other.
+    Split,
+    /// So many of a hundred servents are stopped at one moment, each for 6 s, 20 s or 10 min.
+    Stop,
+    /// A neighbor that tells what is not so of members, and as much of it as it can.
+    Poison,
+}
+
+/// What the number of a kind counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Faults.
+    Faults,
+    /// Of a hundred servents, those that one fault befalls.
+    Percent,
+    /// How long one fault lasts.
+    Seconds,
+}
+
+impl Unit {
+    /// What follows the number.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        match self {
+            Unit::Faults => "",
+            Unit::Percent => "%",
+            Unit::Seconds => "s",
+        }
+    }
 }
 
 /// Something drawn that a run can be made without.
@@ -138,10 +176,18 @@ impl Plan {
                 words.push(format!("--forward-once {}", self.forward_once));
             }
         }
-        words.push(format!("--queries {} --holders {} --seed {}", self.queries, self.holders, self.seed));
+        match self.watch {
+            Some(watch) => words.push(format!("--watch {}s --seed {}", watch.as_secs(), self.seed)),
+            None => {
+                words.push(format!("--queries {} --holders {} --seed {}", self.queries, self.holders, self.seed));
+            }
+        }
         words.push(format!("--delays {} --faults {} --wire {}", self.delays, self.faults, self.wire));
         if self.via != ClientVia::Direct {
             words.push(format!("--via {}", self.via));
+        }
+        if self.with_members {
+            words.push("--with-members".to_owned());
         }
         if !self.without.is_empty() {
             words.push(format!("--without {}", in_runs(&self.without)));
@@ -211,8 +257,30 @@ impl FaultKind {
         FaultKind::ALL.iter().take_while(|(kind, ..)| *kind != self).count()
     }
 
+    /// What is counted of it.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        match self {
+            FaultKind::Exodus | FaultKind::Vanish | FaultKind::Stop => Unit::Percent,
+            FaultKind::Split => Unit::Seconds,
+            _ => Unit::Faults,
+        }
+    }
+
+    /// Whether it is for runs that watch who is known to be there: in others it would leave nothing to be asked.
+    #[must_use]
+    pub fn is_of_members(self) -> bool {
+        matches!(self, FaultKind::Exodus | FaultKind::Vanish | FaultKind::Split | FaultKind::Stop | FaultKind::Poison)
+    }
+
+    /// Whether it befalls many servents, and does without some of them.
+    #[must_use]
+    pub fn befalls_many(self) -> bool {
+        self == FaultKind::Partition || self.unit() != Unit::Faults
+    }
+
     /// Every kind, as it is written, with how many of it a mild run has and how many a wild one.
-    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 12] = [
+    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 17] = [
         (FaultKind::LinkDown, "link-down", 0..=2, 0..=5),
         (FaultKind::Flap, "flap", 0..=1, 0..=2),
         (FaultKind::Clog, "clog", 0..=1, 0..=3),
@@ -225,6 +293,11 @@ impl FaultKind {
         (FaultKind::Hostile, "hostile", 0..=0, 0..=2),
         (FaultKind::LookUp, "look-up", 0..=1, 0..=2),
         (FaultKind::Forger, "forger", 0..=0, 0..=2),
+        (FaultKind::Exodus, "exodus", 0..=0, 0..=0),
+        (FaultKind::Vanish, "vanish", 0..=0, 0..=0),
+        (FaultKind::Split, "split", 0..=0, 0..=0),
+        (FaultKind::Stop, "stop", 0..=0, 0..=0),
+        (FaultKind::Poison, "poison", 0..=0, 0..=0),
     ];
 }
 
@@ -249,10 +322,16 @@ impl Faults {
         self.counts.sort_by_key(|(kind, _)| kind.place());
     }
 
+    /// Whether anything of the kinds for which this holds may befall a run.
+    #[must_use]
+    pub fn has(&self, is_meant: impl Fn(FaultKind) -> bool) -> bool {
+        self.counts.iter().any(|(kind, range)| *range.end() > 0 && is_meant(*kind))
+    }
+
     /// Whether nothing at all goes wrong.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.nat_percent == 0 && self.counts.iter().all(|(_, range)| *range.end() == 0)
+        self.nat_percent == 0 && !self.has(|_| true)
     }
 }
 
@@ -314,9 +393,12 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = [("none", Faults::default()), ("mild", Faults::mild()), ("wild", Faults::wild())];
         let word = named.into_iter().find(|(_, faults)| self.counts == faults.counts).map(|(name, _)| name.to_owned());
-        let said = |(kind, range): &(FaultKind, RangeInclusive<u32>)| match (range.start(), range.end()) {
-            (low, high) if low == high => format!("{}={low}", kind.name()),
-            (low, high) => format!("{}={low}..{high}", kind.name()),
+        let said = |(kind, range): &(FaultKind, RangeInclusive<u32>)| {
+            let (name, sign) = (kind.name(), kind.unit().sign());
+            match (range.start(), range.end()) {
+                (low, high) if low == high => format!("{name}={low}{sign}"),
+                (low, high) => format!("{name}={low}..{high}{sign}"),
+            }
         };
         let mut words = word.map_or_else(|| self.counts.iter().map(said).collect(), |word| vec![word]);
         if self.nat_percent > 0 {

@@ -6,7 +6,7 @@ use common::limits::NEIGHBORS_MAX;
 
 use super::faults::{self, Fault};
 use super::graph::{Graph, number};
-use super::plan::{FaultKind, Item, Plan};
+use super::plan::{Item, Plan};
 use super::random::Random;
 use super::shapes;
 use super::shapes::Shape;
@@ -152,7 +152,7 @@ impl Scene {
         queries.retain(|query| is_here(&query.contact));
         faults.retain_mut(|fault| {
             // A side of a partition can do without some; a link cannot do without an end.
-            if fault.kind == FaultKind::Partition {
+            if fault.kind.befalls_many() {
                 fault.servents.retain(is_here);
             }
             !fault.servents.is_empty() && fault.servents.iter().all(is_here)
@@ -191,7 +191,7 @@ fn draw_queries(plan: &Plan, servents: usize, random: &mut Random) -> Vec<Asking
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::plan::{ClientVia, Delays, Faults, Wire};
+    use crate::plan::{ClientVia, Delays, FaultKind, Faults, Wire};
     use crate::shapes::DeclaredGraph;
 
     /// A healthy run of so many servents, with one query and one holder.
@@ -209,6 +209,8 @@ pub(crate) mod tests {
             wire: Wire::Native,
             via: ClientVia::Direct,
             forward_once: 0,
+            with_members: false,
+            watch: None,
             without: [].into(),
         }
     }

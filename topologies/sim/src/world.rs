@@ -5,12 +5,14 @@
 //! `ways`; `holds` counts who keeps any of it from going on), `shell` the minds, their exchanges and what passes
 //! between the two; what both call a dial is in `dials`. Whoever runs them is told in `face`: `scenery` is that of a
 //! scene, `story_world` that of a story. `faults` performs what goes wrong, `troubles` knows what is on just now,
-//! `hostile`, `liar` and `back_liar` speak for those who mean no good, and `witness` judges what comes of it. None decides anything
+//! `hostile`, `liar`, `back_liar` and `poisoner` speak for those who mean no good, and `witness` judges what comes of it. None decides anything
 //! a servent or a client decides, and the only clock read tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
 //! heals: the overlay must come back by itself, and one more query must find everybody. Then nothing more is asked, and
-//! everybody must forget what was: of that the run's own figures tell nothing.
+//! everybody must forget what was: of that the run's own figures tell nothing. One that watches who is known to be there
+//! (`watch`) asks nothing: everybody gets to know everybody, it is idle for a while, faults strike, and some time later all
+//! must know how it is.
 
 mod back_liar;
 mod clock;
@@ -25,11 +27,13 @@ mod liar;
 mod machines;
 mod network;
 mod pipes;
+mod poisoner;
 mod scenery;
 mod shell;
 pub mod story_world;
 mod trace;
 mod troubles;
+mod watch;
 mod ways;
 mod witness;
 
@@ -50,6 +54,7 @@ use network::SimNetwork;
 use scenery::{SceneEvent, SceneFace};
 use shell::{Shell, StrangerNews};
 use trace::Noted;
+use watch::MembersWatch;
 use ways::Ways;
 
 /// A client attaches this long before it asks: two ways to connect and two to say hello, at their slowest.
@@ -63,6 +68,9 @@ const RISE_MAX: Nanos = 20 * SECOND;
 /// How long it may take until all is well after the last fault: the longest silence of a neighbor (9 s), the longest
 /// pause before a dial (10 s), and the same for those who greet a servent that has just gone.
 const HEAL_MAX: Nanos = 40 * SECOND;
+/// How much longer it may take until everybody knows who is there: somebody who said that it is another may have had that told
+/// so often that it is told seldom.
+const HEAL_WORDS_MAX: Nanos = HEAL_MAX + 90 * SECOND;
 /// How long what is pending may outlive the last session of a healthy run.
 const SETTLE_MAX: Nanos = 10 * SECOND;
 /// How long after the last query everybody has forgotten all of them: what is kept for longest is contacts, until they were
@@ -76,6 +84,8 @@ const RUN_MAX: Nanos = 400 * SECOND;
 /// More steps than this without an end are a loop; and some more for every servent.
 const STEPS_MAX: u64 = 20_000_000;
 const STEPS_PER_SERVENT_MAX: u64 = 10_000;
+/// So many of a servent in a second where it is watched who is there.
+const STEPS_PER_SECOND_MAX: u64 = 2_000;
 
 // What the random numbers of probes are for.
 const PROBES: u64 = 0x776f_726c_6405_0000;
@@ -98,6 +108,10 @@ enum Phase {
     Running,
     /// The last fault is over. Until then everything has to be well.
     Healing {
+        until: Nanos,
+    },
+    /// The last fault is over. Then everybody must know who is there.
+    Watching {
         until: Nanos,
     },
     /// The run has come to its end, and its figures are taken. Until then everybody forgets it.
@@ -123,6 +137,7 @@ struct World<'s> {
     /// Where one was not whole after a forger: what it spoilt is noticed by that query, and mended by the next.
     spoilt_at: Option<usize>,
     steps: u64,
+    watch: MembersWatch,
     /// What is told of a run that is being forgotten.
     figures: Option<RunOutcome>,
 }
@@ -130,7 +145,9 @@ struct World<'s> {
 impl<'s> World<'s> {
     fn new(scene: &'s Scene) -> World<'s> {
         let plan = &scene.plan;
-        let ways = Ways::draw(plan, !scene.faults.is_empty());
+        // What befalls those who watch each other is to be told as fast as ever.
+        let may_be_narrow = scene.faults.iter().any(|fault| !fault.kind.is_of_members());
+        let ways = Ways::draw(plan, may_be_narrow);
         let face = SceneFace::new(scene, ways.are_narrow());
         let network = SimNetwork::new(ways, true);
         let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(scene, place, fault));
@@ -145,6 +162,7 @@ impl<'s> World<'s> {
             probes: 0,
             spoilt_at: None,
             steps: 0,
+            watch: MembersWatch::default(),
             figures: None,
         };
         scenery::add_servents(&mut world.shell);
@@ -158,14 +176,17 @@ impl<'s> World<'s> {
     }
 
     fn live(&mut self) {
-        let steps_max = STEPS_MAX + STEPS_PER_SERVENT_MAX * self.scene.graph.servents() as u64;
+        let faults_end = self.scene.faults.iter().map(|fault| nanos(fault.ends())).max().unwrap_or_default();
+        let run_max = watch::run_max(RUN_MAX, faults_end, self.scene.plan.watch);
+        let steps_per_servent = STEPS_PER_SERVENT_MAX + STEPS_PER_SECOND_MAX * (run_max - RUN_MAX) / SECOND;
+        let steps_max = STEPS_MAX + steps_per_servent * self.scene.graph.servents() as u64;
         while self.phase != Phase::Over {
             let Some(event) = self.shell.network.clock.pop() else {
                 return self.shell.broke("the world stands still: nothing is to come");
             };
             self.steps += 1;
             let is_forgetting = matches!(self.phase, Phase::Forgetting { .. });
-            if self.steps > steps_max || self.now() > RUN_MAX && !is_forgetting {
+            if self.steps > steps_max || self.now() > run_max && !is_forgetting {
                 let text = format!("no end after {} steps, {}", self.steps, self.describe());
                 return self.shell.broke(&text);
             }
@@ -248,6 +269,7 @@ impl<'s> World<'s> {
                     hostile.misdeed(&mut self.shell);
                 }
             }
+            SceneEvent::GoOn { servent, life } => faults::go_on(&mut self.shell, servent, life),
             SceneEvent::Look => self.look(),
         }
     }
@@ -286,16 +308,19 @@ impl<'s> World<'s> {
         let stands = self.shell.face.witness.seen.links.all_stand()
             && self.shell.face.witness.touched_last + STANDS_AFTER <= self.now();
         match self.phase {
-            Phase::Rising if stands => self.begin_scene(),
+            Phase::Rising if stands && self.watch.wrong_word(&self.shell).is_none() => self.begin_scene(),
             Phase::Rising if self.now() > RISE_MAX => {
-                let text =
-                    format!("the overlay does not come to stand: {}", self.shell.face.witness.seen.links.missing());
-                self.give_up(&text);
+                let missing = self.shell.face.witness.seen.links.missing();
+                let wrong = self.watch.wrong_word(&self.shell).unwrap_or_default();
+                self.give_up(&format!("the overlay does not come to stand: {missing}{wrong}"));
             }
+            Phase::Running if self.is_idle() => self.watch.look_at_idle(&self.shell),
             Phase::Running if self.now() > self.busy_until && self.shell.face.witness.all_ended() => {
                 self.look_after_the_last();
             }
             Phase::Healing { until } => self.look_at_healing(until, stands),
+            Phase::Watching { until } if self.now() > until => self.end_watch(),
+            Phase::Watching { .. } => self.watch.look_at_words(&self.shell, self.now() - self.busy_until),
             Phase::Forgetting { until } if self.now() >= until => self.look_at_what_is_left(),
             Phase::Rising | Phase::Running | Phase::Forgetting { .. } | Phase::Over => {}
         }
@@ -304,8 +329,10 @@ impl<'s> World<'s> {
 
     fn begin_scene(&mut self) {
         self.phase = Phase::Running;
-        self.shell.face.witness.has_risen = true;
-        self.start = self.now() + ATTACH_LEAD;
+        let now = self.now();
+        self.shell.face.witness.on_risen(now);
+        self.watch.begin(&self.shell);
+        self.start = now + if self.scene.plan.watch.is_some() { watch::IDLE } else { ATTACH_LEAD };
         self.busy_until = self.start;
         for fault in 0..self.scene.faults.len() {
             let (at, ends) = (self.scene.faults[fault].at, self.scene.faults[fault].ends());
@@ -323,6 +350,11 @@ impl<'s> World<'s> {
         }
     }
 
+    /// Whether nothing has gone wrong yet where it is watched who is there.
+    fn is_idle(&self) -> bool {
+        self.scene.plan.watch.is_some() && self.now() <= self.start
+    }
+
     /// Has a client come and ask.
     fn announce(&mut self, asking: Asking, at: Nanos, is_probe: bool) -> usize {
         let query = self.shell.face.witness.on_announced(asking, is_probe);
@@ -334,31 +366,53 @@ impl<'s> World<'s> {
 
     /// The scene is played: every session has ended.
     fn look_after_the_last(&mut self) {
-        if !self.scene.faults.is_empty() {
+        if let Some(watch) = self.scene.plan.watch {
+            self.shell.network.ways.widen();
+            self.phase = Phase::Watching { until: self.busy_until + nanos(watch) };
+        } else if !self.scene.faults.is_empty() {
             self.phase = Phase::Healing { until: self.now() + HEAL_MAX };
             self.shell.network.ways.widen();
-        } else if self.shell.pending_count() == 0 {
+        } else if self.shell.pending_count() == 0 && self.watch.wrong_word(&self.shell).is_none() {
             self.let_forget();
         } else if self.now() > self.busy_until.max(self.shell.face.witness.ended_last) + SETTLE_MAX {
-            let text = format!("something is pending long after the last session has ended: {}", self.describe());
+            let wrong = self.watch.wrong_word(&self.shell).unwrap_or_default();
+            let pending = self.describe();
+            let text = format!("something is pending long after the last session has ended: {pending}{wrong}");
             self.give_up(&text);
         }
     }
 
+    fn end_watch(&mut self) {
+        let (members, wrong) = self.watch.end(&self.shell);
+        for text in wrong {
+            self.shell.broke(&text);
+        }
+        self.figures = Some(RunOutcome { members: Some(members), ..self.take_figures() });
+        self.phase = Phase::Over;
+    }
+
     fn look_at_healing(&mut self, until: Nanos, stands: bool) {
         let Some(probe) = self.probe else {
-            if stands && self.shell.pending_count() == 0 && !self.shell.network.has_dead_ends() {
+            let wrong = if stands { self.watch.wrong_word(&self.shell) } else { None };
+            let is_quiet = self.shell.pending_count() == 0 && !self.shell.network.has_dead_ends();
+            let until = if wrong.is_some() { until - HEAL_MAX + HEAL_WORDS_MAX } else { until };
+            if stands && is_quiet && wrong.is_none() {
                 self.probe = self.send_probe();
+                if self.scene.plan.with_members {
+                    // What was waited for was no query.
+                    self.phase = Phase::Healing { until: until.max(self.now() + HEAL_MAX) };
+                }
                 if self.probe.is_none() {
                     self.let_forget();
                 }
             } else if self.now() > until {
                 let dead = if self.shell.network.has_dead_ends() { "a link whose other end is gone, " } else { "" };
                 let text = format!(
-                    "not well {} s after the last fault: {}{dead}{}",
-                    HEAL_MAX / SECOND,
+                    "not well {} s after the last fault: {}{dead}{}{}",
+                    if wrong.is_some() { HEAL_WORDS_MAX } else { HEAL_MAX } / SECOND,
                     self.shell.face.witness.seen.links.missing(),
-                    self.describe()
+                    self.describe(),
+                    wrong.unwrap_or_default()
                 );
                 self.give_up(&text);
             }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -14,7 +15,7 @@ use common::counted::counted;
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 
 use sim::graph::number;
-use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, NAT, Plan, Wire};
+use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, NAT, Plan, Unit, Wire};
 use sim::random::Random;
 use sim::scene::purpose;
 use sim::shapes::built_degree;
@@ -25,6 +26,10 @@ use topologies::declared::Topology;
 const SERVENTS_MAX: i64 = 10_000_000;
 const QUERIES_MAX: i64 = 100_000;
 const FAULTS_MAX: u32 = 1000;
+/// The longest that anything may be said to last, in seconds: a day.
+const SECONDS_MAX: u32 = 24 * 3_600;
+/// How long it is watched who is there where nothing is said of that.
+const WATCH_DEFAULT: Duration = Duration::from_secs(60);
 
 const SERVENTS_DEFAULT: usize = 100;
 const DEGREE_DEFAULT: usize = 4;
@@ -84,7 +89,7 @@ pub struct Options {
     delays: Option<Delays>,
 
     /// What goes wrong: none, mild, wild, or how many of a kind, as N or as LO..HI with both ends included; nat=K% has nobody
-    /// reach K of a hundred clients; a later word changes what an earlier one said, as in wild,hostile=0 [default: none]
+    /// reach K of a hundred clients; exodus, vanish and stop are said in K%, split in seconds; a later word changes what an earlier one said, as in wild,hostile=0 [default: none]
     #[arg(long, value_name = "FAULTS", value_parser = parse_faults)]
     faults: Option<Faults>,
 
@@ -97,6 +102,16 @@ pub struct Options {
     /// go back the way the query came), mixed [default: direct]
     #[arg(long, value_name = "VIA", value_parser = |text: &str| named(&ClientVia::NAMED, text))]
     via: Option<ClientVia>,
+
+    /// Servents tell each other who is there
+    #[arg(long)]
+    with_members: bool,
+
+    /// Ask nothing, and watch for so long after all that goes wrong whether servents know who is there [default: 60s where
+    /// one of exodus, vanish, split, stop and poison goes wrong]
+    #[arg(long, value_name = "SECONDS", requires = "with_members", value_parser = parse_seconds,
+        conflicts_with_all = ["queries", "holders"])]
+    watch: Option<Duration>,
 
     /// One JSON object per run instead of a table
     #[arg(long)]
@@ -210,6 +225,15 @@ topology sim topologies/mesh.topo --delays heavy";
         if plan.wire == Wire::None && !plan.faults.is_none() {
             bail!("--wire none: what goes wrong befalls bytes; say native, tp3 or mixed, or nothing");
         }
+        if plan.faults.has(FaultKind::is_of_members) && !plan.with_members {
+            bail!("--faults {}: some of that is for those who know members; say --with-members too", plan.faults);
+        }
+        if plan.watch.is_some() && (self.queries.is_some() || self.holders.is_some()) {
+            bail!("--queries and --holders: nothing is asked where it is watched who is there");
+        }
+        if plan.wire == Wire::None && plan.with_members {
+            bail!("--wire none: who is there is told in bytes; say native, tp3 or mixed, or nothing");
+        }
         let is_there = |item: &&Item| match item {
             Item::Servent(servent) => size(*servent) < plan.servents,
             Item::Query(query) => size(*query) < plan.queries,
@@ -255,19 +279,24 @@ topology sim topologies/mesh.topo --delays heavy";
         };
         let holders = || or(drawn.holders.clone().index(servents + 1), HOLDERS_DEFAULT);
         let wire = if open { drawn.wire } else { Wire::Native };
+        let is_of_members = faults.has(FaultKind::is_of_members) && self.with_members;
+        let watch = self.watch.or(is_of_members.then_some(WATCH_DEFAULT));
+        let is_asked = |count: usize| if watch.is_none() { count } else { 0 };
         Plan {
             shape,
             servents,
             degree,
             ttl,
-            queries: self.queries.map_or(or(drawn.queries, QUERIES_DEFAULT), size),
-            holders: self.holders.map_or_else(holders, size).min(servents),
+            queries: is_asked(self.queries.map_or(or(drawn.queries, QUERIES_DEFAULT), size)),
+            holders: is_asked(self.holders.map_or_else(holders, size).min(servents)),
             seed,
             delays: self.delays.unwrap_or(if open { drawn.delays } else { Delays::Equal }),
-            wire: self.wire.unwrap_or(if healthy { Wire::None } else { wire }),
+            wire: self.wire.unwrap_or(if healthy && !self.with_members { Wire::None } else { wire }),
             via: self.via.unwrap_or(ClientVia::Direct),
             faults,
             forward_once,
+            with_members: self.with_members,
+            watch,
             without: self.without.clone().map(|items| items.0).unwrap_or_default(),
         }
     }
@@ -370,22 +399,39 @@ fn parse_faults(text: &str) -> Result<Faults, String> {
                         "`{word}` is none of none, mild, wild, {NAT}=K%, or NAME=VALUE with a name of {names}"
                     ));
                 };
-                faults.set(kind, parse_count(count).map_err(|why| format!("`{word}`: {why}"))?);
+                faults.set(kind, parse_amount(count, kind.unit()).map_err(|why| format!("`{word}`: {why}"))?);
             }
         }
     }
     Ok(faults)
 }
 
-fn parse_count(text: &str) -> Result<RangeInclusive<u32>, String> {
+/// How much of a kind, with the sign of what is counted of it.
+fn parse_amount(text: &str, unit: Unit) -> Result<RangeInclusive<u32>, String> {
+    let (most, example) = match unit {
+        Unit::Faults => return parse_count(text, FAULTS_MAX),
+        Unit::Percent => (100, "a number of percent, such as 20%"),
+        Unit::Seconds => (SECONDS_MAX, "a number of seconds, such as 600s"),
+    };
+    let count = text.strip_suffix(unit.sign()).ok_or(format!("not {example}"))?;
+    parse_count(count, most)
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let range = parse_amount(text, Unit::Seconds)?;
+    let is_one = range.start() == range.end();
+    is_one.then(|| Duration::from_secs((*range.start()).into())).ok_or("more than one number".to_owned())
+}
+
+fn parse_count(text: &str, most: u32) -> Result<RangeInclusive<u32>, String> {
     let (low, high) = text.split_once("..").unwrap_or((text, text));
     let (low, high): (u32, u32) =
         low.parse().ok().zip(high.parse().ok()).ok_or("not a number, nor LO..HI with both ends included")?;
     if low > high {
         return Err(format!("{low} is more than {high}"));
     }
-    if high > FAULTS_MAX {
-        return Err(format!("{high} is more than {FAULTS_MAX}"));
+    if high > most {
+        return Err(format!("{high} is more than {most}"));
     }
     Ok(low..=high)
 }
@@ -475,6 +521,8 @@ pub(super) mod tests {
             wire: Wire::None,
             via: ClientVia::Direct,
             forward_once: 0,
+            with_members: false,
+            watch: None,
             without: BTreeSet::new(),
         };
         assert_eq!(plan("topology sim ring"), expected);
@@ -569,12 +617,22 @@ pub(super) mod tests {
             ("ring --faults nat=%", "`nat=%`: not a number of percent"),
             ("ring --faults nat", "`nat` is none of none"),
             ("ring --wire none --faults nat=1%", "--wire none: what goes wrong befalls bytes"),
+            ("ring --wire none --with-members", "--wire none: who is there is told in bytes"),
             ("ring --via wood", "not one of direct, back, mixed"),
             ("ring --faults crash=3..1", "`crash=3..1`: 3 is more than 1"),
             ("ring --faults crash=1001", "1001 is more than 1000"),
             ("ring --faults crash=x", "`crash=x`: not a number, nor LO..HI"),
             ("ring --faults crash=1..=3", "not a number, nor LO..HI with both ends included"),
             ("ring --faults wild,", "`` is none of none"),
+            ("ring --faults exodus=20 --with-members", "`exodus=20`: not a number of percent, such as 20%"),
+            ("ring --faults stop=101% --with-members", "`stop=101%`: 101 is more than 100"),
+            ("ring --faults split=10 --with-members", "`split=10`: not a number of seconds, such as 600s"),
+            ("ring --faults poison=1%", "`poison=1%`: not a number, nor LO..HI"),
+            ("ring --faults poison=1", "--faults poison=1: some of that is for those who know members"),
+            ("ring --faults poison=1 --with-members --queries 1", "nothing is asked where it is watched who is there"),
+            ("ring --watch 60s", "required arguments were not provided"),
+            ("ring --with-members --watch 60", "not a number of seconds, such as 600s"),
+            ("ring --with-members --watch 60s --holders 1", "cannot be used with"),
             ("ring --without x3", "`x3` is not an item such as s3, q0 or f2"),
             ("ring --without s", "`s` is not an item"),
             ("ring --without é", "`é` is not an item"),
@@ -667,6 +725,10 @@ pub(super) mod tests {
             "topology sim topologies/ring.topo --seed 4",
             "topology sim ring --servents 3 --without s0,s2,q0,f7 --seed 18446744073709551615",
             "topology sim ring --queries 2 --without s1..9,q0..1,f3",
+            "topology sim ring --with-members",
+            "topology sim any --seeds 0..9 --faults wild --with-members",
+            "topology sim ring --with-members --watch 3600s",
+            "topology sim any --seeds 0..9 --with-members --faults exodus=20%,vanish=1..5%,split=600s,stop=10%,poison=1",
         ];
         // Cargo runs tests in the directory of the crate.
         for line in lines.map(|line| line.replace("topologies/", "../")) {

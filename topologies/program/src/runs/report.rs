@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use sim::outcome::RunOutcome;
+use sim::outcome::{MembersOutcome, RunOutcome};
 use sim::plan::Plan;
 use sim::scene::Scene;
 
@@ -62,6 +62,9 @@ pub struct ShownRun {
     pub hops_most: u8,
     /// How long the run took by its own clock.
     pub simulated_ms: u64,
+    /// Left out where it was not watched who is known to be there.
+    #[serde(flatten)]
+    pub members: Option<ShownMembers>,
     pub broken: Vec<String>,
     /// What runs the same again.
     pub command: String,
@@ -71,6 +74,57 @@ pub struct ShownRun {
     /// Where that was written down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+}
+
+/// What came of watching who is known to be there: each as in [`MembersOutcome`], to the millisecond, or to a tenth.
+#[allow(missing_docs)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShownMembers {
+    pub noticed_p50_s: Option<f64>,
+    pub noticed_p999_s: Option<f64>,
+    pub false_alarms: u64,
+    pub wrong_words: u64,
+    pub healed_s: Option<f64>,
+    pub bytes_s: f64,
+    pub dials_per_servent: f64,
+    pub servent_hours: f64,
+}
+
+impl ShownMembers {
+    fn new(outcome: &MembersOutcome) -> ShownMembers {
+        let to = |parts: f64, value: f64| (value * parts).round() / parts;
+        ShownMembers {
+            noticed_p50_s: outcome.noticed_p50_s.map(|seconds| to(1e3, seconds)),
+            noticed_p999_s: outcome.noticed_p999_s.map(|seconds| to(1e3, seconds)),
+            false_alarms: outcome.false_alarms,
+            wrong_words: outcome.wrong_words,
+            healed_s: outcome.healed_s.map(|seconds| to(1e3, seconds)),
+            bytes_s: to(10.0, outcome.bytes_s),
+            dials_per_servent: to(1e3, outcome.dials_per_servent),
+            servent_hours: to(1e3, outcome.servent_hours),
+        }
+    }
+}
+
+impl fmt::Display for ShownMembers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(p50), Some(p999)) = (self.noticed_p50_s, self.noticed_p999_s) {
+            write!(f, "deaths noticed after {p50:.3} s (p50), {p999:.3} s (p99.9); ")?;
+        }
+        match self.healed_s {
+            Some(healed) => write!(f, "all words right after {healed:.3} s; ")?,
+            None => f.write_str("never all words right; ")?,
+        }
+        write!(
+            f,
+            "{}, {}, {:.1} bytes/s and {:.3} dials a servent, {:.3} servent-hours",
+            counted(self.false_alarms, "false alarm"),
+            counted(self.wrong_words, "wrong word"),
+            self.bytes_s,
+            self.dials_per_servent,
+            self.servent_hours
+        )
+    }
 }
 
 impl ShownRun {
@@ -114,6 +168,7 @@ impl ShownRun {
             hops_mean: (hops_mean * 1e3).round() / 1e3,
             hops_most: outcome.hops_most,
             simulated_ms: u64::try_from(outcome.simulated.as_millis()).unwrap_or(u64::MAX),
+            members: outcome.members.as_ref().map(ShownMembers::new),
             broken: outcome.broken,
             command: plan.command_line(),
             smallest: None,
@@ -243,6 +298,9 @@ impl<W: Write> Printer<W> {
             self.line(&columns.each_ref().map(|(name, width, _)| format!("{name:>width$}")))?;
         }
         self.line(&columns.each_ref().map(|(_, width, value)| format!("{value:>width$}")))?;
+        if let Some(members) = &report.members {
+            writeln!(self.out, "  members: {members}")?;
+        }
         for broken in &report.broken {
             writeln!(self.out, "  broken: {broken}")?;
         }

@@ -92,7 +92,7 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
     /// Says in simpler words what is left, as far as it fails in them, too.
     fn simplify(&mut self) {
         let Ok(scene) = Scene::draw(&self.best) else { return };
-        let (nat_percent, fewest) = (self.best.faults.nat_percent, faults::fewest(&scene.faults));
+        let (nat_percent, fewest) = (self.best.faults.nat_percent, faults::fewest(&self.best.faults, &scene.faults));
         let without_nat = [Faults::default(), fewest];
         let mut simpler: Vec<Faults> =
             without_nat.into_iter().flat_map(|faults| [faults.clone(), Faults { nat_percent, ..faults }]).collect();
@@ -111,6 +111,7 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
             }
         }
         self.take(Plan { forward_once: 0, ..self.best.clone() });
+        self.take(Plan { with_members: false, ..self.best.clone() });
         for via in before(&ClientVia::NAMED, self.best.via) {
             if self.take(Plan { via, ..self.best.clone() }) {
                 break;
@@ -122,7 +123,7 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
             }
         }
         // What goes wrong befalls bytes.
-        let bytes_are_needed = !self.best.faults.is_none();
+        let bytes_are_needed = !self.best.faults.is_none() || self.best.with_members;
         let simpler = before(&Wire::NAMED, self.best.wire).into_iter();
         for wire in simpler.filter(|wire| *wire != Wire::None || !bytes_are_needed) {
             if self.take(Plan { wire, ..self.best.clone() }) {

@@ -3,7 +3,7 @@
 //! Which there are and when is drawn in the simulator's `faults`, which are on is known to `troubles`; what follows from
 //! them is left to the minds. What a hostile servent says is in `hostile`.
 
-use super::clock::{MILLISECOND, Nanos};
+use super::clock::{MILLISECOND, Nanos, nanos};
 use super::ends::{EndAt, EndStage, Party};
 use super::holds::Holds;
 use super::machines::Slow;
@@ -12,6 +12,8 @@ use super::shell::{Departure, Shell};
 use super::trace::Noted;
 use super::troubles::Trouble;
 use super::witness::Befallen;
+use crate::faults;
+use crate::graph::number;
 use crate::plan::FaultKind;
 use crate::scene::Scene;
 
@@ -38,13 +40,16 @@ pub(super) fn begin(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
             }
         }
         (FaultKind::Clog, _) => clog(&mut shell.network, pair, true),
-        (FaultKind::Partition, _) => part(shell, fault, true),
+        (FaultKind::Partition | FaultKind::Split, _) => part(shell, fault, true),
+        (FaultKind::Exodus, _) => kill_all(shell, fault, Departure::Reset),
+        (FaultKind::Vanish, _) => kill_all(shell, fault, Departure::Vanished),
+        (FaultKind::Stop, _) => stop_all(shell, fault),
         (FaultKind::SlowReader, Some(servent)) => slow_down(shell, fault, servent),
         (FaultKind::Crash, Some(servent)) => crash(shell, fault, servent),
         (FaultKind::Pause, Some(servent)) => pause(shell, fault, servent),
         // Dials and look-ups ask which of these are on, who is hostile comes by itself, and nobody may be there to befall.
         (FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp, _)
-        | (FaultKind::Hostile | FaultKind::Forger, _)
+        | (FaultKind::Hostile | FaultKind::Forger | FaultKind::Poison, _)
         | (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, None) => {}
     }
 }
@@ -56,10 +61,12 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
     let struck = trouble.struck.take();
     let (kind, first, pair) = (trouble.kind, trouble.first(), trouble.pair());
     shell.note(first.unwrap_or_default(), Noted::FaultEnds);
-    show_witness(shell, fault, false);
+    if !matches!(kind, FaultKind::Exodus | FaultKind::Vanish | FaultKind::Stop) {
+        show_witness(shell, fault, false);
+    }
     match (kind, first) {
         (FaultKind::Clog, _) => clog(&mut shell.network, pair, false),
-        (FaultKind::Partition, _) => part(shell, fault, false),
+        (FaultKind::Partition | FaultKind::Split, _) => part(shell, fault, false),
         (FaultKind::SlowReader, Some(servent)) => speed_up(&mut shell.network, servent),
         (FaultKind::Crash, Some(servent)) if struck.is_some() => scenery::start_servent(shell, servent),
         // It may have crashed meanwhile, and be somebody else.
@@ -68,7 +75,9 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
         }
         // The minds put these right, nothing of them is left once they are off, or whoever it was goes by itself.
         (FaultKind::LinkDown | FaultKind::Flap | FaultKind::DialRefused | FaultKind::DialSilent, _)
-        | (FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger, _)
+        | (FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger | FaultKind::Poison, _)
+        // Nothing is put right of these, and those who were stopped have gone on, each at its time.
+        | (FaultKind::Exodus | FaultKind::Vanish | FaultKind::Stop, _)
         | (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, _) => {}
     }
 }
@@ -94,7 +103,7 @@ fn befallen(scene: &Scene, trouble: &Trouble) -> Vec<Befallen> {
         FaultKind::LinkDown | FaultKind::Flap | FaultKind::Clog => {
             trouble.pair().map(|[a, b]| Befallen::Link(a, b)).into_iter().collect()
         }
-        FaultKind::Partition => {
+        FaultKind::Partition | FaultKind::Split => {
             let links = scene.graph.links().map(|(a, b)| (a as usize, b as usize));
             let parted = links.filter(|(a, b)| trouble.parts(*a, *b) || trouble.parts(*b, *a));
             parted.map(|(a, b)| Befallen::Link(a, b)).collect()
@@ -102,10 +111,14 @@ fn befallen(scene: &Scene, trouble: &Trouble) -> Vec<Befallen> {
         FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Hostile | FaultKind::Forger => {
             trouble.first().map(Befallen::Servent).into_iter().collect()
         }
+        FaultKind::Exodus | FaultKind::Vanish | FaultKind::Stop => {
+            trouble.servents.iter().copied().map(Befallen::Servent).collect()
+        }
         // A servent that cannot be dialled keeps its links, and dials for itself.
         FaultKind::DialRefused | FaultKind::DialSilent if trouble.befalls_clients() => vec![Befallen::Clients],
-        // So does one that learns late where its neighbors are.
-        FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp => Vec::new(),
+        // So does one that learns late where its neighbors are, or is told what is not so: that closes no link, and of whom it
+        // knows itself it says what it knows.
+        FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp | FaultKind::Poison => Vec::new(),
     }
 }
 
@@ -186,6 +199,8 @@ fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
     if !machine.is_running() {
         return;
     }
+    let now = shell.now();
+    shell.face.witness.on_died(now, servent, false);
     let trouble = &mut shell.face.troubles.0[fault];
     trouble.struck = Some(machine.life);
     let (vanishes, resets) = (trouble.random.chance(40), trouble.random.chance(50));
@@ -195,4 +210,40 @@ fn crash(shell: &mut Shell<SceneFace<'_>>, fault: usize, servent: usize) {
         (false, false) => Departure::Closed,
     };
     shell.kill(servent, how);
+}
+
+/// Many are gone at once, and never come back.
+fn kill_all(shell: &mut Shell<SceneFace<'_>>, fault: usize, how: Departure) {
+    let now = shell.now();
+    for servent in shell.face.troubles.0[fault].servents.clone() {
+        if shell.network.machines[servent].is_running() {
+            shell.face.witness.on_died(now, servent, true);
+            shell.kill(servent, how);
+        }
+    }
+}
+
+/// Many neither read nor think for a while, each for its own.
+fn stop_all(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
+    let (now, scene) = (shell.now(), shell.face.scene);
+    for servent in shell.face.troubles.0[fault].servents.clone() {
+        let machine = &shell.network.machines[servent];
+        let life = machine.life;
+        if machine.is_running() {
+            shell.pause(servent);
+            let stop = faults::stop_of(scene.plan.seed, &scene.faults[fault], number(servent));
+            shell.schedule(now + nanos(stop), SceneEvent::GoOn { servent, life });
+        }
+    }
+}
+
+/// One that was stopped goes on.
+pub(super) fn go_on(shell: &mut Shell<SceneFace<'_>>, servent: usize, life: u32) {
+    let now = shell.now();
+    shell.note(servent, Noted::FaultEnds);
+    shell.face.witness.trouble(now, Befallen::Servent(servent), false);
+    // It may have died meanwhile.
+    if shell.network.machines[servent].life == life {
+        shell.resume(servent);
+    }
 }

@@ -18,6 +18,7 @@ use super::clock::{MILLISECOND, Nanos};
 use super::dials::Caller;
 use super::ends::{EndAt, EndStage};
 use super::liar::{Liar, an_id};
+use super::poisoner::{Poisoner, TELLS_EVERY, TELLS_MAX};
 use super::scenery::{self, SceneEvent, SceneFace};
 use super::shell::{Departure, Shell};
 use super::trace::Noted;
@@ -51,6 +52,8 @@ enum Deed {
     Garble,
     /// Makes of what it heard copies that are not quite the same.
     Counterfeit,
+    /// Tells what is not so of members.
+    Poison,
 }
 
 const DEEDS: [Deed; 4] = [Deed::Forge, Deed::Replay, Deed::Lie, Deed::Garble];
@@ -117,6 +120,7 @@ pub(super) struct Hostile {
     heard: Vec<Query>,
     liar: Liar,
     back_liar: BackLiar,
+    poisoner: Option<Poisoner>,
 }
 
 impl Hostile {
@@ -138,6 +142,14 @@ impl Hostile {
                 let deeds = vec![Deed::Counterfeit];
                 Some(Hostile { claim: Claim::Itself, deeds, deeds_left, reads: true, echoes: true, ..drawn })
             }
+            // A good neighbor otherwise too. Over TP3 there are no words for what it tells.
+            FaultKind::Poison => {
+                let drawn = Hostile::draw(random, (liar, back_liar), place, target, Dialect::OWN);
+                let poisoner = Some(Poisoner::draw(drawn.random.clone(), servents));
+                let (deeds, deeds_left) = (vec![Deed::Poison], TELLS_MAX);
+                let (reads, echoes) = (true, true);
+                Some(Hostile { claim: Claim::Itself, deeds, deeds_left, reads, echoes, poisoner, ..drawn })
+            }
             FaultKind::LinkDown
             | FaultKind::Flap
             | FaultKind::Clog
@@ -147,7 +159,11 @@ impl Hostile {
             | FaultKind::Pause
             | FaultKind::DialRefused
             | FaultKind::DialSilent
-            | FaultKind::LookUp => None,
+            | FaultKind::LookUp
+            | FaultKind::Exodus
+            | FaultKind::Vanish
+            | FaultKind::Split
+            | FaultKind::Stop => None,
         }
     }
 
@@ -184,6 +200,7 @@ impl Hostile {
             heard,
             liar,
             back_liar,
+            poisoner: None,
         }
     }
 
@@ -236,7 +253,8 @@ impl Hostile {
         if !self.reads {
             shell.network.end_mut(at).rests_until = Nanos::MAX;
         }
-        let hello = self.back_liar.hello(self.dialect, role);
+        let hello =
+            if self.poisoner.is_some() { Poisoner::hello(role) } else { self.back_liar.hello(self.dialect, role) };
         shell.say_as_stranger(at, &Message::Hello(hello));
     }
 
@@ -270,10 +288,13 @@ impl Hostile {
                 }
             }
         }
-        self.back_liar.bring_perhaps(shell, at, query, &self.heard);
+        if self.poisoner.is_none() {
+            self.back_liar.bring_perhaps(shell, at, query, &self.heard);
+        }
         if self.echoes {
             let tally = match self.node {
                 Some(node) if self.is_forger() => self.liar.lie_perhaps(shell, node, query),
+                _ if self.poisoner.is_some() => Tally { reached: 1, ..Tally::default() },
                 _ => lie(&mut self.random),
             };
             shell.say_as_stranger(at, &Message::Echo(Echo { id, ttl, tally }));
@@ -310,7 +331,11 @@ impl Hostile {
             }
         }
         let pause = self.random.within(MILLISECOND, self.pause_max);
-        let pause = if attached.is_some() { pause } else { pause.max(50 * MILLISECOND) };
+        let pause = match (&self.poisoner, attached) {
+            (Some(_), _) => TELLS_EVERY,
+            (None, Some(_)) => pause,
+            (None, None) => pause.max(50 * MILLISECOND),
+        };
         shell.schedule(shell.now() + pause, SceneEvent::Misdeed { fault: self.fault });
     }
 
@@ -348,6 +373,11 @@ impl Hostile {
                 let heard = self.heard.get(self.random.index(self.heard.len())).cloned();
                 if let Some(heard) = heard {
                     self.counterfeit(shell, at, &heard);
+                }
+            }
+            Some(Deed::Poison) => {
+                if let Some(poisoner) = &mut self.poisoner {
+                    poisoner.tell(shell, at, self.target);
                 }
             }
             Some(Deed::Garble) | None => {

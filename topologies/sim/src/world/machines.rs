@@ -63,6 +63,8 @@ pub(super) struct Machine {
     /// Its connections, in no order that matters.
     pub(super) connections: Vec<usize>,
     pub(super) slow: Option<Slow>,
+    /// Bytes that its program has written.
+    pub(super) written_bytes: u64,
     /// Bytes that came and no mind of ours was told of.
     pub(super) unheard_bytes: usize,
 }
@@ -79,6 +81,7 @@ impl Machine {
             postponed: Vec::new(),
             connections: Vec::new(),
             slow: None,
+            written_bytes: 0,
             unheard_bytes: 0,
         }
     }

@@ -40,6 +40,8 @@ pub(super) enum SceneEvent {
     Flap { connection: usize },
     /// A hostile servent does something.
     Misdeed { fault: usize },
+    /// A servent that was stopped goes on, if it is still the one that was.
+    GoOn { servent: usize, life: u32 },
     /// The world looks how far things are.
     Look,
 }
@@ -53,13 +55,15 @@ pub(super) struct SceneFace<'s> {
     pub(super) witness: Witness<'s>,
     /// Echoes that servents heard.
     pub(super) echoes: u64,
+    /// Dials of servents.
+    pub(super) dials: u64,
     stores: Stores,
 }
 
 impl<'s> SceneFace<'s> {
     pub(super) fn new(scene: &'s Scene, ways_are_narrow: bool) -> SceneFace<'s> {
         let (troubles, witness) = (Troubles::new(scene), Witness::new(scene, ways_are_narrow));
-        SceneFace { scene, troubles, witness, echoes: 0, stores: Stores::new() }
+        SceneFace { scene, troubles, witness, echoes: 0, dials: 0, stores: Stores::new() }
     }
 
     fn query_of(&self, node: usize) -> Option<usize> {
@@ -108,6 +112,9 @@ impl Face for SceneFace<'_> {
         match knock.to {
             Some(to) => {
                 let of_faults = self.troubles.fate_of(network, knock.node, to).or_else(|| self.fate_of_nat(to));
+                if of_faults == Some(Fate::Refused) {
+                    self.witness.on_refused(network.clock.now(), to);
+                }
                 of_faults.unwrap_or_else(|| network.fate_at(to))
             }
             // Nobody ever was there: half of such addresses refuse, half do not even do that.
@@ -191,6 +198,7 @@ impl Face for SceneFace<'_> {
                 self.witness.on_answer_said(now, (node, life), other, id, dialect == Dialect::OWN);
             }
             Message::Echo(echo) => self.witness.on_echo_said(link, echo),
+            Message::Peers(peers) => self.witness.on_members_told(now, node, &peers.members),
             Message::Brought(brought) => self.witness.on_brought_said(now, (node, life), link, brought),
             Message::Handed(handed) => {
                 let id = QueryId { sequence: handed.sequence, client: network.address(other) };
@@ -242,6 +250,11 @@ impl Face for SceneFace<'_> {
 
     fn on_handled(&mut self, now: Nanos, servent: usize, overlay: &Overlay) {
         self.witness.check_holdings(now, servent, overlay.holdings());
+        self.witness.check_words(now, servent, |address| overlay.word_of(address));
+    }
+
+    fn on_dialling(&mut self, network: &SceneNetwork, node: usize, _address: SocketAddr) {
+        self.dials += u64::from(network.machines[node].kind == MachineKind::Servent);
     }
 
     fn on_request(&mut self, _network: &SceneNetwork, client: usize, sequence: u64) {
@@ -278,7 +291,9 @@ pub(super) fn add_stranger(shell: &mut Shell<SceneFace<'_>>, place: usize) -> us
 /// Starts a servent, for the first time or anew: with an empty mind, and as somebody else.
 pub(super) fn start_servent(shell: &mut Shell<SceneFace<'_>>, servent: usize) {
     let scene = shell.face.scene;
-    let config = cast::config(scene, servent, shell.network.machines[servent].life + 1);
+    let life = shell.network.machines[servent].life + 1;
+    let config = cast::config(scene, servent, life);
+    shell.face.witness.on_born(servent, life);
     let accepts = match scene.plan.wire {
         Wire::None | Wire::Native => Accepts::OWN,
         Wire::Tp3 | Wire::Mixed => Accepts::ANY,

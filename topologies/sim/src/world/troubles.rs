@@ -38,7 +38,7 @@ impl Trouble {
         let befallen = fault.servents.iter().map(|servent| *servent as usize);
         let servents: Vec<usize> = befallen.filter(|servent| *servent < servents_count).collect();
         let mut side = Vec::new();
-        if fault.kind == FaultKind::Partition {
+        if matches!(fault.kind, FaultKind::Partition | FaultKind::Split) {
             side = (0..servents_count).map(|servent| servents.contains(&servent)).collect();
         }
         Trouble {
@@ -100,7 +100,7 @@ impl Troubles {
     pub(super) fn blocks<E>(&self, network: &SimNetwork<E>, from: usize, to: usize) -> u32 {
         let [there, back] = [from, to].map(|node| network.machines[node].place);
         let blocks = |trouble: &&Trouble| match trouble.kind {
-            FaultKind::Partition => trouble.parts(there, back),
+            FaultKind::Partition | FaultKind::Split => trouble.parts(there, back),
             FaultKind::Clog => *trouble.servents == [from, to],
             _ => false,
         };

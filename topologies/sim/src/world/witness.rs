@@ -11,6 +11,7 @@
 //! - `lies`: a forged answer is told once under each name, and none that nobody brought.
 //! - `endings`: every session ends in time, what its ending claims is so, and nobody is missed for no reason.
 //! - `holdings`: nobody holds more than it may, and in the end nothing but its links.
+//! - `members`: nobody who lives is called dead, and in the end all know who is there.
 //!
 //! What the claims must leave out, since a hostile servent had a hand in it, is known to `forgeries`.
 
@@ -22,18 +23,22 @@ mod forgeries;
 mod holdings;
 mod lies;
 mod links;
+mod members;
 mod queries;
+
+use std::net::SocketAddr;
 
 use common::dialect::Dialect;
 use common::link::LinkId;
-use common::message::{Brought, Echo, ServentId};
+use common::member::{Member, Word};
+use common::message::{Brought, Echo, Identity, ServentId};
 use common::overlay::Holding;
 use common::query::{AnswerBody, ContactMark, Query, QueryId, Via};
 use common::session::Ending;
 
 use super::clock::{Nanos, SECOND, nanos};
 use crate::cast::Nat;
-use crate::outcome::RunOutcome;
+use crate::outcome::{MembersOutcome, RunOutcome};
 use crate::plan::FaultKind;
 use crate::scene::{Asking, Scene};
 use crate::verdict::answer::ToldAnswer;
@@ -48,16 +53,47 @@ use lies::Lies;
 pub(super) use lies::Pretence;
 pub(super) use links::Befallen;
 use links::WatchedLinks;
+use members::WatchedMembers;
 use queries::{WatchedQueries, WatchedQuery};
 
 /// Broken invariants kept; whoever has so many needs no more.
 const BROKEN_MAX: usize = 20;
+
+/// What must be said of whom as things stand.
+pub(super) struct JudgedWords<'w, 's> {
+    members: &'w WatchedMembers<'s>,
+    links: &'w WatchedLinks<'s>,
+    parts: Vec<usize>,
+}
+
+impl JudgedWords<'_, '_> {
+    /// What is wrong about what one says of another.
+    pub(super) fn wrong(&self, pair: (usize, usize), said: Option<(Identity, Word)>) -> Option<String> {
+        self.members.wrong_word(&self.parts, pair, said)
+    }
+
+    /// Whether that is broken, and not only counted: where somebody has poisoned what is told, of those alone that are linked.
+    pub(super) fn is_demanded(&self, pair: (usize, usize)) -> bool {
+        self.members.is_demanded(self.links, pair)
+    }
+
+    pub(super) fn living_count(&self) -> usize {
+        self.members.living_count()
+    }
+
+    /// What telling members came to, as far as the witness has seen it.
+    pub(super) fn figures(&self, now: Nanos) -> MembersOutcome {
+        self.members.figures(now, &self.parts)
+    }
+}
 
 /// The one who sees everything.
 pub(super) struct Witness<'s> {
     pub(super) broken: Vec<String>,
     pub(super) seen: Evidence<'s>,
     endings: WatchedEndings,
+    /// Nothing where nobody tells who is there.
+    members: Option<WatchedMembers<'s>>,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -85,6 +121,7 @@ impl<'s> Witness<'s> {
             broken: Vec::new(),
             seen,
             endings: WatchedEndings::new(scene),
+            members: scene.plan.with_members.then(|| WatchedMembers::new(scene)),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -134,6 +171,67 @@ impl<'s> Witness<'s> {
         if !self.seen.links.trouble(now, whom, begins) {
             self.broke(now, &format!("a fault is over that did not begin: {whom:?}"));
         }
+    }
+
+    // ---- who is there ----
+
+    /// The overlay stands for the first time.
+    pub(super) fn on_risen(&mut self, now: Nanos) {
+        self.has_risen = true;
+        if let Some(members) = &mut self.members {
+            members.on_risen(now);
+        }
+    }
+
+    /// A servent begins to live.
+    pub(super) fn on_born(&mut self, servent: usize, life: u32) {
+        if let Some(members) = &mut self.members {
+            members.on_born(servent, life);
+        }
+    }
+
+    /// A servent dies, for good or not.
+    pub(super) fn on_died(&mut self, now: Nanos, servent: usize, is_for_good: bool) {
+        if is_for_good {
+            self.seen.links.on_gone(servent);
+        }
+        if let Some(members) = &mut self.members {
+            members.on_died(now, &self.seen.links, servent, is_for_good);
+        }
+    }
+
+    /// A dial to somebody is refused, whether it is there or not.
+    pub(super) fn on_refused(&mut self, now: Nanos, servent: usize) {
+        if let Some(members) = &mut self.members {
+            members.on_refused(now, servent);
+        }
+    }
+
+    /// A servent tells a neighbor of members.
+    pub(super) fn on_members_told(&mut self, now: Nanos, speaker: usize, told: &[Member]) {
+        if let Some(members) = &mut self.members {
+            let wrong = members.on_told(now, &self.seen.links, speaker, told);
+            self.broke_all(now, wrong);
+        }
+    }
+
+    /// A mind has dealt with something: what it says of whoever is at an address.
+    pub(super) fn check_words(
+        &mut self,
+        now: Nanos,
+        servent: usize,
+        word_of: impl Fn(SocketAddr) -> Option<(Identity, Word)>,
+    ) {
+        if let Some(members) = &mut self.members {
+            let wrong = members.on_handled(now, &self.seen.links, servent, word_of);
+            self.broke_all(now, wrong);
+        }
+    }
+
+    /// Whose words are judged, and by what.
+    pub(super) fn words(&self) -> Option<JudgedWords<'_, 's>> {
+        let members = self.members.as_ref()?;
+        Some(JudgedWords { members, links: &self.seen.links, parts: members.parts_now(&self.seen.links) })
     }
 
     // ---- queries come ----
@@ -247,7 +345,11 @@ impl<'s> Witness<'s> {
             of,
             ttl: asked.filter(|_| !is_forged).map(|asked| asked.demand(scene).ttl),
             is_deaf: asked.filter(|_| !is_forged).is_some_and(|asked| asked.demand(scene).is_deaf()),
-            may_be_forgotten: asked.is_some_and(|asked| asked.may_be_forgotten(scene, now)),
+            // What nobody asked of a contact is forgotten while a servent is stopped for longer than its contact is remembered.
+            may_be_forgotten: asked.map_or_else(
+                || scene.faults.iter().any(|fault| fault.kind == FaultKind::Stop),
+                |asked| asked.may_be_forgotten(scene, now),
+            ),
         };
         let of_client = client.and_then(|client| queries.of_client(client));
         let wrong = flood.on_copy(&copy, || forgeries.may_be_new(id, of, servent, of_client));

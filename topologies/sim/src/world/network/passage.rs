@@ -45,6 +45,8 @@ impl<E> SimNetwork<E> {
         self.check_unsent(from, bytes.len());
         let room = self.room(from);
         let count = self.ways.cut(bytes.len(), room);
+        let node = self.end(from).node;
+        self.machines[node].written_bytes += count as u64;
         self.inject(from, bytes.get(..count).unwrap_or_default());
         count
     }

@@ -180,7 +180,15 @@ impl<F: Face> Shell<F> {
         count
     }
 
-    /// Says something as a stranger. What it cannot say it does not say: it is no mind of ours that would have to be told.
+    /// Says something as a stranger, with this stamp. What it cannot say it does not say: it is no mind of ours that would have
+    /// to be told.
+    pub(crate) fn say_as_stranger_at(&mut self, at: EndAt, stamp: u64, message: &Message) {
+        let (node, link) = (self.network.end(at).node, at.link());
+        let output = overlay::Output::Send { link, message: message.clone() };
+        let _ = self.with_exchange(node, |exchange, now, pipes| exchange.perform(now, stamp, output, pipes));
+    }
+
+    /// The same, of one who has no clock.
     pub(crate) fn say_as_stranger(&mut self, at: EndAt, message: &Message) {
         let (node, link) = (self.network.end(at).node, at.link());
         let _ = self.with_exchange(node, |exchange, now, pipes| exchange.send(now, link, message, pipes));

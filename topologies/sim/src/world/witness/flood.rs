@@ -2,8 +2,9 @@
 //!
 //! - No life of a servent sends the same copy (query and TTL) twice over one link. So one query crosses a link in one
 //!   direction at most once per TTL: TTL + 1 times at most, as its contact started it, and the sum over the links of a
-//!   servent is what it costs there. There are two exceptions: where TP3 is spoken a servent may forget a query for its age,
-//!   and what a forger asked in the name of a TP3 client before that client's hello was read.
+//!   servent is what it costs there. There are three exceptions: where TP3 is spoken a servent may forget a query for its age,
+//!   what a forger asked in the name of a TP3 client before that client's hello was read, and what nobody asked where servents
+//!   are stopped for longer than contacts are remembered.
 //! - Copies never carry more TTL than the overlay allows: TTL and hops together stay below the contact's TTL plus two.
 
 use std::collections::{BTreeMap, HashMap};

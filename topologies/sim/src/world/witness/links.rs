@@ -48,6 +48,10 @@ pub(crate) struct WatchedLinks<'s> {
     servents: Vec<Condition>,
     clients: Condition,
     fallen_count: usize,
+    /// Those who are gone for good: nobody waits for their links.
+    gone: Vec<bool>,
+    /// How often a link came or fell, or anything befell somebody.
+    changes: u64,
 }
 
 impl<'s> WatchedLinks<'s> {
@@ -60,6 +64,8 @@ impl<'s> WatchedLinks<'s> {
             servents: vec![Condition::default(); graph.servents()],
             clients: Condition::default(),
             fallen_count: graph.links_count(),
+            gone: vec![false; graph.servents()],
+            changes: 0,
         }
     }
 
@@ -67,13 +73,15 @@ impl<'s> WatchedLinks<'s> {
 
     /// A connection between two servents has come to stand.
     pub(super) fn on_stands(&mut self, now: Nanos, a: usize, b: usize) -> Option<String> {
+        let is_awaited = self.is_awaited(a, b);
         let Some(link) = self.link(a, b) else {
             return Some(format!("s{a} and s{b} are linked, and nobody listed the other"));
         };
         link.touched = now;
         link.standing += 1;
         let is_first = link.standing == 1;
-        self.fallen_count -= usize::from(is_first);
+        self.fallen_count -= usize::from(is_first && is_awaited);
+        self.changes += 1;
         None
     }
 
@@ -85,6 +93,7 @@ impl<'s> WatchedLinks<'s> {
         was_standing: bool,
         has_risen: bool,
     ) -> Option<String> {
+        let is_awaited = self.is_awaited(a, b);
         let link = self.link(a, b)?;
         link.touched = now;
         if !was_standing || link.standing == 0 {
@@ -92,10 +101,29 @@ impl<'s> WatchedLinks<'s> {
         }
         link.standing -= 1;
         let is_last = link.standing == 0;
-        self.fallen_count += usize::from(is_last);
+        self.fallen_count += usize::from(is_last && is_awaited);
+        self.changes += 1;
         // While the overlay rises, the second of two links between the same servents goes.
         (is_last && self.is_healthy && has_risen)
             .then(|| format!("the link between s{a} and s{b} falls, and nothing befell it"))
+    }
+
+    /// Somebody is gone for good.
+    pub(super) fn on_gone(&mut self, servent: usize) {
+        let others = self.graph.neighbors(servent).iter().map(|other| *other as usize);
+        let awaited: Vec<usize> = others.filter(|other| self.is_awaited(servent, *other)).collect();
+        for other in awaited {
+            let is_fallen = self.link(servent, other).is_some_and(|link| link.standing == 0);
+            self.fallen_count -= usize::from(is_fallen);
+        }
+        if let Some(gone) = self.gone.get_mut(servent) {
+            *gone = true;
+        }
+    }
+
+    fn is_awaited(&self, a: usize, b: usize) -> bool {
+        let is_gone = |servent| self.gone.get(servent).copied().unwrap_or(false);
+        !is_gone(a) && !is_gone(b)
     }
 
     /// A fault begins or ends that befalls somebody. False where none had begun.
@@ -107,7 +135,9 @@ impl<'s> WatchedLinks<'s> {
         };
         let Some(condition) = condition else { return true };
         condition.troubled = now;
-        condition.troubles.change(begins)
+        let is_well = condition.troubles.change(begins);
+        self.changes += 1;
+        is_well
     }
 
     // ---- what is known of it ----
@@ -119,9 +149,29 @@ impl<'s> WatchedLinks<'s> {
     pub(crate) fn missing(&self) -> String {
         let missing = self.graph.links().filter(|(a, b)| {
             let place = self.graph.place_of(*a as usize, *b as usize);
-            place.and_then(|place| self.links.get(place)).is_none_or(|link| link.standing == 0)
+            let is_fallen = place.and_then(|place| self.links.get(place)).is_none_or(|link| link.standing == 0);
+            is_fallen && self.is_awaited(*a as usize, *b as usize)
         });
         missing.map(|(a, b)| format!("no link between s{a} and s{b}, ")).collect()
+    }
+
+    /// How often a link came or fell, or anything befell somebody.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether a link has stood from then on until now, with nothing that befell it or who is at its ends.
+    pub(super) fn is_untouched(&self, a: usize, b: usize, since: Nanos) -> bool {
+        let place = self.graph.place_of(a.min(b), a.max(b));
+        let link = place.and_then(|place| self.links.get(place));
+        link.is_some_and(|link| link.has_stood_since(since) && link.is_untroubled_since(since))
+            && [a, b].into_iter().all(|servent| self.is_servent_untroubled_since(servent, since))
+    }
+
+    /// Whether a link stands.
+    pub(super) fn stands(&self, a: usize, b: usize) -> bool {
+        let place = self.graph.place_of(a.min(b), a.max(b));
+        place.and_then(|place| self.links.get(place)).is_some_and(|link| link.standing > 0)
     }
 
     /// Whether no fault kept anybody from calling clients since then.
@@ -145,6 +195,31 @@ impl<'s> WatchedLinks<'s> {
                     || link.is_untroubled_since(since) && ends.iter().all(|end| end.is_untroubled_since(since)))
         };
         let links: Vec<(u32, u32)> = graph.links().filter(|(a, b)| is_sound(*a, *b)).collect();
+        Graph::from_links(graph.servents(), &links)
+    }
+
+    /// The overlay of the links that nothing has befallen since then, nor whoever is at their ends, whether they stand or not.
+    pub(super) fn uncut(&self, since: Nanos) -> Graph {
+        let graph = self.graph;
+        let is_uncut = |(a, b): &(u32, u32)| {
+            let place = graph.place_of(*a as usize, *b as usize);
+            let ends = [*a, *b].map(|servent| self.is_servent_untroubled_since(servent as usize, since));
+            let link = place.and_then(|place| self.links.get(place));
+            ends == [true, true] && link.is_some_and(|link| link.is_untroubled_since(since))
+        };
+        let links: Vec<(u32, u32)> = graph.links().filter(is_uncut).collect();
+        Graph::from_links(graph.servents(), &links)
+    }
+
+    /// The overlay of the links that stand, or have stood since then.
+    pub(super) fn recent(&self, since: Nanos) -> Graph {
+        let graph = self.graph;
+        let is_recent = |(a, b): &(u32, u32)| {
+            let place = graph.place_of(*a as usize, *b as usize);
+            let link = place.and_then(|place| self.links.get(place));
+            link.is_some_and(|link| link.standing > 0 || link.touched >= since)
+        };
+        let links: Vec<(u32, u32)> = graph.links().filter(is_recent).collect();
         Graph::from_links(graph.servents(), &links)
     }
 
