@@ -22,7 +22,8 @@ pub(crate) struct JsonMember {
     state: &'static str,
     how: String,
     clock: u64,
-    heard_s: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heard_s: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt_ms: Option<f64>,
 }
@@ -54,7 +55,8 @@ pub(crate) fn json_member(member: &Member) -> JsonMember {
         state: if member.word.is_online() { "online" } else { "offline" },
         how: member.how().to_string(),
         clock: member.clock,
-        heard_s: member.heard.as_secs(),
+        // Of one that was only read from a file nobody knows.
+        heard_s: (!member.id.is_unknown()).then_some(member.heard.as_secs()),
         rtt_ms: member.seen.round_trip.map(milliseconds),
     }
 }
@@ -99,7 +101,11 @@ pub(crate) fn columns(members: &[Member]) -> String {
 fn fields(member: &Member) -> [String; 6] {
     let how = member.how();
     // Whoever tells hears itself.
-    let heard = if how == How::Myself { String::new() } else { format!("heard {} ago", lasted(member.heard)) };
+    let heard = match how {
+        How::Myself => String::new(),
+        _ if member.id.is_unknown() => "not heard".to_owned(),
+        _ => format!("heard {} ago", lasted(member.heard)),
+    };
     [
         member.address.to_string(),
         state(member.word).to_owned(),
@@ -216,10 +222,7 @@ mod tests {
             r#"{"address":"127.0.0.1:9003","id":"00000000000000ab","state":"offline","how":"failed","clock":9,"heard_s":75}"#
         );
         let nobody = Member { id: Identity::of_bits(u64::MAX), ..members().swap_remove(2) };
-        assert_eq!(
-            json(&nobody),
-            r#"{"address":"127.0.0.1:9003","state":"offline","how":"failed","clock":9,"heard_s":75}"#
-        );
+        assert_eq!(json(&nobody), r#"{"address":"127.0.0.1:9003","state":"offline","how":"failed","clock":9}"#);
     }
 
     #[test]

@@ -153,7 +153,10 @@ impl Options {
             });
             help += &format!("  {name:<14}{mild:>5}{wild:>7}\n");
         }
-        help += "and, in neither, nat=K%: nobody can dial K of a hundred clients, all the while.\n";
+        help += "and, in neither, nat=K%: nobody can dial K of a hundred clients, all the while.\n\
+Those in neither befall members, with --with-members: exodus=20% kills so many processes at one moment, vanish=20% so many machines, \
+of which nobody hears anything more; split=600s keeps two halves apart for so long; stop=10% stops so many servents, each for 6 s, \
+20 s or 10 min; poison=1 is so many neighbors that lie about members for 30 s.\n";
         help += "\
 \n\
 With --seeds and --faults and without --servents each seed draws what is not said: 10 to 50 servents, degree 2 to 8, \
@@ -167,6 +170,7 @@ topology sim random --servents 1000000 --degree 8 --ttl 15\n  \
 topology sim any --seeds 0..500 --faults wild\n  \
 topology sim ring --servents 30 --faults wild,hostile=0,crash=1..3 --seed 7 --json\n  \
 topology sim any --seeds 0..500 --faults wild,nat=50% --via mixed\n  \
+topology sim random --servents 200 --degree 8 --with-members --faults vanish=20%\n  \
 topology sim topologies/mesh.topo --delays heavy";
         help
     }
