@@ -293,7 +293,9 @@ impl Overlay {
             }
             (Speaker::Neighbor(_), Message::Pong) => self.on_pong(now, link),
             (Speaker::Client, Message::Pong) => {}
-            (Speaker::Client | Speaker::Neighbor(_), Message::PeersWanted(wanted)) if self.rooms.members.is_some() => {
+            (Speaker::Client | Speaker::Neighbor(_), Message::PeersWanted(wanted))
+                if self.may_tell_of_members(link) =>
+            {
                 self.on_peers_wanted(now, link, wanted, out);
             }
             (Speaker::Neighbor(_), Message::Peers(peers)) if self.rooms.members.is_some() => {
@@ -302,7 +304,7 @@ impl Overlay {
             (Speaker::Client, Message::Peers(peers)) if self.rooms.members.is_some() => {
                 self.on_peers_of_a_guest(now, link, stamp, &peers, out);
             }
-            (Speaker::Client, Message::Greet(greet)) if self.rooms.members.is_some() => {
+            (Speaker::Client, Message::Greet(greet)) if self.may_tell_of_members(link) => {
                 self.on_greet(now, link, greet, out);
             }
             (_, Message::Goodbye(farewell)) => {

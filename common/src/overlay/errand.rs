@@ -68,7 +68,8 @@ static VISIT: Customs = Customs {
     speaks_first: true,
     is_called: |hello, _| matches!(hello.role, Role::Servent { .. }),
     way: |_| Bringing::Kept,
-    hears: |message| matches!(message, Message::Pong | Message::Peers(_)),
+    // No pong: whoever is greeted could keep its greeting for as long as it likes.
+    hears: |message| matches!(message, Message::Peers(_)),
     kept: DIAL_WAIT_MAX,
 };
 

@@ -15,6 +15,7 @@ use super::rooms::Rooms;
 use super::visits::{self, PendingGreeting, Visited};
 use crate::address::names_one_end;
 use crate::dialect::Dialect;
+use crate::features::Features;
 use crate::link::LinkId;
 use crate::member::{Greet, GreetOutcome, Greeted, Member, Peers, PeersWanted, Word};
 use crate::message::{Goodbye, Identity, Message};
@@ -33,6 +34,11 @@ impl Overlay {
             let to_be_visited = members.on_linked(now, link, to, out);
             to_be_visited.into_iter().for_each(|address| self.rooms.visit(now, address, out));
         }
+    }
+
+    /// Whether there is anything to say of members, and whoever is at the end of a link offered to understand it.
+    pub(super) fn may_tell_of_members(&self, link: LinkId) -> bool {
+        self.rooms.members.is_some() && self.rooms.links.understands(link, Features::MEMBERS)
     }
 
     /// A neighbor, or a client, wants to know who is there.
@@ -227,8 +233,11 @@ impl Rooms {
         self.rare.make().keeping.on_kept(kept);
     }
 
-    /// Has it seen who is at an address where a member was whose link fell.
+    /// Has it seen who is at an address where a member was whose link fell, if one servent can be there.
     pub(super) fn visit(&mut self, now: Time, address: SocketAddr, out: &mut Outbox<'_>) {
+        if !names_one_end(address) {
+            return;
+        }
         let callee = Callee { errand: Errand::Visit, address };
         let rare = self.rare.make();
         let refused =

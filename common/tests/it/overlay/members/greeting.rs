@@ -90,6 +90,23 @@ fn a_servent_that_takes_no_part_is_met_and_trades_nothing() {
 }
 
 #[test]
+fn whoever_is_greeted_cannot_keep_the_client_waiting_by_what_it_says() {
+    for said in [Message::Ping, Message::Pong] {
+        let mut told = Told::new();
+        let client = told.client_at("127.0.0.1");
+        told.greet(client, servent_address(7));
+        let (call, _) = told.mind.dialled(visit(servent_address(7)));
+        let mut out = told.hear(call, Message::Hello(hello_of_members(7)));
+        let begun = told.mind.now;
+        while told.mind.held("greetings") > 0 && told.mind.now.since(begun) < GREETING_WAIT_MAX {
+            out = told.hear(call, said.clone());
+            out.extend(told.mind.pass_and_see(NEWS_PAUSE));
+        }
+        assert_eq!(greeted_in(&out).1.outcome, GreetOutcome::Met, "{}", said.name());
+    }
+}
+
+#[test]
 fn only_clients_of_this_host_may_have_somebody_greeted_and_only_one_end() {
     let mut told = Told::new();
     for (from, address) in [("10.9.0.1", "10.0.0.7:9000"), ("127.0.0.1", "0.0.0.0:9000"), ("127.0.0.1", "10.0.0.7:0")] {

@@ -239,6 +239,18 @@ fn nobody_is_dialled_at_an_address_that_only_a_stranger_claims() {
 }
 
 #[test]
+fn nobody_is_dialled_where_no_one_servent_can_be() {
+    for claimed in ["127.0.0.1:0", "224.0.0.1:9000", "255.255.255.255:9000"] {
+        let (mut told, [one]) = Told::linked();
+        let hello = hello_of_members(7).at(claimed.parse().unwrap());
+        let link = told.neighbor_that_says(hello, ([127, 0, 0, 1], 4000).into());
+        told.quieten(&[one, link]);
+        let out = told.mind.closed(link);
+        assert!(!out.iter().any(|output| matches!(output, Output::Dial { .. })), "{claimed}: {out:?}");
+    }
+}
+
+#[test]
 fn whoever_came_from_where_it_says_it_is_is_dialled_there_when_its_link_fell() {
     let (mut told, [one]) = Told::linked();
     let link = told.neighbor(7);

@@ -1,6 +1,7 @@
 //! Who is told and asked, and how much at once.
 
 use super::*;
+use common::member::Greet;
 
 /// Members at this many addresses, told by this neighbor.
 fn many(told: &mut Told, by: LinkId, count: u128) -> Vec<SocketAddr> {
@@ -166,5 +167,24 @@ fn a_servent_that_takes_no_part_understands_nothing_of_it() {
     for message in [wanted(None), news(&[])] {
         let (mut mind, [link]) = Mind::linked();
         assert_eq!(mind.hear(link, message), goodbye(link, Goodbye::Protocol));
+    }
+}
+
+#[test]
+fn whoever_asks_and_did_not_offer_to_understand_an_answer_breaks_the_protocol() {
+    let greet = Message::Greet(Greet { address: servent_address(7) });
+    let servent = hello_of_members(1).role;
+    for (role, asked) in [
+        (servent, wanted(None)),
+        (Role::Client { answer_port: 0 }, wanted(None)),
+        (Role::Client { answer_port: 0 }, greet),
+    ] {
+        let mut told = Told::new();
+        let link = told.accepted(([127, 0, 0, 1], 40_000).into());
+        told.mind.hear(link, Message::Hello(Hello { features: Features::BACK, ..Hello::new(role) }));
+        // What it tells itself needs no offer.
+        assert_eq!(told.hear(link, news(&[member(9, 5, Word::Online)])), [], "{role:?}");
+        assert_eq!(told.word(9), Some(Word::Online), "{role:?}");
+        assert_eq!(told.hear(link, asked)[..2], goodbye(link, Goodbye::Protocol), "{role:?}");
     }
 }
