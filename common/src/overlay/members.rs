@@ -594,7 +594,9 @@ impl Members {
     // ---- time ----
 
     pub(super) fn deadline(&self) -> Time {
-        let forgets_at = if self.roster.table.len() > 1 { self.forgets_at } else { Time::NEVER };
+        // That nobody is known any more is still to be written, where it could not be.
+        let has_to_do = self.roster.table.len() > 1 || (self.is_kept && self.roster.has_changed());
+        let forgets_at = if has_to_do { self.forgets_at } else { Time::NEVER };
         self.telling.deadline().min(self.watch.deadline()).min(forgets_at)
     }
 

@@ -148,6 +148,11 @@ impl Roster {
         self.has_changed |= kept(before) != kept(after);
     }
 
+    /// Whether what would be written down has changed since that was asked for last.
+    pub(super) fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+
     /// What is to be written down, where it has changed since that was asked for last.
     pub(super) fn take_changed(&mut self) -> Option<Vec<KnownMember>> {
         let is_other = |known: &MemberRecord| known.address != self.own && names_one_end(known.address);

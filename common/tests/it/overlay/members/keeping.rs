@@ -110,6 +110,17 @@ fn whom_it_knew_before_gives_way_to_whatever_others_say_whatever_its_clock() {
 }
 
 #[test]
+fn that_nobody_is_known_any_more_is_written_again_where_it_could_not_be() {
+    let mut told = knowing(vec![known(5, true, 40)]);
+    let out = told.mind.pass_and_see(FAILED_KEPT + 2 * MINUTE);
+    assert_eq!(kept(&out), [vec![]]);
+    told.is_written(Err("it is a test"));
+    assert_eq!(kept(&told.mind.pass_and_see(MINUTE)), [vec![]]);
+    told.is_written(Ok(()));
+    assert_eq!(kept(&told.mind.pass_and_see(10 * MINUTE)), Vec::<Vec<KnownMember>>::new());
+}
+
+#[test]
 fn whom_it_knew_before_is_forgotten_after_a_day() {
     let mut told = knowing(vec![known(5, true, 40)]);
     told.mind.pass(FAILED_KEPT - MINUTE);
