@@ -67,7 +67,8 @@ pub const TARGETS: [Target; 13] = [
     door("declared", "made sense", 4 * KIB, KIB * KIB, 256, 500, targets::declared::run),
     door("escaped", "needed an escape", 4 * KIB, 16 * KIB, 32, 20_000, targets::escaped::run),
     door("events", "were lines of logs", 4 * KIB, 64 * KIB, 256, 5_000, targets::events::run),
-    door("overlay", "moved a query", 4 * KIB, 64 * KIB, 256, 5_000, targets::overlay::run),
+    // Two bytes open a link, and all of them are told at once that this servent leaves, or what it has heard of others.
+    door("overlay", "moved a query", 4 * KIB, 64 * KIB, 768, 5_000, targets::overlay::run),
     // Two bytes ask a query, which is then kept by the mind and by the driver, in tables that double.
     door("session", "ended a query", 4 * KIB, 64 * KIB, 768, 20_000, targets::session::run),
     // Bytes that are no message may announce a list of addresses, as in the targets of the decoder.

@@ -4,6 +4,8 @@
 //! forward only. What others say, and whether they read, is up to the input. What the mind wants of its links an
 //! exchange does, as in every shell.
 
+mod membership;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use common::query::{Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position};
+
+use membership::{MembersWitness, Part};
 
 use super::wires::Wires;
 use super::words;
@@ -55,6 +59,10 @@ struct Driver {
     exchange: Exchange,
     wires: Wires,
     now: Time,
+    part: Part,
+    members: MembersWitness,
+    /// What whoever speaks now has as its clock.
+    stamp: u64,
     /// That of the last event that was told.
     clock: u64,
     open: BTreeMap<LinkId, End>,
@@ -79,10 +87,14 @@ struct Driver {
 struct End {
     /// Where it came from, if it came.
     from: Option<SocketAddr>,
+    /// The same, or where it was dialled.
+    at: Option<SocketAddr>,
     /// Where its answers go to, if it is a client.
     client: Option<SocketAddr>,
     /// What that client speaks, if it asks here.
     dialect: Dialect,
+    /// Whether it is looked at who is there.
+    is_visited: bool,
     /// In what its connection began.
     opened_in: Dialect,
     /// What it said it understands.
@@ -172,20 +184,30 @@ impl Driver {
             let addresses = if is_named { Vec::new() } else { vec![address] };
             Neighbor { name: address.to_string(), addresses, dialect }
         });
+        let neighbors = neighbors.collect();
+        let (advertised, ttl, choice) = (words::address(reader), reader.byte() % (TTL_MAX + 1), reader.byte());
+        let part = Part::of(choice);
         #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {
-            neighbors: neighbors.collect(),
+            neighbors,
             servent_id: OWN_ID,
-            advertised: words::address(reader),
-            ttl: reader.byte() % (TTL_MAX + 1),
-            forward_once: reader.flag(),
-            events: true,
+            advertised,
+            ttl,
+            forward_once: choice & 1 == 1,
+            events: part.keeps_events,
+            members: part.takes_part,
+            known: if part.knows_some { membership::known(reader) } else { Vec::new() },
+            keeps_members: part.keeps_members,
             answer_networks: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
             ..Config::default()
         };
         let mind = Overlay::new(&config, store(reader));
+        let members = MembersWitness::new(&mind, part, advertised, OWN_ID);
         Driver {
             mind,
+            part,
+            members,
+            stamp: 0,
             exchange: Exchange::servent(Accepts::ANY),
             wires: Wires::default(),
             now: Time::START,
@@ -224,6 +246,8 @@ impl Driver {
             4..=10 => {
                 if let Some(link) = words::open_link(reader, &self.open) {
                     let message = self.with_own_name(words::message(reader));
+                    self.stamp = self.stamp_of(reader);
+                    let message = membership::behind_its_stamp(message, self.stamp);
                     if !self.resting.contains(&link) {
                         self.on_said(link, message);
                     }
@@ -265,13 +289,50 @@ impl Driver {
                 5 | 6 => {
                     // A servent with neighbors is never told less often, and contacts are forgotten by it.
                     for _ in 0..reader.below(BEATS_MAX) {
-                        self.go_to(self.now + NEIGHBOR_BEAT);
-                        self.tell_deadline();
+                        self.beat();
                     }
                 }
+                7 if self.part.takes_part => self.live_on(reader),
+                8 if self.part.takes_part => self.hear_of_a_crowd(reader),
                 _ => self.end_job(reader),
             },
         }
+    }
+
+    fn beat(&mut self) {
+        self.go_to(self.now + NEIGHBOR_BEAT);
+        self.tell_deadline();
+        self.members.on_beat();
+    }
+
+    /// Some beats in which all that have said who they are answer pings, but one.
+    fn live_on(&mut self, reader: &mut Reader<'_>) {
+        let beats = reader.below(BEATS_MAX);
+        let silent = words::open_link(reader, &self.open).filter(|_| reader.flag());
+        self.stamp = self.stamp_of(reader);
+        for _ in 0..beats {
+            self.beat();
+            let speaks = |(link, end): &(&LinkId, &End)| end.has_spoken && Some(**link) != silent;
+            let speaking: Vec<LinkId> = self.open.iter().filter(speaks).map(|(link, _)| *link).collect();
+            for link in speaking.into_iter().filter(|link| !self.resting.contains(link)).collect::<Vec<_>>() {
+                self.on_said(link, Message::Pong);
+            }
+        }
+    }
+
+    fn hear_of_a_crowd(&mut self, reader: &mut Reader<'_>) {
+        let link = words::open_link(reader, &self.open);
+        self.stamp = self.stamp_of(reader);
+        for peers in membership::crowd(reader, self.stamp) {
+            // It may be closed by the first of them.
+            if let Some(link) = link.filter(|link| self.open.contains_key(link) && !self.resting.contains(link)) {
+                self.on_said(link, Message::Peers(peers));
+            }
+        }
+    }
+
+    fn stamp_of(&self, reader: &mut Reader<'_>) -> u64 {
+        if self.part.is_stamped { membership::stamp(reader, self.mind.stamp()) } else { 0 }
     }
 
     fn on_opened(&mut self, opening: Opening, dialect: Dialect) {
@@ -282,10 +343,16 @@ impl Driver {
             Opening::Dialled(Dial::Call(Errand::Answers | Errand::Probe, client)) => (None, Some(client)),
             Opening::Dialled(Dial::Neighbor(_) | Dial::Call(Errand::Visit, _)) => (None, None),
         };
+        let at = match opening {
+            Opening::Accepted(from) => Some(from),
+            Opening::Dialled(dial) => self.members.address_of(dial),
+        };
         let end = End {
             from,
+            at,
             client,
             dialect: Dialect::Native,
+            is_visited: matches!(opening, Opening::Dialled(Dial::Call(Errand::Visit, _))),
             opened_in: dialect,
             offered: Features::NONE,
             has_spoken: false,
@@ -318,11 +385,11 @@ impl Driver {
                 self.exchange.receive(link, &[preface, hello.as_bytes()].concat());
                 self.hear();
             }
-            None => self.on_message(link, message),
+            None => self.on_message(link, self.stamp, message),
         }
     }
 
-    fn on_message(&mut self, link: LinkId, message: Message) {
+    fn on_message(&mut self, link: LinkId, stamp: u64, message: Message) {
         let Some(end) = self.open.get_mut(&link) else { return };
         if let (false, Some(from), Message::Hello(Hello { role: Role::Client { answer_port }, dialect, .. })) =
             (end.has_spoken, end.from, &message)
@@ -334,6 +401,7 @@ impl Driver {
             end.offered = hello.features;
         }
         end.has_spoken = true;
+        self.members.on_said(link, end, &message);
         match &message {
             Message::Brought(brought) => self.brought.push(Arc::clone(&brought.answer)),
             Message::Query(query) => self.heard.entry(query.id()).or_default().hear_copy(self.now, query),
@@ -346,7 +414,7 @@ impl Driver {
             _ => {}
         }
         let (is_query, is_brought) = (matches!(message, Message::Query(_)), matches!(message, Message::Brought(_)));
-        let out = self.tell(Input::Received { link, stamp: 0, message });
+        let out = self.tell(Input::Received { link, stamp, message });
         for output in &out {
             match output {
                 Output::Flood { links, .. } if is_query => {
@@ -440,7 +508,9 @@ impl Driver {
     /// Tells the mind something and has what it wants performed. What comes of that is told too.
     fn tell(&mut self, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
+        let stamp = if let Input::Received { stamp, .. } = input { Some(stamp) } else { None };
         self.mind.handle(self.now, input, &mut out);
+        self.members.look_at_clock(self.mind.stamp(), stamp);
         let (stamp, mut dropped) = (self.mind.stamp(), Vec::new());
         self.look_at_events(&out);
         for output in &out {
@@ -453,7 +523,14 @@ impl Driver {
                 Some(Outside::Disk(Job::Free(_)) | Outside::Event(_)) | None => {}
                 Some(Outside::NotBrought { link, message }) => dropped.push(Input::NotBrought { link, message }),
                 Some(Outside::Disk(job)) => {
-                    assert!(!self.jobs.contains(&job), "{job:?} is to be done twice at once");
+                    let is_last = self.has_left && matches!(job, Job::KeepMembers(_));
+                    let is_same = |other: &Job| match (other, &job) {
+                        (Job::KeepMembers(_), Job::KeepMembers(_)) => true,
+                        _ => *other == job,
+                    };
+                    assert!(is_last || !self.jobs.iter().any(is_same), "{job:?} is to be done twice at once");
+                    let is_wanted = !matches!(job, Job::KeepMembers(_)) || self.part.keeps_members;
+                    assert!(is_wanted, "{job:?}, and nobody wants it");
                     self.jobs.push(job);
                 }
             }
@@ -474,6 +551,8 @@ impl Driver {
                 Output::Send { link, .. } => said += usize::from(is_open(&link)),
                 Output::Flood { links, .. } => said += links.iter().filter(is_open).count(),
                 Output::Event(event) => {
+                    self.members.look_at_event(&event.what);
+                    assert!(self.part.keeps_events, "{event:?} is told nobody");
                     assert!(event.clock >= self.clock, "the clock falls from {} to {}", self.clock, event.clock);
                     self.clock = event.clock;
                     let is_said = matches!(event.what, EventKind::Sent { .. });
@@ -483,18 +562,19 @@ impl Driver {
                 _ => {}
             }
         }
-        assert_eq!(told, said, "{out:?}");
+        assert!(!self.part.keeps_events || told == said, "{told} told of {said} said: {out:?}");
     }
 
     /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.
     fn hear(&mut self) {
         while let Some((link, heard)) = self.exchange.next_heard(self.now, &mut self.wires) {
             match heard {
-                Heard::Message { message, .. } => self.on_message(link, message),
+                Heard::Message { stamp, message } => self.on_message(link, stamp, message),
                 Heard::Malformed(error) => panic!("{error} on {link}, where nothing came"),
                 Heard::Closed(reason) => {
                     assert!(self.open.remove(&link).is_some(), "{link} is lost and was not open");
                     self.resting.remove(&link);
+                    self.members.on_closed(link);
                     self.tell(Input::Closed { link, reason });
                 }
             }
@@ -521,6 +601,7 @@ impl Driver {
             Output::Dial { dial, address, dialect } => {
                 let client = AnswerAddress { socket: *address, dialect: *dialect };
                 assert!(matches!(dial, Dial::Neighbor(_)) || client.names_one_client(), "{client:?} is dialled");
+                self.members.look_at_dial(*dial, *address);
             }
             Output::Rest { link } => {
                 assert!(self.open.contains_key(link), "{link} rests, and is closed");
@@ -529,6 +610,7 @@ impl Driver {
             Output::Resume { link } => assert!(self.resting.remove(link), "{link} is resumed and did not rest"),
             Output::Close { link } => {
                 self.resting.remove(link);
+                self.members.on_closed(*link);
                 assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
             }
             Output::Disk(_) | Output::Event(_) => {}
@@ -538,10 +620,12 @@ impl Driver {
     fn on_send(&mut self, link: LinkId, message: &Message) {
         let Some(end) = self.open.get_mut(&link) else {
             // What a client asked goes on without it, and its end finds nobody to tell.
-            assert!(matches!(message, Message::Finished(_)), "{message:?} goes to {link}, which is closed");
+            let is_end = matches!(message, Message::Finished(_) | Message::Greeted(_));
+            assert!(is_end, "{message:?} goes to {link}, which is closed");
             return;
         };
         end.was_greeted |= matches!(message, Message::Hello(_));
+        self.members.look_at_said(link, end, message);
         assert!(end.offered.include(message.needs()), "{message:?} goes to {link}, where it is not understood");
         if let Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) = message {
             let is_known = answer.id == OWN_ID || self.brought.contains(answer);
@@ -572,6 +656,7 @@ impl Driver {
     }
 
     fn check_holdings(&self) {
+        self.members.check(&self.mind);
         for Holding { value, help, limit, .. } in self.mind.holdings() {
             assert!(limit.is_none_or(|limit| value <= limit), "{value} {help}, where {limit:?} are the most");
         }
@@ -589,9 +674,14 @@ impl Driver {
         assert_eq!(links, self.open.len() as u64, "the mind and its shell know of different links: {:?}", self.held());
         let are_known = self.open.keys().all(|link| self.exchange.is_known(*link));
         assert!(are_known, "the mind and its exchange know of different links: {:?}", self.open);
-        // A dial for an answer is over when it has failed, or when the client has said hello and been greeted.
+        // A dial for an answer is over when it has failed, or when the client has said hello and been greeted; one of a visit
+        // when hello was heard.
         let dialled = self.dials.iter().filter(|(dial, ..)| matches!(dial, Dial::Call(..))).count();
-        let silent = |end: &&End| end.from.is_none() && end.client.is_some() && !end.was_greeted;
+        let silent = |end: &&End| match end.client {
+            _ if end.is_visited => !end.has_spoken,
+            Some(_) => end.from.is_none() && !end.was_greeted,
+            None => false,
+        };
         let under_way = dialled + self.open.values().filter(silent).count();
         assert_eq!(dials, under_way as u64, "{:?}", self.held());
         assert!(addresses > 0 || answers_bytes == 0, "answers wait for nobody: {:?}", self.held());

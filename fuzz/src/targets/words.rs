@@ -97,7 +97,7 @@ fn contact_name(reader: &mut Reader<'_>) -> ContactName {
 }
 
 /// An extreme number more often than chance would have it.
-fn count(reader: &mut Reader<'_>) -> u64 {
+pub(super) fn count(reader: &mut Reader<'_>) -> u64 {
     match reader.byte() {
         255 => u64::MAX,
         254 => u64::MAX / 2,
@@ -270,7 +270,7 @@ fn member(reader: &mut Reader<'_>) -> Member {
     let is_set = |bit: u8| flags & (1 << bit) != 0;
     Member {
         address: address(reader),
-        id: Identity::of_bits(reader.byte().into()),
+        id: Identity::of_bits(u64::from(reader.byte() % 8)),
         clock: count(reader),
         heard: duration(reader),
         word: Word::ALL[usize::from(flags % 4)],
