@@ -554,7 +554,8 @@ pub(super) mod tests {
     fn faults_are_said_word_by_word() {
         let said = |(kind, name, mild, _): &(FaultKind, &str, RangeInclusive<u32>, RangeInclusive<u32>)| {
             let (from, to) = if *kind == FaultKind::Hostile { (1, 1) } else { (*mild.start(), *mild.end()) };
-            if from == to { format!("{name}={to}") } else { format!("{name}={from}..{to}") }
+            let sign = kind.unit().sign();
+            if from == to { format!("{name}={to}{sign}") } else { format!("{name}={from}..{to}{sign}") }
         };
         let mild_and_hostile = FaultKind::ALL.iter().map(said).collect::<Vec<_>>().join(",");
         assert!(mild_and_hostile.starts_with("link-down=0..2,flap=0..1,"), "{mild_and_hostile}");
