@@ -5,7 +5,7 @@
 //! only to see what is in them.
 
 use sim::faults;
-use sim::plan::{ClientVia, Delays, Faults, Item, Plan, Wire};
+use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, Plan, Wire};
 use sim::scene::Scene;
 use sim::shapes::Shape;
 use sim::shapes::built_degree;
@@ -103,7 +103,7 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
             }
         }
         // Not none at all: the command line asks for one at least.
-        let queries = scene.queries.last().map_or(1, |query| query.number as usize + 1);
+        let queries = scene.queries.last().map_or(self.best.queries.min(1), |query| query.number as usize + 1);
         self.take(tidied(Plan { queries, ..self.best.clone() }));
         for holders in 0..self.best.holders.min(2) {
             if self.take(Plan { holders, ..self.best.clone() }) {
@@ -111,7 +111,10 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
             }
         }
         self.take(Plan { forward_once: 0, ..self.best.clone() });
-        self.take(Plan { with_members: false, ..self.best.clone() });
+        // What befalls members, and watching them, is refused where nobody knows any.
+        if self.best.watch.is_none() && !self.best.faults.has(FaultKind::is_of_members) {
+            self.take(Plan { with_members: false, ..self.best.clone() });
+        }
         for via in before(&ClientVia::NAMED, self.best.via) {
             if self.take(Plan { via, ..self.best.clone() }) {
                 break;
@@ -168,7 +171,6 @@ mod tests {
 
     use super::super::options::tests::plan as typed;
     use super::*;
-    use sim::plan::FaultKind;
 
     fn plan(seed: u64) -> Plan {
         let line = "topology sim random --servents 40 --queries 4 --delays heavy --faults wild --wire tp3";
@@ -283,6 +285,21 @@ mod tests {
         assert_eq!(smallest.servents, declared.servents);
         assert!(left(&smallest).len() <= 3);
         assert_eq!(typed(&smallest.command_line()), smallest);
+    }
+
+    #[test]
+    fn a_run_about_members_stays_one_and_can_be_typed() {
+        for (line, kept) in [
+            ("topology sim ring --servents 30 --seed 3 --with-members --faults stop=20%", true),
+            ("topology sim ring --servents 30 --seed 3 --with-members --watch 90s", true),
+            ("topology sim ring --servents 30 --seed 3 --with-members --faults crash=1", false),
+        ] {
+            let long = typed(line);
+            let fails = |plan: &Plan| plan.faults == long.faults;
+            let smallest = shrink(&long, fails);
+            assert_eq!((smallest.with_members, smallest.servents < 30), (kept, true), "{line}");
+            assert_eq!(typed(&smallest.command_line()), smallest);
+        }
     }
 
     #[test]
