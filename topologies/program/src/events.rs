@@ -53,7 +53,7 @@ impl Options {
         "\
 The order is that of the Lamport clocks, then of the addresses, then of the lines of a log; never that of the time of day. \
 It cannot be true where something was heard with a clock no larger than the stamp it came with, or was heard with the stamp \
-of a servent whose log is here and does not tell that it said so, or where the clock of a servent falls or lines of it are \
+of a servent whose log is here and does not tell that it said so to that one or to an address of which no log is here, or where the clock of a servent falls or lines of it are \
 missing. Such lines are named on stderr. Nothing is judged of what a log says was dropped, of what came before the first line \
 of one that was begun anew, or may have been said by one that was killed.\n\n\
 With --follow a line waits until each file has shown a larger clock, or for a moment.\n\n\

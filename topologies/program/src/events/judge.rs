@@ -1,7 +1,8 @@
 //! Whether an order of all that happened can be true: nothing is heard before it was said, and nothing that nobody said.
 //!
-//! It is told all lines in that order. What a servent said is kept until it was heard, so it holds what is on its way and
-//! what was lost, which has a limit. What the logs themselves lack is known to the survey, and judged of that is nothing.
+//! It is told all lines in that order. What a servent said is kept until it was heard, so it holds what is on its way, what
+//! was lost and what nobody here could hear, which has a limit. What the logs themselves lack is known to the survey, and
+//! judged of that is nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -28,9 +29,9 @@ pub struct Verdict {
     pub lines: u64,
     /// Servents whose logs they are.
     pub servents: usize,
-    /// Messages heard with a stamp that were held against what was said.
+    /// Messages they heard from each other, with a stamp, that were held against what was said.
     pub judged: u64,
-    /// Those of which that could not be.
+    /// Those of which that could not be done.
     pub unjudged: u64,
 }
 
@@ -47,11 +48,10 @@ struct HeardLine<'a> {
 /// Something that was said: by whom, to whom, the hash of its name, and the clock it was said with.
 type Saying = (usize, usize, u64, u64);
 
-/// Whoever is said something and is none of those whose logs are here.
+/// Whoever is said something at an address of which no log is here. It may be one of those whose logs are here all the same:
+/// whoever greets, or has not said who it is, goes by the port it connected from.
 const SOMEBODY: usize = usize::MAX;
 
-/// The last words. They may be said before it was heard who the other end is, so that it goes by another address there.
-const GOODBYE: &str = "goodbye";
 /// The first words, said before anybody has a name.
 const HELLO: &str = "hello";
 
@@ -123,8 +123,10 @@ impl<'a, Source> Judge<'a, Source> {
 
     fn on_said(&mut self, place: LinePlace, event: &EventLine, servent: usize, peer: SocketAddr, message: &str) {
         self.name(servent, peer, message);
-        let to = self.survey.servent(peer).or((message == GOODBYE).then_some(SOMEBODY));
-        let Some(to) = to.filter(|_| message != HELLO) else { return };
+        if message == HELLO {
+            return;
+        }
+        let to = self.survey.servent(peer).unwrap_or(SOMEBODY);
         let saying = (servent, to, hash_of(message), event.clock);
         if let Some((heard, _)) = self.early.get_mut(&saying).and_then(Vec::pop) {
             self.early_count -= 1;
@@ -140,10 +142,7 @@ impl<'a, Source> Judge<'a, Source> {
     fn on_heard(&mut self, place: LinePlace, clock: u64, heard: &HeardLine<'_>) {
         let HeardLine { from, to, peer, message, stamp } = *heard;
         let saying = (from, to, hash_of(message), stamp);
-        let said = self.take_said(saying).or_else(|| {
-            let to_somebody = (from, SOMEBODY, saying.2, stamp);
-            if message == GOODBYE { self.take_said(to_somebody) } else { None }
-        });
+        let said = self.take_said(saying).or_else(|| self.take_said((from, SOMEBODY, saying.2, stamp)));
         // A stamp that no honest servent comes to moves the clocks of some further than those of others.
         let is_followed = stamp <= STAMP_STEP_MAX;
         if !is_followed || self.survey.lacks(from, stamp) || self.survey.lacks(to, clock) {

@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use client::{Client, Event, GreetEnd, GreetOutcome, GreetingEnded};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use topologies::asking::{self, Asked};
@@ -263,15 +265,9 @@ fn what_real_servents_write_is_an_order_that_can_be_true() {
     ask_all();
     fleet.end().unwrap();
 
-    let output = events(directory.path(), &["north", "west", "east"]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    let words = said.replace(',', "");
-    let numbers: Vec<u64> = words.split([' ', '\n']).filter_map(|word| word.parse().ok()).collect();
-    let [lines, servents, judged, heard] = numbers[..] else { panic!("{said}") };
-    assert!(servents == 3 && usize::try_from(lines).unwrap() == stdout(&output).lines().count(), "{said}");
+    let [judged, heard] = judged_of_three(directory.path());
     // Of what was said last to one that was killed, and by it, nothing is known.
-    assert!(judged > 400 && judged * 10 > heard * 9, "{said}");
+    assert!(judged > 400 && judged * 10 > heard * 9, "{judged} of {heard}");
 
     // One word of a neighbor's that is taken out is missed.
     let path = directory.path().join("west");
@@ -282,6 +278,41 @@ fn what_real_servents_write_is_an_order_that_can_be_true() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("lines are missing, and none says") && said.contains(": heard echo from"), "{said}");
+}
+
+/// Three logs, north, west and east, are an order that can be true, of which so many messages were judged, of so many heard.
+fn judged_of_three(directory: &Path) -> [u64; 2] {
+    let output = events(directory, &["north", "west", "east"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let words = said.replace(',', "");
+    let numbers: Vec<u64> = words.split([' ', '\n']).filter_map(|word| word.parse().ok()).collect();
+    let [lines, servents, judged, heard] = numbers[..] else { panic!("{said}") };
+    assert!(servents == 3 && usize::try_from(lines).unwrap() == stdout(&output).lines().count(), "{said}");
+    [judged, heard]
+}
+
+/// A visitor is known by the port it connected from, which is in no log: that of whom it visits says so.
+#[test]
+fn what_is_said_to_a_servent_that_greets_is_found_in_the_log() {
+    let directory = TempDir::new().unwrap();
+    let text = "9341 - --events north\n9342 - 127.0.0.1:9341 --events west\n9343 - 127.0.0.1:9342 --events east\n";
+    let chain = Topology::parse("chain", text, directory.path()).unwrap().moved_to(some_loopback_address());
+    let mut fleet = Fleet::start(&chain).unwrap();
+    fleet.wait_until_linked(&chain).unwrap();
+    let addresses: Vec<SocketAddr> = fleet.servents.iter().map(Servent::address).collect();
+    // A neighbor and one that is none, before its servent goes by its name and after.
+    for (contact, greeted) in [(0, 1), (1, 0), (0, 2), (2, 0), (2, 1)] {
+        let mut client = Client::connect(&addresses[contact].to_string()).unwrap();
+        let events: Vec<Event> = client.greet(addresses[greeted]).unwrap().map(Result::unwrap).collect();
+        let [Event::Greeted(GreetingEnded { end: GreetEnd::Told(greeted), .. })] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(greeted.outcome, GreetOutcome::Met);
+    }
+    fleet.end().unwrap();
+    let [judged, heard] = judged_of_three(directory.path());
+    assert!(judged == heard && heard > 10, "{judged} of {heard}");
 }
 
 /// What stands in README, with addresses of its own, and whatever clocks and ports there are.
