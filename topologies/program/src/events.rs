@@ -77,7 +77,10 @@ pub fn run(options: &Options, mut out: impl Write, mut err: impl Write) -> anyho
     let can_be = if differences.is_empty() { "can be true" } else { "cannot be true" };
     let [lines, servents] = [counted(lines, "line"), counted(servents, "servent")];
     let (judged, heard) = (grouped(judged), counted(judged + unjudged, "message"));
-    writeln!(err, "topology: {lines} of {servents} in an order that {can_be}; judged {judged} of {heard} heard")?;
+    writeln!(
+        err,
+        "topology: {lines} of {servents} in an order that {can_be}; judged {judged} of {heard} heard from each other"
+    )?;
     Ok(differences.is_empty())
 }
 

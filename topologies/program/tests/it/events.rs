@@ -73,7 +73,7 @@ fn an_order_that_can_be_true_is_told_and_fine() {
     );
     assert_eq!(
         stderr(&output),
-        "topology: 5 lines of 2 servents in an order that can be true; judged 1 of 1 message heard\n"
+        "topology: 5 lines of 2 servents in an order that can be true; judged 1 of 1 message heard from each other\n"
     );
     assert_eq!(output.status.code(), Some(0));
 
@@ -92,7 +92,7 @@ fn an_order_that_cannot_be_true_is_told_and_what_is_wrong_named() {
     assert_eq!(
         stderr(&output),
         "topology: east.jsonl:2: heard peers from 127.0.0.1:9002 (stamp 44) before it was said (west.jsonl:3)\n\
-         topology: 5 lines of 2 servents in an order that cannot be true; judged 1 of 1 message heard\n"
+         topology: 5 lines of 2 servents in an order that cannot be true; judged 1 of 1 message heard from each other\n"
     );
     assert_eq!(output.status.code(), Some(1));
     // One alone says nothing of the other.
@@ -120,7 +120,11 @@ fn what_cannot_be_read_is_told_in_words() {
         (&["."], 1, "topology: cannot read .: it is not a regular file\n"),
         (&["/dev/null"], 1, "topology: cannot read /dev/null: it is not a regular file\n"),
         (&["east.jsonl", "notes"], 1, "topology: notes:1: it is no event: expected value, at column 1\n"),
-        (&["empty"], 0, "topology: 0 lines of 0 servents in an order that can be true; judged 0 of 0 messages heard\n"),
+        (
+            &["empty"],
+            0,
+            "topology: 0 lines of 0 servents in an order that can be true; judged 0 of 0 messages heard from each other\n",
+        ),
         (&["--follow", "none.jsonl"], 1, "topology: cannot read none.jsonl: No such file or directory (os error 2)\n"),
     ] {
         let output = events(directory.path(), words);
