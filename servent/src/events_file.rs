@@ -18,10 +18,11 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use common::counted::counted;
 use common::event::{EventKind, LoggedEvent};
 use common::message::ServentId;
 use common::text::Escaped;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 
 use crate::log_sink::LAST_WORDS_MAX;
 
@@ -100,7 +101,7 @@ impl EventsFile {
         bytes_max: usize,
     ) -> anyhow::Result<EventsFile> {
         let is_fifo = fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
-        let opened = if is_fifo { None } else { Some(open(path).with_context(|| cannot_write(path))?) };
+        let opened = if is_fifo { None } else { Some(open(path, true).with_context(|| cannot_write(path))?) };
         let lines = WaitingLines {
             waiting: Vec::new(),
             in_hand: 0,
@@ -116,6 +117,29 @@ impl EventsFile {
         let shared = SharedLines { path: path.to_owned(), file_bytes_max, lines: Mutex::new(lines), filled, emptied };
         let servent = format!("\"servent\":\"{servent}\",\"id\":\"{id:016x}\"");
         Ok(EventsFile { shared: Arc::new(shared), servent, line: String::new() })
+    }
+
+    /// What a check says of the file: whether it could be written to, and what is there already. It is neither made nor
+    /// changed.
+    pub(crate) fn look_at(path: &Path) -> anyhow::Result<String> {
+        let look = || match fs::metadata(path) {
+            Ok(metadata) if metadata.file_type().is_fifo() => {
+                // Opening it would wait for somebody who reads, and show them that somebody came.
+                access(path, Access::WRITE_OK)?;
+                Ok("a FIFO".to_owned())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                access(directory.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?;
+                Ok("not there yet".to_owned())
+            }
+            _ => open(path, false).map(|opened| {
+                let there = |length| format!("{} there already", counted(length, "byte"));
+                opened.length.map_or_else(|| "not a regular file".to_owned(), there)
+            }),
+        };
+        let said = look().with_context(|| cannot_write(path))?;
+        Ok(format!("{}: {said}", shown(path)))
     }
 
     /// Has a line of it written, or counts it.
@@ -254,7 +278,7 @@ impl SharedLines {
     fn write_lines(&self) -> io::Result<Infallible> {
         let opened = self.lock().opened.take();
         // This waits for somebody who reads.
-        let mut opened = opened.map_or_else(|| open(&self.path).map_err(io::Error::other), Ok)?;
+        let mut opened = opened.map_or_else(|| open(&self.path, true).map_err(io::Error::other), Ok)?;
         let mut taken = Vec::new();
         loop {
             let lines = self.filled.wait_while(self.lock(), |lines| lines.waiting.is_empty());
@@ -267,7 +291,7 @@ impl SharedLines {
                 let (piece, later) = rest.split_at(piece_of(rest, opened.piece_bytes()));
                 if opened.is_full_with(piece, self.file_bytes_max) {
                     fs::rename(&self.path, before(&self.path))?;
-                    opened = open(&self.path).map_err(io::Error::other)?;
+                    opened = open(&self.path, true).map_err(io::Error::other)?;
                 }
                 opened.write(piece)?;
                 rest = later;
@@ -334,14 +358,15 @@ fn piece_of(lines: &[u8], bytes_max: usize) -> usize {
     end.map_or(lines.len(), |end| end + 1)
 }
 
-/// Opens it to be written at its end. A FIFO waits for somebody who reads it; nothing else waits.
-fn open(path: &Path) -> anyhow::Result<Opened> {
+/// Opens it to be written at its end, and makes it if that is wanted. A FIFO waits for somebody who reads it; nothing else
+/// waits.
+fn open(path: &Path, is_made: bool) -> anyhow::Result<Opened> {
     let kind = fs::metadata(path).map(|metadata| metadata.file_type());
     if kind.as_ref().is_ok_and(fs::FileType::is_dir) {
         bail!("it is a directory");
     }
     let mut options = OpenOptions::new();
-    options.append(true).create(true);
+    options.append(true).create(is_made);
     if kind.is_ok_and(|kind| kind.is_fifo()) {
         return Ok(Opened { file: options.open(path)?, length: None, is_mid_line: false });
     }

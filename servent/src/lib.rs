@@ -81,6 +81,8 @@ mod peers;
 #[cfg(feature = "program")]
 mod program;
 #[cfg(feature = "program")]
+mod same_file;
+#[cfg(feature = "program")]
 mod same_ports;
 #[cfg(feature = "program")]
 mod server;

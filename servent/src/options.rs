@@ -1,6 +1,7 @@
 //! The servent's command line.
 //!
-//! It says what can be asked for and refuses what cannot be; nothing is opened or resolved here.
+//! It says what can be asked for and refuses what cannot be; nothing is opened or resolved here, and of files no more is
+//! asked than whether two are one.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,6 +16,8 @@ use common::dialect::{Bringing, Dialect, Dialects, Manners};
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use common::text::Escaped;
 use ipnet::IpNet;
+
+use crate::same_file::is_same_file;
 
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
 #[derive(Clone, Debug, Parser)]
@@ -121,6 +124,25 @@ impl Options {
                 let Manners { name, option, .. } = dialect.manners();
                 let said = format!("neighbor {neighbor} speaks {name}: say {option} to speak it too");
                 return Err(Options::command().error(ErrorKind::MissingRequiredArgument, said));
+            }
+        }
+        self.check_files()
+    }
+
+    /// What a servent writes itself is a file of its own: a log of events would be replaced by a list of members, or stand
+    /// behind the data.
+    fn check_files(&self) -> Result<(), clap::Error> {
+        let data = match &self.data {
+            DataSource::None => None,
+            DataSource::File(path) => Some(path),
+        };
+        let files = [("DATA", data), ("--members", self.members.as_ref()), ("--events", self.events.as_ref())];
+        let given = files.iter().filter_map(|(name, path)| path.map(|path| (name, path)));
+        for (place, (name, path)) in given.clone().enumerate() {
+            if let Some((other, _)) = given.clone().skip(place + 1).find(|(_, other)| is_same_file(path, other)) {
+                let shown = Escaped::new(path.as_os_str().as_bytes());
+                let said = format!("{name} and {other} are one file, {shown}: name another file for {other}");
+                return Err(Options::command().error(ErrorKind::ArgumentConflict, said));
             }
         }
         Ok(())
@@ -315,6 +337,26 @@ mod tests {
         let error = check("servent 9000 - 9002 tp3://9001").unwrap_err();
         assert!(error.to_string().contains("neighbor tp3://9001 speaks TP3: say --tp3"), "{error}");
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn what_a_servent_writes_is_a_file_of_its_own() {
+        let check = |line: &str| Options::try_parse_from(line.split(' ')).unwrap().check_together();
+        for (line, said) in [
+            ("--members nobodys --events nobodys", "--members and --events are one file, nobodys: name another"),
+            ("--events ./nobodys --members nobodys", "--members and --events are one file, nobodys: name another"),
+            ("--members nobodys --events nobodys2", ""),
+        ] {
+            let checked = check(&format!("servent 9000 - {line}"));
+            assert_eq!(checked.is_ok(), said.is_empty(), "{line}");
+            let Err(error) = checked else { continue };
+            assert!(error.to_string().contains(said), "{line}: {error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+        let data = check("servent 9000 nobodys --events nobodys").unwrap_err().to_string();
+        assert!(data.contains("DATA and --events are one file, nobodys: name another file for --events"), "{data}");
+        assert!(check("servent 9000 /dev/null --events /dev/null").is_ok());
+        assert!(check("servent 9000 - --events -").is_ok());
     }
 
     #[test]

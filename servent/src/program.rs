@@ -16,6 +16,7 @@ use common::member_file::KnownMember;
 use rustix::stdio::stdout;
 
 use crate::advertised::advertised;
+use crate::events_file::EventsFile;
 use crate::options::Options;
 use crate::signals::Signals;
 use crate::start::{answer_networks, start};
@@ -54,11 +55,13 @@ fn run(options: &Options, signals: Signals) -> anyhow::Result<()> {
 fn check(options: &Options) -> anyhow::Result<()> {
     let store = data::load(&options.data)?;
     let known = options.members.as_deref().map(members_file::load).transpose()?;
+    let events = options.events.as_deref().map(EventsFile::look_at).transpose()?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     // A servent waits for a name that means nothing yet; whoever asks is told.
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<Result<Vec<_>, _>>()?;
-    print_check(options, listen, advertised(advertise, listen, &neighbors)?, &store, known.as_deref())
+    let advertised = advertised(advertise, listen, &neighbors)?;
+    print_check(options, listen, advertised, &store, known.as_deref(), events.as_deref())
 }
 
 /// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
@@ -78,6 +81,7 @@ fn print_check(
     advertised: SocketAddr,
     store: &common::store::Store,
     known: Option<&[KnownMember]>,
+    events: Option<&str>,
 ) -> anyhow::Result<()> {
     let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
     let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
@@ -94,6 +98,9 @@ fn print_check(
     )?;
     if let Some(known) = known {
         writeln!(page, "members    {} known from before", counted(known.len(), "member"))?;
+    }
+    if let Some(events) = events {
+        writeln!(page, "events     {events}")?;
     }
     writeln!(page, "neighbors  {neighbors}")?;
     writeln!(page, "ttl        {}", options.ttl)?;

@@ -200,7 +200,7 @@ fn what_was_written_of_half_a_line_is_taken_back() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("log");
     fs::write(&path, "one\n").unwrap();
-    let opened = open(&path).unwrap();
+    let opened = open(&path, true).unwrap();
     let after = |written: &str| {
         (&opened.file).write_all(written.as_bytes()).unwrap();
         opened.cut(written.as_bytes()).unwrap();

@@ -166,16 +166,62 @@ fn a_file_that_may_not_grow_ends_with_a_whole_line() {
 }
 
 #[test]
-fn what_cannot_be_written_to_keeps_a_servent_from_starting() {
+fn what_cannot_be_written_to_keeps_a_servent_from_starting_and_a_check_says_so() {
     let directory = TempDir::new().unwrap();
     let here = path_in(&directory, "");
-    let output = run(&["127.0.0.1:0", "-", "--events", &here]);
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
-    assert!(
-        stderr(&output).contains(&format!("servent: cannot write events to {here}: it is a directory")),
-        "{}",
-        stderr(&output)
-    );
-    let output = run(&["127.0.0.1:0", "-", "--events", "/nowhere/log"]);
-    assert!(stderr(&output).contains("cannot write events to /nowhere/log: No such file"), "{}", stderr(&output));
+    let below_a_file = path_in(&directory, "file/log");
+    fs::write(path_in(&directory, "file"), "").unwrap();
+    for (path, reason) in
+        [(here.as_str(), "it is a directory"), ("/nowhere/log", "No such file"), (&below_a_file, "Not a directory")]
+    {
+        for check in [&[][..], &["--check"]] {
+            let output = run(&[&["127.0.0.1:0", "-", "--events", path], check].concat());
+            assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""), "{path}");
+            let said = format!("servent: cannot write events to {path}: {reason}");
+            assert!(stderr(&output).contains(&said), "{check:?} {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn a_check_says_what_is_there_of_a_log_and_changes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let [file, half, new, fifo] = ["north.jsonl", "half", "new", "fifo"].map(|name| path_in(&directory, name));
+    fs::write(&file, "{}\n").unwrap();
+    fs::write(&half, "{").unwrap();
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    let stands =
+        || [&file, &half].map(|path| (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap()));
+    let before = stands();
+    for (path, said) in [
+        (file.as_str(), "3 bytes there already"),
+        (&half, "1 byte there already"),
+        (&new, "not there yet"),
+        (&fifo, "a FIFO"),
+        ("/dev/full", "not a regular file"),
+    ] {
+        let output = run(&["0", "-", "--events", path, "--check"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).contains(&format!("\nevents     {path}: {said}\n")), "{}", stdout(&output));
+    }
+    assert_eq!(stands(), before);
+    assert!(!fs::exists(&new).unwrap());
+}
+
+/// The log would be replaced by the list of members, and that would be no list then.
+#[test]
+fn a_log_in_the_members_file_is_refused_by_every_path_of_it() {
+    let directory = TempDir::new().unwrap();
+    let [file, link] = ["north", "link"].map(|name| path_in(&directory, name));
+    fs::write(&file, "127.0.0.1:9001\n").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    for words in [["--members", &file, "--events", &link], ["--events", &file, "--members", &file]] {
+        for check in [&[][..], &["--check"]] {
+            let output = run(&[&["127.0.0.1:0", "-"], &words[..], check].concat());
+            assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{words:?}");
+            let said = format!("error: --members and --events are one file, {file}: name another file for --events\n");
+            assert!(stderr(&output).starts_with(&said), "{}", stderr(&output));
+        }
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "127.0.0.1:9001\n");
 }
