@@ -43,7 +43,7 @@ pub enum EventKind {
         /// Why.
         why: String,
     },
-    /// A client's request was taken as a query.
+    /// A client asks: for values or places, which becomes a query, for members, or to have a servent greeted.
     Asked {
         /// The client.
         peer: SocketAddr,

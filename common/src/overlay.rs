@@ -293,9 +293,13 @@ impl Overlay {
             }
             (Speaker::Neighbor(_), Message::Pong) => self.on_pong(now, link),
             (Speaker::Client, Message::Pong) => {}
-            (Speaker::Client | Speaker::Neighbor(_), Message::PeersWanted(wanted))
+            (speaker @ (Speaker::Client | Speaker::Neighbor(_)), Message::PeersWanted(wanted))
                 if self.may_tell_of_members(link) =>
             {
+                // Who lists members asks for page after page; whoever has a clock is a servent that greets this one.
+                if matches!(speaker, Speaker::Client) && wanted.after.is_none() && stamp == 0 {
+                    out.note(|| NotedEvent::Asked { link, message: "M".to_owned() });
+                }
                 self.on_peers_wanted(now, link, wanted, out);
             }
             (Speaker::Neighbor(_), Message::Peers(peers)) if self.rooms.members.is_some() => {
@@ -305,6 +309,7 @@ impl Overlay {
                 self.on_peers_of_a_guest(now, link, stamp, &peers, out);
             }
             (Speaker::Client, Message::Greet(greet)) if self.may_tell_of_members(link) => {
+                out.note(|| NotedEvent::Asked { link, message: format!("hello {}", greet.address) });
                 self.on_greet(now, link, greet, out);
             }
             (_, Message::Goodbye(farewell)) => {

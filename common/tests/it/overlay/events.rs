@@ -2,7 +2,9 @@
 
 use super::*;
 use common::event::{EventKind, LoggedEvent};
+use common::features::Features;
 use common::limits::NEIGHBOR_BEAT;
+use common::member::{Greet, PeersWanted};
 
 /// A mind that tells, and what it wants beside that.
 struct Telling {
@@ -131,6 +133,37 @@ fn what_a_client_asks_is_told_and_the_client_goes_by_its_connection() {
     );
     assert!(mind.tell(Input::Closed { link, reason: "it left".to_owned() }).is_empty(), "it was no neighbor");
     assert!(mind.hear(link, 0, Message::Ping).is_empty(), "nobody is there any more");
+}
+
+/// As it is typed at the client, though what it says is called otherwise.
+#[test]
+fn that_a_client_lists_members_or_has_somebody_greeted_is_told_as_what_it_asks() {
+    let mut mind = Telling::new(&Config { members: true, ..config() });
+    let asked = |told: &[String]| {
+        let lines = told.iter().filter_map(|line| line.split_once(" asked by "));
+        lines.map(|(_, asked)| asked.to_owned()).collect::<Vec<_>>()
+    };
+    let offering = |hello: Message, features: Features| {
+        let Message::Hello(hello) = hello else { unreachable!() };
+        Message::Hello(Hello { features, ..hello })
+    };
+    let link = mind.accepted("127.0.0.1:40000");
+    mind.hear(link, 0, offering(client_hello(7000), Features::MEMBERS));
+    let at = servent_address(3);
+    let wanted = |after| Message::PeersWanted(PeersWanted { after });
+    assert_eq!(asked(mind.hear(link, 0, wanted(None))), ["127.0.0.1:40000: M"]);
+    assert!(asked(mind.hear(link, 0, wanted(Some(at)))).is_empty(), "it is the same listing");
+    let greet = Message::Greet(Greet { address: at });
+    assert_eq!(asked(mind.hear(link, 0, greet.clone())), [format!("127.0.0.1:40000: hello {at}")]);
+    // One that is refused was asked, too.
+    let stranger = mind.accepted("10.2.0.0:40000");
+    mind.hear(stranger, 0, offering(client_hello(7001), Features::MEMBERS));
+    assert_eq!(asked(mind.hear(stranger, 0, greet)), [format!("10.2.0.0:40000: hello {at}")]);
+    // A servent that greets this one, and a neighbor, want to know as well, and are no clients.
+    assert!(asked(mind.hear(stranger, 9, wanted(None))).is_empty());
+    let neighbor = mind.accepted("10.2.0.0:40001");
+    mind.hear(neighbor, 0, offering(servent_hello(1), Features::OF_MEMBERS));
+    assert!(asked(mind.hear(neighbor, 10, wanted(None))).is_empty());
 }
 
 #[test]

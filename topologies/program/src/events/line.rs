@@ -38,7 +38,7 @@ pub enum Happened {
     Unlinked { peer: SocketAddr, reason: String },
     /// The servent thinks otherwise of a member.
     Member { peer: SocketAddr, was: Option<String>, now: Option<String>, why: String },
-    /// A client's request was taken as a query.
+    /// A client asked for something.
     Asked { peer: SocketAddr, message: String },
     /// Something was said.
     Sent { peer: SocketAddr, message: String },
