@@ -421,10 +421,14 @@ fn parse_amount(text: &str, unit: Unit) -> Result<RangeInclusive<u32>, String> {
     parse_count(count, most)
 }
 
+/// As the usage says it, or with the sign that it is told with.
 fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let range = parse_amount(text, Unit::Seconds)?;
-    let is_one = range.start() == range.end();
-    is_one.then(|| Duration::from_secs((*range.start()).into())).ok_or("more than one number".to_owned())
+    let number = text.strip_suffix(Unit::Seconds.sign()).unwrap_or(text);
+    let seconds: u32 = number.parse().map_err(|_| "not a number of seconds, such as 600 or 600s")?;
+    if seconds > SECONDS_MAX {
+        return Err(format!("{seconds} is more than {SECONDS_MAX}"));
+    }
+    Ok(Duration::from_secs(seconds.into()))
 }
 
 fn parse_count(text: &str, most: u32) -> Result<RangeInclusive<u32>, String> {
@@ -636,7 +640,10 @@ pub(super) mod tests {
             ("ring --faults poison=1", "--faults poison=1: some of that is for those who know members"),
             ("ring --faults poison=1 --with-members --queries 1", "nothing is asked where it is watched who is there"),
             ("ring --watch 60s", "required arguments were not provided"),
-            ("ring --with-members --watch 60", "not a number of seconds, such as 600s"),
+            ("ring --with-members --watch 10m", "not a number of seconds, such as 600 or 600s"),
+            ("ring --with-members --watch 60..90s", "not a number of seconds, such as 600 or 600s"),
+            ("ring --with-members --watch s", "not a number of seconds, such as 600 or 600s"),
+            ("ring --with-members --watch 86401", "86401 is more than 86400"),
             ("ring --with-members --watch 60s --holders 1", "cannot be used with"),
             ("ring --without x3", "`x3` is not an item such as s3, q0 or f2"),
             ("ring --without s", "`s` is not an item"),
@@ -733,6 +740,7 @@ pub(super) mod tests {
             "topology sim ring --with-members",
             "topology sim any --seeds 0..9 --faults wild --with-members",
             "topology sim ring --with-members --watch 3600s",
+            "topology sim ring --with-members --watch 60",
             "topology sim any --seeds 0..9 --with-members --faults exodus=20%,vanish=1..5%,split=600s,stop=10%,poison=1",
         ];
         // Cargo runs tests in the directory of the crate.
