@@ -230,6 +230,23 @@ mod tests {
         let codes =
             [Itself, ContactLost, Silence, NotUnderstood, Cancelled].map(|end| Outcome::of_greeting(end).exit_code());
         assert_eq!(codes, [0, 4, 5, 5, 130]);
+
+        let page = include_str!("../../../README.md").split("### Who is there").nth(1).unwrap();
+        let rows: Vec<(&str, &str)> = page
+            .split_once("| `outcome` | exit code |")
+            .and_then(|(_, table)| table.split_once("\n|---"))
+            .map(|(_, table)| table.lines().skip(1).take_while(|line| line.starts_with('|')))
+            .unwrap()
+            .map(|row| row.split(" | ").collect::<Vec<_>>())
+            .map(|cells| (cells[1].trim_matches('`'), cells[2]))
+            .collect();
+        let ends: Vec<GreetEnd> =
+            told.into_iter().chain([Itself, ContactLost, Silence, NotUnderstood, Cancelled]).collect();
+        for end in &ends {
+            let row = (end.word(), &*Outcome::of_greeting(*end).exit_code().to_string());
+            assert_eq!(rows.iter().filter(|shown| **shown == row).count(), 1, "README lacks {row:?}: {rows:?}");
+        }
+        assert_eq!(rows.len(), ends.len());
     }
 
     #[test]

@@ -257,6 +257,19 @@ fn whoever_is_killed_while_it_writes_leaves_the_old_members_or_the_new() {
 }
 
 #[test]
+fn the_members_file_that_the_readme_shows_is_one() {
+    const README: &str = include_str!("../../../README.md");
+    let (_, shown) = README.split_once("\n```\n# whom north knew\n").unwrap();
+    let (shown, _) = shown.split_once("```\n").unwrap();
+    let directory = TempDir::new().unwrap();
+    let path = path_in(&directory, "north.peers");
+    fs::write(&path, shown).unwrap();
+    let output = run(&["0", "-", "--members", &path, "--check"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("\nmembers    3 members known from before\n"), "{}", stdout(&output));
+}
+
+#[test]
 fn a_check_says_how_many_are_known_from_before() {
     let directory = TempDir::new().unwrap();
     let path = path_in(&directory, "west.peers");

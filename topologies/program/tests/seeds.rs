@@ -92,9 +92,11 @@ fn a_link_that_flaps_loses_a_copy_only_when_it_is_back_too_late() {
 }
 
 #[test]
-fn the_run_in_the_readme_is_what_is_printed() {
+fn the_runs_in_the_readme_are_what_is_printed() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
-    let shown = readme.split_once("$ target/release/topology sim chain --servents 6\n").unwrap().1;
-    let output = sim("chain --servents 6").output().unwrap();
-    assert!(shown.starts_with(&stdout(&output)), "{shown}");
+    for run in ["chain --servents 6", "random --servents 40 --degree 6 --with-members --faults vanish=20%"] {
+        let shown = readme.split_once(&format!("$ target/release/topology sim {run}\n")).unwrap().1;
+        let (shown, _) = shown.split_at(shown.find("\n```").unwrap().min(shown.find("\n$ ").unwrap()) + 1);
+        assert_eq!(stdout(&sim(run).output().unwrap()), shown);
+    }
 }

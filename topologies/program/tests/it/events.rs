@@ -319,31 +319,47 @@ fn what_is_said_to_a_servent_that_greets_is_found_in_the_log() {
     assert!(judged == heard && heard > 10, "{judged} of {heard}");
 }
 
-/// What stands in README, with addresses of its own, and whatever clocks and ports there are.
-#[test]
-fn the_page_about_one_order_is_what_comes_of_it() {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let page = fs::read_to_string(home.join("README.md")).unwrap();
-    let (_, section) = page.split_once("\n### What happened, in one order\n").unwrap();
-    let (_, block) = section.split_once("```\n").unwrap();
-    let (block, _) = block.split_once("\n```\n").unwrap();
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+/// The transcripts in a section of README.
+fn transcripts(title: &str) -> String {
+    let page = fs::read_to_string(home().join("README.md")).unwrap();
+    let (_, section) = page.split_once(&format!("\n### {title}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap().split("\n### ").next().unwrap();
+    let blocks = section.split("```\n").skip(1).step_by(2);
+    blocks.filter(|block| block.starts_with("$ ")).collect()
+}
+
+/// What comes of the commands of a transcript, at an address of its own. Servents are waited for by what they say, and not
+/// by the clock: what stands there for people is replaced.
+fn run_as_shown(transcript: &str, replaced: &[(&str, &str)]) -> (String, String) {
     let directory = TempDir::new().unwrap();
     let ip = some_loopback_address().to_string();
     let programs = Path::new(env!("CARGO_BIN_EXE_topology")).parent().unwrap().to_str().unwrap().to_owned();
-    let commands: Vec<String> = block
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ "))
-        .map(|line| {
-            let line = line.replace("target/debug", &programs).replace("data/", &format!("{}/data/", home.display()));
-            // The two are waited for by what they say, and not by the clock; jobs have numbers at a prompt alone.
-            let line = line.replace("sleep 1; ", "until grep -q linked west.jsonl; do :; done; ");
-            line.replace("127.0.0.1", &ip).replace("-q 9", &format!("-q {ip}:9")).replace("%1 %2", "$(jobs -p); wait")
-        })
-        .collect();
+    let mut script: Vec<&str> = transcript.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    script.push("");
+    let mut script = script.join("\n");
+    for (shown, instead) in replaced {
+        assert_eq!(script.matches(shown).count(), 1, "{shown} in {script}");
+        script = script.replace(shown, instead);
+    }
+    let script = script.replace("target/debug", &programs).replace("data/", &format!("{}/data/", home().display()));
+    let script = script.replace("127.0.0.1", &ip).replace("-q 9", &format!("-q {ip}:9"));
     // Should one not start, nobody waits for ever.
     let mut shell = Command::new("timeout");
-    let output = shell.args(["60", "bash", "-c", &commands.join("\n")]).current_dir(&directory).output().unwrap();
-    let told = stdout(&output).replace(&ip, "127.0.0.1");
+    let output = shell.args(["60", "bash", "-c", &script]).current_dir(&directory).output().unwrap();
+    (stdout(&output).replace(&ip, "127.0.0.1"), stderr(&output))
+}
+
+/// What stands in README, with addresses of its own, and whatever clocks and ports there are.
+#[test]
+fn the_page_about_one_order_is_what_comes_of_it() {
+    let block = transcripts("What happened, in one order");
+    // Jobs have numbers at a prompt alone.
+    let until_linked = "until grep -q linked west.jsonl; do :; done; ";
+    let (told, said) = run_as_shown(&block, &[("sleep 1; ", until_linked), ("kill %1 %2", "kill $(jobs -p); wait")]);
     // Which servent listens first is for the machine to say.
     let events_of = |text: &str| {
         let lines = text.lines().filter(|line| !line.starts_with("$ ") && line.contains("127.0.0.1:"));
@@ -354,9 +370,39 @@ fn the_page_about_one_order_is_what_comes_of_it() {
         });
         lines.collect::<Vec<_>>()
     };
-    let (shown, found) = (events_of(block), events_of(&told));
+    let (shown, found) = (events_of(&block), events_of(&told));
     let words = |lines: &[(u64, String)]| lines.iter().map(|(_, words)| words.clone()).collect::<Vec<_>>();
-    assert_eq!(words(&found), words(&shown), "{told}{}", stderr(&output));
+    assert_eq!(words(&found), words(&shown), "{told}{said}");
     assert!(found.len() == 5 && found.is_sorted_by_key(|(clock, _)| *clock), "{told}");
     assert!(told.contains("No answer received\n"), "{told}");
+}
+
+/// Three are started, one leaves and comes back: as README shows it, whatever clocks there are and however long it takes.
+#[test]
+fn the_page_about_who_is_there_is_what_comes_of_it() {
+    let block = transcripts("Who is there");
+    let noted = |word: &str| {
+        format!("until grep -q '\"peer\":\"127.0.0.1:9003\".*\"now\":\"{word}\"' north.jsonl; do :; done; ")
+    };
+    let (told, said) = run_as_shown(
+        &block,
+        &[
+            ("sleep 1; kill %3; sleep 1; ", &format!("{}kill $!; {}", noted("online"), noted("left"))),
+            (
+                "east.txt &\ntarget/debug/client",
+                "east.txt >again &\nuntil [ -s again ]; do :; done; target/debug/client",
+            ),
+            ("hello 9003", "hello 127.0.0.1:9003"),
+            ("kill %1 %2 %3", "kill $(jobs -p); wait"),
+        ],
+    );
+    let lines_of = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with("$ ") && !line.starts_with("listening"));
+        // How long it took is said last.
+        let lines = lines.map(|line| line.split_once("new, ").map_or(line, |(before, _)| before));
+        let masked = |word: &str| word.trim_end_matches(',').parse::<u64>().map_or(word.to_owned(), |_| "N".to_owned());
+        lines.map(|line| line.split(' ').map(masked).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(lines_of(&told), lines_of(&block), "{told}{said}");
+    assert_eq!(lines_of(&block).len(), 7, "{block}");
 }
