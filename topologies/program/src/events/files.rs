@@ -67,8 +67,7 @@ pub(super) fn open(paths: &[PathBuf]) -> anyhow::Result<Vec<NamedLog<File>>> {
     let mut logs = Vec::new();
     let mut known = Vec::new();
     let mut add = |path: &Path, file: File| -> anyhow::Result<()> {
-        let metadata = file.metadata().with_context(|| cannot_read(path))?;
-        let identity = (metadata.dev(), metadata.ino());
+        let identity = identity_of(&file).with_context(|| cannot_read(path))?;
         if !known.contains(&identity) {
             known.push(identity);
             logs.push(NamedLog { name: name_of(path), source: file });
@@ -86,6 +85,12 @@ pub(super) fn open(paths: &[PathBuf]) -> anyhow::Result<Vec<NamedLog<File>>> {
         add(path, file)?;
     }
     Ok(logs)
+}
+
+/// Which file it is, by whatever path it was opened.
+pub(super) fn identity_of(file: &File) -> io::Result<(u64, u64)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// What a log is called once a new one was begun.

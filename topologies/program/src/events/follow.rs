@@ -47,15 +47,22 @@ pub(super) fn run(paths: &[PathBuf], as_they_are: bool, out: impl Write, err: im
 fn follow(paths: &[PathBuf], as_they_are: bool, mut out: impl Write, mut err: impl Write) -> anyhow::Result<()> {
     let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
     let changes = inotify::init(flags).context("the system tells nothing of files that change")?;
-    let mut logs = Vec::new();
-    for path in paths {
+    let (mut logs, mut known): (Vec<GrowingLog>, Vec<_>) = (Vec::new(), Vec::new());
+    // What a log was called before it was begun anew grows no more, and what becomes of the log is told anyway.
+    for path in paths.iter().filter(|path| !paths.iter().any(|other| files::before(other) == **path)) {
         let file = files::open_one(path)?;
+        let cannot_read = || format!("cannot read {}", files::name_of(path));
+        let identity = files::identity_of(&file).with_context(cannot_read)?;
+        if known.contains(&identity) {
+            continue;
+        }
         watch(&changes, path)?;
-        let offset = end_of_lines(&file).with_context(|| format!("cannot read {}", files::name_of(path)))?;
+        let offset = end_of_lines(&file).with_context(cannot_read)?;
         logs.push(GrowingLog { path: path.clone(), file, offset, begun: Vec::new() });
+        known.push(identity);
     }
     // From here on nothing is missed.
-    let names: Vec<String> = paths.iter().map(|path| files::name_of(path)).collect();
+    let names: Vec<String> = logs.iter().map(|log| files::name_of(&log.path)).collect();
     let _ = writeln!(err, "topology: following {}", names.join(" "));
     let mut held = HeldLines::new(logs.len());
     loop {
@@ -149,10 +156,10 @@ impl GrowingLog {
 
     /// Goes on with the log that has taken its place, if any has.
     fn begin_anew(&mut self, changes: &OwnedFd) -> anyhow::Result<bool> {
-        let ours = self.file.metadata()?;
+        let ours = files::identity_of(&self.file)?;
         // Between the two there may be none for a moment.
         let Ok(theirs) = fs::metadata(&self.path) else { return Ok(false) };
-        if (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) || !theirs.is_file() {
+        if ours == (theirs.dev(), theirs.ino()) || !theirs.is_file() {
             return Ok(false);
         }
         self.file = files::open_one(&self.path)?;

@@ -167,6 +167,28 @@ fn the_lines_as_they_are_come_in_the_same_order() {
 }
 
 #[test]
+fn the_time_of_day_says_nothing_and_addresses_are_no_text() {
+    const AT: &str = "\"at_unix_ms\":9";
+    // As if the machine of west went by a clock that runs backwards.
+    let backwards = |log: Written| {
+        let lines = log.text.lines().enumerate();
+        let text = lines.map(|(place, line)| line.replace(AT, &format!("\"at_unix_ms\":{}", 1_000 - place)) + "\n");
+        Written { text: text.collect(), ..log }
+    };
+    let (lines, verdict) = told(&east(), &backwards(west()), false);
+    assert_eq!(lines, told(&east(), &west(), false).0);
+    assert!(verdict.differences.is_empty());
+
+    let mut all = Written::by("[::1]:80").started();
+    for servent in ["127.0.0.1:10000", "127.0.0.2:80", "10.0.0.1:9001", "127.0.0.1:9001"] {
+        all.text += &Written::by(servent).started().text;
+    }
+    let (lines, _) = told(&all, &Written::by(EAST), false);
+    let by_address = ["10.0.0.1:9001", "127.0.0.1:9001", "127.0.0.1:10000", "127.0.0.2:80", "[::1]:80"];
+    assert_eq!(lines, by_address.map(|servent| format!("0 {servent} started")));
+}
+
+#[test]
 fn it_does_not_matter_in_which_order_logs_are_named_nor_how_often_they_begin_anew() {
     let east = east().stopped(50).anew().started().heard(46, "peers", WEST, 0).stopped(47);
     let (one, _) = told(&east, &west(), false);

@@ -168,11 +168,16 @@ struct Followed {
 impl Followed {
     /// Of these files, in each of which there is something already.
     fn start(names: &[&str], options: &[&str]) -> Followed {
+        Followed::start_naming(names, options, names)
+    }
+
+    /// Which are named like this on the command line.
+    fn start_naming(names: &[&str], options: &[&str], named: &[&str]) -> Followed {
         let directory = TempDir::new().unwrap();
         for name in names {
             fs::write(directory.path().join(name), started("127.0.0.1:9009")).unwrap();
         }
-        let words = [&["events", "--follow"], options, names].concat();
+        let words = [&["events", "--follow"], options, named].concat();
         let mut child =
             command(&words).current_dir(&directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
@@ -227,6 +232,18 @@ fn new_lines_are_told_as_they_come_merged_by_clock() {
     // One that is quiet keeps the other from nothing; what was half is whole now, and none all the same.
     west.write_all(format!("ne\n{}", said(WEST, 4, 48, EAST)).as_bytes()).unwrap();
     followed.expect(&["48 127.0.0.1:9002 said peers to 127.0.0.1:9001"]);
+}
+
+#[test]
+fn a_log_that_is_named_twice_or_with_what_it_was_before_is_followed_once() {
+    let followed = Followed::start_naming(&["east"], &[], &["east.1", "east", "./east", "east"]);
+    followed.open("east").write_all(linked(EAST, 1, 1, WEST).as_bytes()).unwrap();
+    followed.expect(&["1 127.0.0.1:9001 linked with 127.0.0.1:9002"]);
+    fs::rename(followed.at("east"), followed.at("east.1")).unwrap();
+    followed.open("east").write_all(linked(EAST, 2, 2, WEST).as_bytes()).unwrap();
+    followed.expect(&["2 127.0.0.1:9001 linked with 127.0.0.1:9002"]);
+    followed.open("east").write_all(linked(EAST, 3, 3, WEST).as_bytes()).unwrap();
+    followed.expect(&["3 127.0.0.1:9001 linked with 127.0.0.1:9002"]);
 }
 
 #[test]
@@ -382,7 +399,7 @@ fn the_page_about_one_order_is_what_comes_of_it() {
 fn the_page_about_who_is_there_is_what_comes_of_it() {
     let block = transcripts("Who is there");
     let noted = |word: &str| {
-        format!("until grep -q '\"peer\":\"127.0.0.1:9003\".*\"now\":\"{word}\"' north.jsonl; do :; done; ")
+        format!("until grep -q '\"peer\":\"127.0.0.1:9003\".*\"now\":\"{word}\"' 9001.jsonl; do :; done; ")
     };
     let (told, said) = run_as_shown(
         &block,
