@@ -99,6 +99,8 @@ test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; wr
 	$(call seeds,--faults none --servents 40 --ttl 4 --queries 3 --wire native)
 	$(call seeds,--faults none --servents 25 --ttl 7 --holders 25 --queries 3 --wire native --delays heavy --via back)
 	$(CARGO) run --locked --quiet --release --bin topology -- sim random --servents 100 --degree 8 --seeds 0..10 --with-members --watch 36000s
+	$(CARGO) run --locked --quiet --release --bin topology -- sim ring --servents 160 --seed 1 --with-members --watch 7200s
+	$(CARGO) run --locked --quiet --release --bin topology -- sim random --servents 1000 --degree 8 --seed 1 --with-members --watch 7200s
 	$(CARGO) run --locked --quiet --release --bin topology -- sim random --servents 1000 --degree 8 --seeds 1..3 --with-members --faults stop=10%
 	DATA_VERSIONS=10000 $(CARGO) test --locked -p servent --test hostile data_re
 	STOPPED_SECONDS=20 $(CARGO) test --locked -p servent --test it stopped

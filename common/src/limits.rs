@@ -168,6 +168,9 @@ pub const FLAPPING_CHANGES: u8 = 4;
 pub const FLAPPING_WINDOW: Duration = Duration::from_secs(60);
 /// How long what is said of one that is flapping waits to be told.
 pub const FLAPPING_PAUSE: Duration = Duration::from_secs(30);
+/// So many changes within [`FLAPPING_WINDOW`] are told before that of one that is only suspected, or not any more, or of
+/// which others say so, waits too: on its way through many servents it would wait at each.
+pub const FLAPPING_CHANGES_MAX: u8 = 4 * FLAPPING_CHANGES;
 /// Servents that are greeted at once for clients.
 pub const GREETINGS_MAX: usize = 64;
 /// How long one that is to be greeted waits for its turn and for a dial.
@@ -179,6 +182,15 @@ pub const SUSPECT_MAX: Duration = Duration::from_secs(30);
 pub const FAILED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How long one is remembered that left, or to which there is no link, since anybody heard it.
 pub const MEMBER_KEPT: Duration = Duration::from_secs(3_600);
+/// How often a servent says anew that it is there: twice before it would be forgotten by those that hear it last, as OSPF
+/// has it (RFC 2328: `LSRefreshTime` is half of `MaxAge`).
+pub const MEMBER_REFRESH: Duration = Duration::from_secs(1_800);
+/// That one is there, of which that was known, is passed on no sooner after what was last told of it: whoever says so
+/// again and again has it told no oftener.
+pub const MEMBER_REFRESH_PAUSE: Duration = Duration::from_secs(300);
+/// How often one that knows itself that a member is dead, or may be, looks anew when it is told otherwise: those who say so
+/// may have heard it later, and not that it died.
+pub const LOOKS_AGAIN_MAX: u8 = 2;
 
 // ---- calls ----
 

@@ -18,15 +18,15 @@ use std::time::Duration;
 use super::config::Config;
 use super::doors::Outbox;
 use super::speaker::Parting;
-use crate::limits::{NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, SUSPECT_AFTER, SUSPECT_MAX};
+use crate::limits::{LOOKS_AGAIN_MAX, MEMBER_REFRESH, NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, SUSPECT_AFTER, SUSPECT_MAX};
 use crate::link::LinkId;
-use crate::member::{Member, Peers, PeersWanted, Word, WordAt};
+use crate::member::{Member, Peers, PeersKind, PeersWanted, Word, WordAt};
 use crate::member_file::KnownMember;
 use crate::message::{Identity, Message};
 use crate::random::Secret;
 use crate::time::Time;
 
-use record::{GONE, MemberRecord, Teller, seconds, seconds_of};
+use record::{Changes, GONE, MemberRecord, Teller, seconds, seconds_of};
 use roster::{LinkedPeer, Pages, Roster, means_something_here, teller_of};
 use telling::Telling;
 use watch::{Watch, WatchedMember};
@@ -49,6 +49,8 @@ pub(super) struct Members {
     is_kept: bool,
     /// When what is too old is forgotten next.
     forgets_at: Time,
+    /// When this servent says anew that it is there.
+    refreshes_at: Time,
     /// What has changed and was not told to the log of events yet; none where there is none.
     changes: Option<Vec<MemberChange>>,
 }
@@ -83,6 +85,8 @@ struct Source {
     link: LinkId,
     is_same_host: bool,
     teller: Teller,
+    /// Whether it tells on its own accord, and not because it was asked.
+    is_news: bool,
 }
 
 /// What is to be done beyond this room at a moment.
@@ -94,20 +98,28 @@ pub(super) struct MembersDue {
     pub(super) is_to_be_kept: bool,
 }
 
-/// What is to be done about the links of a member of which something was heard.
+/// What is to be done about members of which something was heard that need not be true.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Doubted(pub(super) Vec<LinkId>);
+pub(super) struct Doubted {
+    /// Links of whom it is to be seen whether they are there still.
+    pub(super) links: Vec<LinkId>,
+    /// Addresses to dial, to see who is there.
+    pub(super) addresses: Vec<SocketAddr>,
+}
 
 impl Members {
     pub(super) fn new(config: &Config) -> Members {
+        let secret = config.secret.salted(config.servent_id.0 ^ 1);
         Members {
-            secret: config.secret.salted(config.servent_id.0 ^ 1),
+            secret,
             drawn_count: 0,
             roster: Roster::new(config.advertised, config.servent_id.into(), &config.known),
             is_kept: config.keeps_members,
             telling: Telling::default(),
             watch: Watch::default(),
             forgets_at: Time::START + FORGET_PAUSE,
+            // Those that start together do not all say it together.
+            refreshes_at: Time::START + some_of(MEMBER_REFRESH, secret.nth(0)),
             changes: config.events.then(Vec::new),
         }
     }
@@ -209,6 +221,11 @@ impl Members {
         if self.roster.peer_at(address).is_some() {
             return None;
         }
+        // Whoever claims to be somewhere else is not dialled there on its word alone: it would be a way to have others dialled.
+        let may_be_dialled = known.is_proved || is_same_host || is_from_there;
+        let looks = if may_be_dialled || target.is_some() { LOOKS_AGAIN_MAX } else { 0 };
+        let known = MemberRecord { looks, ..known };
+        self.roster.put(&known);
         if let Some(successor) = successor {
             self.say(now, address, successor, Word::Online, "it is said to be there, and who was before is not");
             return None;
@@ -228,8 +245,6 @@ impl Members {
             self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, heard, ..known });
         }
         self.watch.begin(now, address, id, target, self.roster.clock);
-        // Whoever claims to be somewhere else is not dialled there on its word alone: it would be a way to have others dialled.
-        let may_be_dialled = known.is_proved || is_same_host || is_from_there;
         (is_thought_there && target.is_none() && may_be_dialled).then_some(address)
     }
 
@@ -303,6 +318,20 @@ impl Members {
         }
     }
 
+    /// Somebody had a member greeted, and it could not be reached: it is looked for like one whose link fell.
+    pub(super) fn on_greeted_in_vain(&mut self, now: Time, address: SocketAddr) {
+        let known = self.roster.table.get(address).filter(|known| known.word.is_online() && !known.is_guess);
+        let is_at_rest = self.watch.at(address).is_none() && self.roster.peer_at(address).is_none();
+        if let Some(known) = known.filter(|_| is_at_rest && address != self.roster.own) {
+            self.look_again(now, &MemberRecord { looks: LOOKS_AGAIN_MAX, ..known });
+        }
+    }
+
+    fn look_again(&mut self, now: Time, known: &MemberRecord) {
+        self.roster.put(known);
+        self.watch.begin(now, known.address, known.id, None, self.roster.clock);
+    }
+
     /// Whoever was called has said who it is.
     pub(super) fn on_call_reached(&mut self, now: Time, address: SocketAddr, id: Identity) {
         self.watch.end(address);
@@ -320,14 +349,14 @@ impl Members {
             // Its machine is there, and says that nobody listens.
             self.watch.end(address);
             if known.word < Word::Failed || known.is_guess {
-                self.say(now, address, id, Word::Failed, "its link fell, and it refuses another");
+                self.say(now, address, id, Word::Failed, "it has no link, and refuses one");
             }
             return;
         }
         self.watch.dial_again_later(now, address);
         if known.word < Word::Suspect && known.clock <= watched.clock && self.roster.has_links() {
             // Whoever has a link to it says otherwise.
-            self.say(now, address, id, Word::Suspect, "its link fell, and it cannot be reached");
+            self.say(now, address, id, Word::Suspect, "it has no link, and cannot be reached");
             self.watch.note_suspicion(now, address, self.roster.clock);
         }
     }
@@ -381,7 +410,8 @@ impl Members {
     ) -> Doubted {
         let Some(place) = self.roster.place_of(link) else { return Doubted::default() };
         let Some(&LinkedPeer { is_same_host, .. }) = self.roster.peer(link) else { return Doubted::default() };
-        let source = Source { link, is_same_host, teller: teller_of(place) };
+        let is_news = peers.kind == PeersKind::News;
+        let source = Source { link, is_same_host, teller: teller_of(place), is_news };
         let (better_known, doubted) = self.hear_of_all(now, source, peers, is_lively);
         Telling::correct(now, &mut self.roster, place, &better_known, out);
         self.telling.on_page(&mut self.roster, link, peers, out);
@@ -397,7 +427,8 @@ impl Members {
         peers: &Peers,
         is_lively: impl Fn(LinkId) -> bool,
     ) -> Doubted {
-        self.hear_of_all(now, Source { link, is_same_host, teller: GONE }, peers, is_lively).1
+        let source = Source { link, is_same_host, teller: GONE, is_news: false };
+        self.hear_of_all(now, source, peers, is_lively).1
     }
 
     /// Of whom more is known here than is told, and who is to be looked for.
@@ -412,7 +443,8 @@ impl Members {
         for told in &peers.members {
             match self.hear_of(now, source, told, &is_lively) {
                 MemberHeard::Older => better_known.push(told.address),
-                MemberHeard::Doubted(link) => doubted.0.push(link),
+                MemberHeard::Doubted(link) => doubted.links.push(link),
+                MemberHeard::Contradicted => doubted.addresses.push(told.address),
                 MemberHeard::Done => {}
             }
         }
@@ -427,7 +459,7 @@ impl Members {
         is_lively: &impl Fn(LinkId) -> bool,
     ) -> MemberHeard {
         let Member { address, id, clock, word, is_open, is_proved, .. } = *told;
-        let Source { link: from, is_same_host, teller } = source;
+        let Source { link: from, is_same_host, teller, .. } = source;
         if address == self.roster.own {
             if id != self.roster.id || word != Word::Online {
                 self.contradict(now, address, self.roster.id, "it is this servent");
@@ -464,7 +496,13 @@ impl Members {
                     self.note_change(now, address, &known, Some(from));
                     MemberHeard::Done
                 }
-                (true, Word::Online) => MemberHeard::Done,
+                (true, Word::Online) => {
+                    if known.word == word && clock > known.clock {
+                        self.roster.put(&MemberRecord { clock, ..known });
+                        self.pass_on_refreshed(now, source, &known);
+                    }
+                    MemberHeard::Done
+                }
                 (true, _) => {
                     if is_lively(link) {
                         self.contradict(now, address, id, "it was heard a moment ago");
@@ -494,12 +532,20 @@ impl Members {
             std::cmp::Ordering::Greater => {
                 let is_proved = is_proved || (known.is_proved && id == known.id);
                 let changes = known.changes;
-                self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, ..fresh });
-                if !is_same {
-                    self.log_change(address, (id == known.id).then_some(known.word), word, TOLD);
-                    self.note_change(now, address, &known, Some(from));
+                let looks = if is_same { known.looks } else { 0 };
+                self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, looks, ..fresh });
+                if is_same {
+                    self.pass_on_refreshed(now, source, &known);
+                    return MemberHeard::Done;
                 }
-                MemberHeard::Done
+                self.log_change(address, (id == known.id).then_some(known.word), word, TOLD);
+                self.note_change(now, address, &known, Some(from));
+                // Whoever says so may have heard it later than anybody here, or only at a later clock.
+                let is_open = known.word == Word::Failed || heard <= known.heard.saturating_add(1);
+                let looks = known.looks.checked_sub(1).filter(|_| is_open && id == known.id && word == Word::Online);
+                let Some((looks, known)) = looks.zip(self.roster.table.get(address)) else { return MemberHeard::Done };
+                self.look_again(now, &MemberRecord { looks, ..known });
+                MemberHeard::Contradicted
             }
             _ if is_same => {
                 self.roster.put(&MemberRecord {
@@ -515,6 +561,13 @@ impl Members {
         }
     }
 
+    /// A neighbor tells of one's being there that was known: it may be said that it is there still, to those that hear it last.
+    fn pass_on_refreshed(&mut self, now: Time, source: Source, known: &MemberRecord) {
+        if source.is_news && known.word == Word::Online && known.changes.are_old(now) {
+            self.note_change(now, known.address, known, Some(source.link));
+        }
+    }
+
     /// Says of a member, or of this servent itself, that it is online, whatever was said: whoever says so knows.
     fn contradict(&mut self, now: Time, address: SocketAddr, id: Identity, why: &'static str) {
         let before = self.roster.table.get(address);
@@ -527,18 +580,30 @@ impl Members {
     /// Says something of a member that this servent knows itself, at what its clock shows.
     fn say(&mut self, now: Time, address: SocketAddr, id: Identity, word: Word, why: &'static str) {
         let known = self.roster.table.get(address);
-        let before = known.unwrap_or(MemberRecord::new(address, id));
+        let unknown = MemberRecord { changes: Changes::from(now, 0), ..MemberRecord::new(address, id) };
+        let before = known.unwrap_or(unknown);
         if known.is_none() && !self.make_room(None, seconds_of(now)) {
             return;
         }
         let is_same_servent = before.id == id;
         let fresh = MemberRecord { changes: before.changes, heard: seconds_of(now), ..MemberRecord::new(address, id) };
         let after = if is_same_servent { before } else { fresh };
-        self.roster.put(&MemberRecord { clock: self.roster.clock, word, teller: None, is_guess: false, ..after });
+        let looks = if matches!(word, Word::Suspect | Word::Failed) { after.looks } else { 0 };
+        self.roster.put(&MemberRecord {
+            clock: self.roster.clock,
+            word,
+            teller: None,
+            is_guess: false,
+            looks,
+            ..after
+        });
         if known.is_none_or(|known| known.is_guess || (known.id, known.word) != (id, word)) {
             log::debug!("member {address} is {word}: {why}");
             self.log_change(address, known.filter(|known| known.id == id).map(|known| known.word), word, why);
-            self.note_change(now, address, &before, None);
+            match known {
+                Some(_) => self.note_change(now, address, &before, None),
+                None => self.telling.tell_later(now, address, None),
+            }
         }
     }
 
@@ -557,11 +622,11 @@ impl Members {
         if !self.make_room(Some(source.teller), fresh.heard) {
             return;
         }
-        self.roster.put(fresh);
+        self.roster.put(&MemberRecord { changes: Changes::from(now, 0), ..*fresh });
         self.log_change(fresh.address, None, fresh.word, TOLD);
         // One that took the place of another would go round for ever.
         if !is_beyond {
-            self.note_change(now, fresh.address, fresh, Some(source.link));
+            self.telling.tell_later(now, fresh.address, Some(source.link));
         }
     }
 
@@ -597,7 +662,11 @@ impl Members {
         // That nobody is known any more is still to be written, where it could not be.
         let has_to_do = self.roster.table.len() > 1 || (self.is_kept && self.roster.has_changed());
         let forgets_at = if has_to_do { self.forgets_at } else { Time::NEVER };
-        self.telling.deadline().min(self.watch.deadline()).min(forgets_at)
+        self.telling.deadline().min(self.watch.deadline()).min(forgets_at).min(self.refresh_due())
+    }
+
+    fn refresh_due(&self) -> Time {
+        if self.roster.has_links() { self.refreshes_at } else { Time::NEVER }
     }
 
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> MembersDue {
@@ -606,6 +675,10 @@ impl Members {
         if is_pause_over {
             self.forgets_at = now + FORGET_PAUSE;
             self.forget_old(now);
+        }
+        if self.refresh_due() <= now {
+            self.refreshes_at = now + MEMBER_REFRESH;
+            self.telling.tell_later(now, self.roster.own, None);
         }
         if self.telling.deadline() <= now {
             let random = self.draw();
@@ -706,4 +779,12 @@ enum MemberHeard {
     Older,
     /// Somebody else is said to be where this link leads.
     Doubted(LinkId),
+    /// It is said to be there, and this servent knew better a moment ago.
+    Contradicted,
+}
+
+/// A part of this time, at random.
+fn some_of(time: Duration, random: u64) -> Duration {
+    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1);
+    Duration::from_nanos(random % nanoseconds)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Overlay;
 use super::doors::Outbox;
 use super::errand::{Callee, Errand};
-use super::links::{LinkedServent, Links};
+use super::links::LinkedServent;
 use super::members::{Doubted, LinkedTo, MemberChange, Members};
 use super::rooms::Rooms;
 use super::visits::{self, PendingGreeting, Visited};
@@ -59,8 +59,8 @@ impl Overlay {
         }
         let links = &mut self.rooms.links;
         let Some(members) = self.rooms.members.as_deref_mut() else { return };
-        let Doubted(doubted) = members.on_peers(now, link, peers, |link| links.is_lively(link), out);
-        see_whether_they_are_there(links, doubted, out);
+        let doubted = members.on_peers(now, link, peers, |link| links.is_lively(link), out);
+        self.see_whether_they_are_there(now, doubted, out);
     }
 
     /// Whoever is at the end of a link was heard, who was suspect.
@@ -98,12 +98,20 @@ impl Overlay {
         self.hear_guest(now, link, self.rooms.links.is_client_of_this_host(link), peers, out);
     }
 
+    /// Has it seen whether these are there still.
+    fn see_whether_they_are_there(&mut self, now: Time, doubted: Doubted, out: &mut Outbox<'_>) {
+        for link in doubted.links {
+            self.rooms.links.doubt(link);
+            out.send(link, Message::Ping);
+        }
+        doubted.addresses.into_iter().for_each(|address| self.rooms.visit(now, address, out));
+    }
+
     fn hear_guest(&mut self, now: Time, link: LinkId, is_same_host: bool, peers: &Peers, out: &mut Outbox<'_>) {
         let links = &mut self.rooms.links;
         let Some(members) = self.rooms.members.as_deref_mut() else { return };
-        let Doubted(doubted) =
-            members.on_peers_of_a_guest(now, link, is_same_host, peers, |link| links.is_lively(link));
-        see_whether_they_are_there(links, doubted, out);
+        let doubted = members.on_peers_of_a_guest(now, link, is_same_host, peers, |link| links.is_lively(link));
+        self.see_whether_they_are_there(now, doubted, out);
     }
 
     /// A client of this host wants somebody greeted.
@@ -153,8 +161,11 @@ impl Overlay {
                 }
                 Visited::InVain { refused } => {
                     let outcome = if refused { GreetOutcome::Refused } else { GreetOutcome::Unreached };
-                    self.note_outcome(address, outcome);
+                    let is_greeting = self.note_outcome(address, outcome);
                     if let Some(members) = self.rooms.members.as_deref_mut() {
+                        if is_greeting {
+                            members.on_greeted_in_vain(now, address);
+                        }
                         members.on_call_failed(now, address, refused);
                     }
                 }
@@ -164,11 +175,10 @@ impl Overlay {
         }
     }
 
-    fn note_outcome(&mut self, address: SocketAddr, outcome: GreetOutcome) {
+    /// Notes it for whom that address is greeted, if it is.
+    fn note_outcome(&mut self, address: SocketAddr, outcome: GreetOutcome) -> bool {
         let greeting = self.rooms.rare.get_mut().and_then(|rare| rare.errands.visits.greeting(address));
-        if let Some(greeting) = greeting {
-            greeting.outcome = outcome;
-        }
+        greeting.map(|greeting| greeting.outcome = outcome).is_some()
     }
 
     fn on_told_on_a_visit(&mut self, now: Time, address: SocketAddr, peers: &Peers, out: &mut Outbox<'_>) {
@@ -181,14 +191,6 @@ impl Overlay {
         if let Some(greeting) = greeting {
             greeting.new_count += new_count;
         }
-    }
-}
-
-/// Has it seen whether these are there still.
-fn see_whether_they_are_there(links: &mut Links, doubted: Vec<LinkId>, out: &mut Outbox<'_>) {
-    for link in doubted {
-        links.doubt(link);
-        out.send(link, Message::Ping);
     }
 }
 

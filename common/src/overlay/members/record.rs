@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::limits::{FAILED_KEPT, FLAPPING_CHANGES, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBER_KEPT, STAMP_STEP_MAX};
+use crate::limits::{
+    FAILED_KEPT, FLAPPING_CHANGES, FLAPPING_CHANGES_MAX, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBER_KEPT,
+    MEMBER_REFRESH_PAUSE, STAMP_STEP_MAX,
+};
 use crate::member::Word;
 use crate::member_file::KnownMember;
 use crate::message::Identity;
@@ -22,6 +25,8 @@ pub(super) struct MemberRecord {
     pub(super) is_proved: bool,
     /// Whether the word is this servent's own guess, which it tells nobody: it had no link to anybody who could say otherwise.
     pub(super) is_guess: bool,
+    /// How often this servent, whose link to it fell, looks anew for it where others say that it is there after all.
+    pub(super) looks: u8,
     /// Who told of it, as long as nobody else did and it was not heard itself.
     pub(super) teller: Option<Teller>,
     pub(super) changes: Changes,
@@ -54,6 +59,7 @@ impl MemberRecord {
             is_open: false,
             is_proved: false,
             is_guess: false,
+            looks: 0,
             teller: None,
             changes: Changes::default(),
         }
@@ -94,18 +100,17 @@ impl MemberRecord {
     }
 
     /// When it may be told that it has changed. That it is suspect, and that it is there after all, waits only where it is
-    /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts.
-    pub(super) fn tellable_at(&self, now: Time) -> Time {
-        let changes_max = if self.word.is_online() { SUSPICIONS_MAX } else { FLAPPING_CHANGES };
+    /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts. So does what is
+    /// passed on: it has waited with whoever said it.
+    pub(super) fn tellable_at(&self, now: Time, is_passed_on: bool) -> Time {
+        let may_not_wait = is_passed_on || self.word.is_online();
+        let changes_max = if may_not_wait { FLAPPING_CHANGES_MAX } else { FLAPPING_CHANGES };
         if self.changes.count < changes_max || !self.is_flapping(now) {
             return now;
         }
         now + FLAPPING_PAUSE.saturating_sub(self.changes.age(now))
     }
 }
-
-/// So many changes are told in a window before whoever is only suspected, or is not any more, is told of seldom too.
-const SUSPICIONS_MAX: u8 = 4 * FLAPPING_CHANGES;
 
 impl Changes {
     /// They are counted from now on.
@@ -118,6 +123,11 @@ impl Changes {
             return Changes::from(now, 1);
         }
         Changes { count: self.count.saturating_add(1), ..self }
+    }
+
+    /// Whether nothing was told of it for so long that it may be told anew that it is there.
+    pub(super) fn are_old(self, now: Time) -> bool {
+        self.age(now) >= MEMBER_REFRESH_PAUSE
     }
 
     /// How long they have been counted.

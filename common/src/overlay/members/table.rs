@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::record::{Changes, MemberRecord, Teller};
+use crate::limits::LOOKS_AGAIN_MAX;
 use crate::member::Word;
 use crate::message::Identity;
 
@@ -28,6 +29,9 @@ const WORD_BITS: u8 = 0b11;
 const IS_OPEN: u8 = 1 << 2;
 const IS_PROVED: u8 = 1 << 3;
 const IS_GUESS: u8 = 1 << 4;
+const LOOKS_SHIFT: u32 = 5;
+const LOOKS_BITS: u8 = 0b11;
+const _: () = assert!(LOOKS_AGAIN_MAX <= LOOKS_BITS);
 
 /// Ordered as the addresses are: by ip, then by port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +60,7 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let word = Word::ALL.iter().position(|word| *word == known.word).and_then(|place| u8::try_from(place).ok());
         let flags = flag(known.is_open, IS_OPEN) | flag(known.is_proved, IS_PROVED) | flag(known.is_guess, IS_GUESS);
+        let looks = known.looks.min(LOOKS_BITS) << LOOKS_SHIFT;
         Packed {
             id: known.id,
             clock: known.clock,
@@ -64,7 +69,7 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
             teller: known.teller.map_or(NOBODY, |teller| teller.0),
             address,
             changes_count: known.changes.count,
-            state: word.unwrap_or_default() | flags,
+            state: word.unwrap_or_default() | flags | looks,
         }
     }
 
@@ -79,6 +84,7 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
             is_open: is_set(IS_OPEN),
             is_proved: is_set(IS_PROVED),
             is_guess: is_set(IS_GUESS),
+            looks: (self.state >> LOOKS_SHIFT) & LOOKS_BITS,
             teller: (self.teller != NOBODY).then_some(Teller(self.teller)),
             changes: Changes { since: self.since, count: self.changes_count },
         }
@@ -240,6 +246,7 @@ mod tests {
             is_open: word == Word::Online,
             is_proved: word == Word::Failed,
             is_guess: word == Word::Suspect,
+            looks: if word == Word::Failed { LOOKS_AGAIN_MAX } else { 0 },
             teller: (word != Word::Left).then_some(Teller(255)),
             changes: Changes { since: u16::MAX, count: 3 },
         }

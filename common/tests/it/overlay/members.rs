@@ -1,5 +1,6 @@
 //! What a servent knows of others at its doors: what it says of them, to whom and when, and what it believes of what is told.
 
+mod again;
 mod greeting;
 mod keeping;
 mod links;

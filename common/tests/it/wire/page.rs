@@ -253,7 +253,15 @@ fn limits() -> Vec<(&'static str, String)> {
         STAMP_STEP_MAX,
         STAMPS_PER_SECOND
     );
-    let hops = named!(|ttl: u8| ttl.to_string(), TTL_DEFAULT, TTL_MAX, TTL_FROM_OTHERS_MAX, FLAPPING_CHANGES);
+    let hops = named!(
+        |ttl: u8| ttl.to_string(),
+        TTL_DEFAULT,
+        TTL_MAX,
+        TTL_FROM_OTHERS_MAX,
+        FLAPPING_CHANGES,
+        FLAPPING_CHANGES_MAX,
+        LOOKS_AGAIN_MAX
+    );
     let times = named!(
         |time: Duration| format!("{} s", time.as_secs_f64()),
         CONTACT_QUIET_MAX,
@@ -277,6 +285,8 @@ fn limits() -> Vec<(&'static str, String)> {
         SUSPECT_MAX,
         FAILED_KEPT,
         MEMBER_KEPT,
+        MEMBER_REFRESH,
+        MEMBER_REFRESH_PAUSE,
         REDIAL_PAUSE_MIN,
         REDIAL_PAUSE_MAX,
         DIAL_WAIT_MAX,

@@ -80,6 +80,10 @@ impl MembersWatch {
     /// What it came to, and some of what is wrong.
     pub(super) fn end(&mut self, shell: &Shell<SceneFace<'_>>) -> (MembersOutcome, Vec<String>) {
         let Some(words) = shell.face.witness.words() else { return Default::default() };
+        // Where nothing went wrong all of it was idle, what is said only now and then too.
+        if shell.face.scene.faults.is_empty() {
+            self.look_at_idle(shell);
+        }
         let count = shell.face.scene.graph.servents();
         let pairs = (0..count).flat_map(|one| (0..count).map(move |other| (one, other)));
         let mut wrong: Vec<String> = Vec::new();

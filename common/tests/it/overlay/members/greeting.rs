@@ -158,3 +158,53 @@ fn what_a_visitor_tells_is_believed_as_far_as_there_is_room() {
     let message = news(&[member(9, 5, Word::Online)]);
     assert_eq!(told.mind.hear(visitor, message), goodbye(visitor, Goodbye::Protocol));
 }
+
+/// A member to which no link leads, which this servent has only been told of.
+fn one_told_of() -> (Told, [LinkId; 2], LinkId) {
+    let (mut told, [one, other]) = Told::linked();
+    told.hear(one, news(&[member(7, 5, Word::Online)]));
+    told.quieten(&[one, other]);
+    let client = told.client_at("127.0.0.1");
+    assert_eq!(told.greet(client, servent_address(7)), [dialled(servent_address(7))]);
+    (told, [one, other], client)
+}
+
+#[test]
+fn a_member_without_a_link_that_refuses_to_be_greeted_has_failed() {
+    let (mut told, [one, other], client) = one_told_of();
+    let out = told.mind.tell(links::refused(7));
+    let (link, greeted) = greeted_in(&out);
+    assert_eq!((link, greeted.outcome), (client, GreetOutcome::Refused));
+    assert_eq!([greeted.was, greeted.now].map(|at| at.map(|at| at.word)), [Some(Word::Online), Some(Word::Failed)]);
+    assert_eq!(told.words_told(NEWS_PAUSE), [one, other].map(|link| (link, servent_address(7), Word::Failed)));
+    assert_eq!(told.mind.held("members_watched"), 0);
+}
+
+#[test]
+fn one_that_cannot_be_greeted_is_suspect_first_and_whoever_has_a_link_to_it_takes_that_back() {
+    for is_contradicted in [false, true] {
+        let (mut told, [one, other], _) = one_told_of();
+        told.pass_with(&[one, other], DIAL_WAIT_MAX);
+        let out = told.mind.tell(links::unreached(7));
+        assert_eq!(greeted_in(&out).1.now.map(|now| now.word), Some(Word::Suspect));
+        told.quieten(&[one, other]);
+        if is_contradicted {
+            let clock = told.clock();
+            told.hear(one, news(&[member(7, clock, Word::Online)]));
+        }
+        told.pass_with(&[one, other], NEIGHBOR_QUIET_MAX + seconds(1));
+        assert_eq!(told.word(7), Some(if is_contradicted { Word::Online } else { Word::Failed }));
+    }
+}
+
+/// What is heard on a link counts more than a dial that was in vain.
+#[test]
+fn a_neighbor_that_refuses_to_be_greeted_is_there_as_long_as_its_link_stands() {
+    let (mut told, [one]) = Told::linked();
+    let client = told.client_at("127.0.0.1");
+    told.greet(client, servent_address(1));
+    let out = told.mind.tell(links::refused(1));
+    assert_eq!(greeted_in(&out).1.now.map(|now| now.word), Some(Word::Online));
+    assert_eq!(told.words_told(NEWS_PAUSE), []);
+    let _ = one;
+}

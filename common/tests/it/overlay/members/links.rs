@@ -111,16 +111,24 @@ fn whoever_says_goodbye_has_left() {
 }
 
 /// Dialled for a visit.
-fn visit(id: u128) -> Dial {
+pub(super) fn visit(id: u128) -> Dial {
     Dial::Call(Errand::Visit, servent_address(id))
 }
 
-fn is_dialled(out: &[Output], id: u128) -> bool {
+pub(super) fn refused(id: u128) -> Input {
+    Input::DialFailed { dial: visit(id), refused: true, reason: "it is a test".to_owned() }
+}
+
+pub(super) fn unreached(id: u128) -> Input {
+    Input::DialFailed { dial: visit(id), refused: false, reason: "it is a test".to_owned() }
+}
+
+pub(super) fn is_dialled(out: &[Output], id: u128) -> bool {
     out.iter().any(|output| matches!(output, Output::Dial { dial, .. } if *dial == visit(id)))
 }
 
 /// One that was met where it says it is, by somebody who dialled there.
-fn proved(told: &mut Told, by: LinkId, id: u128) {
+pub(super) fn proved(told: &mut Told, by: LinkId, id: u128) {
     let clock = told.clock();
     told.hear(by, news(&[Member { is_proved: true, ..member(id, clock + 1, Word::Online) }]));
 }
@@ -135,8 +143,7 @@ fn whoever_refuses_to_be_dialled_when_its_link_fell_has_failed_at_once() {
     let out = told.mind.closed(link);
     assert!(is_dialled(&out, 7), "{out:?}");
     assert_eq!(told.word(7), Some(Word::Online), "until it is known");
-    let failed = Input::DialFailed { dial: visit(7), refused: true, reason: "it is a test".to_owned() };
-    assert_eq!(told.mind.tell(failed), []);
+    assert_eq!(told.mind.tell(refused(7)), []);
     assert_eq!(told.words_told(NEWS_PAUSE), [one, other].map(|link| (link, servent_address(7), Word::Failed)));
     assert_eq!(told.mind.held("members_watched"), 0);
 }
@@ -169,7 +176,8 @@ fn whoever_cannot_be_reached_when_its_link_fell_is_suspect_and_dead_if_nobody_sa
         let link = told.neighbor(7);
         told.quieten(&[one, other, link]);
         told.mind.closed(link);
-        told.mind.tell(Input::DialFailed { dial: visit(7), refused: false, reason: "it is a test".to_owned() });
+        told.pass_with(&[one, other], DIAL_WAIT_MAX);
+        told.mind.tell(unreached(7));
         assert_eq!(told.word(7), Some(Word::Suspect));
         if is_contradicted {
             let clock = told.clock();
@@ -188,10 +196,10 @@ fn whoever_takes_a_connection_while_it_dies_is_dialled_once_more() {
     let link = told.neighbor(7);
     told.quieten(&[one, other, link]);
     told.mind.closed(link);
-    told.mind.tell(Input::DialFailed { dial: visit(7), refused: false, reason: "it is a test".to_owned() });
+    told.mind.tell(unreached(7));
     let out = told.mind.pass_and_see(NEIGHBOR_BEAT);
     assert!(is_dialled(&out, 7), "{out:?}");
-    told.mind.tell(Input::DialFailed { dial: visit(7), refused: true, reason: "it is a test".to_owned() });
+    told.mind.tell(refused(7));
     assert_eq!(told.word(7), Some(Word::Failed));
 }
 
@@ -206,7 +214,7 @@ fn whoever_was_only_guessed_dead_is_looked_for_once_there_is_a_link_again() {
     let again = told.accepted(servent_address(1));
     let out = told.mind.hear(again, Message::Hello(hello_of_members(1)));
     assert!(is_dialled(&out, 7), "{out:?}");
-    told.mind.tell(Input::DialFailed { dial: visit(7), refused: false, reason: "it is a test".to_owned() });
+    told.mind.tell(unreached(7));
     let said = told.pass_with(&[again], NEIGHBOR_QUIET_MAX + NEIGHBOR_BEAT);
     let is_said = |(_, peers): &(LinkId, Peers)| {
         peers.members.iter().any(|said| said.address == servent_address(7) && said.word == Word::Failed)

@@ -94,22 +94,53 @@ fn what_nobody_has_heard_for_long_is_forgotten_and_no_late_page_brings_it_back()
     }
 }
 
-#[test]
-fn what_changes_again_and_again_is_told_seldom() {
+/// How often a neighbor tells it, and what is told because of that: in which tenths of seconds.
+fn told_of_one_that_changes(changes_count: u64) -> Vec<u64> {
     let (mut told, [one, other]) = Told::linked();
+    told.hear(one, news(&[member(9, 1_000, Word::Online)]));
+    told.quieten(&[one, other]);
     let mut told_at = Vec::new();
-    for round in 0..1_200_u64 {
-        let word = if round % 2 == 0 { Word::Online } else { Word::Failed };
-        told.hear(one, news(&[member(9, 1_000 + round, word)]));
+    for change in 0..changes_count {
+        let word = if change % 2 == 0 { Word::Failed } else { Word::Online };
+        told.hear(one, news(&[member(9, 2_000 + change, word)]));
         for (link, _) in told.pass_with(&[one, other], NEWS_PAUSE) {
             if link == other {
-                told_at.push(round);
+                told_at.push(change);
             }
         }
     }
-    let late = told_at.iter().filter(|round| **round > 100).count();
-    assert!((2..=6).contains(&late), "in two minutes it was told {late} times: {told_at:?}");
-    assert!(told_at.len() <= late + 20, "{told_at:?}");
+    told_at
+}
+
+#[test]
+fn what_changes_again_and_again_is_passed_on_seldom() {
+    let told_at = told_of_one_that_changes(1_200);
+    let (at_once, late): (Vec<u64>, Vec<u64>) = told_at.iter().partition(|change| **change < 100);
+    assert_eq!(at_once.len(), usize::from(FLAPPING_CHANGES_MAX) - 1, "{told_at:?}");
+    assert!((2..=6).contains(&late.len()), "in two minutes it was told {} times: {told_at:?}", late.len());
+}
+
+/// It would wait at each of the servents on its way; who said it has let it wait.
+#[test]
+fn what_changed_so_often_that_it_is_flapping_waits_only_with_whoever_says_it() {
+    let of_one = u64::from(FLAPPING_CHANGES) + 3;
+    assert_eq!(told_of_one_that_changes(of_one), (0..of_one).collect::<Vec<_>>(), "passed on");
+    let (mut told, [one, other]) = Told::linked();
+    let mut words_said: Vec<Vec<Word>> = Vec::new();
+    for round in 0..3 {
+        // It comes, and has gone at once.
+        let link = told.neighbor(7);
+        told.quieten(&[one, other, link]);
+        let out = told.mind.closed(link);
+        assert!(links::is_dialled(&out, 7) || round > 0, "{out:?}");
+        told.mind.tell(links::refused(7));
+        let said = told.pass_with(&[one, other], seconds(1));
+        words_said.push(said.iter().filter(|(to, _)| *to == other).map(|(_, peers)| peers.members[0].word).collect());
+    }
+    let expected: [Vec<Word>; 3] = [vec![Word::Failed], vec![Word::Failed], vec![]];
+    assert_eq!(words_said, expected, "after that it is told once in {FLAPPING_PAUSE:?}");
+    let said = told.pass_with(&[one, other], FLAPPING_PAUSE);
+    assert_eq!(said.iter().filter(|(to, _)| *to == other).count(), 1, "{said:?}");
 }
 
 #[test]
