@@ -7,10 +7,10 @@ use std::net::TcpListener;
 
 use super::*;
 use common::limits::NEIGHBOR_QUIET_MAX;
-use common::member::{Member, Word};
+use common::member::{GreetOutcome, Member, Word};
 use common::message::{Identity, ServentId};
 use peers::tp3::{Node, Wire};
-use peers::{Witness, members_told_by};
+use peers::{Witness, have_greeted, members_told_by};
 
 /// Starts one there that is linked with these.
 fn serve_at(address: SocketAddr, neighbors: &[SocketAddr]) -> Servent {
@@ -83,6 +83,24 @@ fn whoever_is_restarted_at_once_is_there_in_whatever_order_that_is_told() {
         "{:?}",
         witness.heard
     );
+}
+
+/// A greeting brings a later clock to whoever greets, and to nobody else.
+#[test]
+fn whoever_dies_just_after_somebody_far_away_had_it_greeted_has_failed_for_all() {
+    let [hub, dying, far] = addresses();
+    let _hub = serve_at(hub, &[]);
+    let mut servent = serve_at(dying, &[hub]);
+    let _far = serve_at(far, &[hub]);
+    all_there(&[hub, dying, far]);
+    // So often that its clock is ahead of the hub's.
+    for _ in 0..20 {
+        assert_eq!(have_greeted(far, dying).outcome, GreetOutcome::Met);
+    }
+    servent.kill().unwrap();
+    wait_until("both know that it is dead", || {
+        [hub, far].iter().all(|servent| told_of(*servent, dying).is_some_and(|told| told.word == Word::Failed))
+    });
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub use answer_port::AnswerPort;
 pub use attack::{Attack, Honest};
 pub use dark::may_swallow;
 pub use native::{Heard, Peer, ask, frame, query};
-pub use witness::{Witness, members_told_by};
+pub use witness::{Witness, have_greeted, members_told_by};
 
 /// The longest anything may take: long after every limit of the servent that a test waits for, on a machine with much
 /// else to do, and before [`common::limits::ANSWER_IDLE_MAX`], for which none waits.

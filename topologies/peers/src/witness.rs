@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use common::features::Features;
-use common::member::{Member, Peers, PeersKind, PeersWanted, Word};
+use common::member::{Greet, Greeted, Member, Peers, PeersKind, PeersWanted, Word};
 use common::message::{Message, Role};
 
 use crate::{ANSWER_PORT, PATIENCE, Peer};
@@ -23,6 +23,15 @@ pub fn members_told_by(servent: SocketAddr) -> Vec<Member> {
             return told;
         }
     }
+}
+
+/// Has a servent of this host greet an address, as a client would. What came of it.
+pub fn have_greeted(servent: SocketAddr, address: SocketAddr) -> Greeted {
+    let mut client = Peer::stranger(servent);
+    client.greet_offering(Role::Client { answer_port: ANSWER_PORT }, Features::OF_CLIENTS);
+    client.say(&Message::Greet(Greet { address }));
+    let Message::Greeted(greeted) = client.expect() else { panic!("no word of whom it greeted") };
+    greeted
 }
 
 /// How often it says something, where nothing is said to it: more often than any servent wonders whether it is there.
