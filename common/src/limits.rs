@@ -168,8 +168,7 @@ pub const FLAPPING_CHANGES: u8 = 4;
 pub const FLAPPING_WINDOW: Duration = Duration::from_secs(60);
 /// How long what is said of one that is flapping waits to be told.
 pub const FLAPPING_PAUSE: Duration = Duration::from_secs(30);
-/// So many changes within [`FLAPPING_WINDOW`] are told before that of one that is only suspected, or not any more, or of
-/// which others say so, waits too: on its way through many servents it would wait at each.
+/// So many changes within [`FLAPPING_WINDOW`] are told before that one is only suspected, or not any more, waits too.
 pub const FLAPPING_CHANGES_MAX: u8 = 4 * FLAPPING_CHANGES;
 /// Servents that are greeted at once for clients.
 pub const GREETINGS_MAX: usize = 64;

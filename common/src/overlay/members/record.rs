@@ -100,11 +100,9 @@ impl MemberRecord {
     }
 
     /// When it may be told that it has changed. That it is suspect, and that it is there after all, waits only where it is
-    /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts. So does what is
-    /// passed on: it has waited with whoever said it.
-    pub(super) fn tellable_at(&self, now: Time, is_passed_on: bool) -> Time {
-        let may_not_wait = is_passed_on || self.word.is_online();
-        let changes_max = if may_not_wait { FLAPPING_CHANGES_MAX } else { FLAPPING_CHANGES };
+    /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts.
+    pub(super) fn tellable_at(&self, now: Time) -> Time {
+        let changes_max = if self.word.is_online() { FLAPPING_CHANGES_MAX } else { FLAPPING_CHANGES };
         if self.changes.count < changes_max || !self.is_flapping(now) {
             return now;
         }

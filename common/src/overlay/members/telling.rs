@@ -68,7 +68,7 @@ impl Telling {
             .news
             .iter()
             .filter_map(|(address, told_by)| Some((roster.table.get(*address)?, *told_by)))
-            .filter(|(known, told_by)| known.tellable_at(now, told_by.is_some()) <= now)
+            .filter(|(known, _)| known.tellable_at(now) <= now)
             .take(PEERS_MAX)
             .collect();
         for peer in roster.peers.iter().flatten().filter(|peer| peer.understands) {
@@ -86,8 +86,8 @@ impl Telling {
                 roster.table.put(&MemberRecord { changes, ..known });
             }
         }
-        let next = self.news.iter().filter_map(|(address, told_by)| Some((roster.table.get(*address)?, told_by)));
-        let next = next.map(|(known, told_by)| known.tellable_at(now, told_by.is_some())).min();
+        let next = self.news.keys().filter_map(|address| roster.table.get(*address));
+        let next = next.map(|known| known.tellable_at(now)).min();
         self.news_due = next.map_or(Time::NEVER, |next| next.max(now + NEWS_PAUSE));
     }
 

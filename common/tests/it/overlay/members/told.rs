@@ -116,23 +116,23 @@ fn told_of_one_that_changes(changes_count: u64) -> Vec<u64> {
 fn what_changes_again_and_again_is_passed_on_seldom() {
     let told_at = told_of_one_that_changes(1_200);
     let (at_once, late): (Vec<u64>, Vec<u64>) = told_at.iter().partition(|change| **change < 100);
-    assert_eq!(at_once.len(), usize::from(FLAPPING_CHANGES_MAX) - 1, "{told_at:?}");
+    // Every other one is that it failed, which waits from the fourth change on.
+    let of_both = u64::from(FLAPPING_CHANGES) - 1;
+    let of_online = (of_both..u64::from(FLAPPING_CHANGES_MAX) - 1).filter(|change| change % 2 == 1);
+    assert_eq!(at_once, (0..of_both).chain(of_online).collect::<Vec<_>>(), "{told_at:?}");
     assert!((2..=6).contains(&late.len()), "in two minutes it was told {} times: {told_at:?}", late.len());
 }
 
-/// It would wait at each of the servents on its way; who said it has let it wait.
+/// That it is known at all is no change: else one that is stopped for a while and dies a while later would be one too many.
 #[test]
-fn what_changed_so_often_that_it_is_flapping_waits_only_with_whoever_says_it() {
-    let of_one = u64::from(FLAPPING_CHANGES) + 3;
-    assert_eq!(told_of_one_that_changes(of_one), (0..of_one).collect::<Vec<_>>(), "passed on");
+fn the_death_of_one_that_comes_and_goes_is_told_so_often_in_a_minute_and_then_seldom() {
     let (mut told, [one, other]) = Told::linked();
     let mut words_said: Vec<Vec<Word>> = Vec::new();
-    for round in 0..3 {
+    for _ in 0..3 {
         // It comes, and has gone at once.
         let link = told.neighbor(7);
         told.quieten(&[one, other, link]);
-        let out = told.mind.closed(link);
-        assert!(links::is_dialled(&out, 7) || round > 0, "{out:?}");
+        told.mind.closed(link);
         told.mind.tell(links::refused(7));
         let said = told.pass_with(&[one, other], seconds(1));
         words_said.push(said.iter().filter(|(to, _)| *to == other).map(|(_, peers)| peers.members[0].word).collect());
