@@ -181,15 +181,15 @@ pub const SUSPECT_MAX: Duration = Duration::from_secs(30);
 pub const FAILED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How long one is remembered that left, or to which there is no link, since anybody heard it.
 pub const MEMBER_KEPT: Duration = Duration::from_secs(3_600);
-/// How often a servent says anew that it is there: twice before it would be forgotten by those that hear it last, as OSPF
-/// has it (RFC 2328: `LSRefreshTime` is half of `MaxAge`).
-pub const MEMBER_REFRESH: Duration = Duration::from_secs(1_800);
+/// How often a servent says anew that it is there: twice before it would be forgotten by those that hear it last. OSPF does
+/// it once (RFC 2328: `LSRefreshTime` is half of `MaxAge`).
+pub const MEMBER_REFRESH: Duration = Duration::from_secs(1_200);
 /// That one is there, of which that was known, is passed on no sooner after what was last told of it: whoever says so
 /// again and again has it told no oftener.
 pub const MEMBER_REFRESH_PAUSE: Duration = Duration::from_secs(300);
 /// How often one that knows itself that a member is dead, or may be, looks anew when it is told otherwise: those who say so
 /// may have heard it later, and not that it died.
-pub const LOOKS_AGAIN_MAX: u8 = 2;
+pub const LOOKS_AGAIN_MAX: u8 = 1;
 
 // ---- calls ----
 

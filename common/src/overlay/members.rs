@@ -318,12 +318,15 @@ impl Members {
         }
     }
 
-    /// Somebody had a member greeted, and it could not be reached: it is looked for like one whose link fell.
+    /// Somebody had a member greeted, and nobody was there, or nobody who answered. Whoever has a link to it says otherwise:
+    /// that this servent cannot dial it says less than a link that fell.
     pub(super) fn on_greeted_in_vain(&mut self, now: Time, address: SocketAddr) {
-        let known = self.roster.table.get(address).filter(|known| known.word.is_online() && !known.is_guess);
+        let known = self.roster.table.get(address).filter(|known| known.word == Word::Online && !known.is_guess);
         let is_at_rest = self.watch.at(address).is_none() && self.roster.peer_at(address).is_none();
-        if let Some(known) = known.filter(|_| is_at_rest && address != self.roster.own) {
-            self.look_again(now, &MemberRecord { looks: LOOKS_AGAIN_MAX, ..known });
+        let may_say = is_at_rest && address != self.roster.own && self.roster.has_links();
+        if let Some(MemberRecord { id, .. }) = known.filter(|_| may_say) {
+            self.say(now, address, id, Word::Suspect, "it was greeted, and is not there");
+            self.watch.begin_suspected(now, address, id, self.roster.clock);
         }
     }
 
@@ -497,9 +500,11 @@ impl Members {
                     MemberHeard::Done
                 }
                 (true, Word::Online) => {
-                    if known.word == word && clock > known.clock {
-                        self.roster.put(&MemberRecord { clock, ..known });
-                        self.pass_on_refreshed(now, source, &known);
+                    // What is told of a neighbor anew is believed of itself.
+                    if known.word == word && clock > known.clock && link == from {
+                        let heard = seconds_of(now);
+                        self.roster.put(&MemberRecord { clock, heard, ..known });
+                        self.pass_on_refreshed(now, source, &known, heard);
                     }
                     MemberHeard::Done
                 }
@@ -534,15 +539,19 @@ impl Members {
                 let changes = known.changes;
                 let looks = if is_same { known.looks } else { 0 };
                 self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, looks, ..fresh });
+                // Whoever says so may have heard it no later than this servent did, only at a later clock.
+                let is_heard_since = heard > known.heard.saturating_add(1);
                 if is_same {
-                    self.pass_on_refreshed(now, source, &known);
+                    if !is_heard_since {
+                        self.watch.raise(address, self.roster.clock);
+                    }
+                    self.pass_on_refreshed(now, source, &known, heard);
                     return MemberHeard::Done;
                 }
                 self.log_change(address, (id == known.id).then_some(known.word), word, TOLD);
                 self.note_change(now, address, &known, Some(from));
-                // Whoever says so may have heard it later than anybody here, or only at a later clock.
-                let is_open = known.word == Word::Failed || heard <= known.heard.saturating_add(1);
-                let looks = known.looks.checked_sub(1).filter(|_| is_open && id == known.id && word == Word::Online);
+                let is_open = !is_heard_since && id == known.id && word == Word::Online;
+                let looks = known.looks.checked_sub(1).filter(|_| is_open);
                 let Some((looks, known)) = looks.zip(self.roster.table.get(address)) else { return MemberHeard::Done };
                 self.look_again(now, &MemberRecord { looks, ..known });
                 MemberHeard::Contradicted
@@ -555,16 +564,23 @@ impl Members {
                     is_guess: false,
                     ..known
                 });
+                // A page may have brought its later clock a moment ago.
+                self.pass_on_refreshed(now, source, &known, heard);
                 MemberHeard::Done
             }
             _ => MemberHeard::Older,
         }
     }
 
-    /// A neighbor tells of one's being there that was known: it may be said that it is there still, to those that hear it last.
-    fn pass_on_refreshed(&mut self, now: Time, source: Source, known: &MemberRecord) {
-        if source.is_news && known.word == Word::Online && known.changes.are_old(now) {
-            self.note_change(now, known.address, known, Some(source.link));
+    /// A neighbor tells unasked that one is there, which was known: it is passed on to those that hear it last, if somebody has
+    /// heard it since, and as long as all can be known by all. It is no change.
+    fn pass_on_refreshed(&mut self, now: Time, source: Source, known: &MemberRecord, heard: i32) {
+        let is_fresh = heard >= known.heard && known.changes.are_old(now);
+        if source.is_news && known.word == Word::Online && is_fresh && self.roster.has_room_for(None) {
+            if let Some(known) = self.roster.table.get(known.address) {
+                self.roster.put(&MemberRecord { changes: Changes::from(now, 0), ..known });
+            }
+            self.telling.tell_later(now, known.address, Some(source.link));
         }
     }
 

@@ -163,10 +163,10 @@ impl Overlay {
                     let outcome = if refused { GreetOutcome::Refused } else { GreetOutcome::Unreached };
                     let is_greeting = self.note_outcome(address, outcome);
                     if let Some(members) = self.rooms.members.as_deref_mut() {
+                        members.on_call_failed(now, address, refused);
                         if is_greeting {
                             members.on_greeted_in_vain(now, address);
                         }
-                        members.on_call_failed(now, address, refused);
                     }
                 }
                 Visited::Told(peers) => self.on_told_on_a_visit(now, address, &peers, out),

@@ -61,7 +61,6 @@ impl Visits {
                 }
             }
             CallEvent::Failed { refused, .. } => self.in_vain(to, refused),
-            CallEvent::Late(_) => self.in_vain(to, false),
             CallEvent::Heard(Message::Peers(peers)) => {
                 self.over.push((to, Visited::Told(peers)));
                 wishes.push(Wish::End);
@@ -69,7 +68,8 @@ impl Visits {
             // It does not take part: that it is there is all there is to know.
             CallEvent::Said(ALONE) | CallEvent::NotUnderstood(_) => wishes.push(Wish::End),
             CallEvent::Said(_) | CallEvent::Heard(_) | CallEvent::Connected | CallEvent::Refused(_) => {}
-            CallEvent::Gone { .. } | CallEvent::HadToMakeRoom | CallEvent::Ended { .. } => {
+            // It was not its turn in time: nothing is known of it.
+            CallEvent::Late(_) | CallEvent::Gone { .. } | CallEvent::HadToMakeRoom | CallEvent::Ended { .. } => {
                 self.over.push((to, Visited::Over));
             }
         }

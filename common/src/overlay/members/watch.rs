@@ -1,4 +1,4 @@
-//! Members whose link fell without a goodbye, and until when they are looked for.
+//! Members whose link fell without a goodbye, or that were greeted in vain, and until when they are looked for.
 //!
 //! It keeps them. Each is dialled at once, and once more a beat later where it did not refuse: a neighbor that was told as
 //! `links` does in any case, another by a visit. Nobody is taken for dead who was not suspected before, so that whoever has a
@@ -57,6 +57,21 @@ impl Watch {
     /// It is to be suspected now, and not dead yet.
     pub(super) fn begin_again(&mut self, now: Time, watched: WatchedMember, clock: u64) {
         self.0.push(WatchedMember { suspect_due: Some(now), due: now + SUSPECTED_FOR, clock, ..watched });
+    }
+
+    /// It is suspected already, and is not dialled.
+    pub(super) fn begin_suspected(&mut self, now: Time, address: SocketAddr, id: Identity, clock: u64) {
+        self.begin(now, address, id, None, clock);
+        if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
+            (watched.suspect_due, watched.again, watched.due) = (None, None, now + SUSPECTED_FOR);
+        }
+    }
+
+    /// What was known of it before its link fell is said at a later clock: it says nothing of what came then.
+    pub(super) fn raise(&mut self, address: SocketAddr, clock: u64) {
+        if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
+            watched.clock = clock;
+        }
     }
 
     pub(super) fn end(&mut self, address: SocketAddr) {

@@ -105,6 +105,73 @@ fn a_suspicion_is_taken_back_by_whoever_has_heard_it_since_and_looked_at_again_w
     }
 }
 
+/// It lives, and refuses those that dial it from here.
+#[test]
+fn a_death_is_taken_back_by_whoever_has_heard_it_since() {
+    let (mut told, [one, other]) = one_whose_link_fell();
+    told.mind.tell(refused(7));
+    told.pass_with(&[one, other], seconds(3));
+    let out = told_online(&mut told, one, Duration::ZERO);
+    assert!(!is_looked_for(&mut told, &out), "{out:?}");
+    assert_eq!(told.word(7), Some(Word::Online));
+}
+
+/// Two have had it greeted, each at another clock.
+#[test]
+fn a_later_clock_that_comes_while_it_is_looked_for_keeps_nobody_alive() {
+    let (mut told, [one, other]) = one_whose_link_fell();
+    told.mind.tell(refused(7));
+    told.quieten(&[one, other]);
+    let out = told_online(&mut told, one, Duration::ZERO);
+    assert!(is_looked_for(&mut told, &out));
+    [one, other].into_iter().for_each(|link| drop(told.mind.hear(link, Message::Pong)));
+    told_online(&mut told, other, seconds(10));
+    told.mind.tell(unreached(7));
+    assert_eq!(told.word(7), Some(Word::Suspect));
+    told.pass_with(&[one, other], NEIGHBOR_QUIET_MAX + NEIGHBOR_BEAT);
+    assert_eq!(told.word(7), Some(Word::Failed));
+}
+
+/// Else it could keep others from being heard of in time.
+#[test]
+fn what_says_anew_that_one_is_there_that_nobody_has_heard_since_is_not_passed_on() {
+    let (mut told, [one, other]) = Told::linked();
+    told.hear(one, news(&[member(9, 5, Word::Online)]));
+    told.pass_with(&[one, other], MEMBER_REFRESH_PAUSE + seconds(1));
+    for id in [9, 2] {
+        let clock = told.clock();
+        told.hear(one, news(&[Member { heard: MEMBER_KEPT - seconds(1), ..member(id, clock, Word::Online) }]));
+    }
+    assert_eq!(told.words_told(seconds(1)), []);
+    let clock = told.clock();
+    told.hear(one, news(&[member(9, clock, Word::Online)]));
+    assert_eq!(told.words_told(seconds(1)), [(other, servent_address(9), Word::Online)]);
+}
+
+/// A page brings the same clock while news of it is gathered.
+#[test]
+fn what_a_page_has_brought_a_moment_ago_is_passed_on_when_it_comes_as_news() {
+    let (mut told, [one, other]) = Told::linked();
+    told.hear(one, news(&[member(9, 5, Word::Online)]));
+    told.pass_with(&[one, other], MEMBER_REFRESH_PAUSE + seconds(1));
+    let anew = member(9, told.clock(), Word::Online);
+    told.hear(one, peers(PeersKind::LastPage, vec![anew]));
+    told.hear(one, news(&[anew]));
+    assert_eq!(told.words_told(seconds(1)), [(other, servent_address(9), Word::Online)]);
+}
+
+#[test]
+fn that_one_is_there_still_is_no_change() {
+    let (mut told, [one, other]) = Told::linked();
+    told.hear(one, news(&[member(9, 5, Word::Online)]));
+    told.pass_with(&[one, other], MEMBER_REFRESH_PAUSE + seconds(1));
+    for word in [Word::Online, Word::Suspect, Word::Online, Word::Failed] {
+        let clock = told.clock();
+        told.hear(one, news(&[member(9, clock, word)]));
+        assert_eq!(told.words_told(NEWS_PAUSE), [(other, servent_address(9), word)]);
+    }
+}
+
 #[test]
 fn whoever_only_heard_of_a_death_does_not_look_when_it_hears_otherwise() {
     let (mut told, [one, other]) = Told::linked();
@@ -132,7 +199,7 @@ fn a_servent_says_anew_that_it_is_there_twice_before_it_would_be_forgotten() {
             said_at.push((told.mind.now.since(begun).as_secs(), link));
         }
     }
-    assert_eq!(said_at.len(), 8, "at {said_at:?}");
+    assert_eq!(said_at.len(), 12, "at {said_at:?}");
     let first: Vec<u64> = said_at.iter().filter(|(_, link)| *link == links[0]).map(|(at, _)| *at).collect();
     assert!(first.windows(2).all(|two| two[1] - two[0] <= MEMBER_REFRESH.as_secs() + 1), "{first:?}");
 }

@@ -169,32 +169,77 @@ fn one_told_of() -> (Told, [LinkId; 2], LinkId) {
     (told, [one, other], client)
 }
 
+/// It may refuse only those that dial it from here.
 #[test]
-fn a_member_without_a_link_that_refuses_to_be_greeted_has_failed() {
-    let (mut told, [one, other], client) = one_told_of();
-    let out = told.mind.tell(links::refused(7));
-    let (link, greeted) = greeted_in(&out);
-    assert_eq!((link, greeted.outcome), (client, GreetOutcome::Refused));
-    assert_eq!([greeted.was, greeted.now].map(|at| at.map(|at| at.word)), [Some(Word::Online), Some(Word::Failed)]);
-    assert_eq!(told.words_told(NEWS_PAUSE), [one, other].map(|link| (link, servent_address(7), Word::Failed)));
-    assert_eq!(told.mind.held("members_watched"), 0);
+fn one_that_is_greeted_in_vain_is_suspect_first_and_whoever_has_a_link_to_it_takes_that_back() {
+    for is_refused in [true, false] {
+        for is_contradicted in [false, true] {
+            let (mut told, [one, other], client) = one_told_of();
+            told.pass_with(&[one, other], DIAL_WAIT_MAX);
+            let out = told.mind.tell(if is_refused { links::refused(7) } else { links::unreached(7) });
+            let (link, greeted) = greeted_in(&out);
+            let outcome = if is_refused { GreetOutcome::Refused } else { GreetOutcome::Unreached };
+            assert_eq!((link, greeted.outcome), (client, outcome));
+            assert_eq!(
+                [greeted.was, greeted.now].map(|at| at.map(|at| at.word)),
+                [Word::Online, Word::Suspect].map(Some)
+            );
+            assert_eq!(told.words_told(NEWS_PAUSE), [one, other].map(|link| (link, servent_address(7), Word::Suspect)));
+            if is_contradicted {
+                let clock = told.clock();
+                told.hear(one, news(&[member(7, clock, Word::Online)]));
+            }
+            let said = told.pass_with(&[one, other], SUSPECT_AFTER);
+            let expected = if is_contradicted { Word::Online } else { Word::Failed };
+            assert_eq!(told.word(7), Some(expected), "{said:?}");
+            assert!(
+                said.iter().all(|(_, peers)| peers.members.iter().all(|member| member.word == expected)),
+                "{said:?}"
+            );
+            assert_eq!(told.mind.held("members_watched"), 0);
+        }
+    }
 }
 
 #[test]
-fn one_that_cannot_be_greeted_is_suspect_first_and_whoever_has_a_link_to_it_takes_that_back() {
-    for is_contradicted in [false, true] {
-        let (mut told, [one, other], _) = one_told_of();
-        told.pass_with(&[one, other], DIAL_WAIT_MAX);
-        let out = told.mind.tell(links::unreached(7));
-        assert_eq!(greeted_in(&out).1.now.map(|now| now.word), Some(Word::Suspect));
-        told.quieten(&[one, other]);
-        if is_contradicted {
+fn a_servent_without_links_makes_nothing_of_a_greeting_in_vain() {
+    let mut told = Told::new();
+    let one = told.neighbor(1);
+    told.hear(one, news(&[member(7, 5, Word::Online)]));
+    told.mind.closed(one);
+    let client = told.client_at("127.0.0.1");
+    told.greet(client, servent_address(7));
+    told.mind.tell(links::refused(7));
+    assert_eq!(told.word(7), Some(Word::Online));
+}
+
+/// Where it was not its turn to be dialled, nothing is known of it.
+#[test]
+fn whoever_was_not_dialled_when_it_was_to_be_greeted_is_not_suspected() {
+    let (mut told, [one, other], client) = one_told_of();
+    let mut is_dialled = true;
+    for _ in 0..10 {
+        if is_dialled {
+            // Each failure doubles the pause before the next dial. It is there, as others say.
+            told.mind.tell(links::unreached(7));
             let clock = told.clock();
             told.hear(one, news(&[member(7, clock, Word::Online)]));
         }
-        told.pass_with(&[one, other], NEIGHBOR_QUIET_MAX + seconds(1));
-        assert_eq!(told.word(7), Some(if is_contradicted { Word::Online } else { Word::Failed }));
+        told.quieten(&[one, other]);
+        assert_eq!(told.word(7), Some(Word::Online));
+        let out = told.greet(client, servent_address(7));
+        is_dialled = out.contains(&dialled(servent_address(7)));
+        let begun = told.mind.now;
+        while !is_dialled && told.mind.now.since(begun) < GREETING_WAIT_MAX {
+            is_dialled = told.mind.pass_and_see(NEWS_PAUSE).contains(&dialled(servent_address(7)));
+            [one, other].into_iter().for_each(|link| drop(told.mind.hear(link, Message::Pong)));
+        }
+        if !is_dialled {
+            assert_eq!(told.word(7), Some(Word::Online));
+            return;
+        }
     }
+    panic!("it is dialled however often it failed");
 }
 
 /// What is heard on a link counts more than a dial that was in vain.
