@@ -25,7 +25,7 @@ pub(super) const TELLS_EVERY: Nanos = 100 * MILLISECOND;
 pub(super) const TELLS_MAX: u64 = 300;
 /// The most pages it tells at once: over all the time that makes close to a million inventions.
 const AT_ONCE_MAX: u64 = 50;
-/// Of a hundred of them, how many tell so many. What they say has all to be heard.
+/// Of a hundred of them, how many tell so many, and ask for as many. What they say has all to be heard.
 const GUSHES_PERCENT: u64 = 5;
 
 /// What one page says.
@@ -79,8 +79,11 @@ impl Poisoner {
             let kind = [PeersKind::News, PeersKind::News, PeersKind::Page, PeersKind::LastPage][self.random.index(4)];
             shell.say_as_stranger_at(at, stamp, &Message::Peers(Peers { kind, members }));
         }
-        if self.random.chance(10) {
-            shell.say_as_stranger(at, &Message::PeersWanted(PeersWanted { after: None }));
+        // Whoever tells so many also asks for as many.
+        if self.random.chance(10) || self.at_once > 1 {
+            for _ in 0..self.at_once {
+                shell.say_as_stranger(at, &Message::PeersWanted(PeersWanted { after: None }));
+            }
         }
     }
 

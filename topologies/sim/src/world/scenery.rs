@@ -198,7 +198,8 @@ impl Face for SceneFace<'_> {
                 self.witness.on_answer_said(now, (node, life), other, id, dialect == Dialect::OWN);
             }
             Message::Echo(echo) => self.witness.on_echo_said(link, echo),
-            Message::Peers(peers) => self.witness.on_members_told(now, node, &peers.members),
+            Message::Peers(peers) => self.witness.on_members_told(now, node, link, peers),
+            Message::PeersWanted(wanted) => self.witness.on_members_wanted(now, node, link, *wanted),
             Message::Brought(brought) => self.witness.on_brought_said(now, (node, life), link, brought),
             Message::Handed(handed) => {
                 let id = QueryId { sequence: handed.sequence, client: network.address(other) };
@@ -213,6 +214,9 @@ impl Face for SceneFace<'_> {
         let (node, from) = (network.end(at).node, network.end(at.other()).node);
         let Heard::Message { message, .. } = heard else { return };
         let life = network.machines[node].life;
+        if network.machines[node].kind == MachineKind::Servent {
+            self.witness.on_heard(node, link, message);
+        }
         match (network.machines[node].kind, message) {
             (MachineKind::Servent, Message::Echo(echo)) => {
                 self.echoes += 1;

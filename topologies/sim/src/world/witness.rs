@@ -12,6 +12,7 @@
 //! - `endings`: every session ends in time, what its ending claims is so, and nobody is missed for no reason.
 //! - `holdings`: nobody holds more than it may, and in the end nothing but its links.
 //! - `members`: nobody who lives is called dead, and in the end all know who is there.
+//! - `tellings`: what is told and asked of members keeps its paces.
 //!
 //! What the claims must leave out, since a hostile servent had a hand in it, is known to `forgeries`.
 
@@ -25,13 +26,14 @@ mod lies;
 mod links;
 mod members;
 mod queries;
+mod tellings;
 
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
 use common::link::LinkId;
-use common::member::{Member, Word};
-use common::message::{Brought, Echo, Identity, ServentId};
+use common::member::{Peers, PeersWanted, Word};
+use common::message::{Brought, Echo, Identity, Message, ServentId};
 use common::overlay::Holding;
 use common::query::{AnswerBody, ContactMark, Query, QueryId, Via};
 use common::session::Ending;
@@ -55,6 +57,7 @@ pub(super) use links::Befallen;
 use links::WatchedLinks;
 use members::WatchedMembers;
 use queries::{WatchedQueries, WatchedQuery};
+use tellings::WatchedTellings;
 
 /// Broken invariants kept; whoever has so many needs no more.
 const BROKEN_MAX: usize = 20;
@@ -94,6 +97,7 @@ pub(super) struct Witness<'s> {
     endings: WatchedEndings,
     /// Nothing where nobody tells who is there.
     members: Option<WatchedMembers<'s>>,
+    tellings: Option<WatchedTellings>,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -122,6 +126,7 @@ impl<'s> Witness<'s> {
             seen,
             endings: WatchedEndings::new(scene),
             members: scene.plan.with_members.then(|| WatchedMembers::new(scene)),
+            tellings: scene.plan.with_members.then(|| WatchedTellings::new(scene.graph.servents())),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -188,6 +193,9 @@ impl<'s> Witness<'s> {
         if let Some(members) = &mut self.members {
             members.on_born(servent, life);
         }
+        if let Some(tellings) = &mut self.tellings {
+            tellings.on_born(servent);
+        }
     }
 
     /// A servent dies, for good or not.
@@ -207,12 +215,29 @@ impl<'s> Witness<'s> {
         }
     }
 
+    /// A servent has heard something that its mind is told next.
+    pub(super) fn on_heard(&mut self, servent: usize, link: LinkId, message: &Message) {
+        if let Some(tellings) = &mut self.tellings {
+            tellings.on_heard(servent, link, message);
+        }
+    }
+
     /// A servent tells a neighbor of members.
-    pub(super) fn on_members_told(&mut self, now: Nanos, speaker: usize, told: &[Member]) {
-        if let Some(members) = &mut self.members {
-            let wrong = members.on_told(now, &self.seen.links, speaker, told);
+    pub(super) fn on_members_told(&mut self, now: Nanos, speaker: usize, link: LinkId, peers: &Peers) {
+        if let Some(tellings) = &mut self.tellings {
+            let wrong = tellings.on_told(now, speaker, link, peers);
             self.broke_all(now, wrong);
         }
+        if let Some(members) = &mut self.members {
+            let wrong = members.on_told(now, &self.seen.links, speaker, &peers.members);
+            self.broke_all(now, wrong);
+        }
+    }
+
+    /// A servent asks a neighbor for a page of members.
+    pub(super) fn on_members_wanted(&mut self, now: Nanos, speaker: usize, link: LinkId, wanted: PeersWanted) {
+        let wrong = self.tellings.as_mut().and_then(|tellings| tellings.on_asked(now, speaker, link, wanted));
+        self.broke_all(now, wrong);
     }
 
     /// A mind has dealt with something: what it says of whoever is at an address.
@@ -222,6 +247,9 @@ impl<'s> Witness<'s> {
         servent: usize,
         word_of: impl Fn(SocketAddr) -> Option<(Identity, Word)>,
     ) {
+        if let Some(tellings) = &mut self.tellings {
+            tellings.on_handled(servent);
+        }
         if let Some(members) = &mut self.members {
             let wrong = members.on_handled(now, &self.seen.links, servent, word_of);
             self.broke_all(now, wrong);
