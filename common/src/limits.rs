@@ -184,8 +184,8 @@ pub const MEMBER_KEPT: Duration = Duration::from_secs(3_600);
 /// How often a servent says anew that it is there: twice before it would be forgotten by those that hear it last. OSPF does
 /// it once (RFC 2328: `LSRefreshTime` is half of `MaxAge`).
 pub const MEMBER_REFRESH: Duration = Duration::from_secs(1_200);
-/// That one is there, of which that was known, is passed on no sooner after what was last told of it: whoever says so
-/// again and again has it told no oftener.
+/// That one is there, of which that was known, is passed on no sooner after changes of it began to be counted last: whoever
+/// says so again and again has it told no oftener.
 pub const MEMBER_REFRESH_PAUSE: Duration = Duration::from_secs(300);
 /// How often one that knows itself that a member is dead, or may be, looks anew when it is told otherwise: those who say so
 /// may have heard it later, and not that it died.
