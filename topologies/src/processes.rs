@@ -64,7 +64,8 @@ impl Running {
     }
 
     fn tell_all(&self, signal: Signal) {
-        for pid in self.pids.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+        // The newest first: it may be about to connect to those before it, and would say that they are gone.
+        for pid in self.pids.iter().rev().filter_map(|pid| Pid::from_raw(*pid)) {
             // One that has just ended by itself needs no telling.
             let _ = kill_process(pid, signal);
             // One that is stopped hears of it when it goes on.
