@@ -213,22 +213,33 @@ impl Roster {
     /// Gives one up for another that was last heard then, and says which. Who was heard later stays: inventions, which
     /// nobody ever hears, give way to whoever is there as soon as nobody invents any more.
     pub(super) fn give_one_up(&mut self, teller: Option<Teller>, heard: i32, random: u64) -> Option<SocketAddr> {
+        let given_up = match teller {
+            Some(teller) => self.one_of_a_teller(teller, heard, random),
+            None => self.one_for_whoever_was_met(heard, random),
+        }?;
+        self.remove(&given_up);
+        Some(given_up.address)
+    }
+
+    /// One of its own; where it has none, one of those whose tellers are gone, or else one that is only heard of.
+    fn one_of_a_teller(&self, teller: Teller, heard: i32, random: u64) -> Option<MemberRecord> {
         let is_older = |known: &MemberRecord| known.heard <= heard;
-        let is_heard_of = |known: &MemberRecord| known.address != self.own && self.peer_at(known.address).is_none();
-        let is_of = |known: &MemberRecord, teller: Teller| known.teller == Some(teller) && is_older(known);
-        // One of its own goes; where it has none, one of those whose tellers are gone, or else one that is only heard of.
-        let one = match teller {
-            Some(teller) if self.told_count(teller) > 0 => {
-                self.table.find_from(random, LOOKED_AT_MAX, |known| is_of(known, teller))
-            }
-            _ if self.told_by_gone_count > 0 => self.table.find_from(random, LOOKED_AT_MAX, |known| is_of(known, GONE)),
-            Some(_) => self.table.find_from(random, LOOKED_AT_MAX, |known| is_heard_of(known) && is_older(known)),
-            None => None,
-        };
-        // Whoever was met has a place before anybody who is only heard of.
-        let one =
-            if teller.is_some() { one } else { one.or_else(|| self.table.find_from(random, usize::MAX, is_heard_of)) };
-        one.inspect(|known| self.remove(known)).map(|known| known.address)
+        let is_of = |teller: Teller| move |known: &MemberRecord| known.teller == Some(teller);
+        if let Some(teller) = [teller, GONE].into_iter().find(|teller| self.told_count(*teller) > 0) {
+            return self.table.find_from(random, LOOKED_AT_MAX, |known| is_of(teller)(known) && is_older(known));
+        }
+        self.table.find_from(random, LOOKED_AT_MAX, |known| self.is_heard_of(known) && is_older(known))
+    }
+
+    /// Whoever was met has a place before anybody who is only heard of.
+    fn one_for_whoever_was_met(&self, heard: i32, random: u64) -> Option<MemberRecord> {
+        let is_of_the_gone = |known: &MemberRecord| known.teller == Some(GONE) && known.heard <= heard;
+        let of_the_gone = self.table.find_from(random, LOOKED_AT_MAX, is_of_the_gone);
+        of_the_gone.or_else(|| self.table.find_from(random, usize::MAX, |known| self.is_heard_of(known)))
+    }
+
+    fn is_heard_of(&self, known: &MemberRecord) -> bool {
+        known.address != self.own && self.peer_at(known.address).is_none()
     }
 
     /// Members that somebody who has gone told of alone.
