@@ -68,7 +68,8 @@ pub struct RunOutcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MembersOutcome {
     /// After how many seconds half of all who live knew of half of all who died that they are dead: of all pairs of one who
-    /// lives and one who died, the one in the middle. Nothing where nobody died.
+    /// lives and one who died, the one in the middle. Nothing where nobody died. Whoever is cut off by a split meanwhile is counted
+    /// as well, and hears it late.
     pub noticed_p50_s: Option<f64>,
     /// The same of 999 in 1,000 pairs.
     pub noticed_p999_s: Option<f64>,

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use sim::outcome::{MembersOutcome, RunOutcome};
-use sim::plan::{ClientVia, Delays, FaultKind, Faults, Plan, Wire};
+use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, Plan, Wire};
 use sim::scene::Scene;
 use sim::shapes::Shape;
 use sim::world::run;
@@ -103,6 +103,27 @@ fn a_neighbor_that_lies_has_nobody_say_that_a_neighbor_is_dead() {
         let outcome = come_to(&watched(seed, 20, faults(&[(FaultKind::Poison, 1)])));
         assert_eq!(outcome.false_alarms, 0, "seed {seed}");
     }
+}
+
+/// A plan without these servents.
+fn without(plan: Plan, servents: impl IntoIterator<Item = u32>) -> Plan {
+    Plan { shape: Shape::SmallWorld, without: servents.into_iter().map(Item::Servent).collect(), ..plan }
+}
+
+/// After a split the first of the other half to be heard of is one to which somebody hostile was attached.
+#[test]
+fn whoever_somebody_hostile_is_attached_to_passes_on_who_it_took_for_dead() {
+    let parted = watched(34, 12, faults(&[(FaultKind::Hostile, 2), (FaultKind::Split, 20)]));
+    come_to(&without(Plan { ttl: 6, ..parted }, [0, 1, 2, 3, 4, 7, 8]));
+}
+
+/// Somebody hostile says again and again that it is where the eleventh is.
+#[test]
+fn who_is_at_an_address_that_somebody_hostile_claims_all_know_again_a_while_after() {
+    let claimed = Plan { degree: 6, ttl: 5, wire: Wire::Mixed, ..watched(350, 42, faults(&[(FaultKind::Hostile, 1)])) };
+    let claimed = without(claimed, (0..11).chain([12, 15, 16, 17, 18, 22]).chain(25..42));
+    assert_ne!(come_to(&claimed).wrong_words, 0, "it takes longer than usual");
+    assert_eq!(come_to(&Plan { watch: Some(Duration::from_secs(300)), ..claimed }).wrong_words, 0);
 }
 
 #[test]

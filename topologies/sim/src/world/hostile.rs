@@ -250,6 +250,9 @@ impl Hostile {
             Claim::Address => Role::Servent { id: own_id, advertised: shell.network.address(other) },
             Claim::Client => Role::Client { answer_port: own.port() },
         };
+        if self.claim == Claim::Address {
+            shell.face.witness.on_impersonated(shell.now(), other);
+        }
         if !self.reads {
             shell.network.end_mut(at).rests_until = Nanos::MAX;
         }

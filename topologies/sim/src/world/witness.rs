@@ -38,7 +38,7 @@ use common::overlay::Holding;
 use common::query::{AnswerBody, ContactMark, Query, QueryId, Via};
 use common::session::Ending;
 
-use super::clock::{Nanos, SECOND, nanos};
+use super::clock::{Nanos, SECOND, nanos, whole_seconds};
 use crate::cast::Nat;
 use crate::outcome::{MembersOutcome, RunOutcome};
 use crate::plan::FaultKind;
@@ -75,9 +75,9 @@ impl JudgedWords<'_, '_> {
         self.members.wrong_word(&self.parts, pair, said)
     }
 
-    /// Whether that is broken, and not only counted: where somebody has poisoned what is told, of those alone that are linked.
-    pub(super) fn is_demanded(&self, pair: (usize, usize)) -> bool {
-        self.members.is_demanded(self.links, pair)
+    /// Whether that is broken, and not only counted: where somebody has lied, of those alone that are linked.
+    pub(super) fn is_demanded(&self, now: Nanos, pair: (usize, usize)) -> bool {
+        self.members.is_demanded(now, self.links, pair)
     }
 
     pub(super) fn living_count(&self) -> usize {
@@ -315,6 +315,13 @@ impl<'s> Witness<'s> {
     pub(super) fn id_of(&self, query: usize) -> Option<(usize, QueryId)> {
         let asked = self.seen.queries.get(query)?;
         asked.client().zip(asked.id())
+    }
+
+    /// A hostile servent says that it is where this one is.
+    pub(super) fn on_impersonated(&mut self, now: Nanos, servent: usize) {
+        if let Some(members) = &mut self.members {
+            members.on_impersonated(now, servent);
+        }
     }
 
     /// A hostile servent says a copy of this.

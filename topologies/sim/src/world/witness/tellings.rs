@@ -14,7 +14,6 @@
 //! How many members one knows is not to be seen on its links: what it holds is watched (`holdings`).
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use common::limits::{
     FLAPPING_CHANGES, FLAPPING_WINDOW, MEMBERS_MAX, NEWS_PAUSE, PAGE_PAUSE, PAGES_AT_ONCE_MAX, PEERS_MAX,
@@ -23,7 +22,7 @@ use common::link::LinkId;
 use common::member::{Peers, PeersKind, PeersWanted};
 use common::message::Message;
 
-use super::{Nanos, nanos};
+use super::{Nanos, nanos, whole_seconds};
 use crate::cast;
 
 /// So often news tells of one servent at once: up to four times as many changes as make it flapping all are told, twice more
@@ -33,12 +32,8 @@ const TOLD_OF_ONE_MAX: u64 = 4 * FLAPPING_CHANGES as u64 + 2;
 const GONE_OF_ONE_MAX: u64 = 2 * (FLAPPING_CHANGES as u64 - 1);
 
 /// So much later one more is told of it. In a window all these may be told once more.
-const TOLD_AGAIN_AFTER: Nanos = nanos_of(FLAPPING_WINDOW) / TOLD_OF_ONE_MAX;
-const GONE_AGAIN_AFTER: Nanos = nanos_of(FLAPPING_WINDOW) / GONE_OF_ONE_MAX;
-
-const fn nanos_of(time: Duration) -> Nanos {
-    time.as_secs() * super::SECOND
-}
+const TOLD_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_WINDOW) / TOLD_OF_ONE_MAX;
+const GONE_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_WINDOW) / GONE_OF_ONE_MAX;
 
 /// How far something is ahead of an even pace.
 #[derive(Clone, Copy, Debug, Default)]
@@ -261,6 +256,7 @@ impl WatchedTellings {
 #[cfg(test)]
 mod tests {
     use std::ops::Range;
+    use std::time::Duration;
 
     use common::member::{Member, Seen, Word};
     use common::message::Identity;
