@@ -376,7 +376,7 @@ impl Members {
                 continue;
             }
             if self.roster.has_links() && known.word == Word::Suspect && !known.is_guess {
-                self.say(now, address, id, Word::Failed, "its link fell, and nothing was heard of it since");
+                self.say(now, address, id, Word::Failed, "it was suspect, and nobody has said otherwise");
             } else if self.roster.has_links() {
                 // Nobody who could say otherwise was asked.
                 self.watch.begin_again(now, watched, self.roster.clock);

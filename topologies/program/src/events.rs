@@ -90,8 +90,18 @@ pub fn tell<Source: ReadAt>(
     as_they_are: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<Verdict> {
+    tell_keeping(SAID_MAX, logs, as_they_are, out)
+}
+
+/// The same where so much that was said is kept until it is heard.
+fn tell_keeping<Source: ReadAt>(
+    said_max: usize,
+    logs: &[NamedLog<Source>],
+    as_they_are: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<Verdict> {
     let survey = Survey::of(logs)?;
-    let mut judge = Judge::new(logs, &survey);
+    let mut judge = Judge::new(logs, &survey, said_max);
     let mut merge = Merge::new(logs, &survey);
     while let Some(read) = merge.next()? {
         if as_they_are {

@@ -58,6 +58,7 @@ const HELLO: &str = "hello";
 pub(super) struct Judge<'a, Source> {
     logs: &'a [NamedLog<Source>],
     survey: &'a Survey,
+    said_max: usize,
     /// What was said, how often, and where that stands.
     said: BTreeMap<Saying, (u32, LinePlace)>,
     /// All that was said up to this clock and not heard was forgotten.
@@ -75,10 +76,11 @@ pub(super) struct Judge<'a, Source> {
 }
 
 impl<'a, Source> Judge<'a, Source> {
-    pub(super) fn new(logs: &'a [NamedLog<Source>], survey: &'a Survey) -> Judge<'a, Source> {
+    pub(super) fn new(logs: &'a [NamedLog<Source>], survey: &'a Survey, said_max: usize) -> Judge<'a, Source> {
         Judge {
             logs,
             survey,
+            said_max,
             said: BTreeMap::new(),
             forgotten_to: None,
             named: BTreeSet::new(),
@@ -132,7 +134,7 @@ impl<'a, Source> Judge<'a, Source> {
             self.early_count -= 1;
             return self.add_early(heard, message, event.servent, event.clock, Some(place));
         }
-        if self.said.len() >= SAID_MAX {
+        if self.said.len() >= self.said_max {
             self.said.clear();
             self.forgotten_to = Some(event.clock);
         }

@@ -370,6 +370,26 @@ fn the_first_hundred_are_told_and_the_others_counted() {
     assert_eq!(tests::wrong(&east, &west().stopped(50)).0.last().unwrap(), "and 7 more of the kind");
 }
 
+/// What nobody hears fills no memory; and that it was forgotten accuses nobody.
+#[test]
+fn of_all_that_was_said_only_so_much_is_kept_and_what_was_forgotten_is_not_judged() {
+    const KEPT: usize = 5;
+    let unheard =
+        |east: Written, clocks: std::ops::Range<u64>| clocks.fold(east, |east, clock| east.said(clock, "query", SOUTH));
+    // All that was said is kept, or is one more than may be when the first is heard.
+    for (others, judged) in [(KEPT as u64 - 2, [2, 0]), (KEPT as u64 - 1, [1, 1])] {
+        let east = unheard(Written::by(EAST).started().linked(1, WEST).said(2, "query", WEST), 3..3 + others);
+        let last = 3 + others;
+        let east = east.said(last, "query", WEST);
+        let west = Written::by(WEST).started().linked(1, EAST);
+        let west = west.heard(last + 1, "query", EAST, 2).heard(last + 2, "query", EAST, last);
+        let logs = logs(&[("east.jsonl", east.text.as_bytes()), ("west.jsonl", west.text.as_bytes())]);
+        let verdict = tell_keeping(KEPT, &logs, false, &mut std::io::sink()).unwrap();
+        assert_eq!(verdict.differences.told().collect::<Vec<_>>(), Vec::<String>::new(), "{others}");
+        assert_eq!([verdict.judged, verdict.unjudged], judged, "{others}");
+    }
+}
+
 #[test]
 fn what_is_no_line_is_refused_by_its_place() {
     let log = east();
