@@ -183,6 +183,7 @@ impl Story {
             match *word {
                 "--ttl" => plan.ttl = words.next().unwrap().parse().unwrap(),
                 "--forward-once" => plan.forward_once = true,
+                "--members" => plan.members = true,
                 pair => {
                     let Some((key, value)) = pair.split_once('=') else {
                         self.fail(&format!("not key=value: {pair}"));

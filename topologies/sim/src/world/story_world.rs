@@ -56,6 +56,8 @@ pub struct ServentPlan {
     pub ttl: u8,
     /// Whether it passes every query on once only.
     pub forward_once: bool,
+    /// Whether it tells its neighbors who is there.
+    pub members: bool,
     /// The servents it dials, by name.
     pub neighbors: Vec<String>,
 }
@@ -65,7 +67,7 @@ impl ServentPlan {
     #[must_use]
     pub fn new(name: &str, data: &str) -> ServentPlan {
         let (name, data) = (name.to_owned(), data.to_owned());
-        ServentPlan { name, data, ttl: TTL_DEFAULT, forward_once: false, neighbors: Vec::new() }
+        ServentPlan { name, data, ttl: TTL_DEFAULT, forward_once: false, members: false, neighbors: Vec::new() }
     }
 }
 
@@ -435,6 +437,7 @@ impl StoryWorld {
             servent_id: ServentId((node as u128 + 1) << 32 | u128::from(person.starts)),
             ttl: plan.ttl,
             forward_once: plan.forward_once,
+            members: plan.members,
             neighbors: plan.neighbors.iter().map(neighbor).collect(),
             ..Config::default()
         };
