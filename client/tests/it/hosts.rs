@@ -1,5 +1,5 @@
 //! Which answers arrive, and how, where a client can be dialled by everybody, by some or by nobody: on three hosts
-//! ([`apart`]), and what can be seen of it on one.
+//! ([`apart`]), and what can be seen of it on one. On three hosts too: who is called dead where a link is one-way.
 
 mod apart;
 mod loopback;

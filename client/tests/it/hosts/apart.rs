@@ -3,6 +3,8 @@
 //! The hosts are network namespaces of this one, which takes root or a system that lets others have them, and their
 //! firewalls are nftables. What cannot be had is said, and what was not checked for the want of it.
 
+mod one_way;
+
 use std::sync::OnceLock;
 
 use super::*;
@@ -25,6 +27,10 @@ enum Wall {
     LetsOneIn,
     /// One that drops what comes from the second host.
     KeepsOneOut,
+    /// One that drops even what comes from the second host on connections that stand.
+    HearsOneNoMore,
+    /// One that drops what the second host says on them, and lets in that it has heard.
+    HearsNoWordOfOne,
     /// A router on the client's way to the network, which goes by its own address there and lets nobody in.
     Nat,
 }
@@ -176,6 +182,11 @@ impl Network {
             Wall::Refuses => "meta l4proto tcp reject with tcp reset",
             Wall::LetsOneIn => "ip saddr != 10.9.0.2 drop",
             Wall::KeepsOneOut => "ip saddr 10.9.0.2 drop",
+            Wall::HearsOneNoMore => return self.hosts[0].filters(&filter("ip saddr 10.9.0.2 drop")),
+            // Whoever sends all that it has to say asks for it to be told at once; an acknowledgement has nothing to tell.
+            Wall::HearsNoWordOfOne => {
+                return self.hosts[0].filters(&filter("ip saddr 10.9.0.2 tcp flags & psh == psh drop"));
+            }
             Wall::Nat => return self.nat(),
         };
         self.hosts[0].filters(&input(rules))
@@ -224,7 +235,12 @@ impl Network {
 /// The rules of a host that lets in what it asked for, and of the rest what is not dealt with here.
 fn input(rules: &str) -> String {
     let established = "iifname lo accept\nct state established,related accept\nmeta l4proto ipv6-icmp accept";
-    let chain = format!("type filter hook input priority 0\n{established}\n{rules}");
+    filter(&format!("{established}\n{rules}"))
+}
+
+/// The rules of a host that lets in what is not dealt with here.
+fn filter(rules: &str) -> String {
+    let chain = format!("type filter hook input priority 0\n{rules}");
     format!("flush ruleset\ntable inet walls {{\nchain input {{\n{chain}\n}}\n}}")
 }
 
@@ -242,7 +258,16 @@ fn missing() -> &'static (Option<String>, Option<String>) {
             (Some(missing.clone()), Some(missing))
         }
         Ok(mut network) => {
-            let walls = [Wall::Drops, Wall::Refuses, Wall::LetsOneIn, Wall::KeepsOneOut, Wall::Nat, Wall::Nothing];
+            let walls = [
+                Wall::Drops,
+                Wall::Refuses,
+                Wall::LetsOneIn,
+                Wall::KeepsOneOut,
+                Wall::HearsOneNoMore,
+                Wall::HearsNoWordOfOne,
+                Wall::Nat,
+                Wall::Nothing,
+            ];
             let failed = walls.into_iter().find_map(|wall| Some((wall, network.wall(wall).err()?)));
             (None, failed.map(|(wall, said)| format!("nftables do not do as they are told ({wall:?}: {said})")))
         }
