@@ -255,8 +255,10 @@ impl Members {
         let Some(known) = self.roster.table.get(address).filter(|known| known.id == id && known.word < word) else {
             return;
         };
-        // Others have heard it since it was suspect: it is the link that is dead, or somebody else is there.
-        if word == Word::Failed && (known.word == Word::Online || successor.is_some()) {
+        // Others have heard it since it was suspect: it is the link that is dead, or somebody else is there. Where nobody was told
+        // yet that it is suspect it is looked for first.
+        let is_untold = known.tellable_at(now) > now;
+        if word == Word::Failed && (known.word == Word::Online || successor.is_some() || is_untold) {
             return;
         }
         if may_judge {
@@ -373,6 +375,11 @@ impl Members {
             let was_said_otherwise = known.clock > clock && known.word == Word::Online;
             let is_said = known.word >= Word::Failed && !known.is_guess;
             if is_said || was_said_otherwise || self.roster.peer_at(address).is_some() {
+                continue;
+            }
+            let told_at = known.tellable_at(now);
+            if told_at > now && !known.is_guess {
+                self.watch.wait_for_telling(told_at, watched);
                 continue;
             }
             if self.roster.has_links() && known.word == Word::Suspect && !known.is_guess {

@@ -99,14 +99,22 @@ impl MemberRecord {
         self.changes.count >= FLAPPING_CHANGES && self.changes.age(now) < FLAPPING_WINDOW
     }
 
-    /// When it may be told that it has changed. That it is suspect, and that it is there after all, waits only where it is
+    /// Whether what is said of it is told seldom. That it is suspect, and that it is there after all, is so only where it is
     /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts.
-    pub(super) fn tellable_at(&self, now: Time) -> Time {
+    fn is_told_seldom(&self, now: Time) -> bool {
         let changes_max = if self.word.is_online() { FLAPPING_CHANGES_MAX } else { FLAPPING_CHANGES };
-        if self.changes.count < changes_max || !self.is_flapping(now) {
-            return now;
-        }
-        now + FLAPPING_PAUSE.saturating_sub(self.changes.age(now))
+        self.is_flapping(now) && self.changes.count >= changes_max
+    }
+
+    /// When it may be told that it has changed.
+    pub(super) fn tellable_at(&self, now: Time) -> Time {
+        if self.is_told_seldom(now) { now + FLAPPING_PAUSE.saturating_sub(self.changes.age(now)) } else { now }
+    }
+
+    /// What its changes are once it was told. Where it waited for that it waits again if it goes on; else they are counted as
+    /// before, since one that changes now and then is not to come to be told seldom in the end.
+    pub(super) fn changes_when_told(&self, now: Time) -> Changes {
+        if self.is_told_seldom(now) { Changes::from(now, FLAPPING_CHANGES) } else { self.changes }
     }
 }
 

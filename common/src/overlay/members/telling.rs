@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::record::{Changes, MemberRecord};
+use super::record::MemberRecord;
 use super::roster::{LinkedPeer, PagesAsked, Roster, means_something_here};
 use crate::limits::{NEWS_PAUSE, PAGE_PAUSE, PAGES_AT_ONCE_MAX, PEERS_MAX};
 use crate::link::LinkId;
@@ -80,9 +80,8 @@ impl Telling {
         }
         for (known, _) in ripe {
             self.news.remove(&known.address);
-            if known.is_flapping(now) {
-                // It is told, and waits again if it goes on.
-                let changes = Changes::from(now, known.changes.count);
+            let changes = known.changes_when_told(now);
+            if changes != known.changes {
                 roster.table.put(&MemberRecord { changes, ..known });
             }
         }

@@ -59,6 +59,11 @@ impl Watch {
         self.0.push(WatchedMember { suspect_due: Some(now), due: now + SUSPECTED_FOR, clock, ..watched });
     }
 
+    /// That it is suspect is told only then: it is not dead before that could be contradicted.
+    pub(super) fn wait_for_telling(&mut self, told_at: Time, watched: WatchedMember) {
+        self.0.push(WatchedMember { due: told_at + SUSPECTED_FOR, ..watched });
+    }
+
     /// It is suspected already, and is not dialled.
     pub(super) fn begin_suspected(&mut self, now: Time, address: SocketAddr, id: Identity, clock: u64) {
         self.begin(now, address, id, None, clock);

@@ -4,6 +4,7 @@ mod again;
 mod greeting;
 mod keeping;
 mod links;
+mod suspicion;
 mod telling;
 mod told;
 

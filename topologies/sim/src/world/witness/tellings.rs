@@ -16,7 +16,7 @@
 use std::net::SocketAddr;
 
 use common::limits::{
-    FLAPPING_CHANGES, FLAPPING_WINDOW, MEMBERS_MAX, NEWS_PAUSE, PAGE_PAUSE, PAGES_AT_ONCE_MAX, PEERS_MAX,
+    FLAPPING_CHANGES, FLAPPING_CHANGES_MAX, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBERS_MAX, NEWS_PAUSE, PAGE_PAUSE, PAGES_AT_ONCE_MAX, PEERS_MAX,
 };
 use common::link::LinkId;
 use common::member::{Peers, PeersKind, PeersWanted};
@@ -25,14 +25,16 @@ use common::message::Message;
 use super::{Nanos, nanos, whole_seconds};
 use crate::cast;
 
-/// So often news tells of one servent at once: up to four times as many changes as make it flapping all are told, twice more
-/// before they were forgotten, and once in between.
-const TOLD_OF_ONE_MAX: u64 = 4 * FLAPPING_CHANGES as u64 + 2;
+/// So often news tells of one servent at once: that it is there, and all changes before it is told seldom; and that again once
+/// those are forgotten.
+const TOLD_OF_ONE_MAX: u64 = 2 * FLAPPING_CHANGES_MAX as u64;
 /// So often that it has failed or left: while it is not flapping, as often before that was forgotten.
 const GONE_OF_ONE_MAX: u64 = 2 * (FLAPPING_CHANGES as u64 - 1);
 
-/// So much later one more is told of it. In a window all these may be told once more.
-const TOLD_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_WINDOW) / TOLD_OF_ONE_MAX;
+/// So much later one more is told of it. After each pause as many are told as come to be told seldom from where it flaps.
+const TOLD_AGAIN_AFTER: Nanos =
+    whole_seconds(FLAPPING_PAUSE) / (FLAPPING_CHANGES_MAX - FLAPPING_CHANGES) as Nanos;
+/// In a window as many as these may be told once more.
 const GONE_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_WINDOW) / GONE_OF_ONE_MAX;
 
 /// How far something is ahead of an even pace.
@@ -389,7 +391,7 @@ mod tests {
 
     #[test]
     fn of_one_servent_is_told_so_often_and_that_it_is_gone_more_seldom() {
-        for (word, at_once, in_a_window) in [(Word::Suspect, 18, 18), (Word::Left, 6, 6)] {
+        for (word, at_once, in_a_window) in [(Word::Suspect, 32, 24), (Word::Left, 6, 6)] {
             let most = |windows: usize| at_once + in_a_window * windows;
             assert_eq!(told_of_one(&mut WatchedTellings::new(3), word, 1..61), most(1), "{word}");
             assert_eq!(told_of_one(&mut WatchedTellings::new(3), word, 1..121), most(2), "{word}");

@@ -1,0 +1,64 @@
+//! One of whom it is said again and again that it is suspect, and that it is there after all: it lives, and nobody calls it dead.
+
+use super::*;
+
+/// How long one is suspect before it is called dead.
+const SUSPECTED_FOR: Duration = NEIGHBOR_QUIET_MAX.saturating_sub(SUSPECT_AFTER);
+
+/// A servent of the id 7 that is not dialled where it says it is, since it does not come from there. Its link has come.
+fn one_that_comes(told: &mut Told, neighbors: &[LinkId]) -> LinkId {
+    let link = told.neighbor_that_says(hello_of_members(7), ([10, 9, 9, 9], 4000).into());
+    told.quieten(&[neighbors, &[link]].concat());
+    link
+}
+
+/// What is told of it over this link while so long passes, and when.
+fn told_of_it(told: &mut Told, neighbors: &[LinkId; 2], duration: Duration) -> Vec<(Duration, Word)> {
+    let start = told.mind.now;
+    let mut said = Vec::new();
+    while told.mind.now.since(start) < duration {
+        for (link, peers) in told.pass_with(neighbors, NEWS_PAUSE) {
+            let of_it = peers.members.iter().filter(|member| member.address == servent_address(7));
+            let at = told.mind.now.since(start);
+            said.extend(of_it.filter(|_| link == neighbors[1]).map(|member| (at, member.word)));
+        }
+    }
+    said
+}
+
+/// Its link carries nothing of what it says, and it dials again and again; others hear it.
+#[test]
+fn whoever_loses_its_link_again_and_again_is_suspect_at_once_each_time_and_never_dead() {
+    let (mut told, [one, other]) = Told::linked();
+    for round in 0..60 {
+        let link = one_that_comes(&mut told, &[one, other]);
+        told_of_it(&mut told, &[one, other], seconds(1));
+        told.mind.closed(link);
+        let said = told_of_it(&mut told, &[one, other], SUSPECT_AFTER + 2 * NEWS_PAUSE);
+        assert_eq!(said.iter().map(|(_, word)| *word).collect::<Vec<_>>(), [Word::Suspect], "round {round}: {said:?}");
+        let clock = told.clock();
+        told.hear(one, news(&[member(7, clock, Word::Online)]));
+        let said = told_of_it(&mut told, &[one, other], seconds(4));
+        assert_eq!(said.iter().map(|(_, word)| *word).collect::<Vec<_>>(), [Word::Online], "round {round}: {said:?}");
+    }
+}
+
+/// A neighbor says so much of it that what is said of it waits.
+#[test]
+fn whoever_is_suspect_is_not_dead_before_others_were_told_and_could_have_said_otherwise() {
+    let (mut told, [one, other]) = Told::linked();
+    told.hear(one, news(&[member(7, 5, Word::Online)]));
+    for clock in 0..60 {
+        let word = if clock % 2 == 0 { Word::Suspect } else { Word::Online };
+        let clock = told.clock() + clock;
+        told.hear(one, news(&[member(7, clock, word)]));
+        told_of_it(&mut told, &[one, other], NEWS_PAUSE);
+    }
+    let link = one_that_comes(&mut told, &[one, other]);
+    told.mind.closed(link);
+    let said = told_of_it(&mut told, &[one, other], 2 * FLAPPING_PAUSE);
+    let last = [said.len() - 2, said.len() - 1].map(|place| said[place]);
+    let [(suspect_at, Word::Suspect), (failed_at, Word::Failed)] = last else { panic!("{said:?}") };
+    assert!(failed_at - suspect_at >= SUSPECTED_FOR, "{said:?}");
+    assert!(said.iter().filter(|(_, word)| *word == Word::Failed).count() == 1, "{said:?}");
+}
