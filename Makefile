@@ -102,6 +102,7 @@ test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; wr
 	$(CARGO) run --locked --quiet --release --bin topology -- sim ring --servents 160 --seed 1 --with-members --watch 7200s
 	$(CARGO) run --locked --quiet --release --bin topology -- sim random --servents 1000 --degree 8 --seed 1 --with-members --watch 7200s
 	$(CARGO) run --locked --quiet --release --bin topology -- sim random --servents 1000 --degree 8 --seeds 1..3 --with-members --faults stop=10%
+	$(CARGO) run --locked --quiet --release --bin topology -- sim any --seeds 0..500 --with-members --faults exodus=20%$(comma)greet=40
 	DATA_VERSIONS=10000 $(CARGO) test --locked -p servent --test hostile data_re
 	STOPPED_SECONDS=20 $(CARGO) test --locked -p servent --test it stopped
 	STOPPED_SECONDS=600 $(CARGO) test --locked -p servent --test it stopped

@@ -278,7 +278,7 @@ fn whatever_way_a_file_names_another_is_seen() {
 /// a part of it.
 const SIMULATOR: &str = "random graph bare shapes plan faults scene outcome dialects cast verdict crowd world";
 const WORLD: &str = "clock holds trace ways dials pipes ends events machines network face shell \
-                     story_world witness troubles scenery liar back_liar poisoner hostile faults watch world";
+                     story_world witness troubles scenery liar back_liar poisoner hostile greetings faults watch world";
 
 #[test]
 fn no_file_of_the_simulator_names_one_that_comes_after_it() {

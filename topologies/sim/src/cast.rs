@@ -3,7 +3,7 @@
 //! Everything here follows from the scene, so both engines have the same cast. When somebody comes and goes, and what
 //! becomes of it, is theirs.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use common::address::Neighbor;
@@ -26,6 +26,8 @@ use super::scene::Scene;
 const SERVENTS: u8 = 10;
 const CLIENTS: u8 = 11;
 const STRANGERS: u8 = 12;
+/// Those who are on the host of their contact.
+const LOOPBACK: u8 = 127;
 const SERVENT_PORT: u16 = 9000;
 /// The port a client hears answers on.
 const ANSWER_PORT: u16 = 7000;
@@ -36,6 +38,7 @@ const LISTERS: u64 = 0x776f_726c_6403_0000;
 const SEQUENCES: u64 = 0x776f_726c_6404_0000;
 const HEARING: u64 = 0x776f_726c_6406_0000;
 const NATS: u64 = 0x776f_726c_6407_0000;
+const GREETERS: u64 = 0x776f_726c_6408_0000;
 
 /// Of a hundred links that may be listed by both ends, how many are.
 const BOTH_LIST_PERCENT: u64 = 20;
@@ -75,6 +78,18 @@ pub(crate) fn client_address(client: usize) -> SocketAddr {
 /// Where somebody is who means no good.
 pub(crate) fn stranger_address(stranger: usize) -> SocketAddr {
     address(STRANGERS, stranger, STRANGER_PORT)
+}
+
+/// Where somebody is for whoever is on the same host.
+pub(crate) fn on_host(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [_, rest @ ..] = v4.octets();
+            let [high, middle, low] = rest;
+            Ipv4Addr::new(LOOPBACK, high, middle, low).into()
+        }
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
 }
 
 fn address(network: u8, number: usize, port: u16) -> SocketAddr {
@@ -257,6 +272,11 @@ pub(crate) fn secret_of_client(seed: u64, query: usize) -> Secret {
     Secret::of_seed(Random::of(seed, SEQUENCES + query as u64).number())
 }
 
+/// The same of the client that has somebody greeted, of the fault of this number.
+pub(crate) fn secret_of_greeter(seed: u64, fault: u32) -> Secret {
+    Secret::of_seed(Random::of(seed, GREETERS + u64::from(fault)).number())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -278,6 +298,9 @@ mod tests {
             assert_eq!(who_is_at(stranger_address(number)), Some(Who::Stranger(number)));
             assert_eq!(servent_at(servent_address(number)), Some(number));
         }
+        let greeter = SocketAddr::new(on_host(client_address(257).ip()), 0);
+        assert_eq!((greeter.ip().is_loopback(), who_is_at(greeter)), (true, None));
+        assert_ne!(greeter.ip(), on_host(client_address(1).ip()));
         for nobody in ["10.0.0.2:7000", "11.0.0.2:9000", "13.0.0.0:9000", "[::1]:9000"] {
             assert_eq!(who_is_at(nobody.parse().unwrap()), None, "{nobody}");
         }

@@ -23,6 +23,7 @@
 //! | split | 0..8 s | as it was said | one half of the servents |
 //! | stop | 0..8 s | 6 s, 20 s or 10 min, each | so many of a hundred servents |
 //! | poison | 0..8 s | 30 s | the servent it attaches to |
+//! | greet | 0..24 s | no time | the servent that is asked to greet another |
 //!
 //! What a fault does while it lasts (the pauses of a flapping link, how a servent crashes, what a hostile one says) is
 //! drawn where it is performed, from a stream of its own too.
@@ -35,6 +36,8 @@ use super::random::Random;
 
 /// The latest a fault begins.
 const BEGINS_MAX: Duration = Duration::from_secs(8);
+/// The same of greetings: they come before, while and after others are noticed.
+const GREETS_MAX: Duration = Duration::from_secs(24);
 /// The shortest and the longest a fault lasts, and the same for those that do something again and again.
 const LASTS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(15));
 const LASTS_BUSY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
@@ -138,7 +141,7 @@ pub(super) fn broughts(seed: u64, fault: &Fault) -> Random {
 
 fn draw_one(seed: u64, kind: FaultKind, number: u32, graph: &Graph) -> Option<Fault> {
     let mut random = Random::of(seed, DRAWS + u64::from(number));
-    let at = random.duration(BEGINS_MAX);
+    let at = random.duration(if kind == FaultKind::Greet { GREETS_MAX } else { BEGINS_MAX });
     let (least, most) = match kind {
         FaultKind::Flap | FaultKind::Hostile | FaultKind::Forger => LASTS_BUSY,
         _ => LASTS,
@@ -146,7 +149,11 @@ fn draw_one(seed: u64, kind: FaultKind, number: u32, graph: &Graph) -> Option<Fa
     // Short ones as often as long ones: what matters happens on all scales.
     let most = if random.chance(50) { least * 10 } else { most };
     let lasts = least + random.duration(most.saturating_sub(least));
-    let lasts = if kind == FaultKind::Poison { POISON_LASTS } else { lasts };
+    let lasts = match kind {
+        FaultKind::Poison => POISON_LASTS,
+        FaultKind::Greet => Duration::ZERO,
+        _ => lasts,
+    };
     let (one_way, turned) = (random.chance(50), random.chance(50));
     let kind_of_target = random.below(100);
     let lots = random.number();
@@ -207,7 +214,8 @@ fn one_servent(graph: &Graph, lots: u64) -> Option<u32> {
     servents(graph).min_by_key(|servent| ticket(lots, *servent))
 }
 
-fn ticket(lots: u64, servent: u32) -> u64 {
+/// The ticket of a servent where one is chosen by lot.
+pub(super) fn ticket(lots: u64, servent: u32) -> u64 {
     Random::of(lots, servent.into()).number()
 }
 
@@ -291,6 +299,8 @@ mod tests {
             assert_eq!((split.servents.len(), split.lasts, split.one_way), (20, Duration::from_secs(600), false));
             let poison = drawn(FaultKind::Poison, 2);
             assert!(poison.len() == 2 && poison.iter().all(|fault| fault.lasts == POISON_LASTS));
+            let greet = drawn(FaultKind::Greet, 20);
+            assert!(greet.len() == 20 && greet.iter().all(|fault| fault.at <= GREETS_MAX && fault.lasts.is_zero()));
         }
         let stop = Fault { number: 15_000, ..draw(&plan(1), &ring(8)).remove(0) };
         let stops: BTreeSet<Duration> = (0..50).map(|servent| stop_of(1, &stop, servent)).collect();

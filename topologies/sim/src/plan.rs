@@ -125,6 +125,8 @@ pub enum FaultKind {
     Stop,
     /// A neighbor that tells what is not so of members, and as much of it as it can.
     Poison,
+    /// A client of a servent's host has it greet another, which is there or not.
+    Greet,
 }
 
 /// What the number of a kind counts.
@@ -270,7 +272,15 @@ impl FaultKind {
     /// Whether it is for runs that watch who is known to be there: in others it would leave nothing to be asked.
     #[must_use]
     pub fn is_of_members(self) -> bool {
-        matches!(self, FaultKind::Exodus | FaultKind::Vanish | FaultKind::Split | FaultKind::Stop | FaultKind::Poison)
+        matches!(
+            self,
+            FaultKind::Exodus
+                | FaultKind::Vanish
+                | FaultKind::Split
+                | FaultKind::Stop
+                | FaultKind::Poison
+                | FaultKind::Greet
+        )
     }
 
     /// Whether it befalls many servents, and does without some of them.
@@ -280,7 +290,7 @@ impl FaultKind {
     }
 
     /// Every kind, as it is written, with how many of it a mild run has and how many a wild one.
-    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 17] = [
+    pub const ALL: [(FaultKind, &'static str, RangeInclusive<u32>, RangeInclusive<u32>); 18] = [
         (FaultKind::LinkDown, "link-down", 0..=2, 0..=5),
         (FaultKind::Flap, "flap", 0..=1, 0..=2),
         (FaultKind::Clog, "clog", 0..=1, 0..=3),
@@ -298,6 +308,7 @@ impl FaultKind {
         (FaultKind::Split, "split", 0..=0, 0..=0),
         (FaultKind::Stop, "stop", 0..=0, 0..=0),
         (FaultKind::Poison, "poison", 0..=0, 0..=0),
+        (FaultKind::Greet, "greet", 0..=0, 0..=0),
     ];
 }
 

@@ -5,7 +5,8 @@
 //! `ways`; `holds` counts who keeps any of it from going on), `shell` the minds, their exchanges and what passes
 //! between the two; what both call a dial is in `dials`. Whoever runs them is told in `face`: `scenery` is that of a
 //! scene, `story_world` that of a story. `faults` performs what goes wrong, `troubles` knows what is on just now,
-//! `hostile`, `liar`, `back_liar` and `poisoner` speak for those who mean no good, and `witness` judges what comes of it. None decides anything
+//! `hostile`, `liar`, `back_liar` and `poisoner` speak for those who mean no good, `greetings` for clients that have somebody
+//! greeted, and `witness` judges what comes of it. None decides anything
 //! a servent or a client decides, and the only clock read tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
@@ -21,6 +22,7 @@ mod ends;
 mod events;
 mod face;
 mod faults;
+mod greetings;
 mod holds;
 mod hostile;
 mod liar;
@@ -270,6 +272,8 @@ impl<'s> World<'s> {
                 }
             }
             SceneEvent::GoOn { servent, life } => faults::go_on(&mut self.shell, servent, life),
+            SceneEvent::AskGreeting { node } => greetings::ask(&mut self.shell, node),
+            SceneEvent::Leave { node } => greetings::go(&mut self.shell, node),
             SceneEvent::Look => self.look(),
         }
     }

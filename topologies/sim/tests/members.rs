@@ -127,12 +127,39 @@ fn who_is_at_an_address_that_somebody_hostile_claims_all_know_again_a_while_afte
 }
 
 #[test]
+fn where_servents_are_greeted_and_nothing_else_happens_all_stay_known() {
+    for seed in 0..4 {
+        let plan = watched(seed, 20, faults(&[(FaultKind::Greet, 40)]));
+        let outcome = come_to(&plan);
+        assert_eq!((outcome.wrong_words, outcome.false_alarms), (0, 0), "seed {seed}");
+        // Each is one dial, by whoever greets and nobody else.
+        assert!(outcome.dials_per_servent > 1.0 && outcome.dials_per_servent <= 2.0, "seed {seed}: {outcome:?}");
+    }
+}
+
+#[test]
+fn who_is_dead_is_known_to_be_however_many_had_greeted_it_or_do() {
+    // On some links of the first nothing is told of members, so it takes longer until all know; of the second some had heard at a
+    // later clock that it is there.
+    let sparse = Plan { degree: 2, wire: Wire::Mixed, ..watched(4, 34, Faults::default()) };
+    let scale_free =
+        Plan { shape: Shape::ScaleFree, degree: 3, delays: Delays::Heavy, ..watched(8, 31, Faults::default()) };
+    for plan in [sparse, scale_free] {
+        let faults = faults(&[(FaultKind::Exodus, 20), (FaultKind::Greet, 40)]);
+        let outcome = come_to(&Plan { faults, ..plan });
+        assert_eq!((outcome.wrong_words, outcome.false_alarms), (0, 0));
+    }
+}
+
+#[test]
 fn whatever_befalls_many_breaks_nothing_whatever_the_shape() {
     let kinds = [
         vec![(FaultKind::Exodus, 30)],
         vec![(FaultKind::Vanish, 30)],
         vec![(FaultKind::Split, 30)],
         vec![(FaultKind::Exodus, 10), (FaultKind::Vanish, 10), (FaultKind::Split, 10), (FaultKind::Poison, 1)],
+        vec![(FaultKind::Exodus, 20), (FaultKind::Greet, 20)],
+        vec![(FaultKind::Split, 20), (FaultKind::Greet, 20)],
     ];
     for seed in seeds(0..40) {
         let place = usize::try_from(seed).unwrap();

@@ -108,7 +108,7 @@ pub struct Options {
     with_members: bool,
 
     /// Ask nothing, and watch for so long after all that goes wrong whether servents know who is there [default: 60s where
-    /// one of exodus, vanish, split, stop and poison goes wrong]
+    /// one of exodus, vanish, split, stop, poison and greet goes wrong]
     #[arg(long, value_name = "SECONDS", requires = "with_members", value_parser = parse_seconds,
         conflicts_with_all = ["queries", "holders"])]
     watch: Option<Duration>,
@@ -156,7 +156,8 @@ impl Options {
         help += "and, in neither, nat=K%: nobody can dial K of a hundred clients, all the while.\n\
 Those in neither befall members, with --with-members: exodus=20% kills so many processes at one moment, vanish=20% so many machines, \
 of which nobody hears anything more; split=600s keeps two halves apart for so long; stop=10% stops so many servents, each for 6 s, \
-20 s or 10 min; poison=1 is so many neighbors that lie about members for 30 s.\n";
+20 s or 10 min; poison=1 is so many neighbors that lie about members for 30 s; greet=20 has so many \
+clients have a servent greet another.\n";
         help += "\
 \n\
 With --seeds and --faults and without --servents each seed draws what is not said: 10 to 50 servents, degree 2 to 8, \
@@ -638,6 +639,8 @@ pub(super) mod tests {
             ("ring --faults split=10 --with-members", "`split=10`: not a number of seconds, such as 600s"),
             ("ring --faults poison=1%", "`poison=1%`: not a number, nor LO..HI"),
             ("ring --faults poison=1", "--faults poison=1: some of that is for those who know members"),
+            ("ring --faults greet=20", "--faults greet=20: some of that is for those who know members"),
+            ("ring --faults greet=20% --with-members", "`greet=20%`: not a number, nor LO..HI"),
             ("ring --faults poison=1 --with-members --queries 1", "nothing is asked where it is watched who is there"),
             ("ring --watch 60s", "required arguments were not provided"),
             ("ring --with-members --watch 10m", "not a number of seconds, such as 600 or 600s"),
@@ -741,7 +744,7 @@ pub(super) mod tests {
             "topology sim any --seeds 0..9 --faults wild --with-members",
             "topology sim ring --with-members --watch 3600s",
             "topology sim ring --with-members --watch 60",
-            "topology sim any --seeds 0..9 --with-members --faults exodus=20%,vanish=1..5%,split=600s,stop=10%,poison=1",
+            "topology sim any --seeds 0..9 --with-members --faults exodus=20%,vanish=1..5%,split=600s,stop=10%,poison=1,greet=20",
         ];
         // Cargo runs tests in the directory of the crate.
         for line in lines.map(|line| line.replace("topologies/", "../")) {

@@ -5,6 +5,7 @@
 
 use super::clock::{MILLISECOND, Nanos, nanos};
 use super::ends::{EndAt, EndStage, Party};
+use super::greetings;
 use super::holds::Holds;
 use super::machines::Slow;
 use super::scenery::{self, SceneEvent, SceneFace, SceneNetwork};
@@ -47,10 +48,11 @@ pub(super) fn begin(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
         (FaultKind::SlowReader, Some(servent)) => slow_down(shell, fault, servent),
         (FaultKind::Crash, Some(servent)) => crash(shell, fault, servent),
         (FaultKind::Pause, Some(servent)) => pause(shell, fault, servent),
+        (FaultKind::Greet, Some(servent)) => greetings::come(shell, fault, servent),
         // Dials and look-ups ask which of these are on, who is hostile comes by itself, and nobody may be there to befall.
         (FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp, _)
         | (FaultKind::Hostile | FaultKind::Forger | FaultKind::Poison, _)
-        | (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, None) => {}
+        | (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause | FaultKind::Greet, None) => {}
     }
 }
 
@@ -77,7 +79,7 @@ pub(super) fn end(shell: &mut Shell<SceneFace<'_>>, fault: usize) {
         (FaultKind::LinkDown | FaultKind::Flap | FaultKind::DialRefused | FaultKind::DialSilent, _)
         | (FaultKind::LookUp | FaultKind::Hostile | FaultKind::Forger | FaultKind::Poison, _)
         // Nothing is put right of these, and those who were stopped have gone on, each at its time.
-        | (FaultKind::Exodus | FaultKind::Vanish | FaultKind::Stop, _)
+        | (FaultKind::Exodus | FaultKind::Vanish | FaultKind::Stop | FaultKind::Greet, _)
         | (FaultKind::SlowReader | FaultKind::Crash | FaultKind::Pause, _) => {}
     }
 }
@@ -116,9 +118,11 @@ fn befallen(scene: &Scene, trouble: &Trouble) -> Vec<Befallen> {
         }
         // A servent that cannot be dialled keeps its links, and dials for itself.
         FaultKind::DialRefused | FaultKind::DialSilent if trouble.befalls_clients() => vec![Befallen::Clients],
-        // So does one that learns late where its neighbors are, or is told what is not so: that closes no link, and of whom it
-        // knows itself it says what it knows.
-        FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp | FaultKind::Poison => Vec::new(),
+        // So does one that learns late where its neighbors are, is told what is not so, or is to greet somebody: that closes no
+        // link, and of whom it knows itself it says what it knows.
+        FaultKind::DialRefused | FaultKind::DialSilent | FaultKind::LookUp | FaultKind::Poison | FaultKind::Greet => {
+            Vec::new()
+        }
     }
 }
 

@@ -163,7 +163,8 @@ impl Hostile {
             | FaultKind::Exodus
             | FaultKind::Vanish
             | FaultKind::Split
-            | FaultKind::Stop => None,
+            | FaultKind::Stop
+            | FaultKind::Greet => None,
         }
     }
 

@@ -15,11 +15,13 @@ use common::link::Purpose;
 use common::message::Role;
 
 use super::clock::{EventQueue, Nanos, SECOND};
+use super::dials::Caller;
 use super::ends::{Connection, End, EndAt, EndStage, Party};
 use super::events::{Notice, WorldEvent};
 use super::machines::{Machine, MachineKind};
 use super::pipes::{Load, Pipe};
 use super::ways::Ways;
+use crate::cast;
 pub(super) use dialling::Knocked;
 pub(super) use passage::Arrived;
 use passage::Spare;
@@ -91,6 +93,14 @@ impl<E> SimNetwork<E> {
         self.by_address.insert(self.address(node), node);
     }
 
+    /// A node is on the host of whoever it attaches to, whom it reaches over a loopback address.
+    pub(super) fn share_host(&mut self, node: usize) {
+        self.by_address.remove(&self.address(node));
+        let ip = cast::on_host(self.address(node).ip());
+        self.machines[node].address.set_ip(ip);
+        self.by_address.insert(self.address(node), node);
+    }
+
     /// Who is found at an address, if anybody ever was.
     pub(super) fn at_address(&self, address: SocketAddr) -> Option<usize> {
         self.by_address.get(&address).copied()
@@ -131,6 +141,13 @@ impl<E> SimNetwork<E> {
 
     fn pipe_mut(&mut self, from: EndAt) -> &mut Pipe {
         self.connections[from.connection].pipe_mut(from.party)
+    }
+
+    /// Whom a servent visits over this end of a connection, if it is a visit: its mind has dialled, and not a neighbor.
+    pub(super) fn visited(&self, at: EndAt) -> Option<usize> {
+        let caller = self.connection(at.connection).caller;
+        let is_visit = at.party == Party::Dialler && matches!(caller, Caller::Mind(_)) && !caller.is_neighbor();
+        is_visit.then(|| self.end(at.other()).node)
     }
 
     /// The connections between two machines, in the order in which they came.
@@ -198,7 +215,7 @@ mod tests {
 
     use super::*;
     use crate::world::clock::MILLISECOND;
-    use crate::world::dials::{Caller, Fate, Knock};
+    use crate::world::dials::{Fate, Knock};
     use crate::world::machines::MachineState;
 
     pub(super) const FROM: EndAt = EndAt { connection: 0, party: Party::Dialler };

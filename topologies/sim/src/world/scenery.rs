@@ -1,6 +1,7 @@
 //! The face of a scene: its servents and clients are started as it says, its faults decide what dials and look-ups come
 //! to, and the witness is shown all that happens.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
@@ -42,8 +43,20 @@ pub(super) enum SceneEvent {
     Misdeed { fault: usize },
     /// A servent that was stopped goes on, if it is still the one that was.
     GoOn { servent: usize, life: u32 },
+    /// A client that has somebody greeted is to ask for it.
+    AskGreeting { node: usize },
+    /// Such a client goes.
+    Leave { node: usize },
     /// The world looks how far things are.
     Look,
+}
+
+/// What a client wants that has somebody greeted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Greeter {
+    pub(super) whom: usize,
+    /// How long it waits for what comes of it.
+    pub(super) waits: Nanos,
 }
 
 pub(super) type SceneNetwork = SimNetwork<SceneEvent>;
@@ -57,13 +70,16 @@ pub(super) struct SceneFace<'s> {
     pub(super) echoes: u64,
     /// Dials of servents.
     pub(super) dials: u64,
+    /// The clients that have somebody greeted, by their nodes.
+    pub(super) greeters: BTreeMap<usize, Greeter>,
     stores: Stores,
 }
 
 impl<'s> SceneFace<'s> {
     pub(super) fn new(scene: &'s Scene, ways_are_narrow: bool) -> SceneFace<'s> {
         let (troubles, witness) = (Troubles::new(scene), Witness::new(scene, ways_are_narrow));
-        SceneFace { scene, troubles, witness, echoes: 0, dials: 0, stores: Stores::new() }
+        let (greeters, stores) = (BTreeMap::new(), Stores::new());
+        SceneFace { scene, troubles, witness, echoes: 0, dials: 0, greeters, stores }
     }
 
     fn query_of(&self, node: usize) -> Option<usize> {
@@ -89,6 +105,23 @@ impl<'s> SceneFace<'s> {
         let from = network.at_address(from).filter(|from| *from < self.scene.graph.servents());
         let place = ToldPlace::of(body, |address| network.at_address(address));
         self.witness.on_answer(now, query, (from, hops, via), body, place.as_ref());
+    }
+
+    /// A client that has somebody greeted is told something, and asks or goes because of that.
+    fn tell_greeter(
+        &mut self,
+        network: &SceneNetwork,
+        (node, whom): (usize, usize),
+        report: &Report,
+    ) -> Option<SceneEvent> {
+        let (now, contact) = (network.clock.now(), network.machines[node].place);
+        match report {
+            Report::Ready => return Some(SceneEvent::AskGreeting { node }),
+            Report::Greeted { greeting, .. } => self.witness.on_greeting_over(now, (contact, whom), greeting),
+            Report::Refused { .. } | Report::ContactLost { .. } => {}
+            _ => self.witness.broke(now, "a client that has somebody greeted was told of something else"),
+        }
+        Some(SceneEvent::Leave { node })
     }
 
     /// What comes of every dial to a client that nobody can dial.
@@ -133,6 +166,9 @@ impl Face for SceneFace<'_> {
     }
 
     fn on_told(&mut self, network: &SceneNetwork, client: usize, report: Report) -> Option<SceneEvent> {
+        if let Some(Greeter { whom, .. }) = self.greeters.get(&client).copied() {
+            return self.tell_greeter(network, (client, whom), &report);
+        }
         let query = self.query_of(client)?;
         let now = network.clock.now();
         match report {
@@ -198,8 +234,15 @@ impl Face for SceneFace<'_> {
                 self.witness.on_answer_said(now, (node, life), other, id, dialect == Dialect::OWN);
             }
             Message::Echo(echo) => self.witness.on_echo_said(link, echo),
-            Message::Peers(peers) => self.witness.on_members_told(now, node, link, peers),
-            Message::PeersWanted(wanted) => self.witness.on_members_wanted(now, node, link, *wanted),
+            Message::Peers(peers) => {
+                let visited = network.visited(at);
+                self.witness.on_members_told(now, node, (link, visited), peers);
+            }
+            Message::PeersWanted(wanted) => {
+                let visited = network.visited(at);
+                self.witness.on_members_wanted(now, node, (link, visited), *wanted);
+            }
+            Message::Greet(greet) => self.witness.on_greet(now, other, cast::servent_at(greet.address)),
             Message::Brought(brought) => self.witness.on_brought_said(now, (node, life), link, brought),
             Message::Handed(handed) => {
                 let id = QueryId { sequence: handed.sequence, client: network.address(other) };
@@ -280,7 +323,7 @@ pub(super) fn add_servents(shell: &mut Shell<SceneFace<'_>>) {
 }
 
 /// Somebody who comes to a servent in the midst of it, with the next number of all who do.
-fn add_guest(shell: &mut Shell<SceneFace<'_>>, kind: MachineKind, place: usize) -> usize {
+pub(super) fn add_guest(shell: &mut Shell<SceneFace<'_>>, kind: MachineKind, place: usize) -> usize {
     let guest = shell.nodes_count() - shell.face.scene.graph.servents();
     shell.add(kind, guest, place)
 }

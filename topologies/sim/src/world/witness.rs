@@ -13,6 +13,7 @@
 //! - `holdings`: nobody holds more than it may, and in the end nothing but its links.
 //! - `members`: nobody who lives is called dead, and in the end all know who is there.
 //! - `tellings`: what is told and asked of members keeps its paces.
+//! - `greetings`: whoever has somebody greeted is told what is so, and nobody dies of it.
 //!
 //! What the claims must leave out, since a hostile servent had a hand in it, is known to `forgeries`.
 
@@ -21,6 +22,7 @@ mod broughts;
 mod endings;
 mod flood;
 mod forgeries;
+mod greetings;
 mod holdings;
 mod lies;
 mod links;
@@ -36,10 +38,10 @@ use common::member::{Peers, PeersWanted, Word};
 use common::message::{Brought, Echo, Identity, Message, ServentId};
 use common::overlay::Holding;
 use common::query::{AnswerBody, ContactMark, Query, QueryId, Via};
-use common::session::Ending;
+use common::session::{Ending, GreetingEnded};
 
 use super::clock::{Nanos, SECOND, nanos, whole_seconds};
-use crate::cast::Nat;
+use crate::cast::{self, Nat};
 use crate::outcome::{MembersOutcome, RunOutcome};
 use crate::plan::FaultKind;
 use crate::scene::{Asking, Scene};
@@ -51,6 +53,7 @@ use broughts::{BroughtSaid, WatchedBroughts, ttl_max};
 use endings::{Evidence, WatchedEndings};
 use flood::{CopySent, WatchedFlood};
 use forgeries::Forgeries;
+use greetings::WatchedGreetings;
 use lies::Lies;
 pub(super) use lies::Pretence;
 pub(super) use links::Befallen;
@@ -98,6 +101,7 @@ pub(super) struct Witness<'s> {
     /// Nothing where nobody tells who is there.
     members: Option<WatchedMembers<'s>>,
     tellings: Option<WatchedTellings>,
+    greetings: WatchedGreetings<'s>,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -127,6 +131,7 @@ impl<'s> Witness<'s> {
             endings: WatchedEndings::new(scene),
             members: scene.plan.with_members.then(|| WatchedMembers::new(scene)),
             tellings: scene.plan.with_members.then(|| WatchedTellings::new(scene.graph.servents())),
+            greetings: WatchedGreetings::new(scene),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -190,6 +195,7 @@ impl<'s> Witness<'s> {
 
     /// A servent begins to live.
     pub(super) fn on_born(&mut self, servent: usize, life: u32) {
+        self.greetings.on_born(servent);
         if let Some(members) = &mut self.members {
             members.on_born(servent, life);
         }
@@ -206,6 +212,7 @@ impl<'s> Witness<'s> {
         if let Some(members) = &mut self.members {
             members.on_died(now, &self.seen.links, servent, is_for_good);
         }
+        self.greetings.on_died(now, servent);
     }
 
     /// A dial to somebody is refused, whether it is there or not.
@@ -220,23 +227,62 @@ impl<'s> Witness<'s> {
         if let Some(tellings) = &mut self.tellings {
             tellings.on_heard(servent, link, message);
         }
+        if let Message::Peers(peers) = message {
+            let gone = peers.members.iter().filter(|member| !member.word.is_online());
+            for of in gone.filter_map(|member| cast::servent_at(member.address)) {
+                self.greetings.on_told_gone(servent, of);
+            }
+        }
     }
 
-    /// A servent tells a neighbor of members.
-    pub(super) fn on_members_told(&mut self, now: Nanos, speaker: usize, link: LinkId, peers: &Peers) {
-        if let Some(tellings) = &mut self.tellings {
-            let wrong = tellings.on_told(now, speaker, link, peers);
-            self.broke_all(now, wrong);
-        }
+    /// A servent tells a neighbor of members, or whom it visits.
+    pub(super) fn on_members_told(
+        &mut self,
+        now: Nanos,
+        speaker: usize,
+        (link, visited): (LinkId, Option<usize>),
+        peers: &Peers,
+    ) {
+        let wrong = match (visited, &mut self.tellings) {
+            (Some(visited), _) => {
+                let wrong = self.greetings.on_page((speaker, visited)).into_iter();
+                wrong.chain(tellings::too_many(speaker, peers)).collect()
+            }
+            (None, Some(tellings)) => tellings.on_told(now, speaker, link, peers),
+            (None, None) => Vec::new(),
+        };
+        self.broke_all(now, wrong);
         if let Some(members) = &mut self.members {
             let wrong = members.on_told(now, &self.seen.links, speaker, &peers.members);
             self.broke_all(now, wrong);
         }
     }
 
-    /// A servent asks a neighbor for a page of members.
-    pub(super) fn on_members_wanted(&mut self, now: Nanos, speaker: usize, link: LinkId, wanted: PeersWanted) {
-        let wrong = self.tellings.as_mut().and_then(|tellings| tellings.on_asked(now, speaker, link, wanted));
+    /// A servent asks a neighbor for a page of members, or whom it visits.
+    pub(super) fn on_members_wanted(
+        &mut self,
+        now: Nanos,
+        speaker: usize,
+        (link, visited): (LinkId, Option<usize>),
+        wanted: PeersWanted,
+    ) {
+        let wrong = match visited {
+            Some(visited) => self.greetings.on_asked((speaker, visited)),
+            None => self.tellings.as_mut().and_then(|tellings| tellings.on_asked(now, speaker, link, wanted)),
+        };
+        self.broke_all(now, wrong);
+    }
+
+    /// A client asks its contact to greet somebody.
+    pub(super) fn on_greet(&mut self, now: Nanos, contact: usize, whom: Option<usize>) {
+        if let Some(whom) = whom {
+            self.greetings.on_greet(now, (contact, whom));
+        }
+    }
+
+    /// It hears what came of it, or waits no longer.
+    pub(super) fn on_greeting_over(&mut self, now: Nanos, pair: (usize, usize), greeting: &GreetingEnded) {
+        let wrong = self.greetings.on_over(&self.seen.links, pair, cast::servent_address(pair.1), greeting);
         self.broke_all(now, wrong);
     }
 

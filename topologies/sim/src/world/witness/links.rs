@@ -1,10 +1,11 @@
 //! Which links stand and since when, what befalls them, and the overlay of those that nothing touched.
 //!
 //! - A link stands only between servents of which one listed the other.
-//! - Where there are no faults, none falls once the overlay has stood.
+//! - Where nothing goes wrong, none falls once the overlay has stood.
 
 use super::Nanos;
 use crate::graph::Graph;
+use crate::plan::FaultKind;
 use crate::scene::Scene;
 use crate::world::holds::Holds;
 
@@ -59,7 +60,7 @@ impl<'s> WatchedLinks<'s> {
         let graph = &scene.graph;
         WatchedLinks {
             graph,
-            is_healthy: scene.faults.is_empty(),
+            is_healthy: scene.faults.iter().all(|fault| fault.kind == FaultKind::Greet),
             links: vec![Condition::default(); graph.ends().len()],
             servents: vec![Condition::default(); graph.servents()],
             clients: Condition::default(),

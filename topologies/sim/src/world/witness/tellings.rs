@@ -188,11 +188,7 @@ impl WatchedTellings {
 
     /// A servent tells of members over a link. What of that is too much, or too soon.
     pub(super) fn on_told(&mut self, now: Nanos, servent: usize, link: LinkId, peers: &Peers) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let count = peers.members.len();
-        if count > PEERS_MAX {
-            wrong.push(format!("s{servent} tells of {count} members at once, and {PEERS_MAX} are the most"));
-        }
+        let mut wrong = Vec::from_iter(too_many(servent, peers));
         let pause = nanos(NEWS_PAUSE);
         let is_news = peers.kind == PeersKind::News;
         let answers = self.may_be_said(link).is_some_and(|may| {
@@ -253,6 +249,12 @@ impl WatchedTellings {
             }
         }
     }
+}
+
+/// What is wrong about how much one message tells.
+pub(super) fn too_many(servent: usize, peers: &Peers) -> Option<String> {
+    let count = peers.members.len();
+    (count > PEERS_MAX).then(|| format!("s{servent} tells of {count} members at once, and {PEERS_MAX} are the most"))
 }
 
 #[cfg(test)]
