@@ -88,6 +88,10 @@ const STEPS_MAX: u64 = 20_000_000;
 const STEPS_PER_SERVENT_MAX: u64 = 10_000;
 /// So many of a servent in a second where it is watched who is there.
 const STEPS_PER_SECOND_MAX: u64 = 2_000;
+/// And so many of each servent over each link where they tell who is there: the larger the overlay, the more each link has to
+/// tell, which through pipes of 64 bytes crosses in pieces of a few (36 steps where 500 servents with 2,000 links get to know each
+/// other). The limit is there for what never ends, and so must grow with what ends late.
+const STEPS_PER_TOLD_MAX: u64 = 100;
 
 // What the random numbers of probes are for.
 const PROBES: u64 = 0x776f_726c_6405_0000;
@@ -101,6 +105,14 @@ pub fn run(scene: &Scene) -> RunOutcome {
     let mut outcome = world.finish();
     outcome.seconds = begun.elapsed().as_secs_f64();
     outcome
+}
+
+/// More steps than this without an end are a loop, and not a large run.
+fn steps_max(scene: &Scene, run_max: Nanos) -> u64 {
+    let (servents, links) = (scene.graph.servents() as u64, scene.graph.links_count() as u64);
+    let per_servent = STEPS_PER_SERVENT_MAX + STEPS_PER_SECOND_MAX * (run_max - RUN_MAX) / SECOND;
+    let told = if scene.plan.with_members { STEPS_PER_TOLD_MAX * servents * links } else { 0 };
+    STEPS_MAX + per_servent * servents + told
 }
 
 /// How far a run is.
@@ -139,6 +151,9 @@ struct World<'s> {
     /// Where one was not whole after a forger: what it spoilt is noticed by that query, and mended by the next.
     spoilt_at: Option<usize>,
     steps: u64,
+    steps_max: u64,
+    /// A run that is not over by then never will be.
+    run_max: Nanos,
     watch: MembersWatch,
     /// What is told of a run that is being forgotten.
     figures: Option<RunOutcome>,
@@ -153,6 +168,8 @@ impl<'s> World<'s> {
         let face = SceneFace::new(scene, ways.are_narrow());
         let network = SimNetwork::new(ways, true);
         let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(scene, place, fault));
+        let faults_end = scene.faults.iter().map(|fault| nanos(fault.ends())).max().unwrap_or_default();
+        let run_max = watch::run_max(RUN_MAX, faults_end, plan.watch);
         let mut world = World {
             scene,
             shell: Shell::new(network, face, plan.seed),
@@ -164,6 +181,8 @@ impl<'s> World<'s> {
             probes: 0,
             spoilt_at: None,
             steps: 0,
+            steps_max: steps_max(scene, run_max),
+            run_max,
             watch: MembersWatch::default(),
             figures: None,
         };
@@ -178,17 +197,13 @@ impl<'s> World<'s> {
     }
 
     fn live(&mut self) {
-        let faults_end = self.scene.faults.iter().map(|fault| nanos(fault.ends())).max().unwrap_or_default();
-        let run_max = watch::run_max(RUN_MAX, faults_end, self.scene.plan.watch);
-        let steps_per_servent = STEPS_PER_SERVENT_MAX + STEPS_PER_SECOND_MAX * (run_max - RUN_MAX) / SECOND;
-        let steps_max = STEPS_MAX + steps_per_servent * self.scene.graph.servents() as u64;
         while self.phase != Phase::Over {
             let Some(event) = self.shell.network.clock.pop() else {
                 return self.shell.broke("the world stands still: nothing is to come");
             };
             self.steps += 1;
             let is_forgetting = matches!(self.phase, Phase::Forgetting { .. });
-            if self.steps > steps_max || self.now() > run_max && !is_forgetting {
+            if self.steps > self.steps_max || self.now() > self.run_max && !is_forgetting {
                 let text = format!("no end after {} steps, {}", self.steps, self.describe());
                 return self.shell.broke(&text);
             }
@@ -499,7 +514,9 @@ mod tests {
 
     use super::network::UNHEARD_MAX;
     use super::*;
+    use crate::plan::Plan;
     use crate::scene::tests::chain;
+    use crate::shapes::Shape;
 
     #[test]
     fn what_is_pending_for_ever_is_noticed() {
@@ -579,5 +596,31 @@ mod tests {
         world.live();
         let broken = world.shell.face.witness.broken;
         assert!(broken.iter().any(|text| text.contains("no end after")), "{broken:?}");
+    }
+
+    #[test]
+    fn what_goes_on_in_a_loop_is_noticed_before_its_time_is_over() {
+        let scene = chain();
+        let mut world = World::new(&scene);
+        world.steps_max = 500;
+        world.phase = Phase::Running;
+        world.busy_until = Nanos::MAX;
+        world.live();
+        assert!(world.now() < world.run_max);
+        let broken = world.shell.face.witness.broken;
+        assert!(broken.iter().any(|text| text.contains("no end after 501 steps")), "{broken:?}");
+    }
+
+    #[test]
+    fn a_large_run_in_which_much_is_told_may_take_more_steps_than_a_small_one() {
+        let small = |servents| Scene::draw(&crate::scene::tests::small(Shape::Ring, servents, 1)).unwrap();
+        assert_eq!(steps_max(&small(10), RUN_MAX), STEPS_MAX + 10 * STEPS_PER_SERVENT_MAX);
+        let told = |servents| {
+            let scene = small(servents);
+            let plan = Plan { with_members: true, ..scene.plan.clone() };
+            steps_max(&Scene { plan, ..scene }, RUN_MAX) - steps_max(&small(servents), RUN_MAX)
+        };
+        // Ten times as many servents are told of over ten times as many links.
+        assert_eq!((told(10), told(100)), (100 * STEPS_PER_TOLD_MAX, 10_000 * STEPS_PER_TOLD_MAX));
     }
 }
