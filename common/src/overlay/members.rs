@@ -531,7 +531,14 @@ impl Members {
                 (false, _) => MemberHeard::Older,
             };
         }
-        // A guess is told nobody, and gives way to what others say.
+        let is_heard_since = heard > known.heard.saturating_add(1);
+        // A guess is what this servent saw itself of a link that fell. Whoever has heard that one since knows better, and others,
+        // who were told of it before, do not.
+        if known.is_guess && id == known.id && word.is_online() && !is_heard_since {
+            self.roster.put(&MemberRecord { clock: clock.max(known.clock), ..known });
+            return MemberHeard::Done;
+        }
+        // It is told nobody, and gives way to what others say.
         let known = if known.is_guess { MemberRecord { word: Word::Online, ..known } } else { known };
         // That somebody suspects it shows no life: who knows more says so, and nobody goes to and fro.
         let is_no_news = id == known.id && word == Word::Suspect && known.word > word;
@@ -546,9 +553,8 @@ impl Members {
                 let changes = known.changes;
                 let looks = if is_same { known.looks } else { 0 };
                 self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, looks, ..fresh });
-                // Whoever says so may have heard it no later than this servent did, only at a later clock.
-                let is_heard_since = heard > known.heard.saturating_add(1);
                 if is_same {
+                    // Whoever says so may have heard it no later than this servent did, only at a later clock.
                     if !is_heard_since {
                         self.watch.raise(address, self.roster.clock);
                     }

@@ -243,3 +243,34 @@ fn what_a_page_says_anew_is_not_passed_on() {
     told.hear(one, peers(PeersKind::LastPage, vec![member(9, clock, Word::Online)]));
     assert_eq!(told.words_told(seconds(1)), []);
 }
+
+/// Whoever is greeted while no link stands may not have heard of a death yet, and nobody but this servent may have seen it.
+#[test]
+fn what_was_seen_of_a_link_that_fell_gives_way_to_whoever_has_heard_that_one_since() {
+    for (word, clock_ahead, heard, expected) in [
+        (Word::Online, 500_000, seconds(20), Word::Failed),
+        (Word::Online, 0, seconds(20), Word::Failed),
+        (Word::Suspect, 500_000, seconds(20), Word::Failed),
+        (Word::Online, 500_000, Duration::ZERO, Word::Online),
+        (Word::Online, 0, Duration::ZERO, Word::Online),
+    ] {
+        let (mut told, [one]) = Told::linked();
+        proved(&mut told, one, 7);
+        let link = told.neighbor(7);
+        let before = told.clock();
+        told.quieten(&[one, link]);
+        told.words_told(seconds(12));
+        assert_eq!([told.word(1), told.word(7)], [Some(Word::Failed); 2], "nobody is heard, and no link stands");
+        let visitor = told.accepted(([10, 9, 0, 1], 40_001).into());
+        told.mind.hear(
+            visitor,
+            Message::Hello(Hello { features: Features::OF_MEMBERS, ..Hello::new(Role::Client { answer_port: 0 }) }),
+        );
+        told.hear(visitor, news(&[Member { heard, ..member(7, before + clock_ahead, word) }]));
+        assert_eq!(told.word(7), Some(expected), "{word} at {clock_ahead} more, heard {heard:?} ago");
+        // Once there is a link again it is looked for, if nobody has heard it.
+        let again = told.accepted(servent_address(1));
+        let out = told.mind.hear(again, Message::Hello(hello_of_members(1)));
+        assert_eq!(is_dialled(&out, 7), expected == Word::Failed, "{out:?}");
+    }
+}

@@ -60,7 +60,9 @@ fn whoever_is_suspect_is_not_dead_before_others_were_told_and_could_have_said_ot
             told.mind.closed(link);
         }
         let said = told_of_it(&mut told, &[one, other], 3 * FLAPPING_PAUSE);
-        let [.., (suspect_at, Word::Suspect), (failed_at, Word::Failed)] = said[..] else { panic!("{falls}: {said:?}") };
+        let [.., (suspect_at, Word::Suspect), (failed_at, Word::Failed)] = said[..] else {
+            panic!("{falls}: {said:?}")
+        };
         assert!(suspect_at > SUSPECT_AFTER + seconds(1), "it waited: {said:?}");
         assert!(failed_at - suspect_at >= SUSPECTED_FOR, "{falls}: {said:?}");
         assert_eq!(said.iter().filter(|(_, word)| *word == Word::Failed).count(), 1, "{said:?}");

@@ -16,7 +16,8 @@
 use std::net::SocketAddr;
 
 use common::limits::{
-    FLAPPING_CHANGES, FLAPPING_CHANGES_MAX, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBERS_MAX, NEWS_PAUSE, PAGE_PAUSE, PAGES_AT_ONCE_MAX, PEERS_MAX,
+    FLAPPING_CHANGES, FLAPPING_CHANGES_MAX, FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBERS_MAX, NEWS_PAUSE, PAGE_PAUSE,
+    PAGES_AT_ONCE_MAX, PEERS_MAX,
 };
 use common::link::LinkId;
 use common::member::{Peers, PeersKind, PeersWanted};
@@ -32,8 +33,7 @@ const TOLD_OF_ONE_MAX: u64 = 2 * FLAPPING_CHANGES_MAX as u64;
 const GONE_OF_ONE_MAX: u64 = 2 * (FLAPPING_CHANGES as u64 - 1);
 
 /// So much later one more is told of it. After each pause as many are told as come to be told seldom from where it flaps.
-const TOLD_AGAIN_AFTER: Nanos =
-    whole_seconds(FLAPPING_PAUSE) / (FLAPPING_CHANGES_MAX - FLAPPING_CHANGES) as Nanos;
+const TOLD_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_PAUSE) / (FLAPPING_CHANGES_MAX - FLAPPING_CHANGES) as Nanos;
 /// In a window as many as these may be told once more.
 const GONE_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_WINDOW) / GONE_OF_ONE_MAX;
 
