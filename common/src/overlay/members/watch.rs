@@ -72,9 +72,11 @@ impl Watch {
         }
     }
 
-    /// What was known of it before its link fell is said at a later clock: it says nothing of what came then.
+    /// What was known of it before its link fell is said at a later clock: it says nothing of what came then. Once that it is
+    /// suspect was said, it may be an answer to that.
     pub(super) fn raise(&mut self, address: SocketAddr, clock: u64) {
-        if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
+        let is_it = |watched: &&mut WatchedMember| watched.address == address && watched.suspect_due.is_some();
+        if let Some(watched) = self.0.iter_mut().find(is_it) {
             watched.clock = clock;
         }
     }

@@ -201,6 +201,23 @@ fn one_that_is_greeted_in_vain_is_suspect_first_and_whoever_has_a_link_to_it_tak
     }
 }
 
+/// Several have a link to it, and each says so at a clock of its own.
+#[test]
+fn one_that_is_greeted_in_vain_is_suspect_once_however_many_say_that_it_is_there() {
+    let (mut told, [one, other], client) = one_told_of();
+    told.greet(client, servent_address(7));
+    told.mind.tell(links::refused(7));
+    assert_eq!(told.word(7), Some(Word::Suspect));
+    let clock = told.clock();
+    for (link, clock) in [(one, clock), (other, clock + 100), (one, clock + 200)] {
+        told.hear(link, news(&[member(7, clock, Word::Online)]));
+    }
+    let said = told.pass_with(&[one, other], 2 * NEIGHBOR_QUIET_MAX);
+    let words = said.iter().flat_map(|(_, peers)| &peers.members).map(|member| (member.address, member.word));
+    assert!(!words.clone().any(|(_, word)| word != Word::Online), "{:?}", words.collect::<Vec<_>>());
+    assert_eq!((told.word(7), told.mind.held("members_watched")), (Some(Word::Online), 0));
+}
+
 #[test]
 fn a_servent_without_links_makes_nothing_of_a_greeting_in_vain() {
     let mut told = Told::new();
