@@ -159,6 +159,7 @@ impl Members {
             pinged_at: None,
             round_trip: None,
             successor: None,
+            is_denied: false,
         };
         match self.roster.peers.iter_mut().find(|place| place.is_none()) {
             Some(place) => *place = Some(peer),
@@ -298,7 +299,8 @@ impl Members {
         if let Some(pinged_at) = peer.pinged_at.take() {
             peer.round_trip = Some(now.since(pinged_at));
         }
-        if peer.successor.take().is_some() {
+        let is_denied = std::mem::take(&mut peer.is_denied);
+        if peer.successor.take().is_some() || is_denied {
             let (address, id) = (peer.address, peer.id);
             self.contradict(now, address, id, "it was heard a moment ago");
         }
@@ -494,13 +496,18 @@ impl Members {
             }
             return MemberHeard::Done;
         };
+        // Whoever says so may have heard it no later than this servent did, only at a later clock.
+        let is_heard_since = heard > known.heard.saturating_add(1);
         if let Some(&LinkedPeer { link, id: linked_id, .. }) = self.roster.peer_at(address)
             && linked_id == known.id
         {
             // What was heard itself is displaced by nothing that is told.
             return match (id == known.id, word) {
                 // Where this end has not heard it for a while, somebody else may have.
-                (true, Word::Online) if known.word == Word::Suspect && (clock > known.clock || known.is_guess) => {
+                (true, Word::Online)
+                    if known.word == Word::Suspect
+                        && if known.is_guess { is_heard_since } else { clock > known.clock } =>
+                {
                     self.roster.put(&MemberRecord { clock: clock.max(known.clock), word, is_guess: false, ..known });
                     self.log_change(address, Some(known.word), word, TOLD);
                     self.note_change(now, address, &known, Some(from));
@@ -518,6 +525,8 @@ impl Members {
                 (true, _) => {
                     if is_lively(link) {
                         self.contradict(now, address, id, "it was heard a moment ago");
+                    } else if let Some(peer) = self.roster.peer_mut(link) {
+                        peer.is_denied = true;
                     }
                     MemberHeard::Done
                 }
@@ -531,12 +540,8 @@ impl Members {
                 (false, _) => MemberHeard::Older,
             };
         }
-        let is_heard_since = heard > known.heard.saturating_add(1);
-        // A guess is what this servent saw itself of a link that fell. Whoever has heard that one since knows better, and others,
-        // who were told of it before, do not.
-        if known.is_guess && id == known.id && word.is_online() && !is_heard_since {
-            self.roster.put(&MemberRecord { clock: clock.max(known.clock), ..known });
-            return MemberHeard::Done;
+        if known.is_guess && id == known.id && word.is_online() {
+            return self.hear_of_guessed(now, &known, &fresh);
         }
         // It is told nobody, and gives way to what others say.
         let known = if known.is_guess { MemberRecord { word: Word::Online, ..known } } else { known };
@@ -554,7 +559,6 @@ impl Members {
                 let looks = if is_same { known.looks } else { 0 };
                 self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, looks, ..fresh });
                 if is_same {
-                    // Whoever says so may have heard it no later than this servent did, only at a later clock.
                     if !is_heard_since {
                         self.watch.raise(address, self.roster.clock);
                     }
@@ -583,6 +587,23 @@ impl Members {
             }
             _ => MemberHeard::Older,
         }
+    }
+
+    /// A guess is what this servent saw itself of a link that fell. Whoever has heard that one since knows better, and others, who
+    /// were told of it before, do not. It is looked for all the same: whoever says so may have been stopped meanwhile, and take
+    /// for heard now what came before.
+    fn hear_of_guessed(&mut self, now: Time, known: &MemberRecord, told: &MemberRecord) -> MemberHeard {
+        let MemberRecord { address, id, .. } = *known;
+        let clock = told.clock.max(known.clock);
+        if told.word != Word::Online || told.heard <= known.heard.saturating_add(1) {
+            self.roster.put(&MemberRecord { clock, ..*known });
+            return MemberHeard::Done;
+        }
+        let (heard, word) = (told.heard, told.word);
+        self.roster.put(&MemberRecord { clock, heard, word, is_guess: false, ..*known });
+        let target = self.watch.at(address).and_then(|watched| watched.target);
+        self.watch.begin(now, address, id, target, self.roster.clock);
+        if known.is_proved && target.is_none() { MemberHeard::Contradicted } else { MemberHeard::Done }
     }
 
     /// A neighbor tells unasked that one is there, which was known: it is passed on to those that hear it last, if somebody has

@@ -56,6 +56,8 @@ pub(super) struct LinkedPeer {
     pub(super) round_trip: Option<Duration>,
     /// Who is said to be at its address instead: it is pinged, and if it does not answer, that is true.
     pub(super) successor: Option<Identity>,
+    /// It is said to be suspect or gone, and was pinged and had not answered by then: as soon as it does, that is contradicted.
+    pub(super) is_denied: bool,
 }
 
 /// What pages have been asked for on a link, by either end.

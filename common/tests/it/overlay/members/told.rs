@@ -54,6 +54,27 @@ fn whoever_was_heard_a_moment_ago_is_not_dead_whoever_says_so() {
     }
 }
 
+/// It may be told only once, and just then.
+#[test]
+fn whoever_answers_a_ping_is_not_dead_whatever_was_said_while_it_was_awaited() {
+    for word in [Word::Suspect, Word::Failed, Word::Left] {
+        let (mut told, [one, other]) = Told::linked();
+        told.pass_with(&[other], PING_AFTER + NEIGHBOR_BEAT);
+        let clock = told.clock() + 9;
+        told.hear(other, news(&[member(1, clock, word)]));
+        assert_eq!(told.told(NEWS_PAUSE), [], "{word}: it may be so");
+        told.mind.hear(one, Message::Pong);
+        let said = told.told(NEWS_PAUSE);
+        let is_contradicted = |(to, peers): &(LinkId, Peers)| {
+            let [member] = &peers.members[..] else { return false };
+            *to == other && member.address == servent_address(1) && member.clock > clock
+        };
+        assert!(said.iter().any(is_contradicted), "{word}: {said:?}");
+        told.mind.hear(one, Message::Pong);
+        assert_eq!(told.told(NEWS_PAUSE), [], "once");
+    }
+}
+
 #[test]
 fn a_clock_that_is_ahead_of_the_stamp_that_brings_it_ends_the_link() {
     let (mut told, [link, _]) = Told::linked();
