@@ -219,7 +219,11 @@ impl Members {
             self.roster.leave_to_the_gone(place, told_count);
         }
         let known = self.roster.table.get(address).filter(|known| known.id == id && address != self.roster.own)?;
-        if self.roster.peer_at(address).is_some() {
+        if let Some(&LinkedPeer { id: linked_id, .. }) = self.roster.peer_at(address) {
+            // Whoever said to be there as well has gone.
+            if linked_id != id {
+                self.meet(now, address, linked_id, false, "its link stands, and that of another there does not");
+            }
             return None;
         }
         // Whoever claims to be somewhere else is not dialled there on its word alone: it would be a way to have others dialled.

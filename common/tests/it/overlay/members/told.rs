@@ -330,3 +330,19 @@ fn somebody_else_at_the_address_of_a_neighbor_has_to_wait_until_that_does_not_an
     assert_eq!(told.mind.held("neighbors"), 1);
     assert_eq!(id_at(&mut told), Some((identity(77), Word::Online)));
 }
+
+/// The later link is believed as long as it stands.
+#[test]
+fn whoever_says_to_be_where_a_neighbor_is_is_forgotten_when_its_link_falls() {
+    let (mut told, [one, other]) = Told::linked();
+    let id_at = |told: &mut Told| {
+        told.page().iter().find(|member| member.address == servent_address(1)).map(|member| (member.id, member.word))
+    };
+    let liar = told.neighbor_that_says(hello_of_members(66).at(servent_address(1)), ([10, 9, 9, 9], 4000).into());
+    told.quieten(&[one, other, liar]);
+    assert_eq!(id_at(&mut told), Some((identity(66), Word::Online)));
+    told.mind.closed(liar);
+    assert_eq!(id_at(&mut told), Some((identity(1), Word::Online)));
+    let said = told.told(NEWS_PAUSE);
+    assert!(said.iter().any(|(link, peers)| *link == other && peers.members[0].id == identity(1)), "{said:?}");
+}
