@@ -33,6 +33,8 @@ use watch::{Watch, WatchedMember};
 
 /// Why something is said of a member that others have said.
 const TOLD: &str = "others say so";
+/// Why a neighbor that was quiet is there.
+const HEARD: &str = "it was heard";
 /// How often what is too old is forgotten, and what has changed written down.
 const FORGET_PAUSE: Duration = Duration::from_secs(60);
 
@@ -269,12 +271,18 @@ impl Members {
         if may_judge {
             self.say(now, address, id, word, "nothing was heard from it for too long");
         } else {
-            self.roster.put(&MemberRecord { word, is_guess: true, ..known });
+            self.guess(&known, word, "nothing was heard from it nor from anybody else for too long, so nobody is told");
         }
         if let Some(known) = self.roster.table.get(address) {
             let quiet = if word == Word::Failed { NEIGHBOR_QUIET_MAX } else { SUSPECT_AFTER };
             self.roster.put(&MemberRecord { heard: known.heard.max(seconds_of(now) - seconds(quiet)), ..known });
         }
+    }
+
+    /// What may be wrong with this servent itself is told to nobody.
+    fn guess(&mut self, known: &MemberRecord, word: Word, why: &'static str) {
+        self.roster.put(&MemberRecord { word, is_guess: true, ..*known });
+        self.log_change(known.address, Some(known.word), word, why);
     }
 
     /// A neighbor was heard that was quiet for so long that it was suspect.
@@ -285,8 +293,9 @@ impl Members {
             let guess = self.roster.table.get(address).filter(|known| known.is_guess);
             if let Some(known) = guess {
                 self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, ..known });
+                self.log_change(address, Some(known.word), Word::Online, HEARD);
             }
-            self.meet(now, address, id, false, "it was heard");
+            self.meet(now, address, id, false, HEARD);
         }
     }
 
@@ -352,7 +361,10 @@ impl Members {
     }
 
     fn on_dialled_in_vain(&mut self, now: Time, watched: WatchedMember, refused: bool) {
-        let WatchedMember { address, id, .. } = watched;
+        let WatchedMember { address, id, is_greeted, .. } = watched;
+        if is_greeted {
+            return;
+        }
         let Some(known) = self.roster.table.get(address).filter(|known| known.id == id) else {
             return self.watch.end(address);
         };
@@ -395,7 +407,7 @@ impl Members {
                 self.watch.begin_again(now, watched, self.roster.clock);
                 continue;
             } else {
-                self.roster.put(&MemberRecord { word: Word::Failed, is_guess: true, ..known });
+                self.guess(&known, Word::Failed, "its link fell, and no other is there, so nobody is told");
             }
             if let Some(known) = self.roster.table.get(address) {
                 self.roster.put(&MemberRecord { heard: known.heard.min(seconds_of(now)), ..known });
@@ -502,16 +514,14 @@ impl Members {
         };
         // Whoever says so may have heard it no later than this servent did, only at a later clock.
         let is_heard_since = heard > known.heard.saturating_add(1);
+        let is_answer = is_heard_since && (clock > known.clock || known.is_guess);
         if let Some(&LinkedPeer { link, id: linked_id, .. }) = self.roster.peer_at(address)
             && linked_id == known.id
         {
             // What was heard itself is displaced by nothing that is told.
             return match (id == known.id, word) {
                 // Where this end has not heard it for a while, somebody else may have.
-                (true, Word::Online)
-                    if known.word == Word::Suspect
-                        && if known.is_guess { is_heard_since } else { clock > known.clock } =>
-                {
+                (true, Word::Online) if known.word == Word::Suspect && is_answer => {
                     self.roster.put(&MemberRecord { clock: clock.max(known.clock), word, is_guess: false, ..known });
                     self.log_change(address, Some(known.word), word, TOLD);
                     self.note_change(now, address, &known, Some(from));
@@ -605,6 +615,7 @@ impl Members {
         }
         let (heard, word) = (told.heard, told.word);
         self.roster.put(&MemberRecord { clock, heard, word, is_guess: false, ..*known });
+        self.log_change(address, Some(known.word), word, TOLD);
         let target = self.watch.at(address).and_then(|watched| watched.target);
         self.watch.begin(now, address, id, target, self.roster.clock);
         if known.is_proved && target.is_none() { MemberHeard::Contradicted } else { MemberHeard::Done }

@@ -159,12 +159,12 @@ impl Overlay {
                         members.on_call_reached(now, address, id);
                     }
                 }
-                Visited::InVain { refused } => {
+                Visited::InVain { refused, is_late } => {
                     let outcome = if refused { GreetOutcome::Refused } else { GreetOutcome::Unreached };
                     let is_greeting = self.note_outcome(address, outcome);
                     if let Some(members) = self.rooms.members.as_deref_mut() {
                         members.on_call_failed(now, address, refused);
-                        if is_greeting {
+                        if is_greeting || is_late {
                             members.on_greeted_in_vain(now, address);
                         }
                     }

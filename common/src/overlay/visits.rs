@@ -5,7 +5,7 @@
 //! a page of members if it greets, and says goodbye. How an address is dialled is `calls`; what is made of it is for whoever
 //! knows the members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::errand::{CallEvent, Letter, Wish};
@@ -25,6 +25,8 @@ const GREETING: u64 = 1;
 pub(super) struct Visits {
     over: Vec<(SocketAddr, Visited)>,
     greetings: BTreeMap<SocketAddr, PendingGreeting>,
+    /// Where somebody was to be greeted and the client was answered before it was known whether anybody is there.
+    late: BTreeSet<SocketAddr>,
 }
 
 /// A servent that is greeted for a client.
@@ -43,8 +45,9 @@ pub(super) struct PendingGreeting {
 pub(super) enum Visited {
     /// This servent is there.
     Met(Identity),
-    /// Nobody was reached; `refused` where a machine is there on which nobody listens.
-    InVain { refused: bool },
+    /// Nobody was reached; `refused` where a machine is there on which nobody listens. `is_late` where somebody was to be greeted
+    /// there, and the client waits for that no more.
+    InVain { refused: bool, is_late: bool },
     /// It tells of members.
     Told(Peers),
     /// That was all.
@@ -56,6 +59,7 @@ impl Visits {
         let mut wishes = Vec::new();
         match event {
             CallEvent::Reached(hello) => {
+                self.late.remove(&to);
                 if let Role::Servent { id, .. } = hello.role {
                     self.over.push((to, Visited::Met(Identity::from(id))));
                 }
@@ -68,8 +72,16 @@ impl Visits {
             // It does not take part: that it is there is all there is to know.
             CallEvent::Said(ALONE) | CallEvent::NotUnderstood(_) => wishes.push(Wish::End),
             CallEvent::Said(_) | CallEvent::Heard(_) | CallEvent::Connected | CallEvent::Refused(_) => {}
-            // It was not its turn in time: nothing is known of it.
-            CallEvent::Late(_) | CallEvent::Gone { .. } | CallEvent::HadToMakeRoom | CallEvent::Ended { .. } => {
+            // It is not known yet whether anybody is there; it may not even have been its turn.
+            CallEvent::Late(_) => {
+                if self.late.len() >= GREETINGS_MAX {
+                    self.late.pop_first();
+                }
+                self.late.insert(to);
+                self.over.push((to, Visited::Over));
+            }
+            CallEvent::Gone { .. } | CallEvent::HadToMakeRoom | CallEvent::Ended { .. } => {
+                self.late.remove(&to);
                 self.over.push((to, Visited::Over));
             }
         }
@@ -77,7 +89,8 @@ impl Visits {
     }
 
     fn in_vain(&mut self, to: SocketAddr, refused: bool) {
-        self.over.extend([(to, Visited::InVain { refused }), (to, Visited::Over)]);
+        let is_late = self.late.remove(&to);
+        self.over.extend([(to, Visited::InVain { refused, is_late }), (to, Visited::Over)]);
     }
 
     /// Takes what came of them.

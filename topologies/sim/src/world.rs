@@ -41,7 +41,7 @@ mod witness;
 
 use std::time::{Duration, Instant};
 
-use common::limits::{CONTACT_QUIET_MAX, NEIGHBOR_BEAT};
+use common::limits::{CONTACT_QUIET_MAX, MEMBERS_MAX, NEIGHBOR_BEAT};
 use common::session::Question;
 
 use super::cast;
@@ -111,7 +111,7 @@ pub fn run(scene: &Scene) -> RunOutcome {
 fn steps_max(scene: &Scene, run_max: Nanos) -> u64 {
     let (servents, links) = (scene.graph.servents() as u64, scene.graph.links_count() as u64);
     let per_servent = STEPS_PER_SERVENT_MAX + STEPS_PER_SECOND_MAX * (run_max - RUN_MAX) / SECOND;
-    let told = if scene.plan.with_members { STEPS_PER_TOLD_MAX * servents * links } else { 0 };
+    let told = if scene.plan.with_members { STEPS_PER_TOLD_MAX * servents.min(MEMBERS_MAX as u64) * links } else { 0 };
     STEPS_MAX + per_servent * servents + told
 }
 

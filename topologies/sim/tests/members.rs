@@ -119,36 +119,10 @@ fn whoever_somebody_hostile_is_attached_to_passes_on_who_it_took_for_dead() {
 
 /// Somebody hostile says again and again that it is where the eleventh is.
 #[test]
-fn who_is_at_an_address_that_somebody_hostile_claims_all_know_again_a_while_after() {
+fn who_is_at_an_address_that_somebody_hostile_claimed_all_know_again() {
     let claimed = Plan { degree: 6, ttl: 5, wire: Wire::Mixed, ..watched(350, 42, faults(&[(FaultKind::Hostile, 1)])) };
     let claimed = without(claimed, (0..11).chain([12, 15, 16, 17, 18, 22]).chain(25..42));
-    assert_ne!(come_to(&claimed).wrong_words, 0, "it takes longer than usual");
-    assert_eq!(come_to(&Plan { watch: Some(Duration::from_secs(300)), ..claimed }).wrong_words, 0);
-}
-
-#[test]
-fn where_servents_are_greeted_and_nothing_else_happens_all_stay_known() {
-    for seed in 0..4 {
-        let plan = watched(seed, 20, faults(&[(FaultKind::Greet, 40)]));
-        let outcome = come_to(&plan);
-        assert_eq!((outcome.wrong_words, outcome.false_alarms), (0, 0), "seed {seed}");
-        // Each is one dial, by whoever greets and nobody else.
-        assert!(outcome.dials_per_servent > 1.0 && outcome.dials_per_servent <= 2.0, "seed {seed}: {outcome:?}");
-    }
-}
-
-#[test]
-fn who_is_dead_is_known_to_be_however_many_had_greeted_it_or_do() {
-    // On some links of the first nothing is told of members, so it takes longer until all know; of the second some had heard at a
-    // later clock that it is there.
-    let sparse = Plan { degree: 2, wire: Wire::Mixed, ..watched(4, 34, Faults::default()) };
-    let scale_free =
-        Plan { shape: Shape::ScaleFree, degree: 3, delays: Delays::Heavy, ..watched(8, 31, Faults::default()) };
-    for plan in [sparse, scale_free] {
-        let faults = faults(&[(FaultKind::Exodus, 20), (FaultKind::Greet, 40)]);
-        let outcome = come_to(&Plan { faults, ..plan });
-        assert_eq!((outcome.wrong_words, outcome.false_alarms), (0, 0));
-    }
+    assert_eq!(come_to(&claimed).wrong_words, 0);
 }
 
 #[test]

@@ -29,10 +29,14 @@ pub(super) struct WatchedMember {
     suspect_due: Option<Time>,
     /// When it is taken for dead, if nothing shows otherwise.
     due: Time,
-    /// What the clock showed when its link fell.
+    /// What the clock showed when its link fell, when others said later what was known before, or when it was said to be suspect.
     pub(super) clock: u64,
     /// When it is dialled once more, if it did not refuse the first time; nothing after that.
     pub(super) again: Option<Again>,
+    /// It was greeted in vain, and no link of it fell here: that it refuses dials from here says no more of it.
+    pub(super) is_greeted: bool,
+    /// That it is suspect was said: what others say at a later clock than then may be an answer.
+    is_said: bool,
 }
 
 /// The second dial: whoever is just dying may take a connection and say nothing on it.
@@ -51,12 +55,28 @@ impl Watch {
         }
         let again = target.is_none().then_some(Again::May);
         let (suspect_due, due) = (Some(now + SUSPECT_AFTER), now + NEIGHBOR_QUIET_MAX);
-        self.0.push(WatchedMember { address, id, target, suspect_due, due, clock, again });
+        self.0.push(WatchedMember {
+            address,
+            id,
+            target,
+            suspect_due,
+            due,
+            clock,
+            again,
+            is_greeted: false,
+            is_said: false,
+        });
     }
 
     /// It is to be suspected now, and not dead yet.
     pub(super) fn begin_again(&mut self, now: Time, watched: WatchedMember, clock: u64) {
-        self.0.push(WatchedMember { suspect_due: Some(now), due: now + SUSPECTED_FOR, clock, ..watched });
+        self.0.push(WatchedMember {
+            suspect_due: Some(now),
+            due: now + SUSPECTED_FOR,
+            clock,
+            is_said: false,
+            ..watched
+        });
     }
 
     /// That it is suspect is told only then: it is not dead before that could be contradicted.
@@ -69,13 +89,14 @@ impl Watch {
         self.begin(now, address, id, None, clock);
         if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
             (watched.suspect_due, watched.again, watched.due) = (None, None, now + SUSPECTED_FOR);
+            (watched.is_greeted, watched.is_said) = (true, true);
         }
     }
 
     /// What was known of it before its link fell is said at a later clock: it says nothing of what came then. Once that it is
-    /// suspect was said, it may be an answer to that.
+    /// suspect was said it may be an answer.
     pub(super) fn raise(&mut self, address: SocketAddr, clock: u64) {
-        let is_it = |watched: &&mut WatchedMember| watched.address == address && watched.suspect_due.is_some();
+        let is_it = |watched: &&mut WatchedMember| watched.address == address && !watched.is_said;
         if let Some(watched) = self.0.iter_mut().find(is_it) {
             watched.clock = clock;
         }
@@ -129,7 +150,7 @@ impl Watch {
     /// It was said to be suspect, at this of the clock: what others say later is an answer to that.
     pub(super) fn note_suspicion(&mut self, now: Time, address: SocketAddr, clock: u64) {
         if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
-            watched.clock = clock;
+            (watched.clock, watched.is_said) = (clock, true);
             watched.suspect_due = None;
             watched.due = watched.due.max(now + SUSPECTED_FOR);
         }

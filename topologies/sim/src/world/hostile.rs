@@ -252,7 +252,7 @@ impl Hostile {
             Claim::Client => Role::Client { answer_port: own.port() },
         };
         if self.claim == Claim::Address {
-            shell.face.witness.on_impersonated(shell.now(), other);
+            shell.face.witness.on_impersonated(other);
         }
         if !self.reads {
             shell.network.end_mut(at).rests_until = Nanos::MAX;

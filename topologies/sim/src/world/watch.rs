@@ -92,7 +92,7 @@ impl MembersWatch {
             let Some(overlay) = shell.overlay(one) else { continue };
             if let Some(text) = words.wrong((one, other), overlay.word_of(shell.network.address(other))) {
                 wrong_count += 1;
-                if wrong.len() < TOLD_MAX && words.is_demanded(shell.now(), (one, other)) {
+                if wrong.len() < TOLD_MAX && words.is_demanded((one, other)) {
                     wrong.push(text);
                 }
             }

@@ -78,9 +78,9 @@ impl JudgedWords<'_, '_> {
         self.members.wrong_word(&self.parts, pair, said)
     }
 
-    /// Whether that is broken, and not only counted: where somebody has lied, of those alone that are linked.
-    pub(super) fn is_demanded(&self, now: Nanos, pair: (usize, usize)) -> bool {
-        self.members.is_demanded(now, self.links, pair)
+    /// Whether that is broken, and not only counted: where somebody has poisoned what is told, of those alone that are linked.
+    pub(super) fn is_demanded(&self, pair: (usize, usize)) -> bool {
+        self.members.is_demanded(self.links, pair)
     }
 
     pub(super) fn living_count(&self) -> usize {
@@ -364,10 +364,8 @@ impl<'s> Witness<'s> {
     }
 
     /// A hostile servent says that it is where this one is.
-    pub(super) fn on_impersonated(&mut self, now: Nanos, servent: usize) {
-        if let Some(members) = &mut self.members {
-            members.on_impersonated(now, servent);
-        }
+    pub(super) fn on_impersonated(&mut self, servent: usize) {
+        self.greetings.on_impersonated(servent);
     }
 
     /// A hostile servent says a copy of this.

@@ -218,6 +218,46 @@ fn one_that_is_greeted_in_vain_is_suspect_once_however_many_say_that_it_is_there
     assert_eq!((told.word(7), told.mind.held("members_watched")), (Some(Word::Online), 0));
 }
 
+/// It refuses dials from here, and others have links to it.
+#[test]
+fn one_that_is_greeted_in_vain_twice_is_not_dead_because_it_refuses_twice() {
+    for is_contradicted_first in [true, false] {
+        let (mut told, [one, other], client) = one_told_of();
+        told.mind.tell(links::refused(7));
+        let deny = |told: &mut Told| {
+            let clock = told.clock();
+            told.hear(one, news(&[member(7, clock, Word::Online)]))
+        };
+        if is_contradicted_first {
+            deny(&mut told);
+        }
+        told.greet(client, servent_address(7));
+        told.mind.pass(seconds(1));
+        told.mind.tell(links::refused(7));
+        assert!(told.word(7).is_some_and(Word::is_online), "{:?}", told.word(7));
+        deny(&mut told);
+        let said = told.pass_with(&[one, other], 2 * NEIGHBOR_QUIET_MAX);
+        let words = said.iter().flat_map(|(_, peers)| &peers.members).map(|member| member.word);
+        assert!(words.clone().all(Word::is_online), "{:?}", words.collect::<Vec<_>>());
+        assert_eq!((told.word(7), told.mind.held("members_watched")), (Some(Word::Online), 0));
+    }
+}
+
+/// Its machine takes the connection, and it says nothing: the client is answered before that is over.
+#[test]
+fn one_that_takes_the_connection_and_says_nothing_is_suspect_though_the_client_waits_no_more() {
+    let (mut told, [one, other], client) = one_told_of();
+    let (_, _) = told.mind.dialled(visit(servent_address(7)));
+    let out = told.mind.pass_and_see(GREETING_WAIT_MAX);
+    let (link, greeted) = greeted_in(&out);
+    assert_eq!((link, greeted.outcome), (client, GreetOutcome::Unreached));
+    assert_eq!(told.word(7), Some(Word::Online), "it may say hello yet");
+    told.pass_with(&[one, other], HELLO_WAIT_MAX - GREETING_WAIT_MAX + NEIGHBOR_BEAT);
+    assert_eq!(told.word(7), Some(Word::Suspect));
+    told.pass_with(&[one, other], NEIGHBOR_QUIET_MAX);
+    assert_eq!(told.word(7), Some(Word::Failed));
+}
+
 #[test]
 fn a_servent_without_links_makes_nothing_of_a_greeting_in_vain() {
     let mut told = Told::new();

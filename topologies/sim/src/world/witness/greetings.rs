@@ -1,12 +1,13 @@
 //! What comes of it that a client has its contact greet a servent.
 //!
-//! - A servent tells a page of members on a visit, and asks for one there, once for each time that it was asked to greet whom it
+//! - A servent tells a page of members on a visit, and asks for one there, no more often than it was asked to greet whom it
 //!   visits.
-//! - Nobody is met who was dead all the while, nobody is refused a greeting, and where nothing goes wrong everybody is met.
+//! - Nobody is met who was dead all the while, nobody is told that it may not greet, and where nothing goes wrong everybody is
+//!   met whose client waits for it, or is busy.
 //! - Whoever has no link to one that it greets, was told by that one's machine that nobody is there, and had said that it is
 //!   online, says so no more; and nobody says that one is dead because it greeted it in vain, unless that was told it meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
@@ -43,13 +44,16 @@ pub(super) struct WatchedGreetings<'s> {
     asked: BTreeMap<Pair, GreetingDue>,
     /// By servent: since when it is not there; none where it is.
     gone: Vec<Option<Nanos>>,
+    /// At whose address somebody hostile said to be: a servent to which that one was linked may have seen for itself that nobody
+    /// is there.
+    impersonated: BTreeSet<usize>,
 }
 
 impl<'s> WatchedGreetings<'s> {
     pub(super) fn new(scene: &'s Scene) -> WatchedGreetings<'s> {
         let is_healthy = scene.faults.iter().all(|fault| fault.kind == FaultKind::Greet);
         let gone = vec![Some(0); scene.graph.servents()];
-        WatchedGreetings { scene, is_healthy, asked: BTreeMap::new(), gone }
+        WatchedGreetings { scene, is_healthy, asked: BTreeMap::new(), gone, impersonated: BTreeSet::new() }
     }
 
     pub(super) fn on_born(&mut self, servent: usize) {
@@ -73,6 +77,10 @@ impl<'s> WatchedGreetings<'s> {
         asked.open += 1;
         asked.pages += 1;
         asked.asks += 1;
+    }
+
+    pub(super) fn on_impersonated(&mut self, servent: usize) {
+        self.impersonated.insert(servent);
     }
 
     /// A servent hears that this one is dead, or has left.
@@ -129,7 +137,8 @@ impl<'s> WatchedGreetings<'s> {
         let is_told_by = |other: usize| dialects::of_link(&self.scene.plan, contact, other) == Dialect::OWN;
         let mut others = neighbors.iter().map(|other| *other as usize);
         let has_links = others.any(|other| is_told_by(other) && links.stands(contact, other));
-        let is_known_by_others_alone = has_links && was == Some(Word::Online) && !neighbors.contains(&number(whom));
+        let was_linked = neighbors.contains(&number(whom)) || self.impersonated.contains(&whom);
+        let is_known_by_others_alone = has_links && was == Some(Word::Online) && !was_linked;
         match told.outcome {
             GreetOutcome::NotAllowed => Some("not allowed".to_owned()),
             GreetOutcome::Met if gone.is_some_and(|gone| gone < asked.since) => {

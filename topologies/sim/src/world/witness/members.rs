@@ -8,19 +8,18 @@
 //!   of neighbors alone: what is told of others is believed.
 //! - In the end everybody knows of everybody else that it is there, to whom links lead, and of nobody that is dead, if links
 //!   lead to one that was its neighbor when it died. Where somebody poisons what is told that too holds of neighbors alone, and
-//!   what else is wrong is only counted. So it is of one at whose address somebody hostile said to be, until that is
-//!   [`UNTANGLED_MAX`] ago: what is said of it flaps, and each that passes on what is so holds it back.
+//!   what else is wrong is only counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
-use common::limits::{FLAPPING_PAUSE, FLAPPING_WINDOW, MEMBERS_MAX};
+use common::limits::MEMBERS_MAX;
 use common::member::{Member, Word};
 use common::message::Identity;
 
 use super::links::WatchedLinks;
-use super::{Nanos, SECOND, whole_seconds};
+use super::{Nanos, SECOND};
 use crate::cast;
 use crate::dialects;
 use crate::faults::Fault;
@@ -35,10 +34,6 @@ pub(crate) const SETTLES_MAX: Nanos = 60 * SECOND;
 /// How far a suspicion goes and comes back as a contradiction before the suspect is called dead: of the 3 s that are left for
 /// it each hop takes 100 ms, in which news are gathered, and at most 100 ms on the way, each time.
 const HOPS_MAX: usize = 7;
-
-/// How long after somebody said last to be at the address of another all know again who is there: all that follows from that
-/// takes no longer than changes are counted, and then it may be held back at each of the hops that a suspicion may go.
-const UNTANGLED_MAX: Nanos = whole_seconds(FLAPPING_WINDOW) + HOPS_MAX as Nanos * whole_seconds(FLAPPING_PAUSE);
 
 /// So many words of a mind are looked at whenever it has dealt with something, one after the other.
 const LOOKED_AT: usize = 8;
@@ -91,8 +86,6 @@ pub(crate) struct WatchedMembers<'s> {
     is_poisoned: bool,
     /// To whom somebody hostile is attached at some time.
     attacked: BTreeSet<usize>,
-    /// At whose address somebody hostile said to be, and when last.
-    impersonated: BTreeMap<usize, Nanos>,
     /// When everybody was there, and linked.
     risen_at: Option<Nanos>,
     servents: Vec<Fortune>,
@@ -114,7 +107,6 @@ impl<'s> WatchedMembers<'s> {
         WatchedMembers {
             scene,
             attacked: hostile.filter_map(|fault| Some(*fault.servents.first()? as usize)).collect(),
-            impersonated: BTreeMap::new(),
             is_poisoned: scene.faults.iter().any(|fault| fault.kind == FaultKind::Poison),
             risen_at: None,
             servents: vec![Fortune::default(); count],
@@ -157,11 +149,6 @@ impl<'s> WatchedMembers<'s> {
         if let Some(fortune) = self.servents.get_mut(servent) {
             fortune.refused = Some(now);
         }
-    }
-
-    /// Somebody hostile says that it is where this servent is.
-    pub(super) fn on_impersonated(&mut self, now: Nanos, servent: usize) {
-        self.impersonated.insert(servent, now);
     }
 
     /// A servent tells a neighbor of members. Whoever of these is called dead that lives.
@@ -315,9 +302,8 @@ impl<'s> WatchedMembers<'s> {
 
     /// Whether what is wrong between two is broken: inventions may have taken the places of others, and lies of others come to
     /// be corrected later than a run takes.
-    pub(super) fn is_demanded(&self, now: Nanos, links: &WatchedLinks<'_>, (one, other): (usize, usize)) -> bool {
-        let is_tangled = self.impersonated.get(&other).is_some_and(|since| now < since + UNTANGLED_MAX);
-        !(self.is_poisoned || is_tangled) || (links.stands(one, other) && self.is_told_between(one, other))
+    pub(super) fn is_demanded(&self, links: &WatchedLinks<'_>, (one, other): (usize, usize)) -> bool {
+        !self.is_poisoned || (links.stands(one, other) && self.is_told_between(one, other))
     }
 
     fn is_told_between(&self, one: usize, other: usize) -> bool {
