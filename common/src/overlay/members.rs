@@ -675,7 +675,8 @@ impl Members {
     /// What is said of a member has changed: it is told, and counted.
     fn note_change(&mut self, now: Time, address: SocketAddr, before: &MemberRecord, told_by: Option<LinkId>) {
         if let Some(known) = self.roster.table.get(address) {
-            let changes = before.changes.one_more(now);
+            let is_gone = !known.word.is_online() || !before.word.is_online() || known.id != before.id;
+            let changes = before.changes.one_more(now, is_gone);
             self.roster.table.put(&MemberRecord { changes, ..known });
             self.telling.tell_later(now, address, told_by);
         }

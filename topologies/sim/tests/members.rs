@@ -105,6 +105,16 @@ fn a_neighbor_that_lies_has_nobody_say_that_a_neighbor_is_dead() {
     }
 }
 
+/// Who greets one that dies, as it dies, has it suspected and contradicted before.
+#[test]
+fn whoever_dies_is_known_dead_in_ten_seconds_whoever_had_it_greeted() {
+    for seed in seeds(0..12) {
+        let plan = watched(seed, 40, faults(&[(FaultKind::Vanish, 10), (FaultKind::Greet, 40)]));
+        let outcome = come_to(&Plan { degree: 6, ..plan });
+        assert!(outcome.noticed_p999_s.unwrap() <= 10.0, "seed {seed}: {outcome:?}");
+    }
+}
+
 /// A plan without these servents.
 fn without(plan: Plan, servents: impl IntoIterator<Item = u32>) -> Plan {
     Plan { shape: Shape::SmallWorld, without: servents.into_iter().map(Item::Servent).collect(), ..plan }

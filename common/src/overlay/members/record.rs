@@ -45,7 +45,15 @@ pub(super) struct Changes {
     /// Since when they are counted, in seconds, of which the lowest bits are kept.
     pub(super) since: u16,
     pub(super) count: u8,
+    /// Those among them that are more than a suspicion and what takes it back: that it is gone, that it is there again, or that
+    /// another is.
+    pub(super) gone_count: u8,
 }
+
+/// No more are told apart: both have their place in a byte.
+pub(super) const COUNTED_MAX: u8 = 31;
+pub(super) const GONE_COUNTED_MAX: u8 = 7;
+const _: () = assert!(FLAPPING_CHANGES_MAX <= COUNTED_MAX && FLAPPING_CHANGES <= GONE_COUNTED_MAX);
 
 impl MemberRecord {
     /// One of which nothing is known yet.
@@ -100,10 +108,13 @@ impl MemberRecord {
     }
 
     /// Whether what is said of it is told seldom. That it is suspect, and that it is there after all, is so only where it is
-    /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts.
+    /// told far more often: whoever suspects it takes it for dead if nobody hears of that and contradicts. Nor does that alone
+    /// keep anybody from hearing that it is dead.
     fn is_told_seldom(&self, now: Time) -> bool {
-        let changes_max = if self.word.is_online() { FLAPPING_CHANGES_MAX } else { FLAPPING_CHANGES };
-        self.is_flapping(now) && self.changes.count >= changes_max
+        let Changes { count, gone_count, .. } = self.changes;
+        let are_many =
+            if self.word.is_online() { count >= FLAPPING_CHANGES_MAX } else { gone_count >= FLAPPING_CHANGES };
+        self.is_flapping(now) && are_many
     }
 
     /// When it may be told that it has changed.
@@ -114,21 +125,24 @@ impl MemberRecord {
     /// What its changes are once it was told. Where it waited for that it waits again if it goes on; else they are counted as
     /// before, since one that changes now and then is not to come to be told seldom in the end.
     pub(super) fn changes_when_told(&self, now: Time) -> Changes {
-        if self.is_told_seldom(now) { Changes::from(now, FLAPPING_CHANGES) } else { self.changes }
+        let gone_count = self.changes.gone_count.min(FLAPPING_CHANGES);
+        let waited = Changes { gone_count, ..Changes::from(now, FLAPPING_CHANGES) };
+        if self.is_told_seldom(now) { waited } else { self.changes }
     }
 }
 
 impl Changes {
     /// They are counted from now on.
     pub(super) fn from(now: Time, count: u8) -> Changes {
-        Changes { since: low_seconds(now), count }
+        Changes { since: low_seconds(now), count, gone_count: 0 }
     }
 
-    pub(super) fn one_more(self, now: Time) -> Changes {
-        if self.count == 0 || self.age(now) >= FLAPPING_WINDOW {
-            return Changes::from(now, 1);
-        }
-        Changes { count: self.count.saturating_add(1), ..self }
+    /// Counts one more, which is of those that are more than a suspicion, or is not.
+    pub(super) fn one_more(self, now: Time, is_gone: bool) -> Changes {
+        let is_over = self.count == 0 || self.age(now) >= FLAPPING_WINDOW;
+        let Changes { since, count, gone_count } = if is_over { Changes::from(now, 0) } else { self };
+        let gone_count = gone_count.saturating_add(is_gone.into()).min(GONE_COUNTED_MAX);
+        Changes { since, count: count.saturating_add(1).min(COUNTED_MAX), gone_count }
     }
 
     /// Whether nothing was told of it for so long that it may be told anew that it is there.

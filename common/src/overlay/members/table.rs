@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::record::{Changes, MemberRecord, Teller};
+use super::record::{COUNTED_MAX, Changes, GONE_COUNTED_MAX, MemberRecord, Teller};
 use crate::limits::LOOKS_AGAIN_MAX;
 use crate::member::Word;
 use crate::message::Identity;
@@ -18,7 +18,8 @@ struct Packed<A> {
     since: u16,
     teller: u16,
     address: A,
-    changes_count: u8,
+    /// All, and those of members that were gone.
+    changes_counts: u8,
     /// The place of its word in [`Word::ALL`], and what is true of it.
     state: u8,
 }
@@ -29,6 +30,8 @@ const WORD_BITS: u8 = 0b11;
 const IS_OPEN: u8 = 1 << 2;
 const IS_PROVED: u8 = 1 << 3;
 const IS_GUESS: u8 = 1 << 4;
+const GONE_SHIFT: u32 = COUNTED_MAX.trailing_ones();
+const _: () = assert!(GONE_COUNTED_MAX == u8::MAX >> GONE_SHIFT);
 const LOOKS_SHIFT: u32 = 5;
 const LOOKS_BITS: u8 = 0b11;
 const _: () = assert!(LOOKS_AGAIN_MAX <= LOOKS_BITS);
@@ -68,7 +71,7 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
             since: known.changes.since,
             teller: known.teller.map_or(NOBODY, |teller| teller.0),
             address,
-            changes_count: known.changes.count,
+            changes_counts: known.changes.count.min(COUNTED_MAX) | known.changes.gone_count << GONE_SHIFT,
             state: word.unwrap_or_default() | flags | looks,
         }
     }
@@ -86,7 +89,11 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
             is_guess: is_set(IS_GUESS),
             looks: (self.state >> LOOKS_SHIFT) & LOOKS_BITS,
             teller: (self.teller != NOBODY).then_some(Teller(self.teller)),
-            changes: Changes { since: self.since, count: self.changes_count },
+            changes: Changes {
+                since: self.since,
+                count: self.changes_counts & COUNTED_MAX,
+                gone_count: self.changes_counts >> GONE_SHIFT,
+            },
         }
     }
 }
@@ -248,7 +255,7 @@ mod tests {
             is_guess: word == Word::Suspect,
             looks: if word == Word::Failed { LOOKS_AGAIN_MAX } else { 0 },
             teller: (word != Word::Left).then_some(Teller(255)),
-            changes: Changes { since: u16::MAX, count: 3 },
+            changes: Changes { since: u16::MAX, count: 31, gone_count: 7 },
         }
     }
 

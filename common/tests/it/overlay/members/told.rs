@@ -133,6 +133,23 @@ fn told_of_one_that_changes(changes_count: u64) -> Vec<u64> {
     told_at
 }
 
+/// That it was suspect, and was there after all, does not make its death one of many.
+#[test]
+fn the_death_of_one_that_was_suspect_again_and_again_is_told_at_once() {
+    let (mut told, [one, other]) = Told::linked();
+    told.hear(one, news(&[member(9, 1_000, Word::Online)]));
+    told.quieten(&[one, other]);
+    for clock in 0..6 {
+        let word = if clock % 2 == 0 { Word::Suspect } else { Word::Online };
+        told.hear(one, news(&[member(9, 2_000 + clock, word)]));
+        told.pass_with(&[one, other], NEWS_PAUSE);
+    }
+    assert!(told.page().iter().any(|member| member.address == servent_address(9) && member.seen.is_flapping));
+    told.hear(one, news(&[member(9, 3_000, Word::Failed)]));
+    let said = told.pass_with(&[one, other], 2 * NEWS_PAUSE);
+    assert!(said.iter().any(|(to, peers)| *to == other && peers.members[0].word == Word::Failed), "{said:?}");
+}
+
 #[test]
 fn what_changes_again_and_again_is_passed_on_seldom() {
     let told_at = told_of_one_that_changes(1_200);
