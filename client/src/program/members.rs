@@ -11,7 +11,7 @@ use common::counted::{counted, lasted};
 use serde::Serialize;
 
 use crate::program::render::{humane, milliseconds};
-use crate::{How, ListingEnd, Member, MembersListed, Word};
+use crate::{ConnectError, How, ListingEnd, Member, MembersListed, Word};
 
 /// A member as a line of JSON.
 #[derive(Serialize)]
@@ -150,6 +150,18 @@ pub(crate) fn tells_no_members(contact: &str) -> String {
     format!("{contact} does not tell of members, and was not asked: it is too old for that, or speaks another dialect")
 }
 
+/// What is said of a servent that could not be attached to for what it knows. It is not the contact, which stays attached.
+pub(crate) fn unattached(contact: &str, other: &str, error: &ConnectError) -> Option<String> {
+    match error {
+        ConnectError::NoServent { reason, .. } => {
+            Some(format!("no servent at {other}: {reason} (M alone asks contact {contact})"))
+        }
+        ConnectError::NoWayBack { .. } => Some(tells_no_members(other)),
+        // Those name no contact.
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +235,18 @@ mod tests {
         );
         let nobody = Member { id: Identity::of_bits(u64::MAX), ..members().swap_remove(2) };
         assert_eq!(json(&nobody), r#"{"address":"127.0.0.1:9003","state":"offline","how":"failed","clock":9}"#);
+    }
+
+    #[test]
+    fn a_servent_that_is_not_the_contact_is_not_called_so() {
+        let said = |error: &ConnectError| unattached("localhost:9001", "9002", error);
+        let (contact, reason) = ("9002".to_owned(), "Connection refused".to_owned());
+        assert_eq!(
+            said(&ConnectError::NoServent { contact: contact.clone(), reason }),
+            Some("no servent at 9002: Connection refused (M alone asks contact localhost:9001)".to_owned())
+        );
+        assert_eq!(said(&ConnectError::NoWayBack { contact }), Some(tells_no_members("9002")));
+        assert_eq!(said(&ConnectError::EventsUntold), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use signal_hook::consts::SIGINT;
 use crate::program::command::{Command, HELP};
 use crate::program::hello::{AddressesTried, complaint};
 use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
-use crate::program::members::{ListingSoFar, tells_no_members, unfinished};
+use crate::program::members::{ListingSoFar, tells_no_members, unattached, unfinished};
 use crate::program::options::{AnswersVia, Options};
 use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
@@ -430,9 +430,15 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     self.renderer.show_aside("");
                     return Ok(Next::Interrupted);
                 }
+                let said = unattached(&self.place.contact, contact, &error);
+                // A dialect in which no answers come back has no members either.
+                let tells_none = matches!(error, ConnectError::NoWayBack { .. });
                 let error = anyhow::Error::from(error);
-                say(format_args!("client: {error:#}"));
-                self.worsen(Outcome::of_error(&error));
+                say(format_args!("client: {}", said.unwrap_or_else(|| format!("{error:#}"))));
+                self.worsen(match tells_none {
+                    true => Outcome::of_listing(ListingEnd::NotUnderstood),
+                    false => Outcome::of_error(&error),
+                });
                 return Ok(Next::Continue);
             }
         };
