@@ -231,7 +231,7 @@ pub enum GreetOutcome {
     Unreached,
     /// Nobody was dialled: only clients of this host may ask for it, and for an address that is one end's.
     NotAllowed,
-    /// Nobody was dialled: too many are greeted already.
+    /// Nobody was dialled: that one is greeted for another already, too many are, or there is no room to call one more.
     Busy,
 }
 

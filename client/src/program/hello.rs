@@ -145,8 +145,9 @@ pub(crate) fn complaint(
                 )
             },
         ),
+        // Which of the two it is the contact does not say.
         GreetEnd::Told(Greeted { outcome: GreetOutcome::Busy, .. }) => Some(format!(
-            "{contact} greets as many as it can at once, or is greeting {address} for somebody else: try again in {} s",
+            "{contact} is busy: it greets {address} for another client, or as many others as it can: try again in {} s",
             GREETING_WAIT_MAX.as_secs()
         )),
         GreetEnd::Told(Greeted {
@@ -251,7 +252,7 @@ mod tests {
             (
                 "[::1]:9001",
                 busy,
-                " greets as many as it can at once, or is greeting 127.0.0.1:9003 for somebody else: try again in 3 s",
+                " is busy: it greets 127.0.0.1:9003 for another client, or as many others as it can: try again in 3 s",
             ),
             (
                 "127.0.0.1:9001",

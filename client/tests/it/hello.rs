@@ -177,7 +177,7 @@ fn each_outcome_of_a_greeting_has_its_words_and_its_exit_code() {
         (
             GreetOutcome::Busy,
             "",
-            " greets as many as it can at once, or is greeting 127.0.0.1:9003 for somebody else: try again in 3 s\n",
+            " is busy: it greets 127.0.0.1:9003 for another client, or as many others as it can: try again in 3 s\n",
             5,
         ),
     ] {
