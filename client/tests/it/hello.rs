@@ -142,6 +142,7 @@ fn where_nobody_is_to_be_greeted_the_session_goes_on_and_the_exit_code_says_so()
     assert!(run.log.starts_with("client: cannot tell what address `nowhere.invalid:9003` stands for: "), "{}", run.log);
     for (line, log) in [
         ("hello", "client: hello takes one address, such as: hello 127.0.0.1:9003\n"),
+        ("hello 127.0.0.1:0", "client: `127.0.0.1:0` is nobody's address: nobody listens on port 0\n"),
         (
             "hello tp3://127.0.0.1:9003",
             "client: `tp3://127.0.0.1:9003` speaks TP3, and no contact greets whoever does\n",
