@@ -88,10 +88,13 @@ pub struct ShownMembers {
     pub bytes_s: f64,
     pub dials_per_servent: f64,
     pub servent_hours: f64,
+    /// Whether anything went wrong: else there is nothing since which they could be right.
+    #[serde(skip)]
+    has_faults: bool,
 }
 
 impl ShownMembers {
-    fn new(outcome: &MembersOutcome) -> ShownMembers {
+    fn new(outcome: &MembersOutcome, has_faults: bool) -> ShownMembers {
         let to = |parts: f64, value: f64| (value * parts).round() / parts;
         ShownMembers {
             noticed_p50_s: outcome.noticed_p50_s.map(|seconds| to(1e3, seconds)),
@@ -102,6 +105,7 @@ impl ShownMembers {
             bytes_s: to(10.0, outcome.bytes_s),
             dials_per_servent: to(1e3, outcome.dials_per_servent),
             servent_hours: to(1e3, outcome.servent_hours),
+            has_faults,
         }
     }
 }
@@ -112,8 +116,10 @@ impl fmt::Display for ShownMembers {
             write!(f, "deaths noticed after {p50:.3} s (p50), {p999:.3} s (p99.9); ")?;
         }
         match self.healed_s {
-            Some(healed) => write!(f, "all words right after {healed:.3} s; ")?,
-            None => f.write_str("never all words right; ")?,
+            Some(healed) if self.has_faults => write!(f, "all words right {healed:.3} s after the last fault ended; ")?,
+            None if self.has_faults => f.write_str("not all words right since the last fault ended; ")?,
+            Some(_) => f.write_str("all words right without a fault; ")?,
+            None => f.write_str("not all words right, without a fault; ")?,
         }
         write!(
             f,
@@ -168,7 +174,7 @@ impl ShownRun {
             hops_mean: (hops_mean * 1e3).round() / 1e3,
             hops_most: outcome.hops_most,
             simulated_ms: u64::try_from(outcome.simulated.as_millis()).unwrap_or(u64::MAX),
-            members: outcome.members.as_ref().map(ShownMembers::new),
+            members: outcome.members.as_ref().map(|members| ShownMembers::new(members, !scene.faults.is_empty())),
             broken: outcome.broken,
             command: plan.command_line(),
             smallest: None,
@@ -422,6 +428,19 @@ mod tests {
         assert_eq!(sum.broken, 2);
         let speed = sum.speed(Duration::from_millis(1500));
         assert_eq!(speed, "1024 events in 0.247 s of computing, 4147 a second; 1.500 s in all");
+    }
+
+    #[test]
+    fn since_when_all_words_are_right_is_said_where_anything_went_wrong() {
+        let said = |healed_s: Option<f64>, has_faults: bool| {
+            let outcome = MembersOutcome { healed_s, ..MembersOutcome::default() };
+            let line = ShownMembers::new(&outcome, has_faults).to_string();
+            line.split_once(';').unwrap().0.to_owned()
+        };
+        assert_eq!(said(Some(8.679), true), "all words right 8.679 s after the last fault ended");
+        assert_eq!(said(None, true), "not all words right since the last fault ended");
+        assert_eq!(said(Some(0.5), false), "all words right without a fault");
+        assert_eq!(said(None, false), "not all words right, without a fault");
     }
 
     #[test]
