@@ -23,7 +23,7 @@
 //! | split | 0..8 s | as it was said | one half of the servents |
 //! | stop | 0..8 s | 6 s, 20 s or 10 min, each | so many of a hundred servents |
 //! | poison | 0..8 s | 30 s | the servent it attaches to |
-//! | greet | 0..24 s | no time | the servent that is asked to greet another |
+//! | greet | 0..24 s | no time | the servent that a client asks to greet another, each once |
 //!
 //! What a fault does while it lasts (the pauses of a flapping link, how a servent crashes, what a hostile one says) is
 //! drawn where it is performed, from a stream of its own too.

@@ -154,10 +154,10 @@ impl Options {
             help += &format!("  {name:<14}{mild:>5}{wild:>7}\n");
         }
         help += "and, in neither, nat=K%: nobody can dial K of a hundred clients, all the while.\n\
-Those in neither befall members, with --with-members: exodus=20% kills so many processes at one moment, vanish=20% so many machines, \
-of which nobody hears anything more; split=600s keeps two halves apart for so long; stop=10% stops so many servents, each for 6 s, \
-20 s or 10 min; poison=1 is so many neighbors that lie about members for 30 s; greet=20 has so many \
-clients have a servent greet another.\n";
+Those in neither befall members, with --with-members: exodus=K% kills K of a hundred processes at one moment, vanish=K% as many \
+machines, of which nobody hears anything more; split=600s keeps two halves apart for so long; stop=K% stops K of a hundred \
+servents, each for 6 s, 20 s or 10 min; poison=K is K neighbors that lie about members for 30 s; greet=K is K times within 24 s \
+that a client has a servent greet another, which is there or is not.\n";
         help += "\
 \n\
 With --seeds and --faults and without --servents each seed draws what is not said: 10 to 50 servents, degree 2 to 8, \
