@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use super::*;
+use peers::members_told_by;
 use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, tcflow};
@@ -185,6 +186,24 @@ fn the_last_words_are_what_it_was_good_for() {
         // What is over is held no more.
         let counts = |line: &String| line.ends_with("] held and counted: queries 3, answered 2");
         assert_eq!(lines.iter().any(counts), is_asked_for_more, "{lines:?}");
+    }
+}
+
+/// As somebody does who keeps on the screen who is there.
+#[test]
+fn whoever_comes_again_and_again_to_ask_who_is_there_adds_nothing_to_the_log() {
+    let file = tea();
+    for (arguments, is_told) in [(&[file.path()][..], false), (&[file.path(), "-v"], true)] {
+        let (read, write) = pipe();
+        let (servent, address) = Process::serve(write, arguments);
+        for _ in 0..20 {
+            assert_eq!(members_told_by(address).len(), 1);
+        }
+        assert_eq!(servent.end().code(), Some(0));
+        let lines = rest_of(&lines_of(read));
+        let is_of_clients = |line: &&String| line.contains("client ");
+        assert_eq!(lines.iter().any(|line| is_of_clients(&line)), is_told, "{lines:?}");
+        assert!(is_told || lines.len() == 3, "what it serves, that it leaves and what it was good for: {lines:?}");
     }
 }
 
