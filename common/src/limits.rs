@@ -162,13 +162,14 @@ pub const NEWS_PAUSE: Duration = Duration::from_millis(100);
 pub const PAGE_PAUSE: Duration = Duration::from_secs(10);
 /// Pages answered to one link at once, and one more in each [`NEWS_PAUSE`]: twice as many as there can be.
 pub const PAGES_AT_ONCE_MAX: usize = 2 * MEMBER_PLACES_MAX / PEERS_MAX;
-/// Changes of what is said of one member within [`FLAPPING_WINDOW`] with which it is flapping.
+/// Changes of what is said of one member within [`FLAPPING_WINDOW`] with which it is flapping. That it failed or left is told
+/// seldom where so many of them were more than a suspicion and what contradicts it: that it is gone, or there again, or another.
 pub const FLAPPING_CHANGES: u8 = 4;
 /// In such a time they are counted.
 pub const FLAPPING_WINDOW: Duration = Duration::from_secs(60);
 /// How long what is said of one that is flapping waits to be told.
 pub const FLAPPING_PAUSE: Duration = Duration::from_secs(30);
-/// So many changes within [`FLAPPING_WINDOW`] are told before that one is only suspected, or not any more, waits too.
+/// So many changes of any kind within [`FLAPPING_WINDOW`] are told before that one is suspected, or online, waits too.
 pub const FLAPPING_CHANGES_MAX: u8 = 4 * FLAPPING_CHANGES;
 /// Servents that are greeted at once for clients.
 pub const GREETINGS_MAX: usize = 64;
