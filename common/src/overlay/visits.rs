@@ -133,3 +133,49 @@ pub(super) fn letters(now: Time, page: Peers) -> [Letter; 2] {
         Letter { until, ..Letter::new(GREETING, message) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(number: usize) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], u16::try_from(number).unwrap()))
+    }
+
+    /// Of so many it is remembered; beyond them the least address gives way, and a dial there that is in vain says nothing more.
+    #[test]
+    fn no_more_are_remembered_whose_clients_were_answered_before_it_was_known_whether_anybody_is_there() {
+        let mut visits = Visits::default();
+        for number in 1..=GREETINGS_MAX + 1 {
+            assert!(visits.on_call(at(number), CallEvent::Late(Vec::new())).is_empty());
+            assert_eq!(visits.take_over(), [(at(number), Visited::Over)]);
+            assert_eq!(visits.late.len(), number.min(GREETINGS_MAX));
+        }
+        for number in 1..=GREETINGS_MAX + 1 {
+            let reason = "it is a test".to_owned();
+            visits.on_call(at(number), CallEvent::Failed { refused: true, reason, letters: Vec::new() });
+            let in_vain = Visited::InVain { refused: true, is_late: number > 1 };
+            assert_eq!(visits.take_over(), [(at(number), in_vain), (at(number), Visited::Over)]);
+        }
+        assert!(visits.late.is_empty());
+    }
+
+    /// Whoever was there after all, or whose call is over, is no more expected.
+    #[test]
+    fn whoever_is_known_of_by_now_was_not_late() {
+        let gone = || CallEvent::Gone { reason: "it is a test".to_owned() };
+        let mut visits = Visits::default();
+        for over in [gone(), CallEvent::HadToMakeRoom, CallEvent::Ended { reason: "it is a test", letters: Vec::new() }]
+        {
+            visits.on_call(at(1), CallEvent::Late(Vec::new()));
+            assert_eq!(visits.late.len(), 1);
+            visits.on_call(at(1), over);
+            assert!(visits.late.is_empty());
+        }
+        // One that is late twice has one place.
+        for _ in 0..2 {
+            visits.on_call(at(1), CallEvent::Late(Vec::new()));
+        }
+        assert_eq!(visits.late.len(), 1);
+    }
+}

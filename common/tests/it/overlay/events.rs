@@ -3,7 +3,7 @@
 use super::*;
 use common::event::{EventKind, LoggedEvent};
 use common::features::Features;
-use common::limits::NEIGHBOR_BEAT;
+use common::limits::{NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, SUSPECT_AFTER};
 use common::member::{Greet, PeersWanted};
 
 /// A mind that tells, and what it wants beside that.
@@ -61,6 +61,24 @@ impl Telling {
         self.hear(link, 0, servent_hello(id));
         link
     }
+
+    /// What is thought otherwise of members while so long passes, in which nobody is heard.
+    fn members_while(&mut self, duration: Duration) -> Vec<String> {
+        let end = self.mind.now + duration;
+        let mut changes = Vec::new();
+        while let Some(due) = self.mind.overlay.deadline().filter(|due| *due <= end) {
+            self.mind.now = self.mind.now.max(due);
+            changes.extend(of_members(self.tell(Input::Deadline)));
+        }
+        self.mind.now = end;
+        changes
+    }
+}
+
+/// Those that are of members, without their clocks.
+fn of_members(told: &[String]) -> Vec<String> {
+    let words = told.iter().filter_map(|line| line.split_once(' ')).map(|(_, text)| text.to_owned());
+    words.filter(|text| text.starts_with("member")).collect()
 }
 
 #[test]
@@ -202,13 +220,33 @@ fn where_nobody_keeps_a_log_nothing_is_told() {
 fn what_is_thought_otherwise_of_a_member_is_told_with_what_was_thought_before() {
     let mut told = Telling::new(&Config { members: true, ..config() });
     let link = told.accepted("10.2.0.0:40000");
-    let is_of_member = |told: &[String]| -> Vec<String> {
-        let words = told.iter().filter_map(|line| line.split_once(' ')).map(|(_, text)| text.to_owned());
-        words.filter(|text| text.starts_with("member")).collect()
-    };
-    let lines = is_of_member(told.hear(link, 0, servent_hello(2)));
+    let lines = of_members(told.hear(link, 0, servent_hello(2)));
     let peer = servent_address(2);
     assert_eq!(lines, [format!("member {peer} None -> Some(\"online\"): a link came to it")]);
-    let lines = is_of_member(told.hear(link, 9, Message::Goodbye(Goodbye::Leaving)));
+    let lines = of_members(told.hear(link, 9, Message::Goodbye(Goodbye::Leaving)));
     assert_eq!(lines, [format!("member {peer} Some(\"online\") -> Some(\"left\"): it said goodbye")]);
+}
+
+/// It is what the servent's clients are shown, so the log has it as well.
+#[test]
+fn what_is_only_guessed_of_a_member_is_told_with_why_nobody_else_is() {
+    let peer = servent_address(2);
+    let guessed = |was: &str, now: &str| {
+        let why = "nothing was heard from it nor from anybody else for too long, so nobody is told";
+        format!("member {peer} Some(\"{was}\") -> Some(\"{now}\"): {why}")
+    };
+    let mut told = Telling::new(&Config { members: true, ..config() });
+    let link = told.neighbor(2);
+    assert_eq!(told.members_while(SUSPECT_AFTER + NEIGHBOR_BEAT), [guessed("online", "suspect")]);
+    let heard = of_members(told.hear(link, 0, Message::Pong));
+    assert_eq!(heard, [format!("member {peer} Some(\"suspect\") -> Some(\"online\"): it was heard")]);
+    let quiet = told.members_while(NEIGHBOR_QUIET_MAX + NEIGHBOR_BEAT);
+    assert_eq!(quiet, [guessed("online", "suspect"), guessed("suspect", "failed")]);
+
+    let mut told = Telling::new(&Config { members: true, ..config() });
+    let link = told.neighbor(2);
+    assert!(of_members(told.tell(Input::Closed { link, reason: "it is a test".to_owned() })).is_empty());
+    let why = "its link fell, and no other is there, so nobody is told";
+    let fallen = told.members_while(NEIGHBOR_QUIET_MAX + NEIGHBOR_BEAT);
+    assert_eq!(fallen, [format!("member {peer} Some(\"online\") -> Some(\"failed\"): {why}")]);
 }

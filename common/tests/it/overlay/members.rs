@@ -2,6 +2,7 @@
 
 mod again;
 mod greeting;
+mod guessed;
 mod keeping;
 mod links;
 mod suspicion;
