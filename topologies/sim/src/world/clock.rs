@@ -18,11 +18,6 @@ pub(super) fn nanos(duration: Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
 }
 
-/// The same of a time of whole seconds, for constants.
-pub(super) const fn whole_seconds(duration: Duration) -> Nanos {
-    duration.as_secs() * SECOND
-}
-
 /// What is to come, and what time it is.
 pub(super) struct EventQueue<T> {
     now: Nanos,

@@ -40,7 +40,7 @@ use common::overlay::Holding;
 use common::query::{AnswerBody, ContactMark, Query, QueryId, Via};
 use common::session::{Ending, GreetingEnded};
 
-use super::clock::{Nanos, SECOND, nanos, whole_seconds};
+use super::clock::{Nanos, SECOND, nanos};
 use crate::cast::{self, Nat};
 use crate::outcome::{MembersOutcome, RunOutcome};
 use crate::plan::FaultKind;

@@ -23,7 +23,7 @@ use common::link::LinkId;
 use common::member::{Peers, PeersKind, PeersWanted};
 use common::message::Message;
 
-use super::{Nanos, nanos, whole_seconds};
+use super::{Nanos, SECOND, nanos};
 use crate::cast;
 
 /// So often news tells of one servent at once: that it is there, and all changes before it is told seldom; and that again once
@@ -33,9 +33,9 @@ const TOLD_OF_ONE_MAX: u64 = 2 * FLAPPING_CHANGES_MAX as u64;
 const GONE_OF_ONE_MAX: u64 = 2 * (FLAPPING_CHANGES as u64 - 1);
 
 /// So much later one more is told of it. After each pause as many are told as come to be told seldom from where it flaps.
-const TOLD_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_PAUSE) / (FLAPPING_CHANGES_MAX - FLAPPING_CHANGES) as Nanos;
+const TOLD_AGAIN_AFTER: Nanos = FLAPPING_PAUSE.as_secs() * SECOND / (FLAPPING_CHANGES_MAX - FLAPPING_CHANGES) as Nanos;
 /// In a window as many as these may be told once more.
-const GONE_AGAIN_AFTER: Nanos = whole_seconds(FLAPPING_WINDOW) / GONE_OF_ONE_MAX;
+const GONE_AGAIN_AFTER: Nanos = FLAPPING_WINDOW.as_secs() * SECOND / GONE_OF_ONE_MAX;
 
 /// How far something is ahead of an even pace.
 #[derive(Clone, Copy, Debug, Default)]
@@ -266,7 +266,6 @@ mod tests {
     use common::message::Identity;
 
     use super::*;
-    use crate::world::witness::SECOND;
 
     const PAUSE: Nanos = SECOND / 10;
     const LINK: LinkId = LinkId(4);
