@@ -81,6 +81,14 @@ pub(super) struct LinkedTo {
     pub(super) is_proved: bool,
 }
 
+/// What is seen as a servent is met at an address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Met {
+    is_proved: bool,
+    /// Whether this servent may dial it there by itself from now on.
+    may_be_dialled: bool,
+}
+
 /// Who tells of members.
 #[derive(Clone, Copy, Debug)]
 struct Source {
@@ -149,13 +157,14 @@ impl Members {
     pub(super) fn on_linked(&mut self, now: Time, link: LinkId, to: LinkedTo, out: &mut Outbox<'_>) -> Vec<SocketAddr> {
         let had_links = self.roster.has_links();
         let LinkedTo { id, address, understands, is_same_host, is_from_there, is_proved } = to;
+        let may_be_dialled = is_proved || is_same_host || is_from_there;
         let peer = LinkedPeer {
             link,
             address,
             id,
             understands,
             is_same_host,
-            is_from_there,
+            may_be_dialled,
             told_count: 0,
             pages: Pages::default(),
             pinged_at: None,
@@ -167,9 +176,10 @@ impl Members {
             Some(place) => *place = Some(peer),
             None => self.roster.peers.push(Some(peer)),
         }
-        self.watch.end(address);
-        if address != self.roster.own {
-            self.meet(now, address, id, is_proved, "a link came to it");
+        // Whoever only says to be where another is counts once that one has gone.
+        if address != self.roster.own && self.roster.peer_at(address).is_some_and(|peer| peer.link == link) {
+            self.watch.end(address);
+            self.meet(now, address, id, Met { is_proved, may_be_dialled }, "a link came to it");
         }
         if understands {
             self.telling.ask_from_the_start(now, &mut self.roster, link, out);
@@ -184,21 +194,21 @@ impl Members {
         for MemberRecord { address, id, .. } in &guessed {
             self.watch.begin(now, *address, *id, None, self.roster.clock);
         }
-        guessed.iter().filter(|known| known.is_proved).map(|known| known.address).collect()
+        guessed.iter().filter(|known| known.may_be_dialled).map(|known| known.address).collect()
     }
 
     /// A servent was met at an address: whatever was said of it, it is there.
-    fn meet(&mut self, now: Time, address: SocketAddr, id: Identity, is_proved: bool, why: &'static str) {
+    fn meet(&mut self, now: Time, address: SocketAddr, id: Identity, met: Met, why: &'static str) {
         let known = self.roster.table.get(address);
         let same = known.filter(|known| known.id == id);
         if same.is_none_or(|known| known.word != Word::Online) {
             self.say(now, address, id, Word::Online, why);
         }
         if let Some(known) = self.roster.table.get(address) {
-            let is_proved = is_proved || known.is_proved;
             self.roster.put(&MemberRecord {
                 heard: seconds_of(now),
-                is_proved,
+                is_proved: met.is_proved || known.is_proved,
+                may_be_dialled: met.may_be_dialled || known.may_be_dialled,
                 is_guess: false,
                 teller: None,
                 ..known
@@ -215,21 +225,20 @@ impl Members {
         target: Option<usize>,
     ) -> Option<SocketAddr> {
         let place = self.roster.place_of(link)?;
-        let LinkedPeer { address, id, is_same_host, is_from_there, told_count, successor, .. } =
-            self.roster.peers.get_mut(place)?.take()?;
+        let LinkedPeer { address, id, told_count, successor, .. } = self.roster.peers.get_mut(place)?.take()?;
         if told_count > 0 {
             self.roster.leave_to_the_gone(place, told_count);
         }
         let known = self.roster.table.get(address).filter(|known| known.id == id && address != self.roster.own)?;
-        if let Some(&LinkedPeer { id: linked_id, .. }) = self.roster.peer_at(address) {
+        if let Some(&LinkedPeer { id: linked_id, may_be_dialled, .. }) = self.roster.peer_at(address) {
             // Whoever said to be there as well has gone.
             if linked_id != id {
-                self.meet(now, address, linked_id, false, "its link stands, and that of another there does not");
+                let met = Met { is_proved: false, may_be_dialled };
+                self.meet(now, address, linked_id, met, "its link stands, and that of another there does not");
             }
             return None;
         }
-        // Whoever claims to be somewhere else is not dialled there on its word alone: it would be a way to have others dialled.
-        let may_be_dialled = known.is_proved || is_same_host || is_from_there;
+        let may_be_dialled = known.may_be_dialled;
         let looks = if may_be_dialled || target.is_some() { LOOKS_AGAIN_MAX } else { 0 };
         let known = MemberRecord { looks, ..known };
         self.roster.put(&known);
@@ -295,7 +304,7 @@ impl Members {
                 self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, ..known });
                 self.log_change(address, Some(known.word), Word::Online, HEARD);
             }
-            self.meet(now, address, id, false, HEARD);
+            self.meet(now, address, id, Met::default(), HEARD);
         }
     }
 
@@ -356,7 +365,8 @@ impl Members {
     pub(super) fn on_call_reached(&mut self, now: Time, address: SocketAddr, id: Identity) {
         self.watch.end(address);
         if address != self.roster.own {
-            self.meet(now, address, id, true, "it answered when it was dialled");
+            let met = Met { is_proved: true, may_be_dialled: true };
+            self.meet(now, address, id, met, "it answered when it was dialled");
         }
     }
 
@@ -568,10 +578,16 @@ impl Members {
         let heard_last = if id == known.id { heard.max(known.heard) } else { heard };
         match (clock, word, id).cmp(&(known.clock, known.word, known.id)) {
             std::cmp::Ordering::Greater => {
-                let is_proved = is_proved || (known.is_proved && id == known.id);
-                let changes = known.changes;
-                let looks = if is_same { known.looks } else { 0 };
-                self.roster.put(&MemberRecord { heard: heard_last, is_proved, teller, changes, looks, ..fresh });
+                let is_same_servent = id == known.id;
+                self.roster.put(&MemberRecord {
+                    heard: heard_last,
+                    is_proved: is_proved || (known.is_proved && is_same_servent),
+                    may_be_dialled: known.may_be_dialled && is_same_servent,
+                    teller,
+                    changes: known.changes,
+                    looks: if is_same { known.looks } else { 0 },
+                    ..fresh
+                });
                 if is_same {
                     if !is_heard_since {
                         self.watch.raise(address, self.roster.clock);
@@ -618,7 +634,7 @@ impl Members {
         self.log_change(address, Some(known.word), word, TOLD);
         let target = self.watch.at(address).and_then(|watched| watched.target);
         self.watch.begin(now, address, id, target, self.roster.clock);
-        if known.is_proved && target.is_none() { MemberHeard::Contradicted } else { MemberHeard::Done }
+        if known.may_be_dialled && target.is_none() { MemberHeard::Contradicted } else { MemberHeard::Done }
     }
 
     /// A neighbor tells unasked that one is there, which was known: it is passed on to those that hear it last, if somebody has

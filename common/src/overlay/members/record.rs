@@ -23,6 +23,9 @@ pub(super) struct MemberRecord {
     pub(super) word: Word,
     pub(super) is_open: bool,
     pub(super) is_proved: bool,
+    /// Whether this servent may dial it to see who is there: it has met it there, or had a link to it that came from there or
+    /// from this host. What others tell does not count: it would be a way to have somebody dialled.
+    pub(super) may_be_dialled: bool,
     /// Whether the word is this servent's own guess, which it tells nobody: it had no link to anybody who could say otherwise.
     pub(super) is_guess: bool,
     /// How often this servent, whose link to it fell, looks anew for it where others say that it is there after all.
@@ -66,6 +69,7 @@ impl MemberRecord {
             word: Word::Online,
             is_open: false,
             is_proved: false,
+            may_be_dialled: false,
             is_guess: false,
             looks: 0,
             teller: None,

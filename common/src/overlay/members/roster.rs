@@ -47,8 +47,8 @@ pub(super) struct LinkedPeer {
     pub(super) understands: bool,
     /// Whether it is on this host, as far as the link shows.
     pub(super) is_same_host: bool,
-    /// Whether the link comes from the ip where it is a member.
-    pub(super) is_from_there: bool,
+    /// Whether it was met where it is a member, or its link comes from there or from this host.
+    pub(super) may_be_dialled: bool,
     /// How many of the members it alone told of.
     pub(super) told_count: usize,
     pub(super) pages: Pages,
@@ -269,9 +269,11 @@ impl Roster {
         self.peers.iter().flatten().next().is_some()
     }
 
-    /// Whoever is at the end of a link and a member at this address: of two the later, which stays.
+    /// Whoever is at the end of a link and a member at this address. Of two one that only says to be there gives way; of two
+    /// alike the later stays.
     pub(super) fn peer_at(&self, address: SocketAddr) -> Option<&LinkedPeer> {
-        self.peers.iter().flatten().filter(|peer| peer.address == address).max_by_key(|peer| peer.link)
+        let there = self.peers.iter().flatten().filter(|peer| peer.address == address);
+        there.max_by_key(|peer| (peer.may_be_dialled, peer.link))
     }
 
     // ---- one member ----

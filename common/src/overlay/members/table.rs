@@ -34,6 +34,7 @@ const GONE_SHIFT: u32 = COUNTED_MAX.trailing_ones();
 const _: () = assert!(GONE_COUNTED_MAX == u8::MAX >> GONE_SHIFT);
 const LOOKS_SHIFT: u32 = 5;
 const LOOKS_BITS: u8 = 0b11;
+const MAY_BE_DIALLED: u8 = 1 << 7;
 const _: () = assert!(LOOKS_AGAIN_MAX <= LOOKS_BITS);
 
 /// Ordered as the addresses are: by ip, then by port.
@@ -62,7 +63,8 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
     fn new(address: A, known: &MemberRecord) -> Packed<A> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let word = Word::ALL.iter().position(|word| *word == known.word).and_then(|place| u8::try_from(place).ok());
-        let flags = flag(known.is_open, IS_OPEN) | flag(known.is_proved, IS_PROVED) | flag(known.is_guess, IS_GUESS);
+        let told = flag(known.is_open, IS_OPEN) | flag(known.is_proved, IS_PROVED);
+        let own = flag(known.is_guess, IS_GUESS) | flag(known.may_be_dialled, MAY_BE_DIALLED);
         let looks = known.looks.min(LOOKS_BITS) << LOOKS_SHIFT;
         Packed {
             id: known.id,
@@ -72,7 +74,7 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
             teller: known.teller.map_or(NOBODY, |teller| teller.0),
             address,
             changes_counts: known.changes.count.min(COUNTED_MAX) | known.changes.gone_count << GONE_SHIFT,
-            state: word.unwrap_or_default() | flags | looks,
+            state: word.unwrap_or_default() | told | own | looks,
         }
     }
 
@@ -87,6 +89,7 @@ impl<A: Copy + Into<SocketAddr>> Packed<A> {
             is_open: is_set(IS_OPEN),
             is_proved: is_set(IS_PROVED),
             is_guess: is_set(IS_GUESS),
+            may_be_dialled: is_set(MAY_BE_DIALLED),
             looks: (self.state >> LOOKS_SHIFT) & LOOKS_BITS,
             teller: (self.teller != NOBODY).then_some(Teller(self.teller)),
             changes: Changes {
@@ -253,6 +256,7 @@ mod tests {
             is_open: word == Word::Online,
             is_proved: word == Word::Failed,
             is_guess: word == Word::Suspect,
+            may_be_dialled: word == Word::Left,
             looks: if word == Word::Failed { LOOKS_AGAIN_MAX } else { 0 },
             teller: (word != Word::Left).then_some(Teller(255)),
             changes: Changes { since: u16::MAX, count: 31, gone_count: 7 },

@@ -1,12 +1,11 @@
 //! What is said again: that one is dead, where others say that it is there; and that one is there, where that was long ago.
 
-use super::links::{is_dialled, proved, refused, unreached};
+use super::links::{is_dialled, proved_by_others, refused, unreached};
 use super::*;
 
 /// Two neighbors, and a third of the id 7, whose link has fallen.
 fn one_whose_link_fell() -> (Told, [LinkId; 2]) {
     let (mut told, [one, other]) = Told::linked();
-    proved(&mut told, other, 7);
     let link = told.neighbor(7);
     told.quieten(&[one, other, link]);
     let out = told.mind.closed(link);
@@ -175,7 +174,7 @@ fn that_one_is_there_still_is_no_change() {
 #[test]
 fn whoever_only_heard_of_a_death_does_not_look_when_it_hears_otherwise() {
     let (mut told, [one, other]) = Told::linked();
-    proved(&mut told, other, 7);
+    proved_by_others(&mut told, other, 7);
     for word in [Word::Failed, Word::Left, Word::Suspect] {
         let clock = told.clock();
         told.hear(other, news(&[member(7, clock, word)]));
@@ -255,7 +254,6 @@ fn what_was_seen_of_a_link_that_fell_gives_way_to_whoever_has_heard_that_one_sin
         (Word::Online, 0, Duration::ZERO, Word::Online),
     ] {
         let (mut told, [one]) = Told::linked();
-        proved(&mut told, one, 7);
         let link = told.neighbor(7);
         let before = told.clock();
         told.quieten(&[one, link]);

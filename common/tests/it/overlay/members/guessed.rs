@@ -1,6 +1,6 @@
 //! What a servent thinks of others while it hears nobody: it is told nobody, and gives way to whoever has heard them since.
 
-use super::links::{is_dialled, proved, refused};
+use super::links::{is_dialled, refused};
 use super::*;
 
 #[test]
@@ -20,7 +20,6 @@ fn a_neighbor_that_is_only_guessed_to_be_suspect_is_there_once_another_has_heard
 #[test]
 fn whoever_was_guessed_dead_and_is_said_to_be_there_is_looked_for_and_dead_if_nobody_is() {
     let (mut told, [one]) = Told::linked();
-    proved(&mut told, one, 7);
     let link = told.neighbor(7);
     told.quieten(&[one, link]);
     told.words_told(seconds(30));

@@ -75,7 +75,10 @@ fn a_servent_that_hears_nobody_says_nothing_of_them_and_believes_what_it_is_told
     assert_eq!(said, [], "the trouble may be its own");
     assert_eq!(told.mind.held("neighbors"), 0);
     assert_eq!([told.word(1), told.word(2)], [Some(Word::Failed); 2], "what it thinks itself");
-    let again = told.neighbor(2);
+    let again = told.accepted(servent_address(2));
+    let out = told.mind.hear(again, Message::Hello(hello_of_members(2)));
+    assert!(is_dialled(&out, 1), "it can be seen now whether it is there: {out:?}");
+    told.hear(again, peers(PeersKind::LastPage, vec![]));
     assert_eq!(told.word(2), Some(Word::Online));
     // What it only guessed is in no page.
     let page = told.hear(again, wanted(None));
@@ -127,8 +130,8 @@ pub(super) fn is_dialled(out: &[Output], id: u128) -> bool {
     out.iter().any(|output| matches!(output, Output::Dial { dial, .. } if *dial == visit(id)))
 }
 
-/// One that was met where it says it is, by somebody who dialled there.
-pub(super) fn proved(told: &mut Told, by: LinkId, id: u128) {
+/// One of which another says that somebody met it where it is.
+pub(super) fn proved_by_others(told: &mut Told, by: LinkId, id: u128) {
     let clock = told.clock();
     told.hear(by, news(&[Member { is_proved: true, ..member(id, clock + 1, Word::Online) }]));
 }
@@ -137,7 +140,6 @@ pub(super) fn proved(told: &mut Told, by: LinkId, id: u128) {
 fn whoever_refuses_to_be_dialled_when_its_link_fell_has_failed_at_once() {
     let (mut told, [one, other]) = Told::linked();
     let _ = one;
-    proved(&mut told, other, 7);
     let link = told.neighbor(7);
     told.quieten(&[one, other, link]);
     let out = told.mind.closed(link);
@@ -152,7 +154,6 @@ fn whoever_refuses_to_be_dialled_when_its_link_fell_has_failed_at_once() {
 fn whoever_answers_when_it_is_dialled_is_there_and_whoever_is_there_instead_is_another() {
     for (id_there, expected) in [(7_u128, 7_u128), (8, 8)] {
         let (mut told, [one]) = Told::linked();
-        proved(&mut told, one, 7);
         let link = told.neighbor(7);
         told.quieten(&[one, link]);
         told.mind.closed(link);
@@ -172,7 +173,6 @@ fn whoever_answers_when_it_is_dialled_is_there_and_whoever_is_there_instead_is_a
 fn whoever_cannot_be_reached_when_its_link_fell_is_suspect_and_dead_if_nobody_says_otherwise() {
     for is_contradicted in [false, true] {
         let (mut told, [one, other]) = Told::linked();
-        proved(&mut told, other, 7);
         let link = told.neighbor(7);
         told.quieten(&[one, other, link]);
         told.mind.closed(link);
@@ -192,7 +192,6 @@ fn whoever_cannot_be_reached_when_its_link_fell_is_suspect_and_dead_if_nobody_sa
 #[test]
 fn whoever_takes_a_connection_while_it_dies_is_dialled_once_more() {
     let (mut told, [one, other]) = Told::linked();
-    proved(&mut told, other, 7);
     let link = told.neighbor(7);
     told.quieten(&[one, other, link]);
     told.mind.closed(link);
@@ -206,7 +205,6 @@ fn whoever_takes_a_connection_while_it_dies_is_dialled_once_more() {
 #[test]
 fn whoever_was_only_guessed_dead_is_looked_for_once_there_is_a_link_again() {
     let (mut told, [one]) = Told::linked();
-    proved(&mut told, one, 7);
     let link = told.neighbor(7);
     told.quieten(&[one, link]);
     told.words_told(seconds(12));
@@ -233,17 +231,42 @@ fn a_suspect_that_nobody_has_heard_for_long_has_failed() {
     assert_eq!(told.word(7), Some(Word::Failed));
 }
 
-/// Whoever says it is somewhere would have others dialled, and leave again and again.
+/// Where a neighbor that came from elsewhere says it is.
+pub(super) fn from_elsewhere(told: &mut Told, id: u128, claimed: SocketAddr) -> LinkId {
+    told.neighbor_that_says(hello_of_members(id).at(claimed), ([10, 9, 9, 9], 4000).into())
+}
+
+/// Whoever says it is somewhere would have others dialled, and leave again and again. Nor does it help that another says that
+/// it was met there.
 #[test]
-fn nobody_is_dialled_at_an_address_that_only_a_stranger_claims() {
-    let (mut told, [one]) = Told::linked();
-    let link = told.neighbor_that_says(hello_of_members(7), ([10, 9, 9, 9], 4000).into());
-    told.quieten(&[one, link]);
-    let out = told.mind.closed(link);
-    assert!(!is_dialled(&out, 7), "{out:?}");
-    assert_eq!(told.mind.held("members_watched"), 1);
-    told.pass_with(&[one], NEIGHBOR_QUIET_MAX);
-    assert_eq!(told.word(7), Some(Word::Failed));
+fn nobody_is_dialled_at_an_address_that_only_strangers_claim() {
+    for (is_told_proved, falls_alone) in [(false, true), (true, true), (false, false), (true, false)] {
+        let (mut told, [one, other]) = Told::linked();
+        if is_told_proved {
+            proved_by_others(&mut told, other, 7);
+        }
+        let link = from_elsewhere(&mut told, 7, servent_address(7));
+        if is_told_proved {
+            proved_by_others(&mut told, other, 7);
+        }
+        told.quieten(&[one, other, link]);
+        let mut out = if falls_alone { told.mind.closed(link) } else { Vec::new() };
+        assert_eq!(told.mind.held("members_watched"), usize::from(falls_alone));
+        // What it guesses while it hears nobody it looks for later; nor is this one dialled then.
+        out.extend(told.mind.pass_and_see(seconds(12)));
+        assert_eq!((told.mind.held("neighbors"), told.word(7)), (0, Some(Word::Failed)));
+        let again = told.accepted(servent_address(1));
+        out.extend(told.mind.hear(again, Message::Hello(hello_of_members(1))));
+        assert!(is_dialled(&out, 2), "who came from where it says it is may be: {out:?}");
+        told.hear(again, peers(PeersKind::LastPage, vec![]));
+        let known = Member { is_proved: true, ..member(7, told.clock() + 500_000, Word::Online) };
+        out.extend(told.hear(again, news(&[known])));
+        for _ in 0..100 {
+            out.extend(told.mind.pass_and_see(NEWS_PAUSE));
+            out.extend(told.mind.hear(again, Message::Pong));
+        }
+        assert!(!is_dialled(&out, 7), "{out:?}");
+    }
 }
 
 #[test]
@@ -272,7 +295,7 @@ fn whoever_came_from_where_it_says_it_is_is_dialled_there_when_its_link_fell() {
 fn whoever_cannot_be_dialled_is_suspect_for_a_while_before_it_is_called_dead() {
     for is_contradicted in [false, true] {
         let (mut told, [one, other]) = Told::linked();
-        let link = told.neighbor_that_says(hello_of_members(7), ([10, 9, 9, 9], 4000).into());
+        let link = from_elsewhere(&mut told, 7, servent_address(7));
         told.quieten(&[one, other, link]);
         let fell_at = told.mind.now;
         told.mind.closed(link);

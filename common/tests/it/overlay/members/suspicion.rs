@@ -1,5 +1,6 @@
 //! One of whom it is said again and again that it is suspect, and that it is there after all: it lives, and nobody calls it dead.
 
+use super::links::from_elsewhere;
 use super::*;
 
 /// How long one is suspect before it is called dead.
@@ -7,7 +8,7 @@ const SUSPECTED_FOR: Duration = NEIGHBOR_QUIET_MAX.saturating_sub(SUSPECT_AFTER)
 
 /// A servent of the id 7 that is not dialled where it says it is, since it does not come from there. Its link has come.
 fn one_that_comes(told: &mut Told, neighbors: &[LinkId]) -> LinkId {
-    let link = told.neighbor_that_says(hello_of_members(7), ([10, 9, 9, 9], 4000).into());
+    let link = from_elsewhere(told, 7, servent_address(7));
     told.quieten(&[neighbors, &[link]].concat());
     link
 }

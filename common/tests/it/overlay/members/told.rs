@@ -1,5 +1,6 @@
 //! What is believed of what is told.
 
+use super::links::from_elsewhere;
 use super::*;
 
 #[test]
@@ -349,18 +350,38 @@ fn somebody_else_at_the_address_of_a_neighbor_has_to_wait_until_that_does_not_an
     assert_eq!(id_at(&mut told), Some((identity(77), Word::Online)));
 }
 
-/// The later link is believed as long as it stands.
+/// Of two at one address one whose link comes from there is believed, and of two such the later: it may have been started anew.
 #[test]
-fn whoever_says_to_be_where_a_neighbor_is_is_forgotten_when_its_link_falls() {
+fn whoever_only_says_to_be_where_a_neighbor_is_counts_once_that_has_gone_and_is_forgotten_when_it_comes_back() {
     let (mut told, [one, other]) = Told::linked();
     let id_at = |told: &mut Told| {
         told.page().iter().find(|member| member.address == servent_address(1)).map(|member| (member.id, member.word))
     };
-    let liar = told.neighbor_that_says(hello_of_members(66).at(servent_address(1)), ([10, 9, 9, 9], 4000).into());
+    let liar = from_elsewhere(&mut told, 66, servent_address(1));
     told.quieten(&[one, other, liar]);
-    assert_eq!(id_at(&mut told), Some((identity(66), Word::Online)));
-    told.mind.closed(liar);
     assert_eq!(id_at(&mut told), Some((identity(1), Word::Online)));
+    told.mind.closed(one);
+    assert_eq!(id_at(&mut told), Some((identity(66), Word::Online)));
+    for id in [1, 5] {
+        let one = told.neighbor_that_says(hello_of_members(id).at(servent_address(1)), servent_address(1));
+        told.quieten(&[one, other, liar]);
+        assert_eq!(id_at(&mut told), Some((identity(id), Word::Online)));
+    }
+    told.mind.closed(liar);
+    assert_eq!(id_at(&mut told), Some((identity(5), Word::Online)));
+}
+
+#[test]
+fn whoever_says_to_be_where_a_neighbor_says_to_be_is_forgotten_when_its_link_falls() {
+    let (mut told, [_, other]) = Told::linked();
+    let id_at = |told: &mut Told| {
+        told.page().iter().find(|member| member.address == servent_address(7)).map(|member| (member.id, member.word))
+    };
+    let [first, second] = [7, 66].map(|id| from_elsewhere(&mut told, id, servent_address(7)));
+    told.quieten(&[first, second, other]);
+    assert_eq!(id_at(&mut told), Some((identity(66), Word::Online)));
+    told.mind.closed(second);
+    assert_eq!(id_at(&mut told), Some((identity(7), Word::Online)));
     let said = told.told(NEWS_PAUSE);
-    assert!(said.iter().any(|(link, peers)| *link == other && peers.members[0].id == identity(1)), "{said:?}");
+    assert!(said.iter().any(|(link, peers)| *link == other && peers.members[0].id == identity(7)), "{said:?}");
 }
