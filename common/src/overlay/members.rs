@@ -273,7 +273,7 @@ impl Members {
         };
         // Others have heard it since it was suspect: it is the link that is dead, or somebody else is there. Where nobody was told
         // yet that it is suspect it is looked for first.
-        let is_untold = known.tellable_at(now) > now;
+        let is_untold = self.telling.is_to_be_told(address);
         if word == Word::Failed && (known.word == Word::Online || successor.is_some() || is_untold) {
             return;
         }
@@ -405,9 +405,8 @@ impl Members {
             if is_said || was_said_otherwise || self.roster.peer_at(address).is_some() {
                 continue;
             }
-            let told_at = known.tellable_at(now);
-            if told_at > now && !known.is_guess {
-                self.watch.wait_for_telling(told_at, watched);
+            if self.telling.is_to_be_told(address) && !known.is_guess {
+                self.watch.wait_for_telling(known.tellable_at(now), watched);
                 continue;
             }
             if self.roster.has_links() && known.word == Word::Suspect && !known.is_guess {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Bound;
 
 use super::record::MemberRecord;
 use super::roster::{LinkedPeer, PagesAsked, Roster, means_something_here};
@@ -22,6 +23,8 @@ pub(super) struct Telling {
     news: BTreeMap<SocketAddr, Option<LinkId>>,
     /// When it is told, or what can be told of it.
     news_due: Time,
+    /// Up to where it was told last, where more waits than can be told at once: all of it has its turn.
+    told_to: Option<SocketAddr>,
     /// When somebody is asked for a page.
     page_due: Time,
     /// Behind which address the next page begins.
@@ -30,7 +33,7 @@ pub(super) struct Telling {
 
 impl Default for Telling {
     fn default() -> Telling {
-        Telling { news: BTreeMap::new(), news_due: Time::NEVER, page_due: Time::NEVER, behind: None }
+        Telling { news: BTreeMap::new(), news_due: Time::NEVER, told_to: None, page_due: Time::NEVER, behind: None }
     }
 }
 
@@ -44,6 +47,11 @@ impl Telling {
     }
 
     // ---- what has changed ----
+
+    /// Whether what has changed of a member is still to be told.
+    pub(super) fn is_to_be_told(&self, address: SocketAddr) -> bool {
+        self.news.contains_key(&address)
+    }
 
     pub(super) fn tell_later(&mut self, now: Time, address: SocketAddr, told_by: Option<LinkId>) {
         self.news.insert(address, told_by);
@@ -64,13 +72,18 @@ impl Telling {
     }
 
     fn tell_news(&mut self, now: Time, roster: &mut Roster, out: &mut Outbox<'_>) {
-        let ripe: Vec<(MemberRecord, Option<LinkId>)> = self
+        let behind = self.told_to.map_or(Bound::Unbounded, Bound::Excluded);
+        let before = self.told_to.map(|told_to| self.news.range(..=told_to));
+        let mut ripe: Vec<(MemberRecord, Option<LinkId>)> = self
             .news
-            .iter()
+            .range((behind, Bound::Unbounded))
+            .chain(before.into_iter().flatten())
             .filter_map(|(address, told_by)| Some((roster.table.get(*address)?, *told_by)))
             .filter(|(known, _)| known.tellable_at(now) <= now)
             .take(PEERS_MAX)
             .collect();
+        self.told_to = ripe.last().map(|(known, _)| known.address).filter(|_| ripe.len() >= PEERS_MAX);
+        ripe.sort_by_key(|(known, _)| known.address);
         for peer in roster.peers.iter().flatten().filter(|peer| peer.understands) {
             let news = ripe.iter().filter(|(known, told_by)| *told_by != Some(peer.link) && !known.is_guess);
             let members: Vec<Member> = news.filter_map(|(known, _)| roster.member_for(now, known, peer)).collect();

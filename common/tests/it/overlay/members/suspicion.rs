@@ -69,3 +69,19 @@ fn whoever_is_suspect_is_not_dead_before_others_were_told_and_could_have_said_ot
         assert_eq!(said.iter().filter(|(_, word)| *word == Word::Failed).count(), 1, "{said:?}");
     }
 }
+
+/// Whoever has said so and was stopped before it was told has asked nobody yet.
+#[test]
+fn whoever_is_stopped_between_suspecting_one_and_telling_of_it_waits_for_others_once_it_has_told() {
+    let (mut told, [one, other]) = Told::linked();
+    let link = one_that_comes(&mut told, &[one, other]);
+    told.mind.closed(link);
+    let before = told_of_it(&mut told, &[one, other], SUSPECT_AFTER - NEWS_PAUSE);
+    assert_eq!(before, []);
+    told.mind.pass(NEWS_PAUSE);
+    told.mind.now = told.mind.now + NEIGHBOR_QUIET_MAX;
+    [one, other].iter().for_each(|link| drop(told.mind.hear(*link, Message::Pong)));
+    let said = told_of_it(&mut told, &[one, other], seconds(10));
+    let [(suspect_at, Word::Suspect), (failed_at, Word::Failed)] = said[..] else { panic!("{said:?}") };
+    assert!(failed_at - suspect_at >= SUSPECTED_FOR, "{said:?}");
+}

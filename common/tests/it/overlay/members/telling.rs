@@ -188,3 +188,28 @@ fn whoever_asks_and_did_not_offer_to_understand_an_answer_breaks_the_protocol() 
         assert_eq!(told.hear(link, asked)[..2], goodbye(link, Goodbye::Protocol), "{role:?}");
     }
 }
+
+/// Whoever changes those of low addresses all the time keeps nobody from hearing of others.
+#[test]
+fn where_more_changes_than_can_be_told_at_once_all_of_it_has_its_turn() {
+    let (mut told, [one, other]) = Told::linked();
+    let many: Vec<u128> = (100..101 + 2 * PEERS_MAX as u128).collect();
+    let tell_all = |told: &mut Told, word| {
+        for ids in many.chunks(PEERS_MAX) {
+            let clock = told.clock();
+            let members: Vec<Member> = ids.iter().map(|id| member(*id, clock, word)).collect();
+            told.hear(one, news(&members));
+        }
+    };
+    let words = [Word::Online, Word::Suspect];
+    tell_all(&mut told, Word::Online);
+    told.told(seconds(1));
+    let clock = told.clock();
+    told.hear(one, news(&[member(900, clock, Word::Failed)]));
+    let turns = (0..10).position(|turn| {
+        tell_all(&mut told, words[(turn + 1) % 2]);
+        let said = told.words_told(NEWS_PAUSE);
+        said.contains(&(other, servent_address(900), Word::Failed))
+    });
+    assert_eq!(turns, Some(2), "two pages of others come before it");
+}
