@@ -398,11 +398,11 @@ impl Members {
     /// long as it takes to say otherwise.
     fn judge_overdue(&mut self, now: Time) {
         while let Some(watched) = self.watch.take_overdue(now) {
-            let WatchedMember { address, id, clock, .. } = watched;
+            let WatchedMember { address, id, clock, is_answered, .. } = watched;
             let Some(known) = self.roster.table.get(address).filter(|known| known.id == id) else { continue };
             let was_said_otherwise = known.clock > clock && known.word == Word::Online;
             let is_said = known.word >= Word::Failed && !known.is_guess;
-            if is_said || was_said_otherwise || self.roster.peer_at(address).is_some() {
+            if is_said || was_said_otherwise || is_answered || self.roster.peer_at(address).is_some() {
                 continue;
             }
             if self.telling.is_to_be_told(address) && !known.is_guess {
@@ -594,9 +594,12 @@ impl Members {
                     self.pass_on_refreshed(now, source, &known, heard);
                     return MemberHeard::Done;
                 }
-                self.log_change(address, (id == known.id).then_some(known.word), word, TOLD);
+                if is_same_servent && word == Word::Online {
+                    self.watch.note_answer(address, clock);
+                }
+                self.log_change(address, is_same_servent.then_some(known.word), word, TOLD);
                 self.note_change(now, address, &known, Some(from));
-                let is_open = !is_heard_since && id == known.id && word == Word::Online;
+                let is_open = !is_heard_since && is_same_servent && word == Word::Online;
                 let looks = known.looks.checked_sub(1).filter(|_| is_open);
                 let Some((looks, known)) = looks.zip(self.roster.table.get(address)) else { return MemberHeard::Done };
                 self.look_again(now, &MemberRecord { looks, ..known });

@@ -37,6 +37,8 @@ pub(super) struct WatchedMember {
     pub(super) is_greeted: bool,
     /// That it is suspect was said: what others say at a later clock than then may be an answer.
     is_said: bool,
+    /// That it is suspect was contradicted since: whoever suspects it after that judges it itself.
+    pub(super) is_answered: bool,
 }
 
 /// The second dial: whoever is just dying may take a connection and say nothing on it.
@@ -65,6 +67,7 @@ impl Watch {
             again,
             is_greeted: false,
             is_said: false,
+            is_answered: false,
         });
     }
 
@@ -99,6 +102,13 @@ impl Watch {
         let is_it = |watched: &&mut WatchedMember| watched.address == address && !watched.is_said;
         if let Some(watched) = self.0.iter_mut().find(is_it) {
             watched.clock = clock;
+        }
+    }
+
+    /// It is said to be there at that clock.
+    pub(super) fn note_answer(&mut self, address: SocketAddr, clock: u64) {
+        if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
+            watched.is_answered |= watched.is_said && clock > watched.clock;
         }
     }
 

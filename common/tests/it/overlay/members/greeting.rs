@@ -243,6 +243,22 @@ fn one_that_is_greeted_in_vain_twice_is_not_dead_because_it_refuses_twice() {
     }
 }
 
+/// It lives, and others have it greeted in vain too.
+#[test]
+fn one_that_others_suspect_after_it_was_said_to_be_there_is_judged_by_them() {
+    let (mut told, [one, other], _) = one_told_of();
+    told.mind.tell(links::refused(7));
+    let begun = told.mind.now;
+    for word in [Word::Online, Word::Suspect] {
+        told.pass_with(&[one, other], seconds(1));
+        let clock = told.clock();
+        told.hear(one, news(&[member(7, clock, word)]));
+    }
+    told.pass_with(&[one, other], NEIGHBOR_QUIET_MAX);
+    assert!(told.mind.now.since(begun) > NEIGHBOR_QUIET_MAX);
+    assert_eq!((told.word(7), told.mind.held("members_watched")), (Some(Word::Suspect), 0));
+}
+
 /// Its machine takes the connection, and it says nothing: the client is answered before that is over.
 #[test]
 fn one_that_takes_the_connection_and_says_nothing_is_suspect_though_the_client_waits_no_more() {
