@@ -545,6 +545,8 @@ impl Members {
                     }
                     MemberHeard::Done
                 }
+                // What was said before is known to be over.
+                (true, _) if (clock, word) < (known.clock, known.word) => MemberHeard::Older,
                 (true, _) => {
                     if is_lively(link) {
                         self.contradict(now, address, id, "it was heard a moment ago");
@@ -564,9 +566,9 @@ impl Members {
             };
         }
         if known.is_guess && id == known.id && word.is_online() {
-            return self.hear_of_guessed(now, &known, &fresh);
+            return self.hear_of_guessed(now, source, &known, &fresh, is_heard_since);
         }
-        // It is told nobody, and gives way to what others say.
+        // A guess is told nobody, and gives way to what others say.
         let known = if known.is_guess { MemberRecord { word: Word::Online, ..known } } else { known };
         // That somebody suspects it shows no life: who knows more says so, and nobody goes to and fro.
         let is_no_news = id == known.id && word == Word::Suspect && known.word > word;
@@ -624,16 +626,25 @@ impl Members {
     /// A guess is what this servent saw itself of a link that fell. Whoever has heard that one since knows better, and others, who
     /// were told of it before, do not. It is looked for all the same: whoever says so may have been stopped meanwhile, and take
     /// for heard now what came before.
-    fn hear_of_guessed(&mut self, now: Time, known: &MemberRecord, told: &MemberRecord) -> MemberHeard {
+    fn hear_of_guessed(
+        &mut self,
+        now: Time,
+        source: Source,
+        known: &MemberRecord,
+        told: &MemberRecord,
+        is_heard_since: bool,
+    ) -> MemberHeard {
         let MemberRecord { address, id, .. } = *known;
         let clock = told.clock.max(known.clock);
-        if told.word != Word::Online || told.heard <= known.heard.saturating_add(1) {
+        if told.word != Word::Online || !is_heard_since {
             self.roster.put(&MemberRecord { clock, ..*known });
             return MemberHeard::Done;
         }
         let (heard, word) = (told.heard, told.word);
         self.roster.put(&MemberRecord { clock, heard, word, is_guess: false, ..*known });
         self.log_change(address, Some(known.word), word, TOLD);
+        // Others never heard of the guess: to them it is one that is there still.
+        self.pass_on_refreshed(now, source, &MemberRecord { word, ..*known }, heard);
         let target = self.watch.at(address).and_then(|watched| watched.target);
         self.watch.begin(now, address, id, target, self.roster.clock);
         if known.may_be_dialled && target.is_none() { MemberHeard::Contradicted } else { MemberHeard::Done }

@@ -272,3 +272,21 @@ fn what_was_seen_of_a_link_that_fell_gives_way_to_whoever_has_heard_that_one_sin
         assert_eq!(is_dialled(&out, 7), expected == Word::Failed, "{out:?}");
     }
 }
+
+/// Nobody else ever heard of the guess.
+#[test]
+fn what_is_said_anew_of_one_that_was_only_guessed_dead_is_passed_on() {
+    let (mut told, [_, _, _]) = Told::linked();
+    told.words_told(MEMBER_REFRESH_PAUSE + seconds(12));
+    assert_eq!((told.word(3), told.mind.held("neighbors")), (Some(Word::Failed), 0));
+    let [one, other] = [1, 2].map(|id| {
+        let link = told.accepted(servent_address(id));
+        told.hear(link, Message::Hello(hello_of_members(id)));
+        told.hear(link, peers(PeersKind::LastPage, vec![]));
+        link
+    });
+    told.quieten(&[one, other]);
+    let clock = told.clock();
+    told.hear(one, news(&[member(3, clock, Word::Online)]));
+    assert_eq!(told.words_told(NEWS_PAUSE), [(other, servent_address(3), Word::Online)]);
+}

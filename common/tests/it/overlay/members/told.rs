@@ -55,6 +55,22 @@ fn whoever_was_heard_a_moment_ago_is_not_dead_whoever_says_so() {
     }
 }
 
+/// It was contradicted when it was said first: nobody but whoever says it is told.
+#[test]
+fn what_was_said_of_a_neighbor_at_an_older_clock_is_set_right_where_it_is_said() {
+    for word in [Word::Suspect, Word::Failed, Word::Left] {
+        let (mut told, [one, other]) = Told::linked();
+        let clock = told.clock();
+        told.hear(other, news(&[member(1, clock, word)]));
+        told.quieten(&[one, other]);
+        let out = peers_in(told.hear(other, news(&[member(1, clock - 1, word)])));
+        let [(to, set_right)] = &out[..] else { panic!("{word}: {out:?}") };
+        assert_eq!((*to, set_right.members[0].word), (other, Word::Online));
+        assert!(set_right.members[0].clock > clock, "{word}: {set_right:?}");
+        assert_eq!(told.told(NEWS_PAUSE), [], "{word}");
+    }
+}
+
 /// It may be told only once, and just then.
 #[test]
 fn whoever_answers_a_ping_is_not_dead_whatever_was_said_while_it_was_awaited() {
