@@ -2,6 +2,9 @@
 //!
 //! A handler writes to a pipe, which the loop watches with its sockets. While there is no loop yet, a signal to leave
 //! ends the program by itself, so that nobody waits for data to be read or a name to be looked up.
+//!
+//! `signal-hook` puts its handler in place first and tells it what to do afterwards: what comes in between is caught and
+//! nothing comes of it. Hence all of them are held back until that is done.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,6 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
@@ -34,6 +38,39 @@ pub(crate) struct WatchedSignals {
 /// Where a signal is heard: once, however often it was given meanwhile.
 pub(crate) struct SignalPipe(Watched<UnixStream>);
 
+/// Signals that wait for as long as this is there, and come when it is dropped. What is to come of one is said in the
+/// meantime, and only then.
+///
+/// It holds them back from the thread that made it and from those that one starts meanwhile: it is for a program that has
+/// no other thread yet.
+struct HeldBack {
+    before: SigSet,
+}
+
+impl HeldBack {
+    fn hold(signals: impl IntoIterator<Item = Signal>) -> io::Result<HeldBack> {
+        let held: SigSet = signals.into_iter().collect();
+        Ok(HeldBack { before: held.thread_swap_mask(SigmaskHow::SIG_BLOCK)? })
+    }
+
+    /// Has a signal write a byte to a pipe.
+    fn tell(&self, signal: i32, pipe: UnixStream) -> io::Result<()> {
+        low_level::pipe::register(signal, pipe).map(drop)
+    }
+
+    /// Has a signal end the program with this exit code for as long as this is so.
+    fn end_while(&self, signal: i32, code: i32, is_so: &Arc<AtomicBool>) -> io::Result<()> {
+        flag::register_conditional_shutdown(signal, code, Arc::clone(is_so)).map(drop)
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        // A mask the system gave it takes back.
+        let _ = self.before.thread_set_mask();
+    }
+}
+
 impl Signals {
     /// Hears them from now on. One to leave ends the program with this exit code until the loop stands.
     pub(crate) fn hear(code_until_the_loop: i32) -> io::Result<Signals> {
@@ -43,12 +80,13 @@ impl Signals {
         for stream in [&leave, &reload] {
             stream.set_nonblocking(true)?;
         }
-        low_level::pipe::register(SIGHUP, reloaded)?;
+        let held = HeldBack::hold([Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT])?;
+        held.tell(SIGHUP, reloaded)?;
         // Whoever started us where SIGINT is not for us, as a shell does behind `&`, does not want it heard.
         let leaving = if is_ignored(SIGINT) { &[SIGTERM][..] } else { &[SIGTERM, SIGINT] };
         for signal in leaving {
-            flag::register_conditional_shutdown(*signal, code_until_the_loop, Arc::clone(&starting))?;
-            low_level::pipe::register(*signal, left.try_clone()?)?;
+            held.end_while(*signal, code_until_the_loop, &starting)?;
+            held.tell(*signal, left.try_clone()?)?;
         }
         Ok(Signals { leave, reload, starting })
     }
@@ -107,7 +145,44 @@ fn is_ignored_in(status: &str, signal: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{ErrorKind, Write};
+    use std::time::Duration;
+
+    use nix::sys::signal::raise;
+
     use super::*;
+
+    /// The worst moment there is: nobody hears it yet, so that it would end this process.
+    #[test]
+    fn a_signal_that_comes_while_it_is_being_seen_to_waits_and_is_heard() {
+        let before = SigSet::thread_get_mask().unwrap();
+        let (told, tells) = UnixStream::pair().unwrap();
+        told.set_nonblocking(true).unwrap();
+        let heard = || (&told).read(&mut [0; 8]).map_err(|error| error.kind());
+        let held = HeldBack::hold([Signal::SIGUSR1]).unwrap();
+        raise(Signal::SIGUSR1).unwrap();
+        held.tell(Signal::SIGUSR1 as i32, tells).unwrap();
+        assert_eq!(heard(), Err(ErrorKind::WouldBlock), "it was not held back");
+        drop(held);
+        assert_eq!(heard(), Ok(1));
+        assert_eq!(SigSet::thread_get_mask().unwrap(), before, "it is held back for ever");
+        raise(Signal::SIGUSR1).unwrap();
+        assert_eq!(heard(), Ok(1));
+    }
+
+    #[test]
+    fn what_was_said_thrice_before_there_is_a_loop_is_heard_once_by_it() {
+        let mut poller = Poller::new().unwrap();
+        let (signals, [_leave, reload]) = Signals::none().unwrap();
+        (0..3).for_each(|_| assert_eq!((&reload).write(b"r").unwrap(), 1));
+        let watched = signals.watch(&poller, 1, 2).unwrap();
+        let mut ready = Vec::new();
+        poller.wait(Some(Duration::ZERO), &mut ready).unwrap();
+        assert_eq!(ready.iter().map(|ready| ready.key).collect::<Vec<_>>(), [2]);
+        watched.reload.drain();
+        poller.wait(Some(Duration::ZERO), &mut ready).unwrap();
+        assert_eq!(ready, []);
+    }
 
     #[test]
     fn what_is_ignored_is_read_from_a_mask() {
