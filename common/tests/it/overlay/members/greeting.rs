@@ -89,6 +89,30 @@ fn a_servent_that_takes_no_part_is_met_and_trades_nothing() {
     assert_eq!(told.word(7), Some(Word::Online));
 }
 
+/// It says nothing of itself at that address, so that it is forgotten there in time.
+#[test]
+fn whoever_is_met_where_it_does_not_say_it_is_is_a_member_there_as_well_until_that_is_forgotten() {
+    let (mut told, [one]) = Told::linked();
+    let client = told.client_at("127.0.0.1");
+    told.greet(client, servent_address(7));
+    let (call, _) = told.mind.dialled(visit(servent_address(7)));
+    told.hear(call, Message::Hello(hello_of_members(7).at(servent_address(8))));
+    told.hear(
+        call,
+        peers(PeersKind::LastPage, vec![Member { address: servent_address(8), ..member(7, 5, Word::Online) }]),
+    );
+    let at = |told: &mut Told, at| {
+        told.page().iter().find(|member| member.address == servent_address(at)).map(|member| member.id)
+    };
+    assert_eq!([7, 8].map(|place| at(&mut told, place)), [Some(identity(7)); 2]);
+    for _ in 0..=MEMBER_KEPT.as_secs() / 60 + 1 {
+        told.pass_with(&[one], seconds(60));
+        let clock = told.clock();
+        told.hear(one, news(&[Member { address: servent_address(8), ..member(7, clock, Word::Online) }]));
+    }
+    assert_eq!([7, 8].map(|place| at(&mut told, place)), [None, Some(identity(7))]);
+}
+
 #[test]
 fn whoever_is_greeted_cannot_keep_the_client_waiting_by_what_it_says() {
     for said in [Message::Ping, Message::Pong] {
