@@ -466,6 +466,11 @@ impl Links {
         self.targets.iter().position(|target| target.state() == TargetState::Linked(link))
     }
 
+    /// Whether this servent slept and has not heard the neighbor at the end of a link since.
+    pub(super) fn is_unheard(&self, link: LinkId) -> bool {
+        self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.is_unheard())
+    }
+
     /// Whether the neighbor at the end of a link was heard within [`PING_AFTER`](crate::limits::PING_AFTER), or could not have
     /// been asked since.
     pub(super) fn is_lively(&self, link: LinkId) -> bool {
@@ -613,6 +618,9 @@ impl Links {
         });
         if beat.is_some() {
             self.beat = now + NEIGHBOR_BEAT;
+        }
+        if beat == Some(Beat::Late) {
+            self.neighbors.iter_mut().for_each(NeighborLink::on_late_beat);
         }
         if beat == Some(Beat::InTime) {
             for neighbor in &mut self.neighbors {

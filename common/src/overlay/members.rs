@@ -146,6 +146,9 @@ impl Members {
     /// that they were dead it can say so now.
     pub(super) fn on_linked(&mut self, now: Time, link: LinkId, to: LinkedTo, out: &mut Outbox<'_>) -> Vec<SocketAddr> {
         let had_links = self.roster.has_links();
+        if !had_links {
+            self.roster.awake_at = now;
+        }
         let LinkedTo { id, address, understands, is_same_host, is_from_there, is_proved } = to;
         let may_be_dialled = is_proved || is_same_host || is_from_there;
         let peer = LinkedPeer {
@@ -161,6 +164,7 @@ impl Members {
             round_trip: None,
             successor: None,
             is_denied: false,
+            is_unheard: false,
         };
         match self.roster.peers.iter_mut().find(|place| place.is_none()) {
             Some(place) => *place = Some(peer),
@@ -215,7 +219,8 @@ impl Members {
         target: Option<usize>,
     ) -> Option<SocketAddr> {
         let place = self.roster.place_of(link)?;
-        let LinkedPeer { address, id, told_count, successor, .. } = self.roster.peers.get_mut(place)?.take()?;
+        let LinkedPeer { address, id, told_count, successor, is_unheard, .. } =
+            self.roster.peers.get_mut(place)?.take()?;
         if told_count > 0 {
             self.roster.leave_to_the_gone(place, told_count);
         }
@@ -241,7 +246,7 @@ impl Members {
             return None;
         }
         let is_thought_there = known.word.is_online();
-        let heard = if is_thought_there { seconds_of(now) } else { known.heard };
+        let heard = if is_thought_there { self.roster.heard_over_a_link(now, &known, is_unheard) } else { known.heard };
         self.roster.put(&MemberRecord { heard, ..known });
         if parting == Parting::ForGood {
             self.say(now, address, id, Word::Left, "it said goodbye");
@@ -254,10 +259,42 @@ impl Members {
         (is_thought_there && target.is_none() && may_be_dialled).then_some(address)
     }
 
+    /// This servent looks at its links in time. `is_unheard` tells of whom it was not heard since this servent slept.
+    pub(super) fn on_beat(&mut self, now: Time, is_unheard: impl Fn(LinkId) -> bool) {
+        self.roster.awake_at = now;
+        let mut denied = Vec::new();
+        for peer in self.roster.peers.iter_mut().flatten().filter(|peer| peer.is_unheard && !is_unheard(peer.link)) {
+            peer.is_unheard = false;
+            if std::mem::take(&mut peer.is_denied) {
+                denied.push((peer.address, peer.id));
+            }
+        }
+        for (address, id) in denied {
+            self.contradict(now, address, id, HEARD);
+        }
+    }
+
+    /// This servent slept, was stopped or had no time: it heard nobody since.
+    pub(super) fn on_late_beat(&mut self, now: Time) {
+        let mut unheard = Vec::new();
+        for peer in self.roster.peers.iter_mut().flatten().filter(|peer| !peer.is_unheard) {
+            peer.is_unheard = true;
+            unheard.push((peer.address, peer.id));
+        }
+        for (address, id) in unheard {
+            let is_it = |known: &MemberRecord| known.id == id && known.word == Word::Online;
+            if let Some(known) = self.roster.table.get(address).filter(is_it) {
+                let heard = self.roster.heard_over_a_link(now, &known, false);
+                self.roster.put(&MemberRecord { heard, ..known });
+            }
+        }
+        self.roster.awake_at = now;
+    }
+
     /// A neighbor has been quiet for so long that it is suspect, or for so long that its link is given up. Where no other
     /// neighbor was heard meanwhile the trouble may be here: then nobody is told.
     pub(super) fn on_quiet(&mut self, now: Time, link: LinkId, word: Word, may_judge: bool) {
-        let Some(&LinkedPeer { address, id, successor, .. }) = self.roster.peer(link) else { return };
+        let Some(&LinkedPeer { address, id, successor, is_unheard, .. }) = self.roster.peer(link) else { return };
         let Some(known) = self.roster.table.get(address).filter(|known| known.id == id && known.word < word) else {
             return;
         };
@@ -272,7 +309,7 @@ impl Members {
         } else {
             self.guess(&known, word, "nothing was heard from it nor from anybody else for too long, so nobody is told");
         }
-        if let Some(known) = self.roster.table.get(address) {
+        if let Some(known) = self.roster.table.get(address).filter(|_| !is_unheard) {
             let quiet = if word == Word::Failed { NEIGHBOR_QUIET_MAX } else { SUSPECT_AFTER };
             self.roster.put(&MemberRecord { heard: known.heard.max(seconds_of(now) - seconds(quiet)), ..known });
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Overlay;
 use super::doors::Outbox;
 use super::errand::{Callee, Errand};
-use super::links::LinkedServent;
+use super::links::{Beat, LinkedServent};
 use super::members::{Doubted, LinkedTo, MemberChange, Members};
 use super::rooms::Rooms;
 use super::visits::{self, PendingGreeting, Visited};
@@ -208,10 +208,14 @@ impl Overlay {
 }
 
 impl Rooms {
-    /// Neighbors that have been quiet for a while, or were pinged, at a beat.
-    pub(super) fn on_quiet(&mut self, now: Time, pinged: &[LinkId], suspect: &[LinkId], gone: &[LinkId]) {
+    /// A beat, and the neighbors that have been quiet for a while, or were pinged, at it.
+    pub(super) fn on_beat(&mut self, now: Time, beat: Beat, pinged: &[LinkId], suspect: &[LinkId], gone: &[LinkId]) {
         let links = &self.links;
         let Some(members) = self.members.as_deref_mut() else { return };
+        match beat {
+            Beat::Late => members.on_late_beat(now),
+            Beat::InTime => members.on_beat(now, |link| links.is_unheard(link)),
+        }
         pinged.iter().for_each(|link| members.on_pinged(now, *link));
         for (links_of, word) in [(suspect, Word::Suspect), (gone, Word::Failed)] {
             for link in links_of {

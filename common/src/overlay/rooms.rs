@@ -101,8 +101,8 @@ impl Rooms {
         // What a link that is closed makes of the others comes first.
         let is_to_forget = self.is_to_forget();
         let LinksDue { quiet, suspect, pinged, beat } = self.links.on_deadline(now, is_to_forget, out);
-        if beat.is_some() {
-            self.on_quiet(now, &pinged, &suspect, &quiet);
+        if let Some(beat) = beat {
+            self.on_beat(now, beat, &pinged, &suspect, &quiet);
         }
         for link in quiet {
             self.close(now, link, Goodbye::Quiet, "nothing was heard from it for too long", random, out);

@@ -33,6 +33,8 @@ const DIALLED_HERE: u8 = 1 << 0;
 const OFFERS_MEMBERS: u8 = 1 << 1;
 /// Its link comes from the ip it goes by.
 const IS_FROM_THERE: u8 = 1 << 2;
+/// This servent slept, and has not heard it since.
+const IS_UNHEARD: u8 = 1 << 3;
 
 /// What few neighbors differ in: nearly all go by an IPv4 address, speak as we do, and can do what we can.
 #[derive(Debug, PartialEq, Eq)]
@@ -153,17 +155,30 @@ impl NeighborLink {
     #[inline]
     pub(super) fn on_heard(&mut self) -> bool {
         // Most are heard often: what is not changed need not be written.
-        self.quiet > 0 && u64::from(std::mem::take(&mut self.quiet)) >= SUSPECT_BEATS
+        (self.quiet | (self.flags & IS_UNHEARD)) > 0 && {
+            self.flags &= !IS_UNHEARD;
+            u64::from(std::mem::take(&mut self.quiet)) >= SUSPECT_BEATS
+        }
     }
 
     /// Whether it was heard so lately that it was not pinged since.
     pub(super) fn is_lively(&self) -> bool {
-        u64::from(self.quiet) < PING_BEATS
+        u64::from(self.quiet) < PING_BEATS && !self.is_unheard()
     }
 
     /// The same, or it is pinged at this very beat: what it answers is not here yet.
     pub(super) fn was_lively(&self) -> bool {
-        u64::from(self.quiet) <= PING_BEATS
+        u64::from(self.quiet) <= PING_BEATS && !self.is_unheard()
+    }
+
+    /// Whether this servent slept and has not heard it since: how long it has been quiet nobody knows.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.flags & IS_UNHEARD != 0
+    }
+
+    /// This servent slept. It has been quiet for no longer because of that.
+    pub(super) fn on_late_beat(&mut self) {
+        self.flags |= IS_UNHEARD;
     }
 
     /// It is gone with the second beat from now, unless it is heard.

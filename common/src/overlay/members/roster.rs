@@ -10,7 +10,7 @@ use super::record::{GONE, MemberRecord, Teller, seconds_of};
 use super::table::MemberTable;
 use crate::address::{AnswerAddress, names_one_end};
 use crate::dialect::Dialect;
-use crate::limits::{MEMBER_PLACES_MAX, NEWS_PAUSE, PAGES_AT_ONCE_MAX};
+use crate::limits::{MEMBER_PLACES_MAX, NEIGHBOR_BEAT, NEWS_PAUSE, PAGES_AT_ONCE_MAX};
 use crate::link::LinkId;
 use crate::member::{Member, Seen, Word};
 use crate::member_file::{KNOWN_MEMBERS_MAX, KnownMember};
@@ -25,6 +25,8 @@ pub(super) struct Roster {
     pub(super) id: Identity,
     /// What the servent's clock shows in this event: what it says of its own knowledge is said at that.
     pub(super) clock: u64,
+    /// When it was seen last that this servent is awake: no later than that it heard anybody, as far as it knows.
+    pub(super) awake_at: Time,
     pub(super) table: MemberTable,
     /// The servents at the end of links, by their places, which are the numbers of tellers.
     pub(super) peers: Vec<Option<LinkedPeer>>,
@@ -58,6 +60,8 @@ pub(super) struct LinkedPeer {
     pub(super) successor: Option<Identity>,
     /// It is said to be suspect or gone, and was pinged and had not answered by then: as soon as it does, that is contradicted.
     pub(super) is_denied: bool,
+    /// This servent slept, and has not heard it since.
+    pub(super) is_unheard: bool,
 }
 
 /// What pages have been asked for on a link, by either end.
@@ -110,6 +114,7 @@ impl Roster {
             own,
             id,
             clock: 0,
+            awake_at: Time::START,
             table: MemberTable::default(),
             peers: Vec::new(),
             told_by_gone_count: 0,
@@ -278,6 +283,20 @@ impl Roster {
 
     // ---- one member ----
 
+    /// When one that is online was heard over its link, as far as this servent can tell.
+    pub(super) fn heard_over_a_link(&self, now: Time, known: &MemberRecord, is_unheard: bool) -> i32 {
+        match () {
+            () if is_unheard => known.heard,
+            () if self.has_slept(now) => known.heard.max(seconds_of(self.awake_at)),
+            () => seconds_of(now),
+        }
+    }
+
+    /// Whether this servent slept, or had no time, and does so only now see that.
+    fn has_slept(&self, now: Time) -> bool {
+        self.awake_at + 2 * NEIGHBOR_BEAT <= now
+    }
+
     /// As it is told at the end of this link; nothing where its address means nothing there.
     pub(super) fn member_for(&self, now: Time, known: &MemberRecord, peer: &LinkedPeer) -> Option<Member> {
         means_something_here(known.address, peer.is_same_host).then(|| self.member(now, known))
@@ -286,13 +305,18 @@ impl Roster {
     pub(super) fn member(&self, now: Time, known: &MemberRecord) -> Member {
         let MemberRecord { address, id, word, is_open, is_proved, .. } = *known;
         let is_own = address == self.own;
-        let is_heard = is_own || (word == Word::Online && self.peer_at(address).is_some_and(|peer| peer.id == id));
-        let since = u64::try_from(seconds_of(now).saturating_sub(known.heard)).unwrap_or_default();
+        let peer = self.peer_at(address).filter(|peer| peer.id == id && word == Word::Online);
+        let heard = match peer {
+            _ if is_own => seconds_of(now),
+            None => known.heard,
+            Some(peer) => self.heard_over_a_link(now, known, peer.is_unheard),
+        };
+        let since = u64::try_from(seconds_of(now).saturating_sub(heard)).unwrap_or_default();
         Member {
             address,
             id,
             clock: if is_own { self.clock } else { known.clock },
-            heard: if is_heard { Duration::ZERO } else { Duration::from_secs(since) },
+            heard: Duration::from_secs(since),
             word,
             is_open,
             is_proved,

@@ -85,3 +85,44 @@ fn whoever_is_stopped_between_suspecting_one_and_telling_of_it_waits_for_others_
     let [(suspect_at, Word::Suspect), (failed_at, Word::Failed)] = said[..] else { panic!("{said:?}") };
     assert!(failed_at - suspect_at >= SUSPECTED_FOR, "{said:?}");
 }
+
+/// It does not know yet how long its neighbors have been quiet: it vouches for none before it has heard it.
+#[test]
+fn a_servent_that_slept_says_of_nobody_that_it_was_heard_meanwhile() {
+    for is_beat_first in [true, false] {
+        let (mut told, [one, other]) = Told::linked();
+        let slept = Duration::from_secs(20);
+        told.mind.now = told.mind.now + slept;
+        if is_beat_first {
+            told.mind.tell(Input::Deadline);
+        }
+        let heard = |told: &mut Told| {
+            told.page().iter().find(|member| member.address == servent_address(1)).map(|member| member.heard)
+        };
+        let ago = heard(&mut told).unwrap();
+        assert!(ago >= slept && ago <= slept + 2 * NEIGHBOR_BEAT, "{ago:?}");
+        told.mind.tell(Input::Deadline);
+        let clock = told.clock() + 9;
+        told.hear(other, news(&[member(1, clock, Word::Failed)]));
+        assert_eq!(told.words_told(NEWS_PAUSE), [], "it may be so");
+        // Whatever it says shows that it is there.
+        told.mind.hear(one, Message::Ping);
+        let said = told.words_told(NEIGHBOR_BEAT + NEWS_PAUSE);
+        assert_eq!(said, [one, other].map(|link| (link, servent_address(1), Word::Online)));
+        assert_eq!(heard(&mut told), Some(Duration::ZERO));
+    }
+}
+
+#[test]
+fn whoever_falls_silent_while_a_servent_slept_was_heard_before_that() {
+    let (mut told, [one, other]) = Told::linked();
+    let slept = Duration::from_secs(20);
+    told.mind.now = told.mind.now + slept;
+    told.mind.tell(Input::Deadline);
+    let begun = told.mind.now;
+    told.pass_with(&[other], NEIGHBOR_QUIET_MAX + 2 * NEIGHBOR_BEAT);
+    let there = told.page().into_iter().find(|member| member.address == servent_address(1)).unwrap();
+    assert_eq!(there.word, Word::Failed);
+    assert!(there.heard >= slept + told.mind.now.since(begun), "{there:?}");
+    let _ = one;
+}
