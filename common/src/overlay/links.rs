@@ -466,6 +466,11 @@ impl Links {
         self.targets.iter().position(|target| target.state() == TargetState::Linked(link))
     }
 
+    /// This servent slept: nobody was heard since.
+    pub(super) fn on_slept(&mut self) {
+        self.neighbors.iter_mut().for_each(NeighborLink::on_slept);
+    }
+
     /// Whether this servent slept and has not heard the neighbor at the end of a link since.
     pub(super) fn is_unheard(&self, link: LinkId) -> bool {
         self.neighbors.iter().any(|neighbor| neighbor.link == link && neighbor.is_unheard())
@@ -620,7 +625,11 @@ impl Links {
             self.beat = now + NEIGHBOR_BEAT;
         }
         if beat == Some(Beat::Late) {
-            self.neighbors.iter_mut().for_each(NeighborLink::on_late_beat);
+            // Whoever asks about them is not to wait until they have been quiet for so long.
+            for neighbor in self.neighbors.iter().filter(|neighbor| neighbor.manners().answers_ping) {
+                out.send(neighbor.link, Message::Ping);
+                pinged.push(neighbor.link);
+            }
         }
         if beat == Some(Beat::InTime) {
             for neighbor in &mut self.neighbors {

@@ -150,13 +150,16 @@ impl Members {
             self.roster.awake_at = now;
         }
         let LinkedTo { id, address, understands, is_same_host, is_from_there, is_proved } = to;
-        let may_be_dialled = is_proved || is_same_host || is_from_there;
+        // Whoever is on this host need not be where it says: its link may come from anywhere, through a tunnel.
+        let is_here = is_same_host && (address.ip().is_loopback() || address.ip() == self.roster.own.ip());
+        let may_be_dialled = is_proved || is_from_there || is_here;
         let peer = LinkedPeer {
             link,
             address,
             id,
             understands,
             is_same_host,
+            is_proved,
             may_be_dialled,
             told_count: 0,
             pages: Pages::default(),
@@ -171,7 +174,7 @@ impl Members {
             None => self.roster.peers.push(Some(peer)),
         }
         // Whoever only says to be where another is counts once that one has gone.
-        if address != self.roster.own && self.roster.peer_at(address).is_some_and(|peer| peer.link == link) {
+        if self.roster.member_at(link).is_some() {
             self.watch.end(address);
             self.meet(now, address, id, Met { is_proved, may_be_dialled }, "a link came to it");
         }
@@ -256,26 +259,35 @@ impl Members {
             self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, heard, ..known });
         }
         self.watch.begin(now, address, id, target, self.roster.clock);
+        if known.word == Word::Suspect && !known.is_guess {
+            self.watch.note_suspected(now, address, known.clock);
+        }
         (is_thought_there && target.is_none() && may_be_dialled).then_some(address)
     }
 
-    /// This servent looks at its links in time. `is_unheard` tells of whom it was not heard since this servent slept.
-    pub(super) fn on_beat(&mut self, now: Time, is_unheard: impl Fn(LinkId) -> bool) {
-        self.roster.awake_at = now;
+    /// This servent looks at its links, in time or because it slept, was stopped or had no time. `is_unheard` tells of whom it
+    /// was not heard since it slept last.
+    pub(super) fn on_beat(&mut self, now: Time, is_late: bool, is_unheard: impl Fn(LinkId) -> bool) {
         let mut denied = Vec::new();
         for peer in self.roster.peers.iter_mut().flatten().filter(|peer| peer.is_unheard && !is_unheard(peer.link)) {
             peer.is_unheard = false;
             if std::mem::take(&mut peer.is_denied) {
-                denied.push((peer.address, peer.id));
+                denied.push(peer.link);
             }
         }
-        for (address, id) in denied {
-            self.contradict(now, address, id, HEARD);
+        for link in denied {
+            if let Some(&LinkedPeer { address, id, .. }) = self.roster.member_at(link) {
+                self.contradict(now, address, id, HEARD);
+            }
         }
+        if is_late {
+            self.note_sleep(now);
+        }
+        self.roster.awake_at = now;
     }
 
-    /// This servent slept, was stopped or had no time: it heard nobody since.
-    pub(super) fn on_late_beat(&mut self, now: Time) {
+    /// It heard nobody since it was awake.
+    fn note_sleep(&mut self, now: Time) {
         let mut unheard = Vec::new();
         for peer in self.roster.peers.iter_mut().flatten().filter(|peer| !peer.is_unheard) {
             peer.is_unheard = true;
@@ -288,7 +300,6 @@ impl Members {
                 self.roster.put(&MemberRecord { heard, ..known });
             }
         }
-        self.roster.awake_at = now;
     }
 
     /// A neighbor has been quiet for so long that it is suspect, or for so long that its link is given up. Where no other
@@ -300,8 +311,8 @@ impl Members {
         };
         // Others have heard it since it was suspect: it is the link that is dead, or somebody else is there. Where nobody was told
         // yet that it is suspect it is looked for first.
-        let is_untold = self.telling.is_to_be_told(address);
-        if word == Word::Failed && (known.word == Word::Online || successor.is_some() || is_untold) {
+        let is_unasked = may_judge && (known.is_guess || self.telling.is_to_be_told(address));
+        if word == Word::Failed && (known.word == Word::Online || successor.is_some() || is_unasked) {
             return;
         }
         if may_judge {
@@ -323,9 +334,7 @@ impl Members {
 
     /// A neighbor was heard that was quiet for so long that it was suspect.
     pub(super) fn on_heard_again(&mut self, now: Time, link: LinkId) {
-        if let Some(&LinkedPeer { address, id, .. }) = self.roster.peer(link)
-            && address != self.roster.own
-        {
+        if let Some(&LinkedPeer { address, id, .. }) = self.roster.member_at(link) {
             let guess = self.roster.table.get(address).filter(|known| known.is_guess);
             if let Some(known) = guess {
                 self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, ..known });
@@ -349,8 +358,10 @@ impl Members {
             peer.round_trip = Some(now.since(pinged_at));
         }
         let is_denied = std::mem::take(&mut peer.is_denied);
-        if peer.successor.take().is_some() || is_denied {
-            let (address, id) = (peer.address, peer.id);
+        let is_doubted = peer.successor.take().is_some();
+        if let Some(&LinkedPeer { address, id, .. }) = self.roster.member_at(link)
+            && (is_doubted || is_denied)
+        {
             self.contradict(now, address, id, "it was heard a moment ago");
         }
     }
@@ -394,6 +405,10 @@ impl Members {
         if address != self.roster.own {
             let met = Met { is_proved: true, may_be_dialled: true };
             self.meet(now, address, id, met, "it answered when it was dialled");
+            let linked = self.roster.peers.iter_mut().flatten();
+            for peer in linked.filter(|peer| (peer.address, peer.id) == (address, id)) {
+                (peer.is_proved, peer.may_be_dialled) = (true, true);
+            }
         }
     }
 

@@ -210,12 +210,14 @@ impl Overlay {
 impl Rooms {
     /// A beat, and the neighbors that have been quiet for a while, or were pinged, at it.
     pub(super) fn on_beat(&mut self, now: Time, beat: Beat, pinged: &[LinkId], suspect: &[LinkId], gone: &[LinkId]) {
+        if let Some(members) = self.members.as_deref_mut() {
+            members.on_beat(now, beat == Beat::Late, |link| self.links.is_unheard(link));
+        }
+        if beat == Beat::Late {
+            self.links.on_slept();
+        }
         let links = &self.links;
         let Some(members) = self.members.as_deref_mut() else { return };
-        match beat {
-            Beat::Late => members.on_late_beat(now),
-            Beat::InTime => members.on_beat(now, |link| links.is_unheard(link)),
-        }
         pinged.iter().for_each(|link| members.on_pinged(now, *link));
         for (links_of, word) in [(suspect, Word::Suspect), (gone, Word::Failed)] {
             for link in links_of {

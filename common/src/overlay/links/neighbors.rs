@@ -177,7 +177,7 @@ impl NeighborLink {
     }
 
     /// This servent slept. It has been quiet for no longer because of that.
-    pub(super) fn on_late_beat(&mut self) {
+    pub(super) fn on_slept(&mut self) {
         self.flags |= IS_UNHEARD;
     }
 

@@ -149,10 +149,13 @@ impl Members {
                     }
                     MemberHeard::Done
                 }
-                // What was said before is known to be over.
-                (true, _) if (clock, word) < (known.clock, known.word) => MemberHeard::Older,
                 (true, _) => {
-                    if is_lively(link) {
+                    let is_heard = is_lively(link) && !self.roster.has_slept(now);
+                    // What was said before is known to be over.
+                    if is_heard && (clock, word) < (known.clock, known.word) {
+                        return MemberHeard::Older;
+                    }
+                    if is_heard {
                         self.contradict(now, address, id, "it was heard a moment ago");
                     } else if let Some(peer) = self.roster.peer_mut(link) {
                         peer.is_denied = true;

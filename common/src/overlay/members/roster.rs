@@ -49,7 +49,9 @@ pub(super) struct LinkedPeer {
     pub(super) understands: bool,
     /// Whether it is on this host, as far as the link shows.
     pub(super) is_same_host: bool,
-    /// Whether it was met where it is a member, or its link comes from there or from this host.
+    /// Whether it was dialled and met where it is a member.
+    pub(super) is_proved: bool,
+    /// Whether it was, or its link comes from there.
     pub(super) may_be_dialled: bool,
     /// How many of the members it alone told of.
     pub(super) told_count: usize,
@@ -265,6 +267,12 @@ impl Roster {
         self.peers.iter().flatten().find(|peer| peer.link == link)
     }
 
+    /// The same, if it counts at its address.
+    pub(super) fn member_at(&self, link: LinkId) -> Option<&LinkedPeer> {
+        let peer = self.peer(link)?;
+        self.peer_at(peer.address).filter(|there| there.link == link && peer.address != self.own)
+    }
+
     pub(super) fn peer_mut(&mut self, link: LinkId) -> Option<&mut LinkedPeer> {
         self.peers.iter_mut().flatten().find(|peer| peer.link == link)
     }
@@ -274,11 +282,11 @@ impl Roster {
         self.peers.iter().flatten().next().is_some()
     }
 
-    /// Whoever is at the end of a link and a member at this address. Of two one that only says to be there gives way; of two
-    /// alike the later stays.
+    /// Whoever is at the end of a link and a member at this address. Of two one that was met there stays, then one that comes
+    /// from there, and of two alike the later.
     pub(super) fn peer_at(&self, address: SocketAddr) -> Option<&LinkedPeer> {
         let there = self.peers.iter().flatten().filter(|peer| peer.address == address);
-        there.max_by_key(|peer| (peer.may_be_dialled, peer.link))
+        there.max_by_key(|peer| (peer.is_proved, peer.may_be_dialled, peer.link))
     }
 
     // ---- one member ----
@@ -293,7 +301,7 @@ impl Roster {
     }
 
     /// Whether this servent slept, or had no time, and does so only now see that.
-    fn has_slept(&self, now: Time) -> bool {
+    pub(super) fn has_slept(&self, now: Time) -> bool {
         self.awake_at + 2 * NEIGHBOR_BEAT <= now
     }
 

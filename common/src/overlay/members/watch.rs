@@ -166,6 +166,14 @@ impl Watch {
         }
     }
 
+    /// It is suspect already, since that clock: it is not for as long again.
+    pub(super) fn note_suspected(&mut self, now: Time, address: SocketAddr, clock: u64) {
+        if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
+            (watched.clock, watched.is_said) = (clock, true);
+            (watched.suspect_due, watched.due) = (None, now + SUSPECTED_FOR);
+        }
+    }
+
     /// Those that are to be suspected by now, each once.
     pub(super) fn take_to_be_suspected(&mut self, now: Time) -> Vec<WatchedMember> {
         let due = self.0.iter_mut().filter(|watched| watched.suspect_due.is_some_and(|due| due <= now));

@@ -41,7 +41,7 @@ fn a_servent_that_slept_forgets_nobody_by_it() {
     let beats = CONTACT_QUIET_MAX.as_secs() / NEIGHBOR_BEAT.as_secs();
     for _ in 0..=beats {
         mind.now = mind.now + 2 * NEIGHBOR_BEAT;
-        assert_eq!(mind.tell(Input::Deadline), []);
+        assert_eq!(mind.tell(Input::Deadline), [send(a, Message::Ping)]);
     }
     assert_eq!((mind.held("contacts"), mind.held("seen")), (1, 1));
     mind.beats(&[a], u32::try_from(beats).unwrap());

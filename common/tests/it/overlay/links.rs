@@ -82,7 +82,7 @@ fn a_quiet_neighbor_is_pinged_once_and_then_gone() {
 fn a_servent_that_slept_closes_nobody_by_it() {
     let (mut mind, [neighbor]) = Mind::linked();
     mind.now = mind.now + seconds(20);
-    assert_eq!(mind.tell(Input::Deadline), []);
+    assert_eq!(mind.tell(Input::Deadline), [send(neighbor, Message::Ping)], "whether it is there is asked at once");
     // From then on it is given as long as any other.
     let pinged = PING_AFTER + NEIGHBOR_BEAT;
     assert_eq!(mind.pass(pinged), [(pinged, send(neighbor, Message::Ping))]);
@@ -103,7 +103,7 @@ fn a_beat_that_comes_a_beat_late_judges_nobody() {
     nearly_gone(&mut mind, neighbor);
     for _ in 0..10 {
         mind.now = mind.now + 2 * NEIGHBOR_BEAT;
-        assert_eq!(mind.tell(Input::Deadline), []);
+        assert_eq!(mind.tell(Input::Deadline), [send(neighbor, Message::Ping)]);
     }
     // What it said meanwhile is read after that.
     mind.hear(neighbor, Message::Pong);
@@ -116,7 +116,7 @@ fn a_beat_that_comes_a_beat_late_judges_nobody() {
     let (mut mind, [neighbor]) = Mind::linked();
     nearly_gone(&mut mind, neighbor);
     mind.now = mind.now + 2 * NEIGHBOR_BEAT;
-    assert_eq!(mind.tell(Input::Deadline), []);
+    assert_eq!(mind.tell(Input::Deadline), [send(neighbor, Message::Ping)]);
     assert_eq!(mind.pass(NEIGHBOR_BEAT - TICK), [], "it is a whole one");
     assert_eq!(mind.pass_and_see(TICK), goodbye(neighbor, Goodbye::Quiet));
 }

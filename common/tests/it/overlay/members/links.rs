@@ -269,6 +269,21 @@ fn nobody_is_dialled_at_an_address_that_only_strangers_claim() {
     }
 }
 
+/// A link from this host may come from anywhere, through a tunnel.
+#[test]
+fn whoever_comes_from_this_host_is_dialled_on_this_host_alone() {
+    let here = SocketAddr::from(([127, 0, 0, 9], 9007));
+    let own = SocketAddr::new(own_address().ip(), 9007);
+    for (claimed, is_dialled) in [(here, true), (own, true), (servent_address(7), false)] {
+        let (mut told, [one]) = Told::linked();
+        let link = told.neighbor_that_says(hello_of_members(7).at(claimed), ([127, 0, 0, 1], 4000).into());
+        told.quieten(&[one, link]);
+        let out = told.mind.closed(link);
+        let dials = out.iter().filter(|output| matches!(output, Output::Dial { address, .. } if *address == claimed));
+        assert_eq!(dials.count() == 1, is_dialled, "{claimed}: {out:?}");
+    }
+}
+
 #[test]
 fn nobody_is_dialled_where_no_one_servent_can_be() {
     for claimed in ["127.0.0.1:0", "224.0.0.1:9000", "255.255.255.255:9000"] {

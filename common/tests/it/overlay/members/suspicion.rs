@@ -89,7 +89,7 @@ fn whoever_is_stopped_between_suspecting_one_and_telling_of_it_waits_for_others_
 /// It does not know yet how long its neighbors have been quiet: it vouches for none before it has heard it.
 #[test]
 fn a_servent_that_slept_says_of_nobody_that_it_was_heard_meanwhile() {
-    for is_beat_first in [true, false] {
+    for (is_beat_first, is_denial_first) in [(true, false), (false, false), (false, true)] {
         let (mut told, [one, other]) = Told::linked();
         let slept = Duration::from_secs(20);
         told.mind.now = told.mind.now + slept;
@@ -101,9 +101,17 @@ fn a_servent_that_slept_says_of_nobody_that_it_was_heard_meanwhile() {
         };
         let ago = heard(&mut told).unwrap();
         assert!(ago >= slept && ago <= slept + 2 * NEIGHBOR_BEAT, "{ago:?}");
+        let deny = |told: &mut Told| {
+            let clock = told.clock() + 9;
+            told.hear(other, news(&[member(1, clock, Word::Failed)]))
+        };
+        if is_denial_first {
+            assert_eq!(deny(&mut told), [], "what was said meanwhile is read first");
+        }
         told.mind.tell(Input::Deadline);
-        let clock = told.clock() + 9;
-        told.hear(other, news(&[member(1, clock, Word::Failed)]));
+        if !is_denial_first {
+            assert_eq!(deny(&mut told), []);
+        }
         assert_eq!(told.words_told(NEWS_PAUSE), [], "it may be so");
         // Whatever it says shows that it is there.
         told.mind.hear(one, Message::Ping);
@@ -125,4 +133,51 @@ fn whoever_falls_silent_while_a_servent_slept_was_heard_before_that() {
     assert_eq!(there.word, Word::Failed);
     assert!(there.heard >= slept + told.mind.now.since(begun), "{there:?}");
     let _ = one;
+}
+
+/// Else whoever is always late would never vouch for anybody.
+#[test]
+fn a_servent_that_is_late_each_time_knows_whom_it_heard_in_between() {
+    let (mut told, [one, other]) = Told::linked();
+    let late = 2 * NEIGHBOR_BEAT;
+    let mut said = Vec::new();
+    for round in 0..20 {
+        told.mind.now = told.mind.now + late;
+        said.extend(peers_in(told.mind.tell(Input::Deadline)));
+        told.mind.hear(one, Message::Pong);
+        let ago = told.page().iter().find(|member| member.address == servent_address(1)).map(|member| member.heard);
+        assert!(ago.is_some_and(|ago| ago <= 2 * late), "round {round}: {ago:?}");
+        if round == 10 {
+            let clock = told.clock() + 9;
+            told.hear(other, news(&[member(1, clock, Word::Failed)]));
+        }
+    }
+    let words =
+        |(to, peers): &(LinkId, Peers)| peers.members.iter().map(|member| (*to, member.word)).collect::<Vec<_>>();
+    assert_eq!(said.iter().flat_map(words).collect::<Vec<_>>(), [one, other].map(|link| (link, Word::Online)));
+}
+
+/// What is only guessed nobody was told, so that nobody could say otherwise.
+#[test]
+fn whoever_was_only_guessed_to_be_suspect_is_said_to_be_so_before_it_is_dead() {
+    let (mut told, [one, other]) = Told::linked();
+    told.pass_with(&[], SUSPECT_AFTER + NEIGHBOR_BEAT);
+    assert_eq!(told.word(1), Some(Word::Suspect));
+    let said = told.pass_with(&[other], 2 * NEIGHBOR_QUIET_MAX);
+    let of_it = said.iter().filter(|(to, _)| *to == other).flat_map(|(_, peers)| &peers.members);
+    let words: Vec<Word> = of_it.filter(|said| said.address == servent_address(1)).map(|said| said.word).collect();
+    assert_eq!(words, [Word::Suspect, Word::Failed]);
+    let _ = one;
+}
+
+#[test]
+fn whoever_is_suspect_when_its_link_falls_is_not_waited_for_as_if_it_were_not() {
+    let (mut told, [one, other]) = Told::linked();
+    let link = one_that_comes(&mut told, &[one, other]);
+    told_of_it(&mut told, &[one, other], SUSPECT_AFTER + NEIGHBOR_BEAT);
+    assert_eq!(told.word(7), Some(Word::Suspect));
+    told.mind.closed(link);
+    let said = told_of_it(&mut told, &[one, other], SUSPECTED_FOR + 2 * NEWS_PAUSE);
+    let [(failed_at, Word::Failed)] = said[..] else { panic!("{said:?}") };
+    assert!(failed_at >= SUSPECTED_FOR, "{failed_at:?}");
 }

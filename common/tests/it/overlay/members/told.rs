@@ -68,6 +68,11 @@ fn what_was_said_of_a_neighbor_at_an_older_clock_is_set_right_where_it_is_said()
         assert_eq!((*to, set_right.members[0].word), (other, Word::Online));
         assert!(set_right.members[0].clock > clock, "{word}: {set_right:?}");
         assert_eq!(told.told(NEWS_PAUSE), [], "{word}");
+        // Not before it is known to be so.
+        told.pass_with(&[other], PING_AFTER + NEIGHBOR_BEAT);
+        assert_eq!(peers_in(told.hear(other, news(&[member(1, clock - 1, word)]))), [], "{word}");
+        told.mind.hear(one, Message::Pong);
+        assert_eq!(told.words_told(NEWS_PAUSE).len(), 2, "{word}");
     }
 }
 
@@ -400,4 +405,41 @@ fn whoever_says_to_be_where_a_neighbor_says_to_be_is_forgotten_when_its_link_fal
     assert_eq!(id_at(&mut told), Some((identity(7), Word::Online)));
     let said = told.told(NEWS_PAUSE);
     assert!(said.iter().any(|(link, peers)| *link == other && peers.members[0].id == identity(7)), "{said:?}");
+}
+
+/// It says that it is there only where it is.
+#[test]
+fn whoever_only_says_to_be_where_a_neighbor_is_displaces_it_by_nothing_that_it_does() {
+    let (mut told, [one, other]) = Told::linked();
+    let id_at = |told: &mut Told| {
+        told.page().iter().find(|member| member.address == servent_address(1)).map(|member| (member.id, member.word))
+    };
+    let liar = from_elsewhere(&mut told, 66, servent_address(1));
+    told.quieten(&[one, other, liar]);
+    // It is quiet, and heard again; it answers a ping; it is heard after this servent slept.
+    told.pass_with(&[one, other], SUSPECT_AFTER + 2 * NEIGHBOR_BEAT);
+    told.mind.hear(liar, Message::Pong);
+    told.mind.now = told.mind.now + seconds(20);
+    told.mind.tell(Input::Deadline);
+    told.mind.hear(liar, Message::Pong);
+    told.pass_with(&[one, other, liar], seconds(3));
+    assert_eq!(id_at(&mut told), Some((identity(1), Word::Online)));
+    let _ = other;
+}
+
+/// As somebody behind a router, whom a client of this host had greeted where it is.
+#[test]
+fn whoever_came_from_elsewhere_and_was_met_where_it_says_it_is_stays_there() {
+    let (mut told, [one]) = Told::linked();
+    let link = from_elsewhere(&mut told, 7, servent_address(7));
+    let client = told.accepted(([127, 0, 0, 1], 40_002).into());
+    told.mind.hear(client, Message::Hello(Hello::new(Role::Client { answer_port: 0 })));
+    told.mind.hear(client, Message::Greet(common::member::Greet { address: servent_address(7) }));
+    let (call, _) = told.mind.dialled(Dial::Call(Errand::Visit, servent_address(7)));
+    told.hear(call, Message::Hello(hello_of_members(7)));
+    told.hear(call, peers(PeersKind::LastPage, vec![]));
+    let liar = from_elsewhere(&mut told, 66, servent_address(7));
+    told.quieten(&[one, link, liar]);
+    let there = told.page().into_iter().find(|member| member.address == servent_address(7)).unwrap();
+    assert_eq!((there.id, there.word, there.is_proved), (identity(7), Word::Online, true));
 }
