@@ -2,7 +2,7 @@
 //!
 //! A servent writes such a log with `--events FILE`. `files` has the files as whole lines, `line` is what a line says and
 //! how it is told in words, `survey` reads all once and notes what is sorted and what is missing, `merge` tells all lines in
-//! one order, and `judge` says of that whether it can be true. `follow` tells new lines as they come, and `held` which of
+//! one order, and `judge` says of that whether it can be true, as far as `speakers` knows who was heard. `follow` tells new lines as they come, and `held` which of
 //! them wait for others meanwhile. Nobody asks when anything happened: it goes by Lamport clocks alone.
 
 mod differences;
@@ -12,6 +12,7 @@ mod held;
 mod judge;
 mod line;
 mod merge;
+mod speakers;
 mod survey;
 
 use std::io::Write;
@@ -55,7 +56,8 @@ The order is that of the Lamport clocks, then of the addresses, then of the line
 It cannot be true where something was heard with a clock no larger than the stamp it came with, or was heard with the stamp \
 of a servent whose log is here and does not tell that it said so to that one or to an address of which no log is here, or where the clock of a servent falls or lines of it are \
 missing. Such lines are named on stderr. Nothing is judged of what a log says was dropped, of what came before the first line \
-of one that was begun anew, or may have been said by one that was killed.\n\n\
+of one that was begun anew, may have been said by one that was killed, or was heard over a link of which the log of \
+whoever goes by that address does not say that anything was heard over it in turn: it may have been another.\n\n\
 With --follow a line waits until each file has shown a larger clock, or for a moment.\n\n\
 Exit code: 0 the order can be true, 1 it cannot or a file cannot be read, 2 for a wrong command line.\n\n\
 Example: topology events north.jsonl west.jsonl"

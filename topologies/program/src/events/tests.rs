@@ -92,6 +92,16 @@ fn refusal(text: &[u8]) -> String {
     format!("{error:#}")
 }
 
+/// East as it begins: linked with west, to which it says something.
+fn east_speaks() -> Written {
+    Written::by(EAST).started().linked(1, WEST).said(2, "query", WEST)
+}
+
+/// West as it begins: it is the one whom east is linked with, because it hears that.
+fn west_hears() -> Written {
+    Written::by(WEST).started().linked(3, EAST).heard(4, "query", EAST, 2)
+}
+
 /// West asks, east answers, and both part.
 fn east() -> Written {
     let log = Written::by(EAST).started().heard(1, "hello", WEST, 0).linked(1, WEST).said(2, "hello", WEST);
@@ -229,20 +239,20 @@ fn what_is_heard_too_early_and_never_said_is_named_too() {
 
 #[test]
 fn what_is_heard_and_was_not_said_is_named() {
-    let heard = |message, stamp| Written::by(EAST).started().heard(60, message, WEST, stamp);
-    let west = west().stopped(50);
+    let heard = |message, stamp| east_speaks().heard(60, message, WEST, stamp);
+    let west = west_hears().said(44, "peers wanted", EAST).linked(47, SOUTH).stopped(50);
     let verdict = |east: &Written| wrong(east, &west).0;
     assert!(verdict(&heard("peers wanted", 44)).is_empty());
     for (message, stamp) in [("peers wanted", 43), ("peers", 44), ("peers wanted", 47), ("peers wanted", 59)] {
         let said =
-            format!("east.jsonl:2: heard {message} from {WEST} (stamp {stamp}), whose log does not say it was said");
-        assert_eq!(verdict(&heard(message, stamp)), [format!("{said} (it has come to west.jsonl:7)")]);
+            format!("east.jsonl:4: heard {message} from {WEST} (stamp {stamp}), whose log does not say it was said");
+        assert_eq!(verdict(&heard(message, stamp)), [format!("{said} (it has come to west.jsonl:6)")]);
     }
     // Said once is heard once.
     let twice = heard("peers wanted", 44).heard(61, "peers wanted", WEST, 44);
-    assert!(verdict(&twice)[0].starts_with("east.jsonl:3: heard peers wanted from"), "{:?}", verdict(&twice));
+    assert!(verdict(&twice)[0].starts_with("east.jsonl:5: heard peers wanted from"), "{:?}", verdict(&twice));
     // To somebody else whose log is here is not to this one.
-    let mut west = Written::by(WEST).started().linked(3, EAST).said(44, "peers", SOUTH).stopped(50);
+    let mut west = west_hears().said(44, "peers", SOUTH).stopped(50);
     assert_eq!(wrong(&heard("peers", 44), &west).0.len(), 0);
     west.text += &Written::by(SOUTH).started().text;
     assert_eq!(wrong(&heard("peers", 44), &west).0.len(), 1);
@@ -250,7 +260,8 @@ fn what_is_heard_and_was_not_said_is_named() {
 
 #[test]
 fn a_line_that_was_taken_out_is_missed() {
-    let west = Written::by(WEST).started().linked(3, EAST).said(44, "peers wanted", EAST).without().stopped(50);
+    let west = Written::by(WEST).started().linked(3, EAST).said(44, "peers wanted", EAST).without();
+    let west = west.heard(47, "peers", EAST, 46).stopped(50);
     let (wrong, ..) = wrong(&east(), &west);
     assert_eq!(
         wrong,
@@ -269,11 +280,12 @@ fn a_line_that_was_taken_out_is_missed() {
 
 #[test]
 fn nothing_is_judged_of_what_was_dropped() {
-    let west = |dropped: u64| Written::by(WEST).started().linked(3, EAST).linked(40, EAST).dropped(dropped).stopped(90);
-    assert_eq!(wrong(&east(), &west(44)), (vec![], 0, 1));
-    assert_eq!(wrong(&east(), &west(50)), (vec![], 0, 1));
+    let answered = |log: Written| log.heard(80, "peers", EAST, 46).stopped(90);
+    let west = |dropped: u64| answered(Written::by(WEST).started().linked(3, EAST).linked(40, EAST).dropped(dropped));
+    assert_eq!(wrong(&east(), &west(44)), (vec![], 1, 1));
+    assert_eq!(wrong(&east(), &west(50)), (vec![], 1, 1));
     assert_eq!(wrong(&east(), &west(43)).0.len(), 1, "it was dropped before that");
-    let later = Written::by(WEST).started().linked(3, EAST).linked(45, EAST).dropped(50).stopped(90);
+    let later = answered(Written::by(WEST).started().linked(3, EAST).linked(45, EAST).dropped(50));
     assert_eq!(wrong(&east(), &later).0.len(), 1, "it was dropped after that");
     // Nor what who heard it may have dropped before.
     let east = Written::by(EAST).started().dropped(45).heard(45, "peers wanted", WEST, 46);
@@ -285,18 +297,18 @@ fn nothing_is_judged_of_what_came_before_a_log_was_begun_anew() {
     let begun_anew = |clock| {
         let mut log = Written::by(WEST);
         log.n = 1_000;
-        log.linked(clock, EAST).stopped(90)
+        log.linked(clock, EAST).heard(80, "peers", EAST, 46).stopped(90)
     };
-    assert_eq!(wrong(&east(), &begun_anew(44)), (vec![], 0, 1));
-    assert_eq!(wrong(&east(), &begun_anew(60)), (vec![], 0, 1));
+    assert_eq!(wrong(&east(), &begun_anew(44)), (vec![], 1, 1));
+    assert_eq!(wrong(&east(), &begun_anew(60)), (vec![], 1, 1));
     // Who is called by name later was known by it before: it is only not judged of what came first.
     assert_eq!(wrong(&east().heard(91, "query", WEST, 70), &begun_anew(44)).0.len(), 1);
 }
 
 #[test]
 fn a_servent_that_was_killed_may_have_said_what_it_did_not_write() {
-    let heard = |stamp| Written::by(EAST).started().heard(90, "peers", WEST, stamp);
-    let west = Written::by(WEST).started().linked(3, EAST).said(44, "peers wanted", EAST);
+    let heard = |stamp| east_speaks().heard(90, "peers", WEST, stamp);
+    let west = west_hears().said(44, "peers wanted", EAST);
     for (stamp, differences) in [(20, 1), (44, 0), (60, 0)] {
         assert_eq!(wrong(&heard(stamp), &west).0.len(), differences, "{stamp}");
     }
@@ -310,22 +322,73 @@ fn whoever_is_started_anew_is_another_and_its_clock_begins_anew() {
     assert_eq!(wrong(&east.heard(48, "peers wanted", WEST, 12), &west).0.len(), 1);
 }
 
+/// What another says at the address of a log: one that was started anew, or before, and keeps none.
+#[test]
+fn whoever_keeps_no_log_at_the_address_of_one_that_does_is_not_judged() {
+    let unlinked =
+        |log: Written, clock| log.line(clock, "unlinked", &format!(",\"peer\":\"{WEST}\",\"reason\":\"it left\""));
+    // Its clock begins anew, or goes on beyond that of the one that was ended.
+    for stamp in [3, 44, 59, 70] {
+        let east = unlinked(east_speaks().heard(45, "peers wanted", WEST, 44), 51).linked(60, WEST);
+        let east = east.said(61, "peers wanted", WEST).heard(71, "peers wanted", WEST, stamp);
+        for end in [Written::stopped, |log: Written, clock| log.linked(clock, SOUTH)] {
+            let west = end(west_hears().said(44, "peers wanted", EAST), 50);
+            assert_eq!(wrong(&east, &west), (vec![], 2, 1), "{stamp}");
+        }
+        // Where the log goes on, what it does not say was not said.
+        let west = west_hears().said(44, "peers wanted", EAST).heard(62, "peers wanted", EAST, 61);
+        assert_eq!(wrong(&east, &west.clone().stopped(80)).0.len(), 1, "{stamp}");
+        let west = west_hears().said(44, "peers wanted", EAST).stopped(50).anew().started().linked(60, EAST);
+        let west = west.heard(62, "peers wanted", EAST, 61).stopped(80);
+        assert_eq!(wrong(&east, &west).0.len(), 1, "{stamp}");
+    }
+    // Before it, in the very words that it has as well.
+    let east = unlinked(Written::by(EAST).started().linked(1, WEST).heard(5, "peers", WEST, 3), 6);
+    let east = east.linked(7, WEST).said(8, "query", WEST).heard(12, "peers", WEST, 3);
+    let west =
+        Written::by(WEST).started().linked(2, EAST).said(3, "peers", EAST).heard(9, "query", EAST, 8).stopped(20);
+    assert_eq!(wrong(&east, &west), (vec![], 2, 1));
+    assert_eq!(wrong(&east.heard(13, "peers", WEST, 3), &west).0.len(), 1, "it was said once");
+}
+
+#[test]
+fn whoever_is_heard_while_the_one_whose_log_is_here_goes_on_is_judged() {
+    let linked =
+        |log: Written| log.linked(30, WEST).heard(40, "peers", WEST, 39).linked(50, WEST).said(60, "query", WEST);
+    let west = west_hears().heard(61, "query", EAST, 60).stopped(70);
+    assert_eq!(wrong(&linked(east_speaks()), &west).0.len(), 1, "it was there before and after");
+    let west = west_hears().stopped(70);
+    assert_eq!(wrong(&linked(east_speaks()), &west), (vec![], 1, 1), "it may not have been there any more");
+    let west = Written::by(WEST).started().linked(3, EAST).heard(61, "query", EAST, 60).stopped(70);
+    assert_eq!(wrong(&linked(east_speaks()), &west), (vec![], 1, 1), "it may not have been there yet");
+}
+
+/// Both dial, and one of the two links goes.
+#[test]
+fn of_two_links_with_one_servent_the_one_that_stays_is_judged() {
+    let twice = |log: Written| {
+        log.linked(5, WEST).line(6, "unlinked", &format!(",\"peer\":\"{WEST}\",\"reason\":\"a duplicate\""))
+    };
+    let east = twice(east_speaks()).said(7, "query", WEST).heard(40, "peers", WEST, 39);
+    assert_eq!(wrong(&east, &west_hears().heard(8, "query", EAST, 7).stopped(70)).0.len(), 1);
+}
+
 #[test]
 fn whoever_goes_by_another_address_there_is_found_by_what_was_said() {
     // Last words to whoever has not said who it is, and what is told to whoever greets, a neighbor or none.
     for message in ["goodbye", "peers"] {
-        let west = Written::by(WEST).started().linked(3, EAST).said(44, message, "127.0.0.1:40022").stopped(50);
-        let heard = Written::by(EAST).started().heard(45, message, WEST, 44);
-        assert_eq!(wrong(&heard, &west), (vec![], 1, 0));
+        let west = west_hears().said(44, message, "127.0.0.1:40022").stopped(50);
+        let heard = east_speaks().heard(45, message, WEST, 44);
+        assert_eq!(wrong(&heard, &west), (vec![], 2, 0));
         assert_eq!(wrong(&heard.clone().heard(46, message, WEST, 44), &west).0.len(), 1, "it was said once");
         assert_eq!(wrong(&heard.heard(46, message, WEST, 43), &west).0.len(), 1, "it was not said then");
         let too_early = Written::by(EAST).started().heard(44, message, WEST, 44);
         assert_eq!(wrong(&too_early, &west).0.len(), 1);
     }
     // What is said to this one itself at that clock is taken first.
-    let west = Written::by(WEST).started().said(44, "peers", SOUTH).said(44, "peers", EAST).stopped(50);
-    let twice = Written::by(EAST).started().heard(45, "peers", WEST, 44).heard(46, "peers", WEST, 44);
-    assert_eq!(wrong(&twice, &west), (vec![], 2, 0));
+    let west = west_hears().said(44, "peers", SOUTH).said(44, "peers", EAST).stopped(50);
+    let twice = east_speaks().heard(45, "peers", WEST, 44).heard(46, "peers", WEST, 44);
+    assert_eq!(wrong(&twice, &west), (vec![], 3, 0));
     assert_eq!(wrong(&twice.heard(47, "peers", WEST, 44), &west).0.len(), 1);
 }
 
@@ -356,12 +419,12 @@ fn a_log_that_is_there_twice_is_none() {
 
 #[test]
 fn the_first_hundred_are_told_and_the_others_counted() {
-    let mut east = Written::by(EAST).started();
+    let mut east = east_speaks();
     for clock in 0..DIFFERENCES_TOLD_MAX as u64 + 7 {
         east = east.heard(60 + clock, "peers", WEST, 44);
     }
-    let (wrong, judged, _) = wrong(&east, &west().stopped(50));
-    assert_eq!((wrong.len(), judged), (DIFFERENCES_TOLD_MAX + 1, DIFFERENCES_TOLD_MAX as u64 + 7));
+    let (wrong, judged, _) = wrong(&east, &west_hears().stopped(50));
+    assert_eq!((wrong.len(), judged), (DIFFERENCES_TOLD_MAX + 1, DIFFERENCES_TOLD_MAX as u64 + 8));
     assert_eq!(wrong.last().unwrap(), "and 7 more of the kind");
     let mut east = Written::by(EAST).started();
     for _ in 0..DIFFERENCES_TOLD_MAX + 7 {

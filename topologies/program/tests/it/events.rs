@@ -142,7 +142,7 @@ fn it_is_judged_though_nobody_reads_to_the_end() {
     for n in 2..20_000 {
         east += &linked(EAST, n, n, WEST);
     }
-    east += &heard(EAST, 20_000, 20_000, WEST, 43);
+    east += &heard(EAST, 20_000, 20_000, WEST, 20_000);
     fs::write(directory.path().join("east.jsonl"), east).unwrap();
     let words = ["events", "east.jsonl", "west.jsonl"];
     let mut child =
@@ -299,6 +299,39 @@ fn what_real_servents_write_is_an_order_that_can_be_true() {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("lines are missing, and none says") && said.contains(": heard echo from"), "{said}");
+}
+
+/// One is told to leave, comes back to its address twice, without a log and with one, and is killed: nothing that it said without
+/// one is held against the log.
+#[test]
+fn what_a_servent_says_that_keeps_no_log_any_more_is_not_judged() {
+    let directory = TempDir::new().unwrap();
+    let text = "9341 - --events east\n9342 - 127.0.0.1:9341 --events west\n";
+    let pair = Topology::parse("pair", text, directory.path()).unwrap().moved_to(some_loopback_address());
+    let mut fleet = Fleet::start(&pair).unwrap();
+    fleet.wait_until_linked(&pair).unwrap();
+    let with_log = pair.servents[1].arguments();
+    let without_log: Vec<&String> =
+        with_log.iter().filter(|word| !word.contains("west") && *word != "--events").collect();
+    assert_eq!(without_log.len() + 2, with_log.len());
+    let ask = || Asked::at(pair.servents[0].listen, asking::key("tea").unwrap()).unwrap();
+    let come_back = |fleet: &mut Fleet, signal: Signal, words: &[&String]| {
+        fleet.servents[1].signal(signal);
+        fleet.servents[1].wait().unwrap();
+        fleet.servents[1] = Servent::start(words).unwrap();
+        fleet.wait_until_linked(&pair).unwrap();
+        (0..20).for_each(|_| drop(ask()));
+    };
+    come_back(&mut fleet, Signal::TERM, &without_log);
+    come_back(&mut fleet, Signal::TERM, &with_log.iter().collect::<Vec<_>>());
+    come_back(&mut fleet, Signal::KILL, &without_log);
+    fleet.end().unwrap();
+    let output = events(directory.path(), &["east", "west"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let numbers: Vec<u64> = said.split([' ', '\n']).filter_map(|word| word.parse().ok()).collect();
+    let [.., judged, heard] = numbers[..] else { panic!("{said}") };
+    assert!(judged > 40 && heard > judged + 40, "{said}");
 }
 
 /// Three logs, north, west and east, are an order that can be true, of which so many messages were judged, of so many heard.
