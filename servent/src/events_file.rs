@@ -389,7 +389,7 @@ fn open(path: &Path, is_made: bool) -> anyhow::Result<Opened> {
 }
 
 /// What a log is called once a new one was begun.
-fn before(path: &Path) -> PathBuf {
+pub(crate) fn before(path: &Path) -> PathBuf {
     let mut before = path.as_os_str().to_owned();
     before.push(".1");
     PathBuf::from(before)

@@ -109,12 +109,9 @@ impl MembersFile {
     }
 
     fn replace(&self, text: &[u8]) -> anyhow::Result<()> {
-        // Where it is a link, what it leads to is the file to write beside.
-        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let path = target_of(&self.path);
         let permissions = writable_permissions(&path)?;
-        let mut beside = OsString::from(&path);
-        beside.push(".new");
-        let beside = PathBuf::from(beside);
+        let beside = scratch_of(&path);
         // What somebody who was killed left there.
         let _ = fs::remove_file(&beside);
         let mut new = OpenOptions::new().write(true).create_new(true).open(&beside);
@@ -130,6 +127,18 @@ impl MembersFile {
         }
         Ok(replaced?)
     }
+}
+
+/// Where it is a link, what it leads to is the file to write beside.
+fn target_of(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The file beside it that is written, and then renamed.
+pub(crate) fn scratch_of(path: &Path) -> PathBuf {
+    let mut beside = OsString::from(target_of(path));
+    beside.push(".new");
+    PathBuf::from(beside)
 }
 
 /// The permissions of the file, if there is one, which the new one gets, or why it may not be replaced. Whoever may write

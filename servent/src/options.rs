@@ -18,6 +18,7 @@ use common::text::Escaped;
 use ipnet::IpNet;
 
 use crate::same_file::is_same_file;
+use crate::{events_file, members_file};
 
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
 #[derive(Clone, Debug, Parser)]
@@ -142,6 +143,29 @@ impl Options {
             if let Some((other, _)) = given.clone().skip(place + 1).find(|(_, other)| is_same_file(path, other)) {
                 let shown = Escaped::new(path.as_os_str().as_bytes());
                 let said = format!("{name} and {other} are one file, {shown}: name another file for {other}");
+                return Err(Options::command().error(ErrorKind::ArgumentConflict, said));
+            }
+        }
+        self.check_names_beside()
+    }
+
+    /// Nor is any of them under a name that another takes for a while, or comes to.
+    fn check_names_beside(&self) -> Result<(), clap::Error> {
+        let data = if let DataSource::File(path) = &self.data { Some(path.as_path()) } else { None };
+        let (members, events) = (self.members.as_deref(), self.events.as_deref());
+        let scratch = members.map(members_file::scratch_of);
+        let rotated = events.map(events_file::before);
+        for (name, path, other, beside, taken) in [
+            ("DATA", data, "--members", &scratch, "is written to before it is renamed"),
+            ("--events", events, "--members", &scratch, "is written to before it is renamed"),
+            ("DATA", data, "--events", &rotated, "becomes when it is full"),
+            ("--members", members, "--events", &rotated, "becomes when it is full"),
+        ] {
+            if let (Some(path), Some(beside)) = (path, beside)
+                && is_same_file(path, beside)
+            {
+                let shown = Escaped::new(path.as_os_str().as_bytes());
+                let said = format!("{name} is {shown}, which {other} {taken}: name another file for {other}");
                 return Err(Options::command().error(ErrorKind::ArgumentConflict, said));
             }
         }
@@ -356,6 +380,28 @@ mod tests {
         let data = check("servent 9000 nobodys --events nobodys").unwrap_err().to_string();
         assert!(data.contains("DATA and --events are one file, nobodys: name another file for --events"), "{data}");
         assert!(check("servent 9000 /dev/null --events /dev/null").is_ok());
+        for (line, said) in [
+            (
+                "- --members nobodys --events nobodys.new",
+                "--events is nobodys.new, which --members is written to before",
+            ),
+            (
+                "nobodys.new --members ./nobodys",
+                "DATA is nobodys.new, which --members is written to before it is renamed",
+            ),
+            (
+                "- --members nobodys.1 --events nobodys",
+                "--members is nobodys.1, which --events becomes when it is full",
+            ),
+            (
+                "nobodys.1 --events nobodys",
+                "DATA is nobodys.1, which --events becomes when it is full: name another file",
+            ),
+        ] {
+            let error = check(&format!("servent 9000 {line}")).unwrap_err();
+            assert!(error.to_string().contains(said) && error.exit_code() == 2, "{line}: {error}");
+        }
+        assert!(check("servent 9000 nobodys.2 --members nobodys.old --events nobodys").is_ok());
         assert!(check("servent 9000 - --events -").is_ok());
     }
 
