@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use common::counted::counted;
+use common::counted::{counted, grouped};
 use common::member_file::{KNOWN_MEMBERS_MAX, KnownMember, KnownMembers, MemberFile, text_of};
 use common::text::Escaped;
 use rustix::fs::{Access, OFlags, access};
@@ -25,20 +25,25 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Vec<KnownMember>> {
     let name = ShownPath(path);
     let file = match open(path) {
         Err(error) if is_missing(&error) => {
+            check_directory(path).with_context(|| format!("cannot write members file {name}"))?;
             log::info!("members file {name} is not there yet: nobody is known from before");
             return Ok(Vec::new());
         }
         file => file.with_context(|| format!("cannot read members file {name}"))?,
     };
     let KnownMembers { members, left_out_count } = read(file, name)?;
-    log::info!("{} known from before, by members file {name}", counted(members.len(), "member"));
+    log::info!("members file {name}: {} known from before", counted(members.len(), "member"));
     if left_out_count > 0 {
-        let lines = counted(left_out_count, "line");
-        log::warn!(
-            "members file {name}: the last {lines} left out, since no more than {KNOWN_MEMBERS_MAX} are remembered"
-        );
+        let (lines, most) = (counted(left_out_count, "line"), grouped(KNOWN_MEMBERS_MAX));
+        log::warn!("members file {name}: the last {lines} left out, since no more than {most} members are remembered");
     }
     Ok(members)
+}
+
+/// Where there is no file yet one will be made: what could never be written is an error now, and not at the end.
+fn check_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if fs::metadata(directory)?.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
 }
 
 fn is_missing(error: &anyhow::Error) -> bool {

@@ -59,7 +59,7 @@ fn whom_it_knows_at_the_end_it_knows_at_the_next_start_and_begins_at_their_clock
     let (servent, peer) = serve_that_writes(&path);
     let (own, neighbor) = (servent.address, peer.address());
     let said = ended(servent);
-    assert!(said.contains(&format!("1 member known from before, by members file {path}")), "{said}");
+    assert!(said.contains(&format!("members file {path}: 1 member known from before")), "{said}");
     let members = members_in(&path);
     let mut expected = vec![(GONE.parse().unwrap(), false), (neighbor, true)];
     expected.sort_unstable();
@@ -157,6 +157,21 @@ fn what_is_no_file_is_no_members_file_and_not_waited_for() {
     }
 }
 
+#[test]
+fn a_members_file_that_could_never_be_made_is_refused_at_the_start() {
+    let directory = TempDir::new().unwrap();
+    let nowhere = path_in(&directory, "nowhere/west.peers");
+    for check in [&[][..], &["--check"]] {
+        let output = run(&[&["127.0.0.1:0", "-", "--members", &nowhere], check].concat());
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""), "{said}");
+        let reason = format!("servent: cannot write members file {nowhere}: No such file or directory");
+        assert!(said.contains(&reason), "{said}");
+    }
+    // A bare name is one in the directory that it is started in.
+    assert!(run(&["0", "-", "--members", "nobody-has-this", "--check"]).status.success());
+}
+
 /// No more of it is in memory than is taken of it.
 #[test]
 fn of_a_members_file_of_a_million_lines_the_first_are_taken_and_it_is_said_how_many_are_not() {
@@ -167,7 +182,7 @@ fn of_a_members_file_of_a_million_lines_the_first_are_taken_and_it_is_said_how_m
     let text: String = (0..1_000_000).map(|number| format!("{} ONLINE {number}\n", address(number))).collect();
     fs::write(&path, text).unwrap();
     let mut servent = serve_knowing(&path);
-    let left_out = "the last 997,953 lines left out, since no more than 2047 are remembered";
+    let left_out = "the last 997,953 lines left out, since no more than 2,047 members are remembered";
     servent.wait_for_log(&format!("members file {path}: {left_out}"), 1);
     assert_eq!(1_000_000 - KNOWN_MEMBERS_MAX, 997_953);
     let told = members_told_by(servent.address);
@@ -209,9 +224,11 @@ fn a_members_file_that_may_not_be_written_is_read_and_that_is_said_once() {
         assert!(matches!(warnings[..], [line] if line.contains("WARN") && line.contains(reason)), "{said}");
         assert_eq!(fs::read_to_string(path).unwrap(), text);
     }
-    // A directory that is not there, or is none any more.
+    // A directory that is none any more.
     let nowhere = path_in(&directory, "nowhere/west.peers");
+    fs::create_dir(path_in(&directory, "nowhere")).unwrap();
     let (servent, _peer) = serve_that_writes(&nowhere);
+    fs::remove_dir(path_in(&directory, "nowhere")).unwrap();
     let said = ended(servent);
     assert!(said.contains(&format!("cannot write members file {nowhere}: ")), "{said}");
     assert!(said.contains("No such file or directory (os error 2); until it can be written"), "{said}");
