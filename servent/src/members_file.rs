@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use common::counted::{counted, grouped};
+use common::limits::STAMP_STEP_MAX;
 use common::member_file::{KNOWN_MEMBERS_MAX, KnownMember, KnownMembers, MemberFile, text_of};
 use common::text::Escaped;
 use rustix::fs::{Access, OFlags, access};
@@ -36,6 +37,11 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Vec<KnownMember>> {
     if left_out_count > 0 {
         let (lines, most) = (counted(left_out_count, "line"), grouped(KNOWN_MEMBERS_MAX));
         log::warn!("members file {name}: the last {lines} left out, since no more than {most} members are remembered");
+    }
+    let ahead_count = members.iter().filter(|known| known.clock > STAMP_STEP_MAX).count();
+    if ahead_count > 0 {
+        let (clocks, most) = (counted(ahead_count, "clock"), grouped(STAMP_STEP_MAX));
+        log::warn!("members file {name}: {clocks} beyond {most} taken for that");
     }
     Ok(members)
 }

@@ -172,6 +172,19 @@ fn a_members_file_that_could_never_be_made_is_refused_at_the_start() {
     assert!(run(&["0", "-", "--members", "nobody-has-this", "--check"]).status.success());
 }
 
+#[test]
+fn clocks_that_are_too_great_are_cut_and_that_is_said() {
+    let directory = TempDir::new().unwrap();
+    let path = path_in(&directory, "west.peers");
+    let most = 1_u64 << 40;
+    for (clock, is_said) in [(most, false), (most + 1, true), (u64::MAX, true)] {
+        fs::write(&path, format!("{GONE} ONLINE {clock}\n127.0.0.1:9002 ONLINE 5\n")).unwrap();
+        let said = ended(serve_knowing(&path));
+        let line = format!("members file {path}: 1 clock beyond 1,099,511,627,776 taken for that");
+        assert_eq!(said.matches(&line).count(), usize::from(is_said), "{said}");
+    }
+}
+
 /// No more of it is in memory than is taken of it.
 #[test]
 fn of_a_members_file_of_a_million_lines_the_first_are_taken_and_it_is_said_how_many_are_not() {
