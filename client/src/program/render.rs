@@ -159,9 +159,14 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         self.out.flush()
     }
 
+    /// Says, to a program, that a line is a command and not carried out: a person reads why.
+    pub(crate) fn show_refused(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.json { self.show_unknown(line) } else { Ok(()) }
+    }
+
     /// Reminds a person of the commands there are.
     pub(crate) fn show_help(&mut self) {
-        self.show_aside("? KEY asks every servent within reach, T shows the topology, M the members, Q leaves");
+        self.show_aside("? KEY asks every servent within reach, T shows the topology, M the members, hello HOST:PORT greets one, Q leaves");
     }
 
     fn show_members(&mut self, members: &[Member]) -> io::Result<()> {

@@ -240,8 +240,13 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 self.renderer.show_help();
                 self.worsen(Outcome::Usage);
             }
-            Command::BadKey(_) | Command::BadAddress(_) | Command::ManyWords | Command::Prefix => {
+            Command::BadKey(_) | Command::ManyWords | Command::Prefix => {
                 self.refuse(line, &command.fault().unwrap_or_default())?;
+            }
+            // It is a command, and known.
+            Command::BadAddress(fault) => {
+                self.renderer.show_refused(line)?;
+                self.complain(fault);
             }
         }
         Ok(Next::Continue)
@@ -250,9 +255,13 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Says that a line is no command, and why.
     fn refuse(&mut self, line: &[u8], fault: &str) -> anyhow::Result<()> {
         self.renderer.show_unknown(line)?;
+        self.complain(fault);
+        Ok(())
+    }
+
+    fn complain(&mut self, fault: &str) {
         say(format_args!("client: {fault}"));
         self.worsen(Outcome::Usage);
-        Ok(())
     }
 
     /// Asks the contact for something, after there is one again. What is next, where it was not asked.

@@ -253,8 +253,11 @@ fn where_nobody_is_the_session_goes_on_and_the_exit_code_says_so() {
     assert_eq!((&*run.out, run.code, run.log.lines().count()), ("", 3, 1), "{run:?}");
     let (_fake, _contact, client) = telling(&["-c", "M nowhere"]);
     let run = client.finish();
-    assert_eq!((&*run.out, run.code), ("Unknown command\n", 2));
+    assert_eq!((&*run.out, run.code), ("", 2), "it is a command, and known");
     assert!(run.log.starts_with("client: `nowhere` has no port; the forms are "), "{run:?}");
+    let (_fake, _contact, client) = telling(&["--json", "-c", "M nowhere"]);
+    let run = client.finish();
+    assert_eq!((&*run.out, run.code), ("{\"type\":\"unknown\",\"command\":\"M nowhere\"}\n", 2));
 }
 
 #[test]
