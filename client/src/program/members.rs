@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::counted::{counted, lasted};
+use common::dialect::Dialect;
 use serde::Serialize;
 
 use crate::program::render::{humane, milliseconds};
@@ -145,9 +146,14 @@ pub(crate) fn unfinished(contact: &str, listed: &MembersListed, silence_max: Dur
     }
 }
 
-/// What is said of a contact that was not asked.
+/// What is said of a contact that was not asked, by the name that it was given, behind a word for what it is or none.
 pub(crate) fn tells_no_members(contact: &str) -> String {
-    format!("{contact} does not tell of members, and was not asked: it is too old for that, or speaks another dialect")
+    let (dialect, _) = Dialect::told_by(contact.rsplit(' ').next().unwrap_or(contact));
+    let reason = match dialect {
+        Dialect::OWN => "is too old for that".to_owned(),
+        other => format!("speaks {}", other.manners().name),
+    };
+    format!("{contact} does not tell of members, and was not asked: it {reason}")
 }
 
 /// What is said of a servent that could not be attached to for what it knows. It is not the contact, which stays attached.
@@ -246,6 +252,10 @@ mod tests {
             Some("no servent at 9002: Connection refused (M alone asks contact localhost:9001)".to_owned())
         );
         assert_eq!(said(&ConnectError::NoWayBack { contact }), Some(tells_no_members("9002")));
+        let other = unattached("localhost:9001", "tp3://9002", &ConnectError::NoWayBack { contact: String::new() });
+        assert_eq!(other.as_deref(), Some("tp3://9002 does not tell of members, and was not asked: it speaks TP3"));
+        let why = "does not tell of members, and was not asked: it is too old for that";
+        assert_eq!(tells_no_members("contact 9002"), format!("contact 9002 {why}"));
         assert_eq!(said(&ConnectError::EventsUntold), None);
     }
 

@@ -262,7 +262,7 @@ fn where_nobody_is_the_session_goes_on_and_the_exit_code_says_so() {
 
 #[test]
 fn whoever_does_not_tell_of_members_is_not_asked_and_stays_the_contact() {
-    let why = "does not tell of members, and was not asked: it is too old for that, or speaks another dialect";
+    let why = "does not tell of members, and was not asked: it is too old for that";
     let (fake, mut contact, mut client) = Fake::with_client(&[]);
     client.write("M\n? k\n");
     contact.answer_next(b"v");
@@ -287,7 +287,7 @@ fn whoever_does_not_tell_of_members_is_not_asked_and_stays_the_contact() {
 
 #[test]
 fn a_tp3_node_does_not_tell_of_members() {
-    let why = "does not tell of members, and was not asked: it is too old for that, or speaks another dialect";
+    let why = "does not tell of members, and was not asked: it speaks TP3";
     let (node, contact, client) = Node::with_client(&["-c", "M"]);
     assert_eq!(
         client.finish(),
