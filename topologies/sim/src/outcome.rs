@@ -87,4 +87,22 @@ pub struct MembersOutcome {
     pub dials_per_servent: f64,
     /// How long all servents together were watched.
     pub servent_hours: f64,
+    /// What came of greetings, where clients were to have servents greeted.
+    pub greetings: Option<GreetingCounts>,
+}
+
+/// What came of it that clients had a servent greeted. Whoever is in none of the others was not told: it waited no longer, or its
+/// contact was gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GreetingCounts {
+    /// How often a contact was asked to greet somebody.
+    pub asked: u64,
+    /// A servent was there.
+    pub met: u64,
+    /// Its machine refused the connection.
+    pub refused: u64,
+    /// Nobody answered.
+    pub unreached: u64,
+    /// The contact had no place left for it, or was greeting the same one already.
+    pub busy: u64,
 }

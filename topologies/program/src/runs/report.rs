@@ -3,14 +3,14 @@
 //! Nothing printed here depends on the machine, but for `seconds` in JSON and what is said of speed, which is for
 //! stderr. What came of a run is not judged here.
 
-use common::counted::counted;
+use common::counted::{counted, grouped};
 use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use sim::outcome::{MembersOutcome, RunOutcome};
+use sim::outcome::{GreetingCounts, MembersOutcome, RunOutcome};
 use sim::plan::Plan;
 use sim::scene::Scene;
 
@@ -88,9 +88,45 @@ pub struct ShownMembers {
     pub bytes_s: f64,
     pub dials_per_servent: f64,
     pub servent_hours: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub greetings: Option<ShownGreetings>,
     /// Whether anything went wrong: else there is nothing since which they could be right.
     #[serde(skip)]
     has_faults: bool,
+}
+
+/// What came of having servents greeted: each as in [`GreetingCounts`], and of how many nobody was told what came of them.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownGreetings {
+    pub asked: u64,
+    pub met: u64,
+    pub refused: u64,
+    pub unreached: u64,
+    pub busy: u64,
+    pub untold: u64,
+}
+
+impl ShownGreetings {
+    fn new(counts: GreetingCounts) -> ShownGreetings {
+        let GreetingCounts { asked, met, refused, unreached, busy } = counts;
+        let untold = asked.saturating_sub(met + refused + unreached + busy);
+        ShownGreetings { asked, met, refused, unreached, busy, untold }
+    }
+}
+
+impl fmt::Display for ShownGreetings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownGreetings { asked, met, refused, unreached, busy, untold } = *self;
+        let numbers =
+            [(met, "met"), (refused, "refused"), (unreached, "unreached"), (busy, "busy"), (untold, "untold")];
+        let some: Vec<String> = numbers
+            .into_iter()
+            .filter(|(number, word)| *number > 0 || *word == "met")
+            .map(|(number, word)| format!("{} {word}", grouped(number)))
+            .collect();
+        write!(f, "of {} {}", counted(asked, "greeting"), some.join(", "))
+    }
 }
 
 impl ShownMembers {
@@ -105,6 +141,7 @@ impl ShownMembers {
             bytes_s: to(10.0, outcome.bytes_s),
             dials_per_servent: to(1e3, outcome.dials_per_servent),
             servent_hours: to(1e3, outcome.servent_hours),
+            greetings: outcome.greetings.map(ShownGreetings::new),
             has_faults,
         }
     }
@@ -129,7 +166,8 @@ impl fmt::Display for ShownMembers {
             self.bytes_s,
             self.dials_per_servent,
             self.servent_hours
-        )
+        )?;
+        self.greetings.map_or(Ok(()), |greetings| write!(f, "; {greetings}"))
     }
 }
 
@@ -441,6 +479,23 @@ mod tests {
         assert_eq!(said(None, true), "not all words right since the last fault ended");
         assert_eq!(said(Some(0.5), false), "all words right without a fault");
         assert_eq!(said(None, false), "not all words right, without a fault");
+    }
+
+    #[test]
+    fn what_came_of_greetings_is_said_where_there_were_to_be_any() {
+        let counts = GreetingCounts { asked: 40, met: 31, refused: 6, unreached: 0, busy: 1 };
+        let outcome = MembersOutcome { greetings: Some(counts), ..MembersOutcome::default() };
+        let shown = ShownMembers::new(&outcome, true);
+        let line = shown.to_string();
+        assert!(line.ends_with(" servent-hours; of 40 greetings 31 met, 6 refused, 1 busy, 2 untold"), "{line}");
+        let json = serde_json::to_string(&shown).unwrap();
+        let expected = "\"greetings\":{\"asked\":40,\"met\":31,\"refused\":6,\"unreached\":0,\"busy\":1,\"untold\":2}}";
+        assert!(json.ends_with(expected), "{json}");
+        let without = ShownMembers::new(&MembersOutcome::default(), true);
+        assert!(!without.to_string().contains("greeting"));
+        assert!(!serde_json::to_string(&without).unwrap().contains("greeting"));
+        let none = ShownGreetings::new(GreetingCounts::default());
+        assert_eq!(none.to_string(), "of 0 greetings 0 met");
     }
 
     #[test]

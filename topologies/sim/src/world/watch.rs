@@ -104,6 +104,7 @@ impl MembersWatch {
             bytes_s: self.bytes_s.unwrap_or_default(),
             dials_per_servent: (shell.face.dials - self.dials) as f64 / count.max(1) as f64,
             servent_hours: words.living_count() as f64 * hours,
+            greetings: shell.face.witness.greeting_counts(),
             ..words.figures(shell.now())
         };
         (outcome, wrong)

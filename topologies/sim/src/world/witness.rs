@@ -42,7 +42,7 @@ use common::session::{Ending, GreetingEnded};
 
 use super::clock::{Nanos, SECOND, nanos};
 use crate::cast::{self, Nat};
-use crate::outcome::{MembersOutcome, RunOutcome};
+use crate::outcome::{GreetingCounts, MembersOutcome, RunOutcome};
 use crate::plan::FaultKind;
 use crate::scene::{Asking, Scene};
 use crate::verdict::answer::ToldAnswer;
@@ -278,6 +278,11 @@ impl<'s> Witness<'s> {
         if let Some(whom) = whom {
             self.greetings.on_greet(now, (contact, whom));
         }
+    }
+
+    /// What came of all greetings, where there were to be any.
+    pub(super) fn greeting_counts(&self) -> Option<GreetingCounts> {
+        self.greetings.counts()
     }
 
     /// It hears what came of it, or waits no longer.

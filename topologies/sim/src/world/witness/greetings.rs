@@ -18,6 +18,7 @@ use super::Nanos;
 use super::links::WatchedLinks;
 use crate::dialects;
 use crate::graph::number;
+use crate::outcome::GreetingCounts;
 use crate::plan::FaultKind;
 use crate::scene::Scene;
 
@@ -42,6 +43,7 @@ pub(super) struct WatchedGreetings<'s> {
     /// Nothing goes wrong but that servents are greeted.
     is_healthy: bool,
     asked: BTreeMap<Pair, GreetingDue>,
+    counts: GreetingCounts,
     /// By servent: since when it is not there; none where it is.
     gone: Vec<Option<Nanos>>,
     /// At whose address somebody hostile said to be: a servent to which that one was linked may have seen for itself that nobody
@@ -53,7 +55,13 @@ impl<'s> WatchedGreetings<'s> {
     pub(super) fn new(scene: &'s Scene) -> WatchedGreetings<'s> {
         let is_healthy = scene.faults.iter().all(|fault| fault.kind == FaultKind::Greet);
         let gone = vec![Some(0); scene.graph.servents()];
-        WatchedGreetings { scene, is_healthy, asked: BTreeMap::new(), gone, impersonated: BTreeSet::new() }
+        let (asked, counts) = (BTreeMap::new(), GreetingCounts::default());
+        WatchedGreetings { scene, is_healthy, asked, counts, gone, impersonated: BTreeSet::new() }
+    }
+
+    /// What came of all of them, where there were to be any.
+    pub(super) fn counts(&self) -> Option<GreetingCounts> {
+        self.scene.faults.iter().any(|fault| fault.kind == FaultKind::Greet).then_some(self.counts)
     }
 
     pub(super) fn on_born(&mut self, servent: usize) {
@@ -70,6 +78,7 @@ impl<'s> WatchedGreetings<'s> {
 
     /// A client asks its contact to greet somebody.
     pub(super) fn on_greet(&mut self, now: Nanos, pair: Pair) {
+        self.counts.asked += 1;
         let asked = self.asked.entry(pair).or_default();
         if asked.open == 0 {
             (asked.since, asked.was_told) = (now, false);
@@ -114,6 +123,9 @@ impl<'s> WatchedGreetings<'s> {
             asked.open = asked.open.saturating_sub(1);
             *asked
         });
+        if let GreetEnd::Told(told) = greeting.end {
+            self.count(told.outcome);
+        }
         let what = match greeting.end {
             GreetEnd::Told(told) => self.wrong_outcome(links, (contact, whom), before?, &told),
             GreetEnd::Silence | GreetEnd::ContactLost => None,
@@ -121,6 +133,18 @@ impl<'s> WatchedGreetings<'s> {
         };
         let what = if greeting.address == whom_at { what } else { Some("of somebody else".to_owned()) };
         what.map(|what| format!("s{contact} was to greet s{whom}, and what came of it is {what}"))
+    }
+
+    fn count(&mut self, outcome: GreetOutcome) {
+        let counts = &mut self.counts;
+        match outcome {
+            GreetOutcome::Met => counts.met += 1,
+            GreetOutcome::Refused => counts.refused += 1,
+            GreetOutcome::Unreached => counts.unreached += 1,
+            GreetOutcome::Busy => counts.busy += 1,
+            // That is wrong, and told by itself.
+            GreetOutcome::NotAllowed => {}
+        }
     }
 
     fn wrong_outcome(
@@ -236,6 +260,23 @@ mod tests {
             greetings.on_greet(12 * SECOND, PAIR);
         };
         assert!(came_of_it(&scene, is_asked_anew, refused(Word::Failed)).is_some());
+    }
+
+    #[test]
+    fn what_came_of_greetings_is_counted_where_there_were_to_be_any() {
+        let scene = chain();
+        let mut greetings = WatchedGreetings::new(&scene);
+        let at = cast::servent_address(2);
+        let ends =
+            [GreetOutcome::Met, GreetOutcome::Met, GreetOutcome::Refused, GreetOutcome::Unreached, GreetOutcome::Busy];
+        let ends = ends.map(|outcome| told(outcome, Word::Online)).into_iter().chain([GreetEnd::Silence]);
+        for end in ends {
+            greetings.on_greet(SECOND, PAIR);
+            let over = GreetingEnded { address: at, end, elapsed: Duration::ZERO };
+            greetings.on_over(&WatchedLinks::new(&scene), PAIR, at, &over);
+        }
+        assert_eq!(greetings.counts, GreetingCounts { asked: 6, met: 2, refused: 1, unreached: 1, busy: 1 });
+        assert_eq!(greetings.counts(), None, "nobody was to be greeted");
     }
 
     #[test]
