@@ -37,6 +37,23 @@ fn help_tells_what_can_be_said() {
     }
 }
 
+/// To the last figure, whatever was built: who changes what servents do to each other writes down anew what README shows.
+#[test]
+fn runs_that_readme_shows_come_to_what_it_shows() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let mut shown_count = 0;
+    for block in page.split("```\n").skip(1).step_by(2) {
+        for command in block.split("$ ").filter_map(|command| command.strip_prefix("target/release/topology sim ")) {
+            let (arguments, shown) = command.split_once('\n').unwrap();
+            if !shown.is_empty() {
+                shown_count += 1;
+                assert_eq!(fine(arguments), shown, "README shows something else of {arguments}");
+            }
+        }
+    }
+    assert_eq!(shown_count, 2);
+}
+
 #[test]
 fn a_wrong_command_line_is_refused_with_a_reason() {
     for (arguments, expected) in [
