@@ -71,7 +71,7 @@ pub fn run(options: &Options, mut out: impl Write, mut err: impl Write) -> anyho
         return Ok(true);
     }
     let logs = files::open(&options.files)?;
-    let Verdict { differences, lines, servents, judged, unjudged } = tell(&logs, options.json, &mut out)?;
+    let Verdict { differences, lines, servents, judged, unjudged, broken_off } = tell(&logs, options.json, &mut out)?;
     out.flush()?;
     for difference in differences.told() {
         writeln!(err, "topology: {difference}")?;
@@ -79,9 +79,14 @@ pub fn run(options: &Options, mut out: impl Write, mut err: impl Write) -> anyho
     let can_be = if differences.is_empty() { "can be true" } else { "cannot be true" };
     let [lines, servents] = [counted(lines, "line"), counted(servents, "servent")];
     let (judged, heard) = (grouped(judged), counted(judged + unjudged, "message"));
+    let broken_off = match broken_off {
+        0 => String::new(),
+        1 => "; 1 log breaks off in the middle of a line".to_owned(),
+        many => format!("; {} break off in the middle of a line", counted(many, "log")),
+    };
     writeln!(
         err,
-        "topology: {lines} of {servents} in an order that {can_be}; judged {judged} of {heard} heard from each other"
+        "topology: {lines} of {servents} in an order that {can_be}; judged {judged} of {heard} heard from each other{broken_off}"
     )?;
     Ok(differences.is_empty())
 }

@@ -34,6 +34,8 @@ pub struct Verdict {
     pub judged: u64,
     /// Those of which that could not be done.
     pub unjudged: u64,
+    /// Logs whose last line has no end: it is about to be written, or was when its servent was killed.
+    pub broken_off: u64,
 }
 
 /// Something that was heard, as it is told.
@@ -248,7 +250,8 @@ impl<'a, Source> Judge<'a, Source> {
         }
         let unjudged = self.unjudged + self.speakers.unknown_count();
         let Judge { differences, judged, .. } = self;
-        Verdict { differences, lines: survey.lines, servents: servents.len(), judged, unjudged }
+        let (lines, broken_off) = (survey.lines, survey.broken_off);
+        Verdict { differences, lines, servents: servents.len(), judged, unjudged, broken_off }
     }
 }
 

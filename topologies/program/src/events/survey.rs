@@ -57,6 +57,8 @@ pub(super) struct Survey {
     spans: BTreeMap<(usize, u64), Span>,
     pub(super) differences: Differences,
     pub(super) lines: u64,
+    /// Logs whose last line has no end.
+    pub(super) broken_off: u64,
 }
 
 impl Survey {
@@ -78,6 +80,7 @@ impl Survey {
             place.line += 1;
             let raw = reader.next(&logs[log].source).with_context(|| place.told(logs))?;
             // What has no end yet is about to be written, or was when its servent was killed.
+            self.broken_off += u64::from(raw.as_ref().is_some_and(|raw| !raw.is_whole));
             let Some(raw) = raw.filter(|raw| raw.is_whole) else { break };
             if raw.bytes.is_empty() {
                 continue;

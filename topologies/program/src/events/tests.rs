@@ -500,9 +500,9 @@ fn what_has_no_end_yet_and_what_is_empty_is_no_fault() {
     let mut cut = east();
     cut.text.truncate(cut.text.len() - 9);
     let (lines, verdict) = told(&cut, &Written::by(WEST), false);
-    assert_eq!((lines.len(), verdict.lines, verdict.servents), (5, 5, 1));
+    assert_eq!((lines.len(), verdict.lines, verdict.servents, verdict.broken_off), (5, 5, 1, 1));
     let (lines, verdict) = told(&Written::by(EAST), &Written::by(WEST), false);
-    assert!(lines.is_empty() && verdict.differences.is_empty());
+    assert!(lines.is_empty() && verdict.differences.is_empty() && verdict.broken_off == 0);
     let blank = Written { text: format!("\n{}\n\n", east().text), ..east() };
     assert_eq!(told(&blank, &west(), false).0.len(), 12);
 }

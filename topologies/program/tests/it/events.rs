@@ -111,6 +111,23 @@ fn what_a_log_was_before_it_was_begun_anew_is_read_too() {
 }
 
 #[test]
+fn a_log_that_breaks_off_in_the_middle_of_a_line_is_said_to_and_no_fault() {
+    let directory = logs(45);
+    for (names, said) in [
+        (&["west"][..], "; 1 log breaks off in the middle of a line\n"),
+        (&["east"], "; 2 logs break off in the middle of a line\n"),
+    ] {
+        for name in names {
+            let path = directory.path().join(format!("{name}.jsonl"));
+            OpenOptions::new().append(true).open(path).unwrap().write_all(b"{\"clock\":5").unwrap();
+        }
+        let output = events(directory.path(), &["east.jsonl", "west.jsonl"]);
+        assert_eq!((output.status.code(), stdout(&output).lines().count()), (Some(0), 5), "{}", stderr(&output));
+        assert!(stderr(&output).ends_with(&format!("of 1 message heard from each other{said}")), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_told_in_words() {
     let directory = logs(45);
     fs::write(directory.path().join("notes"), "eggs\n").unwrap();
