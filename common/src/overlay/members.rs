@@ -329,7 +329,9 @@ impl Members {
     /// What may be wrong with this servent itself is told to nobody.
     fn guess(&mut self, known: &MemberRecord, word: Word, why: &'static str) {
         self.roster.put(&MemberRecord { word, is_guess: true, ..*known });
-        self.log_change(known.address, Some(known.word), word, why);
+        if known.word != word {
+            self.log_change(known.address, Some(known.word), word, why);
+        }
     }
 
     /// A neighbor was heard that was quiet for so long that it was suspect.

@@ -275,6 +275,7 @@ impl RareRooms {
     }
 
     fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
+        self.errands.visits.on_client_left(link);
         self.call(now, out, |calls, out, news| calls.on_closed(now, link, reason, out, news));
     }
 

@@ -25,7 +25,7 @@ const GREETING: u64 = 1;
 pub(super) struct Visits {
     over: Vec<(SocketAddr, Visited)>,
     greetings: BTreeMap<SocketAddr, PendingGreeting>,
-    /// Where somebody was to be greeted and the client was answered before it was known whether anybody is there.
+    /// Where somebody was to be greeted and the client was answered, or left, before it was known whether anybody is there.
     late: BTreeSet<SocketAddr>,
 }
 
@@ -59,7 +59,10 @@ impl Visits {
         let mut wishes = Vec::new();
         match event {
             CallEvent::Reached(hello) => {
-                self.late.remove(&to);
+                // Nobody waits for more than that it is there; else the next greeting would find the call open, and not hear that.
+                if self.late.remove(&to) && !self.greetings.contains_key(&to) {
+                    wishes.push(Wish::End);
+                }
                 if let Role::Servent { id, .. } = hello.role {
                     self.over.push((to, Visited::Met(Identity::from(id))));
                 }
@@ -74,10 +77,7 @@ impl Visits {
             CallEvent::Said(_) | CallEvent::Heard(_) | CallEvent::Connected | CallEvent::Refused(_) => {}
             // It is not known yet whether anybody is there; it may not even have been its turn.
             CallEvent::Late(_) => {
-                if self.late.len() >= GREETINGS_MAX {
-                    self.late.pop_first();
-                }
-                self.late.insert(to);
+                self.note_late(to);
                 self.over.push((to, Visited::Over));
             }
             CallEvent::Gone { .. } | CallEvent::HadToMakeRoom | CallEvent::Ended { .. } => {
@@ -86,6 +86,24 @@ impl Visits {
             }
         }
         wishes
+    }
+
+    fn note_late(&mut self, to: SocketAddr) {
+        if self.late.len() >= GREETINGS_MAX {
+            self.late.pop_first();
+        }
+        self.late.insert(to);
+    }
+
+    /// A client has left: whoever was greeted for it may be greeted for another, and what comes of it is made something of.
+    pub(super) fn on_client_left(&mut self, client: LinkId) {
+        let is_its =
+            |(address, greeting): (&SocketAddr, &PendingGreeting)| (greeting.client == client).then_some(*address);
+        let greeted: Vec<SocketAddr> = self.greetings.iter().filter_map(is_its).collect();
+        for address in greeted {
+            self.greetings.remove(&address);
+            self.note_late(address);
+        }
     }
 
     fn in_vain(&mut self, to: SocketAddr, refused: bool) {

@@ -298,6 +298,53 @@ fn one_that_takes_the_connection_and_says_nothing_is_suspect_though_the_client_w
     assert_eq!(told.word(7), Some(Word::Failed));
 }
 
+/// It was stopped, and goes on once the client was answered; then it is greeted again.
+#[test]
+fn whoever_says_hello_once_the_client_waits_no_more_is_met_when_it_is_greeted_again() {
+    let (mut told, _, client) = one_told_of();
+    let (call, _) = told.mind.dialled(visit(servent_address(7)));
+    told.mind.pass(GREETING_WAIT_MAX);
+    let out = told.hear(call, Message::Hello(hello_of_members(7)));
+    assert_eq!(out, goodbye(call, Goodbye::Idle), "nobody waits for it");
+    assert_eq!(told.greet(client, servent_address(7)), [dialled(servent_address(7))]);
+    let (call, _) = told.mind.dialled(visit(servent_address(7)));
+    told.hear(call, Message::Hello(hello_of_members(7)));
+    let out = told.hear(call, peers(PeersKind::LastPage, vec![]));
+    assert_eq!(greeted_in(&out).1.outcome, GreetOutcome::Met);
+}
+
+/// A client leaves; another need not wait for what was to be told to the first, at whatever point the visit is.
+#[test]
+fn what_a_client_that_has_left_had_greeted_another_may_have_greeted_at_once() {
+    for is_open in [true, false] {
+        let (mut told, links, client) = one_told_of();
+        let (call, _) = told.mind.dialled(visit(servent_address(7)));
+        if is_open {
+            told.hear(call, Message::Hello(hello_of_members(7)));
+        }
+        told.mind.closed(client);
+        assert_eq!(told.mind.held("greetings"), 0);
+        let other = told.client_at("127.0.0.1");
+        told.greet(other, servent_address(7));
+        if !is_open {
+            told.hear(call, Message::Hello(hello_of_members(7)));
+        }
+        let out = told.hear(call, peers(PeersKind::LastPage, vec![]));
+        let (link, greeted) = greeted_in(&out);
+        assert_eq!((link, greeted.outcome), (other, GreetOutcome::Met), "{is_open}: {out:?}");
+        let _ = links;
+    }
+}
+
+#[test]
+fn one_that_is_greeted_in_vain_is_suspect_though_the_client_has_left() {
+    let (mut told, [one, other], client) = one_told_of();
+    told.mind.closed(client);
+    told.mind.tell(links::refused(7));
+    assert_eq!(told.word(7), Some(Word::Suspect));
+    assert_eq!(told.words_told(NEWS_PAUSE), [one, other].map(|link| (link, servent_address(7), Word::Suspect)));
+}
+
 #[test]
 fn a_servent_without_links_makes_nothing_of_a_greeting_in_vain() {
     let mut told = Told::new();
