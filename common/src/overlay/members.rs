@@ -281,13 +281,13 @@ impl Members {
             }
         }
         if is_late {
-            self.note_sleep(now);
+            self.note_absence(now);
         }
         self.roster.awake_at = now;
     }
 
     /// It heard nobody since it was awake.
-    fn note_sleep(&mut self, now: Time) {
+    fn note_absence(&mut self, now: Time) {
         let mut unheard = Vec::new();
         for peer in self.roster.peers.iter_mut().flatten().filter(|peer| !peer.is_unheard) {
             peer.is_unheard = true;
