@@ -20,7 +20,9 @@ use std::time::Duration;
 use super::config::Config;
 use super::doors::Outbox;
 use super::speaker::Parting;
-use crate::limits::{LOOKS_AGAIN_MAX, MEMBER_REFRESH, NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, SUSPECT_AFTER, SUSPECT_MAX};
+use crate::limits::{
+    LOOKS_AGAIN_MAX, MEMBER_REFRESH, NEIGHBOR_BEAT, NEIGHBOR_QUIET_MAX, NEIGHBORS_MAX, SUSPECT_AFTER, SUSPECT_MAX,
+};
 use crate::link::LinkId;
 use crate::member::{Peers, PeersWanted, Word, WordAt};
 use crate::member_file::KnownMember;
@@ -31,7 +33,7 @@ use crate::time::Time;
 use record::{Changes, MemberRecord, Teller, seconds, seconds_of};
 use roster::{LinkedPeer, Pages, Roster};
 use telling::Telling;
-use watch::{Watch, WatchedMember};
+use watch::{SUSPECTED_FOR, Watch, WatchedMember};
 
 /// Why a neighbor that was quiet is there.
 const HEARD: &str = "it was heard";
@@ -152,7 +154,8 @@ impl Members {
         let LinkedTo { id, address, understands, is_same_host, is_from_there, is_proved } = to;
         // Whoever is on this host need not be where it says: its link may come from anywhere, through a tunnel.
         let is_here = is_same_host && (address.ip().is_loopback() || address.ip() == self.roster.own.ip());
-        let may_be_dialled = is_proved || is_from_there || is_here;
+        let was_met = self.roster.table.get(address).is_some_and(|known| known.id == id && known.may_be_dialled);
+        let may_be_dialled = is_proved || is_from_there || is_here || was_met;
         let peer = LinkedPeer {
             link,
             address,
@@ -167,7 +170,9 @@ impl Members {
             round_trip: None,
             successor: None,
             is_denied: false,
+            is_quiet: false,
             is_unheard: false,
+            told_at: Time::START,
         };
         match self.roster.peers.iter_mut().find(|place| place.is_none()) {
             Some(place) => *place = Some(peer),
@@ -222,8 +227,8 @@ impl Members {
         target: Option<usize>,
     ) -> Option<SocketAddr> {
         let place = self.roster.place_of(link)?;
-        let LinkedPeer { address, id, told_count, successor, is_unheard, .. } =
-            self.roster.peers.get_mut(place)?.take()?;
+        let peer = self.roster.peers.get_mut(place)?.take()?;
+        let LinkedPeer { address, id, told_count, successor, .. } = peer;
         if told_count > 0 {
             self.roster.leave_to_the_gone(place, told_count);
         }
@@ -249,17 +254,19 @@ impl Members {
             return None;
         }
         let is_thought_there = known.word.is_online();
-        let heard = if is_thought_there { self.roster.heard_over_a_link(now, &known, is_unheard) } else { known.heard };
+        let heard = if is_thought_there { self.roster.heard_over_a_link(now, &known, &peer) } else { known.heard };
         self.roster.put(&MemberRecord { heard, ..known });
         if parting == Parting::ForGood {
             self.say(now, address, id, Word::Left, "it said goodbye");
             return None;
         }
-        if known.is_guess && is_thought_there {
-            self.roster.put(&MemberRecord { word: Word::Online, is_guess: false, heard, ..known });
-        }
         self.watch.begin(now, address, id, target, self.roster.clock);
-        if known.word == Word::Suspect && !known.is_guess {
+        if known.word == Word::Suspect && known.is_guess && self.roster.has_links() {
+            self.say(now, address, id, Word::Suspect, "its link fell, and nothing was heard from it before that");
+        }
+        if let Some(known) =
+            self.roster.table.get(address).filter(|known| known.word == Word::Suspect && !known.is_guess)
+        {
             self.watch.note_suspected(now, address, known.clock);
         }
         (is_thought_there && target.is_none() && may_be_dialled).then_some(address)
@@ -271,7 +278,8 @@ impl Members {
         let mut denied = Vec::new();
         for peer in self.roster.peers.iter_mut().flatten().filter(|peer| peer.is_unheard && !is_unheard(peer.link)) {
             peer.is_unheard = false;
-            if std::mem::take(&mut peer.is_denied) {
+            // Whoever was heard before this servent slept again need not be there still.
+            if !is_late && std::mem::take(&mut peer.is_denied) {
                 denied.push(peer.link);
             }
         }
@@ -281,22 +289,22 @@ impl Members {
             }
         }
         if is_late {
-            self.note_absence(now);
+            self.note_absence();
         }
         self.roster.awake_at = now;
     }
 
     /// It heard nobody since it was awake.
-    fn note_absence(&mut self, now: Time) {
+    fn note_absence(&mut self) {
         let mut unheard = Vec::new();
         for peer in self.roster.peers.iter_mut().flatten().filter(|peer| !peer.is_unheard) {
             peer.is_unheard = true;
-            unheard.push((peer.address, peer.id));
+            unheard.push((peer.address, peer.id, peer.is_quiet));
         }
-        for (address, id) in unheard {
-            let is_it = |known: &MemberRecord| known.id == id && known.word == Word::Online;
+        for (address, id, is_quiet) in unheard {
+            let is_it = |known: &MemberRecord| known.id == id && known.word == Word::Online && !is_quiet;
             if let Some(known) = self.roster.table.get(address).filter(is_it) {
-                let heard = self.roster.heard_over_a_link(now, &known, false);
+                let heard = known.heard.max(seconds_of(self.roster.awake_at));
                 self.roster.put(&MemberRecord { heard, ..known });
             }
         }
@@ -305,13 +313,16 @@ impl Members {
     /// A neighbor has been quiet for so long that it is suspect, or for so long that its link is given up. Where no other
     /// neighbor was heard meanwhile the trouble may be here: then nobody is told.
     pub(super) fn on_quiet(&mut self, now: Time, link: LinkId, word: Word, may_judge: bool) {
-        let Some(&LinkedPeer { address, id, successor, is_unheard, .. }) = self.roster.peer(link) else { return };
+        let Some(peer) = self.roster.peer_mut(link) else { return };
+        peer.is_quiet = true;
+        let LinkedPeer { address, id, successor, is_unheard, told_at, .. } = *peer;
         let Some(known) = self.roster.table.get(address).filter(|known| known.id == id && known.word < word) else {
             return;
         };
         // Others have heard it since it was suspect: it is the link that is dead, or somebody else is there. Where nobody was told
         // yet that it is suspect it is looked for first.
-        let is_unasked = may_judge && (known.is_guess || self.telling.is_to_be_told(address));
+        let is_too_soon = told_at + SUSPECTED_FOR > now + NEIGHBOR_BEAT;
+        let is_unasked = may_judge && (known.is_guess || is_too_soon || self.telling.is_to_be_told(address));
         if word == Word::Failed && (known.word == Word::Online || successor.is_some() || is_unasked) {
             return;
         }
@@ -336,6 +347,9 @@ impl Members {
 
     /// A neighbor was heard that was quiet for so long that it was suspect.
     pub(super) fn on_heard_again(&mut self, now: Time, link: LinkId) {
+        if let Some(peer) = self.roster.peer_mut(link) {
+            peer.is_quiet = false;
+        }
         if let Some(&LinkedPeer { address, id, .. }) = self.roster.member_at(link) {
             let guess = self.roster.table.get(address).filter(|known| known.is_guess);
             if let Some(known) = guess {
@@ -355,9 +369,14 @@ impl Members {
 
     /// It has answered.
     pub(super) fn on_pong(&mut self, now: Time, link: LinkId) {
+        let has_slept = self.roster.has_slept(now);
         let Some(peer) = self.roster.peer_mut(link) else { return };
         if let Some(pinged_at) = peer.pinged_at.take() {
             peer.round_trip = Some(now.since(pinged_at));
+        }
+        // What it said before this servent slept is no answer.
+        if has_slept {
+            return;
         }
         let is_denied = std::mem::take(&mut peer.is_denied);
         let is_doubted = peer.successor.take().is_some();
@@ -578,7 +597,10 @@ impl Members {
         }
         if self.telling.deadline() <= now {
             let random = self.draw();
-            self.telling.tell(now, &mut self.roster, random, out);
+            for address in self.telling.tell(now, &mut self.roster, random, out) {
+                self.watch.note_told(now, address);
+                self.roster.note_told(now, address);
+            }
         }
         MembersDue { to_be_visited: self.watch.take_again(now), is_to_be_kept: is_pause_over }
     }

@@ -190,7 +190,7 @@ impl Overlay {
         let greeting = self.rooms.rare.get_mut().and_then(|rare| rare.errands.visits.greeting(address));
         if let Some(greeting) = greeting {
             greeting.new_count += new_count;
-            // It was met before, for a client that has left.
+            // It may have been met before, for a client that has left.
             greeting.outcome = GreetOutcome::Met;
         }
     }

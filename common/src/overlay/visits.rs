@@ -76,9 +76,14 @@ impl Visits {
             CallEvent::Said(ALONE) | CallEvent::NotUnderstood(_) => wishes.push(Wish::End),
             CallEvent::Said(_) | CallEvent::Heard(_) | CallEvent::Connected | CallEvent::Refused(_) => {}
             // It is not known yet whether anybody is there; it may not even have been its turn.
-            CallEvent::Late(_) => {
-                self.note_late(to);
-                self.over.push((to, Visited::Over));
+            CallEvent::Late(letters) => {
+                // They may be those of a client that has left, and another waits still.
+                let is_its = |letter: &Letter, begun| letter.until == Some(begun + GREETING_WAIT_MAX);
+                let greeting = self.greetings.get(&to);
+                if greeting.is_none_or(|greeting| letters.iter().any(|letter| is_its(letter, greeting.begun))) {
+                    self.note_late(to);
+                    self.over.push((to, Visited::Over));
+                }
             }
             CallEvent::Gone { .. } | CallEvent::HadToMakeRoom | CallEvent::Ended { .. } => {
                 self.late.remove(&to);

@@ -152,8 +152,8 @@ impl Members {
                 (true, _) => {
                     let is_heard = is_lively(link) && !self.roster.has_slept(now);
                     // What was said before is known to be over.
-                    if is_heard && (clock, word) < (known.clock, known.word) {
-                        return MemberHeard::Older;
+                    if (clock, word) < (known.clock, known.word) {
+                        return if is_heard { MemberHeard::Older } else { MemberHeard::Done };
                     }
                     if is_heard {
                         self.contradict(now, address, id, "it was heard a moment ago");
@@ -204,7 +204,7 @@ impl Members {
                     return MemberHeard::Done;
                 }
                 if is_same_servent && word == Word::Online {
-                    self.watch.note_answer(address, clock);
+                    self.watch.note_answer(address, clock, known.word == Word::Suspect && is_heard_since);
                 }
                 self.log_change(address, is_same_servent.then_some(known.word), word, TOLD);
                 self.note_change(now, address, &known, Some(from));

@@ -23,8 +23,8 @@ pub(super) struct MemberRecord {
     pub(super) word: Word,
     pub(super) is_open: bool,
     pub(super) is_proved: bool,
-    /// Whether this servent may dial it to see who is there: it has met it there, or had a link to it that came from there or
-    /// from this host. What others tell does not count: it would be a way to have somebody dialled.
+    /// Whether this servent may dial it to see who is there: it has met it there, or had a link to it that came from there, or
+    /// from this host where it says to be on it. What others tell does not count: it would be a way to have somebody dialled.
     pub(super) may_be_dialled: bool,
     /// Whether the word is this servent's own guess, which it tells nobody: it had no link to anybody who could say otherwise.
     pub(super) is_guess: bool,

@@ -1,7 +1,7 @@
 //! The members a servent knows and the servents at the end of its links, who tell of members: whoever tells takes no more
 //! places than are left for all others.
 //!
-//! What becomes of a word that comes is not decided here (`members`), nor who is told what (`telling`).
+//! What becomes of a word that comes is not decided here (`hearing`), nor who is told what (`telling`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub(super) struct LinkedPeer {
     pub(super) is_same_host: bool,
     /// Whether it was dialled and met where it is a member.
     pub(super) is_proved: bool,
-    /// Whether it was, or its link comes from there.
+    /// Whether it was, or its link comes from there, or from this host, where it says to be on it.
     pub(super) may_be_dialled: bool,
     /// How many of the members it alone told of.
     pub(super) told_count: usize,
@@ -62,8 +62,12 @@ pub(super) struct LinkedPeer {
     pub(super) successor: Option<Identity>,
     /// It is said to be suspect or gone, and was pinged and had not answered by then: as soon as it does, that is contradicted.
     pub(super) is_denied: bool,
+    /// It has been quiet for so long that it was suspect, and was not heard since.
+    pub(super) is_quiet: bool,
     /// This servent slept, and has not heard it since.
     pub(super) is_unheard: bool,
+    /// When others were told of it last.
+    pub(super) told_at: Time,
 }
 
 /// What pages have been asked for on a link, by either end.
@@ -259,6 +263,11 @@ impl Roster {
         self.told_by_gone_count += told_count;
     }
 
+    /// What is known of whoever is at an address was told.
+    pub(super) fn note_told(&mut self, now: Time, address: SocketAddr) {
+        self.peers.iter_mut().flatten().filter(|peer| peer.address == address).for_each(|peer| peer.told_at = now);
+    }
+
     pub(super) fn place_of(&self, link: LinkId) -> Option<usize> {
         self.peers.iter().position(|peer| peer.as_ref().is_some_and(|peer| peer.link == link))
     }
@@ -292,9 +301,9 @@ impl Roster {
     // ---- one member ----
 
     /// When one that is online was heard over its link, as far as this servent can tell.
-    pub(super) fn heard_over_a_link(&self, now: Time, known: &MemberRecord, is_unheard: bool) -> i32 {
+    pub(super) fn heard_over_a_link(&self, now: Time, known: &MemberRecord, peer: &LinkedPeer) -> i32 {
         match () {
-            () if is_unheard => known.heard,
+            () if peer.is_unheard || peer.is_quiet => known.heard,
             () if self.has_slept(now) => known.heard.max(seconds_of(self.awake_at)),
             () => seconds_of(now),
         }
@@ -317,7 +326,7 @@ impl Roster {
         let heard = match peer {
             _ if is_own => seconds_of(now),
             None => known.heard,
-            Some(peer) => self.heard_over_a_link(now, known, peer.is_unheard),
+            Some(peer) => self.heard_over_a_link(now, known, peer),
         };
         let since = u64::try_from(seconds_of(now).saturating_sub(heard)).unwrap_or_default();
         Member {

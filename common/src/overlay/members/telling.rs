@@ -1,7 +1,7 @@
 //! What is told of members, to whom and when: what has changed, gathered for a moment; pages for whoever asks; and pages that
 //! are asked for, so that whatever was lost on the way comes later.
 //!
-//! What is made of it that comes is in `members`.
+//! What is made of it that comes is in `hearing`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -62,16 +62,22 @@ impl Telling {
         self.news_due.min(self.page_due)
     }
 
-    pub(super) fn tell(&mut self, now: Time, roster: &mut Roster, random: u64, out: &mut Outbox<'_>) {
-        if self.news_due <= now {
-            self.tell_news(now, roster, out);
-        }
+    /// Gives the addresses of which it was told what has changed.
+    pub(super) fn tell(
+        &mut self,
+        now: Time,
+        roster: &mut Roster,
+        random: u64,
+        out: &mut Outbox<'_>,
+    ) -> Vec<SocketAddr> {
+        let told = if self.news_due <= now { self.tell_news(now, roster, out) } else { Vec::new() };
         if self.page_due <= now {
             self.ask_somebody(now, roster, random, out);
         }
+        told
     }
 
-    fn tell_news(&mut self, now: Time, roster: &mut Roster, out: &mut Outbox<'_>) {
+    fn tell_news(&mut self, now: Time, roster: &mut Roster, out: &mut Outbox<'_>) -> Vec<SocketAddr> {
         let behind = self.told_to.map_or(Bound::Unbounded, Bound::Excluded);
         let before = self.told_to.map(|told_to| self.news.range(..=told_to));
         let mut ripe: Vec<(MemberRecord, Option<LinkId>)> = self
@@ -91,6 +97,7 @@ impl Telling {
                 out.send(peer.link, Message::Peers(Peers { kind: PeersKind::News, members }));
             }
         }
+        let told = ripe.iter().map(|(known, _)| known.address).collect();
         for (known, _) in ripe {
             self.news.remove(&known.address);
             let changes = known.changes_when_told(now);
@@ -101,6 +108,7 @@ impl Telling {
         let next = self.news.keys().filter_map(|address| roster.table.get(*address));
         let next = next.map(|known| known.tellable_at(now)).min();
         self.news_due = next.map_or(Time::NEVER, |next| next.max(now + NEWS_PAUSE));
+        told
     }
 
     /// Tells whoever told something old what is known here.

@@ -12,7 +12,7 @@ use crate::message::Identity;
 use crate::time::Time;
 
 /// How long one is suspected before it is taken for dead.
-const SUSPECTED_FOR: Duration = NEIGHBOR_QUIET_MAX.saturating_sub(SUSPECT_AFTER);
+pub(super) const SUSPECTED_FOR: Duration = NEIGHBOR_QUIET_MAX.saturating_sub(SUSPECT_AFTER);
 
 /// Those that are looked for.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub(super) struct WatchedMember {
     pub(super) is_greeted: bool,
     /// That it is suspect was said: what others say at a later clock than then may be an answer.
     is_said: bool,
+    /// And others were told.
+    is_told: bool,
     /// That it is suspect was contradicted since: whoever suspects it after that judges it itself.
     pub(super) is_answered: bool,
 }
@@ -67,6 +69,7 @@ impl Watch {
             again,
             is_greeted: false,
             is_said: false,
+            is_told: false,
             is_answered: false,
         });
     }
@@ -78,6 +81,7 @@ impl Watch {
             due: now + SUSPECTED_FOR,
             clock,
             is_said: false,
+            is_told: false,
             ..watched
         });
     }
@@ -105,10 +109,19 @@ impl Watch {
         }
     }
 
-    /// It is said to be there at that clock.
-    pub(super) fn note_answer(&mut self, address: SocketAddr, clock: u64) {
+    /// It is said to be there at that clock; `is_contradicted` where that takes back what another suspected.
+    pub(super) fn note_answer(&mut self, address: SocketAddr, clock: u64, is_contradicted: bool) {
         if let Some(watched) = self.0.iter_mut().find(|watched| watched.address == address) {
-            watched.is_answered |= watched.is_said && clock > watched.clock;
+            watched.is_answered |= (watched.is_said || is_contradicted) && clock > watched.clock;
+        }
+    }
+
+    /// What is known of it was told: from then on it could be contradicted that it is suspect.
+    pub(super) fn note_told(&mut self, now: Time, address: SocketAddr) {
+        let is_it = |watched: &&mut WatchedMember| watched.address == address && watched.is_said && !watched.is_told;
+        if let Some(watched) = self.0.iter_mut().find(is_it) {
+            watched.is_told = true;
+            watched.due = watched.due.max(now + SUSPECTED_FOR);
         }
     }
 

@@ -336,6 +336,22 @@ fn what_a_client_that_has_left_had_greeted_another_may_have_greeted_at_once() {
     }
 }
 
+/// It waits for as long as anybody, though it shares a dial with one that waited before.
+#[test]
+fn whoever_has_the_same_greeted_as_a_client_that_has_left_waits_its_own_time() {
+    let (mut told, _, client) = one_told_of();
+    let (call, _) = told.mind.dialled(visit(servent_address(7)));
+    told.mind.pass(GREETING_WAIT_MAX - seconds(1));
+    told.mind.closed(client);
+    let other = told.client_at("127.0.0.1");
+    told.greet(other, servent_address(7));
+    let out = told.mind.pass_and_see(GREETING_WAIT_MAX - milliseconds(1));
+    assert!(!out.iter().any(|output| matches!(output, Output::Send { link, .. } if *link == other)), "{out:?}");
+    told.hear(call, Message::Hello(hello_of_members(7)));
+    let out = told.hear(call, peers(PeersKind::LastPage, vec![]));
+    assert_eq!((greeted_in(&out).0, greeted_in(&out).1.outcome), (other, GreetOutcome::Met));
+}
+
 #[test]
 fn one_that_is_greeted_in_vain_is_suspect_though_the_client_has_left() {
     let (mut told, [one, other], client) = one_told_of();

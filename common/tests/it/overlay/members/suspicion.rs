@@ -70,6 +70,37 @@ fn whoever_is_suspect_is_not_dead_before_others_were_told_and_could_have_said_ot
     }
 }
 
+/// However late others were told, they have nearly as long to say otherwise as ever.
+#[test]
+fn whoever_is_told_late_to_be_suspect_is_not_dead_a_moment_later() {
+    for (falls, tenths) in (190..=250).step_by(2).flat_map(|tenths| [(true, tenths), (false, tenths)]) {
+        let (mut told, [one, other]) = Told::linked();
+        let link = one_that_comes(&mut told, &[one, other]);
+        let (begun, mut said) = (told.mind.now, Vec::new());
+        for turn in 0..tenths {
+            if turn < 60 {
+                let word = if turn % 2 == 0 { Word::Suspect } else { Word::Online };
+                let clock = told.clock();
+                told.hear(one, news(&[member(7, clock, word)]));
+            }
+            told_of_it(&mut told, &[one, other], NEWS_PAUSE);
+            told.mind.hear(link, Message::Pong);
+        }
+        if falls {
+            told.mind.closed(link);
+        }
+        while told.mind.now.since(begun) < 2 * FLAPPING_PAUSE {
+            let at = told.mind.now.since(begun);
+            said.extend(told_of_it(&mut told, &[one, other], NEWS_PAUSE).into_iter().map(|(_, word)| (at, word)));
+        }
+        let [.., (suspect_at, Word::Suspect), (failed_at, Word::Failed)] = said[..] else {
+            panic!("{falls}, {tenths}: {said:?}")
+        };
+        let least = if falls { SUSPECTED_FOR } else { SUSPECTED_FOR - NEIGHBOR_BEAT };
+        assert!(failed_at - suspect_at >= least, "{falls}, {tenths}: {said:?}");
+    }
+}
+
 /// Whoever has said so and was stopped before it was told has asked nobody yet.
 #[test]
 fn whoever_is_stopped_between_suspecting_one_and_telling_of_it_waits_for_others_once_it_has_told() {
@@ -157,17 +188,64 @@ fn a_servent_that_is_late_each_time_knows_whom_it_heard_in_between() {
     assert_eq!(said.iter().flat_map(words).collect::<Vec<_>>(), [one, other].map(|link| (link, Word::Online)));
 }
 
-/// What is only guessed nobody was told, so that nobody could say otherwise.
+/// What is only guessed nobody was told, so that nobody could say otherwise. When it was heard last is known all the while.
 #[test]
 fn whoever_was_only_guessed_to_be_suspect_is_said_to_be_so_before_it_is_dead() {
     let (mut told, [one, other]) = Told::linked();
+    let heard_at = told.mind.now;
     told.pass_with(&[], SUSPECT_AFTER + NEIGHBOR_BEAT);
     assert_eq!(told.word(1), Some(Word::Suspect));
-    let said = told.pass_with(&[other], 2 * NEIGHBOR_QUIET_MAX);
-    let of_it = said.iter().filter(|(to, _)| *to == other).flat_map(|(_, peers)| &peers.members);
-    let words: Vec<Word> = of_it.filter(|said| said.address == servent_address(1)).map(|said| said.word).collect();
-    assert_eq!(words, [Word::Suspect, Word::Failed]);
+    let mut said = Vec::new();
+    while told.mind.now.since(heard_at) < NEIGHBOR_QUIET_MAX + SUSPECTED_FOR + 2 * NEIGHBOR_BEAT {
+        for (to, peers) in told.pass_with(&[other], NEWS_PAUSE) {
+            said.extend(peers.members.iter().filter(|_| to == other).map(|member| member.word));
+        }
+        let there = told.page().into_iter().find(|member| member.address == servent_address(1)).unwrap();
+        let known_to_be = told.mind.now.since(heard_at).saturating_sub(there.heard);
+        assert!(known_to_be <= seconds(2), "{there:?} after {:?}", told.mind.now.since(heard_at));
+    }
+    assert_eq!(said, [Word::Suspect, Word::Failed]);
     let _ = one;
+}
+
+/// Whoever was heard before a servent slept again need not be there still: it answers a ping first.
+#[test]
+fn a_servent_that_slept_twice_vouches_for_nobody_it_heard_in_between() {
+    let (mut told, [one, other]) = Told::linked();
+    told.mind.now = told.mind.now + seconds(20);
+    told.mind.tell(Input::Deadline);
+    let clock = told.clock() + 9;
+    told.hear(other, news(&[member(1, clock, Word::Failed)]));
+    told.mind.hear(one, Message::Ping);
+    told.mind.now = told.mind.now + seconds(20);
+    told.mind.hear(one, Message::Pong);
+    told.mind.tell(Input::Deadline);
+    assert_eq!(told.words_told(NEWS_PAUSE), []);
+    told.mind.hear(one, Message::Pong);
+    let said = told.words_told(NEWS_PAUSE);
+    assert_eq!(said, [one, other].map(|link| (link, servent_address(1), Word::Online)));
+}
+
+/// It has not suspected it itself, since others did.
+#[test]
+fn whoever_others_suspected_and_said_to_be_there_is_not_dead_because_others_suspect_it_again() {
+    let (mut told, [one, other]) = Told::linked();
+    let link = one_that_comes(&mut told, &[one, other]);
+    told.mind.closed(link);
+    let say = |told: &mut Told, word| {
+        let heard = if word == Word::Suspect { SUSPECT_AFTER } else { Duration::ZERO };
+        let clock = told.clock();
+        told.hear(one, news(&[Member { heard, ..member(7, clock, word) }]));
+    };
+    told_of_it(&mut told, &[one, other], SUSPECT_AFTER - NEWS_PAUSE);
+    say(&mut told, Word::Suspect);
+    told_of_it(&mut told, &[one, other], 2 * NEWS_PAUSE);
+    say(&mut told, Word::Online);
+    told_of_it(&mut told, &[one, other], SUSPECTED_FOR - 2 * NEWS_PAUSE);
+    say(&mut told, Word::Suspect);
+    let said = told_of_it(&mut told, &[one, other], SUSPECTED_FOR);
+    assert_eq!(said.iter().map(|(_, word)| *word).collect::<Vec<_>>(), [Word::Suspect], "{said:?}");
+    assert_eq!((told.word(7), told.mind.held("members_watched")), (Some(Word::Suspect), 0));
 }
 
 #[test]

@@ -68,11 +68,11 @@ fn what_was_said_of_a_neighbor_at_an_older_clock_is_set_right_where_it_is_said()
         assert_eq!((*to, set_right.members[0].word), (other, Word::Online));
         assert!(set_right.members[0].clock > clock, "{word}: {set_right:?}");
         assert_eq!(told.told(NEWS_PAUSE), [], "{word}");
-        // Not before it is known to be so.
+        // Nothing is made of it where it is not known to be so.
         told.pass_with(&[other], PING_AFTER + NEIGHBOR_BEAT);
         assert_eq!(peers_in(told.hear(other, news(&[member(1, clock - 1, word)]))), [], "{word}");
         told.mind.hear(one, Message::Pong);
-        assert_eq!(told.words_told(NEWS_PAUSE).len(), 2, "{word}");
+        assert_eq!(told.words_told(NEWS_PAUSE), [], "{word}");
     }
 }
 
@@ -442,4 +442,16 @@ fn whoever_came_from_elsewhere_and_was_met_where_it_says_it_is_stays_there() {
     told.quieten(&[one, link, liar]);
     let there = told.page().into_iter().find(|member| member.address == servent_address(7)).unwrap();
     assert_eq!((there.id, there.word, there.is_proved), (identity(7), Word::Online, true));
+}
+
+#[test]
+fn whoever_was_met_where_it_says_it_is_stays_there_when_it_links_anew_from_elsewhere() {
+    let (mut told, [one]) = Told::linked();
+    let link = told.neighbor(7);
+    told.quieten(&[one, link]);
+    told.mind.closed(link);
+    let [again, liar] = [7, 66].map(|id| from_elsewhere(&mut told, id, servent_address(7)));
+    told.quieten(&[one, again, liar]);
+    let there = told.page().into_iter().find(|member| member.address == servent_address(7)).unwrap();
+    assert_eq!((there.id, there.word), (identity(7), Word::Online));
 }
