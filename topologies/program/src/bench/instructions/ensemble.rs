@@ -11,6 +11,7 @@ use anyhow::{Context, bail, ensure};
 use common::address::Neighbor;
 use common::dialect::Dialect;
 use common::exchange::{Heard, Outside, READ_BYTES};
+use common::limits::NEIGHBOR_BEAT;
 use common::link::LinkId;
 use common::message::{Message, ServentId};
 use common::overlay::Config;
@@ -188,7 +189,8 @@ impl Ensemble {
     fn ask(&mut self, times: usize) -> anyhow::Result<()> {
         self.asked += times;
         self.under_way.push_back((CLIENT, PlayEvent::Ask { times }));
-        self.step(QUERY_EVERY * u32::try_from(times)?)?;
+        // No longer than a beat: else all would seem to have slept, or to have been quiet, and ping each other.
+        self.step((QUERY_EVERY * u32::try_from(times)?).min(NEIGHBOR_BEAT))?;
         let told = std::mem::take(&mut self.players[CLIENT].told);
         let is_whole = |report: &&Report| matches!(report, Report::Ended { ending, .. } if ending.reason == EndReason::Complete && ending.answers == 1);
         let whole = told.iter().filter(is_whole).count();
