@@ -290,6 +290,7 @@ impl Members {
         }
         if is_late {
             self.note_absence();
+            self.watch.put_off(now);
         }
         self.roster.awake_at = now;
     }
@@ -316,6 +317,11 @@ impl Members {
         let Some(peer) = self.roster.peer_mut(link) else { return };
         peer.is_quiet = true;
         let LinkedPeer { address, id, successor, is_unheard, told_at, .. } = *peer;
+        // It may have lost one link and dialled another, before this end noticed.
+        let is_another = |other: &LinkedPeer| other.link != link && (other.address, other.id) == (address, id);
+        if self.roster.peers.iter().flatten().any(|other| is_another(other) && !other.is_quiet) {
+            return;
+        }
         let Some(known) = self.roster.table.get(address).filter(|known| known.id == id && known.word < word) else {
             return;
         };
@@ -378,6 +384,7 @@ impl Members {
         if has_slept {
             return;
         }
+        peer.is_unheard = false;
         let is_denied = std::mem::take(&mut peer.is_denied);
         let is_doubted = peer.successor.take().is_some();
         if let Some(&LinkedPeer { address, id, .. }) = self.roster.member_at(link)

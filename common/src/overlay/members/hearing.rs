@@ -9,6 +9,7 @@ use super::record::{Changes, GONE, MemberRecord, Teller, seconds, seconds_of};
 use super::roster::{LinkedPeer, means_something_here, teller_of};
 use super::telling::Telling;
 use super::{Doubted, Members};
+use crate::limits::SUSPECT_AFTER;
 use crate::link::LinkId;
 use crate::member::{Member, Peers, PeersKind, Word};
 use crate::overlay::doors::Outbox;
@@ -128,14 +129,15 @@ impl Members {
         // Whoever says so may have heard it no later than this servent did, only at a later clock.
         let is_heard_since = heard > known.heard.saturating_add(1);
         let is_answer = is_heard_since && (clock > known.clock || known.is_guess);
-        if let Some(&LinkedPeer { link, id: linked_id, .. }) = self.roster.peer_at(address)
+        if let Some(&LinkedPeer { link, id: linked_id, is_quiet, .. }) = self.roster.peer_at(address)
             && linked_id == known.id
         {
             // What was heard itself is displaced by nothing that is told.
             return match (id == known.id, word) {
                 // Where this end has not heard it for a while, somebody else may have.
                 (true, Word::Online) if known.word == Word::Suspect && is_answer => {
-                    self.roster.put(&MemberRecord { clock: clock.max(known.clock), word, is_guess: false, ..known });
+                    let (clock, heard) = (clock.max(known.clock), heard.max(known.heard));
+                    self.roster.put(&MemberRecord { clock, heard, word, is_guess: false, ..known });
                     self.log_change(address, Some(known.word), word, TOLD);
                     self.note_change(now, address, &known, Some(from));
                     MemberHeard::Done
@@ -154,6 +156,14 @@ impl Members {
                     // What was said before is known to be over.
                     if (clock, word) < (known.clock, known.word) {
                         return if is_heard { MemberHeard::Older } else { MemberHeard::Done };
+                    }
+                    // Nor has this end heard it for a while: whoever others asked was not asked by this one.
+                    if is_quiet && word == Word::Suspect && known.word == Word::Online {
+                        let heard = known.heard.min(seconds_of(now) - seconds(SUSPECT_AFTER));
+                        self.roster.put(&MemberRecord { clock, heard, word, is_guess: false, ..known });
+                        self.log_change(address, Some(known.word), word, TOLD);
+                        self.note_change(now, address, &known, Some(from));
+                        return MemberHeard::Done;
                     }
                     if is_heard {
                         self.contradict(now, address, id, "it was heard a moment ago");

@@ -125,6 +125,15 @@ impl Watch {
         }
     }
 
+    /// This servent slept: what others said meanwhile is still to be read, so nobody is judged before the next beat.
+    pub(super) fn put_off(&mut self, now: Time) {
+        let next = now + NEIGHBOR_BEAT;
+        for watched in &mut self.0 {
+            watched.due = watched.due.max(next);
+            watched.suspect_due = watched.suspect_due.map(|due| due.max(next));
+        }
+    }
+
     pub(super) fn end(&mut self, address: SocketAddr) {
         self.0.retain(|watched| watched.address != address);
     }

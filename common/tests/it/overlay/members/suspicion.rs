@@ -222,8 +222,11 @@ fn a_servent_that_slept_twice_vouches_for_nobody_it_heard_in_between() {
     told.mind.tell(Input::Deadline);
     assert_eq!(told.words_told(NEWS_PAUSE), []);
     told.mind.hear(one, Message::Pong);
-    let said = told.words_told(NEWS_PAUSE);
-    assert_eq!(said, [one, other].map(|link| (link, servent_address(1), Word::Online)));
+    let said = told.told(NEWS_PAUSE);
+    assert_eq!(said.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [one, other]);
+    for (_, peers) in said {
+        assert_eq!((peers.members[0].word, peers.members[0].heard), (Word::Online, Duration::ZERO));
+    }
 }
 
 /// It has not suspected it itself, since others did.
@@ -258,4 +261,62 @@ fn whoever_is_suspect_when_its_link_falls_is_not_waited_for_as_if_it_were_not() 
     let said = told_of_it(&mut told, &[one, other], SUSPECTED_FOR + 2 * NEWS_PAUSE);
     let [(failed_at, Word::Failed)] = said[..] else { panic!("{said:?}") };
     assert!(failed_at >= SUSPECTED_FOR, "{failed_at:?}");
+}
+
+/// Whoever cannot hear it either has to know that somebody has.
+#[test]
+fn that_others_have_heard_a_suspect_neighbor_is_told_as_they_heard_it() {
+    let (mut told, [one, other, third]) = Told::linked();
+    told.pass_with(&[other, third], SUSPECT_AFTER + NEIGHBOR_BEAT + NEWS_PAUSE);
+    assert_eq!(told.word(1), Some(Word::Suspect));
+    let say = |told: &mut Told, by, word, heard| {
+        let clock = told.clock();
+        told.hear(by, news(&[Member { heard, ..member(1, clock, word) }]));
+        told.told(NEWS_PAUSE)
+            .into_iter()
+            .map(|(to, peers)| (to, peers.members[0].word, peers.members[0].heard))
+            .filter(|(to, ..)| *to != one)
+            .collect::<Vec<_>>()
+    };
+    let [(to, word, heard)] = say(&mut told, other, Word::Online, Duration::ZERO)[..] else { panic!("nobody is told") };
+    assert_eq!((to, word), (third, Word::Online));
+    assert!(heard <= seconds(1), "{heard:?}");
+    // Another suspects it now: whoever has heard it is asked by that, and its answer is one.
+    let [(to, word, heard)] = say(&mut told, third, Word::Suspect, SUSPECT_AFTER)[..] else {
+        panic!("nobody is asked")
+    };
+    assert_eq!((to, word), (other, Word::Suspect));
+    assert!(heard >= SUSPECT_AFTER, "{heard:?}");
+    assert_eq!(say(&mut told, other, Word::Online, Duration::ZERO).len(), 1);
+    assert_eq!(told.word(1), Some(Word::Online));
+}
+
+#[test]
+fn who_is_looked_for_is_not_judged_in_the_turn_in_which_a_servent_wakes() {
+    let (mut told, [one, other]) = Told::linked();
+    let link = one_that_comes(&mut told, &[one, other]);
+    told.mind.closed(link);
+    let said = told_of_it(&mut told, &[one, other], SUSPECT_AFTER + 2 * NEWS_PAUSE);
+    assert_eq!(said.iter().map(|(_, word)| *word).collect::<Vec<_>>(), [Word::Suspect]);
+    told.mind.now = told.mind.now + NEIGHBOR_QUIET_MAX;
+    told.mind.tell(Input::Deadline);
+    assert_eq!(told.word(7), Some(Word::Suspect));
+    // What was said meanwhile is read after that.
+    let clock = told.clock();
+    told.hear(one, news(&[member(7, clock, Word::Online)]));
+    told_of_it(&mut told, &[one, other], NEIGHBOR_QUIET_MAX);
+    assert_eq!((told.word(7), told.mind.held("members_watched")), (Some(Word::Online), 0));
+}
+
+/// It lost its link, and dialled anew before this end noticed.
+#[test]
+fn whoever_is_heard_on_another_link_is_not_suspect_because_one_is_quiet() {
+    let (mut told, [one]) = Told::linked();
+    let links = [told.neighbor(7), told.neighbor(7)];
+    told.quieten(&[one, links[0], links[1]]);
+    assert_eq!(told.mind.held("neighbors"), 3);
+    let said = told.pass_with(&[one, links[1]], NEIGHBOR_QUIET_MAX + 2 * NEIGHBOR_BEAT);
+    let words: Vec<Word> = said.iter().flat_map(|(_, peers)| &peers.members).map(|member| member.word).collect();
+    assert!(words.iter().all(|word| *word == Word::Online), "{words:?}");
+    assert_eq!((told.word(7), told.mind.held("neighbors")), (Some(Word::Online), 2));
 }
