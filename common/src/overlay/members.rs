@@ -326,7 +326,7 @@ impl Members {
             return;
         };
         // Others have heard it since it was suspect: it is the link that is dead, or somebody else is there. Where nobody was told
-        // yet that it is suspect it is looked for first.
+        // yet that it is suspect, or only a moment ago, it is looked for first.
         let is_too_soon = told_at + SUSPECTED_FOR > now + NEIGHBOR_BEAT;
         let is_unasked = may_judge && (known.is_guess || is_too_soon || self.telling.is_to_be_told(address));
         if word == Word::Failed && (known.word == Word::Online || successor.is_some() || is_unasked) {

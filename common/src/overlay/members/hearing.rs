@@ -241,8 +241,8 @@ impl Members {
     }
 
     /// A guess is what this servent saw itself of a link that fell. Whoever has heard that one since knows better, and others, who
-    /// were told of it before, do not. It is looked for all the same: whoever says so may have been stopped meanwhile, and take
-    /// for heard now what came before.
+    /// were told of it before, do not. It is looked for all the same: whoever says so may have slept, and have read only then
+    /// what that one said before.
     fn hear_of_guessed(
         &mut self,
         now: Time,

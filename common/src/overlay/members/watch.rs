@@ -1,7 +1,7 @@
 //! Members whose link fell without a goodbye, or that were greeted in vain, and until when they are looked for.
 //!
-//! It keeps them. Each is dialled at once, and once more a beat later where it did not refuse: a neighbor that was told as
-//! `links` does in any case, another by a visit. Nobody is taken for dead who was not suspected before, so that whoever has a
+//! It keeps them. Each that may be is dialled at once, and once more a beat later where it did not refuse: a neighbor that was
+//! told as `links` does in any case, another by a visit. Nobody is taken for dead who was not suspected before, so that whoever has a
 //! link to it can say otherwise; what is said is for `members`.
 
 use std::net::SocketAddr;

@@ -145,6 +145,12 @@ impl Told {
         self.page().iter().find(|member| member.address == servent_address(id)).map(|member| member.word)
     }
 
+    /// Who it says is where the servent of this number says it is, and what it says of it.
+    fn who_is_at(&mut self, id: u128) -> Option<(Identity, Word)> {
+        let page = self.page();
+        page.iter().find(|member| member.address == servent_address(id)).map(|member| (member.id, member.word))
+    }
+
     /// Lets beats pass in which only these are heard. What is said of members meanwhile.
     fn pass_with(&mut self, alive: &[LinkId], duration: Duration) -> Vec<(LinkId, Peers)> {
         let mut told = Vec::new();

@@ -16,7 +16,7 @@ fn a_neighbor_that_is_only_guessed_to_be_suspect_is_there_once_another_has_heard
     let _ = one;
 }
 
-/// Whoever says that it has heard it may have been stopped meanwhile, and take for heard now what came before.
+/// Whoever says that it has heard it may have slept, and have read only then what that one said before.
 #[test]
 fn whoever_was_guessed_dead_and_is_said_to_be_there_is_looked_for_and_dead_if_nobody_is() {
     let (mut told, [one]) = Told::linked();

@@ -354,11 +354,8 @@ fn of_two_at_one_address_at_one_clock_one_is_corrected_and_the_other_has_it_seen
 fn somebody_else_at_the_address_of_a_neighbor_has_to_wait_until_that_does_not_answer() {
     let (mut told, [one, other]) = Told::linked();
     let successor = Member { id: identity(77), ..member(1, told.clock() + 9, Word::Online) };
-    let id_at = |told: &mut Told| {
-        told.page().iter().find(|member| member.address == servent_address(1)).map(|member| (member.id, member.word))
-    };
     assert_eq!(told.hear(other, news(&[successor])), [send(one, Message::Ping)]);
-    assert_eq!(id_at(&mut told), Some((identity(1), Word::Online)));
+    assert_eq!(told.who_is_at(1), Some((identity(1), Word::Online)));
     // It answers.
     told.hear(one, Message::Pong);
     let said = told.told(NEWS_PAUSE);
@@ -368,41 +365,35 @@ fn somebody_else_at_the_address_of_a_neighbor_has_to_wait_until_that_does_not_an
     assert_eq!(told.hear(other, news(&[Member { clock: clock + 9, ..successor }])), [send(one, Message::Ping)]);
     told.pass_with(&[other], 2 * NEIGHBOR_BEAT);
     assert_eq!(told.mind.held("neighbors"), 1);
-    assert_eq!(id_at(&mut told), Some((identity(77), Word::Online)));
+    assert_eq!(told.who_is_at(1), Some((identity(77), Word::Online)));
 }
 
 /// Of two at one address one whose link comes from there is believed, and of two such the later: it may have been started anew.
 #[test]
 fn whoever_only_says_to_be_where_a_neighbor_is_counts_once_that_has_gone_and_is_forgotten_when_it_comes_back() {
     let (mut told, [one, other]) = Told::linked();
-    let id_at = |told: &mut Told| {
-        told.page().iter().find(|member| member.address == servent_address(1)).map(|member| (member.id, member.word))
-    };
     let liar = from_elsewhere(&mut told, 66, servent_address(1));
     told.quieten(&[one, other, liar]);
-    assert_eq!(id_at(&mut told), Some((identity(1), Word::Online)));
+    assert_eq!(told.who_is_at(1), Some((identity(1), Word::Online)));
     told.mind.closed(one);
-    assert_eq!(id_at(&mut told), Some((identity(66), Word::Online)));
+    assert_eq!(told.who_is_at(1), Some((identity(66), Word::Online)));
     for id in [1, 5] {
         let one = told.neighbor_that_says(hello_of_members(id).at(servent_address(1)), servent_address(1));
         told.quieten(&[one, other, liar]);
-        assert_eq!(id_at(&mut told), Some((identity(id), Word::Online)));
+        assert_eq!(told.who_is_at(1), Some((identity(id), Word::Online)));
     }
     told.mind.closed(liar);
-    assert_eq!(id_at(&mut told), Some((identity(5), Word::Online)));
+    assert_eq!(told.who_is_at(1), Some((identity(5), Word::Online)));
 }
 
 #[test]
 fn whoever_says_to_be_where_a_neighbor_says_to_be_is_forgotten_when_its_link_falls() {
     let (mut told, [_, other]) = Told::linked();
-    let id_at = |told: &mut Told| {
-        told.page().iter().find(|member| member.address == servent_address(7)).map(|member| (member.id, member.word))
-    };
     let [first, second] = [7, 66].map(|id| from_elsewhere(&mut told, id, servent_address(7)));
     told.quieten(&[first, second, other]);
-    assert_eq!(id_at(&mut told), Some((identity(66), Word::Online)));
+    assert_eq!(told.who_is_at(7), Some((identity(66), Word::Online)));
     told.mind.closed(second);
-    assert_eq!(id_at(&mut told), Some((identity(7), Word::Online)));
+    assert_eq!(told.who_is_at(7), Some((identity(7), Word::Online)));
     let said = told.told(NEWS_PAUSE);
     assert!(said.iter().any(|(link, peers)| *link == other && peers.members[0].id == identity(7)), "{said:?}");
 }
@@ -411,9 +402,6 @@ fn whoever_says_to_be_where_a_neighbor_says_to_be_is_forgotten_when_its_link_fal
 #[test]
 fn whoever_only_says_to_be_where_a_neighbor_is_displaces_it_by_nothing_that_it_does() {
     let (mut told, [one, other]) = Told::linked();
-    let id_at = |told: &mut Told| {
-        told.page().iter().find(|member| member.address == servent_address(1)).map(|member| (member.id, member.word))
-    };
     let liar = from_elsewhere(&mut told, 66, servent_address(1));
     told.quieten(&[one, other, liar]);
     // It is quiet, and heard again; it answers a ping; it is heard after this servent slept.
@@ -423,7 +411,7 @@ fn whoever_only_says_to_be_where_a_neighbor_is_displaces_it_by_nothing_that_it_d
     told.mind.tell(Input::Deadline);
     told.mind.hear(liar, Message::Pong);
     told.pass_with(&[one, other, liar], seconds(3));
-    assert_eq!(id_at(&mut told), Some((identity(1), Word::Online)));
+    assert_eq!(told.who_is_at(1), Some((identity(1), Word::Online)));
     let _ = other;
 }
 
