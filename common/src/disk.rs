@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::content::catalogue::Catalogue;
 use crate::member_file::KnownMember;
 use crate::store::Store;
 
@@ -23,6 +24,9 @@ pub enum Job {
     ReadData,
     /// Write down who is known, in the place of what was written before. Comes back as [`JobDone::MembersKept`].
     KeepMembers(Vec<KnownMember>),
+    /// Look through the directory that is shared, for a while at most; each file is described as this data says. Comes back as
+    /// [`JobDone::LookedThrough`].
+    LookThrough(Arc<Store>),
     /// Let go of data that was replaced: freeing much memory takes long. Nothing comes back.
     Free(Arc<Store>),
 }
@@ -41,6 +45,19 @@ pub enum JobDone {
     DataRead(Result<Arc<Store>, String>),
     /// Who is known was written down.
     MembersKept(Result<(), String>),
+    /// The directory was looked through.
+    LookedThrough(Result<LookedThrough, String>),
+}
+
+/// What came of looking through the directory that is shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookedThrough {
+    /// What is shared from now on; nothing where that is as it was.
+    pub catalogue: Option<Arc<Catalogue>>,
+    /// Whether all of it was looked through; otherwise the next job of the kind goes on where this one has ended.
+    pub is_whole: bool,
+    /// How many files were hashed since a whole looking through ended last.
+    pub hashed_count: u64,
 }
 
 impl Job {
@@ -53,6 +70,9 @@ impl Job {
             }
             Job::ReadData => Some(JobDone::DataRead(Err(format!("cannot read the data: {reason}")))),
             Job::KeepMembers(_) => Some(JobDone::MembersKept(Err(format!("cannot write the members file: {reason}")))),
+            Job::LookThrough(_) => {
+                Some(JobDone::LookedThrough(Err(format!("cannot look through what is shared: {reason}"))))
+            }
             Job::Free(_) => None,
         }
     }

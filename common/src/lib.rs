@@ -62,6 +62,7 @@
 
 pub mod address;
 mod clock;
+pub mod content;
 pub mod counted;
 pub mod dialect;
 pub mod disk;

@@ -192,6 +192,41 @@ pub const MEMBER_REFRESH_PAUSE: Duration = Duration::from_secs(300);
 /// may have heard it later, and not that it died.
 pub const LOOKS_AGAIN_MAX: u8 = 1;
 
+// ---- content ----
+
+/// The least length of a block but the last of its content: a subtree of BLAKE3's tree, of 64 of its chunks.
+pub const BLOCK_BYTES_MIN: usize = 64 * 1024;
+/// Most blocks of one content. A content for which the least length makes more has longer ones.
+pub const BLOCKS_MAX: u32 = 262_144;
+/// The greatest length of a block.
+pub const BLOCK_BYTES_MAX: usize = 1024 * 1024;
+/// The largest content.
+pub const CONTENT_BYTES_MAX: u64 = BLOCKS_MAX as u64 * BLOCK_BYTES_MAX as u64;
+/// Longest name of a shared file, in bytes: its path from the directory.
+pub const FILE_NAME_BYTES_MAX: usize = 1024;
+/// As much of what a file is described as is told with it, in bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 256;
+/// Files shared by one servent.
+pub const SHARED_FILES_MAX: usize = 1_000_000;
+/// How long after the last looking through of a shared directory the next begins.
+pub const LOOK_THROUGH_PAUSE: Duration = Duration::from_secs(60);
+/// Words looked for at once.
+pub const FIND_WORDS_MAX: usize = 8;
+/// Longest of them, in bytes.
+pub const FIND_WORD_BYTES_MAX: usize = 256;
+/// Entries told at once.
+pub const ENTRIES_MAX: usize = 32;
+/// The bytes of them together.
+pub const ENTRIES_BYTES_MAX: usize = 4 * 1024;
+const _: () = assert!(ENTRIES_BYTES_MAX < BROUGHT_BYTES_MAX);
+/// Runs of blocks with which it is told who has which. Of more it is told that there are some.
+pub const HAVE_RUNS_MAX: usize = 64;
+/// Hashes of blocks asked for at once.
+pub const HASHES_MAX: u32 = 1_024;
+/// Blocks asked for at once.
+pub const BLOCKS_WANTED_MAX: u32 = 64;
+const _: () = assert!(BLOCK_BYTES_MAX + 1024 < FRAME_BYTES_MAX);
+
 // ---- calls ----
 
 /// Dials of calls under way at once, from the dial until the other end has said hello. Many, because each to an address

@@ -1,15 +1,16 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and ten rooms that never call each other: `links` (who is at the end of each),
+//! It is a corridor with a door for each input, and eleven rooms that never call each other: `links` (who is at the end of each),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
 //! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `members` (which servents there
 //! are), `visits` (whether one is at an address), `keeping` (when they are written down), `reload` (when the data is read
-//! again). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
+//! again), `content` (which files are shared). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
 
 mod asking;
 mod bringing;
 mod calls;
 mod config;
+mod content;
 mod copy_name;
 mod delivery;
 mod doors;
@@ -167,13 +168,16 @@ impl Overlay {
             Input::Closed { link, reason } => {
                 self.rooms.on_closed(now, link, Parting::ForNow, &reason, self.random(now), out);
             }
-            Input::Deadline => self.rooms.on_deadline(now, self.random(now), out),
+            Input::Deadline => self.rooms.on_deadline(now, self.random(now), &self.store, out),
             Input::Reload => self.rooms.rare.make().reload.on_asked(out),
             Input::Disk(JobDone::LookedUp { neighbor, addresses }) => {
                 self.rooms.links.on_looked_up(now, neighbor, addresses, self.random(now), out);
             }
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
+            Input::Disk(JobDone::LookedThrough(looked)) => {
+                self.rooms.rare.make().content.on_looked_through(now, looked, &self.store, out);
+            }
             Input::NotBrought { link, message } => self.on_not_brought(link, &message),
             Input::Leave => {
                 self.rooms.end_calls(now, out);
@@ -356,6 +360,7 @@ impl Overlay {
         }
         if let Some(rare) = self.rooms.rare.get_mut() {
             rare.reload.on_read(out);
+            rare.content.on_asked(&self.store, out);
         }
     }
 

@@ -36,8 +36,9 @@ const INTERFACES: usize = 1;
 const LONG_READS: usize = 2;
 
 const MEMBERS: usize = 3;
+const SHARE: usize = 4;
 
-const LANES: [Row; 4] = [
+const LANES: [Row; 5] = [
     // A resolver may hang for half a minute, and one name says nothing of the next: as many threads as there may be
     // look-ups, one for each neighbor at a time, so that no name waits for another.
     Row { name: "names", threads_max: NEIGHBORS_MAX, jobs_max: NEIGHBORS_MAX },
@@ -47,6 +48,8 @@ const LANES: [Row; 4] = [
     Row { name: "long reads", threads_max: 1, jobs_max: 4 },
     // One writing, and the last one, which does not wait for what came of it.
     Row { name: "members", threads_max: 1, jobs_max: 2 },
+    // One looking through at a time.
+    Row { name: "share", threads_max: 1, jobs_max: 1 },
 ];
 
 fn lane_of(job: &Job) -> usize {
@@ -55,6 +58,7 @@ fn lane_of(job: &Job) -> usize {
         Job::LookUp { .. } => INTERFACES,
         Job::ReadData | Job::Free(_) => LONG_READS,
         Job::KeepMembers(_) => MEMBERS,
+        Job::LookThrough(_) => SHARE,
     }
 }
 
@@ -267,7 +271,7 @@ mod tests {
     fn of(done: &JobDone) -> Option<usize> {
         match done {
             JobDone::LookedUp { neighbor, .. } => Some(*neighbor),
-            JobDone::DataRead(_) | JobDone::MembersKept(_) => None,
+            JobDone::DataRead(_) | JobDone::MembersKept(_) | JobDone::LookedThrough(_) => None,
         }
     }
 

@@ -52,6 +52,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         known,
         keeps_members: options.members.is_some(),
         events: options.events.is_some(),
+        shares: false,
     };
     let events = options.events.as_ref();
     let events = events.map(|path| EventsFile::open(path, advertised, config.servent_id)).transpose()?;

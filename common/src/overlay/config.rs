@@ -36,6 +36,8 @@ pub struct Config {
     pub known: Vec<KnownMember>,
     /// Whether whom it knows is to be written down.
     pub keeps_members: bool,
+    /// Whether there is a directory that is shared.
+    pub shares: bool,
 }
 
 impl Default for Config {
@@ -52,6 +54,7 @@ impl Default for Config {
             events: false,
             known: Vec::new(),
             keeps_members: false,
+            shares: false,
         }
     }
 }

@@ -71,7 +71,7 @@ impl Readable<'_> {
         let Rooms { links, flood, rare, members } = rooms;
         let (members, flood, counters) = (members.as_deref(), flood.get(), Counters::default());
         let mut readable = Readable { links, members, flood, calls: None, delivery: None, visits: None, counters };
-        if let Some(RareRooms { calls, errands, counters, keeping: _, reload: _ }) = rare.get() {
+        if let Some(RareRooms { calls, errands, counters, content: _, keeping: _, reload: _ }) = rare.get() {
             readable.calls = Some(calls);
             readable.delivery = Some(&errands.delivery);
             readable.visits = Some(&errands.visits);

@@ -6,8 +6,11 @@
 //! Part of the corridor: it names the rooms, and they name neither each other nor it. What becomes of one message is in
 //! `overlay`, what becomes of a query in `asking`.
 
+use std::sync::Arc;
+
 use super::calls::Calls;
 use super::config::Config;
+use super::content::Content;
 use super::delivery::Delivery;
 use super::doors::{NotedEvent, Outbox};
 use super::errand::{CallEvent, Callee, Errand, Letter, News, Wish};
@@ -27,6 +30,7 @@ use crate::address::AnswerAddress;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
 use crate::on_demand::OnDemand;
+use crate::store::Store;
 use crate::time::Time;
 
 #[derive(Debug)]
@@ -43,6 +47,7 @@ pub(super) struct Rooms {
 pub(super) struct RareRooms {
     pub(super) calls: Calls,
     pub(super) errands: Errands,
+    pub(super) content: Content,
     pub(super) keeping: Keeping,
     pub(super) reload: Reload,
     pub(super) counters: Counters,
@@ -79,6 +84,9 @@ impl Rooms {
         if !config.answer_networks.is_empty() {
             rare.make().errands.delivery.set_networks(&config.answer_networks);
         }
+        if config.shares {
+            rare.make().content.begin();
+        }
         let members = config.members.then(|| Box::new(Members::new(config)));
         Rooms { links: Links::new(config), flood: OnDemand::default(), rare, members }
     }
@@ -97,7 +105,7 @@ impl Rooms {
         links.deadline(self.is_to_forget()).min(flood).min(rare).min(members)
     }
 
-    pub(super) fn on_deadline(&mut self, now: Time, random: u64, out: &mut Outbox<'_>) {
+    pub(super) fn on_deadline(&mut self, now: Time, random: u64, store: &Arc<Store>, out: &mut Outbox<'_>) {
         // What a link that is closed makes of the others comes first.
         let is_to_forget = self.is_to_forget();
         let LinksDue { quiet, suspect, pinged, beat } = self.links.on_deadline(now, is_to_forget, out);
@@ -118,7 +126,7 @@ impl Rooms {
             }
         }
         if let Some(rare) = rare.get_mut() {
-            rare.on_deadline(now, out);
+            rare.on_deadline(now, store, out);
         }
         to_be_visited.into_iter().for_each(|address| self.visit(now, address, out));
         if is_to_be_kept && self.rare.get().is_none_or(|rare| rare.keeping.is_idle()) {
@@ -266,11 +274,12 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { calls, errands: _, keeping: _, reload: _, counters: _ } = self;
-        calls.deadline()
+        let RareRooms { calls, errands: _, content, keeping: _, reload: _, counters: _ } = self;
+        calls.deadline().min(content.deadline())
     }
 
-    fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) {
+    fn on_deadline(&mut self, now: Time, store: &Arc<Store>, out: &mut Outbox<'_>) {
+        self.content.on_deadline(now, store, out);
         self.call(now, out, |calls, out, news| calls.on_deadline(now, out, news));
     }
 
@@ -280,7 +289,7 @@ impl RareRooms {
     }
 
     fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, keeping: _, reload: _, counters: _ } = self;
+        let RareRooms { calls, errands, content: _, keeping: _, reload: _, counters: _ } = self;
         let mut news = News::default();
         calls.on_leave(out, &mut news);
         // Whatever is wished for now, it is too late for it.
@@ -289,7 +298,7 @@ impl RareRooms {
 
     /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, errands, keeping: _, reload: _, counters: _ } = self;
+        let RareRooms { calls: _, errands, content: _, keeping: _, reload: _, counters: _ } = self;
         size_of_val(self) + errands.delivery.memory_bytes()
     }
 }
@@ -332,7 +341,7 @@ impl RareRooms {
         out: &mut Outbox<'_>,
         act: impl FnOnce(&mut Calls, &mut Outbox<'_>, &mut News) -> T,
     ) -> T {
-        let RareRooms { calls, errands, keeping: _, reload: _, counters: _ } = self;
+        let RareRooms { calls, errands, content: _, keeping: _, reload: _, counters: _ } = self;
         let mut news = News::default();
         let result = act(calls, out, &mut news);
         while !news.is_empty() {

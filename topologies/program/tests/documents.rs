@@ -587,7 +587,10 @@ fn the_core_depends_on_nothing_that_was_not_looked_at() {
     let table = text.split("[dependencies]").nth(1).unwrap().split('[').next().unwrap();
     let names: Vec<&str> =
         table.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect();
-    assert_eq!(names, ["bincode", "foldhash", "hashbrown", "ipnet", "log", "memchr", "siphasher", "thiserror"]);
+    assert_eq!(
+        names,
+        ["bincode", "blake3", "foldhash", "hashbrown", "ipnet", "log", "memchr", "siphasher", "thiserror"]
+    );
 }
 
 /// The simulator is half of the code: who tests a program must not wait for it.

@@ -1,0 +1,105 @@
+//! What this servent shares: the catalogue of its files, and when the directory is looked through again.
+//!
+//! It reads and hashes nothing, and knows neither who asks (`search` answers) nor where the directory is.
+
+use std::sync::Arc;
+
+use super::doors::Outbox;
+use crate::content::catalogue::Catalogue;
+use crate::disk::{Job, LookedThrough};
+use crate::limits::LOOK_THROUGH_PAUSE;
+use crate::store::Store;
+use crate::time::Time;
+
+/// The room. One that shares nothing wants nothing done.
+#[derive(Debug)]
+pub(super) struct Content {
+    catalogue: Arc<Catalogue>,
+    look: Look,
+}
+
+/// How far the looking through is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Nothing is shared.
+    Never,
+    /// The next begins then.
+    At(Time),
+    UnderWay,
+    /// What has been seen may be older than what was meant.
+    UnderWayAndAsked,
+}
+
+impl Default for Content {
+    fn default() -> Content {
+        Content { catalogue: Arc::default(), look: Look::Never }
+    }
+}
+
+impl Content {
+    /// There is a directory that is shared.
+    pub(super) fn begin(&mut self) {
+        self.look = Look::At(Time::START);
+    }
+
+    pub(super) fn deadline(&self) -> Time {
+        if let Look::At(time) = self.look { time } else { Time::NEVER }
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Time, store: &Arc<Store>, out: &mut Outbox<'_>) {
+        if matches!(self.look, Look::At(time) if time <= now) {
+            self.look_through(store, out);
+        }
+    }
+
+    /// The operator wants it looked through, and what the files are described as may have changed.
+    pub(super) fn on_asked(&mut self, store: &Arc<Store>, out: &mut Outbox<'_>) {
+        match self.look {
+            Look::Never => {}
+            Look::At(_) => self.look_through(store, out),
+            Look::UnderWay | Look::UnderWayAndAsked => self.look = Look::UnderWayAndAsked,
+        }
+    }
+
+    fn look_through(&mut self, store: &Arc<Store>, out: &mut Outbox<'_>) {
+        self.look = Look::UnderWay;
+        out.disk(Job::LookThrough(Arc::clone(store)));
+    }
+
+    /// It has been looked through as far as that went in one go, or could not be.
+    pub(super) fn on_looked_through(
+        &mut self,
+        now: Time,
+        looked: Result<LookedThrough, String>,
+        store: &Arc<Store>,
+        out: &mut Outbox<'_>,
+    ) {
+        let is_whole = match looked {
+            Ok(LookedThrough { catalogue, is_whole, hashed_count: _ }) => {
+                if let Some(catalogue) = catalogue {
+                    self.catalogue = catalogue;
+                }
+                is_whole
+            }
+            Err(reason) => {
+                log::error!("{reason}; what was shared before stays");
+                true
+            }
+        };
+        if is_whole && self.look == Look::UnderWay {
+            self.look = Look::At(now + LOOK_THROUGH_PAUSE);
+        } else {
+            // Once it is whole it begins anew where that was asked for.
+            let was_asked = self.look == Look::UnderWayAndAsked && !is_whole;
+            self.look_through(store, out);
+            if was_asked {
+                self.look = Look::UnderWayAndAsked;
+            }
+        }
+    }
+
+    /// The files that can be found and fetched here.
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}
