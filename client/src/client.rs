@@ -205,6 +205,43 @@ impl Client {
         self.network.begin_members(silence_max)
     }
 
+    /// Asks the contact, and nobody else, which files it shares whose names begin like this, and waits for the next of them for
+    /// as long as is usual (4 s).
+    ///
+    /// ```no_run
+    /// use client::{Client, Event};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Client::connect("127.0.0.1:9000")?;
+    /// for event in client.files("films/")? {
+    ///     let Event::Files(entries) = event? else { continue };
+    ///     for entry in entries {
+    ///         println!("{} {} {}", entry.name, entry.size, entry.hash);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`begin_files`](Client::begin_files).
+    pub fn files(&mut self, prefix: impl AsRef<[u8]>) -> Result<Events<'_>, AskError> {
+        let listing = self.begin_files(prefix, SILENCE_DEFAULT)?;
+        Ok(Events::new(self, listing))
+    }
+
+    /// The same, waiting so long for each part, and gives the number by which what comes of it is told: files
+    /// ([`Event::Files`]) and how it ended ([`Event::FilesListed`]). A contact that has no words for files is not asked, and
+    /// that is the end of it ([`ListingEnd::NotUnderstood`](crate::ListingEnd::NotUnderstood)). Queries go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where the contact is lost, or files are being listed: one listing at a time is the most.
+    pub fn begin_files(&mut self, prefix: impl AsRef<[u8]>, silence_max: Duration) -> Result<QueryNumber, AskError> {
+        self.network.begin_files(prefix.as_ref(), silence_max)
+    }
+
     /// Has the contact greet whoever is at an address, once: it looks who is there, trades what both have heard of members,
     /// leaves, and says what that changed. It does so only for clients of its own host, which reach it by a loopback address;
     /// an address of loopback is one of that host too.
@@ -360,15 +397,15 @@ impl Client {
         self.network.deadline()
     }
 
-    /// Nobody wants this query, this listing of members or this greeting any more. If it is pending it ends at once
-    /// ([`Event::Finished`] is told, with [`EndReason::Cancelled`](crate::EndReason::Cancelled), or [`Event::Listed`] with
+    /// Nobody wants this query, this listing or this greeting any more. If it is pending it ends at once
+    /// ([`Event::Finished`] is told, with [`EndReason::Cancelled`](crate::EndReason::Cancelled), or [`Event::Listed`] or [`Event::FilesListed`] with
     /// [`ListingEnd::Cancelled`](crate::ListingEnd::Cancelled), or [`Event::Greeted`] with
     /// [`GreetEnd::Cancelled`](crate::GreetEnd::Cancelled)), and what still comes for it is not told.
     pub fn cancel(&mut self, query: QueryNumber) {
         self.network.cancel(query);
     }
 
-    /// How many queries are pending, with the listing of members and the greeting that may be.
+    /// How many queries are pending, with the listings and the greeting that may be.
     #[must_use]
     pub fn pending_count(&self) -> usize {
         self.network.pending_count()

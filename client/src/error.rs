@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use common::key::KeyError;
-use common::session::{GreetingPending, ListingPending, TooManyPending};
+use common::session::{FilesPending, GreetingPending, ListingPending, TooManyPending};
 use common::wire::EncodeError;
 use rustix::io::Errno;
 use servent::sockets::ResolveError;
@@ -103,6 +103,9 @@ pub enum AskError {
     /// A servent is being greeted: that has to be over first.
     #[error(transparent)]
     GreetingPending(#[from] GreetingPending),
+    /// Files are being listed: that has to be over first.
+    #[error(transparent)]
+    FilesPending(#[from] FilesPending),
     /// The contact leaves unread what was asked before, and there is no room for more until it reads.
     #[error("the contact leaves unread what was asked before; ask again later")]
     Busy,

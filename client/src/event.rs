@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::content::search::Entry;
 use common::member::Member;
 use common::query::{AnswerBody, Via};
-use common::session::{Ending, GreetingEnded, MembersListed, Report};
+use common::session::{Ending, FilesListed, GreetingEnded, MembersListed, Report};
 
 use crate::untold::Told;
 
-/// The number of a query, of a listing of members, or of a greeting. No other of the same [`Client`](crate::Client) has it that is
+/// The number of a query, of a listing, or of a greeting. No other of the same [`Client`](crate::Client) has it that is
 /// pending or was over lately, and it tells nothing of the order in which they were begun.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueryNumber(pub(crate) u64);
@@ -42,7 +43,7 @@ pub enum Event {
         /// How it came: straight from the servent, or back the way the query went. A value that is too long for that is
         /// announced there and fetched from its servent, which is told as [`Via::Back`] too.
         via: Via,
-        /// A value, or a place in the topology.
+        /// A value, a place in the topology, or contents that were found.
         body: AnswerBody,
         /// Since the query was begun, in the [time of the client](crate::Client#time): it stands still while the caller
         /// is busy.
@@ -57,7 +58,7 @@ pub enum Event {
         from: SocketAddr,
         /// How many links between servents the query crossed to it.
         hops: u8,
-        /// A value, or a place in the topology.
+        /// A value, a place in the topology, or contents that were found.
         body: AnswerBody,
         /// Since the query was begun, in the [time of the client](crate::Client#time).
         elapsed: Duration,
@@ -80,6 +81,10 @@ pub enum Event {
     Listed(MembersListed),
     /// It is over that a servent was to be greeted: nothing more is told of it.
     Greeted(GreetingEnded),
+    /// Some of the files the contact shares, at least one: by name, and behind all that were told before.
+    Files(Vec<Entry>),
+    /// A listing of files is over: nothing more is told of it.
+    FilesListed(FilesListed),
     /// Somebody sent what belongs to no pending query. A few of them are told one by one, the others are counted.
     Unexpected {
         /// Who sent it.
@@ -132,6 +137,8 @@ impl From<Report> for Spoken {
             Report::Members { sequence, members } => (Some(QueryNumber(sequence)), Event::Members(members)),
             Report::Listed { sequence, listed } => (Some(QueryNumber(sequence)), Event::Listed(listed)),
             Report::Greeted { sequence, greeting } => (Some(QueryNumber(sequence)), Event::Greeted(greeting)),
+            Report::Files { sequence, entries } => (Some(QueryNumber(sequence)), Event::Files(entries)),
+            Report::FilesListed { sequence, listed } => (Some(QueryNumber(sequence)), Event::FilesListed(listed)),
             Report::Unexpected { from, message } => (None, Event::Unexpected { from, message }),
             Report::MoreUnexpected { count } => (None, Event::MoreUnexpected { count }),
             Report::ContactLost { reason } => (None, Event::ContactLost { reason }),

@@ -233,7 +233,9 @@ impl Sockets {
     }
 
     pub(crate) fn pending_count(&self) -> usize {
-        self.session.pending_count() + usize::from(self.session.is_listing()) + usize::from(self.session.is_greeting())
+        let Sockets { session, .. } = self;
+        let of_contact = [session.is_listing(), session.is_listing_files(), session.is_greeting()];
+        session.pending_count() + of_contact.into_iter().filter(|is_open| *is_open).count()
     }
 
     /// Asks, if that costs nobody the contact. What comes of it is told by this number, up to and including
@@ -261,7 +263,16 @@ impl Sockets {
     /// Asks the contact for the members it knows. What comes of it is told by this number, up to and including
     /// [`Event::Listed`].
     pub(crate) fn begin_members(&mut self, silence_max: Duration) -> Result<QueryNumber, AskError> {
-        self.begin_of_contact(|session, now, out| Ok(session.ask_members(now, silence_max, out)?))
+        self.begin_of_contact(MEMBERS_ASKED_BYTES_MAX, |session, now, out| {
+            Ok(session.ask_members(now, silence_max, out)?)
+        })
+    }
+
+    /// Asks the contact for the files it shares. What comes of it is told by this number, up to and including
+    /// [`Event::FilesListed`].
+    pub(crate) fn begin_files(&mut self, prefix: &[u8], silence_max: Duration) -> Result<QueryNumber, AskError> {
+        let bytes_max = MEMBERS_ASKED_BYTES_MAX + prefix.len();
+        self.begin_of_contact(bytes_max, |session, now, out| Ok(session.ask_files(now, prefix, silence_max, out)?))
     }
 
     /// Has the contact greet whoever is at an address. What comes of it is told by this number, in [`Event::Greeted`].
@@ -270,15 +281,18 @@ impl Sockets {
         address: SocketAddr,
         silence_max: Duration,
     ) -> Result<QueryNumber, AskError> {
-        self.begin_of_contact(|session, now, out| Ok(session.ask_greeting(now, address, silence_max, out)?))
+        self.begin_of_contact(MEMBERS_ASKED_BYTES_MAX, |session, now, out| {
+            Ok(session.ask_greeting(now, address, silence_max, out)?)
+        })
     }
 
     /// Asks the contact alone for something that is no query, in few words.
     fn begin_of_contact(
         &mut self,
+        bytes_max: usize,
         ask: impl FnOnce(&mut Session, Time, &mut Vec<Output>) -> Result<u64, AskError>,
     ) -> Result<QueryNumber, AskError> {
-        self.prepare_to_say(MEMBERS_ASKED_BYTES_MAX)?;
+        self.prepare_to_say(bytes_max)?;
         let now = self.now();
         let mut outputs = Vec::new();
         let sequence = ask(&mut self.session, now, &mut outputs)?;

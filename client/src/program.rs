@@ -1,10 +1,12 @@
 //! The client program: reads commands, has them asked, prints what comes.
 //!
 //! Here are a command line (`options`), the sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`,
-//! `history`), what a command means (`command`), the form in which reports are shown (`render`, `members` of members, and `hello` of greetings), what a run came to
+//! `history`), what a command means (`command`, with `words` that are quoted), the form in which reports are shown (`render`, `members` of members, `contents` of files and what was
+//! found, and `hello` of greetings), what a run came to
 //! (`outcome`), and what is said of answers that did not arrive (`hint`).
 
 pub mod command;
+mod contents;
 mod hello;
 mod hint;
 mod history;
@@ -17,6 +19,7 @@ mod render;
 mod repl;
 mod script;
 mod terminal;
+mod words;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use common::content::search::Entry;
 use common::limits::VALUE_BYTES_MAX;
 use common::query::{AnswerBody, Path};
 
@@ -92,6 +93,7 @@ fn bytes_count(event: &Event) -> usize {
     let body = match event {
         Event::Answer { body, .. } | Event::Late { body, .. } => body,
         Event::Members(members) => return size_of_val(members.as_slice()),
+        Event::Files(entries) => return entries.iter().map(Entry::bytes_count).sum(),
         _ => return 0,
     };
     match body {
@@ -103,6 +105,7 @@ fn bytes_count(event: &Event) -> usize {
             };
             path_bytes + size_of_val(neighbors.as_slice())
         }
+        AnswerBody::Entries(found) => found.entries.iter().map(Entry::bytes_count).sum(),
     }
 }
 

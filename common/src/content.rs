@@ -3,6 +3,7 @@
 //! Words and their arithmetic. Nothing is read or hashed here, and who is told of what is for the minds.
 
 pub mod catalogue;
+pub mod search;
 pub mod transfer;
 
 use std::fmt::{self, Write};

@@ -13,7 +13,7 @@ impl Features {
 
     /// What those are called that were given out, each at the place of its bit: in the order of building, and none is
     /// ever given out again.
-    pub const NAMES: &'static [&'static str] = &["back", "ttl", "members"];
+    pub const NAMES: &'static [&'static str] = &["back", "ttl", "members", "content"];
 
     /// Answers that come back the way their query came.
     pub const BACK: Features = Features(1 << 0);
@@ -24,17 +24,20 @@ impl Features {
     /// Who is there: members, told and asked for.
     pub const MEMBERS: Features = Features(1 << 2);
 
+    /// Contents: asked for, listed and given.
+    pub const CONTENT: Features = Features(1 << 3);
+
     /// Those that were not: what they mean is known to those who come later.
     pub const NOT_GIVEN_OUT: Features = Features(u16::MAX << Features::NAMES.len());
 
     /// What a servent of this implementation offers that tells nobody who is there.
-    pub const OF_SERVENTS: Features = Features::BACK.with(Features::TTL);
+    pub const OF_SERVENTS: Features = Features::BACK.with(Features::TTL).with(Features::CONTENT);
 
     /// What one offers that does, as all real ones do.
     pub const OF_MEMBERS: Features = Features::OF_SERVENTS.with(Features::MEMBERS);
 
     /// What a client of this implementation offers.
-    pub const OF_CLIENTS: Features = Features::BACK.with(Features::MEMBERS);
+    pub const OF_CLIENTS: Features = Features::BACK.with(Features::MEMBERS).with(Features::CONTENT);
 
     /// The features of a hello. Of those beyond what is kept nobody here knows what they are.
     #[must_use]

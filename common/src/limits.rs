@@ -214,6 +214,8 @@ pub const LOOK_THROUGH_PAUSE: Duration = Duration::from_secs(60);
 pub const FIND_WORDS_MAX: usize = 8;
 /// Longest of them, in bytes.
 pub const FIND_WORD_BYTES_MAX: usize = 256;
+/// As many bytes of a hash are said at least where a content is asked for by the first of them.
+pub const HASH_START_BYTES_MIN: usize = 4;
 /// Entries told at once.
 pub const ENTRIES_MAX: usize = 32;
 /// The bytes of them together.

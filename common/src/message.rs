@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::content::search::{List, ListPart};
+use crate::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refused};
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::limits::{FRAME_BYTES_MAX, SERVENT_FRAME_BYTES_MAX};
@@ -47,6 +49,24 @@ pub enum Message {
     Greet(Greet),
     /// Contact to client: what came of that.
     Greeted(Greeted),
+    /// Client to servent: "what do you share?"
+    List(List),
+    /// Servent to client: some of it.
+    ListPart(ListPart),
+    /// Client to holder: a content is to be fetched.
+    Open(Open),
+    /// Holder to client: it can be.
+    Opened(Opened),
+    /// Holder to client: it cannot be, or not any more.
+    Refused(Refused),
+    /// Client to holder: hashes of blocks are wanted.
+    HashesWanted(HashesWanted),
+    /// Holder to client: some of them.
+    HashPart(HashPart),
+    /// Client to holder: blocks are wanted.
+    BlocksWanted(BlocksWanted),
+    /// Holder to client: one of them.
+    Block(Block),
 }
 
 impl Message {
@@ -67,6 +87,15 @@ impl Message {
                 Features::BACK.with(answer.body.needs())
             }
             Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
+            Message::List(_)
+            | Message::ListPart(_)
+            | Message::Open(_)
+            | Message::Opened(_)
+            | Message::Refused(_)
+            | Message::HashesWanted(_)
+            | Message::HashPart(_)
+            | Message::BlocksWanted(_)
+            | Message::Block(_) => Features::CONTENT,
             // Of these nothing can be new: a hello comes before anything is offered, and a goodbye is one whatever its
             // reason.
             Message::Hello(_)
@@ -88,6 +117,10 @@ impl Message {
                 size_of::<Message>() + answer.bytes_count()
             }
             Message::Peers(peers) => size_of::<Message>() + peers.members.len() * size_of::<Member>(),
+            Message::List(list) => size_of::<Message>() + list.from.len(),
+            Message::ListPart(part) => size_of::<Message>() + part.entries.bytes_count(),
+            Message::HashPart(part) => size_of::<Message>() + size_of_val(part.hashes.as_slice()),
+            Message::Block(block) => size_of::<Message>() + block.bytes.len(),
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
@@ -96,7 +129,12 @@ impl Message {
             | Message::Finished(_)
             | Message::PeersWanted(_)
             | Message::Greet(_)
-            | Message::Greeted(_) => size_of::<Message>(),
+            | Message::Greeted(_)
+            | Message::Open(_)
+            | Message::Opened(_)
+            | Message::Refused(_)
+            | Message::HashesWanted(_)
+            | Message::BlocksWanted(_) => size_of::<Message>(),
         }
     }
 
@@ -119,6 +157,15 @@ impl Message {
             Message::Peers(_) => "peers",
             Message::Greet(_) => "greet",
             Message::Greeted(_) => "greeted",
+            Message::List(_) => "list",
+            Message::ListPart(_) => "list part",
+            Message::Open(_) => "open",
+            Message::Opened(_) => "opened",
+            Message::Refused(_) => "refused",
+            Message::HashesWanted(_) => "hashes wanted",
+            Message::HashPart(_) => "hash part",
+            Message::BlocksWanted(_) => "blocks wanted",
+            Message::Block(_) => "block",
         }
     }
 }

@@ -61,6 +61,7 @@ use links::{Greeting, Origin};
 pub use log_names::STRANGERS_LOG;
 use members::MemberChange;
 use rooms::Rooms;
+use search::Held;
 use speaker::{Parting, Speaker};
 
 /// The servent's mind. What only some servents need at some times is made when they do, so that a million idle ones fit
@@ -229,6 +230,11 @@ impl Overlay {
         size_of::<Overlay>() + own + self.rooms.memory_bytes()
     }
 
+    /// What can be asked for here.
+    fn held(&self) -> Held<'_> {
+        Held { store: &self.store, catalogue: self.rooms.catalogue(), uploads: 0 }
+    }
+
     fn advertised(&self) -> SocketAddr {
         join(self.advertised_v4, self.seldom.as_deref().and_then(|seldom| seldom.advertised_v6.as_ref()))
     }
@@ -315,6 +321,10 @@ impl Overlay {
             (Speaker::Client, Message::Greet(greet)) if self.may_tell_of_members(link) => {
                 out.note(|| NotedEvent::Asked { link, message: format!("hello {}", greet.address) });
                 self.on_greet(now, link, greet, out);
+            }
+            (Speaker::Client, Message::List(list)) => {
+                let part = search::list_part(list, self.held());
+                out.send(link, Message::ListPart(part));
             }
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);

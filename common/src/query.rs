@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::address::AnswerAddress;
+use crate::content::search::{Entries, FileName, HashStart, Words};
 use crate::counted::counted;
 use crate::features::Features;
 use crate::key::Key;
@@ -20,14 +21,32 @@ pub enum Ask {
     Key(Key),
     /// Its place in the overlay, of every servent.
     Topology,
+    /// The files it shares that have these words, of every servent that has some.
+    Find(Words),
+    /// The contents that it shares under a name, of every servent that does.
+    Named(FileName),
+    /// The contents whose hash begins with these bytes, of every servent that has some.
+    Hashed(HashStart),
 }
 
 impl Ask {
+    /// What an answer to it says.
+    #[must_use]
+    pub(crate) fn answer_kind(&self) -> AnswerKind {
+        match self {
+            Ask::Key(_) => AnswerKind::Value,
+            Ask::Topology => AnswerKind::Place,
+            Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => AnswerKind::Entries,
+        }
+    }
+
     /// How much it takes to keep it, beside the struct itself.
     pub(crate) fn bytes_count(&self) -> usize {
         match self {
             Ask::Key(key) => key.as_bytes().len(),
-            Ask::Topology => 0,
+            Ask::Topology | Ask::Hashed(_) => 0,
+            Ask::Find(words) => words.bytes_count(),
+            Ask::Named(name) => name.as_bytes().len(),
         }
     }
 
@@ -36,6 +55,7 @@ impl Ask {
     pub fn needs(&self) -> Features {
         match self {
             Ask::Key(_) | Ask::Topology => Features::NONE,
+            Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => Features::CONTENT,
         }
     }
 }
@@ -45,6 +65,9 @@ impl fmt::Display for Ask {
         match self {
             Ask::Key(key) => write!(f, "? {key}"),
             Ask::Topology => f.write_str("T"),
+            Ask::Find(words) => write!(f, "find {words}"),
+            Ask::Named(name) => write!(f, "get {name}"),
+            Ask::Hashed(start) => write!(f, "get {start}"),
         }
     }
 }
@@ -266,15 +289,19 @@ impl From<Vec<SocketAddr>> for Path {
 pub struct AskHash(pub u64);
 
 impl AskHash {
-    /// That of an ask: FNV-1a (Fowler, Noll and Vo) over its variant and the bytes of its key.
+    /// That of an ask: FNV-1a (Fowler, Noll and Vo) over its variant and the bytes of what it names, of words each with a NUL
+    /// behind it.
     #[must_use]
     pub fn of(ask: &Ask) -> AskHash {
-        let (variant, key) = match ask {
-            Ask::Key(key) => (0, key.as_bytes()),
-            Ask::Topology => (1, &[][..]),
-        };
         let with = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        AskHash(key.iter().fold(with(0xcbf2_9ce4_8422_2325, &variant), with))
+        let of = |variant: u8, bytes: &[u8]| AskHash(bytes.iter().fold(with(0xcbf2_9ce4_8422_2325, &variant), with));
+        match ask {
+            Ask::Key(key) => of(0, key.as_bytes()),
+            Ask::Topology => of(1, &[]),
+            Ask::Find(words) => of(2, &words.each().flat_map(|word| [word, &[0]]).collect::<Vec<_>>().concat()),
+            Ask::Named(name) => of(3, name.as_bytes()),
+            Ask::Hashed(start) => of(4, start.as_bytes()),
+        }
     }
 }
 
@@ -314,6 +341,13 @@ pub enum BroughtBody {
 }
 
 impl BroughtBody {
+    pub(crate) fn kind(&self) -> AnswerKind {
+        match self {
+            BroughtBody::Whole(body) => body.kind(),
+            BroughtBody::Announced(_) => AnswerKind::Value,
+        }
+    }
+
     /// What of an answer is brought: a value that is too long is announced.
     #[must_use]
     pub fn of(body: AnswerBody) -> BroughtBody {
@@ -356,6 +390,8 @@ pub enum AnswerBody {
         /// The servents at the other ends of its links.
         neighbors: Vec<SocketAddr>,
     },
+    /// Contents that it shares.
+    Entries(Entries),
 }
 
 impl Answer {
@@ -365,12 +401,29 @@ impl Answer {
     }
 }
 
+/// What answers can say, by the asks they are to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerKind {
+    Value,
+    Place,
+    Entries,
+}
+
 impl AnswerBody {
+    pub(crate) fn kind(&self) -> AnswerKind {
+        match self {
+            AnswerBody::Value(_) => AnswerKind::Value,
+            AnswerBody::Place { .. } => AnswerKind::Place,
+            AnswerBody::Entries(_) => AnswerKind::Entries,
+        }
+    }
+
     /// How much it takes to keep it, beside the enum itself.
     fn bytes_count(&self) -> usize {
         match self {
             AnswerBody::Value(value) => value.len(),
             AnswerBody::Place { path, neighbors } => path.text().len() + neighbors.len() * size_of::<SocketAddr>(),
+            AnswerBody::Entries(entries) => entries.bytes_count(),
         }
     }
 
@@ -381,6 +434,7 @@ impl AnswerBody {
             #[cfg(test)]
             AnswerBody::Value(value) if value == NEW_VALUE => crate::features::MADE_UP[2],
             AnswerBody::Value(_) | AnswerBody::Place { .. } => Features::NONE,
+            AnswerBody::Entries(_) => Features::CONTENT,
         }
     }
 }
@@ -396,6 +450,9 @@ impl fmt::Display for AnswerBody {
             AnswerBody::Value(value) => write!(f, "{}", counted(value.len(), "byte")),
             AnswerBody::Place { neighbors, .. } => {
                 write!(f, "its place beside {}", counted(neighbors.len(), "neighbor"))
+            }
+            AnswerBody::Entries(Entries { entries, more, .. }) => {
+                write!(f, "{}", counted(more.saturating_add(entries.len() as u64), "content"))
             }
         }
     }

@@ -10,6 +10,7 @@ mod doors;
 mod ended;
 mod ending;
 mod fetches;
+mod files;
 mod greetings;
 mod listing;
 mod membership;
@@ -27,13 +28,14 @@ use crate::limits::{CLIENT_PENDING_MAX, FETCH_WAIT_MAX, HELLO_WAIT_MAX};
 use crate::link::LinkId;
 use crate::message::{Finished, Goodbye, Handed, Hello, Message, Request, Role, ServentId};
 use crate::newcomers::Newcomers;
-use crate::query::{Answer, AnswerBody, AskHash, BroughtAnswer, BroughtBody, Path, Tally, Via};
+use crate::query::{Answer, AnswerBody, AnswerKind, AskHash, BroughtAnswer, BroughtBody, Path, Tally, Via};
 use crate::random::Secret;
 use crate::time::Time;
 
 use answerers::Answerers;
 use ended::{Ended, HandedLate, LateQuery, MayCome};
 use fetches::{Fetch, FetchStage, Fetches};
+use files::FileListings;
 use greetings::AskedGreetings;
 use listing::Listings;
 use pending::{Pending, PendingQueries};
@@ -43,6 +45,7 @@ pub use doors::{Input, Output, Question, Report, TooManyPending};
 pub use ended::{ENDED_KEPT_MAX, LATE_ANSWERERS_MAX};
 pub use ending::{EndReason, Ending};
 pub use fetches::FetchId;
+pub use files::{FilesListed, FilesPending};
 pub use greetings::{GreetEnd, GreetingEnded, GreetingPending};
 pub use listing::{LISTING_PAGES_MAX, ListingEnd, ListingPending, MembersListed};
 
@@ -72,6 +75,7 @@ pub struct Session {
     fetches: Fetches,
     listings: Listings,
     greetings: AskedGreetings,
+    files: FileListings,
     /// Where the contact was dialled. Only where that is this host may others be there too.
     contact_at: Option<SocketAddr>,
     /// Since they were last counted anew.
@@ -133,6 +137,7 @@ impl Session {
             fetches: Fetches::default(),
             listings: Listings::default(),
             greetings: AskedGreetings::default(),
+            files: FileListings::default(),
             contact_at: None,
             unexpected_count: 0,
             unexpected_since: 0,
@@ -175,6 +180,9 @@ impl Session {
             Input::Cancel { sequence } if self.greetings.use_sequence(sequence) => {
                 self.end_greeting(now, GreetEnd::Cancelled, out);
             }
+            Input::Cancel { sequence } if self.files.use_sequence(sequence) => {
+                self.end_files(now, ListingEnd::Cancelled, out);
+            }
             Input::Cancel { sequence } => self.end(now, sequence, EndReason::Cancelled, out),
             Input::Deadline => self.on_deadline(now, out),
         }
@@ -197,7 +205,7 @@ impl Session {
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         let links = self.newcomers.deadline().min(self.fetches.deadline());
-        let of_contact = self.listings.deadline().min(self.greetings.deadline());
+        let of_contact = self.listings.deadline().min(self.greetings.deadline()).min(self.files.deadline());
         let deadline = self.pending.deadline().min(of_contact).min(links);
         Some(deadline).filter(|deadline| *deadline != Time::NEVER)
     }
@@ -291,6 +299,7 @@ impl Session {
             Message::Peers(peers) => self.on_peers(now, link, peers, out),
             Message::Pong => self.listings.on_pong(link),
             Message::Greeted(greeted) => self.on_greeting_told(now, link, greeted, out),
+            Message::ListPart(part) => self.on_list_part(now, link, part, out),
             Message::Hello(_)
             | Message::Goodbye(_)
             | Message::Ping
@@ -299,7 +308,15 @@ impl Session {
             | Message::Echo(_)
             | Message::Brought(_)
             | Message::PeersWanted(_)
-            | Message::Greet(_) => false,
+            | Message::Greet(_)
+            | Message::List(_)
+            | Message::Open(_)
+            | Message::Opened(_)
+            | Message::Refused(_)
+            | Message::HashesWanted(_)
+            | Message::HashPart(_)
+            | Message::BlocksWanted(_)
+            | Message::Block(_) => false,
         }
     }
 
@@ -310,16 +327,15 @@ impl Session {
             return self.ended.may_be_answered(sequence);
         };
         // It is one to that query as far as whoever brings it says what it is to, of what kind it is, and who it is.
-        let brings_place = matches!(body, AnswerBody::Place { .. });
         if asked.is_some_and(|asked| asked != pending.asked_hash)
-            || (peer.tells_kind() && brings_place != pending.is_for_places())
+            || (peer.tells_kind() && body.kind() != pending.kind())
             || peer.id.is_some_and(|id| pending.answerers.include(id))
         {
             return false;
         }
         let (from, elapsed) = (peer.address, now.since(pending.asked));
         let (hops, body) = match body {
-            AnswerBody::Value(text) if pending.is_for_places() => place_from_text(text),
+            AnswerBody::Value(text) if pending.kind() == AnswerKind::Place => place_from_text(text),
             body => (peer.tells_kind().then_some(hops), body),
         };
         out.push(Output::Tell(Report::Answer { sequence, from, hops, via: Via::Direct, body, elapsed }));
@@ -332,12 +348,12 @@ impl Session {
     fn on_handed(&mut self, now: Time, link: LinkId, handed: Handed, out: &mut Vec<Output>) -> bool {
         let Handed { sequence, answer } = handed;
         let BroughtAnswer { id, from, hops, body } = Arc::unwrap_or_clone(answer);
-        let is_place = matches!(body, BroughtBody::Whole(AnswerBody::Place { .. }));
+        let kind = body.kind();
         if !self.dialect.manners().brings_back {
             return false;
         }
         let Some(pending) = self.pending.get_mut(sequence) else {
-            let asked = match self.ended.take_handed(sequence, link, id, is_place) {
+            let asked = match self.ended.take_handed(sequence, link, id, kind) {
                 HandedLate::New { asked } => asked,
                 HandedLate::Known => return true,
                 HandedLate::Unexpected => return false,
@@ -351,7 +367,7 @@ impl Session {
             }));
             return true;
         };
-        if pending.asked_of != Some(link) || is_place != pending.is_for_places() {
+        if pending.asked_of != Some(link) || kind != pending.kind() {
             return false;
         }
         match body {
@@ -541,6 +557,9 @@ impl Session {
                 }
                 self.greetings.on_contact_lost();
                 self.end_greeting(now, GreetEnd::ContactLost, out);
+                if self.files.goes_over(link) {
+                    self.end_files(now, ListingEnd::ContactLost, out);
+                }
             }
             _ => log::debug!("{link} closed: {reason}"),
         }
@@ -588,13 +607,14 @@ impl Session {
 
     /// One that nothing is known by which is under way or may still come.
     fn draw_sequence(&mut self) -> u64 {
-        let Session { sequences, pending, ended, fetches, listings, greetings, .. } = self;
+        let Session { sequences, pending, ended, fetches, listings, greetings, files, .. } = self;
         sequences.draw(|sequence| {
             pending.include(sequence)
                 || ended.include(sequence)
                 || fetches.use_sequence(sequence)
                 || listings.use_sequence(sequence)
                 || greetings.use_sequence(sequence)
+                || files.use_sequence(sequence)
         })
     }
 
@@ -611,6 +631,9 @@ impl Session {
         }
         if self.greetings.deadline() <= now {
             self.end_greeting(now, GreetEnd::Silence, out);
+        }
+        if self.files.deadline() <= now {
+            self.end_files(now, ListingEnd::Silence, out);
         }
     }
 
@@ -688,8 +711,8 @@ impl Session {
             }
             EndReason::Silence | EndReason::Incomplete => {
                 if let Some(from) = asked_of.filter(|_| !is_silent) {
-                    let (is_owed, for_places) = (told.is_none(), pending.is_for_places());
-                    let late = LateQuery::new(from, is_owed, for_places, asked, pending.answerers);
+                    let (is_owed, kind) = (told.is_none(), pending.kind());
+                    let late = LateQuery::new(from, is_owed, kind, asked, pending.answerers);
                     self.ended.insert(sequence, MayCome::Late(late));
                 }
             }

@@ -22,29 +22,42 @@ use std::fmt::{self, Display, Formatter, Write};
 /// # use common::text::Escaped;
 /// assert_eq!(Escaped::new(b"22/tcp\n\x1b[2J").to_string(), r"22/tcp\n\x1b[2J");
 /// assert_eq!(Escaped::value(b"22/tcp\t# SSH\n").to_string(), "22/tcp\t# SSH\\n");
+/// assert_eq!(Escaped::field(b"a\\b\tc").to_string(), r"a\\b\tc");
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a> {
     bytes: &'a [u8],
     keeps_tabs: bool,
+    /// Whether a backslash is escaped as well, so that what is shown can be read back.
+    escapes_backslash: bool,
 }
 
 impl<'a> Escaped<'a> {
     /// Anything: a key, a path, a word in a log.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Escaped<'a> {
-        Escaped { bytes, keeps_tabs: false }
+        Escaped { bytes, keeps_tabs: false, escapes_backslash: false }
+    }
+
+    /// A field among others with a tab between two, for programs: a backslash is escaped too, so it can be read back.
+    #[must_use]
+    pub fn field(bytes: &'a [u8]) -> Escaped<'a> {
+        Escaped { bytes, keeps_tabs: false, escapes_backslash: true }
     }
 
     /// A value where it stands for itself. A tab in it is a tab: it goes no further than blanks could, and whoever reads
     /// the value from a file could not tell it from a backslash and a `t`.
     #[must_use]
     pub fn value(bytes: &'a [u8]) -> Escaped<'a> {
-        Escaped { bytes, keeps_tabs: true }
+        Escaped { bytes, keeps_tabs: true, escapes_backslash: false }
     }
 
     fn escapes(&self, character: char) -> bool {
-        misleads(character) && !(self.keeps_tabs && character == '\t')
+        match character {
+            '\t' => !self.keeps_tabs,
+            '\\' => self.escapes_backslash,
+            _ => misleads(character),
+        }
     }
 }
 
@@ -80,6 +93,7 @@ fn write_escape(character: char, out: &mut impl Write) -> fmt::Result {
         '\t' => out.write_str("\\t"),
         '\n' => out.write_str("\\n"),
         '\r' => out.write_str("\\r"),
+        '\\' => out.write_str("\\\\"),
         '\0'..='\x7f' => write!(out, "\\x{:02x}", u32::from(character)),
         _ => write!(out, "{}", character.escape_unicode()),
     }

@@ -62,6 +62,7 @@ impl GivenAnswer {
         match body {
             AnswerBody::Value(value) => GivenAnswer { value: String::from_utf8(value).ok(), ..nothing },
             AnswerBody::Place { path, neighbors } => GivenAnswer { path: path.addresses(), neighbors, ..nothing },
+            AnswerBody::Entries(_) => nothing,
         }
     }
 }

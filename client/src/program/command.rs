@@ -3,10 +3,13 @@
 //! Lines are bytes: a script may hold keys that are not UTF-8.
 
 use common::address::parse_servent;
+use common::content::search::Words;
 use common::dialect::Dialect;
 use common::key::{Key, KeyError};
 use common::query::Ask;
 use common::text::Escaped;
+
+use crate::program::words::quoted_words;
 
 /// What a line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +20,13 @@ pub enum Command {
     Ask(Ask),
     /// The members that the contact knows, or the servent that is named.
     Members(Option<String>),
+    /// The files that the contact shares, or the servent that is named, whose names begin like this.
+    Files {
+        /// The servent, if not the contact.
+        servent: Option<String>,
+        /// What names begin with.
+        prefix: Vec<u8>,
+    },
     /// To have the contact greet the servent that is named.
     Greet(String),
     /// To be told what there is to ask for.
@@ -31,6 +41,8 @@ pub enum Command {
     ManyWords,
     /// What is no address of a servent, where there should be one; with why not.
     BadAddress(String),
+    /// Words that cannot be looked for, or listed; with why not.
+    BadWords(String),
     /// All keys that begin so, which cannot be asked for yet.
     Prefix,
 }
@@ -38,6 +50,8 @@ pub enum Command {
 /// Every command there is, for a person.
 pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as: ? coffee
+find   finds what files within reach have all these words in name or description, such as: find lighthouse barra
+ls     lists the files of the contact, or of another servent, such as: ls 127.0.0.1:9002 films/
 T      shows the topology: the way to every servent within reach
 M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
 hello  has the contact greet a servent, and shows what that changed, such as: hello 127.0.0.1:9003
@@ -81,6 +95,13 @@ impl Command {
                 },
                 _ => Command::BadAddress("hello takes one address, such as: hello 127.0.0.1:9003".to_owned()),
             },
+            b"find" => {
+                let found = quoted_words(rest(line, first))
+                    .map_err(|error| error.to_string())
+                    .and_then(|words| Words::new(words.iter().map(Vec::as_slice)).map_err(|error| error.to_string()));
+                found.map_or_else(Command::BadWords, |words| Command::Ask(Ask::Find(words)))
+            }
+            b"ls" => read_files(rest(line, first)).unwrap_or_else(Command::BadWords),
             _ if words.next().is_some() => Command::Unknown,
             b"T" => Command::Ask(Ask::Topology),
             b"Q" | b"q" | b"quit" | b"exit" => Command::Quit,
@@ -94,7 +115,7 @@ impl Command {
     pub fn fault(&self) -> Option<String> {
         match self {
             Command::BadKey(error) => Some(error.to_string()),
-            Command::BadAddress(fault) => Some(fault.clone()),
+            Command::BadAddress(fault) | Command::BadWords(fault) => Some(fault.clone()),
             Command::ManyWords => Some("a key is one word, without blanks".to_owned()),
             Command::Prefix => {
                 Some("?* and a blank is kept for keys that begin alike; the key * is asked as ? *".to_owned())
@@ -102,10 +123,33 @@ impl Command {
             Command::Nothing
             | Command::Ask(_)
             | Command::Members(_)
+            | Command::Files { .. }
             | Command::Greet(_)
             | Command::Help
             | Command::Quit
             | Command::Unknown => None,
+        }
+    }
+}
+
+/// What of a line is behind its first word.
+fn rest<'a>(line: &'a [u8], first: &[u8]) -> &'a [u8] {
+    let line = line.trim_ascii_start();
+    line.get(first.len()..).unwrap_or_default()
+}
+
+/// What files are to be listed. What has a colon in it and can be an address is one.
+fn read_files(line: &[u8]) -> Result<Command, String> {
+    let mut words = quoted_words(line).map_err(|error| error.to_string())?.into_iter().peekable();
+    let servent = words.next_if(|word| word.contains(&b':') && read_servent(word).is_ok());
+    let servent = servent.map(|word| read_servent(&word)).transpose()?.map(|(_, named)| named);
+    let prefix = words.next().unwrap_or_default();
+    match words.next() {
+        None => Ok(Command::Files { servent, prefix }),
+        Some(_) if servent.is_some() => Err("ls takes an address and the beginning of a name, and no more".to_owned()),
+        // Before the beginning of a name there can only be an address.
+        Some(_) => {
+            read_servent(&prefix).and(Err("ls takes an address as HOST:PORT before the beginning of a name".to_owned()))
         }
     }
 }

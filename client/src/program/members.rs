@@ -148,21 +148,29 @@ pub(crate) fn unfinished(contact: &str, listed: &MembersListed, silence_max: Dur
 
 /// What is said of a contact that was not asked, by the name that it was given, behind a word for what it is or none.
 pub(crate) fn tells_no_members(contact: &str) -> String {
+    tells_nothing(contact, MEMBERS)
+}
+
+/// What is listed here, for whoever tells of none.
+pub(crate) const MEMBERS: &str = "members";
+
+/// The same of whatever else is listed.
+pub(crate) fn tells_nothing(contact: &str, what: &str) -> String {
     let (dialect, _) = Dialect::told_by(contact.rsplit(' ').next().unwrap_or(contact));
     let reason = match dialect {
         Dialect::OWN => "is too old for that".to_owned(),
         other => format!("speaks {}", other.manners().name),
     };
-    format!("{contact} does not tell of members, and was not asked: it {reason}")
+    format!("{contact} does not tell of {what}, and was not asked: it {reason}")
 }
 
 /// What is said of a servent that could not be attached to for what it knows. It is not the contact, which stays attached.
-pub(crate) fn unattached(contact: &str, other: &str, error: &ConnectError) -> Option<String> {
+pub(crate) fn unattached(contact: &str, other: &str, what: &str, error: &ConnectError) -> Option<String> {
     match error {
         ConnectError::NoServent { reason, .. } => {
             Some(format!("no servent at {other}: {reason} (M alone asks contact {contact})"))
         }
-        ConnectError::NoWayBack { .. } => Some(tells_no_members(other)),
+        ConnectError::NoWayBack { .. } => Some(tells_nothing(other, what)),
         // Those name no contact.
         _ => None,
     }
@@ -252,7 +260,8 @@ mod tests {
             Some("no servent at 9002: Connection refused (M alone asks contact localhost:9001)".to_owned())
         );
         assert_eq!(said(&ConnectError::NoWayBack { contact }), Some(tells_no_members("9002")));
-        let other = unattached("localhost:9001", "tp3://9002", &ConnectError::NoWayBack { contact: String::new() });
+        let other =
+            unattached("localhost:9001", "tp3://9002", MEMBERS, &ConnectError::NoWayBack { contact: String::new() });
         assert_eq!(other.as_deref(), Some("tp3://9002 does not tell of members, and was not asked: it speaks TP3"));
         let why = "does not tell of members, and was not asked: it is too old for that";
         assert_eq!(tells_no_members("contact 9002"), format!("contact 9002 {why}"));

@@ -106,6 +106,7 @@ impl Outcome {
             AskError::TooManyPending(_)
             | AskError::ListingPending(_)
             | AskError::GreetingPending(_)
+            | AskError::FilesPending(_)
             | AskError::Busy => Outcome::Incomplete,
         }
     }

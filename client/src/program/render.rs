@@ -16,9 +16,12 @@ use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
 
+use crate::program::contents::{
+    Found, JsonContent, JsonFilesListed, file_line, file_row, json_file, json_files_listed,
+};
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
-use crate::{Event, GreetEnd, GreetingEnded, ListingEnd, Member, MembersListed};
+use crate::{Entries, Entry, Event, FilesListed, GreetEnd, GreetingEnded, ListingEnd, Member, MembersListed};
 
 /// Writes events to stdout and, on a terminal, summaries to stderr.
 pub(crate) struct Renderer<Out: Write, Side: Write> {
@@ -32,6 +35,10 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
     pub(crate) silence_max: Duration,
     /// The listing of members that goes on, if one does.
     pub(crate) listing: ListingSoFar,
+    /// What the query that goes on has found, if it looks for contents.
+    pub(crate) found: Found,
+    /// Whose files are listed.
+    pub(crate) files_from: Option<SocketAddr>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +51,9 @@ enum JsonLine<'a> {
     Member(JsonMember),
     Listed(JsonListed),
     Greeted(JsonGreeted),
+    Content(JsonContent<'a>),
+    #[serde(rename = "files_listed")]
+    FilesListed(JsonFilesListed),
     Unexpected {
         message: &'a str,
         from: SocketAddr,
@@ -110,6 +120,9 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     /// Shows what came of `ask`.
     pub(crate) fn show(&mut self, ask: Option<&Ask>, event: &Event) -> io::Result<()> {
         match event {
+            // Who has the same is known once all have answered.
+            Event::Answer { from, body: AnswerBody::Entries(answer), .. } => self.found.add(*from, answer),
+            Event::Late { from, body: AnswerBody::Entries(answer), .. } => self.show_found_late(ask, *from, answer)?,
             Event::Answer { from, hops, via, body, elapsed } if self.json => {
                 self.json_line(&JsonLine::Answer(json_answer(ask, *from, *hops, *via, body, *elapsed)))?;
             }
@@ -137,8 +150,10 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             }
             Event::Finished(ending) => self.show_ending(ask, ending)?,
             Event::Members(members) => self.show_members(members)?,
+            Event::Files(entries) => self.show_files(entries)?,
             // The program knows who was asked; and says the others itself, on stderr.
             Event::Listed(_)
+            | Event::FilesListed(_)
             | Event::Greeted(_)
             | Event::ContactLost { .. }
             | Event::MoreUnexpected { .. }
@@ -166,7 +181,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
 
     /// Reminds a person of the commands there are.
     pub(crate) fn show_help(&mut self) {
-        self.show_aside("? KEY asks every servent within reach, T shows the topology, M the members, hello HOST:PORT greets one, Q leaves");
+        self.show_aside("? KEY asks every servent within reach, find WORDS finds files, ls lists them, T shows the topology, M the members, hello HOST:PORT greets one, Q leaves");
     }
 
     fn show_members(&mut self, members: &[Member]) -> io::Result<()> {
@@ -199,6 +214,63 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         Ok(())
     }
 
+    fn show_files(&mut self, entries: &[Entry]) -> io::Result<()> {
+        for entry in entries {
+            match self.files_from {
+                Some(from) if self.json => self.json_line(&JsonLine::Content(json_file(entry, from)))?,
+                _ if self.columns => writeln!(self.out, "{}", file_row(entry))?,
+                _ => writeln!(self.out, "{}", file_line(entry))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows how a listing of files ended.
+    pub(crate) fn show_files_listed(
+        &mut self,
+        from: SocketAddr,
+        summary: String,
+        listed: &FilesListed,
+    ) -> io::Result<()> {
+        if listed.reason == ListingEnd::Cancelled {
+            // The terminal has shown ^C and left the cursor behind it.
+            self.show_aside("");
+        }
+        if self.json {
+            self.json_line(&JsonLine::FilesListed(json_files_listed(from, listed)))?;
+        }
+        self.out.flush()?;
+        self.show_aside(summary);
+        Ok(())
+    }
+
+    /// Shows all that a query has found, which is over, and says how many contents that is.
+    fn show_found(&mut self) -> io::Result<Option<u64>> {
+        let found = std::mem::take(&mut self.found);
+        if self.json {
+            found.json().try_for_each(|content| self.json_line(&JsonLine::Content(content)))?;
+        } else if self.columns {
+            self.out.write_all(found.rows().as_bytes())?;
+        } else {
+            found.lines().try_for_each(|line| writeln!(self.out, "{line}"))?;
+        }
+        let (count, beyond) = (found.len(), found.beyond());
+        self.out.flush()?;
+        beyond.into_iter().for_each(|beyond| self.show_aside(beyond));
+        Ok((count > 0).then_some(count))
+    }
+
+    /// Shows what a servent found when its query was over.
+    fn show_found_late(&mut self, ask: Option<&Ask>, from: SocketAddr, answer: &Entries) -> io::Result<()> {
+        let mut late = Found::default();
+        late.add(from, answer);
+        if self.json {
+            return late.json().try_for_each(|content| self.json_line(&JsonLine::Content(content)));
+        }
+        let ask = ask.map_or_else(|| "an earlier question".to_owned(), Ask::to_string);
+        late.lines().try_for_each(|line| writeln!(self.out, "Late answer to {ask}: {line}\t{from}"))
+    }
+
     /// Shows what came of a servent that was to be greeted.
     pub(crate) fn show_greeted(&mut self, greeting: &GreetingEnded) -> io::Result<()> {
         if greeting.end == GreetEnd::Cancelled {
@@ -229,6 +301,8 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
                 }
                 writeln!(self.out, "{from}")
             }
+            // Shown by themselves, each once, whoever has it.
+            AnswerBody::Entries(_) => Ok(()),
         }
     }
 
@@ -237,13 +311,14 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             // The terminal has shown ^C and left the cursor behind it.
             self.show_aside("");
         }
+        let contents = self.show_found()?;
         if self.json {
             self.json_line(&JsonLine::Finished(json_finished(ending)))?;
         } else if ending.answers == 0 {
             writeln!(self.out, "No answer received")?;
         }
         self.out.flush()?;
-        self.show_aside(summary(ask, ending, self.silence_max));
+        self.show_aside(summary(ask, contents, ending, self.silence_max));
         Ok(())
     }
 
@@ -296,6 +371,8 @@ fn json_answer<'a>(
             // Where servents do not say who they are, nobody tells of neighbors.
             line.neighbors = matches!(path, Path::Addresses(_)).then_some(neighbors.as_slice());
         }
+        // They are lines of their own.
+        AnswerBody::Entries(_) => line.command = "find",
     }
     line
 }
@@ -304,7 +381,7 @@ fn json_answer<'a>(
 fn asked_for(ask: &Ask) -> (Option<&str>, Option<String>) {
     match ask {
         Ask::Key(key) => text_or_base64(key.as_bytes()),
-        Ask::Topology => (None, None),
+        Ask::Topology | Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => (None, None),
     }
 }
 
@@ -319,7 +396,7 @@ fn words(path: &Path) -> Vec<String> {
     }
 }
 
-fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+pub(crate) fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Some(text), None),
         Err(_) => (None, Some(BASE64_STANDARD.encode(bytes))),
@@ -350,13 +427,16 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// One sentence about a query that is over, the doubts last. What did not arrive is told by `hint`.
-fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String {
+fn summary(ask: Option<&Ask>, contents: Option<u64>, ending: &Ending, silence_max: Duration) -> String {
     if ending.reason == EndReason::NotUnderstood {
         // What is the matter, and what next, is told by `hint`.
         return "not asked".to_owned();
     }
     let tally = &ending.tally;
     let took = humane(ending.elapsed);
+    // Of answers that bring contents these are counted.
+    let brought =
+        |answers: u64| contents.map_or_else(|| counted(answers, "answer"), |contents| counted(contents, "content"));
     let mut text = match (ending.answers, ending.tally_told) {
         (0, true) if !tally.is_whole() || tally.answers > 0 => {
             format!("no answer from {} that reported", counted(tally.reached, "servent"))
@@ -368,16 +448,16 @@ fn summary(ask: Option<&Ask>, ending: &Ending, silence_max: Duration) -> String 
         }
         (0, false) => format!("no answer in {took}"),
         // Whose they are nobody knows. What that means is told by `hint`.
-        (answers, true) if ending.doubtful => format!("{} in {took}", counted(answers, "answer")),
+        (answers, true) if ending.doubtful => format!("{} in {took}", brought(answers)),
         (answers, true) if ask == Some(&Ask::Topology) && answers == tally.reached => {
             format!("{} in {took}", counted(answers, "servent"))
         }
         // Of servents behind those that cannot report nobody knows how many there are.
-        (answers, true) if tally.silent > 0 => format!("{} in {took}", counted(answers, "answer")),
+        (answers, true) if tally.silent > 0 => format!("{} in {took}", brought(answers)),
         (answers, true) => {
-            format!("{} from {} in {took}", counted(answers, "answer"), counted(tally.reached, "servent"))
+            format!("{} from {} in {took}", brought(answers), counted(tally.reached, "servent"))
         }
-        (answers, false) => format!("{} in {took}", counted(answers, "answer")),
+        (answers, false) => format!("{} in {took}", brought(answers)),
     };
     match ending.reason {
         EndReason::Cancelled => text.push_str(", then interrupted"),
@@ -448,7 +528,17 @@ mod tests {
         let side: Option<Vec<u8>> = None;
         let silence_max = Duration::from_secs(4);
         let listing = ListingSoFar::default();
-        let mut renderer = Renderer { out: Vec::new(), side, json: true, columns: false, silence_max, listing };
+        let found = Found::default();
+        let mut renderer = Renderer {
+            out: Vec::new(),
+            side,
+            json: true,
+            columns: false,
+            silence_max,
+            listing,
+            found,
+            files_from: None,
+        };
         renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &event).unwrap();
         let line = String::from_utf8(renderer.out).unwrap();
         assert!(!line.trim_end_matches('\n').chars().any(misleads), "{line}");
@@ -553,7 +643,7 @@ mod tests {
                 "2 answers in 4.0 s; the contact did not report: incomplete, there may be more",
             ),
         ] {
-            assert_eq!(summary(Some(ask), &ending, Duration::from_secs(4)), expected);
+            assert_eq!(summary(Some(ask), None, &ending, Duration::from_secs(4)), expected);
         }
     }
 }

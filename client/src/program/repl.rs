@@ -3,6 +3,8 @@
 //! Prompt or collect, never both: while a line is edited nothing is printed (but that the contact is gone, which the line
 //! editor shows above the line), while a query is pending nothing is read.
 
+mod files;
+
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -24,13 +26,14 @@ use servent::sockets::{raise_descriptor_limit, resolve};
 use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
+use crate::program::contents::Found;
 use crate::program::hello::{AddressesTried, complaint};
 use crate::program::hint::{DOUBTFUL, Whereabouts, lost_on_the_way, not_arrived, not_understood};
-use crate::program::members::{ListingSoFar, tells_no_members, unattached, unfinished};
+use crate::program::members::{ListingSoFar, MEMBERS, tells_no_members, unattached, unfinished};
 use crate::program::options::{AnswersVia, Options};
 use crate::program::outcome::Outcome;
 use crate::program::prompt::{Entered, Prompt};
-use crate::program::render::Renderer;
+use crate::program::render::{Renderer, humane};
 use crate::program::script::{Script, ScriptLine};
 use crate::{
     Ask, AskError, Client, ClientError, ConnectError, EndReason, Event, GreetEnd, GreetingEnded, ListingEnd,
@@ -59,6 +62,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         columns: !options.json && io::stdout().is_terminal(),
         silence_max: options.timeout,
         listing: ListingSoFar::default(),
+        found: Found::default(),
+        files_from: None,
     };
     let place = Whereabouts {
         contact: options.contact.clone(),
@@ -234,6 +239,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::Members(None) => return self.list(),
             Command::Members(Some(contact)) => return self.list_elsewhere(contact),
             Command::Greet(servent) => return self.greet(servent),
+            Command::Files { servent, prefix } => return self.list_files(servent.as_deref(), prefix),
             Command::Help => say(HELP.trim_end()),
             Command::Unknown => {
                 self.renderer.show_unknown(line)?;
@@ -244,7 +250,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 self.refuse(line, &command.fault().unwrap_or_default())?;
             }
             // It is a command, and known.
-            Command::BadAddress(fault) => {
+            Command::BadAddress(fault) | Command::BadWords(fault) => {
                 self.renderer.show_refused(line)?;
                 self.complain(fault);
             }
@@ -425,22 +431,22 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(())
     }
 
-    /// Shows the members that another servent knows: it is attached to for that, and let go.
-    fn list_elsewhere(&mut self, contact: &str) -> anyhow::Result<Next> {
+    /// Attaches to another servent, for what it can list. What is next, where that came to nothing.
+    fn connect_beside(&mut self, servent: &str, what: &str) -> anyhow::Result<Result<Client, Next>> {
         self.catch_up(None)?;
         if self.take_interrupt() {
-            return Ok(Next::Interrupted);
+            return Ok(Err(Next::Interrupted));
         }
-        let mut other = match self.client.connect_beside(contact) {
-            Ok(other) => other,
+        match self.client.connect_beside(servent) {
+            Ok(other) => Ok(Ok(other)),
             Err(error) => {
                 if self.take_interrupt() {
                     // The terminal has shown ^C and left the cursor behind it.
                     self.renderer.show_aside("");
-                    return Ok(Next::Interrupted);
+                    return Ok(Err(Next::Interrupted));
                 }
-                let said = unattached(&self.place.contact, contact, &error);
-                // A dialect in which no answers come back has no members either.
+                let said = unattached(&self.place.contact, servent, what, &error);
+                // A dialect in which no answers come back has nothing to list either.
                 let tells_none = matches!(error, ConnectError::NoWayBack { .. });
                 let error = anyhow::Error::from(error);
                 say(format_args!("client: {}", said.unwrap_or_else(|| format!("{error:#}"))));
@@ -448,8 +454,45 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     true => Outcome::of_listing(ListingEnd::NotUnderstood),
                     false => Outcome::of_error(&error),
                 });
-                return Ok(Next::Continue);
+                Ok(Err(Next::Continue))
             }
+        }
+    }
+
+    /// Tells what comes of another servent until what goes by this number is over, and gives how, as `end_of` finds it.
+    fn tell_of_other<End>(
+        &mut self,
+        other: &mut Client,
+        called: &str,
+        number: QueryNumber,
+        end_of: impl Fn(Event) -> Option<End>,
+    ) -> anyhow::Result<Option<End>> {
+        loop {
+            match other.next_event() {
+                Ok(Some((_, Event::ContactLost { reason }))) => {
+                    say(format_args!("client: {called} is lost: {reason}"));
+                }
+                Ok(Some((_, event))) => {
+                    self.renderer.show(None, &event)?;
+                    if let Some(end) = end_of(event) {
+                        return Ok(Some(end));
+                    }
+                }
+                Ok(None) => return Ok(None),
+                Err(ClientError::Interrupted) => {
+                    self.take_interrupt();
+                    other.cancel(number);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Shows the members that another servent knows: it is attached to for that, and let go.
+    fn list_elsewhere(&mut self, contact: &str) -> anyhow::Result<Next> {
+        let mut other = match self.connect_beside(contact, MEMBERS)? {
+            Ok(other) => other,
+            Err(next) => return Ok(next),
         };
         let listing = match other.begin_members(self.silence_max) {
             Ok(listing) => listing,
@@ -458,23 +501,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 return Ok(Next::Continue);
             }
         };
-        loop {
-            match other.next_event() {
-                Ok(Some((_, Event::Listed(listed)))) => {
-                    return self.on_listed(contact, other.contact_address(), &listed);
-                }
-                Ok(Some((_, Event::ContactLost { reason }))) => {
-                    say(format_args!("client: {contact} is lost: {reason}"));
-                }
-                Ok(Some((_, event))) => self.renderer.show(None, &event)?,
-                Ok(None) => return Ok(Next::Continue),
-                Err(ClientError::Interrupted) => {
-                    self.take_interrupt();
-                    other.cancel(listing);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let end_of = |event| if let Event::Listed(listed) = event { Some(listed) } else { None };
+        let listed = self.tell_of_other(&mut other, contact, listing, end_of)?;
+        listed.map_or(Ok(Next::Continue), |listed| self.on_listed(contact, other.contact_address(), &listed))
     }
 
     /// A listing of members is over, of whoever is called this.

@@ -5,8 +5,9 @@
 
 use memchr::memmem;
 
+use super::search::Words;
 use super::{ContentHash, FileStamp};
-use crate::limits::{DESCRIPTION_BYTES_MAX, FIND_WORD_BYTES_MAX, FIND_WORDS_MAX};
+use crate::limits::DESCRIPTION_BYTES_MAX;
 use crate::store::Store;
 
 /// A file that is shared, as whoever has looked it through says.
@@ -64,6 +65,10 @@ pub struct Listed<'a> {
 }
 
 impl Catalogue {
+    /// One without files.
+    pub const EMPTY: Catalogue =
+        Catalogue { rows: Vec::new(), by_hash: Vec::new(), text: Vec::new(), folded: Vec::new(), bytes_count: 0 };
+
     /// One of these files; what each is described as is the value of its name in the data.
     #[must_use]
     pub fn new(mut files: Vec<SharedFile>, store: &Store) -> Catalogue {
@@ -152,10 +157,11 @@ impl Catalogue {
     }
 
     /// Those in whose name or description is every word, in the order of names: all where there is none.
-    pub fn find<'a>(&'a self, words: &'a Words) -> impl Iterator<Item = Listed<'a>> + use<'a> {
+    pub fn find<'a>(&'a self, words: &Words) -> impl Iterator<Item = Listed<'a>> + use<'a> {
+        let mut folded: Vec<Vec<u8>> = words.each().map(folded).collect();
         // What is looked for everywhere is the longest: fewer have it.
-        let longest = words.folded.iter().max_by_key(|word| word.len());
-        let finder = longest.map(|word| memmem::Finder::new(word.as_slice()));
+        folded.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        let finder = folded.first().map(|word| memmem::Finder::new(word).into_owned());
         let mut place = 0;
         std::iter::from_fn(move || {
             loop {
@@ -167,17 +173,18 @@ impl Catalogue {
                 }
                 let here = place;
                 place += 1;
-                if self.folded_text(here)?.has_all(words) {
+                let text = self.folded_text(here)?;
+                if folded.iter().skip(1).all(|word| memmem::find(text, word).is_some()) {
                     return self.get(here);
                 }
             }
         })
     }
 
-    fn folded_text(&self, place: usize) -> Option<FoldedText<'_>> {
+    fn folded_text(&self, place: usize) -> Option<&[u8]> {
         let at = self.rows.get(place)?.folded_at;
         let end = self.rows.get(place + 1).map_or(self.folded.len(), |row| row.folded_at);
-        self.folded.get(at..end).map(FoldedText)
+        self.folded.get(at..end)
     }
 
     /// What it holds in memory, in bytes.
@@ -192,64 +199,6 @@ impl Catalogue {
     }
 }
 
-struct FoldedText<'a>(&'a [u8]);
-
-impl FoldedText<'_> {
-    fn has_all(&self, words: &Words) -> bool {
-        words.folded.iter().all(|word| memmem::find(self.0, word).is_some())
-    }
-}
-
-/// Words that are looked for, with case folded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Words {
-    folded: Vec<Vec<u8>>,
-}
-
-/// Why words cannot be looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WordsError {
-    /// There are too many.
-    #[error("{0} words; {FIND_WORDS_MAX} are the most")]
-    TooMany(usize),
-    /// One is of no bytes.
-    #[error("an empty word")]
-    Empty,
-    /// One is too long.
-    #[error("a word of {0} bytes; {FIND_WORD_BYTES_MAX} are the most")]
-    TooLong(usize),
-    /// One has a byte in it that is in no name.
-    #[error("a NUL in a word")]
-    Nul,
-}
-
-impl Words {
-    /// Takes words for what is looked for, if they can be.
-    pub fn new<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Result<Words, WordsError> {
-        let (mut folded, mut count) = (Vec::new(), 0);
-        for word in words {
-            count += 1;
-            if count > FIND_WORDS_MAX {
-                continue;
-            }
-            let mut bytes = Vec::with_capacity(word.len());
-            fold(word, &mut bytes);
-            match bytes.len() {
-                0 => return Err(WordsError::Empty),
-                length if length > FIND_WORD_BYTES_MAX => return Err(WordsError::TooLong(length)),
-                _ if bytes.contains(&0) => return Err(WordsError::Nul),
-                _ => folded.push(bytes),
-            }
-        }
-        if count > FIND_WORDS_MAX { Err(WordsError::TooMany(count)) } else { Ok(Words { folded }) }
-    }
-
-    /// Each with case folded.
-    pub fn each(&self) -> impl Iterator<Item = &[u8]> {
-        self.folded.iter().map(Vec::as_slice)
-    }
-}
-
 /// As much of a text as that many bytes hold, and no half of a character.
 fn cut(text: &[u8], bytes_max: usize) -> &[u8] {
     let Some(start) = text.get(..bytes_max) else { return text };
@@ -258,6 +207,12 @@ fn cut(text: &[u8], bytes_max: usize) -> &[u8] {
         Err(error) if error.error_len().is_none() => start.get(..error.valid_up_to()).unwrap_or(start),
         _ => start,
     }
+}
+
+fn folded(text: &[u8]) -> Vec<u8> {
+    let mut folded = Vec::with_capacity(text.len());
+    fold(text, &mut folded);
+    folded
 }
 
 /// Appends a text with each letter in lower case; bytes that are no UTF-8 stay as they are.

@@ -27,6 +27,7 @@ use super::reload::Reload;
 use super::speaker::Parting;
 use super::visits::Visits;
 use crate::address::AnswerAddress;
+use crate::content::catalogue::Catalogue;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
 use crate::on_demand::OnDemand;
@@ -246,6 +247,12 @@ impl Rooms {
     }
 
     // ---- what they say of themselves ----
+
+    /// The files that are shared; none where there is no need for any.
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        static NONE: Catalogue = Catalogue::EMPTY;
+        self.rare.get().map_or(&NONE, |rare| rare.content.catalogue())
+    }
 
     /// Whether this link is that of a call.
     pub(super) fn is_call(&self, link: LinkId) -> bool {

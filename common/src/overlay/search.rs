@@ -4,15 +4,70 @@
 
 use std::net::SocketAddr;
 
+use crate::content::Blocks;
+use crate::content::catalogue::{Catalogue, Listed};
+use crate::content::search::{Entries, Entry, FileName, List, ListPart};
+use crate::content::transfer::Have;
+use crate::limits::VALUE_BYTES_MAX;
 use crate::query::{Answer, AnswerBody, Ask, AskHash, Query};
 use crate::store::Store;
 
-/// The answer to a query, if this servent has one: a key it holds; its own place, always. `query.path` already ends
-/// with this servent.
-pub(super) fn answer(query: &Query, store: &Store, neighbors: impl Iterator<Item = SocketAddr>) -> Option<Answer> {
+/// What a servent holds that can be asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held<'a> {
+    pub(super) store: &'a Store,
+    pub(super) catalogue: &'a Catalogue,
+    /// Contents that are being given out.
+    pub(super) uploads: u32,
+}
+
+/// The answer to a query, if this servent has one: a key it holds; its own place, always; files that are looked for.
+/// `query.path` already ends with this servent.
+pub(super) fn answer(query: &Query, held: Held<'_>, neighbors: impl Iterator<Item = SocketAddr>) -> Option<Answer> {
+    let Held { store, catalogue, uploads } = held;
     let body = match &query.ask {
-        Ask::Key(key) => AnswerBody::Value(store.get(key.as_bytes())?.to_vec()),
+        Ask::Key(key) => AnswerBody::Value(value(key.as_bytes(), store, catalogue)?),
         Ask::Topology => AnswerBody::Place { path: query.path.clone(), neighbors: neighbors.collect() },
+        Ask::Find(words) => entries(catalogue.find(words), uploads)?,
+        Ask::Named(name) => entries(catalogue.named(name.as_bytes()).into_iter(), uploads)?,
+        Ask::Hashed(start) => entries(catalogue.hashed(start.as_bytes()), uploads)?,
     };
     Some(Answer { sequence: query.sequence, asked: Some(AskHash::of(&query.ask)), hops: query.hops, body })
+}
+
+/// What a client is told that lists the files of this servent.
+pub(super) fn list_part(list: List, held: Held<'_>) -> ListPart {
+    let List { list, from } = list;
+    let entries = Entries::of(held.catalogue.from(&from).filter_map(entry), held.uploads);
+    ListPart { list, entries }
+}
+
+/// The value of a key. Of a file that is shared under that name it is what the file is, and what the data says of it.
+fn value(key: &[u8], store: &Store, catalogue: &Catalogue) -> Option<Vec<u8>> {
+    let said = store.get(key);
+    let Some(Listed { hash, stamp, .. }) = catalogue.named(key) else { return said.map(<[u8]>::to_vec) };
+    let mut value = format!("{} bytes {hash}", stamp.size).into_bytes();
+    if let Some(description) = said.filter(|description| !description.is_empty()) {
+        value.push(b' ');
+        let room = VALUE_BYTES_MAX - value.len();
+        value.extend_from_slice(description.get(..room).unwrap_or(description));
+    }
+    Some(value)
+}
+
+fn entries<'a>(files: impl Iterator<Item = Listed<'a>>, uploads: u32) -> Option<AnswerBody> {
+    let found = Entries::of(files.filter_map(entry), uploads);
+    (!found.entries.is_empty()).then_some(AnswerBody::Entries(found))
+}
+
+/// What is told of a file.
+fn entry(file: Listed<'_>) -> Option<Entry> {
+    let size = file.stamp.size;
+    Some(Entry {
+        name: FileName::new(file.name).ok()?,
+        size,
+        hash: file.hash,
+        description: file.description.to_vec(),
+        have: Have::all(Blocks::of(size).ok()?.count()),
+    })
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::ending::Ending;
 use super::fetches::FetchId;
+use super::files::FilesListed;
 use super::greetings::GreetingEnded;
 use super::listing::MembersListed;
+use crate::content::search::Entry;
 use crate::key::{Key, KeyError};
 use crate::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
@@ -103,7 +105,7 @@ pub enum Input {
         /// Why, for the person.
         reason: String,
     },
-    /// Nobody wants a query, a listing of members or a greeting any more: if it is pending it ends, and what still comes for
+    /// Nobody wants a query, a listing or a greeting any more: if it is pending it ends, and what still comes for
     /// it is no surprise.
     Cancel {
         /// Which.
@@ -237,5 +239,19 @@ pub enum Report {
         sequence: u64,
         /// What came of it.
         greeting: GreetingEnded,
+    },
+    /// Some of the files the contact shares: by name, and behind all that were told before.
+    Files {
+        /// Which listing they are a part of.
+        sequence: u64,
+        /// They, at least one.
+        entries: Vec<Entry>,
+    },
+    /// A listing of files is over; nothing more is told of it.
+    FilesListed {
+        /// Which.
+        sequence: u64,
+        /// How it ended.
+        listed: FilesListed,
     },
 }

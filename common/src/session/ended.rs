@@ -9,7 +9,7 @@ use super::answerers::Answerers;
 use crate::limits::CLIENT_PENDING_MAX;
 use crate::link::LinkId;
 use crate::message::ServentId;
-use crate::query::Tally;
+use crate::query::{AnswerKind, Tally};
 use crate::time::Time;
 
 /// Queries of which it is known what may still come, those that ended last. Twice as many as can be pending: all of them
@@ -37,15 +37,15 @@ pub(super) struct LateQuery {
     from: LinkId,
     /// Whether that contact has yet to say, once, that the flood is over.
     is_owed: bool,
-    for_places: bool,
+    kind: AnswerKind,
     asked: Time,
     /// Whose answers were told; of most queries nobody's.
     told: Option<Box<Answerers>>,
 }
 
 impl LateQuery {
-    pub(super) fn new(from: LinkId, is_owed: bool, for_places: bool, asked: Time, told: Answerers) -> LateQuery {
-        LateQuery { from, is_owed, for_places, asked, told: (told.len() > 0).then(|| Box::new(told)) }
+    pub(super) fn new(from: LinkId, is_owed: bool, kind: AnswerKind, asked: Time, told: Answerers) -> LateQuery {
+        LateQuery { from, is_owed, kind, asked, told: (told.len() > 0).then(|| Box::new(told)) }
     }
 
     fn told_count(&self) -> usize {
@@ -123,9 +123,9 @@ impl Ended {
     }
 
     /// Over this link an answer of this servent to this one was handed.
-    pub(super) fn take_handed(&mut self, sequence: u64, link: LinkId, id: ServentId, is_place: bool) -> HandedLate {
+    pub(super) fn take_handed(&mut self, sequence: u64, link: LinkId, id: ServentId, kind: AnswerKind) -> HandedLate {
         match self.may_come.get_mut(&sequence) {
-            Some(MayCome::Late(query)) if query.from == link && query.for_places == is_place => {
+            Some(MayCome::Late(query)) if query.from == link && query.kind == kind => {
                 if !query.told.get_or_insert_default().insert(id) {
                     return HandedLate::Known;
                 }
@@ -211,7 +211,7 @@ mod tests {
         for sequence in 0..8 {
             ended.insert(sequence, owed());
             for number in 0..LATE_ANSWERERS_MAX as u128 / 4 {
-                let handed = ended.take_handed(sequence, CONTACT, ServentId(number), false);
+                let handed = ended.take_handed(sequence, CONTACT, ServentId(number), AnswerKind::Value);
                 assert_eq!(handed, HandedLate::New { asked: Time::START });
                 assert!(ended.told_count <= LATE_ANSWERERS_MAX);
             }
@@ -220,7 +220,7 @@ mod tests {
         // One that alone has more than all may have is forgotten itself.
         let mut handed = HandedLate::Known;
         for number in 0..=LATE_ANSWERERS_MAX as u128 + 1 {
-            handed = ended.take_handed(7, CONTACT, ServentId(1 << 64 | number), false);
+            handed = ended.take_handed(7, CONTACT, ServentId(1 << 64 | number), AnswerKind::Value);
         }
         assert_eq!((handed, ended.told_count), (HandedLate::Unexpected, 0));
     }

@@ -15,7 +15,7 @@ use super::fetches::FetchId;
 use crate::limits::{CLIENT_ANSWERERS_MAX, FETCH_ADDRESSES_MAX};
 use crate::link::LinkId;
 use crate::message::ServentId;
-use crate::query::{Ask, AskHash, Tally};
+use crate::query::{AnswerKind, Ask, AskHash, Tally};
 use crate::time::Time;
 
 /// For how many there is room while there are none. Beyond that it is given back: hardly one client of many is asking.
@@ -69,9 +69,9 @@ impl Fetching {
 }
 
 impl Pending {
-    /// Whether places are asked for, and not values.
-    pub(super) fn is_for_places(&self) -> bool {
-        self.ask == Ask::Topology
+    /// What answers to it say.
+    pub(super) fn kind(&self) -> AnswerKind {
+        self.ask.answer_kind()
     }
 
     /// Whether every answer has come that a contact promises, and no other of somebody who said who it is.

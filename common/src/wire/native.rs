@@ -5,6 +5,8 @@
 //! format: a new variant comes behind the others, nothing is reordered, and no field is added to what there is. This is
 //! the only file that names bincode, and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
 
+mod content;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +16,15 @@ use bincode::error::DecodeError;
 use bincode::{BorrowDecode, Encode};
 
 use crate::address::{AnswerAddress, canonical};
+use crate::content::ContentHash;
+use crate::content::search::{FileName, HashStart, List, ListPart, Words};
+use crate::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refused};
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::key::Key;
 use crate::limits::{
-    BROUGHT_BYTES_MAX, FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, PEERS_MAX, VALUE_BYTES_MAX,
+    BROUGHT_BYTES_MAX, FILE_NAME_BYTES_MAX, FRAME_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX, PEERS_MAX,
+    VALUE_BYTES_MAX,
 };
 use crate::member::{Greet, GreetOutcome, Greeted, Linkage, Member, Peers, PeersKind, PeersWanted, Seen, Word, WordAt};
 use crate::message::{Brought, Echo, Finished, Goodbye, Handed, Hello, Identity, Message, Request, Role, ServentId};
@@ -26,6 +32,11 @@ use crate::query::{
     Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query, QueryId,
     Tally, Via,
 };
+use content::{
+    WireEntries, WireHave, block_from_wire, blocks_wanted_from_wire, entries_from_wire, entries_to_wire,
+    hash_part_from_wire, hashes_wanted_from_wire, have_to_wire, opened_from_wire, refusal_to_wire, refused_from_wire,
+};
+
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, VERSION, WireError};
 
 /// The first bytes each side sends. The first is no ASCII and starts no other protocol we tell apart.
@@ -111,6 +122,47 @@ enum Body<'a> {
         new_count: u64,
         took_microseconds: u64,
     },
+    List {
+        list: u32,
+        from: &'a [u8],
+    },
+    ListPart {
+        list: u32,
+        entries: WireEntries<'a>,
+    },
+    Open {
+        fetch: u32,
+        hash: [u8; 32],
+    },
+    Opened {
+        fetch: u32,
+        size: u64,
+        have: WireHave,
+    },
+    Refused {
+        fetch: u32,
+        reason: u8,
+    },
+    HashesWanted {
+        fetch: u32,
+        first: u32,
+        count: u32,
+    },
+    HashPart {
+        fetch: u32,
+        first: u32,
+        bytes: &'a [u8],
+    },
+    BlocksWanted {
+        fetch: u32,
+        first: u32,
+        count: u32,
+    },
+    Block {
+        fetch: u32,
+        block: u32,
+        bytes: &'a [u8],
+    },
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -123,6 +175,9 @@ enum WireRole {
 enum WireAsk<'a> {
     Key(&'a [u8]),
     Topology,
+    Find(Vec<&'a [u8]>),
+    Named(&'a [u8]),
+    Hashed(&'a [u8]),
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -158,6 +213,7 @@ enum WireBody<'a> {
     Value(&'a [u8]),
     Place { path: Vec<SocketAddr>, neighbors: Vec<SocketAddr> },
     Announced(u64),
+    Entries(WireEntries<'a>),
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -367,6 +423,27 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
             new_count: *new_count,
             took_microseconds: microseconds(*took),
         },
+        Message::List(List { list, from }) => Body::List { list: *list, from },
+        Message::ListPart(ListPart { list, entries }) => {
+            Body::ListPart { list: *list, entries: entries_to_wire(entries) }
+        }
+        Message::Open(Open { fetch, hash }) => Body::Open { fetch: *fetch, hash: hash.0 },
+        Message::Opened(Opened { fetch, size, have }) => {
+            Body::Opened { fetch: *fetch, size: *size, have: have_to_wire(have) }
+        }
+        Message::Refused(Refused { fetch, refusal }) => {
+            Body::Refused { fetch: *fetch, reason: refusal_to_wire(*refusal) }
+        }
+        Message::HashesWanted(HashesWanted { fetch, first, count }) => {
+            Body::HashesWanted { fetch: *fetch, first: *first, count: *count }
+        }
+        Message::HashPart(HashPart { fetch, first, hashes }) => {
+            Body::HashPart { fetch: *fetch, first: *first, bytes: hashes.as_flattened() }
+        }
+        Message::BlocksWanted(BlocksWanted { fetch, first, count }) => {
+            Body::BlocksWanted { fetch: *fetch, first: *first, count: *count }
+        }
+        Message::Block(Block { fetch, block, bytes }) => Body::Block { fetch: *fetch, block: *block, bytes },
     })
 }
 
@@ -445,6 +522,22 @@ fn from_wire(body: Body<'_>) -> Result<Message, String> {
                 took: Duration::from_micros(took_microseconds),
             })
         }
+        Body::List { from, .. } if from.len() > FILE_NAME_BYTES_MAX + 1 => {
+            return Err(format!("a list from a name of {} bytes", from.len()));
+        }
+        Body::List { list, from } => Message::List(List { list, from: from.to_vec() }),
+        Body::ListPart { list, entries } => Message::ListPart(ListPart { list, entries: entries_from_wire(entries)? }),
+        Body::Open { fetch, hash } => Message::Open(Open { fetch, hash: ContentHash(hash) }),
+        Body::Opened { fetch, size, have } => Message::Opened(opened_from_wire(fetch, size, have)?),
+        Body::Refused { fetch, reason } => Message::Refused(refused_from_wire(fetch, reason)?),
+        Body::HashesWanted { fetch, first, count } => {
+            Message::HashesWanted(hashes_wanted_from_wire(fetch, first, count)?)
+        }
+        Body::HashPart { fetch, first, bytes } => Message::HashPart(hash_part_from_wire(fetch, first, bytes)?),
+        Body::BlocksWanted { fetch, first, count } => {
+            Message::BlocksWanted(blocks_wanted_from_wire(fetch, first, count)?)
+        }
+        Body::Block { fetch, block, bytes } => Message::Block(block_from_wire(fetch, block, bytes)?),
     })
 }
 
@@ -522,6 +615,7 @@ fn body_to_wire(body: &AnswerBody) -> WireBody<'_> {
         AnswerBody::Place { path, neighbors } => {
             WireBody::Place { path: path_to_wire(path, u8::MAX), neighbors: neighbors.clone() }
         }
+        AnswerBody::Entries(entries) => WireBody::Entries(entries_to_wire(entries)),
     }
 }
 
@@ -536,6 +630,7 @@ fn body_from_wire(body: WireBody<'_>, value_bytes_max: usize) -> Result<BroughtB
             neighbors: addresses_from_wire(neighbors, NEIGHBORS_MAX)?,
         }),
         WireBody::Announced(bytes_count) => BroughtBody::Announced(bytes_count),
+        WireBody::Entries(entries) => BroughtBody::Whole(AnswerBody::Entries(entries_from_wire(entries)?)),
     })
 }
 
@@ -543,6 +638,9 @@ fn ask_to_wire(ask: &Ask) -> WireAsk<'_> {
     match ask {
         Ask::Key(key) => WireAsk::Key(key.as_bytes()),
         Ask::Topology => WireAsk::Topology,
+        Ask::Find(words) => WireAsk::Find(words.each().collect()),
+        Ask::Named(name) => WireAsk::Named(name.as_bytes()),
+        Ask::Hashed(start) => WireAsk::Hashed(start.as_bytes()),
     }
 }
 
@@ -550,6 +648,9 @@ fn ask_from_wire(ask: &WireAsk<'_>) -> Result<Ask, String> {
     match ask {
         WireAsk::Key(bytes) => Key::new(bytes).map(Ask::Key).map_err(|error| error.to_string()),
         WireAsk::Topology => Ok(Ask::Topology),
+        WireAsk::Find(words) => Words::new(words.iter().copied()).map(Ask::Find).map_err(|error| error.to_string()),
+        WireAsk::Named(bytes) => FileName::new(bytes).map(Ask::Named).map_err(|error| error.to_string()),
+        WireAsk::Hashed(bytes) => HashStart::new(bytes).map(Ask::Hashed).map_err(|error| error.to_string()),
     }
 }
 

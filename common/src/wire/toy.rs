@@ -55,7 +55,16 @@ impl Codec for Toy {
             | Message::PeersWanted(_)
             | Message::Peers(_)
             | Message::Greet(_)
-            | Message::Greeted(_) => return Ok(Vec::new()),
+            | Message::Greeted(_)
+            | Message::List(_)
+            | Message::ListPart(_)
+            | Message::Open(_)
+            | Message::Opened(_)
+            | Message::Refused(_)
+            | Message::HashesWanted(_)
+            | Message::HashPart(_)
+            | Message::BlocksWanted(_)
+            | Message::Block(_) => return Ok(Vec::new()),
             Message::Request(Request { sequence, ask, ttl: _ }) => format!("toy? request {sequence} {}", asked(ask)?),
             Message::Query(query) => {
                 let Query {
@@ -113,6 +122,7 @@ fn asked(ask: &Ask) -> Result<String, EncodeError> {
         Ask::Key(key) if key.as_bytes().len() <= KEY_BYTES_MAX => Ok(hex(key.as_bytes())),
         Ask::Key(_) => Err(unspeakable("a long key")),
         Ask::Topology => Err(unspeakable("a topology")),
+        Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => Err(unspeakable("a content")),
     }
 }
 

@@ -61,6 +61,7 @@ impl Codec for Tp3 {
         let key_fits = match &query.ask {
             Ask::Key(key) => whole(key.as_bytes()).is_ok(),
             Ask::Topology => true,
+            Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => false,
         };
         key_fits && query.client.socket.is_ipv4() && short(query.sequence).is_ok()
     }
@@ -84,10 +85,14 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
         Message::Request(Request { sequence, ask: Ask::Topology, ttl: _ }) => {
             put(&mut out, &[&TOPOREQ.to_be_bytes(), &short(*sequence)?]);
         }
+        Message::Request(Request { ask: Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_), .. }) => {
+            return Err(unspeakable_content());
+        }
         Message::Query(query) => {
             let (kind, info) = match &query.ask {
                 Ask::Key(key) => (KEYFLOOD, whole(key.as_bytes())?.to_vec()),
                 Ask::Topology => (TOPOFLOOD, cut(query.path.text())),
+                Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => return Err(unspeakable_content()),
             };
             let IpAddr::V4(ip) = query.client.socket.ip() else {
                 return Err(EncodeError::Unspeakable("a client that is not on IPv4".to_owned()));
@@ -101,6 +106,7 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
             let text = match body {
                 AnswerBody::Value(value) => cut(value.clone()),
                 AnswerBody::Place { path, .. } => cut(path.text()),
+                AnswerBody::Entries(_) => return Err(unspeakable_content()),
             };
             put(&mut out, &[&RESP.to_be_bytes(), &short(*sequence)?]);
             put_text(&mut out, &text);
@@ -115,9 +121,22 @@ fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
         | Message::PeersWanted(_)
         | Message::Peers(_)
         | Message::Greet(_)
-        | Message::Greeted(_) => {}
+        | Message::Greeted(_)
+        | Message::List(_)
+        | Message::ListPart(_)
+        | Message::Open(_)
+        | Message::Opened(_)
+        | Message::Refused(_)
+        | Message::HashesWanted(_)
+        | Message::HashPart(_)
+        | Message::BlocksWanted(_)
+        | Message::Block(_) => {}
     }
     Ok(out)
+}
+
+fn unspeakable_content() -> EncodeError {
+    EncodeError::Unspeakable("what is about contents".to_owned())
 }
 
 fn read_message(bytes: &[u8]) -> Result<Option<ReadFrame>, WireError> {

@@ -779,6 +779,7 @@ impl Driver {
                 Output::Tell(Report::Late { sequence, .. } | Report::Unfetched { sequence, .. }) => {
                     assert!(self.asked.contains(sequence), "nobody asked");
                 }
+                Output::Tell(Report::Files { .. } | Report::FilesListed { .. }) => panic!("nobody asked for files"),
                 Output::Tell(Report::Refused { .. } | Report::ContactLost { .. }) => {}
             }
         }

@@ -147,7 +147,8 @@ fn is_true(demand: &Demand<'_>, answer: &ToldAnswer<'_>, allowed: Allowance) -> 
                 && (allowed.is_forged || is_way(&scene.graph, demand.contact(), from, answer.hops, path))
                 && (!must_be_linked || are_neighbors(&scene.graph, from, neighbors))
         }
-        (AnswerBody::Place { .. }, None) => false,
+        // Nobody looks for contents here.
+        (AnswerBody::Place { .. }, None) | (AnswerBody::Entries(_), _) => false,
     }
 }
 

@@ -194,6 +194,9 @@ impl Face for SceneFace<'_> {
             Report::Members { .. } | Report::Listed { .. } | Report::Greeted { .. } => {
                 self.witness.broke(now, "a client was told of members it did not ask for");
             }
+            Report::Files { .. } | Report::FilesListed { .. } => {
+                self.witness.broke(now, "a client was told of files it did not ask for");
+            }
             Report::Unexpected { .. } | Report::MoreUnexpected { .. } => {}
         }
         None

@@ -1,0 +1,74 @@
+//! The words of a line in which a word may hold blanks: quoted as in a shell, or with a backslash before each.
+//!
+//! A line for keys has no quotes: there a quote is a part of the key. What the words mean is for whoever asks.
+
+/// Why a line has no words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum QuoteError {
+    /// A quote has no end.
+    #[error("a quote {0} that does not end")]
+    Open(char),
+    /// There is nothing behind the last backslash.
+    #[error("a backslash with nothing behind it")]
+    Backslash,
+}
+
+/// The words between blanks. `'…'` is as it stands; in `"…"`, and without quotes, a backslash takes what is behind it as it is.
+pub(crate) fn quoted_words(line: &[u8]) -> Result<Vec<Vec<u8>>, QuoteError> {
+    let mut words = Vec::new();
+    // Of a word that has begun, be it of no bytes.
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote = None;
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match (byte, quote) {
+            (b' ' | b'\t', None) => words.extend(word.take()),
+            (b'\'' | b'"', None) => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            (_, Some(open)) if byte == open => quote = None,
+            (b'\\', None | Some(b'"')) => {
+                word.get_or_insert_default().push(bytes.next().ok_or(QuoteError::Backslash)?);
+            }
+            _ => word.get_or_insert_default().push(byte),
+        }
+    }
+    match quote {
+        Some(open) => Err(QuoteError::Open(open.into())),
+        None => {
+            words.extend(word);
+            Ok(words)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_in_a_shell() {
+        for (line, expected) in [
+            (&b""[..], &[][..]),
+            (b"  farol\tbarra ", &[&b"farol"[..], b"barra"]),
+            (b"'a b' c", &[b"a b", b"c"]),
+            (b"\"a b\" c", &[b"a b", b"c"]),
+            (b"a\\ b c", &[b"a b", b"c"]),
+            (b"a' 'b\" \"c", &[b"a b c"]),
+            (b"'a\\b' \"a\\\"b\" \\'", &[b"a\\b", b"a\"b", b"'"]),
+            (b"'' \"\"", &[b"", b""]),
+            (b"caf\xe9 'it''s'", &[b"caf\xe9", b"its"]),
+        ] {
+            assert_eq!(quoted_words(line).unwrap(), expected, "{}", String::from_utf8_lossy(line));
+        }
+        for (line, error) in [
+            (&b"'a b"[..], QuoteError::Open('\'')),
+            (b"a \"b", QuoteError::Open('"')),
+            (b"a \\", QuoteError::Backslash),
+            (b"\"a\\", QuoteError::Backslash),
+        ] {
+            assert_eq!(quoted_words(line), Err(error), "{}", String::from_utf8_lossy(line));
+        }
+    }
+}
