@@ -31,6 +31,7 @@ mod recipients;
 mod reload;
 mod rooms;
 mod search;
+mod shares;
 mod speaker;
 mod visits;
 

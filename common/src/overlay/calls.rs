@@ -14,7 +14,6 @@
 
 mod dials;
 mod remembered;
-mod shares;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -29,11 +28,11 @@ use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Message};
 use crate::overlay::doors::{Dial, Outbox};
 use crate::overlay::errand::{CallEvent, Callee, Letter, News, Wish};
+use crate::overlay::shares::{Network, Shares};
 use crate::time::Time;
 
 use dials::{Dials, Past};
 use remembered::Remembered;
-use shares::{Network, Shares};
 
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -143,7 +142,7 @@ impl Calls {
         if callee.way(dialect) != Bringing::Kept && !Features::NONE.include(needed) {
             return Some(letter);
         }
-        let network = Network::of(callee);
+        let network = Network::of(callee.address.ip());
         let bytes = letter.message.bytes_count();
         let queued_bytes = self.calls.get(&callee).map_or(0, |call| call.queued_bytes);
         if queued_bytes + bytes > CALL_QUEUED_BYTES_MAX || !self.queued_bytes.has_room(network, bytes) {
@@ -444,7 +443,7 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&callee) else { return };
         call.state = State::Open { link, features };
         call.failures = 0;
-        self.queued_bytes.give_back(Network::of(callee), std::mem::take(&mut call.queued_bytes));
+        self.queued_bytes.give_back(Network::of(callee.address.ip()), std::mem::take(&mut call.queued_bytes));
         for letter in std::mem::take(&mut call.queue) {
             if features.include(letter.message.needs()) {
                 say(link, callee, letter, out, news);
@@ -462,7 +461,7 @@ impl Calls {
         while let Some(letter) = call.queue.pop_front() {
             let bytes = letter.message.bytes_count();
             call.queued_bytes -= bytes;
-            self.queued_bytes.give_back(Network::of(callee), bytes);
+            self.queued_bytes.give_back(Network::of(callee.address.ip()), bytes);
             if Features::NONE.include(letter.message.needs()) {
                 say(link, callee, letter, out, news);
                 break;
@@ -494,7 +493,7 @@ impl Calls {
     /// What waits to be said there, which will not be.
     fn take_back(&mut self, callee: Callee) -> Vec<Letter> {
         let Some(call) = self.calls.get_mut(&callee) else { return Vec::new() };
-        self.queued_bytes.give_back(Network::of(callee), std::mem::take(&mut call.queued_bytes));
+        self.queued_bytes.give_back(Network::of(callee.address.ip()), std::mem::take(&mut call.queued_bytes));
         let letters = std::mem::take(&mut call.queue).into();
         self.note_wait(callee);
         letters
@@ -513,7 +512,7 @@ impl Calls {
         call.is_late |= matches!(call.state, State::Dialling(_) | State::Silent(..));
         let is_waiting_in_vain = call.state == State::Waiting && call.queue.is_empty();
         let has_failed = call.failures > 0;
-        self.queued_bytes.give_back(Network::of(callee), bytes_count);
+        self.queued_bytes.give_back(Network::of(callee.address.ip()), bytes_count);
         self.note_wait(callee);
         if is_waiting_in_vain {
             self.dials.withdraw(callee, has_failed);
@@ -570,7 +569,7 @@ impl Calls {
             if let Some(wait) = call.wait {
                 self.waits.remove(&(wait, callee));
             }
-            let network = Network::of(callee);
+            let network = Network::of(callee.address.ip());
             self.addresses.give_back(network, 1);
             self.queued_bytes.give_back(network, call.queued_bytes);
         }

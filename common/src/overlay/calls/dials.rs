@@ -9,9 +9,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shares::{Network, Shares};
 use crate::limits::{CALL_DIALS_MAX, CALL_DIALS_PER_NETWORK_MAX};
 use crate::overlay::errand::Callee;
+use crate::overlay::shares::{Network, Shares};
 
 #[derive(Debug)]
 pub(super) struct Dials {
@@ -66,7 +66,7 @@ impl Dials {
     /// An address is to be dialled when it may.
     pub(super) fn ask(&mut self, callee: Callee, has_failed: bool) {
         let past = if has_failed { Past::Failed } else { Past::Unknown };
-        let network = Network::of(callee);
+        let network = Network::of(callee.address.ip());
         self.asked_count += 1;
         let asked = (self.asked_count, callee);
         self.change(network, |dials| dials.queue(past).by_network.entry(network).or_default().push(asked));
@@ -75,7 +75,7 @@ impl Dials {
     /// An address that waits is not to be dialled any more.
     pub(super) fn withdraw(&mut self, callee: Callee, has_failed: bool) {
         let past = if has_failed { Past::Failed } else { Past::Unknown };
-        let network = Network::of(callee);
+        let network = Network::of(callee.address.ip());
         self.change(network, |dials| {
             if let Some(waiting) = dials.queue(past).by_network.get_mut(&network) {
                 waiting.retain(|(_, other)| *other != callee);
@@ -109,7 +109,7 @@ impl Dials {
 
     /// A dial is over, whatever came of it.
     pub(super) fn end(&mut self, callee: Callee, past: Past) {
-        let network = Network::of(callee);
+        let network = Network::of(callee.address.ip());
         self.failed_count -= usize::from(past == Past::Failed);
         self.change(network, |dials| dials.shares.give_back(network, 1));
     }

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shares::Network;
 use crate::overlay::errand::Callee;
+use crate::overlay::shares::Network;
 use crate::time::Time;
 
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl Remembered {
     /// Remembers an address until then.
     pub(super) fn insert(&mut self, until: Time, callee: Callee) {
         self.by_age.insert((until, callee));
-        self.by_network.entry(Network::of(callee)).or_default().insert((until, callee));
+        self.by_network.entry(Network::of(callee.address.ip())).or_default().insert((until, callee));
     }
 
     /// Takes an address out, if it is here.
@@ -26,7 +26,7 @@ impl Remembered {
         if !self.by_age.remove(&(until, callee)) {
             return;
         }
-        let network = Network::of(callee);
+        let network = Network::of(callee.address.ip());
         if let Some(others) = self.by_network.get_mut(&network) {
             others.remove(&(until, callee));
             if others.is_empty() {

@@ -2,7 +2,7 @@
 //! for all others.
 //!
 //! It counts; what a place is taken for is `seen`'s, `contacts`'s and `memory`'s, and what is done where there is none is
-//! for whoever asks to say. The rule is that of calls (`calls/shares.rs`), whose owners are networks. Here whoever comes
+//! for whoever asks to say. The rule is that of calls (`shares.rs`), whose owners are networks. Here whoever comes
 //! anew is held to what was left behind.
 
 use crate::limits::TTL_MAX;

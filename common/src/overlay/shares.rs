@@ -2,12 +2,10 @@
 //!
 //! A fixed part for each would be too little for the many who are honest, or too much for the few who are not. With
 //! this rule one network may have half while it is alone, and however much others have, whoever comes next may have
-//! half of what is left. It counts; what is counted is `calls`'s.
+//! half of what is left. It counts; what is counted is known to whoever asks.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-
-use crate::overlay::errand::Callee;
 
 /// How much of an IPv6 address names a network. Whoever has one address there can have all others behind it.
 const NETWORK_BITS: u32 = 64;
@@ -17,8 +15,8 @@ const NETWORK_BITS: u32 = 64;
 pub(super) struct Network(IpAddr);
 
 impl Network {
-    pub(super) fn of(callee: Callee) -> Network {
-        match callee.address.ip() {
+    pub(super) fn of(ip: IpAddr) -> Network {
+        match ip {
             ip @ IpAddr::V4(_) => Network(ip),
             IpAddr::V6(ip) => Network(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << NETWORK_BITS)).into()),
         }
