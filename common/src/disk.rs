@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::content::catalogue::Catalogue;
+use crate::content::transfer::BlockBytes;
+use crate::content::{Blocks, FileStamp};
+use crate::link::LinkId;
 use crate::member_file::KnownMember;
 use crate::store::Store;
 
@@ -27,6 +30,10 @@ pub enum Job {
     /// Look through the directory that is shared, for a while at most; each file is described as this data says. Comes back as
     /// [`JobDone::LookedThrough`].
     LookThrough(Arc<Store>),
+    /// Read blocks of a file that is fetched from here. Comes back as [`JobDone::BlocksRead`].
+    ReadBlocks(BlocksToRead),
+    /// Read the hashes of such blocks. Comes back as [`JobDone::HashesRead`].
+    ReadHashes(HashesToRead),
     /// Let go of data that was replaced: freeing much memory takes long. Nothing comes back.
     Free(Arc<Store>),
 }
@@ -47,6 +54,83 @@ pub enum JobDone {
     MembersKept(Result<(), String>),
     /// The directory was looked through.
     LookedThrough(Result<LookedThrough, String>),
+    /// Blocks were read. Whoever performs a mind's outputs has them queued on the link, and tells the mind
+    /// once they are ([`Input::Given`](crate::overlay::Input::Given)); of those that could not be read the mind is told as of any job.
+    BlocksRead {
+        /// The link of whoever fetches.
+        link: LinkId,
+        /// Its number of the fetch.
+        fetch: u32,
+        /// The blocks with their numbers, in order; all that were to be read.
+        read: Result<Vec<(u32, BlockBytes)>, ReadFailure>,
+    },
+    /// Hashes of blocks were read.
+    HashesRead {
+        /// The link of whoever fetches.
+        link: LinkId,
+        /// Its number of the fetch.
+        fetch: u32,
+        /// The block of the first.
+        first: u32,
+        /// The hashes; all that were to be read.
+        read: Result<Vec<[u8; 32]>, ReadFailure>,
+    },
+}
+
+/// A file that is shared, as it has to be to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedContent {
+    /// Its path from the directory that is shared.
+    pub name: Vec<u8>,
+    /// What it showed of itself when it was hashed.
+    pub stamp: FileStamp,
+    /// Where the hashes of its blocks are kept.
+    pub hashes_at: u64,
+    /// Its blocks.
+    pub blocks: Blocks,
+}
+
+/// Blocks of a file that is fetched, each of which there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlocksToRead {
+    /// The link of whoever fetches.
+    pub link: LinkId,
+    /// Its number of the fetch.
+    pub fetch: u32,
+    /// Of which file.
+    pub content: Arc<SharedContent>,
+    /// The first block.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// The hashes of such blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashesToRead {
+    /// The link of whoever fetches.
+    pub link: LinkId,
+    /// Its number of the fetch.
+    pub fetch: u32,
+    /// Of which file.
+    pub content: Arc<SharedContent>,
+    /// The first block.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// Why a file that is shared could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFailure {
+    /// It is not there any more.
+    Gone,
+    /// It is not what was hashed.
+    Changed,
+    /// The system says why.
+    Failed(String),
+    /// Nobody could be had to read it.
+    NotTried(String),
 }
 
 /// What came of looking through the directory that is shared.
@@ -72,6 +156,14 @@ impl Job {
             Job::KeepMembers(_) => Some(JobDone::MembersKept(Err(format!("cannot write the members file: {reason}")))),
             Job::LookThrough(_) => {
                 Some(JobDone::LookedThrough(Err(format!("cannot look through what is shared: {reason}"))))
+            }
+            Job::ReadBlocks(BlocksToRead { link, fetch, .. }) => {
+                let read = Err(ReadFailure::NotTried(reason.to_owned()));
+                Some(JobDone::BlocksRead { link: *link, fetch: *fetch, read })
+            }
+            Job::ReadHashes(HashesToRead { link, fetch, first, .. }) => {
+                let read = Err(ReadFailure::NotTried(reason.to_owned()));
+                Some(JobDone::HashesRead { link: *link, fetch: *fetch, first: *first, read })
             }
             Job::Free(_) => None,
         }

@@ -5,6 +5,7 @@
 //! what waits within its limit, and turns bytes into what a mind is told, when it is told: whose turn it is is in
 //! `turns`. It does not know what a message means, and has no socket, clock or randomness.
 
+mod given;
 mod long_frames;
 mod turns;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::content::transfer::BlockBytes;
 use crate::dialect::Dialect;
 use crate::disk::Job;
 use crate::event::LoggedEvent;
@@ -24,6 +26,8 @@ use crate::session::{self, FetchId, Report};
 use crate::time::Time;
 use crate::wire::{Accepts, EncodeError, Frame, Position, WireError};
 
+use given::Given;
+pub use given::{BULK_TURN_BYTES, BULK_VISIT_BYTES_MIN};
 use long_frames::LongFrames;
 pub use turns::MESSAGES_PER_VISIT;
 use turns::Turns;
@@ -153,6 +157,8 @@ pub struct Exchange {
     heard: VecDeque<(LinkId, Heard)>,
     turns: Turns,
     long_frames: LongFrames,
+    /// Fetches of which all that was read is queued.
+    given: VecDeque<(LinkId, u32)>,
     /// Room to read into; none until something is read.
     buffer: Vec<u8>,
 }
@@ -177,6 +183,8 @@ struct Linked {
     place: turns::TurnPlace,
     /// Whose it is, where it came by itself.
     from: Option<IpAddr>,
+    /// Blocks that have yet to be queued; none where nothing is given.
+    given: Option<Box<Given>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +202,7 @@ enum Stage {
 
 impl Linked {
     fn new(link: Link, stage: Stage, from: Option<IpAddr>) -> Linked {
-        Linked { link, stage, timer: None, is_unflushed: false, place: turns::TurnPlace::default(), from }
+        Linked { link, stage, timer: None, is_unflushed: false, place: turns::TurnPlace::default(), from, given: None }
     }
 
     /// Whether a mind knows the link and counts on it.
@@ -206,12 +214,31 @@ impl Linked {
         self.link.unsent().is_empty()
     }
 
-    /// Writes what the connection takes, and waits for room for the rest.
-    fn write(&mut self, id: LinkId, transport: &mut impl Transport) -> Result<(), String> {
+    /// Writes what the connection takes, of blocks so many bytes, and waits for room for the rest.
+    fn write(
+        &mut self,
+        id: LinkId,
+        bulk_bytes_max: usize,
+        given: &mut VecDeque<(LinkId, u32)>,
+        transport: &mut impl Transport,
+    ) -> Result<(), String> {
+        let mut bulk_left = bulk_bytes_max;
         while !self.is_flushed() {
-            match transport.write(id, self.link.unsent())? {
+            let is_bulk = self.link.is_bulk_next();
+            let unsent = self.link.unsent();
+            let most = if is_bulk { unsent.len().min(bulk_left) } else { unsent.len() };
+            if most == 0 {
+                break;
+            }
+            match transport.write(id, unsent.get(..most).unwrap_or_default())? {
                 0 => break,
-                count => self.link.sent(count),
+                count => {
+                    self.link.sent(count);
+                    if is_bulk {
+                        bulk_left -= count.min(bulk_left);
+                        self.queue_given(id, given);
+                    }
+                }
             }
         }
         if self.stage == Stage::Closing && self.is_flushed() {
@@ -220,6 +247,17 @@ impl Linked {
             transport.shut(id)?;
         }
         self.watch(id, transport)
+    }
+
+    /// Queues blocks that were read, as far as there is room for them.
+    fn queue_given(&mut self, id: LinkId, given: &mut VecDeque<(LinkId, u32)>) {
+        let Linked { link, given: waiting, .. } = self;
+        if let Some(frames) = waiting {
+            frames.queue(link, |fetch| given.push_back((id, fetch)));
+            if frames.is_empty() {
+                *waiting = None;
+            }
+        }
     }
 
     fn flush_later(&mut self, id: LinkId, unflushed: &mut Vec<LinkId>) {
@@ -265,6 +303,7 @@ impl Exchange {
             heard: VecDeque::new(),
             turns: Turns::default(),
             long_frames: LongFrames::default(),
+            given: VecDeque::new(),
             buffer: Vec::new(),
         }
     }
@@ -599,7 +638,7 @@ impl Exchange {
         let mut said = say(&mut linked.link);
         if matches!(said, Err(SendError::Full(_) | SendError::Crowded(_))) {
             // Much was queued since the last flush: what counts is what the other end leaves unread, not our turn.
-            if let Err(reason) = linked.write(id, transport) {
+            if let Err(reason) = linked.write(id, 0, &mut self.given, transport) {
                 self.on_unwritable(now, id, reason, transport);
                 return Ok(());
             }
@@ -617,6 +656,23 @@ impl Exchange {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Blocks were read for a fetch: they are queued as there is room for them, and once all of them are the mind is told
+    /// ([`Exchange::take_given`]). Where no mind speaks on the link any more there is nobody to tell.
+    pub fn give(&mut self, stamp: u64, link: LinkId, fetch: u32, blocks: impl IntoIterator<Item = (u32, BlockBytes)>) {
+        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else { return };
+        let dialect = linked.link.dialect();
+        let frames =
+            blocks.into_iter().filter_map(|(block, bytes)| Frame::block(dialect, stamp, fetch, block, bytes).ok());
+        linked.given.get_or_insert_default().push(fetch, frames.collect());
+        linked.queue_given(link, &mut self.given);
+        linked.flush_later(link, &mut self.unflushed);
+    }
+
+    /// Of which fetch everything is queued that was given for it.
+    pub fn take_given(&mut self) -> Option<(LinkId, u32)> {
+        self.given.pop_front()
     }
 
     fn rest(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
@@ -647,12 +703,14 @@ impl Exchange {
             Side::Servent => {
                 linked.stage = Stage::Closing;
                 linked.link.drop_received();
+                linked.link.drop_bulk();
+                linked.given = None;
                 linked.set_timer(link, Some(now + LINGER_MAX), &mut self.timers);
                 linked.flush_later(link, &mut self.unflushed);
             }
             Side::Client => {
                 // What is not written now is not said: nobody waits for it.
-                let _ = linked.write(link, transport);
+                let _ = linked.write(link, 0, &mut self.given, transport);
                 self.forget(now, link, transport);
             }
         }
@@ -684,10 +742,12 @@ impl Exchange {
 
     /// Writes once to every connection something was queued for.
     pub fn flush(&mut self, now: Time, transport: &mut impl Transport) {
+        // Whoever else has something to be written waits no longer than it takes to write so much.
+        let bulk_bytes_max = (BULK_TURN_BYTES / self.unflushed.len().max(1)).max(BULK_VISIT_BYTES_MIN);
         while let Some(link) = self.unflushed.pop() {
             let Some(linked) = self.links.get_mut(&link) else { continue };
             linked.is_unflushed = false;
-            if let Err(reason) = linked.write(link, transport) {
+            if let Err(reason) = linked.write(link, bulk_bytes_max, &mut self.given, transport) {
                 self.on_unwritable(now, link, reason, transport);
             }
         }
@@ -712,7 +772,7 @@ impl Exchange {
     /// late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        if self.may_have_heard() || self.turns.has_left_over() {
+        if self.may_have_heard() || self.turns.has_left_over() || !self.given.is_empty() {
             return Some(Time::START);
         }
         let timer = self.timers.first().map(|(due, _)| *due);

@@ -225,6 +225,18 @@ const _: () = assert!(ENTRIES_BYTES_MAX < BROUGHT_BYTES_MAX);
 pub const HAVE_RUNS_MAX: usize = 64;
 /// Hashes of blocks asked for at once.
 pub const HASHES_MAX: u32 = 1_024;
+/// Bytes of blocks unsent on a link above which no more are queued.
+pub const BULK_UNSENT_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes of blocks read at once for one fetch, where these are no longer.
+pub const BLOCKS_READ_BYTES_MAX: usize = 256 * 1024;
+/// Contents being given out at once. No network has more of them than are left for all others.
+pub const UPLOADS_MAX: usize = 64;
+/// Those of them that go over one link.
+pub const UPLOADS_PER_LINK_MAX: usize = 4;
+/// Requests of one fetch that wait to be served.
+pub const UPLOAD_WANTED_MAX: usize = 64;
+/// How long a fetch may want nothing, or take nothing of what it wanted, before its place is another's.
+pub const UPLOAD_IDLE_MAX: Duration = Duration::from_secs(30);
 /// Blocks asked for at once.
 pub const BLOCKS_WANTED_MAX: u32 = 64;
 const _: () = assert!(BLOCK_BYTES_MAX + 1024 < FRAME_BYTES_MAX);

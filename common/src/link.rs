@@ -3,6 +3,8 @@
 //! A link collects received bytes into frames and queues frames to be sent. It knows how much a peer of each kind may
 //! leave unread or unsent. It does not know what a message means (`overlay`, `session`), nor when anything happened.
 
+mod bulk;
+
 use std::fmt;
 
 use crate::dialect::{Bringing, Dialect, Dialects};
@@ -12,6 +14,8 @@ use crate::limits::{
     NEIGHBOR_UNSENT_BYTES_MAX, SERVENT_FRAME_BYTES_MAX, STRANGER_UNSENT_BYTES_MAX,
 };
 use crate::message::{Hello, Message, Role};
+use bulk::Bulk;
+
 use crate::wire::{self, Accepts, EncodeError, FirstBytes, Frame, JudgingEnd, Position, ReadFrame, WireError};
 
 /// Names a link between the shell that owns its connection and the mind that speaks on it. A shell never reuses one.
@@ -91,6 +95,8 @@ pub struct Link {
     purpose: Purpose,
     received: Buffer,
     unsent: Buffer,
+    /// None on a link on which no content is given.
+    bulk: Option<Box<Bulk>>,
     unsent_bytes_max: usize,
     /// What the other end said it accepts in a frame.
     their_frame_bytes_max: usize,
@@ -130,6 +136,7 @@ impl Link {
             purpose,
             received: Buffer::default(),
             unsent: Buffer::default(),
+            bulk: None,
             unsent_bytes_max: STRANGER_UNSENT_BYTES_MAX,
             their_frame_bytes_max: FRAME_BYTES_MAX,
             their_features: Features::NONE,
@@ -236,15 +243,7 @@ impl Link {
         if frame.is_empty() {
             return Ok(());
         }
-        if !frame.fits(position(self.has_spoken)) {
-            return Err(SendError::OutOfTurn);
-        }
-        if !self.their_features.include(frame.needs()) {
-            return Err(SendError::NotOffered);
-        }
-        if frame.body_bytes_count() > self.their_frame_bytes_max {
-            return Err(SendError::TooLong(frame.body_bytes_count()));
-        }
+        self.check(frame)?;
         let preface = if self.has_spoken { &[] } else { wire::preface(self.dialect()) };
         if self.unsent.len() + preface.len() + frame.as_bytes().len() > self.unsent_bytes_max {
             return Err(SendError::Full(self.unsent_bytes_max));
@@ -255,15 +254,66 @@ impl Link {
         Ok(())
     }
 
-    /// The bytes to be written next.
+    /// Whether the other end takes a frame, and this is where it can stand.
+    fn check(&self, frame: &Frame) -> Result<(), SendError> {
+        if !frame.fits(position(self.has_spoken)) {
+            return Err(SendError::OutOfTurn);
+        }
+        if !self.their_features.include(frame.needs()) {
+            return Err(SendError::NotOffered);
+        }
+        if frame.body_bytes_count() > self.their_frame_bytes_max {
+            return Err(SendError::TooLong(frame.body_bytes_count()));
+        }
+        Ok(())
+    }
+
+    /// Queues a block of a content: it is sent behind every message that is queued before it is begun.
+    pub fn send_bulk(&mut self, frame: Frame) -> Result<(), SendError> {
+        self.check(&frame)?;
+        self.bulk.get_or_insert_default().push(frame);
+        Ok(())
+    }
+
+    /// How many bytes of blocks wait to be written.
+    #[must_use]
+    pub fn bulk_bytes_count(&self) -> usize {
+        self.bulk.as_ref().map_or(0, |bulk| bulk.bytes_count())
+    }
+
+    /// Lets go of the blocks that were not begun: nobody waits for them.
+    pub fn drop_bulk(&mut self) {
+        if let Some(bulk) = &mut self.bulk {
+            bulk.drop_unbegun();
+        }
+    }
+
+    /// Whether the bytes to be written next are those of a block.
+    #[must_use]
+    pub fn is_bulk_next(&self) -> bool {
+        self.bulk.as_ref().is_some_and(|bulk| bulk.is_mid_frame() || self.unsent.is_empty())
+    }
+
+    /// The bytes to be written next: there are more behind them where blocks are queued.
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
-        self.unsent.as_slice()
+        match &self.bulk {
+            Some(bulk) if bulk.is_mid_frame() || self.unsent.is_empty() => bulk.unsent(),
+            _ => self.unsent.as_slice(),
+        }
     }
 
     /// Says that the first `count` bytes of [`Link::unsent`] were written.
     pub fn sent(&mut self, count: usize) {
-        self.unsent.take(count);
+        match &mut self.bulk {
+            Some(bulk) if bulk.is_mid_frame() || self.unsent.is_empty() => {
+                bulk.sent(count);
+                if bulk.bytes_count() == 0 {
+                    self.bulk = None;
+                }
+            }
+            _ => self.unsent.take(count),
+        }
     }
 
     fn read_message(&mut self) -> Result<Option<(u64, Message)>, WireError> {

@@ -1,10 +1,11 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and eleven rooms that never call each other: `links` (who is at the end of each),
+//! It is a corridor with a door for each input, and twelve rooms that never call each other: `links` (who is at the end of each),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
 //! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `members` (which servents there
 //! are), `visits` (whether one is at an address), `keeping` (when they are written down), `reload` (when the data is read
-//! again), `content` (which files are shared). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
+//! again), `content` (which files are shared),
+//! `uploads` (who fetches them). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
 
 mod asking;
 mod bringing;
@@ -16,6 +17,7 @@ mod delivery;
 mod doors;
 mod errand;
 mod events;
+mod fetching;
 mod flood;
 #[cfg(test)]
 mod greeting;
@@ -33,9 +35,10 @@ mod rooms;
 mod search;
 mod shares;
 mod speaker;
+mod uploads;
 mod visits;
 
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use crate::address::{join, split};
@@ -180,6 +183,15 @@ impl Overlay {
             Input::Disk(JobDone::LookedThrough(looked)) => {
                 self.rooms.rare.make().content.on_looked_through(now, looked, &self.store, out);
             }
+            Input::Disk(JobDone::BlocksRead { link, fetch, read: Ok(_) }) | Input::Given { link, fetch } => {
+                self.on_given(now, (link, fetch), out);
+            }
+            Input::Disk(JobDone::BlocksRead { link, fetch, read: Err(failure) }) => {
+                self.on_unread((link, fetch), &failure, out);
+            }
+            Input::Disk(JobDone::HashesRead { link, fetch, first, read }) => {
+                self.on_hashes_read(now, (link, fetch), first, read, out);
+            }
             Input::NotBrought { link, message } => self.on_not_brought(link, &message),
             Input::Leave => {
                 self.rooms.end_calls(now, out);
@@ -231,9 +243,10 @@ impl Overlay {
         size_of::<Overlay>() + own + self.rooms.memory_bytes()
     }
 
-    /// What can be asked for here.
-    fn held(&self) -> Held<'_> {
-        Held { store: &self.store, catalogue: self.rooms.catalogue(), uploads: 0 }
+    /// What can be asked for here by whoever is there.
+    fn held(&self, ip: IpAddr) -> Held<'_> {
+        let uploads = u32::try_from(self.rooms.uploads_count()).unwrap_or(u32::MAX);
+        Held { store: &self.store, content: self.rooms.content_for(ip), uploads }
     }
 
     fn advertised(&self) -> SocketAddr {
@@ -323,10 +336,10 @@ impl Overlay {
                 out.note(|| NotedEvent::Asked { link, message: format!("hello {}", greet.address) });
                 self.on_greet(now, link, greet, out);
             }
-            (Speaker::Client, Message::List(list)) => {
-                let part = search::list_part(list, self.held());
-                out.send(link, Message::ListPart(part));
-            }
+            (Speaker::Client, Message::List(list)) => self.on_list(link, list, out),
+            (Speaker::Client, Message::Open(open)) => self.on_open(now, link, open, out),
+            (Speaker::Client, Message::HashesWanted(wanted)) => self.on_hashes_wanted(now, link, wanted, out),
+            (Speaker::Client, Message::BlocksWanted(wanted)) => self.on_blocks_wanted(now, link, wanted, out),
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");

@@ -23,6 +23,12 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> Rate<T> {
         self.0 = self.0.max(now) + cost;
     }
 
+    /// From when on nothing that came is ahead.
+    #[must_use]
+    pub fn next(&self) -> T {
+        self.0
+    }
+
     /// Whether more came than may at once, where it may be this far ahead.
     #[must_use]
     pub fn is_ahead(&self, now: T, at_once: Duration) -> bool {

@@ -9,6 +9,7 @@ mod native;
 mod toy;
 mod tp3;
 
+use crate::content::transfer::BlockBytes;
 use crate::dialect::{Dialect, Dialects};
 use crate::features::Features;
 use crate::limits::SERVENT_FRAME_BYTES_MAX;
@@ -24,7 +25,9 @@ pub use native::PREFACE;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     bytes: Vec<u8>,
-    /// How many of them stand before the body.
+    /// How many of them are no part of it, and stand before it.
+    unused_bytes: usize,
+    /// How many of the others stand before the body.
     head_bytes: usize,
     /// Where it can stand; anywhere in a dialect without stamps.
     position: Option<Position>,
@@ -43,10 +46,27 @@ impl Frame {
         let codec = codec_of(dialect);
         Ok(Frame {
             bytes: codec.encode(position, stamp, message)?,
+            unused_bytes: 0,
             head_bytes: codec.head_bytes(),
             position: codec.is_stamped().then_some(position),
             needs: message.needs(),
         })
+    }
+
+    /// A block of a content that is said when the speaker's clock shows this, made of the bytes as they were read: the head
+    /// is written before them.
+    pub fn block(
+        dialect: Dialect,
+        stamp: u64,
+        fetch: u32,
+        block: u32,
+        bytes: BlockBytes,
+    ) -> Result<Frame, EncodeError> {
+        let codec = codec_of(dialect);
+        let head = codec.block_head(stamp, fetch, block, bytes.as_bytes().len())?;
+        let (bytes, unused_bytes) = bytes.with_head(&head);
+        let head_bytes = codec.head_bytes();
+        Ok(Frame { bytes, unused_bytes, head_bytes, position: Some(Position::Later), needs: Features::CONTENT })
     }
 
     /// What it takes to understand it.
@@ -68,19 +88,19 @@ impl Frame {
     /// Whether the dialect says this by saying nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// The length a peer would measure against what it accepts in a frame.
     #[must_use]
     pub fn body_bytes_count(&self) -> usize {
-        self.bytes.len() - self.head_bytes
+        self.as_bytes().len() - self.head_bytes
     }
 
     /// The bytes to send.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(self.unused_bytes..).unwrap_or_default()
     }
 }
 

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::disk::{Job, JobDone};
-use common::limits::NEIGHBORS_MAX;
+use common::limits::{NEIGHBORS_MAX, UPLOADS_MAX};
 
 use crate::poller::Waker;
 use crate::sockets;
@@ -37,8 +37,9 @@ const LONG_READS: usize = 2;
 
 const MEMBERS: usize = 3;
 const SHARE: usize = 4;
+const SHORT_READS: usize = 5;
 
-const LANES: [Row; 5] = [
+const LANES: [Row; 6] = [
     // A resolver may hang for half a minute, and one name says nothing of the next: as many threads as there may be
     // look-ups, one for each neighbor at a time, so that no name waits for another.
     Row { name: "names", threads_max: NEIGHBORS_MAX, jobs_max: NEIGHBORS_MAX },
@@ -50,6 +51,8 @@ const LANES: [Row; 5] = [
     Row { name: "members", threads_max: 1, jobs_max: 2 },
     // One looking through at a time.
     Row { name: "share", threads_max: 1, jobs_max: 1 },
+    // One for each content that is given out. A disk that has to turn for one may have the next in its cache.
+    Row { name: "short reads", threads_max: 4, jobs_max: UPLOADS_MAX },
 ];
 
 fn lane_of(job: &Job) -> usize {
@@ -59,6 +62,7 @@ fn lane_of(job: &Job) -> usize {
         Job::ReadData | Job::Free(_) => LONG_READS,
         Job::KeepMembers(_) => MEMBERS,
         Job::LookThrough(_) => SHARE,
+        Job::ReadBlocks(_) | Job::ReadHashes(_) => SHORT_READS,
     }
 }
 
@@ -271,7 +275,11 @@ mod tests {
     fn of(done: &JobDone) -> Option<usize> {
         match done {
             JobDone::LookedUp { neighbor, .. } => Some(*neighbor),
-            JobDone::DataRead(_) | JobDone::MembersKept(_) | JobDone::LookedThrough(_) => None,
+            JobDone::DataRead(_)
+            | JobDone::MembersKept(_)
+            | JobDone::LookedThrough(_)
+            | JobDone::BlocksRead { .. }
+            | JobDone::HashesRead { .. } => None,
         }
     }
 

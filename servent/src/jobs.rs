@@ -29,7 +29,7 @@ pub(crate) fn perform(files: &Files, job: Job) -> Option<JobDone> {
             let Some(file) = &files.members else { return job.failed("none is named") };
             Some(JobDone::MembersKept(file.write(members).map_err(|error| format!("{error:#}"))))
         }
-        Job::LookThrough(_) => job.failed("nothing is shared"),
+        Job::LookThrough(_) | Job::ReadBlocks(_) | Job::ReadHashes(_) => job.failed("nothing is shared"),
         Job::Free(store) => {
             drop(store);
             None

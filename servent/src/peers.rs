@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 
+use common::content::transfer::BlockBytes;
 use common::dialect::{Bringing, Dialect};
 use common::exchange::{Exchange, Outside, purpose_of};
 use common::limits::CONNECTIONS_MAX;
@@ -109,6 +110,16 @@ impl PeerConnections {
     /// Does what the mind wants of its links, and gives back what it wants beyond them.
     pub(crate) fn perform(&mut self, now: Time, stamp: u64, output: Output) -> Option<Outside> {
         self.exchange.perform(now, stamp, output, &mut self.connections)
+    }
+
+    /// Has blocks sent that were read for a fetch. What the mind is told of it comes of [`PeerConnections::next_given`].
+    pub(crate) fn give(&mut self, stamp: u64, link: LinkId, fetch: u32, blocks: Vec<(u32, BlockBytes)>) {
+        self.exchange.give(stamp, link, fetch, blocks);
+    }
+
+    /// That all that was given for a fetch is queued.
+    pub(crate) fn next_given(&mut self) -> Option<Input> {
+        self.exchange.take_given().map(|(link, fetch)| Input::Given { link, fetch })
     }
 
     pub(crate) fn dial(&mut self, now: Time, dial: Dial, address: SocketAddr, dialect: Dialect, inputs: &mut Inputs) {

@@ -162,9 +162,12 @@ impl Server {
     }
 
     fn on_done(&mut self) {
-        while let Some(done) = self.disk.take() {
+        while let Some(mut done) = self.disk.take() {
             // That whom it knows was written down at the end, or was not, is for its mind to hear and for the log.
-            if self.leaving_until.is_none() || matches!(done, JobDone::MembersKept(_)) {
+            if let (None, JobDone::BlocksRead { link, fetch, read: Ok(blocks) }) = (self.leaving_until, &mut done) {
+                // Bytes of files go by the mind.
+                self.peers.give(self.overlay.stamp(), *link, *fetch, std::mem::take(blocks));
+            } else if self.leaving_until.is_none() || matches!(done, JobDone::MembersKept(_)) {
                 self.tell_done(done);
             } else {
                 // A servent that leaves serves nothing new and dials nobody any more.
@@ -214,7 +217,8 @@ impl Server {
     fn think(&mut self) {
         loop {
             let now = self.now();
-            let Some(input) = self.inputs.pop_front().or_else(|| self.peers.next_heard(now)) else { return };
+            let waiting = self.inputs.pop_front().or_else(|| self.peers.next_given());
+            let Some(input) = waiting.or_else(|| self.peers.next_heard(now)) else { return };
             self.overlay.handle(now, input, &mut self.outputs);
             let (stamp, mut outputs) = (self.overlay.stamp(), std::mem::take(&mut self.outputs));
             for output in outputs.drain(..) {

@@ -53,6 +53,8 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         keeps_members: options.members.is_some(),
         events: options.events.is_some(),
         shares: false,
+        shared_with: Vec::new(),
+        share_bytes_per_second: None,
     };
     let events = options.events.as_ref();
     let events = events.map(|path| EventsFile::open(path, advertised, config.servent_id)).transpose()?;

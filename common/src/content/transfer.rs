@@ -122,3 +122,38 @@ pub struct Block {
     /// Its bytes, which nothing proves yet.
     pub bytes: Vec<u8>,
 }
+
+/// The bytes of a block as they were read, behind room for what a frame has before them: so nobody has to move them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockBytes(Vec<u8>);
+
+/// So much room there is.
+const HEAD_ROOM_BYTES: usize = 40;
+
+impl BlockBytes {
+    /// Room for so many bytes, of which none was read. They are to be appended, all of them, to what is there.
+    pub fn read_with<E>(length: usize, read: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<BlockBytes, E> {
+        let mut bytes = Vec::with_capacity(HEAD_ROOM_BYTES + length);
+        bytes.resize(HEAD_ROOM_BYTES, 0);
+        read(&mut bytes)?;
+        Ok(BlockBytes(bytes))
+    }
+
+    /// The bytes that were read.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.get(HEAD_ROOM_BYTES..).unwrap_or_default()
+    }
+
+    /// The same with these before them, and how many bytes are before those.
+    pub(crate) fn with_head(self, head: &[u8]) -> (Vec<u8>, usize) {
+        let mut bytes = self.0;
+        let unused = HEAD_ROOM_BYTES.saturating_sub(head.len());
+        match bytes.get_mut(unused..HEAD_ROOM_BYTES) {
+            Some(place) if place.len() == head.len() => place.copy_from_slice(head),
+            // No head is that long.
+            _ => drop(bytes.splice(..HEAD_ROOM_BYTES.min(bytes.len()), head.iter().copied())),
+        }
+        (bytes, unused)
+    }
+}

@@ -264,7 +264,7 @@ impl Overlay {
         tally: &mut Tally,
         out: &mut Outbox<'_>,
     ) -> Option<Arc<BroughtAnswer>> {
-        let answer = search::answer(query, self.held(), self.rooms.links.neighbor_addresses())?;
+        let answer = search::answer(query, self.held(query.client.socket.ip()), self.rooms.links.neighbor_addresses())?;
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let way = match asker {
             Asker::Client { link } if query.client.dialect.manners().answers == Bringing::Kept => {

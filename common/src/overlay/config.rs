@@ -38,6 +38,10 @@ pub struct Config {
     pub keeps_members: bool,
     /// Whether there is a directory that is shared.
     pub shares: bool,
+    /// Where those may be who are told of its files and fetch them; everybody, where no network is named.
+    pub shared_with: Vec<IpNet>,
+    /// How many bytes of files all of them together are given in a second, where that is limited.
+    pub share_bytes_per_second: Option<u64>,
 }
 
 impl Default for Config {
@@ -55,6 +59,8 @@ impl Default for Config {
             known: Vec::new(),
             keeps_members: false,
             shares: false,
+            shared_with: Vec::new(),
+            share_bytes_per_second: None,
         }
     }
 }

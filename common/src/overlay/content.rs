@@ -2,11 +2,16 @@
 //!
 //! It reads and hashes nothing, and knows neither who asks (`search` answers) nor where the directory is.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use super::doors::Outbox;
 use crate::content::catalogue::Catalogue;
-use crate::disk::{Job, LookedThrough};
+use crate::content::{Blocks, ContentHash};
+use crate::disk::{Job, LookedThrough, SharedContent};
 use crate::limits::LOOK_THROUGH_PAUSE;
 use crate::store::Store;
 use crate::time::Time;
@@ -15,6 +20,10 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Content {
     catalogue: Arc<Catalogue>,
+    /// Places in it of files that turned out not to be what they were: nobody is told of them.
+    withdrawn: BTreeSet<usize>,
+    /// Where those may be who are told of files; everybody, where nobody is named.
+    shared_with: Vec<IpNet>,
     look: Look,
 }
 
@@ -32,13 +41,14 @@ enum Look {
 
 impl Default for Content {
     fn default() -> Content {
-        Content { catalogue: Arc::default(), look: Look::Never }
+        Content { catalogue: Arc::default(), withdrawn: BTreeSet::new(), shared_with: Vec::new(), look: Look::Never }
     }
 }
 
 impl Content {
     /// There is a directory that is shared.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, shared_with: &[IpNet]) {
+        self.shared_with = shared_with.to_vec();
         self.look = Look::At(Time::START);
     }
 
@@ -77,7 +87,9 @@ impl Content {
         let is_whole = match looked {
             Ok(LookedThrough { catalogue, is_whole, hashed_count: _ }) => {
                 if let Some(catalogue) = catalogue {
+                    // What was withdrawn was looked at again, or is not what it was once more.
                     self.catalogue = catalogue;
+                    self.withdrawn.clear();
                 }
                 is_whole
             }
@@ -86,6 +98,10 @@ impl Content {
                 true
             }
         };
+        if is_whole {
+            // All of them were looked at again.
+            self.withdrawn.clear();
+        }
         if is_whole && self.look == Look::UnderWay {
             self.look = Look::At(now + LOOK_THROUGH_PAUSE);
         } else {
@@ -98,8 +114,33 @@ impl Content {
         }
     }
 
+    /// Whether whoever is there is told of files.
+    pub(super) fn is_shared_with(&self, ip: IpAddr) -> bool {
+        self.shared_with.is_empty() || self.shared_with.iter().any(|network| network.contains(&ip))
+    }
+
     /// The files that can be found and fetched here.
     pub(super) fn catalogue(&self) -> &Catalogue {
         &self.catalogue
+    }
+
+    /// Whether a file of the catalogue was withdrawn since it was made.
+    pub(super) fn is_withdrawn(&self, place: usize) -> bool {
+        self.withdrawn.contains(&place)
+    }
+
+    /// Something to be fetched.
+    pub(super) fn content_of(&self, hash: ContentHash) -> Option<SharedContent> {
+        let mut files = self.catalogue.hashed(&hash.0).filter(|file| !self.is_withdrawn(file.place));
+        files.find_map(|file| {
+            let (name, blocks) = (file.name.to_vec(), Blocks::of(file.stamp.size).ok()?);
+            Some(SharedContent { name, stamp: file.stamp, hashes_at: file.hashes_at, blocks })
+        })
+    }
+
+    /// A file is not what it was.
+    pub(super) fn withdraw(&mut self, content: &SharedContent) {
+        let file = self.catalogue.named(&content.name).filter(|file| file.stamp == content.stamp);
+        self.withdrawn.extend(file.map(|file| file.place));
     }
 }

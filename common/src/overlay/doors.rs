@@ -69,6 +69,13 @@ pub enum Input {
     Reload,
     /// This came of a job of [`Output::Disk`].
     Disk(JobDone),
+    /// All that was read for a fetch by a job of the mind's is queued to be sent.
+    Given {
+        /// The link it goes over.
+        link: LinkId,
+        /// The client's number of the fetch.
+        fetch: u32,
+    },
     /// The servent is to stop: say goodbye to everybody.
     Leave,
 }

@@ -6,6 +6,7 @@
 //! Part of the corridor: it names the rooms, and they name neither each other nor it. What becomes of one message is in
 //! `overlay`, what becomes of a query in `asking`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::calls::Calls;
@@ -25,9 +26,9 @@ use super::probes::{self, Probes};
 use super::query_log;
 use super::reload::Reload;
 use super::speaker::Parting;
+use super::uploads::Uploads;
 use super::visits::Visits;
 use crate::address::AnswerAddress;
-use crate::content::catalogue::Catalogue;
 use crate::link::LinkId;
 use crate::message::{Echo, Finished, Goodbye, Message};
 use crate::on_demand::OnDemand;
@@ -51,6 +52,7 @@ pub(super) struct RareRooms {
     pub(super) content: Content,
     pub(super) keeping: Keeping,
     pub(super) reload: Reload,
+    pub(super) uploads: Uploads,
     pub(super) counters: Counters,
 }
 
@@ -86,7 +88,9 @@ impl Rooms {
             rare.make().errands.delivery.set_networks(&config.answer_networks);
         }
         if config.shares {
-            rare.make().content.begin();
+            let rare = rare.make();
+            rare.content.begin(&config.shared_with);
+            config.share_bytes_per_second.into_iter().for_each(|rate| rare.uploads.set_rate(rate));
         }
         let members = config.members.then(|| Box::new(Members::new(config)));
         Rooms { links: Links::new(config), flood: OnDemand::default(), rare, members }
@@ -126,8 +130,9 @@ impl Rooms {
                 report_all(links, flood.take_given_up(), out);
             }
         }
-        if let Some(rare) = rare.get_mut() {
-            rare.on_deadline(now, store, out);
+        let stuck = rare.get_mut().map(|rare| rare.on_deadline(now, store, out)).unwrap_or_default();
+        for link in stuck {
+            self.close(now, link, Goodbye::Quiet, "it takes nothing of what it fetches", random, out);
         }
         to_be_visited.into_iter().for_each(|address| self.visit(now, address, out));
         if is_to_be_kept && self.rare.get().is_none_or(|rare| rare.keeping.is_idle()) {
@@ -248,10 +253,14 @@ impl Rooms {
 
     // ---- what they say of themselves ----
 
-    /// The files that are shared; none where there is no need for any.
-    pub(super) fn catalogue(&self) -> &Catalogue {
-        static NONE: Catalogue = Catalogue::EMPTY;
-        self.rare.get().map_or(&NONE, |rare| rare.content.catalogue())
+    /// The files that are shared with whoever is there.
+    pub(super) fn content_for(&self, ip: IpAddr) -> Option<&Content> {
+        self.rare.get().map(|rare| &rare.content).filter(|content| content.is_shared_with(ip))
+    }
+
+    /// How many contents are being given out.
+    pub(super) fn uploads_count(&self) -> usize {
+        self.rare.get().map_or(0, |rare| rare.uploads.count())
     }
 
     /// Whether this link is that of a call.
@@ -281,22 +290,25 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { calls, errands: _, content, keeping: _, reload: _, counters: _ } = self;
-        calls.deadline().min(content.deadline())
+        let RareRooms { calls, errands: _, content, keeping: _, reload: _, uploads, counters: _ } = self;
+        calls.deadline().min(content.deadline()).min(uploads.deadline())
     }
 
-    fn on_deadline(&mut self, now: Time, store: &Arc<Store>, out: &mut Outbox<'_>) {
+    /// Gives the links that are to be closed.
+    fn on_deadline(&mut self, now: Time, store: &Arc<Store>, out: &mut Outbox<'_>) -> Vec<LinkId> {
         self.content.on_deadline(now, store, out);
         self.call(now, out, |calls, out, news| calls.on_deadline(now, out, news));
+        self.uploads.on_deadline(now, out)
     }
 
     fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
         self.errands.visits.on_client_left(link);
+        self.uploads.on_closed(link);
         self.call(now, out, |calls, out, news| calls.on_closed(now, link, reason, out, news));
     }
 
     fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, content: _, keeping: _, reload: _, counters: _ } = self;
+        let RareRooms { calls, errands, content: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
         let mut news = News::default();
         calls.on_leave(out, &mut news);
         // Whatever is wished for now, it is too late for it.
@@ -305,7 +317,7 @@ impl RareRooms {
 
     /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, errands, content: _, keeping: _, reload: _, counters: _ } = self;
+        let RareRooms { calls: _, errands, content: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
         size_of_val(self) + errands.delivery.memory_bytes()
     }
 }
@@ -348,7 +360,7 @@ impl RareRooms {
         out: &mut Outbox<'_>,
         act: impl FnOnce(&mut Calls, &mut Outbox<'_>, &mut News) -> T,
     ) -> T {
-        let RareRooms { calls, errands, content: _, keeping: _, reload: _, counters: _ } = self;
+        let RareRooms { calls, errands, content: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
         let mut news = News::default();
         let result = act(calls, out, &mut news);
         while !news.is_empty() {

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use super::content::Content;
 use crate::content::Blocks;
 use crate::content::catalogue::{Catalogue, Listed};
 use crate::content::search::{Entries, Entry, FileName, List, ListPart};
@@ -16,7 +17,8 @@ use crate::store::Store;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held<'a> {
     pub(super) store: &'a Store,
-    pub(super) catalogue: &'a Catalogue,
+    /// None where nothing is shared with whoever asks.
+    pub(super) content: Option<&'a Content>,
     /// Contents that are being given out.
     pub(super) uploads: u32,
 }
@@ -24,13 +26,12 @@ pub(super) struct Held<'a> {
 /// The answer to a query, if this servent has one: a key it holds; its own place, always; files that are looked for.
 /// `query.path` already ends with this servent.
 pub(super) fn answer(query: &Query, held: Held<'_>, neighbors: impl Iterator<Item = SocketAddr>) -> Option<Answer> {
-    let Held { store, catalogue, uploads } = held;
     let body = match &query.ask {
-        Ask::Key(key) => AnswerBody::Value(value(key.as_bytes(), store, catalogue)?),
+        Ask::Key(key) => AnswerBody::Value(value(key.as_bytes(), held)?),
         Ask::Topology => AnswerBody::Place { path: query.path.clone(), neighbors: neighbors.collect() },
-        Ask::Find(words) => entries(catalogue.find(words), uploads)?,
-        Ask::Named(name) => entries(catalogue.named(name.as_bytes()).into_iter(), uploads)?,
-        Ask::Hashed(start) => entries(catalogue.hashed(start.as_bytes()), uploads)?,
+        Ask::Find(words) => entries(held, |catalogue| catalogue.find(words))?,
+        Ask::Named(name) => entries(held, |catalogue| catalogue.named(name.as_bytes()).into_iter())?,
+        Ask::Hashed(start) => entries(held, |catalogue| catalogue.hashed(start.as_bytes()))?,
     };
     Some(Answer { sequence: query.sequence, asked: Some(AskHash::of(&query.ask)), hops: query.hops, body })
 }
@@ -38,14 +39,16 @@ pub(super) fn answer(query: &Query, held: Held<'_>, neighbors: impl Iterator<Ite
 /// What a client is told that lists the files of this servent.
 pub(super) fn list_part(list: List, held: Held<'_>) -> ListPart {
     let List { list, from } = list;
-    let entries = Entries::of(held.catalogue.from(&from).filter_map(entry), held.uploads);
-    ListPart { list, entries }
+    ListPart { list, entries: told(held, |catalogue| catalogue.from(&from)) }
 }
 
 /// The value of a key. Of a file that is shared under that name it is what the file is, and what the data says of it.
-fn value(key: &[u8], store: &Store, catalogue: &Catalogue) -> Option<Vec<u8>> {
-    let said = store.get(key);
-    let Some(Listed { hash, stamp, .. }) = catalogue.named(key) else { return said.map(<[u8]>::to_vec) };
+fn value(key: &[u8], held: Held<'_>) -> Option<Vec<u8>> {
+    let said = held.store.get(key);
+    let shared = held
+        .content
+        .and_then(|content| content.catalogue().named(key).filter(|file| !content.is_withdrawn(file.place)));
+    let Some(Listed { hash, stamp, .. }) = shared else { return said.map(<[u8]>::to_vec) };
     let mut value = format!("{} bytes {hash}", stamp.size).into_bytes();
     if let Some(description) = said.filter(|description| !description.is_empty()) {
         value.push(b' ');
@@ -55,9 +58,22 @@ fn value(key: &[u8], store: &Store, catalogue: &Catalogue) -> Option<Vec<u8>> {
     Some(value)
 }
 
-fn entries<'a>(files: impl Iterator<Item = Listed<'a>>, uploads: u32) -> Option<AnswerBody> {
-    let found = Entries::of(files.filter_map(entry), uploads);
+fn entries<'a, Files>(held: Held<'a>, find: impl FnOnce(&'a Catalogue) -> Files) -> Option<AnswerBody>
+where
+    Files: Iterator<Item = Listed<'a>>,
+{
+    let found = told(held, find);
     (!found.entries.is_empty()).then_some(AnswerBody::Entries(found))
+}
+
+/// What is told of those files that are what they were.
+fn told<'a, Files>(held: Held<'a>, find: impl FnOnce(&'a Catalogue) -> Files) -> Entries
+where
+    Files: Iterator<Item = Listed<'a>>,
+{
+    let Some(content) = held.content else { return Entries { uploads: held.uploads, ..Entries::default() } };
+    let files = find(content.catalogue()).filter(|file| !content.is_withdrawn(file.place));
+    Entries::of(files.filter_map(entry), held.uploads)
 }
 
 /// What is told of a file.

@@ -75,6 +75,11 @@ pub(super) trait Codec {
     /// A message as a frame, under this stamp where there are any; of no bytes where the dialect says it by saying nothing.
     fn encode(&self, position: Position, stamp: u64, message: &Message) -> Result<Vec<u8>, EncodeError>;
 
+    /// What stands in a frame before the bytes of a block, of which there are so many.
+    fn block_head(&self, _stamp: u64, _fetch: u32, _block: u32, _length: usize) -> Result<Vec<u8>, EncodeError> {
+        Err(EncodeError::Unspeakable("a block of a content".to_owned()))
+    }
+
     /// Finds the frame at the start of `bytes`; nothing while it is not whole.
     fn read_frame(
         &self,

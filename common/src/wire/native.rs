@@ -295,6 +295,22 @@ impl Codec for Native {
         Ok(bytes)
     }
 
+    fn block_head(&self, stamp: u64, fetch: u32, block: u32, length: usize) -> Result<Vec<u8>, EncodeError> {
+        let unspeakable = |error: bincode::error::EncodeError| EncodeError::Unspeakable(error.to_string());
+        let mut head = vec![0; LENGTH_BYTES];
+        // That of a block of no bytes, but for the last byte, which says how many there are.
+        bincode::encode_into_std_write((stamp, Body::Block { fetch, block, bytes: &[] }), &mut head, CODEC)
+            .map_err(unspeakable)?;
+        head.pop();
+        bincode::encode_into_std_write(length as u64, &mut head, CODEC).map_err(unspeakable)?;
+        let body_bytes = head.len() - LENGTH_BYTES + length;
+        let announced = u32::try_from(body_bytes).ok().filter(|_| body_bytes <= FRAME_BYTES_MAX);
+        if let Some(place) = head.first_chunk_mut() {
+            *place = announced.ok_or(EncodeError::TooLong(body_bytes))?.to_be_bytes();
+        }
+        Ok(head)
+    }
+
     fn read_frame(
         &self,
         position: Position,

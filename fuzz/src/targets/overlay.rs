@@ -478,7 +478,7 @@ impl Driver {
             }
             Job::ReadData => Some(JobDone::DataRead(Ok(store(reader)))),
             Job::KeepMembers(_) => Some(JobDone::MembersKept(Ok(()))),
-            Job::LookThrough(_) => job.failed("nothing is shared"),
+            Job::LookThrough(_) | Job::ReadBlocks(_) | Job::ReadHashes(_) => job.failed("nothing is shared"),
             Job::Free(_) => None,
         };
         if let Some(done) = done {

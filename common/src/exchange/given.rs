@@ -1,0 +1,48 @@
+//! Blocks that were read for a link and have yet to be queued on it: as many as are read at once wait here, and no more are
+//! read before all of them are queued.
+//!
+//! It counts bytes. Whose turn it is to be read for is decided by the mind, how blocks look on a wire by `wire`.
+
+use std::collections::VecDeque;
+
+use crate::limits::BULK_UNSENT_BYTES_MAX;
+use crate::link::Link;
+use crate::wire::Frame;
+
+/// Most bytes of blocks written to all links in one turn: what others say waits no longer than that takes.
+pub const BULK_TURN_BYTES: usize = 512 * 1024;
+/// Least of it that each link with blocks has: less at once costs more than it is worth.
+pub const BULK_VISIT_BYTES_MIN: usize = 32 * 1024;
+
+/// What waits for one link, by the fetches it was read for.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    runs: VecDeque<(u32, VecDeque<Frame>)>,
+}
+
+impl Given {
+    pub(super) fn push(&mut self, fetch: u32, frames: VecDeque<Frame>) {
+        self.runs.push_back((fetch, frames));
+    }
+
+    /// Queues what the link has room for. Those whose last was queued are told.
+    pub(super) fn queue(&mut self, link: &mut Link, mut on_queued: impl FnMut(u32)) {
+        while let Some((fetch, frames)) = self.runs.front_mut() {
+            while link.bulk_bytes_count() < BULK_UNSENT_BYTES_MAX
+                && let Some(frame) = frames.pop_front()
+            {
+                // One that the other end does not take is as good as sent: it is missed there.
+                let _ = link.send_bulk(frame);
+            }
+            if !frames.is_empty() {
+                return;
+            }
+            on_queued(*fetch);
+            self.runs.pop_front();
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+}

@@ -1,0 +1,90 @@
+//! The chapter of the corridor on clients that list the files of this servent and fetch them.
+//!
+//! Which files there are is known to the room `content`, who is given what next to `uploads`; here the one is asked for the
+//! other. Files that are looked for by a flood are answered like any query (`asking`).
+
+use super::search::{self, Held};
+use super::uploads::{AskedTooMuch, UploadKey, refuse};
+use super::{Outbox, Overlay};
+use crate::content::search::List;
+use crate::content::transfer::{BlocksWanted, HashesWanted, Open, Refusal};
+use crate::disk::ReadFailure;
+use crate::link::LinkId;
+use crate::message::{Goodbye, Message};
+use crate::time::Time;
+
+impl Overlay {
+    pub(super) fn on_list(&mut self, link: LinkId, list: List, out: &mut Outbox<'_>) {
+        let Some(client) = self.rooms.links.client_address(link) else { return };
+        let held: Held<'_> = self.held(client.socket.ip());
+        out.send(link, Message::ListPart(search::list_part(list, held)));
+    }
+
+    pub(super) fn on_open(&mut self, now: Time, link: LinkId, open: Open, out: &mut Outbox<'_>) {
+        let Some(client) = self.rooms.links.client_address(link) else { return };
+        let (key, ip) = ((link, open.fetch), client.socket.ip());
+        let Some(content) = self.rooms.content_for(ip).and_then(|content| content.content_of(open.hash)) else {
+            return refuse(key, Refusal::Gone, out);
+        };
+        let uploads = &mut self.rooms.rare.make().uploads;
+        if uploads.is_open(key) {
+            return self.close(now, link, Goodbye::Protocol, "it opened a fetch twice", out);
+        }
+        uploads.on_open(now, key, ip, content, out);
+    }
+
+    pub(super) fn on_hashes_wanted(&mut self, now: Time, link: LinkId, wanted: HashesWanted, out: &mut Outbox<'_>) {
+        let asked = self.rooms.rare.make().uploads.on_hashes_wanted(now, link, wanted, out);
+        self.on_asked_too_much(now, link, asked, out);
+    }
+
+    pub(super) fn on_blocks_wanted(&mut self, now: Time, link: LinkId, wanted: BlocksWanted, out: &mut Outbox<'_>) {
+        let asked = self.rooms.rare.make().uploads.on_blocks_wanted(now, link, wanted, out);
+        self.on_asked_too_much(now, link, asked, out);
+    }
+
+    fn on_asked_too_much(&mut self, now: Time, link: LinkId, asked: Result<(), AskedTooMuch>, out: &mut Outbox<'_>) {
+        if asked == Err(AskedTooMuch) {
+            self.close(now, link, Goodbye::Protocol, "it fetches what is not there, or too much at once", out);
+        }
+    }
+
+    pub(super) fn on_given(&mut self, now: Time, key: UploadKey, out: &mut Outbox<'_>) {
+        if let Some(rare) = self.rooms.rare.get_mut() {
+            rare.uploads.on_given(now, key, out);
+        }
+    }
+
+    pub(super) fn on_hashes_read(
+        &mut self,
+        now: Time,
+        key: UploadKey,
+        first: u32,
+        read: Result<Vec<[u8; 32]>, ReadFailure>,
+        out: &mut Outbox<'_>,
+    ) {
+        match read {
+            Ok(hashes) => {
+                if let Some(rare) = self.rooms.rare.get_mut() {
+                    rare.uploads.on_hashes_read(now, key, first, hashes, out);
+                }
+            }
+            Err(failure) => self.on_unread(key, &failure, out),
+        }
+    }
+
+    /// A file is withdrawn that could not be read: it is seen at the next looking through what it is now.
+    pub(super) fn on_unread(&mut self, key: UploadKey, failure: &ReadFailure, out: &mut Outbox<'_>) {
+        let Some(rare) = self.rooms.rare.get_mut() else { return };
+        let Some(content) = rare.uploads.on_unread(key, failure, out) else { return };
+        let name = crate::text::Escaped::new(&content.name);
+        match failure {
+            ReadFailure::Gone => log::info!("{name} is not there any more: it is not shared"),
+            ReadFailure::Changed => log::info!("{name} was changed: it is not shared until it was hashed again"),
+            ReadFailure::Failed(reason) | ReadFailure::NotTried(reason) => {
+                log::warn!("{name} cannot be read: {reason}; it is not shared for a while")
+            }
+        }
+        rare.content.withdraw(&content);
+    }
+}
