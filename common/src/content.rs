@@ -2,6 +2,7 @@
 //!
 //! Words and their arithmetic. Nothing is read or hashed here, and who is told of what is for the minds.
 
+pub mod block_hashes;
 pub mod catalogue;
 pub mod search;
 pub mod transfer;

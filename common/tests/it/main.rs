@@ -6,6 +6,7 @@
 // Clippy takes only the bodies of tests for tests, not what they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod block_hashes;
 mod exchange;
 mod link;
 mod memory;
