@@ -1,6 +1,7 @@
 //! The doors, a file for each. What two of them share is `reader`.
 
 pub(crate) mod arguments;
+pub(crate) mod blocks;
 pub(crate) mod command;
 pub(crate) mod data;
 pub(crate) mod declared;

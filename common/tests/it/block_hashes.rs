@@ -107,7 +107,7 @@ fn blocks_of_every_size_come_to_the_hash_of_the_whole() {
     }
 }
 
-/// The first 32 bytes of the published vectors (BLAKE3-team/BLAKE3, test_vectors.json), and what `b3sum` prints of two others.
+/// The first 32 bytes of the test vectors that are published with BLAKE3.
 #[test]
 fn hashes_are_the_published_ones() {
     for (size, digits) in [
