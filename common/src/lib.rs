@@ -69,6 +69,7 @@ pub mod disk;
 pub mod event;
 pub mod exchange;
 pub mod features;
+pub mod fetch;
 pub mod key;
 pub mod limits;
 pub mod link;

@@ -302,6 +302,32 @@ pub const FETCH_ADDRESSES_MAX: usize = 4;
 /// value waits for the place.
 pub const FETCH_WAIT_MAX: Duration = Duration::from_secs(2);
 const _: () = assert!(FETCH_WAIT_MAX.as_millis() < SILENCE_DEFAULT.as_millis());
+/// Holders of one content that are known. One more takes the place of one that is asked no more and gave nothing, if there is one.
+pub const CONTENT_HOLDERS_MAX: usize = 256;
+/// How long a holder may owe something and be silent before another is asked, if there is one.
+pub const HOLDER_QUIET: Duration = Duration::from_secs(3);
+/// And before it is dropped.
+pub const HOLDER_QUIET_MAX: Duration = Duration::from_secs(10);
+const _: () = assert!(HELLO_WAIT_MAX.as_millis() + DIAL_WAIT_MAX.as_millis() < HOLDER_QUIET_MAX.as_millis());
+/// How often a holder may be dropped in vain, without a block in between, and be asked again.
+pub const HOLDER_FAILURES_MAX: u8 = 3;
+/// The first pause before a holder that is busy is asked again, or one whose link was lost dialled; it doubles each time.
+pub const BUSY_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest such pause.
+pub const BUSY_PAUSE_MAX: Duration = Duration::from_secs(8);
+/// How long after it was asked who has a content that is asked again, while nobody is left who has what is missing.
+pub const ASK_AGAIN_PAUSE: Duration = Duration::from_secs(5);
+/// How long that goes on, since anything came, unless told otherwise.
+pub const HOLDERS_WAIT_DEFAULT: Duration = Duration::from_secs(30);
+/// Messages with hashes that a holder is asked for ahead.
+pub const HASH_PARTS_ASKED_MAX: usize = 8;
+/// Bytes of blocks that a holder is asked for ahead.
+pub const BLOCKS_ASKED_BYTES_MAX: usize = 4 * BLOCK_BYTES_MAX;
+const _: () = assert!(BLOCKS_ASKED_BYTES_MAX <= BLOCKS_WANTED_MAX as usize * BLOCK_BYTES_MIN);
+/// With no more than these it is asked for more, so that it never has nothing to send.
+pub const BLOCKS_ASKED_BYTES_LOW: usize = BLOCKS_ASKED_BYTES_MAX / 2;
+/// Bytes of blocks that have come and are not in the file, together with those that are asked for.
+pub const BLOCKS_HELD_BYTES_MAX: usize = 2 * BLOCKS_ASKED_BYTES_MAX;
 /// Longest command line a client reads: the longest key and the words around it.
 pub const COMMAND_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 /// Connections a client accepts on its answer address at once.
