@@ -466,6 +466,11 @@ impl Client {
         self.network.interrupt_on(interrupt.into(), called).map_err(ClientError::Wait)
     }
 
+    /// What ends its waits.
+    pub(crate) fn interrupt(&self) -> Option<BorrowedFd<'_>> {
+        self.network.interrupt().map(|(interrupt, _)| interrupt)
+    }
+
     /// Nobody is to be told of this query any more.
     pub(crate) fn abandon(&mut self, query: QueryNumber) {
         self.cancel(query);

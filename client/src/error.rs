@@ -84,6 +84,17 @@ impl ConnectError {
     }
 }
 
+/// An error with all that it came of, as a person reads it.
+pub(crate) fn with_causes(error: &dyn Error) -> impl fmt::Display {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// Why a query was not begun. Nothing became of the others, and the contact is what it was.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -64,6 +64,7 @@
 // waits to be told (`untold`), and the types a user sees. The program is a feature that may be turned off.
 
 mod client;
+mod download;
 mod error;
 mod event;
 mod events;
@@ -76,12 +77,14 @@ pub use common::content::search::{
     Entries, Entry, FileName, FileNameError, HashStart, HashStartError, Words, WordsError,
 };
 pub use common::content::transfer::Have;
+pub use common::fetch::{BlockSource, FetchEnd, FetchEnded, FetchProgress, HolderNews, SourceRun, WhyDropped};
 pub use common::key::Key;
 pub use common::member::{GreetOutcome, Greeted, How, Linkage, Member, Seen, Word, WordAt};
 pub use common::query::{AnswerBody, Ask, Path, Tally, Via};
 pub use common::session::{
     EndReason, Ending, FilesListed, GreetEnd, GreetingEnded, ListingEnd, MembersListed, Question,
 };
+pub use download::{Download, DownloadEnded, DownloadError, DownloadEvent, DownloadOptions, FileError};
 pub use error::{AskError, ClientError, ConnectError};
 pub use event::{Event, QueryNumber};
 pub use events::Events;

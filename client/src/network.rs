@@ -304,8 +304,10 @@ impl Sockets {
     /// Asks, and writes nothing yet, unless that makes room.
     fn ask(&mut self, question: Question) -> Result<QueryNumber, AskError> {
         // Told here, because what its link cannot say would otherwise cost the contact.
-        let frame =
-            Frame::new(self.dialect, &Message::Request(Request { sequence: 0, ask: question.ask.clone(), ttl: None }))?;
+        let frame = Frame::new(
+            self.dialect,
+            &Message::Request(Request { sequence: 0, ask: question.ask.clone(), ttl: question.ttl }),
+        )?;
         // Its number may take more bytes than the one it was made with.
         self.prepare_to_say(frame.as_bytes().len() + size_of::<u64>())?;
         if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {

@@ -2,14 +2,16 @@
 //!
 //! Here are a command line (`options`), the sources of commands (`repl`, `script`, `prompt`, `notices`, `terminal`,
 //! `history`), what a command means (`command`, with `words` that are quoted), the form in which reports are shown (`render`, `members` of members, `contents` of files and what was
-//! found, and `hello` of greetings), what a run came to
+//! found, `get` and `live` of what is fetched, and `hello` of greetings), what a run came to
 //! (`outcome`), and what is said of answers that did not arrive (`hint`).
 
 pub mod command;
 mod contents;
+pub mod get;
 mod hello;
 mod hint;
 mod history;
+mod live;
 mod members;
 mod notices;
 pub mod options;

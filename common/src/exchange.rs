@@ -387,16 +387,15 @@ impl Exchange {
     // ---- bytes come ----
 
     /// Something may have come over a connection: reads a visit's worth of it, unless something that was read before is
-    /// left over.
-    pub fn read(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
-        if self.links.get(&link).is_some_and(|linked| !self.turns.is_left_over(&linked.place)) {
-            self.read_more(now, link, transport);
-        }
+    /// left over. Whether bytes have come.
+    pub fn read(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) -> bool {
+        self.links.get(&link).is_some_and(|linked| !self.turns.is_left_over(&linked.place))
+            && self.read_more(now, link, transport)
     }
 
-    fn read_more(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+    fn read_more(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) -> bool {
         if !self.is_read(link) {
-            return;
+            return false;
         }
         let most = match self.side {
             Side::Servent => READ_BYTES,
@@ -404,13 +403,16 @@ impl Exchange {
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(most, 0);
-        match transport.read(link, &mut buffer) {
+        let read = transport.read(link, &mut buffer);
+        let has_come = matches!(read, Ok(Some(1..)));
+        match read {
             Ok(None) => {}
             Ok(Some(0)) => self.on_closed(now, link, "it closed the connection".to_owned(), transport),
             Ok(Some(count)) => self.receive(link, buffer.get(..count).unwrap_or_default()),
             Err(reason) => self.on_closed(now, link, reason, transport),
         }
         self.buffer = buffer;
+        has_come
     }
 
     /// These bytes have come over a connection.
@@ -695,7 +697,7 @@ impl Exchange {
     }
 
     /// The mind wants the link closed: what is queued is sent, and nothing after it.
-    fn close(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
+    pub fn close(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         // Also of one that is over already: its mind has yet to hear so, and all that came before.
         self.heard.retain(|(heard_on, _)| *heard_on != link);
         let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else { return };

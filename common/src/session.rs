@@ -197,7 +197,7 @@ impl Session {
     ///
     /// Where [`CLIENT_PENDING_MAX`] queries are pending.
     pub fn ask(&mut self, now: Time, question: Question, out: &mut Vec<Output>) -> Result<u64, TooManyPending> {
-        let needs = question.ask.needs();
+        let needs = question.needs();
         self.ask_who_understands(now, question, needs, out)
     }
 
@@ -575,7 +575,7 @@ impl Session {
         if self.pending.len() >= CLIENT_PENDING_MAX {
             return Err(TooManyPending);
         }
-        let Question { ask, silence_max, answers_wanted } = question;
+        let Question { ask, silence_max, answers_wanted, ttl } = question;
         let sequence = self.draw_sequence();
         let number = self.asked_count;
         self.asked_count = number.wrapping_add(1);
@@ -596,7 +596,7 @@ impl Session {
         self.pending.insert(now, sequence, pending);
         if let Some(link) = asked_of {
             if self.peers.get(&link).is_some_and(|contact| contact.features.include(needs)) {
-                out.push(Output::Send { link, message: Message::Request(Request { sequence, ask, ttl: None }) });
+                out.push(Output::Send { link, message: Message::Request(Request { sequence, ask, ttl }) });
             } else {
                 self.end(now, sequence, EndReason::NotUnderstood, out);
             }

@@ -9,6 +9,7 @@ use common::key::{Key, KeyError};
 use common::query::Ask;
 use common::text::Escaped;
 
+use crate::program::get::GetOptions;
 use crate::program::words::quoted_words;
 
 /// What a line asks for.
@@ -27,6 +28,8 @@ pub enum Command {
         /// What names begin with.
         prefix: Vec<u8>,
     },
+    /// To fetch contents.
+    Get(GetOptions),
     /// To have the contact greet the servent that is named.
     Greet(String),
     /// To be told what there is to ask for.
@@ -51,6 +54,7 @@ pub enum Command {
 pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as: ? coffee
 find   finds what files within reach have all these words in name or description, such as: find lighthouse barra
+get    fetches a file by its name or the first digits of its hash, such as: get lighthouse.mp4 -o barra.mp4
 ls     lists the files of the contact, or of another servent, such as: ls 127.0.0.1:9002 films/
 T      shows the topology: the way to every servent within reach
 M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
@@ -101,6 +105,10 @@ impl Command {
                     .and_then(|words| Words::new(words.iter().map(Vec::as_slice)).map_err(|error| error.to_string()));
                 found.map_or_else(Command::BadWords, |words| Command::Ask(Ask::Find(words)))
             }
+            b"get" => quoted_words(rest(line, first))
+                .map_err(|error| error.to_string())
+                .and_then(GetOptions::read)
+                .map_or_else(Command::BadWords, Command::Get),
             b"ls" => read_files(rest(line, first)).unwrap_or_else(Command::BadWords),
             _ if words.next().is_some() => Command::Unknown,
             b"T" => Command::Ask(Ask::Topology),
@@ -124,6 +132,7 @@ impl Command {
             | Command::Ask(_)
             | Command::Members(_)
             | Command::Files { .. }
+            | Command::Get(_)
             | Command::Greet(_)
             | Command::Help
             | Command::Quit

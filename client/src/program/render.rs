@@ -11,6 +11,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use common::counted::counted;
+use common::fetch::FetchProgress;
 use common::query::{AnswerBody, Ask, Path, Via};
 use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
@@ -19,9 +20,13 @@ use serde::Serialize;
 use crate::program::contents::{
     Found, JsonContent, JsonFilesListed, file_line, file_row, json_file, json_files_listed,
 };
+use crate::program::get::{Destination, JsonFetched, JsonProgress, json_fetched, json_progress};
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
-use crate::{Entries, Entry, Event, FilesListed, GreetEnd, GreetingEnded, ListingEnd, Member, MembersListed};
+use crate::{
+    ContentHash, DownloadEnded, Entries, Entry, Event, FilesListed, GreetEnd, GreetingEnded, ListingEnd, Member,
+    MembersListed,
+};
 
 /// Writes events to stdout and, on a terminal, summaries to stderr.
 pub(crate) struct Renderer<Out: Write, Side: Write> {
@@ -52,6 +57,8 @@ enum JsonLine<'a> {
     Listed(JsonListed),
     Greeted(JsonGreeted),
     Content(JsonContent<'a>),
+    Progress(JsonProgress),
+    Fetched(JsonFetched),
     #[serde(rename = "files_listed")]
     FilesListed(JsonFilesListed),
     Unexpected {
@@ -181,7 +188,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
 
     /// Reminds a person of the commands there are.
     pub(crate) fn show_help(&mut self) {
-        self.show_aside("? KEY asks every servent within reach, find WORDS finds files, ls lists them, T shows the topology, M the members, hello HOST:PORT greets one, Q leaves");
+        self.show_aside("? KEY asks every servent within reach, find WORDS finds files, ls lists them, get fetches one, T shows the topology, M the members, hello HOST:PORT greets one, Q leaves");
     }
 
     fn show_members(&mut self, members: &[Member]) -> io::Result<()> {
@@ -212,6 +219,29 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         self.out.flush()?;
         self.show_aside(members::summary(contact, online, listed, self.silence_max));
         Ok(())
+    }
+
+    /// Shows one line of what came of something.
+    pub(crate) fn show_line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{line}")?;
+        self.out.flush()
+    }
+
+    /// Tells a program how far a content is.
+    pub(crate) fn show_progress(&mut self, destination: &Destination, progress: &FetchProgress) -> io::Result<()> {
+        self.json_line(&JsonLine::Progress(json_progress(destination, progress)))?;
+        self.out.flush()
+    }
+
+    /// Tells a program what came of a content.
+    pub(crate) fn show_fetched(
+        &mut self,
+        destination: &Destination,
+        hash: ContentHash,
+        ended: &DownloadEnded,
+    ) -> io::Result<()> {
+        self.json_line(&JsonLine::Fetched(json_fetched(destination, hash, ended)))?;
+        self.out.flush()
     }
 
     fn show_files(&mut self, entries: &[Entry]) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! editor shows above the line), while a query is pending nothing is read.
 
 mod files;
+mod get;
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -239,6 +240,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::Members(None) => return self.list(),
             Command::Members(Some(contact)) => return self.list_elsewhere(contact),
             Command::Greet(servent) => return self.greet(servent),
+            Command::Get(options) => return self.get(options),
             Command::Files { servent, prefix } => return self.list_files(servent.as_deref(), prefix),
             Command::Help => say(HELP.trim_end()),
             Command::Unknown => {
@@ -303,8 +305,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     fn ask(&mut self, ask: &Ask) -> anyhow::Result<Next> {
-        let question =
-            Question { ask: ask.clone(), silence_max: self.silence_max, answers_wanted: self.answers_wanted };
+        let (silence_max, answers_wanted) = (self.silence_max, self.answers_wanted);
+        let question = Question { silence_max, answers_wanted, ..Question::new(ask.clone()) };
         let query = match self.begin(|client| client.begin(question))? {
             Ok(query) => query,
             Err(next) => return Ok(next),

@@ -48,7 +48,7 @@ struct Upload {
     owner: Owner,
     content: Arc<SharedContent>,
     /// What was asked for and is not read yet, in order.
-    wanted: VecDeque<Wanted>,
+    wanted: VecDeque<WantedRun>,
     /// Something is being read for it, or was and is not queued yet.
     is_reading: bool,
     /// When it last went on.
@@ -56,7 +56,7 @@ struct Upload {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wanted {
+enum WantedRun {
     Hashes { first: u32, count: u32 },
     Blocks { first: u32, count: u32 },
 }
@@ -122,7 +122,7 @@ impl Uploads {
         out: &mut Outbox<'_>,
     ) -> Result<(), AskedTooMuch> {
         let HashesWanted { fetch, first, count } = wanted;
-        self.on_wanted(now, (link, fetch), Wanted::Hashes { first, count }, out)
+        self.on_wanted(now, (link, fetch), WantedRun::Hashes { first, count }, out)
     }
 
     pub(super) fn on_blocks_wanted(
@@ -133,19 +133,19 @@ impl Uploads {
         out: &mut Outbox<'_>,
     ) -> Result<(), AskedTooMuch> {
         let BlocksWanted { fetch, first, count } = wanted;
-        self.on_wanted(now, (link, fetch), Wanted::Blocks { first, count }, out)
+        self.on_wanted(now, (link, fetch), WantedRun::Blocks { first, count }, out)
     }
 
     fn on_wanted(
         &mut self,
         now: Time,
         key: UploadKey,
-        wanted: Wanted,
+        wanted: WantedRun,
         out: &mut Outbox<'_>,
     ) -> Result<(), AskedTooMuch> {
         // One that was refused meanwhile: its client does not know yet.
         let Some(upload) = self.open.get_mut(&key) else { return Ok(()) };
-        let (Wanted::Hashes { first, count } | Wanted::Blocks { first, count }) = wanted;
+        let (WantedRun::Hashes { first, count } | WantedRun::Blocks { first, count }) = wanted;
         let behind = first.checked_add(count).filter(|behind| *behind <= upload.content.blocks.count());
         if count == 0 || behind.is_none() || upload.wanted.len() >= UPLOAD_WANTED_MAX {
             return Err(AskedTooMuch);
@@ -168,12 +168,12 @@ impl Uploads {
         upload.is_reading = true;
         self.last = key;
         match wanted {
-            Wanted::Hashes { first, count } => {
+            WantedRun::Hashes { first, count } => {
                 let (first, count) = (*first, *count);
                 upload.wanted.pop_front();
                 out.disk(Job::ReadHashes(HashesToRead { link, fetch, content, first, count }));
             }
-            Wanted::Blocks { first, count } => {
+            WantedRun::Blocks { first, count } => {
                 let block_bytes = content.blocks.block_bytes();
                 let at_once = (BLOCKS_READ_BYTES_MAX as u64 / block_bytes).max(1);
                 let read = u32::try_from(at_once).unwrap_or(1).min(*count);

@@ -11,11 +11,12 @@ use super::files::FilesListed;
 use super::greetings::GreetingEnded;
 use super::listing::MembersListed;
 use crate::content::search::Entry;
+use crate::features::Features;
 use crate::key::{Key, KeyError};
 use crate::limits::{CLIENT_PENDING_MAX, SILENCE_DEFAULT};
 use crate::link::LinkId;
 use crate::member::Member;
-use crate::message::Message;
+use crate::message::{Message, Request};
 use crate::query::{AnswerBody, Ask, Via};
 use crate::wire::WireError;
 
@@ -29,13 +30,21 @@ pub struct Question {
     pub silence_max: Duration,
     /// With how many answers it ends, if not with all there are.
     pub answers_wanted: Option<u64>,
+    /// How often it may be passed on, the contact's own link to this client not counted: by nobody with 0. As the contact has it,
+    /// where nothing is said.
+    pub ttl: Option<u8>,
 }
 
 impl Question {
     /// One that waits for as long as is usual, and for all answers there are.
     #[must_use]
     pub fn new(ask: Ask) -> Question {
-        Question { ask, silence_max: SILENCE_DEFAULT, answers_wanted: None }
+        Question { ask, silence_max: SILENCE_DEFAULT, answers_wanted: None, ttl: None }
+    }
+
+    /// What it takes to understand it.
+    pub(super) fn needs(&self) -> Features {
+        Request { sequence: 0, ask: self.ask.clone(), ttl: self.ttl }.needs()
     }
 
     /// The same for the value of a key.

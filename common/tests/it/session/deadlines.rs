@@ -32,7 +32,7 @@ fn a_deadline_is_never_late_and_never_in_vain() {
                     asked += 1;
                     let answers_wanted = random.chance(30).then_some(2);
                     let silence_max = random.duration(SILENCE_DEFAULT);
-                    mind.ask_for(Question { ask: tea(), silence_max, answers_wanted })
+                    mind.ask_for(Question { silence_max, answers_wanted, ..Question::new(tea()) })
                 }
                 12 => mind.hear(CONTACT, handed(sequence, 2)),
                 13 => mind.hear(CONTACT, handed_as(sequence, 1, BroughtBody::Announced(7_000))),

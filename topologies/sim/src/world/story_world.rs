@@ -596,7 +596,7 @@ impl StoryWorld {
             return None;
         }
         let asked_before = self.shell.face.queries.len();
-        let question = Question { ask, silence_max, answers_wanted };
+        let question = Question { silence_max, answers_wanted, ..Question::new(ask) };
         self.shell.with_client(client.0, |now, session, wanted| {
             // Too many cannot be pending: none is.
             let _ = session.ask(now, question, wanted);

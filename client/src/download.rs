@@ -1,0 +1,433 @@
+//! A content on its way from those who have it to a file, or to whoever reads our output.
+//!
+//! Whom to ask for which block, what is believed, and when it is over is decided in `common::fetch`. Here are the connections
+//! with holders, the file ([`part_file`]), and the floods that look for holders, which the client asks.
+
+mod connections;
+mod part_file;
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use common::content::Blocks;
+use common::content::ContentHash;
+use common::content::block_hashes::block_hash;
+use common::content::search::HashStart;
+use common::content::transfer::Have;
+use common::fetch::{self, ContentFetch, FetchEnded, FetchProgress, FetchReport, HolderNews};
+use common::query::{AnswerBody, Ask};
+use common::session::Question;
+use common::time::Time;
+
+use crate::client::Client;
+use crate::error::{AskError, ClientError};
+use crate::event::Event;
+
+use connections::HolderConnections;
+pub use part_file::FileError;
+use part_file::{PartFile, Sink};
+
+/// Blocks from an earlier fetch that are hashed between two looks at the sockets: as long as that takes, nobody is heard.
+const CHECK_BYTES: u64 = 1024 * 1024;
+
+/// What is to be downloaded.
+#[derive(Clone, Debug)]
+pub struct DownloadOptions {
+    /// Which content.
+    pub hash: ContentHash,
+    /// How long holders are looked for that have what is missing, since anything came that was not known before.
+    pub wait: Duration,
+    /// The only servent it is taken from, where there is one; then nobody else is asked who has it.
+    pub from: Option<SocketAddr>,
+    /// How long a query for holders waits after each answer.
+    pub silence_max: Duration,
+}
+
+/// Something a download tells.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DownloadEvent {
+    /// How far it is: told a few times a second.
+    Progress(FetchProgress),
+    /// How large the content is, for certain.
+    Proved(Blocks),
+    /// What becomes of a holder.
+    Holder {
+        /// Which.
+        address: SocketAddr,
+        /// What.
+        news: HolderNews,
+    },
+    /// What was kept of an earlier fetch is of no use.
+    KeptIsFalse,
+    /// Something else that the client tells meanwhile.
+    Client(Event),
+    /// It is over, and this came of it.
+    Ended(DownloadEnded),
+}
+
+/// What came of a download.
+#[derive(Debug)]
+pub struct DownloadEnded {
+    /// What came of the fetch.
+    pub fetch: FetchEnded,
+    /// Where what there is is kept for the next fetch, where it is not whole.
+    pub kept_in: Option<PathBuf>,
+    /// Why the file could not be written.
+    pub file_error: Option<FileError>,
+    /// The size, where it is known for certain.
+    pub blocks: Option<Blocks>,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Bytes that were in the file when it began.
+    pub here_before: u64,
+}
+
+/// A content on its way. Whoever does not want it any more drops it: what is there stays for the next time.
+pub struct Download<'a, Out: Write> {
+    client: &'a mut Client,
+    options: DownloadOptions,
+    mind: ContentFetch,
+    connections: HolderConnections,
+    sink: Option<Sink>,
+    out: Out,
+    began: Instant,
+    progress_told: Option<Instant>,
+    checks: VecDeque<Check>,
+    asks_again: bool,
+    blocks: Option<Blocks>,
+    file_error: Option<FileError>,
+    checked_bytes: u64,
+    events: VecDeque<DownloadEvent>,
+    has_ended: bool,
+}
+
+/// Blocks from an earlier fetch that are to be hashed.
+#[derive(Debug)]
+struct Check {
+    blocks: Blocks,
+    first: u32,
+    count: u32,
+}
+
+/// How often it is told how far a download is.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
+
+impl Client {
+    /// Begins to download a content to a file, from those who are said to have it, and whoever else has it within reach. What
+    /// an earlier download has left there is used.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written, or there is one of that name that is not to be replaced.
+    pub fn download(
+        &mut self,
+        options: DownloadOptions,
+        file: &Path,
+        replaces: bool,
+        holders: impl IntoIterator<Item = (SocketAddr, Have)>,
+    ) -> Result<Download<'_, std::io::Sink>, DownloadError> {
+        let part = PartFile::open(file, options.hash, replaces)?;
+        let wanted = fetch::Wanted {
+            kept: part.kept_hashes(),
+            on_disk: part.written(),
+            ..fetch::Wanted::new(options.hash, options.wait)
+        };
+        Download::begin(self, options, wanted, Sink::File(part), std::io::sink(), holders)
+    }
+
+    /// The same to whoever takes it, in order.
+    ///
+    /// # Errors
+    ///
+    /// Where the system has nothing to wait with.
+    pub fn stream<Out: Write>(
+        &mut self,
+        options: DownloadOptions,
+        out: Out,
+        holders: impl IntoIterator<Item = (SocketAddr, Have)>,
+    ) -> Result<Download<'_, Out>, DownloadError> {
+        let wanted = fetch::Wanted::new(options.hash, options.wait);
+        Download::begin(self, options, wanted, Sink::stream(), out, holders)
+    }
+}
+
+/// Why a download does not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DownloadError {
+    /// It cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The system lets nobody wait.
+    #[error("cannot wait for sockets")]
+    Wait(#[source] std::io::Error),
+}
+
+impl<'a, Out: Write> Download<'a, Out> {
+    fn begin(
+        client: &'a mut Client,
+        options: DownloadOptions,
+        wanted: fetch::Wanted,
+        sink: Sink,
+        out: Out,
+        holders: impl IntoIterator<Item = (SocketAddr, Have)>,
+    ) -> Result<Download<'a, Out>, DownloadError> {
+        let connections = HolderConnections::new(client.interrupt()).map_err(DownloadError::Wait)?;
+        let mut outputs = Vec::new();
+        let mind = ContentFetch::new(Time::START, wanted, &mut outputs);
+        let mut download = Download {
+            client,
+            options,
+            mind,
+            connections,
+            sink: Some(sink),
+            out,
+            began: Instant::now(),
+            progress_told: None,
+            checks: VecDeque::new(),
+            asks_again: false,
+            blocks: None,
+            file_error: None,
+            checked_bytes: 0,
+            events: VecDeque::new(),
+            has_ended: false,
+        };
+        download.perform(outputs);
+        for (address, have) in holders {
+            download.tell(fetch::Input::Holder { address, have });
+        }
+        Ok(download)
+    }
+
+    fn now(&self) -> Time {
+        Time::after_start(self.began.elapsed())
+    }
+
+    fn tell(&mut self, input: fetch::Input) {
+        let (now, mut outputs) = (self.now(), Vec::new());
+        self.mind.handle(now, input, &mut outputs);
+        self.perform(outputs);
+    }
+
+    /// Does what the mind wants, and tells it what came of that.
+    fn perform(&mut self, outputs: Vec<fetch::Output>) {
+        let mut wanted = VecDeque::from(outputs);
+        while let Some(output) = wanted.pop_front() {
+            let now = self.now();
+            let input = match output {
+                fetch::Output::Dial { dial, address } => self.connections.dial(dial, address),
+                fetch::Output::Send { link, message } => {
+                    self.connections.say(now, link, message);
+                    None
+                }
+                fetch::Output::Close { link } => {
+                    self.connections.close(now, link);
+                    None
+                }
+                fetch::Output::Write { block, at, bytes } => Some(self.write(block, at, bytes)),
+                fetch::Output::Check { blocks, first, count } => {
+                    self.checks.push_back(Check { blocks, first, count });
+                    None
+                }
+                fetch::Output::KeepHashes(hashes) => {
+                    if let Some(Sink::File(part)) = &mut self.sink
+                        && let Err(error) =
+                            part.set_size(hashes.blocks().size()).and_then(|()| part.keep_hashes(&hashes))
+                    {
+                        // What cannot be kept is only slower the next time.
+                        log::warn!("{:#}", crate::error::with_causes(&error));
+                    }
+                    None
+                }
+                fetch::Output::AskAgain => {
+                    self.asks_again = true;
+                    None
+                }
+                fetch::Output::Tell(report) => {
+                    self.on_report(report);
+                    None
+                }
+            };
+            if let Some(input) = input {
+                let mut more = Vec::new();
+                self.mind.handle(now, input, &mut more);
+                wanted.extend(more);
+            }
+        }
+    }
+
+    fn write(&mut self, block: u32, at: u64, bytes: Vec<u8>) -> fetch::Input {
+        let Some(sink) = &mut self.sink else { return fetch::Input::Written { block } };
+        match sink.write(at, bytes, &mut self.out) {
+            Ok(()) => fetch::Input::Written { block },
+            Err(error) => {
+                let reason = crate::error::with_causes(&error).to_string();
+                self.file_error = Some(error);
+                fetch::Input::WriteFailed { reason }
+            }
+        }
+    }
+
+    fn on_report(&mut self, report: FetchReport) {
+        let event = match report {
+            FetchReport::KeptIsFalse => DownloadEvent::KeptIsFalse,
+            FetchReport::Proved(blocks) => {
+                self.blocks = Some(blocks);
+                DownloadEvent::Proved(blocks)
+            }
+            FetchReport::Holder { address, news } => DownloadEvent::Holder { address, news },
+            FetchReport::Ended(fetch) => {
+                self.has_ended = true;
+                DownloadEvent::Ended(self.end(fetch))
+            }
+        };
+        self.events.push_back(event);
+    }
+
+    /// Gives the file its name, or leaves what is there of it.
+    fn end(&mut self, mut fetch: FetchEnded) -> DownloadEnded {
+        let (mut kept_in, elapsed) = (None, self.began.elapsed());
+        match self.sink.take() {
+            Some(Sink::File(part)) if fetch.end == fetch::FetchEnd::Done => {
+                let path = part.path().to_owned();
+                let size = self.blocks.map_or(0, Blocks::size);
+                if let Err(error) = part.sized(size).and_then(PartFile::finish) {
+                    fetch.end = fetch::FetchEnd::Unwritten(crate::error::with_causes(&error).to_string());
+                    (self.file_error, kept_in) = (Some(error), Some(path));
+                }
+            }
+            Some(Sink::File(part)) => kept_in = part.leave(),
+            Some(Sink::Stream { .. }) | None => {
+                if let Err(error) = self.out.flush() {
+                    fetch.end = fetch::FetchEnd::Unwritten(error.to_string());
+                }
+            }
+        }
+        let (file_error, blocks, here_before) = (self.file_error.take(), self.blocks, self.checked_bytes);
+        DownloadEnded { fetch, kept_in, file_error, blocks, elapsed, here_before }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> FetchProgress {
+        self.mind.progress()
+    }
+
+    // ---- what happens ----
+
+    /// Hashes some of what an earlier fetch has left.
+    fn check_some(&mut self) {
+        let Some(Check { blocks, first, count }) = self.checks.front_mut() else { return };
+        let at_once = u32::try_from((CHECK_BYTES / blocks.block_bytes()).max(1)).unwrap_or(1).min(*count);
+        let (blocks, begin) = (*blocks, *first);
+        (*first, *count) = (*first + at_once, *count - at_once);
+        if *count == 0 {
+            self.checks.pop_front();
+        }
+        let mut buffer = vec![0; usize::try_from(blocks.block_bytes()).unwrap_or_default()];
+        let hash_of = |block| {
+            let (at, length) = blocks.place(block)?;
+            let bytes = buffer.get_mut(..length)?;
+            let Some(Sink::File(part)) = &self.sink else { return None };
+            part.read(at, bytes).ok()?;
+            block_hash(blocks, block, bytes)
+        };
+        let hashes: Vec<Option<[u8; 32]>> = (begin..begin + at_once).map(hash_of).collect();
+        let before = self.mind.progress().here_bytes;
+        self.tell(fetch::Input::Checked { blocks, first: begin, hashes });
+        self.checked_bytes += self.mind.progress().here_bytes.saturating_sub(before);
+    }
+
+    /// Asks who has the content; with one servent alone, that one again.
+    fn ask_again(&mut self) -> Result<(), ClientError> {
+        self.asks_again = false;
+        if let Some(address) = self.options.from {
+            self.tell(fetch::Input::Holder { address, have: Have::Partly });
+            return Ok(());
+        }
+        let Download { client, options, events: told, .. } = self;
+        let ask = Ask::Hashed(HashStart::from(options.hash));
+        let question = Question { silence_max: options.silence_max, ..Question::new(ask) };
+        let mut found = Vec::new();
+        match client.events(question) {
+            Ok(events) => {
+                for event in events {
+                    match event? {
+                        Event::Answer { from, body: AnswerBody::Entries(answer), .. } => {
+                            let entry = answer.entries.into_iter().find(|entry| entry.hash == options.hash);
+                            found.extend(entry.map(|entry| (from, entry.have)));
+                        }
+                        Event::Finished(_) => {}
+                        other => told.push_back(DownloadEvent::Client(other)),
+                    }
+                }
+            }
+            // Who is known is known.
+            Err(AskError::ContactLost) => {}
+            Err(error) => log::warn!("cannot ask who has it: {error}"),
+        }
+        for (address, have) in found {
+            self.tell(fetch::Input::Holder { address, have });
+        }
+        Ok(())
+    }
+
+    /// Waits until something happens, and does what follows.
+    fn turn(&mut self) -> Result<(), ClientError> {
+        if self.asks_again {
+            self.ask_again()?;
+        }
+        let now = self.now();
+        let deadline = self.mind.deadline().map(|deadline| deadline.since(now));
+        let timeout = match deadline {
+            _ if !self.checks.is_empty() || self.asks_again => Duration::ZERO,
+            Some(deadline) => deadline.min(PROGRESS_PAUSE),
+            None => PROGRESS_PAUSE,
+        };
+        let is_interrupted = self.connections.wait(now, timeout).map_err(ClientError::Wait)?;
+        while let Some(input) = self.connections.next(self.now()) {
+            self.tell(input);
+        }
+        if self.mind.deadline().is_some_and(|deadline| deadline <= self.now()) {
+            self.tell(fetch::Input::Deadline);
+        }
+        self.check_some();
+        self.connections.flush(self.now());
+        if is_interrupted { Err(ClientError::Interrupted) } else { Ok(()) }
+    }
+}
+
+impl<Out: Write> Iterator for Download<'_, Out> {
+    type Item = Result<DownloadEvent, ClientError>;
+
+    fn next(&mut self) -> Option<Result<DownloadEvent, ClientError>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(Ok(event));
+            }
+            if self.has_ended {
+                return None;
+            }
+            if self.progress_told.is_none_or(|told| told.elapsed() >= PROGRESS_PAUSE) {
+                self.progress_told = Some(Instant::now());
+                return Some(Ok(DownloadEvent::Progress(self.progress())));
+            }
+            if let Err(error) = self.turn() {
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// What is there stays for the next time.
+impl<Out: Write> Drop for Download<'_, Out> {
+    fn drop(&mut self) {
+        if let Some(Sink::File(part)) = self.sink.take() {
+            part.leave();
+        }
+    }
+}

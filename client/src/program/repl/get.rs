@@ -1,0 +1,400 @@
+//! The chapter of commands that fetches contents: who has each, where it goes, how far it is, and what came of it.
+//!
+//! What is shown, and what a content is called here, is `get`; how it comes is `Download`.
+
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use common::fetch::{FetchEnd, HolderNews};
+use common::text::Escaped;
+use servent::patient;
+
+use super::{Next, Repl, say};
+use crate::program::get::{
+    Destination, GetOptions, Sought, fetched_fields, fetched_line, missing_line, shown, source_lines,
+};
+use crate::program::live::LiveLine;
+use crate::program::outcome::Outcome;
+use crate::program::render::Renderer;
+use crate::{
+    AnswerBody, Ask, Client, ClientError, ContentHash, Download, DownloadEnded, DownloadError, DownloadEvent,
+    DownloadOptions, Ending, Entry, Event, FileError, Have, Question,
+};
+
+/// How often a program is told how far a content is.
+const JSON_PROGRESS_PAUSE: Duration = Duration::from_secs(1);
+
+/// What one servent has of what is sought.
+type FoundAt = (SocketAddr, Entry);
+
+impl<Out: Write, Side: Write> Repl<Out, Side> {
+    /// Fetches each of what is asked for.
+    pub(super) fn get(&mut self, options: &GetOptions) -> anyhow::Result<Next> {
+        let mut sources = String::new();
+        let mut next = Next::Continue;
+        for word in &options.wanted {
+            next = self.get_one(options, &Sought::of(word), &shown(Path::new(word)), &mut sources)?;
+            if next != Next::Continue {
+                break;
+            }
+        }
+        if let Some(path) = &options.sources
+            && let Err(error) = replace(path, &sources)
+        {
+            say(format_args!("client: cannot write {}: {error}", shown(path)));
+            self.worsen(Outcome::MachineFailed);
+        }
+        Ok(next)
+    }
+
+    fn get_one(
+        &mut self,
+        options: &GetOptions,
+        sought: &Sought,
+        called: &str,
+        sources: &mut String,
+    ) -> anyhow::Result<Next> {
+        let mut other = match &options.from {
+            None => None,
+            Some(servent) => match self.connect_beside(servent, "files")? {
+                Ok(other) => Some(other),
+                Err(next) => return Ok(next),
+            },
+        };
+        let (found, ending) = match self.seek_content(sought, other.as_mut())? {
+            Ok(found) => found,
+            Err(next) => return Ok(next),
+        };
+        let Some((hash, entry)) = self.choose(&found, called, options.from.as_deref(), ending.as_ref())? else {
+            return Ok(Next::Continue);
+        };
+        let destination = Destination::of(options.output.as_deref(), &entry.name);
+        // Whoever is named is where it was reached, whatever it goes by.
+        let from = other.as_ref().map(Client::contact_address);
+        let holders: Vec<(SocketAddr, Have)> = found
+            .iter()
+            .filter(|(_, entry)| entry.hash == hash)
+            .map(|(at, entry)| (from.unwrap_or(*at), entry.have.clone()))
+            .collect();
+        drop(other);
+        let download = DownloadOptions { hash, wait: options.wait, from, silence_max: self.silence_max };
+        let ended = match &destination {
+            Destination::File(path) => {
+                self.fetch(hash, &destination, |client| client.download(download, path, options.replaces, holders))?
+            }
+            Destination::Stdout => {
+                self.fetch(hash, &destination, |client| client.stream(download, patient::stdout(), holders))?
+            }
+        };
+        let (ended, next) = match ended {
+            Ok(ended) => ended,
+            Err(next) => return Ok(next),
+        };
+        if options.wanted.len() > 1 {
+            sources.push_str(&format!("# {} {hash}\n", entry.name));
+        }
+        sources.push_str(&source_lines(&ended.fetch.sources));
+        Ok(next)
+    }
+
+    /// Asks who has what is sought: first as a hash, where it can be one, and then as a name. What came, and how it ended.
+    fn seek_content(
+        &mut self,
+        sought: &Sought,
+        mut other: Option<&mut Client>,
+    ) -> anyhow::Result<Result<(Vec<FoundAt>, Option<Ending>), Next>> {
+        let mut ending = None;
+        let asks = [sought.start().map(Ask::Hashed), sought.name().cloned().map(Ask::Named)];
+        for ask in asks.into_iter().flatten() {
+            let is_hash = matches!(ask, Ask::Hashed(_));
+            let asked = match &mut other {
+                None => self.seek(ask)?,
+                Some(other) => self.seek_alone(ask, other)?,
+            };
+            let (mut found, ended) = match asked {
+                Ok(asked) => asked,
+                Err(next) => return Ok(Err(next)),
+            };
+            ending = Some(ended);
+            if is_hash {
+                found.retain(|(_, entry)| sought.is_start_of(&entry.hash));
+            }
+            if !found.is_empty() {
+                return Ok(Ok((found, ending)));
+            }
+        }
+        Ok(Ok((Vec::new(), ending)))
+    }
+
+    /// Asks everybody within reach.
+    fn seek(&mut self, ask: Ask) -> anyhow::Result<Result<(Vec<FoundAt>, Ending), Next>> {
+        let question = Question { silence_max: self.silence_max, ..Question::new(ask) };
+        let query = match self.begin(|client| client.begin(question))? {
+            Ok(query) => query,
+            Err(next) => return Ok(Err(next)),
+        };
+        let mut found = Vec::new();
+        loop {
+            match self.client.next_event() {
+                Ok(Some((of, event))) if of == Some(query) => match event {
+                    Event::Answer { from, body: AnswerBody::Entries(answer), .. } => {
+                        found.extend(answer.entries.into_iter().map(|entry| (from, entry)));
+                    }
+                    Event::Finished(ending) => return Ok(self.sought(found, ending)),
+                    _ => {}
+                },
+                Ok(Some((of, event))) => self.tell(of, &event, None)?,
+                Ok(None) => return Ok(Err(Next::Continue)),
+                Err(ClientError::Interrupted) => {
+                    self.take_interrupt();
+                    self.client.cancel(query);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Asks one servent, and nobody else.
+    fn seek_alone(&mut self, ask: Ask, other: &mut Client) -> anyhow::Result<Result<(Vec<FoundAt>, Ending), Next>> {
+        let question = Question { silence_max: self.silence_max, ttl: Some(0), ..Question::new(ask) };
+        let query = match other.begin(question) {
+            Ok(query) => query,
+            Err(error) => {
+                self.on_refused(&error);
+                return Ok(Err(Next::Continue));
+            }
+        };
+        let mut found = Vec::new();
+        loop {
+            match other.next_event() {
+                Ok(Some((_, Event::Answer { from, body: AnswerBody::Entries(answer), .. }))) => {
+                    found.extend(answer.entries.into_iter().map(|entry| (from, entry)));
+                }
+                Ok(Some((_, Event::Finished(ending)))) => return Ok(self.sought(found, ending)),
+                Ok(Some((_, Event::ContactLost { reason }))) => {
+                    say(format_args!("client: the servent it is to come from is lost: {reason}"));
+                    self.worsen(Outcome::Unreachable);
+                    return Ok(Err(Next::Continue));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(Err(Next::Continue)),
+                Err(ClientError::Interrupted) => {
+                    self.take_interrupt();
+                    other.cancel(query);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn sought(&mut self, found: Vec<FoundAt>, ending: Ending) -> Result<(Vec<FoundAt>, Ending), Next> {
+        match ending.reason {
+            crate::EndReason::Cancelled => {
+                // The terminal has shown ^C and left the cursor behind it.
+                self.renderer.show_aside("");
+                self.worsen(Outcome::Interrupted);
+                Err(Next::Interrupted)
+            }
+            _ => Ok((found, ending)),
+        }
+    }
+
+    /// Which content it is, if it is one; with an entry of it.
+    fn choose<'a>(
+        &mut self,
+        found: &'a [FoundAt],
+        called: &str,
+        from: Option<&str>,
+        ending: Option<&Ending>,
+    ) -> anyhow::Result<Option<(ContentHash, &'a Entry)>> {
+        let mut hashes: Vec<ContentHash> = Vec::new();
+        for (_, entry) in found {
+            if !hashes.contains(&entry.hash) {
+                hashes.push(entry.hash);
+            }
+        }
+        match hashes.as_slice() {
+            [hash] => {
+                let entry = found.iter().map(|(_, entry)| entry).find(|entry| entry.hash == *hash);
+                Ok(entry.map(|entry| (*hash, entry)))
+            }
+            [] => {
+                let nobody =
+                    from.map_or("nobody within reach".to_owned(), |from| format!("{from} does not, or nobody there,"));
+                let said = match from {
+                    Some(from) => format!("{from} does not have {called}"),
+                    None => format!("{nobody} has {called}"),
+                };
+                say(format_args!("client: {said}"));
+                self.worsen(ending.map_or(Outcome::Unanswered, |ending| Outcome::of_query(ending, self.is_lost)));
+                Ok(None)
+            }
+            several => {
+                let shown: Vec<String> = several.iter().map(ContentHash::short).collect();
+                let is_named = found.iter().all(|(_, entry)| Escaped::new(entry.name.as_bytes()).to_string() == called);
+                let verb = if is_named { "are called" } else { "have a hash that begins with" };
+                say(format_args!("client: {} contents {verb} {called}: get one of {}", several.len(), shown.join(" ")));
+                self.worsen(Outcome::Unanswered);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Has a content come, and tells how far it is and what came of it.
+    fn fetch<To: Write>(
+        &mut self,
+        hash: ContentHash,
+        destination: &Destination,
+        begin: impl for<'a> FnOnce(&'a mut Client) -> Result<Download<'a, To>, DownloadError>,
+    ) -> anyhow::Result<Result<(DownloadEnded, Next), Next>> {
+        let Repl { client, renderer, interrupt, .. } = self;
+        let followed = match begin(client) {
+            Ok(download) => Ok(follow(download, destination, renderer, interrupt)?),
+            Err(error) => Err(error),
+        };
+        let Followed { ended, contact_lost } = match followed {
+            Ok(followed) => followed,
+            Err(DownloadError::File(error)) => {
+                self.complain_of_file(&error);
+                return Ok(Err(Next::Continue));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(reason) = contact_lost {
+            self.tell(None, &Event::ContactLost { reason }, None)?;
+        }
+        let Some(ended) = ended else {
+            // The terminal has shown ^C and left the cursor behind it.
+            self.renderer.show_aside("");
+            let file = destination.shown();
+            self.renderer
+                .show_aside(format_args!("interrupted; what there is of {file} is kept, the same command goes on"));
+            self.worsen(Outcome::Interrupted);
+            return Ok(Err(Next::Interrupted));
+        };
+        self.on_fetched(hash, destination, &ended)?;
+        let next = if self.is_lost && !self.attaches_again { Next::Lost } else { Next::Continue };
+        Ok(Ok((ended, next)))
+    }
+
+    fn on_fetched(
+        &mut self,
+        hash: ContentHash,
+        destination: &Destination,
+        ended: &DownloadEnded,
+    ) -> anyhow::Result<()> {
+        if self.renderer.json {
+            self.renderer.show_fetched(destination, hash, ended)?;
+        }
+        match &ended.fetch.end {
+            FetchEnd::Done if self.renderer.json => {}
+            FetchEnd::Done if *destination == Destination::Stdout => {
+                self.renderer.show_aside(fetched_line(destination, hash, ended));
+            }
+            FetchEnd::Done if self.renderer.columns => {
+                self.renderer.show_line(&fetched_line(destination, hash, ended))?
+            }
+            FetchEnd::Done => self.renderer.show_line(&fetched_fields(destination, hash, ended))?,
+            FetchEnd::Missing => {
+                say(format_args!("client: {}", missing_line(ended)));
+                self.worsen(Outcome::Incomplete);
+            }
+            FetchEnd::Unwritten(reason) => {
+                match &ended.file_error {
+                    Some(error) => self.complain_of_file(error),
+                    None => say(format_args!("client: {reason}")),
+                }
+                self.worsen(Outcome::MachineFailed);
+            }
+        }
+        Ok(())
+    }
+
+    fn complain_of_file(&mut self, error: &FileError) {
+        let hint = match error {
+            FileError::Exists(_) => "; -f replaces it, -o names another",
+            FileError::InUse(_) => "; -o names another file",
+            FileError::Other { .. } => "; remove it, or name another file with -o",
+            _ => "",
+        };
+        say(format_args!("client: {}{hint}", Escaped::new(crate::error::with_causes(error).to_string().as_bytes())));
+        self.worsen(Outcome::MachineFailed);
+    }
+}
+
+/// What came of a download that was followed to its end.
+struct Followed {
+    /// Nothing where it was interrupted.
+    ended: Option<DownloadEnded>,
+    /// Why the contact is lost, if it is.
+    contact_lost: Option<String>,
+}
+
+/// Tells how far a content is, until that is over.
+fn follow<To: Write, Out: Write, Side: Write>(
+    mut download: Download<'_, To>,
+    destination: &Destination,
+    renderer: &mut Renderer<Out, Side>,
+    interrupt: &mut UnixStream,
+) -> anyhow::Result<Followed> {
+    let is_live = renderer.side.is_some() && io::stderr().is_terminal();
+    let mut line = is_live.then(|| LiveLine::new(&destination.shown()));
+    let mut told: Option<Instant> = None;
+    let mut contact_lost = None;
+    let ended = loop {
+        match download.next() {
+            Some(Ok(DownloadEvent::Progress(progress))) => {
+                if let Some(line) = &mut line {
+                    line.show(&progress);
+                }
+                if renderer.json && told.is_none_or(|told| told.elapsed() >= JSON_PROGRESS_PAUSE) {
+                    told = Some(Instant::now());
+                    renderer.show_progress(destination, &progress)?;
+                }
+            }
+            Some(Ok(DownloadEvent::Holder { address, news })) => {
+                let said = match news {
+                    HolderNews::Dropped(why) => format!("{address}: {why}"),
+                    HolderNews::Silent => format!("{address} says nothing; another is asked if there is one"),
+                    HolderNews::Busy => format!("{address} is busy; it is asked again later"),
+                    HolderNews::Taken => continue,
+                };
+                tell_beside(line.as_mut(), format_args!("client: {said}"));
+            }
+            Some(Ok(DownloadEvent::KeptIsFalse)) => {
+                tell_beside(line.as_mut(), "client: the hashes that were kept are of no use, and are fetched again");
+            }
+            Some(Ok(DownloadEvent::Client(Event::ContactLost { reason }))) => contact_lost = Some(reason),
+            Some(Ok(DownloadEvent::Client(_) | DownloadEvent::Proved(_))) => {}
+            Some(Ok(DownloadEvent::Ended(ended))) => break Some(ended),
+            Some(Err(ClientError::Interrupted)) => {
+                // It is for this download.
+                while interrupt.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+                break None;
+            }
+            Some(Err(error)) => return Err(error.into()),
+            None => break None,
+        }
+    };
+    Ok(Followed { ended, contact_lost })
+}
+
+/// Says something to a person who looks at a line that changes.
+fn tell_beside(line: Option<&mut LiveLine>, text: impl std::fmt::Display) {
+    match line {
+        Some(line) => line.suspend(|| say(text)),
+        None => say(text),
+    }
+}
+
+/// Writes beside and renames: whoever reads it meanwhile reads the old.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut scratch = path.as_os_str().to_owned();
+    scratch.push(".new");
+    fs::write(&scratch, text)?;
+    fs::rename(&scratch, path)
+}
