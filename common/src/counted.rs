@@ -35,7 +35,7 @@ impl Display for Counted {
         let (stem, end) = match (number.0, what.strip_suffix('y')) {
             (1, _) => (what, ""),
             (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => (stem, "ies"),
-            _ if what.ends_with(['s', 'x', 'o']) || what.ends_with("ch") => (what, "es"),
+            _ if what.ends_with(['s', 'x', 'o']) || what.ends_with("ch") || what.ends_with("sh") => (what, "es"),
             _ => (what, "s"),
         };
         write!(f, "{number} {stem}{end}")
@@ -57,6 +57,25 @@ impl Display for Grouped {
         }
         Ok(())
     }
+}
+
+/// A size in bytes, in the unit in which it has one to three digits before the point: `31.4 GB`. A thousand are the next.
+#[must_use]
+pub fn bytes(number: u64) -> impl Display {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if number < 1_000 {
+        return counted(number, "byte").to_string();
+    }
+    // In tenths, rounded before the unit is chosen: 999,950 bytes are 1.0 MB.
+    let (mut tenths, mut unit, mut of_unit) = (0, "", 1_u128);
+    for next in UNITS {
+        of_unit *= 1_000;
+        (tenths, unit) = ((u128::from(number) * 10 + of_unit / 2) / of_unit, next);
+        if tenths < 10_000 {
+            break;
+        }
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 /// How long something went on, in the two largest units that say something: `3 h 12 min`.
@@ -94,6 +113,26 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_told_in_the_unit_they_have() {
+        for (number, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (1_049, "1.0 kB"),
+            (1_050, "1.1 kB"),
+            (65_536, "65.5 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (1_049_999_999, "1.0 GB"),
+            (31_400_000_000, "31.4 GB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(bytes(number).to_string(), text);
+        }
+    }
+
+    #[test]
     fn nouns_agree_with_their_number() {
         for (what, one, two) in [
             ("servent", "1 servent", "2 servents"),
@@ -102,6 +141,7 @@ mod tests {
             ("key", "1 key", "2 keys"),
             ("echo", "1 echo", "2 echoes"),
             ("address", "1 address", "2 addresses"),
+            ("hash", "1 hash", "2 hashes"),
             ("other line", "1 other line", "2 other lines"),
         ] {
             assert_eq!([counted(1_u8, what).to_string(), counted(2_u8, what).to_string()], [one, two]);

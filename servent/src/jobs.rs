@@ -8,13 +8,15 @@ use common::disk::{Job, JobDone};
 
 use crate::members_file::MembersFile;
 use crate::options::DataSource;
+use crate::share::Share;
 use crate::{data, sockets};
 
 /// Where what jobs read and write is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Files {
     pub(crate) data: DataSource,
     pub(crate) members: Option<MembersFile>,
+    pub(crate) share: Option<Arc<Share>>,
 }
 
 /// Does a job, and says what came of it if anybody is to know.
@@ -23,13 +25,30 @@ pub(crate) fn perform(files: &Files, job: Job) -> Option<JobDone> {
         Job::LookUp { neighbor, name } => Some(look_up(neighbor, &name)),
         Job::ReadData => {
             let read = data::load(&files.data).map(Arc::new);
+            // What is wanted read again is read again together; the looking through comes after it.
+            if let Some(share) = &files.share {
+                share.read_never_anew();
+            }
             Some(JobDone::DataRead(read.map_err(|error| format!("{error:#}"))))
         }
         Job::KeepMembers(ref members) => {
             let Some(file) = &files.members else { return job.failed("none is named") };
             Some(JobDone::MembersKept(file.write(members).map_err(|error| format!("{error:#}"))))
         }
-        Job::LookThrough(_) | Job::ReadBlocks(_) | Job::ReadHashes(_) => job.failed("nothing is shared"),
+        Job::LookThrough(ref store) => {
+            let Some(share) = &files.share else { return job.failed("nothing is shared") };
+            Some(JobDone::LookedThrough(share.look_through(store)))
+        }
+        Job::ReadBlocks(ref wanted) => {
+            let Some(share) = &files.share else { return job.failed("nothing is shared") };
+            let read = share.reader().read_blocks(&wanted.content, wanted.first, wanted.count);
+            Some(JobDone::BlocksRead { link: wanted.link, fetch: wanted.fetch, read })
+        }
+        Job::ReadHashes(ref wanted) => {
+            let Some(share) = &files.share else { return job.failed("nothing is shared") };
+            let read = share.reader().read_hashes(wanted.content.hashes_at, wanted.first, wanted.count);
+            Some(JobDone::HashesRead { link: wanted.link, fetch: wanted.fetch, first: wanted.first, read })
+        }
         Job::Free(store) => {
             drop(store);
             None

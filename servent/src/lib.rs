@@ -87,6 +87,8 @@ mod same_ports;
 #[cfg(feature = "program")]
 mod server;
 #[cfg(feature = "program")]
+mod share;
+#[cfg(feature = "program")]
 #[doc(hidden)]
 pub mod signals;
 #[cfg(feature = "program")]

@@ -17,7 +17,8 @@ use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 use common::text::Escaped;
 use ipnet::IpNet;
 
-use crate::same_file::is_same_file;
+use crate::same_file::{is_beneath, is_same_file};
+use crate::share::NAMES_IN_CACHE;
 use crate::{events_file, members_file};
 
 /// A servent: serves a key-value file to the overlay it is part of, and passes on what others ask.
@@ -72,6 +73,18 @@ pub struct Options {
     /// Write what happens to this file, one JSON object a line: for `topology events`
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+
+    /// A directory whose files others may find and fetch, looked through at the start, each minute and on SIGHUP
+    #[arg(long, value_name = "DIR")]
+    pub share: Option<PathBuf>,
+
+    /// Hashes of contents that are never shared, one a line, read again on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "share")]
+    pub never: Option<PathBuf>,
+
+    /// A directory to keep hashes of files in, so that the next start hashes nothing twice
+    #[arg(long, value_name = "DIR", requires = "share")]
+    pub cache: Option<PathBuf>,
 
     /// Read data and options, print what would be served, and exit
     #[arg(long)]
@@ -137,7 +150,12 @@ impl Options {
             DataSource::None => None,
             DataSource::File(path) => Some(path),
         };
-        let files = [("DATA", data), ("--members", self.members.as_ref()), ("--events", self.events.as_ref())];
+        let files = [
+            ("DATA", data),
+            ("--never", self.never.as_ref()),
+            ("--members", self.members.as_ref()),
+            ("--events", self.events.as_ref()),
+        ];
         let given = files.iter().filter_map(|(name, path)| path.map(|path| (name, path)));
         for (place, (name, path)) in given.clone().enumerate() {
             if let Some((other, _)) = given.clone().skip(place + 1).find(|(_, other)| is_same_file(path, other)) {
@@ -152,20 +170,44 @@ impl Options {
     /// Nor is any of them under a name that another takes for a while, or comes to.
     fn check_names_beside(&self) -> Result<(), clap::Error> {
         let data = if let DataSource::File(path) = &self.data { Some(path.as_path()) } else { None };
-        let (members, events) = (self.members.as_deref(), self.events.as_deref());
+        let (members, events, never) = (self.members.as_deref(), self.events.as_deref(), self.never.as_deref());
         let scratch = members.map(members_file::scratch_of);
         let rotated = events.map(events_file::before);
-        for (name, path, other, beside, taken) in [
+        let mut taken = vec![
             ("DATA", data, "--members", &scratch, "is written to before it is renamed"),
+            ("--never", never, "--members", &scratch, "is written to before it is renamed"),
             ("--events", events, "--members", &scratch, "is written to before it is renamed"),
             ("DATA", data, "--events", &rotated, "becomes when it is full"),
+            ("--never", never, "--events", &rotated, "becomes when it is full"),
             ("--members", members, "--events", &rotated, "becomes when it is full"),
-        ] {
+        ];
+        let kept = NAMES_IN_CACHE.map(|name| self.cache.as_ref().map(|directory| directory.join(name)));
+        for kept in &kept {
+            for (name, path) in [("DATA", data), ("--never", never), ("--members", members), ("--events", events)] {
+                taken.push((name, path, "--cache", kept, "keeps hashes in"));
+            }
+        }
+        for (name, path, other, beside, taken) in taken {
             if let (Some(path), Some(beside)) = (path, beside)
                 && is_same_file(path, beside)
             {
                 let shown = Escaped::new(path.as_os_str().as_bytes());
                 let said = format!("{name} is {shown}, which {other} {taken}: name another file for {other}");
+                return Err(Options::command().error(ErrorKind::ArgumentConflict, said));
+            }
+        }
+        self.check_shared()
+    }
+
+    /// Nor is what it writes in the directory that it shares: others would be told of it.
+    fn check_shared(&self) -> Result<(), clap::Error> {
+        let Some(share) = &self.share else { return Ok(()) };
+        for (name, path) in [("--cache", &self.cache), ("--members", &self.members), ("--events", &self.events)] {
+            if let Some(path) = path
+                && is_beneath(path, share)
+            {
+                let shown = Escaped::new(path.as_os_str().as_bytes());
+                let said = format!("{name} is {shown}, which --share shares: name another place for {name}");
                 return Err(Options::command().error(ErrorKind::ArgumentConflict, said));
             }
         }
@@ -302,6 +344,10 @@ mod tests {
             ("servent 9000 - --events", false),
             ("servent 9000 - --members north.peers", true),
             ("servent 9000 - --members", false),
+            ("servent 9000 - --share films --never bad.txt --cache hashes", true),
+            ("servent 9000 - --share", false),
+            ("servent 9000 - --never bad.txt", false),
+            ("servent 9000 - --cache hashes", false),
             ("servent 9000", false),
             ("servent", false),
             ("servent 65536 -", false),
@@ -401,6 +447,19 @@ mod tests {
             let error = check(&format!("servent 9000 {line}")).unwrap_err();
             assert!(error.to_string().contains(said) && error.exit_code() == 2, "{line}: {error}");
         }
+        for (line, said) in [
+            ("--members nobodys --never nobodys", "--never and --members are one file, nobodys"),
+            ("--members nobodys --never nobodys.new", "--never is nobodys.new, which --members is written to before"),
+            ("--events nobodys/hashes --cache nobodys", "--events is nobodys/hashes, which --cache keeps hashes in"),
+            ("--cache src/nobodys", "--cache is src/nobodys, which --share shares: name another place for --cache"),
+            ("--cache ./src/../src", "--cache is ./src/../src, which --share shares"),
+            ("--events src/nobodys/e", "--events is src/nobodys/e, which --share shares"),
+            ("--members src/nobodys", "--members is src/nobodys, which --share shares"),
+        ] {
+            let error = check(&format!("servent 9000 - --share src {line}")).unwrap_err();
+            assert!(error.to_string().contains(said) && error.exit_code() == 2, "{line}: {error}");
+        }
+        assert!(check("servent 9000 - --share src --cache nobodys --members src2 --never src/nobodys").is_ok());
         assert!(check("servent 9000 nobodys.2 --members nobodys.old --events nobodys").is_ok());
         assert!(check("servent 9000 - --events -").is_ok());
     }

@@ -20,7 +20,7 @@ use crate::events_file::EventsFile;
 use crate::options::Options;
 use crate::signals::Signals;
 use crate::start::{answer_networks, start};
-use crate::{data, logging, members_file, output, parent, sockets};
+use crate::{data, logging, members_file, output, parent, share, sockets};
 
 /// What concerns the whole program is logged under its name.
 const LOG: &str = "servent";
@@ -56,12 +56,13 @@ fn check(options: &Options) -> anyhow::Result<()> {
     let store = data::load(&options.data)?;
     let known = options.members.as_deref().map(members_file::load).transpose()?;
     let events = options.events.as_deref().map(EventsFile::look_at).transpose()?;
+    let shared = share::look_at(options)?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     // A servent waits for a name that means nothing yet; whoever asks is told.
     let neighbors = options.neighbors.iter().map(|name| sockets::resolve(name)).collect::<Result<Vec<_>, _>>()?;
     let advertised = advertised(advertise, listen, &neighbors)?;
-    print_check(options, listen, advertised, &store, known.as_deref(), events.as_deref())
+    print_check(options, listen, advertised, &store, known.as_deref(), events.as_deref(), &shared)
 }
 
 /// The one line on stdout: whoever started us waits for it. Where nobody reads it, nobody else waits.
@@ -82,6 +83,7 @@ fn print_check(
     store: &common::store::Store,
     known: Option<&[KnownMember]>,
     events: Option<&str>,
+    shared: &[(&str, String)],
 ) -> anyhow::Result<()> {
     let neighbors = if options.neighbors.is_empty() { "none".to_owned() } else { options.neighbors.join(" ") };
     let forward = if options.forward_once { "once" } else { "again when a copy may go further" };
@@ -101,6 +103,9 @@ fn print_check(
     }
     if let Some(events) = events {
         writeln!(page, "events     {events}")?;
+    }
+    for (name, said) in shared {
+        writeln!(page, "{name:<11}{said}")?;
     }
     writeln!(page, "neighbors  {neighbors}")?;
     writeln!(page, "ttl        {}", options.ttl)?;

@@ -16,6 +16,12 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// Whether something is in a directory or below it, or is that directory, or would be once it is made.
+pub(crate) fn is_beneath(path: &Path, directory: &Path) -> bool {
+    let Ok(directory) = fs::canonicalize(directory) else { return false };
+    fs::canonicalize(path).unwrap_or_else(|_| place_of(path)).starts_with(directory)
+}
+
 /// Where a file would be made: the directory as it is called without any links, and a name in it.
 fn place_of(path: &Path) -> PathBuf {
     let path = absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -30,6 +36,25 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_is_beneath_a_directory_is_so_by_every_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir_all(at("here/deep")).unwrap();
+        fs::create_dir(at("here2")).unwrap();
+        symlink(at("here"), at("there")).unwrap();
+        symlink(at("here2"), at("here/out")).unwrap();
+        for share in ["here", "there", "here2/../here"] {
+            for beneath in ["here", "here/deep", "there/nothing", "here/deep/nothing", "here2/../there/deep"] {
+                assert!(is_beneath(&at(beneath), &at(share)), "{beneath} {share}");
+            }
+            for beside in ["here2", "here2/nothing", ".", "here/out", "here/out/nothing", "nothing"] {
+                assert!(!is_beneath(&at(beside), &at(share)), "{beside} {share}");
+            }
+        }
+        assert!(!is_beneath(&at("nothing/deep"), &at("nothing")), "it is not there");
+    }
 
     #[test]
     fn a_file_is_the_same_by_every_path_of_it() {

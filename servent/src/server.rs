@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use common::counted::{counted, grouped, lasted};
-use common::disk::JobDone;
+use common::disk::{JobDone, LookedThrough};
 use common::event::{EventKind, LoggedEvent};
 use common::exchange::Outside;
 use common::overlay::{Config, Input, Output, Overlay};
@@ -18,7 +18,6 @@ use common::store::Store;
 use common::time::Time;
 use common::wire::Accepts;
 
-use crate::data;
 use crate::disk::Disk;
 use crate::events_file::EventsFile;
 use crate::jobs::{self, Files};
@@ -28,8 +27,9 @@ use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
 use crate::peers::{Inputs, PeerConnections};
 use crate::poller::{Interest, Poller, Ready};
+use crate::share::Share;
 use crate::signals::{Signals, WatchedSignals};
-use crate::sockets;
+use crate::{data, share, sockets};
 
 /// How long a servent that was told to stop may take to send its last words.
 const LEAVE_MAX: Duration = Duration::from_secs(2);
@@ -64,6 +64,7 @@ impl Server {
         options: &Options,
         signals: Signals,
         events: Option<EventsFile>,
+        share: Option<Share>,
     ) -> anyhow::Result<Server> {
         sockets::raise_descriptor_limit();
         let poller = Poller::new().context("cannot make a poller")?;
@@ -72,7 +73,7 @@ impl Server {
         let signals = signals.watch(&poller, LEAVE_SIGNAL, RELOAD_SIGNAL).context("cannot watch for signals")?;
         let accepts = Accepts::AnyOf(options.dialects());
         let members = options.members.clone().map(|path| MembersFile { path, own: config.advertised });
-        let files = Files { data: options.data.clone(), members };
+        let files = Files { data: options.data.clone(), members, share: share.map(Arc::new) };
         Ok(Server {
             peers: PeerConnections::new(poller.watcher(), accepts, listening),
             disk: Disk::new(&poller.waker(), move |job| jobs::perform(&files, job)),
@@ -181,11 +182,20 @@ impl Server {
             JobDone::DataRead(Ok(store)) => Some(store.len()),
             _ => None,
         };
+        let shared = match &done {
+            JobDone::LookedThrough(Ok(LookedThrough { catalogue: Some(catalogue), is_whole: true, hashed_count })) => {
+                Some((Arc::clone(catalogue), *hashed_count))
+            }
+            _ => None,
+        };
         self.inputs.push_back(Input::Disk(done));
         self.think();
         if let Some(keys_count) = keys_count {
             // Now its mind has them.
             data::announce(&self.data, keys_count);
+        }
+        if let Some((catalogue, hashed_count)) = shared {
+            share::announce(&catalogue, hashed_count);
         }
     }
 

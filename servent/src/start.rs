@@ -17,6 +17,7 @@ use crate::advertised::advertised;
 use crate::events_file::EventsFile;
 use crate::options::Options;
 use crate::server::Server;
+use crate::share::Share;
 use crate::signals::Signals;
 use crate::{data, interfaces, members_file, sockets};
 
@@ -27,6 +28,7 @@ const LOG: &str = "servent";
 pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Server, SocketAddr)> {
     let store = data::load(&options.data)?;
     let known = options.members.as_deref().map(members_file::load).transpose()?.unwrap_or_default();
+    let share = Share::open(options)?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;
@@ -52,7 +54,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         known,
         keeps_members: options.members.is_some(),
         events: options.events.is_some(),
-        shares: false,
+        shares: share.is_some(),
         shared_with: Vec::new(),
         share_bytes_per_second: None,
     };
@@ -62,7 +64,7 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
     }
     let keys_count = store.len();
-    let server = Server::new(listener, &config, Arc::new(store), options, signals, events)?;
+    let server = Server::new(listener, &config, Arc::new(store), options, signals, events, share)?;
     data::announce(&options.data, keys_count);
     Ok((server, address))
 }

@@ -71,7 +71,8 @@ impl Topology {
                 if let DataSource::File(path) = &mut options.data {
                     *path = below(directory, path);
                 }
-                for path in [&mut options.members, &mut options.events].into_iter().flatten() {
+                let Options { members, events, share, never, cache, .. } = &mut options;
+                for path in [members, events, share, never, cache].into_iter().flatten() {
                     *path = below(directory, path);
                 }
                 let listen = sockets::resolve_one(&options.listen)?;
@@ -197,6 +198,9 @@ impl Declared {
             tp3_answers,
             members,
             events,
+            share,
+            never,
+            cache,
             check: _,
             with_parent: _,
             verbosity: _,
@@ -220,7 +224,9 @@ impl Declared {
         for network in tp3_answers {
             words.extend(["--tp3-answers".to_owned(), network.to_string()]);
         }
-        for (option, path) in [("--members", members), ("--events", events)] {
+        for (option, path) in
+            [("--members", members), ("--events", events), ("--share", share), ("--never", never), ("--cache", cache)]
+        {
             words.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
         }
         words
@@ -392,10 +398,12 @@ mod tests {
         assert_eq!(path("9001 'my data/tea.txt' # tea", "/some where"), "/some where/my data/tea.txt");
         assert_eq!(path("9001 \"../tea 1.txt\"", "topologies"), "tea 1.txt");
         assert_eq!(path("9001 -- -tea.txt", ""), "./-tea.txt");
-        let events = "9001 - --events '../north 1.jsonl' --members north.peers";
-        let topology = Topology::parse("test", events, Path::new("/some where/topologies")).unwrap();
-        let words = ["--members", "/some where/topologies/north.peers", "--events", "/some where/north 1.jsonl"];
-        assert!(topology.servents[0].arguments().ends_with(&words.map(str::to_owned)));
+        let files = "9001 - --events '../north 1.jsonl' --members north.peers --cache c --never n --share /srv/films";
+        let topology = Topology::parse("test", files, Path::new("/some where/topologies")).unwrap();
+        let told = topology.servents[0].arguments().join(" ");
+        let words = "--members /some where/topologies/north.peers --events /some where/north 1.jsonl \
+                     --share /srv/films --never /some where/topologies/n --cache /some where/topologies/c";
+        assert!(told.ends_with(words), "{told}");
     }
 
     #[test]

@@ -320,7 +320,7 @@ impl Driver {
             0 => self.answers_wanted,
             more => Some(u64::from(more) - 1),
         };
-        let question = Question { ask: words::ask(reader), silence_max, answers_wanted };
+        let question = Question { ask: words::ask(reader), silence_max, answers_wanted, ttl: None };
         let hash = AskHash::of(&question.ask);
         let mut out = Vec::new();
         let sequence = self.mind.ask(self.now, question, &mut out).expect("there is room");

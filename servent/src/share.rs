@@ -1,0 +1,130 @@
+//! The directory that is shared, `--share DIR`: what is in it, and how it is read by whoever gives it to others.
+//!
+//! When it is looked through is for the mind to say, and who is told of it; it is done in the thread of its lane (`disk`).
+//! No link is followed (`beneath`), names are walked through in order (`walk`), what the hashes file (`hashes_file`) does not
+//! have is hashed (`hashing`), and what is never to be shared (`never`) is not told; how this goes together is in `looking`,
+//! and what is left out in `left_out`. `reader` is for what is read of it later.
+
+mod beneath;
+mod hashes_file;
+mod hashing;
+mod left_out;
+mod looking;
+mod never;
+mod reader;
+mod walk;
+
+use std::fmt::Display;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use common::content::catalogue::Catalogue;
+use common::counted::{bytes, counted, grouped};
+use common::disk::LookedThrough;
+use common::limits::SHARED_FILES_MAX;
+use common::store::Store;
+use common::text::Escaped;
+
+use beneath::{NotOpened, SharedRoot};
+use hashes_file::HashesFile;
+pub(crate) use hashes_file::NAMES_IN_CACHE;
+use left_out::LeftOut;
+use looking::{LookRules, Looking};
+use never::NeverFile;
+pub(crate) use reader::ShareReader;
+use walk::{Walk, WalkStep};
+
+use crate::options::Options;
+
+/// What is shared. Whoever looks it through has it alone meanwhile.
+pub(crate) struct Share {
+    never: NeverFile,
+    reader: ShareReader,
+    looking: Mutex<Looking>,
+}
+
+impl Share {
+    /// Opens what these options name, if they do. What cannot be shared is an error now; nothing is looked through yet.
+    pub(crate) fn open(options: &Options) -> anyhow::Result<Option<Share>> {
+        let Some(path) = &options.share else { return Ok(None) };
+        let root = SharedRoot::open_first(path)?;
+        let never = NeverFile::load(options.never.as_deref())?;
+        let hashes = HashesFile::open(options.cache.as_deref())?;
+        let reader = ShareReader::new(root, hashes.reader());
+        let looking = Looking::new(path.clone(), LookRules::USUAL, hashes, reader.clone());
+        Ok(Some(Share { never, reader, looking: Mutex::new(looking) }))
+    }
+
+    /// Looks it through, for a while. What is told is described as this data says.
+    pub(crate) fn look_through(&self, store: &Arc<Store>) -> Result<LookedThrough, String> {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner).look_through(store, &self.never)
+    }
+
+    /// Reads again what is never to be shared.
+    pub(crate) fn read_never_anew(&self) {
+        self.never.read_anew();
+    }
+
+    /// For whoever reads what is shared, in any thread.
+    pub(crate) fn reader(&self) -> ShareReader {
+        self.reader.clone()
+    }
+}
+
+/// Says what is shared from now on.
+pub(crate) fn announce(catalogue: &Catalogue, hashed_count: u64) {
+    let (files, size) = (counted(catalogue.len(), "file"), bytes(catalogue.bytes_count()));
+    log::info!("sharing {files}, {size} ({} hashed anew)", grouped(hashed_count));
+}
+
+/// What a check says of what these options name: each with its name, in the order in which it is printed. Nothing is hashed,
+/// and nothing written.
+pub(crate) fn look_at(options: &Options) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let Some(path) = &options.share else { return Ok(Vec::new()) };
+    let root = SharedRoot::open_first(path)?;
+    let never = options.never.as_deref().map(never::NeverList::load).transpose()?;
+    let cache = options.cache.as_deref().map(hashes_file::look_at_cache).transpose()?;
+    let (files_count, bytes_count, left_out) =
+        count(&root).with_context(|| format!("cannot look through {}", shown(path)))?;
+    let mut said = format!("{}: {}, {}", shown(path), counted(files_count, "file"), bytes(bytes_count));
+    if !left_out.is_empty() {
+        // Into a `String` nothing fails.
+        let _ = write!(said, "; not shared: {left_out}");
+    }
+    let mut page = vec![("share", said)];
+    if let (Some(list), Some(path)) = (never, &options.never) {
+        page.push(("never", format!("{}: {}", shown(path), counted(list.len(), "content"))));
+    }
+    if let (Some(cache), Some(path)) = (cache, &options.cache) {
+        page.push(("cache", format!("{}: {cache}", shown(path))));
+    }
+    Ok(page)
+}
+
+/// How many files there are, how many bytes they have, and what else there is.
+fn count(root: &SharedRoot) -> Result<(u64, u64, LeftOut), rustix::io::Errno> {
+    let (mut files_count, mut bytes_count, mut left_out) = (0, 0_u64, LeftOut::default());
+    let mut walk = Walk::begin(root.clone(), SHARED_FILES_MAX, &mut left_out)?;
+    loop {
+        match walk.step(&mut left_out)? {
+            WalkStep::Nothing => {}
+            WalkStep::End => return Ok((files_count, bytes_count, left_out)),
+            WalkStep::File(stamp) => match root.file(walk.name()) {
+                Ok(_) => {
+                    files_count += 1;
+                    bytes_count = bytes_count.saturating_add(stamp.size);
+                }
+                Err(NotOpened::Exhausted(error)) => return Err(error),
+                Err(why) => left_out.add_not_opened(why),
+            },
+        }
+    }
+}
+
+/// A path as it may be shown.
+fn shown(path: &Path) -> impl Display {
+    Escaped::new(path.as_os_str().as_bytes())
+}

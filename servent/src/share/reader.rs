@@ -1,0 +1,97 @@
+//! Reading what is shared, for whoever gives it to others: bytes of files, and hashes of their blocks. In any thread.
+//!
+//! A file is opened anew for each, and what is read of it is of what was hashed, or nothing. Who may have it is not known
+//! here.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use common::content::transfer::BlockBytes;
+use common::disk::{ReadFailure, SharedContent};
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
+
+use super::beneath::{NotOpened, SharedRoot, stamp_of};
+use super::hashes_file::HashesReader;
+
+/// A way to what is shared; all clones are one.
+#[derive(Clone, Debug)]
+pub(crate) struct ShareReader {
+    root: Arc<Mutex<SharedRoot>>,
+    hashes: HashesReader,
+}
+
+impl ShareReader {
+    pub(super) fn new(root: SharedRoot, hashes: HashesReader) -> ShareReader {
+        ShareReader { root: Arc::new(Mutex::new(root)), hashes }
+    }
+
+    /// The directory was opened anew: by its name it may be another.
+    pub(super) fn set_root(&self, root: SharedRoot) {
+        *self.root.lock().unwrap_or_else(PoisonError::into_inner) = root;
+    }
+
+    /// Reads blocks of a file that showed that when it was hashed.
+    pub(crate) fn read_blocks(
+        &self,
+        content: &SharedContent,
+        first: u32,
+        count: u32,
+    ) -> Result<Vec<(u32, BlockBytes)>, ReadFailure> {
+        let SharedContent { name, stamp, blocks, .. } = content;
+        let root = self.root.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (file, before) = root.file(name)?;
+        if before != *stamp {
+            return Err(ReadFailure::Changed);
+        }
+        let read = (first..first.saturating_add(count)).map(|block| {
+            let (at, length) = blocks.place(block).ok_or(Errno::INVAL)?;
+            Ok((block, BlockBytes::read_with(length, |bytes| read_exactly(&file, at, length, bytes))?))
+        });
+        let read: Result<Vec<_>, Errno> = read.collect();
+        // Whatever was written before this shows now, and what is written after it was not read.
+        if stamp_of(&file).map_err(NotOpened::from)? != Some(*stamp) {
+            return Err(ReadFailure::Changed);
+        }
+        read.map_err(|error| ReadFailure::Failed(error.to_string()))
+    }
+
+    /// Reads hashes of blocks, from the one of this number on.
+    pub(crate) fn read_hashes(&self, hashes_at: u64, first: u32, count: u32) -> Result<Vec<[u8; 32]>, ReadFailure> {
+        let address = hashes_at.saturating_add(32 * u64::from(first));
+        let mut hashes = vec![[0; 32]; count as usize];
+        match self.hashes.read(address, hashes.as_flattened_mut()) {
+            Ok(()) => Ok(hashes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ReadFailure::Gone),
+            Err(error) => Err(ReadFailure::Failed(error.to_string())),
+        }
+    }
+}
+
+/// Appends so many bytes of a file: into room that nobody has to fill with zeros before.
+fn read_exactly(file: &File, at: u64, length: usize, into: &mut Vec<u8>) -> Result<(), Errno> {
+    let end = into.len() + length;
+    into.reserve_exact(length);
+    while into.len() < end {
+        let done = into.len() + length - end;
+        let count = match pread(file, spare_capacity(into), at + done as u64) {
+            // It is shorter than it was.
+            Ok(0) => return Err(Errno::IO),
+            Err(Errno::INTR) => continue,
+            count => count?,
+        };
+        debug_assert!(count > 0);
+        into.truncate(end);
+    }
+    Ok(())
+}
+
+impl From<NotOpened> for ReadFailure {
+    fn from(why: NotOpened) -> ReadFailure {
+        match why {
+            NotOpened::Gone | NotOpened::Link | NotOpened::NoFile => ReadFailure::Gone,
+            NotOpened::Unreadable(error) | NotOpened::Exhausted(error) => ReadFailure::Failed(error.to_string()),
+        }
+    }
+}
