@@ -34,7 +34,8 @@ pub(super) struct HolderConnections {
     dials: BTreeMap<LinkId, HolderDial>,
     told: VecDeque<Input>,
     ready: Vec<Ready>,
-    interrupt: Option<Watched<OwnedFd>>,
+    /// Watched as long as this is.
+    _interrupt: Option<Watched<OwnedFd>>,
 }
 
 impl HolderConnections {
@@ -50,7 +51,7 @@ impl HolderConnections {
             dials: BTreeMap::new(),
             told: VecDeque::new(),
             ready: Vec::new(),
-            interrupt,
+            _interrupt: interrupt,
         })
     }
 

@@ -30,6 +30,8 @@ pub enum Command {
     },
     /// To fetch contents.
     Get(GetOptions),
+    /// To fetch what was found last, by its numbers; with whatever else `get` takes.
+    GetFound(Vec<Vec<u8>>),
     /// To have the contact greet the servent that is named.
     Greet(String),
     /// To be told what there is to ask for.
@@ -54,7 +56,7 @@ pub enum Command {
 pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as: ? coffee
 find   finds what files within reach have all these words in name or description, such as: find lighthouse barra
-get    fetches a file by its name or the first digits of its hash, such as: get lighthouse.mp4 -o barra.mp4
+get    fetches a file by its name or the first digits of its hash, such as: get lighthouse.mp4 -o barra.mp4; :get 2 fetches the second that was found
 ls     lists the files of the contact, or of another servent, such as: ls 127.0.0.1:9002 films/
 T      shows the topology: the way to every servent within reach
 M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
@@ -109,6 +111,8 @@ impl Command {
                 .map_err(|error| error.to_string())
                 .and_then(GetOptions::read)
                 .map_or_else(Command::BadWords, Command::Get),
+            b":get" => quoted_words(rest(line, first))
+                .map_or_else(|error| Command::BadWords(error.to_string()), Command::GetFound),
             b"ls" => read_files(rest(line, first)).unwrap_or_else(Command::BadWords),
             _ if words.next().is_some() => Command::Unknown,
             b"T" => Command::Ask(Ask::Topology),
@@ -133,6 +137,7 @@ impl Command {
             | Command::Members(_)
             | Command::Files { .. }
             | Command::Get(_)
+            | Command::GetFound(_)
             | Command::Greet(_)
             | Command::Help
             | Command::Quit

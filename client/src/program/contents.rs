@@ -4,6 +4,7 @@
 //! Names and descriptions are text of strangers and pass through `Escaped` (or JSON's own escapes). Who is asked, and when it is
 //! over, is decided by the session.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 use std::fmt::Write;
@@ -114,15 +115,27 @@ impl Found {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
+    /// Those of one name one after the other, and of these first what most have.
+    fn in_order(&self) -> Vec<(&FileName, &ContentHash, &FoundContent)> {
+        let mut all: Vec<_> = self.contents.iter().map(|((name, hash), found)| (name, hash, found)).collect();
+        all.sort_by_key(|(name, _, found)| (*name, Reverse(found.holders_count)));
+        all
+    }
+
+    /// The contents in the order in which they are shown.
+    pub(crate) fn hashes(&self) -> Vec<ContentHash> {
+        self.in_order().into_iter().map(|(_, hash, _)| *hash).collect()
+    }
+
     pub(crate) fn json(&self) -> impl Iterator<Item = JsonContent<'_>> {
-        self.contents.iter().map(|((name, hash), found)| {
+        self.in_order().into_iter().map(|(name, hash, found)| {
             json_content(name, found.size, hash, &found.description, Some(found.holders_count), found.holders.clone())
         })
     }
 
     /// For programs: name, size, hash, how many holders, description.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
-        self.contents.iter().map(|((name, hash), FoundContent { size, description, holders_count, .. })| {
+        self.in_order().into_iter().map(|(name, hash, FoundContent { size, description, holders_count, .. })| {
             let [name, description] = [name.as_bytes(), description].map(Escaped::field);
             format!("{name}\t{size}\t{hash}\t{holders_count}\t{description}")
         })
@@ -132,7 +145,7 @@ impl Found {
     pub(crate) fn rows(&self) -> String {
         let mut rows: Vec<[String; 6]> = Vec::new();
         let mut before: Option<&FileName> = None;
-        for (place, ((name, hash), found)) in self.contents.iter().enumerate() {
+        for (place, (name, hash, found)) in self.in_order().into_iter().enumerate() {
             let said = if before == Some(name) { "(same name, other content)" } else { "" };
             let description = Escaped::new(&found.description).to_string();
             let about = [said, &description].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();

@@ -42,6 +42,8 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
     pub(crate) listing: ListingSoFar,
     /// What the query that goes on has found, if it looks for contents.
     pub(crate) found: Found,
+    /// The contents that were found last, in the order in which they were shown.
+    pub(crate) found_last: Vec<ContentHash>,
     /// Whose files are listed.
     pub(crate) files_from: Option<SocketAddr>,
 }
@@ -283,6 +285,9 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             self.out.write_all(found.rows().as_bytes())?;
         } else {
             found.lines().try_for_each(|line| writeln!(self.out, "{line}"))?;
+        }
+        if found.len() > 0 {
+            self.found_last = found.hashes();
         }
         let (count, beyond) = (found.len(), found.beyond());
         self.out.flush()?;
@@ -567,6 +572,7 @@ mod tests {
             silence_max,
             listing,
             found,
+            found_last: Vec::new(),
             files_from: None,
         };
         renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &event).unwrap();

@@ -64,6 +64,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         silence_max: options.timeout,
         listing: ListingSoFar::default(),
         found: Found::default(),
+        found_last: Vec::new(),
         files_from: None,
     };
     let place = Whereabouts {
@@ -241,6 +242,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::Members(Some(contact)) => return self.list_elsewhere(contact),
             Command::Greet(servent) => return self.greet(servent),
             Command::Get(options) => return self.get(options),
+            Command::GetFound(words) => return self.get_found(line, words),
             Command::Files { servent, prefix } => return self.list_files(servent.as_deref(), prefix),
             Command::Help => say(HELP.trim_end()),
             Command::Unknown => {

@@ -32,6 +32,36 @@ const JSON_PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 type FoundAt = (SocketAddr, Entry);
 
 impl<Out: Write, Side: Write> Repl<Out, Side> {
+    /// Fetches what was found last under these numbers.
+    pub(super) fn get_found(&mut self, line: &[u8], words: &[Vec<u8>]) -> anyhow::Result<Next> {
+        let hashes = &self.renderer.found_last;
+        let hash_of = |word: &Vec<u8>| {
+            let Some(number) = std::str::from_utf8(word).ok().and_then(|text| text.parse::<usize>().ok()) else {
+                return Ok(word.clone());
+            };
+            let hash = number.checked_sub(1).and_then(|place| hashes.get(place));
+            hash.map(|hash| hash.to_string().into_bytes()).ok_or_else(|| match hashes.len() {
+                0 => "nothing was found yet: find looks for files".to_owned(),
+                count => format!("nothing has number {number}: {count} were found"),
+            })
+        };
+        // Behind the first option numbers are what that takes.
+        let numbers_count = words.iter().take_while(|word| !word.starts_with(b"-")).count();
+        let (numbers, options) = words.split_at(numbers_count);
+        let words = numbers.iter().map(hash_of).collect::<Result<Vec<_>, _>>().map(|mut words| {
+            words.extend_from_slice(options);
+            words
+        });
+        match words.and_then(GetOptions::read) {
+            Ok(options) => self.get(&options),
+            Err(fault) => {
+                self.renderer.show_refused(line)?;
+                self.complain(&fault);
+                Ok(Next::Continue)
+            }
+        }
+    }
+
     /// Fetches each of what is asked for.
     pub(super) fn get(&mut self, options: &GetOptions) -> anyhow::Result<Next> {
         let mut sources = String::new();
