@@ -27,7 +27,7 @@ use crate::time::Time;
 use crate::wire::{Accepts, EncodeError, Frame, Position, WireError};
 
 use given::Given;
-pub use given::{BULK_TURN_BYTES, BULK_VISIT_BYTES_MIN};
+pub use given::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN};
 use long_frames::LongFrames;
 pub use turns::MESSAGES_PER_VISIT;
 use turns::Turns;
@@ -159,6 +159,8 @@ pub struct Exchange {
     long_frames: LongFrames,
     /// Fetches of which all that was read is queued.
     given: VecDeque<(LinkId, u32)>,
+    /// Until then somebody asks to whom nothing is given.
+    beside_until: Time,
     /// Room to read into; none until something is read.
     buffer: Vec<u8>,
 }
@@ -304,6 +306,7 @@ impl Exchange {
             turns: Turns::default(),
             long_frames: LongFrames::default(),
             given: VecDeque::new(),
+            beside_until: Time::START,
             buffer: Vec::new(),
         }
     }
@@ -486,6 +489,9 @@ impl Exchange {
             return None;
         }
         let heard = next_of(&mut linked.link);
+        if matches!(heard, Some(Heard::Message { .. })) && linked.link.bulk_bytes_count() == 0 && linked.given.is_none() {
+            self.beside_until = now + BESIDE_KEPT;
+        }
         match &heard {
             Some(Heard::Message { .. }) if linked.link.is_mid_frame() => return heard,
             Some(Heard::Malformed(_)) => {
@@ -744,8 +750,8 @@ impl Exchange {
 
     /// Writes once to every connection something was queued for.
     pub fn flush(&mut self, now: Time, transport: &mut impl Transport) {
-        // Whoever else has something to be written waits no longer than it takes to write so much.
-        let bulk_bytes_max = (BULK_TURN_BYTES / self.unflushed.len().max(1)).max(BULK_VISIT_BYTES_MIN);
+        let turn_bytes = if now < self.beside_until { BULK_TURN_BYTES_BESIDE } else { BULK_TURN_BYTES };
+        let bulk_bytes_max = (turn_bytes / self.unflushed.len().max(1)).max(BULK_VISIT_BYTES_MIN);
         while let Some(link) = self.unflushed.pop() {
             let Some(linked) = self.links.get_mut(&link) else { continue };
             linked.is_unflushed = false;

@@ -222,7 +222,7 @@ pub(crate) fn json_files_listed(from: SocketAddr, listed: &FilesListed) -> JsonF
 
 /// One sentence about a listing that is over. What is the matter with one that has no end is told by itself.
 pub(crate) fn files_summary(contact: &str, prefix: &[u8], listed: &FilesListed) -> String {
-    let begin = if prefix.is_empty() { String::new() } else { format!(" that begin with {}", Escaped::new(prefix)) };
+    let begin = if prefix.is_empty() { String::new() } else { format!(" named {}…", Escaped::new(prefix)) };
     match (listed.reason, listed.files) {
         (ListingEnd::NotUnderstood, _) => "not asked".to_owned(),
         (ListingEnd::Cancelled, files) => format!("{} so far, then interrupted", counted(files, "file")),

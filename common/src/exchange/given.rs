@@ -4,14 +4,19 @@
 //! It counts bytes. Whose turn it is to be read for is decided by the mind, how blocks look on a wire by `wire`.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::limits::BULK_UNSENT_BYTES_MAX;
 use crate::link::Link;
 use crate::wire::Frame;
 
-/// Most bytes of blocks written to all links in one turn: what others say waits no longer than that takes.
+/// Most bytes of blocks written to all links in one turn.
 pub const BULK_TURN_BYTES: usize = 512 * 1024;
-/// Least of it that each link with blocks has: less at once costs more than it is worth.
+/// The same while others ask: what they say waits for no more than that.
+pub const BULK_TURN_BYTES_BESIDE: usize = 64 * 1024;
+/// For so long others ask who said something.
+pub const BESIDE_KEPT: Duration = Duration::from_millis(10);
+/// Least that each link with blocks has of it: less at once costs more than it is worth.
 pub const BULK_VISIT_BYTES_MIN: usize = 32 * 1024;
 
 /// What waits for one link, by the fetches it was read for.

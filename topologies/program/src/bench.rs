@@ -19,7 +19,7 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 
-use measure::{beside, lasting, lookup, million, rate, scan};
+use measure::{beside, content, lasting, lookup, million, rate, scan};
 use row::BenchRow;
 use table::{Table, TableKind};
 
@@ -170,6 +170,29 @@ pub const BENCHMARKS: &[Benchmark] = &[
         rows: &[("scan", "a file of a million keys made into a store; floor: read, and a table of offsets")],
         when: When::Always,
         measure: scan::scan,
+    },
+    Benchmark {
+        rows: &[("content", "1 GiB of one holder, proved and written; floor: sendfile, received and written")],
+        when: When::Always,
+        measure: content::get,
+    },
+    Benchmark {
+        rows: &[("content-check", "1 GiB that is here already, checked; floor: read and hashed in a loop")],
+        when: When::Always,
+        measure: content::check,
+    },
+    Benchmark {
+        rows: &[("content-share", "1 GiB hashed by a servent that shares it; floor: read and hashed in a loop")],
+        when: When::Always,
+        measure: content::share,
+    },
+    Benchmark {
+        rows: &[(
+            "content-beside",
+            "slowest hundredth of lookups while a content is downloaded from the disk; floor: while none is",
+        )],
+        when: When::Always,
+        measure: content::beside,
     },
     Benchmark {
         rows: &[("million", "a flood over a million servents, simulated; floor: a bare queue and set")],

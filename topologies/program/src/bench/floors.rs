@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod asking;
+pub mod bulk;
 pub mod flood;
 pub mod links;
 pub mod relay;
@@ -40,6 +41,8 @@ enum FloorKind {
     Relay(relay::Options),
     /// Floods what it hears and did not hear before, and echoes
     Flood(flood::Options),
+    /// Sends a file
+    Bulk(bulk::Options),
 }
 
 /// The first word of its command line.
@@ -51,6 +54,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     match &options.kind {
         FloorKind::Relay(options) => relay::run(options),
         FloorKind::Flood(options) => flood::run(options),
+        FloorKind::Bulk(options) => bulk::run(options),
     }
 }
 

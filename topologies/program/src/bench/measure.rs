@@ -1,6 +1,7 @@
 //! The measurements: each alternates real servents with its floor, both started anew in every round.
 
 pub mod beside;
+pub mod content;
 pub mod lasting;
 pub mod lookup;
 pub mod million;
