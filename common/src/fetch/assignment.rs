@@ -102,10 +102,6 @@ impl Assignment {
         last_true.is_some_and(|block| others || block + 1 >= blocks.count() as usize)
     }
 
-    pub(super) fn blocks(&self) -> Blocks {
-        self.blocks
-    }
-
     pub(super) fn last(&self) -> u32 {
         self.blocks.count() - 1
     }

@@ -8,6 +8,7 @@
 
 mod block_hashes;
 mod exchange;
+mod fetch;
 mod link;
 mod memory;
 mod mixed;

@@ -1,0 +1,147 @@
+//! What it holds and asks for at once: each limit is reached, and there is room again behind it.
+
+use super::*;
+use common::fetch::CHECKING_MAX;
+
+fn asked_blocks(outputs: &[Output]) -> Vec<(u32, u32)> {
+    let wanted = outputs.iter().filter_map(|output| match output {
+        Output::Send { message: ToHolder::BlocksWanted(BlocksWanted { first, count, .. }), .. } => {
+            Some((*first, *count))
+        }
+        _ => None,
+    });
+    wanted.collect()
+}
+
+#[test]
+fn blocks_are_asked_for_ahead_and_no_more_than_may_be_held() {
+    let content = Content::new(200 * BLOCK);
+    let most = u32::try_from(BLOCKS_ASKED_BYTES_MAX / BLOCK).unwrap();
+    let low = u32::try_from(BLOCKS_ASKED_BYTES_LOW / BLOCK).unwrap();
+    let mut hand = Hand::new(&content);
+    let there = hand.meet(FIRST, &content);
+    hand.opened_all(there, &content);
+    let outputs = hand.hash_part(there, &content, 0, 200);
+    assert_eq!(asked_blocks(&outputs), [(199, 1), (0, most - 1)]);
+    // So many come before more is asked for, and then as many again.
+    let mut due: std::collections::VecDeque<u32> = [199].into_iter().chain(0..most - 1).collect();
+    let mut held = 0;
+    while let Some(block) = due.pop_front() {
+        let outputs = hand.block(there, &content, block);
+        assert_eq!(outputs[0], write(&content, block));
+        held += 1;
+        let asked = asked_blocks(&outputs);
+        let left = u32::try_from(due.len()).unwrap();
+        let room = 2 * most - held - left;
+        let next = if left > low { 0 } else { (most - left).min(room) };
+        assert_eq!(asked.iter().map(|(_, count)| *count).sum::<u32>(), next, "{left} are asked for, {held} held");
+        due.extend(asked.into_iter().flat_map(|(first, count)| first..first + count));
+    }
+    // Nothing was written: there is no room for more, and nobody is silent.
+    assert_eq!(held as usize * BLOCK, BLOCKS_HELD_BYTES_MAX);
+    assert_eq!(hand.pass(10 * HOLDER_QUIET_MAX), []);
+    let outputs = hand.written(0);
+    assert_eq!(asked_blocks(&outputs), [(held - 1, 1)]);
+}
+
+/// What comes late finds no more room than there is.
+#[test]
+fn what_comes_late_is_not_held_where_there_is_no_room() {
+    let content = Content::new(300 * BLOCK);
+    let mut hand = Hand::new(&content);
+    let first = hand.meet(FIRST, &content);
+    hand.opened_all(first, &content);
+    hand.hash_part(first, &content, 0, 300);
+    hand.announce(SECOND, Have::all(300));
+    let outputs = hand.pass(HOLDER_QUIET);
+    let second = hand.link(&outputs);
+    let mut due = std::collections::VecDeque::from(asked_blocks(&hand.opened_all(second, &content)));
+    let mut held = 0;
+    while let Some((begin, count)) = due.pop_front() {
+        for block in begin..begin + count {
+            let outputs = hand.block(second, &content, block);
+            held += outputs.iter().filter(|output| matches!(output, Output::Write { .. })).count();
+            due.extend(asked_blocks(&outputs));
+        }
+    }
+    assert_eq!(held * BLOCK, BLOCKS_HELD_BYTES_MAX);
+    // All that the first owes was given by the second.
+    let outputs = hand.block(first, &content, 299);
+    assert_eq!((outputs, hand.mind.progress().wasted_bytes), (vec![], BLOCK as u64));
+}
+
+#[test]
+fn so_many_holders_are_known_and_an_invented_one_keeps_out_nobody() {
+    let content = Content::new(4 * BLOCK);
+    let at = |number: usize| SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + u32::try_from(number).unwrap()), 9000));
+    let have = || Have::all(4);
+    let mut hand = Hand::new(&content);
+    let mut outputs = Vec::new();
+    for number in 1..=CONTENT_HOLDERS_MAX {
+        outputs.extend(hand.tell(Input::Holder { address: at(number), have: have() }));
+    }
+    let one_more = |hand: &mut Hand| hand.tell(Input::Holder { address: at(CONTENT_HOLDERS_MAX + 1), have: have() });
+    assert_eq!((one_more(&mut hand), hand.mind.progress().holders_count), (vec![], CONTENT_HOLDERS_MAX));
+    // None of them is there.
+    for _ in 0..CONTENT_HOLDERS_MAX {
+        let dial = outputs.iter().find_map(|output| match output {
+            Output::Dial { dial, .. } => Some(*dial),
+            _ => None,
+        });
+        outputs = hand.tell(Input::DialFailed { dial: dial.unwrap(), reason: "refused".to_owned() });
+    }
+    assert_eq!(outputs.len(), 1, "nobody is left: {outputs:?}");
+    let outputs = one_more(&mut hand);
+    assert!(
+        matches!(outputs[1], Output::Dial { address, .. } if address == at(CONTENT_HOLDERS_MAX + 1)),
+        "{outputs:?}"
+    );
+    assert_eq!(hand.mind.progress().holders_count, CONTENT_HOLDERS_MAX);
+}
+
+#[test]
+fn nobody_is_dialled_where_nobody_can_be() {
+    let content = Content::new(4 * BLOCK);
+    let mut hand = Hand::new(&content);
+    for address in ["10.0.0.1:0", "0.0.0.0:9000", "224.0.0.1:9000", "255.255.255.255:9000", "[::]:9000"] {
+        let address = address.parse().unwrap();
+        assert_eq!(hand.tell(Input::Holder { address, have: Have::all(4) }), [], "{address}");
+    }
+    assert_eq!(hand.mind.progress().holders_count, 0);
+}
+
+#[test]
+fn so_many_blocks_are_checked_at_once() {
+    // Hashes without bytes: the disk alone is asked.
+    let count = 3 * CHECKING_MAX;
+    let size = u64::from(count) * BLOCK as u64;
+    let list: Vec<[u8; 32]> = (0..count).map(|block| *blake3::hash(&block.to_le_bytes()).as_bytes()).collect();
+    let mut tree = common::content::block_hashes::BlockTree::default();
+    list.iter().for_each(|hash| tree.push(hash));
+    let kept = Some(KeptHashes { size, hashes: list.clone() });
+    // Every second block has a hole behind it.
+    let block = BLOCK as u64;
+    let places = (0..u64::from(count) / 3).map(|run| run * 3 * block..(run * 3 + 2) * block).collect();
+    let mut hand = Hand::wanting(Wanted { kept, on_disk: places, ..Wanted::new(tree.root().unwrap(), WAIT) });
+    let mut outputs = hand.look();
+    let (mut checking, mut checked) = (0, 0);
+    let mut due = std::collections::VecDeque::new();
+    loop {
+        for output in outputs.drain(..) {
+            let Output::Check { blocks, first, count } = output else { panic!("{output:?}") };
+            checking += count;
+            due.push_back((blocks, first, count));
+        }
+        assert!(checking <= CHECKING_MAX, "{checking}");
+        assert!(checking > 0 || checked == CHECKING_MAX * 2, "{checked}");
+        let Some((blocks, first, count)) = due.pop_front() else { break };
+        if checked == 0 {
+            assert_eq!(checking, CHECKING_MAX);
+        }
+        let hashes = list[first as usize..][..count as usize].iter().copied().map(Some).collect();
+        outputs = hand.tell(Input::Checked { blocks, first, hashes });
+        checking -= count;
+        checked += count;
+    }
+    assert_eq!(hand.mind.progress().here_bytes, u64::from(checked) * block);
+}
