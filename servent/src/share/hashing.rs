@@ -89,7 +89,7 @@ mod tests {
         const BLOCK: usize = 64 * 1024;
         for size in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK, 5 * BLOCK + 7, 8 * BLOCK, 13 * BLOCK + 1]
         {
-            let bytes: Vec<u8> = (0..size).map(|place| (place / 251 + place) as u8).collect();
+            let bytes: Vec<u8> = (0..size).map(|place| (place / 251 + place).to_le_bytes()[0]).collect();
             for piece in [BLOCK, 1_000, 100_000, 1 << 20] {
                 let mut hasher = ContentHasher::new(Blocks::of(size as u64).unwrap());
                 for piece in bytes.chunks(piece) {

@@ -355,8 +355,10 @@ impl Looking {
         }
         let Ok(blocks) = Blocks::of(stamp.size) else { return Ok(()) };
         if blocks.count() > 1 {
+            // Where there was none it is seen to before a file is hashed in vain again.
+            let ask = if self.has_said_unkept { HashesFile::try_room } else { HashesFile::ask_room };
             if !pass.has_no_room
-                && let Err(error) = self.hashes.ask_room(stamp.size)
+                && let Err(error) = ask(&self.hashes, stamp.size)
             {
                 pass.has_no_room = true;
                 self.say_unkept(&error);
@@ -410,7 +412,7 @@ impl Looking {
         let (hash, blocks) = hasher.finish();
         match self.hashes.put(&stamp, &hash, &blocks) {
             Ok(hashes_at) => {
-                self.has_said_unkept = false;
+                self.has_said_unkept &= blocks.is_empty();
                 pass.take_in(list, name, hash, stamp, hashes_at);
             }
             Err(error) => {

@@ -151,7 +151,7 @@ mod tests {
         assert!(!list.has(&ContentHash([1; 32])));
         let counting: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
         let list = NeverList::parse(counting.as_bytes()).unwrap();
-        assert!(list.has(&ContentHash(std::array::from_fn(|place| place as u8))));
+        assert!(list.has(&ContentHash(std::array::from_fn(|place| place.to_le_bytes()[0]))));
         assert_eq!(NeverList::parse(b""), Ok(NeverList::default()));
     }
 

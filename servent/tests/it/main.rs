@@ -18,6 +18,7 @@ mod membership;
 mod names;
 mod network;
 mod pace;
+mod share;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

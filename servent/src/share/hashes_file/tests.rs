@@ -12,13 +12,13 @@ fn stamp(inode: u64, size: u64) -> FileStamp {
 }
 
 fn hash_of(inode: u64) -> ContentHash {
-    ContentHash([inode as u8; 32])
+    ContentHash([inode.to_le_bytes()[0]; 32])
 }
 
 /// What a content of these blocks would have.
 fn blocks_of(stamp: &FileStamp) -> Vec<[u8; 32]> {
     let count = Blocks::of(stamp.size).unwrap().count();
-    let hashes = (0..count).map(|block| [(block + 1) as u8 ^ stamp.inode as u8; 32]);
+    let hashes = (0..count).map(|block| [(block + 1).to_le_bytes()[0] ^ stamp.inode.to_le_bytes()[0]; 32]);
     if count == 1 { Vec::new() } else { hashes.collect() }
 }
 

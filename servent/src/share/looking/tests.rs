@@ -132,7 +132,7 @@ fn looking_in(directory: &TempDir, rules: LookRules) -> Looking {
 }
 
 fn large() -> Vec<u8> {
-    (0..LARGE).map(|place| (place ^ place >> 9) as u8).collect()
+    (0..LARGE).map(|place| (place ^ place >> 9).to_le_bytes()[0]).collect()
 }
 
 /// As somebody does who does not want it to show.
