@@ -26,7 +26,7 @@ pub(super) enum NotOpened {
     /// It is not there, or no more.
     Gone,
     /// A link is on the way, or the way leads out.
-    Link,
+    Symlink,
     /// It is no regular file.
     NoFile,
     /// It may not be read, or cannot be.
@@ -39,7 +39,7 @@ impl From<Errno> for NotOpened {
     fn from(error: Errno) -> NotOpened {
         match error {
             Errno::NOENT | Errno::NOTDIR | Errno::INVAL | Errno::NAMETOOLONG => NotOpened::Gone,
-            Errno::LOOP | Errno::XDEV => NotOpened::Link,
+            Errno::LOOP | Errno::XDEV => NotOpened::Symlink,
             Errno::NXIO | Errno::NODEV => NotOpened::NoFile,
             Errno::MFILE | Errno::NFILE | Errno::NOMEM => NotOpened::Exhausted(error),
             error => NotOpened::Unreadable(error),

@@ -29,7 +29,7 @@ const HASH_AT: usize = 40;
 const BLOCKS_AT: usize = 72;
 const CHECK_BYTES: usize = 16;
 /// So much is read at once where the file is read from one end to the other.
-const READ_BYTES: usize = 1024 * 1024;
+const WINDOW_BYTES: usize = 1024 * 1024;
 /// A file that is smaller is not worth writing anew.
 const COMPACTED_BYTES_MIN: u64 = 1024 * 1024;
 
@@ -241,7 +241,7 @@ impl HashesFile {
             None => open_nameless(&std::env::temp_dir())?,
         };
         let (mut records, mut end) = (BTreeMap::new(), HEADER.len() as u64);
-        let mut written = BufWriter::with_capacity(READ_BYTES, &file);
+        let mut written = BufWriter::with_capacity(WINDOW_BYTES, &file);
         written.write_all(HEADER)?;
         let mut pieces = Pieces::new(&self.file, self.end);
         let mut at = HEADER.len() as u64;
@@ -483,7 +483,7 @@ impl<'a> Pieces<'a> {
     fn bytes(&mut self, at: u64, length: u64) -> io::Result<&[u8]> {
         let read_to = self.bytes_at + self.bytes.len() as u64;
         if at < self.bytes_at || at + length > read_to {
-            let count = length.max(READ_BYTES as u64).min(self.end.saturating_sub(at));
+            let count = length.max(WINDOW_BYTES as u64).min(self.end.saturating_sub(at));
             self.bytes.resize(usize::try_from(count).unwrap_or(usize::MAX), 0);
             self.bytes_at = at;
             if let Err(error) = self.file.read_exact_at(&mut self.bytes, at) {

@@ -48,7 +48,7 @@ impl LeftOut {
     pub(super) fn add_not_opened(&mut self, why: NotOpened) {
         match why {
             NotOpened::Gone | NotOpened::Exhausted(_) => {}
-            NotOpened::Link => self.links += 1,
+            NotOpened::Symlink => self.links += 1,
             NotOpened::NoFile => self.changing += 1,
             NotOpened::Unreadable(_) => self.unreadable += 1,
         }
@@ -117,7 +117,7 @@ mod tests {
         left_out.add_kind(FileType::Symlink);
         left_out.add_kind(FileType::Fifo);
         left_out.add_kind(FileType::Fifo);
-        left_out.add_not_opened(NotOpened::Link);
+        left_out.add_not_opened(NotOpened::Symlink);
         left_out.dotted = 1_204;
         assert!(!left_out.is_of_size(&FileStamp {
             device: 0,

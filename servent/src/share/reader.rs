@@ -90,7 +90,7 @@ fn read_exactly(file: &File, at: u64, length: usize, into: &mut Vec<u8>) -> Resu
 impl From<NotOpened> for ReadFailure {
     fn from(why: NotOpened) -> ReadFailure {
         match why {
-            NotOpened::Gone | NotOpened::Link | NotOpened::NoFile => ReadFailure::Gone,
+            NotOpened::Gone | NotOpened::Symlink | NotOpened::NoFile => ReadFailure::Gone,
             NotOpened::Unreadable(error) | NotOpened::Exhausted(error) => ReadFailure::Failed(error.to_string()),
         }
     }
