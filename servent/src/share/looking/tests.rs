@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::share::reader::ReadFailure;
 
+const PATIENCE: Duration = Duration::from_secs(60);
 /// So many blocks that it is hashed in several pieces.
 const LARGE: usize = 4 * PIECE_BYTES + 1;
 
@@ -404,6 +405,15 @@ fn so_many_files_are_told_and_no_more() {
     assert_eq!(looked.names(), ["a", "c", "d"]);
 }
 
+#[test]
+fn a_file_of_more_bytes_than_a_content_may_have_is_not_told() {
+    let mut looked = Looked::new();
+    let file = File::create(looked.at("sparse")).unwrap();
+    file.set_len(common::limits::CONTENT_BYTES_MAX + 1).unwrap();
+    assert_eq!(looked.pass(), (true, 0));
+    assert!(looked.looking.said.ends_with(": 1 file of more than 274,877,906,944 bytes"), "{}", looked.looking.said);
+}
+
 /// What takes long is told in parts, and every now and then the rest is looked at.
 #[test]
 fn while_it_is_hashed_what_there_is_already_is_told_and_names_are_walked_through_again() {
@@ -503,6 +513,30 @@ fn hashes_of_files_that_are_gone_are_left_out_when_they_are_most_of_what_is_kept
     looked.restart();
     assert_eq!(looked.pass(), (true, 0));
     looked.check(&[(b"kept", &large), (b"new", b"n")]);
+}
+
+/// One that comes back after a while has all its files.
+#[test]
+fn hashes_of_a_disk_that_is_not_there_stay_as_long_as_there_are_not_too_many() {
+    for (files_max, stays) in [(100, true), (1, false)] {
+        let mut looked = Looked::with(LookRules { files_max, ..LookRules::USUAL });
+        assert!(looked.looking.hashes.load(Instant::now() + PATIENCE));
+        let absent = FileStamp { device: 1, inode: 1, size: 1, modified: 0, changed: 0 };
+        for inode in 1..3 {
+            let stamp = FileStamp { inode, ..absent };
+            looked.looking.hashes.put(&stamp, &ContentHash([1; 32]), &[]).unwrap();
+        }
+        looked.write("a", "a");
+        looked.write("b", large());
+        looked.pass();
+        looked.looking.hashes.compact_whenever_dead();
+        for name in ["a", "b"] {
+            let _ = fs::remove_file(looked.at(name));
+        }
+        looked.write("c", "c");
+        looked.pass();
+        assert_eq!(looked.looking.hashes.get(&absent).is_some(), stays, "{files_max}");
+    }
 }
 
 #[test]
