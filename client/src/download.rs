@@ -134,9 +134,10 @@ impl Client {
         let wanted = fetch::Wanted {
             kept: part.kept_hashes(),
             on_disk: part.written(),
+            holders: holders.into_iter().collect(),
             ..fetch::Wanted::new(options.hash, options.wait)
         };
-        Download::begin(self, options, wanted, Sink::File(part), std::io::sink(), holders)
+        Download::begin(self, options, wanted, Sink::File(part), std::io::sink())
     }
 
     /// The same to whoever takes it, in order.
@@ -150,8 +151,9 @@ impl Client {
         out: Out,
         holders: impl IntoIterator<Item = (SocketAddr, Have)>,
     ) -> Result<Download<'_, Out>, DownloadError> {
-        let wanted = fetch::Wanted::new(options.hash, options.wait);
-        Download::begin(self, options, wanted, Sink::stream(), out, holders)
+        let holders = holders.into_iter().collect();
+        let wanted = fetch::Wanted { holders, ..fetch::Wanted::new(options.hash, options.wait) };
+        Download::begin(self, options, wanted, Sink::stream(), out)
     }
 }
 
@@ -174,7 +176,6 @@ impl<'a, Out: Write> Download<'a, Out> {
         wanted: fetch::Wanted,
         sink: Sink,
         out: Out,
-        holders: impl IntoIterator<Item = (SocketAddr, Have)>,
     ) -> Result<Download<'a, Out>, DownloadError> {
         let connections = HolderConnections::new(client.interrupt()).map_err(DownloadError::Wait)?;
         let mut outputs = Vec::new();
@@ -197,9 +198,6 @@ impl<'a, Out: Write> Download<'a, Out> {
             has_ended: false,
         };
         download.perform(outputs);
-        for (address, have) in holders {
-            download.tell(fetch::Input::Holder { address, have });
-        }
         Ok(download)
     }
 

@@ -69,7 +69,7 @@ impl ContentFetch {
     /// A mind that knows of no holder yet. Who has the content is being asked just now.
     #[must_use]
     pub fn new(now: Time, wanted: Wanted, out: &mut Vec<Output>) -> ContentFetch {
-        let Wanted { hash, wait, kept, on_disk } = wanted;
+        let Wanted { hash, wait, holders, kept, on_disk } = wanted;
         let mut fetch = ContentFetch {
             hash,
             wait,
@@ -77,7 +77,7 @@ impl ContentFetch {
             now,
             holders: Holders::default(),
             active: None,
-            may_choose: false,
+            may_choose: true,
             list: None,
             progress_at: now,
             asked_at: now,
@@ -87,6 +87,7 @@ impl ContentFetch {
             fetches_count: 0,
             is_over: false,
         };
+        holders.into_iter().for_each(|(address, have)| fetch.holders.on_told(now, address, have));
         if let Some(KeptHashes { size, hashes }) = kept {
             let proved = Blocks::of(size).ok().and_then(|blocks| BlockHashes::proved(hash, blocks, hashes).ok());
             match proved {

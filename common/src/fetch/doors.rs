@@ -21,6 +21,8 @@ pub struct Wanted {
     pub hash: ContentHash,
     /// How long holders are looked for that have what is missing, since anything came that was not known before.
     pub wait: Duration,
+    /// Who is known to have it, and what of it. Others are told by [`Input::Holder`].
+    pub holders: Vec<(SocketAddr, Have)>,
     /// The hashes that an earlier fetch wanted kept.
     pub kept: Option<KeptHashes>,
     /// Where in the file something was written, in order and apart, whatever it is. It is not trusted.
@@ -31,7 +33,7 @@ impl Wanted {
     /// One of which nothing is here.
     #[must_use]
     pub fn new(hash: ContentHash, wait: Duration) -> Wanted {
-        Wanted { hash, wait, kept: None, on_disk: Vec::new() }
+        Wanted { hash, wait, holders: Vec::new(), kept: None, on_disk: Vec::new() }
     }
 }
 

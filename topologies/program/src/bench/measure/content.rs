@@ -167,7 +167,7 @@ impl Scratch {
     }
 
     fn options(&self) -> DownloadOptions {
-        DownloadOptions { hash: self.hash, wait: PATIENCE, from: None, silence_max: PATIENCE }
+        DownloadOptions { hash: self.hash, wait: Duration::ZERO, from: None, silence_max: PATIENCE }
     }
 
     /// How long it takes until all of it is written and proved.
