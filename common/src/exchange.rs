@@ -489,7 +489,8 @@ impl Exchange {
             return None;
         }
         let heard = next_of(&mut linked.link);
-        if matches!(heard, Some(Heard::Message { .. })) && linked.link.bulk_bytes_count() == 0 && linked.given.is_none() {
+        if matches!(heard, Some(Heard::Message { .. })) && linked.link.bulk_bytes_count() == 0 && linked.given.is_none()
+        {
             self.beside_until = now + BESIDE_KEPT;
         }
         match &heard {

@@ -86,6 +86,14 @@ pub struct Options {
     #[arg(long, value_name = "DIR", requires = "share")]
     pub cache: Option<PathBuf>,
 
+    /// A network whose clients may find and fetch what is shared, instead of everybody; may repeat
+    #[arg(long, value_name = "CIDR", requires = "share", value_parser = parse_network)]
+    pub share_to: Vec<IpNet>,
+
+    /// Give no more than so many bytes a second of what is shared, all fetches together: such as 500k, 10M or 1G
+    #[arg(long, value_name = "BYTES", requires = "share", value_parser = parse_rate)]
+    pub share_rate: Option<u64>,
+
     /// Read data and options, print what would be served, and exit
     #[arg(long)]
     pub check: bool,
@@ -280,6 +288,18 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     text.parse().map_err(|_| "not a network such as 192.168.0.0/16 or fd00::/8".to_owned())
 }
 
+/// In powers of ten, as what comes of it is shown.
+fn parse_rate(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((place, 'k' | 'K')) => (text.split_at(place).0, 1_000),
+        Some((place, 'm' | 'M')) => (text.split_at(place).0, 1_000_000),
+        Some((place, 'g' | 'G')) => (text.split_at(place).0, 1_000_000_000),
+        _ => (text, 1),
+    };
+    let rate = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).filter(|rate| *rate > 0);
+    rate.ok_or_else(|| "a number of bytes a second, such as 500000, 500k, 10M or 1G".to_owned())
+}
+
 fn parse_ttl(text: &str) -> Result<u8, String> {
     let ttl = text.parse().ok().filter(|ttl| *ttl <= TTL_MAX);
     ttl.ok_or_else(|| format!("a number from 0 to {TTL_MAX}"))
@@ -345,6 +365,14 @@ mod tests {
             ("servent 9000 - --members north.peers", true),
             ("servent 9000 - --members", false),
             ("servent 9000 - --share films --never bad.txt --cache hashes", true),
+            ("servent 9000 - --share films --share-to 10.0.0.0/8 --share-to fd00::/8 --share-rate 10M", true),
+            ("servent 9000 - --share films --share-rate 1", true),
+            ("servent 9000 - --share films --share-rate 0", false),
+            ("servent 9000 - --share films --share-rate 18446744073709551615k", false),
+            ("servent 9000 - --share films --share-rate fast", false),
+            ("servent 9000 - --share films --share-to here", false),
+            ("servent 9000 - --share-to 10.0.0.0/8", false),
+            ("servent 9000 - --share-rate 10M", false),
             ("servent 9000 - --share", false),
             ("servent 9000 - --never bad.txt", false),
             ("servent 9000 - --cache hashes", false),

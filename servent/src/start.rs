@@ -55,8 +55,8 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         keeps_members: options.members.is_some(),
         events: options.events.is_some(),
         shares: share.is_some(),
-        shared_with: Vec::new(),
-        share_bytes_per_second: None,
+        shared_with: options.share_to.iter().map(IpNet::trunc).collect(),
+        share_bytes_per_second: options.share_rate,
     };
     let events = options.events.as_ref();
     let events = events.map(|path| EventsFile::open(path, advertised, config.servent_id)).transpose()?;

@@ -201,6 +201,8 @@ impl Declared {
             share,
             never,
             cache,
+            share_to,
+            share_rate,
             check: _,
             with_parent: _,
             verbosity: _,
@@ -224,6 +226,10 @@ impl Declared {
         for network in tp3_answers {
             words.extend(["--tp3-answers".to_owned(), network.to_string()]);
         }
+        for network in share_to {
+            words.extend(["--share-to".to_owned(), network.to_string()]);
+        }
+        words.extend(share_rate.iter().flat_map(|rate| ["--share-rate".to_owned(), rate.to_string()]));
         for (option, path) in
             [("--members", members), ("--events", events), ("--share", share), ("--never", never), ("--cache", cache)]
         {

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, statat, utimensat};
 use tempfile::TempDir;
 
 use super::*;
-use crate::share::reader::ReadFailure;
+use common::disk::{ReadFailure, SharedContent};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// So many blocks that it is hashed in several pieces.
@@ -107,9 +107,8 @@ impl Looked {
         if expected.is_empty() {
             expected = vec![hash.0];
         }
-        let mut found = vec![[0; 32]; expected.len()];
-        self.looking.reader.read_hashes(file.hashes_at, 0, &mut found).unwrap();
-        assert_eq!(found, expected);
+        let count = u32::try_from(expected.len()).unwrap();
+        assert_eq!(self.looking.reader.read_hashes(file.hashes_at, 0, count), Ok(expected));
     }
 
     fn listed(&self) -> impl Iterator<Item = Listed<'_>> {
@@ -332,12 +331,13 @@ fn a_file_in_whose_place_a_link_is_put_before_it_is_opened_is_not_followed() {
     assert!(looked.looking.said.contains("2 links"), "{}", looked.looking.said);
     // Nor is it where it is known, or read.
     let stamp = looked.listed().next().unwrap().stamp;
-    let mut bytes = [0; 6];
-    assert_eq!(looked.looking.reader.read_block(b"d", &stamp, 0, &mut bytes), Ok(()));
-    assert_eq!(&bytes, b"secret");
+    let blocks = Blocks::of(6).unwrap();
+    let content = SharedContent { name: b"d".to_vec(), stamp, hashes_at: 0, blocks };
+    let read = looked.looking.reader.read_blocks(&content, 0, 1).unwrap();
+    assert!(matches!(&read[..], [(0, bytes)] if bytes.as_bytes() == b"secret"), "{read:?}");
     fs::remove_file(looked.at("d")).unwrap();
     symlink(looked.directory.path().join("outside/c"), looked.at("d")).unwrap();
-    assert_eq!(looked.looking.reader.read_block(b"d", &stamp, 0, &mut bytes), Err(ReadFailure::Gone));
+    assert_eq!(looked.looking.reader.read_blocks(&content, 0, 1), Err(ReadFailure::Gone));
     looked.pass();
     assert_eq!(looked.names(), Vec::<String>::new());
 }
@@ -504,11 +504,10 @@ fn hashes_of_files_that_are_gone_are_left_out_when_they_are_most_of_what_is_kept
     assert_eq!(looked.looking.hashes.len(), 2, "one that is never to be shared is known still");
     looked.check(&[(b"kept", &large)]);
     assert_ne!(looked.listed().next().unwrap().hashes_at, kept_at);
-    let mut hash = [[0; 32]];
-    assert_eq!(reader.read_hashes(kept_at, 0, &mut hash), Ok(()), "somebody may have been told so a moment ago");
+    assert!(reader.read_hashes(kept_at, 0, 1).is_ok(), "somebody may have been told so a moment ago");
     looked.write("new", "n");
     assert_eq!(looked.pass(), (true, 1));
-    assert_eq!(reader.read_hashes(kept_at, 0, &mut hash), Err(ReadFailure::Gone));
+    assert_eq!(reader.read_hashes(kept_at, 0, 1), Err(ReadFailure::Gone));
     looked.check(&[(b"kept", &large), (b"new", b"n")]);
     looked.restart();
     assert_eq!(looked.pass(), (true, 0));
@@ -547,23 +546,31 @@ fn what_is_read_is_of_what_was_hashed_or_nothing() {
     looked.pass();
     let reader = looked.looking.reader.clone();
     let stamp = looked.listed().next().unwrap().stamp;
-    let mut block = vec![0; 65_536];
-    let read = |name: &[u8], block: &mut [u8]| reader.read_block(name, &stamp, 65_536, block);
-    assert_eq!(read(b"here/large", &mut block), Ok(()));
-    assert_eq!(block, large[65_536..131_072]);
+    let content = |name: &[u8], stamp| SharedContent {
+        name: name.to_vec(),
+        stamp,
+        hashes_at: 0,
+        blocks: Blocks::of(LARGE as u64).unwrap(),
+    };
+    let read = |name: &[u8]| reader.read_blocks(&content(name, stamp), 1, 2);
+    let blocks = read(b"here/large").unwrap();
+    let numbers: Vec<u32> = blocks.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [1, 2]);
+    assert!(blocks[0].1.as_bytes() == &large[65_536..131_072] && blocks[1].1.as_bytes() == &large[131_072..196_608]);
+    let last = reader.read_blocks(&content(b"here/large", stamp), 16, 1).unwrap();
+    assert_eq!(last[0].1.as_bytes(), &large[LARGE - 1..]);
     for name in [&b"here/small"[..], b"here", b"", b"here/large/x", b"../outside", b"/etc/passwd", b"here\0large"] {
-        assert_eq!(read(name, &mut block), Err(ReadFailure::Gone), "{name:?}");
+        assert_eq!(read(name), Err(ReadFailure::Gone), "{name:?}");
     }
-    let past = reader.read_block(b"here/large", &stamp, LARGE as u64 - 1, &mut block);
+    let past = reader.read_blocks(&content(b"here/large", stamp), 16, 2);
     assert!(matches!(past, Err(ReadFailure::Failed(_))), "{past:?}");
     for other in [FileStamp { size: 1, ..stamp }, FileStamp { changed: 0, ..stamp }, FileStamp { inode: 1, ..stamp }] {
-        let read = reader.read_block(b"here/large", &other, 0, &mut block);
-        assert_eq!(read, Err(ReadFailure::Changed), "{other:?}");
+        assert_eq!(reader.read_blocks(&content(b"here/large", other), 0, 1), Err(ReadFailure::Changed), "{other:?}");
     }
     let before = stat_of(&looked.at("here/large"));
     OpenOptions::new().write(true).open(looked.at("here/large")).unwrap().write_all(b"x").unwrap();
     give_times_of(&before, &looked.at("here/large"));
-    assert_eq!(read(b"here/large", &mut block), Err(ReadFailure::Changed));
+    assert_eq!(read(b"here/large"), Err(ReadFailure::Changed));
     fs::remove_file(looked.at("here/large")).unwrap();
-    assert_eq!(read(b"here/large", &mut block), Err(ReadFailure::Gone));
+    assert_eq!(read(b"here/large"), Err(ReadFailure::Gone));
 }
