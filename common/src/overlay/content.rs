@@ -17,9 +17,10 @@ use crate::store::Store;
 use crate::time::Time;
 
 /// The room. One that shares nothing wants nothing done.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Content {
-    catalogue: Arc<Catalogue>,
+    /// Nothing as long as nothing was looked through.
+    catalogue: Option<Arc<Catalogue>>,
     /// Places in it of files that turned out not to be what they were: nobody is told of them.
     withdrawn: BTreeSet<usize>,
     /// Where those may be who are told of files; everybody, where nobody is named.
@@ -28,21 +29,16 @@ pub(super) struct Content {
 }
 
 /// How far the looking through is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Look {
     /// Nothing is shared.
+    #[default]
     Never,
     /// The next begins then.
     At(Time),
     UnderWay,
     /// What has been seen may be older than what was meant.
     UnderWayAndAsked,
-}
-
-impl Default for Content {
-    fn default() -> Content {
-        Content { catalogue: Arc::default(), withdrawn: BTreeSet::new(), shared_with: Vec::new(), look: Look::Never }
-    }
 }
 
 impl Content {
@@ -86,7 +82,7 @@ impl Content {
     ) {
         let is_whole = match looked {
             Ok(LookedThrough { catalogue, is_whole, hashed_count: _ }) => {
-                if let Some(catalogue) = catalogue {
+                if catalogue.is_some() {
                     // What was withdrawn was looked at again, or is not what it was once more.
                     self.catalogue = catalogue;
                     self.withdrawn.clear();
@@ -121,7 +117,8 @@ impl Content {
 
     /// The files that can be found and fetched here.
     pub(super) fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+        static NONE: Catalogue = Catalogue::EMPTY;
+        self.catalogue.as_deref().unwrap_or(&NONE)
     }
 
     /// Whether a file of the catalogue was withdrawn since it was made.
@@ -131,7 +128,7 @@ impl Content {
 
     /// Something to be fetched.
     pub(super) fn content_of(&self, hash: ContentHash) -> Option<SharedContent> {
-        let mut files = self.catalogue.hashed(&hash.0).filter(|file| !self.is_withdrawn(file.place));
+        let mut files = self.catalogue().hashed(&hash.0).filter(|file| !self.is_withdrawn(file.place));
         files.find_map(|file| {
             let (name, blocks) = (file.name.to_vec(), Blocks::of(file.stamp.size).ok()?);
             Some(SharedContent { name, stamp: file.stamp, hashes_at: file.hashes_at, blocks })
@@ -140,7 +137,7 @@ impl Content {
 
     /// A file is not what it was.
     pub(super) fn withdraw(&mut self, content: &SharedContent) {
-        let file = self.catalogue.named(&content.name).filter(|file| file.stamp == content.stamp);
+        let file = self.catalogue().named(&content.name).filter(|file| file.stamp == content.stamp);
         self.withdrawn.extend(file.map(|file| file.place));
     }
 }
