@@ -73,17 +73,15 @@ mod untold;
 
 pub use client::Client;
 pub use common::content::ContentHash;
-pub use common::content::search::{
-    Entries, Entry, FileName, FileNameError, HashStart, HashStartError, Words, WordsError,
-};
+pub use common::content::search::{Entries, Entry, FileName, FileNameError};
+pub use common::content::search::{HashStart, HashStartError, Words, WordsError};
 pub use common::content::transfer::Have;
 pub use common::fetch::{BlockSource, FetchEnd, FetchEnded, FetchProgress, HolderNews, SourceRun, WhyDropped};
 pub use common::key::Key;
 pub use common::member::{GreetOutcome, Greeted, How, Linkage, Member, Seen, Word, WordAt};
 pub use common::query::{AnswerBody, Ask, Path, Tally, Via};
-pub use common::session::{
-    EndReason, Ending, FilesListed, GreetEnd, GreetingEnded, ListingEnd, MembersListed, Question,
-};
+pub use common::session::{EndReason, Ending, Question};
+pub use common::session::{FilesListed, GreetEnd, GreetingEnded, ListingEnd, MembersListed};
 pub use download::{Download, DownloadEnded, DownloadError, DownloadEvent, DownloadOptions, FileError};
 pub use error::{AskError, ClientError, ConnectError};
 pub use event::{Event, QueryNumber};

@@ -1,11 +1,12 @@
 //! The client's mind: any number of queries, the answers to each, and the wait of its own that ends each; and the members
-//! its contact knows, and whom that is to greet, if it is asked for.
+//! its contact knows, the files it shares, and whom it is to greet, if it is asked for.
 //!
 //! It holds the resettable deadlines and the rules that cut them short, and asks for values that are too long to be brought
 //! where they are. It does not know a terminal, a socket or how a report is shown; a client of any shape performs its
 //! outputs.
 
 mod answerers;
+mod contents;
 mod doors;
 mod ended;
 mod ending;

@@ -43,7 +43,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct Store {
     text: Vec<u8>,
     /// One for each key, from the end of the text to its beginning.
-    entries: Vec<Entry>,
+    entries: Vec<StoreEntry>,
     /// Positions in `entries`, by the hash of the key.
     table: HashTable<u32>,
     repeated_count: usize,
@@ -64,7 +64,7 @@ impl Store {
 
     /// Goes from the last line to the first, so that the first one met of a key is the one that counts
     /// and no entry is ever replaced. Those that count are moved to the front, where the others were.
-    fn index(text: Vec<u8>, mut lines: Vec<Entry>) -> Result<Self, StoreError> {
+    fn index(text: Vec<u8>, mut lines: Vec<StoreEntry>) -> Result<Self, StoreError> {
         lines.reverse();
         let mut table = new_table(lines.len())?;
         let mut kept_count = 0;
@@ -118,7 +118,7 @@ impl Store {
 
     /// The memory it holds: the text and the table.
     pub fn bytes_count(&self) -> usize {
-        self.text.capacity() + self.entries.capacity() * size_of::<Entry>() + self.table.allocation_size()
+        self.text.capacity() + self.entries.capacity() * size_of::<StoreEntry>() + self.table.allocation_size()
     }
 
     /// How many lines gave way to a later one with the same key. Nothing odd: `/etc/services` has one
@@ -151,7 +151,7 @@ impl Debug for Store {
 
 /// Where in the text a line has its key and its value.
 #[derive(Clone, Copy)]
-struct Entry {
+struct StoreEntry {
     key_at: u32,
     value_at: u32,
     value_bytes: u32,
@@ -159,10 +159,10 @@ struct Entry {
 }
 
 // A longer key would need a wider length, and a wider length a larger entry.
-const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize && size_of::<Entry>() == 16);
+const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize && size_of::<StoreEntry>() == 16);
 
 #[expect(clippy::indexing_slicing, reason = "an entry lies within the text it was made of, which never changes")]
-impl Entry {
+impl StoreEntry {
     fn new(key: Range<usize>, value: Range<usize>) -> Result<Self, Oddity> {
         if key.len() > KEY_BYTES_MAX {
             return Err(Oddity::KeyTooLong { bytes_count: key.len() });
@@ -216,7 +216,7 @@ fn check_size(bytes_count: usize) -> Result<(), StoreError> {
 }
 
 /// All lines with a key, repeated ones included.
-fn read_lines(text: &[u8], warnings: &mut Warnings) -> Result<Vec<Entry>, StoreError> {
+fn read_lines(text: &[u8], warnings: &mut Warnings) -> Result<Vec<StoreEntry>, StoreError> {
     // Asked for at once: a list that grows is there twice whenever it is moved.
     let mut entries = Vec::new();
     let with_key = lines_of(text).filter(|(_, line)| has_a_key(line)).count();
@@ -249,7 +249,7 @@ fn has_a_key(line: &[u8]) -> bool {
 }
 
 /// `None` where a line has no key: it is blank or a comment.
-fn read_line(start: usize, line: &[u8]) -> Result<Option<Entry>, Oddity> {
+fn read_line(start: usize, line: &[u8]) -> Result<Option<StoreEntry>, Oddity> {
     if line.starts_with(b"#") {
         return Ok(None);
     }
@@ -266,7 +266,7 @@ fn read_line(start: usize, line: &[u8]) -> Result<Option<Entry>, Oddity> {
     let words = line.get(key_at..).unwrap_or_default();
     let key_end = memchr2(b' ', b'\t', words).map_or(line.len(), |length| key_at + length);
     let value_at = skip_blanks(line, key_end);
-    Entry::new(start + key_at..start + key_end, start + value_at..start + line.len()).map(Some)
+    StoreEntry::new(start + key_at..start + key_end, start + value_at..start + line.len()).map(Some)
 }
 
 fn is_blank(byte: u8) -> bool {

@@ -70,7 +70,7 @@ struct WaitingLines {
     dropped: u64,
     dropped_last: String,
     /// What was opened, until the thread has it; nothing where the thread is to open it.
-    opened: Option<Opened>,
+    opened: Option<OpenedEvents>,
     has_thread: bool,
     /// Something could not be written: nothing is any more.
     is_over: bool,
@@ -78,7 +78,7 @@ struct WaitingLines {
 
 /// Where lines go.
 #[derive(Debug)]
-struct Opened {
+struct OpenedEvents {
     file: File,
     /// How long it is, where it is a regular file.
     length: Option<u64>,
@@ -307,7 +307,7 @@ impl SharedLines {
     }
 }
 
-impl Opened {
+impl OpenedEvents {
     fn piece_bytes(&self) -> usize {
         if self.length.is_some() { PIECE_BYTES } else { SHARED_PIECE_BYTES }
     }
@@ -360,7 +360,7 @@ fn piece_of(lines: &[u8], bytes_max: usize) -> usize {
 
 /// Opens it to be written at its end, and makes it if that is wanted. A FIFO waits for somebody who reads it; nothing else
 /// waits.
-fn open(path: &Path, is_made: bool) -> anyhow::Result<Opened> {
+fn open(path: &Path, is_made: bool) -> anyhow::Result<OpenedEvents> {
     let kind = fs::metadata(path).map(|metadata| metadata.file_type());
     if kind.as_ref().is_ok_and(fs::FileType::is_dir) {
         bail!("it is a directory");
@@ -368,7 +368,7 @@ fn open(path: &Path, is_made: bool) -> anyhow::Result<Opened> {
     let mut options = OpenOptions::new();
     options.append(true).create(is_made);
     if kind.is_ok_and(|kind| kind.is_fifo()) {
-        return Ok(Opened { file: options.open(path)?, length: None, is_mid_line: false });
+        return Ok(OpenedEvents { file: options.open(path)?, length: None, is_mid_line: false });
     }
     options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
     let file = match options.clone().read(true).open(path) {
@@ -385,7 +385,7 @@ fn open(path: &Path, is_made: bool) -> anyhow::Result<Opened> {
         // What cannot be read is taken for whole.
         let _ = file.read_exact_at(&mut last, end);
     }
-    Ok(Opened { file, length, is_mid_line: last != *b"\n" })
+    Ok(OpenedEvents { file, length, is_mid_line: last != *b"\n" })
 }
 
 /// What a log is called once a new one was begun.

@@ -26,7 +26,7 @@ pub struct SharedFile {
 /// Shared files, in the order of their names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
-    rows: Vec<Row>,
+    rows: Vec<FileRow>,
     /// Places in `rows`, in the order of hashes.
     by_hash: Vec<u32>,
     /// Of each row its name and what it is described as.
@@ -37,7 +37,7 @@ pub struct Catalogue {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Row {
+struct FileRow {
     hash: ContentHash,
     stamp: FileStamp,
     hashes_at: u64,
@@ -87,7 +87,7 @@ impl Catalogue {
                 catalogue.folded.push(0);
             }
             catalogue.bytes_count = catalogue.bytes_count.saturating_add(file.stamp.size);
-            catalogue.rows.push(Row {
+            catalogue.rows.push(FileRow {
                 hash: file.hash,
                 stamp: file.stamp,
                 hashes_at: file.hashes_at,
@@ -192,7 +192,7 @@ impl Catalogue {
     pub fn memory_bytes(&self) -> usize {
         let Catalogue { rows, by_hash, text, folded, bytes_count: _ } = self;
         size_of::<Catalogue>()
-            + rows.capacity() * size_of::<Row>()
+            + rows.capacity() * size_of::<FileRow>()
             + by_hash.capacity() * size_of::<u32>()
             + text.capacity()
             + folded.capacity()

@@ -44,7 +44,7 @@ impl Display for Holding {
 }
 
 /// One line of the list: where its value is read.
-struct Listed {
+struct HoldingRow {
     name: &'static str,
     help: &'static str,
     value: Reading,
@@ -98,16 +98,16 @@ impl Readable<'_> {
     }
 }
 
-const fn held(name: &'static str, help: &'static str, limit: usize, read: fn(&Readable<'_>) -> usize) -> Listed {
-    Listed { name, help, value: Reading::Held { limit, read } }
+const fn held(name: &'static str, help: &'static str, limit: usize, read: fn(&Readable<'_>) -> usize) -> HoldingRow {
+    HoldingRow { name, help, value: Reading::Held { limit, read } }
 }
 
-const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>) -> u64) -> Listed {
-    Listed { name, help, value: Reading::Counted(read) }
+const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>) -> u64) -> HoldingRow {
+    HoldingRow { name, help, value: Reading::Counted(read) }
 }
 
 /// What is held, then what was counted.
-const ROWS: [Listed; 36] = [
+const ROWS: [HoldingRow; 36] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -221,9 +221,9 @@ pub(super) fn holding(rooms: &Rooms, name: &str) -> Option<Holding> {
     ROWS.iter().find(|row| row.name == name).map(|row| row.read(&Readable::of(rooms)))
 }
 
-impl Listed {
+impl HoldingRow {
     fn read(&self, rooms: &Readable<'_>) -> Holding {
-        let Listed { name, help, .. } = *self;
+        let HoldingRow { name, help, .. } = *self;
         let (value, limit) = match self.value {
             Reading::Held { limit, read } => (read(rooms) as u64, Some(limit as u64)),
             Reading::Counted(read) => (read(rooms), None),

@@ -170,7 +170,7 @@ mod tests {
     const CONTACT: LinkId = LinkId(1);
 
     fn owed() -> MayCome {
-        MayCome::Late(LateQuery::new(CONTACT, true, false, Time::START, Answerers::default()))
+        MayCome::Late(LateQuery::new(CONTACT, true, AnswerKind::Value, Time::START, Answerers::default()))
     }
 
     fn anything() -> MayCome {

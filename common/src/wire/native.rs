@@ -3,7 +3,7 @@
 //!
 //! docs/PROTOCOL.md describes the same bytes so that they can be produced without this crate. The types here are the
 //! format: a new variant comes behind the others, nothing is reordered, and no field is added to what there is. This is
-//! the only file that names bincode, and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
+//! the only file, with its chapter `content`, that names bincode, and it checks what bincode does not: sizes of keys, values and paths, and that a frame ends where its message does.
 
 mod content;
 
@@ -18,7 +18,7 @@ use bincode::{BorrowDecode, Encode};
 use crate::address::{AnswerAddress, canonical};
 use crate::content::ContentHash;
 use crate::content::search::{FileName, HashStart, List, ListPart, Words};
-use crate::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refused};
+use crate::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refusal, Refused};
 use crate::dialect::Dialect;
 use crate::features::Features;
 use crate::key::Key;
@@ -34,7 +34,7 @@ use crate::query::{
 };
 use content::{
     WireEntries, WireHave, block_from_wire, blocks_wanted_from_wire, entries_from_wire, entries_to_wire,
-    hash_part_from_wire, hashes_wanted_from_wire, have_to_wire, opened_from_wire, refusal_to_wire, refused_from_wire,
+    hash_part_from_wire, hashes_wanted_from_wire, have_to_wire, opened_from_wire, refused_from_wire,
 };
 
 use crate::wire::codec::{Codec, EncodeError, FirstBytes, Position, ReadFrame, VERSION, WireError};
@@ -448,7 +448,7 @@ fn to_wire(message: &Message) -> Result<Body<'_>, EncodeError> {
             Body::Opened { fetch: *fetch, size: *size, have: have_to_wire(have) }
         }
         Message::Refused(Refused { fetch, refusal }) => {
-            Body::Refused { fetch: *fetch, reason: refusal_to_wire(*refusal) }
+            Body::Refused { fetch: *fetch, reason: place_of(&Refusal::ALL, refusal) }
         }
         Message::HashesWanted(HashesWanted { fetch, first, count }) => {
             Body::HashesWanted { fetch: *fetch, first: *first, count: *count }

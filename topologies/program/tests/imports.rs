@@ -16,17 +16,17 @@ use std::path::Path;
 const LEVELS: [(&str, &str); 7] = [
     (
         "words",
-        "address clock counted dialect event features key limits member member_file message on_demand query random rate servent_id text time",
+        "address clock content counted dialect event features key limits member member_file message on_demand query random rate servent_id text time",
     ),
     ("bytes", "wire"),
-    ("links and data", "disk link newcomers store"),
+    ("links and data", "content/catalogue disk link newcomers store"),
     (
         "words of the overlay",
         "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/events overlay/log_names overlay/recipients overlay/speaker",
     ),
     (
         ROOMS,
-        "overlay/calls overlay/delivery overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/visits",
+        "overlay/calls overlay/content overlay/delivery overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/visits",
     ),
     (
         "minds",

@@ -32,7 +32,7 @@ pub(super) struct Own {
     /// The number of the first query that is open.
     open_from: u64,
     /// Those from there on, in the order of their numbers.
-    open: VecDeque<Open>,
+    open: VecDeque<OwnOpen>,
     /// How many of them await echoes.
     pending_count: usize,
     /// Those below this number are young no more,
@@ -46,7 +46,7 @@ pub(super) struct Own {
 
 /// One that is open, or was and stands behind one that still is.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct OwnOpen {
     place: QueryPlace,
     /// Under which of our names.
     name: ContactName,
@@ -151,7 +151,7 @@ impl Own {
 
     /// A query was asked, and carries this mark.
     pub(super) fn push(&mut self, now: Time, mark: ContactMark, place: QueryPlace) {
-        self.open.push_back(Open { place, name: mark.name, asked: now, until: OpenUntil::Echoed });
+        self.open.push_back(OwnOpen { place, name: mark.name, asked: now, until: OpenUntil::Echoed });
         self.pending_count += 1;
     }
 
@@ -193,13 +193,15 @@ impl Own {
     /// When there is more room at the latest, where so many clients may wait for it.
     pub(super) fn deadline(&self, clients_count: usize) -> Time {
         match self.open.front() {
-            Some(Open { until: OpenUntil::Time(until), .. }) if self.numbers_left(clients_count) < ROOM_MIN => *until,
+            Some(OwnOpen { until: OpenUntil::Time(until), .. }) if self.numbers_left(clients_count) < ROOM_MIN => {
+                *until
+            }
             _ if !self.is_somebody_silent || self.room_of_pending() >= ROOM_MIN => Time::NEVER,
             _ => self.get(self.young_from.max(self.open_from)).map_or(Time::NEVER, |open| open.asked + COPY_YOUNG_MAX),
         }
     }
 
-    fn get(&self, number: u64) -> Option<&Open> {
+    fn get(&self, number: u64) -> Option<&OwnOpen> {
         self.open.get(self.index_of(number)?)
     }
 
@@ -209,7 +211,7 @@ impl Own {
 
     /// What is held beside the struct itself.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.open.capacity() * size_of::<Open>() + self.older.capacity() * size_of::<(ContactName, Time)>()
+        self.open.capacity() * size_of::<OwnOpen>() + self.older.capacity() * size_of::<(ContactName, Time)>()
     }
 }
 
@@ -381,7 +383,7 @@ mod tests {
         assert_eq!(own.memory_bytes(), 0);
         let mark = ask(&mut own, at(0));
         let one = own.memory_bytes();
-        assert!(one > 0 && one % size_of::<Open>() == 0, "{one}");
+        assert!(one > 0 && one % size_of::<OwnOpen>() == 0, "{one}");
         own.on_spoilt(mark.number);
         ask(&mut own, at(1));
         let older = own.older.capacity() * size_of::<(ContactName, Time)>();

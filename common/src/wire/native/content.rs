@@ -2,7 +2,8 @@
 //!
 //! A chapter of `native`: it knows bytes and their limits, and not what is done about any of them.
 
-use super::{BorrowDecode, Encode, place_of};
+use bincode::{BorrowDecode, Encode};
+
 use crate::content::ContentHash;
 use crate::content::search::{Entries, Entry, FileName};
 use crate::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Have, Opened, Refusal, Refused};
@@ -96,10 +97,6 @@ fn have_from_wire(have: WireHave) -> Result<Have, String> {
 
 pub(super) fn opened_from_wire(fetch: u32, size: u64, have: WireHave) -> Result<Opened, String> {
     Ok(Opened { fetch, size, have: have_from_wire(have)? })
-}
-
-pub(super) fn refusal_to_wire(refusal: Refusal) -> u8 {
-    place_of(&Refusal::ALL, &refusal)
 }
 
 pub(super) fn refused_from_wire(fetch: u32, reason: u8) -> Result<Refused, String> {
