@@ -336,8 +336,12 @@ impl Overlay {
                 out.note(|| NotedEvent::Asked { link, message: format!("hello {}", greet.address) });
                 self.on_greet(now, link, greet, out);
             }
-            (Speaker::Client, Message::List(list)) => self.on_list(link, list, out),
-            (Speaker::Client, Message::Open(open)) => self.on_open(now, link, open, out),
+            (Speaker::Client, Message::List(list)) if self.rooms.links.understands(link, Features::CONTENT) => {
+                self.on_list(link, list, out);
+            }
+            (Speaker::Client, Message::Open(open)) if self.rooms.links.understands(link, Features::CONTENT) => {
+                self.on_open(now, link, open, out);
+            }
             (Speaker::Client, Message::HashesWanted(wanted)) => self.on_hashes_wanted(now, link, wanted, out),
             (Speaker::Client, Message::BlocksWanted(wanted)) => self.on_blocks_wanted(now, link, wanted, out),
             (_, Message::Goodbye(farewell)) => {

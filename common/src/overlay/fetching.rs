@@ -5,7 +5,8 @@
 
 use super::search::{self, Held};
 use super::uploads::{AskedTooMuch, UploadKey, refuse};
-use super::{Outbox, Overlay};
+use super::doors::NotedEvent;
+use super::{Outbox, Overlay, query_log};
 use crate::content::search::List;
 use crate::content::transfer::{BlocksWanted, HashesWanted, Open, Refusal};
 use crate::disk::ReadFailure;
@@ -16,12 +17,17 @@ use crate::time::Time;
 impl Overlay {
     pub(super) fn on_list(&mut self, link: LinkId, list: List, out: &mut Outbox<'_>) {
         let Some(client) = self.rooms.links.client_address(link) else { return };
+        // Who lists files asks for part after part, each behind the last name of the one before.
+        if !list.from.ends_with(&[0]) {
+            out.note(|| NotedEvent::Asked { link, message: query_log::listing(&list.from) });
+        }
         let held: Held<'_> = self.held(client.socket.ip());
         out.send(link, Message::ListPart(search::list_part(list, held)));
     }
 
     pub(super) fn on_open(&mut self, now: Time, link: LinkId, open: Open, out: &mut Outbox<'_>) {
         let Some(client) = self.rooms.links.client_address(link) else { return };
+        out.note(|| NotedEvent::Asked { link, message: format!("get {}", open.hash) });
         let (key, ip) = ((link, open.fetch), client.socket.ip());
         let Some(content) = self.rooms.content_for(ip).and_then(|content| content.content_of(open.hash)) else {
             return refuse(key, Refusal::Gone, out);

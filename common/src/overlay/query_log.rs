@@ -14,21 +14,38 @@ use crate::link::LinkId;
 use crate::query::{Ask, QueryId};
 use crate::text::Escaped;
 
-/// Bytes of a key that are shown: it may have four thousand, each of them shown as four.
-const KEY_SHOWN_BYTES_MAX: usize = 100;
+/// Bytes of what is asked that are shown: a key may have four thousand, each of them shown as four.
+const SHOWN_BYTES_MAX: usize = 100;
 
 /// What is asked, in not too many words.
 pub(super) struct Shortened<'a>(pub(super) &'a Ask);
 
 impl Display for Shortened<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Shortened(ask) = self;
-        let parts = if let Ask::Key(key) = ask { key.as_bytes().split_at_checked(KEY_SHOWN_BYTES_MAX) } else { None };
-        match parts.filter(|(_, rest)| !rest.is_empty()) {
-            Some((shown, rest)) => write!(f, "? {} and {}", Escaped::new(shown), counted(rest.len(), "more byte")),
-            None => ask.fmt(f),
+        match self.0 {
+            Ask::Key(key) => write_shortened("?", key.as_bytes(), f),
+            Ask::Find(words) => write_shortened("find", &words.each().collect::<Vec<_>>().join(&b' '), f),
+            Ask::Named(name) => write_shortened("get", name.as_bytes(), f),
+            ask => ask.fmt(f),
         }
     }
+}
+
+/// That a client lists the files whose names are these bytes or behind them, in the same way.
+pub(super) fn listing(from: &[u8]) -> String {
+    let mut words = String::new();
+    // A string takes whatever is written.
+    let _ = write_shortened("ls", from, &mut words);
+    words
+}
+
+fn write_shortened(word: &str, bytes: &[u8], f: &mut impl fmt::Write) -> fmt::Result {
+    f.write_str(word)?;
+    let (shown, rest) = bytes.split_at_checked(SHOWN_BYTES_MAX).unwrap_or((bytes, &[]));
+    if !shown.is_empty() {
+        write!(f, " {}", Escaped::new(shown))?;
+    }
+    if rest.is_empty() { Ok(()) } else { write!(f, " and {}", counted(rest.len(), "more byte")) }
 }
 
 /// Says what whoever waits is told of its copy.
