@@ -16,13 +16,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::address::AnswerAddress;
+use common::content::search::{Entries, List, ListPart};
+use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refused};
 use common::counted::counted;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::member::{Greet, Greeted, Peers, PeersKind, PeersWanted};
 use common::message::{Brought, Handed, Hello, Message, Request, Role, ServentId};
 use common::query::{self, AnswerBody, Ask, BroughtAnswer, BroughtBody, Query, QueryId, Tally, Via};
-use common::session::{EndReason, Ending, GreetingEnded, MembersListed, Report};
+use common::session::{EndReason, Ending, FilesListed, GreetingEnded, MembersListed, Report};
 use common::text::Escaped;
 use sim::world::story_world::{ClientPlan, Hearing, NodeId, Record, ServentPlan, StoryWorld};
 
@@ -477,7 +479,27 @@ impl Story {
                 };
                 format!("peers, {kind}: {}", told.collect::<Vec<_>>().join(", "))
             }
+            Message::List(List { from, .. }) => format!("list from `{}`", Escaped::new(from)),
+            Message::ListPart(ListPart { entries, .. }) => format!("list part, {}", self.entries(entries)),
+            Message::Open(Open { hash, .. }) => format!("open {}", hash.short()),
+            Message::Opened(Opened { size, .. }) => format!("opened, {size} bytes"),
+            Message::Refused(Refused { refusal, .. }) => format!("refused: {refusal:?}"),
+            Message::HashesWanted(HashesWanted { first, count, .. }) => {
+                format!("hashes wanted: {count} from {first} on")
+            }
+            Message::HashPart(HashPart { first, hashes, .. }) => {
+                format!("hash part: {} from {first} on", hashes.len())
+            }
+            Message::BlocksWanted(BlocksWanted { first, count, .. }) => {
+                format!("blocks wanted: {count} from {first} on")
+            }
+            Message::Block(Block { block, bytes, .. }) => format!("block {block}, {} bytes", bytes.len()),
         }
+    }
+
+    fn entries(&self, entries: &Entries) -> String {
+        let names = entries.entries.iter().map(|entry| entry.name.to_string());
+        format!("{} and {} more", names.collect::<Vec<_>>().join(", "), entries.more)
     }
 
     fn body(&self, body: &AnswerBody) -> String {
@@ -487,6 +509,7 @@ impl Story {
             AnswerBody::Place { path, neighbors } => {
                 format!("path {}, neighbors {}", self.names_at(&path.addresses()), self.names_at(neighbors))
             }
+            AnswerBody::Entries(entries) => self.entries(entries),
         }
     }
 
@@ -521,6 +544,13 @@ impl Story {
             }
             Report::Greeted { greeting: GreetingEnded { address, end, .. }, .. } => {
                 format!("has had {} greeted: {}", self.name_at(*address), end.word())
+            }
+            Report::Files { entries, .. } => {
+                let names = entries.iter().map(|entry| entry.name.to_string());
+                format!("hears of files: {}", names.collect::<Vec<_>>().join(", "))
+            }
+            Report::FilesListed { listed: FilesListed { reason, files, .. }, .. } => {
+                format!("has heard of {}: {}", counted(*files, "file"), reason.word())
             }
         }
     }

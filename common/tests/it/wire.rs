@@ -16,6 +16,7 @@
 //! how long it looks.
 
 mod any;
+mod contents;
 mod cutting;
 mod golden;
 mod malformed;
@@ -24,6 +25,9 @@ mod page;
 use super::*;
 use crate::support::frames::{framed, greeted, opening_hello};
 use crate::support::mind::mark;
+use common::content::ContentHash;
+use common::content::search::{Entries, Entry, FileName, HashStart, List, ListPart, Words};
+use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Have, Open, Opened, Refused};
 use common::features::Features;
 use common::limits::{BROUGHT_BYTES_MAX, KEY_BYTES_MAX, NEIGHBORS_MAX, PATH_ADDRESSES_MAX};
 use common::member::{
@@ -62,6 +66,18 @@ fn key(text: &str) -> Ask {
 
 fn ask_for(key: &[u8]) -> Ask {
     Ask::Key(Key::new(key).expect("a key"))
+}
+
+fn find(words: &[&str]) -> Ask {
+    Ask::Find(Words::new(words.iter().map(|word| word.as_bytes())).expect("words"))
+}
+
+fn file_name(name: &[u8]) -> FileName {
+    FileName::new(name).expect("a name")
+}
+
+fn entry_of(name: &[u8], size: u64, hash: ContentHash, description: &[u8], have: Have) -> Entry {
+    Entry { name: file_name(name), size, hash, description: description.to_vec(), have }
 }
 
 /// Bytes as hex digits: a difference in them can be read.

@@ -132,12 +132,24 @@ impl Mind {
         link
     }
 
+    /// One that understands what is said of contents, and else what that one does.
+    pub(crate) fn client_of_contents(&mut self, number: usize) -> LinkId {
+        let Message::Hello(plain) = client_hello(7000) else { panic!("no hello") };
+        let (link, out) = self.client_that_says(number, Message::Hello(Hello { features: Features::CONTENT, ..plain }));
+        assert_eq!(out, []);
+        link
+    }
+
     /// A client attaches, and this comes of it beside our hello.
     pub(crate) fn client_and_see(&mut self, number: usize) -> (LinkId, Vec<Output>) {
+        self.client_that_says(number, client_hello(7000))
+    }
+
+    fn client_that_says(&mut self, number: usize, hello: Message) -> (LinkId, Vec<Output>) {
         let link = self.new_link();
         let from = SocketAddr::new(client_address(number).ip(), 40_000);
         assert_eq!(self.tell(Input::Opened { link, opening: Opening::Accepted(from) }), []);
-        let mut out = self.hear(link, client_hello(7000));
+        let mut out = self.hear(link, hello);
         assert_eq!(out.remove(0), send(link, own_hello()));
         (link, out)
     }

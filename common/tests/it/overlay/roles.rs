@@ -1,6 +1,8 @@
 //! What each may say, who may be told what, and how a servent leaves.
 
 use super::*;
+use common::content::search::{Entries, List, ListPart};
+use common::content::transfer::{Block, HashPart, Have, Opened, Refusal, Refused};
 use common::features::Features;
 use common::message::{Echo, Handed};
 use common::query::QueryId;
@@ -31,12 +33,19 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
             finished(5, reached(1)),
             brought(&query(5, 1, milk()), &answer_of(9, "white")),
             Message::Handed(Handed { sequence: 5, answer: answer_of(9, "white") }),
+            Message::List(List { list: 0, from: Vec::new() }),
+            Message::ListPart(ListPart { list: 0, entries: Entries::default() }),
+            Message::Opened(Opened { fetch: 0, size: 0, have: Have::all(1) }),
+            Message::Refused(Refused { fetch: 0, refusal: Refusal::Gone }),
+            Message::HashPart(HashPart { fetch: 0, first: 0, hashes: vec![[0; 32]] }),
+            Message::Block(Block { fetch: 0, block: 0, bytes: Vec::new() }),
         ]
     };
     for (who, allowed) in [
         ("an accepted stranger", vec!["client hello", "servent hello"]),
         ("a dialled stranger", vec!["servent hello"]),
         ("a client", vec!["ping", "pong", "request"]),
+        ("a client of contents", vec!["ping", "pong", "request", "list"]),
         ("a neighbor", vec!["ping", "pong", "query", "echo", "brought"]),
     ] {
         for message in messages() {
@@ -47,6 +56,7 @@ fn whoever_says_what_its_role_does_not_allow_loses_its_link_and_nobody_else_does
                 "an accepted stranger" => mind.stranger(),
                 "a dialled stranger" => mind.dialled(Dial::Neighbor(0)).0,
                 "a client" => mind.client(1),
+                "a client of contents" => mind.client_of_contents(1),
                 _ => mind.neighbor(1),
             };
             let name = match &message {

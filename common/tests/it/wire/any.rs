@@ -3,6 +3,7 @@
 use super::golden::{KINDS_COUNT, kind};
 use super::*;
 use common::address::canonical;
+use common::content::transfer::Refusal;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -21,6 +22,14 @@ proptest! {
         let announced = u32::from_be_bytes([spoken[0], spoken[1], spoken[2], spoken[3]]) as usize;
         prop_assert_eq!(announced, spoken.len() - 4);
         prop_assert_eq!(heard_by(&mut greeted(), &spoken), Ok(vec![message]));
+    }
+
+    #[test]
+    fn an_entry_counts_for_no_less_than_its_bytes(entry in any_entry()) {
+        let told = |entries| frame(&Message::ListPart(ListPart { list: 0, entries })).len();
+        let bytes_count = entry.bytes_count();
+        let more = told(Entries { entries: vec![entry], ..Entries::default() }) - told(Entries::default());
+        prop_assert!(more <= bytes_count, "{more} bytes counted as {bytes_count}");
     }
 
     #[test]
@@ -92,41 +101,139 @@ fn any_message() -> impl Strategy<Value = Message> {
             ask,
             path: path.into(),
         });
+    let of_queries_and_members =
+        prop_oneof![
+            (role, number(), any::<u32>()).prop_map(|(role, bits, frame_bytes_max)| Message::Hello(Hello {
+                role,
+                dialect: Dialect::Native,
+                features: Features::from_bits(bits),
+                frame_bytes_max
+            })),
+            farewell.prop_map(Message::Goodbye),
+            Just(Message::Ping),
+            Just(Message::Pong),
+            (number(), ask, prop::option::of(any::<u8>())).prop_map(|(sequence, ask, ttl)| Message::Request(Request {
+                sequence,
+                ask,
+                ttl
+            })),
+            query.prop_map(Message::query),
+            (number(), any::<u64>(), any::<u8>(), body).prop_map(|(sequence, asked, hops, body)| Message::Answer(
+                Answer { sequence, asked: Some(AskHash(asked)), hops, body }
+            )),
+            (number(), any_address(), any::<u8>(), tally()).prop_map(|(sequence, client, ttl, tally)| {
+                let id = QueryId { sequence, client };
+                Message::Echo(Echo { id, ttl, tally })
+            }),
+            (number(), tally()).prop_map(|(sequence, tally)| Message::Finished(Finished { sequence, tally })),
+            (any::<u64>(), number(), any::<u8>(), brought.clone()).prop_map(|(contact, number, ttl, answer)| {
+                Message::Brought(Brought { contact: ContactName(contact), number, ttl, answer })
+            }),
+            (number(), brought).prop_map(|(sequence, answer)| Message::Handed(Handed { sequence, answer })),
+            prop::option::of(any_address()).prop_map(|after| Message::PeersWanted(PeersWanted { after })),
+            peers().prop_map(Message::Peers),
+            any_address().prop_map(|address| Message::Greet(Greet { address })),
+            any_greeted().prop_map(Message::Greeted),
+        ];
+    prop_oneof![2 => of_queries_and_members, 1 => of_contents()]
+}
+
+/// What is said of contents beside asks and answers.
+fn of_contents() -> impl Strategy<Value = Message> {
+    let refusal = prop::sample::select(Refusal::ALL.to_vec());
+    let hashes = prop::collection::vec(any::<[u8; 32]>(), 1..=40);
+    let block = prop_oneof![
+        8 => prop::collection::vec(any::<u8>(), 0..300),
+        1 => (any::<u8>(), 0..=BLOCK_BYTES_MAX).prop_map(|(byte, length)| vec![byte; length]),
+    ];
     prop_oneof![
-        (role, number(), any::<u32>()).prop_map(|(role, bits, frame_bytes_max)| Message::Hello(Hello {
-            role,
-            dialect: Dialect::Native,
-            features: Features::from_bits(bits),
-            frame_bytes_max
+        (any::<u32>(), prop::collection::vec(any::<u8>(), 0..=FILE_NAME_BYTES_MAX + 1))
+            .prop_map(|(list, from)| Message::List(List { list, from })),
+        (any::<u32>(), any_entries()).prop_map(|(list, entries)| Message::ListPart(ListPart { list, entries })),
+        (any::<u32>(), any::<[u8; 32]>())
+            .prop_map(|(fetch, hash)| Message::Open(Open { fetch, hash: ContentHash(hash) })),
+        (any::<u32>(), number(), have(HAVE_RUNS_MAX)).prop_map(|(fetch, size, have)| Message::Opened(Opened {
+            fetch,
+            size,
+            have
         })),
-        farewell.prop_map(Message::Goodbye),
-        Just(Message::Ping),
-        Just(Message::Pong),
-        (number(), ask, prop::option::of(any::<u8>())).prop_map(|(sequence, ask, ttl)| Message::Request(Request {
-            sequence,
-            ask,
-            ttl
+        (any::<u32>(), refusal).prop_map(|(fetch, refusal)| Message::Refused(Refused { fetch, refusal })),
+        (any::<u32>(), run(HASHES_MAX)).prop_map(|(fetch, (first, count))| Message::HashesWanted(HashesWanted {
+            fetch,
+            first,
+            count
         })),
-        query.prop_map(Message::query),
-        (number(), any::<u64>(), any::<u8>(), body).prop_map(|(sequence, asked, hops, body)| Message::Answer(Answer {
-            sequence,
-            asked: Some(AskHash(asked)),
-            hops,
-            body
+        (any::<u32>(), any::<u32>(), hashes).prop_map(|(fetch, first, hashes)| Message::HashPart(HashPart {
+            fetch,
+            first,
+            hashes
         })),
-        (number(), any_address(), any::<u8>(), tally()).prop_map(|(sequence, client, ttl, tally)| {
-            let id = QueryId { sequence, client };
-            Message::Echo(Echo { id, ttl, tally })
-        }),
-        (number(), tally()).prop_map(|(sequence, tally)| Message::Finished(Finished { sequence, tally })),
-        (any::<u64>(), number(), any::<u8>(), brought.clone()).prop_map(|(contact, number, ttl, answer)| {
-            Message::Brought(Brought { contact: ContactName(contact), number, ttl, answer })
-        }),
-        (number(), brought).prop_map(|(sequence, answer)| Message::Handed(Handed { sequence, answer })),
-        prop::option::of(any_address()).prop_map(|after| Message::PeersWanted(PeersWanted { after })),
-        peers().prop_map(Message::Peers),
-        any_address().prop_map(|address| Message::Greet(Greet { address })),
-        any_greeted().prop_map(Message::Greeted),
+        (any::<u32>(), run(BLOCKS_WANTED_MAX))
+            .prop_map(|(fetch, (first, count))| Message::BlocksWanted(BlocksWanted { fetch, first, count })),
+        (any::<u32>(), any::<u32>(), block).prop_map(|(fetch, block, bytes)| Message::Block(Block {
+            fetch,
+            block,
+            bytes
+        })),
+    ]
+}
+
+/// Blocks that some content may have.
+fn run(count_max: u32) -> impl Strategy<Value = (u32, u32)> {
+    (1..=count_max).prop_flat_map(|count| (0..=BLOCKS_MAX - count, Just(count)))
+}
+
+fn have(runs_max: usize) -> impl Strategy<Value = Have> {
+    // Each run, and what is left out before it: nothing before the first perhaps.
+    let runs = prop::collection::vec((1_u32..2_000, 1_u32..2_000), 0..=runs_max).prop_map(|steps| {
+        let mut end = 0;
+        let run = |(place, (gap, count)): (usize, (u32, u32))| {
+            let first = end + if place == 0 { gap - 1 } else { gap };
+            end = first + count;
+            (first, count)
+        };
+        Have::Runs(steps.into_iter().enumerate().map(run).collect())
+    });
+    prop_oneof![4 => runs, 1 => Just(Have::all(BLOCKS_MAX)), 1 => Just(Have::Partly)]
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let description = prop::collection::vec(any::<u8>(), 0..=DESCRIPTION_BYTES_MAX);
+    (any_file_name(200), number(), any::<[u8; 32]>(), description, have(4)).prop_map(
+        |(name, size, hash, description, have)| Entry { name, size, hash: ContentHash(hash), description, have },
+    )
+}
+
+/// As many as may be told at once.
+fn any_entries() -> impl Strategy<Value = Entries> {
+    let short = (any_file_name(20), number(), any::<[u8; 32]>()).prop_map(|(name, size, hash)| Entry {
+        name,
+        size,
+        hash: ContentHash(hash),
+        description: Vec::new(),
+        have: Have::all(1),
+    });
+    let all = prop_oneof![
+        prop::collection::vec(any_entry(), 0..=ENTRIES_MAX),
+        prop::collection::vec(short, 0..=ENTRIES_MAX),
+    ];
+    (all, number(), any::<u32>())
+        .prop_map(|(all, more, uploads)| Entries { more, ..Entries::of(all.into_iter(), uploads) })
+}
+
+/// Any bytes but NUL.
+fn any_file_name(bytes_max: usize) -> impl Strategy<Value = FileName> {
+    prop::collection::vec(1..=u8::MAX, 1..=bytes_max).prop_map(|bytes| file_name(&bytes))
+}
+
+fn ask_for_contents() -> impl Strategy<Value = Ask> {
+    let word = prop::collection::vec(1..=u8::MAX, 1..=FIND_WORD_BYTES_MAX);
+    prop_oneof![
+        prop::collection::vec(word, 0..=FIND_WORDS_MAX)
+            .prop_map(|words| Ask::Find(Words::new(words.iter().map(Vec::as_slice)).unwrap())),
+        any_file_name(FILE_NAME_BYTES_MAX).prop_map(Ask::Named),
+        prop::collection::vec(any::<u8>(), HASH_START_BYTES_MIN..=32)
+            .prop_map(|first| Ask::Hashed(HashStart::new(&first).unwrap())),
     ]
 }
 
@@ -199,7 +306,11 @@ fn tally() -> impl Strategy<Value = Tally> {
 }
 
 fn short_ask() -> impl Strategy<Value = Ask> {
-    prop_oneof![prop::collection::vec(any::<u8>(), 1..300).prop_map(|bytes| ask_for(&bytes)), Just(Ask::Topology),]
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 1..300).prop_map(|bytes| ask_for(&bytes)),
+        Just(Ask::Topology),
+        ask_for_contents(),
+    ]
 }
 
 fn brought_body() -> impl Strategy<Value = BroughtBody> {
@@ -218,6 +329,7 @@ fn short_body() -> impl Strategy<Value = AnswerBody> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..300).prop_map(AnswerBody::Value),
         (addresses(3), addresses(3)).prop_map(|(path, neighbors)| AnswerBody::Place { path: path.into(), neighbors }),
+        any_entries().prop_map(AnswerBody::Entries),
     ]
 }
 

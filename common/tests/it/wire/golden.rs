@@ -1,6 +1,9 @@
 //! The golden bytes: every message, and every form of a number.
 
+mod contents;
+
 use super::*;
+use common::content::transfer::Refusal;
 use common::link::SendError;
 use common::wire::VERSION;
 
@@ -14,6 +17,12 @@ pub(super) struct Golden {
 }
 
 pub(super) fn golden_messages() -> Vec<Golden> {
+    let mut golden = messages_but_of_contents();
+    golden.extend(contents::golden_messages());
+    golden
+}
+
+fn messages_but_of_contents() -> Vec<Golden> {
     let first = |name, hex, message| Golden { name, hex, message, position: Position::First };
     let golden = |name, hex, message| Golden { name, hex, message, position: Position::Later };
     let goodbye = |name, hex, farewell| golden(name, hex, Message::Goodbye(farewell));
@@ -415,15 +424,22 @@ pub(super) fn kind(message: &Message) -> usize {
         Message::Request(request) => match request.ask {
             Ask::Key(_) => 13,
             Ask::Topology => 14,
+            Ask::Find(_) => 31,
+            Ask::Named(_) => 32,
+            Ask::Hashed(_) => 33,
         },
         Message::Query(query) if query.via == Via::Back => 23,
         Message::Query(query) => match query.ask {
             Ask::Key(_) => 15,
             Ask::Topology => 16,
+            Ask::Find(_) => 34,
+            Ask::Named(_) => 35,
+            Ask::Hashed(_) => 36,
         },
         Message::Answer(answer) => match answer.body {
             AnswerBody::Value(_) => 17,
             AnswerBody::Place { .. } => 18,
+            AnswerBody::Entries(_) => 37,
         },
         Message::Echo(_) => 19,
         Message::Finished(_) => 21,
@@ -435,11 +451,24 @@ pub(super) fn kind(message: &Message) -> usize {
         Message::PeersWanted(_) => 27,
         Message::Peers(_) => 28,
         Message::Greet(_) => 29,
-        Message::Greeted(_) => KINDS_COUNT - 1,
+        Message::Greeted(_) => 30,
+        Message::List(_) => 38,
+        Message::ListPart(_) => 39,
+        Message::Open(_) => 40,
+        Message::Opened(_) => 41,
+        Message::Refused(Refused { refusal, .. }) => match refusal {
+            Refusal::Gone => 42,
+            Refusal::Busy => 43,
+            Refusal::Changed => 44,
+        },
+        Message::HashesWanted(_) => 45,
+        Message::HashPart(_) => 46,
+        Message::BlocksWanted(_) => 47,
+        Message::Block(_) => KINDS_COUNT - 1,
     }
 }
 
-pub(super) const KINDS_COUNT: usize = 31;
+pub(super) const KINDS_COUNT: usize = 49;
 
 #[test]
 fn the_preface_is_these_four_bytes() {
@@ -516,15 +545,29 @@ fn a_hello_may_offer_what_nobody_here_knows() {
 #[test]
 fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() {
     for Golden { name, message, position, .. } in golden_messages() {
-        let needed = match &message {
+        let back = match &message {
             Message::Brought(_) | Message::Handed(_) => Features::BACK,
             Message::Query(query) if query.via == Via::Back => Features::BACK,
-            Message::Request(Request { ttl: Some(_), .. }) => Features::TTL,
-            Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
             _ => Features::NONE,
         };
-        let both = Features::BACK.with(Features::TTL);
-        for offered in [Features::NONE, Features::BACK, Features::TTL, Features::MEMBERS, both] {
+        let others = match &message {
+            Message::Request(Request { ttl: Some(_), .. }) => Features::TTL,
+            Message::PeersWanted(_) | Message::Peers(_) | Message::Greet(_) | Message::Greeted(_) => Features::MEMBERS,
+            _ if is_of_contents(&message) => Features::CONTENT,
+            _ => Features::NONE,
+        };
+        let needed = back.with(others);
+        let [back_and_ttl, back_and_content] =
+            [Features::TTL, Features::CONTENT].map(|other| other.with(Features::BACK));
+        for offered in [
+            Features::NONE,
+            Features::BACK,
+            Features::TTL,
+            Features::MEMBERS,
+            Features::CONTENT,
+            back_and_ttl,
+            back_and_content,
+        ] {
             let mut link = offering(offered);
             if position == Position::Later {
                 assert_eq!(link.send(&opening_hello()), Ok(()));
@@ -536,6 +579,20 @@ fn whoever_offers_nothing_is_told_what_everybody_understands_and_nothing_else() 
             let said = if is_understood { frame_at(position, &message) } else { Vec::new() };
             assert!(link.unsent().ends_with(&said) && link.unsent().is_empty() != is_understood, "{name}, {offered:?}");
         }
+    }
+}
+
+/// The asks, answers and messages that came with contents.
+fn is_of_contents(message: &Message) -> bool {
+    let is_entries = |body: &AnswerBody| matches!(body, AnswerBody::Entries(_));
+    match message {
+        Message::Request(Request { ask, .. }) => !matches!(ask, Ask::Key(_) | Ask::Topology),
+        Message::Query(query) => !matches!(query.ask, Ask::Key(_) | Ask::Topology),
+        Message::Answer(answer) => is_entries(&answer.body),
+        Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) => {
+            matches!(&answer.body, BroughtBody::Whole(body) if is_entries(body))
+        }
+        message => kind(message) >= 38,
     }
 }
 

@@ -39,6 +39,11 @@ fn the_page_shows_the_golden_bytes() {
         "query whose answers go back",
         "brought",
         "handed",
+        "request to find",
+        "answer with entries",
+        "list behind a name",
+        "open",
+        "blocks wanted",
     ] {
         assert!(examples.iter().any(|(example, _)| *example == name), "no example `{name}`");
     }
@@ -52,6 +57,7 @@ fn the_page_tells_the_hashes_as_they_are() {
         format!("The mark of the id in the example above is `{}`", hex(id.mark())),
         format!("`{}` for the key `kernel`", hex(AskHash::of(&key("kernel")).0)),
         format!("`{}` for the topology", hex(AskHash::of(&Ask::Topology).0)),
+        format!("`{}` for the words `farol` and `barra`", hex(AskHash::of(&find(&["farol", "barra"])).0)),
     ] {
         assert!(PAGE.contains(&told), "{told}");
     }
@@ -109,6 +115,8 @@ fn the_page_numbers_the_messages_as_they_are() {
 #[test]
 fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
     let place = || AnswerBody::Place { path: Path::default(), neighbors: Vec::new() };
+    let entries = || AnswerBody::Entries(Entries::default());
+    let have = |have| byte_of(Position::Later, &Message::Opened(Opened { fetch: 0, size: 0, have }), 4);
     let hello = |role| byte_of(Position::First, &Message::Hello(Hello::new(role)), 1);
     let request = |ask| byte_of(Position::Later, &Message::Request(Request { sequence: 0, ask, ttl: None }), 3);
     let answer = |body| {
@@ -133,11 +141,18 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         ("contact", query(Dialect::Native, Some(mark(0, 0, 0)), 10), "contact"),
         ("ask", request(key("a")), "key"),
         ("ask", request(Ask::Topology), "topology"),
+        ("ask", request(find(&["a"])), "find"),
+        ("ask", request(Ask::Named(file_name(b"a"))), "named"),
+        ("ask", request(Ask::Hashed(ContentHash([0; 32]).into())), "hashed"),
         ("answer body", answer(AnswerBody::Value(Vec::new())), "value"),
         ("answer body", answer(place()), "place"),
+        ("answer body", answer(entries()), "entries"),
         ("brought body", handed(BroughtBody::Whole(AnswerBody::Value(Vec::new()))), "value"),
         ("brought body", handed(BroughtBody::Whole(place())), "place"),
         ("brought body", handed(BroughtBody::Announced(0)), "announced"),
+        ("brought body", handed(BroughtBody::Whole(entries())), "entries"),
+        ("have", have(Have::Runs(Vec::new())), "runs"),
+        ("have", have(Have::Partly), "partly"),
     ];
     let peers = |kind| byte_of(Position::Later, &Message::Peers(Peers { kind, members: Vec::new() }), 2);
     let name = |dialect: Dialect| if dialect == Dialect::OWN { "native" } else { dialect.manners().name };
@@ -156,7 +171,7 @@ fn the_page_numbers_what_stands_inside_of_messages_as_it_is() {
         told.extend(
             row[1]
                 .split_once(' ')
-                .filter(|_| !["tally", "member", "word"].contains(&part))
+                .filter(|_| !["tally", "member", "word", "entries", "entry"].contains(&part))
                 .map(|(no, name)| (part, no.to_owned(), name)),
         );
     }
@@ -246,9 +261,22 @@ fn limits() -> Vec<(&'static str, String)> {
         FETCH_ADDRESSES_MAX,
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
+        BLOCK_BYTES_MIN,
+        BLOCK_BYTES_MAX,
+        FILE_NAME_BYTES_MAX,
+        DESCRIPTION_BYTES_MAX,
+        SHARED_FILES_MAX,
+        FIND_WORDS_MAX,
+        FIND_WORD_BYTES_MAX,
+        HASH_START_BYTES_MIN,
+        ENTRIES_MAX,
+        ENTRIES_BYTES_MAX,
+        HAVE_RUNS_MAX,
     );
+    let small = named!(|count: u32| grouped(count as usize), BLOCKS_MAX, HASHES_MAX, BLOCKS_WANTED_MAX);
     let spans = named!(
         |span: u64| grouped(usize::try_from(span).expect("a span is small")),
+        CONTENT_BYTES_MAX,
         SPAN_MAX,
         STAMP_STEP_MAX,
         STAMPS_PER_SECOND
@@ -296,8 +324,9 @@ fn limits() -> Vec<(&'static str, String)> {
         CALL_REST_MAX,
         SILENCE_DEFAULT,
         FETCH_WAIT_MAX,
+        LOOK_THROUGH_PAUSE,
     );
-    [counts.to_vec(), spans.to_vec(), hops.to_vec(), times.to_vec()].concat()
+    [counts.to_vec(), small.to_vec(), spans.to_vec(), hops.to_vec(), times.to_vec()].concat()
 }
 
 /// As the page writes large numbers: 1,056,768.
