@@ -3,10 +3,12 @@
 //! It is made once of what was looked through and never changed: what changes makes another. How a directory is looked
 //! through is the servent's, and which of the files are not to be given out just now is known to the mind.
 
+use std::ops::Range;
+
 use memchr::memmem;
 
-use super::search::Words;
-use super::{ContentHash, FileStamp};
+use super::search::{FileName, Words};
+use super::{Blocks, ContentHash, FileStamp};
 use crate::limits::DESCRIPTION_BYTES_MAX;
 use crate::store::Store;
 
@@ -69,9 +71,11 @@ impl Catalogue {
     pub const EMPTY: Catalogue =
         Catalogue { rows: Vec::new(), by_hash: Vec::new(), text: Vec::new(), folded: Vec::new(), bytes_count: 0 };
 
-    /// One of these files; what each is described as is the value of its name in the data.
+    /// One of these files; what each is described as is the value of its name in the data. A file is left out that nobody could be
+    /// told of, because its name is none or it is too large.
     #[must_use]
     pub fn new(mut files: Vec<SharedFile>, store: &Store) -> Catalogue {
+        files.retain(|file| FileName::check(&file.name).is_ok() && Blocks::of(file.stamp.size).is_ok());
         files.sort_by(|one, other| one.name.cmp(&other.name));
         files.dedup_by(|one, other| one.name == other.name);
         let mut catalogue = Catalogue { rows: Vec::with_capacity(files.len()), ..Catalogue::default() };
@@ -141,9 +145,10 @@ impl Catalogue {
     }
 
     /// Those of this name and behind it, in the order of names.
-    pub fn from<'a>(&'a self, name: &[u8]) -> impl Iterator<Item = Listed<'a>> + use<'a> {
+    #[must_use]
+    pub fn from(&self, name: &[u8]) -> FilesByName<'_> {
         let first = self.rows.partition_point(|row| self.text.get(row.name_at..row.name_end) < Some(name));
-        (first..self.rows.len()).filter_map(|place| self.get(place))
+        FilesByName { catalogue: self, places: first..self.rows.len() }
     }
 
     /// Those whose hash begins with these bytes, in the order of hashes.
@@ -157,28 +162,14 @@ impl Catalogue {
     }
 
     /// Those in whose name or description is every word, in the order of names: all where there is none.
-    pub fn find<'a>(&'a self, words: &Words) -> impl Iterator<Item = Listed<'a>> + use<'a> {
-        let mut folded: Vec<Vec<u8>> = words.each().map(folded).collect();
+    #[must_use]
+    pub fn find(&self, words: &Words) -> FilesFound<'_> {
+        let mut words: Vec<Vec<u8>> = words.each().map(folded).collect();
         // What is looked for everywhere is the longest: fewer have it.
-        folded.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        let finder = folded.first().map(|word| memmem::Finder::new(word).into_owned());
-        let mut place = 0;
-        std::iter::from_fn(move || {
-            loop {
-                if let Some(finder) = &finder {
-                    let at = self.rows.get(place)?.folded_at;
-                    let found = at + finder.find(self.folded.get(at..)?)?;
-                    // That it is in this or in one behind it is known.
-                    place += self.rows.get(place..)?.partition_point(|row| row.folded_at <= found) - 1;
-                }
-                let here = place;
-                place += 1;
-                let text = self.folded_text(here)?;
-                if folded.iter().skip(1).all(|word| memmem::find(text, word).is_some()) {
-                    return self.get(here);
-                }
-            }
-        })
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        let mut words = words.into_iter();
+        let finder = words.next().map(|word| memmem::Finder::new(&word).into_owned());
+        FilesFound { left: self.from(&[]), finder, others: words.collect() }
     }
 
     fn folded_text(&self, place: usize) -> Option<&[u8]> {
@@ -199,14 +190,91 @@ impl Catalogue {
     }
 }
 
+/// Files of a catalogue in the order of their names.
+#[derive(Clone, Debug)]
+pub struct FilesByName<'a> {
+    catalogue: &'a Catalogue,
+    places: Range<usize>,
+}
+
+impl<'a> Iterator for FilesByName<'a> {
+    type Item = Listed<'a>;
+
+    fn next(&mut self) -> Option<Listed<'a>> {
+        self.catalogue.get(self.places.next()?)
+    }
+
+    /// It is known how many are left.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.places.size_hint()
+    }
+}
+
+/// Files of a catalogue that have some words.
+#[derive(Clone, Debug)]
+pub struct FilesFound<'a> {
+    left: FilesByName<'a>,
+    /// The longest word; none where all files are wanted.
+    finder: Option<memmem::Finder<'static>>,
+    others: Vec<Vec<u8>>,
+}
+
+impl FilesFound<'_> {
+    /// Passes over the files that do not have the longest word.
+    fn skip_to_next(&mut self) -> Option<()> {
+        let Some(finder) = &self.finder else { return Some(()) };
+        let (Catalogue { rows, folded, .. }, places) = (self.left.catalogue, &mut self.left.places);
+        let at = rows.get(places.start)?.folded_at;
+        let found = at + finder.find(folded.get(at..)?)?;
+        // It is in this file or in one behind it, and where many have the word in one that is near.
+        let (mut low, mut step) = (places.start, 1);
+        while rows.get(low + step).is_some_and(|row| row.folded_at <= found) {
+            low += step;
+            step *= 2;
+        }
+        let near = rows.get(low + 1..rows.len().min(low + step))?;
+        places.start = low + near.partition_point(|row| row.folded_at <= found);
+        Some(())
+    }
+}
+
+impl<'a> Iterator for FilesFound<'a> {
+    type Item = Listed<'a>;
+
+    fn next(&mut self) -> Option<Listed<'a>> {
+        loop {
+            self.skip_to_next()?;
+            let file = self.left.next()?;
+            let text = self.left.catalogue.folded_text(file.place)?;
+            if self.others.iter().all(|word| memmem::find(text, word).is_some()) {
+                return Some(file);
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let (left, most) = self.left.size_hint();
+        (if self.finder.is_none() { left } else { 0 }, most)
+    }
+}
+
 /// As much of a text as that many bytes hold, and no half of a character.
 fn cut(text: &[u8], bytes_max: usize) -> &[u8] {
-    let Some(start) = text.get(..bytes_max) else { return text };
-    match std::str::from_utf8(start) {
-        // Only what the cut has broken is left out: other bytes that are no UTF-8 are the text's own.
-        Err(error) if error.error_len().is_none() => start.get(..error.valid_up_to()).unwrap_or(start),
-        _ => start,
+    let mut end = 0;
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if end + character.len_utf8() > bytes_max {
+                return text.get(..end).unwrap_or(text);
+            }
+            end += character.len_utf8();
+        }
+        // Bytes that are no UTF-8 stand for themselves.
+        end += chunk.invalid().len();
+        if end > bytes_max {
+            return text.get(..bytes_max).unwrap_or(text);
+        }
     }
+    text
 }
 
 fn folded(text: &[u8]) -> Vec<u8> {

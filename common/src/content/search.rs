@@ -100,11 +100,17 @@ pub enum FileNameError {
 impl FileName {
     /// Takes bytes for the name of a file if they can be that.
     pub fn new(bytes: &[u8]) -> Result<FileName, FileNameError> {
+        FileName::check(bytes)?;
+        Ok(FileName(bytes.into()))
+    }
+
+    /// Whether bytes can be the name of a file.
+    pub fn check(bytes: &[u8]) -> Result<(), FileNameError> {
         match bytes.len() {
             0 => Err(FileNameError::Empty),
             length if length > FILE_NAME_BYTES_MAX => Err(FileNameError::TooLong(length)),
             _ if bytes.contains(&0) => Err(FileNameError::Nul),
-            _ => Ok(FileName(bytes.into())),
+            _ => Ok(()),
         }
     }
 
@@ -214,18 +220,20 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// As many of these as are told at once.
-    pub fn of(all: impl Iterator<Item = Entry>, uploads: u32) -> Entries {
+    /// As many of these as are told at once; `entry` makes an entry of one, if it can be told.
+    pub fn of<T>(mut all: impl Iterator<Item = T>, entry: impl Fn(T) -> Option<Entry>, uploads: u32) -> Entries {
         let mut told = Entries { uploads, ..Entries::default() };
         let mut bytes_count = 0;
-        for entry in all {
+        while let Some(one) = all.next() {
+            let Some(entry) = entry(one) else { continue };
             bytes_count += entry.bytes_count();
-            // From the first that has no place on the rest is only counted: they are told in order.
-            if told.more > 0 || told.entries.len() == ENTRIES_MAX || bytes_count > ENTRIES_BYTES_MAX {
-                told.more += 1;
-            } else {
-                told.entries.push(entry);
+            if told.entries.len() == ENTRIES_MAX || bytes_count > ENTRIES_BYTES_MAX {
+                // From the first that has no place on they are only counted, since they are told in order: there may be a
+                // million.
+                told.more = 1 + count_of(all);
+                break;
             }
+            told.entries.push(entry);
         }
         told
     }
@@ -234,6 +242,15 @@ impl Entries {
     pub(crate) fn bytes_count(&self) -> usize {
         self.entries.iter().map(|entry| size_of::<Entry>() + entry.bytes_count()).sum()
     }
+}
+
+/// How many there are, without a look at each where that is known.
+fn count_of<T>(all: impl Iterator<Item = T>) -> u64 {
+    let count = match all.size_hint() {
+        (least, Some(most)) if least == most => least,
+        _ => all.count(),
+    };
+    count as u64
 }
 
 /// Client to servent: its files are wanted that have this name or one behind it.

@@ -73,7 +73,7 @@ where
 {
     let Some(content) = held.content else { return Entries { uploads: held.uploads, ..Entries::default() } };
     let files = find(content.catalogue()).filter(|file| !content.is_withdrawn(file.place));
-    Entries::of(files.filter_map(entry), held.uploads)
+    Entries::of(files, entry, held.uploads)
 }
 
 /// What is told of a file.

@@ -218,7 +218,7 @@ fn any_entries() -> impl Strategy<Value = Entries> {
         prop::collection::vec(short, 0..=ENTRIES_MAX),
     ];
     (all, number(), any::<u32>())
-        .prop_map(|(all, more, uploads)| Entries { more, ..Entries::of(all.into_iter(), uploads) })
+        .prop_map(|(all, more, uploads)| Entries { more, ..Entries::of(all.into_iter(), Some, uploads) })
 }
 
 /// Any bytes but NUL.
