@@ -328,8 +328,9 @@ impl Session {
             return self.ended.may_be_answered(sequence);
         };
         // It is one to that query as far as whoever brings it says what it is to, of what kind it is, and who it is.
+        let is_place_as_text = !peer.tells_kind() && pending.kind() == AnswerKind::Place;
         if asked.is_some_and(|asked| asked != pending.asked_hash)
-            || (peer.tells_kind() && body.kind() != pending.kind())
+            || (body.kind() != pending.kind() && !is_place_as_text)
             || peer.id.is_some_and(|id| pending.answerers.include(id))
         {
             return false;
