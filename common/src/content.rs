@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_shown_as_its_digits() {
-        let hash = ContentHash(std::array::from_fn(|place| place as u8 * 7));
+        let hash = ContentHash(std::array::from_fn(|place| u8::try_from(place * 7).unwrap()));
         assert_eq!(hash.to_string().len(), 64);
         assert_eq!(hash.short(), "00070e151c23");
         assert!(hash.to_string().starts_with(&hash.short()));

@@ -356,6 +356,9 @@ pub struct Handed {
 mod tests {
     use super::*;
     use crate::address::AnswerAddress;
+    use crate::content::ContentHash;
+    use crate::content::search::{Entries, Entry, FileName, Words};
+    use crate::content::transfer::Have;
     use crate::key::Key;
     use crate::query::{AnswerBody, Path, Via};
 
@@ -373,6 +376,13 @@ mod tests {
         let place = AnswerBody::Place { path: path(), neighbors: vec![one, one, other] };
         let text = AnswerBody::Place { path: Path::Text(b"a b".to_vec()), neighbors: Vec::new() };
         let address = size_of::<SocketAddr>();
+        let find = Ask::Find(Words::new([&b"tea"[..], b"green"]).unwrap());
+        let (hash, have) = (ContentHash([1; 32]), Have::Runs(vec![(0, 1), (2, 1)]));
+        let entry =
+            Entry { name: FileName::new(b"farol").unwrap(), size: 1, hash, description: b"at dusk".to_vec(), have };
+        let entries = || Entries { entries: vec![entry.clone()], more: 1, uploads: 1 };
+        // As much as it counts for among others that are told.
+        let entry_bytes = 64 + 5 + 7 + 2 * 10;
         for (message, bytes_count) in [
             (request(key.clone()), size_of::<Request>() + 6),
             (request(Ask::Topology), size_of::<Request>()),
@@ -383,6 +393,18 @@ mod tests {
             // A path counts as it is written.
             (answer(place), size_of::<Answer>() + "127.0.0.1:1 127.0.0.1:2".len() + 3 * address),
             (answer(text), size_of::<Answer>() + 3),
+            // Each word has its own place.
+            (request(find), size_of::<Request>() + 2 * size_of::<&[u8]>() + 8),
+            (request(Ask::Named(FileName::new(b"farol").unwrap())), size_of::<Request>() + 5),
+            (request(Ask::Hashed(ContentHash([1; 32]).into())), size_of::<Request>()),
+            (answer(AnswerBody::Entries(entries())), size_of::<Answer>() + size_of::<Entry>() + entry_bytes),
+            (Message::List(List { list: 1, from: b"farol".to_vec() }), size_of::<Message>() + 5),
+            (
+                Message::ListPart(ListPart { list: 1, entries: entries() }),
+                size_of::<Message>() + size_of::<Entry>() + entry_bytes,
+            ),
+            (Message::HashPart(HashPart { fetch: 1, first: 1, hashes: vec![[1; 32]; 3] }), size_of::<Message>() + 96),
+            (Message::Block(Block { fetch: 1, block: 1, bytes: vec![1; 70] }), size_of::<Message>() + 70),
             (Message::Ping, size_of::<Message>()),
             (Message::Goodbye(Goodbye::Idle), size_of::<Message>()),
         ] {

@@ -439,7 +439,7 @@ impl AnswerBody {
     }
 }
 
-/// What tests take for an answer of a new kind, as long as there is none.
+/// What tests take for an answer of a new kind to an ask that all understand.
 #[cfg(test)]
 pub(crate) const NEW_VALUE: &[u8] = b"of a new kind";
 
@@ -566,6 +566,11 @@ mod tests {
         );
         assert_eq!(AskHash::of(&Ask::Topology), AskHash(plain(&[1])));
         assert_eq!(AskHash::of(&Ask::Key(Key::new(b"tea").unwrap())), AskHash(plain(b"\0tea")));
+        let find = |words: &[&[u8]]| AskHash::of(&Ask::Find(Words::new(words.iter().copied()).unwrap()));
+        assert_eq!(find(&[b"tea", b"Pot"]), AskHash(plain(b"\x02tea\0Pot\0")));
+        assert_eq!(find(&[]), AskHash(plain(&[2])));
+        assert_eq!(AskHash::of(&Ask::Named(FileName::new(b"tea").unwrap())), AskHash(plain(b"\x03tea")));
+        assert_eq!(AskHash::of(&Ask::Hashed(HashStart::new(b"teas").unwrap())), AskHash(plain(b"\x04teas")));
     }
 
     #[test]

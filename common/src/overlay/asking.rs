@@ -332,7 +332,7 @@ enum AnswerWay {
     Nowhere,
 }
 
-/// No answer needs a feature yet, so one that does is made up: [`NEW_VALUE`](crate::query::NEW_VALUE).
+/// No answer needs a feature yet that its ask does not need, so one that does is made up: [`NEW_VALUE`](crate::query::NEW_VALUE).
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;

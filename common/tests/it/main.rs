@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod block_hashes;
+mod content;
 mod exchange;
 mod fetch;
 mod link;

@@ -6,6 +6,7 @@
 mod answers;
 mod back;
 mod clock;
+mod contents;
 mod data;
 mod deadlines;
 mod events;

@@ -9,6 +9,7 @@ mod contact;
 mod deadlines;
 mod ending;
 mod fetching;
+mod files;
 mod greetings;
 mod listing;
 mod many;

@@ -59,7 +59,7 @@ mod tests {
         let addresses = ["10.0.0.2:1", "10.0.0.1:9", "10.0.0.2:7", "[2001:db8::1]:5", "[2001:db8::2]:4"];
         let callee = |address: &str| Callee { errand: Errand::Answers, address: address.parse().unwrap() };
         let addresses = addresses.map(callee);
-        let network = Network::of;
+        let network = |callee: Callee| Network::of(callee.address.ip());
         let mut remembered = Remembered::default();
         assert_eq!(remembered.oldest(), None);
         assert_eq!(remembered.oldest_of(network(addresses[0])), None);

@@ -1,6 +1,7 @@
 //! Answers that come back the way their query went, handed by the contact, and the ends that they make exact.
 
 use super::*;
+use common::content::search::{Entries, Words};
 use common::features::Features;
 use common::session::LATE_ANSWERERS_MAX;
 
@@ -85,6 +86,44 @@ fn only_the_contact_that_was_asked_hands_answers() {
     assert_eq!(mind.pass(SILENCE_DEFAULT), [end], "nor does it lengthen the wait");
 }
 
+fn find() -> Ask {
+    Ask::Find(Words::new([&b"farol"[..]]).unwrap())
+}
+
+/// Straight from servents, whatever they speak.
+#[test]
+fn what_is_answered_is_of_the_kind_that_was_asked_for() {
+    let entries = || AnswerBody::Entries(Entries::default());
+    let BroughtBody::Whole(a_place) = place() else { panic!("it is whole") };
+    for (ask, own) in [(tea(), green()), (Ask::Topology, a_place.clone()), (find(), entries())] {
+        for body in [green(), a_place.clone(), entries()] {
+            let mut mind = Mind::ready(None);
+            mind.ask_for(Question::new(ask.clone()));
+            let asked = Some(AskHash::of(&ask));
+            let out =
+                mind.hear(OTHER, Message::Answer(Answer { sequence: nth(0), asked, hops: 2, body: body.clone() }));
+            let told = told_of(nth(0), 2, Via::Direct, Duration::ZERO);
+            let Output::Tell(Report::Answer { sequence, from, hops, via, elapsed, .. }) = told else {
+                panic!("{told:?}")
+            };
+            let told = Output::Tell(Report::Answer { sequence, from, hops, via, elapsed, body: own.clone() });
+            assert_eq!(out, [if body == own { told } else { unexpected(2, "answer") }], "{ask}, {body}");
+        }
+    }
+    // A text is a value, or a place, and tells of no contents.
+    for (ask, is_one) in [(tea(), true), (Ask::Topology, true), (find(), false)] {
+        let mut mind = Mind::ready(None);
+        let link = LinkId(50);
+        mind.tell(Input::Accepted { link, from: address(5) });
+        mind.hear(link, nameless_hello());
+        mind.ask_for(Question::new(ask.clone()));
+        let text = Answer { sequence: nth(0), asked: None, hops: 0, body: green() };
+        let out = mind.hear(link, Message::Answer(text));
+        assert_eq!(matches!(out[..], [Output::Tell(Report::Answer { .. })]), is_one, "{ask}: {out:?}");
+        assert_eq!(out == [unexpected(5, "answer")], !is_one, "{ask}: {out:?}");
+    }
+}
+
 #[test]
 fn what_is_handed_is_of_the_kind_that_was_asked_for() {
     let mut mind = Mind::asking(None);
@@ -94,6 +133,21 @@ fn what_is_handed_is_of_the_kind_that_was_asked_for() {
     for body in [BroughtBody::Whole(green()), BroughtBody::Announced(7_000)] {
         assert_eq!(mind.hear(CONTACT, handed_as(nth(0), 2, body)), [unexpected(1, "handed")]);
     }
+    // Of contents entries are told, and of nothing else.
+    let mut mind = Mind::ready(None);
+    mind.ask_for(Question::new(find()));
+    for body in [BroughtBody::Whole(green()), BroughtBody::Announced(7_000), place()] {
+        assert_eq!(mind.hear(CONTACT, handed_as(nth(0), 2, body)), [unexpected(1, "handed")]);
+    }
+    let entries = || AnswerBody::Entries(Entries::default());
+    let out = mind.hear(CONTACT, handed_as(nth(0), 2, BroughtBody::Whole(entries())));
+    let [Output::Tell(Report::Answer { body: AnswerBody::Entries(_), .. })] = &out[..] else { panic!("{out:?}") };
+    let mut mind = Mind::asking(None);
+    let body = BroughtBody::Whole(entries());
+    assert_eq!(mind.hear(CONTACT, handed_as(nth(0), 2, body.clone())), [unexpected(1, "handed")]);
+    // Nor when the query is over.
+    mind.pass(SILENCE_DEFAULT);
+    assert_eq!(mind.hear(CONTACT, handed_as(nth(0), 2, body)), [unexpected(1, "handed")]);
     // From servent to servent only.
     let Message::Handed(Handed { answer, .. }) = handed(nth(0), 2) else { panic!("it is handed") };
     let brought = Brought { contact: ContactName(1), number: 1, ttl: 1, answer };

@@ -131,7 +131,9 @@ fn what_is_said_of_contents_may_have_its_limits_and_not_one_more() {
     let opened = |count| [bytes("13 00 00"), runs(count)].concat();
     assert_limit(HAVE_RUNS_MAX, opened, "65 runs of blocks, where 64 is the most");
 
-    let wanted = |kind| move |count| [bytes(kind), bytes("00 00 fc"), u32::to_be_bytes(count as u32).to_vec()].concat();
+    let wanted = |kind| {
+        move |count| [bytes(kind), bytes("00 00 fc"), u32::try_from(count).unwrap().to_be_bytes().to_vec()].concat()
+    };
     assert_limit(HASHES_MAX as usize, wanted("15"), "1025 blocks asked for, where 1 to 1024 are");
     assert_limit(BLOCKS_WANTED_MAX as usize, wanted("17"), "65 blocks asked for, where 1 to 64 are");
     let hashes = |count: usize| [bytes("16 00 00"), run_of(32 * count, 0xff)].concat();
