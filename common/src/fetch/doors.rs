@@ -86,6 +86,8 @@ pub enum Input {
         /// What it is said to have.
         have: Have,
     },
+    /// Whoever was asked who has the content has said so, or will not: the first time, and after each [`Output::AskAgain`].
+    Asked,
     /// A dial came to a link that stands: both ends have said hello, and the other one knows of contents.
     Dialled {
         /// Which.
@@ -185,7 +187,8 @@ pub enum Output {
     },
     /// These are the hashes of the content's blocks, and its size is the true one: whoever keeps them can go on from there.
     KeepHashes(Arc<BlockHashes>),
-    /// Ask again who has the content: there is nobody left.
+    /// Ask again who has the content: there is nobody left. Whoever says so is told by [`Input::Holder`], and that nobody more
+    /// will by [`Input::Asked`].
     AskAgain,
     /// Tell the person.
     Tell(FetchReport),

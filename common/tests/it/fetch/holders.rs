@@ -236,6 +236,23 @@ fn while_nobody_is_left_it_is_asked_again_until_the_wait_is_over() {
     assert_eq!(hand.look(), [ended(FetchEnd::Missing, vec![], 0)]);
 }
 
+/// However short the wait is: who was asked may answer, and is not asked again meanwhile.
+#[test]
+fn while_it_is_being_asked_who_has_the_content_nothing_is_over() {
+    let content = Content::new(BLOCK);
+    let mut out = Vec::new();
+    let mut mind = ContentFetch::new(Time::START, Wanted::new(content.hash, Duration::ZERO), &mut out);
+    let now = Time::START + 2 * ASK_AGAIN_PAUSE;
+    mind.handle(now, Input::Deadline, &mut out);
+    assert_eq!((mind.deadline(), out.as_slice()), (None, &[][..]));
+    mind.handle(now, Input::Asked, &mut out);
+    assert_eq!(out, [Output::AskAgain]);
+    mind.handle(now + ASK_AGAIN_PAUSE, Input::Deadline, &mut out);
+    assert_eq!(out, [Output::AskAgain]);
+    mind.handle(now + ASK_AGAIN_PAUSE, Input::Holder { address: address(FIRST), have: Have::all(1) }, &mut out);
+    assert_eq!(out[1..], [taken(FIRST), dial(0, FIRST)]);
+}
+
 #[test]
 fn what_nobody_has_is_missing_and_said_in_runs() {
     let content = Content::new(12 * BLOCK + 1);

@@ -2,9 +2,10 @@
 
 use super::*;
 
-fn on_disk(content: &Content, blocks: &[std::ops::Range<u32>]) -> Vec<std::ops::Range<u64>> {
+/// Where runs of blocks are in the file, each from one block to before another.
+fn on_disk(content: &Content, runs: &[(u32, u32)]) -> Vec<std::ops::Range<u64>> {
     let at = |block: u32| content.blocks().place(block).map_or(content.size(), |(at, _)| at);
-    blocks.iter().map(|run| at(run.start)..at(run.end)).collect()
+    runs.iter().map(|(first, end)| at(*first)..at(*end)).collect()
 }
 
 fn kept(content: &Content) -> Option<KeptHashes> {
@@ -26,7 +27,7 @@ fn right(content: &Content, first: u32, count: u32) -> Input {
 #[test]
 fn with_hashes_kept_all_is_checked_at_once_and_holes_are_fetched_meanwhile() {
     let content = Content::new(9 * BLOCK + 5);
-    let on_disk = on_disk(&content, &[0..3, 5..8]);
+    let on_disk = on_disk(&content, &[(0, 3), (5, 8)]);
     let mut hand = Hand::wanting(Wanted { kept: kept(&content), on_disk, ..Wanted::new(content.hash, WAIT) });
     assert_eq!(hand.look(), [check(&content, 0, 3), check(&content, 5, 3)]);
     assert_eq!(hand.mind.progress().unchecked_count, 6);
@@ -57,7 +58,7 @@ fn what_is_whole_needs_nobody() {
     for size in [1, BLOCK, 7 * BLOCK + 1] {
         let content = Content::new(size);
         let count = content.count();
-        let on_disk = on_disk(&content, &[0..count]);
+        let on_disk = on_disk(&content, &[(0, count)]);
         let mut hand = Hand::wanting(Wanted { kept: kept(&content), on_disk, ..Wanted::new(content.hash, WAIT) });
         let outputs = hand.look();
         let told = hand.serve(There { link: LinkId(0), fetch: 0 }, &content, outputs);
@@ -69,7 +70,7 @@ fn what_is_whole_needs_nobody() {
 #[test]
 fn without_hashes_the_file_is_checked_once_they_have_come() {
     let content = Content::new(9 * BLOCK + 5);
-    let places = on_disk(&content, &[0..3, 5..10]);
+    let places = on_disk(&content, &[(0, 3), (5, 10)]);
     let mut hand = Hand::wanting(Wanted { on_disk: places, ..Wanted::new(content.hash, WAIT) });
     assert_eq!(hand.look(), []);
     let there = hand.meet(FIRST, &content);
@@ -91,7 +92,7 @@ fn without_hashes_the_file_is_checked_once_they_have_come() {
 #[test]
 fn what_is_here_is_not_judged_by_what_a_liar_says() {
     let content = Content::new(5 * BLOCK + 7);
-    let places = on_disk(&content, &[0..6]);
+    let places = on_disk(&content, &[(0, 6)]);
     let mut hand = Hand::wanting(Wanted { on_disk: places, ..Wanted::new(content.hash, WAIT) });
     let liar = hand.meet(FIRST, &content);
     let claimed = 3 * BLOCK as u64;
@@ -133,7 +134,7 @@ fn hashes_that_are_not_of_this_content_are_as_good_as_none() {
 fn a_size_that_was_kept_and_is_false_gives_way() {
     let content = Content::new(5 * BLOCK + 7);
     let kept = KeptHashes { size: content.size() + 1, hashes: content.hashes(0, 6) };
-    let places = on_disk(&content, &[0..2]);
+    let places = on_disk(&content, &[(0, 2)]);
     let mut hand = Hand::wanting(Wanted { kept: Some(kept), on_disk: places, ..Wanted::new(content.hash, WAIT) });
     let outputs = hand.look();
     let [Output::Check { blocks, first: 0, count: 2 }] = outputs[..] else { panic!("{outputs:?}") };
@@ -150,13 +151,14 @@ fn only_whole_blocks_are_checked() {
     let content = Content::new(3 * BLOCK + 100);
     let block = BLOCK as u64;
     for (places, checks) in [
-        (vec![0..block - 1, block + 1..3 * block], vec![check(&content, 2, 1)]),
-        (vec![0..1, block - 1..block, 3 * block..3 * block + 99], vec![]),
-        (vec![3 * block..3 * block + 100], vec![check(&content, 3, 1)]),
-        (vec![2 * block..100 * block], vec![check(&content, 3, 1), check(&content, 2, 1)]),
-        (vec![50 * block..100 * block, u64::MAX - 5..u64::MAX], vec![]),
+        (&[(0, block - 1), (block + 1, 3 * block)][..], vec![check(&content, 2, 1)]),
+        (&[(0, 1), (block - 1, block), (3 * block, 3 * block + 99)], vec![]),
+        (&[(3 * block, 3 * block + 100)], vec![check(&content, 3, 1)]),
+        (&[(2 * block, 100 * block)], vec![check(&content, 3, 1), check(&content, 2, 1)]),
+        (&[(50 * block, 100 * block), (u64::MAX - 5, u64::MAX)], vec![]),
     ] {
-        let wanted = Wanted { kept: kept(&content), on_disk: places.clone(), ..Wanted::new(content.hash, WAIT) };
+        let on_disk = places.iter().map(|(begin, end)| *begin..*end).collect();
+        let wanted = Wanted { kept: kept(&content), on_disk, ..Wanted::new(content.hash, WAIT) };
         assert_eq!(Hand::wanting(wanted).look(), checks, "{places:?}");
     }
 }
@@ -165,7 +167,7 @@ fn only_whole_blocks_are_checked() {
 #[test]
 fn nobody_comes_and_what_is_here_is_known() {
     let content = Content::new(9 * BLOCK + 5);
-    let on_disk = on_disk(&content, &[0..3]);
+    let on_disk = on_disk(&content, &[(0, 3)]);
     let wanted = Wanted { kept: kept(&content), on_disk, ..Wanted::new(content.hash, Duration::ZERO) };
     let mut hand = Hand::wanting(wanted);
     assert_eq!(hand.look(), [check(&content, 0, 3)]);
