@@ -391,7 +391,7 @@ fn home() -> &'static Path {
 }
 
 /// The transcripts in a section of README.
-fn transcripts(title: &str) -> String {
+pub(crate) fn transcripts(title: &str) -> String {
     let page = fs::read_to_string(home().join("README.md")).unwrap();
     let (_, section) = page.split_once(&format!("\n### {title}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap().split("\n### ").next().unwrap();
@@ -401,7 +401,7 @@ fn transcripts(title: &str) -> String {
 
 /// What comes of the commands of a transcript, at an address of its own. Servents are waited for by what they say, and not
 /// by the clock: what stands there for people is replaced.
-fn run_as_shown(transcript: &str, replaced: &[(&str, &str)]) -> (String, String) {
+pub(crate) fn run_as_shown(transcript: &str, replaced: &[(&str, &str)]) -> (String, String) {
     let directory = TempDir::new().unwrap();
     let ip = some_loopback_address().to_string();
     let programs = Path::new(env!("CARGO_BIN_EXE_topology")).parent().unwrap().to_str().unwrap().to_owned();

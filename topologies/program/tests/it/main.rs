@@ -8,6 +8,7 @@
 
 mod checks;
 mod events;
+mod files;
 mod lines;
 mod logs;
 mod make;
