@@ -198,6 +198,8 @@ impl<'a, Out: Write> Download<'a, Out> {
             has_ended: false,
         };
         download.perform(outputs);
+        // Who has it was asked before.
+        download.tell(fetch::Input::Asked);
         Ok(download)
     }
 
@@ -345,6 +347,7 @@ impl<'a, Out: Write> Download<'a, Out> {
         self.asks_again = false;
         if let Some(address) = self.options.from {
             self.tell(fetch::Input::Holder { address, have: Have::Partly });
+            self.tell(fetch::Input::Asked);
             return Ok(());
         }
         let Download { client, options, events: told, .. } = self;
@@ -371,6 +374,7 @@ impl<'a, Out: Write> Download<'a, Out> {
         for (address, have) in found {
             self.tell(fetch::Input::Holder { address, have });
         }
+        self.tell(fetch::Input::Asked);
         Ok(())
     }
 
