@@ -109,6 +109,7 @@ fn a_record_that_was_not_written_to_its_end_is_cut_off() {
         let mut hashes = open(&directory);
         assert_eq!(hashes.get(&one).is_some(), length as u64 >= whole, "{length}");
         assert_eq!(hashes.get(&other), None);
+        assert_eq!(fs::metadata(file_in(&directory)).unwrap().len(), hashes.end, "nothing is left behind it");
         // What is written next stands where it can be read.
         let address = put(&mut hashes, &other);
         drop(hashes);

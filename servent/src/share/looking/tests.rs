@@ -317,7 +317,7 @@ fn a_file_in_whose_place_a_link_is_put_before_it_is_opened_is_not_followed() {
     let mut looked = Looked::new();
     let secret = looked.directory.path().join("outside/secret");
     fs::write(&secret, "secret").unwrap();
-    for name in ["a", "b/c", "d"] {
+    for name in ["a", "b/c", "d", "e", "f/g", ".hidden/g"] {
         looked.write(name, "secret");
     }
     looked.go_on_until(|looking| looking.pass.as_ref().is_some_and(|pass| pass.walk.is_none()));
@@ -326,9 +326,14 @@ fn a_file_in_whose_place_a_link_is_put_before_it_is_opened_is_not_followed() {
     fs::remove_dir_all(looked.at("b")).unwrap();
     fs::rename(&secret, looked.directory.path().join("outside/c")).unwrap();
     symlink(looked.directory.path().join("outside"), looked.at("b")).unwrap();
+    // Nor where it leads to what is beneath and not shared.
+    fs::remove_file(looked.at("e")).unwrap();
+    symlink(".hidden/g", looked.at("e")).unwrap();
+    fs::remove_dir_all(looked.at("f")).unwrap();
+    symlink(".hidden", looked.at("f")).unwrap();
     assert_eq!(looked.pass(), (true, 1));
     assert_eq!(looked.names(), ["d"]);
-    assert!(looked.looking.said.contains("2 links"), "{}", looked.looking.said);
+    assert!(looked.looking.said.contains("4 links"), "{}", looked.looking.said);
     // Nor is it where it is known, or read.
     let stamp = looked.listed().next().unwrap().stamp;
     let blocks = Blocks::of(6).unwrap();
