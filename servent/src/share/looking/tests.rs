@@ -446,6 +446,27 @@ fn while_it_is_hashed_what_there_is_already_is_told_and_names_are_walked_through
     looked.check(&[(b"b", b"b"), (b"c", b"c"), (b"d", b"d"), (b"large", &large)]);
 }
 
+/// Of a million files a catalogue takes a while to make: of the time that is a tenth.
+#[test]
+fn what_takes_long_to_tell_is_told_seldom_and_nothing_is_compared_before_it_was() {
+    let mut looked = Looked::new();
+    looked.write("a", "a");
+    looked.pass();
+    fs::remove_file(looked.at("a")).unwrap();
+    for name in ["b", "c", "d"] {
+        looked.write(name, name);
+    }
+    looked.looking.telling_took = PATIENCE;
+    looked.go_on_until(|looking| looking.pass.as_ref().is_some_and(|pass| pass.found.len() == 1));
+    looked.looking.rules = LookRules { walk_every: Duration::ZERO, piece: Duration::ZERO, ..LookRules::USUAL };
+    looked.piece();
+    assert!(looked.of_pass().walk.is_none() && looked.of_pass().found.len() == 2);
+    assert_eq!(looked.names(), ["a"]);
+    looked.looking.rules = LookRules::USUAL;
+    assert_eq!(looked.pass(), (true, 3), "what is whole is told whatever that takes");
+    looked.check(&[(b"b", b"b"), (b"c", b"c"), (b"d", b"d")]);
+}
+
 #[test]
 fn what_is_never_to_be_shared_is_not_told() {
     let mut looked = Looked::new();
