@@ -8,7 +8,7 @@ use common::content::{Blocks, ContentHash};
 
 /// Takes the bytes of one content, from the first to the last.
 #[derive(Debug)]
-pub(super) struct ContentHasher {
+pub(super) struct FileHasher {
     blocks: Blocks,
     /// Of the block it is in.
     hasher: Hasher,
@@ -16,10 +16,10 @@ pub(super) struct ContentHasher {
     hashes: Vec<ChainingValue>,
 }
 
-impl ContentHasher {
-    pub(super) fn new(blocks: Blocks) -> ContentHasher {
+impl FileHasher {
+    pub(super) fn new(blocks: Blocks) -> FileHasher {
         let hashes = Vec::with_capacity(blocks.count() as usize);
-        ContentHasher { blocks, hasher: Hasher::new(), in_block: 0, hashes }
+        FileHasher { blocks, hasher: Hasher::new(), in_block: 0, hashes }
     }
 
     /// How many bytes it has had.
@@ -91,7 +91,7 @@ mod tests {
         {
             let bytes: Vec<u8> = (0..size).map(|place| (place / 251 + place).to_le_bytes()[0]).collect();
             for piece in [BLOCK, 1_000, 100_000, 1 << 20] {
-                let mut hasher = ContentHasher::new(Blocks::of(size as u64).unwrap());
+                let mut hasher = FileHasher::new(Blocks::of(size as u64).unwrap());
                 for piece in bytes.chunks(piece) {
                     hasher.update(piece);
                 }

@@ -28,7 +28,7 @@ use rustix::io::Errno;
 
 use super::beneath::{NotOpened, SharedRoot, stamp_of};
 use super::hashes_file::{HashesFile, record_bytes_of};
-use super::hashing::ContentHasher;
+use super::hashing::FileHasher;
 use super::left_out::LeftOut;
 use super::never::{NeverFile, NeverList};
 use super::reader::ShareReader;
@@ -132,7 +132,7 @@ struct HashingFile {
     name: Box<[u8]>,
     file: File,
     stamp: FileStamp,
-    hasher: ContentHasher,
+    hasher: FileHasher,
 }
 
 impl Looking {
@@ -370,7 +370,7 @@ impl Looking {
             // A system that does not take the advice reads as well.
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }
-        self.hash_on(pass, list, HashingFile { name, file, stamp, hasher: ContentHasher::new(blocks) });
+        self.hash_on(pass, list, HashingFile { name, file, stamp, hasher: FileHasher::new(blocks) });
         Ok(())
     }
 

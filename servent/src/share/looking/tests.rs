@@ -101,7 +101,7 @@ impl Looked {
 
     fn check_blocks(&self, file: &Listed<'_>, content: &[u8]) {
         let blocks = Blocks::of(file.stamp.size).unwrap();
-        let mut hasher = ContentHasher::new(blocks);
+        let mut hasher = FileHasher::new(blocks);
         hasher.update(content);
         let (hash, mut expected) = hasher.finish();
         if expected.is_empty() {
