@@ -7,7 +7,6 @@
 
 mod beneath;
 mod hashes_file;
-mod hashing;
 mod left_out;
 mod looking;
 mod never;

@@ -3,9 +3,9 @@
 //! Which files there are is known to the room `content`, who is given what next to `uploads`; here the one is asked for the
 //! other. Files that are looked for by a flood are answered like any query (`asking`).
 
+use super::doors::NotedEvent;
 use super::search::{self, Held};
 use super::uploads::{AskedTooMuch, UploadKey, refuse};
-use super::doors::NotedEvent;
 use super::{Outbox, Overlay, query_log};
 use crate::content::search::List;
 use crate::content::transfer::{BlocksWanted, HashesWanted, Open, Refusal};

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use common::content::block_hashes::{ContentHasher, HashedContent};
 use common::content::catalogue::{Catalogue, Listed, SharedFile};
 use common::content::{Blocks, ContentHash, FileStamp};
 use common::counted::bytes;
@@ -28,7 +29,6 @@ use rustix::io::Errno;
 
 use super::beneath::{NotOpened, SharedRoot, stamp_of};
 use super::hashes_file::{HashesFile, record_bytes_of};
-use super::hashing::FileHasher;
 use super::left_out::LeftOut;
 use super::never::{NeverFile, NeverList};
 use super::reader::ShareReader;
@@ -132,7 +132,7 @@ struct HashingFile {
     name: Box<[u8]>,
     file: File,
     stamp: FileStamp,
-    hasher: FileHasher,
+    hasher: ContentHasher,
 }
 
 impl Looking {
@@ -370,7 +370,7 @@ impl Looking {
             // A system that does not take the advice reads as well.
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }
-        self.hash_on(pass, list, HashingFile { name, file, stamp, hasher: FileHasher::new(blocks) });
+        self.hash_on(pass, list, HashingFile { name, file, stamp, hasher: ContentHasher::new(blocks) });
         Ok(())
     }
 
@@ -378,9 +378,9 @@ impl Looking {
     fn hash_on(&mut self, pass: &mut Pass, list: &NeverList, mut hashing: HashingFile) {
         let HashingFile { file, stamp, hasher, .. } = &mut hashing;
         self.buffer.resize(PIECE_BYTES, 0);
-        let left = usize::try_from(stamp.size - hasher.bytes_count()).unwrap_or(usize::MAX);
+        let left = usize::try_from(stamp.size - hasher.hashed_count()).unwrap_or(usize::MAX);
         let piece = self.buffer.get_mut(..left.min(PIECE_BYTES)).unwrap_or_default();
-        match file.read_at(piece, hasher.bytes_count()) {
+        match file.read_at(piece, hasher.hashed_count()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 log::debug!("a file cannot be read: {error}");
@@ -389,13 +389,14 @@ impl Looking {
             }
             // It was cut, which shows.
             Ok(0) => return self.end_hashing(pass, list, hashing),
-            Ok(count) => hasher.update(piece.get(..count).unwrap_or_default()),
+            // No more is read than it has.
+            Ok(count) => drop(hasher.update(piece.get(..count).unwrap_or_default())),
         }
-        if hasher.bytes_count() == stamp.size {
+        if hasher.hashed_count() == stamp.size {
             return self.end_hashing(pass, list, hashing);
         }
         if pass.said_at.elapsed() >= self.rules.say_every {
-            let done = pass.bytes_done - stamp.size.min(pass.bytes_done) + hasher.bytes_count();
+            let done = pass.bytes_done - stamp.size.min(pass.bytes_done) + hasher.hashed_count();
             log::info!("hashing: {} of {}", bytes(done), bytes(pass.bytes_wanted));
             pass.said_at = Instant::now();
         }
@@ -404,13 +405,16 @@ impl Looking {
 
     fn end_hashing(&mut self, pass: &mut Pass, list: &NeverList, hashing: HashingFile) {
         let HashingFile { name, file, stamp, hasher } = hashing;
-        if hasher.bytes_count() != stamp.size || stamp_of(&file) != Ok(Some(stamp)) {
+        let hashed = hasher.finish();
+        let (Ok(HashedContent { hash, hashes }), Ok(true)) = (hashed, stamp_of(&file).map(|now| now == Some(stamp)))
+        else {
             pass.left_out.changing += 1;
             return;
-        }
+        };
         self.hashed_count += 1;
-        let (hash, blocks) = hasher.finish();
-        match self.hashes.put(&stamp, &hash, &blocks) {
+        // Nobody asks for that of a single block: it is the content.
+        let blocks = if hashes.blocks().count() == 1 { &[] } else { hashes.as_slice() };
+        match self.hashes.put(&stamp, &hash, blocks) {
             Ok(hashes_at) => {
                 self.has_said_unkept &= blocks.is_empty();
                 pass.take_in(list, name, hash, stamp, hashes_at);
@@ -418,7 +422,6 @@ impl Looking {
             Err(error) => {
                 self.say_unkept(&error);
                 if blocks.is_empty() {
-                    // Nobody asks for those of a single block: it is the content.
                     pass.take_in(list, name, hash, stamp, u64::MAX);
                 } else {
                     pass.has_no_room = true;
