@@ -286,7 +286,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Ok(download) => Ok(follow(download, destination, renderer, interrupt)?),
             Err(error) => Err(error),
         };
-        let Followed { ended, contact_lost } = match followed {
+        let FollowedDownload { ended, contact_lost } = match followed {
             Ok(followed) => followed,
             Err(DownloadError::File(error)) => {
                 self.complain_of_file(&error);
@@ -357,7 +357,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 }
 
 /// What came of a download that was followed to its end.
-struct Followed {
+struct FollowedDownload {
     /// Nothing where it was interrupted.
     ended: Option<DownloadEnded>,
     /// Why the contact is lost, if it is.
@@ -370,7 +370,7 @@ fn follow<To: Write, Out: Write, Side: Write>(
     destination: &Destination,
     renderer: &mut Renderer<Out, Side>,
     interrupt: &mut UnixStream,
-) -> anyhow::Result<Followed> {
+) -> anyhow::Result<FollowedDownload> {
     let is_live = renderer.side.is_some() && io::stderr().is_terminal();
     let mut line = is_live.then(|| LiveLine::new(&destination.shown()));
     let mut told: Option<Instant> = None;
@@ -410,7 +410,7 @@ fn follow<To: Write, Out: Write, Side: Write>(
             None => break None,
         }
     };
-    Ok(Followed { ended, contact_lost })
+    Ok(FollowedDownload { ended, contact_lost })
 }
 
 /// Says something to a person who looks at a line that changes.
