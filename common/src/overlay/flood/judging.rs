@@ -8,7 +8,7 @@ use super::arrival::{Arrival, Asker};
 use super::memory::Memory;
 use super::pass::Pass;
 use super::places::{Bringer, NoRoom};
-use super::seen::{Holder, NewQuery};
+use super::seen::{KeptBy, NewQuery};
 use super::slots::QueryPlace;
 use crate::link::LinkId;
 use crate::query::{ContactMark, Query, Via};
@@ -74,7 +74,7 @@ fn admit_request(memory: &mut Memory, now: Time, link: LinkId, query: &Query, as
     if let Some(place) = memory.seen.find(id)
         && let Some(entry) = memory.seen.get(place)
     {
-        let is_of_this_link = entry.first_link == Some(link) && matches!(entry.holder, Holder::Own { .. });
+        let is_of_this_link = entry.first_link == Some(link) && matches!(entry.kept_by, KeptBy::Own { .. });
         if is_of_this_link && entry.ask == ask {
             return Admission::Duplicate(place);
         }
@@ -164,7 +164,7 @@ fn judge_known(memory: &mut Memory, place: QueryPlace, arrival: &Arrival, ask: u
     let contradicts = entry.ask != ask
         || held.zip(query.contact).is_some_and(|(held, mark)| is_another(held, mark))
         // Nobody has more TTL of what we gave than we gave.
-        || ttl > entry.ttl && matches!(entry.holder, Holder::Own { .. });
+        || ttl > entry.ttl && matches!(entry.kept_by, KeptBy::Own { .. });
     if contradicts {
         return Admission::Contradicts;
     }

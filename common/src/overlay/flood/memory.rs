@@ -13,7 +13,7 @@ use super::own::Own;
 use super::pass::{CopyReport, Pass};
 use super::places::{Bringer, Places, TakenPlace};
 use super::routes::Routes;
-use super::seen::{Holder, SeenQuery, SeenSet};
+use super::seen::{KeptBy, SeenQuery, SeenSet};
 use super::slots::QueryPlace;
 use crate::limits::{ECHOES_KEPT_MAX, OFFERS_KEPT_BYTES_MAX, PLACES_FREE, QUERIES_PENDING_MAX};
 use crate::link::LinkId;
@@ -108,7 +108,7 @@ impl Memory {
         for pass in entry.passes.iter_mut().filter(|pass| !pass.is_finished) {
             pass.tally.add_lost(pass.awaited_count());
             self.given_up.push(CopyReport { asker: pass.asker, id: entry.id, tally: pass.tally });
-            if let (Holder::Own { number }, Some(own)) = (entry.holder, self.own.get_mut()) {
+            if let (KeptBy::Own { number }, Some(own)) = (entry.kept_by, self.own.get_mut()) {
                 own.on_over(number, &pass.tally);
             }
         }
@@ -269,9 +269,9 @@ impl Memory {
 
     /// The number of a query that a client of ours asked.
     fn own_number(&self, place: QueryPlace) -> Option<u64> {
-        match self.seen.get(place)?.holder {
-            Holder::Own { number } => Some(number),
-            Holder::Contact { .. } | Holder::Age => None,
+        match self.seen.get(place)?.kept_by {
+            KeptBy::Own { number } => Some(number),
+            KeptBy::Contact { .. } | KeptBy::Age => None,
         }
     }
 
@@ -342,10 +342,10 @@ impl Memory {
 
     /// What the copies of a query carry of its contact, as far as that is known here.
     pub(super) fn mark_of(&self, entry: &SeenQuery) -> Option<ContactMark> {
-        match entry.holder {
-            Holder::Own { number } => self.own.get()?.mark_of(number),
-            Holder::Contact { place, number } => self.seen.mark_of(place, number),
-            Holder::Age => None,
+        match entry.kept_by {
+            KeptBy::Own { number } => self.own.get()?.mark_of(number),
+            KeptBy::Contact { place, number } => self.seen.mark_of(place, number),
+            KeptBy::Age => None,
         }
     }
 

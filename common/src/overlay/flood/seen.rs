@@ -19,7 +19,7 @@ use crate::time::Time;
 
 /// Who says how long a query is to be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(super) enum KeptBy {
     /// This servent, whose client asked it, under this number.
     Own { number: u64 },
     /// Another contact, under this number.
@@ -35,7 +35,7 @@ pub(super) struct SeenQuery {
     life: u32,
     /// A keyed hash of what was asked.
     pub(super) ask: u64,
-    pub(super) holder: Holder,
+    pub(super) kept_by: KeptBy,
     pub(super) since: Time,
     /// The link it came over first.
     pub(super) first_link: Option<LinkId>,
@@ -147,7 +147,7 @@ impl SeenSet {
             return Err(NoRoom::Full);
         }
         let place = self.places.take(Bringer::Own);
-        Ok(self.insert(query, Holder::Own { number }, Some(place)))
+        Ok(self.insert(query, KeptBy::Own { number }, Some(place)))
     }
 
     /// Remembers a query for as long as its contact keeps it open.
@@ -166,7 +166,7 @@ impl SeenSet {
         } else {
             Some(self.places.take(query.bringer))
         };
-        let place = self.insert(query, Holder::Contact { place: contact, number: mark.number }, place);
+        let place = self.insert(query, KeptBy::Contact { place: contact, number: mark.number }, place);
         self.contacts.hold(contact, mark.number, place);
         Ok(place)
     }
@@ -178,13 +178,13 @@ impl SeenSet {
             return Err(if is_full { NoRoom::Full } else { NoRoom::OverShare });
         }
         let taken = self.places_by_age.take(query.bringer);
-        let place = self.insert(query, Holder::Age, None);
+        let place = self.insert(query, KeptBy::Age, None);
         self.there_by_age += 1;
         self.by_age.push_back((query.since, place, taken));
         Ok(place)
     }
 
-    fn insert(&mut self, query: NewQuery, holder: Holder, place: Option<TakenPlace>) -> QueryPlace {
+    fn insert(&mut self, query: NewQuery, kept_by: KeptBy, place: Option<TakenPlace>) -> QueryPlace {
         let NewQuery { id, ask, since, link, ttl, is_back, bringer: _ } = query;
         let life = self.lives;
         self.lives = life.wrapping_add(1);
@@ -192,7 +192,7 @@ impl SeenSet {
             id,
             life,
             ask,
-            holder,
+            kept_by,
             since,
             first_link: link,
             ttl,
@@ -209,7 +209,7 @@ impl SeenSet {
     pub(super) fn remove(&mut self, place: QueryPlace) -> Option<SeenQuery> {
         self.get(place)?;
         let entry = self.entries.remove(place.slot)?;
-        if entry.holder == Holder::Age {
+        if entry.kept_by == KeptBy::Age {
             self.there_by_age -= 1;
         }
         if let Some(taken) = entry.place {
@@ -379,7 +379,7 @@ mod tests {
         assert!(seen.get(places[0]).is_none() && seen.get_mut(places[0]).is_none());
         assert!(seen.remove(places[0]).is_none());
         assert_eq!([1, 2, 3].map(|sequence| seen.find(id(sequence))), [None, Some(places[1]), Some(third)]);
-        assert_eq!(seen.get(third).map(|entry| entry.holder), Some(Holder::Own { number: 0 }));
+        assert_eq!(seen.get(third).map(|entry| entry.kept_by), Some(KeptBy::Own { number: 0 }));
     }
 
     #[test]
