@@ -8,7 +8,7 @@ use common::disk::{Job, JobDone};
 
 use crate::members_file::MembersFile;
 use crate::options::DataSource;
-use crate::share::Share;
+use crate::share::SharedDirectory;
 use crate::{data, sockets};
 
 /// Where what jobs read and write is.
@@ -16,7 +16,7 @@ use crate::{data, sockets};
 pub(crate) struct Files {
     pub(crate) data: DataSource,
     pub(crate) members: Option<MembersFile>,
-    pub(crate) share: Option<Arc<Share>>,
+    pub(crate) share: Option<Arc<SharedDirectory>>,
 }
 
 /// Does a job, and says what came of it if anybody is to know.

@@ -27,7 +27,7 @@ use crate::options::{DataSource, Options};
 use crate::pauses::Pauses;
 use crate::peers::{Inputs, PeerConnections};
 use crate::poller::{Interest, Poller, Ready};
-use crate::share::Share;
+use crate::share::SharedDirectory;
 use crate::signals::{Signals, WatchedSignals};
 use crate::{data, share, sockets};
 
@@ -64,7 +64,7 @@ impl Server {
         options: &Options,
         signals: Signals,
         events: Option<EventsFile>,
-        share: Option<Share>,
+        share: Option<SharedDirectory>,
     ) -> anyhow::Result<Server> {
         sockets::raise_descriptor_limit();
         let poller = Poller::new().context("cannot make a poller")?;

@@ -39,22 +39,22 @@ use walk::{Walk, WalkStep};
 use crate::options::Options;
 
 /// What is shared. Whoever looks it through has it alone meanwhile.
-pub(crate) struct Share {
+pub(crate) struct SharedDirectory {
     never: NeverFile,
     reader: ShareReader,
     looking: Mutex<Looking>,
 }
 
-impl Share {
+impl SharedDirectory {
     /// Opens what these options name, if they do. What cannot be shared is an error now; nothing is looked through yet.
-    pub(crate) fn open(options: &Options) -> anyhow::Result<Option<Share>> {
+    pub(crate) fn open(options: &Options) -> anyhow::Result<Option<SharedDirectory>> {
         let Some(path) = &options.share else { return Ok(None) };
         let root = SharedRoot::open_first(path)?;
         let never = NeverFile::load(options.never.as_deref())?;
         let hashes = HashesFile::open(options.cache.as_deref())?;
         let reader = ShareReader::new(root, hashes.reader());
         let looking = Looking::new(path.clone(), LookRules::USUAL, hashes, reader.clone());
-        Ok(Some(Share { never, reader, looking: Mutex::new(looking) }))
+        Ok(Some(SharedDirectory { never, reader, looking: Mutex::new(looking) }))
     }
 
     /// Looks it through, for a while. What is told is described as this data says.

@@ -17,7 +17,7 @@ use crate::advertised::advertised;
 use crate::events_file::EventsFile;
 use crate::options::Options;
 use crate::server::Server;
-use crate::share::Share;
+use crate::share::SharedDirectory;
 use crate::signals::Signals;
 use crate::{data, interfaces, members_file, sockets};
 
@@ -28,7 +28,7 @@ const LOG: &str = "servent";
 pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Server, SocketAddr)> {
     let store = data::load(&options.data)?;
     let known = options.members.as_deref().map(members_file::load).transpose()?.unwrap_or_default();
-    let share = Share::open(options)?;
+    let share = SharedDirectory::open(options)?;
     let listen = sockets::resolve_one(&options.listen)?;
     let advertise = options.advertise.as_ref().map(sockets::resolve_one).transpose()?.map(canonical);
     let neighbors = options.neighbors.iter().map(|name| sockets::neighbor(name)).collect::<Result<Vec<_>, _>>()?;

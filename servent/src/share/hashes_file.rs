@@ -113,7 +113,7 @@ impl HashesFile {
     /// Reads what is in it, until then at most. True once all was read; until then nothing else is asked of it.
     pub(super) fn load(&mut self, until: Instant) -> bool {
         let Some(mut at) = self.read_to else { return true };
-        let mut pieces = Pieces::new(&self.file, self.end);
+        let mut pieces = RecordPieces::new(&self.file, self.end);
         let damaged = loop {
             if at == self.end {
                 break None;
@@ -243,7 +243,7 @@ impl HashesFile {
         let (mut records, mut end) = (BTreeMap::new(), HEADER.len() as u64);
         let mut written = BufWriter::with_capacity(WINDOW_BYTES, &file);
         written.write_all(HEADER)?;
-        let mut pieces = Pieces::new(&self.file, self.end);
+        let mut pieces = RecordPieces::new(&self.file, self.end);
         let mut at = HEADER.len() as u64;
         while at < self.end {
             let Piece::Record { stamp, length } = pieces.record(at)? else {
@@ -428,7 +428,7 @@ fn read_head(head: &[u8]) -> Option<(FileStamp, ContentHash)> {
 }
 
 /// The file as it is read from one end to the other.
-struct Pieces<'a> {
+struct RecordPieces<'a> {
     file: &'a File,
     end: u64,
     /// What was read of it, and where that begins.
@@ -448,9 +448,9 @@ enum Piece {
     Torn,
 }
 
-impl<'a> Pieces<'a> {
-    fn new(file: &'a File, end: u64) -> Pieces<'a> {
-        Pieces { file, end, bytes: Vec::new(), bytes_at: 0 }
+impl<'a> RecordPieces<'a> {
+    fn new(file: &'a File, end: u64) -> RecordPieces<'a> {
+        RecordPieces { file, end, bytes: Vec::new(), bytes_at: 0 }
     }
 
     fn header(&mut self) -> io::Result<Piece> {

@@ -81,7 +81,7 @@ pub(super) struct Looking {
     telling_took: Duration,
     /// The data by which what was told is described.
     described_by: Option<Arc<Store>>,
-    pass: Option<Pass>,
+    pass: Option<LookPass>,
     /// Something else is shared than when a whole pass ended last.
     has_changed: bool,
     /// Files hashed since then.
@@ -93,7 +93,7 @@ pub(super) struct Looking {
 }
 
 /// A pass under way.
-struct Pass {
+struct LookPass {
     root: Option<SharedRoot>,
     /// Nothing once it has been everywhere.
     walk: Option<Walk>,
@@ -203,9 +203,9 @@ impl Looking {
         went
     }
 
-    fn begin(&mut self) -> Result<Pass, Errno> {
+    fn begin(&mut self) -> Result<LookPass, Errno> {
         let now = Instant::now();
-        let mut pass = Pass {
+        let mut pass = LookPass {
             root: None,
             walk: None,
             walked_at: now,
@@ -231,7 +231,7 @@ impl Looking {
     }
 
     /// What is wanted and what was told are compared from the beginning.
-    fn begin_walk(&mut self, pass: &mut Pass) -> Result<(), Errno> {
+    fn begin_walk(&mut self, pass: &mut LookPass) -> Result<(), Errno> {
         (pass.walked_at, pass.place, pass.has_waited) = (Instant::now(), 0, false);
         pass.wanted.clear();
         pass.young.clear();
@@ -254,7 +254,7 @@ impl Looking {
     }
 
     /// True where there is no more to do.
-    fn step(&mut self, pass: &mut Pass, list: &NeverList, never: &NeverFile) -> Result<bool, Errno> {
+    fn step(&mut self, pass: &mut LookPass, list: &NeverList, never: &NeverFile) -> Result<bool, Errno> {
         if let Some(walk) = &mut pass.walk {
             match walk.step(&mut pass.left_out)? {
                 WalkStep::Nothing => {}
@@ -289,7 +289,7 @@ impl Looking {
     // ---- the walk ----
 
     /// A file is there. What was told of files with names before its own is not there any more.
-    fn on_seen(&mut self, pass: &mut Pass, list: &NeverList, stamp: &FileStamp) -> Result<(), Errno> {
+    fn on_seen(&mut self, pass: &mut LookPass, list: &NeverList, stamp: &FileStamp) -> Result<(), Errno> {
         let Some(walk) = &pass.walk else { return Ok(()) };
         let name = walk.name();
         pass.devices.insert(stamp.device);
@@ -317,7 +317,7 @@ impl Looking {
     }
 
     /// It has been everywhere.
-    fn on_walked(&mut self, pass: &mut Pass) {
+    fn on_walked(&mut self, pass: &mut LookPass) {
         pass.gone.extend(pass.place..self.told.len());
         pass.walk = None;
         pass.bytes_wanted = pass.wanted.iter().map(|wanted| wanted.size).sum();
@@ -326,7 +326,7 @@ impl Looking {
 
     // ---- hashing ----
 
-    fn begin_hashing(&mut self, pass: &mut Pass, list: &NeverList, wanted: WantedFile) -> Result<(), Errno> {
+    fn begin_hashing(&mut self, pass: &mut LookPass, list: &NeverList, wanted: WantedFile) -> Result<(), Errno> {
         let WantedFile { name, size } = wanted;
         pass.bytes_done += size;
         // Before it is looked at: what is written to it after that is written later than this.
@@ -375,7 +375,7 @@ impl Looking {
     }
 
     /// Hashes the next piece of a file.
-    fn hash_on(&mut self, pass: &mut Pass, list: &NeverList, mut hashing: HashingFile) {
+    fn hash_on(&mut self, pass: &mut LookPass, list: &NeverList, mut hashing: HashingFile) {
         let HashingFile { file, stamp, hasher, .. } = &mut hashing;
         self.buffer.resize(PIECE_BYTES, 0);
         let left = usize::try_from(stamp.size - hasher.hashed_count()).unwrap_or(usize::MAX);
@@ -403,7 +403,7 @@ impl Looking {
         pass.hashing = Some(hashing);
     }
 
-    fn end_hashing(&mut self, pass: &mut Pass, list: &NeverList, hashing: HashingFile) {
+    fn end_hashing(&mut self, pass: &mut LookPass, list: &NeverList, hashing: HashingFile) {
         let HashingFile { name, file, stamp, hasher } = hashing;
         let hashed = hasher.finish();
         let (Ok(HashedContent { hash, hashes }), Ok(true)) = (hashed, stamp_of(&file).map(|now| now == Some(stamp)))
@@ -512,7 +512,7 @@ impl Looking {
     }
 }
 
-impl Pass {
+impl LookPass {
     /// A file of this hash is to be told, unless it never is.
     fn take_in(&mut self, list: &NeverList, name: Box<[u8]>, hash: ContentHash, stamp: FileStamp, hashes_at: u64) {
         if list.has(&hash) {

@@ -37,7 +37,7 @@ use super::verdict::{self, Answered, Crossed, Judged};
 
 pub use super::cast::{plain_config, plain_neighbor, servent_id};
 
-use ends::{Ends, Owner};
+use ends::{EndOwner, Ends};
 use parcels::{Agenda, Parcel, Slab};
 
 /// What the clock counts in. Every delay is some of them.
@@ -237,7 +237,8 @@ impl<'a> Crowd<'a> {
 
     fn link(&mut self, end: u32, dial: Dial) {
         let mate = self.ends.mate(end);
-        let (Owner::Servent(dialler), Owner::Servent(acceptor)) = (self.ends.owner(end), self.ends.owner(mate)) else {
+        let (EndOwner::Servent(dialler), EndOwner::Servent(acceptor)) = (self.ends.owner(end), self.ends.owner(mate))
+        else {
             return;
         };
         self.ends.open(end);
@@ -250,7 +251,7 @@ impl<'a> Crowd<'a> {
         while !said.is_empty() {
             for (link, message) in std::mem::take(&mut said) {
                 let to = self.ends.mate(end_of(link));
-                if let Owner::Servent(servent) = self.ends.owner(to) {
+                if let EndOwner::Servent(servent) = self.ends.owner(to) {
                     let input = overlay::Input::Received { link: link_of(to), stamp: 0, message };
                     self.tell_at_once(servent, input, &mut said);
                 }
@@ -303,7 +304,7 @@ impl<'a> Crowd<'a> {
             told: None,
             ended: None,
         });
-        let end = self.ends.add([Owner::Servent(contact), Owner::Client(client)], None);
+        let end = self.ends.add([EndOwner::Servent(contact), EndOwner::Client(client)], None);
         self.ends.open(end);
         let from = SocketAddr::new(address.ip(), 40_000);
         let opening = Opening::Accepted(from);
@@ -466,14 +467,16 @@ impl<'a> Crowd<'a> {
         }
         let link = link_of(parcel.to);
         match self.ends.owner(parcel.to) {
-            Owner::Servent(servent) => self.tell_servent(servent, overlay::Input::Received { link, stamp: 0, message }),
-            Owner::Client(client) => {
+            EndOwner::Servent(servent) => {
+                self.tell_servent(servent, overlay::Input::Received { link, stamp: 0, message })
+            }
+            EndOwner::Client(client) => {
                 if let Message::Finished(_) = message {
                     self.clients[client].told.get_or_insert(self.now);
                 }
                 self.tell_client(client, session::Input::Received { link, message });
             }
-            Owner::Nobody => {}
+            EndOwner::Nobody => {}
         }
     }
 
@@ -601,11 +604,11 @@ impl<'a> Crowd<'a> {
 
     fn dial(&mut self, servent: usize, dial: Dial, address: SocketAddr) {
         let to = match cast::who_is_at(address) {
-            Some(Who::Servent(servent)) if servent < self.servents.len() => Owner::Servent(servent),
-            Some(Who::Client(client)) if client < self.clients.len() => Owner::Client(client),
-            Some(Who::Servent(_) | Who::Client(_) | Who::Stranger(_)) | None => Owner::Nobody,
+            Some(Who::Servent(servent)) if servent < self.servents.len() => EndOwner::Servent(servent),
+            Some(Who::Client(client)) if client < self.clients.len() => EndOwner::Client(client),
+            Some(Who::Servent(_) | Who::Client(_) | Who::Stranger(_)) | None => EndOwner::Nobody,
         };
-        let end = self.ends.add([Owner::Servent(servent), to], Some(dial));
+        let end = self.ends.add([EndOwner::Servent(servent), to], Some(dial));
         self.send_other(end, Other::Knock);
     }
 
@@ -613,21 +616,21 @@ impl<'a> Crowd<'a> {
     fn on_knock(&mut self, to: u32) {
         let end = self.ends.mate(to);
         // Whoever dialled may have left.
-        let (Owner::Servent(dialler), Some(dial)) = (self.ends.owner(end), self.ends.dial(end)) else { return };
+        let (EndOwner::Servent(dialler), Some(dial)) = (self.ends.owner(end), self.ends.dial(end)) else { return };
         let from = cast::servent_address(dialler);
         let link = link_of(to);
         match self.ends.owner(to) {
-            Owner::Servent(servent) if self.is_there(servent) => {
+            EndOwner::Servent(servent) if self.is_there(servent) => {
                 self.ends.open(end);
                 self.tell_servent(servent, overlay::Input::Opened { link, opening: Opening::Accepted(from) });
                 self.on_established(dialler, end, dial);
             }
-            Owner::Client(client) => {
+            EndOwner::Client(client) => {
                 self.ends.open(end);
                 self.on_established(dialler, end, dial);
                 self.tell_client(client, session::Input::Accepted { link, from });
             }
-            Owner::Servent(_) | Owner::Nobody => self.send_other(to, Other::Nobody),
+            EndOwner::Servent(_) | EndOwner::Nobody => self.send_other(to, Other::Nobody),
         }
     }
 
@@ -638,7 +641,7 @@ impl<'a> Crowd<'a> {
     }
 
     fn on_nobody(&mut self, end: u32) {
-        let (Owner::Servent(servent), Some(dial)) = (self.ends.owner(end), self.ends.dial(end)) else { return };
+        let (EndOwner::Servent(servent), Some(dial)) = (self.ends.owner(end), self.ends.dial(end)) else { return };
         let reason = "nobody is there".to_owned();
         self.tell_servent(servent, overlay::Input::DialFailed { dial, refused: true, reason });
     }
@@ -656,9 +659,9 @@ impl<'a> Crowd<'a> {
         }
         let (link, reason) = (link_of(end), "the other end has closed it".to_owned());
         match self.ends.owner(end) {
-            Owner::Servent(servent) => self.tell_servent(servent, overlay::Input::Closed { link, reason }),
-            Owner::Client(client) => self.tell_client(client, session::Input::Closed { link, reason }),
-            Owner::Nobody => {}
+            EndOwner::Servent(servent) => self.tell_servent(servent, overlay::Input::Closed { link, reason }),
+            EndOwner::Client(client) => self.tell_client(client, session::Input::Closed { link, reason }),
+            EndOwner::Nobody => {}
         }
     }
 

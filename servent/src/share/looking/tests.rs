@@ -116,7 +116,7 @@ impl Looked {
         self.listed().map(|file| String::from_utf8_lossy(file.name).into_owned()).collect()
     }
 
-    fn of_pass(&self) -> &Pass {
+    fn of_pass(&self) -> &LookPass {
         self.looking.pass.as_ref().unwrap()
     }
 }

@@ -10,7 +10,7 @@ use crate::graph::{Graph, number};
 
 /// Whose an end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(super) enum EndOwner {
     Servent(usize),
     Client(usize),
     /// Nobody has the address that was dialled.
@@ -20,7 +20,7 @@ pub(super) enum Owner {
 /// A link that the graph did not draw. Its ends have two numbers that differ in the last bit.
 struct LaterLink {
     /// Whoever dialled, and whom; or the contact, and the client that attached.
-    owners: [Owner; 2],
+    owners: [EndOwner; 2],
     is_open: [bool; 2],
     /// What it was dialled for; nothing where a client attached, or whoever dialled is gone.
     dial: Option<Dial>,
@@ -30,7 +30,7 @@ struct LaterLink {
 
 impl LaterLink {
     fn is_between_servents(&self) -> bool {
-        self.owners.iter().all(|owner| matches!(owner, Owner::Servent(_)))
+        self.owners.iter().all(|owner| matches!(owner, EndOwner::Servent(_)))
     }
 }
 
@@ -71,7 +71,7 @@ impl<'a> Ends<'a> {
     }
 
     /// Adds a link, and gives the first of its ends. It does not stand yet.
-    pub(super) fn add(&mut self, owners: [Owner; 2], dial: Option<Dial>) -> u32 {
+    pub(super) fn add(&mut self, owners: [EndOwner; 2], dial: Option<Dial>) -> u32 {
         let place = self.later.len();
         self.later.push(LaterLink { owners, is_open: [false; 2], dial, last: [0; 2] });
         self.first_later() + number(2 * place)
@@ -93,18 +93,18 @@ impl<'a> Ends<'a> {
         Some((self.later.get_mut(place / 2)?, place % 2))
     }
 
-    pub(super) fn owner(&self, end: u32) -> Owner {
+    pub(super) fn owner(&self, end: u32) -> EndOwner {
         match self.owners.get(end as usize) {
-            Some(servent) => Owner::Servent(*servent as usize),
-            None => self.later(end).map_or(Owner::Nobody, |(link, side)| link.owners[side]),
+            Some(servent) => EndOwner::Servent(*servent as usize),
+            None => self.later(end).map_or(EndOwner::Nobody, |(link, side)| link.owners[side]),
         }
     }
 
     /// The servent whose an end is.
     pub(super) fn servent(&self, end: u32) -> Option<u32> {
         self.owners.get(end as usize).copied().or_else(|| match self.owner(end) {
-            Owner::Servent(servent) => Some(number(servent)),
-            Owner::Client(_) | Owner::Nobody => None,
+            EndOwner::Servent(servent) => Some(number(servent)),
+            EndOwner::Client(_) | EndOwner::Nobody => None,
         })
     }
 
@@ -153,7 +153,7 @@ impl<'a> Ends<'a> {
 
     /// Nobody wants what a servent has dialled any more. Gives its ends that are still open.
     pub(super) fn abandon(&mut self, servent: usize) -> Vec<u32> {
-        let own = Owner::Servent(servent);
+        let own = EndOwner::Servent(servent);
         let first = self.first_later();
         let mut open: Vec<u32> = self.graph.range(servent).filter(|end| self.is_open[*end]).map(number).collect();
         for (link, place) in self.later.iter_mut().zip(0_u32..) {
@@ -190,7 +190,7 @@ impl<'a> Ends<'a> {
         let drawn = (0..self.owners.len()).filter(|end| self.is_open[*end] && self.is_open[self.mates[*end] as usize]);
         let drawn = drawn.map(|end| (self.owners[end], self.graph.ends()[end]));
         let later = self.later.iter().filter_map(|link| match (link.owners, link.is_open, link.dial) {
-            ([Owner::Servent(a), Owner::Servent(b)], [true, true], Some(Dial::Neighbor(_))) => {
+            ([EndOwner::Servent(a), EndOwner::Servent(b)], [true, true], Some(Dial::Neighbor(_))) => {
                 Some((number(a), number(b)))
             }
             _ => None,

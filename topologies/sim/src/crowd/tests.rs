@@ -49,7 +49,7 @@ fn links_of(crowd: &Crowd<'_>) -> Vec<(u32, u32)> {
 
 /// The ends that are open of links between servents.
 fn open_ends(crowd: &Crowd<'_>) -> usize {
-    let is_servents = |end| matches!(crowd.ends.owner(end), Owner::Servent(_));
+    let is_servents = |end| matches!(crowd.ends.owner(end), EndOwner::Servent(_));
     let ends = (0..10_000).filter(|end| is_servents(*end) && is_servents(crowd.ends.mate(*end)));
     ends.filter(|end| crowd.ends.is_open(*end)).count()
 }
@@ -254,7 +254,7 @@ fn an_errand_makes_nobody_a_neighbor_and_no_number_is_used_again() {
     let drawn: Vec<u32> = (0..6).filter_map(|servent| ends.drawn(servent, (servent + 1) % 6)).collect();
     drawn.iter().for_each(|end| ends.open(*end));
     assert_eq!((drawn.len(), ends.standing()), (6, None), "all is as it was drawn");
-    let owners = [Owner::Servent(0), Owner::Servent(3)];
+    let owners = [EndOwner::Servent(0), EndOwner::Servent(3)];
     let errand = ends.add(owners, Some(Dial::Call(Errand::Answers, cast::servent_address(3))));
     ends.open(errand);
     assert_eq!(ends.standing(), Some(scene.graph.clone()));
