@@ -16,7 +16,7 @@ use crate::limits::{
 
 /// What speaks for asking one holder rather than another: the least is the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
+pub(super) struct HolderRank {
     /// It said another size than the one of the hashes there are.
     pub(super) disagrees: bool,
     /// How often it had to be left for another.
@@ -67,13 +67,13 @@ impl ContentFetch {
     }
 
     /// The best of those that are not asked and may be.
-    pub(super) fn best_other(&self, is_fit: impl Fn(&Rank) -> bool) -> Option<HolderNumber> {
+    pub(super) fn best_other(&self, is_fit: impl Fn(&HolderRank) -> bool) -> Option<HolderNumber> {
         let others = self.holders.iter().filter(|(number, _)| self.active != Some(*number));
         let ranks = others.filter_map(|(number, holder)| Some((self.rank(holder)?, number)));
         ranks.filter(|(rank, _)| is_fit(rank)).min().map(|(_, number)| number)
     }
 
-    fn rank(&self, holder: &Holder) -> Option<Rank> {
+    fn rank(&self, holder: &Holder) -> Option<HolderRank> {
         let list = self.list.as_ref();
         let (opened, is_waiting) = match &holder.stage {
             HolderStage::Waiting(from) if *from <= self.now => (None, true),
@@ -87,7 +87,7 @@ impl ContentFetch {
             let assignment = &list.assignment;
             assignment.missing_count() > 0 && (disagrees || assignment.is_missing_some_of(have))
         });
-        is_of_use.then_some(Rank { disagrees, stumbles: holder.stumbles, is_waiting })
+        is_of_use.then_some(HolderRank { disagrees, stumbles: holder.stumbles, is_waiting })
     }
 
     /// Asks the holder that is to be asked for what it can give. Whether another is to be chosen, because it can give nothing.
