@@ -267,10 +267,12 @@ fn another_size_than_the_one_that_is_proved_is_false() {
     hand.opened(first, content.size(), Have::Runs(vec![(5, 1)]));
     hand.hash_part(first, &content, 0, 6);
     assert_eq!(hand.block(first, &content, 5), [write(&content, 5), keep(&content), proved(&content), close(first)]);
-    let liar = hand.meet(SECOND, &content);
-    let claimed = content.size() + 1;
-    let why = WhyDropped::FalseSize(claimed);
-    assert_eq!(hand.opened(liar, claimed, Have::all(6)), [close(liar), dropped(SECOND, why)]);
+    for (number, claimed) in [(2, content.size() + 1), (3, content.size() - 1), (4, size_of(5, 0)), (5, size_of(9, 0))]
+    {
+        let liar = hand.meet(number, &content);
+        let why = WhyDropped::FalseSize(claimed);
+        assert_eq!(hand.opened(liar, claimed, Have::all(5)), [close(liar), dropped(number, why)]);
+    }
 }
 
 /// Of two sizes nobody knows which is true. Whoever may say the same as was heard before is asked first.

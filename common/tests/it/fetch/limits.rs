@@ -44,7 +44,7 @@ fn blocks_are_asked_for_ahead_and_no_more_than_may_be_held() {
     assert_eq!(asked_blocks(&outputs), [(held - 1, 1)]);
 }
 
-/// What comes late finds no more room than there is.
+/// What comes late finds no more room than there is, beside what whoever is asked may give any moment.
 #[test]
 fn what_comes_late_is_not_held_where_there_is_no_room() {
     let content = Content::new(300 * BLOCK);
@@ -55,7 +55,9 @@ fn what_comes_late_is_not_held_where_there_is_no_room() {
     hand.announce(SECOND, Have::all(300));
     let outputs = hand.pass(HOLDER_QUIET);
     let second = hand.link(&outputs);
-    let mut due = std::collections::VecDeque::from(asked_blocks(&hand.opened_all(second, &content)));
+    // It has nothing of what the first owes.
+    let outputs = hand.opened(second, content.size(), Have::Runs(vec![(63, 236)]));
+    let mut due = std::collections::VecDeque::from(asked_blocks(&outputs));
     let mut held = 0;
     while let Some((begin, count)) = due.pop_front() {
         for block in begin..begin + count {
@@ -65,9 +67,14 @@ fn what_comes_late_is_not_held_where_there_is_no_room() {
         }
     }
     assert_eq!(held * BLOCK, BLOCKS_HELD_BYTES_MAX);
-    // All that the first owes was given by the second.
-    let outputs = hand.block(first, &content, 299);
-    assert_eq!((outputs, hand.mind.progress().wasted_bytes), (vec![], BLOCK as u64));
+    let wasted = |hand: &Hand| hand.mind.progress().wasted_bytes / BLOCK as u64;
+    assert_eq!((hand.block(first, &content, 299), wasted(&hand)), (vec![], 1));
+    // The room of one block is for the one that is asked for.
+    let asked = hand.written(63);
+    assert_eq!(asked_blocks(&asked), [(63 + u32::try_from(held).unwrap(), 1)]);
+    assert_eq!((hand.block(first, &content, 0), wasted(&hand)), (vec![], 2));
+    assert_eq!(hand.refused(second, Refusal::Gone)[..1], [close(second)]);
+    assert_eq!((hand.block(first, &content, 1)[0].clone(), wasted(&hand)), (write(&content, 1), 2));
 }
 
 #[test]
@@ -97,6 +104,25 @@ fn so_many_holders_are_known_and_an_invented_one_keeps_out_nobody() {
         "{outputs:?}"
     );
     assert_eq!(hand.mind.progress().holders_count, CONTENT_HOLDERS_MAX);
+}
+
+/// The place of one that gave something stays its own: it is told what is from whom.
+#[test]
+fn whoever_gave_a_block_is_not_forgotten() {
+    let content = Content::new(2 * BLOCK);
+    let at = |number: usize| SocketAddr::from((Ipv4Addr::from(0x0b00_0000 + u32::try_from(number).unwrap()), 9000));
+    let mut hand = Hand::new(&content);
+    let first = hand.meet(FIRST, &content);
+    hand.opened_all(first, &content);
+    hand.hash_part(first, &content, 0, 2);
+    hand.block(first, &content, 1);
+    hand.written(1);
+    hand.bytes(first, 0, b"false");
+    for number in 0..CONTENT_HOLDERS_MAX {
+        hand.tell(Input::Holder { address: at(number), have: Have::all(2) });
+    }
+    assert_eq!(hand.mind.progress().holders_count, CONTENT_HOLDERS_MAX);
+    assert_eq!(hand.mind.sources(), [from_nobody(0, 1), from(FIRST, 1, 1)]);
 }
 
 #[test]

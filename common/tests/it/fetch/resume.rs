@@ -45,6 +45,8 @@ fn with_hashes_kept_all_is_checked_at_once_and_holes_are_fetched_meanwhile() {
     assert_eq!(hand.tell(checked(&content, 2, vec![Some(other)])), [blocks_wanted(there, 2, 1)]);
     assert_eq!(hand.tell(checked(&content, 5, vec![None])), [blocks_wanted(there, 5, 1)]);
     assert_eq!(hand.tell(right(&content, 6, 2)), []);
+    // What nobody wants checked any more changes nothing.
+    assert_eq!(hand.tell(checked(&content, 0, vec![None; 10])), []);
     for block in [2, 5] {
         assert_eq!(hand.block(there, &content, block), [write(&content, block)]);
     }
@@ -110,6 +112,26 @@ fn what_is_here_is_not_judged_by_what_a_liar_says() {
     let told = hand.serve(honest, &content, vec![open(honest, &content)]);
     let end = ended(FetchEnd::Done, vec![from_disk(0, 6)], BLOCK as u64);
     assert_eq!(told, [keep(&content), proved(&content), close(honest), end], "nothing is fetched");
+}
+
+/// What was checked for a liar is of no meaning for anybody else.
+#[test]
+fn what_was_checked_under_another_size_is_not_looked_at() {
+    let content = Content::new(3 * BLOCK + 7);
+    let places = on_disk(&content, &[(0, 2), (3, 4)]);
+    let mut hand = Hand::wanting(Wanted { on_disk: places, ..Wanted::new(content.hash, WAIT) });
+    let liar = hand.meet(FIRST, &content);
+    let claimed = content.size() - 1;
+    hand.opened(liar, claimed, Have::all(4));
+    let of_liar = Blocks::of(claimed).unwrap();
+    let check_last = Output::Check { blocks: of_liar, first: 3, count: 1 };
+    assert_eq!(hand.hash_part(liar, &content, 0, 4), [blocks_wanted(liar, 2, 1), check_last]);
+    hand.said(liar, FromHolder::Other("pong"));
+    let honest = hand.meet(SECOND, &content);
+    hand.opened_all(honest, &content);
+    assert_eq!(hand.hash_part(honest, &content, 0, 4), [blocks_wanted(honest, 2, 1), check(&content, 3, 1)]);
+    assert_eq!(hand.tell(Input::Checked { blocks: of_liar, first: 3, hashes: vec![None] }), []);
+    assert_eq!(hand.tell(right(&content, 3, 1)), [keep(&content), proved(&content), check(&content, 0, 2)]);
 }
 
 #[test]
