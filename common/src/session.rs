@@ -559,9 +559,7 @@ impl Session {
                 }
                 self.greetings.on_contact_lost();
                 self.end_greeting(now, GreetEnd::ContactLost, out);
-                if self.files.goes_over(link) {
-                    self.end_files(now, ListingEnd::ContactLost, out);
-                }
+                self.end_files(now, ListingEnd::ContactLost, out);
             }
             _ => log::debug!("{link} closed: {reason}"),
         }

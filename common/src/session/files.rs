@@ -106,11 +106,6 @@ impl FileListings {
         self.open.as_ref().is_some_and(|open| open.sequence == sequence)
     }
 
-    /// Whether one that is under way goes over this link.
-    pub(super) fn goes_over(&self, link: LinkId) -> bool {
-        self.open.is_some() && self.asked == Some(link)
-    }
-
     pub(super) fn on_part(&mut self, now: Time, link: LinkId, part: ListPart) -> FilesPart {
         let ListPart { list, entries: Entries { mut entries, more, uploads: _ } } = part;
         if self.asked != Some(link) || list >= self.begun_count {
