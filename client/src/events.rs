@@ -50,7 +50,7 @@ impl Iterator for Events<'_> {
         let next = self.client.next_of(|network| network.untold.pop_for(query)).transpose();
         match &next {
             Some(Ok(Event::Finished(_) | Event::Listed(_) | Event::FilesListed(_) | Event::Greeted(_))) => {
-                self.has_finished = true
+                self.has_finished = true;
             }
             Some(Ok(_)) => {}
             Some(Err(_)) | None => self.has_failed = true,

@@ -39,8 +39,17 @@ fn is_taken(position: Position, body: &[u8]) -> bool {
     // Bytes that mean the same have one spelling of ours, and it is the shortest.
     assert!(again.body_bytes_count() <= body.len(), "{message:?} grew from {} bytes to {again:?}", body.len());
     assert_eq!(again.as_bytes().len(), again.body_bytes_count() + LENGTH_BYTES);
-    let is_for_servents =
-        matches!(message, Message::Request(_) | Message::Query(_) | Message::Echo(_) | Message::Brought(_));
+    let is_for_servents = matches!(
+        message,
+        Message::Request(_)
+            | Message::Query(_)
+            | Message::Echo(_)
+            | Message::Brought(_)
+            | Message::List(_)
+            | Message::Open(_)
+            | Message::HashesWanted(_)
+            | Message::BlocksWanted(_)
+    );
     assert!(!is_for_servents || again.body_bytes_count() <= SERVENT_FRAME_BYTES_MAX, "no servent takes {again:?}");
     let same = ReadFrame { message: Some(message.clone()), stamp, bytes_count: again.as_bytes().len() };
     assert_eq!(read(position, again.as_bytes()), Ok(Some(same)), "said again it is something else");

@@ -5,6 +5,7 @@
 //! exchange does, as in every shell.
 
 mod membership;
+mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,12 +22,13 @@ use common::limits::{CONTACT_QUIET_MAX, DIAL_WAIT_MAX, NEIGHBOR_BEAT, SEEN_TP3_A
 use common::link::LinkId;
 use common::message::{Brought, Handed, Hello, Message, Role, ServentId};
 use common::overlay::{Config, Dial, Errand, Holding, Input, Opening, Output, Overlay};
-use common::query::{Ask, BroughtAnswer, ContactName, Query, QueryId, Tally};
+use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactName, Query, QueryId, Tally};
 use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position};
 
 use membership::{MembersWitness, Part};
+use sharing::SharingWitness;
 
 use super::wires::Wires;
 use super::words;
@@ -61,6 +63,7 @@ struct Driver {
     now: Time,
     part: Part,
     members: MembersWitness,
+    sharing: SharingWitness,
     /// What whoever speaks now has as its clock.
     stamp: u64,
     /// That of the last event that was told.
@@ -186,7 +189,7 @@ impl Driver {
         });
         let neighbors = neighbors.collect();
         let (advertised, ttl, choice) = (words::address(reader), reader.byte() % (TTL_MAX + 1), reader.byte());
-        let part = Part::of(choice);
+        let (part, shares) = (Part::of(choice), choice & 1 << 6 != 0);
         #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {
             neighbors,
@@ -198,6 +201,7 @@ impl Driver {
             members: part.takes_part,
             known: if part.knows_some { membership::known(reader) } else { Vec::new() },
             keeps_members: part.keeps_members,
+            shares,
             answer_networks: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
             ..Config::default()
         };
@@ -207,6 +211,7 @@ impl Driver {
             mind,
             part,
             members,
+            sharing: SharingWitness::new(shares),
             stamp: 0,
             exchange: Exchange::servent(Accepts::ANY),
             wires: Wires::default(),
@@ -413,6 +418,7 @@ impl Driver {
             }
             _ => {}
         }
+        let list = if let Message::List(list) = &message { Some(list.clone()) } else { None };
         let (is_query, is_brought) = (matches!(message, Message::Query(_)), matches!(message, Message::Brought(_)));
         let out = self.tell(Input::Received { link, stamp, message });
         for output in &out {
@@ -422,6 +428,10 @@ impl Driver {
                 }
                 Output::Send { link: to, message: Message::Brought(_) } if is_brought => {
                     assert_ne!(*to, link, "an answer goes back to where it came from");
+                }
+                Output::Send { link: to, message: Message::ListPart(part) } => {
+                    assert_eq!(*to, link, "it is told somebody else");
+                    self.sharing.look_at_list(list.as_ref().expect("nobody lists files"), part);
                 }
                 _ => {}
             }
@@ -478,7 +488,8 @@ impl Driver {
             }
             Job::ReadData => Some(JobDone::DataRead(Ok(store(reader)))),
             Job::KeepMembers(_) => Some(JobDone::MembersKept(Ok(()))),
-            Job::LookThrough(_) | Job::ReadBlocks(_) | Job::ReadHashes(_) => job.failed("nothing is shared"),
+            Job::LookThrough(store) => Some(self.sharing.looked_through(reader, &store)),
+            Job::ReadBlocks(_) | Job::ReadHashes(_) => job.failed("the input reads none"),
             Job::Free(_) => None,
         };
         if let Some(done) = done {
@@ -524,6 +535,7 @@ impl Driver {
                 Some(Outside::Disk(Job::Free(_)) | Outside::Event(_)) | None => {}
                 Some(Outside::NotBrought { link, message }) => dropped.push(Input::NotBrought { link, message }),
                 Some(Outside::Disk(job)) => {
+                    self.sharing.look_at_job(&job, &self.jobs);
                     let is_last = self.has_left && matches!(job, Job::KeepMembers(_));
                     let is_same = |other: &Job| match (other, &job) {
                         (Job::KeepMembers(_), Job::KeepMembers(_)) => true,
@@ -631,6 +643,17 @@ impl Driver {
         if let Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) = message {
             let is_known = answer.id == OWN_ID || self.brought.contains(answer);
             assert!(is_known, "{message:?} goes to {link}, and nobody brought it");
+        }
+        let body = match message {
+            Message::Answer(answer) => Some(&answer.body),
+            Message::Brought(Brought { answer, .. }) if answer.id == OWN_ID => match &answer.body {
+                BroughtBody::Whole(body) if !self.brought.contains(answer) => Some(body),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(AnswerBody::Entries(found)) = body {
+            self.sharing.look_at_found(found);
         }
         if let Message::Handed(handed) = message {
             let Some(client) = end.client else { panic!("{handed:?} goes to {link}, where no client is") };

@@ -4,25 +4,28 @@
 //! likes, names links once, and lets time go forward only. What the mind wants of its links an exchange does, as in every
 //! shell.
 
+mod files;
+mod membership;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::address::canonical;
 use common::dialect::Dialect;
 use common::exchange::{Exchange, Heard};
+use common::features::Features;
 use common::limits::{CLIENT_PENDING_MAX, GREETINGS_MAX};
 use common::link::{LinkId, Purpose};
-use common::member::{Greet, GreetOutcome, Greeted, Member, Peers, PeersKind};
+use common::member::{Greet, Greeted};
 use common::message::{Finished, Handed, Hello, Message, Request, Role, ServentId};
-use common::query::{Answer, Ask, AskHash, BroughtBody, Tally};
+use common::query::{Answer, AnswerBody, Ask, AskHash, BroughtBody, Tally};
 use common::random::Secret;
-use common::session::{
-    EndReason, Ending, FetchId, GreetEnd, GreetingEnded, Input, LISTING_PAGES_MAX, ListingEnd, MembersListed, Output,
-    Question, Report, Session, UNEXPECTED_TOLD_MAX,
-};
+use common::session::{EndReason, Ending, FetchId, Input, Output, Question, Report, Session, UNEXPECTED_TOLD_MAX};
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position};
+
+use files::AskedFiles;
+use membership::{AskedGreeting, AskedMembers};
 
 use super::wires::Wires;
 use super::words;
@@ -37,13 +40,14 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
         let known = driver.open.keys().filter(|link| driver.exchange.is_known(**link)).count();
         assert_eq!((known, driver.exchange.connections_count()), (driver.open.len(), driver.open.len()));
     }
-    // Whatever was said, every query ends by itself, and so do a listing and a greeting.
+    // Whatever was said, every query ends by itself, and so do listings and a greeting.
     if let Some(last) = driver.dues().max() {
         driver.now = driver.now.max(last);
         driver.tell_deadline();
         assert_eq!(driver.mind.pending_count(), 0, "a query goes on beyond its wait");
         assert!(!driver.mind.is_listing(), "a listing goes on beyond its wait");
         assert!(!driver.mind.is_greeting(), "a greeting goes on beyond its wait");
+        assert!(!driver.mind.is_listing_files(), "a listing of files goes on beyond its wait");
     }
     Outcome::taken_if(driver.endings_count > 0)
 }
@@ -53,6 +57,8 @@ const CONTACT: LinkId = LinkId(1);
 
 /// What is read where nobody wants a greeting any more.
 const CANCELS_GREETING: u8 = u8::MAX - 2;
+/// The same of a listing of files.
+const CANCELS_FILES: u8 = u8::MAX - 4;
 
 /// A query as whoever asked it knows it.
 struct Asked {
@@ -63,7 +69,7 @@ struct Asked {
     silence_max: Duration,
     answers_wanted: Option<u64>,
     answers_count: u64,
-    hash: AskHash,
+    ask: Ask,
     /// Who answered it, of those who say who they are.
     answerers: BTreeSet<ServentId>,
     /// Who announced a value to it.
@@ -77,8 +83,13 @@ impl Asked {
         self.heard + self.silence_max
     }
 
-    fn is_for_places(&self) -> bool {
-        self.hash == AskHash::of(&Ask::Topology)
+    /// Whether it is what was asked for that is answered.
+    fn is_answered_by(&self, body: &AnswerBody) -> bool {
+        match self.ask {
+            Ask::Key(_) => matches!(body, AnswerBody::Value(_)),
+            Ask::Topology => matches!(body, AnswerBody::Place { .. }),
+            Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => matches!(body, AnswerBody::Entries(_)),
+        }
     }
 
     fn marks_sum(&self) -> u64 {
@@ -88,43 +99,6 @@ impl Asked {
     /// Whether the answers that came are those the contact promised.
     fn keeps(&self, told: &Tally) -> bool {
         (self.answerers.len() as u64, self.marks_sum()) == (told.answers, told.answer_sum)
-    }
-}
-
-/// A listing of members as whoever asked for it knows it.
-struct AskedMembers {
-    sequence: u64,
-    asked: Time,
-    heard: Time,
-    silence_max: Duration,
-    behind: Option<SocketAddr>,
-    pages_count: usize,
-    members_count: u64,
-    /// The contact has said that there are no more.
-    has_all: bool,
-}
-
-impl AskedMembers {
-    fn due(&self) -> Time {
-        self.heard + self.silence_max
-    }
-}
-
-/// A servent that is to be greeted, as whoever asked for it knows it.
-struct AskedGreeting {
-    sequence: u64,
-    address: SocketAddr,
-    asked: Time,
-    silence_max: Duration,
-    /// What the contact was told to do.
-    is_said: bool,
-    /// What the contact has just said of it.
-    told: Option<Greeted>,
-}
-
-impl AskedGreeting {
-    fn due(&self) -> Time {
-        self.asked + self.silence_max
     }
 }
 
@@ -158,6 +132,10 @@ struct Driver {
     pending: BTreeMap<u64, Asked>,
     listing: Option<AskedMembers>,
     listings_count: u64,
+    files: Option<AskedFiles>,
+    file_listings_count: u64,
+    /// Whether the contact was ever asked for files.
+    was_asked_for_files: bool,
     greeting: Option<AskedGreeting>,
     greetings_count: u64,
     /// Of whom the contact has yet to say what came of greeting them.
@@ -209,6 +187,9 @@ impl Driver {
             pending: BTreeMap::new(),
             listing: None,
             listings_count: 0,
+            files: None,
+            file_listings_count: 0,
+            was_asked_for_files: false,
             greeting: None,
             greetings_count: 0,
             owed_greetings: VecDeque::new(),
@@ -282,9 +263,11 @@ impl Driver {
                 7 => self.wires.are_full = !self.wires.are_full,
                 6 if self.is_ready => self.ask_members(u32::from(choice / 12)),
                 5 if self.is_ready => self.ask_greeting(reader, u32::from(choice / 12)),
+                4 if self.is_ready => self.ask_files(reader, u32::from(choice / 12)),
                 _ => match reader.byte() {
                     u8::MAX => self.cancel_listing(),
                     CANCELS_GREETING => self.cancel_greeting(),
+                    CANCELS_FILES => self.cancel_files(),
                     which if which % 2 == 1 => self.cancel(u64::from(which / 2)),
                     _ => {
                         if let Some(due) = self.mind.deadline() {
@@ -320,13 +303,14 @@ impl Driver {
             0 => self.answers_wanted,
             more => Some(u64::from(more) - 1),
         };
-        let question = Question { ask: words::ask(reader), silence_max, answers_wanted, ttl: None };
-        let hash = AskHash::of(&question.ask);
+        let question = Question { silence_max, answers_wanted, ..Question::new(words::ask(reader)) };
+        let ask = question.ask.clone();
+        let is_understood_by_all = ask.needs() == Features::NONE;
         let mut out = Vec::new();
         let sequence = self.mind.ask(self.now, question, &mut out).expect("there is room");
         assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
         let number = self.asked.len() as u64;
-        let drawn = number + self.listings_count + self.greetings_count;
+        let drawn = number + self.listings_count + self.greetings_count + self.file_listings_count;
         assert!(if self.counts_from_zero { sequence == drawn } else { sequence < 1 << 31 }, "{sequence}");
         self.asked.push(sequence);
         let (asked, heard, answerers, announced_by) = (self.now, self.now, BTreeSet::new(), BTreeSet::new());
@@ -337,94 +321,24 @@ impl Driver {
             silence_max,
             answers_wanted,
             answers_count: 0,
-            hash,
+            ask,
             answerers,
             announced_by,
             told: None,
         };
         self.pending.insert(sequence, asked);
         self.look_at(out);
-        assert_eq!(self.pending.contains_key(&sequence), answers_wanted != Some(0), "what is asked is not pending");
-    }
-
-    /// Asks for the members the contact knows, with a wait of its own.
-    fn ask_members(&mut self, choice: u32) {
-        let silence_max = self.silence_max * (1 + choice % 3);
-        let mut out = Vec::new();
-        let asked = self.mind.ask_members(self.now, silence_max, &mut out);
-        assert_eq!(asked.is_err(), self.listing.is_some(), "one listing at a time");
-        let Ok(sequence) = asked else {
-            assert_eq!(out, []);
-            return;
-        };
-        assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
-        self.listings_count += 1;
-        let (asked, heard) = (self.now, self.now);
-        let listing = AskedMembers {
-            sequence,
-            asked,
-            heard,
-            silence_max,
-            behind: None,
-            pages_count: 0,
-            members_count: 0,
-            has_all: false,
-        };
-        self.listing = Some(listing);
-        self.look_at(out);
+        let is_pending = self.pending.contains_key(&sequence);
+        assert!(!is_pending || answers_wanted != Some(0), "nothing is wanted");
+        assert!(is_pending || answers_wanted == Some(0) || !is_understood_by_all, "what is asked is not pending");
     }
 
     /// When the wait of each that is under way is over.
     fn dues(&self) -> impl Iterator<Item = Time> {
         let listing = self.listing.as_ref().map(AskedMembers::due);
         let greeting = self.greeting.as_ref().map(AskedGreeting::due);
-        self.pending.values().map(Asked::due).chain(listing).chain(greeting)
-    }
-
-    /// Has the contact greet somebody, with a wait of its own: often one of those it owes a word on.
-    fn ask_greeting(&mut self, reader: &mut Reader<'_>, choice: u32) {
-        let silence_max = self.silence_max * (1 + choice % 3);
-        let again = self.owed_greetings.back().copied().filter(|_| choice % 2 == 1);
-        let address = again.unwrap_or_else(|| if choice % 5 == 4 { self.contact } else { words::address(reader) });
-        let mut out = Vec::new();
-        let asked = self.mind.ask_greeting(self.now, address, silence_max, &mut out);
-        assert_eq!(asked.is_err(), self.greeting.is_some(), "one greeting at a time");
-        let Ok(sequence) = asked else {
-            assert_eq!(out, []);
-            return;
-        };
-        assert!(!self.pending.contains_key(&sequence) && !self.ended_lately.contains(&sequence), "drawn twice");
-        self.greetings_count += 1;
-        let address = canonical(address);
-        let greeting = AskedGreeting { sequence, address, asked: self.now, silence_max, is_said: false, told: None };
-        self.greeting = Some(greeting);
-        self.look_at(out);
-    }
-
-    /// Cancels the greeting, if there is one.
-    fn cancel_greeting(&mut self) {
-        let Some(sequence) = self.greeting.as_ref().map(|greeting| greeting.sequence) else { return };
-        let out = self.tell(Input::Cancel { sequence });
-        let is_cancelled = |output: &Output| {
-            matches!(
-                output,
-                Output::Tell(Report::Greeted { greeting: GreetingEnded { end: GreetEnd::Cancelled, .. }, .. })
-            )
-        };
-        assert!(out.last().is_some_and(is_cancelled) && self.greeting.is_none(), "{out:?}");
-    }
-
-    /// Cancels the listing, if there is one.
-    fn cancel_listing(&mut self) {
-        let Some(sequence) = self.listing.as_ref().map(|listing| listing.sequence) else { return };
-        let out = self.tell(Input::Cancel { sequence });
-        let is_cancelled = |output: &Output| {
-            matches!(
-                output,
-                Output::Tell(Report::Listed { listed: MembersListed { reason: ListingEnd::Cancelled, .. }, .. })
-            )
-        };
-        assert!(out.last().is_some_and(is_cancelled) && self.listing.is_none(), "{out:?}");
+        let files = self.files.as_ref().map(AskedFiles::due);
+        self.pending.values().map(Asked::due).chain(listing).chain(greeting).chain(files)
     }
 
     /// The same of a query that was asked: nobody would hit upon its sequence by chance, nor a contact's sum.
@@ -454,6 +368,7 @@ impl Driver {
                 let owed = self.owed_greetings.iter().rev().nth(place).filter(|_| greeted.new_count % 2 == 1);
                 Message::Greeted(Greeted { address: owed.copied().unwrap_or(greeted.address), ..greeted })
             }
+            Message::ListPart(part) => Message::ListPart(self.part_of_what_was_asked(part)),
             message => message,
         }
     }
@@ -484,6 +399,7 @@ impl Driver {
             Message::Peers(peers) => !self.is_page(link, peers) || self.owed_pages == 0,
             Message::Pong => link != CONTACT || self.owed_pongs == 0,
             Message::Greeted(greeted) => link != CONTACT || !self.owed_greetings.contains(&greeted.address),
+            Message::ListPart(part) => !self.may_list(link, part),
             _ => true,
         };
         let out = self.tell(Input::Received { link, message });
@@ -524,6 +440,10 @@ impl Driver {
             self.greeting.as_ref().is_none_or(|greeting| greeting.due() > self.now),
             "a greeting goes on beyond its wait"
         );
+        assert!(
+            self.files.as_ref().is_none_or(|listing| listing.due() > self.now),
+            "a listing of files goes on beyond its wait"
+        );
     }
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
@@ -534,6 +454,7 @@ impl Driver {
                 self.note_announced(*link, message);
                 self.note_page(*link, message);
                 self.note_greeted(*link, message);
+                self.note_part(*link, message);
                 self.answer_of(*link, message)
             }
             _ => None,
@@ -556,98 +477,6 @@ impl Driver {
         }
     }
 
-    /// Whether it is what a contact may tell of members.
-    fn is_page(&self, link: LinkId, peers: &Peers) -> bool {
-        link == CONTACT && self.open.get(&link).is_some_and(Option::is_some) && peers.kind != PeersKind::News
-    }
-
-    /// A page that is owed comes, of this listing or of one before, or the pong that parts them.
-    fn note_page(&mut self, link: LinkId, message: &Message) {
-        match message {
-            Message::Peers(peers) if self.is_page(link, peers) && self.owed_pages > 0 => {
-                self.owed_pages -= 1;
-                if let Some(listing) = self.listing.as_mut().filter(|_| self.owed_pongs == 0) {
-                    listing.has_all = peers.kind == PeersKind::LastPage;
-                }
-            }
-            Message::Pong if link == CONTACT && self.owed_pongs > 0 => {
-                self.owed_pongs -= 1;
-                if self.owed_pongs == 0 {
-                    self.owed_pages = self.owed_pages.min(1);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What came of a greeting is told: of the one under way, or of one before.
-    fn note_greeted(&mut self, link: LinkId, message: &Message) {
-        let Message::Greeted(greeted) = message else { return };
-        let is_known = link == CONTACT && self.open.get(&link).is_some_and(Option::is_some);
-        let Some(place) = self.owed_greetings.iter().position(|owed| *owed == greeted.address).filter(|_| is_known)
-        else {
-            return;
-        };
-        self.owed_greetings.remove(place);
-        let is_under_way = greeted.outcome == GreetOutcome::Busy && self.owed_greetings.contains(&greeted.address);
-        if let Some(greeting) = self.greeting.as_mut().filter(|greeting| greeting.address == greeted.address) {
-            greeting.told = Some(*greeted).filter(|_| !is_under_way);
-        }
-    }
-
-    fn on_greeting_over(&mut self, sequence: u64, over: &GreetingEnded, more_told: bool) {
-        self.endings_count += 1;
-        let greeting = self.greeting.take().expect("a greeting ends once");
-        assert_eq!((sequence, over.address), (greeting.sequence, greeting.address));
-        assert_eq!(over.elapsed, self.now.since(greeting.asked));
-        match over.end {
-            GreetEnd::Told(greeted) => assert_eq!(greeting.told, Some(greeted), "nobody said so"),
-            GreetEnd::Silence => assert!(greeting.due() <= self.now && greeting.is_said, "it was cut short"),
-            GreetEnd::Itself | GreetEnd::NotUnderstood => assert!(!greeting.is_said, "it was asked for: {over:?}"),
-            GreetEnd::ContactLost | GreetEnd::Cancelled => {}
-        }
-        assert!(greeting.told.is_none() || matches!(over.end, GreetEnd::Told(_)), "it was said what came of it");
-        self.on_no_query_over(sequence, more_told);
-    }
-
-    /// What is no query is over.
-    fn on_no_query_over(&mut self, sequence: u64, more_told: bool) {
-        self.ended_lately.push_back(sequence);
-        if self.ended_lately.len() > CLIENT_PENDING_MAX {
-            self.ended_lately.pop_front();
-        }
-        assert!(self.pending.is_empty() || !more_told, "it is told at the end of a query");
-        if self.pending.is_empty() {
-            (self.unexpected_count, self.unexpected_since) = (0, self.asked.len() as u64);
-        }
-    }
-
-    /// Members are told of the listing under way, each behind the one before.
-    fn on_members(&mut self, sequence: u64, members: &[Member]) {
-        assert_eq!(self.owed_pongs, 0, "that was asked for by a listing before");
-        let listing = self.listing.as_mut().expect("members are listed that nobody asked for");
-        assert_eq!(sequence, listing.sequence);
-        assert!(!members.is_empty(), "nobody is told");
-        for member in members {
-            assert!(Some(member.address) > listing.behind, "it goes back");
-            listing.behind = Some(member.address);
-        }
-        listing.members_count += members.len() as u64;
-        listing.pages_count += 1;
-        listing.heard = self.now;
-        assert!(listing.pages_count <= LISTING_PAGES_MAX, "it comes to no end");
-    }
-
-    fn on_listed(&mut self, sequence: u64, listed: &MembersListed, more_told: bool) {
-        self.endings_count += 1;
-        let listing = self.listing.take().expect("a listing ends once");
-        assert_eq!((sequence, listed.members), (listing.sequence, listing.members_count));
-        assert_eq!(listed.elapsed, self.now.since(listing.asked));
-        assert!(listed.reason != ListingEnd::Silence || listing.due() <= self.now, "it was cut short: {listed:?}");
-        assert!(listed.reason != ListingEnd::Complete || listing.has_all, "there are more: {listed:?}");
-        self.on_no_query_over(sequence, more_told);
-    }
-
     /// Whether what is handed over a link is what others answered.
     fn may_hand(&self, link: LinkId) -> bool {
         link == CONTACT && self.brings_back
@@ -659,7 +488,7 @@ impl Driver {
         let (BroughtBody::Announced(_), Some(Some(_))) = (&answer.body, self.open.get(&link)) else { return };
         let may_hand = self.may_hand(link);
         if let Some(asked) = self.pending.get_mut(sequence).filter(|_| may_hand)
-            && !asked.is_for_places()
+            && matches!(asked.ask, Ask::Key(_))
             && !asked.answerers.contains(&answer.id)
             && asked.announced_by.insert(answer.id)
         {
@@ -688,11 +517,11 @@ impl Driver {
     /// What is told as an answer is one to what was asked, and the first of whoever gave it.
     fn judge_answer(&mut self, answer: Option<Said>, out: &[Output]) {
         let told = out.iter().find_map(|output| match output {
-            Output::Tell(Report::Answer { sequence, .. }) => Some((*sequence, false)),
-            Output::Tell(Report::Late { sequence, .. }) => Some((*sequence, true)),
+            Output::Tell(Report::Answer { sequence, body, .. }) => Some((*sequence, body, false)),
+            Output::Tell(Report::Late { sequence, body, .. }) => Some((*sequence, body, true)),
             _ => None,
         });
-        let Some((told, is_late)) = told else { return };
+        let Some((told, body, is_late)) = told else { return };
         let Said { sequence, asked: hash, id } = answer.expect("what nobody said is told");
         assert!(sequence.is_none_or(|sequence| sequence == told), "it is to another query");
         if is_late {
@@ -701,7 +530,8 @@ impl Driver {
             return;
         }
         let asked = self.pending.get_mut(&told).expect("an answer is to what is pending");
-        assert!(hash.is_none_or(|hash| hash == asked.hash), "that was not asked");
+        assert!(hash.is_none_or(|hash| hash == AskHash::of(&asked.ask)), "that was not asked");
+        assert!(asked.is_answered_by(body), "{body} is no answer to {}", asked.ask);
         assert!(id.is_none_or(|id| asked.answerers.insert(id)), "it has answered already");
     }
 
@@ -719,6 +549,10 @@ impl Driver {
                             self.owed_pages += 1;
                         }
                         Message::Ping => self.owed_pongs += 1,
+                        Message::List(list) => {
+                            self.was_asked_for_files = true;
+                            self.on_list(*link, list);
+                        }
                         Message::Greet(Greet { address }) => {
                             let greeting = self.greeting.as_mut().expect("nobody is to be greeted");
                             assert_eq!((*link, *address), (CONTACT, greeting.address));
@@ -779,7 +613,10 @@ impl Driver {
                 Output::Tell(Report::Late { sequence, .. } | Report::Unfetched { sequence, .. }) => {
                     assert!(self.asked.contains(sequence), "nobody asked");
                 }
-                Output::Tell(Report::Files { .. } | Report::FilesListed { .. }) => panic!("nobody asked for files"),
+                Output::Tell(Report::Files { sequence, entries }) => self.on_files(*sequence, entries),
+                Output::Tell(Report::FilesListed { sequence, listed }) => {
+                    self.on_files_listed(*sequence, listed, std::mem::take(&mut more_told));
+                }
                 Output::Tell(Report::Refused { .. } | Report::ContactLost { .. }) => {}
             }
         }
@@ -787,6 +624,7 @@ impl Driver {
         assert_eq!(self.mind.pending_count(), self.pending.len());
         assert_eq!(self.mind.is_listing(), self.listing.is_some());
         assert_eq!(self.mind.is_greeting(), self.greeting.is_some());
+        assert_eq!(self.mind.is_listing_files(), self.files.is_some());
         assert!(self.greeting.as_ref().is_none_or(|greeting| greeting.told.is_none()), "it was said what came of it");
         if let Some(first) = self.dues().min() {
             assert!(self.mind.deadline().is_some_and(|due| due <= first), "one waits for ever, or too long");
@@ -808,6 +646,7 @@ impl Driver {
         assert!(ending.reason != EndReason::Answers || ending.answers == wanted, "{ending:?}");
         assert!(ending.reason != EndReason::Silence || asked.due() <= self.now, "it was cut short: {ending:?}");
         assert!(ending.reason != EndReason::Complete || ending.tally.is_whole(), "{ending:?}");
+        assert!(ending.reason != EndReason::NotUnderstood || asked.ask.needs() != Features::NONE, "{ending:?}");
         assert!(ending.reason != EndReason::Complete || asked.keeps(&ending.tally), "others answered: {ending:?}");
         let is_over_by_itself = matches!(ending.reason, EndReason::Silence | EndReason::Incomplete);
         assert!(

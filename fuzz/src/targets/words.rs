@@ -2,6 +2,8 @@
 //!
 //! There are few of each, so that one input names the same ones again and again.
 
+mod contents;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use common::query::{
 use common::wire::WireError;
 
 use crate::reader::Reader;
+pub(super) use contents::{NAMES, hash, name};
 
 /// How far time may go: beyond it a sum of moments has no room.
 pub(super) const LATEST: Duration = Duration::from_secs(200 * 365 * 24 * 60 * 60);
@@ -59,7 +62,9 @@ fn sequence(reader: &mut Reader<'_>) -> u64 {
 }
 
 pub(super) fn ask(reader: &mut Reader<'_>) -> Ask {
-    match reader.byte() % 4 {
+    let choice = reader.byte();
+    match choice % 4 {
+        _ if choice / 4 % 4 == 3 => contents::ask(reader, choice / 16),
         3 => Ask::Topology,
         place => Ask::Key(Key::new(KEYS[usize::from(place)]).expect("it is short")),
     }
@@ -135,8 +140,12 @@ fn path(reader: &mut Reader<'_>) -> Path {
 }
 
 fn body(reader: &mut Reader<'_>) -> AnswerBody {
-    if reader.flag() {
+    let choice = reader.byte();
+    if choice & 1 == 1 {
         return AnswerBody::Place { path: path(reader), neighbors: vec![address(reader)] };
+    }
+    if choice / 2 % 4 == 3 {
+        return AnswerBody::Entries(contents::entries(reader));
     }
     let length = reader.below(8);
     AnswerBody::Value(reader.take(length).to_vec())
@@ -183,10 +192,15 @@ fn goodbye(reader: &mut Reader<'_>) -> Goodbye {
 
 /// Kinds of messages, those that lead to most more often.
 const KINDS: u8 = 18;
+/// From this choice on it is about contents.
+const OF_CONTENTS: u8 = 13 * KINDS;
 
 /// Anything that can be said.
 pub(super) fn message(reader: &mut Reader<'_>) -> Message {
     let choice = reader.byte();
+    if let Some(which) = choice.checked_sub(OF_CONTENTS) {
+        return contents::message(reader, which);
+    }
     let variety = choice / KINDS;
     match choice % KINDS {
         0 | 1 => Message::Hello(hello(reader)),
