@@ -329,8 +329,9 @@ impl Session {
         };
         // It is one to that query as far as whoever brings it says what it is to, of what kind it is, and who it is.
         let is_place_as_text = !peer.tells_kind() && pending.kind() == AnswerKind::Place;
+        let expected = if is_place_as_text { AnswerKind::Value } else { pending.kind() };
         if asked.is_some_and(|asked| asked != pending.asked_hash)
-            || (body.kind() != pending.kind() && !is_place_as_text)
+            || body.kind() != expected
             || peer.id.is_some_and(|id| pending.answerers.include(id))
         {
             return false;
