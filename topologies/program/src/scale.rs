@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::runs::batch;
 use sim::outcome::RunOutcome;
-use sim::plan::{ClientVia, Delays, Faults, Plan, Wire};
+use sim::plan::{ClientVia, Delays, DiskKind, Faults, Plan, Wire};
 use sim::scene::Scene;
 use sim::shapes::Shape;
 use sim::shapes::built_degree;
@@ -117,6 +117,9 @@ pub fn plan(shape: &Shape, servents: usize, degree: usize, ttl: u8, seed: u64) -
         via: ClientVia::Direct,
         forward_once: 0,
         with_members: false,
+        contents: 0,
+        liars: 0,
+        disk: DiskKind::Quick,
         watch: None,
         without: BTreeSet::new(),
     }

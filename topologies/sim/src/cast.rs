@@ -15,6 +15,7 @@ use common::query::Ask;
 use common::random::Secret;
 use common::store::Store;
 
+use super::contents::{DrawnContent, DrawnHolder};
 use super::dialects;
 use super::graph::number;
 use super::plan::{ClientVia, Plan};
@@ -39,6 +40,7 @@ const SEQUENCES: u64 = 0x776f_726c_6404_0000;
 const HEARING: u64 = 0x776f_726c_6406_0000;
 const NATS: u64 = 0x776f_726c_6407_0000;
 const GREETERS: u64 = 0x776f_726c_6408_0000;
+const FETCHERS: u64 = 0x776f_726c_6409_0000;
 
 /// Of a hundred links that may be listed by both ends, how many are.
 const BOTH_LIST_PERCENT: u64 = 20;
@@ -190,6 +192,7 @@ fn config_alone(scene: &Scene, servent: usize, life: u32) -> Config {
         ttl: scene.ttls.get(servent).copied().unwrap_or(scene.plan.ttl),
         forward_once: scene.forward_once.get(servent).copied().unwrap_or(false),
         members: scene.plan.with_members,
+        shares: held_by(scene, servent).next().is_some(),
         ..Config::default()
     }
 }
@@ -208,12 +211,31 @@ impl Stores {
 
     /// What a servent of a scene serves.
     pub(crate) fn of(&self, scene: &Scene, servent: usize) -> Arc<Store> {
-        if scene.holders.binary_search(&number(servent)).is_ok() {
-            parsed(format!("{ASKED} {}\n{UNASKED} x\n", value_of(servent)))
-        } else {
-            Arc::clone(&self.0)
+        let holds = scene.holders.binary_search(&number(servent)).is_ok();
+        let described = descriptions(scene, servent);
+        match (holds, described) {
+            (false, described) if described.is_empty() => Arc::clone(&self.0),
+            (false, described) => parsed(format!("{UNASKED} x\n{described}")),
+            (true, described) => parsed(format!("{ASKED} {}\n{UNASKED} x\n{described}", value_of(servent))),
         }
     }
+}
+
+/// What the data of a servent says of the files it shares.
+fn descriptions(scene: &Scene, servent: usize) -> String {
+    let line = |holder: &DrawnHolder| {
+        let name = str::from_utf8(&holder.name).ok()?;
+        Some(format!("{name} {}\n", holder.description?))
+    };
+    held_by(scene, servent).filter_map(|(_, holder)| line(holder)).collect()
+}
+
+/// The contents a servent shares.
+pub(crate) fn held_by(scene: &Scene, servent: usize) -> impl Iterator<Item = (&DrawnContent, &DrawnHolder)> {
+    let own = number(servent);
+    scene.contents.iter().flat_map(move |content| {
+        content.holders.iter().filter(move |holder| holder.servent == own).map(move |holder| (content, holder))
+    })
 }
 
 fn parsed(text: String) -> Arc<Store> {
@@ -275,6 +297,11 @@ pub(crate) fn secret_of_client(seed: u64, query: usize) -> Secret {
 /// The same of the client that has somebody greeted, of the fault of this number.
 pub(crate) fn secret_of_greeter(seed: u64, fault: u32) -> Secret {
     Secret::of_seed(Random::of(seed, GREETERS + u64::from(fault)).number())
+}
+
+/// The same of the client that fetches something, of the fetch of this number, each time it comes.
+pub(crate) fn secret_of_fetcher(seed: u64, fetch: u32, turn: u64) -> Secret {
+    Secret::of_seed(Random::of(seed ^ FETCHERS, u64::from(fetch) << 32 | turn).number())
 }
 
 #[cfg(test)]

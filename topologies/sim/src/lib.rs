@@ -1,13 +1,14 @@
 //! The simulator: the minds, links and codecs of `common` around a clock, a network and a randomness of its own.
 //!
-//! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, `dialects` who
-//! speaks what in it, and `cast` who takes part; `crowd` runs it as messages alone, for size and speed, and `world` runs
+//! It replaces nothing of what it runs. `plan` says what is to be run, `scene` draws it from the seed, `contents` what is
+//! shared and fetched in it, `dialects` who speaks what, and `cast` who takes part; `crowd` runs it as messages alone, for size and speed, and `world` runs
 //! it as connections that carry bytes and fail; the crate `oracle` says what must come of it, without a line of the code
 //! it judges, and `verdict` holds what came of it against that, for both. Its command line and what is printed are
 //! `topology`'s.
 
 pub mod bare;
 mod cast;
+pub mod contents;
 pub mod crowd;
 mod dialects;
 pub mod faults;
@@ -29,11 +30,11 @@ pub type Engine = fn(&Scene) -> RunOutcome;
 
 /// Runs a scene with the engine it asks for. One that asks for none of the bytes has native ones all the same where faults
 /// are to befall them, and where a servent may let one way shadow another: what must come of that is known to the witness
-/// of the world alone. So has one whose servents tell each other who is there, which takes its time.
+/// of the world alone. So has one whose servents tell each other who is there, or share contents, which takes its time.
 #[must_use]
 pub fn run(scene: &Scene) -> RunOutcome {
-    let Plan { wire, delays, ref faults, with_members, .. } = scene.plan;
+    let Plan { wire, delays, ref faults, with_members, contents, .. } = scene.plan;
     let may_shadow = delays != Delays::Equal && scene.forward_once.contains(&true);
-    let is_plain = wire == Wire::None && faults.is_none() && !may_shadow && !with_members;
+    let is_plain = wire == Wire::None && faults.is_none() && !may_shadow && !with_members && contents == 0;
     if is_plain { crowd::run(scene) } else { world::run(scene) }
 }

@@ -60,8 +60,35 @@ pub struct RunOutcome {
     pub trace_hash: u64,
     /// What servents knew of each other, where it was watched.
     pub members: Option<MembersOutcome>,
+    /// What came of fetching contents, where there were any to be fetched.
+    pub contents: Option<ContentsOutcome>,
     /// The invariants that broke, each with when and where. Empty for a run that is well.
     pub broken: Vec<String>,
+}
+
+/// What came of fetching contents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContentsOutcome {
+    /// How many fetches there were.
+    pub fetches: u64,
+    /// Those of them that came to a whole file.
+    pub whole: u64,
+    /// Those for which somebody was missing who has all.
+    pub missing: u64,
+    /// Those whose file could not be written.
+    pub unwritten: u64,
+    /// Those that would have gone on for ever with somebody who says little at a time.
+    pub unended: u64,
+    /// How often all of them were begun, and cut short.
+    pub lives: u64,
+    /// As `lives`.
+    pub cuts: u64,
+    /// How often a holder was dropped because it lied.
+    pub false_holders: u64,
+    /// Bytes of blocks that came.
+    pub came_bytes: u64,
+    /// Those of them that were of no use.
+    pub wasted_bytes: u64,
 }
 
 /// What came of telling each other who is there.

@@ -38,6 +38,12 @@ pub struct Plan {
     pub with_members: bool,
     /// How long it is watched whether they know that, after all that goes wrong. Then nothing is asked.
     pub watch: Option<Duration>,
+    /// How many contents are shared, each by as many servents as hold the key, and fetched.
+    pub contents: usize,
+    /// How many of those who share a content lie about it.
+    pub liars: usize,
+    /// How the disks are of those who share and fetch.
+    pub disk: DiskKind,
     /// What was drawn and is left out: how a failing run is made small.
     pub without: BTreeSet<Item>,
 }
@@ -76,6 +82,18 @@ pub enum ClientVia {
     Back,
     /// Some hear answers, and some do not.
     Mixed,
+}
+
+/// How disks are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiskKind {
+    /// They take no time, and nothing goes wrong.
+    #[default]
+    Quick,
+    /// They take their time, and here and there something cannot be read.
+    Mild,
+    /// The same and more of it; besides, files change and are gone, jobs are refused, and disks of clients are full.
+    Wild,
 }
 
 /// What goes wrong: how many faults of each kind befall a run, a number drawn from a range per kind; and who cannot be dialled.
@@ -161,6 +179,10 @@ pub enum Item {
     Query(u32),
     /// A fault, in the order of drawing.
     Fault(u32),
+    /// A content, with all who fetch it.
+    Content(u32),
+    /// A fetch of a content.
+    Fetch(u32),
 }
 
 impl Plan {
@@ -190,6 +212,9 @@ impl Plan {
         }
         if self.with_members {
             words.push("--with-members".to_owned());
+        }
+        if self.contents > 0 {
+            words.push(format!("--contents {} --liars {} --disk {}", self.contents, self.liars, self.disk));
         }
         if !self.without.is_empty() {
             words.push(format!("--without {}", in_runs(&self.without)));
@@ -242,6 +267,12 @@ impl ClientVia {
     /// All of them, as they are written.
     pub const NAMED: [(&'static str, ClientVia); 3] =
         [("direct", ClientVia::Direct), ("back", ClientVia::Back), ("mixed", ClientVia::Mixed)];
+}
+
+impl DiskKind {
+    /// All of them, as they are written.
+    pub const NAMED: [(&'static str, DiskKind); 3] =
+        [("quick", DiskKind::Quick), ("mild", DiskKind::Mild), ("wild", DiskKind::Wild)];
 }
 
 /// What says how many clients cannot be dialled, beside the names of kinds.
@@ -351,7 +382,11 @@ impl Item {
     #[must_use]
     pub fn number(self) -> u32 {
         match self {
-            Item::Servent(number) | Item::Query(number) | Item::Fault(number) => number,
+            Item::Servent(number)
+            | Item::Query(number)
+            | Item::Fault(number)
+            | Item::Content(number)
+            | Item::Fetch(number) => number,
         }
     }
 
@@ -363,6 +398,8 @@ impl Item {
             Item::Servent(_) => Item::Servent(next),
             Item::Query(_) => Item::Query(next),
             Item::Fault(_) => Item::Fault(next),
+            Item::Content(_) => Item::Content(next),
+            Item::Fetch(_) => Item::Fetch(next),
         })
     }
 }
@@ -373,6 +410,8 @@ impl fmt::Display for Item {
             Item::Servent(number) => write!(f, "s{number}"),
             Item::Query(number) => write!(f, "q{number}"),
             Item::Fault(number) => write!(f, "f{number}"),
+            Item::Content(number) => write!(f, "c{number}"),
+            Item::Fetch(number) => write!(f, "g{number}"),
         }
     }
 }
@@ -386,6 +425,12 @@ impl fmt::Display for Delays {
 impl fmt::Display for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(name_of(&Wire::NAMED, self))
+    }
+}
+
+impl fmt::Display for DiskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(&DiskKind::NAMED, self))
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::limits::NEIGHBORS_MAX;
 
+use super::contents::{self, DrawnContent, DrawnFetch};
 use super::faults::{self, Fault};
 use super::graph::{Graph, number};
 use super::plan::{Item, Plan};
@@ -72,6 +73,10 @@ pub struct Scene {
     pub queries: Vec<Asking>,
     /// What goes wrong, in the order of drawing.
     pub faults: Vec<Fault>,
+    /// What is shared, in the order of drawing.
+    pub contents: Vec<DrawnContent>,
+    /// What is fetched of that, in the order of drawing.
+    pub fetches: Vec<DrawnFetch>,
 }
 
 /// One query to be asked.
@@ -117,9 +122,10 @@ impl Scene {
         let holders = draw_holders(graph.servents(), plan.holders, &mut stream(purpose::HOLDERS));
         let queries = draw_queries(&plan, graph.servents(), &mut stream(purpose::QUERIES));
         let faults = faults::draw(&plan, &graph);
+        let (contents, fetches) = contents::draw(&plan, graph.servents());
         plan.servents = graph.servents();
         let absent = vec![false; graph.servents()];
-        let mut scene = Scene { plan, graph, absent, ttls, forward_once, holders, queries, faults };
+        let mut scene = Scene { plan, graph, absent, ttls, forward_once, holders, queries, faults, contents, fetches };
         scene.take_away();
         Ok(scene)
     }
@@ -131,7 +137,7 @@ impl Scene {
     }
 
     fn take_away(&mut self) {
-        let Scene { plan, graph, absent, holders, queries, faults, .. } = self;
+        let Scene { plan, graph, absent, holders, queries, faults, contents, fetches, .. } = self;
         for item in &plan.without {
             match item {
                 Item::Servent(servent) => {
@@ -141,6 +147,8 @@ impl Scene {
                 }
                 Item::Query(number) => queries.retain(|query| query.number != *number),
                 Item::Fault(number) => faults.retain(|fault| fault.number != *number),
+                // These were left out where they are drawn.
+                Item::Content(_) | Item::Fetch(_) => {}
             }
         }
         if !absent.contains(&true) {
@@ -150,6 +158,8 @@ impl Scene {
         *graph = graph.without(absent);
         holders.retain(is_here);
         queries.retain(|query| is_here(&query.contact));
+        contents.iter_mut().for_each(|content| content.holders.retain(|holder| is_here(&holder.servent)));
+        fetches.retain(|fetch| is_here(&fetch.contact));
         faults.retain_mut(|fault| {
             // A side of a partition can do without some; a link cannot do without an end.
             if fault.kind.befalls_many() {
@@ -191,7 +201,7 @@ fn draw_queries(plan: &Plan, servents: usize, random: &mut Random) -> Vec<Asking
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::plan::{ClientVia, Delays, FaultKind, Faults, Wire};
+    use crate::plan::{ClientVia, Delays, DiskKind, FaultKind, Faults, Wire};
     use crate::shapes::DeclaredGraph;
 
     /// A healthy run of so many servents, with one query and one holder.
@@ -210,6 +220,9 @@ pub(crate) mod tests {
             via: ClientVia::Direct,
             forward_once: 0,
             with_members: false,
+            contents: 0,
+            liars: 0,
+            disk: DiskKind::Quick,
             watch: None,
             without: [].into(),
         }
@@ -226,6 +239,8 @@ pub(crate) mod tests {
             holders: Vec::new(),
             queries: Vec::new(),
             faults: Vec::new(),
+            contents: Vec::new(),
+            fetches: Vec::new(),
             plan,
         }
     }

@@ -18,10 +18,14 @@
 mod back_liar;
 mod clock;
 mod dials;
+mod disks;
+mod downloads;
 mod ends;
 mod events;
 mod face;
+mod false_holders;
 mod faults;
+mod fetchers;
 mod greetings;
 mod holds;
 mod hostile;
@@ -51,6 +55,7 @@ use super::random::Random;
 use super::scene::{Asking, Scene};
 
 use clock::{MILLISECOND, Nanos, SECOND, nanos};
+use downloads::DownloadStage;
 use hostile::Hostile;
 use network::SimNetwork;
 use scenery::{SceneEvent, SceneFace};
@@ -81,6 +86,8 @@ const FORGET_AFTER: Duration = CONTACT_QUIET_MAX.saturating_add(NEIGHBOR_BEAT.sa
 /// Where there are more links nobody waits for that: over each somebody is pinged every few seconds, and it would take longer
 /// than the run itself. About half of the runs that are drawn with faults have no more.
 const FORGETTING_LINKS_MAX: usize = 40;
+/// How long it may take, once all is well, until whatever is fetched has come to its end: each may be cut short a few times.
+const FETCHING_MAX: Nanos = 240 * SECOND;
 /// A run that is not over by then, in the time of its own network, never will be.
 const RUN_MAX: Nanos = 400 * SECOND;
 /// More steps than this without an end are a loop; and some more for every servent.
@@ -128,6 +135,10 @@ enum Phase {
     Watching {
         until: Nanos,
     },
+    /// All is well again, and whatever is fetched has to come to its end by then.
+    Fetching {
+        until: Nanos,
+    },
     /// The run has come to its end, and its figures are taken. Until then everybody forgets it.
     Forgetting {
         until: Nanos,
@@ -170,6 +181,7 @@ impl<'s> World<'s> {
         let hostiles = (0..).zip(&scene.faults).map(|(place, fault)| Hostile::of(scene, place, fault));
         let faults_end = scene.faults.iter().map(|fault| nanos(fault.ends())).max().unwrap_or_default();
         let run_max = watch::run_max(RUN_MAX, faults_end, plan.watch);
+        let run_max = if scene.fetches.is_empty() { run_max } else { run_max + FETCHING_MAX };
         let mut world = World {
             scene,
             shell: Shell::new(network, face, plan.seed),
@@ -233,7 +245,30 @@ impl<'s> World<'s> {
             ..RunOutcome::default()
         };
         face.witness.on_end(now, &mut outcome);
+        let ends = face.downloads.all.iter().map(|download| match &download.stage {
+            DownloadStage::Over(end) => Some(end),
+            DownloadStage::Away | DownloadStage::Asking | DownloadStage::Fetching => None,
+        });
+        outcome.contents = face.witness.fetches().outcome(ends);
         outcome
+    }
+
+    /// All is well: whatever is fetched comes to its end.
+    fn let_fetch(&mut self) {
+        if self.shell.face.downloads.all.is_empty() {
+            return self.let_forget();
+        }
+        fetchers::begin_again(&mut self.shell);
+        self.phase = Phase::Fetching { until: self.now() + FETCHING_MAX };
+    }
+
+    fn look_at_fetching(&mut self, until: Nanos) {
+        if self.shell.face.downloads.all_over() && self.shell.pending_count() == 0 {
+            self.let_forget();
+        } else if self.now() > until {
+            fetchers::give_up(&mut self.shell);
+            self.let_forget();
+        }
     }
 
     /// All is well: nothing more is to come but that it is forgotten.
@@ -289,6 +324,13 @@ impl<'s> World<'s> {
             SceneEvent::GoOn { servent, life } => faults::go_on(&mut self.shell, servent, life),
             SceneEvent::AskGreeting { node } => greetings::ask(&mut self.shell, node),
             SceneEvent::Leave { node } => greetings::go(&mut self.shell, node),
+            SceneEvent::FetchBegins { fetch } => fetchers::begin(&mut self.shell, fetch),
+            SceneEvent::FetchAsks { fetch } => fetchers::ask(&mut self.shell, fetch),
+            SceneEvent::FetchAsked { fetch } => fetchers::on_asked(&mut self.shell, fetch),
+            SceneEvent::FetchHears { fetch } => fetchers::hear(&mut self.shell, fetch),
+            SceneEvent::FetchUnattached { fetch, node } => fetchers::on_unattached(&mut self.shell, fetch, node),
+            SceneEvent::FetchCut { fetch, life } => fetchers::cut(&mut self.shell, fetch, life),
+            SceneEvent::FetchOver { fetch } => fetchers::on_over(&mut self.shell, fetch),
             SceneEvent::Look => self.look(),
         }
     }
@@ -338,6 +380,7 @@ impl<'s> World<'s> {
                 self.look_after_the_last();
             }
             Phase::Healing { until } => self.look_at_healing(until, stands),
+            Phase::Fetching { until } => self.look_at_fetching(until),
             Phase::Watching { until } if self.now() > until => self.end_watch(),
             Phase::Watching { .. } => self.watch.look_at_words(&self.shell, self.now() - self.busy_until),
             Phase::Forgetting { until } if self.now() >= until => self.look_at_what_is_left(),
@@ -358,6 +401,11 @@ impl<'s> World<'s> {
             self.shell.schedule(self.start + nanos(at), SceneEvent::Begins { fault });
             self.shell.schedule(self.start + nanos(ends), SceneEvent::Ends { fault });
             self.busy_until = self.busy_until.max(self.start + nanos(ends));
+        }
+        for fetch in 0..self.shell.face.downloads.all.len() {
+            let at = self.start + nanos(self.shell.face.downloads.all[fetch].drawn.at);
+            self.shell.schedule(at, SceneEvent::FetchBegins { fetch });
+            self.busy_until = self.busy_until.max(at);
         }
         for asking in 0..self.scene.queries.len() {
             let asking = self.scene.queries[asking];
@@ -390,9 +438,11 @@ impl<'s> World<'s> {
             self.phase = Phase::Watching { until: self.busy_until + nanos(watch) };
         } else if !self.scene.faults.is_empty() {
             self.phase = Phase::Healing { until: self.now() + HEAL_MAX };
+            let now = self.now();
             self.shell.network.ways.widen();
+            self.shell.face.witness.on_widened(now);
         } else if self.shell.pending_count() == 0 && self.watch.wrong_word(&self.shell).is_none() {
-            self.let_forget();
+            self.let_fetch();
         } else if self.now() > self.busy_until.max(self.shell.face.witness.ended_last) + SETTLE_MAX {
             let wrong = self.watch.wrong_word(&self.shell).unwrap_or_default();
             let pending = self.describe();
@@ -422,7 +472,7 @@ impl<'s> World<'s> {
                     self.phase = Phase::Healing { until: until.max(self.now() + HEAL_MAX) };
                 }
                 if self.probe.is_none() {
-                    self.let_forget();
+                    self.let_fetch();
                 }
             } else if self.now() > until {
                 let dead = if self.shell.network.has_dead_ends() { "a link whose other end is gone, " } else { "" };
@@ -447,7 +497,7 @@ impl<'s> World<'s> {
         let may_be_disturbed = faults.is_empty() || witness.was_disturbed(probe);
         let may_be_spoilt = self.spoilt_at.is_none() && witness.seen.is_forger_there;
         if faults.is_empty() && self.shell.pending_count() == 0 {
-            self.let_forget();
+            self.let_fetch();
         } else if self.now() > until || !may_be_disturbed && !may_be_spoilt {
             let text = format!("after healing, a new query is not what it must be: {}", faults.join("; "));
             self.give_up(&text);

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use sim::outcome::{MembersOutcome, RunOutcome};
-use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, Plan, Wire};
+use sim::plan::{ClientVia, Delays, DiskKind, FaultKind, Faults, Item, Plan, Wire};
 use sim::scene::Scene;
 use sim::shapes::Shape;
 use sim::world::run;
@@ -40,6 +40,9 @@ fn watched(seed: u64, servents: usize, faults: Faults) -> Plan {
         via: ClientVia::Direct,
         forward_once: 0,
         with_members: true,
+        contents: 0,
+        liars: 0,
+        disk: DiskKind::Quick,
         watch: Some(Duration::from_secs(60)),
         without: BTreeSet::new(),
     }

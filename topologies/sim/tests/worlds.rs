@@ -14,7 +14,7 @@ use sim::crowd::{self, Crowd};
 use sim::faults::{self, Fault};
 use sim::graph::Graph;
 use sim::outcome::RunOutcome;
-use sim::plan::{ClientVia, Delays, FaultKind, Faults, Plan, Wire};
+use sim::plan::{ClientVia, Delays, DiskKind, FaultKind, Faults, Plan, Wire};
 use sim::random::Random;
 use sim::scene::{Asking, Scene};
 use sim::shapes::Shape;
@@ -38,6 +38,9 @@ fn plan(seed: u64, servents: usize, delays: Delays, wire: Wire, faults: Faults) 
         via: ClientVia::Direct,
         forward_once: 0,
         with_members: false,
+        contents: 0,
+        liars: 0,
+        disk: DiskKind::Quick,
         watch: None,
         without: BTreeSet::new(),
     }

@@ -14,8 +14,9 @@ use clap::Args;
 use common::counted::counted;
 use common::limits::{NEIGHBORS_MAX, TTL_DEFAULT, TTL_MAX};
 
+use sim::contents::{CONTENTS_MAX, PER_CONTENT};
 use sim::graph::number;
-use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, NAT, Plan, Unit, Wire};
+use sim::plan::{ClientVia, Delays, DiskKind, FaultKind, Faults, Item, NAT, Plan, Unit, Wire};
 use sim::random::Random;
 use sim::scene::purpose;
 use sim::shapes::built_degree;
@@ -113,6 +114,20 @@ pub struct Options {
         conflicts_with_all = ["queries", "holders"])]
     watch: Option<Duration>,
 
+    /// Share as many contents, each by as many servents as hold the key, and fetch them while all else goes on
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CONTENTS_MAX as i64),
+        conflicts_with = "watch")]
+    contents: Option<u32>,
+
+    /// How many of those who share a content lie about it, each in its own way [default: 0]
+    #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(0..=SERVENTS_MAX), requires = "contents")]
+    liars: Option<u32>,
+
+    /// How disks are: quick, mild (they take their time, and now and then something cannot be read), wild (that and more of it,
+    /// files change and are gone, and disks of clients are full) [default: quick]
+    #[arg(long, value_name = "DISK", requires = "contents", value_parser = |text: &str| named(&DiskKind::NAMED, text))]
+    disk: Option<DiskKind>,
+
     /// One JSON object per run instead of a table
     #[arg(long)]
     pub json: bool,
@@ -125,7 +140,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 
-    /// What was drawn and is left out: servents, queries, faults, such as s3,q0,f2 or s3..9 with both ends included
+    /// What was drawn and is left out: servents, queries, faults, contents, fetches, such as s3,q0,f2,c1,g10 or s3..9 with both ends included
     #[arg(long, value_name = "ITEMS", conflicts_with = "seeds", value_parser = parse_items)]
     without: Option<Items>,
 }
@@ -172,6 +187,7 @@ topology sim any --seeds 0..500 --faults wild\n  \
 topology sim ring --servents 30 --faults wild,hostile=0,crash=1..3 --seed 7 --json\n  \
 topology sim any --seeds 0..500 --faults wild,nat=50% --via mixed\n  \
 topology sim random --servents 200 --degree 8 --with-members --faults vanish=20%\n  \
+topology sim any --seeds 0..500 --contents 6 --holders 3 --liars 1 --disk wild --faults wild\n  \
 topology sim topologies/mesh.topo --delays heavy";
         help
     }
@@ -236,6 +252,12 @@ topology sim topologies/mesh.topo --delays heavy";
         if plan.watch.is_some() && (self.queries.is_some() || self.holders.is_some()) {
             bail!("--queries and --holders: nothing is asked where it is watched who is there");
         }
+        if plan.watch.is_some() && plan.contents > 0 {
+            bail!("--contents: nothing is fetched where it is watched who is there");
+        }
+        if plan.wire == Wire::None && plan.contents > 0 {
+            bail!("--wire none: contents are bytes; say native, tp3 or mixed, or nothing");
+        }
         if plan.wire == Wire::None && plan.with_members {
             bail!("--wire none: who is there is told in bytes; say native, tp3 or mixed, or nothing");
         }
@@ -244,6 +266,8 @@ topology sim topologies/mesh.topo --delays heavy";
             Item::Query(query) => size(*query) < plan.queries,
             // How many faults there are is known only once they are drawn.
             Item::Fault(_) => true,
+            Item::Content(content) => size(*content) < plan.contents,
+            Item::Fetch(fetch) => size(*fetch) < plan.contents * PER_CONTENT as usize,
         };
         if let Some(item) = plan.without.iter().find(|item| !is_there(item)) {
             bail!(
@@ -286,6 +310,7 @@ topology sim topologies/mesh.topo --delays heavy";
         let wire = if open { drawn.wire } else { Wire::Native };
         let is_of_members = faults.has(FaultKind::is_of_members) && self.with_members;
         let watch = self.watch.or(is_of_members.then_some(WATCH_DEFAULT));
+        let contents = self.contents.map_or(0, size);
         let is_asked = |count: usize| if watch.is_none() { count } else { 0 };
         Plan {
             shape,
@@ -296,11 +321,14 @@ topology sim topologies/mesh.topo --delays heavy";
             holders: is_asked(self.holders.map_or_else(holders, size).min(servents)),
             seed,
             delays: self.delays.unwrap_or(if open { drawn.delays } else { Delays::Equal }),
-            wire: self.wire.unwrap_or(if healthy && !self.with_members { Wire::None } else { wire }),
+            wire: self.wire.unwrap_or(if healthy && !self.with_members && contents == 0 { Wire::None } else { wire }),
             via: self.via.unwrap_or(ClientVia::Direct),
             faults,
             forward_once,
             with_members: self.with_members,
+            contents,
+            liars: self.liars.map_or(0, size),
+            disk: self.disk.unwrap_or_default(),
             watch,
             without: self.without.clone().map(|items| items.0).unwrap_or_default(),
         }
@@ -458,6 +486,8 @@ fn parse_items(text: &str) -> Result<Items, String> {
             "s" => Item::Servent,
             "q" => Item::Query,
             "f" => Item::Fault,
+            "c" => Item::Content,
+            "g" => Item::Fetch,
             _ => return None,
         };
         (first <= last && i64::from(last) < SERVENTS_MAX).then(|| (first..=last).map(item))
@@ -531,6 +561,9 @@ pub(super) mod tests {
             via: ClientVia::Direct,
             forward_once: 0,
             with_members: false,
+            contents: 0,
+            liars: 0,
+            disk: DiskKind::Quick,
             watch: None,
             without: BTreeSet::new(),
         };

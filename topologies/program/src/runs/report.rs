@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use sim::outcome::{GreetingCounts, MembersOutcome, RunOutcome};
+use sim::outcome::{ContentsOutcome, GreetingCounts, MembersOutcome, RunOutcome};
 use sim::plan::Plan;
 use sim::scene::Scene;
 
@@ -65,6 +65,9 @@ pub struct ShownRun {
     /// Left out where it was not watched who is known to be there.
     #[serde(flatten)]
     pub members: Option<ShownMembers>,
+    /// Left out where nothing was to be fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contents: Option<ShownContents>,
     pub broken: Vec<String>,
     /// What runs the same again.
     pub command: String,
@@ -93,6 +96,61 @@ pub struct ShownMembers {
     /// Whether anything went wrong: else there is nothing since which they could be right.
     #[serde(skip)]
     has_faults: bool,
+}
+
+/// What came of fetching contents: each as in [`ContentsOutcome`].
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownContents {
+    pub fetches: u64,
+    pub whole: u64,
+    pub missing: u64,
+    pub unwritten: u64,
+    pub unended: u64,
+    pub lives: u64,
+    pub cuts: u64,
+    pub false_holders: u64,
+    pub came_bytes: u64,
+    pub wasted_bytes: u64,
+}
+
+impl From<ContentsOutcome> for ShownContents {
+    fn from(outcome: ContentsOutcome) -> ShownContents {
+        let ContentsOutcome { fetches, whole, missing, unwritten, unended, lives, cuts, .. } = outcome;
+        let ContentsOutcome { false_holders, came_bytes, wasted_bytes, .. } = outcome;
+        ShownContents {
+            fetches,
+            whole,
+            missing,
+            unwritten,
+            unended,
+            lives,
+            cuts,
+            false_holders,
+            came_bytes,
+            wasted_bytes,
+        }
+    }
+}
+
+impl fmt::Display for ShownContents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownContents { fetches, whole, missing, unwritten, unended, cuts, false_holders, .. } = *self;
+        write!(f, "of {} {} whole", counted(fetches, "fetch"), grouped(whole))?;
+        for (number, word) in [(missing, "missing"), (unwritten, "unwritten"), (unended, "unended")] {
+            if number > 0 {
+                write!(f, ", {} {word}", grouped(number))?;
+            }
+        }
+        write!(
+            f,
+            "; {}, {}; {} came, {} of no use",
+            counted(cuts, "cut"),
+            counted(false_holders, "false holder"),
+            counted(self.came_bytes, "byte"),
+            grouped(self.wasted_bytes)
+        )
+    }
 }
 
 /// What came of having servents greeted: each as in [`GreetingCounts`], and of how many nobody was told what came of them.
@@ -213,6 +271,7 @@ impl ShownRun {
             hops_most: outcome.hops_most,
             simulated_ms: u64::try_from(outcome.simulated.as_millis()).unwrap_or(u64::MAX),
             members: outcome.members.as_ref().map(|members| ShownMembers::new(members, !scene.faults.is_empty())),
+            contents: outcome.contents.map(ShownContents::from),
             broken: outcome.broken,
             command: plan.command_line(),
             smallest: None,
@@ -259,6 +318,9 @@ pub struct Sum {
     pub doubled: u64,
     pub waits: u64,
     pub lost: u64,
+    /// How many fetches of contents there were, and how many came to a whole file.
+    pub fetches: u64,
+    pub whole: u64,
     /// How many invariants broke.
     pub broken: u64,
     pub events: u64,
@@ -277,6 +339,8 @@ impl Sum {
         self.doubled += report.doubled;
         self.waits += report.waits;
         self.lost += report.lost;
+        self.fetches += report.contents.map_or(0, |contents| contents.fetches);
+        self.whole += report.contents.map_or(0, |contents| contents.whole);
         self.broken += report.broken.len() as u64;
         self.events += report.events;
         self.seconds += report.seconds;
@@ -304,10 +368,12 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sum { runs, queries, expected, brought, missed, untold, doubled, waits, lost, broken, .. } = self;
+        let Sum { runs, queries, expected, brought, missed, untold, doubled, waits, lost, fetches, whole, broken, .. } = self;
+        let fetched =
+            if *fetches > 0 { format!("{}, {whole} whole, ", counted(*fetches, "fetch")) } else { String::new() };
         write!(
             f,
-            "{}, {}, {expected} expected, {brought} brought, {missed} missed, {untold} untold, {doubled} doubled, {}, {lost} lost, {}",
+            "{}, {}, {expected} expected, {brought} brought, {missed} missed, {untold} untold, {doubled} doubled, {}, {lost} lost, {fetched}{}",
             counted(*runs, "run"),
             counted(*queries, "query"),
             counted(*waits, "wait"),
@@ -344,6 +410,9 @@ impl<W: Write> Printer<W> {
         self.line(&columns.each_ref().map(|(_, width, value)| format!("{value:>width$}")))?;
         if let Some(members) = &report.members {
             writeln!(self.out, "  members: {members}")?;
+        }
+        if let Some(contents) = &report.contents {
+            writeln!(self.out, "  contents: {contents}")?;
         }
         for broken in &report.broken {
             writeln!(self.out, "  broken: {broken}")?;

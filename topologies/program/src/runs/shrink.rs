@@ -4,8 +4,9 @@
 //! knows no engine and no reason for a failure: `fails` runs a plan and says whether it still does. Scenes are drawn
 //! only to see what is in them.
 
+use sim::contents::PER_CONTENT;
 use sim::faults;
-use sim::plan::{ClientVia, Delays, FaultKind, Faults, Item, Plan, Wire};
+use sim::plan::{ClientVia, Delays, DiskKind, FaultKind, Faults, Item, Plan, Wire};
 use sim::scene::Scene;
 use sim::shapes::Shape;
 use sim::shapes::built_degree;
@@ -21,7 +22,7 @@ pub fn shrink(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
     search.shrink_network();
     loop {
         let before = search.best.clone();
-        for items in [faults_of, queries_of, servents_of] {
+        for items in [faults_of, contents_of, fetches_of, queries_of, servents_of] {
             search.leave_out(items);
         }
         search.simplify();
@@ -110,6 +111,18 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
                 break;
             }
         }
+        let contents = scene.contents.last().map_or(0, |content| content.number as usize + 1);
+        self.take(tidied(Plan { contents, ..self.best.clone() }));
+        for liars in 0..self.best.liars {
+            if self.take(Plan { liars, ..self.best.clone() }) {
+                break;
+            }
+        }
+        for disk in before(&DiskKind::NAMED, self.best.disk) {
+            if self.take(Plan { disk, ..self.best.clone() }) {
+                break;
+            }
+        }
         self.take(Plan { forward_once: 0, ..self.best.clone() });
         // What befalls members, and watching them, is refused where nobody knows any.
         if self.best.watch.is_none() && !self.best.faults.has(FaultKind::is_of_members) {
@@ -126,7 +139,7 @@ impl<F: Fn(&Plan) -> bool> Search<F> {
             }
         }
         // What goes wrong befalls bytes.
-        let bytes_are_needed = !self.best.faults.is_none() || self.best.with_members;
+        let bytes_are_needed = !self.best.faults.is_none() || self.best.with_members || self.best.contents > 0;
         let simpler = before(&Wire::NAMED, self.best.wire).into_iter();
         for wire in simpler.filter(|wire| *wire != Wire::None || !bytes_are_needed) {
             if self.take(Plan { wire, ..self.best.clone() }) {
@@ -144,6 +157,14 @@ fn queries_of(scene: &Scene) -> Vec<Item> {
     scene.queries.iter().map(|query| Item::Query(query.number)).collect()
 }
 
+fn contents_of(scene: &Scene) -> Vec<Item> {
+    scene.contents.iter().map(|content| Item::Content(content.number)).collect()
+}
+
+fn fetches_of(scene: &Scene) -> Vec<Item> {
+    scene.fetches.iter().map(|fetch| Item::Fetch(fetch.number)).collect()
+}
+
 fn servents_of(scene: &Scene) -> Vec<Item> {
     (0..).zip(&scene.absent).filter(|(_, absent)| !**absent).map(|(servent, _)| Item::Servent(servent)).collect()
 }
@@ -156,11 +177,16 @@ fn before<T: Copy + PartialEq>(named: &[(&str, T)], one: T) -> Vec<T> {
 /// The plan without a word about items that it does not draw, and with the degree that it does.
 fn tidied(mut plan: Plan) -> Plan {
     plan.degree = built_degree(&plan.shape, plan.servents, plan.degree).unwrap_or_default();
-    let Plan { servents, queries, faults, without, .. } = &mut plan;
+    if plan.contents == 0 {
+        (plan.liars, plan.disk) = Default::default();
+    }
+    let Plan { servents, queries, faults, contents, without, .. } = &mut plan;
     without.retain(|item| match item {
         Item::Servent(number) => (*number as usize) < *servents,
         Item::Query(number) => (*number as usize) < *queries,
         Item::Fault(number) => faults::can_be_drawn(faults, *number),
+        Item::Content(number) => (*number as usize) < *contents,
+        Item::Fetch(number) => (*number as usize) < *contents * PER_CONTENT as usize,
     });
     plan
 }

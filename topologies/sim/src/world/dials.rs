@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use common::dialect::Dialect;
 use common::exchange::purpose_of;
+use common::fetch::HolderDial;
 use common::link::Purpose;
 use common::overlay::Dial;
 
@@ -29,6 +30,8 @@ pub(super) enum Caller {
     Mind(Dial),
     /// A client's, to its contact.
     Contact,
+    /// That of one who fetches a content, to a holder, for its mind.
+    Holder(HolderDial),
     /// That of somebody who has no mind of ours, and calls it by this number.
     Stranger { number: usize, purpose: Purpose },
 }
@@ -37,7 +40,7 @@ impl Caller {
     pub(super) fn purpose(self) -> Purpose {
         match self {
             Caller::Mind(dial) => purpose_of(dial),
-            Caller::Contact => Purpose::Asking,
+            Caller::Contact | Caller::Holder(_) => Purpose::Asking,
             Caller::Stranger { purpose, .. } => purpose,
         }
     }

@@ -88,6 +88,10 @@ pub(super) struct End {
     /// Nothing is read before this, whatever an exchange says.
     pub(super) rests_until: Nanos,
     pub(super) slow_until: Nanos,
+    /// So many bytes come at a time, each time after such a pause, because whoever is at the other end says no more at once.
+    pub(super) trickle: Option<(usize, Nanos)>,
+    /// Bytes that were written here.
+    pub(super) written_bytes: u64,
 }
 
 impl End {
@@ -104,6 +108,8 @@ impl End {
             is_read: true,
             rests_until: 0,
             slow_until: 0,
+            trickle: None,
+            written_bytes: 0,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use common::disk::JobDone;
+use common::disk::{Job, JobDone};
+use common::fetch;
 
 use super::dials::{Caller, Knock};
 use super::ends::EndAt;
@@ -52,4 +53,8 @@ pub(super) enum Notice {
     NoAnswer { node: usize, life: u32, caller: Caller, address: SocketAddr, refused: bool },
     /// A servent in trouble learns where a neighbor is, or that nobody knows.
     LookedUp { node: usize, life: u32, done: JobDone },
+    /// Something that a servent wanted done is done.
+    JobEnds { node: usize, life: u32, job: Job },
+    /// A client that fetches something is told what came of something it wanted done.
+    FetchTold { node: usize, life: u32, input: fetch::Input },
 }

@@ -4,10 +4,12 @@
 
 use std::net::SocketAddr;
 
+use common::disk::{Job, JobDone};
 use common::exchange::Heard;
+use common::fetch;
 use common::link::{LinkId, SendError};
 use common::message::Message;
-use common::overlay::Overlay;
+use common::overlay::{self, Overlay};
 use common::session::Report;
 
 use super::clock::Nanos;
@@ -24,6 +26,40 @@ pub(super) trait Face: Sized {
     /// A servent looks up where its neighbor is: who that is, if it is anybody, and after which time it learns so, if not at
     /// once.
     fn look_up(&mut self, network: &FaceNetwork<Self>, servent: usize, name: &str) -> (Option<usize>, Option<Nanos>);
+    /// A servent wants something done: how long that takes, if there is anybody to do it. What is looked up is asked above.
+    fn begin_job(&mut self, _network: &FaceNetwork<Self>, _servent: usize, _job: &Job) -> Option<Nanos> {
+        None
+    }
+    /// It is done: what came of it, if that is ever known.
+    fn end_job(&mut self, _network: &FaceNetwork<Self>, _servent: usize, job: &Job) -> Option<JobDone> {
+        job.failed("there is no file")
+    }
+    /// What a servent says that lies, where its mind wants this.
+    fn say_otherwise(
+        &mut self,
+        _network: &mut FaceNetwork<Self>,
+        _servent: usize,
+        output: overlay::Output,
+    ) -> Vec<overlay::Output> {
+        vec![output]
+    }
+    /// Whether a servent says anything but what its mind wants.
+    fn says_otherwise(&self, _servent: usize) -> bool {
+        false
+    }
+    /// Somebody who fetches a content wants something done that is not about links.
+    fn on_fetch_wants(
+        &mut self,
+        _network: &FaceNetwork<Self>,
+        _node: usize,
+        _output: fetch::Output,
+    ) -> FetchWish<Self::Event> {
+        FetchWish::default()
+    }
+    /// The mind of somebody who fetches a content has dealt with something, and wants this of links.
+    fn on_fetch_says(&mut self, _network: &FaceNetwork<Self>, _node: usize, _output: &fetch::Output) {}
+    /// It is told something.
+    fn on_fetch_told(&mut self, _network: &FaceNetwork<Self>, _node: usize, _input: &fetch::Input) {}
     /// A person at a client is told something. It may have something come of it, now.
     fn on_told(&mut self, network: &FaceNetwork<Self>, client: usize, report: Report) -> Option<Self::Event>;
     /// What must not be.
@@ -53,6 +89,21 @@ pub(super) trait Face: Sized {
     fn on_closing(&mut self, _network: &FaceNetwork<Self>, _link: LinkId) {}
     /// A mind of a servent has dealt with something.
     fn on_handled(&mut self, _now: Nanos, _servent: usize, _overlay: &Overlay) {}
+}
+
+/// What comes of something that somebody who fetches a content wants done.
+#[derive(Debug)]
+pub(super) struct FetchWish<E> {
+    /// What it is told because of that, each after so long; what takes no time is told at once.
+    pub(super) told: Vec<(Nanos, fetch::Input)>,
+    /// What else comes of it, now.
+    pub(super) event: Option<E>,
+}
+
+impl<E> Default for FetchWish<E> {
+    fn default() -> FetchWish<E> {
+        FetchWish { told: Vec::new(), event: None }
+    }
 }
 
 /// The network of a world that is run like this.

@@ -130,7 +130,10 @@ impl<E> SimNetwork<E> {
     pub(super) fn node_of(&self, notice: &Notice) -> usize {
         match notice {
             Notice::Established { at } | Notice::Accepted { at } | Notice::Broken { at } => self.end(*at).node,
-            Notice::NoAnswer { node, .. } | Notice::LookedUp { node, .. } => *node,
+            Notice::NoAnswer { node, .. }
+            | Notice::LookedUp { node, .. }
+            | Notice::JobEnds { node, .. }
+            | Notice::FetchTold { node, .. } => *node,
         }
     }
 

@@ -5,18 +5,23 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
+use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard};
+use common::fetch;
 use common::link::{LinkId, SendError};
 use common::message::Message;
-use common::overlay::Overlay;
-use common::query::{AnswerBody, QueryId, Via};
-use common::session::{Report, Session};
+use common::overlay::{self, Overlay};
+use common::query::{AnswerBody, Ask, QueryId, Via};
+use common::session::{ListingEnd, Report, Session};
 use common::wire::Accepts;
 
 use super::clock::Nanos;
 use super::dials::{Caller, Fate, Knock};
+use super::disks::Disks;
+use super::downloads::{DownloadNews, Downloads};
 use super::ends::EndAt;
-use super::face::Face;
+use super::face::{Face, FetchWish};
+use super::false_holders::FalseHolders;
 use super::machines::MachineKind;
 use super::network::{LinkNews, SimNetwork};
 use super::shell::{Mind, Shell};
@@ -47,6 +52,20 @@ pub(super) enum SceneEvent {
     AskGreeting { node: usize },
     /// Such a client goes.
     Leave { node: usize },
+    /// A fetch begins, or goes on after it was cut short.
+    FetchBegins { fetch: usize },
+    /// Its client is to ask who has it, if it can.
+    FetchAsks { fetch: usize },
+    /// It has asked, or nobody is there to be asked.
+    FetchAsked { fetch: usize },
+    /// Somebody is said to have it.
+    FetchHears { fetch: usize },
+    /// Its client's contact is lost, or was not there.
+    FetchUnattached { fetch: usize, node: usize },
+    /// It is cut short, if it is still the same.
+    FetchCut { fetch: usize, life: u32 },
+    /// It is over.
+    FetchOver { fetch: usize },
     /// The world looks how far things are.
     Look,
 }
@@ -72,14 +91,23 @@ pub(super) struct SceneFace<'s> {
     pub(super) dials: u64,
     /// The clients that have somebody greeted, by their nodes.
     pub(super) greeters: BTreeMap<usize, Greeter>,
+    pub(super) downloads: Downloads,
+    disks: Disks,
+    false_holders: FalseHolders,
     stores: Stores,
 }
 
 impl<'s> SceneFace<'s> {
     pub(super) fn new(scene: &'s Scene, ways_are_narrow: bool) -> SceneFace<'s> {
         let (troubles, witness) = (Troubles::new(scene), Witness::new(scene, ways_are_narrow));
-        let (greeters, stores) = (BTreeMap::new(), Stores::new());
-        SceneFace { scene, troubles, witness, echoes: 0, dials: 0, greeters, stores }
+        let (greeters, stores, disks) = (BTreeMap::new(), Stores::new(), Disks::new(scene));
+        let hashed = |number: u32| {
+            let content = scene.contents.iter().find(|content| content.number == number)?;
+            Some((disks.of(content.bytes)?.hash, content.bytes.size))
+        };
+        let downloads = Downloads::new(scene, hashed);
+        let false_holders = FalseHolders::new(scene, |number| hashed(number).map(|(hash, _)| hash));
+        SceneFace { scene, troubles, witness, echoes: 0, dials: 0, greeters, downloads, disks, false_holders, stores }
     }
 
     fn query_of(&self, node: usize) -> Option<usize> {
@@ -124,6 +152,47 @@ impl<'s> SceneFace<'s> {
         Some(SceneEvent::Leave { node })
     }
 
+    /// A client that asks who has a content is told something, and something comes of that.
+    fn tell_asker(&mut self, network: &SceneNetwork, (node, fetch): (usize, usize), report: Report) -> Option<SceneEvent> {
+        let now = network.clock.now();
+        let download = self.downloads.all.get_mut(fetch).filter(|download| download.asker == Some(node))?;
+        match report {
+            Report::Ready => {
+                download.is_ready = true;
+                Some(SceneEvent::FetchAsks { fetch })
+            }
+            Report::Refused { .. } | Report::ContactLost { .. } => Some(SceneEvent::FetchUnattached { fetch, node }),
+            Report::Answer { from, body: AnswerBody::Entries(entries), .. }
+            | Report::Late { from, body: AnswerBody::Entries(entries), .. } => {
+                let hash = download.hash;
+                let entry = entries.entries.into_iter().find(|entry| entry.hash == hash)?;
+                download.found.push((from, entry.have));
+                Some(SceneEvent::FetchHears { fetch })
+            }
+            Report::Ended { sequence, .. } => {
+                (download.sequence == Some(sequence)).then_some(SceneEvent::FetchAsked { fetch })
+            }
+            Report::Files { entries, .. } => {
+                self.witness.fetches().on_files(fetch, entries.iter().map(|entry| entry.name.as_bytes()));
+                None
+            }
+            Report::FilesListed { listed, .. } => {
+                self.witness.on_files_listed(now, fetch, listed.reason == ListingEnd::Complete);
+                None
+            }
+            Report::Members { .. } | Report::Listed { .. } | Report::Greeted { .. } => {
+                self.witness.broke(now, "a client that fetches was told of members");
+                None
+            }
+            // Forged answers are of any kind.
+            Report::Answer { .. }
+            | Report::Late { .. }
+            | Report::Unfetched { .. }
+            | Report::Unexpected { .. }
+            | Report::MoreUnexpected { .. } => None,
+        }
+    }
+
     /// What comes of every dial to a client that nobody can dial.
     fn fate_of_nat(&self, to: usize) -> Option<Fate> {
         let nat = self.query_of(to).and_then(|query| self.witness.nat_of(query))?;
@@ -148,6 +217,9 @@ impl Face for SceneFace<'_> {
                 if of_faults == Some(Fate::Refused) {
                     self.witness.on_refused(network.clock.now(), to);
                 }
+                if of_faults.is_some() && matches!(knock.caller, Caller::Holder(_)) {
+                    self.witness.fetches().on_kept_from(network.clock.now(), knock.node, to);
+                }
                 of_faults.unwrap_or_else(|| network.fate_at(to))
             }
             // Nobody ever was there: half of such addresses refuse, half do not even do that.
@@ -165,9 +237,70 @@ impl Face for SceneFace<'_> {
         }
     }
 
+    fn begin_job(&mut self, _network: &SceneNetwork, servent: usize, job: &Job) -> Option<Nanos> {
+        self.disks.begin(servent, job)
+    }
+
+    fn end_job(&mut self, network: &SceneNetwork, servent: usize, job: &Job) -> Option<JobDone> {
+        let now = network.clock.now();
+        let (done, news) = self.disks.end(now, servent, job);
+        self.witness.on_disk(now, servent, news);
+        if let Some(JobDone::BlocksRead { link, read: Ok(blocks), .. }) = &done
+            && !self.false_holders.has(servent)
+        {
+            let bytes_count = blocks.iter().map(|(_, bytes)| bytes.as_bytes().len() as u64).sum();
+            let left_bytes = network.end(EndAt::of(*link)).written_bytes;
+            self.witness.on_blocks_read(now, *link, bytes_count, left_bytes);
+        }
+        done
+    }
+
+    fn says_otherwise(&self, servent: usize) -> bool {
+        self.false_holders.has(servent)
+    }
+
+    fn say_otherwise(
+        &mut self,
+        network: &mut SceneNetwork,
+        servent: usize,
+        output: overlay::Output,
+    ) -> Vec<overlay::Output> {
+        self.false_holders.say(network, servent, output)
+    }
+
+    fn on_fetch_told(&mut self, _network: &SceneNetwork, node: usize, input: &fetch::Input) {
+        self.witness.fetches().on_told(node, input);
+    }
+
+    fn on_fetch_says(&mut self, network: &SceneNetwork, node: usize, output: &fetch::Output) {
+        let download = self.downloads.fetched_by(node).and_then(|fetch| self.downloads.all.get(fetch));
+        if let Some(download) = download {
+            self.witness.on_fetch_wants(network.clock.now(), node, output, &download.file);
+        }
+    }
+
+    fn on_fetch_wants(&mut self, _network: &SceneNetwork, node: usize, output: fetch::Output) -> FetchWish<SceneEvent> {
+        let Some(fetch) = self.downloads.fetched_by(node) else { return FetchWish::default() };
+        let Some(download) = self.downloads.all.get_mut(fetch) else { return FetchWish::default() };
+        let life = download.life;
+        let FetchWish { told, event } = download.on_wants(output);
+        let event = event.map(|news| match news {
+            DownloadNews::AskAgain => {
+                download.wants_to_ask = true;
+                SceneEvent::FetchAsks { fetch }
+            }
+            DownloadNews::Cut => SceneEvent::FetchCut { fetch, life },
+            DownloadNews::Over => SceneEvent::FetchOver { fetch },
+        });
+        FetchWish { told, event }
+    }
+
     fn on_told(&mut self, network: &SceneNetwork, client: usize, report: Report) -> Option<SceneEvent> {
         if let Some(Greeter { whom, .. }) = self.greeters.get(&client).copied() {
             return self.tell_greeter(network, (client, whom), &report);
+        }
+        if let Some(fetch) = self.downloads.asked_by(client) {
+            return self.tell_asker(network, (client, fetch), report);
         }
         let query = self.query_of(client)?;
         let now = network.clock.now();
@@ -227,7 +360,15 @@ impl Face for SceneFace<'_> {
         let (now, dialect) = (network.clock.now(), network.connection(at.connection).dialect);
         let (other, life) = (network.end(at.other()).node, network.machines[node].life);
         match message {
+            Message::Request(request) if is_of_contents(&request.ask) => {
+                let id = QueryId { sequence: request.sequence, client: network.address(node) };
+                self.witness.on_content_asked(id, &request.ask);
+            }
+            Message::ListPart(part) => self.witness.on_list_part(now, node, link, part),
             Message::Query(query) => {
+                if let Some(mark) = query.contact.filter(|_| is_of_contents(&query.ask)) {
+                    self.witness.on_content_ask_named(mark, query.id());
+                }
                 let client = network.at_address(query.id().client);
                 self.witness.on_mark(node, client, query);
                 self.witness.on_copy(now, node, link, dialect, client, query);
@@ -235,6 +376,7 @@ impl Face for SceneFace<'_> {
             Message::Answer(answer) => {
                 let id = QueryId { sequence: answer.sequence, client: network.address(other) };
                 self.witness.on_answer_said(now, (node, life), other, id, dialect == Dialect::OWN);
+                self.witness.on_contents_told(now, (node, life), id, &answer.body);
             }
             Message::Echo(echo) => self.witness.on_echo_said(link, echo),
             Message::Peers(peers) => {
@@ -246,7 +388,11 @@ impl Face for SceneFace<'_> {
                 self.witness.on_members_wanted(now, node, (link, visited), *wanted);
             }
             Message::Greet(greet) => self.witness.on_greet(now, other, cast::servent_at(greet.address)),
-            Message::Brought(brought) => self.witness.on_brought_said(now, (node, life), link, brought),
+            Message::Brought(brought) => {
+                self.witness.on_brought_said(now, (node, life), link, brought);
+                let name = (brought.contact, brought.number);
+                self.witness.on_contents_brought(now, (node, life), name, &brought.answer);
+            }
             Message::Handed(handed) => {
                 let id = QueryId { sequence: handed.sequence, client: network.address(other) };
                 self.witness.on_handed(now, (node, life), other, id, handed.answer.id);
@@ -264,11 +410,20 @@ impl Face for SceneFace<'_> {
             self.witness.on_heard(node, link, message);
         }
         match (network.machines[node].kind, message) {
+            (MachineKind::Servent, Message::Open(open)) => self.false_holders.on_open(link, open.hash),
+            (MachineKind::Servent, Message::List(list)) => self.witness.on_list(link, list),
+            (MachineKind::Servent, Message::Request(request)) if is_of_contents(&request.ask) => {
+                let id = QueryId { sequence: request.sequence, client: network.address(from) };
+                self.witness.on_content_ask_heard(network.clock.now(), (node, life), id);
+            }
             (MachineKind::Servent, Message::Echo(echo)) => {
                 self.echoes += 1;
                 self.witness.on_echo(network.at_address(echo.id.client), echo.id);
             }
             (MachineKind::Servent, Message::Query(query)) => {
+                if is_of_contents(&query.ask) {
+                    self.witness.on_content_ask_heard(network.clock.now(), (node, life), query.id());
+                }
                 let client = network.at_address(query.id().client);
                 let dialect = network.connection(at.connection).dialect;
                 self.witness.on_copy_heard(CopyHeard { servent: node, link, from, dialect, query }, client);
@@ -314,6 +469,11 @@ impl Face for SceneFace<'_> {
     }
 }
 
+/// Whether it is contents that are asked for.
+fn is_of_contents(ask: &Ask) -> bool {
+    matches!(ask, Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_))
+}
+
 fn ends_even(address: SocketAddr) -> bool {
     matches!(address, SocketAddr::V4(v4) if v4.ip().octets().last().is_some_and(|last| last.is_multiple_of(2)))
 }
@@ -343,7 +503,9 @@ pub(super) fn start_servent(shell: &mut Shell<SceneFace<'_>>, servent: usize) {
     let scene = shell.face.scene;
     let life = shell.network.machines[servent].life + 1;
     let config = cast::config(scene, servent, life);
-    shell.face.witness.on_born(servent, life);
+    let now = shell.now();
+    shell.face.witness.on_born(now, servent, life);
+    shell.face.disks.on_born(servent);
     let accepts = match scene.plan.wire {
         Wire::None | Wire::Native => Accepts::OWN,
         Wire::Tp3 | Wire::Mixed => Accepts::ANY,

@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod dialling;
+mod fetching;
 mod telling;
 mod time;
 
@@ -25,12 +26,14 @@ use super::face::{Face, FaceNetwork};
 use super::machines::{MachineKind, MachineState};
 use super::network::IT_CLOSED;
 use super::trace::{Noted, Trace};
+pub(super) use fetching::Fetching;
 
 /// Who lives at a node.
 pub(super) enum Mind {
     Gone,
     Servent(Box<Overlay>),
     Client(Box<Session>),
+    Fetch(Box<Fetching>),
     /// Nobody of ours.
     Stranger,
 }
@@ -227,8 +230,16 @@ impl<F: Face> Shell<F> {
                 self.on_no_answer(node, caller, address, refused);
             }
             Notice::LookedUp { life, done, .. } if lives(life) => self.on_looked_up(node, done),
+            Notice::JobEnds { life, job, .. } if lives(life) => self.on_job_ends(node, &job),
+            Notice::FetchTold { life, input, .. } if lives(life) => {
+                self.note(node, Noted::FetchTold);
+                self.tell_fetch(node, input);
+            }
             // It was for somebody who lived here before.
-            Notice::NoAnswer { .. } | Notice::LookedUp { .. } => {}
+            Notice::NoAnswer { .. }
+            | Notice::LookedUp { .. }
+            | Notice::JobEnds { .. }
+            | Notice::FetchTold { .. } => {}
         }
     }
 

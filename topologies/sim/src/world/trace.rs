@@ -19,6 +19,9 @@ pub(super) enum Noted {
     Flaps = 12,
     Misdeed = 13,
     LookedUp = 14,
+    JobEnds = 15,
+    FetchTold = 16,
+    FetchGoesOn = 17,
 }
 
 pub(super) struct Trace {

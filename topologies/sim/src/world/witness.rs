@@ -14,12 +14,15 @@
 //! - `members`: nobody who lives is called dead, and in the end all know who is there.
 //! - `tellings`: what is told and asked of members keeps its paces.
 //! - `greetings`: whoever has somebody greeted is told what is so, and nobody dies of it.
+//! - `shared`: what is said of files is what a disk showed, and no more of them waits to be sent than may.
+//! - `fetches`: nothing false is written, and whatever somebody has comes whole.
 //!
 //! What the claims must leave out, since a hostile servent had a hand in it, is known to `forgeries`.
 
 mod answers;
 mod broughts;
 mod endings;
+mod fetches;
 mod flood;
 mod forgeries;
 mod greetings;
@@ -28,19 +31,25 @@ mod lies;
 mod links;
 mod members;
 mod queries;
+mod shared;
 mod tellings;
 
 use std::net::SocketAddr;
 
+use common::content::ContentHash;
+use common::content::search::{List, ListPart};
 use common::dialect::Dialect;
+use common::fetch;
 use common::link::LinkId;
 use common::member::{Peers, PeersWanted, Word};
 use common::message::{Brought, Echo, Identity, Message, ServentId};
 use common::overlay::Holding;
-use common::query::{AnswerBody, ContactMark, Query, QueryId, Via};
+use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Query, QueryId, Via};
 use common::session::{Ending, GreetingEnded};
 
 use super::clock::{Nanos, SECOND, nanos};
+use super::disks::DiskNews;
+use super::downloads::FetchedFile;
 use crate::cast::{self, Nat};
 use crate::outcome::{GreetingCounts, MembersOutcome, RunOutcome};
 use crate::plan::FaultKind;
@@ -51,6 +60,7 @@ use answers::{Doubt, WatchedAnswers};
 pub(super) use broughts::CopyHeard;
 use broughts::{BroughtSaid, WatchedBroughts, ttl_max};
 use endings::{Evidence, WatchedEndings};
+use fetches::WatchedFetches;
 use flood::{CopySent, WatchedFlood};
 use forgeries::Forgeries;
 use greetings::WatchedGreetings;
@@ -60,6 +70,7 @@ pub(super) use links::Befallen;
 use links::WatchedLinks;
 use members::WatchedMembers;
 use queries::{WatchedQueries, WatchedQuery};
+use shared::WatchedShared;
 use tellings::WatchedTellings;
 
 /// Broken invariants kept; whoever has so many needs no more.
@@ -102,6 +113,7 @@ pub(super) struct Witness<'s> {
     members: Option<WatchedMembers<'s>>,
     tellings: Option<WatchedTellings>,
     greetings: WatchedGreetings<'s>,
+    fetches: WatchedFetches<'s>,
     /// The overlay has stood.
     pub(super) has_risen: bool,
     /// When a link last came or fell.
@@ -124,6 +136,7 @@ impl<'s> Witness<'s> {
             lies: Lies::default(),
             answers: WatchedAnswers::default(),
             broughts: WatchedBroughts::default(),
+            shared: WatchedShared::default(),
         };
         Witness {
             broken: Vec::new(),
@@ -132,6 +145,7 @@ impl<'s> Witness<'s> {
             members: scene.plan.with_members.then(|| WatchedMembers::new(scene)),
             tellings: scene.plan.with_members.then(|| WatchedTellings::new(scene.graph.servents())),
             greetings: WatchedGreetings::new(scene),
+            fetches: WatchedFetches::new(scene),
             has_risen: false,
             touched_last: 0,
             ended_last: 0,
@@ -194,7 +208,8 @@ impl<'s> Witness<'s> {
     }
 
     /// A servent begins to live.
-    pub(super) fn on_born(&mut self, servent: usize, life: u32) {
+    pub(super) fn on_born(&mut self, now: Nanos, servent: usize, life: u32) {
+        self.seen.shared.on_born(now, servent);
         self.greetings.on_born(servent);
         if let Some(members) = &mut self.members {
             members.on_born(servent, life);
@@ -568,6 +583,99 @@ impl<'s> Witness<'s> {
         self.broke_all(now, wrong.map(|what| format!("{name} {what}")));
     }
 
+    // ---- contents ----
+
+    /// A disk has come to something.
+    pub(super) fn on_disk(&mut self, now: Nanos, servent: usize, news: DiskNews) {
+        let shared = &mut self.seen.shared;
+        match news {
+            DiskNews::Tells(files) => shared.on_tells(now, servent, files),
+            DiskNews::TellsAgain => shared.on_tells_again(now, servent),
+            DiskNews::Withdraws(name) => shared.on_withdraws(now, servent, &name),
+            DiskNews::Nothing => {}
+        }
+    }
+
+    /// Blocks were read to be given on a link.
+    pub(super) fn on_blocks_read(&mut self, now: Nanos, link: LinkId, bytes_count: u64, left_bytes: u64) {
+        let wrong = self.seen.shared.on_read(link, bytes_count, left_bytes);
+        self.broke_all(now, wrong);
+    }
+
+    /// A client asks for a content, or looks for words.
+    pub(super) fn on_content_asked(&mut self, id: QueryId, ask: &Ask) {
+        self.seen.shared.on_asked(id, ask);
+    }
+
+    /// A life of a servent hears of something that is asked.
+    pub(super) fn on_content_ask_heard(&mut self, now: Nanos, servent: (usize, u32), id: QueryId) {
+        self.seen.shared.on_heard(now, servent, id);
+    }
+
+    /// What a query is called by its contact.
+    pub(super) fn on_content_ask_named(&mut self, mark: ContactMark, id: QueryId) {
+        self.seen.shared.on_named((mark.name, mark.number), id);
+    }
+
+    /// A life of a servent says what it has.
+    pub(super) fn on_contents_told(&mut self, now: Nanos, servent: (usize, u32), id: QueryId, body: &AnswerBody) {
+        let wrong = self.seen.shared.on_answered(now, servent, id, body);
+        self.broke_all(now, wrong);
+    }
+
+    /// The same of an answer that goes back.
+    pub(super) fn on_contents_brought(
+        &mut self,
+        now: Nanos,
+        servent: (usize, u32),
+        name: (ContactName, u64),
+        answer: &BroughtAnswer,
+    ) {
+        let is_own = answer.id == cast::servent_id(servent.0, servent.1);
+        if let (Some(id), BroughtBody::Whole(body), true) = (self.seen.shared.named(name), &answer.body, is_own) {
+            self.on_contents_told(now, servent, id, body);
+        }
+    }
+
+    /// A servent is asked for its files.
+    pub(super) fn on_list(&mut self, link: LinkId, list: &List) {
+        self.seen.shared.on_list(link, list.list, &list.from);
+    }
+
+    /// It lists some of them.
+    pub(super) fn on_list_part(&mut self, now: Nanos, servent: usize, link: LinkId, part: &ListPart) {
+        let wrong = self.seen.shared.on_list_part(now, servent, (link, part.list), &part.entries);
+        self.broke_all(now, wrong);
+    }
+
+    /// What is known of those who fetch.
+    pub(super) fn fetches(&mut self) -> &mut WatchedFetches<'s> {
+        &mut self.fetches
+    }
+
+    /// Pipes are as wide as they may be.
+    pub(super) fn on_widened(&mut self, now: Nanos) {
+        self.fetches.on_widened(now);
+    }
+
+    /// A life of a fetch begins.
+    pub(super) fn on_fetch_begins(&mut self, now: Nanos, fetch: usize, node: usize, hash: ContentHash, file: &FetchedFile) {
+        let wrong = self.fetches.on_begin(now, fetch, node, hash, file);
+        self.broke_all(now, wrong);
+    }
+
+    /// Somebody who fetches wants something done.
+    pub(super) fn on_fetch_wants(&mut self, now: Nanos, node: usize, output: &fetch::Output, file: &FetchedFile) {
+        let wrong = self.fetches.on_wants(now, node, output, file, &self.seen);
+        self.broke_all(now, wrong);
+    }
+
+    /// A client has been told of all files of its contact.
+    pub(super) fn on_files_listed(&mut self, now: Nanos, fetch: usize, is_whole: bool) {
+        let wrong = self.fetches.on_listed(fetch, &self.seen).filter(|_| is_whole);
+        self.broke_all(now, wrong);
+    }
+
     // ---- endings ----
 
     /// A client hears of its contact that the query it calls by this number is over.
@@ -617,7 +725,7 @@ mod tests {
 
     use common::address::AnswerAddress;
     use common::key::Key;
-    use common::query::{Ask, Path, Tally};
+    use common::query::{Path, Tally};
     use common::session::EndReason;
 
     use super::*;

@@ -47,6 +47,7 @@ impl<E> SimNetwork<E> {
         let count = self.ways.cut(bytes.len(), room);
         let node = self.end(from).node;
         self.machines[node].written_bytes += count as u64;
+        self.end_mut(from).written_bytes += count as u64;
         self.inject(from, bytes.get(..count).unwrap_or_default());
         count
     }
@@ -167,14 +168,15 @@ impl<E> SimNetwork<E> {
         let to = from.other();
         let reader = self.end(to);
         let (node, stage) = (reader.node, reader.stage);
-        let slow = self.machines[node].slow.filter(|_| stage == EndStage::Open);
+        let slow = self.machines[node].slow.map(|slow| (slow.bytes, slow.pause));
+        let slow = reader.trickle.or(slow).filter(|_| stage == EndStage::Open);
         let pipe = self.pipe_mut(from);
-        let load = pipe.take(slow.map_or(usize::MAX, |slow| slow.bytes))?;
+        let load = pipe.take(slow.map_or(usize::MAX, |(bytes, _)| bytes))?;
         let held_bytes = pipe.held_bytes.checked_sub(load.bytes_count());
         pipe.held_bytes = held_bytes.unwrap_or_default();
         self.check(held_bytes.is_some(), "more bytes came out of a pipe than went in");
-        if let Some(slow) = slow {
-            self.end_mut(to).slow_until = self.clock.now() + slow.pause;
+        if let Some((_, pause)) = slow {
+            self.end_mut(to).slow_until = self.clock.now() + pause;
         }
         Some(Arrived { to, node, stage, load })
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use common::dialect::Dialect;
+use common::fetch;
 use common::link::Purpose;
 use common::overlay::{self, Opening};
 use common::session;
@@ -43,8 +44,15 @@ impl<F: Face> Shell<F> {
         self.note(node, Noted::NoAnswer);
         let reason = if refused { "connection refused" } else { "timed out" };
         self.face.on_no_answer(&self.network, node, caller, address, reason);
-        if let Caller::Mind(dial) = caller {
-            self.tell_servent(node, overlay::Input::DialFailed { dial, refused, reason: reason.to_owned() });
+        let reason = reason.to_owned();
+        match caller {
+            Caller::Mind(dial) => {
+                self.tell_servent(node, overlay::Input::DialFailed { dial, refused, reason });
+            }
+            Caller::Holder(dial) => {
+                self.tell_fetch(node, fetch::Input::DialFailed { dial, reason });
+            }
+            Caller::Contact | Caller::Stranger { .. } => {}
         }
     }
 
@@ -93,6 +101,7 @@ impl<F: Face> Shell<F> {
                 let contact = self.network.address(self.network.end(at.other()).node);
                 self.tell_client(node, session::Input::Attached { link, contact });
             }
+            Caller::Holder(_) => self.greet_holder(at),
             Caller::Stranger { number, .. } => self.strangers.push_back(StrangerNews::Connected { number, at }),
         }
         self.tell_heard(node);

@@ -19,9 +19,17 @@ use crate::world::trace::Noted;
 impl<F: Face> Shell<F> {
     /// Tells whoever is at a node what was heard on its links.
     pub(super) fn tell_heard(&mut self, node: usize) {
+        self.tell_given(node);
         while let Some((link, heard)) = self.next_heard(node) {
             self.hand_on_news();
             self.hear(node, link, heard);
+        }
+    }
+
+    /// Tells a servent of which fetches all is queued that was read for them.
+    fn tell_given(&mut self, node: usize) {
+        while let Some((link, fetch)) = self.nodes[node].exchange.take_given() {
+            self.tell_servent(node, overlay::Input::Given { link, fetch });
         }
     }
 
@@ -58,6 +66,7 @@ impl<F: Face> Shell<F> {
             Mind::Client(_) if speaks => {
                 self.tell_client(node, heard.for_client(link));
             }
+            Mind::Fetch(_) if speaks => self.hear_holder(node, at, heard),
             Mind::Stranger => {
                 if let Heard::Message { message, .. } = heard {
                     self.strangers.push_back(StrangerNews::Heard { node, at, message });
@@ -80,7 +89,12 @@ impl<F: Face> Shell<F> {
         self.face.on_handled(now, node, overlay);
         let (count, stamp) = (wanted.len(), overlay.stamp());
         for output in wanted.drain(..) {
-            self.perform(node, stamp, output);
+            if self.face.says_otherwise(node) {
+                let said = self.face.say_otherwise(&mut self.network, node, output);
+                said.into_iter().for_each(|output| self.perform(node, stamp, output));
+            } else {
+                self.perform(node, stamp, output);
+            }
         }
         self.wanted = wanted;
         self.look_at_deadline(node);
@@ -104,17 +118,21 @@ impl<F: Face> Shell<F> {
 
     /// A mind closes a link that it counts on: its system discards what comes from now on. When the last words are on their
     /// way, and when the connection is not needed any more, the exchange says.
-    fn on_closing(&mut self, node: usize, link: LinkId) {
+    pub(super) fn on_closing(&mut self, node: usize, link: LinkId) {
         if self.nodes[node].exchange.is_known(link) {
             self.face.on_closing(&self.network, link);
             self.network.close(EndAt::of(link));
         }
     }
 
-    /// Looks names up. Nobody here has data to be read again.
+    /// Looks names up, and has the face say what is on disks.
     fn do_job(&mut self, node: usize, job: Job) {
         let Job::LookUp { neighbor, name } = job else {
-            if let Some(done) = job.failed("there is no file") {
+            let life = self.network.machines[node].life;
+            if let Some(wait) = self.face.begin_job(&self.network, node, &job) {
+                let ends = Notice::JobEnds { node, life, job };
+                self.network.clock.schedule(self.network.clock.now() + wait, WorldEvent::Notice(Box::new(ends)));
+            } else if let Some(done) = job.failed("there is no file") {
                 self.tell_servent(node, overlay::Input::Disk(done));
             }
             return;
@@ -129,6 +147,22 @@ impl<F: Face> Shell<F> {
         let life = self.network.machines[node].life;
         let notice = Notice::LookedUp { node, life, done };
         self.network.clock.schedule(self.network.clock.now() + wait, WorldEvent::Notice(Box::new(notice)));
+    }
+
+    /// What was wanted is done. Bytes of files go by the mind.
+    pub(super) fn on_job_ends(&mut self, node: usize, job: &Job) {
+        self.note(node, Noted::JobEnds);
+        let stamp = self.overlay(node).map_or(0, overlay::Overlay::stamp);
+        match self.face.end_job(&self.network, node, job) {
+            Some(JobDone::BlocksRead { link, fetch, read: Ok(blocks) }) => {
+                self.with_exchange(node, |exchange, _, _| exchange.give(stamp, link, fetch, blocks));
+                self.tell_given(node);
+            }
+            Some(done) => {
+                self.tell_servent(node, overlay::Input::Disk(done));
+            }
+            None => {}
+        }
     }
 
     pub(super) fn on_looked_up(&mut self, node: usize, done: JobDone) {

@@ -1,5 +1,6 @@
 //! What whoever lives at a node waits for: its deadlines, and that it is awake again.
 
+use common::fetch;
 use common::overlay;
 use common::session;
 use common::time::Time;
@@ -24,6 +25,7 @@ impl<F: Face> Shell<F> {
         let wanted = match self.nodes[node].mind {
             Mind::Servent(_) => self.tell_servent(node, overlay::Input::Deadline),
             Mind::Client(_) => self.tell_client(node, session::Input::Deadline),
+            Mind::Fetch(_) => self.tell_fetch(node, fetch::Input::Deadline),
             Mind::Gone | Mind::Stranger => return,
         };
         // A shell waits until the deadline and tells the mind; were both to stay as they are, it would spin.
@@ -38,6 +40,7 @@ impl<F: Face> Shell<F> {
         let due = match &self.nodes[node].mind {
             Mind::Servent(overlay) => overlay.deadline(),
             Mind::Client(session) => session.deadline(),
+            Mind::Fetch(fetching) => fetching.deadline(),
             Mind::Gone | Mind::Stranger => None,
         };
         due.map(|due| nanos(due.since(Time::START)))

@@ -24,6 +24,7 @@ use super::forgeries::Forgeries;
 use super::lies::Lies;
 use super::links::WatchedLinks;
 use super::queries::{WatchedQueries, WatchedQuery};
+use super::shared::WatchedShared;
 use super::{Nanos, nanos};
 use crate::outcome::RunOutcome;
 use crate::plan::FaultKind;
@@ -46,6 +47,7 @@ pub(crate) struct Evidence<'s> {
     pub(super) lies: Lies,
     pub(super) answers: WatchedAnswers,
     pub(super) broughts: WatchedBroughts,
+    pub(super) shared: WatchedShared,
 }
 
 impl Evidence<'_> {

@@ -1,0 +1,260 @@
+//! What servents share, as their disks showed it, and what they say of it.
+//!
+//! - What is answered to whoever looks for a content, and listed, is what that servent tells of then: each file as its disk
+//!   showed it, in order, none that does not match, none left out before one that is told, and all others counted.
+//! - Of what was read to be given no more is unsent than may be: what is queued, a block, and what is read at once.
+//! - A listing that is complete has all, where nothing changed meanwhile.
+
+use std::collections::{BTreeMap, HashMap};
+
+use common::content::search::{Entries, Entry};
+use common::content::transfer::Have;
+use common::content::{Blocks, ContentHash};
+use common::limits::{BLOCK_BYTES_MIN, BLOCKS_READ_BYTES_MAX, BULK_UNSENT_BYTES_MAX, ENTRIES_MAX, UPLOADS_MAX};
+use common::link::LinkId;
+use common::query::{AnswerBody, Ask, ContactName, QueryId};
+
+use super::Nanos;
+use crate::world::disks::ToldFile;
+
+/// What was read for one link and has not left it, at most.
+const UNSENT_MAX: u64 = (BULK_UNSENT_BYTES_MAX + BLOCK_BYTES_MIN + BLOCKS_READ_BYTES_MAX) as u64;
+
+/// What a servent tells of from some moment on.
+#[derive(Clone, Debug, Default)]
+struct ToldVersion {
+    from: Nanos,
+    /// Each with when it may have been withdrawn.
+    files: Vec<(ToldFile, Option<Nanos>)>,
+}
+
+/// Who tells of what.
+#[derive(Default)]
+pub(crate) struct WatchedShared {
+    told: BTreeMap<usize, Vec<ToldVersion>>,
+    /// What clients asked that fetch something.
+    asks: HashMap<QueryId, Ask>,
+    /// What their queries are called by their contacts.
+    names: HashMap<(ContactName, u64), QueryId>,
+    /// When a life of a servent first heard of one.
+    heard: HashMap<(usize, u32, QueryId), Nanos>,
+    /// From which name on a listing is, by its link and number.
+    lists: HashMap<(LinkId, u32), Vec<u8>>,
+    read_bytes: BTreeMap<LinkId, u64>,
+}
+
+impl WatchedShared {
+    // ---- what happens ----
+
+    /// A servent begins to live, and tells of nothing.
+    pub(super) fn on_born(&mut self, now: Nanos, servent: usize) {
+        self.told.entry(servent).or_default().push(ToldVersion { from: now, files: Vec::new() });
+    }
+
+    /// From now on it tells of these.
+    pub(super) fn on_tells(&mut self, now: Nanos, servent: usize, files: Vec<ToldFile>) {
+        let files = files.into_iter().map(|file| (file, None)).collect();
+        self.told.entry(servent).or_default().push(ToldVersion { from: now, files });
+    }
+
+    /// From now on it tells again of all that it told of.
+    pub(super) fn on_tells_again(&mut self, now: Nanos, servent: usize) {
+        let versions = self.told.entry(servent).or_default();
+        let Some(last) = versions.last().filter(|last| last.files.iter().any(|(_, at)| at.is_some())) else { return };
+        let files = last.files.iter().map(|(file, _)| (file.clone(), None)).collect();
+        versions.push(ToldVersion { from: now, files });
+    }
+
+    /// From now on it may not tell of this one.
+    pub(super) fn on_withdraws(&mut self, now: Nanos, servent: usize, name: &[u8]) {
+        let last = self.told.get_mut(&servent).and_then(|versions| versions.last_mut());
+        for (file, withdrawn) in last.into_iter().flat_map(|last| &mut last.files) {
+            if file.name == name {
+                withdrawn.get_or_insert(now);
+            }
+        }
+    }
+
+    /// A client that fetches something asks this.
+    pub(super) fn on_asked(&mut self, id: QueryId, ask: &Ask) {
+        self.asks.insert(id, ask.clone());
+    }
+
+    /// A contact calls a query so.
+    pub(super) fn on_named(&mut self, name: (ContactName, u64), id: QueryId) {
+        self.names.insert(name, id);
+    }
+
+    /// A life of a servent hears of a query.
+    pub(super) fn on_heard(&mut self, now: Nanos, (servent, life): (usize, u32), id: QueryId) {
+        self.heard.entry((servent, life, id)).or_insert(now);
+    }
+
+    /// A servent is asked for its files, from this name on.
+    pub(super) fn on_list(&mut self, link: LinkId, list: u32, from: &[u8]) {
+        self.lists.insert((link, list), from.to_vec());
+    }
+
+    /// Bytes were read to be given on a link, of which so many have left it. What is wrong about that.
+    pub(super) fn on_read(&mut self, link: LinkId, bytes_count: u64, left_bytes: u64) -> Option<String> {
+        let read = self.read_bytes.entry(link).or_default();
+        *read += bytes_count;
+        let unsent = read.saturating_sub(left_bytes);
+        (unsent > UNSENT_MAX).then(|| {
+            format!("{unsent} bytes of blocks wait to be sent on {link}, and {UNSENT_MAX} are the most")
+        })
+    }
+
+    /// Which query an answer is to that goes back.
+    pub(super) fn named(&self, name: (ContactName, u64)) -> Option<QueryId> {
+        self.names.get(&name).copied()
+    }
+
+    /// A life of a servent says what it has. What is wrong about that.
+    pub(super) fn on_answered(
+        &self,
+        now: Nanos,
+        (servent, life): (usize, u32),
+        id: QueryId,
+        body: &AnswerBody,
+    ) -> Option<String> {
+        let ask = self.asks.get(&id)?;
+        let since = self.heard.get(&(servent, life, id)).copied().unwrap_or(now);
+        let AnswerBody::Entries(entries) = body else {
+            return Some(format!("s{servent} answers `{ask}` with something else"));
+        };
+        let wrong = self.wrong_entries(servent, since, entries, |file| matches(ask, file), |file| key(ask, file));
+        wrong.map(|what| format!("s{servent} answers `{ask}`, and {what}"))
+    }
+
+    /// A servent lists some of its files. What is wrong about that.
+    pub(super) fn on_list_part(
+        &self,
+        now: Nanos,
+        servent: usize,
+        (link, list): (LinkId, u32),
+        entries: &Entries,
+    ) -> Option<String> {
+        let Some(from) = self.lists.get(&(link, list)) else {
+            return Some(format!("s{servent} lists its files for nobody"));
+        };
+        let by_name = |file: &ToldFile| (ContentHash([0; 32]), file.name.clone());
+        let wrong = self.wrong_entries(servent, now, entries, |file| file.name >= *from, by_name);
+        wrong.map(|what| format!("s{servent} lists its files, and {what}"))
+    }
+
+    /// What is wrong about entries, whatever it told of since then.
+    fn wrong_entries<Key: Ord>(
+        &self,
+        servent: usize,
+        since: Nanos,
+        told: &Entries,
+        matches: impl Fn(&ToldFile) -> bool,
+        key: impl Fn(&ToldFile) -> Key,
+    ) -> Option<String> {
+        if told.uploads as usize > UPLOADS_MAX {
+            return Some(format!("{} contents are being given out", told.uploads));
+        }
+        let mut wrong = Some("it never told of anything".to_owned());
+        for version in self.versions_since(servent, since) {
+            let mut files: Vec<(&ToldFile, bool)> = version
+                .files
+                .iter()
+                .filter(|(file, _)| matches(file))
+                .map(|(file, withdrawn)| (file, withdrawn.is_some()))
+                .collect();
+            files.sort_by_key(|(file, _)| key(file));
+            wrong = wrong_of(&files, told);
+            if wrong.is_none() {
+                return None;
+            }
+        }
+        wrong
+    }
+
+    fn versions_since(&self, servent: usize, since: Nanos) -> &[ToldVersion] {
+        let versions = self.told.get(&servent).map_or(&[][..], Vec::as_slice);
+        let later = versions.iter().rposition(|version| version.from <= since).unwrap_or_default();
+        versions.get(later..).unwrap_or_default()
+    }
+
+    // ---- what is known of it ----
+
+    /// Whether a servent told of a content from then on until now.
+    pub(super) fn has_told_since(&self, servent: usize, hash: ContentHash, since: Nanos) -> bool {
+        let versions = self.versions_since(servent, since);
+        let tells = |version: &ToldVersion| {
+            version.files.iter().any(|(file, withdrawn)| file.hash == hash && withdrawn.is_none())
+        };
+        versions.first().is_some_and(|first| first.from <= since) && versions.iter().all(tells)
+    }
+
+    /// The names of all files that a servent told of from then on until now, where that was always the same.
+    pub(super) fn names_since(&self, servent: usize, since: Nanos) -> Option<Vec<&[u8]>> {
+        let [only] = self.versions_since(servent, since) else { return None };
+        let is_whole = only.files.iter().all(|(_, withdrawn)| withdrawn.is_none());
+        let mut names: Vec<&[u8]> = only.files.iter().map(|(file, _)| file.name.as_slice()).collect();
+        names.sort_unstable();
+        is_whole.then_some(names)
+    }
+}
+
+/// What is wrong about entries that are told of these files, in order; of some it is not known whether they are told of.
+fn wrong_of(files: &[(&ToldFile, bool)], told: &Entries) -> Option<String> {
+    let Entries { entries, more, .. } = told;
+    if entries.len() > ENTRIES_MAX {
+        return Some(format!("tells {} at once", entries.len()));
+    }
+    let mut left = files.iter();
+    for entry in entries {
+        loop {
+            match left.next() {
+                Some((file, _)) if is_of(file, entry) => break,
+                Some((_, true)) => {}
+                Some((file, false)) => return Some(format!("leaves out {:?}", String::from_utf8_lossy(&file.name))),
+                None => return Some(format!("tells of {}, which it has not so", entry.name)),
+            }
+        }
+    }
+    let behind: Vec<bool> = left.map(|(_, is_doubtful)| *is_doubtful).collect();
+    let certain = behind.iter().filter(|is_doubtful| !**is_doubtful).count() as u64;
+    let is_counted = (certain..=behind.len() as u64).contains(more);
+    (!is_counted).then(|| format!("says that there are {more} more, of {certain}"))
+}
+
+fn is_of(file: &ToldFile, entry: &Entry) -> bool {
+    let Entry { name, size, hash, description, have } = entry;
+    let all = Blocks::of(*size).map(|blocks| Have::all(blocks.count()));
+    name.as_bytes() == file.name
+        && *size == file.size
+        && *hash == file.hash
+        && *description == file.description
+        && Ok(have) == all.as_ref()
+}
+
+/// Whether a file is one that is asked for. What its letters are in lower case is read off once more here.
+fn matches(ask: &Ask, file: &ToldFile) -> bool {
+    let lower = |bytes: &[u8]| match str::from_utf8(bytes) {
+        Ok(text) => text.to_lowercase().into_bytes(),
+        Err(_) => bytes.to_ascii_lowercase(),
+    };
+    match ask {
+        Ask::Find(words) => {
+            let texts = [lower(&file.name), lower(&file.description)];
+            let is_in = |word: &[u8]| {
+                let word = lower(word);
+                texts.iter().any(|text| text.windows(word.len()).any(|part| part == word))
+            };
+            words.each().all(is_in)
+        }
+        Ask::Named(name) => name.as_bytes() == file.name,
+        Ask::Hashed(start) => file.hash.0.starts_with(start.as_bytes()),
+        Ask::Key(_) | Ask::Topology => false,
+    }
+}
+
+/// In which order they are told.
+fn key(ask: &Ask, file: &ToldFile) -> (ContentHash, Vec<u8>) {
+    let hash = if matches!(ask, Ask::Hashed(_)) { file.hash } else { ContentHash([0; 32]) };
+    (hash, file.name.clone())
+}
