@@ -155,7 +155,8 @@ impl ContentFetch {
             }
             let is_asked = is_active(number) && !holder.is_silent();
             let patience = if is_asked { HOLDER_QUIET } else { HOLDER_QUIET_MAX };
-            holder.waited_for_since().map(|since| since + patience)
+            let slow_at = holder.slow_at().filter(|_| is_asked);
+            [holder.waited_for_since().map(|since| since + patience), slow_at].into_iter().flatten().min()
         });
         let of_all = [self.asked_at + ASK_AGAIN_PAUSE, self.progress_at + self.wait];
         let of_all = of_all.into_iter().filter(|_| self.wants_another());
@@ -230,6 +231,8 @@ impl ContentFetch {
 
     fn on_received(&mut self, link: LinkId, said: FromHolder, out: &mut Vec<Output>) {
         let Some(number) = self.on_heard(link) else { return };
+        let now = self.now;
+        self.may_choose |= self.holders.talk_mut(number).is_some_and(|talk| talk.on_said(now));
         let said = match said {
             FromHolder::Opened(opened) => self.on_opened(number, opened),
             FromHolder::Refused(refused) => self.on_refused(number, refused, out),
@@ -479,9 +482,15 @@ impl ContentFetch {
         if let Some(number) = self.active
             && let Some(holder) = self.holders.get_mut(number)
             && !holder.is_silent()
-            && holder.waited_for_since().is_some_and(|since| now.since(since) >= HOLDER_QUIET)
         {
-            holder.set_silent();
+            let is_quiet = holder.waited_for_since().is_some_and(|since| now.since(since) >= HOLDER_QUIET);
+            // Whoever sends a byte now and then must not keep everybody else from being asked.
+            let is_slow = holder.slow_at().is_some_and(|at| at <= now);
+            match (is_quiet, is_slow) {
+                (true, _) => holder.set_silent(),
+                (false, true) => holder.set_slow(),
+                (false, false) => return,
+            }
             self.may_choose = true;
             self.tell(number, HolderNews::Silent, out);
         }

@@ -77,7 +77,7 @@ impl ContentFetch {
         let list = self.list.as_ref();
         let (opened, is_waiting) = match &holder.stage {
             HolderStage::Waiting(from) if *from <= self.now => (None, true),
-            HolderStage::Linked(talk) if !talk.is_silent => (talk.opened.as_ref(), false),
+            HolderStage::Linked(talk) if !holder.is_silent() => (talk.opened.as_ref(), false),
             _ => return None,
         };
         let disagrees = list.zip(opened).is_some_and(|(list, opened)| list.blocks() != opened.blocks);

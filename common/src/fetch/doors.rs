@@ -217,7 +217,7 @@ pub enum FetchReport {
 pub enum HolderNews {
     /// From now on it is asked.
     Taken,
-    /// It says nothing: another is asked if there is one.
+    /// It says nothing, or nothing whole for long: another is asked if there is one.
     Silent,
     /// Too many fetch there. It is asked again later.
     Busy,

@@ -11,7 +11,7 @@ use super::hash_list::Gathering;
 use crate::address::names_one_end;
 use crate::content::Blocks;
 use crate::content::transfer::Have;
-use crate::limits::{BUSY_PAUSE_MAX, BUSY_PAUSE_MIN, CONTENT_HOLDERS_MAX, HOLDER_FAILURES_MAX};
+use crate::limits::{BUSY_PAUSE_MAX, BUSY_PAUSE_MIN, CONTENT_HOLDERS_MAX, HOLDER_FAILURES_MAX, HOLDER_QUIET_MAX};
 use crate::link::LinkId;
 use crate::time::Time;
 
@@ -77,6 +77,10 @@ pub(super) struct Talk {
     pub(super) heard: Time,
     /// Whether it is found silent: what it owes may be asked of others.
     pub(super) is_silent: bool,
+    /// When it last said something whole, or began to owe something.
+    pub(super) said: Time,
+    /// Whether it is found slow, which is the same but for this: that more bytes come does not end it.
+    pub(super) is_slow: bool,
 }
 
 /// What a holder has.
@@ -98,6 +102,8 @@ impl Talk {
             gathering: None,
             heard: now,
             is_silent: false,
+            said: now,
+            is_slow: false,
         }
     }
 
@@ -109,8 +115,19 @@ impl Talk {
     /// From now on it owes something more.
     pub(super) fn on_ask(&mut self, now: Time) {
         if !self.owes() {
-            self.heard = now;
+            (self.heard, self.said) = (now, now);
         }
+    }
+
+    /// It said something whole. Whether it may be asked again, which it might not.
+    pub(super) fn on_said(&mut self, now: Time) -> bool {
+        self.said = now;
+        std::mem::take(&mut self.is_slow)
+    }
+
+    /// Since when something whole is waited for, if it is.
+    fn waited_for_since(&self) -> Option<Time> {
+        self.owes().then_some(self.said)
     }
 }
 
@@ -127,7 +144,7 @@ impl Holder {
     pub(super) fn is_silent(&self) -> bool {
         match &self.stage {
             HolderStage::Dialling(dialling) => dialling.is_silent,
-            HolderStage::Linked(talk) => talk.is_silent,
+            HolderStage::Linked(talk) => talk.is_silent || talk.is_slow,
             HolderStage::Waiting(_) | HolderStage::Dropped { .. } => false,
         }
     }
@@ -139,6 +156,19 @@ impl Holder {
             HolderStage::Dialling(dialling) => dialling.is_silent = true,
             HolderStage::Linked(talk) => talk.is_silent = true,
             HolderStage::Waiting(_) | HolderStage::Dropped { .. } => {}
+        }
+    }
+
+    /// When it is found slow, if it says nothing whole until then.
+    pub(super) fn slow_at(&self) -> Option<Time> {
+        self.talk().and_then(Talk::waited_for_since).map(|since| since + HOLDER_QUIET_MAX)
+    }
+
+    /// It is found slow.
+    pub(super) fn set_slow(&mut self) {
+        self.stumbles = self.stumbles.saturating_add(1);
+        if let HolderStage::Linked(talk) = &mut self.stage {
+            talk.is_slow = true;
         }
     }
 
