@@ -72,7 +72,7 @@ pub(super) trait Face: Sized {
     fn on_said(&mut self, network: &FaceNetwork<Self>, link: LinkId, message: &Message, said: &Result<(), SendError>);
     /// Something was heard on a link, and nobody was told yet.
     fn on_heard(&mut self, network: &FaceNetwork<Self>, link: LinkId, heard: &Heard);
-    /// A dial of anybody has come to nothing.
+    /// A dial of anybody has come to nothing. It may have something come of it, now.
     fn on_no_answer(
         &mut self,
         network: &FaceNetwork<Self>,
@@ -80,7 +80,7 @@ pub(super) trait Face: Sized {
         caller: Caller,
         address: SocketAddr,
         reason: &str,
-    );
+    ) -> Option<Self::Event>;
     /// A client has made a request of its own.
     fn on_request(&mut self, network: &FaceNetwork<Self>, client: usize, sequence: u64);
     /// A mind dials.

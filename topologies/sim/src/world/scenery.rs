@@ -447,10 +447,14 @@ impl Face for SceneFace<'_> {
         caller: Caller,
         _address: SocketAddr,
         _reason: &str,
-    ) {
-        if let (Caller::Contact, Some(query)) = (caller, self.query_of(node)) {
+    ) -> Option<SceneEvent> {
+        if caller != Caller::Contact {
+            return None;
+        }
+        if let Some(query) = self.query_of(node) {
             self.witness.seen.queries.on_refused(query);
         }
+        self.downloads.asked_by(node).map(|fetch| SceneEvent::FetchUnattached { fetch, node })
     }
 
     fn on_handled(&mut self, now: Nanos, servent: usize, overlay: &Overlay) {

@@ -341,9 +341,10 @@ impl Face for StoryFace {
         _caller: Caller,
         address: SocketAddr,
         reason: &str,
-    ) {
+    ) -> Option<Infallible> {
         let (from, to, reason) = (NodeId(node), address, reason.to_owned());
         self.record(network, Record::DialFailed { from, to, reason });
+        None
     }
 
     fn on_closing(&mut self, network: &StoryNetwork, link: LinkId) {

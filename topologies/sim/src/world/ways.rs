@@ -31,6 +31,9 @@ pub(super) struct Ways {
     pub(super) window_bytes: usize,
     /// How often in a hundred times a write is cut once more.
     cuts_percent: u64,
+    /// Whether a system says that there is room in a pipe only once a third of it is free. Where much is sent, pieces would
+    /// become ever smaller otherwise.
+    pub(super) tells_of_much_room: bool,
     random: Random,
 }
 
@@ -45,6 +48,7 @@ impl Ways {
             delaying: Delaying::Drawn(plan.delays),
             window_bytes: if is_narrow { narrow } else { wide },
             cuts_percent: [0, 30, 60, 90][random.index(4)],
+            tells_of_much_room: plan.contents > 0,
             random: Random::of(plan.seed, CROSSINGS),
         }
     }
@@ -52,7 +56,8 @@ impl Ways {
     /// As wide as they may be, with nothing cut, where everything takes so long until something else is said.
     pub(super) fn told(usual: Nanos) -> Ways {
         let delaying = Delaying::Told { usual, between: BTreeMap::new() };
-        Ways { delaying, window_bytes: WINDOW_BYTES.1, cuts_percent: 0, random: Random::new(0) }
+        let (window_bytes, random) = (WINDOW_BYTES.1, Random::new(0));
+        Ways { delaying, window_bytes, cuts_percent: 0, tells_of_much_room: false, random }
     }
 
     /// From now on what goes this way takes this long, where that is for somebody to say.

@@ -670,6 +670,12 @@ impl<'s> Witness<'s> {
         self.broke_all(now, wrong);
     }
 
+    /// A fetch is given up that goes on and on.
+    pub(super) fn on_endless_fetch(&mut self, now: Nanos, fetch: usize) {
+        let wrong = self.fetches.on_endless(now, fetch, &self.seen);
+        self.broke_all(now, wrong);
+    }
+
     /// A client has been told of all files of its contact.
     pub(super) fn on_files_listed(&mut self, now: Nanos, fetch: usize, is_whole: bool) {
         let wrong = self.fetches.on_listed(fetch, &self.seen).filter(|_| is_whole);

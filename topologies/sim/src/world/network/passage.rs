@@ -66,6 +66,12 @@ impl<E> SimNetwork<E> {
         self.connections[from.connection].pipe(from.party).room(self.ways.window_bytes)
     }
 
+    /// Whether the system of an end says that there is room for more.
+    pub(crate) fn is_writable(&self, from: EndAt) -> bool {
+        let most = self.ways.window_bytes;
+        !self.ways.tells_of_much_room || self.room(from) >= most / 3
+    }
+
     pub(super) fn push(&mut self, from: EndAt, load: Load) {
         if self.connections[from.connection].is_cut {
             return;

@@ -33,7 +33,9 @@ impl<F: Face> Shell<F> {
         }
         // There is room again for what the other end has queued.
         let sender = self.network.end(from).node;
-        self.nodes[sender].exchange.on_writable(from.link());
+        if self.network.is_writable(from) {
+            self.nodes[sender].exchange.on_writable(from.link());
+        }
         if self.nodes[sender].exchange.is_unflushed() {
             self.touch(sender);
         }

@@ -43,7 +43,9 @@ impl<F: Face> Shell<F> {
     pub(super) fn on_no_answer(&mut self, node: usize, caller: Caller, address: SocketAddr, refused: bool) {
         self.note(node, Noted::NoAnswer);
         let reason = if refused { "connection refused" } else { "timed out" };
-        self.face.on_no_answer(&self.network, node, caller, address, reason);
+        if let Some(event) = self.face.on_no_answer(&self.network, node, caller, address, reason) {
+            self.schedule(self.now(), event);
+        }
         let reason = reason.to_owned();
         match caller {
             Caller::Mind(dial) => {

@@ -26,7 +26,7 @@ use common::limits::{
 };
 use common::link::LinkId;
 
-use super::{Evidence, Nanos, nanos};
+use super::{Evidence, Nanos, SECOND, nanos};
 use crate::cast;
 use crate::contents::{ContentBytes, DrawnContent, DrawnFetch, DrawnHolder, HolderLie};
 use crate::dialects;
@@ -37,6 +37,9 @@ use crate::verdict::demand::Demand;
 use crate::world::downloads::FetchedFile;
 
 const BLOCK: u64 = BLOCK_BYTES_MIN as u64;
+
+/// For how long somebody is to be within reach for a fetch that goes on to be in vain.
+const PATIENCE: Nanos = 60 * SECOND;
 
 /// What was asked of a holder and has not come.
 #[derive(Debug, Default)]
@@ -263,14 +266,13 @@ impl<'s> WatchedFetches<'s> {
 
     // ---- what is known of it ----
 
-    /// Whether a fetch has to end: unless all that it may be told comes a few bytes at a time.
-    pub(in crate::world) fn must_end(&self, fetch: usize) -> bool {
-        self.fetches.get(fetch).is_none_or(|watched| {
-            let is_honest = |holder: &DrawnHolder| holder.lie.is_none();
-            let trickles = |holder: &DrawnHolder| holder.lie == Some(HolderLie::Trickles);
-            let holders = &watched.content.holders;
-            holders.iter().any(is_honest) || !holders.iter().any(trickles)
-        })
+    /// A fetch goes on and on. What is wrong about that: nothing where all that it is told comes a few bytes at a time.
+    pub(super) fn on_endless(&self, now: Nanos, fetch: usize, seen: &Evidence<'_>) -> Option<String> {
+        let watched = self.fetches.get(fetch)?;
+        let trickles = |holder: &DrawnHolder| holder.lie == Some(HolderLie::Trickles);
+        let others = watched.holder_within_reach(now, watched.begun.max(now.saturating_sub(PATIENCE)), self.wide_since, seen);
+        let may_go_on = watched.content.holders.iter().any(trickles) && others.is_none();
+        (!may_go_on).then(|| format!("fetch {} does not end", watched.drawn.number))
     }
 
     /// What all came to; how each ended is told.
@@ -512,10 +514,18 @@ impl WatchedFetch<'_> {
 
     /// Somebody who does not lie, told of the content and could be reached for as long as was waited.
     fn holder_passed_over(&self, now: Nanos, wide_since: Option<Nanos>, seen: &Evidence<'_>) -> Option<usize> {
-        let since = now.saturating_sub(nanos(self.drawn.wait)).max(self.begun);
-        if now.saturating_sub(self.begun) < nanos(self.drawn.wait) {
-            return None;
-        }
+        let since = now.checked_sub(nanos(self.drawn.wait)).filter(|since| *since >= self.begun)?;
+        self.holder_within_reach(now, since, wide_since, seen)
+    }
+
+    /// Somebody who does not lie, told of the content and could be reached from then on until now.
+    fn holder_within_reach(
+        &self,
+        now: Nanos,
+        since: Nanos,
+        wide_since: Option<Nanos>,
+        seen: &Evidence<'_>,
+    ) -> Option<usize> {
         let is_wide = !seen.is_narrow || wide_since.is_some_and(|wide| wide < since);
         let contact = self.drawn.contact as usize;
         let clients_are_well = !self.drawn.hears_answers || seen.links.clients_are_untroubled_since(since);
