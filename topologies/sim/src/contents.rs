@@ -87,7 +87,9 @@ impl ContentBytes {
         for (place, byte) in (at..).zip(into) {
             if place / 8 != word_at {
                 word_at = place / 8;
-                word = Random::new(self.seed.wrapping_add(word_at.wrapping_mul(0xd134_2543_de82_ef95))).number().to_le_bytes();
+                word = Random::new(self.seed.wrapping_add(word_at.wrapping_mul(0xd134_2543_de82_ef95)))
+                    .number()
+                    .to_le_bytes();
             }
             let [drawn, ..] = (u64::from_le_bytes(word) >> (8 * (place % 8))).to_le_bytes();
             *byte = if place == 0 { self.first } else { drawn };

@@ -368,7 +368,9 @@ impl Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sum { runs, queries, expected, brought, missed, untold, doubled, waits, lost, fetches, whole, broken, .. } = self;
+        let Sum {
+            runs, queries, expected, brought, missed, untold, doubled, waits, lost, fetches, whole, broken, ..
+        } = self;
         let fetched =
             if *fetches > 0 { format!("{}, {whole} whole, ", counted(*fetches, "fetch")) } else { String::new() };
         write!(

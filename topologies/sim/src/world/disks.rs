@@ -131,7 +131,8 @@ impl Disks {
         for content in &scene.contents {
             disks.hash_of(content.bytes);
             for holder in &content.holders {
-                let lie = holder.lie.map(|lie| (lie, contents::details(scene.plan.seed, content.number, holder.servent)));
+                let lie =
+                    holder.lie.map(|lie| (lie, contents::details(scene.plan.seed, content.number, holder.servent)));
                 let file = DiskFile {
                     name: holder.name.clone(),
                     bytes: content.bytes,
@@ -208,9 +209,8 @@ impl Disks {
             return (Some(failed), DiskNews::TellsAgain);
         }
         let is_whole = disk.goes_left == 0;
-        let looked = |catalogue| {
-            Some(JobDone::LookedThrough(Ok(LookedThrough { catalogue, is_whole, hashed_count: 0 })))
-        };
+        let looked =
+            |catalogue| Some(JobDone::LookedThrough(Ok(LookedThrough { catalogue, is_whole, hashed_count: 0 })));
         if !is_whole {
             return (looked(None), DiskNews::Nothing);
         }
@@ -248,8 +248,9 @@ impl Disks {
             Ok(bytes) => bytes,
             Err(failure) => return failed(failure),
         };
-        let mut blocks: ReadBlocks =
-            (*first..first + count).filter_map(|block| Some((block, read_block(bytes, content.blocks, block)?))).collect();
+        let mut blocks: ReadBlocks = (*first..first + count)
+            .filter_map(|block| Some((block, read_block(bytes, content.blocks, block)?)))
+            .collect();
         let before = file.given_count;
         file.given_count += u64::from(*count);
         let Some((lie, random)) = &mut file.lie else { return (done(Ok(blocks)), DiskNews::Nothing) };
@@ -301,8 +302,8 @@ impl Disks {
             hasher.update(&whole).ok()?;
             hasher.finish().ok()
         });
-        let (hash, hashes) =
-            hashed.map_or((ContentHash([0; 32]), Vec::new()), |hashed| (hashed.hash, hashed.hashes.as_slice().to_vec()));
+        let (hash, hashes) = hashed
+            .map_or((ContentHash([0; 32]), Vec::new()), |hashed| (hashed.hash, hashed.hashes.as_slice().to_vec()));
         self.hashed.push(HashedBytes { bytes, hash, hashes });
         self.hashed.len() - 1
     }
@@ -401,7 +402,8 @@ fn lie_of_blocks(
             *blocks = twice;
         }
         HolderLie::Unasked => {
-            let unasked = blocks.get(place).map(|(block, bytes)| (block.wrapping_add(1 + random.byte() as u32), bytes.clone()));
+            let unasked =
+                blocks.get(place).map(|(block, bytes)| (block.wrapping_add(1 + random.byte() as u32), bytes.clone()));
             blocks.extend(unasked);
         }
         HolderLie::Disordered => match blocks.as_mut_slice() {

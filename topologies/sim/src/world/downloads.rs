@@ -225,11 +225,7 @@ impl SimDownload {
     /// What is to be fetched, and what is here of it.
     pub(super) fn wanted(&mut self) -> Wanted {
         self.file.fresh.clear();
-        Wanted {
-            kept: self.file.kept.clone(),
-            on_disk: self.file.written(),
-            ..Wanted::new(self.hash, self.drawn.wait)
-        }
+        Wanted { kept: self.file.kept.clone(), on_disk: self.file.written(), ..Wanted::new(self.hash, self.drawn.wait) }
     }
 
     fn disk_wait(&mut self) -> Nanos {
@@ -246,8 +242,7 @@ impl SimDownload {
         let mut wish = FetchWish::default();
         match output {
             fetch::Output::Write { block, at, bytes } => {
-                let is_full =
-                    self.drawn.full_at.is_some_and(|full| self.written_bytes + bytes.len() as u64 > full);
+                let is_full = self.drawn.full_at.is_some_and(|full| self.written_bytes + bytes.len() as u64 > full);
                 let wait = self.disk_wait();
                 if is_full {
                     let reason = "no space left on the disk".to_owned();

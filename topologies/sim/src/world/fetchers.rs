@@ -13,7 +13,7 @@ use common::query::Ask;
 use common::session::{Question, Session};
 use common::wire::Accepts;
 
-use super::clock::{Nanos, SECOND, nanos};
+use super::clock::nanos;
 use super::dials::Caller;
 use super::downloads::DownloadStage;
 use super::machines::MachineKind;
@@ -22,9 +22,6 @@ use super::shell::{Departure, Fetching, Mind, Shell};
 use super::trace::Noted;
 use crate::cast;
 use crate::contents::FirstAsk;
-
-/// How long after its contact was lost, or was not there, a client comes to it again.
-const COMES_AGAIN: Nanos = SECOND;
 
 /// A fetch begins, or goes on.
 pub(super) fn begin(shell: &mut Shell<SceneFace<'_>>, fetch: usize) {
@@ -70,15 +67,14 @@ pub(super) fn on_unattached(shell: &mut Shell<SceneFace<'_>>, fetch: usize, node
         return;
     };
     (download.asker, download.is_ready, download.sequence) = (None, false, None);
-    let (stage, wants_to_ask) = (download.stage.clone(), download.wants_to_ask);
+    download.wants_to_ask = false;
+    let stage = download.stage.clone();
     shell.kill(node, Departure::Closed);
     match stage {
         // Who has it is found out later, if that can be.
         DownloadStage::Asking => start(shell, fetch),
-        DownloadStage::Fetching if wants_to_ask => {
-            shell.schedule(shell.now() + COMES_AGAIN, SceneEvent::FetchAsks { fetch });
-        }
-        DownloadStage::Fetching | DownloadStage::Away | DownloadStage::Over(_) => {}
+        DownloadStage::Fetching => tell_asked(shell, fetch),
+        DownloadStage::Away | DownloadStage::Over(_) => {}
     }
 }
 
@@ -149,8 +145,18 @@ fn what_is_asked(shell: &Shell<SceneFace<'_>>, fetch: usize) -> Ask {
 pub(super) fn on_asked(shell: &mut Shell<SceneFace<'_>>, fetch: usize) {
     let Some(download) = shell.face.downloads.all.get_mut(fetch) else { return };
     download.sequence = None;
-    if download.stage == DownloadStage::Asking {
-        start(shell, fetch);
+    match download.stage {
+        DownloadStage::Asking => start(shell, fetch),
+        DownloadStage::Fetching => tell_asked(shell, fetch),
+        DownloadStage::Away | DownloadStage::Over(_) => {}
+    }
+}
+
+/// Everybody was asked who could be.
+fn tell_asked(shell: &mut Shell<SceneFace<'_>>, fetch: usize) {
+    hear(shell, fetch);
+    if let Some(node) = shell.face.downloads.all.get(fetch).and_then(|download| download.node) {
+        shell.tell_fetch(node, fetch::Input::Asked);
     }
 }
 
@@ -173,7 +179,7 @@ fn start(shell: &mut Shell<SceneFace<'_>>, fetch: usize) {
     let fetching = Mind::Fetch(Box::new(Fetching::new(mind)));
     shell.settle_down(node, fetching, Exchange::client(Accepts::OWN));
     shell.perform_fetch(node, outputs);
-    hear(shell, fetch);
+    tell_asked(shell, fetch);
 }
 
 /// Whoever was told to have it is told to its mind.

@@ -153,7 +153,12 @@ impl<'s> SceneFace<'s> {
     }
 
     /// A client that asks who has a content is told something, and something comes of that.
-    fn tell_asker(&mut self, network: &SceneNetwork, (node, fetch): (usize, usize), report: Report) -> Option<SceneEvent> {
+    fn tell_asker(
+        &mut self,
+        network: &SceneNetwork,
+        (node, fetch): (usize, usize),
+        report: Report,
+    ) -> Option<SceneEvent> {
         let now = network.clock.now();
         let download = self.downloads.all.get_mut(fetch).filter(|download| download.asker == Some(node))?;
         match report {

@@ -236,10 +236,7 @@ impl<F: Face> Shell<F> {
                 self.tell_fetch(node, input);
             }
             // It was for somebody who lived here before.
-            Notice::NoAnswer { .. }
-            | Notice::LookedUp { .. }
-            | Notice::JobEnds { .. }
-            | Notice::FetchTold { .. } => {}
+            Notice::NoAnswer { .. } | Notice::LookedUp { .. } | Notice::JobEnds { .. } | Notice::FetchTold { .. } => {}
         }
     }
 

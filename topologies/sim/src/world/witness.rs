@@ -659,7 +659,14 @@ impl<'s> Witness<'s> {
     }
 
     /// A life of a fetch begins.
-    pub(super) fn on_fetch_begins(&mut self, now: Nanos, fetch: usize, node: usize, hash: ContentHash, file: &FetchedFile) {
+    pub(super) fn on_fetch_begins(
+        &mut self,
+        now: Nanos,
+        fetch: usize,
+        node: usize,
+        hash: ContentHash,
+        file: &FetchedFile,
+    ) {
         let wrong = self.fetches.on_begin(now, fetch, node, hash, file);
         self.broke_all(now, wrong);
     }

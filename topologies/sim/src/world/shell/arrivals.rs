@@ -23,7 +23,9 @@ impl<F: Face> Shell<F> {
                 self.receive(node, to, stage, bytes.get(*taken..).unwrap_or_default());
                 self.network.recycle(load);
                 match self.network.end(to).stage {
-                    EndStage::Open if matches!(self.nodes[node].mind, Mind::Fetch(_)) => self.tell_fetch_heard(node, to),
+                    EndStage::Open if matches!(self.nodes[node].mind, Mind::Fetch(_)) => {
+                        self.tell_fetch_heard(node, to)
+                    }
                     EndStage::Open => self.tell_heard(node),
                     // Discarded. Nothing is delivered to one that is still dialling.
                     EndStage::Closing | EndStage::Dialling => {}

@@ -116,7 +116,8 @@ impl<F: Face> Shell<F> {
     pub(super) fn tell_fetch_heard(&mut self, node: usize, at: EndAt) {
         let told_before = self.told_count(node);
         self.tell_heard(node);
-        let is_greeted = matches!(&self.nodes[node].mind, Mind::Fetch(fetching) if fetching.greeted.contains(&at.link()));
+        let is_greeted =
+            matches!(&self.nodes[node].mind, Mind::Fetch(fetching) if fetching.greeted.contains(&at.link()));
         if is_greeted && self.told_count(node) == told_before {
             self.tell_fetch(node, fetch::Input::Heard { link: at.link() });
         }

@@ -137,7 +137,14 @@ impl<'s> WatchedFetches<'s> {
     }
 
     /// A life of a fetch begins, of a file like this. What of it is wrong.
-    pub(super) fn on_begin(&mut self, now: Nanos, fetch: usize, node: usize, hash: ContentHash, file: &FetchedFile) -> Option<String> {
+    pub(super) fn on_begin(
+        &mut self,
+        now: Nanos,
+        fetch: usize,
+        node: usize,
+        hash: ContentHash,
+        file: &FetchedFile,
+    ) -> Option<String> {
         self.by_node.insert(node, fetch);
         self.counts.lives += 1;
         let watched = self.fetches.get_mut(fetch)?;
@@ -201,8 +208,8 @@ impl<'s> WatchedFetches<'s> {
             }
             Output::Close { link } => drop(watched.asked.remove(link)),
             Output::KeepHashes(hashes) => {
-                let is_true = hashes.blocks().size() == watched.content.bytes.size
-                    && watched.are_hashes(hashes.as_slice());
+                let is_true =
+                    hashes.blocks().size() == watched.content.bytes.size && watched.are_hashes(hashes.as_slice());
                 wrong.extend((!is_true).then(|| "keeps hashes that are not those of the content".to_owned()));
             }
             Output::AskAgain => {
@@ -261,7 +268,15 @@ impl<'s> WatchedFetches<'s> {
         let since = watched.listing_since.take()?;
         let names = seen.shared.names_since(watched.drawn.contact as usize, since)?;
         let is_whole = names.iter().eq(watched.listed.iter());
-        (!is_whole).then(|| format!("fetch {} lists {} files of s{}, which has {}", watched.drawn.number, watched.listed.len(), watched.drawn.contact, names.len()))
+        (!is_whole).then(|| {
+            format!(
+                "fetch {} lists {} files of s{}, which has {}",
+                watched.drawn.number,
+                watched.listed.len(),
+                watched.drawn.contact,
+                names.len()
+            )
+        })
     }
 
     // ---- what is known of it ----
@@ -270,13 +285,17 @@ impl<'s> WatchedFetches<'s> {
     pub(super) fn on_endless(&self, now: Nanos, fetch: usize, seen: &Evidence<'_>) -> Option<String> {
         let watched = self.fetches.get(fetch)?;
         let trickles = |holder: &DrawnHolder| holder.lie == Some(HolderLie::Trickles);
-        let others = watched.holder_within_reach(now, watched.begun.max(now.saturating_sub(PATIENCE)), self.wide_since, seen);
+        let others =
+            watched.holder_within_reach(now, watched.begun.max(now.saturating_sub(PATIENCE)), self.wide_since, seen);
         let may_go_on = watched.content.holders.iter().any(trickles) && others.is_none();
         (!may_go_on).then(|| format!("fetch {} does not end", watched.drawn.number))
     }
 
     /// What all came to; how each ended is told.
-    pub(in crate::world) fn outcome<'e>(&self, ends: impl Iterator<Item = Option<&'e FetchEnd>>) -> Option<ContentsOutcome> {
+    pub(in crate::world) fn outcome<'e>(
+        &self,
+        ends: impl Iterator<Item = Option<&'e FetchEnd>>,
+    ) -> Option<ContentsOutcome> {
         let mut outcome = self.counts;
         for end in ends {
             match end {
@@ -347,6 +366,7 @@ impl WatchedFetch<'_> {
             Input::Holder { .. }
             | Input::DialFailed { .. }
             | Input::Heard { .. }
+            | Input::Asked
             | Input::Checked { .. }
             | Input::Deadline => {}
         }
@@ -486,7 +506,8 @@ impl WatchedFetch<'_> {
             for block in run.first..run.first + run.count {
                 let giver = self.written.get(&block).filter(|_| !self.writing.contains(&block)).copied();
                 let (at, length) = place(bytes, block);
-                let is_true = || length > 0 && file.block(at, length) == Some(&bytes.read(at, length)) || bytes.size == 0;
+                let is_true =
+                    || length > 0 && file.block(at, length) == Some(&bytes.read(at, length)) || bytes.size == 0;
                 let is_so = match run.source {
                     BlockSource::Holder(address) => giver == Some(address) && is_true(),
                     BlockSource::Disk => giver.is_none() && is_true(),

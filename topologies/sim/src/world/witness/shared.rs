@@ -100,9 +100,8 @@ impl WatchedShared {
         let read = self.read_bytes.entry(link).or_default();
         *read += bytes_count;
         let unsent = read.saturating_sub(left_bytes);
-        (unsent > UNSENT_MAX).then(|| {
-            format!("{unsent} bytes of blocks wait to be sent on {link}, and {UNSENT_MAX} are the most")
-        })
+        (unsent > UNSENT_MAX)
+            .then(|| format!("{unsent} bytes of blocks wait to be sent on {link}, and {UNSENT_MAX} are the most"))
     }
 
     /// Which query an answer is to that goes back.
