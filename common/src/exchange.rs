@@ -157,7 +157,7 @@ pub struct Exchange {
     heard: VecDeque<(LinkId, Heard)>,
     turns: Turns,
     long_frames: LongFrames,
-    /// Fetches of which all that was read is queued.
+    /// Fetches of which all that was read is queued, or dropped.
     given: VecDeque<(LinkId, u32)>,
     /// Until then somebody asks to whom nothing is given.
     beside_until: Time,
@@ -249,6 +249,12 @@ impl Linked {
             transport.shut(id)?;
         }
         self.watch(id, transport)
+    }
+
+    /// Drops blocks that have yet to be queued.
+    fn drop_given(&mut self, id: LinkId, given: &mut VecDeque<(LinkId, u32)>) {
+        let dropped = self.given.take();
+        given.extend(dropped.iter().flat_map(|waiting| waiting.fetches()).map(|fetch| (id, fetch)));
     }
 
     /// Queues blocks that were read, as far as there is room for them.
@@ -346,10 +352,10 @@ impl Exchange {
         self.links.get(&link).is_some_and(|linked| !matches!(linked.stage, Stage::Connecting | Stage::Resting))
     }
 
-    /// How many bytes wait to be written on this link.
+    /// How many bytes wait to be written on this link; of blocks those that are queued.
     #[must_use]
     pub fn unsent_bytes_count(&self, link: LinkId) -> usize {
-        self.links.get(&link).map_or(0, |linked| linked.link.unsent().len())
+        self.links.get(&link).map_or(0, |linked| linked.link.unsent_bytes_count())
     }
 
     /// Whether nothing is left to be written on any link.
@@ -646,8 +652,10 @@ impl Exchange {
         let Some(linked) = self.links.get_mut(&id).filter(|linked| linked.is_known()) else { return Ok(()) };
         let mut said = say(&mut linked.link);
         if matches!(said, Err(SendError::Full(_) | SendError::Crowded(_))) {
-            // Much was queued since the last flush: what counts is what the other end leaves unread, not our turn.
-            if let Err(reason) = linked.write(id, 0, &mut self.given, transport) {
+            // Much was queued since the last flush: what counts is what the other end leaves unread, not our turn, nor that of a
+            // block that was begun.
+            let begun_bytes = linked.link.begun_bulk_bytes_count();
+            if let Err(reason) = linked.write(id, begun_bytes, &mut self.given, transport) {
                 self.on_unwritable(now, id, reason, transport);
                 return Ok(());
             }
@@ -668,9 +676,12 @@ impl Exchange {
     }
 
     /// Blocks were read for a fetch: they are queued as there is room for them, and once all of them are the mind is told
-    /// ([`Exchange::take_given`]). Where no mind speaks on the link any more there is nobody to tell.
+    /// ([`Exchange::take_given`]). Where no mind speaks on the link any more they are dropped, and that is told as well: once
+    /// for each time something was given.
     pub fn give(&mut self, stamp: u64, link: LinkId, fetch: u32, blocks: impl IntoIterator<Item = (u32, BlockBytes)>) {
-        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else { return };
+        let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else {
+            return self.given.push_back((link, fetch));
+        };
         let dialect = linked.link.dialect();
         let frames =
             blocks.into_iter().filter_map(|(block, bytes)| Frame::block(dialect, stamp, fetch, block, bytes).ok());
@@ -679,7 +690,7 @@ impl Exchange {
         linked.flush_later(link, &mut self.unflushed);
     }
 
-    /// Of which fetch everything is queued that was given for it.
+    /// Of which fetch nothing waits any more that was given for it.
     pub fn take_given(&mut self) -> Option<(LinkId, u32)> {
         self.given.pop_front()
     }
@@ -713,7 +724,7 @@ impl Exchange {
                 linked.stage = Stage::Closing;
                 linked.link.drop_received();
                 linked.link.drop_bulk();
-                linked.given = None;
+                linked.drop_given(link, &mut self.given);
                 linked.set_timer(link, Some(now + LINGER_MAX), &mut self.timers);
                 linked.flush_later(link, &mut self.unflushed);
             }
@@ -821,6 +832,7 @@ impl Exchange {
     pub fn forget(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         if let Some(mut linked) = self.links.remove(&link) {
             linked.set_timer(link, None, &mut self.timers);
+            linked.drop_given(link, &mut self.given);
             transport.close(link);
             self.long_frames.forget(link);
             self.admit_long_frames(now, transport);

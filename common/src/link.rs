@@ -275,10 +275,22 @@ impl Link {
         Ok(())
     }
 
+    /// How many bytes wait to be written, of blocks too.
+    #[must_use]
+    pub fn unsent_bytes_count(&self) -> usize {
+        self.unsent.len() + self.bulk_bytes_count()
+    }
+
     /// How many bytes of blocks wait to be written.
     #[must_use]
     pub fn bulk_bytes_count(&self) -> usize {
         self.bulk.as_ref().map_or(0, |bulk| bulk.bytes_count())
+    }
+
+    /// How many of them are left of the block that was begun: nothing else can be written before.
+    #[must_use]
+    pub fn begun_bulk_bytes_count(&self) -> usize {
+        self.bulk.as_ref().filter(|bulk| bulk.is_mid_frame()).map_or(0, |bulk| bulk.unsent().len())
     }
 
     /// Lets go of the blocks that were not begun: nobody waits for them.

@@ -180,9 +180,7 @@ impl Overlay {
             }
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
-            Input::Disk(JobDone::LookedThrough(looked)) => {
-                self.rooms.rare.make().content.on_looked_through(now, looked, &self.store, out);
-            }
+            Input::Disk(JobDone::LookedThrough(looked)) => self.on_looked_through(now, looked, out),
             Input::Disk(JobDone::BlocksRead { link, fetch, read: Ok(_) }) | Input::Given { link, fetch } => {
                 self.on_given(now, (link, fetch), out);
             }
@@ -342,8 +340,16 @@ impl Overlay {
             (Speaker::Client, Message::Open(open)) if self.rooms.links.understands(link, Features::CONTENT) => {
                 self.on_open(now, link, open, out);
             }
-            (Speaker::Client, Message::HashesWanted(wanted)) => self.on_hashes_wanted(now, link, wanted, out),
-            (Speaker::Client, Message::BlocksWanted(wanted)) => self.on_blocks_wanted(now, link, wanted, out),
+            (Speaker::Client, Message::HashesWanted(wanted))
+                if self.rooms.links.understands(link, Features::CONTENT) =>
+            {
+                self.on_hashes_wanted(now, link, wanted, out);
+            }
+            (Speaker::Client, Message::BlocksWanted(wanted))
+                if self.rooms.links.understands(link, Features::CONTENT) =>
+            {
+                self.on_blocks_wanted(now, link, wanted, out);
+            }
             (_, Message::Goodbye(farewell)) => {
                 out.close(link);
                 let reason = format!("it said goodbye, because {farewell}");

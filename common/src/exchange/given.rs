@@ -10,13 +10,14 @@ use crate::limits::BULK_UNSENT_BYTES_MAX;
 use crate::link::Link;
 use crate::wire::Frame;
 
-/// Most bytes of blocks written to all links in one turn.
+/// Bytes of blocks written to all links in one turn.
 pub const BULK_TURN_BYTES: usize = 512 * 1024;
 /// The same while others ask: what they say waits for no more than that.
 pub const BULK_TURN_BYTES_BESIDE: usize = 64 * 1024;
 /// For so long others ask who said something.
 pub const BESIDE_KEPT: Duration = Duration::from_millis(10);
-/// Least that each link with blocks has of it: less at once costs more than it is worth.
+/// Least that each link with blocks has of it: less at once costs more than it is worth. So it is more than that in all where
+/// there are many.
 pub const BULK_VISIT_BYTES_MIN: usize = 32 * 1024;
 
 /// What waits for one link, by the fetches it was read for.
@@ -49,5 +50,10 @@ impl Given {
 
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
+    }
+
+    /// What it was read for.
+    pub(super) fn fetches(&self) -> impl Iterator<Item = u32> {
+        self.runs.iter().map(|(fetch, _)| *fetch)
     }
 }

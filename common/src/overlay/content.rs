@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::doors::Outbox;
 use crate::content::catalogue::Catalogue;
+use crate::content::transfer::Refusal;
 use crate::content::{Blocks, ContentHash};
 use crate::disk::{Job, LookedThrough, SharedContent};
 use crate::limits::LOOK_THROUGH_PAUSE;
@@ -82,9 +83,9 @@ impl Content {
     ) {
         let is_whole = match looked {
             Ok(LookedThrough { catalogue, is_whole, hashed_count: _ }) => {
-                if catalogue.is_some() {
-                    // What was withdrawn was looked at again, or is not what it was once more.
-                    self.catalogue = catalogue;
+                catalogue.into_iter().for_each(|catalogue| self.replace(catalogue));
+                if is_whole {
+                    // All of them were looked at again. One that was looked at before it was withdrawn is withdrawn once more.
                     self.withdrawn.clear();
                 }
                 is_whole
@@ -94,10 +95,6 @@ impl Content {
                 true
             }
         };
-        if is_whole {
-            // All of them were looked at again.
-            self.withdrawn.clear();
-        }
         if is_whole && self.look == Look::UnderWay {
             self.look = Look::At(now + LOOK_THROUGH_PAUSE);
         } else {
@@ -108,6 +105,16 @@ impl Content {
                 self.look = Look::UnderWayAndAsked;
             }
         }
+    }
+
+    /// What was withdrawn stays so where it is the same.
+    fn replace(&mut self, new: Arc<Catalogue>) {
+        let now_at = |place: &usize| {
+            let was = self.catalogue().get(*place)?;
+            new.named(was.name).filter(|file| file.stamp == was.stamp).map(|file| file.place)
+        };
+        self.withdrawn = self.withdrawn.iter().filter_map(now_at).collect();
+        self.catalogue = Some(new);
     }
 
     /// Whether whoever is there is told of files.
@@ -133,6 +140,15 @@ impl Content {
             let (name, blocks) = (file.name.to_vec(), Blocks::of(file.stamp.size).ok()?);
             Some(SharedContent { name, stamp: file.stamp, hashes_at: file.hashes_at, blocks })
         })
+    }
+
+    /// Where the hashes are of something that is being given, if it is still shared, or why it is not given any more.
+    pub(super) fn still_shared(&self, content: &SharedContent) -> Result<u64, Refusal> {
+        match self.catalogue().named(&content.name) {
+            Some(file) if file.stamp == content.stamp => Ok(file.hashes_at),
+            Some(_) => Err(Refusal::Changed),
+            None => Err(Refusal::Gone),
+        }
     }
 
     /// A file is not what it was.

@@ -9,7 +9,7 @@ use super::uploads::{AskedTooMuch, UploadKey, refuse};
 use super::{Outbox, Overlay, query_log};
 use crate::content::search::List;
 use crate::content::transfer::{BlocksWanted, HashesWanted, Open, Refusal};
-use crate::disk::ReadFailure;
+use crate::disk::{LookedThrough, ReadFailure};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Message};
 use crate::time::Time;
@@ -29,23 +29,34 @@ impl Overlay {
         let Some(client) = self.rooms.links.client_address(link) else { return };
         out.note(|| NotedEvent::Asked { link, message: format!("get {}", open.hash) });
         let (key, ip) = ((link, open.fetch), client.socket.ip());
+        // Whatever it is this time: told that, the client would take it for the other.
+        if self.rooms.rare.get().is_some_and(|rare| rare.uploads.knows(key)) {
+            return self.close(now, link, Goodbye::Protocol, "it opened a fetch twice", out);
+        }
         let Some(content) = self.rooms.content_for(ip).and_then(|content| content.content_of(open.hash)) else {
             return refuse(key, Refusal::Gone, out);
         };
-        let uploads = &mut self.rooms.rare.make().uploads;
-        if uploads.is_open(key) {
-            return self.close(now, link, Goodbye::Protocol, "it opened a fetch twice", out);
+        self.rooms.rare.make().uploads.on_open(now, key, ip, content, out);
+    }
+
+    pub(super) fn on_looked_through(&mut self, now: Time, looked: Result<LookedThrough, String>, out: &mut Outbox<'_>) {
+        let is_new = looked.as_ref().is_ok_and(|looked| looked.catalogue.is_some());
+        let rare = self.rooms.rare.make();
+        rare.content.on_looked_through(now, looked, &self.store, out);
+        if is_new {
+            rare.uploads.on_shared_anew(|given| rare.content.still_shared(given), out);
         }
-        uploads.on_open(now, key, ip, content, out);
     }
 
     pub(super) fn on_hashes_wanted(&mut self, now: Time, link: LinkId, wanted: HashesWanted, out: &mut Outbox<'_>) {
-        let asked = self.rooms.rare.make().uploads.on_hashes_wanted(now, link, wanted, out);
+        let Some(rare) = self.rooms.rare.get_mut() else { return };
+        let asked = rare.uploads.on_hashes_wanted(now, link, wanted, out);
         self.on_asked_too_much(now, link, asked, out);
     }
 
     pub(super) fn on_blocks_wanted(&mut self, now: Time, link: LinkId, wanted: BlocksWanted, out: &mut Outbox<'_>) {
-        let asked = self.rooms.rare.make().uploads.on_blocks_wanted(now, link, wanted, out);
+        let Some(rare) = self.rooms.rare.get_mut() else { return };
+        let asked = rare.uploads.on_blocks_wanted(now, link, wanted, out);
         self.on_asked_too_much(now, link, asked, out);
     }
 

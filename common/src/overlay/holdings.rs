@@ -167,7 +167,7 @@ const ROWS: [HoldingRow; 36] = [
         rooms.visits.map_or(0, Visits::greetings_count)
     }),
     held("uploads", "contents being given out", UPLOADS_MAX, |rooms| rooms.uploads.map_or(0, Uploads::count)),
-    counted("given_bytes", "bytes of contents read to be given", |rooms| {
+    counted("given_bytes", "bytes of contents that were given out", |rooms| {
         rooms.uploads.map_or(0, |uploads| uploads.given_bytes)
     }),
     counted(

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::doors::Outbox;
 use super::shares::{Network, Shares};
+use crate::content::Blocks;
 use crate::content::transfer::{BlocksWanted, HashPart, HashesWanted, Have, Opened, Refusal, Refused};
 use crate::disk::{BlocksToRead, HashesToRead, Job, ReadFailure, SharedContent};
 use crate::limits::{BLOCKS_READ_BYTES_MAX, UPLOAD_IDLE_MAX, UPLOAD_WANTED_MAX, UPLOADS_MAX, UPLOADS_PER_LINK_MAX};
@@ -26,13 +27,16 @@ pub(super) type UploadKey = (LinkId, u32);
 #[derive(Debug)]
 pub(super) struct Uploads {
     open: BTreeMap<UploadKey, Upload>,
+    /// The places of those that are over and of which something is still being read, or waits to be queued: so there is never
+    /// more of that than places.
+    leaving: BTreeMap<UploadKey, Place>,
     shares: Shares<Owner>,
     /// How many bytes a second all of them together may give, where that is limited.
     bytes_per_second: Option<u64>,
     rate: Rate<Time>,
     /// For whom something was read last.
     last: UploadKey,
-    /// Bytes that were read to be given.
+    /// Bytes of blocks that were queued to be sent.
     pub(super) given_bytes: u64,
 }
 
@@ -43,16 +47,35 @@ enum Owner {
     Link(LinkId),
 }
 
+/// What an upload takes of all places, and whose share that is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    owner: Owner,
+    count: usize,
+}
+
 #[derive(Debug)]
 struct Upload {
-    owner: Owner,
+    place: Place,
     content: Arc<SharedContent>,
     /// What was asked for and is not read yet, in order.
     wanted: VecDeque<WantedRun>,
-    /// Something is being read for it, or was and is not queued yet.
-    is_reading: bool,
+    /// So many bytes of blocks are being read for it, or were and are not queued yet: none where it is hashes.
+    reading: Option<u64>,
     /// When it last went on.
     used: Time,
+}
+
+impl Upload {
+    /// What it wants is not read yet, because others are given what there may be given.
+    fn waits_for_its_turn(&self) -> bool {
+        self.reading.is_none() && !self.wanted.is_empty()
+    }
+
+    /// When it is over unless it goes on. Whoever waits for its turn cannot.
+    fn idle_at(&self) -> Option<Time> {
+        (!self.waits_for_its_turn()).then(|| self.used + UPLOAD_IDLE_MAX)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +92,7 @@ impl Default for Uploads {
     fn default() -> Uploads {
         Uploads {
             open: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             shares: Shares::new(UPLOADS_MAX),
             bytes_per_second: None,
             rate: Rate::default(),
@@ -88,8 +112,9 @@ impl Uploads {
         self.open.len()
     }
 
-    pub(super) fn is_open(&self, key: UploadKey) -> bool {
-        self.open.contains_key(&key)
+    /// Whether something goes on under this number on this link. Of one that is over it may be that blocks are still to come.
+    pub(super) fn knows(&self, key: UploadKey) -> bool {
+        self.open.contains_key(&key) || self.leaving.contains_key(&key)
     }
 
     /// A client on this link, at this ip, wants to fetch what is here.
@@ -103,14 +128,15 @@ impl Uploads {
     ) {
         let (link, fetch) = key;
         let owner = if ip.is_loopback() { Owner::Link(link) } else { Owner::Network(Network::of(ip)) };
+        let place = Place { owner, count: places_of(content.blocks) };
         let of_link = self.open.range((link, 0)..=(link, u32::MAX)).count();
-        if of_link >= UPLOADS_PER_LINK_MAX || !self.shares.has_room(owner, 1) {
+        if of_link >= UPLOADS_PER_LINK_MAX || !self.shares.has_room(owner, place.count) {
             return refuse(key, Refusal::Busy, out);
         }
         let (size, have) = (content.blocks.size(), Have::all(content.blocks.count()));
-        self.shares.take(owner, 1);
+        self.shares.take(owner, place.count);
         let content = Arc::new(content);
-        self.open.insert(key, Upload { owner, content, wanted: VecDeque::new(), is_reading: false, used: now });
+        self.open.insert(key, Upload { place, content, wanted: VecDeque::new(), reading: None, used: now });
         out.send(link, Message::Opened(Opened { fetch, size, have }));
     }
 
@@ -150,54 +176,72 @@ impl Uploads {
         if count == 0 || behind.is_none() || upload.wanted.len() >= UPLOAD_WANTED_MAX {
             return Err(AskedTooMuch);
         }
-        if upload.wanted.is_empty() && !upload.is_reading {
-            upload.used = now;
-        }
         upload.wanted.push_back(wanted);
-        self.read_next(now, key, out);
+        self.go_on_with(now, key, out);
         Ok(())
+    }
+
+    /// Has the next of what a fetch wants read. Where not all is given that could be, whoever has waited longest comes first.
+    fn go_on_with(&mut self, now: Time, key: UploadKey, out: &mut Outbox<'_>) {
+        match self.bytes_per_second {
+            None => self.read_next(now, key, out),
+            Some(_) => self.go_on(now, out),
+        }
+    }
+
+    /// Has something read for all that wait for it, in turn, as far as the rate allows.
+    fn go_on(&mut self, now: Time, out: &mut Outbox<'_>) {
+        // Whoever was read for last is the last of them.
+        let behind = self.open.range((Bound::Excluded(self.last), Bound::Unbounded));
+        let turns: Vec<UploadKey> = behind.chain(self.open.range(..=self.last)).map(|(key, _)| *key).collect();
+        turns.into_iter().for_each(|key| self.read_next(now, key, out));
     }
 
     /// Has the next of what a fetch wants read, unless something of it is under way.
     fn read_next(&mut self, now: Time, key: UploadKey, out: &mut Outbox<'_>) {
         let is_ahead = self.rate.is_ahead(now, Duration::ZERO);
-        let Some(upload) = self.open.get_mut(&key).filter(|upload| !upload.is_reading && !is_ahead) else { return };
+        let Some(upload) = self.open.get_mut(&key).filter(|upload| upload.waits_for_its_turn() && !is_ahead) else {
+            return;
+        };
         let Some(wanted) = upload.wanted.front_mut() else { return };
         let (link, fetch) = key;
         let content = Arc::clone(&upload.content);
-        upload.is_reading = true;
-        self.last = key;
-        match wanted {
+        let (job, blocks_bytes, cost_bytes) = match wanted {
             WantedRun::Hashes { first, count } => {
-                let (first, count) = (*first, *count);
-                upload.wanted.pop_front();
-                out.disk(Job::ReadHashes(HashesToRead { link, fetch, content, first, count }));
+                let hashes_bytes = 32 * u64::from(*count);
+                let job = Job::ReadHashes(HashesToRead { link, fetch, content, first: *first, count: *count });
+                *count = 0;
+                (job, 0, hashes_bytes)
             }
             WantedRun::Blocks { first, count } => {
-                let block_bytes = content.blocks.block_bytes();
-                let at_once = (BLOCKS_READ_BYTES_MAX as u64 / block_bytes).max(1);
+                let at_once = (BLOCKS_READ_BYTES_MAX as u64 / content.blocks.block_bytes()).max(1);
                 let read = u32::try_from(at_once).unwrap_or(1).min(*count);
-                let job = Job::ReadBlocks(BlocksToRead { link, fetch, content, first: *first, count: read });
+                let run = (*first, read);
                 (*first, *count) = (*first + read, *count - read);
-                if *count == 0 {
-                    upload.wanted.pop_front();
-                }
-                let bytes = u64::from(read).saturating_mul(block_bytes);
-                self.given_bytes = self.given_bytes.saturating_add(bytes);
-                if let Some(bytes_per_second) = self.bytes_per_second {
-                    let cost = u128::from(bytes) * 1_000_000_000 / u128::from(bytes_per_second);
-                    self.rate.count(now, Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX)));
-                }
-                out.disk(job);
+                let bytes = bytes_of(content.blocks, run);
+                (Job::ReadBlocks(BlocksToRead { link, fetch, content, first: run.0, count: read }), bytes, bytes)
             }
+        };
+        if let WantedRun::Hashes { count: 0, .. } | WantedRun::Blocks { count: 0, .. } = wanted {
+            upload.wanted.pop_front();
         }
+        (upload.reading, upload.used, self.last) = (Some(blocks_bytes), now, key);
+        if let Some(bytes_per_second) = self.bytes_per_second {
+            let cost = u128::from(cost_bytes) * 1_000_000_000 / u128::from(bytes_per_second);
+            self.rate.count(now, Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX)));
+        }
+        out.disk(job);
     }
 
-    /// What was read last for a fetch is queued to be sent.
+    /// What was read last for a fetch is queued to be sent, or will not be because its link is gone.
     pub(super) fn on_given(&mut self, now: Time, key: UploadKey, out: &mut Outbox<'_>) {
+        if self.has_left(key) {
+            return;
+        }
         if let Some(upload) = self.open.get_mut(&key) {
-            (upload.is_reading, upload.used) = (false, now);
-            self.read_next(now, key, out);
+            self.given_bytes = self.given_bytes.saturating_add(upload.reading.take().unwrap_or_default());
+            upload.used = now;
+            self.go_on_with(now, key, out);
         }
     }
 
@@ -212,8 +256,15 @@ impl Uploads {
         let (link, fetch) = key;
         if self.open.contains_key(&key) {
             out.send(link, Message::HashPart(HashPart { fetch, first, hashes }));
-            self.on_given(now, key, out);
         }
+        self.on_given(now, key, out);
+    }
+
+    /// Nothing is read any more for one that was over before: its place is free. Whether it was one.
+    fn has_left(&mut self, key: UploadKey) -> bool {
+        let left = self.leaving.remove(&key);
+        left.into_iter().for_each(|Place { owner, count }| self.shares.give_back(owner, count));
+        left.is_some()
     }
 
     /// Something could not be read for a fetch. All that fetch the same are told that it is over, and what it was is given
@@ -224,7 +275,12 @@ impl Uploads {
         failure: &ReadFailure,
         out: &mut Outbox<'_>,
     ) -> Option<Arc<SharedContent>> {
-        let content = Arc::clone(&self.open.get(&key)?.content);
+        if self.has_left(key) {
+            return None;
+        }
+        let upload = self.open.get_mut(&key)?;
+        upload.reading = None;
+        let content = Arc::clone(&upload.content);
         if matches!(failure, ReadFailure::NotTried(_)) {
             self.end(key);
             refuse(key, Refusal::Busy, out);
@@ -249,9 +305,33 @@ impl Uploads {
         }
     }
 
+    /// What is shared may be something else now. Those that fetch what is not are told, the others hear where its hashes are.
+    pub(super) fn on_shared_anew(
+        &mut self,
+        is_shared: impl Fn(&SharedContent) -> Result<u64, Refusal>,
+        out: &mut Outbox<'_>,
+    ) {
+        let mut over = Vec::new();
+        for (key, upload) in &mut self.open {
+            match is_shared(&upload.content) {
+                Ok(hashes_at) if hashes_at == upload.content.hashes_at => {}
+                Ok(hashes_at) => Arc::make_mut(&mut upload.content).hashes_at = hashes_at,
+                Err(refusal) => over.push((*key, refusal)),
+            }
+        }
+        for (key, refusal) in over {
+            self.end(key);
+            refuse(key, refusal, out);
+        }
+    }
+
+    /// One is over. Its place is free once nothing is read for it any more.
     fn end(&mut self, key: UploadKey) {
-        if let Some(upload) = self.open.remove(&key) {
-            self.shares.give_back(upload.owner, 1);
+        let Some(Upload { place, reading, .. }) = self.open.remove(&key) else { return };
+        if reading.is_some() {
+            self.leaving.insert(key, place);
+        } else {
+            self.shares.give_back(place.owner, place.count);
         }
     }
 
@@ -261,18 +341,16 @@ impl Uploads {
     }
 
     pub(super) fn deadline(&self) -> Time {
-        let is_waiting = |upload: &Upload| !upload.is_reading && !upload.wanted.is_empty();
-        let idle = self.open.values().map(|upload| upload.used + UPLOAD_IDLE_MAX).min();
-        let paced = self.open.values().any(is_waiting).then(|| self.rate.next());
+        let idle = self.open.values().filter_map(Upload::idle_at).min();
+        let paced = self.open.values().any(Upload::waits_for_its_turn).then(|| self.rate.next());
         [idle, paced].into_iter().flatten().min().unwrap_or(Time::NEVER)
     }
 
     /// Goes on with those that waited for the rate, and gives the links of those that take nothing of what they wanted: they
     /// are to be closed. Whoever wants nothing loses its place.
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> Vec<LinkId> {
-        let is_idle = |upload: &Upload| upload.used + UPLOAD_IDLE_MAX <= now;
-        let idle = self.open.iter().filter(|(_, upload)| is_idle(upload));
-        let idle: Vec<(UploadKey, bool)> = idle.map(|(key, upload)| (*key, upload.is_reading)).collect();
+        let idle = self.open.iter().filter(|(_, upload)| upload.idle_at().is_some_and(|due| due <= now));
+        let idle: Vec<(UploadKey, bool)> = idle.map(|(key, upload)| (*key, upload.reading.is_some())).collect();
         let mut stuck = Vec::new();
         for (key, is_stuck) in idle {
             self.end(key);
@@ -281,13 +359,24 @@ impl Uploads {
                 false => refuse(key, Refusal::Busy, out),
             }
         }
-        // Whoever was read for last is the last of them.
-        let behind = self.open.range((Bound::Excluded(self.last), Bound::Unbounded));
-        let turns: Vec<UploadKey> = behind.chain(self.open.range(..=self.last)).map(|(key, _)| *key).collect();
-        turns.into_iter().for_each(|key| self.read_next(now, key, out));
         stuck.dedup();
+        if self.open.values().any(Upload::waits_for_its_turn) {
+            self.go_on(now, out);
+        }
         stuck
     }
+}
+
+/// How many places one takes: what is read for it at once is no more than that many times what is read for others.
+fn places_of(blocks: Blocks) -> usize {
+    let block_bytes = usize::try_from(blocks.block_bytes()).unwrap_or(usize::MAX);
+    block_bytes.div_ceil(BLOCKS_READ_BYTES_MAX).max(1)
+}
+
+/// How many bytes so many blocks from this one on have.
+fn bytes_of(blocks: Blocks, (first, count): (u32, u32)) -> u64 {
+    let at = |block: u32| (u64::from(block) * blocks.block_bytes()).min(blocks.size());
+    at(first.saturating_add(count)) - at(first)
 }
 
 pub(super) fn refuse(key: UploadKey, refusal: Refusal, out: &mut Outbox<'_>) {

@@ -4,6 +4,7 @@
 
 mod closing;
 mod frames;
+mod giving;
 mod links;
 mod long_frames;
 mod rests;

@@ -17,6 +17,7 @@ mod members;
 mod names;
 mod roles;
 mod shares;
+mod uploads;
 
 use super::*;
 use common::address::Neighbor;

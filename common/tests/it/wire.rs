@@ -16,6 +16,7 @@
 //! how long it looks.
 
 mod any;
+mod blocks;
 mod contents;
 mod cutting;
 mod golden;
