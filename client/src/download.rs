@@ -86,6 +86,15 @@ pub struct DownloadEnded {
     pub here_before: u64,
 }
 
+impl DownloadEnded {
+    /// Whether nobody is there any more to whom it was written.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let Some(FileError::System { source, .. }) = &self.file_error else { return false };
+        source.kind() == std::io::ErrorKind::BrokenPipe
+    }
+}
+
 /// A content on its way. Whoever does not want it any more drops it: what is there stays for the next time.
 pub struct Download<'a, Out: Write> {
     client: &'a mut Client,
@@ -302,8 +311,10 @@ impl<'a, Out: Write> Download<'a, Out> {
             }
             Some(Sink::File(part)) => kept_in = part.leave(),
             Some(Sink::Stream { .. }) | None => {
-                if let Err(error) = self.out.flush() {
-                    fetch.end = fetch::FetchEnd::Unwritten(error.to_string());
+                if let Err(source) = self.out.flush() {
+                    fetch.end = fetch::FetchEnd::Unwritten(source.to_string());
+                    let path = PathBuf::from("stdout");
+                    self.file_error = Some(FileError::System { what: "write to", path, source });
                 }
             }
         }

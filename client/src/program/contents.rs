@@ -105,6 +105,11 @@ impl Found {
         self.left_out.saturating_add(self.contents.len() as u64)
     }
 
+    /// How many contents there are beyond those that are shown.
+    pub(crate) fn more(&self) -> u64 {
+        self.more.saturating_add(self.left_out)
+    }
+
     /// What there is beyond what is shown, in words.
     pub(crate) fn beyond(&self) -> Option<String> {
         let Found { left_out, more, more_at, .. } = *self;
@@ -129,7 +134,10 @@ impl Found {
 
     pub(crate) fn json(&self) -> impl Iterator<Item = JsonContent<'_>> {
         self.in_order().into_iter().map(|(name, hash, found)| {
-            json_content(name, found.size, hash, &found.description, Some(found.holders_count), found.holders.clone())
+            // Who answers first is chance.
+            let mut holders = found.holders.clone();
+            holders.sort_unstable();
+            json_content(name, found.size, hash, &found.description, Some(found.holders_count), holders)
         })
     }
 

@@ -295,7 +295,10 @@ pub(crate) fn missing_line(ended: &DownloadEnded) -> String {
         line.push(' ');
         line.push_str(&run_of(first, count));
     }
-    line.push_str(" (no holder within reach has them)");
+    line.push_str(match ended.blocks {
+        Some(blocks) if blocks.count() > 1 => " (no holder within reach has them)",
+        _ => " (no holder within reach gives it)",
+    });
     if let Some(kept) = &ended.kept_in {
         let _ = write!(line, "; kept in {}, the same command goes on", shown(kept));
     }

@@ -153,6 +153,10 @@ pub(crate) fn tells_no_members(contact: &str) -> String {
 
 /// What is listed here, for whoever tells of none.
 pub(crate) const MEMBERS: &str = "members";
+/// The same of `ls`.
+pub(crate) const FILES: &str = "files";
+/// The same of `get`.
+pub(crate) const CONTENTS: &str = "contents";
 
 /// The same of whatever else is listed.
 pub(crate) fn tells_nothing(contact: &str, what: &str) -> String {
@@ -168,7 +172,12 @@ pub(crate) fn tells_nothing(contact: &str, what: &str) -> String {
 pub(crate) fn unattached(contact: &str, other: &str, what: &str, error: &ConnectError) -> Option<String> {
     match error {
         ConnectError::NoServent { reason, .. } => {
-            Some(format!("no servent at {other}: {reason} (M alone asks contact {contact})"))
+            let hint = match what {
+                MEMBERS => format!(" (M alone asks contact {contact})"),
+                FILES => format!(" (ls alone asks contact {contact})"),
+                _ => String::new(),
+            };
+            Some(format!("no servent at {other}: {reason}{hint}"))
         }
         ConnectError::NoWayBack { .. } => Some(tells_nothing(other, what)),
         // Those name no contact.
@@ -253,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_servent_that_is_not_the_contact_is_not_called_so() {
-        let said = |error: &ConnectError| unattached("localhost:9001", "9002", error);
+        let said = |error: &ConnectError| unattached("localhost:9001", "9002", MEMBERS, error);
         let (contact, reason) = ("9002".to_owned(), "Connection refused".to_owned());
         assert_eq!(
             said(&ConnectError::NoServent { contact: contact.clone(), reason }),

@@ -44,6 +44,8 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
     pub(crate) found: Found,
     /// The contents that were found last, in the order in which they were shown.
     pub(crate) found_last: Vec<ContentHash>,
+    /// What there was beyond those, in words, until somebody has said it.
+    pub(crate) beyond_last: Option<String>,
     /// Whose files are listed.
     pub(crate) files_from: Option<SocketAddr>,
 }
@@ -121,6 +123,9 @@ struct JsonFinished {
     silent: u64,
     spoilt: u64,
     doubtful: bool,
+    /// Contents that were found and are not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<u64>,
     ms: f64,
     reason: &'static str,
 }
@@ -289,9 +294,9 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         if found.len() > 0 {
             self.found_last = found.hashes();
         }
-        let (count, beyond) = (found.len(), found.beyond());
+        let count = found.len();
+        self.beyond_last = found.beyond();
         self.out.flush()?;
-        beyond.into_iter().for_each(|beyond| self.show_aside(beyond));
         Ok((count > 0).then_some(count))
     }
 
@@ -346,9 +351,10 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             // The terminal has shown ^C and left the cursor behind it.
             self.show_aside("");
         }
+        let more = matches!(ask, Some(Ask::Find(_))).then(|| self.found.more());
         let contents = self.show_found()?;
         if self.json {
-            self.json_line(&JsonLine::Finished(json_finished(ending)))?;
+            self.json_line(&JsonLine::Finished(json_finished(ending, more)))?;
         } else if ending.answers == 0 {
             writeln!(self.out, "No answer received")?;
         }
@@ -438,7 +444,7 @@ pub(crate) fn text_or_base64(bytes: &[u8]) -> (Option<&str>, Option<String>) {
     }
 }
 
-fn json_finished(ending: &Ending) -> JsonFinished {
+fn json_finished(ending: &Ending, more: Option<u64>) -> JsonFinished {
     let tally = &ending.tally;
     JsonFinished {
         answers: ending.answers,
@@ -451,6 +457,7 @@ fn json_finished(ending: &Ending) -> JsonFinished {
         silent: tally.silent,
         spoilt: tally.spoilt,
         doubtful: ending.doubtful,
+        more,
         ms: milliseconds(ending.elapsed),
         reason: ending.reason.word(),
     }
@@ -573,6 +580,7 @@ mod tests {
             listing,
             found,
             found_last: Vec::new(),
+            beyond_last: None,
             files_from: None,
         };
         renderer.show(Some(&Ask::Key(Key::new(b"tea").unwrap())), &event).unwrap();

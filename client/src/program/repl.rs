@@ -24,7 +24,7 @@ use common::limits::COMMAND_BYTES_MAX;
 use servent::patient;
 use servent::signals::is_ignored;
 use servent::sockets::{raise_descriptor_limit, resolve};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGXFSZ};
 
 use crate::program::command::{Command, HELP};
 use crate::program::contents::Found;
@@ -65,6 +65,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
         listing: ListingSoFar::default(),
         found: Found::default(),
         found_last: Vec::new(),
+        beyond_last: None,
         files_from: None,
     };
     let place = Whereabouts {
@@ -95,6 +96,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
 
     // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
     let idle = Arc::new(AtomicBool::new(!interactive));
+    // Where a file may not grow, writing it fails, and that is said.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot watch for files that may not grow")?;
     // Whoever started us where SIGINT is ignored, as a shell does behind `&`, does not want it heard.
     if !is_ignored(SIGINT) {
         signal_hook::flag::register_conditional_shutdown(
@@ -320,6 +323,12 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         let end_of = |event| if let Event::Finished(ending) = event { Some(ending) } else { None };
         let Some(ending) = self.tell_until(query, end_of)? else { return Ok(Next::Continue) };
+        if let Some(beyond) = self.renderer.beyond_last.take()
+            && !self.is_quiet
+            && !self.renderer.json
+        {
+            say(format_args!("client: {beyond}"));
+        }
         let machine_failed = std::mem::take(&mut self.machine_failed);
         let unfetched_count = std::mem::take(&mut self.unfetched_count);
         if std::mem::take(&mut self.has_come_back) && std::mem::take(&mut self.wonders_why_back) {

@@ -87,6 +87,13 @@ impl Fake {
         }
     }
 
+    /// The same as [`Fake::attach`], for as long as anybody comes at all.
+    pub(crate) fn attach_if_anybody_comes(&self) -> Option<Peer> {
+        let mut peer = Peer::new(self.accepted.recv_timeout(PATIENCE).ok()?, self.address);
+        peer.greet();
+        Some(peer)
+    }
+
     /// The next connection to it, once both sides have said hello.
     pub(crate) fn attach(&self) -> Peer {
         let mut peer = self.accept();
@@ -232,7 +239,7 @@ impl Peer {
         self.hand_body(sequence, from, BroughtBody::Announced(bytes_count as u64));
     }
 
-    fn hand_body(&mut self, sequence: u64, from: &str, body: BroughtBody) {
+    pub(crate) fn hand_body(&mut self, sequence: u64, from: &str, body: BroughtBody) {
         let from = from.parse().unwrap();
         if let Some((_, marks)) = ASKED.lock().unwrap().get_mut(&sequence) {
             marks.insert(id_at(from).mark());

@@ -8,10 +8,12 @@
 
 pub(crate) mod fake;
 pub(crate) mod forger;
+pub(crate) mod holder;
 pub(crate) mod hosts;
 pub(crate) mod overlay;
 pub(crate) mod process;
 pub(crate) mod relay;
+pub(crate) mod shared;
 pub(crate) mod terminal;
 pub(crate) mod tp3;
 
@@ -19,7 +21,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Instant;
 
+use peers::PATIENCE;
 use topologies::fleet::unused_address;
 
 /// A silence that ends a query of a test, and that an answer which the test brings at once never comes after.
@@ -52,6 +56,15 @@ fn listen() -> (SocketAddr, Receiver<TcpStream>) {
         }
     });
     (address, accepted)
+}
+
+/// Waits until this is so: it is looked at again and again.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "waited in vain until {what}");
+        thread::yield_now();
+    }
 }
 
 /// Checks all of them at once, where each takes a silence.

@@ -50,7 +50,7 @@ impl Chain {
             servents.push(Servent::start(&arguments).unwrap());
         }
         let chain = Chain { servents, _data: data };
-        chain.wait_until_linked();
+        wait_until_reached(chain.address(0), chain.servents.len());
         chain
     }
 
@@ -63,15 +63,16 @@ impl Chain {
     pub(crate) fn contact(&self) -> String {
         self.address(0).to_string()
     }
+}
 
-    fn wait_until_linked(&self) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let asked = Asked::at(self.address(0), asking::topology(SILENCE_DEFAULT)).unwrap();
-            if asked.answers.len() == self.servents.len() {
-                return;
-            }
-            assert!(Instant::now() < until, "the servents do not link: {asked:?}");
+/// Waits until so many servents are within reach of a contact.
+pub(crate) fn wait_until_reached(contact: SocketAddr, count: usize) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let asked = Asked::at(contact, asking::topology(SILENCE_DEFAULT)).unwrap();
+        if asked.answers.len() == count {
+            return;
         }
+        assert!(Instant::now() < until, "the servents do not link: {asked:?}");
     }
 }

@@ -73,6 +73,13 @@ impl Client {
         Client::start_as(command, home)
     }
 
+    /// The same in a directory, where it writes what it fetches.
+    pub(crate) fn start_in<Word: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item = Word>) -> Client {
+        let (home, mut command) = prepared(arguments);
+        command.current_dir(directory);
+        Client::start_as(command, home)
+    }
+
     /// The same behind words that end in becoming it, such as those of a program that enters another network.
     pub(crate) fn start_behind<Word: AsRef<OsStr>>(
         before: &[String],
@@ -129,6 +136,12 @@ impl Client {
     /// The most memory it has had so far.
     pub(crate) fn peak_bytes(&self) -> usize {
         memory_of(self.process.pid()).expect("it has ended").most
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.process.wait().unwrap();
     }
 
     /// Sends it a signal.

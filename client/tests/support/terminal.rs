@@ -53,6 +53,7 @@ impl Terminal {
         let client = fleet::program("client").unwrap();
         let words = before.iter().map(OsStr::new).chain([client.as_os_str()]).chain(arguments.iter().map(OsStr::new));
         let mut command = CommandBuilder::from_argv(words.map(OsStr::to_owned).collect());
+        command.cwd(home);
         command.env("TERM", kind);
         command.env("HOME", home);
         command.env("XDG_STATE_HOME", home.join("state"));

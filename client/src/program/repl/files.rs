@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::{Next, Repl, say};
 use crate::program::contents::files_summary;
-use crate::program::members::tells_nothing;
+use crate::program::members::{FILES, tells_nothing};
 use crate::program::outcome::Outcome;
 use crate::{Event, FilesListed, ListingEnd};
 
@@ -77,6 +77,3 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(Next::Continue)
     }
 }
-
-/// What is listed, for whoever tells of none.
-const FILES: &str = "files";

@@ -2,6 +2,8 @@
 //!
 //! What is shown, and what a content is called here, is `get`; how it comes is `Download`.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
@@ -17,12 +19,14 @@ use super::{Next, Repl, say};
 use crate::program::get::{
     Destination, GetOptions, Sought, fetched_fields, fetched_line, missing_line, shown, source_lines,
 };
+use crate::program::hint::not_understood;
 use crate::program::live::LiveLine;
+use crate::program::members::{CONTENTS, tells_nothing};
 use crate::program::outcome::Outcome;
 use crate::program::render::Renderer;
 use crate::{
     AnswerBody, Ask, Client, ClientError, ContentHash, Download, DownloadEnded, DownloadError, DownloadEvent,
-    DownloadOptions, Ending, Entry, Event, FileError, Have, Question,
+    DownloadOptions, EndReason, Ending, Entry, Event, FileError, Have, Question,
 };
 
 /// How often a program is told how far a content is.
@@ -64,6 +68,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     /// Fetches each of what is asked for.
     pub(super) fn get(&mut self, options: &GetOptions) -> anyhow::Result<Next> {
+        if self.renderer.json && options.output.as_ref().is_some_and(|output| output == "-") {
+            self.complain("get: with --json stdout has lines of JSON: -o names a file");
+            return Ok(Next::Continue);
+        }
         let mut sources = String::new();
         let mut next = Next::Continue;
         for word in &options.wanted {
@@ -90,7 +98,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     ) -> anyhow::Result<Next> {
         let mut other = match &options.from {
             None => None,
-            Some(servent) => match self.connect_beside(servent, "files")? {
+            Some(servent) => match self.connect_beside(servent, CONTENTS)? {
                 Ok(other) => Some(other),
                 Err(next) => return Ok(next),
             },
@@ -223,7 +231,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     fn sought(&mut self, found: Vec<FoundAt>, ending: Ending) -> Result<(Vec<FoundAt>, Ending), Next> {
         match ending.reason {
-            crate::EndReason::Cancelled => {
+            EndReason::Cancelled => {
                 // The terminal has shown ^C and left the cursor behind it.
                 self.renderer.show_aside("");
                 self.worsen(Outcome::Interrupted);
@@ -233,7 +241,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
     }
 
-    /// Which content it is, if it is one; with an entry of it.
+    /// Which content it is, if it is one; with an entry of it, whoever was the first to tell of one.
     fn choose<'a>(
         &mut self,
         found: &'a [FoundAt],
@@ -241,23 +249,24 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         from: Option<&str>,
         ending: Option<&Ending>,
     ) -> anyhow::Result<Option<(ContentHash, &'a Entry)>> {
-        let mut hashes: Vec<ContentHash> = Vec::new();
+        let mut holders: BTreeMap<ContentHash, usize> = BTreeMap::new();
         for (_, entry) in found {
-            if !hashes.contains(&entry.hash) {
-                hashes.push(entry.hash);
-            }
+            *holders.entry(entry.hash).or_default() += 1;
         }
+        // As `find` shows them.
+        let mut hashes: Vec<ContentHash> = holders.keys().copied().collect();
+        hashes.sort_by_key(|hash| Reverse(holders.get(hash)));
         match hashes.as_slice() {
             [hash] => {
-                let entry = found.iter().map(|(_, entry)| entry).find(|entry| entry.hash == *hash);
-                Ok(entry.map(|entry| (*hash, entry)))
+                Ok(found.iter().map(|(_, entry)| entry).min_by_key(|entry| &entry.name).map(|entry| (*hash, entry)))
             }
             [] => {
-                let nobody =
-                    from.map_or("nobody within reach".to_owned(), |from| format!("{from} does not, or nobody there,"));
+                let is_unasked = ending.is_some_and(|ending| ending.reason == EndReason::NotUnderstood);
                 let said = match from {
+                    Some(from) if is_unasked => tells_nothing(from, CONTENTS),
+                    None if is_unasked => not_understood(&self.place.contact),
                     Some(from) => format!("{from} does not have {called}"),
-                    None => format!("{nobody} has {called}"),
+                    None => format!("nobody within reach has {called}"),
                 };
                 say(format_args!("client: {said}"));
                 self.worsen(ending.map_or(Outcome::Unanswered, |ending| Outcome::of_query(ending, self.is_lost)));
@@ -333,6 +342,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 say(format_args!("client: {}", missing_line(ended)));
                 self.worsen(Outcome::Incomplete);
             }
+            FetchEnd::Unwritten(_) if ended.is_unread() => self.worsen(Outcome::OutputClosed),
             FetchEnd::Unwritten(reason) => {
                 match &ended.file_error {
                     Some(error) => self.complain_of_file(error),
