@@ -243,7 +243,7 @@ impl<'a, Out: Write> Download<'a, Out> {
                     None
                 }
                 fetch::Output::KeepHashes(hashes) => {
-                    if let Some(Sink::File(part)) = &mut self.sink
+                    if let Some(Sink::File(part)) = self.sink.as_mut().filter(|_| self.file_error.is_none())
                         && let Err(error) =
                             part.set_size(hashes.blocks().size()).and_then(|()| part.keep_hashes(&hashes))
                     {

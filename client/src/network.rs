@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use common::address::{Neighbor, canonical};
 use common::dialect::Dialect;
 use common::exchange::{Beyond, Exchange, Heard};
+use common::features::Features;
 use common::limits::{CLIENT_CONNECTIONS_MAX, CLIENT_UNSENT_BYTES_MAX, HELLO_WAIT_MAX};
 use common::link::{LinkId, Purpose};
 use common::message::{Message, Request};
@@ -26,7 +27,7 @@ use common::overlay::STRANGERS_LOG;
 use common::random::Secret;
 use common::session::{FetchId, Input, Output, Question, Session};
 use common::time::Time;
-use common::wire::{Accepts, Frame};
+use common::wire::{Accepts, EncodeError, Frame};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use servent::connections::Connections;
@@ -304,12 +305,15 @@ impl Sockets {
     /// Asks, and writes nothing yet, unless that makes room.
     fn ask(&mut self, question: Question) -> Result<QueryNumber, AskError> {
         // Told here, because what its link cannot say would otherwise cost the contact.
-        let frame = Frame::new(
-            self.dialect,
-            &Message::Request(Request { sequence: 0, ask: question.ask.clone(), ttl: question.ttl }),
-        )?;
+        let request = Message::Request(Request { sequence: 0, ask: question.ask.clone(), ttl: question.ttl });
+        let bytes_count = match Frame::new(self.dialect, &request) {
+            Ok(frame) => frame.as_bytes().len(),
+            // Nothing of it will be said: what was not offered is not asked.
+            Err(EncodeError::Unspeakable(_)) if question.ask.needs() == Features::CONTENT => 0,
+            Err(error) => return Err(error.into()),
+        };
         // Its number may take more bytes than the one it was made with.
-        self.prepare_to_say(frame.as_bytes().len() + size_of::<u64>())?;
+        self.prepare_to_say(bytes_count + size_of::<u64>())?;
         if let more @ 1.. = std::mem::take(&mut self.refused_count).saturating_sub(1) {
             log::warn!("refused more connections in the meantime: {more}");
         }

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use common::counted::counted;
+use common::dialect::Dialect;
 use common::session::Ending;
 use servent::interfaces;
 
@@ -87,7 +88,15 @@ pub(crate) const DOUBTFUL: &str =
 
 /// What is said of a query that the contact does not understand.
 pub(crate) fn not_understood(contact: &str) -> String {
-    format!("contact {contact} is too old to understand this, and was not asked: attach to a newer servent")
+    match Dialect::told_by(contact) {
+        (Dialect::OWN, _) => {
+            format!("contact {contact} is too old to understand this, and was not asked: attach to a newer servent")
+        }
+        (other, _) => {
+            let name = other.manners().name;
+            format!("contact {contact} speaks {name}, which has no words for this, and was not asked")
+        }
+    }
 }
 
 /// What was lost of a query, if anything was: answers nobody could count may be among it.
@@ -157,6 +166,10 @@ mod tests {
         assert_eq!(
             not_understood("localhost:9000"),
             "contact localhost:9000 is too old to understand this, and was not asked: attach to a newer servent"
+        );
+        assert_eq!(
+            not_understood("tp3://localhost:9000"),
+            "contact tp3://localhost:9000 speaks TP3, which has no words for this, and was not asked"
         );
     }
 

@@ -17,7 +17,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::support::holder::{Holder, Manner, Teller};
+use crate::support::holder::{Holder, Manner, Teller, entry};
 use crate::support::overlay::wait_until_reached;
 use crate::support::shared::{BLOCK, Shared, content, hash_of, names_in};
 

@@ -24,7 +24,7 @@ pub(crate) fn asked_hash(sequence: u64) -> Option<AskHash> {
 }
 
 /// Who a fake is that goes by this address.
-fn id_at(advertised: SocketAddr) -> ServentId {
+pub(crate) fn id_at(advertised: SocketAddr) -> ServentId {
     ServentId(advertised.to_string().bytes().fold(7, |id, byte| id << 8 ^ id >> 64 ^ u128::from(byte)))
 }
 

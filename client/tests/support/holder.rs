@@ -12,11 +12,11 @@ use common::content::search::{Entries, Entry, FileName};
 use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Have, Open, Opened, Refusal, Refused};
 use common::content::{Blocks, ContentHash};
 use common::features::Features;
-use common::message::{Hello, Message, Role, ServentId};
-use common::query::{AnswerBody, Ask, BroughtBody};
+use common::message::{Brought, Echo, Hello, Message, Role, ServentId};
+use common::query::{Answer, AnswerBody, Ask, AskHash, BroughtAnswer, BroughtBody, ContactMark, Query, Tally, Via};
 use peers::Heard;
 
-use super::fake::{Fake, Peer, tally_back};
+use super::fake::{Fake, Peer, id_at, tally_back};
 use super::listen;
 use super::shared::hashed;
 
@@ -64,7 +64,6 @@ pub(crate) enum Manner {
 pub(crate) struct Holder {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<u32>>>,
-    opened: Arc<Mutex<Vec<TcpStream>>>,
     entry: Entry,
 }
 
@@ -74,7 +73,6 @@ struct Part {
     bytes: Arc<Vec<u8>>,
     manner: Manner,
     asked: Arc<Mutex<Vec<u32>>>,
-    opened: Arc<Mutex<Vec<TcpStream>>>,
     address: SocketAddr,
 }
 
@@ -82,21 +80,15 @@ impl Holder {
     /// Whoever connects is given this content in this manner.
     pub(crate) fn of(name: &[u8], bytes: &[u8], manner: Manner) -> Holder {
         let (address, accepted) = listen();
-        let (asked, opened) = (Arc::default(), Arc::default());
-        let part = Part {
-            bytes: Arc::new(bytes.to_vec()),
-            manner,
-            asked: Arc::clone(&asked),
-            opened: Arc::clone(&opened),
-            address,
-        };
+        let asked = Arc::default();
+        let part = Part { bytes: Arc::new(bytes.to_vec()), manner, asked: Arc::clone(&asked), address };
         thread::spawn(move || {
             for stream in accepted {
                 let part = part.clone();
                 thread::spawn(move || part.serve(stream));
             }
         });
-        Holder { address, asked, opened, entry: entry(name, bytes) }
+        Holder { address, asked, entry: entry(name, bytes) }
     }
 
     /// The blocks it was asked for since this was called last.
@@ -107,13 +99,6 @@ impl Holder {
     /// What a contact tells of it.
     pub(crate) fn told(&self) -> (SocketAddr, Entry) {
         (self.address, self.entry.clone())
-    }
-
-    /// Ends all that is fetched from it, as a crash would.
-    pub(crate) fn hang_up(&self) {
-        for stream in self.opened.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
     }
 }
 
@@ -127,7 +112,6 @@ pub(crate) fn entry(name: &[u8], bytes: &[u8]) -> Entry {
 impl Part {
     /// What a client asks over this connection, until it leaves.
     fn serve(&self, stream: TcpStream) {
-        self.opened.lock().unwrap().push(stream.try_clone().unwrap());
         let mut peer = peers::Peer::over(stream);
         let Heard::Message(Message::Hello(Hello { role: Role::Client { .. }, .. })) = peer.hear() else { return };
         let features = if self.manner == Manner::Old { Features::BACK } else { Features::OF_SERVENTS };
@@ -138,13 +122,16 @@ impl Part {
             let answers = match message {
                 Message::Open(Open { fetch, hash }) => self.on_open(fetch, hash),
                 Message::HashesWanted(wanted) => self.on_hashes(wanted),
-                Message::BlocksWanted(wanted) => match self.on_blocks(wanted, &mut given) {
-                    Some(answers) => answers,
-                    None => return peer.hang_up(),
-                },
+                Message::BlocksWanted(wanted) => self.on_blocks(wanted, &mut given),
                 other => panic!("a client says {other:?} to a holder"),
             };
             answers.iter().for_each(|answer| peer.say_to_whoever_is_there(answer));
+            if self.manner == Manner::HangsUp(given) {
+                // What was said before arrives: nothing is left unread.
+                let _ = peer.stream().shutdown(Shutdown::Write);
+                while peer.hear() != Heard::End {}
+                return;
+            }
         }
     }
 
@@ -155,7 +142,7 @@ impl Part {
     fn on_open(&self, fetch: u32, hash: ContentHash) -> Vec<Message> {
         assert_eq!(hash, hashed(&self.bytes).hash, "it was said to have something else");
         let size = self.size();
-        let count = Blocks::of(size).unwrap().count();
+        let count = Blocks::of(size).map_or(1, Blocks::count);
         let have = match self.manner {
             Manner::FalseHave => Have::Runs(vec![(0, count + 1)]),
             Manner::Has(block) => Have::Runs(vec![(block, 1)]),
@@ -183,18 +170,16 @@ impl Part {
         vec![Message::HashPart(HashPart { fetch, first, hashes })]
     }
 
-    /// Nothing where it hangs up.
-    fn on_blocks(&self, wanted: BlocksWanted, given: &mut u32) -> Option<Vec<Message>> {
+    fn on_blocks(&self, wanted: BlocksWanted, given: &mut u32) -> Vec<Message> {
         let BlocksWanted { fetch, first, count } = wanted;
         let mut answers = Vec::new();
         for block in first..first + count {
             self.asked.lock().unwrap().push(block);
             match self.manner {
-                Manner::Stops(most) if *given >= most => return Some(answers),
-                Manner::HangsUp(most) if *given >= most => return None,
+                Manner::Stops(most) | Manner::HangsUp(most) if *given >= most => return answers,
                 Manner::RefusesLate(most, refusal) if *given >= most => {
                     answers.push(Message::Refused(Refused { fetch, refusal }));
-                    return Some(answers);
+                    return answers;
                 }
                 _ => *given += 1,
             }
@@ -204,7 +189,7 @@ impl Part {
             }
             answers.push(answer);
         }
-        Some(answers)
+        answers
     }
 
     fn block(&self, block: u32) -> Vec<u8> {
@@ -262,5 +247,43 @@ fn tell(mut contact: Peer, told: &[(SocketAddr, Entry)], asked: &Mutex<Vec<Ask>>
             contact.hand_body(request.sequence, &from.to_string(), body);
         }
         contact.finish(request.sequence, tally_back(1 + told.len() as u64, told.len() as u64));
+    }
+}
+
+/// Links a holder with a servent: from now on it answers whatever files are asked for with what it has.
+pub(crate) fn join(servent: SocketAddr, holder: &Holder) {
+    let mut peer = peers::Peer::stranger(servent);
+    let role = Role::Servent { id: id_at(holder.address), advertised: holder.address };
+    peer.greet_offering(role, Features::OF_SERVENTS);
+    let (at, entry) = holder.told();
+    thread::spawn(move || {
+        while let Heard::Message(message) = peer.hear() {
+            let Message::Query(query) = message else { continue };
+            let mut tally = Tally { reached: 1, ..Tally::default() };
+            if let Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) = query.ask {
+                answer(&mut peer, &query, at, &entry);
+                tally = Tally { answers: 1, answer_sum: id_at(at).mark(), ..tally };
+                tally.is_dialled = query.via == Via::Direct;
+            }
+            peer.say_to_whoever_is_there(&Message::Echo(Echo { id: query.id(), ttl: query.ttl, tally }));
+        }
+    });
+}
+
+/// Answers a query in the way that it says.
+fn answer(peer: &mut peers::Peer, query: &Query, at: SocketAddr, entry: &Entry) {
+    let (sequence, hops) = (query.sequence, query.hops);
+    let body = AnswerBody::Entries(Entries { entries: vec![entry.clone()], more: 0, uploads: 0 });
+    match (query.via, query.contact) {
+        (Via::Direct, _) => {
+            let asked = Some(AskHash::of(&query.ask));
+            let mut client = Peer::dial(query.client.socket, &at.to_string());
+            client.send(&Message::Answer(Answer { sequence, asked, hops, body }));
+        }
+        (Via::Back, Some(ContactMark { name: contact, number, .. })) => {
+            let answer = Arc::new(BroughtAnswer { id: id_at(at), from: at, hops, body: BroughtBody::Whole(body) });
+            peer.say_to_whoever_is_there(&Message::Brought(Brought { contact, number, ttl: query.ttl, answer }));
+        }
+        (Via::Back, None) => panic!("a contact of ours says who it is"),
     }
 }

@@ -53,16 +53,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// One that shares these files, and knows nobody.
-    pub(crate) fn start<Name: AsRef<[u8]>, Bytes: AsRef<[u8]>>(files: &[(Name, Bytes)]) -> Shared {
+    pub(crate) fn start<Name: AsRef<[u8]>>(files: &[(Name, &[u8])]) -> Shared {
         Shared::start_with(files, "", &[])
     }
 
     /// The same with this data, and these words behind all others: options, and neighbors.
-    pub(crate) fn start_with<Name: AsRef<[u8]>, Bytes: AsRef<[u8]>>(
-        files: &[(Name, Bytes)],
-        data: &str,
-        words: &[&str],
-    ) -> Shared {
+    pub(crate) fn start_with<Name: AsRef<[u8]>>(files: &[(Name, &[u8])], data: &str, words: &[&str]) -> Shared {
         let home = TempDir::new().unwrap();
         fs::create_dir(home.path().join("files")).unwrap();
         fs::write(home.path().join("data.txt"), data).unwrap();

@@ -12,7 +12,7 @@ pub(super) struct Films {
 pub(super) fn films() -> Films {
     let (common, other) = (content(3_000, 1), content(70_000, 2));
     let first = Shared::start_with(
-        &[("farol.mp4", &*common), ("Praia/em Barra.txt", b"sand")],
+        &[("farol.mp4", &common), ("Praia/em Barra.txt", b"sand")],
         "farol.mp4 the Lighthouse of Barra at dusk\ntea green\n",
         &["-v"],
     );
@@ -96,7 +96,7 @@ fn names_and_descriptions_are_fields_whatever_is_in_them() {
 fn of_more_than_a_servent_tells_it_is_said_how_many_there_are() {
     const MORE: usize = 8;
     let names: Vec<String> = (0..ENTRIES_MAX + MORE).map(|number| format!("n{number:02}")).collect();
-    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
     let shared = Shared::start(&files);
     let run = found(&shared, "");
     let told: Vec<&str> = run.out.lines().filter_map(|line| line.split('\t').next()).collect();
@@ -117,7 +117,7 @@ fn of_more_than_a_servent_tells_it_is_said_how_many_there_are() {
 
 #[test]
 fn what_cannot_be_looked_for_is_told_why() {
-    let shared = Shared::start(&[("a", "1")]);
+    let shared = Shared::start(&[("a", b"1")]);
     let many = "w ".repeat(FIND_WORDS_MAX + 1);
     for (words, said) in [
         ("''", "an empty word"),
@@ -134,7 +134,7 @@ fn what_cannot_be_looked_for_is_told_why() {
 #[test]
 fn the_name_of_a_shared_file_is_a_key_whose_value_says_what_it_is() {
     let bytes = content(3_000, 1);
-    let shared = Shared::start_with(&[("farol.mp4", &*bytes), ("plain", b"p")], "farol.mp4 at dusk\n", &["--tp3"]);
+    let shared = Shared::start_with(&[("farol.mp4", &bytes), ("plain", b"p")], "farol.mp4 at dusk\n", &["--tp3"]);
     let hash = hash_of(&bytes);
     for contact in [shared.name(), format!("tp3://{}", shared.name())] {
         let mut client = Client::start([&*contact, "--timeout", "300ms", "-c", "? farol.mp4", "-c", "? plain"]);

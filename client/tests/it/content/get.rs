@@ -1,1 +1,323 @@
+//! `get`: what is meant by its words, where it goes, and what is said of it. Who gives it is honest here.
+use super::find::{Films, films};
+use super::*;
+use std::process::Output;
+use topologies::processes::Process;
 
+/// What is said to a program of a file that was fetched.
+fn fetched(file: &str, bytes: &[u8]) -> String {
+    format!("{file}\t{}\t{}\n", bytes.len(), hash_of(bytes))
+}
+
+/// That a directory holds just these files.
+pub(super) fn assert_files(here: &TempDir, files: &[(&str, &[u8])]) {
+    assert_eq!(names_in(here.path()), files.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (name, bytes) in files {
+        assert!(fs::read(here.path().join(name)).unwrap() == *bytes, "{name} is something else");
+    }
+}
+
+/// What a client without a terminal prints, to the byte.
+fn output_of(command: &mut Command) -> Output {
+    Process::start(command.stdin(Stdio::null())).unwrap().output().unwrap()
+}
+
+#[test]
+fn a_content_of_any_size_is_fetched_by_its_name_or_by_digits_of_its_hash() {
+    let sizes = [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * 1024 * 1024 + 5];
+    let contents = sizes.map(|size| (format!("deep/er/{size}"), content(size, 3)));
+    let files: Vec<(&str, &[u8])> = contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let shared = Shared::start(&files);
+    for options in [&[][..], &["--via", "back"]] {
+        let here = here();
+        for (name, bytes) in &contents {
+            let file = name.rsplit('/').next().unwrap();
+            let run = run_in(here.path(), &shared.name(), options, &[&format!("get {name}")]);
+            assert_eq!(run, quiet(fetched(file, bytes), 0));
+            assert!(fs::read(here.path().join(file)).unwrap() == *bytes, "{name}");
+        }
+        assert_eq!(names_in(here.path()).len(), sizes.len(), "nothing is left beside them");
+    }
+    // Of a hash that has as many digits as one likes, from 8 on, an odd number of them too.
+    let (here, bytes) = (here(), &contents[5].1);
+    let hash = hash_of(bytes);
+    for digits in [8, 9, 12, 33, 63, 64] {
+        let file = digits.to_string();
+        for digits in [hash[..digits].to_owned(), hash[..digits].to_uppercase()] {
+            let run = run_in(here.path(), &shared.name(), &[], &[&format!("get {digits} -f -o {file}")]);
+            assert_eq!(run, quiet(fetched(&file, bytes), 0));
+        }
+    }
+    // The last digit counts, though bytes are asked for.
+    let last = u8::from_str_radix(&hash[8..9], 16).unwrap();
+    let other = format!("{}{:x}", &hash[..8], (last + 1) % 16);
+    let run = run_in(here.path(), &shared.name(), &[], &[&format!("get {other}")]);
+    assert_eq!(run, Run { log: format!("client: nobody within reach has {other}\n"), ..quiet("", 1) });
+}
+
+#[test]
+fn a_word_that_could_be_a_hash_and_is_a_name_is_fetched_as_that() {
+    let shared = Shared::start(&[("deadbeef", b"beef"), ("0bc49a8b", b"name")]);
+    // As b3sum prints it of `tea`.
+    let tea = Shared::start(&[("z", b"tea"), ("deadbeef", b"beef"), ("0bc49a8b", b"name")]);
+    let here = here();
+    let run = run_in(here.path(), &tea.name(), &[], &["get deadbeef 0bc49a8b"]);
+    assert_eq!(run, quiet([fetched("deadbeef", b"beef"), fetched("z", b"tea")].concat(), 0), "a hash comes first");
+    let run = run_in(here.path(), &shared.name(), &[], &["get 0bc49a8b"]);
+    assert_eq!(run, quiet(fetched("0bc49a8b", b"name"), 0));
+}
+
+#[test]
+fn of_two_contents_of_one_name_it_is_asked_which_is_meant() {
+    let Films { servents, common, other } = films();
+    let here = here();
+    let contact = servents[0].name();
+    let both = format!("{} {}", short(&common), short(&other));
+    let said = format!("client: 2 contents are called farol.mp4: get one of {both}\n");
+    assert_eq!(run_in(here.path(), &contact, &[], &["get farol.mp4"]), Run { log: said, ..quiet("", 1) });
+    assert_eq!(names_in(here.path()), Vec::<String>::new());
+    let run = run_in(here.path(), &contact, &[], &[&format!("get {} -o b", short(&other)), "get nothing"]);
+    let said = "client: nobody within reach has nothing\n".to_owned();
+    assert_eq!(run, Run { out: fetched("b", &other), log: said, code: 1 });
+    // At one servent there is one, wherever that is; and nobody else is asked.
+    for (place, bytes) in [(0, &common), (1, &common), (2, &other)] {
+        let command = format!("get farol.mp4 -f --from {}", servents[place].name());
+        assert_eq!(run_in(here.path(), &contact, &[], &[&command]), quiet(fetched("farol.mp4", bytes), 0));
+    }
+    let command = format!("get {} --from {}", short(&other), servents[0].name());
+    let said = format!("client: {} does not have {}\n", servents[0].name(), short(&other));
+    assert_eq!(run_in(here.path(), &contact, &[], &[&command]), Run { log: said, ..quiet("", 1) });
+}
+
+#[test]
+fn from_one_servent_it_comes_without_a_flood_though_that_is_beyond_reach() {
+    let bytes = content(200_000, 4);
+    let mut contact = Shared::start_with(&[("far film", b"other")], "", &["-v"]);
+    let mut far = Shared::start_with(&[("far film", &bytes)], "", &["-v"]);
+    let mut neighbor = Shared::start_with(&[("far film", b"third")], "", &["-v", &far.name()]);
+    wait_until_reached(far.address(), 2);
+    let here = here();
+    let command = format!("get 'far film' -o x --from {} --sources s", far.name());
+    assert_eq!(run_in(here.path(), &contact.name(), &[], &[&command]), quiet(fetched("x", &bytes), 0));
+    assert_eq!(fs::read_to_string(here.path().join("s")).unwrap(), format!("{} - 0-3\n", far.name()));
+    // Each hears what is asked after it, and has heard all that was asked before.
+    for (shared, is_asked) in [(&mut contact, false), (&mut far, true), (&mut neighbor, false)] {
+        Client::run([&*shared.name(), "-c", "? later"], "");
+        shared.servent().wait_for_log("? later").unwrap();
+        let log = shared.servent().log_text();
+        assert_eq!(log.contains("get far film"), is_asked, "{log}");
+    }
+    let nobody = nobody();
+    let run = run_in(here.path(), &contact.name(), &[], &[&format!("get x --from {nobody}")]);
+    let said = format!("client: no servent at {nobody}: Connection refused (os error 111)\n");
+    assert_eq!(run, Run { log: said, ..quiet("", 3) });
+    let run = run_in(here.path(), &contact.name(), &[], &["get x --from nowhere"]);
+    assert_eq!((&*run.out, run.code), ("", 2), "{run:?}");
+}
+
+#[test]
+fn several_are_fetched_one_after_the_other_and_the_worst_is_the_exit_code() {
+    let (one, two) = (content(BLOCK + 1, 5), content(10, 6));
+    let shared = Shared::start(&[("one", &one), ("a two", &two)]);
+    let (here, from) = (here(), shared.name());
+    let run = run_in(here.path(), &from, &[], &["get one nothing 'a two' --sources s"]);
+    let out = [fetched("one", &one), fetched("a two", &two)].concat();
+    assert_eq!(run, Run { out, log: "client: nobody within reach has nothing\n".to_owned(), code: 1 });
+    let sources = format!("# one {}\n{from} - 0-1\n# a two {}\n{from} - 0\n", hash_of(&one), hash_of(&two));
+    assert_eq!(fs::read_to_string(here.path().join("s")).unwrap(), sources);
+    assert_files(&here, &[("a two", &two), ("one", &one), ("s", sources.as_bytes())]);
+    // What is here already is worse than what is nowhere.
+    let run = run_in(here.path(), &from, &[], &["get one nothing"]);
+    let said = "client: one exists; -f replaces it, -o names another\nclient: nobody within reach has nothing\n";
+    assert_eq!(run, Run { log: said.to_owned(), ..quiet("", 6) });
+    // Of a file that cannot be written the rest is done.
+    let run = run_in(here.path(), &from, &[], &["get one -f --sources no/such/place"]);
+    let said = "client: cannot write no/such/place: No such file or directory (os error 2)\n";
+    assert_eq!(run, Run { log: said.to_owned(), ..quiet(fetched("one", &one), 6) });
+}
+
+#[test]
+fn words_that_make_no_sense_are_a_fault_of_whoever_wrote_them() {
+    let shared = Shared::start(&[("one", b"1"), ("two", b"2")]);
+    let here = here();
+    for (command, said) in [
+        ("get", "get takes a name or the first 8 digits of a hash, such as: get farol.mp4"),
+        ("get -f", "get takes a name or the first 8 digits of a hash, such as: get farol.mp4"),
+        ("get one two -o x", "get: -o names one file, and 2 contents are asked for"),
+        ("get one two -o -", "get: -o names one file, and 2 contents are asked for"),
+        ("get one --wait soon", "get: invalid value 'soon' for '--wait <TIME>': a duration such as 30s, 5m or 0"),
+        ("get one --nonsense", "get: unexpected argument '--nonsense' found"),
+        ("get one -o", "get: a value is required for '-o <FILE>' but none was supplied"),
+        ("get 'one", "a quote ' that does not end"),
+        (":get 1", "nothing was found yet: find looks for files"),
+        (":get", "get takes a name or the first 8 digits of a hash, such as: get farol.mp4"),
+    ] {
+        let run = run_in(here.path(), &shared.name(), &[], &[command]);
+        assert_eq!(run, Run { log: format!("client: {said}\n"), ..quiet("", 2) }, "{command}");
+    }
+    let run = run_in(here.path(), &shared.name(), &["--json"], &["get one -o -"]);
+    let said = "client: get: with --json stdout has lines of JSON: -o names a file\n";
+    assert_eq!((&*run.log, run.code), (said, 2));
+    assert_eq!(names_in(here.path()), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_found_is_fetched_by_its_number() {
+    let shared = Shared::start(&[("a", b"one"), ("b", b"two"), ("c", b"three")]);
+    let here = here();
+    let run = run_in(here.path(), &shared.name(), &["-q"], &["find", ":get 3 1", ":get 2 -o two", ":get 4", ":get 0"]);
+    let files = [fetched("c", b"three"), fetched("a", b"one"), fetched("two", b"two")].concat();
+    assert!(run.out.ends_with(&files), "{run:?}");
+    let said = "client: nothing has number 4: 3 were found\nclient: nothing has number 0: 3 were found\n";
+    assert_eq!((&*run.log, run.code), (said, 2));
+    assert_files(&here, &[("a", b"one"), ("c", b"three"), ("two", b"two")]);
+}
+
+#[test]
+fn a_file_that_is_here_is_replaced_where_that_is_wanted() {
+    let bytes = content(BLOCK * 3, 7);
+    let shared = Shared::start(&[("one", &bytes)]);
+    let here = here();
+    fs::write(here.path().join("one"), "mine").unwrap();
+    std::os::unix::fs::symlink("nowhere", here.path().join("two")).unwrap();
+    for (command, file) in [("get one", "one"), ("get one -o two", "two")] {
+        let run = run_in(here.path(), &shared.name(), &[], &[command]);
+        let said = format!("client: {file} exists; -f replaces it, -o names another\n");
+        assert_eq!(run, Run { log: said, ..quiet("", 6) });
+    }
+    assert_eq!(fs::read(here.path().join("one")).unwrap(), b"mine");
+    assert_eq!(run_in(here.path(), &shared.name(), &[], &["get one -f"]), quiet(fetched("one", &bytes), 0));
+    assert_eq!(run_in(here.path(), &shared.name(), &[], &["get one -f -o two"]), quiet(fetched("two", &bytes), 0));
+    assert!(!fs::symlink_metadata(here.path().join("two")).unwrap().is_symlink());
+    assert_files(&here, &[("one", &bytes), ("two", &bytes)]);
+    let run = run_in(here.path(), &shared.name(), &[], &["get one -o no/such/place"]);
+    let said = "client: cannot write no/such/place.part: No such file or directory (os error 2)\n";
+    assert_eq!(run, Run { log: said.to_owned(), ..quiet("", 6) });
+    fs::create_dir(here.path().join("d")).unwrap();
+    let run = run_in(here.path(), &shared.name(), &[], &["get one -f -o d"]);
+    assert_eq!((&*run.out, run.code), ("", 6));
+    assert!(run.log.starts_with("client: cannot rename to d: "), "{run:?}");
+}
+
+#[test]
+fn stdout_has_the_bytes_and_nothing_else() {
+    let bytes = content(BLOCK * 40 + 9, 8);
+    let shared = Shared::start(&[("one", &bytes[..]), ("none", b"")]);
+    let here = here();
+    let run = |command: &str| {
+        let (_home, mut client) = prepared([&*shared.name(), "-c", command]);
+        output_of(client.current_dir(here.path()))
+    };
+    let output = run("get one -o - --sources s");
+    assert!(output.stdout == bytes, "{} bytes", output.stdout.len());
+    assert_eq!((&*output.stderr, output.status.code()), (&b""[..], Some(0)));
+    assert_eq!(names_in(here.path()), ["s"]);
+    let output = run("get none -o -");
+    assert_eq!((&*output.stdout, &*output.stderr, output.status.code()), (&b""[..], &b""[..], Some(0)));
+    // What is nowhere is nothing.
+    let output = run("get nothing -o -");
+    assert_eq!((&*output.stdout, output.status.code()), (&b""[..], Some(1)));
+    // Whoever reads no more ends it, and no room is told.
+    let (_home, client) = prepared([&*shared.name(), "-c", "get one -o -"]);
+    let into = |shell: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", shell, "sh"]).arg(client.get_program()).args(client.get_args()).stdout(Stdio::piped());
+        output_of(command.stderr(Stdio::piped()))
+    };
+    let output = into("{ \"$@\"; echo $? >&2; } | head -c 5");
+    assert_eq!((&*output.stdout, &*String::from_utf8_lossy(&output.stderr)), (&bytes[..5], "141\n"));
+    let output = into("\"$@\" > /dev/full");
+    let said = "client: cannot write to stdout: No space left on device (os error 28)\n";
+    assert_eq!((&*String::from_utf8_lossy(&output.stderr), output.status.code()), (said, Some(6)));
+}
+
+#[test]
+fn two_do_not_write_one_file() {
+    let bytes = content(BLOCK * 4, 9);
+    let holder = Holder::of(b"one", &bytes, Manner::Stops(2));
+    let teller = Teller::of(vec![holder.told()]);
+    let here = here();
+    let first = Client::start_in(here.path(), [&*teller.name(), "-c", "get one"]);
+    let part = here.path().join("one.part");
+    wait_until("some of it is here", || good_blocks(&part, &bytes).len() == 2);
+    let run = run_in(here.path(), &teller.name(), &[], &["get one"]);
+    let said = "client: one.part is being written by another fetch; -o names another file\n";
+    assert_eq!(run, Run { log: said.to_owned(), ..quiet("", 6) });
+    first.signal(Signal::INT);
+    assert_eq!(first.finish().code, 130);
+    assert_eq!(names_in(here.path()), ["one.hashes", "one.part"]);
+}
+
+#[test]
+fn json_of_what_is_fetched() {
+    let bytes = content(BLOCK * 5 + 1, 10);
+    let shared = Shared::start(&[("one", &bytes)]);
+    let here = here();
+    let mut client = Client::start_in(here.path(), [&*shared.name(), "--json", "-c", "get one"]);
+    let line = client.next_json();
+    assert_eq!(line, json!({"type": "progress", "file": "one", "here": 0, "wasted_bytes": 0}));
+    let line = client.next_json();
+    let sources = json!([{"from": shared.name(), "first": 0, "count": 6}]);
+    assert_eq!(
+        line,
+        json!({"type": "fetched", "file": "one", "hash": hash_of(&bytes), "size": bytes.len(), "is_verified": true,
+            "sources": sources, "missing": [], "wasted_bytes": 0, "ms": line["ms"]})
+    );
+    assert_eq!(client.finish(), quiet("", 0));
+    // Of one that is not whole, what is missing and where the rest is.
+    let holder = Holder::of(b"two", &bytes, Manner::Has(5));
+    let teller = Teller::of(vec![holder.told()]);
+    let mut client = Client::start_in(here.path(), [&*teller.name(), "--json", "-c", "get two --wait 0"]);
+    assert_eq!(client.next_json()["type"], "progress");
+    let line = client.next_json();
+    let expected = json!(["fetched", false, [{"from": holder.address.to_string(), "first": 5, "count": 1}],
+        [{"first": 0, "count": 5}], 0, "two.part"]);
+    assert_eq!(picked(&line, ["type", "is_verified", "sources", "missing", "wasted_bytes", "kept_in"]), expected);
+    assert_eq!(client.finish().code, 5);
+}
+
+#[test]
+fn what_is_missing_is_said_and_written_down_and_the_same_command_goes_on() {
+    let bytes = content(BLOCK * 6, 11);
+    let (last, second) = (Holder::of(b"one", &bytes, Manner::Has(5)), Holder::of(b"one", &bytes, Manner::Has(2)));
+    let teller = Teller::of(vec![last.told(), second.told()]);
+    let here = here();
+    let run = run_in(here.path(), &teller.name(), &[], &["get one --sources s --wait 0"]);
+    let said = "client: missing 4 of 6 blocks: 0-1 3-4 (no holder within reach has them); \
+                kept in one.part, the same command goes on\n";
+    assert_eq!(run, Run { log: said.to_owned(), ..quiet("", 5) });
+    let sources = fs::read_to_string(here.path().join("s")).unwrap();
+    let [last, second] = [last.address, second.address];
+    let expected = format!("0.0.0.0:0 - 0-1\n{second} - 2\n0.0.0.0:0 - 3-4\n{last} - 5\n");
+    assert_eq!(sources, expected);
+    let whole = Holder::of(b"one", &bytes, Manner::Honest);
+    let teller = Teller::of(vec![whole.told()]);
+    let run = run_in(here.path(), &teller.name(), &[], &["get one --sources s"]);
+    assert_eq!(run, quiet(fetched("one", &bytes), 0));
+    assert_eq!(whole.take_asked(), [0, 1, 3, 4], "what is here is not asked for");
+    let whole = whole.address;
+    let expected = format!("{whole} - 0-1\nfile - 2\n{whole} - 3-4\nfile - 5\n");
+    assert_eq!(fs::read_to_string(here.path().join("s")).unwrap(), expected);
+    assert_files(&here, &[("one", &bytes), ("s", expected.as_bytes())]);
+}
+
+#[test]
+fn holders_are_looked_for_as_long_as_that_is_wanted() {
+    let bytes = content(BLOCK * 2, 12);
+    let here = here();
+    // One that says it has it, and is not there.
+    let gone = Teller::of(vec![(nobody(), entry(b"one", &bytes))]);
+    for (wait, least) in [("0", 0), ("300ms", 300)] {
+        let began = Instant::now();
+        let run = run_in(here.path(), &gone.name(), &[], &[&format!("get one --wait {wait}")]);
+        assert!(began.elapsed().as_millis() >= least, "{wait}");
+        let mut lines = run.log.lines();
+        assert!(
+            lines.next().unwrap().ends_with(": it cannot be dialled: Connection refused (os error 111)"),
+            "{run:?}"
+        );
+        assert_eq!(lines.next(), Some("client: missing all of it (no holder within reach gives it)"));
+        assert_eq!((run.code, lines.next()), (5, None));
+        assert_eq!(names_in(here.path()), Vec::<String>::new(), "nothing came, and nothing is left");
+    }
+}

@@ -1,11 +1,11 @@
 //! `ls`: the files of the contact, or of another servent, without looking for them.
 use super::*;
 
-fn lines(files: &[(&str, &str)]) -> String {
-    files.iter().map(|(name, bytes)| format!("{name}\t{}\t{}\t\n", bytes.len(), hash_of(bytes.as_bytes()))).collect()
+fn lines(files: &[(&str, &[u8])]) -> String {
+    files.iter().map(|(name, bytes)| format!("{name}\t{}\t{}\t\n", bytes.len(), hash_of(bytes))).collect()
 }
 
-const FILES: [(&str, &str); 4] = [("a", "1"), ("films/b", "22"), ("films/c d", "333"), ("z", "")];
+const FILES: [(&str, &[u8]); 4] = [("a", b"1"), ("films/b", b"22"), ("films/c d", b"333"), ("z", b"")];
 
 #[test]
 fn all_files_are_listed_by_name_or_those_whose_names_begin_like_that() {
@@ -27,11 +27,11 @@ fn all_files_are_listed_by_name_or_those_whose_names_begin_like_that() {
 
 #[test]
 fn another_servent_is_listed_whether_it_is_within_reach_or_not() {
-    let (contact, other) = (Shared::start(&[("here", "h")]), Shared::start(&FILES));
+    let (contact, other) = (Shared::start(&[("here", b"h")]), Shared::start(&FILES));
     for options in [&[][..], &["--via", "back"]] {
         let commands = ["-c", &format!("ls {}", other.name()), "-c", &format!("ls {} films", other.name()), "-c", "ls"];
         let run = Client::run([&[&*contact.name()], options, &commands].concat(), "");
-        assert_eq!(run, quiet([lines(&FILES), lines(&FILES[1..3]), lines(&[("here", "h")])].concat(), 0));
+        assert_eq!(run, quiet([lines(&FILES), lines(&FILES[1..3]), lines(&[("here", b"h")])].concat(), 0));
     }
 }
 
