@@ -1,6 +1,9 @@
 //! What data takes while it is read.
 
 use super::*;
+use common::content::catalogue::{Catalogue, SharedFile};
+use common::content::search::Words;
+use common::content::{ContentHash, FileStamp};
 use common::store::StoreError;
 use counting_allocator::with_at_most;
 
@@ -19,6 +22,27 @@ fn data_takes_no_more_while_it_is_read_than_when_it_is_held() {
         assert_eq!(cost.kept, index_bytes);
         let most = index_bytes + store.bytes_count() / 20;
         assert!(cost.most <= most, "{} bytes at once, where {most} are the most: {store:?}", cost.most);
+    }
+}
+
+/// A servent may share a million.
+#[test]
+fn files_that_are_shared_take_what_they_say() {
+    let (store, _) = Store::parse(b"file-7 the lighthouse of BARRA\n".to_vec()).expect("there is room");
+    for count in [0, 1, 1_000] {
+        let file = |number: u64| SharedFile {
+            name: format!("file-{number}").into_bytes(),
+            hash: ContentHash([number.to_be_bytes()[7]; 32]),
+            stamp: FileStamp { device: 1, inode: number, size: number, modified: 0, changed: 0 },
+            hashes_at: number,
+        };
+        let (catalogue, cost) = cost_of(|| Catalogue::new((0..count).map(file).collect(), &store));
+        assert_eq!(cost.kept, catalogue.memory_bytes() - size_of::<Catalogue>(), "{count} files");
+        // Of those of which only how many there are is told nothing is made.
+        let words = Words::new([&b"file"[..]]).expect("it is a word");
+        let found = cost_of(|| catalogue.find(&words).count());
+        assert_eq!(found.0 as u64, count);
+        assert!(found.1.most <= 512, "{} bytes to look at {count} files", found.1.most);
     }
 }
 
