@@ -257,6 +257,8 @@ pub struct DrawnFetch {
     pub finds: Option<&'static [&'static [u8]]>,
     /// Whether it has its contact list its files before.
     pub lists: bool,
+    /// Whether it asks for the value of a name that the content has.
+    pub asks_key: bool,
     /// What cuts it short, one after the other.
     pub cuts: Vec<DrawnCut>,
     /// After how many bytes the disk there is full, if it is.
@@ -402,6 +404,7 @@ fn draw_fetches(plan: &Plan, servents: usize, content: &DrawnContent) -> Vec<Dra
         let full_at = random.below(content.bytes.size + 1);
         let is_full = random.chance(8) && plan.disk == DiskKind::Wild;
         let full_at = is_full.then_some(full_at);
+        let asks_key = random.chance(30);
         DrawnFetch {
             number,
             content: content.number,
@@ -412,6 +415,7 @@ fn draw_fetches(plan: &Plan, servents: usize, content: &DrawnContent) -> Vec<Dra
             wait,
             finds,
             lists,
+            asks_key,
             cuts,
             full_at,
         }

@@ -109,9 +109,15 @@ fn look_around(shell: &mut Shell<SceneFace<'_>>, fetch: usize, node: usize) {
     if std::mem::replace(&mut download.has_looked, true) {
         return;
     }
-    let (finds, lists) = (download.drawn.finds, download.drawn.lists);
+    let (finds, lists, asks_key) = (download.drawn.finds, download.drawn.lists, download.drawn.asks_key);
     if let Some(words) = finds.and_then(|words| Words::new(words.iter().copied()).ok()) {
         let question = Question::new(Ask::Find(words));
+        shell.with_client(node, |now, session, wanted| {
+            let _ = session.ask(now, question, wanted);
+        });
+    }
+    let key = name_of(shell, fetch).filter(|_| asks_key).and_then(|name| Question::key(name).ok());
+    if let Some(question) = key {
         shell.with_client(node, |now, session, wanted| {
             let _ = session.ask(now, question, wanted);
         });
@@ -125,11 +131,16 @@ fn look_around(shell: &mut Shell<SceneFace<'_>>, fetch: usize, node: usize) {
     }
 }
 
+/// What the first of its holders calls a content.
+fn name_of<'s>(shell: &Shell<SceneFace<'s>>, fetch: usize) -> Option<&'s [u8]> {
+    let drawn = shell.face.downloads.all.get(fetch)?.drawn.content;
+    let content = shell.face.scene.contents.iter().find(|content| content.number == drawn)?;
+    content.holders.first().map(|holder| holder.name.as_slice())
+}
+
 fn what_is_asked(shell: &Shell<SceneFace<'_>>, fetch: usize) -> Ask {
-    let scene = shell.face.scene;
     let Some(download) = shell.face.downloads.all.get(fetch) else { return Ask::Topology };
-    let content = scene.contents.iter().find(|content| content.number == download.drawn.content);
-    let name = content.and_then(|content| content.holders.first()).map(|holder| holder.name.as_slice());
+    let name = name_of(shell, fetch);
     let first = match download.drawn.asks {
         _ if download.stage != DownloadStage::Asking => None,
         FirstAsk::Name => name.and_then(|name| FileName::new(name).ok()).map(Ask::Named),

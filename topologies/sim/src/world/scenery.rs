@@ -161,6 +161,19 @@ impl<'s> SceneFace<'s> {
     ) -> Option<SceneEvent> {
         let now = network.clock.now();
         let download = self.downloads.all.get_mut(fetch).filter(|download| download.asker == Some(node))?;
+        let client = network.address(node);
+        match &report {
+            Report::Answer { sequence, from, .. } => {
+                if let Some(from) = network.at_address(*from) {
+                    self.witness.on_content_answer(QueryId { sequence: *sequence, client }, from);
+                }
+            }
+            Report::Ended { sequence, ending } => {
+                let contact = network.machines[node].place;
+                self.witness.on_content_ask_ended(now, QueryId { sequence: *sequence, client }, contact, ending);
+            }
+            _ => {}
+        }
         match report {
             Report::Ready => {
                 download.is_ready = true;
@@ -365,9 +378,9 @@ impl Face for SceneFace<'_> {
         let (now, dialect) = (network.clock.now(), network.connection(at.connection).dialect);
         let (other, life) = (network.end(at.other()).node, network.machines[node].life);
         match message {
-            Message::Request(request) if is_of_contents(&request.ask) => {
+            Message::Request(request) if is_of_contents(&request.ask) && self.downloads.asked_by(node).is_some() => {
                 let id = QueryId { sequence: request.sequence, client: network.address(node) };
-                self.witness.on_content_asked(id, &request.ask);
+                self.witness.on_content_asked(now, id, &request.ask);
             }
             Message::ListPart(part) => self.witness.on_list_part(now, node, link, part),
             Message::Query(query) => {
@@ -480,7 +493,12 @@ impl Face for SceneFace<'_> {
 
 /// Whether it is contents that are asked for.
 fn is_of_contents(ask: &Ask) -> bool {
-    matches!(ask, Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_))
+    match ask {
+        Ask::Find(_) | Ask::Named(_) | Ask::Hashed(_) => true,
+        // Of a name of one there may be an answer that tells of it.
+        Ask::Key(_) => *ask != cast::ask(false),
+        Ask::Topology => false,
+    }
 }
 
 fn ends_even(address: SocketAddr) -> bool {

@@ -35,6 +35,7 @@ mod shared;
 mod tellings;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use common::content::ContentHash;
 use common::content::search::{List, ListPart};
@@ -45,17 +46,20 @@ use common::member::{Peers, PeersWanted, Word};
 use common::message::{Brought, Echo, Identity, Message, ServentId};
 use common::overlay::Holding;
 use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Query, QueryId, Via};
-use common::session::{Ending, GreetingEnded};
+use common::session::{EndReason, Ending, GreetingEnded};
 
 use super::clock::{Nanos, SECOND, nanos};
 use super::disks::DiskNews;
 use super::downloads::FetchedFile;
 use crate::cast::{self, Nat};
+use crate::faults::Fault;
+use crate::graph::number;
 use crate::outcome::{GreetingCounts, MembersOutcome, RunOutcome};
 use crate::plan::FaultKind;
 use crate::scene::{Asking, Scene};
 use crate::verdict::answer::ToldAnswer;
 pub(super) use crate::verdict::answer::ToldPlace;
+use crate::verdict::demand::Demand;
 use answers::{Doubt, WatchedAnswers};
 pub(super) use broughts::CopyHeard;
 use broughts::{BroughtSaid, WatchedBroughts, ttl_max};
@@ -69,6 +73,7 @@ pub(super) use lies::Pretence;
 pub(super) use links::Befallen;
 use links::WatchedLinks;
 use members::WatchedMembers;
+use oracle::Demanded;
 use queries::{WatchedQueries, WatchedQuery};
 use shared::WatchedShared;
 use tellings::WatchedTellings;
@@ -136,7 +141,7 @@ impl<'s> Witness<'s> {
             lies: Lies::default(),
             answers: WatchedAnswers::default(),
             broughts: WatchedBroughts::default(),
-            shared: WatchedShared::default(),
+            shared: WatchedShared::new(scene),
         };
         Witness {
             broken: Vec::new(),
@@ -481,6 +486,9 @@ impl<'s> Witness<'s> {
 
     pub(super) fn on_brought_heard(&mut self, servent: (usize, u32), link: LinkId, brought: &Brought) {
         self.seen.broughts.on_heard(servent, link, brought);
+        if brought.answer.id == cast::servent_id(servent.0, servent.1) {
+            self.seen.shared.on_brought(servent, (brought.contact, brought.number));
+        }
     }
 
     /// A life of a servent has an answer go back over a link, one of its own or of another.
@@ -603,8 +611,32 @@ impl<'s> Witness<'s> {
     }
 
     /// A client asks for a content, or looks for words.
-    pub(super) fn on_content_asked(&mut self, id: QueryId, ask: &Ask) {
-        self.seen.shared.on_asked(id, ask);
+    pub(super) fn on_content_asked(&mut self, now: Nanos, id: QueryId, ask: &Ask) {
+        self.seen.shared.on_asked(now, id, ask);
+    }
+
+    /// It is told what somebody has.
+    pub(super) fn on_content_answer(&mut self, id: QueryId, from: usize) {
+        self.seen.shared.on_answer(id, from);
+    }
+
+    /// What it asked of its contact is over.
+    pub(super) fn on_content_ask_ended(&mut self, now: Nanos, id: QueryId, contact: usize, ending: &Ending) {
+        let Evidence { scene, links, shared, .. } = &self.seen;
+        // Whoever forges or floods may have had a hand in it, and who tells of a few bytes of a hash alone is told of others.
+        let is_foul = |fault: &Fault| matches!(fault.kind, FaultKind::Hostile | FaultKind::Forger);
+        if ending.reason != EndReason::Complete || scene.faults.iter().any(is_foul) {
+            return;
+        }
+        let Some(since) = shared.asked_since(id) else { return };
+        let asking = Asking { number: u32::MAX, at: Duration::ZERO, contact: number(contact), topology: false };
+        let demand = Demand::new(scene, asking, Dialect::OWN);
+        let reached = Demanded::new(&links.untouched(since, false), contact, demand.certain_ttl());
+        let missed = (0..scene.graph.servents()).filter(|servent| reached.reaches(*servent));
+        let missed: Vec<usize> = missed.filter(|servent| shared.is_missed(id, *servent, since)).collect();
+        if !missed.is_empty() {
+            self.broke(now, &format!("query {id} is complete, and missed what {missed:?} tell of"));
+        }
     }
 
     /// A life of a servent hears of something that is asked.
@@ -631,7 +663,8 @@ impl<'s> Witness<'s> {
         name: (ContactName, u64),
         answer: &BroughtAnswer,
     ) {
-        let is_own = answer.id == cast::servent_id(servent.0, servent.1);
+        let is_own =
+            answer.id == cast::servent_id(servent.0, servent.1) && !self.seen.shared.was_brought(servent, name);
         if let (Some(id), BroughtBody::Whole(body), true) = (self.seen.shared.named(name), &answer.body, is_own) {
             self.on_contents_told(now, servent, id, body);
         }
@@ -733,16 +766,13 @@ impl<'s> Witness<'s> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
-    use std::time::Duration;
+    use std::net::Ipv4Addr;
 
     use common::address::AnswerAddress;
     use common::key::Key;
     use common::query::{Path, Tally};
-    use common::session::EndReason;
 
     use super::*;
-    use crate::faults::Fault;
     use crate::scene::tests::chain;
 
     pub(super) const CLIENT: usize = 3;

@@ -47,7 +47,7 @@ pub(crate) struct Evidence<'s> {
     pub(super) lies: Lies,
     pub(super) answers: WatchedAnswers,
     pub(super) broughts: WatchedBroughts,
-    pub(super) shared: WatchedShared,
+    pub(super) shared: WatchedShared<'s>,
 }
 
 impl Evidence<'_> {

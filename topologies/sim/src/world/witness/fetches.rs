@@ -286,7 +286,7 @@ impl<'s> WatchedFetches<'s> {
         let watched = self.fetches.get(fetch)?;
         let trickles = |holder: &DrawnHolder| holder.lie == Some(HolderLie::Trickles);
         let others =
-            watched.holder_within_reach(now, watched.begun.max(now.saturating_sub(PATIENCE)), self.wide_since, seen);
+            watched.holder_within_reach(watched.begun.max(now.saturating_sub(PATIENCE)), self.wide_since, seen);
         let may_go_on = watched.content.holders.iter().any(trickles) && others.is_none();
         (!may_go_on).then(|| format!("fetch {} does not end", watched.drawn.number))
     }
@@ -536,17 +536,11 @@ impl WatchedFetch<'_> {
     /// Somebody who does not lie, told of the content and could be reached for as long as was waited.
     fn holder_passed_over(&self, now: Nanos, wide_since: Option<Nanos>, seen: &Evidence<'_>) -> Option<usize> {
         let since = now.checked_sub(nanos(self.drawn.wait)).filter(|since| *since >= self.begun)?;
-        self.holder_within_reach(now, since, wide_since, seen)
+        self.holder_within_reach(since, wide_since, seen)
     }
 
     /// Somebody who does not lie, told of the content and could be reached from then on until now.
-    fn holder_within_reach(
-        &self,
-        now: Nanos,
-        since: Nanos,
-        wide_since: Option<Nanos>,
-        seen: &Evidence<'_>,
-    ) -> Option<usize> {
+    fn holder_within_reach(&self, since: Nanos, wide_since: Option<Nanos>, seen: &Evidence<'_>) -> Option<usize> {
         let is_wide = !seen.is_narrow || wide_since.is_some_and(|wide| wide < since);
         let contact = self.drawn.contact as usize;
         let clients_are_well = !self.drawn.hears_answers || seen.links.clients_are_untroubled_since(since);

@@ -3,9 +3,10 @@
 //! - What is answered to whoever looks for a content, and listed, is what that servent tells of then: each file as its disk
 //!   showed it, in order, none that does not match, none left out before one that is told, and all others counted.
 //! - Of what was read to be given no more is unsent than may be: what is queued, a block, and what is read at once.
-//! - A listing that is complete has all, where nothing changed meanwhile.
+//! - A listing that is complete has all, where nothing changed meanwhile. So has a query for contents whoever told of some all
+//!   the while, over links that stood.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use common::content::search::{Entries, Entry};
 use common::content::transfer::Have;
@@ -15,6 +16,8 @@ use common::link::LinkId;
 use common::query::{AnswerBody, Ask, ContactName, QueryId};
 
 use super::Nanos;
+use crate::cast;
+use crate::scene::Scene;
 use crate::world::disks::ToldFile;
 
 /// What was read for one link and has not left it, at most.
@@ -28,12 +31,19 @@ struct ToldVersion {
     files: Vec<(ToldFile, Option<Nanos>)>,
 }
 
+/// Something that a client asked.
+struct WatchedAsk {
+    ask: Ask,
+    since: Nanos,
+    answered: BTreeSet<usize>,
+}
+
 /// Who tells of what.
-#[derive(Default)]
-pub(crate) struct WatchedShared {
+pub(crate) struct WatchedShared<'s> {
+    scene: &'s Scene,
     told: BTreeMap<usize, Vec<ToldVersion>>,
     /// What clients asked that fetch something.
-    asks: HashMap<QueryId, Ask>,
+    asks: HashMap<QueryId, WatchedAsk>,
     /// What their queries are called by their contacts.
     names: HashMap<(ContactName, u64), QueryId>,
     /// When a life of a servent first heard of one.
@@ -41,9 +51,17 @@ pub(crate) struct WatchedShared {
     /// From which name on a listing is, by its link and number.
     lists: HashMap<(LinkId, u32), Vec<u8>>,
     read_bytes: BTreeMap<LinkId, u64>,
+    /// To which queries a life of a servent was brought an answer that says it is its own: it was forged.
+    brought: HashSet<(usize, u32, ContactName, u64)>,
 }
 
-impl WatchedShared {
+impl<'s> WatchedShared<'s> {
+    pub(super) fn new(scene: &'s Scene) -> WatchedShared<'s> {
+        let (told, asks, names) = Default::default();
+        let (heard, lists, read_bytes, brought) = Default::default();
+        WatchedShared { scene, told, asks, names, heard, lists, read_bytes, brought }
+    }
+
     // ---- what happens ----
 
     /// A servent begins to live, and tells of nothing.
@@ -76,8 +94,15 @@ impl WatchedShared {
     }
 
     /// A client that fetches something asks this.
-    pub(super) fn on_asked(&mut self, id: QueryId, ask: &Ask) {
-        self.asks.insert(id, ask.clone());
+    pub(super) fn on_asked(&mut self, now: Nanos, id: QueryId, ask: &Ask) {
+        self.asks.insert(id, WatchedAsk { ask: ask.clone(), since: now, answered: BTreeSet::new() });
+    }
+
+    /// It is told what a servent has.
+    pub(super) fn on_answer(&mut self, id: QueryId, servent: usize) {
+        if let Some(asked) = self.asks.get_mut(&id) {
+            asked.answered.insert(servent);
+        }
     }
 
     /// A contact calls a query so.
@@ -104,6 +129,16 @@ impl WatchedShared {
             .then(|| format!("{unsent} bytes of blocks wait to be sent on {link}, and {UNSENT_MAX} are the most"))
     }
 
+    /// A life of a servent is brought an answer that says it is its own.
+    pub(super) fn on_brought(&mut self, (servent, life): (usize, u32), (name, number): (ContactName, u64)) {
+        self.brought.insert((servent, life, name, number));
+    }
+
+    /// Whether it was.
+    pub(super) fn was_brought(&self, (servent, life): (usize, u32), (name, number): (ContactName, u64)) -> bool {
+        self.brought.contains(&(servent, life, name, number))
+    }
+
     /// Which query an answer is to that goes back.
     pub(super) fn named(&self, name: (ContactName, u64)) -> Option<QueryId> {
         self.names.get(&name).copied()
@@ -117,8 +152,12 @@ impl WatchedShared {
         id: QueryId,
         body: &AnswerBody,
     ) -> Option<String> {
-        let ask = self.asks.get(&id)?;
+        let WatchedAsk { ask, .. } = self.asks.get(&id)?;
         let since = self.heard.get(&(servent, life, id)).copied().unwrap_or(now);
+        if let (Ask::Key(key), AnswerBody::Value(value)) = (ask, body) {
+            let is_so = self.may_be_value(servent, since, key.as_bytes(), value);
+            return (!is_so).then(|| format!("s{servent} answers `{ask}` with {:?}", String::from_utf8_lossy(value)));
+        }
         let AnswerBody::Entries(entries) = body else {
             return Some(format!("s{servent} answers `{ask}` with something else"));
         };
@@ -177,7 +216,40 @@ impl WatchedShared {
         versions.get(later..).unwrap_or_default()
     }
 
+    /// Whether this may be what a servent says of a name: what its file of that name is, and what its data says of it.
+    fn may_be_value(&self, servent: usize, since: Nanos, name: &[u8], value: &[u8]) -> bool {
+        let held = || cast::held_by(self.scene, servent).map(|(_, holder)| holder);
+        let said = held().find(|holder| holder.name == name).and_then(|holder| holder.description);
+        let is_so = |version: &ToldVersion| match version.files.iter().find(|(file, _)| file.name == name) {
+            Some((file, withdrawn)) => {
+                let mut whole = format!("{} bytes {}", file.size, file.hash);
+                if let Some(said) = said.filter(|said| !said.is_empty()) {
+                    whole = format!("{whole} {said}");
+                }
+                value == whole.as_bytes() || withdrawn.is_some() && said.is_some_and(|said| value == said.as_bytes())
+            }
+            None => said.is_some_and(|said| value == said.as_bytes()),
+        };
+        self.versions_since(servent, since).iter().any(is_so)
+    }
+
     // ---- what is known of it ----
+
+    /// Since when something is asked.
+    pub(super) fn asked_since(&self, id: QueryId) -> Option<Nanos> {
+        self.asks.get(&id).map(|asked| asked.since)
+    }
+
+    /// Whether a servent told all the while of something that is asked, and did not answer.
+    pub(super) fn is_missed(&self, id: QueryId, servent: usize, since: Nanos) -> bool {
+        let Some(WatchedAsk { ask, answered, .. }) = self.asks.get(&id) else { return false };
+        let has_some = |version: &ToldVersion| {
+            version.files.iter().any(|(file, withdrawn)| withdrawn.is_none() && matches(ask, file))
+        };
+        let versions = self.versions_since(servent, since);
+        let has_told = versions.first().is_some_and(|first| first.from <= since) && versions.iter().all(has_some);
+        has_told && !answered.contains(&servent)
+    }
 
     /// Whether a servent told of a content from then on until now.
     pub(super) fn has_told_since(&self, servent: usize, hash: ContentHash, since: Nanos) -> bool {
@@ -248,7 +320,8 @@ fn matches(ask: &Ask, file: &ToldFile) -> bool {
         }
         Ask::Named(name) => name.as_bytes() == file.name,
         Ask::Hashed(start) => file.hash.0.starts_with(start.as_bytes()),
-        Ask::Key(_) | Ask::Topology => false,
+        Ask::Key(key) => key.as_bytes() == file.name,
+        Ask::Topology => false,
     }
 }
 
