@@ -128,6 +128,11 @@ impl Content {
         self.catalogue.as_deref().unwrap_or(&NONE)
     }
 
+    /// Whether any file was withdrawn since the catalogue was made.
+    pub(super) fn has_withdrawn(&self) -> bool {
+        !self.withdrawn.is_empty()
+    }
+
     /// Whether a file of the catalogue was withdrawn since it was made.
     pub(super) fn is_withdrawn(&self, place: usize) -> bool {
         self.withdrawn.contains(&place)

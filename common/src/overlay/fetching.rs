@@ -99,7 +99,7 @@ impl Overlay {
             ReadFailure::Gone => log::info!("{name} is not there any more: it is not shared"),
             ReadFailure::Changed => log::info!("{name} was changed: it is not shared until it was hashed again"),
             ReadFailure::Failed(reason) | ReadFailure::NotTried(reason) => {
-                log::warn!("{name} cannot be read: {reason}; it is not shared for a while")
+                log::warn!("{name} cannot be read: {reason}; it is not shared for a while");
             }
         }
         rare.content.withdraw(&content);

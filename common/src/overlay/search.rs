@@ -72,8 +72,12 @@ where
     Files: Iterator<Item = Listed<'a>>,
 {
     let Some(content) = held.content else { return Entries { uploads: held.uploads, ..Entries::default() } };
-    let files = find(content.catalogue()).filter(|file| !content.is_withdrawn(file.place));
-    Entries::of(files, entry, held.uploads)
+    let files = find(content.catalogue());
+    // How many there are is known without a look at each, where none has to be left out.
+    if !content.has_withdrawn() {
+        return Entries::of(files, entry, held.uploads);
+    }
+    Entries::of(files.filter(|file| !content.is_withdrawn(file.place)), entry, held.uploads)
 }
 
 /// What is told of a file.

@@ -35,6 +35,9 @@ const JSON_PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 /// What one servent has of what is sought.
 type FoundAt = (SocketAddr, Entry);
 
+/// What all have of it, and how the last question ended.
+type FoundInAll = (Vec<FoundAt>, Option<Ending>);
+
 impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Fetches what was found last under these numbers.
     pub(super) fn get_found(&mut self, line: &[u8], words: &[Vec<u8>]) -> anyhow::Result<Next> {
@@ -144,7 +147,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         sought: &Sought,
         mut other: Option<&mut Client>,
-    ) -> anyhow::Result<Result<(Vec<FoundAt>, Option<Ending>), Next>> {
+    ) -> anyhow::Result<Result<FoundInAll, Next>> {
         let mut ending = None;
         let asks = [sought.start().map(Ask::Hashed), sought.name().cloned().map(Ask::Named)];
         for ask in asks.into_iter().flatten() {
@@ -335,7 +338,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 self.renderer.show_aside(fetched_line(destination, hash, ended));
             }
             FetchEnd::Done if self.renderer.columns => {
-                self.renderer.show_line(&fetched_line(destination, hash, ended))?
+                self.renderer.show_line(&fetched_line(destination, hash, ended))?;
             }
             FetchEnd::Done => self.renderer.show_line(&fetched_fields(destination, hash, ended))?,
             FetchEnd::Missing => {
