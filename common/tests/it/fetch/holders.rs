@@ -92,11 +92,28 @@ fn whoever_is_slow_is_not_silent() {
     let content = Content::new(4 * BLOCK);
     let (mut hand, first) = begun(&content);
     hand.announce(SECOND, Have::all(4));
-    for _ in 0..20 {
+    // Four times as long as one may be silent, and no block takes longer than it may.
+    for block in [3, 0, 1] {
+        for _ in 0..4 {
+            assert_eq!(hand.pass(HOLDER_QUIET - SECOND_LONG), []);
+            assert_eq!(hand.tell(Input::Heard { link: first.link }), []);
+        }
+        assert_eq!(hand.block(first, &content, block)[0], write(&content, block));
+    }
+}
+
+#[test]
+fn whoever_sends_nothing_whole_for_long_is_left_for_another_and_stays() {
+    let content = Content::new(4 * BLOCK);
+    let (mut hand, first) = begun(&content);
+    hand.announce(SECOND, Have::all(4));
+    for _ in 0..4 {
         assert_eq!(hand.pass(HOLDER_QUIET - SECOND_LONG), []);
         assert_eq!(hand.tell(Input::Heard { link: first.link }), []);
     }
-    assert_eq!(hand.block(first, &content, 3)[0], write(&content, 3));
+    let left = [news(FIRST, HolderNews::Silent), taken(SECOND), dial(1, SECOND)];
+    assert_eq!(hand.pass(HOLDER_QUIET - SECOND_LONG), left);
+    assert_eq!(hand.block(first, &content, 3)[0], write(&content, 3), "what it sends late is of use");
 }
 
 #[test]
