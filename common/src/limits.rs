@@ -229,7 +229,8 @@ pub const HASHES_MAX: u32 = 1_024;
 pub const BULK_UNSENT_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes of blocks read at once for one fetch, where these are no longer.
 pub const BLOCKS_READ_BYTES_MAX: usize = 256 * 1024;
-/// Contents being given out at once. No network has more of them than are left for all others.
+/// Contents being given out at once. No network has more of them than are left for all others. One counts for as many as what
+/// is read for it at once is times [`BLOCKS_READ_BYTES_MAX`], which is more than one only where its blocks are longer.
 pub const UPLOADS_MAX: usize = 64;
 /// Those of them that go over one link.
 pub const UPLOADS_PER_LINK_MAX: usize = 4;

@@ -272,6 +272,11 @@ fn limits() -> Vec<(&'static str, String)> {
         ENTRIES_MAX,
         ENTRIES_BYTES_MAX,
         HAVE_RUNS_MAX,
+        BULK_UNSENT_BYTES_MAX,
+        BLOCKS_READ_BYTES_MAX,
+        UPLOADS_MAX,
+        UPLOADS_PER_LINK_MAX,
+        UPLOAD_WANTED_MAX,
     );
     let small = named!(|count: u32| grouped(count as usize), BLOCKS_MAX, HASHES_MAX, BLOCKS_WANTED_MAX);
     let spans = named!(
@@ -325,6 +330,7 @@ fn limits() -> Vec<(&'static str, String)> {
         SILENCE_DEFAULT,
         FETCH_WAIT_MAX,
         LOOK_THROUGH_PAUSE,
+        UPLOAD_IDLE_MAX,
     );
     [counts.to_vec(), small.to_vec(), spans.to_vec(), hops.to_vec(), times.to_vec()].concat()
 }
