@@ -4,6 +4,7 @@
 //! forward only. What others say, and whether they read, is up to the input. What the mind wants of its links an
 //! exchange does, as in every shell.
 
+mod giving;
 mod membership;
 mod sharing;
 
@@ -27,6 +28,7 @@ use common::store::Store;
 use common::time::Time;
 use common::wire::{Accepts, Frame, PREFACE, Position};
 
+use giving::GivingWitness;
 use membership::{MembersWitness, Part};
 use sharing::SharingWitness;
 
@@ -53,6 +55,9 @@ pub(crate) fn run(bytes: &[u8]) -> Outcome {
 /// Who the mind is.
 const OWN_ID: ServentId = ServentId(1);
 
+/// Bytes a second that are given of contents, where that is limited: one read takes seconds.
+const RATE: u64 = 50_000;
+
 /// More beats than a contact may be quiet for.
 const BEATS_MAX: usize = 160;
 
@@ -64,6 +69,7 @@ struct Driver {
     part: Part,
     members: MembersWitness,
     sharing: SharingWitness,
+    giving: GivingWitness,
     /// What whoever speaks now has as its clock.
     stamp: u64,
     /// That of the last event that was told.
@@ -190,6 +196,7 @@ impl Driver {
         let neighbors = neighbors.collect();
         let (advertised, ttl, choice) = (words::address(reader), reader.byte() % (TTL_MAX + 1), reader.byte());
         let (part, shares) = (Part::of(choice), choice & 1 << 6 != 0);
+        let share_bytes_per_second = (choice & 1 << 7 != 0).then_some(RATE);
         #[allow(clippy::needless_update, reason = "a field that is added need not be known here")]
         let config = Config {
             neighbors,
@@ -202,6 +209,7 @@ impl Driver {
             known: if part.knows_some { membership::known(reader) } else { Vec::new() },
             keeps_members: part.keeps_members,
             shares,
+            share_bytes_per_second,
             answer_networks: ["127.0.0.0/8"].iter().take(reader.below(2)).flat_map(|text| text.parse()).collect(),
             ..Config::default()
         };
@@ -211,7 +219,8 @@ impl Driver {
             mind,
             part,
             members,
-            sharing: SharingWitness::new(shares),
+            sharing: SharingWitness::new(shares, share_bytes_per_second.is_some()),
+            giving: GivingWitness::default(),
             stamp: 0,
             exchange: Exchange::servent(Accepts::ANY),
             wires: Wires::default(),
@@ -418,6 +427,7 @@ impl Driver {
             }
             _ => {}
         }
+        self.giving.on_said(link, &message);
         let list = if let Message::List(list) = &message { Some(list.clone()) } else { None };
         let (is_query, is_brought) = (matches!(message, Message::Query(_)), matches!(message, Message::Brought(_)));
         let out = self.tell(Input::Received { link, stamp, message });
@@ -431,7 +441,8 @@ impl Driver {
                 }
                 Output::Send { link: to, message: Message::ListPart(part) } => {
                     assert_eq!(*to, link, "it is told somebody else");
-                    self.sharing.look_at_list(list.as_ref().expect("nobody lists files"), part);
+                    let list = list.as_ref().expect("nobody lists files");
+                    self.sharing.look_at_list(list, part, self.giving.count());
                 }
                 _ => {}
             }
@@ -489,10 +500,28 @@ impl Driver {
             Job::ReadData => Some(JobDone::DataRead(Ok(store(reader)))),
             Job::KeepMembers(_) => Some(JobDone::MembersKept(Ok(()))),
             Job::LookThrough(store) => Some(self.sharing.looked_through(reader, &store)),
-            Job::ReadBlocks(_) | Job::ReadHashes(_) => job.failed("the input reads none"),
+            Job::ReadBlocks(job) => {
+                let (link, fetch) = (job.link, job.fetch);
+                match self.giving.read_blocks(reader, &mut self.sharing, &job) {
+                    Ok(blocks) => {
+                        self.exchange.give(self.mind.stamp(), link, fetch, blocks);
+                        self.exchange.flush(self.now, &mut self.wires);
+                        return self.hear();
+                    }
+                    Err(failure) => Some(JobDone::BlocksRead { link, fetch, read: Err(failure) }),
+                }
+            }
+            Job::ReadHashes(job) => {
+                let (link, fetch, first) = (job.link, job.fetch, job.first);
+                let read = self.giving.read_hashes(reader, &mut self.sharing, &job);
+                Some(JobDone::HashesRead { link, fetch, first, read })
+            }
             Job::Free(_) => None,
         };
         if let Some(done) = done {
+            if let JobDone::BlocksRead { link, fetch, .. } | JobDone::HashesRead { link, fetch, .. } = done {
+                self.giving.on_done((link, fetch));
+            }
             self.tell(Input::Disk(done));
         }
     }
@@ -578,9 +607,15 @@ impl Driver {
         assert!(!self.part.keeps_events || told == said, "{told} told of {said} said: {out:?}");
     }
 
-    /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full.
+    /// Tells the mind what its exchange has heard: what a dialect takes as said, and of whom the wires were full; and before
+    /// that of which fetch all was queued.
     fn hear(&mut self) {
-        while let Some((link, heard)) = self.exchange.next_heard(self.now, &mut self.wires) {
+        loop {
+            while let Some((link, fetch)) = self.exchange.take_given() {
+                self.giving.on_done((link, fetch));
+                self.tell(Input::Given { link, fetch });
+            }
+            let Some((link, heard)) = self.exchange.next_heard(self.now, &mut self.wires) else { return };
             match heard {
                 Heard::Message { stamp, message } => self.on_message(link, stamp, message),
                 Heard::Malformed(error) => panic!("{error} on {link}, where nothing came"),
@@ -588,6 +623,7 @@ impl Driver {
                     assert!(self.open.remove(&link).is_some(), "{link} is lost and was not open");
                     self.resting.remove(&link);
                     self.members.on_closed(link);
+                    self.giving.on_closed(link);
                     self.tell(Input::Closed { link, reason });
                 }
             }
@@ -624,9 +660,11 @@ impl Driver {
             Output::Close { link } => {
                 self.resting.remove(link);
                 self.members.on_closed(*link);
+                self.giving.on_closed(*link);
                 assert!(self.open.remove(link).is_some(), "{link} is closed and was not open");
             }
-            Output::Disk(_) | Output::Event(_) => {}
+            Output::Disk(job) => self.giving.look_at_job(job, &self.sharing),
+            Output::Event(_) => {}
         }
     }
 
@@ -639,6 +677,7 @@ impl Driver {
         };
         end.was_greeted |= matches!(message, Message::Hello(_));
         self.members.look_at_said(link, end, message);
+        self.giving.look_at_said(link, message, &self.sharing);
         assert!(end.offered.include(message.needs()), "{message:?} goes to {link}, where it is not understood");
         if let Message::Brought(Brought { answer, .. }) | Message::Handed(Handed { answer, .. }) = message {
             let is_known = answer.id == OWN_ID || self.brought.contains(answer);
@@ -681,6 +720,8 @@ impl Driver {
 
     fn check_holdings(&self) {
         self.members.check(&self.mind);
+        self.giving.check(&self.sharing);
+        assert_eq!(self.mind.holding("uploads"), Some(self.giving.count() as u64), "{:?}", self.giving);
         for Holding { value, help, limit, .. } in self.mind.holdings() {
             assert!(limit.is_none_or(|limit| value <= limit), "{value} {help}, where {limit:?} are the most");
         }
