@@ -91,7 +91,9 @@ impl From<NotOpened> for ReadFailure {
     fn from(why: NotOpened) -> ReadFailure {
         match why {
             NotOpened::Gone | NotOpened::Symlink | NotOpened::NoFile => ReadFailure::Gone,
-            NotOpened::Unreadable(error) | NotOpened::Exhausted(error) => ReadFailure::Failed(error.to_string()),
+            NotOpened::Unreadable(error) => ReadFailure::Failed(error.to_string()),
+            // That says nothing of the file.
+            NotOpened::Exhausted(error) => ReadFailure::NotTried(error.to_string()),
         }
     }
 }

@@ -11,6 +11,7 @@ mod addresses;
 mod data;
 mod embedded;
 mod events;
+mod giving;
 mod lifecycle;
 mod log;
 mod members;

@@ -30,7 +30,7 @@ fn still_serves(address: SocketAddr) {
 fn value(answer: &Answer) -> &[u8] {
     match &answer.body {
         AnswerBody::Value(value) => value,
-        AnswerBody::Place { .. } => panic!("{answer:?} and no value"),
+        AnswerBody::Place { .. } | AnswerBody::Entries(_) => panic!("{answer:?} and no value"),
     }
 }
 

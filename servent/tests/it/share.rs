@@ -17,10 +17,10 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
 /// A directory to share, and one beside it.
-struct Shared(TempDir);
+pub(crate) struct Shared(TempDir);
 
 impl Shared {
-    fn new(files: &[(&str, &str)]) -> Shared {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Shared {
         let shared = Shared(TempDir::new().unwrap());
         fs::create_dir(shared.path()).unwrap();
         for (name, content) in files {
@@ -29,7 +29,7 @@ impl Shared {
         shared
     }
 
-    fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.beside("films")
     }
 
@@ -37,30 +37,30 @@ impl Shared {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn at(&self, name: impl AsRef<OsStr>) -> PathBuf {
+    pub(crate) fn at(&self, name: impl AsRef<OsStr>) -> PathBuf {
         self.0.path().join("films").join(name.as_ref())
     }
 
-    fn write(&self, name: impl AsRef<OsStr>, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: impl AsRef<OsStr>, content: impl AsRef<[u8]>) {
         let path = self.at(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
-    fn serve(&self, options: &[&str]) -> Process {
+    pub(crate) fn serve(&self, options: &[&str]) -> Process {
         Process::serve(&[&["-", "--share", &self.path()], options].concat())
     }
 }
 
 /// Has it look again. What it then says that it shares; where nothing else is shared, this is said as well.
-fn look_again(servent: &mut Process) -> String {
+pub(crate) fn look_again(servent: &mut Process) -> String {
     let count = servent.log_so_far().iter().filter(|line| line.contains("] sharing ")).count();
     servent.signal(Signal::HUP);
     shares(servent, count + 1)
 }
 
 /// What it says so often that it shares.
-fn shares(servent: &mut Process, count: usize) -> String {
+pub(crate) fn shares(servent: &mut Process, count: usize) -> String {
     servent.wait_for_log("] sharing ", count);
     let line = servent.log.iter().rfind(|line| line.contains("] sharing ")).unwrap();
     line.split_once("] ").unwrap().1.to_owned()
