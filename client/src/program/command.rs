@@ -179,7 +179,7 @@ fn read_servent(word: &[u8]) -> Result<(Dialect, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::limits::KEY_BYTES_MAX;
+    use common::limits::{FIND_WORD_BYTES_MAX, KEY_BYTES_MAX};
 
     fn key(bytes: &[u8]) -> Command {
         Command::Ask(Ask::Key(Key::new(bytes).unwrap()))
@@ -271,6 +271,81 @@ mod tests {
             let command = Command::parse(line);
             let Command::BadAddress(said) = &command else { panic!("{command:?}") };
             assert!(said.starts_with(fault), "{said}");
+            assert_eq!(command.fault().as_ref(), Some(said));
+        }
+    }
+
+    fn find(words: &[&str]) -> Command {
+        Command::Ask(Ask::Find(Words::new(words.iter().map(|word| word.as_bytes())).unwrap()))
+    }
+
+    fn files(servent: Option<&str>, prefix: &str) -> Command {
+        Command::Files { servent: servent.map(str::to_owned), prefix: prefix.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn lines_about_files_and_what_they_ask_for() {
+        let get = |words: &[&str]| {
+            let words = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+            Command::Get(GetOptions::read(words).unwrap())
+        };
+        for (line, expected) in [
+            ("find", find(&[])),
+            (" find \r\n", find(&[])),
+            ("find farol  barra", find(&["farol", "barra"])),
+            ("find 'the lighthouse' \"of\" b\\ c", find(&["the lighthouse", "of", "b c"])),
+            ("find # 1", find(&["#", "1"])),
+            ("find find", find(&["find"])),
+            ("ls", files(None, "")),
+            ("ls films/", files(None, "films/")),
+            ("ls 'films/a b'", files(None, "films/a b")),
+            ("ls 127.0.0.1:9002", files(Some("127.0.0.1:9002"), "")),
+            ("ls :9002", files(None, ":9002")),
+            ("ls [::1]:9002 films/", files(Some("[::1]:9002"), "films/")),
+            ("ls localhost:9002 'a b'", files(Some("localhost:9002"), "a b")),
+            ("ls tp3://h:9", files(Some("tp3://h:9"), "")),
+            // What has no colon is the beginning of a name, though it could be a port.
+            ("ls 9002", files(None, "9002")),
+            ("ls a:b", files(None, "a:b")),
+            ("get farol.mp4", get(&["farol.mp4"])),
+            ("get 'a b' c -o x", Command::BadWords("get: -o names one file, and 2 contents are asked for".to_owned())),
+            ("get 'a b' -o 'c d' -f", get(&["a b", "-o", "c d", "-f"])),
+            (":get 2 -f", Command::GetFound(vec![b"2".to_vec(), b"-f".to_vec()])),
+            (":get", Command::GetFound(Vec::new())),
+            ("Find a", Command::Unknown),
+            ("LS", Command::Unknown),
+            ("gets a", Command::Unknown),
+            (":gets", Command::Unknown),
+        ] {
+            assert_eq!(Command::parse(line.as_bytes()), expected, "{line}");
+        }
+        assert_eq!(Command::parse(b"ls caf\xe9"), Command::Files { servent: None, prefix: b"caf\xe9".to_vec() });
+        let Command::Ask(Ask::Find(words)) = Command::parse(b"find caf\xe9") else { panic!("it is one") };
+        assert_eq!(words.each().collect::<Vec<_>>(), [b"caf\xe9"]);
+    }
+
+    #[test]
+    fn words_about_files_that_make_no_sense_are_told_why() {
+        let long = format!("find {}", "w".repeat(FIND_WORD_BYTES_MAX + 1));
+        for (line, fault) in [
+            ("find 'a", "a quote ' that does not end"),
+            ("find a\\", "a backslash with nothing behind it"),
+            ("find \"\"", "an empty word"),
+            ("find 1 2 3 4 5 6 7 8 9", "9 words; 8 are the most"),
+            (&long, "a word of "),
+            ("find a\0b", "a word with a NUL in it"),
+            ("ls 1.2.3.4:9 a b", "ls takes an address and the beginning of a name, and no more"),
+            ("ls a b", "`a` has no port"),
+            ("ls 9002 a", "ls takes an address as HOST:PORT before the beginning of a name"),
+            ("ls \"a", "a quote \" that does not end"),
+            ("get", "get takes a name or the first 8 digits of a hash"),
+            ("get 'a", "a quote ' that does not end"),
+            ("get a --from", "get: "),
+            (":get 'a", "a quote ' that does not end"),
+        ] {
+            let command = Command::parse(line.as_bytes());
+            let Command::BadWords(said) = &command else { panic!("{line}: {command:?}") };
+            assert!(said.starts_with(fault), "{line}: {said}");
             assert_eq!(command.fault().as_ref(), Some(said));
         }
     }

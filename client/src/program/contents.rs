@@ -128,8 +128,8 @@ impl Found {
     }
 
     /// The contents in the order in which they are shown.
-    pub(crate) fn hashes(&self) -> Vec<ContentHash> {
-        self.in_order().into_iter().map(|(_, hash, _)| *hash).collect()
+    pub(crate) fn named(&self) -> Vec<(FileName, ContentHash)> {
+        self.in_order().into_iter().map(|(name, hash, _)| (name.clone(), *hash)).collect()
     }
 
     pub(crate) fn json(&self) -> impl Iterator<Item = JsonContent<'_>> {
@@ -236,5 +236,131 @@ pub(crate) fn files_summary(contact: &str, prefix: &[u8], listed: &FilesListed) 
         (ListingEnd::Cancelled, files) => format!("{} so far, then interrupted", counted(files, "file")),
         (ListingEnd::Complete, 0) => format!("{contact} shares no files{begin}"),
         (_, files) => format!("{} of {contact}{begin}", counted(files, "file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::content::transfer::Have;
+    use std::time::Duration;
+
+    fn entry(name: &str, size: u64, hash: u8, description: &str) -> Entry {
+        let (name, description) = (FileName::new(name.as_bytes()).unwrap(), description.as_bytes().to_vec());
+        Entry { name, size, hash: ContentHash([hash; 32]), description, have: Have::all(1) }
+    }
+
+    fn told(entries: Vec<Entry>, more: u64) -> Entries {
+        Entries { entries, more, uploads: 0 }
+    }
+
+    fn from(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// What three servents tell of.
+    fn found() -> Found {
+        let mut found = Found::default();
+        found.add(from(3), &told(vec![entry("farol.mp4", 5, 0x77, "")], 0));
+        found.add(from(2), &told(vec![entry("farol.mp4", 26_214_400, 0x9f, ""), entry("a", 0, 0xaa, "")], 0));
+        found.add(from(1), &told(vec![entry("farol.mp4", 26_214_400, 0x9f, "at\tdusk")], 0));
+        found
+    }
+
+    #[test]
+    fn what_is_found_is_one_row_for_each_content_of_a_name_and_most_holders_come_first() {
+        assert_eq!(
+            found().rows(),
+            "1  a                   0  aaaaaaaaaaaa  1 holder\n\
+             2  farol.mp4  26,214,400  9f9f9f9f9f9f  2 holders  at\\tdusk\n\
+             3  farol.mp4           5  777777777777  1 holder   (same name, other content)\n"
+        );
+        let hashes = [0xaa, 0x9f, 0x77].map(|byte| ContentHash([byte; 32]));
+        let named: Vec<ContentHash> = found().named().into_iter().map(|(_, hash)| hash).collect();
+        assert_eq!(named, hashes, "in the order of the rows");
+        let lines: Vec<String> = found().lines().collect();
+        let expected = [
+            format!("a\t0\t{}\t1\t", hashes[0]),
+            format!("farol.mp4\t26214400\t{}\t2\tat\\tdusk", hashes[1]),
+            format!("farol.mp4\t5\t{}\t1\t", hashes[2]),
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!((Found::default().rows(), Found::default().lines().count()), (String::new(), 0));
+    }
+
+    #[test]
+    fn rows_are_aligned_by_what_a_terminal_shows_and_one_long_name_moves_no_others_far() {
+        let mut found = Found::default();
+        let long = "n".repeat(NAME_COLUMNS_MAX + 5);
+        // Two columns for each character, and one that is escaped.
+        let names = ["caf\u{e9}", "\u{6771}\u{4eac}", "a\u{1b}", &long];
+        found.add(from(1), &told(names.iter().map(|name| entry(name, 1, 1, "d")).collect(), 0));
+        let rows = found.rows();
+        let column = |row: &str| row.split("  1  ").next().unwrap().width();
+        let columns: Vec<usize> = rows.lines().map(column).collect();
+        let [most, all] = [NAME_COLUMNS_MAX + 3, NAME_COLUMNS_MAX + 8];
+        assert_eq!(columns, [most, most, all, most], "{rows}");
+        let mut found = Found::default();
+        found.add(from(1), &told((0..10).map(|number| entry(&format!("{number}"), 1, 1, "")).collect(), 0));
+        assert!(found.rows().starts_with(" 1  0  1  "), "numbers end in one column");
+    }
+
+    #[test]
+    fn no_more_contents_are_kept_than_may_be_and_the_rest_is_counted() {
+        let mut found = Found::default();
+        let names: Vec<Entry> = (0..FOUND_MAX + 2).map(|number| entry(&number.to_string(), 1, 1, "")).collect();
+        found.add(from(1), &told(names, 0));
+        assert_eq!((found.named().len(), found.len(), found.more()), (FOUND_MAX, FOUND_MAX as u64 + 2, 2));
+        assert_eq!(found.beyond().as_deref(), Some("2 not shown"));
+        // One that is known has room.
+        found.add(from(2), &told(vec![entry("0", 1, 1, "")], 0));
+        assert_eq!(found.more(), 2);
+        let mut found = Found::default();
+        for port in 1..=u16::try_from(HOLDERS_NAMED_MAX).unwrap() + 5 {
+            found.add(from(port), &told(vec![entry("a", 1, 1, "")], 0));
+        }
+        let content = found.json().next().unwrap();
+        assert_eq!((content.from.len(), content.holders), (HOLDERS_NAMED_MAX, Some(HOLDERS_NAMED_MAX as u64 + 5)));
+    }
+
+    #[test]
+    fn how_many_more_there_are_is_said() {
+        let mut found = found();
+        assert_eq!((found.beyond(), found.more()), (None, 0));
+        found.add(from(4), &told(vec![entry("b", 1, 1, "")], 1_234));
+        assert_eq!(found.beyond().as_deref(), Some("1,234 more at 1 servent: say more words, or ls each"));
+        found.add(from(5), &told(Vec::new(), 1));
+        assert_eq!(found.beyond().as_deref(), Some("1,235 more at 2 servents: say more words, or ls each"));
+        assert_eq!(found.more(), 1_235);
+    }
+
+    #[test]
+    fn files_that_are_listed_are_rows_and_fields() {
+        let file = entry("a\\b", 26_214_400, 0xab, "at dusk");
+        assert_eq!(file_row(&file), "     26,214,400  abababababab  a\\b  at dusk");
+        assert_eq!(file_row(&entry("a", 0, 0xab, "")), "              0  abababababab  a");
+        assert_eq!(file_line(&file), format!("a\\\\b\t26214400\t{}\tat dusk", file.hash));
+        let json = serde_json::to_value(json_file(&file, from(1))).unwrap();
+        let hash = "ab".repeat(32);
+        assert_eq!(
+            json,
+            serde_json::json!({"name": "a\\b", "size": 26_214_400, "hash": hash, "description": "at dusk", "from": ["127.0.0.1:1"]})
+        );
+    }
+
+    #[test]
+    fn one_sentence_for_every_way_a_listing_of_files_can_end() {
+        for (reason, files, prefix, expected) in [
+            (ListingEnd::Complete, 2, "", "2 files of contact 9001"),
+            (ListingEnd::Complete, 1, "films/", "1 file of contact 9001 named films/…"),
+            (ListingEnd::Complete, 0, "", "contact 9001 shares no files"),
+            (ListingEnd::Complete, 0, "a\x1b", "contact 9001 shares no files named a\\x1b…"),
+            (ListingEnd::Cancelled, 1_000, "", "1,000 files so far, then interrupted"),
+            (ListingEnd::Silence, 3, "", "3 files of contact 9001"),
+            (ListingEnd::NotUnderstood, 0, "", "not asked"),
+        ] {
+            let listed = FilesListed { reason, files, elapsed: Duration::ZERO };
+            assert_eq!(files_summary("contact 9001", prefix.as_bytes(), &listed), expected);
+        }
     }
 }

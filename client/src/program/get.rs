@@ -285,7 +285,7 @@ pub(crate) fn fetched_fields(destination: &Destination, hash: ContentHash, ended
 }
 
 /// What is missing, and what is to be done about it.
-pub(crate) fn missing_line(ended: &DownloadEnded) -> String {
+pub(crate) fn missing_line(ended: &DownloadEnded, from: Option<SocketAddr>) -> String {
     let count: u32 = missing(ended).map(|(_, count)| count).sum();
     let mut line = match ended.blocks {
         Some(blocks) => format!("missing {} of {}:", grouped(count), counted(blocks.count(), "block")),
@@ -295,10 +295,11 @@ pub(crate) fn missing_line(ended: &DownloadEnded) -> String {
         line.push(' ');
         line.push_str(&run_of(first, count));
     }
-    line.push_str(match ended.blocks {
-        Some(blocks) if blocks.count() > 1 => " (no holder within reach has them)",
-        _ => " (no holder within reach gives it)",
-    });
+    let _ = match (ended.blocks, from) {
+        (_, Some(from)) => write!(line, " ({from} gives no more)"),
+        (Some(blocks), None) if blocks.count() > 1 => write!(line, " (no holder within reach has them)"),
+        (_, None) => write!(line, " (no holder within reach gives it)"),
+    };
     if let Some(kept) = &ended.kept_in {
         let _ = write!(line, "; kept in {}, the same command goes on", shown(kept));
     }
@@ -335,4 +336,197 @@ pub(crate) fn humane_bytes(bytes: f64) -> String {
     }
     let name = units.get(unit).copied().unwrap_or_default();
     if unit == 0 || amount >= 99.95 { format!("{amount:.0} {name}") } else { format!("{amount:.1} {name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::fetch::FetchEnded;
+
+    fn options(line: &str) -> Result<GetOptions, String> {
+        GetOptions::read(line.split(' ').filter(|word| !word.is_empty()).map(|word| word.as_bytes().to_vec()).collect())
+    }
+
+    #[test]
+    fn what_get_is_told() {
+        let default = options("farol.mp4").unwrap();
+        let wait = Duration::from_secs(30);
+        let wanted = vec![OsString::from("farol.mp4")];
+        let expected = GetOptions { wanted, output: None, replaces: false, from: None, sources: None, wait };
+        assert_eq!(default, expected);
+        assert_eq!(default.wait, common::limits::HOLDERS_WAIT_DEFAULT);
+        let all = options("a b -f --from 9001 --sources s --wait 5m").unwrap();
+        let wait = Duration::from_secs(300);
+        let (from, sources) = (Some("9001".to_owned()), Some(PathBuf::from("s")));
+        let wanted = vec![OsString::from("a"), OsString::from("b")];
+        assert_eq!(all, GetOptions { wanted, output: None, replaces: true, from, sources, wait });
+        assert_eq!(options("a -o -").unwrap().output, Some("-".into()));
+        assert_eq!(options("-o x -- -f").unwrap().wanted, ["-f"]);
+        for (wait, expected) in [("0", 0), ("0s", 0), ("1.5", 1_500), ("200ms", 200), ("1h", 3_600_000)] {
+            assert_eq!(options(&format!("a --wait {wait}")).unwrap().wait, Duration::from_millis(expected), "{wait}");
+        }
+        for wait in ["-1", "soon", "", "1e99", "NaN"] {
+            assert!(options(&format!("a --wait={wait}")).is_err(), "{wait}");
+        }
+        let name = OsString::from_vec(b"caf\xe9".to_vec());
+        assert_eq!(GetOptions::read(vec![b"caf\xe9".to_vec()]).unwrap().wanted, [name]);
+    }
+
+    #[test]
+    fn a_word_is_digits_of_a_hash_a_name_or_both() {
+        let digits = "0123456789abcdef".repeat(4);
+        let hash =
+            ContentHash(std::array::from_fn(|place| [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef][place % 8]));
+        for count in [8, 9, 31, 63, 64] {
+            for digits in [digits[..count].to_owned(), digits[..count].to_uppercase()] {
+                let sought = Sought::of(OsStr::new(&digits));
+                assert_eq!(sought.start().unwrap().as_bytes(), &hash.0[..count / 2], "{digits}");
+                assert_eq!(sought.name().unwrap().as_bytes(), digits.as_bytes());
+                assert!(sought.is_start_of(&hash), "{digits}");
+            }
+        }
+        // The last digit of an odd number of them is in no byte.
+        assert!(!Sought::of(OsStr::new("012345678")).is_start_of(&ContentHash([0x01; 32])));
+        assert!(!Sought::of(OsStr::new("012345677")).is_start_of(&hash));
+        for no_hash in ["0123456", &format!("{digits}0"), "0123456g", "farol.mp4", "\u{e9}12345678"] {
+            let sought = Sought::of(OsStr::new(no_hash));
+            assert_eq!((sought.start(), sought.is_start_of(&hash)), (None, false), "{no_hash}");
+            assert_eq!(sought.name().unwrap().as_bytes(), no_hash.as_bytes());
+        }
+        assert_eq!(Sought::of(OsStr::from_bytes(b"\xff12345678")).start(), None);
+        assert_eq!(Sought::of(OsStr::new("")).name(), None, "no file has no name");
+    }
+
+    #[test]
+    fn no_name_leads_anywhere_else_hides_or_is_too_long() {
+        let longest = "n".repeat(NAME_BYTES_MAX);
+        let wide = "\u{e9}".repeat(200);
+        for (name, expected) in [
+            (&b"farol.mp4"[..], &b"farol.mp4"[..]),
+            (b"films/farol.mp4", b"farol.mp4"),
+            (b"../x", b"x"),
+            (b"/etc/passwd", b"passwd"),
+            (b".bashrc", b"_bashrc"),
+            (b"..", b"_."),
+            (b"x/..", b"_."),
+            (b"x/", b"_"),
+            (b"/", b"_"),
+            (b"a\nb\tc\x1b\x7f", b"a_b_c__"),
+            (b"caf\xe9", b"caf\xe9"),
+            (b"-", b"-"),
+            (b"a\\..\\b", b"a\\..\\b"),
+            (longest.as_bytes(), longest.as_bytes()),
+            (&[b'n'; 255], longest.as_bytes()),
+            // At a character.
+            (wide.as_bytes(), &wide.as_bytes()[..NAME_BYTES_MAX]),
+            (format!("n{wide}").as_bytes(), &format!("n{wide}").as_bytes()[..NAME_BYTES_MAX - 1]),
+        ] {
+            let file = file_name(&FileName::new(name).unwrap());
+            assert_eq!(file.as_os_str().as_bytes(), expected, "{}", name.escape_ascii());
+            assert_eq!(file.components().count(), 1);
+        }
+        assert_eq!(NAME_BYTES_MAX, 244);
+    }
+
+    fn at(port: u16) -> BlockSource {
+        BlockSource::Holder(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    /// What came of a content of so many blocks that are from there.
+    fn ended(blocks: u64, runs: &[(BlockSource, u32, u32)]) -> DownloadEnded {
+        let sources: Vec<SourceRun> = runs
+            .iter()
+            .map(|(source, first, count)| SourceRun { source: *source, first: *first, count: *count })
+            .collect();
+        let is_done = sources.iter().all(|run| run.source != BlockSource::Nobody);
+        let end = if is_done { FetchEnd::Done } else { FetchEnd::Missing };
+        DownloadEnded {
+            fetch: FetchEnded { end, sources, wasted_bytes: 7 },
+            kept_in: (!is_done).then(|| PathBuf::from("x.part")),
+            file_error: None,
+            blocks: Some(Blocks::of(blocks * 65_536).unwrap()),
+            elapsed: Duration::from_millis(500),
+            here_before: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_what_to_do() {
+        use BlockSource::Nobody;
+        let some =
+            ended(400, &[(at(9002), 0, 12), (Nobody, 12, 4), (at(9002), 16, 15), (Nobody, 31, 1), (at(9002), 32, 368)]);
+        assert_eq!(
+            missing_line(&some, None),
+            "missing 5 of 400 blocks: 12-15 31 (no holder within reach has them); kept in x.part, the same command goes on"
+        );
+        let only = DownloadEnded { kept_in: None, ..ended(1, &[(Nobody, 0, 1)]) };
+        assert_eq!(missing_line(&only, None), "missing 1 of 1 block: 0 (no holder within reach gives it)");
+        let unknown = DownloadEnded { kept_in: None, blocks: None, ..ended(1, &[]) };
+        assert_eq!(missing_line(&unknown, None), "missing all of it (no holder within reach gives it)");
+        let from = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9002)));
+        assert_eq!(missing_line(&only, from), "missing 1 of 1 block: 0 (127.0.0.1:9002 gives no more)");
+        let many = ended(20_000, &[(Nobody, 0, 20_000)]);
+        assert!(missing_line(&many, None).starts_with("missing 20,000 of 20,000 blocks: 0-19999 ("));
+    }
+
+    #[test]
+    fn sources_are_a_line_for_each_run() {
+        let all =
+            [(at(9002), 0, 16), (BlockSource::Disk, 16, 1), (BlockSource::Nobody, 17, 2), (BlockSource::Nobody, 31, 1)];
+        let lines = "127.0.0.1:9002 - 0-15\nfile - 16\n0.0.0.0:0 - 17-18\n0.0.0.0:0 - 31\n";
+        assert_eq!(source_lines(&ended(32, &all).fetch.sources), lines);
+        assert_eq!(source_lines(&[]), "");
+        let v6 = BlockSource::Holder("[::1]:9002".parse().unwrap());
+        assert_eq!(source_lines(&ended(1, &[(v6, 0, 1)]).fetch.sources), "[::1]:9002 - 0\n");
+    }
+
+    #[test]
+    fn what_was_fetched_is_a_line_for_a_person_and_fields_for_a_program() {
+        let file = Destination::File("a\tb".into());
+        let hash = ContentHash([0xab; 32]);
+        let one = ended(400, &[(at(9002), 0, 400)]);
+        assert_eq!(
+            fetched_line(&file, hash, &one),
+            "a\\tb  26,214,400 bytes  abababababab…  verified  in 0.500 s, 52.4 MB/s  from 127.0.0.1:9002"
+        );
+        let several = ended(400, &[(at(9002), 0, 4), (at(9003), 4, 4), (BlockSource::Disk, 8, 8), (at(9002), 16, 384)]);
+        let several = DownloadEnded { here_before: 524_288, ..several };
+        let line = fetched_line(&Destination::Stdout, hash, &several);
+        assert!(line.starts_with("stdout  26,214,400 bytes") && line.contains(", 51.4 MB/s"), "{line}");
+        assert!(line.ends_with("  from 127.0.0.1:9002 and 1 more  (524 kB were here)"), "{line}");
+        assert_eq!(fetched_fields(&file, hash, &one), format!("a\\tb\t26214400\t{hash}"));
+        assert_eq!(fetched_fields(&Destination::Stdout, hash, &one), format!("-\t26214400\t{hash}"));
+    }
+
+    #[test]
+    fn json_of_what_was_fetched_names_what_is_missing_and_what_was_here() {
+        let runs = [(at(9002), 0, 1), (BlockSource::Disk, 1, 1), (BlockSource::Nobody, 2, 1)];
+        let json = json_fetched(&Destination::File("x".into()), ContentHash([1; 32]), &ended(3, &runs));
+        let hash = "01".repeat(32);
+        assert_eq!(
+            serde_json::to_value(json).unwrap(),
+            serde_json::json!({"file": "x", "hash": hash, "size": 196_608, "is_verified": false, "ms": 500.0,
+                "sources": [{"from": "127.0.0.1:9002", "first": 0, "count": 1}, {"first": 1, "count": 1}],
+                "missing": [{"first": 2, "count": 1}], "wasted_bytes": 7, "kept_in": "x.part"})
+        );
+    }
+
+    #[test]
+    fn bytes_are_shown_as_disks_are_sold() {
+        for (bytes, expected) in [
+            (0.0, "0 bytes"),
+            (999.0, "999 bytes"),
+            (1_000.0, "1.0 kB"),
+            (99_900.0, "99.9 kB"),
+            (99_960.0, "100 kB"),
+            (999_400.0, "999 kB"),
+            (999_600.0, "1.0 MB"),
+            (26_214_400.0, "26.2 MB"),
+            (31.4e9, "31.4 GB"),
+            (2e12, "2.0 TB"),
+            (5e15, "5000 TB"),
+        ] {
+            assert_eq!(humane_bytes(bytes), expected);
+        }
+    }
 }

@@ -24,8 +24,8 @@ use crate::program::get::{Destination, JsonFetched, JsonProgress, json_fetched, 
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
 use crate::{
-    ContentHash, DownloadEnded, Entries, Entry, Event, FilesListed, GreetEnd, GreetingEnded, ListingEnd, Member,
-    MembersListed,
+    ContentHash, DownloadEnded, Entries, Entry, Event, FileName, FilesListed, GreetEnd, GreetingEnded, ListingEnd,
+    Member, MembersListed,
 };
 
 /// Writes events to stdout and, on a terminal, summaries to stderr.
@@ -43,7 +43,7 @@ pub(crate) struct Renderer<Out: Write, Side: Write> {
     /// What the query that goes on has found, if it looks for contents.
     pub(crate) found: Found,
     /// The contents that were found last, in the order in which they were shown.
-    pub(crate) found_last: Vec<ContentHash>,
+    pub(crate) found_last: Vec<(FileName, ContentHash)>,
     /// What there was beyond those, in words, until somebody has said it.
     pub(crate) beyond_last: Option<String>,
     /// Whose files are listed.
@@ -292,7 +292,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
             found.lines().try_for_each(|line| writeln!(self.out, "{line}"))?;
         }
         if found.len() > 0 {
-            self.found_last = found.hashes();
+            self.found_last = found.named();
         }
         let count = found.len();
         self.beyond_last = found.beyond();

@@ -78,7 +78,10 @@ impl Shared {
     /// Has it listen, and waits until it shares what is there.
     pub(crate) fn serve(&mut self) {
         let mut servent = Servent::start(&self.arguments).unwrap();
-        servent.wait_for_log("] sharing ").unwrap();
+        // It may have said so before it was seen to listen.
+        if !servent.log_text().contains("] sharing ") {
+            servent.wait_for_log("] sharing ").unwrap();
+        }
         self.servent = Some(servent);
     }
 

@@ -26,28 +26,40 @@ use crate::program::outcome::Outcome;
 use crate::program::render::Renderer;
 use crate::{
     AnswerBody, Ask, Client, ClientError, ContentHash, Download, DownloadEnded, DownloadError, DownloadEvent,
-    DownloadOptions, EndReason, Ending, Entry, Event, FileError, Have, Question,
+    DownloadOptions, EndReason, Ending, Entry, Event, FileError, FileName, Have, Question,
 };
 
 /// How often a program is told how far a content is.
 const JSON_PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 
+/// What somebody knows of what is to be fetched.
+#[derive(Clone, Copy)]
+struct SoughtAs<'a> {
+    /// How it was asked for.
+    called: &'a str,
+    /// The name it was found under, where that is known.
+    name: Option<&'a FileName>,
+}
+
 /// What one servent has of what is sought.
 type FoundAt = (SocketAddr, Entry);
 
-/// What all have of it, and how the last question ended.
-type FoundInAll = (Vec<FoundAt>, Option<Ending>);
+/// What all have of it, and how it ended that they were asked.
+type WhoHasIt<Ended> = (Vec<FoundAt>, Ended);
 
 impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Fetches what was found last under these numbers.
     pub(super) fn get_found(&mut self, line: &[u8], words: &[Vec<u8>]) -> anyhow::Result<Next> {
-        let hashes = &self.renderer.found_last;
-        let hash_of = |word: &Vec<u8>| {
+        let found = &self.renderer.found_last;
+        let mut names = Vec::new();
+        let mut hash_of = |word: &Vec<u8>| {
             let Some(number) = std::str::from_utf8(word).ok().and_then(|text| text.parse::<usize>().ok()) else {
+                names.push(None);
                 return Ok(word.clone());
             };
-            let hash = number.checked_sub(1).and_then(|place| hashes.get(place));
-            hash.map(|hash| hash.to_string().into_bytes()).ok_or_else(|| match hashes.len() {
+            let one = number.checked_sub(1).and_then(|place| found.get(place));
+            names.push(one.map(|(name, _)| name.clone()));
+            one.map(|(_, hash)| hash.to_string().into_bytes()).ok_or_else(|| match found.len() {
                 0 => "nothing was found yet: find looks for files".to_owned(),
                 count => format!("nothing has number {number}: {count} were found"),
             })
@@ -55,12 +67,12 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         // Behind the first option numbers are what that takes.
         let numbers_count = words.iter().take_while(|word| !word.starts_with(b"-")).count();
         let (numbers, options) = words.split_at(numbers_count);
-        let words = numbers.iter().map(hash_of).collect::<Result<Vec<_>, _>>().map(|mut words| {
+        let words = numbers.iter().map(&mut hash_of).collect::<Result<Vec<_>, _>>().map(|mut words| {
             words.extend_from_slice(options);
             words
         });
         match words.and_then(GetOptions::read) {
-            Ok(options) => self.get(&options),
+            Ok(options) => self.get_named(&options, &names),
             Err(fault) => {
                 self.renderer.show_refused(line)?;
                 self.complain(&fault);
@@ -71,14 +83,21 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
 
     /// Fetches each of what is asked for.
     pub(super) fn get(&mut self, options: &GetOptions) -> anyhow::Result<Next> {
+        self.get_named(options, &[])
+    }
+
+    /// The same, where a person has seen names of some of them: those are what they are called here.
+    fn get_named(&mut self, options: &GetOptions, names: &[Option<FileName>]) -> anyhow::Result<Next> {
         if self.renderer.json && options.output.as_ref().is_some_and(|output| output == "-") {
             self.complain("get: with --json stdout has lines of JSON: -o names a file");
             return Ok(Next::Continue);
         }
         let mut sources = String::new();
         let mut next = Next::Continue;
-        for word in &options.wanted {
-            next = self.get_one(options, &Sought::of(word), &shown(Path::new(word)), &mut sources)?;
+        for (place, word) in options.wanted.iter().enumerate() {
+            let name = names.get(place).and_then(Option::as_ref);
+            let sought_as = SoughtAs { called: &shown(Path::new(word)), name };
+            next = self.get_one(options, &Sought::of(word), sought_as, &mut sources)?;
             if next != Next::Continue {
                 break;
             }
@@ -96,7 +115,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         options: &GetOptions,
         sought: &Sought,
-        called: &str,
+        sought_as: SoughtAs<'_>,
         sources: &mut String,
     ) -> anyhow::Result<Next> {
         let mut other = match &options.from {
@@ -110,10 +129,12 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Ok(found) => found,
             Err(next) => return Ok(next),
         };
-        let Some((hash, entry)) = self.choose(&found, called, options.from.as_deref(), ending.as_ref())? else {
+        let Some((hash, entry)) = self.choose(&found, sought_as.called, options.from.as_deref(), ending.as_ref())?
+        else {
             return Ok(Next::Continue);
         };
-        let destination = Destination::of(options.output.as_deref(), &entry.name);
+        let name = sought_as.name.unwrap_or(&entry.name);
+        let destination = Destination::of(options.output.as_deref(), name);
         // Whoever is named is where it was reached, whatever it goes by.
         let from = other.as_ref().map(Client::contact_address);
         let holders: Vec<(SocketAddr, Have)> = found
@@ -124,11 +145,10 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         drop(other);
         let download = DownloadOptions { hash, wait: options.wait, from, silence_max: self.silence_max };
         let ended = match &destination {
-            Destination::File(path) => {
-                self.fetch(hash, &destination, |client| client.download(download, path, options.replaces, holders))?
-            }
+            Destination::File(path) => self
+                .fetch(hash, &destination, from, |client| client.download(download, path, options.replaces, holders))?,
             Destination::Stdout => {
-                self.fetch(hash, &destination, |client| client.stream(download, patient::stdout(), holders))?
+                self.fetch(hash, &destination, from, |client| client.stream(download, patient::stdout(), holders))?
             }
         };
         let (ended, next) = match ended {
@@ -136,7 +156,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Err(next) => return Ok(next),
         };
         if options.wanted.len() > 1 {
-            sources.push_str(&format!("# {} {hash}\n", entry.name));
+            sources.push_str(&format!("# {name} {hash}\n"));
         }
         sources.push_str(&source_lines(&ended.fetch.sources));
         Ok(next)
@@ -147,23 +167,24 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         sought: &Sought,
         mut other: Option<&mut Client>,
-    ) -> anyhow::Result<Result<FoundInAll, Next>> {
+    ) -> anyhow::Result<Result<WhoHasIt<Option<Ending>>, Next>> {
         let mut ending = None;
         let asks = [sought.start().map(Ask::Hashed), sought.name().cloned().map(Ask::Named)];
         for ask in asks.into_iter().flatten() {
-            let is_hash = matches!(ask, Ask::Hashed(_));
             let asked = match &mut other {
-                None => self.seek(ask)?,
-                Some(other) => self.seek_alone(ask, other)?,
+                None => self.seek(ask.clone())?,
+                Some(other) => self.seek_alone(ask.clone(), other)?,
             };
             let (mut found, ended) = match asked {
                 Ok(asked) => asked,
                 Err(next) => return Ok(Err(next)),
             };
             ending = Some(ended);
-            if is_hash {
-                found.retain(|(_, entry)| sought.is_start_of(&entry.hash));
-            }
+            // Whoever answers something else chooses neither what is fetched nor what it is called here.
+            found.retain(|(_, entry)| match &ask {
+                Ask::Named(name) => entry.name == *name,
+                _ => sought.is_start_of(&entry.hash),
+            });
             if !found.is_empty() {
                 return Ok(Ok((found, ending)));
             }
@@ -172,7 +193,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     /// Asks everybody within reach.
-    fn seek(&mut self, ask: Ask) -> anyhow::Result<Result<(Vec<FoundAt>, Ending), Next>> {
+    fn seek(&mut self, ask: Ask) -> anyhow::Result<Result<WhoHasIt<Ending>, Next>> {
         let question = Question { silence_max: self.silence_max, ..Question::new(ask) };
         let query = match self.begin(|client| client.begin(question))? {
             Ok(query) => query,
@@ -200,7 +221,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     /// Asks one servent, and nobody else.
-    fn seek_alone(&mut self, ask: Ask, other: &mut Client) -> anyhow::Result<Result<(Vec<FoundAt>, Ending), Next>> {
+    fn seek_alone(&mut self, ask: Ask, other: &mut Client) -> anyhow::Result<Result<WhoHasIt<Ending>, Next>> {
         let question = Question { silence_max: self.silence_max, ttl: Some(0), ..Question::new(ask) };
         let query = match other.begin(question) {
             Ok(query) => query,
@@ -232,7 +253,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
     }
 
-    fn sought(&mut self, found: Vec<FoundAt>, ending: Ending) -> Result<(Vec<FoundAt>, Ending), Next> {
+    fn sought(&mut self, found: Vec<FoundAt>, ending: Ending) -> Result<WhoHasIt<Ending>, Next> {
         match ending.reason {
             EndReason::Cancelled => {
                 // The terminal has shown ^C and left the cursor behind it.
@@ -272,7 +293,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     None => format!("nobody within reach has {called}"),
                 };
                 say(format_args!("client: {said}"));
-                self.worsen(ending.map_or(Outcome::Unanswered, |ending| Outcome::of_query(ending, self.is_lost)));
+                // Whoever answered something else has answered.
+                self.worsen(Outcome::Unanswered);
+                ending.into_iter().for_each(|ending| self.worsen(Outcome::of_query(ending, self.is_lost)));
                 Ok(None)
             }
             several => {
@@ -291,6 +314,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         hash: ContentHash,
         destination: &Destination,
+        from: Option<SocketAddr>,
         begin: impl for<'a> FnOnce(&'a mut Client) -> Result<Download<'a, To>, DownloadError>,
     ) -> anyhow::Result<Result<(DownloadEnded, Next), Next>> {
         let Repl { client, renderer, interrupt, .. } = self;
@@ -318,7 +342,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             self.worsen(Outcome::Interrupted);
             return Ok(Err(Next::Interrupted));
         };
-        self.on_fetched(hash, destination, &ended)?;
+        self.on_fetched(hash, destination, from, &ended)?;
         let next = if self.is_lost && !self.attaches_again { Next::Lost } else { Next::Continue };
         Ok(Ok((ended, next)))
     }
@@ -327,6 +351,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         hash: ContentHash,
         destination: &Destination,
+        from: Option<SocketAddr>,
         ended: &DownloadEnded,
     ) -> anyhow::Result<()> {
         if self.renderer.json {
@@ -342,7 +367,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             }
             FetchEnd::Done => self.renderer.show_line(&fetched_fields(destination, hash, ended))?,
             FetchEnd::Missing => {
-                say(format_args!("client: {}", missing_line(ended)));
+                say(format_args!("client: {}", missing_line(ended, from)));
                 self.worsen(Outcome::Incomplete);
             }
             FetchEnd::Unwritten(_) if ended.is_unread() => self.worsen(Outcome::OutputClosed),

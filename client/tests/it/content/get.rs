@@ -173,6 +173,35 @@ fn what_was_found_is_fetched_by_its_number() {
     assert_files(&here, &[("a", b"one"), ("c", b"three"), ("two", b"two")]);
 }
 
+/// Two names of one content are two rows, and each is fetched under its own.
+#[test]
+fn what_was_found_under_a_name_is_called_that() {
+    let shared = Shared::start(&[("a", b"same"), ("b", b"same")]);
+    let here = here();
+    let run = run_in(here.path(), &shared.name(), &["-q"], &["find", ":get 2 --sources s", ":get 1 2 -f --sources s"]);
+    let files = [fetched("b", b"same"), fetched("a", b"same"), fetched("b", b"same")].concat();
+    assert!(run.out.ends_with(&files) && run.code == 0, "{run:?}");
+    let (hash, from) = (hash_of(b"same"), shared.name());
+    let sources = format!("# a {hash}\n{from} - 0\n# b {hash}\n{from} - 0\n");
+    assert_files(&here, &[("a", b"same"), ("b", b"same"), ("s", sources.as_bytes())]);
+}
+
+#[test]
+fn of_two_hashes_that_begin_alike_more_digits_are_needed() {
+    let mut told = [entry(b"a", b"1"), entry(b"b", b"2")];
+    told[0].hash.0[..4].copy_from_slice(&[0xaa; 4]);
+    told[1].hash.0[..4].copy_from_slice(&[0xaa; 4]);
+    let hashes = told.each_ref().map(|entry| entry.hash.short());
+    let mut sorted = hashes.clone();
+    sorted.sort();
+    let teller = Teller::of(told.into_iter().map(|entry| (nobody(), entry)).collect());
+    let here = here();
+    let run = run_in(here.path(), &teller.name(), &[], &["get aaaaaaaa"]);
+    let said = format!("client: 2 contents have a hash that begins with aaaaaaaa: get one of {}\n", sorted.join(" "));
+    assert_eq!(run, Run { log: said, ..quiet("", 1) });
+    assert!(hashes.iter().all(|hash| hash.starts_with("aaaaaaaa")));
+}
+
 #[test]
 fn a_file_that_is_here_is_replaced_where_that_is_wanted() {
     let bytes = content(BLOCK * 3, 7);
@@ -274,6 +303,27 @@ fn json_of_what_is_fetched() {
         [{"first": 0, "count": 5}], 0, "two.part"]);
     assert_eq!(picked(&line, ["type", "is_verified", "sources", "missing", "wasted_bytes", "kept_in"]), expected);
     assert_eq!(client.finish().code, 5);
+}
+
+/// Once a second, whatever happens.
+#[test]
+fn json_of_how_far_it_is() {
+    let bytes = content(BLOCK * 5, 10);
+    let holder = Holder::of(b"one", &bytes, Manner::Stops(3));
+    let teller = Teller::of(vec![holder.told()]);
+    let here = here();
+    let mut client = Client::start_in(here.path(), [&*teller.name(), "--json", "-c", "get one"]);
+    let mut line = client.next_json();
+    while line["here"] != 3 * BLOCK {
+        assert_eq!(line["type"], "progress");
+        line = client.next_json();
+    }
+    assert_eq!(
+        line,
+        json!({"type": "progress", "file": "one", "here": 3 * BLOCK, "size": bytes.len(), "wasted_bytes": 0})
+    );
+    client.signal(Signal::INT);
+    assert_eq!(client.finish().code, 130);
 }
 
 #[test]

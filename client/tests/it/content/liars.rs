@@ -98,6 +98,22 @@ fn a_liar_within_reach_is_found_and_found_out() {
     }
 }
 
+/// With -f whoever chose the name would choose what is replaced.
+#[test]
+fn whoever_answers_something_else_has_nothing() {
+    let liar = Holder::of(b"Makefile", &bytes(), Manner::Honest);
+    let teller = Teller::of(vec![liar.told()]);
+    let here = here();
+    fs::write(here.path().join("Makefile"), "mine").unwrap();
+    let other = &hash_of(b"other")[..11];
+    for word in ["one", other] {
+        let run = run_in(here.path(), &teller.name(), &[], &[&format!("get {word} -f")]);
+        let said = format!("client: nobody within reach has {word}\n");
+        assert_eq!(run, Run { log: said, ..quiet("", 1) });
+    }
+    assert_files(&here, &[("Makefile", b"mine")]);
+}
+
 #[test]
 fn whoever_is_busy_is_asked_again_later_and_another_meanwhile() {
     let busy = Holder::of(b"one", &bytes(), Manner::Refuses(Refusal::Busy));

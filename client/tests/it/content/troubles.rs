@@ -81,6 +81,9 @@ fn whoever_comes_back_in_time_is_found() {
     assert_files(&here, &[("one", &bytes)]);
 }
 
+/// What is done to a file.
+type Change = fn(&Path);
+
 #[test]
 fn a_file_that_changes_while_it_is_given_is_told_and_the_next_gives_the_rest() {
     let bytes = content(150 * BLOCK, 4);
@@ -90,12 +93,12 @@ fn a_file_that_changes_while_it_is_given_is_told_and_the_next_gives_the_rest() {
     let grow = |path: &Path| fs::File::options().append(true).open(path).unwrap().write_all(b"more").unwrap();
     let other = |path: &Path| fs::write(path, content(150 * BLOCK, 5)).unwrap();
     let gone = |path: &Path| fs::remove_file(path).unwrap();
-    let rows: [(&(dyn Fn(&Path) + Sync), &str, bool); 5] = [
-        (&cut, "the file was changed there", true),
-        (&grow, "the file was changed there", true),
-        (&other, "the file was changed there", false),
-        (&gone, "it does not have it, or not for this client", true),
-        (&gone, "it does not have it, or not for this client", false),
+    let rows: [(Change, &str, bool); 5] = [
+        (cut, "the file was changed there", true),
+        (grow, "the file was changed there", true),
+        (other, "the file was changed there", false),
+        (gone, "it does not have it, or not for this client", true),
+        (gone, "it does not have it, or not for this client", false),
     ];
     side_by_side(rows, |(change, said, has_other)| {
         let shared = Shared::start_with(&[("one", &bytes)], "", &["--share-rate", "10M"]);
