@@ -10,7 +10,7 @@ use common::message::{Brought, Hello, Message, Role, ServentId};
 use common::query::{AnswerBody, Ask, BroughtAnswer, BroughtBody, ContactMark, ContactName, Path, Query};
 
 use super::ends::EndAt;
-use super::liar::an_id;
+use super::liar::{an_id, false_entries};
 use super::scenery::SceneFace;
 use super::shell::Shell;
 use super::witness::Pretence;
@@ -85,7 +85,7 @@ impl BackLiar {
                 let path = Path::Addresses(vec![of.client.socket]);
                 BroughtBody::Whole(AnswerBody::Place { path, neighbors: Vec::new() })
             }
-            _ => BroughtBody::Whole(AnswerBody::Value(b"a lie".to_vec())),
+            _ => BroughtBody::Whole(false_entries(&of.ask).unwrap_or_else(|| AnswerBody::Value(b"a lie".to_vec()))),
         };
         let (mut mark, mut ttl, mut hops) = (of.contact, of.ttl, of.hops);
         let mut client = network.at_address(of.client.socket).map(|client| (client, of.id()));

@@ -7,8 +7,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use common::address::AnswerAddress;
+use common::content::transfer::{BlocksWanted, HashesWanted, Open};
 use common::dialect::Dialect;
 use common::key::Key;
+use common::limits::BLOCKS_WANTED_MAX;
 use common::link::Purpose;
 use common::message::{Echo, Message, Request, Role};
 use common::query::{Ask, ContactName, Path, Query, QueryId, Tally, Via};
@@ -351,6 +353,7 @@ impl Hostile {
                 let request = Request { sequence: self.random.below(1 << 32), ask: ask.clone(), ttl: None };
                 shell.say_as_stranger(at, &Message::Request(request));
             }
+            self.fetch_badly(shell, at);
             return;
         }
         let deed = self.random.index(self.deeds.len());
@@ -389,6 +392,27 @@ impl Hostile {
                 let bytes: Vec<u8> = (0..length).map(|_| self.random.byte()).collect();
                 shell.network.inject(at, &bytes);
             }
+        }
+    }
+
+    /// Fetches contents like nobody who wants them: again and again, what is not there, and without an end.
+    fn fetch_badly(&mut self, shell: &mut Shell<SceneFace<'_>>, at: EndAt) {
+        let downloads = &shell.face.downloads.all;
+        if downloads.is_empty() || shell.network.connection(at.connection).dialect != Dialect::OWN {
+            return;
+        }
+        let random = &mut self.random;
+        let Some(hash) = downloads.get(random.index(downloads.len())).map(|download| download.hash) else { return };
+        let fetch = u32::try_from(random.below(6)).unwrap_or_default();
+        let first = if random.chance(80) { 0 } else { u32::MAX - u32::try_from(random.below(3)).unwrap_or_default() };
+        let count = [1, BLOCKS_WANTED_MAX, 0, 3][random.index(4)];
+        let said = match random.below(4) {
+            0 | 1 => Message::Open(Open { fetch, hash }),
+            2 => Message::HashesWanted(HashesWanted { fetch, first, count }),
+            _ => Message::BlocksWanted(BlocksWanted { fetch, first, count }),
+        };
+        for _ in 0..random.within(1, 6) {
+            shell.say_as_stranger(at, &said);
         }
     }
 

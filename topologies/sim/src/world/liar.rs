@@ -2,6 +2,9 @@
 //!
 //! Which, and under whose name, is drawn. What a client cannot tell from an honest one is shown to the witness.
 
+use common::content::ContentHash;
+use common::content::search::{Entries, Entry, FileName};
+use common::content::transfer::Have;
 use common::dialect::Dialect;
 use common::key::Key;
 use common::link::Purpose;
@@ -108,7 +111,11 @@ impl Liar {
 fn lie(random: &mut Random, query: &Query) -> (Answer, Option<bool>) {
     let value = || AnswerBody::Value(b"a lie".to_vec());
     let place = || AnswerBody::Place { path: Path::Addresses(vec![query.client.socket]), neighbors: Vec::new() };
-    let (right, wrong) = if query.ask == Ask::Topology { (place(), value()) } else { (value(), place()) };
+    let (right, wrong) = match (&query.ask, false_entries(&query.ask)) {
+        (_, Some(entries)) => (entries, value()),
+        (Ask::Topology, None) => (place(), value()),
+        (_, None) => (value(), place()),
+    };
     let asked = Some(AskHash::of(&query.ask));
     let answer = Answer { sequence: query.sequence, asked, hops: query.hops, body: right };
     match random.below(6) {
@@ -120,6 +127,19 @@ fn lie(random: &mut Random, query: &Query) -> (Answer, Option<bool>) {
         2 => (Answer { sequence: query.sequence ^ (1 + random.below(1 << 30)), ..answer }, None),
         _ => (answer, Some(false)),
     }
+}
+
+/// That somebody has what is asked for, if it is a content.
+pub(super) fn false_entries(ask: &Ask) -> Option<AnswerBody> {
+    let mut hash = [7; 32];
+    match ask {
+        Ask::Hashed(start) => hash.iter_mut().zip(start.as_bytes()).for_each(|(byte, first)| *byte = *first),
+        Ask::Find(_) | Ask::Named(_) => {}
+        Ask::Key(_) | Ask::Topology => return None,
+    }
+    let (name, hash, have) = (FileName::new(b"a lie").ok()?, ContentHash(hash), Have::all(1));
+    let entry = Entry { name, size: 7, hash, description: Vec::new(), have };
+    Some(AnswerBody::Entries(Entries::of(std::iter::once(entry), 0)))
 }
 
 pub(super) fn an_id(random: &mut Random) -> ServentId {
