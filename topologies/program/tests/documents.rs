@@ -558,7 +558,7 @@ fn no_test_judges_by_the_clock() {
 fn every_seed_a_test_takes_is_told() {
     let page = read("ARCHITECTURE.md");
     let tests: String = rust_files("").iter().filter(|file| file.contains("/tests/")).map(|file| read(file)).collect();
-    for name in ["OVERLAY_SEED", "WORLD_SEEDS", "FUZZ_SEED"] {
+    for name in ["OVERLAY_SEED", "WORLD_SEEDS", "FUZZ_SEED", "FETCH_SEEDS"] {
         assert!(page.contains(&format!("`{name}`")) && tests.contains(&format!("\"{name}\"")), "{name}");
     }
 }
@@ -699,9 +699,10 @@ const OF_LAWS: [(&str, &str); 2] = [
     ("docs/DECISIONS.md", "# Decisions, and what they were chosen over"),
 ];
 /// What is told there in another way than as a list ends in the same way.
-const OF_WAYS: [&str; 5] = [
+const OF_WAYS: [&str; 6] = [
     "## One query, from the prompt to the answer",
     "## One reload, from the signal to the last byte let go of",
+    "## One content, from its name to a file",
     "## The same code, simulated",
     "## The same programs, measured",
     "## Tests",

@@ -30,7 +30,7 @@ const LEVELS: [(&str, &str); 7] = [
     ),
     (
         "minds",
-        "overlay overlay/asking overlay/bringing overlay/holdings overlay/membership overlay/query_log overlay/rooms session",
+        "overlay overlay/asking overlay/bringing overlay/holdings overlay/membership overlay/query_log overlay/rooms session fetch",
     ),
     ("between minds and shells", "exchange"),
 ];

@@ -468,7 +468,7 @@ impl<'a> Crowd<'a> {
         let link = link_of(parcel.to);
         match self.ends.owner(parcel.to) {
             EndOwner::Servent(servent) => {
-                self.tell_servent(servent, overlay::Input::Received { link, stamp: 0, message })
+                self.tell_servent(servent, overlay::Input::Received { link, stamp: 0, message });
             }
             EndOwner::Client(client) => {
                 if let Message::Finished(_) = message {

@@ -108,7 +108,7 @@ fn so_many_bytes_of_blocks_are_queued_and_the_mind_is_told_once_the_last_is() {
         desk.flush();
         written += 10_000;
         for (of, fetch) in desk.given() {
-            assert_eq!((of, fetch), (link, told.len() as u32 + 1));
+            assert_eq!((of, fetch), (link, u32::try_from(told.len()).unwrap() + 1));
             // All of it but what is queued was written.
             let before = (fetch as usize + 1) * READ as usize * frame_bytes(0, 0);
             assert!(before <= written + most, "{fetch} after {written} bytes");

@@ -508,7 +508,8 @@ fn a_place_is_free_once_nothing_is_read_for_it_any_more() {
     for link in &links {
         mind.opens(*link, 0, FAROL);
     }
-    let wanted: [(Message, fn(LinkId) -> Input); 4] = [
+    type ReadDone = fn(LinkId) -> Input;
+    let wanted: [(Message, ReadDone); 4] = [
         (blocks(0, 0, 8), |link| given(link, 0)),
         (blocks(0, 0, 8), |link| unread(link, 0, &ReadFailure::Changed)),
         (hashes(0, 0, 8), |link| hashes_read(link, 0, 0, Ok(vec![[0; 32]; 8]))),

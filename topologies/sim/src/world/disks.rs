@@ -91,7 +91,7 @@ struct DiskFile {
 }
 
 #[derive(Debug)]
-struct Disk {
+struct DrawnDisk {
     random: Random,
     files: Vec<DiskFile>,
     store: Arc<Store>,
@@ -115,7 +115,7 @@ pub(super) enum DiskNews {
 /// All disks of a run.
 pub(super) struct Disks {
     pace: &'static Pace,
-    disks: BTreeMap<usize, Disk>,
+    disks: BTreeMap<usize, DrawnDisk>,
     /// What was hashed, each by its place.
     hashed: Vec<HashedBytes>,
 }
@@ -141,7 +141,7 @@ impl Disks {
                     given_count: 0,
                 };
                 let random = || Random::of(scene.plan.seed ^ DISKS, holder.servent.into());
-                let disk = disks.disks.entry(holder.servent as usize).or_insert_with(|| Disk {
+                let disk = disks.disks.entry(holder.servent as usize).or_insert_with(|| DrawnDisk {
                     random: random(),
                     files: Vec::new(),
                     store: Arc::default(),
@@ -348,12 +348,12 @@ impl DiskFile {
 
 fn read_block(bytes: ContentBytes, blocks: Blocks, block: u32) -> Option<BlockBytes> {
     let (at, length) = blocks.place(block)?;
-    Some(block_of(bytes.read(at, length)))
+    Some(block_of(&bytes.read(at, length)))
 }
 
-fn block_of(bytes: Vec<u8>) -> BlockBytes {
+fn block_of(bytes: &[u8]) -> BlockBytes {
     let read = BlockBytes::read_with(bytes.len(), |into| {
-        into.extend_from_slice(&bytes);
+        into.extend_from_slice(bytes);
         Ok::<(), std::convert::Infallible>(())
     });
     match read {
@@ -380,7 +380,7 @@ fn lie_of_blocks(
                     Some(byte) => *byte ^= 1 << random.below(8),
                     None => bytes.push(0),
                 }
-                *block = block_of(bytes);
+                *block = block_of(&bytes);
             }
         }
         HolderLie::Short => {
@@ -394,7 +394,7 @@ fn lie_of_blocks(
                 if bytes.len() == block.as_bytes().len() {
                     bytes.push(0);
                 }
-                *block = block_of(bytes);
+                *block = block_of(&bytes);
             }
         }
         HolderLie::Twice => {

@@ -230,10 +230,9 @@ impl SimDownload {
 
     fn disk_wait(&mut self) -> Nanos {
         match self.disk {
-            DiskKind::Quick => 0,
             DiskKind::Mild => self.random.below(MILD_WAIT),
             DiskKind::Wild if self.random.chance(SLOW_PERCENT) => self.random.below(WILD_WAIT),
-            DiskKind::Wild => 0,
+            DiskKind::Quick | DiskKind::Wild => 0,
         }
     }
 

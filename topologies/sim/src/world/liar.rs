@@ -139,7 +139,7 @@ pub(super) fn false_entries(ask: &Ask) -> Option<AnswerBody> {
     }
     let (name, hash, have) = (FileName::new(b"a lie").ok()?, ContentHash(hash), Have::all(1));
     let entry = Entry { name, size: 7, hash, description: Vec::new(), have };
-    Some(AnswerBody::Entries(Entries::of(std::iter::once(entry), 0)))
+    Some(AnswerBody::Entries(Entries::of(std::iter::once(entry), Some, 0)))
 }
 
 pub(super) fn an_id(random: &mut Random) -> ServentId {

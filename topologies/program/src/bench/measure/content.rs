@@ -38,7 +38,7 @@ pub fn get(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     let place = Scratch::new(options)?;
     of_rounds("content", "MB/s", options.rounds(ROUNDS), &[Bound::AtLeast(Of::Ratio, 0.7)], || {
         let holder = place.holder(&[])?;
-        let ours = place.download(&holder, place.copy())?;
+        let ours = place.download(&holder, &place.copy())?;
         fs::remove_file(place.copy())?;
         end(holder)?;
         let floor = Floor::start(&bulk::Options::words(ANYWHERE, &place.shared()))?;
@@ -54,7 +54,7 @@ pub fn check(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
     of_rounds("content-check", "ms", options.rounds(ROUNDS), &[Bound::AtMost(Of::Ratio, 1.1)], || {
         let holder = place.holder(&[])?;
         fs::copy(place.shared(), place.part())?;
-        let ours = place.download(&holder, place.copy())?;
+        let ours = place.download(&holder, &place.copy())?;
         fs::remove_file(place.copy())?;
         end(holder)?;
         let floor = hash(&place.shared())?;
@@ -171,9 +171,9 @@ impl Scratch {
     }
 
     /// How long it takes until all of it is written and proved.
-    fn download(&self, holder: &Servent, to: PathBuf) -> anyhow::Result<Duration> {
+    fn download(&self, holder: &Servent, to: &Path) -> anyhow::Result<Duration> {
         let mut client = Client::connect(&holder.address().to_string())?;
-        for event in client.download(self.options(), &to, false, [(holder.address(), Have::Partly)])? {
+        for event in client.download(self.options(), to, false, [(holder.address(), Have::Partly)])? {
             if let DownloadEvent::Ended(ended) = event? {
                 return if ended.fetch.end == FetchEnd::Done { Ok(ended.elapsed) } else { Err(anyhow!("{ended:?}")) };
             }

@@ -24,7 +24,7 @@ impl<F: Face> Shell<F> {
                 self.network.recycle(load);
                 match self.network.end(to).stage {
                     EndStage::Open if matches!(self.nodes[node].mind, Mind::Fetch(_)) => {
-                        self.tell_fetch_heard(node, to)
+                        self.tell_fetch_heard(node, to);
                     }
                     EndStage::Open => self.tell_heard(node),
                     // Discarded. Nothing is delivered to one that is still dialling.

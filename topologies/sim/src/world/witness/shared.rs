@@ -203,9 +203,7 @@ impl<'s> WatchedShared<'s> {
                 .collect();
             files.sort_by_key(|(file, _)| key(file));
             wrong = wrong_of(&files, told);
-            if wrong.is_none() {
-                return None;
-            }
+            wrong.as_ref()?;
         }
         wrong
     }
