@@ -51,7 +51,6 @@ fn all_words_are_found_in_name_or_description_whatever_their_case_and_holders_ar
         let expected = if expected.is_empty() { quiet("No answer received\n", 1) } else { quiet(expected, 0) };
         assert_eq!(run, expected, "{words}");
     }
-    // The value that describes a file is not asked for by its name alone any more: that is the content.
     let run = Client::run([&*servents[0].name(), "--via", "back", "-c", "find farol"], "");
     assert_eq!(run, quiet(lines[1..].concat(), 0), "all of it comes back");
 }

@@ -61,9 +61,28 @@ fn with_no_other_holder_the_same_command_goes_on_when_it_is_back() {
     assert_files(&here, &[("one", &bytes), ("s", sources.as_bytes())]);
 }
 
-/// While it waits for somebody who has the rest, whoever comes back is found by the flood.
+/// While somebody is waited for who has the rest, everybody within reach is asked again and again.
 #[test]
-fn whoever_comes_back_in_time_is_found() {
+fn whoever_comes_meanwhile_is_found() {
+    let bytes = content(100 * BLOCK, 9);
+    let contact = Chain::start([""]);
+    let mut first = Shared::start_with(&[("one", &bytes)], "", &["--share-rate", "10M", &contact.contact()]);
+    wait_until_reached(contact.address(0), 2);
+    let here = here();
+    let part = here.path().join("one.part");
+    let client = Client::start_in(here.path(), [&*contact.contact(), "-c", "get one --wait 1h --sources s"]);
+    wait_until("some of it is here", || good_blocks(&part, &bytes).len() > 10);
+    first.kill();
+    let second = Shared::start_with(&[("another name", &bytes)], "", &[&contact.contact()]);
+    let run = client.finish();
+    assert_eq!((run.out, run.code), (fetched(&bytes), 0), "{}", run.log);
+    let sources = fs::read_to_string(here.path().join("s")).unwrap();
+    assert!([&first, &second].iter().all(|holder| sources.contains(&format!("{} - ", holder.name()))), "{sources}");
+    assert_files(&here, &[("one", &bytes), ("s", sources.as_bytes())]);
+}
+
+#[test]
+fn the_one_servent_that_is_named_is_dialled_again() {
     let bytes = content(100 * BLOCK, 3);
     let mut shared = Shared::start_with(&[("one", &bytes)], "", &["--share-rate", "10M"]);
     let here = here();
