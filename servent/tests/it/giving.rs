@@ -325,7 +325,7 @@ fn without_a_descriptor_a_fetch_is_told_to_come_later_and_the_file_stays() {
     let hash = hash_of(b"a film");
     opened(&mut peer, 0, hash);
     let before = getrlimit(Resource::Nofile);
-    prlimit(Some(servent.pid()), Resource::Nofile, Rlimit { current: Some(3), ..before.clone() }).unwrap();
+    prlimit(Some(servent.pid()), Resource::Nofile, Rlimit { current: Some(3), ..before }).unwrap();
     want_blocks(&mut peer, 0, 0, 1);
     assert_eq!(peer.expect(), refused(0, Refusal::Busy));
     assert_eq!(names_listed(&mut peer), ["film"]);

@@ -298,7 +298,7 @@ fn without_descriptors_what_was_shared_stays() {
     let mut servent = shared.serve(&[]);
     shares(&mut servent, 1);
     let before = getrlimit(Resource::Nofile);
-    prlimit(Some(servent.pid()), Resource::Nofile, Rlimit { current: Some(3), ..before.clone() }).unwrap();
+    prlimit(Some(servent.pid()), Resource::Nofile, Rlimit { current: Some(3), ..before }).unwrap();
     servent.signal(Signal::HUP);
     let reason = format!("cannot look through {}: Too many open files (os error 24); what was shared", shared.path());
     servent.wait_for_log(&reason, 1);

@@ -51,6 +51,8 @@ fn diamond(delays: Delays, wire: Wire) -> Scene {
     let asking =
         |number, topology| Asking { number, at: Duration::from_millis(u64::from(number) * 30), contact: 0, topology };
     Scene {
+        contents: Vec::new(),
+        fetches: Vec::new(),
         plan: plan(7, 4, delays, wire, Faults::default()),
         graph,
         absent: vec![false; 4],
@@ -92,6 +94,8 @@ fn drawn(seed: u64, servents: Range<u64>, faults: Faults) -> Scene {
     let wire = if wire == Wire::Native && random.chance(40) { Wire::Mixed } else { wire };
     let plan = plan(seed, count, delays, wire, faults);
     Scene {
+        contents: Vec::new(),
+        fetches: Vec::new(),
         faults: faults::draw(&plan, &graph),
         plan,
         absent: vec![false; count],
