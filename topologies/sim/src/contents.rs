@@ -422,3 +422,23 @@ fn draw_fetches(plan: &Plan, servents: usize, content: &DrawnContent) -> Vec<Dra
     };
     (0..count).map(fetch).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Bytes that are drawn, so many.
+    pub(crate) fn some_bytes(size: u64) -> ContentBytes {
+        ContentBytes { first: 7, seed: 7, size }
+    }
+
+    #[test]
+    fn bytes_are_what_they_are_wherever_they_are_read_from() {
+        let bytes = some_bytes(1_000);
+        let all = bytes.read(0, 1_000);
+        for (at, count) in [(0, 1), (1, 7), (7, 9), (500, 500), (999, 1)] {
+            assert_eq!(bytes.read(at as u64, count), all[at..at + count], "{at}");
+        }
+        assert_ne!(bytes.another(1_000).read(0, 1_000), all);
+    }
+}

@@ -463,9 +463,9 @@ mod tests {
     fn what_is_merged_comes_to_the_same_content() {
         for blocks in [3, 4, 5, 8, 9] {
             let size = blocks * BLOCK_BYTES_MIN as u64 - 5;
-            let bytes = crate::contents::tests::some_bytes(size);
+            let bytes = contents::tests::some_bytes(size);
             let mut hasher = ContentHasher::new(Blocks::of(size).unwrap());
-            hasher.update(&bytes.read(0, size as usize)).unwrap();
+            hasher.update(&bytes.read(0, usize::try_from(size).unwrap())).unwrap();
             let hashed = hasher.finish().unwrap();
             let claimed = Blocks::of(merged_size(size)).unwrap();
             let merged = merged(hashed.hashes.as_slice());
