@@ -1,8 +1,11 @@
 //! What the links of a crowd hold that says more than a visit takes.
 
 use super::*;
+use common::content::transfer::BlockBytes;
 use common::exchange::{Exchange, MESSAGES_PER_VISIT, READ_BYTES, Transport};
+use common::features::Features;
 use common::key::Key;
+use common::limits::BLOCK_BYTES_MIN;
 use common::wire::{Accepts, Frame, Position};
 
 /// A crowd that says much at once: what is left over waits as the bytes it came in, and what is over is given back.
@@ -57,6 +60,53 @@ fn links_that_have_more_to_say_than_a_visit_takes_hold_what_was_read_of_them_and
         let left = kept_since(before) / LINKS;
         assert!(left <= IDLE_LINK_BYTES_MAX, "{left} bytes of each are kept, rests: {rests}");
     }
+}
+
+/// Blocks are queued as they were read, and of what was given nothing stays.
+#[test]
+fn blocks_that_are_given_are_not_copied_and_leave_nothing_behind() {
+    const BLOCKS: u32 = 4;
+    let link = LinkId(7);
+    let mut exchange = Exchange::servent(Accepts::OWN);
+    exchange.on_accepted(link, SocketAddr::from(([10, 0, 0, 1], 1)));
+    let hello = Hello { features: Features::OF_CLIENTS, ..Hello::new(Role::Client { answer_port: 9990 }) };
+    let hello = Frame::at(Position::First, Dialect::Native, 0, &Message::Hello(hello)).expect("a hello");
+    exchange.receive(link, &[&PREFACE, hello.as_bytes()].concat());
+    assert!(exchange.next_heard(Time::START, &mut Nowhere).is_some());
+    let own = Message::Hello(Hello::new(Role::Servent {
+        id: ServentId(1),
+        advertised: SocketAddr::from(([10, 0, 0, 2], 9000)),
+    }));
+    exchange.perform(Time::START, 0, Output::Send { link, message: own }, &mut Nowhere);
+    exchange.flush(Time::START, &mut Nowhere);
+    let read = || {
+        let read = |block| {
+            let read = BlockBytes::read_with(BLOCK_BYTES_MIN, |bytes| {
+                bytes.resize(bytes.len() + BLOCK_BYTES_MIN, 7);
+                Ok::<(), ()>(())
+            });
+            (block, read.expect("it is read"))
+        };
+        (0..BLOCKS).map(read).collect::<Vec<_>>()
+    };
+    let give = |exchange: &mut Exchange, blocks| {
+        exchange.give(0, link, 3, blocks);
+        // What is unsent goes on at each turn.
+        while exchange.unsent_bytes_count(link) > 0 {
+            exchange.on_writable(link);
+            exchange.flush(Time::START, &mut Nowhere);
+        }
+        assert_eq!(exchange.take_given(), Some((link, 3)));
+    };
+    // Once, for what is kept for the next time.
+    give(&mut exchange, read());
+    let (blocks, reading) = cost_of(read);
+    assert!(reading.most < BLOCKS as usize * (BLOCK_BYTES_MIN + 100), "read once: {reading:?}");
+    let before = held();
+    let ((), giving) = cost_of(|| give(&mut exchange, blocks));
+    assert!(giving.most <= SLACK_BYTES, "they are copied: {giving:?}");
+    assert_eq!(kept_since(before), 0, "and all of them are gone");
+    assert!(before - held() >= isize::try_from(BLOCKS as usize * BLOCK_BYTES_MIN).expect("it is small"));
 }
 
 /// Connections that take everything.
