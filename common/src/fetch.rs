@@ -312,7 +312,6 @@ impl ContentFetch {
         if asked.is_none_or(|(begin, count)| begin != *first || count as usize != hashes.len()) {
             return Err(WhyDropped::Unasked(NAME));
         }
-        // One that another's list has come before is of no use.
         let Some(gathering) = &mut talk.gathering else { return Ok(()) };
         gathering.push(hashes);
         if !gathering.is_complete() {
@@ -418,7 +417,7 @@ impl ContentFetch {
 
     /// A block is known to be true.
     fn on_true(&mut self, block: u32, out: &mut Vec<Output>) {
-        let Some(list) = self.list.as_mut().filter(|list| block == list.assignment.last() && !list.is_proved) else {
+        let Some(list) = self.list.as_mut().filter(|list| block == list.assignment.last()) else {
             return;
         };
         list.is_proved = true;
@@ -516,7 +515,7 @@ impl ContentFetch {
     }
 
     fn end_or_ask_again(&mut self, out: &mut Vec<Output>) {
-        if self.list.as_ref().is_some_and(|list| list.is_proved && list.assignment.is_complete()) {
+        if self.list.as_ref().is_some_and(|list| list.assignment.is_complete()) {
             self.end(FetchEnd::Done, out);
             return;
         }
@@ -530,7 +529,7 @@ impl ContentFetch {
             return;
         }
         let is_awaited = self.holders.iter().any(|(_, holder)| holder.waited_for_since().is_some());
-        let is_disk_at_work = self.list.as_ref().is_some_and(|list| list.assignment.is_disk_at_work(list.may_check()));
+        let is_disk_at_work = self.list.as_ref().is_some_and(|list| list.assignment.is_disk_at_work());
         if !is_awaited && !is_disk_at_work && self.now.since(self.progress_at) >= self.wait {
             self.end(FetchEnd::Missing, out);
         }

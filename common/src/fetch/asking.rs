@@ -118,10 +118,6 @@ impl ContentFetch {
     fn ask_for_hashes(&mut self, number: HolderNumber, blocks: Blocks, out: &mut Vec<Output>) {
         let now = self.now;
         let Some(talk) = self.holders.talk_mut(number) else { return };
-        if talk.gathering.is_none() && !talk.hashes_asked.is_empty() {
-            // Those of a list that was not wanted any more come first.
-            return;
-        }
         while talk.hashes_asked.len() < HASH_PARTS_ASKED_MAX
             && let Some((first, count)) = talk.gathering.get_or_insert_with(|| Gathering::new(blocks)).ask_next()
         {
@@ -138,7 +134,6 @@ impl ContentFetch {
         let Some(talk) = self.holders.talk_mut(number) else { return };
         let Some(OpenedThere { blocks, have }) = &talk.opened else { return };
         let (blocks, have) = (*blocks, have.clone());
-        talk.gathering = None;
         let block_bytes = usize::try_from(blocks.block_bytes()).unwrap_or(usize::MAX);
         if talk.asked_bytes > BLOCKS_ASKED_BYTES_LOW {
             return;

@@ -133,10 +133,8 @@ impl Assignment {
                 self.missing_count += 1;
                 self.missing_from = self.missing_from.min(block);
             }
-            BlockState::Unchecked => {
-                self.unchecked_count += 1;
-                self.unchecked_from = self.unchecked_from.min(block);
-            }
+            // Those before `unchecked_from` never are again.
+            BlockState::Unchecked => self.unchecked_count += 1,
             BlockState::Checking => self.checking_count += 1,
             BlockState::Writing(_) => {
                 self.writing_count += 1;
@@ -171,9 +169,9 @@ impl Assignment {
         self.here_bytes
     }
 
-    /// Whether something is to come from the file: what is written, what is checked, and what will be if it may.
-    pub(super) fn is_disk_at_work(&self, may_check: bool) -> bool {
-        self.writing_count > 0 || self.checking_count > 0 || may_check && self.unchecked_count > 0
+    /// Whether something is to come from the file: that a block is written, or what it is.
+    pub(super) fn is_disk_at_work(&self) -> bool {
+        self.writing_count > 0 || self.checking_count > 0
     }
 
     /// Whether all is in the file.

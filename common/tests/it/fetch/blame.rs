@@ -132,7 +132,14 @@ fn hashes_that_come_to_something_else_are_false() {
     hashes.swap(2, 3);
     let part = HashPart { fetch: liar.fetch, first: 0, hashes };
     assert_eq!(hand.said(liar, FromHolder::HashPart(part)), [close(liar), dropped(FIRST, WhyDropped::FalseHashes)]);
-    // Parts that are longer or shorter than was asked, or of other blocks.
+    // Right ones, said to be of other blocks.
+    let mut hand = Hand::new(&content);
+    let liar = hand.meet(FIRST, &content);
+    hand.opened_all(liar, &content);
+    let part = HashPart { fetch: liar.fetch, first: 1, hashes: content.hashes(0, 6) };
+    let why = WhyDropped::Unasked("hash part");
+    assert_eq!(hand.said(liar, FromHolder::HashPart(part)), [close(liar), dropped(FIRST, why)]);
+    // Parts that are shorter than was asked, or of other blocks.
     for (first, count) in [(0, 5), (1, 5), (0, 0)] {
         let mut hand = Hand::new(&content);
         let liar = hand.meet(FIRST, &content);
@@ -273,6 +280,55 @@ fn another_size_than_the_one_that_is_proved_is_false() {
         let why = WhyDropped::FalseSize(claimed);
         assert_eq!(hand.opened(liar, claimed, Have::all(5)), [close(liar), dropped(number, why)]);
     }
+}
+
+/// Two are asked for their hashes, because the first says nothing for a while. The second is told what the first said first.
+fn two_that_gather(content: &Content, said_by_first: u64) -> (Hand, There, There) {
+    let mut hand = Hand::new(content);
+    let first = hand.meet(FIRST, content);
+    let count = Blocks::of(said_by_first).unwrap().count();
+    hand.opened(first, said_by_first, Have::all(count));
+    hand.announce(SECOND, Have::all(content.count()));
+    let outputs = hand.pass(HOLDER_QUIET);
+    let second = hand.link(&outputs);
+    assert_eq!(hand.opened_all(second, content), [hashes_wanted(second, 0, content.count())]);
+    (hand, first, second)
+}
+
+#[test]
+fn hashes_that_come_late_are_of_use_if_none_came_before() {
+    let content = Content::new(5 * BLOCK + 7);
+    let (mut hand, first, second) = two_that_gather(&content, content.size());
+    let asked = [blocks_wanted(second, 5, 1), blocks_wanted(second, 0, 5)];
+    assert_eq!(hand.hash_part(first, &content, 0, 6), asked);
+    assert_eq!(hand.block(second, &content, 5)[0], write(&content, 5));
+    assert_eq!(hand.hash_part(second, &content, 0, 6), [], "they are known");
+    assert_eq!(hand.block(second, &content, 0), [write(&content, 0)]);
+    // And the other way round.
+    let (mut hand, first, second) = two_that_gather(&content, content.size());
+    assert_eq!(hand.hash_part(second, &content, 0, 6)[0], blocks_wanted(second, 5, 1));
+    assert_eq!(hand.block(second, &content, 5), [write(&content, 5), keep(&content), proved(&content)]);
+    assert_eq!(hand.hash_part(first, &content, 0, 6), []);
+    assert_eq!(hand.written(5), []);
+    assert_eq!(hand.block(second, &content, 0), [write(&content, 0)]);
+}
+
+#[test]
+fn of_two_lists_the_one_of_whoever_is_asked_is_followed() {
+    let content = Content::new(5 * BLOCK + 7);
+    let claimed = size_of(3, 0);
+    let lie = |there: There| {
+        FromHolder::HashPart(HashPart { fetch: there.fetch, first: 0, hashes: list_under(&content, claimed) })
+    };
+    let asked = |there| [blocks_wanted(there, 5, 1), blocks_wanted(there, 0, 5)];
+    let (mut hand, liar, honest) = two_that_gather(&content, claimed);
+    assert_eq!(hand.said(liar, lie(liar)), []);
+    assert_eq!(hand.mind.progress().size, Some(claimed));
+    assert_eq!(hand.hash_part(honest, &content, 0, 6), asked(honest));
+    let (mut hand, liar, honest) = two_that_gather(&content, claimed);
+    assert_eq!(hand.hash_part(honest, &content, 0, 6), asked(honest));
+    assert_eq!(hand.said(liar, lie(liar)), []);
+    assert_eq!(hand.mind.progress().size, Some(content.size()));
 }
 
 /// Of two sizes nobody knows which is true. Whoever may say the same as was heard before is asked first.

@@ -253,6 +253,21 @@ fn while_nobody_is_left_it_is_asked_again_until_the_wait_is_over() {
     assert_eq!(hand.look(), [ended(FetchEnd::Missing, vec![], 0)]);
 }
 
+#[test]
+fn the_wait_is_over_when_it_is_and_whoever_still_owes_something_has_its_time() {
+    let content = Content::new(4 * BLOCK);
+    let wait = Duration::from_secs(7);
+    let mut hand = Hand::wanting(Wanted::new(content.hash, wait));
+    assert_eq!(hand.pass(wait - Duration::from_nanos(1)), [Output::AskAgain]);
+    assert_eq!(hand.pass(Duration::from_nanos(1)), [ended(FetchEnd::Missing, vec![], 0)]);
+    let mut hand = Hand::wanting(Wanted::new(content.hash, wait));
+    let there = hand.meet(FIRST, &content);
+    let silent = [news(FIRST, HolderNews::Silent), Output::AskAgain];
+    assert_eq!(hand.pass(HOLDER_QUIET_MAX - Duration::from_nanos(1)), silent);
+    let end = [close(there), dropped(FIRST, WhyDropped::Silent), Output::AskAgain];
+    assert_eq!(hand.pass(Duration::from_nanos(1))[..], [&end[..], &[ended(FetchEnd::Missing, vec![], 0)]].concat());
+}
+
 /// However short the wait is: who was asked may answer, and is not asked again meanwhile.
 #[test]
 fn while_it_is_being_asked_who_has_the_content_nothing_is_over() {

@@ -42,6 +42,7 @@ fn blocks_are_asked_for_ahead_and_no_more_than_may_be_held() {
     assert_eq!(hand.pass(10 * HOLDER_QUIET_MAX), []);
     let outputs = hand.written(0);
     assert_eq!(asked_blocks(&outputs), [(held - 1, 1)]);
+    assert_eq!(hand.pass(HOLDER_QUIET - Duration::from_nanos(1)), [], "it owes something from now on");
 }
 
 /// What comes late finds no more room than there is, beside what whoever is asked may give any moment.
@@ -153,6 +154,7 @@ fn so_many_blocks_are_checked_at_once() {
     let (mut checking, mut checked) = (0, 0);
     let mut due = std::collections::VecDeque::new();
     loop {
+        assert!(outputs.is_empty() || checking <= CHECKING_MAX / 2, "{checking} are enough");
         for output in outputs.drain(..) {
             let Output::Check { blocks, first, count } = output else { panic!("{output:?}") };
             checking += count;

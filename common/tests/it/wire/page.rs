@@ -259,6 +259,11 @@ fn limits() -> Vec<(&'static str, String)> {
         FETCHES_MAX,
         FETCHES_WAITING_MAX,
         FETCH_ADDRESSES_MAX,
+        CONTENT_HOLDERS_MAX,
+        HASH_PARTS_ASKED_MAX,
+        BLOCKS_ASKED_BYTES_MAX,
+        BLOCKS_ASKED_BYTES_LOW,
+        BLOCKS_HELD_BYTES_MAX,
         CLIENT_CONNECTIONS_MAX,
         COMMAND_BYTES_MAX,
         BLOCK_BYTES_MIN,
@@ -293,7 +298,8 @@ fn limits() -> Vec<(&'static str, String)> {
         TTL_FROM_OTHERS_MAX,
         FLAPPING_CHANGES,
         FLAPPING_CHANGES_MAX,
-        LOOKS_AGAIN_MAX
+        LOOKS_AGAIN_MAX,
+        HOLDER_FAILURES_MAX
     );
     let times = named!(
         |time: Duration| format!("{} s", time.as_secs_f64()),
@@ -331,6 +337,12 @@ fn limits() -> Vec<(&'static str, String)> {
         FETCH_WAIT_MAX,
         LOOK_THROUGH_PAUSE,
         UPLOAD_IDLE_MAX,
+        HOLDER_QUIET,
+        HOLDER_QUIET_MAX,
+        BUSY_PAUSE_MIN,
+        BUSY_PAUSE_MAX,
+        ASK_AGAIN_PAUSE,
+        HOLDERS_WAIT_DEFAULT,
     );
     [counts.to_vec(), small.to_vec(), spans.to_vec(), hops.to_vec(), times.to_vec()].concat()
 }
