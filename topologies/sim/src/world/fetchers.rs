@@ -18,7 +18,7 @@ use super::dials::Caller;
 use super::downloads::DownloadStage;
 use super::machines::MachineKind;
 use super::scenery::{self, SceneEvent, SceneFace};
-use super::shell::{Departure, Fetching, Mind, Shell};
+use super::shell::{Departure, FetchingEnd, Mind, Shell};
 use super::trace::Noted;
 use crate::cast;
 use crate::contents::FirstAsk;
@@ -187,7 +187,7 @@ fn start(shell: &mut Shell<SceneFace<'_>>, fetch: usize) {
         download.node = Some(node);
         witness.on_fetch_begins(now, fetch, node, hash, &download.file);
     }
-    let fetching = Mind::Fetch(Box::new(Fetching::new(mind)));
+    let fetching = Mind::Fetch(Box::new(FetchingEnd::new(mind)));
     shell.settle_down(node, fetching, Exchange::client(Accepts::OWN));
     shell.perform_fetch(node, outputs);
     tell_asked(shell, fetch);

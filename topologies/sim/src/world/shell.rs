@@ -26,14 +26,14 @@ use super::face::{Face, FaceNetwork};
 use super::machines::{MachineKind, MachineState};
 use super::network::IT_CLOSED;
 use super::trace::{Noted, Trace};
-pub(super) use fetching::Fetching;
+pub(super) use fetching::FetchingEnd;
 
 /// Who lives at a node.
 pub(super) enum Mind {
     Gone,
     Servent(Box<Overlay>),
     Client(Box<Session>),
-    Fetch(Box<Fetching>),
+    Fetch(Box<FetchingEnd>),
     /// Nobody of ours.
     Stranger,
 }

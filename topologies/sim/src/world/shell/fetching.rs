@@ -20,7 +20,7 @@ use crate::world::events::{Notice, WorldEvent};
 use crate::world::face::{Face, FetchWish};
 
 /// A mind that fetches a content, and its links.
-pub(crate) struct Fetching {
+pub(crate) struct FetchingEnd {
     mind: ContentFetch,
     /// Links on which a holder has said hello.
     greeted: BTreeSet<LinkId>,
@@ -28,9 +28,9 @@ pub(crate) struct Fetching {
     told_count: u64,
 }
 
-impl Fetching {
-    pub(crate) fn new(mind: ContentFetch) -> Fetching {
-        Fetching { mind, greeted: BTreeSet::new(), told_count: 0 }
+impl FetchingEnd {
+    pub(crate) fn new(mind: ContentFetch) -> FetchingEnd {
+        FetchingEnd { mind, greeted: BTreeSet::new(), told_count: 0 }
     }
 
     pub(super) fn deadline(&self) -> Option<common::time::Time> {
