@@ -24,7 +24,7 @@ use common::limits::COMMAND_BYTES_MAX;
 use servent::patient;
 use servent::signals::is_ignored;
 use servent::sockets::{raise_descriptor_limit, resolve};
-use signal_hook::consts::{SIGINT, SIGXFSZ};
+use signal_hook::consts::SIGINT;
 
 use crate::program::command::{Command, HELP};
 use crate::program::contents::Found;
@@ -96,8 +96,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Outcome> {
 
     // Between the commands of a script Ctrl-C ends the program; during a query, and at a prompt, the query.
     let idle = Arc::new(AtomicBool::new(!interactive));
-    // Where a file may not grow, writing it fails, and that is said.
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot watch for files that may not grow")?;
     // Whoever started us where SIGINT is ignored, as a shell does behind `&`, does not want it heard.
     if !is_ignored(SIGINT) {
         signal_hook::flag::register_conditional_shutdown(
