@@ -29,7 +29,7 @@ pub(super) struct Uploads {
     open: BTreeMap<UploadKey, Upload>,
     /// The places of those that are over and of which something is still being read, or waits to be queued: so there is never
     /// more of that than places.
-    leaving: BTreeMap<UploadKey, Place>,
+    leaving: BTreeMap<UploadKey, UploadPlace>,
     shares: Shares<Owner>,
     /// How many bytes a second all of them together may give, where that is limited.
     bytes_per_second: Option<u64>,
@@ -49,14 +49,14 @@ enum Owner {
 
 /// What an upload takes of all places, and whose share that is.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct UploadPlace {
     owner: Owner,
     count: usize,
 }
 
 #[derive(Debug)]
 struct Upload {
-    place: Place,
+    place: UploadPlace,
     content: Arc<SharedContent>,
     /// What was asked for and is not read yet, in order.
     wanted: VecDeque<WantedRun>,
@@ -128,7 +128,7 @@ impl Uploads {
     ) {
         let (link, fetch) = key;
         let owner = if ip.is_loopback() { Owner::Link(link) } else { Owner::Network(Network::of(ip)) };
-        let place = Place { owner, count: places_of(content.blocks) };
+        let place = UploadPlace { owner, count: places_of(content.blocks) };
         let of_link = self.open.range((link, 0)..=(link, u32::MAX)).count();
         if of_link >= UPLOADS_PER_LINK_MAX || !self.shares.has_room(owner, place.count) {
             return refuse(key, Refusal::Busy, out);
@@ -263,7 +263,7 @@ impl Uploads {
     /// Nothing is read any more for one that was over before: its place is free. Whether it was one.
     fn has_left(&mut self, key: UploadKey) -> bool {
         let left = self.leaving.remove(&key);
-        left.into_iter().for_each(|Place { owner, count }| self.shares.give_back(owner, count));
+        left.into_iter().for_each(|UploadPlace { owner, count }| self.shares.give_back(owner, count));
         left.is_some()
     }
 

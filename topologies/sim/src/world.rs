@@ -6,11 +6,13 @@
 //! between the two; what both call a dial is in `dials`. Whoever runs them is told in `face`: `scenery` is that of a
 //! scene, `story_world` that of a story. `faults` performs what goes wrong, `troubles` knows what is on just now,
 //! `hostile`, `liar`, `back_liar` and `poisoner` speak for those who mean no good, `greetings` for clients that have somebody
-//! greeted, and `witness` judges what comes of it. None decides anything
+//! greeted. What servents share is on their `disks`, and whoever lies about it in `false_holders`; clients that fetch it are
+//! `fetchers`, and what they have so far in `downloads`. `witness` judges what comes of it. None decides anything
 //! a servent or a client decides, and the only clock read tells how long the run took.
 //!
 //! A run rises (everybody starts and links up), runs (queries are asked, faults strike) and, where there were faults,
-//! heals: the overlay must come back by itself, and one more query must find everybody. Then nothing more is asked, and
+//! heals: the overlay must come back by itself, and one more query must find everybody. Then whatever is fetched must come to
+//! its end. Then nothing more is asked, and
 //! everybody must forget what was: of that the run's own figures tell nothing. One that watches who is known to be there
 //! (`watch`) asks nothing: everybody gets to know everybody, it is idle for a while, faults strike, and some time later all
 //! must know how it is.

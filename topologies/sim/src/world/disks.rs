@@ -14,6 +14,7 @@ use common::content::transfer::BlockBytes;
 use common::content::{Blocks, ContentHash, FileStamp};
 use common::disk::{BlocksToRead, HashesToRead, Job, JobDone, LookedThrough, ReadFailure, SharedContent};
 use common::limits::{BLOCK_BYTES_MIN, CONTENT_BYTES_MAX};
+use common::link::LinkId;
 use common::store::Store;
 
 use super::clock::{MILLISECOND, Nanos, SECOND};
@@ -23,7 +24,7 @@ use crate::random::Random;
 use crate::scene::Scene;
 
 /// How long a disk takes: mostly, and how long at most where it is slow, so often in a hundred times.
-struct Pace {
+struct DiskPace {
     read: Nanos,
     slow_read: Nanos,
     slow_percent: u64,
@@ -35,9 +36,9 @@ struct Pace {
     refuses_percent: u64,
 }
 
-const QUICK: Pace =
-    Pace { read: 0, slow_read: 0, slow_percent: 0, look: 0, goes: 1, fails_percent: 0, refuses_percent: 0 };
-const MILD: Pace = Pace {
+const QUICK: DiskPace =
+    DiskPace { read: 0, slow_read: 0, slow_percent: 0, look: 0, goes: 1, fails_percent: 0, refuses_percent: 0 };
+const MILD: DiskPace = DiskPace {
     read: 2 * MILLISECOND,
     slow_read: 40 * MILLISECOND,
     slow_percent: 5,
@@ -46,7 +47,7 @@ const MILD: Pace = Pace {
     fails_percent: 1,
     refuses_percent: 0,
 };
-const WILD: Pace = Pace {
+const WILD: DiskPace = DiskPace {
     read: 5 * MILLISECOND,
     slow_read: 900 * MILLISECOND,
     slow_percent: 20,
@@ -107,14 +108,17 @@ pub(super) enum DiskNews {
     Tells(Vec<ToldFile>),
     /// All that was told of is told of again.
     TellsAgain,
-    /// This one may be told of no more.
-    Withdraws(Vec<u8>),
+    /// This one, which was read for a fetch, may be told of no more.
+    Withdraws {
+        name: Vec<u8>,
+        fetch: (LinkId, u32),
+    },
     Nothing,
 }
 
 /// All disks of a run.
 pub(super) struct Disks {
-    pace: &'static Pace,
+    pace: &'static DiskPace,
     disks: BTreeMap<usize, DrawnDisk>,
     /// What was hashed, each by its place.
     hashed: Vec<HashedBytes>,
@@ -236,7 +240,9 @@ impl Disks {
     fn read_blocks(&mut self, now: Nanos, servent: usize, job: &BlocksToRead) -> (Option<JobDone>, DiskNews) {
         let BlocksToRead { link, fetch, content, first, count } = job;
         let done = |read| Some(JobDone::BlocksRead { link: *link, fetch: *fetch, read });
-        let failed = |failure: ReadFailure| (done(Err(failure)), DiskNews::Withdraws(content.name.clone()));
+        let failed = |failure: ReadFailure| {
+            (done(Err(failure)), DiskNews::Withdraws { name: content.name.clone(), fetch: (*link, *fetch) })
+        };
         let fails_percent = self.pace.fails_percent;
         let Some(disk) = self.disks.get_mut(&servent) else { return failed(ReadFailure::Gone) };
         let is_unread = disk.random.chance(fails_percent);
@@ -264,7 +270,9 @@ impl Disks {
     fn read_hashes(&mut self, servent: usize, job: &HashesToRead) -> (Option<JobDone>, DiskNews) {
         let HashesToRead { link, fetch, content, first, count } = job;
         let done = |read| Some(JobDone::HashesRead { link: *link, fetch: *fetch, first: *first, read });
-        let failed = |failure: ReadFailure| (done(Err(failure)), DiskNews::Withdraws(content.name.clone()));
+        let failed = |failure: ReadFailure| {
+            (done(Err(failure)), DiskNews::Withdraws { name: content.name.clone(), fetch: (*link, *fetch) })
+        };
         let fails_percent = self.pace.fails_percent;
         let Some(disk) = self.disks.get_mut(&servent) else { return failed(ReadFailure::Gone) };
         let is_unread = disk.random.chance(fails_percent);

@@ -286,8 +286,8 @@ impl Face for SceneFace<'_> {
         self.false_holders.say(network, servent, output)
     }
 
-    fn on_fetch_told(&mut self, _network: &SceneNetwork, node: usize, input: &fetch::Input) {
-        self.witness.fetches().on_told(node, input);
+    fn on_fetch_told(&mut self, network: &SceneNetwork, node: usize, input: &fetch::Input) {
+        self.witness.on_fetch_told(network.clock.now(), node, input);
     }
 
     fn on_fetch_says(&mut self, network: &SceneNetwork, node: usize, output: &fetch::Output) {
@@ -383,6 +383,7 @@ impl Face for SceneFace<'_> {
                 self.witness.on_content_asked(now, id, &request.ask);
             }
             Message::ListPart(part) => self.witness.on_list_part(now, node, link, part),
+            Message::Refused(refused) => self.witness.on_fetch_refused(node, (link, refused.fetch)),
             Message::Query(query) => {
                 if let Some(mark) = query.contact.filter(|_| is_of_contents(&query.ask)) {
                     self.witness.on_content_ask_named(mark, query.id());

@@ -599,7 +599,7 @@ impl<'s> Witness<'s> {
         match news {
             DiskNews::Tells(files) => shared.on_tells(now, servent, files),
             DiskNews::TellsAgain => shared.on_tells_again(now, servent),
-            DiskNews::Withdraws(name) => shared.on_withdraws(now, servent, &name),
+            DiskNews::Withdraws { name, fetch } => shared.on_withdraws(now, servent, &name, fetch),
             DiskNews::Nothing => {}
         }
     }
@@ -672,6 +672,11 @@ impl<'s> Witness<'s> {
         }
     }
 
+    /// A servent refuses a fetch.
+    pub(super) fn on_fetch_refused(&mut self, servent: usize, fetch: (LinkId, u32)) {
+        self.seen.shared.on_refused(servent, fetch);
+    }
+
     /// A servent is asked for its files.
     pub(super) fn on_list(&mut self, link: LinkId, list: &List) {
         self.seen.shared.on_list(link, list.list, &list.from);
@@ -703,6 +708,12 @@ impl<'s> Witness<'s> {
         file: &FetchedFile,
     ) {
         let wrong = self.fetches.on_begin(now, fetch, node, hash, file);
+        self.broke_all(now, wrong);
+    }
+
+    /// Somebody who fetches is told something.
+    pub(super) fn on_fetch_told(&mut self, now: Nanos, node: usize, input: &fetch::Input) {
+        let wrong = self.fetches.on_told(node, input);
         self.broke_all(now, wrong);
     }
 

@@ -8,7 +8,7 @@
 //! - One that is done has a file that is whole and true. One that says what is missing names just that, and whoever gave the
 //!   rest. One ends for a file that cannot be written only where it could not.
 //! - None ends in vain where somebody who does not lie had all, told so and could be reached for as long as was waited.
-//! - Nobody is dropped for lying who did not.
+//! - Nobody is dropped for lying who did not, and whoever gave a false block is dropped at once.
 //!
 //! What the bytes of a content are, and its hash, is read off the scene and hashed as a whole here.
 
@@ -81,6 +81,9 @@ struct WatchedFetch<'s> {
     giver: Option<SocketAddr>,
     holders: BTreeMap<SocketAddr, HolderSeen>,
     asked_at: Nanos,
+    written_at: Nanos,
+    /// Who has just given a false block, and is to be dropped.
+    liar: Option<(SocketAddr, u32)>,
     is_proved: bool,
     has_failed: bool,
     is_over: bool,
@@ -117,6 +120,8 @@ impl<'s> WatchedFetches<'s> {
                 giver: None,
                 holders: BTreeMap::new(),
                 asked_at: 0,
+                written_at: 0,
+                liar: None,
                 is_proved: false,
                 has_failed: false,
                 is_over: false,
@@ -171,12 +176,14 @@ impl<'s> WatchedFetches<'s> {
         self.by_node.get(&node).and_then(|fetch| self.fetches.get_mut(*fetch))
     }
 
-    /// Whoever fetches is told something.
-    pub(in crate::world) fn on_told(&mut self, node: usize, input: &Input) {
-        if let Some(watched) = self.of_node(node) {
-            let came = watched.on_told(input);
-            self.counts.came_bytes += came;
-        }
+    /// Whoever fetches is told something. What is wrong about what it did about that before.
+    pub(super) fn on_told(&mut self, node: usize, input: &Input) -> Option<String> {
+        let watched = self.of_node(node)?;
+        let liar = watched.liar.take();
+        let came = watched.on_told(input);
+        let number = watched.drawn.number;
+        self.counts.came_bytes += came;
+        liar.map(|(liar, block)| format!("fetch {number} goes on with {liar}, which gave a false block {block}"))
     }
 
     /// It wants something done. What of that is wrong.
@@ -198,7 +205,10 @@ impl<'s> WatchedFetches<'s> {
             wrong.push("wants something and is over".to_owned());
         }
         match output {
-            Output::Write { block, at, bytes } => wrong.extend(watched.on_write(*block, *at, bytes)),
+            Output::Write { block, at, bytes } => {
+                watched.written_at = now;
+                wrong.extend(watched.on_write(*block, *at, bytes));
+            }
             Output::Send { link, message } => wrong.extend(watched.on_says(*link, *message)),
             Output::Dial { dial, address } => {
                 watched.dials.insert(*dial, *address);
@@ -321,7 +331,7 @@ impl WatchedFetch<'_> {
         self.has_kept = file.kept.as_ref().is_some_and(|kept| kept.size == bytes.size && self.are_hashes(&kept.hashes));
         (self.written, self.writing) = Default::default();
         (self.asked, self.dials, self.holders) = Default::default();
-        (self.giver, self.asked_at) = (None, now);
+        (self.giver, self.liar, self.asked_at, self.written_at) = (None, None, now, now);
         (self.is_proved, self.has_failed, self.is_over) = (false, false, false);
     }
 
@@ -349,6 +359,13 @@ impl WatchedFetch<'_> {
                 match (said, there) {
                     (FromHolder::Block(block), Some(there)) => {
                         if there.blocks.front() == Some(&block.block) {
+                            let (at, length) = place(self.content.bytes, block.block);
+                            let is_wanted = self.is_proved
+                                && !self.written.contains_key(&block.block)
+                                && !self.here.contains(&block.block);
+                            if is_wanted && block.bytes != self.content.bytes.read(at, length) {
+                                self.liar = self.giver.map(|giver| (giver, block.block));
+                            }
                             there.blocks.pop_front();
                             if there.messages.front() == Some(&block.block) {
                                 there.messages.pop_front();
@@ -445,6 +462,9 @@ impl WatchedFetch<'_> {
                 None
             }
             HolderNews::Dropped(why) => {
+                if self.liar.is_some_and(|(liar, _)| liar == address) {
+                    self.liar = None;
+                }
                 holder.drops = holder.drops.saturating_add(1);
                 holder.is_false |= why.is_false();
                 let may_be_false = lie.is_some_and(HolderLie::can_be_seen);
@@ -477,6 +497,10 @@ impl WatchedFetch<'_> {
                 }
             }
             FetchEnd::Missing => {
+                let waited = now.saturating_sub(self.written_at);
+                if waited < nanos(self.drawn.wait) {
+                    wrong.push(format!("says that nobody has the rest, and has waited for {waited} ns"));
+                }
                 if let Some(holder) = self.holder_passed_over(now, wide_since, seen) {
                     wrong.push(format!(
                         "says that nobody has the rest after {} s, and s{holder} had all of it",

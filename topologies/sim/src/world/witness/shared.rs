@@ -27,8 +27,16 @@ const UNSENT_MAX: u64 = (BULK_UNSENT_BYTES_MAX + BLOCK_BYTES_MIN + BLOCKS_READ_B
 #[derive(Clone, Debug, Default)]
 struct ToldVersion {
     from: Nanos,
-    /// Each with when it may have been withdrawn.
-    files: Vec<(ToldFile, Option<Nanos>)>,
+    /// Each with since when it may have been withdrawn.
+    files: Vec<(ToldFile, Option<Withdrawn>)>,
+}
+
+/// That a file was not what it was.
+#[derive(Clone, Copy, Debug)]
+struct Withdrawn {
+    at: Nanos,
+    /// Whether its servent said so. It does not where nobody fetches it any more.
+    is_certain: bool,
 }
 
 /// Something that a client asked.
@@ -51,6 +59,8 @@ pub(crate) struct WatchedShared<'s> {
     /// From which name on a listing is, by its link and number.
     lists: HashMap<(LinkId, u32), Vec<u8>>,
     read_bytes: BTreeMap<LinkId, u64>,
+    /// What was read in vain just now, and for which fetch.
+    withdrawing: Option<(usize, (LinkId, u32), Vec<u8>)>,
     /// To which queries a life of a servent was brought an answer that says it is its own: it was forged.
     brought: HashSet<(usize, u32, ContactName, u64)>,
 }
@@ -58,8 +68,8 @@ pub(crate) struct WatchedShared<'s> {
 impl<'s> WatchedShared<'s> {
     pub(super) fn new(scene: &'s Scene) -> WatchedShared<'s> {
         let (told, asks, names) = Default::default();
-        let (heard, lists, read_bytes, brought) = Default::default();
-        WatchedShared { scene, told, asks, names, heard, lists, read_bytes, brought }
+        let (heard, lists, read_bytes, withdrawing, brought) = Default::default();
+        WatchedShared { scene, told, asks, names, heard, lists, read_bytes, withdrawing, brought }
     }
 
     // ---- what happens ----
@@ -83,12 +93,26 @@ impl<'s> WatchedShared<'s> {
         versions.push(ToldVersion { from: now, files });
     }
 
-    /// From now on it may not tell of this one.
-    pub(super) fn on_withdraws(&mut self, now: Nanos, servent: usize, name: &[u8]) {
+    /// From now on it may not tell of this one, which was read for a fetch.
+    pub(super) fn on_withdraws(&mut self, now: Nanos, servent: usize, name: &[u8], fetch: (LinkId, u32)) {
+        self.withdrawing = Some((servent, fetch, name.to_vec()));
         let last = self.told.get_mut(&servent).and_then(|versions| versions.last_mut());
         for (file, withdrawn) in last.into_iter().flat_map(|last| &mut last.files) {
             if file.name == name {
-                withdrawn.get_or_insert(now);
+                withdrawn.get_or_insert(Withdrawn { at: now, is_certain: false });
+            }
+        }
+    }
+
+    /// A servent refuses a fetch: if something was read for it in vain just now, that is certain.
+    pub(super) fn on_refused(&mut self, servent: usize, fetch: (LinkId, u32)) {
+        let Some((_, _, name)) = self.withdrawing.take_if(|(of, read, _)| (*of, *read) == (servent, fetch)) else {
+            return;
+        };
+        let last = self.told.get_mut(&servent).and_then(|versions| versions.last_mut());
+        for (file, withdrawn) in last.into_iter().flat_map(|last| &mut last.files) {
+            if let Some(withdrawn) = withdrawn.as_mut().filter(|_| file.name == name) {
+                withdrawn.is_certain = true;
             }
         }
     }
@@ -194,11 +218,14 @@ impl<'s> WatchedShared<'s> {
             return Some(format!("{} contents are being given out", told.uploads));
         }
         let mut wrong = Some("it never told of anything".to_owned());
+        let is_gone = |withdrawn: Option<Withdrawn>| {
+            withdrawn.is_some_and(|withdrawn| withdrawn.is_certain && withdrawn.at < since)
+        };
         for version in self.versions_since(servent, since) {
             let mut files: Vec<(&ToldFile, bool)> = version
                 .files
                 .iter()
-                .filter(|(file, _)| matches(file))
+                .filter(|(file, withdrawn)| matches(file) && !is_gone(*withdrawn))
                 .map(|(file, withdrawn)| (file, withdrawn.is_some()))
                 .collect();
             files.sort_by_key(|(file, _)| key(file));
