@@ -25,9 +25,9 @@ use crate::limits::{ASK_AGAIN_PAUSE, BLOCKS_HELD_BYTES_MAX, HAVE_RUNS_MAX, HOLDE
 use crate::link::LinkId;
 use crate::time::Time;
 
-use assignment::{Assignment, BlockState};
+use assignment::{Assignment, BlockState, HolderNumber};
 use hash_list::HashList;
-use holders::{Holder, HolderNumber, HolderStage, Holders, OpenedThere, Talk};
+use holders::{Holder, HolderStage, Holders, OpenedThere, Talk};
 
 pub use doors::{
     BlockSource, FetchEnd, FetchEnded, FetchProgress, FetchReport, FromHolder, HolderDial, HolderNews, Input,

@@ -65,7 +65,7 @@ use links::{Greeting, Origin};
 pub use log_names::STRANGERS_LOG;
 use members::MemberChange;
 use rooms::Rooms;
-use search::Held;
+use search::{Held, SharedNow};
 use speaker::{Parting, Speaker};
 
 /// The servent's mind. What only some servents need at some times is made when they do, so that a million idle ones fit
@@ -244,7 +244,9 @@ impl Overlay {
     /// What can be asked for here by whoever is there.
     fn held(&self, ip: IpAddr) -> Held<'_> {
         let uploads = u32::try_from(self.rooms.uploads_count()).unwrap_or(u32::MAX);
-        Held { store: &self.store, content: self.rooms.content_for(ip), uploads }
+        let files = self.rooms.content_for(ip);
+        let files = files.map(|content| SharedNow { catalogue: content.catalogue(), withdrawn: content.withdrawn() });
+        Held { store: &self.store, files, uploads }
     }
 
     fn advertised(&self) -> SocketAddr {

@@ -4,9 +4,10 @@
 //! missing. What becomes of what comes is judged elsewhere.
 
 use super::ContentFetch;
+use super::assignment::HolderNumber;
 use super::doors::{HolderDial, HolderNews, Output, ToHolder};
 use super::hash_list::Gathering;
-use super::holders::{Dialling, Holder, HolderNumber, HolderStage, OpenedThere};
+use super::holders::{Dialling, Holder, HolderStage, OpenedThere};
 use crate::content::Blocks;
 use crate::content::block_hashes::BlockHashes;
 use crate::content::transfer::{BlocksWanted, HashesWanted};

@@ -4,9 +4,12 @@
 
 use std::ops::Range;
 
-use super::holders::HolderNumber;
 use crate::content::Blocks;
 use crate::content::transfer::Have;
+
+/// The place of a holder among all of one fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HolderNumber(pub(super) u16);
 
 /// What becomes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

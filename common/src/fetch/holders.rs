@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::assignment::HolderNumber;
 use super::doors::{HolderDial, WhyDropped};
 use super::hash_list::Gathering;
 use crate::address::names_one_end;
@@ -14,10 +15,6 @@ use crate::content::transfer::Have;
 use crate::limits::{BUSY_PAUSE_MAX, BUSY_PAUSE_MIN, CONTENT_HOLDERS_MAX, HOLDER_FAILURES_MAX, HOLDER_QUIET_MAX};
 use crate::link::LinkId;
 use crate::time::Time;
-
-/// The place of a holder among all of one fetch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct HolderNumber(u16);
 
 /// Somebody who is said to have the content.
 #[derive(Debug)]

@@ -128,13 +128,13 @@ impl Content {
         self.catalogue.as_deref().unwrap_or(&NONE)
     }
 
-    /// Whether any file was withdrawn since the catalogue was made.
-    pub(super) fn has_withdrawn(&self) -> bool {
-        !self.withdrawn.is_empty()
+    /// The places in the catalogue of files that are told to nobody any more.
+    pub(super) fn withdrawn(&self) -> &BTreeSet<usize> {
+        &self.withdrawn
     }
 
     /// Whether a file of the catalogue was withdrawn since it was made.
-    pub(super) fn is_withdrawn(&self, place: usize) -> bool {
+    fn is_withdrawn(&self, place: usize) -> bool {
         self.withdrawn.contains(&place)
     }
 

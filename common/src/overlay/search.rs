@@ -2,9 +2,9 @@
 //!
 //! It does not decide whether a query is new (`flood`) nor how an answer travels (`delivery`, `calls`).
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::content::Content;
 use crate::content::Blocks;
 use crate::content::catalogue::{Catalogue, Listed};
 use crate::content::search::{Entries, Entry, FileName, List, ListPart};
@@ -18,9 +18,17 @@ use crate::store::Store;
 pub(super) struct Held<'a> {
     pub(super) store: &'a Store,
     /// None where nothing is shared with whoever asks.
-    pub(super) content: Option<&'a Content>,
+    pub(super) files: Option<SharedNow<'a>>,
     /// Contents that are being given out.
     pub(super) uploads: u32,
+}
+
+/// The files that a servent shares, but for those that are not what they were.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SharedNow<'a> {
+    pub(super) catalogue: &'a Catalogue,
+    /// Places in it.
+    pub(super) withdrawn: &'a BTreeSet<usize>,
 }
 
 /// The answer to a query, if this servent has one: a key it holds; its own place, always; files that are looked for.
@@ -45,9 +53,8 @@ pub(super) fn list_part(list: List, held: Held<'_>) -> ListPart {
 /// The value of a key. Of a file that is shared under that name it is what the file is, and what the data says of it.
 fn value(key: &[u8], held: Held<'_>) -> Option<Vec<u8>> {
     let said = held.store.get(key);
-    let shared = held
-        .content
-        .and_then(|content| content.catalogue().named(key).filter(|file| !content.is_withdrawn(file.place)));
+    let shared =
+        held.files.and_then(|files| files.catalogue.named(key).filter(|file| !files.withdrawn.contains(&file.place)));
     let Some(Listed { hash, stamp, .. }) = shared else { return said.map(<[u8]>::to_vec) };
     let mut value = format!("{} bytes {hash}", stamp.size).into_bytes();
     if let Some(description) = said.filter(|description| !description.is_empty()) {
@@ -71,13 +78,15 @@ fn told<'a, Files>(held: Held<'a>, find: impl FnOnce(&'a Catalogue) -> Files) ->
 where
     Files: Iterator<Item = Listed<'a>>,
 {
-    let Some(content) = held.content else { return Entries { uploads: held.uploads, ..Entries::default() } };
-    let files = find(content.catalogue());
+    let Some(SharedNow { catalogue, withdrawn }) = held.files else {
+        return Entries { uploads: held.uploads, ..Entries::default() };
+    };
+    let files = find(catalogue);
     // How many there are is known without a look at each, where none has to be left out.
-    if !content.has_withdrawn() {
+    if withdrawn.is_empty() {
         return Entries::of(files, entry, held.uploads);
     }
-    Entries::of(files.filter(|file| !content.is_withdrawn(file.place)), entry, held.uploads)
+    Entries::of(files.filter(|file| !withdrawn.contains(&file.place)), entry, held.uploads)
 }
 
 /// What is told of a file.

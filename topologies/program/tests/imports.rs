@@ -22,25 +22,26 @@ const LEVELS: [(&str, &str); 7] = [
     ("links and data", "content/catalogue disk link newcomers store"),
     (
         "words of the overlay",
-        "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/events overlay/log_names overlay/recipients overlay/speaker",
+        "overlay/config overlay/copy_name overlay/doors overlay/errand overlay/events overlay/log_names overlay/recipients overlay/shares overlay/speaker",
     ),
     (
         ROOMS,
-        "overlay/calls overlay/content overlay/delivery overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/visits",
+        "overlay/calls overlay/content overlay/delivery overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/uploads overlay/visits",
     ),
     (
         "minds",
-        "overlay overlay/asking overlay/bringing overlay/holdings overlay/membership overlay/query_log overlay/rooms session fetch",
+        "overlay overlay/asking overlay/bringing overlay/fetching overlay/holdings overlay/membership overlay/query_log overlay/rooms session fetch",
     ),
     ("between minds and shells", "exchange"),
 ];
 const ROOMS: &str = "rooms";
 
 /// What may name rooms: a file and its chapters.
-const CORRIDOR: [&str; 7] = [
+const CORRIDOR: [&str; 8] = [
     "overlay",
     "overlay/asking",
     "overlay/bringing",
+    "overlay/fetching",
     "overlay/holdings",
     "overlay/membership",
     "overlay/query_log",
