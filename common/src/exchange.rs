@@ -157,8 +157,10 @@ pub struct Exchange {
     heard: VecDeque<(LinkId, Heard)>,
     turns: Turns,
     long_frames: LongFrames,
-    /// Fetches of which all that was read is queued, or dropped.
+    /// Fetches of which all that was read is queued.
     given: VecDeque<(LinkId, u32)>,
+    /// Those of which it is dropped, because their links are gone. That is told once these ends are.
+    dropped: VecDeque<(LinkId, u32)>,
     /// Until then somebody asks to whom nothing is given.
     beside_until: Time,
     /// Room to read into; none until something is read.
@@ -251,12 +253,6 @@ impl Linked {
         self.watch(id, transport)
     }
 
-    /// Drops blocks that have yet to be queued.
-    fn drop_given(&mut self, id: LinkId, given: &mut VecDeque<(LinkId, u32)>) {
-        let dropped = self.given.take();
-        given.extend(dropped.iter().flat_map(|waiting| waiting.fetches()).map(|fetch| (id, fetch)));
-    }
-
     /// Queues blocks that were read, as far as there is room for them.
     fn queue_given(&mut self, id: LinkId, given: &mut VecDeque<(LinkId, u32)>) {
         let Linked { link, given: waiting, .. } = self;
@@ -312,6 +308,7 @@ impl Exchange {
             turns: Turns::default(),
             long_frames: LongFrames::default(),
             given: VecDeque::new(),
+            dropped: VecDeque::new(),
             beside_until: Time::START,
             buffer: Vec::new(),
         }
@@ -680,7 +677,7 @@ impl Exchange {
     /// for each time something was given.
     pub fn give(&mut self, stamp: u64, link: LinkId, fetch: u32, blocks: impl IntoIterator<Item = (u32, BlockBytes)>) {
         let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else {
-            return self.given.push_back((link, fetch));
+            return self.dropped.push_back((link, fetch));
         };
         let dialect = linked.link.dialect();
         let frames =
@@ -690,9 +687,19 @@ impl Exchange {
         linked.flush_later(link, &mut self.unflushed);
     }
 
-    /// Of which fetch nothing waits any more that was given for it.
+    /// Of which fetch nothing waits any more that was given for it. Of those whose link is gone it is said behind that: or their
+    /// mind would have more read for them.
     pub fn take_given(&mut self) -> Option<(LinkId, u32)> {
-        self.given.pop_front()
+        let given = self.given.pop_front();
+        given.or_else(|| if self.heard.is_empty() { self.dropped.pop_front() } else { None })
+    }
+
+    /// A link is gone, and with it what waited to be queued on it.
+    fn drop_given(&mut self, link: LinkId, waiting: Option<Box<Given>>) {
+        let is_gone = |(of, _): &(LinkId, u32)| *of == link;
+        self.dropped.extend(self.given.iter().copied().filter(is_gone));
+        self.given.retain(|given| !is_gone(given));
+        self.dropped.extend(waiting.iter().flat_map(|waiting| waiting.fetches()).map(|fetch| (link, fetch)));
     }
 
     fn rest(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
@@ -724,9 +731,10 @@ impl Exchange {
                 linked.stage = Stage::Closing;
                 linked.link.drop_received();
                 linked.link.drop_bulk();
-                linked.drop_given(link, &mut self.given);
                 linked.set_timer(link, Some(now + LINGER_MAX), &mut self.timers);
                 linked.flush_later(link, &mut self.unflushed);
+                let waiting = linked.given.take();
+                self.drop_given(link, waiting);
             }
             Side::Client => {
                 // What is not written now is not said: nobody waits for it.
@@ -792,7 +800,8 @@ impl Exchange {
     /// late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        if self.may_have_heard() || self.turns.has_left_over() || !self.given.is_empty() {
+        let has_given = !self.given.is_empty() || !self.dropped.is_empty();
+        if self.may_have_heard() || self.turns.has_left_over() || has_given {
             return Some(Time::START);
         }
         let timer = self.timers.first().map(|(due, _)| *due);
@@ -832,7 +841,7 @@ impl Exchange {
     pub fn forget(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         if let Some(mut linked) = self.links.remove(&link) {
             linked.set_timer(link, None, &mut self.timers);
-            linked.drop_given(link, &mut self.given);
+            self.drop_given(link, linked.given.take());
             transport.close(link);
             self.long_frames.forget(link);
             self.admit_long_frames(now, transport);

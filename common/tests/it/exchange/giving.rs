@@ -283,6 +283,8 @@ fn what_waits_for_a_link_that_is_lost_is_dropped_and_its_mind_is_told() {
     desk.wires.at(link).is_broken = true;
     desk.room(link, usize::MAX);
     desk.flush();
+    // Before its mind knows that the link is gone it would have more read.
+    assert_eq!(desk.given(), []);
     assert_eq!(desk.heard(), [closed(link, "it broke")]);
     assert_eq!(desk.deadline(), Some(Duration::ZERO), "there is something to be told");
     assert_eq!(desk.given(), [(link, 1), (link, 2), (link, 3)]);
@@ -292,6 +294,22 @@ fn what_waits_for_a_link_that_is_lost_is_dropped_and_its_mind_is_told() {
     assert_eq!(desk.given(), [(link, 1), (LinkId(12_345), 0)]);
     desk.flush_all(other);
     assert_eq!(desk.told(other).len(), READ as usize, "the other is none of it");
+}
+
+/// All of it was queued, and its mind does not know yet.
+#[test]
+fn nothing_more_is_read_for_a_link_that_is_gone() {
+    let (mut desk, [link]) = Desk::fetchers();
+    desk.gives(link, 0, 0..READ, BLOCK_BYTES_MIN);
+    desk.ends(link);
+    assert_eq!(desk.given(), []);
+    assert_eq!(desk.heard(), [closed(link, "it is over")]);
+    assert_eq!(desk.given(), [(link, 0)]);
+    // One that its mind has closed is known to be.
+    let (mut desk, [link]) = Desk::fetchers();
+    desk.gives(link, 0, 0..READ, BLOCK_BYTES_MIN);
+    desk.closes(link);
+    assert_eq!((desk.given(), desk.given()), (vec![(link, 0)], Vec::new()));
 }
 
 // ---- what cannot be said ----
