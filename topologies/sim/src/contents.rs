@@ -425,20 +425,139 @@ fn draw_fetches(plan: &Plan, servents: usize, content: &DrawnContent) -> Vec<Dra
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
 
-    /// Bytes that are drawn, so many.
+    use super::*;
+    use crate::scene::Scene;
+    use crate::scene::tests::{chain, small};
+    use crate::shapes::Shape;
+
+    /// So many bytes, of a content of number 3.
     pub(crate) fn some_bytes(size: u64) -> ContentBytes {
-        ContentBytes { first: 7, seed: 7, size }
+        ContentBytes { first: 3, seed: 7, size }
+    }
+
+    /// The chain of three, of which the last has a content of three blocks, and the second says so too and lies; the first is
+    /// asked for it.
+    pub(crate) fn shared(lie: HolderLie) -> Scene {
+        let holder = |servent, lie| DrawnHolder {
+            servent,
+            name: b"farol.mp4".to_vec(),
+            description: Some("the lighthouse"),
+            lie,
+            fate: FileFate::Stays,
+        };
+        let bytes = some_bytes(2 * BLOCK + 9);
+        let holders = vec![holder(1, Some(lie)), holder(2, None)];
+        let fetch = DrawnFetch {
+            number: 30,
+            content: 3,
+            at: Duration::ZERO,
+            contact: 0,
+            asks: FirstAsk::Name,
+            hears_answers: true,
+            wait: Duration::from_secs(15),
+            finds: None,
+            lists: false,
+            asks_key: false,
+            cuts: Vec::new(),
+            full_at: None,
+        };
+        let contents = vec![DrawnContent { number: 3, bytes, holders }];
+        Scene { contents, fetches: vec![fetch], ..chain() }
+    }
+
+    fn plan(seed: u64) -> Plan {
+        let disk = DiskKind::Wild;
+        Plan { contents: 12, holders: 5, liars: 2, disk, ..small(Shape::Ring, 20, seed) }
     }
 
     #[test]
-    fn bytes_are_what_they_are_wherever_they_are_read_from() {
-        let bytes = some_bytes(1_000);
-        let all = bytes.read(0, 1_000);
-        for (at, count) in [(0, 1), (1, 7), (7, 9), (500, 500), (999, 1)] {
-            assert_eq!(bytes.read(at as u64, count), all[at..at + count], "{at}");
+    fn bytes_depend_on_their_place_alone_and_no_two_contents_have_the_same() {
+        let bytes = some_bytes(70_000);
+        let whole = bytes.read(0, 70_000);
+        assert_eq!(whole.first(), Some(&3));
+        for (at, count) in [(0, 0), (1, 7), (8, 8), (13, 500), (65_535, 4_465), (65_536, 4_464)] {
+            assert_eq!(bytes.read(at, count), &whole[at as usize..at as usize + count], "{at}");
         }
-        assert_ne!(bytes.another(1_000).read(0, 1_000), all);
+        let other = bytes.another(70_000).read(0, 70_000);
+        assert_eq!(whole.iter().zip(&other).filter(|(one, other)| one == other).count() / 100, 2, "one of 256");
+        let first = |number: u32| draw(&plan(1), 20).0[number as usize].bytes;
+        assert!((0..12).all(|number| first(number).size == 0 || u32::from(first(number).read(0, 1)[0]) == number));
+    }
+
+    #[test]
+    fn what_the_plan_says_is_drawn_in_all_kinds() {
+        let (mut lies, mut sizes, mut fates, mut cuts) = (BTreeSet::new(), BTreeSet::new(), 0, 0);
+        let (mut is_one_name_of_two, mut has_one_two_names, mut is_asked) = (false, false, BTreeSet::new());
+        for seed in 0..60 {
+            let (contents, fetches) = draw(&plan(seed), 20);
+            assert_eq!(contents.len(), 12);
+            assert!(contents.iter().filter(|content| content.bytes.size == 0).count() <= 1, "there is one of no bytes");
+            let mut files = BTreeSet::new();
+            let mut names = BTreeSet::new();
+            for content in &contents {
+                let holders = &content.holders;
+                assert!(holders.len() == 5 && holders.is_sorted_by(|one, next| one.servent < next.servent));
+                assert_eq!(holders.iter().filter(|holder| holder.lie.is_some()).count(), 2);
+                lies.extend(holders.iter().filter_map(|holder| holder.lie));
+                sizes.insert(content.bytes.size.min(3 * BLOCK));
+                assert!(content.bytes.size <= BLOCKS_MANY * BLOCK);
+                fates += holders.iter().filter(|holder| holder.fate != FileFate::Stays).count();
+                let own: BTreeSet<&[u8]> = holders.iter().map(|holder| holder.name.as_slice()).collect();
+                has_one_two_names |= own.len() > 1;
+                is_one_name_of_two |= own.iter().any(|name| !names.insert(name.to_vec()));
+                assert!(holders.iter().all(|holder| files.insert((holder.servent, holder.name.clone()))));
+            }
+            for fetch in &fetches {
+                assert!(fetch.contact < 20 && fetch.at <= BEGINS_MAX && fetch.cuts.len() <= CUTS_MAX);
+                assert!(contents.iter().any(|content| content.number == fetch.content));
+                cuts += fetch.cuts.len();
+                is_asked.insert(format!("{:?}", fetch.asks));
+            }
+            let of = |content: u32| fetches.iter().filter(|fetch| fetch.content == content).count();
+            assert!((0..12).all(|content| (1..=3).contains(&of(content))));
+        }
+        assert_eq!(lies.len(), HolderLie::ALL.len());
+        assert!([0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK].iter().all(|size| sizes.contains(size)), "{sizes:?}");
+        assert!(is_one_name_of_two && has_one_two_names && fates > 500 && cuts > 500 && is_asked.len() == 5);
+        let quick = Plan { disk: DiskKind::Quick, ..plan(1) };
+        let fates = draw(&quick, 20).0.into_iter().flat_map(|content| content.holders).map(|holder| holder.fate);
+        assert!(fates.into_iter().all(|fate| fate == FileFate::Stays), "only a wild disk loses files");
+    }
+
+    #[test]
+    fn what_is_left_out_moves_nothing_else_and_more_of_one_thing_moves_no_other() {
+        for seed in 0..20 {
+            let (contents, fetches) = draw(&plan(seed), 20);
+            let without = [Item::Content(3), Item::Fetch(fetches[0].number)].into();
+            let less = draw(&Plan { without, ..plan(seed) }, 20);
+            assert!(less.0.iter().eq(contents.iter().filter(|content| content.number != 3)));
+            assert!(less.1.iter().eq(fetches[1..].iter().filter(|fetch| fetch.content != 3)));
+            let (more, of_more) = draw(&Plan { contents: 15, holders: 9, liars: 3, ..plan(seed) }, 20);
+            for (one, other) in contents.iter().zip(&more) {
+                assert_eq!(one.bytes, other.bytes);
+                let stays = |holder: &DrawnHolder| {
+                    other
+                        .holders
+                        .iter()
+                        .any(|more| more.servent == holder.servent && (holder.lie.is_none() || more.lie == holder.lie))
+                };
+                assert!(one.holders.iter().all(stays), "the same and others");
+            }
+            assert_eq!(fetches, of_more[..fetches.len()]);
+        }
+    }
+
+    #[test]
+    fn whoever_is_absent_shares_and_fetches_nothing() {
+        let whole = Scene::draw(&plan(3)).unwrap();
+        let (holder, contact) = (whole.contents[0].holders[0].servent, whole.fetches[0].contact);
+        let without = [Item::Servent(holder), Item::Servent(contact)].into();
+        let less = Scene::draw(&Plan { without, ..plan(3) }).unwrap();
+        let is_gone = |servent: u32| servent == holder || servent == contact;
+        assert!(less.contents.iter().flat_map(|content| &content.holders).all(|other| !is_gone(other.servent)));
+        assert!(less.fetches.iter().all(|fetch| !is_gone(fetch.contact)));
+        assert_eq!((less.contents.len(), less.contents[0].holders.len() < 5), (12, true));
     }
 }

@@ -465,20 +465,183 @@ fn merged(hashes: &[[u8; 32]]) -> Vec<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use common::content::block_hashes::BlockHashes;
+
     use super::*;
+    use crate::contents::tests::{shared, some_bytes};
+
+    const FETCH: (LinkId, u32) = (LinkId(9), 1);
+
+    /// Looks through the disk of a servent, and gives what it tells and what is shared then; nothing where it has not come to
+    /// its end, or came to nothing.
+    fn look_once(disks: &mut Disks, now: Nanos, servent: usize) -> Option<(Vec<ToldFile>, SharedContent)> {
+        let store = Arc::new(Store::parse(b"farol.mp4 the lighthouse\n".to_vec()).unwrap().0);
+        let job = Job::LookThrough(store);
+        assert!(disks.begin(servent, &job).is_some());
+        let (done, news) = disks.end(now, servent, &job);
+        let Some(JobDone::LookedThrough(looked)) = done else { panic!("{done:?}") };
+        let DiskNews::Tells(told) = news else { return None };
+        let catalogue = looked.unwrap().catalogue.unwrap();
+        let file = catalogue.get(0).unwrap();
+        let blocks = Blocks::of(file.stamp.size).unwrap();
+        let content = SharedContent { name: file.name.to_vec(), stamp: file.stamp, hashes_at: file.hashes_at, blocks };
+        Some((told, content))
+    }
+
+    fn look(disks: &mut Disks, now: Nanos, servent: usize) -> (Vec<ToldFile>, SharedContent) {
+        look_once(disks, now, servent).unwrap()
+    }
+
+    fn look_until_it_can_be(disks: &mut Disks, servent: usize) -> (Vec<ToldFile>, SharedContent) {
+        (0..100).find_map(|_| look_once(disks, 0, servent)).unwrap()
+    }
+
+    fn read(
+        disks: &mut Disks,
+        now: Nanos,
+        servent: usize,
+        content: &SharedContent,
+    ) -> Option<Result<Vec<Vec<u8>>, ReadFailure>> {
+        let (link, fetch) = FETCH;
+        let content = Arc::new(content.clone());
+        let job =
+            Job::ReadBlocks(BlocksToRead { link, fetch, first: 0, count: content.blocks.count().min(3), content });
+        match disks.end(now, servent, &job).0? {
+            JobDone::BlocksRead { read, .. } => {
+                Some(read.map(|blocks| blocks.into_iter().map(|(_, bytes)| bytes.as_bytes().to_vec()).collect()))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hashes(disks: &mut Disks, servent: usize, content: &SharedContent) -> Vec<[u8; 32]> {
+        let (link, fetch) = FETCH;
+        let content = Arc::new(content.clone());
+        let job =
+            Job::ReadHashes(HashesToRead { link, fetch, first: 0, count: content.blocks.count().min(2_000), content });
+        match disks.end(0, servent, &job).0 {
+            Some(JobDone::HashesRead { read: Ok(hashes), .. }) => hashes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_an_honest_disk_has_is_told_and_read_as_it_is_until_it_is_not() {
+        for (fate, failure) in [
+            (FileFate::Stays, None),
+            (FileFate::Gone { at: Duration::from_secs(5), back: None }, Some(ReadFailure::Gone)),
+            (
+                FileFate::Gone { at: Duration::from_secs(5), back: Some(Duration::from_secs(6)) },
+                Some(ReadFailure::Changed),
+            ),
+            (FileFate::Replaced { at: Duration::from_secs(5), size: 2 * 65_536 + 9 }, Some(ReadFailure::Changed)),
+            (FileFate::Touched { at: Duration::from_secs(5) }, Some(ReadFailure::Changed)),
+        ] {
+            let mut scene = shared(HolderLie::Silent);
+            scene.contents[0].holders[1].fate = fate;
+            let bytes = scene.contents[0].bytes;
+            let mut disks = Disks::new(&scene);
+            let (told, content) = look(&mut disks, SECOND, 2);
+            let whole = bytes.read(0, bytes.size as usize);
+            let hash = ContentHash(*blake3::hash(&whole).as_bytes());
+            let description = b"the lighthouse".to_vec();
+            assert_eq!(told, [ToldFile { name: b"farol.mp4".to_vec(), description, size: bytes.size, hash }]);
+            assert_eq!(read(&mut disks, 2 * SECOND, 2, &content).unwrap().unwrap().concat(), whole);
+            assert!(BlockHashes::proved(hash, content.blocks, hashes(&mut disks, 2, &content)).is_ok());
+            let later = read(&mut disks, 7 * SECOND, 2, &content).unwrap();
+            assert_eq!(later.err(), failure, "{fate:?}");
+        }
+    }
+
+    #[test]
+    fn a_quick_disk_takes_no_time_and_never_fails_and_a_wild_one_does_all_there_is() {
+        let mut scene = shared(HolderLie::Silent);
+        for (kind, waits, refuses) in
+            [(DiskKind::Quick, false, false), (DiskKind::Mild, true, false), (DiskKind::Wild, true, true)]
+        {
+            scene.plan.disk = kind;
+            let mut disks = Disks::new(&scene);
+            let (_, content) = look_until_it_can_be(&mut disks, 2);
+            let (link, fetch) = FETCH;
+            let content = Arc::new(content);
+            let job = Job::ReadBlocks(BlocksToRead { link, fetch, first: 0, count: 1, content });
+            let mut tries: Vec<(Option<Nanos>, bool)> = (0..400)
+                .map(|_| {
+                    let wait = disks.begin(2, &job);
+                    (wait, matches!(disks.end(0, 2, &job).0, Some(JobDone::BlocksRead { read: Err(_), .. })))
+                })
+                .collect();
+            assert_eq!(tries.iter().any(|(wait, _)| wait.is_some_and(|wait| wait > 0)), waits, "{kind}");
+            assert_eq!(tries.iter().any(|(wait, _)| wait.is_none()), refuses, "{kind}");
+            tries.retain(|(_, has_failed)| *has_failed);
+            assert_eq!(tries.is_empty(), kind == DiskKind::Quick, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_a_lying_disk_has_shows_its_lie_and_no_other() {
+        for lie in HolderLie::ALL {
+            let (mut is_false, mut is_hidden, mut has_failed, mut is_size, mut is_list) =
+                (false, false, false, false, false);
+            for seed in 0..20 {
+                let mut scene = shared(lie);
+                scene.plan.seed = seed;
+                let bytes = scene.contents[0].bytes;
+                let mut disks = Disks::new(&scene);
+                let (told, content) = look(&mut disks, 0, 1);
+                is_size |= told[0].size != bytes.size;
+                let honest: Vec<Vec<u8>> = (0..3)
+                    .map(|block| bytes.read(block * 65_536, (bytes.size - block * 65_536).min(65_536) as usize))
+                    .collect();
+                match read(&mut disks, 0, 1, &content) {
+                    None => is_hidden = true,
+                    Some(Err(_)) => has_failed = true,
+                    Some(Ok(blocks)) => is_false |= told[0].size == bytes.size && blocks != honest,
+                }
+                let proved = BlockHashes::proved(told[0].hash, content.blocks, hashes(&mut disks, 1, &content));
+                is_list |= told[0].size == bytes.size && proved.is_err();
+                // Of three blocks two are left.
+                assert!(lie != HolderLie::MergedHashes || proved.is_ok());
+            }
+            let reads_falsely = matches!(
+                lie,
+                HolderLie::FalseBytes
+                    | HolderLie::Short
+                    | HolderLie::Twice
+                    | HolderLie::Unasked
+                    | HolderLie::Disordered
+            );
+            assert_eq!(is_false, reads_falsely, "{lie:?}");
+            assert_eq!(is_hidden, lie == HolderLie::Silent, "{lie:?}");
+            assert_eq!(has_failed, lie == HolderLie::Lacks, "{lie:?}");
+            assert_eq!(is_size, matches!(lie, HolderLie::FalseSize | HolderLie::MergedHashes), "{lie:?}");
+            assert_eq!(is_list, lie == HolderLie::FalseHashes, "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn a_false_size_is_another_one() {
+        let mut random = Random::new(1);
+        for size in [0, 1, 65_535, 65_536, 65_537, 6 << 20] {
+            let sizes: BTreeSet<u64> = (0..100).map(|_| false_size(&mut random, size)).collect();
+            assert!(sizes.len() > 4 && !sizes.contains(&size), "{size}: {sizes:?}");
+        }
+    }
 
     #[test]
     fn what_is_merged_comes_to_the_same_content() {
         for blocks in [3, 4, 5, 8, 9] {
             let size = blocks * BLOCK_BYTES_MIN as u64 - 5;
-            let bytes = contents::tests::some_bytes(size);
+            let bytes = some_bytes(size);
             let mut hasher = ContentHasher::new(Blocks::of(size).unwrap());
             hasher.update(&bytes.read(0, usize::try_from(size).unwrap())).unwrap();
             let hashed = hasher.finish().unwrap();
             let claimed = Blocks::of(merged_size(size)).unwrap();
             let merged = merged(hashed.hashes.as_slice());
             assert_ne!(claimed.size(), size);
-            assert!(common::content::block_hashes::BlockHashes::proved(hashed.hash, claimed, merged).is_ok());
+            assert!(BlockHashes::proved(hashed.hash, claimed, merged).is_ok());
         }
     }
 }

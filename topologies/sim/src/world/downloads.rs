@@ -359,3 +359,90 @@ impl Downloads {
         self.all.iter().all(|download| matches!(download.stage, DownloadStage::Over(_)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contents::HolderLie;
+    use crate::contents::tests::shared;
+
+    const HASH: ContentHash = ContentHash([7; 32]);
+
+    fn download(change: impl FnOnce(&mut Scene)) -> SimDownload {
+        let mut scene = shared(HolderLie::Silent);
+        change(&mut scene);
+        let mut download = Downloads::new(&scene, |_| Some((HASH, 2 * 65_536 + 9))).all.remove(0);
+        download.on_begin();
+        download
+    }
+
+    fn write(block: u32, byte: u8) -> fetch::Output {
+        fetch::Output::Write { block, at: u64::from(block) * 65_536, bytes: vec![byte; 65_536] }
+    }
+
+    #[test]
+    fn what_is_written_is_there_when_it_goes_on_and_where_nothing_is_there_is_nothing() {
+        let mut file = FetchedFile::default();
+        file.write(131_072, &[3; 9]);
+        file.write(0, &[1; 65_536]);
+        assert_eq!(file.written(), [0..65_536, 131_072..131_081]);
+        assert_eq!((file.block(0, 65_536).map(<[u8]>::len), file.block(65_536, 65_536)), (Some(65_536), None));
+        assert_eq!(file.block(131_072, 10), None);
+        file.write(65_536, &[2; 65_536]);
+        assert_eq!((file.written(), file.bytes().len()), (std::iter::once(0..131_081).collect(), 131_081));
+        file.clear(&(60_000..70_000));
+        assert_eq!(file.written(), [0..60_000, 70_000..131_081]);
+        assert!(file.bytes()[60_000..70_000].iter().all(|byte| *byte == 0));
+        file.set_size(65_536);
+        assert_eq!((file.written(), file.bytes().len()), (std::iter::once(0..60_000).collect(), 65_536));
+    }
+
+    #[test]
+    fn a_power_cut_damages_some_of_what_was_written_last_and_nothing_else() {
+        let (mut kept, mut torn, mut gone, mut spoilt) = (0, 0, 0, 0);
+        for seed in 0..200 {
+            let mut file = FetchedFile::default();
+            file.write(0, &[1; 65_536]);
+            file.fresh.clear();
+            file.write(65_536, &[2; 65_536]);
+            file.on_power_cut(&mut Random::new(seed));
+            assert_eq!(file.block(0, 65_536), Some(&[1; 65_536][..]), "that was there before");
+            match (file.block(65_536, 65_536), file.written().last().map(|run| run.end)) {
+                (Some(block), _) if block == [2; 65_536] => kept += 1,
+                (Some(_), _) => spoilt += 1,
+                (None, Some(65_536)) => gone += 1,
+                (None, _) => torn += 1,
+            }
+        }
+        assert!(kept > 80 && torn > 5 && gone > 20 && spoilt > 5, "{kept} {torn} {gone} {spoilt}");
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_told_and_a_fetch_is_cut_once_so_much_is_written() {
+        let mut full = download(|scene| scene.fetches[0].full_at = Some(70_000));
+        assert!(matches!(full.on_wants(write(0, 1)).told.as_slice(), [(_, fetch::Input::Written { block: 0 })]));
+        assert!(matches!(full.on_wants(write(1, 1)).told.as_slice(), [(_, fetch::Input::WriteFailed { .. })]));
+        assert_eq!(full.file.written(), std::iter::once(0..65_536).collect::<Vec<_>>());
+        let cut = DrawnCut {
+            percent: 80,
+            after: std::time::Duration::MAX,
+            is_power_cut: false,
+            pause: std::time::Duration::ZERO,
+        };
+        let mut cut_short = download(|scene| scene.fetches[0].cuts = vec![cut]);
+        assert_eq!(cut_short.on_wants(write(0, 1)).event, None);
+        assert_eq!(cut_short.on_wants(write(1, 1)).event, Some(DownloadNews::Cut));
+        assert_eq!((cut_short.on_cut(), cut_short.on_cut()), (Some(cut), None));
+        assert_eq!(cut_short.wanted().on_disk, std::iter::once(0..131_072).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_to_be_checked_is_hashed_as_it_lies_there() {
+        let mut download = download(|_| {});
+        download.on_wants(write(0, 1));
+        let blocks = Blocks::of(2 * 65_536 + 9).unwrap();
+        let wish = download.on_wants(fetch::Output::Check { blocks, first: 0, count: 2 });
+        let [(_, fetch::Input::Checked { first: 0, hashes, .. })] = wish.told.as_slice() else { panic!("{wish:?}") };
+        assert_eq!(hashes, &[block_hash(blocks, 0, &[1; 65_536]), None], "behind its end nothing can be read");
+    }
+}

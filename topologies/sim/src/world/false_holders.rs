@@ -119,3 +119,61 @@ fn otherwise(lie: HolderLie, random: &mut Random, opened: Opened) -> Vec<Message
         _ => vec![honest],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contents::tests::shared;
+    use crate::world::ways::Ways;
+
+    const HASH: ContentHash = ContentHash([7; 32]);
+
+    /// What a servent says in the place of the word that something can be fetched.
+    fn said(lie: HolderLie, seed: u64) -> Vec<Message> {
+        let mut scene = shared(lie);
+        scene.plan.seed = seed;
+        let mut network = SimNetwork::<()>::new(Ways::told(0), true);
+        let mut holders = FalseHolders::new(&scene, |_| Some(HASH));
+        assert!(holders.has(1) && !holders.has(2), "the other one does not lie");
+        holders.on_open(LinkId(3), ContentHash([8; 32]));
+        let opened = Opened { fetch: 4, size: 2 * 65_536 + 9, have: Have::all(3) };
+        let output = || Output::Send { link: LinkId(3), message: Message::Opened(opened.clone()) };
+        assert_eq!(holders.say(&mut network, 1, output()), [output()], "of another content it says what is so");
+        if lie == HolderLie::Trickles {
+            return Vec::new();
+        }
+        holders.on_open(LinkId(3), HASH);
+        let said = holders.say(&mut network, 1, output());
+        said.into_iter()
+            .map(|output| match output {
+                Output::Send { link: LinkId(3), message } => message,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_says_otherwise_what_its_lie_is_about() {
+        let honest = [Message::Opened(Opened { fetch: 4, size: 2 * 65_536 + 9, have: Have::all(3) })];
+        for lie in HolderLie::ALL {
+            let is_otherwise = (0..20).any(|seed| lie != HolderLie::Trickles && said(lie, seed) != honest);
+            let is_a_word = matches!(
+                lie,
+                HolderLie::FalseOpened
+                    | HolderLie::FalseHave
+                    | HolderLie::HasSome
+                    | HolderLie::Refuses
+                    | HolderLie::Silent
+                    | HolderLie::Babbles
+            );
+            assert_eq!(is_otherwise, is_a_word, "{lie:?}");
+        }
+        let has_some = |seed| match said(HolderLie::HasSome, seed).as_slice() {
+            [Message::Opened(Opened { have: Have::Runs(runs), .. })] => {
+                runs.iter().all(|(first, count)| *count > 0 && first + count <= 3)
+            }
+            _ => false,
+        };
+        assert!((0..20).all(has_some), "what somebody has who has some is possible");
+    }
+}

@@ -8,20 +8,21 @@
 //! - One that is done has a file that is whole and true. One that says what is missing names just that, and whoever gave the
 //!   rest. One ends for a file that cannot be written only where it could not.
 //! - None ends in vain where somebody who does not lie had all, told so and could be reached for as long as was waited.
-//! - Nobody is dropped for lying who did not, and whoever gave a false block is dropped at once.
+//! - Nobody is dropped for lying who did not, and whoever shows that it lies is dropped at once.
 //!
 //! What the bytes of a content are, and its hash, is read off the scene and hashed as a whole here.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use common::content::transfer::{Block, Have};
 use common::content::{Blocks, ContentHash};
 use common::dialect::Dialect;
 use common::fetch::{
     BlockSource, FetchEnd, FetchEnded, FetchReport, FromHolder, HolderDial, HolderNews, Input, Output, ToHolder,
 };
 use common::limits::{
-    ASK_AGAIN_PAUSE, BLOCK_BYTES_MIN, BLOCKS_ASKED_BYTES_MAX, BLOCKS_HELD_BYTES_MAX, BLOCKS_WANTED_MAX,
+    ASK_AGAIN_PAUSE, BLOCK_BYTES_MIN, BLOCKS_ASKED_BYTES_MAX, BLOCKS_HELD_BYTES_MAX, BLOCKS_MAX, BLOCKS_WANTED_MAX,
     HASH_PARTS_ASKED_MAX, HASHES_MAX, HOLDER_FAILURES_MAX, UPLOAD_WANTED_MAX,
 };
 use common::link::LinkId;
@@ -37,6 +38,8 @@ use crate::verdict::demand::Demand;
 use crate::world::downloads::FetchedFile;
 
 const BLOCK: u64 = BLOCK_BYTES_MIN as u64;
+/// The largest content whose blocks are no longer than that.
+const SIZE_MAX: u64 = BLOCK * BLOCKS_MAX as u64;
 
 /// For how long somebody is to be within reach for a fetch that goes on to be in vain.
 const PATIENCE: Nanos = 60 * SECOND;
@@ -49,6 +52,44 @@ struct AskedThere {
     /// The last block of each message.
     messages: VecDeque<u32>,
     hash_parts: usize,
+    is_open: bool,
+}
+
+impl AskedThere {
+    /// What of something that is said there was not asked for, or cannot be.
+    fn lie_in(&mut self, said: &FromHolder) -> Option<&'static str> {
+        match said {
+            FromHolder::Opened(opened) => {
+                let is_again = std::mem::replace(&mut self.is_open, true);
+                let count = opened.size.div_ceil(BLOCK).max(1);
+                (is_again || opened.size <= SIZE_MAX && !can_be_had(&opened.have, count)).then_some("what cannot be")
+            }
+            FromHolder::Refused(_) => None,
+            FromHolder::HashPart(_) => {
+                let left = self.hash_parts.checked_sub(1);
+                self.hash_parts = left.unwrap_or_default();
+                left.is_none().then_some("hashes it was not asked for")
+            }
+            FromHolder::Block(block) if self.blocks.front() == Some(&block.block) => {
+                self.blocks.pop_front();
+                if self.messages.front() == Some(&block.block) {
+                    self.messages.pop_front();
+                }
+                None
+            }
+            FromHolder::Block(_) => Some("a block it was not asked for"),
+            FromHolder::Other(_) => Some("what has no place there"),
+        }
+    }
+}
+
+/// Whether somebody can have these of so many blocks: each run behind the one before, and not at its end.
+fn can_be_had(have: &Have, count: u64) -> bool {
+    let Have::Runs(runs) = have else { return true };
+    let ends = runs.iter().map(|(first, count)| (u64::from(*first), u64::from(*first) + u64::from(*count)));
+    let ends: Vec<(u64, u64)> = ends.collect();
+    let is_apart = ends.windows(2).all(|pair| matches!(pair, [(_, end), (next, _)] if end < next));
+    is_apart && ends.iter().all(|(first, end)| first < end && *end <= count)
 }
 
 /// What became of a holder in one life of a fetch.
@@ -82,8 +123,8 @@ struct WatchedFetch<'s> {
     holders: BTreeMap<SocketAddr, HolderSeen>,
     asked_at: Nanos,
     written_at: Nanos,
-    /// Who has just given a false block, and is to be dropped.
-    liar: Option<(SocketAddr, u32)>,
+    /// Who has just said what shows that it lies, and is to be dropped.
+    liar: Option<(SocketAddr, &'static str)>,
     is_proved: bool,
     has_failed: bool,
     is_over: bool,
@@ -183,7 +224,7 @@ impl<'s> WatchedFetches<'s> {
         let came = watched.on_told(input);
         let number = watched.drawn.number;
         self.counts.came_bytes += came;
-        liar.map(|(liar, block)| format!("fetch {number} goes on with {liar}, which gave a false block {block}"))
+        liar.map(|(liar, what)| format!("fetch {number} goes on with {liar}, which gave {what}"))
     }
 
     /// It wants something done. What of that is wrong.
@@ -354,27 +395,15 @@ impl WatchedFetch<'_> {
                 self.asked.insert(*link, AskedThere { address, ..AskedThere::default() });
             }
             Input::Received { link, said } => {
-                let there = self.asked.get_mut(link);
-                self.giver = there.as_ref().and_then(|there| there.address);
-                match (said, there) {
-                    (FromHolder::Block(block), Some(there)) => {
-                        if there.blocks.front() == Some(&block.block) {
-                            let (at, length) = place(self.content.bytes, block.block);
-                            let is_wanted = self.is_proved
-                                && !self.written.contains_key(&block.block)
-                                && !self.here.contains(&block.block);
-                            if is_wanted && block.bytes != self.content.bytes.read(at, length) {
-                                self.liar = self.giver.map(|giver| (giver, block.block));
-                            }
-                            there.blocks.pop_front();
-                            if there.messages.front() == Some(&block.block) {
-                                there.messages.pop_front();
-                            }
-                        }
-                        return block.bytes.len() as u64;
-                    }
-                    (FromHolder::HashPart(_), Some(there)) => there.hash_parts = there.hash_parts.saturating_sub(1),
-                    _ => {}
+                let Some(there) = self.asked.get_mut(link) else { return 0 };
+                self.giver = there.address;
+                let lie = there.lie_in(said).or_else(|| match said {
+                    FromHolder::Block(block) if self.is_false(block) => Some("a false block"),
+                    _ => None,
+                });
+                self.liar = self.giver.zip(lie);
+                if let FromHolder::Block(block) = said {
+                    return block.bytes.len() as u64;
                 }
             }
             Input::Closed { link, .. } => drop(self.asked.remove(link)),
@@ -388,6 +417,14 @@ impl WatchedFetch<'_> {
             | Input::Deadline => {}
         }
         0
+    }
+
+    /// Whether a block that is missing is not what the content has there, where it is certain how large that is.
+    fn is_false(&self, block: &Block) -> bool {
+        let number = block.block;
+        let (at, length) = place(self.content.bytes, number);
+        let is_wanted = self.is_proved && !self.written.contains_key(&number) && !self.here.contains(&number);
+        is_wanted && block.bytes != self.content.bytes.read(at, length)
     }
 
     fn on_write(&mut self, block: u32, at: u64, bytes: &[u8]) -> Vec<String> {
