@@ -695,7 +695,7 @@ impl Exchange {
     }
 
     /// A link is gone, and with it what waited to be queued on it.
-    fn drop_given(&mut self, link: LinkId, waiting: Option<Box<Given>>) {
+    fn drop_given(&mut self, link: LinkId, waiting: Option<&Given>) {
         let is_gone = |(of, _): &(LinkId, u32)| *of == link;
         self.dropped.extend(self.given.iter().copied().filter(is_gone));
         self.given.retain(|given| !is_gone(given));
@@ -734,7 +734,7 @@ impl Exchange {
                 linked.set_timer(link, Some(now + LINGER_MAX), &mut self.timers);
                 linked.flush_later(link, &mut self.unflushed);
                 let waiting = linked.given.take();
-                self.drop_given(link, waiting);
+                self.drop_given(link, waiting.as_deref());
             }
             Side::Client => {
                 // What is not written now is not said: nobody waits for it.
@@ -841,7 +841,7 @@ impl Exchange {
     pub fn forget(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
         if let Some(mut linked) = self.links.remove(&link) {
             linked.set_timer(link, None, &mut self.timers);
-            self.drop_given(link, linked.given.take());
+            self.drop_given(link, linked.given.take().as_deref());
             transport.close(link);
             self.long_frames.forget(link);
             self.admit_long_frames(now, transport);

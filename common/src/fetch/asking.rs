@@ -83,10 +83,11 @@ impl ContentFetch {
         };
         let disagrees = list.zip(opened).is_some_and(|(list, opened)| list.blocks() != opened.blocks);
         let have = opened.map_or(&holder.have, |opened| &opened.have);
-        // What somebody has who counts otherwise is not known.
+        // What somebody has who counts otherwise is not known; and whoever was not asked yet may, while nothing proves the size.
         let is_of_use = list.is_none_or(|list| {
+            let may_disagree = disagrees || opened.is_none() && !holder.is_emptied && !list.is_proved;
             let assignment = &list.assignment;
-            assignment.missing_count() > 0 && (disagrees || assignment.is_missing_some_of(have))
+            assignment.missing_count() > 0 && (may_disagree || assignment.is_missing_some_of(have))
         });
         is_of_use.then_some(HolderRank { disagrees, stumbles: holder.stumbles, is_waiting })
     }

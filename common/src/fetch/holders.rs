@@ -22,6 +22,8 @@ pub(super) struct Holder {
     pub(super) address: SocketAddr,
     /// What it has, as was said last.
     pub(super) have: Have,
+    /// Whether it said so itself, and had nothing of what was missing.
+    pub(super) is_emptied: bool,
     pub(super) stage: HolderStage,
     /// How often it came to nothing since it gave a block.
     failures: u8,
@@ -199,6 +201,7 @@ impl Holder {
     /// It has these blocks, and none of them is missing. It is asked again if it is said to have more.
     pub(super) fn on_emptied(&mut self, now: Time, have: Have) {
         self.have = have;
+        self.is_emptied = true;
         self.stumbles = self.stumbles.saturating_add(1);
         self.stage = HolderStage::Waiting(now);
     }
@@ -233,6 +236,7 @@ impl Holders {
     /// It is said that somebody has the content.
     pub(super) fn on_told(&mut self, now: Time, address: SocketAddr, have: Have) {
         if let Some(holder) = self.by_address.get(&address).copied().and_then(|number| self.get_mut(number)) {
+            holder.is_emptied &= holder.have == have;
             holder.have = have;
             if let HolderStage::Dropped { is_for_good: false } = holder.stage {
                 holder.stage = HolderStage::Waiting(now);
@@ -245,6 +249,7 @@ impl Holders {
         let holder = Holder {
             address,
             have,
+            is_emptied: false,
             stage: HolderStage::Waiting(now),
             failures: 0,
             refusals: 0,

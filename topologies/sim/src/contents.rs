@@ -478,7 +478,8 @@ pub(crate) mod tests {
         let whole = bytes.read(0, 70_000);
         assert_eq!(whole.first(), Some(&3));
         for (at, count) in [(0, 0), (1, 7), (8, 8), (13, 500), (65_535, 4_465), (65_536, 4_464)] {
-            assert_eq!(bytes.read(at, count), &whole[at as usize..at as usize + count], "{at}");
+            let from = usize::try_from(at).unwrap();
+            assert_eq!(bytes.read(at, count), &whole[from..from + count], "{at}");
         }
         let other = bytes.another(70_000).read(0, 70_000);
         assert_eq!(whole.iter().zip(&other).filter(|(one, other)| one == other).count() / 100, 2, "one of 256");

@@ -354,6 +354,38 @@ fn who_says_another_size_has_to_wait_for_those_who_do_not() {
     assert_eq!(outputs, asked);
 }
 
+/// Somebody whose blocks are of no use, as others count them, may count as it is.
+#[test]
+fn whoever_may_say_another_size_is_asked_whatever_it_has() {
+    let content = Content::new(5 * BLOCK + 7);
+    let claimed = size_of(5, 0);
+    let mut hand = Hand::new(&content);
+    let liar = hand.meet(FIRST, &content);
+    hand.opened(liar, claimed, Have::all(4));
+    let part = HashPart { fetch: liar.fetch, first: 0, hashes: list_under(&content, claimed) };
+    assert_eq!(hand.said(liar, FromHolder::HashPart(part)), [blocks_wanted(liar, 0, 4)]);
+    for block in 0..4 {
+        hand.block(liar, &content, block);
+        hand.written(block);
+    }
+    // The last one is missing, by the liar's count.
+    let has_last = || Have::Runs(vec![(5, 1)]);
+    let outputs = hand.announce(SECOND, has_last());
+    let honest = hand.link(&outputs);
+    assert_eq!(hand.announce(3, Have::all(6)), []);
+    let outputs = hand.opened(honest, content.size(), has_last());
+    assert_eq!(outputs, [taken(3), dial(2, 3)]);
+    let refused = hand.tell(Input::DialFailed { dial: HolderDial(2), reason: String::new() });
+    assert_eq!(refused[1..], [taken(SECOND), hashes_wanted(honest, 0, 6)]);
+    assert_eq!(hand.hash_part(honest, &content, 0, 6), [blocks_wanted(honest, 5, 1)]);
+    let outputs = hand.block(honest, &content, 5);
+    assert_eq!(outputs, [write(&content, 5), keep(&content), proved(&content), close(honest)]);
+    // What it has is known from now on, and so is what others need not be asked for.
+    assert_eq!(hand.announce(SECOND, has_last()), []);
+    assert_eq!(hand.announce(4, Have::all(4)), []);
+    assert_eq!(hand.announce(5, Have::Runs(vec![(4, 1)])), [taken(5), dial(3, 5)]);
+}
+
 #[test]
 fn the_only_block_of_a_content_is_judged_by_its_hash() {
     let content = Content::new(1000);

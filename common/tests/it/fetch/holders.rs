@@ -268,6 +268,20 @@ fn the_wait_is_over_when_it_is_and_whoever_still_owes_something_has_its_time() {
     assert_eq!(hand.pass(Duration::from_nanos(1))[..], [&end[..], &[ended(FetchEnd::Missing, vec![], 0)]].concat());
 }
 
+#[test]
+fn what_is_on_its_way_into_the_file_is_waited_for() {
+    let content = Content::new(2 * BLOCK);
+    let mut hand = Hand::new(&content);
+    let there = hand.meet(FIRST, &content);
+    hand.opened(there, content.size(), Have::Runs(vec![(1, 1)]));
+    hand.hash_part(there, &content, 0, 2);
+    assert_eq!(hand.block(there, &content, 1)[0], write(&content, 1));
+    let outputs = hand.pass(2 * WAIT);
+    assert!(outputs.iter().all(|output| *output == Output::AskAgain), "{outputs:?}");
+    let end = ended(FetchEnd::Missing, vec![from_nobody(0, 1), from(FIRST, 1, 1)], 0);
+    assert_eq!(hand.written(1), [end]);
+}
+
 /// However short the wait is: who was asked may answer, and is not asked again meanwhile.
 #[test]
 fn while_it_is_being_asked_who_has_the_content_nothing_is_over() {

@@ -42,7 +42,10 @@ fn blocks_are_asked_for_ahead_and_no_more_than_may_be_held() {
     assert_eq!(hand.pass(10 * HOLDER_QUIET_MAX), []);
     let outputs = hand.written(0);
     assert_eq!(asked_blocks(&outputs), [(held - 1, 1)]);
-    assert_eq!(hand.pass(HOLDER_QUIET - Duration::from_nanos(1)), [], "it owes something from now on");
+    let owes = "it owes something from now on, and not from when it said something last";
+    assert_eq!(hand.tell(Input::Deadline), [], "{owes}");
+    assert_eq!(hand.pass(HOLDER_QUIET - Duration::from_nanos(1)), [], "{owes}");
+    assert_eq!(hand.pass(Duration::from_nanos(1)), [news(FIRST, HolderNews::Silent), Output::AskAgain]);
 }
 
 /// What comes late finds no more room than there is, beside what whoever is asked may give any moment.

@@ -544,7 +544,7 @@ mod tests {
             let bytes = scene.contents[0].bytes;
             let mut disks = Disks::new(&scene);
             let (told, content) = look(&mut disks, SECOND, 2);
-            let whole = bytes.read(0, bytes.size as usize);
+            let whole = bytes.read(0, usize::try_from(bytes.size).unwrap());
             let hash = ContentHash(*blake3::hash(&whole).as_bytes());
             let description = b"the lighthouse".to_vec();
             assert_eq!(told, [ToldFile { name: b"farol.mp4".to_vec(), description, size: bytes.size, hash }]);
@@ -593,7 +593,9 @@ mod tests {
                 let (told, content) = look(&mut disks, 0, 1);
                 is_size |= told[0].size != bytes.size;
                 let honest: Vec<Vec<u8>> = (0..3)
-                    .map(|block| bytes.read(block * 65_536, (bytes.size - block * 65_536).min(65_536) as usize))
+                    .map(|block| {
+                        bytes.read(block * 65_536, usize::try_from((bytes.size - block * 65_536).min(65_536)).unwrap())
+                    })
                     .collect();
                 match read(&mut disks, 0, 1, &content) {
                     None => is_hidden = true,
