@@ -133,6 +133,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         else {
             return Ok(Next::Continue);
         };
+        let is_own_name = sought_as.name.is_some() || sought.name() == Some(&entry.name);
+        if options.replaces && options.output.is_none() && !is_own_name {
+            self.complain("get: with -f a hash takes -o FILE: what it is called here would be for others to say");
+            return Ok(Next::Continue);
+        }
         let name = sought_as.name.unwrap_or(&entry.name);
         let destination = Destination::of(options.output.as_deref(), name);
         // Whoever is named is where it was reached, whatever it goes by.

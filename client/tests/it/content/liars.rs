@@ -115,6 +115,22 @@ fn whoever_answers_something_else_has_nothing() {
 }
 
 #[test]
+fn what_is_replaced_is_named_by_whoever_has_it_replaced() {
+    let holder = Holder::of(b"Makefile", &bytes(), Manner::Honest);
+    let teller = Teller::of(vec![holder.told()]);
+    let here = here();
+    fs::write(here.path().join("Makefile"), "mine").unwrap();
+    let start = &hash_of(&bytes())[..12];
+    let run = run_in(here.path(), &teller.name(), &[], &[&format!("get {start} -f")]);
+    let said = "client: get: with -f a hash takes -o FILE: what it is called here would be for others to say\n";
+    assert_eq!(run, Run { log: said.to_owned(), ..quiet("", 2) });
+    assert_files(&here, &[("Makefile", b"mine")]);
+    let run = run_in(here.path(), &teller.name(), &[], &[&format!("get {start} -f -o Makefile")]);
+    assert_eq!((run.log, run.code), (String::new(), 0));
+    assert_files(&here, &[("Makefile", &bytes())]);
+}
+
+#[test]
 fn whoever_is_busy_is_asked_again_later_and_another_meanwhile() {
     let busy = Holder::of(b"one", &bytes(), Manner::Refuses(Refusal::Busy));
     let honest = Holder::of(b"one", &bytes(), Manner::Honest);
