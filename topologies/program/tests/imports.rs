@@ -72,7 +72,9 @@ fn files_and_what_they_name(home: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 /// What a file names of all there are: in its `use`s, or as a path in its code. Its tests may name what they like.
 fn named(file: &str, text: &str, all: &BTreeSet<String>) -> BTreeSet<String> {
-    let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let shipped = ["mod tests", "pub(crate) mod tests"]
+        .into_iter()
+        .fold(text, |text, tests| text.split(&format!("#[cfg(test)]\n{tests}")).next().unwrap());
     // A path that says who may see something names nothing.
     let shipped = shipped.replace("pub(in crate::", "pub(in ");
     let mut lines = shipped.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
