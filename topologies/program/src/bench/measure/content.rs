@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,15 +89,15 @@ pub fn beside(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         let mut asker = ClientAsker::connect(address)?;
         let alone = load(&mut asker, &plan)?;
         let is_over = AtomicBool::new(false);
-        let (given, beside) = thread::scope(|scope| {
-            let download = scope.spawn(|| place.download_until(address, &is_over));
-            let beside = load(&mut asker, &plan);
+        let (_, beside) = thread::scope(|scope| {
+            let (busy, is_busy) = channel();
+            let download = scope.spawn(|| place.download_until(address, busy, &is_over));
+            // Nobody says it where the download failed; why is what the thread came to.
+            let begun = is_busy.recv().map_err(|_| anyhow!("nothing was downloaded beside the lookups"));
+            let beside = begun.and_then(|()| load(&mut asker, &plan));
             is_over.store(true, Ordering::Relaxed);
             Ok::<_, anyhow::Error>((joined(download.join())?, beside?))
         })?;
-        if given == 0 {
-            bail!("nothing was downloaded beside the lookups");
-        }
         end(holder)?;
         Ok(((micros(&beside.over, 0.99) / MILLIS, micros(&alone.over, 0.99) / MILLIS), alone.lost + beside.lost))
     })
@@ -181,28 +182,29 @@ impl Scratch {
         bail!("a download has no end")
     }
 
-    /// Downloads it again and again, as it lies on the disk, until it is over; how many bytes that came to.
-    fn download_until(&self, holder: SocketAddr, is_over: &AtomicBool) -> anyhow::Result<u64> {
+    /// Downloads it again and again, as it lies on the disk, until it is over. It is said when the first of it has come.
+    fn download_until(&self, holder: SocketAddr, busy: Sender<()>, is_over: &AtomicBool) -> anyhow::Result<()> {
         let mut client = Client::connect(&holder.to_string())?;
-        let mut given = 0;
+        let mut busy = Some(busy);
         while !is_over.load(Ordering::Relaxed) {
             let file = File::open(self.shared())?;
             rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
-            let mut here = 0;
             for event in client.stream(self.options(), io::sink(), [(holder, Have::Partly)])? {
                 match event? {
-                    DownloadEvent::Progress(progress) => here = progress.here_bytes,
-                    DownloadEvent::Ended(ended) if ended.fetch.end == FetchEnd::Done => here = self.size,
-                    DownloadEvent::Ended(ended) => bail!("{ended:?}"),
+                    DownloadEvent::Progress(progress) if progress.here_bytes == 0 => {}
+                    DownloadEvent::Ended(ended) if ended.fetch.end != FetchEnd::Done => bail!("{ended:?}"),
+                    DownloadEvent::Progress(_) | DownloadEvent::Ended(_) => {
+                        // From here on it is in the way.
+                        let _ = busy.take().map(|busy| busy.send(()));
+                    }
                     _ => {}
                 }
                 if is_over.load(Ordering::Relaxed) {
                     break;
                 }
             }
-            given += here;
         }
-        Ok(given)
+        Ok(())
     }
 }
 
