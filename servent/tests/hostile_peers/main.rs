@@ -50,8 +50,9 @@ const SEEN_BYTES_MAX: usize = 512;
 /// What a servent may take in memory while it is attacked: its seen set full, and what is read and written at a turn.
 const MEMORY_BYTES_MAX: usize = SEEN_IDS_MAX * SEEN_BYTES_MAX + 32 * 1024 * 1024;
 
-/// How much of it may come in the second half of an attack: by then the attacker has its share of every place.
-const GROWTH_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// How much of it may come in each third of the second half of an attack: by then the attacker has its share of every
+/// place. In one of them a queue may reach what it has not reached before; what is lost is lost in all.
+const GROWTH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// After so many queries of an attack that are over a neighbor has its share of contacts, and more than it may of ids and of
 /// what is pending. Those that are said and not over may still lie in a socket.
@@ -143,23 +144,27 @@ fn attacked(what: &str, replies_min: u64, start: impl FnOnce(SocketAddr) -> Opti
     let mut clients = [Honest::new(first.address, 1), Honest::new(middle.address, 1)];
     let attack = start(middle.address);
     let replies = || attack.as_ref().map_or(0, Attack::heard);
-    let mut ask_for_half = |replies_min| {
+    let mut ask_for = |time, replies_min| {
         let start = Instant::now();
-        while start.elapsed() < ATTACK / 2 || replies() < replies_min {
+        while start.elapsed() < time || replies() < replies_min {
             assert!(Instant::now() < start + LONG, "{} messages of the attack are replied to", replies());
             clients.iter_mut().for_each(Honest::ask);
         }
         servents.each_ref().map(|servent| servent.memory().now)
     };
-    let half_way = ask_for_half(replies_min);
-    let at_the_end = ask_for_half(0);
+    let half_way = ask_for(ATTACK / 2, replies_min);
+    let thirds = [(); 3].map(|()| ask_for(ATTACK / 6, 0));
     let said = attack.map_or(0, Attack::end);
     let [far, near] = clients;
     far.report(&format!("{what}, {said} messages, a client one link away"));
     near.report(&format!("{what}, {said} messages, a client of the same servent"));
-    for (half_way, at_the_end) in std::iter::zip(half_way, at_the_end) {
-        println!("{what}: {} KiB half way, {} KiB at the end", half_way >> 10, at_the_end >> 10);
-        assert!(at_the_end < MEMORY_BYTES_MAX.min(half_way + GROWTH_BYTES_MAX), "{half_way}, {at_the_end}");
+    for (number, half_way) in half_way.into_iter().enumerate() {
+        let later = thirds.map(|third| third[number]);
+        println!("{what}: {} KiB half way, then {:?}", half_way >> 10, later.map(|bytes| bytes >> 10));
+        let before = std::iter::once(half_way).chain(later);
+        let growth_min = std::iter::zip(before, later).map(|(before, then)| then.saturating_sub(before)).min();
+        assert!(growth_min.is_some_and(|bytes| bytes < GROWTH_BYTES_MAX), "{half_way}, {later:?}");
+        assert!(later.iter().all(|&bytes| bytes < MEMORY_BYTES_MAX), "{half_way}, {later:?}");
     }
     let [_, middle, _] = servents;
     end(middle, what);
