@@ -8,6 +8,7 @@ pub mod answers;
 pub mod asking;
 pub mod bulk;
 pub mod flood;
+pub mod hash;
 pub mod links;
 pub mod relay;
 pub mod wait;
@@ -43,6 +44,8 @@ enum FloorKind {
     Flood(flood::Options),
     /// Sends a file
     Bulk(bulk::Options),
+    /// Reads and hashes a file
+    Hash(hash::Options),
 }
 
 /// The first word of its command line.
@@ -55,6 +58,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         FloorKind::Relay(options) => relay::run(options),
         FloorKind::Flood(options) => flood::run(options),
         FloorKind::Bulk(options) => bulk::run(options),
+        FloorKind::Hash(options) => hash::run(options),
     }
 }
 
