@@ -45,6 +45,7 @@ pub struct ContentFetch {
     hash: ContentHash,
     wait: Duration,
     on_disk: Vec<Range<u64>>,
+    in_order: bool,
     now: Time,
     holders: Holders,
     /// The holder that is asked.
@@ -68,11 +69,12 @@ impl ContentFetch {
     /// A mind that knows of no holder yet. Who has the content is being asked just now.
     #[must_use]
     pub fn new(now: Time, wanted: Wanted, out: &mut Vec<Output>) -> ContentFetch {
-        let Wanted { hash, wait, holders, kept, on_disk } = wanted;
+        let Wanted { hash, wait, holders, kept, on_disk, in_order } = wanted;
         let mut fetch = ContentFetch {
             hash,
             wait,
             on_disk,
+            in_order,
             now,
             holders: Holders::default(),
             active: None,
@@ -412,6 +414,8 @@ impl ContentFetch {
             && let Some(BlockState::Writing(number)) = list.assignment.get(block)
         {
             list.assignment.set(block, BlockState::Written(number));
+            // Where nobody is asked, others may be asked for now.
+            self.may_choose |= self.active.is_none();
         }
     }
 
@@ -443,6 +447,7 @@ impl ContentFetch {
         let blocks = hashes.blocks();
         let assignment = match &self.list {
             Some(list) => list.assignment.reshaped(blocks, &self.on_disk),
+            None if self.in_order => Assignment::in_order(blocks),
             None => Assignment::new(blocks, &self.on_disk),
         };
         self.list = Some(HashList { hashes: Arc::new(hashes), is_proved: false, is_kept, assignment });

@@ -31,8 +31,7 @@ impl ContentFetch {
     pub(super) fn wants_another(&self) -> bool {
         let is_served =
             self.active.and_then(|number| self.holders.get(number)).is_some_and(|holder| !holder.is_silent());
-        let is_wanted =
-            self.list.as_ref().is_none_or(|list| list.assignment.missing_count() > 0 || self.active.is_some());
+        let is_wanted = self.list.as_ref().is_none_or(|list| list.assignment.has_missing() || self.active.is_some());
         !is_served && is_wanted
     }
 
@@ -87,7 +86,7 @@ impl ContentFetch {
         let is_of_use = list.is_none_or(|list| {
             let may_disagree = disagrees || opened.is_none() && !holder.is_emptied && !list.is_proved;
             let assignment = &list.assignment;
-            assignment.missing_count() > 0 && (may_disagree || assignment.is_missing_some_of(have))
+            assignment.has_missing() && (may_disagree || assignment.is_missing_some_of(have))
         });
         is_of_use.then_some(HolderRank { disagrees, stumbles: holder.stumbles, is_waiting })
     }
@@ -165,7 +164,7 @@ impl ContentFetch {
         let Some(list) = &self.list else { return false };
         let Some(talk) = self.holders.get(number).and_then(Holder::talk) else { return false };
         let Some(OpenedThere { have, .. }) = &talk.opened else { return false };
-        if talk.owes() || list.assignment.missing_count() == 0 || list.assignment.is_missing_some_of(have) {
+        if talk.owes() || !list.assignment.has_missing() || list.assignment.is_missing_some_of(have) {
             return false;
         }
         let have = have.clone();

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::content::Blocks;
 use crate::content::transfer::Have;
+use crate::limits::BLOCKS_HELD_BYTES_MAX;
 
 /// The place of a holder among all of one fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,8 @@ pub(super) struct Assignment {
     missing_from: u32,
     /// No block before is unchecked.
     unchecked_from: u32,
+    /// All blocks before are in the file, where they are written in order.
+    in_order_from: Option<u32>,
 }
 
 impl Assignment {
@@ -71,6 +74,7 @@ impl Assignment {
             here_bytes: 0,
             missing_from: 0,
             unchecked_from: 0,
+            in_order_from: None,
         };
         for range in on_disk {
             let first = u32::try_from(range.start.div_ceil(blocks.block_bytes())).unwrap_or(u32::MAX);
@@ -86,9 +90,15 @@ impl Assignment {
         assignment
     }
 
+    /// Nothing is here, and what comes is written in order: asked for is only what need not be held for long.
+    pub(super) fn in_order(blocks: Blocks) -> Assignment {
+        Assignment { in_order_from: Some(0), ..Assignment::new(blocks, &[]) }
+    }
+
     /// The same where the content is said to have another size. What is true stays so.
     pub(super) fn reshaped(&self, blocks: Blocks, on_disk: &[Range<u64>]) -> Assignment {
-        let mut assignment = Assignment::new(blocks, on_disk);
+        let in_order_from = self.in_order_from.map(|_| 0);
+        let mut assignment = Assignment { in_order_from, ..Assignment::new(blocks, on_disk) };
         for (block, state) in (0..).zip(&self.states) {
             if state.is_true() {
                 assignment.set(block, *state);
@@ -149,10 +159,24 @@ impl Assignment {
             }
             BlockState::Asked(_) => {}
         }
+        if let Some(from) = &mut self.in_order_from {
+            let is_here = |state: &BlockState| matches!(state, BlockState::Written(_) | BlockState::Found);
+            while self.states.get(*from as usize).is_some_and(is_here) {
+                *from += 1;
+            }
+        }
     }
 
-    pub(super) fn missing_count(&self) -> u32 {
-        self.missing_count
+    /// Whether there is any block to ask for, whoever has it.
+    pub(super) fn has_missing(&self) -> bool {
+        self.missing_count > 0 && (self.in_order_from.is_none() || self.first_missing(&Have::Partly).is_some())
+    }
+
+    /// No block from this one on is asked for yet, but for the last. So many and the last are as much as may be held.
+    fn end_of_wanted(&self) -> u32 {
+        let block_bytes = usize::try_from(self.blocks.block_bytes()).unwrap_or(usize::MAX);
+        let count = u32::try_from(BLOCKS_HELD_BYTES_MAX / block_bytes - 1).unwrap_or(u32::MAX);
+        self.in_order_from.map_or(u32::MAX, |from| from.saturating_add(count))
     }
 
     /// Blocks in the file of which it is not known yet whether they are true.
@@ -174,7 +198,12 @@ impl Assignment {
 
     /// Whether something is to come from the file: that a block is written, or what it is.
     pub(super) fn is_disk_at_work(&self) -> bool {
-        self.writing_count > 0 || self.checking_count > 0
+        // What is written in order waits for whatever is missing before it.
+        let is_writing = match self.in_order_from {
+            Some(from) => matches!(self.get(from), Some(BlockState::Writing(_))),
+            None => self.writing_count > 0,
+        };
+        is_writing || self.checking_count > 0
     }
 
     /// Whether all is in the file.
@@ -198,6 +227,7 @@ impl Assignment {
         }
         let first = self.first_missing(have)?;
         let mut count = 0;
+        let count_max = count_max.min(self.end_of_wanted() - first);
         while count < count_max && self.ask_one(have, first + count, of) {
             count += 1;
         }
@@ -218,7 +248,7 @@ impl Assignment {
         let runs = if let Have::Runs(runs) = have { runs.as_slice() } else { &all };
         runs.iter().find_map(|(first, count)| {
             let begin = self.missing_from.max(*first);
-            let end = first.saturating_add(*count).min(self.blocks.count());
+            let end = first.saturating_add(*count).min(self.blocks.count()).min(self.end_of_wanted());
             let states = self.states.get(begin as usize..end as usize)?;
             let after = states.iter().position(|state| *state == BlockState::Missing)?;
             Some(begin + u32::try_from(after).ok()?)

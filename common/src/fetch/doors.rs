@@ -27,13 +27,16 @@ pub struct Wanted {
     pub kept: Option<KeptHashes>,
     /// Where in the file something was written, in order and apart, whatever it is. It is not trusted.
     pub on_disk: Vec<Range<u64>>,
+    /// Whether a block can be written only once all before it are: then none is asked for that would have to be held for long,
+    /// but for the last, which proves the size.
+    pub in_order: bool,
 }
 
 impl Wanted {
     /// One of which nothing is here.
     #[must_use]
     pub fn new(hash: ContentHash, wait: Duration) -> Wanted {
-        Wanted { hash, wait, holders: Vec::new(), kept: None, on_disk: Vec::new() }
+        Wanted { hash, wait, holders: Vec::new(), kept: None, on_disk: Vec::new(), in_order: false }
     }
 }
 

@@ -176,3 +176,41 @@ fn so_many_blocks_are_checked_at_once() {
     }
     assert_eq!(hand.mind.progress().here_bytes, u64::from(checked) * block);
 }
+
+/// Whoever has all but the first is left for one that has it, before more has come than is held for those before it.
+#[test]
+fn what_is_written_in_order_is_not_asked_for_long_before_its_turn() {
+    let content = Content::new(300 * BLOCK);
+    let most = u32::try_from(BLOCKS_HELD_BYTES_MAX / BLOCK).unwrap();
+    let wanted = Wanted { in_order: true, ..Wanted::new(content.hash, WAIT) };
+    let mut hand = Hand::wanting(wanted);
+    let outputs = hand.announce(FIRST, Have::Partly);
+    let first = hand.link(&outputs);
+    hand.opened(first, content.size(), Have::Runs(vec![(1, 299)]));
+    let outputs = hand.hash_part(first, &content, 0, 300);
+    let mut due = std::collections::VecDeque::from(asked_blocks(&outputs));
+    let mut held = Vec::new();
+    let mut closed = false;
+    while let Some((begin, count)) = due.pop_front() {
+        for block in begin..begin + count {
+            let outputs = hand.block(first, &content, block);
+            held.push(block);
+            due.extend(asked_blocks(&outputs));
+            closed |= outputs.contains(&close(first));
+        }
+    }
+    let expected: Vec<u32> = [299].into_iter().chain(1..most - 1).collect();
+    assert_eq!((held, closed), (expected, true), "the first is missing, and it does not have it");
+    assert_eq!(hand.pass(WAIT / 2)[0], Output::AskAgain, "whatever is held, somebody is looked for");
+    // The second has it; what is behind all that is held is asked for as soon as that is written.
+    let second = hand.meet(SECOND, &content);
+    let outputs = hand.opened_all(second, &content);
+    assert_eq!(asked_blocks(&outputs), [(0, 1)]);
+    assert_eq!(asked_blocks(&hand.block(second, &content, 0)), [], "all that may be held is held");
+    assert_eq!(hand.pass(10 * HOLDER_QUIET_MAX), [], "nobody is silent, and nobody is left: nothing is asked for");
+    let low = u32::try_from(BLOCKS_ASKED_BYTES_LOW / BLOCK).unwrap();
+    for block in 0..=low {
+        let outputs = hand.written(block);
+        assert_eq!(asked_blocks(&outputs), [(most - 1 + block, 1)], "{block} is written");
+    }
+}
