@@ -26,10 +26,14 @@ impl LiveLine {
                     let _ = write!(text, "{}", of_all(state.pos(), state.len()));
                 })
                 .with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-                    let _ = write!(text, "{}/s", humane_bytes(state.per_sec()));
+                    if comes(state) {
+                        let _ = write!(text, "{}/s", humane_bytes(state.per_sec()));
+                    }
                 })
                 .with_key("left", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-                    let _ = write!(text, "{} left", seconds(state.eta()));
+                    if comes(state) {
+                        let _ = write!(text, "{} left", seconds(state.eta()));
+                    }
                 }),
         );
         bar.set_message(called.to_owned());
@@ -37,7 +41,8 @@ impl LiveLine {
     }
 
     pub(crate) fn show(&mut self, progress: &FetchProgress) {
-        if let Some(size) = progress.size {
+        // Each change draws the line.
+        if let Some(size) = progress.size.filter(|size| self.bar.length() != Some(*size)) {
             self.bar.set_length(size);
         }
         self.bar.set_position(progress.here_bytes);
@@ -53,6 +58,11 @@ impl Drop for LiveLine {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Whether it can be said how fast it comes, and when it is over.
+fn comes(state: &ProgressState) -> bool {
+    state.per_sec() > 0.0
 }
 
 /// `16.0 of 26.2 MB`.
