@@ -24,7 +24,8 @@ const CATCH_UP_TURNS_MAX: usize = 64;
 
 /// A connection to a contact, through which a whole overlay is asked.
 ///
-/// It has no thread of its own: everything is done while one of its methods runs, in the thread that calls it. Between
+/// It has no thread of its own, but for one that writes what [`Client::stream`] brings, as long as that takes: everything else
+/// is done while one of its methods runs, in the thread that calls it. Between
 /// calls nothing is read; what comes waits in the system's buffers, and then at those who send it. While 1,024
 /// events wait to be taken, or 4 MiB of values, nothing is read either; more are kept only of what needs no reading: the
 /// end of each query that is pending.

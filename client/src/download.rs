@@ -1,10 +1,12 @@
 //! A content on its way from those who have it to a file, or to whoever reads our output.
 //!
 //! Whom to ask for which block, what is believed, and when it is over is decided in `common::fetch`. Here are the connections
-//! with holders, the file ([`part_file`]), and the floods that look for holders, which the client asks.
+//! with holders, the file ([`part_file`]) or whoever reads it ([`stream`]), and the floods that look for holders, which the
+//! client asks.
 
 mod connections;
 mod part_file;
+mod stream;
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -22,13 +24,16 @@ use common::query::{AnswerBody, Ask};
 use common::session::Question;
 use common::time::Time;
 
+use servent::poller::Waker;
+
 use crate::client::Client;
 use crate::error::{AskError, ClientError};
 use crate::event::Event;
 
 use connections::HolderConnections;
 pub use part_file::FileError;
-use part_file::{PartFile, Sink};
+use part_file::PartFile;
+use stream::StreamWriter;
 
 /// Blocks from an earlier fetch that are hashed between two looks at the sockets: as long as that takes, nobody is heard.
 const CHECK_BYTES: u64 = 1024 * 1024;
@@ -63,6 +68,8 @@ pub enum DownloadEvent {
     },
     /// What was kept of an earlier fetch is of no use.
     KeptIsFalse,
+    /// Something that could not be done, and stops nothing.
+    Trouble(String),
     /// Something else that the client tells meanwhile.
     Client(Event),
     /// It is over, and this came of it.
@@ -96,14 +103,15 @@ impl DownloadEnded {
 }
 
 /// A content on its way. Whoever does not want it any more drops it: what is there stays for the next time.
-pub struct Download<'a, Out: Write> {
+pub struct Download<'a> {
     client: &'a mut Client,
     options: DownloadOptions,
     mind: ContentFetch,
     connections: HolderConnections,
     sink: Option<Sink>,
-    out: Out,
     began: Instant,
+    /// How long the file was waited for: meanwhile nobody could be heard, which says nothing of them.
+    away: Duration,
     progress_told: Option<Instant>,
     checks: VecDeque<Check>,
     asks_again: bool,
@@ -112,6 +120,15 @@ pub struct Download<'a, Out: Write> {
     checked_bytes: u64,
     events: VecDeque<DownloadEvent>,
     has_ended: bool,
+}
+
+/// Where the bytes go.
+#[derive(Debug)]
+enum Sink {
+    /// To a file, in any order.
+    File(PartFile),
+    /// To whoever reads them, in order.
+    Stream(StreamWriter),
 }
 
 /// Blocks from an earlier fetch that are to be hashed.
@@ -138,7 +155,7 @@ impl Client {
         file: &Path,
         replaces: bool,
         holders: impl IntoIterator<Item = (SocketAddr, Have)>,
-    ) -> Result<Download<'_, std::io::Sink>, DownloadError> {
+    ) -> Result<Download<'_>, DownloadError> {
         let part = PartFile::open(file, options.hash, replaces)?;
         let wanted = fetch::Wanted {
             kept: part.kept_hashes(),
@@ -146,23 +163,24 @@ impl Client {
             holders: holders.into_iter().collect(),
             ..fetch::Wanted::new(options.hash, options.wait)
         };
-        Download::begin(self, options, wanted, Sink::File(part), std::io::sink())
+        Download::begin(self, options, wanted, |_| Ok(Sink::File(part)))
     }
 
-    /// The same to whoever takes it, in order.
+    /// The same to whoever takes it, in order. It is written by a thread, which ends with the download: who takes it slowly
+    /// keeps nobody from being heard.
     ///
     /// # Errors
     ///
-    /// Where the system has nothing to wait with.
-    pub fn stream<Out: Write>(
+    /// Where the system has nothing to wait with, or no thread.
+    pub fn stream(
         &mut self,
         options: DownloadOptions,
-        out: Out,
+        out: impl Write + Send + 'static,
         holders: impl IntoIterator<Item = (SocketAddr, Have)>,
-    ) -> Result<Download<'_, Out>, DownloadError> {
+    ) -> Result<Download<'_>, DownloadError> {
         let holders = holders.into_iter().collect();
-        let wanted = fetch::Wanted { holders, ..fetch::Wanted::new(options.hash, options.wait) };
-        Download::begin(self, options, wanted, Sink::stream(), out)
+        let wanted = fetch::Wanted { holders, in_order: true, ..fetch::Wanted::new(options.hash, options.wait) };
+        Download::begin(self, options, wanted, |waker| Ok(Sink::Stream(StreamWriter::start(out, waker)?)))
     }
 }
 
@@ -176,17 +194,20 @@ pub enum DownloadError {
     /// The system lets nobody wait.
     #[error("cannot wait for sockets")]
     Wait(#[source] std::io::Error),
+    /// The system has no thread to write with.
+    #[error("cannot start a thread to write with")]
+    Thread(#[source] std::io::Error),
 }
 
-impl<'a, Out: Write> Download<'a, Out> {
+impl<'a> Download<'a> {
     fn begin(
         client: &'a mut Client,
         options: DownloadOptions,
         wanted: fetch::Wanted,
-        sink: Sink,
-        out: Out,
-    ) -> Result<Download<'a, Out>, DownloadError> {
+        sink: impl FnOnce(Waker) -> std::io::Result<Sink>,
+    ) -> Result<Download<'a>, DownloadError> {
         let connections = HolderConnections::new(client.interrupt()).map_err(DownloadError::Wait)?;
+        let sink = sink(connections.waker()).map_err(DownloadError::Thread)?;
         let mut outputs = Vec::new();
         let mind = ContentFetch::new(Time::START, wanted, &mut outputs);
         let mut download = Download {
@@ -195,8 +216,8 @@ impl<'a, Out: Write> Download<'a, Out> {
             mind,
             connections,
             sink: Some(sink),
-            out,
             began: Instant::now(),
+            away: Duration::ZERO,
             progress_told: None,
             checks: VecDeque::new(),
             asks_again: false,
@@ -213,7 +234,7 @@ impl<'a, Out: Write> Download<'a, Out> {
     }
 
     fn now(&self) -> Time {
-        Time::after_start(self.began.elapsed())
+        Time::after_start(self.began.elapsed().saturating_sub(self.away))
     }
 
     fn tell(&mut self, input: fetch::Input) {
@@ -237,7 +258,7 @@ impl<'a, Out: Write> Download<'a, Out> {
                     self.connections.close(now, link);
                     None
                 }
-                fetch::Output::Write { block, at, bytes } => Some(self.write(block, at, bytes)),
+                fetch::Output::Write { block, at, bytes } => self.write(block, at, bytes),
                 fetch::Output::Check { blocks, first, count } => {
                     self.checks.push_back(Check { blocks, first, count });
                     None
@@ -248,7 +269,8 @@ impl<'a, Out: Write> Download<'a, Out> {
                             part.set_size(hashes.blocks().size()).and_then(|()| part.keep_hashes(&hashes))
                     {
                         // What cannot be kept is only slower the next time.
-                        log::warn!("{:#}", crate::error::with_causes(&error));
+                        let reason = crate::error::with_causes(&error).to_string();
+                        self.events.push_back(DownloadEvent::Trouble(reason));
                     }
                     None
                 }
@@ -269,16 +291,40 @@ impl<'a, Out: Write> Download<'a, Out> {
         }
     }
 
-    fn write(&mut self, block: u32, at: u64, bytes: Vec<u8>) -> fetch::Input {
-        let Some(sink) = &mut self.sink else { return fetch::Input::Written { block } };
-        match sink.write(at, bytes, &mut self.out) {
-            Ok(()) => fetch::Input::Written { block },
+    /// Writes a block to the file; where it is written by a thread, what comes of that is told later.
+    fn write(&mut self, block: u32, at: u64, bytes: Vec<u8>) -> Option<fetch::Input> {
+        match &mut self.sink {
+            None => Some(fetch::Input::Written { block }),
+            Some(Sink::Stream(stream)) => {
+                stream.put(block, at, bytes);
+                None
+            }
+            Some(Sink::File(part)) => {
+                let began = Instant::now();
+                let written = part.write(at, &bytes).map(|()| block);
+                self.away += began.elapsed();
+                Some(self.on_written(written))
+            }
+        }
+    }
+
+    /// What the mind is to know of a block that was written, or could not be.
+    fn on_written(&mut self, written: Result<u32, FileError>) -> fetch::Input {
+        match written {
+            Ok(block) => fetch::Input::Written { block },
             Err(error) => {
                 let reason = crate::error::with_causes(&error).to_string();
                 self.file_error = Some(error);
                 fetch::Input::WriteFailed { reason }
             }
         }
+    }
+
+    /// The next thing to tell the mind of blocks that a thread writes.
+    fn next_written(&mut self) -> Option<fetch::Input> {
+        let Some(Sink::Stream(stream)) = &mut self.sink else { return None };
+        let written = stream.take_written()?;
+        Some(self.on_written(written))
     }
 
     fn on_report(&mut self, report: FetchReport) {
@@ -303,20 +349,18 @@ impl<'a, Out: Write> Download<'a, Out> {
         match self.sink.take() {
             Some(Sink::File(part)) if fetch.end == fetch::FetchEnd::Done => {
                 let path = part.path().to_owned();
-                let size = self.blocks.map_or(0, Blocks::size);
-                if let Err(error) = part.sized(size).and_then(PartFile::finish) {
+                let sized = match self.blocks {
+                    Some(blocks) => part.sized(blocks.size()),
+                    None => Ok(part),
+                };
+                if let Err(error) = sized.and_then(PartFile::finish) {
                     fetch.end = fetch::FetchEnd::Unwritten(crate::error::with_causes(&error).to_string());
                     (self.file_error, kept_in) = (Some(error), Some(path));
                 }
             }
             Some(Sink::File(part)) => kept_in = part.leave(),
-            Some(Sink::Stream { .. }) | None => {
-                if let Err(source) = self.out.flush() {
-                    fetch.end = fetch::FetchEnd::Unwritten(source.to_string());
-                    let path = PathBuf::from("stdout");
-                    self.file_error = Some(FileError::System { what: "write to", path, source });
-                }
-            }
+            // What was to be written was.
+            Some(Sink::Stream(_)) | None => {}
         }
         let (file_error, blocks, here_before) = (self.file_error.take(), self.blocks, self.checked_bytes);
         DownloadEnded { fetch, kept_in, file_error, blocks, elapsed, here_before }
@@ -339,6 +383,7 @@ impl<'a, Out: Write> Download<'a, Out> {
         if *count == 0 {
             self.checks.pop_front();
         }
+        let checks_since = Instant::now();
         let mut buffer = vec![0; usize::try_from(blocks.block_bytes()).unwrap_or_default()];
         let hash_of = |block| {
             let (at, length) = blocks.place(block)?;
@@ -348,6 +393,7 @@ impl<'a, Out: Write> Download<'a, Out> {
             block_hash(blocks, block, bytes)
         };
         let hashes: Vec<Option<[u8; 32]>> = (begin..begin + at_once).map(hash_of).collect();
+        self.away += checks_since.elapsed();
         let before = self.mind.progress().here_bytes;
         self.tell(fetch::Input::Checked { blocks, first: begin, hashes });
         self.checked_bytes += self.mind.progress().here_bytes.saturating_sub(before);
@@ -380,7 +426,7 @@ impl<'a, Out: Write> Download<'a, Out> {
             }
             // Who is known is known.
             Err(AskError::ContactLost) => {}
-            Err(error) => log::warn!("cannot ask who has it: {error}"),
+            Err(error) => told.push_back(DownloadEvent::Trouble(format!("cannot ask who has it: {error}"))),
         }
         for (address, have) in found {
             self.tell(fetch::Input::Holder { address, have });
@@ -405,6 +451,9 @@ impl<'a, Out: Write> Download<'a, Out> {
         while let Some(input) = self.connections.next(self.now()) {
             self.tell(input);
         }
+        while let Some(input) = self.next_written() {
+            self.tell(input);
+        }
         if self.mind.deadline().is_some_and(|deadline| deadline <= self.now()) {
             self.tell(fetch::Input::Deadline);
         }
@@ -414,7 +463,7 @@ impl<'a, Out: Write> Download<'a, Out> {
     }
 }
 
-impl<Out: Write> Iterator for Download<'_, Out> {
+impl Iterator for Download<'_> {
     type Item = Result<DownloadEvent, ClientError>;
 
     fn next(&mut self) -> Option<Result<DownloadEvent, ClientError>> {
@@ -437,7 +486,7 @@ impl<Out: Write> Iterator for Download<'_, Out> {
 }
 
 /// What is there stays for the next time.
-impl<Out: Write> Drop for Download<'_, Out> {
+impl Drop for Download<'_> {
     fn drop(&mut self) {
         if let Some(Sink::File(part)) = self.sink.take() {
             part.leave();

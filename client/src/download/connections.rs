@@ -17,7 +17,7 @@ use common::message::{Hello, Message, Role};
 use common::time::Time;
 use common::wire::Accepts;
 use servent::connections::Connections;
-use servent::poller::{Interest, Poller, Ready, Watched};
+use servent::poller::{Interest, Poller, Ready, Waker, Watched};
 use servent::sockets;
 
 /// The key of what ends waits; those of connections are above it.
@@ -53,6 +53,11 @@ impl HolderConnections {
             ready: Vec::new(),
             _interrupt: interrupt,
         })
+    }
+
+    /// For another thread that has something for whoever waits here.
+    pub(super) fn waker(&self) -> Waker {
+        self.poller.waker()
     }
 
     /// Begins to connect to a holder. What is to be told at once, where that cannot be.

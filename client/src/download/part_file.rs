@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub enum FileError {
     },
 }
 
-fn cannot(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+pub(super) fn cannot(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     let path = path.to_owned();
     move |source| FileError::System { what, path, source }
 }
@@ -219,37 +219,6 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(end);
     name.into()
-}
-
-/// Where the bytes of a content go.
-#[derive(Debug)]
-pub(crate) enum Sink {
-    /// To a file, in any order.
-    File(PartFile),
-    /// To whoever reads our output, in order: no more is held back than was asked for at once.
-    Stream { at: u64, waiting: std::collections::BTreeMap<u64, Vec<u8>> },
-}
-
-impl Sink {
-    /// To whoever reads our output.
-    pub(crate) fn stream() -> Sink {
-        Sink::Stream { at: 0, waiting: std::collections::BTreeMap::new() }
-    }
-
-    /// Takes what was proved.
-    pub(crate) fn write(&mut self, at: u64, bytes: Vec<u8>, out: &mut impl Write) -> Result<(), FileError> {
-        match self {
-            Sink::File(file) => file.write(at, &bytes),
-            Sink::Stream { at: next, waiting } => {
-                waiting.insert(at, bytes);
-                while let Some(bytes) = waiting.remove(next) {
-                    out.write_all(&bytes).map_err(cannot("write to", Path::new("stdout")))?;
-                    *next += bytes.len() as u64;
-                }
-                Ok(())
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod ls;
 mod names;
 mod old;
 mod resume;
+mod stream;
 mod terminal;
 mod troubles;
 

@@ -45,6 +45,8 @@ pub(crate) enum Manner {
     FalseHave,
     /// It has this one block, and says so.
     Has(u32),
+    /// It has all blocks but the first, and says so.
+    LacksFirst,
     /// A byte of a block is missing.
     Short,
     /// A byte too many.
@@ -146,6 +148,7 @@ impl Part {
         let have = match self.manner {
             Manner::FalseHave => Have::Runs(vec![(0, count + 1)]),
             Manner::Has(block) => Have::Runs(vec![(block, 1)]),
+            Manner::LacksFirst => Have::Runs(vec![(1, count - 1)]),
             _ => Have::all(count),
         };
         let opened = Message::Opened(Opened { fetch, size, have });

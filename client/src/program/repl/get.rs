@@ -315,12 +315,12 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     }
 
     /// Has a content come, and tells how far it is and what came of it.
-    fn fetch<To: Write>(
+    fn fetch(
         &mut self,
         hash: ContentHash,
         destination: &Destination,
         from: Option<SocketAddr>,
-        begin: impl for<'a> FnOnce(&'a mut Client) -> Result<Download<'a, To>, DownloadError>,
+        begin: impl for<'a> FnOnce(&'a mut Client) -> Result<Download<'a>, DownloadError>,
     ) -> anyhow::Result<Result<(DownloadEnded, Next), Next>> {
         let Repl { client, renderer, interrupt, .. } = self;
         let followed = match begin(client) {
@@ -408,8 +408,8 @@ struct FollowedDownload {
 }
 
 /// Tells how far a content is, until that is over.
-fn follow<To: Write, Out: Write, Side: Write>(
-    mut download: Download<'_, To>,
+fn follow<Out: Write, Side: Write>(
+    mut download: Download<'_>,
     destination: &Destination,
     renderer: &mut Renderer<Out, Side>,
     interrupt: &mut UnixStream,
@@ -441,6 +441,7 @@ fn follow<To: Write, Out: Write, Side: Write>(
             Some(Ok(DownloadEvent::KeptIsFalse)) => {
                 tell_beside(line.as_mut(), "client: the hashes that were kept are of no use, and are fetched again");
             }
+            Some(Ok(DownloadEvent::Trouble(reason))) => tell_beside(line.as_mut(), format_args!("client: {reason}")),
             Some(Ok(DownloadEvent::Client(Event::ContactLost { reason }))) => contact_lost = Some(reason),
             Some(Ok(DownloadEvent::Client(_) | DownloadEvent::Proved(_))) => {}
             Some(Ok(DownloadEvent::Ended(ended))) => break Some(ended),

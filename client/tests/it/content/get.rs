@@ -18,7 +18,7 @@ pub(super) fn assert_files(here: &TempDir, files: &[(&str, &[u8])]) {
 }
 
 /// What a client without a terminal prints, to the byte.
-fn output_of(command: &mut Command) -> Output {
+pub(super) fn output_of(command: &mut Command) -> Output {
     Process::start(command.stdin(Stdio::null())).unwrap().output().unwrap()
 }
 
