@@ -5,8 +5,8 @@
 //! over, is decided by the session.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -75,7 +75,12 @@ pub(crate) struct JsonFilesListed {
 impl Found {
     /// What one servent answered.
     pub(crate) fn add(&mut self, from: SocketAddr, answer: &Entries) {
+        // Whoever tells of one twice has it once.
+        let mut told = BTreeSet::new();
         for Entry { name, size, hash, description, have: _ } in &answer.entries {
+            if !told.insert((name, hash)) {
+                continue;
+            }
             let is_full = self.contents.len() >= FOUND_MAX;
             match self.contents.entry((name.clone(), *hash)) {
                 btree_map::Entry::Vacant(_) if is_full => self.left_out += 1,
@@ -101,8 +106,10 @@ impl Found {
         }
     }
 
-    pub(crate) fn len(&self) -> u64 {
-        self.left_out.saturating_add(self.contents.len() as u64)
+    /// How many contents there are, under whatever names; of those that are not shown each name counts.
+    pub(crate) fn count(&self) -> u64 {
+        let hashes: BTreeSet<&ContentHash> = self.contents.keys().map(|(_, hash)| hash).collect();
+        self.left_out.saturating_add(hashes.len() as u64)
     }
 
     /// How many contents there are beyond those that are shown.
@@ -289,6 +296,14 @@ mod tests {
     }
 
     #[test]
+    fn a_content_counts_once_under_two_names_and_a_holder_once_that_tells_twice() {
+        let mut found = Found::default();
+        found.add(from(1), &told(["a", "b", "a"].map(|name| entry(name, 5, 1, "")).to_vec(), 0));
+        assert_eq!(found.rows(), "1  a  5  010101010101  1 holder\n2  b  5  010101010101  1 holder\n");
+        assert_eq!(found.count(), 1);
+    }
+
+    #[test]
     fn rows_are_aligned_by_what_a_terminal_shows_and_one_long_name_moves_no_others_far() {
         let mut found = Found::default();
         let long = "n".repeat(NAME_COLUMNS_MAX + 5);
@@ -310,7 +325,7 @@ mod tests {
         let mut found = Found::default();
         let names: Vec<Entry> = (0..FOUND_MAX + 2).map(|number| entry(&number.to_string(), 1, 1, "")).collect();
         found.add(from(1), &told(names, 0));
-        assert_eq!((found.named().len(), found.len(), found.more()), (FOUND_MAX, FOUND_MAX as u64 + 2, 2));
+        assert_eq!((found.named().len(), found.count(), found.more()), (FOUND_MAX, 3, 2));
         assert_eq!(found.beyond().as_deref(), Some("2 not shown"));
         // One that is known has room.
         found.add(from(2), &told(vec![entry("0", 1, 1, "")], 0));

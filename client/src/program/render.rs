@@ -291,10 +291,10 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         } else {
             found.lines().try_for_each(|line| writeln!(self.out, "{line}"))?;
         }
-        if found.len() > 0 {
+        if found.count() > 0 {
             self.found_last = found.named();
         }
-        let count = found.len();
+        let count = found.count();
         self.beyond_last = found.beyond();
         self.out.flush()?;
         Ok((count > 0).then_some(count))

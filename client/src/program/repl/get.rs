@@ -3,7 +3,7 @@
 //! What is shown, and what a content is called here, is `get`; how it comes is `Download`.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
@@ -278,13 +278,13 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         from: Option<&str>,
         ending: Option<&Ending>,
     ) -> anyhow::Result<Option<(ContentHash, &'a Entry)>> {
-        let mut holders: BTreeMap<ContentHash, usize> = BTreeMap::new();
-        for (_, entry) in found {
-            *holders.entry(entry.hash).or_default() += 1;
+        let mut holders: BTreeMap<ContentHash, BTreeSet<SocketAddr>> = BTreeMap::new();
+        for (from, entry) in found {
+            holders.entry(entry.hash).or_default().insert(*from);
         }
         // As `find` shows them.
         let mut hashes: Vec<ContentHash> = holders.keys().copied().collect();
-        hashes.sort_by_key(|hash| Reverse(holders.get(hash)));
+        hashes.sort_by_key(|hash| Reverse(holders.get(hash).map(BTreeSet::len)));
         match hashes.as_slice() {
             [hash] => {
                 Ok(found.iter().map(|(_, entry)| entry).min_by_key(|entry| &entry.name).map(|entry| (*hash, entry)))
