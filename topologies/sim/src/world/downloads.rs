@@ -68,7 +68,7 @@ pub(super) struct FetchedFile {
 }
 
 impl FetchedFile {
-    fn write(&mut self, at: u64, bytes: &[u8]) {
+    pub(super) fn write(&mut self, at: u64, bytes: &[u8]) {
         let end = at + bytes.len() as u64;
         let length = usize::try_from(end).unwrap_or_default();
         self.bytes.resize(self.bytes.len().max(length), 0);

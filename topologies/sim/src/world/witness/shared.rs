@@ -6,12 +6,16 @@
 //! - A listing that is complete has all, where nothing changed meanwhile. So has a query for contents whoever told of some all
 //!   the while, over links that stood.
 
+mod entries;
+#[cfg(test)]
+mod tests;
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use common::content::search::{Entries, Entry};
-use common::content::transfer::Have;
-use common::content::{Blocks, ContentHash};
-use common::limits::{BLOCK_BYTES_MIN, BLOCKS_READ_BYTES_MAX, BULK_UNSENT_BYTES_MAX, ENTRIES_MAX, UPLOADS_MAX};
+use common::content::ContentHash;
+use common::content::search::Entries;
+use common::limits::{BLOCK_BYTES_MIN, BLOCKS_READ_BYTES_MAX, BULK_UNSENT_BYTES_MAX, UPLOADS_MAX};
 use common::link::LinkId;
 use common::query::{AnswerBody, Ask, ContactName, QueryId};
 
@@ -19,25 +23,11 @@ use super::Nanos;
 use crate::cast;
 use crate::scene::Scene;
 use crate::world::disks::ToldFile;
+use entries::{key, matches, wrong_of};
+use told::{ToldVersion, Withdrawn};
 
 /// What was read for one link and has not left it, at most.
 const UNSENT_MAX: u64 = (BULK_UNSENT_BYTES_MAX + BLOCK_BYTES_MIN + BLOCKS_READ_BYTES_MAX) as u64;
-
-/// What a servent tells of from some moment on.
-#[derive(Clone, Debug, Default)]
-struct ToldVersion {
-    from: Nanos,
-    /// Each with since when it may have been withdrawn.
-    files: Vec<(ToldFile, Option<Withdrawn>)>,
-}
-
-/// That a file was not what it was.
-#[derive(Clone, Copy, Debug)]
-struct Withdrawn {
-    at: Nanos,
-    /// Whether its servent said so. It does not where nobody fetches it any more.
-    is_certain: bool,
-}
 
 /// Something that a client asked.
 struct WatchedAsk {
@@ -73,49 +63,6 @@ impl<'s> WatchedShared<'s> {
     }
 
     // ---- what happens ----
-
-    /// A servent begins to live, and tells of nothing.
-    pub(super) fn on_born(&mut self, now: Nanos, servent: usize) {
-        self.told.entry(servent).or_default().push(ToldVersion { from: now, files: Vec::new() });
-    }
-
-    /// From now on it tells of these.
-    pub(super) fn on_tells(&mut self, now: Nanos, servent: usize, files: Vec<ToldFile>) {
-        let files = files.into_iter().map(|file| (file, None)).collect();
-        self.told.entry(servent).or_default().push(ToldVersion { from: now, files });
-    }
-
-    /// From now on it tells again of all that it told of.
-    pub(super) fn on_tells_again(&mut self, now: Nanos, servent: usize) {
-        let versions = self.told.entry(servent).or_default();
-        let Some(last) = versions.last().filter(|last| last.files.iter().any(|(_, at)| at.is_some())) else { return };
-        let files = last.files.iter().map(|(file, _)| (file.clone(), None)).collect();
-        versions.push(ToldVersion { from: now, files });
-    }
-
-    /// From now on it may not tell of this one, which was read for a fetch.
-    pub(super) fn on_withdraws(&mut self, now: Nanos, servent: usize, name: &[u8], fetch: (LinkId, u32)) {
-        self.withdrawing = Some((servent, fetch, name.to_vec()));
-        let last = self.told.get_mut(&servent).and_then(|versions| versions.last_mut());
-        for (file, withdrawn) in last.into_iter().flat_map(|last| &mut last.files) {
-            if file.name == name {
-                withdrawn.get_or_insert(Withdrawn { at: now, is_certain: false });
-            }
-        }
-    }
-
-    /// A servent refuses a fetch: if something was read for it in vain just now, that is certain.
-    pub(super) fn on_refused(&mut self, servent: usize, fetch: (LinkId, u32)) {
-        let Some((_, _, name)) = self.withdrawing.take_if(|(of, read, _)| (*of, *read) == (servent, fetch)) else {
-            return;
-        };
-        let last = self.told.get_mut(&servent).and_then(|versions| versions.last_mut());
-        for (file, withdrawn) in last.into_iter().flat_map(|last| &mut last.files) {
-            if let Some(withdrawn) = withdrawn.as_mut().filter(|_| file.name == name) {
-                withdrawn.is_certain = true;
-            }
-        }
-    }
 
     /// A client that fetches something asks this.
     pub(super) fn on_asked(&mut self, now: Nanos, id: QueryId, ask: &Ask) {
@@ -235,12 +182,6 @@ impl<'s> WatchedShared<'s> {
         wrong
     }
 
-    fn versions_since(&self, servent: usize, since: Nanos) -> &[ToldVersion] {
-        let versions = self.told.get(&servent).map_or(&[][..], Vec::as_slice);
-        let later = versions.iter().rposition(|version| version.from <= since).unwrap_or_default();
-        versions.get(later..).unwrap_or_default()
-    }
-
     /// Whether this may be what a servent says of a name: what its file of that name is, and what its data says of it.
     fn may_be_value(&self, servent: usize, since: Nanos, name: &[u8], value: &[u8]) -> bool {
         let held = || cast::held_by(self.scene, servent).map(|(_, holder)| holder);
@@ -275,83 +216,4 @@ impl<'s> WatchedShared<'s> {
         let has_told = versions.first().is_some_and(|first| first.from <= since) && versions.iter().all(has_some);
         has_told && !answered.contains(&servent)
     }
-
-    /// Whether a servent told of a content from then on until now.
-    pub(super) fn has_told_since(&self, servent: usize, hash: ContentHash, since: Nanos) -> bool {
-        let versions = self.versions_since(servent, since);
-        let tells = |version: &ToldVersion| {
-            version.files.iter().any(|(file, withdrawn)| file.hash == hash && withdrawn.is_none())
-        };
-        versions.first().is_some_and(|first| first.from <= since) && versions.iter().all(tells)
-    }
-
-    /// The names of all files that a servent told of from then on until now, where that was always the same.
-    pub(super) fn names_since(&self, servent: usize, since: Nanos) -> Option<Vec<&[u8]>> {
-        let [only] = self.versions_since(servent, since) else { return None };
-        let is_whole = only.files.iter().all(|(_, withdrawn)| withdrawn.is_none());
-        let mut names: Vec<&[u8]> = only.files.iter().map(|(file, _)| file.name.as_slice()).collect();
-        names.sort_unstable();
-        is_whole.then_some(names)
-    }
-}
-
-/// What is wrong about entries that are told of these files, in order; of some it is not known whether they are told of.
-fn wrong_of(files: &[(&ToldFile, bool)], told: &Entries) -> Option<String> {
-    let Entries { entries, more, .. } = told;
-    if entries.len() > ENTRIES_MAX {
-        return Some(format!("tells {} at once", entries.len()));
-    }
-    let mut left = files.iter();
-    for entry in entries {
-        loop {
-            match left.next() {
-                Some((file, _)) if is_of(file, entry) => break,
-                Some((_, true)) => {}
-                Some((file, false)) => return Some(format!("leaves out {:?}", String::from_utf8_lossy(&file.name))),
-                None => return Some(format!("tells of {}, which it has not so", entry.name)),
-            }
-        }
-    }
-    let behind: Vec<bool> = left.map(|(_, is_doubtful)| *is_doubtful).collect();
-    let certain = behind.iter().filter(|is_doubtful| !**is_doubtful).count() as u64;
-    let is_counted = (certain..=behind.len() as u64).contains(more);
-    (!is_counted).then(|| format!("says that there are {more} more, of {certain}"))
-}
-
-fn is_of(file: &ToldFile, entry: &Entry) -> bool {
-    let Entry { name, size, hash, description, have } = entry;
-    let all = Blocks::of(*size).map(|blocks| Have::all(blocks.count()));
-    name.as_bytes() == file.name
-        && *size == file.size
-        && *hash == file.hash
-        && *description == file.description
-        && Ok(have) == all.as_ref()
-}
-
-/// Whether a file is one that is asked for. What its letters are in lower case is read off once more here.
-fn matches(ask: &Ask, file: &ToldFile) -> bool {
-    let lower = |bytes: &[u8]| match str::from_utf8(bytes) {
-        Ok(text) => text.to_lowercase().into_bytes(),
-        Err(_) => bytes.to_ascii_lowercase(),
-    };
-    match ask {
-        Ask::Find(words) => {
-            let texts = [lower(&file.name), lower(&file.description)];
-            let is_in = |word: &[u8]| {
-                let word = lower(word);
-                texts.iter().any(|text| text.windows(word.len()).any(|part| part == word))
-            };
-            words.each().all(is_in)
-        }
-        Ask::Named(name) => name.as_bytes() == file.name,
-        Ask::Hashed(start) => file.hash.0.starts_with(start.as_bytes()),
-        Ask::Key(key) => key.as_bytes() == file.name,
-        Ask::Topology => false,
-    }
-}
-
-/// In which order they are told.
-fn key(ask: &Ask, file: &ToldFile) -> (ContentHash, Vec<u8>) {
-    let hash = if matches!(ask, Ask::Hashed(_)) { file.hash } else { ContentHash([0; 32]) };
-    (hash, file.name.clone())
 }
