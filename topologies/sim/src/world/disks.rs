@@ -209,8 +209,8 @@ impl Disks {
         if disk.random.chance(fails_percent) {
             disk.goes_left = 0;
             let failed = JobDone::LookedThrough(Err("the directory cannot be read".to_owned()));
-            // What was told stays, and what was withdrawn with it was looked at.
-            return (Some(failed), DiskNews::TellsAgain);
+            // Nothing was looked at again: what was told stays, and so does what was withdrawn.
+            return (Some(failed), DiskNews::Nothing);
         }
         let is_whole = disk.goes_left == 0;
         let looked =
@@ -578,6 +578,25 @@ mod tests {
             tries.retain(|(_, has_failed)| *has_failed);
             assert_eq!(tries.is_empty(), kind == DiskKind::Quick, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_directory_that_could_not_be_read_shows_nothing_again() {
+        let mut scene = shared(HolderLie::Silent);
+        scene.plan.disk = DiskKind::Wild;
+        let mut disks = Disks::new(&scene);
+        let job = Job::LookThrough(Arc::default());
+        let (mut failed, mut again) = (0, 0);
+        for _ in 0..1_000 {
+            disks.begin(2, &job);
+            match disks.end(0, 2, &job) {
+                (Some(JobDone::LookedThrough(Err(_))), DiskNews::Nothing) => failed += 1,
+                (Some(JobDone::LookedThrough(Ok(_))), DiskNews::TellsAgain) => again += 1,
+                (Some(JobDone::LookedThrough(Ok(_))), DiskNews::Tells(_) | DiskNews::Nothing) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(failed > 5 && again > 50, "{failed} {again}");
     }
 
     #[test]

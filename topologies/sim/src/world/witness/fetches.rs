@@ -29,7 +29,7 @@ use common::link::LinkId;
 
 use super::{Evidence, Nanos, SECOND, nanos};
 use crate::cast;
-use crate::contents::{ContentBytes, DrawnContent, DrawnFetch, DrawnHolder, HolderLie};
+use crate::contents::{ContentBytes, DrawnContent, DrawnFetch, DrawnHolder, FileFate, HolderLie};
 use crate::outcome::ContentsOutcome;
 use crate::scene::Scene;
 use crate::world::downloads::FetchedFile;
@@ -56,6 +56,8 @@ struct WatchedFetch<'s> {
     drawn: &'s DrawnFetch,
     content: &'s DrawnContent,
     hash: ContentHash,
+    /// Servents with a file of that content about which they lie in a way that can be seen.
+    visible_liars: BTreeSet<usize>,
     // ---- of the life under way ----
     begun: Nanos,
     /// Blocks that were in the file, whole and true.
@@ -99,6 +101,7 @@ impl<'s> WatchedFetches<'s> {
                 drawn,
                 content,
                 hash,
+                visible_liars: visible_liars(scene, content),
                 begun: 0,
                 here: BTreeSet::new(),
                 has_kept: false,
@@ -306,6 +309,17 @@ impl<'s> WatchedFetches<'s> {
         }
         (!self.fetches.is_empty()).then_some(outcome)
     }
+}
+
+/// Who may be seen to lie about a content: those who share it, and whoever's file is emptied where the content has no bytes.
+fn visible_liars(scene: &Scene, content: &DrawnContent) -> BTreeSet<usize> {
+    let is_emptied = |holder: &DrawnHolder| matches!(holder.fate, FileFate::Replaced { size: 0, .. });
+    let holders = scene.contents.iter().flat_map(|other| {
+        let is_it = other.number == content.number;
+        other.holders.iter().filter(move |holder| is_it || content.bytes.size == 0 && is_emptied(holder))
+    });
+    let liars = holders.filter(|holder| holder.lie.is_some_and(HolderLie::can_be_seen));
+    liars.map(|holder| holder.servent as usize).collect()
 }
 
 /// Where a block is, and how long; of no bytes where it is not.

@@ -14,7 +14,6 @@ use common::link::LinkId;
 use super::asked::AskedThere;
 use super::{Nanos, WatchedFetch, blocks_count, place};
 use crate::cast;
-use crate::contents::HolderLie;
 use crate::world::downloads::FetchedFile;
 
 impl WatchedFetch<'_> {
@@ -145,9 +144,6 @@ impl WatchedFetch<'_> {
     }
 
     pub(super) fn on_news(&mut self, now: Nanos, address: SocketAddr, news: &HolderNews) -> Option<String> {
-        let servent = cast::servent_at(address);
-        let lie = self.content.holders.iter().find(|holder| Some(holder.servent as usize) == servent);
-        let lie = lie.and_then(|holder| holder.lie);
         let holder = self.holders.entry(address).or_default();
         match news {
             HolderNews::Taken | HolderNews::Silent => None,
@@ -161,7 +157,8 @@ impl WatchedFetch<'_> {
                 }
                 holder.drops = holder.drops.saturating_add(1);
                 holder.is_false |= why.is_false();
-                let may_be_false = lie.is_some_and(HolderLie::can_be_seen);
+                let may_be_false =
+                    cast::servent_at(address).is_some_and(|servent| self.visible_liars.contains(&servent));
                 let is_wronged = why.is_false() && !may_be_false;
                 is_wronged.then(|| format!("drops {address}, which did not lie: {why}"))
             }

@@ -3,6 +3,7 @@
 //! Nobody fetches here. The chain of three is asked at its first; its second lies and its last does not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::content::Blocks;
 use common::content::block_hashes::{BlockHashes, block_hash};
@@ -458,6 +459,28 @@ fn whoever_does_not_lie_is_not_dropped_for_that() {
     let mut seen = SeenFetch::open(&scene);
     seen.drops(LIAR, WhyDropped::FalseHave);
     seen.broke(&["drops 10.0.0.1:9000, which did not lie"]);
+}
+
+#[test]
+fn a_file_that_is_emptied_is_one_of_the_content_of_no_bytes_whoever_lies_about_it() {
+    for (size, emptied_to, what) in [
+        (0, 0, &[][..]),
+        (0, 1, &["drops 10.0.0.1:9000, which did not lie"]),
+        (1, 0, &["drops 10.0.0.1:9000, which did not lie"]),
+    ] {
+        let mut scene = scene();
+        // The first shares something else, and lies about that.
+        let mut other = scene.contents[0].clone();
+        other.number += 1;
+        let liar = other.holders.remove(0);
+        other.holders = vec![DrawnHolder { fate: FileFate::Replaced { at: Duration::ZERO, size: emptied_to }, ..liar }];
+        scene.contents[0].holders.remove(0);
+        scene.contents[0].bytes = some_bytes(size);
+        scene.contents.push(other);
+        let mut seen = SeenFetch::open(&scene);
+        seen.drops(LIAR, WhyDropped::BlockLength(0));
+        seen.broke(what);
+    }
 }
 
 #[test]
