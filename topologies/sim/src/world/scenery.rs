@@ -442,6 +442,7 @@ impl Face for SceneFace<'_> {
             (MachineKind::Servent, Message::Query(query)) => {
                 if is_of_contents(&query.ask) {
                     self.witness.on_content_ask_heard(network.clock.now(), (node, life), query.id());
+                    query.contact.into_iter().for_each(|mark| self.witness.on_content_ask_named(mark, query.id()));
                 }
                 let client = network.at_address(query.id().client);
                 let dialect = network.connection(at.connection).dialect;

@@ -42,8 +42,8 @@ pub(crate) struct WatchedShared<'s> {
     told: BTreeMap<usize, Vec<ToldVersion>>,
     /// What clients asked that fetch something.
     asks: HashMap<QueryId, WatchedAsk>,
-    /// What their queries are called by their contacts.
-    names: HashMap<(ContactName, u64), QueryId>,
+    /// What their queries are called by their contacts; nothing where a forger has called another one so.
+    names: HashMap<(ContactName, u64), Option<QueryId>>,
     /// When a life of a servent first heard of one.
     heard: HashMap<(usize, u32, QueryId), Nanos>,
     /// From which name on a listing is, by its link and number.
@@ -76,9 +76,10 @@ impl<'s> WatchedShared<'s> {
         }
     }
 
-    /// A contact calls a query so.
+    /// A copy says that a contact calls a query so.
     pub(super) fn on_named(&mut self, name: (ContactName, u64), id: QueryId) {
-        self.names.insert(name, id);
+        let known = self.names.entry(name).or_insert(Some(id));
+        *known = known.filter(|known| *known == id);
     }
 
     /// A life of a servent hears of a query.
@@ -112,7 +113,7 @@ impl<'s> WatchedShared<'s> {
 
     /// Which query an answer is to that goes back.
     pub(super) fn named(&self, name: (ContactName, u64)) -> Option<QueryId> {
-        self.names.get(&name).copied()
+        self.names.get(&name).copied().flatten()
     }
 
     /// A life of a servent says what it has. What is wrong about that.

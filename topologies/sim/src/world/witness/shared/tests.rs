@@ -234,9 +234,9 @@ fn the_value_of_a_name_is_what_its_file_is_and_what_the_data_says() {
 fn an_answer_that_goes_back_is_judged_where_it_begins_and_not_where_it_is_forged() {
     let scene = scene();
     let name = (ContactName(8), 3);
-    let brings = |by: usize, was_brought: bool| {
+    let brings = |by: usize, was_brought: bool, called_so: &[QueryId]| {
         let mut witness = told_and_asked(&scene, files(), &find(&[]));
-        witness.seen.shared.on_named(name, id());
+        called_so.iter().for_each(|called| witness.seen.shared.on_named(name, *called));
         if was_brought {
             witness.seen.shared.on_brought((TELLER, 1), name);
         }
@@ -247,9 +247,14 @@ fn an_answer_that_goes_back_is_judged_where_it_begins_and_not_where_it_is_forged
         witness.on_contents_brought(ASKED, (TELLER, 1), (ContactName(9), 3), &answer);
         witness
     };
-    assert_broke(&brings(TELLER, false), &["says that there are 0 more, of 2"]);
-    assert_broke(&brings(TELLER, true), &[]);
-    assert_broke(&brings(1, false), &[]);
+    assert_broke(&brings(TELLER, false, &[id(), id()]), &["says that there are 0 more, of 2"]);
+    assert_broke(&brings(TELLER, true, &[id()]), &[]);
+    assert_broke(&brings(1, false, &[id()]), &[]);
+    // Where a forger calls another query so, nobody knows which one is answered.
+    let other = QueryId { sequence: 77, ..id() };
+    for called_so in [[id(), other, id()], [other, id(), id()]] {
+        assert_broke(&brings(TELLER, false, &called_so), &[]);
+    }
 }
 
 #[test]
