@@ -3,6 +3,8 @@
 //!
 //! What befalls a file between two steps of a look is tested where steps can be taken one by one, in `share/looking/tests.rs`.
 
+mod outside;
+
 use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;
