@@ -71,7 +71,7 @@ struct LookUps<'n> {
 impl LookUps<'_> {
     fn new(neighbors: &[Neighbor]) -> anyhow::Result<LookUps<'_>> {
         let poller = Poller::new().context("cannot make a poller")?;
-        let disk = Disk::new(&poller.waker(), |job| match job {
+        let disk = Disk::new(&poller.waker(), |job, _| match job {
             Job::LookUp { neighbor, name } => Some(jobs::look_up(neighbor, &name)),
             job => job.failed("only names are looked up here"),
         });

@@ -13,7 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
-use common::disk::{Job, JobDone};
+use common::content::transfer::BlockRoom;
+use common::disk::{BlocksToRead, Job, JobDone};
 use common::limits::{NEIGHBORS_MAX, UPLOADS_MAX};
 
 use crate::poller::Waker;
@@ -66,13 +67,21 @@ fn lane_of(job: &Job) -> usize {
     }
 }
 
+/// Room for what a job reads. Blocks are let go of by the loop, so the loop makes room for them: what each of these threads had
+/// asked for would stay with that thread, and that may be as much for each as for all of them together.
+fn rooms_for(job: &Job) -> Vec<BlockRoom> {
+    let Job::ReadBlocks(BlocksToRead { content, first, count, .. }) = job else { return Vec::new() };
+    let blocks = *first..first.saturating_add(*count);
+    blocks.filter_map(|block| content.blocks.place(block)).map(|(_, length)| BlockRoom::new(length)).collect()
+}
+
 /// How long a thread with nothing to do is kept: what comes in pieces finds it still there.
 const IDLE_MAX: Duration = Duration::from_secs(1);
 /// Enough for a resolver and whatever the system has it ask; only what is used of it is ever taken.
 const STACK_BYTES: usize = 1024 * 1024;
 
-/// Does a job, and says what came of it if anybody is to know.
-type Work = dyn Fn(Job) -> Option<JobDone> + Send + Sync;
+/// Does a job, with room for what it reads, and says what came of it if anybody is to know.
+type Work = dyn Fn(Job, Vec<BlockRoom>) -> Option<JobDone> + Send + Sync;
 
 /// All lanes.
 pub(crate) struct Disk {
@@ -95,7 +104,7 @@ struct Lane {
 
 #[derive(Default)]
 struct Workload {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<(Job, Vec<BlockRoom>)>,
     threads: usize,
     /// Threads with nothing to do.
     idle: usize,
@@ -103,7 +112,10 @@ struct Workload {
 
 impl Disk {
     /// Lanes where jobs are done like this, and which wake whoever waits once one is done.
-    pub(crate) fn new(waker: &Waker, work: impl Fn(Job) -> Option<JobDone> + Send + Sync + 'static) -> Disk {
+    pub(crate) fn new(
+        waker: &Waker,
+        work: impl Fn(Job, Vec<BlockRoom>) -> Option<JobDone> + Send + Sync + 'static,
+    ) -> Disk {
         let work: Arc<Work> = Arc::new(work);
         let lane = |row| {
             let (work, waker) = (Arc::clone(&work), waker.clone());
@@ -151,6 +163,7 @@ impl Lane {
         {
             return Some(refused);
         }
+        let rooms = rooms_for(&job);
         let mut queue = self.lock();
         if queue.jobs.len() >= queue.idle && queue.threads < *threads_max {
             let lane = Arc::clone(self);
@@ -167,7 +180,7 @@ impl Lane {
             }
         }
         self.taken.fetch_add(1, Ordering::Relaxed);
-        queue.jobs.push_back(job);
+        queue.jobs.push_back((job, rooms));
         self.filled.notify_one();
         None
     }
@@ -186,12 +199,12 @@ impl Lane {
     fn run(&self) {
         let mut queue = self.lock();
         loop {
-            while let Some(job) = queue.jobs.pop_front() {
+            while let Some((job, rooms)) = queue.jobs.pop_front() {
                 drop(queue);
                 // Whoever waits for it would wait for ever, and so would all that come after. It is said before: whoever
                 // does the job has it alone, and what it lets go of is gone.
                 let fault = job.failed("this program has a fault");
-                let done = catch_unwind(AssertUnwindSafe(|| (self.work)(job))).unwrap_or(fault);
+                let done = catch_unwind(AssertUnwindSafe(|| (self.work)(job, rooms))).unwrap_or(fault);
                 match done {
                     Some(done) => {
                         self.done.lock().unwrap_or_else(PoisonError::into_inner).push_back(done);
@@ -242,7 +255,7 @@ mod tests {
             let (let_go, gate) = channel();
             let (beginning, begun) = channel();
             let (gate, beginning) = (Mutex::new(gate), Mutex::new(beginning));
-            let disk = Disk::new(&poller.waker(), move |job| {
+            let disk = Disk::new(&poller.waker(), move |job, _| {
                 if let Job::LookUp { neighbor, name } = &job
                     && sockets::needs_resolver(name)
                 {
@@ -310,7 +323,7 @@ mod tests {
         let poller = Poller::new().unwrap();
         let (freeing, freed) = channel();
         let freeing = Mutex::new(freeing);
-        let disk = Disk::new(&poller.waker(), move |job| {
+        let disk = Disk::new(&poller.waker(), move |job, _| {
             let Job::Free(store) = job else { panic!("{job:?}") };
             let thread = thread::current().name().map(str::to_owned);
             freeing.lock().unwrap().send((thread, Arc::as_ptr(&store) as usize)).unwrap();
@@ -337,7 +350,7 @@ mod tests {
         let (open, gate) = channel::<()>();
         let (doing, done) = channel();
         let (gate, doing) = (Mutex::new(gate), Mutex::new(doing));
-        let disk = Disk::new(&poller.waker(), move |job| {
+        let disk = Disk::new(&poller.waker(), move |job, _| {
             gate.lock().unwrap().recv().unwrap();
             if let Job::Free(store) = job {
                 // Whoever does it has it alone: it is freed here and now.
@@ -404,7 +417,7 @@ mod tests {
     #[test]
     fn a_job_that_ends_in_a_panic_has_failed_and_the_next_is_done() {
         let mut poller = Poller::new().unwrap();
-        let disk = Disk::new(&poller.waker(), |job| match job {
+        let disk = Disk::new(&poller.waker(), |job, _| match job {
             Job::LookUp { neighbor: 0, .. } => panic!("as a fault would"),
             job => job.failed("it is a test"),
         });

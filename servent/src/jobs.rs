@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use common::content::transfer::BlockRoom;
 use common::disk::{Job, JobDone};
 
 use crate::members_file::MembersFile;
@@ -19,8 +20,8 @@ pub(crate) struct Files {
     pub(crate) share: Option<Arc<SharedDirectory>>,
 }
 
-/// Does a job, and says what came of it if anybody is to know.
-pub(crate) fn perform(files: &Files, job: Job) -> Option<JobDone> {
+/// Does a job, and says what came of it if anybody is to know. Blocks are read into this room.
+pub(crate) fn perform(files: &Files, job: Job, rooms: Vec<BlockRoom>) -> Option<JobDone> {
     match job {
         Job::LookUp { neighbor, name } => Some(look_up(neighbor, &name)),
         Job::ReadData => {
@@ -41,7 +42,7 @@ pub(crate) fn perform(files: &Files, job: Job) -> Option<JobDone> {
         }
         Job::ReadBlocks(ref wanted) => {
             let Some(share) = &files.share else { return job.failed("nothing is shared") };
-            let read = share.reader().read_blocks(&wanted.content, wanted.first, wanted.count);
+            let read = share.reader().read_blocks(&wanted.content, wanted.first, wanted.count, rooms);
             Some(JobDone::BlocksRead { link: wanted.link, fetch: wanted.fetch, read })
         }
         Job::ReadHashes(ref wanted) => {

@@ -76,7 +76,7 @@ impl Server {
         let files = Files { data: options.data.clone(), members, share: share.map(Arc::new) };
         Ok(Server {
             peers: PeerConnections::new(poller.watcher(), accepts, listening),
-            disk: Disk::new(&poller.waker(), move |job| jobs::perform(&files, job)),
+            disk: Disk::new(&poller.waker(), move |job, rooms| jobs::perform(&files, job, rooms)),
             poller,
             listener: Some(Listener::new(listener)),
             signals,

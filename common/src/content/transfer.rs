@@ -130,10 +130,27 @@ pub struct BlockBytes(Vec<u8>);
 /// So much room there is.
 const HEAD_ROOM_BYTES: usize = 40;
 
+/// Room for the bytes of a block, of which none was read.
+#[derive(Debug)]
+pub struct BlockRoom(Vec<u8>);
+
+impl BlockRoom {
+    /// Room for so many bytes.
+    #[must_use]
+    pub fn new(length: usize) -> BlockRoom {
+        BlockRoom(Vec::with_capacity(HEAD_ROOM_BYTES + length))
+    }
+}
+
 impl BlockBytes {
-    /// Room for so many bytes, of which none was read. They are to be appended, all of them, to what is there.
+    /// So many bytes as they are read: they are to be appended, all of them, to what is there.
     pub fn read_with<E>(length: usize, read: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<BlockBytes, E> {
-        let mut bytes = Vec::with_capacity(HEAD_ROOM_BYTES + length);
+        BlockBytes::read_into(BlockRoom::new(length), read)
+    }
+
+    /// The same into room that was made before.
+    pub fn read_into<E>(room: BlockRoom, read: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<BlockBytes, E> {
+        let mut bytes = room.0;
         bytes.resize(HEAD_ROOM_BYTES, 0);
         read(&mut bytes)?;
         Ok(BlockBytes(bytes))

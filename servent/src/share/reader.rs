@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use common::content::transfer::BlockBytes;
+use common::content::transfer::{BlockBytes, BlockRoom};
 use common::disk::{ReadFailure, SharedContent};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
@@ -32,12 +32,13 @@ impl ShareReader {
         *self.root.lock().unwrap_or_else(PoisonError::into_inner) = root;
     }
 
-    /// Reads blocks of a file that showed that when it was hashed.
+    /// Reads blocks of a file that showed that when it was hashed, into as much room as there is, and more where that is not enough.
     pub(crate) fn read_blocks(
         &self,
         content: &SharedContent,
         first: u32,
         count: u32,
+        rooms: Vec<BlockRoom>,
     ) -> Result<Vec<(u32, BlockBytes)>, ReadFailure> {
         let SharedContent { name, stamp, blocks, .. } = content;
         let root = self.root.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -45,9 +46,11 @@ impl ShareReader {
         if before != *stamp {
             return Err(ReadFailure::Changed);
         }
+        let mut rooms = rooms.into_iter();
         let read = (first..first.saturating_add(count)).map(|block| {
             let (at, length) = blocks.place(block).ok_or(Errno::INVAL)?;
-            Ok((block, BlockBytes::read_with(length, |bytes| read_exactly(&file, at, length, bytes))?))
+            let room = rooms.next().unwrap_or_else(|| BlockRoom::new(length));
+            Ok((block, BlockBytes::read_into(room, |bytes| read_exactly(&file, at, length, bytes))?))
         });
         let read: Result<Vec<_>, Errno> = read.collect();
         // Whatever was written before this shows now, and what is written after it was not read.

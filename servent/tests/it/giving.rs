@@ -2,12 +2,15 @@
 //!
 //! What is given to whom in which order is tested in `common`; here is that it comes from a disk and goes over sockets.
 
+mod large;
+
 use super::*;
 use crate::share::{Shared, look_again, shares};
 use common::content::block_hashes::BlockHashes;
 use common::content::search::List;
 use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refusal, Refused};
 use common::content::{Blocks, ContentHash};
+use common::counted::grouped;
 use common::features::Features;
 use common::limits::{BLOCK_BYTES_MIN, BLOCKS_WANTED_MAX, HASHES_MAX, UPLOADS_MAX, UPLOADS_PER_LINK_MAX};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
@@ -168,7 +171,7 @@ fn what_is_given_is_the_file_byte_for_byte() {
 #[test]
 fn as_many_as_there_may_be_are_given_at_once_and_one_more_is_told_to_wait() {
     const BLOCKS: u32 = 40;
-    const HELD_KIB_MAX: u64 = 48 * 1024;
+    const HELD_KIB_MAX: u64 = 40 * 1024;
     let shared = Shared::new(&[]);
     let file = content(BLOCKS as usize * BLOCK_BYTES_MIN);
     shared.write("film", &file);

@@ -335,11 +335,11 @@ fn a_file_in_whose_place_a_link_is_put_before_it_is_opened_is_not_followed() {
     let stamp = looked.listed().next().unwrap().stamp;
     let blocks = Blocks::of(6).unwrap();
     let content = SharedContent { name: b"d".to_vec(), stamp, hashes_at: 0, blocks };
-    let read = looked.looking.reader.read_blocks(&content, 0, 1).unwrap();
+    let read = looked.looking.reader.read_blocks(&content, 0, 1, Vec::new()).unwrap();
     assert!(matches!(&read[..], [(0, bytes)] if bytes.as_bytes() == b"secret"), "{read:?}");
     fs::remove_file(looked.at("d")).unwrap();
     symlink(looked.directory.path().join("outside/c"), looked.at("d")).unwrap();
-    assert_eq!(looked.looking.reader.read_blocks(&content, 0, 1), Err(ReadFailure::Gone));
+    assert_eq!(looked.looking.reader.read_blocks(&content, 0, 1, Vec::new()), Err(ReadFailure::Gone));
     looked.pass();
     assert_eq!(looked.names(), Vec::<String>::new());
 }
@@ -575,20 +575,24 @@ fn what_is_read_is_of_what_was_hashed_or_nothing() {
         hashes_at: 0,
         blocks: Blocks::of(LARGE as u64).unwrap(),
     };
-    let read = |name: &[u8]| reader.read_blocks(&content(name, stamp), 1, 2);
+    let read = |name: &[u8]| reader.read_blocks(&content(name, stamp), 1, 2, Vec::new());
     let blocks = read(b"here/large").unwrap();
     let numbers: Vec<u32> = blocks.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2]);
     assert!(blocks[0].1.as_bytes() == &large[65_536..131_072] && blocks[1].1.as_bytes() == &large[131_072..196_608]);
-    let last = reader.read_blocks(&content(b"here/large", stamp), 16, 1).unwrap();
+    let last = reader.read_blocks(&content(b"here/large", stamp), 16, 1, Vec::new()).unwrap();
     assert_eq!(last[0].1.as_bytes(), &large[LARGE - 1..]);
     for name in [&b"here/small"[..], b"here", b"", b"here/large/x", b"../outside", b"/etc/passwd", b"here\0large"] {
         assert_eq!(read(name), Err(ReadFailure::Gone), "{name:?}");
     }
-    let past = reader.read_blocks(&content(b"here/large", stamp), 16, 2);
+    let past = reader.read_blocks(&content(b"here/large", stamp), 16, 2, Vec::new());
     assert!(matches!(past, Err(ReadFailure::Failed(_))), "{past:?}");
     for other in [FileStamp { size: 1, ..stamp }, FileStamp { changed: 0, ..stamp }, FileStamp { inode: 1, ..stamp }] {
-        assert_eq!(reader.read_blocks(&content(b"here/large", other), 0, 1), Err(ReadFailure::Changed), "{other:?}");
+        assert_eq!(
+            reader.read_blocks(&content(b"here/large", other), 0, 1, Vec::new()),
+            Err(ReadFailure::Changed),
+            "{other:?}"
+        );
     }
     let before = stat_of(&looked.at("here/large"));
     OpenOptions::new().write(true).open(looked.at("here/large")).unwrap().write_all(b"x").unwrap();
