@@ -3,6 +3,7 @@
 //! What is given to whom in which order is tested in `common`; here is that it comes from a disk and goes over sockets.
 
 mod large;
+mod unreadable;
 
 use super::*;
 use crate::share::{Shared, look_again, shares};
