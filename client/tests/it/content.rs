@@ -5,6 +5,7 @@
 //! servent. Here is what comes of both: files, lines, screens and exit codes.
 mod find;
 mod get;
+mod large;
 mod liars;
 mod ls;
 mod names;
