@@ -19,7 +19,8 @@ use common::content::ContentHash;
 use common::content::block_hashes::block_hash;
 use common::content::search::HashStart;
 use common::content::transfer::Have;
-use common::fetch::{self, ContentFetch, FetchEnded, FetchProgress, FetchReport, HolderNews};
+use common::fetch::{self, ContentFetch, FetchEnded, FetchProgress, FetchReport, HolderNews, SourceRun};
+use common::limits::HOLDER_QUIET_MAX;
 use common::query::{AnswerBody, Ask};
 use common::session::Question;
 use common::time::Time;
@@ -31,8 +32,8 @@ use crate::error::{AskError, ClientError};
 use crate::event::Event;
 
 use connections::HolderConnections;
-pub use part_file::FileError;
-use part_file::PartFile;
+pub use part_file::{FileError, is_download_begun};
+use part_file::{HeldBlocks, PartFile};
 use stream::StreamWriter;
 
 /// Blocks from an earlier fetch that are hashed between two looks at the sockets: as long as that takes, nobody is heard.
@@ -93,6 +94,15 @@ pub struct DownloadEnded {
     pub here_before: u64,
 }
 
+/// What there is of a download that was left before it was over.
+#[derive(Debug)]
+pub struct DownloadLeft {
+    /// Where that is kept for the next, if anything is.
+    pub kept_in: Option<PathBuf>,
+    /// Where each block is from, as far as is known what blocks there are.
+    pub sources: Vec<SourceRun>,
+}
+
 impl DownloadEnded {
     /// Whether nobody is there any more to whom it was written.
     #[must_use]
@@ -118,6 +128,8 @@ pub struct Download<'a> {
     blocks: Option<Blocks>,
     file_error: Option<FileError>,
     checked_bytes: u64,
+    /// When a block came last that waits until it is known whose the file is.
+    held_at: Option<Instant>,
     events: VecDeque<DownloadEvent>,
     has_ended: bool,
 }
@@ -224,6 +236,7 @@ impl<'a> Download<'a> {
             blocks: None,
             file_error: None,
             checked_bytes: 0,
+            held_at: None,
             events: VecDeque::new(),
             has_ended: false,
         };
@@ -265,8 +278,7 @@ impl<'a> Download<'a> {
                 }
                 fetch::Output::KeepHashes(hashes) => {
                     if let Some(Sink::File(part)) = self.sink.as_mut().filter(|_| self.file_error.is_none())
-                        && let Err(error) =
-                            part.set_size(hashes.blocks().size()).and_then(|()| part.keep_hashes(&hashes))
+                        && let Err(error) = part.keep_hashes(&hashes)
                     {
                         // What cannot be kept is only slower the next time.
                         let reason = crate::error::with_causes(&error).to_string();
@@ -291,7 +303,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Writes a block to the file; where it is written by a thread, what comes of that is told later.
+    /// Writes a block to the file; where it waits, or is written by a thread, what comes of that is told later.
     fn write(&mut self, block: u32, at: u64, bytes: Vec<u8>) -> Option<fetch::Input> {
         match &mut self.sink {
             None => Some(fetch::Input::Written { block }),
@@ -301,30 +313,33 @@ impl<'a> Download<'a> {
             }
             Some(Sink::File(part)) => {
                 let began = Instant::now();
-                let written = part.write(at, &bytes).map(|()| block);
+                let written = part.write(block, at, bytes);
                 self.away += began.elapsed();
-                Some(self.on_written(written))
+                match written {
+                    Ok(true) => Some(fetch::Input::Written { block }),
+                    Ok(false) => {
+                        self.held_at = Some(Instant::now());
+                        None
+                    }
+                    Err(error) => Some(self.on_unwritten(error)),
+                }
             }
         }
     }
 
-    /// What the mind is to know of a block that was written, or could not be.
-    fn on_written(&mut self, written: Result<u32, FileError>) -> fetch::Input {
-        match written {
-            Ok(block) => fetch::Input::Written { block },
-            Err(error) => {
-                let reason = crate::error::with_causes(&error).to_string();
-                self.file_error = Some(error);
-                fetch::Input::WriteFailed { reason }
-            }
-        }
+    fn on_unwritten(&mut self, error: FileError) -> fetch::Input {
+        let reason = crate::error::with_causes(&error).to_string();
+        self.file_error = Some(error);
+        fetch::Input::WriteFailed { reason }
     }
 
     /// The next thing to tell the mind of blocks that a thread writes.
     fn next_written(&mut self) -> Option<fetch::Input> {
         let Some(Sink::Stream(stream)) = &mut self.sink else { return None };
-        let written = stream.take_written()?;
-        Some(self.on_written(written))
+        match stream.take_written()? {
+            Ok(block) => Some(fetch::Input::Written { block }),
+            Err(error) => Some(self.on_unwritten(error)),
+        }
     }
 
     fn on_report(&mut self, report: FetchReport) {
@@ -366,6 +381,15 @@ impl<'a> Download<'a> {
         DownloadEnded { fetch, kept_in, file_error, blocks, elapsed, here_before }
     }
 
+    /// Leaves it as it is, for the next time.
+    #[must_use]
+    pub fn leave(mut self) -> DownloadLeft {
+        // Before the size is proved blocks have the numbers that somebody says.
+        let sources = if self.blocks.is_some() { self.mind.sources() } else { Vec::new() };
+        let kept_in = if let Some(Sink::File(part)) = self.sink.take() { part.leave() } else { None };
+        DownloadLeft { kept_in, sources }
+    }
+
     /// How far it is.
     #[must_use]
     pub fn progress(&self) -> FetchProgress {
@@ -397,6 +421,34 @@ impl<'a> Download<'a> {
         let before = self.mind.progress().here_bytes;
         self.tell(fetch::Input::Checked { blocks, first: begin, hashes });
         self.checked_bytes += self.mind.progress().here_bytes.saturating_sub(before);
+    }
+
+    /// Once a block of the content was found in a file that may be somebody else's it is ours, and what waited for that is
+    /// written. Once all was looked at and none was found it is not, and that is the end.
+    fn settle(&mut self) {
+        let Some(Sink::File(part)) = &mut self.sink else { return };
+        if !part.is_doubtful() {
+            return;
+        }
+        let FetchProgress { here_bytes, unchecked_count, .. } = self.mind.progress();
+        // Nothing was written yet: what is here was found.
+        if here_bytes > 0 {
+            let HeldBlocks { hashes, blocks } = part.trust();
+            let blocks = blocks.into_iter().map(|(block, at, bytes)| fetch::Output::Write { block, at, bytes });
+            let outputs = blocks.chain(hashes.map(fetch::Output::KeepHashes));
+            return self.perform(outputs.collect());
+        }
+        // What was found is only looked at under a size that is proved, which nobody may ever do.
+        let patience = self.options.wait.max(HOLDER_QUIET_MAX);
+        let is_hopeless = part.holds_blocks() && self.held_at.is_none_or(|at| at.elapsed() >= patience);
+        let path = part.path().to_owned();
+        let error = match self.blocks {
+            Some(_) if unchecked_count == 0 => FileError::NothingOfIt(path),
+            None if is_hopeless => FileError::Untold(path),
+            _ => return,
+        };
+        let failed = self.on_unwritten(error);
+        self.tell(failed);
     }
 
     /// Asks who has the content; with one servent alone, that one again.
@@ -458,6 +510,7 @@ impl<'a> Download<'a> {
             self.tell(fetch::Input::Deadline);
         }
         self.check_some();
+        self.settle();
         self.connections.flush(self.now());
         if is_interrupted { Err(ClientError::Interrupted) } else { Ok(()) }
     }

@@ -69,6 +69,7 @@ mod error;
 mod event;
 mod events;
 mod network;
+mod scratch;
 mod untold;
 
 pub use client::Client;
@@ -82,10 +83,12 @@ pub use common::member::{GreetOutcome, Greeted, How, Linkage, Member, Seen, Word
 pub use common::query::{AnswerBody, Ask, Path, Tally, Via};
 pub use common::session::{EndReason, Ending, Question};
 pub use common::session::{FilesListed, GreetEnd, GreetingEnded, ListingEnd, MembersListed};
-pub use download::{Download, DownloadEnded, DownloadError, DownloadEvent, DownloadOptions, FileError};
+pub use download::is_download_begun;
+pub use download::{Download, DownloadEnded, DownloadError, DownloadEvent, DownloadLeft, DownloadOptions, FileError};
 pub use error::{AskError, ClientError, ConnectError};
 pub use event::{Event, QueryNumber};
 pub use events::Events;
+pub use scratch::replace_file;
 
 #[cfg(feature = "program")]
 #[doc(hidden)]

@@ -65,6 +65,9 @@ impl GetOptions {
                 _ => format!("get: {first}"),
             }
         })?;
+        if options.output.as_ref().is_some_and(|output| output.is_empty()) {
+            return Err("get: -o names a file, or - for stdout".to_owned());
+        }
         if options.output.is_some() && options.wanted.len() > 1 {
             return Err(format!("get: -o names one file, and {} contents are asked for", options.wanted.len()));
         }

@@ -3,6 +3,7 @@
 //!
 //! Whom a fetch asks for what is tested at the door of its mind, in `common`; how a directory is looked through with the
 //! servent. Here is what comes of both: files, lines, screens and exit codes.
+mod beside;
 mod find;
 mod get;
 mod large;

@@ -4,7 +4,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -26,7 +25,7 @@ use crate::program::outcome::Outcome;
 use crate::program::render::Renderer;
 use crate::{
     AnswerBody, Ask, Client, ClientError, ContentHash, Download, DownloadEnded, DownloadError, DownloadEvent,
-    DownloadOptions, EndReason, Ending, Entry, Event, FileError, FileName, Have, Question,
+    DownloadOptions, EndReason, Ending, Entry, Event, FileError, FileName, Have, Question, replace_file,
 };
 
 /// How often a program is told how far a content is.
@@ -103,7 +102,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             }
         }
         if let Some(path) = &options.sources
-            && let Err(error) = replace(path, &sources)
+            // What lies beside it under our name for that was left by whoever was killed.
+            && let Err(error) = replace_file(path, sources.as_bytes(), |_| true)
         {
             say(format_args!("client: cannot write {}: {error}", shown(path)));
             self.worsen(Outcome::MachineFailed);
@@ -330,7 +330,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         let FollowedDownload { ended, contact_lost } = match followed {
             Ok(followed) => followed,
             Err(DownloadError::File(error)) => {
-                self.complain_of_file(&error);
+                self.complain_of_file(&error, None);
                 return Ok(Err(Next::Continue));
             }
             Err(error) => return Err(error.into()),
@@ -378,7 +378,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             FetchEnd::Unwritten(_) if ended.is_unread() => self.worsen(Outcome::OutputClosed),
             FetchEnd::Unwritten(reason) => {
                 match &ended.file_error {
-                    Some(error) => self.complain_of_file(error),
+                    Some(error) => self.complain_of_file(error, ended.kept_in.as_deref()),
                     None => say(format_args!("client: {reason}")),
                 }
                 self.worsen(Outcome::MachineFailed);
@@ -387,14 +387,25 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(())
     }
 
-    fn complain_of_file(&mut self, error: &FileError) {
+    fn complain_of_file(&mut self, error: &FileError, kept_in: Option<&Path>) {
         let hint = match error {
             FileError::Exists(_) => "; -f replaces it, -o names another",
             FileError::InUse(_) => "; -o names another file",
-            FileError::Other { .. } => "; remove it, or name another file with -o",
+            FileError::Other { .. } | FileError::NothingOfIt(_) | FileError::Untold(_) => {
+                "; remove it, or name another file with -o"
+            }
+            FileError::Directory(_) | FileError::NoName(_) => "; -o names a file",
             _ => "",
         };
-        say(format_args!("client: {}{hint}", Escaped::new(crate::error::with_causes(error).to_string().as_bytes())));
+        let mut said = format!("{}{hint}", Escaped::new(crate::error::with_causes(error).to_string().as_bytes()));
+        if let Some(part) = kept_in {
+            said.push_str(&format!("; kept in {}", shown(part)));
+            // What is there by now would be there again.
+            if !matches!(error, FileError::Exists(_)) {
+                said.push_str(", the same command goes on");
+            }
+        }
+        say(format_args!("client: {said}"));
         self.worsen(Outcome::MachineFailed);
     }
 }
@@ -463,12 +474,4 @@ fn tell_beside(line: Option<&mut LiveLine>, text: impl std::fmt::Display) {
         Some(line) => line.suspend(|| say(text)),
         None => say(text),
     }
-}
-
-/// Writes beside and renames: whoever reads it meanwhile reads the old.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut scratch = path.as_os_str().to_owned();
-    scratch.push(".new");
-    fs::write(&scratch, text)?;
-    fs::rename(&scratch, path)
 }

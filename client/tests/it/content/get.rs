@@ -222,10 +222,6 @@ fn a_file_that_is_here_is_replaced_where_that_is_wanted() {
     let run = run_in(here.path(), &shared.name(), &[], &["get one -o no/such/place"]);
     let said = "client: cannot write no/such/place.part: No such file or directory (os error 2)\n";
     assert_eq!(run, Run { log: said.to_owned(), ..quiet("", 6) });
-    fs::create_dir(here.path().join("d")).unwrap();
-    let run = run_in(here.path(), &shared.name(), &[], &["get one -f -o d"]);
-    assert_eq!((&*run.out, run.code), ("", 6));
-    assert!(run.log.starts_with("client: cannot rename to d: "), "{run:?}");
 }
 
 #[test]

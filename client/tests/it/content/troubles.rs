@@ -177,16 +177,19 @@ fn what_may_not_be_written_is_said_in_words() {
     let shared = Shared::start(&[("one", &bytes)]);
     let here = here();
     let (_home, client) = prepared([&*shared.name(), "-c", "get one", "-c", "? tea"]);
-    let mut shell = Command::new("sh");
-    // Whoever started the tests may have had the signal ignored, which would be inherited.
-    let script = "ulimit -f 100; exec env --default-signal=XFSZ \"$@\"";
-    shell.args(["-c", script, "sh"]).arg(client.get_program()).args(client.get_args());
-    shell.current_dir(here.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = Process::start(&mut shell).unwrap().output().unwrap();
-    let [out, log] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    let said = "client: cannot write one.part: File too large (os error 27)\n";
-    assert_eq!((&*log, output.status.code()), (said, Some(6)));
-    assert_eq!(out, "No answer received\n", "the session goes on");
+    for blocks in [0, 100] {
+        let mut shell = Command::new("sh");
+        // Whoever started the tests may have had the signal ignored, which would be inherited.
+        let script = format!("ulimit -f {blocks}; exec env --default-signal=XFSZ \"$@\"");
+        shell.args(["-c", &*script, "sh"]).arg(client.get_program()).args(client.get_args());
+        shell.current_dir(here.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = Process::start(&mut shell).unwrap().output().unwrap();
+        let [out, log] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        let said = "client: cannot write one.part: File too large (os error 27)\n";
+        assert_eq!((&*log, output.status.code()), (said, Some(6)));
+        assert_eq!(out, "No answer received\n", "the session goes on");
+        assert_eq!(names_in(here.path()), Vec::<String>::new(), "nothing came, and nothing is left");
+    }
     let run = run_in(here.path(), &shared.name(), &[], &["get one"]);
     assert_eq!(run, quiet(fetched(&bytes), 0));
     assert_files(&here, &[("one", &bytes)]);
@@ -207,6 +210,7 @@ fn a_disk_that_is_full_is_said_and_with_room_the_same_command_goes_on() {
     if output.status.code() == Some(99) || log.starts_with("unshare: ") {
         return println!("not run: a disk of one's own cannot be had here: {log}");
     }
-    assert_eq!(log, "client: cannot write one.part: No space left on device (os error 28)\n");
+    let said = "client: cannot write one.part: No space left on device (os error 28); kept in one.part, the same command goes on\n";
+    assert_eq!(log, said);
     assert_eq!(out, format!("code 6\none.hashes\none.part\n{}code 0\none\n", fetched(&bytes)));
 }
