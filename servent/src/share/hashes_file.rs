@@ -3,14 +3,15 @@
 //!
 //! With `--cache DIR` it is there at the next start, and nothing is hashed twice. Otherwise it is a file without a name, so
 //! that the hashes of blocks, of which a large content has many, are on a disk and not in memory. What is in it that no
-//! file has any more is left out when it is written anew. Which files there are is not known here.
+//! file has any more is left out when it is written anew. A file that does not begin like one is somebody else's and not
+//! touched. Which files there are is not known here.
 //!
 //! A record is: device, inode, size, modified, changed (8 bytes each, the least first), the hash (32), of more than one
 //! block the hash of each (32), and the first 16 bytes of the hash of all this.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -237,7 +238,10 @@ impl HashesFile {
             (name, beside)
         });
         let file = match &beside {
-            Some((_, beside)) => open_named(beside, true)?,
+            Some((_, beside)) => {
+                check_ours(beside)?;
+                open_named(beside, true)?
+            }
             None => open_nameless(&std::env::temp_dir())?,
         };
         let (mut records, mut end) = (BTreeMap::new(), HEADER.len() as u64);
@@ -313,12 +317,14 @@ impl Cache {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => {}
         }
-        let [name, _, lock] = NAMES_IN_CACHE.map(|name| directory.join(name));
+        let [name, beside, lock] = NAMES_IN_CACHE.map(|name| directory.join(name));
         let lock = open_named(&lock, false)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => bail!("another servent does; name another directory for this one"),
             locked => locked?,
         }
+        check_ours(&name)?;
+        check_ours(&beside)?;
         Ok((open_named(&name, false)?, Cache { directory: directory.to_owned(), _lock: lock }))
     }
 
@@ -334,10 +340,14 @@ impl Cache {
             }
             Err(error) => Err(error.into()),
             Ok(metadata) if !metadata.is_dir() => Err(anyhow!("it is no directory")),
-            Ok(_) => match fs::metadata(directory.join(NAMES_IN_CACHE[0])) {
-                Ok(metadata) => Ok(format!("{} there already", common::counted::counted(metadata.len(), "byte"))),
-                Err(_) => Ok("nothing there yet".to_owned()),
-            },
+            Ok(_) => {
+                let [name, beside, _] = NAMES_IN_CACHE.map(|name| directory.join(name));
+                check_ours(&beside)?;
+                Ok(match check_ours(&name)? {
+                    Some(length) => format!("{} there already", common::counted::counted(length, "byte")),
+                    None => "nothing there yet".to_owned(),
+                })
+            }
         }
     }
 }
@@ -345,6 +355,27 @@ impl Cache {
 /// What a check says of the directory of a cache.
 pub(super) fn look_at_cache(directory: &Path) -> anyhow::Result<String> {
     Cache::look_at(directory).with_context(|| format!("cannot keep hashes in {}", shown(directory)))
+}
+
+/// How long a file of ours is, if there is one. One of somebody else's is an error, because it would be written over; one
+/// that ends within the header is what whoever was killed has left.
+fn check_ours(path: &Path) -> io::Result<Option<u64>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other(format!("{} is not a regular file", shown(path))));
+    }
+    let mut first_bytes = Vec::new();
+    file.take(HEADER.len() as u64).read_to_end(&mut first_bytes)?;
+    if !HEADER.starts_with(&first_bytes) {
+        let reason = "is no file of hashes, and would be written over: name another directory, or move it away";
+        return Err(io::Error::other(format!("{} {reason}", shown(path))));
+    }
+    Ok(Some(metadata.len()))
 }
 
 /// Opens a file of ours, which is made if it is not there; nothing else by that name.

@@ -229,6 +229,17 @@ fn two_servents_keep_no_hashes_in_one_place() {
 }
 
 #[test]
+fn a_file_of_somebody_else_that_is_called_hashes_is_refused_and_stays() {
+    let shared = Shared::new(&[("a", "tea")]);
+    let (cache, file) = (shared.beside("own"), shared.beside("own/hashes"));
+    fs::create_dir(&cache).unwrap();
+    fs::write(&file, "0bc49a8b  a\n").unwrap();
+    let options = ["--share", &shared.path(), "--cache", &cache];
+    refused(&options, &format!("servent: cannot keep hashes in {cache}: {file} is no file of hashes, and would be"));
+    assert_eq!(fs::read(&file).unwrap(), b"0bc49a8b  a\n");
+}
+
+#[test]
 fn hashes_that_are_damaged_are_said_to_be_and_made_again() {
     let shared = Shared::new(&[("a", "tea"), ("b", "coffee")]);
     let cache = shared.beside("cache");

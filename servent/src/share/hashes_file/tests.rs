@@ -131,7 +131,7 @@ fn what_is_damaged_is_not_taken_for_what_was_written() {
     });
     drop(hashes);
     let bytes = fs::read(file_in(&directory)).unwrap();
-    for place in 0..bytes.len() {
+    for place in HEADER.len()..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[place] ^= 0x40;
         fs::write(file_in(&directory), &damaged).unwrap();
@@ -192,6 +192,32 @@ fn a_directory_that_cannot_be_one_is_refused() {
     assert!(HashesFile::open(Some(&at("cache"))).is_err());
     assert_eq!(Cache::look_at(&at("not yet")).unwrap(), "not there yet");
     assert!(!at("not yet").exists());
+}
+
+/// Somebody may name a directory that has such a file of his own: `b3sum * > hashes`.
+#[test]
+fn a_file_of_somebody_else_in_the_directory_is_refused_and_stays() {
+    for (name, text) in
+        [("hashes", "0bc49a8b  tea\n"), ("hashes.new", "my own new hashes"), ("hashes", "servent hashes 2")]
+    {
+        let directory = TempDir::new().unwrap();
+        let cache = directory.path().join("cache");
+        let path = cache.join(name);
+        fs::create_dir(&cache).unwrap();
+        fs::write(&path, text).unwrap();
+        for refused in [HashesFile::open(Some(&cache)).map(drop), look_at_cache(&cache).map(drop)] {
+            let said = format!("{:#}", refused.unwrap_err());
+            let reason = format!("cannot keep hashes in {}: {} is no file of hashes", cache.display(), path.display());
+            assert!(said.starts_with(&reason), "{said}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), text.as_bytes());
+        fs::remove_file(&path).unwrap();
+        // One that comes while it is used is not touched either.
+        let mut hashes = open(&directory);
+        fs::write(cache.join("hashes.new"), text).unwrap();
+        assert!(hashes.compact(|_| true).is_err());
+        assert_eq!(fs::read(cache.join("hashes.new")).unwrap(), text.as_bytes());
+    }
 }
 
 #[test]
