@@ -64,7 +64,7 @@ pub enum JobDone {
         /// The blocks with their numbers, in order; all that were to be read.
         read: Result<Vec<(u32, BlockBytes)>, ReadFailure>,
     },
-    /// Hashes of blocks were read.
+    /// Hashes of blocks were read. The mind says them, and is told as of blocks once they are queued.
     HashesRead {
         /// The link of whoever fetches.
         link: LinkId,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::content::transfer::BlockBytes;
+use crate::content::transfer::{BlockBytes, HashPart};
 use crate::dialect::Dialect;
 use crate::disk::Job;
 use crate::event::LoggedEvent;
@@ -560,6 +560,9 @@ impl Exchange {
         transport: &mut impl Transport,
     ) -> Option<Outside> {
         match output {
+            overlay::Output::Send { link, message: message @ Message::HashPart(HashPart { fetch, .. }) } => {
+                self.give_hashes(stamp, link, fetch, &message, transport);
+            }
             overlay::Output::Send { link, message } => {
                 // What else cannot be said was told to the transport.
                 if let Err(SendError::Crowded(_)) = self.say(now, stamp, link, &message, transport) {
@@ -682,7 +685,24 @@ impl Exchange {
         let dialect = linked.link.dialect();
         let frames =
             blocks.into_iter().filter_map(|(block, bytes)| Frame::block(dialect, stamp, fetch, block, bytes).ok());
-        linked.given.get_or_insert_default().push(fetch, frames.collect());
+        let frames = frames.collect();
+        self.give_frames(link, fetch, frames);
+    }
+
+    /// The same with hashes, which are said by the mind: whoever does not read them has no more of them queued than of blocks.
+    fn give_hashes(&mut self, stamp: u64, link: LinkId, fetch: u32, message: &Message, transport: &mut impl Transport) {
+        let Some(linked) = self.links.get(&link).filter(|linked| linked.is_known()) else {
+            return self.dropped.push_back((link, fetch));
+        };
+        let frame = Frame::at(Position::Later, linked.link.dialect(), stamp, message);
+        let said = frame.as_ref().map(|_| ()).map_err(|error| error.clone().into());
+        transport.on_said(link, message, &said);
+        self.give_frames(link, fetch, frame.into_iter().collect());
+    }
+
+    fn give_frames(&mut self, link: LinkId, fetch: u32, frames: VecDeque<Frame>) {
+        let Some(linked) = self.links.get_mut(&link) else { return };
+        linked.given.get_or_insert_default().push(fetch, frames);
         linked.queue_given(link, &mut self.given);
         linked.flush_later(link, &mut self.unflushed);
     }

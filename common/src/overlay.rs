@@ -188,7 +188,7 @@ impl Overlay {
                 self.on_unread((link, fetch), &failure, out);
             }
             Input::Disk(JobDone::HashesRead { link, fetch, first, read }) => {
-                self.on_hashes_read(now, (link, fetch), first, read, out);
+                self.on_hashes_read((link, fetch), first, read, out);
             }
             Input::NotBrought { link, message } => self.on_not_brought(link, &message),
             Input::Leave => {

@@ -1,5 +1,5 @@
-//! Blocks that were read for a link and have yet to be queued on it: as many as are read at once wait here, and no more are
-//! read before all of them are queued.
+//! Blocks and hashes that were read for a link and have yet to be queued on it: as many as are read at once wait here, and no
+//! more are read before all of them are queued.
 //!
 //! It counts bytes. Whose turn it is to be read for is decided by the mind, how blocks look on a wire by `wire`.
 

@@ -74,7 +74,6 @@ impl Overlay {
 
     pub(super) fn on_hashes_read(
         &mut self,
-        now: Time,
         key: UploadKey,
         first: u32,
         read: Result<Vec<[u8; 32]>, ReadFailure>,
@@ -83,7 +82,7 @@ impl Overlay {
         match read {
             Ok(hashes) => {
                 if let Some(rare) = self.rooms.rare.get_mut() {
-                    rare.uploads.on_hashes_read(now, key, first, hashes, out);
+                    rare.uploads.on_hashes_read(key, first, hashes, out);
                 }
             }
             Err(failure) => self.on_unread(key, &failure, out),

@@ -245,19 +245,12 @@ impl Uploads {
         }
     }
 
-    pub(super) fn on_hashes_read(
-        &mut self,
-        now: Time,
-        key: UploadKey,
-        first: u32,
-        hashes: Vec<[u8; 32]>,
-        out: &mut Outbox<'_>,
-    ) {
+    /// Hashes are said, and given once they are queued to be sent like blocks.
+    pub(super) fn on_hashes_read(&mut self, key: UploadKey, first: u32, hashes: Vec<[u8; 32]>, out: &mut Outbox<'_>) {
         let (link, fetch) = key;
-        if self.open.contains_key(&key) {
+        if !self.has_left(key) && self.open.contains_key(&key) {
             out.send(link, Message::HashPart(HashPart { fetch, first, hashes }));
         }
-        self.on_given(now, key, out);
     }
 
     /// Nothing is read any more for one that was over before: its place is free. Whether it was one.

@@ -519,8 +519,12 @@ impl Driver {
             Job::Free(_) => None,
         };
         if let Some(done) = done {
-            if let JobDone::BlocksRead { link, fetch, .. } | JobDone::HashesRead { link, fetch, .. } = done {
-                self.giving.on_done((link, fetch));
+            match done {
+                JobDone::HashesRead { link, fetch, read: Ok(_), .. } => self.giving.on_hashes_read((link, fetch)),
+                JobDone::BlocksRead { link, fetch, .. } | JobDone::HashesRead { link, fetch, .. } => {
+                    self.giving.on_done((link, fetch));
+                }
+                _ => {}
             }
             self.tell(Input::Disk(done));
         }

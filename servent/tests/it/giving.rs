@@ -209,6 +209,47 @@ fn as_many_as_there_may_be_are_given_at_once_and_one_more_is_told_to_wait() {
     assert!(!log.contains("fault") && !log.contains("cannot be read"), "{log}");
 }
 
+/// Hashes are as much as blocks are, and cost whoever asks for them as little.
+#[test]
+fn hashes_that_nobody_reads_are_held_for_as_many_as_there_may_be_like_blocks() {
+    const PARTS: u32 = 64;
+    const HELD_KIB_MAX: u64 = 48 * 1024;
+    let shared = Shared::new(&[]);
+    File::create(shared.at("film")).unwrap().set_len(u64::from(HASHES_MAX) * BLOCK_BYTES_MIN as u64).unwrap();
+    let mut hasher = blake3::Hasher::new();
+    (0..HASHES_MAX).for_each(|_| {
+        hasher.update(&[0; BLOCK_BYTES_MIN]);
+    });
+    let hash = ContentHash(*hasher.finalize().as_bytes());
+    let mut servent = shared.serve(&[]);
+    shares(&mut servent, 1);
+    let (before, _) = servent.resident_kib();
+    let fetches = 0..u32::try_from(UPLOADS_PER_LINK_MAX).unwrap();
+    // A last link would have only half of what is left.
+    let links_count = UPLOADS_MAX / UPLOADS_PER_LINK_MAX - 1;
+    let mut peers: Vec<Peer> = (0..links_count).map(|_| greeted(Peer::deaf_stranger(servent.address))).collect();
+    for peer in &mut peers {
+        fetches.clone().for_each(|fetch| assert_eq!(opened(peer, fetch, hash).count(), HASHES_MAX));
+        for _ in 0..PARTS {
+            for fetch in fetches.clone() {
+                peer.say(&Message::HashesWanted(HashesWanted { fetch, first: 0, count: HASHES_MAX }));
+            }
+        }
+    }
+    for peer in &mut peers {
+        for _ in 0..PARTS * fetches.end {
+            match peer.expect() {
+                Message::HashPart(part) => assert_eq!(part.hashes.len(), HASHES_MAX as usize),
+                message => panic!("{message:?}"),
+            }
+        }
+    }
+    let (_, most) = servent.resident_kib();
+    println!("{before} KiB before, {most} KiB at most");
+    assert!(most - before <= HELD_KIB_MAX, "{before} KiB before, {most} KiB at most");
+    ended(servent);
+}
+
 /// Counted by order: all of that is done before the slow one has read a byte.
 #[test]
 fn whoever_does_not_read_keeps_nobody_waiting() {

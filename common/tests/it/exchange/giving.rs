@@ -3,11 +3,11 @@
 //! Whose turn it is to be read for is `overlay/uploads.rs`.
 
 use super::*;
-use common::content::transfer::{Block, BlockBytes};
+use common::content::transfer::{Block, BlockBytes, HashPart};
 use common::exchange::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN};
 use common::features::Features;
 use common::limits::{
-    BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, BULK_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX,
+    BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, BULK_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HASHES_MAX,
 };
 
 /// Blocks read at once.
@@ -120,6 +120,48 @@ fn so_many_bytes_of_blocks_are_queued_and_the_mind_is_told_once_the_last_is() {
         (0..4).flat_map(|fetch| (0..READ).map(move |number| block(fetch, number, BLOCK_BYTES_MIN))).collect();
     assert_eq!(desk.told(link), all);
     assert_eq!(desk.exchange.unsent_bytes_count(link), 0);
+}
+
+/// They are said like messages, and are no less than blocks are.
+#[test]
+fn of_hashes_no_more_is_queued_than_of_blocks() {
+    let (mut desk, [link]) = Desk::fetchers();
+    desk.room(link, 0);
+    let mut said = Vec::new();
+    for fetch in 0..4 {
+        desk.gives(link, fetch, 0..READ, BLOCK_BYTES_MIN);
+        said.extend((0..READ).map(|number| block(fetch, number, BLOCK_BYTES_MIN)));
+    }
+    assert_eq!(desk.given(), [(link, 0)]);
+    // A fetch of which all is queued goes on with hashes, one part after the other.
+    let part = |first| Message::HashPart(HashPart { fetch: 0, first, hashes: vec![[7; 32]; HASHES_MAX as usize] });
+    let mut next = 0;
+    let mut other = 1;
+    desk.says(link, part(next));
+    said.push(part(next));
+    while next < 40 {
+        assert!(desk.exchange.unsent_bytes_count(link) <= BULK_UNSENT_BYTES_MAX + frame_bytes(0, 0));
+        desk.room(link, 20_000);
+        desk.flush();
+        for given in desk.given() {
+            if given == (link, 0) {
+                next += 1;
+                desk.says(link, part(next));
+                said.push(part(next));
+            } else {
+                assert_eq!(given, (link, other));
+                other += 1;
+            }
+        }
+    }
+    assert_eq!(other, 4);
+    desk.flush_all(link);
+    assert_eq!(desk.told(link), said);
+    assert_eq!(desk.given(), [(link, 0)]);
+    // For a link that is gone they are dropped, and that is told.
+    desk.closes(link);
+    desk.says(link, part(0));
+    assert_eq!(desk.given(), [(link, 0)]);
 }
 
 #[test]

@@ -365,8 +365,10 @@ fn blocks_are_read_in_order_and_the_next_once_the_last_are_queued() {
     let part = HashPart { fetch: 0, first: 0, hashes: vec![[4; 32]; 600] };
     assert_eq!(
         mind.tell(hashes_read(client, 0, 0, Ok(part.hashes.clone()))),
-        [send(client, Message::HashPart(part)), read_blocks(client, 0, place, 599, 1)]
+        [send(client, Message::HashPart(part))],
+        "they are said and not queued yet"
     );
+    assert_eq!(mind.tell(given(client, 0)), [read_blocks(client, 0, place, 599, 1)]);
     for _ in 0..2 {
         assert_eq!(mind.tell(given(client, 0)), [read_blocks(client, 0, place, 3, 2)]);
     }
@@ -421,6 +423,7 @@ fn hashes_are_those_of_the_blocks_there_are() {
         let part = HashPart { fetch: 0, first: 0, hashes: vec![hash_at(place).0] };
         let out = mind.tell(hashes_read(client, 0, 0, Ok(part.hashes.clone())));
         assert_eq!(out, [send(client, Message::HashPart(part))]);
+        assert_eq!(mind.tell(given(client, 0)), []);
         assert_eq!(mind.hear(client, hashes(0, 0, 2)), breach(client));
     }
     let client = mind.fetching(9, WIDE);
@@ -654,6 +657,7 @@ fn whoever_wants_nothing_for_long_loses_its_place() {
     // Each thing that it wants gives it time.
     mind.hear(client, hashes(0, 0, 1));
     mind.tell(hashes_read(client, 0, 0, Ok(vec![[0; 32]])));
+    mind.tell(given(client, 0));
     assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), []);
     mind.hear(client, blocks(0, 0, 8));
     assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), []);
@@ -781,6 +785,7 @@ fn whoever_waits_for_the_rate_is_not_idle() {
     );
     // Hashes are bytes too.
     mind.tell(hashes_read(third, 0, 5, Ok(vec![[0; 32]; 1000])));
+    mind.tell(given(third, 0));
     mind.hear(third, blocks(0, 0, 1));
     let cost = Duration::from_nanos(32_000 * 1_000_000);
     assert_eq!(mind.gives_in(cost), [(cost, read_blocks(third, 0, WIDE, 0, 1))]);

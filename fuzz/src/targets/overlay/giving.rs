@@ -103,6 +103,11 @@ impl GivingWitness {
         assert!(std::mem::take(&mut fetch.is_reading), "{key:?} is given twice what was read once");
     }
 
+    /// Hashes were read, which are given once they are queued. Of one that is over they are not said.
+    pub(super) fn on_hashes_read(&mut self, key: Key) {
+        self.leaving.remove(&key);
+    }
+
     // ---- what is read ----
 
     /// What comes of reading blocks.

@@ -156,13 +156,13 @@ impl<F: Face> Shell<F> {
         match self.face.end_job(&self.network, node, job) {
             Some(JobDone::BlocksRead { link, fetch, read: Ok(blocks) }) => {
                 self.with_exchange(node, |exchange, _, _| exchange.give(stamp, link, fetch, blocks));
-                self.tell_given(node);
             }
             Some(done) => {
                 self.tell_servent(node, overlay::Input::Disk(done));
             }
-            None => {}
+            None => return,
         }
+        self.tell_given(node);
     }
 
     pub(super) fn on_looked_up(&mut self, node: usize, done: JobDone) {
