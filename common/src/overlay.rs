@@ -241,8 +241,8 @@ impl Overlay {
         size_of::<Overlay>() + own + self.rooms.memory_bytes()
     }
 
-    /// What can be asked for here by whoever is there.
-    fn held(&self, ip: IpAddr) -> Held<'_> {
+    /// What can be asked for here by whoever is there, where it is known where that is.
+    fn held(&self, ip: Option<IpAddr>) -> Held<'_> {
         let uploads = u32::try_from(self.rooms.uploads_count()).unwrap_or(u32::MAX);
         let files = self.rooms.content_for(ip);
         let files = files.map(|content| SharedNow { catalogue: content.catalogue(), withdrawn: content.withdrawn() });

@@ -3,6 +3,7 @@
 //! A chapter of the corridor, which carries facts between the rooms: how a query travels is known to `flood`, who is
 //! there to `links`, what is answered to `search`, and which client may be called for it to `delivery`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Overlay;
@@ -264,7 +265,8 @@ impl Overlay {
         tally: &mut Tally,
         out: &mut Outbox<'_>,
     ) -> Option<Arc<BroughtAnswer>> {
-        let answer = search::answer(query, self.held(query.client.socket.ip()), self.rooms.links.neighbor_addresses())?;
+        let held = self.held(self.ip_of_client(asker, query));
+        let answer = search::answer(query, held, self.rooms.links.neighbor_addresses())?;
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let way = match asker {
             Asker::Client { link } if query.client.dialect.manners().answers == Bringing::Kept => {
@@ -291,6 +293,22 @@ impl Overlay {
             self.rooms.rare.make().counters.answered += 1;
         }
         if let AnswerWay::Back(answer) = way { Some(answer) } else { None }
+    }
+
+    /// Where the client of a query is, if its address says that here. A loopback address says it of this host alone: of a
+    /// client of our own, or of one of a neighbor on this host, whose query came over no other. A copy whose answers go
+    /// back may have come by another host.
+    fn ip_of_client(&self, asker: Asker, query: &Query) -> Option<IpAddr> {
+        let client = query.client;
+        let is_known = client.means_the_same_there(false)
+            || match asker {
+                Asker::Client { .. } => true,
+                Asker::Neighbor { link, .. } => {
+                    query.via == Via::Direct && self.rooms.links.means_the_same_here(link, client)
+                }
+                Asker::Gone { .. } => false,
+            };
+        is_known.then(|| client.socket.ip())
     }
 
     /// Answers a client that did not ask over a link of its own here: it is dialled, or the answer goes back.

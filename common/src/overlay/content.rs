@@ -117,9 +117,9 @@ impl Content {
         self.catalogue = Some(new);
     }
 
-    /// Whether whoever is there is told of files.
-    pub(super) fn is_shared_with(&self, ip: IpAddr) -> bool {
-        self.shared_with.is_empty() || self.shared_with.iter().any(|network| network.contains(&ip))
+    /// Whether whoever is there is told of files. Of whom nobody knows where that is, only where everybody is.
+    pub(super) fn is_shared_with(&self, ip: Option<IpAddr>) -> bool {
+        self.shared_with.is_empty() || ip.is_some_and(|ip| self.shared_with.iter().any(|network| network.contains(&ip)))
     }
 
     /// The files that can be found and fetched here.

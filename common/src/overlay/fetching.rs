@@ -21,7 +21,7 @@ impl Overlay {
         if !list.from.ends_with(&[0]) {
             out.note(|| NotedEvent::Asked { link, message: query_log::listing(&list.from) });
         }
-        let held: Held<'_> = self.held(client.socket.ip());
+        let held: Held<'_> = self.held(Some(client.socket.ip()));
         out.send(link, Message::ListPart(search::list_part(list, held)));
     }
 
@@ -33,7 +33,7 @@ impl Overlay {
         if self.rooms.rare.get().is_some_and(|rare| rare.uploads.knows(key)) {
             return self.close(now, link, Goodbye::Protocol, "it opened a fetch twice", out);
         }
-        let Some(content) = self.rooms.content_for(ip).and_then(|content| content.content_of(open.hash)) else {
+        let Some(content) = self.rooms.content_for(Some(ip)).and_then(|content| content.content_of(open.hash)) else {
             return refuse(key, Refusal::Gone, out);
         };
         self.rooms.rare.make().uploads.on_open(now, key, ip, content, out);

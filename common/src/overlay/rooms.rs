@@ -253,8 +253,8 @@ impl Rooms {
 
     // ---- what they say of themselves ----
 
-    /// The files that are shared with whoever is there.
-    pub(super) fn content_for(&self, ip: IpAddr) -> Option<&Content> {
+    /// The files that are shared with whoever is there, where it is known where that is.
+    pub(super) fn content_for(&self, ip: Option<IpAddr>) -> Option<&Content> {
         self.rare.get().map(|rare| &rare.content).filter(|content| content.is_shared_with(ip))
     }
 

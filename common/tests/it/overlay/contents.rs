@@ -323,6 +323,60 @@ fn offering(hello: &Message, features: Features) -> Message {
     Message::Hello(Hello { features, ..*plain })
 }
 
+/// A loopback address means this host to this host alone: whoever asks elsewhere under one may be anywhere.
+#[test]
+fn where_it_is_not_known_where_whoever_asks_is_files_are_found_if_they_are_for_everybody() {
+    let [nobody, this_host, all_of_it] = [&[][..], &["127.0.0.0/8", "::1/128"], &["11.0.0.0/8", "169.254.0.0/16"]];
+    let (here, near) = (([127, 0, 0, 1], 7000).into(), SocketAddr::from(([169, 254, 0, 7], 7000)));
+    let (far, same_host) = (SocketAddr::from(([10, 2, 0, 0], 4000)), SocketAddr::from(([127, 0, 0, 1], 4000)));
+    let (there, direct, back) = (client_address(1), Via::Direct, Via::Back);
+    for (shared_with, from, client, via, is_found) in [
+        (this_host, same_host, here, direct, true),
+        // It says that it is on this host, and may have come to one that is by another.
+        (this_host, same_host, here, back, false),
+        (this_host, far, here, direct, false),
+        (this_host, far, here, back, false),
+        (this_host, far, there, direct, false),
+        (all_of_it, far, here, back, false),
+        (all_of_it, far, near, direct, false),
+        (all_of_it, same_host, near, direct, false),
+        (all_of_it, far, there, direct, true),
+        (all_of_it, far, there, back, true),
+        (nobody, far, here, direct, true),
+        (nobody, far, near, back, true),
+    ] {
+        let shared_with = shared_with.iter().map(|text| text.parse().unwrap()).collect();
+        let mut mind = Mind::with(&Config { shared_with, ..sharing_config() }, store(DATA));
+        mind.pass(Duration::ZERO);
+        mind.tell(looked(Some(catalogue_of(files(), DATA)), true));
+        let link = mind.new_link();
+        mind.tell(Input::Opened { link, opening: Opening::Accepted(from) });
+        mind.hear(link, servent_hello(1));
+        for (sequence, ask) in [(1, find(&[])), (2, named("zebra")), (3, hashed(&[8; 4])), (4, key("zebra"))] {
+            let client = AnswerAddress { socket: client, dialect: Dialect::Native };
+            let copy = Query { client, via, ..query(sequence, 1, ask.clone()) };
+            let out = mind.hear(link, Message::query(copy));
+            let Some(Output::Send { message: Message::Echo(Echo { tally, .. }), .. }) = out.last() else {
+                panic!("{out:?}")
+            };
+            assert_eq!(tally.answers + tally.lost, u64::from(is_found), "{ask} of {client:?} by {from}, {via:?}");
+        }
+    }
+    // Of a client of its own it is known.
+    let mut mind =
+        Mind::with(&Config { shared_with: vec!["127.0.0.1/32".parse().unwrap()], ..sharing_config() }, store(DATA));
+    mind.pass(Duration::ZERO);
+    mind.tell(looked(Some(catalogue_of(files(), DATA)), true));
+    for (ip, is_found) in [(Ipv4Addr::LOCALHOST, true), (Ipv4Addr::new(169, 254, 0, 7), false)] {
+        let link = mind.new_link();
+        mind.tell(Input::Opened { link, opening: Opening::Accepted((ip, 40_000).into()) });
+        mind.hear(link, offering(&client_hello(7000), Features::CONTENT));
+        assert_eq!(mind.answer_to(link, &find(&[])).is_some(), is_found, "{ip}");
+        assert_eq!(mind.answer_to(link, &key("zebra")).is_some(), is_found, "{ip}");
+        assert_eq!(mind.list_part(link, b"").entries.is_empty(), !is_found, "{ip}");
+    }
+}
+
 #[test]
 fn a_find_is_flooded_and_answered_two_servents_away() {
     let mut contact = Mind::sharing(files()[1..2].to_vec(), DATA);
