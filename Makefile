@@ -92,7 +92,7 @@ hosts: ## Ask from behind firewalls and a NAT, on three hosts that are namespace
 	$(CARGO) build --locked --quiet -p client --examples
 	HOSTS_ALL_OR_FAIL=1 $(CARGO) test --locked --quiet -p client --test it -- --nocapture --test-threads 1 hosts::apart::
 
-test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; write data anew 10,000 times; stop servents for 10 minutes
+test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; write data anew 10,000 times; stop servents for 10 minutes; fetch 10 GB, share 100,000 files
 	$(call seeds,--faults wild)
 	$(call seeds,--faults wild --via back)
 	$(call seeds,--faults wild$(comma)nat=50% --via mixed)
@@ -107,6 +107,10 @@ test-long: ## Simulate 60,000 overlays with every fault and 40,000 with none; wr
 	STOPPED_SECONDS=20 $(CARGO) test --locked -p servent --test it stopped
 	STOPPED_SECONDS=600 $(CARGO) test --locked -p servent --test it stopped
 	LIES=1000000 $(CARGO) test --locked -p servent --test hostile_peers liars
+	$(BUILD) --release
+	CONTENT_BYTES=10000000000 $(CARGO) test --locked --release -p client --test it content::large::a_content
+	CONTENT_BYTES=10000000000 $(CARGO) test --locked --release -p servent --test it giving::large
+	SHARED_FILES=100000 $(CARGO) test --locked --release -p client --test it content::large::so_many
 
 fuzz: ## Run each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 	$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
