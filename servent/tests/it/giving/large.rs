@@ -41,9 +41,10 @@ fn so_many_who_fetch_it_at_once_and_hardly_read_take_no_more_memory_however_long
     shares(&mut servent, 1);
     let (before, hashed) = servent.resident_kib();
 
-    let mut peers: Vec<Peer> = (0..UPLOADS_MAX).map(|_| greeted(Peer::deaf_stranger(servent.address))).collect();
-    let (slow, deaf) = peers.split_at_mut(UPLOADS_MAX / 2);
-    for peer in deaf {
+    let mut deaf: Vec<Peer> = (0..UPLOADS_MAX / 2).map(|_| greeted(Peer::deaf_stranger(servent.address))).collect();
+    let slow = (0..UPLOADS_MAX / 2).map(|_| greeted(Peer::stranger_that_hardly_reads(servent.address)));
+    let mut slow: Vec<Peer> = slow.collect();
+    for peer in &mut deaf {
         assert_eq!(opened(peer, 0, hash), blocks);
         let count = HASHES_MAX.min(blocks.count());
         peer.say(&Message::HashesWanted(HashesWanted { fetch: 0, first: blocks.count() - count, count }));
@@ -51,7 +52,7 @@ fn so_many_who_fetch_it_at_once_and_hardly_read_take_no_more_memory_however_long
     }
     slow.iter_mut().for_each(|peer| assert_eq!(opened(peer, 0, hash), blocks));
     // Each somewhere else, all over it: a block for each in turn.
-    let rounds = (blocks.count() / 1_024).max(2);
+    let rounds = (blocks.count() / 4_096).max(2);
     let mut came = 0_u64;
     for round in 0..rounds {
         let first = |place: usize| {
