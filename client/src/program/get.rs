@@ -14,7 +14,7 @@ use clap::Parser;
 use common::content::Blocks;
 use common::counted::{counted, grouped};
 use common::fetch::{BlockSource, FetchEnd, FetchProgress, SourceRun};
-use common::text::Escaped;
+use common::text::{Escaped, misleads};
 use serde::Serialize;
 
 use crate::program::render::milliseconds;
@@ -22,6 +22,9 @@ use crate::{ContentHash, DownloadEnded, FileName, HashStart};
 
 /// Longest name of a file, as most systems have it; what stands behind it while it is not whole included.
 const NAME_BYTES_MAX: usize = 255 - ".hashes.new".len();
+
+/// Runs of missing blocks in the line that says so; a file of sources, and JSON, have all of them.
+const RUNS_SHOWN_MAX: usize = 20;
 
 /// What `get` is told.
 #[derive(Clone, Debug, Parser, PartialEq, Eq)]
@@ -126,7 +129,12 @@ impl Sought {
 /// What a content is called here, where nobody says: the last part of its name, without what could hide or mislead.
 pub(crate) fn file_name(name: &FileName) -> PathBuf {
     let last = name.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let mut bytes: Vec<u8> = last.iter().map(|byte| if byte.is_ascii_control() { b'_' } else { *byte }).collect();
+    let mut bytes = Vec::with_capacity(last.len());
+    for chunk in last.utf8_chunks() {
+        let valid = chunk.valid().chars().map(|character| if misleads(character) { '_' } else { character });
+        bytes.extend_from_slice(valid.collect::<String>().as_bytes());
+        bytes.extend_from_slice(chunk.invalid());
+    }
     if bytes.first().is_none_or(|first| *first == b'.') {
         bytes.splice(..bytes.len().min(1), *b"_");
     }
@@ -181,13 +189,17 @@ pub(crate) struct JsonProgress {
 #[derive(Serialize)]
 pub(crate) struct JsonFetched {
     file: String,
-    hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     is_verified: bool,
-    ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ms: Option<f64>,
     sources: Vec<JsonSource>,
-    missing: Vec<JsonRun>,
+    /// Which blocks there are is not known before the size is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Vec<JsonRun>>,
     wasted_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_in: Option<String>,
@@ -215,7 +227,7 @@ pub(crate) fn json_progress(destination: &Destination, progress: &FetchProgress)
 }
 
 pub(crate) fn json_fetched(destination: &Destination, hash: ContentHash, ended: &DownloadEnded) -> JsonFetched {
-    let sources = ended.fetch.sources.iter().filter_map(|run| {
+    let sources = known_sources(ended).iter().filter_map(|run| {
         let SourceRun { source, first, count } = *run;
         match source {
             BlockSource::Holder(from) => Some(JsonSource { from: Some(from), first, count }),
@@ -225,20 +237,42 @@ pub(crate) fn json_fetched(destination: &Destination, hash: ContentHash, ended: 
     });
     JsonFetched {
         file: destination.shown(),
-        hash: hash.to_string(),
+        hash: Some(hash.to_string()),
         size: ended.blocks.map(Blocks::size),
         is_verified: ended.fetch.end == FetchEnd::Done,
-        ms: milliseconds(ended.elapsed),
+        ms: Some(milliseconds(ended.elapsed)),
         sources: sources.collect(),
-        missing: missing(ended).map(|(first, count)| JsonRun { first, count }).collect(),
+        missing: ended.blocks.map(|_| missing(ended).map(|(first, count)| JsonRun { first, count }).collect()),
         wasted_bytes: ended.fetch.wasted_bytes,
         kept_in: ended.kept_in.as_deref().map(shown),
         reason: if let FetchEnd::Unwritten(reason) = &ended.fetch.end { Some(reason.clone()) } else { None },
     }
 }
 
+/// Of what never began to come.
+pub(crate) fn json_not_fetched(file: String, hash: Option<ContentHash>, reason: String) -> JsonFetched {
+    JsonFetched {
+        file,
+        hash: hash.map(|hash| hash.to_string()),
+        size: None,
+        is_verified: false,
+        ms: None,
+        sources: Vec::new(),
+        missing: None,
+        wasted_bytes: 0,
+        kept_in: None,
+        reason: Some(reason),
+    }
+}
+
+/// Where each block is from. Before the size is proved blocks have the numbers that somebody says, who may lie: none is told,
+/// and a file of sources has no line of that content.
+pub(crate) fn known_sources(ended: &DownloadEnded) -> &[SourceRun] {
+    if ended.blocks.is_some() { &ended.fetch.sources } else { &[] }
+}
+
 fn missing(ended: &DownloadEnded) -> impl Iterator<Item = (u32, u32)> {
-    let runs = ended.fetch.sources.iter().filter(|run| run.source == BlockSource::Nobody);
+    let runs = known_sources(ended).iter().filter(|run| run.source == BlockSource::Nobody);
     runs.map(|run| (run.first, run.count))
 }
 
@@ -294,9 +328,13 @@ pub(crate) fn missing_line(ended: &DownloadEnded, from: Option<SocketAddr>) -> S
         Some(blocks) => format!("missing {} of {}:", grouped(count), counted(blocks.count(), "block")),
         None => "missing all of it".to_owned(),
     };
-    for (first, count) in missing(ended) {
+    for (first, count) in missing(ended).take(RUNS_SHOWN_MAX) {
         line.push(' ');
         line.push_str(&run_of(first, count));
+    }
+    let more_count = missing(ended).skip(RUNS_SHOWN_MAX).count();
+    if more_count > 0 {
+        let _ = write!(line, " and {}", counted(more_count, "more run"));
     }
     let _ = match (ended.blocks, from) {
         (_, Some(from)) => write!(line, " ({from} gives no more)"),
@@ -416,6 +454,7 @@ mod tests {
             (b"/", b"_"),
             (b"a\nb\tc\x1b\x7f", b"a_b_c__"),
             (b"caf\xe9", b"caf\xe9"),
+            ("a\u{9b}2J\u{202e}b\u{200b}\u{e9}".as_bytes(), "a_2J_b_\u{e9}".as_bytes()),
             (b"-", b"-"),
             (b"a\\..\\b", b"a\\..\\b"),
             (longest.as_bytes(), longest.as_bytes()),
@@ -470,6 +509,17 @@ mod tests {
         assert_eq!(missing_line(&only, from), "missing 1 of 1 block: 0 (127.0.0.1:9002 gives no more)");
         let many = ended(20_000, &[(Nobody, 0, 20_000)]);
         assert!(missing_line(&many, None).starts_with("missing 20,000 of 20,000 blocks: 0-19999 ("));
+        // What nobody has proved has no numbers, whoever gave hashes of it.
+        let unproved = DownloadEnded { kept_in: None, blocks: None, ..ended(1, &[(Nobody, 0, 1)]) };
+        assert_eq!(missing_line(&unproved, None), "missing all of it (no holder within reach gives it)");
+        let json = serde_json::to_value(json_fetched(&Destination::Stdout, ContentHash([1; 32]), &unproved)).unwrap();
+        assert_eq!(json.get("missing"), None);
+        // Every other block: no more runs than a line takes.
+        for (count, end) in [(20, " 38 ("), (21, " 38 and 1 more run ("), (50, " 38 and 30 more runs (")] {
+            let runs: Vec<_> = (0..count).flat_map(|run| [(Nobody, 2 * run, 1), (at(9002), 2 * run + 1, 1)]).collect();
+            let line = missing_line(&ended(2 * u64::from(count), &runs), None);
+            assert!(line.contains(end) && line.contains(": 0 2 4 "), "{line}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::program::contents::{
     Found, JsonContent, JsonFilesListed, file_line, file_row, json_file, json_files_listed,
 };
-use crate::program::get::{Destination, JsonFetched, JsonProgress, json_fetched, json_progress};
+use crate::program::get::{Destination, JsonFetched, JsonProgress, json_fetched, json_not_fetched, json_progress};
 use crate::program::hello::{self, JsonGreeted, json_greeted};
 use crate::program::members::{self, JsonListed, JsonMember, ListingSoFar, json_listed, json_member};
 use crate::{
@@ -248,6 +248,20 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
         ended: &DownloadEnded,
     ) -> io::Result<()> {
         self.json_line(&JsonLine::Fetched(json_fetched(destination, hash, ended)))?;
+        self.out.flush()
+    }
+
+    /// Tells a program why one content is not even on its way. Whoever reads lines was told on stderr.
+    pub(crate) fn show_not_fetched(
+        &mut self,
+        file: String,
+        hash: Option<ContentHash>,
+        reason: String,
+    ) -> io::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        self.json_line(&JsonLine::Fetched(json_not_fetched(file, hash, reason)))?;
         self.out.flush()
     }
 

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -16,7 +17,8 @@ use servent::patient;
 
 use super::{Next, Repl, say};
 use crate::program::get::{
-    Destination, GetOptions, Sought, fetched_fields, fetched_line, missing_line, shown, source_lines,
+    Destination, GetOptions, Sought, fetched_fields, fetched_line, file_name, known_sources, missing_line, shown,
+    source_lines,
 };
 use crate::program::hint::not_understood;
 use crate::program::live::LiveLine;
@@ -25,7 +27,8 @@ use crate::program::outcome::Outcome;
 use crate::program::render::Renderer;
 use crate::{
     AnswerBody, Ask, Client, ClientError, ContentHash, Download, DownloadEnded, DownloadError, DownloadEvent,
-    DownloadOptions, EndReason, Ending, Entry, Event, FileError, FileName, Have, Question, replace_file,
+    DownloadLeft, DownloadOptions, EndReason, Ending, Entry, Event, FileError, FileName, Have, Question, SourceRun,
+    is_download_begun, replace_file,
 };
 
 /// How often a program is told how far a content is.
@@ -40,6 +43,21 @@ struct SoughtAs<'a> {
     name: Option<&'a FileName>,
 }
 
+/// A content to fetch.
+struct FoundOne {
+    hash: ContentHash,
+    name: FileName,
+    holders: Vec<(SocketAddr, Have)>,
+    /// Whom alone it is to come from.
+    from: Option<SocketAddr>,
+}
+
+/// Why something is not fetched, which was said, and what is next.
+struct NotFetched {
+    next: Next,
+    reason: String,
+}
+
 /// What one servent has of what is sought.
 type FoundAt = (SocketAddr, Entry);
 
@@ -49,35 +67,38 @@ type WhoHasIt<Ended> = (Vec<FoundAt>, Ended);
 impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Fetches what was found last under these numbers.
     pub(super) fn get_found(&mut self, line: &[u8], words: &[Vec<u8>]) -> anyhow::Result<Next> {
-        let found = &self.renderer.found_last;
-        let mut names = Vec::new();
-        let mut hash_of = |word: &Vec<u8>| {
-            let Some(number) = std::str::from_utf8(word).ok().and_then(|text| text.parse::<usize>().ok()) else {
-                names.push(None);
-                return Ok(word.clone());
-            };
-            let one = number.checked_sub(1).and_then(|place| found.get(place));
-            names.push(one.map(|(name, _)| name.clone()));
-            one.map(|(_, hash)| hash.to_string().into_bytes()).ok_or_else(|| match found.len() {
-                0 => "nothing was found yet: find looks for files".to_owned(),
-                count => format!("nothing has number {number}: {count} were found"),
-            })
-        };
-        // Behind the first option numbers are what that takes.
-        let numbers_count = words.iter().take_while(|word| !word.starts_with(b"-")).count();
-        let (numbers, options) = words.split_at(numbers_count);
-        let words = numbers.iter().map(&mut hash_of).collect::<Result<Vec<_>, _>>().map(|mut words| {
-            words.extend_from_slice(options);
-            words
+        let read = GetOptions::read(words.to_vec()).and_then(|mut options| {
+            let names = self.named_by_numbers(&mut options.wanted)?;
+            Ok((options, names))
         });
-        match words.and_then(GetOptions::read) {
-            Ok(options) => self.get_named(&options, &names),
+        match read {
+            Ok((options, names)) => self.get_named(&options, &names),
             Err(fault) => {
                 self.renderer.show_refused(line)?;
                 self.complain(&fault);
                 Ok(Next::Continue)
             }
         }
+    }
+
+    /// Puts the hash of what was found in the place of each number, and gives the name it was found under.
+    fn named_by_numbers(&self, wanted: &mut [OsString]) -> Result<Vec<Option<FileName>>, String> {
+        let found = &self.renderer.found_last;
+        let mut names = Vec::new();
+        for word in wanted {
+            let Some(number) = word.to_str().and_then(|text| text.parse::<usize>().ok()) else {
+                names.push(None);
+                continue;
+            };
+            let (name, hash) =
+                number.checked_sub(1).and_then(|place| found.get(place)).ok_or_else(|| match found.len() {
+                    0 => "nothing was found yet: find looks for files".to_owned(),
+                    count => format!("nothing has number {number}: {count} were found"),
+                })?;
+            names.push(Some(name.clone()));
+            *word = hash.to_string().into();
+        }
+        Ok(names)
     }
 
     /// Fetches each of what is asked for.
@@ -91,6 +112,12 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             self.complain("get: with --json stdout has lines of JSON: -o names a file");
             return Ok(Next::Continue);
         }
+        if let (Some(output), Some(path)) = (&options.output, &options.sources)
+            && is_beside(path, Path::new(output))
+        {
+            self.complain(&sources_in_the_way(path));
+            return Ok(Next::Continue);
+        }
         let mut sources = String::new();
         let mut next = Next::Continue;
         for (place, word) in options.wanted.iter().enumerate() {
@@ -101,7 +128,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 break;
             }
         }
+        // Where there is nothing to say what was written down before stays.
         if let Some(path) = &options.sources
+            && !sources.is_empty()
             // What lies beside it under our name for that was left by whoever was killed.
             && let Err(error) = replace_file(path, sources.as_bytes(), |_| true)
         {
@@ -118,53 +147,78 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         sought_as: SoughtAs<'_>,
         sources: &mut String,
     ) -> anyhow::Result<Next> {
-        let mut other = match &options.from {
-            None => None,
-            Some(servent) => match self.connect_beside(servent, CONTENTS)? {
-                Ok(other) => Some(other),
-                Err(next) => return Ok(next),
-            },
-        };
-        let (found, ending) = match self.seek_content(sought, other.as_mut())? {
+        let FoundOne { hash, name, holders, from } = match self.find_one(options, sought, sought_as)? {
             Ok(found) => found,
-            Err(next) => return Ok(next),
+            Err(NotFetched { next, reason }) => {
+                let called = || sought_as.name.map_or(sought_as.called.to_owned(), |name| shown(&file_name(name)));
+                let file = options.output.as_ref().map(|output| shown(Path::new(output)));
+                self.renderer.show_not_fetched(file.unwrap_or_else(called), None, reason)?;
+                return Ok(next);
+            }
         };
-        let Some((hash, entry)) = self.choose(&found, sought_as.called, options.from.as_deref(), ending.as_ref())?
-        else {
-            return Ok(Next::Continue);
+        let destination = Destination::of(options.output.as_deref(), &name);
+        let is_own_name = options.output.is_some() || sought_as.name.is_some() || sought.name() == Some(&name);
+        let fault = match (&destination, &options.sources) {
+            (Destination::File(file), Some(path)) if is_beside(path, file) => Some(sources_in_the_way(path)),
+            _ if options.replaces && !is_own_name => {
+                Some("get: with -f a hash takes -o FILE: what it is called here would be for others to say".to_owned())
+            }
+            _ => None,
         };
-        let is_own_name = sought_as.name.is_some() || sought.name() == Some(&entry.name);
-        if options.replaces && options.output.is_none() && !is_own_name {
-            self.complain("get: with -f a hash takes -o FILE: what it is called here would be for others to say");
+        if let Some(fault) = fault {
+            self.complain(&fault);
+            self.renderer.show_not_fetched(destination.shown(), Some(hash), fault)?;
             return Ok(Next::Continue);
         }
-        let name = sought_as.name.unwrap_or(&entry.name);
-        let destination = Destination::of(options.output.as_deref(), name);
-        // Whoever is named is where it was reached, whatever it goes by.
-        let from = other.as_ref().map(Client::contact_address);
-        let holders: Vec<(SocketAddr, Have)> = found
-            .iter()
-            .filter(|(_, entry)| entry.hash == hash)
-            .map(|(at, entry)| (from.unwrap_or(*at), entry.have.clone()))
-            .collect();
-        drop(other);
         let download = DownloadOptions { hash, wait: options.wait, from, silence_max: self.silence_max };
-        let ended = match &destination {
+        let (runs, next) = match &destination {
             Destination::File(path) => self
                 .fetch(hash, &destination, from, |client| client.download(download, path, options.replaces, holders))?,
             Destination::Stdout => {
                 self.fetch(hash, &destination, from, |client| client.stream(download, patient::stdout(), holders))?
             }
         };
-        let (ended, next) = match ended {
-            Ok(ended) => ended,
-            Err(next) => return Ok(next),
-        };
-        if options.wanted.len() > 1 {
-            sources.push_str(&format!("# {name} {hash}\n"));
+        if let Some(runs) = runs {
+            if options.wanted.len() > 1 {
+                sources.push_str(&format!("# {name} {hash}\n"));
+            }
+            sources.push_str(&source_lines(&runs));
         }
-        sources.push_str(&source_lines(&ended.fetch.sources));
         Ok(next)
+    }
+
+    /// Finds out what is to be fetched, and who has it.
+    fn find_one(
+        &mut self,
+        options: &GetOptions,
+        sought: &Sought,
+        sought_as: SoughtAs<'_>,
+    ) -> anyhow::Result<Result<FoundOne, NotFetched>> {
+        let unasked = |next| {
+            let reason = if next == Next::Interrupted { "interrupted" } else { "nobody could be asked who has it" };
+            NotFetched { next, reason: reason.to_owned() }
+        };
+        let mut other = match &options.from {
+            None => None,
+            Some(servent) => match self.connect_beside(servent, CONTENTS)? {
+                Ok(other) => Some(other),
+                Err(next) => return Ok(Err(unasked(next))),
+            },
+        };
+        let (found, ending) = match self.seek_content(sought, other.as_mut())? {
+            Ok(found) => found,
+            Err(next) => return Ok(Err(unasked(next))),
+        };
+        let (hash, entry) = match self.choose(&found, sought_as.called, options.from.as_deref(), ending.as_ref()) {
+            Ok(chosen) => chosen,
+            Err(reason) => return Ok(Err(NotFetched { next: Next::Continue, reason })),
+        };
+        let name = sought_as.name.unwrap_or(&entry.name).clone();
+        // Whoever is named is where it was reached, whatever it goes by.
+        let from = other.as_ref().map(Client::contact_address);
+        let holders = found.iter().filter(|(_, entry)| entry.hash == hash);
+        let holders = holders.map(|(at, entry)| (from.unwrap_or(*at), entry.have.clone())).collect();
+        Ok(Ok(FoundOne { hash, name, holders, from }))
     }
 
     /// Asks who has what is sought: first as a hash, where it can be one, and then as a name. What came, and how it ended.
@@ -270,14 +324,15 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
     }
 
-    /// Which content it is, if it is one; with an entry of it, whoever was the first to tell of one.
+    /// Which content it is, if it is one, or what was said of it; with an entry of it. Where a fetch was begun under one of its
+    /// names that is the one to go on with, whoever came since then with another.
     fn choose<'a>(
         &mut self,
         found: &'a [FoundAt],
         called: &str,
         from: Option<&str>,
         ending: Option<&Ending>,
-    ) -> anyhow::Result<Option<(ContentHash, &'a Entry)>> {
+    ) -> Result<(ContentHash, &'a Entry), String> {
         let mut holders: BTreeMap<ContentHash, BTreeSet<SocketAddr>> = BTreeMap::new();
         for (from, entry) in found {
             holders.entry(entry.hash).or_default().insert(*from);
@@ -285,9 +340,16 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         // As `find` shows them.
         let mut hashes: Vec<ContentHash> = holders.keys().copied().collect();
         hashes.sort_by_key(|hash| Reverse(holders.get(hash).map(BTreeSet::len)));
-        match hashes.as_slice() {
-            [hash] => {
-                Ok(found.iter().map(|(_, entry)| entry).min_by_key(|entry| &entry.name).map(|entry| (*hash, entry)))
+        let mut entries: Vec<&Entry> = found.iter().map(|(_, entry)| entry).collect();
+        let said = match hashes.as_slice() {
+            &[hash] => {
+                entries.sort_by_key(|entry| &entry.name);
+                entries.dedup_by_key(|entry| &entry.name);
+                let is_begun = |entry: &&Entry| is_download_begun(&file_name(&entry.name), hash);
+                match entries.iter().copied().find(is_begun).or(entries.first().copied()) {
+                    Some(entry) => return Ok((hash, entry)),
+                    None => format!("nobody within reach has {called}"),
+                }
             }
             [] => {
                 let is_unasked = ending.is_some_and(|ending| ending.reason == EndReason::NotUnderstood);
@@ -297,59 +359,66 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                     Some(from) => format!("{from} does not have {called}"),
                     None => format!("nobody within reach has {called}"),
                 };
-                say(format_args!("client: {said}"));
-                // Whoever answered something else has answered.
-                self.worsen(Outcome::Unanswered);
                 ending.into_iter().for_each(|ending| self.worsen(Outcome::of_query(ending, self.is_lost)));
-                Ok(None)
+                said
             }
             several => {
                 let shown: Vec<String> = several.iter().map(ContentHash::short).collect();
-                let is_named = found.iter().all(|(_, entry)| Escaped::new(entry.name.as_bytes()).to_string() == called);
+                let is_named = entries.iter().all(|entry| Escaped::new(entry.name.as_bytes()).to_string() == called);
                 let verb = if is_named { "are called" } else { "have a hash that begins with" };
-                say(format_args!("client: {} contents {verb} {called}: get one of {}", several.len(), shown.join(" ")));
-                self.worsen(Outcome::Unanswered);
-                Ok(None)
+                format!("{} contents {verb} {called}: get one of {}", several.len(), shown.join(" "))
             }
-        }
+        };
+        say(format_args!("client: {said}"));
+        // Whoever answered something else has answered.
+        self.worsen(Outcome::Unanswered);
+        Err(said)
     }
 
-    /// Has a content come, and tells how far it is and what came of it.
+    /// Has a content come, and tells how far it is and what came of it. Where its blocks are from, if any was to come.
     fn fetch(
         &mut self,
         hash: ContentHash,
         destination: &Destination,
         from: Option<SocketAddr>,
         begin: impl for<'a> FnOnce(&'a mut Client) -> Result<Download<'a>, DownloadError>,
-    ) -> anyhow::Result<Result<(DownloadEnded, Next), Next>> {
+    ) -> anyhow::Result<(Option<Vec<SourceRun>>, Next)> {
         let Repl { client, renderer, interrupt, .. } = self;
         let followed = match begin(client) {
             Ok(download) => Ok(follow(download, destination, renderer, interrupt)?),
             Err(error) => Err(error),
         };
-        let FollowedDownload { ended, contact_lost } = match followed {
+        let FollowedDownload { end, contact_lost } = match followed {
             Ok(followed) => followed,
             Err(DownloadError::File(error)) => {
-                self.complain_of_file(&error, None);
-                return Ok(Err(Next::Continue));
+                let said = self.complain_of_file(&error, None);
+                self.renderer.show_not_fetched(destination.shown(), Some(hash), said)?;
+                return Ok((None, Next::Continue));
             }
             Err(error) => return Err(error.into()),
         };
         if let Some(reason) = contact_lost {
             self.tell(None, &Event::ContactLost { reason }, None)?;
         }
-        let Some(ended) = ended else {
-            // The terminal has shown ^C and left the cursor behind it.
-            self.renderer.show_aside("");
-            let file = destination.shown();
-            self.renderer
-                .show_aside(format_args!("interrupted; what there is of {file} is kept, the same command goes on"));
-            self.worsen(Outcome::Interrupted);
-            return Ok(Err(Next::Interrupted));
-        };
-        self.on_fetched(hash, destination, from, &ended)?;
-        let next = if self.is_lost && !self.attaches_again { Next::Lost } else { Next::Continue };
-        Ok(Ok((ended, next)))
+        match end {
+            Ok(ended) => {
+                self.on_fetched(hash, destination, from, &ended)?;
+                let next = if self.is_lost && !self.attaches_again { Next::Lost } else { Next::Continue };
+                Ok((Some(known_sources(&ended).to_vec()), next))
+            }
+            Err(DownloadLeft { kept_in, sources }) => {
+                // The terminal has shown ^C and left the cursor behind it.
+                self.renderer.show_aside("");
+                let file = destination.shown();
+                self.renderer.show_aside(match kept_in {
+                    Some(_) => format!("interrupted; what there is of {file} is kept, the same command goes on"),
+                    None => "interrupted".to_owned(),
+                });
+                self.renderer.show_not_fetched(file, Some(hash), "interrupted".to_owned())?;
+                self.worsen(Outcome::Interrupted);
+                Ok((Some(sources).filter(|sources| !sources.is_empty()), Next::Interrupted))
+            }
+        }
     }
 
     fn on_fetched(
@@ -378,7 +447,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             FetchEnd::Unwritten(_) if ended.is_unread() => self.worsen(Outcome::OutputClosed),
             FetchEnd::Unwritten(reason) => {
                 match &ended.file_error {
-                    Some(error) => self.complain_of_file(error, ended.kept_in.as_deref()),
+                    Some(error) => drop(self.complain_of_file(error, ended.kept_in.as_deref())),
                     None => say(format_args!("client: {reason}")),
                 }
                 self.worsen(Outcome::MachineFailed);
@@ -387,7 +456,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(())
     }
 
-    fn complain_of_file(&mut self, error: &FileError, kept_in: Option<&Path>) {
+    fn complain_of_file(&mut self, error: &FileError, kept_in: Option<&Path>) -> String {
         let hint = match error {
             FileError::Exists(_) => "; -f replaces it, -o names another",
             FileError::InUse(_) => "; -o names another file",
@@ -407,13 +476,34 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         say(format_args!("client: {said}"));
         self.worsen(Outcome::MachineFailed);
+        said
     }
+}
+
+/// Whether this is a file, or is one of those that are written beside it: whichever came last would replace the other.
+fn is_beside(path: &Path, file: &Path) -> bool {
+    let place = |path: &Path| {
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        let name = path.file_name().map(OsString::from).unwrap_or_default();
+        (directory.canonicalize().unwrap_or_else(|_| directory.to_owned()), name)
+    };
+    let (here, (directory, name)) = (place(path), place(file));
+    ["", ".part", ".hashes", ".hashes.new"].iter().any(|end| {
+        let mut name = name.clone();
+        name.push(end);
+        here == (directory.clone(), name)
+    })
+}
+
+fn sources_in_the_way(path: &Path) -> String {
+    format!("get: --sources {} would replace what is fetched, or what is kept of it", shown(path))
 }
 
 /// What came of a download that was followed to its end.
 struct FollowedDownload {
-    /// Nothing where it was interrupted.
-    ended: Option<DownloadEnded>,
+    /// What came of it, or what there is where it was interrupted.
+    end: Result<DownloadEnded, DownloadLeft>,
     /// Why the contact is lost, if it is.
     contact_lost: Option<String>,
 }
@@ -429,7 +519,7 @@ fn follow<Out: Write, Side: Write>(
     let mut line = is_live.then(|| LiveLine::new(&destination.shown()));
     let mut told: Option<Instant> = None;
     let mut contact_lost = None;
-    let ended = loop {
+    let end = loop {
         match download.next() {
             Some(Ok(DownloadEvent::Progress(progress))) => {
                 if let Some(line) = &mut line {
@@ -455,17 +545,17 @@ fn follow<Out: Write, Side: Write>(
             Some(Ok(DownloadEvent::Trouble(reason))) => tell_beside(line.as_mut(), format_args!("client: {reason}")),
             Some(Ok(DownloadEvent::Client(Event::ContactLost { reason }))) => contact_lost = Some(reason),
             Some(Ok(DownloadEvent::Client(_) | DownloadEvent::Proved(_))) => {}
-            Some(Ok(DownloadEvent::Ended(ended))) => break Some(ended),
+            Some(Ok(DownloadEvent::Ended(ended))) => break Ok(ended),
             Some(Err(ClientError::Interrupted)) => {
                 // It is for this download.
                 while interrupt.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
-                break None;
+                break Err(download.leave());
             }
             Some(Err(error)) => return Err(error.into()),
-            None => break None,
+            None => break Err(download.leave()),
         }
     };
-    Ok(FollowedDownload { ended, contact_lost })
+    Ok(FollowedDownload { end, contact_lost })
 }
 
 /// Says something to a person who looks at a line that changes.

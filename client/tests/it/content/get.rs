@@ -165,12 +165,16 @@ fn words_that_make_no_sense_are_a_fault_of_whoever_wrote_them() {
 fn what_was_found_is_fetched_by_its_number() {
     let shared = Shared::start(&[("a", b"one"), ("b", b"two"), ("c", b"three")]);
     let here = here();
-    let run = run_in(here.path(), &shared.name(), &["-q"], &["find", ":get 3 1", ":get 2 -o two", ":get 4", ":get 0"]);
-    let files = [fetched("c", b"three"), fetched("a", b"one"), fetched("two", b"two")].concat();
+    let commands =
+        ["find", ":get 3 1", ":get 2 -o two", ":get 4", ":get 0", ":get -f 3", ":get -o three 3", ":get --wait 1 -f 1"];
+    let run = run_in(here.path(), &shared.name(), &["-q"], &commands);
+    let [one, two, three] =
+        [("a", &b"one"[..]), ("two", b"two"), ("c", b"three")].map(|(file, bytes)| fetched(file, bytes));
+    let files = [&*three, &one, &two, &three, &fetched("three", b"three"), &one].concat();
     assert!(run.out.ends_with(&files), "{run:?}");
     let said = "client: nothing has number 4: 3 were found\nclient: nothing has number 0: 3 were found\n";
     assert_eq!((&*run.log, run.code), (said, 2));
-    assert_files(&here, &[("a", b"one"), ("c", b"three"), ("two", b"two")]);
+    assert_files(&here, &[("a", b"one"), ("c", b"three"), ("three", b"three"), ("two", b"two")]);
 }
 
 /// Two names of one content are two rows, and each is fetched under its own.
@@ -366,4 +370,92 @@ fn holders_are_looked_for_as_long_as_that_is_wanted() {
         assert_eq!((run.code, lines.next()), (5, None));
         assert_eq!(names_in(here.path()), Vec::<String>::new(), "nothing came, and nothing is left");
     }
+}
+
+#[test]
+fn json_of_what_does_not_even_begin_says_which_and_why() {
+    let shared = Shared::start(&[("one", b"1"), ("two", b"2")]);
+    let here = here();
+    fs::write(here.path().join("one"), "mine").unwrap();
+    fs::create_dir(here.path().join("d")).unwrap();
+    let run = run_in(here.path(), &shared.name(), &["--json"], &["get nothing one two", "get two -o d"]);
+    let lines = run.out.lines().map(support::process::json).filter(|line| line["type"] == "fetched");
+    let lines: Vec<serde_json::Value> = lines.collect();
+    let none = |file: &str, reason: &str| json!({"type": "fetched", "file": file, "is_verified": false, "sources": [], "wasted_bytes": 0, "reason": reason});
+    let with_hash = |mut line: serde_json::Value, bytes: &[u8]| {
+        line["hash"] = json!(hash_of(bytes));
+        line
+    };
+    assert_eq!(lines[0], none("nothing", "nobody within reach has nothing"));
+    assert_eq!(lines[1], with_hash(none("one", "one exists; -f replaces it, -o names another"), b"1"));
+    assert_eq!(picked(&lines[2], ["file", "is_verified"]), json!(["two", true]));
+    assert_eq!(lines[3], with_hash(none("d", "d is a directory; -o names a file"), b"2"));
+    assert_eq!((lines.len(), run.code), (4, 6));
+}
+
+/// Hashes came that nothing proves: neither how many blocks there are is known, nor which are missing.
+#[test]
+fn what_is_missing_of_an_unknown_size_has_no_numbers() {
+    let bytes = content(3 * BLOCK, 13);
+    let holder = Holder::of(b"one", &bytes, Manner::RefusesLate(0, common::content::transfer::Refusal::Gone));
+    let teller = Teller::of(vec![holder.told()]);
+    let here = here();
+    fs::write(here.path().join("s"), "before").unwrap();
+    let run = run_in(here.path(), &teller.name(), &[], &["get one --wait 0 --sources s"]);
+    assert_eq!(
+        (run.log.lines().last(), run.code),
+        (Some("client: missing all of it (no holder within reach gives it)"), 5)
+    );
+    let run = run_in(here.path(), &teller.name(), &["--json"], &["get one --wait 0"]);
+    let line = support::process::json(run.out.lines().last().unwrap());
+    assert_eq!(picked(&line, ["type", "is_verified", "sources"]), json!(["fetched", false, []]));
+    assert_eq!((line.get("missing"), line.get("size")), (None, None));
+    assert_files(&here, &[("s", b"before")]);
+}
+
+#[test]
+fn sources_are_written_when_it_is_interrupted_and_only_where_there_is_something_to_say() {
+    let bytes = content(4 * BLOCK, 14);
+    let holder = Holder::of(b"one", &bytes, Manner::Stops(2));
+    let teller = Teller::of(vec![holder.told()]);
+    let here = here();
+    let client = Client::start_in(here.path(), [&*teller.name(), "-c", "get one --sources s"]);
+    wait_until("two are here", || good_blocks(&here.path().join("one.part"), &bytes).len() == 2);
+    client.signal(Signal::INT);
+    assert_eq!(client.finish().code, 130);
+    let at = holder.address;
+    let sources = format!("{at} - 0\n0.0.0.0:0 - 1-2\n{at} - 3\n");
+    assert_eq!(fs::read_to_string(here.path().join("s")).unwrap(), sources);
+    // Of one that has not begun to come.
+    let silent = Holder::of(b"two", &bytes, Manner::Silent);
+    let teller = Teller::of(vec![silent.told()]);
+    let mut client = Client::start_in(here.path(), [&*teller.name(), "--json", "-c", "get two --sources s"]);
+    assert_eq!(client.next_json()["type"], "progress");
+    client.signal(Signal::INT);
+    assert_eq!(picked(&client.next_json(), ["type", "file", "reason"]), json!(["fetched", "two", "interrupted"]));
+    assert_eq!(client.finish().code, 130);
+    let nobody = Teller::of(vec![]);
+    assert_eq!(run_in(here.path(), &nobody.name(), &[], &["get nothing --sources s"]).code, 1);
+    assert_eq!(fs::read_to_string(here.path().join("s")).unwrap(), sources);
+}
+
+#[test]
+fn sources_are_not_written_over_what_is_fetched() {
+    let shared = Shared::start(&[("x", b"1")]);
+    let here = here();
+    fs::create_dir(here.path().join("d")).unwrap();
+    for (command, path) in [
+        ("get x -o x", "x"),
+        ("get x -o x", "./x"),
+        ("get x -o ./x", "x"),
+        ("get x -o x", "d/../x"),
+        ("get x -o x", "x.part"),
+        ("get x -o d/y", "d/y.hashes"),
+        ("get x", "x"),
+    ] {
+        let run = run_in(here.path(), &shared.name(), &[], &[&format!("{command} --sources {path}")]);
+        let said = format!("client: get: --sources {path} would replace what is fetched, or what is kept of it\n");
+        assert_eq!(run, Run { log: said, ..quiet("", 2) }, "{command}");
+    }
+    assert_eq!(names_in(here.path()), ["d"]);
 }

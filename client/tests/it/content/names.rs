@@ -54,7 +54,8 @@ fn no_name_of_a_liar_chooses_a_directory_hides_a_file_or_moves_a_cursor() {
         (b"a\nb", "a_b"),
         (b"\x1b[2J\x7f\r", "_[2J__"),
         (b"CON\\..\\x", "CON\\\\..\\\\x"),
-        ("\u{202e}gpj.exe".as_bytes(), "\\u{202e}gpj.exe"),
+        ("\u{202e}gpj.exe".as_bytes(), "_gpj.exe"),
+        ("a\u{9b}2J\u{200b}".as_bytes(), "a_2J_"),
     ] {
         let bytes = name.repeat(3);
         let holder = Holder::of(name, &bytes, Manner::Honest);
@@ -77,4 +78,23 @@ fn of_two_names_of_one_content_the_first_is_taken() {
     let here = here();
     run_in(here.path(), &teller.name(), &[], &[&format!("get {}", hash_of(&bytes))]);
     assert_files(&here, &[("a", &bytes)]);
+}
+
+/// Whoever shares it since then under a name that comes first has no say in where the rest is written.
+#[test]
+fn what_was_begun_under_a_name_is_gone_on_with_under_that() {
+    let bytes = content(4 * BLOCK, 2);
+    let first = Holder::of(b"b", &bytes, Manner::Stops(2));
+    let teller = Teller::of(vec![first.told()]);
+    let (here, hash) = (here(), hash_of(&bytes));
+    let client = Client::start_in(here.path(), [&*teller.name(), "-c", &format!("get {hash}")]);
+    wait_until("two blocks are here", || good_blocks(&here.path().join("b.part"), &bytes).len() == 2);
+    client.kill();
+    let holders = [&b"c"[..], b"a", b"b"].map(|name| Holder::of(name, &bytes, Manner::Honest));
+    let teller = Teller::of(holders.iter().map(Holder::told).collect());
+    let run = run_in(here.path(), &teller.name(), &[], &[&format!("get {hash}")]);
+    assert_eq!(run, quiet(format!("b\t{}\t{hash}\n", bytes.len()), 0));
+    let asked: Vec<u32> = holders.iter().flat_map(Holder::take_asked).collect();
+    assert_eq!(asked, [1, 2]);
+    assert_files(&here, &[("b", &bytes)]);
 }

@@ -95,6 +95,23 @@ fn a_line_tells_how_far_it_is_until_ctrl_c_which_leaves_the_prompt_and_the_part(
     assert_eq!(terminal.exit_code(), 0);
 }
 
+#[test]
+fn nothing_is_said_to_be_kept_where_nothing_is() {
+    let bytes = content(3 * BLOCK, 4);
+    let silent = Holder::of(b"one", &bytes, Manner::Silent);
+    let stops = Holder::of(b"two", &bytes, Manner::Stops(2));
+    for (holder, command, shown) in [(&silent, "get one", "\none"), (&stops, "get two -o -", "\nstdout   ")] {
+        let teller = Teller::of(vec![holder.told()]);
+        let home = here();
+        let mut terminal = attached_to(&teller.name(), &home);
+        terminal.press(format!("{command}\r"));
+        terminal.wait_for_text(shown);
+        terminal.press("\x03");
+        terminal.wait_for_text("\ninterrupted\n> ");
+        assert!(!names_in(home.path()).iter().any(|name| name.ends_with(".part")), "{command}");
+    }
+}
+
 /// What happens meanwhile stands above the line, and is not written into it.
 #[test]
 fn what_becomes_of_a_holder_is_said_above_the_line() {
