@@ -25,11 +25,11 @@ pub(crate) fn perform(files: &Files, job: Job, rooms: Vec<BlockRoom>) -> Option<
     match job {
         Job::LookUp { neighbor, name } => Some(look_up(neighbor, &name)),
         Job::ReadData => {
-            let read = data::load(&files.data).map(Arc::new);
-            // What is wanted read again is read again together; the looking through comes after it.
+            // What is wanted read again is read again together, and this first: a gigabyte of data may take its time, or fail.
             if let Some(share) = &files.share {
                 share.read_never_anew();
             }
+            let read = data::load(&files.data).map(Arc::new);
             Some(JobDone::DataRead(read.map_err(|error| format!("{error:#}"))))
         }
         Job::KeepMembers(ref members) => {

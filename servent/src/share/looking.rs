@@ -2,7 +2,8 @@
 //! catalogue of it.
 //!
 //! A pass walks through all names, and hashes what the hashes file does not have. It is done in pieces: whoever asks comes
-//! back for the next. When the next pass begins is not decided here.
+//! back for the next. When the next pass begins is not decided here. What is never to be shared ends a piece as soon as that
+//! is read: it is told without what it names, however long there is still to be hashed.
 //!
 //! A hash is kept for what a file shows of itself (its [`FileStamp`]), which is true only if whoever writes to the file
 //! changes that. The clock of a file system goes in ticks: what was written twice in one tick shows the same. So nothing is
@@ -81,6 +82,8 @@ pub(super) struct Looking {
     telling_took: Duration,
     /// The data by which what was told is described.
     described_by: Option<Arc<Store>>,
+    /// What was read last of what is never to be shared.
+    list: Arc<NeverList>,
     pass: Option<LookPass>,
     /// Something else is shared than when a whole pass ended last.
     has_changed: bool,
@@ -111,6 +114,8 @@ struct LookPass {
     young: VecDeque<WantedFile>,
     young_until: Instant,
     has_waited: bool,
+    /// Something that was told is never to be shared. It is told at once, and then all is compared again.
+    has_banned: bool,
     left_out: LeftOut,
     /// Why there is nothing to walk through.
     unopened: Option<String>,
@@ -147,6 +152,7 @@ impl Looking {
             told_at: Instant::now(),
             telling_took: Duration::ZERO,
             described_by: None,
+            list: Arc::default(),
             pass: None,
             has_changed: true,
             hashed_count: 0,
@@ -160,14 +166,8 @@ impl Looking {
     pub(super) fn look_through(&mut self, store: &Arc<Store>, never: &NeverFile) -> Result<LookedThrough, String> {
         self.told_before = None;
         let until = Instant::now() + self.rules.piece;
-        let is_whole = self.hashes.load(until)
-            && match self.go_on(until, never) {
-                Ok(is_whole) => is_whole,
-                Err(error) => {
-                    self.pass = None;
-                    return Err(format!("cannot look through {}: {error}", shown(&self.path)));
-                }
-            };
+        let went = if self.hashes.load(until) { self.go_on(until, never) } else { Ok(false) };
+        let is_whole = went.map_err(|error| self.give_up(error))?;
         let has_told = self.tell_in_time(store, is_whole);
         let hashed_count = self.hashed_count;
         if !is_whole {
@@ -181,14 +181,26 @@ impl Looking {
         Ok(LookedThrough { catalogue, is_whole, hashed_count })
     }
 
+    fn give_up(&mut self, error: Errno) -> String {
+        self.pass = None;
+        format!("cannot look through {}: {error}", shown(&self.path))
+    }
+
     /// Goes on until then; true where the pass is at its end.
     fn go_on(&mut self, until: Instant, never: &NeverFile) -> Result<bool, Errno> {
-        let list = never.list();
         let mut pass = match self.pass.take() {
             Some(pass) => pass,
             None => self.begin()?,
         };
+        if std::mem::take(&mut pass.has_banned) {
+            self.begin_walk(&mut pass)?;
+        }
         let went = loop {
+            let list = never.list();
+            self.ban(&mut pass, &list);
+            if pass.has_banned {
+                break Ok(false);
+            }
             match self.step(&mut pass, &list, never) {
                 Ok(true) => break Ok(true),
                 Ok(false) if Instant::now() < until => {}
@@ -217,6 +229,7 @@ impl Looking {
             young: VecDeque::new(),
             young_until: now,
             has_waited: false,
+            has_banned: false,
             left_out: LeftOut::default(),
             unopened: None,
             known: BTreeSet::new(),
@@ -230,12 +243,30 @@ impl Looking {
         Ok(pass)
     }
 
+    /// Where the list is another, what is in it is not to be told any more.
+    fn ban(&mut self, pass: &mut LookPass, list: &Arc<NeverList>) {
+        if Arc::ptr_eq(list, &self.list) {
+            return;
+        }
+        self.list = Arc::clone(list);
+        let told = (0..).map_while(|place| self.told.get(place));
+        let banned: Vec<usize> = told.filter(|file| list.has(&file.hash)).map(|file| file.place).collect();
+        let found_count = pass.found.len();
+        pass.found.retain(|file| !list.has(&file.hash));
+        pass.has_banned = !banned.is_empty() || pass.found.len() < found_count;
+        pass.gone.extend(banned);
+        // Some of them may have been passed by the walk, for another reason.
+        pass.gone.sort_unstable();
+        pass.gone.dedup();
+    }
+
     /// What is wanted and what was told are compared from the beginning.
     fn begin_walk(&mut self, pass: &mut LookPass) -> Result<(), Errno> {
         (pass.walked_at, pass.place, pass.has_waited) = (Instant::now(), 0, false);
         pass.wanted.clear();
         pass.young.clear();
         pass.left_out = LeftOut::default();
+        pass.unopened = None;
         match SharedRoot::open(&self.path) {
             Ok(root) => {
                 self.reader.set_root(root.clone());
@@ -448,7 +479,10 @@ impl Looking {
         if is_described && pass.gone.is_empty() && pass.found.is_empty() {
             return false;
         }
-        if !is_whole && (pass.walk.is_some() || self.told_at.elapsed() < CATALOGUE_SHARE * self.telling_took) {
+        if !is_whole
+            && !pass.has_banned
+            && (pass.walk.is_some() || self.told_at.elapsed() < CATALOGUE_SHARE * self.telling_took)
+        {
             return false;
         }
         let begun = Instant::now();

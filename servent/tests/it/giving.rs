@@ -123,6 +123,27 @@ fn ended(mut servent: Process) -> String {
     servent.log.join("\n")
 }
 
+/// Hashing a file of so many bytes takes minutes: nobody waits for that.
+#[test]
+fn what_is_named_as_never_to_be_shared_while_something_is_hashed_is_gone_at_once() {
+    let shared = Shared::new(&[("a", "tea")]);
+    File::create(shared.at("large")).unwrap().set_len(1 << 37).unwrap();
+    let never = shared.beside("never");
+    fs::write(&never, "").unwrap();
+    let servent = shared.serve(&["--never", &never]);
+    let mut peer = fetcher(servent.address);
+    wait_until("the small one is shared", || names_listed(&mut peer) == ["a"]);
+    let hash = hash_of(b"tea");
+    assert_eq!(fetch(&mut peer, 0, hash), b"tea");
+    fs::write(&never, hash.to_string()).unwrap();
+    servent.signal(Signal::HUP);
+    assert_eq!(peer.expect(), refused(0, Refusal::Gone));
+    assert_eq!(names_listed(&mut peer), [""; 0]);
+    assert_eq!(open(&mut peer, 1, hash), refused(1, Refusal::Gone));
+    let said = ended(servent);
+    assert!(!said.contains("] sharing "), "it was looked through before: {said}");
+}
+
 #[test]
 fn what_is_given_is_the_file_byte_for_byte() {
     const BLOCK: usize = BLOCK_BYTES_MIN;

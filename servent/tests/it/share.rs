@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use super::*;
 use common::counted::grouped;
+use common::limits::KEY_BYTES_MAX;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
@@ -35,7 +36,7 @@ impl Shared {
         self.beside("films")
     }
 
-    fn beside(&self, name: &str) -> String {
+    pub(crate) fn beside(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 
@@ -208,6 +209,23 @@ fn what_is_never_to_be_shared_is_read_again_with_the_data() {
     servent.wait_for_log("is no hash of 64 digits, as b3sum prints it; the list read before stays", 1);
     let said = ended(servent);
     assert!(said.contains("not shared of") && said.contains(": 1 file never to be shared"), "{said}");
+}
+
+/// Data may be a gigabyte, or bring this program down.
+#[test]
+fn what_is_never_to_be_shared_is_read_before_the_data() {
+    let odd = format!("{} x\n", "k".repeat(KEY_BYTES_MAX + 1));
+    let (shared, file) = (Shared::new(&[("a", "tea")]), DataFile::new(&odd));
+    let never = shared.beside("never");
+    fs::write(&never, "").unwrap();
+    let mut servent = Process::serve(&[file.path(), "--share", &shared.path(), "--never", &never]);
+    shares(&mut servent, 1);
+    look_again(&mut servent);
+    let said = ended(servent);
+    let place = |what: &str| said.rfind(what).unwrap_or_else(|| panic!("{what}: {said}"));
+    let data = format!("] {}:1: ", file.path());
+    assert_eq!(said.matches(&data).count(), 2, "{said}");
+    assert!(place("] never file ") < place(&data), "{said}");
 }
 
 #[test]

@@ -491,6 +491,47 @@ fn what_is_never_to_be_shared_is_not_told() {
     assert_eq!(looked.names(), ["a", "b"]);
 }
 
+/// However long there is still to be hashed, and wherever the walk is.
+#[test]
+fn what_is_named_while_a_look_is_under_way_is_not_told_from_the_next_piece_on() {
+    let is_hashing = |looking: &Looking| looking.pass.as_ref().is_some_and(|pass| pass.hashing.is_some());
+    let is_half_walked =
+        |looking: &Looking| looking.pass.as_ref().is_some_and(|pass| pass.place == 2 && pass.walk.is_some());
+    let has_found = |looking: &Looking| looking.pass.as_ref().is_some_and(|pass| pass.found.len() == 1);
+    let large = large();
+    for (number, is_so) in [&is_hashing as &dyn Fn(&Looking) -> bool, &is_half_walked, &has_found].iter().enumerate() {
+        let mut looked = Looked::new();
+        let list = looked.directory.path().join("outside/never");
+        fs::write(&list, "").unwrap();
+        looked.never = NeverFile::load(Some(&list)).unwrap();
+        for (name, content) in [("a", "bad"), ("b", "good"), ("c", "bad too"), ("d", "gone")] {
+            looked.write(name, content);
+        }
+        looked.pass();
+        fs::remove_file(looked.at("d")).unwrap();
+        looked.write("e", "bad as well");
+        looked.write("large", &large);
+        if number == 2 {
+            looked.looking.telling_took = PATIENCE;
+        }
+        looked.go_on_until(is_so);
+        let hashes = ["bad", "bad too", "bad as well"].map(|content| blake3::hash(content.as_bytes()).to_string());
+        fs::write(&list, hashes.join("\n")).unwrap();
+        looked.never.read_anew();
+        let piece = looked.piece();
+        assert!(!piece.is_whole && piece.catalogue.is_some(), "{number}");
+        let told: Vec<String> = looked.names().into_iter().filter(|name| name != "d").collect();
+        assert_eq!(told, ["b"], "{number}");
+        looked.looking.rules.piece = Duration::ZERO;
+        assert!(looked.piece().catalogue.is_none(), "{number}: it is told once");
+        looked.looking.rules.piece = LookRules::USUAL.piece;
+        looked.pass();
+        looked.check(&[(b"b", b"good"), (b"large", &large)]);
+        assert!(looked.looking.said.ends_with(": 3 files never to be shared"), "{}", looked.looking.said);
+        assert_eq!(looked.pass(), (false, 0), "{number}");
+    }
+}
+
 #[test]
 fn a_directory_that_is_gone_shares_nothing_until_it_is_back() {
     let mut looked = Looked::new();
