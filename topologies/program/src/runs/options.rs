@@ -589,6 +589,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn contents_that_are_said_are_meant_and_say_that_bytes_are() {
+        let plan = plan("topology sim ring --contents 6 --holders 3 --liars 1 --disk wild --without c5,g59");
+        assert_eq!((plan.contents, plan.holders, plan.liars, plan.disk), (6, 3, 1, DiskKind::Wild));
+        assert_eq!((plan.wire, plan.without.len()), (Wire::Native, 2));
+        let few = self::plan("topology sim ring --contents 1");
+        assert_eq!((few.liars, few.disk), (0, DiskKind::Quick));
+    }
+
+    #[test]
     fn faults_are_said_word_by_word() {
         let said = |(kind, name, mild, _): &(FaultKind, &str, RangeInclusive<u32>, RangeInclusive<u32>)| {
             let (from, to) = if *kind == FaultKind::Hostile { (1, 1) } else { (*mild.start(), *mild.end()) };
@@ -681,6 +690,22 @@ pub(super) mod tests {
             ("ring --with-members --watch s", "not a number of seconds, such as 600 or 600s"),
             ("ring --with-members --watch 86401", "86401 is more than 86400"),
             ("ring --with-members --watch 60s --holders 1", "cannot be used with"),
+            ("ring --contents 0", "0 is not in 1..=100"),
+            ("ring --contents 101", "101 is not in 1..=100"),
+            ("ring --contents films", "invalid digit"),
+            ("ring --liars 1", "required arguments were not provided"),
+            ("ring --disk wild", "required arguments were not provided"),
+            ("ring --contents 1 --liars -1", "unexpected argument '-1'"),
+            ("ring --contents 1 --liars x", "invalid digit"),
+            ("ring --contents 1 --disk full", "not one of quick, mild, wild"),
+            ("ring --contents 1 --wire none", "--wire none: contents are bytes; say native, tp3 or mixed, or nothing"),
+            ("ring --contents 1 --with-members --watch 60s", "cannot be used with"),
+            (
+                "ring --contents 1 --with-members --faults stop=10%",
+                "--contents: nothing is fetched where it is watched who is there",
+            ),
+            ("ring --contents 2 --without c2", "--without c2: there are"),
+            ("ring --contents 2 --without g20", "--without g20: there are"),
             ("ring --without x3", "`x3` is not an item such as s3, q0 or f2"),
             ("ring --without s", "`s` is not an item"),
             ("ring --without é", "`é` is not an item"),

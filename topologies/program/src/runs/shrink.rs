@@ -329,6 +329,32 @@ mod tests {
     }
 
     #[test]
+    fn of_contents_only_what_is_needed_is_left_and_can_be_typed() {
+        let line =
+            "topology sim random --servents 20 --contents 8 --holders 4 --liars 2 --disk wild --faults wild --seed 5";
+        let long = typed(line);
+        let drawn = Scene::draw(&long).unwrap();
+        let fetch = drawn.fetches.iter().find(|fetch| fetch.content == 3).unwrap().number;
+        let fails = |plan: &Plan| Scene::draw(plan).unwrap().fetches.iter().any(|other| other.number == fetch);
+        let smallest = shrink(&long, fails);
+        let scene = Scene::draw(&smallest).unwrap();
+        let numbers = |plan: &Scene| (contents_of(plan), fetches_of(plan));
+        assert_eq!(numbers(&scene), (vec![Item::Content(3)], vec![Item::Fetch(fetch)]), "{smallest:?}");
+        assert_eq!((smallest.contents, smallest.liars, smallest.disk), (4, 0, DiskKind::Quick));
+        assert!(scene.faults.is_empty() && scene.servents_here() == 1, "{smallest:?}");
+        assert_eq!(typed(&smallest.command_line()), smallest);
+        // Where a lie is needed it stays, and where none is fetched there are none.
+        let lies = |plan: &Plan| {
+            let contents = Scene::draw(plan).unwrap().contents;
+            contents.iter().flat_map(|content| &content.holders).any(|holder| holder.lie.is_some())
+        };
+        let smallest = shrink(&long, lies);
+        assert_eq!(Scene::draw(&smallest).unwrap().contents.len(), 1, "{smallest:?}");
+        assert!(smallest.liars > 0 && typed(&smallest.command_line()) == smallest, "{smallest:?}");
+        assert_eq!(shrink(&long, |_| true).contents, 0);
+    }
+
+    #[test]
     fn the_search_ends() {
         let tries = Cell::new(0);
         let large = Plan { servents: 3_000, ..plan(1) };

@@ -125,6 +125,30 @@ fn a_kept_story_is_the_run_as_well_once_the_defect_is_gone() {
     assert!(!after.contains("broken"));
 }
 
+/// Wrong whenever a fetch was cut short.
+fn fails_on_a_cut(scene: &Scene) -> RunOutcome {
+    let mut outcome = sim::run(scene);
+    if outcome.contents.is_some_and(|contents| contents.cuts > 0) {
+        outcome.broken.push("a fetch was cut short".to_owned());
+    }
+    outcome
+}
+
+#[test]
+fn a_failing_run_with_contents_is_made_small_and_kept_with_one_fetch_of_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = "topology sim chain --servents 4 --contents 2 --holders 2 --liars 1 --disk wild --faults mild --seed 4";
+    let (well, out, _) = run(&format!("{line} --keep {}", directory.path().display()), fails_on_a_cut);
+    let small = plan(words_after(&out, "smallest: ")[0]);
+    let scene = Scene::draw(&small).unwrap();
+    assert_eq!((well, scene.contents.len(), scene.fetches.len()), (false, 1, 1), "{out}");
+    assert!(scene.faults.is_empty() && scene.servents_here() <= 2, "{out}");
+    let text = fs::read_to_string(directory.path().join("chain-4.txt")).unwrap();
+    let (head, told) = text.split_once("----\n").unwrap();
+    assert!(head.contains("# What broke: a fetch was cut short") && head.contains("--contents"), "{text}");
+    assert!(told == story::told(&small, fails_on_a_cut).unwrap() && told.contains("  contents: of 1 fetch "), "{text}");
+}
+
 #[test]
 fn a_panic_is_made_small_as_well() {
     let (well, out, _) = run("topology sim ring --servents 20 --faults wild,crash=1 --seed 5", panics_on_a_crash);
