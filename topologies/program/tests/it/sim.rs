@@ -51,7 +51,7 @@ fn runs_that_readme_shows_come_to_what_it_shows() {
             }
         }
     }
-    assert_eq!(shown_count, 2);
+    assert_eq!(shown_count, 3);
 }
 
 #[test]
@@ -69,12 +69,39 @@ fn a_wrong_command_line_is_refused_with_a_reason() {
         ("./no/such.topo", "cannot read ./no/such.topo"),
         ("ring --seeds 1..2 --seed 3", "cannot be used with"),
         ("ring --colour red", "--colour"),
+        ("ring --contents 0", "0 is not in 1..=100"),
+        ("ring --holders 2 --liars 1", "--contents <N>"),
+        ("ring --contents 2 --disk full", "not one of quick, mild, wild"),
     ] {
         let output = sim(arguments).output().unwrap();
         let stderr = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments}: {stderr}");
         assert!(output.stdout.is_empty() && stderr.contains(expected), "{arguments}: {stderr}");
     }
+}
+
+#[test]
+fn what_came_of_contents_is_an_object_of_its_own_and_a_line_below_the_table() {
+    let run = "chain --servents 4 --contents 2 --holders 2 --liars 1 --disk wild --seeds 20..40";
+    let (mut whole, mut others) = (0, 0);
+    let objects: Vec<Value> =
+        fine(&format!("{run} --json")).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for object in &objects[..20] {
+        let contents = &object["contents"];
+        let number = |name: &str| contents[name].as_u64().unwrap();
+        let names: Vec<&String> = contents.as_object().unwrap().keys().collect();
+        let ends = number("whole") + number("missing") + number("unwritten") + number("unended");
+        assert_eq!((names.len(), ends), (10, number("fetches")), "{contents}");
+        // Each is begun, and again after each cut; one that is cut while its client asks who has it has not begun.
+        assert!(number("lives") <= number("fetches") + number("cuts") && number("lives") > 0, "{contents}");
+        assert!(number("wasted_bytes") <= number("came_bytes"), "{contents}");
+        whole += number("whole");
+        others += ends - number("whole");
+    }
+    assert!(whole > 40 && others > 10, "{whole} {others}");
+    assert_eq!(fine(run).lines().filter(|line| line.starts_with("  contents: of ")).count(), 20);
+    let without: Value = serde_json::from_str(fine("chain --servents 4 --json").trim()).unwrap();
+    assert!(without.get("contents").is_none() && !fine("chain --servents 4").contains("contents"));
 }
 
 #[test]
