@@ -47,7 +47,7 @@ pub(crate) fn perform(files: &Files, job: Job, rooms: Vec<BlockRoom>) -> Option<
         }
         Job::ReadHashes(ref wanted) => {
             let Some(share) = &files.share else { return job.failed("nothing is shared") };
-            let read = share.reader().read_hashes(wanted.content.hashes_at, wanted.first, wanted.count);
+            let read = share.reader().read_hashes(&wanted.content, wanted.first, wanted.count);
             Some(JobDone::HashesRead { link: wanted.link, fetch: wanted.fetch, first: wanted.first, read })
         }
         Job::Free(store) => {

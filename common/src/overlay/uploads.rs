@@ -284,6 +284,29 @@ impl Uploads {
         Some(content)
     }
 
+    /// Hashes could not be read for a fetch, which is over alone. What it was is given back.
+    pub(super) fn on_no_hashes(
+        &mut self,
+        key: UploadKey,
+        failure: &ReadFailure,
+        out: &mut Outbox<'_>,
+    ) -> Option<Arc<SharedContent>> {
+        if self.has_left(key) {
+            return None;
+        }
+        let upload = self.open.get_mut(&key)?;
+        upload.reading = None;
+        let content = Arc::clone(&upload.content);
+        self.end(key);
+        let refusal = match failure {
+            ReadFailure::NotTried(_) => Refusal::Busy,
+            ReadFailure::Changed => Refusal::Changed,
+            ReadFailure::Gone | ReadFailure::Failed(_) => Refusal::Gone,
+        };
+        refuse(key, refusal, out);
+        Some(content)
+    }
+
     /// Ends those that fetch something that is not given any more.
     pub(super) fn end_all_of(
         &mut self,

@@ -513,7 +513,7 @@ impl Driver {
             }
             Job::ReadHashes(job) => {
                 let (link, fetch, first) = (job.link, job.fetch, job.first);
-                let read = self.giving.read_hashes(reader, &mut self.sharing, &job);
+                let read = self.giving.read_hashes(reader, &job);
                 Some(JobDone::HashesRead { link, fetch, first, read })
             }
             Job::Free(_) => None,

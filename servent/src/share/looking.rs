@@ -32,7 +32,7 @@ use super::beneath::{NotOpened, SharedRoot, stamp_of};
 use super::hashes_file::{HashesFile, record_bytes_of};
 use super::left_out::LeftOut;
 use super::never::{NeverFile, NeverList};
-use super::reader::ShareReader;
+use super::reader::{NOT_KEPT, ShareReader};
 use super::shown;
 use super::walk::{Walk, WalkStep};
 
@@ -453,7 +453,7 @@ impl Looking {
             Err(error) => {
                 self.say_unkept(&error);
                 if blocks.is_empty() {
-                    pass.take_in(list, name, hash, stamp, u64::MAX);
+                    pass.take_in(list, name, hash, stamp, NOT_KEPT);
                 } else {
                     pass.has_no_room = true;
                     pass.left_out.unkept += 1;
@@ -527,7 +527,7 @@ impl Looking {
             return;
         }
         for file in files {
-            file.hashes_at = self.hashes.address_of(&file.stamp).unwrap_or(u64::MAX);
+            file.hashes_at = self.hashes.address_of(&file.stamp).unwrap_or(NOT_KEPT);
         }
     }
 

@@ -15,6 +15,9 @@ use rustix::io::{Errno, pread};
 use super::beneath::{NotOpened, SharedRoot, stamp_of};
 use super::hashes_file::HashesReader;
 
+/// In the place of an address of hashes: they are not kept.
+pub(super) const NOT_KEPT: u64 = u64::MAX;
+
 /// A way to what is shared; all clones are one.
 #[derive(Clone, Debug)]
 pub(crate) struct ShareReader {
@@ -60,16 +63,38 @@ impl ShareReader {
         read.map_err(|error| ReadFailure::Failed(error.to_string()))
     }
 
+    /// What there was no room to keep, which is of one block alone.
+    fn hash_anew(&self, content: &SharedContent, first: u32, count: u32) -> Result<Vec<[u8; 32]>, ReadFailure> {
+        if content.blocks.count() > 1 {
+            return Err(ReadFailure::Failed("they are not kept".to_owned()));
+        }
+        self.read_blocks(content, first, count, Vec::new()).map(|blocks| hash_of(&blocks))
+    }
+
     /// Reads hashes of blocks, from the one of this number on.
-    pub(crate) fn read_hashes(&self, hashes_at: u64, first: u32, count: u32) -> Result<Vec<[u8; 32]>, ReadFailure> {
-        let address = hashes_at.saturating_add(32 * u64::from(first));
+    pub(crate) fn read_hashes(
+        &self,
+        content: &SharedContent,
+        first: u32,
+        count: u32,
+    ) -> Result<Vec<[u8; 32]>, ReadFailure> {
+        if content.hashes_at == NOT_KEPT {
+            return self.hash_anew(content, first, count);
+        }
+        let address = content.hashes_at.saturating_add(32 * u64::from(first));
         let mut hashes = vec![[0; 32]; count as usize];
         match self.hashes.read(address, hashes.as_flattened_mut()) {
             Ok(()) => Ok(hashes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ReadFailure::Gone),
+            // They are elsewhere, of which whoever asks again is told.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ReadFailure::NotTried(error.to_string())),
             Err(error) => Err(ReadFailure::Failed(error.to_string())),
         }
     }
+}
+
+/// The hash of a content of one block is that of the block.
+fn hash_of(blocks: &[(u32, BlockBytes)]) -> Vec<[u8; 32]> {
+    blocks.iter().map(|(_, bytes)| *blake3::hash(bytes.as_bytes()).as_bytes()).collect()
 }
 
 /// Appends so many bytes of a file: into room that nobody has to fill with zeros before.

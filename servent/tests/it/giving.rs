@@ -123,6 +123,26 @@ fn ended(mut servent: Process) -> String {
     servent.log.join("\n")
 }
 
+/// There was no room to keep the hashes of these: whoever asks for them has nothing withdrawn.
+#[test]
+fn hashes_of_small_files_that_could_not_be_kept_are_given_as_well() {
+    let names: Vec<String> = (0..30).map(|number| format!("{number:02}")).collect();
+    let shared = Shared::new(&[]);
+    names.iter().for_each(|name| shared.write(name, name));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(program("servent").unwrap());
+    let cache = shared.beside("cache");
+    let mut servent = Process::start(shell.args(["127.0.0.1:0", "-", "--share", &shared.path(), "--cache", &cache]));
+    assert_eq!(shares(&mut servent, 1), "sharing 30 files, 60 bytes (30 hashed anew)");
+    for name in &names {
+        let mut peer = fetcher(servent.address);
+        assert!(fetch(&mut peer, 0, hash_of(name.as_bytes())) == name.as_bytes(), "{name}");
+    }
+    assert_eq!(names_listed(&mut fetcher(servent.address)), names);
+    let said = ended(servent);
+    assert!(said.contains("hashes cannot be kept") && !said.contains("cannot be read"), "{said}");
+}
+
 /// Hashing a file of so many bytes takes minutes: nobody waits for that.
 #[test]
 fn what_is_named_as_never_to_be_shared_while_something_is_hashed_is_gone_at_once() {

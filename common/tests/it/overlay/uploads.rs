@@ -557,18 +557,15 @@ fn a_file_that_is_not_what_it_was_is_given_to_nobody_until_it_was_looked_at_agai
         (ReadFailure::Gone, Refusal::Gone),
         (ReadFailure::Failed("input/output error".to_owned()), Refusal::Gone),
     ] {
-        for is_hashes in [false, true] {
+        for is_read_beside in [false, true] {
             let mut mind = Mind::giving();
             let links = [1, 2, 3].map(|number| mind.fetching(number, FAROL));
             mind.opens(links[0], 1, FAROL);
             mind.opens(links[1], 1, SMALL);
-            for link in &links[..2] {
-                mind.hear(*link, if is_hashes { hashes(0, 0, 9) } else { blocks(0, 0, 9) });
+            for link in &links[..if is_read_beside { 2 } else { 1 }] {
+                mind.hear(*link, blocks(0, 0, 9));
             }
-            let out = mind.tell(match is_hashes {
-                true => hashes_read(links[0], 0, 0, Err(failure.clone())),
-                false => unread(links[0], 0, &failure),
-            });
+            let out = mind.tell(unread(links[0], 0, &failure));
             // All that fetch it are told, once each.
             let told = [(links[0], 0), (links[0], 1), (links[1], 0), (links[2], 0)];
             assert_eq!(out, told.map(|(link, fetch)| refused(link, fetch, refusal)));
@@ -599,6 +596,30 @@ fn a_file_that_is_not_what_it_was_is_given_to_nobody_until_it_was_looked_at_agai
             mind.looks_again(looked_and_nothing_new(true));
             mind.opens(links[2], 6, FAROL);
         }
+    }
+}
+
+/// Whoever fetches could have good files withdrawn otherwise.
+#[test]
+fn hashes_that_cannot_be_read_end_one_fetch_and_the_file_stays() {
+    for (failure, refusal) in [
+        (ReadFailure::Changed, Refusal::Changed),
+        (ReadFailure::Gone, Refusal::Gone),
+        (ReadFailure::Failed("input/output error".to_owned()), Refusal::Gone),
+        (ReadFailure::NotTried("they are elsewhere now".to_owned()), Refusal::Busy),
+    ] {
+        let mut mind = Mind::giving();
+        let links = [1, 2].map(|number| mind.fetching(number, FAROL));
+        for link in links {
+            assert_eq!(mind.hear(link, hashes(0, 0, 9)), [read_hashes(link, 0, 0, 0, 9)]);
+        }
+        let out = mind.tell(hashes_read(links[0], 0, 0, Err(failure.clone())));
+        assert_eq!(out, [refused(links[0], 0, refusal)]);
+        assert_eq!((mind.held("uploads"), mind.names_listed().len()), (1, 6), "{failure:?}");
+        mind.opens(links[0], 0, FAROL);
+        // One that is over is not ended once more.
+        mind.closed(links[1]);
+        assert_eq!(mind.tell(hashes_read(links[1], 0, 0, Err(failure))), []);
     }
 }
 

@@ -129,15 +129,14 @@ impl GivingWitness {
         (*first..*first + *count).map(read).collect()
     }
 
-    /// The same of hashes.
+    /// The same of hashes, of which the file knows nothing.
     pub(super) fn read_hashes(
         &mut self,
         reader: &mut Reader<'_>,
-        sharing: &mut SharingWitness,
         job: &HashesToRead,
     ) -> Result<Vec<[u8; 32]>, ReadFailure> {
-        let HashesToRead { link, fetch, content, first, count } = job;
-        self.fail(reader, sharing, (*link, *fetch), content)?;
+        let HashesToRead { link, fetch, first, count, .. } = job;
+        failed(reader).map_or(Ok(()), Err)?;
         let hashes = vec![[first.to_le_bytes()[0]; 32]; HASHES_READ.min(*count as usize)];
         self.hashes = Some(((*link, *fetch), *first, hashes.clone()));
         Ok(hashes)
@@ -150,12 +149,7 @@ impl GivingWitness {
         key: Key,
         content: &SharedContent,
     ) -> Result<(), ReadFailure> {
-        let failure = match reader.byte() % 8 {
-            0 => ReadFailure::Changed,
-            1 => ReadFailure::Gone,
-            2 => ReadFailure::Failed("the input says so".to_owned()),
-            _ => return Ok(()),
-        };
+        let Some(failure) = failed(reader) else { return Ok(()) };
         // Of one that is over nobody looks at what came of it.
         if self.open.contains_key(&key) {
             sharing.on_unread(content);
@@ -217,5 +211,15 @@ impl GivingWitness {
             }
             _ => {}
         }
+    }
+}
+
+/// Why something is not read, if it is not.
+fn failed(reader: &mut Reader<'_>) -> Option<ReadFailure> {
+    match reader.byte() % 8 {
+        0 => Some(ReadFailure::Changed),
+        1 => Some(ReadFailure::Gone),
+        2 => Some(ReadFailure::Failed("the input says so".to_owned())),
+        _ => None,
     }
 }

@@ -104,7 +104,9 @@ impl Looked {
         let mut hasher = ContentHasher::new(blocks);
         hasher.update(content).unwrap();
         let hashes = hasher.finish().unwrap().hashes;
-        let found = self.looking.reader.read_hashes(file.hashes_at, 0, blocks.count());
+        let (name, stamp) = (file.name.to_vec(), file.stamp);
+        let content = SharedContent { name, stamp, hashes_at: file.hashes_at, blocks };
+        let found = self.looking.reader.read_hashes(&content, 0, blocks.count());
         assert_eq!(found.as_deref(), Ok(hashes.as_slice()));
     }
 
@@ -561,17 +563,23 @@ fn hashes_of_files_that_are_gone_are_left_out_when_they_are_most_of_what_is_kept
     looked.write("gone", [&large[..], &large, &large].concat());
     looked.write("kept", &large);
     looked.pass();
-    let kept_at = looked.listed().find(|file| file.name == b"kept").unwrap().hashes_at;
+    let kept = looked.listed().find(|file| file.name == b"kept").unwrap();
+    let (stamp, kept_at) = (kept.stamp, kept.hashes_at);
+    let read = |reader: &ShareReader| {
+        let blocks = Blocks::of(stamp.size).unwrap();
+        reader.read_hashes(&SharedContent { name: b"kept".to_vec(), stamp, hashes_at: kept_at, blocks }, 0, 1)
+    };
     assert_eq!(looked.looking.hashes.len(), 3);
     fs::remove_file(looked.at("gone")).unwrap();
     assert_eq!(looked.pass(), (true, 0));
     assert_eq!(looked.looking.hashes.len(), 2, "one that is never to be shared is known still");
     looked.check(&[(b"kept", &large)]);
     assert_ne!(looked.listed().next().unwrap().hashes_at, kept_at);
-    assert!(reader.read_hashes(kept_at, 0, 1).is_ok(), "somebody may have been told so a moment ago");
+    assert!(read(&reader).is_ok(), "somebody may have been told so a moment ago");
     looked.write("new", "n");
     assert_eq!(looked.pass(), (true, 1));
-    assert_eq!(reader.read_hashes(kept_at, 0, 1), Err(ReadFailure::Gone));
+    let read = read(&reader);
+    assert!(matches!(read, Err(ReadFailure::NotTried(_))), "whoever asks again is told where they are: {read:?}");
     looked.check(&[(b"kept", &large), (b"new", b"n")]);
     looked.restart();
     assert_eq!(looked.pass(), (true, 0));

@@ -270,9 +270,8 @@ impl Disks {
     fn read_hashes(&mut self, servent: usize, job: &HashesToRead) -> (Option<JobDone>, DiskNews) {
         let HashesToRead { link, fetch, content, first, count } = job;
         let done = |read| Some(JobDone::HashesRead { link: *link, fetch: *fetch, first: *first, read });
-        let failed = |failure: ReadFailure| {
-            (done(Err(failure)), DiskNews::Withdraws { name: content.name.clone(), fetch: (*link, *fetch) })
-        };
+        // That says nothing of the file.
+        let failed = |failure: ReadFailure| (done(Err(failure)), DiskNews::Nothing);
         let fails_percent = self.pace.fails_percent;
         let Some(disk) = self.disks.get_mut(&servent) else { return failed(ReadFailure::Gone) };
         let is_unread = disk.random.chance(fails_percent);
