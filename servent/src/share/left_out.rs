@@ -49,6 +49,7 @@ impl LeftOut {
         match why {
             NotOpened::Gone | NotOpened::Exhausted(_) => {}
             NotOpened::Symlink => self.links += 1,
+            // One that was put in the place of a file: its turn comes.
             NotOpened::NoFile => self.changing += 1,
             NotOpened::Unreadable(_) => self.unreadable += 1,
         }

@@ -331,6 +331,13 @@ impl Looking {
             }
             pass.gone.push(told.place);
         }
+        if let Some(hashing) = pass.hashing.take_if(|hashing| *hashing.name == *name) {
+            if hashing.stamp == *stamp {
+                pass.hashing = Some(hashing);
+                return Ok(());
+            }
+            log::debug!("a file was changed while it was hashed: it is hashed anew");
+        }
         let name: Box<[u8]> = name.into();
         match self.hashes.get(stamp) {
             Some((hash, hashes_at)) => {
@@ -351,8 +358,9 @@ impl Looking {
     fn on_walked(&mut self, pass: &mut LookPass) {
         pass.gone.extend(pass.place..self.told.len());
         pass.walk = None;
-        pass.bytes_wanted = pass.wanted.iter().map(|wanted| wanted.size).sum();
-        (pass.bytes_done, pass.said_at) = (0, Instant::now());
+        pass.bytes_done = pass.hashing.as_ref().map_or(0, |hashing| hashing.stamp.size);
+        pass.bytes_wanted = pass.bytes_done + pass.wanted.iter().map(|wanted| wanted.size).sum::<u64>();
+        pass.said_at = Instant::now();
     }
 
     // ---- hashing ----

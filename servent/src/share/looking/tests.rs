@@ -445,6 +445,31 @@ fn while_it_is_hashed_what_there_is_already_is_told_and_names_are_walked_through
     looked.check(&[(b"b", b"b"), (b"c", b"c"), (b"d", b"d"), (b"large", &large)]);
 }
 
+/// It would be told as it was and as it is, and one of the two is false.
+#[test]
+fn a_file_that_is_being_hashed_is_not_wanted_once_more_unless_it_has_changed() {
+    for has_changed in [false, true] {
+        let mut looked = Looked::new();
+        let mut content = large();
+        looked.write("large", &content);
+        looked.go_on_until(|looking| looking.pass.as_ref().is_some_and(|pass| pass.hashing.is_some()));
+        if has_changed {
+            content[0] ^= 1;
+            looked.write("large", &content);
+        }
+        looked.looking.rules = LookRules { walk_every: Duration::ZERO, piece: Duration::ZERO, ..LookRules::USUAL };
+        looked.piece();
+        looked.looking.rules = LookRules::USUAL;
+        looked.go_on_until(|looking| looking.pass.as_ref().is_some_and(|pass| pass.walk.is_none()));
+        let pass = looked.of_pass();
+        assert_eq!((pass.hashing.is_some(), pass.wanted.len()), (!has_changed, usize::from(has_changed)));
+        assert_eq!(pass.bytes_wanted, LARGE as u64);
+        assert_eq!(looked.pass(), (true, 1));
+        looked.check(&[(b"large", &content)]);
+        assert_eq!(looked.looking.said, "", "it is hashed once, and not in vain");
+    }
+}
+
 /// Of a million files a catalogue takes a while to make: of the time that is a tenth.
 #[test]
 fn what_takes_long_to_tell_is_told_seldom_and_nothing_is_compared_before_it_was() {
