@@ -200,6 +200,15 @@ pub(crate) fn can_say(dialect: Dialect, query: &Query, frame_bytes_max: usize) -
     longest.is_ok_and(|frame| frame.body_bytes_count() <= frame_bytes_max)
 }
 
+/// Whether a block of so many bytes can be said in a dialect, whatever its numbers are, in a frame that is no longer than
+/// somebody said it accepts.
+#[must_use]
+pub(crate) fn can_say_block(dialect: Dialect, block_bytes: usize, frame_bytes_max: usize) -> bool {
+    let codec = codec_of(dialect);
+    let head = codec.block_head(u64::MAX, u32::MAX, u32::MAX, block_bytes);
+    head.is_ok_and(|head| head.len() - codec.head_bytes() + block_bytes <= frame_bytes_max)
+}
+
 /// Finds the frame at the start of `bytes`; nothing while it is not whole.
 pub fn read_frame(
     dialect: Dialect,

@@ -5,7 +5,7 @@
 
 use super::doors::NotedEvent;
 use super::search::{self, Held};
-use super::uploads::{AskedTooMuch, UploadKey, refuse};
+use super::uploads::{AskedTooMuch, UploadKey, longest_said, refuse};
 use super::{Outbox, Overlay, query_log};
 use crate::content::search::List;
 use crate::content::transfer::{BlocksWanted, HashesWanted, Open, Refusal};
@@ -33,7 +33,10 @@ impl Overlay {
         if self.rooms.rare.get().is_some_and(|rare| rare.uploads.knows(key)) {
             return self.close(now, link, Goodbye::Protocol, "it opened a fetch twice", out);
         }
-        let Some(content) = self.rooms.content_for(Some(ip)).and_then(|content| content.content_of(open.hash)) else {
+        let content = self.rooms.content_for(Some(ip)).and_then(|content| content.content_of(open.hash));
+        // What nobody could be told would be read all the same.
+        let content = content.filter(|content| self.rooms.links.accepts_block(link, longest_said(content.blocks)));
+        let Some(content) = content else {
             return refuse(key, Refusal::Gone, out);
         };
         self.rooms.rare.make().uploads.on_open(now, key, ip, content, out);

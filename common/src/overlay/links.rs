@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::address::{AnswerAddress, canonical};
 use crate::features::Features;
-use crate::limits::{NEIGHBOR_BEAT, NEIGHBORS_MAX};
+use crate::limits::{FRAME_BYTES_MAX, NEIGHBOR_BEAT, NEIGHBORS_MAX};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Hello, Identity, Message, Role, ServentId};
 use crate::newcomers::Newcomers;
@@ -26,6 +26,7 @@ use crate::overlay::speaker::Speaker;
 use crate::query::{Query, Via};
 use crate::random::another;
 use crate::time::Time;
+use crate::wire;
 
 use neighbors::{NeighborLink, Silence};
 use targets::{Target, TargetState};
@@ -60,6 +61,8 @@ pub(super) enum Origin {
 struct Guests {
     strangers: Newcomers<Origin>,
     clients: BTreeMap<LinkId, Attached>,
+    /// Those of them that do not accept the longest frames there are, and how long ones they do.
+    shorter_frames: BTreeMap<LinkId, usize>,
     /// The clients that are not read for now, in the order in which they asked too much. Some may have left.
     resting: VecDeque<LinkId>,
 }
@@ -224,7 +227,12 @@ impl Links {
                 let address = AnswerAddress { socket, dialect: hello.dialect };
                 let via = if answer_port == 0 { Via::Back } else { Via::Direct };
                 let client = Attached { address, features: hello.features, via, is_resting: false };
-                self.on_client_hello(link, client, own, out)
+                let greeting = self.on_client_hello(link, client, own, out);
+                let frame_bytes_max = usize::try_from(hello.frame_bytes_max).unwrap_or(usize::MAX);
+                if greeting == Greeting::Client && frame_bytes_max < FRAME_BYTES_MAX {
+                    self.guests.make().shorter_frames.insert(link, frame_bytes_max);
+                }
+                greeting
             }
             Role::Servent { advertised, .. } => self.on_servent_hello(now, link, origin, hello, advertised, own, out),
             // Whoever does not say who it is goes by where it is.
@@ -376,7 +384,10 @@ impl Links {
             log::info!("link with neighbor {} is gone: {reason}", neighbor.advertised());
             return Some(Speaker::Neighbor(neighbor.identity));
         }
-        if let Some(client) = self.guests.get_mut().and_then(|guests| guests.clients.remove(&link)) {
+        if let Some(guests) = self.guests.get_mut()
+            && let Some(client) = guests.clients.remove(&link)
+        {
+            guests.shorter_frames.remove(&link);
             log::debug!("client {} left: {reason}", client.address.socket);
             return Some(Speaker::Client);
         }
@@ -520,6 +531,16 @@ impl Links {
     /// The answer address of a client that asks.
     pub(super) fn client_address(&self, link: LinkId) -> Option<AnswerAddress> {
         Some(self.guests.get()?.clients.get(&link)?.address)
+    }
+
+    /// Whether a client accepts a frame in which a block of so many bytes is said.
+    pub(super) fn accepts_block(&self, link: LinkId, block_bytes: usize) -> bool {
+        let Some((guests, client)) = self.guests.get().and_then(|guests| Some((guests, guests.clients.get(&link)?)))
+        else {
+            return false;
+        };
+        let frame_bytes_max = guests.shorter_frames.get(&link).copied().unwrap_or(FRAME_BYTES_MAX);
+        wire::can_say_block(client.address.dialect, block_bytes, frame_bytes_max)
     }
 
     /// Whether a client is on this host, as far as its link shows.

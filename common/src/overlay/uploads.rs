@@ -14,11 +14,16 @@ use super::shares::{Network, Shares};
 use crate::content::Blocks;
 use crate::content::transfer::{BlocksWanted, HashPart, HashesWanted, Have, Opened, Refusal, Refused};
 use crate::disk::{BlocksToRead, HashesToRead, Job, ReadFailure, SharedContent};
-use crate::limits::{BLOCKS_READ_BYTES_MAX, UPLOAD_IDLE_MAX, UPLOAD_WANTED_MAX, UPLOADS_MAX, UPLOADS_PER_LINK_MAX};
+use crate::limits::{
+    BLOCK_BYTES_MIN, BLOCKS_READ_BYTES_MAX, HASHES_MAX, UPLOAD_IDLE_MAX, UPLOAD_WANTED_MAX, UPLOADS_MAX,
+    UPLOADS_PER_LINK_MAX,
+};
 use crate::link::LinkId;
 use crate::message::Message;
 use crate::rate::Rate;
 use crate::time::Time;
+
+const HASH_BYTES: usize = 32;
 
 /// A fetch, by the link it goes over and the number its client gave it.
 pub(super) type UploadKey = (LinkId, u32);
@@ -208,7 +213,7 @@ impl Uploads {
         let content = Arc::clone(&upload.content);
         let (job, blocks_bytes, cost_bytes) = match wanted {
             WantedRun::Hashes { first, count } => {
-                let hashes_bytes = 32 * u64::from(*count);
+                let hashes_bytes = HASH_BYTES as u64 * u64::from(*count);
                 let job = Job::ReadHashes(HashesToRead { link, fetch, content, first: *first, count: *count });
                 *count = 0;
                 (job, 0, hashes_bytes)
@@ -393,6 +398,14 @@ fn places_of(blocks: Blocks) -> usize {
 fn bytes_of(blocks: Blocks, (first, count): (u32, u32)) -> u64 {
     let at = |block: u32| (u64::from(block) * blocks.block_bytes()).min(blocks.size());
     at(first.saturating_add(count)) - at(first)
+}
+
+/// The most bytes of a content that are said in one message: those of a block, or of the hash of the only one. Of more blocks
+/// each is longer than all hashes that are said at once.
+pub(super) fn longest_said(blocks: Blocks) -> usize {
+    const _: () = assert!(BLOCK_BYTES_MIN > HASH_BYTES * HASHES_MAX as usize);
+    let longest_block = blocks.block_bytes().min(blocks.size());
+    usize::try_from(longest_block).unwrap_or(usize::MAX).max(HASH_BYTES)
 }
 
 pub(super) fn refuse(key: UploadKey, refusal: Refusal, out: &mut Outbox<'_>) {

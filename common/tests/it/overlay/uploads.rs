@@ -9,7 +9,7 @@ use super::*;
 use crate::content::{hash_of, shared};
 use common::content::catalogue::{Catalogue, SharedFile};
 use common::content::search::{List, ListPart};
-use common::content::transfer::{BlocksWanted, HashPart, HashesWanted, Have, Open, Opened, Refusal, Refused};
+use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Have, Open, Opened, Refusal, Refused};
 use common::content::{Blocks, ContentHash};
 use common::disk::{BlocksToRead, HashesToRead, LookedThrough, ReadFailure, SharedContent};
 use common::features::Features;
@@ -116,11 +116,17 @@ impl Mind {
     }
 
     fn client_at(&mut self, ip: impl Into<IpAddr>) -> LinkId {
+        self.client_that_accepts(ip, FRAME_BYTES_MAX)
+    }
+
+    /// One that accepts frames of so many bytes.
+    fn client_that_accepts(&mut self, ip: impl Into<IpAddr>, frame_bytes_max: usize) -> LinkId {
+        let frame_bytes_max = u32::try_from(frame_bytes_max).unwrap();
         let link = self.new_link();
         let from = SocketAddr::new(ip.into(), 40_000);
         self.tell(Input::Opened { link, opening: Opening::Accepted(from) });
         let role = Role::Client { answer_port: 7000 };
-        self.hear(link, Message::Hello(Hello { features: Features::CONTENT, ..Hello::new(role) }));
+        self.hear(link, Message::Hello(Hello { features: Features::CONTENT, frame_bytes_max, ..Hello::new(role) }));
         link
     }
 
@@ -198,6 +204,36 @@ fn what_is_not_here_is_gone() {
         assert_eq!(mind.hear(client, open(3, FAROL)), [refused(client, 3, Refusal::Gone)]);
         assert_eq!(mind.hear(client, blocks(3, 0, 1)), []);
         assert_eq!((mind.overlay.memory_bytes(), mind.held("uploads")), (before, 0));
+    }
+}
+
+/// Or it would have the disk read and take no byte of that.
+#[test]
+fn whoever_accepts_no_frame_as_long_as_a_block_is_given_nothing_of_it() {
+    // A stamp, the number of the message, those of the fetch and of the block, and a length.
+    let head = 9 + 1 + 5 + 5;
+    let hash = 32 + 1;
+    for (place, longest) in [
+        (FAROL, BLOCK_BYTES_MIN + 5),
+        (WIDE, 2 * BLOCK_BYTES_MIN + 5),
+        (HUGE, BLOCK_BYTES_MAX + 5),
+        // They have a hash, which is said as well.
+        (SMALL, hash),
+        (EMPTY, hash),
+    ] {
+        let mut mind = Mind::giving();
+        let short = mind.client_that_accepts([11, 0, 0, 1], head + longest - 1);
+        assert_eq!(mind.hear(short, open(0, place)), [refused(short, 0, Refusal::Gone)], "{place}");
+        let long = mind.client_that_accepts([11, 0, 0, 1], head + longest);
+        mind.opens(long, 0, place);
+        assert_eq!(mind.held("uploads"), 1);
+    }
+    // The longest frames there can be of what is opened are no longer than that.
+    let block = Block { fetch: u32::MAX, block: u32::MAX, bytes: vec![0; BLOCK_BYTES_MIN] };
+    let part = HashPart { fetch: u32::MAX, first: BLOCKS_MAX - 1, hashes: vec![[0; 32]] };
+    for (message, longest) in [(Message::Block(block), BLOCK_BYTES_MIN + 5), (Message::HashPart(part), hash)] {
+        let frame = Frame::at(Position::Later, Dialect::Native, u64::MAX, &message).unwrap();
+        assert_eq!(frame.body_bytes_count(), head + longest, "{}", message.name());
     }
 }
 
