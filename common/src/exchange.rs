@@ -163,6 +163,8 @@ pub struct Exchange {
     dropped: VecDeque<(LinkId, u32)>,
     /// Until then somebody asks to whom nothing is given.
     beside_until: Time,
+    /// The link on which blocks were written last.
+    had_bulk: LinkId,
     /// Room to read into; none until something is read.
     buffer: Vec<u8>,
 }
@@ -218,14 +220,14 @@ impl Linked {
         self.link.unsent().is_empty()
     }
 
-    /// Writes what the connection takes, of blocks so many bytes, and waits for room for the rest.
+    /// Writes what the connection takes, of blocks so many bytes, and waits for room for the rest. How many of blocks it were.
     fn write(
         &mut self,
         id: LinkId,
         bulk_bytes_max: usize,
         given: &mut VecDeque<(LinkId, u32)>,
         transport: &mut impl Transport,
-    ) -> Result<(), String> {
+    ) -> Result<usize, String> {
         let mut bulk_left = bulk_bytes_max;
         while !self.is_flushed() {
             let is_bulk = self.link.is_bulk_next();
@@ -250,7 +252,8 @@ impl Linked {
             // something of theirs is unread would reset the connection and take those words back.
             transport.shut(id)?;
         }
-        self.watch(id, transport)
+        self.watch(id, transport)?;
+        Ok(bulk_bytes_max - bulk_left)
     }
 
     /// Queues blocks that were read, as far as there is room for them.
@@ -310,6 +313,7 @@ impl Exchange {
             given: VecDeque::new(),
             dropped: VecDeque::new(),
             beside_until: Time::START,
+            had_bulk: LinkId(0),
             buffer: Vec::new(),
         }
     }
@@ -492,8 +496,8 @@ impl Exchange {
             return None;
         }
         let heard = next_of(&mut linked.link);
-        if matches!(heard, Some(Heard::Message { .. })) && linked.link.bulk_bytes_count() == 0 && linked.given.is_none()
-        {
+        let is_given = linked.link.bulk_bytes_count() > 0 || linked.given.is_some();
+        if !is_given && matches!(&heard, Some(Heard::Message { message, .. }) if !wants_to_be_given(message)) {
             self.beside_until = now + BESIDE_KEPT;
         }
         match &heard {
@@ -788,17 +792,40 @@ impl Exchange {
         !self.unflushed.is_empty()
     }
 
-    /// Writes once to every connection something was queued for.
+    /// Writes once to every connection something was queued for. Those with blocks share what is written of these in a turn;
+    /// where there are too many for that, as many as get some are in turn.
     pub fn flush(&mut self, now: Time, transport: &mut impl Transport) {
-        let turn_bytes = if now < self.beside_until { BULK_TURN_BYTES_BESIDE } else { BULK_TURN_BYTES };
-        let bulk_bytes_max = (turn_bytes / self.unflushed.len().max(1)).max(BULK_VISIT_BYTES_MIN);
+        let mut with_bulk = Vec::new();
         while let Some(link) = self.unflushed.pop() {
             let Some(linked) = self.links.get_mut(&link) else { continue };
             linked.is_unflushed = false;
-            if let Err(reason) = linked.write(link, bulk_bytes_max, &mut self.given, transport) {
-                self.on_unwritable(now, link, reason, transport);
+            if linked.link.bulk_bytes_count() > 0 {
+                with_bulk.push(link);
+            } else {
+                self.write(now, link, 0, transport);
             }
         }
+        let mut bytes_left = if now < self.beside_until { BULK_TURN_BYTES_BESIDE } else { BULK_TURN_BYTES };
+        let each_bytes = (bytes_left / with_bulk.len().max(1)).max(BULK_VISIT_BYTES_MIN);
+        // Whoever had some last is the last of them.
+        with_bulk.sort_unstable_by_key(|link| (*link <= self.had_bulk, *link));
+        for link in with_bulk {
+            let written = self.write(now, link, each_bytes.min(bytes_left), transport);
+            if written > 0 {
+                bytes_left -= written;
+                self.had_bulk = link;
+            }
+        }
+    }
+
+    /// Writes to a connection, of blocks so many bytes. How many of them it were.
+    fn write(&mut self, now: Time, link: LinkId, bulk_bytes_max: usize, transport: &mut impl Transport) -> usize {
+        let Some(linked) = self.links.get_mut(&link) else { return 0 };
+        let written = linked.write(link, bulk_bytes_max, &mut self.given, transport);
+        written.unwrap_or_else(|reason| {
+            self.on_unwritable(now, link, reason, transport);
+            0
+        })
     }
 
     /// Nothing can be written any more. What had come before is heard first: whoever brought an answer and left did not
@@ -867,6 +894,11 @@ impl Exchange {
             self.admit_long_frames(now, transport);
         }
     }
+}
+
+/// Whether somebody says that to be given blocks, as whoever is given some does again and again.
+fn wants_to_be_given(message: &Message) -> bool {
+    matches!(message, Message::Open(_) | Message::HashesWanted(_) | Message::BlocksWanted(_))
 }
 
 /// The next thing that a link's bytes come to.

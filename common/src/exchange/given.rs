@@ -12,12 +12,12 @@ use crate::wire::Frame;
 
 /// Bytes of blocks written to all links in one turn.
 pub const BULK_TURN_BYTES: usize = 512 * 1024;
-/// The same while others ask: what they say waits for no more than that.
+/// The same while others ask: what they say waits for no more than that, however many links are given blocks.
 pub const BULK_TURN_BYTES_BESIDE: usize = 64 * 1024;
-/// For so long others ask who said something.
+/// For so long others ask who said something, but that they want to be given blocks.
 pub const BESIDE_KEPT: Duration = Duration::from_millis(10);
-/// Least that each link with blocks has of it: less at once costs more than it is worth. So it is more than that in all where
-/// there are many.
+/// Least that each link has of it, as long as there is some left: less at once costs more than it is worth. Where there are
+/// more links than that is for, others have their part in the turns that follow.
 pub const BULK_VISIT_BYTES_MIN: usize = 32 * 1024;
 
 /// What waits for one link, by the fetches it was read for.

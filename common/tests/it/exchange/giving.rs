@@ -3,11 +3,13 @@
 //! Whose turn it is to be read for is `overlay/uploads.rs`.
 
 use super::*;
-use common::content::transfer::{Block, BlockBytes, HashPart};
+use common::content::ContentHash;
+use common::content::transfer::{Block, BlockBytes, BlocksWanted, HashPart, HashesWanted, Open};
 use common::exchange::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN};
 use common::features::Features;
 use common::limits::{
     BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, BULK_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HASHES_MAX,
+    UPLOADS_MAX,
 };
 
 /// Blocks read at once.
@@ -227,7 +229,7 @@ fn a_turn_writes_so_much_of_blocks_and_goes_on_when_there_is_room() {
 
 #[test]
 fn the_links_of_a_turn_share_it_and_each_has_some() {
-    for (count, each) in [(2, BULK_TURN_BYTES / 2), (8, BULK_TURN_BYTES / 8), (40, BULK_VISIT_BYTES_MIN)] {
+    for (count, each) in [(2, BULK_TURN_BYTES / 2), (8, BULK_TURN_BYTES / 8), (16, BULK_VISIT_BYTES_MIN)] {
         let mut desk = Desk::servent();
         let links: Vec<LinkId> = (0..count).map(|_| desk.fetcher()).collect();
         desk.now = desk.now + BESIDE_KEPT;
@@ -239,6 +241,42 @@ fn the_links_of_a_turn_share_it_and_each_has_some() {
             let written: BTreeSet<usize> = links.iter().map(|link| desk.wires.at(*link).written.len()).collect();
             assert_eq!(written, BTreeSet::from([turn * each]), "{count}");
             links.iter().for_each(|link| desk.exchange.on_writable(*link));
+        }
+    }
+}
+
+/// However many there are: or whoever asks beside them would wait for all of them.
+#[test]
+fn a_turn_writes_no_more_of_blocks_for_many_links_and_each_has_some_in_turn() {
+    const LINKS: usize = UPLOADS_MAX;
+    for (is_beside, turn_bytes) in [(false, BULK_TURN_BYTES), (true, BULK_TURN_BYTES_BESIDE)] {
+        let (mut desk, links) = Desk::fetchers::<LINKS>();
+        let asker = desk.neighbor();
+        desk.now = desk.now + BESIDE_KEPT;
+        for link in &links {
+            desk.gives(*link, 0, 0..READ, BLOCK_BYTES_MIN);
+        }
+        let written = |desk: &mut Desk| links.map(|link| desk.wires.at(link).written.len());
+        let turns = LINKS * BULK_VISIT_BYTES_MIN / turn_bytes;
+        for round in 1..4 {
+            for turn in 0..turns {
+                if is_beside {
+                    desk.comes(asker, &Message::Ping);
+                    assert_eq!(desk.heard().len(), 1);
+                }
+                // In whatever order they have room.
+                let mut order = links;
+                order.rotate_left(turn * 7 % LINKS);
+                order.iter().for_each(|link| desk.exchange.on_writable(*link));
+                let before: usize = written(&mut desk).iter().sum();
+                // What is said waits for none of it, where no block was begun.
+                desk.says(asker, Message::Pong);
+                desk.flush();
+                let bytes: usize = written(&mut desk).iter().sum::<usize>() - before;
+                assert_eq!(bytes, turn_bytes, "in one turn of {LINKS} links");
+                assert_eq!(desk.told(asker).last(), Some(&Message::Pong));
+            }
+            assert_eq!(written(&mut desk), [round * BULK_VISIT_BYTES_MIN; LINKS], "all have as much");
         }
     }
 }
@@ -270,6 +308,16 @@ fn while_others_ask_a_turn_writes_less_of_blocks() {
     ] {
         desk.now = desk.now + later;
         assert_eq!(turn(&mut desk), bytes);
+    }
+    // What is said to be given something is no reason, though nothing is given just then.
+    for wanted in [
+        Message::Open(Open { fetch: 1, hash: ContentHash([1; 32]) }),
+        Message::HashesWanted(HashesWanted { fetch: 1, first: 0, count: 1 }),
+        Message::BlocksWanted(BlocksWanted { fetch: 1, first: 0, count: 1 }),
+    ] {
+        desk.comes(fetcher, &wanted);
+        assert_eq!(desk.heard().len(), 1);
+        assert_eq!(turn(&mut desk), BULK_TURN_BYTES, "{wanted:?}");
     }
     // What those say to whom something is given is about that.
     desk.room(fetcher, 0);
