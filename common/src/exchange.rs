@@ -159,6 +159,8 @@ pub struct Exchange {
     long_frames: LongFrames,
     /// Fetches of which all that was read is queued.
     given: VecDeque<(LinkId, u32)>,
+    /// Fetches of which something waits to be queued.
+    giving: VecDeque<(LinkId, u32)>,
     /// Those of which it is dropped, because their links are gone. That is told once these ends are.
     dropped: VecDeque<(LinkId, u32)>,
     /// Until then somebody asks to whom nothing is given.
@@ -311,6 +313,7 @@ impl Exchange {
             turns: Turns::default(),
             long_frames: LongFrames::default(),
             given: VecDeque::new(),
+            giving: VecDeque::new(),
             dropped: VecDeque::new(),
             beside_until: Time::START,
             had_bulk: LinkId(0),
@@ -708,7 +711,14 @@ impl Exchange {
         let Some(linked) = self.links.get_mut(&link) else { return };
         linked.given.get_or_insert_default().push(fetch, frames);
         linked.queue_given(link, &mut self.given);
+        let waiting = linked.given.iter().flat_map(|waiting| waiting.fetches());
+        self.giving.extend(waiting.filter(|waiting| *waiting == fetch).map(|fetch| (link, fetch)));
         linked.flush_later(link, &mut self.unflushed);
+    }
+
+    /// For which fetch something was given that waits to be queued: it is its client that is slow.
+    pub fn take_giving(&mut self) -> Option<(LinkId, u32)> {
+        self.giving.pop_front()
     }
 
     /// Of which fetch nothing waits any more that was given for it. Of those whose link is gone it is said behind that: or their
@@ -723,6 +733,7 @@ impl Exchange {
         let is_gone = |(of, _): &(LinkId, u32)| *of == link;
         self.dropped.extend(self.given.iter().copied().filter(is_gone));
         self.given.retain(|given| !is_gone(given));
+        self.giving.retain(|giving| !is_gone(giving));
         self.dropped.extend(waiting.iter().flat_map(|waiting| waiting.fetches()).map(|fetch| (link, fetch)));
     }
 
@@ -847,7 +858,7 @@ impl Exchange {
     /// late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let has_given = !self.given.is_empty() || !self.dropped.is_empty();
+        let has_given = !(self.giving.is_empty() && self.given.is_empty() && self.dropped.is_empty());
         if self.may_have_heard() || self.turns.has_left_over() || has_given {
             return Some(Time::START);
         }

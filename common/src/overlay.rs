@@ -181,6 +181,7 @@ impl Overlay {
             Input::Disk(JobDone::DataRead(read)) => self.on_data_read(read, out),
             Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
             Input::Disk(JobDone::LookedThrough(looked)) => self.on_looked_through(now, looked, out),
+            Input::Giving { link, fetch } => self.on_giving(now, (link, fetch)),
             Input::Disk(JobDone::BlocksRead { link, fetch, read: Ok(_) }) | Input::Given { link, fetch } => {
                 self.on_given(now, (link, fetch), out);
             }
@@ -188,7 +189,7 @@ impl Overlay {
                 self.on_unread((link, fetch), &failure, out);
             }
             Input::Disk(JobDone::HashesRead { link, fetch, first, read }) => {
-                self.on_hashes_read((link, fetch), first, read, out);
+                self.on_hashes_read(now, (link, fetch), first, read, out);
             }
             Input::NotBrought { link, message } => self.on_not_brought(link, &message),
             Input::Leave => {

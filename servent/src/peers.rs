@@ -117,8 +117,13 @@ impl PeerConnections {
         self.exchange.give(stamp, link, fetch, blocks);
     }
 
-    /// That all that was given for a fetch is queued.
+    /// That something given for a fetch waits for its client, or that all is queued.
     pub(crate) fn next_given(&mut self) -> Option<Input> {
+        let giving = self.exchange.take_giving().map(|(link, fetch)| Input::Giving { link, fetch });
+        giving.or_else(|| self.next_queued())
+    }
+
+    fn next_queued(&mut self) -> Option<Input> {
         self.exchange.take_given().map(|(link, fetch)| Input::Given { link, fetch })
     }
 

@@ -69,6 +69,13 @@ pub enum Input {
     Reload,
     /// This came of a job of [`Output::Disk`].
     Disk(JobDone),
+    /// What was read for a fetch by a job of the mind's is there, and waits for its client to take what was before it.
+    Giving {
+        /// The link it goes over.
+        link: LinkId,
+        /// The client's number of the fetch.
+        fetch: u32,
+    },
     /// All that was read for a fetch by a job of the mind's is queued to be sent.
     Given {
         /// The link it goes over.

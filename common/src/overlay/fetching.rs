@@ -69,6 +69,12 @@ impl Overlay {
         }
     }
 
+    pub(super) fn on_giving(&mut self, now: Time, key: UploadKey) {
+        if let Some(rare) = self.rooms.rare.get_mut() {
+            rare.uploads.on_giving(now, key);
+        }
+    }
+
     pub(super) fn on_given(&mut self, now: Time, key: UploadKey, out: &mut Outbox<'_>) {
         if let Some(rare) = self.rooms.rare.get_mut() {
             rare.uploads.on_given(now, key, out);
@@ -77,6 +83,7 @@ impl Overlay {
 
     pub(super) fn on_hashes_read(
         &mut self,
+        now: Time,
         key: UploadKey,
         first: u32,
         read: Result<Vec<[u8; 32]>, ReadFailure>,
@@ -85,7 +92,7 @@ impl Overlay {
         match read {
             Ok(hashes) => {
                 if let Some(rare) = self.rooms.rare.get_mut() {
-                    rare.uploads.on_hashes_read(key, first, hashes, out);
+                    rare.uploads.on_hashes_read(now, key, first, hashes, out);
                 }
             }
             Err(failure) => self.on_no_hashes(key, &failure, out),

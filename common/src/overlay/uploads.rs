@@ -65,8 +65,8 @@ struct Upload {
     content: Arc<SharedContent>,
     /// What was asked for and is not read yet, in order.
     wanted: VecDeque<WantedRun>,
-    /// So many bytes of blocks are being read for it, or were and are not queued yet: none where it is hashes.
-    reading: Option<u64>,
+    /// What is being read for it, or was and is not queued yet.
+    reading: Option<Reading>,
     /// When it last went on.
     used: Time,
 }
@@ -77,10 +77,22 @@ impl Upload {
         self.reading.is_none() && !self.wanted.is_empty()
     }
 
+    fn waits_for_its_client(&self) -> bool {
+        self.reading.is_some_and(|reading| reading.is_there)
+    }
+
     /// When it is over unless it goes on. Whoever waits for its turn cannot.
     fn idle_at(&self) -> Option<Time> {
         (!self.waits_for_its_turn()).then(|| self.used + UPLOAD_IDLE_MAX)
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// So many bytes of blocks: none where it is hashes.
+    blocks_bytes: u64,
+    /// It was read, and waits for the client.
+    is_there: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -230,12 +242,22 @@ impl Uploads {
         if let WantedRun::Hashes { count: 0, .. } | WantedRun::Blocks { count: 0, .. } = wanted {
             upload.wanted.pop_front();
         }
-        (upload.reading, upload.used, self.last) = (Some(blocks_bytes), now, key);
+        upload.reading = Some(Reading { blocks_bytes, is_there: false });
+        (upload.used, self.last) = (now, key);
         if let Some(bytes_per_second) = self.bytes_per_second {
             let cost = u128::from(cost_bytes) * 1_000_000_000 / u128::from(bytes_per_second);
             self.rate.count(now, Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX)));
         }
         out.disk(job);
+    }
+
+    /// What was read last for a fetch is there, and it is the client that has to take something now.
+    pub(super) fn on_giving(&mut self, now: Time, key: UploadKey) {
+        let Some(upload) = self.open.get_mut(&key) else { return };
+        if let Some(reading) = &mut upload.reading {
+            reading.is_there = true;
+            upload.used = now;
+        }
     }
 
     /// What was read last for a fetch is queued to be sent, or will not be because its link is gone.
@@ -244,17 +266,26 @@ impl Uploads {
             return;
         }
         if let Some(upload) = self.open.get_mut(&key) {
-            self.given_bytes = self.given_bytes.saturating_add(upload.reading.take().unwrap_or_default());
+            let given_bytes = upload.reading.take().map_or(0, |reading| reading.blocks_bytes);
+            self.given_bytes = self.given_bytes.saturating_add(given_bytes);
             upload.used = now;
             self.go_on_with(now, key, out);
         }
     }
 
     /// Hashes are said, and given once they are queued to be sent like blocks.
-    pub(super) fn on_hashes_read(&mut self, key: UploadKey, first: u32, hashes: Vec<[u8; 32]>, out: &mut Outbox<'_>) {
+    pub(super) fn on_hashes_read(
+        &mut self,
+        now: Time,
+        key: UploadKey,
+        first: u32,
+        hashes: Vec<[u8; 32]>,
+        out: &mut Outbox<'_>,
+    ) {
         let (link, fetch) = key;
         if !self.has_left(key) && self.open.contains_key(&key) {
             out.send(link, Message::HashPart(HashPart { fetch, first, hashes }));
+            self.on_giving(now, key);
         }
     }
 
@@ -367,11 +398,11 @@ impl Uploads {
         [idle, paced].into_iter().flatten().min().unwrap_or(Time::NEVER)
     }
 
-    /// Goes on with those that waited for the rate, and gives the links of those that take nothing of what they wanted: they
-    /// are to be closed. Whoever wants nothing loses its place.
+    /// Goes on with those that waited for the rate, and gives the links of those that take nothing of what was read for them:
+    /// they are to be closed. Whoever wants nothing loses its place, and whoever waits for the disk is not to wait for it.
     pub(super) fn on_deadline(&mut self, now: Time, out: &mut Outbox<'_>) -> Vec<LinkId> {
         let idle = self.open.iter().filter(|(_, upload)| upload.idle_at().is_some_and(|due| due <= now));
-        let idle: Vec<(UploadKey, bool)> = idle.map(|(key, upload)| (*key, upload.reading.is_some())).collect();
+        let idle: Vec<(UploadKey, bool)> = idle.map(|(key, upload)| (*key, upload.waits_for_its_client())).collect();
         let mut stuck = Vec::new();
         for (key, is_stuck) in idle {
             self.end(key);

@@ -615,6 +615,9 @@ impl Driver {
     /// that of which fetch all was queued.
     fn hear(&mut self) {
         loop {
+            while let Some((link, fetch)) = self.exchange.take_giving() {
+                self.tell(Input::Giving { link, fetch });
+            }
             while let Some((link, fetch)) = self.exchange.take_given() {
                 self.giving.on_done((link, fetch));
                 self.tell(Input::Given { link, fetch });

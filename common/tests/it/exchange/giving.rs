@@ -74,6 +74,11 @@ impl Desk {
         std::iter::from_fn(|| self.exchange.take_given()).collect()
     }
 
+    /// The fetches for which something waits to be queued.
+    fn giving(&mut self) -> Vec<(LinkId, u32)> {
+        std::iter::from_fn(|| self.exchange.take_giving()).collect()
+    }
+
     fn room(&mut self, link: LinkId, bytes_count: usize) {
         self.wires.at(link).room = bytes_count;
         self.exchange.on_writable(link);
@@ -122,6 +127,28 @@ fn so_many_bytes_of_blocks_are_queued_and_the_mind_is_told_once_the_last_is() {
         (0..4).flat_map(|fetch| (0..READ).map(move |number| block(fetch, number, BLOCK_BYTES_MIN))).collect();
     assert_eq!(desk.told(link), all);
     assert_eq!(desk.exchange.unsent_bytes_count(link), 0);
+}
+
+/// Or a slow disk would be taken for a slow client, or a slow client for a slow disk.
+#[test]
+fn the_mind_is_told_for_whom_something_waits_to_be_queued() {
+    let (mut desk, [link, other]) = Desk::fetchers();
+    for link in [link, other] {
+        desk.room(link, 0);
+        desk.gives(link, 0, 0..READ, BLOCK_BYTES_MIN);
+    }
+    assert_eq!(desk.giving(), [], "what is queued waits for nobody");
+    desk.gives(link, 1, 0..READ, BLOCK_BYTES_MIN);
+    desk.gives(link, 2, 0..READ, BLOCK_BYTES_MIN);
+    desk.gives(other, 1, 0..READ, BLOCK_BYTES_MIN);
+    assert_eq!(desk.deadline(), Some(Duration::ZERO));
+    assert_eq!(desk.giving(), [(link, 1), (link, 2), (other, 1)]);
+    assert_eq!(desk.giving(), []);
+    // Nor is it told of links that are gone.
+    desk.gives(link, 3, 0..1, BLOCK_BYTES_MIN);
+    desk.gives(other, 3, 0..1, BLOCK_BYTES_MIN);
+    desk.ends(link);
+    assert_eq!(desk.giving(), [(other, 3)]);
 }
 
 /// They are said like messages, and are no less than blocks are.

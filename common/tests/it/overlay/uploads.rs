@@ -93,6 +93,10 @@ fn given(link: LinkId, fetch: u32) -> Input {
     Input::Given { link, fetch }
 }
 
+fn giving(link: LinkId, fetch: u32) -> Input {
+    Input::Giving { link, fetch }
+}
+
 fn unread(link: LinkId, fetch: u32, failure: &ReadFailure) -> Input {
     Input::Disk(JobDone::BlocksRead { link, fetch, read: Err(failure.clone()) })
 }
@@ -740,9 +744,13 @@ fn whoever_takes_nothing_of_what_it_wanted_is_closed() {
     mind.opens(client, 2, FAROL);
     mind.hear(client, blocks(0, 0, 8));
     mind.hear(client, blocks(2, 0, 8));
+    for fetch in [0, 2] {
+        assert_eq!(mind.tell(giving(client, fetch)), []);
+    }
     mind.pass(seconds(20));
     mind.hear(other, blocks(0, 0, 8));
     mind.hear(client, blocks(1, 0, 1));
+    mind.tell(giving(client, 1));
     let gone = goodbye(client, Goodbye::Quiet).map(|output| (UPLOAD_IDLE_MAX - seconds(20), output));
     assert_eq!(mind.gives_in(seconds(20)), gone);
     assert_eq!(mind.held("uploads"), 1, "the other is none of it");
@@ -751,6 +759,38 @@ fn whoever_takes_nothing_of_what_it_wanted_is_closed() {
         assert_eq!(mind.tell(given(client, fetch)), []);
     }
     assert_eq!(mind.tell(given(other, 0)), [read_blocks(other, 0, FAROL - 1, READ, READ)]);
+}
+
+/// It is the disk that is slow then, and no fault of whoever waits for it.
+#[test]
+fn whoever_waits_for_what_is_not_read_is_told_to_come_later() {
+    for is_hashes in [false, true] {
+        let mut mind = Mind::giving();
+        let client = mind.fetching(1, FAROL);
+        mind.hear(client, if is_hashes { hashes(0, 0, 8) } else { blocks(0, 0, 8) });
+        // What is there for another fetch is nothing of this one; its time is from when it was there.
+        mind.opens(client, 1, FAROL);
+        mind.hear(client, blocks(1, 0, 8));
+        mind.pass(seconds(20));
+        mind.tell(giving(client, 1));
+        let told = [(seconds(10), refused(client, 0, Refusal::Busy))];
+        assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), told);
+        // It keeps its place as long as it is read for, and what comes of that is sent nobody.
+        assert_eq!(mind.hear(client, open(0, FAROL)), breach(client));
+        let done = if is_hashes { hashes_read(client, 0, 0, Ok(vec![[0; 32]; 8])) } else { given(client, 0) };
+        assert_eq!(mind.tell(done), []);
+        assert_eq!(mind.held("uploads"), 0);
+    }
+    // Hashes that were said wait for the client like blocks that are there.
+    let mut mind = Mind::giving();
+    let client = mind.fetching(1, FAROL);
+    mind.hear(client, hashes(0, 0, 8));
+    mind.pass(seconds(20));
+    assert_eq!(mind.tell(hashes_read(client, 0, 0, Ok(vec![[0; 32]; 8]))).len(), 1);
+    let gone = goodbye(client, Goodbye::Quiet).map(|output| (UPLOAD_IDLE_MAX, output));
+    assert_eq!(mind.gives_in(seconds(40)), gone);
+    // Of one that is over it says nothing.
+    assert_eq!(mind.tell(giving(client, 0)), []);
 }
 
 /// How much is read for each link in so long, where what was read is queued so long after.
@@ -834,9 +874,8 @@ fn whoever_waits_for_the_rate_is_not_idle() {
         [
             (UPLOAD_IDLE_MAX, refused(one, 0, Refusal::Busy)),
             (cost, read_blocks(other, 0, FAROL - 1, 5, 1)),
-            // It takes nothing, and its time counts from when there was something to take.
-            (cost + UPLOAD_IDLE_MAX, send(other, Message::Goodbye(Goodbye::Quiet))),
-            (cost + UPLOAD_IDLE_MAX, Output::Close { link: other }),
+            // It is not read, and its time counts from when that was begun.
+            (cost + UPLOAD_IDLE_MAX, refused(other, 0, Refusal::Busy)),
             (costs, read_hashes(third, 0, WIDE, 5, 1000)),
         ]
     );

@@ -26,8 +26,11 @@ impl<F: Face> Shell<F> {
         }
     }
 
-    /// Tells a servent of which fetches all is queued that was read for them.
+    /// Tells a servent for which fetches something waits for the client, and of which all is queued that was read for them.
     fn tell_given(&mut self, node: usize) {
+        while let Some((link, fetch)) = self.nodes[node].exchange.take_giving() {
+            self.tell_servent(node, overlay::Input::Giving { link, fetch });
+        }
         while let Some((link, fetch)) = self.nodes[node].exchange.take_given() {
             self.tell_servent(node, overlay::Input::Given { link, fetch });
         }
