@@ -435,8 +435,7 @@ impl Looking {
             return self.end_hashing(pass, list, hashing);
         }
         if pass.said_at.elapsed() >= self.rules.say_every {
-            let done = pass.bytes_done - stamp.size.min(pass.bytes_done) + hasher.hashed_count();
-            log::info!("hashing: {} of {}", bytes(done), bytes(pass.bytes_wanted));
+            log::info!("{}", pass.how_far(&hashing));
             pass.said_at = Instant::now();
         }
         pass.hashing = Some(hashing);
@@ -563,6 +562,12 @@ impl LookPass {
         } else {
             self.found.push(SharedFile { name: name.into_vec(), hash, stamp, hashes_at });
         }
+    }
+
+    /// How far it is of all that was wanted when it was looked for last.
+    fn how_far(&self, hashing: &HashingFile) -> String {
+        let left = hashing.stamp.size - hashing.hasher.hashed_count();
+        format!("hashing: {} of {}", bytes(self.bytes_done.saturating_sub(left)), bytes(self.bytes_wanted))
     }
 
     fn not_opened(&mut self, why: NotOpened) -> Result<(), Errno> {

@@ -445,6 +445,26 @@ fn while_it_is_hashed_what_there_is_already_is_told_and_names_are_walked_through
     looked.check(&[(b"b", b"b"), (b"c", b"c"), (b"d", b"d"), (b"large", &large)]);
 }
 
+#[test]
+fn how_far_hashing_is_is_said_of_all_that_is_to_be_hashed() {
+    let mut looked = Looked::new();
+    looked.write("a", "a");
+    looked.write("large", large());
+    let of_pass = |looked: &Looked| {
+        let pass = looked.of_pass();
+        pass.how_far(pass.hashing.as_ref().unwrap())
+    };
+    for pieces in 1..4 {
+        let hashed_count = pieces * PIECE_BYTES as u64;
+        looked.go_on_until(|looking| {
+            let hashing = looking.pass.as_ref().and_then(|pass| pass.hashing.as_ref());
+            hashing.is_some_and(|hashing| hashing.hasher.hashed_count() == hashed_count)
+        });
+        let all = LARGE as u64 + 1;
+        assert_eq!(of_pass(&looked), format!("hashing: {} of {}", bytes(1 + hashed_count), bytes(all)));
+    }
+}
+
 /// It would be told as it was and as it is, and one of the two is false.
 #[test]
 fn a_file_that_is_being_hashed_is_not_wanted_once_more_unless_it_has_changed() {
