@@ -216,6 +216,11 @@ pub const FIND_WORDS_MAX: usize = 8;
 pub const FIND_WORD_BYTES_MAX: usize = 256;
 /// As many bytes of a hash are said at least where a content is asked for by the first of them.
 pub const HASH_START_BYTES_MIN: usize = 4;
+/// Further files that have the words of a find are counted within so much of the names and descriptions behind those that are
+/// told, and those beyond are not: whoever asks learns that there are many.
+pub const FIND_COUNTED_BYTES_MAX: usize = 1024 * 1024;
+/// Finds that wait for what is yet to be looked through, each with what was found so far.
+pub const FINDS_WAITING_MAX: usize = 1024;
 /// Entries told at once.
 pub const ENTRIES_MAX: usize = 32;
 /// The bytes of them together.

@@ -1,10 +1,10 @@
 //! The servent's mind: everything it is told is an [`Input`], everything it wants is an [`Output`].
 //!
-//! It is a corridor with a door for each input, and twelve rooms that never call each other: `links` (who is at the end of each),
+//! It is a corridor with a door for each input, and thirteen rooms that never call each other: `links` (who is at the end of each),
 //! `flood` (how a query travels), `search` (what is answered), `calls` (how an address is reached that has no link),
 //! `delivery` (which clients are called with answers), `probes` (whether own clients can be), `members` (which servents there
 //! are), `visits` (whether one is at an address), `keeping` (when they are written down), `reload` (when the data is read
-//! again), `content` (which files are shared),
+//! again), `content` (which files are shared), `finds` (which finds are to go on),
 //! `uploads` (who fetches them). It holds no socket and reads no clock: a servent and a simulator perform the same outputs, each in its own way.
 
 mod asking;
@@ -18,6 +18,7 @@ mod doors;
 mod errand;
 mod events;
 mod fetching;
+mod finds;
 mod flood;
 #[cfg(test)]
 mod greeting;
@@ -173,7 +174,10 @@ impl Overlay {
             Input::Closed { link, reason } => {
                 self.rooms.on_closed(now, link, Parting::ForNow, &reason, self.random(now), out);
             }
-            Input::Deadline => self.rooms.on_deadline(now, self.random(now), &self.store, out),
+            Input::Deadline => {
+                self.rooms.on_deadline(now, self.random(now), &self.store, out);
+                self.go_on_finding(now, out);
+            }
             Input::Reload => self.rooms.rare.make().reload.on_asked(out),
             Input::Disk(JobDone::LookedUp { neighbor, addresses }) => {
                 self.rooms.links.on_looked_up(now, neighbor, addresses, self.random(now), out);

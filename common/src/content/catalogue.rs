@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::search::{FileName, Words};
+use super::search::{Entry, FileName, Words};
+use super::transfer::Have;
 use super::{Blocks, ContentHash, FileStamp};
 use crate::limits::DESCRIPTION_BYTES_MAX;
 use crate::store::Store;
@@ -64,6 +65,21 @@ pub struct Listed<'a> {
     pub stamp: FileStamp,
     /// Where the hashes of its blocks are kept.
     pub hashes_at: u64,
+}
+
+impl Listed<'_> {
+    /// What is told of it to whoever looks for it.
+    #[must_use]
+    pub fn entry(self) -> Option<Entry> {
+        let size = self.stamp.size;
+        Some(Entry {
+            name: FileName::new(self.name).ok()?,
+            size,
+            hash: self.hash,
+            description: self.description.to_vec(),
+            have: Have::all(Blocks::of(size).ok()?.count()),
+        })
+    }
 }
 
 impl Catalogue {
@@ -164,12 +180,18 @@ impl Catalogue {
     /// Those in whose name or description is every word, in the order of names: all where there is none.
     #[must_use]
     pub fn find(&self, words: &Words) -> FilesFound<'_> {
+        self.find_from(words, &[])
+    }
+
+    /// Those of this name and behind it in whose name or description is every word.
+    #[must_use]
+    pub fn find_from(&self, words: &Words, name: &[u8]) -> FilesFound<'_> {
         let mut words: Vec<Vec<u8>> = words.each().map(folded).collect();
         // What is looked for everywhere is the longest: fewer have it.
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-        let mut words = words.into_iter();
-        let finder = words.next().map(|word| memmem::Finder::new(&word).into_owned());
-        FilesFound { left: self.from(&[]), finder, others: words.collect() }
+        let mut finders = words.into_iter().map(|word| memmem::Finder::new(&word).into_owned());
+        let longest = finders.next();
+        FilesFound { left: self.from(name), longest, others: finders.collect() }
     }
 
     fn folded_text(&self, place: usize) -> Option<&[u8]> {
@@ -197,6 +219,14 @@ pub struct FilesByName<'a> {
     places: Range<usize>,
 }
 
+impl FilesByName<'_> {
+    /// Their places in the order of names.
+    #[must_use]
+    pub fn places(&self) -> Range<usize> {
+        self.places.clone()
+    }
+}
+
 impl<'a> Iterator for FilesByName<'a> {
     type Item = Listed<'a>;
 
@@ -210,31 +240,83 @@ impl<'a> Iterator for FilesByName<'a> {
     }
 }
 
+/// What it takes to look at one file, or for one more word in it, in bytes that are looked through in the same time.
+const LOOK_BYTES: u64 = 32;
+
 /// Files of a catalogue that have some words.
 #[derive(Clone, Debug)]
 pub struct FilesFound<'a> {
     left: FilesByName<'a>,
-    /// The longest word; none where all files are wanted.
-    finder: Option<memmem::Finder<'static>>,
-    others: Vec<Vec<u8>>,
+    /// That of the longest word; none where all files are wanted.
+    longest: Option<memmem::Finder<'static>>,
+    others: Vec<memmem::Finder<'static>>,
 }
 
-impl FilesFound<'_> {
-    /// Passes over the files that do not have the longest word.
-    fn skip_to_next(&mut self) -> Option<()> {
-        let Some(finder) = &self.finder else { return Some(()) };
+/// What came of looking for the next of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindStep<'a> {
+    /// There it is.
+    Found(Listed<'a>),
+    /// There is none any more.
+    End,
+    /// Nobody knows yet: as much was looked through as was to be.
+    Spent,
+}
+
+impl<'a> FilesFound<'a> {
+    /// Looks for the next of them, through so many bytes at most, from which it takes those it was. One file is looked at
+    /// whole, so it may be one more.
+    pub fn step(&mut self, bytes_left: &mut u64) -> FindStep<'a> {
+        while *bytes_left > 0 {
+            if self.skip_to_next(bytes_left).is_none() {
+                continue;
+            }
+            let Some(file) = self.left.next() else { return FindStep::End };
+            let text = self.left.catalogue.folded_text(file.place).unwrap_or_default();
+            let look_bytes = LOOK_BYTES + text.len() as u64;
+            *bytes_left = bytes_left.saturating_sub(look_bytes);
+            let mut has = |word: &memmem::Finder<'_>| {
+                *bytes_left = bytes_left.saturating_sub(look_bytes);
+                word.find(text).is_some()
+            };
+            if self.others.iter().all(&mut has) {
+                return FindStep::Found(file);
+            }
+        }
+        if self.left.places.is_empty() { FindStep::End } else { FindStep::Spent }
+    }
+
+    /// The name of the file it goes on with.
+    #[must_use]
+    pub fn goes_on_at(&self) -> Option<&'a [u8]> {
+        self.left.catalogue.get(self.left.places.start).map(|file| file.name)
+    }
+
+    /// Passes over files that do not have the longest word. Nothing where it has not come to one that has it: then as much was
+    /// looked through as was to be.
+    fn skip_to_next(&mut self, bytes_left: &mut u64) -> Option<()> {
+        let Some(longest) = &self.longest else { return Some(()) };
         let (Catalogue { rows, folded, .. }, places) = (self.left.catalogue, &mut self.left.places);
-        let at = rows.get(places.start)?.folded_at;
-        let found = at + finder.find(folded.get(at..)?)?;
-        // It is in this file or in one behind it, and where many have the word in one that is near.
+        let Some(at) = rows.get(places.start).map(|row| row.folded_at) else { return Some(()) };
+        let most = usize::try_from(*bytes_left).unwrap_or(usize::MAX);
+        // It may begin with the last byte of those.
+        let end = at.saturating_add(most).saturating_add(longest.needle().len().saturating_sub(1)).min(folded.len());
+        let found = longest.find(folded.get(at..end)?);
+        let passed = found.unwrap_or(most.min(folded.len() - at));
+        *bytes_left = bytes_left.saturating_sub(passed as u64);
+        if found.is_none() && end == folded.len() {
+            places.start = places.end;
+            return Some(());
+        }
+        // That is in this file or in one behind it, and where many have the word in one that is near.
         let (mut low, mut step) = (places.start, 1);
-        while rows.get(low + step).is_some_and(|row| row.folded_at <= found) {
+        while rows.get(low + step).is_some_and(|row| row.folded_at <= at + passed) {
             low += step;
             step *= 2;
         }
-        let near = rows.get(low + 1..rows.len().min(low + step))?;
-        places.start = low + near.partition_point(|row| row.folded_at <= found);
-        Some(())
+        let near = rows.get(low + 1..rows.len().min(low + step)).unwrap_or_default();
+        places.start = low + near.partition_point(|row| row.folded_at <= at + passed);
+        found.map(|_| ())
     }
 }
 
@@ -242,19 +324,13 @@ impl<'a> Iterator for FilesFound<'a> {
     type Item = Listed<'a>;
 
     fn next(&mut self) -> Option<Listed<'a>> {
-        loop {
-            self.skip_to_next()?;
-            let file = self.left.next()?;
-            let text = self.left.catalogue.folded_text(file.place)?;
-            if self.others.iter().all(|word| memmem::find(text, word).is_some()) {
-                return Some(file);
-            }
-        }
+        let mut bytes_left = u64::MAX;
+        if let FindStep::Found(file) = self.step(&mut bytes_left) { Some(file) } else { None }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let (left, most) = self.left.size_hint();
-        (if self.finder.is_none() { left } else { 0 }, most)
+        (if self.longest.is_none() { left } else { 0 }, most)
     }
 }
 

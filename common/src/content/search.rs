@@ -213,7 +213,7 @@ impl Entry {
 pub struct Entries {
     /// These: at most [`ENTRIES_MAX`], and no more than [`ENTRIES_BYTES_MAX`] together.
     pub entries: Vec<Entry>,
-    /// How many more there are.
+    /// How many more there are; of what is found by words, at least so many.
     pub more: u64,
     /// How many contents are being given out there just now.
     pub uploads: u32,
@@ -222,25 +222,60 @@ pub struct Entries {
 impl Entries {
     /// As many of these as are told at once; `entry` makes an entry of one, if it can be told.
     pub fn of<T>(mut all: impl Iterator<Item = T>, entry: impl Fn(T) -> Option<Entry>, uploads: u32) -> Entries {
-        let mut told = Entries { uploads, ..Entries::default() };
-        let mut bytes_count = 0;
-        while let Some(one) = all.next() {
-            let Some(entry) = entry(one) else { continue };
-            bytes_count += entry.bytes_count();
-            if told.entries.len() == ENTRIES_MAX || bytes_count > ENTRIES_BYTES_MAX {
-                // From the first that has no place on they are only counted, since they are told in order: there may be a
-                // million.
-                told.more = 1 + count_of(all);
-                break;
-            }
-            told.entries.push(entry);
+        let mut gathered = GatheredEntries::default();
+        while !gathered.is_full()
+            && let Some(one) = all.next()
+        {
+            gathered.add(|| entry(one));
         }
-        told
+        let more = if gathered.is_full() { count_of(all) } else { 0 };
+        let told = gathered.told(uploads);
+        Entries { more: told.more + more, ..told }
     }
 
     /// How much it takes to keep them, beside the struct itself.
     pub(crate) fn bytes_count(&self) -> usize {
         self.entries.iter().map(|entry| size_of::<Entry>() + entry.bytes_count()).sum()
+    }
+}
+
+/// Entries that are gathered to be told, in order: from the first that has no place on they are only counted, and nothing is
+/// made of them, since there may be a million.
+#[derive(Clone, Debug, Default)]
+pub struct GatheredEntries {
+    entries: Vec<Entry>,
+    bytes_count: usize,
+    /// Those that had no place.
+    more: u64,
+}
+
+impl GatheredEntries {
+    /// Whether no more have a place.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.more > 0
+    }
+
+    /// One more, of which `entry` makes one, if it can be told.
+    pub fn add(&mut self, entry: impl FnOnce() -> Option<Entry>) {
+        if self.is_full() {
+            self.more += 1;
+            return;
+        }
+        let Some(entry) = entry() else { return };
+        self.bytes_count += entry.bytes_count();
+        if self.entries.len() == ENTRIES_MAX || self.bytes_count > ENTRIES_BYTES_MAX {
+            self.more = 1;
+        } else {
+            self.entries.push(entry);
+        }
+    }
+
+    /// What is told of them.
+    #[must_use]
+    pub fn told(self, uploads: u32) -> Entries {
+        let GatheredEntries { entries, bytes_count: _, more } = self;
+        Entries { entries, more, uploads }
     }
 }
 

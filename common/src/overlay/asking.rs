@@ -11,15 +11,17 @@ use super::copy_name::CopyName;
 use super::delivery;
 use super::doors::{NotedEvent, Outbox};
 use super::errand::Letter;
+use super::finds::{FIND_PIECE_BYTES, FindSoFar, WaitingFind};
 use super::flood::{
-    Admission, Arrival, Asker, Breach, Copies, CopyReport, Judging, Onward, OwnPart, Passing, QueryPlace, SaidAgain,
+    Admission, Arrival, Asker, Breach, Copies, CopyReport, Flood, Judging, Onward, OwnPart, Passing, QueryPlace,
+    SaidAgain,
 };
 use super::log_names::{QUERY_LOG, STRANGERS_LOG};
 use super::query_log::{self, Shortened};
 use super::rooms::Rooms;
 use super::search;
 use crate::dialect::Bringing;
-use crate::limits::TTL_MAX;
+use crate::limits::{FINDS_WAITING_MAX, TTL_MAX};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Identity, Message, Request};
 use crate::query::{Answer, Ask, BroughtAnswer, ContactMark, Path, Query, QueryId, Tally, Via};
@@ -84,8 +86,13 @@ impl Overlay {
             Admission::New(place) => {
                 let query = self.own_copy(arrival, Some(place));
                 let mut tally = Tally { reached: 1, ..Tally::default() };
-                let brought = self.answer(now, asker, &query, &mut tally, out);
-                self.pass_to_neighbors(now, place, asker, query, OwnPart { tally, brought }, out);
+                match self.answer(now, asker, &query, &mut tally, out) {
+                    OwnAnswer::Said(brought) => {
+                        let own = OwnPart { tally, brought, is_to_come: false };
+                        self.pass_to_neighbors(now, place, asker, query, own, out);
+                    }
+                    OwnAnswer::ToCome(find) => self.have_find_wait(now, place, asker, query, tally, find, out),
+                }
             }
             Admission::MoreTtl(place) => {
                 let query = self.own_copy(arrival, Some(place));
@@ -251,22 +258,104 @@ impl Overlay {
         if matches!(asker, Asker::Client { .. }) {
             tally.reached = 1;
             let query = self.own_copy(arrival, None);
-            self.answer(now, asker, &query, &mut tally, out);
+            if let OwnAnswer::ToCome(_) = self.answer(now, asker, &query, &mut tally, out) {
+                log::debug!(target: QUERY_LOG, "{id} not answered: it would take too long for what may not wait");
+            }
         }
         self.rooms.report(CopyReport { asker, id, tally }, out);
     }
 
-    /// Answers a query, if there is an answer. Gives the answer that went back, where it did.
-    fn answer(
+    /// Answers a query, if there is an answer, and if that is known within a moment.
+    fn answer(&mut self, now: Time, asker: Asker, query: &Query, tally: &mut Tally, out: &mut Outbox<'_>) -> OwnAnswer {
+        let held = self.held(self.ip_of_client(asker, query));
+        let answer = match (&query.ask, held.files) {
+            (Ask::Find(words), files) if words.each().next().is_some() => {
+                let Some(files) = files else { return OwnAnswer::Said(None) };
+                let mut find = FindSoFar::new(words);
+                if !find.go_on(files.catalogue, files.withdrawn, &mut { FIND_PIECE_BYTES }) {
+                    return OwnAnswer::ToCome(find);
+                }
+                search::found(query, find.gathered, held.uploads)
+            }
+            _ => search::answer(query, held, self.rooms.links.neighbor_addresses()),
+        };
+        OwnAnswer::Said(answer.and_then(|answer| self.say_answer(now, asker, query, answer, tally, out)))
+    }
+
+    /// Passes a query on of which is still looked for what it asks, if that may wait.
+    #[expect(clippy::too_many_arguments, reason = "it takes apart what the copy came to so far")]
+    fn have_find_wait(
+        &mut self,
+        now: Time,
+        place: QueryPlace,
+        asker: Asker,
+        query: Query,
+        mut tally: Tally,
+        find: FindSoFar,
+        out: &mut Outbox<'_>,
+    ) {
+        let link = asker.link().filter(|link| self.rooms.rare.make().finds.has_room(*link));
+        let Some(link) = link else {
+            log::debug!(target: QUERY_LOG, "{} not answered: {FINDS_WAITING_MAX} finds wait at most, and shared among links", query.id());
+            tally.lost += 1;
+            return self.pass_to_neighbors(now, place, asker, query, tally.into(), out);
+        };
+        let asked = AskedFind { asker, place, query: query.clone() };
+        self.pass_to_neighbors(now, place, asker, query, OwnPart { tally, brought: None, is_to_come: true }, out);
+        self.rooms.rare.make().finds.wait(now, link, WaitingFind { asked, find });
+    }
+
+    /// Goes on for a turn with the finds that wait, and answers those that are over.
+    pub(super) fn go_on_finding(&mut self, now: Time, out: &mut Outbox<'_>) {
+        let Some(rare) = self.rooms.rare.get_mut() else { return };
+        rare.finds.begin_turn();
+        while let Some((link, waiting)) = self.rooms.rare.make().finds.take_next() {
+            let looked_bytes = self.go_on_with_find(now, link, waiting, out);
+            self.rooms.rare.make().finds.on_looked(looked_bytes);
+        }
+    }
+
+    /// Goes on with one find, and says how much was looked through.
+    fn go_on_with_find(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        mut waiting: WaitingFind<AskedFind>,
+        out: &mut Outbox<'_>,
+    ) -> u64 {
+        let WaitingFind { asked: AskedFind { asker, place, ref query }, ref mut find } = waiting;
+        // Whoever waited was told meanwhile that it is lost.
+        if !self.rooms.flood.make().awaits_own_part(place, query.id(), query.ttl) {
+            return 0;
+        }
+        let mut left = FIND_PIECE_BYTES;
+        let held = self.held(self.ip_of_client(asker, query));
+        let is_over = held.files.is_none_or(|files| find.go_on(files.catalogue, files.withdrawn, &mut left));
+        let uploads = held.uploads;
+        if !is_over {
+            self.rooms.rare.make().finds.wait(now, link, waiting);
+            return FIND_PIECE_BYTES - left;
+        }
+        let mut tally = Tally::default();
+        let answer = search::found(query, std::mem::take(&mut find.gathered), uploads);
+        let brought = answer.and_then(|answer| self.say_answer(now, asker, query, answer, &mut tally, out));
+        let own = OwnPart { tally, brought, is_to_come: false };
+        if let Some(report) = self.rooms.flood.make().on_own_part(now, place, query.id(), query.ttl, own) {
+            self.rooms.report(report, out);
+        }
+        FIND_PIECE_BYTES - left
+    }
+
+    /// Says an answer to whoever asked. Gives the one that went back, where it did.
+    fn say_answer(
         &mut self,
         now: Time,
         asker: Asker,
         query: &Query,
+        answer: Answer,
         tally: &mut Tally,
         out: &mut Outbox<'_>,
     ) -> Option<Arc<BroughtAnswer>> {
-        let held = self.held(self.ip_of_client(asker, query));
-        let answer = search::answer(query, held, self.rooms.links.neighbor_addresses())?;
         log::debug!(target: QUERY_LOG, "{} answered with {}", query.id(), answer.body);
         let way = match asker {
             Asker::Client { link } if query.client.dialect.manners().answers == Bringing::Kept => {
@@ -339,6 +428,32 @@ impl Overlay {
         let answer = self.brought(answer);
         self.send_onward(copy, Onward::To { asker, id: query.id() }, Arc::clone(&answer), out);
         AnswerWay::Back(answer)
+    }
+}
+
+/// What this servent answers itself.
+#[derive(Debug)]
+enum OwnAnswer {
+    /// It was said, if there is one: the one that went back, where it did.
+    Said(Option<Arc<BroughtAnswer>>),
+    /// It is still to be found.
+    ToCome(FindSoFar),
+}
+
+/// A query of which is still looked for what it asks.
+#[derive(Debug)]
+pub(super) struct AskedFind {
+    asker: Asker,
+    place: QueryPlace,
+    query: Query,
+}
+
+impl AskedFind {
+    /// It is looked for no more, because the link is gone that it came over: what was awaited of it is lost, which there is
+    /// nobody left to tell.
+    pub(super) fn give_up(&self, now: Time, flood: &mut Flood) {
+        let lost = Tally { lost: 1, ..Tally::default() };
+        let _ = flood.on_own_part(now, self.place, self.query.id(), self.query.ttl, lost.into());
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) use arrival::{Arrival, Asker, Breach};
 pub(super) use back::{Onward, SaidAgain};
 pub(super) use judging::{Admission, Judging};
 use memory::Memory;
-use outgoing::Outgoing;
+use outgoing::{OWN_PART, Outgoing};
 use own::Own;
 pub(super) use own::ROOM_MIN;
 pub(super) use pass::CopyReport;
@@ -73,11 +73,13 @@ pub(super) struct Copies {
 pub(super) struct OwnPart {
     pub(super) tally: Tally,
     pub(super) brought: Option<Arc<BroughtAnswer>>,
+    /// There is more to come ([`Flood::on_own_part`]), which is awaited like an echo.
+    pub(super) is_to_come: bool,
 }
 
 impl From<Tally> for OwnPart {
     fn from(tally: Tally) -> OwnPart {
-        OwnPart { tally, brought: None }
+        OwnPart { tally, ..OwnPart::default() }
     }
 }
 
@@ -164,7 +166,7 @@ impl Flood {
         to: Recipients,
         own: OwnPart,
     ) -> Passing {
-        let OwnPart { mut tally, brought } = own;
+        let OwnPart { mut tally, brought, is_to_come } = own;
         let id = query.id();
         let bringer = match asker {
             Asker::Neighbor { link, .. } => Bringer::Neighbor { link, hops: query.hops },
@@ -205,15 +207,25 @@ impl Flood {
         pass.tally = tally;
         let report = CopyReport { asker, id, tally };
         let report_ttl = query.ttl;
-        if !goes_on {
+        if !goes_on && !is_to_come {
             self.keep(now, place, pass, bringer, brought.as_ref());
+            return Passing::Finished(report);
+        }
+        if is_to_come && !self.memory.has_room_to_wait(bringer) {
+            // Nor may what is to come be waited for.
+            pass.tally.lost += 1;
+            let report = CopyReport { tally: pass.tally, ..report };
+            self.keep(now, place, pass, bringer, None);
             return Passing::Finished(report);
         }
         let until = now + patience(&query);
         query.ttl = query.ttl.saturating_sub(1);
         query.hops = query.hops.saturating_add(1);
         let query = Arc::new(query);
-        let Recipients { direct, back, echoing, .. } = to;
+        let Recipients { direct, back, mut echoing, .. } = if goes_on { to } else { Recipients::default() };
+        if is_to_come {
+            echoing.push(OWN_PART);
+        }
         let copies = |via, links: Vec<LinkId>| (!links.is_empty()).then(|| (answered(&query, via), links));
         let copies = Copies { direct: copies(Via::Direct, direct), back: copies(Via::Back, back) };
         if echoing.is_empty() {
@@ -251,6 +263,35 @@ impl Flood {
         }
         // Most echoes are not the last: nothing has finished.
         if is_last { self.memory.finish_unless_awaiting(now, place, ttl) } else { None }
+    }
+
+    /// Whether this servent's own part of a copy is to come and still awaited.
+    pub(super) fn awaits_own_part(&self, place: QueryPlace, id: QueryId, ttl: u8) -> bool {
+        self.memory.seen.get(place).is_some_and(|entry| entry.id == id)
+            && self.memory.seen.pass(place, ttl).is_some_and(|pass| pass.out.awaits(OWN_PART))
+    }
+
+    /// Takes what this servent itself adds, where that was to come.
+    pub(super) fn on_own_part(
+        &mut self,
+        now: Time,
+        place: QueryPlace,
+        id: QueryId,
+        ttl: u8,
+        own: OwnPart,
+    ) -> Option<CopyReport> {
+        let OwnPart { tally, brought, is_to_come: _ } = own;
+        // There may be another query in the place by now.
+        if !self.awaits_own_part(place, id, ttl) {
+            return None;
+        }
+        let pass = self.memory.seen.pass_mut(place, ttl)?;
+        pass.out.end(OWN_PART);
+        pass.tally.add(&tally);
+        if let Some(answer) = brought {
+            self.memory.keep_brought(place, ttl, &answer);
+        }
+        self.memory.finish_unless_awaiting(now, place, ttl)
     }
 
     /// A link is gone. What was awaited from a neighbor is awaited for as long as it would have been, if it may come

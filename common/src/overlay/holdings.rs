@@ -14,8 +14,8 @@ use super::uploads::Uploads;
 use super::visits::Visits;
 use crate::limits::{
     CALL_ADDRESSES_MAX, CALL_DIALS_MAX, CALL_LINKS_MAX, CALLS_QUEUED_BYTES_MAX, CONNECTIONS_MAX, CONTACTS_MAX,
-    ECHOES_KEPT_MAX, GREETINGS_MAX, LOOKS_MAX, MEMBER_PLACES_MAX, NEIGHBORS_MAX, OFFERS_KEPT_BYTES_MAX,
-    QUERIES_PENDING_MAX, ROUTES_KEPT_MAX, SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX, UPLOADS_MAX,
+    ECHOES_KEPT_MAX, FINDS_WAITING_MAX, GREETINGS_MAX, LOOKS_MAX, MEMBER_PLACES_MAX, NEIGHBORS_MAX,
+    OFFERS_KEPT_BYTES_MAX, QUERIES_PENDING_MAX, ROUTES_KEPT_MAX, SEEN_IDS_MAX, SEEN_TP3_IDS_MAX, SPAN_MAX, UPLOADS_MAX,
 };
 
 /// Queries from the first one that is open to the last: so far apart their numbers may be.
@@ -64,6 +64,7 @@ struct Readable<'a> {
     calls: Option<&'a Calls>,
     delivery: Option<&'a Delivery>,
     visits: Option<&'a Visits>,
+    finds_count: usize,
     uploads: Option<&'a Uploads>,
     counters: Counters,
 }
@@ -72,12 +73,24 @@ impl Readable<'_> {
     fn of(rooms: &Rooms) -> Readable<'_> {
         let Rooms { links, flood, rare, members } = rooms;
         let (members, flood, counters) = (members.as_deref(), flood.get(), Counters::default());
-        let mut readable =
-            Readable { links, members, flood, calls: None, delivery: None, visits: None, uploads: None, counters };
-        if let Some(RareRooms { calls, errands, counters, uploads, content: _, keeping: _, reload: _ }) = rare.get() {
+        let mut readable = Readable {
+            links,
+            members,
+            flood,
+            calls: None,
+            delivery: None,
+            visits: None,
+            finds_count: 0,
+            uploads: None,
+            counters,
+        };
+        if let Some(RareRooms { calls, errands, counters, uploads, finds, content: _, keeping: _, reload: _ }) =
+            rare.get()
+        {
             readable.calls = Some(calls);
             readable.delivery = Some(&errands.delivery);
             readable.visits = Some(&errands.visits);
+            readable.finds_count = finds.count();
             readable.uploads = Some(uploads);
             readable.counters = *counters;
         }
@@ -107,7 +120,7 @@ const fn counted(name: &'static str, help: &'static str, read: fn(&Readable<'_>)
 }
 
 /// What is held, then what was counted.
-const ROWS: [HoldingRow; 36] = [
+const ROWS: [HoldingRow; 37] = [
     held("neighbors", "links to neighbors", NEIGHBORS_MAX, |rooms| rooms.links.neighbors_count()),
     held("clients", "clients attached", CONNECTIONS_MAX, |rooms| rooms.links.clients_count()),
     held("strangers", "links whose other end has yet to say who it is", CONNECTIONS_MAX, |rooms| {
@@ -166,6 +179,7 @@ const ROWS: [HoldingRow; 36] = [
     held("greetings", "servents greeted for clients", GREETINGS_MAX, |rooms| {
         rooms.visits.map_or(0, Visits::greetings_count)
     }),
+    held("finds", "finds that wait for what is yet to be looked through", FINDS_WAITING_MAX, |rooms| rooms.finds_count),
     held("uploads", "contents being given out", UPLOADS_MAX, |rooms| rooms.uploads.map_or(0, Uploads::count)),
     counted("given_bytes", "bytes of contents that were given out", |rooms| {
         rooms.uploads.map_or(0, |uploads| uploads.given_bytes)

@@ -9,12 +9,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::asking::AskedFind;
 use super::calls::Calls;
 use super::config::Config;
 use super::content::Content;
 use super::delivery::Delivery;
 use super::doors::{NotedEvent, Outbox};
 use super::errand::{CallEvent, Callee, Errand, Letter, News, Wish};
+use super::finds::Finds;
 use super::flood::{Asker, CopyReport, Flood, ROOM_MIN};
 #[cfg(test)]
 use super::greeting::Greetings;
@@ -50,6 +52,7 @@ pub(super) struct RareRooms {
     pub(super) calls: Calls,
     pub(super) errands: Errands,
     pub(super) content: Content,
+    pub(super) finds: Finds<AskedFind>,
     pub(super) keeping: Keeping,
     pub(super) reload: Reload,
     pub(super) uploads: Uploads,
@@ -165,11 +168,10 @@ impl Rooms {
             out.note(|| NotedEvent::Unlinked { link, reason: reason.to_owned() });
         }
         let to_be_visited = members.as_deref_mut().and_then(|members| members.on_unlinked(now, link, parting, target));
-        if let Some(rare) = rare.get_mut() {
-            rare.on_closed(now, link, reason, out);
-        }
+        let unfound = rare.get_mut().map(|rare| rare.on_closed(now, link, reason, out)).unwrap_or_default();
         if let Some(flood) = flood.get_mut() {
             report_all(links, flood.on_closed(now, link, speaker, parting), out);
+            unfound.iter().for_each(|find| find.give_up(now, flood));
         }
         if let Some(address) = to_be_visited {
             self.visit(now, address, out);
@@ -290,8 +292,8 @@ impl Rooms {
 /// The same fan-outs over what is behind the pointer.
 impl RareRooms {
     fn deadline(&self) -> Time {
-        let RareRooms { calls, errands: _, content, keeping: _, reload: _, uploads, counters: _ } = self;
-        calls.deadline().min(content.deadline()).min(uploads.deadline())
+        let RareRooms { calls, errands: _, content, finds, keeping: _, reload: _, uploads, counters: _ } = self;
+        calls.deadline().min(content.deadline()).min(finds.deadline()).min(uploads.deadline())
     }
 
     /// Gives the links that are to be closed.
@@ -301,14 +303,17 @@ impl RareRooms {
         self.uploads.on_deadline(now, out)
     }
 
-    fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) {
+    /// Gives the finds that nobody waits for any more.
+    fn on_closed(&mut self, now: Time, link: LinkId, reason: &str, out: &mut Outbox<'_>) -> Vec<AskedFind> {
         self.errands.visits.on_client_left(link);
         self.uploads.on_closed(link);
         self.call(now, out, |calls, out, news| calls.on_closed(now, link, reason, out, news));
+        self.finds.on_closed(link)
     }
 
     fn on_leave(&mut self, now: Time, out: &mut Outbox<'_>) {
-        let RareRooms { calls, errands, content: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
+        let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads: _, counters: _ } = self;
+        finds.on_leave();
         let mut news = News::default();
         calls.on_leave(out, &mut news);
         // Whatever is wished for now, it is too late for it.
@@ -317,7 +322,8 @@ impl RareRooms {
 
     /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, errands, content: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
+        let RareRooms { calls: _, errands, content: _, finds: _, keeping: _, reload: _, uploads: _, counters: _ } =
+            self;
         size_of_val(self) + errands.delivery.memory_bytes()
     }
 }
@@ -360,7 +366,7 @@ impl RareRooms {
         out: &mut Outbox<'_>,
         act: impl FnOnce(&mut Calls, &mut Outbox<'_>, &mut News) -> T,
     ) -> T {
-        let RareRooms { calls, errands, content: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
+        let RareRooms { calls, errands, content: _, finds: _, keeping: _, reload: _, uploads: _, counters: _ } = self;
         let mut news = News::default();
         let result = act(calls, out, &mut news);
         while !news.is_empty() {

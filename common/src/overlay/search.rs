@@ -5,10 +5,8 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use crate::content::Blocks;
-use crate::content::catalogue::{Catalogue, Listed};
-use crate::content::search::{Entries, Entry, FileName, List, ListPart};
-use crate::content::transfer::Have;
+use crate::content::catalogue::{Catalogue, FilesByName, Listed};
+use crate::content::search::{Entries, GatheredEntries, List, ListPart};
 use crate::limits::VALUE_BYTES_MAX;
 use crate::query::{Answer, AnswerBody, Ask, AskHash, Query};
 use crate::store::Store;
@@ -37,17 +35,27 @@ pub(super) fn answer(query: &Query, held: Held<'_>, neighbors: impl Iterator<Ite
     let body = match &query.ask {
         Ask::Key(key) => AnswerBody::Value(value(key.as_bytes(), held)?),
         Ask::Topology => AnswerBody::Place { path: query.path.clone(), neighbors: neighbors.collect() },
-        Ask::Find(words) => entries(held, |catalogue| catalogue.find(words))?,
-        Ask::Named(name) => entries(held, |catalogue| catalogue.named(name.as_bytes()).into_iter())?,
-        Ask::Hashed(start) => entries(held, |catalogue| catalogue.hashed(start.as_bytes()))?,
+        // Words are looked for in pieces: that is `finds`. Without any it is known what there is.
+        Ask::Find(_) => told_if_any(by_name(held, &[]))?,
+        Ask::Named(name) => told_if_any(told(held, |catalogue| catalogue.named(name.as_bytes()).into_iter()))?,
+        Ask::Hashed(start) => told_if_any(told(held, |catalogue| catalogue.hashed(start.as_bytes())))?,
     };
-    Some(Answer { sequence: query.sequence, asked: Some(AskHash::of(&query.ask)), hops: query.hops, body })
+    Some(answer_with(query, body))
+}
+
+/// The answer with what was found by words, if anything was.
+pub(super) fn found(query: &Query, found: GatheredEntries, uploads: u32) -> Option<Answer> {
+    Some(answer_with(query, told_if_any(found.told(uploads))?))
+}
+
+fn answer_with(query: &Query, body: AnswerBody) -> Answer {
+    Answer { sequence: query.sequence, asked: Some(AskHash::of(&query.ask)), hops: query.hops, body }
 }
 
 /// What a client is told that lists the files of this servent.
 pub(super) fn list_part(list: List, held: Held<'_>) -> ListPart {
     let List { list, from } = list;
-    ListPart { list, entries: told(held, |catalogue| catalogue.from(&from)) }
+    ListPart { list, entries: by_name(held, &from) }
 }
 
 /// The value of a key. Of a file that is shared under that name it is what the file is, and what the data says of it.
@@ -65,12 +73,16 @@ fn value(key: &[u8], held: Held<'_>) -> Option<Vec<u8>> {
     Some(value)
 }
 
-fn entries<'a, Files>(held: Held<'a>, find: impl FnOnce(&'a Catalogue) -> Files) -> Option<AnswerBody>
-where
-    Files: Iterator<Item = Listed<'a>>,
-{
-    let found = told(held, find);
-    (!found.entries.is_empty()).then_some(AnswerBody::Entries(found))
+fn told_if_any(told: Entries) -> Option<AnswerBody> {
+    (!told.entries.is_empty()).then_some(AnswerBody::Entries(told))
+}
+
+/// What is told of the files of this name and behind it.
+fn by_name(held: Held<'_>, name: &[u8]) -> Entries {
+    let Some(SharedNow { catalogue, withdrawn }) = held.files else {
+        return Entries { uploads: held.uploads, ..Entries::default() };
+    };
+    Entries::of(StillThere { files: catalogue.from(name), withdrawn }, Listed::entry, held.uploads)
 }
 
 /// What is told of those files that are what they were.
@@ -81,22 +93,26 @@ where
     let Some(SharedNow { catalogue, withdrawn }) = held.files else {
         return Entries { uploads: held.uploads, ..Entries::default() };
     };
-    let files = find(catalogue);
-    // How many there are is known without a look at each, where none has to be left out.
-    if withdrawn.is_empty() {
-        return Entries::of(files, entry, held.uploads);
-    }
-    Entries::of(files.filter(|file| !withdrawn.contains(&file.place)), entry, held.uploads)
+    Entries::of(find(catalogue).filter(|file| !withdrawn.contains(&file.place)), Listed::entry, held.uploads)
 }
 
-/// What is told of a file.
-fn entry(file: Listed<'_>) -> Option<Entry> {
-    let size = file.stamp.size;
-    Some(Entry {
-        name: FileName::new(file.name).ok()?,
-        size,
-        hash: file.hash,
-        description: file.description.to_vec(),
-        have: Have::all(Blocks::of(size).ok()?.count()),
-    })
+/// Files by name, but for those that were withdrawn: how many they are is known without a look at each.
+struct StillThere<'a> {
+    files: FilesByName<'a>,
+    withdrawn: &'a BTreeSet<usize>,
+}
+
+impl<'a> Iterator for StillThere<'a> {
+    type Item = Listed<'a>;
+
+    fn next(&mut self) -> Option<Listed<'a>> {
+        let withdrawn = self.withdrawn;
+        self.files.find(|file| !withdrawn.contains(&file.place))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let places = self.files.places();
+        let left = places.len() - self.withdrawn.range(places).count();
+        (left, Some(left))
+    }
 }

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use super::*;
-use common::content::catalogue::{Catalogue, Listed, SharedFile};
+use common::content::catalogue::{Catalogue, FindStep, Listed, SharedFile};
 use common::content::search::{Entries, Entry, FileName, FileNameError, HashStart, HashStartError, Words, WordsError};
 use common::content::transfer::Have;
 use common::content::{ContentHash, FileStamp};
@@ -315,6 +315,51 @@ fn what_is_only_counted_costs_nothing() {
     assert_eq!((made.get(), looked_at.get()), (33, 1_000));
 }
 
+/// What is found where each piece begins anew at the name where the one before has ended, having looked through no more than
+/// so many bytes and one file.
+fn found_in_pieces<'a>(catalogue: &'a Catalogue, words: &Words, piece_bytes: u64) -> Vec<&'a [u8]> {
+    let (mut names, mut from) = (Vec::new(), Vec::new());
+    loop {
+        let (mut found, mut left) = (catalogue.find_from(words, &from), piece_bytes);
+        loop {
+            match found.step(&mut left) {
+                FindStep::Found(file) => names.push(file.name),
+                FindStep::End => return names,
+                FindStep::Spent => break,
+            }
+        }
+        assert_eq!(left, 0);
+        let next = found.goes_on_at().unwrap().to_vec();
+        assert!(next > from || from.is_empty(), "it stays where it is");
+        from = next;
+    }
+}
+
+#[test]
+fn what_is_looked_through_at_once_is_as_much_as_is_said() {
+    let name = |place: usize| format!("{place:04}");
+    let names: Vec<String> = (0..1_000).map(name).collect();
+    let files: Vec<(&[u8], &[u8])> = names.iter().map(|name| (name.as_bytes(), &b""[..])).collect();
+    let catalogue = described(&files.iter().take(256).copied().collect::<Vec<_>>());
+    // Six bytes each, with what parts them: nothing has the word.
+    let mut left = 600;
+    let none = words(&[b"x"]);
+    let mut found = catalogue.find(&none);
+    assert_eq!((found.step(&mut left), left, found.goes_on_at()), (FindStep::Spent, 0, Some(&b"0100"[..])));
+    // A file that has it costs a look besides.
+    let mut left = 600;
+    let all = words(&[b"0"]);
+    let mut found = catalogue.find(&all);
+    let steps = std::iter::from_fn(|| matches!(found.step(&mut left), FindStep::Found(_)).then_some(())).count();
+    assert!((10..20).contains(&steps), "{steps}");
+    // So does each other word.
+    let mut left = 600;
+    let both = words(&[b"00", b"0", b"0", b"0"]);
+    let mut found = catalogue.find(&both);
+    let steps = std::iter::from_fn(|| matches!(found.step(&mut left), FindStep::Found(_)).then_some(())).count();
+    assert!((3..6).contains(&steps), "{steps}");
+}
+
 /// What files there are, in as few letters as make them meet, and what is looked for.
 fn any_text(parts: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<u8>> {
     let part = prop::sample::select(
@@ -364,6 +409,8 @@ proptest! {
     fn files_are_found_as_if_each_was_looked_at(
         files in prop::collection::vec((any_text(0..=5), any_text(0..=8)), 0..40),
         looked_for in prop::collection::vec(any_text(1..=3), 0..4),
+        // As long as any file is, or it would be looked at for ever.
+        piece_bytes in 128_u64..512,
     ) {
         // In a line of data a name has no blanks, and a value has none at its ends.
         let files: BTreeMap<Vec<u8>, Vec<u8>> = files
@@ -382,7 +429,8 @@ proptest! {
         let expected: Vec<&[u8]> = list.iter().filter(|(name, text)| has_all(name, text)).map(|(name, _)| *name).collect();
         let looked_for = Words::new(looked_for.iter().map(Vec::as_slice)).unwrap();
         let found: Vec<&[u8]> = catalogue.find(&looked_for).map(|file| file.name).collect();
-        prop_assert_eq!(found, expected);
+        prop_assert_eq!(&found, &expected);
+        prop_assert_eq!(found_in_pieces(&catalogue, &looked_for, piece_bytes), expected);
     }
 
     #[test]

@@ -26,7 +26,7 @@ const LEVELS: [(&str, &str); 7] = [
     ),
     (
         ROOMS,
-        "overlay/calls overlay/content overlay/delivery overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/uploads overlay/visits",
+        "overlay/calls overlay/content overlay/delivery overlay/finds overlay/flood overlay/greeting overlay/keeping overlay/links overlay/members overlay/probes overlay/reload overlay/search overlay/uploads overlay/visits",
     ),
     (
         "minds",

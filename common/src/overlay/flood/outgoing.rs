@@ -6,6 +6,10 @@ use crate::limits::{BROUGHT_PER_LINK_MAX, BROUGHT_PER_QUERY_MAX};
 use crate::link::LinkId;
 use crate::on_demand::OnDemand;
 
+/// In the place of a link: what this servent itself adds is to come, and is awaited like an echo. No link has this number, since
+/// they count from the first one on.
+pub(super) const OWN_PART: LinkId = LinkId(u64::MAX);
+
 /// Those links.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outgoing {

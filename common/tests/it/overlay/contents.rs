@@ -7,8 +7,8 @@ use crate::content::{hash_of, shared};
 use common::content::ContentHash;
 use common::content::catalogue::{Catalogue, SharedFile};
 use common::content::search::{Entries, Entry, FileName, HashStart, List, ListPart, Words};
-use common::content::transfer::Have;
-use common::disk::LookedThrough;
+use common::content::transfer::{BlocksWanted, Have, Open};
+use common::disk::{LookedThrough, ReadFailure};
 use common::event::EventKind;
 use common::features::Features;
 use common::query::{BroughtAnswer, BroughtBody};
@@ -313,6 +313,180 @@ fn of_many_files_as_many_are_told_as_may_be_and_how_many_more_there_are() {
     assert_eq!(told, (0..100).map(name).collect::<Vec<_>>());
     assert_eq!(mind.list_part(client, &from), Entries::default());
     assert_eq!(mind.list_part(client, b"file 05").entries[0].name.as_bytes(), b"file 050");
+}
+
+/// Behind those that are told as before them.
+#[test]
+fn files_that_were_withdrawn_are_not_among_those_there_are_more() {
+    let name = |place: usize| format!("file {place:03}");
+    let files = (0..100).map(|place| shared(name(place).as_bytes(), hash_of(&place.to_be_bytes()), 1)).collect();
+    let mut mind = Mind::sharing(files, "");
+    let client = mind.client_of_contents(1);
+    for (fetch, place) in [(1, 5), (2, 70), (3, 99)] {
+        let hash = ContentHash(hash_of(&usize::to_be_bytes(place)));
+        mind.hear(client, Message::Open(Open { fetch, hash }));
+        mind.hear(client, Message::BlocksWanted(BlocksWanted { fetch, first: 0, count: 1 }));
+        mind.tell(Input::Disk(JobDone::BlocksRead { link: client, fetch, read: Err(ReadFailure::Gone) }));
+    }
+    for (from, told, more, last) in
+        [("", 32, 65, "file 032"), ("file 006", 32, 60, "file 037"), ("file 069", 29, 0, "file 098")]
+    {
+        let part = mind.list_part(client, from.as_bytes());
+        let last_told = part.entries.last().map(|entry| entry.name.to_string());
+        assert_eq!((part.entries.len(), part.more, last_told.as_deref()), (told, more, Some(last)), "{from}");
+    }
+    for words in [&[][..], &["FILE"]] {
+        let Some(AnswerBody::Entries(told)) = mind.answer_to(client, &find(words)) else { panic!("not found") };
+        assert_eq!(told.more, 65, "{words:?}");
+    }
+}
+
+// ---- what takes longer ----
+
+/// So many that what is looked through for one find is many pieces, and more than may be in one turn.
+const MANY: usize = 60_000;
+
+fn many_files() -> Vec<SharedFile> {
+    let name = |place: usize| format!("some song of the sea {place:06}.mp3");
+    (0..MANY).map(|place| shared(name(place).as_bytes(), hash_of(&place.to_be_bytes()), 1)).collect()
+}
+
+impl Mind {
+    /// What is said once nothing waits any more, and in how many turns; at most as many as are needed for all there is.
+    fn turns(&mut self) -> (Vec<Output>, usize) {
+        let (mut said, mut turns) = (Vec::new(), 0);
+        while self.held("finds") > 0 {
+            assert!(self.overlay.deadline().is_some_and(|due| due <= self.now), "nobody would go on");
+            said.extend(self.tell(Input::Deadline));
+            turns += 1;
+            assert!(turns < 1_000, "it does not end");
+        }
+        (said, turns)
+    }
+
+    fn asks(&mut self, link: LinkId, sequence: u64, ask: &Ask) -> Vec<Output> {
+        self.hear(link, Message::Request(Request { sequence, ask: ask.clone(), ttl: None }))
+    }
+}
+
+/// The last of all files is found, and what nobody has is known to be nowhere, though it is a turn for every megabyte.
+#[test]
+fn what_takes_long_to_be_looked_through_is_looked_through_in_turns() {
+    let mut mind = Mind::sharing(many_files(), "");
+    let client = mind.client_of_contents(1);
+    let last = format!("{:06}.MP3", MANY - 1);
+    for (sequence, words, found) in
+        [(1, &[&last[..]][..], 1), (2, &["mp3", "song", "nobody"], 0), (3, &[&last, "song"], 1)]
+    {
+        assert_eq!(mind.asks(client, sequence, &find(words)), [], "{words:?}");
+        assert_eq!((mind.held("finds"), mind.held("pending")), (1, 1));
+        // What takes no time is answered meanwhile.
+        assert!(mind.answer_to(client, &named("some song of the sea 000007.mp3")).is_some());
+        let (said, turns) = mind.turns();
+        assert!(turns > 1, "{words:?} took {turns}");
+        let Some((Output::Send { message: Message::Finished(end), .. }, answer)) = said.split_last() else {
+            panic!("{said:?}")
+        };
+        let tally = if found == 0 { reached(1) } else { answered() };
+        assert_eq!((end.sequence, end.tally, answer.len()), (sequence, tally, found), "{words:?}");
+        if let [Output::Send { message: Message::Answer(Answer { body: AnswerBody::Entries(told), .. }), .. }] = answer
+        {
+            assert_eq!((told.entries.len(), told.more), (1, 0));
+            assert_eq!(told.entries[0].hash.0, hash_of(&(MANY - 1).to_be_bytes()));
+        }
+        assert_eq!(mind.held("pending"), 0);
+    }
+}
+
+/// Of those that are not told so many are counted as are within a megabyte: that there are more is true, and enough.
+#[test]
+fn of_many_files_with_the_words_those_that_are_near_are_counted() {
+    let mut mind = Mind::sharing(many_files(), "");
+    let client = mind.client_of_contents(1);
+    for (sequence, words) in [(1, &["mp3"][..]), (2, &["song", "of", "the", "sea", "mp3", "some", "0", "."])] {
+        assert_eq!(mind.asks(client, sequence, &find(words)), []);
+        let (said, turns) = mind.turns();
+        let [Output::Send { message: Message::Answer(Answer { body: AnswerBody::Entries(told), .. }), .. }, _] =
+            &said[..]
+        else {
+            panic!("{said:?}")
+        };
+        assert_eq!(told.entries.len(), ENTRIES_MAX);
+        assert!((1_000..MANY as u64 / 2).contains(&told.more), "{} of {words:?}", told.more);
+        assert!(turns <= 2, "{turns} for what is counted alone");
+    }
+    // Without words it is known how many there are.
+    let Some(AnswerBody::Entries(told)) = mind.answer_to(client, &find(&[])) else { panic!("not found") };
+    assert_eq!(told.more, (MANY - ENTRIES_MAX) as u64);
+}
+
+/// A link with many of them keeps nobody waiting longer than one with one, and one find of a link no other.
+#[test]
+fn finds_have_their_turns_link_by_link_and_so_many_wait() {
+    let mut mind = Mind::sharing(many_files(), "");
+    let [greedy, other, third] = [1, 2, 3].map(|id| mind.neighbor(id));
+    let of = |number: usize, words: &[&str]| Query { ttl: 0, ..query(number as u64, number % 64, find(words)) };
+    let hard = ["mp3", "nobody"];
+    let stopped = Tally { stopped: 1, ..reached(1) };
+    for number in 0..FINDS_WAITING_MAX / 2 {
+        assert_eq!(mind.hear(greedy, Message::query(of(number, &hard))), []);
+    }
+    // One more is lost, and says so at once.
+    let more = of(9_000, &hard);
+    let lost = Tally { lost: 1, ..stopped };
+    assert_eq!(mind.hear(greedy, Message::query(more.clone())), [send(greedy, echo_of(&more, lost))]);
+    assert_eq!(mind.hear(other, Message::query(of(9_100, &["059999"]))), []);
+    let mut turns = 0;
+    while mind.held("finds") > FINDS_WAITING_MAX / 2 {
+        turns += 1;
+        mind.tell(Input::Deadline);
+    }
+    assert!((2..20).contains(&turns), "{turns}: half of each turn is its own");
+    let last = of(9_200, &hard);
+    assert_eq!(mind.hear(third, Message::query(last.clone())), [], "there is room for it");
+    // Whoever is gone waits for nothing.
+    mind.closed(greedy);
+    assert_eq!((mind.held("finds"), mind.held("pending")), (1, 1));
+    let (said, _) = mind.turns();
+    assert_eq!(said, [send(third, echo_of(&last, stopped))]);
+}
+
+#[test]
+fn a_find_that_takes_too_long_is_lost_and_costs_nothing_any_more() {
+    let mut mind = Mind::sharing(many_files(), "");
+    let neighbor = mind.neighbor(1);
+    let copy = query(5, 2, find(&["mp3", "nobody"]));
+    // Nobody else is there to be asked, and it waits all the same.
+    assert_eq!(mind.hear(neighbor, Message::query(copy.clone())), []);
+    mind.now = mind.now + ECHO_WAIT_MAX;
+    let out = mind.tell(Input::Deadline);
+    let lost = Tally { lost: 1, ..reached(1) };
+    assert!(out.contains(&send(neighbor, echo_of(&copy, lost))), "{out:?}");
+    assert_eq!((mind.held("finds"), mind.held("pending")), (0, 0));
+    // One that comes again is told what came of it.
+    let copy = query(6, 2, find(&["059999"]));
+    assert_eq!(mind.hear(neighbor, Message::query(Query { ttl: 0, ..copy.clone() })), []);
+    let (out, _) = mind.turns();
+    assert_eq!(out[0], dial_client(2));
+    assert_eq!(out[1..], [send(neighbor, echo_of(&Query { ttl: 0, ..copy }, answered()))]);
+}
+
+#[test]
+fn what_is_shared_anew_holds_for_finds_that_wait() {
+    let mut mind = Mind::sharing(many_files(), "");
+    let client = mind.client_of_contents(1);
+    assert_eq!(mind.asks(client, 1, &find(&["sea", "zebra"])), []);
+    mind.tell(Input::Deadline);
+    let files = [many_files(), vec![shared(b"zebra of the sea", hash_of(&[9]), 3)]].concat();
+    assert_eq!(mind.held("finds"), 1);
+    mind.tell(looked(Some(Catalogue::new(files, &Store::default())), true));
+    let (said, _) = mind.turns();
+    assert!(matches!(&said[..], [Output::Send { message: Message::Answer(_), .. }, _]), "{said:?}");
+    // A servent that leaves says that it is lost.
+    assert_eq!(mind.asks(client, 2, &find(&["sea", "nobody"])), []);
+    let out = mind.tell(Input::Leave);
+    assert!(out.contains(&send(client, finished(2, Tally { lost: 1, ..reached(1) }))), "{out:?}");
+    assert_eq!(mind.held("finds"), 0);
 }
 
 // ---- who is told ----

@@ -69,6 +69,7 @@ fn every_limit_in_the_list_is_the_one_of_its_name() {
         ("member_news", MEMBER_PLACES_MAX),
         ("members_watched", NEIGHBORS_MAX),
         ("greetings", GREETINGS_MAX),
+        ("finds", FINDS_WAITING_MAX),
         ("uploads", UPLOADS_MAX),
     ];
     let mind = Mind::new();

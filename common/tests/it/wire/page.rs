@@ -274,6 +274,8 @@ fn limits() -> Vec<(&'static str, String)> {
         FIND_WORDS_MAX,
         FIND_WORD_BYTES_MAX,
         HASH_START_BYTES_MIN,
+        FIND_COUNTED_BYTES_MAX,
+        FINDS_WAITING_MAX,
         ENTRIES_MAX,
         ENTRIES_BYTES_MAX,
         HAVE_RUNS_MAX,
