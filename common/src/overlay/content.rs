@@ -156,9 +156,11 @@ impl Content {
         }
     }
 
-    /// A file is not what it was.
-    pub(super) fn withdraw(&mut self, content: &SharedContent) {
-        let file = self.catalogue().named(&content.name).filter(|file| file.stamp == content.stamp);
-        self.withdrawn.extend(file.map(|file| file.place));
+    /// A file is not what it was. Gives the hash of what it was, if it was still shared.
+    pub(super) fn withdraw(&mut self, content: &SharedContent) -> Option<ContentHash> {
+        let file = self.catalogue().named(&content.name).filter(|file| file.stamp == content.stamp)?;
+        let (place, hash) = (file.place, file.hash);
+        self.withdrawn.insert(place);
+        Some(hash)
     }
 }

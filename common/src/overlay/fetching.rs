@@ -9,7 +9,7 @@ use super::uploads::{AskedTooMuch, UploadKey, longest_said, refuse};
 use super::{Outbox, Overlay, query_log};
 use crate::content::search::List;
 use crate::content::transfer::{BlocksWanted, HashesWanted, Open, Refusal};
-use crate::disk::{LookedThrough, ReadFailure};
+use crate::disk::{LookedThrough, ReadFailure, SharedContent};
 use crate::link::LinkId;
 use crate::message::{Goodbye, Message};
 use crate::time::Time;
@@ -109,10 +109,17 @@ impl Overlay {
         }
     }
 
-    /// A file is withdrawn that could not be read: it is seen at the next looking through what it is now.
+    /// A file is withdrawn that could not be read: it is seen at the next looking through what it is now. Where another has the
+    /// same content, whoever fetched it is only to ask again.
     pub(super) fn on_unread(&mut self, key: UploadKey, failure: &ReadFailure, out: &mut Outbox<'_>) {
         let Some(rare) = self.rooms.rare.get_mut() else { return };
-        let Some(content) = rare.uploads.on_unread(key, failure, out) else { return };
+        let shared = &mut rare.content;
+        let refusal_of = |content: &SharedContent| match shared.withdraw(content) {
+            Some(hash) if shared.content_of(hash).is_some() => Refusal::Busy,
+            _ if *failure == ReadFailure::Changed => Refusal::Changed,
+            _ => Refusal::Gone,
+        };
+        let Some(content) = rare.uploads.on_unread(key, failure, refusal_of, out) else { return };
         let name = crate::text::Escaped::new(&content.name);
         match failure {
             ReadFailure::Gone => log::info!("{name} is not there any more: it is not shared"),
@@ -121,6 +128,5 @@ impl Overlay {
                 log::warn!("{name} cannot be read: {reason}; it is not shared for a while");
             }
         }
-        rare.content.withdraw(&content);
     }
 }

@@ -296,12 +296,13 @@ impl Uploads {
         left.is_some()
     }
 
-    /// Something could not be read for a fetch. All that fetch the same are told that it is over, and what it was is given
-    /// back; unless nobody tried: then that one is over alone.
+    /// Something could not be read for a fetch. All that fetch the same are told that it is over, as `refusal_of` says once it
+    /// has heard what it was; unless nobody tried: then that one is over alone.
     pub(super) fn on_unread(
         &mut self,
         key: UploadKey,
         failure: &ReadFailure,
+        refusal_of: impl FnOnce(&SharedContent) -> Refusal,
         out: &mut Outbox<'_>,
     ) -> Option<Arc<SharedContent>> {
         if self.has_left(key) {
@@ -315,7 +316,7 @@ impl Uploads {
             refuse(key, Refusal::Busy, out);
             return None;
         }
-        let refusal = if *failure == ReadFailure::Changed { Refusal::Changed } else { Refusal::Gone };
+        let refusal = refusal_of(&content);
         self.end_all_of(|other| other.name == content.name && other.stamp == content.stamp, refusal, out);
         Some(content)
     }

@@ -606,9 +606,9 @@ fn a_file_that_is_not_what_it_was_is_given_to_nobody_until_it_was_looked_at_agai
                 mind.hear(*link, blocks(0, 0, 9));
             }
             let out = mind.tell(unread(links[0], 0, &failure));
-            // All that fetch it are told, once each.
+            // All that fetch it are told, once each: to ask again, since another file has the same content.
             let told = [(links[0], 0), (links[0], 1), (links[1], 0), (links[2], 0)];
-            assert_eq!(out, told.map(|(link, fetch)| refused(link, fetch, refusal)));
+            assert_eq!(out, told.map(|(link, fetch)| refused(link, fetch, Refusal::Busy)));
             assert_eq!(mind.held("uploads"), 1);
             // It is not there: what has the same content is.
             assert_eq!(mind.names_listed(), ["empty one", "farol", "hu.", "sm", "wide"]);
