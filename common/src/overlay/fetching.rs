@@ -18,10 +18,13 @@ impl Overlay {
     pub(super) fn on_list(&mut self, link: LinkId, list: List, out: &mut Outbox<'_>) {
         let Some(client) = self.rooms.links.client_address(link) else { return };
         // Who lists files asks for part after part, each behind the last name of the one before.
-        if !list.from.ends_with(&[0]) {
+        let name = list.from.strip_suffix(&[0]);
+        let held: Held<'_> = self.held(Some(client.socket.ip()));
+        let is_next_part =
+            name.is_some_and(|name| held.files.is_some_and(|files| files.catalogue.named(name).is_some()));
+        if !is_next_part {
             out.note(|| NotedEvent::Asked { link, message: query_log::listing(&list.from) });
         }
-        let held: Held<'_> = self.held(Some(client.socket.ip()));
         out.send(link, Message::ListPart(search::list_part(list, held)));
     }
 

@@ -659,6 +659,7 @@ fn a_listing_is_one_line_of_the_log_of_events() {
     assert_eq!(asked(b""), "ls");
     assert_eq!(asked(b"fa\nrol"), r"ls fa\nrol");
     assert_eq!(asked(b"farol.mp4\0"), "", "that is the next part");
+    assert_eq!(asked(b"nobody\0"), r"ls nobody\x00", "no part has ended there");
     assert_eq!(asked(&[b'x'; 300]), format!("ls {} and 200 more bytes", "x".repeat(100)));
 }
 
