@@ -27,7 +27,7 @@ use crate::time::Time;
 use crate::wire::{Accepts, EncodeError, Frame, Position, WireError};
 
 use given::Given;
-pub use given::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN};
+pub use given::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN, GIVING_TOLD_EVERY};
 use long_frames::LongFrames;
 pub use turns::MESSAGES_PER_VISIT;
 use turns::Turns;
@@ -159,7 +159,7 @@ pub struct Exchange {
     long_frames: LongFrames,
     /// Fetches of which all that was read is queued.
     given: VecDeque<(LinkId, u32)>,
-    /// Fetches of which something waits to be queued.
+    /// Fetches of which something waits to be queued, and has begun to or goes on.
     giving: VecDeque<(LinkId, u32)>,
     /// Those of which it is dropped, because their links are gone. That is told once these ends are.
     dropped: VecDeque<(LinkId, u32)>,
@@ -716,7 +716,8 @@ impl Exchange {
         linked.flush_later(link, &mut self.unflushed);
     }
 
-    /// For which fetch something was given that waits to be queued: it is its client that is slow.
+    /// For which fetch something was given that waits to be queued, and that its client takes something of what is before it,
+    /// as often as [`GIVING_TOLD_EVERY`]: it is its client that is slow, and whether it is too slow is for its mind to say.
     pub fn take_giving(&mut self) -> Option<(LinkId, u32)> {
         self.giving.pop_front()
     }
@@ -825,7 +826,18 @@ impl Exchange {
             if written > 0 {
                 bytes_left -= written;
                 self.had_bulk = link;
+                self.on_taken(now, link);
             }
+        }
+    }
+
+    /// Blocks were written: whatever waits behind them on that link is nearer to be.
+    fn on_taken(&mut self, now: Time, link: LinkId) {
+        let waiting = self.links.get_mut(&link).and_then(|linked| linked.given.as_deref_mut());
+        if let Some(waiting) = waiting
+            && waiting.is_taken(now)
+        {
+            self.giving.extend(waiting.fetches().map(|fetch| (link, fetch)));
         }
     }
 

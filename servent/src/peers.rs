@@ -75,7 +75,7 @@ impl PeerConnections {
             log::warn!(target: STRANGERS_LOG, "refusing {from}: {CONNECTIONS_MAX} connections are the most");
             return;
         }
-        match sockets::prepare(&stream).and_then(|()| self.connections.insert(stream, Interest::Read)) {
+        match sockets::prepare_accepted(&stream).and_then(|()| self.connections.insert(stream, Interest::Read)) {
             Ok(link) => {
                 self.exchange.on_accepted(link, from);
                 inputs.push_back(Input::Opened { link, opening: Opening::Accepted(from) });

@@ -24,6 +24,10 @@ const KEEPALIVE_TRIES: u32 = 3;
 /// How long written bytes may go without acknowledgement.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
+/// Bytes that may wait in the system and were not sent yet. What it could hold besides, some megabytes, would leave us without
+/// a sign of whoever takes little until a third of that was taken, and cost as much memory for each.
+const NOT_SENT_BYTES_MAX: u32 = 256 * 1024;
+
 /// Within so long it is noticed that the other end of a connection has vanished, whether something is on its way or not.
 const NOTICED_MAX: Duration = Duration::from_secs(12);
 
@@ -175,6 +179,12 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
 }
 
+/// As [`prepare`], for a connection that was accepted: what many may leave unread is not to lie in the system.
+pub fn prepare_accepted(stream: &TcpStream) -> io::Result<()> {
+    prepare(stream)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES_MAX)
+}
+
 /// Allows this process as many descriptors as the system grants on request; the default is often few.
 pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
@@ -315,6 +325,8 @@ mod tests {
                 break accepted;
             }
         };
+        prepare_accepted(&accepted).unwrap();
+        assert_eq!(SockRef::from(&accepted).tcp_notsent_lowat().unwrap(), NOT_SENT_BYTES_MAX);
         for stream in [dialled, accepted] {
             prepare(&stream).unwrap();
             let socket = SockRef::from(&stream);

@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::limits::BULK_UNSENT_BYTES_MAX;
+use crate::limits::{BULK_UNSENT_BYTES_MAX, UPLOAD_IDLE_MAX};
 use crate::link::Link;
+use crate::time::Time;
 use crate::wire::Frame;
 
 /// Bytes of blocks written to all links in one turn.
@@ -20,10 +21,16 @@ pub const BESIDE_KEPT: Duration = Duration::from_millis(10);
 /// more links than that is for, others have their part in the turns that follow.
 pub const BULK_VISIT_BYTES_MIN: usize = 32 * 1024;
 
+/// As long as blocks are written on a link it is said no more often than this that what waits there is taken.
+pub const GIVING_TOLD_EVERY: Duration = Duration::from_secs(5);
+const _: () = assert!(GIVING_TOLD_EVERY.as_secs() * 2 < UPLOAD_IDLE_MAX.as_secs());
+
 /// What waits for one link, by the fetches it was read for.
 #[derive(Debug, Default)]
 pub(super) struct Given {
     runs: VecDeque<(u32, VecDeque<Frame>)>,
+    /// When it was last said that it is taken.
+    told: Time,
 }
 
 impl Given {
@@ -50,6 +57,15 @@ impl Given {
 
     pub(super) fn is_empty(&self) -> bool {
         self.runs.is_empty()
+    }
+
+    /// Something was written of what was before it. Whether that is to be said.
+    pub(super) fn is_taken(&mut self, now: Time) -> bool {
+        let is_due = self.told == Time::START || self.told + GIVING_TOLD_EVERY <= now;
+        if is_due {
+            self.told = now;
+        }
+        is_due
     }
 
     /// What it was read for.

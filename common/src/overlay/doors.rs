@@ -69,7 +69,8 @@ pub enum Input {
     Reload,
     /// This came of a job of [`Output::Disk`].
     Disk(JobDone),
-    /// What was read for a fetch by a job of the mind's is there, and waits for its client to take what was before it.
+    /// What was read for a fetch by a job of the mind's is there, and waits for its client to take what was before it; told again
+    /// now and then while it takes some of that.
     Giving {
         /// The link it goes over.
         link: LinkId,

@@ -251,7 +251,7 @@ impl Uploads {
         out.disk(job);
     }
 
-    /// What was read last for a fetch is there, and it is the client that has to take something now.
+    /// What was read last for a fetch is there, and it is the client that has to take something now; or it has taken some.
     pub(super) fn on_giving(&mut self, now: Time, key: UploadKey) {
         let Some(upload) = self.open.get_mut(&key) else { return };
         if let Some(reading) = &mut upload.reading {

@@ -5,11 +5,11 @@
 use super::*;
 use common::content::ContentHash;
 use common::content::transfer::{Block, BlockBytes, BlocksWanted, HashPart, HashesWanted, Open};
-use common::exchange::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN};
+use common::exchange::{BESIDE_KEPT, BULK_TURN_BYTES, BULK_TURN_BYTES_BESIDE, BULK_VISIT_BYTES_MIN, GIVING_TOLD_EVERY};
 use common::features::Features;
 use common::limits::{
     BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, BULK_UNSENT_BYTES_MAX, CLIENT_UNSENT_BYTES_MAX, FRAME_BYTES_MAX, HASHES_MAX,
-    UPLOADS_MAX,
+    UPLOAD_IDLE_MAX, UPLOADS_MAX,
 };
 
 /// Blocks read at once.
@@ -149,6 +149,42 @@ fn the_mind_is_told_for_whom_something_waits_to_be_queued() {
     desk.gives(other, 3, 0..1, BLOCK_BYTES_MIN);
     desk.ends(link);
     assert_eq!(desk.giving(), [(other, 3)]);
+}
+
+/// A block of a megabyte, and three behind that, take longer than anybody waits for one that takes nothing.
+#[test]
+fn as_long_as_a_client_takes_something_the_mind_is_told_so_now_and_then() {
+    let (mut desk, [link]) = Desk::fetchers();
+    desk.room(link, 0);
+    (0..4).for_each(|fetch| desk.gives(link, fetch, 0..1, BLOCK_BYTES_MAX));
+    assert_eq!((desk.giving(), desk.given()), (vec![(link, 1), (link, 2), (link, 3)], vec![(link, 0)]));
+    let all = [1, 2, 3].map(|fetch| (link, fetch));
+    let tick = Duration::from_nanos(1);
+    // By bytes, and not by blocks; and no more often than it is worth.
+    for (later, room, told) in [
+        (tick, 1, &all[..]),
+        (GIVING_TOLD_EVERY - tick, 1, &[]),
+        (tick, 0, &[]),
+        (tick, 1, &all),
+        (Duration::ZERO, 1, &[]),
+        // What was taken while nobody was told is not told later: nothing is taken then.
+        (UPLOAD_IDLE_MAX, 0, &[]),
+        (tick, 1, &all),
+        (UPLOAD_IDLE_MAX, BLOCK_BYTES_MAX, &all),
+    ] {
+        desk.now = desk.now + later;
+        desk.room(link, room);
+        desk.flush();
+        assert_eq!(desk.giving(), told, "{later:?} later, {room} bytes");
+    }
+    // Nor of those that are queued.
+    desk.room(link, BLOCK_BYTES_MAX);
+    desk.flush();
+    assert_eq!(desk.given(), [(link, 1)]);
+    desk.now = desk.now + GIVING_TOLD_EVERY;
+    desk.room(link, 1);
+    desk.flush();
+    assert_eq!(desk.giving(), all[1..]);
 }
 
 /// They are said like messages, and are no less than blocks are.

@@ -761,6 +761,19 @@ fn whoever_takes_nothing_of_what_it_wanted_is_closed() {
     assert_eq!(mind.tell(given(other, 0)), [read_blocks(other, 0, FAROL - 1, READ, READ)]);
 }
 
+/// However long all of it takes.
+#[test]
+fn whoever_takes_some_of_what_it_wanted_keeps_its_place() {
+    let mut mind = Mind::giving();
+    let client = mind.fetching(1, FAROL);
+    mind.hear(client, blocks(0, 0, 8));
+    for _ in 0..5 {
+        mind.tell(giving(client, 0));
+        assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), []);
+    }
+    assert_eq!(mind.gives_in(TICK), goodbye(client, Goodbye::Quiet).map(|output| (TICK, output)));
+}
+
 /// It is the disk that is slow then, and no fault of whoever waits for it.
 #[test]
 fn whoever_waits_for_what_is_not_read_is_told_to_come_later() {
