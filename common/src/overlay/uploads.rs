@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +38,10 @@ pub(super) struct Uploads {
     /// How many bytes a second all of them together may give, where that is limited.
     bytes_per_second: Option<u64>,
     rate: Rate<Time>,
-    /// For whom something was read last.
-    last: UploadKey,
+    /// Whose fetches something was read for last.
+    last_owner: Owner,
+    /// How often something was read, or opened.
+    turns_count: u64,
     /// Bytes of blocks that were queued to be sent.
     pub(super) given_bytes: u64,
 }
@@ -69,6 +70,8 @@ struct Upload {
     reading: Option<Reading>,
     /// When it last went on.
     used: Time,
+    /// Which turn that was, of all there were: its next comes after those of the others of its owner that have waited longer.
+    turn: u64,
 }
 
 impl Upload {
@@ -113,7 +116,8 @@ impl Default for Uploads {
             shares: Shares::new(UPLOADS_MAX),
             bytes_per_second: None,
             rate: Rate::default(),
-            last: (LinkId(0), 0),
+            last_owner: Owner::Link(LinkId(0)),
+            turns_count: 0,
             given_bytes: 0,
         }
     }
@@ -153,7 +157,8 @@ impl Uploads {
         let (size, have) = (content.blocks.size(), Have::all(content.blocks.count()));
         self.shares.take(owner, place.count);
         let content = Arc::new(content);
-        self.open.insert(key, Upload { place, content, wanted: VecDeque::new(), reading: None, used: now });
+        let turn = self.next_turn();
+        self.open.insert(key, Upload { place, content, wanted: VecDeque::new(), reading: None, used: now, turn });
         out.send(link, Message::Opened(Opened { fetch, size, have }));
     }
 
@@ -206,20 +211,34 @@ impl Uploads {
         }
     }
 
-    /// Has something read for all that wait for it, in turn, as far as the rate allows.
+    /// Has something read for those that wait for it, in turn, as far as the rate allows.
     fn go_on(&mut self, now: Time, out: &mut Outbox<'_>) {
-        // Whoever was read for last is the last of them.
-        let behind = self.open.range((Bound::Excluded(self.last), Bound::Unbounded));
-        let turns: Vec<UploadKey> = behind.chain(self.open.range(..=self.last)).map(|(key, _)| *key).collect();
-        turns.into_iter().for_each(|key| self.read_next(now, key, out));
+        while !self.rate.is_ahead(now, Duration::ZERO)
+            && let Some(key) = self.whose_turn()
+        {
+            self.read_next(now, key, out);
+        }
+    }
+
+    /// Of all that wait: owners take turns, whatever each of them fetches, and of one its fetches.
+    fn whose_turn(&self) -> Option<UploadKey> {
+        let waiting = self.open.iter().filter(|(_, upload)| upload.waits_for_its_turn());
+        let next = waiting.min_by_key(|(_, upload)| {
+            let owner = upload.place.owner;
+            (owner <= self.last_owner, owner, upload.turn)
+        });
+        next.map(|(key, _)| *key)
+    }
+
+    fn next_turn(&mut self) -> u64 {
+        self.turns_count += 1;
+        self.turns_count
     }
 
     /// Has the next of what a fetch wants read, unless something of it is under way.
     fn read_next(&mut self, now: Time, key: UploadKey, out: &mut Outbox<'_>) {
-        let is_ahead = self.rate.is_ahead(now, Duration::ZERO);
-        let Some(upload) = self.open.get_mut(&key).filter(|upload| upload.waits_for_its_turn() && !is_ahead) else {
-            return;
-        };
+        let turn = self.next_turn();
+        let Some(upload) = self.open.get_mut(&key).filter(|upload| upload.waits_for_its_turn()) else { return };
         let Some(wanted) = upload.wanted.front_mut() else { return };
         let (link, fetch) = key;
         let content = Arc::clone(&upload.content);
@@ -243,7 +262,7 @@ impl Uploads {
             upload.wanted.pop_front();
         }
         upload.reading = Some(Reading { blocks_bytes, is_there: false });
-        (upload.used, self.last) = (now, key);
+        (upload.used, upload.turn, self.last_owner) = (now, turn, upload.place.owner);
         if let Some(bytes_per_second) = self.bytes_per_second {
             let cost = u128::from(cost_bytes) * 1_000_000_000 / u128::from(bytes_per_second);
             self.rate.count(now, Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX)));

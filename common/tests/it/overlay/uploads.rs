@@ -872,6 +872,66 @@ fn all_together_are_given_no_more_than_the_rate_and_each_as_much_as_the_others()
     }
 }
 
+/// Or whoever opens more has more of the rate.
+#[test]
+fn the_rate_is_shared_by_networks_and_of_each_by_what_it_fetches() {
+    let rate = Some(10 * BLOCKS_READ_BYTES_MAX as u64);
+    let mut mind = Mind::giving_as(Config { share_bytes_per_second: rate, ..Config::default() });
+    let greedy = [11, 0, 0, 1];
+    let mut of_greedy = Vec::new();
+    for _ in 0..4 {
+        let link = mind.client_at(greedy);
+        for fetch in 0..4 {
+            mind.opens(link, fetch, FAROL);
+            of_greedy.push((link, fetch));
+        }
+    }
+    let [single, pair] = [[11, 0, 0, 2], [11, 0, 0, 3]].map(|ip| mind.client_at(ip));
+    let all: Vec<(LinkId, u32)> = of_greedy.iter().copied().chain([(single, 0), (pair, 0), (pair, 1)]).collect();
+    for (link, fetch) in &all[of_greedy.len()..] {
+        mind.opens(*link, *fetch, FAROL);
+    }
+    let mut turns = Vec::new();
+    let note = |out: Vec<Output>, turns: &mut Vec<(LinkId, u32)>| {
+        for output in out {
+            if let Output::Disk(Job::ReadBlocks(BlocksToRead { link, fetch, .. })) = output {
+                turns.push((link, fetch));
+            }
+        }
+    };
+    for (link, fetch) in &all {
+        let out = mind.hear(*link, blocks(*fetch, 0, 64));
+        note(out, &mut turns);
+        for first in [64, 128, 192] {
+            assert_eq!(mind.hear(*link, blocks(*fetch, first, 64)), []);
+        }
+    }
+    const ROUNDS: usize = 32;
+    while turns.len() < 3 * ROUNDS {
+        let (link, fetch) = turns[turns.len() - 1];
+        let out = mind.tell(given(link, fetch));
+        assert_eq!(out, [], "it waits for the rate");
+        // Nobody has the next turn sooner by opening another.
+        if turns.len().is_multiple_of(10) {
+            let late = mind.client_at(greedy);
+            mind.opens(late, 0, FAROL);
+            mind.hear(late, blocks(0, 0, 4));
+            mind.closed(late);
+        }
+        let out = mind.gives_in(milliseconds(100)).into_iter().map(|(_, output)| output);
+        note(out.collect(), &mut turns);
+    }
+    let count = |is_one: &dyn Fn(&(LinkId, u32)) -> bool| turns.iter().filter(|turn| is_one(turn)).count();
+    assert_eq!(count(&|turn| of_greedy.contains(turn)), ROUNDS);
+    assert_eq!(count(&|turn| *turn == (single, 0)), ROUNDS);
+    for fetch in [0, 1] {
+        assert_eq!(count(&|turn| *turn == (pair, fetch)), ROUNDS / 2);
+    }
+    for one in &of_greedy {
+        assert_eq!(count(&|turn| turn == one), ROUNDS / of_greedy.len());
+    }
+}
+
 /// However long that takes: it is the servent that keeps it waiting.
 #[test]
 fn whoever_waits_for_the_rate_is_not_idle() {
