@@ -67,7 +67,7 @@ struct Upload {
     /// What was asked for and is not read yet, in order.
     wanted: VecDeque<WantedRun>,
     /// What is being read for it, or was and is not queued yet.
-    reading: Option<Reading>,
+    reading: Option<UploadRead>,
     /// When it last went on.
     used: Time,
     /// Which turn that was, of all there were: its next comes after those of the others of its owner that have waited longer.
@@ -91,7 +91,7 @@ impl Upload {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Reading {
+struct UploadRead {
     /// So many bytes of blocks: none where it is hashes.
     blocks_bytes: u64,
     /// It was read, and waits for the client.
@@ -261,7 +261,7 @@ impl Uploads {
         if let WantedRun::Hashes { count: 0, .. } | WantedRun::Blocks { count: 0, .. } = wanted {
             upload.wanted.pop_front();
         }
-        upload.reading = Some(Reading { blocks_bytes, is_there: false });
+        upload.reading = Some(UploadRead { blocks_bytes, is_there: false });
         (upload.used, upload.turn, self.last_owner) = (now, turn, upload.place.owner);
         if let Some(bytes_per_second) = self.bytes_per_second {
             let cost = u128::from(cost_bytes) * 1_000_000_000 / u128::from(bytes_per_second);
