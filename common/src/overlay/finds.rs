@@ -115,6 +115,11 @@ impl<T> Finds<T> {
         self.waiting.entry(link).or_default().push_back(find);
     }
 
+    /// What is held beside the struct itself, without what was found so far.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.count() * size_of::<WaitingFind<T>>()
+    }
+
     /// It is due at once: what else there is to be done is done between two turns.
     pub(super) fn deadline(&self) -> Time {
         if self.waiting.is_empty() { Time::NEVER } else { self.since }

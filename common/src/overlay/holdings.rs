@@ -84,9 +84,8 @@ impl Readable<'_> {
             uploads: None,
             counters,
         };
-        if let Some(RareRooms { calls, errands, counters, uploads, finds, content: _, keeping: _, reload: _ }) =
-            rare.get()
-        {
+        if let Some(rare) = rare.get() {
+            let RareRooms { calls, errands, content: _, finds, keeping: _, reload: _, uploads, counters } = rare;
             readable.calls = Some(calls);
             readable.delivery = Some(&errands.delivery);
             readable.visits = Some(&errands.visits);

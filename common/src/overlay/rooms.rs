@@ -322,9 +322,8 @@ impl RareRooms {
 
     /// Without what waits to be said, which has a limit of its own.
     fn memory_bytes(&self) -> usize {
-        let RareRooms { calls: _, errands, content: _, finds: _, keeping: _, reload: _, uploads: _, counters: _ } =
-            self;
-        size_of_val(self) + errands.delivery.memory_bytes()
+        let RareRooms { calls: _, errands, content: _, finds, keeping: _, reload: _, uploads: _, counters: _ } = self;
+        size_of_val(self) + errands.delivery.memory_bytes() + finds.memory_bytes()
     }
 }
 
