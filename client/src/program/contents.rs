@@ -120,8 +120,9 @@ impl Found {
     /// What there is beyond what is shown, in words.
     pub(crate) fn beyond(&self) -> Option<String> {
         let Found { left_out, more, more_at, .. } = *self;
-        let untold = (more > 0)
-            .then(|| format!("{} more at {}: say more words, or ls each", grouped(more), counted(more_at, "servent")));
+        let untold = (more > 0).then(|| {
+            format!("at least {} more at {}: say more words, or ls each", grouped(more), counted(more_at, "servent"))
+        });
         let unshown = (left_out > 0).then(|| format!("{} not shown", grouped(left_out)));
         let parts: Vec<String> = [untold, unshown].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -343,9 +344,9 @@ mod tests {
         let mut found = found();
         assert_eq!((found.beyond(), found.more()), (None, 0));
         found.add(from(4), &told(vec![entry("b", 1, 1, "")], 1_234));
-        assert_eq!(found.beyond().as_deref(), Some("1,234 more at 1 servent: say more words, or ls each"));
+        assert_eq!(found.beyond().as_deref(), Some("at least 1,234 more at 1 servent: say more words, or ls each"));
         found.add(from(5), &told(Vec::new(), 1));
-        assert_eq!(found.beyond().as_deref(), Some("1,235 more at 2 servents: say more words, or ls each"));
+        assert_eq!(found.beyond().as_deref(), Some("at least 1,235 more at 2 servents: say more words, or ls each"));
         assert_eq!(found.more(), 1_235);
     }
 

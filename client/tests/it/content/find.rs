@@ -100,7 +100,7 @@ fn of_more_than_a_servent_tells_it_is_said_how_many_there_are() {
     let run = found(&shared, "");
     let told: Vec<&str> = run.out.lines().filter_map(|line| line.split('\t').next()).collect();
     assert_eq!(told, names[..ENTRIES_MAX]);
-    let said = format!("client: {MORE} more at 1 servent: say more words, or ls each\n");
+    let said = format!("client: at least {MORE} more at 1 servent: say more words, or ls each\n");
     assert_eq!((run.log, run.code), (said, 0));
     let quietly = Client::run([&*shared.name(), "-q", "-c", "find"], "");
     assert_eq!((&*quietly.log, quietly.code), ("", 0));
