@@ -230,7 +230,7 @@ const _: () = assert!(ENTRIES_BYTES_MAX < BROUGHT_BYTES_MAX);
 pub const HAVE_RUNS_MAX: usize = 64;
 /// Hashes of blocks asked for at once.
 pub const HASHES_MAX: u32 = 1_024;
-/// Bytes of blocks unsent on a link above which no more are queued.
+/// Bytes of blocks and their hashes unsent on a link above which no more are queued.
 pub const BULK_UNSENT_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes of blocks read at once for one fetch, where these are no longer.
 pub const BLOCKS_READ_BYTES_MAX: usize = 256 * 1024;
