@@ -2,10 +2,11 @@
 //!
 //! A terminal held by Ctrl-S, a pipe nobody drains and a log driver that hangs take nothing for as long as they like;
 //! lines that do not fit into the queue meanwhile are dropped and counted, and the count is said where they are missing.
+//! On a terminal there may be one line below all others that changes: only what it says last waits to be written.
 //! It does not decide what is logged or how a line looks: that is `env_logger`'s, which writes into this.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -25,6 +26,9 @@ pub const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// Lines are written together up to so many bytes, which a pipe takes in one piece: lines of programs that share one do
 /// not mix (`PIPE_BUF`).
 const PIECE_BYTES: usize = 4096;
+
+/// Goes back to the begin of the line that changes, and leaves nothing of it.
+const CLEAR: &[u8] = b"\r\x1b[K";
 
 /// The way to stderr, for as many as want to write there.
 #[derive(Clone, Debug)]
@@ -50,16 +54,30 @@ struct Queue {
     dropped: u64,
     /// The thread is started with the first line.
     has_thread: bool,
+    /// Whether there may be a line that changes.
+    is_terminal: bool,
+    /// What that is to say, and what it says.
+    live: Option<Box<str>>,
+    drawn: Option<Box<str>>,
 }
 
 impl LogSink {
     pub(crate) fn of_stderr() -> LogSink {
         let is_file = fstat(stderr()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
-        LogSink::new(if is_file { LOG_FILE_BYTES_MAX } else { LOG_BYTES_MAX })
+        LogSink::new(if is_file { LOG_FILE_BYTES_MAX } else { LOG_BYTES_MAX }, io::stderr().is_terminal())
     }
 
-    fn new(bytes_max: usize) -> LogSink {
-        let queue = Queue { lines: VecDeque::new(), bytes: 0, bytes_max, dropped: 0, has_thread: false };
+    fn new(bytes_max: usize, is_terminal: bool) -> LogSink {
+        let queue = Queue {
+            lines: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            dropped: 0,
+            has_thread: false,
+            is_terminal,
+            live: None,
+            drawn: None,
+        };
         LogSink(Arc::new(SharedQueue { queue: Mutex::new(queue), filled: Condvar::new(), emptied: Condvar::new() }))
     }
 
@@ -68,15 +86,34 @@ impl LogSink {
         self.add(format!("{line}\n").as_bytes(), true);
     }
 
+    /// Whether a line that changes is shown.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.0.lock().is_terminal
+    }
+
+    /// From now on this is the line that changes, if there is to be one.
+    pub(crate) fn show(&self, line: Option<&str>) {
+        let mut queue = self.0.lock();
+        if !queue.is_terminal {
+            return;
+        }
+        queue.live = line.map(Into::into);
+        if queue.has_thread || queue.live.is_some() {
+            self.wake(&mut queue);
+        }
+    }
+
     /// Waits until everything was written, but not for long.
     pub(crate) fn finish(&self) {
         let mut queue = self.0.lock();
         queue.say_dropped();
+        // Nothing that changes comes behind the last words.
+        (queue.live, queue.is_terminal) = (None, false);
         if !queue.has_thread {
             return queue.write_by_itself();
         }
         self.0.filled.notify_one();
-        let waited = self.0.emptied.wait_timeout_while(queue, LAST_WORDS_MAX, |queue| queue.bytes > 0);
+        let waited = self.0.emptied.wait_timeout_while(queue, LAST_WORDS_MAX, |queue| !queue.is_written());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -88,6 +125,11 @@ impl LogSink {
             return;
         }
         queue.push(line);
+        self.wake(&mut queue);
+    }
+
+    /// There is something to write.
+    fn wake(&self, queue: &mut Queue) {
         if !queue.has_thread {
             let shared = Arc::clone(&self.0);
             // Without a thread the lines wait for the next try.
@@ -118,17 +160,21 @@ impl SharedQueue {
     fn write_lines(&self) {
         let mut piece = Vec::new();
         loop {
-            let queue = self.filled.wait_while(self.lock(), |queue| queue.lines.is_empty());
-            let count = queue.unwrap_or_else(PoisonError::into_inner).take_piece(&mut piece);
+            let queue = self.filled.wait_while(self.lock(), |queue| queue.is_taken());
+            let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
+            let (missing, bytes, live) = queue.take_all(&mut piece);
+            drop(queue);
             let written = output::write_all(stderr(), &piece);
             let mut queue = self.lock();
-            queue.bytes -= piece.len();
+            queue.bytes -= bytes;
+            // One that could not be drawn is not tried again: the next one is.
+            queue.drawn = live;
             match written {
                 Ok(()) => queue.say_dropped_if_half_empty(),
                 // A full disk may have room later.
-                Err(_) => queue.dropped += count,
+                Err(_) => queue.dropped += missing,
             }
-            if queue.bytes == 0 {
+            if queue.is_written() {
                 self.emptied.notify_all();
             }
         }
@@ -144,6 +190,29 @@ impl Queue {
     fn push_for(&mut self, line: &[u8], count: u64) {
         self.bytes += line.len();
         self.lines.push_back((line.into(), count));
+    }
+
+    /// Whether there is nothing to write.
+    fn is_taken(&self) -> bool {
+        self.lines.is_empty() && self.live == self.drawn
+    }
+
+    /// Whether nothing is being written either.
+    fn is_written(&self) -> bool {
+        self.bytes == 0 && self.live == self.drawn
+    }
+
+    /// Takes lines that are written together, with the one that changes cleared before them and drawn anew behind them. How many
+    /// are missing without them, how many bytes they have, and what the one that changes says then.
+    fn take_all(&mut self, piece: &mut Vec<u8>) -> (u64, usize, Option<Box<str>>) {
+        let missing = self.take_piece(piece);
+        let bytes = piece.len();
+        if self.drawn.is_some() {
+            piece.splice(0..0, CLEAR.iter().copied());
+        }
+        let live = self.live.clone();
+        piece.extend(live.iter().flat_map(|live| live.bytes()));
+        (missing, bytes, live)
     }
 
     /// Takes as many lines as are written together, and says how many are missing without them.
@@ -195,8 +264,37 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
+    fn the_line_that_changes_stays_below_all_others_and_is_gone_at_the_end() {
+        let sink = LogSink::new(LOG_BYTES_MAX, true);
+        let mut queue = sink.0.lock();
+        let next = |queue: &mut Queue| {
+            let mut piece = Vec::new();
+            let (_, bytes, live) = queue.take_all(&mut piece);
+            queue.bytes -= bytes;
+            queue.drawn = live;
+            (String::from_utf8(piece).unwrap(), queue.is_written())
+        };
+        queue.live = Some("half".into());
+        assert!(!queue.is_taken());
+        assert_eq!(next(&mut queue), ("half".to_owned(), true));
+        queue.push(b"said\n");
+        assert_eq!(next(&mut queue), ("\r\x1b[Ksaid\nhalf".to_owned(), true));
+        queue.live = Some("all".into());
+        assert_eq!(next(&mut queue), ("\r\x1b[Kall".to_owned(), true));
+        queue.live = None;
+        queue.push(b"over\n");
+        assert!(!queue.is_written());
+        assert_eq!(next(&mut queue), ("\r\x1b[Kover\n".to_owned(), true));
+        assert!(queue.is_taken());
+        drop(queue);
+        let sink = LogSink::new(LOG_BYTES_MAX, false);
+        sink.show(Some("half"));
+        assert!(sink.0.lock().is_taken(), "where there is no terminal nothing changes");
+    }
+
+    #[test]
     fn the_last_words_wake_whoever_writes_them() {
-        let sink = LogSink::new(LOG_BYTES_MAX);
+        let sink = LogSink::new(LOG_BYTES_MAX, false);
         sink.0.lock().dropped = 2;
         sink.0.lock().has_thread = true;
         let shared = Arc::clone(&sink.0);

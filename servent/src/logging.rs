@@ -2,7 +2,7 @@
 //! `log_sink` writes to stderr without making anybody wait.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -11,6 +11,22 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use crate::log_limit::{Limit, More};
 use crate::log_sink::LogSink;
 use crate::signals;
+
+/// Where a line that changes is shown: as the log itself, it is one of the program.
+static LIVE: OnceLock<LogSink> = OnceLock::new();
+
+/// Whether a line that changes is shown, because the log goes to a terminal.
+#[must_use]
+pub fn is_live() -> bool {
+    LIVE.get().is_some_and(LogSink::is_terminal)
+}
+
+/// Shows this as the line that changes, below all that is logged, or none. It waits for nobody.
+pub fn show(line: Option<&str>) {
+    if let Some(sink) = LIVE.get() {
+        sink.show(line);
+    }
+}
 
 /// The log of this program, once it is started.
 #[derive(Clone, Debug)]
@@ -37,6 +53,7 @@ struct CountedLines {
 /// goes there too.
 pub fn start(level: LevelFilter, adjust: impl FnOnce(&mut env_logger::Builder)) -> Logging {
     let sink = LogSink::of_stderr();
+    let _ = LIVE.set(sink.clone());
     let mut builder = env_logger::Builder::new();
     // Looked at here: the builder says what it does not understand on stderr by itself, and panics where it cannot.
     let chosen = std::env::var(env_logger::DEFAULT_FILTER_ENV).unwrap_or_default();

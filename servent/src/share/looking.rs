@@ -28,6 +28,8 @@ use common::store::Store;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::Errno;
 
+use crate::logging;
+
 use super::beneath::{NotOpened, SharedRoot, stamp_of};
 use super::hashes_file::{HashesFile, record_bytes_of};
 use super::left_out::LeftOut;
@@ -55,8 +57,9 @@ pub(super) struct LookRules {
     pub(super) piece: Duration,
     /// Where hashing takes longer, names are walked through again meanwhile.
     pub(super) walk_every: Duration,
-    /// How often it is said how far hashing is.
+    /// How often it is said how far hashing is, and how often shown on a terminal.
     pub(super) say_every: Duration,
+    pub(super) show_every: Duration,
 }
 
 impl LookRules {
@@ -65,6 +68,7 @@ impl LookRules {
         piece: Duration::from_secs(2),
         walk_every: LOOK_THROUGH_PAUSE,
         say_every: Duration::from_secs(10),
+        show_every: Duration::from_millis(100),
     };
 }
 
@@ -415,6 +419,7 @@ impl Looking {
 
     /// Hashes the next piece of a file.
     fn hash_on(&mut self, pass: &mut LookPass, list: &NeverList, mut hashing: HashingFile) {
+        self.say_how_far(pass, &hashing);
         let HashingFile { file, stamp, hasher, .. } = &mut hashing;
         self.buffer.resize(PIECE_BYTES, 0);
         let left = usize::try_from(stamp.size - hasher.hashed_count()).unwrap_or(usize::MAX);
@@ -434,11 +439,23 @@ impl Looking {
         if hasher.hashed_count() == stamp.size {
             return self.end_hashing(pass, list, hashing);
         }
-        if pass.said_at.elapsed() >= self.rules.say_every {
-            log::info!("{}", pass.how_far(&hashing));
-            pass.said_at = Instant::now();
-        }
         pass.hashing = Some(hashing);
+    }
+
+    /// A terminal is shown it as it changes, whoever reads a log now and then.
+    fn say_how_far(&self, pass: &mut LookPass, hashing: &HashingFile) {
+        let is_live = log::log_enabled!(log::Level::Info) && logging::is_live();
+        let pause = if is_live { self.rules.show_every } else { self.rules.say_every };
+        if pass.said_at.elapsed() < pause {
+            return;
+        }
+        let how_far = pass.how_far(hashing);
+        if is_live {
+            logging::show(Some(&how_far));
+        } else {
+            log::info!("{how_far}");
+        }
+        pass.said_at = Instant::now();
     }
 
     fn end_hashing(&mut self, pass: &mut LookPass, list: &NeverList, hashing: HashingFile) {
@@ -541,6 +558,7 @@ impl Looking {
     /// Says what is not shared, where that is not what was said last.
     fn end_pass(&mut self) {
         let Some(pass) = self.pass.take() else { return };
+        logging::show(None);
         let said = match pass.unopened {
             Some(reason) => format!("nothing is shared: {} cannot be looked through: {reason}", shown(&self.path)),
             None if pass.left_out.is_empty() => String::new(),

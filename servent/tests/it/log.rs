@@ -164,6 +164,45 @@ fn a_log_that_takes_nothing_more_stops_nobody() {
     }
 }
 
+/// On a terminal one line tells how far hashing is, as it changes: below whatever is logged meanwhile, and no more at the end.
+#[test]
+fn how_far_hashing_is_is_a_line_that_changes_on_a_terminal() {
+    let (file, shared) = (tea(), TempDir::new().unwrap());
+    // So large that nobody waits for it.
+    File::create(shared.path().join("large")).unwrap().set_len(200 << 30).unwrap();
+    let (read, write) = terminal();
+    let (servent, address) = Process::serve(write, &[file.path(), "--share", shared.path().to_str().unwrap()]);
+    let (sender, shown) = channel();
+    let mut terminal = File::from(read);
+    thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(count) = terminal.read(&mut piece) {
+            if sender.send(String::from_utf8_lossy(&piece[..count]).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut screen = String::new();
+    let mut wait_for = |text: &str| {
+        while !screen.contains(text) {
+            screen += &shown.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {text:?} in {screen:?}"));
+        }
+        screen = screen.split_off(screen.find(text).unwrap() + text.len());
+    };
+    wait_for("\r\x1b[Khashing: ");
+    wait_for(" of 214.7 GB\r\x1b[Khashing: ");
+    // What is said comes in its place, and it below that.
+    probe(address);
+    wait_for("\n");
+    wait_for("hashing: ");
+    servent.signal(Signal::TERM);
+    wait_for("served ");
+    assert_eq!(servent.end().code(), Some(0));
+    screen.extend(shown.iter());
+    let left = screen.rsplit("\r\x1b[K").next();
+    assert!(left.is_some_and(|left| !left.contains("hashing")), "it is cleared at the end: {screen:?}");
+}
+
 /// The last line is for a person; what was held and counted, and how long turns of the loop took, is for those who ask for
 /// more.
 #[test]
