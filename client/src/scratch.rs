@@ -11,22 +11,52 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// Puts these bytes in the place of a file. A link beside it goes, and a file there where that is one that we have left.
+/// Names that are tried for what is written beside a file.
+const SCRATCH_NAMES_MAX: u32 = 100;
+
+/// Puts these bytes in the place of a file, by way of one beside it whose name nobody has. Whoever is killed in between leaves
+/// that.
 ///
 /// # Errors
 ///
-/// Where what lies beside it is somebody else's, or the system does not let us.
-pub fn replace_file(path: &Path, bytes: &[u8], is_left_by_us: impl FnOnce(&Path) -> bool) -> io::Result<()> {
-    let scratch = beside(path, ".new");
-    let there = fs::symlink_metadata(&scratch);
-    if there.is_ok_and(|there| there.is_symlink() || there.is_file() && is_left_by_us(&scratch)) {
-        fs::remove_file(&scratch)?;
+/// Where the system does not let us.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let first = std::process::id();
+    let scratches = (0..SCRATCH_NAMES_MAX).map(|number| beside(path, &format!(".{}.new", first.wrapping_add(number))));
+    let mut replaced = Err(io::ErrorKind::AlreadyExists.into());
+    for scratch in scratches {
+        replaced = replace_by(&scratch, path, bytes);
+        if !replaced.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            break;
+        }
     }
+    replaced
+}
+
+/// The same by way of this name. A link of that name goes, and a file where that is one that we have left.
+///
+/// # Errors
+///
+/// Where what has that name is somebody else's, or the system does not let us.
+pub(crate) fn replace_by_way_of(
+    scratch: &Path,
+    path: &Path,
+    bytes: &[u8],
+    is_left_by_us: impl FnOnce(&Path) -> bool,
+) -> io::Result<()> {
+    let there = fs::symlink_metadata(scratch);
+    if there.is_ok_and(|there| there.is_symlink() || there.is_file() && is_left_by_us(scratch)) {
+        fs::remove_file(scratch)?;
+    }
+    replace_by(scratch, path, bytes)
+}
+
+fn replace_by(scratch: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    let mut new = OpenOptions::new().write(true).create_new(true).custom_flags(flags).open(&scratch)?;
-    let replaced = new.write_all(bytes).and_then(|()| fs::rename(&scratch, path));
+    let mut new = OpenOptions::new().write(true).create_new(true).custom_flags(flags).open(scratch)?;
+    let replaced = new.write_all(bytes).and_then(|()| fs::rename(scratch, path));
     if replaced.is_err() {
-        let _ = fs::remove_file(&scratch);
+        let _ = fs::remove_file(scratch);
     }
     replaced
 }

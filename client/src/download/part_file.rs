@@ -155,7 +155,8 @@ impl PartFile {
             return Ok(());
         }
         let bytes = [HASHES_MAGIC, self.hash.0.as_slice(), &size.to_be_bytes(), hashes.as_flattened()].concat();
-        scratch::replace_file(&self.hashes, &bytes, may_be_replaced).map_err(cannot("write", &self.hashes))
+        let new = beside(&self.hashes, ".new");
+        scratch::replace_by_way_of(&new, &self.hashes, &bytes, was_begun_by_us).map_err(cannot("write", &new))
     }
 
     /// Whether it is not known yet that what was in it is of this content.
@@ -295,6 +296,14 @@ fn may_be_replaced(path: &Path) -> bool {
             opened.is_some_and(|mut file| file.read_exact(&mut magic).is_ok()) && magic == *HASHES_MAGIC
         }
     }
+}
+
+/// Whether this is what a fetch that was killed has left of hashes it began to write: no more may be of it than a part of how
+/// they begin.
+fn was_begun_by_us(path: &Path) -> bool {
+    let mut begin = Vec::new();
+    let read = opened_hashes(path).map(|file| file.take(HASHES_MAGIC.len() as u64).read_to_end(&mut begin));
+    read.is_some_and(|read| read.is_ok()) && HASHES_MAGIC.starts_with(&begin)
 }
 
 /// Reads what was kept, if that can be read as such.

@@ -131,8 +131,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         // Where there is nothing to say what was written down before stays.
         if let Some(path) = &options.sources
             && !sources.is_empty()
-            // What lies beside it under our name for that was left by whoever was killed.
-            && let Err(error) = replace_file(path, sources.as_bytes(), |_| true)
+            && let Err(error) = replace_file(path, sources.as_bytes())
         {
             say(format_args!("client: cannot write {}: {error}", shown(path)));
             self.worsen(Outcome::MachineFailed);

@@ -114,29 +114,46 @@ fn nothing_is_written_through_a_link_nor_into_what_is_no_file() {
     let here = around.path().join("here");
     fs::create_dir(&here).unwrap();
     fs::write(around.path().join("mine"), "mine").unwrap();
-    for link in ["one.hashes.new", "s.new"] {
-        symlink("../mine", here.join(link)).unwrap();
-    }
+    symlink("../mine", here.join("one.hashes.new")).unwrap();
     let run = run_in(&here, &shared.name(), &[], &["get one --sources s"]);
     assert_eq!(run, quiet(fetched("one", &bytes), 0));
     assert_eq!(fs::read(around.path().join("mine")).unwrap(), b"mine");
     assert_eq!(names_in(&here), ["one", "s"]);
     // With nobody at its other end it takes for ever to open.
-    fs::remove_file(here.join("s")).unwrap();
-    for pipe in ["one.hashes.new", "s.new"] {
-        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-        rustix::fs::mknodat(rustix::fs::CWD, here.join(pipe), rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    }
-    let run = run_in(&here, &shared.name(), &[], &["get one -f --sources s"]);
-    assert!(run.log.ends_with("client: cannot write s: File exists (os error 17)\n"), "{run:?}");
-    assert_eq!((run.out, run.code), (fetched("one", &bytes), 6));
-    assert!(fs::symlink_metadata(here.join("s.new")).unwrap().file_type().is_fifo());
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let pipe = here.join("one.hashes.new");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let run = run_in(&here, &shared.name(), &[], &["get one -f"]);
+    assert_eq!(run.log, "client: cannot write one.hashes.new: File exists (os error 17)\n");
+    assert_eq!((run.out, run.code), (fetched("one", &bytes), 0));
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
     // A list that was kept nowhere may be a user's, in the place of one that is to be.
     let here = around.path().join("there");
     fs::create_dir(&here).unwrap();
     fs::write(here.join("one.hashes.new"), "mine").unwrap();
     assert_eq!(run_in(&here, &shared.name(), &["-q"], &["get one"]).code, 0);
     assert_eq!(fs::read(here.join("one.hashes.new")).unwrap(), b"mine");
+    // What was killed while it began to write them is ours.
+    for begun in [&b""[..], b"kvbl"] {
+        fs::write(here.join("one.hashes.new"), begun).unwrap();
+        assert_eq!(run_in(&here, &shared.name(), &[], &["get one -f"]).log, "");
+        assert_eq!(names_in(&here), ["one"]);
+    }
+}
+
+/// What is written down goes by no name that somebody has.
+#[test]
+fn who_gave_what_is_written_down_beside_no_file_of_the_users() {
+    let bytes = content(3 * BLOCK, 12);
+    let shared = Shared::start(&[("one", &bytes)]);
+    let here = here();
+    fs::write(here.path().join("s.new"), "mine").unwrap();
+    for _ in 0..2 {
+        assert_eq!(run_in(here.path(), &shared.name(), &[], &["get one -f -o s.old --sources s"]).code, 0);
+        assert_eq!(fs::read(here.path().join("s.new")).unwrap(), b"mine");
+    }
+    assert_eq!(run_in(here.path(), &shared.name(), &[], &["get one -f -o s.new --sources s"]).code, 0);
+    assert_files(&here, &[("s", &fs::read(here.path().join("s")).unwrap()), ("s.new", &bytes), ("s.old", &bytes)]);
 }
 
 #[test]
