@@ -105,7 +105,7 @@ impl Overlay {
     /// Hashes are not in the file that they are of, so nothing is known of that: it stays.
     fn on_no_hashes(&mut self, key: UploadKey, failure: &ReadFailure, out: &mut Outbox<'_>) {
         let Some(rare) = self.rooms.rare.get_mut() else { return };
-        let Some(content) = rare.uploads.on_no_hashes(key, failure, out) else { return };
+        let Some(content) = rare.uploads.on_no_hashes(key, out) else { return };
         let name = crate::text::Escaped::new(&content.name);
         if let ReadFailure::Failed(reason) = failure {
             log::warn!("the hashes of {name} cannot be read: {reason}");

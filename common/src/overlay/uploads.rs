@@ -340,13 +340,9 @@ impl Uploads {
         Some(content)
     }
 
-    /// Hashes could not be read for a fetch, which is over alone. What it was is given back.
-    pub(super) fn on_no_hashes(
-        &mut self,
-        key: UploadKey,
-        failure: &ReadFailure,
-        out: &mut Outbox<'_>,
-    ) -> Option<Arc<SharedContent>> {
+    /// Hashes could not be read for a fetch, which is over alone: that says nothing of the content, so it may come again. What it
+    /// was is given back.
+    pub(super) fn on_no_hashes(&mut self, key: UploadKey, out: &mut Outbox<'_>) -> Option<Arc<SharedContent>> {
         if self.has_left(key) {
             return None;
         }
@@ -354,12 +350,7 @@ impl Uploads {
         upload.reading = None;
         let content = Arc::clone(&upload.content);
         self.end(key);
-        let refusal = match failure {
-            ReadFailure::NotTried(_) => Refusal::Busy,
-            ReadFailure::Changed => Refusal::Changed,
-            ReadFailure::Gone | ReadFailure::Failed(_) => Refusal::Gone,
-        };
-        refuse(key, refusal, out);
+        refuse(key, Refusal::Busy, out);
         Some(content)
     }
 
