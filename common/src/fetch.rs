@@ -289,10 +289,19 @@ impl ContentFetch {
 
     fn on_refused(&mut self, number: HolderNumber, refused: Refused, out: &mut Vec<Output>) -> Result<(), WhyDropped> {
         let Refused { fetch, refusal } = refused;
-        self.talk_of(number, fetch, "refused")?;
+        let owes = self.talk_of(number, fetch, "refused")?.owes();
         match refusal {
             Refusal::Gone => Err(WhyDropped::Gone),
             Refusal::Changed => Err(WhyDropped::Changed),
+            // Nothing was wanted of it for long, and others may have its place meanwhile: it is asked again as before.
+            Refusal::Busy if !owes => {
+                self.close(number, out);
+                let now = self.now;
+                if let Some(holder) = self.holders.get_mut(number) {
+                    holder.stage = HolderStage::Waiting(now);
+                }
+                Ok(())
+            }
             Refusal::Busy => {
                 self.close(number, out);
                 let now = self.now;
@@ -416,6 +425,10 @@ impl ContentFetch {
             list.assignment.set(block, BlockState::Written(number));
             // Where nobody is asked, others may be asked for now.
             self.may_choose |= self.active.is_none();
+            // As long as what is here has to be written first nobody was looked for.
+            if self.in_order {
+                self.progress_at = self.now;
+            }
         }
     }
 

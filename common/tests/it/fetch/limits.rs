@@ -208,9 +208,45 @@ fn what_is_written_in_order_is_not_asked_for_long_before_its_turn() {
     assert_eq!(asked_blocks(&outputs), [(0, 1)]);
     assert_eq!(asked_blocks(&hand.block(second, &content, 0)), [], "all that may be held is held");
     assert_eq!(hand.pass(10 * HOLDER_QUIET_MAX), [], "nobody is silent, and nobody is left: nothing is asked for");
+    // Whoever has had nothing to do for long gives its place to others, which is nothing against it.
+    assert_eq!(hand.refused(second, Refusal::Busy), [close(second)]);
+    assert_eq!(hand.pass(10 * HOLDER_QUIET_MAX), []);
+    let outputs = hand.written(0);
+    assert_eq!(
+        outputs[0],
+        news(SECOND, HolderNews::Taken),
+        "it is the better one still, and looked for anew: {outputs:?}"
+    );
+    let second = hand.link(&outputs);
+    let outputs = hand.opened_all(second, &content);
+    assert_eq!(asked_blocks(&outputs), [(most - 1, 1)]);
     let low = u32::try_from(BLOCKS_ASKED_BYTES_LOW / BLOCK).unwrap();
-    for block in 0..=low {
+    for block in 1..=low {
         let outputs = hand.written(block);
         assert_eq!(asked_blocks(&outputs), [(most - 1 + block, 1)], "{block} is written");
     }
+}
+
+/// As long as what is here waits to be written nobody is looked for, and that is no time in which nobody was found.
+#[test]
+fn whoever_reads_slowly_has_all_the_time_to_find_another_holder() {
+    let content = Content::new(300 * BLOCK);
+    let mut hand = Hand::wanting(Wanted { in_order: true, ..Wanted::new(content.hash, WAIT) });
+    let there = hand.meet(FIRST, &content);
+    hand.opened_all(there, &content);
+    let outputs = hand.hash_part(there, &content, 0, 300);
+    let mut due = std::collections::VecDeque::from(asked_blocks(&outputs));
+    while let Some((begin, count)) = due.pop_front() {
+        for block in begin..begin + count {
+            due.extend(asked_blocks(&hand.block(there, &content, block)));
+        }
+    }
+    hand.refused(there, Refusal::Gone);
+    assert_eq!(hand.pass(2 * WAIT), []);
+    assert_eq!(hand.written(0), [Output::AskAgain]);
+    let held = u32::try_from(BLOCKS_HELD_BYTES_MAX / BLOCK).unwrap();
+    (1..held - 1).for_each(|block| assert_eq!(hand.written(block), []));
+    let outputs = hand.pass(WAIT - Duration::from_nanos(1));
+    assert!(outputs.iter().all(|output| *output == Output::AskAgain), "{outputs:?}");
+    assert!(matches!(hand.pass(Duration::from_nanos(1))[..], [.., Output::Tell(FetchReport::Ended(_))]));
 }
