@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use crate::content::catalogue::{Catalogue, FilesByName, Listed};
 use crate::content::search::{Entries, GatheredEntries, List, ListPart};
-use crate::limits::VALUE_BYTES_MAX;
+use crate::limits::{FIND_COUNTED_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::query::{Answer, AnswerBody, Ask, AskHash, Query};
 use crate::store::Store;
 
@@ -85,6 +85,9 @@ fn by_name(held: Held<'_>, name: &[u8]) -> Entries {
     Entries::of(StillThere { files: catalogue.from(name), withdrawn }, Listed::entry, held.uploads)
 }
 
+/// Files with one content that are counted: each is looked at for that.
+const SAME_COUNTED_MAX: usize = FIND_COUNTED_BYTES_MAX / 32;
+
 /// What is told of those files that are what they were.
 fn told<'a, Files>(held: Held<'a>, find: impl FnOnce(&'a Catalogue) -> Files) -> Entries
 where
@@ -93,7 +96,8 @@ where
     let Some(SharedNow { catalogue, withdrawn }) = held.files else {
         return Entries { uploads: held.uploads, ..Entries::default() };
     };
-    Entries::of(find(catalogue).filter(|file| !withdrawn.contains(&file.place)), Listed::entry, held.uploads)
+    let files = find(catalogue).filter(|file| !withdrawn.contains(&file.place)).take(SAME_COUNTED_MAX);
+    Entries::of(files, Listed::entry, held.uploads)
 }
 
 /// Files by name, but for those that were withdrawn: how many they are is known without a look at each.

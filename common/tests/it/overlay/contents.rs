@@ -341,6 +341,18 @@ fn files_that_were_withdrawn_are_not_among_those_there_are_more() {
     }
 }
 
+/// Anybody may ask for what very many files are, as often as may be.
+#[test]
+fn of_files_that_are_one_content_so_many_are_counted() {
+    let hash = hash_of(b"");
+    let files = (0..33_000).map(|place: usize| shared(format!("{place:05}").as_bytes(), hash, 0)).collect();
+    let mut mind = Mind::sharing(files, "");
+    let client = mind.client_of_contents(1);
+    let ask = Ask::Hashed(HashStart::from(ContentHash(hash)));
+    let Some(AnswerBody::Entries(told)) = mind.answer_to(client, &ask) else { panic!("not found") };
+    assert_eq!((told.entries.len() as u64 + told.more, told.entries.len()), (32_768, 32));
+}
+
 // ---- what takes longer ----
 
 /// So many that what is looked through for one find is many pieces, and more than may be in one turn.
