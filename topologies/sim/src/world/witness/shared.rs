@@ -24,7 +24,7 @@ use crate::cast;
 use crate::scene::Scene;
 use crate::world::disks::ToldFile;
 use entries::{key, matches, wrong_of};
-use told::{ToldVersion, Withdrawn};
+use told::{ReadInVain, ToldVersion, Withdrawn};
 
 /// What was read for one link and has not left it, at most.
 const UNSENT_MAX: u64 = (BULK_UNSENT_BYTES_MAX + BLOCK_BYTES_MIN + BLOCKS_READ_BYTES_MAX) as u64;
@@ -50,7 +50,7 @@ pub(crate) struct WatchedShared<'s> {
     lists: HashMap<(LinkId, u32), Vec<u8>>,
     read_bytes: BTreeMap<LinkId, u64>,
     /// What was read in vain just now, and for which fetch.
-    withdrawing: Option<(usize, (LinkId, u32), Vec<u8>)>,
+    withdrawing: Option<ReadInVain>,
     /// To which queries a life of a servent was brought an answer that says it is its own: it was forged.
     brought: HashSet<(usize, u32, ContactName, u64)>,
 }

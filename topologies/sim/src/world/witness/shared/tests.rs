@@ -209,6 +209,24 @@ fn a_file_that_was_not_what_it_was_is_in_doubt_until_it_is_said_to_be_gone() {
     assert_broke(&answers(true, true, &[0, 2]), &["leaves out \"farol.mp4\""]);
 }
 
+/// What was read in vain for a fetch that was over by then is no news to its servent.
+#[test]
+fn a_file_is_gone_from_when_that_was_certain_and_not_from_when_it_was_in_doubt() {
+    let scene = scene();
+    let answers = |gone_at: Nanos| {
+        let mut witness = told(&scene, files());
+        witness.seen.shared.on_withdraws(ASKED - 2 * SECOND, TELLER, b"farol.mp4", (LinkId(3), 1));
+        witness.on_content_asked(ASKED, id(), &find(&[]));
+        witness.seen.shared.on_heard(ASKED, (TELLER, 1), id());
+        witness.seen.shared.on_withdraws(gone_at, TELLER, b"farol.mp4", (LinkId(4), 1));
+        witness.on_fetch_refused(TELLER, (LinkId(4), 1));
+        witness.on_contents_told(ASKED + 2 * SECOND, (TELLER, 1), id(), &entries(&[0, 1, 2], 0));
+        witness
+    };
+    assert_broke(&answers(ASKED + SECOND), &[]);
+    assert_broke(&answers(ASKED - SECOND), &["leaves out \"mapa/Farol.png\""]);
+}
+
 #[test]
 fn the_value_of_a_name_is_what_its_file_is_and_what_the_data_says() {
     let key = |name: &str| Ask::Key(Key::new(name.as_bytes()).unwrap());

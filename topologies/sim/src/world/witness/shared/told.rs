@@ -21,6 +21,15 @@ pub(super) struct Withdrawn {
     pub(super) is_certain: bool,
 }
 
+/// A file that was read for a fetch, and was not what it was.
+#[derive(Debug)]
+pub(super) struct ReadInVain {
+    servent: usize,
+    fetch: (LinkId, u32),
+    name: Vec<u8>,
+    at: Nanos,
+}
+
 impl WatchedShared<'_> {
     // ---- what happens ----
 
@@ -51,7 +60,7 @@ impl WatchedShared<'_> {
         name: &[u8],
         fetch: (LinkId, u32),
     ) {
-        self.withdrawing = Some((servent, fetch, name.to_vec()));
+        self.withdrawing = Some(ReadInVain { servent, fetch, name: name.to_vec(), at: now });
         let last = self.told.get_mut(&servent).and_then(|versions| versions.last_mut());
         for (file, withdrawn) in last.into_iter().flat_map(|last| &mut last.files) {
             if file.name == name {
@@ -62,13 +71,15 @@ impl WatchedShared<'_> {
 
     /// A servent refuses a fetch: if something was read for it in vain just now, that is certain.
     pub(in crate::world::witness) fn on_refused(&mut self, servent: usize, fetch: (LinkId, u32)) {
-        let Some((_, _, name)) = self.withdrawing.take_if(|(of, read, _)| (*of, *read) == (servent, fetch)) else {
+        let is_of = |read: &mut ReadInVain| (read.servent, read.fetch) == (servent, fetch);
+        let Some(ReadInVain { name, at, .. }) = self.withdrawing.take_if(is_of) else {
             return;
         };
         let last = self.told.get_mut(&servent).and_then(|versions| versions.last_mut());
         for (file, withdrawn) in last.into_iter().flat_map(|last| &mut last.files) {
-            if let Some(withdrawn) = withdrawn.as_mut().filter(|_| file.name == name) {
-                withdrawn.is_certain = true;
+            // Before this it may have been told of, whatever was read in vain.
+            if let Some(withdrawn) = withdrawn.as_mut().filter(|known| file.name == name && !known.is_certain) {
+                *withdrawn = Withdrawn { at, is_certain: true };
             }
         }
     }
