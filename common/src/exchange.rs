@@ -159,8 +159,10 @@ pub struct Exchange {
     long_frames: LongFrames,
     /// Fetches of which all that was read is queued.
     given: VecDeque<(LinkId, u32)>,
-    /// Fetches of which something waits to be queued, and has begun to or goes on.
+    /// Fetches of which something waits to be queued, and has begun to.
     giving: VecDeque<(LinkId, u32)>,
+    /// Fetches of which something was given, while their links take some of what was.
+    taken: VecDeque<(LinkId, u32)>,
     /// Those of which it is dropped, because their links are gone. That is told once these ends are.
     dropped: VecDeque<(LinkId, u32)>,
     /// Until then somebody asks to whom nothing is given.
@@ -191,7 +193,7 @@ struct Linked {
     place: turns::TurnPlace,
     /// Whose it is, where it came by itself.
     from: Option<IpAddr>,
-    /// Blocks that have yet to be queued; none where nothing is given.
+    /// Blocks that have yet to be written; none where nothing is given.
     given: Option<Box<Given>>,
 }
 
@@ -244,7 +246,7 @@ impl Linked {
                     self.link.sent(count);
                     if is_bulk {
                         bulk_left -= count.min(bulk_left);
-                        self.queue_given(id, given);
+                        self.on_bulk_written(id, count, given);
                     }
                 }
             }
@@ -258,12 +260,19 @@ impl Linked {
         Ok(bulk_bytes_max - bulk_left)
     }
 
+    fn on_bulk_written(&mut self, id: LinkId, count: usize, given: &mut VecDeque<(LinkId, u32)>) {
+        if let Some(unwritten) = &mut self.given {
+            unwritten.on_written(count);
+            self.queue_given(id, given);
+        }
+    }
+
     /// Queues blocks that were read, as far as there is room for them.
     fn queue_given(&mut self, id: LinkId, given: &mut VecDeque<(LinkId, u32)>) {
         let Linked { link, given: waiting, .. } = self;
         if let Some(frames) = waiting {
             frames.queue(link, |fetch| given.push_back((id, fetch)));
-            if frames.is_empty() {
+            if frames.is_over() {
                 *waiting = None;
             }
         }
@@ -314,6 +323,7 @@ impl Exchange {
             long_frames: LongFrames::default(),
             given: VecDeque::new(),
             giving: VecDeque::new(),
+            taken: VecDeque::new(),
             dropped: VecDeque::new(),
             beside_until: Time::START,
             had_bulk: LinkId(0),
@@ -499,8 +509,9 @@ impl Exchange {
             return None;
         }
         let heard = next_of(&mut linked.link);
-        let is_given = linked.link.bulk_bytes_count() > 0 || linked.given.is_some();
-        if !is_given && matches!(&heard, Some(Heard::Message { message, .. }) if !wants_to_be_given(message)) {
+        if linked.given.is_none()
+            && matches!(&heard, Some(Heard::Message { message, .. }) if !wants_to_be_given(message))
+        {
             self.beside_until = now + BESIDE_KEPT;
         }
         match &heard {
@@ -568,7 +579,7 @@ impl Exchange {
     ) -> Option<Outside> {
         match output {
             overlay::Output::Send { link, message: message @ Message::HashPart(HashPart { fetch, .. }) } => {
-                self.give_hashes(stamp, link, fetch, &message, transport);
+                self.give_hashes(now, stamp, link, fetch, &message, transport);
             }
             overlay::Output::Send { link, message } => {
                 // What else cannot be said was told to the transport.
@@ -685,7 +696,14 @@ impl Exchange {
     /// Blocks were read for a fetch: they are queued as there is room for them, and once all of them are the mind is told
     /// ([`Exchange::take_given`]). Where no mind speaks on the link any more they are dropped, and that is told as well: once
     /// for each time something was given.
-    pub fn give(&mut self, stamp: u64, link: LinkId, fetch: u32, blocks: impl IntoIterator<Item = (u32, BlockBytes)>) {
+    pub fn give(
+        &mut self,
+        now: Time,
+        stamp: u64,
+        link: LinkId,
+        fetch: u32,
+        blocks: impl IntoIterator<Item = (u32, BlockBytes)>,
+    ) {
         let Some(linked) = self.links.get_mut(&link).filter(|linked| linked.is_known()) else {
             return self.dropped.push_back((link, fetch));
         };
@@ -693,33 +711,46 @@ impl Exchange {
         let frames =
             blocks.into_iter().filter_map(|(block, bytes)| Frame::block(dialect, stamp, fetch, block, bytes).ok());
         let frames = frames.collect();
-        self.give_frames(link, fetch, frames);
+        self.give_frames(now, link, fetch, frames);
     }
 
     /// The same with hashes, which are said by the mind: whoever does not read them has no more of them queued than of blocks.
-    fn give_hashes(&mut self, stamp: u64, link: LinkId, fetch: u32, message: &Message, transport: &mut impl Transport) {
+    fn give_hashes(
+        &mut self,
+        now: Time,
+        stamp: u64,
+        link: LinkId,
+        fetch: u32,
+        message: &Message,
+        transport: &mut impl Transport,
+    ) {
         let Some(linked) = self.links.get(&link).filter(|linked| linked.is_known()) else {
             return self.dropped.push_back((link, fetch));
         };
         let frame = Frame::at(Position::Later, linked.link.dialect(), stamp, message);
         let said = frame.as_ref().map(|_| ()).map_err(|error| error.clone().into());
         transport.on_said(link, message, &said);
-        self.give_frames(link, fetch, frame.into_iter().collect());
+        self.give_frames(now, link, fetch, frame.into_iter().collect());
     }
 
-    fn give_frames(&mut self, link: LinkId, fetch: u32, frames: VecDeque<Frame>) {
+    fn give_frames(&mut self, now: Time, link: LinkId, fetch: u32, frames: VecDeque<Frame>) {
         let Some(linked) = self.links.get_mut(&link) else { return };
-        linked.given.get_or_insert_default().push(fetch, frames);
+        linked.given.get_or_insert_with(|| Box::new(Given::since(now))).push(fetch, frames);
         linked.queue_given(link, &mut self.given);
-        let waiting = linked.given.iter().flat_map(|waiting| waiting.fetches());
+        let waiting = linked.given.iter().flat_map(|given| given.waiting());
         self.giving.extend(waiting.filter(|waiting| *waiting == fetch).map(|fetch| (link, fetch)));
         linked.flush_later(link, &mut self.unflushed);
     }
 
-    /// For which fetch something was given that waits to be queued, and that its client takes something of what is before it,
-    /// as often as [`GIVING_TOLD_EVERY`]: it is its client that is slow, and whether it is too slow is for its mind to say.
+    /// For which fetch something was given that waits to be queued: it is its client that has to take something now.
     pub fn take_giving(&mut self) -> Option<(LinkId, u32)> {
         self.giving.pop_front()
+    }
+
+    /// For which fetch something was given that is not written yet, be it queued or not, while its link takes some of that or of
+    /// what is before it; as often as [`GIVING_TOLD_EVERY`]. Whether its client is too slow is for its mind to say.
+    pub fn take_taken(&mut self) -> Option<(LinkId, u32)> {
+        self.taken.pop_front()
     }
 
     /// Of which fetch nothing waits any more that was given for it. Of those whose link is gone it is said behind that: or their
@@ -735,7 +766,8 @@ impl Exchange {
         self.dropped.extend(self.given.iter().copied().filter(is_gone));
         self.given.retain(|given| !is_gone(given));
         self.giving.retain(|giving| !is_gone(giving));
-        self.dropped.extend(waiting.iter().flat_map(|waiting| waiting.fetches()).map(|fetch| (link, fetch)));
+        self.taken.retain(|taken| !is_gone(taken));
+        self.dropped.extend(waiting.iter().flat_map(|given| given.waiting()).map(|fetch| (link, fetch)));
     }
 
     fn rest(&mut self, now: Time, link: LinkId, transport: &mut impl Transport) {
@@ -831,13 +863,13 @@ impl Exchange {
         }
     }
 
-    /// Blocks were written: whatever waits behind them on that link is nearer to be.
+    /// Blocks were written: whatever is left of them on that link, or waits behind them, is nearer to be.
     fn on_taken(&mut self, now: Time, link: LinkId) {
-        let waiting = self.links.get_mut(&link).and_then(|linked| linked.given.as_deref_mut());
-        if let Some(waiting) = waiting
-            && waiting.is_taken(now)
+        let given = self.links.get_mut(&link).and_then(|linked| linked.given.as_deref_mut());
+        if let Some(given) = given
+            && given.is_taken(now)
         {
-            self.giving.extend(waiting.fetches().map(|fetch| (link, fetch)));
+            self.taken.extend(given.unwritten().map(|fetch| (link, fetch)));
         }
     }
 
@@ -870,7 +902,8 @@ impl Exchange {
     /// late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let has_given = !(self.giving.is_empty() && self.given.is_empty() && self.dropped.is_empty());
+        let are_told = [&self.giving, &self.taken, &self.given, &self.dropped].iter().all(|news| news.is_empty());
+        let has_given = !are_told;
         if self.may_have_heard() || self.turns.has_left_over() || has_given {
             return Some(Time::START);
         }

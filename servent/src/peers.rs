@@ -113,14 +113,18 @@ impl PeerConnections {
     }
 
     /// Has blocks sent that were read for a fetch. What the mind is told of it comes of [`PeerConnections::next_given`].
-    pub(crate) fn give(&mut self, stamp: u64, link: LinkId, fetch: u32, blocks: Vec<(u32, BlockBytes)>) {
-        self.exchange.give(stamp, link, fetch, blocks);
+    pub(crate) fn give(&mut self, now: Time, stamp: u64, link: LinkId, fetch: u32, blocks: Vec<(u32, BlockBytes)>) {
+        self.exchange.give(now, stamp, link, fetch, blocks);
     }
 
-    /// That something given for a fetch waits for its client, or that all is queued.
+    /// That something given for a fetch waits for its client, that this takes some, or that all is queued.
     pub(crate) fn next_given(&mut self) -> Option<Input> {
         let giving = self.exchange.take_giving().map(|(link, fetch)| Input::Giving { link, fetch });
-        giving.or_else(|| self.next_queued())
+        giving.or_else(|| self.next_taken()).or_else(|| self.next_queued())
+    }
+
+    fn next_taken(&mut self) -> Option<Input> {
+        self.exchange.take_taken().map(|(link, fetch)| Input::Taken { link, fetch })
     }
 
     fn next_queued(&mut self) -> Option<Input> {

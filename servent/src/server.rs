@@ -167,7 +167,7 @@ impl Server {
             // That whom it knows was written down at the end, or was not, is for its mind to hear and for the log.
             if let (None, JobDone::BlocksRead { link, fetch, read: Ok(blocks) }) = (self.leaving_until, &mut done) {
                 // Bytes of files go by the mind.
-                self.peers.give(self.overlay.stamp(), *link, *fetch, std::mem::take(blocks));
+                self.peers.give(self.now(), self.overlay.stamp(), *link, *fetch, std::mem::take(blocks));
             } else if self.leaving_until.is_none() || matches!(done, JobDone::MembersKept(_)) {
                 self.tell_done(done);
             } else {

@@ -69,9 +69,16 @@ pub enum Input {
     Reload,
     /// This came of a job of [`Output::Disk`].
     Disk(JobDone),
-    /// What was read for a fetch by a job of the mind's is there, and waits for its client to take what was before it; told again
-    /// now and then while it takes some of that.
+    /// What was read for a fetch by a job of the mind's is there, and waits for its client to take what was before it.
     Giving {
+        /// The link it goes over.
+        link: LinkId,
+        /// The client's number of the fetch.
+        fetch: u32,
+    },
+    /// Of what was given for a fetch something is not sent yet, and its client takes some of that, or of what is before it. Told
+    /// now and then while that is so.
+    Taken {
         /// The link it goes over.
         link: LinkId,
         /// The client's number of the fetch.

@@ -78,6 +78,12 @@ impl Overlay {
         }
     }
 
+    pub(super) fn on_taken(&mut self, now: Time, key: UploadKey) {
+        if let Some(rare) = self.rooms.rare.get_mut() {
+            rare.uploads.on_taken(now, key);
+        }
+    }
+
     pub(super) fn on_given(&mut self, now: Time, key: UploadKey, out: &mut Outbox<'_>) {
         if let Some(rare) = self.rooms.rare.get_mut() {
             rare.uploads.on_given(now, key, out);

@@ -270,11 +270,20 @@ impl Uploads {
         out.disk(job);
     }
 
-    /// What was read last for a fetch is there, and it is the client that has to take something now; or it has taken some.
+    /// What was read last for a fetch is there, and it is the client that has to take something now.
     pub(super) fn on_giving(&mut self, now: Time, key: UploadKey) {
         let Some(upload) = self.open.get_mut(&key) else { return };
         if let Some(reading) = &mut upload.reading {
             reading.is_there = true;
+            upload.used = now;
+        }
+    }
+
+    /// A client takes some of what was given for a fetch and is not sent: whether something of that waits to be queued, or all is
+    /// queued and it cannot want more before it has it. It makes no slow disk quicker.
+    pub(super) fn on_taken(&mut self, now: Time, key: UploadKey) {
+        let Some(upload) = self.open.get_mut(&key) else { return };
+        if upload.reading.is_none_or(|reading| reading.is_there) {
             upload.used = now;
         }
     }

@@ -90,7 +90,7 @@ fn blocks_that_are_given_are_not_copied_and_leave_nothing_behind() {
         (0..BLOCKS).map(read).collect::<Vec<_>>()
     };
     let give = |exchange: &mut Exchange, blocks| {
-        exchange.give(0, link, 3, blocks);
+        exchange.give(Time::START, 0, link, 3, blocks);
         // What is unsent goes on at each turn.
         while exchange.unsent_bytes_count(link) > 0 {
             exchange.on_writable(link);

@@ -504,7 +504,7 @@ impl Driver {
                 let (link, fetch) = (job.link, job.fetch);
                 match self.giving.read_blocks(reader, &mut self.sharing, &job) {
                     Ok(blocks) => {
-                        self.exchange.give(self.mind.stamp(), link, fetch, blocks);
+                        self.exchange.give(self.now, self.mind.stamp(), link, fetch, blocks);
                         self.exchange.flush(self.now, &mut self.wires);
                         return self.hear();
                     }
@@ -617,6 +617,9 @@ impl Driver {
         loop {
             while let Some((link, fetch)) = self.exchange.take_giving() {
                 self.tell(Input::Giving { link, fetch });
+            }
+            while let Some((link, fetch)) = self.exchange.take_taken() {
+                self.tell(Input::Taken { link, fetch });
             }
             while let Some((link, fetch)) = self.exchange.take_given() {
                 self.giving.on_done((link, fetch));

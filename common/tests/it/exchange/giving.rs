@@ -66,7 +66,7 @@ impl Desk {
     }
 
     fn gives(&mut self, link: LinkId, fetch: u32, blocks: std::ops::Range<u32>, length: usize) {
-        self.exchange.give(0, link, fetch, read(blocks, length));
+        self.exchange.give(self.now, 0, link, fetch, read(blocks, length));
     }
 
     /// The fetches of which nothing waits any more.
@@ -77,6 +77,11 @@ impl Desk {
     /// The fetches for which something waits to be queued.
     fn giving(&mut self) -> Vec<(LinkId, u32)> {
         std::iter::from_fn(|| self.exchange.take_giving()).collect()
+    }
+
+    /// The fetches of which something was taken, and something is not written.
+    fn taken(&mut self) -> Vec<(LinkId, u32)> {
+        std::iter::from_fn(|| self.exchange.take_taken()).collect()
     }
 
     fn room(&mut self, link: LinkId, bytes_count: usize) {
@@ -158,15 +163,17 @@ fn as_long_as_a_client_takes_something_the_mind_is_told_so_now_and_then() {
     desk.room(link, 0);
     (0..4).for_each(|fetch| desk.gives(link, fetch, 0..1, BLOCK_BYTES_MAX));
     assert_eq!((desk.giving(), desk.given()), (vec![(link, 1), (link, 2), (link, 3)], vec![(link, 0)]));
-    let all = [1, 2, 3].map(|fetch| (link, fetch));
+    // What is queued is not taken yet: it can be as much as that takes, and its client wants nothing more before it has it.
+    let all = [0, 1, 2, 3].map(|fetch| (link, fetch));
     let tick = Duration::from_nanos(1);
     // By bytes, and not by blocks; and no more often than it is worth.
     for (later, room, told) in [
-        (tick, 1, &all[..]),
-        (GIVING_TOLD_EVERY - tick, 1, &[]),
+        (GIVING_TOLD_EVERY - tick, 1, &[][..]),
         (tick, 0, &[]),
         (tick, 1, &all),
         (Duration::ZERO, 1, &[]),
+        (GIVING_TOLD_EVERY - tick, 1, &[]),
+        (tick, 1, &all),
         // What was taken while nobody was told is not told later: nothing is taken then.
         (UPLOAD_IDLE_MAX, 0, &[]),
         (tick, 1, &all),
@@ -175,16 +182,54 @@ fn as_long_as_a_client_takes_something_the_mind_is_told_so_now_and_then() {
         desk.now = desk.now + later;
         desk.room(link, room);
         desk.flush();
-        assert_eq!(desk.giving(), told, "{later:?} later, {room} bytes");
+        assert_eq!(desk.taken(), told, "{later:?} later, {room} bytes");
     }
-    // Nor of those that are queued.
+    assert_eq!(desk.giving(), [], "what waits is told once");
+    // Of what is written it is told no more.
     desk.room(link, BLOCK_BYTES_MAX);
     desk.flush();
     assert_eq!(desk.given(), [(link, 1)]);
     desk.now = desk.now + GIVING_TOLD_EVERY;
+    desk.room(link, BLOCK_BYTES_MAX);
+    desk.flush();
+    assert_eq!(desk.taken(), all[1..]);
+    // Nor of links that are gone.
+    desk.now = desk.now + GIVING_TOLD_EVERY;
     desk.room(link, 1);
     desk.flush();
-    assert_eq!(desk.giving(), all[1..]);
+    desk.ends(link);
+    assert_eq!(desk.taken(), []);
+}
+
+/// Or whoever has the last of one content, and wants nothing more of it, would keep its place for as long as it fetches another.
+#[test]
+fn of_what_is_written_nothing_is_told_while_others_are_given_on_the_same_link() {
+    let (mut desk, [link]) = Desk::fetchers();
+    let length = frame_bytes(0, 0);
+    desk.room(link, 0);
+    desk.gives(link, 7, 0..1, BLOCK_BYTES_MIN);
+    // In turn with another one, and in two parts.
+    desk.gives(link, 8, 0..2, BLOCK_BYTES_MIN);
+    desk.gives(link, 7, 1..2, BLOCK_BYTES_MIN);
+    assert_eq!(desk.given(), [7, 8, 7].map(|fetch| (link, fetch)), "all of it is queued");
+    for (bytes, told) in
+        [(1, &[8, 7][..]), (length, &[8, 7]), (2 * length - 2, &[8, 7]), (1, &[7]), (length - 1, &[7]), (1, &[])]
+    {
+        desk.now = desk.now + GIVING_TOLD_EVERY;
+        desk.room(link, bytes);
+        desk.flush();
+        let told: Vec<(LinkId, u32)> = told.iter().map(|fetch| (link, *fetch)).collect();
+        assert_eq!(desk.taken(), told, "after {bytes} bytes");
+    }
+    // Whoever takes all of it at once is told nothing about: it costs nothing to be quick.
+    for number in 0..20 {
+        desk.now = desk.now + GIVING_TOLD_EVERY;
+        desk.gives(link, 7, number..number + 1, BLOCK_BYTES_MIN);
+        desk.room(link, usize::MAX);
+        desk.flush();
+        assert_eq!((desk.taken(), desk.giving()), (Vec::new(), Vec::new()));
+        assert_eq!((desk.given(), desk.deadline()), (vec![(link, 7)], None));
+    }
 }
 
 /// They are said like messages, and are no less than blocks are.
@@ -527,8 +572,8 @@ fn a_block_that_is_begun_is_no_reason_to_take_a_queue_for_full() {
 #[test]
 fn blocks_are_said_under_the_stamp_at_which_they_were_given() {
     let (mut desk, [link]) = Desk::fetchers();
-    desk.exchange.give(7, link, 0, read(0..1, 5));
-    desk.exchange.give(1 << 40, link, 1, read(1..2, 5));
+    desk.exchange.give(desk.now, 7, link, 0, read(0..1, 5));
+    desk.exchange.give(desk.now, 1 << 40, link, 1, read(1..2, 5));
     desk.flush();
     let written = std::mem::take(&mut desk.wires.at(link).written);
     let other = desk.others.get_mut(&link).expect("another end");

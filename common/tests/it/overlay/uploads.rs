@@ -97,6 +97,10 @@ fn giving(link: LinkId, fetch: u32) -> Input {
     Input::Giving { link, fetch }
 }
 
+fn taken(link: LinkId, fetch: u32) -> Input {
+    Input::Taken { link, fetch }
+}
+
 fn unread(link: LinkId, fetch: u32, failure: &ReadFailure) -> Input {
     Input::Disk(JobDone::BlocksRead { link, fetch, read: Err(failure.clone()) })
 }
@@ -767,11 +771,38 @@ fn whoever_takes_some_of_what_it_wanted_keeps_its_place() {
     let mut mind = Mind::giving();
     let client = mind.fetching(1, FAROL);
     mind.hear(client, blocks(0, 0, 8));
+    mind.tell(giving(client, 0));
     for _ in 0..5 {
-        mind.tell(giving(client, 0));
         assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), []);
+        mind.tell(taken(client, 0));
     }
-    assert_eq!(mind.gives_in(TICK), goodbye(client, Goodbye::Quiet).map(|output| (TICK, output)));
+    let gone = goodbye(client, Goodbye::Quiet).map(|output| (UPLOAD_IDLE_MAX, output));
+    assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX), gone);
+}
+
+/// It has to have that first to want more: the last of what it wanted may be minutes of a slow line.
+#[test]
+fn whoever_takes_some_of_what_is_queued_wants_something() {
+    let mut mind = Mind::giving();
+    let client = mind.fetching(1, FAROL);
+    mind.hear(client, blocks(0, 0, READ));
+    mind.tell(given(client, 0));
+    for _ in 0..5 {
+        assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), []);
+        assert_eq!(mind.tell(taken(client, 0)), []);
+    }
+    // It is told so, and keeps its link, once it takes nothing more: as one that has all and wants nothing.
+    let told = [(UPLOAD_IDLE_MAX, refused(client, 0, Refusal::Busy))];
+    assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX), told);
+    assert_eq!(mind.tell(taken(client, 0)), []);
+    mind.opens(client, 0, FAROL);
+    // Whoever waits for a slow disk waits no longer because it takes what was read before, and is not the one to blame.
+    mind.hear(client, blocks(0, 0, 2 * READ));
+    mind.tell(given(client, 0));
+    mind.pass(seconds(20));
+    mind.tell(taken(client, 0));
+    let told = [(seconds(10), refused(client, 0, Refusal::Busy))];
+    assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX), told);
 }
 
 /// It is the disk that is slow then, and no fault of whoever waits for it.

@@ -26,10 +26,13 @@ impl<F: Face> Shell<F> {
         }
     }
 
-    /// Tells a servent for which fetches something waits for the client, and of which all is queued that was read for them.
+    /// Tells a servent for which fetches something waits for the client or is taken by it, and of which all is queued that was read for them.
     fn tell_given(&mut self, node: usize) {
         while let Some((link, fetch)) = self.nodes[node].exchange.take_giving() {
             self.tell_servent(node, overlay::Input::Giving { link, fetch });
+        }
+        while let Some((link, fetch)) = self.nodes[node].exchange.take_taken() {
+            self.tell_servent(node, overlay::Input::Taken { link, fetch });
         }
         while let Some((link, fetch)) = self.nodes[node].exchange.take_given() {
             self.tell_servent(node, overlay::Input::Given { link, fetch });
@@ -158,7 +161,7 @@ impl<F: Face> Shell<F> {
         let stamp = self.overlay(node).map_or(0, overlay::Overlay::stamp);
         match self.face.end_job(&self.network, node, job) {
             Some(JobDone::BlocksRead { link, fetch, read: Ok(blocks) }) => {
-                self.with_exchange(node, |exchange, _, _| exchange.give(stamp, link, fetch, blocks));
+                self.with_exchange(node, |exchange, now, _| exchange.give(now, stamp, link, fetch, blocks));
             }
             Some(done) => {
                 self.tell_servent(node, overlay::Input::Disk(done));
