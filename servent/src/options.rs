@@ -78,7 +78,8 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub share: Option<PathBuf>,
 
-    /// Hashes of contents that are never shared, one a line, read again on SIGHUP
+    /// Contents that are never shared, by their hashes, one a line, as `b3sum FILE >> never.txt` writes them; read again on
+    /// SIGHUP
     #[arg(long, value_name = "FILE", requires = "share")]
     pub never: Option<PathBuf>,
 

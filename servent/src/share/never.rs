@@ -1,4 +1,4 @@
-//! The list of contents that are never shared, `--never FILE`: one hash a line, as `b3sum` prints it.
+//! The list of contents that are never shared, `--never FILE`: one hash a line, and what `b3sum` prints behind it is nothing.
 //!
 //! What follows for whom of a hash that is in it is not decided here.
 
@@ -81,12 +81,15 @@ impl NeverList {
         let mut hashes = Vec::new();
         for (place, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let said = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
-            if said.is_empty() {
+            let Some(word) = said.split(u8::is_ascii_whitespace).next().filter(|word| !word.is_empty()) else {
                 continue;
-            }
-            let Some(hash) = hash_of(said) else {
-                let said = common::text::Escaped::new(said.get(..said.len().min(80)).unwrap_or_default());
-                return Err((place + 1, format!("`{said}` is no hash of 64 digits, as b3sum prints it")));
+            };
+            // Where the name behind it is escaped b3sum says so with one before the hash.
+            let Some(hash) = hash_of(word.strip_prefix(br"\").unwrap_or(word)) else {
+                let word = common::text::Escaped::new(word.get(..word.len().min(80)).unwrap_or_default());
+                let rule =
+                    "a line begins with all 64 hex digits of one, as `b3sum FILE` prints it, or is a comment behind #";
+                return Err((place + 1, format!("`{word}` is no hash: {rule}")));
             };
             if hashes.len() == NEVER_HASHES_MAX {
                 return Err((place + 1, format!("{} are the most", counted(NEVER_HASHES_MAX, "hash"))));
@@ -155,15 +158,40 @@ mod tests {
         assert_eq!(NeverList::parse(b""), Ok(NeverList::default()));
     }
 
+    /// Its names are any bytes, and one that it escapes has a backslash before its hash.
+    #[test]
+    fn what_b3sum_prints_is_a_line() {
+        let digits = |digit: char| String::from_iter([digit; 64]);
+        let mut bytes = Vec::new();
+        for (digit, behind) in [
+            ('a', &b"  tea.txt\n"[..]),
+            ('b', b" *a name # and more\r\n"),
+            ('c', b"\tcaf\xe9\n"),
+            ('d', b"  0123456789abcdef\n"),
+            ('e', b"#a film"),
+        ] {
+            bytes.extend(digits(digit).bytes());
+            bytes.extend(behind);
+        }
+        bytes.extend(format!("\n\\{}  a\\nb\\\\c\n", digits('f')).bytes());
+        let list = NeverList::parse(&bytes).unwrap();
+        assert_eq!(list.len(), 6);
+        assert!([0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff].iter().all(|byte| list.has(&ContentHash([*byte; 32]))));
+    }
+
     #[test]
     fn what_is_wrong_is_said_with_its_line() {
         let hash = "0".repeat(64);
         for (text, line, what) in [
-            ("# one\nabc\n".to_owned(), 2, "`abc` is no hash of 64 digits"),
-            (format!("{hash}\n{hash}0"), 2, "is no hash of 64 digits"),
-            (format!("{hash} {hash}"), 1, "is no hash of 64 digits"),
-            (format!("\n\n{}g", "0".repeat(63)), 3, "is no hash of 64 digits"),
-            (format!("{}\u{e9}", "0".repeat(62)), 1, "is no hash of 64 digits"),
+            ("# one\nabc\n".to_owned(), 2, "`abc` is no hash: a line begins with all 64 hex digits of one, as `b3sum"),
+            (format!("{hash}  a\n{hash}0  b"), 2, "0` is no hash"),
+            (format!("a  {hash}"), 1, "`a` is no hash"),
+            (format!("{}  short", "0".repeat(63)), 1, "0` is no hash"),
+            (format!("\n\n{}g", "0".repeat(63)), 3, "0g` is no hash"),
+            (format!("{}\u{e9}", "0".repeat(62)), 1, "is no hash"),
+            (format!("{hash}\n\\\\{hash}  a"), 2, "is no hash"),
+            (format!("\\ {hash}"), 1, "`\\` is no hash"),
+            (format!("BLAKE3 (a) = {hash}"), 1, "`BLAKE3` is no hash"),
             ("\u{1b}[2J".to_owned(), 1, "`\\x1b[2J`"),
         ] {
             let (found, said) = NeverList::parse(text.as_bytes()).unwrap_err();
