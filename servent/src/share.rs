@@ -57,6 +57,15 @@ impl SharedDirectory {
         Ok(Some(SharedDirectory { never, reader, looking: Mutex::new(looking) }))
     }
 
+    /// Says to whom it is given, how fast, and how much never is: what a word too many or too few in these options would change.
+    pub(crate) fn announce_rules(&self, options: &Options) {
+        let Some(path) = &options.share else { return };
+        let (whom, rate) = (shared_with(options), rate_of(options));
+        let never = options.never.as_deref().map(|file| (shown(file), counted(self.never.list().len(), "content")));
+        let never = never.map(|(file, count)| format!("; never file {file}: {count} never to be shared"));
+        log::info!("{} is shared with {whom}, {rate}{}", shown(path), never.unwrap_or_default());
+    }
+
     /// Looks it through, for a while. What is told is described as this data says.
     pub(crate) fn look_through(&self, store: &Arc<Store>) -> Result<LookedThrough, String> {
         self.looking.lock().unwrap_or_else(PoisonError::into_inner).look_through(store, &self.never)
@@ -93,7 +102,7 @@ pub(crate) fn look_at(options: &Options) -> anyhow::Result<Vec<(&'static str, St
         // Into a `String` nothing fails.
         let _ = write!(said, "; not shared: {left_out}");
     }
-    let mut page = vec![("share", said)];
+    let mut page = vec![("share", said), ("share-to", shared_with(options)), ("share-rate", rate_of(options))];
     if let (Some(list), Some(path)) = (never, &options.never) {
         page.push(("never", format!("{}: {}", shown(path), counted(list.len(), "content"))));
     }
@@ -101,6 +110,19 @@ pub(crate) fn look_at(options: &Options) -> anyhow::Result<Vec<(&'static str, St
         page.push(("cache", format!("{}: {cache}", shown(path))));
     }
     Ok(page)
+}
+
+fn shared_with(options: &Options) -> String {
+    if options.share_to.is_empty() {
+        return "everybody".to_owned();
+    }
+    let networks: Vec<String> = options.share_to.iter().map(|network| network.trunc().to_string()).collect();
+    format!("clients in {}", networks.join(" "))
+}
+
+fn rate_of(options: &Options) -> String {
+    let rate = options.share_rate.map(|rate| format!("at most {} a second, to all together", bytes(rate)));
+    rate.unwrap_or_else(|| "as fast as it goes".to_owned())
 }
 
 /// How many files there are, how many bytes they have, and what else there is.

@@ -64,6 +64,9 @@ pub(crate) fn start(options: &Options, signals: Signals) -> anyhow::Result<(Serv
         sockets::share_port(&listener).context("cannot share the port listened on with answers")?;
     }
     let keys_count = store.len();
+    if let Some(share) = &share {
+        share.announce_rules(options);
+    }
     let server = Server::new(listener, &config, Arc::new(store), options, signals, events, share)?;
     data::announce(&options.data, keys_count);
     Ok((server, address))

@@ -34,6 +34,10 @@ const WINDOW_BYTES: usize = 1024 * 1024;
 /// A file that is smaller is not worth writing anew.
 const COMPACTED_BYTES_MIN: u64 = 1024 * 1024;
 
+/// So often a servent that starts meets such as only look whether there is one, each for a moment, before it takes them for one
+/// that stays.
+const LOOKERS_MAX: usize = 10_000;
+
 /// As it is called in the directory of the cache, while it is written anew, and what is locked beside it.
 pub(crate) const NAMES_IN_CACHE: [&str; 3] = ["hashes", "hashes.new", "lock"];
 
@@ -319,9 +323,8 @@ impl Cache {
         }
         let [name, beside, lock] = NAMES_IN_CACHE.map(|name| directory.join(name));
         let lock = open_named(&lock, false)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => bail!("another servent does; name another directory for this one"),
-            locked => locked?,
+        if !lock_alone(&lock, std::thread::yield_now)? {
+            bail!("another servent does; name another directory for this one");
         }
         check_ours(&name)?;
         check_ours(&beside)?;
@@ -341,14 +344,45 @@ impl Cache {
             Err(error) => Err(error.into()),
             Ok(metadata) if !metadata.is_dir() => Err(anyhow!("it is no directory")),
             Ok(_) => {
-                let [name, beside, _] = NAMES_IN_CACHE.map(|name| directory.join(name));
+                let [name, beside, lock] = NAMES_IN_CACHE.map(|name| directory.join(name));
                 check_ours(&beside)?;
-                Ok(match check_ours(&name)? {
+                let mut said = match check_ours(&name)? {
                     Some(length) => format!("{} there already", common::counted::counted(length, "byte")),
                     None => "nothing there yet".to_owned(),
-                })
+                };
+                if is_in_use(&lock)? {
+                    said.push_str("; in use now: beside the servent that uses it none can start with it");
+                }
+                Ok(said)
             }
         }
+    }
+}
+
+/// Locks it for as long as it is open, unless another servent has. Whoever only looks has a lock that others can have too, and
+/// lets go of it at once, which is waited for: it is not to keep a servent from its start.
+fn lock_alone(lock: &File, mut wait: impl FnMut()) -> rustix::io::Result<bool> {
+    for _ in 0..LOOKERS_MAX {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {}
+            locked => return locked.map(|()| true),
+        }
+        match flock(lock, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            locked => locked?,
+        }
+        wait();
+    }
+    Ok(false)
+}
+
+/// Whether a servent has locked it, for whoever only looks.
+fn is_in_use(lock: &Path) -> io::Result<bool> {
+    let Some(lock) = open_if_there(lock)? else { return Ok(false) };
+    match flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        // It is let go of when the file is closed, which is at once.
+        locked => Ok(locked.map(|()| false)?),
     }
 }
 
@@ -357,25 +391,31 @@ pub(super) fn look_at_cache(directory: &Path) -> anyhow::Result<String> {
     Cache::look_at(directory).with_context(|| format!("cannot keep hashes in {}", shown(directory)))
 }
 
-/// How long a file of ours is, if there is one. One of somebody else's is an error, because it would be written over; one
-/// that ends within the header is what whoever was killed has left.
-fn check_ours(path: &Path) -> io::Result<Option<u64>> {
+/// Opens a file to be looked at, if there is one.
+fn open_if_there(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
+    if !file.metadata()?.is_file() {
         return Err(io::Error::other(format!("{} is not a regular file", shown(path))));
     }
+    Ok(Some(file))
+}
+
+/// How long a file of ours is, if there is one. One of somebody else's is an error, because it would be written over; one
+/// that ends within the header is what whoever was killed has left.
+fn check_ours(path: &Path) -> io::Result<Option<u64>> {
+    let Some(file) = open_if_there(path)? else { return Ok(None) };
+    let length = file.metadata()?.len();
     let mut first_bytes = Vec::new();
     file.take(HEADER.len() as u64).read_to_end(&mut first_bytes)?;
     if !HEADER.starts_with(&first_bytes) {
         let reason = "is no file of hashes, and would be written over: name another directory, or move it away";
         return Err(io::Error::other(format!("{} {reason}", shown(path))));
     }
-    Ok(Some(metadata.len()))
+    Ok(Some(length))
 }
 
 /// Opens a file of ours, which is made if it is not there; nothing else by that name.

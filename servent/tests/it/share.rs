@@ -166,11 +166,16 @@ fn a_check_counts_what_would_be_shared_and_writes_nothing() {
     let (cache, never) = (shared.beside("cache"), shared.beside("never"));
     fs::write(&never, format!("{}\n", "0".repeat(64))).unwrap();
     let options = ["--share", &shared.path(), "--cache", &cache, "--never", &never];
-    let check = || stdout(&run(&[&["0", "-", "--check"], &options[..]].concat()));
+    let check = || {
+        let output = run(&[&["0", "-", "--check"], &options[..]].concat());
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+        stdout(&output)
+    };
     let said = check();
     let path = shared.path();
     for line in [
         format!("share      {path}: 2 files, 3 bytes; not shared: 1 link, 1 name with a dot before it\n"),
+        "share-to   everybody\nshare-rate as fast as it goes\n".to_owned(),
         format!("never      {never}: 1 content\n"),
         format!("cache      {cache}: not there yet\n"),
     ] {
@@ -179,10 +184,39 @@ fn a_check_counts_what_would_be_shared_and_writes_nothing() {
     assert!(!PathBuf::from(&cache).exists());
     let mut servent = shared.serve(&["--cache", &cache]);
     shares(&mut servent, 1);
-    assert!(check().contains(&format!("cache      {cache}: 192 bytes there already\n")), "of one that is used, too");
+    // Of one that is used it says so: that servent may be the one whose options are checked.
+    let used = "; in use now: beside the servent that uses it none can start with it\n";
+    let line = format!("cache      {cache}: 192 bytes there already");
+    assert!(check().contains(&format!("{line}{used}")), "{}", check());
     ended(servent);
+    assert!(check().contains(&format!("{line}\n")), "{}", check());
     let shared = Shared::new(&[]);
     assert!(stdout(&run(&["0", "-", "--check", "--share", &shared.path()])).contains(": 0 files, 0 bytes\n"));
+}
+
+/// A word too many, or one network for another, would show nowhere else before somebody finds nothing.
+#[test]
+fn to_whom_it_is_given_and_how_fast_is_said() {
+    let shared = Shared::new(&[("a", "tea")]);
+    let never = shared.beside("never");
+    fs::write(&never, format!("{}\n{}\n", "0".repeat(64), "1".repeat(64))).unwrap();
+    let (path, list) = (shared.path(), format!("; never file {never}: 2 contents never to be shared"));
+    let networks = ["--share-to", "10.9.8.7/8", "--share-to", "fd00::/8"];
+    let rate = ["--share-rate", "1500k", "--never", &never];
+    for (options, whom, how_fast, never) in [
+        (&[][..], "everybody", "as fast as it goes", ""),
+        (&networks, "clients in 10.0.0.0/8 fd00::/8", "as fast as it goes", ""),
+        (&rate, "everybody", "at most 1.5 MB a second, to all together", &list),
+    ] {
+        let check = stdout(&run(&[&["0", "-", "--check", "--share", &path], options].concat()));
+        assert!(check.contains(&format!("\nshare-to   {whom}\nshare-rate {how_fast}\n")), "{check}");
+        let mut servent = shared.serve(options);
+        servent.wait_for_log(&format!("] {path} is shared with {whom}, {how_fast}{never}"), 1);
+        shares(&mut servent, 1);
+        let said = ended(servent);
+        assert_eq!(said.matches("is shared with").count(), 1, "{said}");
+        assert_eq!(said.matches("never file").count(), usize::from(!never.is_empty()), "{said}");
+    }
 }
 
 #[test]

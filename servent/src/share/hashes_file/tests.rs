@@ -176,6 +176,36 @@ fn two_do_not_keep_theirs_in_one_directory() {
     open(&directory);
 }
 
+/// And is not kept from one by whoever only looks, however many do.
+#[test]
+fn whoever_looks_whether_it_is_in_use_keeps_no_servent_from_its_start() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("lock");
+    assert!(!is_in_use(&path).unwrap() && !path.exists(), "nothing is made to look");
+    let open = || open_named(&path, false).unwrap();
+    let (servent, looker) = (open(), open());
+    flock(&looker, FlockOperation::NonBlockingLockShared).unwrap();
+    assert!(!is_in_use(&path).unwrap(), "another one that looks is no servent");
+    let (mut looker, mut waited) = (Some(looker), 0);
+    let locked = lock_alone(&servent, || {
+        waited += 1;
+        if waited == 3 {
+            looker = None;
+        }
+    });
+    assert_eq!((locked, waited), (Ok(true), 3));
+    for _ in 0..3 {
+        assert!(is_in_use(&path).unwrap());
+    }
+    assert_eq!(lock_alone(&open(), || panic!("a servent is not waited for")), Ok(false));
+    drop(servent);
+    assert!(!is_in_use(&path).unwrap());
+    // Nor is one that looks for ever.
+    let (servent, looker) = (open(), open());
+    flock(&looker, FlockOperation::NonBlockingLockShared).unwrap();
+    assert_eq!(lock_alone(&servent, || ()), Ok(false));
+}
+
 #[test]
 fn a_directory_that_cannot_be_one_is_refused() {
     let directory = TempDir::new().unwrap();
