@@ -2,7 +2,8 @@
 //!
 //! A terminal held by Ctrl-S, a pipe nobody drains and a log driver that hangs take nothing for as long as they like;
 //! lines that do not fit into the queue meanwhile are dropped and counted, and the count is said where they are missing.
-//! On a terminal there may be one line below all others that changes: only what it says last waits to be written.
+//! On a terminal there may be one line below all others that changes: only what it says last waits to be written, and no more
+//! of it than the terminal is wide just then.
 //! It does not decide what is logged or how a line looks: that is `env_logger`'s, which writes into this.
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use common::counted::counted;
 use rustix::fs::{FileType, fstat};
 use rustix::stdio::stderr;
+use rustix::termios::tcgetwinsize;
 
 use crate::output;
 
@@ -26,6 +28,11 @@ pub const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// Lines are written together up to so many bytes, which a pipe takes in one piece: lines of programs that share one do
 /// not mix (`PIPE_BUF`).
 const PIECE_BYTES: usize = 4096;
+
+/// Between the parts of a line that changes. Where there is no room for all of it, it ends before one.
+const BETWEEN_PARTS: &str = "  ";
+/// So wide a terminal is taken to be that does not say.
+const COLUMNS_USUAL: usize = 80;
 
 /// Goes back to the begin of the line that changes, and leaves nothing of it.
 const CLEAR: &[u8] = b"\r\x1b[K";
@@ -162,7 +169,8 @@ impl SharedQueue {
         loop {
             let queue = self.filled.wait_while(self.lock(), |queue| queue.is_taken());
             let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
-            let (missing, bytes, live) = queue.take_all(&mut piece);
+            let columns = if queue.live.is_some() { columns() } else { COLUMNS_USUAL };
+            let (missing, bytes, live) = queue.take_all(&mut piece, columns);
             drop(queue);
             let written = output::write_all(stderr(), &piece);
             let mut queue = self.lock();
@@ -203,15 +211,16 @@ impl Queue {
     }
 
     /// Takes lines that are written together, with the one that changes cleared before them and drawn anew behind them. How many
-    /// are missing without them, how many bytes they have, and what the one that changes says then.
-    fn take_all(&mut self, piece: &mut Vec<u8>) -> (u64, usize, Option<Box<str>>) {
+    /// are missing without them, how many bytes they have, and what the one that changes says then, of which so many columns are
+    /// drawn.
+    fn take_all(&mut self, piece: &mut Vec<u8>, columns: usize) -> (u64, usize, Option<Box<str>>) {
         let missing = self.take_piece(piece);
         let bytes = piece.len();
         if self.drawn.is_some() {
             piece.splice(0..0, CLEAR.iter().copied());
         }
         let live = self.live.clone();
-        piece.extend(live.iter().flat_map(|live| live.bytes()));
+        piece.extend(live.iter().flat_map(|live| fitting(live, columns).bytes()));
         (missing, bytes, live)
     }
 
@@ -258,6 +267,22 @@ impl Queue {
     }
 }
 
+/// How wide the terminal is now.
+fn columns() -> usize {
+    let columns = tcgetwinsize(stderr()).map_or(0, |size| size.ws_col);
+    if columns == 0 { COLUMNS_USUAL } else { usize::from(columns) }
+}
+
+/// As much of a line as stays on it, and leaves the last column free: in that some terminals begin the next. It has a column for
+/// each character.
+fn fitting(line: &str, columns: usize) -> &str {
+    let Some((cut, _)) = line.char_indices().nth(columns.saturating_sub(1)) else { return line };
+    // A part may end just there.
+    let ends = line.match_indices(BETWEEN_PARTS).map(|(end, _)| end);
+    let end = ends.take_while(|end| *end <= cut).last().unwrap_or(cut);
+    line.get(..end).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +294,7 @@ mod tests {
         let mut queue = sink.0.lock();
         let next = |queue: &mut Queue| {
             let mut piece = Vec::new();
-            let (_, bytes, live) = queue.take_all(&mut piece);
+            let (_, bytes, live) = queue.take_all(&mut piece, 10);
             queue.bytes -= bytes;
             queue.drawn = live;
             (String::from_utf8(piece).unwrap(), queue.is_written())
@@ -290,6 +315,36 @@ mod tests {
         let sink = LogSink::new(LOG_BYTES_MAX, false);
         sink.show(Some("half"));
         assert!(sink.0.lock().is_taken(), "where there is no terminal nothing changes");
+    }
+
+    /// Or each drawing of it would leave the one before it on the screen.
+    #[test]
+    fn of_the_line_that_changes_as_much_is_drawn_as_the_terminal_is_wide() {
+        let line = "hashing: 61 %  131.0 GB of 214.7 GB  1 min 10 s left  1.2 GB/s";
+        let [all, left, of_all, percent] = [62, 52, 35, 13].map(|length| &line[..length]);
+        for (columns, drawn) in [
+            (120, all),
+            (63, all),
+            (62, left),
+            (60, left),
+            (53, left),
+            (52, of_all),
+            (36, of_all),
+            (35, percent),
+            (14, percent),
+            (13, "hashing: 61 "),
+            (2, "h"),
+            (1, ""),
+            (0, ""),
+        ] {
+            assert_eq!(fitting(line, columns), drawn, "{columns} columns");
+        }
+        assert_eq!(fitting("\u{e9}\u{e9}\u{e9}", 3), "\u{e9}\u{e9}");
+        let sink = LogSink::new(LOG_BYTES_MAX, true);
+        let (mut queue, mut piece) = (sink.0.lock(), Vec::new());
+        queue.live = Some(line.into());
+        let (.., live) = queue.take_all(&mut piece, 60);
+        assert_eq!((piece.as_slice(), live.as_deref()), (left.as_bytes(), Some(line)));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! When it is looked through is for the mind to say, and who is told of it; it is done in the thread of its lane (`disk`).
 //! No link is followed (`beneath`), names are walked through in order (`walk`), what the hashes file (`hashes_file`) does not
-//! have is hashed (`hashing`), and what is never to be shared (`never`) is not told; how this goes together is in `looking`,
-//! and what is left out in `left_out`. `reader` is for what is read of it later.
+//! have is hashed, and what is never to be shared (`never`) is not told; how this goes together is in `looking`, how far it is in
+//! `how_far`, and what is left out in `left_out`. `reader` is for what is read of it later.
 
 mod beneath;
 mod hashes_file;
+mod how_far;
 mod left_out;
 mod looking;
 mod never;

@@ -21,7 +21,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use common::content::block_hashes::{ContentHasher, HashedContent};
 use common::content::catalogue::{Catalogue, Listed, SharedFile};
 use common::content::{Blocks, ContentHash, FileStamp};
-use common::counted::bytes;
 use common::disk::LookedThrough;
 use common::limits::{LOOK_THROUGH_PAUSE, SHARED_FILES_MAX};
 use common::store::Store;
@@ -32,6 +31,7 @@ use crate::logging;
 
 use super::beneath::{NotOpened, SharedRoot, stamp_of};
 use super::hashes_file::{HashesFile, record_bytes_of};
+use super::how_far::HowFar;
 use super::left_out::LeftOut;
 use super::never::{NeverFile, NeverList};
 use super::reader::{NOT_KEPT, ShareReader};
@@ -127,8 +127,7 @@ struct LookPass {
     known: BTreeSet<(u64, u64)>,
     devices: BTreeSet<u64>,
     has_no_room: bool,
-    bytes_wanted: u64,
-    bytes_done: u64,
+    how_far: HowFar,
     said_at: Instant,
 }
 
@@ -239,8 +238,7 @@ impl Looking {
             known: BTreeSet::new(),
             devices: BTreeSet::new(),
             has_no_room: false,
-            bytes_wanted: 0,
-            bytes_done: 0,
+            how_far: HowFar::default(),
             said_at: now,
         };
         self.begin_walk(&mut pass)?;
@@ -341,6 +339,7 @@ impl Looking {
                 return Ok(());
             }
             log::debug!("a file was changed while it was hashed: it is hashed anew");
+            pass.how_far.put_back(hashing.stamp.size);
         }
         let name: Box<[u8]> = name.into();
         match self.hashes.get(stamp) {
@@ -362,8 +361,7 @@ impl Looking {
     fn on_walked(&mut self, pass: &mut LookPass) {
         pass.gone.extend(pass.place..self.told.len());
         pass.walk = None;
-        pass.bytes_done = pass.hashing.as_ref().map_or(0, |hashing| hashing.stamp.size);
-        pass.bytes_wanted = pass.bytes_done + pass.wanted.iter().map(|wanted| wanted.size).sum::<u64>();
+        pass.how_far.set_to_come(pass.wanted.iter().map(|wanted| wanted.size).sum());
         pass.said_at = Instant::now();
     }
 
@@ -371,7 +369,7 @@ impl Looking {
 
     fn begin_hashing(&mut self, pass: &mut LookPass, list: &NeverList, wanted: WantedFile) -> Result<(), Errno> {
         let WantedFile { name, size } = wanted;
-        pass.bytes_done += size;
+        pass.how_far.take_up(size);
         // Before it is looked at: what is written to it after that is written later than this.
         let now = SystemTime::now();
         let Some(root) = &pass.root else { return Ok(()) };
@@ -392,7 +390,7 @@ impl Looking {
             } else {
                 pass.young_until = pass.young_until.max(Instant::now() + wait);
                 pass.young.push_back(WantedFile { name, size: stamp.size });
-                pass.bytes_done -= size;
+                pass.how_far.put_back(size);
             }
             return Ok(());
         }
@@ -434,7 +432,10 @@ impl Looking {
             // It was cut, which shows.
             Ok(0) => return self.end_hashing(pass, list, hashing),
             // No more is read than it has.
-            Ok(count) => drop(hasher.update(piece.get(..count).unwrap_or_default())),
+            Ok(count) => {
+                let _ = hasher.update(piece.get(..count).unwrap_or_default());
+                pass.how_far.on_hashed(count);
+            }
         }
         if hasher.hashed_count() == stamp.size {
             return self.end_hashing(pass, list, hashing);
@@ -449,13 +450,13 @@ impl Looking {
         if pass.said_at.elapsed() < pause {
             return;
         }
-        let how_far = pass.how_far(hashing);
+        let (now, left) = (Instant::now(), hashing.stamp.size - hashing.hasher.hashed_count());
         if is_live {
-            logging::show(Some(&how_far));
+            logging::show(Some(&pass.how_far.shown(now, left)));
         } else {
-            log::info!("{how_far}");
+            log::info!("{}", pass.how_far.said(left));
         }
-        pass.said_at = Instant::now();
+        pass.said_at = now;
     }
 
     fn end_hashing(&mut self, pass: &mut LookPass, list: &NeverList, hashing: HashingFile) {
@@ -580,12 +581,6 @@ impl LookPass {
         } else {
             self.found.push(SharedFile { name: name.into_vec(), hash, stamp, hashes_at });
         }
-    }
-
-    /// How far it is of all that was wanted when it was looked for last.
-    fn how_far(&self, hashing: &HashingFile) -> String {
-        let left = hashing.stamp.size - hashing.hasher.hashed_count();
-        format!("hashing: {} of {}", bytes(self.bytes_done.saturating_sub(left)), bytes(self.bytes_wanted))
     }
 
     fn not_opened(&mut self, why: NotOpened) -> Result<(), Errno> {

@@ -11,7 +11,7 @@ use super::*;
 use peers::members_told_by;
 use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Action, tcflow};
+use rustix::termios::{Action, Winsize, tcflow, tcsetwinsize};
 use servent::log_sink::{LAST_WORDS_MAX, LOG_BYTES_MAX};
 use servent::output::has_room;
 
@@ -171,6 +171,11 @@ fn how_far_hashing_is_is_a_line_that_changes_on_a_terminal() {
     // So large that nobody waits for it.
     File::create(shared.path().join("large")).unwrap().set_len(200 << 30).unwrap();
     let (read, write) = terminal();
+    let look = write.try_clone().unwrap();
+    let widen = |columns| {
+        tcsetwinsize(&look, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    };
+    widen(60);
     let (servent, address) = Process::serve(write, &[file.path(), "--share", shared.path().to_str().unwrap()]);
     let (sender, shown) = channel();
     let mut terminal = File::from(read);
@@ -190,7 +195,15 @@ fn how_far_hashing_is_is_a_line_that_changes_on_a_terminal() {
         screen = screen.split_off(screen.find(text).unwrap() + text.len());
     };
     wait_for("\r\x1b[Khashing: ");
-    wait_for(" of 214.7 GB\r\x1b[Khashing: ");
+    wait_for(" %  ");
+    wait_for(" of 214.7 GB  ");
+    // As wide as the terminal is at each time: there is no room for the rate, and then there is.
+    wait_for(" left\r\x1b[Khashing: ");
+    widen(120);
+    wait_for(" left  ");
+    wait_for("/s\r\x1b[Khashing: ");
+    // Or the terminal would not end with the servent.
+    drop(look);
     // What is said comes in its place, and it below that.
     probe(address);
     wait_for("\n");

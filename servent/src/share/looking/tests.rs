@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, statat, utimensat};
 use tempfile::TempDir;
 
 use super::*;
+use common::counted::bytes;
 use common::disk::{ReadFailure, SharedContent};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -452,7 +453,8 @@ fn how_far_hashing_is_is_said_of_all_that_is_to_be_hashed() {
     looked.write("large", large());
     let of_pass = |looked: &Looked| {
         let pass = looked.of_pass();
-        pass.how_far(pass.hashing.as_ref().unwrap())
+        let hashing = pass.hashing.as_ref().unwrap();
+        pass.how_far.said(hashing.stamp.size - hashing.hasher.hashed_count())
     };
     for pieces in 1..4 {
         let hashed_count = pieces * PIECE_BYTES as u64;
@@ -483,7 +485,7 @@ fn a_file_that_is_being_hashed_is_not_wanted_once_more_unless_it_has_changed() {
         looked.go_on_until(|looking| looking.pass.as_ref().is_some_and(|pass| pass.walk.is_none()));
         let pass = looked.of_pass();
         assert_eq!((pass.hashing.is_some(), pass.wanted.len()), (!has_changed, usize::from(has_changed)));
-        assert_eq!(pass.bytes_wanted, LARGE as u64);
+        assert_eq!(pass.how_far.wanted(), LARGE as u64);
         assert_eq!(looked.pass(), (true, 1));
         looked.check(&[(b"large", &content)]);
         assert_eq!(looked.looking.said, "", "it is hashed once, and not in vain");
