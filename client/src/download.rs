@@ -424,15 +424,16 @@ impl<'a> Download<'a> {
     }
 
     /// Once a block of the content was found in a file that may be somebody else's it is ours, and what waited for that is
-    /// written. Once all was looked at and none was found it is not, and that is the end.
+    /// written. Once all was looked at and none was found it is not, unless a block was begun there, and that is the end.
     fn settle(&mut self) {
         let Some(Sink::File(part)) = &mut self.sink else { return };
         if !part.is_doubtful() {
             return;
         }
         let FetchProgress { here_bytes, unchecked_count, .. } = self.mind.progress();
+        let is_looked_at = self.blocks.is_some() && unchecked_count == 0;
         // Nothing was written yet: what is here was found.
-        if here_bytes > 0 {
+        if here_bytes > 0 || is_looked_at && part.is_begun_of_held() {
             let HeldBlocks { hashes, blocks } = part.trust();
             let blocks = blocks.into_iter().map(|(block, at, bytes)| fetch::Output::Write { block, at, bytes });
             let outputs = blocks.chain(hashes.map(fetch::Output::KeepHashes));
@@ -443,7 +444,7 @@ impl<'a> Download<'a> {
         let is_hopeless = part.holds_blocks() && self.held_at.is_none_or(|at| at.elapsed() >= patience);
         let path = part.path().to_owned();
         let error = match self.blocks {
-            Some(_) if unchecked_count == 0 => FileError::NothingOfIt(path),
+            Some(_) if is_looked_at => FileError::NothingOfIt(path),
             None if is_hopeless => FileError::Untold(path),
             _ => return,
         };

@@ -3,7 +3,8 @@
 //! What is written was proved by whoever has it written, and what lies here from before is proved by whoever reads it: this
 //! is only what a file system has to be asked for, so that a fetch that was killed goes on, that no half of a content
 //! ever has the name of the whole, and that no file of the user's own is lost which has one of these names. A part is ours where
-//! the hashes beside it say so, or a block in it is of the content; until that is known nothing is done to it.
+//! the hashes beside it say so, or a block in it is of the content, or all in it is a part of one; until that is known nothing is
+//! done to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -21,6 +22,9 @@ use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::scratch::{self, beside};
+
+/// A write that is ended in the middle ends behind some of these, on any system.
+const PAGE_BYTES: usize = 4096;
 
 /// First bytes of a file of hashes.
 const HASHES_MAGIC: &[u8; 8] = b"kvblocks";
@@ -100,6 +104,16 @@ pub(crate) struct HeldBlocks {
     pub(crate) blocks: Vec<(u32, u64, Vec<u8>)>,
 }
 
+impl HeldBlocks {
+    /// What is to stand there, as far as that is of one block.
+    fn at(&self, place: &Range<u64>) -> Option<&[u8]> {
+        self.blocks.iter().find_map(|(_, at, bytes)| {
+            let [begin, end] = [place.start, place.end].map(|end| end.checked_sub(*at));
+            bytes.get(usize::try_from(begin?).ok()?..usize::try_from(end?).ok()?)
+        })
+    }
+}
+
 impl PartFile {
     /// Opens the part of a file that is to become this content, and sees that it can become that.
     pub(crate) fn open(whole: &Path, hash: ContentHash, replaces: bool) -> Result<PartFile, FileError> {
@@ -167,6 +181,29 @@ impl PartFile {
     /// Whether something waits for that to be known.
     pub(crate) fn holds_blocks(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.blocks.is_empty())
+    }
+
+    /// Whether all that is in it is what was to be written there of blocks that wait, by whole pages, and zeros: whoever is killed
+    /// in the middle of the first block leaves it so, before there are hashes that tell whose it is.
+    pub(crate) fn is_begun_of_held(&self) -> bool {
+        let Some(held) = &self.held else { return false };
+        let mut has_some = false;
+        let mut is_begun = |place: &Range<u64>| {
+            let Some(wanted) = held.at(place) else { return false };
+            let mut here = vec![0; wanted.len()];
+            if self.read(place.start, &mut here).is_err() {
+                return false;
+            }
+            let ends_a_block = held.at(&(place.start..place.end + 1)).is_none();
+            let (here, wanted) = (here.chunks(PAGE_BYTES), wanted.chunks(PAGE_BYTES));
+            here.zip(wanted).all(|(here, wanted)| {
+                let is_zero = here.iter().all(|byte| *byte == 0);
+                let is_there = here == wanted && (here.len() == PAGE_BYTES || ends_a_block);
+                has_some |= is_there && !is_zero;
+                is_there || is_zero
+            })
+        };
+        self.found.iter().all(&mut is_begun) && has_some
     }
 
     /// Some of it is of this content. What waited for that to be known is to be written now.

@@ -2,7 +2,7 @@
 //! what a content is called, so none of them may be written over or removed.
 use super::get::assert_files;
 use super::*;
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::{FileExt, FileTypeExt, symlink};
 
 fn fetched(file: &str, bytes: &[u8]) -> String {
     format!("{file}\t{}\t{}\n", bytes.len(), hash_of(bytes))
@@ -87,6 +87,54 @@ fn hashes_that_are_none_stay_what_they_are_and_a_fetch_goes_without() {
         assert_eq!(run_in(here.path(), &teller.name(), &[], &["get one"]), quiet(fetched("one", &bytes), 0));
         assert_eq!(holder.take_asked(), [1, 2, 3, 4], "what is here is known by its blocks");
         assert_files(&here, &[("one", &bytes), ("one.hashes", mine)]);
+    }
+}
+
+/// As a fetch leaves it that was killed, or lost its power, while it wrote its first block: before there is anything else that
+/// tells whose it is.
+#[test]
+fn a_part_in_which_a_block_was_begun_is_gone_on_with_and_nothing_that_only_looks_like_one() {
+    const PAGE: usize = 4096;
+    let bytes = [content(5 * PAGE + 9, 11), content(BLOCK, 12), content(3 * BLOCK - 10, 13)];
+    let shared = Shared::start(&[("a", &bytes[0][..]), ("b", &bytes[1]), ("c", &bytes[2])]);
+    for (name, bytes) in ["a", "b", "c"].iter().zip(&bytes) {
+        // Of several blocks the last is the first.
+        let first = (bytes.len() - 1) / BLOCK * BLOCK;
+        let put = |here: &TempDir, pieces: &[(usize, &[u8])], size: usize| {
+            let part = fs::File::create(here.path().join(format!("{name}.part"))).unwrap();
+            pieces.iter().for_each(|(at, piece)| part.write_all_at(piece, *at as u64).unwrap());
+            part.set_len(size as u64).unwrap();
+        };
+        let (two, three) = (first + 2 * PAGE, first + 3 * PAGE);
+        for (pieces, size) in [
+            (&[(first, &bytes[first..two])][..], two),
+            (&[(first, &bytes[first..two])], bytes.len()),
+            (&[(first, &bytes[first..two]), (two, &[0; 2 * PAGE])], bytes.len()),
+            (&[(first, &[0; 2 * PAGE]), (two, &bytes[two..])], bytes.len()),
+        ] {
+            let here = here();
+            put(&here, pieces, size);
+            let run = run_in(here.path(), &shared.name(), &[], &[&format!("get {name}")]);
+            assert_eq!(run, quiet(fetched(name, bytes), 0));
+            assert_files(&here, &[(name, bytes)]);
+        }
+        let mut other = bytes[first..three].to_vec();
+        other[2 * PAGE - 1] ^= 1;
+        for (pieces, size) in [
+            (&[(first, &other[..])][..], bytes.len()),
+            (&[(first, &bytes[first..first + 5])], first + 5),
+            (&[(first, &bytes[first..two - 1])], two - 1),
+            (&[(first, &[0; PAGE])], bytes.len()),
+            (&[(first, &bytes[first..two]), (bytes.len(), b"mine")], bytes.len() + 4),
+            (&[(first, &bytes[first + PAGE..two])], bytes.len()),
+        ] {
+            let here = here();
+            put(&here, pieces, size);
+            let mine = fs::read(here.path().join(format!("{name}.part"))).unwrap();
+            let run = run_in(here.path(), &shared.name(), &[], &[&format!("get {name}")]);
+            assert_eq!(run, nothing_of_it(&format!("{name}.part")));
+            assert_files(&here, &[(&format!("{name}.part"), &mine)]);
+        }
     }
 }
 
