@@ -19,7 +19,7 @@ use common::content::ContentHash;
 use common::content::block_hashes::block_hash;
 use common::content::search::HashStart;
 use common::content::transfer::Have;
-use common::fetch::{self, ContentFetch, FetchEnded, FetchProgress, FetchReport, HolderNews, SourceRun};
+use common::fetch::{self, BlockSource, ContentFetch, FetchEnded, FetchProgress, FetchReport, HolderNews, SourceRun};
 use common::limits::HOLDER_QUIET_MAX;
 use common::query::{AnswerBody, Ask};
 use common::session::Question;
@@ -127,7 +127,6 @@ pub struct Download<'a> {
     asks_again: bool,
     blocks: Option<Blocks>,
     file_error: Option<FileError>,
-    checked_bytes: u64,
     /// When a block came last that waits until it is known whose the file is.
     held_at: Option<Instant>,
     events: VecDeque<DownloadEvent>,
@@ -141,6 +140,13 @@ enum Sink {
     File(PartFile),
     /// To whoever reads them, in order.
     Stream(StreamWriter),
+}
+
+/// How many bytes blocks have, one after the other.
+fn bytes_of(blocks: Blocks, run: &SourceRun) -> u64 {
+    let last = blocks.place(run.first.saturating_add(run.count).saturating_sub(1));
+    let end = last.map_or(0, |(at, length)| at + length as u64);
+    end.saturating_sub(blocks.place(run.first).map_or(0, |(at, _)| at))
 }
 
 /// Blocks from an earlier fetch that are to be hashed.
@@ -235,7 +241,6 @@ impl<'a> Download<'a> {
             asks_again: false,
             blocks: None,
             file_error: None,
-            checked_bytes: 0,
             held_at: None,
             events: VecDeque::new(),
             has_ended: false,
@@ -377,7 +382,9 @@ impl<'a> Download<'a> {
             // What was to be written was.
             Some(Sink::Stream(_)) | None => {}
         }
-        let (file_error, blocks, here_before) = (self.file_error.take(), self.blocks, self.checked_bytes);
+        let (file_error, blocks) = (self.file_error.take(), self.blocks);
+        let from_disk = fetch.sources.iter().filter(|run| run.source == BlockSource::Disk);
+        let here_before = blocks.map_or(0, |blocks| from_disk.map(|run| bytes_of(blocks, run)).sum());
         DownloadEnded { fetch, kept_in, file_error, blocks, elapsed, here_before }
     }
 
@@ -418,9 +425,7 @@ impl<'a> Download<'a> {
         };
         let hashes: Vec<Option<[u8; 32]>> = (begin..begin + at_once).map(hash_of).collect();
         self.away += checks_since.elapsed();
-        let before = self.mind.progress().here_bytes;
         self.tell(fetch::Input::Checked { blocks, first: begin, hashes });
-        self.checked_bytes += self.mind.progress().here_bytes.saturating_sub(before);
     }
 
     /// Once a block of the content was found in a file that may be somebody else's it is ours, and what waited for that is

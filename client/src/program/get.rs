@@ -281,13 +281,12 @@ pub(crate) fn fetched_line(destination: &Destination, hash: ContentHash, ended: 
     let size = ended.blocks.map(Blocks::size).unwrap_or_default();
     let new_bytes = size.saturating_sub(ended.here_before);
     let seconds = ended.elapsed.as_secs_f64().max(1e-6);
-    let mut line = format!(
-        "{}  {} bytes  {}…  verified  in {seconds:.3} s, {}/s",
-        destination.shown(),
-        grouped(size),
-        hash.short(),
-        humane_bytes(rate_of(new_bytes, seconds)),
-    );
+    let (shown, size, hash) = (destination.shown(), grouped(size), hash.short());
+    let mut line = format!("{shown}  {size} bytes  {hash}…  verified  in {seconds:.3} s");
+    // Where all of it was here already nothing came, however fast.
+    if new_bytes > 0 {
+        let _ = write!(line, ", {}/s", humane_bytes(rate_of(new_bytes, seconds)));
+    }
     let mut holders: Vec<SocketAddr> = Vec::new();
     for run in &ended.fetch.sources {
         if let BlockSource::Holder(from) = run.source
@@ -547,6 +546,11 @@ mod tests {
         let line = fetched_line(&Destination::Stdout, hash, &several);
         assert!(line.starts_with("stdout  26,214,400 bytes") && line.contains(", 51.4 MB/s"), "{line}");
         assert!(line.ends_with("  from 127.0.0.1:9002 and 1 more  (524 kB were here)"), "{line}");
+        let here = DownloadEnded { here_before: 26_214_400, ..ended(400, &[(BlockSource::Disk, 0, 400)]) };
+        assert_eq!(
+            fetched_line(&file, hash, &here),
+            "a\\tb  26,214,400 bytes  abababababab…  verified  in 0.500 s  (26.2 MB were here)"
+        );
         assert_eq!(fetched_fields(&file, hash, &one), format!("a\\tb\t26214400\t{hash}"));
         assert_eq!(fetched_fields(&Destination::Stdout, hash, &one), format!("-\t26214400\t{hash}"));
     }

@@ -1,74 +1,222 @@
 //! The one line that changes while a content comes, on a terminal.
 //!
-//! What is told is how far it is; when, is for whoever has it come.
+//! What is told is how far it is; when, is for whoever has it come. It is never wider than the terminal is just then, because
+//! what has run on into the next row is not taken back by going to the beginning of one.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::fmt::Display;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 use common::fetch::FetchProgress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use rustix::stdio::stderr;
+use rustix::termios::tcgetwinsize;
+use servent::patient;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::program::get::humane_bytes;
 
+/// What a terminal is taken for that does not say how wide it is.
+const COLUMNS_DEFAULT: usize = 80;
+/// Cells of the bar.
+const BAR_CELLS: usize = 20;
+/// With fewer it says less than the percentage beside it.
+const BAR_CELLS_LEAST: usize = 5;
+/// A name that has no room has so many columns before anything else goes for it.
+const NAME_COLUMNS_LEAST: usize = 8;
+/// How long is looked back for how fast it comes.
+const RATE_OVER: Duration = Duration::from_secs(5);
+
+/// To the beginning of the line, and nothing behind it: whatever it has become since, where the terminal is narrower now.
+const CLEAR: &str = "\r\x1b[J";
+
 /// The line. It is gone once this is.
 pub(crate) struct LiveLine {
-    bar: ProgressBar,
+    began: Instant,
+    so_far: LineSoFar,
 }
 
 impl LiveLine {
     pub(crate) fn new(called: &str) -> LiveLine {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{msg}  {percent:>3} % ▕{bar:20}▏ {here}  {rate}  {left}");
-        bar.set_style(
-            style
-                .unwrap_or_else(|_| ProgressStyle::default_bar())
-                .progress_chars("█▉▊▋▌▍▎▏ ")
-                .with_key("here", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-                    let _ = write!(text, "{}", of_all(state.pos(), state.len()));
-                })
-                .with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-                    if comes(state) {
-                        let _ = write!(text, "{}/s", humane_bytes(state.per_sec()));
-                    }
-                })
-                .with_key("left", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-                    if comes(state) {
-                        let _ = write!(text, "{} left", seconds(state.eta()));
-                    }
-                }),
-        );
-        bar.set_message(called.to_owned());
-        LiveLine { bar }
+        LiveLine { began: Instant::now(), so_far: LineSoFar::new(called) }
     }
 
     pub(crate) fn show(&mut self, progress: &FetchProgress) {
-        // Each change draws the line.
-        if let Some(size) = progress.size.filter(|size| self.bar.length() != Some(*size)) {
-            self.bar.set_length(size);
-        }
-        self.bar.set_position(progress.here_bytes);
+        self.so_far.note(self.began.elapsed(), progress);
+        self.draw();
     }
 
     /// Says something above it.
     pub(crate) fn suspend(&mut self, say: impl FnOnce()) {
-        self.bar.suspend(say);
+        put(CLEAR);
+        say();
+        self.draw();
+    }
+
+    fn draw(&self) {
+        let told = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
+        // In the last column a terminal is about to begin another row.
+        let columns = if told == 0 { COLUMNS_DEFAULT } else { told } - 1;
+        // The cursor waits at its beginning, from where all of it is cleared; so is the ^C that a terminal puts there.
+        put(format_args!("{CLEAR}{}\r", self.so_far.drawn(columns)));
     }
 }
 
 impl Drop for LiveLine {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        put(CLEAR);
     }
 }
 
-/// Whether it can be said how fast it comes, and when it is over.
-fn comes(state: &ProgressState) -> bool {
-    state.per_sec() > 0.0
+/// What cannot be shown is not: it changes nothing about what comes.
+fn put(text: impl Display) {
+    let _ = patient::stderr().write_all(text.to_string().as_bytes());
+}
+
+/// How fast bytes come: over the last seconds, or since it began.
+struct RecentRate {
+    /// When how many had come. There is always a first.
+    noted: VecDeque<(Duration, u64)>,
+}
+
+impl Default for RecentRate {
+    fn default() -> RecentRate {
+        RecentRate { noted: VecDeque::from([(Duration::ZERO, 0)]) }
+    }
+}
+
+impl RecentRate {
+    fn note(&mut self, at: Duration, bytes: u64) {
+        self.noted.push_back((at, bytes));
+        while self.noted.get(1).is_some_and(|(second, _)| at.saturating_sub(*second) >= RATE_OVER) {
+            self.noted.pop_front();
+        }
+    }
+
+    fn per_second(&self) -> f64 {
+        let (Some((from, before)), Some((until, now))) = (self.noted.front(), self.noted.back()) else { return 0.0 };
+        as_float(now.saturating_sub(*before)) / until.saturating_sub(*from).as_secs_f64().max(1e-6)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "it is shown to three digits")]
+fn as_float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// Something the line tells behind the percentage, in the order in which it does.
+struct LinePiece {
+    /// The greatest goes first where there is no room.
+    rank: usize,
+    text: String,
+}
+
+/// What is told, and how far that is.
+struct LineSoFar {
+    called: String,
+    rate: RecentRate,
+    progress: FetchProgress,
+}
+
+impl LineSoFar {
+    fn new(called: &str) -> LineSoFar {
+        LineSoFar { called: called.to_owned(), rate: RecentRate::default(), progress: FetchProgress::default() }
+    }
+
+    /// It is so far, so long after it began.
+    fn note(&mut self, at: Duration, progress: &FetchProgress) {
+        // What was here before did not come, and what came in vain brings nothing nearer.
+        self.rate.note(at, progress.came_bytes.saturating_sub(progress.wasted_bytes));
+        self.progress = *progress;
+    }
+
+    /// The line, in no more columns than these. The bar is the first to give way, and the name the last.
+    fn drawn(&self, columns: usize) -> String {
+        let LineSoFar { called, rate, progress } = self;
+        let percent = progress.size.map(|size| percent(progress.here_bytes, size));
+        let begin = percent.map_or_else(String::new, |percent| format!("  {percent:>3} %"));
+        let pieces = pieces(progress, rate.per_second());
+        // Half of the line is enough for any name, as long as there is something else to say.
+        let name = shortened(called, (columns / 2).max(NAME_COLUMNS_LEAST));
+        for kept in (0..=pieces.len()).rev() {
+            let texts: Vec<&str> = pieces.iter().filter(|piece| piece.rank <= kept).map(|piece| &*piece.text).collect();
+            if let Some(size) = progress.size.filter(|_| kept == pieces.len()) {
+                let behind = format!("▏ {}", texts.join("  "));
+                let taken = name.width() + begin.width() + " ▕".width() + behind.width();
+                let cells = columns.saturating_sub(taken).min(BAR_CELLS);
+                if cells >= BAR_CELLS_LEAST {
+                    return format!("{name}{begin} ▕{}{behind}", bar(progress.here_bytes, size, cells));
+                }
+            }
+            let rest: String =
+                std::iter::once(begin.clone()).chain(texts.iter().map(|text| format!("  {text}"))).collect();
+            let room = columns.saturating_sub(rest.width());
+            if kept == 0 || kept == 1 && room >= NAME_COLUMNS_LEAST {
+                return format!("{}{rest}", shortened(called, room));
+            }
+            if name.width() <= room {
+                return format!("{name}{rest}");
+            }
+        }
+        String::new()
+    }
+}
+
+fn pieces(progress: &FetchProgress, rate: f64) -> Vec<LinePiece> {
+    let amount = of_all(progress.here_bytes, progress.size);
+    let is_checking = progress.unchecked_count > 0;
+    if rate <= 0.0 {
+        let amount = LinePiece { rank: 1, text: amount };
+        let checking = LinePiece { rank: 2, text: "checking what is here".to_owned() };
+        return [amount].into_iter().chain(is_checking.then_some(checking)).collect();
+    }
+    let mut pieces =
+        vec![LinePiece { rank: 1, text: amount }, LinePiece { rank: 2, text: format!("{}/s", humane_bytes(rate)) }];
+    // How much of what is here will have to come is known once all of it was looked at.
+    if let Some(size) = progress.size.filter(|_| !is_checking)
+        && let Ok(left) = Duration::try_from_secs_f64(as_float(size.saturating_sub(progress.here_bytes)) / rate)
+    {
+        pieces.push(LinePiece { rank: 3, text: format!("{} left", seconds(left)) });
+    }
+    pieces
+}
+
+fn percent(here: u64, all: u64) -> u64 {
+    let percent = (u128::from(here) * 100).checked_div(all.into()).unwrap_or(100);
+    u64::try_from(percent).unwrap_or(100).min(100)
+}
+
+/// So much of so many cells, to the eighth of one.
+fn bar(here: u64, all: u64, cells: usize) -> String {
+    const EIGHTHS: [&str; 8] = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (u128::from(here) * cells as u128 * 8).checked_div(all.into());
+    let eighths =
+        eighths.and_then(|eighths| usize::try_from(eighths).ok()).map_or(cells * 8, |here| here.min(cells * 8));
+    let (full, part) = (eighths / 8, EIGHTHS.get(eighths % 8).copied().unwrap_or_default());
+    let part = if full < cells { part } else { "" };
+    format!("{}{part}{}", "█".repeat(full), " ".repeat(cells.saturating_sub(full + 1)))
+}
+
+/// The beginning of a text, with … for what has no room.
+fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut room = columns.saturating_sub(1);
+    let fits = |character: &char| {
+        let after = room.checked_sub(character.width().unwrap_or_default());
+        room = after.unwrap_or(room);
+        after.is_some()
+    };
+    let mut begin: String = text.chars().take_while(fits).collect();
+    if columns > 0 {
+        begin.push('…');
+    }
+    begin
 }
 
 /// `16.0 of 26.2 MB`.
 fn of_all(here: u64, all: Option<u64>) -> String {
-    #[allow(clippy::cast_precision_loss, reason = "it is shown to three digits")]
-    let as_float = |bytes: u64| bytes as f64;
     let Some(all) = all else { return humane_bytes(as_float(here)) };
     let shown = humane_bytes(as_float(all));
     let unit = shown.rsplit(' ').next().unwrap_or_default();
@@ -94,6 +242,124 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 61 % of 26.2 MB.
+    fn some() -> FetchProgress {
+        FetchProgress { size: Some(26_214_400), here_bytes: 16_000_000, ..FetchProgress::default() }
+    }
+
+    /// The line of what is so far, where so many bytes came in the second since it began.
+    fn drawn(called: &str, progress: &FetchProgress, came_bytes: u64, columns: usize) -> String {
+        let mut so_far = LineSoFar::new(called);
+        so_far.note(Duration::from_secs(1), &FetchProgress { came_bytes, ..*progress });
+        so_far.drawn(columns)
+    }
+
+    #[test]
+    fn what_was_here_before_and_what_came_in_vain_is_in_no_rate() {
+        let mut so_far = LineSoFar::new("one");
+        let begin = "one   61 % ▕████████████▏       ▏ 16.0 of 26.2 MB";
+        so_far.note(Duration::ZERO, &some());
+        assert_eq!(so_far.drawn(100), begin);
+        so_far
+            .note(Duration::from_secs(1), &FetchProgress { came_bytes: 9_000_000, wasted_bytes: 9_000_000, ..some() });
+        assert_eq!(so_far.drawn(100), begin);
+        so_far
+            .note(Duration::from_secs(2), &FetchProgress { came_bytes: 13_000_000, wasted_bytes: 9_000_000, ..some() });
+        assert_eq!(so_far.drawn(100), format!("{begin}  2.0 MB/s  5.11 s left"));
+    }
+
+    #[test]
+    fn the_line_gives_up_what_matters_least_where_the_terminal_is_narrow() {
+        let long = "the lighthouse of Barra at dusk, seen from the sea.mp4";
+        for (called, columns, expected) in [
+            ("farol.mp4", 120, "farol.mp4   61 % ▕████████████▏       ▏ 16.0 of 26.2 MB  812 MB/s  0.01 s left"),
+            ("farol.mp4", 78, "farol.mp4   61 % ▕████████████▏       ▏ 16.0 of 26.2 MB  812 MB/s  0.01 s left"),
+            ("farol.mp4", 77, "farol.mp4   61 % ▕███████████▌       ▏ 16.0 of 26.2 MB  812 MB/s  0.01 s left"),
+            ("farol.mp4", 63, "farol.mp4   61 % ▕███  ▏ 16.0 of 26.2 MB  812 MB/s  0.01 s left"),
+            ("farol.mp4", 60, "farol.mp4   61 %  16.0 of 26.2 MB  812 MB/s  0.01 s left"),
+            ("farol.mp4", 55, "farol.mp4   61 %  16.0 of 26.2 MB  812 MB/s"),
+            ("farol.mp4", 40, "farol.mp4   61 %  16.0 of 26.2 MB"),
+            ("farol.mp4", 32, "farol.m…   61 %  16.0 of 26.2 MB"),
+            ("farol.mp4", 20, "farol.mp4   61 %"),
+            (
+                long,
+                120,
+                "the lighthouse of Barra at dusk, seen from the sea.mp4   61 % ▕██████████▍      ▏ 16.0 of 26.2 MB  812 MB/s  0.01 s left",
+            ),
+            (long, 80, "the lighthouse of Barra at dusk, seen f…   61 %  16.0 of 26.2 MB  812 MB/s"),
+            (long, 60, "the lighthouse of Barra at dusk, se…   61 %  16.0 of 26.2 MB"),
+            (long, 40, "the lighthouse …   61 %  16.0 of 26.2 MB"),
+            (long, 20, "the lighthou…   61 %"),
+            // Two columns for each character.
+            (
+                "\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}",
+                20,
+                "\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}…   61 %",
+            ),
+        ] {
+            let line = drawn(called, &some(), 812_000_000, columns);
+            assert_eq!(line, expected, "{columns} columns");
+        }
+    }
+
+    #[test]
+    fn the_line_is_never_wider_than_the_terminal() {
+        let long = "n".repeat(300);
+        let sizes = [None, Some(0), Some(999), Some(26_214_400), Some(u64::MAX)];
+        for columns in 0..=200 {
+            for called in ["x", "farol.mp4", &long, "\u{6771}\u{4eac}\u{6771}\u{4eac}\u{6771}\u{4eac}"] {
+                for (size, came_bytes) in
+                    sizes.into_iter().flat_map(|size| [0, 1, 1_000_000_000_000].map(|came| (size, came)))
+                {
+                    for here_bytes in [0, size.unwrap_or(7) / 2, size.unwrap_or(7)] {
+                        for unchecked_count in [0, 1] {
+                            let progress =
+                                FetchProgress { size, here_bytes, unchecked_count, ..FetchProgress::default() };
+                            let line = drawn(called, &progress, came_bytes, columns);
+                            // The percentage stays whatever happens.
+                            assert!(line.width() <= columns.max("  100 %".len()), "{columns} columns: {line}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_shown() {
+        let unknown = FetchProgress::default();
+        assert_eq!(drawn("one", &unknown, 0, 80), "one  0 bytes");
+        let begun = FetchProgress { here_bytes: 0, ..some() };
+        assert_eq!(drawn("one", &begun, 0, 80), "one    0 % ▕                    ▏ 0.0 of 26.2 MB");
+        let empty = FetchProgress { size: Some(0), ..unknown };
+        assert_eq!(drawn("one", &empty, 0, 80), "one  100 % ▕████████████████████▏ 0 of 0 bytes");
+        // Nothing has come yet, and how much has to is not known.
+        let checking = FetchProgress { unchecked_count: 7, ..some() };
+        let line = drawn("one", &checking, 0, 80);
+        assert_eq!(line, "one   61 % ▕████████████▏       ▏ 16.0 of 26.2 MB  checking what is here");
+        assert!(drawn("one", &checking, 1_000_000, 80).ends_with("▏ 16.0 of 26.2 MB  1.0 MB/s"));
+    }
+
+    #[test]
+    fn the_rate_is_of_what_came_lately() {
+        let mut rate = RecentRate::default();
+        let at = Duration::from_secs;
+        assert!(rate.per_second() <= 0.0);
+        rate.note(at(0), 0);
+        rate.note(at(2), 2_000);
+        assert_eq!(rate.per_second().to_string(), "1000");
+        for second in 3..=4 {
+            rate.note(at(second), 2_000);
+        }
+        assert_eq!(rate.per_second().to_string(), "500", "since it began");
+        rate.note(at(9), 12_000);
+        assert_eq!(rate.per_second().to_string(), "2000", "over the last seconds");
+        for second in 10..1_000 {
+            rate.note(at(second), 12_000);
+        }
+        assert!(rate.per_second() <= 0.0 && rate.noted.len() <= 7, "{:?}", rate.noted);
+    }
 
     #[test]
     fn what_is_here_is_shown_in_the_unit_of_the_whole() {

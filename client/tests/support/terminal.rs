@@ -120,6 +120,11 @@ impl Terminal {
         self.wait_for(expected, |shown, wanted| shown.contains(wanted));
     }
 
+    /// Waits until a text is the last on the screen.
+    pub(crate) fn wait_for_end(&self, expected: &str) {
+        self.wait_for(expected, |shown, wanted| shown.ends_with(wanted));
+    }
+
     /// What the screen shows.
     pub(crate) fn contents(&self) -> String {
         shown(&self.screen.0.lock().unwrap())

@@ -82,7 +82,7 @@ fn a_line_tells_how_far_it_is_until_ctrl_c_which_leaves_the_prompt_and_the_part(
     let home = here();
     let mut terminal = attached_to(&teller.name(), &home);
     terminal.press("get one\r");
-    terminal.wait_for_text("\none   50 % ▕██████████▏         ▏ 328 of 655 kB  ");
+    terminal.wait_for_text("\none   50 % ▕██████████          ▏ 328 of 655 kB  ");
     terminal.press("\x03");
     terminal.wait_for_text("\ninterrupted; what there is of one is kept, the same command goes on\n> ");
     assert_eq!(good_blocks(&home.path().join("one.part"), &bytes), [0, 1, 2, 3, 9]);
@@ -93,6 +93,54 @@ fn a_line_tells_how_far_it_is_until_ctrl_c_which_leaves_the_prompt_and_the_part(
     assert!(fs::read(home.path().join("one")).unwrap() == bytes);
     terminal.press("\x04");
     assert_eq!(terminal.exit_code(), 0);
+}
+
+/// What came before this fetch says nothing of how fast it is, nor of when it will be over.
+#[test]
+fn of_what_was_here_no_rate_is_told() {
+    let bytes = content(10 * BLOCK, 5);
+    let first = Holder::of(b"one", &bytes, Manner::Stops(5));
+    let teller = Teller::of(vec![first.told()]);
+    let home = here();
+    let mut terminal = attached_to(&teller.name(), &home);
+    terminal.press("get one\r");
+    terminal.wait_for_text("\none   50 % ▕██████████          ▏ 328 of 655 kB  ");
+    terminal.press("\x03");
+    terminal.wait_for_text("\ninterrupted; what there is of one is kept, the same command goes on\n> ");
+    terminal.press("Q\r");
+    assert_eq!(terminal.exit_code(), 0);
+    let silent = Holder::of(b"one", &bytes, Manner::Silent);
+    let teller = Teller::of(vec![silent.told()]);
+    let mut terminal = attached_to(&teller.name(), &home);
+    terminal.press("get one\r");
+    terminal.wait_for_end("\none   50 % ▕██████████          ▏ 328 of 655 kB");
+    terminal.press("\x03");
+    terminal.wait_for_text("\ninterrupted; what there is of one is kept, the same command goes on\n> ");
+    terminal.press("Q\r");
+    assert_eq!(terminal.exit_code(), 0);
+    // Of all that was here nothing comes.
+    fs::write(home.path().join("one.part"), &bytes).unwrap();
+    let mut terminal = attached_to(&teller.name(), &home);
+    terminal.press("get one\r");
+    terminal
+        .wait_for_end(&format!("one  655,360 bytes  {}…  verified  in TIME  (655 kB were here)\n> ", short(&bytes)));
+}
+
+/// A row that has run on into the next would stay when the line changes.
+#[test]
+fn the_line_is_as_narrow_as_the_terminal() {
+    let bytes = content(10 * BLOCK, 6);
+    let holder = Holder::of(b"one", &bytes, Manner::Stops(5));
+    let teller = Teller::of(vec![holder.told()]);
+    for (columns, line) in [(30, "one   50 %  328 of 655 kB"), (20, "one   50 %")] {
+        let home = here();
+        let narrow = format!("stty cols {columns}; exec \"$@\"");
+        let before = ["sh", "-c", &narrow, "sh"];
+        let mut terminal = Terminal::of_kind(XTERM, home.path(), &before, &[&teller.name(), "-c", "get one"]);
+        terminal.wait_for_bare_screen(line);
+        terminal.press("\x03");
+        assert_eq!(terminal.exit_code(), 130);
+    }
 }
 
 #[test]
