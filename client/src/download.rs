@@ -67,6 +67,9 @@ pub enum DownloadEvent {
         /// What.
         news: HolderNews,
     },
+    /// Nobody gives what is missing: it is asked again and again who has it, for as long as the options say. Told once since
+    /// anything came.
+    Waiting,
     /// What was kept of an earlier fetch is of no use.
     KeptIsFalse,
     /// Something that could not be done, and stops nothing.
@@ -127,6 +130,8 @@ pub struct Download<'a> {
     asks_again: bool,
     blocks: Option<Blocks>,
     file_error: Option<FileError>,
+    /// What had come when it was told that nobody gives more.
+    waited_at_bytes: Option<u64>,
     /// When a block came last that waits until it is known whose the file is.
     held_at: Option<Instant>,
     events: VecDeque<DownloadEvent>,
@@ -241,6 +246,7 @@ impl<'a> Download<'a> {
             asks_again: false,
             blocks: None,
             file_error: None,
+            waited_at_bytes: None,
             held_at: None,
             events: VecDeque::new(),
             has_ended: false,
@@ -259,6 +265,12 @@ impl<'a> Download<'a> {
         let (now, mut outputs) = (self.now(), Vec::new());
         self.mind.handle(now, input, &mut outputs);
         self.perform(outputs);
+        if self.mind.is_waiting() {
+            let came_bytes = Some(self.mind.progress().came_bytes);
+            if std::mem::replace(&mut self.waited_at_bytes, came_bytes) != came_bytes {
+                self.events.push_back(DownloadEvent::Waiting);
+            }
+        }
     }
 
     /// Does what the mind wants, and tells it what came of that.

@@ -179,7 +179,16 @@ impl ContentFetch {
             wasted_bytes: self.wasted_bytes,
             holder: self.active.and_then(|number| self.holders.get(number)).map(|holder| holder.address),
             holders_count: self.holders.len(),
+            is_waiting: self.is_waiting(),
         }
+    }
+
+    /// Whether something is missing and nothing is under way that could bring it: it is waited for somebody who has it.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        let is_awaited = || self.holders.iter().any(|(_, holder)| holder.waited_for_since().is_some());
+        let is_disk_at_work = || self.list.as_ref().is_some_and(|list| list.assignment.is_disk_at_work());
+        !self.is_over && self.wants_another() && !is_awaited() && !is_disk_at_work()
     }
 
     /// Where each block is from, in order; nothing while there is no list of their hashes.
@@ -546,9 +555,7 @@ impl ContentFetch {
             out.push(Output::AskAgain);
             return;
         }
-        let is_awaited = self.holders.iter().any(|(_, holder)| holder.waited_for_since().is_some());
-        let is_disk_at_work = self.list.as_ref().is_some_and(|list| list.assignment.is_disk_at_work());
-        if !is_awaited && !is_disk_at_work && self.now.since(self.progress_at) >= self.wait {
+        if self.is_waiting() && self.now.since(self.progress_at) >= self.wait {
             self.end(FetchEnd::Missing, out);
         }
     }

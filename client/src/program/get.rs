@@ -14,6 +14,7 @@ use clap::Parser;
 use common::content::Blocks;
 use common::counted::{counted, grouped};
 use common::fetch::{BlockSource, FetchEnd, FetchProgress, SourceRun};
+use common::limits::ASK_AGAIN_PAUSE;
 use common::text::{Escaped, misleads};
 use serde::Serialize;
 
@@ -320,6 +321,25 @@ pub(crate) fn fetched_fields(destination: &Destination, hash: ContentHash, ended
     format!("{file}\t{}\t{hash}", ended.blocks.map(Blocks::size).unwrap_or_default())
 }
 
+/// Nobody gives what is missing of this: for how long somebody is looked for who does.
+pub(crate) fn waiting_line(
+    destination: &Destination,
+    hash: ContentHash,
+    from: Option<SocketAddr>,
+    wait: Duration,
+) -> String {
+    let what = match destination {
+        Destination::Stdout => hash.short(),
+        Destination::File(path) => shown(path),
+    };
+    let (pause, wait) = (ASK_AGAIN_PAUSE.as_secs(), humantime::format_duration(wait));
+    let said = match from {
+        None => format!("nobody gives {what} now: asking again"),
+        Some(from) => format!("{from} gives nothing of {what} now: asking it again"),
+    };
+    format!("{said} every {pause} s, until nothing has come for {wait}")
+}
+
 /// What is missing, and what is to be done about it.
 pub(crate) fn missing_line(ended: &DownloadEnded, from: Option<SocketAddr>) -> String {
     let count: u32 = missing(ended).map(|(_, count)| count).sum();
@@ -518,6 +538,29 @@ mod tests {
             let runs: Vec<_> = (0..count).flat_map(|run| [(Nobody, 2 * run, 1), (at(9002), 2 * run + 1, 1)]).collect();
             let line = missing_line(&ended(2 * u64::from(count), &runs), None);
             assert!(line.contains(end) && line.contains(": 0 2 4 "), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said_with_how_long() {
+        let (file, hash) = (Destination::File("a\x1b".into()), ContentHash([0xab; 32]));
+        let from = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9002)));
+        for (destination, from, wait, expected) in [
+            (&file, None, 30_000, "nobody gives a\\x1b now: asking again every 5 s, until nothing has come for 30s"),
+            (
+                &Destination::Stdout,
+                None,
+                5_400_000,
+                "nobody gives abababababab now: asking again every 5 s, until nothing has come for 1h 30m",
+            ),
+            (
+                &file,
+                from,
+                300,
+                "127.0.0.1:9002 gives nothing of a\\x1b now: asking it again every 5 s, until nothing has come for 300ms",
+            ),
+        ] {
+            assert_eq!(waiting_line(destination, hash, from, Duration::from_millis(wait)), expected);
         }
     }
 

@@ -37,8 +37,9 @@ pub(crate) struct LiveLine {
 }
 
 impl LiveLine {
-    pub(crate) fn new(called: &str) -> LiveLine {
-        LiveLine { began: Instant::now(), so_far: LineSoFar::new(called) }
+    /// Of what is called this, for whose holders it is waited so long.
+    pub(crate) fn new(called: &str, wait: Duration) -> LiveLine {
+        LiveLine { began: Instant::now(), so_far: LineSoFar::new(called, wait) }
     }
 
     pub(crate) fn show(&mut self, progress: &FetchProgress) {
@@ -116,26 +117,43 @@ struct LineSoFar {
     called: String,
     rate: RecentRate,
     progress: FetchProgress,
+    wait: Duration,
+    /// How long it is waited still, as long as nothing comes.
+    wait_left: Duration,
+    /// When anything had changed.
+    changed_at: Duration,
 }
 
 impl LineSoFar {
-    fn new(called: &str) -> LineSoFar {
-        LineSoFar { called: called.to_owned(), rate: RecentRate::default(), progress: FetchProgress::default() }
+    fn new(called: &str, wait: Duration) -> LineSoFar {
+        LineSoFar {
+            called: called.to_owned(),
+            rate: RecentRate::default(),
+            progress: FetchProgress::default(),
+            wait,
+            wait_left: wait,
+            changed_at: Duration::ZERO,
+        }
     }
 
     /// It is so far, so long after it began.
     fn note(&mut self, at: Duration, progress: &FetchProgress) {
         // What was here before did not come, and what came in vain brings nothing nearer.
         self.rate.note(at, progress.came_bytes.saturating_sub(progress.wasted_bytes));
+        let steps = |progress: &FetchProgress| (progress.size, progress.here_bytes, progress.came_bytes);
+        if steps(progress) != steps(&self.progress) {
+            self.changed_at = at;
+        }
+        self.wait_left = self.wait.saturating_sub(at.saturating_sub(self.changed_at));
         self.progress = *progress;
     }
 
     /// The line, in no more columns than these. The bar is the first to give way, and the name the last.
     fn drawn(&self, columns: usize) -> String {
-        let LineSoFar { called, rate, progress } = self;
+        let LineSoFar { called, rate, progress, wait_left, .. } = self;
         let percent = progress.size.map(|size| percent(progress.here_bytes, size));
         let begin = percent.map_or_else(String::new, |percent| format!("  {percent:>3} %"));
-        let pieces = pieces(progress, rate.per_second());
+        let pieces = pieces(progress, rate.per_second(), *wait_left);
         // Half of the line is enough for any name, as long as there is something else to say.
         let name = shortened(called, (columns / 2).max(NAME_COLUMNS_LEAST));
         for kept in (0..=pieces.len()).rev() {
@@ -162,9 +180,15 @@ impl LineSoFar {
     }
 }
 
-fn pieces(progress: &FetchProgress, rate: f64) -> Vec<LinePiece> {
+fn pieces(progress: &FetchProgress, rate: f64, wait_left: Duration) -> Vec<LinePiece> {
     let amount = of_all(progress.here_bytes, progress.size);
     let is_checking = progress.unchecked_count > 0;
+    if progress.is_waiting {
+        let seconds = wait_left.as_secs() + u64::from(wait_left.subsec_nanos() > 0);
+        let left = common::counted::lasted(Duration::from_secs(seconds));
+        let waits = LinePiece { rank: 1, text: format!("waits for a holder, {left} at most") };
+        return vec![LinePiece { rank: 2, text: amount }, waits];
+    }
     if rate <= 0.0 {
         let amount = LinePiece { rank: 1, text: amount };
         let checking = LinePiece { rank: 2, text: "checking what is here".to_owned() };
@@ -243,6 +267,8 @@ fn seconds(time: Duration) -> String {
 mod tests {
     use super::*;
 
+    const WAIT: Duration = Duration::from_secs(30);
+
     /// 61 % of 26.2 MB.
     fn some() -> FetchProgress {
         FetchProgress { size: Some(26_214_400), here_bytes: 16_000_000, ..FetchProgress::default() }
@@ -250,14 +276,14 @@ mod tests {
 
     /// The line of what is so far, where so many bytes came in the second since it began.
     fn drawn(called: &str, progress: &FetchProgress, came_bytes: u64, columns: usize) -> String {
-        let mut so_far = LineSoFar::new(called);
+        let mut so_far = LineSoFar::new(called, WAIT);
         so_far.note(Duration::from_secs(1), &FetchProgress { came_bytes, ..*progress });
         so_far.drawn(columns)
     }
 
     #[test]
     fn what_was_here_before_and_what_came_in_vain_is_in_no_rate() {
-        let mut so_far = LineSoFar::new("one");
+        let mut so_far = LineSoFar::new("one", WAIT);
         let begin = "one   61 % ▕████████████▏       ▏ 16.0 of 26.2 MB";
         so_far.note(Duration::ZERO, &some());
         assert_eq!(so_far.drawn(100), begin);
@@ -267,6 +293,24 @@ mod tests {
         so_far
             .note(Duration::from_secs(2), &FetchProgress { came_bytes: 13_000_000, wasted_bytes: 9_000_000, ..some() });
         assert_eq!(so_far.drawn(100), format!("{begin}  2.0 MB/s  5.11 s left"));
+    }
+
+    #[test]
+    fn while_nobody_gives_anything_it_is_said_how_long_that_is_waited_for() {
+        let mut so_far = LineSoFar::new("farol.mp4", WAIT);
+        let at = Duration::from_secs;
+        so_far.note(at(1), &some());
+        let waiting = FetchProgress { is_waiting: true, ..some() };
+        so_far.note(at(2), &waiting);
+        let begin = "farol.mp4   61 % ▕████████████▏       ▏ 16.0 of 26.2 MB";
+        assert_eq!(so_far.drawn(100), format!("{begin}  waits for a holder, 29 s at most"));
+        so_far.note(at(11), &waiting);
+        assert_eq!(so_far.drawn(100), format!("{begin}  waits for a holder, 20 s at most"));
+        // It begins anew with whatever comes, and matters more than how much there is.
+        so_far.note(at(20), &FetchProgress { came_bytes: 1, ..waiting });
+        assert_eq!(so_far.drawn(50), "farol.mp4   61 %  waits for a holder, 30 s at most");
+        so_far.note(at(49), &FetchProgress { came_bytes: 1, ..waiting });
+        assert_eq!(so_far.drawn(48), "farol.m…   61 %  waits for a holder, 1 s at most");
     }
 
     #[test]

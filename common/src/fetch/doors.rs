@@ -356,4 +356,6 @@ pub struct FetchProgress {
     pub holder: Option<SocketAddr>,
     /// Holders that are known.
     pub holders_count: usize,
+    /// Whether nobody gives what is missing, and it is waited for somebody who does.
+    pub is_waiting: bool,
 }

@@ -18,7 +18,7 @@ use servent::patient;
 use super::{Next, Repl, say};
 use crate::program::get::{
     Destination, GetOptions, Sought, fetched_fields, fetched_line, file_name, known_sources, missing_line, shown,
-    source_lines,
+    source_lines, waiting_line,
 };
 use crate::program::hint::not_understood;
 use crate::program::live::LiveLine;
@@ -171,11 +171,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         let download = DownloadOptions { hash, wait: options.wait, from, silence_max: self.silence_max };
         let (runs, next) = match &destination {
-            Destination::File(path) => self
-                .fetch(hash, &destination, from, |client| client.download(download, path, options.replaces, holders))?,
-            Destination::Stdout => {
-                self.fetch(hash, &destination, from, |client| client.stream(download, patient::stdout(), holders))?
-            }
+            Destination::File(path) => self.fetch(&download, &destination, |client| {
+                client.download(download.clone(), path, options.replaces, holders)
+            })?,
+            Destination::Stdout => self
+                .fetch(&download, &destination, |client| client.stream(download.clone(), patient::stdout(), holders))?,
         };
         if let Some(runs) = runs {
             if options.wanted.len() > 1 {
@@ -377,14 +377,16 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     /// Has a content come, and tells how far it is and what came of it. Where its blocks are from, if any was to come.
     fn fetch(
         &mut self,
-        hash: ContentHash,
+        options: &DownloadOptions,
         destination: &Destination,
-        from: Option<SocketAddr>,
         begin: impl for<'a> FnOnce(&'a mut Client) -> Result<Download<'a>, DownloadError>,
     ) -> anyhow::Result<(Option<Vec<SourceRun>>, Next)> {
-        let Repl { client, renderer, interrupt, .. } = self;
-        let followed = match begin(client) {
-            Ok(download) => Ok(follow(download, destination, renderer, interrupt)?),
+        let DownloadOptions { hash, from, .. } = *options;
+        let followed = match begin(&mut self.client) {
+            Ok(download) => {
+                let Repl { renderer, interrupt, is_quiet, .. } = self;
+                Ok(follow(download, options, destination, *is_quiet, renderer, interrupt)?)
+            }
             Err(error) => Err(error),
         };
         let FollowedDownload { end, contact_lost } = match followed {
@@ -510,12 +512,14 @@ struct FollowedDownload {
 /// Tells how far a content is, until that is over.
 fn follow<Out: Write, Side: Write>(
     mut download: Download<'_>,
+    options: &DownloadOptions,
     destination: &Destination,
+    is_quiet: bool,
     renderer: &mut Renderer<Out, Side>,
     interrupt: &mut UnixStream,
 ) -> anyhow::Result<FollowedDownload> {
     let is_live = renderer.side.is_some() && io::stderr().is_terminal();
-    let mut line = is_live.then(|| LiveLine::new(&destination.shown()));
+    let mut line = is_live.then(|| LiveLine::new(&destination.shown(), options.wait));
     let mut told: Option<Instant> = None;
     let mut contact_lost = None;
     let end = loop {
@@ -538,12 +542,17 @@ fn follow<Out: Write, Side: Write>(
                 };
                 tell_beside(line.as_mut(), format_args!("client: {said}"));
             }
+            // Where there is a line it says so.
+            Some(Ok(DownloadEvent::Waiting)) if line.is_none() && !is_quiet => {
+                let said = waiting_line(destination, options.hash, options.from, options.wait);
+                say(format_args!("client: {said}"));
+            }
             Some(Ok(DownloadEvent::KeptIsFalse)) => {
                 tell_beside(line.as_mut(), "client: the hashes that were kept are of no use, and are fetched again");
             }
             Some(Ok(DownloadEvent::Trouble(reason))) => tell_beside(line.as_mut(), format_args!("client: {reason}")),
             Some(Ok(DownloadEvent::Client(Event::ContactLost { reason }))) => contact_lost = Some(reason),
-            Some(Ok(DownloadEvent::Client(_) | DownloadEvent::Proved(_))) => {}
+            Some(Ok(DownloadEvent::Client(_) | DownloadEvent::Proved(_) | DownloadEvent::Waiting)) => {}
             Some(Ok(DownloadEvent::Ended(ended))) => break Ok(ended),
             Some(Err(ClientError::Interrupted)) => {
                 // It is for this download.

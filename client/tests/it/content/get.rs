@@ -357,17 +357,21 @@ fn holders_are_looked_for_as_long_as_that_is_wanted() {
     let here = here();
     // One that says it has it, and is not there.
     let gone = Teller::of(vec![(nobody(), entry(b"one", &bytes))]);
-    for (wait, least) in [("0", 0), ("300ms", 300)] {
+    let waits = "client: nobody gives one now: asking again every 5 s, until nothing has come for 300ms";
+    for (wait, options, said, least) in
+        [("0", &[][..], None, 0), ("300ms", &[], Some(waits), 300), ("300ms", &["-q"], None, 300)]
+    {
         let began = Instant::now();
-        let run = run_in(here.path(), &gone.name(), &[], &[&format!("get one --wait {wait}")]);
+        let run = run_in(here.path(), &gone.name(), options, &[&format!("get one --wait {wait}")]);
         assert!(began.elapsed().as_millis() >= least, "{wait}");
         let mut lines = run.log.lines();
         assert!(
             lines.next().unwrap().ends_with(": it cannot be dialled: Connection refused (os error 111)"),
             "{run:?}"
         );
-        assert_eq!(lines.next(), Some("client: missing all of it (no holder within reach gives it)"));
-        assert_eq!((run.code, lines.next()), (5, None));
+        let last = "client: missing all of it (no holder within reach gives it)";
+        assert_eq!(lines.collect::<Vec<_>>(), said.into_iter().chain([last]).collect::<Vec<_>>());
+        assert_eq!(run.code, 5);
         assert_eq!(names_in(here.path()), Vec::<String>::new(), "nothing came, and nothing is left");
     }
 }

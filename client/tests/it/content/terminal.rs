@@ -126,6 +126,21 @@ fn of_what_was_here_no_rate_is_told() {
         .wait_for_end(&format!("one  655,360 bytes  {}…  verified  in TIME  (655 kB were here)\n> ", short(&bytes)));
 }
 
+#[test]
+fn while_nobody_gives_anything_the_line_says_so_and_nothing_else_does() {
+    let bytes = content(4 * BLOCK, 7);
+    let holder = Holder::of(b"one", &bytes, Manner::RefusesLate(2, common::content::transfer::Refusal::Gone));
+    let teller = Teller::of(vec![holder.told()]);
+    let home = here();
+    let mut terminal = attached_to(&teller.name(), &home);
+    terminal.press("get one --wait 3h\r");
+    let gone =
+        format!("> get one --wait 3h\nclient: {}: it does not have it, or not for this client\n", holder.address);
+    terminal.wait_for_text(&format!("{gone}one   50 % ▕██████████          ▏ 131 of 262 kB  waits for a holder, "));
+    terminal.press("\x03");
+    terminal.wait_for_text("\ninterrupted; ");
+}
+
 /// A row that has run on into the next would stay when the line changes.
 #[test]
 fn the_line_is_as_narrow_as_the_terminal() {

@@ -187,6 +187,31 @@ fn whoever_is_busy_is_asked_after_others_and_after_a_pause_that_grows() {
 }
 
 #[test]
+fn it_is_waited_as_long_as_nobody_gives_what_is_missing() {
+    let content = Content::new(2 * BLOCK);
+    let mut hand = Hand::new(&content);
+    let is_waiting = |hand: &Hand| hand.mind.progress().is_waiting;
+    assert!(is_waiting(&hand), "nobody is known");
+    let first = hand.meet(FIRST, &content);
+    hand.opened_all(first, &content);
+    hand.hash_part(first, &content, 0, 2);
+    hand.block(first, &content, 1);
+    hand.written(1);
+    assert!(!is_waiting(&hand), "the other is to come");
+    hand.pass(HOLDER_QUIET);
+    assert!(!is_waiting(&hand), "it may come yet");
+    hand.refused(first, Refusal::Gone);
+    assert!(is_waiting(&hand), "it does not");
+    let second = hand.meet(SECOND, &content);
+    assert!(!is_waiting(&hand), "another is asked");
+    hand.opened_all(second, &content);
+    hand.block(second, &content, 0);
+    assert!(!is_waiting(&hand), "nothing is missing");
+    hand.written(0);
+    assert!(!is_waiting(&hand), "it is over");
+}
+
+#[test]
 fn a_link_that_is_lost_is_dialled_again_a_few_times() {
     let content = Content::new(4 * BLOCK);
     let (mut hand, first) = begun(&content);
