@@ -89,11 +89,18 @@ fn parse_wait(text: &str) -> Result<Duration, String> {
 /// How `get` is used.
 const USAGE: &str = "get takes a name or the first 8 digits of a hash, such as: get farol.mp4";
 
+/// Fewer digits of a hash are none: too many contents begin with them.
+const HASH_DIGITS_MIN: usize = 8;
+/// With so many it may have been meant as one.
+const HASH_DIGITS_MEANT: usize = 4;
+
 /// What one word of `get` can be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sought {
     /// Digits of a hash, where it is that: at least 8.
     digits: Option<String>,
+    /// Whether there are fewer digits than that.
+    is_short: bool,
     /// A name, where it can be one.
     name: Option<FileName>,
 }
@@ -101,9 +108,13 @@ pub(crate) struct Sought {
 impl Sought {
     pub(crate) fn of(word: &OsStr) -> Sought {
         let text = word.to_str().map(str::to_ascii_lowercase);
-        let is_hash =
-            |text: &String| (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        Sought { digits: text.filter(is_hash), name: FileName::new(word.as_bytes()).ok() }
+        let digits = text.filter(|text| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let count = digits.as_ref().map_or(0, String::len);
+        Sought {
+            digits: digits.filter(|_| count >= HASH_DIGITS_MIN),
+            is_short: (HASH_DIGITS_MEANT..HASH_DIGITS_MIN).contains(&count),
+            name: FileName::new(word.as_bytes()).ok(),
+        }
     }
 
     /// The bytes that whole pairs of digits are.
@@ -115,6 +126,11 @@ impl Sought {
             .iter()
             .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()));
         HashStart::new(&bytes.collect::<Option<Vec<u8>>>()?).ok()
+    }
+
+    /// What is said where nothing is called so.
+    pub(crate) fn hint(&self) -> String {
+        if self.is_short { format!("; of a hash {HASH_DIGITS_MIN} digits are the least") } else { String::new() }
     }
 
     pub(crate) fn name(&self) -> Option<&FileName> {
@@ -454,6 +470,12 @@ mod tests {
             assert_eq!(sought.name().unwrap().as_bytes(), no_hash.as_bytes());
         }
         assert_eq!(Sought::of(OsStr::from_bytes(b"\xff12345678")).start(), None);
+        let said = "; of a hash 8 digits are the least";
+        for (word, hint) in
+            [("9f2", ""), ("9f2c", said), ("9F2C41D", said), ("9f2c41d0", ""), ("9f2c41g", ""), ("tea", ""), ("", "")]
+        {
+            assert_eq!(Sought::of(OsStr::new(word)).hint(), hint, "{word}");
+        }
         assert_eq!(Sought::of(OsStr::new("")).name(), None, "no file has no name");
     }
 

@@ -39,6 +39,8 @@ const JSON_PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 struct SoughtAs<'a> {
     /// How it was asked for.
     called: &'a str,
+    /// What that can be.
+    sought: &'a Sought,
     /// The name it was found under, where that is known.
     name: Option<&'a FileName>,
 }
@@ -122,8 +124,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         let mut next = Next::Continue;
         for (place, word) in options.wanted.iter().enumerate() {
             let name = names.get(place).and_then(Option::as_ref);
-            let sought_as = SoughtAs { called: &shown(Path::new(word)), name };
-            next = self.get_one(options, &Sought::of(word), sought_as, &mut sources)?;
+            let sought_as = SoughtAs { called: &shown(Path::new(word)), sought: &Sought::of(word), name };
+            next = self.get_one(options, sought_as, &mut sources)?;
             if next != Next::Continue {
                 break;
             }
@@ -139,14 +141,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(next)
     }
 
-    fn get_one(
-        &mut self,
-        options: &GetOptions,
-        sought: &Sought,
-        sought_as: SoughtAs<'_>,
-        sources: &mut String,
-    ) -> anyhow::Result<Next> {
-        let FoundOne { hash, name, holders, from } = match self.find_one(options, sought, sought_as)? {
+    fn get_one(&mut self, options: &GetOptions, sought_as: SoughtAs<'_>, sources: &mut String) -> anyhow::Result<Next> {
+        let FoundOne { hash, name, holders, from } = match self.find_one(options, sought_as)? {
             Ok(found) => found,
             Err(NotFetched { next, reason }) => {
                 let called = || sought_as.name.map_or(sought_as.called.to_owned(), |name| shown(&file_name(name)));
@@ -156,7 +152,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             }
         };
         let destination = Destination::of(options.output.as_deref(), &name);
-        let is_own_name = options.output.is_some() || sought_as.name.is_some() || sought.name() == Some(&name);
+        let is_own_name =
+            options.output.is_some() || sought_as.name.is_some() || sought_as.sought.name() == Some(&name);
         let fault = match (&destination, &options.sources) {
             (Destination::File(file), Some(path)) if is_beside(path, file) => Some(sources_in_the_way(path)),
             _ if options.replaces && !is_own_name => {
@@ -190,7 +187,6 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     fn find_one(
         &mut self,
         options: &GetOptions,
-        sought: &Sought,
         sought_as: SoughtAs<'_>,
     ) -> anyhow::Result<Result<FoundOne, NotFetched>> {
         let unasked = |next| {
@@ -204,11 +200,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 Err(next) => return Ok(Err(unasked(next))),
             },
         };
-        let (found, ending) = match self.seek_content(sought, other.as_mut())? {
+        let (found, ending) = match self.seek_content(sought_as.sought, other.as_mut())? {
             Ok(found) => found,
             Err(next) => return Ok(Err(unasked(next))),
         };
-        let (hash, entry) = match self.choose(&found, sought_as.called, options.from.as_deref(), ending.as_ref()) {
+        let (hash, entry) = match self.choose(&found, sought_as, options.from.as_deref(), ending.as_ref()) {
             Ok(chosen) => chosen,
             Err(reason) => return Ok(Err(NotFetched { next: Next::Continue, reason })),
         };
@@ -328,10 +324,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
     fn choose<'a>(
         &mut self,
         found: &'a [FoundAt],
-        called: &str,
+        sought_as: SoughtAs<'_>,
         from: Option<&str>,
         ending: Option<&Ending>,
     ) -> Result<(ContentHash, &'a Entry), String> {
+        let SoughtAs { called, sought, .. } = sought_as;
         let mut holders: BTreeMap<ContentHash, BTreeSet<SocketAddr>> = BTreeMap::new();
         for (from, entry) in found {
             holders.entry(entry.hash).or_default().insert(*from);
@@ -355,8 +352,8 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
                 let said = match from {
                     Some(from) if is_unasked => tells_nothing(from, CONTENTS),
                     None if is_unasked => not_understood(&self.place.contact),
-                    Some(from) => format!("{from} does not have {called}"),
-                    None => format!("nobody within reach has {called}"),
+                    Some(from) => format!("{from} does not have {called}{}", sought.hint()),
+                    None => format!("nobody within reach has {called}{}", sought.hint()),
                 };
                 ending.into_iter().for_each(|ending| self.worsen(Outcome::of_query(ending, self.is_lost)));
                 said

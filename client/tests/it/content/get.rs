@@ -67,6 +67,23 @@ fn a_word_that_could_be_a_hash_and_is_a_name_is_fetched_as_that() {
     assert_eq!(run, quiet(fetched("0bc49a8b", b"name"), 0));
 }
 
+/// Whoever types a few digits of a hash does not know how many it takes.
+#[test]
+fn of_too_few_digits_it_is_said_how_many_there_have_to_be_where_nothing_is_called_so() {
+    let shared = Shared::start(&[("face", b"name")]);
+    let (here, from) = (here(), shared.name());
+    let hash = hash_of(b"name");
+    let run = |words: &str| run_in(here.path(), &from, &[], &[&format!("get {words}")]);
+    assert_eq!(run("face"), quiet(fetched("face", b"name"), 0));
+    let hint = "; of a hash 8 digits are the least";
+    for (word, hint) in [(&hash[..3], ""), (&hash[..4], hint), (&hash[..7], hint), ("tea", "")] {
+        let said = format!("client: nobody within reach has {word}{hint}\n");
+        assert_eq!(run(word), Run { log: said, ..quiet("", 1) });
+    }
+    let said = format!("client: {from} does not have {}{hint}\n", &hash[..7]);
+    assert_eq!(run(&format!("{} --from {from}", &hash[..7])), Run { log: said, ..quiet("", 1) });
+}
+
 #[test]
 fn of_two_contents_of_one_name_it_is_asked_which_is_meant() {
     let Films { servents, common, other } = films();
