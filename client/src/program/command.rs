@@ -36,6 +36,8 @@ pub enum Command {
     Greet(String),
     /// To be told what there is to ask for.
     Help,
+    /// To be told what this command does and takes.
+    HelpOf(Usage),
     /// To leave.
     Quit,
     /// Something there is not.
@@ -61,9 +63,56 @@ ls     lists the files of the contact, or of another servent, such as: ls 127.0.
 T      shows the topology: the way to every servent within reach
 M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
 hello  has the contact greet a servent, and shows what that changed, such as: hello 127.0.0.1:9003
-help   shows this; a lone ? does too
+help   shows this, as a lone ? does; or what one command takes, such as: help get (get -h does too)
 Q      leaves; q, quit, exit and Ctrl-D do too
 ";
+
+/// A command that says how it is used, when it is asked with `-h` or `--help`, or `help` is asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// `find`.
+    Find,
+    /// `get`, and `:get`.
+    Get,
+    /// `ls`.
+    Files,
+    /// `M`.
+    Members,
+    /// `hello`.
+    Greet,
+}
+
+impl Usage {
+    const ALL: [Usage; 5] = [Usage::Find, Usage::Get, Usage::Files, Usage::Members, Usage::Greet];
+
+    fn name(self) -> &'static str {
+        match self {
+            Usage::Find => "find",
+            Usage::Get => "get",
+            Usage::Files => "ls",
+            Usage::Members => "M",
+            Usage::Greet => "hello",
+        }
+    }
+
+    /// What it takes, and what it does.
+    #[must_use]
+    pub fn text(self) -> String {
+        let takes = match self {
+            Usage::Find => "find [--] [WORD]...\n\nWithout words it tells of all files.\n",
+            Usage::Get => return format!("{}\n{}", GetOptions::usage(), self.line()),
+            Usage::Files => "ls [IP:PORT] [--] [BEGINNING OF A NAME]\n",
+            Usage::Members => "M [HOST:PORT]\n",
+            Usage::Greet => "hello HOST:PORT\n",
+        };
+        format!("Usage: {takes}\n{}", self.line())
+    }
+
+    /// What it does, as all commands are told.
+    fn line(self) -> &'static str {
+        HELP.lines().find(|line| line.split(' ').next() == Some(self.name())).unwrap_or_default()
+    }
+}
 
 impl Command {
     /// Reads one line, with or without its end.
@@ -74,6 +123,9 @@ impl Command {
         // The blanks of the data files, so that every key there is can be asked for.
         let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         let Some(first) = words.next() else { return Command::Nothing };
+        if let Some(usage) = asked_usage(first, rest(line, first)) {
+            return Command::HelpOf(usage);
+        }
         match first {
             [b'#', ..] => Command::Nothing,
             b"?*" => Command::Prefix,
@@ -102,9 +154,12 @@ impl Command {
                 _ => Command::BadAddress("hello takes one address, such as: hello 127.0.0.1:9003".to_owned()),
             },
             b"find" => {
-                let found = quoted_words(rest(line, first))
-                    .map_err(|error| error.to_string())
-                    .and_then(|words| Words::new(words.iter().map(Vec::as_slice)).map_err(|error| error.to_string()));
+                let found = operands(rest(line, first)).and_then(|words| {
+                    if words.iter().any(Vec::is_empty) {
+                        return Err("an empty word is in every name: find without words tells of all files".to_owned());
+                    }
+                    Words::new(words.iter().map(Vec::as_slice)).map_err(|error| error.to_string())
+                });
                 found.map_or_else(Command::BadWords, |words| Command::Ask(Ask::Find(words)))
             }
             b"get" => quoted_words(rest(line, first))
@@ -140,6 +195,7 @@ impl Command {
             | Command::GetFound(_)
             | Command::Greet(_)
             | Command::Help
+            | Command::HelpOf(_)
             | Command::Quit
             | Command::Unknown => None,
         }
@@ -152,9 +208,33 @@ fn rest<'a>(line: &'a [u8], first: &[u8]) -> &'a [u8] {
     line.get(first.len()..).unwrap_or_default()
 }
 
+/// Which command is to say how it is used, if a line asks for that: before `--`, behind which every word is what it is.
+fn asked_usage(first: &[u8], rest: &[u8]) -> Option<Usage> {
+    let named = |name: &[u8]| Usage::ALL.into_iter().find(|usage| usage.name().as_bytes() == name);
+    // What is amiss with its quotes is told where it is read.
+    let words = quoted_words(rest).ok()?;
+    match (first, words.as_slice()) {
+        (b"help", [name]) => named(name),
+        _ => {
+            let usage = named(first.strip_prefix(b":").filter(|name| *name == b"get").unwrap_or(first))?;
+            let mut options = words.iter().take_while(|word| *word != b"--");
+            options.any(|word| word == b"-h" || word == b"--help").then_some(usage)
+        }
+    }
+}
+
+/// The words behind a command that takes no options, without the `--` before those that look like one.
+fn operands(line: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let mut words = quoted_words(line).map_err(|error| error.to_string())?;
+    if let Some(end) = words.iter().position(|word| word == b"--") {
+        words.remove(end);
+    }
+    Ok(words)
+}
+
 /// What files are to be listed. What has a colon in it and can be an address is one.
 fn read_files(line: &[u8]) -> Result<Command, String> {
-    let mut words = quoted_words(line).map_err(|error| error.to_string())?.into_iter().peekable();
+    let mut words = operands(line)?.into_iter().peekable();
     let servent = words.next_if(|word| word.contains(&b':') && read_servent(word).is_ok());
     let servent = servent.map(|word| read_servent(&word)).transpose()?.map(|(_, named)| named);
     let prefix = words.next().unwrap_or_default();
@@ -296,6 +376,12 @@ mod tests {
             ("find 'the lighthouse' \"of\" b\\ c", find(&["the lighthouse", "of", "b c"])),
             ("find # 1", find(&["#", "1"])),
             ("find find", find(&["find"])),
+            ("find -- -h", find(&["-h"])),
+            ("find a -- -- --help", find(&["a", "--", "--help"])),
+            ("find -x", find(&["-x"])),
+            ("ls -- -h", files(None, "-h")),
+            ("ls 127.0.0.1:9002 -- --help", files(Some("127.0.0.1:9002"), "--help")),
+            ("get -- -h", get(&["--", "-h"])),
             ("ls", files(None, "")),
             ("ls films/", files(None, "films/")),
             ("ls 'films/a b'", files(None, "films/a b")),
@@ -325,12 +411,40 @@ mod tests {
     }
 
     #[test]
+    fn every_command_that_takes_words_says_how_it_is_used() {
+        for (usage, lines) in [
+            (Usage::Find, &["find -h", "find barra --help", "find '-h'", "help find"][..]),
+            (Usage::Get, &["get -h", "get --help", "get a -o -h", ":get -h", "help get"]),
+            (Usage::Files, &["ls -h", "ls 127.0.0.1:9002 --help", "help ls"]),
+            (Usage::Members, &["M -h", "M --help", "help M"]),
+            (Usage::Greet, &["hello -h", "hello --help", "help hello"]),
+        ] {
+            for line in lines {
+                assert_eq!(Command::parse(line.as_bytes()), Command::HelpOf(usage), "{line}");
+            }
+            let (text, name) = (usage.text(), usage.name());
+            assert!(text.starts_with(&format!("Usage: {name} ")), "{text}");
+            assert!(text.lines().last().unwrap().starts_with(&format!("{name} ")), "with its example: {text}");
+        }
+        let get = Usage::Get.text();
+        for option in ["-o <FILE>", "-f ", "--from <IP:PORT>", "--sources <FILE>", "--wait <TIME>", "[default: 30s]"] {
+            assert!(get.contains(option), "{option}: {get}");
+        }
+        for line in ["T -h", "Q -h", "help me", "help find ls", "help :get", "-h", ":ls -h"] {
+            assert_eq!(Command::parse(line.as_bytes()), Command::Unknown, "{line}");
+        }
+        assert_eq!(Command::parse(b"? -h"), key(b"-h"));
+    }
+
+    #[test]
     fn words_about_files_that_make_no_sense_are_told_why() {
         let long = format!("find {}", "w".repeat(FIND_WORD_BYTES_MAX + 1));
         for (line, fault) in [
             ("find 'a", "a quote ' that does not end"),
             ("find a\\", "a backslash with nothing behind it"),
-            ("find \"\"", "an empty word"),
+            ("find \"\"", "an empty word is in every name: find without words tells of all files"),
+            ("find a '' b", "an empty word is in every name"),
+            ("find -h 'a", "a quote ' that does not end"),
             ("find 1 2 3 4 5 6 7 8 9", "9 words; 8 are the most"),
             (&long, "a word of "),
             ("find a\0b", "a word with a NUL in it"),

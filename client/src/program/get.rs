@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use common::content::Blocks;
 use common::counted::{counted, grouped};
 use common::fetch::{BlockSource, FetchEnd, FetchProgress, SourceRun};
@@ -30,6 +30,7 @@ const RUNS_SHOWN_MAX: usize = 20;
 /// What `get` is told.
 #[derive(Clone, Debug, Parser, PartialEq, Eq)]
 #[command(name = "get", no_binary_name = true, disable_help_flag = true, disable_version_flag = true)]
+#[command(help_template = "{usage-heading} {usage}\n\n{all-args}")]
 pub struct GetOptions {
     /// Names, or the first 8 to 64 digits of hashes.
     #[arg(value_name = "NAME|HASH", required = true)]
@@ -57,6 +58,11 @@ pub struct GetOptions {
 }
 
 impl GetOptions {
+    /// What `get` takes, for a person.
+    pub(crate) fn usage() -> String {
+        GetOptions::command().render_help().to_string()
+    }
+
     /// Reads the words behind `get`, or says what is wrong with them.
     pub(crate) fn read(words: Vec<Vec<u8>>) -> Result<GetOptions, String> {
         let words = words.into_iter().map(OsString::from_vec);

@@ -246,6 +246,7 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Command::GetFound(words) => return self.get_found(line, words),
             Command::Files { servent, prefix } => return self.list_files(servent.as_deref(), prefix),
             Command::Help => say(HELP.trim_end()),
+            Command::HelpOf(usage) => say(usage.text().trim_end()),
             Command::Unknown => {
                 self.renderer.show_unknown(line)?;
                 self.renderer.show_help();

@@ -119,7 +119,7 @@ fn what_cannot_be_looked_for_is_told_why() {
     let shared = Shared::start(&[("a", b"1")]);
     let many = "w ".repeat(FIND_WORDS_MAX + 1);
     for (words, said) in [
-        ("''", "an empty word"),
+        ("''", "an empty word is in every name: find without words tells of all files"),
         ("'open", "a quote ' that does not end"),
         ("a\\", "a backslash with nothing behind it"),
         (&many, "9 words; 8 are the most"),
@@ -127,6 +127,25 @@ fn what_cannot_be_looked_for_is_told_why() {
         let run = found(&shared, words);
         assert_eq!(run, Run { out: String::new(), log: format!("client: {said}\n"), code: 2 });
     }
+}
+
+/// What asks how a command is used may be the name of a file all the same.
+#[test]
+fn a_command_says_how_it_is_used_and_a_file_that_is_called_like_that_is_found_behind_two_dashes() {
+    let shared = Shared::start(&[("-h", b"h"), ("other", b"o")]);
+    let here = here();
+    let run = |command: &str| run_in(here.path(), &shared.name(), &[], &[command]);
+    for command in ["find", "ls", "get", "M", "hello"] {
+        let [asked, long, helped] =
+            [format!("{command} -h"), format!("{command} --help"), format!("help {command}")].map(|line| run(&line));
+        assert!(asked.log.starts_with(&format!("Usage: {command} ")), "{asked:?}");
+        assert_eq!((&*asked.out, asked.code), ("", 0));
+        assert_eq!((&long, &helped), (&asked, &asked));
+    }
+    let [found, file] = [format!("-h\t1\t{}", hash_of(b"h")), format!("-h\t1\t{}\n", hash_of(b"h"))];
+    assert_eq!(run("find -- -h"), quiet(format!("{found}\t1\t\n"), 0));
+    assert_eq!(run("ls -- -h"), quiet(format!("{found}\t\n"), 0));
+    assert_eq!(run("get -- -h"), quiet(file, 0));
 }
 
 /// To whoever knows keys alone a shared file is one.
