@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::fetch::{FetchEnd, HolderNews};
@@ -52,6 +52,14 @@ struct FoundOne {
     holders: Vec<(SocketAddr, Have)>,
     /// Whom alone it is to come from.
     from: Option<SocketAddr>,
+}
+
+/// What is to be written down of where blocks are from.
+#[derive(Default)]
+struct SourcesSoFar {
+    lines: String,
+    /// Whether one of the contents is called what the file is: neither may be written.
+    is_in_the_way: bool,
 }
 
 /// Why something is not fetched, which was said, and what is next.
@@ -114,17 +122,18 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             self.complain("get: with --json stdout has lines of JSON: -o names a file");
             return Ok(Next::Continue);
         }
-        if let (Some(output), Some(path)) = (&options.output, &options.sources)
-            && is_beside(path, Path::new(output))
+        let name_of = |place: usize| names.get(place).and_then(Option::as_ref);
+        if let Some(path) = &options.sources
+            && files_known(options, name_of).any(|file| is_beside(path, &file))
         {
             self.complain(&sources_in_the_way(path));
             return Ok(Next::Continue);
         }
-        let mut sources = String::new();
+        let mut sources = SourcesSoFar::default();
         let mut next = Next::Continue;
         for (place, word) in options.wanted.iter().enumerate() {
-            let name = names.get(place).and_then(Option::as_ref);
-            let sought_as = SoughtAs { called: &shown(Path::new(word)), sought: &Sought::of(word), name };
+            let (called, sought) = (&*shown(Path::new(word)), &Sought::of(word));
+            let sought_as = SoughtAs { called, sought, name: name_of(place) };
             next = self.get_one(options, sought_as, &mut sources)?;
             if next != Next::Continue {
                 break;
@@ -132,8 +141,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         // Where there is nothing to say what was written down before stays.
         if let Some(path) = &options.sources
-            && !sources.is_empty()
-            && let Err(error) = replace_file(path, sources.as_bytes())
+            && !sources.is_in_the_way
+            && !sources.lines.is_empty()
+            && let Err(error) = replace_file(path, sources.lines.as_bytes())
         {
             say(format_args!("client: cannot write {}: {error}", shown(path)));
             self.worsen(Outcome::MachineFailed);
@@ -141,7 +151,12 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         Ok(next)
     }
 
-    fn get_one(&mut self, options: &GetOptions, sought_as: SoughtAs<'_>, sources: &mut String) -> anyhow::Result<Next> {
+    fn get_one(
+        &mut self,
+        options: &GetOptions,
+        sought_as: SoughtAs<'_>,
+        sources: &mut SourcesSoFar,
+    ) -> anyhow::Result<Next> {
         let FoundOne { hash, name, holders, from } = match self.find_one(options, sought_as)? {
             Ok(found) => found,
             Err(NotFetched { next, reason }) => {
@@ -155,7 +170,11 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         let is_own_name =
             options.output.is_some() || sought_as.name.is_some() || sought_as.sought.name() == Some(&name);
         let fault = match (&destination, &options.sources) {
-            (Destination::File(file), Some(path)) if is_beside(path, file) => Some(sources_in_the_way(path)),
+            // What a hash is called was not known before.
+            (Destination::File(file), Some(path)) if is_beside(path, file) => {
+                sources.is_in_the_way = true;
+                Some(sources_in_the_way(path))
+            }
             _ if options.replaces && !is_own_name => {
                 Some("get: with -f a hash takes -o FILE: what it is called here would be for others to say".to_owned())
             }
@@ -176,9 +195,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         };
         if let Some(runs) = runs {
             if options.wanted.len() > 1 {
-                sources.push_str(&format!("# {name} {hash}\n"));
+                sources.lines.push_str(&format!("# {name} {hash}\n"));
             }
-            sources.push_str(&source_lines(&runs));
+            sources.lines.push_str(&source_lines(&runs));
         }
         Ok(next)
     }
@@ -476,6 +495,17 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         self.worsen(Outcome::MachineFailed);
         said
     }
+}
+
+/// The files that contents are written to, as far as that is known before anybody was asked.
+fn files_known<'a>(
+    options: &'a GetOptions,
+    name_of: impl Fn(usize) -> Option<&'a FileName>,
+) -> impl Iterator<Item = PathBuf> {
+    options.wanted.iter().enumerate().filter_map(move |(place, word)| match &options.output {
+        Some(output) => Some(PathBuf::from(output)),
+        None => name_of(place).or(Sought::of(word).name()).map(file_name),
+    })
 }
 
 /// Whether this is a file, or is one of those that are written beside it: whichever came last would replace the other.

@@ -462,7 +462,7 @@ fn sources_are_written_when_it_is_interrupted_and_only_where_there_is_something_
 
 #[test]
 fn sources_are_not_written_over_what_is_fetched() {
-    let shared = Shared::start(&[("x", b"1")]);
+    let shared = Shared::start(&[("x", b"1"), ("a", b"2"), ("deep/y", b"3")]);
     let here = here();
     fs::create_dir(here.path().join("d")).unwrap();
     for (command, path) in [
@@ -473,10 +473,21 @@ fn sources_are_not_written_over_what_is_fetched() {
         ("get x -o x", "x.part"),
         ("get x -o d/y", "d/y.hashes"),
         ("get x", "x"),
+        // Nothing comes of the others either.
+        ("get a x", "x"),
+        ("get a x", "x.part"),
+        ("get a deep/y", "./y"),
+        (":get 1 3", "x"),
     ] {
-        let run = run_in(here.path(), &shared.name(), &[], &[&format!("{command} --sources {path}")]);
+        let found = if command.starts_with(':') { "find\n" } else { "" };
+        let run = run_in(here.path(), &shared.name(), &[], &[&format!("{found}{command} --sources {path}")]);
         let said = format!("client: get: --sources {path} would replace what is fetched, or what is kept of it\n");
-        assert_eq!(run, Run { log: said, ..quiet("", 2) }, "{command}");
+        assert_eq!((&run.log, run.code), (&said, 2), "{command}");
     }
     assert_eq!(names_in(here.path()), ["d"]);
+    // What a hash is called is known once somebody has said so: then what came before is here, and no sources are.
+    let run = run_in(here.path(), &shared.name(), &[], &[&format!("get a {} --sources x", short(b"1"))]);
+    let said = "client: get: --sources x would replace what is fetched, or what is kept of it\n";
+    assert_eq!(run, Run { out: fetched("a", b"2"), log: said.to_owned(), code: 2 });
+    assert_eq!(names_in(here.path()), ["a", "d"]);
 }
