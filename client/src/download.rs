@@ -189,8 +189,8 @@ impl Client {
         Download::begin(self, options, wanted, |_| Ok(Sink::File(part)))
     }
 
-    /// The same to whoever takes it, in order. It is written by a thread, which ends with the download: who takes it slowly
-    /// keeps nobody from being heard.
+    /// The same to whoever takes it, in order; in errors that goes by what it is called here. It is written by a thread, which
+    /// ends with the download: who takes it slowly keeps nobody from being heard.
     ///
     /// # Errors
     ///
@@ -199,11 +199,12 @@ impl Client {
         &mut self,
         options: DownloadOptions,
         out: impl Write + Send + 'static,
+        called: &Path,
         holders: impl IntoIterator<Item = (SocketAddr, Have)>,
     ) -> Result<Download<'_>, DownloadError> {
         let holders = holders.into_iter().collect();
         let wanted = fetch::Wanted { holders, in_order: true, ..fetch::Wanted::new(options.hash, options.wait) };
-        Download::begin(self, options, wanted, |waker| Ok(Sink::Stream(StreamWriter::start(out, waker)?)))
+        Download::begin(self, options, wanted, |waker| Ok(Sink::Stream(StreamWriter::start(out, called, waker)?)))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
@@ -18,6 +18,8 @@ use super::part_file::{FileError, cannot};
 pub(super) struct StreamWriter {
     to_write: Sender<StreamBlock>,
     written: Receiver<io::Result<u32>>,
+    /// What it writes to, for a person.
+    called: PathBuf,
     /// Blocks by their places, which others have to go before.
     waiting: BTreeMap<u64, StreamBlock>,
     next_at: u64,
@@ -33,10 +35,11 @@ struct StreamBlock {
 
 impl StreamWriter {
     /// One that ends a wait whenever a block was written.
-    pub(super) fn start(out: impl Write + Send + 'static, waker: Waker) -> io::Result<StreamWriter> {
+    pub(super) fn start(out: impl Write + Send + 'static, called: &Path, waker: Waker) -> io::Result<StreamWriter> {
         let ((to_write, blocks), (tell, written)) = (channel(), channel());
         thread::Builder::new().name("stream".to_owned()).spawn(move || write_all(out, &blocks, &tell, &waker))?;
-        Ok(StreamWriter { to_write, written, waiting: BTreeMap::new(), next_at: 0, is_broken: false })
+        let called = called.to_owned();
+        Ok(StreamWriter { to_write, written, called, waiting: BTreeMap::new(), next_at: 0, is_broken: false })
     }
 
     /// Has a block written once all before it are. It waits for nobody.
@@ -60,7 +63,7 @@ impl StreamWriter {
             Err(TryRecvError::Disconnected) => Err(io::Error::other("whatever wrote it has ended")),
         };
         self.is_broken = written.is_err();
-        Some(written.map_err(cannot("write to", Path::new("stdout"))))
+        Some(written.map_err(cannot("write to", &self.called)))
     }
 }
 
@@ -108,7 +111,7 @@ mod tests {
     fn blocks_are_written_in_order_and_the_first_that_cannot_be_is_the_last() {
         let mut poller = Poller::new().unwrap();
         let taken = Taken::default();
-        let mut stream = StreamWriter::start(taken.clone(), poller.waker()).unwrap();
+        let mut stream = StreamWriter::start(taken.clone(), Path::new("the socket"), poller.waker()).unwrap();
         stream.put(1, 3, b"def".to_vec());
         stream.put(2, 6, b"ghi".to_vec());
         stream.put(0, 0, b"abc".to_vec());
@@ -120,7 +123,7 @@ mod tests {
             poller.wait(Some(PATIENCE), &mut Vec::new()).unwrap();
         };
         assert_eq!([next(), next(), next()].map(Result::unwrap), [0, 1, 2]);
-        assert!(next().is_err());
+        assert_eq!(next().unwrap_err().to_string(), "cannot write to the socket");
         assert_eq!(*taken.0.lock().unwrap(), b"abcdefghi");
     }
 }

@@ -190,8 +190,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
             Destination::File(path) => self.fetch(&download, &destination, |client| {
                 client.download(download.clone(), path, options.replaces, holders)
             })?,
-            Destination::Stdout => self
-                .fetch(&download, &destination, |client| client.stream(download.clone(), patient::stdout(), holders))?,
+            Destination::Stdout => self.fetch(&download, &destination, |client| {
+                client.stream(download.clone(), patient::stdout(), Path::new("stdout"), holders)
+            })?,
         };
         if let Some(runs) = runs {
             if options.wanted.len() > 1 {

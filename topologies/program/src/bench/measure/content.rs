@@ -199,7 +199,7 @@ impl Scratch {
         while !is_over.load(Ordering::Relaxed) {
             let file = File::open(self.shared())?;
             rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
-            for event in client.stream(self.options(), io::sink(), [(holder, Have::Partly)])? {
+            for event in client.stream(self.options(), io::sink(), Path::new("nowhere"), [(holder, Have::Partly)])? {
                 match event? {
                     DownloadEvent::Progress(progress) if progress.here_bytes == 0 => {}
                     DownloadEvent::Ended(ended) if ended.fetch.end != FetchEnd::Done => bail!("{ended:?}"),
