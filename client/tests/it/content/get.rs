@@ -331,8 +331,14 @@ fn json_of_how_far_it_is() {
     let here = here();
     let mut client = Client::start_in(here.path(), [&*teller.name(), "--json", "-c", "get one"]);
     let mut line = client.next_json();
+    assert_eq!(
+        line,
+        json!({"type": "progress", "file": "one", "here": 0, "wasted_bytes": 0}),
+        "nobody said a size yet"
+    );
     while line["here"] != 3 * BLOCK {
         assert_eq!(line["type"], "progress");
+        assert!(line["here"] == 0 || line["size"] == bytes.len(), "{line}");
         line = client.next_json();
     }
     assert_eq!(
