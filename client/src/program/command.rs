@@ -123,7 +123,7 @@ impl Command {
         // The blanks of the data files, so that every key there is can be asked for.
         let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         let Some(first) = words.next() else { return Command::Nothing };
-        if let Some(usage) = asked_usage(first, rest(line, first)) {
+        if let Some(usage) = asked_usage(line, first, words.clone()) {
             return Command::HelpOf(usage);
         }
         match first {
@@ -209,18 +209,20 @@ fn rest<'a>(line: &'a [u8], first: &[u8]) -> &'a [u8] {
 }
 
 /// Which command is to say how it is used, if a line asks for that: before `--`, behind which every word is what it is.
-fn asked_usage(first: &[u8], rest: &[u8]) -> Option<Usage> {
+fn asked_usage<'a>(line: &[u8], first: &[u8], words: impl Iterator<Item = &'a [u8]>) -> Option<Usage> {
     let named = |name: &[u8]| Usage::ALL.into_iter().find(|usage| usage.name().as_bytes() == name);
-    // What is amiss with its quotes is told where it is read.
-    let words = quoted_words(rest).ok()?;
-    match (first, words.as_slice()) {
-        (b"help", [name]) => named(name),
-        _ => {
-            let usage = named(first.strip_prefix(b":").filter(|name| *name == b"get").unwrap_or(first))?;
-            let mut options = words.iter().take_while(|word| *word != b"--");
-            options.any(|word| word == b"-h" || word == b"--help").then_some(usage)
-        }
+    let words: Vec<Vec<u8>> = words.map(<[u8]>::to_vec).collect();
+    if let (b"help", [name]) = (first, words.as_slice()) {
+        return named(name);
     }
+    let usage = if first == b":get" { Usage::Get } else { named(first)? };
+    let words = match usage {
+        Usage::Members | Usage::Greet => words,
+        // What is amiss with quotes is told where they are read.
+        Usage::Find | Usage::Get | Usage::Files => quoted_words(rest(line, first)).ok()?,
+    };
+    let mut options = words.iter().take_while(|word| *word != b"--");
+    options.any(|word| word == b"-h" || word == b"--help").then_some(usage)
 }
 
 /// The words behind a command that takes no options, without the `--` before those that look like one.

@@ -1,6 +1,7 @@
-//! A line of the client's prompt or script.
+//! A line of the client's prompt or script. Of one about files only that it is read: its words are quoted, and what `get` takes
+//! is read as a command line is.
 
-use client::program::command::Command;
+use client::program::command::{Command, Usage};
 use common::address::parse_servent;
 use common::dialect::Dialect;
 use common::key::{Key, KeyError};
@@ -11,6 +12,10 @@ use crate::Outcome;
 
 pub(crate) fn run(line: &[u8]) -> Outcome {
     let command = Command::parse(line);
+    if is_about_files(line) {
+        assert_eq!(command.fault().is_some(), matches!(command, Command::BadWords(_)), "{command:?}");
+        return Outcome::taken_if(command.fault().is_none());
+    }
     // Why it is no address is told in words that are not said once more.
     let is_same = matches!((&command, read(line)), (Command::BadAddress(_), Command::BadAddress(_)));
     assert!(is_same || command == read(line), "{command:?}");
@@ -49,6 +54,11 @@ pub(crate) fn run(line: &[u8]) -> Outcome {
     Outcome::taken_if(!is_refused && command != Command::Unknown)
 }
 
+fn is_about_files(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).filter(|word| !word.is_empty());
+    matches!(words.next(), Some(b"find" | b"get" | b":get" | b"ls"))
+}
+
 /// The rules, once more.
 fn read(line: &[u8]) -> Command {
     let mut line = line.to_vec();
@@ -80,6 +90,13 @@ fn read(line: &[u8]) -> Command {
     match words[..] {
         [] => Command::Nothing,
         [word, ..] if word[0] == b'#' => Command::Nothing,
+        [b"M", ref words @ ..] if asks_for_help(words) => Command::HelpOf(Usage::Members),
+        [b"hello", ref words @ ..] if asks_for_help(words) => Command::HelpOf(Usage::Greet),
+        [b"help", b"find"] => Command::HelpOf(Usage::Find),
+        [b"help", b"get"] => Command::HelpOf(Usage::Get),
+        [b"help", b"ls"] => Command::HelpOf(Usage::Files),
+        [b"help", b"M"] => Command::HelpOf(Usage::Members),
+        [b"help", b"hello"] => Command::HelpOf(Usage::Greet),
         [b"T"] => Command::Ask(Ask::Topology),
         [b"M"] => Command::Members(None),
         [b"M", named] => match str::from_utf8(named).ok().filter(|named| parse_servent(named).is_ok()) {
@@ -100,4 +117,9 @@ fn read(line: &[u8]) -> Command {
         [b"?", ..] => Command::ManyWords,
         _ => Command::Unknown,
     }
+}
+
+fn asks_for_help(words: &[&[u8]]) -> bool {
+    let help = words.iter().position(|word| matches!(*word, b"-h" | b"--help"));
+    help.is_some_and(|help| !words.iter().take(help).any(|word| *word == b"--"))
 }
