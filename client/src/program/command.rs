@@ -2,7 +2,7 @@
 //!
 //! Lines are bytes: a script may hold keys that are not UTF-8.
 
-use common::address::parse_servent;
+use common::address::{Address, parse_servent};
 use common::content::search::Words;
 use common::dialect::Dialect;
 use common::key::{Key, KeyError};
@@ -59,7 +59,7 @@ pub const HELP: &str = "\
 ? KEY  asks every servent within reach for a key, such as: ? coffee
 find   finds what files within reach have all these words in name or description, such as: find lighthouse barra
 get    fetches a file by its name or the first digits of its hash, such as: get lighthouse.mp4 -o barra.mp4; :get 2 fetches the second that was found
-ls     lists the files of the contact, or of another servent, such as: ls 127.0.0.1:9002 films/
+ls     lists the files of the contact, or of another servent, such as: ls 127.0.0.1:9002; or those whose names begin alike: ls 127.0.0.1:9002 far
 T      shows the topology: the way to every servent within reach
 M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
 hello  has the contact greet a servent, and shows what that changed, such as: hello 127.0.0.1:9003
@@ -248,6 +248,12 @@ fn read_files(line: &[u8]) -> Result<Command, String> {
             read_servent(&prefix).and(Err("ls takes an address as HOST:PORT before the beginning of a name".to_owned()))
         }
     }
+}
+
+/// The servent of this machine whose port the word can be, where it is nothing but a number.
+pub(crate) fn servent_at_port(word: &[u8]) -> Option<Address> {
+    let text = std::str::from_utf8(word).ok().filter(|text| !text.contains(':'))?;
+    parse_servent(text).ok().map(|(_, address)| address)
 }
 
 /// The servent that is named, with what it speaks, or why it is none. What its name stands for is looked up when it is

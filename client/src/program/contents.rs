@@ -238,12 +238,15 @@ pub(crate) fn json_files_listed(from: SocketAddr, listed: &FilesListed) -> JsonF
 
 /// One sentence about a listing that is over. What is the matter with one that has no end is told by itself.
 pub(crate) fn files_summary(contact: &str, prefix: &[u8], listed: &FilesListed) -> String {
-    let begin = if prefix.is_empty() { String::new() } else { format!(" named {}…", Escaped::new(prefix)) };
+    let begin = Escaped::new(prefix);
     match (listed.reason, listed.files) {
         (ListingEnd::NotUnderstood, _) => "not asked".to_owned(),
         (ListingEnd::Cancelled, files) => format!("{} so far, then interrupted", counted(files, "file")),
-        (ListingEnd::Complete, 0) => format!("{contact} shares no files{begin}"),
-        (_, files) => format!("{} of {contact}{begin}", counted(files, "file")),
+        // It may share some with others.
+        (ListingEnd::Complete, 0) if prefix.is_empty() => format!("{contact} shares no files with this client"),
+        (ListingEnd::Complete, 0) => format!("no file of {contact} begins with {begin}"),
+        (_, files) if prefix.is_empty() => format!("{} of {contact}", counted(files, "file")),
+        (_, files) => format!("{} of {contact} named {begin}…", counted(files, "file")),
     }
 }
 
@@ -369,8 +372,8 @@ mod tests {
         for (reason, files, prefix, expected) in [
             (ListingEnd::Complete, 2, "", "2 files of contact 9001"),
             (ListingEnd::Complete, 1, "films/", "1 file of contact 9001 named films/…"),
-            (ListingEnd::Complete, 0, "", "contact 9001 shares no files"),
-            (ListingEnd::Complete, 0, "a\x1b", "contact 9001 shares no files named a\\x1b…"),
+            (ListingEnd::Complete, 0, "", "contact 9001 shares no files with this client"),
+            (ListingEnd::Complete, 0, "a\x1b", "no file of contact 9001 begins with a\\x1b"),
             (ListingEnd::Cancelled, 1_000, "", "1,000 files so far, then interrupted"),
             (ListingEnd::Silence, 3, "", "3 files of contact 9001"),
             (ListingEnd::NotUnderstood, 0, "", "not asked"),

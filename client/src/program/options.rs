@@ -84,13 +84,13 @@ Options:
 ")]
 #[command(after_help = "\
 Commands: ? KEY asks for a key, T for the topology, M for the members (M HOST:PORT: those of another servent), hello HOST:PORT has the \
-contact greet a servent, find WORDS tells which files there are, ls those of one servent, get NAME or HASH fetches one \
+contact greet a servent, find WORDS tells which files there are, ls [HOST:PORT] [PREFIX] those of one servent, get NAME or HASH fetches one \
 (-o FILE, -f, --from IP:PORT, --sources FILE, --wait TIME), help tells them, Q (or end of file) leaves. Where stdin is no \
 terminal it is read as a script of them, in which lines that begin with # are comments.\n\n\
 Where no port can be opened: client --via back 192.0.2.7:9000 -c '? coffee'\n\n\
 Exit code with -c or a script, the highest that applies:
     0  every query was answered and nothing is missing, all members were told, whoever was greeted is there
-    1  nobody within reach has it (some query), several contents are called so, or the contact does not greet that address
+    1  nobody within reach has it (some query), ls has no file to list, several contents are called so, or the contact does not greet that address
     2  usage, or an unknown command
     3  the contact, or whoever M, hello, ls or --from names, cannot be reached or is no servent
     4  the contact was lost

@@ -280,7 +280,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
     pub(crate) fn show_files_listed(
         &mut self,
         from: SocketAddr,
-        summary: String,
+        summary: &str,
         listed: &FilesListed,
     ) -> io::Result<()> {
         if listed.reason == ListingEnd::Cancelled {

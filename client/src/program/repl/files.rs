@@ -6,6 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use super::{Next, Repl, say};
+use crate::program::command::servent_at_port;
 use crate::program::contents::files_summary;
 use crate::program::members::{FILES, tells_nothing};
 use crate::program::outcome::Outcome;
@@ -30,7 +31,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         };
         let end_of = |event| if let Event::FilesListed(listed) = event { Some(listed) } else { None };
         let listed = self.tell_of_other(&mut other, servent, listing, end_of)?;
-        listed.map_or(Ok(Next::Continue), |listed| self.on_files_listed(servent, from, prefix, &listed))
+        let Some(listed) = listed else { return Ok(Next::Continue) };
+        let summary = files_summary(servent, prefix, &listed);
+        self.on_files_listed(servent, from, &summary, &listed)
     }
 
     fn list_files_here(&mut self, prefix: &[u8]) -> anyhow::Result<Next> {
@@ -44,7 +47,14 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         let end_of = |event| if let Event::FilesListed(listed) = event { Some(listed) } else { None };
         let Some(listed) = self.tell_until(listing, end_of)? else { return Ok(Next::Continue) };
         let contact = format!("contact {}", self.place.contact);
-        let next = self.on_files_listed(&contact, from, prefix, &listed)?;
+        let mut summary = files_summary(&contact, prefix, &listed);
+        // Elsewhere a port alone is an address, so that may have been meant.
+        if found_none(&listed)
+            && let Some(servent) = servent_at_port(prefix)
+        {
+            summary += &format!("; for the servent there: ls {servent}");
+        }
+        let next = self.on_files_listed(&contact, from, &summary, &listed)?;
         Ok(if self.is_lost && !self.attaches_again { Next::Lost } else { next })
     }
 
@@ -53,14 +63,20 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         &mut self,
         contact: &str,
         from: SocketAddr,
-        prefix: &[u8],
+        summary: &str,
         listed: &FilesListed,
     ) -> anyhow::Result<Next> {
-        self.renderer.show_files_listed(from, files_summary(contact, prefix, listed), listed)?;
-        // That nothing begins like that is an answer, and it is no.
-        let has_none = listed.reason == ListingEnd::Complete && listed.files == 0 && !prefix.is_empty();
+        self.renderer.show_files_listed(from, summary, listed)?;
+        // That there is none is an answer, and it is no.
+        let has_none = found_none(listed);
         self.worsen(if has_none { Outcome::Unanswered } else { Outcome::of_listing(listed.reason) });
         match listed.reason {
+            // At a terminal it was said already, and a program reads how many there are.
+            ListingEnd::Complete
+                if has_none && self.renderer.side.is_none() && !self.renderer.json && !self.is_quiet =>
+            {
+                say(format_args!("client: {summary}"));
+            }
             ListingEnd::Cancelled => return Ok(Next::Interrupted),
             ListingEnd::NotUnderstood => say(format_args!("client: {}", tells_nothing(contact, FILES))),
             ListingEnd::Silence if !self.is_quiet => {
@@ -76,4 +92,9 @@ impl<Out: Write, Side: Write> Repl<Out, Side> {
         }
         Ok(Next::Continue)
     }
+}
+
+/// Whether it was told to its end, and there is no file.
+fn found_none(listed: &FilesListed) -> bool {
+    listed.reason == ListingEnd::Complete && listed.files == 0
 }

@@ -19,10 +19,41 @@ fn all_files_are_listed_by_name_or_those_whose_names_begin_like_that() {
     ] {
         assert_eq!(Client::run([&*shared.name(), "-c", command], ""), quiet(lines(files), 0), "{command}");
     }
-    // That nothing begins like that is an answer, and it is no.
-    assert_eq!(Client::run([&*shared.name(), "-c", "ls Films"], ""), quiet("", 1));
-    let nothing = Chain::start([""]);
-    assert_eq!(Client::run([&*nothing.contact(), "-c", "ls"], ""), quiet("", 0), "there is nothing to be said no to");
+}
+
+/// That there is none is an answer, and it is no.
+#[test]
+fn where_no_file_is_told_of_it_is_said_that_there_is_none_and_the_exit_code_is_that_of_nobody_has_it() {
+    let (shared, nothing) = (Shared::start(&FILES), Chain::start([""]));
+    let (contact, bare) = (shared.name(), nothing.contact());
+    for (contact, command, said) in [
+        (&contact, "ls Films".to_owned(), format!("no file of contact {contact} begins with Films")),
+        (&bare, "ls".to_owned(), format!("contact {bare} shares no files with this client")),
+        (&contact, format!("ls {bare}"), format!("{bare} shares no files with this client")),
+        (&contact, format!("ls {bare} 9103"), format!("no file of {bare} begins with 9103")),
+    ] {
+        let run = Client::run([&**contact, "-c", &command], "");
+        assert_eq!(run, Run { out: String::new(), log: format!("client: {said}\n"), code: 1 }, "{command}");
+    }
+    assert_eq!(Client::run([&*bare, "-q", "-c", "ls"], ""), quiet("", 1), "nothing went wrong");
+}
+
+#[test]
+fn what_could_be_a_port_is_the_beginning_of_a_name_and_where_none_begins_so_it_is_said_how_a_servent_is_named() {
+    let shared = Shared::start(&[("9103.txt", b"1")]);
+    let contact = shared.name();
+    let listed = |prefix: &str| Client::run([&*contact, "-c", &format!("ls {prefix}")], "");
+    assert_eq!(listed("9103"), quiet(lines(&[("9103.txt", b"1")]), 0));
+    for (prefix, instead) in [
+        ("9104", "; for the servent there: ls 127.0.0.1:9104"),
+        // No servent has such a port.
+        ("0", ""),
+        ("70000", ""),
+        ("91x", ""),
+    ] {
+        let log = format!("client: no file of contact {contact} begins with {prefix}{instead}\n");
+        assert_eq!(listed(prefix), Run { out: String::new(), log, code: 1 });
+    }
 }
 
 #[test]

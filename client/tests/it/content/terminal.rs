@@ -68,7 +68,7 @@ fn files_are_listed_in_columns_and_what_a_name_has_in_it_moves_nothing() {
     screen += &format!("ls films/b\n{row}1 file of contact {contact} named films/b…\n> ");
     terminal.wait_for_screen(&screen);
     terminal.press("ls nothing\r");
-    screen += &format!("ls nothing\ncontact {contact} shares no files named nothing…\n> ");
+    screen += &format!("ls nothing\nno file of contact {contact} begins with nothing\n> ");
     terminal.wait_for_screen(&screen);
     terminal.press("find \\\x1b\r");
     terminal.wait_for_text("> find ");

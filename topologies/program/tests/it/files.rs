@@ -13,5 +13,5 @@ fn the_page_about_files_is_what_comes_of_it() {
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(lines_of(&told), lines_of(&block), "{said}");
-    assert_eq!(lines_of(&block).len(), 3, "{block}");
+    assert_eq!(lines_of(&block).len(), 4, "{block}");
 }
