@@ -54,16 +54,33 @@ pub enum Command {
     Prefix,
 }
 
-/// Every command there is, for a person.
+/// What a person is reminded of, before the first prompt and after what is no command. No line is longer than narrow
+/// terminals are wide: where one breaks a line it does not care for words.
+pub const REMINDER: &str = "\
+? KEY asks every servent within reach, T shows the topology,
+find WORDS finds files, ls lists them, get fetches one,
+M shows members, hello greets one, help tells all, Q leaves";
+
+/// Every command there is, for a person, in lines as long as those.
 pub const HELP: &str = "\
-? KEY  asks every servent within reach for a key, such as: ? coffee
-find   finds what files within reach have all these words in name or description, such as: find lighthouse barra
-get    fetches a file by its name or the first digits of its hash, such as: get lighthouse.mp4 -o barra.mp4; :get 2 fetches the second that was found
-ls     lists the files of the contact, or of another servent, such as: ls 127.0.0.1:9002; or those whose names begin alike: ls 127.0.0.1:9002 far
-T      shows the topology: the way to every servent within reach
-M      shows the members: every servent the contact has heard of; or another servent has, such as: M 127.0.0.1:9002
-hello  has the contact greet a servent, and shows what that changed, such as: hello 127.0.0.1:9003
-help   shows this, as a lone ? does; or what one command takes, such as: help get (get -h does too)
+? KEY  asks every servent within reach for a key, such as:
+       ? coffee; a shared file's whole name is a key too
+find   finds what files within reach have all these words in
+       name or description, such as: find lighthouse barra
+get    fetches a file by its name or the first digits of
+       its hash, such as: get lighthouse.mp4 -o barra.mp4;
+       :get 2 fetches the second that was found
+ls     lists files of the contact or of another servent, all
+       or those whose names begin like a word, such as:
+       ls 127.0.0.1:9002 far
+T      shows the topology: the way to every servent within
+       reach
+M      shows the members: every servent the contact has
+       heard of; or another has, such as: M 127.0.0.1:9002
+hello  has the contact greet a servent, and shows what that
+       changed, such as: hello 127.0.0.1:9003
+help   shows this, as a lone ? does; or what one command
+       takes, such as: help get (get -h does too)
 Q      leaves; q, quit, exit and Ctrl-D do too
 ";
 
@@ -271,6 +288,17 @@ mod tests {
 
     fn key(bytes: &[u8]) -> Command {
         Command::Ask(Ask::Key(Key::new(bytes).unwrap()))
+    }
+
+    #[test]
+    fn what_a_person_is_told_breaks_no_word_where_a_terminal_is_narrow() {
+        for line in REMINDER.lines().chain(HELP.lines()) {
+            assert!(line.len() <= 60 && line.trim_end() == line, "{line}");
+        }
+        let first_words = HELP.lines().filter_map(|line| line.split_once(' ')).map(|(word, _)| word);
+        let commands: Vec<&str> = first_words.filter(|word| !word.is_empty()).collect();
+        assert_eq!(commands, ["?", "find", "get", "ls", "T", "M", "hello", "help", "Q"]);
+        commands.iter().for_each(|word| assert!(REMINDER.contains(&format!("{word} ")), "{word}"));
     }
 
     #[test]

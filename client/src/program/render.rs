@@ -17,6 +17,7 @@ use common::session::{EndReason, Ending};
 use common::text::{Escaped, misleads};
 use serde::Serialize;
 
+use crate::program::command::REMINDER;
 use crate::program::contents::{
     Found, JsonContent, JsonFilesListed, file_line, file_row, json_file, json_files_listed,
 };
@@ -195,7 +196,7 @@ impl<Out: Write, Side: Write> Renderer<Out, Side> {
 
     /// Reminds a person of the commands there are.
     pub(crate) fn show_help(&mut self) {
-        self.show_aside("? KEY asks every servent within reach, find WORDS finds files, ls lists them, get fetches one, T shows the topology, M the members, hello HOST:PORT greets one, Q leaves");
+        self.show_aside(REMINDER);
     }
 
     fn show_members(&mut self, members: &[Member]) -> io::Result<()> {

@@ -26,7 +26,11 @@ const ROWS: u16 = 40;
 const COLUMNS: u16 = 100;
 
 /// What a person is reminded of.
-pub(crate) const HELP: &str = "? KEY asks every servent within reach, find WORDS finds files, ls lists them, get fetches one, T shows the topology, M the members, hello HOST:PORT greets one, Q leaves\n";
+pub(crate) const HELP: &str = "\
+? KEY asks every servent within reach, T shows the topology,
+find WORDS finds files, ls lists them, get fetches one,
+M shows members, hello greets one, help tells all, Q leaves
+";
 
 /// A client at a terminal. Killed when dropped.
 pub(crate) struct Terminal {

@@ -207,9 +207,12 @@ fn run_opens_the_client_and_takes_down_what_it_started() {
 #[test]
 fn at_a_terminal_run_ends_its_start_with_something_to_ask() {
     let shown = at_a_terminal(&[], "Q\r");
-    let (_, commands) = shown.split_once("? KEY asks every servent within reach, ").unwrap_or_default();
-    let after = commands.split("hello HOST:PORT greets one, Q leaves\r\n").nth(1);
-    assert!(after.is_some_and(|after| after.starts_with("try: ? coffee   ? kernel   T\r\n")), "{shown}");
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let (_, greeting) = page.split_once("\nattached to 127.0.0.1:9001\n").unwrap();
+    let greeting: String =
+        greeting.lines().take_while(|line| !line.starts_with('>')).map(|line| format!("{line}\r\n")).collect();
+    assert!(greeting.ends_with("\r\ntry: ? coffee   ? kernel   T\r\n"), "{greeting}");
+    assert!(shown.contains(&greeting), "README shows another greeting than {shown}");
     let shown = at_a_terminal(&["--", "-c", "? coffee"], "");
     assert!(shown.contains("espresso: ") && !shown.contains("try:"), "{shown}");
 }
