@@ -83,7 +83,9 @@ pub struct Options {
     #[arg(long, value_name = "FILE", requires = "share")]
     pub never: Option<PathBuf>,
 
-    /// A directory to keep hashes of files in, so that the next start hashes nothing twice
+    /// Keep hashes of shared files in this directory, so that the next start hashes nothing twice; made if it is not
+    /// there, of one servent alone, and not in what is shared. A file there that is called hashes and is none of ours is
+    /// refused
     #[arg(long, value_name = "DIR", requires = "share")]
     pub cache: Option<PathBuf>,
 
@@ -95,7 +97,8 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", requires = "share", value_parser = parse_rate)]
     pub share_rate: Option<u64>,
 
-    /// Read data and options, print what would be served, and exit
+    /// Read data, members and options, see whether events could be written, look through what would be shared, print what
+    /// would be served, and exit; writes nothing
     #[arg(long)]
     pub check: bool,
 
