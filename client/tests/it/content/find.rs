@@ -58,7 +58,8 @@ fn all_words_are_found_in_name_or_description_whatever_their_case_and_holders_ar
 #[test]
 fn json_of_what_is_found() {
     let Films { servents, common, .. } = films();
-    let mut client = Client::start([&*servents[0].name(), "--json", "-c", "find farol", "-c", "find nothing"]);
+    let commands = ["-c", "find farol", "-c", "find nothing", "-c", "? tea"];
+    let mut client = Client::start([&[&*servents[0].name(), "--json"], &commands[..]].concat());
     let line = client.next_json();
     let mut from = [servents[0].address(), servents[1].address()];
     from.sort();
@@ -74,6 +75,8 @@ fn json_of_what_is_found() {
     let ended = picked(&line, ["type", "answers", "reached", "reason", "more"]);
     assert_eq!(ended, json!(["finished", 3, 3, "complete", 0]));
     assert_eq!(picked(&client.next_json(), ["type", "answers", "more"]), json!(["finished", 0, 0]));
+    assert_eq!(client.next_json()["value"], "green");
+    assert_eq!(picked(&client.next_json(), ["type", "answers", "more"]), json!(["finished", 1, null]));
     assert_eq!(client.finish(), quiet("", 1));
 }
 
@@ -106,7 +109,8 @@ fn of_more_than_a_servent_tells_it_is_said_how_many_there_are() {
     assert_eq!((&*quietly.log, quietly.code), ("", 0));
     let mut client = Client::start([&*shared.name(), "--json", "-c", "find"]);
     (0..ENTRIES_MAX).for_each(|_| assert_eq!(client.next_json()["type"], "content"));
-    assert_eq!(picked(&client.next_json(), ["type", "more"]), json!(["finished", MORE]));
+    let ended = picked(&client.next_json(), ["type", "answers", "more"]);
+    assert_eq!(ended, json!(["finished", 1, MORE]), "one answer of one servent");
     assert_eq!(client.finish(), quiet("", 0), "a program is told in its own words");
     // What is listed is listed whole.
     let run = Client::run([&*shared.name(), "-c", "ls"], "");
