@@ -6,9 +6,8 @@
 
 pub mod answers;
 pub mod asking;
-pub mod bulk;
+pub mod file;
 pub mod flood;
-pub mod hash;
 pub mod links;
 pub mod relay;
 pub mod wait;
@@ -43,9 +42,9 @@ enum FloorKind {
     /// Floods what it hears and did not hear before, and echoes
     Flood(flood::Options),
     /// Sends a file
-    Bulk(bulk::Options),
+    Send(file::Options),
     /// Reads and hashes a file
-    Hash(hash::Options),
+    Hash(file::Options),
 }
 
 /// The first word of its command line.
@@ -57,8 +56,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     match &options.kind {
         FloorKind::Relay(options) => relay::run(options),
         FloorKind::Flood(options) => flood::run(options),
-        FloorKind::Bulk(options) => bulk::run(options),
-        FloorKind::Hash(options) => hash::run(options),
+        FloorKind::Send(options) => file::run(options, file::send),
+        FloorKind::Hash(options) => file::run(options, |_, path| file::read_and_hash(path)),
     }
 }
 

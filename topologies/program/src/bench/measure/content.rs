@@ -15,7 +15,7 @@ use client::{Client, ContentHash, DownloadEvent, DownloadOptions, FetchEnd, Have
 use topologies::fleet::Servent;
 
 use super::super::Options;
-use super::super::floors::{Floor, bulk, hash};
+use super::super::floors::{Floor, file};
 use super::super::load::{LoadPlan, Until, load, micros};
 use super::super::real::ClientAsker;
 use super::super::row::{BenchRow, Bound, Of};
@@ -44,7 +44,7 @@ pub fn get(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         let ours = place.download(&holder, &place.copy())?;
         fs::remove_file(place.copy())?;
         end(holder)?;
-        let floor = Floor::start(&bulk::Options::words(ANYWHERE, &place.shared()))?;
+        let floor = Floor::start(&file::Options::words("send", ANYWHERE, &place.shared()))?;
         let raw = receive(&floor, &place.copy())?;
         fs::remove_file(place.copy())?;
         Ok(((place.rate(ours), place.rate(raw)), 0))
@@ -61,7 +61,7 @@ pub fn check(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         fs::remove_file(place.copy())?;
         end(holder)?;
         let started = Instant::now();
-        hash::read_and_hash(&place.shared())?;
+        file::read_and_hash(&place.shared())?;
         let floor = started.elapsed();
         Ok(((ours.as_secs_f64() * MILLIS, floor.as_secs_f64() * MILLIS), 0))
     })
@@ -79,7 +79,7 @@ pub fn share(options: &Options) -> anyhow::Result<Vec<BenchRow>> {
         end(place.holder(&[])?)?;
         let ours = started.elapsed().saturating_sub(starting);
         // A process of its own too: what has hashed before is a tenth faster.
-        let floor = Floor::start(&hash::Options::words(ANYWHERE, &place.shared()))?;
+        let floor = Floor::start(&file::Options::words("hash", ANYWHERE, &place.shared()))?;
         let started = Instant::now();
         let _ = TcpStream::connect(floor.address)?.read(&mut [0])?;
         Ok(((place.rate(ours), place.rate(started.elapsed())), 0))
