@@ -109,6 +109,22 @@ fn fetch(peer: &mut Peer, number: u32, hash: ContentHash) -> Vec<u8> {
     bytes
 }
 
+/// A servent that shares a film and another file, with two clients that have opened the film as number 7: one was given its first
+/// block, the other has yet to want one.
+fn half_given(film: &[u8], data: &str) -> (Shared, Process, [Peer; 2]) {
+    let shared = Shared::new(&[("other", "other")]);
+    shared.write("film", film);
+    let mut servent = Process::serve(&[data, "--share", &shared.path()]);
+    shares(&mut servent, 1);
+    let mut peers = [fetcher(servent.address), fetcher(servent.address)];
+    for peer in &mut peers {
+        opened(peer, 7, hash_of(film));
+    }
+    want_blocks(&mut peers[0], 7, 0, 1);
+    assert_eq!(expect_block(&mut peers[0]).block, 0);
+    (shared, servent, peers)
+}
+
 fn names_listed(peer: &mut Peer) -> Vec<String> {
     peer.say(&Message::List(List { list: 1, from: Vec::new() }));
     match peer.expect() {
@@ -365,20 +381,10 @@ fn only_whom_it_is_shared_with_is_told_and_given_anything() {
 
 #[test]
 fn a_file_that_is_changed_while_it_is_given_is_given_no_more() {
-    let shared = Shared::new(&[]);
     let file = content(100 * BLOCK_BYTES_MIN);
-    shared.write("film", &file);
-    shared.write("other", "other");
     let data = DataFile::new("film as the data says\n");
-    let mut servent = Process::serve(&[data.path(), "--share", &shared.path()]);
-    shares(&mut servent, 1);
-    let mut peers = [fetcher(servent.address), fetcher(servent.address)];
-    for peer in &mut peers {
-        opened(peer, 7, hash_of(&file));
-    }
+    let (shared, mut servent, mut peers) = half_given(&file, data.path());
     let [peer, idle] = &mut peers;
-    want_blocks(peer, 7, 0, 1);
-    assert_eq!(expect_block(peer).block, 0);
     // As long as before.
     let mut changed = file.clone();
     changed[99 * BLOCK_BYTES_MIN] ^= 1;

@@ -38,18 +38,9 @@ impl FailingDisk {
 
 #[test]
 fn a_file_that_cannot_be_read_is_given_no_more_and_others_are() {
-    let shared = Shared::new(&[("other", "other")]);
     let file = content(9 * BLOCK_BYTES_MIN);
-    shared.write("film", &file);
-    let mut servent = shared.serve(&[]);
-    shares(&mut servent, 1);
-    let mut peers = [fetcher(servent.address), fetcher(servent.address)];
-    for peer in &mut peers {
-        opened(peer, 7, hash_of(&file));
-    }
+    let (shared, servent, mut peers) = half_given(&file, "-");
     let [peer, idle] = &mut peers;
-    want_blocks(peer, 7, 0, 1);
-    assert_eq!(expect_block(peer).block, 0);
     let path = fs::canonicalize(shared.at("film")).unwrap();
     let Some(disk) = FailingDisk::under(&servent, path.to_str().unwrap()) else { return };
     want_blocks(peer, 7, 1, 4);
