@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::address::AnswerAddress;
-use common::content::search::{Entries, List, ListPart};
+use common::content::search::{Entries, List, ListPart, Words};
 use common::content::transfer::{Block, BlocksWanted, HashPart, HashesWanted, Open, Opened, Refused};
 use common::counted::counted;
 use common::dialect::Dialect;
@@ -121,6 +121,14 @@ impl Story {
                 self.world.interrupt(self.node(client));
                 self.tell();
             }
+            ["remove", servent, file] => {
+                let is_there = self.world.remove(self.node(servent), file);
+                assert!(is_there, "{}: no such file", self.place);
+            }
+            ["replace", servent, file, size] => {
+                let is_there = self.world.replace(self.node(servent), file, size.parse().expect("a number of bytes"));
+                assert!(is_there, "{}: no such file", self.place);
+            }
             ["cut", a, b] => self.world.cut(self.node(a), self.node(b)),
             ["kill", name] => self.world.kill(self.node(name)),
             ["restart", name] => {
@@ -179,13 +187,14 @@ impl Story {
         if self.started {
             self.fail("servents come before the start");
         }
-        let mut plan = ServentPlan::new(name, "");
+        let (mut plan, mut shared) = (ServentPlan::new(name, ""), Vec::new());
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
                 "--ttl" => plan.ttl = words.next().unwrap().parse().unwrap(),
                 "--forward-once" => plan.forward_once = true,
                 "--members" => plan.members = true,
+                "--share" => shared.push(words.next().and_then(|word| word.split_once('=')).expect("file=bytes")),
                 pair => {
                     let Some((key, value)) = pair.split_once('=') else {
                         self.fail(&format!("not key=value: {pair}"));
@@ -198,7 +207,10 @@ impl Story {
                 }
             }
         }
-        self.world.servent(plan);
+        let servent = self.world.servent(plan);
+        for (file, size) in shared {
+            self.world.share(servent, file, size.parse().expect("a number of bytes"));
+        }
     }
 
     fn link(&mut self, from: &str, to: &str) {
@@ -269,13 +281,15 @@ impl Story {
         match words {
             ["T"] => Ask::Topology,
             ["?", key, ..] => Ask::Key(Key::new(key.as_bytes()).unwrap()),
-            _ => self.fail("ask `? key` or `T`"),
+            ["find", words @ ..] => Ask::Find(Words::new(words.iter().map(|word| word.as_bytes())).unwrap()),
+            _ => self.fail("ask `? key`, `find words` or `T`"),
         }
     }
 
     fn say(&mut self, name: &str, words: &[&str]) {
         let stranger = self.node(name);
         let number = |text: &str| text.parse().expect("a number");
+        let short = |text: &str| text.parse().expect("a number");
         let message = match words {
             ["bytes", hex @ ..] => {
                 return self.world.say_bytes(stranger, &bytes_of(hex));
@@ -288,6 +302,18 @@ impl Story {
                 Message::Hello(Hello::new(Role::Client { answer_port: self.world.address(stranger).port() }))
             }
             ["ping"] => Message::Ping,
+            ["open", fetch, file] => {
+                let hash = self.world.content(file).unwrap_or_else(|| self.fail("nobody shares that"));
+                Message::Open(Open { fetch: short(fetch), hash })
+            }
+            ["hashes", fetch, first, count] => {
+                let [fetch, first, count] = [fetch, first, count].map(|text| short(text));
+                Message::HashesWanted(HashesWanted { fetch, first, count })
+            }
+            ["blocks", fetch, first, count] => {
+                let [fetch, first, count] = [fetch, first, count].map(|text| short(text));
+                Message::BlocksWanted(BlocksWanted { fetch, first, count })
+            }
             ["request", sequence, ask @ ..] => {
                 let sequence = number(sequence);
                 let client = self.world.address(stranger);

@@ -281,7 +281,7 @@ fn whatever_way_a_file_names_another_is_seen() {
 /// a part of it.
 const SIMULATOR: &str = "random graph bare shapes plan faults contents scene outcome dialects cast verdict crowd world";
 const WORLD: &str = "clock holds trace ways dials pipes ends events machines network face shell \
-                     story_world disks downloads witness troubles false_holders scenery liar back_liar poisoner \
+                     disks story_world downloads witness troubles false_holders scenery liar back_liar poisoner \
                      hostile greetings fetchers faults watch world";
 
 #[test]

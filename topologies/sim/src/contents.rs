@@ -74,6 +74,12 @@ pub struct ContentBytes {
 }
 
 impl ContentBytes {
+    /// Those that everybody has who has so many of them, where nothing is drawn.
+    #[must_use]
+    pub fn told(size: u64) -> ContentBytes {
+        ContentBytes { first: 0, seed: size, size }
+    }
+
     /// Others, of so many bytes.
     #[must_use]
     pub fn another(self, size: u64) -> ContentBytes {

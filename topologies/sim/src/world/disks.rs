@@ -144,18 +144,52 @@ impl Disks {
                     lie,
                     given_count: 0,
                 };
-                let random = || Random::of(scene.plan.seed ^ DISKS, holder.servent.into());
-                let disk = disks.disks.entry(holder.servent as usize).or_insert_with(|| DrawnDisk {
-                    random: random(),
-                    files: Vec::new(),
-                    store: Arc::default(),
-                    goes_left: 0,
-                    told: None,
-                });
-                disk.files.push(file);
+                disks.disk_of(scene.plan.seed, holder.servent).files.push(file);
             }
         }
         disks
+    }
+
+    /// Those of a story: nobody waits for them, and everything on them can be read.
+    pub(super) fn told() -> Disks {
+        Disks { pace: &QUICK, disks: BTreeMap::new(), hashed: Vec::new() }
+    }
+
+    fn disk_of(&mut self, seed: u64, servent: u32) -> &mut DrawnDisk {
+        self.disks.entry(servent as usize).or_insert_with(|| DrawnDisk {
+            random: Random::of(seed ^ DISKS, servent.into()),
+            files: Vec::new(),
+            store: Arc::default(),
+            goes_left: 0,
+            told: None,
+        })
+    }
+
+    /// A servent has a file of so many bytes, and shares it.
+    pub(super) fn put(&mut self, servent: usize, name: &str, size: u64) {
+        let bytes = ContentBytes::told(size);
+        let file = DiskFile { name: name.into(), bytes, fate: FileFate::Stays, lie: None, given_count: 0 };
+        self.hash_of(bytes);
+        self.disk_of(0, u32::try_from(servent).unwrap_or(u32::MAX)).files.push(file);
+    }
+
+    /// Whether a servent shares anything.
+    pub(super) fn are_of(&self, servent: usize) -> bool {
+        self.disks.contains_key(&servent)
+    }
+
+    /// This becomes of a file, if there is one of that name.
+    pub(super) fn befall(&mut self, servent: usize, name: &str, fate: FileFate) -> bool {
+        let disk = self.disks.get_mut(&servent);
+        let file = disk.and_then(|disk| disk.files.iter_mut().find(|file| file.name == name.as_bytes()));
+        file.map(|file| file.fate = fate).is_some()
+    }
+
+    /// What the first file of that name was put there with.
+    pub(super) fn named(&self, name: &str) -> Option<ContentHash> {
+        let mut files = self.disks.values().flat_map(|disk| &disk.files);
+        let file = files.find(|file| file.name == name.as_bytes())?;
+        self.of(file.bytes).map(|hashed| hashed.hash)
     }
 
     /// What drawn bytes are proved by.

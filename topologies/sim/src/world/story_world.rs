@@ -2,8 +2,9 @@
 //! happens is kept as records.
 //!
 //! It is another face of the world in which scenes are played: the same minds, exchanges and network, where everything
-//! takes 10 ms, or as long as it was told. Nothing in it is drawn, so that what happens can be written down and told the
-//! same for ever. It judges nothing but what must not be in any story ([`StoryWorld::broken`]).
+//! takes 10 ms, or as long as it was told, and disks take no time. Nothing in it goes by a seed, the bytes of files by how many
+//! there are, so that what happens can be written down and told the same for ever. It judges nothing but what must not be in
+//! any story ([`StoryWorld::broken`]).
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -13,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::address::Neighbor;
+use common::content::ContentHash;
 use common::dialect::Dialect;
+use common::disk::{Job, JobDone};
 use common::exchange::{Exchange, Heard};
 use common::limits::{SILENCE_DEFAULT, TTL_DEFAULT};
 use common::link::{LinkId, Purpose, SendError};
@@ -28,6 +31,7 @@ use common::wire::{Accepts, WireError};
 
 use super::clock::{Nanos, nanos};
 use super::dials::{Caller, Fate, Knock};
+use super::disks::Disks;
 use super::ends::{EndAt, Party};
 use super::events::WorldEvent;
 use super::face::Face;
@@ -35,6 +39,7 @@ use super::machines::MachineKind;
 use super::network::SimNetwork;
 use super::shell::{Departure, Mind, Shell};
 use super::ways::Ways;
+use crate::contents::FileFate;
 
 /// More steps than this without an end are a loop.
 const STEPS_MAX: u64 = 3_000_000;
@@ -240,6 +245,8 @@ struct StoryFace {
     answers: BTreeSet<(QueryId, usize, u32)>,
     /// The queries whose client was told that they are over.
     finished: BTreeSet<QueryId>,
+    /// What servents share.
+    disks: Disks,
 }
 
 impl StoryFace {
@@ -296,6 +303,15 @@ impl Face for StoryFace {
             self.record(network, Record::NotFound { by: NodeId(servent), name: name.to_owned() });
         }
         (found, None)
+    }
+
+    fn begin_job(&mut self, _network: &StoryNetwork, servent: usize, job: &Job) -> Option<Nanos> {
+        self.disks.begin(servent, job)
+    }
+
+    fn end_job(&mut self, network: &StoryNetwork, servent: usize, job: &Job) -> Option<JobDone> {
+        let (done, _) = self.disks.end(network.clock.now(), servent, job);
+        done
     }
 
     fn on_told(&mut self, network: &StoryNetwork, client: usize, report: Report) -> Option<Infallible> {
@@ -384,6 +400,7 @@ impl StoryWorld {
             queries: Vec::new(),
             answers: BTreeSet::new(),
             finished: BTreeSet::new(),
+            disks: Disks::told(),
         };
         StoryWorld { shell: Shell::new(network, face, 0), steps: 0 }
     }
@@ -425,6 +442,17 @@ impl StoryWorld {
         }
     }
 
+    /// A servent has a file of so many bytes to share, before it is started. As many are the same ones, whoever has them.
+    pub fn share(&mut self, servent: NodeId, file: &str, size: u64) {
+        self.shell.face.disks.put(servent.0, file, size);
+    }
+
+    /// What the first file of that name had in it when it was put there.
+    #[must_use]
+    pub fn content(&self, file: &str) -> Option<ContentHash> {
+        self.shell.face.disks.named(file)
+    }
+
     /// Starts a servent, for the first time or anew with an empty mind.
     pub fn start(&mut self, servent: NodeId) {
         let NodeId(node) = servent;
@@ -439,6 +467,7 @@ impl StoryWorld {
             ttl: plan.ttl,
             forward_once: plan.forward_once,
             members: plan.members,
+            shares: self.shell.face.disks.are_of(node),
             neighbors: plan.neighbors.iter().map(neighbor).collect(),
             ..Config::default()
         };
@@ -446,6 +475,7 @@ impl StoryWorld {
             Ok((store, warnings)) if warnings.count == 0 => store,
             _ => return self.shell.broke("data that no servent serves as they are"),
         };
+        self.shell.face.disks.on_born(node);
         let mind = Mind::Servent(Box::new(Overlay::new(&config, Arc::new(store))));
         self.shell.settle_down(node, mind, Exchange::servent(Accepts::OWN));
     }
@@ -627,6 +657,18 @@ impl StoryWorld {
             self.shell.broke(&text);
         }
         self.kill(servent);
+    }
+
+    /// A file that a servent shares is gone, as far as its disk knows. False where there is none of that name.
+    pub fn remove(&mut self, servent: NodeId, file: &str) -> bool {
+        let at = self.now();
+        self.shell.face.disks.befall(servent.0, file, FileFate::Gone { at, back: None })
+    }
+
+    /// The same, where it gets other bytes, so many.
+    pub fn replace(&mut self, servent: NodeId, file: &str, size: u64) -> bool {
+        let at = self.now();
+        self.shell.face.disks.befall(servent.0, file, FileFate::Replaced { at, size })
     }
 
     /// From now on what goes this way takes this long.
