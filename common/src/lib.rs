@@ -82,6 +82,7 @@ pub mod overlay;
 pub mod query;
 pub mod random;
 pub mod rate;
+pub mod recent_rate;
 mod servent_id;
 pub mod session;
 pub mod store;

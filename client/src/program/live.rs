@@ -3,12 +3,12 @@
 //! What is told is how far it is; when, is for whoever has it come. It is never wider than the terminal is just then, because
 //! what has run on into the next row is not taken back by going to the beginning of one.
 
-use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use common::fetch::FetchProgress;
+use common::recent_rate::RecentRate;
 use rustix::stdio::stderr;
 use rustix::termios::tcgetwinsize;
 use servent::patient;
@@ -74,32 +74,6 @@ fn put(text: impl Display) {
     let _ = patient::stderr().write_all(text.to_string().as_bytes());
 }
 
-/// How fast bytes come: over the last seconds, or since it began.
-struct RecentRate {
-    /// When how many had come. There is always a first.
-    noted: VecDeque<(Duration, u64)>,
-}
-
-impl Default for RecentRate {
-    fn default() -> RecentRate {
-        RecentRate { noted: VecDeque::from([(Duration::ZERO, 0)]) }
-    }
-}
-
-impl RecentRate {
-    fn note(&mut self, at: Duration, bytes: u64) {
-        self.noted.push_back((at, bytes));
-        while self.noted.get(1).is_some_and(|(second, _)| at.saturating_sub(*second) >= RATE_OVER) {
-            self.noted.pop_front();
-        }
-    }
-
-    fn per_second(&self) -> f64 {
-        let (Some((from, before)), Some((until, now))) = (self.noted.front(), self.noted.back()) else { return 0.0 };
-        as_float(now.saturating_sub(*before)) / until.saturating_sub(*from).as_secs_f64().max(1e-6)
-    }
-}
-
 #[allow(clippy::cast_precision_loss, reason = "it is shown to three digits")]
 fn as_float(bytes: u64) -> f64 {
     bytes as f64
@@ -128,7 +102,7 @@ impl LineSoFar {
     fn new(called: &str, wait: Duration) -> LineSoFar {
         LineSoFar {
             called: called.to_owned(),
-            rate: RecentRate::default(),
+            rate: RecentRate::over(RATE_OVER),
             progress: FetchProgress::default(),
             wait,
             wait_left: wait,
@@ -180,7 +154,7 @@ impl LineSoFar {
     }
 }
 
-fn pieces(progress: &FetchProgress, rate: f64, wait_left: Duration) -> Vec<LinePiece> {
+fn pieces(progress: &FetchProgress, rate: Option<u64>, wait_left: Duration) -> Vec<LinePiece> {
     let amount = of_all(progress.here_bytes, progress.size);
     let is_checking = progress.unchecked_count > 0;
     if progress.is_waiting {
@@ -189,11 +163,12 @@ fn pieces(progress: &FetchProgress, rate: f64, wait_left: Duration) -> Vec<LineP
         let waits = LinePiece { rank: 1, text: format!("waits for a holder, {left} at most") };
         return vec![LinePiece { rank: 2, text: amount }, waits];
     }
-    if rate <= 0.0 {
+    let Some(rate) = rate else {
         let amount = LinePiece { rank: 1, text: amount };
         let checking = LinePiece { rank: 2, text: "checking what is here".to_owned() };
         return [amount].into_iter().chain(is_checking.then_some(checking)).collect();
-    }
+    };
+    let rate = as_float(rate);
     let mut pieces =
         vec![LinePiece { rank: 1, text: amount }, LinePiece { rank: 2, text: format!("{}/s", humane_bytes(rate)) }];
     // How much of what is here will have to come is known once all of it was looked at.
@@ -383,26 +358,6 @@ mod tests {
         let line = drawn("one", &checking, 0, 80);
         assert_eq!(line, "one   61 % ▕████████████▏       ▏ 16.0 of 26.2 MB  checking what is here");
         assert!(drawn("one", &checking, 1_000_000, 80).ends_with("▏ 16.0 of 26.2 MB  1.0 MB/s"));
-    }
-
-    #[test]
-    fn the_rate_is_of_what_came_lately() {
-        let mut rate = RecentRate::default();
-        let at = Duration::from_secs;
-        assert!(rate.per_second() <= 0.0);
-        rate.note(at(0), 0);
-        rate.note(at(2), 2_000);
-        assert_eq!(rate.per_second().to_string(), "1000");
-        for second in 3..=4 {
-            rate.note(at(second), 2_000);
-        }
-        assert_eq!(rate.per_second().to_string(), "500", "since it began");
-        rate.note(at(9), 12_000);
-        assert_eq!(rate.per_second().to_string(), "2000", "over the last seconds");
-        for second in 10..1_000 {
-            rate.note(at(second), 12_000);
-        }
-        assert!(rate.per_second() <= 0.0 && rate.noted.len() <= 7, "{:?}", rate.noted);
     }
 
     #[test]

@@ -2,31 +2,38 @@
 //!
 //! It counts what it is told. What is to be hashed is for `looking` to know, and how wide a terminal is for `log_sink`.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use common::counted::{bytes, lasted};
+use common::recent_rate::RecentRate;
 
 /// How fast it is, is told by what was hashed in so long: files that lie in memory come first, or last.
 const RATE_OVER: Duration = Duration::from_secs(10);
-/// What was hashed in less says nothing.
-const RATE_OVER_MIN: Duration = Duration::from_millis(500);
 
 /// Of all files of a pass.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HowFar {
     /// Bytes of those that were to be hashed, and of those that are.
     wanted: u64,
     /// Bytes of those that were taken up, also of the one that is being hashed.
     taken_up: u64,
     hashed: u64,
-    /// How much was hashed when that was last shown.
-    samples: VecDeque<(Instant, u64)>,
+    /// When hashing did.
+    began: Instant,
+    rate: RecentRate,
 }
 
 impl HowFar {
+    /// Nothing is hashed yet.
+    pub(super) fn new(now: Instant) -> HowFar {
+        HowFar { wanted: 0, taken_up: 0, hashed: 0, began: now, rate: RecentRate::over(RATE_OVER) }
+    }
+
     /// So much is still to be taken up: it is known anew after each walk, and what was done before stays done.
-    pub(super) fn set_to_come(&mut self, size: u64) {
+    pub(super) fn set_to_come(&mut self, now: Instant, size: u64) {
+        if self.hashed == 0 {
+            self.began = now;
+        }
         self.wanted = self.taken_up.saturating_add(size);
     }
 
@@ -59,7 +66,8 @@ impl HowFar {
         let done = u128::from(self.done(left));
         let percent = (done * 100).checked_div(u128::from(self.wanted)).unwrap_or(100);
         let mut shown = format!("hashing: {percent} %  {}", self.of_all(left));
-        if let Some(rate) = self.bytes_per_second(now) {
+        self.rate.note(now.saturating_duration_since(self.began), self.hashed);
+        if let Some(rate) = self.rate.per_second() {
             let seconds = self.wanted.saturating_sub(self.done(left)).div_ceil(rate);
             shown += &format!("  {} left  {}/s", lasted(Duration::from_secs(seconds)), bytes(rate));
         }
@@ -73,24 +81,6 @@ impl HowFar {
     fn of_all(&self, left: u64) -> String {
         format!("{} of {}", bytes(self.done(left)), bytes(self.wanted))
     }
-
-    /// How many it were in the last moments; nothing where that is not known yet, or it stands.
-    fn bytes_per_second(&mut self, now: Instant) -> Option<u64> {
-        self.samples.push_back((now, self.hashed));
-        // The oldest that is kept is as old as that, or the first of all.
-        while let Some((next, _)) = self.samples.get(1)
-            && now.saturating_duration_since(*next) >= RATE_OVER
-        {
-            self.samples.pop_front();
-        }
-        let (since, before) = *self.samples.front()?;
-        let time = now.saturating_duration_since(since);
-        if time < RATE_OVER_MIN {
-            return None;
-        }
-        let rate = u128::from(self.hashed.saturating_sub(before)) * 1_000_000_000 / time.as_nanos();
-        u64::try_from(rate).ok().filter(|rate| *rate > 0)
-    }
 }
 
 #[cfg(test)]
@@ -103,13 +93,13 @@ mod tests {
     fn what_is_shown_has_a_part_of_all_and_a_rate_and_a_time_left() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut far = HowFar::default();
-        far.set_to_come(200 * GB);
+        let mut far = HowFar::new(start);
+        far.set_to_come(start, 200 * GB);
         far.take_up(150 * GB);
         assert_eq!(far.shown(at(0), 150 * GB), "hashing: 0 %  0 bytes of 200.0 GB");
         far.on_hashed(400_000_000);
-        let early = far.shown(at(499), 149_600_000_000);
-        assert_eq!(early, "hashing: 0 %  400.0 MB of 200.0 GB", "of so short a time nothing is told");
+        let early = far.shown(at(400), 149_600_000_000);
+        assert_eq!(early, "hashing: 0 %  400.0 MB of 200.0 GB  3 min 20 s left  1.0 GB/s");
         far.on_hashed(600_000_000);
         assert_eq!(far.shown(at(1_000), 149 * GB), "hashing: 0 %  1.0 GB of 200.0 GB  3 min 19 s left  1.0 GB/s");
         assert_eq!(far.said(149 * GB), "hashing: 1.0 GB of 200.0 GB");
@@ -120,7 +110,6 @@ mod tests {
         }
         far.on_hashed(500_000_000);
         assert_eq!(far.shown(at(30_000), 99 * GB), "hashing: 25 %  51.0 GB of 200.0 GB  4 min 58 s left  500.0 MB/s");
-        assert!(far.samples.len() < 13, "{}", far.samples.len());
         // And where it stands there is no time that it takes.
         for second in 31..41 {
             far.shown(at(second * 1_000), 99 * GB);
@@ -130,20 +119,20 @@ mod tests {
 
     #[test]
     fn what_was_done_before_another_walk_stays_done() {
-        let mut far = HowFar::default();
-        far.set_to_come(100);
+        let mut far = HowFar::new(Instant::now());
+        far.set_to_come(Instant::now(), 100);
         far.take_up(60);
-        far.set_to_come(40);
+        far.set_to_come(Instant::now(), 40);
         assert_eq!(far.said(0), "hashing: 60 bytes of 100 bytes");
         // There is more of it by then, or less; or one is begun anew.
-        far.set_to_come(140);
+        far.set_to_come(Instant::now(), 140);
         assert_eq!(far.said(10), "hashing: 50 bytes of 200 bytes");
         far.put_back(60);
-        far.set_to_come(60);
+        far.set_to_come(Instant::now(), 60);
         assert_eq!(far.said(0), "hashing: 0 bytes of 60 bytes");
         // What grew meanwhile is no more than all.
         far.take_up(70);
         assert!(far.shown(Instant::now(), 0).starts_with("hashing: 100 %  60 bytes of 60 bytes"));
-        assert!(HowFar::default().shown(Instant::now(), 0).starts_with("hashing: 100 %  0 bytes of 0 bytes"));
+        assert!(HowFar::new(Instant::now()).shown(Instant::now(), 0).starts_with("hashing: 100 %  0 bytes of 0 bytes"));
     }
 }

@@ -238,7 +238,7 @@ impl Looking {
             known: BTreeSet::new(),
             devices: BTreeSet::new(),
             has_no_room: false,
-            how_far: HowFar::default(),
+            how_far: HowFar::new(now),
             said_at: now,
         };
         self.begin_walk(&mut pass)?;
@@ -361,8 +361,9 @@ impl Looking {
     fn on_walked(&mut self, pass: &mut LookPass) {
         pass.gone.extend(pass.place..self.told.len());
         pass.walk = None;
-        pass.how_far.set_to_come(pass.wanted.iter().map(|wanted| wanted.size).sum());
-        pass.said_at = Instant::now();
+        let now = Instant::now();
+        pass.how_far.set_to_come(now, pass.wanted.iter().map(|wanted| wanted.size).sum());
+        pass.said_at = now;
     }
 
     // ---- hashing ----
