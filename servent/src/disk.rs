@@ -30,6 +30,8 @@ struct Row {
     /// directions: one that is in has its place in the one that leads out. What is only to be let go of comes in beyond
     /// it: there is no more of that than was read.
     jobs_max: usize,
+    /// There is much of it, and nobody who asks waits for it: where there is no processor for both, the loop has it.
+    gives_way: bool,
 }
 
 const NAMES: usize = 0;
@@ -43,17 +45,17 @@ const SHORT_READS: usize = 5;
 const LANES: [Row; 6] = [
     // A resolver may hang for half a minute, and one name says nothing of the next: as many threads as there may be
     // look-ups, one for each neighbor at a time, so that no name waits for another.
-    Row { name: "names", threads_max: NEIGHBORS_MAX, jobs_max: NEIGHBORS_MAX },
+    Row { name: "names", threads_max: NEIGHBORS_MAX, jobs_max: NEIGHBORS_MAX, gives_way: false },
     // The system knows these by itself, and says so at once.
-    Row { name: "interfaces", threads_max: 1, jobs_max: NEIGHBORS_MAX },
+    Row { name: "interfaces", threads_max: 1, jobs_max: NEIGHBORS_MAX, gives_way: false },
     // One reading of the data and what it replaced, one after the other: never more than two of it are in memory.
-    Row { name: "long reads", threads_max: 1, jobs_max: 4 },
+    Row { name: "long reads", threads_max: 1, jobs_max: 4, gives_way: false },
     // One writing, and the last one, which does not wait for what came of it.
-    Row { name: "members", threads_max: 1, jobs_max: 2 },
+    Row { name: "members", threads_max: 1, jobs_max: 2, gives_way: false },
     // One looking through at a time.
-    Row { name: "share", threads_max: 1, jobs_max: 1 },
+    Row { name: "share", threads_max: 1, jobs_max: 1, gives_way: true },
     // One for each content that is given out. A disk that has to turn for one may have the next in its cache.
-    Row { name: "short reads", threads_max: 4, jobs_max: UPLOADS_MAX },
+    Row { name: "short reads", threads_max: 4, jobs_max: UPLOADS_MAX, gives_way: true },
 ];
 
 fn lane_of(job: &Job) -> usize {
@@ -77,6 +79,8 @@ fn rooms_for(job: &Job) -> Vec<BlockRoom> {
 
 /// How long a thread with nothing to do is kept: what comes in pieces finds it still there.
 const IDLE_MAX: Duration = Duration::from_secs(1);
+/// By so much the threads of a lane that gives way are nicer than the loop (`nice`): as whatever a user has done in the background.
+const GIVES_WAY_BY: i32 = 10;
 /// Enough for a resolver and whatever the system has it ask; only what is used of it is ever taken.
 const STACK_BYTES: usize = 1024 * 1024;
 
@@ -156,7 +160,7 @@ impl Lane {
     }
 
     fn put(self: &Arc<Lane>, job: Job) -> Option<JobDone> {
-        let Row { name, threads_max, jobs_max } = self.row;
+        let Row { name, threads_max, jobs_max, .. } = self.row;
         // Only the loop takes places, so none is taken meanwhile.
         if self.taken.load(Ordering::Relaxed) >= *jobs_max
             && let Some(refused) = job.failed(&format!("{jobs_max} {name} at once are the most"))
@@ -197,6 +201,10 @@ impl Lane {
 
     /// What a thread does, until there has been nothing to do for a moment.
     fn run(&self) {
+        if self.row.gives_way {
+            // Of this thread alone, as Linux has it. Where it may not be, the job is done all the same.
+            let _ = rustix::process::nice(GIVES_WAY_BY);
+        }
         let mut queue = self.lock();
         loop {
             while let Some((job, rooms)) = queue.jobs.pop_front() {
@@ -233,6 +241,9 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
+    use common::content::{Blocks, FileStamp};
+    use common::disk::{HashesToRead, SharedContent};
+    use common::link::LinkId;
     use common::store::Store;
 
     use super::*;
@@ -316,6 +327,36 @@ mod tests {
             slow.let_go.send(()).unwrap();
             assert!(of(&slow.wait()).is_some());
         }
+    }
+
+    /// Whoever asks waits for the loop, and nobody who asks for what is read of a file that is downloaded or hashed.
+    #[test]
+    fn what_there_is_much_of_gives_way_to_the_loop() {
+        let poller = Poller::new().unwrap();
+        let own = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
+        let (telling, told) = channel();
+        let telling = Mutex::new(telling);
+        let disk = Disk::new(&poller.waker(), move |job, _| {
+            telling.lock().unwrap().send((lane_of(&job), own())).unwrap();
+            None
+        });
+        let loops = own();
+        let content = Arc::new(SharedContent {
+            name: b"one".to_vec(),
+            stamp: FileStamp { device: 1, inode: 1, size: 1, modified: 1, changed: 1 },
+            hashes_at: 0,
+            blocks: Blocks::of(1).unwrap(),
+        });
+        let hashes = HashesToRead { link: LinkId(1), fetch: 1, content, first: 0, count: 1 };
+        let jobs = [look_up(1), Job::ReadData, Job::LookThrough(Arc::default()), Job::ReadHashes(hashes)];
+        for (job, gives_way) in jobs.into_iter().zip([false, false, true, true]) {
+            let (lane, waits) = (lane_of(&job), disk.put(job));
+            assert_eq!(waits, None);
+            // There is no one nicer than the nicest.
+            let expected = if gives_way { (loops + GIVES_WAY_BY).min(19) } else { loops };
+            assert_eq!(told.recv_timeout(PATIENCE), Ok((lane, expected)));
+        }
+        assert_eq!(own(), loops);
     }
 
     #[test]
