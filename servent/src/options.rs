@@ -98,7 +98,7 @@ pub struct Options {
     pub share_rate: Option<u64>,
 
     /// Read data, members and options, see whether events could be written, look through what would be shared, print what
-    /// would be served, and exit; writes nothing
+    /// would be served, to whom and how fast, and exit; writes nothing, and may be done beside a servent that runs
     #[arg(long)]
     pub check: bool,
 
