@@ -34,8 +34,9 @@ const BETWEEN_PARTS: &str = "  ";
 /// So wide a terminal is taken to be that does not say.
 const COLUMNS_USUAL: usize = 80;
 
-/// Goes back to the begin of the line that changes, and leaves nothing of it.
-const CLEAR: &[u8] = b"\r\x1b[K";
+/// Leaves nothing of the line that changes, at whose begin the cursor waits: nor of what it has run over into, where the terminal is
+/// narrower now.
+const CLEAR: &[u8] = b"\r\x1b[J";
 
 /// The way to stderr, for as many as want to write there.
 #[derive(Clone, Debug)]
@@ -220,7 +221,9 @@ impl Queue {
             piece.splice(0..0, CLEAR.iter().copied());
         }
         let live = self.live.clone();
-        piece.extend(live.iter().flat_map(|live| fitting(live, columns).bytes()));
+        if let Some(live) = &live {
+            piece.extend(fitting(live, columns).bytes().chain(*b"\r"));
+        }
         (missing, bytes, live)
     }
 
@@ -301,15 +304,15 @@ mod tests {
         };
         queue.live = Some("half".into());
         assert!(!queue.is_taken());
-        assert_eq!(next(&mut queue), ("half".to_owned(), true));
+        assert_eq!(next(&mut queue), ("half\r".to_owned(), true));
         queue.push(b"said\n");
-        assert_eq!(next(&mut queue), ("\r\x1b[Ksaid\nhalf".to_owned(), true));
+        assert_eq!(next(&mut queue), ("\r\x1b[Jsaid\nhalf\r".to_owned(), true));
         queue.live = Some("all".into());
-        assert_eq!(next(&mut queue), ("\r\x1b[Kall".to_owned(), true));
+        assert_eq!(next(&mut queue), ("\r\x1b[Jall\r".to_owned(), true));
         queue.live = None;
         queue.push(b"over\n");
         assert!(!queue.is_written());
-        assert_eq!(next(&mut queue), ("\r\x1b[Kover\n".to_owned(), true));
+        assert_eq!(next(&mut queue), ("\r\x1b[Jover\n".to_owned(), true));
         assert!(queue.is_taken());
         drop(queue);
         let sink = LogSink::new(LOG_BYTES_MAX, false);
@@ -344,7 +347,7 @@ mod tests {
         let (mut queue, mut piece) = (sink.0.lock(), Vec::new());
         queue.live = Some(line.into());
         let (.., live) = queue.take_all(&mut piece, 60);
-        assert_eq!((piece.as_slice(), live.as_deref()), (left.as_bytes(), Some(line)));
+        assert_eq!((piece.as_slice(), live.as_deref()), (format!("{left}\r").as_bytes(), Some(line)));
     }
 
     #[test]

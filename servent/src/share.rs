@@ -105,7 +105,9 @@ pub(crate) fn look_at(options: &Options) -> anyhow::Result<Vec<(&'static str, St
     }
     let mut page = vec![("share", said), ("share-to", shared_with(options)), ("share-rate", rate_of(options))];
     if let (Some(list), Some(path)) = (never, &options.never) {
-        page.push(("never", format!("{}: {}", shown(path), counted(list.len(), "content"))));
+        // Which files these are a hash would tell.
+        let among = if list.len() == 0 { "" } else { ", counted above where they are there" };
+        page.push(("never", format!("{}: {}{among}", shown(path), counted(list.len(), "content"))));
     }
     if let (Some(cache), Some(path)) = (cache, &options.cache) {
         page.push(("cache", format!("{}: {cache}", shown(path))));

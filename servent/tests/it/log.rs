@@ -194,14 +194,14 @@ fn how_far_hashing_is_is_a_line_that_changes_on_a_terminal() {
         }
         screen = screen.split_off(screen.find(text).unwrap() + text.len());
     };
-    wait_for("\r\x1b[Khashing: ");
+    wait_for("\r\x1b[Jhashing: ");
     wait_for(" %  ");
     wait_for(" of 214.7 GB  ");
     // As wide as the terminal is at each time: there is no room for the rate, and then there is.
-    wait_for(" left\r\x1b[Khashing: ");
+    wait_for(" left\r\r\x1b[Jhashing: ");
     widen(120);
     wait_for(" left  ");
-    wait_for("/s\r\x1b[Khashing: ");
+    wait_for("/s\r\r\x1b[Jhashing: ");
     // Or the terminal would not end with the servent.
     drop(look);
     // What is said comes in its place, and it below that.
@@ -212,7 +212,7 @@ fn how_far_hashing_is_is_a_line_that_changes_on_a_terminal() {
     wait_for("served ");
     assert_eq!(servent.end().code(), Some(0));
     screen.extend(shown.iter());
-    let left = screen.rsplit("\r\x1b[K").next();
+    let left = screen.rsplit("\r\x1b[J").next();
     assert!(left.is_some_and(|left| !left.contains("hashing")), "it is cleared at the end: {screen:?}");
 }
 
