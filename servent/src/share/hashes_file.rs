@@ -371,6 +371,8 @@ fn lock_alone(lock: &File, mut wait: impl FnMut()) -> rustix::io::Result<bool> {
             Err(Errno::WOULDBLOCK) => return Ok(false),
             locked => locked?,
         }
+        // Or it would keep another from its start meanwhile.
+        flock(lock, FlockOperation::NonBlockingUnlock)?;
         wait();
     }
     Ok(false)

@@ -1,4 +1,5 @@
-//! The list of contents that are never shared, `--never FILE`: one hash a line, and what `b3sum` prints behind it is nothing.
+//! The list of contents that are never shared, `--never FILE`: one hash a line, and what stands behind it is nothing, such
+//! as the name that `b3sum` prints.
 //!
 //! What follows for whom of a hash that is in it is not decided here.
 
@@ -91,6 +92,12 @@ impl NeverList {
                     "a line begins with all 64 hex digits of one, as `b3sum FILE` prints it, or is a comment behind #";
                 return Err((place + 1, format!("`{word}` is no hash: {rule}")));
             };
+            // Behind two characters, as b3sum has them, it is the name of a file whatever it looks like.
+            let behind = said.get(word.len()..).unwrap_or_default();
+            let is_name = behind.starts_with(b"  ") || behind.starts_with(b" *");
+            if !is_name && behind.split(u8::is_ascii_whitespace).any(|word| hash_of(word).is_some()) {
+                return Err((place + 1, "two hashes on one line: one a line".to_owned()));
+            }
             if hashes.len() == NEVER_HASHES_MAX {
                 return Err((place + 1, format!("{} are the most", counted(NEVER_HASHES_MAX, "hash"))));
             }
@@ -173,6 +180,8 @@ mod tests {
             bytes.extend(digits(digit).bytes());
             bytes.extend(behind);
         }
+        // A file may be called by a hash.
+        bytes.extend(format!("\n{}  {}", digits('e'), digits('9')).bytes());
         bytes.extend(format!("\n\\{}  a\\nb\\\\c\n", digits('f')).bytes());
         let list = NeverList::parse(&bytes).unwrap();
         assert_eq!(list.len(), 6);
@@ -192,6 +201,8 @@ mod tests {
             (format!("{hash}\n\\\\{hash}  a"), 2, "is no hash"),
             (format!("\\ {hash}"), 1, "`\\` is no hash"),
             (format!("BLAKE3 (a) = {hash}"), 1, "`BLAKE3` is no hash"),
+            (format!("{hash} {hash}"), 1, "two hashes on one line"),
+            (format!("# one\n{hash}\r{hash}\r"), 2, "two hashes on one line"),
             ("\u{1b}[2J".to_owned(), 1, "`\\x1b[2J`"),
         ] {
             let (found, said) = NeverList::parse(text.as_bytes()).unwrap_err();

@@ -168,14 +168,16 @@ fn a_log_that_takes_nothing_more_stops_nobody() {
 #[test]
 fn how_far_hashing_is_is_a_line_that_changes_on_a_terminal() {
     let (file, shared) = (tea(), TempDir::new().unwrap());
-    // So large that nobody waits for it.
-    File::create(shared.path().join("large")).unwrap().set_len(200 << 30).unwrap();
+    // So much that nobody waits for it, and that minutes are left however fast it is.
+    for number in 0..8 {
+        File::create(shared.path().join(format!("large {number}"))).unwrap().set_len(200 << 30).unwrap();
+    }
     let (read, write) = terminal();
     let look = write.try_clone().unwrap();
     let widen = |columns| {
         tcsetwinsize(&look, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     };
-    widen(60);
+    widen(54);
     let (servent, address) = Process::serve(write, &[file.path(), "--share", shared.path().to_str().unwrap()]);
     let (sender, shown) = channel();
     let mut terminal = File::from(read);
@@ -196,7 +198,7 @@ fn how_far_hashing_is_is_a_line_that_changes_on_a_terminal() {
     };
     wait_for("\r\x1b[Jhashing: ");
     wait_for(" %  ");
-    wait_for(" of 214.7 GB  ");
+    wait_for(" of 1.7 TB  ");
     // As wide as the terminal is at each time: there is no room for the rate, and then there is.
     wait_for(" left\r\r\x1b[Jhashing: ");
     widen(120);

@@ -201,9 +201,16 @@ fn whoever_looks_whether_it_is_in_use_keeps_no_servent_from_its_start() {
     drop(servent);
     assert!(!is_in_use(&path).unwrap());
     // Nor is one that looks for ever.
-    let (servent, looker) = (open(), open());
+    let (servent, other, looker) = (open(), open(), open());
     flock(&looker, FlockOperation::NonBlockingLockShared).unwrap();
     assert_eq!(lock_alone(&servent, || ()), Ok(false));
+    // Whoever waits keeps no other from its start meanwhile.
+    let (mut looker, mut has_other) = (Some(looker), false);
+    let locked = lock_alone(&servent, || {
+        looker = None;
+        has_other |= flock(&other, FlockOperation::NonBlockingLockExclusive).is_ok();
+    });
+    assert_eq!((locked, has_other), (Ok(false), true));
 }
 
 #[test]
