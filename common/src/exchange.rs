@@ -162,7 +162,7 @@ pub struct Exchange {
     /// Fetches of which something waits to be queued, and has begun to.
     giving: VecDeque<(LinkId, u32)>,
     /// Fetches of which something was given, while their links take some of what was.
-    taken: VecDeque<(LinkId, u32)>,
+    drained: VecDeque<(LinkId, u32)>,
     /// Those of which it is dropped, because their links are gone. That is told once these ends are.
     dropped: VecDeque<(LinkId, u32)>,
     /// Until then somebody asks to whom nothing is given.
@@ -323,7 +323,7 @@ impl Exchange {
             long_frames: LongFrames::default(),
             given: VecDeque::new(),
             giving: VecDeque::new(),
-            taken: VecDeque::new(),
+            drained: VecDeque::new(),
             dropped: VecDeque::new(),
             beside_until: Time::START,
             had_bulk: LinkId(0),
@@ -749,8 +749,8 @@ impl Exchange {
 
     /// For which fetch something was given that is not written yet, be it queued or not, while its link takes some of that or of
     /// what is before it; as often as [`GIVING_TOLD_EVERY`]. Whether its client is too slow is for its mind to say.
-    pub fn take_taken(&mut self) -> Option<(LinkId, u32)> {
-        self.taken.pop_front()
+    pub fn take_drained(&mut self) -> Option<(LinkId, u32)> {
+        self.drained.pop_front()
     }
 
     /// Of which fetch nothing waits any more that was given for it. Of those whose link is gone it is said behind that: or their
@@ -766,7 +766,7 @@ impl Exchange {
         self.dropped.extend(self.given.iter().copied().filter(is_gone));
         self.given.retain(|given| !is_gone(given));
         self.giving.retain(|giving| !is_gone(giving));
-        self.taken.retain(|taken| !is_gone(taken));
+        self.drained.retain(|drained| !is_gone(drained));
         self.dropped.extend(waiting.iter().flat_map(|given| given.waiting()).map(|fetch| (link, fetch)));
     }
 
@@ -858,18 +858,18 @@ impl Exchange {
             if written > 0 {
                 bytes_left -= written;
                 self.had_bulk = link;
-                self.on_taken(now, link);
+                self.on_drained(now, link);
             }
         }
     }
 
     /// Blocks were written: whatever is left of them on that link, or waits behind them, is nearer to be.
-    fn on_taken(&mut self, now: Time, link: LinkId) {
+    fn on_drained(&mut self, now: Time, link: LinkId) {
         let given = self.links.get_mut(&link).and_then(|linked| linked.given.as_deref_mut());
         if let Some(given) = given
-            && given.is_taken(now)
+            && given.is_drained(now)
         {
-            self.taken.extend(given.unwritten().map(|fetch| (link, fetch)));
+            self.drained.extend(given.unwritten().map(|fetch| (link, fetch)));
         }
     }
 
@@ -902,8 +902,7 @@ impl Exchange {
     /// late.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let are_told = [&self.giving, &self.taken, &self.given, &self.dropped].iter().all(|news| news.is_empty());
-        let has_given = !are_told;
+        let has_given = [&self.giving, &self.drained, &self.given, &self.dropped].iter().any(|news| !news.is_empty());
         if self.may_have_heard() || self.turns.has_left_over() || has_given {
             return Some(Time::START);
         }

@@ -186,7 +186,7 @@ impl Overlay {
             Input::Disk(JobDone::MembersKept(kept)) => self.rooms.on_members_kept(kept),
             Input::Disk(JobDone::LookedThrough(looked)) => self.on_looked_through(now, looked, out),
             Input::Giving { link, fetch } => self.on_giving(now, (link, fetch)),
-            Input::Taken { link, fetch } => self.on_taken(now, (link, fetch)),
+            Input::Drained { link, fetch } => self.on_drained(now, (link, fetch)),
             Input::Disk(JobDone::BlocksRead { link, fetch, read: Ok(_) }) | Input::Given { link, fetch } => {
                 self.on_given(now, (link, fetch), out);
             }

@@ -30,7 +30,7 @@ struct Row {
     /// directions: one that is in has its place in the one that leads out. What is only to be let go of comes in beyond
     /// it: there is no more of that than was read.
     jobs_max: usize,
-    /// There is much of it, and nobody who asks waits for it: where there is no processor for both, the loop has it.
+    /// There is much of it, and nobody who asks waits for it: where both want one processor, the loop has most of it.
     gives_way: bool,
 }
 

@@ -124,7 +124,7 @@ impl PeerConnections {
     }
 
     fn next_taken(&mut self) -> Option<Input> {
-        self.exchange.take_taken().map(|(link, fetch)| Input::Taken { link, fetch })
+        self.exchange.take_drained().map(|(link, fetch)| Input::Drained { link, fetch })
     }
 
     fn next_queued(&mut self) -> Option<Input> {

@@ -93,7 +93,7 @@ impl Given {
     }
 
     /// Something was written of it. Whether that is to be said.
-    pub(super) fn is_taken(&mut self, now: Time) -> bool {
+    pub(super) fn is_drained(&mut self, now: Time) -> bool {
         let is_due = self.told + GIVING_TOLD_EVERY <= now;
         if is_due {
             self.told = now;

@@ -78,7 +78,7 @@ pub enum Input {
     },
     /// Of what was given for a fetch something is not sent yet, and its client takes some of that, or of what is before it. Told
     /// now and then while that is so.
-    Taken {
+    Drained {
         /// The link it goes over.
         link: LinkId,
         /// The client's number of the fetch.

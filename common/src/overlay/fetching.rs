@@ -78,9 +78,9 @@ impl Overlay {
         }
     }
 
-    pub(super) fn on_taken(&mut self, now: Time, key: UploadKey) {
+    pub(super) fn on_drained(&mut self, now: Time, key: UploadKey) {
         if let Some(rare) = self.rooms.rare.get_mut() {
-            rare.uploads.on_taken(now, key);
+            rare.uploads.on_drained(now, key);
         }
     }
 

@@ -281,7 +281,7 @@ impl Uploads {
 
     /// A client takes some of what was given for a fetch and is not sent: whether something of that waits to be queued, or all is
     /// queued and it cannot want more before it has it. It makes no slow disk quicker.
-    pub(super) fn on_taken(&mut self, now: Time, key: UploadKey) {
+    pub(super) fn on_drained(&mut self, now: Time, key: UploadKey) {
         let Some(upload) = self.open.get_mut(&key) else { return };
         if upload.reading.is_none_or(|reading| reading.is_there) {
             upload.used = now;

@@ -618,8 +618,8 @@ impl Driver {
             while let Some((link, fetch)) = self.exchange.take_giving() {
                 self.tell(Input::Giving { link, fetch });
             }
-            while let Some((link, fetch)) = self.exchange.take_taken() {
-                self.tell(Input::Taken { link, fetch });
+            while let Some((link, fetch)) = self.exchange.take_drained() {
+                self.tell(Input::Drained { link, fetch });
             }
             while let Some((link, fetch)) = self.exchange.take_given() {
                 self.giving.on_done((link, fetch));

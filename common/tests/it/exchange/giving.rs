@@ -80,8 +80,8 @@ impl Desk {
     }
 
     /// The fetches of which something was taken, and something is not written.
-    fn taken(&mut self) -> Vec<(LinkId, u32)> {
-        std::iter::from_fn(|| self.exchange.take_taken()).collect()
+    fn drained(&mut self) -> Vec<(LinkId, u32)> {
+        std::iter::from_fn(|| self.exchange.take_drained()).collect()
     }
 
     fn room(&mut self, link: LinkId, bytes_count: usize) {
@@ -182,7 +182,7 @@ fn as_long_as_a_client_takes_something_the_mind_is_told_so_now_and_then() {
         desk.now = desk.now + later;
         desk.room(link, room);
         desk.flush();
-        assert_eq!(desk.taken(), told, "{later:?} later, {room} bytes");
+        assert_eq!(desk.drained(), told, "{later:?} later, {room} bytes");
     }
     assert_eq!(desk.giving(), [], "what waits is told once");
     // Of what is written it is told no more.
@@ -192,13 +192,13 @@ fn as_long_as_a_client_takes_something_the_mind_is_told_so_now_and_then() {
     desk.now = desk.now + GIVING_TOLD_EVERY;
     desk.room(link, BLOCK_BYTES_MAX);
     desk.flush();
-    assert_eq!(desk.taken(), all[1..]);
+    assert_eq!(desk.drained(), all[1..]);
     // Nor of links that are gone.
     desk.now = desk.now + GIVING_TOLD_EVERY;
     desk.room(link, 1);
     desk.flush();
     desk.ends(link);
-    assert_eq!(desk.taken(), []);
+    assert_eq!(desk.drained(), []);
 }
 
 /// Or whoever has the last of one content, and wants nothing more of it, would keep its place for as long as it fetches another.
@@ -219,7 +219,7 @@ fn of_what_is_written_nothing_is_told_while_others_are_given_on_the_same_link() 
         desk.room(link, bytes);
         desk.flush();
         let told: Vec<(LinkId, u32)> = told.iter().map(|fetch| (link, *fetch)).collect();
-        assert_eq!(desk.taken(), told, "after {bytes} bytes");
+        assert_eq!(desk.drained(), told, "after {bytes} bytes");
     }
     // Whoever takes all of it at once is told nothing about: it costs nothing to be quick.
     for number in 0..20 {
@@ -227,7 +227,7 @@ fn of_what_is_written_nothing_is_told_while_others_are_given_on_the_same_link() 
         desk.gives(link, 7, number..number + 1, BLOCK_BYTES_MIN);
         desk.room(link, usize::MAX);
         desk.flush();
-        assert_eq!((desk.taken(), desk.giving()), (Vec::new(), Vec::new()));
+        assert_eq!((desk.drained(), desk.giving()), (Vec::new(), Vec::new()));
         assert_eq!((desk.given(), desk.deadline()), (vec![(link, 7)], None));
     }
 }

@@ -97,8 +97,8 @@ fn giving(link: LinkId, fetch: u32) -> Input {
     Input::Giving { link, fetch }
 }
 
-fn taken(link: LinkId, fetch: u32) -> Input {
-    Input::Taken { link, fetch }
+fn drained(link: LinkId, fetch: u32) -> Input {
+    Input::Drained { link, fetch }
 }
 
 fn unread(link: LinkId, fetch: u32, failure: &ReadFailure) -> Input {
@@ -774,7 +774,7 @@ fn whoever_takes_some_of_what_it_wanted_keeps_its_place() {
     mind.tell(giving(client, 0));
     for _ in 0..5 {
         assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), []);
-        mind.tell(taken(client, 0));
+        mind.tell(drained(client, 0));
     }
     let gone = goodbye(client, Goodbye::Quiet).map(|output| (UPLOAD_IDLE_MAX, output));
     assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX), gone);
@@ -789,18 +789,18 @@ fn whoever_takes_some_of_what_is_queued_wants_something() {
     mind.tell(given(client, 0));
     for _ in 0..5 {
         assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX - TICK), []);
-        assert_eq!(mind.tell(taken(client, 0)), []);
+        assert_eq!(mind.tell(drained(client, 0)), []);
     }
     // It is told so, and keeps its link, once it takes nothing more: as one that has all and wants nothing.
     let told = [(UPLOAD_IDLE_MAX, refused(client, 0, Refusal::Busy))];
     assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX), told);
-    assert_eq!(mind.tell(taken(client, 0)), []);
+    assert_eq!(mind.tell(drained(client, 0)), []);
     mind.opens(client, 0, FAROL);
     // Whoever waits for a slow disk waits no longer because it takes what was read before, and is not the one to blame.
     mind.hear(client, blocks(0, 0, 2 * READ));
     mind.tell(given(client, 0));
     mind.pass(seconds(20));
-    mind.tell(taken(client, 0));
+    mind.tell(drained(client, 0));
     let told = [(seconds(10), refused(client, 0, Refusal::Busy))];
     assert_eq!(mind.gives_in(UPLOAD_IDLE_MAX), told);
 }

@@ -31,8 +31,8 @@ impl<F: Face> Shell<F> {
         while let Some((link, fetch)) = self.nodes[node].exchange.take_giving() {
             self.tell_servent(node, overlay::Input::Giving { link, fetch });
         }
-        while let Some((link, fetch)) = self.nodes[node].exchange.take_taken() {
-            self.tell_servent(node, overlay::Input::Taken { link, fetch });
+        while let Some((link, fetch)) = self.nodes[node].exchange.take_drained() {
+            self.tell_servent(node, overlay::Input::Drained { link, fetch });
         }
         while let Some((link, fetch)) = self.nodes[node].exchange.take_given() {
             self.tell_servent(node, overlay::Input::Given { link, fetch });
