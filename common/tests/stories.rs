@@ -288,8 +288,6 @@ impl Story {
 
     fn say(&mut self, name: &str, words: &[&str]) {
         let stranger = self.node(name);
-        let number = |text: &str| text.parse().expect("a number");
-        let short = |text: &str| text.parse().expect("a number");
         let message = match words {
             ["bytes", hex @ ..] => {
                 return self.world.say_bytes(stranger, &bytes_of(hex));
@@ -304,14 +302,14 @@ impl Story {
             ["ping"] => Message::Ping,
             ["open", fetch, file] => {
                 let hash = self.world.content(file).unwrap_or_else(|| self.fail("nobody shares that"));
-                Message::Open(Open { fetch: short(fetch), hash })
+                Message::Open(Open { fetch: number(fetch), hash })
             }
             ["hashes", fetch, first, count] => {
-                let [fetch, first, count] = [fetch, first, count].map(|text| short(text));
+                let [fetch, first, count] = [fetch, first, count].map(|text| number(text));
                 Message::HashesWanted(HashesWanted { fetch, first, count })
             }
             ["blocks", fetch, first, count] => {
-                let [fetch, first, count] = [fetch, first, count].map(|text| short(text));
+                let [fetch, first, count] = [fetch, first, count].map(|text| number(text));
                 Message::BlocksWanted(BlocksWanted { fetch, first, count })
             }
             ["request", sequence, ask @ ..] => {
@@ -325,8 +323,8 @@ impl Story {
                 sequence: number(sequence),
                 client: AnswerAddress { socket: self.world.address(self.node(client)), dialect: Dialect::Native },
                 contact: None,
-                ttl: u8::try_from(number(ttl)).unwrap(),
-                hops: u8::try_from(number(hops)).unwrap(),
+                ttl: number(ttl),
+                hops: number(hops),
                 ask: self.ask_of(ask),
                 path: query::Path::default(),
             }),
@@ -626,6 +624,10 @@ fn tallied(tally: &Tally) -> String {
         }
     }
     text
+}
+
+fn number<Number: std::str::FromStr<Err = std::num::ParseIntError>>(text: &str) -> Number {
+    text.parse().expect("a number")
 }
 
 fn bytes_of(hex: &[&str]) -> Vec<u8> {
