@@ -117,17 +117,21 @@ impl Usage {
     pub fn text(self) -> String {
         let takes = match self {
             Usage::Find => "find [--] [WORD]...\n\nWithout words it tells of all files.\n",
-            Usage::Get => return format!("{}\n{}", GetOptions::usage(), self.line()),
-            Usage::Files => "ls [IP:PORT] [--] [BEGINNING OF A NAME]\n",
+            Usage::Get => return format!("{}\n{}", GetOptions::usage(), self.entry()),
+            Usage::Files => "ls [HOST:PORT] [--] [BEGINNING OF A NAME]\n",
             Usage::Members => "M [HOST:PORT]\n",
             Usage::Greet => "hello HOST:PORT\n",
         };
-        format!("Usage: {takes}\n{}", self.line())
+        format!("Usage: {takes}\n{}", self.entry())
     }
 
-    /// What it does, as all commands are told.
-    fn line(self) -> &'static str {
-        HELP.lines().find(|line| line.split(' ').next() == Some(self.name())).unwrap_or_default()
+    /// What it does, as all commands are told: a line that begins with its name, and those behind it that begin with blanks.
+    fn entry(self) -> String {
+        let begins = |line: &&str| line.split(' ').next() == Some(self.name());
+        let mut lines = HELP.lines().skip_while(|line| !begins(line));
+        let first = lines.next();
+        let lines = first.into_iter().chain(lines.take_while(|line| line.starts_with(' ')));
+        lines.map(|line| format!("{line}\n")).collect()
     }
 }
 
@@ -186,6 +190,8 @@ impl Command {
             b":get" => quoted_words(rest(line, first))
                 .map_or_else(|error| Command::BadWords(error.to_string()), Command::GetFound),
             b"ls" => read_files(rest(line, first)).unwrap_or_else(Command::BadWords),
+            // Of these there is no more to say than all are told.
+            b"help" if matches!(words.clone().collect::<Vec<_>>()[..], [b"?" | b"T" | b"Q" | b"help"]) => Command::Help,
             _ if words.next().is_some() => Command::Unknown,
             b"T" => Command::Ask(Ask::Topology),
             b"Q" | b"q" | b"quit" | b"exit" => Command::Quit,
@@ -230,7 +236,7 @@ fn asked_usage<'a>(line: &[u8], first: &[u8], words: impl Iterator<Item = &'a [u
     let named = |name: &[u8]| Usage::ALL.into_iter().find(|usage| usage.name().as_bytes() == name);
     let words: Vec<Vec<u8>> = words.map(<[u8]>::to_vec).collect();
     if let (b"help", [name]) = (first, words.as_slice()) {
-        return named(name);
+        return if name == b":get" { Some(Usage::Get) } else { named(name) };
     }
     let usage = if first == b":get" { Usage::Get } else { named(first)? };
     let words = match usage {
@@ -450,7 +456,7 @@ mod tests {
     fn every_command_that_takes_words_says_how_it_is_used() {
         for (usage, lines) in [
             (Usage::Find, &["find -h", "find barra --help", "find '-h'", "help find"][..]),
-            (Usage::Get, &["get -h", "get --help", "get a -o -h", ":get -h", "help get"]),
+            (Usage::Get, &["get -h", "get --help", "get a -o -h", ":get -h", "help get", "help :get"]),
             (Usage::Files, &["ls -h", "ls 127.0.0.1:9002 --help", "help ls"]),
             (Usage::Members, &["M -h", "M --help", "help M"]),
             (Usage::Greet, &["hello -h", "hello --help", "help hello"]),
@@ -460,14 +466,19 @@ mod tests {
             }
             let (text, name) = (usage.text(), usage.name());
             assert!(text.starts_with(&format!("Usage: {name} ")), "{text}");
-            assert!(text.lines().last().unwrap().starts_with(&format!("{name} ")), "with its example: {text}");
+            let (_, entry) = text.split_once(&format!("\n{name} ")).unwrap();
+            assert!(entry.contains("such as:"), "with its example: {text}");
+            assert!(HELP.contains(&format!("\n{name} {entry}")), "all that is told of it, and no more: {text}");
         }
         let get = Usage::Get.text();
         for option in ["-o <FILE>", "-f ", "--from <IP:PORT>", "--sources <FILE>", "--wait <TIME>", "[default: 30s]"] {
             assert!(get.contains(option), "{option}: {get}");
         }
-        for line in ["T -h", "Q -h", "help me", "help find ls", "help :get", "-h", ":ls -h"] {
+        for line in ["T -h", "Q -h", "help me", "help find ls", "help x", "-h", ":ls -h"] {
             assert_eq!(Command::parse(line.as_bytes()), Command::Unknown, "{line}");
+        }
+        for line in ["help ?", "help T", "help Q", "help help"] {
+            assert_eq!(Command::parse(line.as_bytes()), Command::Help, "{line}");
         }
         assert_eq!(Command::parse(b"? -h"), key(b"-h"));
     }

@@ -93,7 +93,7 @@ fn read(line: &[u8]) -> Command {
         [b"M", ref words @ ..] if asks_for_help(words) => Command::HelpOf(Usage::Members),
         [b"hello", ref words @ ..] if asks_for_help(words) => Command::HelpOf(Usage::Greet),
         [b"help", b"find"] => Command::HelpOf(Usage::Find),
-        [b"help", b"get"] => Command::HelpOf(Usage::Get),
+        [b"help", b"get" | b":get"] => Command::HelpOf(Usage::Get),
         [b"help", b"ls"] => Command::HelpOf(Usage::Files),
         [b"help", b"M"] => Command::HelpOf(Usage::Members),
         [b"help", b"hello"] => Command::HelpOf(Usage::Greet),
@@ -112,7 +112,7 @@ fn read(line: &[u8]) -> Command {
         }
         [b"M" | b"hello", ..] => Command::BadAddress(String::new()),
         [b"Q" | b"q" | b"quit" | b"exit"] => Command::Quit,
-        [b"help" | b"?"] => Command::Help,
+        [b"help" | b"?"] | [b"help", b"?" | b"T" | b"Q" | b"help"] => Command::Help,
         [b"?", key] => Key::new(key).map_or_else(Command::BadKey, |key| Command::Ask(Ask::Key(key))),
         [b"?", ..] => Command::ManyWords,
         _ => Command::Unknown,
